@@ -1,0 +1,36 @@
+"""What daemon and client share: frames, error codes, places on disk, durations. Nothing here decides anything."""
+
+from orchd.wire.durations import duration
+from orchd.wire.errors import WireError
+from orchd.wire.frames import (
+    MAX_FRAME,
+    VERSION,
+    pack_error,
+    pack_hint,
+    pack_request,
+    pack_result,
+    unpack_hint,
+    unpack_reply,
+    unpack_request,
+)
+from orchd.wire.homes import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home, HomeError, default_home
+
+__all__ = [
+    "ENV_AGENT",
+    "ENV_ATTEMPT",
+    "ENV_HOME",
+    "MAX_FRAME",
+    "VERSION",
+    "Home",
+    "HomeError",
+    "WireError",
+    "default_home",
+    "duration",
+    "pack_error",
+    "pack_hint",
+    "pack_request",
+    "pack_result",
+    "unpack_hint",
+    "unpack_reply",
+    "unpack_request",
+]

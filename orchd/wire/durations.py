@@ -1,0 +1,23 @@
+"""Durations as people write them: `90`, `90s`, `15m`, `2h`, `1d`."""
+
+from __future__ import annotations
+
+import math
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def duration(text: str | float) -> float:
+    """Seconds in `text`. Raises ValueError, naming the value and the forms that are understood."""
+    try:
+        if isinstance(text, str):
+            text = text.strip()
+            unit = _UNITS.get(text[-1:], 0.0)
+            seconds = float(text[:-1]) * unit if unit else float(text)
+        else:
+            seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds) or seconds < 0:
+        raise ValueError(f"{text!r} is not a duration: write seconds or a unit, as in 90, 90s, 15m, 2h")
+    return seconds

@@ -1,0 +1,18 @@
+"""The one error that crosses the wire. Its code is protocol (docs/protocol.md lists them), its text is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class WireError(Exception):
+    """A refusal with a kebab-case `code`, a sentence for people and, where there is something to compute with, `details`."""
+
+    def __init__(self, code: str, message: str, details: Mapping[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = dict(details or {})
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"

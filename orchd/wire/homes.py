@@ -1,0 +1,91 @@
+"""Where an instance keeps everything. One directory is one instance: its daemon, its state, its socket."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+ENV_HOME = "ORCHD_HOME"
+ENV_AGENT = "ORCHD_AGENT"
+ENV_ATTEMPT = "ORCHD_ATTEMPT"
+
+# sockaddr_un.sun_path holds 108 bytes with its NUL, and libzmq refuses the last one of them (unix(7)).
+MAX_SOCKET_PATH = 106
+
+
+class HomeError(Exception):
+    """The home cannot be used; the message says why and what to do."""
+
+
+def default_home() -> Path:
+    """`$ORCHD_HOME`, or the user's state directory by the XDG rules."""
+    if given := os.environ.get(ENV_HOME):
+        return Path(given).absolute()
+    from platformdirs import user_state_path  # only the outside of an agent gets here: ORCHD_HOME is set inside
+
+    return user_state_path("orchd")
+
+
+class Home:
+    """The places of one instance, all computed from its directory alone, so that every shell finds the same daemon."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.database = directory / "orchd.db"
+        self.lock = directory / "orchd.lock"
+        self.start_lock = directory / "start.lock"
+        self.log = directory / "daemon.log"
+        self.agents = directory / "agents"
+        self.environments = directory / "env"
+        self.bin = directory / "bin"
+        self.config = directory / "config.toml"
+        self.tag = hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]
+
+    @property
+    def sockets(self) -> Path:
+        """The directory of both sockets: the home, or a short one under the runtime directory when the home is too deep."""
+        longest = self.directory / "events.sock"
+        if len(os.fsencode(longest)) <= MAX_SOCKET_PATH:
+            return self.directory
+        return _runtime_directory() / f"orchd-{self.tag}"
+
+    @property
+    def socket(self) -> Path:
+        """Where requests are answered (ROUTER)."""
+        return self.sockets / "orchd.sock"
+
+    @property
+    def events(self) -> Path:
+        """Where news is published (PUB)."""
+        return self.sockets / "events.sock"
+
+    def create(self) -> None:
+        """Make the directories, private to this user. Raises HomeError when that cannot be had."""
+        for directory in (self.directory, self.sockets, self.agents, self.environments, self.bin):
+            _make_private(directory)
+
+
+def _runtime_directory() -> Path:
+    """A short directory that depends on the user alone, not on variables that differ between two shells of theirs."""
+    uid = os.getuid()
+    run = Path(f"/run/user/{uid}")
+    if run.is_dir() and os.access(run, os.W_OK):
+        return run
+    return Path(f"/tmp/orchd-{uid}")  # noqa: S108 - checked in _make_private: owned by us, closed to others
+
+
+def _make_private(directory: Path) -> None:
+    """Every level that is made here is 0700; what was there must be a directory of ours that others cannot enter."""
+    try:
+        for level in (*reversed(directory.parents), directory):
+            if not level.exists():
+                level.mkdir(mode=0o700, exist_ok=True)
+        found = directory.stat()
+    except OSError as error:
+        raise HomeError(f"cannot make {directory}: {error.strerror}; set {ENV_HOME} to a directory that can be written") from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise HomeError(f"{directory} is not a directory of yours; set {ENV_HOME} to one that is")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        directory.chmod(0o700)

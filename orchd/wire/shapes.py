@@ -1,0 +1,120 @@
+"""Shapes: a dataclass says what a map must look like, `build` makes one from the map or says what is wrong with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+T = TypeVar("T")
+
+
+class ShapeError(ValueError):
+    """A value that does not fit, with the path to it: `agents[2].timeout must be above 0, not -1`."""
+
+
+class Check(typing.NamedTuple):
+    """A condition on a value of the right type, and the words that finish `must be ...`."""
+
+    holds: Callable[[Any], bool]
+    words: str
+
+
+def build(shape: type[T], value: object, path: str = "") -> T:
+    """`value` as a `shape`. Raises ShapeError at the first part that does not fit; unknown keys do not fit either."""
+    if not isinstance(value, Mapping):
+        raise ShapeError(f"{path or 'the value'} must be a map, not {_name(value)}")
+    known = _fields(shape)
+    prefix = f"{path}." if path else ""
+    if unknown := sorted(str(key) for key in value if key not in known):
+        raise ShapeError(f"{prefix}{unknown[0]} is not known here; known are {', '.join(sorted(known))}")
+    made = {}
+    for name, (hint, required) in known.items():
+        if name in value:
+            made[name] = _convert(hint, value[name], f"{prefix}{name}")
+        elif required:
+            raise ShapeError(f"{prefix}{name} is missing")
+    return shape(**made)
+
+
+@functools.cache
+def _fields(shape: type) -> dict[str, tuple[Any, bool]]:
+    hints = typing.get_type_hints(shape, include_extras=True)
+    return {
+        field.name: (
+            hints[field.name],
+            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
+        )
+        for field in dataclasses.fields(shape)
+    }
+
+
+def _convert(hint: Any, value: object, path: str) -> Any:
+    origin = get_origin(hint)
+    if origin is Annotated:
+        inner, *checks = get_args(hint)
+        made = _convert(inner, value, path)
+        for check in checks:
+            if made is not None and not check.holds(made):
+                raise ShapeError(f"{path} must be {check.words}, not {_short(made)}")
+        return made
+    if origin in (Union, types.UnionType):
+        if value is None:
+            return None
+        (inner,) = (arm for arm in get_args(hint) if arm is not types.NoneType)
+        return _convert(inner, value, path)
+    if origin is tuple:
+        return _sequence(get_args(hint)[0], value, path)
+    if origin is dict:
+        return _mapping(value, path)
+    if dataclasses.is_dataclass(hint):
+        return build(typing.cast("type[Any]", hint), value, path)
+    return _scalar(hint, value, path)
+
+
+def _sequence(inner: Any, value: object, path: str) -> tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise ShapeError(f"{path} must be a list, not {_name(value)}")
+    return tuple(_convert(inner, item, f"{path}[{index}]") for index, item in enumerate(value))
+
+
+def _mapping(value: object, path: str) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise ShapeError(f"{path} must be a map, not {_name(value)}")
+    for key, item in value.items():
+        if not isinstance(key, str) or not isinstance(item, str):
+            raise ShapeError(f"{path} must map strings to strings, not {_short(key)} to {_name(item)}")
+        if not key or "=" in key or "\0" in key or "\0" in item:
+            raise ShapeError(f"{path} has a key or value that no environment can hold: {_short(key)}")
+    return dict(value)
+
+
+def _scalar(hint: Any, value: object, path: str) -> Any:
+    if hint is float and type(value) in (int, float):
+        if not math.isfinite(typing.cast("float", value)):
+            raise ShapeError(f"{path} must be a finite number, not {value!r}")
+        return float(typing.cast("float", value))
+    if type(value) is not hint:
+        raise ShapeError(f"{path} must be {_NAMES[hint]}, not {_name(value)}")
+    if hint is str and "\0" in typing.cast("str", value):
+        raise ShapeError(f"{path} holds a NUL, which no argument or path can: {_short(value)}")
+    return value
+
+
+_NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _name(value: object) -> str:
+    for kind, name in (*_NAMES.items(), (list, "a list"), (Mapping, "a map")):
+        if type(value) is kind or (kind is Mapping and isinstance(value, Mapping)):
+            return name
+    return "nothing" if value is None else type(value).__name__
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
