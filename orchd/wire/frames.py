@@ -102,9 +102,7 @@ def unpack_reply(frame: bytes) -> Reply:
     return Reply(
         request_id,
         None,
-        WireError(
-            str(error.get("code")), str(error.get("message")), details if isinstance(details, dict) else {}
-        ),
+        WireError(str(error.get("code")), str(error.get("message")), details if isinstance(details, dict) else {}),
     )
 
 

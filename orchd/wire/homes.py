@@ -23,7 +23,9 @@ def default_home() -> Path:
     """`$ORCHD_HOME`, or the user's state directory by the XDG rules."""
     if given := os.environ.get(ENV_HOME):
         return Path(given).absolute()
-    from platformdirs import user_state_path  # only the outside of an agent gets here: ORCHD_HOME is set inside
+    from platformdirs import (
+        user_state_path,
+    )  # only the outside of an agent gets here: ORCHD_HOME is set inside
 
     return user_state_path("orchd")
 
@@ -84,7 +86,9 @@ def _make_private(directory: Path) -> None:
                 level.mkdir(mode=0o700, exist_ok=True)
         found = directory.stat()
     except OSError as error:
-        raise HomeError(f"cannot make {directory}: {error.strerror}; set {ENV_HOME} to a directory that can be written") from None
+        raise HomeError(
+            f"cannot make {directory}: {error.strerror}; set {ENV_HOME} to a directory that can be written"
+        ) from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise HomeError(f"{directory} is not a directory of yours; set {ENV_HOME} to one that is")
     if stat.S_IMODE(found.st_mode) & 0o077:

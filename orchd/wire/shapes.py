@@ -42,7 +42,7 @@ def build(shape: type[T], value: object, path: str = "") -> T:
 
 
 @functools.cache
-def _fields(shape: type) -> dict[str, tuple[Any, bool]]:
+def _fields(shape: Any) -> dict[str, tuple[Any, bool]]:
     hints = typing.get_type_hints(shape, include_extras=True)
     return {
         field.name: (

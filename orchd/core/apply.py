@@ -1,0 +1,200 @@
+"""`apply(state, fact, at)`: the only function that changes a State, live and on replay alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from orchd.core.facts import (
+    AdmissionsPaused,
+    AdmissionsResumed,
+    AgentCancelled,
+    AgentCompleted,
+    AgentFact,
+    AgentFailed,
+    AgentHeard,
+    AgentLost,
+    AgentPromoted,
+    AgentQueued,
+    AgentReturned,
+    AgentRevived,
+    AgentSkipped,
+    AgentTimedOut,
+    AttemptAdmitted,
+    AttemptRetried,
+    AttemptStarted,
+    AttemptVoided,
+    DrainBegan,
+    Fact,
+    KillBegan,
+    LimitChanged,
+    ProcessEnded,
+    StopBegan,
+    WaitBegan,
+    WaitEnded,
+)
+from orchd.core.index import enter_indexes, free_dependents, leave_indexes
+from orchd.core.model import Agent, Cause, Instant, State, Status, number_of
+from orchd.core.table import next_status
+
+
+def apply(state: State, fact: Fact, at: Instant) -> None:
+    """Change `state` by what happened. Raises IllegalTransition for what cannot have happened."""
+    if isinstance(fact, LimitChanged):
+        state.limit, state.resident = fact.limit, fact.resident
+    elif isinstance(fact, DrainBegan):
+        state.is_draining = True
+    elif isinstance(fact, AdmissionsPaused | AdmissionsResumed):
+        state.is_paused = isinstance(fact, AdmissionsPaused)
+    else:
+        _apply_to_agent(state, fact, at)
+
+
+def _apply_to_agent(state: State, fact: AgentFact, at: Instant) -> None:
+    if isinstance(fact, AgentQueued):
+        status = next_status(None, fact)
+        agent = _born(state, fact, at)
+    else:
+        agent = state.agents[fact.agent]
+        status = next_status(agent.status, fact)
+        leave_indexes(state, agent)
+    if change := CHANGES.get(type(fact)):
+        change(state, agent, fact, at)
+    agent.status = status
+    if agent.is_over:
+        _close(agent, at)
+    enter_indexes(state, agent)
+    if agent.status is Status.COMPLETED:
+        free_dependents(state, agent)
+
+
+def _born(state: State, fact: AgentQueued, at: Instant) -> Agent:
+    root = state.agents.get(fact.ancestors[0]) if fact.ancestors else None
+    agent = Agent(
+        id=fact.agent,
+        spec=fact.spec,
+        level=fact.level,
+        ancestors=fact.ancestors,
+        claim=fact.spec.nesting,
+        age=root.age if root else at.mono,
+        queued_at=at.wall,
+    )
+    if fact.agent in state.agents:
+        raise AssertionError(f"{fact.agent} was given out twice")
+    state.agents[fact.agent] = agent
+    state.last_number = max(state.last_number, number_of(fact.agent))
+    return agent
+
+
+def _admitted(state: State, agent: Agent, fact: AttemptAdmitted, at: Instant) -> None:
+    agent.attempt = fact.attempt
+    agent.pid = agent.cgroup = agent.outcome = agent.cause = agent.kill_at = agent.ready_at = None
+    agent.reason = agent.ended_at = None
+    agent.started = agent.heard = at.mono
+    agent.started_at = at.wall
+
+
+def _started(state: State, agent: Agent, fact: AttemptStarted, at: Instant) -> None:
+    agent.pid, agent.cgroup = fact.pid, fact.cgroup
+
+
+def _voided(state: State, agent: Agent, fact: AttemptVoided, at: Instant) -> None:
+    _requeue(agent)
+    agent.reason = fact.reason
+    if fact.hold:
+        state.held_until = at.mono + fact.hold
+
+
+def _promoted(state: State, agent: Agent, fact: AgentPromoted, at: Instant) -> None:
+    agent.claim = fact.claim
+
+
+def _wait_began(state: State, agent: Agent, fact: WaitBegan, at: Instant) -> None:
+    agent.waits[fact.wait.request] = fact.wait
+
+
+def _wait_ended(state: State, agent: Agent, fact: WaitEnded | AgentReturned, at: Instant) -> None:
+    del agent.waits[fact.request]
+    agent.heard = at.mono  # it could not be heard while it was blocked
+
+
+def _heard(state: State, agent: Agent, fact: AgentHeard, at: Instant) -> None:
+    agent.heard = at.mono - fact.ago
+
+
+def _stop_began(state: State, agent: Agent, fact: StopBegan, at: Instant) -> None:
+    agent.cause, agent.reason = fact.cause, fact.reason
+    agent.waits.clear()
+    if agent.kill_at is None:
+        agent.kill_at = at.mono + agent.spec.grace
+
+
+def _kill_began(state: State, agent: Agent, fact: KillBegan, at: Instant) -> None:
+    agent.kill_at = None
+
+
+def _process_ended(state: State, agent: Agent, fact: ProcessEnded, at: Instant) -> None:
+    agent.outcome = fact.outcome
+    agent.waits.clear()
+    if agent.cause is None:
+        agent.cause = Cause.ENDED
+        agent.kill_at = at.mono + agent.spec.grace
+
+
+def _retried(state: State, agent: Agent, fact: AttemptRetried, at: Instant) -> None:
+    _requeue(agent)
+    agent.tries += 1
+    agent.reason = fact.reason
+    agent.ready_at = at.mono + fact.delay
+    agent.ended_at = at.wall
+    state.seed = fact.seed
+
+
+def _revived(state: State, agent: Agent, fact: AgentRevived, at: Instant) -> None:
+    agent.spec = replace(agent.spec, environment=fact.environment)
+    agent.tries = 0
+    agent.age = at.mono
+    agent.queued_at, agent.ended_at = at.wall, None
+    agent.reason = agent.outcome = agent.cause = None
+
+
+def _ended(state: State, agent: Agent, fact: Any, at: Instant) -> None:
+    agent.reason = fact.reason
+
+
+def _requeue(agent: Agent) -> None:
+    agent.pid = agent.cgroup = agent.started = agent.heard = agent.kill_at = None
+    agent.started_at = None
+    agent.claim = agent.spec.nesting
+    agent.waits.clear()
+
+
+def _close(agent: Agent, at: Instant) -> None:
+    agent.ended_at = at.wall
+    agent.pid = agent.kill_at = agent.ready_at = None
+    agent.waits.clear()
+    if agent.status is Status.COMPLETED:
+        agent.reason = None
+
+
+CHANGES: dict[type, Callable[[State, Agent, Any, Instant], None]] = {
+    AttemptAdmitted: _admitted,
+    AttemptStarted: _started,
+    AttemptVoided: _voided,
+    AgentPromoted: _promoted,
+    WaitBegan: _wait_began,
+    WaitEnded: _wait_ended,
+    AgentReturned: _wait_ended,
+    AgentHeard: _heard,
+    StopBegan: _stop_began,
+    KillBegan: _kill_began,
+    ProcessEnded: _process_ended,
+    AttemptRetried: _retried,
+    AgentRevived: _revived,
+    AgentFailed: _ended,
+    AgentCancelled: _ended,
+    AgentTimedOut: _ended,
+    AgentLost: _ended,
+    AgentSkipped: _ended,
+}

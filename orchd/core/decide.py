@@ -1,0 +1,65 @@
+"""Decide, don't do: one input in, facts and effects out.
+
+Theory of operation. An input is something a person or agent asked, or something the world told. Its handler records
+what happened (facts, applied to the state as they are recorded) and what the shell shall do about it (effects). Then
+`settle` draws the consequences, the same ones after every input: waits that are over, agents that return, agents that may
+start. So nobody has to remember to trigger the scheduler, and every way in - spawn, retry, recovery, a raised limit - goes
+through the one door of admission.
+
+Two effects are questions: `Launch` and `Listen`. The shell answers them before the facts of the turn are committed, and the
+answers are decided in the same turn. A process is therefore made before its admission is on disk, but behind a gate that is
+only opened (`Release`) after: if the daemon dies in between, the gate's other end closes and the process leaves without
+having run. For the same reason no other input ever sees an agent that is `starting`.
+
+Time is an argument. Nothing here looks at a clock; `next_deadline` says when to ask again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from orchd.core import happen, inputs, spawning, steering, waiting
+from orchd.core.happen import silence_at, timeout_at
+from orchd.core.model import State, Status
+from orchd.core.settle import settle
+from orchd.core.turn import Turn
+
+HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
+    inputs.SpawnAgents: spawning.spawn_agents,
+    inputs.BeginWait: waiting.begin_wait,
+    inputs.CallerGone: happen.caller_gone,
+    inputs.Cancel: steering.cancel,
+    inputs.Retry: steering.retry,
+    inputs.Pause: steering.pause,
+    inputs.Resume: steering.resume,
+    inputs.SetLimit: steering.set_limit,
+    inputs.Drain: steering.drain,
+    inputs.Spawned: happen.spawned,
+    inputs.SpawnFailed: happen.spawn_failed,
+    inputs.Exited: happen.exited,
+    inputs.NeverRan: happen.never_ran,
+    inputs.TreeGone: happen.tree_gone,
+    inputs.Adopted: happen.adopted,
+    inputs.Heard: happen.heard,
+    inputs.Tick: happen.tick,
+}
+
+
+def decide(turn: Turn, event: inputs.Input) -> None:
+    """What happened, then what follows from it."""
+    HANDLERS[type(event)](turn, event)
+    settle(turn)
+
+
+def next_deadline(state: State) -> float | None:
+    """When a Tick is due, on the clock that is compared; None while nothing is."""
+    due = [state.queue.next_due()]
+    if state.held_until and len(state.queue):
+        due.append(state.held_until)
+    for agent in state.living.values():
+        if agent.status is Status.STOPPING:
+            due.append(agent.kill_at)
+            continue
+        due += [timeout_at(agent), silence_at(agent), *(wait.deadline for wait in agent.waits.values())]
+    return min((moment for moment in due if moment is not None), default=None)

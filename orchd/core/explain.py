@@ -1,0 +1,63 @@
+"""Why an agent is not working: one sentence that names what it waits for and who holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchd.core.index import ticket_of
+from orchd.core.model import Agent, State, Status
+from orchd.core.places import claims, has_resident_place, is_safe_with, working
+
+SHOWN = 3
+
+
+def position(state: State, agent: Agent) -> int | None:
+    """Its number among those that wait for nothing but a place; None when it is not queued."""
+    return state.queue.position(ticket_of(agent)) if agent.status is Status.QUEUED else None
+
+
+def reason(state: State, agent: Agent, now: float) -> str | None:
+    """Why `agent` is queued or what it waits for, or how it came to where it is."""
+    if agent.status is Status.QUEUED:
+        return why_queued(state, agent, now)
+    if agent.status is Status.WAITING:
+        targets = [target for wait in agent.waits.values() for target in wait.targets]
+        unfinished = [found.id for found in state.unfinished(targets)]
+        return f"waits for {_list(unfinished)}" if unfinished else "waits for a working place to return to"
+    return agent.reason
+
+
+def why_queued(state: State, agent: Agent, now: float) -> str:
+    """The first rule in the way of its start."""
+    if blockers := list(state.unfinished(agent.spec.after)):
+        return "after " + _list([f"{found.id} ({found.status.value})" for found in blockers])
+    if agent.ready_at is not None and agent.ready_at > now:
+        return f"tries again in {agent.ready_at - now:.0f} s: {agent.reason}"
+    if state.is_draining:
+        return "the daemon is stopping"
+    if state.is_paused:
+        return "admissions are paused; `orchctl resume` lets it start"
+    if state.held_until > now:
+        return f"the machine could not start a process; next try in {state.held_until - now:.0f} s"
+    return _full(state, agent)
+
+
+def _full(state: State, agent: Agent) -> str:
+    busy = working(state)
+    if busy >= state.limit:
+        over = f", {busy - state.limit} overdrawn" if busy > state.limit else ""
+        return f"{busy} of {state.limit} places are working{over}"
+    if not has_resident_place(state):
+        return f"{len(state.living)} of {state.resident} resident places are taken"
+    if not is_safe_with(state, agent.claim):
+        held = claims(state)
+        return (
+            f"its nesting of {agent.claim} beside {len(held)} living agents with nesting {_list(held)} "
+            f"could deadlock at {state.resident} resident places"
+        )
+    return "others are before it"
+
+
+def _list(items: Sequence[object]) -> str:
+    shown = ", ".join(str(item) for item in items[:SHOWN])
+    return shown if len(items) <= SHOWN else f"{shown} and {len(items) - SHOWN} more"

@@ -1,0 +1,228 @@
+"""Facts: what happened, in the past tense. They are remembered, in this order, and `apply` alone understands them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchd.core.model import AgentId, Cause, Level, Outcome, RequestId, Spec, Wait
+
+
+@dataclass(frozen=True, slots=True)
+class AgentQueued:
+    """A new agent exists and waits for its place."""
+
+    agent: AgentId
+    spec: Spec
+    level: Level
+    ancestors: tuple[AgentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptAdmitted:
+    """It holds a place; its process is about to exist."""
+
+    agent: AgentId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """Its process exists, behind the gate."""
+
+    agent: AgentId
+    attempt: int
+    pid: int
+    cgroup: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptVoided:
+    """It never ran: nothing was done and nothing was paid, so the agent is queued as before."""
+
+    agent: AgentId
+    attempt: int
+    reason: str
+    hold: float = 0.0  # seconds for which the machine should not be asked again, for anyone
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPromoted:
+    """It may now wait for `claim` levels of agents."""
+
+    agent: AgentId
+    claim: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitBegan:
+    """It is blocked until others end, and gave its working place back."""
+
+    agent: AgentId
+    wait: Wait
+
+
+@dataclass(frozen=True, slots=True)
+class WaitEnded:
+    """One of its waits is over, and others are not: it goes on waiting."""
+
+    agent: AgentId
+    request: RequestId
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReturned:
+    """Its last wait is over and it works again."""
+
+    agent: AgentId
+    request: RequestId
+
+
+@dataclass(frozen=True, slots=True)
+class AgentHeard:
+    """It put something out, or was seen not to be silent."""
+
+    agent: AgentId
+    attempt: int
+    ago: float
+
+
+@dataclass(frozen=True, slots=True)
+class StopBegan:
+    """Its process tree is being ended."""
+
+    agent: AgentId
+    attempt: int
+    cause: Cause
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KillBegan:
+    """Its grace is over and it is being killed."""
+
+    agent: AgentId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessEnded:
+    """Its own process has ended; the rest of its tree may still be there."""
+
+    agent: AgentId
+    attempt: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRetried:
+    """It ended badly and will be tried again after `delay` seconds."""
+
+    agent: AgentId
+    attempt: int
+    reason: str
+    delay: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCompleted:
+    """Exit code 0 and nothing left of it."""
+
+    agent: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFailed:
+    """It ended by itself and badly, or could not be started."""
+
+    agent: AgentId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCancelled:
+    """Somebody ended it, or what it belonged to."""
+
+    agent: AgentId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTimedOut:
+    """It took too long, or was silent for too long."""
+
+    agent: AgentId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLost:
+    """It ended and nobody can know how."""
+
+    agent: AgentId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSkipped:
+    """It can never start: what it was to come after did not complete."""
+
+    agent: AgentId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRevived:
+    """A person asked for another attempt."""
+
+    agent: AgentId
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitChanged:
+    """The two numbers of the limit."""
+
+    limit: int
+    resident: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionsPaused:
+    """Nobody new starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionsResumed:
+    """Those who fit start again."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrainBegan:
+    """This daemon is on its way out: only what the living need still starts."""
+
+
+AgentFact = (
+    AgentQueued
+    | AttemptAdmitted
+    | AttemptStarted
+    | AttemptVoided
+    | AgentPromoted
+    | WaitBegan
+    | WaitEnded
+    | AgentReturned
+    | AgentHeard
+    | StopBegan
+    | KillBegan
+    | ProcessEnded
+    | AttemptRetried
+    | AgentCompleted
+    | AgentFailed
+    | AgentCancelled
+    | AgentTimedOut
+    | AgentLost
+    | AgentSkipped
+    | AgentRevived
+)
+BoxFact = LimitChanged | AdmissionsPaused | AdmissionsResumed | DrainBegan
+Fact = AgentFact | BoxFact

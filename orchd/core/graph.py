@@ -1,0 +1,100 @@
+"""The wait-for graph: an agent points at those it cannot go on without, by a wait or by `after`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+
+from orchd.core.model import Agent, AgentId, State, Status
+
+
+def waits_for(state: State, agent: Agent) -> list[AgentId]:
+    """Whom `agent` cannot go on without, as far as they are not over."""
+    wanted: Iterable[AgentId] = (target for wait in agent.waits.values() for target in wait.targets)
+    if agent.status is Status.QUEUED:
+        wanted = agent.spec.after
+    return [found.id for found in state.unfinished(wanted)]
+
+
+def path_to(state: State, start: Iterable[AgentId], goal: AgentId) -> list[AgentId] | None:
+    """A way from one of `start` to `goal` along the graph, or None."""
+    trail: dict[AgentId, AgentId | None] = dict.fromkeys(start)
+    frontier = list(trail)
+    while frontier:
+        here = frontier.pop()
+        if here == goal:
+            return _walked(trail, here)
+        if (agent := state.agents.get(here)) is None or agent.is_over:
+            continue
+        for there in waits_for(state, agent):
+            if there not in trail:
+                trail[there] = here
+                frontier.append(there)
+    return None
+
+
+def _walked(trail: Mapping[AgentId, AgentId | None], end: AgentId) -> list[AgentId]:
+    path, here = [], end
+    step: AgentId | None = here
+    while step is not None:
+        path.append(step)
+        step = trail[step]
+    return path[::-1]
+
+
+def cycle_in(graph: Mapping[AgentId, Iterable[AgentId]]) -> Sequence[AgentId] | None:
+    """The path of a cycle in `graph` (node -> whom it comes after), first node repeated at the end; None without one."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        found: Sequence[AgentId] = error.args[1]
+        return found
+    return None
+
+
+def blockers_first(graph: Mapping[AgentId, Iterable[AgentId]]) -> Iterable[AgentId]:
+    """The nodes of an acyclic `graph`, each behind all that it comes after."""
+    return TopologicalSorter(graph).static_order()
+
+
+def claims_needed(state: State, waiter: Agent, targets: Iterable[AgentId]) -> dict[AgentId, int]:
+    """The claims that living agents would need if `waiter` waited for `targets`: one more than the largest below them.
+
+    The waiter itself is always among them; those that wait for it, near or far, are when theirs would have to grow.
+    """
+    needed: dict[AgentId, int] = {}
+
+    def claim_of(agent: Agent) -> int:
+        if agent.id not in needed:
+            below = [*waits_for(state, agent), *(targets if agent is waiter else ())]
+            queued, living = _reached(state, below)
+            reach = [found.claim for found in queued] + [claim_of(found) for found in living]
+            needed[agent.id] = max(agent.claim, 1 + max(reach, default=-1))
+        return needed[agent.id]
+
+    for agent in state.living.values():
+        claim_of(agent)
+    return {one: claim for one, claim in needed.items() if claim > state.living[one].claim or one == waiter.id}
+
+
+def _reached(state: State, start: Iterable[AgentId]) -> tuple[list[Agent], list[Agent]]:
+    """The queued and the living agents that must end before all of `start` have; no living one is looked behind."""
+    seen: dict[AgentId, Agent] = {}
+    frontier = list(state.unfinished(start))
+    while frontier:
+        agent = frontier.pop()
+        if agent.id in seen:
+            continue
+        seen[agent.id] = agent
+        if agent.status is Status.QUEUED:
+            frontier.extend(state.unfinished(agent.spec.after))
+    queued = [agent for agent in seen.values() if agent.status is Status.QUEUED]
+    return queued, [agent for agent in seen.values() if agent.status is not Status.QUEUED]
+
+
+def is_needed(state: State, agent: Agent) -> bool:
+    """Whether something that lives waits for `agent`: its parent, or anybody whose wait leads here."""
+    if agent.parent in state.living:
+        return True
+    waiting = [found.id for found in state.living.values() if found.waits]
+    return path_to(state, waiting, agent.id) is not None

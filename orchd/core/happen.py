@@ -1,0 +1,168 @@
+"""What the world told: handlers named after their inputs."""
+
+from __future__ import annotations
+
+from orchd.core.effects import Kill, Listen, Release, Terminate, Watch
+from orchd.core.facts import (
+    AgentCancelled,
+    AgentCompleted,
+    AgentFailed,
+    AgentHeard,
+    AgentLost,
+    AgentTimedOut,
+    AttemptRetried,
+    AttemptStarted,
+    AttemptVoided,
+    KillBegan,
+    ProcessEnded,
+)
+from orchd.core.inputs import (
+    Adopted,
+    CallerGone,
+    Exited,
+    Heard,
+    NeverRan,
+    Spawned,
+    SpawnFailed,
+    Tick,
+    TreeGone,
+)
+from orchd.core.model import Agent, Cause, Status
+from orchd.core.retry import backoff, next_seed
+from orchd.core.settle import cancel_children, end_wait, skip_dependents, stop
+from orchd.core.turn import Turn
+
+HOLD_SECONDS = 1.0
+
+
+def spawned(turn: Turn, event: Spawned) -> None:
+    """Remember the pid before the gate opens: a crash in between leaves an agent that never ran."""
+    turn.record(AttemptStarted(event.agent, event.attempt, event.pid, event.cgroup))
+    turn.do(Release(event.agent, event.attempt))
+
+
+def spawn_failed(turn: Turn, event: SpawnFailed) -> None:
+    """What the agent is at fault for ends it; what the machine is at fault for is tried again, for all, a little later."""
+    agent = turn.state.agents[event.agent]
+    if event.is_passing:
+        turn.record(AttemptVoided(event.agent, event.attempt, event.reason, HOLD_SECONDS))
+    else:
+        turn.record(AgentFailed(event.agent, event.reason))
+        skip_dependents(turn, agent)
+
+
+def exited(turn: Turn, event: Exited) -> None:
+    """The process ended. Its place is given back when all that it started is gone too."""
+    if (agent := turn.current(event.agent, event.attempt)) is None:
+        return
+    was_stopping = agent.status is Status.STOPPING
+    if agent.outcome is None:
+        turn.record(ProcessEnded(agent.id, agent.attempt, event.outcome))
+    if event.is_tree_gone:
+        conclude(turn, agent, event.note)
+    elif not was_stopping:
+        turn.do(Terminate(agent.id, agent.attempt))
+
+
+def never_ran(turn: Turn, event: NeverRan) -> None:
+    """Safe to start again, unless somebody wanted it ended."""
+    if (agent := turn.current(event.agent, event.attempt)) is None:
+        return
+    if agent.cause is Cause.CANCELLED:
+        turn.record(AgentCancelled(agent.id, agent.reason or "cancelled"))
+        skip_dependents(turn, agent)
+    else:
+        turn.record(AttemptVoided(agent.id, agent.attempt, "the daemon ended before the agent's gate was opened"))
+
+
+def tree_gone(turn: Turn, event: TreeGone) -> None:
+    """Nothing of it is left: the place is free."""
+    agent = turn.current(event.agent, event.attempt)
+    if agent is not None and agent.outcome is not None:
+        conclude(turn, agent, None)
+
+
+def adopted(turn: Turn, event: Adopted) -> None:
+    """The daemon was restarted and the attempt was not: take up what was being done with it."""
+    if (agent := turn.current(event.agent, event.attempt)) is None:
+        return
+    if agent.status is Status.STOPPING:
+        turn.do((Terminate if agent.kill_at is not None else Kill)(agent.id, agent.attempt))
+    for wait in agent.waits.values():
+        turn.do(Watch(agent.id, wait.request))
+
+
+def caller_gone(turn: Turn, event: CallerGone) -> None:
+    """Nobody is blocked any more, so the agent works, place or no place."""
+    agent = turn.state.living.get(event.agent)
+    if agent is not None and (wait := agent.waits.get(event.request)) is not None:
+        end_wait(turn, agent, wait)
+
+
+def heard(turn: Turn, event: Heard) -> None:
+    """It was silent for `ago` seconds."""
+    if (agent := turn.current(event.agent, event.attempt)) is None or agent.status is not Status.RUNNING:
+        return
+    since = turn.now - (agent.heard or turn.now)
+    if event.ago < since:
+        turn.record(AgentHeard(agent.id, agent.attempt, event.ago))
+    silence = agent.spec.silence
+    if silence is not None and min(event.ago, since) >= silence:
+        stop(turn, agent, Cause.SILENCE, f"no output for {silence:g} s")
+
+
+def tick(turn: Turn, event: Tick) -> None:  # noqa: ARG001 - every handler takes its input
+    """Deadlines."""
+    for agent in list(turn.state.living.values()):
+        if agent.status is Status.STOPPING:
+            if agent.kill_at is not None and agent.kill_at <= turn.now:
+                turn.record(KillBegan(agent.id, agent.attempt))
+                turn.do(Kill(agent.id, agent.attempt))
+        elif (end := timeout_at(agent)) is not None and end <= turn.now:
+            stop(turn, agent, Cause.TIMEOUT, f"took longer than {agent.spec.timeout:g} s")
+        elif (end := silence_at(agent)) is not None and end <= turn.now:
+            turn.ask(Listen(agent.id, agent.attempt))
+
+
+def timeout_at(agent: Agent) -> float | None:
+    """When the attempt has taken too long."""
+    timeout, started = agent.spec.timeout, agent.started
+    return None if timeout is None or started is None else started + timeout
+
+
+def silence_at(agent: Agent) -> float | None:
+    """When it is time to look whether it has been silent for too long. Who is blocked may be silent."""
+    silence, last = agent.spec.silence, agent.heard
+    if silence is None or last is None or agent.status is not Status.RUNNING:
+        return None
+    return last + silence
+
+
+def conclude(turn: Turn, agent: Agent, note: str | None) -> None:
+    """Its tree is gone: say what became of it, by why it was stopped and how it ended."""
+    code = agent.outcome.code if agent.outcome else None
+    if agent.cause is Cause.CANCELLED:
+        turn.record(AgentCancelled(agent.id, agent.reason or "cancelled"))
+    elif agent.cause is Cause.ENDED and code == 0:
+        turn.record(AgentCompleted(agent.id))
+        return
+    else:
+        _ended_badly(turn, agent, note or agent.reason)
+    cancel_children(turn, agent, f"its parent {agent.id} did not complete")
+    if agent.is_over:
+        skip_dependents(turn, agent)
+
+
+def _ended_badly(turn: Turn, agent: Agent, note: str | None) -> None:
+    code = agent.outcome.code if agent.outcome else None
+    is_lost = agent.cause is Cause.ENDED and code is None
+    reason = note or ("it ended and left no record" if is_lost else f"exit code {code}")
+    if agent.tries < agent.spec.retries:
+        delay = backoff(agent.tries, turn.state.seed)
+        turn.record(AttemptRetried(agent.id, agent.attempt, reason, delay, next_seed(turn.state.seed)))
+    elif agent.cause in (Cause.TIMEOUT, Cause.SILENCE):
+        turn.record(AgentTimedOut(agent.id, reason))
+    elif is_lost:
+        turn.record(AgentLost(agent.id, reason))
+    else:
+        turn.record(AgentFailed(agent.id, reason))

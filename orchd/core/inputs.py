@@ -1,0 +1,179 @@
+"""Inputs: what people and agents ask (imperative) and what the world tells (participle). They decide nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchd.core.model import AgentId, Outcome, RequestId, Spec
+
+Caller = AgentId | None  # None: somebody outside every agent
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnAgents:
+    """Queue all of `specs` or none. Their `after` may name others of the same request."""
+
+    request: RequestId
+    caller: Caller
+    specs: tuple[Spec, ...]
+    must_start: bool = False
+    kin: int = 0  # agents ever spawned inside the caller's tree, counted by the store
+
+
+@dataclass(frozen=True, slots=True)
+class BeginWait:
+    """`agent` blocks until its targets have ended. Sent again with the same request, it is the same wait."""
+
+    request: RequestId
+    agent: AgentId
+    targets: tuple[AgentId, ...]
+    is_any: bool
+    timeout: float | None
+    caller: int
+    caller_started: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallerGone:
+    """The client that was blocked in this wait is dead, so the agent is not blocked any more."""
+
+    agent: AgentId
+    request: RequestId
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End these agents and all under them."""
+
+    request: RequestId
+    ids: tuple[AgentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Another attempt for each of these; all or none."""
+
+    request: RequestId
+    ids: tuple[AgentId, ...]
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Admit nobody."""
+
+    request: RequestId
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Admit again."""
+
+    request: RequestId
+
+
+@dataclass(frozen=True, slots=True)
+class SetLimit:
+    """Change either number or both."""
+
+    request: RequestId
+    limit: int | None
+    resident: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Admit only what the living need; with `stop`, end the living too. When nobody lives the daemon may leave."""
+
+    request: RequestId
+    stop: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """The attempt's process exists, behind its gate."""
+
+    agent: AgentId
+    attempt: int
+    pid: int
+    cgroup: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnFailed:
+    """It does not. `is_passing`: the machine is at fault (no pids, no memory, no disk), not the agent."""
+
+    agent: AgentId
+    attempt: int
+    reason: str
+    is_passing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The attempt's own process has ended. `is_tree_gone`: and nothing of it is left."""
+
+    agent: AgentId
+    attempt: int
+    outcome: Outcome
+    is_tree_gone: bool
+    note: str | None = None  # what is known of an end without an exit code
+
+
+@dataclass(frozen=True, slots=True)
+class NeverRan:
+    """The attempt's record says that its gate never opened."""
+
+    agent: AgentId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TreeGone:
+    """Nothing of the attempt's process tree is left."""
+
+    agent: AgentId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """After a restart: the attempt still runs."""
+
+    agent: AgentId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """When the attempt last put something out, in seconds ago."""
+
+    agent: AgentId
+    attempt: int
+    ago: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed; a deadline may be over."""
+
+
+Input = (
+    SpawnAgents
+    | BeginWait
+    | CallerGone
+    | Cancel
+    | Retry
+    | Pause
+    | Resume
+    | SetLimit
+    | Drain
+    | Spawned
+    | SpawnFailed
+    | Exited
+    | NeverRan
+    | TreeGone
+    | Adopted
+    | Heard
+    | Tick
+)

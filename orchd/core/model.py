@@ -1,0 +1,200 @@
+"""The state: what an agent is, what a wait is, and the whole that `apply` changes and nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple, NewType
+
+from orchd.core.queue import Queue
+
+AgentId = NewType("AgentId", str)
+RequestId = NewType("RequestId", str)
+
+
+class Status(Enum):
+    """Where an agent stands. The words are the ones that people, JSON and the database see."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    WAITING = "waiting"
+    STOPPING = "stopping"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed-out"
+    LOST = "lost"
+    SKIPPED = "skipped"
+
+
+WORKING = frozenset({Status.STARTING, Status.RUNNING, Status.STOPPING})
+LIVING = WORKING | {Status.WAITING}
+OVER = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.TIMED_OUT, Status.LOST, Status.SKIPPED})
+
+
+class Level(Enum):
+    """Who started an agent: someone outside any agent, a composition's run, or another agent."""
+
+    PM = "pm"
+    COMPOSITE = "composite"
+    SUB_SKILL = "sub-skill"
+
+
+class Cause(Enum):
+    """Why an attempt is being stopped; it decides what the agent becomes when its tree is gone."""
+
+    ENDED = "ended"  # its own process ended and left others behind
+    CANCELLED = "cancelled"
+    TIMEOUT = "timeout"
+    SILENCE = "silence"
+
+
+class Instant(NamedTuple):
+    """One moment on two clocks: `mono` is compared and never shown, `wall` is shown and never compared."""
+
+    mono: float
+    wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What was asked for. It never changes."""
+
+    command: tuple[str, ...]
+    name: str
+    cwd: str
+    environment: str  # the digest under which the shell keeps it: what is secret is not state
+    goal: str | None = None
+    skill: str | None = None
+    task_id: str | None = None
+    stdin: str | None = None
+    output_dir: str | None = None
+    after: tuple[AgentId, ...] = ()
+    priority: int = 0
+    nesting: int = 0
+    timeout: float | None = None
+    silence: float | None = None
+    grace: float = 10.0
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """An agent blocked in `wait`. It outlives the daemon: the caller sends the same request again."""
+
+    request: RequestId
+    targets: tuple[AgentId, ...]
+    is_any: bool
+    deadline: float | None
+    caller: int  # the pid of the blocked client
+    caller_started: float  # its start time: a pid alone names different processes over time
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt's own process ended. `code` is as a shell reports it; None when nobody could see it."""
+
+    code: int | None
+    cpu_seconds: float = 0.0
+    rss_bytes: int = 0
+
+
+@dataclass(slots=True)
+class Agent:
+    """One agent as it stands now."""
+
+    id: AgentId
+    spec: Spec
+    level: Level
+    ancestors: tuple[AgentId, ...]  # root first, parent last
+    claim: int  # how many levels of agents it may wait for, declared or promoted
+    age: float  # when its root was queued: the whole tree grows old together
+    status: Status = Status.QUEUED
+    attempt: int = 0
+    tries: int = 0  # attempts that ended badly; what `retries` is compared with
+    pid: int | None = None
+    cgroup: str | None = None
+    outcome: Outcome | None = None
+    cause: Cause | None = None
+    reason: str | None = None
+    started: float | None = None  # mono
+    heard: float | None = None  # mono, when it last was known to have put something out
+    kill_at: float | None = None  # mono, when its grace is over
+    ready_at: float | None = None  # mono, when a retry may start
+    queued_at: float | None = None  # wall
+    started_at: float | None = None
+    ended_at: float | None = None
+    waits: dict[RequestId, Wait] = field(default_factory=dict)
+
+    @property
+    def number(self) -> int:
+        """The n of `agent-n`: ids are given out in this order and never again."""
+        return number_of(self.id)
+
+    @property
+    def depth(self) -> int:
+        """How many agents are above it."""
+        return len(self.ancestors)
+
+    @property
+    def parent(self) -> AgentId | None:
+        """The agent that spawned it."""
+        return self.ancestors[-1] if self.ancestors else None
+
+    @property
+    def root(self) -> AgentId:
+        """The topmost agent of its tree."""
+        return self.ancestors[0] if self.ancestors else self.id
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens to it unless a person asks."""
+        return self.status in OVER
+
+
+def agent_id(number: int) -> AgentId:
+    """`agent-007`."""
+    return AgentId(f"agent-{number:03d}")
+
+
+def number_of(agent: AgentId) -> int:
+    """7 for `agent-007`."""
+    return int(agent.rpartition("-")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """What stops a runaway: numbers that come from the configuration and not from the state."""
+
+    depth: int = 3  # levels of agents
+    children: int = 20  # unfinished ones of one agent
+    agents: int = 500  # ever spawned from inside one tree
+
+
+@dataclass(slots=True)
+class State:
+    """All that is not over, and what it needs. Agents that are over live in the store."""
+
+    limit: int = 7
+    resident: int = 28
+    guards: Guards = field(default_factory=Guards)
+    is_paused: bool = False
+    is_draining: bool = False  # of this daemon, never remembered
+    held_until: float = 0.0  # mono; the machine refused to start a process
+    last_number: int = 0
+    seed: int = 1
+    agents: dict[AgentId, Agent] = field(default_factory=dict)
+    # Indexes: each is derived from `agents` inside `apply`, and `check` compares it with a count.
+    living: dict[AgentId, Agent] = field(default_factory=dict)
+    children: dict[AgentId, set[AgentId]] = field(default_factory=dict)
+    dependents: dict[AgentId, set[AgentId]] = field(default_factory=dict)
+    environments: dict[str, int] = field(default_factory=dict)
+    queue: Queue = field(default_factory=Queue)
+
+    def unfinished(self, ids: Iterable[AgentId]) -> Iterator[Agent]:
+        """Those of `ids` that are not over. What is not in memory is over."""
+        for found in (self.agents.get(one) for one in ids):
+            if found is not None and not found.is_over:
+                yield found

@@ -1,0 +1,62 @@
+"""The limit: who holds a place, and whether one more may.
+
+Two numbers bound two counts, both taken from the agents' statuses and never kept. `limit` bounds those that work,
+`resident` those that live. Living agents that wait for others can starve each other of resident places, so each carries
+a claim: how many levels of agents it may still wait for. Admission is Dijkstra's banker's algorithm for one resource
+(EWD 623): with F places free once the claimless are gone (they need nobody and always end), the state is safe iff the
+claims, smallest first, can be met one after the other, each giving its own place back when it is done.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable
+
+from orchd.core.model import WORKING, State
+
+
+def working(state: State) -> int:
+    """Agents that hold a working place."""
+    return sum(agent.status in WORKING for agent in state.living.values())
+
+
+def overdrawn(state: State) -> int:
+    """Working places held beyond the limit: after the limit was lowered, or by agents whose wait was cut short."""
+    return max(0, working(state) - state.limit)
+
+
+def has_working_place(state: State) -> bool:
+    """Whether one more may work."""
+    return working(state) < state.limit
+
+
+def has_resident_place(state: State) -> bool:
+    """Whether one more may live."""
+    return len(state.living) < state.resident
+
+
+def claims(state: State) -> list[int]:
+    """The claims above zero of all that live, smallest first."""
+    return sorted(agent.claim for agent in state.living.values() if agent.claim > 0)
+
+
+def is_safe(resident: int, held: Iterable[int]) -> bool:
+    """Whether agents with the claims `held` (ascending, all above zero) can all end, one after the other."""
+    held = list(held)
+    free = resident - len(held)
+    return all(free + index >= claim for index, claim in enumerate(held))
+
+
+def is_safe_with(state: State, claim: int) -> bool:
+    """Whether a new agent with `claim` keeps the state safe."""
+    if claim == 0:
+        return True
+    held = claims(state)
+    insort(held, claim)
+    return is_safe(state.resident, held)
+
+
+def smallest_safe_resident(held: Iterable[int]) -> int:
+    """The fewest resident places with which agents holding these claims can all end."""
+    held = list(held)
+    return max((len(held) - index + claim for index, claim in enumerate(held)), default=1)

@@ -1,0 +1,25 @@
+"""How long to wait before the next try: exponential, with jitter that a replay repeats."""
+
+from __future__ import annotations
+
+FIRST_SECONDS = 1.0
+MOST_SECONDS = 300.0
+_MASK = (1 << 64) - 1
+
+
+def backoff(tries: int, seed: int) -> float:
+    """Seconds before the next attempt after `tries` bad ones: doubled each time, between half and one and a half of it."""
+    base = min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(tries, 20))
+    return float(base * (0.5 + _mixed(seed) / 2**64))
+
+
+def next_seed(seed: int) -> int:
+    """The seed after one draw (the increment of SplitMix64, Steele et al. 2014)."""
+    return (seed + 0x9E3779B97F4A7C15) & _MASK
+
+
+def _mixed(seed: int) -> int:
+    value = next_seed(seed)
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
+    return value ^ (value >> 31)

@@ -1,0 +1,121 @@
+"""What follows: run after every input, so that nobody has to remember to trigger the scheduler."""
+
+from __future__ import annotations
+
+from orchd.core.effects import Launch, Terminate
+from orchd.core.facts import (
+    AgentCancelled,
+    AgentReturned,
+    AgentSkipped,
+    AttemptAdmitted,
+    StopBegan,
+    WaitEnded,
+)
+from orchd.core.graph import is_needed
+from orchd.core.index import ticket_of
+from orchd.core.model import Agent, Cause, State, Status, Wait, agent_id
+from orchd.core.places import has_resident_place, has_working_place, is_safe_with
+from orchd.core.queue import AGING_SECONDS
+from orchd.core.turn import Turn
+
+
+def settle(turn: Turn) -> None:
+    """Cut short what must be, give returning agents their places, then admit."""
+    _end_waits_that_timed_out(turn)
+    _answer_waits(turn)
+    turn.state.queue.ripen(turn.now)
+    while (agent := next_to_start(turn.state, turn.now)) is not None:
+        turn.record(AttemptAdmitted(agent.id, agent.attempt + 1))
+        turn.ask(Launch(agent.id, agent.attempt))
+
+
+def cancel(turn: Turn, agent: Agent, reason: str) -> None:
+    """End `agent` and everything under it."""
+    if agent.status is Status.QUEUED:
+        turn.record(AgentCancelled(agent.id, reason))
+        skip_dependents(turn, agent)
+    elif agent.status is not Status.STOPPING:
+        stop(turn, agent, Cause.CANCELLED, reason)
+    elif agent.cause is not Cause.CANCELLED:
+        turn.record(StopBegan(agent.id, agent.attempt, Cause.CANCELLED, reason))
+    cancel_children(turn, agent, f"its parent {agent.id} was cancelled")
+
+
+def stop(turn: Turn, agent: Agent, cause: Cause, reason: str) -> None:
+    """Begin to end the attempt's process tree."""
+    turn.record(StopBegan(agent.id, agent.attempt, cause, reason))
+    turn.do(Terminate(agent.id, agent.attempt))
+
+
+def cancel_children(turn: Turn, agent: Agent, reason: str) -> None:
+    """What a parent that did not complete leaves behind is of no use to anybody."""
+    for child in turn.state.unfinished(sorted(turn.state.children.get(agent.id, ()))):
+        cancel(turn, child, reason)
+
+
+def skip_dependents(turn: Turn, agent: Agent) -> None:
+    """`agent` did not complete, so what was to come after it cannot start, nor what was to come after that."""
+    frontier = [agent]
+    while frontier:
+        blocker = frontier.pop()
+        for dependent in turn.state.unfinished(sorted(turn.state.dependents.get(blocker.id, ()))):
+            turn.record(AgentSkipped(dependent.id, f"{blocker.id} did not complete: {blocker.status.value}"))
+            frontier.append(dependent)
+
+
+def is_satisfied(state: State, wait: Wait) -> bool:
+    """Whether what the wait is for has come about."""
+    unfinished = sum(1 for _ in state.unfinished(wait.targets))
+    return unfinished < len(wait.targets) if wait.is_any else unfinished == 0
+
+
+def _end_waits_that_timed_out(turn: Turn) -> None:
+    """The caller goes on at once, place or no place: the limit may be overdrawn, and then nobody is admitted."""
+    for agent in list(turn.state.living.values()):
+        for wait in list(agent.waits.values()):
+            if wait.deadline is not None and wait.deadline <= turn.now and not is_satisfied(turn.state, wait):
+                end_wait(turn, agent, wait)
+                turn.answer(wait.request, *wait.targets, timed_out=True)
+
+
+def _answer_waits(turn: Turn) -> None:
+    """Returning agents come before new ones: they hold memory already, and others wait for them."""
+    waiting = [agent for agent in turn.state.living.values() if agent.waits]
+    for agent in sorted(waiting, key=ticket_of):
+        for wait in [wait for wait in agent.waits.values() if is_satisfied(turn.state, wait)]:
+            if len(agent.waits) > 1 or has_working_place(turn.state):
+                end_wait(turn, agent, wait)
+                turn.answer(wait.request, *wait.targets)
+
+
+def end_wait(turn: Turn, agent: Agent, wait: Wait) -> None:
+    """This wait is over; the last one to end puts the agent back to work."""
+    fact = WaitEnded if len(agent.waits) > 1 else AgentReturned
+    turn.record(fact(agent.id, wait.request))
+
+
+def next_to_start(state: State, now: float) -> Agent | None:
+    """The agent that may take a place now: the best of those whose start keeps the state safe."""
+    if state.is_paused or state.held_until > now:
+        return None
+    if not has_working_place(state) or not has_resident_place(state):
+        return None
+    must_be_needed = state.is_draining
+    for head, claim in state.queue.heads():
+        agent = state.agents[agent_id(head.number)]
+        if is_safe_with(state, claim):
+            found = _first_needed(state, claim) if must_be_needed and (claim or state.is_draining) else agent
+            if found is not None:
+                return found
+        elif now - agent.age > AGING_SECONDS:
+            # It has waited long for the living to leave it room: only what they need may still go before it.
+            must_be_needed = True
+    return None
+
+
+def _first_needed(state: State, claim: int) -> Agent | None:
+    for entry in state.queue.line(claim):
+        agent = state.agents[agent_id(entry.number)]
+        if is_needed(state, agent):
+            return agent
+    return None

@@ -1,0 +1,147 @@
+"""The one way in: a request to spawn becomes queued agents, all of them or none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchd.core.facts import AgentQueued, AgentSkipped
+from orchd.core.graph import blockers_first, cycle_in
+from orchd.core.inputs import SpawnAgents
+from orchd.core.model import Agent, AgentId, Level, Spec, State, Status, agent_id
+from orchd.core.places import claims, is_safe, working
+from orchd.core.turn import Turn
+
+
+class Refusal(Exception):
+    """Why a request is not done; never leaves the core."""
+
+    def __init__(self, code: str, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.code = code
+        self.details = details
+
+
+def spawn_agents(turn: Turn, event: SpawnAgents) -> None:
+    """Check everything first; then nothing can go wrong."""
+    state = turn.state
+    try:
+        parent = _parent(state, event)
+        _check_guards(state, event, parent)
+        wanted = _resolved(state, event.specs)
+        if event.must_start:
+            _check_room(state, turn.now, wanted)
+    except Refusal as refusal:
+        turn.refuse(event.request, refusal.code, str(refusal), refusal.details)
+        return
+    ancestors = (*parent.ancestors, parent.id) if parent else ()
+    level = Level.SUB_SKILL if parent else Level.PM
+    for one in blockers_first({one: spec.after for one, spec in wanted.items()}):
+        if (spec := wanted.get(one)) is not None:
+            turn.record(AgentQueued(one, spec, level, ancestors))
+            skip_if_hopeless(turn, one)
+    turn.answer(event.request, *wanted)
+
+
+def _parent(state: State, event: SpawnAgents) -> Agent | None:
+    if state.is_draining:
+        raise Refusal("stopping", "the daemon is stopping and takes nothing new; start it again first")
+    if event.caller is None:
+        return None
+    parent = state.living.get(event.caller)
+    if parent is None or parent.status is Status.STOPPING:
+        raise Refusal("stopping", f"{event.caller} is being ended and can spawn nothing")
+    return parent
+
+
+def _check_guards(state: State, event: SpawnAgents, parent: Agent | None) -> None:
+    guards, count = state.guards, len(event.specs)
+    for spec in event.specs:
+        if spec.nesting >= state.resident:
+            raise Refusal(
+                "nesting-too-large",
+                f"{spec.name}: nesting {spec.nesting} can never be met with {state.resident} resident places; "
+                "declare less or raise them with `orchctl limit --resident`",
+            )
+    if parent is None:
+        return
+    if parent.depth + 1 >= guards.depth:
+        raise Refusal(
+            "too-deep",
+            f"{parent.id} is at level {parent.depth + 1} of {guards.depth} and may not spawn; "
+            "do the work in it, or raise `depth` in the configuration",
+        )
+    children = sum(1 for _ in state.unfinished(state.children.get(parent.id, ())))
+    if children + count > guards.children:
+        raise Refusal(
+            "too-many-children",
+            f"{parent.id} has {children} unfinished children and asks for {count} more: the most is "
+            f"{guards.children}; wait for some, or raise `children` in the configuration",
+        )
+    if event.kin + count > guards.agents:
+        raise Refusal(
+            "too-many-agents",
+            f"{event.kin} agents were already spawned inside the tree of {parent.root}: the most is "
+            f"{guards.agents}; raise `agents` in the configuration if that is meant",
+        )
+
+
+def _resolved(state: State, specs: tuple[Spec, ...]) -> dict[AgentId, Spec]:
+    """The specs by the ids they will have, with every name in `after` replaced by an id."""
+    ids = [agent_id(state.last_number + 1 + index) for index in range(len(specs))]
+    named: dict[str, list[AgentId]] = {}
+    for one, spec in zip(ids, specs, strict=True):
+        named.setdefault(spec.name, []).append(one)
+    wanted = {
+        one: replace(spec, after=tuple(dict.fromkeys(_reference(state, named, spec, name) for name in spec.after)))
+        for one, spec in zip(ids, specs, strict=True)
+    }
+    if cycle := cycle_in({one: spec.after for one, spec in wanted.items()}):
+        names = [wanted[one].name for one in cycle]
+        raise Refusal("cycle", f"these wait for each other: {' -> '.join(names)}; drop one `after`", path=names)
+    return wanted
+
+
+def _reference(state: State, named: dict[str, list[AgentId]], spec: Spec, wanted: str) -> AgentId:
+    found = named.get(wanted)
+    if found and len(found) == 1:
+        return found[0]
+    if found:
+        raise Refusal("ambiguous", f"{spec.name}: `after` {wanted!r} names {len(found)} agents of this request")
+    if wanted not in state.agents:
+        raise Refusal(
+            "unknown-agent",
+            f"{spec.name}: `after` {wanted!r} is neither an agent nor a name in this request; "
+            "`orchctl status --all` shows what there is",
+        )
+    return AgentId(wanted)
+
+
+def _check_room(state: State, now: float, wanted: dict[AgentId, Spec]) -> None:
+    """Whether all of them start in this very turn."""
+    held = sorted([*claims(state), *(spec.nesting for spec in wanted.values() if spec.nesting)])
+    after = {one for spec in wanted.values() for one in spec.after}
+    fits = (
+        not state.is_paused
+        and state.held_until <= now
+        and working(state) + len(wanted) <= state.limit
+        and len(state.living) + len(wanted) <= state.resident
+        and is_safe(state.resident, held)
+        and not any(state.unfinished(after))
+        and not after & wanted.keys()
+    )
+    if not fits:
+        raise Refusal(
+            "would-queue",
+            f"{len(wanted)} cannot start now: {working(state)} of {state.limit} places are working, "
+            f"{len(state.living)} of {state.resident} living{', paused' if state.is_paused else ''}; "
+            "leave out --no-queue to queue them",
+        )
+
+
+def skip_if_hopeless(turn: Turn, one: AgentId) -> None:
+    """What it was to come after has already ended badly."""
+    agent = turn.state.agents[one]
+    for blocker in (turn.state.agents.get(other) for other in agent.spec.after):
+        if blocker is not None and blocker.is_over and blocker.status is not Status.COMPLETED:
+            turn.record(AgentSkipped(one, f"{blocker.id} did not complete: {blocker.status.value}"))
+            return

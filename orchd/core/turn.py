@@ -1,0 +1,54 @@
+"""A turn: one input being decided. It records facts, which change the state at once, and collects effects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchd.core.apply import apply
+from orchd.core.effects import Answer, Effect, Launch, Listen, Refuse
+from orchd.core.facts import Fact
+from orchd.core.model import Agent, AgentId, Instant, RequestId, State
+
+Question = Launch | Listen
+
+
+class Turn:
+    """What one batch of inputs led to."""
+
+    def __init__(self, state: State, at: Instant) -> None:
+        self.state = state
+        self.at = at
+        self.facts: list[Fact] = []
+        self.effects: list[Effect] = []
+        self.questions: list[Question] = []
+
+    @property
+    def now(self) -> float:
+        """The moment of this turn on the clock that is compared."""
+        return self.at.mono
+
+    def record(self, fact: Fact) -> None:
+        """Apply `fact` and keep it for the store."""
+        apply(self.state, fact, self.at)
+        self.facts.append(fact)
+
+    def do(self, effect: Effect) -> None:
+        """Ask the shell for `effect`, after the commit."""
+        self.effects.append(effect)
+
+    def ask(self, question: Question) -> None:
+        """Ask the shell for `question`, before the commit; its answer is the next input."""
+        self.questions.append(question)
+
+    def answer(self, request: RequestId, *agents: AgentId, timed_out: bool = False) -> None:
+        """Reply to `request`."""
+        self.do(Answer(request, agents, timed_out))
+
+    def refuse(self, request: RequestId, code: str, message: str, details: Mapping[str, object] | None = None) -> None:
+        """Reply to `request` with an error."""
+        self.do(Refuse(request, code, message, details or {}))
+
+    def current(self, agent: AgentId, attempt: int) -> Agent | None:
+        """The agent, if `attempt` is the one it is at: news of an older one is stale."""
+        found = self.state.agents.get(agent)
+        return found if found is not None and found.attempt == attempt and agent in self.state.living else None
