@@ -1,5 +1,7 @@
 """`apply(state, fact, at)`: the only function that changes a State, live and on replay alike."""
 
+# ruff: noqa: ARG001 - every change takes the same arguments
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -10,7 +12,6 @@ from orchd.core.facts import (
     AdmissionsPaused,
     AdmissionsResumed,
     AgentCancelled,
-    AgentCompleted,
     AgentFact,
     AgentFailed,
     AgentHeard,
@@ -70,14 +71,15 @@ def _apply_to_agent(state: State, fact: AgentFact, at: Instant) -> None:
 
 
 def _born(state: State, fact: AgentQueued, at: Instant) -> Agent:
-    root = state.agents.get(fact.ancestors[0]) if fact.ancestors else None
+    parent = state.agents.get(fact.ancestors[-1]) if fact.ancestors else None
     agent = Agent(
         id=fact.agent,
         spec=fact.spec,
         level=fact.level,
         ancestors=fact.ancestors,
         claim=fact.spec.nesting,
-        age=root.age if root else at.mono,
+        age=parent.age if parent else at.mono,
+        parent_attempt=fact.parent_attempt,
         queued_at=at.wall,
     )
     if fact.agent in state.agents:
@@ -152,6 +154,7 @@ def _retried(state: State, agent: Agent, fact: AttemptRetried, at: Instant) -> N
 
 
 def _revived(state: State, agent: Agent, fact: AgentRevived, at: Instant) -> None:
+    _requeue(agent)
     agent.spec = replace(agent.spec, environment=fact.environment)
     agent.tries = 0
     agent.age = at.mono

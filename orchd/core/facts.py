@@ -15,6 +15,7 @@ class AgentQueued:
     spec: Spec
     level: Level
     ancestors: tuple[AgentId, ...]
+    parent_attempt: int = 0  # which attempt of its parent spawned it
 
 
 @dataclass(frozen=True, slots=True)

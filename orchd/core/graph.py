@@ -43,7 +43,7 @@ def _walked(trail: Mapping[AgentId, AgentId | None], end: AgentId) -> list[Agent
 
 
 def cycle_in(graph: Mapping[AgentId, Iterable[AgentId]]) -> Sequence[AgentId] | None:
-    """The path of a cycle in `graph` (node -> whom it comes after), first node repeated at the end; None without one."""
+    """A cycle in `graph` (node -> whom it comes after) as a path whose first node is repeated at its end, or None."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -57,28 +57,26 @@ def blockers_first(graph: Mapping[AgentId, Iterable[AgentId]]) -> Iterable[Agent
     return TopologicalSorter(graph).static_order()
 
 
-def claims_needed(state: State, waiter: Agent, targets: Iterable[AgentId]) -> dict[AgentId, int]:
-    """The claims that living agents would need if `waiter` waited for `targets`: one more than the largest below them.
+def claims_needed(state: State, waiter: Agent | None, targets: Iterable[AgentId]) -> dict[AgentId, int]:
+    """The claims that must grow if `waiter` waits for `targets`, to one more than the largest of those below.
 
-    The waiter itself is always among them; those that wait for it, near or far, are when theirs would have to grow.
+    Its own may be among them, and those of all that wait for it, near or far. Nobody may be waiting for itself.
     """
-    needed: dict[AgentId, int] = {}
-
-    def claim_of(agent: Agent) -> int:
-        if agent.id not in needed:
-            below = [*waits_for(state, agent), *(targets if agent is waiter else ())]
-            queued, living = _reached(state, below)
-            reach = [found.claim for found in queued] + [claim_of(found) for found in living]
-            needed[agent.id] = max(agent.claim, 1 + max(reach, default=-1))
-        return needed[agent.id]
-
+    queued: dict[AgentId, list[Agent]] = {}
+    living: dict[AgentId, list[AgentId]] = {}
     for agent in state.living.values():
-        claim_of(agent)
-    return {one: claim for one, claim in needed.items() if claim > state.living[one].claim or one == waiter.id}
+        below = _reached(state, [*waits_for(state, agent), *(targets if agent is waiter else ())])
+        queued[agent.id] = [found for found in below if found.status is Status.QUEUED]
+        living[agent.id] = [found.id for found in below if found.status is not Status.QUEUED]
+    needed: dict[AgentId, int] = {}
+    for one in blockers_first(living):
+        reach = [*(found.claim for found in queued[one]), *(needed[other] for other in living[one])]
+        needed[one] = max(state.living[one].claim, 1 + max(reach, default=-1))
+    return {one: claim for one, claim in needed.items() if claim > state.living[one].claim}
 
 
-def _reached(state: State, start: Iterable[AgentId]) -> tuple[list[Agent], list[Agent]]:
-    """The queued and the living agents that must end before all of `start` have; no living one is looked behind."""
+def _reached(state: State, start: Iterable[AgentId]) -> list[Agent]:
+    """Those that must end before all of `start` have. Behind a living one nobody looks: it has a claim of its own."""
     seen: dict[AgentId, Agent] = {}
     frontier = list(state.unfinished(start))
     while frontier:
@@ -88,8 +86,7 @@ def _reached(state: State, start: Iterable[AgentId]) -> tuple[list[Agent], list[
         seen[agent.id] = agent
         if agent.status is Status.QUEUED:
             frontier.extend(state.unfinished(agent.spec.after))
-    queued = [agent for agent in seen.values() if agent.status is Status.QUEUED]
-    return queued, [agent for agent in seen.values() if agent.status is not Status.QUEUED]
+    return list(seen.values())
 
 
 def is_needed(state: State, agent: Agent) -> bool:

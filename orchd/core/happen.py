@@ -29,7 +29,7 @@ from orchd.core.inputs import (
 )
 from orchd.core.model import Agent, Cause, Status
 from orchd.core.retry import backoff, next_seed
-from orchd.core.settle import cancel_children, end_wait, skip_dependents, stop
+from orchd.core.settle import cancel_children, end_wait, refuse_waits, skip_dependents, stop
 from orchd.core.turn import Turn
 
 HOLD_SECONDS = 1.0
@@ -42,7 +42,7 @@ def spawned(turn: Turn, event: Spawned) -> None:
 
 
 def spawn_failed(turn: Turn, event: SpawnFailed) -> None:
-    """What the agent is at fault for ends it; what the machine is at fault for is tried again, for all, a little later."""
+    """What the agent is at fault for ends it; for what the machine is at fault for all are held, for a little while."""
     agent = turn.state.agents[event.agent]
     if event.is_passing:
         turn.record(AttemptVoided(event.agent, event.attempt, event.reason, HOLD_SECONDS))
@@ -55,13 +55,13 @@ def exited(turn: Turn, event: Exited) -> None:
     """The process ended. Its place is given back when all that it started is gone too."""
     if (agent := turn.current(event.agent, event.attempt)) is None:
         return
-    was_stopping = agent.status is Status.STOPPING
     if agent.outcome is None:
+        refuse_waits(turn, agent)
         turn.record(ProcessEnded(agent.id, agent.attempt, event.outcome))
     if event.is_tree_gone:
         conclude(turn, agent, event.note)
-    elif not was_stopping:
-        turn.do(Terminate(agent.id, agent.attempt))
+    else:
+        _end_tree(turn, agent)
 
 
 def never_ran(turn: Turn, event: NeverRan) -> None:
@@ -87,9 +87,14 @@ def adopted(turn: Turn, event: Adopted) -> None:
     if (agent := turn.current(event.agent, event.attempt)) is None:
         return
     if agent.status is Status.STOPPING:
-        turn.do((Terminate if agent.kill_at is not None else Kill)(agent.id, agent.attempt))
+        _end_tree(turn, agent)
     for wait in agent.waits.values():
         turn.do(Watch(agent.id, wait.request))
+
+
+def _end_tree(turn: Turn, agent: Agent) -> None:
+    """Ask again, by the means it has come to: a restarted shell does not know what its predecessor was asked."""
+    turn.do((Terminate if agent.kill_at is not None else Kill)(agent.id, agent.attempt))
 
 
 def caller_gone(turn: Turn, event: CallerGone) -> None:
@@ -101,14 +106,13 @@ def caller_gone(turn: Turn, event: CallerGone) -> None:
 
 def heard(turn: Turn, event: Heard) -> None:
     """It was silent for `ago` seconds."""
-    if (agent := turn.current(event.agent, event.attempt)) is None or agent.status is not Status.RUNNING:
+    agent = turn.current(event.agent, event.attempt)
+    if agent is None or agent.status is not Status.RUNNING or agent.heard is None:
         return
-    since = turn.now - (agent.heard or turn.now)
-    if event.ago < since:
+    if turn.now - event.ago > agent.heard:
         turn.record(AgentHeard(agent.id, agent.attempt, event.ago))
-    silence = agent.spec.silence
-    if silence is not None and min(event.ago, since) >= silence:
-        stop(turn, agent, Cause.SILENCE, f"no output for {silence:g} s")
+    if (end := silence_at(agent)) is not None and end <= turn.now:
+        stop(turn, agent, Cause.SILENCE, f"no output for {agent.spec.silence:g} s")
 
 
 def tick(turn: Turn, event: Tick) -> None:  # noqa: ARG001 - every handler takes its input

@@ -1,6 +1,6 @@
 """The indexes of a State: what could be counted each time and is kept because it is asked each turn.
 
-Only `apply`, `load` and `forget` call these; `check` recounts everything from the agents alone.
+Only `apply`, `ripen`, `load` and `forget` change them; `recount` makes everything anew from the agents alone.
 """
 
 from __future__ import annotations
@@ -62,6 +62,13 @@ def free_dependents(state: State, agent: Agent) -> None:
         dependent = state.agents[one]
         if not any(state.unfinished(dependent.spec.after)):
             stand_in_line(state, dependent)
+
+
+def ripen(state: State, now: float) -> None:
+    """What time alone changes, and no fact: delayed tickets stand in line, and a hold that is over is forgotten."""
+    state.queue.ripen(now)
+    if state.held_until <= now:
+        state.held_until = 0.0
 
 
 def load(state: State, agents: Iterable[Agent]) -> None:

@@ -111,6 +111,7 @@ class Agent:
     ancestors: tuple[AgentId, ...]  # root first, parent last
     claim: int  # how many levels of agents it may wait for, declared or promoted
     age: float  # when its root was queued: the whole tree grows old together
+    parent_attempt: int = 0  # which attempt of its parent spawned it; 0 without a parent
     status: Status = Status.QUEUED
     attempt: int = 0
     tries: int = 0  # attempts that ended badly; what `retries` is compared with

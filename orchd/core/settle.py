@@ -12,7 +12,7 @@ from orchd.core.facts import (
     WaitEnded,
 )
 from orchd.core.graph import is_needed
-from orchd.core.index import ticket_of
+from orchd.core.index import ripen, ticket_of
 from orchd.core.model import Agent, Cause, State, Status, Wait, agent_id
 from orchd.core.places import has_resident_place, has_working_place, is_safe_with
 from orchd.core.queue import AGING_SECONDS
@@ -23,7 +23,7 @@ def settle(turn: Turn) -> None:
     """Cut short what must be, give returning agents their places, then admit."""
     _end_waits_that_timed_out(turn)
     _answer_waits(turn)
-    turn.state.queue.ripen(turn.now)
+    ripen(turn.state, turn.now)
     while (agent := next_to_start(turn.state, turn.now)) is not None:
         turn.record(AttemptAdmitted(agent.id, agent.attempt + 1))
         turn.ask(Launch(agent.id, agent.attempt))
@@ -43,8 +43,15 @@ def cancel(turn: Turn, agent: Agent, reason: str) -> None:
 
 def stop(turn: Turn, agent: Agent, cause: Cause, reason: str) -> None:
     """Begin to end the attempt's process tree."""
+    refuse_waits(turn, agent)
     turn.record(StopBegan(agent.id, agent.attempt, cause, reason))
     turn.do(Terminate(agent.id, agent.attempt))
+
+
+def refuse_waits(turn: Turn, agent: Agent) -> None:
+    """`agent` is about to wait for nothing any more: nobody in its tree is left without a reply."""
+    for wait in agent.waits.values():
+        turn.refuse(wait.request, "stopping", f"{agent.id} is being ended and waits for nothing")
 
 
 def cancel_children(turn: Turn, agent: Agent, reason: str) -> None:
@@ -66,16 +73,16 @@ def skip_dependents(turn: Turn, agent: Agent) -> None:
 def is_satisfied(state: State, wait: Wait) -> bool:
     """Whether what the wait is for has come about."""
     unfinished = sum(1 for _ in state.unfinished(wait.targets))
-    return unfinished < len(wait.targets) if wait.is_any else unfinished == 0
+    return unfinished == 0 or (wait.is_any and unfinished < len(wait.targets))
 
 
 def _end_waits_that_timed_out(turn: Turn) -> None:
     """The caller goes on at once, place or no place: the limit may be overdrawn, and then nobody is admitted."""
     for agent in list(turn.state.living.values()):
         for wait in list(agent.waits.values()):
-            if wait.deadline is not None and wait.deadline <= turn.now and not is_satisfied(turn.state, wait):
+            if wait.deadline is not None and wait.deadline <= turn.now:
                 end_wait(turn, agent, wait)
-                turn.answer(wait.request, *wait.targets, timed_out=True)
+                turn.answer(wait.request, *wait.targets, timed_out=not is_satisfied(turn.state, wait))
 
 
 def _answer_waits(turn: Turn) -> None:

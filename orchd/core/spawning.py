@@ -37,7 +37,7 @@ def spawn_agents(turn: Turn, event: SpawnAgents) -> None:
     level = Level.SUB_SKILL if parent else Level.PM
     for one in blockers_first({one: spec.after for one, spec in wanted.items()}):
         if (spec := wanted.get(one)) is not None:
-            turn.record(AgentQueued(one, spec, level, ancestors))
+            turn.record(AgentQueued(one, spec, level, ancestors, parent.attempt if parent else 0))
             skip_if_hopeless(turn, one)
     turn.answer(event.request, *wanted)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from orchd.core.facts import (
     AdmissionsPaused,
     AdmissionsResumed,
@@ -9,12 +12,14 @@ from orchd.core.facts import (
     DrainBegan,
     LimitChanged,
 )
+from orchd.core.graph import blockers_first, claims_needed, path_to
 from orchd.core.inputs import Cancel, Drain, Pause, Resume, Retry, SetLimit
-from orchd.core.model import OVER, State, Status
+from orchd.core.model import OVER, Agent, State, Status
 from orchd.core.places import claims, is_safe, smallest_safe_resident
 from orchd.core.settle import cancel as cancel_agent
 from orchd.core.spawning import skip_if_hopeless
 from orchd.core.turn import Turn
+from orchd.core.waiting import is_safe_promoted, promote
 
 
 def cancel(turn: Turn, event: Cancel) -> None:
@@ -27,17 +32,50 @@ def cancel(turn: Turn, event: Cancel) -> None:
 
 def retry(turn: Turn, event: Retry) -> None:
     """Queue them again; their parent's end does not matter any more, what they come after does."""
-    agents = [turn.state.agents[one] for one in event.ids]
+    agents = {one: turn.state.agents[one] for one in event.ids}
+    if (wrong := _wrong_retry(turn.state, agents.values())) is not None:
+        turn.refuse(event.request, *wrong)
+        return
+    revived = _revived(turn.state, agents.values())
+    needed = claims_needed(revived, None, ())
+    if not is_safe_promoted(revived, needed):
+        names = ", ".join(needed)
+        turn.refuse(event.request, "would-deadlock", f"{names} could not wait for it any more: retry when they have ended")
+        return
+    promote(turn, needed)
+    for one in blockers_first({agent.id: agent.spec.after for agent in agents.values()}):
+        if one in agents:
+            turn.record(AgentRevived(one, event.environment))
+            skip_if_hopeless(turn, one)
+    turn.answer(event.request, *event.ids)
+
+
+def _wrong_retry(state: State, agents: Iterable[Agent]) -> tuple[str, str] | None:
     for agent in agents:
         if agent.status not in OVER - {Status.COMPLETED}:
-            state = "completed" if agent.status is Status.COMPLETED else f"still {agent.status.value}"
-            turn.refuse(event.request, "cannot-retry", f"{agent.id} is {state}: only what ended badly is tried again")
-            return
+            now = "completed" if agent.status is Status.COMPLETED else f"still {agent.status.value}"
+            return "cannot-retry", f"{agent.id} is {now}: only what ended badly is tried again"
+        if agent.spec.nesting >= state.resident:
+            return (
+                "nesting-too-large",
+                f"{agent.id}: nesting {agent.spec.nesting} can never be met with {state.resident} resident places; "
+                "raise them with `orchctl limit --resident`",
+            )
+    return _cycle_through(_revived(state, agents), agents)
+
+
+def _cycle_through(revived: State, agents: Iterable[Agent]) -> tuple[str, str] | None:
     for agent in agents:
-        turn.record(AgentRevived(agent.id, event.environment))
-    for agent in agents:
-        skip_if_hopeless(turn, agent.id)
-    turn.answer(event.request, *event.ids)
+        if (path := path_to(revived, agent.spec.after, agent.id)) is not None:
+            way = " -> ".join([agent.id, *path])
+            return "cycle", f"{agent.id} would wait for itself: {way}; retry when what waits for it has ended"
+    return None
+
+
+def _revived(state: State, agents: Iterable[Agent]) -> State:
+    """What would be if they were queued again. Those that live may have begun to wait since, not knowing of them."""
+    queued = {one.id: replace(one, status=Status.QUEUED, claim=one.spec.nesting) for one in agents}
+    return replace(state, agents={**state.agents, **queued})
 
 
 def pause(turn: Turn, event: Pause) -> None:

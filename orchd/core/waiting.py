@@ -44,17 +44,22 @@ def _park(turn: Turn, agent: Agent, wait: Wait) -> None:
         )
         return
     needed = claims_needed(turn.state, agent, unfinished)
-    if not _is_safe_promoted(turn.state, needed):
+    if not is_safe_promoted(turn.state, needed):
         _refuse_deadlock(turn, agent, wait, needed)
         return
-    for one, claim in needed.items():
-        if claim != turn.state.living[one].claim:
-            turn.record(AgentPromoted(one, claim))
+    promote(turn, needed)
     turn.record(WaitBegan(agent.id, wait))
     turn.do(Watch(agent.id, wait.request))
 
 
-def _is_safe_promoted(state: State, needed: Mapping[AgentId, int]) -> bool:
+def promote(turn: Turn, needed: Mapping[AgentId, int]) -> None:
+    """Let those that live wait for as many levels as they need."""
+    for one, claim in needed.items():
+        turn.record(AgentPromoted(one, claim))
+
+
+def is_safe_promoted(state: State, needed: Mapping[AgentId, int]) -> bool:
+    """Whether all that lives could still end if it had the claims `needed`."""
     held = (needed.get(agent.id, agent.claim) for agent in state.living.values())
     return is_safe(state.resident, sorted(claim for claim in held if claim > 0))
 

@@ -28,7 +28,7 @@ def build(shape: type[T], value: object, path: str = "") -> T:
     """`value` as a `shape`. Raises ShapeError at the first part that does not fit; unknown keys do not fit either."""
     if not isinstance(value, Mapping):
         raise ShapeError(f"{path or 'the value'} must be a map, not {_name(value)}")
-    known = _fields(shape)
+    known = _fields(typing.cast("Any", shape))
     prefix = f"{path}." if path else ""
     if unknown := sorted(str(key) for key in value if key not in known):
         raise ShapeError(f"{prefix}{unknown[0]} is not known here; known are {', '.join(sorted(known))}")

@@ -1,0 +1,55 @@
+"""`orchd`: the daemon's entry, and the only place that knows what time it is."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from orchd.core.model import Instant
+from orchd.daemon import serve
+from orchd.errors import OrchdError
+from orchd.wire import Home, HomeError, default_home
+
+EXIT_REFUSED = 1
+
+
+def clock() -> Instant:
+    """Now, on a clock that also counts while the machine sleeps and that nobody can set back, and on the calendar."""
+    return Instant(time.clock_gettime(time.CLOCK_BOOTTIME), time.time())
+
+
+def main() -> int:
+    """Serve in the foreground. Who wants it in the background starts it there: `orchctl daemon start`."""
+    parser = argparse.ArgumentParser(prog="orchd", description="The daemon through which every agent is started.")
+    parser.add_argument(
+        "--home", type=Path, help="the instance's directory (default: $ORCHD_HOME, or the state directory)"
+    )
+    parser.add_argument("--ready-fd", type=int, help="write `ready`, or `error: ...`, to this descriptor")
+    parser.add_argument("--version", action="version", version=f"orchd {version('orchd')}")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    home = Home(options.home.absolute() if options.home else default_home())
+    try:
+        serve(home, clock, lambda: _tell(options.ready_fd, "ready"))
+    except (OrchdError, HomeError) as error:
+        logging.getLogger("orchd").critical("%s", error)
+        _tell(options.ready_fd, f"error: {error}")
+        return EXIT_REFUSED
+    return 0
+
+
+def _tell(descriptor: int | None, line: str) -> None:
+    if descriptor is not None:
+        with contextlib.suppress(OSError):  # whoever started us has gone; that does not concern us
+            os.write(descriptor, f"{line}\n".encode())
+            os.close(descriptor)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Agents and facts as rows: what is written so that the next daemon knows what this one knew."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from enum import Enum
+from typing import Any
+
+import msgpack
+
+from orchd.core.facts import AgentQueued, Fact, WaitBegan
+from orchd.core.model import (
+    Agent,
+    AgentId,
+    Cause,
+    Level,
+    Outcome,
+    RequestId,
+    Spec,
+    Status,
+    Wait,
+)
+
+# The rest of an agent is its spec, which never changes, and its row's own columns.
+_MUTABLE = tuple(
+    field.name
+    for field in dataclasses.fields(Agent)
+    if field.name not in ("id", "spec", "level", "ancestors", "outcome", "status", "cause", "waits")
+)
+_SPEC = tuple(field.name for field in dataclasses.fields(Spec))
+
+
+def pack(value: object) -> bytes:
+    """msgpack that keeps bytes which are not UTF-8, as paths and arguments may be (PEP 383)."""
+    packed: bytes = msgpack.packb(value, unicode_errors="surrogateescape")
+    return packed
+
+
+def unpack(blob: bytes) -> Any:
+    """The value that was packed."""
+    return msgpack.unpackb(blob, unicode_errors="surrogateescape")
+
+
+def pack_spec(agent: Agent) -> bytes:
+    """What was asked for and where it stands in the tree."""
+    fields = {name: getattr(agent.spec, name) for name in _SPEC}
+    return pack([fields, agent.level.value, agent.ancestors])
+
+
+def pack_agent(agent: Agent) -> bytes:
+    """Everything about it that changes."""
+    fields = {name: getattr(agent, name) for name in _MUTABLE}
+    fields["status"] = agent.status.value
+    fields["cause"] = agent.cause.value if agent.cause else None
+    fields["outcome"] = dataclasses.astuple(agent.outcome) if agent.outcome else None
+    fields["waits"] = [dataclasses.astuple(wait) for wait in agent.waits.values()]
+    return pack(fields)
+
+
+def unpack_agent(one: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
+    """The agent that `pack_spec` and `pack_agent` wrote."""
+    spec, level, ancestors = unpack(spec_blob)
+    fields = unpack(blob)
+    waits = [Wait(RequestId(request), tuple(targets), *rest) for request, targets, *rest in fields.pop("waits")]
+    outcome, cause = fields.pop("outcome"), fields.pop("cause")
+    return Agent(
+        id=one,
+        spec=Spec(**{**spec, "command": tuple(spec["command"]), "after": tuple(spec["after"])}),
+        level=Level(level),
+        ancestors=tuple(ancestors),
+        status=Status(fields.pop("status")),
+        cause=Cause(cause) if cause else None,
+        outcome=Outcome(*outcome) if outcome else None,
+        waits={wait.request: wait for wait in waits},
+        **fields,
+    )
+
+
+def event_name(fact: Fact) -> str:
+    """`agent-completed` for AgentCompleted."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", type(fact).__name__).lower()
+
+
+def describe(fact: Fact) -> dict[str, object]:
+    """A fact as a flat map for people and scripts, without the agent it is about."""
+    if isinstance(fact, AgentQueued):
+        parent = fact.ancestors[-1] if fact.ancestors else None
+        return {"name": fact.spec.name, "level": fact.level.value, "parent": parent}
+    if isinstance(fact, WaitBegan):
+        return {"targets": list(fact.wait.targets), "any": fact.wait.is_any}
+    plain = {field.name: getattr(fact, field.name) for field in dataclasses.fields(fact) if field.name not in _HIDDEN}
+    if isinstance(outcome := plain.pop("outcome", None), Outcome):
+        plain["exit_code"] = outcome.code
+    return {name: value.value if isinstance(value, Enum) else value for name, value in plain.items()}
+
+
+_HIDDEN = ("agent", "seed", "environment")

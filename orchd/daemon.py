@@ -1,0 +1,174 @@
+"""One daemon put together: what must happen in which order before the first request is answered and after the last."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import resource
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from orchd import config as configuration
+from orchd.callers import Callers
+from orchd.config import Config
+from orchd.core.inputs import Tick
+from orchd.core.model import Instant, State
+from orchd.engine import Engine
+from orchd.environments import Environments
+from orchd.errors import AlreadyRunning
+from orchd.gateway import Gateway
+from orchd.loop import Loop
+from orchd.ports import Ports
+from orchd.procs.cgroups import Cgroups
+from orchd.procs.local import LocalProcesses
+from orchd.queries import Queries
+from orchd.records import Records
+from orchd.shell import Shell
+from orchd.store import Store
+from orchd.translate import Translator
+from orchd.wire import Home
+
+log = logging.getLogger("orchd")
+
+_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+_RESIDENT_PER_LIMIT = 4
+# The lock is contended for a moment by whoever only wants to know whether it is held.
+_LOCK_SECONDS = 1.0
+
+
+def serve(home: Home, clock: Callable[[], Instant], ready: Callable[[], None]) -> None:
+    """Run until told to leave. Raises OrchdError or HomeError for what a person must mend first."""
+    with ExitStack() as stack:
+        home.create()
+        stack.enter_context(_only_daemon_of(home))
+        settings = configuration.read(home.config)
+        _become_daemon()
+        store = Store(home.database)
+        stack.callback(store.close)
+        wakeup = stack.enter_context(_signals())
+        ports = Ports(home)
+        stack.callback(ports.close)
+        loop, recover = assemble(home, settings, store, ports, clock, wakeup)
+        signal.signal(signal.SIGTERM, lambda *_: loop.leave())
+        signal.signal(signal.SIGINT, lambda *_: loop.leave())
+        recover()
+        ports.bind()
+        log.info("serving %s", home.directory)
+        ready()
+        loop.run()
+        log.info("leaving; agents that live go on")
+
+
+def assemble(
+    home: Home, settings: Config, store: Store, ports: Ports, clock: Callable[[], Instant], wakeup: int
+) -> tuple[Loop, Callable[[], None]]:
+    """The loop and all that hangs on it, and what must be done once before it runs."""
+    state = State(limit=settings.limit, resident=settings.resident or _RESIDENT_PER_LIMIT * settings.limit)
+    unfinished = store.restore(state)
+    state.guards = settings.guards
+    environments = Environments(home.environments)
+    cgroups = Cgroups.where_allowed(home.tag) if settings.cgroups == "auto" else None
+    processes = LocalProcesses(home, environments.get, cgroups, lambda: clock().mono, lambda: clock().wall)
+    records = Records(state, store)
+    translator = Translator(state, store, records, environments, settings)
+    gateway = Gateway(
+        state=state,
+        store=store,
+        records=records,
+        callers=Callers(home, processes),
+        translator=translator,
+        queries=Queries(home, state, store, records, processes, translator, clock),
+        reply=ports.reply,
+        clock=clock,
+    )
+    shell = Shell(state, processes, gateway)
+    engine = Engine(state, store, shell, clock)
+    loop = Loop(
+        state=state,
+        store=store,
+        engine=engine,
+        shell=shell,
+        gateway=gateway,
+        processes=processes,
+        ports=ports,
+        records=records,
+        environments=environments,
+        clock=clock,
+        wakeup=wakeup,
+    )
+
+    def recover() -> None:
+        records.restore(unfinished, clock().mono)
+        _link_client(home)
+        environments.sweep(state.environments)
+        living = list(state.living.values())
+        loop.feed([*(processes.adopt(agent) for agent in living), Tick()])
+        log.info("took up %d living and %d queued agents", len(living), len(state.agents) - len(state.living))
+
+    return loop, recover
+
+
+@contextmanager
+def _only_daemon_of(home: Home) -> Iterator[None]:
+    """One daemon a home. The lock is ours alone: no child inherits it, or an orphan could keep the next daemon out."""
+    lock = FileLock(home.lock)
+    try:
+        lock.acquire(timeout=_LOCK_SECONDS)
+    except Timeout:
+        raise AlreadyRunning(f"another daemon serves {home.directory}; `orchctl daemon status` shows it") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _become_daemon() -> None:
+    """Be nobody's child to speak of and everybody's parent who has lost theirs."""
+    if os.getsid(0) != os.getpid() and os.getpgid(0) != os.getpid():
+        os.setsid()
+    os.umask(0o077)
+    os.chdir("/")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        log.warning("cannot be a subreaper: %s", os.strerror(ctypes.get_errno()))
+
+
+@contextmanager
+def _signals() -> Iterator[int]:
+    """A descriptor that is readable when a signal came. Ended children vanish by themselves; pidfds tell of them."""
+    reader, writer = socket.socketpair()
+    for end in (reader, writer):
+        end.setblocking(False)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    old = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    try:
+        yield reader.fileno()
+    finally:
+        signal.set_wakeup_fd(old)
+        reader.close()
+        writer.close()
+
+
+def _link_client(home: Home) -> None:
+    """`orchctl` in a directory of its own, so that an agent's PATH gains it and nothing else."""
+    link = home.bin / "orchctl"
+    script = Path(sys.executable).parent / "orchctl"
+    link.unlink(missing_ok=True)
+    if script.exists():
+        link.symlink_to(script)
+    elif found := shutil.which("orchctl"):
+        link.symlink_to(found)
+    else:
+        link.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m orchctl "$@"\n', encoding="utf-8")
+        link.chmod(0o700)

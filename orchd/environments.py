@@ -1,0 +1,59 @@
+"""Captured environments: secrets, so they are files of their own, private, shared by content, and gone when unused."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Container, Mapping
+from pathlib import Path
+
+
+class Environments:
+    """A directory of environments by the digest of their content."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._known: dict[str, dict[str, str]] = {}
+
+    def keep(self, variables: Mapping[str, str]) -> str:
+        """Write it down, on the disk before this returns, and say under which digest."""
+        content = b"\0".join(os.fsencode(f"{name}={value}") for name, value in sorted(variables.items()))
+        digest = hashlib.sha256(content).hexdigest()[:32]
+        if digest not in self._known:
+            self._write(self._directory / digest, content)
+            self._known[digest] = dict(variables)
+        return digest
+
+    def get(self, digest: str) -> Mapping[str, str]:
+        """The variables. Raises FileNotFoundError when somebody deleted them."""
+        if digest not in self._known:
+            content = (self._directory / digest).read_bytes()
+            pairs = (os.fsdecode(pair).partition("=") for pair in content.split(b"\0") if pair)
+            self._known[digest] = {name: value for name, _, value in pairs}
+        return self._known[digest]
+
+    def drop_all_but(self, used: Container[str]) -> None:
+        """Delete what nobody needs any more."""
+        for digest in [digest for digest in self._known if digest not in used]:
+            del self._known[digest]
+            (self._directory / digest).unlink(missing_ok=True)
+
+    def sweep(self, used: Container[str]) -> None:
+        """Delete what an earlier daemon left and nobody needs."""
+        for path in self._directory.iterdir():
+            if path.name not in used:
+                path.unlink()
+
+    def _write(self, path: Path, content: bytes) -> None:
+        if path.exists():
+            return
+        draft = path.with_suffix(".new")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+        directory = os.open(self._directory, os.O_RDONLY)
+        os.fsync(directory)
+        os.close(directory)

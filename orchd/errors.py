@@ -1,0 +1,19 @@
+"""What can go wrong in the daemon that a person must be told about. WireError, for clients, lives with the wire."""
+
+from __future__ import annotations
+
+
+class OrchdError(Exception):
+    """The base of them all; the message says what, where and what to do."""
+
+
+class ConfigError(OrchdError):
+    """The configuration cannot be used."""
+
+
+class StoreError(OrchdError):
+    """The database cannot be used, or refused a commit. Nothing that was promised is lost; nothing new is promised."""
+
+
+class AlreadyRunning(OrchdError):
+    """Another daemon holds this home."""

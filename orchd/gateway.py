@@ -1,0 +1,253 @@
+"""The gateway: requests become inputs or are answered from what is known; effects become replies."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from orchd import views
+from orchd.callers import Caller, Callers, Outside
+from orchd.core import inputs
+from orchd.core.effects import Answer, Effect, Refuse
+from orchd.core.inputs import Input
+from orchd.core.model import AgentId, Instant, RequestId, State, number_of
+from orchd.onlookers import Onlooker, Onlookers
+from orchd.ports import Peer
+from orchd.procs.procfs import look
+from orchd.procs.watch import Watch
+from orchd.queries import Queries
+from orchd.records import Records
+from orchd.rights import check_op
+from orchd.store import Store, StoredAnswer
+from orchd.translate import Translator, agent_of
+from orchd.wire import WireError, pack_error, pack_result
+from orchd.wire import ops as wire_ops
+from orchd.wire.frames import request_id_of, unpack_request
+from orchd.wire.shapes import ShapeError, build
+
+log = logging.getLogger("orchd")
+
+# Asked twice, these must be done once: their answers are written down with what they did.
+_REMEMBERED = frozenset({"spawn", "retry", "cancel", "limit", "pause", "resume"})
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A request that is not answered yet."""
+
+    route: tuple[bytes, ...]
+    op: str
+    caller: Caller
+
+
+class Gateway:
+    """Between the ports and the engine."""
+
+    def __init__(
+        self,
+        *,
+        state: State,
+        store: Store,
+        records: Records,
+        callers: Callers,
+        translator: Translator,
+        queries: Queries,
+        reply: Callable[[tuple[bytes, ...], bytes], None],
+        clock: Callable[[], Instant],
+    ) -> None:
+        self._state = state
+        self._store = store
+        self._records = records
+        self._callers = callers
+        self._translate = translator
+        self._queries = queries
+        self._reply = reply
+        self._clock = clock
+        self._pending: dict[RequestId, Pending] = {}
+        self._results: dict[RequestId, object] = {}
+        self._onlookers = Onlookers()
+        self._clients: Watch[tuple[RequestId, AgentId | None]] = Watch()
+        self.leaving = False
+
+    def fileno(self) -> int:
+        """Readable when a client that was blocked in a wait has died."""
+        return self._clients.fileno()
+
+    def receive(self, peer: Peer, frame: bytes, flush: Callable[[], None]) -> Input | None:
+        """The input that a request is, or None when it was answered here. `flush` decides all inputs before it."""
+        request_id = ""
+        try:
+            request = unpack_request(frame)
+            request_id = request.id
+            return self._handle(peer, RequestId(request.id), request.op, request.args, flush)
+        except WireError as error:
+            self._reply(peer.route, pack_error(request_id or request_id_of(frame), error))
+        return None
+
+    def _handle(
+        self, peer: Peer, request: RequestId, op: str, args: dict[str, object], flush: Callable[[], None]
+    ) -> Input | None:
+        caller = self._callers.who(peer)
+        if caller is Outside.STRANGER:
+            log.warning("refused a request of uid %d, pid %d", peer.uid, peer.pid)
+        asked = _shaped(op, args)
+        check_op(caller, op, changes_limit=op == "limit" and asked not in (wire_ops.Limit(),))
+        if (answer := QUERIES.get(type(asked))) is not None and not _is_change(asked):
+            flush()
+            self._reply(peer.route, pack_result(request, answer(self._queries, caller, asked)))
+            return None
+        if self._is_repeated(peer, request, op, caller):
+            return None
+        flush()
+        self._pending[request] = Pending(peer.route, op, caller)
+        try:
+            return CHANGES[type(asked)](self, peer, request, caller, asked)
+        except WireError:
+            del self._pending[request]
+            raise
+
+    def _is_repeated(self, peer: Peer, request: RequestId, op: str, caller: Caller) -> bool:
+        """Whether this request is in hand or was answered: then the reply goes to whoever asked last."""
+        if (pending := self._pending.get(request)) is not None:
+            if pending.caller != caller or pending.op != op:
+                raise WireError("bad-request", f"the id {request!r} is another request's")
+            self._pending[request] = Pending(peer.route, op, caller)
+            return True
+        stored = self._store.answer(request) if op in _REMEMBERED else None
+        if stored is None:
+            return False
+        one = agent_of(caller)
+        if stored.caller != (number_of(one) if one else None):
+            raise WireError("bad-request", f"the id {request!r} is another request's")
+        self._reply(peer.route, pack_result(request, stored.result))
+        return True
+
+    def wait(self, peer: Peer, request: RequestId, caller: Caller, asked: wire_ops.Wait) -> Input | None:
+        """An agent's wait is the core's; that of anybody else is only a reply that is put off."""
+        targets = self._translate.targets(caller, asked)
+        process = look(peer.pid)
+        if process is None:
+            del self._pending[request]
+            return None
+        if not isinstance(caller, Outside):
+            return inputs.BeginWait(request, caller, targets, asked.any, asked.timeout, process.pid, process.started)
+        now = self._clock().mono
+        remaining = {found.id for found in self._state.unfinished(targets)}
+        deadline = None if asked.timeout is None else now + asked.timeout
+        onlooker = Onlooker(request, targets, asked.any, deadline, remaining)
+        if onlooker.is_satisfied() or not targets:
+            self.do(Answer(request, targets))
+        elif asked.timeout == 0:
+            self.do(Answer(request, targets, timed_out=True))
+        elif self._clients.process((request, None), peer.pid):
+            self._onlookers.add(onlooker)
+        return None
+
+    def stop(self, request: RequestId, asked: wire_ops.Stop) -> Input | None:
+        """Leave at once, or when nobody lives any more."""
+        if asked.agents != "keep":
+            return inputs.Drain(request, asked.agents == "stop")
+        self.leaving = True
+        self.do(Answer(request))
+        return None
+
+    def watch(self, agent: AgentId, request: RequestId) -> Input | None:
+        """Tell when the client blocked in this wait dies; at once, if it has."""
+        wait = self._state.agents[agent].waits.get(request)
+        if wait is None:
+            return None
+        process = look(wait.caller)
+        is_same = process is not None and process.started == wait.caller_started and not process.is_zombie
+        if is_same and self._clients.process((request, agent), wait.caller):
+            return None
+        return inputs.CallerGone(agent, request)
+
+    def news(self) -> list[Input]:
+        """Clients that have died, and waits whose time is up."""
+        gone: list[Input] = []
+        for (request, agent), _ in self._clients.fired():
+            self._pending.pop(request, None)
+            self._onlookers.drop(request)
+            if agent is not None:
+                gone.append(inputs.CallerGone(agent, request))
+        for late in self._onlookers.expired(self._clock().mono):
+            self.do(Answer(late.request, late.targets, timed_out=True))
+        return gone
+
+    def ended(self, agents: Iterable[AgentId]) -> None:
+        """Tell those who wait from outside."""
+        for onlooker in self._onlookers.ended(agents):
+            self.do(Answer(onlooker.request, onlooker.targets))
+
+    def next_deadline(self) -> float | None:
+        """When the next wait from outside times out."""
+        return self._onlookers.next_deadline()
+
+    def promised(self, effects: Iterable[Effect]) -> list[StoredAnswer]:
+        """The results that a repeated request must find again, worked out before they are committed."""
+        answers = []
+        for effect in effects:
+            if isinstance(effect, Answer) and (pending := self._pending.get(effect.request)):
+                if pending.op not in _REMEMBERED:
+                    continue
+                result = self._results[effect.request] = self._result(pending.op, effect)
+                one = agent_of(pending.caller)
+                answers.append(StoredAnswer(effect.request, number_of(one) if one else None, result))
+        return answers
+
+    def do(self, effect: Answer | Refuse) -> None:
+        """Reply. Whoever asked may be gone; then nobody is told."""
+        if (pending := self._pending.pop(effect.request, None)) is None:
+            return
+        if isinstance(effect, Refuse):
+            error = WireError(effect.code, effect.message, effect.details)
+            self._reply(pending.route, pack_error(effect.request, error))
+            return
+        result = self._results.pop(effect.request, None) or self._result(pending.op, effect)
+        self._clients.forget((effect.request, agent_of(pending.caller)))
+        self._reply(pending.route, pack_result(effect.request, result))
+
+    def _result(self, op: str, answer: Answer) -> object:
+        if op in ("spawn", "cancel", "retry"):
+            return views.tickets(self._state, self._records.many(answer.agents), self._clock().mono)
+        if op == "wait":
+            agents = self._queries.agents(self._records.many(answer.agents), usage=False)
+            return {"agents": agents, "timed_out": answer.timed_out}
+        if op == "stop":
+            return {"living": len(self._state.living)}
+        return views.limit(self._state)
+
+
+def _shaped(op: str, args: dict[str, object]) -> wire_ops.Request:
+    shape = wire_ops.OPS.get(op)
+    if shape is None:
+        raise WireError("unknown-op", f"{op!r} is no operation; there are {', '.join(wire_ops.OPS)}")
+    try:
+        return build(shape, args)
+    except ShapeError as error:
+        raise WireError("bad-request", f"{op}: {error}") from None
+
+
+def _is_change(asked: wire_ops.Request) -> bool:
+    return isinstance(asked, wire_ops.Limit) and asked != wire_ops.Limit()
+
+
+QUERIES: dict[type, Callable[[Queries, Caller, Any], dict[str, object]]] = {
+    wire_ops.Status: lambda queries, caller, asked: queries.status(caller, asked),
+    wire_ops.Logs: lambda queries, caller, asked: queries.logs(caller, asked),
+    wire_ops.Events: lambda queries, caller, asked: queries.events(caller, asked),
+    wire_ops.Daemon: lambda queries, _, __: queries.daemon(),
+    wire_ops.Limit: lambda queries, _, __: queries.limit(),
+}
+CHANGES: dict[type, Callable[[Gateway, Peer, RequestId, Caller, Any], Input | None]] = {
+    wire_ops.Spawn: lambda self, _, request, caller, asked: self._translate.spawn(request, caller, asked),
+    wire_ops.Wait: lambda self, peer, request, caller, asked: self.wait(peer, request, caller, asked),
+    wire_ops.Cancel: lambda self, _, request, caller, asked: self._translate.cancel(request, caller, asked),
+    wire_ops.Retry: lambda self, _, request, caller, asked: self._translate.retry(request, caller, asked),
+    wire_ops.Pause: lambda _, __, request, ___, ____: inputs.Pause(request),
+    wire_ops.Resume: lambda _, __, request, ___, ____: inputs.Resume(request),
+    wire_ops.Limit: lambda _, __, request, ___, asked: inputs.SetLimit(request, asked.limit, asked.resident),
+    wire_ops.Stop: lambda self, _, request, __, asked: self.stop(request, asked),
+}

@@ -1,0 +1,71 @@
+"""Waits of callers outside every agent: they hold no place, so the core need not know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from orchd.core.model import AgentId, RequestId
+
+
+@dataclass(slots=True)
+class Onlooker:
+    """Somebody who wants to be told when agents have ended."""
+
+    request: RequestId
+    targets: tuple[AgentId, ...]
+    is_any: bool
+    deadline: float | None
+    remaining: set[AgentId] = field(default_factory=set)
+
+    def is_satisfied(self) -> bool:
+        """Whether what it waits for has come about."""
+        return len(self.remaining) < len(self.targets) if self.is_any else not self.remaining
+
+
+class Onlookers:
+    """Those who wait, by whom they wait for."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[RequestId, Onlooker] = {}
+        self._by_target: dict[AgentId, set[RequestId]] = {}
+
+    def add(self, onlooker: Onlooker) -> None:
+        """It waits from now on; sent again, the request is the same wait."""
+        self._waiting[onlooker.request] = onlooker
+        for target in onlooker.remaining:
+            self._by_target.setdefault(target, set()).add(onlooker.request)
+
+    def ended(self, agents: Iterable[AgentId]) -> list[Onlooker]:
+        """Those whose wait is over because these agents are."""
+        done = []
+        for agent in agents:
+            for request in self._by_target.pop(agent, set()):
+                onlooker = self._waiting[request]
+                onlooker.remaining.discard(agent)
+                if onlooker.is_satisfied():
+                    done.append(self._remove(onlooker))
+        return done
+
+    def expired(self, now: float) -> list[Onlooker]:
+        """Those whose time is up."""
+        late = [one for one in self._waiting.values() if one.deadline is not None and one.deadline <= now]
+        return [self._remove(onlooker) for onlooker in late]
+
+    def next_deadline(self) -> float | None:
+        """When the first one's time is up."""
+        return min((one.deadline for one in self._waiting.values() if one.deadline is not None), default=None)
+
+    def drop(self, request: RequestId) -> None:
+        """It has gone away."""
+        if (onlooker := self._waiting.get(request)) is not None:
+            self._remove(onlooker)
+
+    def _remove(self, onlooker: Onlooker) -> Onlooker:
+        del self._waiting[onlooker.request]
+        for target in onlooker.remaining:
+            if (requests := self._by_target.get(target)) is not None:
+                requests.discard(onlooker.request)
+                if not requests:
+                    del self._by_target[target]
+        return onlooker

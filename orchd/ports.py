@@ -1,0 +1,77 @@
+"""The two sockets: frames in and out, each with the credentials that the kernel gives for its sender."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import zmq
+
+from orchd.wire import MAX_FRAME, Home
+
+_BACKLOG = 1024  # clients that connect in the same moment
+_REPLIES_KEPT = 256  # for a client that does not read; what is beyond is dropped, for this client alone
+_FRAMES_A_TURN = 256  # so that a flood of requests does not keep processes from being seen to
+
+
+class Peer(NamedTuple):
+    """One connection: its routing id and what SO_PEERCRED said when it was made."""
+
+    route: tuple[bytes, ...]
+    uid: int
+    pid: int
+
+
+class Ports:
+    """ROUTER and PUB on the home's sockets."""
+
+    def __init__(self, home: Home) -> None:
+        self._context = zmq.Context()
+        self.router = self._context.socket(zmq.ROUTER)
+        self.router.setsockopt(zmq.LINGER, 200)
+        self.router.setsockopt(zmq.BACKLOG, _BACKLOG)
+        self.router.setsockopt(zmq.SNDHWM, _REPLIES_KEPT)
+        # twice the limit gets through, so that whoever sent a little too much is told; beyond, libzmq hangs up
+        self.router.setsockopt(zmq.MAXMSGSIZE, 2 * MAX_FRAME)
+        self._events = self._context.socket(zmq.PUB)
+        self._events.setsockopt(zmq.LINGER, 0)
+        self._events.setsockopt(zmq.BACKLOG, _BACKLOG)
+        self._context.set(zmq.MAX_SOCKETS, 1023)
+        self._home = home
+
+    def bind(self) -> None:
+        """Open both. Whoever holds the home's lock owns its sockets, so a stale one may be replaced."""
+        for socket, path in ((self._events, self._home.events), (self.router, self._home.socket)):
+            path.unlink(missing_ok=True)
+            socket.bind(f"ipc://{path}")
+            path.chmod(0o600)
+
+    def requests(self) -> Iterator[tuple[Peer, bytes]]:
+        """What has come in, a bounded number at a time; a message of no known form is nobody's."""
+        for _ in range(_FRAMES_A_TURN):
+            try:
+                frames = self.router.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            *route, body = frames
+            if not route or not (len(route) == 1 or (len(route) == 2 and not route[1].bytes)):  # noqa: PLR2004
+                continue  # DEALER sends [id, body], REQ [id, empty, body]
+            with contextlib.suppress(ValueError, zmq.ZMQError):
+                _, uid, _, pid = str(body.get("Peer-Address")).rsplit(":", 3)
+                yield Peer(tuple(frame.bytes for frame in route), int(uid), int(pid)), body.bytes
+
+    def reply(self, route: tuple[bytes, ...], frame: bytes) -> None:
+        """Send a reply; whoever is gone or does not read misses it."""
+        with contextlib.suppress(zmq.Again, zmq.ZMQError):
+            self.router.send_multipart([*route, frame], zmq.NOBLOCK)
+
+    def publish(self, frame: bytes) -> None:
+        """Send a hint to all who listen."""
+        self._events.send(frame, zmq.NOBLOCK)
+
+    def close(self) -> None:
+        """Let go of both sockets; what was said is given a moment to leave."""
+        self.router.close()
+        self._events.close()
+        self._context.term()

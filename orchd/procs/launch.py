@@ -1,0 +1,160 @@
+"""Making one attempt's process: its files, its descriptors, its environment, its shim."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from orchd.core.model import Agent
+from orchd.procs import shim
+from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home
+
+ENV_OUTPUT_DIR = "ORCHD_OUTPUT_DIR"
+_HIGH = 10  # above every descriptor that the shim is given, so that none is overwritten on the way
+
+
+class Refused(Exception):
+    """The agent's own request cannot be met on this machine: no such program, directory or file."""
+
+
+class Launched(NamedTuple):
+    """A shim behind its gate."""
+
+    pid: int
+    gate: int
+
+
+class Files(NamedTuple):
+    """Where an attempt keeps what outlives the daemon."""
+
+    directory: Path
+
+    @property
+    def log(self) -> Path:
+        """All that the agent puts out."""
+        return self.directory / "log"
+
+    @property
+    def record(self) -> Path:
+        """How it ended, written by the shim."""
+        return self.directory / "exit"
+
+    @property
+    def lock(self) -> Path:
+        """Held as long as the shim lives: liveness without a pid that could pass to another."""
+        return self.directory / "lock"
+
+
+def files_of(home: Home, agent: str, attempt: int) -> Files:
+    """The files of an attempt, whether they exist or not."""
+    return Files(home.agents / agent / str(attempt))
+
+
+def launch(home: Home, agent: Agent, environment: Mapping[str, str]) -> Launched:
+    """Start the shim. Raises Refused for what the agent asked in vain, OSError for what the machine cannot do."""
+    files = files_of(home, agent.id, agent.attempt)
+    files.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    env = environment_of(home, agent, environment)
+    argv = [_program(agent, env), *agent.spec.command[1:]]
+    _check_directories(agent)
+    with ExitStack() as opened:
+        lock = _open(opened, files.lock, os.O_RDWR | os.O_CREAT)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        record = _open(opened, files.record, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        log = _open(opened, files.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        stdin = _open_stdin(opened, agent)
+        read, write = os.pipe()
+        opened.callback(os.close, read)
+        moves = ((stdin, 0), (log, 1), (log, 2), (read, shim.GATE), (record, shim.RECORD), (lock, shim.LOCK))
+        try:
+            pid = _spawn(opened, agent, argv, env, moves)
+        except BaseException:
+            os.close(write)
+            raise
+    return Launched(pid, write)
+
+
+def environment_of(home: Home, agent: Agent, environment: Mapping[str, str]) -> dict[str, str]:
+    """The client's environment and what an agent must know: whose it is, and `orchctl` on its PATH."""
+    env = {**environment, ENV_HOME: str(home.directory), ENV_AGENT: agent.id, ENV_ATTEMPT: str(agent.attempt)}
+    env["PATH"] = os.pathsep.join([str(home.bin), environment.get("PATH") or os.defpath])
+    env["PWD"] = agent.spec.cwd
+    env.pop(ENV_OUTPUT_DIR, None)
+    if agent.spec.output_dir:
+        env[ENV_OUTPUT_DIR] = agent.spec.output_dir
+    return env
+
+
+def _program(agent: Agent, env: Mapping[str, str]) -> str:
+    """The program's path, found here so that the shim's shell never mistakes it for one of its own words."""
+    wanted = agent.spec.command[0]
+    if "/" in wanted:
+        path = os.path.join(agent.spec.cwd, wanted)  # noqa: PTH118 - keeps `./` and bytes as they are
+        if os.path.isfile(path) and os.access(path, os.X_OK):  # noqa: PTH113
+            return wanted
+    elif found := shutil.which(wanted, path=env["PATH"]):
+        return os.path.join(agent.spec.cwd, found)  # noqa: PTH118
+    raise Refused(f"cannot run {wanted!r}: no such program; give its path, or a PATH that has it")
+
+
+def _check_directories(agent: Agent) -> None:
+    if not os.path.isdir(agent.spec.cwd):  # noqa: PTH112
+        raise Refused(f"cannot start in {agent.spec.cwd}: no such directory")
+    if agent.spec.output_dir:
+        try:
+            Path(agent.spec.output_dir).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Refused(f"cannot make the output directory {agent.spec.output_dir}: {error.strerror}") from None
+
+
+def _open_stdin(opened: ExitStack, agent: Agent) -> int:
+    path = agent.spec.stdin or os.devnull
+    try:
+        descriptor = _open(opened, Path(path), os.O_RDONLY | os.O_NONBLOCK)  # a FIFO without a writer must not block us
+    except OSError as error:
+        raise Refused(f"cannot read {path} as its stdin: {error.strerror}") from None
+    os.set_blocking(descriptor, True)  # noqa: FBT003 - the name of the call says what it is
+    return descriptor
+
+
+def _open(opened: ExitStack, path: Path, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    opened.callback(os.close, descriptor)
+    return descriptor
+
+
+def _spawn(
+    opened: ExitStack, agent: Agent, argv: list[str], env: Mapping[str, str], moves: tuple[tuple[int, int], ...]
+) -> int:
+    actions = []
+    for source, target in moves:
+        high = fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, _HIGH)
+        opened.callback(os.close, high)
+        actions.append((os.POSIX_SPAWN_DUP2, high, target))
+    here = os.open(".", os.O_PATH)
+    opened.callback(os.close, here)
+    try:
+        os.chdir(agent.spec.cwd)
+    except OSError as error:
+        raise Refused(f"cannot start in {agent.spec.cwd}: {error.strerror}") from None
+    try:
+        return os.posix_spawn(
+            shim.SHELL,
+            [shim.SHELL, "-c", shim.SCRIPT, f"orchd-{agent.id}.{agent.attempt}", *argv],
+            env,
+            file_actions=actions,
+            setsid=True,
+            setsigmask=(),
+            setsigdef=[number for number in signal.valid_signals() if number not in _FIXED],
+        )
+    finally:
+        os.fchdir(here)
+
+
+_FIXED = (signal.SIGKILL, signal.SIGSTOP)

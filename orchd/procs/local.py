@@ -1,0 +1,219 @@
+"""Attempts on this machine: made behind a gate, found again after a crash, ended as whole trees.
+
+What the rest of the daemon may ask of a place where agents run is `start`, `release`, `adopt`, `stop`, `quiet_for` and
+`usage`; what it hears are inputs, from `news`. Another engine would answer the same calls by other means.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchd.core.inputs import Adopted, Exited, Input, NeverRan, Spawned, SpawnFailed, TreeGone
+from orchd.core.model import Agent, AgentId, Outcome
+from orchd.procs import shim
+from orchd.procs.cgroups import Cgroups
+from orchd.procs.launch import Files, Refused, files_of, launch
+from orchd.procs.trees import Tree
+from orchd.procs.usage import Usage, of_trees
+from orchd.procs.watch import Watch
+from orchd.wire import Home
+
+Key = tuple[AgentId, int]
+_PERMANENT = frozenset({errno.E2BIG, errno.EINVAL, errno.ENOEXEC})
+
+
+@dataclass(slots=True)
+class Handle:
+    """What we hold of an attempt: its tree, its gate until it is opened, and what was seen of it."""
+
+    tree: Tree
+    files: Files
+    gate: int | None = None
+    is_killing: bool = False
+    rss_bytes: int = 0
+    log_size: int = 0
+    looked: float = 0.0
+
+
+class LocalProcesses:
+    """The attempts of this instance on this machine."""
+
+    def __init__(
+        self,
+        home: Home,
+        environment: Callable[[str], Mapping[str, str]],
+        cgroups: Cgroups | None,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self._home = home
+        self._environment = environment
+        self._cgroups = cgroups
+        self._clock = clock
+        self._wall = wall
+        self._handles: dict[Key, Handle] = {}
+        self._watch: Watch[Key] = Watch()
+
+    def fileno(self) -> int:
+        """Readable when there is news."""
+        return self._watch.fileno()
+
+    def start(self, agent: Agent) -> Spawned | SpawnFailed:
+        """Make the attempt's process behind its gate."""
+        key = (agent.id, agent.attempt)
+        try:
+            made = launch(self._home, agent, self._variables(agent))
+        except Refused as refused:
+            return SpawnFailed(*key, str(refused), is_passing=False)
+        except OSError as error:
+            reason = f"cannot start: {error.strerror or error}"
+            if error.errno == errno.E2BIG:
+                reason += "; give what is long by --stdin"
+            return SpawnFailed(*key, reason, is_passing=error.errno not in _PERMANENT)
+        cgroup = self._enter_cgroup(key, made.pid)
+        tree = Tree(agent.id, agent.attempt, str(self._home.directory), made.pid, cgroup)
+        handle = Handle(tree, files_of(self._home, *key), gate=made.gate, looked=self._clock())
+        self._handles[key] = handle
+        self._watch.process(key, made.pid)
+        return Spawned(*key, made.pid, str(cgroup) if cgroup else None)
+
+    def _variables(self, agent: Agent) -> Mapping[str, str]:
+        try:
+            return self._environment(agent.spec.environment)
+        except FileNotFoundError:
+            raise Refused("its captured environment was deleted; `orchctl retry` brings a new one") from None
+
+    def _enter_cgroup(self, key: Key, pid: int) -> Path | None:
+        if self._cgroups is None:
+            return None
+        try:
+            path = self._cgroups.make(f"{key[0]}.{key[1]}")
+            Cgroups.enter(path, pid)
+        except OSError:  # a limit on cgroups, or the hierarchy was taken away: the other way works without
+            return None
+        return path
+
+    def release(self, agent: AgentId, attempt: int) -> None:
+        """Open the gate."""
+        handle = self._handles.get((agent, attempt))
+        if handle is None or handle.gate is None:
+            return
+        with suppress(BrokenPipeError):  # the shim was killed behind its gate: its end is news of its own
+            os.write(handle.gate, shim.GO)
+        os.close(handle.gate)
+        handle.gate = None
+
+    def adopt(self, agent: Agent) -> Input:
+        """Take up an attempt of an earlier daemon: it lives, it ended, or it never ran."""
+        key = (agent.id, agent.attempt)
+        cgroup = Path(agent.cgroup) if agent.cgroup else None
+        tree = Tree(agent.id, agent.attempt, str(self._home.directory), agent.pid or 0, cgroup, is_ours=False)
+        self._handles[key] = Handle(tree, files_of(self._home, *key), looked=self._clock())
+        if is_locked(self._handles[key].files.lock) and agent.pid and self._watch.process(key, agent.pid):
+            return Adopted(*key)
+        return self._ended(key)
+
+    def stop(self, agent: AgentId, attempt: int, *, kill: bool) -> None:
+        """End the whole tree: by asking it, or for good."""
+        if (handle := self._handles.get((agent, attempt))) is None:
+            return
+        if kill:
+            handle.is_killing = True
+            handle.tree.kill()
+        else:
+            handle.tree.terminate()
+
+    def quiet_for(self, agent: AgentId, attempt: int) -> float:
+        """Seconds since its last output, as far back as it was last asked."""
+        handle = self._handles[agent, attempt]
+        since = self._clock() - handle.looked
+        try:
+            found = handle.files.log.stat()
+        except OSError:
+            return since
+        if found.st_size == handle.log_size:
+            return since
+        ago = min(max(self._wall() - found.st_mtime, 0.0), since)
+        handle.log_size, handle.looked = found.st_size, self._clock() - ago
+        return ago
+
+    def usage(self, keys: Iterable[Key]) -> dict[Key, Usage]:
+        """A sample of each attempt that lives here."""
+        wanted = [key for key in keys if key in self._handles]
+        sampled = dict(zip(wanted, of_trees(self._handles[key].tree for key in wanted), strict=True))
+        for key, usage in sampled.items():
+            self._handles[key].rss_bytes = max(self._handles[key].rss_bytes, usage.rss_bytes)
+        return sampled
+
+    def shims(self) -> dict[int, Key]:
+        """The attempts by the pid of their shim, which is its session too."""
+        return {handle.tree.shim: key for key, handle in self._handles.items()}
+
+    def news(self) -> list[Input]:
+        """What has happened to processes since the last time."""
+        inputs: list[Input] = []
+        for key, pid in self._watch.fired():
+            if (handle := self._handles.get(key)) is None:
+                continue
+            if pid is not None and pid == handle.tree.shim:
+                inputs.append(self._ended(key))
+            elif self._is_gone(key):
+                inputs.append(TreeGone(*key))
+        return inputs
+
+    def _ended(self, key: Key) -> Input:
+        """The shim has ended: what its record says, and whether its tree ended with it."""
+        handle = self._handles[key]
+        if handle.gate is not None:
+            os.close(handle.gate)
+        try:
+            text = handle.files.record.read_text(encoding="ascii", errors="replace")
+        except OSError:
+            text = ""
+        record = shim.parse_record(text)
+        is_gone = self._is_gone(key)
+        if not record.ran and is_gone:
+            return NeverRan(*key)
+        outcome = Outcome(record.code, record.cpu_seconds, handle.rss_bytes)
+        note = None if record.code is not None else "its supervising shell was killed: nobody knows how it ended"
+        return Exited(*key, outcome, is_gone, note)
+
+    def _is_gone(self, key: Key) -> bool:
+        """Whether nothing is left of an attempt whose shim has ended; if something is, its end will be news."""
+        handle = self._handles[key]
+        while not handle.tree.is_gone(other.tree.shim for other in self._handles.values()):
+            if handle.is_killing:
+                handle.tree.kill()
+            if self._watch_rest(key, handle):
+                return False
+        self._watch.forget(key)
+        del self._handles[key]
+        return True
+
+    def _watch_rest(self, key: Key, handle: Handle) -> bool:
+        """Whether there is something left that can be watched; if not, it has just ended."""
+        if handle.tree.cgroup is not None:
+            return self._watch.cgroup(key, handle.tree.cgroup) and not handle.tree.is_gone(())
+        members = handle.tree.members()
+        return any([self._watch.process(key, pid) for pid in members])
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock: then its attempt lives, whatever any pid says."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,89 @@
+"""What /proc says about processes: who they are, whose they are, who is below whom."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
+
+PROC = Path("/proc")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Process(NamedTuple):
+    """One line of /proc/PID/stat, as far as it matters. `started` tells two holders of one pid apart."""
+
+    pid: int
+    parent: int
+    session: int
+    started: float  # seconds after boot
+    is_zombie: bool
+
+
+def look(pid: int) -> Process | None:
+    """The process that has this pid now."""
+    try:
+        stat = (PROC / str(pid) / "stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = stat[stat.rindex(b")") + 2 :].split()  # the name in brackets may hold anything (proc(5))
+    return Process(pid, int(fields[1]), int(fields[3]), int(fields[19]) / _TICKS, fields[0] in b"ZX")
+
+
+def everyone() -> dict[int, Process]:
+    """All processes that are not zombies, by pid."""
+    found = (look(int(name)) for name in os.listdir(PROC) if name.isdigit())  # noqa: PTH208 - twice as fast
+    return {process.pid: process for process in found if process is not None and not process.is_zombie}
+
+
+def marks(pid: int) -> dict[str, str]:
+    """The variables by which a process shows whose it is; empty for one that cannot be read."""
+    wanted = (ENV_HOME, ENV_AGENT, ENV_ATTEMPT)
+    try:
+        pairs = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return {}
+    found = (os.fsdecode(pair).partition("=") for pair in pairs if pair.startswith(b"ORCHD_"))
+    return {name: value for name, _, value in found if name in wanted}
+
+
+def below(roots: Iterable[int], processes: dict[int, Process]) -> Iterator[int]:
+    """All descendants of `roots` among `processes`, without the roots."""
+    children: dict[int, list[int]] = {}
+    for process in processes.values():
+        children.setdefault(process.parent, []).append(process.pid)
+    frontier = [child for root in roots for child in children.get(root, ())]
+    while frontier:
+        pid = frontier.pop()
+        yield pid
+        frontier.extend(children.get(pid, ()))
+
+
+def own_children() -> set[int]:
+    """The pids of our children: those we made, and orphans that came to us as their subreaper."""
+    found: set[int] = set()
+    for task in (PROC / "self/task").iterdir():
+        with suppress(FileNotFoundError):
+            found.update(map(int, (task / "children").read_text().split()))
+    return found
+
+
+def send(process: Process, number: signal.Signals) -> None:
+    """Signal exactly this process, or nobody: a pid may have passed on to another since we looked."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return
+    try:
+        now = look(process.pid)
+        if now is not None and now.started == process.started:
+            signal.pidfd_send_signal(descriptor, number)
+    except (ProcessLookupError, PermissionError):
+        pass  # it ended meanwhile, or it became another user's and is beyond us
+    finally:
+        os.close(descriptor)

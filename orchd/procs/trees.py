@@ -1,0 +1,75 @@
+"""An attempt's process tree: everything that came of it, wherever it hid, and how to end it.
+
+With a cgroup the kernel knows the members. Without one they are the shim's session, its descendants, whatever carries
+the attempt's marks in its environment, and all that is below those. Never a process by its name.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchd.procs.cgroups import Cgroups
+from orchd.procs.procfs import Process, below, everyone, look, marks, own_children, send
+from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
+
+
+@dataclass(slots=True)
+class Tree:
+    """The processes of one attempt."""
+
+    agent: str
+    attempt: int
+    home: str
+    shim: int
+    cgroup: Path | None
+    is_ours: bool = True  # our child: what it orphans comes to us
+
+    def members(self, processes: dict[int, Process] | None = None) -> dict[int, Process]:
+        """Everything of the tree that lives, the shim included, and never ourselves."""
+        if self.cgroup is not None:
+            found = (look(pid) for pid in Cgroups.members(self.cgroup))
+            return {process.pid: process for process in found if process is not None and not process.is_zombie}
+        processes = everyone() if processes is None else processes
+        own = {pid for pid, process in processes.items() if process.session == self.shim or self._bears_marks(pid)}
+        own |= {self.shim} & processes.keys()
+        own.update(below(own, processes))
+        own.discard(os.getpid())
+        return {pid: processes[pid] for pid in own}
+
+    def _bears_marks(self, pid: int) -> bool:
+        found = marks(pid)
+        return (
+            found.get(ENV_AGENT) == self.agent
+            and found.get(ENV_ATTEMPT) == str(self.attempt)
+            and found.get(ENV_HOME) == self.home
+        )
+
+    def is_gone(self, shims: Iterable[int]) -> bool:
+        """Whether nothing is left after the shim has ended; `shims` are our children that are none of its orphans."""
+        if self.cgroup is not None:
+            return Cgroups.remove(self.cgroup)
+        if self.is_ours and not own_children() - set(shims):
+            return True  # nobody was orphaned to us, so nobody of it is left: no need to look at every process
+        return not self.members()
+
+    def terminate(self) -> None:
+        """SIGTERM to all of it but the shim, which has a record to write; what was stopped is woken, so that it can end."""
+        for process in self._signalled():
+            send(process, signal.SIGTERM)
+            send(process, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """SIGKILL to all that there is now. The shim ends by itself once its agent has, with its record written."""
+        shim = look(self.shim)
+        if self.cgroup is not None and (shim is None or shim.is_zombie):
+            Cgroups.kill(self.cgroup)
+            return
+        for process in self._signalled():
+            send(process, signal.SIGKILL)
+
+    def _signalled(self) -> list[Process]:
+        return [process for process in self.members().values() if process.pid != self.shim]

@@ -1,0 +1,77 @@
+"""Ends as events: pidfds of processes and populated-events of cgroups in one epoll. Nothing is polled for."""
+
+from __future__ import annotations
+
+import os
+import select
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
+
+Key = TypeVar("Key")
+
+
+class Fired(NamedTuple):
+    """Something that was watched has ended or changed. `pid` is None for a cgroup."""
+
+    key: object
+    pid: int | None
+
+
+class Watch(Generic[Key]):
+    """What is watched, for whom."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._watched: dict[int, tuple[Key, int | None]] = {}
+
+    def fileno(self) -> int:
+        """Readable when something has fired."""
+        return self._epoll.fileno()
+
+    def process(self, key: Key, pid: int) -> bool:
+        """Tell when `pid` ends. False when it has: whoever asked must look for itself."""
+        if (key, pid) in self._watched.values():
+            return True
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return False
+        self._watched[descriptor] = (key, pid)
+        self._epoll.register(descriptor, select.EPOLLIN)
+        return True
+
+    def cgroup(self, key: Key, path: Path) -> bool:
+        """Tell when the cgroup is emptied or filled. False when it is gone."""
+        if (key, None) in self._watched.values():
+            return True
+        try:
+            descriptor = os.open(path / "cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        os.read(descriptor, 256)  # only changes after this are events (cgroups(7))
+        self._watched[descriptor] = (key, None)
+        self._epoll.register(descriptor, select.EPOLLPRI)
+        return True
+
+    def fired(self) -> list[tuple[Key, int | None]]:
+        """What has fired since the last time; a process is not watched any more then, a cgroup is."""
+        found = []
+        for descriptor, _ in self._epoll.poll(0):
+            key, pid = self._watched[descriptor]
+            if pid is None:
+                os.pread(descriptor, 256, 0)
+            else:
+                self._drop(descriptor)
+            found.append((key, pid))
+        return found
+
+    def forget(self, key: Key) -> None:
+        """Watch nothing more for `key`."""
+        for descriptor in [descriptor for descriptor, (owner, _) in self._watched.items() if owner == key]:
+            self._drop(descriptor)
+
+    def _drop(self, descriptor: int) -> None:
+        # closed first, it would stay in the epoll set for as long as a child holds a copy (epoll(7))
+        self._epoll.unregister(descriptor)
+        os.close(descriptor)
+        del self._watched[descriptor]

@@ -1,0 +1,129 @@
+"""What can be answered without deciding anything: status, logs, events, who is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.metadata import version
+
+from orchd import views
+from orchd.callers import Caller
+from orchd.core.model import LIVING, Agent, Instant, State, number_of
+from orchd.procs.launch import files_of
+from orchd.procs.local import LocalProcesses
+from orchd.records import Records
+from orchd.rights import check_sight
+from orchd.store import Store
+from orchd.translate import Translator
+from orchd.wire import Home, WireError, ops
+
+PAGE = 500
+RECENT = 10
+
+
+class Queries:
+    """Answers, each a map as docs/protocol.md shows it."""
+
+    def __init__(
+        self,
+        home: Home,
+        state: State,
+        store: Store,
+        records: Records,
+        processes: LocalProcesses,
+        translator: Translator,
+        clock: Callable[[], Instant],
+    ) -> None:
+        self._home = home
+        self._state = state
+        self._store = store
+        self._records = records
+        self._processes = processes
+        self._translator = translator
+        self._clock = clock
+        self._started = clock().mono
+
+    def daemon(self) -> dict[str, object]:
+        """Who is there."""
+        return {
+            "pid": os.getpid(),
+            "version": version("orchd"),
+            "uptime_seconds": round(self._clock().mono - self._started, 3),
+            "socket": str(self._home.socket),
+            "home": str(self._home.directory),
+        }
+
+    def status(self, caller: Caller, asked: ops.Status) -> dict[str, object]:
+        """One page, newest first, of what was asked for."""
+        numbers = self._selected(caller, asked)
+        page = numbers[:PAGE]
+        agents = [self._state.agents.get(agent.id, agent) for agent in self._store.agents(page)]
+        return {
+            "daemon": self.daemon(),
+            "limit": views.limit(self._state),
+            "levels": views.levels(self._state),
+            "agents": self.agents(agents, usage=asked.usage),
+            "more": page[-1] if len(numbers) > PAGE else None,
+        }
+
+    def _selected(self, caller: Caller, asked: ops.Status) -> list[int]:
+        root = self._translator.root_of(caller)
+        if asked.ids:
+            agents = [self._records.find(one) for one in asked.ids]
+            for agent in agents:
+                check_sight(caller, root, agent)
+            return [agent.number for agent in agents]
+        if asked.all:
+            return self._store.page(asked.before, PAGE + 1, number_of(root) if root else None)
+        return self._current(asked.before, number_of(root) if root else None)
+
+    def _current(self, before: int | None, root: int | None) -> list[int]:
+        """The trees in which something is not over, and the last few agents whatever became of them."""
+        alive = {number_of(agent.root) for agent in self._state.agents.values() if not agent.is_over}
+        recent = self._store.page(None, RECENT, root)
+        numbers = {*self._store.in_trees(alive if root is None else alive & {root}), *recent}
+        return sorted((number for number in numbers if before is None or number < before), reverse=True)
+
+    def agents(self, agents: list[Agent], *, usage: bool) -> list[dict[str, object]]:
+        """Agents in full, sampled if asked."""
+        living = [(agent.id, agent.attempt) for agent in agents if agent.status in LIVING] if usage else []
+        sampled = self._processes.usage(living)
+        children = self._store.children(agent.number for agent in agents)
+        now = self._clock().mono
+        return [
+            views.agent_map(
+                self._home,
+                self._state,
+                agent,
+                now,
+                children.get(agent.number, []),
+                sampled.get((agent.id, agent.attempt)),
+            )
+            for agent in agents
+        ]
+
+    def limit(self) -> dict[str, object]:
+        """The limit as it stands."""
+        return views.limit(self._state)
+
+    def logs(self, caller: Caller, asked: ops.Logs) -> dict[str, object]:
+        """Where the output of an attempt is. Raises WireError when there was no such attempt."""
+        agent = self._records.find(asked.id)
+        check_sight(caller, self._translator.root_of(caller), agent)
+        attempt = asked.attempt or agent.attempt
+        if attempt > agent.attempt or not attempt:
+            made = f"it had {agent.attempt}" if agent.attempt else f"it is {agent.status.value} and has not started"
+            raise WireError("no-log", f"{agent.id} has no attempt {attempt or 1}: {made}")
+        return {
+            "id": agent.id,
+            "attempt": attempt,
+            "attempts": agent.attempt,
+            "path": str(files_of(self._home, agent.id, attempt).log),
+            "over": agent.is_over or attempt < agent.attempt,
+        }
+
+    def events(self, caller: Caller, asked: ops.Events) -> dict[str, object]:
+        """The facts after a sequence number, oldest first."""
+        root = self._translator.root_of(caller)
+        facts = self._store.facts(asked.since, asked.count, number_of(root) if root else None)
+        return {"events": [views.fact_map(fact) for fact in facts], "last": self._store.last_seq()}

@@ -1,0 +1,56 @@
+"""Finding agents: in memory while they are not over, in the store for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from orchd.core.index import forget, load
+from orchd.core.retry import MOST_SECONDS
+from orchd.core.model import Agent, AgentId, State
+from orchd.store import Store
+from orchd.views import canonical
+from orchd.wire import WireError
+
+
+class Records:
+    """All agents there ever were."""
+
+    def __init__(self, state: State, store: Store) -> None:
+        self._state = state
+        self._store = store
+        self._recalled: set[AgentId] = set()
+
+    def restore(self, agents: Iterable[Agent], now: float) -> None:
+        """Put what an earlier daemon left unfinished into memory. After a reboot its clock began anew: nothing that it
+        put off may wait longer than it was put off for."""
+        found = list(agents)
+        for agent in found:
+            agent.age = min(agent.age, now)
+            if agent.ready_at is not None:
+                agent.ready_at = min(agent.ready_at, now + MOST_SECONDS)
+        load(self._state, found)
+
+    def find(self, text: str) -> Agent:
+        """The agent that `text` names. Raises WireError `unknown-agent`."""
+        one = canonical(text)
+        agent = None if one is None else self._state.agents.get(one) or self._store.agent(one)
+        if agent is None:
+            raise WireError("unknown-agent", f"there is no agent {text!r}; `orchctl status --all` shows what there is")
+        return agent
+
+    def recall(self, text: str) -> Agent:
+        """The agent, in memory for the turn to come, so that the core can decide about it."""
+        agent = self.find(text)
+        if agent.id not in self._state.agents:
+            load(self._state, [agent])
+            self._recalled.add(agent.id)
+        return agent
+
+    def let_go(self) -> None:
+        """Forget what was recalled and is still over."""
+        forget(self._state, self._recalled)
+        self._recalled.clear()
+
+    def many(self, ids: Iterable[AgentId]) -> list[Agent]:
+        """These agents, which exist, in the order given."""
+        return [self.find(one) for one in ids]

@@ -1,0 +1,233 @@
+"""The store: one SQLite file. Facts and the agents they changed are written in one transaction, or not at all."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from orchd.codec import describe, event_name, pack, pack_agent, pack_spec, unpack, unpack_agent
+from orchd.core.facts import AgentQueued, AgentRevived, Fact
+from orchd.core.model import Agent, AgentId, State, agent_id, number_of
+from orchd.errors import StoreError
+
+APPLICATION_ID = 0x6F726368  # "orch": tells our file from any other database
+SCHEMA_VERSION = 1
+KEPT_ANSWERS = 10_000
+_LISTED = "(SELECT value FROM json_each(?))"
+
+_SCHEMA = """
+CREATE TABLE agents (
+    number INTEGER PRIMARY KEY, root INTEGER NOT NULL, parent INTEGER, is_over INTEGER NOT NULL,
+    spec BLOB NOT NULL, doc BLOB NOT NULL
+);
+CREATE INDEX agents_unfinished ON agents (number) WHERE is_over = 0;
+CREATE INDEX agents_by_root ON agents (root) WHERE parent IS NOT NULL;
+CREATE INDEX agents_by_parent ON agents (parent) WHERE parent IS NOT NULL;
+CREATE TABLE facts (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, event TEXT NOT NULL, agent INTEGER, root INTEGER,
+    doc BLOB NOT NULL
+);
+CREATE TABLE answers (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, request TEXT NOT NULL UNIQUE, caller INTEGER, result BLOB NOT NULL
+);
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+"""
+
+
+class StoredAnswer(NamedTuple):
+    """What a request was answered, and whom: the number of the agent that asked, or None for a person."""
+
+    request: str
+    caller: int | None
+    result: object
+
+
+class StoredFact(NamedTuple):
+    """One row of the log."""
+
+    seq: int
+    at: float
+    event: str
+    agent: int | None
+    doc: dict[str, object]
+
+
+class Store:
+    """An open database. Raises StoreError wherever it cannot do what it was asked."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._saved: tuple[object, ...] = ()
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._prepare()
+        except sqlite3.Error as error:
+            raise StoreError(self._explained(error)) from None
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA busy_timeout = 2000")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        (application,) = self._db.execute("PRAGMA application_id").fetchone()
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"{self._path} was written by a newer orchd (schema {version}, this one knows {SCHEMA_VERSION}): "
+                "install that version again, or move the file away to begin anew"
+            )
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        if version == 0:
+            self._create()
+        elif application != APPLICATION_ID:
+            raise StoreError(f"{self._path} is not a database of orchd: move it away")
+
+    def _create(self) -> None:
+        if self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+            raise StoreError(f"{self._path} is some other program's database: move it away")
+        self._db.executescript(
+            f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        )
+        self._path.chmod(0o600)
+
+    def commit(self, state: State, at: float, facts: Sequence[Fact], answers: Iterable[StoredAnswer] = ()) -> None:
+        """Write what happened and what it made of the agents, and return only when it is on the disk."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._write_facts(state, at, facts)
+            self._write_agents(state, facts)
+            self._db.executemany(
+                "INSERT OR REPLACE INTO answers (request, caller, result) VALUES (?, ?, ?)",
+                [(answer.request, answer.caller, pack(answer.result)) for answer in answers],
+            )
+            saved = (state.limit, state.resident, state.is_paused, state.last_number, state.seed)
+            if saved != self._saved:
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('state', ?)", (pack(saved),))
+            self._db.execute("COMMIT")
+            self._saved = saved
+        except sqlite3.Error as error:
+            raise StoreError(self._explained(error)) from None
+
+    def _write_facts(self, state: State, at: float, facts: Iterable[Fact]) -> None:
+        rows = []
+        for fact in facts:
+            one = getattr(fact, "agent", None)
+            root = number_of(state.agents[one].root) if one else None
+            rows.append((at, event_name(fact), number_of(one) if one else None, root, pack(describe(fact))))
+        self._db.executemany("INSERT INTO facts (at, event, agent, root, doc) VALUES (?, ?, ?, ?, ?)", rows)
+
+    def _write_agents(self, state: State, facts: Iterable[Fact]) -> None:
+        touched: dict[AgentId, bool] = {}  # and whether its spec is new
+        for fact in facts:
+            if (one := getattr(fact, "agent", None)) is not None:
+                touched[one] = touched.get(one, False) or isinstance(fact, AgentQueued | AgentRevived)
+        inserts, updates = [], []
+        for one, is_new in touched.items():
+            agent = state.agents[one]
+            if is_new:
+                parent = number_of(agent.parent) if agent.parent else None
+                key = (agent.number, number_of(agent.root), parent, agent.is_over)
+                inserts.append((*key, pack_spec(agent), pack_agent(agent)))
+            else:
+                updates.append((agent.is_over, pack_agent(agent), agent.number))
+        self._db.executemany("INSERT OR REPLACE INTO agents VALUES (?, ?, ?, ?, ?, ?)", inserts)
+        self._db.executemany("UPDATE agents SET is_over = ?, doc = ? WHERE number = ?", updates)
+
+    def restore(self, state: State) -> list[Agent]:
+        """Set the numbers of `state` to what they were; the agents that were not over."""
+        if row := self._one("SELECT value FROM meta WHERE key = 'state'"):
+            self._saved = tuple(unpack(row[0]))
+            state.limit, state.resident, state.is_paused, state.last_number, state.seed = unpack(row[0])
+        self._many("DELETE FROM answers WHERE number <= (SELECT max(number) FROM answers) - ?", (KEPT_ANSWERS,))
+        return list(self._agents("is_over = 0 ORDER BY number"))
+
+    def agent(self, one: AgentId) -> Agent | None:
+        """An agent as it was last written."""
+        return next(self._agents("number = ?", number_of(one)), None)
+
+    def agents(self, numbers: Iterable[int]) -> list[Agent]:
+        """Those of `numbers` that exist, oldest first."""
+        return list(self._agents(f"number IN {_LISTED} ORDER BY number", json.dumps(list(numbers))))
+
+    def page(self, before: int | None, count: int, root: int | None = None) -> list[int]:
+        """The numbers of the `count` newest agents below `before`, of one tree or of all, newest first."""
+        rows = self._many(
+            "SELECT number FROM agents WHERE number < ? AND (?2 IS NULL OR root = ?2) ORDER BY number DESC LIMIT ?3",
+            (before if before is not None else 2**62, root, count),
+        )
+        return [number for (number,) in rows]
+
+    def in_trees(self, roots: Iterable[int]) -> list[int]:
+        """The numbers of all agents of these trees."""
+        wanted = json.dumps(list(roots))
+        rows = self._many(
+            f"SELECT number FROM agents WHERE number IN {_LISTED}"
+            f" UNION SELECT number FROM agents WHERE parent IS NOT NULL AND root IN {_LISTED}",
+            (wanted, wanted),
+        )
+        return [number for (number,) in rows]
+
+    def children(self, parents: Iterable[int]) -> dict[int, list[int]]:
+        """The numbers of the children of each of `parents` that has any."""
+        found: dict[int, list[int]] = {}
+        query = f"SELECT parent, number FROM agents WHERE parent IN {_LISTED} ORDER BY number"
+        for parent, number in self._many(query, (json.dumps(list(parents)),)):
+            found.setdefault(parent, []).append(number)
+        return found
+
+    def kin(self, root: AgentId) -> int:
+        """How many agents were ever spawned inside this tree."""
+        row = self._one("SELECT count(*) FROM agents WHERE parent IS NOT NULL AND root = ?", (number_of(root),))
+        return int(row[0]) if row else 0
+
+    def answer(self, request: str) -> StoredAnswer | None:
+        """What this request was answered before, if it was."""
+        row = self._one("SELECT caller, result FROM answers WHERE request = ?", (request,))
+        return StoredAnswer(request, row[0], unpack(row[1])) if row else None
+
+    def facts(self, since: int, count: int, root: int | None = None) -> list[StoredFact]:
+        """The first `count` facts after `since`, of one tree (and of the box) or of all."""
+        rows = self._many(
+            "SELECT seq, at, event, agent, doc FROM facts"
+            " WHERE seq > ? AND (?2 IS NULL OR root IS NULL OR root = ?2) ORDER BY seq LIMIT ?3",
+            (since, root, count),
+        )
+        return [StoredFact(seq, at, event, agent, unpack(doc)) for seq, at, event, agent, doc in rows]
+
+    def last_seq(self) -> int:
+        """The newest fact's sequence number; 0 before the first."""
+        row = self._one("SELECT max(seq) FROM facts")
+        return int(row[0] or 0) if row else 0
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file and let it go."""
+        self._db.close()
+
+    def _agents(self, where: str, *values: object) -> Iterator[Agent]:
+        for number, spec, doc in self._many(f"SELECT number, spec, doc FROM agents WHERE {where}", values):
+            yield unpack_agent(agent_id(number), spec, doc)
+
+    def _one(self, query: str, values: Sequence[object] = ()) -> Any:
+        rows = self._many(query, values)
+        return rows[0] if rows else None
+
+    def _many(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(self._explained(error)) from None
+
+    def _explained(self, error: sqlite3.Error) -> str:
+        name = getattr(error, "sqlite_errorname", "") or type(error).__name__
+        return f"{self._path}: {error} ({name}): {_REMEDIES.get(name.partition('_IOERR')[0], _REMEDIES[''])}"
+
+
+_REMEDIES = {
+    "SQLITE_FULL": "the disk is full: free some space and start orchd again; nothing that it answered is lost",
+    "SQLITE_READONLY": "the state directory cannot be written: make it writable and start orchd again",
+    "SQLITE_CANTOPEN": "the state directory cannot be used: check that it exists and is yours",
+    "SQLITE_NOTADB": "the file is not a database: restore it from a backup, or move it away to begin anew",
+    "SQLITE_CORRUPT": "the file is damaged: restore it from a backup, or move it away to begin anew",
+    "": "see that the state directory is writable and its disk sound, then start orchd again",
+}

@@ -1,0 +1,134 @@
+"""Requests as the core's inputs: names resolved, defaults filled in, secrets put away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from orchd.callers import Caller, Outside
+from orchd.config import Config
+from orchd.core import inputs
+from orchd.core.model import Agent, AgentId, RequestId, Spec, State
+from orchd.environments import Environments
+from orchd.records import Records
+from orchd.rights import check_command, check_sight
+from orchd.store import Store
+from orchd.views import canonical
+from orchd.wire import ENV_AGENT, ENV_ATTEMPT, WireError, ops
+
+
+class Translator:
+    """Makes inputs. Raises WireError for what names nobody, or somebody that the caller may not touch."""
+
+    def __init__(
+        self, state: State, store: Store, records: Records, environments: Environments, config: Config
+    ) -> None:
+        self._state = state
+        self._store = store
+        self._records = records
+        self._environments = environments
+        self._config = config
+
+    def spawn(self, request: RequestId, caller: Caller, asked: ops.Spawn) -> inputs.SpawnAgents:
+        """The agents that are to be, under whoever the kernel says is calling."""
+        parent = agent_of(caller)
+        if asked.parent is not None and canonical(asked.parent) != parent:
+            who = parent or "no agent"
+            raise WireError(
+                "forbidden", f"the parent cannot be {asked.parent!r}: the kernel says that {who} is calling"
+            )
+        names = {_name(spec) for spec in asked.agents}
+        base = self._keep(asked.env)
+        specs = tuple(self._spec(caller, asked, spec, names, base) for spec in asked.agents)
+        kin = self._store.kin(self._state.agents[parent].root) if parent else 0
+        return inputs.SpawnAgents(request, parent, specs, asked.no_queue, kin)
+
+    def _spec(self, caller: Caller, asked: ops.Spawn, spec: ops.AgentSpec, names: set[str], base: str) -> Spec:
+        config = self._config
+        return Spec(
+            command=spec.command,
+            name=_name(spec),
+            cwd=spec.cwd or asked.cwd,
+            environment=self._keep({**asked.env, **spec.env}) if spec.env else base,
+            goal=spec.goal,
+            skill=spec.skill,
+            task_id=spec.task_id,
+            stdin=spec.stdin,
+            output_dir=spec.output_dir,
+            after=tuple(self._after(caller, one, names) for one in spec.after),
+            priority=spec.priority,
+            nesting=spec.nesting,
+            timeout=spec.timeout if spec.timeout is not None else config.timeout,
+            silence=spec.silence if spec.silence is not None else config.silence,
+            grace=spec.grace if spec.grace is not None else config.grace,
+            retries=spec.retries,
+        )
+
+    def _after(self, caller: Caller, wanted: str, names: set[str]) -> AgentId:
+        if wanted in names:
+            return AgentId(wanted)  # another of the same request; the core gives it its id
+        agent = self._records.recall(wanted)
+        check_sight(caller, self.root_of(caller), agent)
+        return agent.id
+
+    def _keep(self, environment: Mapping[str, str]) -> str:
+        own = (ENV_AGENT, ENV_ATTEMPT)
+        return self._environments.keep({name: value for name, value in environment.items() if name not in own})
+
+    def cancel(self, request: RequestId, caller: Caller, asked: ops.Cancel) -> inputs.Cancel:
+        """Whom to end."""
+        return inputs.Cancel(request, self._commanded(caller, asked.ids))
+
+    def retry(self, request: RequestId, caller: Caller, asked: ops.Retry) -> inputs.Retry:
+        """Whom to try again, in the environment of whoever asks: the old one was deleted."""
+        ids = self._commanded(caller, asked.ids)
+        return inputs.Retry(request, ids, self._keep(asked.env))
+
+    def _commanded(self, caller: Caller, ids: tuple[str, ...]) -> tuple[AgentId, ...]:
+        agents = [self._records.recall(one) for one in ids]
+        for agent in agents:
+            check_command(caller, agent)
+            for blocker in agent.spec.after:
+                self._records.recall(blocker)
+        return tuple(dict.fromkeys(agent.id for agent in agents))
+
+    def targets(self, caller: Caller, asked: ops.Wait) -> tuple[AgentId, ...]:
+        """Whom to wait for."""
+        if asked.scope == "ids":
+            if not asked.ids:
+                raise WireError("bad-request", "wait for whom? give ids, or the scope `all` or `children`")
+            return tuple(dict.fromkeys(agent.id for agent in self._seen(caller, asked.ids)))
+        parent = agent_of(caller)
+        if asked.scope == "children":
+            return self._children(parent)
+        unfinished = (agent for agent in self._state.agents.values() if not agent.is_over)
+        return tuple(agent.id for agent in unfinished if parent is None or parent in agent.ancestors)
+
+    def _seen(self, caller: Caller, ids: tuple[str, ...]) -> list[Agent]:
+        agents = [self._records.find(one) for one in ids]
+        for agent in agents:
+            check_sight(caller, self.root_of(caller), agent)
+        return agents
+
+    def _children(self, parent: AgentId | None) -> tuple[AgentId, ...]:
+        """The children of the parent's current attempt, ended or not: one that failed early failed all the same."""
+        if parent is None:
+            raise WireError("bad-request", "only an agent has children; from outside give ids, or the scope `all`")
+        agent = self._state.agents[parent]
+        numbers = self._store.children([agent.number]).get(agent.number, [])
+        children = self._store.agents(numbers)
+        return tuple(child.id for child in children if child.parent_attempt == agent.attempt)
+
+    def root_of(self, caller: Caller) -> AgentId | None:
+        """The root of the calling agent's tree."""
+        one = agent_of(caller)
+        return self._state.agents[one].root if one else None
+
+
+def agent_of(caller: Caller) -> AgentId | None:
+    """The agent that calls, or None for somebody outside."""
+    return None if isinstance(caller, Outside) else caller
+
+
+def _name(spec: ops.AgentSpec) -> str:
+    return spec.name or Path(spec.command[0]).name[:200] or "agent"
