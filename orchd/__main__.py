@@ -34,11 +34,16 @@ def main() -> int:
     parser.add_argument("--version", action="version", version=f"orchd {version('orchd')}")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    log = logging.getLogger("orchd")
     home = Home(options.home.absolute() if options.home else default_home())
     try:
         serve(home, clock, lambda: _tell(options.ready_fd, "ready"))
     except (OrchdError, HomeError) as error:
-        logging.getLogger("orchd").critical("%s", error)
+        log.critical("%s", error)
+        _tell(options.ready_fd, f"error: {error}")
+        return EXIT_REFUSED
+    except OSError as error:
+        log.critical("this machine does not let orchd go on: %s; mend that and start it again; nothing is lost", error)
         _tell(options.ready_fd, f"error: {error}")
         return EXIT_REFUSED
     return 0

@@ -15,7 +15,7 @@ from orchd.ports import Peer
 from orchd.procs.cgroups import attempt_in, own_cgroup
 from orchd.procs.local import Key, LocalProcesses
 from orchd.procs.procfs import Process, look, marks
-from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home
+from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home, WireError
 
 _REMEMBERED = 4096
 
@@ -46,12 +46,18 @@ class Callers:
             return Outside.STRANGER
         found = self._found.get(peer)
         if found is None:
-            found = self._found[peer] = self._look(peer.pid)
+            found = self._found[peer] = self._seen(peer.pid)
             if len(self._found) > _REMEMBERED:
                 self._found.popitem(last=False)
         if isinstance(found, Outside):
             return found
         return found[0] if found in self._processes.shims().values() else Outside.NOBODY
+
+    def _seen(self, pid: int) -> Key | Outside:
+        try:
+            return self._look(pid)
+        except OSError as error:  # no descriptor is free to look with
+            raise WireError("busy", f"cannot see who is calling: {error.strerror}; ask again later") from None
 
     def _look(self, pid: int) -> Key | Outside:
         shims = self._processes.shims()

@@ -95,4 +95,4 @@ def describe(fact: Fact) -> dict[str, object]:
     return {name: value.value if isinstance(value, Enum) else value for name, value in plain.items()}
 
 
-_HIDDEN = ("agent", "seed", "environment")
+_HIDDEN = ("agent", "seed", "environment", "cgroup")

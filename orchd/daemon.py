@@ -1,4 +1,4 @@
-"""One daemon put together: what must happen in which order before the first request is answered and after the last."""
+"""One daemon's life: what must happen in which order before the first request is answered and after the last."""
 
 from __future__ import annotations
 
@@ -17,29 +17,18 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from orchd import config as configuration
-from orchd.callers import Callers
-from orchd.config import Config
 from orchd.core.inputs import Tick
-from orchd.core.model import Instant, State
-from orchd.engine import Engine
-from orchd.environments import Environments
+from orchd.core.model import Instant
 from orchd.errors import AlreadyRunning
-from orchd.gateway import Gateway
 from orchd.loop import Loop
+from orchd.parts import Parts, assemble
 from orchd.ports import Ports
-from orchd.procs.cgroups import Cgroups
-from orchd.procs.local import LocalProcesses
-from orchd.queries import Queries
-from orchd.records import Records
-from orchd.shell import Shell
 from orchd.store import Store
-from orchd.translate import Translator
 from orchd.wire import Home
 
 log = logging.getLogger("orchd")
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
-_RESIDENT_PER_LIMIT = 4
 # The lock is contended for a moment by whoever only wants to know whether it is held.
 _LOCK_SECONDS = 1.0
 
@@ -56,10 +45,11 @@ def serve(home: Home, clock: Callable[[], Instant], ready: Callable[[], None]) -
         wakeup = stack.enter_context(_signals())
         ports = Ports(home)
         stack.callback(ports.close)
-        loop, recover = assemble(home, settings, store, ports, clock, wakeup)
+        parts = assemble(home, settings, store, ports, clock)
+        loop = Loop(parts, wakeup)
         signal.signal(signal.SIGTERM, lambda *_: loop.leave())
         signal.signal(signal.SIGINT, lambda *_: loop.leave())
-        recover()
+        _recover(home, parts, loop)
         ports.bind()
         log.info("serving %s", home.directory)
         ready()
@@ -67,53 +57,15 @@ def serve(home: Home, clock: Callable[[], Instant], ready: Callable[[], None]) -
         log.info("leaving; agents that live go on")
 
 
-def assemble(
-    home: Home, settings: Config, store: Store, ports: Ports, clock: Callable[[], Instant], wakeup: int
-) -> tuple[Loop, Callable[[], None]]:
-    """The loop and all that hangs on it, and what must be done once before it runs."""
-    state = State(limit=settings.limit, resident=settings.resident or _RESIDENT_PER_LIMIT * settings.limit)
-    unfinished = store.restore(state)
-    state.guards = settings.guards
-    environments = Environments(home.environments)
-    cgroups = Cgroups.where_allowed(home.tag) if settings.cgroups == "auto" else None
-    processes = LocalProcesses(home, environments.get, cgroups, lambda: clock().mono, lambda: clock().wall)
-    records = Records(state, store)
-    translator = Translator(state, store, records, environments, settings)
-    gateway = Gateway(
-        state=state,
-        store=store,
-        records=records,
-        callers=Callers(home, processes),
-        translator=translator,
-        queries=Queries(home, state, store, records, processes, translator, clock),
-        reply=ports.reply,
-        clock=clock,
-    )
-    shell = Shell(state, processes, gateway)
-    engine = Engine(state, store, shell, clock)
-    loop = Loop(
-        state=state,
-        store=store,
-        engine=engine,
-        shell=shell,
-        gateway=gateway,
-        processes=processes,
-        ports=ports,
-        records=records,
-        environments=environments,
-        clock=clock,
-        wakeup=wakeup,
-    )
-
-    def recover() -> None:
-        records.restore(unfinished, clock().mono)
-        _link_client(home)
-        environments.sweep(state.environments)
-        living = list(state.living.values())
-        loop.feed([*(processes.adopt(agent) for agent in living), Tick()])
-        log.info("took up %d living and %d queued agents", len(living), len(state.agents) - len(state.living))
-
-    return loop, recover
+def _recover(home: Home, parts: Parts, loop: Loop) -> None:
+    """Take up what an earlier daemon left: its agents become inputs like any others, through the same admission."""
+    state = parts.state
+    parts.records.restore(parts.unfinished, parts.clock().mono)
+    _link_client(home)
+    parts.environments.sweep(state.environments)
+    living = list(state.living.values())
+    loop.feed([*(parts.processes.adopt(agent) for agent in living), Tick()])
+    log.info("took up %d living and %d queued agents", len(living), len(state.agents) - len(state.living))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ class Environments:
         self._known: dict[str, dict[str, str]] = {}
 
     def keep(self, variables: Mapping[str, str]) -> str:
-        """Write it down, on the disk before this returns, and say under which digest."""
+        """Write it down, on the disk before this returns, and say under which digest. Raises OSError."""
         content = b"\0".join(os.fsencode(f"{name}={value}") for name, value in sorted(variables.items()))
         digest = hashlib.sha256(content).hexdigest()[:32]
         if digest not in self._known:
@@ -49,10 +49,14 @@ class Environments:
             return
         draft = path.with_suffix(".new")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            draft.unlink()  # half of it is of no use, and takes room where there is none
+            raise
         draft.rename(path)
         directory = os.open(self._directory, os.O_RDONLY)
         os.fsync(directory)

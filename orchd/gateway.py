@@ -32,6 +32,8 @@ log = logging.getLogger("orchd")
 # Asked twice, these must be done once: their answers are written down with what they did.
 _REMEMBERED = frozenset({"spawn", "retry", "cancel", "limit", "pause", "resume"})
 
+_MOST_WAITS = 4096  # each takes a descriptor, and others need some too
+
 
 @dataclass(frozen=True, slots=True)
 class Pending:
@@ -127,6 +129,8 @@ class Gateway:
     def wait(self, peer: Peer, request: RequestId, caller: Caller, asked: wire_ops.Wait) -> Input | None:
         """An agent's wait is the core's; that of anybody else is only a reply that is put off."""
         targets = self._translate.targets(caller, asked)
+        if len(self._clients) >= _MOST_WAITS:
+            raise WireError("busy", f"{_MOST_WAITS} clients are blocked in waits: ask again when some have ended")
         process = look(peer.pid)
         if process is None:
             del self._pending[request]
@@ -143,6 +147,8 @@ class Gateway:
             self.do(Answer(request, targets, timed_out=True))
         elif self._clients.process((request, None), peer.pid):
             self._onlookers.add(onlooker)
+        else:
+            del self._pending[request]
         return None
 
     def stop(self, request: RequestId, asked: wire_ops.Stop) -> Input | None:
@@ -201,12 +207,12 @@ class Gateway:
         """Reply. Whoever asked may be gone; then nobody is told."""
         if (pending := self._pending.pop(effect.request, None)) is None:
             return
+        self._clients.forget((effect.request, agent_of(pending.caller)))
         if isinstance(effect, Refuse):
             error = WireError(effect.code, effect.message, effect.details)
             self._reply(pending.route, pack_error(effect.request, error))
             return
         result = self._results.pop(effect.request, None) or self._result(pending.op, effect)
-        self._clients.forget((effect.request, agent_of(pending.caller)))
         self._reply(pending.route, pack_result(effect.request, result))
 
     def _result(self, op: str, answer: Answer) -> object:
@@ -223,7 +229,7 @@ class Gateway:
 def _shaped(op: str, args: dict[str, object]) -> wire_ops.Request:
     shape = wire_ops.OPS.get(op)
     if shape is None:
-        raise WireError("unknown-op", f"{op!r} is no operation; there are {', '.join(wire_ops.OPS)}")
+        raise WireError("unknown-op", f"{op!r:.60} is no operation; there are {', '.join(wire_ops.OPS)}")
     try:
         return build(shape, args)
     except ShapeError as error:

@@ -12,6 +12,7 @@ from orchd.wire import MAX_FRAME, Home
 
 _BACKLOG = 1024  # clients that connect in the same moment
 _REPLIES_KEPT = 256  # for a client that does not read; what is beyond is dropped, for this client alone
+_REQUESTS_KEPT = 64  # of one client, read ahead of their turn; the rest waits in its own memory
 _FRAMES_A_TURN = 256  # so that a flood of requests does not keep processes from being seen to
 
 
@@ -32,10 +33,12 @@ class Ports:
         self.router.setsockopt(zmq.LINGER, 200)
         self.router.setsockopt(zmq.BACKLOG, _BACKLOG)
         self.router.setsockopt(zmq.SNDHWM, _REPLIES_KEPT)
+        self.router.setsockopt(zmq.RCVHWM, _REQUESTS_KEPT)
         # twice the limit gets through, so that whoever sent a little too much is told; beyond, libzmq hangs up
         self.router.setsockopt(zmq.MAXMSGSIZE, 2 * MAX_FRAME)
         self._events = self._context.socket(zmq.PUB)
         self._events.setsockopt(zmq.LINGER, 0)
+        self._events.setsockopt(zmq.MAXMSGSIZE, 256)  # what comes in there are subscriptions
         self._events.setsockopt(zmq.BACKLOG, _BACKLOG)
         self._context.set(zmq.MAX_SOCKETS, 1023)
         self._home = home

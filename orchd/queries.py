@@ -42,46 +42,55 @@ class Queries:
         self._translator = translator
         self._clock = clock
         self._started = clock().mono
+        self._version = version("orchd")
 
     def daemon(self) -> dict[str, object]:
         """Who is there."""
         return {
             "pid": os.getpid(),
-            "version": version("orchd"),
+            "version": self._version,
             "uptime_seconds": round(self._clock().mono - self._started, 3),
             "socket": str(self._home.socket),
             "home": str(self._home.directory),
         }
 
     def status(self, caller: Caller, asked: ops.Status) -> dict[str, object]:
-        """One page, newest first, of what was asked for."""
-        numbers = self._selected(caller, asked)
-        page = numbers[:PAGE]
-        agents = [self._state.agents.get(agent.id, agent) for agent in self._store.agents(page)]
+        """What was named, or one page, newest first, of what there is."""
+        more = None
+        if asked.ids:
+            agents = self._named(caller, asked.ids)
+        else:
+            numbers = self._selected(caller, asked)
+            page = numbers[:PAGE]
+            agents = [self._state.agents.get(agent.id, agent) for agent in self._store.agents(page)]
+            more = page[-1] if len(numbers) > PAGE else None
         return {
             "daemon": self.daemon(),
             "limit": views.limit(self._state),
             "levels": views.levels(self._state),
             "agents": self.agents(agents, usage=asked.usage),
-            "more": page[-1] if len(numbers) > PAGE else None,
+            "more": more,
         }
+
+    def _named(self, caller: Caller, ids: tuple[str, ...]) -> list[Agent]:
+        agents = [self._records.find(one) for one in ids]
+        root = self._translator.root_of(caller)
+        for agent in agents:
+            check_sight(caller, root, agent)
+        return agents
 
     def _selected(self, caller: Caller, asked: ops.Status) -> list[int]:
         root = self._translator.root_of(caller)
-        if asked.ids:
-            agents = [self._records.find(one) for one in asked.ids]
-            for agent in agents:
-                check_sight(caller, root, agent)
-            return [agent.number for agent in agents]
+        tree = number_of(root) if root else None
         if asked.all:
-            return self._store.page(asked.before, PAGE + 1, number_of(root) if root else None)
-        return self._current(asked.before, number_of(root) if root else None)
+            return self._store.page(asked.before, PAGE + 1, tree)
+        return self._current(asked.before, tree)
 
     def _current(self, before: int | None, root: int | None) -> list[int]:
-        """The trees in which something is not over, and the last few agents whatever became of them."""
-        alive = {number_of(agent.root) for agent in self._state.agents.values() if not agent.is_over}
-        recent = self._store.page(None, RECENT, root)
-        numbers = {*self._store.in_trees(alive if root is None else alive & {root}), *recent}
+        """The trees in which something is not over, and those of the last few agents whatever became of them."""
+        roots = {number_of(agent.root) for agent in self._state.agents.values() if not agent.is_over}
+        roots |= self._store.roots_of(self._store.page(None, RECENT, root))
+        numbers = self._store.in_trees(roots if root is None else roots & {root})
         return sorted((number for number in numbers if before is None or number < before), reverse=True)
 
     def agents(self, agents: list[Agent], *, usage: bool) -> list[dict[str, object]]:
@@ -108,8 +117,7 @@ class Queries:
 
     def logs(self, caller: Caller, asked: ops.Logs) -> dict[str, object]:
         """Where the output of an attempt is. Raises WireError when there was no such attempt."""
-        agent = self._records.find(asked.id)
-        check_sight(caller, self._translator.root_of(caller), agent)
+        (agent,) = self._named(caller, (asked.id,))
         attempt = asked.attempt or agent.attempt
         if attempt > agent.attempt or not attempt:
             made = f"it had {agent.attempt}" if agent.attempt else f"it is {agent.status.value} and has not started"
@@ -118,7 +126,7 @@ class Queries:
             "id": agent.id,
             "attempt": attempt,
             "attempts": agent.attempt,
-            "path": str(files_of(self._home, agent.id, attempt).log),
+            "path": files_of(self._home, agent.id, attempt).log,
             "over": agent.is_over or attempt < agent.attempt,
         }
 

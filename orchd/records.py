@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from orchd.core.index import forget, load
-from orchd.core.retry import MOST_SECONDS
 from orchd.core.model import Agent, AgentId, State
+from orchd.core.retry import MOST_SECONDS
 from orchd.store import Store
 from orchd.views import canonical
 from orchd.wire import WireError

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+from msgpack import UnpackException
 
 from orchd.codec import describe, event_name, pack, pack_agent, pack_spec, unpack, unpack_agent
 from orchd.core.facts import AgentQueued, AgentRevived, Fact
 from orchd.core.model import Agent, AgentId, State, agent_id, number_of
 from orchd.errors import StoreError
+
+T = TypeVar("T")
 
 APPLICATION_ID = 0x6F726368  # "orch": tells our file from any other database
 SCHEMA_VERSION = 1
@@ -55,22 +60,44 @@ class StoredFact(NamedTuple):
     doc: dict[str, object]
 
 
+class Saved(NamedTuple):
+    """What the state is beside its agents."""
+
+    limit: int
+    resident: int
+    is_paused: bool
+    last_number: int
+    seed: int
+
+
 class Store:
     """An open database. Raises StoreError wherever it cannot do what it was asked."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._saved: tuple[object, ...] = ()
+        self._saved: Saved | None = None
+        self._seq = 0
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
-            self._prepare()
         except sqlite3.Error as error:
             raise StoreError(self._explained(error)) from None
+        try:
+            self._prepare()
+        except sqlite3.Error as error:
+            self._db.close()
+            raise StoreError(self._explained(error)) from None
+        except StoreError:
+            self._db.close()
+            raise
 
     def _prepare(self) -> None:
+        """Look before anything is written: a file that is not ours, or not ours any more, stays as it is."""
         self._db.execute("PRAGMA busy_timeout = 2000")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         (application,) = self._db.execute("PRAGMA application_id").fetchone()
+        is_empty = self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+        if application != APPLICATION_ID and not is_empty:
+            raise StoreError(f"{self._path} is some other program's database: move it away")
         if version > SCHEMA_VERSION:
             raise StoreError(
                 f"{self._path} was written by a newer orchd (schema {version}, this one knows {SCHEMA_VERSION}): "
@@ -78,14 +105,12 @@ class Store:
             )
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        if version == 0:
+        if is_empty:
             self._create()
-        elif application != APPLICATION_ID:
-            raise StoreError(f"{self._path} is not a database of orchd: move it away")
+        row = self._one("SELECT seq FROM sqlite_sequence WHERE name = 'facts'")
+        self._seq = int(row[0]) if row else 0
 
     def _create(self) -> None:
-        if self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-            raise StoreError(f"{self._path} is some other program's database: move it away")
         self._db.executescript(
             f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
         )
@@ -101,11 +126,12 @@ class Store:
                 "INSERT OR REPLACE INTO answers (request, caller, result) VALUES (?, ?, ?)",
                 [(answer.request, answer.caller, pack(answer.result)) for answer in answers],
             )
-            saved = (state.limit, state.resident, state.is_paused, state.last_number, state.seed)
+            saved = Saved(state.limit, state.resident, state.is_paused, state.last_number, state.seed)
             if saved != self._saved:
                 self._db.execute("INSERT OR REPLACE INTO meta VALUES ('state', ?)", (pack(saved),))
             self._db.execute("COMMIT")
             self._saved = saved
+            self._seq += len(facts)  # one writer, so the sequence has no gaps
         except sqlite3.Error as error:
             raise StoreError(self._explained(error)) from None
 
@@ -137,8 +163,8 @@ class Store:
     def restore(self, state: State) -> list[Agent]:
         """Set the numbers of `state` to what they were; the agents that were not over."""
         if row := self._one("SELECT value FROM meta WHERE key = 'state'"):
-            self._saved = tuple(unpack(row[0]))
-            state.limit, state.resident, state.is_paused, state.last_number, state.seed = unpack(row[0])
+            self._saved = self._sound(lambda: Saved(*unpack(row[0])))
+            state.limit, state.resident, state.is_paused, state.last_number, state.seed = self._saved
         self._many("DELETE FROM answers WHERE number <= (SELECT max(number) FROM answers) - ?", (KEPT_ANSWERS,))
         return list(self._agents("is_over = 0 ORDER BY number"))
 
@@ -157,6 +183,11 @@ class Store:
             (before if before is not None else 2**62, root, count),
         )
         return [number for (number,) in rows]
+
+    def roots_of(self, numbers: Iterable[int]) -> set[int]:
+        """The numbers of the roots of the trees that these agents are in."""
+        rows = self._many(f"SELECT DISTINCT root FROM agents WHERE number IN {_LISTED}", (json.dumps(list(numbers)),))
+        return {root for (root,) in rows}
 
     def in_trees(self, roots: Iterable[int]) -> list[int]:
         """The numbers of all agents of these trees."""
@@ -197,8 +228,7 @@ class Store:
 
     def last_seq(self) -> int:
         """The newest fact's sequence number; 0 before the first."""
-        row = self._one("SELECT max(seq) FROM facts")
-        return int(row[0] or 0) if row else 0
+        return self._seq
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let it go."""
@@ -206,7 +236,14 @@ class Store:
 
     def _agents(self, where: str, *values: object) -> Iterator[Agent]:
         for number, spec, doc in self._many(f"SELECT number, spec, doc FROM agents WHERE {where}", values):
-            yield unpack_agent(agent_id(number), spec, doc)
+            yield self._sound(partial(unpack_agent, agent_id(number), spec, doc))
+
+    def _sound(self, read: Callable[[], T]) -> T:
+        """What a row says. One that makes no sense was not written by us."""
+        try:
+            return read()
+        except (ValueError, TypeError, LookupError, UnpackException) as error:
+            raise StoreError(f"{self._path}: a row makes no sense ({error!r}): {_REMEDIES['SQLITE_CORRUPT']}") from None
 
     def _one(self, query: str, values: Sequence[object] = ()) -> Any:
         rows = self._many(query, values)

@@ -73,7 +73,12 @@ class Translator:
 
     def _keep(self, environment: Mapping[str, str]) -> str:
         own = (ENV_AGENT, ENV_ATTEMPT)
-        return self._environments.keep({name: value for name, value in environment.items() if name not in own})
+        try:
+            return self._environments.keep({name: value for name, value in environment.items() if name not in own})
+        except OSError as error:
+            raise WireError(
+                "cannot-store", f"the environment cannot be written down: {error.strerror}; mend that and ask again"
+            ) from None
 
     def cancel(self, request: RequestId, caller: Caller, asked: ops.Cancel) -> inputs.Cancel:
         """Whom to end."""

@@ -64,7 +64,7 @@ def agent_map(
         "queued_at": _iso(agent.queued_at),
         "started_at": _iso(agent.started_at),
         "ended_at": _iso(agent.ended_at),
-        "log": str(files_of(home, agent.id, agent.attempt).log) if agent.attempt else None,
+        "log": files_of(home, agent.id, agent.attempt).log if agent.attempt else None,
     }
 
 

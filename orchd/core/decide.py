@@ -2,14 +2,14 @@
 
 Theory of operation. An input is something a person or agent asked, or something the world told. Its handler records
 what happened (facts, applied to the state as they are recorded) and what the shell shall do about it (effects). Then
-`settle` draws the consequences, the same ones after every input: waits that are over, agents that return, agents that may
-start. So nobody has to remember to trigger the scheduler, and every way in - spawn, retry, recovery, a raised limit - goes
-through the one door of admission.
+`settle` draws the consequences, the same ones after every input: waits that are over, agents that return, agents that
+may start. So nobody has to remember to trigger the scheduler, and every way in - spawn, retry, recovery, a raised
+limit - goes through the one door of admission.
 
-Two effects are questions: `Launch` and `Listen`. The shell answers them before the facts of the turn are committed, and the
-answers are decided in the same turn. A process is therefore made before its admission is on disk, but behind a gate that is
-only opened (`Release`) after: if the daemon dies in between, the gate's other end closes and the process leaves without
-having run. For the same reason no other input ever sees an agent that is `starting`.
+Two effects are questions: `Launch` and `Listen`. The shell answers them before the facts of the turn are committed, and
+the answers are decided in the same turn. A process is therefore made before its admission is on disk, but behind a gate
+that is only opened (`Release`) after: if the daemon dies in between, the gate's other end closes and the process leaves
+without having run. For the same reason no other input ever sees an agent that is `starting`.
 
 Time is an argument. Nothing here looks at a clock; `next_deadline` says when to ask again.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from orchd.core.model import LIVING, Agent, AgentId, State, Status
-from orchd.core.queue import Queue, Ticket, ticket
+from orchd.core.queue import Ticket, ticket
 
 
 def ticket_of(agent: Agent) -> Ticket:
@@ -103,12 +103,8 @@ def indexes(state: State) -> tuple[object, ...]:
         state.children,
         state.dependents,
         state.environments,
-        _lines(state.queue),
+        (sorted(state.queue.entries()), len(state.queue)),
     )
-
-
-def _lines(queue: Queue) -> tuple[list[Ticket], int]:
-    return sorted(queue.tickets()), len(queue)
 
 
 def _release(counts: dict[str, int], key: str) -> None:

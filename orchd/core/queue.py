@@ -82,9 +82,9 @@ class Queue:
     def __len__(self) -> int:
         return sum(map(len, self._lines.values())) + len(self._delayed)
 
-    def tickets(self) -> Iterator[Ticket]:
-        """All of them, in no particular order."""
-        for line in self._lines.values():
-            yield from line
-        for _, _, entry in self._delayed:
-            yield entry
+    def entries(self) -> Iterator[tuple[Ticket, int]]:
+        """All tickets with their claims, in no particular order."""
+        for claim, line in self._lines.items():
+            yield from ((entry, claim) for entry in line)
+        for _, claim, entry in self._delayed:
+            yield entry, claim

@@ -8,7 +8,7 @@ _MASK = (1 << 64) - 1
 
 
 def backoff(tries: int, seed: int) -> float:
-    """Seconds before the next attempt after `tries` bad ones: doubled by each, times between a half and one and a half."""
+    """Seconds before the next try after `tries` bad ones: doubled by each, times between a half and one and a half."""
     base = min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(tries, 20))
     return float(base * (0.5 + _mixed(seed) / 2**64))
 

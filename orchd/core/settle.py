@@ -114,10 +114,15 @@ def next_to_start(state: State, now: float) -> Agent | None:
             found = _first_needed(state, claim) if must_be_needed and (claim or state.is_draining) else agent
             if found is not None:
                 return found
-        elif now - agent.age > AGING_SECONDS:
+        elif has_aged(agent, now):
             # It has waited long for the living to leave it room: only what they need may still go before it.
             must_be_needed = True
     return None
+
+
+def has_aged(agent: Agent, now: float) -> bool:
+    """Whether it is old enough for others to be held back until there is room for it."""
+    return now - agent.age > AGING_SECONDS
 
 
 def _first_needed(state: State, claim: int) -> Agent | None:

@@ -8,11 +8,12 @@ from orchd.core.facts import AgentQueued, AgentSkipped
 from orchd.core.graph import blockers_first, cycle_in
 from orchd.core.inputs import SpawnAgents
 from orchd.core.model import Agent, AgentId, Level, Spec, State, Status, agent_id
-from orchd.core.places import claims, is_safe, working
+from orchd.core.places import claims, is_safe, is_safe_with, working
+from orchd.core.settle import has_aged
 from orchd.core.turn import Turn
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - it is an answer and not an error
     """Why a request is not done; never leaves the core."""
 
     def __init__(self, code: str, message: str, **details: object) -> None:
@@ -26,7 +27,9 @@ def spawn_agents(turn: Turn, event: SpawnAgents) -> None:
     state = turn.state
     try:
         parent = _parent(state, event)
-        _check_guards(state, event, parent)
+        _check_nesting(state, event.specs)
+        if parent is not None:
+            _check_guards(state, event, parent)
         wanted = _resolved(state, event.specs)
         if event.must_start:
             _check_room(state, turn.now, wanted)
@@ -53,17 +56,18 @@ def _parent(state: State, event: SpawnAgents) -> Agent | None:
     return parent
 
 
-def _check_guards(state: State, event: SpawnAgents, parent: Agent | None) -> None:
-    guards, count = state.guards, len(event.specs)
-    for spec in event.specs:
+def _check_nesting(state: State, specs: tuple[Spec, ...]) -> None:
+    for spec in specs:
         if spec.nesting >= state.resident:
             raise Refusal(
                 "nesting-too-large",
                 f"{spec.name}: nesting {spec.nesting} can never be met with {state.resident} resident places; "
                 "declare less or raise them with `orchctl limit --resident`",
             )
-    if parent is None:
-        return
+
+
+def _check_guards(state: State, event: SpawnAgents, parent: Agent) -> None:
+    guards, count = state.guards, len(event.specs)
     if parent.depth + 1 >= guards.depth:
         raise Refusal(
             "too-deep",
@@ -120,12 +124,15 @@ def _check_room(state: State, now: float, wanted: dict[AgentId, Spec]) -> None:
     """Whether all of them start in this very turn."""
     held = sorted([*claims(state), *(spec.nesting for spec in wanted.values() if spec.nesting)])
     after = {one for spec in wanted.values() for one in spec.after}
+    first = [(state.agents[agent_id(head.number)], claim) for head, claim in state.queue.heads()]
+    held_back_by = [agent for agent, claim in first if has_aged(agent, now) and not is_safe_with(state, claim)]
     fits = (
         not state.is_paused
         and state.held_until <= now
         and working(state) + len(wanted) <= state.limit
         and len(state.living) + len(wanted) <= state.resident
         and is_safe(state.resident, held)
+        and not (held_back_by and any(spec.nesting for spec in wanted.values()))
         and not any(state.unfinished(after))
         and not after & wanted.keys()
     )

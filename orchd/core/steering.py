@@ -39,8 +39,8 @@ def retry(turn: Turn, event: Retry) -> None:
     revived = _revived(turn.state, agents.values())
     needed = claims_needed(revived, None, ())
     if not is_safe_promoted(revived, needed):
-        names = ", ".join(needed)
-        turn.refuse(event.request, "would-deadlock", f"{names} could not wait for it any more: retry when they have ended")
+        waiting = f"{', '.join(needed)} could not wait for that and for all else to end: retry when they have ended"
+        turn.refuse(event.request, "would-deadlock", waiting)
         return
     promote(turn, needed)
     for one in blockers_first({agent.id: agent.spec.after for agent in agents.values()}):

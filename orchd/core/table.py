@@ -31,7 +31,7 @@ from orchd.core.facts import (
     WaitBegan,
     WaitEnded,
 )
-from orchd.core.model import Status as S
+from orchd.core.model import Status as S  # noqa: N817 - a table is read across
 
 NEXT: dict[tuple[S | None, type], S] = {
     (None, AgentQueued): S.QUEUED,
@@ -71,7 +71,7 @@ NEXT: dict[tuple[S | None, type], S] = {
 }
 
 
-class IllegalTransition(AssertionError):
+class IllegalTransition(AssertionError):  # noqa: N818 - the house's word for it
     """A fact that cannot have happened. It is a bug; it is never caught."""
 
 

@@ -68,7 +68,11 @@ class Cgroups:
     @staticmethod
     def enter(path: Path, pid: int) -> None:
         """Move `pid`, and with it all that it will ever fork, into the cgroup."""
-        (path / "cgroup.procs").write_text(str(pid))
+        descriptor = os.open(path / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, b"%d" % pid)
+        finally:
+            os.close(descriptor)
 
     @staticmethod
     def members(path: Path) -> set[int]:

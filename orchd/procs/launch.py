@@ -16,6 +16,8 @@ from orchd.procs import shim
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home
 
 ENV_OUTPUT_DIR = "ORCHD_OUTPUT_DIR"
+# What Python and we ignore, the agent must not inherit as ignored.
+_DEFAULTED = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 _HIGH = 10  # above every descriptor that the shim is given, so that none is overwritten on the way
 
 
@@ -33,33 +35,33 @@ class Launched(NamedTuple):
 class Files(NamedTuple):
     """Where an attempt keeps what outlives the daemon."""
 
-    directory: Path
+    directory: str
 
     @property
-    def log(self) -> Path:
+    def log(self) -> str:
         """All that the agent puts out."""
-        return self.directory / "log"
+        return f"{self.directory}/log"
 
     @property
-    def record(self) -> Path:
+    def record(self) -> str:
         """How it ended, written by the shim."""
-        return self.directory / "exit"
+        return f"{self.directory}/exit"
 
     @property
-    def lock(self) -> Path:
+    def lock(self) -> str:
         """Held as long as the shim lives: liveness without a pid that could pass to another."""
-        return self.directory / "lock"
+        return f"{self.directory}/lock"
 
 
 def files_of(home: Home, agent: str, attempt: int) -> Files:
     """The files of an attempt, whether they exist or not."""
-    return Files(home.agents / agent / str(attempt))
+    return Files(f"{home.agents}/{agent}/{attempt}")
 
 
 def launch(home: Home, agent: Agent, environment: Mapping[str, str]) -> Launched:
     """Start the shim. Raises Refused for what the agent asked in vain, OSError for what the machine cannot do."""
     files = files_of(home, agent.id, agent.attempt)
-    files.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.makedirs(files.directory, mode=0o700, exist_ok=True)  # noqa: PTH103 - the shorter way, each attempt goes it
     env = environment_of(home, agent, environment)
     argv = [_program(agent, env), *agent.spec.command[1:]]
     _check_directories(agent)
@@ -67,6 +69,7 @@ def launch(home: Home, agent: Agent, environment: Mapping[str, str]) -> Launched
         lock = _open(opened, files.lock, os.O_RDWR | os.O_CREAT)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         record = _open(opened, files.record, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.write(record, shim.RESERVED)
         log = _open(opened, files.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         stdin = _open_stdin(opened, agent)
         read, write = os.pipe()
@@ -116,14 +119,14 @@ def _check_directories(agent: Agent) -> None:
 def _open_stdin(opened: ExitStack, agent: Agent) -> int:
     path = agent.spec.stdin or os.devnull
     try:
-        descriptor = _open(opened, Path(path), os.O_RDONLY | os.O_NONBLOCK)  # a FIFO without a writer must not block us
+        descriptor = _open(opened, path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO without a writer must not block us
     except OSError as error:
         raise Refused(f"cannot read {path} as its stdin: {error.strerror}") from None
     os.set_blocking(descriptor, True)  # noqa: FBT003 - the name of the call says what it is
     return descriptor
 
 
-def _open(opened: ExitStack, path: Path, flags: int) -> int:
+def _open(opened: ExitStack, path: str, flags: int) -> int:
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     opened.callback(os.close, descriptor)
     return descriptor
@@ -151,10 +154,8 @@ def _spawn(
             file_actions=actions,
             setsid=True,
             setsigmask=(),
-            setsigdef=[number for number in signal.valid_signals() if number not in _FIXED],
+            setsigdef=_DEFAULTED,
         )
     finally:
         os.fchdir(here)
 
-
-_FIXED = (signal.SIGKILL, signal.SIGSTOP)

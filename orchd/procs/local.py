@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -60,6 +61,11 @@ class LocalProcesses:
         self._handles: dict[Key, Handle] = {}
         self._watch: Watch[Key] = Watch()
 
+    def close(self) -> None:
+        """Leave nothing behind but what lives."""
+        if self._cgroups is not None:
+            self._cgroups.close()
+
     def fileno(self) -> int:
         """Readable when there is news."""
         return self._watch.fileno()
@@ -72,16 +78,23 @@ class LocalProcesses:
         except Refused as refused:
             return SpawnFailed(*key, str(refused), is_passing=False)
         except OSError as error:
-            reason = f"cannot start: {error.strerror or error}"
-            if error.errno == errno.E2BIG:
-                reason += "; give what is long by --stdin"
-            return SpawnFailed(*key, reason, is_passing=error.errno not in _PERMANENT)
+            return self._failed(key, error)
+        if not self._watch.process(key, made.pid):
+            os.close(made.gate)
+            return SpawnFailed(*key, "its supervising shell was killed before it began", is_passing=True)
         cgroup = self._enter_cgroup(key, made.pid)
         tree = Tree(agent.id, agent.attempt, str(self._home.directory), made.pid, cgroup)
         handle = Handle(tree, files_of(self._home, *key), gate=made.gate, looked=self._clock())
         self._handles[key] = handle
-        self._watch.process(key, made.pid)
         return Spawned(*key, made.pid, str(cgroup) if cgroup else None)
+
+    def _failed(self, key: Key, error: OSError) -> SpawnFailed:
+        """What the machine could not do. It will be asked again and again, and each time must leave nothing behind."""
+        shutil.rmtree(files_of(self._home, *key).directory, ignore_errors=True)
+        reason = f"cannot start: {error.strerror or error}"
+        if error.errno == errno.E2BIG:
+            reason += "; give what is long by --stdin"
+        return SpawnFailed(*key, reason, is_passing=error.errno not in _PERMANENT)
 
     def _variables(self, agent: Agent) -> Mapping[str, str]:
         try:
@@ -134,7 +147,7 @@ class LocalProcesses:
         handle = self._handles[agent, attempt]
         since = self._clock() - handle.looked
         try:
-            found = handle.files.log.stat()
+            found = os.stat(handle.files.log)  # noqa: PTH116 - its paths are strings
         except OSError:
             return since
         if found.st_size == handle.log_size:
@@ -173,7 +186,7 @@ class LocalProcesses:
         if handle.gate is not None:
             os.close(handle.gate)
         try:
-            text = handle.files.record.read_text(encoding="ascii", errors="replace")
+            text = Path(handle.files.record).read_text(encoding="ascii", errors="replace")
         except OSError:
             text = ""
         record = shim.parse_record(text)
@@ -204,7 +217,7 @@ class LocalProcesses:
         return any([self._watch.process(key, pid) for pid in members])
 
 
-def is_locked(path: Path) -> bool:
+def is_locked(path: str) -> bool:
     """Whether somebody holds the lock: then its attempt lives, whatever any pid says."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)

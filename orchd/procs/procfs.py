@@ -13,6 +13,7 @@ from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
 
 PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK")
+_EXITING = 0x4  # PF_EXITING of linux/sched.h
 
 
 class Process(NamedTuple):
@@ -23,6 +24,7 @@ class Process(NamedTuple):
     session: int
     started: float  # seconds after boot
     is_zombie: bool
+    is_leaving: bool = False  # still there, but without its memory, and so without its marks
 
 
 def look(pid: int) -> Process | None:
@@ -32,7 +34,8 @@ def look(pid: int) -> Process | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = stat[stat.rindex(b")") + 2 :].split()  # the name in brackets may hold anything (proc(5))
-    return Process(pid, int(fields[1]), int(fields[3]), int(fields[19]) / _TICKS, fields[0] in b"ZX")
+    started, is_leaving = int(fields[19]) / _TICKS, bool(int(fields[6]) & _EXITING)
+    return Process(pid, int(fields[1]), int(fields[3]), started, fields[0] in b"ZX", is_leaving)
 
 
 def everyone() -> dict[int, Process]:
@@ -64,12 +67,12 @@ def below(roots: Iterable[int], processes: dict[int, Process]) -> Iterator[int]:
         frontier.extend(children.get(pid, ()))
 
 
-def own_children() -> set[int]:
-    """The pids of our children: those we made, and orphans that came to us as their subreaper."""
-    found: set[int] = set()
+def own_children() -> list[int]:
+    """The pids of our children, oldest first: those we made, and orphans that came to us as their subreaper."""
+    found: list[int] = []
     for task in (PROC / "self/task").iterdir():
         with suppress(FileNotFoundError):
-            found.update(map(int, (task / "children").read_text().split()))
+            found.extend(map(int, (task / "children").read_text().split()))
     return found
 
 

@@ -19,6 +19,7 @@ read -r go <&3 || { echo gate >&4; exit 0; }
 { echo $?; times; } >&4
 """
 GO = b"go\n"
+RESERVED = b"\n"  # begins the record, so that it has its block on the disk before the disk may be full
 
 
 class Record(NamedTuple):
@@ -31,10 +32,10 @@ class Record(NamedTuple):
 
 def parse_record(text: str) -> Record:
     """Read an exit record: `gate`, or the exit code and two lines of `times` (POSIX: shell, then children)."""
-    lines = text.split("\n")
+    lines = text.lstrip("\n").split("\n")
     if lines[0] == "gate":
         return Record(ran=False, code=None, cpu_seconds=0.0)
-    if not lines[0].isdigit():
+    if not re.fullmatch(r"[0-9]{1,3}", lines[0]) or len(lines) == 1:  # a line without its end may lack more than that
         return Record(ran=True, code=None, cpu_seconds=0.0)
     children = lines[2] if len(lines) > 2 else ""  # noqa: PLR2004 - the third line of the format above
     return Record(ran=True, code=int(lines[0]), cpu_seconds=_seconds(children))
@@ -42,5 +43,5 @@ def parse_record(text: str) -> Record:
 
 def _seconds(line: str) -> float:
     """The sum of times written as `1m2.500000s`; some locales write a comma."""
-    found = re.findall(r"(\d+)m([\d.,]+)s", line)
+    found = re.findall(r"([0-9]+)m([0-9]+(?:[.,][0-9]+)?)s", line)
     return sum(60 * int(minutes) + float(seconds.replace(",", ".")) for minutes, seconds in found)

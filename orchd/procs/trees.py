@@ -16,6 +16,8 @@ from orchd.procs.cgroups import Cgroups
 from orchd.procs.procfs import Process, below, everyone, look, marks, own_children, send
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
 
+_LOOKS = 100  # at children that vanish while they are being looked at
+
 
 @dataclass(slots=True)
 class Tree:
@@ -29,16 +31,32 @@ class Tree:
     is_ours: bool = True  # our child: what it orphans comes to us
 
     def members(self, processes: dict[int, Process] | None = None) -> dict[int, Process]:
-        """Everything of the tree that lives, the shim included, and never ourselves."""
+        """Everything of the tree that lives, the shim included, and never ourselves.
+
+        `processes` is one look at the machine for many trees; without it the look is closer, and misses nobody.
+        """
         if self.cgroup is not None:
             found = (look(pid) for pid in Cgroups.members(self.cgroup))
             return {process.pid: process for process in found if process is not None and not process.is_zombie}
+        orphans = self._orphans if processes is None else dict
         processes = everyone() if processes is None else processes
         own = {pid for pid, process in processes.items() if process.session == self.shim or self._bears_marks(pid)}
         own |= {self.shim} & processes.keys()
         own.update(below(own, processes))
         own.discard(os.getpid())
-        return {pid: processes[pid] for pid in own}
+        return {pid: processes[pid] for pid in own} | orphans()
+
+    def _orphans(self) -> dict[int, Process]:
+        """Those of it that came to us, found quickly: what forks and leaves at once is gone before /proc has been read."""
+        found: dict[int, Process] = {}
+        for _ in range(_LOOKS if self.is_ours else 0):
+            children = own_children()
+            seen = {pid: look(pid) for pid in reversed(children) if pid != self.shim and self._bears_marks(pid)}
+            found = {pid: process for pid, process in seen.items() if process is not None}
+            after = [look(pid) for pid in children]
+            if found or not any(process is None or process.is_leaving for process in after):
+                break
+        return found
 
     def _bears_marks(self, pid: int) -> bool:
         found = marks(pid)
@@ -52,7 +70,7 @@ class Tree:
         """Whether nothing is left after the shim has ended; `shims` are our children that are none of its orphans."""
         if self.cgroup is not None:
             return Cgroups.remove(self.cgroup)
-        if self.is_ours and not own_children() - set(shims):
+        if self.is_ours and set(own_children()) <= set(shims):
             return True  # nobody was orphaned to us, so nobody of it is left: no need to look at every process
         return not self.members()
 
@@ -68,7 +86,7 @@ class Tree:
         if self.cgroup is not None and (shim is None or shim.is_zombie):
             Cgroups.kill(self.cgroup)
             return
-        for process in self._signalled():
+        for process in reversed(self._signalled()):  # the latest found may be the first to slip away
             send(process, signal.SIGKILL)
 
     def _signalled(self) -> list[Process]:

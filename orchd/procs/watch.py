@@ -24,6 +24,10 @@ class Watch(Generic[Key]):
         self._epoll = select.epoll()
         self._watched: dict[int, tuple[Key, int | None]] = {}
 
+    def __len__(self) -> int:
+        """How many descriptors that takes."""
+        return len(self._watched)
+
     def fileno(self) -> int:
         """Readable when something has fired."""
         return self._epoll.fileno()

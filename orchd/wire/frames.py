@@ -62,15 +62,16 @@ def unpack_hint(frame: bytes) -> int:
 def unpack_request(frame: bytes) -> Request:
     """A request whose envelope is right; the version is looked at before anything else."""
     body = _unpack(frame)
-    if body.get("v") != VERSION:
+    version = body.get("v")
+    if type(version) is not int or version != VERSION:
         raise WireError(
             "bad-version",
-            f"this daemon speaks version {VERSION}, the request is of version {body.get('v')!r}: "
+            f"this daemon speaks version {VERSION}, the request is of version {version!r:.40}: "
             "restart the older of the two",
         )
     request_id, op, args = body.get("id"), body.get("op"), body.get("args", {})
-    if not isinstance(request_id, str) or not 0 < len(request_id) <= _MAX_ID:
-        raise WireError("bad-request", f"id must be a string of 1 to {_MAX_ID} characters")
+    if not isinstance(request_id, str) or not _is_id(request_id):
+        raise WireError("bad-request", f"id must be a string of 1 to {_MAX_ID} printable characters")
     if not isinstance(op, str):
         raise WireError("bad-request", "op must be a string")
     if not isinstance(args, dict) or not all(isinstance(key, str) for key in args):
@@ -84,7 +85,12 @@ def request_id_of(frame: bytes) -> str:
         found = _unpack(frame).get("id")
     except WireError:
         return ""
-    return found if isinstance(found, str) and len(found) <= _MAX_ID else ""
+    return found if isinstance(found, str) and _is_id(found) else ""
+
+
+def _is_id(text: str) -> bool:
+    """Bytes that are not UTF-8 come in as what is not printable: no database takes them as text."""
+    return 0 < len(text) <= _MAX_ID and text.isprintable()
 
 
 def unpack_reply(frame: bytes) -> Reply:

@@ -65,6 +65,8 @@ class Home:
 
     def create(self) -> None:
         """Make the directories, private to this user. Raises HomeError when that cannot be had."""
+        if self.sockets != self.directory:
+            _make_private(self.sockets.parent)  # whoever owns it could put another socket in the place of ours
         for directory in (self.directory, self.sockets, self.agents, self.environments, self.bin):
             _make_private(directory)
 

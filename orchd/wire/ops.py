@@ -10,12 +10,14 @@ from typing import Annotated
 
 from orchd.wire.shapes import Check
 
+MOST = 10_000  # in one request: a larger one would keep everybody else waiting
+
 Text = Annotated[str, Check(lambda text: len(text) <= 4096, "at most 4,096 characters")]
 Name = Annotated[str, Check(lambda text: 0 < len(text) <= 200, "1 to 200 characters")]
 Path = Annotated[str, Check(lambda path: path.startswith("/"), "an absolute path")]
 Positive = Annotated[float, Check(lambda number: number > 0, "above 0")]
 Seconds = Annotated[float, Check(lambda number: number >= 0, "0 or more")]
-Ids = tuple[Name, ...]
+Ids = Annotated[tuple[Name, ...], Check(lambda ids: len(ids) <= MOST, "a list of at most 10,000 ids")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,14 @@ class AgentSpec:
     retries: Annotated[int, Check(lambda number: 0 <= number <= 1000, "between 0 and 1000")] = 0
 
 
+Agents = Annotated[tuple[AgentSpec, ...], Check(lambda agents: 0 < len(agents) <= MOST, "a list of 1 to 10,000 agents")]
+
+
 @dataclass(frozen=True, slots=True)
 class Spawn:
     """All of `agents` or none. Result: `{agents: [{id, name, status, position, reason}]}`."""
 
-    agents: Annotated[tuple[AgentSpec, ...], Check(len, "a list of at least one agent")]
+    agents: Agents
     cwd: Path
     env: dict[str, str] = field(default_factory=dict)
     parent: Name | None = None  # must be who the kernel says is calling

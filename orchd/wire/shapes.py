@@ -31,7 +31,7 @@ def build(shape: type[T], value: object, path: str = "") -> T:
     known = _fields(typing.cast("Any", shape))
     prefix = f"{path}." if path else ""
     if unknown := sorted(str(key) for key in value if key not in known):
-        raise ShapeError(f"{prefix}{unknown[0]} is not known here; known are {', '.join(sorted(known))}")
+        raise ShapeError(f"{prefix}{unknown[0]:.60} is not known here; known are {', '.join(sorted(known))}")
     made = {}
     for name, (hint, required) in known.items():
         if name in value:
@@ -100,11 +100,14 @@ def _scalar(hint: Any, value: object, path: str) -> Any:
         return float(typing.cast("float", value))
     if type(value) is not hint:
         raise ShapeError(f"{path} must be {_NAMES[hint]}, not {_name(value)}")
+    if hint is int and not -_INT64 <= typing.cast("int", value) < _INT64:
+        raise ShapeError(f"{path} must be a whole number of 64 bits, not {_short(value)}")
     if hint is str and "\0" in typing.cast("str", value):
         raise ShapeError(f"{path} holds a NUL, which no argument or path can: {_short(value)}")
     return value
 
 
+_INT64 = 2**63  # what a database can hold, and everything that counts something
 _NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
 
 

@@ -1,0 +1,39 @@
+# Every target sets up what it needs in $(VENV); PYTHON is the interpreter that a new one is made with.
+PYTHON ?= $(shell for v in 3.13 3.12 3.11; do python$$v -c 'import venv, ssl' 2>/dev/null && { echo python$$v; exit; }; done; echo python3)
+VENV ?= .venv
+BIN = $(VENV)/bin
+WORKERS ?= 2
+
+.PHONY: demo test lint types docs bench stress clean
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("orchd needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/ready ## a real fleet of mock agents in a temporary home, shown live
+	$(BIN)/orchctl demo
+
+test: $(VENV)/ready ## the whole suite but what takes minutes
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m 'not stress'
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/ready
+	$(BIN)/mypy
+
+docs: $(VENV)/ready ## the parts of docs/ that are made from the code
+	$(BIN)/python docs/generate.py
+
+bench: $(VENV)/ready ## ratios, each taken in one run
+	$(BIN)/python -m benchmarks
+
+stress: $(VENV)/ready ## thousands of histories, every planted mutant, hundreds of kills
+	ORCHD_PROFILE=stress $(BIN)/python -m pytest -q -n $(WORKERS) -m stress
+
+clean:
+	rm -rf $(VENV) .venvs build dist *.egg-info

@@ -1,0 +1,152 @@
+"""What every benchmark needs: a daemon of its own, the machine's description, medians with their spread, a table."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import platform
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from orchctl.client import Client
+from orchd.wire import Home
+
+RESULTS = Path(__file__).parent / "results"
+
+
+class Figure(NamedTuple):
+    """One row: what was measured, its unit, every sample of it, and every sample of its ratio to the row's base."""
+
+    name: str
+    unit: str
+    samples: Sequence[float]
+    ratios: Sequence[float] = ()
+    goal: str = ""
+
+
+class Daemon:
+    """A daemon in a temporary home."""
+
+    def __init__(self, home: Home, process: subprocess.Popen[bytes]) -> None:
+        self.home = home
+        self.process = process
+
+    def ctl(self, *words: str) -> str:
+        """The output of one `orchctl` command."""
+        return subprocess.run(
+            [orchctl(), *words], env=environment(self.home), check=True, capture_output=True, text=True
+        ).stdout
+
+    def client(self) -> Client:
+        """An open connection."""
+        return Client(self.home)
+
+    def status(self, key: str) -> int:
+        """A number out of /proc/PID/status."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
+
+    def cpu_seconds(self) -> float:
+        """User and system time so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+def orchctl() -> str:
+    """The client of this very environment."""
+    return str(Path(sys.executable).parent / "orchctl")
+
+
+def environment(home: Home) -> dict[str, str]:
+    """Ours, pointed at `home`, with bytecode allowed: an installed program has it."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**env, "ORCHD_HOME": str(home.directory)}
+
+
+def temporary_home() -> Home:
+    """A directory that is gone at our end, not before: ext4 makes files slowly right after it has deleted many."""
+    directory = tempfile.mkdtemp(prefix="orchd-bench-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return Home(Path(directory))
+
+
+def start(home: Home) -> Daemon:
+    """A daemon that answers."""
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "orchd", "--home", str(home.directory), "--ready-fd", str(writer)],
+        env=environment(home),
+        stderr=subprocess.DEVNULL,
+        pass_fds=[writer],
+        start_new_session=True,
+    )
+    os.close(writer)
+    with os.fdopen(reader, "rb") as ready:
+        if ready.readline() != b"ready\n":
+            raise SystemExit("the daemon did not start")
+    return Daemon(home, process)
+
+
+@contextmanager
+def daemon() -> Iterator[Daemon]:
+    """A daemon in a home of its own, ended with its agents."""
+    running = start(temporary_home())
+    try:
+        yield running
+    finally:
+        running.ctl("daemon", "stop", "--stop-agents")
+        running.process.wait()
+
+
+def timed(action: Callable[[], object]) -> float:
+    """Seconds that `action` takes."""
+    begin = time.perf_counter()
+    action()
+    return time.perf_counter() - begin
+
+
+def spread(samples: Sequence[float]) -> str:
+    """Median [least-most]."""
+    return f"{statistics.median(samples):.4g} [{min(samples):.4g}-{max(samples):.4g}]"
+
+
+def machine() -> dict[str, object]:
+    """What the figures were taken on."""
+    model = next(
+        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.machine(),
+    )
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "load": os.getloadavg()[0],
+    }
+
+
+def report(name: str, figures: Sequence[Figure]) -> None:
+    """Print the table and write the samples beside it."""
+    print(f"\n## {name}")
+    for figure in figures:
+        ratio = f"  ratio {spread(figure.ratios)}" if figure.ratios else ""
+        goal = f"  (goal {figure.goal})" if figure.goal else ""
+        print(f"{figure.name:46} {spread(figure.samples):>28} {figure.unit}{ratio}{goal}", flush=True)
+    RESULTS.mkdir(exist_ok=True)
+    body = {"machine": machine(), "figures": [figure._asdict() for figure in figures]}
+    (RESULTS / f"{name}.json").write_text(json.dumps(body, indent=1) + "\n")

@@ -1,0 +1,41 @@
+"""A home with a long history, written by the product's own core and store, without the processes."""
+
+from __future__ import annotations
+
+from orchd.core import inputs
+from orchd.core.decide import decide
+from orchd.core.index import forget
+from orchd.core.model import Instant, Outcome, RequestId, Spec, State
+from orchd.core.turn import Turn
+from orchd.store import Store
+from orchd.wire import Home
+
+BATCH = 1000
+
+
+def write(home: Home, count: int, living: int = 0) -> None:
+    """`count` agents that completed, and `living` that are said to run."""
+    home.create()
+    store = Store(home.database)
+    state = State(limit=BATCH, resident=BATCH)
+    store.restore(state)
+    for _ in range(count // BATCH):
+        _batch(state, store, BATCH, ends=True)
+    if living:
+        state.limit, state.resident = living, 4 * living
+        _batch(state, store, living, ends=False)
+    store.close()
+
+
+def _batch(state: State, store: Store, count: int, *, ends: bool) -> None:
+    turn = Turn(state, Instant(0.0, 1_700_000_000.0))
+    specs = tuple(Spec(("/bin/true",), "true", "/", "0" * 32, goal="a goal of some forty characters or so") for _ in range(count))
+    decide(turn, inputs.SpawnAgents(RequestId("r"), None, specs))
+    while turn.questions:
+        question = turn.questions.pop(0)
+        decide(turn, inputs.Spawned(question.agent, question.attempt, 2**22 + 1, None))
+    if ends:
+        for agent in list(state.living.values()):
+            decide(turn, inputs.Exited(agent.id, 1, Outcome(0, 0.1, 1 << 20), is_tree_gone=True))
+    store.commit(state, turn.at.wall, turn.facts)
+    forget(state, list(state.agents))

@@ -1,0 +1,73 @@
+"""One request on an open connection with 10,000 agents in the history, beside a ROUTER that only echoes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import statistics
+from pathlib import Path
+
+import zmq
+
+from benchmarks.harness import Figure, daemon, report, temporary_home, timed
+from orchd.wire import pack_request
+
+HISTORY, CALLS, ROUNDS = 10_000, 1000, 5
+
+
+def echo(path: str) -> None:
+    """A ROUTER in a process of its own that sends back what it gets."""
+    router = zmq.Context().socket(zmq.ROUTER)
+    router.bind(f"ipc://{path}")
+    while True:
+        router.send_multipart(router.recv_multipart())
+
+
+def round_trip(path: Path, frame: bytes) -> float:
+    """The median microseconds of one request and its reply."""
+    context = zmq.Context()
+    dealer = context.socket(zmq.DEALER)
+    dealer.connect(f"ipc://{path}")
+
+    def once() -> None:
+        dealer.send(frame)
+        dealer.recv()
+
+    once()
+    samples = [timed(once) for _ in range(CALLS)]
+    context.destroy(linger=0)
+    return 1e6 * statistics.median(samples)
+
+
+def main() -> None:
+    """Rounds in turn against both."""
+    home = temporary_home()
+    home.create()
+    with daemon() as running, running.client() as client:
+        server = multiprocessing.Process(target=echo, args=(str(home.socket),), daemon=True)
+        server.start()
+        for _ in range(HISTORY // 2000):
+            agents = [{"command": ["/bin/true"]}] * 2000
+            made = client.call("spawn", {"agents": agents, "cwd": "/", "env": dict(os.environ)})
+            client.call("wait", {"ids": [agent["id"] for agent in made["agents"]]})
+        asked = {
+            "limit": pack_request("1" * 32, "limit", {}),
+            "status of one agent": pack_request("1" * 32, "status", {"ids": ["agent-5000"]}),
+            "logs": pack_request("1" * 32, "logs", {"id": "agent-5000"}),
+        }
+        base, ours = [], {name: [] for name in asked}
+        for _ in range(ROUNDS):
+            base.append(round_trip(home.socket, asked["limit"]))
+            for name, frame in asked.items():
+                ours[name].append(round_trip(running.home.socket, frame))
+        server.terminate()
+        server.join()
+    figures = [Figure("bare ROUTER echo", "us", base)] + [
+        Figure(name, "us", samples, [mine / least for mine, least in zip(samples, base, strict=True)], "at most 2.5")
+        for name, samples in ours.items()
+    ]
+    report("requests", figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""The parts of one daemon, each made once and given what it needs of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from orchd.callers import Callers
+from orchd.config import Config
+from orchd.core.model import Agent, Instant, State
+from orchd.engine import Engine
+from orchd.environments import Environments
+from orchd.gateway import Gateway
+from orchd.ports import Ports
+from orchd.procs.cgroups import Cgroups
+from orchd.procs.local import LocalProcesses
+from orchd.queries import Queries
+from orchd.records import Records
+from orchd.shell import Shell
+from orchd.store import Store
+from orchd.translate import Translator
+from orchd.wire import Home
+
+_RESIDENT_PER_LIMIT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the loop drives."""
+
+    clock: Callable[[], Instant]
+    state: State
+    unfinished: list[Agent]  # of an earlier daemon, not in the state yet
+    store: Store
+    ports: Ports
+    environments: Environments
+    processes: LocalProcesses
+    records: Records
+    gateway: Gateway
+    shell: Shell
+    engine: Engine
+
+
+def assemble(home: Home, config: Config, store: Store, ports: Ports, clock: Callable[[], Instant]) -> Parts:
+    """All parts, wired; nothing has happened yet."""
+    state = State(limit=config.limit, resident=config.resident or _RESIDENT_PER_LIMIT * config.limit)
+    unfinished = store.restore(state)
+    state.guards = config.guards
+    environments = Environments(home.environments)
+    cgroups = Cgroups.where_allowed(home.tag) if config.cgroups == "auto" else None
+    processes = LocalProcesses(home, environments.get, cgroups, lambda: clock().mono, lambda: clock().wall)
+    records = Records(state, store)
+    translator = Translator(state, store, records, environments, config)
+    gateway = Gateway(
+        state=state,
+        store=store,
+        records=records,
+        callers=Callers(home, processes),
+        translator=translator,
+        queries=Queries(home, state, store, records, processes, translator, clock),
+        reply=ports.reply,
+        clock=clock,
+    )
+    shell = Shell(state, processes, gateway)
+    engine = Engine(state, store, shell, clock)
+    return Parts(
+        clock, state, unfinished, store, ports, environments, processes, records, gateway, shell, engine
+    )
