@@ -32,13 +32,13 @@ def batch(running: Daemon) -> None:
 
 
 def spooler(tsp: str) -> None:
-    """task-spooler: one client a task, its output thrown away."""
+    """task-spooler: one client a task, its output kept as ours is."""
     with tempfile.TemporaryDirectory() as directory:
         env = {**os.environ, "TS_SOCKET": f"{directory}/socket", "TS_MAXFINISHED": str(COUNT), "TMPDIR": directory}
         subprocess.run([tsp, "-S", str(LIMIT)], env=env, check=True)
         try:
             for _ in range(COUNT):
-                subprocess.run([tsp, "-n", "/bin/true"], env=env, check=True, stdout=subprocess.DEVNULL)
+                subprocess.run([tsp, "/bin/true"], env=env, check=True, stdout=subprocess.DEVNULL)
             subprocess.run([tsp, "-w"], env=env, check=False)
         finally:
             subprocess.run([tsp, "-K"], env=env, check=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from enum import Enum
-from typing import Any
+from typing import Any, get_args
 
 import msgpack
 
@@ -29,6 +29,8 @@ _MUTABLE = tuple(
     if field.name not in ("id", "spec", "level", "ancestors", "outcome", "status", "cause", "waits")
 )
 _SPEC = tuple(field.name for field in dataclasses.fields(Spec))
+_OUTCOME = tuple(field.name for field in dataclasses.fields(Outcome))
+_WAIT = tuple(field.name for field in dataclasses.fields(Wait))
 
 
 def pack(value: object) -> bytes:
@@ -53,8 +55,8 @@ def pack_agent(agent: Agent) -> bytes:
     fields = {name: getattr(agent, name) for name in _MUTABLE}
     fields["status"] = agent.status.value
     fields["cause"] = agent.cause.value if agent.cause else None
-    fields["outcome"] = dataclasses.astuple(agent.outcome) if agent.outcome else None
-    fields["waits"] = [dataclasses.astuple(wait) for wait in agent.waits.values()]
+    fields["outcome"] = [getattr(agent.outcome, name) for name in _OUTCOME] if agent.outcome else None
+    fields["waits"] = [[getattr(wait, name) for name in _WAIT] for wait in agent.waits.values()]
     return pack(fields)
 
 
@@ -79,7 +81,7 @@ def unpack_agent(one: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
 
 def event_name(fact: Fact) -> str:
     """`agent-completed` for AgentCompleted."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "-", type(fact).__name__).lower()
+    return _NAMES[type(fact)]
 
 
 def describe(fact: Fact) -> dict[str, object]:
@@ -89,10 +91,15 @@ def describe(fact: Fact) -> dict[str, object]:
         return {"name": fact.spec.name, "level": fact.level.value, "parent": parent}
     if isinstance(fact, WaitBegan):
         return {"targets": list(fact.wait.targets), "any": fact.wait.is_any}
-    plain = {field.name: getattr(fact, field.name) for field in dataclasses.fields(fact) if field.name not in _HIDDEN}
+    plain = {name: getattr(fact, name) for name in _SHOWN[type(fact)]}
     if isinstance(outcome := plain.pop("outcome", None), Outcome):
         plain["exit_code"] = outcome.code
     return {name: value.value if isinstance(value, Enum) else value for name, value in plain.items()}
 
 
 _HIDDEN = ("agent", "seed", "environment", "cgroup")
+_KINDS: tuple[type[Any], ...] = get_args(Fact)
+_NAMES = {kind: re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower() for kind in _KINDS}
+_SHOWN = {
+    kind: tuple(field.name for field in dataclasses.fields(kind) if field.name not in _HIDDEN) for kind in _KINDS
+}

@@ -89,9 +89,12 @@ def _reached(state: State, start: Iterable[AgentId]) -> list[Agent]:
     return list(seen.values())
 
 
-def is_needed(state: State, agent: Agent) -> bool:
-    """Whether something that lives waits for `agent`: its parent, or anybody whose wait leads here."""
-    if agent.parent in state.living:
-        return True
-    waiting = [found.id for found in state.living.values() if found.waits]
-    return path_to(state, waiting, agent.id) is not None
+def needed(state: State) -> set[AgentId]:
+    """Whom something that lives may be waiting for: its children, and all that its waits lead to."""
+    awaited: set[AgentId] = set()
+    frontier = list(state.living.values())
+    while frontier:
+        new = set(waits_for(state, frontier.pop())) - awaited
+        awaited |= new
+        frontier += [state.agents[one] for one in new]
+    return awaited.union(*(state.children.get(one, ()) for one in state.living))

@@ -28,6 +28,9 @@ class Status(Enum):
     LOST = "lost"
     SKIPPED = "skipped"
 
+    # looked up in sets and tables with every fact; Enum's own hash is a Python function
+    __hash__ = object.__hash__
+
 
 WORKING = frozenset({Status.STARTING, Status.RUNNING, Status.STOPPING})
 LIVING = WORKING | {Status.WAITING}

@@ -11,7 +11,7 @@ from orchd.core.facts import (
     StopBegan,
     WaitEnded,
 )
-from orchd.core.graph import is_needed
+from orchd.core.graph import needed
 from orchd.core.index import ripen, ticket_of
 from orchd.core.model import Agent, Cause, State, Status, Wait, agent_id
 from orchd.core.places import has_resident_place, has_working_place, is_safe_with
@@ -126,8 +126,6 @@ def has_aged(agent: Agent, now: float) -> bool:
 
 
 def _first_needed(state: State, claim: int) -> Agent | None:
-    for entry in state.queue.line(claim):
-        agent = state.agents[agent_id(entry.number)]
-        if is_needed(state, agent):
-            return agent
-    return None
+    wanted = needed(state)
+    ids = (agent_id(entry.number) for entry in state.queue.line(claim))
+    return next((state.agents[one] for one in ids if one in wanted), None)

@@ -23,10 +23,13 @@ from orchd.core.waiting import is_safe_promoted, promote
 
 
 def cancel(turn: Turn, event: Cancel) -> None:
-    """Those that are over stay as they are."""
-    for agent in list(turn.state.unfinished(event.ids)):
-        if not agent.is_over:
-            cancel_agent(turn, agent, "cancelled")
+    """Those that are over stay as they are; what is still under them ends with the rest."""
+    for agent in turn.state.unfinished(event.ids):
+        cancel_agent(turn, agent, "cancelled")
+    named = set(event.ids)
+    below = [agent.id for agent in turn.state.agents.values() if not named.isdisjoint(agent.ancestors)]
+    for agent in turn.state.unfinished(below):
+        cancel_agent(turn, agent, "what it belongs to was cancelled")
     turn.answer(event.request, *event.ids)
 
 
@@ -132,6 +135,5 @@ def drain(turn: Turn, event: Drain) -> None:
         turn.record(DrainBegan())
     if event.stop:
         for agent in list(turn.state.living.values()):
-            if agent.id in turn.state.living:
-                cancel_agent(turn, agent, "the daemon was stopped with its agents")
+            cancel_agent(turn, agent, "the daemon was stopped with its agents")
     turn.answer(event.request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from orchd.procs.procfs import PROC
@@ -58,7 +59,8 @@ class Cgroups:
     def make(self, name: str) -> Path:
         """A new cgroup."""
         path = self.base / name
-        path.mkdir(exist_ok=True)
+        with suppress(FileExistsError):
+            os.mkdir(path)  # noqa: PTH102 - every attempt comes this way
         return path
 
     def close(self) -> None:
@@ -68,7 +70,7 @@ class Cgroups:
     @staticmethod
     def enter(path: Path, pid: int) -> None:
         """Move `pid`, and with it all that it will ever fork, into the cgroup."""
-        descriptor = os.open(path / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+        descriptor = os.open(f"{path}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
         try:
             os.write(descriptor, b"%d" % pid)
         finally:
@@ -97,7 +99,7 @@ class Cgroups:
     def remove(path: Path) -> bool:
         """Whether it is gone: the kernel removes a cgroup only when nobody is left in it or below it."""
         try:
-            path.rmdir()
+            os.rmdir(path)  # noqa: PTH106
         except FileNotFoundError:
             return True
         except OSError:

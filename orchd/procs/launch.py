@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,14 +61,15 @@ def files_of(home: Home, agent: str, attempt: int) -> Files:
 def launch(home: Home, agent: Agent, environment: Mapping[str, str]) -> Launched:
     """Start the shim. Raises Refused for what the agent asked in vain, OSError for what the machine cannot do."""
     files = files_of(home, agent.id, agent.attempt)
-    os.makedirs(files.directory, mode=0o700, exist_ok=True)  # noqa: PTH103 - the shorter way, each attempt goes it
+    _make_directory(files.directory)
     env = environment_of(home, agent, environment)
-    argv = [_program(agent, env), *agent.spec.command[1:]]
     _check_directories(agent)
+    argv = [_program(agent, env), *agent.spec.command[1:]]
     with ExitStack() as opened:
         lock = _open(opened, files.lock, os.O_RDWR | os.O_CREAT)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        record = _open(opened, files.record, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        # a daemon that died before it wrote the attempt down left a record that says so, for the same number
+        record = _open(opened, files.record, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC)
         os.write(record, shim.RESERVED)
         log = _open(opened, files.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         stdin = _open_stdin(opened, agent)
@@ -81,6 +82,17 @@ def launch(home: Home, agent: Agent, environment: Mapping[str, str]) -> Launched
             os.close(write)
             raise
     return Launched(pid, write)
+
+
+def _make_directory(path: str) -> None:
+    """Two levels, in as few calls as can be: every attempt comes this way."""
+    try:
+        with suppress(FileExistsError):
+            os.mkdir(os.path.dirname(path), 0o700)  # noqa: PTH102, PTH120
+        with suppress(FileExistsError):
+            os.mkdir(path, 0o700)  # noqa: PTH102
+    except FileNotFoundError:  # somebody has deleted what holds all of them
+        os.makedirs(path, mode=0o700, exist_ok=True)  # noqa: PTH103
 
 
 def environment_of(home: Home, agent: Agent, environment: Mapping[str, str]) -> dict[str, str]:
@@ -99,7 +111,7 @@ def _program(agent: Agent, env: Mapping[str, str]) -> str:
     wanted = agent.spec.command[0]
     if "/" in wanted:
         path = os.path.join(agent.spec.cwd, wanted)  # noqa: PTH118 - keeps `./` and bytes as they are
-        if os.path.isfile(path) and os.access(path, os.X_OK):  # noqa: PTH113
+        if os.access(path, os.X_OK) and not os.path.isdir(path):  # noqa: PTH112
             return wanted
     elif found := shutil.which(wanted, path=env["PATH"]):
         return os.path.join(agent.spec.cwd, found)  # noqa: PTH118
@@ -137,9 +149,10 @@ def _spawn(
 ) -> int:
     actions = []
     for source, target in moves:
-        high = fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, _HIGH)
-        opened.callback(os.close, high)
-        actions.append((os.POSIX_SPAWN_DUP2, high, target))
+        if source < _HIGH:
+            source = fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, _HIGH)  # noqa: PLW2901 - the same file
+            opened.callback(os.close, source)
+        actions.append((os.POSIX_SPAWN_DUP2, source, target))
     here = os.open(".", os.O_PATH)
     opened.callback(os.close, here)
     try:

@@ -185,11 +185,7 @@ class LocalProcesses:
         handle = self._handles[key]
         if handle.gate is not None:
             os.close(handle.gate)
-        try:
-            text = Path(handle.files.record).read_text(encoding="ascii", errors="replace")
-        except OSError:
-            text = ""
-        record = shim.parse_record(text)
+        record = shim.parse_record(_read(handle.files.record))
         is_gone = self._is_gone(key)
         if not record.ran and is_gone:
             return NeverRan(*key)
@@ -215,6 +211,15 @@ class LocalProcesses:
             return self._watch.cgroup(key, handle.tree.cgroup) and not handle.tree.is_gone(())
         members = handle.tree.members()
         return any([self._watch.process(key, pid) for pid in members])
+
+
+def _read(path: str) -> str:
+    """What a small file holds; nothing when it is gone."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:  # noqa: PTH123 - its paths are strings
+            return file.read()
+    except OSError:
+        return ""
 
 
 def is_locked(path: str) -> bool:

@@ -47,7 +47,7 @@ class Tree:
         return {pid: processes[pid] for pid in own} | orphans()
 
     def _orphans(self) -> dict[int, Process]:
-        """Those of it that came to us, found quickly: what forks and leaves at once is gone before /proc has been read."""
+        """Those of it that came to us, found quickly: what forks and leaves is gone before /proc has been read."""
         found: dict[int, Process] = {}
         for _ in range(_LOOKS if self.is_ours else 0):
             children = own_children()

@@ -1,0 +1,23 @@
+"""`orchctl`: the quick parser where it understands, the full one otherwise; both run the same commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from orchctl import exits, fast
+
+
+def main() -> int:
+    """Run the process's arguments; returns the exit code."""
+    words = sys.argv[1:]
+    parsed = None if "_ORCHCTL_COMPLETE" in os.environ else fast.parse(words)
+    if parsed is not None:
+        return exits.guarded(parsed.command.run, parsed.args)
+    from orchctl import app
+
+    return app.main(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

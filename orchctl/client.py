@@ -1,0 +1,134 @@
+"""The client's side of the wire: ask the daemon of a home, through its death and return. A public API.
+
+    with Client() as client:
+        client.call("limit", {"limit": 3})
+        client.wait(ids=("agent-001",), timeout=90.0)
+
+Arguments and results of every operation are those of docs/protocol.md.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self
+
+import zmq
+
+from orchctl import start
+from orchctl.connection import Connection, Watch
+from orchctl.errors import NoDaemonError
+from orchd.wire import MAX_FRAME, Home, WireError, default_home, pack_request
+
+PATIENCE = 30.0  # seconds that a request goes on while daemons die or do not answer
+STABLE = 1.0  # seconds that a connection holds before it counts as one that works
+
+
+class Client:
+    """One connection to the daemon of one home. Not for two threads at once.
+
+    With `starts`, a daemon is started when none runs; without, `NoDaemonError` is raised.
+    A request that was under way when the daemon died is sent again with the same id, so it is done once.
+    """
+
+    def __init__(self, home: Home | None = None, *, starts: bool = True) -> None:
+        self.home = home or Home(default_home())
+        self._starts = starts
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give everything back. What was not answered is not waited for."""
+        if self._context is not None:
+            self._context.destroy(linger=0)
+            self._context = self._connection = None
+
+    @property
+    def context(self) -> zmq.Context[zmq.Socket[bytes]]:
+        """The ZeroMQ context, for sockets that live as long as this client."""
+        if self._context is None:
+            self._context = zmq.Context()
+        return self._context
+
+    def call(self, op: str, args: Mapping[str, object] | None = None, *, patience: float = PATIENCE) -> dict[str, Any]:
+        """The result of one request.
+
+        Raises WireError when the daemon refuses it, and NoDaemonError when none answers within `patience` seconds.
+        """
+        until = time.monotonic() + patience
+        return self._ask(op, lambda: args or {}, lambda: until, None)
+
+    def wait(
+        self,
+        *,
+        ids: Iterable[str] = (),
+        scope: str = "ids",
+        is_any: bool = False,
+        timeout: float | None = None,
+        watch: Watch | None = None,
+    ) -> dict[str, Any]:
+        """Block until the agents have ended, or `timeout` seconds have passed: `{agents, timed_out}`.
+
+        `scope` is `ids`, `all` or `children`; with `is_any` the first end is enough.
+        Daemons may come and go meanwhile. Raises as `call` does, but is patient with any that answers.
+        """
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        names = tuple(ids)
+
+        def args() -> dict[str, object]:
+            left = None if timeout is None else max(0.0, deadline - time.monotonic())
+            return {"ids": names, "scope": scope, "any": is_any, "timeout": left}
+
+        return self._ask("wait", args, lambda: deadline + PATIENCE, watch)
+
+    def _ask(
+        self,
+        op: str,
+        args: Callable[[], Mapping[str, object]],
+        until: Callable[[], float],
+        watch: Watch | None,
+    ) -> dict[str, Any]:
+        request_id = os.urandom(16).hex()
+        shaky_until = time.monotonic() + PATIENCE
+        while True:
+            if self._connection is None:
+                self._connection = Connection(self.context, self.home)
+            reply = self._connection.ask(request_id, _packed(request_id, op, args()), until(), watch)
+            if reply is not None:
+                return _result(reply.result, reply.error)
+            if self._connection.age > STABLE:
+                shaky_until = time.monotonic() + PATIENCE
+            self._connection.close()
+            self._connection = None
+            self._revive(min(until(), shaky_until))
+
+    def _revive(self, until: float) -> None:
+        if time.monotonic() > until:
+            raise NoDaemonError(f"the daemon of {self.home.directory} dies again and again; see {self.home.log}")
+        if self._starts:
+            start.ensure(self.home)
+        elif not start.is_running(self.home):
+            raise NoDaemonError(f"no daemon runs for {self.home.directory}; `orchctl daemon start` starts one")
+
+
+def _packed(request_id: str, op: str, args: Mapping[str, object]) -> bytes:
+    frame = pack_request(request_id, op, args)
+    if len(frame) > MAX_FRAME:  # the daemon would hang up rather than answer
+        raise WireError("too-large", f"a request of {len(frame)} bytes: the most is {MAX_FRAME}; split it")
+    return frame
+
+
+def _result(result: object, error: WireError | None) -> dict[str, Any]:
+    if error is not None:
+        raise error
+    if not isinstance(result, dict):
+        raise WireError("bad-frame", f"a result must be a map, not {type(result).__name__}")
+    return result

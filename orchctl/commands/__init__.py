@@ -1,0 +1,1 @@
+"""The verbs, a module each. They are imported when they run."""

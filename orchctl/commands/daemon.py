@@ -1,0 +1,46 @@
+"""`orchctl daemon start|run|status|restart`: the daemon's life. How it ends is in `stop`."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+from typing import Any
+
+from orchctl import exits, out, render
+from orchctl.client import Client
+from orchctl.commands import stop
+from orchctl.errors import NoDaemonError
+from orchctl.start import command, ensure, environment
+from orchd.wire import Home, default_home
+
+
+def start(args: SimpleNamespace) -> int:
+    """Start a daemon if none runs, and show the one that does."""
+    ensure(Home(default_home()))
+    return status(args)
+
+
+def run(_: SimpleNamespace) -> int:
+    """Become the daemon."""
+    words = command(Home(default_home()))
+    os.execve(words[0], words, environment())  # noqa: S606 - no shell is wanted
+
+
+def status(args: SimpleNamespace) -> int:
+    """Show who answers."""
+    with Client(starts=False) as client:
+        answer = client.call("daemon")
+    out.result(answer, [render.daemon(answer)], as_json=args.json)
+    return exits.OK
+
+
+def restart(args: SimpleNamespace) -> int:
+    """A new daemon in place of the old one; agents go on meanwhile."""
+    with Client(starts=False) as client:
+        try:
+            old: dict[str, Any] | None = client.call("daemon")
+        except NoDaemonError:
+            old = None
+        if old is not None:
+            stop.end(client, old["pid"], "keep")
+    return start(args)

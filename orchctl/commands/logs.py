@@ -1,0 +1,119 @@
+"""`orchctl logs`: an agent's output, read from the file that the daemon names."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import zmq
+
+from orchctl import exits, out
+from orchctl.client import Client
+from orchctl.errors import RefusedError, UsageError
+from orchctl.follow import Changes, Log
+from orchctl.news import News, Pace
+from orchd.wire import WireError
+
+
+def run(args: SimpleNamespace) -> int:
+    """Write the log's bytes to stdout; with `-f` until the agent has ended."""
+    if args.lines is not None and args.lines < 0:
+        raise UsageError(f"--lines must be 0 or more, not {args.lines}")
+    with Client() as client:
+        if args.json:
+            out.say_json(_place(client, args))
+        elif args.follow:
+            _follow(client, args)
+        else:
+            _opened(_place(client, args), args.lines).copy(sys.stdout.buffer)
+    return exits.OK
+
+
+def _place(client: Client, args: SimpleNamespace) -> dict[str, Any]:
+    return client.call("logs", {"id": args.id} if args.attempt is None else {"id": args.id, "attempt": args.attempt})
+
+
+def _opened(place: dict[str, Any], lines: int | None) -> Log:
+    try:
+        return Log(Path(place["path"]), lines)
+    except FileNotFoundError:
+        raise RefusedError(f"the output of {place['id']} is gone: no {place['path']}", code="no-log") from None
+
+
+def _follow(client: Client, args: SimpleNamespace) -> None:
+    reader = _Reader(client, args)
+    try:
+        reader.look()
+        if not reader.is_over:
+            # waiting for the agent, and not only reading its file, gives our place away when we are an agent too
+            client.wait(ids=(args.id,), watch=reader)
+        reader.finish()
+    finally:
+        reader.close()
+
+
+class _Reader:
+    """Copies the log as it grows, and goes on with the next attempt when one begins and none was asked for."""
+
+    def __init__(self, client: Client, args: SimpleNamespace) -> None:
+        self._news = News(client.context, client.home)
+        self._pace = Pace(self._news)
+        self._asker = Client(client.home)
+        self._changes = Changes()
+        self._args = args
+        self._lines: int | None = args.lines
+        self._log: Log | None = None
+        self._attempt = 0
+        self.is_over = False
+
+    def sources(self) -> Iterable[zmq.Socket[bytes] | int]:
+        """Growth of the file, and news that may mean another attempt."""
+        return (self._changes.fd, *self._news.sources())
+
+    def look(self) -> float | None:
+        """Copy what is new."""
+        self._changes.drain()
+        left = self._pace.seconds()
+        if left == 0.0:
+            self._pace.looked()
+            self._find()
+        self._copy()
+        return left or None
+
+    def finish(self) -> None:
+        """Copy what was written last. Raises WireError when the agent ended without ever starting."""
+        self._turn_to(_place(self._asker, self._args))
+        self._copy()
+
+    def close(self) -> None:
+        """Give everything back."""
+        if self._log:
+            self._log.close()
+        self._changes.close()
+        self._news.close()
+        self._asker.close()
+
+    def _find(self) -> None:
+        try:
+            self._turn_to(_place(self._asker, self._args))
+        except WireError as error:
+            if error.code != "no-log" or self._args.attempt is not None:
+                raise
+
+    def _turn_to(self, place: dict[str, Any]) -> None:
+        self.is_over = place["over"]
+        if place["attempt"] == self._attempt:
+            return
+        self._copy()
+        if self._log:
+            self._log.close()
+        self._log, self._attempt = _opened(place, self._lines), place["attempt"]
+        self._lines = None
+        self._changes.watch(Path(place["path"]))
+
+    def _copy(self) -> None:
+        if self._log:
+            self._log.copy(sys.stdout.buffer)

@@ -1,0 +1,17 @@
+"""`orchctl retry`: a new attempt for agents that ended without completing."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from orchctl import exits, out, render
+from orchctl.client import Client
+from orchctl.start import environment
+
+
+def run(args: SimpleNamespace) -> int:
+    """Print a line for each; this environment is the new attempt's."""
+    with Client() as client:
+        result = client.call("retry", {"ids": args.ids, "env": environment()})
+    out.result(result, render.told_lines(result["agents"]), as_json=args.json)
+    return exits.OK

@@ -1,0 +1,73 @@
+"""`orchctl spawn`: one agent from the command line, or many from a file, in one request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from orchctl import exits, out
+from orchctl.client import Client
+from orchctl.errors import UsageError
+from orchctl.specs import placed
+from orchctl.start import environment
+
+_OF_ONE = (
+    *("name", "goal", "skill", "task_id", "after", "priority", "nesting", "timeout", "silence", "grace"),
+    *("retries", "cwd", "env", "stdin", "output_dir", "command"),
+)
+
+
+def run(args: SimpleNamespace) -> int:
+    """Print the new ids, one a line, or the result as JSON."""
+    specs = [_spec(args)] if args.batch is None else _batch(args)
+    with Client() as client:
+        result = _spawned(client, args, specs)
+        out.result(result, [agent["id"] for agent in result["agents"]], as_json=args.json)
+        out.flush()
+        if out.is_for_people():
+            _note_queued(result["agents"])
+        if not args.wait:
+            return exits.OK
+        from orchctl.commands import wait
+
+        return wait.wait(client, SimpleNamespace(ids=[one["id"] for one in result["agents"]], json=args.json))
+
+
+def _note_queued(agents: list[Mapping[str, Any]]) -> None:
+    from orchctl import render
+
+    for line in render.queued_lines(agents):
+        out.note(line)
+
+
+def _spawned(client: Client, args: SimpleNamespace, specs: list[dict[str, object]]) -> dict[str, Any]:
+    request: dict[str, object] = {
+        "agents": specs,
+        "cwd": str(Path.cwd()),
+        "env": environment(),
+        "no_queue": args.no_queue,
+    }
+    if args.parent is not None:
+        request["parent"] = args.parent
+    return client.call("spawn", request)
+
+
+def _spec(args: SimpleNamespace) -> dict[str, object]:
+    if not args.command:
+        raise UsageError("no command to run: write it after `--`, as in `orchctl spawn -- claude -p ...`")
+    given = {key: getattr(args, key) for key in _OF_ONE if getattr(args, key) not in (None, ())}
+    if "env" in given:
+        given["env"] = dict(pair.split("=", 1) for pair in args.env)
+    return placed(given, Path.cwd())
+
+
+def _batch(args: SimpleNamespace) -> list[dict[str, object]]:
+    for key in _OF_ONE:
+        if getattr(args, key) not in (None, ()):
+            word = "a command" if key == "command" else f"--{key.replace('_', '-')}"
+            raise UsageError(f"{word} does not go with --batch: write `{key}` into {args.batch} for each agent")
+    from orchctl import batch  # checking shapes takes imports that one agent does not need
+
+    return batch.read(args.batch, Path.cwd())

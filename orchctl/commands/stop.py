@@ -1,0 +1,100 @@
+"""`orchctl daemon stop`: end the daemon, and say what becomes of the agents that live."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from contextlib import ExitStack
+from types import SimpleNamespace
+
+import zmq
+
+from orchctl import exits, out
+from orchctl.client import PATIENCE, Client
+from orchctl.connection import Watch, milliseconds
+from orchctl.errors import NoDaemonError, TimedOutError, UsageError
+from orchd.wire import Home, default_home
+
+_WAYS = {"keep_agents": "keep", "stop_agents": "stop", "drain": "drain"}
+_QUESTION = "{living} agents live: [k]eep them running, [s]top them, or [d]rain, which lets them end? "
+
+
+def run(args: SimpleNamespace) -> int:
+    """Return when the daemon is gone; there being none is as good, unless something is to become of agents."""
+    chosen = [way for name, way in _WAYS.items() if getattr(args, name)]
+    if len(chosen) > 1:
+        raise UsageError("--keep-agents, --stop-agents and --drain exclude each other: choose one")
+    way = chosen[0] if chosen else None
+    home = Home(default_home())
+    # agents outlive a daemon that was killed: only another one can end them, or wait until they have ended
+    with Client(home, starts=way in ("stop", "drain") and home.database.exists()) as client:
+        try:
+            pid = client.call("daemon")["pid"]
+        except NoDaemonError as error:
+            out.result({"living": 0}, [], as_json=args.json)
+            out.note(str(error))
+            return exits.OK
+    with Client(home, starts=False) as client:
+        living = end(client, pid, way or _chosen(client.call("limit")["living"]))
+    out.result({"living": living}, [], as_json=args.json)
+    return exits.OK
+
+
+def end(client: Client, pid: int, way: str) -> int:
+    """Ask the daemon to leave and return when its process has gone; returns how many agents lived on."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return 0
+    try:
+        living: int = client.call("stop", {"agents": way})["living"]
+        _outlive(client, process, way)
+    finally:
+        os.close(process)
+    return living
+
+
+def _chosen(living: int) -> str:
+    """What becomes of the agents, from whoever sits there."""
+    if not living:
+        return "keep"
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            f"{living} agents live: say --keep-agents, --stop-agents or --drain", details={"living": living}
+        )
+    ways = {way[0]: way for way in _WAYS.values()}
+    answer = ""
+    while answer not in ways:
+        out.ask(_QUESTION.format(living=living))
+        line = sys.stdin.readline()
+        if not line:
+            raise KeyboardInterrupt
+        answer = line.strip().lower()[:1]
+    return ways[answer]
+
+
+def _outlive(client: Client, process: int, way: str) -> None:
+    """Return when the process has ended. Only leaving at once has a limit: agents may take as long as they need."""
+    until = time.monotonic() + PATIENCE if way == "keep" else math.inf
+    with ExitStack() as stack:
+        line = _line(client, stack) if out.is_for_people() and way != "keep" else None
+        poller = zmq.Poller()
+        for source in (process, *(line.sources() if line else ())):
+            poller.register(source, zmq.POLLIN)
+        while True:
+            again = line.look() if line else None
+            ready = dict(poller.poll(milliseconds(until, again)))
+            if process in ready:
+                return
+            if time.monotonic() >= until:
+                raise TimedOutError(f"the daemon has not left after {PATIENCE:.0f} s; see {client.home.log}")
+
+
+def _line(client: Client, stack: ExitStack) -> Watch:
+    from orchctl.progress import Progress, of_drain
+
+    line = Progress(client, of_drain)
+    stack.callback(line.close)
+    return line

@@ -1,0 +1,65 @@
+"""`orchctl wait`: block until agents have ended, through any death of the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from orchctl import exits, out, render
+from orchctl.client import Client
+from orchctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from orchctl.progress import Progress
+
+
+def run(args: SimpleNamespace) -> int:
+    """Print a line for each that ended; the exit code tells whether all completed."""
+    ways = sum((bool(args.ids), args.all, args.children))
+    if ways != 1:
+        raise UsageError("say what to wait for: ids, --all or --children" + (", only one of them" if ways else ""))
+    scope = "all" if args.all else "children" if args.children else "ids"
+    with Client() as client:
+        return wait(client, args, scope=scope, is_any=args.any, timeout=args.timeout)
+
+
+def wait(
+    client: Client,
+    args: SimpleNamespace,
+    *,
+    scope: str = "ids",
+    is_any: bool = False,
+    timeout: float | None = None,
+) -> int:
+    """Wait for `args.ids` or the scope and print what came of it."""
+    line = _progress(client, args.ids)
+    try:
+        result = client.wait(ids=args.ids, scope=scope, is_any=is_any, timeout=timeout, watch=line)
+    finally:
+        if line:
+            line.close()
+    return _told(result, as_json=args.json)
+
+
+def _progress(client: Client, ids: Sequence[str]) -> Progress | None:
+    if not out.is_for_people():
+        return None
+    from orchctl.progress import Progress, of_wait
+
+    return Progress(client, of_wait(ids))
+
+
+def _told(result: dict[str, Any], *, as_json: bool) -> int:
+    ended = [agent for agent in result["agents"] if render.is_over(agent)]
+    going = [agent for agent in result["agents"] if not render.is_over(agent)]
+    if as_json:
+        out.say_json(result)
+    else:
+        for line in render.ended_lines(ended):
+            out.say(line)
+    if result["timed_out"]:
+        if not as_json:
+            out.note(f"timed-out: {render.going(going)}; they go on")
+        return exits.TIMED_OUT
+    return exits.OK if all(agent["status"] == "completed" for agent in ended) else exits.REFUSED

@@ -1,0 +1,82 @@
+"""One connection to a daemon, which notices by itself when the daemon is gone."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+from typing import Protocol
+
+import zmq
+
+from orchctl import start
+from orchctl.errors import NoDaemonError
+from orchd.wire import Home, frames, unpack_reply
+
+_BROKEN = zmq.Event.DISCONNECTED | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL | zmq.Event.HANDSHAKE_FAILED_PROTOCOL
+_EVENTS = _BROKEN | zmq.Event.CONNECT_RETRIED
+
+
+class Watch(Protocol):
+    """Something to do beside waiting for a reply."""
+
+    def sources(self) -> Iterable[zmq.Socket[bytes] | int]:
+        """What to look at: when one of these can be read, `look` is called."""
+
+    def look(self) -> float | None:
+        """Do it. Returns the seconds after which to be called in any case, or None."""
+
+
+class Connection:
+    """A DEALER and its monitor. It connects when there is somebody to connect to."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], home: Home) -> None:
+        self._home = home
+        self._dealer = context.socket(zmq.DEALER)
+        self._monitor = self._dealer.get_monitor_socket(_EVENTS)
+        self._dealer.connect(f"ipc://{home.socket}")
+        self._since = time.monotonic()
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was made."""
+        return time.monotonic() - self._since
+
+    def close(self) -> None:
+        """Give it back; what was not sent is dropped."""
+        self._monitor.close(linger=0)
+        self._dealer.close(linger=0)
+
+    def ask(self, request_id: str, frame: bytes, until: float, watch: Watch | None) -> frames.Reply | None:
+        """The reply to `frame`, or None when the connection broke first. Raises NoDaemonError after `until`."""
+        self._dealer.send(frame)
+        poller = zmq.Poller()
+        for source in (self._dealer, self._monitor, *(watch.sources() if watch else ())):
+            poller.register(source, zmq.POLLIN)
+        while True:
+            again = watch.look() if watch else None
+            ready = dict(poller.poll(milliseconds(until, again)))
+            if self._dealer in ready:
+                reply = unpack_reply(self._dealer.recv())
+                if reply.id == request_id:
+                    return reply
+            elif self._monitor in ready and self._is_broken():
+                return None
+            elif time.monotonic() >= until:
+                raise NoDaemonError(
+                    f"the daemon of {self._home.directory} does not answer; see {self._home.log}, "
+                    "or `orchctl daemon restart`"
+                )
+
+    def _is_broken(self) -> bool:
+        event = int.from_bytes(self._monitor.recv_multipart()[0][:2], "little")
+        if event & _BROKEN:
+            return True
+        # libzmq tries again by itself, which is right when the daemon's backlog is full, and in vain when none runs
+        return not start.is_running(self._home)
+
+
+def milliseconds(until: float, again: float | None) -> int | None:
+    """How long to poll: until a moment of the monotonic clock, or `again` seconds when that is sooner."""
+    left = min(until - time.monotonic(), math.inf if again is None else again)
+    return None if math.isinf(left) else max(0, math.ceil(left * 1000))

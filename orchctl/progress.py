@@ -1,0 +1,62 @@
+"""The one line of progress that a person sees while a client waits; it changes when something happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import zmq
+
+from orchctl import out, render
+from orchctl.client import Client
+from orchctl.errors import NoDaemonError
+from orchctl.news import News, Pace
+from orchd.wire import WireError
+
+
+class Progress:
+    """A line on stderr that says `text(client)` again after news, without a timer while there are none."""
+
+    def __init__(self, client: Client, text: Callable[[Client], str]) -> None:
+        self._news = News(client.context, client.home)
+        self._pace = Pace(self._news)
+        self._asker = Client(client.home, starts=False)
+        self._text = text
+        self._line = out.Line()
+
+    def sources(self) -> Iterable[zmq.Socket[bytes] | int]:
+        """Where the news come from."""
+        return self._news.sources()
+
+    def look(self) -> float | None:
+        """Ask and show when there is something new, but not at once after the last time."""
+        left = self._pace.seconds()
+        if left != 0.0:
+            return left
+        self._pace.looked()
+        try:
+            self._line.show(self._text(self._asker))
+        except (NoDaemonError, WireError):
+            # the daemon is between two lives; the connection that comes back is news again
+            self._line.show("the daemon does not answer")
+        return None
+
+    def close(self) -> None:
+        """Leave no trace."""
+        self._line.clear()
+        self._news.close()
+        self._asker.close()
+
+
+def of_wait(ids: Sequence[str]) -> Callable[[Client], str]:
+    """The text for a wait: how many are still going, and what they do."""
+
+    def text(client: Client) -> str:
+        agents = client.call("status", {"ids": ids, "usage": False})["agents"]
+        return render.waiting(agents, of=len(ids))
+
+    return text
+
+
+def of_drain(client: Client) -> str:
+    """The text for a daemon that drains: how many it waits for."""
+    return f"waiting for {client.call('limit')['living']} agents to end"

@@ -1,0 +1,217 @@
+"""Text for people, made from what the daemon answers: values in, text out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Agent = Mapping[str, Any]
+
+OVER = frozenset({"completed", "failed", "cancelled", "timed-out", "lost", "skipped"})
+
+_EXACT = 10  # numbers below this get a decimal
+_NAMED = 5  # agents that are named one by one
+_UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+_SIZES = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
+
+
+def is_over(agent: Agent) -> bool:
+    """Whether nothing more happens to it by itself."""
+    return agent["status"] in OVER
+
+
+def number(agent: Agent) -> int:
+    """7 for `agent-007`: ids are given out in this order."""
+    return int(agent["id"].rpartition("-")[2])
+
+
+def clean(text: str) -> str:
+    """Names and goals come from anywhere: what a terminal would obey, or cannot show, becomes `?`."""
+    text = " ".join(text.split())
+    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
+
+
+def named(agent: Agent) -> str:
+    """Its name, never empty: a cell that is empty everywhere takes its column away."""
+    return clean(agent["name"]) or "?"
+
+
+def columns(text: str) -> int:
+    """How many terminal columns `text` takes."""
+    if text.isascii():
+        return len(text)
+    import unicodedata
+
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)
+
+
+def fitted(text: str, width: int, ellipsis: str) -> str:
+    """`text`, shortened when it takes more than `width` columns."""
+    if columns(text) <= width:
+        return text
+    while text and columns(text) + len(ellipsis) > width:
+        text = text[:-1]
+    return text + ellipsis[:width]
+
+
+def padded(text: str, width: int) -> str:
+    """`text` and spaces up to `width` columns."""
+    return text + " " * (width - columns(text))
+
+
+def span(seconds: float) -> str:
+    """`0.4s`, `12s`, `3m 4s`, `2h 5m`, `3d 4h`: two units at most."""
+    if seconds < _EXACT:
+        return f"{max(0.0, seconds):.1f}s"
+    left, parts = int(seconds), list[str]()
+    for size, unit in _UNITS:
+        if left >= size or parts:
+            parts.append(f"{left // size}{unit}")
+            left %= size
+    return " ".join(part for part in parts[:2] if not part.startswith("0"))
+
+
+def size(amount: int) -> str:
+    """`45 MB`: bytes in binary units, three digits at most."""
+    for unit, name in _SIZES:
+        if amount >= unit:
+            number = amount / unit
+            return f"{number:.1f} {name}" if number < _EXACT else f"{number:.0f} {name}"
+    return f"{amount} B"
+
+
+def since(stamp: str, now: float) -> float:
+    """Seconds from an ISO 8601 time to `now` (Unix time)."""
+    return now - unix(stamp)
+
+
+def unix(stamp: str) -> float:
+    """Unix time of an ISO 8601 time."""
+    from datetime import datetime
+
+    return datetime.fromisoformat(stamp).timestamp()
+
+
+def lifetime(agent: Agent, now: float) -> float | None:
+    """How long it has been running, waiting in the queue, or ran; None when it never did."""
+    if is_over(agent):
+        if not agent["started_at"] or not agent["ended_at"]:
+            return None
+        return unix(agent["ended_at"]) - unix(agent["started_at"])
+    stamp = agent["started_at"] if agent["status"] != "queued" else agent["queued_at"]
+    return since(stamp, now) if stamp else None
+
+
+def outcome(agent: Agent) -> str:
+    """What became of it: `exit 1: reason`, `signal 15: reason`; or why it is where it is."""
+    reason = clean(agent["reason"] or "")
+    if agent["status"] == "queued" and agent["position"] is not None:
+        return f"#{agent['position']}: {reason}" if reason else f"#{agent['position']}"
+    if not is_over(agent):
+        return reason
+    if reason == f"exit code {agent['exit_code']}":
+        reason = ""
+    return ": ".join(part for part in (_ending(agent), reason) if part)
+
+
+def _ending(agent: Agent) -> str:
+    if agent["signal"]:
+        return f"signal {agent['signal']}"
+    return "" if agent["exit_code"] is None else f"exit {agent['exit_code']}"
+
+
+def ended_lines(agents: Sequence[Agent]) -> list[str]:
+    """One line for each agent that ended: id, name, status, how, and how long it took."""
+    rows = []
+    for agent in agents:
+        took = lifetime(agent, 0.0)
+        how = outcome(agent)
+        rows.append([agent["id"], named(agent), agent["status"], "" if took is None else span(took), how])
+    return aligned(rows)
+
+
+def queued_lines(agents: Sequence[Agent]) -> list[str]:
+    """What to tell someone whose agents did not start at once."""
+    return [
+        f"{agent['id']} is queued, position {agent['position']}"
+        + (f": {clean(agent['reason'])}" if agent["reason"] else "")
+        for agent in agents
+        if agent["position"] is not None
+    ]
+
+
+def going(agents: Sequence[Agent]) -> str:
+    """`agent-003 is still running, agent-004 still queued`, or how many when that is too many to name."""
+    if len(agents) > _NAMED:
+        return f"{len(agents)} agents have not ended"
+    return ", ".join(f"{agent['id']} is {agent['status']}" for agent in agents)
+
+
+def waiting(agents: Sequence[Agent], of: int) -> str:
+    """`waiting: 2 of 7 ended, 4 running, 1 queued`, or without the first part when nobody knows of how many."""
+    counts: dict[str, int] = {}
+    for agent in agents:
+        if not is_over(agent):
+            counts[agent["status"]] = counts.get(agent["status"], 0) + 1
+    ended = [f"{of - sum(counts.values())} of {of} ended"] if of else []
+    return "waiting: " + ", ".join([*ended, *(f"{count} {status}" for status, count in counts.items())])
+
+
+def aligned(rows: list[list[str]]) -> list[str]:
+    """Rows of cells as lines with straight columns."""
+    if not rows:
+        return []
+    widths = [max(columns(row[index]) for row in rows) for index in range(len(rows[0]))]
+    return ["  ".join(map(padded, row, widths)).rstrip() for row in rows]
+
+
+def told_lines(agents: Sequence[Agent]) -> list[str]:
+    """One line for each agent that something was done to: id, name, status, and what there is to say."""
+    return aligned([[agent["id"], named(agent), agent["status"], _told(agent)] for agent in agents])
+
+
+def _told(agent: Agent) -> str:
+    reason = clean(agent["reason"] or "")
+    if agent["position"] is None:
+        return reason
+    return f"position {agent['position']}" + (f": {reason}" if reason else "")
+
+
+def daemon(answer: Mapping[str, Any]) -> str:
+    """`orchd 0.1.0 runs as pid 123 since 2h 5m, home ..., socket ...`."""
+    return (
+        f"orchd {answer['version']}, pid {answer['pid']}, up {span(answer['uptime_seconds'])}, "
+        f"home {answer['home']}, socket {answer['socket']}"
+    )
+
+
+def places(limit: Mapping[str, Any], dot: str) -> str:
+    """`places 3/7 working · 4/28 living · paused`."""
+    parts = [
+        f"places {limit['working']}/{limit['limit']} working",
+        f"{limit['living']}/{limit['resident']} living",
+    ]
+    if limit["overdrawn"]:
+        parts[0] += f", {limit['overdrawn']} overdrawn"
+    if limit["paused"]:
+        parts.append("paused")
+    return f" {dot} ".join(parts)
+
+
+def event_line(event: Mapping[str, Any]) -> str:
+    """One fact: its number, time, name, agent, and what else it says."""
+    known = ("seq", "at", "event", "agent")
+    rest = " ".join(f"{key}={_value(value)}" for key, value in event.items() if key not in known)
+    row = f"{event['seq']:>6}  {event['at']}  {event['event']:<14}  {event['agent'] or '-'}  {rest}"
+    return clean_line(row)
+
+
+def clean_line(text: str) -> str:
+    """`text` on one line, its spaces kept."""
+    text = text.rstrip()
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def _value(value: object) -> str:
+    return value if isinstance(value, str) and value and " " not in value else repr(value)

@@ -1,0 +1,121 @@
+"""Whether a daemon runs, and starting one: exactly one, also when fifty clients want it at once."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+
+from orchctl.errors import NoDaemonError
+from orchd.wire import ENV_AGENT, ENV_ATTEMPT, Home
+
+PATIENCE = 30.0  # seconds for a daemon to be ready
+_TURN = 35.0  # seconds for somebody else to finish starting one
+
+# The daemon must be nobody's child: neither the one who happened to start it waits for it, nor does the end of an
+# agent's process tree reach it. A shell's `&` would do the same but leave SIGINT ignored, for all agents to inherit.
+_ORPHAN = "import os, sys\nif os.fork() == 0: os.execv(sys.argv[1], sys.argv[1:])"
+
+
+def is_running(home: Home) -> bool:
+    """Whether somebody listens on the socket: a file that was left behind refuses the connection."""
+    import socket
+    import struct
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        # the kernel blocks while the backlog is full, which is a sign of life and must not last for ever
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 1, 0))
+        try:
+            probe.connect(os.fsencode(home.socket))
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+            return False
+        except BlockingIOError:
+            return True
+        except PermissionError as error:
+            raise NoDaemonError(f"{home.socket} cannot be reached: {error.strerror}; is it yours?") from None
+    return True
+
+
+def ensure(home: Home) -> bool:
+    """Return when a daemon answers; True if this call started it. Raises NoDaemonError or HomeError."""
+    from filelock import FileLock, Timeout
+
+    home.create()
+    try:
+        with FileLock(home.start_lock, timeout=_TURN, mode=0o600):
+            if is_running(home):
+                return False
+            _start(home)
+            return True
+    except Timeout:
+        raise NoDaemonError(f"somebody else is starting the daemon of {home.directory} and does not finish") from None
+
+
+def command(home: Home) -> list[str]:
+    """The daemon's program and arguments."""
+    return [sys.executable, "-m", "orchd", "--home", str(home.directory)]
+
+
+def environment() -> dict[str, str]:
+    """This environment without the agent: a daemon belongs to none."""
+    return {key: value for key, value in os.environ.items() if key not in (ENV_AGENT, ENV_ATTEMPT)}
+
+
+def _start(home: Home) -> None:
+    log = os.open(home.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    said_before = os.lseek(log, 0, os.SEEK_END)
+    ready, told = os.pipe()
+    try:
+        _launch(home, log, told)
+    finally:
+        os.close(told)
+        os.close(log)
+    try:
+        line = _first_line(ready)
+    finally:
+        os.close(ready)
+    if line == "ready":
+        return
+    why = line.removeprefix("error: ") or _last_lines(home, said_before) or "it died without a word"
+    raise NoDaemonError(f"the daemon did not start: {why} (log: {home.log})")
+
+
+def _launch(home: Home, log: int, told: int) -> None:
+    import subprocess
+
+    subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _ORPHAN, *command(home), "--ready-fd", str(told)],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        cwd="/",
+        env=environment(),
+        pass_fds=(told,),
+        start_new_session=True,
+        umask=0o077,
+        check=True,
+    )
+
+
+def _first_line(ready: int) -> str:
+    """What the daemon says when it is up or gives up; empty when it died first."""
+    poll = select.poll()
+    poll.register(ready, select.POLLIN)
+    deadline = time.monotonic() + PATIENCE
+    heard = b""
+    while not heard.endswith(b"\n"):
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            return f"error: it was not ready after {PATIENCE:.0f} s"
+        more = os.read(ready, 4096)
+        if not more:
+            break
+        heard += more
+    return heard.decode(errors="replace").strip()
+
+
+def _last_lines(home: Home, since: int) -> str:
+    with home.log.open("rb") as log:
+        log.seek(max(since, log.seek(0, os.SEEK_END) - 4096))
+        lines = log.read().decode(errors="replace").split("\n")
+    return " / ".join(line.strip() for line in lines if line.strip())[-500:]

@@ -1,0 +1,213 @@
+"""Every command, declared once: both parsers, the help and the completion are made from this table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import NamedTuple
+
+from orchd.wire import duration
+
+_LARGEST = 2**63 - 1  # what a msgpack integer holds
+
+
+class Option(NamedTuple):
+    """One option. `name` is its attribute of the arguments that `run` gets."""
+
+    name: str
+    help: str
+    kind: str = "flag"
+    many: bool = False
+    metavar: str | None = None
+    short: str | None = None
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """How it is written, short form first."""
+        long = f"--{self.name.replace('_', '-')}"
+        return (self.short, long) if self.short else (long,)
+
+    @property
+    def default(self) -> object:
+        """What `run` sees when it is not given."""
+        if self.kind == "flag":
+            return False
+        return () if self.many else None
+
+
+class Argument(NamedTuple):
+    """One positional argument, or with `many` all that are left."""
+
+    name: str
+    help: str
+    metavar: str
+    kind: str = "text"
+    many: bool = False
+    required: bool = False
+
+    @property
+    def default(self) -> object:
+        """What `run` sees when it is not given."""
+        return () if self.many else None
+
+
+class Command(NamedTuple):
+    """One verb. Its module is imported when it runs, not before."""
+
+    words: tuple[str, ...]
+    help: str
+    module: str
+    arguments: tuple[Argument, ...] = ()
+    options: tuple[Option, ...] = ()
+    has_rest: bool = False  # all from the first word that is no option is the argument, options included
+    function: str = "run"
+
+    def run(self, args: SimpleNamespace) -> int:
+        """Do it. Returns the exit code; what it raises is for `exits`."""
+        from importlib import import_module
+
+        function: Callable[[SimpleNamespace], int] = getattr(
+            import_module(f"orchctl.commands.{self.module}"), self.function
+        )
+        return function(args)
+
+
+def number(text: str) -> int:
+    """A whole number that fits the wire."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = _LARGEST + 1
+    if abs(value) > _LARGEST:
+        raise ValueError(f"{text!r} is not a whole number that can be sent")
+    return value
+
+
+def pair(text: str) -> str:
+    """`KEY=VALUE`, as it is."""
+    if text.find("=") < 1:
+        raise ValueError(f"{text!r} is not KEY=VALUE")
+    return text
+
+
+KINDS: dict[str, Callable[[str], object]] = {
+    "text": str,
+    "number": number,
+    "duration": duration,
+    "pair": pair,
+}
+
+_JSON = Option("json", "Print the result, or the error, as JSON on stdout.")
+_IDS = Argument("ids", "Agents: agent-001, agent-1 or just 1.", "[ID]...", many=True)
+_SOME_IDS = Argument("ids", "Agents: agent-001, agent-1 or just 1.", "ID...", many=True, required=True)
+
+_SPAWN = (
+    Option("name", "What to call it; the program's name otherwise.", "text", metavar="NAME"),
+    Option("goal", "What it is to achieve.", "text", metavar="TEXT"),
+    Option("skill", "The skill it works with.", "text", metavar="NAME"),
+    Option("task_id", "The task it works on.", "text", metavar="ID"),
+    Option("after", "Start only when this agent has completed.", "text", many=True, metavar="ID"),
+    Option("priority", "-100 to 100; higher starts earlier.", "number", metavar="N"),
+    Option("nesting", "How many levels of agents it will wait for.", "number", metavar="LEVELS"),
+    Option("timeout", "End it after this long: 90, 90s, 15m, 2h.", "duration", metavar="DURATION"),
+    Option("silence", "End it after this long without output.", "duration", metavar="DURATION"),
+    Option("grace", "Time between TERM and KILL when it is ended.", "duration", metavar="DURATION"),
+    Option("retries", "New attempts when it fails.", "number", metavar="N"),
+    Option("cwd", "Its directory; this one otherwise.", "text", metavar="DIR"),
+    Option("env", "Set a variable in its environment.", "pair", many=True, metavar="KEY=VALUE"),
+    Option("stdin", "Read this file on its standard input.", "text", metavar="FILE"),
+    Option("output_dir", "A directory for what it makes, told to it as ORCHD_OUTPUT_DIR.", "text", metavar="DIR"),
+    Option("no_queue", "Refuse rather than queue."),
+    Option("wait", "Then wait for it, as `wait` does."),
+    Option("parent", "The agent to spawn it under.", "text", metavar="ID"),
+    Option("batch", "Spawn what this file says: an object a line or one array; - is stdin.", "text", metavar="FILE"),
+    _JSON,
+)
+_COMMAND = Argument("command", "The program and its arguments, after --.", "-- COMMAND [ARG]...", many=True)
+
+COMMANDS: dict[str, Command] = {
+    " ".join(command.words): command
+    for command in (
+        Command(("spawn",), "Start an agent, or many at once.", "spawn", (_COMMAND,), _SPAWN, has_rest=True),
+        Command(
+            ("status",),
+            "Show agents, places and the queue.",
+            "status",
+            (_IDS,),
+            (Option("all", "Show the whole history too."), _JSON),
+        ),
+        Command(
+            ("wait",),
+            "Wait until agents have ended.",
+            "wait",
+            (_IDS,),
+            (
+                Option("all", "Wait for every agent there is."),
+                Option("children", "Wait for the children of the agent this runs in."),
+                Option("any", "Return when the first has ended."),
+                Option("timeout", "Give up after this long: 90, 90s, 15m, 2h.", "duration", metavar="DURATION"),
+                _JSON,
+            ),
+        ),
+        Command(
+            ("logs",),
+            "Show an agent's output.",
+            "logs",
+            (Argument("id", "The agent.", "ID", required=True),),
+            (
+                Option("follow", "Go on as it grows, until the agent has ended.", short="-f"),
+                Option("lines", "Only the last lines.", "number", metavar="N"),
+                Option("attempt", "Of this attempt; the last one otherwise.", "number", metavar="K"),
+                Option("json", "Print where the log is, as JSON."),
+            ),
+        ),
+        Command(("cancel",), "End agents and all under them.", "cancel", (_SOME_IDS,), (_JSON,)),
+        Command(("retry",), "Give ended agents a new attempt.", "retry", (_SOME_IDS,), (_JSON,)),
+        Command(("pause",), "Start no more agents; those that run go on.", "pause", (), (_JSON,)),
+        Command(("resume",), "Start agents again.", "resume", (), (_JSON,)),
+        Command(
+            ("limit",),
+            "Show the limit, or change it at once.",
+            "limit",
+            (Argument("limit", "How many agents may work at once.", "[N]", "number"),),
+            (Option("resident", "How many may live at once, waiting ones included.", "number", metavar="M"), _JSON),
+        ),
+        Command(
+            ("events",),
+            "Show what happened: the latest 50 events, or all after --since.",
+            "events",
+            (),
+            (
+                Option("follow", "Go on as things happen.", short="-f"),
+                Option("since", "Events after this number; 0 is from the beginning.", "number", metavar="SEQ"),
+                Option("json", "Print one JSON object a line."),
+            ),
+        ),
+        Command(("demo",), "Show a real fleet at work, in a temporary home.", "demo", (), (_JSON,)),
+        Command(("daemon", "start"), "Start the daemon.", "daemon", (), (_JSON,), function="start"),
+        Command(("daemon", "run"), "Be the daemon, in the foreground.", "daemon", function="run"),
+        Command(("daemon", "status"), "Show who answers.", "daemon", (), (_JSON,), function="status"),
+        Command(
+            ("daemon", "restart"),
+            "Stop the daemon and start it again; agents go on.",
+            "daemon",
+            (),
+            (_JSON,),
+            function="restart",
+        ),
+        Command(
+            ("daemon", "stop"),
+            "Stop the daemon.",
+            "stop",
+            (),
+            (
+                Option("keep_agents", "Agents that live go on; the next daemon takes them over."),
+                Option("stop_agents", "End the agents that live, then stop."),
+                Option("drain", "Let the agents that live end, start no more, then stop."),
+                _JSON,
+            ),
+        ),
+    )
+}
+
+GROUPS = {"daemon": "Start, stop and ask the daemon."}

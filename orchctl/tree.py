@@ -1,0 +1,161 @@
+"""The picture of `status`: places, then the agents as a tree with columns, made to fit a width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from orchctl import render
+from orchctl.render import Agent
+
+_ROOM = 24  # columns that goal or reason should get before less important columns are left out
+_NAME = 24  # columns that a name may take
+_COLOURS = {
+    "running": "32",
+    "starting": "32",
+    "waiting": "36",
+    "stopping": "33",
+    "queued": "33",
+    "completed": "2",
+    "failed": "31",
+    "timed-out": "31",
+    "lost": "31",
+    "cancelled": "2",
+    "skipped": "2",
+}
+
+
+class Look(NamedTuple):
+    """What the place that shows the picture can do. `width` is None where lines may be of any length."""
+
+    width: int | None = None
+    has_colours: bool = False
+    is_plain: bool = False  # without characters beyond ASCII
+    is_whole: bool = False  # all that was asked for is shown
+
+    @property
+    def dot(self) -> str:
+        """What separates."""
+        return "-" if self.is_plain else "·"
+
+    @property
+    def ellipsis(self) -> str:
+        """What stands for more."""
+        return "..." if self.is_plain else "…"
+
+    @property
+    def branches(self) -> tuple[str, str, str, str]:
+        """A child that has a younger brother, the last child, and what goes under each."""
+        return ("|- ", "`- ", "|  ", "   ") if self.is_plain else ("├─ ", "└─ ", "│  ", "   ")
+
+
+class _Column(NamedTuple):
+    cells: list[str]
+    dispensable: int = 0  # the highest goes first when there is no room
+
+    @property
+    def width(self) -> int:
+        return max(map(render.columns, self.cells), default=0)
+
+
+def picture(answer: Mapping[str, Any], now: float, look: Look) -> list[str]:
+    """Lines for a `status` answer; `now` is Unix time."""
+    agents: list[Agent] = answer["agents"]
+    around = [_fitted(line, look) for line in (_head(answer, look), *_foot(answer, look))]
+    return [around[0], *_agents(agents, now, look), *around[1:]]
+
+
+def _fitted(line: str, look: Look) -> str:
+    return line if look.width is None else render.fitted(line, look.width, look.ellipsis)
+
+
+def _head(answer: Mapping[str, Any], look: Look) -> str:
+    levels = [f"{count} {level}" for level, count in answer["levels"].items() if count]
+    return f" {look.dot} ".join([render.places(answer["limit"], look.dot), *levels])
+
+
+def _foot(answer: Mapping[str, Any], look: Look) -> Iterator[str]:
+    agents = answer["agents"]
+    if not agents:
+        yield "no agents; `orchctl spawn -- COMMAND` starts one"
+    elif not look.is_whole and max(map(render.number, agents)) > len(agents):
+        yield f"{look.ellipsis} and agents that ended earlier: `orchctl status --all`"
+
+
+def _agents(agents: list[Agent], now: float, look: Look) -> list[str]:
+    ordered = list(_tree(agents, look))
+    if not ordered:
+        return []
+    shown = [agent for _, agent in ordered]
+    every = [
+        _Column([prefix + agent["id"] for prefix, agent in ordered]),
+        _Column([render.fitted(render.named(agent), _NAME, look.ellipsis) for agent in shown]),
+        _Column([agent["status"] for agent in shown]),
+        _Column([_time(agent, now) for agent in shown], 1),
+        _Column([f"try {agent['attempt']}" if agent["attempt"] > 1 else "" for agent in shown], 2),
+        _Column([agent["level"] for agent in shown], 6),
+        _Column([_cpu(agent) for agent in shown], 4),
+        _Column([_memory(agent) for agent in shown], 3),
+        _Column([f"pid {agent['pid']}" if agent["pid"] else "" for agent in shown], 5),
+    ]
+    chosen = _chosen([column for column in every if column.width], look)
+    return [_line(chosen, index, agent, look) for index, agent in enumerate(shown)]
+
+
+def _tree(agents: list[Agent], look: Look) -> Iterator[tuple[str, Agent]]:
+    """Every agent once, under its parent when that is shown too, with what is drawn before it."""
+    shown = {agent["id"] for agent in agents}
+    under: dict[str | None, list[Agent]] = {}
+    for agent in sorted(agents, key=render.number):
+        under.setdefault(agent["parent"] if agent["parent"] in shown else None, []).append(agent)
+    beside, last, below, nothing = look.branches
+    pending = [("", "", agent) for agent in reversed(under.get(None, []))]
+    while pending:
+        prefix, indent, agent = pending.pop()
+        yield prefix, agent
+        children = under.get(agent["id"], [])
+        for index in range(len(children) - 1, -1, -1):
+            is_last = index == len(children) - 1
+            branch, deeper = (last, nothing) if is_last else (beside, below)
+            pending.append((indent + branch, indent + deeper, children[index]))
+
+
+def _chosen(present: list[_Column], look: Look) -> list[_Column]:
+    """The columns there is room for."""
+    while look.width is not None and sum(column.width + 2 for column in present) + _ROOM > look.width:
+        least = max(present, key=lambda column: column.dispensable)
+        if not least.dispensable:
+            break
+        present = [column for column in present if column is not least]
+    return present
+
+
+def _line(chosen: list[_Column], index: int, agent: Agent, look: Look) -> str:
+    cells = [render.padded(column.cells[index], column.width) for column in chosen]
+    line = _fitted("  ".join([*cells, _remark(agent)]).rstrip(), look)
+    colour = _COLOURS.get(agent["status"])
+    if look.has_colours and colour:
+        # names come before the status and may hold its word: the column, not the word, is coloured
+        start = len("  ".join(cells[:2])) + 2
+        end = start + len(agent["status"])
+        line = f"{line[:start]}\x1b[{colour}m{line[start:end]}\x1b[0m{line[end:]}"
+    return line
+
+
+def _remark(agent: Agent) -> str:
+    said = render.outcome(agent)
+    goal = render.clean(agent["goal"] or "")
+    return f"{said}  {goal}".strip()
+
+
+def _time(agent: Agent, now: float) -> str:
+    seconds = render.lifetime(agent, now)
+    return "" if seconds is None else render.span(seconds)
+
+
+def _cpu(agent: Agent) -> str:
+    return f"{render.span(agent['cpu_seconds'])} cpu" if agent["cpu_seconds"] else ""
+
+
+def _memory(agent: Agent) -> str:
+    return render.size(agent["rss_bytes"]) if agent["rss_bytes"] else ""

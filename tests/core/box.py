@@ -1,0 +1,177 @@
+"""A core and a shell that only answers: what the tests of the core tell their inputs to."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from itertools import count
+from types import ModuleType
+from typing import Any
+
+from orchd.core import inputs
+from orchd.core.decide import decide
+from orchd.core.effects import Answer, Effect, Launch, Refuse
+from orchd.core.facts import Fact
+from orchd.core.index import indexes, recount
+from orchd.core.model import (
+    Agent,
+    AgentId,
+    Guards,
+    Instant,
+    Outcome,
+    RequestId,
+    Spec,
+    State,
+    Status,
+    Wait,
+)
+from orchd.core.places import claims, is_safe
+from orchd.core.turn import Question, Turn
+
+WALL = 1_700_000_000.0  # how far the clock that is shown is ahead of the one that is compared
+
+
+def spec(name: str = "agent", **fields: Any) -> Spec:
+    """What was asked for, with whatever matters to a test."""
+    return Spec(**{"command": ("true",), "name": name, "cwd": "/", "environment": "e", **fields})
+
+
+def wait_for(request: RequestId, *targets: AgentId, is_any: bool = False, deadline: float | None = None) -> Wait:
+    """A wait, with a caller that matters to nobody."""
+    return Wait(request, targets, is_any, deadline, caller=9, caller_started=1.0)
+
+
+def declared_in(module: ModuleType) -> set[type]:
+    """The dataclasses that a module declares itself."""
+    found = (one for one in vars(module).values() if dataclasses.is_dataclass(one) and isinstance(one, type))
+    return {one for one in found if one.__module__ == module.__name__}
+
+
+class Box:
+    """One state in virtual time. Every process starts at once unless `broken` says otherwise."""
+
+    def __init__(self, limit: int = 7, resident: int = 28, **guards: int) -> None:
+        self.state = State(limit=limit, resident=resident, guards=Guards(**guards))
+        self.now = 1000.0
+        self.broken: dict[AgentId, tuple[str, bool]] = {}  # why the next launch fails, and whether that passes
+        self.quiet: dict[AgentId, float] = {}  # seconds since the last output
+        self.turn = Turn(self.state, Instant(self.now, self.now))
+        self._requests = count(1)
+
+    def tell(self, *events: inputs.Input) -> Turn:
+        """Decide `events` in one turn, with all that must hold after it."""
+        self.turn = Turn(self.state, Instant(self.now, WALL + self.now))
+        for event in events:
+            decide(self.turn, event)
+            while self.turn.questions:
+                decide(self.turn, self._reply(self.turn.questions.pop(0)))
+        assert recount(self.state) == indexes(self.state)
+        assert is_safe(self.state.resident, claims(self.state))
+        return self.turn
+
+    def _reply(self, question: Question) -> inputs.Input:
+        one, attempt = question.agent, question.attempt
+        if not isinstance(question, Launch):
+            return inputs.Heard(one, attempt, self.quiet.get(one, 0.0))
+        if one in self.broken:
+            reason, is_passing = self.broken.pop(one)
+            return inputs.SpawnFailed(one, attempt, reason, is_passing)
+        return inputs.Spawned(one, attempt, 100 + self.agent(one).number, None)
+
+    def request(self) -> RequestId:
+        """An id that no other request has."""
+        return RequestId(f"r{next(self._requests)}")
+
+    def agent(self, one: AgentId) -> Agent:
+        """The agent as it stands now."""
+        return self.state.agents[one]
+
+    def status(self, *ids: AgentId) -> list[str]:
+        """The words that people see."""
+        return [self.agent(one).status.value for one in ids]
+
+    def are(self, status: Status) -> set[AgentId]:
+        """All that stand there."""
+        return {agent.id for agent in self.state.agents.values() if agent.status is status}
+
+    def batch(self, *specs: Spec, caller: AgentId | None = None, **fields: Any) -> tuple[AgentId, ...]:
+        """The ids of new agents, or nothing when they were refused."""
+        self.tell(inputs.SpawnAgents(self.request(), caller, specs, **fields))
+        return self.answered()
+
+    def spawn(self, name: str = "agent", caller: AgentId | None = None, **fields: Any) -> AgentId:
+        """The id of one new agent."""
+        (one,) = self.batch(spec(name, **fields), caller=caller)
+        return one
+
+    def exit(self, one: AgentId, code: int | None = 0, *, is_tree_gone: bool = True) -> Turn:
+        """The current attempt's own process ends."""
+        return self.tell(inputs.Exited(one, self.agent(one).attempt, Outcome(code), is_tree_gone))
+
+    def tree_gone(self, one: AgentId) -> Turn:
+        """Nothing of the current attempt is left."""
+        return self.tell(inputs.TreeGone(one, self.agent(one).attempt))
+
+    def wait(
+        self, one: AgentId, *targets: AgentId, is_any: bool = False, timeout: float | None = None
+    ) -> RequestId:
+        """`one` is blocked until `targets` have ended."""
+        request = self.request()
+        self.tell(inputs.BeginWait(request, one, targets, is_any, timeout, caller=9, caller_started=1.0))
+        return request
+
+    def cancel(self, *ids: AgentId) -> Turn:
+        """Somebody ends them."""
+        return self.tell(inputs.Cancel(self.request(), ids))
+
+    def retry(self, *ids: AgentId, environment: str = "e") -> Turn:
+        """A person wants another attempt."""
+        return self.tell(inputs.Retry(self.request(), ids, environment))
+
+    def limit(self, limit: int | None = None, resident: int | None = None) -> Turn:
+        """Somebody changes the numbers."""
+        return self.tell(inputs.SetLimit(self.request(), limit, resident))
+
+    def pause(self) -> Turn:
+        """Nobody is admitted."""
+        return self.tell(inputs.Pause(self.request()))
+
+    def resume(self) -> Turn:
+        """Admissions go on."""
+        return self.tell(inputs.Resume(self.request()))
+
+    def drain(self, *, stop: bool = False) -> Turn:
+        """The daemon is to leave."""
+        return self.tell(inputs.Drain(self.request(), stop))
+
+    def sleep(self, seconds: float) -> Turn:
+        """Time passes, and somebody looks at the clock."""
+        self.now += seconds
+        return self.tell(inputs.Tick())
+
+    def answered(self) -> tuple[AgentId, ...]:
+        """Whom the last turn's only answer names."""
+        answers = [effect for effect in self.turn.effects if isinstance(effect, Answer)]
+        return answers[0].agents if len(answers) == 1 else ()
+
+    def replies(self) -> dict[RequestId, Answer | Refuse]:
+        """The last turn's replies."""
+        return {effect.request: effect for effect in self.turn.effects if isinstance(effect, Answer | Refuse)}
+
+    def refusal(self) -> str | None:
+        """The code of the last turn's only refusal."""
+        codes = [effect.code for effect in self.turn.effects if isinstance(effect, Refuse)]
+        return codes[0] if len(codes) == 1 else None
+
+    def done(self, kind: type[Effect]) -> list[Any]:
+        """The last turn's effects of one kind."""
+        return [effect for effect in self.turn.effects if isinstance(effect, kind)]
+
+    def facts(self, *kinds: type[Fact]) -> list[Any]:
+        """The last turn's facts of some kinds."""
+        return [fact for fact in self.turn.facts if isinstance(fact, kinds)]
+
+
+def names(things: Iterable[object]) -> list[str]:
+    """What they are called, to be compared in one line."""
+    return [type(thing).__name__ for thing in things]

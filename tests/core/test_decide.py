@@ -1,0 +1,103 @@
+"""One input in, facts and effects out; and when to ask again."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchd.core import inputs
+from orchd.core.decide import decide, next_deadline
+from orchd.core.effects import Launch
+from orchd.core.model import Instant, RequestId, State, Status, agent_id
+from orchd.core.turn import Turn
+from tests.core.box import Box, names, spec
+
+
+def test_a_launch_is_a_question_whose_answer_is_decided_in_the_same_turn() -> None:
+    turn = Turn(State(), Instant(1.0, 1.0))
+    decide(turn, inputs.SpawnAgents(RequestId("r"), None, (spec(),)))
+    assert turn.questions == [Launch(agent_id(1), 1)]
+    assert turn.state.agents[agent_id(1)].status is Status.STARTING
+    decide(turn, inputs.Spawned(agent_id(1), 1, 77, None))
+    assert turn.state.agents[agent_id(1)].status is Status.RUNNING
+    assert names(turn.facts) == ["AgentQueued", "AttemptAdmitted", "AttemptStarted"]
+
+
+def test_admission_follows_from_every_input() -> None:
+    box = Box(limit=1)
+    box.batch(spec("a"), spec("b"))
+    box.state.limit = 2
+    box.tell(inputs.TreeGone(agent_id(99), 1))
+    assert box.status(agent_id(2)) == ["running"]
+
+
+def test_nothing_is_due_when_nothing_is_timed() -> None:
+    box = Box(limit=1)
+    assert next_deadline(box.state) is None
+    parent = box.spawn()
+    box.wait(parent, box.spawn(caller=parent))
+    box.spawn()
+    assert next_deadline(box.state) is None
+
+
+def test_the_next_deadline_is_the_first_of_all() -> None:
+    box = Box()
+    now = box.now
+    parent = box.spawn(timeout=50.0)
+    assert next_deadline(box.state) == now + 50.0
+    box.spawn(silence=40.0)
+    assert next_deadline(box.state) == now + 40.0
+    box.wait(parent, agent_id(2), timeout=30.0)
+    assert next_deadline(box.state) == now + 30.0
+    box.cancel(box.spawn(grace=20.0))
+    assert next_deadline(box.state) == now + 20.0
+    one = box.spawn(retries=1)
+    box.exit(one, 1)
+    assert next_deadline(box.state) == box.agent(one).ready_at
+
+
+def test_the_deadlines_of_what_is_being_ended_are_over() -> None:
+    box = Box()
+    one = box.spawn(timeout=5.0, silence=3.0, grace=60.0)
+    box.cancel(one)
+    assert next_deadline(box.state) == box.now + 60.0
+    box.sleep(60.0)
+    assert next_deadline(box.state) is None
+
+
+def test_a_hold_is_due_only_while_somebody_is_queued_and_only_once() -> None:
+    box = Box(limit=1)
+    one = agent_id(1)
+    box.broken[one] = ("no pids", True)
+    box.spawn()
+    held = box.now + 1.0
+    assert next_deadline(box.state) == held
+    box.cancel(one)
+    assert next_deadline(box.state) is None
+    box.batch(spec("a"), spec("b"))
+    assert next_deadline(box.state) == held
+    box.sleep(1.0)
+    assert next_deadline(box.state) is None
+
+
+def test_a_withheld_end_of_a_wait_is_no_deadline_once_its_time_was_up() -> None:
+    box = Box(limit=2)
+    parent = box.spawn()
+    child = box.spawn(caller=parent)
+    box.wait(parent, child, timeout=5.0)
+    box.spawn()
+    box.limit(limit=1)
+    box.exit(child)
+    box.sleep(5.0)
+    assert next_deadline(box.state) is None
+
+
+@pytest.mark.parametrize("grace", [0.0, 0.1])
+def test_a_tick_at_the_deadline_is_not_too_early(grace: float) -> None:
+    box = Box()
+    one = box.spawn(timeout=0.1, silence=0.7, grace=grace)
+    for _ in range(4):
+        due = next_deadline(box.state)
+        if due is None:
+            break
+        box.sleep(max(0.0, due - box.now))
+    assert (box.status(one), next_deadline(box.state)) == (["stopping"], None)

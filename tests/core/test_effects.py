@@ -1,0 +1,31 @@
+"""Effects: all that the shell can be asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import get_args
+
+import pytest
+
+from orchd.core import effects
+from orchd.core.effects import Answer, Effect, Refuse
+from orchd.core.model import RequestId
+from orchd.core.turn import Question
+from tests.core.box import declared_in
+
+
+def test_every_effect_is_known_and_two_are_questions() -> None:
+    declared = declared_in(effects)
+    assert declared == set(get_args(Effect))
+    assert set(get_args(Question)) == {effects.Launch, effects.Listen}
+
+
+@pytest.mark.parametrize("kind", [effects.Launch, effects.Release, effects.Terminate, effects.Kill, effects.Listen])
+def test_what_is_done_to_a_process_names_the_attempt(kind: type) -> None:
+    assert [field.name for field in dataclasses.fields(kind)] == ["agent", "attempt"]
+
+
+def test_a_reply_is_by_default_about_nobody_and_in_time() -> None:
+    request = RequestId("r")
+    assert Answer(request) == Answer(request, (), timed_out=False)
+    assert Refuse(request, "code", "message").details == {}

@@ -1,0 +1,107 @@
+"""The ready queue: who is before whom, and what only time makes ready."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchd.core.queue import AGING_SECONDS, Queue, Ticket, ticket
+
+TICKETS = st.builds(
+    ticket,
+    priority=st.integers(-2, 2),
+    age=st.floats(0, 5 * AGING_SECONDS),
+    depth=st.integers(0, 3),
+    number=st.integers(1, 50),
+)
+
+
+def made(number: int = 1, *, priority: int = 0, age: float = 0.0, depth: int = 0) -> Ticket:
+    """A ticket of which only some things matter."""
+    return ticket(priority=priority, age=age, depth=depth, number=number)
+
+
+def test_priority_goes_before_depth_and_depth_before_first_come() -> None:
+    plain, older, deep, urgent = made(2), made(1), made(3, depth=1), made(4, priority=1)
+    assert sorted([plain, older, deep, urgent]) == [urgent, deep, older, plain]
+
+
+def test_a_minute_more_of_waiting_overtakes_nobody() -> None:
+    assert made(1, age=0.0) < made(2, age=60.0)
+    assert made(1, age=60.0) < made(2, age=0.0)
+
+
+def test_waiting_long_is_worth_a_step_of_priority() -> None:
+    waited, urgent = made(1, age=0.0), made(2, age=2 * AGING_SECONDS, priority=1)
+    assert waited < urgent
+    assert made(2, age=0.0, priority=1) < made(1, age=0.0)
+
+
+def test_the_best_of_each_line_stand_in_order() -> None:
+    queue = Queue()
+    for number, claim in ((3, 0), (1, 2), (2, 0), (4, 2)):
+        queue.add(made(number), claim)
+    assert queue.heads() == [(made(1), 2), (made(2), 0)]
+    assert list(queue.line(2)) == [made(1), made(4)]
+    assert list(queue.line(7)) == []
+
+
+def test_a_delayed_ticket_stands_in_no_line_until_its_time_has_come() -> None:
+    queue = Queue()
+    queue.delay(made(2), 1, 20.0)
+    queue.delay(made(1), 0, 10.0)
+    assert (queue.heads(), queue.next_due(), len(queue)) == ([], 10.0, 2)
+    assert not queue.due(9.9)
+    queue.ripen(10.0)
+    assert (queue.heads(), queue.next_due(), len(queue)) == ([(made(1), 0)], 20.0, 2)
+    queue.ripen(30.0)
+    assert queue.next_due() is None
+    assert len(queue.heads()) == 2
+
+
+def test_what_is_discarded_is_gone_wherever_it_stood() -> None:
+    queue = Queue()
+    queue.add(made(1), 0)
+    queue.delay(made(2), 0, 10.0)
+    queue.delay(made(3), 0, 10.0)
+    queue.ripen(10.0)
+    queue.delay(made(4), 0, 20.0)
+    queue.discard(made(1), 0, None)
+    queue.discard(made(2), 0, 10.0)
+    queue.discard(made(4), 0, 20.0)
+    assert list(queue.entries()) == [(made(3), 0)]
+    queue.discard(made(3), 0, 10.0)
+    assert (list(queue.entries()), len(queue), queue.heads()) == ([], 0, [])
+
+
+def test_discarding_what_is_not_there_changes_nothing() -> None:
+    queue = Queue()
+    queue.add(made(1), 0)
+    queue.discard(made(2), 0, 10.0)
+    queue.discard(made(1), 5, None)
+    assert list(queue.entries()) == [(made(1), 0)]
+
+
+def test_a_position_counts_all_lines() -> None:
+    queue = Queue()
+    for number, claim in ((1, 0), (2, 1), (3, 0)):
+        queue.add(made(number), claim)
+    assert [queue.position(made(number)) for number in (1, 2, 3, 4)] == [1, 2, 3, 4]
+
+
+@given(st.lists(st.tuples(TICKETS, st.integers(0, 2), st.none() | st.floats(0, 100)), unique_by=lambda one: one[0]))
+def test_nothing_is_lost_and_nothing_comes_twice(entries: list[tuple[Ticket, int, float | None]]) -> None:
+    queue = Queue()
+    for entry, claim, until in entries:
+        if until is None:
+            queue.add(entry, claim)
+        else:
+            queue.delay(entry, claim, until)
+    assert sorted(queue.entries()) == sorted((entry, claim) for entry, claim, _ in entries)
+    queue.ripen(50.0)
+    waiting = {entry for entry, _, until in entries if until is not None and until > 50.0}
+    standing = [entry for claim in range(3) for entry in queue.line(claim)]
+    assert sorted(standing) == sorted(entry for entry, _, _ in entries if entry not in waiting)
+    for entry, claim, until in entries:
+        queue.discard(entry, claim, until)
+    assert len(queue) == 0

@@ -1,0 +1,51 @@
+"""A turn: facts change the state at once, effects and questions wait."""
+
+from __future__ import annotations
+
+from orchd.core.effects import Answer, Launch, Refuse, Release
+from orchd.core.facts import AdmissionsPaused
+from orchd.core.model import Instant, RequestId, State, Status, agent_id
+from orchd.core.turn import Turn
+from tests.core.box import Box
+
+ONE = agent_id(1)
+REQUEST = RequestId("r")
+
+
+def test_a_fact_is_applied_at_once_and_kept_for_the_store() -> None:
+    turn = Turn(State(), Instant(5.0, 6.0))
+    turn.record(AdmissionsPaused())
+    assert turn.state.is_paused
+    assert turn.facts == [AdmissionsPaused()]
+    assert turn.now == 5.0
+
+
+def test_questions_do_not_wait_with_the_effects() -> None:
+    turn = Turn(State(), Instant(5.0, 6.0))
+    turn.ask(Launch(ONE, 1))
+    turn.do(Release(ONE, 1))
+    assert (turn.questions, turn.effects) == ([Launch(ONE, 1)], [Release(ONE, 1)])
+
+
+def test_replies_are_effects() -> None:
+    turn = Turn(State(), Instant(5.0, 6.0))
+    turn.answer(REQUEST, ONE, timed_out=True)
+    turn.refuse(REQUEST, "code", "message")
+    turn.refuse(REQUEST, "code", "message", {"path": [ONE]})
+    assert turn.effects == [
+        Answer(REQUEST, (ONE,), timed_out=True),
+        Refuse(REQUEST, "code", "message", {}),
+        Refuse(REQUEST, "code", "message", {"path": [ONE]}),
+    ]
+
+
+def test_only_the_attempt_that_lives_is_current() -> None:
+    box = Box(limit=1)
+    one, queued = box.spawn(), box.spawn()
+    assert box.turn.current(one, 1) is box.agent(one)
+    assert box.turn.current(one, 2) is None
+    assert box.turn.current(queued, 0) is None
+    assert box.turn.current(agent_id(99), 1) is None
+    box.exit(one, 1)
+    assert box.agent(one).status is Status.FAILED
+    assert box.turn.current(one, 1) is None

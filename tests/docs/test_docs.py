@@ -1,0 +1,67 @@
+"""What the documents say is what there is."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import msgpack
+import pytest
+import zmq
+
+from orchctl.table import COMMANDS
+from tests.conftest import Instance
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+
+
+def generator():
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_parts_that_are_made_from_the_code_are_up_to_date() -> None:
+    made = generator()
+    for file, (name, make) in made.MADE.items():
+        text = (ROOT / "docs" / file).read_text()
+        assert made.written(text, name, make()) == text, f"docs/{file} is stale: run `make docs`"
+
+
+def test_every_example_of_the_protocol_is_answered_with_a_result(instance: Instance) -> None:
+    examples = re.findall(r"```json\n(.*?)```", (ROOT / "docs/protocol.md").read_text(), re.DOTALL)
+    requests = [json.loads(line) for line in examples[-1].splitlines()]
+    context = zmq.Context()
+    dealer = context.socket(zmq.DEALER)
+    dealer.connect(f"ipc://{instance.home.socket}")
+    for request in requests:
+        dealer.send(msgpack.packb(request))
+        assert dealer.poll(30_000), request
+        reply = msgpack.unpackb(dealer.recv())
+        assert reply["ok"], (request, reply)
+        assert reply["id"] == request["id"]
+    context.destroy(linger=0)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_file_a_document_names_exists(path: Path) -> None:
+    named = re.findall(r"`((?:orchd|orchctl|tests|benchmarks|docs|systemd)/[\w./-]+)`", path.read_text())
+    named += [f"docs/{link}" for link in re.findall(r"\]\(docs/([\w./-]+)\)", path.read_text())]
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_test_a_document_names_exists(path: Path) -> None:
+    for file, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", path.read_text()):
+        assert f"def {name}(" in (ROOT / file).read_text(), f"{file}::{name}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_a_document_shows_is_one(path: Path) -> None:
+    shown = re.findall(r"^(?:\$ )?orchctl (\w+)(?: (\w+))?", path.read_text(), re.MULTILINE)
+    known = set(COMMANDS)
+    assert [words for words in shown if words[0] not in known and " ".join(words) not in known] == []

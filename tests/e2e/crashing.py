@@ -1,0 +1,71 @@
+"""A daemon that kills itself at one named point, for tests: `crashing.py --home DIR ...` as `python -m orchd ...`.
+
+`ORCHD_TEST_POINT` names the point and `ORCHD_TEST_ARMED` a file: the point is passed unharmed until that file exists.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from orchd import __main__
+from orchd.core.facts import AttemptStarted
+from orchd.gateway import Gateway
+from orchd.procs.local import LocalProcesses
+from orchd.procs.trees import Tree
+from orchd.store import Store
+
+# Where the daemon can die, in the order in which one turn passes them.
+TURN = ("before-shim", "after-shim", "before-commit", "after-commit", "before-gate", "after-gate", "before-reply")
+STOP = ("before-term", "after-term", "before-kill", "after-kill")
+
+
+def die_at(owner: type, method: str, when: str, is_meant: Callable[..., bool]) -> None:
+    """Let `owner.method` end the daemon before or after it does its work, once the test has armed it."""
+    original = getattr(owner, method)
+
+    @functools.wraps(original)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        fatal = Path(os.environ["ORCHD_TEST_ARMED"]).exists() and is_meant(*args, **kwargs)
+        if fatal and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = original(*args, **kwargs)
+        if fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, method, wrapped)
+
+
+def starts_somebody(store: Store, state: object, at: float, facts: Any, *_: object) -> bool:
+    """Whether this commit is one of a turn that made a process."""
+    return any(isinstance(fact, AttemptStarted) for fact in facts)
+
+
+def always(*_: object, **__: object) -> bool:
+    """Any call is meant."""
+    return True
+
+
+def arm(point: str) -> None:
+    """Prepare the daemon's death at `point`."""
+    when, _, what = point.partition("-")
+    owner, method, is_meant = {
+        "shim": (LocalProcesses, "start", always),
+        "commit": (Store, "commit", starts_somebody),
+        "gate": (LocalProcesses, "release", always),
+        "reply": (Gateway, "do", always),
+        "term": (Tree, "terminate", always),
+        "kill": (Tree, "kill", always),
+    }[what]
+    die_at(owner, method, when, is_meant)
+
+
+if __name__ == "__main__":
+    arm(os.environ["ORCHD_TEST_POINT"])
+    sys.exit(__main__.main())

@@ -1,0 +1,277 @@
+"""`kill -9` of the daemon at every point, of a shim, of a client: nothing runs twice, nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import DEADLINE, until
+from tests.e2e.crashing import STOP, TURN
+from tests.e2e.fleet import STUBBORN, Fleet, is_alive, pids_in
+from tests.witness import Witness
+
+WRAPPER = Path(__file__).with_name("crashing.py")
+BRIEF = "i=0; while [ $i -lt 1500 ]; do i=$((i+1)); done"
+
+
+def start_crashing(fleet: Fleet, point: str, armed: Path) -> None:
+    """Start the daemon that dies at `point` once `armed` exists."""
+    fleet.instance.env.update(ORCHD_TEST_POINT=point, ORCHD_TEST_ARMED=str(armed))
+    fleet.instance.start(sys.executable, str(WRAPPER))
+
+
+def has_died(fleet: Fleet) -> None:
+    """Return when the daemon that was started has been killed."""
+    assert fleet.instance.daemon is not None
+    assert fleet.instance.daemon.wait(DEADLINE) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("point", TURN)
+@pytest.mark.parametrize("action", ["spawn", "succeed", "return"])
+def test_a_daemon_that_dies_in_a_turn_loses_nothing_and_repeats_nothing(
+    resting: Fleet, tmp_path: Path, point: str, action: str
+) -> None:
+    fleet, armed = resting, tmp_path / "armed"
+    fleet.instance.configure("limit = 2\n")
+    start_crashing(fleet, point, armed)
+    inner, outer = fleet.gate(), fleet.gate()
+    inside = tmp_path / "inside"
+    spawns = f"orchctl spawn -- sh -c '{fleet.book.script}; {inner.script}; exit 0' >/dev/null"
+    parent = fleet.spawn(f"{spawns}; orchctl wait --children >/dev/null 2>&1; echo $? > {inside}", nesting=1)
+    fleet.reaches(parent, "waiting")
+    child = "agent-002"
+    busy = [] if action == "spawn" else [fleet.spawn(f"{outer.script}; exit 9")]
+    queue = [] if action == "spawn" else fleet.batch([fleet.spec(f"exit {code}") for code in (10, 11, 12)])
+    fleet.started(child, *busy)
+    outside = [fleet.waiting(one) for one in (child, *busy)]
+    with closing(Witness(fleet.instance.directory, limit=2, resident=8)) as witness:
+        armed.touch()
+        if action == "spawn":  # the reply never comes, the client asks again, with the same id, whoever serves then
+            queue = fleet.batch([fleet.spec(f"exit {code}") for code in (10, 11, 12)])
+        else:
+            (outer if action == "succeed" else inner).let()
+        has_died(fleet)
+        inner.let()
+        outer.let()
+        agents = fleet.all_end()
+        assert [one.wait(DEADLINE) for one in outside] == [0, 1][: len(outside)]
+    ids = [parent, child, *busy, *queue]
+    assert [one["id"] for one in agents] == ids
+    assert [one["exit_code"] for one in agents] == [0, 0, *([9] if busy else []), 10, 11, 12]
+    assert sorted(fleet.book.agents()) == ids
+    assert fleet.admitted()[-len(queue) :] == queue
+    assert inside.read_text() == "0\n"
+    assert witness.violations == []
+    left = fleet.client.call("limit")
+    assert (left["working"], left["living"]) == (0, 0)
+
+
+@pytest.mark.parametrize("point", STOP)
+@pytest.mark.parametrize("cgroups", ["auto", "off"])
+def test_a_daemon_that_dies_while_it_ends_an_agent_ends_it_later(
+    resting: Fleet, tmp_path: Path, point: str, cgroups: str
+) -> None:
+    fleet, armed, pids = resting, tmp_path / "armed", tmp_path / "pids"
+    fleet.instance.configure(f'cgroups = "{cgroups}"\ngrace = 0.3\nlimit = 1\n')
+    start_crashing(fleet, point, armed)
+    one = fleet.spawn(f"(setsid sh -c 'echo $$ >> {pids}; {STUBBORN.replace(chr(39), chr(34))}' &); {STUBBORN}")
+    two = fleet.spawn("exit 3")
+    until(lambda: pids_in(pids))
+    armed.touch()
+    told = fleet.client.call("cancel", {"ids": [one]})["agents"]
+    has_died(fleet)
+    assert [agent["id"] for agent in told] == [one]
+    first, second = fleet.ends(one, two)
+    assert (first["status"], first["exit_code"], second["exit_code"]) == ("cancelled", 137, 3)
+    assert not any(map(is_alive, pids_in(pids)))
+    assert fleet.book.agents() == [one, two]
+
+
+def test_a_spawn_that_is_sent_again_is_the_same_spawn(fleet: Fleet) -> None:
+    gate = fleet.gate()
+    spawned = fleet.command("spawn", "--", "sh", "-c", f"{fleet.book.script}; {gate.script}")
+    ids = spawned.communicate(timeout=DEADLINE)[0].split()
+    fleet.daemon_dies()
+    assert [one["id"] for one in fleet.show()] == ids
+    gate.let()
+    fleet.ends()
+    assert fleet.book.agents() == ids
+
+
+def live_through_deaths(fleet: Fleet, deaths: int, agents: int) -> None:
+    """Run `agents` while the daemon is killed `deaths` times, each time a random number of starts after the last."""
+    chance = random.Random(deaths)  # noqa: S311 - to be repeated, not to be secret
+    fleet.client.call("limit", {"limit": 4})
+    codes = [chance.choice([0, 0, 0, 1, 7]) for _ in range(agents)]
+    ids = fleet.batch([fleet.spec(f"{BRIEF}; exit {code}") for code in codes])
+    step = agents // (deaths + 2)
+    with closing(Witness(fleet.instance.directory, limit=4, resident=28)) as witness:
+        for number in range(deaths):
+            if number % 8 == 0:  # a client gives up when daemons do nothing but die for half a minute
+                outside = fleet.waiting(*ids)
+            wanted = len(fleet.book.entries()) + chance.randint(1, step)
+            until(lambda wanted=wanted: len(fleet.book.entries()) >= wanted, what="progress")
+            fleet.daemon_dies()
+        ended = fleet.ends(*ids)
+        outside.communicate(timeout=DEADLINE)
+        assert outside.returncode == 1
+    assert [one["exit_code"] for one in ended] == codes
+    assert sorted(fleet.book.agents()) == sorted(ids)
+    assert fleet.admitted() == ids
+    assert witness.violations == []
+
+
+@pytest.mark.slow
+def test_eight_deaths_under_load(fleet: Fleet) -> None:
+    live_through_deaths(fleet, 8, 300)
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(300)
+def test_fifty_deaths_under_load(fleet: Fleet) -> None:
+    live_through_deaths(fleet, 50, 2500)
+
+
+@pytest.mark.parametrize("cgroups", ["auto", "off"])
+def test_a_shim_that_is_killed_leaves_its_agent_lost_its_tree_ended_and_its_place_free(
+    resting: Fleet, tmp_path: Path, cgroups: str
+) -> None:
+    resting.instance.configure(f'limit = 1\ngrace = 0.2\ncgroups = "{cgroups}"\n')
+    resting.instance.start()
+    pids = tmp_path / "pids"
+    one = resting.spawn(f"echo $$ >> {pids}; {STUBBORN}")
+    two = resting.spawn("exit 4")
+    (pid,) = until(lambda: pids_in(pids))
+    os.kill(resting.agent(one)["pid"], signal.SIGKILL)
+    first, second = resting.ends(one, two)
+    assert (first["status"], first["exit_code"], second["exit_code"]) == ("lost", None, 4)
+    assert not is_alive(pid)
+
+
+def test_a_shim_that_is_killed_while_no_daemon_runs_leaves_its_agent_lost(fleet: Fleet, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    one = fleet.spawn(f"echo $$ >> {pids}; sleep 1000", grace=0.2)
+    (pid,) = until(lambda: pids_in(pids))
+    shim = fleet.agent(one)["pid"]
+    fleet.instance.kill()
+    os.kill(shim, signal.SIGKILL)
+    until(lambda: not is_alive(shim))
+    fleet.instance.start()
+    (agent,) = fleet.ends(one)
+    assert (agent["status"], agent["exit_code"]) == ("lost", None)
+    assert not is_alive(pid)
+
+
+def test_a_waiting_client_that_is_killed_puts_its_agent_back_to_work(fleet: Fleet, tmp_path: Path) -> None:
+    inner, outer, client = fleet.gate(), fleet.gate(), tmp_path / "client"
+    fleet.client.call("limit", {"limit": 1})
+    spawns = f"orchctl spawn -- sh -c '{inner.script}' >/dev/null"
+    script = f"{spawns}; orchctl wait --children & echo $! > {client}; wait $!; {outer.script}"
+    parent = fleet.spawn(script)
+    fleet.reaches(parent, "waiting")
+    fleet.reaches("agent-002", "running")
+    os.kill(pids_in(client)[0], signal.SIGKILL)
+    fleet.reaches(parent, "running")
+    overdrawn = fleet.client.call("limit")
+    assert (overdrawn["working"], overdrawn["overdrawn"]) == (2, 1)
+    third = fleet.spawn("true")
+    inner.let()
+    fleet.ends("agent-002")
+    assert fleet.agent(third)["status"] == "queued"
+    outer.let()
+    assert fleet.ends(parent, third)[1]["status"] == "completed"
+
+
+def test_a_waiting_client_that_is_killed_while_no_daemon_runs_puts_its_agent_back_to_work(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    inner, outer, client = fleet.gate(), fleet.gate(), tmp_path / "client"
+    spawns = f"orchctl spawn -- sh -c '{inner.script}' >/dev/null"
+    parent = fleet.spawn(f"{spawns}; orchctl wait --children & echo $! > {client}; wait $!; {outer.script}")
+    fleet.reaches(parent, "waiting")
+    (waiter,) = pids_in(client)
+    os.kill(waiter, signal.SIGSTOP)  # or it would bring the daemon back
+    fleet.instance.kill()
+    os.kill(waiter, signal.SIGKILL)
+    until(lambda: not is_alive(waiter))
+    fleet.instance.start()
+    assert fleet.agent(parent)["status"] == "running"
+    inner.let()
+    outer.let()
+    assert {one["status"] for one in fleet.all_end()} == {"completed"}
+
+
+def test_a_daemon_that_was_stopped_by_a_signal_goes_on(fleet: Fleet) -> None:
+    gate = fleet.gate()
+    one = fleet.spawn(f"{gate.script}; exit 8")
+    fleet.started(one)
+    waiting, shim = fleet.waiting(one), fleet.agent(one)["pid"]
+    assert fleet.instance.daemon is not None
+    fleet.instance.daemon.send_signal(signal.SIGSTOP)
+    try:
+        asking = fleet.command("spawn", "--", "sh", "-c", "exit 2")
+        gate.let()
+        until(lambda: not is_alive(shim))
+    finally:
+        fleet.instance.daemon.send_signal(signal.SIGCONT)
+    assert waiting.wait(DEADLINE) == 1
+    assert asking.wait(DEADLINE) == 0
+    assert [agent["exit_code"] for agent in fleet.all_end()] == [8, 2]
+
+
+def test_a_daemon_that_is_asked_to_end_by_a_signal_leaves_its_agents_alone(fleet: Fleet) -> None:
+    gate = fleet.gate()
+    one = fleet.spawn(f"{gate.script}; exit 8")
+    fleet.started(one)
+    assert fleet.instance.daemon is not None
+    fleet.instance.daemon.terminate()
+    assert fleet.instance.daemon.wait(DEADLINE) == 0
+    gate.let()
+    assert fleet.ends(one)[0]["exit_code"] == 8
+
+
+def test_every_exit_code_comes_through(fleet: Fleet) -> None:
+    ids = fleet.batch([{"command": ["sh", "-c", f"exit {code}"]} for code in range(256)])
+    ended = fleet.ends(*ids)
+    assert [one["exit_code"] for one in ended] == list(range(256))
+    assert [one["status"] for one in ended] == ["completed", *["failed"] * 255]
+
+
+@pytest.mark.parametrize("name", ["TERM", "KILL", "SEGV", "HUP", "INT", "PIPE", "USR1"])
+def test_death_by_a_signal_is_told(fleet: Fleet, name: str) -> None:
+    number = signal.Signals[f"SIG{name}"]
+    one = fleet.spawn(f"ulimit -c 0; kill -{name} $$; sleep 1000")
+    (agent,) = fleet.ends(one)
+    assert (agent["status"], agent["exit_code"], agent["signal"]) == ("failed", 128 + number, number)
+
+
+def test_the_code_of_an_agent_that_ended_while_no_daemon_ran_is_known(fleet: Fleet) -> None:
+    gate = fleet.gate()
+    ids = fleet.batch([fleet.spec(f"{gate.script}; exit {code}") for code in (0, 21, 22)])
+    fleet.started(*ids)
+    shims = [one["pid"] for one in fleet.show(*ids)]
+    fleet.instance.kill()
+    gate.let(3)
+    until(lambda: not any(map(is_alive, shims)))
+    fleet.instance.start()
+    assert [one["exit_code"] for one in fleet.ends(*ids)] == [0, 21, 22]
+    assert sorted(fleet.book.entries()) == [(one, 1) for one in ids]
+
+
+def test_an_outside_wait_goes_on_when_the_daemon_is_restarted(fleet: Fleet) -> None:
+    gate = fleet.gate()
+    one = fleet.spawn(gate.script)
+    waiting = fleet.waiting(one)
+    for _ in range(3):
+        pid = fleet.daemon_pid()
+        fleet.instance.ctl("daemon", "restart")
+        assert fleet.daemon_pid() != pid
+        assert waiting.poll() is None
+    gate.let()
+    assert waiting.wait(DEADLINE) == 0

@@ -1,0 +1,257 @@
+"""Parents, children, attempts and order: what a fleet of agents looks like from outside and from inside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchd.wire import WireError
+from tests.conftest import Instance, until
+from tests.e2e.fleet import Fleet, pids_in
+
+
+def parent_of(fleet: Fleet, *scripts: str, then: str) -> tuple[str, list[str]]:
+    """A parent that spawned an agent for each of `scripts` and goes on with `then`, and its children."""
+    lines = [json.dumps(fleet.spec(script)) for script in scripts]
+    batch = fleet.directory / "children.jsonl"
+    batch.write_text("\n".join(lines))
+    spawned = fleet.directory / "spawned"
+    parent = fleet.spawn(f"orchctl spawn --batch {batch} > {spawned}.new && mv {spawned}.new {spawned}; {then}")
+    until(spawned.exists, what="the children's ids")
+    return parent, spawned.read_text().split()
+
+
+def test_a_cancelled_parents_children_are_cancelled(fleet: Fleet) -> None:
+    gate = fleet.gate()
+    parent, children = parent_of(fleet, gate.script, gate.script, then="orchctl wait --children")
+    fleet.started(parent, *children)
+    fleet.client.call("cancel", {"ids": [parent]})
+    ended = fleet.ends(parent, *children)
+    assert [one["status"] for one in ended] == ["cancelled"] * 3
+    assert ended[1]["reason"] == f"its parent {parent} was cancelled"
+    assert ended[0]["children"] == children
+
+
+def test_a_cancelled_parents_queued_children_never_start(fleet: Fleet) -> None:
+    gate = fleet.gate()
+    fleet.client.call("limit", {"limit": 1})
+    parent, children = parent_of(fleet, "true", "true", then=gate.script)
+    fleet.client.call("cancel", {"ids": [parent]})
+    assert [one["status"] for one in fleet.ends(parent, *children)] == ["cancelled"] * 3
+    assert fleet.book.agents() == [parent]
+
+
+def test_a_failed_parents_children_are_cancelled(fleet: Fleet) -> None:
+    blocks, fails = fleet.gate(), fleet.gate()
+    parent, children = parent_of(fleet, blocks.script, blocks.script, then=f"{fails.script}; exit 3")
+    fleet.started(parent, *children)
+    fails.let()
+    ended = fleet.ends(parent, *children)
+    assert [one["status"] for one in ended] == ["failed", "cancelled", "cancelled"]
+    assert ended[1]["reason"] == f"its parent {parent} did not complete"
+
+
+def test_a_completed_parents_children_go_on_and_are_shown_under_it(fleet: Fleet) -> None:
+    gate = fleet.gate()
+    parent, children = parent_of(fleet, gate.script, f"{gate.script}; exit 4", then="exit 0")
+    fleet.started(*children)
+    assert fleet.ends(parent)[0]["status"] == "completed"
+    shown = {one["id"]: one for one in fleet.instance.status()["agents"]}
+    assert shown[parent]["children"] == children
+    assert [shown[child]["status"] for child in children] == ["running", "running"]
+    assert [(shown[child]["parent"], shown[child]["level"], shown[child]["depth"]) for child in children] == [
+        (parent, "sub-skill", 1)
+    ] * 2
+    tree = fleet.instance.ctl("status")
+    assert tree.index(parent) < tree.index(children[0]) < tree.index(children[1])
+    gate.let(2)
+    assert [one["exit_code"] for one in fleet.ends(*children)] == [0, 4]
+
+
+def test_each_attempt_of_a_retried_agent_keeps_its_log(fleet: Fleet) -> None:
+    one = fleet.spawn('echo "try $ORCHD_ATTEMPT"; [ "$ORCHD_ATTEMPT" = 2 ]', retries=1)
+    (agent,) = fleet.ends(one)
+    assert (agent["status"], agent["attempt"], agent["exit_code"]) == ("completed", 2, 0)
+    assert fleet.book.entries() == [(one, 1), (one, 2)]
+    logs = [fleet.instance.ctl("logs", one, "--attempt", str(attempt)) for attempt in (1, 2)]
+    assert logs == ["try 1\n", "try 2\n"]
+    assert fleet.instance.ctl("logs", one) == "try 2\n"
+    fleet.instance.ctl("logs", one, "--attempt", "3", code=1)
+
+
+def test_retries_that_are_used_up_leave_it_failed_and_a_person_may_try_again(fleet: Fleet) -> None:
+    flag = fleet.directory / "flag"
+    one = fleet.spawn(f"[ -e {flag} ]", retries=1)
+    (agent,) = fleet.ends(one)
+    assert (agent["status"], agent["attempt"], agent["exit_code"]) == ("failed", 2, 1)
+    flag.touch()
+    fleet.instance.ctl("retry", one)
+    (agent,) = fleet.ends(one)
+    assert (agent["status"], agent["attempt"]) == ("completed", 3)
+
+
+def test_the_children_of_an_attempt_that_failed_end_before_the_next_one(fleet: Fleet) -> None:
+    gate = fleet.gate()
+    child = f"orchctl spawn -- sh -c '{fleet.book.script}; {gate.script}' > {fleet.directory}/child"
+    one = fleet.spawn(f'[ "$ORCHD_ATTEMPT" = 2 ] || {{ {child}; exit 1; }}', retries=1)
+    (agent,) = fleet.ends(one)
+    assert (agent["status"], agent["attempt"]) == ("completed", 2)
+    (found,) = fleet.ends((fleet.directory / "child").read_text().strip())
+    assert (found["status"], found["reason"]) == ("cancelled", f"its parent {one} did not complete")
+
+
+def test_a_chain_of_after_runs_in_its_order(fleet: Fleet) -> None:
+    names = [f"step-{number}" for number in range(6)]
+    links: list[list[str]] = [[], *([name] for name in names)]
+    specs = [fleet.spec("true", name=name, after=after) for name, after in zip(names, links, strict=False)]
+    ids = fleet.batch(specs[::-1])[::-1]
+    assert [one["status"] for one in fleet.ends(*ids)] == ["completed"] * 6
+    assert fleet.book.agents() == ids
+
+
+def test_what_comes_after_a_failure_is_skipped_and_all_behind_it(fleet: Fleet) -> None:
+    gate = fleet.gate()
+    first = fleet.spawn(f"{gate.script}; exit 1")
+    second = fleet.spawn("true", after=[first])
+    third = fleet.spawn("true", after=[second])
+    assert fleet.agent(second)["reason"] == f"after {first} (running)"
+    gate.let()
+    assert [one["status"] for one in fleet.ends(first, second, third)] == ["failed", "skipped", "skipped"]
+    assert fleet.book.agents() == [first]
+    late = fleet.spawn("true", after=[third])
+    assert fleet.agent(late)["status"] == "skipped"
+
+
+def test_no_queue_refuses_what_does_not_fit_and_takes_what_does(fleet: Fleet) -> None:
+    gate = fleet.gate()
+    fleet.client.call("limit", {"limit": 2})
+    first = fleet.spawn(gate.script)
+    with pytest.raises(WireError, match="leave out --no-queue") as refused:
+        fleet.batch([fleet.spec("true"), fleet.spec("true")], no_queue=True)
+    assert refused.value.code == "would-queue"
+    (second,) = fleet.batch([fleet.spec(gate.script)], no_queue=True)
+    fleet.instance.ctl("spawn", "--no-queue", "--", "true", code=1)
+    assert [one["id"] for one in fleet.show()] == [first, second]
+    gate.let(2)
+    fleet.ends()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"after": ["agent-999"]}, {"after": ["later"], "name": "later"}, {"nesting": 99}, {"retries": -1}, {"comand": []}],
+    ids=["unknown", "cycle", "nesting", "range", "key"],
+)
+def test_a_batch_with_one_wrong_agent_spawns_nobody(instance: Instance, wrong: dict[str, object]) -> None:
+    good = {"command": ["true"]}
+    lines = "\n".join(json.dumps(one) for one in (good, {"command": ["true"], **wrong}, good))
+    assert instance.ctl("spawn", "--batch", "-", stdin=lines, code=None) == ""
+    assert instance.status("--all")["agents"] == []
+
+
+def test_a_batch_prints_its_ids_in_its_order(instance: Instance) -> None:
+    lines = "\n".join(json.dumps({"command": ["sh", "-c", f"exit {code}"]}) for code in (0, 5, 6))
+    ids = instance.ctl("spawn", "--batch", "-", stdin=lines).split()
+    instance.ctl("wait", *ids, code=1)
+    assert [instance.agent(one)["exit_code"] for one in ids] == [0, 5, 6]
+
+
+def test_priority_goes_before_first_come(fleet: Fleet) -> None:
+    gate = fleet.gate()
+    fleet.client.call("limit", {"limit": 1})
+    first = fleet.spawn(gate.script)
+    priorities = [0, 5, -5, 10, 5]
+    ids = fleet.batch([fleet.spec("true", priority=number) for number in priorities])
+    assert [one["position"] for one in fleet.show(*ids)] == [4, 2, 5, 1, 3]
+    gate.let()
+    fleet.ends()
+    assert fleet.book.agents() == [first, ids[3], ids[1], ids[4], ids[0], ids[2]]
+
+
+def test_a_pause_admits_nobody_and_stops_nobody(fleet: Fleet) -> None:
+    gate = fleet.gate()
+    first = fleet.spawn(f"{gate.script}; exit 9")
+    fleet.instance.ctl("pause")
+    second = fleet.spawn("true")
+    assert "paused" in fleet.agent(second)["reason"]
+    gate.let()
+    assert fleet.ends(first)[0]["exit_code"] == 9
+    assert fleet.agent(second)["status"] == "queued"
+    fleet.instance.ctl("resume")
+    assert fleet.ends(second)[0]["status"] == "completed"
+
+
+def test_a_pause_outlives_the_daemon(fleet: Fleet) -> None:
+    fleet.instance.ctl("pause")
+    one = fleet.spawn("true")
+    fleet.daemon_dies()
+    assert fleet.agent(one)["status"] == "queued"
+    assert fleet.client.call("limit")["paused"] is True
+    fleet.instance.ctl("resume")
+    assert fleet.ends(one)[0]["status"] == "completed"
+
+
+def test_the_limit_changes_live_and_outlives_the_daemon(fleet: Fleet) -> None:
+    gate = fleet.gate()
+    fleet.client.call("limit", {"limit": 1})
+    ids = fleet.batch([fleet.spec(gate.script) for _ in range(4)])
+    fleet.started(ids[0])
+    assert fleet.client.call("limit", {"limit": 3})["working"] == 3
+    fleet.started(*ids[:3])
+    lowered = fleet.client.call("limit", {"limit": 2})
+    assert (lowered["limit"], lowered["working"], lowered["overdrawn"]) == (2, 3, 1)
+    fleet.daemon_dies()
+    again = fleet.client.call("limit")
+    assert (again["limit"], again["working"], again["overdrawn"]) == (2, 3, 1)
+    gate.let()
+    until(lambda: fleet.client.call("limit")["working"] == 2)
+    assert sum(one["status"] == "queued" for one in fleet.show(*ids)) == 1
+    gate.let(3)
+    fleet.ends()
+
+
+def test_what_was_asked_for_is_what_the_agent_finds(fleet: Fleet) -> None:
+    given, made, here = fleet.directory / "given", fleet.directory / "made/deep", fleet.directory / "here"
+    given.write_text("from a file\n")
+    here.mkdir()
+    script = 'cat; pwd; printf "%s\\n" "$COLOUR" "$KEPT" "$ORCHD_OUTPUT_DIR"; ls -d "$ORCHD_OUTPUT_DIR"'
+    one = fleet.instance.ctl(
+        "spawn", "--env", "COLOUR=a=b c", "--cwd", "here", "--stdin", "given", "--output-dir", "made/deep",
+        "--", "sh", "-c", script, env={"KEPT": "kept"}, cwd=fleet.directory,
+    ).strip()  # fmt: skip
+    assert fleet.ends(one)[0]["status"] == "completed"
+    wanted = ["from a file", str(here), "a=b c", "kept", str(made), str(made)]
+    assert fleet.instance.ctl("logs", one).splitlines() == wanted
+
+
+def test_an_agent_knows_whose_it_is_and_has_the_client_on_its_path(fleet: Fleet) -> None:
+    script = 'printf "%s\\n" "$ORCHD_HOME" "$ORCHD_AGENT" "$ORCHD_ATTEMPT"; command -v orchctl; orchctl spawn -- true'
+    # not where the tests found it: the daemon itself puts it on the PATH
+    env = {**fleet.instance.env, "PATH": "/usr/bin:/bin"}
+    (one,) = fleet.batch([fleet.spec(script)], env=env)
+    fleet.ends()
+    home = str(fleet.instance.directory)
+    assert fleet.instance.ctl("logs", one).splitlines() == [home, one, "1", f"{home}/bin/orchctl", "agent-002"]
+    assert fleet.agent("agent-002")["parent"] == one
+
+
+def test_an_agent_holds_no_descriptor_of_the_daemon(fleet: Fleet) -> None:
+    one = fleet.spawn("ls /proc/self/fd")
+    fleet.ends(one)
+    assert fleet.instance.ctl("logs", one).split() == ["0", "1", "2", "3"]  # the last is the directory being listed
+
+
+def test_use_is_shown_while_it_lives_and_kept_when_it_ended(fleet: Fleet) -> None:
+    gate, pid = fleet.gate(), fleet.directory / "pid"
+    burn = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done"
+    one = fleet.spawn(f"{burn}; sh -c '{burn}'; echo $$ > {pid}; {gate.script}")
+    until(lambda: pids_in(pid))
+    lives = fleet.agent(one)
+    assert lives["cpu_seconds"] > 0
+    assert lives["rss_bytes"] > 100_000
+    gate.let()
+    (ended,) = fleet.ends(one)
+    assert ended["cpu_seconds"] >= lives["cpu_seconds"] - 0.05
+    assert ended["rss_bytes"] >= lives["rss_bytes"]
+    assert Path(ended["log"]).exists()

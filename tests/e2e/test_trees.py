@@ -1,0 +1,217 @@
+"""Whole process trees end, by cgroup and without: whatever hides, ignores, stops or multiplies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchd.procs.cgroups import Cgroups
+from tests.conftest import until
+from tests.e2e.fleet import STUBBORN, Fleet, is_alive, pids_in
+
+# Forks again and again, each process living for a moment only: whoever reads a list of pids reads of the dead.
+HOPPING = """
+import os, signal, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.setsid()
+seen = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+while True:
+    if os.fork():
+        os._exit(0)
+    os.pwrite(seen, b"%d\\n" % os.getpid(), 0)
+"""
+
+
+def can_make_cgroups() -> bool:
+    """Whether a cgroup v2 directory can be had here."""
+    found = Cgroups.where_allowed(f"probe-{os.getpid()}")
+    if found is not None:
+        found.close()
+    return found is not None
+
+
+BY_CGROUP = pytest.param("auto", marks=pytest.mark.skipif(not can_make_cgroups(), reason="no cgroup v2 to be had"))
+
+
+@pytest.fixture(params=[BY_CGROUP, "off"], ids=["by-cgroup", "by-looking"])
+def forest(resting: Fleet, request: pytest.FixtureRequest) -> Fleet:
+    """A fleet whose trees are held by cgroups, and one whose trees are not."""
+    resting.instance.configure(f'cgroups = "{request.param}"\ngrace = 0.2\n')
+    resting.instance.start()
+    return resting
+
+
+@pytest.fixture
+def spot(forest: Fleet) -> Path:
+    """Where hidden processes write their pids."""
+    return forest.directory / "pids"
+
+
+def hidden(spot: Path) -> str:
+    """The shell's words for a process that double-forks, leaves the session and ignores TERM; back when it is there."""
+    inner = f"echo $$ >> {spot}; {STUBBORN.replace(chr(39), chr(34))}"
+    return f"(setsid sh -c '{inner}' &) ; until [ -s {spot} ]; do :; done"
+
+
+def gone(pids: list[int]) -> bool:
+    """Whether none of them lives."""
+    return not any(map(is_alive, pids))
+
+
+def test_the_way_that_is_tested_is_the_way_that_is_taken(forest: Fleet, request: pytest.FixtureRequest) -> None:
+    gate = forest.gate()
+    one = forest.spawn(gate.script)
+    line = Path(f"/proc/{forest.agent(one)['pid']}/cgroup").read_text().strip().splitlines()[-1]
+    assert line.endswith("/agent-001.1") == ("by-cgroup" in request.node.name)
+    gate.let()
+    forest.ends()
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["", "after-a-crash"])
+@pytest.mark.parametrize("end", ["end", "failure", "cancel", "timeout", "silence"])
+def test_what_hid_from_its_agent_ends_with_it(forest: Fleet, spot: Path, end: str, *, crash: bool) -> None:
+    gate = forest.gate()
+    code = 5 if end == "failure" else 0
+    limits = {"timeout": {"timeout": 1.0}, "silence": {"silence": 1.0}}.get(end, {})
+    one = forest.spawn(f"{hidden(spot)}; {gate.script}; exit {code}", **limits)
+    until(lambda: pids_in(spot))
+    if crash:
+        forest.daemon_dies()
+    if end == "cancel":
+        forest.client.call("cancel", {"ids": [one]})
+    elif not limits:
+        gate.let()
+    (agent,) = forest.ends(one)
+    assert gone(pids_in(spot))
+    wanted = {"end": "completed", "failure": "failed", "cancel": "cancelled"}.get(end, "timed-out")
+    assert (agent["status"], agent["exit_code"]) == (wanted, 143 if limits or end == "cancel" else code)
+
+
+def test_a_crowd_that_ignores_everything_ends_with_its_agent(forest: Fleet, spot: Path) -> None:
+    crowd = f"i=0; while [ $i -lt 200 ]; do (trap '' TERM; sleep 1000 & echo $! >> {spot}); i=$((i+1)); done"
+    one = forest.spawn(crowd)
+    (agent,) = forest.ends(one)
+    assert agent["status"] == "completed"
+    assert len(pids_in(spot)) == 200
+    assert gone(pids_in(spot))
+
+
+@pytest.mark.parametrize("end", ["end", "cancel"])
+def test_a_fork_loop_ends_with_its_agent(forest: Fleet, spot: Path, end: str) -> None:
+    gate = forest.gate()
+    loop = f"while :; do (setsid sh -c 'trap \"\" TERM; echo $$ >> {spot}; sleep 1000' &); done"
+    one = forest.spawn(f"(trap '' TERM; {loop}) & {gate.script}")
+    until(lambda: len(pids_in(spot)) > 20)
+    if end == "cancel":
+        forest.client.call("cancel", {"ids": [one]})
+    else:
+        gate.let()
+    forest.ends(one)
+    assert gone(pids_in(spot))
+
+
+def test_a_process_that_never_stays_ends_with_its_agent(forest: Fleet, spot: Path) -> None:
+    program = forest.directory / "hops.py"
+    program.write_text(HOPPING)
+    one = forest.spawn(f"({sys.executable} -S {program} {spot} &); until [ -s {spot} ]; do :; done")
+    assert forest.ends(one)[0]["status"] == "completed"
+    hops = len(pids_in(spot))
+    assert gone(pids_in(spot)[-1:])
+    assert len(pids_in(spot)) == hops < 50_000
+
+
+@pytest.mark.parametrize("end", ["end", "cancel"])
+def test_a_stopped_child_ends_with_its_agent(forest: Fleet, spot: Path, end: str) -> None:
+    gate = forest.gate()
+    one = forest.spawn(f"sleep 1000 & kill -STOP $!; echo $! > {spot}; {gate.script}")
+    until(lambda: pids_in(spot))
+    if end == "cancel":
+        forest.client.call("cancel", {"ids": [one]})
+    else:
+        gate.let()
+    forest.ends(one)
+    assert gone(pids_in(spot))
+
+
+def test_a_stopped_agent_can_be_cancelled(forest: Fleet, spot: Path) -> None:
+    one = forest.spawn(f"echo $$ > {spot}; kill -STOP $$; sleep 1000", grace=60)
+    (pid,) = until(lambda: pids_in(spot))
+    until(lambda: f"{pid} (sh) T" in Path(f"/proc/{pid}/stat").read_text())
+    forest.client.call("cancel", {"ids": [one]})
+    (agent,) = forest.ends(one)
+    # it was woken to hear TERM, and did not have to be killed
+    assert (agent["status"], agent["exit_code"]) == ("cancelled", 143)
+    assert gone([pid])
+
+
+def test_an_agent_that_hears_term_may_clean_up(forest: Fleet) -> None:
+    gate = forest.gate()
+    cleaning = forest.gate()
+    clean = f"echo cleaning; {cleaning.script}; echo cleaned; exit 7"
+    one = forest.spawn(f"trap '{clean}' TERM; echo there; {gate.script}", grace=60)
+    log = Path(forest.reaches(one, "running")["log"])
+    until(lambda: log.read_text() == "there\n")
+    forest.client.call("cancel", {"ids": [one]})
+    until(lambda: log.read_text() == "there\ncleaning\n")
+    assert forest.agent(one)["status"] == "stopping"
+    cleaning.let()
+    (agent,) = forest.ends(one)
+    assert (agent["status"], agent["exit_code"]) == ("cancelled", 7)
+    assert log.read_text() == "there\ncleaning\ncleaned\n"
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["", "after-a-crash"])
+def test_an_agent_that_ignores_term_is_killed_when_its_grace_is_over(forest: Fleet, spot: Path, *, crash: bool) -> None:
+    one = forest.spawn(f"echo $$ > {spot}; {STUBBORN}", grace=0.7)
+    (pid,) = until(lambda: pids_in(spot))
+    forest.client.call("cancel", {"ids": [one]})
+    assert forest.agent(one)["status"] == "stopping"
+    assert is_alive(pid)
+    if crash:
+        forest.daemon_dies()
+    (agent,) = forest.ends(one)
+    assert (agent["status"], agent["exit_code"], agent["signal"]) == ("cancelled", 137, signal.SIGKILL)
+    assert gone([pid])
+    events = forest.client.call("events")["events"]
+    at = {event["event"]: event["at"] for event in events if event["agent"] == one}
+    assert at["stop-began"] < at["kill-began"] <= at["agent-cancelled"]
+
+
+def test_a_place_is_free_only_when_the_tree_is_gone(forest: Fleet, spot: Path) -> None:
+    forest.client.call("limit", {"limit": 1})
+    first = forest.spawn(hidden(spot), grace=0.5)
+    # the successor looks whether what its predecessor hid is still there
+    second = forest.spawn(f"kill -0 $(cat {spot}) && exit 1; exit 0")
+    until(lambda: pids_in(spot))
+    stopping = forest.reaches(first, "stopping")
+    assert stopping["exit_code"] == 0
+    assert forest.agent(second)["status"] == "queued"
+    assert [one["status"] for one in forest.ends(first, second)] == ["completed", "completed"]
+
+
+def test_an_agent_that_ended_while_no_daemon_ran_leaves_nothing_behind(forest: Fleet, spot: Path) -> None:
+    gate = forest.gate()
+    one = forest.spawn(f"{hidden(spot)}; {gate.script}; exit 6")
+    until(lambda: pids_in(spot))
+    shim = forest.agent(one)["pid"]
+    forest.instance.kill()
+    gate.let()
+    until(lambda: not is_alive(shim))
+    assert is_alive(pids_in(spot)[0])
+    forest.instance.start()
+    (agent,) = forest.ends(one)
+    assert (agent["status"], agent["exit_code"]) == ("failed", 6)
+    assert gone(pids_in(spot))
+
+
+def test_output_keeps_an_agent_from_being_silent(forest: Fleet) -> None:
+    gate = forest.gate()
+    one = forest.spawn(f"echo a; {gate.script}; echo b; {gate.script}", silence=1.0)
+    other = forest.spawn("while :; do echo again; sleep 0.3; done", silence=1.0, timeout=2.5)
+    assert forest.ends(one)[0]["reason"] == "no output for 1 s"
+    ended = forest.ends(other)[0]
+    assert (ended["status"], ended["reason"]) == ("timed-out", "took longer than 2.5 s")

@@ -1,0 +1,53 @@
+"""Agents as the daemon shows them, for what only reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+QUEUED_AT = "2026-01-02T03:04:05.000Z"
+STARTED_AT = "2026-01-02T03:05:05.000Z"
+ENDED_AT = "2026-01-02T03:06:06.500Z"
+NOW = 1767323165.0  # 2026-01-02T03:06:05Z
+
+
+def agent(number: int, **known: Any) -> dict[str, Any]:
+    """A running agent that never said anything about itself, but for what is `known`."""
+    return {
+        "id": f"agent-{number:03d}",
+        "name": "api",
+        "goal": None,
+        "status": "running",
+        "level": "pm",
+        "parent": None,
+        "attempt": 1,
+        "pid": 4711,
+        "exit_code": None,
+        "signal": None,
+        "reason": None,
+        "position": None,
+        "queued_at": QUEUED_AT,
+        "started_at": STARTED_AT,
+        "ended_at": None,
+        "cpu_seconds": None,
+        "rss_bytes": None,
+        **known,
+    }
+
+
+def ended(number: int, **known: Any) -> dict[str, Any]:
+    """An agent that completed, but for what is `known`."""
+    over = {"status": "completed", "exit_code": 0, "pid": None, "ended_at": ENDED_AT}
+    return agent(number, **{**over, **known})
+
+
+def queued(number: int, position: int | None, **known: Any) -> dict[str, Any]:
+    """An agent in the queue."""
+    return agent(
+        number, **{"status": "queued", "position": position, "pid": None, "started_at": None, "attempt": 0, **known}
+    )
+
+
+def answer(*agents: dict[str, Any], **limit: Any) -> dict[str, Any]:
+    """A `status` answer."""
+    used = {"limit": 7, "working": 3, "resident": 28, "living": 4, "overdrawn": 0, "paused": False, **limit}
+    return {"daemon": {}, "limit": used, "levels": {"pm": 2, "composite": 0, "sub-skill": 1}, "agents": list(agents)}

@@ -1,0 +1,62 @@
+"""`orchctl daemon start|run|status|restart`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+from tests.conftest import Instance, until
+from tests.e2e.fleet import is_alive
+from tests.orchctl.conftest import Background, Orchctl
+
+
+def pid(orchctl: Orchctl) -> int:
+    """Of the daemon that answers."""
+    return int(json.loads(orchctl("daemon", "status", "--json").out)["pid"])
+
+
+def test_it_is_started_once(stopped: Instance, orchctl: Orchctl) -> None:
+    first = orchctl("daemon", "start")
+    assert (first.code, first.err) == (0, "")
+    assert f"home {stopped.directory}, " in first.out
+    again = json.loads(orchctl("daemon", "start", "--json").out)
+    assert f"pid {again['pid']}, " in first.out
+
+
+def test_status_starts_none(stopped: Instance, orchctl: Orchctl) -> None:
+    done = orchctl("daemon", "status")
+    assert (done.code, done.out) == (69, "")
+    assert done.err.startswith("no-daemon: ")
+    assert not stopped.home.database.exists()
+
+
+def test_restart_is_another_daemon_and_the_same_agents(stopped: Instance, orchctl: Orchctl) -> None:
+    orchctl("daemon", "start")
+    one = stopped.spawn("sleep", "60")
+    before, agent = pid(orchctl), stopped.agent(one)["pid"]
+    assert orchctl("daemon", "restart").code == 0
+    assert pid(orchctl) != before
+    assert stopped.agent(one)["pid"] == agent
+    assert not is_alive(before)
+
+
+def test_restart_starts_where_none_runs(stopped: Instance, orchctl: Orchctl) -> None:
+    assert orchctl("daemon", "restart").code == 0
+    assert orchctl("daemon", "status").code == 0
+
+
+def test_an_agent_may_not_restart_it(instance: Instance, orchctl: Orchctl) -> None:
+    before = pid(orchctl)
+    one = instance.spawn("orchctl", "daemon", "restart")
+    instance.ctl("wait", one, code=1)
+    assert instance.ctl("logs", one).startswith("forbidden: ")
+    assert pid(orchctl) == before
+
+
+def test_run_is_the_daemon_itself(stopped: Instance, orchctl: Orchctl, background: Background) -> None:
+    command = background("daemon", "run")
+    until(lambda: orchctl("daemon", "status").code == 0)
+    assert pid(orchctl) == command.pid
+    os.kill(command.pid, signal.SIGTERM)
+    assert command.wait(30) == 0

@@ -1,0 +1,69 @@
+"""`orchctl events`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+
+from tests.conftest import Instance
+from tests.orchctl.conftest import Background, Orchctl
+
+
+def numbers(lines: str) -> list[int]:
+    """The numbers of the events in JSON lines."""
+    return [json.loads(line)["seq"] for line in lines.splitlines()]
+
+
+def test_a_line_tells_of_each_event(instance: Instance, orchctl: Orchctl) -> None:
+    instance.spawn("true", options=["--name", "api"])
+    instance.ctl("wait", "1")
+    done = orchctl("events")
+    assert (done.code, done.err) == (0, "")
+    first = done.out.splitlines()[0].split()
+    assert (first[0], first[2], first[3], first[4]) == ("1", "agent-queued", "agent-001", "name=api")
+
+
+def test_without_a_beginning_the_latest_fifty_are_shown(instance: Instance, orchctl: Orchctl) -> None:
+    instance.ctl("pause")
+    instance.ctl("spawn", "--batch", "-", stdin="\n".join('{"command": ["true"]}' for _ in range(1100)))
+    everything = numbers(orchctl("events", "--since", "0", "--json").out)
+    assert everything == list(range(1, 1102))
+    assert numbers(orchctl("events", "--json").out) == everything[-50:]
+    assert numbers(orchctl("events", "--since", "1090", "--json").out) == everything[1090:]
+    assert orchctl("events", "--since", "1101").out == ""
+    assert orchctl("events", "--since", "-1").code == 1
+
+
+def test_following_shows_each_once_through_the_death_of_the_daemon(instance: Instance, background: Background) -> None:
+    command = background("events", "-f", "--json", "--since", "0")
+    shown: list[int] = []
+    for wanted in (1, 2, 3):
+        instance.ctl("pause" if wanted % 2 else "resume")
+        shown += read(command, wanted - len(shown))
+    instance.kill()
+    instance.ctl("resume")
+    instance.ctl("pause")
+    shown += read(command, 2)
+    command.send_signal(signal.SIGINT)
+    assert command.wait(30) == 130
+    assert shown == [1, 2, 3, 4, 5]
+
+
+def read(command: subprocess.Popen[str], count: int) -> list[int]:
+    """The numbers of the next events."""
+    assert command.stdout is not None
+    return [numbers(command.stdout.readline())[0] for _ in range(count)]
+
+
+def test_who_follows_brings_no_daemon_back(instance: Instance, background: Background, orchctl: Orchctl) -> None:
+    instance.ctl("pause")
+    command = background("events", "-f", "--json")
+    read(command, 1)
+    instance.kill()
+    assert orchctl("status").code == 69
+    instance.start()
+    instance.ctl("resume")
+    read(command, 1)
+    command.send_signal(signal.SIGINT)
+    assert command.communicate(timeout=30) == ("", "")

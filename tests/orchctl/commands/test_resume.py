@@ -1,0 +1,18 @@
+"""`orchctl resume`."""
+
+from __future__ import annotations
+
+import json
+
+from tests.conftest import Instance
+from tests.orchctl.conftest import Orchctl
+
+
+def test_what_was_queued_starts(instance: Instance, orchctl: Orchctl) -> None:
+    instance.ctl("pause")
+    instance.spawn("true")
+    done = orchctl("resume")
+    assert done.code == 0
+    assert "paused" not in done.out
+    instance.ctl("wait", "1")
+    assert json.loads(orchctl("resume", "--json").out)["paused"] is False

@@ -1,0 +1,146 @@
+"""`orchctl spawn`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchd.wire import ENV_AGENT, ENV_ATTEMPT
+from tests.conftest import Instance
+from tests.orchctl.conftest import Background, Orchctl, Terminal
+
+
+def output(instance: Instance, one: str) -> str:
+    """What an agent wrote."""
+    assert instance.ctl("wait", one)
+    return instance.ctl("logs", one)
+
+
+def test_the_id_is_alone_on_stdout(instance: Instance, orchctl: Orchctl) -> None:
+    assert orchctl("spawn", "--name", "api", "--goal", "Implement", "--", "true") == (0, "agent-001\n", "")
+    assert orchctl("spawn", "true") == (0, "agent-002\n", "")
+
+
+def test_a_daemon_is_started_when_none_runs(stopped: Instance, orchctl: Orchctl) -> None:
+    assert orchctl("spawn", "--", "true") == (0, "agent-001\n", "")
+
+
+def test_every_option_arrives(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    (tmp_path / "in").touch()
+    (tmp_path / "sub").mkdir()
+    orchctl("spawn", "--", "sleep", "60")
+    words = "--name n --goal g --skill s --task-id t --priority -3 --nesting 1 --timeout 15m --silence 90s --grace 2"
+    places = "--cwd sub --stdin in --output-dir made --retries 2 --after 1"
+    assert orchctl("spawn", *words.split(), *places.split(), "--", "x", "--name", "y").code == 0
+    shown = instance.agent("agent-002")
+    expected = {
+        "name": "n",
+        "goal": "g",
+        "skill": "s",
+        "task_id": "t",
+        "priority": -3,
+        "nesting": 1,
+        "timeout": 900.0,
+        "silence": 90.0,
+        "grace": 2.0,
+        "retries": 2,
+        "after": ["agent-001"],
+        "command": ["x", "--name", "y"],
+        "cwd": str(tmp_path / "sub"),
+        "stdin": str(tmp_path / "in"),
+        "output_dir": str(tmp_path / "made"),
+    }
+    assert {key: shown[key] for key in expected} == expected
+
+
+def test_directory_and_environment_are_the_clients(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    env = {**instance.env, "MINE": "from here", "ODD": "\udcff", ENV_AGENT: "agent-999", ENV_ATTEMPT: "9"}
+    script = 'pwd; echo "$MINE $SET"; printf %s "$ODD" | od -An -tx1; echo "$ORCHD_AGENT $ORCHD_ATTEMPT"'
+    one = orchctl("spawn", "--env", "SET=a=b", "--", "sh", "-c", script, env=env).out.strip()
+    assert output(instance, one) == f"{tmp_path}\nfrom here a=b\n ff\nagent-001 1\n"
+
+
+def test_a_batch_is_one_request_and_its_ids_come_one_a_line(
+    instance: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
+    team = [
+        {"command": ["sh", "-c", "pwd"], "name": "a", "cwd": "."},
+        {"command": ["true"], "after": ["a"], "timeout": "15m"},
+    ]
+    (tmp_path / "team.jsonl").write_text("\n".join(map(json.dumps, team)))
+    assert orchctl("spawn", "--batch", "team.jsonl") == (0, "agent-001\nagent-002\n", "")
+    assert orchctl("spawn", "--batch", "-", input=json.dumps(team)) == (0, "agent-003\nagent-004\n", "")
+    assert output(instance, "1") == f"{tmp_path}\n"
+
+
+def test_one_mistake_in_a_batch_and_nothing_is_spawned(instance: Instance, orchctl: Orchctl) -> None:
+    done = orchctl("spawn", "--batch", "-", input='{"command": ["true"]}\n{"command": ["true"], "timeout": "soon"}\n')
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("bad-batch: stdin line 2: timeout: 'soon' is not a duration")
+    assert instance.status("--all")["agents"] == []
+
+
+@pytest.mark.parametrize("words", [("--name", "x"), ("--env", "A=B"), ("--priority", "0"), ("--", "true")])
+def test_options_of_one_agent_do_not_go_with_a_batch(words: tuple[str, ...], orchctl: Orchctl) -> None:
+    done = orchctl("spawn", "--batch", "-", *words, input="")
+    assert done.code == 2
+    assert done.err.startswith("usage: ")
+    assert "--batch" in done.err
+
+
+def test_no_command_is_a_usage_error(orchctl: Orchctl) -> None:
+    done = orchctl("spawn", "--name", "x")
+    assert done.code == 2
+    assert done.err == "usage: no command to run: write it after `--`, as in `orchctl spawn -- claude -p ...`\n"
+
+
+def test_a_refusal_is_one_line_or_an_object(instance: Instance, orchctl: Orchctl) -> None:
+    orchctl("limit", "1")
+    orchctl("spawn", "--", "sleep", "60")
+    plain = orchctl("spawn", "--no-queue", "--", "true")
+    assert (plain.code, plain.out) == (1, "")
+    assert plain.err.startswith("would-queue: ")
+    assert plain.err.count("\n") == 1
+    found = orchctl("spawn", "--no-queue", "--json", "--", "true")
+    assert (found.code, found.err) == (1, "")
+    assert json.loads(found.out)["error"]["code"] == "would-queue"
+
+
+def test_json_is_the_result(instance: Instance, orchctl: Orchctl) -> None:
+    (agent,) = json.loads(orchctl("spawn", "--json", "--", "sleep", "60").out)["agents"]
+    assert agent == {"id": "agent-001", "name": "sleep", "status": agent["status"], "position": None, "reason": None}
+
+
+def test_wait_shows_the_id_at_once_and_the_end_at_the_end(
+    instance: Instance, background: Background, gate: Callable[[], None], tmp_path: Path
+) -> None:
+    command = background("spawn", "--wait", "--", "sh", "-c", f"read x <{tmp_path}/gate; exit 3")
+    assert command.stdout is not None
+    assert command.stdout.readline() == "agent-001\n"
+    gate()
+    assert command.stdout.readline().split()[:3] == ["agent-001", "sh", "failed"]
+    assert command.wait(30) == 1
+
+
+def test_a_person_is_told_of_the_queue_and_a_script_is_not(
+    instance: Instance, background: Background, terminal: Terminal
+) -> None:
+    instance.ctl("limit", "1")
+    instance.spawn("sleep", "60")
+    command = background("spawn", "--", "true", stderr=terminal.theirs)
+    assert "agent-002 is queued, position 1" in terminal.until("\n")
+    assert command.communicate(timeout=30)[0] == "agent-002\n"
+
+
+def test_the_parent_is_whom_the_kernel_says(instance: Instance, orchctl: Orchctl) -> None:
+    instance.spawn("sleep", "60")
+    assert orchctl("spawn", "--parent", "agent-001", "--", "true").err.startswith("forbidden: ")
+
+
+def test_inside_an_agent_the_spawned_one_is_its_child(instance: Instance) -> None:
+    parent = instance.spawn("sh", "-c", "orchctl spawn -- true")
+    assert output(instance, parent) == "agent-002\n"
+    assert instance.agent("agent-002")["parent"] == parent

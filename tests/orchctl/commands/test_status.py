@@ -1,0 +1,94 @@
+"""`orchctl status`."""
+
+from __future__ import annotations
+
+import json
+import struct
+import termios
+from fcntl import ioctl
+
+from tests.conftest import Instance, until
+from tests.orchctl.conftest import Background, Orchctl, Terminal
+
+
+def test_it_says_that_no_daemon_runs_and_starts_none(stopped: Instance, orchctl: Orchctl) -> None:
+    said = f"no-daemon: no daemon runs for {stopped.directory}; `orchctl daemon start` starts one\n"
+    assert orchctl("status") == (69, "", said)
+    found = orchctl("status", "--json")
+    assert (found.code, found.err) == (69, "")
+    assert json.loads(found.out)["error"]["code"] == "no-daemon"
+    assert not stopped.home.database.exists()
+
+
+def test_json_has_exactly_four_keys(instance: Instance) -> None:
+    instance.spawn("sleep", "60")
+    shown = instance.status()
+    assert list(shown) == ["daemon", "limit", "levels", "agents"]
+    assert [agent["id"] for agent in shown["agents"]] == ["agent-001"]
+
+
+def test_the_picture_shows_places_tree_and_queue(instance: Instance, orchctl: Orchctl) -> None:
+    instance.ctl("limit", "2")
+    parent = instance.spawn("sh", "-c", "orchctl spawn --name child -- sleep 60; sleep 60", options=["--name", "lead"])
+    until(lambda: len(instance.status()["agents"]) == 2)
+    instance.spawn("sleep", "60", options=["--goal", "Write\nthe docs"])
+    head, lead, child, queued = orchctl("status").out.splitlines()
+    assert head.startswith("places 2/2 working · 2/28 living · 1 pm · 1 sub-skill")
+    assert lead.split()[:3] == [parent, "lead", "running"]
+    assert child.split()[:4] == ["└─", "agent-002", "child", "running"]
+    assert "queued" in queued
+    assert "#1: " in queued
+    assert queued.endswith("Write the docs")
+
+
+def test_only_those_asked_for_are_shown(instance: Instance, orchctl: Orchctl) -> None:
+    instance.spawn("sleep", "60")
+    instance.spawn("sleep", "60")
+    assert len(orchctl("status", "2").out.splitlines()) == 2
+    done = orchctl("status", "9")
+    assert done.code == 1
+    assert done.err.startswith("unknown-agent: ")
+
+
+def test_all_shows_every_page_of_the_history(instance: Instance, orchctl: Orchctl) -> None:
+    team = "\n".join('{"command": ["true"]}' for _ in range(501))
+    orchctl("pause")
+    orchctl("spawn", "--batch", "-", input=team)
+    orchctl("cancel", *map(str, range(1, 502)))
+    assert "orchctl status --all" in orchctl("status").out.splitlines()[-1]
+    assert len(orchctl("status", "--all").out.splitlines()) == 502
+    assert len({agent["id"] for agent in instance.status("--all")["agents"]}) == 501
+
+
+def test_a_current_fleet_of_many_pages_is_shown_whole(instance: Instance, orchctl: Orchctl) -> None:
+    orchctl("pause")
+    orchctl("spawn", "--batch", "-", input="\n".join('{"command": ["true"]}' for _ in range(501)))
+    assert len(instance.status()["agents"]) == 501
+
+
+def test_what_is_no_utf8_does_no_harm(instance: Instance, orchctl: Orchctl) -> None:
+    orchctl("spawn", "--goal", "\udcff", "--", "sleep", "60")
+    assert instance.agent("1")["goal"] == "\udcff"
+    assert orchctl("status").out.splitlines()[1].endswith("?")
+
+
+def test_a_terminal_that_knows_its_width_is_not_overrun(
+    instance: Instance, background: Background, terminal: Terminal
+) -> None:
+    instance.spawn("sleep", "60", options=["--goal", "word " * 60])
+    ioctl(terminal.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    instance.env.update(TERM="xterm", PYTHONUTF8="1")
+    instance.env.pop("NO_COLOR", None)
+    background("status", stdout=terminal.theirs).wait(30)
+    shown = terminal.until("\n").replace("\r", "") + terminal.until("…\n".replace("\n", "\r\n"))
+    line = shown.replace("\r", "").splitlines()[-1]
+    assert "\x1b[32m" in line
+    assert len(line) - len("\x1b[32m\x1b[0m") == 60
+
+
+def test_where_stdout_is_ascii_the_tree_is_too(instance: Instance, orchctl: Orchctl) -> None:
+    parent = instance.spawn("sh", "-c", "orchctl spawn -- sleep 60; sleep 60")
+    until(lambda: instance.agent(parent)["children"])
+    out = orchctl("status", env={**instance.env, "PYTHONIOENCODING": "ascii"}).out
+    assert out.isascii()
+    assert "`- agent-002" in out

@@ -1,0 +1,110 @@
+"""`orchctl daemon stop`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchctl.commands import stop
+from orchctl.errors import TimedOutError
+from tests.conftest import Instance, until
+from tests.orchctl.conftest import Background, Orchctl, Terminal
+
+
+def test_where_none_runs_there_is_nothing_to_do(stopped: Instance, orchctl: Orchctl) -> None:
+    done = orchctl("daemon", "stop")
+    assert (done.code, done.out) == (0, "")
+    assert done.err.startswith("no-daemon: ")
+    assert orchctl("daemon", "stop", "--stop-agents", "--json").out == '{"living":0}\n'
+    assert not stopped.home.database.exists()
+
+
+def test_without_living_agents_nothing_is_asked(instance: Instance, orchctl: Orchctl) -> None:
+    assert orchctl("daemon", "stop") == (0, "", "")
+    assert orchctl("daemon", "status").code == 69
+
+
+def test_a_script_must_say_what_becomes_of_agents(instance: Instance, orchctl: Orchctl) -> None:
+    instance.spawn("sleep", "60")
+    done = orchctl("daemon", "stop")
+    assert (done.code, done.out) == (2, "")
+    assert all(word in done.err for word in ("--keep-agents", "--stop-agents", "--drain"))
+    assert orchctl("daemon", "stop", "--drain", "--keep-agents").code == 2
+
+
+def test_agents_are_kept_for_the_next_daemon(instance: Instance, orchctl: Orchctl) -> None:
+    one = instance.spawn("sleep", "60")
+    before = instance.agent(one)["pid"]
+    assert json.loads(orchctl("daemon", "stop", "--keep-agents", "--json").out) == {"living": 1}
+    assert Path(f"/proc/{before}").exists()
+    orchctl("daemon", "start")
+    assert instance.agent(one)["pid"] == before
+
+
+def test_agents_are_stopped_first(instance: Instance, orchctl: Orchctl) -> None:
+    before = instance.agent(instance.spawn("sleep", "60"))["pid"]
+    assert orchctl("daemon", "stop", "--stop-agents").code == 0
+    assert not Path(f"/proc/{before}").exists()
+
+
+def test_agents_whose_daemon_was_killed_are_stopped_too(instance: Instance, orchctl: Orchctl) -> None:
+    before = instance.agent(instance.spawn("sleep", "60"))["pid"]
+    instance.kill()
+    assert orchctl("daemon", "stop", "--stop-agents").code == 0
+    until(lambda: not Path(f"/proc/{before}").exists())
+
+
+def test_a_drain_lets_agents_end_and_shows_for_whom_it_waits(
+    instance: Instance, background: Background, terminal: Terminal, gate: Callable[[], None], tmp_path: Path
+) -> None:
+    instance.spawn("sh", "-c", f"read x <{tmp_path}/gate; echo done")
+    log = Path(instance.agent("1")["log"])
+    command = background("daemon", "stop", "--drain", stderr=terminal.theirs)
+    terminal.until("waiting for 1 agents to end")
+    gate()
+    assert command.wait(30) == 0
+    assert log.read_text() == "done\n"
+
+
+@pytest.mark.parametrize(("answer", "lives"), [("k\n", True), ("what?\nstop\n", False)])
+def test_a_person_is_asked(
+    answer: str,
+    lives: bool,  # noqa: FBT001
+    instance: Instance,
+    background: Background,
+    terminal: Terminal,
+) -> None:
+    before = instance.agent(instance.spawn("sleep", "60"))["pid"]
+    command = background("daemon", "stop", stdin=terminal.theirs, stderr=terminal.theirs)
+    terminal.until("1 agents live: [k]eep")
+    terminal.type(answer)
+    assert command.wait(30) == 0
+    assert Path(f"/proc/{before}").exists() is lives
+
+
+def test_a_person_who_goes_away_has_not_answered(
+    instance: Instance, background: Background, terminal: Terminal
+) -> None:
+    instance.spawn("sleep", "60")
+    command = background("daemon", "stop", stdin=terminal.theirs, stderr=terminal.theirs)
+    terminal.until("[d]rain")
+    terminal.type("\x04")
+    assert command.wait(30) == 130
+    assert instance.ctl("daemon", "status")
+
+
+def test_an_agent_may_not_stop_it(instance: Instance) -> None:
+    one = instance.spawn("orchctl", "daemon", "stop", "--stop-agents")
+    instance.ctl("wait", one, code=1)
+    assert instance.ctl("logs", one).startswith("forbidden: ")
+
+
+def test_one_that_does_not_leave_is_not_waited_for_for_ever(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stop, "PATIENCE", 0.1)
+    with instance.client() as client, pytest.raises(TimedOutError, match="has not left"):
+        stop.end(client, 1, "keep")

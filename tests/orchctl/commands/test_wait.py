@@ -1,0 +1,119 @@
+"""`orchctl wait`."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Instance
+from tests.orchctl.conftest import Background, Orchctl, Terminal
+
+
+def test_a_line_tells_of_each_that_ended(instance: Instance, orchctl: Orchctl) -> None:
+    instance.spawn("true", options=["--name", "good"])
+    instance.spawn("sh", "-c", "exit 3", options=["--name", "bad"])
+    done = orchctl("wait", "1", "agent-2")
+    assert (done.code, done.err) == (1, "")
+    good, bad = done.out.splitlines()
+    assert good.split()[:3] == ["agent-001", "good", "completed"]
+    assert good.endswith("exit 0")
+    assert bad.split()[:3] == ["agent-002", "bad", "failed"]
+    assert bad.endswith("exit 3")
+    assert orchctl("wait", "1").code == 0
+
+
+def test_json_is_the_result_and_the_code_tells_the_same(instance: Instance, orchctl: Orchctl) -> None:
+    instance.spawn("false")
+    done = orchctl("wait", "1", "--json")
+    result = json.loads(done.out)
+    assert done.code == 1
+    assert not result["timed_out"]
+    assert [agent["status"] for agent in result["agents"]] == ["failed"]
+
+
+def test_too_late_is_75_and_what_ended_is_shown(instance: Instance, orchctl: Orchctl) -> None:
+    instance.spawn("true")
+    instance.spawn("sleep", "60")
+    instance.ctl("wait", "1")
+    done = orchctl("wait", "1", "2", "--timeout", "0.1s")
+    assert done.code == 75
+    assert done.out.splitlines()[0].startswith("agent-001")
+    assert len(done.out.splitlines()) == 1
+    assert done.err == "timed-out: agent-002 is running; they go on\n"
+    quiet = orchctl("wait", "2", "--timeout", "0", "--json")
+    assert (quiet.code, quiet.err) == (75, "")
+    assert json.loads(quiet.out)["timed_out"]
+
+
+def test_any_returns_at_the_first(instance: Instance, orchctl: Orchctl) -> None:
+    instance.spawn("sleep", "60")
+    instance.spawn("true")
+    done = orchctl("wait", "1", "2", "--any")
+    assert done.code == 0
+    assert done.out.startswith("agent-002")
+    assert len(done.out.splitlines()) == 1
+
+
+def test_all_waits_for_whatever_there_is(
+    instance: Instance, background: Background, terminal: Terminal, gate: Callable[[], None], tmp_path: Path
+) -> None:
+    assert instance.ctl("wait", "--all") == ""
+    instance.spawn("sh", "-c", f"read x <{tmp_path}/gate")
+    command = background("wait", "--all", stderr=terminal.theirs)
+    terminal.until("waiting: 1 running")
+    gate()
+    assert command.communicate(timeout=30)[0].startswith("agent-001")
+
+
+def test_children_are_those_of_the_agent_it_runs_in(instance: Instance) -> None:
+    parent = instance.spawn(
+        "sh", "-c", "orchctl spawn -- true; orchctl spawn -- false; orchctl wait --children", options=["--nesting", "1"]
+    )
+    instance.ctl("wait", parent, code=1)
+    lines = instance.ctl("logs", parent).splitlines()[2:]
+    assert [line.split()[2] for line in lines] == ["completed", "failed"]
+
+
+@pytest.mark.parametrize("words", [(), ("1", "--all"), ("--all", "--children")])
+def test_one_thing_is_waited_for(words: tuple[str, ...], orchctl: Orchctl) -> None:
+    done = orchctl("wait", *words)
+    assert done.code == 2
+    assert done.err.startswith("usage: say what to wait for: ids, --all or --children")
+
+
+def test_an_interrupted_wait_is_over_at_once(instance: Instance, background: Background, terminal: Terminal) -> None:
+    command = background("wait", instance.spawn("sleep", "60"), stderr=terminal.theirs)
+    terminal.until("waiting: 0 of 1 ended, 1 running")
+    command.send_signal(signal.SIGINT)
+    assert command.communicate(timeout=30)[0] == ""
+    assert command.returncode == 130
+
+
+def test_a_person_sees_how_far_it_is(
+    instance: Instance, background: Background, terminal: Terminal, gate: Callable[[], None], tmp_path: Path
+) -> None:
+    for _ in range(2):
+        instance.spawn("sh", "-c", f"read x <{tmp_path}/gate")
+    command = background("wait", "1", "2", stderr=terminal.theirs)
+    terminal.until("waiting: 0 of 2 ended, 2 running")
+    gate()
+    out, _ = command.communicate(timeout=30)
+    assert len(out.splitlines()) == 2
+    assert command.returncode == 0
+
+
+def test_it_outlives_the_daemon(
+    instance: Instance, background: Background, terminal: Terminal, gate: Callable[[], None], tmp_path: Path
+) -> None:
+    one = instance.spawn("sh", "-c", f"read x <{tmp_path}/gate")
+    command = background("wait", one, stderr=terminal.theirs)
+    terminal.until("waiting: 0 of 1 ended, 1 running")
+    instance.kill()
+    instance.ctl("limit")
+    gate()
+    assert command.communicate(timeout=30)[0].startswith(one)
+    assert command.returncode == 0

@@ -1,0 +1,136 @@
+"""The client through deaths and returns of the daemon."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchctl import client as client_module
+from orchctl.client import Client
+from orchctl.errors import NoDaemonError
+from orchd.wire import Home, WireError
+from tests.conftest import Instance, until
+from tests.e2e.fleet import is_alive
+from tests.orchctl.routers import result, router
+
+
+def shell(script: str) -> dict[str, object]:
+    """A spawn of one agent that runs `script`."""
+    return {"agents": [{"command": ["sh", "-c", script]}], "cwd": "/", "env": dict(os.environ)}
+
+
+def kill(pid: int) -> None:
+    """`kill -9` of a daemon that the client may have started; return when it is gone."""
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not is_alive(pid), what="death")
+
+
+def test_a_call_has_a_result_or_raises_what_the_daemon_said(instance: Instance) -> None:
+    with instance.client() as client:
+        assert client.call("limit")["limit"] == 7
+        assert client.call("limit", {"limit": 3})["limit"] == 3
+        with pytest.raises(WireError) as caught:
+            client.call("cancel", {"ids": ["agent-999"]})
+        assert caught.value.code == "unknown-agent"
+
+
+def test_an_observer_starts_nothing(home: Home) -> None:
+    with Client(home, starts=False) as client, pytest.raises(NoDaemonError, match="orchctl daemon start"):
+        client.call("status")
+    assert not home.database.exists()
+
+
+def test_everybody_else_starts_a_daemon(home: Home) -> None:
+    with Client() as client:
+        assert client.call("daemon")["home"] == str(home.directory)
+
+
+def test_a_connection_outlives_the_daemon(home: Home) -> None:
+    with Client(home) as client:
+        first = client.call("daemon")["pid"]
+        kill(first)
+        assert client.call("daemon")["pid"] != first
+
+
+@pytest.mark.parametrize("stable", [0.0, 1000.0])
+def test_a_wait_outlives_the_daemon(
+    stable: float, home: Home, tmp_path: Path, gate: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "STABLE", stable)
+    deaths: list[int] = []
+
+    class Killer:
+        """Kills each daemon under which the wait is going on, three times; then lets the agent end."""
+
+        def sources(self) -> tuple[()]:
+            return ()
+
+        def look(self) -> float | None:
+            with Client(home) as other:
+                pid = other.call("daemon")["pid"]
+            if pid in deaths:
+                return None
+            if len(deaths) == 3:
+                gate()
+                return None
+            deaths.append(pid)
+            kill(pid)
+            return None
+
+    with Client(home) as client:
+        (agent,) = client.call("spawn", shell(f"read x <{tmp_path}/gate; exit 4"))["agents"]
+        answer = client.wait(ids=[agent["id"]], watch=Killer())
+    assert [(one["status"], one["exit_code"], one["attempt"]) for one in answer["agents"]] == [("failed", 4, 1)]
+    assert len(set(deaths)) == 3
+
+
+def test_a_wait_that_times_out_says_so(instance: Instance) -> None:
+    one = instance.spawn("sleep", "60")
+    with instance.client() as client:
+        answer = client.wait(ids=[one], timeout=0.05)
+        assert answer["timed_out"]
+        assert not client.wait(scope="all", is_any=True, timeout=0.0)["agents"][0]["ended_at"]
+
+
+def test_what_is_too_large_is_not_sent(home: Home) -> None:
+    with Client(home) as client, pytest.raises(WireError) as caught:
+        client.call("spawn", {"env": {"X": "x" * (9 << 20)}})
+    assert caught.value.code == "too-large"
+    assert "split" in caught.value.message
+
+
+def test_a_result_that_is_no_map_is_refused(home: Home) -> None:
+    with router(home, lambda one: result(one, [1])), Client(home) as client, pytest.raises(WireError) as caught:
+        client.call("daemon")
+    assert caught.value.code == "bad-frame"
+
+
+def test_a_daemon_that_dies_of_every_request_is_given_up(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "PATIENCE", 1.0)
+    path = tmp_path / "python"
+    path.write_text(
+        f"#!{sys.executable}\n"
+        "import os, socket, sys\n"
+        "if sys.argv[1] == '-I': os.execv(sys.orig_argv[0], [sys.orig_argv[0], *sys.argv[1:]])\n"
+        f"path = {str(home.socket)!r}\n"
+        "os.path.exists(path) and os.unlink(path)\n"
+        "server = socket.socket(socket.AF_UNIX); server.bind(path); server.listen()\n"
+        "os.write(int(sys.argv[-1]), b'ready\\n'); server.accept()\n"
+    )
+    path.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(path))
+    with Client(home) as client, pytest.raises(NoDaemonError, match="again and again"):
+        client.wait(scope="all")
+
+
+def test_a_client_may_be_closed_twice_and_before_it_asked_anything(home: Home) -> None:
+    client = Client(home)
+    client.close()
+    client.close()

@@ -1,0 +1,18 @@
+"""Errors of the client itself."""
+
+from __future__ import annotations
+
+import inspect
+
+from orchctl import errors, exits
+
+
+def test_every_error_has_a_code_of_its_own_and_an_exit_code() -> None:
+    kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.ClientError)]
+    assert len({kind.code for kind in kinds}) == len(kinds)
+    assert set(kinds) - {errors.ClientError} == set(exits.CODES)
+
+
+def test_a_code_may_be_more_precise_than_its_kind() -> None:
+    error = errors.UsageError("line 3: no", code="bad-batch", details={"line": 3})
+    assert (error.code, error.message, error.details) == ("bad-batch", "line 3: no", {"line": 3})

@@ -1,0 +1,89 @@
+"""Logs as files."""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchctl import follow
+from orchctl.follow import Changes, Log
+
+
+def last(path: Path, lines: int | None) -> bytes:
+    """What is shown of the last `lines`."""
+    log, sink = Log(path, lines), io.BytesIO()
+    log.copy(sink)
+    log.close()
+    return sink.getvalue()
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("logs") / "log"
+
+
+@settings(max_examples=300)
+@given(
+    pieces=st.lists(st.sampled_from([b"\n", b"a", b"\xff\x00", b"x" * 7, b"\n\n"]), max_size=40),
+    lines=st.integers(0, 20),
+    block=st.integers(1, 16),
+)
+def test_the_last_lines_are_found_wherever_blocks_end(
+    scratch: Path, pieces: list[bytes], lines: int, block: int
+) -> None:
+    text = b"".join(pieces)
+    scratch.write_bytes(text)
+    wanted = b"".join(text.splitlines(keepends=True)[-lines:] if lines else [])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(follow, "_BLOCK", block)
+        assert last(scratch, lines) == wanted
+
+
+def test_the_whole_file_is_shown_byte_for_byte(tmp_path: Path) -> None:
+    text = bytes(range(256)) * 1000
+    (tmp_path / "log").write_bytes(text)
+    assert last(tmp_path / "log", None) == text
+
+
+def test_the_end_of_a_large_file_is_read_and_nothing_else(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as file:
+        file.truncate(500 << 20)
+        file.seek(0, os.SEEK_END)
+        file.write(b"\none\ntwo\n")
+    with Path("/proc/self/io").open() as counts:
+        before = int(counts.readline().split()[1])
+        assert last(tmp_path / "log", 2) == b"one\ntwo\n"
+        counts.seek(0)
+        assert int(counts.readline().split()[1]) - before < 1 << 20
+
+
+def test_growth_wakes_whoever_watches_and_is_copied_once(tmp_path: Path) -> None:
+    path, sink, changes = tmp_path / "log", io.BytesIO(), Changes()
+    path.write_bytes(b"old\n")
+    log = Log(path, 0)
+    changes.watch(path)
+    changes.drain()
+    assert not select.select([changes.fd], [], [], 0)[0]
+    with path.open("ab") as file:
+        file.write(b"new\n")
+    assert select.select([changes.fd], [], [], 10)[0]
+    changes.drain()
+    assert not select.select([changes.fd], [], [], 0)[0]
+    log.copy(sink)
+    log.copy(sink)
+    assert sink.getvalue() == b"new\n"
+    log.close()
+    changes.close()
+
+
+def test_a_file_that_cannot_be_watched_is_an_error(tmp_path: Path) -> None:
+    changes = Changes()
+    with pytest.raises(FileNotFoundError, match="No such file"):
+        changes.watch(tmp_path / "gone")
+    changes.close()

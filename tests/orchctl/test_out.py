@@ -1,0 +1,84 @@
+"""What is written, and where."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from orchctl import out
+from tests.orchctl.conftest import Terminal
+
+Speak = Callable[[str], io.BytesIO]
+
+
+@pytest.fixture
+def speak(monkeypatch: pytest.MonkeyPatch) -> Speak:
+    """Makes stdout and stderr one stream of an encoding."""
+
+    def spoken(encoding: str) -> io.BytesIO:
+        raw = io.BytesIO()
+        stream = io.TextIOWrapper(raw, encoding=encoding, write_through=True)
+        monkeypatch.setattr(sys, "stdout", stream)
+        monkeypatch.setattr(sys, "stderr", stream)
+        return raw
+
+    return spoken
+
+
+def test_what_an_encoding_lacks_does_no_harm(speak: Speak) -> None:
+    raw = speak("latin-1")
+    out.say("é … \udcff")
+    out.note("…")
+    assert raw.getvalue() == b"\xe9 ? ?\n?\n"
+
+
+def test_json_is_plain_ascii_on_one_line(speak: Speak) -> None:
+    raw = speak("utf-8")
+    out.say_json({"goal": "é\n\udcff"})
+    assert raw.getvalue() == b'{"goal":"\\u00e9\\n\\udcff"}\n'
+    assert json.loads(raw.getvalue()) == {"goal": "é\n\udcff"}
+
+
+def test_the_dot_is_ascii_where_it_must_be(speak: Speak) -> None:
+    speak("utf-8")
+    assert out.dot() == "·"
+    speak("ascii")
+    assert out.dot() == "-"
+
+
+def test_a_result_is_json_or_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    out.result([1], ["a", "b"], as_json=False)
+    out.result([1], ["a", "b"], as_json=True)
+    out.flush()
+    assert capsys.readouterr().out == "a\nb\n[1]\n"
+
+
+def test_without_a_terminal_there_is_no_colour_no_width_and_no_progress(capfd: pytest.CaptureFixture[str]) -> None:
+    assert not out.has_colours()
+    assert out.width() is None
+    line = out.Line()
+    line.show("working")
+    line.clear()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_terminal_has_colours_a_width_and_one_line_of_progress(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    with terminal.attached("stdout", "stderr"):
+        assert out.has_colours()
+        assert out.width() is None  # a terminal that does not know how wide it is says 0
+        line = out.Line()
+        line.show("long")
+        line.show("so")
+        line.clear()
+        out.ask("well? ")
+        assert terminal.until("well? ") == "\rlong\rso  \r    \rwell? "
+        monkeypatch.setenv("NO_COLOR", "1")
+        assert not out.has_colours()

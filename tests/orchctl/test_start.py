@@ -1,0 +1,142 @@
+"""Finding and starting the daemon."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from orchctl import start
+from orchctl.client import Client
+from orchctl.errors import NoDaemonError
+from orchd.wire import ENV_AGENT, Home, HomeError
+from tests.conftest import Instance
+from tests.orchctl.conftest import Background
+
+
+@contextmanager
+def listener(home: Home, backlog: int = 1) -> Iterator[None]:
+    """Somebody who listens on the socket and accepts nobody."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(home.socket))
+        server.listen(backlog)
+        yield
+
+
+def program(directory: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `script`, in shell, be what runs in the place of the daemon."""
+    path = directory / "python"
+    path.write_text(f'#!/bin/sh\n[ "$1" = -I ] && exec "{sys.executable}" "$@"\n{script}\n')
+    path.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(path))
+
+
+def test_none_runs_where_there_is_no_socket(home: Home) -> None:
+    assert not start.is_running(home)
+
+
+def test_none_runs_behind_a_socket_that_was_left(home: Home) -> None:
+    with listener(home):
+        assert start.is_running(home)
+    assert home.socket.exists()
+    assert not start.is_running(home)
+
+
+def test_none_runs_where_the_home_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+    assert not start.is_running(Home(tmp_path / "home"))
+
+
+def test_one_that_is_too_busy_to_accept_runs(home: Home) -> None:
+    with listener(home, backlog=0), closing(socket.socket(socket.AF_UNIX)) as first:
+        first.connect(str(home.socket))
+        assert start.is_running(home)
+
+
+def test_a_daemon_is_started_once(home: Home) -> None:
+    assert start.ensure(home)
+    assert not start.ensure(home)
+
+
+def test_a_stale_socket_is_in_nobodys_way(home: Home) -> None:
+    with listener(home):
+        pass
+    assert start.ensure(home)
+
+
+@pytest.mark.slow
+def test_fifty_at_once_start_one(home: Home, background: Background) -> None:
+    commands = [background("daemon", "start", "--json") for _ in range(50)]
+    said = [command.communicate(timeout=60) for command in commands]
+    assert {(command.returncode, told) for command, (_, told) in zip(commands, said, strict=True)} == {(0, "")}
+    assert len({shown.partition('"pid":')[2].partition(",")[0] for shown, _ in said}) == 1
+    assert home.log.read_text().count("serving") == 1
+
+
+def test_the_daemon_belongs_to_nobody(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENV_AGENT, "agent-001")
+    start.ensure(home)
+    with Client(home) as client:
+        pid = client.call("daemon")["pid"]
+    process = Path(f"/proc/{pid}")
+    status = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
+    assert int(status["PPid"]) != os.getpid()
+    assert os.getsid(pid) != os.getsid(0)
+    assert not int(status["SigIgn"], 16) & 1 << (signal.SIGINT - 1)
+    assert (process / "cwd").readlink() == Path("/")
+    assert f"{ENV_AGENT}=".encode() not in (process / "environ").read_bytes()
+    assert stat.S_IMODE(home.log.stat().st_mode) == 0o600
+
+
+def test_a_refusal_to_start_is_told(home: Home, stopped: Instance) -> None:
+    home.create()
+    stopped.configure("limit = 'many'\n")
+    with pytest.raises(NoDaemonError, match=r"did not start: .*config\.toml"):
+        start.ensure(home)
+
+
+def test_the_last_words_of_one_that_died_are_shown(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.create()
+    home.log.write_text("an older story\n")
+    program(tmp_path, "echo oh >&2; echo dear >&2; exit 3", monkeypatch)
+    with pytest.raises(NoDaemonError, match=r"did not start: oh / dear \(log: .*daemon\.log\)"):
+        start.ensure(home)
+
+
+def test_one_that_died_in_silence_is_told_of(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path, "exit 3", monkeypatch)
+    with pytest.raises(NoDaemonError, match="it died without a word"):
+        start.ensure(home)
+
+
+def test_patience_with_one_that_never_gets_ready_ends(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "PATIENCE", 0.5)
+    program(tmp_path, f"echo $$ > {tmp_path}/pid; exec sleep 60", monkeypatch)
+    with pytest.raises(NoDaemonError, match="not ready"):
+        start.ensure(home)
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
+def test_somebody_who_never_finishes_starting_is_not_waited_for_for_ever(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "_TURN", 0.1)
+    home.create()
+    with FileLock(home.start_lock, is_singleton=False), pytest.raises(NoDaemonError, match="somebody else"):
+        start.ensure(home)
+
+
+def test_a_home_that_cannot_be_is_an_error_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+    with pytest.raises(HomeError):
+        start.ensure(Home(tmp_path / "home"))

@@ -1,0 +1,105 @@
+"""The picture of `status`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchctl import render
+from orchctl.tree import Look, picture
+from tests.orchctl.agents import NOW, agent, answer, ended, queued
+
+FAMILY = (
+    queued(5, 1, reason="7 of 7 places", goal="tests"),
+    ended(4, parent="agent-002", name="check", level="sub-skill"),
+    agent(3, parent="agent-002", name="code", level="sub-skill", attempt=2, cpu_seconds=12.0, rss_bytes=47185920),
+    agent(2, name="pm", status="waiting", reason="after agent-003", goal="the app"),
+)
+
+
+def drawn(look: Look, *agents: dict[str, Any], **limit: Any) -> list[str]:
+    """The picture's lines."""
+    return picture(answer(*agents, **limit), NOW, look)
+
+
+def test_children_are_under_their_parents_in_the_order_of_their_making() -> None:
+    assert drawn(Look(is_whole=True), *FAMILY) == [
+        "places 3/7 working · 4/28 living · 2 pm · 1 sub-skill",
+        "agent-002     pm     waiting    1m            pm                         pid 4711  after agent-003  the app",
+        "├─ agent-003  code   running    1m     try 2  sub-skill  12s cpu  45 MB  pid 4711",
+        "└─ agent-004  check  completed  1m 1s         sub-skill                            exit 0",
+        "agent-005     api    queued     2m            pm                                   #1: 7 of 7 places  tests",
+    ]
+
+
+def test_deeper_generations_keep_the_lines_of_those_above() -> None:
+    generations = [
+        agent(1),
+        agent(2, parent="agent-001"),
+        agent(3, parent="agent-002"),
+        agent(4, parent="agent-001"),
+        agent(5, parent="agent-004"),
+    ]
+    assert [
+        line.partition("api")[0].rstrip() for line in drawn(Look(is_plain=True, is_whole=True), *generations)[1:]
+    ] == [
+        "agent-001",
+        "|- agent-002",
+        "|  `- agent-003",
+        "`- agent-004",
+        "   `- agent-005",
+    ]
+
+
+def test_a_child_whose_parent_is_not_shown_stands_by_itself() -> None:
+    assert drawn(Look(is_whole=True), FAMILY[1])[1].startswith("agent-004  check")
+
+
+def test_without_room_the_least_important_columns_go_first() -> None:
+    def words(width: int) -> str:
+        return drawn(Look(width=width, is_whole=True), *FAMILY)[2]
+
+    assert "sub-skill" in words(120)
+    assert "sub-skill" not in words(96)
+    assert "pid" in words(96)
+    assert "pid" not in words(95)
+    assert "cpu" in words(86)
+    assert "cpu" not in words(85)
+    assert words(30).split()[1:3] == ["agent-003", "code"]
+
+
+@given(st.integers(20, 150), st.booleans())
+def test_no_line_is_wider_than_the_terminal(width: int, is_plain: bool) -> None:  # noqa: FBT001
+    long = agent(1, name="n" * 50, goal="日本 " * 50, status="waiting", reason="waits " * 40)
+    for line in drawn(Look(width=width, is_plain=is_plain), long, *FAMILY):
+        assert render.columns(line) <= width
+
+
+def test_where_only_ascii_can_be_shown_nothing_else_is() -> None:
+    long = agent(6, name="n" * 50)
+    assert "".join(drawn(Look(width=60, is_plain=True), long, *FAMILY)).isascii()
+
+
+@pytest.mark.parametrize("name", ["running", "日本"])
+def test_the_status_is_coloured_and_nothing_else(name: str) -> None:
+    plain = drawn(Look(width=80), agent(1, name=name))[1]
+    coloured = drawn(Look(width=80, has_colours=True), agent(1, name=name))[1]
+    assert coloured == "\x1b[32mrunning\x1b[0m".join(plain.rsplit("running", 1))
+
+
+def test_an_unknown_status_has_no_colour() -> None:
+    assert "\x1b" not in drawn(Look(has_colours=True), agent(1, status="dreaming"))[1]
+
+
+def test_what_is_not_shown_is_said() -> None:
+    assert drawn(Look(), agent(9))[-1] == "… and agents that ended earlier: `orchctl status --all`"
+    assert drawn(Look(is_plain=True), agent(9))[-1].startswith("... and")
+    assert drawn(Look(is_whole=True), agent(9))[-1].startswith("agent-009")
+    assert drawn(Look(), agent(2), agent(1))[-1].startswith("agent-002")
+
+
+def test_an_empty_fleet_says_how_to_begin() -> None:
+    assert drawn(Look())[-1] == "no agents; `orchctl spawn -- COMMAND` starts one"

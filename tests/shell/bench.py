@@ -1,0 +1,157 @@
+"""The outer layers in one process, without a socket and without a loop: a test asks, turns, and reads the replies.
+
+Everything is real but the port: what a reply would be sent to is a list, and who asks is told by the test.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import select
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from orchd.callers import Callers
+from orchd.config import Config
+from orchd.core.inputs import Input, Tick
+from orchd.core.model import Agent, Instant, State
+from orchd.engine import Engine
+from orchd.environments import Environments
+from orchd.gateway import Gateway
+from orchd.ports import Peer
+from orchd.procs.local import LocalProcesses
+from orchd.procs.procfs import everyone, marks
+from orchd.queries import Queries
+from orchd.records import Records
+from orchd.shell import Shell
+from orchd.store import Store
+from orchd.translate import Translator
+from orchd.wire import Home, WireError, pack_request, unpack_reply
+
+SOMEBODY = 1  # a process that is no agent and that lives as long as the test
+
+
+class Bench:
+    """One daemon in pieces."""
+
+    def __init__(self, directory: Path, config: Config | None = None) -> None:
+        self.home = Home(directory)
+        self.home.create()
+        self.config = config or Config()
+        self.state = State(limit=self.config.limit, resident=4 * self.config.limit, guards=self.config.guards)
+        self.store = Store(self.home.database)
+        self.environments = Environments(self.home.environments)
+        self.ahead = 0.0  # seconds by which the clock that is compared goes fast
+        self.replies: list[tuple[tuple[bytes, ...], Any]] = []
+        self.processes = LocalProcesses(self.home, self.environments.get, None, lambda: self.clock().mono, time.time)
+        self.records = Records(self.state, self.store)
+        self.translator = Translator(self.state, self.store, self.records, self.environments, self.config)
+        self.callers = Callers(self.home, self.processes)
+        self.queries = Queries(
+            self.home, self.state, self.store, self.records, self.processes, self.translator, self.clock
+        )
+        self.gateway = Gateway(
+            state=self.state,
+            store=self.store,
+            records=self.records,
+            callers=self.callers,
+            translator=self.translator,
+            queries=self.queries,
+            reply=lambda route, frame: self.replies.append((route, unpack_reply(frame))),
+            clock=self.clock,
+        )
+        self.shell = Shell(self.state, self.processes, self.gateway)
+        self.engine = Engine(self.state, self.store, self.shell, self.clock)
+        self._numbers = itertools.count(1)
+
+    def clock(self) -> Instant:
+        """Now."""
+        return Instant(time.clock_gettime(time.CLOCK_BOOTTIME) + self.ahead, time.time())
+
+    def feed(self, *events: Input) -> None:
+        """Decide, and what follows."""
+        pending = list(events)
+        while pending:
+            self.gateway.ended(self.engine.feed(pending))
+            pending, self.shell.backlog = self.shell.backlog, []
+        self.records.let_go()
+
+    def send(
+        self, op: str, args: dict[str, Any] | None = None, *, request: str = "", pid: int = SOMEBODY, uid: int | None = None,
+        route: bytes = b"c",
+    ) -> str:
+        """Send a request; its id."""
+        one = request or f"r{next(self._numbers)}"
+        peer = Peer((route,), os.getuid() if uid is None else uid, pid)
+        event = self.gateway.receive(peer, pack_request(one, op, args or {}), lambda: None)
+        if event is not None:
+            self.feed(event)
+        return one
+
+    def ask(self, op: str, args: dict[str, Any] | None = None, **how: Any) -> Any:
+        """The result of a request that is answered at once; raises its error."""
+        one = self.send(op, args, **how)
+        return self.reply(one)
+
+    def reply(self, request: str) -> Any:
+        """The last reply to a request."""
+        found = [reply for _, reply in self.replies if reply.id == request]
+        assert found, f"no reply to {request}"
+        if found[-1].error is not None:
+            raise found[-1].error
+        return found[-1].result
+
+    def is_answered(self, request: str) -> bool:
+        """Whether there is a reply."""
+        return any(reply.id == request for _, reply in self.replies)
+
+    def code(self, op: str, args: dict[str, Any] | None = None, **how: Any) -> str:
+        """The code with which a request is refused."""
+        try:
+            self.ask(op, args, **how)
+        except WireError as error:
+            return error.code
+        return ""
+
+    def spawn(self, *command: str, env: dict[str, str] | None = None, **fields: Any) -> Agent:
+        """A new agent."""
+        base = {"PATH": os.environ["PATH"]} if env is None else env
+        asked = {"agents": [{"command": list(command), **fields}], "cwd": "/", "env": base}
+        (ticket,) = self.ask("spawn", asked)["agents"]
+        return self.agent(ticket["id"])
+
+    def agent(self, one: str) -> Agent:
+        """An agent as it stands."""
+        return self.records.find(one)
+
+    def turn(self, timeout: float = 10.0) -> None:
+        """Wait for news, and take it."""
+        poll = select.poll()
+        poll.register(self.processes.fileno(), select.POLLIN)
+        poll.register(self.gateway.fileno(), select.POLLIN)
+        assert poll.poll(timeout * 1000), "no news"
+        self.feed(*self.processes.news(), *self.gateway.news())
+
+    def tick(self, seconds: float = 0.0) -> None:
+        """Let time pass for those who compare it."""
+        self.ahead += seconds
+        self.feed(*self.gateway.news(), Tick())
+
+    def until_over(self, *agents: Agent) -> None:
+        """Turn until these have ended."""
+        while not all(self.agent(agent.id).is_over for agent in agents):
+            self.turn()
+
+    def close(self) -> None:
+        """End everything that was started here, and wait for its end."""
+        ours = {pid for pid in everyone() if marks(pid).get("ORCHD_HOME") == str(self.home.directory)}
+        for pid in ours | set(self.processes.shims()):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        self.store.close()

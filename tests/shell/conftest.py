@@ -1,0 +1,27 @@
+"""What the tests of the outer layers share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchd.store import Store
+from tests.shell.bench import Bench
+
+
+@pytest.fixture
+def bench(home_directory: Path) -> Iterator[Bench]:
+    """A daemon in pieces."""
+    made = Bench(home_directory)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An open, empty database."""
+    made = Store(tmp_path / "orchd.db")
+    yield made
+    made.close()

@@ -1,0 +1,74 @@
+"""Agents and facts as rows."""
+
+from __future__ import annotations
+
+import typing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchd.codec import describe, event_name, pack, pack_agent, pack_spec, unpack, unpack_agent
+from orchd.core import facts
+from orchd.core.model import Agent, AgentId, Cause, Level, Outcome, RequestId, Spec, Wait
+from tests.shell.made import TEXTS, agents
+
+ONE = AgentId("agent-001")
+SPEC = Spec(("true",), "true", "/", "e")
+KINDS = typing.get_args(facts.Fact)
+
+
+@given(agents())
+def test_an_agent_comes_out_as_it_went_in(agent: Agent) -> None:
+    assert unpack_agent(agent.id, pack_spec(agent), pack_agent(agent)) == agent
+
+
+@given(st.recursive(st.none() | st.integers(0, 9) | TEXTS, lambda inner: st.lists(inner), max_leaves=9))
+def test_any_value_comes_out_as_it_went_in(value: object) -> None:
+    assert unpack(pack(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("fact", "name", "shown"),
+    [
+        (facts.AgentQueued(ONE, SPEC, Level.PM, ()), "agent-queued", {"name": "true", "level": "pm", "parent": None}),
+        (
+            facts.AgentQueued(AgentId("agent-002"), SPEC, Level.SUB_SKILL, (ONE,), 1),
+            "agent-queued",
+            {"name": "true", "level": "sub-skill", "parent": ONE},
+        ),
+        (
+            facts.WaitBegan(ONE, Wait(RequestId("r"), (AgentId("agent-002"),), True, None, 1, 1.0)),
+            "wait-began",
+            {"targets": ["agent-002"], "any": True},
+        ),
+        (
+            facts.ProcessEnded(ONE, 2, Outcome(3, 0.5, 9)),
+            "process-ended",
+            {"attempt": 2, "exit_code": 3},
+        ),
+        (
+            facts.StopBegan(ONE, 1, Cause.TIMEOUT, "took longer than 1 s"),
+            "stop-began",
+            {"attempt": 1, "cause": "timeout", "reason": "took longer than 1 s"},
+        ),
+        (facts.AgentCompleted(ONE), "agent-completed", {}),
+        (facts.LimitChanged(3, 12), "limit-changed", {"limit": 3, "resident": 12}),
+        (facts.AdmissionsPaused(), "admissions-paused", {}),
+    ],
+)
+def test_a_fact_is_shown_flat_and_without_its_agent(fact: facts.Fact, name: str, shown: dict[str, object]) -> None:
+    assert (event_name(fact), describe(fact)) == (name, shown)
+
+
+def test_what_is_secret_or_only_ours_is_not_shown() -> None:
+    assert describe(facts.AgentRevived(ONE, "digest")) == {}
+    assert "seed" not in describe(facts.AttemptRetried(ONE, 1, "exit code 1", 0.5, 42))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_fact_has_a_name_of_its_own(kind: type) -> None:
+    name = event_name(kind.__new__(kind))
+    assert name == name.lower()
+    assert " " not in name
+    assert len({event_name(other.__new__(other)) for other in KINDS}) == len(KINDS)

@@ -1,0 +1,142 @@
+"""An agent may start, see and end what is its own, and the kernel says who it is: real agents, a real daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchd.procs.cgroups import Cgroups
+from tests.conftest import Instance, until
+
+ESCAPE = (
+    "import os, sys\n"
+    "if os.fork(): os._exit(0)\n"  # the parent leaves at once: what goes on is an orphan
+    "os.setsid()\n"
+    "if os.fork(): os._exit(0)\n"
+    "out = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)\n"
+    "os.dup2(out, 1); os.dup2(out, 2)\n"
+    "env = {'PATH': os.environ['PATH'], 'ORCHD_HOME': os.environ['ORCHD_HOME']}\n"  # no mark of the agent is left
+    "os.execvpe(sys.argv[2], sys.argv[2:], env)\n"
+)
+
+FORBIDDEN = [
+    "limit 9",
+    "limit --resident 90",
+    "pause",
+    "resume",
+    "daemon stop --keep-agents",
+    "cancel {stranger}",
+    "retry {stranger}",
+    "logs {stranger}",
+    "status {stranger}",
+    "wait {stranger} --timeout 1",
+    "cancel {self}",
+    "spawn --parent {stranger} -- true",
+    "spawn --after {stranger} -- true",
+]
+
+
+@pytest.fixture(params=["auto", "off"])
+def box(stopped: Instance, request: pytest.FixtureRequest) -> Instance:
+    """A daemon in both ways of knowing whose a process is, with a stranger that lives."""
+    stopped.home.create()
+    stopped.configure(f'cgroups = "{request.param}"\n')
+    stopped.start()
+    assert stopped.spawn("sleep", "1000", options=["--name", "stranger"]) == "agent-001"
+    return stopped
+
+
+def said(instance: Instance, *commands: str, forged: str = "") -> list[str]:
+    """What each command says, with its exit code, from inside a new agent."""
+    number = max(int(agent["id"][6:]) for agent in instance.status("--all")["agents"]) + 1
+    words = {"stranger": "agent-001", "self": f"agent-{number:03d}"}
+    lines = "\n".join(f"{forged} orchctl {line.format(**words)} 2>&1; echo \"exit $?\"; echo --" for line in commands)
+    one = instance.spawn("sh", "-c", lines)
+    assert one == words["self"]
+    instance.ctl("wait", one, code=None)
+    return [part.strip() for part in instance.ctl("logs", one).split("--\n") if part.strip()]
+
+
+def test_what_an_agent_may_not_do_is_forbidden(box: Instance) -> None:
+    for command, answer in zip(FORBIDDEN, said(box, *FORBIDDEN), strict=True):
+        assert "forbidden: " in answer, (command, answer)
+        assert answer.endswith("exit 1"), (command, answer)
+    assert box.status()["limit"]["limit"] == 7
+    assert box.agent("agent-001")["status"] == "running"
+
+
+@pytest.mark.parametrize("forged", ["env -u ORCHD_AGENT -u ORCHD_ATTEMPT", "env ORCHD_AGENT=agent-001 ORCHD_ATTEMPT=1"])
+def test_what_an_agent_says_of_itself_does_not_count(box: Instance, forged: str) -> None:
+    answers = said(box, "limit 9", "spawn -- true", "cancel agent-001", forged=forged)
+    assert "forbidden: " in answers[0]
+    child = answers[1].split()[0]
+    assert box.agent(child)["parent"] == "agent-002"
+    assert box.agent(child)["level"] == "sub-skill"
+    assert "forbidden: " in answers[2]
+
+
+def test_what_an_agent_may_do_it_can(box: Instance) -> None:
+    answers = said(
+        box, "spawn --name child -- sleep 1000", "status agent-003", "limit", "cancel agent-003", "wait agent-003", "status"
+    )
+    assert answers[0].startswith("agent-003")
+    assert answers[4].endswith("exit 1")
+    assert box.agent("agent-003")["status"] == "cancelled"
+    assert "agent-003" in answers[5]
+    assert "stranger" not in answers[5]
+
+
+@pytest.mark.parametrize("is_restarted", [False, True], ids=["", "restarted"])
+def test_whoever_fled_from_its_agent_has_not_become_its_owner(
+    stopped: Instance, tmp_path: Path, *, is_restarted: bool
+) -> None:
+    """In a cgroup there is no way out: an orphan without any mark is still the agent's, also after a restart."""
+    stopped.home.create()
+    if Cgroups.where_allowed("test-of-rights") is None:
+        pytest.skip("no cgroup2 directory can be made here")
+    stopped.start()
+    one, answer = fled(stopped, tmp_path, is_restarted=is_restarted)
+    assert f"forbidden: {one} is an agent" in answer
+    assert stopped.status()["limit"]["limit"] == 7
+
+
+def test_an_orphan_without_any_mark_is_nobody(stopped: Instance, tmp_path: Path) -> None:
+    """Without cgroups nothing tells whose it was; below the daemon, it is then nobody and may do nothing."""
+    stopped.home.create()
+    stopped.configure('cgroups = "off"\n')
+    stopped.start()
+    one, answer = fled(stopped, tmp_path, is_restarted=False)
+    assert "forbidden: " in answer
+    assert stopped.status()["limit"]["limit"] == 7
+    stopped.ctl("cancel", one)
+
+
+def fled(instance: Instance, tmp_path: Path, *, is_restarted: bool) -> tuple[str, str]:
+    """What an orphan of an agent is told when it asks for more places."""
+    go, answer = tmp_path / "go", tmp_path / "answer"
+    script = f"while [ ! -e {go} ]; do read -t 0.05 x <>{tmp_path}/never || :; done; orchctl limit 9; echo done"
+    (tmp_path / "escape.py").write_text(ESCAPE)
+    one = instance.spawn("bash", "-c", f"mkfifo {tmp_path}/never; python3 {tmp_path}/escape.py {answer} bash -c '{script}'; sleep 1000")
+    until(lambda: (tmp_path / "never").exists())
+    until(answer.exists)
+    if is_restarted:
+        instance.kill()
+        instance.start()
+    go.touch()
+    until(lambda: "done" in answer.read_text())
+    return one, answer.read_text()
+
+
+def test_from_outside_all_of_it_works(box: Instance) -> None:
+    box.ctl("limit", "9")
+    box.ctl("pause")
+    box.ctl("resume")
+    assert "agent-001" in box.ctl("status", "agent-001")
+    box.ctl("cancel", "agent-001")
+    assert "forbidden: " in refused(box, "spawn", "--json", "--parent", "agent-001", "--", "true")
+
+
+def refused(instance: Instance, *words: str) -> str:
+    """The error of a command that is refused."""
+    return instance.ctl(*words, code=1).replace('"code":"', "").replace('","message":"', ": ")

@@ -1,0 +1,165 @@
+"""What must hold: at each admission, at each return, after each turn and for each reply."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchd.core import inputs
+from orchd.core.effects import Answer, Refuse
+from orchd.core.facts import (
+    AgentCancelled,
+    AgentCompleted,
+    AgentFact,
+    AgentFailed,
+    AgentLost,
+    AgentQueued,
+    AgentReturned,
+    AgentSkipped,
+    AgentTimedOut,
+    AttemptAdmitted,
+    AttemptRetried,
+    AttemptVoided,
+    Fact,
+    StopBegan,
+)
+from orchd.core.index import indexes, recount
+from orchd.core.model import OVER, Agent, Cause, Instant, State, Status
+from orchd.core.queue import AGING_SECONDS
+from orchd.core.turn import Turn
+from tests.stateful import naive
+
+if TYPE_CHECKING:
+    from tests.stateful.world import Client, World
+
+BAD_ENDS = AgentFailed | AgentCancelled | AgentTimedOut | AgentLost | AttemptRetried
+
+
+class WatchedTurn(Turn):
+    """A turn that looks at each fact in the moment it is recorded."""
+
+    def __init__(self, world: World, events: tuple[inputs.Input, ...]) -> None:
+        super().__init__(world.state, Instant(world.now, world.now))
+        self.world = world
+        self.events = events
+
+    def record(self, fact: Fact) -> None:
+        """Look, then record."""
+        if isinstance(fact, AttemptAdmitted):
+            self._check_admission(fact)
+        if isinstance(fact, AgentReturned):
+            self._check_return(fact)
+        if isinstance(fact, AttemptRetried):
+            agent = self.state.agents[fact.agent]
+            assert agent.tries < agent.spec.retries, "retried too often"
+            assert agent.cause is not Cause.CANCELLED, "retried what somebody ended"
+        super().record(fact)
+        assert naive.is_safe(self.state), "what lives could deadlock"
+
+    def _check_admission(self, fact: AttemptAdmitted) -> None:
+        state, agent = self.state, self.state.agents[fact.agent]
+        assert naive.working(state) < state.limit, "admitted beyond the limit"
+        assert len(naive.living(state)) < state.resident, "admitted beyond the resident places"
+        assert not state.is_paused, "admitted while paused"
+        assert state.held_until <= self.now, "admitted while the machine refuses"
+        assert naive.is_ready(state, agent, self.now), "admitted before it was ready"
+        assert not state.is_draining or naive.is_needed(state, agent), "admitted on the way out"
+        assert (fact.agent, fact.attempt) not in self.world.admitted, "an attempt number was handed out twice"
+        assert fact.agent not in self.world.completed, "what has completed runs again"
+        waits = [wait for one in naive.living(state) for wait in one.waits.values()]
+        assert not any(naive.is_true(state, wait) for wait in waits), "a new agent went before one that returns"
+
+    def _check_return(self, fact: AgentReturned) -> None:
+        agent = self.state.agents[fact.agent]
+        deadline = agent.waits[fact.request].deadline
+        is_late = deadline is not None and deadline <= self.now
+        is_cut_short = is_late or inputs.CallerGone(fact.agent, fact.request) in self.events
+        assert is_cut_short or naive.working(self.state) < self.state.limit, "returned without a place"
+
+
+def check(world: World, turn: WatchedTurn) -> None:
+    """Everything that holds between two turns."""
+    state = world.state
+    assert recount(state) == indexes(state)
+    alive = {key for key, proc in world.procs.items() if proc.is_alive}
+    assert {(agent.id, agent.attempt) for agent in naive.living(state)} == alive, "places and processes differ"
+    assert all(agent.status is not Status.STARTING for agent in naive.living(state))
+    for agent in state.agents.values():
+        check_agent(world, agent)
+    check_ends(world, turn)
+    check_nobody_idles(state, turn.now)
+
+
+def check_agent(world: World, agent: Agent) -> None:
+    """What holds for each one."""
+    state = world.state
+    below = naive.all_below(state, agent)
+    assert agent.id not in below, "it waits for itself"
+    if agent.waits:
+        reach = max((other.claim for other in below.values()), default=-1)
+        assert agent.claim > reach, "it waits for more levels than it claims"
+    assert bool(agent.waits) == (agent.status is Status.WAITING)
+    clients = {one: client for one, client in world.clients.items() if client.begin.agent == agent.id}
+    connected = {one for one, client in clients.items() if client.is_connected}
+    if agent.status in naive.LIVING:
+        assert connected <= set(agent.waits), "a client without its wait"
+    if agent.status is Status.QUEUED:
+        stored = [world.store[one] for one in agent.spec.after]
+        assert all(one.status is Status.COMPLETED or not one.is_over for one in stored), "it can never start"
+
+
+def check_ends(world: World, turn: WatchedTurn) -> None:
+    """A parent that did not complete takes its children with it; one that completed does not."""
+    state = world.state
+    for fact in turn.facts:
+        if not isinstance(fact, AgentFact):
+            continue
+        children = [one for one in state.agents.values() if one.parent == fact.agent and one.id not in world.revived]
+        if isinstance(fact, BAD_ENDS):
+            for child in children:
+                assert child.is_over or child.cause is Cause.CANCELLED, "an orphan of a parent that did not complete"
+        if isinstance(fact, AgentCompleted) and len(turn.events) == 1:
+            ended = {other.agent for other in turn.facts if isinstance(other, AgentCancelled | StopBegan)}
+            assert not ended & {child.id for child in children}, "cancelled because its parent completed"
+
+
+def check_started(turn: Turn) -> None:
+    """Who asked for no queueing was refused, or all of them were admitted in that turn, if the machine could."""
+    queued = {fact.agent for fact in turn.facts if isinstance(fact, AgentQueued)}
+    admitted = {fact.agent for fact in turn.facts if isinstance(fact, AttemptAdmitted | AgentSkipped)}
+    assert queued <= admitted or any(isinstance(fact, AttemptVoided) for fact in turn.facts), "queued all the same"
+
+
+def check_nobody_idles(state: State, now: float) -> None:
+    """No place is free while somebody may have it."""
+    returning = [one for one in naive.living(state) for wait in one.waits.values() if naive.is_true(state, wait)]
+    if naive.working(state) >= state.limit:
+        return
+    assert not returning, "it may return and does not"
+    if state.is_paused or state.held_until > now or len(naive.living(state)) >= state.resident:
+        return
+    ready = [agent for agent in state.agents.values() if naive.is_ready(state, agent, now)]
+    unsafe = [agent for agent in ready if not naive.is_safe(state, agent.claim)]
+    has_aged = any(now - agent.age > AGING_SECONDS for agent in unsafe)
+    for agent in ready:
+        may = agent not in unsafe and (not state.is_draining or naive.is_needed(state, agent))
+        if may and has_aged and agent.claim:
+            may = naive.is_needed(state, agent)
+        assert not may, f"{agent.id} may start and does not"
+
+
+def check_reply(world: World, client: Client, reply: Answer | Refuse) -> None:
+    """A wait is answered when it is true, when its time is up, or refused for a reason that is."""
+    state, begin = world.state, client.begin
+    if isinstance(reply, Refuse):
+        agent = state.agents.get(begin.agent)
+        is_ending = agent is None or agent.status not in {Status.RUNNING, Status.WAITING}
+        assert reply.code in {"would-deadlock", "cycle"} or (reply.code == "stopping" and is_ending), reply
+        return
+    assert reply.agents == begin.targets
+    left = [one for one in begin.targets if world.store[one].status not in OVER]
+    if reply.timed_out:
+        assert left
+        assert begin.timeout is not None
+        assert client.since + begin.timeout <= world.now, "timed out too early"
+    else:
+        assert not left or (begin.is_any and len(left) < len(begin.targets)), "answered before it was true"

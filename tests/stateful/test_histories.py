@@ -1,0 +1,220 @@
+"""Random histories of people, agents, processes and crashes; after every step all promises hold, and all can end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from orchd.core import inputs
+from orchd.core.decide import next_deadline
+from orchd.core.model import AgentId, Outcome, RequestId, Spec, Status
+from tests.stateful.stress import stress
+from tests.stateful.world import Client, Proc, World, new_world
+
+PICKS = st.integers(0, 30)
+RARELY = st.sampled_from([False] * 7 + [True])
+CODES = st.sampled_from([0, 0, 0, 1, 1, None])
+SPEC = st.fixed_dictionaries(
+    {
+        "nesting": st.sampled_from([0, 0, 0, 1, 2]),
+        "after": st.sampled_from([(), (), ()]) | st.lists(PICKS, max_size=2),
+        "priority": st.sampled_from([0, 0, -1, 1]),
+        "timeout": st.sampled_from([None, None, None, 20.0]),
+        "silence": st.sampled_from([None, None, None, 5.0]),
+        "retries": st.sampled_from([0, 0, 1]),
+        "grace": st.sampled_from([0.0, 10.0]),
+    }
+)
+SPECS = st.lists(SPEC, min_size=1, max_size=3)
+Fields = dict[str, Any]
+
+
+class Histories(RuleBasedStateMachine):
+    """Whatever people, agents, processes and the machine may do, in any order."""
+
+    most = 3  # the largest limit to begin with
+    world: World
+
+    @initialize(limit=st.integers(0, 11), extra=st.integers(0, 3), wanted=SPECS)
+    def begin(self, limit: int, extra: int, wanted: list[Fields]) -> None:
+        limit = 1 + limit % self.most
+        self.world = new_world(limit, limit + extra)
+        self.world.spawn(None, *self._specs(wanted))
+
+    def teardown(self) -> None:
+        if hasattr(self, "world"):
+            self.world.crash = None
+            self.world.finish()
+
+    # Whom a rule is about.
+
+    def _ids(self) -> list[AgentId]:
+        return sorted(self.world.store)
+
+    def _procs(self) -> list[Proc]:
+        return [self.world.procs[key] for key in sorted(self.world.procs)]
+
+    def _callers(self) -> list[AgentId]:
+        living = self.world.state.living.values()
+        return sorted(agent.id for agent in living if agent.status in {Status.RUNNING, Status.WAITING})
+
+    def _clients(self) -> list[Client]:
+        return [self.world.clients[one] for one in sorted(self.world.clients)]
+
+    def _specs(self, wanted: list[dict[str, Any]]) -> list[Spec]:
+        """`after` picks one of all agents, or an earlier one of the same request."""
+        specs: list[Spec] = []
+        for number, fields in enumerate(wanted):
+            known = [*self._ids(), *(AgentId(spec.name) for spec in specs)]
+            after = tuple(known[pick % len(known)] for pick in fields["after"] if known)
+            rest = {**fields, "after": after}
+            specs.append(Spec(command=("true",), name=f"new-{number}", cwd="/", environment="e", **rest))
+        return specs
+
+    # Agents.
+
+    @rule(wanted=SPECS, pick=PICKS, is_waiting=st.sampled_from([True, True, False]), is_any=RARELY)
+    def an_agent_spawns(self, wanted: list[Fields], pick: int, is_waiting: bool, is_any: bool) -> None:  # noqa: FBT001
+        if callers := self._callers():
+            caller = callers[pick % len(callers)]
+            self.world.spawn(caller, *self._specs(wanted))
+            if is_waiting:
+                self._wait_for_children(caller, is_any=is_any, timeout=None)
+
+    @rule(pick=PICKS, is_any=st.booleans(), timeout=st.sampled_from([None, None, 5.0]))
+    def a_parent_waits_for_its_children(self, pick: int, is_any: bool, timeout: float | None) -> None:  # noqa: FBT001
+        if parents := [one for one in self._callers() if self.world.state.children.get(one)]:
+            self._wait_for_children(parents[pick % len(parents)], is_any=is_any, timeout=timeout)
+
+    def _wait_for_children(self, parent: AgentId, *, is_any: bool, timeout: float | None) -> None:
+        if parent in self._callers():
+            children = tuple(sorted(self.world.state.children.get(parent, ())))
+            self.world.wait(parent, children, is_any=is_any, timeout=timeout)
+
+    @rule(pick=PICKS, picks=st.lists(PICKS, max_size=3), is_any=RARELY, timeout=st.sampled_from([None, None, 0.0, 7.0]))
+    def an_agent_waits_for_anybody(
+        self, pick: int, picks: list[int], is_any: bool, timeout: float | None  # noqa: FBT001
+    ) -> None:
+        if callers := self._callers():
+            caller = callers[pick % len(callers)]
+            ids = [one for one in [*self.world.state.agents, *self._ids()] if one != caller] or [caller]
+            targets = tuple(dict.fromkeys(ids[one % len(ids)] for one in picks))
+            self.world.wait(caller, targets, is_any=is_any, timeout=timeout)
+
+    @rule(pick=PICKS, is_dead=RARELY)
+    def a_client_asks_again_or_dies(self, pick: int, is_dead: bool) -> None:  # noqa: FBT001
+        if clients := self._clients():
+            (self.world.hang_up if is_dead else self.world.ask_again)(clients[pick % len(clients)])
+
+    # People.
+
+    @rule(wanted=SPECS, must_start=st.booleans())
+    def somebody_spawns(self, wanted: list[Fields], must_start: bool) -> None:  # noqa: FBT001
+        self.world.spawn(None, *self._specs(wanted), must_start=must_start)
+
+    @rule(picks=st.lists(PICKS, min_size=1, max_size=2))
+    def somebody_cancels(self, picks: list[int]) -> None:
+        if ids := self._ids():
+            wanted = tuple(ids[pick % len(ids)] for pick in picks)
+            self.world.tell(inputs.Cancel(self.world.request(), wanted))
+
+    @rule(picks=st.lists(PICKS, min_size=1, max_size=3))
+    def somebody_retries(self, picks: list[int]) -> None:
+        if ids := [one for one in self._ids() if one not in self.world.completed] or self._ids():
+            self.world.retry(tuple(ids[pick % len(ids)] for pick in picks))
+
+    @rule(limit=st.integers(1, 4), resident=st.none() | st.integers(1, 7))
+    def somebody_changes_the_limit(self, limit: int, resident: int | None) -> None:
+        self.world.tell(inputs.SetLimit(self.world.request(), limit, resident))
+
+    @rule(what=st.sampled_from([inputs.Pause, inputs.Resume, inputs.Resume]))
+    def somebody_pauses_or_resumes(self, what: type[inputs.Pause | inputs.Resume]) -> None:
+        self.world.tell(what(self.world.request()))
+
+    # Processes.
+
+    @rule(pick=PICKS, code=CODES, has_rest=RARELY)
+    def a_process_ends(self, pick: int, code: int | None, has_rest: bool) -> None:  # noqa: FBT001
+        busy = [proc for proc in self._procs() if proc.is_running and proc.key[0] in self._working()]
+        if busy:
+            self.world.exit(busy[pick % len(busy)], code, has_rest=has_rest)
+
+    def _working(self) -> set[AgentId]:
+        return {agent.id for agent in self.world.state.living.values() if agent.status is not Status.WAITING}
+
+    @rule(pick=PICKS)
+    def what_was_asked_to_end_does(self, pick: int) -> None:
+        if asked := [proc for proc in self._procs() if proc.asked]:
+            proc = asked[pick % len(asked)]
+            if proc.is_running:
+                self.world.exit(proc, 143, has_rest=False)
+            else:
+                self.world.rest_gone(proc)
+
+    # Time, bad news and worse.
+
+    @rule(seconds=st.sampled_from([0.0, 0.0, 0.0, 3.0, 700.0]))
+    def time_passes(self, seconds: float) -> None:
+        due = next_deadline(self.world.state)
+        self.world.sleep(max(0.0, (due or 0.0) - self.world.now) + seconds)
+
+    @rule(what=st.sampled_from(["passing", "permanent", "silent", "loud", "before", "after", "now", "drain", "dies"]),
+          pick=PICKS, flag=st.booleans())
+    def there_is_trouble(self, what: str, pick: int, flag: bool) -> None:  # noqa: FBT001
+        world, procs = self.world, self._procs()
+        if what in {"passing", "permanent"}:
+            world.failures.append(what == "passing")
+        elif what in {"silent", "loud"}:
+            world.quiet = 100.0 if what == "silent" else 1.0
+        elif what in {"before", "after"}:
+            world.crash = what
+        elif what == "now":
+            world.restart()
+        elif what == "drain" and pick < 5:
+            world.tell(inputs.Drain(world.request(), flag))
+        elif what == "dies" and procs and (proc := procs[pick % len(procs)]).is_running:
+            world.exit(proc, 137, has_rest=flag)
+
+    @rule(pick=PICKS, back=st.integers(0, 2), kind=st.integers(0, 6))
+    def news_comes_late_or_twice(self, pick: int, back: int, kind: int) -> None:
+        ids = [*self._ids(), AgentId("agent-999")]
+        one = ids[pick % len(ids)]
+        attempt = self.world.store[one].attempt - back if one in self.world.store else back
+        proc = self.world.procs.get((one, attempt))
+        if proc is not None:
+            if not proc.is_running:
+                self.world.tell(inputs.Exited(*proc.key, Outcome(proc.code), is_tree_gone=False))
+            return
+        self.world.tell(
+            (
+                inputs.Exited(one, attempt, Outcome(0), is_tree_gone=True),
+                inputs.Exited(one, attempt, Outcome(1), is_tree_gone=False),
+                inputs.TreeGone(one, attempt),
+                inputs.NeverRan(one, attempt),
+                inputs.Adopted(one, attempt),
+                inputs.Heard(one, attempt, 1000.0),
+                inputs.CallerGone(one, RequestId("nobody's")),
+            )[kind]
+        )
+
+
+class OnePlace(Histories):
+    """The smallest box is where everything is in everything's way."""
+
+    most = 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("histories", [OnePlace, Histories])
+def test_every_promise_holds_in_every_history(histories: type[Histories]) -> None:
+    run_state_machine_as_test(histories, settings=settings(max_examples=400, stateful_step_count=40))
+
+
+@stress
+@pytest.mark.parametrize("histories", [OnePlace, Histories])
+def test_every_promise_holds_in_thousands_of_histories(histories: type[Histories]) -> None:
+    run_state_machine_as_test(histories, settings=settings(max_examples=10_000, stateful_step_count=60))

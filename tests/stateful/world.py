@@ -1,0 +1,290 @@
+"""A world in virtual time: processes that live and die, clients that block, a store, a daemon that can be killed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+from orchd.core import inputs
+from orchd.core.decide import decide, next_deadline
+from orchd.core.effects import Answer, Kill, Launch, Refuse, Release, Terminate, Watch
+from orchd.core.facts import AgentCompleted, AgentFact, AgentRevived, AttemptAdmitted
+from orchd.core.index import forget, load
+from orchd.core.model import Agent, AgentId, Guards, Outcome, RequestId, Spec, State, Status
+from orchd.core.turn import Question, Turn
+from tests.stateful import naive, promises
+
+Key = tuple[AgentId, int]
+SPINS = 3  # a time-out whose grace is nothing, or whose hold is, is due again at once
+
+
+@dataclass
+class Proc:
+    """One attempt's processes."""
+
+    key: Key
+    is_open: bool = False  # its gate
+    is_running: bool = True  # its own process
+    has_rest: bool = False  # others of its tree
+    code: int | None = None
+    asked: str | None = None  # how this daemon asked it to end
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it holds a place."""
+        return self.is_running or self.has_rest
+
+
+@dataclass
+class Client:
+    """A process inside an agent that is blocked in a wait."""
+
+    begin: inputs.BeginWait
+    attempt: int
+    since: float
+    is_connected: bool = True
+
+
+@dataclass
+class World:
+    """The daemon and everything around it. After every step all promises are looked at."""
+
+    state: State
+    is_thorough: bool = True  # look at everything after every turn, not only at admissions, returns and replies
+    refusals: list[str] = field(default_factory=list)
+    now: float = 1000.0
+    procs: dict[Key, Proc] = field(default_factory=dict)
+    clients: dict[RequestId, Client] = field(default_factory=dict)
+    asked: set[RequestId] = field(default_factory=set)  # requests other than waits that nobody answered yet
+    store: dict[AgentId, Agent] = field(default_factory=dict)
+    box: tuple[int, int, bool, int, int] = (0, 0, False, 0, 0)
+    admitted: set[Key] = field(default_factory=set)
+    completed: set[AgentId] = field(default_factory=set)
+    revived: set[AgentId] = field(default_factory=set)
+    failures: deque[bool] = field(default_factory=deque)  # of the next launches: whether each passes
+    quiet: float = 0.0
+    crash: str | None = None  # "before" or "after" the next commit
+    requests: count[int] = field(default_factory=lambda: count(1))
+
+    def __post_init__(self) -> None:
+        self.box = self._box()
+
+    def request(self) -> RequestId:
+        """An id that no other request has; it must be answered once."""
+        made = RequestId(f"r{next(self.requests)}")
+        self.asked.add(made)
+        return made
+
+    # The engine: decide, make processes, commit, act.
+
+    def tell(self, *events: inputs.Input) -> Turn:
+        """One turn. If the daemon is to die in it, the next one has taken over when this returns."""
+        turn = promises.WatchedTurn(self, events)
+        for event in events:
+            decide(turn, event)
+            while turn.questions:
+                decide(turn, self._reply(turn.questions.pop(0)))
+        crash, self.crash = self.crash, None
+        if crash == "before":
+            self.restart()
+            return turn
+        self._commit(turn)
+        if crash == "after":
+            self.restart()
+            return turn
+        self._act(turn)
+        touched = {fact.agent for fact in turn.facts if isinstance(fact, AgentFact)}
+        if self.is_thorough:
+            promises.check(self, turn)
+        forget(self.state, touched)
+        self.procs = {key: proc for key, proc in self.procs.items() if proc.is_alive}
+        if dead := [watch for watch in turn.effects if isinstance(watch, Watch) and watch.request not in self.clients]:
+            self.tell(*(inputs.CallerGone(watch.agent, watch.request) for watch in dead))
+        return turn
+
+    def _reply(self, question: Question) -> inputs.Input:
+        key = (question.agent, question.attempt)
+        if not isinstance(question, Launch):
+            return inputs.Heard(*key, self.quiet)
+        assert key not in self.admitted, "launched twice"
+        if self.failures:
+            return inputs.SpawnFailed(*key, "no", is_passing=self.failures.popleft())
+        self.procs[key] = Proc(key)
+        return inputs.Spawned(*key, 100 + len(self.admitted), None)
+
+    def _commit(self, turn: Turn) -> None:
+        for fact in turn.facts:
+            if isinstance(fact, AgentFact):
+                agent = self.state.agents[fact.agent]
+                self.store[agent.id] = copied(agent)
+            if isinstance(fact, AttemptAdmitted):
+                self.admitted.add((fact.agent, fact.attempt))
+            if isinstance(fact, AgentCompleted):
+                self.completed.add(fact.agent)
+            if isinstance(fact, AgentRevived):
+                self.revived.add(fact.agent)
+        self.box = self._box()
+
+    def _box(self) -> tuple[int, int, bool, int, int]:
+        state = self.state
+        return (state.limit, state.resident, state.is_paused, state.last_number, state.seed)
+
+    def _act(self, turn: Turn) -> None:
+        for effect in turn.effects:
+            if isinstance(effect, Release):
+                self.procs[effect.agent, effect.attempt].is_open = True
+            elif isinstance(effect, Terminate | Kill):
+                if (proc := self.procs.get((effect.agent, effect.attempt))) is not None:
+                    proc.asked = type(effect).__name__
+            elif isinstance(effect, Answer | Refuse):
+                self._hear(effect)
+
+    def _hear(self, reply: Answer | Refuse) -> None:
+        if isinstance(reply, Refuse):
+            self.refusals.append(reply.code)
+        if (client := self.clients.get(reply.request)) is None:
+            assert reply.request in self.asked, f"answered twice, or never asked: {reply}"
+            self.asked.remove(reply.request)
+        elif client.is_connected:
+            promises.check_reply(self, client, reply)
+            del self.clients[reply.request]
+
+    # The crash, and what the next daemon does first.
+
+    def restart(self) -> None:
+        """`kill -9`, and the next daemon: only what was committed is left, and whoever was blocked is not connected."""
+        limit, resident, is_paused, last_number, seed = self.box
+        self.state = State(limit=limit, resident=resident, guards=self.state.guards)
+        self.state.is_paused, self.state.last_number, self.state.seed = is_paused, last_number, seed
+        load(self.state, [copied(agent) for agent in self.store.values() if not agent.is_over])
+        for proc in self.procs.values():
+            proc.asked = None
+            if not proc.is_open:
+                proc.is_running = False
+        wanted = {(agent.id, agent.attempt) for agent in naive.living(self.state)}
+        news = [self._found(self.procs[key]) for key in sorted(wanted)]
+        self.procs = {key: proc for key, proc in self.procs.items() if key in wanted}
+        for client in self.clients.values():
+            client.is_connected = False
+        self.asked.clear()
+        self.tell(*news, inputs.Tick())
+
+    def _found(self, proc: Proc) -> inputs.Input:
+        if not proc.is_open:
+            return inputs.NeverRan(*proc.key)
+        if proc.is_running:
+            return inputs.Adopted(*proc.key)
+        return inputs.Exited(*proc.key, Outcome(proc.code), not proc.has_rest)
+
+    # What people, agents and processes do.
+
+    def spawn(self, caller: AgentId | None, *specs: Spec, must_start: bool = False) -> Turn:
+        """A batch; those that are over are recalled when something is to come after them."""
+        self.recall(one for spec in specs for one in spec.after)
+        turn = self.tell(inputs.SpawnAgents(self.request(), caller, specs, must_start))
+        forget(self.state, list(self.state.agents))
+        if must_start:
+            promises.check_started(turn)
+        return turn
+
+    def wait(self, agent: AgentId, targets: tuple[AgentId, ...], *, is_any: bool, timeout: float | None) -> None:
+        """A process inside `agent` is blocked until `targets` have ended."""
+        request = RequestId(f"w{next(self.requests)}")
+        begin = inputs.BeginWait(request, agent, targets, is_any, timeout, caller=1, caller_started=1.0)
+        self.clients[request] = Client(begin, self.state.agents[agent].attempt, self.now)
+        self.tell(begin)
+
+    def ask_again(self, client: Client) -> None:
+        """The same request once more."""
+        client.is_connected = True
+        agent = self.state.agents.get(client.begin.agent)
+        if agent is None or client.begin.request not in agent.waits:
+            client.since = self.now
+        self.tell(client.begin)
+
+    def hang_up(self, client: Client) -> None:
+        """The blocked process dies."""
+        del self.clients[client.begin.request]
+        self.tell(inputs.CallerGone(client.begin.agent, client.begin.request))
+
+    def exit(self, proc: Proc, code: int | None, *, has_rest: bool) -> None:
+        """The attempt's own process ends, and whoever was blocked inside it with it, unless it is left behind."""
+        proc.is_running, proc.has_rest, proc.code = False, has_rest, code
+        self.tell(inputs.Exited(*proc.key, Outcome(code), not has_rest))
+        gone = [one for one, client in self.clients.items() if (client.begin.agent, client.attempt) == proc.key]
+        for one in gone:
+            del self.clients[one]
+
+    def rest_gone(self, proc: Proc) -> None:
+        """The last of the tree ends."""
+        proc.has_rest = False
+        self.tell(inputs.TreeGone(*proc.key))
+
+    def retry(self, ids: tuple[AgentId, ...]) -> Turn:
+        """A person wants other attempts."""
+        self.recall(other for one in ids for other in (one, *self.store[one].spec.after))
+        turn = self.tell(inputs.Retry(self.request(), ids, "e"))
+        forget(self.state, list(self.state.agents))
+        return turn
+
+    def recall(self, ids: Iterable[AgentId]) -> None:
+        """Agents that are over, in memory for the turn to come."""
+        wanted = [one for one in dict.fromkeys(ids) if one in self.store and one not in self.state.agents]
+        load(self.state, [copied(self.store[one]) for one in wanted])
+
+    def sleep(self, seconds: float) -> None:
+        """Time passes; soon no deadline may be left behind, or the daemon would spin."""
+        self.now += seconds
+        for _ in range(SPINS):
+            self.tell(inputs.Tick())
+            due = next_deadline(self.state)
+            if due is None or due > self.now:
+                return
+        raise AssertionError(f"woken for {due} at {self.now}, and again, and again")
+
+    # The end of every story.
+
+    def finish(self) -> None:
+        """Let everything end that can, with admissions resumed. What is left then is stuck."""
+        self.failures.clear()
+        if self.state.is_draining:
+            self.restart()
+        self.tell(inputs.Resume(self.request()))
+        self.quiet = 0.0
+        for _ in range(100 + 40 * len(self.store)):
+            if not self._let_one_go():
+                due = next_deadline(self.state)
+                if due is None:
+                    break
+                self.sleep(max(0.0, due - self.now))
+        assert not self.state.agents, f"stuck: {list(self.state.agents.values())}"
+        assert not self.procs
+        assert not self.clients
+        assert not self.asked
+
+    def _let_one_go(self) -> bool:
+        for client in list(self.clients.values()):
+            if not client.is_connected:
+                self.ask_again(client)
+                return True
+        for proc in list(self.procs.values()):
+            if proc.has_rest and not proc.is_running:
+                if proc.asked is not None:
+                    self.rest_gone(proc)
+                    return True
+            elif self.state.agents[proc.key[0]].status is Status.RUNNING or proc.asked is not None:
+                self.exit(proc, 0, has_rest=False)
+                return True
+        return False
+
+
+def new_world(limit: int, resident: int, *, is_thorough: bool = True) -> World:
+    """Nothing has happened yet."""
+    return World(State(limit=limit, resident=resident, guards=Guards(depth=4)), is_thorough)
+
+
+def copied(agent: Agent) -> Agent:
+    """What the store would give back."""
+    return replace(agent, waits=dict(agent.waits))

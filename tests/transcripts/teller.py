@@ -1,0 +1,192 @@
+"""Words to inputs, and facts and effects back to words."""
+
+# ruff: noqa: ARG002 - every verb is given its words and its options
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from orchd.core import facts, inputs
+from orchd.core.decide import next_deadline
+from orchd.core.effects import Answer, Effect, Kill, Refuse, Terminate
+from orchd.core.explain import reason
+from orchd.core.facts import AgentFact, Fact
+from orchd.core.model import AgentId, Outcome, RequestId
+from orchd.core.places import overdrawn, working
+from tests.core.box import Box, spec
+
+# The shell is told of them as well, and one line each is enough.
+UNSAID = (facts.AttemptStarted, facts.AgentHeard)
+DETAILS: dict[type, Callable[[Any], str]] = {
+    facts.AttemptAdmitted: lambda fact: f" #{fact.attempt}",
+    facts.AttemptVoided: lambda fact: f": {fact.reason}",
+    facts.AttemptRetried: lambda fact: f" in {fact.delay:.2f} s: {fact.reason}",
+    facts.AgentPromoted: lambda fact: f" to {fact.claim}",
+    facts.WaitBegan: lambda fact: f" for {'any of ' if fact.wait.is_any else ''}{' '.join(fact.wait.targets)}",
+    facts.StopBegan: lambda fact: f", {fact.cause.value}: {fact.reason}",
+    facts.ProcessEnded: lambda fact: f", code {fact.outcome.code}",
+    facts.AgentFailed: lambda fact: f": {fact.reason}",
+    facts.AgentCancelled: lambda fact: f": {fact.reason}",
+    facts.AgentTimedOut: lambda fact: f": {fact.reason}",
+    facts.AgentLost: lambda fact: f": {fact.reason}",
+    facts.AgentSkipped: lambda fact: f": {fact.reason}",
+    facts.LimitChanged: lambda fact: f" to {fact.limit}, resident {fact.resident}",
+}
+
+
+class Teller:
+    """One story: names instead of ids, requests called after who made them."""
+
+    def __init__(self) -> None:
+        self.box = Box()
+        self.ids: dict[str, AgentId] = {}
+
+    def tell(self, line: str) -> list[str]:
+        """What follows from one line."""
+        verb, *words = shlex.split(line)
+        options = dict(word.split("=", 1) for word in words if "=" in word)
+        found = getattr(self, verb)([word for word in words if "=" not in word], options)
+        return list(self._shown(found) if found is not None else self._turn()) or ["-"]
+
+    def _turn(self) -> Iterator[str]:
+        self.ids.update({fact.spec.name: fact.agent for fact in self.box.facts(facts.AgentQueued)})
+        yield from (self._fact(fact) for fact in self.box.turn.facts if not isinstance(fact, UNSAID))
+        yield from (said for effect in self.box.turn.effects if (said := self._effect(effect)))
+
+    def _shown(self, lines: list[str]) -> Iterator[str]:
+        return (self._named(line) for line in lines)
+
+    def _named(self, text: str) -> str:
+        names = {one: name for name, one in self.ids.items()}
+        return re.sub(r"agent-\d+", lambda found: names.get(AgentId(found[0]), found[0]), text)
+
+    def _fact(self, fact: Fact) -> str:
+        words = re.sub(r"(?<!^)(?=[A-Z])", " ", type(fact).__name__).lower()
+        if isinstance(fact, AgentFact):
+            words = f"{fact.agent}: {words.removeprefix('agent ').removeprefix('attempt ')}"
+        details = DETAILS[type(fact)](fact) if type(fact) in DETAILS else ""
+        return self._named(words + details)
+
+    def _effect(self, effect: Effect) -> str | None:
+        if isinstance(effect, Answer):
+            late = " (timed out)" if effect.timed_out else ""
+            return self._named(f"  answer {effect.request}: {' '.join(effect.agents) or 'done'}{late}")
+        if isinstance(effect, Refuse):
+            return self._named(f"  refuse {effect.request}: {effect.code}: {effect.message}")
+        if isinstance(effect, Terminate | Kill):
+            return self._named(f"  {type(effect).__name__.lower()} {effect.agent} #{effect.attempt}")
+        return None
+
+    # The verbs.
+
+    def limit(self, words: list[str], options: dict[str, str]) -> None:
+        """`limit N [resident=M]`."""
+        limit = int(words[0]) if words else None
+        resident = int(options["resident"]) if "resident" in options else None
+        self.box.tell(inputs.SetLimit(RequestId("limit"), limit, resident))
+
+    def spawn(self, words: list[str], options: dict[str, str]) -> None:
+        """`spawn NAME... [parent=P] [after=A,B] [nesting=1] ...`: one request."""
+        fields: dict[str, object] = {}
+        for name, value in options.items():
+            if name == "after":
+                fields[name] = tuple(self.ids.get(one, AgentId(one)) for one in value.split(","))
+            elif name not in ("parent", "no_queue"):
+                fields[name] = float(value) if name in ("timeout", "silence", "grace") else int(value)
+        parent = self.ids[options["parent"]] if "parent" in options else None
+        specs = tuple(spec(name, **fields) for name in words)
+        self.box.tell(inputs.SpawnAgents(RequestId("spawn"), parent, specs, must_start="no_queue" in options))
+
+    def chain(self, words: list[str], options: dict[str, str]) -> None:
+        """`chain A B C`: one request, each after the one before."""
+        after = [(), *((AgentId(name),) for name in words)]
+        specs = tuple(spec(name, after=before) for name, before in zip(words, after, strict=False))
+        self.box.tell(inputs.SpawnAgents(RequestId("spawn"), None, specs))
+
+    def wait(self, words: list[str], options: dict[str, str]) -> None:
+        """`wait NAME for=A,B [any=1] [timeout=N]`."""
+        targets = tuple(self.ids[name] for name in options["for"].split(","))
+        timeout = float(options["timeout"]) if "timeout" in options else None
+        request = RequestId(f"wait of {words[0]}")
+        one = self.ids[words[0]]
+        self.box.tell(inputs.BeginWait(request, one, targets, "any" in options, timeout, caller=9, caller_started=1.0))
+
+    def hangup(self, words: list[str], options: dict[str, str]) -> None:
+        """`hangup NAME`: the client blocked in it dies."""
+        self.box.tell(inputs.CallerGone(self.ids[words[0]], RequestId(f"wait of {words[0]}")))
+
+    def exit(self, words: list[str], options: dict[str, str]) -> None:
+        """`exit NAME [code=N] [attempt=K] [rest=1]`."""
+        one = self.ids[words[0]]
+        code = None if options.get("code") == "unknown" else int(options.get("code", 0))
+        attempt = int(options.get("attempt", self.box.agent(one).attempt))
+        self.box.tell(inputs.Exited(one, attempt, Outcome(code), "rest" not in options))
+
+    def gone(self, words: list[str], options: dict[str, str]) -> None:
+        """`gone NAME`: nothing is left of its tree."""
+        self.box.tree_gone(self.ids[words[0]])
+
+    def recover(self, words: list[str], options: dict[str, str]) -> None:
+        """`recover NAME=lives|never-ran|CODE|unknown...`: what the next daemon finds."""
+        found: list[inputs.Input] = []
+        for name, what in options.items():
+            key = (self.ids[name], self.box.agent(self.ids[name]).attempt)
+            if what == "lives":
+                found.append(inputs.Adopted(*key))
+            elif what == "never-ran":
+                found.append(inputs.NeverRan(*key))
+            else:
+                outcome = Outcome(None if what == "unknown" else int(what))
+                found.append(inputs.Exited(*key, outcome, is_tree_gone=True))
+        self.box.tell(*found)
+
+    def cancel(self, words: list[str], options: dict[str, str]) -> None:
+        """`cancel NAME...`."""
+        self.box.tell(inputs.Cancel(RequestId("cancel"), tuple(self.ids[name] for name in words)))
+
+    def retry(self, words: list[str], options: dict[str, str]) -> None:
+        """`retry NAME...`."""
+        self.box.tell(inputs.Retry(RequestId("retry"), tuple(self.ids[name] for name in words), "e"))
+
+    def pause(self, words: list[str], options: dict[str, str]) -> None:
+        """`pause`."""
+        self.box.tell(inputs.Pause(RequestId("pause")))
+
+    def resume(self, words: list[str], options: dict[str, str]) -> None:
+        """`resume`."""
+        self.box.tell(inputs.Resume(RequestId("resume")))
+
+    def drain(self, words: list[str], options: dict[str, str]) -> None:
+        """`drain [stop=1]`."""
+        self.box.tell(inputs.Drain(RequestId("drain"), "stop" in options))
+
+    def breaks(self, words: list[str], options: dict[str, str]) -> list[str]:
+        """`breaks NUMBER why=... [passing=1]`: the next launch of the n-th agent fails."""
+        one = AgentId(f"agent-{int(words[0]):03d}")
+        self.box.broken[one] = (options["why"], "passing" in options)
+        return []
+
+    def quiet(self, words: list[str], options: dict[str, str]) -> list[str]:
+        """`quiet NAME SECONDS`: for how long it has put nothing out, when it is looked at."""
+        self.box.quiet[self.ids[words[0]]] = float(words[1])
+        return []
+
+    def sleep(self, words: list[str], options: dict[str, str]) -> None:
+        """`sleep SECONDS`."""
+        self.box.sleep(float(words[0]))
+
+    def status(self, words: list[str], options: dict[str, str]) -> list[str]:
+        """`status`: all that is not over, the places, and when something is due."""
+        state, now = self.box.state, self.box.now
+        over = f", {overdrawn(state)} overdrawn" if overdrawn(state) else ""
+        due = next_deadline(state)
+        timed = f", something is due in {due - now:.1f} s" if due is not None else ""
+        lines = [f"{working(state)}/{state.limit} working{over}, {len(state.living)}/{state.resident} living{timed}"]
+        for agent in state.agents.values():
+            if not agent.is_over:
+                why = reason(state, agent, now)
+                lines.append(f"{agent.id}: {agent.status.value}" + (f" ({why})" if why else ""))
+        return lines
