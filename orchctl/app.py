@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Annotated, Any
 
 import typer
 
-from orchctl import exits, out
+from orchctl import completion, exits, out
 from orchctl.table import COMMANDS, GROUPS, KINDS, Argument, Command, Option
 
 # The class that every complaint of the framework has in common; its place and name differ between versions.
 _Complaint: type[Exception] = typer.BadParameter.__mro__[-4]
+
+_AGENTS = ("id", "ids", "after", "parent")  # what names agents
+_TYPES: dict[str, type] = {"number": int, "duration": float}  # for the help; the table's kinds do the converting
 
 Runner = Callable[[Command, SimpleNamespace], int]
 
@@ -116,8 +120,13 @@ def _plain(field: Argument | Option, value: Any) -> object:
 
 
 def _argument(argument: Argument) -> object:
+    shown = re.sub(r"[^A-Z]*([A-Z]+).*", r"\1", argument.metavar)  # Typer puts brackets and dots itself
     kind = typer.Argument(
-        help=argument.help, metavar=argument.metavar, parser=_parser(argument.kind), show_default=False
+        help=argument.help,
+        metavar=shown,
+        parser=_parser(argument.kind),
+        show_default=False,
+        autocompletion=_completed(argument),
     )
     return _hint(argument, kind)
 
@@ -126,15 +135,25 @@ def _option(option: Option) -> object:
     if option.kind == "flag":
         return Annotated[bool, typer.Option(*option.flags, help=option.help, show_default=False)]
     kind = typer.Option(
-        *option.flags, help=option.help, metavar=option.metavar, parser=_parser(option.kind), show_default=False
+        *option.flags,
+        help=option.help,
+        metavar=option.metavar,
+        parser=_parser(option.kind),
+        show_default=False,
+        autocompletion=_completed(option),
     )
     return _hint(option, kind)
 
 
+def _completed(field: Argument | Option) -> Callable[[str], list[tuple[str, str]]] | None:
+    return completion.agents if field.name in _AGENTS else None
+
+
 def _hint(field: Argument | Option, kind: object) -> object:
+    plain = _TYPES.get(field.kind, str)
     if field.many:
         return Annotated[list[str], kind] if getattr(field, "required", False) else Annotated[list[str] | None, kind]
-    return Annotated[str, kind] if getattr(field, "required", False) else Annotated[str | None, kind]
+    return Annotated[plain, kind] if getattr(field, "required", False) else Annotated[plain | None, kind]
 
 
 def _parser(kind: str) -> Callable[[str], Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -18,6 +19,7 @@ from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home
 ENV_OUTPUT_DIR = "ORCHD_OUTPUT_DIR"
 # What Python and we ignore, the agent must not inherit as ignored.
 _DEFAULTED = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+_MACHINES_FAULT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 _HIGH = 10  # above every descriptor that the shim is given, so that none is overwritten on the way
 
 
@@ -133,6 +135,8 @@ def _open_stdin(opened: ExitStack, agent: Agent) -> int:
     try:
         descriptor = _open(opened, path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO without a writer must not block us
     except OSError as error:
+        if error.errno in _MACHINES_FAULT:
+            raise
         raise Refused(f"cannot read {path} as its stdin: {error.strerror}") from None
     os.set_blocking(descriptor, True)  # noqa: FBT003 - the name of the call says what it is
     return descriptor

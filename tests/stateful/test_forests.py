@@ -35,8 +35,9 @@ def test_seven_parents_with_three_children_with_two_each_all_end(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("limit", [1, 2, 3])
-@settings(max_examples=1000)
+@settings(max_examples=600)
 @given(order=ORDERS, extra=st.integers(0, 5))
 def test_random_forests_end_or_are_told_that_they_could_not(limit: int, order: Random, extra: int) -> None:
     Play(new_world(limit, limit + extra, is_thorough=False), order).run(random_forest(order, 4, 4))

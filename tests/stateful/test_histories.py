@@ -209,9 +209,10 @@ class OnePlace(Histories):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("histories", [OnePlace, Histories])
 def test_every_promise_holds_in_every_history(histories: type[Histories]) -> None:
-    run_state_machine_as_test(histories, settings=settings(max_examples=400, stateful_step_count=40))
+    run_state_machine_as_test(histories, settings=settings(max_examples=300, stateful_step_count=40))
 
 
 @stress

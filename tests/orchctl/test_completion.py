@@ -1,0 +1,28 @@
+"""Completion of ids."""
+
+from __future__ import annotations
+
+from orchctl import completion
+from orchd.wire import Home
+from tests.conftest import Instance
+from tests.orchctl.conftest import Orchctl
+
+
+def test_ids_are_offered_with_their_names(home: Home, stopped: Instance) -> None:
+    stopped.spawn("sleep", "60", options=["--name", "api"])
+    stopped.spawn("sleep", "60", options=["--name", "ui"])
+    assert completion.agents("agent-") == [("agent-002", "ui, running"), ("agent-001", "api, running")]
+    assert completion.agents("agent-002") == [("agent-002", "ui, running")]
+
+
+def test_without_a_daemon_nothing_is_offered_and_none_is_started(home: Home) -> None:
+    assert completion.agents("") == []
+    assert not home.database.exists()
+
+
+def test_a_shell_is_offered_ids_where_an_agent_is_to_be_named(instance: Instance, orchctl: Orchctl) -> None:
+    one = instance.spawn("sleep", "60")
+    for words in ("logs agent", "spawn --after agent"):
+        asked = {"_ORCHCTL_COMPLETE": "complete_bash", "COMP_WORDS": f"orchctl {words}"}
+        done = orchctl(env={**instance.env, **asked, "COMP_CWORD": str(len(words.split()))})
+        assert done.out.split() == [one]

@@ -1,0 +1,193 @@
+"""A broken disk, a foreign database, a machine without room: a clear error, and nothing lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchd.store import SCHEMA_VERSION
+from tests.conftest import DEADLINE, Instance, until
+from tests.shell.machine import full, needs_root, remount, tmpfs
+
+
+def refusal(instance: Instance) -> str:
+    """What a daemon says that refuses to start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "orchd", "--home", str(instance.directory)],
+        env=instance.env,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert done.returncode == 1, done
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@needs_root
+def test_a_full_disk_ends_the_daemon_rather_than_make_it_lie(stopped: Instance, tmp_path: Path) -> None:
+    with tmpfs(stopped.directory, "4m"):
+        stopped.start()
+        fifo = tmp_path / "go"
+        os.mkfifo(fifo)
+        one = stopped.spawn("sh", "-c", f"read x < {fifo}; exit 7")
+        queued = stopped.spawn("sh", "-c", "exit 8", options=["--after", one])
+        with full(stopped.directory):
+            said = stopped.ctl("limit", "3", "--json", code=None)
+            assert '"limit":3' not in said
+            assert stopped.daemon is not None
+            stopped.daemon.wait(DEADLINE)
+            fifo.write_text("go\n")
+        stopped.ctl("wait", one, queued, code=1)  # starts a daemon if the client before has not left one
+        assert stopped.agent(one)["exit_code"] == 7
+        assert stopped.agent(queued)["status"] == "skipped"
+        assert stopped.status()["limit"]["limit"] == 7
+        stopped.ctl("daemon", "stop", "--stop-agents")
+
+
+@needs_root
+def test_a_read_only_home_is_refused_with_what_to_do(stopped: Instance) -> None:
+    with tmpfs(stopped.directory, "4m"):
+        stopped.start()
+        stopped.spawn("true")
+        stopped.ctl("wait", "--all")
+        stopped.stop()
+        remount(stopped.directory, "ro")
+        said = refusal(stopped)
+        assert "ead-only" in said
+        remount(stopped.directory, "rw")
+        stopped.start()
+        assert stopped.agent("agent-001")["status"] == "completed"
+        stopped.stop()
+
+
+@pytest.mark.parametrize("damage", ["newer", "foreign", "torn"])
+def test_a_database_that_cannot_be_used_is_left_as_it_is(stopped: Instance, damage: str) -> None:
+    stopped.home.create()
+    if damage == "torn":
+        stopped.home.database.write_bytes(b"SQLite format 3\0" + b"x" * 8192)
+    else:
+        with sqlite3.connect(stopped.home.database) as database:
+            version = SCHEMA_VERSION + 1 if damage == "newer" else 0
+            database.execute("CREATE TABLE somebody_elses (x)")
+            database.execute(f"PRAGMA user_version = {version}")
+        database.close()
+    before = stopped.home.database.read_bytes()
+    said = refusal(stopped)
+    assert str(stopped.home.database) in said
+    assert "move it away" in said or "move the file away" in said
+    assert stopped.home.database.read_bytes() == before
+    assert "the daemon did not start" in stopped.ctl("limit", "--json", code=69)
+
+
+def test_a_second_daemon_is_refused_and_the_first_is_not_disturbed(instance: Instance) -> None:
+    one = instance.spawn("sleep", "1000")
+    assert "another daemon serves" in refusal(instance)
+    assert instance.agent(one)["status"] == "running"
+
+
+def test_a_socket_that_was_left_behind_is_replaced(stopped: Instance) -> None:
+    stopped.home.create()
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(stopped.home.socket))
+    assert stopped.home.socket.exists()
+    stopped.start()
+    assert stopped.status()["limit"]["limit"] == 7
+
+
+def test_when_the_directory_of_all_logs_has_vanished_the_next_agent_makes_it_again(instance: Instance) -> None:
+    lives = instance.spawn("sleep", "1000")
+    shutil.rmtree(instance.home.agents)
+    one = instance.spawn("sh", "-c", "echo here")
+    instance.ctl("wait", one)
+    assert instance.ctl("logs", one) == "here\n"
+    instance.ctl("cancel", lives)
+    instance.ctl("wait", lives, code=1)
+    assert instance.agent(lives)["status"] == "cancelled"
+
+
+@needs_root
+def test_without_a_free_pid_agents_are_queued_with_the_reason_and_start_by_themselves(instance: Instance) -> None:
+    assert instance.daemon is not None
+    group = Path("/sys/fs/cgroup/pids") / instance.directory.name
+    try:
+        group.mkdir()
+    except OSError:
+        pytest.skip("no pids controller can be had here")
+    try:
+        (group / "cgroup.procs").write_text(str(instance.daemon.pid))
+        (group / "pids.max").write_text("1")  # its own threads are more already
+        with instance.client() as client:
+            made = client.call("spawn", {"agents": [{"command": ["/bin/true"]}], "cwd": "/"})["agents"][0]
+            assert made["status"] == "queued"
+            assert "could not start a process" in made["reason"]
+            (group / "pids.max").write_text("max")
+            client.wait(ids=["agent-001"])
+        assert instance.agent("agent-001")["status"] == "completed"
+    finally:
+        (group.parent / "cgroup.procs").write_text(str(instance.daemon.pid))
+        until(lambda: not (group / "cgroup.procs").read_text())
+        group.rmdir()
+
+
+def test_an_environment_that_was_deleted_fails_its_agent_and_nobody_else(instance: Instance) -> None:
+    instance.ctl("pause")
+    one = instance.spawn("true")
+    instance.kill()
+    for path in instance.home.environments.iterdir():
+        path.unlink()
+    instance.start()
+    instance.ctl("resume")
+    instance.ctl("wait", one, code=1)
+    assert "its captured environment was deleted" in instance.agent(one)["reason"]
+    instance.ctl("retry", one)
+    instance.ctl("wait", one)
+
+
+@pytest.mark.parametrize(
+    ("options", "command", "reason"),
+    [
+        ([], ["no-such-program-anywhere"], "cannot run 'no-such-program-anywhere'"),
+        ([], ["./nothing-here"], "cannot run './nothing-here'"),
+        (["--stdin", "/nowhere/file"], ["cat"], "cannot read /nowhere/file as its stdin"),
+        (["--cwd", "/nowhere"], ["true"], "cannot start in /nowhere"),
+        (["--output-dir", "/proc/nowhere"], ["true"], "cannot make the output directory /proc/nowhere"),
+    ],
+)
+def test_what_can_never_start_fails_and_says_why(
+    instance: Instance, options: list[str], command: list[str], reason: str
+) -> None:
+    one = instance.spawn(*command, options=options)
+    instance.ctl("wait", one, code=1)
+    agent = instance.agent(one)
+    assert agent["status"] == "failed"
+    assert reason in agent["reason"]
+
+
+def test_an_argument_that_is_too_long_for_any_program_fails_and_says_what_to_do(instance: Instance) -> None:
+    with instance.client() as client:
+        client.call("spawn", {"agents": [{"command": ["/bin/echo", "x" * 200_000]}], "cwd": "/"})
+        (agent,) = client.wait(ids=["agent-001"])["agents"]
+    assert agent["status"] == "failed"
+    assert "give what is long by --stdin" in agent["reason"]
+
+
+def test_when_files_cannot_be_opened_agents_wait_until_they_can(instance: Instance) -> None:
+    assert instance.daemon is not None
+    opened = len(list(Path(f"/proc/{instance.daemon.pid}/fd").iterdir()))
+    with instance.client() as client:
+        client.call("limit")
+        subprocess.run(["prlimit", "--pid", str(instance.daemon.pid), f"--nofile={opened + 3}:20000"], check=True)
+        made = client.call("spawn", {"agents": [{"command": ["/bin/true"]}], "cwd": "/"})
+        assert made["agents"][0]["status"] == "queued"
+        subprocess.run(["prlimit", "--pid", str(instance.daemon.pid), "--nofile=20000:20000"], check=True)
+    instance.ctl("wait", "agent-001")
+    assert until(lambda: instance.agent("agent-001")["status"] == "completed")
