@@ -7,7 +7,7 @@ from orchd.wire import HomeError, WireError
 
 
 def agents(incomplete: str) -> list[tuple[str, str]]:
-    """Ids that begin so, newest first; none when no daemon runs, and none is started for it."""
+    """Ids that begin so; none when no daemon runs, and none is started for it."""
     from orchctl.client import Client
 
     try:

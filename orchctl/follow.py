@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 from pathlib import Path
@@ -15,7 +16,7 @@ class Log:
     """One file, read from the beginning or from its last lines. It stays open, so it may be unlinked meanwhile."""
 
     def __init__(self, path: Path, lines: int | None = None) -> None:
-        self._file = path.open("rb", buffering=0)
+        self._file = path.open("rb")
         if lines is not None:
             self._file.seek(_start_of_last(self._file, lines))
 
@@ -47,11 +48,9 @@ class Changes:
 
     def drain(self) -> None:
         """Forget what was said; look at the file after this, not before."""
-        try:
-            while os.read(self.fd, _BLOCK):
-                pass
-        except BlockingIOError:
-            return
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.read(self.fd, _BLOCK)
 
 
 def _checked(result: int) -> int:
@@ -73,19 +72,12 @@ def _start_of_last(file: BinaryIO, lines: int) -> int:
     while position > 0:
         start = max(0, position - _BLOCK)
         file.seek(start)
-        block = _read(file, position - start)
+        block = file.read(position - start)
         found = block.count(b"\n")
         if found >= wanted:
             return start + _nth_from_end(block, wanted) + 1
         wanted, position = wanted - found, start
     return 0
-
-
-def _read(file: BinaryIO, count: int) -> bytes:
-    block = file.read(count)
-    while len(block) < count and (more := file.read(count - len(block))):
-        block += more
-    return block
 
 
 def _nth_from_end(block: bytes, count: int) -> int:

@@ -40,7 +40,7 @@ def _answer(client: Client, args: SimpleNamespace) -> dict[str, Any]:
     asked = {"ids": args.ids, "all": args.all}
     answer = client.call("status", asked)
     more = answer.pop("more")
-    while more is not None and not args.ids:
+    while more is not None:
         page = client.call("status", {**asked, "before": more})
         answer["agents"] += page["agents"]
         more = page["more"]

@@ -11,7 +11,7 @@ from tests.orchctl.conftest import Orchctl
 def test_ids_are_offered_with_their_names(home: Home, stopped: Instance) -> None:
     stopped.spawn("sleep", "60", options=["--name", "api"])
     stopped.spawn("sleep", "60", options=["--name", "ui"])
-    assert completion.agents("agent-") == [("agent-002", "ui, running"), ("agent-001", "api, running")]
+    assert sorted(completion.agents("agent-")) == [("agent-001", "api, running"), ("agent-002", "ui, running")]
     assert completion.agents("agent-002") == [("agent-002", "ui, running")]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,3 +109,10 @@ def test_one_that_does_not_leave_is_not_waited_for_for_ever(
     monkeypatch.setattr(stop, "PATIENCE", 0.1)
     with instance.client() as client, pytest.raises(TimedOutError, match="has not left"):
         stop.end(client, 1, "keep")
+
+
+def test_one_that_has_left_meanwhile_is_gone(instance: Instance) -> None:
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    with instance.client() as client:
+        assert stop.end(client, process.pid, "keep") == 0

@@ -1,0 +1,74 @@
+"""The configuration: every key, every kind of mistake."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from orchd.config import Config, read
+from orchd.errors import ConfigError
+
+CHANGED = {
+    "limit": 3,
+    "resident": 9,
+    "depth": 5,
+    "children": 6,
+    "agents": 70,
+    "grace": 1.5,
+    "timeout": 60.0,
+    "silence": 30.0,
+    "cgroups": "off",
+}
+
+
+def written(path: Path, text: str) -> Path:
+    """A file with this text."""
+    file = path / "config.toml"
+    file.write_text(text)
+    return file
+
+
+def test_without_a_file_there_are_the_defaults(tmp_path: Path) -> None:
+    assert read(tmp_path / "config.toml") == Config()
+    assert (Config().limit, Config().resident) == (7, None)
+
+
+@pytest.mark.parametrize("key", [field.name for field in dataclasses.fields(Config)])
+def test_every_key_can_be_changed(tmp_path: Path, key: str) -> None:
+    value = CHANGED[key]
+    text = f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}"
+    assert read(written(tmp_path, text)) == dataclasses.replace(Config(), **{key: value})
+
+
+def test_the_guards_are_those_of_the_file(tmp_path: Path) -> None:
+    guards = read(written(tmp_path, "depth = 5\nchildren = 6\nagents = 70\n")).guards
+    assert (guards.depth, guards.children, guards.agents) == (5, 6, 70)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("limit = 0", "limit must be between 1 and 10,000, not 0"),
+        ('limit = "7"', "limit must be a whole number, not a string"),
+        ("limit = true", "limit must be a whole number, not true or false"),
+        ("grace = -1", "grace must be 0 or more, not -1.0"),
+        ("timeout = 0", "timeout must be above 0, not 0.0"),
+        ('cgroups = "maybe"', "cgroups must be auto or off, not 'maybe'"),
+        ("limits = 3", "limits is not known here"),
+        ("limit = 7\nresident = 3", "resident must be at least limit (7), not 3"),
+        ("limit = = 3", "line 1"),
+    ],
+)
+def test_a_mistake_is_named_with_its_file_and_the_way_out(tmp_path: Path, text: str, said: str) -> None:
+    file = written(tmp_path, text)
+    with pytest.raises(ConfigError, match="config.toml") as caught:
+        read(file)
+    assert said in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").mkdir()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read(tmp_path / "config.toml")

@@ -1,0 +1,61 @@
+"""Captured environments: private, shared by content, gone when nobody needs them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchd.environments import Environments
+
+NAMES = st.binary(min_size=1, max_size=6).map(lambda raw: os.fsdecode(raw.replace(b"\0", b"_").replace(b"=", b"_")))
+VALUES = st.binary(max_size=12).map(lambda raw: os.fsdecode(raw.replace(b"\0", b"_")))
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Environments:
+    """An empty directory of them."""
+    return Environments(tmp_path)
+
+
+def test_the_same_content_is_kept_once_and_privately(kept: Environments, tmp_path: Path) -> None:
+    one = kept.keep({"SECRET": "s3cr3t", "A": "1"})
+    assert kept.keep({"A": "1", "SECRET": "s3cr3t"}) == one
+    (file,) = tmp_path.iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "s3cr3t" not in file.name
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=4))
+def test_the_next_daemon_reads_what_this_one_kept(tmp_path_factory: pytest.TempPathFactory, variables: dict[str, str]) -> None:
+    directory = tmp_path_factory.mktemp("env")
+    digest = Environments(directory).keep(variables)
+    assert Environments(directory).get(digest) == variables
+
+
+def test_what_nobody_uses_is_deleted(kept: Environments, tmp_path: Path) -> None:
+    used, unused = kept.keep({"A": "1"}), kept.keep({"A": "2"})
+    kept.drop_all_but({used})
+    assert [path.name for path in tmp_path.iterdir()] == [used]
+    with pytest.raises(FileNotFoundError):
+        kept.get(unused)
+    assert kept.get(used) == {"A": "1"}
+
+
+def test_what_an_earlier_daemon_left_is_swept(kept: Environments, tmp_path: Path) -> None:
+    used, unused = kept.keep({"A": "1"}), kept.keep({"A": "2"})
+    (tmp_path / "torn.new").touch()
+    Environments(tmp_path).sweep({used})
+    assert [path.name for path in tmp_path.iterdir()] == [used]
+    assert unused != used
+
+
+def test_one_that_was_written_before_is_not_written_again(kept: Environments, tmp_path: Path) -> None:
+    digest = kept.keep({"A": "1"})
+    before = (tmp_path / digest).stat().st_mtime_ns
+    assert Environments(tmp_path).keep({"A": "1"}) == digest
+    assert (tmp_path / digest).stat().st_mtime_ns == before

@@ -1,0 +1,76 @@
+"""The shim, run for real: what it writes down, and when it never runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchd.procs import shim
+
+
+def run(tmp_path: Path, *argv: str, go: bytes = shim.GO, kill: signal.Signals | None = None) -> shim.Record:
+    """The record of a shim that was given this gate and this agent."""
+    record = os.open(tmp_path / "exit", os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+    read, write = os.pipe()
+    high = [os.dup(descriptor) for descriptor in (read, record, lock)]
+    moved = [(os.dup2(descriptor, 40 + index), index + 3) for index, descriptor in enumerate(high)]
+    pid = os.posix_spawn(
+        shim.SHELL,
+        [shim.SHELL, "-c", shim.SCRIPT, "name", *argv],
+        dict(os.environ),
+        file_actions=[(os.POSIX_SPAWN_DUP2, source, target) for source, target in moved],
+        setsid=True,
+    )
+    for descriptor in (read, *high, *(source for source, _ in moved)):
+        os.close(descriptor)
+    if go:
+        os.write(write, go)
+    os.close(write)
+    if kill:
+        os.killpg(pid, kill)
+    os.waitpid(pid, 0)
+    os.close(record)
+    os.close(lock)
+    return shim.parse_record((tmp_path / "exit").read_text())
+
+
+@pytest.mark.parametrize("code", [0, 1, 3, 126, 127, 255])
+def test_the_exit_code_is_written_down(tmp_path: Path, code: int) -> None:
+    assert run(tmp_path, "/bin/sh", "-c", f"exit {code}")[:2] == (True, code)
+
+
+def test_death_by_a_signal_is_told_as_a_shell_does(tmp_path: Path) -> None:
+    assert run(tmp_path, "/bin/sh", "-c", "kill -KILL $$").code == 137
+
+
+def test_without_a_word_at_the_gate_nothing_runs(tmp_path: Path) -> None:
+    record = run(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", go=b"")
+    assert not record.ran
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_agent_holds_none_of_the_shims_descriptors(tmp_path: Path) -> None:
+    run(tmp_path, "/bin/sh", "-c", f"ls /proc/$$/fd > {tmp_path}/fds")
+    assert not {"3", "4", "5"} & set((tmp_path / "fds").read_text().split()) - {"3"}
+
+
+def test_the_time_of_what_the_agent_waited_for_is_counted(tmp_path: Path) -> None:
+    busy = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"
+    assert run(tmp_path, "/bin/sh", "-c", f"sh -c '{busy}'; true").cpu_seconds > 0.01
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_record(text: str) -> None:
+    record = shim.parse_record(text)
+    assert record.ran or record.code is None
+
+
+@pytest.mark.parametrize("text", ["", "\n", "12x", "0m0.0s 0m0.0s\n"])
+def test_a_torn_record_knows_no_code(text: str) -> None:
+    assert shim.parse_record(text).code is None
