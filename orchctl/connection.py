@@ -44,6 +44,8 @@ class Connection:
 
     def close(self) -> None:
         """Give it back; what was not sent is dropped."""
+        # first of all: libzmq's thread would block for ever on an event that nobody is left to read
+        self._dealer.disable_monitor()
         self._monitor.close(linger=0)
         self._dealer.close(linger=0)
 

@@ -112,7 +112,7 @@ def test_one_that_does_not_leave_is_not_waited_for_for_ever(
 
 
 def test_one_that_has_left_meanwhile_is_gone(instance: Instance) -> None:
-    with subprocess.Popen(["true"]) as process:
+    with subprocess.Popen(["/bin/true"]) as process:
         process.wait()
     with instance.client() as client:
         assert stop.end(client, process.pid, "keep") == 0
