@@ -1,4 +1,4 @@
-"""`orchctl` as a whole process, from an installed wheel, beside a hello-world Typer application in the same environment."""
+"""`orchctl` as a whole process, from an installed wheel, beside a hello-world Typer application."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def main() -> None:
         for _ in range(ROUNDS):
             for name, command in words.items():
                 quiet = {"env": env, "stdout": subprocess.DEVNULL, "check": True}
-                samples[name].append(1000 * timed(lambda command=command, quiet=quiet: subprocess.run(command, **quiet)))
+                samples[name].append(
+                    1000 * timed(lambda command=command, quiet=quiet: subprocess.run(command, **quiet))  # noqa: PLW1510
+                )
         running.ctl("daemon", "stop", "--stop-agents")
         running.process.wait()
     base = samples["hello-world Typer"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 import tempfile
 from pathlib import Path
 
@@ -15,16 +16,14 @@ CLOCK = ["/bin/bash", "-c", "echo $EPOCHREALTIME"]  # bash alone has a clock tha
 def steps(moments: list[float]) -> list[float]:
     """Milliseconds between neighbours."""
     moments.sort()
-    return [1000 * (after - before) for before, after in zip(moments, moments[1:], strict=False)]
+    return [1000 * (after - before) for before, after in pairwise(moments)]
 
 
 def bare() -> list[float]:
     """One after the other, by hand."""
     with tempfile.TemporaryFile("w+") as output:
         for _ in range(COUNT):
-            pid = os.posix_spawn(
-                CLOCK[0], CLOCK, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, output.fileno(), 1)]
-            )
+            pid = os.posix_spawn(CLOCK[0], CLOCK, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, output.fileno(), 1)])
             os.waitpid(pid, 0)
         output.seek(0)
         return steps([float(line) for line in output])
@@ -53,7 +52,9 @@ def main() -> None:
         "handover",
         [
             Figure("bare spawn, one after the other", "ms a step", base),
-            Figure("orchd, limit 1", "ms a step", ours, [mine / theirs for mine, theirs in zip(ours, base, strict=True)]),
+            Figure(
+                "orchd, limit 1", "ms a step", ours, [mine / theirs for mine, theirs in zip(ours, base, strict=True)]
+            ),
             Figure("orchd over the bare spawn", "ms", over, goal="at most 3 ms"),
         ],
     )
@@ -61,4 +62,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-

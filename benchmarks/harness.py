@@ -128,7 +128,11 @@ def spread(samples: Sequence[float]) -> str:
 def machine() -> dict[str, object]:
     """What the figures were taken on."""
     model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.machine(),
     )
     return {

@@ -29,7 +29,9 @@ def write(home: Home, count: int, living: int = 0) -> None:
 
 def _batch(state: State, store: Store, count: int, *, ends: bool) -> None:
     turn = Turn(state, Instant(0.0, 1_700_000_000.0))
-    specs = tuple(Spec(("/bin/true",), "true", "/", "0" * 32, goal="a goal of some forty characters or so") for _ in range(count))
+    specs = tuple(
+        Spec(("/bin/true",), "true", "/", "0" * 32, goal="a goal of some forty characters or so") for _ in range(count)
+    )
     decide(turn, inputs.SpawnAgents(RequestId("r"), None, specs))
     while turn.questions:
         question = turn.questions.pop(0)

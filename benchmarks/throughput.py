@@ -1,4 +1,4 @@
-"""Agents a second: 2,000 x /bin/true, 7 in flight, one batch; beside the bare loop and task-spooler in the same rounds."""
+"""Agents a second: 2,000 x /bin/true, 7 in flight, one batch; beside the bare loop and task-spooler."""
 
 from __future__ import annotations
 
@@ -67,4 +67,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-

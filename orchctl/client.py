@@ -47,9 +47,11 @@ class Client:
 
     def close(self) -> None:
         """Give everything back. What was not answered is not waited for."""
+        if self._connection is not None:
+            self._connection.close()
         if self._context is not None:
             self._context.destroy(linger=0)
-            self._context = self._connection = None
+        self._context = self._connection = None
 
     @property
     def context(self) -> zmq.Context[zmq.Socket[bytes]]:

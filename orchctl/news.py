@@ -24,6 +24,8 @@ class News:
 
     def close(self) -> None:
         """Listen no more."""
+        # first of all: libzmq's thread would block for ever on an event that nobody is left to read
+        self._socket.disable_monitor()
         self._monitor.close(linger=0)
         self._socket.close(linger=0)
 

@@ -100,6 +100,4 @@ def describe(fact: Fact) -> dict[str, object]:
 _HIDDEN = ("agent", "seed", "environment", "cgroup")
 _KINDS: tuple[type[Any], ...] = get_args(Fact)
 _NAMES = {kind: re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower() for kind in _KINDS}
-_SHOWN = {
-    kind: tuple(field.name for field in dataclasses.fields(kind) if field.name not in _HIDDEN) for kind in _KINDS
-}
+_SHOWN = {kind: tuple(field.name for field in dataclasses.fields(kind) if field.name not in _HIDDEN) for kind in _KINDS}

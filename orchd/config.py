@@ -37,7 +37,7 @@ class Config:
 
 
 def read(path: Path) -> Config:
-    """The configuration in `path`, or the defaults when there is none. Raises ConfigError naming key, value and form."""
+    """The configuration in `path`, or the defaults when there is none. Raises ConfigError: key, value and form."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -100,7 +100,7 @@ def _signals() -> Iterator[int]:
     """A descriptor that is readable when a signal came. Ended children vanish by themselves; pidfds tell of them."""
     reader, writer = socket.socketpair()
     for end in (reader, writer):
-        end.setblocking(False)
+        os.set_blocking(end.fileno(), False)  # noqa: FBT003
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     old = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)

@@ -32,7 +32,7 @@ log = logging.getLogger("orchd")
 # Asked twice, these must be done once: their answers are written down with what they did.
 _REMEMBERED = frozenset({"spawn", "retry", "cancel", "limit", "pause", "resume"})
 
-_MOST_WAITS = 4096  # each takes a descriptor, and others need some too
+_MOST_WAITS = 1024  # of one process; each takes a descriptor, and others need some too
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Gateway:
         if stored is None:
             return False
         one = agent_of(caller)
-        if stored.caller != (number_of(one) if one else None):
+        if (stored.op, stored.caller) != (op, number_of(one) if one else None):
             raise WireError("bad-request", f"the id {request!r} is another request's")
         self._reply(peer.route, pack_result(request, stored.result))
         return True
@@ -129,8 +129,8 @@ class Gateway:
     def wait(self, peer: Peer, request: RequestId, caller: Caller, asked: wire_ops.Wait) -> Input | None:
         """An agent's wait is the core's; that of anybody else is only a reply that is put off."""
         targets = self._translate.targets(caller, asked)
-        if len(self._clients) >= _MOST_WAITS:
-            raise WireError("busy", f"{_MOST_WAITS} clients are blocked in waits: ask again when some have ended")
+        if self._clients.count(peer.pid) >= _MOST_WAITS:
+            raise WireError("busy", f"the caller is blocked in {_MOST_WAITS} waits: ask again when some have ended")
         process = look(peer.pid)
         if process is None:
             del self._pending[request]
@@ -200,7 +200,7 @@ class Gateway:
                     continue
                 result = self._results[effect.request] = self._result(pending.op, effect)
                 one = agent_of(pending.caller)
-                answers.append(StoredAnswer(effect.request, number_of(one) if one else None, result))
+                answers.append(StoredAnswer(effect.request, pending.op, number_of(one) if one else None, result))
         return answers
 
     def do(self, effect: Answer | Refuse) -> None:

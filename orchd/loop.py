@@ -51,7 +51,8 @@ class Loop:
 
     def _patience(self) -> int | None:
         """Milliseconds until the next deadline, rounded up so that it has passed when we look; None without one."""
-        due = [moment for moment in (next_deadline(self._parts.state), self._parts.gateway.next_deadline()) if moment is not None]
+        deadlines = (next_deadline(self._parts.state), self._parts.gateway.next_deadline())
+        due = [moment for moment in deadlines if moment is not None]
         return ceil(min(max(min(due) - self._parts.clock().mono, 0.0), _LONGEST_SLEEP) * 1000) if due else None
 
     def _turn(self, ready: dict[object, int]) -> None:

@@ -63,6 +63,4 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, clock: Call
     )
     shell = Shell(state, processes, gateway)
     engine = Engine(state, store, shell, clock)
-    return Parts(
-        clock, state, unfinished, store, ports, environments, processes, records, gateway, shell, engine
-    )
+    return Parts(clock, state, unfinished, store, ports, environments, processes, records, gateway, shell, engine)

@@ -36,7 +36,8 @@ CREATE TABLE facts (
     doc BLOB NOT NULL
 );
 CREATE TABLE answers (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, request TEXT NOT NULL UNIQUE, caller INTEGER, result BLOB NOT NULL
+    number INTEGER PRIMARY KEY AUTOINCREMENT, request TEXT NOT NULL UNIQUE, op TEXT NOT NULL, caller INTEGER,
+    result BLOB NOT NULL
 );
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL);
 """
@@ -46,6 +47,7 @@ class StoredAnswer(NamedTuple):
     """What a request was answered, and whom: the number of the agent that asked, or None for a person."""
 
     request: str
+    op: str
     caller: int | None
     result: object
 
@@ -112,7 +114,8 @@ class Store:
 
     def _create(self) -> None:
         self._db.executescript(
-            f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
+            f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
         )
         self._path.chmod(0o600)
 
@@ -123,8 +126,8 @@ class Store:
             self._write_facts(state, at, facts)
             self._write_agents(state, facts)
             self._db.executemany(
-                "INSERT OR REPLACE INTO answers (request, caller, result) VALUES (?, ?, ?)",
-                [(answer.request, answer.caller, pack(answer.result)) for answer in answers],
+                "INSERT OR REPLACE INTO answers (request, op, caller, result) VALUES (?, ?, ?, ?)",
+                [(answer.request, answer.op, answer.caller, pack(answer.result)) for answer in answers],
             )
             saved = Saved(state.limit, state.resident, state.is_paused, state.last_number, state.seed)
             if saved != self._saved:
@@ -214,8 +217,8 @@ class Store:
 
     def answer(self, request: str) -> StoredAnswer | None:
         """What this request was answered before, if it was."""
-        row = self._one("SELECT caller, result FROM answers WHERE request = ?", (request,))
-        return StoredAnswer(request, row[0], unpack(row[1])) if row else None
+        row = self._one("SELECT op, caller, result FROM answers WHERE request = ?", (request,))
+        return StoredAnswer(request, row[0], row[1], unpack(row[2])) if row else None
 
     def facts(self, since: int, count: int, root: int | None = None) -> list[StoredFact]:
         """The first `count` facts after `since`, of one tree (and of the box) or of all."""

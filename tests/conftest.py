@@ -76,7 +76,12 @@ class Instance:
         with (self.directory / "daemon.log").open("ab") as log:
             self.daemon = subprocess.Popen(
                 [*program, "--home", str(self.directory), "--ready-fd", str(writer)],
-                env=self.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL, pass_fds=[writer], start_new_session=True,
+                env=self.env,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[writer],
+                start_new_session=True,
             )
         os.close(writer)
         with os.fdopen(reader, "rb") as ready:
@@ -100,13 +105,23 @@ class Instance:
         self.daemon.wait(DEADLINE)
 
     def ctl(
-        self, *words: str, code: int | None = 0, stdin: str | None = None, env: dict[str, str] | None = None,
+        self,
+        *words: str,
+        code: int | None = 0,
+        stdin: str | None = None,
+        env: dict[str, str] | None = None,
         cwd: Path | str | None = None,
     ) -> str:
         """The standard output of one `orchctl` command, which must end with `code` (None: with any)."""
         done = subprocess.run(
-            [BIN / "orchctl", *words], env={**self.env, **(env or {})}, input=stdin, text=True, capture_output=True,
-            timeout=60, cwd=cwd, check=False,
+            [BIN / "orchctl", *words],
+            env={**self.env, **(env or {})},
+            input=stdin,
+            text=True,
+            capture_output=True,
+            timeout=60,
+            cwd=cwd,
+            check=False,
         )
         assert code is None or done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
         return done.stdout

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -91,21 +91,20 @@ def _agents(directory: Path) -> list[dict[str, object]]:
 def _watch(client: Client, agents: list[dict[str, Any]], *, as_json: bool) -> None:
     """Show what happens until all have ended, and kill the daemon on the way."""
     wanted = {agent["id"] for agent in agents}
-    news = News(client.context, client.home)
-    seen, ended, killed = 0, 0, False
-    while wanted:
-        page = client.call("events", {"since": seen})
-        seen = page["events"][-1]["seq"] if page["events"] else seen
-        for event in page["events"]:
-            if event["event"] in _ENDS:
-                ended += 1
-                wanted.discard(event["agent"])
-        _show(client, page["events"], as_json=as_json)
-        if ended >= _KILL_AFTER and not killed:
-            killed = True
-            _kill(client, as_json=as_json)
-        elif wanted:
-            news.wait()
+    since, ended = 0, 0
+    with closing(News(client.context, client.home)) as news:
+        while wanted:
+            events = client.call("events", {"since": since})["events"]
+            since = events[-1]["seq"] if events else since
+            over = [event["agent"] for event in events if event["event"] in _ENDS]
+            wanted.difference_update(over)
+            _show(client, events, as_json=as_json)
+            is_time = ended < _KILL_AFTER <= ended + len(over)
+            ended += len(over)
+            if is_time:
+                _kill(client, as_json=as_json)
+            elif wanted:
+                news.wait()
 
 
 def _show(client: Client, events: list[dict[str, Any]], *, as_json: bool) -> None:
@@ -152,7 +151,7 @@ def _summed_up(client: Client, took: float, *, as_json: bool) -> int:
     }
     lines = [
         "",
-        f"{result['completed']} of {result['agents']} agents completed in {result['attempts']} attempts, on two levels; "
+        f"{result['completed']} of {result['agents']} agents completed in {result['attempts']} attempts; "
         f"at most {result['most_at_work']} of {result['limit']} places were at work at once.",
         f"{render.span(took)} together, {render.span(alone)} one by one, with one `kill -9` of the daemon on the way.",
         "Next: `orchctl spawn -- COMMAND`, `orchctl status`, `orchctl --help`.",

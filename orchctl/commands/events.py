@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing, suppress
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 from orchctl import exits, out, render
 from orchctl.client import Client
@@ -17,38 +18,51 @@ _PAGE = 1000
 def run(args: SimpleNamespace) -> int:
     """Print the facts after `--since`, or the latest; with `-f` go on until interrupted."""
     with Client() as client:
-        news = News(client.context, client.home) if args.follow else None
-        since = _printed(client, _start(client) if args.since is None else args.since, as_json=args.json)
-        # somebody who only looks on waits for a daemon to come back, and does not bring it back
-        with Client(client.home, starts=False) as observer:
-            while news:
-                news.wait()
-                try:
-                    since = _printed(observer, since, as_json=args.json)
-                except NoDaemonError:
-                    continue
+        if args.follow:
+            with closing(News(client.context, client.home)) as news:
+                _follow(news, client, _printed(client, args))
+        _printed(client, args)
     return exits.OK
 
 
-def _start(client: Client) -> int:
-    last: int = client.call("events", {"count": 1})["last"]
-    return max(0, last - _LATEST)
+def _printed(client: Client, args: SimpleNamespace) -> _Printer:
+    since = args.since
+    if since is None:
+        since = max(0, client.call("events", {"count": 1})["last"] - _LATEST)
+    printer = _Printer(since, as_json=args.json)
+    printer.catch_up(client)
+    return printer
 
 
-def _printed(client: Client, since: int, *, as_json: bool) -> int:
-    """Print all facts after `since`; returns the number of the last one."""
-    while True:
-        page = client.call("events", {"since": since, "count": _PAGE})
-        for event in page["events"]:
-            _print(event, as_json=as_json)
-            since = event["seq"]
-        if not page["events"] or since >= page["last"]:
-            out.flush()
-            return since
+def _follow(news: News, client: Client, printer: _Printer) -> NoReturn:
+    # somebody who only looks on waits for a daemon to come back, and does not bring it back
+    with Client(client.home, starts=False) as observer:
+        while True:
+            news.wait()
+            with suppress(NoDaemonError):
+                printer.catch_up(observer)
 
 
-def _print(event: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        out.say_json(event)
-    else:
-        out.say(render.event_line(event))
+class _Printer:
+    """Prints each fact once, whichever daemon tells of it."""
+
+    def __init__(self, since: int, *, as_json: bool) -> None:
+        self._since = since
+        self._as_json = as_json
+
+    def catch_up(self, client: Client) -> None:
+        """Print all there is after what was printed."""
+        while True:
+            page = client.call("events", {"since": self._since, "count": _PAGE})
+            for event in page["events"]:
+                self._print(event)
+                self._since = event["seq"]
+            if not page["events"] or self._since >= page["last"]:
+                out.flush()
+                return
+
+    def _print(self, event: dict[str, Any]) -> None:
+        if self._as_json:
+            out.say_json(event)
+        else:
+            out.say(render.event_line(event))

@@ -13,7 +13,7 @@ from orchd.core.settle import has_aged
 from orchd.core.turn import Turn
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer and not an error
+class Refusal(Exception):
     """Why a request is not done; never leaves the core."""
 
     def __init__(self, code: str, message: str, **details: object) -> None:

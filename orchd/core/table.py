@@ -71,7 +71,7 @@ NEXT: dict[tuple[S | None, type], S] = {
 }
 
 
-class IllegalTransition(AssertionError):  # noqa: N818 - the house's word for it
+class IllegalTransition(AssertionError):
     """A fact that cannot have happened. It is a bug; it is never caught."""
 
 

@@ -138,7 +138,7 @@ def _open_stdin(opened: ExitStack, agent: Agent) -> int:
         if error.errno in _MACHINES_FAULT:
             raise
         raise Refused(f"cannot read {path} as its stdin: {error.strerror}") from None
-    os.set_blocking(descriptor, True)  # noqa: FBT003 - the name of the call says what it is
+    os.set_blocking(descriptor, True)
     return descriptor
 
 
@@ -175,4 +175,3 @@ def _spawn(
         )
     finally:
         os.fchdir(here)
-

@@ -210,7 +210,7 @@ class LocalProcesses:
         if handle.tree.cgroup is not None:
             return self._watch.cgroup(key, handle.tree.cgroup) and not handle.tree.is_gone(())
         members = handle.tree.members()
-        return any([self._watch.process(key, pid) for pid in members])
+        return any([self._watch.process(key, pid) for pid in members])  # noqa: C419 - all of them must be watched
 
 
 def _read(path: str) -> str:

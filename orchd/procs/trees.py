@@ -75,7 +75,7 @@ class Tree:
         return not self.members()
 
     def terminate(self) -> None:
-        """SIGTERM to all of it but the shim, which has a record to write; what was stopped is woken, so that it can end."""
+        """SIGTERM to all of it but the shim, which has a record to write; what was stopped is woken, to end."""
         for process in self._signalled():
             send(process, signal.SIGTERM)
             send(process, signal.SIGCONT)

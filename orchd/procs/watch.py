@@ -24,9 +24,9 @@ class Watch(Generic[Key]):
         self._epoll = select.epoll()
         self._watched: dict[int, tuple[Key, int | None]] = {}
 
-    def __len__(self) -> int:
-        """How many descriptors that takes."""
-        return len(self._watched)
+    def count(self, pid: int) -> int:
+        """How often this process is watched; each time takes a descriptor."""
+        return sum(watched == pid for _, watched in self._watched.values())
 
     def fileno(self) -> int:
         """Readable when something has fired."""

@@ -47,7 +47,7 @@ class Home:
 
     @property
     def sockets(self) -> Path:
-        """The directory of both sockets: the home, or a short one under the runtime directory when the home is too deep."""
+        """The directory of both sockets: the home, or a short one under the runtime directory when it is too deep."""
         longest = self.directory / "events.sock"
         if len(os.fsencode(longest)) <= MAX_SOCKET_PATH:
             return self.directory

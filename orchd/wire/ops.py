@@ -132,7 +132,7 @@ class Daemon:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """End the daemon. `keep` leaves agents running, `stop` ends them first, `drain` lets them finish. Result: `{living}`."""
+    """End the daemon: `keep` leaves agents running, `stop` ends them, `drain` lets them finish. Result: `{living}`."""
 
     agents: Annotated[str, Check(lambda how: how in ("keep", "stop", "drain"), "keep, stop or drain")]
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 T = TypeVar("T")
+_SHOWN = 60  # characters of a value in a message
 
 
 class ShapeError(ValueError):
@@ -56,17 +57,10 @@ def _fields(shape: Any) -> dict[str, tuple[Any, bool]]:
 def _convert(hint: Any, value: object, path: str) -> Any:
     origin = get_origin(hint)
     if origin is Annotated:
-        inner, *checks = get_args(hint)
-        made = _convert(inner, value, path)
-        for check in checks:
-            if made is not None and not check.holds(made):
-                raise ShapeError(f"{path} must be {check.words}, not {_short(made)}")
-        return made
+        return _checked(hint, value, path)
     if origin in (Union, types.UnionType):
-        if value is None:
-            return None
         (inner,) = (arm for arm in get_args(hint) if arm is not types.NoneType)
-        return _convert(inner, value, path)
+        return None if value is None else _convert(inner, value, path)
     if origin is tuple:
         return _sequence(get_args(hint)[0], value, path)
     if origin is dict:
@@ -74,6 +68,15 @@ def _convert(hint: Any, value: object, path: str) -> Any:
     if dataclasses.is_dataclass(hint):
         return build(typing.cast("type[Any]", hint), value, path)
     return _scalar(hint, value, path)
+
+
+def _checked(hint: Any, value: object, path: str) -> Any:
+    inner, *checks = get_args(hint)
+    made = _convert(inner, value, path)
+    for check in checks:
+        if not check.holds(made):
+            raise ShapeError(f"{path} must be {check.words}, not {_short(made)}")
+    return made
 
 
 def _sequence(inner: Any, value: object, path: str) -> tuple[Any, ...]:
@@ -120,4 +123,4 @@ def _name(value: object) -> str:
 
 def _short(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -84,4 +84,4 @@ def test_the_packages_themselves_are_empty() -> None:
 
 
 def test_what_the_core_may_import_is_of_the_standard_library() -> None:
-    assert PURE <= sys.stdlib_module_names | {"__future__"}
+    assert sys.stdlib_module_names | {"__future__"} >= PURE

@@ -112,9 +112,7 @@ class Box:
         """Nothing of the current attempt is left."""
         return self.tell(inputs.TreeGone(one, self.agent(one).attempt))
 
-    def wait(
-        self, one: AgentId, *targets: AgentId, is_any: bool = False, timeout: float | None = None
-    ) -> RequestId:
+    def wait(self, one: AgentId, *targets: AgentId, is_any: bool = False, timeout: float | None = None) -> RequestId:
         """`one` is blocked until `targets` have ended."""
         request = self.request()
         self.tell(inputs.BeginWait(request, one, targets, is_any, timeout, caller=9, caller_started=1.0))

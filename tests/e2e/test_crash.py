@@ -106,7 +106,7 @@ def test_a_spawn_that_is_sent_again_is_the_same_spawn(fleet: Fleet) -> None:
 
 def live_through_deaths(fleet: Fleet, deaths: int, agents: int) -> None:
     """Run `agents` while the daemon is killed `deaths` times, each time a random number of starts after the last."""
-    chance = random.Random(deaths)  # noqa: S311 - to be repeated, not to be secret
+    chance = random.Random(deaths)
     fleet.client.call("limit", {"limit": 4})
     codes = [chance.choice([0, 0, 0, 1, 7]) for _ in range(agents)]
     ids = fleet.batch([fleet.spec(f"{BRIEF}; exit {code}") for code in codes])

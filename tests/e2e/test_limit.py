@@ -29,7 +29,7 @@ class Story:
 
     def __init__(self, fleet: Fleet, witness: Witness, widths: tuple[int, int, int]) -> None:
         self.fleet, self.witness = fleet, witness
-        self.chance = random.Random(sum(widths))  # noqa: S311 - to be repeated, not to be secret
+        self.chance = random.Random(sum(widths))
         self.gate = fleet.gate()
         self.codes: dict[str, int] = {}
         self.cancelled: list[str] = []

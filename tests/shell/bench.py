@@ -80,7 +80,13 @@ class Bench:
         self.records.let_go()
 
     def send(
-        self, op: str, args: dict[str, Any] | None = None, *, request: str = "", pid: int = SOMEBODY, uid: int | None = None,
+        self,
+        op: str,
+        args: dict[str, Any] | None = None,
+        *,
+        request: str = "",
+        pid: int = SOMEBODY,
+        uid: int | None = None,
         route: bytes = b"c",
     ) -> str:
         """Send a request; its id."""

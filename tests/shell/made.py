@@ -56,7 +56,9 @@ WAITS = st.builds(
 OUTCOMES = st.builds(Outcome, st.none() | st.integers(0, 255), MOMENTS, st.integers(0, 2**50))
 
 
-def agents(number: int | None = None, parents: st.SearchStrategy[tuple[AgentId, ...]] | None = None) -> st.SearchStrategy[Agent]:
+def agents(
+    number: int | None = None, parents: st.SearchStrategy[tuple[AgentId, ...]] | None = None
+) -> st.SearchStrategy[Agent]:
     """Any agent at all, or any with this number."""
     return st.builds(
         Agent,

@@ -34,7 +34,7 @@ class Diary:
         return Spawned(question.agent, question.attempt, 100, None)
 
     def promised(self, effects: Iterable[Effect]) -> list[StoredAnswer]:
-        return [StoredAnswer(effect.request, None, "said") for effect in effects if hasattr(effect, "request")]
+        return [StoredAnswer(effect.request, "spawn", None, "said") for effect in effects if hasattr(effect, "request")]
 
     def do(self, effect: Effect) -> None:
         self._note(effect)
@@ -64,7 +64,7 @@ def test_a_process_is_made_before_the_commit_and_released_after_it(engine: Engin
 
 def test_an_answer_that_must_survive_is_on_the_disk_before_it_is_given(engine: Engine, store: Store) -> None:
     engine.feed([spawn("a")])
-    assert store.answer("a") == StoredAnswer("a", None, "said")
+    assert store.answer("a") == StoredAnswer("a", "spawn", None, "said")
 
 
 def test_inputs_are_decided_in_their_order_and_committed_together(engine: Engine, store: Store) -> None:

@@ -31,7 +31,9 @@ def test_the_same_content_is_kept_once_and_privately(kept: Environments, tmp_pat
 
 
 @given(st.dictionaries(NAMES, VALUES, max_size=4))
-def test_the_next_daemon_reads_what_this_one_kept(tmp_path_factory: pytest.TempPathFactory, variables: dict[str, str]) -> None:
+def test_the_next_daemon_reads_what_this_one_kept(
+    tmp_path_factory: pytest.TempPathFactory, variables: dict[str, str]
+) -> None:
     directory = tmp_path_factory.mktemp("env")
     digest = Environments(directory).keep(variables)
     assert Environments(directory).get(digest) == variables

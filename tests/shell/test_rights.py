@@ -51,7 +51,7 @@ def said(instance: Instance, *commands: str, forged: str = "") -> list[str]:
     """What each command says, with its exit code, from inside a new agent."""
     number = max(int(agent["id"][6:]) for agent in instance.status("--all")["agents"]) + 1
     words = {"stranger": "agent-001", "self": f"agent-{number:03d}"}
-    lines = "\n".join(f"{forged} orchctl {line.format(**words)} 2>&1; echo \"exit $?\"; echo --" for line in commands)
+    lines = "\n".join(f'{forged} orchctl {line.format(**words)} 2>&1; echo "exit $?"; echo --' for line in commands)
     one = instance.spawn("sh", "-c", lines)
     assert one == words["self"]
     instance.ctl("wait", one, code=None)
@@ -78,7 +78,13 @@ def test_what_an_agent_says_of_itself_does_not_count(box: Instance, forged: str)
 
 def test_what_an_agent_may_do_it_can(box: Instance) -> None:
     answers = said(
-        box, "spawn --name child -- sleep 1000", "status agent-003", "limit", "cancel agent-003", "wait agent-003", "status"
+        box,
+        "spawn --name child -- sleep 1000",
+        "status agent-003",
+        "limit",
+        "cancel agent-003",
+        "wait agent-003",
+        "status",
     )
     assert answers[0].startswith("agent-003")
     assert answers[4].endswith("exit 1")
@@ -117,7 +123,9 @@ def fled(instance: Instance, tmp_path: Path, *, is_restarted: bool) -> tuple[str
     go, answer = tmp_path / "go", tmp_path / "answer"
     script = f"while [ ! -e {go} ]; do read -t 0.05 x <>{tmp_path}/never || :; done; orchctl limit 9; echo done"
     (tmp_path / "escape.py").write_text(ESCAPE)
-    one = instance.spawn("bash", "-c", f"mkfifo {tmp_path}/never; python3 {tmp_path}/escape.py {answer} bash -c '{script}'; sleep 1000")
+    one = instance.spawn(
+        "bash", "-c", f"mkfifo {tmp_path}/never; python3 {tmp_path}/escape.py {answer} bash -c '{script}'; sleep 1000"
+    )
     until(lambda: (tmp_path / "never").exists())
     until(answer.exists)
     if is_restarted:

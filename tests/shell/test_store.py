@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchd.core.facts import AgentCompleted, AgentQueued, AgentRevived, Fact, LimitChanged
@@ -49,6 +49,7 @@ def refusal(path: Path) -> str:
     return str(caught.value)
 
 
+@settings(max_examples=30)
 @given(st.data())
 def test_agents_come_out_as_they_went_in(data: st.DataObject) -> None:
     parent = data.draw(agents(1, st.just(())))
@@ -122,7 +123,7 @@ def test_a_commit_is_all_or_nothing(store: Store) -> None:
     twice: list[Fact] = [LimitChanged(1, 1)]
     store._db.execute("CREATE TRIGGER no BEFORE INSERT ON answers BEGIN SELECT RAISE(ABORT, 'no'); END")
     with pytest.raises(StoreError, match="no"):
-        store.commit(State(), 1.0, twice, [StoredAnswer("r", None, {})])
+        store.commit(State(), 1.0, twice, [StoredAnswer("r", "limit", None, {})])
     store._db.rollback()
     assert store.facts(0, 10) == []
 
@@ -171,22 +172,26 @@ def test_the_sequence_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_an_answer_is_found_again_with_whom_it_was_for(store: Store) -> None:
-    keep(store, agent(1), answers=[StoredAnswer("r1", None, {"agents": ["\udcff"]}), StoredAnswer("r2", 7, [])])
-    assert store.answer("r1") == StoredAnswer("r1", None, {"agents": ["\udcff"]})
-    assert store.answer("r2") == StoredAnswer("r2", 7, [])
+    keep(
+        store,
+        agent(1),
+        answers=[StoredAnswer("r1", "spawn", None, {"agents": ["\udcff"]}), StoredAnswer("r2", "cancel", 7, [])],
+    )
+    assert store.answer("r1") == StoredAnswer("r1", "spawn", None, {"agents": ["\udcff"]})
+    assert store.answer("r2") == StoredAnswer("r2", "cancel", 7, [])
     assert store.answer("r3") is None
 
 
 def test_an_answer_alone_is_kept_too(store: Store) -> None:
-    store.commit(State(), 1.0, [], [StoredAnswer("r1", None, 1)])
-    assert store.answer("r1") == StoredAnswer("r1", None, 1)
+    store.commit(State(), 1.0, [], [StoredAnswer("r1", "pause", None, 1)])
+    assert store.answer("r1") == StoredAnswer("r1", "pause", None, 1)
 
 
 def test_only_the_newest_answers_are_kept_over_a_restart(store: Store) -> None:
-    store.commit(State(), 1.0, [], [StoredAnswer(f"r{n}", None, n) for n in range(KEPT_ANSWERS + 2)])
+    store.commit(State(), 1.0, [], [StoredAnswer(f"r{n}", "limit", None, n) for n in range(KEPT_ANSWERS + 2)])
     store.restore(State())
     assert store.answer("r1") is None
-    assert store.answer("r2") == StoredAnswer("r2", None, 2)
+    assert store.answer("r2") == StoredAnswer("r2", "limit", None, 2)
 
 
 def spoil(path: Path, *statements: str) -> bytes:

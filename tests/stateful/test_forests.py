@@ -21,7 +21,10 @@ ORDERS = st.randoms(use_true_random=True)
 @settings(max_examples=10)
 @given(order=ORDERS)
 def test_seven_parents_with_three_children_with_two_each_all_end(
-    limit: int, times: int, is_declared: bool, order: Random  # noqa: FBT001
+    limit: int,
+    times: int,
+    is_declared: bool,
+    order: Random,  # noqa: FBT001
 ) -> None:
     world = new_world(limit, limit * times, is_thorough=False)
     Play(world, order).run(regular((7, 3, 2), is_declared=is_declared))

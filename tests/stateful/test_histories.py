@@ -97,7 +97,11 @@ class Histories(RuleBasedStateMachine):
 
     @rule(pick=PICKS, picks=st.lists(PICKS, max_size=3), is_any=RARELY, timeout=st.sampled_from([None, None, 0.0, 7.0]))
     def an_agent_waits_for_anybody(
-        self, pick: int, picks: list[int], is_any: bool, timeout: float | None  # noqa: FBT001
+        self,
+        pick: int,
+        picks: list[int],
+        is_any: bool,
+        timeout: float | None,  # noqa: FBT001
     ) -> None:
         if callers := self._callers():
             caller = callers[pick % len(callers)]
@@ -126,6 +130,12 @@ class Histories(RuleBasedStateMachine):
     def somebody_retries(self, picks: list[int]) -> None:
         if ids := [one for one in self._ids() if one not in self.world.completed] or self._ids():
             self.world.retry(tuple(ids[pick % len(ids)] for pick in picks))
+
+    @rule(is_backwards=st.booleans())
+    def somebody_retries_all_that_ended_badly(self, is_backwards: bool) -> None:  # noqa: FBT001
+        store, completed = self.world.store, self.world.completed
+        bad = [one for one in self._ids() if store[one].is_over and one not in completed]
+        self.world.retry(tuple(bad[::-1] if is_backwards else bad))
 
     @rule(limit=st.integers(1, 4), resident=st.none() | st.integers(1, 7))
     def somebody_changes_the_limit(self, limit: int, resident: int | None) -> None:
@@ -162,8 +172,11 @@ class Histories(RuleBasedStateMachine):
         due = next_deadline(self.world.state)
         self.world.sleep(max(0.0, (due or 0.0) - self.world.now) + seconds)
 
-    @rule(what=st.sampled_from(["passing", "permanent", "silent", "loud", "before", "after", "now", "drain", "dies"]),
-          pick=PICKS, flag=st.booleans())
+    @rule(
+        what=st.sampled_from(["passing", "permanent", "silent", "loud", "before", "after", "now", "drain", "dies"]),
+        pick=PICKS,
+        flag=st.booleans(),
+    )
     def there_is_trouble(self, what: str, pick: int, flag: bool) -> None:  # noqa: FBT001
         world, procs = self.world, self._procs()
         if what in {"passing", "permanent"}:

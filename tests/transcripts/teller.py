@@ -1,7 +1,5 @@
 """Words to inputs, and facts and effects back to words."""
 
-# ruff: noqa: ARG002 - every verb is given its words and its options
-
 from __future__ import annotations
 
 import re

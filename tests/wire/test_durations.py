@@ -11,13 +11,25 @@ from orchd.wire import duration
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7200), ("1d", 86400), (" 1.5h ", 5400), (0, 0), (2.5, 2.5), ("0", 0)],
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("15m", 900),
+        ("2h", 7200),
+        ("1d", 86400),
+        (" 1.5h ", 5400),
+        (0, 0),
+        (2.5, 2.5),
+        ("0", 0),
+    ],
 )
 def test_what_is_understood(text: str | float, seconds: float) -> None:
     assert duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "s", "soon", "-1", "-5m", "nan", "inf", "1e999", "9e307d", "1w", "1h30m", float("nan")])
+@pytest.mark.parametrize(
+    "text", ["", "s", "soon", "-1", "-5m", "nan", "inf", "1e999", "9e307d", "1w", "1h30m", float("nan")]
+)
 def test_what_is_not_understood_is_named_with_the_forms_that_are(text: str | float) -> None:
     with pytest.raises(ValueError, match="15m") as caught:
         duration(text)

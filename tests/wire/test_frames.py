@@ -53,7 +53,9 @@ def code_of(frame: bytes) -> str:
 
 
 @given(IDS, BYTES_AS_TEXT, st.dictionaries(BYTES_AS_TEXT, VALUES, max_size=5))
-def test_a_request_comes_out_as_it_went_in_with_bytes_that_are_not_utf_8(one: str, op: str, args: dict[str, Any]) -> None:
+def test_a_request_comes_out_as_it_went_in_with_bytes_that_are_not_utf_8(
+    one: str, op: str, args: dict[str, Any]
+) -> None:
     assert unpack_request(pack_request(one, op, args)) == (one, op, args)
 
 

@@ -37,7 +37,16 @@ def mode(path: Path) -> int:
 
 def test_every_place_is_in_the_home(short: Path) -> None:
     home = Home(short)
-    places = [home.database, home.lock, home.start_lock, home.log, home.agents, home.environments, home.bin, home.config]
+    places = [
+        home.database,
+        home.lock,
+        home.start_lock,
+        home.log,
+        home.agents,
+        home.environments,
+        home.bin,
+        home.config,
+    ]
     assert {place.parent for place in [*places, home.socket, home.events]} == {short}
 
 

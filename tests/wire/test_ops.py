@@ -16,7 +16,11 @@ from tests.wire.asked import args_of, broken
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("spawn", {"cwd": "/"}, "agents is missing"),
     ("spawn", {"agents": [], "cwd": "/"}, "agents must be a list of 1 to 10,000 agents, not ()"),
-    ("spawn", {"agents": [{"command": []}], "cwd": "/"}, "agents[0].command must be a list with a program in it, not ()"),
+    (
+        "spawn",
+        {"agents": [{"command": []}], "cwd": "/"},
+        "agents[0].command must be a list with a program in it, not ()",
+    ),
     ("spawn", {"agents": [{"command": [""]}], "cwd": "/"}, "a list with a program in it"),
     ("spawn", {"agents": [{"command": "ls"}], "cwd": "/"}, "agents[0].command must be a list, not a string"),
     ("spawn", {"agents": [{"command": ["x"]}], "cwd": "."}, "cwd must be an absolute path, not '.'"),

@@ -1,0 +1,80 @@
+"""What can be answered without deciding anything."""
+
+from __future__ import annotations
+
+import os
+
+from orchd.callers import Outside
+from orchd.queries import RECENT
+from orchd.wire import ops
+from orchd.wire.shapes import build
+from tests.shell.bench import Bench
+
+
+def names(answer: dict[str, object]) -> list[str]:
+    """The ids that an answer has."""
+    return [agent["id"] for agent in answer["agents"]]  # type: ignore[attr-defined]
+
+
+def test_the_daemon_says_who_it_is(bench: Bench) -> None:
+    shown = bench.ask("daemon")
+    assert set(shown) == {"pid", "version", "uptime_seconds", "socket", "home"}
+    assert (shown["pid"], shown["home"]) == (os.getpid(), str(bench.home.directory))
+
+
+def test_what_is_over_is_shown_while_it_is_recent_or_its_tree_lives(bench: Bench) -> None:
+    bench.ask("limit", {"limit": 20, "resident": 80})
+    first = bench.spawn("sleep", "600")
+    for _ in range(RECENT + 2):
+        bench.until_over(bench.spawn("true"))
+    shown = names(bench.ask("status"))
+    assert len(shown) == RECENT + 1
+    assert shown[-1] == first.id
+    assert len(names(bench.ask("status", {"all": True}))) == RECENT + 3
+    assert names(bench.ask("status", {"before": 5})) == [first.id]
+
+
+def test_those_that_are_named_come_as_they_were_named(bench: Bench) -> None:
+    bench.ask("pause")
+    for _ in range(3):
+        bench.spawn("true")
+    answer = bench.ask("status", {"ids": ["2", "3", "1"]})
+    assert names(answer) == ["agent-002", "agent-003", "agent-001"]
+    assert answer["more"] is None
+
+
+def test_an_agent_sees_its_own_tree_and_no_other(bench: Bench) -> None:
+    one, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
+    assert names(bench.queries.status(one.id, build(ops.Status, {}))) == [one.id]
+    assert names(bench.queries.status(one.id, build(ops.Status, {"all": True}))) == [one.id]
+    assert names(bench.queries.status(Outside.OWNER, build(ops.Status, {}))) == [other.id, one.id]
+    events = bench.queries.events(one.id, build(ops.Events, {}))["events"]
+    assert {event["agent"] for event in events} == {one.id}  # type: ignore[attr-defined]
+
+
+def test_usage_is_sampled_only_when_it_is_asked_for(bench: Bench) -> None:
+    bench.spawn("sleep", "600")
+    assert bench.ask("status", {"usage": False})["agents"][0]["rss_bytes"] is None
+    assert bench.ask("status")["agents"][0]["rss_bytes"] > 0
+
+
+def test_a_log_is_of_an_attempt_that_there_was(bench: Bench) -> None:
+    bench.ask("pause")
+    one = bench.spawn("true")
+    assert bench.code("logs", {"id": one.id}) == "no-log"
+    bench.ask("resume")
+    bench.until_over(one)
+    shown = bench.ask("logs", {"id": one.id})
+    assert shown == {
+        "id": one.id, "attempt": 1, "attempts": 1, "path": f"{bench.home.agents}/{one.id}/1/log", "over": True,
+    }
+    assert bench.code("logs", {"id": one.id, "attempt": 2}) == "no-log"
+
+
+def test_events_come_in_pages_with_the_last_number(bench: Bench) -> None:
+    bench.ask("pause")
+    bench.ask("resume")
+    bench.ask("limit", {"limit": 3})
+    page = bench.ask("events", {"since": 1, "count": 1})
+    assert [event["event"] for event in page["events"]] == ["admissions-resumed"]
+    assert page["last"] == 3

@@ -1,0 +1,70 @@
+"""Finding agents: in memory while they are not over, in the store for ever."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchd.core.model import Agent, AgentId, Level, Spec, agent_id
+from orchd.core.retry import MOST_SECONDS
+from orchd.wire import WireError
+from tests.shell.bench import Bench
+
+
+def waiting(**fields: float) -> Agent:
+    """An agent as an earlier daemon, on an earlier clock, left it."""
+    return Agent(agent_id(1), Spec(("true",), "true", "/", "e"), Level.PM, (), 0, **{"age": 0.0, **fields})
+
+
+@pytest.mark.parametrize("text", ["1", "01", "agent-1", "agent-001"])
+def test_an_agent_is_found_by_any_form_of_its_id(bench: Bench, text: str) -> None:
+    one = bench.spawn("sleep", "600")
+    assert bench.records.find(text) is one
+
+
+@pytest.mark.parametrize("text", ["2", "agent-002", "", "0", "-1", "agent-", "one", "1 ", "٣", "9" * 16, "agent-agent-1"])
+def test_what_names_nobody_is_refused(bench: Bench, text: str) -> None:
+    bench.spawn("sleep", "600")
+    with pytest.raises(WireError) as caught:
+        bench.records.find(text)
+    assert caught.value.code == "unknown-agent"
+
+
+def test_one_that_is_over_is_in_memory_only_for_the_turn_that_recalls_it(bench: Bench) -> None:
+    one = bench.spawn("true")
+    bench.until_over(one)
+    assert bench.state.agents == {}
+    assert bench.records.find("1").id == one.id
+    assert bench.state.agents == {}
+    bench.records.recall("1")
+    assert list(bench.state.agents) == [one.id]
+    bench.records.let_go()
+    assert bench.state.agents == {}
+
+
+def test_one_that_lives_is_not_let_go(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    assert bench.records.recall("1") is one
+    bench.records.let_go()
+    assert bench.records.find("1") is one
+
+
+def test_those_asked_for_come_in_the_order_asked(bench: Bench) -> None:
+    over = bench.spawn("true")
+    bench.until_over(over)
+    lives = bench.spawn("sleep", "600")
+    assert [found.id for found in bench.records.many([lives.id, over.id])] == [lives.id, over.id]
+
+
+def test_after_a_reboot_nobody_waits_longer_than_was_meant(bench: Bench) -> None:
+    """The clock that is compared begins anew, so what was written down may lie days ahead of it."""
+    bench.records.restore([waiting(age=9e6, ready_at=9e6)], now=100.0)
+    agent = bench.state.agents[AgentId("agent-001")]
+    assert agent.age == 100.0
+    assert agent.ready_at is not None
+    assert agent.ready_at <= 100.0 + MOST_SECONDS
+
+
+def test_what_lies_behind_stays_where_it_was(bench: Bench) -> None:
+    bench.records.restore([waiting(age=7.0, ready_at=101.0)], now=100.0)
+    agent = bench.state.agents[AgentId("agent-001")]
+    assert (agent.age, agent.ready_at) == (7.0, 101.0)

@@ -1,0 +1,110 @@
+"""Requests as inputs: names resolved, defaults filled in, secrets put away."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from orchd.callers import Outside
+from orchd.core.model import RequestId
+from orchd.wire import WireError, ops
+from orchd.wire.shapes import build
+from tests.shell.bench import Bench
+from tests.shell.machine import full, needs_root, tmpfs
+
+ONE = RequestId("r")
+
+
+def asked(*commands: str, **fields: object) -> ops.Spawn:
+    """A request for agents of these commands."""
+    return build(ops.Spawn, {"agents": [{"command": [command], **fields} for command in commands], "cwd": "/tmp"})
+
+
+@pytest.mark.parametrize(
+    ("command", "name"), [("/usr/bin/true", "true"), ("./x.sh", "x.sh"), ("a" * 300, "a" * 200), ("/", "agent"), ("..", "..")]
+)
+def test_an_agent_without_a_name_is_called_as_its_program(bench: Bench, command: str, name: str) -> None:
+    (spec,) = bench.translator.spawn(ONE, Outside.OWNER, asked(command)).specs
+    assert spec.name == name
+
+
+def test_an_agents_own_directory_comes_before_the_requests(bench: Bench) -> None:
+    assert [spec.cwd for spec in bench.translator.spawn(ONE, Outside.OWNER, asked("x", cwd="/usr")).specs] == ["/usr"]
+    assert [spec.cwd for spec in bench.translator.spawn(ONE, Outside.OWNER, asked("x")).specs] == ["/tmp"]
+
+
+def test_agents_of_one_request_share_their_environment(bench: Bench) -> None:
+    specs = bench.translator.spawn(ONE, Outside.OWNER, asked("x", "y")).specs
+    assert specs[0].environment == specs[1].environment
+
+
+def test_after_may_name_another_of_the_request_or_an_agent_in_any_form(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    request = build(
+        ops.Spawn,
+        {"agents": [{"command": ["x"], "name": "first"}, {"command": ["y"], "after": ["first", "1"]}], "cwd": "/"},
+    )
+    assert bench.translator.spawn(ONE, Outside.OWNER, request).specs[1].after == ("first", one.id)
+    with pytest.raises(WireError, match="unknown-agent"):
+        bench.translator.spawn(ONE, Outside.OWNER, asked("x", after=["77"]))
+
+
+def test_a_claimed_parent_must_be_who_is_calling(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    claimed = build(ops.Spawn, {"agents": [{"command": ["x"]}], "cwd": "/", "parent": "1"})
+    assert bench.translator.spawn(ONE, one.id, claimed).caller == one.id
+    with pytest.raises(WireError, match="the kernel says that no agent is calling"):
+        bench.translator.spawn(ONE, Outside.OWNER, claimed)
+
+
+def test_whom_to_end_is_named_once(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    ids = build(ops.Cancel, {"ids": ["1", "agent-1", "agent-001"]})
+    assert bench.translator.cancel(ONE, Outside.OWNER, ids).ids == (one.id,)
+
+
+def test_a_retry_brings_its_blockers_to_mind_and_a_new_environment(bench: Bench) -> None:
+    blocker = bench.spawn("true")
+    one = bench.spawn("false", after=[blocker.id])
+    bench.until_over(blocker, one)
+    event = bench.translator.retry(ONE, Outside.OWNER, build(ops.Retry, {"ids": ["2"], "env": {"NEW": "1"}}))
+    assert set(bench.state.agents) == {blocker.id, one.id}
+    assert bench.environments.get(event.environment) == {"NEW": "1"}
+
+
+def test_an_agents_children_are_those_of_its_current_attempt(bench: Bench) -> None:
+    parent, child, older = bench.spawn("sleep", "600"), bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
+    for one, attempt in ((child, 1), (older, 0)):
+        one.ancestors, one.parent_attempt = (parent.id,), attempt
+    bench.store._db.execute("DELETE FROM agents WHERE number > 1")
+    for one in (child, older):
+        bench.store._db.execute(
+            "INSERT INTO agents SELECT ?, 1, 1, 0, ?, ?", (one.number, *_packed(one))
+        )
+    children = build(ops.Wait, {"scope": "children"})
+    assert bench.translator.targets(parent.id, children) == (child.id,)
+    assert bench.translator.targets(parent.id, build(ops.Wait, {"scope": "all"})) == (child.id, older.id)
+
+
+def _packed(agent: object) -> tuple[bytes, bytes]:
+    from orchd.codec import pack_agent, pack_spec
+
+    return pack_spec(agent), pack_agent(agent)  # type: ignore[arg-type]
+
+
+def test_an_environment_that_cannot_be_written_is_a_refusal_and_no_end(bench: Bench) -> None:
+    shutil.rmtree(bench.home.environments)
+    assert bench.code("spawn", {"agents": [{"command": ["true"]}], "cwd": "/"}) == "cannot-store"
+    assert bench.state.agents == {}
+    assert bench.ask("limit")["living"] == 0
+
+
+@needs_root
+def test_on_a_full_disk_an_environment_is_refused_and_no_half_of_it_is_left(bench: Bench) -> None:
+    with tmpfs(bench.home.environments, "64k"):
+        with full(bench.home.environments):
+            many = {"agents": [{"command": ["true"]}], "cwd": "/", "env": {"A": "x" * 10_000}}
+            assert bench.code("spawn", many) == "cannot-store"
+            assert [path.name for path in bench.home.environments.iterdir()] == ["ballast"]
+        bench.spawn("true")
