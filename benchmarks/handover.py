@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from itertools import pairwise
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.harness import Figure, daemon, report

@@ -33,7 +33,7 @@ def batch(running: Daemon) -> None:
 
 def spooler(tsp: str) -> None:
     """task-spooler: one client a task, its output kept as ours is."""
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         env = {**os.environ, "TS_SOCKET": f"{directory}/socket", "TS_MAXFINISHED": str(COUNT), "TMPDIR": directory}
         subprocess.run([tsp, "-S", str(LIMIT)], env=env, check=True)
         try:

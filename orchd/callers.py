@@ -18,6 +18,7 @@ from orchd.procs.procfs import Process, look, marks
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home, WireError
 
 _REMEMBERED = 4096
+_LOOKS = 100  # at a caller whose parents come and go
 
 
 class Outside(Enum):
@@ -61,27 +62,38 @@ class Callers:
 
     def _look(self, pid: int) -> Key | Outside:
         shims = self._processes.shims()
-        caller = process = look(pid)
-        while process is not None and process.pid not in (0, 1):
-            if process.pid in shims:
-                return shims[process.pid]
-            if process.pid == os.getpid():
-                return self._shown(caller, shims) or Outside.NOBODY
-            process = look(process.parent)
-        if caller is None:
-            return Outside.NOBODY  # it has gone and cannot be asked who it was
-        return self._shown(caller, shims) or Outside.OWNER
+        for _ in range(_LOOKS):
+            line = _line(pid)
+            if not line:
+                break  # it has gone and cannot be asked who it was
+            if (shim := next((process.pid for process in line if process.pid in shims), None)) is not None:
+                return shims[shim]
+            if (shown := self._shown(line[0], shims)) is not None:
+                return shown
+            if any(process.pid == os.getpid() for process in line):
+                break
+            if line[-1].parent == 0:
+                return Outside.OWNER
+            # somebody in between left while we looked, and whoever was below has another parent now
+        return Outside.NOBODY
 
-    def _shown(self, caller: Process | None, shims: dict[int, Key]) -> Key | None:
-        """Which living attempt an orphan shows that it belongs to."""
-        if caller is None:
-            return None
+    def _shown(self, caller: Process, shims: dict[int, Key]) -> Key | Outside | None:
+        """Which attempt an orphan shows that it belongs to; whoever belongs to one that has ended is nobody."""
         if caller.session in shims:
             return shims[caller.session]
         living = {f"{agent}.{attempt}": (agent, attempt) for agent, attempt in shims.values()}
         name = attempt_in(own_cgroup(caller.pid), self._home.tag)
         if name is None:
             shown = marks(caller.pid)
-            if shown.get(ENV_HOME) == str(self._home.directory):
-                name = f"{shown.get(ENV_AGENT)}.{shown.get(ENV_ATTEMPT)}"
-        return living.get(name or "")
+            if shown.get(ENV_HOME) == str(self._home.directory) and ENV_AGENT in shown:
+                name = f"{shown[ENV_AGENT]}.{shown.get(ENV_ATTEMPT)}"
+        return None if name is None else living.get(name, Outside.NOBODY)
+
+
+def _line(pid: int) -> list[Process]:
+    """The process, its parent and so on, as far up as they can be seen; whose parent is 0 is the topmost there is."""
+    line: list[Process] = []
+    while pid and (process := look(pid)) is not None:
+        line.append(process)
+        pid = process.parent
+    return line

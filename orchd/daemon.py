@@ -71,7 +71,7 @@ def _recover(home: Home, parts: Parts, loop: Loop) -> None:
 @contextmanager
 def _only_daemon_of(home: Home) -> Iterator[None]:
     """One daemon a home. The lock is ours alone: no child inherits it, or an orphan could keep the next daemon out."""
-    lock = FileLock(home.lock)
+    lock = FileLock(home.lock, mode=0o600)
     try:
         lock.acquire(timeout=_LOCK_SECONDS)
     except Timeout:
@@ -100,7 +100,7 @@ def _signals() -> Iterator[int]:
     """A descriptor that is readable when a signal came. Ended children vanish by themselves; pidfds tell of them."""
     reader, writer = socket.socketpair()
     for end in (reader, writer):
-        os.set_blocking(end.fileno(), False)  # noqa: FBT003
+        os.set_blocking(end.fileno(), False)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     old = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)

@@ -64,8 +64,8 @@ class Onlookers:
     def _remove(self, onlooker: Onlooker) -> Onlooker:
         del self._waiting[onlooker.request]
         for target in onlooker.remaining:
-            if (requests := self._by_target.get(target)) is not None:
-                requests.discard(onlooker.request)
-                if not requests:
-                    del self._by_target[target]
+            requests = self._by_target[target]
+            requests.discard(onlooker.request)
+            if not requests:
+                del self._by_target[target]
         return onlooker

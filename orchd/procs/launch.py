@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from orchd.core.model import Agent
 from orchd.procs import shim
+from orchd.procs.procfs import BOOT
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home
 
 ENV_OUTPUT_DIR = "ORCHD_OUTPUT_DIR"
@@ -70,6 +71,7 @@ def launch(home: Home, agent: Agent, environment: Mapping[str, str]) -> Launched
     with ExitStack() as opened:
         lock = _open(opened, files.lock, os.O_RDWR | os.O_CREAT)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.pwrite(lock, BOOT, 0)
         # a daemon that died before it wrote the attempt down left a record that says so, for the same number
         record = _open(opened, files.record, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC)
         os.write(record, shim.RESERVED)

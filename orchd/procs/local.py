@@ -20,6 +20,7 @@ from orchd.core.model import Agent, AgentId, Outcome
 from orchd.procs import shim
 from orchd.procs.cgroups import Cgroups
 from orchd.procs.launch import Files, Refused, files_of, launch
+from orchd.procs.procfs import BOOT, look
 from orchd.procs.trees import Tree
 from orchd.procs.usage import Usage, of_trees
 from orchd.procs.watch import Watch
@@ -126,9 +127,12 @@ class LocalProcesses:
         """Take up an attempt of an earlier daemon: it lives, it ended, or it never ran."""
         key = (agent.id, agent.attempt)
         cgroup = Path(agent.cgroup) if agent.cgroup else None
-        tree = Tree(agent.id, agent.attempt, str(self._home.directory), agent.pid or 0, cgroup, is_ours=False)
-        self._handles[key] = Handle(tree, files_of(self._home, *key), looked=self._clock())
-        if is_locked(self._handles[key].files.lock) and agent.pid and self._watch.process(key, agent.pid):
+        files = files_of(self._home, *key)
+        is_alive = is_locked(files.lock)
+        shim_pid = agent.pid if agent.pid and (is_alive or is_left_alone(files.lock, agent.pid)) else 0
+        tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim_pid, cgroup, is_ours=False)
+        self._handles[key] = Handle(tree, files, looked=self._clock())
+        if is_alive and shim_pid and self._watch.process(key, shim_pid):
             return Adopted(*key)
         return self._ended(key)
 
@@ -166,7 +170,7 @@ class LocalProcesses:
 
     def shims(self) -> dict[int, Key]:
         """The attempts by the pid of their shim, which is its session too."""
-        return {handle.tree.shim: key for key, handle in self._handles.items()}
+        return {handle.tree.shim: key for key, handle in self._handles.items() if handle.tree.shim}
 
     def news(self) -> list[Input]:
         """What has happened to processes since the last time."""
@@ -220,6 +224,17 @@ def _read(path: str) -> str:
             return file.read()
     except OSError:
         return ""
+
+
+def is_left_alone(lock: str, pid: int) -> bool:
+    """Whether the pid of a shim that has ended can still name its session: nobody has it now, nor has had since a boot.
+
+    While anybody is left in a session the kernel gives its number to no other process.
+    """
+    try:
+        return Path(lock).read_bytes() == BOOT and look(pid) is None
+    except OSError:
+        return False
 
 
 def is_locked(path: str) -> bool:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
 
 PROC = Path("/proc")
+BOOT = (PROC / "sys/kernel/random/boot_id").read_bytes().strip()
 _TICKS = os.sysconf("SC_CLK_TCK")
 _EXITING = 0x4  # PF_EXITING of linux/sched.h
 

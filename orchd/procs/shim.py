@@ -1,8 +1,8 @@
 """The shim: the small shell above each attempt that outlives the daemon and writes down how the attempt ended.
 
 It holds three descriptors, closed for the agent itself: 3 is the gate (a pipe that says `go`, or ends), 4 the exit
-record, 5 the lock that says it lives. Signals to its group end the agent and not the record. `times` gives the CPU time of all
-that the agent waited for, so that it is known even when the daemon was away.
+record, 5 the lock that says it lives. Signals to its group end the agent and not the record. `times` gives the CPU time
+of all that the agent waited for, so that it is known even when the daemon was away.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Tree:
     agent: str
     attempt: int
     home: str
-    shim: int
+    shim: int  # 0 when that pid may be another process's by now
     cgroup: Path | None
     is_ours: bool = True  # our child: what it orphans comes to us
 
@@ -40,7 +40,7 @@ class Tree:
             return {process.pid: process for process in found if process is not None and not process.is_zombie}
         orphans = self._orphans if processes is None else dict
         processes = everyone() if processes is None else processes
-        own = {pid for pid, process in processes.items() if process.session == self.shim or self._bears_marks(pid)}
+        own = {pid for pid, process in processes.items() if self._is_in_session(process) or self._bears_marks(pid)}
         own |= {self.shim} & processes.keys()
         own.update(below(own, processes))
         own.discard(os.getpid())
@@ -57,6 +57,9 @@ class Tree:
             if found or not any(process is None or process.is_leaving for process in after):
                 break
         return found
+
+    def _is_in_session(self, process: Process) -> bool:
+        return process.session == self.shim != 0  # 0 is the kernel's own session, and that of all outside a container
 
     def _bears_marks(self, pid: int) -> bool:
         found = marks(pid)

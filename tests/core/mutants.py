@@ -148,6 +148,20 @@ MUTANTS = (
         core("steering", "who_waits_for_what_is_tried_again_is_promoted"),
     ),
     Mutant(
+        "trying again closes no cycle",
+        "steering.py",
+        "    return _cycle_through(_revived(state, agents), agents)\n",
+        "    return None\n",
+        story("23-trying-again-what-somebody-waits-for"),
+    ),
+    Mutant(
+        "what could never start is not queued again",
+        "steering.py",
+        "        if agent.spec.nesting >= state.resident:\n",
+        "        if agent.spec.nesting < 0:\n",
+        core("steering", "what_could_never_start_is_not_queued_again"),
+    ),
+    Mutant(
         "trying again keeps the order of a chain",
         "steering.py",
         "    for one in blockers_first({agent.id: agent.spec.after for agent in agents.values()}):\n",
@@ -348,6 +362,13 @@ MUTANTS = (
         core("spawning", "a_batch_with_one_wrong_agent_makes_none"),
     ),
     Mutant(
+        "who must start at once is told when it cannot",
+        "spawning.py",
+        "        if event.must_start:\n",
+        "        if event.must_start and not event.specs:\n",
+        core("spawning", "no_queue_is_an_error_when_the_limit_is_reached"),
+    ),
+    Mutant(
         "a runaway has an end",
         "spawning.py",
         "    if children + count > guards.children:\n",
@@ -381,7 +402,9 @@ def copy_to(directory: Path) -> None:
 def plant(mutant: Mutant, directory: Path) -> None:
     """Break the copy."""
     path = directory / "orchd" / "core" / mutant.file
-    path.write_text(path.read_text().replace(mutant.old, mutant.new))
+    text = path.read_text()
+    assert text.count(mutant.old) == 1, f"{mutant.file} has changed: {mutant.old!r}"
+    path.write_text(text.replace(mutant.old, mutant.new))
 
 
 def run(directory: Path, tests: Iterable[str]) -> int:

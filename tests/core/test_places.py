@@ -77,7 +77,7 @@ def test_safe_is_when_some_order_lets_all_end(resident: int, claims: list[int]) 
         (4, [1, 3], True),
     ],
 )
-def test_safe_by_example(resident: int, claims: list[int], safe: bool) -> None:  # noqa: FBT001
+def test_safe_by_example(resident: int, claims: list[int], safe: bool) -> None:
     assert is_safe(resident, claims) == safe
 
 

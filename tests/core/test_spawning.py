@@ -160,7 +160,7 @@ def test_who_is_being_ended_spawns_nothing(end: str) -> None:
 
 
 @pytest.mark.parametrize("is_inside", [False, True])
-def test_nothing_new_is_taken_on_the_way_out(is_inside: bool) -> None:  # noqa: FBT001
+def test_nothing_new_is_taken_on_the_way_out(is_inside: bool) -> None:
     box = Box()
     parent = box.spawn()
     box.drain()

@@ -95,7 +95,7 @@ def test_what_a_retried_agent_comes_after_still_matters() -> None:
 
 
 @pytest.mark.parametrize("is_backwards", [False, True])
-def test_a_chain_that_is_tried_again_keeps_its_order(is_backwards: bool) -> None:  # noqa: FBT001
+def test_a_chain_that_is_tried_again_keeps_its_order(is_backwards: bool) -> None:
     box = Box()
     chain = box.batch(spec("a"), spec("b", after=(AgentId("a"),)), spec("c", after=(AgentId("b"),)))
     box.exit(chain[0], 1)

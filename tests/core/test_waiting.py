@@ -50,7 +50,7 @@ def test_any_is_answered_when_the_first_has_ended() -> None:
 
 
 @pytest.mark.parametrize("is_any", [True, False])
-def test_what_is_true_already_is_answered_at_once(is_any: bool) -> None:  # noqa: FBT001
+def test_what_is_true_already_is_answered_at_once(is_any: bool) -> None:
     box = Box()
     parent, child = family(box)
     box.exit(child)
@@ -60,7 +60,7 @@ def test_what_is_true_already_is_answered_at_once(is_any: bool) -> None:  # noqa
 
 
 @pytest.mark.parametrize("is_any", [True, False])
-def test_waiting_for_nobody_is_over_at_once(is_any: bool) -> None:  # noqa: FBT001
+def test_waiting_for_nobody_is_over_at_once(is_any: bool) -> None:
     box = Box()
     parent = box.spawn()
     request = box.wait(parent, is_any=is_any)

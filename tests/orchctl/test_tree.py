@@ -72,7 +72,7 @@ def test_without_room_the_least_important_columns_go_first() -> None:
 
 
 @given(st.integers(20, 150), st.booleans())
-def test_no_line_is_wider_than_the_terminal(width: int, is_plain: bool) -> None:  # noqa: FBT001
+def test_no_line_is_wider_than_the_terminal(width: int, is_plain: bool) -> None:
     long = agent(1, name="n" * 50, goal="日本 " * 50, status="waiting", reason="waits " * 40)
     for line in drawn(Look(width=width, is_plain=is_plain), long, *FAMILY):
         assert render.columns(line) <= width

@@ -135,11 +135,18 @@ class Bench:
 
     def turn(self, timeout: float = 10.0) -> None:
         """Wait for news, and take it."""
+        assert self.is_news(timeout), "no news"
+        for pid in self.processes.shims():  # a daemon's children vanish by themselves
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        self.feed(*self.processes.news(), *self.gateway.news())
+
+    def is_news(self, timeout: float) -> bool:
+        """Whether there is news within this time."""
         poll = select.poll()
         poll.register(self.processes.fileno(), select.POLLIN)
         poll.register(self.gateway.fileno(), select.POLLIN)
-        assert poll.poll(timeout * 1000), "no news"
-        self.feed(*self.processes.news(), *self.gateway.news())
+        return bool(poll.poll(timeout * 1000))
 
     def tick(self, seconds: float = 0.0) -> None:
         """Let time pass for those who compare it."""
@@ -147,8 +154,10 @@ class Bench:
         self.feed(*self.gateway.news(), Tick())
 
     def until_over(self, *agents: Agent) -> None:
-        """Turn until these have ended."""
+        """Turn until these have ended; one that was asked to before it had begun needs its grace to be over."""
         while not all(self.agent(agent.id).is_over for agent in agents):
+            if not self.is_news(2.0):
+                self.tick(self.config.grace + 1)
             self.turn()
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchd.environments import Environments
+from tests.shell.machine import full, needs_root, tmpfs
 
 NAMES = st.binary(min_size=1, max_size=6).map(lambda raw: os.fsdecode(raw.replace(b"\0", b"_").replace(b"=", b"_")))
 VALUES = st.binary(max_size=12).map(lambda raw: os.fsdecode(raw.replace(b"\0", b"_")))
@@ -61,3 +62,13 @@ def test_one_that_was_written_before_is_not_written_again(kept: Environments, tm
     before = (tmp_path / digest).stat().st_mtime_ns
     assert Environments(tmp_path).keep({"A": "1"}) == digest
     assert (tmp_path / digest).stat().st_mtime_ns == before
+
+
+@needs_root
+def test_half_of_one_is_not_left_where_there_is_no_room(kept: Environments, tmp_path: Path) -> None:
+    with tmpfs(tmp_path, "64k"):
+        with full(tmp_path):
+            with pytest.raises(OSError, match="No space left on device"):
+                kept.keep({"A": "x" * 10_000})
+            assert [path.name for path in tmp_path.iterdir()] == ["ballast"]
+        assert kept.get(kept.keep({"A": "x" * 10_000})) == {"A": "x" * 10_000}

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from orchd.procs.procfs import look
 from orchd.store import SCHEMA_VERSION
 from tests.conftest import DEADLINE, Instance, until
 from tests.shell.machine import full, needs_root, remount, tmpfs
+from tests.shell.raw import Raw, request
 
 
 def refusal(instance: Instance) -> str:
@@ -41,10 +43,12 @@ def test_a_full_disk_ends_the_daemon_rather_than_make_it_lie(stopped: Instance, 
         one = stopped.spawn("sh", "-c", f"read x < {fifo}; exit 7")
         queued = stopped.spawn("sh", "-c", "exit 8", options=["--after", one])
         with full(stopped.directory):
-            said = stopped.ctl("limit", "3", "--json", code=None)
-            assert '"limit":3' not in said
             assert stopped.daemon is not None
-            stopped.daemon.wait(DEADLINE)
+            with Raw(stopped.home) as raw:
+                raw.send(request("more", "limit", {"limit": 3}))
+                assert stopped.daemon.wait(DEADLINE) == 1
+                assert not raw.socket.poll(200), "it was told something"
+            assert "the disk is full: free some space and start orchd again" in stopped.log()
             fifo.write_text("go\n")
         stopped.ctl("wait", one, queued, code=1)  # starts a daemon if the client before has not left one
         assert stopped.agent(one)["exit_code"] == 7
@@ -191,3 +195,106 @@ def test_when_files_cannot_be_opened_agents_wait_until_they_can(instance: Instan
         subprocess.run(["prlimit", "--pid", str(instance.daemon.pid), "--nofile=20000:20000"], check=True)
     instance.ctl("wait", "agent-001")
     assert until(lambda: instance.agent("agent-001")["status"] == "completed")
+
+
+def test_when_an_attempts_directory_has_vanished_what_is_asked_gets_an_error_and_nothing_else_is_lost(
+    instance: Instance,
+) -> None:
+    lost, other = instance.spawn("sleep", "600"), instance.spawn("sh", "-c", "echo here; exit 3")
+    instance.ctl("wait", other, code=1)
+    shutil.rmtree(instance.home.agents / lost / "1")
+    instance.ctl("logs", lost, code=1)
+    assert instance.agent(lost)["status"] == "running"
+    assert instance.agent(lost)["rss_bytes"] > 0
+    instance.ctl("cancel", lost)
+    instance.ctl("wait", lost, code=1)
+    assert instance.agent(lost)["status"] == "cancelled"
+    assert instance.ctl("logs", other) == "here\n"
+
+
+def test_when_an_attempts_directory_has_vanished_the_next_daemon_ends_what_is_left_of_it(instance: Instance) -> None:
+    """Its lock is gone, so nobody can know that it lives; what bears its marks is stopped before it is given up."""
+    one = instance.spawn("sleep", "600")
+    pid = instance.agent(one)["pid"]
+    shutil.rmtree(instance.home.agents / one / "1")
+    instance.kill()
+    instance.start()
+    instance.ctl("wait", one, "--timeout", "30", code=1)
+    assert instance.agent(one)["status"] == "lost"
+    assert (left := look(pid)) is None or left.is_zombie
+
+
+def test_when_the_environments_have_vanished_a_spawn_is_refused_and_the_rest_goes_on(instance: Instance) -> None:
+    one = instance.spawn("sleep", "600")
+    shutil.rmtree(instance.home.environments)
+    assert "cannot-store" in instance.ctl("spawn", "--json", "--env", "NEW=1", "--", "true", code=1)
+    instance.home.environments.mkdir(mode=0o700)
+    instance.ctl("wait", instance.spawn("true", options=["--env", "NEW=1"]))
+    assert instance.agent(one)["status"] == "running"
+
+
+@needs_root
+def test_a_full_disk_is_said_before_anything_else_is_promised(stopped: Instance) -> None:
+    """An environment that finds no room is refused; a commit that finds none ends the daemon with a sentence."""
+    with tmpfs(stopped.directory, "4m"):
+        stopped.start()
+        assert stopped.daemon is not None
+        with full(stopped.directory):
+            said = stopped.ctl("spawn", "--json", "--env", "NEW=1", "--", "true", code=1)
+            assert '"cannot-store"' in said
+            assert "No space left on device" in said
+            assert stopped.daemon.poll() is None
+            with stopped.client() as client:
+                reply = client.call("limit")
+            assert reply["living"] == 0
+        stopped.stop()
+        assert "Traceback" not in stopped.log()
+
+
+@pytest.mark.parametrize("how", ["database", "home"])
+def test_a_home_that_vanishes_under_a_daemon_ends_in_a_sentence_or_goes_on(instance: Instance, how: str) -> None:
+    assert instance.daemon is not None
+    one = instance.spawn("sleep", "600")
+    with instance.client() as client:
+        client.call("limit")
+        if how == "database":
+            instance.home.database.unlink()
+        else:
+            shutil.rmtree(instance.home.directory)
+            instance.directory.mkdir(mode=0o700)
+        assert client.call("status", {"ids": [one]})["agents"][0]["status"] == "running"
+        client.call("cancel", {"ids": [one]})
+        assert client.call("wait", {"ids": [one]})["agents"][0]["status"] == "cancelled"
+        client.call("stop", {"agents": "keep"})
+    instance.daemon.wait(DEADLINE)
+
+
+def test_a_user_who_may_have_no_more_processes_waits_for_one(stopped: Instance) -> None:
+    """The limit of a user's processes counts for everybody but root, so the daemon is somebody else's here."""
+    if os.getuid() != 0:
+        pytest.skip("needs root to be another user")
+    uid = 40_000 + os.getpid() % 20_000
+    os.chown(stopped.directory, uid, uid)
+    stopped.directory.chmod(0o755)
+    command = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", sys.executable, "-m", "orchd"]
+    if subprocess.run([*command[:5], "test", "-r", sys.executable], check=False).returncode:
+        pytest.skip("another user cannot run this Python")
+    (stopped.directory / "daemon.log").touch()
+    stopped.start(*command)
+    assert stopped.daemon is not None
+    as_user = [*command[:4], sys.executable, "-m", "orchctl"]
+
+    def said(*words: str) -> str:
+        done = subprocess.run(
+            [*as_user, *words], env={**stopped.env, "HOME": "/"}, capture_output=True, text=True, check=False
+        )
+        return done.stdout + done.stderr
+
+    subprocess.run(["prlimit", "--pid", str(stopped.daemon.pid), "--nproc=1:4096"], check=True)
+    said("spawn", "--", "/bin/true")
+    assert "could not start a process" in said("status", "--json")
+    subprocess.run(["prlimit", "--pid", str(stopped.daemon.pid), "--nproc=4096:4096"], check=True)
+    assert said("wait", "agent-001") != ""
+    assert '"completed"' in said("status", "--json", "agent-001")
+    said("daemon", "stop", "--stop-agents")
+    stopped.daemon.wait(DEADLINE)

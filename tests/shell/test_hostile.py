@@ -158,7 +158,7 @@ def test_a_valid_request_with_its_envelope_replaced_is_an_error_or_a_result(serv
 
         @SHARED
         @given(st.sampled_from([op for op in OPS if op not in ("stop", "wait")]), ANYTHING, st.booleans())
-        def check(op: str, value: Any, is_left_out: bool) -> None:  # noqa: FBT001 - Hypothesis fills it in
+        def check(op: str, value: Any, is_left_out: bool) -> None:
             body = {"v": 1, "id": "envelope", "op": op, "args": {}, "extra": value, field: value}
             if is_left_out:
                 del body[field]

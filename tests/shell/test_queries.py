@@ -29,9 +29,9 @@ def test_what_is_over_is_shown_while_it_is_recent_or_its_tree_lives(bench: Bench
         bench.until_over(bench.spawn("true"))
     shown = names(bench.ask("status"))
     assert len(shown) == RECENT + 1
-    assert shown[-1] == first.id
+    assert shown[0] == first.id
     assert len(names(bench.ask("status", {"all": True}))) == RECENT + 3
-    assert names(bench.ask("status", {"before": 5})) == [first.id]
+    assert names(bench.ask("status", {"before": 5})) == [first.id, "agent-004"]
 
 
 def test_those_that_are_named_come_as_they_were_named(bench: Bench) -> None:
@@ -47,7 +47,7 @@ def test_an_agent_sees_its_own_tree_and_no_other(bench: Bench) -> None:
     one, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
     assert names(bench.queries.status(one.id, build(ops.Status, {}))) == [one.id]
     assert names(bench.queries.status(one.id, build(ops.Status, {"all": True}))) == [one.id]
-    assert names(bench.queries.status(Outside.OWNER, build(ops.Status, {}))) == [other.id, one.id]
+    assert names(bench.queries.status(Outside.OWNER, build(ops.Status, {}))) == [one.id, other.id]
     events = bench.queries.events(one.id, build(ops.Events, {}))["events"]
     assert {event["agent"] for event in events} == {one.id}  # type: ignore[attr-defined]
 
@@ -66,7 +66,11 @@ def test_a_log_is_of_an_attempt_that_there_was(bench: Bench) -> None:
     bench.until_over(one)
     shown = bench.ask("logs", {"id": one.id})
     assert shown == {
-        "id": one.id, "attempt": 1, "attempts": 1, "path": f"{bench.home.agents}/{one.id}/1/log", "over": True,
+        "id": one.id,
+        "attempt": 1,
+        "attempts": 1,
+        "path": f"{bench.home.agents}/{one.id}/1/log",
+        "over": True,
     }
     assert bench.code("logs", {"id": one.id, "attempt": 2}) == "no-log"
 

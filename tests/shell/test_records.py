@@ -21,7 +21,9 @@ def test_an_agent_is_found_by_any_form_of_its_id(bench: Bench, text: str) -> Non
     assert bench.records.find(text) is one
 
 
-@pytest.mark.parametrize("text", ["2", "agent-002", "", "0", "-1", "agent-", "one", "1 ", "٣", "9" * 16, "agent-agent-1"])
+@pytest.mark.parametrize(
+    "text", ["2", "agent-002", "", "0", "-1", "agent-", "one", "1 ", "٣", "9" * 16, "agent-agent-1"]
+)
 def test_what_names_nobody_is_refused(bench: Bench, text: str) -> None:
     bench.spawn("sleep", "600")
     with pytest.raises(WireError) as caught:

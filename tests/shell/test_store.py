@@ -148,6 +148,7 @@ def test_families(store: Store) -> None:
     assert sorted(store.in_trees([1])) == [1, 2, 3, 4]
     assert sorted(store.in_trees([5, 7])) == [5, 6]
     assert store.in_trees([]) == []
+    assert store.roots_of([4, 6, 99]) == {1, 5}
     assert store.children([1, 2, 3, 5]) == {1: [2, 3], 2: [4], 5: [6]}
     assert store.children([]) == {}
     assert (store.kin(agent_id(1)), store.kin(agent_id(5)), store.kin(agent_id(9))) == (3, 1, 0)

@@ -22,7 +22,8 @@ def asked(*commands: str, **fields: object) -> ops.Spawn:
 
 
 @pytest.mark.parametrize(
-    ("command", "name"), [("/usr/bin/true", "true"), ("./x.sh", "x.sh"), ("a" * 300, "a" * 200), ("/", "agent"), ("..", "..")]
+    ("command", "name"),
+    [("/usr/bin/true", "true"), ("./x.sh", "x.sh"), ("a" * 300, "a" * 200), ("/", "agent"), ("..", "..")],
 )
 def test_an_agent_without_a_name_is_called_as_its_program(bench: Bench, command: str, name: str) -> None:
     (spec,) = bench.translator.spawn(ONE, Outside.OWNER, asked(command)).specs
@@ -79,9 +80,7 @@ def test_an_agents_children_are_those_of_its_current_attempt(bench: Bench) -> No
         one.ancestors, one.parent_attempt = (parent.id,), attempt
     bench.store._db.execute("DELETE FROM agents WHERE number > 1")
     for one in (child, older):
-        bench.store._db.execute(
-            "INSERT INTO agents SELECT ?, 1, 1, 0, ?, ?", (one.number, *_packed(one))
-        )
+        bench.store._db.execute("INSERT INTO agents SELECT ?, 1, 1, 0, ?, ?", (one.number, *_packed(one)))
     children = build(ops.Wait, {"scope": "children"})
     assert bench.translator.targets(parent.id, children) == (child.id,)
     assert bench.translator.targets(parent.id, build(ops.Wait, {"scope": "all"})) == (child.id, older.id)

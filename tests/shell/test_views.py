@@ -25,7 +25,12 @@ ROOT = Path(__file__).parents[2]
 def documented(heading: str) -> set[str]:
     """The keys that a table of docs/protocol.md has in its first column."""
     section = (ROOT / "docs/protocol.md").read_text().split(f"\n{heading}\n")[1].split("\n## ")[0]
-    return {key for line in section.splitlines() if line.startswith("| `") for key in re.findall(r"`(\w+)`", line.split("|")[1])}
+    return {
+        key
+        for line in section.splitlines()
+        if line.startswith("| `")
+        for key in re.findall(r"`(\w+)`", line.split("|")[1])
+    }
 
 
 @given(agents(), st.lists(st.integers(1, 99), max_size=3))
@@ -44,12 +49,26 @@ def test_the_keys_of_an_agent_are_those_of_the_documents(bench: Bench) -> None:
 
 
 def test_the_statuses_of_the_documents_are_those_there_are() -> None:
-    (row,) = [line for line in (ROOT / "docs/protocol.md").read_text().splitlines() if line.startswith("| `status` | queued")]
+    (row,) = [
+        line for line in (ROOT / "docs/protocol.md").read_text().splitlines() if line.startswith("| `status` | queued")
+    ]
     assert [word.strip() for word in row.split("|")[2].split(",")] == [status.value for status in Status]
 
 
 @pytest.mark.parametrize(
-    ("code", "signal"), [(None, None), (0, None), (1, None), (128, None), (129, 1), (137, 9), (143, 15), (192, 64), (193, None), (255, None)]
+    ("code", "signal"),
+    [
+        (None, None),
+        (0, None),
+        (1, None),
+        (128, None),
+        (129, 1),
+        (137, 9),
+        (143, 15),
+        (192, 64),
+        (193, None),
+        (255, None),
+    ],
 )
 def test_death_by_a_signal_is_told_as_a_shell_does(bench: Bench, code: int | None, signal: int | None) -> None:
     one = bench.spawn("sleep", "600")
@@ -74,7 +93,13 @@ def test_a_sample_comes_before_what_was_kept_at_the_end(bench: Bench) -> None:
 
 def test_times_are_iso_8601_in_utc() -> None:
     shown = views.fact_map(StoredFact(7, 1_700_000_000.1239, "agent-completed", 3, {"a": 1}))
-    assert shown == {"seq": 7, "at": "2023-11-14T22:13:20.124Z", "event": "agent-completed", "agent": "agent-003", "a": 1}
+    assert shown == {
+        "seq": 7,
+        "at": "2023-11-14T22:13:20.123Z",
+        "event": "agent-completed",
+        "agent": "agent-003",
+        "a": 1,
+    }
     assert views.fact_map(StoredFact(8, 0.0, "admissions-paused", None, {}))["agent"] is None
 
 
@@ -86,7 +111,12 @@ def test_working_agents_are_counted_by_level(bench: Bench) -> None:
     one.status = Status.WAITING
     assert views.levels(bench.state)["pm"] == 1
     assert views.limit(bench.state) == {
-        "limit": 7, "working": 1, "resident": 28, "living": 2, "overdrawn": 0, "paused": False,
+        "limit": 7,
+        "working": 1,
+        "resident": 28,
+        "living": 2,
+        "overdrawn": 0,
+        "paused": False,
     }
 
 

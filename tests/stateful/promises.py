@@ -86,6 +86,7 @@ def check(world: World, turn: WatchedTurn) -> None:
     for agent in state.agents.values():
         check_agent(world, agent)
     check_ends(world, turn)
+    check_cancels(state, turn)
     check_nobody_idles(state, turn.now)
 
 
@@ -120,6 +121,14 @@ def check_ends(world: World, turn: WatchedTurn) -> None:
         if isinstance(fact, AgentCompleted) and len(turn.events) == 1:
             ended = {other.agent for other in turn.facts if isinstance(other, AgentCancelled | StopBegan)}
             assert not ended & {child.id for child in children}, "cancelled because its parent completed"
+
+
+def check_cancels(state: State, turn: WatchedTurn) -> None:
+    """Nothing that is named in a cancel, nor anything under it, goes on."""
+    named = {one for event in turn.events if isinstance(event, inputs.Cancel) for one in event.ids}
+    for agent in state.agents.values():
+        if not named.isdisjoint({agent.id, *agent.ancestors}):
+            assert agent.is_over or agent.cause is Cause.CANCELLED, "cancelled and goes on"
 
 
 def check_started(turn: Turn) -> None:

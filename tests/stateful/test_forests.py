@@ -24,7 +24,7 @@ def test_seven_parents_with_three_children_with_two_each_all_end(
     limit: int,
     times: int,
     is_declared: bool,
-    order: Random,  # noqa: FBT001
+    order: Random,
 ) -> None:
     world = new_world(limit, limit * times, is_thorough=False)
     Play(world, order).run(regular((7, 3, 2), is_declared=is_declared))

@@ -78,7 +78,7 @@ class Histories(RuleBasedStateMachine):
     # Agents.
 
     @rule(wanted=SPECS, pick=PICKS, is_waiting=st.sampled_from([True, True, False]), is_any=RARELY)
-    def an_agent_spawns(self, wanted: list[Fields], pick: int, is_waiting: bool, is_any: bool) -> None:  # noqa: FBT001
+    def an_agent_spawns(self, wanted: list[Fields], pick: int, is_waiting: bool, is_any: bool) -> None:
         if callers := self._callers():
             caller = callers[pick % len(callers)]
             self.world.spawn(caller, *self._specs(wanted))
@@ -86,7 +86,7 @@ class Histories(RuleBasedStateMachine):
                 self._wait_for_children(caller, is_any=is_any, timeout=None)
 
     @rule(pick=PICKS, is_any=st.booleans(), timeout=st.sampled_from([None, None, 5.0]))
-    def a_parent_waits_for_its_children(self, pick: int, is_any: bool, timeout: float | None) -> None:  # noqa: FBT001
+    def a_parent_waits_for_its_children(self, pick: int, is_any: bool, timeout: float | None) -> None:
         if parents := [one for one in self._callers() if self.world.state.children.get(one)]:
             self._wait_for_children(parents[pick % len(parents)], is_any=is_any, timeout=timeout)
 
@@ -101,7 +101,7 @@ class Histories(RuleBasedStateMachine):
         pick: int,
         picks: list[int],
         is_any: bool,
-        timeout: float | None,  # noqa: FBT001
+        timeout: float | None,
     ) -> None:
         if callers := self._callers():
             caller = callers[pick % len(callers)]
@@ -110,14 +110,14 @@ class Histories(RuleBasedStateMachine):
             self.world.wait(caller, targets, is_any=is_any, timeout=timeout)
 
     @rule(pick=PICKS, is_dead=RARELY)
-    def a_client_asks_again_or_dies(self, pick: int, is_dead: bool) -> None:  # noqa: FBT001
+    def a_client_asks_again_or_dies(self, pick: int, is_dead: bool) -> None:
         if clients := self._clients():
             (self.world.hang_up if is_dead else self.world.ask_again)(clients[pick % len(clients)])
 
     # People.
 
     @rule(wanted=SPECS, must_start=st.booleans())
-    def somebody_spawns(self, wanted: list[Fields], must_start: bool) -> None:  # noqa: FBT001
+    def somebody_spawns(self, wanted: list[Fields], must_start: bool) -> None:
         self.world.spawn(None, *self._specs(wanted), must_start=must_start)
 
     @rule(picks=st.lists(PICKS, min_size=1, max_size=2))
@@ -132,7 +132,7 @@ class Histories(RuleBasedStateMachine):
             self.world.retry(tuple(ids[pick % len(ids)] for pick in picks))
 
     @rule(is_backwards=st.booleans())
-    def somebody_retries_all_that_ended_badly(self, is_backwards: bool) -> None:  # noqa: FBT001
+    def somebody_retries_all_that_ended_badly(self, is_backwards: bool) -> None:
         store, completed = self.world.store, self.world.completed
         bad = [one for one in self._ids() if store[one].is_over and one not in completed]
         self.world.retry(tuple(bad[::-1] if is_backwards else bad))
@@ -148,7 +148,7 @@ class Histories(RuleBasedStateMachine):
     # Processes.
 
     @rule(pick=PICKS, code=CODES, has_rest=RARELY)
-    def a_process_ends(self, pick: int, code: int | None, has_rest: bool) -> None:  # noqa: FBT001
+    def a_process_ends(self, pick: int, code: int | None, has_rest: bool) -> None:
         busy = [proc for proc in self._procs() if proc.is_running and proc.key[0] in self._working()]
         if busy:
             self.world.exit(busy[pick % len(busy)], code, has_rest=has_rest)
@@ -177,7 +177,7 @@ class Histories(RuleBasedStateMachine):
         pick=PICKS,
         flag=st.booleans(),
     )
-    def there_is_trouble(self, what: str, pick: int, flag: bool) -> None:  # noqa: FBT001
+    def there_is_trouble(self, what: str, pick: int, flag: bool) -> None:
         world, procs = self.world, self._procs()
         if what in {"passing", "permanent"}:
             world.failures.append(what == "passing")

@@ -157,6 +157,23 @@ def test_a_home_on_a_read_only_disk_is_refused(short: Path) -> None:
 
 
 @needs_root
+def test_a_runtime_directory_is_taken_before_the_directory_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    uid = 70_000 + os.getpid()
+    run = Path(f"/run/user/{uid}")
+    was_there = run.parent.is_dir()
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    deep = Home(Path("/tmp") / DEEP / DEEP)
+    assert deep.sockets.parent == Path(f"/tmp/orchd-{uid}")
+    run.mkdir(parents=True)
+    try:
+        assert deep.sockets.parent == run
+    finally:
+        run.rmdir()
+        if not was_there:
+            run.parent.rmdir()
+
+
+@needs_root
 def test_a_runtime_directory_that_somebody_else_made_is_refused(short: Path) -> None:
     """Whoever owns the directory above the socket could put their own in its place."""
     said = as_nobody(lambda: Home(Path("/tmp") / DEEP / DEEP / "x").sockets.parent.as_posix())

@@ -73,7 +73,7 @@ def test_a_drain_lets_agents_end_and_shows_for_whom_it_waits(
 @pytest.mark.parametrize(("answer", "lives"), [("k\n", True), ("what?\nstop\n", False)])
 def test_a_person_is_asked(
     answer: str,
-    lives: bool,  # noqa: FBT001
+    lives: bool,
     instance: Instance,
     background: Background,
     terminal: Terminal,

@@ -1,0 +1,90 @@
+"""docs/protocol.md says what there is: every op, every error code, every key."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchd.wire.ops import OPS
+from tests.conftest import Instance
+from tests.shell.raw import Raw, documented_codes
+
+ROOT = Path(__file__).parents[2]
+PROTOCOL = (ROOT / "docs/protocol.md").read_text()
+RAISERS = {"WireError": 0, "Refusal": 0, "refuse": 1, "Refuse": 1}  # which argument is the code
+
+
+def codes(text: str) -> Iterator[str]:
+    """Every word in the place of an error code in a source, and in pairs that begin with one."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            place = RAISERS.get(name)
+            if place is not None and len(node.args) > place and isinstance(node.args[place], ast.Constant):
+                yield node.args[place].value  # type: ignore[attr-defined]
+        elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+            first = node.value.elts[0]
+            if len(node.value.elts) == 2 and isinstance(first, ast.Constant) and isinstance(first.value, str):
+                yield first.value
+
+
+def raised() -> set[str]:
+    """Every code that the daemon can answer with."""
+    return {code for path in (ROOT / "orchd").rglob("*.py") for code in codes(path.read_text())}
+
+
+def operations() -> dict[str, str]:
+    """The documented result of each op."""
+    section = PROTOCOL.split("## Operations")[1].split("\n## ")[0]
+    rows = [line.split("|")[1:3] for line in section.splitlines() if line.startswith("| `")]
+    return {op: result for cell, result in rows for op in re.findall(r"`(\w+)`", cell)}
+
+
+def test_a_code_is_found_wherever_it_is_given() -> None:
+    text = (
+        'raise WireError("a", "x")\nturn.refuse(r, "b", "x")\nraise Refusal("c", "x")\ndef f():\n    return "d", "x"\n'
+    )
+    assert set(codes(text)) == {"a", "b", "c", "d"}
+
+
+def test_every_error_code_is_documented_and_none_is_made_up() -> None:
+    assert raised() == documented_codes()
+
+
+def test_every_op_is_documented_and_none_is_made_up() -> None:
+    assert set(operations()) == set(OPS)
+
+
+def test_every_result_has_the_keys_that_are_documented(instance: Instance) -> None:
+    asked = {
+        "spawn": {"agents": [{"command": ["true"]}], "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}},
+        "wait": {"ids": ["1"]},
+        "status": {},
+        "cancel": {"ids": ["1"]},
+        "pause": {},
+        "resume": {},
+        "limit": {"limit": 3},
+        "logs": {"id": "1"},
+        "events": {},
+        "daemon": {},
+        "stop": {"agents": "keep"},
+    }
+    with Raw(instance.home) as raw:
+        for op, args in asked.items():
+            result = raw.ask(op, args)["result"]
+            top = re.sub(r"\[.*?\]", "", operations()[op].split("`")[1])
+            assert set(result) == set(re.findall(r"\w+", top)), op
+            if op in ("spawn", "cancel"):
+                inner = re.findall(r"\[\{(.*?)\}\]", operations()[op])[0]
+                assert set(result["agents"][0]) == set(inner.split(", ")), op
+            if op == "events":
+                assert {"seq", "at", "event", "agent"} <= set(result["events"][0])
+    assert instance.daemon is not None
+    instance.daemon.wait(30)
+
+
+def test_the_levels_are_those_that_are_documented(instance: Instance) -> None:
+    (shown,) = re.findall(r"working agents by level, `\{(.*?)\}`", PROTOCOL)
+    assert list(instance.status()["levels"]) == shown.split(", ")

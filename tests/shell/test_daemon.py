@@ -1,0 +1,121 @@
+"""One daemon's life: what happens before the first request is answered and after the last."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import DEADLINE, Instance, until
+from tests.shell.machine import descriptors
+
+
+def test_everything_it_makes_is_private(instance: Instance) -> None:
+    instance.ctl("wait", instance.spawn("sh", "-c", "echo x > made"), code=None)
+    for path in instance.directory.rglob("*"):
+        if path.name != "daemon.log" and not path.is_symlink():
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_an_agent_finds_the_client_on_its_path_before_any_other(instance: Instance) -> None:
+    one = instance.spawn("sh", "-c", "command -v orchctl")
+    instance.ctl("wait", one)
+    assert instance.ctl("logs", one).strip() == str(instance.home.bin / "orchctl")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_and_its_agents_go_on(stopped: Instance, number: signal.Signals) -> None:
+    stopped.start()
+    one = stopped.spawn("sleep", "600")
+    assert stopped.daemon is not None
+    stopped.daemon.send_signal(number)
+    assert stopped.daemon.wait(DEADLINE) == 0
+    assert "leaving; agents that live go on" in stopped.log()
+    stopped.start()
+    assert stopped.agent(one)["status"] == "running"
+
+
+def test_the_end_of_its_terminal_is_not_its_end(instance: Instance) -> None:
+    assert instance.daemon is not None
+    instance.daemon.send_signal(signal.SIGHUP)
+    assert instance.status()["daemon"]["pid"] == instance.daemon.pid
+
+
+def test_it_leaves_nothing_of_a_write_ahead_log_behind(stopped: Instance) -> None:
+    stopped.start()
+    stopped.ctl("pause")
+    stopped.stop()
+    assert not stopped.home.database.with_name("orchd.db-wal").exists()
+
+
+def test_agents_inherit_neither_its_lock_nor_its_sockets(instance: Instance) -> None:
+    one = instance.spawn("sleep", "600")
+    shim = instance.agent(one)["pid"]
+    held = set(descriptors(shim).values())
+    assert str(instance.home.lock) not in held
+    assert str(instance.home.database) not in held
+    assert not [what for what in held if what.startswith(("socket:", "anon_inode:"))]
+    assert len(descriptors(shim)) == 6
+
+
+def test_a_home_that_moved_elsewhere_is_served_there(stopped: Instance, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "x"
+    done = subprocess.run(
+        [sys.executable, "-m", "orchd", "--home", str(elsewhere / "file" / "below")],
+        env=stopped.env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
+        preexec_fn=lambda: _file(elsewhere),
+    )
+    assert done.returncode == 1
+    assert "cannot make" in done.stderr
+    assert "ORCHD_HOME" in done.stderr
+
+
+def _file(directory: Path) -> None:
+    directory.mkdir()
+    (directory / "file").write_text("mine")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("limit = 0", "limit must be between 1 and 10,000, not 0"),
+        ("limt = 3", "limt is not known here"),
+        ("limit = ", "Invalid value"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_refused_with_its_place(stopped: Instance, text: str, said: str) -> None:
+    stopped.home.create()
+    stopped.configure(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "orchd", "--home", str(stopped.directory)],
+        env=stopped.env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
+    )
+    assert done.returncode == 1
+    assert f"{stopped.home.config}: {said}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not stopped.home.database.exists()
+
+
+def test_children_that_nobody_waits_for_are_not_zombies(instance: Instance) -> None:
+    assert instance.daemon is not None
+    instance.ctl("wait", instance.spawn("sh", "-c", "for i in 1 2 3; do setsid true & done; wait"))
+    children = f"/proc/{instance.daemon.pid}/task/{instance.daemon.pid}/children"
+    until(lambda: not Path(children).read_text().split())
+
+
+def test_its_directory_is_not_in_anybodys_way(instance: Instance) -> None:
+    assert instance.daemon is not None
+    assert os.readlink(f"/proc/{instance.daemon.pid}/cwd") == "/"

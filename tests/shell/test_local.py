@@ -1,0 +1,270 @@
+"""Attempts on this machine: made behind a gate, found again after a crash, ended as whole trees."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from orchd.core.inputs import Adopted, Exited, NeverRan, Spawned, SpawnFailed
+from orchd.core.model import Agent, Level, Outcome, Spec, agent_id
+from orchd.procs import shim
+from orchd.procs.local import LocalProcesses, is_locked
+from orchd.procs.procfs import BOOT, look
+from orchd.wire import Home
+from tests.conftest import until
+from tests.shell.bench import Bench
+from tests.shell.machine import descriptors, full, needs_root, tmpfs
+
+ENV = {"PATH": os.environ["PATH"]}
+
+
+def local(home: Home) -> LocalProcesses:
+    """The processes of a daemon that knows one environment."""
+    home.create()
+    return LocalProcesses(home, lambda _: ENV, None, time.monotonic, time.time)
+
+
+def agent(*command: str, pid: int | None = None, **fields: object) -> Agent:
+    """An agent at its first attempt."""
+    spec = Spec(command, "name", "/", "e", **fields)  # type: ignore[arg-type]
+    return Agent(agent_id(1), spec, Level.PM, (), 0, 0.0, attempt=1, pid=pid)
+
+
+def left(home: Home, record: bytes, boot: bytes = BOOT) -> None:
+    """What a daemon that is gone left of the first attempt."""
+    place = home.agents / "agent-001" / "1"
+    place.mkdir(parents=True)
+    (place / "exit").write_bytes(record)
+    (place / "lock").write_bytes(boot)
+
+
+def test_an_attempt_lives_as_long_as_its_lock_is_held(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    lock = f"{bench.home.agents}/{one.id}/1/lock"
+    assert is_locked(lock)
+    bench.ask("cancel", {"ids": ["1"]})
+    bench.until_over(one)
+    assert not is_locked(lock)
+    assert not is_locked(f"{lock}-that-is-not-there")
+
+
+def test_nothing_runs_before_its_gate_is_opened_and_nothing_ran_when_it_never_was(home_directory: Path) -> None:
+    home = Home(home_directory)
+    first = local(home)
+    one = agent("sh", "-c", f"touch {home_directory}/ran")
+    made = first.start(one)
+    assert isinstance(made, Spawned)
+    (handle,) = first._handles.values()
+    assert handle.gate is not None
+    os.close(handle.gate)  # as if the daemon had died
+    handle.gate = None
+    until(lambda: not is_locked(handle.files.lock))
+    one.pid = made.pid
+    os.waitpid(made.pid, 0)
+    assert local(home).adopt(one) == NeverRan(one.id, 1)
+    assert not (home_directory / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("record", "code"),
+    [(b"\n0\n0m0.1s 0m0s\n1m1.5s 0m0s\n", 0), (b"7\n", 7), (b"\n143\n0m", 143), (b"", None), (b"\n14", None)],
+)
+def test_one_that_ended_meanwhile_ended_with_what_its_record_says(
+    home_directory: Path, record: bytes, code: int | None
+) -> None:
+    home = Home(home_directory)
+    processes = local(home)
+    left(home, record)
+    found = processes.adopt(agent("x", pid=2**22 - 1))
+    assert isinstance(found, Exited)
+    assert found.outcome.code == code
+    assert found.is_tree_gone
+    assert (found.note is None) == (code is not None)
+    assert processes.shims() == {}
+
+
+@pytest.mark.parametrize("boot", [BOOT, b"the boot before this one"])
+def test_whoever_has_the_pid_of_an_attempt_that_is_over_is_left_alone(home_directory: Path, boot: bytes) -> None:
+    """After a reboot the pids on record are other people's, their sessions too."""
+    home = Home(home_directory)
+    processes = local(home)
+    left(home, b"", boot)
+    with subprocess.Popen(["sh", "-c", "sleep 600 & wait"], start_new_session=True) as stranger:
+        found = processes.adopt(agent("x", pid=stranger.pid))
+        assert found == Exited(agent_id(1), 1, Outcome(None), True, found.note)  # type: ignore[union-attr]
+        processes.stop(agent_id(1), 1, kill=True)
+        assert stranger.poll() is None
+        os.killpg(stranger.pid, 9)
+
+
+def test_after_a_reboot_a_session_without_its_leader_is_somebody_elses_too(home_directory: Path) -> None:
+    home = Home(home_directory)
+    processes = local(home)
+    left(home, b"", b"the boot before this one")
+    leader = subprocess.Popen(
+        ["sh", "-c", "sleep 600 & echo $!"], start_new_session=True, stdout=subprocess.PIPE, text=True
+    )
+    assert leader.stdout is not None
+    orphan = int(leader.stdout.readline())
+    leader.stdout.close()
+    leader.wait()
+    try:
+        found = processes.adopt(agent("x", pid=leader.pid))
+        assert isinstance(found, Exited)
+        assert found.is_tree_gone
+        assert look(orphan) is not None
+    finally:
+        os.kill(orphan, 9)
+
+
+def test_what_an_attempt_left_in_its_session_is_found_by_the_next_daemon(home_directory: Path) -> None:
+    home = Home(home_directory)
+    processes = local(home)
+    left(home, b"\n0\n")
+    leader = subprocess.Popen(
+        ["sh", "-c", "env -i sleep 600 & echo $!"], start_new_session=True, stdout=subprocess.PIPE, text=True
+    )
+    assert leader.stdout is not None
+    orphan = int(leader.stdout.readline())
+    leader.stdout.close()
+    leader.wait()
+    found = processes.adopt(agent("x", pid=leader.pid))
+    assert isinstance(found, Exited)
+    assert not found.is_tree_gone
+    processes.stop(agent_id(1), 1, kill=True)
+    until(lambda: (seen := look(orphan)) is None or seen.is_zombie)
+    assert processes.news() != []
+
+
+def test_an_attempt_without_a_pid_has_no_session_and_is_not_everybody(home_directory: Path) -> None:
+    home = Home(home_directory)
+    processes = local(home)
+    left(home, b"")
+    found = processes.adopt(agent("x", pid=None))
+    assert isinstance(found, Exited)
+    assert found.is_tree_gone
+
+
+def test_one_that_lives_is_adopted_and_its_end_is_news(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    second = local(bench.home)
+    assert second.adopt(one) == Adopted(one.id, 1)
+    assert second.shims() == {one.pid: (one.id, 1)}
+    bench.ask("cancel", {"ids": ["1"]})
+    bench.until_over(one)
+    (ended,) = until(second.news)
+    assert ended.agent == one.id
+    assert ended.outcome.code in (143, 137)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (agent("/nowhere/x"), "cannot run '/nowhere/x': no such program"),
+        (agent("/etc/passwd"), "cannot run '/etc/passwd'"),
+        (agent("true", stdin="/nowhere"), "cannot read /nowhere as its stdin: No such file or directory"),
+        (agent("true", output_dir="/dev/null/x"), "cannot make the output directory /dev/null/x: Not a directory"),
+        (agent("true", "x" * 200_000), "cannot start: Argument list too long; give what is long by --stdin"),
+    ],
+)
+def test_what_can_never_start_is_not_tried_again(home_directory: Path, made: Agent, said: str) -> None:
+    processes = local(Home(home_directory))
+    before = descriptors(os.getpid())
+    found = processes.start(made)
+    assert isinstance(found, SpawnFailed)
+    assert found.reason.startswith(said)
+    assert not found.is_passing
+    assert len(descriptors(os.getpid())) == len(before)
+    assert processes.shims() == {}
+
+
+@needs_root
+def test_what_only_the_machine_is_at_fault_for_passes_and_each_try_leaves_nothing(home_directory: Path) -> None:
+    home = Home(home_directory)
+    processes = local(home)
+    with tmpfs(home.agents, "256k", "nr_inodes=4"):
+        for _ in range(5):
+            found = processes.start(agent("true", pid=None))
+            assert isinstance(found, SpawnFailed)
+            assert found.is_passing
+            assert "No space left on device" in found.reason
+            assert not (home.agents / "agent-001" / "1").exists()
+
+
+@needs_root
+def test_how_an_attempt_ended_is_known_also_when_the_disk_was_full_by_then(home_directory: Path) -> None:
+    home = Home(home_directory)
+    processes = local(home)
+    with tmpfs(home.agents, "256k"):
+        one = agent("sh", "-c", f"read x < {home_directory}/go; exit 7")
+        os.mkfifo(home_directory / "go")
+        made = processes.start(one)
+        assert isinstance(made, Spawned)
+        processes.release(one.id, 1)
+        with full(home.agents):
+            (home_directory / "go").write_text("go\n")
+            (ended,) = until(processes.news)
+        assert ended.outcome.code == 7
+        os.waitpid(made.pid, 0)
+
+
+def test_when_its_directory_vanished_its_end_is_still_news(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    shutil.rmtree(bench.home.agents / one.id)
+    assert bench.processes.quiet_for(one.id, 1) >= 0
+    bench.ask("cancel", {"ids": ["1"]})
+    bench.until_over(one)
+    assert bench.agent("1").status.value == "cancelled"
+
+
+def test_output_is_heard_and_silence_grows(bench: Bench) -> None:
+    say = bench.home.directory / "say"
+    os.mkfifo(say)
+    one = bench.spawn("sh", "-c", f"while read x < {say}; do echo $x; done")
+    bench.ahead += 50
+    assert bench.processes.quiet_for(one.id, 1) >= 50
+    say.write_text("hello\n")
+    log = Path(f"{bench.home.agents}/{one.id}/1/log")
+    until(lambda: log.read_text() == "hello\n")
+    assert bench.processes.quiet_for(one.id, 1) < 30
+
+
+def test_hundreds_of_attempts_leave_no_descriptor_and_no_handle(bench: Bench) -> None:
+    bench.until_over(bench.spawn("true"))
+    before = len(descriptors(os.getpid()))
+    made = [bench.spawn("true") for _ in range(150)]
+    bench.until_over(*made)
+    assert bench.processes.shims() == {}
+    assert len(descriptors(os.getpid())) <= before
+
+
+def test_opening_a_gate_twice_or_of_nobody_is_nothing(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    bench.processes.release(one.id, 1)
+    bench.processes.release(agent_id(9), 1)
+    bench.processes.stop(agent_id(9), 1, kill=True)
+
+
+def test_a_shim_that_was_killed_behind_its_gate_is_news_and_no_end(home_directory: Path) -> None:
+    processes = local(Home(home_directory))
+    one = agent("sleep", "600")
+    made = processes.start(one)
+    assert isinstance(made, Spawned)
+    os.kill(made.pid, 9)
+    os.waitpid(made.pid, 0)
+    processes.release(one.id, 1)
+    (ended,) = until(processes.news)
+    assert (ended.outcome.code, ended.is_tree_gone) == (None, True)
+    assert "supervising shell was killed" in str(ended.note)
+
+
+def test_the_record_holds_its_place_on_the_disk_from_the_start(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    place = bench.home.agents / one.id / "1"
+    assert (place / "exit").read_bytes() == shim.RESERVED
+    assert (place / "lock").read_bytes() == BOOT

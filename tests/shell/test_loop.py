@@ -1,0 +1,105 @@
+"""The loop: it sleeps until something happens, and nothing of what has happened stays behind in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import zmq
+
+from orchd.wire import unpack_hint
+from tests.conftest import Instance, until
+from tests.shell.machine import descriptors, status_of
+from tests.shell.raw import Raw, request
+
+PATIENT = {"PATH": "/bin:/usr/bin"}
+
+
+def switches(pid: int) -> int:
+    """How often any of its threads has gone to sleep and woken up."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(status_of(int(task.name), "voluntary_ctxt_switches") for task in tasks)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("living", [0, 2])
+def test_an_idle_daemon_does_not_wake_up(instance: Instance, living: int) -> None:
+    assert instance.daemon is not None
+    with Raw(instance.home) as raw, Raw(instance.home) as waiting:
+        raw.ask("daemon")
+        for _ in range(living):
+            raw.ask("spawn", {"agents": [{"command": ["sleep", "600"], "timeout": 6000.0}], "cwd": "/", "env": PATIENT})
+        if living:
+            waiting.send(request("w", "wait", {"scope": "all", "timeout": 6000}))
+        raw.ask("daemon")
+        settled = until(lambda: (before := switches(instance.daemon.pid)) and not raw.socket.poll(300) and before)  # type: ignore[union-attr]
+        before = switches(instance.daemon.pid)
+        assert not raw.socket.poll(1500)
+        assert switches(instance.daemon.pid) == before >= settled
+        raw.ask("cancel", {"ids": [f"{number + 1}" for number in range(living)]}) if living else None
+
+
+@pytest.mark.slow
+def test_hundreds_of_agents_clients_and_waits_leave_nothing_open_and_little_in_memory(instance: Instance) -> None:
+    assert instance.daemon is not None
+    pid = instance.daemon.pid
+
+    def work(rounds: int) -> None:
+        for number in range(rounds):
+            with Raw(instance.home) as raw:
+                asked = {"agents": [{"command": ["true"]}] * 10, "cwd": "/", "env": {**PATIENT, "N": str(number)}}
+                ids = [agent["id"] for agent in raw.ask("spawn", asked)["result"]["agents"]]
+                raw.ask("wait", {"ids": ids, "timeout": 0.001})
+                assert not raw.ask("wait", {"ids": ids})["result"]["timed_out"]
+                raw.code("cancel", {"ids": ["999999"]})
+                raw.code("spawn", {**asked, "parent": "1"})
+
+    work(5)
+    files, memory = len(descriptors(pid)), status_of(pid, "VmRSS")
+    work(30)
+    until(lambda: len(descriptors(pid)) <= files + 2, what=str(descriptors(pid)))
+    assert status_of(pid, "VmRSS") - memory < 6000
+    until(lambda: not list(instance.home.environments.iterdir()))
+
+
+def test_whoever_listens_is_told_the_number_of_the_newest_fact(instance: Instance) -> None:
+    context = zmq.Context()
+    listener = context.socket(zmq.SUB)
+    listener.setsockopt(zmq.SUBSCRIBE, b"")
+    listener.connect(f"ipc://{instance.home.events}")
+    with Raw(instance.home) as raw:
+
+        def told() -> bool:
+            raw.ask("pause")
+            raw.ask("resume")
+            return bool(listener.poll(50))
+
+        until(told)
+        while listener.poll(200):
+            newest = unpack_hint(listener.recv())
+        assert newest == raw.ask("events")["result"]["last"]
+        raw.ask("limit")
+        assert not listener.poll(200)
+    context.destroy(linger=0)
+
+
+def test_a_deadline_is_kept_while_nothing_else_happens(instance: Instance) -> None:
+    with Raw(instance.home) as raw:
+        asked = {"agents": [{"command": ["sleep", "600"], "timeout": 0.3, "grace": 0.1}], "cwd": "/", "env": PATIENT}
+        raw.ask("spawn", asked)
+        (agent,) = raw.ask("wait", {"ids": ["1"]})["result"]["agents"]
+    assert agent["status"] == "timed-out"
+
+
+def test_a_deadline_beyond_any_timer_is_none(instance: Instance) -> None:
+    with Raw(instance.home) as raw:
+        asked = {"agents": [{"command": ["true"], "timeout": 1e300, "silence": 1e18}], "cwd": "/", "env": PATIENT}
+        raw.ask("spawn", asked)
+        assert raw.ask("wait", {"ids": ["1"], "timeout": 1e300})["result"]["agents"][0]["status"] == "completed"
+
+
+def test_requests_sent_in_one_go_are_answered_in_their_order(instance: Instance) -> None:
+    with Raw(instance.home) as raw:
+        for number in range(400):
+            raw.send(request(f"r{number}", ("pause", "resume", "limit")[number % 3]))
+        assert [raw.recv()["id"] for _ in range(400)] == [f"r{number}" for number in range(400)]

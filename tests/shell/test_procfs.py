@@ -1,0 +1,64 @@
+"""What /proc says about processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from orchd.procs.procfs import below, everyone, look, marks, own_children, send
+from tests.conftest import until
+from tests.shell.machine import descriptors
+
+ODD = "import os, sys; open('/proc/self/comm', 'w').write(') Z 1 (x'); print(flush=True); sys.stdin.read()"
+
+
+def test_a_process_is_seen_whatever_it_is_called() -> None:
+    with subprocess.Popen([sys.executable, "-c", ODD], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as odd:
+        assert odd.stdout is not None
+        odd.stdout.readline()
+        found = look(odd.pid)
+        assert found is not None
+        assert (found.pid, found.parent, found.session, found.is_zombie) == (odd.pid, os.getpid(), os.getsid(0), False)
+        assert found.started > 0
+        odd.communicate()
+
+
+def test_one_that_has_gone_is_nothing_and_one_that_was_not_waited_for_a_zombie() -> None:
+    ended = subprocess.Popen(["true"])
+    until(lambda: (found := look(ended.pid)) is not None and found.is_zombie)
+    assert ended.pid not in everyone()
+    ended.wait()
+    assert look(ended.pid) is None
+
+
+def test_only_the_marks_are_read_of_an_environment() -> None:
+    env = {"ORCHD_HOME": "/h=1", "ORCHD_AGENT": "agent-001", "ORCHD_OTHER": "x", "SECRET": "s", "A": "ORCHD_ATTEMPT=9"}
+    with subprocess.Popen(["sleep", "600"], env=env) as marked:
+        until(lambda: Path(f"/proc/{marked.pid}/comm").read_text() == "sleep\n")
+        assert marks(marked.pid) == {"ORCHD_HOME": "/h=1", "ORCHD_AGENT": "agent-001"}
+        marked.kill()
+    assert marks(marked.pid) == {}
+
+
+def test_everything_below_is_found_and_the_roots_are_not() -> None:
+    with subprocess.Popen(["sh", "-c", "sh -c 'sleep 600; true' & sleep 600; true"], start_new_session=True) as top:
+        until(lambda: len(list(below([top.pid], everyone()))) == 3)
+        assert top.pid not in below([top.pid], everyone())
+        assert top.pid in own_children()
+        os.killpg(top.pid, signal.SIGKILL)
+
+
+def test_a_signal_goes_to_this_process_and_to_nobody_that_has_its_pid_now() -> None:
+    before = len(descriptors(os.getpid()))
+    with subprocess.Popen(["sleep", "600"]) as one:
+        found = look(one.pid)
+        assert found is not None
+        send(found._replace(started=found.started - 1), signal.SIGKILL)
+        assert one.poll() is None
+        send(found, signal.SIGTERM)
+        assert one.wait(10) == -signal.SIGTERM
+    send(found, signal.SIGKILL)
+    assert len(descriptors(os.getpid())) == before

@@ -1,0 +1,37 @@
+"""The shell does what the core asks."""
+
+from __future__ import annotations
+
+import typing
+
+from orchd.core.effects import Effect, Launch, Listen
+from orchd.core.inputs import CallerGone, Heard
+from orchd.core.model import RequestId, Wait
+from orchd.shell import PERFORM
+from tests.shell.bench import Bench
+
+
+def test_every_effect_has_one_who_performs_it() -> None:
+    asked_before_the_commit = {Launch, Listen}
+    assert set(PERFORM) == set(typing.get_args(Effect)) - asked_before_the_commit
+
+
+def test_it_hears_how_long_an_attempt_has_been_silent(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    bench.ahead += 30
+    heard = bench.shell.ask(Listen(one.id, 1))
+    assert isinstance(heard, Heard)
+    assert (heard.agent, heard.attempt) == (one.id, 1)
+    assert 30 <= heard.ago < 60
+
+
+def test_a_client_that_has_died_before_it_can_be_watched_is_news_at_once(bench: Bench) -> None:
+    from orchd.core import effects
+
+    one = bench.spawn("sleep", "600")
+    one.waits[RequestId("w")] = Wait(RequestId("w"), (), False, None, 2**22 - 1, 1.0)
+    bench.shell.do(effects.Watch(one.id, RequestId("w")))
+    bench.shell.do(effects.Watch(one.id, RequestId("no such wait")))
+    assert bench.shell.backlog == [CallerGone(one.id, RequestId("w"))]
+    bench.shell.backlog = []
+    one.waits.clear()

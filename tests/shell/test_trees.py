@@ -1,0 +1,102 @@
+"""An attempt's process tree: everything that came of it, wherever it hid, and how to end it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from orchd.procs.cgroups import Cgroups
+from orchd.procs.trees import Tree
+from tests.conftest import until
+
+HOME = "/no/such/home/of/trees"
+STUBBORN = "trap '' TERM; sleep 600 & setsid sh -c \"trap '' TERM; sleep 600; true\" & wait"
+
+
+@pytest.fixture
+def grow() -> Iterator[Callable[[str], Tree]]:
+    """Starts a shell as an attempt's, with the marks and in a session of its own."""
+    grown: list[tuple[subprocess.Popen[bytes], Tree]] = []
+    mark = f"{HOME}/{os.getpid()}"
+
+    def start(script: str) -> Tree:
+        env = {"PATH": os.environ["PATH"], "ORCHD_HOME": mark, "ORCHD_AGENT": "agent-001", "ORCHD_ATTEMPT": "1"}
+        shim = subprocess.Popen(
+            ["sh", "-c", f"sh -c '{script}'; true".replace("'trap ''", '\'trap ""')], env=env, start_new_session=True
+        )
+        tree = Tree("agent-001", 1, mark, shim.pid, None)
+        grown.append((shim, tree))
+        return tree
+
+    yield start
+    for shim, tree in grown:
+        tree.kill()
+        shim.kill()
+        shim.wait()
+        until(lambda: not tree.members(), what=str(tree.members()))  # noqa: B023
+
+
+def test_those_of_its_session_and_below_it_are_members(grow: Callable[[str], Tree]) -> None:
+    tree = grow("sleep 600 & env -i sleep 600 & wait")
+    until(lambda: len(tree.members()) == 4)
+    assert tree.shim in tree.members()
+    assert not tree.is_gone([])
+
+
+def test_those_that_left_its_session_are_known_by_their_marks(grow: Callable[[str], Tree]) -> None:
+    tree = grow("setsid sleep 600 & setsid sleep 600 & sleep 600")
+    until(lambda: len(tree.members()) == 5)
+
+
+def test_it_has_no_members_of_another_attempt_agent_or_home(grow: Callable[[str], Tree]) -> None:
+    tree = grow("setsid sleep 600")
+    until(lambda: len(tree.members()) >= 3)
+    for other in (
+        Tree("agent-001", 2, tree.home, 0, None),
+        Tree("agent-002", 1, tree.home, 0, None),
+        Tree("agent-001", 1, "/elsewhere", 0, None),
+    ):
+        assert other.members() == {}
+
+
+def test_asking_spares_the_shim_and_wakes_what_was_stopped(grow: Callable[[str], Tree]) -> None:
+    tree = grow("setsid sleep 600 & kill -STOP $!; sleep 600")
+    until(lambda: len(tree.members()) >= 4)
+    tree.terminate()
+    until(lambda: set(tree.members()) <= {tree.shim})
+
+
+def test_killing_leaves_nothing(grow: Callable[[str], Tree]) -> None:
+    tree = grow('trap "" TERM; setsid sleep 600 & sleep 600; sleep 600')
+    until(lambda: len(tree.members()) >= 4)
+    tree.terminate()
+    assert until(lambda: len(tree.members()) >= 2)
+    tree.kill()
+    until(lambda: set(tree.members()) <= {tree.shim})
+
+
+def test_one_of_which_nothing_is_left_is_gone(grow: Callable[[str], Tree]) -> None:
+    tree = grow("exit 0")
+    until(lambda: not tree.members())
+    assert tree.is_gone([])
+
+
+def test_in_a_cgroup_the_kernel_knows_the_members(tmp_path: Path) -> None:
+    cgroups = Cgroups.where_allowed(f"trees-{os.getpid()}")
+    if cgroups is None:
+        pytest.skip("no cgroup2 directory can be made here")
+    place = cgroups.make("agent-001.1")
+    with subprocess.Popen(["sleep", "600"], env={}, start_new_session=True) as one:
+        Cgroups.enter(place, one.pid)
+        tree = Tree("agent-001", 1, HOME, 0, place)
+        assert set(tree.members()) == {one.pid}
+        assert not tree.is_gone([])
+        tree.kill()
+        one.wait()
+    until(lambda: tree.is_gone([]))
+    assert not place.exists()
+    cgroups.close()
