@@ -17,6 +17,12 @@ HOME = "/no/such/home/of/trees"
 STUBBORN = "trap '' TERM; sleep 600 & setsid sh -c \"trap '' TERM; sleep 600; true\" & wait"
 
 
+def killed(tree: Tree) -> set[int]:
+    """What is left after a kill; a shell may have begun its next command in that very moment."""
+    tree.kill()
+    return set(tree.members())
+
+
 @pytest.fixture
 def grow() -> Iterator[Callable[[str], Tree]]:
     """Starts a shell as an attempt's, with the marks and in a session of its own."""
@@ -34,10 +40,9 @@ def grow() -> Iterator[Callable[[str], Tree]]:
 
     yield start
     for shim, tree in grown:
-        tree.kill()
         shim.kill()
         shim.wait()
-        until(lambda: not tree.members(), what=str(tree.members()))  # noqa: B023
+        until(lambda: not killed(tree), what=str(tree.members()))  # noqa: B023
 
 
 def test_those_of_its_session_and_below_it_are_members(grow: Callable[[str], Tree]) -> None:
@@ -75,8 +80,7 @@ def test_killing_leaves_nothing(grow: Callable[[str], Tree]) -> None:
     until(lambda: len(tree.members()) >= 4)
     tree.terminate()
     assert until(lambda: len(tree.members()) >= 2)
-    tree.kill()
-    until(lambda: set(tree.members()) <= {tree.shim})
+    until(lambda: killed(tree) <= {tree.shim})
 
 
 def test_one_of_which_nothing_is_left_is_gone(grow: Callable[[str], Tree]) -> None:

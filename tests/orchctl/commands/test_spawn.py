@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from orchd.wire import ENV_AGENT, ENV_ATTEMPT
 from tests.conftest import Instance
 from tests.orchctl.conftest import Background, Orchctl, Terminal
 
@@ -57,7 +56,7 @@ def test_every_option_arrives(instance: Instance, orchctl: Orchctl, tmp_path: Pa
 
 
 def test_directory_and_environment_are_the_clients(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
-    env = {**instance.env, "MINE": "from here", "ODD": "\udcff", ENV_AGENT: "agent-999", ENV_ATTEMPT: "9"}
+    env = {**instance.env, "MINE": "from here", "ODD": "\udcff"}
     script = 'pwd; echo "$MINE $SET"; printf %s "$ODD" | od -An -tx1; echo "$ORCHD_AGENT $ORCHD_ATTEMPT"'
     one = orchctl("spawn", "--env", "SET=a=b", "--", "sh", "-c", script, env=env).out.strip()
     assert output(instance, one) == f"{tmp_path}\nfrom here a=b\n ff\nagent-001 1\n"
