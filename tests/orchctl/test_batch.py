@@ -68,7 +68,7 @@ def test_a_dash_is_the_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         ('{"command": ["x"]}\n["x"]', "line 2: must be an object"),
         ('[{"command": ["x"]}, {"command": []}]', "index 1: command must be"),
         ('[{"command": ["x"]}, 3]', "index 1: must be an object"),
-        ('[\n{"command": ["x"]},\n]', "line 3: column 1 is not JSON"),
+        ('[\n{"command": ["x"]}\n{"command": ["x"]}]', "line 3: column 1 is not JSON"),
         ('{"command": ["x"], "env": {"K": 1}}', "line 1: env must map strings to strings"),
         (b'{"command": ["x"]}\n\xff', "line 2: is not UTF-8"),
         ('{"command": ["\\ud800"]}', "line 1: '\\ud800' holds half a character"),

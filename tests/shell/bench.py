@@ -169,4 +169,8 @@ class Bench:
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
+        for watch in (self.processes._watch, self.gateway._clients):
+            for descriptor in watch._watched:
+                os.close(descriptor)
+            watch._epoll.close()
         self.store.close()

@@ -62,6 +62,21 @@ def test_hundreds_of_agents_clients_and_waits_leave_nothing_open_and_little_in_m
     until(lambda: not list(instance.home.environments.iterdir()))
 
 
+def test_a_wait_that_is_over_holds_no_descriptor_while_its_client_lives_on(instance: Instance) -> None:
+    assert instance.daemon is not None
+    with Raw(instance.home) as raw:
+        raw.ask("spawn", {"agents": [{"command": ["sleep", "600"]}], "cwd": "/", "env": PATIENT})
+        before = len(descriptors(instance.daemon.pid))
+        for _ in range(20):
+            assert raw.ask("wait", {"ids": ["1"], "timeout": 0.01})["result"]["timed_out"]
+        assert len(descriptors(instance.daemon.pid)) <= before + 1
+        for number in range(20):
+            raw.send(request(f"w{number}", "wait", {"ids": ["1"]}))
+        raw.send(request("cancel", "cancel", {"ids": ["1"]}))
+        assert len({raw.recv()["id"] for _ in range(21)}) == 21
+        until(lambda: len(descriptors(instance.daemon.pid)) <= before)  # type: ignore[union-attr]
+
+
 def test_whoever_listens_is_told_the_number_of_the_newest_fact(instance: Instance) -> None:
     context = zmq.Context()
     listener = context.socket(zmq.SUB)

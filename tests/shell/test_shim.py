@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 from pathlib import Path
@@ -18,8 +19,8 @@ def run(tmp_path: Path, *argv: str, go: bytes = shim.GO, kill: signal.Signals | 
     record = os.open(tmp_path / "exit", os.O_RDWR | os.O_CREAT | os.O_APPEND)
     lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
     read, write = os.pipe()
-    high = [os.dup(descriptor) for descriptor in (read, record, lock)]
-    moved = [(os.dup2(descriptor, 40 + index), index + 3) for index, descriptor in enumerate(high)]
+    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 40) for descriptor in (read, record, lock)]
+    moved = [(descriptor, index + 3) for index, descriptor in enumerate(high)]
     pid = os.posix_spawn(
         shim.SHELL,
         [shim.SHELL, "-c", shim.SCRIPT, "name", *argv],
@@ -27,7 +28,7 @@ def run(tmp_path: Path, *argv: str, go: bytes = shim.GO, kill: signal.Signals | 
         file_actions=[(os.POSIX_SPAWN_DUP2, source, target) for source, target in moved],
         setsid=True,
     )
-    for descriptor in (read, *high, *(source for source, _ in moved)):
+    for descriptor in (read, *high):
         os.close(descriptor)
     if go:
         os.write(write, go)
