@@ -95,7 +95,7 @@ class Gateway:
         if caller is Outside.STRANGER:
             log.warning("refused a request of uid %d, pid %d", peer.uid, peer.pid)
         asked = _shaped(op, args)
-        check_op(caller, op, changes_limit=op == "limit" and asked not in (wire_ops.Limit(),))
+        check_op(caller, op, changes_limit=_is_change(asked))
         if (answer := QUERIES.get(type(asked))) is not None and not _is_change(asked):
             flush()
             self._reply(peer.route, pack_result(request, answer(self._queries, caller, asked)))

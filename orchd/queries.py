@@ -12,7 +12,6 @@ from orchd.core.model import LIVING, Agent, Instant, State, number_of
 from orchd.procs.launch import files_of
 from orchd.procs.local import LocalProcesses
 from orchd.records import Records
-from orchd.rights import check_sight
 from orchd.store import Store
 from orchd.translate import Translator
 from orchd.wire import Home, WireError, ops
@@ -58,7 +57,7 @@ class Queries:
         """What was named, or one page, newest first, of what there is."""
         more = None
         if asked.ids:
-            agents = self._named(caller, asked.ids)
+            agents = self._translator.seen(caller, asked.ids)
         else:
             numbers = self._selected(caller, asked)
             page = numbers[:PAGE]
@@ -71,13 +70,6 @@ class Queries:
             "agents": self.agents(agents, usage=asked.usage),
             "more": more,
         }
-
-    def _named(self, caller: Caller, ids: tuple[str, ...]) -> list[Agent]:
-        agents = [self._records.find(one) for one in ids]
-        root = self._translator.root_of(caller)
-        for agent in agents:
-            check_sight(caller, root, agent)
-        return agents
 
     def _selected(self, caller: Caller, asked: ops.Status) -> list[int]:
         root = self._translator.root_of(caller)
@@ -117,7 +109,7 @@ class Queries:
 
     def logs(self, caller: Caller, asked: ops.Logs) -> dict[str, object]:
         """Where the output of an attempt is. Raises WireError when there was no such attempt."""
-        (agent,) = self._named(caller, (asked.id,))
+        (agent,) = self._translator.seen(caller, (asked.id,))
         attempt = asked.attempt or agent.attempt
         if attempt > agent.attempt or not attempt:
             made = f"it had {agent.attempt}" if agent.attempt else f"it is {agent.status.value} and has not started"

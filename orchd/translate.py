@@ -102,14 +102,15 @@ class Translator:
         if asked.scope == "ids":
             if not asked.ids:
                 raise WireError("bad-request", "wait for whom? give ids, or the scope `all` or `children`")
-            return tuple(dict.fromkeys(agent.id for agent in self._seen(caller, asked.ids)))
+            return tuple(dict.fromkeys(agent.id for agent in self.seen(caller, asked.ids)))
         parent = agent_of(caller)
         if asked.scope == "children":
             return self._children(parent)
         unfinished = (agent for agent in self._state.agents.values() if not agent.is_over)
         return tuple(agent.id for agent in unfinished if parent is None or parent in agent.ancestors)
 
-    def _seen(self, caller: Caller, ids: tuple[str, ...]) -> list[Agent]:
+    def seen(self, caller: Caller, ids: tuple[str, ...]) -> list[Agent]:
+        """The agents that these name. Raises WireError when the caller may not look at one."""
         agents = [self._records.find(one) for one in ids]
         for agent in agents:
             check_sight(caller, self.root_of(caller), agent)

@@ -5,16 +5,9 @@ from __future__ import annotations
 import os
 import select
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
-
-
-class Fired(NamedTuple):
-    """Something that was watched has ended or changed. `pid` is None for a cgroup."""
-
-    key: object
-    pid: int | None
 
 
 class Watch(Generic[Key]):
@@ -58,7 +51,7 @@ class Watch(Generic[Key]):
         return True
 
     def fired(self) -> list[tuple[Key, int | None]]:
-        """What has fired since the last time; a process is not watched any more then, a cgroup is."""
+        """What has fired since last time, a cgroup without a pid; a process is not watched any more, a cgroup is."""
         found = []
         for descriptor, _ in self._epoll.poll(0):
             key, pid = self._watched[descriptor]
