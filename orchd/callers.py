@@ -12,7 +12,7 @@ from enum import Enum
 
 from orchd.core.model import AgentId
 from orchd.ports import Peer
-from orchd.procs.cgroups import attempt_in, own_cgroup
+from orchd.procs.cgroups import held_in, own_cgroup
 from orchd.procs.local import Key, LocalProcesses
 from orchd.procs.procfs import Process, look, marks
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home, WireError
@@ -81,13 +81,13 @@ class Callers:
         """Which attempt an orphan shows that it belongs to; whoever belongs to one that has ended is nobody."""
         if caller.session in shims:
             return shims[caller.session]
+        if (cgroup := held_in(own_cgroup(caller.pid), self._home.tag)) is not None:
+            return self._processes.cgroups().get(cgroup, Outside.NOBODY)
+        shown = marks(caller.pid)
+        if shown.get(ENV_HOME) != str(self._home.directory) or ENV_AGENT not in shown:
+            return None
         living = {f"{agent}.{attempt}": (agent, attempt) for agent, attempt in shims.values()}
-        name = attempt_in(own_cgroup(caller.pid), self._home.tag)
-        if name is None:
-            shown = marks(caller.pid)
-            if shown.get(ENV_HOME) == str(self._home.directory) and ENV_AGENT in shown:
-                name = f"{shown[ENV_AGENT]}.{shown.get(ENV_ATTEMPT)}"
-        return None if name is None else living.get(name, Outside.NOBODY)
+        return living.get(f"{shown[ENV_AGENT]}.{shown.get(ENV_ATTEMPT)}", Outside.NOBODY)
 
 
 def _line(pid: int) -> list[Process]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 from orchd.procs.procfs import PROC
+
+_EVENTS = 256  # bytes, several times what cgroup.events holds
+_NOTHING_BELOW = 2  # links of a directory without directories in it
 
 
 def own_cgroup(pid: int | str = "self") -> Path | None:
@@ -21,20 +25,94 @@ def own_cgroup(pid: int | str = "self") -> Path | None:
     return None if path is None or mount is None else Path(mount) / path.lstrip("/")
 
 
-def attempt_in(cgroup: Path | None, tag: str) -> str | None:
-    """The `agent-007.1` of an attempt's cgroup of the instance `tag`, from any cgroup at or below it."""
+def held_in(cgroup: Path | None, tag: str) -> Path | None:
+    """The cgroup of an attempt of the instance `tag`, from any cgroup at or below it."""
     parts = cgroup.parts if cgroup else ()
     base = f"orchd-{tag}"
-    if base in parts[:-1]:
-        return parts[parts.index(base) + 1]
-    return None
+    return Path(*parts[: parts.index(base) + 2]) if base in parts[:-1] else None
+
+
+class Cgroup:
+    """One cgroup: who is in it, and an end for all of them at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._door: int | None = None
+        self._events: int | None = None
+
+    def door(self) -> int:
+        """A descriptor: whoever writes 0 to it moves here, with all that it will ever fork."""
+        if self._door is None:
+            self._door = os.open(self.path / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+        return self._door
+
+    def members(self) -> set[int]:
+        """The pids in it and in cgroups that agents made below it; none when it is gone."""
+        found: set[int] = set()
+        try:
+            for procs in [self.path / "cgroup.procs", *self.path.glob("**/cgroup.procs")]:
+                found.update(map(int, procs.read_text().split()))
+        except OSError:
+            return found
+        return found
+
+    def is_empty(self) -> bool:
+        """Whether nobody is left in it or below it."""
+        return b"populated 1" not in self._state()
+
+    def is_as_made(self) -> bool:
+        """Whether whoever lived in it left it as it was: not frozen, and without cgroups below it."""
+        try:
+            return b"frozen 0" in self._state() and os.stat(self.path).st_nlink == _NOTHING_BELOW  # noqa: PTH116
+        except OSError:
+            return False
+
+    def _state(self) -> bytes:
+        """What cgroup.events says; nothing when it is gone."""
+        try:
+            if self._events is None:
+                self._events = os.open(self.path / "cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
+            return os.pread(self._events, _EVENTS, 0)
+        except OSError:
+            return b""
+
+    def kill(self) -> None:
+        """SIGKILL to all of it at once, forks in flight included."""
+        with suppress(FileNotFoundError):
+            (self.path / "cgroup.kill").write_text("1")
+
+    def close(self) -> None:
+        """Hold no descriptor of it."""
+        for descriptor in (self._door, self._events):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._door = self._events = None
+
+    def remove(self) -> bool:
+        """Whether it is gone: the kernel removes a cgroup only when nobody is left in it or below it."""
+        self.close()
+        return _remove(self.path)
+
+
+def _remove(path: Path) -> bool:
+    try:
+        path.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        below = sorted((inner for inner in path.glob("*/") if inner.is_dir()), reverse=True)
+        return bool(below) and all(_remove(inner) for inner in below) and _remove(path)
+    return True
 
 
 class Cgroups:
-    """The directory under which each attempt gets a cgroup of its own."""
+    """The directory in which each attempt gets a cgroup: to make one takes as long as to start a program, so that those
+    which were left as they were made are used again."""
 
     def __init__(self, base: Path) -> None:
         self.base = base
+        self._used: set[Path] = set()
+        self._free: list[Cgroup] = []
 
     @classmethod
     def where_allowed(cls, tag: str) -> Cgroups | None:
@@ -48,63 +126,48 @@ class Cgroups:
             if above != own:
                 (above / "cgroup.procs").write_text(str(os.getpid()))
             (above / name).mkdir(exist_ok=True)
-            probe = cls(above / name)
-            probe.make("probe")
-            is_usable = (probe.base / "probe/cgroup.kill").exists()
-            probe.remove(probe.base / "probe")
+            found = cls(above / name)
+            is_usable = (found.base / "cgroup.kill").exists()
         except OSError:
             return None
-        return probe if is_usable else None
+        return found if is_usable else None
 
-    def make(self, name: str) -> Path:
-        """A new cgroup."""
-        path = self.base / name
-        with suppress(FileExistsError):
-            os.mkdir(path)  # noqa: PTH102 - every attempt comes this way
-        return path
+    def take(self) -> Cgroup:
+        """One with nobody in it, which nobody else is given until it is given back."""
+        cgroup = self._free.pop() if self._free else self._made()
+        self._used.add(cgroup.path)
+        return cgroup
+
+    def _made(self) -> Cgroup:
+        for number in count(1):
+            cgroup = Cgroup(self.base / str(number))
+            if cgroup.path in self._used:
+                continue
+            try:
+                cgroup.path.mkdir()
+            except FileExistsError:  # an earlier daemon's; or somebody is in it, of an attempt that never began
+                if not cgroup.remove():
+                    continue
+                cgroup.path.mkdir()
+            return cgroup
+        raise AssertionError
+
+    def at(self, path: Path) -> Cgroup:
+        """One that an earlier daemon took."""
+        self._used.add(path)
+        return Cgroup(path)
+
+    def give_back(self, cgroup: Cgroup) -> None:
+        """It is empty, and nobody's any more."""
+        self._used.discard(cgroup.path)
+        if cgroup.path.parent == self.base and cgroup.is_as_made():
+            self._free.append(cgroup)
+        else:
+            cgroup.remove()
 
     def close(self) -> None:
-        """Take the base away if nobody is left in it."""
-        self.remove(self.base)
-
-    @staticmethod
-    def enter(path: Path, pid: int) -> None:
-        """Move `pid`, and with it all that it will ever fork, into the cgroup."""
-        descriptor = os.open(f"{path}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(descriptor, b"%d" % pid)
-        finally:
-            os.close(descriptor)
-
-    @staticmethod
-    def members(path: Path) -> set[int]:
-        """The pids in it and in cgroups that agents made below it; none when it is gone."""
-        found: set[int] = set()
-        try:
-            for procs in [path / "cgroup.procs", *path.glob("**/cgroup.procs")]:
-                found.update(map(int, procs.read_text().split()))
-        except OSError:
-            return found
-        return found
-
-    @staticmethod
-    def kill(path: Path) -> None:
-        """SIGKILL to all of it at once, forks in flight included."""
-        try:
-            (path / "cgroup.kill").write_text("1")
-        except FileNotFoundError:
-            return
-
-    @staticmethod
-    def remove(path: Path) -> bool:
-        """Whether it is gone: the kernel removes a cgroup only when nobody is left in it or below it."""
-        try:
-            os.rmdir(path)  # noqa: PTH106
-        except FileNotFoundError:
-            return True
-        except OSError:
-            below = sorted((inner for inner in path.glob("*/") if inner.is_dir()), reverse=True)
-            if not below or not all(Cgroups.remove(inner) for inner in below):
-                return False
-            return Cgroups.remove(path)
-        return True
+        """Take away all in which nobody is."""
+        for cgroup in self._free:
+            cgroup.remove()
+        self._free.clear()
+        Cgroup(self.base).remove()

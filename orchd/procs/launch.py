@@ -38,48 +38,48 @@ class Launched(NamedTuple):
 class Files(NamedTuple):
     """Where an attempt keeps what outlives the daemon."""
 
-    directory: str
+    stem: str
 
     @property
     def log(self) -> str:
         """All that the agent puts out."""
-        return f"{self.directory}/log"
+        return f"{self.stem}.log"
 
     @property
     def record(self) -> str:
-        """How it ended, written by the shim."""
-        return f"{self.directory}/exit"
+        """How it ended, written by the shim and locked as long as that lives: no pid has to be trusted."""
+        return f"{self.stem}.exit"
 
-    @property
-    def lock(self) -> str:
-        """Held as long as the shim lives: liveness without a pid that could pass to another."""
-        return f"{self.directory}/lock"
+    def remove(self) -> None:
+        """Leave nothing of an attempt that never was."""
+        for path in (self.log, self.record):
+            with suppress(OSError):
+                os.unlink(path)  # noqa: PTH108 - its paths are strings
 
 
 def files_of(home: Home, agent: str, attempt: int) -> Files:
     """The files of an attempt, whether they exist or not."""
-    return Files(f"{home.agents}/{agent}/{attempt}")
+    return Files(f"{home.agents}/{agent}.{attempt}")
 
 
-def launch(home: Home, agent: Agent, environment: Mapping[str, str]) -> Launched:
-    """Start the shim. Raises Refused for what the agent asked in vain, OSError for what the machine cannot do."""
+def launch(home: Home, agent: Agent, environment: Mapping[str, str], door: int | None) -> Launched:
+    """Start the shim, which goes into a cgroup by its `door`.
+
+    Raises Refused for what the agent asked in vain, OSError for what the machine cannot do.
+    """
     files = files_of(home, agent.id, agent.attempt)
-    _make_directory(files.directory)
     env = environment_of(home, agent, environment)
     _check_directories(agent)
     argv = [_program(agent, env), *agent.spec.command[1:]]
     with ExitStack() as opened:
-        lock = _open(opened, files.lock, os.O_RDWR | os.O_CREAT)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.pwrite(lock, BOOT, 0)
-        # a daemon that died before it wrote the attempt down left a record that says so, for the same number
-        record = _open(opened, files.record, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC)
-        os.write(record, shim.RESERVED)
+        record = _record(opened, files.record)
         log = _open(opened, files.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         stdin = _open_stdin(opened, agent)
         read, write = os.pipe()
         opened.callback(os.close, read)
-        moves = ((stdin, 0), (log, 1), (log, 2), (read, shim.GATE), (record, shim.RECORD), (lock, shim.LOCK))
+        moves = [(stdin, 0), (log, 1), (log, 2), (read, shim.GATE), (record, shim.RECORD)]
+        if door is not None:
+            moves.append((door, shim.CGROUP))
         try:
             pid = _spawn(opened, agent, argv, env, moves)
         except BaseException:
@@ -88,15 +88,19 @@ def launch(home: Home, agent: Agent, environment: Mapping[str, str]) -> Launched
     return Launched(pid, write)
 
 
-def _make_directory(path: str) -> None:
-    """Two levels, in as few calls as can be: every attempt comes this way."""
+def _record(opened: ExitStack, path: str) -> int:
+    """The record, locked and begun."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     try:
-        with suppress(FileExistsError):
-            os.mkdir(os.path.dirname(path), 0o700)  # noqa: PTH102, PTH120
-        with suppress(FileExistsError):
-            os.mkdir(path, 0o700)  # noqa: PTH102
-    except FileNotFoundError:  # somebody has deleted what holds all of them
-        os.makedirs(path, mode=0o700, exist_ok=True)  # noqa: PTH103
+        record = _open(opened, path, flags)
+    except FileNotFoundError:  # somebody has deleted the directory that holds all of them
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
+        record = _open(opened, path, flags)
+    fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if os.fstat(record).st_size:  # left by a daemon that died before it wrote the attempt down
+        os.ftruncate(record, 0)
+    os.write(record, BOOT + b"\n")
+    return record
 
 
 def environment_of(home: Home, agent: Agent, environment: Mapping[str, str]) -> dict[str, str]:
@@ -151,7 +155,7 @@ def _open(opened: ExitStack, path: str, flags: int) -> int:
 
 
 def _spawn(
-    opened: ExitStack, agent: Agent, argv: list[str], env: Mapping[str, str], moves: tuple[tuple[int, int], ...]
+    opened: ExitStack, agent: Agent, argv: list[str], env: Mapping[str, str], moves: list[tuple[int, int]]
 ) -> int:
     actions = []
     for source, target in moves:
@@ -159,6 +163,7 @@ def _spawn(
             source = fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, _HIGH)  # noqa: PLW2901 - the same file
             opened.callback(os.close, source)
         actions.append((os.POSIX_SPAWN_DUP2, source, target))
+    script = shim.SCRIPT if moves[-1][1] != shim.CGROUP else shim.SCRIPT_IN_CGROUP
     here = os.open(".", os.O_PATH)
     opened.callback(os.close, here)
     try:
@@ -168,7 +173,7 @@ def _spawn(
     try:
         return os.posix_spawn(
             shim.SHELL,
-            [shim.SHELL, "-c", shim.SCRIPT, f"orchd-{agent.id}.{agent.attempt}", *argv],
+            [shim.SHELL, "-c", script, f"orchd-{agent.id}.{agent.attempt}", *argv],
             env,
             file_actions=actions,
             setsid=True,

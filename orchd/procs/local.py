@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from pathlib import Path
 from orchd.core.inputs import Adopted, Exited, Input, NeverRan, Spawned, SpawnFailed, TreeGone
 from orchd.core.model import Agent, AgentId, Outcome
 from orchd.procs import shim
-from orchd.procs.cgroups import Cgroups
+from orchd.procs.cgroups import Cgroup, Cgroups
 from orchd.procs.launch import Files, Refused, files_of, launch
 from orchd.procs.procfs import BOOT, look
 from orchd.procs.trees import Tree
@@ -26,7 +26,10 @@ from orchd.procs.usage import Usage, of_trees
 from orchd.procs.watch import Watch
 from orchd.wire import Home
 
+log = logging.getLogger("orchd")
+
 Key = tuple[AgentId, int]
+_LONGEST_RECORD = 4096  # bytes, several times what a shim can write
 _PERMANENT = frozenset({errno.E2BIG, errno.EINVAL, errno.ENOEXEC})
 
 
@@ -74,24 +77,27 @@ class LocalProcesses:
     def start(self, agent: Agent) -> Spawned | SpawnFailed:
         """Make the attempt's process behind its gate."""
         key = (agent.id, agent.attempt)
+        cgroup = self._take_cgroup()
         try:
-            made = launch(self._home, agent, self._variables(agent))
+            made = launch(self._home, agent, self._variables(agent), cgroup.door() if cgroup else None)
         except Refused as refused:
+            self._give_back(cgroup)
             return SpawnFailed(*key, str(refused), is_passing=False)
         except OSError as error:
+            self._give_back(cgroup)
             return self._failed(key, error)
         if not self._watch.process(key, made.pid):
             os.close(made.gate)
+            self._give_back(cgroup)
             return SpawnFailed(*key, "its supervising shell was killed before it began", is_passing=True)
-        cgroup = self._enter_cgroup(key, made.pid)
         tree = Tree(agent.id, agent.attempt, str(self._home.directory), made.pid, cgroup)
         handle = Handle(tree, files_of(self._home, *key), gate=made.gate, looked=self._clock())
         self._handles[key] = handle
-        return Spawned(*key, made.pid, str(cgroup) if cgroup else None)
+        return Spawned(*key, made.pid, str(cgroup.path) if cgroup else None)
 
     def _failed(self, key: Key, error: OSError) -> SpawnFailed:
         """What the machine could not do. It will be asked again and again, and each time must leave nothing behind."""
-        shutil.rmtree(files_of(self._home, *key).directory, ignore_errors=True)
+        files_of(self._home, *key).remove()
         reason = f"cannot start: {error.strerror or error}"
         if error.errno == errno.E2BIG:
             reason += "; give what is long by --stdin"
@@ -103,15 +109,13 @@ class LocalProcesses:
         except FileNotFoundError:
             raise Refused("its captured environment was deleted; `orchctl retry` brings a new one") from None
 
-    def _enter_cgroup(self, key: Key, pid: int) -> Path | None:
+    def _take_cgroup(self) -> Cgroup | None:
         if self._cgroups is None:
             return None
         try:
-            path = self._cgroups.make(f"{key[0]}.{key[1]}")
-            Cgroups.enter(path, pid)
+            return self._cgroups.take()
         except OSError:  # a limit on cgroups, or the hierarchy was taken away: the other way works without
             return None
-        return path
 
     def release(self, agent: AgentId, attempt: int) -> None:
         """Open the gate."""
@@ -126,15 +130,22 @@ class LocalProcesses:
     def adopt(self, agent: Agent) -> Input:
         """Take up an attempt of an earlier daemon: it lives, it ended, or it never ran."""
         key = (agent.id, agent.attempt)
-        cgroup = Path(agent.cgroup) if agent.cgroup else None
+        cgroup = self._cgroup_of(agent)
         files = files_of(self._home, *key)
-        is_alive = is_locked(files.lock)
-        shim_pid = agent.pid if agent.pid and (is_alive or is_left_alone(files.lock, agent.pid)) else 0
+        is_alive = is_locked(files.record)
+        shim_pid = agent.pid if agent.pid and (is_alive or is_left_alone(files.record, agent.pid)) else 0
         tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim_pid, cgroup, is_ours=False)
         self._handles[key] = Handle(tree, files, looked=self._clock())
         if is_alive and shim_pid and self._watch.process(key, shim_pid):
             return Adopted(*key)
         return self._ended(key)
+
+    def _cgroup_of(self, agent: Agent) -> Cgroup | None:
+        """That in which an earlier daemon started it, whether we would make any or not."""
+        if agent.cgroup is None:
+            return None
+        path = Path(agent.cgroup)
+        return Cgroup(path) if self._cgroups is None else self._cgroups.at(path)
 
     def stop(self, agent: AgentId, attempt: int, *, kill: bool) -> None:
         """End the whole tree: by asking it, or for good."""
@@ -172,6 +183,10 @@ class LocalProcesses:
         """The attempts by the pid of their shim, which is its session too."""
         return {handle.tree.shim: key for key, handle in self._handles.items() if handle.tree.shim}
 
+    def cgroups(self) -> dict[Path, Key]:
+        """The attempts by their cgroup, where they have one."""
+        return {handle.tree.cgroup.path: key for key, handle in self._handles.items() if handle.tree.cgroup}
+
     def news(self) -> list[Input]:
         """What has happened to processes since the last time."""
         inputs: list[Input] = []
@@ -190,6 +205,9 @@ class LocalProcesses:
         if handle.gate is not None:
             os.close(handle.gate)
         record = shim.parse_record(_read(handle.files.record))
+        if record.was_shut_out:
+            log.warning("%s was shut out of its cgroup: doing without cgroups from here on", key[0])
+            self._cgroups = None
         is_gone = self._is_gone(key)
         if not record.ran and is_gone:
             return NeverRan(*key)
@@ -207,34 +225,41 @@ class LocalProcesses:
                 return False
         self._watch.forget(key)
         del self._handles[key]
+        self._give_back(handle.tree.cgroup)
         return True
+
+    def _give_back(self, cgroup: Cgroup | None) -> None:
+        if cgroup is not None and self._cgroups is not None:
+            self._cgroups.give_back(cgroup)
+        elif cgroup is not None:
+            cgroup.remove()
 
     def _watch_rest(self, key: Key, handle: Handle) -> bool:
         """Whether there is something left that can be watched; if not, it has just ended."""
         if handle.tree.cgroup is not None:
-            return self._watch.cgroup(key, handle.tree.cgroup) and not handle.tree.is_gone(())
+            return self._watch.cgroup(key, handle.tree.cgroup.path) and not handle.tree.is_gone(())
         members = handle.tree.members()
         return any([self._watch.process(key, pid) for pid in members])  # noqa: C419 - all of them must be watched
 
 
 def _read(path: str) -> str:
-    """What a small file holds; nothing when it is gone."""
+    """What a record holds; nothing when it is gone."""
     try:
-        with open(path, encoding="ascii", errors="replace") as file:  # noqa: PTH123 - its paths are strings
-            return file.read()
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return ""
+    try:
+        return os.read(descriptor, _LONGEST_RECORD).decode("ascii", "replace")
+    finally:
+        os.close(descriptor)
 
 
-def is_left_alone(lock: str, pid: int) -> bool:
+def is_left_alone(record: str, pid: int) -> bool:
     """Whether the pid of a shim that has ended can still name its session: nobody has it now, nor has had since a boot.
 
     While anybody is left in a session the kernel gives its number to no other process.
     """
-    try:
-        return Path(lock).read_bytes() == BOOT and look(pid) is None
-    except OSError:
-        return False
+    return _read(record).partition("\n")[0] == BOOT.decode() and look(pid) is None
 
 
 def is_locked(path: str) -> bool:

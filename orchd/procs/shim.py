@@ -1,8 +1,10 @@
 """The shim: the small shell above each attempt that outlives the daemon and writes down how the attempt ended.
 
-It holds three descriptors, closed for the agent itself: 3 is the gate (a pipe that says `go`, or ends), 4 the exit
-record, 5 the lock that says it lives. Signals to its group end the agent and not the record. `times` gives the CPU time
-of all that the agent waited for, so that it is known even when the daemon was away.
+It holds descriptors that are closed for the agent itself: 3 is the gate (a pipe that says `go`, or ends), 4 the exit
+record, whose lock says that it lives, 5 the cgroup that it moves into, if there is one. Signals to its group end the
+agent and not the record. `times` gives the CPU time of all that the agent waited for, so that it is known even when the
+daemon was away. The record begins with a line of the daemon's, the boot that it was made in, so that it has its block
+on the disk before the disk may be full.
 """
 
 from __future__ import annotations
@@ -10,16 +12,18 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-GATE, RECORD, LOCK = 3, 4, 5
+GATE, RECORD, CGROUP = 3, 4, 5
 SHELL = "/bin/sh"
-SCRIPT = """\
-trap : TERM INT HUP QUIT
+_IGNORE = "trap : TERM INT HUP QUIT\n"
+_ENTER = "echo 0 >&5 && exec 5>&- || { echo cgroup >&4; exit 0; }\n"
+_RUN = """\
 read -r go <&3 || { echo gate >&4; exit 0; }
-"$@" 3<&- 4>&- 5>&-
+"$@" 3<&- 4>&-
 { echo $?; times; } >&4
 """
+SCRIPT = _IGNORE + _RUN
+SCRIPT_IN_CGROUP = _IGNORE + _ENTER + _RUN
 GO = b"go\n"
-RESERVED = b"\n"  # begins the record, so that it has its block on the disk before the disk may be full
 
 
 class Record(NamedTuple):
@@ -28,13 +32,15 @@ class Record(NamedTuple):
     ran: bool
     code: int | None
     cpu_seconds: float
+    was_shut_out: bool = False  # of its cgroup, and so it never ran
 
 
 def parse_record(text: str) -> Record:
-    """Read an exit record: `gate`, or the exit code and two lines of `times` (POSIX: shell, then children)."""
-    lines = text.lstrip("\n").split("\n")
-    if lines[0] == "gate":
-        return Record(ran=False, code=None, cpu_seconds=0.0)
+    """Read an exit record: the boot, then why it did not run (`gate`, `cgroup`), or the exit code and two lines of
+    `times` (POSIX: the shell's, its children's)."""
+    lines = text.partition("\n")[2].split("\n")
+    if lines[0] in ("gate", "cgroup"):
+        return Record(ran=False, code=None, cpu_seconds=0.0, was_shut_out=lines[0] == "cgroup")
     if not re.fullmatch(r"[0-9]{1,3}", lines[0]) or len(lines) == 1:  # a line without its end may lack more than that
         return Record(ran=True, code=None, cpu_seconds=0.0)
     children = lines[2] if len(lines) > 2 else ""  # noqa: PLR2004 - the third line of the format above

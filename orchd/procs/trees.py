@@ -10,9 +10,8 @@ import os
 import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-from orchd.procs.cgroups import Cgroups
+from orchd.procs.cgroups import Cgroup
 from orchd.procs.procfs import Process, below, everyone, look, marks, own_children, send
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
 
@@ -27,7 +26,7 @@ class Tree:
     attempt: int
     home: str
     shim: int  # 0 when that pid may be another process's by now
-    cgroup: Path | None
+    cgroup: Cgroup | None
     is_ours: bool = True  # our child: what it orphans comes to us
 
     def members(self, processes: dict[int, Process] | None = None) -> dict[int, Process]:
@@ -36,7 +35,7 @@ class Tree:
         `processes` is one look at the machine for many trees; without it the look is closer, and misses nobody.
         """
         if self.cgroup is not None:
-            found = (look(pid) for pid in Cgroups.members(self.cgroup))
+            found = (look(pid) for pid in self.cgroup.members())
             return {process.pid: process for process in found if process is not None and not process.is_zombie}
         orphans = self._orphans if processes is None else dict
         processes = everyone() if processes is None else processes
@@ -72,7 +71,7 @@ class Tree:
     def is_gone(self, shims: Iterable[int]) -> bool:
         """Whether nothing is left after the shim has ended; `shims` are our children that are none of its orphans."""
         if self.cgroup is not None:
-            return Cgroups.remove(self.cgroup)
+            return self.cgroup.is_empty()
         if self.is_ours and set(own_children()) <= set(shims):
             return True  # nobody was orphaned to us, so nobody of it is left: no need to look at every process
         return not self.members()
@@ -87,7 +86,7 @@ class Tree:
         """SIGKILL to all that there is now. The shim ends by itself once its agent has, with its record written."""
         shim = look(self.shim)
         if self.cgroup is not None and (shim is None or shim.is_zombie):
-            Cgroups.kill(self.cgroup)
+            self.cgroup.kill()
             return
         for process in reversed(self._signalled()):  # the latest found may be the first to slip away
             send(process, signal.SIGKILL)

@@ -65,8 +65,9 @@ def gone(pids: list[int]) -> bool:
 def test_the_way_that_is_tested_is_the_way_that_is_taken(forest: Fleet, request: pytest.FixtureRequest) -> None:
     gate = forest.gate()
     one = forest.spawn(gate.script)
-    line = Path(f"/proc/{forest.agent(one)['pid']}/cgroup").read_text().strip().splitlines()[-1]
-    assert line.endswith("/agent-001.1") == ("by-cgroup" in request.node.name)
+    cgroups = Path(f"/proc/{forest.agent(one)['pid']}/cgroup")
+    is_in_one = "by-cgroup" in request.node.name
+    assert until(lambda: (f"/orchd-{forest.instance.home.tag}/" in cgroups.read_text()) == is_in_one)
     gate.let()
     forest.ends()
 

@@ -107,6 +107,12 @@ def test_a_socket_that_was_left_behind_is_replaced(stopped: Instance) -> None:
     assert stopped.status()["limit"]["limit"] == 7
 
 
+def vanish(instance: Instance, agent: str) -> None:
+    """Delete what an agent's first attempt keeps on the disk."""
+    for path in instance.home.agents.glob(f"{agent}.1.*"):
+        path.unlink()
+
+
 def test_when_the_directory_of_all_logs_has_vanished_the_next_agent_makes_it_again(instance: Instance) -> None:
     lives = instance.spawn("sleep", "1000")
     shutil.rmtree(instance.home.agents)
@@ -197,12 +203,12 @@ def test_when_files_cannot_be_opened_agents_wait_until_they_can(instance: Instan
     assert until(lambda: instance.agent("agent-001")["status"] == "completed")
 
 
-def test_when_an_attempts_directory_has_vanished_what_is_asked_gets_an_error_and_nothing_else_is_lost(
+def test_when_an_attempts_files_have_vanished_what_is_asked_gets_an_error_and_nothing_else_is_lost(
     instance: Instance,
 ) -> None:
     lost, other = instance.spawn("sleep", "600"), instance.spawn("sh", "-c", "echo here; exit 3")
     instance.ctl("wait", other, code=1)
-    shutil.rmtree(instance.home.agents / lost / "1")
+    vanish(instance, lost)
     instance.ctl("logs", lost, code=1)
     assert instance.agent(lost)["status"] == "running"
     assert instance.agent(lost)["rss_bytes"] > 0
@@ -212,11 +218,11 @@ def test_when_an_attempts_directory_has_vanished_what_is_asked_gets_an_error_and
     assert instance.ctl("logs", other) == "here\n"
 
 
-def test_when_an_attempts_directory_has_vanished_the_next_daemon_ends_what_is_left_of_it(instance: Instance) -> None:
+def test_when_an_attempts_files_have_vanished_the_next_daemon_ends_what_is_left_of_it(instance: Instance) -> None:
     """Its lock is gone, so nobody can know that it lives; what bears its marks is stopped before it is given up."""
     one = instance.spawn("sleep", "600")
     pid = instance.agent(one)["pid"]
-    shutil.rmtree(instance.home.agents / one / "1")
+    vanish(instance, one)
     instance.kill()
     instance.start()
     instance.ctl("wait", one, "--timeout", "30", code=1)

@@ -130,7 +130,7 @@ def test_logs_say_where_an_attempts_output_is(bench: Bench, attempt: int | None)
         "id": one.id,
         "attempt": 1,
         "attempts": 1,
-        "path": f"{bench.home.agents}/{one.id}/1/log",
+        "path": f"{bench.home.agents}/{one.id}.1.log",
         "over": False,
     }
 

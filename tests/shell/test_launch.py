@@ -110,9 +110,10 @@ def test_a_builtin_of_the_shell_is_no_program(bench: Bench) -> None:
 
 def test_its_files_are_private(bench: Bench) -> None:
     one = bench.spawn("sleep", "600")
-    place = Path(files_of(bench.home, one.id, 1).directory)
-    assert {stat.S_IMODE(path.stat().st_mode) for path in place.iterdir()} == {0o600}
-    assert {stat.S_IMODE(path.stat().st_mode) for path in (place, place.parent)} == {0o700}
+    found = [path for path in bench.home.agents.iterdir() if path.name.startswith(f"{one.id}.")]
+    assert [path.name for path in sorted(found)] == ["agent-001.1.exit", "agent-001.1.log"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in found} == {0o600}
+    assert stat.S_IMODE(bench.home.agents.stat().st_mode) == 0o700
 
 
 def test_a_fifo_that_nobody_writes_does_not_hold_up_the_daemon(bench: Bench, tmp_path: Path) -> None:
@@ -121,4 +122,4 @@ def test_a_fifo_that_nobody_writes_does_not_hold_up_the_daemon(bench: Bench, tmp
 
 
 def test_the_files_of_an_attempt_are_named_by_agent_and_attempt() -> None:
-    assert files_of(Home(Path("/h")), "agent-007", 2)[0] == "/h/agents/agent-007/2"
+    assert files_of(Home(Path("/h")), "agent-007", 2).stem == "/h/agents/agent-007.2"

@@ -6,13 +6,14 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from orchd.core.inputs import Adopted, Exited, NeverRan, Spawned, SpawnFailed
 from orchd.core.model import Agent, Level, Outcome, Spec, agent_id
-from orchd.procs import shim
+from orchd.procs.cgroups import Cgroups
 from orchd.procs.local import LocalProcesses, is_locked
 from orchd.procs.procfs import BOOT, look
 from orchd.wire import Home
@@ -37,20 +38,17 @@ def agent(*command: str, pid: int | None = None, **fields: object) -> Agent:
 
 def left(home: Home, record: bytes, boot: bytes = BOOT) -> None:
     """What a daemon that is gone left of the first attempt."""
-    place = home.agents / "agent-001" / "1"
-    place.mkdir(parents=True)
-    (place / "exit").write_bytes(record)
-    (place / "lock").write_bytes(boot)
+    (home.agents / "agent-001.1.exit").write_bytes(boot + b"\n" + record)
 
 
-def test_an_attempt_lives_as_long_as_its_lock_is_held(bench: Bench) -> None:
+def test_an_attempt_lives_as_long_as_its_record_is_locked(bench: Bench) -> None:
     one = bench.spawn("sleep", "600")
-    lock = f"{bench.home.agents}/{one.id}/1/lock"
-    assert is_locked(lock)
+    record = f"{bench.home.agents}/{one.id}.1.exit"
+    assert is_locked(record)
     bench.ask("cancel", {"ids": ["1"]})
     bench.until_over(one)
-    assert not is_locked(lock)
-    assert not is_locked(f"{lock}-that-is-not-there")
+    assert not is_locked(record)
+    assert not is_locked(f"{record}-that-is-not-there")
 
 
 def test_nothing_runs_before_its_gate_is_opened_and_nothing_ran_when_it_never_was(home_directory: Path) -> None:
@@ -63,7 +61,7 @@ def test_nothing_runs_before_its_gate_is_opened_and_nothing_ran_when_it_never_wa
     assert handle.gate is not None
     os.close(handle.gate)  # as if the daemon had died
     handle.gate = None
-    until(lambda: not is_locked(handle.files.lock))
+    until(lambda: not is_locked(handle.files.record))
     one.pid = made.pid
     os.waitpid(made.pid, 0)
     assert local(home).adopt(one) == NeverRan(one.id, 1)
@@ -72,7 +70,7 @@ def test_nothing_runs_before_its_gate_is_opened_and_nothing_ran_when_it_never_wa
 
 @pytest.mark.parametrize(
     ("record", "code"),
-    [(b"\n0\n0m0.1s 0m0s\n1m1.5s 0m0s\n", 0), (b"7\n", 7), (b"\n143\n0m", 143), (b"", None), (b"\n14", None)],
+    [(b"0\n0m0.1s 0m0s\n1m1.5s 0m0s\n", 0), (b"7\n", 7), (b"143\n0m", 143), (b"", None), (b"14", None)],
 )
 def test_one_that_ended_meanwhile_ended_with_what_its_record_says(
     home_directory: Path, record: bytes, code: int | None
@@ -125,7 +123,7 @@ def test_after_a_reboot_a_session_without_its_leader_is_somebody_elses_too(home_
 def test_what_an_attempt_left_in_its_session_is_found_by_the_next_daemon(home_directory: Path) -> None:
     home = Home(home_directory)
     processes = local(home)
-    left(home, b"\n0\n")
+    left(home, b"0\n")
     leader = subprocess.Popen(
         ["sh", "-c", "env -i sleep 600 & echo $!"], start_new_session=True, stdout=subprocess.PIPE, text=True
     )
@@ -187,13 +185,13 @@ def test_what_can_never_start_is_not_tried_again(home_directory: Path, made: Age
 def test_what_only_the_machine_is_at_fault_for_passes_and_each_try_leaves_nothing(home_directory: Path) -> None:
     home = Home(home_directory)
     processes = local(home)
-    with tmpfs(home.agents, "256k", "nr_inodes=4"):
+    with tmpfs(home.agents, "256k", "nr_inodes=2"):
         for _ in range(5):
             found = processes.start(agent("true", pid=None))
             assert isinstance(found, SpawnFailed)
             assert found.is_passing
             assert "No space left on device" in found.reason
-            assert not (home.agents / "agent-001" / "1").exists()
+            assert list(home.agents.iterdir()) == []
 
 
 @needs_root
@@ -215,7 +213,7 @@ def test_how_an_attempt_ended_is_known_also_when_the_disk_was_full_by_then(home_
 
 def test_when_its_directory_vanished_its_end_is_still_news(bench: Bench) -> None:
     one = bench.spawn("sleep", "600")
-    shutil.rmtree(bench.home.agents / one.id)
+    shutil.rmtree(bench.home.agents)
     assert bench.processes.quiet_for(one.id, 1) >= 0
     bench.ask("cancel", {"ids": ["1"]})
     bench.until_over(one)
@@ -229,7 +227,7 @@ def test_output_is_heard_and_silence_grows(bench: Bench) -> None:
     bench.ahead += 50
     assert bench.processes.quiet_for(one.id, 1) >= 50
     say.write_text("hello\n")
-    log = Path(f"{bench.home.agents}/{one.id}/1/log")
+    log = Path(f"{bench.home.agents}/{one.id}.1.log")
     until(lambda: log.read_text() == "hello\n")
     assert bench.processes.quiet_for(one.id, 1) < 30
 
@@ -265,6 +263,40 @@ def test_a_shim_that_was_killed_behind_its_gate_is_news_and_no_end(home_director
 
 def test_the_record_holds_its_place_on_the_disk_from_the_start(bench: Bench) -> None:
     one = bench.spawn("sleep", "600")
-    place = bench.home.agents / one.id / "1"
-    assert (place / "exit").read_bytes() == shim.RESERVED
-    assert (place / "lock").read_bytes() == BOOT
+    assert (bench.home.agents / f"{one.id}.1.exit").read_bytes() == BOOT + b"\n"
+
+
+@pytest.fixture
+def cgroups() -> Iterator[Cgroups]:
+    """A base of our own."""
+    made = Cgroups.where_allowed(f"local-{os.getpid()}")
+    if made is None:
+        pytest.skip("no cgroup2 directory can be made here")
+    yield made
+    made.close()
+
+
+def test_one_that_is_shut_out_of_its_cgroup_never_ran_and_cgroups_are_not_used_again(
+    home_directory: Path, cgroups: Cgroups
+) -> None:
+    home = Home(home_directory)
+    home.create()
+    processes = LocalProcesses(home, lambda _: ENV, cgroups, time.monotonic, time.time)
+    (cgroups.base / "1").mkdir()
+    (cgroups.base / "1/inner").mkdir()
+    taken = cgroups.take()
+    cgroups.give_back(taken)
+    taken._door = os.open("/dev/full", os.O_WRONLY | os.O_CLOEXEC)
+    one = agent("true")
+    made = processes.start(one)
+    assert isinstance(made, Spawned)
+    assert made.cgroup == str(taken.path)
+    processes.release(one.id, 1)
+    assert until(processes.news) == [NeverRan(one.id, 1)]
+    assert not taken.path.exists()
+    again = processes.start(one)
+    assert isinstance(again, Spawned)
+    assert again.cgroup is None
+    processes.release(one.id, 1)
+    (ended,) = until(processes.news)
+    assert ended.outcome.code == 0

@@ -69,7 +69,7 @@ def test_a_log_is_of_an_attempt_that_there_was(bench: Bench) -> None:
         "id": one.id,
         "attempt": 1,
         "attempts": 1,
-        "path": f"{bench.home.agents}/{one.id}/1/log",
+        "path": f"{bench.home.agents}/{one.id}.1.log",
         "over": True,
     }
     assert bench.code("logs", {"id": one.id, "attempt": 2}) == "no-log"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,30 +15,32 @@ from hypothesis import strategies as st
 from orchd.procs import shim
 
 
-def run(tmp_path: Path, *argv: str, go: bytes = shim.GO, kill: signal.Signals | None = None) -> shim.Record:
+def run(
+    tmp_path: Path, *argv: str, go: bytes = shim.GO, kill: signal.Signals | None = None, door: int | None = None
+) -> shim.Record:
     """The record of a shim that was given this gate and this agent."""
     record = os.open(tmp_path / "exit", os.O_RDWR | os.O_CREAT | os.O_APPEND)
-    lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+    os.write(record, b"boot\n")
     read, write = os.pipe()
-    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 40) for descriptor in (read, record, lock)]
+    held = [read, record] if door is None else [read, record, door]
+    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 40) for descriptor in held]
     moved = [(descriptor, index + 3) for index, descriptor in enumerate(high)]
     pid = os.posix_spawn(
         shim.SHELL,
-        [shim.SHELL, "-c", shim.SCRIPT, "name", *argv],
+        [shim.SHELL, "-c", shim.SCRIPT_IN_CGROUP if door else shim.SCRIPT, "name", *argv],
         dict(os.environ),
         file_actions=[(os.POSIX_SPAWN_DUP2, source, target) for source, target in moved],
         setsid=True,
     )
     for descriptor in (read, *high):
         os.close(descriptor)
-    if go:
+    with suppress(BrokenPipeError):  # it may not have waited
         os.write(write, go)
     os.close(write)
     if kill:
         os.killpg(pid, kill)
     os.waitpid(pid, 0)
     os.close(record)
-    os.close(lock)
     return shim.parse_record((tmp_path / "exit").read_text())
 
 
@@ -61,6 +64,21 @@ def test_the_agent_holds_none_of_the_shims_descriptors(tmp_path: Path) -> None:
     assert not {"3", "4", "5"} & set((tmp_path / "fds").read_text().split()) - {"3"}
 
 
+def test_it_moves_into_its_cgroup_and_the_agent_does_not_hold_the_door(tmp_path: Path) -> None:
+    with open(tmp_path / "procs", "wb") as door:
+        record = run(tmp_path, "/bin/sh", "-c", f"ls /proc/$$/fd > {tmp_path}/fds", door=door.fileno())
+    assert record.code == 0
+    assert (tmp_path / "procs").read_text() == "0\n"
+    assert not {"4", "5"} & set((tmp_path / "fds").read_text().split())
+
+
+def test_one_that_its_cgroup_does_not_take_never_runs(tmp_path: Path) -> None:
+    with open("/dev/full", "wb") as door:
+        record = run(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", door=door.fileno())
+    assert record == shim.Record(ran=False, code=None, cpu_seconds=0.0, was_shut_out=True)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_the_time_of_what_the_agent_waited_for_is_counted(tmp_path: Path) -> None:
     busy = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"
     assert run(tmp_path, "/bin/sh", "-c", f"sh -c '{busy}'; true").cpu_seconds > 0.01
@@ -72,6 +90,6 @@ def test_any_text_is_a_record(text: str) -> None:
     assert record.ran or record.code is None
 
 
-@pytest.mark.parametrize("text", ["", "\n", "12x", "0m0.0s 0m0.0s\n"])
+@pytest.mark.parametrize("text", ["", "\n", "boot\n", "boot\n12x", "boot\n12", "boot\n0m0.0s 0m0.0s\n"])
 def test_a_torn_record_knows_no_code(text: str) -> None:
     assert shim.parse_record(text).code is None

@@ -93,14 +93,15 @@ def test_in_a_cgroup_the_kernel_knows_the_members(tmp_path: Path) -> None:
     cgroups = Cgroups.where_allowed(f"trees-{os.getpid()}")
     if cgroups is None:
         pytest.skip("no cgroup2 directory can be made here")
-    place = cgroups.make("agent-001.1")
+    cgroup = cgroups.take()
     with subprocess.Popen(["sleep", "600"], env={}, start_new_session=True) as one:
-        Cgroups.enter(place, one.pid)
-        tree = Tree("agent-001", 1, HOME, 0, place)
+        os.write(cgroup.door(), b"%d" % one.pid)
+        tree = Tree("agent-001", 1, HOME, 0, cgroup)
         assert set(tree.members()) == {one.pid}
         assert not tree.is_gone([])
         tree.kill()
         one.wait()
     until(lambda: tree.is_gone([]))
-    assert not place.exists()
+    cgroups.give_back(cgroup)
     cgroups.close()
+    assert not cgroup.path.exists()
