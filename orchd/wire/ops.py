@@ -17,6 +17,8 @@ Name = Annotated[str, Check(lambda text: 0 < len(text) <= 200, "1 to 200 charact
 Path = Annotated[str, Check(lambda path: path.startswith("/"), "an absolute path")]
 Positive = Annotated[float, Check(lambda number: number > 0, "above 0")]
 Seconds = Annotated[float, Check(lambda number: number >= 0, "0 or more")]
+Node = Annotated[str, Check(lambda path: len(path) <= 1000 and not path.startswith("/"), "a path of at most 1,000")]
+Nodes = Annotated[tuple[Node, ...], Check(lambda paths: len(paths) <= MOST, "a list of at most 10,000 paths")]
 Ids = Annotated[tuple[Name, ...], Check(lambda ids: len(ids) <= MOST, "a list of at most 10,000 ids")]
 
 
@@ -57,6 +59,67 @@ class Spawn:
 
 
 @dataclass(frozen=True, slots=True)
+class RunGroup:
+    """A composition inside a run: the whole, or one that is a sub-skill of another."""
+
+    path: Node = ""  # "" is the whole; "web" a nested one, "web/forms" one inside that
+    max_parallel: Annotated[int, Check(lambda number: number >= 1, "1 or more")] | None = None  # of its own that work
+    on_failure: Annotated[str, Check(lambda how: how in ("fail-fast", "continue"), "fail-fast or continue")] = (
+        "fail-fast"
+    )
+    after: Nodes = ()  # paths of members or groups in the same group; all must complete first
+    required: bool = True  # whether its failure is that of the group around it
+
+
+@dataclass(frozen=True, slots=True)
+class RunMember:
+    """One sub-skill of a run: an agent of level `composite`. `after` of its `agent` must be empty."""
+
+    path: Node  # "api", or "web/api" in the group "web"
+    agent: AgentSpec
+    after: Nodes = ()  # paths of members or groups in the same group; all must complete first
+    required: bool = True
+    tokens: Annotated[int, Check(lambda number: number >= 0, "0 or more")] | None = None  # estimate
+    variables: dict[str, str] = field(default_factory=dict)  # over its environment, and kept for retries: no secrets
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A composition as agents, all or none. `groups` begins with the whole. Result: `{run: {...}, agents: [...]}`."""
+
+    name: Name
+    groups: Annotated[tuple[RunGroup, ...], Check(lambda groups: 0 < len(groups) <= MOST, "a list of 1 to 10,000")]
+    members: Annotated[tuple[RunMember, ...], Check(lambda found: 0 < len(found) <= MOST, "a list of 1 to 10,000")]
+    cwd: Path
+    env: dict[str, str] = field(default_factory=dict)
+    task_id: Name | None = None
+    results: Path | None = None  # the directory of what members write, as `run-status` shows it
+    parent: Name | None = None  # must be who the kernel says is calling
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The runs there are, newest first, without their members. Result: `{runs: [...], more}`."""
+
+    all: bool = False  # those that are over too; otherwise only the last ten of them
+    before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """One run with its members. Result: `{run: {...}, agents: [...]}`, the agents as `status` shows them."""
+
+    id: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Skills:
+    """What is known of skills from agents that completed. Result: `{skills: {name: {seconds, samples}}, limit}`."""
+
+    names: Annotated[tuple[Name, ...], Check(lambda names: len(names) <= MOST, "a list of at most 10,000 names")]
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What there is. Result: docs/protocol.md, `status`; `more` is the next page's `before`, or null."""
 
@@ -78,14 +141,14 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """End these and all that is under them. Result: `{agents: [...]}`."""
+    """End these agents or runs and all that is under them. Result: `{agents: [...]}`."""
 
     ids: Annotated[Ids, Check(len, "a list of at least one id")]
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A new attempt for agents that ended without completing. Result: `{agents: [...]}`."""
+    """A new attempt for agents, or members of runs, that ended without completing. Result: `{agents: [...]}`."""
 
     ids: Annotated[Ids, Check(len, "a list of at least one id")]
     env: dict[str, str] = field(default_factory=dict)  # their old one is gone: it was deleted when they ended
@@ -137,10 +200,14 @@ class Stop:
     agents: Annotated[str, Check(lambda how: how in ("keep", "stop", "drain"), "keep, stop or drain")]
 
 
-Request = Spawn | Status | Wait | Cancel | Retry | Pause | Resume | Limit | Logs | Events | Daemon | Stop
+Request = Spawn | Run | Runs | RunStatus | Skills | Status | Wait | Cancel | Retry | Pause | Resume | Limit | Logs | Events | Daemon | Stop
 
 OPS: dict[str, type[Request]] = {
     "spawn": Spawn,
+    "run": Run,
+    "runs": Runs,
+    "run-status": RunStatus,
+    "skills": Skills,
     "status": Status,
     "wait": Wait,
     "cancel": Cancel,
