@@ -83,13 +83,17 @@ class RunMember:
     variables: dict[str, str] = field(default_factory=dict)  # over its environment, and kept for retries: no secrets
 
 
+Groups = Annotated[tuple[RunGroup, ...], Check(lambda groups: 0 < len(groups) <= MOST, "a list of 1 to 10,000 groups")]
+Members = Annotated[tuple[RunMember, ...], Check(lambda found: 0 < len(found) <= MOST, "a list of 1 to 10,000 members")]
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A composition as agents, all or none. `groups` begins with the whole. Result: `{run: {...}, agents: [...]}`."""
 
     name: Name
-    groups: Annotated[tuple[RunGroup, ...], Check(lambda groups: 0 < len(groups) <= MOST, "a list of 1 to 10,000")]
-    members: Annotated[tuple[RunMember, ...], Check(lambda found: 0 < len(found) <= MOST, "a list of 1 to 10,000")]
+    groups: Groups
+    members: Members
     cwd: Path
     env: dict[str, str] = field(default_factory=dict)
     task_id: Name | None = None
@@ -116,7 +120,7 @@ class RunStatus:
 class Skills:
     """What is known of skills from agents that completed. Result: `{skills: {name: {seconds, samples}}, limit}`."""
 
-    names: Annotated[tuple[Name, ...], Check(lambda names: len(names) <= MOST, "a list of at most 10,000 names")]
+    names: Ids
 
 
 @dataclass(frozen=True, slots=True)
