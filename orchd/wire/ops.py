@@ -204,7 +204,24 @@ class Stop:
     agents: Annotated[str, Check(lambda how: how in ("keep", "stop", "drain"), "keep, stop or drain")]
 
 
-Request = Spawn | Run | Runs | RunStatus | Skills | Status | Wait | Cancel | Retry | Pause | Resume | Limit | Logs | Events | Daemon | Stop
+Request = (
+    Spawn
+    | Run
+    | Runs
+    | RunStatus
+    | Skills
+    | Status
+    | Wait
+    | Cancel
+    | Retry
+    | Pause
+    | Resume
+    | Limit
+    | Logs
+    | Events
+    | Daemon
+    | Stop
+)
 
 OPS: dict[str, type[Request]] = {
     "spawn": Spawn,
