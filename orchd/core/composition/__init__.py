@@ -2,7 +2,7 @@
 
 from orchd.core.composition.checks import problems, warnings
 from orchd.core.composition.errors import CompositionError, Problem
-from orchd.core.composition.graphs import Graph, critical_path, levels, remaining_paths, topological
+from orchd.core.composition.graphs import Graph, critical_path, cycle_in, levels, remaining_paths, topological
 from orchd.core.composition.parse import composition_from
 from orchd.core.composition.plan import dependencies_of, name_of, order_of, plan, plan_execution_order
 from orchd.core.composition.prompts import (
@@ -36,6 +36,7 @@ __all__ = [
     "around",
     "composition_from",
     "critical_path",
+    "cycle_in",
     "dependencies_of",
     "durations",
     "estimate_composition_tokens",

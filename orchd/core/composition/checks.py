@@ -28,7 +28,8 @@ def _names(composition: Composition) -> Iterator[Problem]:
     yield from _name("$.name", composition.name)
     seen: set[str] = set()
     for index, one in enumerate(composition.sub_skills):
-        yield from _name(f"$.subSkills[{index}].{'id' if one.id else 'skillName'}", name_of(one))
+        yield from _name(f"$.subSkills[{index}].skillName", one.skill_name)
+        yield from _name(f"$.subSkills[{index}].id", one.id or "")
         if name_of(one) in seen:
             yield doubled(name_of(one), index)
         seen.add(name_of(one))

@@ -73,6 +73,10 @@ class Flat:
             ((member.path, member.after) for member in self.members),
         )
 
+    def joints(self) -> set[str]:
+        """The nodes of the graph that are not members."""
+        return {joint for group in self.groups if group.path for joint in (group.path, f"{group.path}/")}
+
     def bounds(self) -> dict[str, int]:
         """The `maxParallel` of each group that has one, by path."""
         found = {group.path: group.composition.max_parallel for group in self.groups}
@@ -83,29 +87,24 @@ def expanded(
     groups: Iterable[tuple[str, Iterable[str]]], members: Iterable[tuple[str, Iterable[str]]]
 ) -> dict[str, list[str]]:
     """The graph of a run from the path and the `after` of each group and member; see `Flat.graph`."""
+    inner = [(path, list(after)) for path, after in groups if path]
+    everything = [*inner, *((path, list(after)) for path, after in members)]
+    is_followed = {one for _, after in everything for one in after}
     graph: dict[str, list[str]] = {}
-    ends: list[tuple[str, str]] = []
-    for path, after in groups:
-        if path:
-            graph[f"{path}/"] = [*after, *_beginning(path)]
-            graph[path] = [f"{path}/"]
-            ends.append((around(path), path))
-    for path, after in members:
-        graph[path] = [*after, *_beginning(path)]
-        ends.append((around(path), path))
-    for group, path in ends:
-        if group:
-            graph[group].append(path)
+    for path, _ in inner:
+        graph[f"{path}/"], graph[path] = [], [f"{path}/"]
+    is_group = set(graph)
+    for path, after in everything:
+        outer = around(path)
+        graph[f"{path}/" if path in is_group else path] = after or ([f"{outer}/"] if outer else [])
+        if outer and path not in is_followed:
+            graph[outer].append(path)
     return graph
 
 
 def around(path: str) -> str:
     """The path of the group that a member or group is in."""
     return path.rpartition("/")[0]
-
-
-def _beginning(path: str) -> list[str]:
-    return [f"{around(path)}/"] if "/" in path else []
 
 
 def flatten(tree: Tree) -> Flat:

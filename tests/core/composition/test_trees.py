@@ -65,6 +65,7 @@ def test_a_group_is_between_what_it_comes_after_and_what_comes_after_it() -> Non
         "qa",
     ]
     assert len(levels(graph)) == 6
+    assert levels(graph, flatten(TREE).joints()) == [["design"], ["web/html"], ["web/css"], ["qa"]]
     times = {node: 0.0 if node in ("web", "web/") else 1.0 for node in graph}
     assert makespan(graph, times, 7, flatten(TREE).bounds()) == 4.0
     assert critical_path(graph, times)[-1] == "qa"
@@ -76,6 +77,12 @@ def test_edges_between_large_groups_do_not_multiply() -> None:
     assert sum(map(len, graph.values())) < 5000
     assert all("a" not in graph[f"b/{index}"] for index in range(1000))
     assert topological(graph).index("b/7") > topological(graph).index("a/999")
+
+
+def test_members_that_may_start_at_once_are_in_one_group_however_deep() -> None:
+    free = Composition("free", "parallel", (SubSkill("a"), SubSkill("web")))
+    flat = flatten(Tree(free, {"web": Tree(INNER)}))
+    assert levels(flat.graph(), flat.joints()) == [["a", "web/html"], ["web/css"]]
 
 
 def test_a_group_inside_a_group_begins_after_what_its_outer_one_comes_after() -> None:
