@@ -23,6 +23,7 @@ from orchd.core.composition import (
     Task,
     TokenEstimate,
     Tree,
+    around,
     composition_from,
     critical_path,
     dependencies_of,
@@ -33,6 +34,7 @@ from orchd.core.composition import (
     generate_composition_prompt,
     generate_parallel_spawn_prompt,
     generate_parallel_task_specs,
+    levels,
     makespan,
     name_of,
     order_of,
@@ -40,6 +42,7 @@ from orchd.core.composition import (
     plan_execution_order,
     remaining_paths,
     task_prompt,
+    task_spec,
     token_breakdown,
 )
 
@@ -58,6 +61,7 @@ __all__ = [
     "TokenEstimate",
     "Tree",
     "Validation",
+    "around",
     "composition_from",
     "critical_path",
     "dependencies_of",
@@ -68,6 +72,7 @@ __all__ = [
     "generate_composition_prompt",
     "generate_parallel_spawn_prompt",
     "generate_parallel_task_specs",
+    "levels",
     "load",
     "load_tree",
     "makespan",
@@ -78,6 +83,7 @@ __all__ = [
     "remaining_paths",
     "schema",
     "task_prompt",
+    "task_spec",
     "token_breakdown",
     "validate_skill_composition",
 ]
