@@ -21,6 +21,7 @@ class Turn:
         self.facts: list[Fact] = []
         self.effects: list[Effect] = []
         self.questions: list[Question] = []
+        self.ended: list[Agent] = []  # whose consequences are still to be drawn
 
     @property
     def now(self) -> float:
@@ -31,6 +32,9 @@ class Turn:
         """Apply `fact` and keep it for the store."""
         apply(self.state, fact, self.at)
         self.facts.append(fact)
+        agent = self.state.agents.get(getattr(fact, "agent", AgentId("")))
+        if agent is not None and agent.is_over:
+            self.ended.append(agent)
 
     def do(self, effect: Effect) -> None:
         """Ask the shell for `effect`, after the commit."""
