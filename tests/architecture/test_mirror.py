@@ -13,11 +13,18 @@ ELSEWHERE = {
     "orchd/errors.py": "tests/shell/test_faults.py",
     "orchd/parts.py": "tests/shell/test_daemon.py",
     "orchd/core/__init__.py": "",
+    "orchd/core/composition/__init__.py": "",
     "orchd/procs/__init__.py": "",
     "orchd/wire/__init__.py": "",
     "orchd/__init__.py": "",
 }
-FOLDERS = {"orchd/core": "tests/core", "orchd/wire": "tests/wire", "orchd/procs": "tests/shell", "orchd": "tests/shell"}
+FOLDERS = {
+    "orchd/core": "tests/core",
+    "orchd/core/composition": "tests/core/composition",
+    "orchd/wire": "tests/wire",
+    "orchd/procs": "tests/shell",
+    "orchd": "tests/shell",
+}
 MODULES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "orchd").rglob("*.py"))
 
 

@@ -1,0 +1,28 @@
+"""What can be wrong with a composition: one problem with its place, or all of them in one exception."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. `path` is a JSON path as in `$.subSkills[2].dependencies[0]`; `$` is the whole."""
+
+    code: str  # kebab-case, for scripts
+    path: str
+    value: object  # what stands there; None when something is missing
+    message: str  # what is wrong with it
+    way_out: str  # what to do
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}; {self.way_out}"
+
+
+class CompositionError(ValueError):
+    """A composition that cannot be run. `problems` holds every reason, at least one."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))

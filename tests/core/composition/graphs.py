@@ -1,0 +1,52 @@
+"""Graphs for property tests: acyclic ones of any shape, nodes in any order."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+Graph = dict[str, list[str]]
+
+
+@st.composite
+def acyclic(draw: st.DrawFn, most: int = 9) -> Graph:
+    """A node depends only on nodes before it in a hidden order, which is not the order of the graph."""
+    count = draw(st.integers(0, most))
+    names = [f"n{index}" for index in range(count)]
+    graph = {
+        name: draw(st.lists(st.sampled_from(names[:index]), unique=True)) if index else []
+        for index, name in enumerate(names)
+    }
+    return {name: graph[name] for name in draw(st.permutations(names))}
+
+
+def weights(graph: Graph) -> st.SearchStrategy[dict[str, float]]:
+    """A small whole duration for each node: sums of them are exact."""
+    return st.fixed_dictionaries({node: st.integers(0, 9).map(float) for node in graph})
+
+
+class Counted(Graph):
+    """A graph that counts how often a node's dependencies are asked for: work without a clock."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__(graph)
+        self.asked = 0
+
+    def __getitem__(self, node: str) -> list[str]:
+        self.asked += 1
+        return super().__getitem__(node)
+
+    def items(self):
+        """As a dict's, but counted."""
+        for node in self:
+            yield node, self[node]
+
+
+def chain(count: int) -> Graph:
+    """Each node depends on the one before."""
+    return {f"n{index}": [f"n{index - 1}"] if index else [] for index in range(count)}
+
+
+def fan(count: int) -> Graph:
+    """One before all, one after all."""
+    middle = [f"n{index}" for index in range(count - 2)]
+    return {"first": [], **{node: ["first"] for node in middle}, "last": middle}
