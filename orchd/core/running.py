@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
-from orchd.core.composition import remaining_paths
+from orchd.core.composition import remaining_paths, topological
 from orchd.core.facts import AgentQueued, RunBegan
 from orchd.core.graph import cycle_in
 from orchd.core.inputs import BeginRun, Part
@@ -36,7 +36,8 @@ def begin_run(turn: Turn, event: BeginRun) -> None:
     ids = {part.path: agent_id(first + index) for index, part in enumerate(event.parts)}
     weights = remaining_paths(leaves, event.durations)
     turn.record(RunBegan(run, replace(event.plan, ancestors=ancestors)))
-    for part in event.parts:
+    parts = {part.path: part for part in event.parts}
+    for part in (parts[path] for path in topological(leaves)):  # what another comes after must be there before it
         member = Membership(run, part.path, _after(event, part), part.is_required, weights[part.path], first)
         after = tuple(ids[path] for path in leaves[part.path])
         spec = replace(part.spec, after=after, member=member)

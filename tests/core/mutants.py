@@ -241,8 +241,8 @@ MUTANTS = (
     Mutant(
         "what comes after a bad end is skipped, and what comes after that",
         "settle.py",
-        "    while turn.ended:\n",
-        "    if turn.ended:\n",
+        "    while turn.unsettled:\n",
+        "    if turn.unsettled:\n",
         story("09-a-chain-is-skipped"),
     ),
     Mutant(
