@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any, get_args
 
 import msgpack
 
-from orchd.core.facts import AgentQueued, Fact, WaitBegan
+from orchd.core.facts import AgentQueued, Fact, RunBegan, WaitBegan
 from orchd.core.model import (
     Agent,
     AgentId,
@@ -21,6 +22,7 @@ from orchd.core.model import (
     Status,
     Wait,
 )
+from orchd.core.runs import Ending, Group, Membership, Plan, Run, RunId, RunStatus
 
 # The rest of an agent is its spec, which never changes, and its row's own columns.
 _MUTABLE = tuple(
@@ -31,6 +33,9 @@ _MUTABLE = tuple(
 _SPEC = tuple(field.name for field in dataclasses.fields(Spec))
 _OUTCOME = tuple(field.name for field in dataclasses.fields(Outcome))
 _WAIT = tuple(field.name for field in dataclasses.fields(Wait))
+_MEMBER = tuple(field.name for field in dataclasses.fields(Membership))
+_GROUP = tuple(field.name for field in dataclasses.fields(Group))
+_PLAN = tuple(field.name for field in dataclasses.fields(Plan))
 
 
 def pack(value: object) -> bytes:
@@ -47,6 +52,8 @@ def unpack(blob: bytes) -> Any:
 def pack_spec(agent: Agent) -> bytes:
     """What was asked for and where it stands in the tree."""
     fields = {name: getattr(agent.spec, name) for name in _SPEC}
+    if (member := agent.spec.member) is not None:
+        fields["member"] = [getattr(member, name) for name in _MEMBER]
     return pack([fields, agent.level.value, agent.ancestors])
 
 
@@ -68,7 +75,7 @@ def unpack_agent(one: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
     outcome, cause = fields.pop("outcome"), fields.pop("cause")
     return Agent(
         id=one,
-        spec=Spec(**{**spec, "command": tuple(spec["command"]), "after": tuple(spec["after"])}),
+        spec=_spec(spec),
         level=Level(level),
         ancestors=tuple(ancestors),
         status=Status(fields.pop("status")),
@@ -77,6 +84,47 @@ def unpack_agent(one: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
         waits={wait.request: wait for wait in waits},
         **fields,
     )
+
+
+def _spec(fields: dict[str, Any]) -> Spec:
+    member = fields["member"]
+    return Spec(
+        **{
+            **fields,
+            "command": tuple(fields["command"]),
+            "after": tuple(fields["after"]),
+            "variables": tuple((name, value) for name, value in fields["variables"]),
+            "member": _membership(*member) if member else None,
+        }
+    )
+
+
+def _membership(run: str, path: str, after: list[str], *rest: Any) -> Membership:
+    return Membership(RunId(run), path, tuple(after), *rest)
+
+
+def pack_run(run: Run) -> bytes:
+    """A run without its members, which know themselves where they belong."""
+    plan = {name: getattr(run.plan, name) for name in _PLAN}
+    plan["groups"] = [[getattr(group, name) for name in _GROUP] for group in run.plan.groups]
+    return pack([plan, run.began_at, run.status.value, run.reason, run.ended_at])
+
+
+def unpack_run(one: RunId, blob: bytes, members: Iterable[Agent]) -> Run:
+    """The run that `pack_run` wrote, with its members as they stand; those that are over in the order of their ends."""
+    plan, began_at, status, reason, ended_at = unpack(blob)
+    groups = tuple(Group(*fields) for fields in plan.pop("groups"))
+    whole = Plan(groups=groups, **{**plan, "ancestors": tuple(plan["ancestors"])})
+    run = Run(one, whole, began_at, RunStatus(status), reason, ended_at)
+    joined = [(agent, agent.spec.member) for agent in members]
+    for agent, member in joined:
+        if member is not None:
+            run.join(member.path, agent.id, is_required=member.is_required)
+    over = [(agent, member) for agent, member in joined if agent.is_over]
+    for agent, member in sorted(over, key=lambda found: found[0].ended_at or 0.0):
+        if member is not None:
+            run.close(member.path, Ending(agent.status.value, agent.reason))
+    return run
 
 
 def event_name(fact: Fact) -> str:
@@ -91,6 +139,8 @@ def describe(fact: Fact) -> dict[str, object]:
         return {"name": fact.spec.name, "level": fact.level.value, "parent": parent}
     if isinstance(fact, WaitBegan):
         return {"targets": list(fact.wait.targets), "any": fact.wait.is_any}
+    if isinstance(fact, RunBegan):
+        return {"run": fact.run, "name": fact.plan.name}
     plain = {name: getattr(fact, name) for name in _SHOWN[type(fact)]}
     if isinstance(outcome := plain.pop("outcome", None), Outcome):
         plain["exit_code"] = outcome.code

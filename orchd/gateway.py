@@ -30,7 +30,7 @@ from orchd.wire.shapes import ShapeError, build
 log = logging.getLogger("orchd")
 
 # Asked twice, these must be done once: their answers are written down with what they did.
-_REMEMBERED = frozenset({"spawn", "retry", "cancel", "limit", "pause", "resume"})
+_REMEMBERED = frozenset({"spawn", "run", "retry", "cancel", "limit", "pause", "resume"})
 
 _MOST_WAITS = 1024  # of one process; each takes a descriptor, and others need some too
 
@@ -216,6 +216,8 @@ class Gateway:
         self._reply(pending.route, pack_result(effect.request, result))
 
     def _result(self, op: str, answer: Answer) -> object:
+        if op == "run":
+            return self._queries.run_answer(self._records.many(answer.agents))
         if op in ("spawn", "cancel", "retry"):
             return views.tickets(self._state, self._records.many(answer.agents), self._clock().mono)
         if op == "wait":
@@ -242,6 +244,9 @@ def _is_change(asked: wire_ops.Request) -> bool:
 
 QUERIES: dict[type, Callable[[Queries, Caller, Any], dict[str, object]]] = {
     wire_ops.Status: lambda queries, caller, asked: queries.status(caller, asked),
+    wire_ops.Runs: lambda queries, caller, asked: queries.runs(caller, asked),
+    wire_ops.RunStatus: lambda queries, caller, asked: queries.run_status(caller, asked),
+    wire_ops.Skills: lambda queries, _, asked: queries.skills(asked),
     wire_ops.Logs: lambda queries, caller, asked: queries.logs(caller, asked),
     wire_ops.Events: lambda queries, caller, asked: queries.events(caller, asked),
     wire_ops.Daemon: lambda queries, _, __: queries.daemon(),
@@ -249,6 +254,7 @@ QUERIES: dict[type, Callable[[Queries, Caller, Any], dict[str, object]]] = {
 }
 CHANGES: dict[type, Callable[[Gateway, Peer, RequestId, Caller, Any], Input | None]] = {
     wire_ops.Spawn: lambda self, _, request, caller, asked: self._translate.spawn(request, caller, asked),
+    wire_ops.Run: lambda self, _, request, caller, asked: self._translate.run(request, caller, asked),
     wire_ops.Wait: lambda self, peer, request, caller, asked: self.wait(peer, request, caller, asked),
     wire_ops.Cancel: lambda self, _, request, caller, asked: self._translate.cancel(request, caller, asked),
     wire_ops.Retry: lambda self, _, request, caller, asked: self._translate.retry(request, caller, asked),

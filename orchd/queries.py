@@ -8,7 +8,8 @@ from importlib.metadata import version
 
 from orchd import views
 from orchd.callers import Caller
-from orchd.core.model import LIVING, Agent, Instant, State, number_of
+from orchd.core.model import LIVING, Agent, AgentId, Instant, State, number_of
+from orchd.core.runs import Run, number_of_run
 from orchd.procs.launch import files_of
 from orchd.procs.local import LocalProcesses
 from orchd.records import Records
@@ -18,6 +19,8 @@ from orchd.wire import Home, WireError, ops
 
 PAGE = 500
 RECENT = 10
+RUNS_PAGE = 50
+_LONG = ("members", "groups")  # of a run, shown only where one is asked for
 
 
 class Queries:
@@ -70,6 +73,36 @@ class Queries:
             "agents": self.agents(agents, usage=asked.usage),
             "more": more,
         }
+
+    def runs(self, caller: Caller, asked: ops.Runs) -> dict[str, object]:
+        """One page of runs, newest first, without their members."""
+        root = self._translator.root_of(caller)
+        count = RUNS_PAGE if asked.all else RECENT
+        found = self._store.runs(asked.before, count + 1, number_of(root) if root else None)
+        more = number_of_run(found[count - 1].id) if len(found) > count and asked.all else None
+        maps = [self._run_map(self._state.runs.get(run.id, run)) for run in found[:count]]
+        return {"runs": [{key: one[key] for key in one if key not in _LONG} for one in maps], "more": more}
+
+    def run_status(self, caller: Caller, asked: ops.RunStatus) -> dict[str, object]:
+        """A run with its members in full."""
+        run = self._records.run(asked.id)
+        members = self._translator.seen(caller, (run.id,))
+        return {"run": views.run_map(run, members), "agents": self.agents(members, usage=True)}
+
+    def run_answer(self, agents: list[Agent]) -> dict[str, object]:
+        """The reply to whoever began the run of these agents."""
+        member = agents[0].spec.member
+        run = self._records.run(member.run if member else "")
+        return {"run": views.run_map(run, agents), **views.tickets(self._state, agents, self._clock().mono)}
+
+    def _run_map(self, run: Run) -> dict[str, object]:
+        return views.run_map(run, self._records.many(AgentId(agent) for agent, _ in run.members.values()))
+
+    def skills(self, asked: ops.Skills) -> dict[str, object]:
+        """How long agents of these skills took."""
+        known = self._store.skills(asked.names)
+        found = {name: {"seconds": seconds, "samples": samples} for name, (seconds, samples) in known.items()}
+        return {"skills": found, "limit": views.limit(self._state)}
 
     def _selected(self, caller: Caller, asked: ops.Status) -> list[int]:
         root = self._translator.root_of(caller)

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from orchd.core.index import forget, load
 from orchd.core.model import Agent, AgentId, State
 from orchd.core.retry import MOST_SECONDS
+from orchd.core.runs import Run
 from orchd.store import Store
-from orchd.views import canonical
+from orchd.views import canonical, canonical_run
 from orchd.wire import WireError
 
 
@@ -23,6 +24,8 @@ class Records:
     def restore(self, agents: Iterable[Agent], now: float) -> None:
         """Put what an earlier daemon left unfinished into memory. After a reboot its clock began anew: nothing that it
         put off may wait longer than it was put off for."""
+        for run in self._store.unfinished_runs():
+            self._state.runs[run.id] = run
         found = list(agents)
         for agent in found:
             agent.age = min(agent.age, now)
@@ -42,9 +45,19 @@ class Records:
         """The agent, in memory for the turn to come, so that the core can decide about it."""
         agent = self.find(text)
         if agent.id not in self._state.agents:
+            if (member := agent.spec.member) is not None and member.run not in self._state.runs:
+                self._state.runs[member.run] = self.run(member.run)
             load(self._state, [agent])
             self._recalled.add(agent.id)
         return agent
+
+    def run(self, text: str) -> Run:
+        """The run that `text` names. Raises WireError `unknown-run`."""
+        one = canonical_run(text)
+        run = None if one is None else self._state.runs.get(one) or self._store.run(one)
+        if run is None:
+            raise WireError("unknown-run", f"there is no run {text!r}; `orchctl runs --all` shows what there is")
+        return run
 
     def let_go(self) -> None:
         """Forget what was recalled and is still over."""

@@ -7,7 +7,10 @@ from orchd.core.model import Agent, AgentId
 from orchd.wire import WireError
 
 # What an agent may ask at all; the objects it names are checked one by one.
-OF_AGENTS = frozenset({"spawn", "status", "wait", "cancel", "retry", "logs", "events", "limit", "daemon"})
+OF_AGENTS = frozenset(
+    {"spawn", "run", "runs", "run-status", "skills", "status", "wait", "cancel", "retry", "logs", "events"}
+    | {"limit", "daemon"}
+)
 
 
 def check_op(caller: Caller, op: str, *, changes_limit: bool) -> None:

@@ -11,9 +11,20 @@ from typing import Any, NamedTuple, TypeVar
 
 from msgpack import UnpackException
 
-from orchd.codec import describe, event_name, pack, pack_agent, pack_spec, unpack, unpack_agent
-from orchd.core.facts import AgentQueued, AgentRevived, Fact
+from orchd.codec import (
+    describe,
+    event_name,
+    pack,
+    pack_agent,
+    pack_run,
+    pack_spec,
+    unpack,
+    unpack_agent,
+    unpack_run,
+)
+from orchd.core.facts import AgentCompleted, AgentQueued, AgentRevived, Fact, RunBegan, RunEnded, RunResumed
 from orchd.core.model import Agent, AgentId, State, agent_id, number_of
+from orchd.core.runs import Run, RunId, number_of_run, run_id
 from orchd.errors import StoreError
 
 T = TypeVar("T")
@@ -25,12 +36,16 @@ _LISTED = "(SELECT value FROM json_each(?))"
 
 _SCHEMA = """
 CREATE TABLE agents (
-    number INTEGER PRIMARY KEY, root INTEGER NOT NULL, parent INTEGER, is_over INTEGER NOT NULL,
+    number INTEGER PRIMARY KEY, root INTEGER NOT NULL, parent INTEGER, run INTEGER, is_over INTEGER NOT NULL,
     spec BLOB NOT NULL, doc BLOB NOT NULL
 );
 CREATE INDEX agents_unfinished ON agents (number) WHERE is_over = 0;
 CREATE INDEX agents_by_root ON agents (root) WHERE parent IS NOT NULL;
 CREATE INDEX agents_by_parent ON agents (parent) WHERE parent IS NOT NULL;
+CREATE INDEX agents_by_run ON agents (run) WHERE run IS NOT NULL;
+CREATE TABLE runs (number INTEGER PRIMARY KEY, root INTEGER, is_over INTEGER NOT NULL, doc BLOB NOT NULL);
+CREATE INDEX runs_unfinished ON runs (number) WHERE is_over = 0;
+CREATE TABLE skills (name TEXT PRIMARY KEY, samples INTEGER NOT NULL, seconds REAL NOT NULL);
 CREATE TABLE facts (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, event TEXT NOT NULL, agent INTEGER, root INTEGER,
     doc BLOB NOT NULL
@@ -69,6 +84,7 @@ class Saved(NamedTuple):
     resident: int
     is_paused: bool
     last_number: int
+    last_run: int
     seed: int
 
 
@@ -125,11 +141,13 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             self._write_facts(state, at, facts)
             self._write_agents(state, facts)
+            self._write_runs(state, facts)
+            self._write_skills(state, facts)
             self._db.executemany(
                 "INSERT OR REPLACE INTO answers (request, op, caller, result) VALUES (?, ?, ?, ?)",
                 [(answer.request, answer.op, answer.caller, pack(answer.result)) for answer in answers],
             )
-            saved = Saved(state.limit, state.resident, state.is_paused, state.last_number, state.seed)
+            saved = Saved(state.limit, state.resident, state.is_paused, state.last_number, state.last_run, state.seed)
             if saved != self._saved:
                 self._db.execute("INSERT OR REPLACE INTO meta VALUES ('state', ?)", (pack(saved),))
             self._db.execute("COMMIT")
@@ -142,7 +160,7 @@ class Store:
         rows = []
         for fact in facts:
             one = getattr(fact, "agent", None)
-            root = number_of(state.agents[one].root) if one else None
+            root = number_of(state.agents[one].root) if one else _root_of_run(state, getattr(fact, "run", None))
             rows.append((at, event_name(fact), number_of(one) if one else None, root, pack(describe(fact))))
         self._db.executemany("INSERT INTO facts (at, event, agent, root, doc) VALUES (?, ?, ?, ?, ?)", rows)
 
@@ -156,20 +174,73 @@ class Store:
             agent = state.agents[one]
             if is_new:
                 parent = number_of(agent.parent) if agent.parent else None
-                key = (agent.number, number_of(agent.root), parent, agent.is_over)
+                member = agent.spec.member
+                run = number_of_run(member.run) if member else None
+                key = (agent.number, number_of(agent.root), parent, run, agent.is_over)
                 inserts.append((*key, pack_spec(agent), pack_agent(agent)))
             else:
                 updates.append((agent.is_over, pack_agent(agent), agent.number))
-        self._db.executemany("INSERT OR REPLACE INTO agents VALUES (?, ?, ?, ?, ?, ?)", inserts)
+        self._db.executemany("INSERT OR REPLACE INTO agents VALUES (?, ?, ?, ?, ?, ?, ?)", inserts)
         self._db.executemany("UPDATE agents SET is_over = ?, doc = ? WHERE number = ?", updates)
+
+    def _write_runs(self, state: State, facts: Iterable[Fact]) -> None:
+        touched = {fact.run for fact in facts if isinstance(fact, RunBegan | RunEnded | RunResumed)}
+        rows = []
+        for one in touched:
+            run = state.runs[one]
+            rows.append((number_of_run(one), _root_of_run(state, one), run.is_over, pack_run(run)))
+        self._db.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", rows)
+
+    def _write_skills(self, state: State, facts: Iterable[Fact]) -> None:
+        """How long agents of a skill take: of the samples, the newest weighs three tenths."""
+        ended = (state.agents[fact.agent] for fact in facts if isinstance(fact, AgentCompleted))
+        rows = [
+            (agent.spec.skill, max(agent.ended_at - agent.started_at, 0.0))
+            for agent in ended
+            if agent.spec.skill and agent.ended_at is not None and agent.started_at is not None
+        ]
+        self._db.executemany(
+            "INSERT INTO skills VALUES (?, 1, ?) ON CONFLICT (name) DO UPDATE"
+            " SET samples = samples + 1, seconds = seconds + 0.3 * (excluded.seconds - seconds)",
+            rows,
+        )
 
     def restore(self, state: State) -> list[Agent]:
         """Set the numbers of `state` to what they were; the agents that were not over."""
         if row := self._one("SELECT value FROM meta WHERE key = 'state'"):
             self._saved = self._sound(lambda: Saved(*unpack(row[0])))
-            state.limit, state.resident, state.is_paused, state.last_number, state.seed = self._saved
+            limit, resident, is_paused, last_number, last_run, seed = self._saved
+            state.limit, state.resident, state.is_paused, state.seed = limit, resident, is_paused, seed
+            state.last_number, state.last_run = last_number, last_run
         self._many("DELETE FROM answers WHERE number <= (SELECT max(number) FROM answers) - ?", (KEPT_ANSWERS,))
         return list(self._agents("is_over = 0 ORDER BY number"))
+
+    def unfinished_runs(self) -> list[Run]:
+        """The runs that were not over, with what is known of their members."""
+        return [self._run(number, doc) for number, doc in self._many("SELECT number, doc FROM runs WHERE is_over = 0")]
+
+    def run(self, one: RunId) -> Run | None:
+        """A run as it was last written."""
+        number = number_of_run(one)
+        row = self._one("SELECT doc FROM runs WHERE number = ?", (number,))
+        return self._run(number, row[0]) if row else None
+
+    def runs(self, before: int | None, count: int, root: int | None = None) -> list[Run]:
+        """The `count` newest runs below `before`, of one tree or of all, newest first."""
+        rows = self._many(
+            "SELECT number, doc FROM runs WHERE number < ? AND (?2 IS NULL OR root = ?2) ORDER BY number DESC LIMIT ?3",
+            (before if before is not None else 2**62, root, count),
+        )
+        return [self._run(number, doc) for number, doc in rows]
+
+    def _run(self, number: int, doc: bytes) -> Run:
+        members = list(self._agents("run = ? ORDER BY number", number))
+        return self._sound(partial(unpack_run, run_id(number), doc, members))
+
+    def skills(self, names: Iterable[str]) -> dict[str, tuple[float, int]]:
+        """Seconds and samples of those skills of which an agent has completed."""
+        query = f"SELECT name, seconds, samples FROM skills WHERE name IN {_LISTED}"
+        return {name: (seconds, samples) for name, seconds, samples in self._many(query, (json.dumps(list(names)),))}
 
     def agent(self, one: AgentId) -> Agent | None:
         """An agent as it was last written."""
@@ -261,6 +332,12 @@ class Store:
     def _explained(self, error: sqlite3.Error) -> str:
         name = getattr(error, "sqlite_errorname", "") or type(error).__name__
         return f"{self._path}: {error} ({name}): {_REMEDIES.get(name.partition('_IOERR')[0], _REMEDIES[''])}"
+
+
+def _root_of_run(state: State, run: RunId | None) -> int | None:
+    """The tree that a run is in; None for one that a person began, and for what is about no run."""
+    ancestors = state.runs[run].plan.ancestors if run else ()
+    return number_of(AgentId(ancestors[0])) if ancestors else None
 
 
 _REMEDIES = {

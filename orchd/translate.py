@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from orchd.callers import Caller, Outside
 from orchd.config import Config
 from orchd.core import inputs
+from orchd.core.composition import durations
 from orchd.core.model import Agent, AgentId, RequestId, Spec, State
+from orchd.core.runs import Ending, Group, Plan
 from orchd.environments import Environments
 from orchd.records import Records
 from orchd.rights import check_command, check_sight
 from orchd.store import Store
-from orchd.views import canonical
+from orchd.views import canonical, canonical_run
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, WireError, ops
 
 
@@ -31,19 +34,46 @@ class Translator:
 
     def spawn(self, request: RequestId, caller: Caller, asked: ops.Spawn) -> inputs.SpawnAgents:
         """The agents that are to be, under whoever the kernel says is calling."""
-        parent = agent_of(caller)
-        if asked.parent is not None and canonical(asked.parent) != parent:
-            who = parent or "no agent"
-            raise WireError(
-                "forbidden", f"the parent cannot be {asked.parent!r}: the kernel says that {who} is calling"
-            )
+        parent = self._parent(caller, asked.parent)
         names = {_name(spec) for spec in asked.agents}
         base = self._keep(asked.env)
         specs = tuple(self._spec(caller, asked, spec, names, base) for spec in asked.agents)
         kin = self._store.kin(self._state.agents[parent].root) if parent else 0
         return inputs.SpawnAgents(request, parent, specs, asked.no_queue, kin)
 
-    def _spec(self, caller: Caller, asked: ops.Spawn, spec: ops.AgentSpec, names: set[str], base: str) -> Spec:
+    def run(self, request: RequestId, caller: Caller, asked: ops.Run) -> inputs.BeginRun:
+        """The run that is to be, with what is known of how long its members take."""
+        parent = self._parent(caller, asked.parent)
+        base = self._keep(asked.env)
+        plan = Plan(
+            name=asked.name,
+            groups=tuple(
+                Group(group.path, group.max_parallel, group.on_failure == "fail-fast", group.required)
+                for group in asked.groups
+            ),
+            cwd=asked.cwd,
+            task_id=asked.task_id,
+            results=asked.results,
+        )
+        parts = tuple(self._part(caller, asked, member, base) for member in asked.members)
+        known = self._store.skills({part.spec.skill for part in parts if part.spec.skill})
+        seconds = {part.path: known[part.spec.skill][0] if part.spec.skill in known else None for part in parts}
+        tokens = {member.path: member.tokens for member in asked.members}
+        after = {group.path: group.after for group in asked.groups if group.after}
+        kin = self._store.kin(self._state.agents[parent].root) if parent else 0
+        return inputs.BeginRun(request, parent, plan, parts, after, durations(seconds, tokens), kin)
+
+    def _part(self, caller: Caller, asked: ops.Run, member: ops.RunMember, base: str) -> inputs.Part:
+        if member.agent.after:
+            raise WireError("bad-request", f"run: {member.path}: say what it comes after beside `agent`, not in it")
+        spec = self._spec(caller, asked, member.agent, set(), base)
+        variables = tuple(sorted(member.variables.items()))
+        spec = replace(spec, name=member.agent.name or member.path, variables=variables)
+        return inputs.Part(member.path, spec, member.after, member.required)
+
+    def _spec(
+        self, caller: Caller, asked: ops.Spawn | ops.Run, spec: ops.AgentSpec, names: set[str], base: str
+    ) -> Spec:
         config = self._config
         return Spec(
             command=spec.command,
@@ -64,6 +94,13 @@ class Translator:
             retries=spec.retries,
         )
 
+    def _parent(self, caller: Caller, claimed: str | None) -> AgentId | None:
+        parent = agent_of(caller)
+        if claimed is not None and canonical(claimed) != parent:
+            who = parent or "no agent"
+            raise WireError("forbidden", f"the parent cannot be {claimed!r}: the kernel says that {who} is calling")
+        return parent
+
     def _after(self, caller: Caller, wanted: str, names: set[str]) -> AgentId:
         if wanted in names:
             return AgentId(wanted)  # another of the same request; the core gives it its id
@@ -82,12 +119,27 @@ class Translator:
 
     def cancel(self, request: RequestId, caller: Caller, asked: ops.Cancel) -> inputs.Cancel:
         """Whom to end."""
-        return inputs.Cancel(request, self._commanded(caller, asked.ids))
+        return inputs.Cancel(request, self._commanded(caller, self._expanded(asked.ids, lambda ending: ending is None)))
 
     def retry(self, request: RequestId, caller: Caller, asked: ops.Retry) -> inputs.Retry:
         """Whom to try again, in the environment of whoever asks: the old one was deleted."""
-        ids = self._commanded(caller, asked.ids)
+        ids = self._commanded(caller, self._expanded(asked.ids, lambda end: end is not None and not end.is_good))
+        if not ids:
+            raise WireError(
+                "cannot-retry", f"{', '.join(asked.ids)}: no member ended badly, so there is none to try again"
+            )
         return inputs.Retry(request, ids, self._keep(asked.env))
+
+    def _expanded(self, ids: Iterable[str], wanted: Callable[[Ending | None], bool]) -> tuple[str, ...]:
+        """The agents that these name: a run names those of its members that are wanted, by their ending if any."""
+        found: list[str] = []
+        for one in ids:
+            if canonical_run(one) is None:
+                found.append(one)
+                continue
+            run = self._records.run(one)
+            found += [agent for path, (agent, _) in run.members.items() if wanted(run.ended.get(path))]
+        return tuple(found)
 
     def _commanded(self, caller: Caller, ids: tuple[str, ...]) -> tuple[AgentId, ...]:
         agents = [self._records.recall(one) for one in ids]
@@ -111,7 +163,7 @@ class Translator:
 
     def seen(self, caller: Caller, ids: tuple[str, ...]) -> list[Agent]:
         """The agents that these name. Raises WireError when the caller may not look at one."""
-        agents = [self._records.find(one) for one in ids]
+        agents = [self._records.find(one) for one in self._expanded(ids, lambda _: True)]
         for agent in agents:
             check_sight(caller, self.root_of(caller), agent)
         return agents

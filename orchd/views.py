@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from orchd.core.explain import position, reason
 from orchd.core.model import WORKING, Agent, AgentId, Level, State, Status, agent_id
 from orchd.core.places import overdrawn, working
+from orchd.core.runs import Group, Membership, Run, RunId, run_id
 from orchd.procs.launch import files_of
 from orchd.procs.usage import Usage
 from orchd.store import StoredFact
@@ -85,6 +87,8 @@ def _asked(agent: Agent) -> dict[str, object]:
         "silence": spec.silence,
         "grace": spec.grace,
         "retries": spec.retries,
+        "run": spec.member.run if spec.member else None,
+        "member": spec.member.path if spec.member else None,
     }
 
 
@@ -99,6 +103,50 @@ def _ended(agent: Agent, usage: Usage | None) -> dict[str, object]:
     }
 
 
+def run_map(run: Run, members: Iterable[Agent]) -> dict[str, object]:
+    """A run in full; without `members`, as it is shown among others."""
+    shown = {
+        "id": run.id,
+        "name": run.plan.name,
+        "task_id": run.plan.task_id,
+        "status": run.status.value,
+        "reason": run.reason,
+        "parent": run.plan.ancestors[-1] if run.plan.ancestors else None,
+        "cwd": run.plan.cwd,
+        "results": run.plan.results,
+        "began_at": _iso(run.began_at),
+        "ended_at": _iso(run.ended_at),
+    }
+    found = [(agent, member) for agent in members if (member := agent.spec.member) is not None]
+    return {
+        **shown,
+        "counts": dict(Counter(agent.status.value for agent, _ in found)),
+        "groups": [_group_map(group) for group in run.plan.groups],
+        "members": [_member_map(agent, member) for agent, member in found],
+    }
+
+
+def _group_map(group: Group) -> dict[str, object]:
+    return {
+        "path": group.path,
+        "max_parallel": group.max_parallel,
+        "on_failure": "fail-fast" if group.is_fail_fast else "continue",
+        "required": group.is_required,
+    }
+
+
+def _member_map(agent: Agent, member: Membership) -> dict[str, object]:
+    return {
+        "path": member.path,
+        "id": agent.id,
+        "status": agent.status.value,
+        "required": member.is_required,
+        "reason": agent.reason,
+        "after": list(member.after),
+        "weight": member.weight,
+    }
+
+
 def fact_map(fact: StoredFact) -> dict[str, object]:
     """A fact as an event."""
     agent = agent_id(fact.agent) if fact.agent is not None else None
@@ -106,7 +154,7 @@ def fact_map(fact: StoredFact) -> dict[str, object]:
 
 
 def tickets(state: State, agents: Iterable[Agent], now: float) -> Mapping[str, object]:
-    """The reply to spawn, cancel and retry."""
+    """The reply to spawn, run, cancel and retry."""
     return {"agents": [ticket(state, agent, now) for agent in agents]}
 
 
@@ -119,5 +167,15 @@ def _iso(wall: float | None) -> str | None:
 
 def canonical(text: str) -> AgentId | None:
     """`agent-007` for `7`, `agent-7` and `agent-007`; None for what can be no id."""
-    digits = text.removeprefix("agent-")
-    return agent_id(int(digits)) if digits.isascii() and digits.isdigit() and len(digits) < 16 and int(digits) else None  # noqa: PLR2004
+    number = _number(text.removeprefix("agent-"))
+    return agent_id(number) if number else None
+
+
+def canonical_run(text: str) -> RunId | None:
+    """`run-007` for `run-7` and `run-007`; None for what can be no id of a run."""
+    number = _number(text.removeprefix("run-")) if text.startswith("run-") else None
+    return run_id(number) if number else None
+
+
+def _number(digits: str) -> int | None:
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 16 else None  # noqa: PLR2004

@@ -31,12 +31,17 @@ from orchd.core.facts import (
     KillBegan,
     LimitChanged,
     ProcessEnded,
+    RunBegan,
+    RunEnded,
+    RunFact,
+    RunResumed,
     StopBegan,
     WaitBegan,
     WaitEnded,
 )
-from orchd.core.index import enter_indexes, free_dependents, leave_indexes
+from orchd.core.index import enter_indexes, free_dependents, leave_indexes, note_in_run
 from orchd.core.model import Agent, Cause, Instant, State, Status, number_of
+from orchd.core.runs import Run, RunStatus, number_of_run
 from orchd.core.table import next_status
 
 
@@ -48,16 +53,31 @@ def apply(state: State, fact: Fact, at: Instant) -> None:
         state.is_draining = True
     elif isinstance(fact, AdmissionsPaused | AdmissionsResumed):
         state.is_paused = isinstance(fact, AdmissionsPaused)
+    elif isinstance(fact, RunBegan | RunEnded | RunResumed):
+        _apply_to_run(state, fact, at)
     else:
         _apply_to_agent(state, fact, at)
 
 
+def _apply_to_run(state: State, fact: RunFact, at: Instant) -> None:
+    if isinstance(fact, RunBegan):
+        state.runs[fact.run] = Run(fact.run, fact.plan, at.wall)
+        state.last_run = max(state.last_run, number_of_run(fact.run))
+        return
+    run = state.runs[fact.run]
+    if isinstance(fact, RunEnded):
+        run.status, run.reason, run.ended_at = fact.status, fact.reason, at.wall
+    else:
+        run.status, run.reason, run.ended_at = RunStatus.RUNNING, None, None
+
+
 def _apply_to_agent(state: State, fact: AgentFact, at: Instant) -> None:
     if isinstance(fact, AgentQueued):
-        status = next_status(None, fact)
+        status, was_over = next_status(None, fact), False
         agent = _born(state, fact, at)
     else:
         agent = state.agents[fact.agent]
+        was_over = agent.is_over
         status = next_status(agent.status, fact)
         leave_indexes(state, agent)
     if change := CHANGES.get(type(fact)):
@@ -65,8 +85,9 @@ def _apply_to_agent(state: State, fact: AgentFact, at: Instant) -> None:
     agent.status = status
     if agent.is_over:
         _close(agent, at)
+    note_in_run(state, agent, was_over=was_over)
     enter_indexes(state, agent)
-    if agent.status is Status.COMPLETED:
+    if agent.is_over:
         free_dependents(state, agent)
 
 
@@ -86,6 +107,8 @@ def _born(state: State, fact: AgentQueued, at: Instant) -> Agent:
         raise AssertionError(f"{fact.agent} was given out twice")
     state.agents[fact.agent] = agent
     state.last_number = max(state.last_number, number_of(fact.agent))
+    if (member := fact.spec.member) is not None:
+        state.runs[member.run].join(member.path, agent.id, is_required=member.is_required)
     return agent
 
 

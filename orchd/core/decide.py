@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from orchd.core import happen, inputs, spawning, steering, waiting
+from orchd.core import happen, inputs, running, spawning, steering, waiting
 from orchd.core.happen import silence_at, timeout_at
 from orchd.core.model import State, Status
 from orchd.core.settle import settle
@@ -27,6 +27,7 @@ from orchd.core.turn import Turn
 
 HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     inputs.SpawnAgents: spawning.spawn_agents,
+    inputs.BeginRun: running.begin_run,
     inputs.BeginWait: waiting.begin_wait,
     inputs.CallerGone: happen.caller_gone,
     inputs.Cancel: steering.cancel,

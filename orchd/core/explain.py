@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchd.core.index import ticket_of
+from orchd.core.index import line_of, ticket_of
 from orchd.core.model import Agent, State, Status
-from orchd.core.places import claims, has_resident_place, is_safe_with, working
+from orchd.core.places import claims, has_resident_place, has_room, is_safe_with, working
 
 SHOWN = 3
 
@@ -43,6 +43,8 @@ def why_queued(state: State, agent: Agent, now: float) -> str:
 
 
 def _full(state: State, agent: Agent) -> str:
+    if not has_room(state, line_of(agent)):
+        return f"as many members of {line_of(agent).run} work as its maxParallel allows"
     busy = working(state)
     if busy >= state.limit:
         over = f", {busy - state.limit} overdrawn" if busy > state.limit else ""

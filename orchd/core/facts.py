@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchd.core.model import AgentId, Cause, Level, Outcome, RequestId, Spec, Wait
+from orchd.core.runs import Plan, RunId, RunStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,30 @@ class DrainBegan:
     """This daemon is on its way out: only what the living need still starts."""
 
 
+@dataclass(frozen=True, slots=True)
+class RunBegan:
+    """A run exists; its members are queued next."""
+
+    run: RunId
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """All its members are over."""
+
+    run: RunId
+    status: RunStatus
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed:
+    """It was over, and somebody wants another attempt for what did not complete."""
+
+    run: RunId
+
+
 AgentFact = (
     AgentQueued
     | AttemptAdmitted
@@ -226,4 +251,5 @@ AgentFact = (
     | AgentRevived
 )
 BoxFact = LimitChanged | AdmissionsPaused | AdmissionsResumed | DrainBegan
-Fact = AgentFact | BoxFact
+RunFact = RunBegan | RunEnded | RunResumed
+Fact = AgentFact | BoxFact | RunFact

@@ -29,7 +29,7 @@ from orchd.core.inputs import (
 )
 from orchd.core.model import Agent, Cause, Status
 from orchd.core.retry import backoff, next_seed
-from orchd.core.settle import cancel_children, end_wait, refuse_waits, skip_dependents, stop
+from orchd.core.settle import cancel_children, end_wait, refuse_waits, stop
 from orchd.core.turn import Turn
 
 HOLD_SECONDS = 1.0
@@ -43,12 +43,10 @@ def spawned(turn: Turn, event: Spawned) -> None:
 
 def spawn_failed(turn: Turn, event: SpawnFailed) -> None:
     """What the agent is at fault for ends it; for what the machine is at fault for all are held, for a little while."""
-    agent = turn.state.agents[event.agent]
     if event.is_passing:
         turn.record(AttemptVoided(event.agent, event.attempt, event.reason, HOLD_SECONDS))
     else:
         turn.record(AgentFailed(event.agent, event.reason))
-        skip_dependents(turn, agent)
 
 
 def exited(turn: Turn, event: Exited) -> None:
@@ -70,7 +68,6 @@ def never_ran(turn: Turn, event: NeverRan) -> None:
         return
     if agent.cause is Cause.CANCELLED:
         turn.record(AgentCancelled(agent.id, agent.reason or "cancelled"))
-        skip_dependents(turn, agent)
     else:
         turn.record(AttemptVoided(agent.id, agent.attempt, "the daemon ended before the agent's gate was opened"))
 
@@ -153,8 +150,6 @@ def conclude(turn: Turn, agent: Agent, note: str | None) -> None:
     else:
         _ended_badly(turn, agent, note or agent.reason)
     cancel_children(turn, agent, f"its parent {agent.id} did not complete")
-    if agent.is_over:
-        skip_dependents(turn, agent)
 
 
 def _ended_badly(turn: Turn, agent: Agent, note: str | None) -> None:

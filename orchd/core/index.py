@@ -8,12 +8,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from orchd.core.model import LIVING, Agent, AgentId, State, Status
-from orchd.core.queue import Ticket, ticket
+from orchd.core.queue import Line, Ticket, ticket
+from orchd.core.runs import Ending, parent_of, recounted
 
 
 def ticket_of(agent: Agent) -> Ticket:
     """Where `agent` stands in line when it is ready."""
-    return ticket(priority=agent.spec.priority, age=agent.age, depth=agent.depth, number=agent.number)
+    member = agent.spec.member
+    if member is None:
+        return ticket(priority=agent.spec.priority, age=agent.age, depth=agent.depth, number=agent.number)
+    return ticket(
+        priority=agent.spec.priority,
+        age=agent.age,
+        depth=agent.depth,
+        number=agent.number,
+        first=member.first,
+        weight=member.weight,
+    )
+
+
+def line_of(agent: Agent) -> Line:
+    """In which line."""
+    member = agent.spec.member
+    return Line(agent.claim) if member is None else Line(agent.claim, member.run, parent_of(member.path))
 
 
 def enter_indexes(state: State, agent: Agent) -> None:
@@ -45,23 +62,53 @@ def leave_indexes(state: State, agent: Agent) -> None:
     if agent.status is Status.QUEUED:
         for blocker in agent.spec.after:
             _discard(state.dependents, blocker, agent.id)
-        state.queue.discard(ticket_of(agent), agent.claim, agent.ready_at)
+        state.queue.discard(ticket_of(agent), line_of(agent), agent.ready_at)
 
 
 def stand_in_line(state: State, agent: Agent) -> None:
     """`agent` waits for nothing but a place, or for its time."""
     if agent.ready_at is None:
-        state.queue.add(ticket_of(agent), agent.claim)
+        state.queue.add(ticket_of(agent), line_of(agent))
     else:
-        state.queue.delay(ticket_of(agent), agent.claim, agent.ready_at)
+        state.queue.delay(ticket_of(agent), line_of(agent), agent.ready_at)
+
+
+def note_in_run(state: State, agent: Agent, *, was_over: bool) -> None:
+    """Tell the run of a member that has ended, or is to be tried again."""
+    member = agent.spec.member
+    if member is None or was_over == agent.is_over:
+        return
+    if agent.is_over:
+        state.runs[member.run].close(member.path, Ending(agent.status.value, agent.reason))
+    else:
+        state.runs[member.run].reopen(member.path)
 
 
 def free_dependents(state: State, agent: Agent) -> None:
-    """`agent` completed: whoever waited for it alone stands in line. Those of a failed one are for `settle` to skip."""
-    for one in state.dependents.pop(agent.id, ()):
+    """`agent` is over: whoever waited for it alone stands in line. Those that never can are for `settle` to skip."""
+    for one in list(state.dependents.get(agent.id, ())):
         dependent = state.agents[one]
+        if why_never(state, dependent) is not None:
+            continue
+        _discard(state.dependents, agent.id, one)
         if not any(state.unfinished(dependent.spec.after)):
             stand_in_line(state, dependent)
+
+
+def why_never(state: State, agent: Agent) -> str | None:
+    """Why a queued agent cannot start any more: what it comes after ended, and did not complete."""
+    if (member := agent.spec.member) is not None:
+        run = state.runs[member.run]
+        ends = ((node, run.bad_end(node)) for node in member.after)
+    else:
+        blockers = (state.agents.get(one) for one in agent.spec.after)
+        ends = ((found.id, found.status.value if is_bad(found) else None) for found in blockers if found is not None)
+    return next((f"{name} did not complete: {end}" for name, end in ends if end is not None), None)
+
+
+def is_bad(agent: Agent) -> bool:
+    """Whether it ended and did not complete."""
+    return agent.is_over and agent.status is not Status.COMPLETED
 
 
 def ripen(state: State, now: float) -> None:
@@ -81,19 +128,21 @@ def load(state: State, agents: Iterable[Agent]) -> None:
 
 
 def forget(state: State, ids: Iterable[AgentId]) -> None:
-    """Drop those that are over: the store has them, and memory must not grow with history."""
+    """Drop those that are over, and runs that are: the store has them, and memory must not grow with history."""
     for one in ids:
         agent = state.agents.get(one)
         if agent is not None and agent.is_over:
             del state.agents[one]
+    for run in [run for run in state.runs.values() if run.is_over]:
+        del state.runs[run.id]
 
 
 def recount(state: State) -> tuple[object, ...]:
     """Every index anew from the agents alone, to be compared with what is kept."""
-    fresh = State(agents=state.agents)
+    fresh = State(agents=state.agents, runs=state.runs)
     for agent in state.agents.values():
         enter_indexes(fresh, agent)
-    return indexes(fresh)
+    return (*indexes(fresh)[:-1], {run.id: recounted(run) for run in state.runs.values()})
 
 
 def indexes(state: State) -> tuple[object, ...]:
@@ -104,6 +153,7 @@ def indexes(state: State) -> tuple[object, ...]:
         state.dependents,
         state.environments,
         (sorted(state.queue.entries()), len(state.queue)),
+        {run.id: run.tallies for run in state.runs.values()},
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from orchd.core.model import AgentId, Outcome, RequestId, Spec
+from orchd.core.runs import Plan
 
 Caller = AgentId | None  # None: somebody outside every agent
 
@@ -18,6 +20,29 @@ class SpawnAgents:
     specs: tuple[Spec, ...]
     must_start: bool = False
     kin: int = 0  # agents ever spawned inside the caller's tree, counted by the store
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A member of a run that is to be: where it stands, and what it comes after in its own group."""
+
+    path: str
+    spec: Spec
+    after: tuple[str, ...] = ()
+    is_required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BeginRun:
+    """Queue all members of a composition or none."""
+
+    request: RequestId
+    caller: Caller
+    plan: Plan
+    parts: tuple[Part, ...]
+    group_after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of nested groups, by their paths
+    durations: Mapping[str, float] = field(default_factory=dict)  # by member, in one unit
+    kin: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +185,7 @@ class Tick:
 
 Input = (
     SpawnAgents
+    | BeginRun
     | BeginWait
     | CallerGone
     | Cancel

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import NamedTuple, NewType
 
 from orchd.core.queue import Queue
+from orchd.core.runs import Membership, Run, RunId
 
 AgentId = NewType("AgentId", str)
 RequestId = NewType("RequestId", str)
@@ -81,6 +82,8 @@ class Spec:
     silence: float | None = None
     grace: float = 10.0
     retries: int = 0
+    variables: tuple[tuple[str, str], ...] = ()  # over its environment; kept for a retry, so no place for secrets
+    member: Membership | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,7 @@ class Guards:
 
 @dataclass(slots=True)
 class State:
-    """All that is not over, and what it needs. Agents that are over live in the store."""
+    """All that is not over, and what it needs. Agents and runs that are over live in the store."""
 
     limit: int = 7
     resident: int = 28
@@ -188,8 +191,10 @@ class State:
     is_draining: bool = False  # of this daemon, never remembered
     held_until: float = 0.0  # mono; the machine refused to start a process
     last_number: int = 0
+    last_run: int = 0
     seed: int = 1
     agents: dict[AgentId, Agent] = field(default_factory=dict)
+    runs: dict[RunId, Run] = field(default_factory=dict)
     # Indexes: each is derived from `agents` inside `apply`, and `check` compares it with a count.
     living: dict[AgentId, Agent] = field(default_factory=dict)
     children: dict[AgentId, set[AgentId]] = field(default_factory=dict)

@@ -13,11 +13,34 @@ from bisect import insort
 from collections.abc import Iterable
 
 from orchd.core.model import WORKING, State
+from orchd.core.queue import Line
+from orchd.core.runs import RunId, groups_around, parent_of
 
 
 def working(state: State) -> int:
     """Agents that hold a working place."""
     return sum(agent.status in WORKING for agent in state.living.values())
+
+
+def has_room(state: State, line: Line) -> bool:
+    """Whether one more member of a group of a run may work; always true of agents that are in none.
+
+    `max_parallel` counts as the limit does, those that work. A nested group counts as one in the group around it.
+    """
+    run = state.runs.get(RunId(line.run))
+    if run is None or all(group.max_parallel is None for group in run.groups.values()):
+        return True
+    busy: set[str] = set()
+    for agent in state.living.values():
+        if (member := agent.spec.member) is not None and member.run == line.run and agent.status in WORKING:
+            busy |= {member.path, *groups_around(member.path)}
+    for group in (line.group, *groups_around(line.group)):
+        most = run.groups[group].max_parallel
+        if most is not None and sum(parent_of(node) == group for node in busy if node) >= most:
+            return False
+        if group in busy:
+            return True
+    return True
 
 
 def overdrawn(state: State) -> int:

@@ -1,7 +1,8 @@
 """The ready queue: agents that wait for nothing but a place, in the order in which they may start.
 
-Agents with the same claim are equally safe to admit, so each claim has a line of its own and admission only ever looks
-at the heads of the lines: what cannot start now never has to be passed over one by one.
+Agents with the same claim are equally safe to admit, and members of the same group of a run meet the same bound, so
+each claim and group has a line of its own and admission only ever looks at the heads of the lines: what cannot start
+now never has to be passed over one by one.
 """
 
 from __future__ import annotations
@@ -14,17 +15,29 @@ from typing import Any, NamedTuple
 AGING_SECONDS = 600.0
 
 
+class Line(NamedTuple):
+    """What agents have in common that stand one behind the other."""
+
+    claim: int
+    run: str = ""  # of members of a run
+    group: str = ""
+
+
 class Ticket(NamedTuple):
     """An agent's place in its line. Smaller starts first."""
 
     turn: float  # priority, raised by waiting
     height: int  # deeper first: finish what is begun
-    number: int  # first come
+    first: int  # first come; the members of a run come as its first one does
+    way: float  # within a run, the longest way to its end first
+    number: int
 
 
-def ticket(*, priority: int, age: float, depth: int, number: int) -> Ticket:
+def ticket(
+    *, priority: int, age: float, depth: int, number: int, first: int | None = None, weight: float = 0.0
+) -> Ticket:
     """`age` is when the agent's root was queued, so that children keep the turn of the tree they belong to."""
-    return Ticket(age // AGING_SECONDS - priority, -depth, number)
+    return Ticket(age // AGING_SECONDS - priority, -depth, number if first is None else first, -weight, number)
 
 
 class Queue:
@@ -32,25 +45,25 @@ class Queue:
 
     def __init__(self) -> None:
         # Sorted lists: most tickets come at the end and go at the front, and 100,000 pointers move in microseconds.
-        self._lines: dict[int, list[Ticket]] = {}
-        self._delayed: list[tuple[float, int, Ticket]] = []
+        self._lines: dict[Line, list[Ticket]] = {}
+        self._delayed: list[tuple[float, Line, Ticket]] = []
 
-    def add(self, entry: Ticket, claim: int) -> None:
+    def add(self, entry: Ticket, line: Line) -> None:
         """`entry` may start as soon as there is a place."""
-        insort(self._lines.setdefault(claim, []), entry)
+        insort(self._lines.setdefault(line, []), entry)
 
-    def delay(self, entry: Ticket, claim: int, until: float) -> None:
+    def delay(self, entry: Ticket, line: Line, until: float) -> None:
         """`entry` may start at `until` at the earliest."""
-        insort(self._delayed, (until, claim, entry))
+        insort(self._delayed, (until, line, entry))
 
-    def discard(self, entry: Ticket, claim: int, until: float | None) -> None:
+    def discard(self, entry: Ticket, line: Line, until: float | None) -> None:
         """Forget `entry`, wherever it stands."""
         if until is not None:
-            _remove(self._delayed, (until, claim, entry))
-        if line := self._lines.get(claim):
-            _remove(line, entry)
-            if not line:
-                del self._lines[claim]
+            _remove(self._delayed, (until, line, entry))
+        if tickets := self._lines.get(line):
+            _remove(tickets, entry)
+            if not tickets:
+                del self._lines[line]
 
     def due(self, now: float) -> bool:
         """Whether a delayed ticket's time has come."""
@@ -59,34 +72,34 @@ class Queue:
     def ripen(self, now: float) -> None:
         """Move what is due into its line."""
         while self.due(now):
-            _, claim, entry = self._delayed.pop(0)
-            self.add(entry, claim)
+            _, line, entry = self._delayed.pop(0)
+            self.add(entry, line)
 
     def next_due(self) -> float | None:
         """When the first delayed ticket is due."""
         return self._delayed[0][0] if self._delayed else None
 
-    def heads(self) -> list[tuple[Ticket, int]]:
-        """The first of each line with its claim, best first."""
-        return sorted((line[0], claim) for claim, line in self._lines.items())
+    def heads(self) -> list[tuple[Ticket, Line]]:
+        """The first of each line, best first."""
+        return sorted((tickets[0], line) for line, tickets in self._lines.items())
 
-    def line(self, claim: int) -> Iterator[Ticket]:
+    def tickets(self, line: Line) -> Iterator[Ticket]:
         """The tickets of one line, best first."""
-        return iter(self._lines.get(claim, ()))
+        return iter(self._lines.get(line, ()))
 
     def position(self, entry: Ticket) -> int:
         """How many ready tickets are before this one, plus one."""
-        return 1 + sum(bisect_left(line, entry) for line in self._lines.values())
+        return 1 + sum(bisect_left(tickets, entry) for tickets in self._lines.values())
 
     def __len__(self) -> int:
         return sum(map(len, self._lines.values())) + len(self._delayed)
 
-    def entries(self) -> Iterator[tuple[Ticket, int]]:
-        """All tickets with their claims, in no particular order."""
-        for claim, line in self._lines.items():
-            yield from ((entry, claim) for entry in line)
-        for _, claim, entry in self._delayed:
-            yield entry, claim
+    def entries(self) -> Iterator[tuple[Ticket, Line]]:
+        """All tickets with their lines, in no particular order."""
+        for line, tickets in self._lines.items():
+            yield from ((entry, line) for entry in tickets)
+        for _, line, entry in self._delayed:
+            yield entry, line
 
 
 def _remove(line: list[Any], entry: tuple[Any, ...]) -> None:

@@ -8,19 +8,22 @@ from orchd.core.facts import (
     AgentReturned,
     AgentSkipped,
     AttemptAdmitted,
+    RunEnded,
     StopBegan,
     WaitEnded,
 )
 from orchd.core.graph import needed
-from orchd.core.index import ripen, ticket_of
-from orchd.core.model import Agent, Cause, State, Status, Wait, agent_id
-from orchd.core.places import has_resident_place, has_working_place, is_safe_with
-from orchd.core.queue import AGING_SECONDS
+from orchd.core.index import line_of, ripen, ticket_of, why_never
+from orchd.core.model import Agent, AgentId, Cause, State, Status, Wait, agent_id
+from orchd.core.places import has_resident_place, has_room, has_working_place, is_safe_with
+from orchd.core.queue import AGING_SECONDS, Line
+from orchd.core.runs import Run, RunStatus, groups_around
 from orchd.core.turn import Turn
 
 
 def settle(turn: Turn) -> None:
-    """Cut short what must be, give returning agents their places, then admit."""
+    """Draw what follows from ends, cut short what must be, give returning agents their places, then admit."""
+    _follow(turn)
     _end_waits_that_timed_out(turn)
     _answer_waits(turn)
     ripen(turn.state, turn.now)
@@ -33,7 +36,6 @@ def cancel(turn: Turn, agent: Agent, reason: str) -> None:
     """End `agent` and everything under it."""
     if agent.status is Status.QUEUED:
         turn.record(AgentCancelled(agent.id, reason))
-        skip_dependents(turn, agent)
     elif agent.status is not Status.STOPPING:
         stop(turn, agent, Cause.CANCELLED, reason)
     elif agent.cause is not Cause.CANCELLED:
@@ -60,14 +62,48 @@ def cancel_children(turn: Turn, agent: Agent, reason: str) -> None:
         cancel(turn, child, reason)
 
 
-def skip_dependents(turn: Turn, agent: Agent) -> None:
-    """`agent` did not complete, so what was to come after it cannot start, nor what was to come after that."""
-    frontier = [agent]
-    while frontier:
-        blocker = frontier.pop()
-        for dependent in turn.state.unfinished(sorted(turn.state.dependents.get(blocker.id, ()))):
-            turn.record(AgentSkipped(dependent.id, f"{blocker.id} did not complete: {blocker.status.value}"))
-            frontier.append(dependent)
+def _follow(turn: Turn) -> None:
+    """What was to come after an agent that did not complete is skipped, and what was to come after that; runs fail
+    fast, or end. Each skipped agent has ended too."""
+    while turn.unsettled:
+        agent = turn.unsettled.pop(0)
+        for dependent in turn.state.unfinished(sorted(turn.state.dependents.get(agent.id, ()))):
+            reason = why_never(turn.state, dependent)
+            turn.record(AgentSkipped(dependent.id, reason or f"{agent.id} did not complete: {agent.status.value}"))
+        if (member := agent.spec.member) is not None:
+            _advance(turn, turn.state.runs[member.run], member.path)
+
+
+def _advance(turn: Turn, run: Run, path: str) -> None:
+    """A member has ended, or would begin again: cut short the groups around it that fail fast, and end the run with its
+    last member."""
+    for group in groups_around(path):
+        tally = run.tallies[group]
+        if tally.failed and tally.unfinished and run.groups[group].is_fail_fast:
+            _cut_short(turn, run, group)
+        if tally.unfinished:
+            return
+    if not run.is_over:
+        turn.record(_ending_of(run))
+
+
+def _cut_short(turn: Turn, run: Run, group: str) -> None:
+    """End what works in `group` and skip the rest."""
+    reason = f"{run.blame_in(group)} failed, and {group or run.plan.name} fails fast"
+    for agent in turn.state.unfinished([AgentId(one) for one in run.members_of(group)]):
+        if agent.status is Status.QUEUED:
+            turn.record(AgentSkipped(agent.id, reason))
+        elif agent.status is not Status.STOPPING:
+            cancel(turn, agent, reason)
+
+
+def _ending_of(run: Run) -> RunEnded:
+    if not run.tallies[""].failed:
+        return RunEnded(run.id, RunStatus.COMPLETED)
+    path = run.blame_in("")
+    ending = run.ended[path]
+    status = RunStatus.CANCELLED if ending.status == Status.CANCELLED.value else RunStatus.FAILED
+    return RunEnded(run.id, status, f"{path} ({run.members[path][0]}) {ending.status}: {ending.reason}")
 
 
 def is_satisfied(state: State, wait: Wait) -> bool:
@@ -90,7 +126,7 @@ def _answer_waits(turn: Turn) -> None:
     waiting = [agent for agent in turn.state.living.values() if agent.waits]
     for agent in sorted(waiting, key=ticket_of):
         for wait in [wait for wait in agent.waits.values() if is_satisfied(turn.state, wait)]:
-            if len(agent.waits) > 1 or has_working_place(turn.state):
+            if len(agent.waits) > 1 or (has_working_place(turn.state) and has_room(turn.state, line_of(agent))):
                 end_wait(turn, agent, wait)
                 turn.answer(wait.request, *wait.targets)
 
@@ -108,10 +144,12 @@ def next_to_start(state: State, now: float) -> Agent | None:
     if not has_working_place(state) or not has_resident_place(state):
         return None
     must_be_needed = state.is_draining
-    for head, claim in state.queue.heads():
+    for head, line in state.queue.heads():
         agent = state.agents[agent_id(head.number)]
-        if is_safe_with(state, claim):
-            found = _first_needed(state, claim) if must_be_needed and (claim or state.is_draining) else agent
+        if not has_room(state, line):
+            continue
+        if is_safe_with(state, line.claim):
+            found = _first_needed(state, line) if must_be_needed and (line.claim or state.is_draining) else agent
             if found is not None:
                 return found
         elif has_aged(agent, now):
@@ -125,7 +163,7 @@ def has_aged(agent: Agent, now: float) -> bool:
     return now - agent.age > AGING_SECONDS
 
 
-def _first_needed(state: State, claim: int) -> Agent | None:
+def _first_needed(state: State, line: Line) -> Agent | None:
     wanted = needed(state)
-    ids = (agent_id(entry.number) for entry in state.queue.line(claim))
+    ids = (agent_id(entry.number) for entry in state.queue.tickets(line))
     return next((state.agents[one] for one in ids if one in wanted), None)

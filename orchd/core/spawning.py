@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from orchd.core.facts import AgentQueued, AgentSkipped
 from orchd.core.graph import blockers_first, cycle_in
-from orchd.core.inputs import SpawnAgents
+from orchd.core.index import why_never
+from orchd.core.inputs import Caller, SpawnAgents
 from orchd.core.model import Agent, AgentId, Level, Spec, State, Status, agent_id
 from orchd.core.places import claims, is_safe, is_safe_with, working
 from orchd.core.settle import has_aged
@@ -26,10 +28,10 @@ def spawn_agents(turn: Turn, event: SpawnAgents) -> None:
     """Check everything first; then nothing can go wrong."""
     state = turn.state
     try:
-        parent = _parent(state, event)
-        _check_nesting(state, event.specs)
+        parent = parent_for(state, event.caller)
+        check_nesting(state, event.specs)
         if parent is not None:
-            _check_guards(state, event, parent)
+            check_guards(state, parent, len(event.specs), event.kin)
         wanted = _resolved(state, event.specs)
         if event.must_start:
             _check_room(state, turn.now, wanted)
@@ -45,18 +47,20 @@ def spawn_agents(turn: Turn, event: SpawnAgents) -> None:
     turn.answer(event.request, *wanted)
 
 
-def _parent(state: State, event: SpawnAgents) -> Agent | None:
+def parent_for(state: State, caller: Caller) -> Agent | None:
+    """The agent that new ones will be under; None for those of a person."""
     if state.is_draining:
         raise Refusal("stopping", "the daemon is stopping and takes nothing new; start it again first")
-    if event.caller is None:
+    if caller is None:
         return None
-    parent = state.living.get(event.caller)
+    parent = state.living.get(caller)
     if parent is None or parent.status is Status.STOPPING:
-        raise Refusal("stopping", f"{event.caller} is being ended and can spawn nothing")
+        raise Refusal("stopping", f"{caller} is being ended and can spawn nothing")
     return parent
 
 
-def _check_nesting(state: State, specs: tuple[Spec, ...]) -> None:
+def check_nesting(state: State, specs: Iterable[Spec]) -> None:
+    """Whether each could start at all."""
     for spec in specs:
         if spec.nesting >= state.resident:
             raise Refusal(
@@ -66,8 +70,9 @@ def _check_nesting(state: State, specs: tuple[Spec, ...]) -> None:
             )
 
 
-def _check_guards(state: State, event: SpawnAgents, parent: Agent) -> None:
-    guards, count = state.guards, len(event.specs)
+def check_guards(state: State, parent: Agent, count: int, kin: int) -> None:
+    """Whether `parent`, in whose tree `kin` were ever spawned, may have `count` more."""
+    guards = state.guards
     if parent.depth + 1 >= guards.depth:
         raise Refusal(
             "too-deep",
@@ -81,10 +86,10 @@ def _check_guards(state: State, event: SpawnAgents, parent: Agent) -> None:
             f"{parent.id} has {children} unfinished children and asks for {count} more: the most is "
             f"{guards.children}; wait for some, or raise `children` in the configuration",
         )
-    if event.kin + count > guards.agents:
+    if kin + count > guards.agents:
         raise Refusal(
             "too-many-agents",
-            f"{event.kin} agents were already spawned inside the tree of {parent.root}: the most is "
+            f"{kin} agents were already spawned inside the tree of {parent.root}: the most is "
             f"{guards.agents}; raise `agents` in the configuration if that is meant",
         )
 
@@ -124,7 +129,7 @@ def _check_room(state: State, now: float, wanted: dict[AgentId, Spec]) -> None:
     """Whether all of them start in this very turn."""
     held = sorted([*claims(state), *(spec.nesting for spec in wanted.values() if spec.nesting)])
     after = {one for spec in wanted.values() for one in spec.after}
-    first = [(state.agents[agent_id(head.number)], claim) for head, claim in state.queue.heads()]
+    first = [(state.agents[agent_id(head.number)], line.claim) for head, line in state.queue.heads()]
     held_back_by = [agent for agent, claim in first if has_aged(agent, now) and not is_safe_with(state, claim)]
     fits = (
         not state.is_paused
@@ -147,8 +152,5 @@ def _check_room(state: State, now: float, wanted: dict[AgentId, Spec]) -> None:
 
 def skip_if_hopeless(turn: Turn, one: AgentId) -> None:
     """What it was to come after has already ended badly."""
-    agent = turn.state.agents[one]
-    for blocker in (turn.state.agents.get(other) for other in agent.spec.after):
-        if blocker is not None and blocker.is_over and blocker.status is not Status.COMPLETED:
-            turn.record(AgentSkipped(one, f"{blocker.id} did not complete: {blocker.status.value}"))
-            return
+    if (reason := why_never(turn.state, turn.state.agents[one])) is not None:
+        turn.record(AgentSkipped(one, reason))

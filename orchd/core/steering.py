@@ -11,6 +11,7 @@ from orchd.core.facts import (
     AgentRevived,
     DrainBegan,
     LimitChanged,
+    RunResumed,
 )
 from orchd.core.graph import blockers_first, claims_needed, path_to
 from orchd.core.inputs import Cancel, Drain, Pause, Resume, Retry, SetLimit
@@ -48,9 +49,16 @@ def retry(turn: Turn, event: Retry) -> None:
     promote(turn, needed)
     for one in blockers_first({agent.id: agent.spec.after for agent in agents.values()}):
         if one in agents:
+            _resume_run(turn, agents[one])
             turn.record(AgentRevived(one, event.environment))
             skip_if_hopeless(turn, one)
     turn.answer(event.request, *event.ids)
+
+
+def _resume_run(turn: Turn, agent: Agent) -> None:
+    member = agent.spec.member
+    if member is not None and turn.state.runs[member.run].is_over:
+        turn.record(RunResumed(member.run))
 
 
 def _wrong_retry(state: State, agents: Iterable[Agent]) -> tuple[str, str] | None:

@@ -105,8 +105,14 @@ def _record(opened: ExitStack, path: str) -> int:
 
 def environment_of(home: Home, agent: Agent, environment: Mapping[str, str]) -> dict[str, str]:
     """The client's environment and what an agent must know: whose it is, and `orchctl` on its PATH."""
-    env = {**environment, ENV_HOME: str(home.directory), ENV_AGENT: agent.id, ENV_ATTEMPT: str(agent.attempt)}
-    env["PATH"] = os.pathsep.join([str(home.bin), environment.get("PATH") or os.defpath])
+    env = {
+        **environment,
+        **dict(agent.spec.variables),
+        ENV_HOME: str(home.directory),
+        ENV_AGENT: agent.id,
+        ENV_ATTEMPT: str(agent.attempt),
+    }
+    env["PATH"] = os.pathsep.join([str(home.bin), env.get("PATH") or os.defpath])
     env["PWD"] = agent.spec.cwd
     env.pop(ENV_OUTPUT_DIR, None)
     if agent.spec.output_dir:

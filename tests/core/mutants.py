@@ -80,7 +80,7 @@ MUTANTS = (
     Mutant(
         "who returns needs a place",
         "settle.py",
-        "if len(agent.waits) > 1 or has_working_place(turn.state):",
+        "if len(agent.waits) > 1 or (has_working_place(turn.state) and has_room(turn.state, line_of(agent))):",
         "if agent.waits:",
         core("settle", "the_end_of_a_wait_is_withheld_until_there_is_a_place"),
     ),
@@ -94,7 +94,7 @@ MUTANTS = (
     Mutant(
         "nesting never deadlocks: admissions are safe",
         "settle.py",
-        "        if is_safe_with(state, claim):\n",
+        "        if is_safe_with(state, line.claim):\n",
         "        if state:\n",
         f"{FORESTS}[1]",
     ),
@@ -241,15 +241,15 @@ MUTANTS = (
     Mutant(
         "what comes after a bad end is skipped, and what comes after that",
         "settle.py",
-        "            frontier.append(dependent)\n",
-        "",
+        "    while turn.unsettled:\n",
+        "    if turn.unsettled:\n",
         story("09-a-chain-is-skipped"),
     ),
     Mutant(
         "nothing starts before what it comes after has completed",
-        "apply.py",
-        "    if agent.status is Status.COMPLETED:\n        free_dependents",
-        "    if agent.is_over:\n        free_dependents",
+        "index.py",
+        "        if why_never(state, dependent) is not None:\n            continue\n",
+        "",
         core("settle", "what_comes_after_a_bad_end_is_skipped_and_what_comes_after_that"),
     ),
     Mutant(
@@ -357,8 +357,8 @@ MUTANTS = (
     Mutant(
         "a batch is all or nothing",
         "spawning.py",
-        "        _check_nesting(state, event.specs)\n",
-        "        _check_nesting(state, event.specs[:1])\n",
+        "        check_nesting(state, event.specs)\n",
+        "        check_nesting(state, event.specs[:1])\n",
         core("spawning", "a_batch_with_one_wrong_agent_makes_none"),
     ),
     Mutant(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from orchd.core.index import forget, indexes, load, recount, ripen, ticket_of
 from orchd.core.model import Agent, AgentId, Level, RequestId, State, Status, agent_id
+from orchd.core.queue import Line
 from tests.core.box import Box, spec, wait_for
 
 
@@ -123,7 +124,7 @@ def test_time_alone_puts_the_delayed_in_line_and_ends_a_hold() -> None:
 
 def test_a_ticket_comes_from_the_agent_as_it_is() -> None:
     agent = stored(7, Status.QUEUED, 1, 2, age=1200.0)
-    assert ticket_of(agent) == (2.0, -2, 7)
+    assert ticket_of(agent) == (2.0, -2, 7, 0.0, 7)
 
 
 def test_a_kept_index_that_is_wrong_is_found_out() -> None:
@@ -139,8 +140,8 @@ def test_a_ticket_in_the_wrong_line_is_found_out(claim: int) -> None:
     box = Box(limit=1)
     box.spawn()
     queued = box.agent(box.spawn(nesting=claim))
-    box.state.queue.discard(ticket_of(queued), claim, None)
-    box.state.queue.add(ticket_of(queued), 1)
+    box.state.queue.discard(ticket_of(queued), Line(claim), None)
+    box.state.queue.add(ticket_of(queued), Line(1))
     assert recount(box.state) != indexes(box.state)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.core.queue import AGING_SECONDS, Queue, Ticket, ticket
+from orchd.core.queue import AGING_SECONDS, Line, Queue, Ticket, ticket
 
 TICKETS = st.builds(
     ticket,
@@ -40,20 +40,20 @@ def test_waiting_long_is_worth_a_step_of_priority() -> None:
 def test_the_best_of_each_line_stand_in_order() -> None:
     queue = Queue()
     for number, claim in ((3, 0), (1, 2), (2, 0), (4, 2)):
-        queue.add(made(number), claim)
-    assert queue.heads() == [(made(1), 2), (made(2), 0)]
-    assert list(queue.line(2)) == [made(1), made(4)]
-    assert list(queue.line(7)) == []
+        queue.add(made(number), Line(claim))
+    assert queue.heads() == [(made(1), Line(2)), (made(2), Line(0))]
+    assert list(queue.tickets(Line(2))) == [made(1), made(4)]
+    assert list(queue.tickets(Line(7))) == []
 
 
 def test_a_delayed_ticket_stands_in_no_line_until_its_time_has_come() -> None:
     queue = Queue()
-    queue.delay(made(2), 1, 20.0)
-    queue.delay(made(1), 0, 10.0)
+    queue.delay(made(2), Line(1), 20.0)
+    queue.delay(made(1), Line(0), 10.0)
     assert (queue.heads(), queue.next_due(), len(queue)) == ([], 10.0, 2)
     assert not queue.due(9.9)
     queue.ripen(10.0)
-    assert (queue.heads(), queue.next_due(), len(queue)) == ([(made(1), 0)], 20.0, 2)
+    assert (queue.heads(), queue.next_due(), len(queue)) == ([(made(1), Line(0))], 20.0, 2)
     queue.ripen(30.0)
     assert queue.next_due() is None
     assert len(queue.heads()) == 2
@@ -61,31 +61,31 @@ def test_a_delayed_ticket_stands_in_no_line_until_its_time_has_come() -> None:
 
 def test_what_is_discarded_is_gone_wherever_it_stood() -> None:
     queue = Queue()
-    queue.add(made(1), 0)
-    queue.delay(made(2), 0, 10.0)
-    queue.delay(made(3), 0, 10.0)
+    queue.add(made(1), Line(0))
+    queue.delay(made(2), Line(0), 10.0)
+    queue.delay(made(3), Line(0), 10.0)
     queue.ripen(10.0)
-    queue.delay(made(4), 0, 20.0)
-    queue.discard(made(1), 0, None)
-    queue.discard(made(2), 0, 10.0)
-    queue.discard(made(4), 0, 20.0)
-    assert list(queue.entries()) == [(made(3), 0)]
-    queue.discard(made(3), 0, 10.0)
+    queue.delay(made(4), Line(0), 20.0)
+    queue.discard(made(1), Line(0), None)
+    queue.discard(made(2), Line(0), 10.0)
+    queue.discard(made(4), Line(0), 20.0)
+    assert list(queue.entries()) == [(made(3), Line(0))]
+    queue.discard(made(3), Line(0), 10.0)
     assert (list(queue.entries()), len(queue), queue.heads()) == ([], 0, [])
 
 
 def test_discarding_what_is_not_there_changes_nothing() -> None:
     queue = Queue()
-    queue.add(made(1), 0)
-    queue.discard(made(2), 0, 10.0)
-    queue.discard(made(1), 5, None)
-    assert list(queue.entries()) == [(made(1), 0)]
+    queue.add(made(1), Line(0))
+    queue.discard(made(2), Line(0), 10.0)
+    queue.discard(made(1), Line(5), None)
+    assert list(queue.entries()) == [(made(1), Line(0))]
 
 
 def test_a_position_counts_all_lines() -> None:
     queue = Queue()
     for number, claim in ((1, 0), (2, 1), (3, 0)):
-        queue.add(made(number), claim)
+        queue.add(made(number), Line(claim))
     assert [queue.position(made(number)) for number in (1, 2, 3, 4)] == [1, 2, 3, 4]
 
 
@@ -94,14 +94,14 @@ def test_nothing_is_lost_and_nothing_comes_twice(entries: list[tuple[Ticket, int
     queue = Queue()
     for entry, claim, until in entries:
         if until is None:
-            queue.add(entry, claim)
+            queue.add(entry, Line(claim))
         else:
-            queue.delay(entry, claim, until)
-    assert sorted(queue.entries()) == sorted((entry, claim) for entry, claim, _ in entries)
+            queue.delay(entry, Line(claim), until)
+    assert sorted(queue.entries()) == sorted((entry, Line(claim)) for entry, claim, _ in entries)
     queue.ripen(50.0)
     waiting = {entry for entry, _, until in entries if until is not None and until > 50.0}
-    standing = [entry for claim in range(3) for entry in queue.line(claim)]
+    standing = [entry for claim in range(3) for entry in queue.tickets(Line(claim))]
     assert sorted(standing) == sorted(entry for entry, _, _ in entries if entry not in waiting)
     for entry, claim, until in entries:
-        queue.discard(entry, claim, until)
+        queue.discard(entry, Line(claim), until)
     assert len(queue) == 0

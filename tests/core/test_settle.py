@@ -263,7 +263,7 @@ def test_everything_under_a_cancelled_agent_is_cancelled() -> None:
     child = box.spawn(caller=root)
     grandchild, after = box.batch(spec("a"), spec("b", after=(AgentId("a"),)), caller=child)
     box.cancel(root)
-    assert box.status(root, child, grandchild, after) == ["stopping", "stopping", "cancelled", "skipped"]
+    assert box.status(root, child, grandchild, after) == ["stopping", "stopping", "cancelled", "cancelled"]
     assert box.agent(grandchild).reason == f"its parent {child} was cancelled"
 
 

@@ -23,10 +23,11 @@ from orchd.core.facts import (
     StopBegan,
 )
 from orchd.core.index import indexes, recount
-from orchd.core.model import OVER, Agent, Cause, Instant, State, Status
+from orchd.core.model import OVER, Agent, AgentId, Cause, Instant, State, Status
 from orchd.core.queue import AGING_SECONDS
+from orchd.core.runs import RunStatus
 from orchd.core.turn import Turn
-from tests.stateful import naive
+from tests.stateful import naive, naive_runs
 
 if TYPE_CHECKING:
     from tests.stateful.world import Client, World
@@ -62,10 +63,15 @@ class WatchedTurn(Turn):
         assert not state.is_paused, "admitted while paused"
         assert state.held_until <= self.now, "admitted while the machine refuses"
         assert naive.is_ready(state, agent, self.now), "admitted before it was ready"
+        assert naive_runs.has_room(state, agent), "admitted beyond the maxParallel of its run"
+        for node in naive_runs.what_is_before(state, agent):
+            run = state.runs[agent.spec.member.run]  # type: ignore[union-attr]
+            assert naive_runs.end_of(run, node, self.world.look) == "completed", "admitted after what did not complete"
         assert not state.is_draining or naive.is_needed(state, agent), "admitted on the way out"
         assert (fact.agent, fact.attempt) not in self.world.admitted, "an attempt number was handed out twice"
         assert fact.agent not in self.world.completed, "what has completed runs again"
-        waits = [wait for one in naive.living(state) for wait in one.waits.values()]
+        able = [one for one in naive.living(state) if naive_runs.has_room(state, one)]
+        waits = [wait for one in able for wait in one.waits.values()]
         assert not any(naive.is_true(state, wait) for wait in waits), "a new agent went before one that returns"
 
     def _check_return(self, fact: AgentReturned) -> None:
@@ -74,6 +80,7 @@ class WatchedTurn(Turn):
         is_late = deadline is not None and deadline <= self.now
         is_cut_short = is_late or inputs.CallerGone(fact.agent, fact.request) in self.events
         assert is_cut_short or naive.working(self.state) < self.state.limit, "returned without a place"
+        assert is_cut_short or naive_runs.has_room(self.state, agent), "returned beyond the maxParallel of its run"
 
 
 def check(world: World, turn: WatchedTurn) -> None:
@@ -86,6 +93,7 @@ def check(world: World, turn: WatchedTurn) -> None:
     for agent in state.agents.values():
         check_agent(world, agent)
     check_ends(world, turn)
+    check_runs(world, turn)
     check_cancels(state, turn)
     check_nobody_idles(state, turn.now)
 
@@ -104,8 +112,12 @@ def check_agent(world: World, agent: Agent) -> None:
     if agent.status in naive.LIVING:
         assert connected <= set(agent.waits), "a client without its wait"
     if agent.status is Status.QUEUED:
-        stored = [world.store[one] for one in agent.spec.after]
-        assert all(one.status is Status.COMPLETED or not one.is_over for one in stored), "it can never start"
+        if agent.spec.member is None:
+            stored = [world.store[one] for one in agent.spec.after]
+            assert all(one.status is Status.COMPLETED or not one.is_over for one in stored), "it can never start"
+        for node in naive_runs.what_is_before(state, agent):
+            end = naive_runs.end_of(state.runs[agent.spec.member.run], node, world.look)  # type: ignore[union-attr]
+            assert end in {None, "completed"}, "it can never start"
 
 
 def check_ends(world: World, turn: WatchedTurn) -> None:
@@ -121,6 +133,22 @@ def check_ends(world: World, turn: WatchedTurn) -> None:
         if isinstance(fact, AgentCompleted) and len(turn.events) == 1:
             ended = {other.agent for other in turn.facts if isinstance(other, AgentCancelled | StopBegan)}
             assert not ended & {child.id for child in children}, "cancelled because its parent completed"
+
+
+def check_runs(world: World, turn: WatchedTurn) -> None:
+    """A run is over when all its members are, with the right word, and what fails fast has."""
+    for run in world.state.runs.values():
+        end = naive_runs.end_of(run, "", world.look)
+        assert (end is None) == (run.status is RunStatus.RUNNING), "a run that should be over is not, or is"
+        if end is not None:
+            assert (end == "completed") == (run.status is RunStatus.COMPLETED), "a run ended with the wrong word"
+        members = {path: world.look(AgentId(agent)) for path, (agent, _) in run.members.items()}
+        if any(agent.id in world.revived for agent in members.values()):
+            continue
+        for group in run.groups.values():
+            if group.is_fail_fast and naive_runs.has_failed(run, group.path, world.look):
+                left = [agent for path, agent in members.items() if naive_runs.is_in(path, group.path)]
+                assert all(one.is_over or one.status is Status.STOPPING for one in left), "it did not fail fast"
 
 
 def check_cancels(state: State, turn: WatchedTurn) -> None:
@@ -140,13 +168,15 @@ def check_started(turn: Turn) -> None:
 
 def check_nobody_idles(state: State, now: float) -> None:
     """No place is free while somebody may have it."""
-    returning = [one for one in naive.living(state) for wait in one.waits.values() if naive.is_true(state, wait)]
+    waiting = [one for one in naive.living(state) if naive_runs.has_room(state, one)]
+    returning = [one for one in waiting for wait in one.waits.values() if naive.is_true(state, wait)]
     if naive.working(state) >= state.limit:
         return
     assert not returning, "it may return and does not"
     if state.is_paused or state.held_until > now or len(naive.living(state)) >= state.resident:
         return
     ready = [agent for agent in state.agents.values() if naive.is_ready(state, agent, now)]
+    ready = [agent for agent in ready if naive_runs.has_room(state, agent)]
     unsafe = [agent for agent in ready if not naive.is_safe(state, agent.claim)]
     has_aged = any(now - agent.age > AGING_SECONDS for agent in unsafe)
     for agent in ready:

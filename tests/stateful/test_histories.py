@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from orchd.core import inputs
 from orchd.core.decide import next_deadline
 from orchd.core.model import AgentId, Outcome, RequestId, Spec, Status
+from orchd.core.runs import Group
 from tests.stateful.stress import stress
 from tests.stateful.world import Client, Proc, World, new_world
 
@@ -31,6 +32,46 @@ SPEC = st.fixed_dictionaries(
 )
 SPECS = st.lists(SPEC, min_size=1, max_size=3)
 Fields = dict[str, Any]
+GROUPS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "max_parallel": st.sampled_from([None, None, 1, 2]),
+            "is_fail_fast": st.booleans(),
+            "is_required": st.sampled_from([True, True, False]),
+        }
+    ),
+    min_size=1,
+    max_size=3,
+)
+PART = st.fixed_dictionaries(
+    {
+        "group": PICKS,
+        "after": st.lists(PICKS, max_size=2),
+        "is_required": st.sampled_from([True, True, False]),
+        "nesting": st.sampled_from([0, 0, 0, 1]),
+        "retries": st.sampled_from([0, 0, 1]),
+    }
+)
+PARTS = st.lists(PART, min_size=1, max_size=5)
+PATHS = ("", "g", "g/h")
+
+
+def shaped(groups: list[Fields], parts: list[Fields]) -> tuple[Any, ...]:
+    """The groups `g` and `g/h` inside the whole, as far as they have members, and members that come after earlier
+    nodes of their group: other members, or the group in it."""
+    paths = [PATHS[part["group"] % len(groups)] for part in parts]
+    made = []
+    for number, (part, group) in enumerate(zip(parts, paths, strict=True)):
+        known = [f"{group}/m{other}".strip("/") for other in range(number) if paths[other] == group]
+        inner = f"{group}/{'gh'[len(group)]}".strip("/") if len(group) < 2 else ""
+        if inner and inner in paths:  # nothing in the inner group comes after anything outside it, so there is no cycle
+            known.append(inner)
+        spec = Spec(("true",), f"m{number}", "/", "e", nesting=part["nesting"], retries=part["retries"])
+        after = tuple(dict.fromkeys(known[pick % len(known)] for pick in part["after"] if known))
+        made.append(inputs.Part(f"{group}/m{number}".strip("/"), spec, after, part["is_required"]))
+    used = {"", *(path for path in paths), *("g" for path in paths if path == "g/h")}
+    kept = tuple(Group(path, **fields) for path, fields in zip(PATHS, groups, strict=False) if path in used)
+    return (kept, *made)
 
 
 class Histories(RuleBasedStateMachine):
@@ -119,6 +160,12 @@ class Histories(RuleBasedStateMachine):
     @rule(wanted=SPECS, must_start=st.booleans())
     def somebody_spawns(self, wanted: list[Fields], must_start: bool) -> None:
         self.world.spawn(None, *self._specs(wanted), must_start=must_start)
+
+    @rule(groups=GROUPS, parts=PARTS, pick=PICKS, is_inside=RARELY)
+    def a_composition_is_run(self, groups: list[Fields], parts: list[Fields], pick: int, is_inside: bool) -> None:
+        callers = self._callers()
+        caller = callers[pick % len(callers)] if callers and is_inside else None
+        self.world.run(caller, *shaped(groups, parts))
 
     @rule(picks=st.lists(PICKS, min_size=1, max_size=2))
     def somebody_cancels(self, picks: list[int]) -> None:

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import count
 
+from orchd.codec import pack_run, unpack_run
 from orchd.core import inputs
 from orchd.core.decide import decide, next_deadline
 from orchd.core.effects import Answer, Kill, Launch, Refuse, Release, Terminate, Watch
-from orchd.core.facts import AgentCompleted, AgentFact, AgentRevived, AttemptAdmitted
+from orchd.core.facts import AgentCompleted, AgentFact, AgentRevived, AttemptAdmitted, RunFact
 from orchd.core.index import forget, load
 from orchd.core.model import Agent, AgentId, Guards, Outcome, RequestId, Spec, State, Status
+from orchd.core.runs import Group, Plan, Run, RunId
 from orchd.core.turn import Question, Turn
 from tests.stateful import naive, promises
 
@@ -59,7 +61,8 @@ class World:
     clients: dict[RequestId, Client] = field(default_factory=dict)
     asked: set[RequestId] = field(default_factory=set)  # requests other than waits that nobody answered yet
     store: dict[AgentId, Agent] = field(default_factory=dict)
-    box: tuple[int, int, bool, int, int] = (0, 0, False, 0, 0)
+    runs: dict[RunId, bytes] = field(default_factory=dict)
+    box: tuple[int, int, bool, int, int, int] = (0, 0, False, 0, 0, 0)
     admitted: set[Key] = field(default_factory=set)
     completed: set[AgentId] = field(default_factory=set)
     revived: set[AgentId] = field(default_factory=set)
@@ -119,6 +122,8 @@ class World:
             if isinstance(fact, AgentFact):
                 agent = self.state.agents[fact.agent]
                 self.store[agent.id] = copied(agent)
+            if isinstance(fact, RunFact):
+                self.runs[fact.run] = pack_run(self.state.runs[fact.run])
             if isinstance(fact, AttemptAdmitted):
                 self.admitted.add((fact.agent, fact.attempt))
             if isinstance(fact, AgentCompleted):
@@ -127,9 +132,9 @@ class World:
                 self.revived.add(fact.agent)
         self.box = self._box()
 
-    def _box(self) -> tuple[int, int, bool, int, int]:
+    def _box(self) -> tuple[int, int, bool, int, int, int]:
         state = self.state
-        return (state.limit, state.resident, state.is_paused, state.last_number, state.seed)
+        return (state.limit, state.resident, state.is_paused, state.last_number, state.last_run, state.seed)
 
     def _act(self, turn: Turn) -> None:
         for effect in turn.effects:
@@ -155,9 +160,13 @@ class World:
 
     def restart(self) -> None:
         """`kill -9`, and the next daemon: only what was committed is left, and whoever was blocked is not connected."""
-        limit, resident, is_paused, last_number, seed = self.box
+        limit, resident, is_paused, last_number, last_run, seed = self.box
         self.state = State(limit=limit, resident=resident, guards=self.state.guards)
         self.state.is_paused, self.state.last_number, self.state.seed = is_paused, last_number, seed
+        self.state.last_run = last_run
+        for one in self.runs:
+            if not (run := self.stored_run(one)).is_over:
+                self.state.runs[one] = run
         load(self.state, [copied(agent) for agent in self.store.values() if not agent.is_over])
         for proc in self.procs.values():
             proc.asked = None
@@ -188,6 +197,10 @@ class World:
         if must_start:
             promises.check_started(turn)
         return turn
+
+    def run(self, caller: AgentId | None, groups: tuple[Group, ...], *parts: inputs.Part) -> Turn:
+        """A composition."""
+        return self.tell(inputs.BeginRun(self.request(), caller, Plan("run", groups, "/"), parts, {}, lengths(parts)))
 
     def wait(self, agent: AgentId, targets: tuple[AgentId, ...], *, is_any: bool, timeout: float | None) -> None:
         """A process inside `agent` is blocked until `targets` have ended."""
@@ -229,9 +242,21 @@ class World:
         forget(self.state, list(self.state.agents))
         return turn
 
+    def look(self, one: AgentId) -> Agent:
+        """The agent as it stands now, in memory or not."""
+        return self.state.agents.get(one) or self.store[one]
+
+    def stored_run(self, one: RunId) -> Run:
+        """What the store would give back."""
+        found = [agent for agent in self.store.values() if agent.spec.member and agent.spec.member.run == one]
+        return unpack_run(one, self.runs[one], found)
+
     def recall(self, ids: Iterable[AgentId]) -> None:
         """Agents that are over, in memory for the turn to come."""
         wanted = [one for one in dict.fromkeys(ids) if one in self.store and one not in self.state.agents]
+        for member in (self.store[one].spec.member for one in wanted):
+            if member is not None and member.run not in self.state.runs:
+                self.state.runs[member.run] = self.stored_run(member.run)
         load(self.state, [copied(self.store[one]) for one in wanted])
 
     def sleep(self, seconds: float) -> None:
@@ -283,6 +308,11 @@ class World:
 def new_world(limit: int, resident: int, *, is_thorough: bool = True) -> World:
     """Nothing has happened yet."""
     return World(State(limit=limit, resident=resident, guards=Guards(depth=4)), is_thorough)
+
+
+def lengths(parts: tuple[inputs.Part, ...]) -> dict[str, float]:
+    """How long each is thought to take."""
+    return {part.path: float(index % 3) for index, part in enumerate(parts)}
 
 
 def copied(agent: Agent) -> Agent:

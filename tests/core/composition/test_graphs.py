@@ -79,7 +79,9 @@ def test_a_cycle_is_a_path_in_which_each_depends_on_the_next() -> None:
 
 
 @pytest.mark.parametrize(
-    "function", [topological, levels, lambda graph: remaining_paths(graph, {"a": 1, "b": 1})], ids=str
+    "function",
+    [topological, levels, lambda graph: remaining_paths(graph, {"a": 1, "b": 1})],
+    ids=["topological", "levels", "remaining_paths"],
 )
 def test_what_cannot_be_ordered_is_refused_and_named(function: Callable[[Graph], object]) -> None:
     with pytest.raises(CompositionError, match=r"a cycle of dependencies: (a -> b -> a|b -> a -> b)"):

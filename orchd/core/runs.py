@@ -1,0 +1,204 @@
+"""Runs: compositions under way. A run knows how each of its members ended, and from that what became of its groups.
+
+A member is an agent, named by its path: `api`, or `web/api` in the nested composition `web`. The whole is the group "".
+Groups have no status of their own: each has a tally, which follows from the ends of the members alone (`recounted`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple, NewType
+
+RunId = NewType("RunId", str)
+
+
+class RunStatus(Enum):
+    """What becomes of a run. The words are the ones that people, JSON and the database see."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A composition in a run: how many of its own nodes may work at once, and what a failure among them does."""
+
+    path: str
+    max_parallel: int | None = None
+    is_fail_fast: bool = True
+    is_required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """An agent's part in a run. It never changes."""
+
+    run: RunId
+    path: str
+    after: tuple[str, ...]  # the members and groups that must complete first, those of the groups around it included
+    is_required: bool
+    weight: float  # the longest way from its start to the run's end
+    first: int  # the number of the run's first agent: members stand in line where their run does
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was asked for. It never changes."""
+
+    name: str
+    groups: tuple[Group, ...]
+    cwd: str
+    ancestors: tuple[str, ...] = ()  # agents above its members, root first
+    task_id: str | None = None
+    results: str | None = None
+
+
+class Ending(NamedTuple):
+    """How a member ended: the word of its status, and why."""
+
+    status: str
+    reason: str | None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether what comes after it may start."""
+        return self.status == "completed"
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether its group has failed with it. What was skipped has not failed: what it was skipped for has."""
+        return self.status not in ("completed", "skipped")
+
+
+@dataclass(slots=True)
+class Tally:
+    """How a group stands: its nodes that are not over, and those that failed and are required."""
+
+    unfinished: int = 0
+    failed: int = 0
+
+
+@dataclass(slots=True)
+class Run:
+    """One run as it stands now."""
+
+    id: RunId
+    plan: Plan
+    began_at: float  # wall
+    status: RunStatus = RunStatus.RUNNING
+    reason: str | None = None
+    ended_at: float | None = None
+    members: dict[str, tuple[str, bool]] = field(default_factory=dict)  # path -> agent, and whether it is required
+    ended: dict[str, Ending] = field(default_factory=dict)  # in the order of their ends
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.groups = {group.path: group for group in self.plan.groups}
+        self.tallies = {path: Tally() for path in self.groups}
+        for path in self.groups:
+            if path:
+                self.tallies[parent_of(path)].unfinished += 1
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens to it unless a person asks."""
+        return self.status is not RunStatus.RUNNING
+
+    def join(self, path: str, agent: str, *, is_required: bool) -> None:
+        """A member that has not ended."""
+        self.members[path] = (agent, is_required)
+        self.tallies[parent_of(path)].unfinished += 1
+
+    def close(self, path: str, ending: Ending) -> None:
+        """A member has ended, and with it perhaps the groups around it."""
+        self.ended[path] = ending
+        is_failed = ending.is_failure and self.members[path][1]
+        for group, tally in self._around(path):
+            tally.unfinished -= 1
+            tally.failed += is_failed
+            if tally.unfinished:
+                return
+            is_failed = tally.failed > 0 and self.groups[group].is_required
+
+    def reopen(self, path: str) -> None:
+        """A member that had ended is to be tried again."""
+        is_failed = self.ended.pop(path).is_failure and self.members[path][1]
+        for group, tally in self._around(path):
+            was_over, had_failed = tally.unfinished == 0, tally.failed > 0
+            tally.unfinished += 1
+            tally.failed -= is_failed
+            if not was_over:
+                return
+            is_failed = had_failed and self.groups[group].is_required
+
+    def _around(self, path: str) -> Iterator[tuple[str, Tally]]:
+        for group in groups_around(path):
+            yield group, self.tallies[group]
+
+    def is_done(self, node: str) -> bool:
+        """Whether a member or group is over."""
+        tally = self.tallies.get(node)
+        return node in self.ended if tally is None else tally.unfinished == 0
+
+    def bad_end(self, node: str) -> str | None:
+        """How a member or group ended that did not complete; None when it did, or has not ended."""
+        if (tally := self.tallies.get(node)) is not None:
+            return "failed" if tally.failed and not tally.unfinished else None
+        ending = self.ended.get(node)
+        return None if ending is None or ending.is_good else ending.status
+
+    def members_of(self, group: str) -> list[str]:
+        """The agents of a group and of all groups in it."""
+        prefix = f"{group}/" if group else ""
+        return [agent for path, (agent, _) in self.members.items() if path.startswith(prefix)]
+
+    def blame_in(self, group: str) -> str:
+        """The member with whose failure that of `group` began."""
+        return next(path for path, ending in self.ended.items() if ending.is_failure and self._fails(path, group))
+
+    def _fails(self, path: str, group: str) -> bool:
+        if not self.members[path][1]:
+            return False
+        for around in groups_around(path):
+            if around == group:
+                return True
+            if not self.groups[around].is_required:
+                return False
+        return False
+
+
+def parent_of(path: str) -> str:
+    """The group that a node is in: `web` of `web/api`, "" of `web`."""
+    return path.rpartition("/")[0]
+
+
+def groups_around(path: str) -> Iterator[str]:
+    """The groups that a node is in, innermost first; the last is the whole."""
+    while path:
+        path = parent_of(path)
+        yield path
+
+
+def recounted(run: Run) -> Mapping[str, Tally]:
+    """The tallies anew, from the ends alone."""
+    fresh = Run(run.id, run.plan, run.began_at)
+    for path, (agent, is_required) in run.members.items():
+        fresh.join(path, agent, is_required=is_required)
+    for path, ending in run.ended.items():
+        fresh.close(path, ending)
+    return fresh.tallies
+
+
+def run_id(number: int) -> RunId:
+    """`run-007`."""
+    return RunId(f"run-{number:03d}")
+
+
+def number_of_run(run: str) -> int:
+    """7 for `run-007`."""
+    return int(run.rpartition("-")[2])
