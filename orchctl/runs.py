@@ -43,16 +43,19 @@ def run_lines(answer: Mapping[str, Any], now: float, written: Collection[str]) -
     if run["results"]:
         yield f"results in {render.clean(run['results'])}"
     yield ""
-    yield from render.aligned([_member(one, answer, now, written) for one in run["members"]])
+    agents = {agent["id"]: agent for agent in answer["agents"]}
+    rows = []
+    for one in run["members"]:
+        seconds = render.lifetime(agents[one["id"]], now)
+        result = f"{run['results']}/{one['path']}.md" if one["path"] in written else ""
+        rows.append(_member(one, seconds, result))
+    yield from render.aligned(rows)
 
 
-def _member(one: Mapping[str, Any], answer: Mapping[str, Any], now: float, written: Collection[str]) -> list[str]:
-    agent = next((agent for agent in answer["agents"] if agent["id"] == one["id"]), None)
-    seconds = render.lifetime(agent, now) if agent else None
-    result = f"{answer['run']['results']}/{one['path']}.md" if one["path"] in written else ""
+def _member(one: Mapping[str, Any], seconds: float | None, result: str) -> list[str]:
     return [
         render.clean(one["path"]),
-        one["id"] or "-",
+        one["id"],
         one["status"],
         "" if seconds is None else render.span(seconds),
         "" if one["required"] else "not required",
