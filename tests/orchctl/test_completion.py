@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from orchctl import completion
 from orchd.wire import Home
 from tests.conftest import Instance
+from tests.orchctl.composition.files import written
 from tests.orchctl.conftest import Orchctl
 
 
@@ -26,3 +31,21 @@ def test_a_shell_is_offered_ids_where_an_agent_is_to_be_named(instance: Instance
         asked = {"_ORCHCTL_COMPLETE": "complete_bash", "COMP_WORDS": f"orchctl {words}"}
         done = orchctl(env={**instance.env, **asked, "COMP_CWORD": str(len(words.split()))})
         assert done.out.split() == [one]
+
+
+def test_runs_are_offered_where_a_run_is_to_be_named(instance: Instance, orchctl: Orchctl) -> None:
+    assert orchctl("run", "skyfom-fullstack-developer", "--runner", "mock", "--detach").out == "run-001\n"
+    asked = {"_ORCHCTL_COMPLETE": "complete_bash", "COMP_WORDS": "orchctl run-status run", "COMP_CWORD": "2"}
+    assert orchctl(env={**instance.env, **asked}).out.split() == ["run-001"]
+
+
+def test_compositions_are_offered_by_name_and_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "skills/team/composition.json", {})
+    written(tmp_path / "sky.json", {})
+    written(tmp_path / "notes.txt", "")
+    offered = [word for word, _ in completion.compositions("")]
+    assert offered == ["team", "skyfom-feature-complete", "skyfom-fullstack-developer", "skills/", "sky.json"]
+    assert [word for word, _ in completion.compositions("sky")] == [*offered[1:3], "sky.json"]
+    assert completion.compositions("skills/te") == [("skills/team/", "")]
+    assert completion.compositions("nowhere/") == []

@@ -1,0 +1,83 @@
+"""`orchctl plan`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Instance
+from tests.orchctl.composition.files import after, composition, written
+from tests.orchctl.conftest import Orchctl
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> str:
+    """A composition of three skills in two groups."""
+    value = composition("api", after("ui", "api", tokenEstimate=500), after("app", "api"), maxParallel=2)
+    return str(written(tmp_path / "team.json", value))
+
+
+def test_without_a_daemon_the_limit_is_assumed_and_none_is_started(
+    team: str, orchctl: Orchctl, stopped: Instance
+) -> None:
+    done = orchctl("plan", team)
+    assert done.code == 0
+    assert done.err.startswith("no daemon answers: limit 7 is assumed")
+    assert "time at limit 7  as long as " in done.out
+    assert not stopped.home.socket.exists()
+    assert orchctl("plan", team, "--limit", "3").err == ""
+
+
+def test_the_daemons_limit_and_history_count(team: str, orchctl: Orchctl, instance: Instance) -> None:
+    instance.ctl("limit", "3")
+    instance.ctl("wait", instance.spawn("true", options=["--skill", "api"]))
+    plan = json.loads(orchctl("plan", team, "--json").out)
+    assert (plan["limit"], plan["unit"]) == (3, "seconds")
+    assert [one["seconds"] is None for one in plan["members"]] == [False, True, True]
+    assert json.loads(orchctl("plan", team, "--json", "--limit", "1").out)["limit"] == 1
+
+
+def test_json_has_groups_paths_and_sums(team: str, orchctl: Orchctl) -> None:
+    plan = json.loads(orchctl("plan", team, "--json").out)
+    assert plan["groups"] == [["api"], ["ui", "app"]]
+    assert plan["critical_path"] == ["api", "app"]
+    assert plan["tokens"] == 20_500
+
+
+def test_the_graph_is_text_or_json(team: str, orchctl: Orchctl) -> None:
+    lines = orchctl("plan", team, "--graph").out.splitlines()
+    assert [line.lstrip("├└─ ") for line in lines] == ["api  *", "ui", "app  *"]
+    graph = json.loads(orchctl("plan", team, "--graph", "--json").out)["graph"]
+    assert graph == {"api": [], "ui": ["api"], "app": ["api"]}
+
+
+@pytest.mark.parametrize(("name", "begins"), [("out.svg", "<svg "), ("out.dot", "digraph ")])
+def test_the_graph_goes_into_a_file(team: str, orchctl: Orchctl, tmp_path: Path, name: str, begins: str) -> None:
+    done = orchctl("plan", team, "--graph", name)
+    assert (done.code, done.out) == (0, "")
+    assert done.err.endswith(f"wrote {name}\n")
+    assert (tmp_path / name).read_text().startswith(begins)
+    assert json.loads(orchctl("plan", team, "--graph", name, "--json").out)["name"] == "team"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--limit", "0"), "--limit 0: it must be 1 or more"),
+        (("out.svg",), "--graph out.svg"),
+        (("--graph", "out.png"), "no .svg or .dot file"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(team: str, orchctl: Orchctl, words: tuple[str, ...], said: str) -> None:
+    done = orchctl("plan", team, *words)
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_a_bad_composition_is_refused(orchctl: Orchctl, tmp_path: Path) -> None:
+    written(tmp_path / "bad.json", composition(after("a", "zz")))
+    done = orchctl("plan", "bad.json")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("bad-composition: $.subSkills[0].dependencies[0]: 'zz'")

@@ -1,0 +1,126 @@
+"""`orchctl run`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchd.wire import ops, shapes
+from tests.conftest import Instance
+from tests.orchctl.composition.files import after, composition, written
+from tests.orchctl.conftest import Background, Orchctl, Terminal
+
+WRITES = ["sh", "-c", 'cat >/dev/null; echo "$ORCHD_TASK_ID $ORCHD_SKILL" >"$ORCHD_RESULT"']
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> str:
+    """Two members, one after the other, that write what they know into their results."""
+    value = composition(after("api", command=WRITES), after("ui", "api", command=WRITES))
+    return str(written(tmp_path / "team.json", value))
+
+
+def test_the_id_is_alone_on_stdout_and_the_rest_is_beside_it(team: str, orchctl: Orchctl, instance: Instance) -> None:
+    done = orchctl("run", team, "--task-id", "bd-1")
+    assert (done.code, done.out) == (0, "run-001\n")
+    api, ui, whole = done.err.splitlines()
+    assert api.split()[:3] == ["agent-001", "api", "completed"]
+    assert ui.split()[:3] == ["agent-002", "ui", "completed"]
+    assert whole == "run-001 completed; 2 of 2 ended: 2 completed"
+
+
+def test_results_and_prompts_are_where_the_run_says(
+    team: str, orchctl: Orchctl, instance: Instance, tmp_path: Path
+) -> None:
+    orchctl("run", team, "--task-id", "bd-1", "--requirements", "Log in", "--context", "a=b")
+    results = tmp_path / ".agent/runs/team-1"
+    assert (results / "api.md").read_text() == "bd-1 api\n"
+    prompt = (results / "ui.prompt.md").read_text()
+    for said in ("does ui", "bd-1", "Log in", "a: b", str(results / "api.md"), str(results / "ui.md")):
+        assert said in prompt
+    orchctl("run", team)
+    assert (tmp_path / ".agent/runs/team-2/api.md").read_text() == " api\n"
+
+
+def test_a_run_that_fails_is_exit_code_1(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
+    written(tmp_path / "bad.json", composition(after("a", command=["false"]), after("b", "a", command=["true"])))
+    done = orchctl("run", "bad.json")
+    assert (done.code, done.out) == (1, "run-001\n")
+    assert [line.split()[2] for line in done.err.splitlines()[:2]] == ["failed", "skipped"]
+    assert done.err.splitlines()[2].startswith("run-001 failed: ")
+
+
+def test_json_is_the_reply_and_then_the_run(team: str, orchctl: Orchctl, instance: Instance) -> None:
+    done = orchctl("run", team, "--json")
+    reply, status = map(json.loads, done.out.splitlines())
+    assert (done.code, done.err) == (0, "")
+    assert [one["name"] for one in reply["agents"]] == ["api", "ui"]
+    assert (reply["run"]["id"], status["run"]["status"]) == ("run-001", "completed")
+
+
+def test_detached_it_does_not_wait(
+    orchctl: Orchctl, instance: Instance, gate: Callable[[], None], tmp_path: Path
+) -> None:
+    written(tmp_path / "slow.json", composition(after("a", command=["sh", "-c", f"read x <{tmp_path}/gate"])))
+    assert orchctl("run", "slow.json", "--detach") == (0, "run-001\n", "")
+    gate()
+    assert orchctl("wait", "run-001").code == 0
+
+
+def test_a_person_sees_how_far_it_is(
+    instance: Instance, background: Background, terminal: Terminal, gate: Callable[[], None], tmp_path: Path
+) -> None:
+    path = written(tmp_path / "slow.json", composition(after("a", command=["sh", "-c", f"read x <{tmp_path}/gate"])))
+    running = background("run", str(path), stderr=terminal.theirs, cwd=tmp_path)
+    terminal.until("waiting: 0 of 1 ended, 1 running")
+    gate()
+    assert running.communicate(timeout=30)[0] == "run-001\n"
+
+
+def test_a_dry_run_shows_the_request_and_does_nothing(
+    team: str, orchctl: Orchctl, stopped: Instance, tmp_path: Path
+) -> None:
+    done = orchctl("run", team, "--dry-run", "--json", "--task-id", "bd-1")
+    built = shapes.build(ops.Run, json.loads(done.out))
+    assert [one.path for one in built.members] == ["api", "ui"]
+    assert built.results == str(tmp_path / ".agent/runs/team-1")
+    people = orchctl("run", team, "--dry-run")
+    assert people.out.splitlines()[0] == f"team: 2 members, results in {tmp_path}/.agent/runs/team-1"
+    assert "ui, after api" in people.out
+    assert not (tmp_path / ".agent").exists()
+    assert not stopped.home.socket.exists()
+
+
+def test_mock_agents_run_where_there_is_no_claude(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    env = {**instance.env, "ORCHD_MOCK_SECONDS": "0.01", "ORCHD_MOCK_FAIL": "b", "PATH": str(tmp_path / "bin")}
+    written(tmp_path / "team.json", composition("a", after("b", required=False)))
+    done = orchctl("run", "team.json", env=env)
+    assert done.err.startswith("claude is not on the PATH: mock agents run instead")
+    assert [line.split()[2] for line in done.err.splitlines()[1:3]] == ["completed", "failed"]
+    assert (tmp_path / ".agent/runs/team-1/a.md").exists()
+    assert orchctl("run", "team.json", "--runner", "mock", "--dry-run", env=env).err == ""
+
+
+@pytest.mark.parametrize("name", ["command", "nothing"])
+def test_a_runner_is_one_that_there_is(team: str, orchctl: Orchctl, name: str) -> None:
+    done = orchctl("run", team, "--runner", name)
+    assert done.code == 2
+    assert done.err == f"usage: --runner {name!r} is none of claude, codex, mock\n"
+
+
+def test_a_bad_composition_is_refused_and_leaves_nothing(orchctl: Orchctl, stopped: Instance, tmp_path: Path) -> None:
+    written(tmp_path / "bad.json", composition(after("a", "zz")))
+    done = orchctl("run", "bad.json")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("bad-composition: ")
+    assert not (tmp_path / ".agent").exists()
+
+
+def test_what_cannot_be_sent_leaves_nothing(team: str, orchctl: Orchctl, stopped: Instance, tmp_path: Path) -> None:
+    done = orchctl("run", team, "--task-id", "x" * 201)
+    assert (done.code, done.err[:9]) == (2, "bad-run: ")
+    assert list((tmp_path / ".agent/runs").iterdir()) == []
