@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from orchctl.table import COMMANDS, Argument, Option
 from orchd.core.facts import AgentQueued
@@ -12,6 +15,8 @@ from orchd.core.model import OVER, Status
 from orchd.core.table import NEXT
 
 DOCS = Path(__file__).parent
+SCHEMA = DOCS.parent / "orchctl/schemas/skill-composition-schema.json"
+TYPES = DOCS.parent / "orchd/core/composition/types.py"
 
 
 def states() -> str:
@@ -56,7 +61,105 @@ def _command(words: tuple[str, ...], command: object) -> Iterator[str]:
         yield ""
 
 
-MADE = {"architecture.md": ("states", states), "commands.md": ("commands", commands)}
+def keys() -> str:
+    """The keys of a composition.json, from its schema."""
+    return "\n".join(line for definition in _definitions() for line in _key_table(definition))
+
+
+def _definitions() -> list[dict[str, Any]]:
+    """The schemas of objects, each behind those it refers to."""
+    schema = json.loads(SCHEMA.read_text())
+    return [*schema["$defs"].values(), schema]
+
+
+def _key_table(definition: dict[str, Any]) -> Iterator[str]:
+    yield from (f"### {definition['title']}", "", definition["description"], "", "| key | type | |", "|---|---|---|")
+    required = definition.get("required", ())
+    for key, value in definition["properties"].items():
+        name = f"`{key}`{' (required)' if key in required else ''}"
+        yield f"| {name} | {_words(value)} | {value['description']} |"
+    yield ""
+
+
+def _words(value: dict[str, Any]) -> str:
+    if "$ref" in value:
+        return str(value["$ref"]).rpartition("/")[2]
+    if "enum" in value:
+        return ", ".join(f"`{word}`" for word in value["enum"] if word is not None)
+    names = value["type"] if isinstance(value["type"], list) else [value["type"]]
+    inner = _words(value["items"]) if "items" in value else ""
+    return " or ".join(f"{_WORDS[name]} {inner}".strip() for name in names if name != "null")
+
+
+_WORDS = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "array": "list of",
+    "object": "object of texts",
+}
+
+
+def types() -> str:
+    """The dataclasses of a composition as Python, from its schema."""
+    classes = "\n\n".join("\n".join(_class(definition)) for definition in _definitions())
+    return f'''"""What a composition.json says. Made from its JSON Schema: change that, then `make docs`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+{classes}
+'''
+
+
+def _class(definition: dict[str, Any]) -> Iterator[str]:
+    yield from ("", "@dataclass(frozen=True, slots=True)", f"class {definition['title']}:")
+    yield from (f'    """{definition["description"]}"""', "")
+    required = definition.get("required", ())
+    for key, value in definition["properties"].items():
+        name = re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", key)
+        yield f"    {name}: {_python_type(value)}{'' if key in required else _default(value)}"
+
+
+def _python_type(value: dict[str, Any]) -> str:
+    if "$ref" in value:
+        return str(value["$ref"]).rpartition("/")[2]
+    if "enum" in value:
+        known = ", ".join(json.dumps(word) for word in value["enum"] if word is not None)
+        return f"Literal[{known}]" + (" | None" if None in value["enum"] else "")
+    names = value["type"] if isinstance(value["type"], list) else [value["type"]]
+    return " | ".join(_PYTHON[name](value) for name in names)
+
+
+_PYTHON: dict[str, Callable[[dict[str, Any]], str]] = {
+    "string": lambda _: "str",
+    "integer": lambda _: "int",
+    "number": lambda _: "float",
+    "boolean": lambda _: "bool",
+    "null": lambda _: "None",
+    "array": lambda value: f"tuple[{_python_type(value['items'])}, ...]",
+    "object": lambda value: f"Mapping[str, {_python_type(value['additionalProperties'])}]",
+}
+
+
+def _default(value: dict[str, Any]) -> str:
+    default = value["default"]
+    if default == {}:
+        return f" = field(default_factory={_python_type(value) if '$ref' in value else 'dict'})"
+    if default == []:
+        return " = ()"
+    return f" = {json.dumps(default) if isinstance(default, str) else default}"
+
+
+MADE = {
+    "architecture.md": ("states", states),
+    "commands.md": ("commands", commands),
+    "compositions.md": ("keys", keys),
+}
 
 
 def written(text: str, name: str, part: str) -> str:
@@ -68,7 +171,8 @@ def written(text: str, name: str, part: str) -> str:
 
 
 def main() -> int:
-    """Rewrite every file that has such a part."""
+    """Rewrite every file that has such a part, and the file that is one."""
+    TYPES.write_text(types())
     for file, (name, make) in MADE.items():
         path = DOCS / file
         path.write_text(written(path.read_text(), name, make()))

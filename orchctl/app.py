@@ -17,7 +17,11 @@ from orchctl.table import COMMANDS, GROUPS, KINDS, Argument, Command, Option
 # The class that every complaint of the framework has in common; its place and name differ between versions.
 _Complaint: type[Exception] = typer.BadParameter.__mro__[-4]
 
-_AGENTS = ("id", "ids", "after", "parent")  # what names agents
+_COMPLETED = {  # by the name of the field
+    **dict.fromkeys(("id", "ids", "after", "parent"), completion.agents),
+    "file": completion.compositions,
+    "run": completion.runs,
+}
 _TYPES: dict[str, type] = {"number": int, "duration": float}  # for the help; the table's kinds do the converting
 
 Runner = Callable[[Command, SimpleNamespace], int]
@@ -146,7 +150,7 @@ def _option(option: Option) -> object:
 
 
 def _completed(field: Argument | Option) -> Callable[[str], list[tuple[str, str]]] | None:
-    return completion.agents if field.name in _AGENTS else None
+    return _COMPLETED.get(field.name)
 
 
 def _hint(field: Argument | Option, kind: object) -> object:

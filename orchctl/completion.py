@@ -1,6 +1,10 @@
-"""What a shell may put where an agent is to be named: the ids there are, with their names."""
+"""What a shell may put where an agent, a run or a composition is to be named: those that there are."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 from orchctl.errors import NoDaemonError
 from orchd.wire import HomeError, WireError
@@ -8,13 +12,39 @@ from orchd.wire import HomeError, WireError
 
 def agents(incomplete: str) -> list[tuple[str, str]]:
     """Ids that begin so; none when no daemon runs, and none is started for it."""
+    found = _asked("status", {"usage": False}).get("agents", ())
+    return _offered(incomplete, ((agent["id"], f"{agent['name']}, {agent['status']}") for agent in found))
+
+
+def runs(incomplete: str) -> list[tuple[str, str]]:
+    """Ids of runs that begin so; none when no daemon runs."""
+    found = _asked("runs", {}).get("runs", ())
+    return _offered(incomplete, ((run["id"], f"{run['name']}, {run['status']}") for run in found))
+
+
+def compositions(incomplete: str) -> list[tuple[str, str]]:
+    """Files and folders that begin so, and compositions that can be named without a path."""
+    from orchctl.composition import skills
+
+    here = Path.cwd()
+    paths = (
+        (f"{incomplete.rpartition('/')[0]}/" if "/" in incomplete else "") + one.name + ("/" if one.is_dir() else "")
+        for one in sorted((here / incomplete.rpartition("/")[0]).glob("*"))
+        if one.is_dir() or one.suffix == ".json"
+    )
+    names = ((name, "composition") for name in dict.fromkeys(skills.names(here)))
+    return _offered(incomplete, (*names, *((path, "") for path in paths)))
+
+
+def _offered(incomplete: str, known: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(word, what) for word, what in known if word.startswith(incomplete)]
+
+
+def _asked(op: str, args: Mapping[str, object]) -> dict[str, Any]:
     from orchctl.client import Client
 
     try:
         with Client(starts=False) as client:
-            found = client.call("status", {"usage": False})["agents"]
+            return client.call(op, args)
     except (NoDaemonError, WireError, HomeError, OSError):  # a shell has nowhere to show an error
-        return []
-    return [
-        (agent["id"], f"{agent['name']}, {agent['status']}") for agent in found if agent["id"].startswith(incomplete)
-    ]
+        return {}

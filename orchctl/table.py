@@ -99,7 +99,15 @@ KINDS: dict[str, Callable[[str], object]] = {
 
 _JSON = Option("json", "Print the result, or the error, as JSON on stdout.")
 _IDS = Argument("ids", "Agents: agent-001, agent-1 or just 1.", "[ID]...", many=True)
-_SOME_IDS = Argument("ids", "Agents: agent-001, agent-1 or just 1.", "ID...", many=True, required=True)
+_WHAT = "Agents, as agent-001, agent-1 or just 1, or runs, as run-001."
+_THESE = Argument("ids", _WHAT, "[ID]...", many=True)
+_SOME = Argument("ids", _WHAT, "ID...", many=True, required=True)
+_FILE = Argument("file", "A composition.json, a skill folder, or the name of a composition.", "FILE", required=True)
+_TASK = (
+    Option("task_id", "The task that all members work on.", "text", metavar="ID"),
+    Option("requirements", "What is to be achieved.", "text", metavar="TEXT"),
+    Option("context", "Something that all members are told.", "pair", many=True, metavar="KEY=VALUE"),
+)
 
 _SPAWN = (
     Option("name", "What to call it; the program's name otherwise.", "text", metavar="NAME"),
@@ -138,9 +146,9 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             ("wait",),
-            "Wait until agents have ended.",
+            "Wait until agents, or runs, have ended.",
             "wait",
-            (_IDS,),
+            (_THESE,),
             (
                 Option("all", "Wait for every agent there is."),
                 Option("children", "Wait for the children of the agent this runs in."),
@@ -161,8 +169,8 @@ COMMANDS: dict[str, Command] = {
                 Option("json", "Print where the log is, as JSON."),
             ),
         ),
-        Command(("cancel",), "End agents and all under them.", "cancel", (_SOME_IDS,), (_JSON,)),
-        Command(("retry",), "Give ended agents a new attempt.", "retry", (_SOME_IDS,), (_JSON,)),
+        Command(("cancel",), "End agents, or runs, and all under them.", "cancel", (_SOME,), (_JSON,)),
+        Command(("retry",), "Give ended agents, or members of runs, a new attempt.", "retry", (_SOME,), (_JSON,)),
         Command(("pause",), "Start no more agents; those that run go on.", "pause", (), (_JSON,)),
         Command(("resume",), "Start agents again.", "resume", (), (_JSON,)),
         Command(
@@ -182,6 +190,46 @@ COMMANDS: dict[str, Command] = {
                 Option("since", "Events after this number; 0 is from the beginning.", "number", metavar="SEQ"),
                 Option("json", "Print one JSON object a line."),
             ),
+        ),
+        Command(("validate",), "Check a composition: every error at once.", "validate", (_FILE,), (_JSON,)),
+        Command(
+            ("plan",),
+            "Foretell a composition: order, critical path, tokens, time.",
+            "plan",
+            (_FILE, Argument("out", "Where --graph writes it: a .svg or .dot file.", "[OUT]")),
+            (
+                Option("limit", "At this limit; the daemon's otherwise.", "number", metavar="N"),
+                Option("graph", "Show the graph instead, as text or into OUT."),
+                _JSON,
+            ),
+        ),
+        Command(("prompt",), "Say a composition to an LLM that spawns by itself.", "prompt", (_FILE,), (*_TASK, _JSON)),
+        Command(
+            ("run",),
+            "Run a composition and wait for it.",
+            "run",
+            (_FILE,),
+            (
+                *_TASK,
+                Option("runner", "For members that name none: claude, codex or mock.", "text", metavar="NAME"),
+                Option("dry_run", "Only show what would be run."),
+                Option("detach", "Do not wait."),
+                _JSON,
+            ),
+        ),
+        Command(
+            ("runs",),
+            "Show the runs there are.",
+            "runs",
+            (),
+            (Option("all", "Those that are over too, not only the last ten of them."), _JSON),
+        ),
+        Command(
+            ("run-status",),
+            "Show a run with its members.",
+            "run_status",
+            (Argument("run", "The run: run-001.", "RUN", required=True),),
+            (_JSON,),
         ),
         Command(("demo",), "Show a real fleet at work, in a temporary home.", "demo", (), (_JSON,)),
         Command(("daemon", "start"), "Start the daemon.", "daemon", (), (_JSON,), function="start"),

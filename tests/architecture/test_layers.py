@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PURE = {"__future__", "bisect", "collections", "contextlib", "dataclasses", "enum", "graphlib", "typing"} | {
     "difflib",  # the nearest name, for messages
+    "itertools",  # pairs
     "heapq",  # events in the order of their times
 }
 CLIENT = {"orchd.wire", "orchd.core.composition"}  # what of the daemon's package the client may import

@@ -32,6 +32,11 @@ def test_the_parts_that_are_made_from_the_code_are_up_to_date() -> None:
         assert made.written(text, name, make()) == text, f"docs/{file} is stale: run `make docs`"
 
 
+def test_the_types_of_compositions_are_those_of_the_schema() -> None:
+    made = generator()
+    assert made.types() == made.TYPES.read_text(), "the types are stale: run `make docs`"
+
+
 def test_every_example_of_the_protocol_is_answered_with_a_result(instance: Instance) -> None:
     examples = re.findall(r"```json\n(.*?)```", (ROOT / "docs/protocol.md").read_text(), re.DOTALL)
     requests = [json.loads(line) for line in examples[-1].splitlines()]

@@ -1,17 +1,62 @@
 """Compositions: what they say, in which order they run, what is wrong with them. Pure: values in, values out."""
 
+from orchd.core.composition.checks import problems, warnings
 from orchd.core.composition.errors import CompositionError, Problem
-from orchd.core.composition.graphs import Graph, critical_path, levels, remaining_paths, topological
+from orchd.core.composition.graphs import Graph, critical_path, cycle_in, levels, remaining_paths, topological
+from orchd.core.composition.parse import composition_from
+from orchd.core.composition.plan import dependencies_of, name_of, order_of, plan, plan_execution_order
+from orchd.core.composition.prompts import (
+    ParallelTaskSpec,
+    Task,
+    generate_composition_prompt,
+    generate_parallel_spawn_prompt,
+    generate_parallel_task_specs,
+    task_prompt,
+    task_spec,
+)
 from orchd.core.composition.times import durations, makespan
+from orchd.core.composition.tokens import TokenEstimate, estimate_composition_tokens, estimate_tokens, token_breakdown
+from orchd.core.composition.trees import Flat, Group, Member, Tree, around, expanded, flatten
+from orchd.core.composition.types import Composition, CoordinationStrategy, SubSkill
 
 __all__ = [
+    "Composition",
     "CompositionError",
+    "CoordinationStrategy",
+    "Flat",
     "Graph",
+    "Group",
+    "Member",
+    "ParallelTaskSpec",
     "Problem",
+    "SubSkill",
+    "Task",
+    "TokenEstimate",
+    "Tree",
+    "around",
+    "composition_from",
     "critical_path",
+    "cycle_in",
+    "dependencies_of",
     "durations",
+    "estimate_composition_tokens",
+    "estimate_tokens",
+    "expanded",
+    "flatten",
+    "generate_composition_prompt",
+    "generate_parallel_spawn_prompt",
+    "generate_parallel_task_specs",
     "levels",
     "makespan",
+    "name_of",
+    "order_of",
+    "plan",
+    "plan_execution_order",
+    "problems",
     "remaining_paths",
+    "task_prompt",
+    "task_spec",
+    "token_breakdown",
     "topological",
+    "warnings",
 ]

@@ -15,9 +15,11 @@ class Problem:
     value: object  # what stands there; None when something is missing
     message: str  # what is wrong with it
     way_out: str  # what to do
+    file: str = ""  # where it is, when more than one file was read
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}; {self.way_out}"
+        place = f"{self.file}: {self.path}" if self.file else self.path
+        return f"{place}: {self.message}; {self.way_out}"
 
 
 class CompositionError(ValueError):

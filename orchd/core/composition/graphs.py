@@ -6,7 +6,7 @@ is no node (`unknown-dependency`) and for a cycle (`cycle`), which it names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from orchd.core.composition.errors import CompositionError, Problem
@@ -54,14 +54,19 @@ def _unknown(node: str, dependency: str) -> Problem:
     )
 
 
-def levels(graph: Graph) -> list[list[str]]:
-    """Nodes in groups, each node in the first group that comes after all its dependencies, in the graph's order."""
-    level: dict[str, int] = {}
+def levels(graph: Graph, joints: Container[str] = ()) -> list[list[str]]:
+    """Nodes in groups, each node in the first group that comes after all its dependencies, in the graph's order.
+
+    The nodes in `joints` only hand on what comes after what: they are in no group and make none.
+    """
+    level: dict[str, int] = {}  # how many groups there are up to the node
     for node in topological(graph):
-        level[node] = 1 + max((level[dependency] for dependency in graph[node]), default=-1)
-    groups: list[list[str]] = [[] for _ in range(1 + max(level.values(), default=-1))]
+        before = max((level[dependency] for dependency in graph[node]), default=0)
+        level[node] = before if node in joints else before + 1
+    groups: list[list[str]] = [[] for _ in range(max(level.values(), default=0))]
     for node in graph:
-        groups[level[node]].append(node)
+        if node not in joints:
+            groups[level[node] - 1].append(node)
     return groups
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 
@@ -38,12 +39,12 @@ def makespan(
 ) -> float:
     """When the last node ends if at most `limit` run at once, whatever has the longest way to go starting first.
 
-    `max_parallel` bounds the whole further; as a mapping it bounds groups: `{"": 3, "web": 2}` allows at most three
-    nodes at once and two of those whose names begin with `web/`. The result has the unit of `durations`.
+    `max_parallel` bounds the whole further; as a mapping it bounds groups: `{"": 3, "web": 2}` allows at most three of
+    the nodes of the whole at once, and two of the nodes `web/...`. A group counts as one node in the group around it.
+    The result has the unit of `durations`.
     """
     bounds = {"": max_parallel} if isinstance(max_parallel, int) else dict(max_parallel or {})
-    bounds[""] = min(limit, bounds.get("", limit))
-    line = _Line(remaining_paths(graph, durations), bounds)
+    line = _Line(remaining_paths(graph, durations), limit, bounds)
     waits_for = {node: len(set(dependencies)) for node, dependencies in graph.items()}
     after = successors(graph)
     line.join([node for node in graph if not waits_for[node]])
@@ -61,43 +62,71 @@ def makespan(
         line.join([node for node in after[ended] if not waits_for[node]])
 
 
+_Entry = tuple[float, str]  # sorts by the longest way to go
+
+
 class _Line:
     """Nodes that could run, longest way first; those whose group is full stand aside until it is not."""
 
-    def __init__(self, remaining: Mapping[str, float], bounds: Mapping[str, int]) -> None:
+    def __init__(self, remaining: Mapping[str, float], limit: int, bounds: Mapping[str, int]) -> None:
         self._remaining = remaining
-        self._left = dict(bounds)
-        self._ready: list[tuple[float, str]] = []
-        self._aside: dict[str, list[tuple[float, str]]] = {group: [] for group in bounds}
+        self._free = limit
+        self._bounds = bounds
+        self._busy: Counter[str] = Counter()  # nodes of a group that are at work
+        self._ready: list[_Entry] = []
+        # by the group that is full, then by the group in it that they are in: when that begins to work, all of it may
+        self._aside: defaultdict[str, dict[str, list[_Entry]]] = defaultdict(dict)
 
-    def join(self, nodes: Sequence[str]) -> None:
+    def join(self, nodes: Iterable[str]) -> None:
         for node in nodes:
             heappush(self._ready, (-self._remaining[node], node))
 
     def started(self) -> Iterator[str]:
-        while self._ready and self._left[""]:
+        while self._ready and self._free:
             entry = heappop(self._ready)
-            groups = self._groups(entry[1])
-            full = next((group for group in groups if not self._left[group]), None)
-            if full is not None:
-                heappush(self._aside[full], entry)
-                self._release(group for group in groups if self._left[group])  # the room it did not take
+            groups = self._joined(entry[1])
+            full = next((index for index, group in enumerate(groups) if self._is_full(group)), None)
+            if full is None:
+                self._begin(groups)
+                yield entry[1]
                 continue
-            for group in groups:
-                self._left[group] -= 1
-            yield entry[1]
+            inner = groups[full - 1] if full else ""
+            heappush(self._aside[groups[full]].setdefault(inner, []), entry)
+            self._release(group for group in groups if not self._is_full(group))  # the room it did not take
+
+    def _begin(self, groups: Sequence[str]) -> None:
+        self._free -= 1
+        for inner, group in zip(["", *groups], groups, strict=False):
+            self._busy[group] += 1
+            for entry in self._aside[group].pop(inner, ()) if inner else ():
+                heappush(self._ready, entry)
 
     def leave(self, node: str) -> None:
-        groups = self._groups(node)
-        for group in groups:
-            self._left[group] += 1
-        self._release(groups)
+        self._free += 1
+        for group in _groups_around(node):
+            self._busy[group] -= 1
+            self._release([group])
+            if self._busy[group]:
+                return
+
+    def _is_full(self, group: str) -> bool:
+        return group in self._bounds and self._busy[group] >= self._bounds[group]
+
+    def _joined(self, node: str) -> list[str]:
+        """The groups that get one more node at work with it: a group at work is counted in those around it already."""
+        groups = list(_groups_around(node))
+        busy = next((index for index, group in enumerate(groups) if self._busy[group]), len(groups))
+        return groups[: busy + 1]
 
     def _release(self, groups: Iterable[str]) -> None:
         for group in groups:
-            if self._aside[group]:
-                heappush(self._ready, heappop(self._aside[group]))
+            waiting = [entries for entries in self._aside[group].values() if entries]
+            if waiting:
+                heappush(self._ready, heappop(min(waiting)))
 
-    def _groups(self, node: str) -> list[str]:
-        cuts = (node[:index] for index, char in enumerate(node) if char == "/")
-        return ["", *(group for group in cuts if group in self._left)]
+
+def _groups_around(node: str) -> Iterator[str]:
+    """Innermost first; the last is the whole."""
+    while node:
+        node = node.rpartition("/")[0]
+        yield node

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.core.composition import CompositionError, critical_path, levels, remaining_paths, topological
-from orchd.core.composition.graphs import cycle_in, cyclic, successors
+from orchd.core.composition import CompositionError, critical_path, cycle_in, levels, remaining_paths, topological
+from orchd.core.composition.graphs import cyclic, successors
 from tests.core.composition.graphs import Counted, Graph, acyclic, chain, fan, weights
 
 TEAM: Graph = {"backend": [], "frontend": ["backend"], "mobile": ["backend"], "tests": ["frontend", "mobile"]}

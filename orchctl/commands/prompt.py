@@ -1,0 +1,43 @@
+"""`orchctl prompt`: a composition as instructions for an LLM that spawns the agents itself. It needs no daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
+
+from orchctl import exits, out
+from orchctl.composition import (
+    LIMIT,
+    ParallelTaskSpec,
+    Task,
+    Tree,
+    flatten,
+    generate_composition_prompt,
+    levels,
+    task_prompt,
+    task_spec,
+)
+from orchctl.opened import opened, task_of
+
+
+def run(args: SimpleNamespace) -> int:
+    """Print the instructions, or `{groups: [[task, ...], ...]}` with the values of each Task call."""
+    groups = list(_groups(opened(args.file, Path.cwd()), task_of(args)))
+    value = {"groups": [[asdict(task) for task in group] for group in groups]}
+    out.result(value, [generate_composition_prompt(groups).rstrip()], as_json=args.json)
+    return exits.OK
+
+
+def _groups(tree: Tree, task: Task) -> Iterator[list[ParallelTaskSpec]]:
+    """Those that run at once, never more than may."""
+    flat = flatten(tree)
+    members = {one.path: one for one in flat.members}
+    most = min(LIMIT, tree.composition.max_parallel or LIMIT)
+    for group in levels(flat.graph(), flat.joints()):
+        specs = [
+            task_spec(one.sub_skill, task_prompt(one.sub_skill, task, skill_text=one.text))
+            for one in map(members.__getitem__, group)
+        ]
+        yield from (specs[start : start + most] for start in range(0, len(specs), most))

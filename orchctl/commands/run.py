@@ -1,0 +1,104 @@
+"""`orchctl run`: a composition as agents, all in one request, under the one limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from orchctl import exits, launch, out, runners, runs
+from orchctl.client import Client
+from orchctl.composition import CompositionError, Tree, flatten
+from orchctl.errors import UsageError
+from orchctl.launch import Launch
+from orchctl.opened import opened, refused, task_of
+
+_CHOICES = tuple(name for name in runners.RUNNERS if name != "command")
+
+
+def run(args: SimpleNamespace) -> int:
+    """Print the run's id, then wait for it; the exit code tells whether it completed."""
+    if args.runner not in (None, *_CHOICES):
+        raise UsageError(f"--runner {args.runner!r} is none of {', '.join(_CHOICES)}")
+    directory = Path.cwd()
+    tree = opened(args.file, directory)
+    runner = _runner(args, tree)
+    if args.dry_run:
+        results = launch.results_of(directory, tree.composition.name)
+        return _shown(_prepared(args, tree, runner, directory, results), as_json=args.json)
+    with Client() as client:
+        result = _started(client, args, tree, runner, directory)
+        out.result(result, [result["run"]["id"]], as_json=args.json)
+        out.flush()
+        return exits.OK if args.detach else _ended(client, result, as_json=args.json)
+
+
+def _runner(args: SimpleNamespace, tree: Tree) -> str:
+    """The one for members that say nothing themselves."""
+    if args.runner is not None:
+        return str(args.runner)
+    chosen = runners.default()
+    if chosen == "mock" and any(not (one.sub_skill.command or one.sub_skill.runner) for one in flatten(tree).members):
+        out.note("claude is not on the PATH: mock agents run instead; choose with --runner")
+    return chosen
+
+
+def _prepared(args: SimpleNamespace, tree: Tree, runner: str, directory: Path, results: Path) -> Launch:
+    try:
+        return launch.prepared(tree, task_of(args), runner=runner, directory=directory, results=results)
+    except CompositionError as error:
+        raise refused(error, args.file) from None
+
+
+def _started(client: Client, args: SimpleNamespace, tree: Tree, runner: str, directory: Path) -> dict[str, Any]:
+    with launch.reserved(directory, tree.composition.name) as results:
+        made = _prepared(args, tree, runner, directory, results)
+        request = launch.sendable(made)
+        launch.write_prompts(made)
+        return client.call("run", request)
+
+
+def _ended(client: Client, result: dict[str, Any], *, as_json: bool) -> int:
+    ids = [agent["id"] for agent in result["agents"]]
+    if out.is_for_people():
+        from orchctl.progress import Progress, of_wait
+
+        with closing(Progress(client, of_wait(ids))) as line:
+            client.wait(ids=ids, watch=line)
+    else:
+        client.wait(ids=ids)
+    answer = client.call("run-status", {"id": result["run"]["id"]})
+    if as_json:
+        out.say_json(answer)
+    else:
+        for text in runs.summary_lines(answer):
+            out.note(text)
+    return exits.OK if answer["run"]["status"] == "completed" else exits.REFUSED
+
+
+def _shown(made: Launch, *, as_json: bool) -> int:
+    out.result(made.request, _lines(made), as_json=as_json)
+    return exits.OK
+
+
+def _lines(made: Launch) -> Iterator[str]:
+    """What would be run, member by member."""
+    import shlex
+
+    from orchctl import render
+
+    request = made.request
+    yield f"{render.clean(request['name'])}: {len(request['members'])} members, results in {request['results']}"
+    for group in request["groups"]:
+        most = f"at most {group['max_parallel']} at once, " if group["max_parallel"] else ""
+        yield render.clean_line(f"{group['path'] or 'the whole'}: {most}{group['on_failure']}{_after(group)}")
+    yield ""
+    for one in request["members"]:
+        yield render.clean_line(f"{one['path']}{'' if one['required'] else ', not required'}{_after(one)}")
+        yield render.clean_line(f"    {shlex.join(one['agent']['command'])} <{shlex.quote(one['agent']['stdin'])}")
+
+
+def _after(one: dict[str, Any]) -> str:
+    return f", after {', '.join(one['after'])}" if one["after"] else ""

@@ -1,0 +1,30 @@
+"""`orchctl run-status`: one run with its members. It never starts a daemon."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from orchctl import exits, out
+from orchctl.client import Client
+from orchctl.launch import result_path
+from orchctl.runs import run_lines
+
+
+def run(args: SimpleNamespace) -> int:
+    """Print the run and a line for each member, or `{run, agents}`."""
+    with Client(starts=False) as client:
+        answer = client.call("run-status", {"id": args.run})
+    lines = run_lines(answer, time.clock_gettime(time.CLOCK_REALTIME), _written(answer["run"]))
+    out.result(answer, lines, as_json=args.json)
+    return exits.OK
+
+
+def _written(run: dict[str, Any]) -> set[str]:
+    """The members whose result is there."""
+    if not run["results"]:
+        return set()
+    results = Path(run["results"])
+    return {one["path"] for one in run["members"] if result_path(results, one["path"]).is_file()}

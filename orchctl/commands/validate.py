@@ -1,0 +1,21 @@
+"""`orchctl validate`: everything that is wrong with a composition, at once. It needs no daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from orchctl import exits, out, render
+from orchctl.composition import validate_skill_composition
+from orchctl.opened import as_json, located
+
+
+def run(args: SimpleNamespace) -> int:
+    """Print a line for each error and warning, or `{valid, errors, warnings}`; exit code 1 when there are errors."""
+    directory = Path.cwd()
+    valid, errors, warnings = validate_skill_composition(located(args.file, directory), directory=directory)
+    value = {"valid": valid, "errors": [*map(as_json, errors)], "warnings": [*map(as_json, warnings)]}
+    lines = [f"error: {problem}" for problem in errors] + [f"warning: {problem}" for problem in warnings]
+    lines.append(f"{args.file} is valid" if valid else f"{args.file} is invalid, errors: {len(errors)}")
+    out.result(value, map(render.clean_line, lines), as_json=args.json)
+    return exits.OK if valid else exits.REFUSED

@@ -1,0 +1,178 @@
+"""Compositions read from files, with all that is nested in them, checked as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from orchctl.composition import jsonfiles, skills, structure
+from orchd.core.composition import (
+    Composition,
+    CompositionError,
+    Problem,
+    SubSkill,
+    Tree,
+    composition_from,
+    cycle_in,
+    flatten,
+    name_of,
+    problems,
+    topological,
+    warnings,
+)
+
+LIMIT = 7  # of a machine whose daemon nobody asked
+
+
+class Validation(NamedTuple):
+    """What came of checking a composition. It is valid when there are no errors; warnings do not count."""
+
+    valid: bool
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+@dataclass(slots=True)
+class _File:
+    """One composition.json and what it leads to."""
+
+    path: Path
+    composition: Composition | None = None
+    nested: dict[str, Path] = field(default_factory=dict)  # by the names of sub-skills
+    texts: dict[str, str] = field(default_factory=dict)
+    errors: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+
+def load(path: Path | str) -> Composition:
+    """The composition in a file or a skill folder. Raises CompositionError with every problem there is."""
+    return load_tree(path).composition
+
+
+def load_tree(path: Path | str, directory: Path | None = None) -> Tree:
+    """The composition with all that is nested in it. Skills are looked for around it and in `directory`, or here."""
+    files = _read_all(_file(path), directory or Path.cwd(), LIMIT)
+    errors = _errors(files)
+    if errors:
+        raise CompositionError(errors)
+    return _tree(files)
+
+
+def validate_skill_composition(
+    composition: Composition | Mapping[str, Any] | Path | str, *, limit: int = LIMIT, directory: Path | None = None
+) -> Validation:
+    """Everything that is wrong: in a file with all that is nested in it, in a JSON value, or in a Composition.
+
+    `limit` is how many agents may work at once on the machine; what asks for more is a warning.
+    """
+    if isinstance(composition, Composition):
+        errors, warned = problems(composition), warnings(composition, limit)
+    elif isinstance(composition, Mapping):
+        made = _checked(dict(composition), limit)
+        errors, warned = made.errors, made.warnings
+    else:
+        files = _read_all(_file(composition), directory or Path.cwd(), limit)
+        errors, warned = _errors(files), [problem for file in files.values() for problem in file.warnings]
+    return Validation(not errors, tuple(errors), tuple(warned))
+
+
+def _file(path: Path | str) -> Path:
+    path = Path(path)
+    return path / skills.COMPOSITION if path.is_dir() else path
+
+
+def _read_all(first: Path, directory: Path, limit: int) -> dict[str, _File]:
+    """The file and every file that is nested in it, by their real paths."""
+    files: dict[str, _File] = {}
+    pending = [first]
+    while pending:
+        path = pending.pop()
+        key = str(path.resolve())
+        if key not in files:
+            files[key] = _read(path, directory, limit)
+            pending += files[key].nested.values()
+    if len(files) > 1:
+        for file in files.values():
+            place = _place(file.path, directory)
+            file.errors = [replace(problem, file=place) for problem in file.errors]
+            file.warnings = [replace(problem, file=place) for problem in file.warnings]
+    return files
+
+
+def _place(path: Path, directory: Path) -> str:
+    return str(path.relative_to(directory)) if path.is_relative_to(directory) else str(path)
+
+
+def _read(path: Path, directory: Path, limit: int) -> _File:
+    try:
+        value = jsonfiles.read(path)
+    except CompositionError as error:
+        return _File(path, errors=list(error.problems))
+    file = _checked(value, limit)
+    file.path = path
+    if file.composition is not None:
+        places = skills.places(directory, path.absolute())
+        for index, one in enumerate(file.composition.sub_skills):
+            _look(file, index, one, skills.find(one.skill_name, places))
+    return file
+
+
+def _checked(value: Any, limit: int) -> _File:
+    found, left = structure.checked(value)
+    if left is None:
+        return _File(Path(), errors=found)
+    composition = composition_from(left)
+    told = {problem.path for problem in found}
+    more = [problem for problem in problems(composition) if problem.path not in told]
+    return _File(Path(), composition, errors=[*found, *more], warnings=warnings(composition, limit))
+
+
+def _look(file: _File, index: int, one: SubSkill, folder: Path | None) -> None:
+    """See what a sub-skill's folder has for it."""
+    if folder is not None and not one.command and (folder / skills.COMPOSITION).is_file():
+        file.nested[name_of(one)] = folder / skills.COMPOSITION
+    elif folder is not None:
+        file.texts[name_of(one)] = skills.text_of(folder)
+    elif one.skill_name and not (one.command or one.prompt or one.role):
+        way_out = f"make the folder {one.skill_name}/ with a SKILL.md beside the composition's, or write a `prompt`"
+        message = f"no skill {one.skill_name!r} is found: it will be told nothing but the task"
+        path = f"$.subSkills[{index}].skillName"
+        file.warnings.append(Problem("unknown-skill", path, one.skill_name, message, way_out))
+
+
+def _errors(files: Mapping[str, _File]) -> list[Problem]:
+    """Of all files; a cycle through them, and too many members, when they are right each for itself."""
+    found = [problem for file in files.values() for problem in file.errors]
+    found += _file_cycle(files)
+    if not found:
+        try:
+            flatten(_tree(files))
+        except CompositionError as error:
+            found += error.problems
+    return found
+
+
+def _graph(files: Mapping[str, _File]) -> dict[str, list[str]]:
+    return {key: list({str(path.resolve()) for path in file.nested.values()}) for key, file in files.items()}
+
+
+def _file_cycle(files: Mapping[str, _File]) -> Iterator[Problem]:
+    cycle = cycle_in(_graph(files))
+    if cycle is not None:
+        shown = " -> ".join(str(files[key].path) for key in cycle)
+        way_out = "take one of these sub-skills away, or give it a `command`"
+        yield Problem("file-cycle", "$", cycle, f"compositions that contain each other: {shown}", way_out)
+
+
+def _tree(files: Mapping[str, _File]) -> Tree:
+    """The first file's; each file becomes one tree, however often it is nested."""
+    trees: dict[str, Tree] = {}
+    for key in topological(_graph(files)):
+        file = files[key]
+        if file.composition is None:
+            raise CompositionError(file.errors)
+        nested = {name: trees[str(path.resolve())] for name, path in file.nested.items()}
+        trees[key] = Tree(file.composition, nested, file.texts, str(file.path))
+    return trees[next(iter(files))]

@@ -1,0 +1,192 @@
+"""From a composition to the request of a run: groups, members, their prompts, and where their results go."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchctl import runners
+from orchctl.composition import Flat, Group, Member, Task, Tree, around, estimate_tokens, flatten, task_prompt
+from orchctl.errors import UsageError
+from orchctl.start import environment
+from orchd.wire import MAX_FRAME, WireError, duration, ops, pack_request, shapes
+
+_GOAL = 4096  # characters that the daemon takes
+_INPUTS = 100_000  # bytes of one variable: the kernel refuses a program that gets more than 128 kB in one
+_VARIABLES = ("ORCHD_RESULT", "ORCHD_RESULTS", "ORCHD_TASK_ID", "ORCHD_SKILL", "ORCHD_MODEL")
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A run to be. `request` is that of the op `run`, without an environment; `prompts` are files to be written."""
+
+    request: dict[str, Any]
+    prompts: Mapping[Path, str]
+    flat: Flat
+
+
+def prepared(tree: Tree, task: Task, *, runner: str, directory: Path, results: Path) -> Launch:
+    """The run of `tree` in `directory`, its results in the directory `results`. Raises UsageError, CompositionError."""
+    flat = flatten(tree)
+    maker = _Maker(flat, task, runner, results)
+    request: dict[str, Any] = {
+        "name": tree.composition.name,
+        "groups": [_group(group) for group in flat.groups],
+        "members": [maker.member(one) for one in flat.members],
+        "cwd": str(directory),
+        "results": str(results),
+    }
+    if task.task_id:
+        request["task_id"] = task.task_id
+    prompts = {results / f"{one.path}.prompt.md": maker.prompt(one) for one in flat.members}
+    return Launch(request, prompts, flat)
+
+
+def sendable(launch: Launch) -> dict[str, Any]:
+    """The request with this environment. Raises UsageError when the daemon would not take it."""
+    env = {key: value for key, value in environment().items() if key not in _VARIABLES}
+    request = {**launch.request, "env": env}
+    try:
+        shapes.build(ops.Run, request)
+    except shapes.ShapeError as error:
+        raise UsageError(f"{error}; correct it and try again: nothing was started", code="bad-run") from None
+    size = len(pack_request("check", "run", request))
+    if size > MAX_FRAME:
+        what = f"a request of {size} bytes, the most is {MAX_FRAME}: make several runs of it; nothing was started"
+        raise UsageError(what, code="too-large")
+    return request
+
+
+def results_of(directory: Path, name: str) -> Path:
+    """Where the results of the next run of this name go: `.agent/runs/NAME-N` with a number that is not used yet."""
+    parent = directory / ".agent/runs"
+    used = (one.name.removeprefix(f"{name}-") for one in parent.glob(f"{_literal(name)}-*"))
+    return parent / f"{name}-{1 + max((int(one) for one in used if one.isascii() and one.isdigit()), default=0)}"
+
+
+def _literal(name: str) -> str:
+    from glob import escape
+
+    return escape(name)
+
+
+@contextmanager
+def reserved(directory: Path, name: str) -> Iterator[Path]:
+    """The directory for results, made now; gone again when the daemon does not take the run."""
+    while True:
+        results = results_of(directory, name)
+        try:
+            results.mkdir(parents=True)
+            break
+        except FileExistsError:  # somebody else was quicker
+            continue
+    try:
+        yield results
+    except (UsageError, WireError, OSError):
+        shutil.rmtree(results, ignore_errors=True)
+        raise
+
+
+def write_prompts(launch: Launch) -> None:
+    """Put every prompt where its member finds it; the folders for results are then there too."""
+    for path, text in launch.prompts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def result_path(results: Path, path: str) -> Path:
+    """The file that the member `path` writes its result to."""
+    return results / f"{path}.md"
+
+
+def _group(group: Group) -> dict[str, Any]:
+    strategy = group.composition.coordination_strategy
+    return {
+        "path": group.path,
+        "max_parallel": group.composition.max_parallel,
+        "on_failure": "continue" if strategy.error_handling == "continue-on-error" else "fail-fast",
+        "after": list(group.after),
+        "required": group.required,
+    }
+
+
+class _Maker:
+    """Makes members and prompts of one run."""
+
+    def __init__(self, flat: Flat, task: Task, runner: str, results: Path) -> None:
+        self._groups = {group.path: group for group in flat.groups}
+        self._task = task
+        self._runner = runner
+        self._results = results
+
+    def member(self, one: Member) -> dict[str, Any]:
+        return {
+            "path": one.path,
+            "agent": self._agent(one),
+            "after": list(one.after),
+            "required": one.sub_skill.required,
+            "tokens": estimate_tokens(one.sub_skill, len(one.text)).tokens,
+            "variables": self._variables(one),
+        }
+
+    def _agent(self, one: Member) -> dict[str, Any]:
+        known: dict[str, Any] = {
+            "name": one.path.rpartition("/")[2],
+            "command": runners.command(one.sub_skill, self._runner),
+            "skill": one.sub_skill.skill_name,
+            "goal": one.sub_skill.role[:_GOAL],
+            "task_id": self._task.task_id,
+            "stdin": str(self._results / f"{one.path}.prompt.md"),
+            "timeout": None if one.sub_skill.timeout is None else duration(one.sub_skill.timeout),
+            "env": dict(one.sub_skill.env),
+            "retries": one.retries,
+        }
+        return {key: value for key, value in known.items() if value not in (None, "", {}, 0)}
+
+    def _variables(self, one: Member) -> dict[str, str]:
+        inputs = os.pathsep.join(self._inputs(one))
+        if len(os.fsencode(inputs)) > _INPUTS:
+            inputs = str(self._results / around(one.path))
+        return {
+            "ORCHD_RESULT": str(result_path(self._results, one.path)),
+            "ORCHD_RESULTS": inputs,
+            "ORCHD_SKILL": one.sub_skill.skill_name,
+            **({"ORCHD_TASK_ID": self._task.task_id} if self._task.task_id else {}),
+            **({"ORCHD_MODEL": one.sub_skill.model} if one.sub_skill.model else {}),
+        }
+
+    def _inputs(self, one: Member) -> list[str]:
+        """What its dependencies write: a file each, a directory for those that are compositions."""
+        after = one.after
+        path = one.path
+        while not after and (path := around(path)):  # the first ones inside read what their composition comes after
+            after = self._groups[path].after
+        return [
+            str(self._results / other if other in self._groups else result_path(self._results, other))
+            for other in after
+        ]
+
+    def prompt(self, one: Member) -> str:
+        return task_prompt(
+            one.sub_skill,
+            self._task,
+            skill_text=one.text,
+            around=list(self._around(one))[::-1],
+            inputs=self._inputs(one),
+            result=str(result_path(self._results, one.path)),
+        )
+
+    def _around(self, one: Member) -> Iterator[str]:
+        """What the compositions that it is part of are for, from the inside out."""
+        path = one.path
+        while path:
+            path = around(path)
+            group = self._groups[path]
+            given = group.given
+            said = (group.composition.description, *((given.role, given.prompt) if given else ()))
+            yield f"{group.composition.name}: {' '.join(part for part in said if part)}".removesuffix(": ")

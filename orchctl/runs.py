@@ -1,0 +1,73 @@
+"""Runs for people, made from what the daemon answers: values in, text out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from orchctl import render
+
+Run = Mapping[str, Any]
+
+
+def counted(run: Run) -> str:
+    """`3 of 5 ended: 2 completed, 1 failed, 2 running`."""
+    counts: Mapping[str, int] = {status: count for status, count in run["counts"].items() if count}
+    ended = sum(count for status, count in counts.items() if status in render.OVER)
+    each = ", ".join(f"{count} {status}" for status, count in counts.items())
+    return f"{ended} of {sum(counts.values())} ended: {each}"
+
+
+def took(run: Run, now: float) -> str:
+    """How long it ran, or has been running at `now` (Unix time)."""
+    end = render.unix(run["ended_at"]) if run["ended_at"] else now
+    return render.span(end - render.unix(run["began_at"]))
+
+
+def runs_lines(runs: Sequence[Run], now: float) -> list[str]:
+    """One line for each run."""
+    return render.aligned([_row(run, now) for run in runs])
+
+
+def _row(run: Run, now: float) -> list[str]:
+    said = "  ".join(part for part in (render.clean(run["task_id"] or ""), render.clean(run["reason"] or "")) if part)
+    return [run["id"], render.named(run), run["status"], took(run, now), counted(run), said]
+
+
+def run_lines(answer: Mapping[str, Any], now: float, written: Collection[str]) -> Iterator[str]:
+    """One run with its members; `written` are the paths of those whose result is there."""
+    run = answer["run"]
+    yield "  ".join(part for part in _row(run, now) if part)
+    if run["parent"]:
+        yield f"started by {run['parent']}"
+    if run["results"]:
+        yield f"results in {render.clean(run['results'])}"
+    yield ""
+    agents = {agent["id"]: agent for agent in answer["agents"]}
+    rows = []
+    for one in run["members"]:
+        seconds = render.lifetime(agents[one["id"]], now)
+        result = f"{run['results']}/{one['path']}.md" if one["path"] in written else ""
+        rows.append(_member(one, seconds, result))
+    yield from render.aligned(rows)
+
+
+def _member(one: Mapping[str, Any], seconds: float | None, result: str) -> list[str]:
+    return [
+        render.clean(one["path"]),
+        one["id"],
+        one["status"],
+        "" if seconds is None else render.span(seconds),
+        "" if one["required"] else "not required",
+        render.clean(f"after {', '.join(one['after'])}" if one["after"] else ""),
+        render.clean(result),
+        render.clean(one["reason"] or ""),
+    ]
+
+
+def summary_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    """What became of a run: each member, then the whole."""
+    run = answer["run"]
+    yield from render.ended_lines([{**agent, "name": agent["member"] or agent["name"]} for agent in answer["agents"]])
+    reason = f": {render.clean(run['reason'])}" if run["reason"] else ""
+    yield f"{run['id']} {run['status']}{reason}; {counted(run)}"

@@ -1,0 +1,141 @@
+"""Compositions from files, checked with all that is nested in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import orchctl.composition
+from orchctl.composition import (
+    Composition,
+    CompositionError,
+    SubSkill,
+    composition_from,
+    flatten,
+    load,
+    load_tree,
+    validate_skill_composition,
+)
+from tests.orchctl.composition.files import after, composition, written
+
+FRONT = {
+    "name": "fullstack",
+    "executionMode": "hybrid",
+    "maxParallel": 3,
+    "subSkills": [
+        {"skillName": "backend", "dependencies": [], "required": True},
+        {"skillName": "frontend", "dependencies": ["backend"], "required": True},
+    ],
+}
+
+
+def test_a_composition_without_roles_and_descriptions_is_valid() -> None:
+    assert validate_skill_composition(FRONT) == (True, (), ())
+
+
+def test_a_file_and_its_folder_are_the_same(tmp_path: Path) -> None:
+    path = written(tmp_path / "team/composition.json", FRONT)
+    assert load(path) == load(path.parent) == composition_from(FRONT)
+
+
+def test_structure_and_meaning_are_told_at_once() -> None:
+    value = composition(after("a", "b"), after("b", "a", role=3), after("c", "aa", 3), maxParallel=9, name=1)
+    valid, errors, warnings = validate_skill_composition(value)
+    assert not valid
+    assert [(one.code, one.path) for one in errors] == [
+        ("bad-value", "$.name"),
+        ("bad-value", "$.subSkills[1].role"),
+        ("bad-value", "$.subSkills[2].dependencies[1]"),
+        ("unknown-dependency", "$.subSkills[2].dependencies[0]"),
+        ("cycle", errors[-1].path),
+    ]
+    assert [one.code for one in warnings] == ["above-limit"]
+    assert validate_skill_composition({**FRONT, "maxParallel": 9}, limit=9).warnings == ()
+
+
+def test_a_composition_made_in_python_is_checked_too() -> None:
+    assert validate_skill_composition(Composition("x", "hybrid", (SubSkill("a"),))).valid
+    assert not validate_skill_composition(Composition("x", "hybrid", ())).valid
+
+
+@pytest.mark.parametrize("text", ['{"name": ', "[]", '{"name": "a", "name": "b"}'])
+def test_what_cannot_be_read_is_invalid_and_cannot_be_loaded(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path / "x.json", text)
+    assert not validate_skill_composition(path).valid
+    with pytest.raises(CompositionError):
+        load(path)
+
+
+def nested(tmp_path: Path, **files: Any) -> Path:
+    """A folder of skills, each with a composition; the first of them."""
+    for name, value in files.items():
+        written(tmp_path / f"all/{name}/composition.json", value)
+    return tmp_path / "all" / next(iter(files))
+
+
+def test_a_skill_with_a_composition_of_its_own_is_nested(tmp_path: Path) -> None:
+    written(tmp_path / "all/api/SKILL.md", "# API")
+    outer = nested(tmp_path, outer=composition("api", after("web", "api")), web=composition("html", "css", name="web"))
+    tree = load_tree(outer)
+    assert [one.path for one in flatten(tree).members] == ["api", "web/html", "web/css"]
+    assert tree.texts == {"api": "# API"}
+    assert tree.nested["web"].origin == str(tmp_path / "all/web/composition.json")
+
+
+def test_a_command_of_its_own_makes_it_a_plain_member(tmp_path: Path) -> None:
+    outer = nested(tmp_path, outer=composition(after("web", command=["make"])), web=composition("html"))
+    assert [one.path for one in flatten(load_tree(outer)).members] == ["web"]
+
+
+def test_mistakes_of_nested_ones_are_told_with_their_file(tmp_path: Path) -> None:
+    outer = nested(tmp_path, outer=composition("web"), web=composition(after("a", "zz")))
+    _, errors, _ = validate_skill_composition(outer, directory=tmp_path)
+    assert [str(one) for one in errors] == [
+        "all/web/composition.json: $.subSkills[0].dependencies[0]: 'zz' is not a sub-skill; "
+        "name one of the sub-skills, by its `id` if it has one"
+    ]
+
+
+def test_files_that_contain_each_other_are_told_with_their_path(tmp_path: Path) -> None:
+    outer = nested(tmp_path, a=composition("b"), b=composition("c"), c=composition("b"))
+    _, errors, _ = validate_skill_composition(outer, directory=tmp_path)
+    (problem,) = errors
+    assert problem.code == "file-cycle"
+    assert problem.message.count("composition.json") == 3
+    assert "all/b/composition.json -> " in problem.message
+    assert "/a/" not in problem.message
+
+
+def test_a_composition_that_is_its_own_sub_skill_is_a_cycle(tmp_path: Path) -> None:
+    outer = nested(tmp_path, a=composition("a"))
+    assert [one.code for one in validate_skill_composition(outer).errors] == ["file-cycle"]
+
+
+def test_the_same_file_may_be_nested_twice(tmp_path: Path) -> None:
+    outer = nested(tmp_path, a=composition("b", after("b", id="again")), b=composition("x"))
+    assert [one.path for one in flatten(load_tree(outer)).members] == ["b/x", "again/x"]
+
+
+def test_what_multiplies_beyond_all_bounds_is_an_error(tmp_path: Path) -> None:
+    twenty = range(20)
+    files = {f"l{depth}": composition(*(after(f"l{depth + 1}", id=f"n{one}") for one in twenty)) for depth in range(5)}
+    outer = nested(tmp_path, **files)
+    assert [one.code for one in validate_skill_composition(outer).errors] == ["too-many-members"]
+
+
+def test_a_deep_nesting_is_no_problem(tmp_path: Path) -> None:
+    files = {f"l{depth}": composition(f"l{depth + 1}") for depth in range(150)}
+    assert len(flatten(load_tree(nested(tmp_path, **files))).members) == 1
+
+
+def test_a_skill_that_is_nowhere_is_a_warning(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.json", composition({"skillName": "nowhere"}, "has-a-role"))
+    valid, _, warnings = validate_skill_composition(path, directory=tmp_path)
+    assert valid
+    assert [(one.code, one.value) for one in warnings] == [("unknown-skill", "nowhere")]
+
+
+def test_all_that_is_public_is_in_one_place() -> None:
+    assert all(hasattr(orchctl.composition, name) for name in orchctl.composition.__all__)

@@ -1,0 +1,51 @@
+"""The compositions that are installed with the package."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from orchctl.composition import flatten, load_tree, name_of, plan_execution_order, skills, validate_skill_composition
+from orchctl.opened import located
+
+ROOT = Path(__file__).parents[3]
+GROUPS = {
+    "skyfom-fullstack-developer": [["backend-developer"], ["frontend-developer", "mobile-developer"]],
+    "skyfom-feature-complete": [
+        ["backend-developer", "frontend-developer", "designer"],
+        ["qa-engineer", "code-reviewer"],
+    ],
+}
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_it_is_found_by_name_valid_and_planned_as_promised(name: str, tmp_path: Path) -> None:
+    path = located(name, tmp_path)
+    assert path == skills.SHIPPED / name / "composition.json"
+    assert validate_skill_composition(path, directory=tmp_path) == (True, (), ())
+    tree = load_tree(path, tmp_path)
+    groups = plan_execution_order(tree.composition.sub_skills)
+    assert [[name_of(one).removeprefix("skyfom-") for one in group] for group in groups] == GROUPS[name]
+    assert tree.composition.execution_mode == "hybrid"
+    assert all(one.text.startswith("# ") for one in flatten(tree).members)
+
+
+def test_there_are_no_others() -> None:
+    assert sorted(GROUPS) == sorted(path.parent.name for path in skills.SHIPPED.glob("*/composition.json"))
+
+
+@pytest.mark.parametrize("folder", sorted(skills.SHIPPED.iterdir()), ids=lambda folder: folder.name)
+def test_every_skill_says_its_name_and_what_it_is_for(folder: Path) -> None:
+    head = (folder / "SKILL.md").read_text().split("---\n")[1]
+    assert f"name: {folder.name}\n" in head
+    assert "description: " in head
+    assert 200 < len(skills.text_of(folder)) < 2000
+
+
+def test_all_of_it_is_installed_with_the_package() -> None:
+    package_data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["orchctl"]
+    package = ROOT / "orchctl"
+    installed = {path for pattern in package_data for path in package.glob(pattern)}
+    assert {path for path in package.rglob("*") if path.suffix in (".md", ".json")} <= installed
