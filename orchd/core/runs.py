@@ -165,6 +165,10 @@ class Run:
         ending = self.ended.get(node)
         return None if ending is None or ending.is_good else ending.status
 
+    def is_cut_short(self, path: str) -> bool:
+        """Whether a group around a member has failed and fails fast: then nothing in it is begun any more."""
+        return any(self.groups[group].is_fail_fast and tally.failed for group, tally in self._around(path))
+
     def members_of(self, group: str) -> list[str]:
         """The agents of a group and of all groups in it."""
         prefix = f"{group}/" if group else ""
