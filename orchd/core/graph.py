@@ -43,12 +43,13 @@ def _walked(trail: Mapping[AgentId, AgentId | None], end: AgentId) -> list[Agent
 
 
 def cycle_in(graph: Mapping[AgentId, Iterable[AgentId]]) -> Sequence[AgentId] | None:
-    """A cycle in `graph` (node -> whom it comes after) as a path whose first node is repeated at its end, or None."""
+    """A cycle in `graph` (node -> whom it comes after) as a path in which each comes after the next, the first one
+    repeated at its end; or None."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         found: Sequence[AgentId] = error.args[1]
-        return found
+        return found[::-1]  # it is told with each before what comes after it
     return None
 
 
