@@ -53,6 +53,19 @@ def cycle_in(graph: Mapping[AgentId, Iterable[AgentId]]) -> Sequence[AgentId] | 
     return None
 
 
+def cycle_from(state: State, start: Iterable[AgentId]) -> Sequence[AgentId] | None:
+    """A cycle among `start` and all that they cannot go on without, as `cycle_in` tells it."""
+    reached: dict[AgentId, list[AgentId]] = {}
+    frontier = list(start)
+    while frontier:
+        here = frontier.pop()
+        if here not in reached:
+            agent = state.agents.get(here)
+            reached[here] = [] if agent is None else waits_for(state, agent)
+            frontier += reached[here]
+    return cycle_in(reached)
+
+
 def blockers_first(graph: Mapping[AgentId, Iterable[AgentId]]) -> Iterable[AgentId]:
     """The nodes of an acyclic `graph`, each behind all that it comes after."""
     return TopologicalSorter(graph).static_order()
