@@ -39,7 +39,7 @@ from orchd.core.facts import (
     WaitBegan,
     WaitEnded,
 )
-from orchd.core.index import enter_indexes, free_dependents, leave_indexes, note_in_run
+from orchd.core.index import enter_indexes, free_dependents, leave_indexes, note_in_run, queued_behind
 from orchd.core.model import Agent, Cause, Instant, State, Status, number_of
 from orchd.core.runs import Run, RunStatus, number_of_run
 from orchd.core.table import next_status
@@ -73,11 +73,14 @@ def _apply_to_run(state: State, fact: RunFact, at: Instant) -> None:
 
 def _apply_to_agent(state: State, fact: AgentFact, at: Instant) -> None:
     if isinstance(fact, AgentQueued):
-        status, was_over = next_status(None, fact), False
+        status, was_over, behind = next_status(None, fact), False, []
         agent = _born(state, fact, at)
     else:
         agent = state.agents[fact.agent]
         was_over = agent.is_over
+        behind = queued_behind(state, agent) if was_over else []
+        for other in behind:
+            leave_indexes(state, other)
         status = next_status(agent.status, fact)
         leave_indexes(state, agent)
     if change := CHANGES.get(type(fact)):
@@ -86,7 +89,8 @@ def _apply_to_agent(state: State, fact: AgentFact, at: Instant) -> None:
     if agent.is_over:
         _close(agent, at)
     note_in_run(state, agent, was_over=was_over)
-    enter_indexes(state, agent)
+    for one in (agent, *behind):
+        enter_indexes(state, one)
     if agent.is_over:
         free_dependents(state, agent)
 

@@ -43,13 +43,27 @@ def _walked(trail: Mapping[AgentId, AgentId | None], end: AgentId) -> list[Agent
 
 
 def cycle_in(graph: Mapping[AgentId, Iterable[AgentId]]) -> Sequence[AgentId] | None:
-    """A cycle in `graph` (node -> whom it comes after) as a path whose first node is repeated at its end, or None."""
+    """A cycle in `graph` (node -> whom it comes after) as a path in which each comes after the next, the first one
+    repeated at its end; or None."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         found: Sequence[AgentId] = error.args[1]
-        return found
+        return found[::-1]  # it is told with each before what comes after it
     return None
+
+
+def cycle_from(state: State, start: Iterable[AgentId]) -> Sequence[AgentId] | None:
+    """A cycle among `start` and all that they cannot go on without, as `cycle_in` tells it."""
+    reached: dict[AgentId, list[AgentId]] = {}
+    frontier = list(start)
+    while frontier:
+        here = frontier.pop()
+        if here not in reached:
+            agent = state.agents.get(here)
+            reached[here] = [] if agent is None else waits_for(state, agent)
+            frontier += reached[here]
+    return cycle_in(reached)
 
 
 def blockers_first(graph: Mapping[AgentId, Iterable[AgentId]]) -> Iterable[AgentId]:

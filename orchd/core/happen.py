@@ -27,7 +27,7 @@ from orchd.core.inputs import (
     Tick,
     TreeGone,
 )
-from orchd.core.model import Agent, Cause, Status
+from orchd.core.model import Agent, Cause, State, Status
 from orchd.core.retry import backoff, next_seed
 from orchd.core.settle import cancel_children, end_wait, refuse_waits, stop
 from orchd.core.turn import Turn
@@ -156,7 +156,7 @@ def _ended_badly(turn: Turn, agent: Agent, note: str | None) -> None:
     code = agent.outcome.code if agent.outcome else None
     is_lost = agent.cause is Cause.ENDED and code is None
     reason = note or ("it ended and left no record" if is_lost else f"exit code {code}")
-    if agent.tries < agent.spec.retries:
+    if agent.tries < agent.spec.retries and not _is_cut_short(turn.state, agent):
         delay = backoff(agent.tries, turn.state.seed)
         turn.record(AttemptRetried(agent.id, agent.attempt, reason, delay, next_seed(turn.state.seed)))
     elif agent.cause in (Cause.TIMEOUT, Cause.SILENCE):
@@ -165,3 +165,9 @@ def _ended_badly(turn: Turn, agent: Agent, note: str | None) -> None:
         turn.record(AgentLost(agent.id, reason))
     else:
         turn.record(AgentFailed(agent.id, reason))
+
+
+def _is_cut_short(state: State, agent: Agent) -> bool:
+    """Whether its run has no use for another attempt."""
+    member = agent.spec.member
+    return member is not None and state.runs[member.run].is_cut_short(member.path)

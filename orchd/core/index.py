@@ -84,6 +84,14 @@ def note_in_run(state: State, agent: Agent, *, was_over: bool) -> None:
         state.runs[member.run].reopen(member.path)
 
 
+def queued_behind(state: State, agent: Agent) -> list[Agent]:
+    """Those that come after a member that is over and may still start: when it is tried again, they wait for it again."""
+    if (member := agent.spec.member) is None:
+        return []
+    mates = (state.agents.get(AgentId(one)) for one, _ in state.runs[member.run].members.values())
+    return [mate for mate in mates if mate and mate.status is Status.QUEUED and agent.id in mate.spec.after]
+
+
 def free_dependents(state: State, agent: Agent) -> None:
     """`agent` is over: whoever waited for it alone stands in line. Those that never can are for `settle` to skip."""
     for one in list(state.dependents.get(agent.id, ())):

@@ -7,7 +7,7 @@ Groups have no status of their own: each has a tally, which follows from the end
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple, NewType
 
@@ -71,15 +71,21 @@ class Ending(NamedTuple):
     @property
     def is_failure(self) -> bool:
         """Whether its group has failed with it. What was skipped has not failed: what it was skipped for has."""
-        return self.status not in ("completed", "skipped")
+        return not (self.is_good or self.is_skipped)
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether it never was its turn."""
+        return self.status == "skipped"
 
 
 @dataclass(slots=True)
 class Tally:
-    """How a group stands: its nodes that are not over, and those that failed and are required."""
+    """How a group stands: its nodes that are not over, those that failed and are required, those not skipped."""
 
     unfinished: int = 0
     failed: int = 0
+    tried: int = 0
 
 
 @dataclass(slots=True)
@@ -117,24 +123,27 @@ class Run:
     def close(self, path: str, ending: Ending) -> None:
         """A member has ended, and with it perhaps the groups around it."""
         self.ended[path] = ending
-        is_failed = ending.is_failure and self.members[path][1]
+        is_failed, is_tried = ending.is_failure and self.members[path][1], not ending.is_skipped
         for group, tally in self._around(path):
             tally.unfinished -= 1
             tally.failed += is_failed
+            tally.tried += is_tried
             if tally.unfinished:
                 return
-            is_failed = tally.failed > 0 and self.groups[group].is_required
+            is_failed, is_tried = tally.failed > 0 and self.groups[group].is_required, tally.tried > 0
 
     def reopen(self, path: str) -> None:
         """A member that had ended is to be tried again."""
-        is_failed = self.ended.pop(path).is_failure and self.members[path][1]
+        ending = self.ended.pop(path)
+        is_failed, is_tried = ending.is_failure and self.members[path][1], not ending.is_skipped
         for group, tally in self._around(path):
-            was_over, had_failed = tally.unfinished == 0, tally.failed > 0
+            was = replace(tally)
             tally.unfinished += 1
             tally.failed -= is_failed
-            if not was_over:
+            tally.tried -= is_tried
+            if was.unfinished:
                 return
-            is_failed = had_failed and self.groups[group].is_required
+            is_failed, is_tried = was.failed > 0 and self.groups[group].is_required, was.tried > 0
 
     def _around(self, path: str) -> Iterator[tuple[str, Tally]]:
         for group in groups_around(path):
@@ -146,11 +155,19 @@ class Run:
         return node in self.ended if tally is None else tally.unfinished == 0
 
     def bad_end(self, node: str) -> str | None:
-        """How a member or group ended that did not complete; None when it did, or has not ended."""
+        """How a member or group ended that did not complete; None when it did, or has not ended.
+
+        A group was skipped when all of it was: where something was tried, what was not required may be missing.
+        """
         if (tally := self.tallies.get(node)) is not None:
-            return "failed" if tally.failed and not tally.unfinished else None
+            how = "failed" if tally.failed else None if tally.tried else "skipped"
+            return None if tally.unfinished else how
         ending = self.ended.get(node)
         return None if ending is None or ending.is_good else ending.status
+
+    def is_cut_short(self, path: str) -> bool:
+        """Whether a group around a member has failed and fails fast: then nothing in it is begun any more."""
+        return any(self.groups[group].is_fail_fast and tally.failed for group, tally in self._around(path))
 
     def members_of(self, group: str) -> list[str]:
         """The agents of a group and of all groups in it."""

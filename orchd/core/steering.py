@@ -13,7 +13,7 @@ from orchd.core.facts import (
     LimitChanged,
     RunResumed,
 )
-from orchd.core.graph import blockers_first, claims_needed, path_to
+from orchd.core.graph import blockers_first, claims_needed, cycle_from
 from orchd.core.inputs import Cancel, Drain, Pause, Resume, Retry, SetLimit
 from orchd.core.model import OVER, Agent, State, Status
 from orchd.core.places import claims, is_safe, smallest_safe_resident
@@ -76,11 +76,13 @@ def _wrong_retry(state: State, agents: Iterable[Agent]) -> tuple[str, str] | Non
 
 
 def _cycle_through(revived: State, agents: Iterable[Agent]) -> tuple[str, str] | None:
-    for agent in agents:
-        if (path := path_to(revived, agent.spec.after, agent.id)) is not None:
-            way = " -> ".join([agent.id, *path])
-            return "cycle", f"{agent.id} would wait for itself: {way}; retry when what waits for it has ended"
-    return None
+    """There was none before, so whatever there is goes through one of `agents`."""
+    ids = {agent.id for agent in agents}
+    if (ring := cycle_from(revived, ids)) is None:
+        return None
+    index = next(index for index, one in enumerate(ring) if one in ids)
+    way = " -> ".join([*ring[index:], *ring[1 : index + 1]])
+    return "cycle", f"{ring[index]} would wait for itself: {way}; retry when what waits for it has ended"
 
 
 def _revived(state: State, agents: Iterable[Agent]) -> State:
