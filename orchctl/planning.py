@@ -74,7 +74,7 @@ def plan_lines(plan: Mapping[str, Any], arrow: str) -> list[str]:
     return [
         f"{render.clean(plan['name'])}: {plan['mode']}, {len(members)} members{bound}",
         "",
-        *render.aligned(rows),
+        *render.aligned(render.filled(rows)),
         "",
         f"critical path    {render.clean(shown)}: {_time(plan, plan['critical_path_time'])}",
         f"time at limit {plan['limit']}  {_time(plan, plan['time_at_limit'])}; "

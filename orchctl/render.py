@@ -166,6 +166,12 @@ def aligned(rows: list[list[str]]) -> list[str]:
     return ["  ".join(map(padded, row, widths)).rstrip() for row in rows]
 
 
+def filled(rows: list[list[str]]) -> list[list[str]]:
+    """`rows` without the columns in which nothing stands."""
+    kept = [index for index, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
+    return [[row[index] for index in kept] for row in rows]
+
+
 def told_lines(agents: Sequence[Agent]) -> list[str]:
     """One line for each agent that something was done to: id, name, status, and what there is to say."""
     return aligned([[agent["id"], named(agent), agent["status"], _told(agent)] for agent in agents])

@@ -49,7 +49,7 @@ def run_lines(answer: Mapping[str, Any], now: float, written: Collection[str]) -
         seconds = render.lifetime(agents[one["id"]], now)
         result = f"{run['results']}/{one['path']}.md" if one["path"] in written else ""
         rows.append(_member(one, seconds, result))
-    yield from render.aligned(rows)
+    yield from render.aligned(render.filled(rows))
 
 
 def _member(one: Mapping[str, Any], seconds: float | None, result: str) -> list[str]:

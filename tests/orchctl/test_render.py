@@ -161,3 +161,8 @@ def test_an_event_is_a_line() -> None:
     assert render.event_line({"seq": 1, "at": "T", "event": "paused", "agent": None}) == "     1  T  paused          -"
     spaced = {"seq": 1, "at": "T", "event": "e", "agent": None, "why": "a b"}
     assert render.event_line(spaced).endswith("why='a b'")
+
+
+def test_columns_in_which_nothing_stands_are_left_out() -> None:
+    assert render.filled([["a", "", ""], ["b", "", "c"]]) == [["a", ""], ["b", "c"]]
+    assert render.filled([]) == []

@@ -1,0 +1,43 @@
+"""docs/compositions.md shows what there is."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import orchctl.composition
+from orchctl.composition import validate_skill_composition
+from tests.orchctl.conftest import Orchctl, orchctl
+
+TEXT = (Path(__file__).parents[2] / "docs/compositions.md").read_text()
+SHOWN = dict(re.findall(r"```\n\$ orchctl (.*?)\n(.*?)```", TEXT, re.DOTALL))
+BAD = {
+    "name": "team",
+    "executionMode": "parallel",
+    "maxParallel": 9,
+    "subSkills": [
+        {"skillName": "api", "role": "Builds the API"},
+        {"skillName": "ui", "role": "Builds the UI", "dependencies": ["apii"], "requierd": True},
+    ],
+}
+
+
+def test_the_example_is_valid() -> None:
+    example = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)[0]
+    assert validate_skill_composition(json.loads(example)).valid
+
+
+@pytest.mark.parametrize("words", [words for words in SHOWN if words.split()[0] in ("validate", "plan")])
+def test_the_output_of_commands_is_what_they_say(words: str, orchctl: Orchctl, tmp_path: Path) -> None:
+    (tmp_path / "team.json").write_text(json.dumps(BAD))
+    assert stopped.ctl(*words.split(), code=None, cwd=tmp_path) == SHOWN[words]
+
+
+def test_every_function_of_the_library_is_there() -> None:
+    rows = [line for line in TEXT.split("| function |")[1].splitlines() if line.startswith("| `")]
+    named = re.findall(r"`(\w+)\(", "".join(rows))
+    assert len(named) > 5
+    assert set(named) <= set(orchctl.composition.__all__)
