@@ -68,8 +68,8 @@ def _follow(turn: Turn) -> None:
     while turn.unsettled:
         agent = turn.unsettled.pop(0)
         for dependent in turn.state.unfinished(sorted(turn.state.dependents.get(agent.id, ()))):
-            reason = why_never(turn.state, dependent)
-            turn.record(AgentSkipped(dependent.id, reason or f"{agent.id} did not complete: {agent.status.value}"))
+            if (reason := why_never(turn.state, dependent)) is not None:
+                turn.record(AgentSkipped(dependent.id, reason))
         if (member := agent.spec.member) is not None:
             _advance(turn, turn.state.runs[member.run], member.path)
 

@@ -269,8 +269,8 @@ MUTANTS = (
     Mutant(
         "retries have an end",
         "happen.py",
-        "    if agent.tries < agent.spec.retries:\n",
-        "    if agent.spec.retries:\n",
+        "    if agent.tries < agent.spec.retries and not",
+        "    if agent.spec.retries and not",
         story("10-retry-with-backoff"),
     ),
     Mutant(
