@@ -10,7 +10,7 @@ import pytest
 
 import orchctl.composition
 from orchctl.composition import validate_skill_composition
-from tests.orchctl.conftest import Orchctl, orchctl
+from tests.orchctl.conftest import orchctl
 
 TEXT = (Path(__file__).parents[2] / "docs/compositions.md").read_text()
 SHOWN = dict(re.findall(r"```\n\$ orchctl (.*?)\n(.*?)```", TEXT, re.DOTALL))
@@ -31,7 +31,7 @@ def test_the_example_is_valid() -> None:
 
 
 @pytest.mark.parametrize("words", [words for words in SHOWN if words.split()[0] in ("validate", "plan")])
-def test_the_output_of_commands_is_what_they_say(words: str, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_the_output_of_commands_is_what_they_say(words: str, stopped: Instance, tmp_path: Path) -> None:
     (tmp_path / "team.json").write_text(json.dumps(BAD))
     assert stopped.ctl(*words.split(), code=None, cwd=tmp_path) == SHOWN[words]
 

@@ -92,7 +92,6 @@ class _Line:
                 continue
             inner = groups[full - 1] if full else ""
             heappush(self._aside[groups[full]].setdefault(inner, []), entry)
-            self._release(group for group in groups if not self._is_full(group))  # the room it did not take
 
     def _begin(self, groups: Sequence[str]) -> None:
         self._free -= 1
@@ -105,7 +104,7 @@ class _Line:
         self._free += 1
         for group in _groups_around(node):
             self._busy[group] -= 1
-            self._release([group])
+            self._release(group)
             if self._busy[group]:
                 return
 
@@ -118,11 +117,10 @@ class _Line:
         busy = next((index for index, group in enumerate(groups) if self._busy[group]), len(groups))
         return groups[: busy + 1]
 
-    def _release(self, groups: Iterable[str]) -> None:
-        for group in groups:
-            waiting = [entries for entries in self._aside[group].values() if entries]
-            if waiting:
-                heappush(self._ready, heappop(min(waiting)))
+    def _release(self, group: str) -> None:
+        waiting = [entries for entries in self._aside[group].values() if entries]
+        if waiting:
+            heappush(self._ready, heappop(min(waiting)))
 
 
 def _groups_around(node: str) -> Iterator[str]:

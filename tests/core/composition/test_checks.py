@@ -79,6 +79,11 @@ def test_cycles_are_told_with_their_path_each_once() -> None:
     assert " -> " in found[0].message
 
 
+def test_cycles_that_cross_are_told_as_one() -> None:
+    crossing = made(after("a", "b"), after("b", "a", "c"), after("c", "b"))
+    assert [problem.code for problem in problems(crossing)] == ["cycle"]
+
+
 def test_all_are_told_at_once() -> None:
     bad = made(after("a", "b"), after("b", "a", "nobody"), SubSkill("b", token_estimate=-1), max_parallel=-1)
     codes = [problem.code for problem in problems(bad)]

@@ -20,14 +20,17 @@ from orchd.core.composition import (
 )
 
 INNER = Composition(
-    "web", "hybrid", (SubSkill("html"), SubSkill("css", dependencies=("html",), model="haiku")), max_parallel=1
+    "web",
+    "hybrid",
+    (SubSkill("html"), SubSkill("css", dependencies=("html",), model="haiku", env={"A": "2"})),
+    max_parallel=1,
 )
 OUTER = Composition(
     "team",
     "hybrid",
     (
         SubSkill("design"),
-        SubSkill("web", dependencies=("design",), required=False, model="opus", timeout="5m", env={"A": "1"}),
+        SubSkill("web", dependencies=("design",), required=False, model="opus", timeout="5m", env={"A": "1", "B": "1"}),
         SubSkill("qa", dependencies=("web",)),
     ),
     max_parallel=3,
@@ -52,8 +55,8 @@ def test_members_have_paths_and_come_after_paths() -> None:
 
 def test_what_a_nested_one_is_given_goes_to_members_that_have_none_of_their_own() -> None:
     _, html, css, _ = (member.sub_skill for member in flatten(TREE).members)
-    assert (html.model, html.timeout, html.env) == ("opus", "5m", {"A": "1"})
-    assert (css.model, css.timeout, css.env) == ("haiku", "5m", {"A": "1"})
+    assert (html.model, html.timeout, html.env) == ("opus", "5m", {"A": "1", "B": "1"})
+    assert (css.model, css.timeout, css.env) == ("haiku", "5m", {"A": "2", "B": "1"})
 
 
 def test_a_group_is_between_what_it_comes_after_and_what_comes_after_it() -> None:
