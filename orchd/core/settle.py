@@ -75,13 +75,16 @@ def _follow(turn: Turn) -> None:
 
 
 def _advance(turn: Turn, run: Run, path: str) -> None:
-    """A member has ended: cut short the groups around it that fail fast, and end the run with its last member."""
+    """A member has ended: cut short the groups around it that fail fast and failed with it, and end the run with its
+    last member. What failed before does not matter any more: if others are still at it, somebody tries them again."""
+    is_failed = run.has_failed(path)
     for group in groups_around(path):
         tally = run.tallies[group]
-        if tally.failed and tally.unfinished and run.groups[group].is_fail_fast:
+        if is_failed and tally.unfinished and run.groups[group].is_fail_fast:
             _cut_short(turn, run, group)
         if tally.unfinished:
             return
+        is_failed = tally.failed > 0 and run.groups[group].is_required
     if not run.is_over:
         turn.record(_ending_of(run))
 
