@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from orchctl.composition import SubSkill
 
 
-def _claude(sub_skill: SubSkill) -> list[str]:
-    return ["claude", "-p", *(["--model", sub_skill.model] if sub_skill.model else [])]
+def _cli(name: str) -> Callable[[SubSkill], list[str]]:
+    """The CLI of that name behind `orchctl.cli_agent`, which knows what else than the exit code tells its outcome."""
 
+    def command(sub_skill: SubSkill) -> list[str]:
+        model = ["--model", sub_skill.model] if sub_skill.model else []
+        return [sys.executable, "-m", "orchctl.cli_agent", name, *model]
 
-def _codex(sub_skill: SubSkill) -> list[str]:
-    return ["codex", "exec", *(["--model", sub_skill.model] if sub_skill.model else []), "-"]
+    return command
 
 
 def _mock(_: SubSkill) -> list[str]:
@@ -22,8 +24,8 @@ def _mock(_: SubSkill) -> list[str]:
 
 
 RUNNERS: Mapping[str, Callable[[SubSkill], list[str]]] = {
-    "claude": _claude,
-    "codex": _codex,
+    "claude": _cli("claude"),
+    "codex": _cli("codex"),
     "mock": _mock,
     "command": lambda sub_skill: list(sub_skill.command),
 }

@@ -10,6 +10,7 @@ import pytest
 from orchctl import runners
 from orchctl.composition import SubSkill
 
+CLI = [sys.executable, "-m", "orchctl.cli_agent"]
 MOCK = [sys.executable, "-m", "orchctl.mock_agent"]
 
 
@@ -17,10 +18,10 @@ MOCK = [sys.executable, "-m", "orchctl.mock_agent"]
     ("sub_skill", "expected"),
     [
         (SubSkill("a"), MOCK),
-        (SubSkill("a", runner="claude"), ["claude", "-p"]),
-        (SubSkill("a", runner="claude", model="opus"), ["claude", "-p", "--model", "opus"]),
-        (SubSkill("a", runner="codex"), ["codex", "exec", "-"]),
-        (SubSkill("a", runner="codex", model="o3"), ["codex", "exec", "--model", "o3", "-"]),
+        (SubSkill("a", runner="claude"), [*CLI, "claude"]),
+        (SubSkill("a", runner="claude", model="opus"), [*CLI, "claude", "--model", "opus"]),
+        (SubSkill("a", runner="codex"), [*CLI, "codex"]),
+        (SubSkill("a", runner="codex", model="o3"), [*CLI, "codex", "--model", "o3"]),
         (SubSkill("a", runner="claude", command=("make", "-j")), ["make", "-j"]),
     ],
     ids=["chosen", "claude", "claude with a model", "codex", "codex with a model", "command"],
