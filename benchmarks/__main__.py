@@ -7,7 +7,7 @@ from importlib import import_module
 
 from benchmarks.harness import machine
 
-NAMES = ("throughput", "handover", "requests", "cli", "idle")
+NAMES = ("throughput", "handover", "requests", "cli", "idle", "makespan")
 
 
 def main() -> int:

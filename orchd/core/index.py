@@ -85,7 +85,7 @@ def note_in_run(state: State, agent: Agent, *, was_over: bool) -> None:
 
 
 def queued_behind(state: State, agent: Agent) -> list[Agent]:
-    """Those that come after a member that is over and may still start: when it is tried again, they wait for it again."""
+    """Those that come after a member that is over and may still start: when it is tried again, they wait again."""
     if (member := agent.spec.member) is None:
         return []
     mates = (state.agents.get(AgentId(one)) for one, _ in state.runs[member.run].members.values())

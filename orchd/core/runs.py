@@ -123,7 +123,7 @@ class Run:
     def close(self, path: str, ending: Ending) -> None:
         """A member has ended, and with it perhaps the groups around it."""
         self.ended[path] = ending
-        is_failed, is_tried = ending.is_failure and self.members[path][1], not ending.is_skipped
+        is_failed, is_tried = self.has_failed(path), not ending.is_skipped
         for group, tally in self._around(path):
             tally.unfinished -= 1
             tally.failed += is_failed
@@ -134,8 +134,8 @@ class Run:
 
     def reopen(self, path: str) -> None:
         """A member that had ended is to be tried again."""
-        ending = self.ended.pop(path)
-        is_failed, is_tried = ending.is_failure and self.members[path][1], not ending.is_skipped
+        is_failed = self.has_failed(path)
+        is_tried = not self.ended.pop(path).is_skipped
         for group, tally in self._around(path):
             was = replace(tally)
             tally.unfinished += 1
@@ -164,6 +164,10 @@ class Run:
             return None if tally.unfinished else how
         ending = self.ended.get(node)
         return None if ending is None or ending.is_good else ending.status
+
+    def has_failed(self, path: str) -> bool:
+        """Whether a member has ended in a way that is its group's failure."""
+        return path in self.ended and self.ended[path].is_failure and self.members[path][1]
 
     def is_cut_short(self, path: str) -> bool:
         """Whether a group around a member has failed and fails fast: then nothing in it is begun any more."""

@@ -65,24 +65,26 @@ def cancel_children(turn: Turn, agent: Agent, reason: str) -> None:
 def _follow(turn: Turn) -> None:
     """What was to come after an agent that did not complete is skipped, and what was to come after that; runs fail
     fast, or end. Each skipped agent has ended too."""
-    while turn.unsettled:
-        agent = turn.unsettled.pop(0)
+    while turn.ended:
+        agent = turn.ended.pop(0)
         for dependent in turn.state.unfinished(sorted(turn.state.dependents.get(agent.id, ()))):
-            reason = why_never(turn.state, dependent)
-            turn.record(AgentSkipped(dependent.id, reason or f"{agent.id} did not complete: {agent.status.value}"))
+            if (reason := why_never(turn.state, dependent)) is not None:
+                turn.record(AgentSkipped(dependent.id, reason))
         if (member := agent.spec.member) is not None:
             _advance(turn, turn.state.runs[member.run], member.path)
 
 
 def _advance(turn: Turn, run: Run, path: str) -> None:
-    """A member has ended, or would begin again: cut short the groups around it that fail fast, and end the run with its
-    last member."""
+    """A member has ended: cut short the groups around it that fail fast and failed with it, and end the run with its
+    last member. What failed before does not matter any more: if others are still at it, somebody tries them again."""
+    is_failed = run.has_failed(path)
     for group in groups_around(path):
         tally = run.tallies[group]
-        if tally.failed and tally.unfinished and run.groups[group].is_fail_fast:
+        if is_failed and tally.unfinished and run.groups[group].is_fail_fast:
             _cut_short(turn, run, group)
         if tally.unfinished:
             return
+        is_failed = tally.failed > 0 and run.groups[group].is_required
     if not run.is_over:
         turn.record(_ending_of(run))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from orchd.core.apply import apply
 from orchd.core.effects import Answer, Effect, Launch, Listen, Refuse
-from orchd.core.facts import AttemptRetried, AttemptVoided, Fact
+from orchd.core.facts import Fact
 from orchd.core.model import Agent, AgentId, Instant, RequestId, State
 
 Question = Launch | Listen
@@ -21,7 +21,7 @@ class Turn:
         self.facts: list[Fact] = []
         self.effects: list[Effect] = []
         self.questions: list[Question] = []
-        self.unsettled: list[Agent] = []  # those that ended or are queued again, and what follows is still to be drawn
+        self.ended: list[Agent] = []  # whose consequences are still to be drawn
 
     @property
     def now(self) -> float:
@@ -33,8 +33,8 @@ class Turn:
         apply(self.state, fact, self.at)
         self.facts.append(fact)
         agent = self.state.agents.get(getattr(fact, "agent", AgentId("")))
-        if agent is not None and (agent.is_over or isinstance(fact, AttemptVoided | AttemptRetried)):
-            self.unsettled.append(agent)
+        if agent is not None and agent.is_over:
+            self.ended.append(agent)
 
     def do(self, effect: Effect) -> None:
         """Ask the shell for `effect`, after the commit."""

@@ -241,8 +241,8 @@ MUTANTS = (
     Mutant(
         "what comes after a bad end is skipped, and what comes after that",
         "settle.py",
-        "    while turn.unsettled:\n",
-        "    if turn.unsettled:\n",
+        "    while turn.ended:\n",
+        "    if turn.ended:\n",
         story("09-a-chain-is-skipped"),
     ),
     Mutant(
@@ -269,8 +269,8 @@ MUTANTS = (
     Mutant(
         "retries have an end",
         "happen.py",
-        "    if agent.tries < agent.spec.retries:\n",
-        "    if agent.spec.retries:\n",
+        "    if agent.tries < agent.spec.retries and not _is_cut_short(turn.state, agent):\n",
+        "    if agent.spec.retries and not _is_cut_short(turn.state, agent):\n",
         story("10-retry-with-backoff"),
     ),
     Mutant(

@@ -123,7 +123,7 @@ def test_an_unknown_op_is_answered_with_those_that_there_are(served: Instance) -
         for op in ("", "fly", "__class__", "spawn ", "Spawn", "\udcff", "x" * 1_000_000):
             reply = raw.ask(op)
             assert reply["error"]["code"] == "unknown-op"
-            assert "spawn, status, wait" in reply["error"]["message"]
+            assert "spawn, run, runs" in reply["error"]["message"]
             check_reply(reply)
 
 

@@ -14,6 +14,10 @@ from orchd.wire.ops import OPS
 # Values that fit each kind of field, by its path in the shape; whatever is not named follows from its type.
 FITTING: dict[str, st.SearchStrategy[Any]] = {
     "command": st.lists(st.sampled_from(["true", "-x", "a b", "\udcff"]), max_size=2).map(lambda rest: ["true", *rest]),
+    "path": st.sampled_from(["a", "b", "g", "g/a"]),
+    "on_failure": st.sampled_from(["fail-fast", "continue"]),
+    "results": st.just("/tmp/results"),
+    "variables": st.dictionaries(st.sampled_from(["A", "B"]), st.sampled_from(["", "x"])),
     "agents": st.nothing(),  # a list of AgentSpec in `spawn`, a word in `stop`
     "cwd": st.sampled_from(["/", "/tmp", "/nowhere"]),
     "stdin": st.sampled_from(["/dev/null", "/nowhere"]),
@@ -54,13 +58,15 @@ def _fitting(hint: Any, name: str) -> st.SearchStrategy[Any]:
         return _fitting(inside[0], name)
     if origin is tuple and get_origin(inside[0]) is None and dataclasses.is_dataclass(inside[0]):
         return st.lists(valid(typing.cast("type", inside[0])), min_size=1, max_size=3)
+    if dataclasses.is_dataclass(hint):
+        return valid(typing.cast("type", hint))
     if name in FITTING and name != "agents":
         return FITTING[name]
     if origin is tuple:
         return st.lists(NAMES, min_size=1, max_size=3)
     if hint is bool:
         return st.booleans()
-    return NAMES if hint is str else st.integers(0, 5)
+    return NAMES if hint is str else st.integers(1, 5)
 
 
 def valid(shape: type) -> st.SearchStrategy[dict[str, Any]]:

@@ -1,0 +1,180 @@
+"""`kill -9` of the daemon in any state of a run: it goes on where it was, and nothing of it is done twice."""
+
+from __future__ import annotations
+
+import random
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import until
+from tests.e2e.crashing import STOP, TURN
+from tests.e2e.fleet import STUBBORN, Fleet, is_alive, pids_in
+from tests.e2e.test_crash import BRIEF, has_died, start_crashing
+from tests.e2e.troupe import Map, Troupe, group, ids, reasons, statuses
+from tests.witness import Witness
+
+
+def prepared(fleet: Fleet, point: str, armed: Path, config: str) -> Troupe:
+    """A troupe whose daemon dies at `point`."""
+    fleet.instance.configure(config)
+    start_crashing(fleet, point, armed)
+    return Troupe(fleet)
+
+
+@pytest.mark.parametrize("point", TURN)
+@pytest.mark.parametrize("action", ["begin", "succeed"])
+def test_a_run_outlives_a_daemon_that_dies_in_a_turn(resting: Fleet, tmp_path: Path, point: str, action: str) -> None:
+    armed = tmp_path / "armed"
+    troupe, first, second = prepared(resting, point, armed, "limit = 2\n"), resting.gate(), resting.gate()
+    members = [
+        troupe.member("a", first.script),
+        troupe.member("b", second.script),
+        troupe.member("web/c"),
+        troupe.member("web/d", after=["web/c"]),
+        troupe.member("e", after=["web", "b"]),
+    ]
+    groups = [group(max_parallel=2), group("web", after=["a"], max_parallel=1)]
+    with closing(Witness(resting.instance.directory, limit=2, resident=28)) as witness:
+        if action == "begin":
+            armed.touch()
+            run = troupe.begin(members, groups)  # asked again, with the same id, of whoever serves then
+        else:
+            run = troupe.begin(members, groups)
+            troupe.started("a", "b")
+            outside = resting.waiting(ids(troupe.show(run))["a"], ids(troupe.show(run))["b"], "--any")
+            armed.touch()
+        first.let()
+        has_died(resting)
+        second.let()
+        found = troupe.ends(run)
+        assert action == "begin" or outside.wait() == 0
+    assert (run, found["status"], found["counts"]) == ("run-001", "completed", {"completed": 5})
+    assert sorted(troupe.parts.agents()) == ["a", "b", "e", "web/c", "web/d"]
+    order = [path for path in troupe.parts.agents() if path != "b"]
+    assert order == ["a", "web/c", "web/d", "e"]
+    assert len(resting.show()) == 5
+    assert witness.violations == []
+
+
+@pytest.mark.parametrize("point", [*TURN, *STOP])
+def test_failing_fast_outlives_a_daemon_that_dies_meanwhile(resting: Fleet, tmp_path: Path, point: str) -> None:
+    armed, pids = tmp_path / "armed", tmp_path / "pids"
+    troupe, fails = prepared(resting, point, armed, "grace = 0.3\nlimit = 2\n"), resting.gate()
+    run = troupe.begin(
+        [
+            troupe.member("bad", f"{fails.script}; exit 3"),
+            troupe.member("busy", f"echo $$ >> {pids}; {STUBBORN}"),
+            troupe.member("next"),
+            troupe.member("later", after=["busy"]),
+        ]
+    )
+    troupe.started("bad", "busy")
+    until(lambda: pids_in(pids))
+    other = resting.spawn("exit 4")  # starts in the turn in which the run fails
+    outside = resting.waiting(ids(troupe.show(run))["bad"])
+    armed.touch()
+    fails.let()
+    has_died(resting)
+    found = troupe.ends(run)
+    why = "bad failed, and whole fails fast"
+    assert (found["status"], found["reason"]) == ("failed", "bad (agent-001) failed: exit code 3")
+    assert statuses(found) == {"bad": "failed", "busy": "cancelled", "next": "skipped", "later": "skipped"}
+    assert reasons(found) == {"bad": "exit code 3", "busy": why, "next": why, "later": why}
+    assert sorted(troupe.parts.entries()) == [("bad", 1), ("busy", 1)]
+    assert resting.ends(other)[0]["exit_code"] == 4
+    assert resting.book.agents().count(other) == 1
+    assert outside.wait() == 1
+    assert not any(map(is_alive, pids_in(pids)))
+
+
+def test_what_ended_while_no_daemon_ran_is_counted_by_the_next(fleet: Fleet) -> None:
+    troupe, gate, fails = Troupe(fleet), fleet.gate(), fleet.gate()
+    run = troupe.begin(
+        [
+            troupe.member("web/a", gate.script),
+            troupe.member("web/b", gate.script),
+            troupe.member("next", after=["web"]),
+            troupe.member("extra", f"{fails.script}; exit 1", required=False),
+            troupe.member("polish", after=["extra"]),
+        ],
+        [group(), group("web")],
+    )
+    troupe.started("web/a", "web/b", "extra")
+    shims = [one["pid"] for one in fleet.show() if one["pid"]]
+    fleet.instance.kill()
+    gate.let(2)
+    fails.let()
+    until(lambda: not any(map(is_alive, shims)))
+    fleet.instance.start()
+    found = troupe.ends(run)
+    assert (found["status"], found["counts"]) == ("completed", {"completed": 3, "failed": 1, "skipped": 1})
+    assert sorted(troupe.parts.entries()) == [("extra", 1), ("next", 1), ("web/a", 1), ("web/b", 1)]
+
+
+def test_a_run_that_is_over_is_gone_on_with_by_the_next_daemon(fleet: Fleet) -> None:
+    troupe, flag = Troupe(fleet), fleet.directory / "flag"
+    run = troupe.begin(
+        [troupe.member("a"), troupe.member("web/b", f"[ -e {flag} ]"), troupe.member("c", after=["web"])],
+        [group(), group("web", after=["a"])],
+    )
+    failed = troupe.ends(run)
+    fleet.daemon_dies()
+    assert troupe.show(run) == failed
+    flag.touch()
+    troupe.asked("retry", run)
+    fleet.daemon_dies()
+    assert troupe.ends(run)["status"] == "completed"
+    assert troupe.parts.agents() == ["a", "web/b", "web/b", "c"]  # an attempt that never ran has a number too
+
+
+def drawn(troupe: Troupe, chance: random.Random, count: int, script: str) -> list[Map]:
+    """Members in groups of ten, each after some of those before it in its group."""
+    members = []
+    for number in range(count):
+        before = range(number - number % 10, number)
+        after = [f"g{one // 10}/{one}" for one in before if chance.random() < 0.3]
+        members.append(troupe.member(f"g{number // 10}/{number}", script, after=after, retries=chance.choice([0, 2])))
+    return members
+
+
+def lives_through_deaths(fleet: Fleet, deaths: int, count: int) -> None:
+    """Perform a run while the daemon is killed `deaths` times, each time while some of those let go are under way."""
+    troupe, chance, gate = Troupe(fleet), random.Random(deaths), fleet.gate()
+    fleet.client.call("limit", {"limit": 4})
+    members = drawn(troupe, chance, count, f"{gate.script}; {BRIEF}")
+    gone = 0
+    after = {f"g{one}": [f"g{other}" for other in range(one) if chance.random() < 0.2] for one in range(count // 10)}
+    groups = [group(max_parallel=3), *(group(path, after=those, max_parallel=2) for path, those in after.items())]
+    with closing(Witness(fleet.instance.directory, limit=4, resident=28)) as witness:
+        run = troupe.begin(members, groups)
+        for number in range(deaths):
+            if number % 8 == 0:  # whoever waits brings the daemon back, but not for ever
+                fleet.waiting(*ids(troupe.show(run)).values())
+            some = chance.randint(1, count // (deaths + 2))
+            gone += some
+            gate.let(some)
+            wanted = gone - chance.randrange(some)
+            until(lambda wanted=wanted: len(troupe.parts.entries()) >= wanted, what="progress")
+            fleet.daemon_dies()
+        gate.let(count - gone)
+        assert troupe.ends(run)["counts"] == {"completed": count}
+    assert witness.violations == []
+    order = {path: place for place, path in enumerate(troupe.parts.agents())}
+    assert sorted(troupe.parts.agents()) == sorted(member["path"] for member in members)
+    for member in members:
+        home = member["path"].partition("/")[0]
+        inside = [path for other in after[home] for path in order if path.startswith(f"{other}/")]
+        assert all(order[path] < order[member["path"]] for path in [*member["after"], *inside])
+
+
+@pytest.mark.slow
+def test_six_deaths_in_one_run(fleet: Fleet) -> None:
+    lives_through_deaths(fleet, 6, 100)
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(300)
+def test_forty_deaths_in_one_run(fleet: Fleet) -> None:
+    lives_through_deaths(fleet, 40, 1000)

@@ -1,0 +1,235 @@
+"""Runs as a person sees them: what starts when, what a failure does, what is tried again, what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.fleet import STUBBORN, Fleet
+from tests.e2e.troupe import Map, Troupe, group, ids, reasons, statuses
+
+
+@pytest.fixture
+def troupe(fleet: Fleet) -> Troupe:
+    """A fleet that performs runs."""
+    return Troupe(fleet)
+
+
+def test_a_member_starts_the_moment_its_own_dependencies_have_completed(troupe: Troupe) -> None:
+    slow, quick = troupe.fleet.gate(), troupe.fleet.gate()
+    run = troupe.begin(
+        [
+            troupe.member("slow", slow.script),
+            troupe.member("quick", quick.script),
+            troupe.member("next", after=["quick"]),
+            troupe.member("last", quick.script, after=["next"]),
+            troupe.member("held", after=["slow", "last"]),
+        ]
+    )
+    troupe.started("slow", "quick")
+    quick.let()
+    troupe.started("last")  # a barrier behind `slow` and `quick` would still hold `next` back
+    quick.let()
+    troupe.fleet.ends(ids(troupe.show(run))["last"])
+    assert statuses(troupe.show(run))["held"] == "queued"
+    slow.let()
+    assert set(statuses(troupe.ends(run)).values()) == {"completed"}
+    assert troupe.parts.agents()[-1] == "held"
+
+
+def test_a_nested_group_starts_and_is_over_by_itself_while_others_go_on(troupe: Troupe) -> None:
+    slow, first, inner = troupe.fleet.gate(), troupe.fleet.gate(), troupe.fleet.gate()
+    run = troupe.begin(
+        [
+            troupe.member("slow", slow.script),
+            troupe.member("first", first.script),
+            troupe.member("web/page", inner.script),
+            troupe.member("web/form", after=["web/page"]),
+            troupe.member("ship", after=["web"]),
+            troupe.member("all", after=["ship", "slow"]),
+        ],
+        [group(), group("web", after=["first"])],
+    )
+    troupe.started("slow", "first")
+    assert statuses(troupe.show(run))["web/page"] == "queued"
+    first.let()
+    troupe.started("web/page")
+    assert "web/form" not in troupe.parts.agents()
+    inner.let()
+    troupe.started("ship")
+    slow.let()
+    found = troupe.ends(run)
+    assert (found["status"], found["reason"], found["counts"]) == ("completed", None, {"completed": 6})
+    order = troupe.parts.agents()
+    wanted = ["first", "web/page", "web/form", "ship", "all"]
+    assert [path for path in order if path != "slow"] == wanted
+
+
+def test_the_longest_way_goes_first(troupe: Troupe) -> None:
+    gate = troupe.fleet.gate()
+    troupe.fleet.client.call("limit", {"limit": 1})
+    troupe.fleet.spawn(gate.script)
+    run = troupe.begin(
+        [
+            troupe.member("brief", tokens=10),
+            troupe.member("long", tokens=50),
+            troupe.member("head", tokens=20),
+            troupe.member("tail", tokens=40, after=["head"]),
+        ]
+    )
+    gate.let()
+    assert {one["path"]: one["weight"] for one in troupe.ends(run)["members"]}["head"] == 60
+    assert troupe.parts.agents() == ["head", "long", "tail", "brief"]
+
+
+def failing(troupe: Troupe, on_failure: str) -> tuple[Map, Any, Any]:
+    """A run whose `bad` is let to fail while `busy` is at work, and `later` and `after` are to come; its gates."""
+    fails, works = troupe.fleet.gate(), troupe.fleet.gate()
+    run = troupe.begin(
+        [
+            troupe.member("bad", f"{fails.script}; exit 3"),
+            troupe.member("busy", works.script),
+            troupe.member("later", after=["busy"]),
+            troupe.member("after", after=["bad"]),
+        ],
+        [group(on_failure=on_failure)],
+    )
+    troupe.started("bad", "busy")
+    fails.let()
+    return troupe.show(run), fails, works
+
+
+def test_fail_fast_ends_what_works_skips_the_rest_and_says_for_whom(troupe: Troupe) -> None:
+    failing(troupe, "fail-fast")
+    found = troupe.ends()
+    why = "bad failed, and whole fails fast"
+    assert (found["status"], found["reason"]) == ("failed", "bad (agent-001) failed: exit code 3")
+    assert statuses(found) == {"bad": "failed", "busy": "cancelled", "later": "skipped", "after": "skipped"}
+    told = reasons(found)
+    assert (told["bad"], told["busy"], told["later"]) == ("exit code 3", why, why)
+    assert told["after"] == "bad did not complete: failed"
+    assert sorted(troupe.parts.agents()) == ["bad", "busy"]
+
+
+def test_continue_on_error_runs_all_that_can(troupe: Troupe) -> None:
+    _, _, works = failing(troupe, "continue")
+    troupe.fleet.reaches("agent-004", "skipped")
+    assert statuses(troupe.show())["busy"] == "running"
+    works.let()
+    found = troupe.ends()
+    assert statuses(found) == {"bad": "failed", "busy": "completed", "later": "completed", "after": "skipped"}
+    assert (found["status"], found["reason"]) == ("failed", "bad (agent-001) failed: exit code 3")
+
+
+def test_a_member_is_tried_again_before_anything_fails_with_it(troupe: Troupe) -> None:
+    gate = troupe.fleet.gate()
+    flaky = '[ "$ORCHD_ATTEMPT" = 2 ]'
+    run = troupe.begin(
+        [
+            troupe.member("flaky", flaky, retries=1),
+            troupe.member("next", "exit 4", retries=1, after=["flaky"]),
+            troupe.member("busy", gate.script),
+        ]
+    )
+    found = troupe.ends(run)
+    assert statuses(found) == {"flaky": "completed", "next": "failed", "busy": "cancelled"}
+    assert reasons(found)["busy"] == "next failed, and whole fails fast"
+    entries = [entry for entry in troupe.parts.entries() if entry[0] != "busy"]
+    assert entries == [("flaky", 1), ("flaky", 2), ("next", 1), ("next", 2)]
+
+
+def test_what_was_to_be_tried_again_is_not_once_its_group_has_failed(troupe: Troupe) -> None:
+    fails, leaves = troupe.fleet.gate(), troupe.fleet.gate()
+    stays = f'(setsid sh -c "{STUBBORN}" &)'  # the tree outlives the process, so the attempt is not over yet
+    run = troupe.begin(
+        [
+            troupe.member("bad", f"{fails.script}; exit 1"),
+            troupe.member("again", f"{stays}; {leaves.script}; exit 2", retries=5, grace=1.0),
+            troupe.member("soon", f"{leaves.script}; exit 2", retries=5),
+        ]
+    )
+    troupe.started("bad", "again", "soon")
+    troupe.fleet.client.call("pause")  # `soon` is not tried again before `bad` has failed
+    leaves.let(2)
+    again = ids(troupe.show(run))["again"]
+    troupe.fleet.reaches(again, "stopping")
+    troupe.fleet.reaches(ids(troupe.show(run))["soon"], "queued")
+    fails.let()
+    troupe.fleet.ends("agent-001")
+    troupe.fleet.client.call("resume")
+    found = troupe.ends(run)
+    assert statuses(found) == {"bad": "failed", "again": "failed", "soon": "skipped"}
+    assert reasons(found) == {"bad": "exit code 1", "again": "exit code 2", "soon": "bad failed, and whole fails fast"}
+    assert sorted(troupe.parts.entries()) == [("again", 1), ("bad", 1), ("soon", 1)]
+
+
+def test_what_is_not_required_fails_nobody_and_what_comes_after_it_is_skipped(troupe: Troupe) -> None:
+    gate = troupe.fleet.gate()
+    run = troupe.begin(
+        [
+            troupe.member("extra", "exit 5", required=False),
+            troupe.member("polish", after=["extra"]),
+            troupe.member("shine", after=["polish"]),
+            troupe.member("main", gate.script),
+            troupe.member("ship", after=["main"]),
+        ]
+    )
+    troupe.fleet.reaches("agent-003", "skipped")
+    gate.let()
+    found = troupe.ends(run)
+    assert (found["status"], found["reason"], found["counts"]) == (
+        "completed",
+        None,
+        {"failed": 1, "skipped": 2, "completed": 2},
+    )
+    assert reasons(found) == {
+        "extra": "exit code 5",
+        "polish": "extra did not complete: failed",
+        "shine": "polish did not complete: skipped",
+    }
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_a_nested_group_that_fails_takes_the_whole_with_it_only_when_it_is_required(
+    troupe: Troupe, *, required: bool
+) -> None:
+    gate, ready = troupe.fleet.gate(), troupe.fleet.gate()
+    run = troupe.begin(
+        [
+            troupe.member("web/bad", f"{ready.script}; exit 1"),
+            troupe.member("web/busy", "exec sleep 1000"),
+            troupe.member("after", after=["web"]),
+            troupe.member("other", gate.script),
+        ],
+        [group(), group("web", required=required)],
+    )
+    troupe.started("web/bad", "web/busy", "other")
+    ready.let()
+    troupe.fleet.ends(ids(troupe.show(run))["after"])
+    gate.let()
+    found = troupe.ends(run)
+    assert reasons(found)["web/busy"] == "web/bad failed, and web fails fast"
+    if required:
+        assert (found["status"], found["reason"]) == ("failed", "web/bad (agent-001) failed: exit code 1")
+        assert statuses(found)["other"] == "cancelled"
+        assert statuses(found)["after"] == "skipped"
+    else:
+        assert (found["status"], statuses(found)["other"]) == ("completed", "completed")
+        assert reasons(found)["after"] == "web did not complete: failed"
+
+
+def test_what_comes_after_a_group_that_was_skipped_is_skipped_too(troupe: Troupe) -> None:
+    run = troupe.begin(
+        [
+            troupe.member("extra", "exit 5", required=False),
+            troupe.member("web/page"),
+            troupe.member("web/form", after=["web/page"]),
+            troupe.member("ship", after=["web"]),
+        ],
+        [group(), group("web", after=["extra"])],
+    )
+    found = troupe.ends(run)
+    assert statuses(found) == {"extra": "failed", "web/page": "skipped", "web/form": "skipped", "ship": "skipped"}
+    assert reasons(found)["ship"] == "web did not complete: skipped"
+    assert troupe.parts.agents() == ["extra"]

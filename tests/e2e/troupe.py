@@ -1,0 +1,99 @@
+"""What tests of living runs are made of: members and groups in short, and a run that a fleet performs."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import DEADLINE, until
+from tests.e2e.fleet import Book, Fleet
+
+Map = dict[str, Any]
+
+_OF_MEMBERS = ("required", "tokens", "variables")
+# Begins the run that a file describes, for whoever the kernel says is calling.
+_BEGIN = """
+import json, sys
+from orchctl.client import Client
+with Client() as client:
+    print(client.call("run", json.load(open(sys.argv[1])))["run"]["id"])
+"""
+
+
+def group(path: str = "", **wanted: object) -> Map:
+    """A group as a request has it."""
+    return {"path": path, **wanted}
+
+
+class Troupe:
+    """A fleet that performs runs. Paths are told apart by the book, in which each member signs with its own."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.parts = Book(fleet.directory / "parts")
+
+    def member(self, path: str, script: str = "true", *, after: Iterable[str] = (), **wanted: object) -> Map:
+        """A member that signs the books and runs `script`."""
+        own = {name: wanted.pop(name) for name in _OF_MEMBERS if name in wanted}
+        agent = self.fleet.spec(f"echo {path} $ORCHD_ATTEMPT >> {self.parts.path}; {script}", **wanted)
+        return {"path": path, "after": list(after), "agent": agent, **own}
+
+    def request(self, members: Iterable[Map], groups: Iterable[Map] = (), **wanted: object) -> Map:
+        """The arguments of `run`."""
+        whole = list(groups) or [group()]
+        base = {"name": "whole", "cwd": str(self.fleet.directory), "env": self.fleet.instance.env}
+        return {**base, "groups": whole, "members": list(members), **wanted}
+
+    def begin(self, members: Iterable[Map], groups: Iterable[Map] = (), **wanted: object) -> str:
+        """The id of a new run."""
+        return str(self.fleet.client.call("run", self.request(members, groups, **wanted))["run"]["id"])
+
+    def begins(self, members: Iterable[Map], groups: Iterable[Map] = (), **wanted: object) -> str:
+        """The shell's words for beginning a run from inside an agent."""
+        program, request = self.fleet.directory / "begin.py", self.fleet.directory / "request.json"
+        program.write_text(_BEGIN)
+        request.write_text(json.dumps(self.request(members, groups, **wanted)))
+        return shlex.join([sys.executable, str(program), str(request)])
+
+    def show(self, run: str = "run-001") -> Map:
+        """The run as `run-status` tells it."""
+        return dict(self.fleet.client.call("run-status", {"id": run})["run"])
+
+    def ends(self, run: str = "run-001") -> Map:
+        """The run when it has ended."""
+        result = self.fleet.client.wait(ids=[run], timeout=DEADLINE)
+        assert not result["timed_out"], statuses(self.show(run))
+        return dict(until(lambda: found if (found := self.show(run))["ended_at"] else None, what=run))
+
+    def started(self, *paths: str) -> None:
+        """Return when these have begun."""
+        until(lambda: set(paths) <= set(self.parts.agents()), what=f"start of {paths}")
+
+    def asked(self, op: str, *ids: str) -> list[str]:
+        """The names of those whom `cancel` or `retry` touched."""
+        args: Map = {"ids": ids} if op == "cancel" else {"ids": ids, "env": self.fleet.instance.env}
+        return [agent["name"] for agent in self.fleet.client.call(op, args)["agents"]]
+
+
+def statuses(run: Mapping[str, Any]) -> dict[str, str]:
+    """What became of each member."""
+    return {member["path"]: member["status"] for member in run["members"]}
+
+
+def reasons(run: Mapping[str, Any]) -> dict[str, str]:
+    """Why, of those of which there is something to say."""
+    return {member["path"]: member["reason"] for member in run["members"] if member["reason"]}
+
+
+def ids(run: Mapping[str, Any]) -> dict[str, str]:
+    """The agent of each member."""
+    return {member["path"]: member["id"] for member in run["members"]}
+
+
+def lines_of(path: Path) -> list[list[str]]:
+    """What processes wrote, word by word, complete lines only."""
+    return [line.split() for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
