@@ -50,7 +50,7 @@ def checked(value: Any) -> tuple[list[Problem], dict[str, Any] | None]:
         _Error(str(one.validator), one.validator_value, one.instance, list(one.absolute_path), one.schema, one.message)
         for one in _validator().iter_errors(value)
     ]
-    told = (problem for error in errors for problem in _TOLD.get(error.rule, _otherwise)(error))
+    told = (problem for error in errors for problem in _TOLD[error.rule](error))
     problems = list({(problem.path, problem.message): problem for problem in told}.values())
     if not isinstance(value, dict):
         return problems, None
@@ -135,10 +135,6 @@ def _length(error: _Error) -> Iterator[Problem]:
         yield _problem(error, f"{_key(error)} has {len(error.instance)} characters", way_out, "too-long")
     else:
         yield _problem(error, f"{_key(error)} is empty", "write something, or leave it out", "empty")
-
-
-def _otherwise(error: _Error) -> Iterator[Problem]:
-    yield _problem(error, error.message, "see skill-composition-schema.json")
 
 
 def _key(error: _Error) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 import orchctl.composition
 from orchctl.composition import validate_skill_composition
-from tests.orchctl.conftest import orchctl
+from tests.conftest import Instance
 
 TEXT = (Path(__file__).parents[2] / "docs/compositions.md").read_text()
 SHOWN = dict(re.findall(r"```\n\$ orchctl (.*?)\n(.*?)```", TEXT, re.DOTALL))

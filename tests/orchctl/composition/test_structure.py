@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from orchctl.composition.structure import checked, schema
+from orchctl.composition.structure import _TOLD, checked, schema
 from orchctl.runners import RUNNERS
 from tests.orchctl.composition.files import after, composition
 
@@ -18,6 +18,20 @@ def test_the_schema_is_one_and_describes_every_key() -> None:
     Draft202012Validator.check_schema(schema())
     for definition in (schema(), *schema()["$defs"].values()):
         assert all(value["description"] for value in definition["properties"].values())
+
+
+def test_there_are_words_for_every_rule_of_the_schema() -> None:
+    silent = {"$schema", "$id", "$ref", "$defs", "title", "description", "default", "properties", "items"}
+    silent |= {"patternProperties", "propertyNames"}  # these only apply other rules
+    pending, rules = [schema()], set[str]()
+    while pending:
+        here = pending.pop()
+        rules |= set(here)
+        inner = [here.get("items"), here.get("additionalProperties"), here.get("propertyNames")]
+        for key in ("properties", "patternProperties", "$defs"):
+            inner += here.get(key, {}).values()
+        pending += [one for one in inner if isinstance(one, dict)]
+    assert rules - silent == set(_TOLD)
 
 
 def test_every_runner_is_in_the_schema() -> None:
