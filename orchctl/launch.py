@@ -143,7 +143,6 @@ class _Maker:
             "task_id": self._task.task_id,
             "stdin": str(self._results / f"{one.path}.prompt.md"),
             "timeout": None if one.sub_skill.timeout is None else duration(one.sub_skill.timeout),
-            "env": dict(one.sub_skill.env),
             "retries": one.retries,
         }
         return {key: value for key, value in known.items() if value not in (None, "", {}, 0)}
@@ -153,6 +152,7 @@ class _Maker:
         if len(os.fsencode(inputs)) > _INPUTS:
             inputs = str(self._results / around(one.path))
         return {
+            **one.sub_skill.env,
             "ORCHD_RESULT": str(result_path(self._results, one.path)),
             "ORCHD_RESULTS": inputs,
             "ORCHD_SKILL": one.sub_skill.skill_name,

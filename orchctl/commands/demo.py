@@ -1,4 +1,4 @@
-"""`orchctl demo`: a real fleet in a temporary home - agents that nest, fail, retry and wait - through a `kill -9`."""
+"""`orchctl demo`: a real fleet in a temporary home: agents that nest, fail and retry, a composition, a `kill -9`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import exits, out, render, start
+from orchctl import exits, launch, out, render, start
 from orchctl.client import Client
 from orchctl.commands import stop
+from orchctl.composition import Task
 from orchctl.news import News
+from orchctl.opened import opened
 from orchctl.tree import Look, picture
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home
 
+_COMPOSITION = "skyfom-fullstack-developer"
 _LIMIT = 4  # fewer places than agents, so that there is something to see
 _KILL_AFTER = 12  # ends of agents before the daemon is killed
 _ENDS = frozenset(f"agent-{how}" for how in render.OVER)
@@ -40,10 +43,14 @@ def run(args: SimpleNamespace) -> int:
     with _fleet() as client:
         developers = _agents(client.home.directory)
         made = client.call("spawn", {"agents": developers, "cwd": "/", "env": dict(os.environ)})
+        members = _composed(client)
         began = time.monotonic()
         if not args.json:
-            out.say(f"{len(developers)} developers in one request, {_LIMIT} places, a home of their own:")
-        _watch(client, made["agents"], as_json=args.json)
+            out.say(
+                f"{len(developers)} developers in one request and the {len(members)} members of the composition "
+                f"{_COMPOSITION}, {_LIMIT} places, a home of their own:"
+            )
+        _watch(client, [*made["agents"], *members], as_json=args.json)
         took = time.monotonic() - began
         return _summed_up(client, took, as_json=args.json)
 
@@ -86,6 +93,17 @@ def _agents(directory: Path) -> list[dict[str, object]]:
         lead("qa", "unit end-to-end performance"),
         worker("release", 0.3, after=["backend", "frontend", "qa"], goal="comes after backend, frontend and qa"),
     ]
+
+
+def _composed(client: Client) -> list[dict[str, Any]]:
+    """A composition that comes with the client, run by mock agents."""
+    directory = client.home.directory
+    tree = opened(_COMPOSITION, directory)
+    with launch.reserved(directory, _COMPOSITION) as results:
+        made = launch.prepared(tree, Task("demo"), runner="mock", directory=directory, results=results)
+        launch.write_prompts(made)
+        agents: list[dict[str, Any]] = client.call("run", launch.sendable(made))["agents"]
+    return agents
 
 
 def _watch(client: Client, agents: list[dict[str, Any]], *, as_json: bool) -> None:

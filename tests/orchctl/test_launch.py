@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,7 @@ def test_members_are_agents_with_their_place_in_the_whole() -> None:
         "required": True,
         "tokens": 500,
         "variables": {
+            "A": "1",
             "ORCHD_RESULT": "/r/api.md",
             "ORCHD_RESULTS": "",
             "ORCHD_SKILL": "api",
@@ -81,13 +83,12 @@ def test_members_are_agents_with_their_place_in_the_whole() -> None:
         },
         "agent": {
             "name": "api",
-            "command": ["claude", "-p", "--model", "opus"],
+            "command": [sys.executable, "-m", "orchctl.cli_agent", "claude", "--model", "opus"],
             "skill": "api",
             "goal": "Builds the API",
             "task_id": "bd-123",
             "stdin": "/r/api.prompt.md",
             "timeout": 900.0,
-            "env": {"A": "1"},
             "retries": 3,
         },
     }
