@@ -30,8 +30,9 @@ def run(args: SimpleNamespace) -> int:
         return _shown(_prepared(args, tree, runner, directory, results), as_json=args.json)
     with Client() as client:
         result = _started(client, args, tree, runner, directory)
-        out.result(result, [result["run"]["id"]], as_json=args.json)
-        out.flush()
+        if args.detach or not args.json:  # as JSON there is one answer, and a run that is waited for has a later one
+            out.result(result, [result["run"]["id"]], as_json=args.json)
+            out.flush()
         return exits.OK if args.detach else _ended(client, result, as_json=args.json)
 
 

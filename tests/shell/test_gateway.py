@@ -8,8 +8,10 @@ import pytest
 
 from orchd.config import Config
 from orchd.core.model import Status
+from orchd.gateway import CHANGES, QUERIES
 from orchd.ports import Peer
 from orchd.wire import pack_request
+from orchd.wire.ops import OPS
 from tests.shell.bench import Bench
 
 
@@ -176,3 +178,7 @@ def test_an_agent_is_put_to_rest_with_what_is_known_of_it(bench: Bench) -> None:
     assert bench.agent(one.id).status is Status.FAILED
     assert (shown["exit_code"], shown["signal"], shown["pid"]) == (137, 9, None)
     assert shown["started_at"].endswith("Z")
+
+
+def test_every_operation_is_a_query_or_a_change() -> None:
+    assert QUERIES.keys() | CHANGES.keys() == set(OPS.values())

@@ -53,12 +53,12 @@ def test_a_run_that_fails_is_exit_code_1(orchctl: Orchctl, instance: Instance, t
     assert done.err.splitlines()[2].startswith("run-001 failed: ")
 
 
-def test_json_is_the_reply_and_then_the_run(team: str, orchctl: Orchctl, instance: Instance) -> None:
+def test_json_is_one_value_the_run_as_it_ended(team: str, orchctl: Orchctl, instance: Instance) -> None:
     done = orchctl("run", team, "--json")
-    reply, status = map(json.loads, done.out.splitlines())
+    answer = json.loads(done.out)
     assert (done.code, done.err) == (0, "")
-    assert [one["name"] for one in reply["agents"]] == ["api", "ui"]
-    assert (reply["run"]["id"], status["run"]["status"]) == ("run-001", "completed")
+    assert [(one["name"], one["status"]) for one in answer["agents"]] == [("api", "completed"), ("ui", "completed")]
+    assert (answer["run"]["id"], answer["run"]["status"]) == ("run-001", "completed")
 
 
 def test_detached_it_does_not_wait(
