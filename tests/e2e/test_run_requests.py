@@ -116,35 +116,47 @@ SHAPES = {
 }
 
 
+class Timed:
+    """A client that notes how long each request takes."""
+
+    def __init__(self, troupe: Troupe) -> None:
+        self.client = troupe.fleet.client
+        self.took: list[tuple[str, float]] = []
+
+    def call(self, op: str, args: dict[str, Any]) -> Map:
+        """As the client's own."""
+        began = time.monotonic()
+        result = self.client.call(op, args)
+        self.took.append((op, round(time.monotonic() - began, 2)))
+        return result
+
+    def counts(self) -> Map:
+        """Those of the only run, as it is listed."""
+        (run,) = self.call("runs", {})["runs"]
+        return dict(run["counts"])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_ten_thousand_members_are_taken_shown_and_cancelled(troupe: Troupe, shape: str) -> None:
-    client, took = troupe.fleet.client, {}
-
-    def timed(what: str, op: str, args: dict[str, Any]) -> Map:
-        began = time.monotonic()
-        result = client.call(op, args)
-        took[what] = round(time.monotonic() - began, 2)
-        return result
-
-    client.call("pause")
+    timed, this = Timed(troupe), {"ids": ["run-001"]}
+    timed.client.call("pause")
     members = [
         {"path": str(number), "after": SHAPES[shape](number), "agent": {"command": ["/bin/true"]}}
         for number in range(10_000)
     ]
-    begun = timed("run", "run", troupe.request(members))
-    assert (len(begun["agents"]), begun["run"]["counts"]) == (10_000, {"queued": 10_000})
-    assert timed("runs", "runs", {})["runs"][0]["counts"] == {"queued": 10_000}
-    assert len(timed("run-status", "run-status", {"id": "run-001"})["agents"]) == 10_000
+    begun = timed.call("run", troupe.request(members))
+    assert (len(begun["agents"]), begun["run"]["counts"], timed.counts()) == (10_000, *[{"queued": 10_000}] * 2)
+    assert len(timed.call("run-status", {"id": "run-001"})["agents"]) == 10_000
     troupe.fleet.daemon_dies()
-    assert timed("after a restart", "runs", {})["runs"][0]["counts"] == {"queued": 10_000}
-    assert len(timed("cancel", "cancel", {"ids": ["run-001"]})["agents"]) == 10_000
-    (run,) = timed("runs when over", "runs", {})["runs"]
-    assert (run["status"], run["counts"]) == ("cancelled", {"cancelled": 10_000})
-    assert len(timed("retry", "retry", {"ids": ["run-001"]})["agents"]) == 10_000
-    assert timed("runs again", "runs", {})["runs"][0]["counts"] == {"queued": 10_000}
-    timed("cancel again", "cancel", {"ids": ["run-001"]})
-    print(shape, took)  # noqa: T201 - shown when the test failed, or with -s
+    assert timed.counts() == {"queued": 10_000}
+    assert len(timed.call("cancel", this)["agents"]) == 10_000
+    assert timed.counts() == {"cancelled": 10_000}
+    assert troupe.show()["status"] == "cancelled"
+    assert len(timed.call("retry", this)["agents"]) == 10_000
+    assert timed.counts() == {"queued": 10_000}
+    timed.call("cancel", this)
+    print(shape, timed.took)  # noqa: T201 - shown when the test failed, or with -rP
 
 
 def inside(troupe: Troupe, members: list[Map], groups: list[Map] | None = None, *, then: str = "true") -> str:
