@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from msgpack import UnpackException
 
 from orchd.codec import describe, event_name, pack, pack_agent, pack_spec, unpack, unpack_agent
+from orchd.commits import Commits
 from orchd.core.facts import AgentQueued, AgentRevived, Fact
 from orchd.core.model import Agent, AgentId, State, agent_id, number_of
 from orchd.errors import StoreError
@@ -78,18 +79,19 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._saved: Saved | None = None
-        self._seq = 0
+        self._seq = self._begun = 0
         try:
-            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             raise StoreError(self._explained(error)) from None
+        self.commits = Commits(self._db)
         try:
             self._prepare()
         except sqlite3.Error as error:
-            self._db.close()
+            self.close()
             raise StoreError(self._explained(error)) from None
         except StoreError:
-            self._db.close()
+            self.close()
             raise
 
     def _prepare(self) -> None:
@@ -121,6 +123,12 @@ class Store:
 
     def commit(self, state: State, at: float, facts: Sequence[Fact], answers: Iterable[StoredAnswer] = ()) -> None:
         """Write what happened and what it made of the agents, and return only when it is on the disk."""
+        self.begin(state, at, facts, answers)
+        self.finish()
+
+    def begin(self, state: State, at: float, facts: Sequence[Fact], answers: Iterable[StoredAnswer] = ()) -> None:
+        """Write the same as it is now, and let it go to the disk while others do something else."""
+        self.finish()
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._write_facts(state, at, facts)
@@ -132,11 +140,19 @@ class Store:
             saved = Saved(state.limit, state.resident, state.is_paused, state.last_number, state.seed)
             if saved != self._saved:
                 self._db.execute("INSERT OR REPLACE INTO meta VALUES ('state', ?)", (pack(saved),))
-            self._db.execute("COMMIT")
-            self._saved = saved
-            self._seq += len(facts)  # one writer, so the sequence has no gaps
         except sqlite3.Error as error:
             raise StoreError(self._explained(error)) from None
+        self._saved, self._begun = saved, len(facts)
+        self.commits.begin()
+
+    def finish(self) -> None:
+        """Return when what was begun is on the disk."""
+        try:
+            self.commits.finish()
+        except sqlite3.Error as error:
+            raise StoreError(self._explained(error)) from None
+        self._seq += self._begun  # one writer, so the sequence has no gaps
+        self._begun = 0
 
     def _write_facts(self, state: State, at: float, facts: Iterable[Fact]) -> None:
         rows = []
@@ -230,11 +246,12 @@ class Store:
         return [StoredFact(seq, at, event, agent, unpack(doc)) for seq, at, event, agent, doc in rows]
 
     def last_seq(self) -> int:
-        """The newest fact's sequence number; 0 before the first."""
+        """The sequence number of the newest fact that is known to be on the disk; 0 before the first."""
         return self._seq
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let it go."""
+        self.commits.close()
         self._db.close()
 
     def _agents(self, where: str, *values: object) -> Iterator[Agent]:
@@ -254,6 +271,7 @@ class Store:
 
     def _many(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         try:
+            self.commits.wait()
             return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise StoreError(self._explained(error)) from None
