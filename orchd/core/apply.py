@@ -36,7 +36,7 @@ from orchd.core.facts import (
     WaitEnded,
 )
 from orchd.core.index import enter_indexes, free_dependents, leave_indexes
-from orchd.core.model import Agent, Cause, Instant, State, Status, number_of
+from orchd.core.model import LIVING, Agent, Cause, Instant, State, Status, number_of
 from orchd.core.table import next_status
 
 
@@ -59,15 +59,22 @@ def _apply_to_agent(state: State, fact: AgentFact, at: Instant) -> None:
     else:
         agent = state.agents[fact.agent]
         status = next_status(agent.status, fact)
+        if agent.status in LIVING and status in LIVING:  # then no index tells them apart
+            _change(state, agent, fact, at, status)
+            return
         leave_indexes(state, agent)
-    if change := CHANGES.get(type(fact)):
-        change(state, agent, fact, at)
-    agent.status = status
+    _change(state, agent, fact, at, status)
     if agent.is_over:
         _close(agent, at)
     enter_indexes(state, agent)
     if agent.status is Status.COMPLETED:
         free_dependents(state, agent)
+
+
+def _change(state: State, agent: Agent, fact: AgentFact, at: Instant, status: Status) -> None:
+    if change := CHANGES.get(type(fact)):
+        change(state, agent, fact, at)
+    agent.status = status
 
 
 def _born(state: State, fact: AgentQueued, at: Instant) -> Agent:

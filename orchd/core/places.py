@@ -17,7 +17,7 @@ from orchd.core.model import WORKING, State
 
 def working(state: State) -> int:
     """Agents that hold a working place."""
-    return sum(agent.status in WORKING for agent in state.living.values())
+    return len([1 for agent in state.living.values() if agent.status in WORKING])
 
 
 def overdrawn(state: State) -> int:
