@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -193,7 +192,7 @@ class Store:
 
     def agents(self, numbers: Iterable[int]) -> list[Agent]:
         """Those of `numbers` that exist, oldest first."""
-        return list(self._agents(f"number IN {_LISTED} ORDER BY number", json.dumps(list(numbers))))
+        return list(self._agents(f"number IN {_LISTED} ORDER BY number", _json(numbers)))
 
     def page(self, before: int | None, count: int, root: int | None = None) -> list[int]:
         """The numbers of the `count` newest agents below `before`, of one tree or of all, newest first."""
@@ -205,12 +204,12 @@ class Store:
 
     def roots_of(self, numbers: Iterable[int]) -> set[int]:
         """The numbers of the roots of the trees that these agents are in."""
-        rows = self._many(f"SELECT DISTINCT root FROM agents WHERE number IN {_LISTED}", (json.dumps(list(numbers)),))
+        rows = self._many(f"SELECT DISTINCT root FROM agents WHERE number IN {_LISTED}", (_json(numbers),))
         return {root for (root,) in rows}
 
     def in_trees(self, roots: Iterable[int]) -> list[int]:
         """The numbers of all agents of these trees."""
-        wanted = json.dumps(list(roots))
+        wanted = _json(roots)
         rows = self._many(
             f"SELECT number FROM agents WHERE number IN {_LISTED}"
             f" UNION SELECT number FROM agents WHERE parent IS NOT NULL AND root IN {_LISTED}",
@@ -222,7 +221,7 @@ class Store:
         """The numbers of the children of each of `parents` that has any."""
         found: dict[int, list[int]] = {}
         query = f"SELECT parent, number FROM agents WHERE parent IN {_LISTED} ORDER BY number"
-        for parent, number in self._many(query, (json.dumps(list(parents)),)):
+        for parent, number in self._many(query, (_json(parents),)):
             found.setdefault(parent, []).append(number)
         return found
 
@@ -279,6 +278,11 @@ class Store:
     def _explained(self, error: sqlite3.Error) -> str:
         name = getattr(error, "sqlite_errorname", "") or type(error).__name__
         return f"{self._path}: {error} ({name}): {_REMEDIES.get(name.partition('_IOERR')[0], _REMEDIES[''])}"
+
+
+def _json(numbers: Iterable[int]) -> str:
+    """A list as `_LISTED` reads it."""
+    return f"[{','.join(map(str, numbers))}]"
 
 
 _REMEDIES = {
