@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Iterable
 from enum import Enum
+from operator import attrgetter
 from typing import Any, get_args
 
 import msgpack
@@ -31,6 +32,7 @@ _MUTABLE = tuple(
     if field.name not in ("id", "spec", "level", "ancestors", "outcome", "status", "cause", "waits")
 )
 _SPEC = tuple(field.name for field in dataclasses.fields(Spec))
+_of_spec, _of_agent = attrgetter(*_SPEC), attrgetter(*_MUTABLE)
 _OUTCOME = tuple(field.name for field in dataclasses.fields(Outcome))
 _WAIT = tuple(field.name for field in dataclasses.fields(Wait))
 _MEMBER = tuple(field.name for field in dataclasses.fields(Membership))
@@ -51,7 +53,7 @@ def unpack(blob: bytes) -> Any:
 
 def pack_spec(agent: Agent) -> bytes:
     """What was asked for and where it stands in the tree."""
-    fields = {name: getattr(agent.spec, name) for name in _SPEC}
+    fields = dict(zip(_SPEC, _of_spec(agent.spec), strict=True))
     if (member := agent.spec.member) is not None:
         fields["member"] = [getattr(member, name) for name in _MEMBER]
     return pack([fields, agent.level.value, agent.ancestors])
@@ -59,7 +61,7 @@ def pack_spec(agent: Agent) -> bytes:
 
 def pack_agent(agent: Agent) -> bytes:
     """Everything about it that changes."""
-    fields = {name: getattr(agent, name) for name in _MUTABLE}
+    fields = dict(zip(_MUTABLE, _of_agent(agent), strict=True))
     fields["status"] = agent.status.value
     fields["cause"] = agent.cause.value if agent.cause else None
     fields["outcome"] = [getattr(agent.outcome, name) for name in _OUTCOME] if agent.outcome else None

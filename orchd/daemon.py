@@ -31,6 +31,8 @@ log = logging.getLogger("orchd")
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 # The lock is contended for a moment by whoever only wants to know whether it is held.
 _LOCK_SECONDS = 1.0
+# How long a commit that has ended may wait to say so while we decide something else.
+_SWITCH_SECONDS = 0.0002
 
 
 def serve(home: Home, clock: Callable[[], Instant], ready: Callable[[], None]) -> None:
@@ -91,6 +93,7 @@ def _become_daemon() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    sys.setswitchinterval(_SWITCH_SECONDS)
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         log.warning("cannot be a subreaper: %s", os.strerror(ctypes.get_errno()))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from orchd.core.decide import decide
-from orchd.core.effects import Effect
+from orchd.core.effects import Effect, Release
 from orchd.core.index import forget
 from orchd.core.inputs import Input
 from orchd.core.model import AgentId, Instant, State
@@ -35,23 +35,50 @@ class Engine:
         self._store = store
         self._shell = shell
         self._clock = clock
+        self._begun: tuple[list[Effect], set[AgentId]] | None = None  # of the turn whose commit is on its way
+        self._over: set[AgentId] = set()
 
-    def feed(self, inputs: Iterable[Input]) -> set[AgentId]:
-        """Decide all, commit once, then act; the agents that are over now, which memory has let go.
+    def feed(self, inputs: Iterable[Input]) -> None:
+        """Decide all, commit once, then act.
 
-        When the commit fails StoreError is raised and the process must die: memory is ahead of disk.
+        A turn that does nothing but open gates is acted upon when its commit has ended, and the next one may be decided
+        meanwhile: nobody hears of either before. When a commit fails StoreError is raised and the process must die:
+        memory is ahead of disk.
         """
         turn = Turn(self.state, self._clock())
         for event in inputs:
             decide(turn, event)
             while turn.questions:
+                if self._store.commits.has_ended:
+                    self.finish()
                 decide(turn, self._shell.ask(turn.questions.pop(0)))
+        self.finish()
         answers = self._shell.promised(turn.effects)
         if turn.facts or answers:
-            self._store.commit(self.state, turn.at.wall, turn.facts, answers)
-        for effect in turn.effects:
-            self._shell.do(effect)
+            self._store.begin(self.state, turn.at.wall, turn.facts, answers)
         touched = {one for fact in turn.facts if (one := getattr(fact, "agent", None)) is not None}
         over = {one for one in touched if self.state.agents[one].is_over}
+        self._begun = (turn.effects, over)  # as they are now: the next turn may be half decided when they are needed
+        if not turn.facts or any(type(effect) is not Release for effect in turn.effects):
+            self.finish()
+
+    def finish(self) -> None:
+        """Return when all that was decided is on the disk and done."""
+        if self._begun is None:
+            return
+        self._store.finish()
+        (wanted, over), self._begun = self._begun, None
+        for effect in wanted:
+            self._shell.do(effect)
         forget(self.state, over)
+        self._over |= over
+
+    def ended(self) -> set[AgentId]:
+        """The agents that are over since this was last asked: on the disk, and not in memory any more."""
+        over, self._over = self._over, set()
         return over
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether a turn is decided that is not done."""
+        return self._begun is not None

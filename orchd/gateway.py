@@ -182,9 +182,11 @@ class Gateway:
             self.do(Answer(late.request, late.targets, timed_out=True))
         return gone
 
-    def ended(self, agents: Iterable[AgentId]) -> None:
-        """Tell those who wait from outside."""
-        for onlooker in self._onlookers.ended(agents):
+    def ended(self, agents: Iterable[AgentId], flush: Callable[[], None]) -> None:
+        """Tell those who wait from outside, once `flush` has seen to it that all they are shown is on the disk."""
+        if done := self._onlookers.ended(agents):
+            flush()
+        for onlooker in done:
             self.do(Answer(onlooker.request, onlooker.targets))
 
     def next_deadline(self) -> float | None:

@@ -21,24 +21,46 @@ class Loop:
     def __init__(self, parts: Parts, wakeup: int) -> None:
         self._parts = parts
         self._wakeup = wakeup
+        self._deadline: float | None = None
         self._told = parts.store.last_seq()
         self._poller = zmq.Poller()
-        for readable in (parts.ports.router, parts.processes.fileno(), parts.gateway.fileno(), wakeup):
+        for readable in (
+            parts.ports.router,
+            parts.processes.fileno(),
+            parts.gateway.fileno(),
+            parts.store.commits.fileno(),
+            wakeup,
+        ):
             self._poller.register(readable, zmq.POLLIN)
 
     def run(self) -> None:
         """Serve until somebody wants us to leave and nobody is in the way."""
         while not self._may_leave():
             self._turn(dict(self._poller.poll(self._patience())))
+        self.feed([])
+        self._hint()
         self._parts.processes.close()
 
     def feed(self, events: list[Input]) -> None:
-        """Decide `events`, and whatever that brings about at once."""
+        """Decide `events`, and whatever that brings about at once; then nothing is left to be done."""
+        self._feed_ahead(events)
+        self._parts.engine.finish()
+        self._tell()
+        self._tidy()
+
+    def _feed_ahead(self, events: list[Input]) -> None:
+        """The same, but the last commit may be on its way."""
         while events:
-            over = self._parts.engine.feed(events)
-            self._parts.gateway.ended(over)
+            self._parts.engine.feed(events)
             events = self._parts.shell.backlog
             self._parts.shell.backlog = []
+        self._tell()
+
+    def _tell(self) -> None:
+        while over := self._parts.engine.ended():
+            self._parts.gateway.ended(over, self._parts.engine.finish)
+
+    def _tidy(self) -> None:
         self._parts.records.let_go()
         self._parts.environments.drop_all_but(self._parts.state.environments)
 
@@ -52,21 +74,40 @@ class Loop:
     def _patience(self) -> int | None:
         """Milliseconds until the next deadline, rounded up so that it has passed when we look; None without one."""
         deadlines = (next_deadline(self._parts.state), self._parts.gateway.next_deadline())
-        due = [moment for moment in deadlines if moment is not None]
-        return ceil(min(max(min(due) - self._parts.clock().mono, 0.0), _LONGEST_SLEEP) * 1000) if due else None
+        self._deadline = due = min((moment for moment in deadlines if moment is not None), default=None)
+        if due is None:
+            return None
+        return ceil(min(max(due - self._parts.clock().mono, 0.0), _LONGEST_SLEEP) * 1000)
 
     def _turn(self, ready: dict[object, int]) -> None:
         if self._wakeup in ready:
             os.read(self._wakeup, 4096)
-        due = next_deadline(self._parts.state)
-        events: list[Input] = [*self._parts.processes.news(), *self._parts.gateway.news()]
-        if due is not None and due <= self._parts.clock().mono:
-            events.append(Tick())
-        self._receive(events)
-        self.feed(events)
+        if self._parts.store.commits.fileno() in ready:
+            self._parts.engine.finish()
+        events = self._parts.processes.news()
+        is_due = self._deadline is not None and self._deadline <= self._parts.clock().mono
+        if is_due or self._parts.ports.router in ready or self._parts.gateway.fileno() in ready:
+            self._listen(events, is_due=is_due)
+        else:  # what is only about processes need not wait for the disk
+            self._feed_ahead(events)
+        if not self._parts.engine.is_ahead:
+            self._tidy()
+        self._hint()
+
+    def _hint(self) -> None:
+        """Tell whoever listens that there are new facts."""
         if (seq := self._parts.store.last_seq()) != self._told:
             self._told = seq
             self._parts.ports.publish(pack_hint(seq))
+
+    def _listen(self, events: list[Input], *, is_due: bool) -> None:
+        """A turn in which somebody may be told something: all that was decided is on the disk before."""
+        self.feed(events)
+        events = self._parts.gateway.news()
+        if is_due:
+            events.append(Tick())
+        self._receive(events)
+        self.feed(events)
 
     def _receive(self, events: list[Input]) -> None:
         def flush() -> None:

@@ -44,17 +44,16 @@ class Queries:
         self._translator = translator
         self._clock = clock
         self._started = clock().mono
-        self._version = version("orchd")
+        self._daemon = {
+            "pid": os.getpid(),
+            "version": version("orchd"),
+            "socket": str(home.socket),
+            "home": str(home.directory),
+        }
 
     def daemon(self) -> dict[str, object]:
         """Who is there."""
-        return {
-            "pid": os.getpid(),
-            "version": self._version,
-            "uptime_seconds": round(self._clock().mono - self._started, 3),
-            "socket": str(self._home.socket),
-            "home": str(self._home.directory),
-        }
+        return {**self._daemon, "uptime_seconds": round(self._clock().mono - self._started, 3)}
 
     def status(self, caller: Caller, asked: ops.Status) -> dict[str, object]:
         """What was named, or one page, newest first, of what there is."""
@@ -121,7 +120,7 @@ class Queries:
     def agents(self, agents: list[Agent], *, usage: bool) -> list[dict[str, object]]:
         """Agents in full, sampled if asked."""
         living = [(agent.id, agent.attempt) for agent in agents if agent.status in LIVING] if usage else []
-        sampled = self._processes.usage(living)
+        sampled = self._processes.usage(living) if living else {}
         children = self._store.children(agent.number for agent in agents)
         now = self._clock().mono
         return [

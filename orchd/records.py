@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from orchd.core.index import forget, load
-from orchd.core.model import Agent, AgentId, State
+from orchd.core.model import Agent, AgentId, State, number_of
 from orchd.core.retry import MOST_SECONDS
 from orchd.core.runs import Run
 from orchd.store import Store
@@ -66,4 +66,7 @@ class Records:
 
     def many(self, ids: Iterable[AgentId]) -> list[Agent]:
         """These agents, which exist, in the order given."""
-        return [self.find(one) for one in ids]
+        wanted = list(ids)
+        elsewhere = [number_of(one) for one in wanted if one not in self._state.agents]
+        stored = {agent.id: agent for agent in self._store.agents(elsewhere)} if elsewhere else {}
+        return [self._state.agents.get(one) or stored[one] for one in wanted]

@@ -22,6 +22,7 @@ from orchd.codec import (
     unpack_agent,
     unpack_run,
 )
+from orchd.commits import Commits
 from orchd.core.facts import AgentCompleted, AgentQueued, AgentRevived, Fact, RunBegan, RunEnded, RunResumed
 from orchd.core.model import Agent, AgentId, State, agent_id, number_of
 from orchd.core.runs import Run, RunId, number_of_run, run_id
@@ -94,18 +95,19 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._saved: Saved | None = None
-        self._seq = 0
+        self._seq = self._begun = 0
         try:
-            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             raise StoreError(self._explained(error)) from None
+        self.commits = Commits(self._db)
         try:
             self._prepare()
         except sqlite3.Error as error:
-            self._db.close()
+            self.close()
             raise StoreError(self._explained(error)) from None
         except StoreError:
-            self._db.close()
+            self.close()
             raise
 
     def _prepare(self) -> None:
@@ -137,6 +139,12 @@ class Store:
 
     def commit(self, state: State, at: float, facts: Sequence[Fact], answers: Iterable[StoredAnswer] = ()) -> None:
         """Write what happened and what it made of the agents, and return only when it is on the disk."""
+        self.begin(state, at, facts, answers)
+        self.finish()
+
+    def begin(self, state: State, at: float, facts: Sequence[Fact], answers: Iterable[StoredAnswer] = ()) -> None:
+        """Write the same as it is now, and let it go to the disk while others do something else."""
+        self.finish()
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._write_facts(state, at, facts)
@@ -150,11 +158,19 @@ class Store:
             saved = Saved(state.limit, state.resident, state.is_paused, state.last_number, state.last_run, state.seed)
             if saved != self._saved:
                 self._db.execute("INSERT OR REPLACE INTO meta VALUES ('state', ?)", (pack(saved),))
-            self._db.execute("COMMIT")
-            self._saved = saved
-            self._seq += len(facts)  # one writer, so the sequence has no gaps
         except sqlite3.Error as error:
             raise StoreError(self._explained(error)) from None
+        self._saved, self._begun = saved, len(facts)
+        self.commits.begin()
+
+    def finish(self) -> None:
+        """Return when what was begun is on the disk."""
+        try:
+            self.commits.finish()
+        except sqlite3.Error as error:
+            raise StoreError(self._explained(error)) from None
+        self._seq += self._begun  # one writer, so the sequence has no gaps
+        self._begun = 0
 
     def _write_facts(self, state: State, at: float, facts: Iterable[Fact]) -> None:
         rows = []
@@ -248,7 +264,7 @@ class Store:
 
     def agents(self, numbers: Iterable[int]) -> list[Agent]:
         """Those of `numbers` that exist, oldest first."""
-        return list(self._agents(f"number IN {_LISTED} ORDER BY number", json.dumps(list(numbers))))
+        return list(self._agents(f"number IN {_LISTED} ORDER BY number", _json(numbers)))
 
     def page(self, before: int | None, count: int, root: int | None = None) -> list[int]:
         """The numbers of the `count` newest agents below `before`, of one tree or of all, newest first."""
@@ -260,12 +276,12 @@ class Store:
 
     def roots_of(self, numbers: Iterable[int]) -> set[int]:
         """The numbers of the roots of the trees that these agents are in."""
-        rows = self._many(f"SELECT DISTINCT root FROM agents WHERE number IN {_LISTED}", (json.dumps(list(numbers)),))
+        rows = self._many(f"SELECT DISTINCT root FROM agents WHERE number IN {_LISTED}", (_json(numbers),))
         return {root for (root,) in rows}
 
     def in_trees(self, roots: Iterable[int]) -> list[int]:
         """The numbers of all agents of these trees."""
-        wanted = json.dumps(list(roots))
+        wanted = _json(roots)
         rows = self._many(
             f"SELECT number FROM agents WHERE number IN {_LISTED}"
             f" UNION SELECT number FROM agents WHERE parent IS NOT NULL AND root IN {_LISTED}",
@@ -277,7 +293,7 @@ class Store:
         """The numbers of the children of each of `parents` that has any."""
         found: dict[int, list[int]] = {}
         query = f"SELECT parent, number FROM agents WHERE parent IN {_LISTED} ORDER BY number"
-        for parent, number in self._many(query, (json.dumps(list(parents)),)):
+        for parent, number in self._many(query, (_json(parents),)):
             found.setdefault(parent, []).append(number)
         return found
 
@@ -301,11 +317,12 @@ class Store:
         return [StoredFact(seq, at, event, agent, unpack(doc)) for seq, at, event, agent, doc in rows]
 
     def last_seq(self) -> int:
-        """The newest fact's sequence number; 0 before the first."""
+        """The sequence number of the newest fact that is known to be on the disk; 0 before the first."""
         return self._seq
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let it go."""
+        self.commits.close()
         self._db.close()
 
     def _agents(self, where: str, *values: object) -> Iterator[Agent]:
@@ -325,6 +342,7 @@ class Store:
 
     def _many(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         try:
+            self.commits.wait()
             return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise StoreError(self._explained(error)) from None
@@ -338,6 +356,11 @@ def _root_of_run(state: State, run: RunId | None) -> int | None:
     """The tree that a run is in; None for one that a person began, and for what is about no run."""
     ancestors = state.runs[run].plan.ancestors if run else ()
     return number_of(AgentId(ancestors[0])) if ancestors else None
+
+
+def _json(numbers: Iterable[int]) -> str:
+    """A list as `_LISTED` reads it."""
+    return f"[{','.join(map(str, numbers))}]"
 
 
 _REMEDIES = {

@@ -40,7 +40,7 @@ from orchd.core.facts import (
     WaitEnded,
 )
 from orchd.core.index import enter_indexes, free_dependents, leave_indexes, note_in_run, queued_behind
-from orchd.core.model import Agent, Cause, Instant, State, Status, number_of
+from orchd.core.model import LIVING, Agent, Cause, Instant, State, Status, number_of
 from orchd.core.runs import Run, RunStatus, number_of_run
 from orchd.core.table import next_status
 
@@ -82,10 +82,11 @@ def _apply_to_agent(state: State, fact: AgentFact, at: Instant) -> None:
         for other in behind:
             leave_indexes(state, other)
         status = next_status(agent.status, fact)
+        if agent.status in LIVING and status in LIVING:  # then no index tells them apart
+            _change(state, agent, fact, at, status)
+            return
         leave_indexes(state, agent)
-    if change := CHANGES.get(type(fact)):
-        change(state, agent, fact, at)
-    agent.status = status
+    _change(state, agent, fact, at, status)
     if agent.is_over:
         _close(agent, at)
     note_in_run(state, agent, was_over=was_over)
@@ -93,6 +94,12 @@ def _apply_to_agent(state: State, fact: AgentFact, at: Instant) -> None:
         enter_indexes(state, one)
     if agent.is_over:
         free_dependents(state, agent)
+
+
+def _change(state: State, agent: Agent, fact: AgentFact, at: Instant, status: Status) -> None:
+    if change := CHANGES.get(type(fact)):
+        change(state, agent, fact, at)
+    agent.status = status
 
 
 def _born(state: State, fact: AgentQueued, at: Instant) -> Agent:

@@ -142,7 +142,8 @@ def forget(state: State, ids: Iterable[AgentId]) -> None:
         if agent is not None and agent.is_over:
             del state.agents[one]
     for run in [run for run in state.runs.values() if run.is_over]:
-        del state.runs[run.id]
+        if not any(agent in state.agents for agent, _ in run.members.values()):  # one may be about to be tried again
+            del state.runs[run.id]
 
 
 def recount(state: State) -> tuple[object, ...]:

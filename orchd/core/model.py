@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple, NewType
 
 from orchd.core.queue import Queue
@@ -166,6 +167,7 @@ def agent_id(number: int) -> AgentId:
     return AgentId(f"agent-{number:03d}")
 
 
+@lru_cache(maxsize=4096)  # asked some twenty times an attempt
 def number_of(agent: AgentId) -> int:
     """7 for `agent-007`."""
     return int(agent.rpartition("-")[2])

@@ -19,7 +19,7 @@ from orchd.core.runs import RunId, groups_around, parent_of
 
 def working(state: State) -> int:
     """Agents that hold a working place."""
-    return sum(agent.status in WORKING for agent in state.living.values())
+    return len([1 for agent in state.living.values() if agent.status in WORKING])
 
 
 def has_room(state: State, line: Line) -> bool:

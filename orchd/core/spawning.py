@@ -102,6 +102,8 @@ def _resolved(state: State, specs: tuple[Spec, ...]) -> dict[AgentId, Spec]:
         named.setdefault(spec.name, []).append(one)
     wanted = {
         one: replace(spec, after=tuple(dict.fromkeys(_reference(state, named, spec, name) for name in spec.after)))
+        if spec.after
+        else spec
         for one, spec in zip(ids, specs, strict=True)
     }
     if cycle := cycle_in({one: spec.after for one, spec in wanted.items()}):

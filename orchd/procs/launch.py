@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,12 +71,13 @@ def launch(home: Home, agent: Agent, environment: Mapping[str, str], door: int |
     env = environment_of(home, agent, environment)
     _check_directories(agent)
     argv = [_program(agent, env), *agent.spec.command[1:]]
-    with ExitStack() as opened:
+    opened: list[int] = []
+    try:
         record = _record(opened, files.record)
         log = _open(opened, files.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         stdin = _open_stdin(opened, agent)
         read, write = os.pipe()
-        opened.callback(os.close, read)
+        opened.append(read)
         moves = [(stdin, 0), (log, 1), (log, 2), (read, shim.GATE), (record, shim.RECORD)]
         if door is not None:
             moves.append((door, shim.CGROUP))
@@ -85,10 +86,13 @@ def launch(home: Home, agent: Agent, environment: Mapping[str, str], door: int |
         except BaseException:
             os.close(write)
             raise
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
     return Launched(pid, write)
 
 
-def _record(opened: ExitStack, path: str) -> int:
+def _record(opened: list[int], path: str) -> int:
     """The record, locked and begun."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     try:
@@ -142,7 +146,7 @@ def _check_directories(agent: Agent) -> None:
             raise Refused(f"cannot make the output directory {agent.spec.output_dir}: {error.strerror}") from None
 
 
-def _open_stdin(opened: ExitStack, agent: Agent) -> int:
+def _open_stdin(opened: list[int], agent: Agent) -> int:
     path = agent.spec.stdin or os.devnull
     try:
         descriptor = _open(opened, path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO without a writer must not block us
@@ -154,24 +158,24 @@ def _open_stdin(opened: ExitStack, agent: Agent) -> int:
     return descriptor
 
 
-def _open(opened: ExitStack, path: str, flags: int) -> int:
+def _open(opened: list[int], path: str, flags: int) -> int:
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
-    opened.callback(os.close, descriptor)
+    opened.append(descriptor)
     return descriptor
 
 
 def _spawn(
-    opened: ExitStack, agent: Agent, argv: list[str], env: Mapping[str, str], moves: list[tuple[int, int]]
+    opened: list[int], agent: Agent, argv: list[str], env: Mapping[str, str], moves: list[tuple[int, int]]
 ) -> int:
     actions = []
     for source, target in moves:
         if source < _HIGH:
             source = fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, _HIGH)  # noqa: PLW2901 - the same file
-            opened.callback(os.close, source)
+            opened.append(source)
         actions.append((os.POSIX_SPAWN_DUP2, source, target))
     script = shim.SCRIPT if moves[-1][1] != shim.CGROUP else shim.SCRIPT_IN_CGROUP
     here = os.open(".", os.O_PATH)
-    opened.callback(os.close, here)
+    opened.append(here)
     try:
         os.chdir(agent.spec.cwd)
     except OSError as error:

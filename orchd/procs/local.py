@@ -204,6 +204,7 @@ class LocalProcesses:
         handle = self._handles[key]
         if handle.gate is not None:
             os.close(handle.gate)
+            handle.gate = None
         record = shim.parse_record(_read(handle.files.record))
         if record.was_shut_out:
             log.warning("%s was shut out of its cgroup: doing without cgroups from here on", key[0])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
+_AT_ONCE = 2  # so that the successors of the first are at work while the others are seen to, which fire again
 
 
 class Watch(Generic[Key]):
@@ -51,9 +52,9 @@ class Watch(Generic[Key]):
         return True
 
     def fired(self) -> list[tuple[Key, int | None]]:
-        """What has fired since last time, a cgroup without a pid; a process is not watched any more, a cgroup is."""
+        """Some of what has fired since last time, a cgroup without a pid; such a process is not watched any more."""
         found = []
-        for descriptor, _ in self._epoll.poll(0):
+        for descriptor, _ in self._epoll.poll(0, _AT_ONCE):
             key, pid = self._watched[descriptor]
             if pid is None:
                 os.pread(descriptor, 256, 0)

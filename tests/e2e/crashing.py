@@ -21,7 +21,17 @@ from orchd.procs.trees import Tree
 from orchd.store import Store
 
 # Where the daemon can die, in the order in which one turn passes them.
-TURN = ("before-shim", "after-shim", "before-commit", "after-commit", "before-gate", "after-gate", "before-reply")
+TURN = (
+    "before-shim",
+    "after-shim",
+    "before-begin",
+    "after-begin",
+    "before-commit",
+    "after-commit",
+    "before-gate",
+    "after-gate",
+    "before-reply",
+)
 STOP = ("before-term", "after-term", "before-kill", "after-kill")
 
 
@@ -31,7 +41,7 @@ def die_at(owner: type, method: str, when: str, is_meant: Callable[..., bool]) -
 
     @functools.wraps(original)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        fatal = Path(os.environ["ORCHD_TEST_ARMED"]).exists() and is_meant(*args, **kwargs)
+        fatal = is_meant(*args, **kwargs) and Path(os.environ["ORCHD_TEST_ARMED"]).exists()
         if fatal and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         result = original(*args, **kwargs)
@@ -42,9 +52,21 @@ def die_at(owner: type, method: str, when: str, is_meant: Callable[..., bool]) -
     setattr(owner, method, wrapped)
 
 
+class Begun:
+    """The last commit that was begun."""
+
+    starts_somebody = False
+
+
 def starts_somebody(store: Store, state: object, at: float, facts: Any, *_: object) -> bool:
     """Whether this commit is one of a turn that made a process."""
-    return any(isinstance(fact, AttemptStarted) for fact in facts)
+    Begun.starts_somebody = any(isinstance(fact, AttemptStarted) for fact in facts)
+    return Begun.starts_somebody
+
+
+def started_somebody(store: Store) -> bool:
+    """Whether the commit that is on its way is one of a turn that made a process."""
+    return store.commits.is_pending and Begun.starts_somebody
 
 
 def always(*_: object, **__: object) -> bool:
@@ -57,12 +79,15 @@ def arm(point: str) -> None:
     when, _, what = point.partition("-")
     owner, method, is_meant = {
         "shim": (LocalProcesses, "start", always),
-        "commit": (Store, "commit", starts_somebody),
+        "begin": (Store, "begin", starts_somebody),
+        "commit": (Store, "finish", started_somebody),
         "gate": (LocalProcesses, "release", always),
         "reply": (Gateway, "do", always),
         "term": (Tree, "terminate", always),
         "kill": (Tree, "kill", always),
     }[what]
+    if what == "commit":
+        die_at(Store, "begin", "never", starts_somebody)
     die_at(owner, method, when, is_meant)
 
 

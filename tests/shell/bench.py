@@ -75,7 +75,9 @@ class Bench:
         """Decide, and what follows."""
         pending = list(events)
         while pending:
-            self.gateway.ended(self.engine.feed(pending))
+            self.engine.feed(pending)
+            self.engine.finish()
+            self.gateway.ended(self.engine.ended(), self.engine.finish)
             pending, self.shell.backlog = self.shell.backlog, []
         self.records.let_go()
 

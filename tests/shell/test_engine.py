@@ -9,11 +9,12 @@ import pytest
 
 from orchd.core.effects import Effect
 from orchd.core.inputs import Exited, Input, Pause, SpawnAgents, Spawned
-from orchd.core.model import AgentId, Instant, Outcome, RequestId, Spec, State
+from orchd.core.model import AgentId, Instant, Outcome, RequestId, Spec, State, agent_id
 from orchd.core.turn import Question
 from orchd.engine import Engine
 from orchd.errors import StoreError
 from orchd.store import Store, StoredAnswer
+from tests.shell.held import Held, let_end
 
 NOW = Instant(5.0, 1_700_000_000.0)
 SPEC = Spec(("true",), "true", "/", "e")
@@ -75,7 +76,10 @@ def test_inputs_are_decided_in_their_order_and_committed_together(engine: Engine
 def test_who_is_over_is_told_and_let_go_and_found_in_the_store(engine: Engine, store: Store) -> None:
     engine.feed([spawn("a")])
     one = AgentId("agent-001")
-    assert engine.feed([Exited(one, 1, Outcome(0), is_tree_gone=True)]) == {one}
+    engine.feed([Exited(one, 1, Outcome(0), is_tree_gone=True)])
+    engine.finish()
+    assert engine.ended() == {one}
+    assert engine.ended() == set()
     assert engine.state.agents == {}
     found = store.agent(one)
     assert found is not None
@@ -95,3 +99,80 @@ def test_nothing_to_remember_is_not_committed(engine: Engine, store: Store, diar
     engine.feed([Exited(AgentId("agent-009"), 1, Outcome(0), is_tree_gone=True)])
     assert store.last_seq() == 0
     assert diary.entries == []
+
+
+def gates(engine: Engine, store: Store, limit: int) -> Held:
+    """As many as `limit` at work and more in line, on a disk that can be held."""
+    engine.state.limit = limit
+    engine.feed([spawn("a", 9)])
+    held = Held(store._db)
+    store.commits._connection = held  # type: ignore[assignment]
+    return held
+
+
+def ends(*numbers: int) -> list[Input]:
+    """These have completed."""
+    return [Exited(agent_id(number), 1, Outcome(0), is_tree_gone=True) for number in numbers]
+
+
+def test_a_gate_is_opened_only_when_the_turn_that_made_it_is_on_the_disk(
+    engine: Engine, store: Store, diary: Diary
+) -> None:
+    held, before = gates(engine, store, 1), store.last_seq()
+    diary.entries.clear()
+    held.hold()
+    engine.feed(ends(1))
+    assert engine.is_ahead
+    assert engine.ended() == set()
+    assert diary.entries == [f"Launch at {before}"]
+    let_end(held, store.commits)
+    assert diary.entries == [f"Launch at {before}"]
+    engine.finish()
+    assert diary.entries == [f"Launch at {before}", f"Release at {store.last_seq()}"]
+    assert store.last_seq() == before + 4
+    assert engine.ended() == {agent_id(1)}
+
+
+def test_the_next_turn_begins_meanwhile_and_opens_the_gates_of_the_last_as_soon_as_it_may(
+    engine: Engine, store: Store, diary: Diary
+) -> None:
+    held, original = gates(engine, store, 2), diary.ask
+
+    def ask(question: Question) -> Input:
+        if store.commits.is_pending:
+            let_end(held, store.commits)
+        return original(question)
+
+    diary.ask = ask  # type: ignore[method-assign]
+    diary.entries.clear()
+    engine.feed(ends(1))
+    let_end(held, store.commits)
+    engine.finish()
+    held.hold()
+    engine.feed(ends(2))
+    diary.entries.clear()
+    engine.feed(ends(3, 4))  # the fourth is of the turn whose commit is on its way, and over before that has ended
+    assert [entry.split()[0] for entry in diary.entries] == ["Launch", "Release", "Launch"]
+    engine.finish()
+    assert [entry.split()[0] for entry in diary.entries] == ["Launch", "Release", "Launch", "Release", "Release"]
+
+
+def test_whoever_is_answered_is_answered_from_the_disk(engine: Engine, store: Store, diary: Diary) -> None:
+    gates(engine, store, 1)
+    engine.feed(ends(1))
+    diary.entries.clear()
+    engine.feed([spawn("b")])
+    assert not engine.is_ahead
+    assert diary.entries == [f"Release at {store.last_seq() - 1}", f"Answer at {store.last_seq()}"]
+
+
+def test_nothing_is_done_for_a_turn_that_the_disk_refused_late(engine: Engine, store: Store, diary: Diary) -> None:
+    held = gates(engine, store, 1)
+    diary.entries.clear()
+    held.hold()
+    engine.feed(ends(1))
+    store._db.rollback()
+    held.let()
+    with pytest.raises(StoreError, match="no transaction"):
+        engine.finish()
+    assert [entry.split()[0] for entry in diary.entries] == ["Launch"]

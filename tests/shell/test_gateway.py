@@ -69,6 +69,17 @@ def test_a_wait_for_any_is_answered_by_the_first(bench: Bench) -> None:
     assert [agent["status"] for agent in bench.reply(request)["agents"]] == ["running", "completed"]
 
 
+def test_whoever_waits_outside_is_told_when_all_that_they_are_shown_is_on_the_disk(bench: Bench) -> None:
+    one = bench.spawn("true")
+    request = bench.send("wait", {"ids": [one.id]})
+    told: list[bool] = []
+    bench.gateway.ended([], lambda: told.append(True))
+    assert told == []
+    bench.gateway.ended([one.id], lambda: told.append(bench.is_answered(request)))
+    assert told == [False]
+    assert bench.is_answered(request)
+
+
 def test_status_comes_in_pages_newest_first(bench: Bench) -> None:
     bench.ask("pause")
     bench.ask("spawn", {"agents": [{"command": ["true"]}] * 700, "cwd": "/"})

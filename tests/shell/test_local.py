@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -246,6 +247,20 @@ def test_opening_a_gate_twice_or_of_nobody_is_nothing(bench: Bench) -> None:
     bench.processes.release(one.id, 1)
     bench.processes.release(agent_id(9), 1)
     bench.processes.stop(agent_id(9), 1, kill=True)
+
+
+def test_a_gate_that_was_closed_because_its_shim_has_ended_is_not_opened_later(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = replace(bench.spawn("sleep", "600"), attempt=2)
+    made = bench.processes.start(one)
+    assert isinstance(made, Spawned)
+    monkeypatch.setattr(bench.processes, "_is_gone", lambda _: False)
+    os.kill(made.pid, 9)
+    os.waitpid(made.pid, 0)
+    assert until(bench.processes.news)
+    monkeypatch.setattr(os, "write", lambda *_: pytest.fail("whose descriptor is that?"))
+    bench.processes.release(one.id, 2)
 
 
 def test_a_shim_that_was_killed_behind_its_gate_is_news_and_no_end(home_directory: Path) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import zmq
 
+from orchd.core.model import Instant, State
+from orchd.loop import Loop
 from orchd.wire import unpack_hint
 from tests.conftest import Instance, until
 from tests.shell.machine import descriptors, status_of
@@ -118,3 +123,76 @@ def test_requests_sent_in_one_go_are_answered_in_their_order(instance: Instance)
         for number in range(400):
             raw.send(request(f"r{number}", ("pause", "resume", "limit")[number % 3]))
         assert [raw.recv()["id"] for _ in range(400)] == [f"r{number}" for number in range(400)]
+
+
+class Stage:
+    """The parts of a daemon in which a commit is always on its way, and a diary of what the loop has them do."""
+
+    def __init__(self) -> None:
+        self.diary: list[str] = []
+        self.fds = {name: os.eventfd(0) for name in ("router", "processes", "gateway", "commits", "wakeup")}
+        self.deadline: float | None = None
+        note = self.diary.append
+        fileno = {name: lambda fd=fd: fd for name, fd in self.fds.items()}
+        self.parts: Any = SimpleNamespace(
+            clock=lambda: Instant(5.0, 0.0),
+            state=State(),
+            store=SimpleNamespace(last_seq=lambda: 0, commits=SimpleNamespace(fileno=fileno["commits"])),
+            ports=SimpleNamespace(router=self.fds["router"], requests=lambda: note("hear") or iter(())),
+            processes=SimpleNamespace(fileno=fileno["processes"], news=lambda: ["ended"]),
+            gateway=SimpleNamespace(
+                fileno=fileno["gateway"],
+                next_deadline=lambda: self.deadline,
+                news=lambda: note("look") or [],
+                ended=lambda *_: None,
+                leaving=False,
+            ),
+            engine=SimpleNamespace(
+                feed=lambda events: note("feed"), finish=lambda: note("finish"), ended=set, is_ahead=True
+            ),
+            shell=SimpleNamespace(backlog=[]),
+            records=SimpleNamespace(let_go=lambda: note("tidy")),
+            environments=SimpleNamespace(drop_all_but=lambda _: None),
+        )
+
+    def turn(self, *ready: str) -> list[str]:
+        """One turn in which these are readable; what was done in it."""
+        self.diary.clear()
+        loop = Loop(self.parts, self.fds["wakeup"])
+        loop._patience()
+        loop._turn({self.fds[name]: zmq.POLLIN for name in ready})
+        return list(self.diary)
+
+    def close(self) -> None:
+        """Leave no descriptor behind."""
+        for fd in self.fds.values():
+            os.close(fd)
+
+
+@pytest.fixture
+def stage() -> Any:
+    """What a loop drives."""
+    made = Stage()
+    yield made
+    made.close()
+
+
+def test_news_of_processes_waits_for_no_disk(stage: Stage) -> None:
+    assert stage.turn("processes") == ["feed"]
+    assert stage.turn("commits", "processes") == ["finish", "feed"]
+
+
+def test_environments_are_only_taken_away_when_no_commit_is_on_its_way(stage: Stage) -> None:
+    stage.parts.engine.is_ahead = False
+    assert stage.turn("processes") == ["feed", "tidy"]
+
+
+@pytest.mark.parametrize("ready", ["router", "gateway", "deadline"])
+def test_nobody_is_listened_to_or_told_anything_before_all_that_was_decided_is_on_the_disk(
+    stage: Stage, ready: str
+) -> None:
+    stage.deadline = 4.0 if ready == "deadline" else 6.0
+    done = stage.turn(*({ready} & stage.fds.keys()))
+    assert done[:3] == ["feed", "finish", "tidy"]
+    assert done[3:5] == ["look", "hear"]
+    assert done[-2:] == ["finish", "tidy"]

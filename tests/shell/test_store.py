@@ -17,6 +17,7 @@ from orchd.core.facts import AgentCompleted, AgentQueued, AgentRevived, Fact, Li
 from orchd.core.model import Agent, AgentId, Level, Spec, State, Status, agent_id
 from orchd.errors import StoreError
 from orchd.store import APPLICATION_ID, KEPT_ANSWERS, SCHEMA_VERSION, Store, StoredAnswer, StoredFact
+from tests.shell.held import Held, let_end
 from tests.shell.machine import full, needs_root, remount, tmpfs
 from tests.shell.made import agents
 
@@ -309,3 +310,26 @@ def test_a_read_only_disk_is_refused_and_the_file_is_as_it_was(tmp_path: Path) -
         remount(tmp_path, "ro")
         assert "state directory" in refusal(path)
         assert path.read_bytes() == before
+
+
+def test_whoever_reads_waits_for_what_is_on_its_way(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, original = Held(store._db), store.commits.wait
+    store.commits._connection = held  # type: ignore[assignment]
+    held.hold()
+    store.begin(State(), 1.0, [LimitChanged(3, 4)])
+    assert store.last_seq() == 0
+    monkeypatch.setattr(store.commits, "wait", lambda: (let_end(held, store.commits), original()))
+    assert [fact.event for fact in store.facts(0, 9)] == ["limit-changed"]
+    assert store.commits.has_ended
+    assert store.last_seq() == 0
+    store.finish()
+    assert store.last_seq() == 1
+
+
+def test_what_is_begun_is_written_as_it_was_then(store: Store) -> None:
+    one = agent(1)
+    state = State(agents={one.id: one})
+    store.begin(state, 1.0, [born(one)])
+    one.status = Status.COMPLETED
+    store.finish()
+    assert [found.status for found in store.agents([1])] == [Status.QUEUED]

@@ -1,0 +1,67 @@
+"""COMMIT on a thread of its own: it takes as long as the disk needs, and whoever decides has better things to do."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from queue import SimpleQueue
+
+
+class Commits:
+    """Ends the transactions of one connection, one at a time and in their order.
+
+    From `begin` to `finish` the connection is the worker's, and the caller's otherwise: so nobody reads what is not on
+    the disk yet, and no transaction begins while the one before it may still fail. After one that failed there is none.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._asked: SimpleQueue[str | None] = SimpleQueue()
+        self._ended = os.eventfd(0, os.EFD_CLOEXEC)
+        self._error: sqlite3.Error | None = None
+        self.is_pending = False
+        self.has_ended = False  # what is pending; `finish` will not have to wait
+        self._worker = threading.Thread(target=self._work, name="commits", daemon=True)
+        self._worker.start()
+
+    def fileno(self) -> int:
+        """Readable when what is pending has ended."""
+        return self._ended
+
+    def begin(self) -> None:
+        """Let the open transaction be committed."""
+        self.is_pending = True
+        self._asked.put("COMMIT")
+
+    def wait(self) -> None:
+        """Return when nothing is on its way to the disk. Raises what COMMIT raised."""
+        if self.is_pending:
+            os.eventfd_write(self._ended, os.eventfd_read(self._ended))  # whoever is to call `finish` is still told
+        if self._error is not None:
+            raise self._error
+
+    def finish(self) -> None:
+        """Wait, and take the connection back. Raises what COMMIT raised."""
+        if self.is_pending:
+            os.eventfd_read(self._ended)
+            self.is_pending = self.has_ended = False
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """End the thread, after what is pending."""
+        if not self._worker.is_alive():
+            return
+        self._asked.put(None)
+        self._worker.join()
+        os.close(self._ended)
+
+    def _work(self) -> None:
+        while (statement := self._asked.get()) is not None:
+            try:
+                self._connection.execute(statement)
+            except sqlite3.Error as error:
+                self._error = error
+            self.has_ended = True
+            os.eventfd_write(self._ended, 1)
