@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from orchd.callers import Caller, Outside
@@ -189,4 +190,9 @@ def agent_of(caller: Caller) -> AgentId | None:
 
 
 def _name(spec: ops.AgentSpec) -> str:
-    return spec.name or Path(spec.command[0]).name[:200] or "agent"
+    return spec.name or _last_part(spec.command[0])[:200] or "agent"
+
+
+@lru_cache(maxsize=64)  # a batch has the same few programs over and over
+def _last_part(path: str) -> str:
+    return Path(path).name

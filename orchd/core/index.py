@@ -44,7 +44,7 @@ def enter_indexes(state: State, agent: Agent) -> None:
         state.living[agent.id] = agent
     if agent.status is not Status.QUEUED:
         return
-    blockers = [found.id for found in state.unfinished(agent.spec.after)]
+    blockers = [found.id for found in state.unfinished(agent.spec.after)] if agent.spec.after else []
     for blocker in blockers:
         state.dependents.setdefault(blocker, set()).add(agent.id)
     if not blockers:
