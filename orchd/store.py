@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -11,19 +10,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from msgpack import UnpackException
 
-from orchd.codec import (
-    describe,
-    event_name,
-    pack,
-    pack_agent,
-    pack_run,
-    pack_spec,
-    unpack,
-    unpack_agent,
-    unpack_run,
-)
+from orchd import rows
+from orchd.codec import pack, unpack, unpack_agent, unpack_run
 from orchd.commits import Commits
-from orchd.core.facts import AgentCompleted, AgentQueued, AgentRevived, Fact, RunBegan, RunEnded, RunResumed
+from orchd.core.facts import Fact
 from orchd.core.model import Agent, AgentId, State, agent_id, number_of
 from orchd.core.runs import Run, RunId, number_of_run, run_id
 from orchd.errors import StoreError
@@ -34,29 +24,6 @@ APPLICATION_ID = 0x6F726368  # "orch": tells our file from any other database
 SCHEMA_VERSION = 1
 KEPT_ANSWERS = 10_000
 _LISTED = "(SELECT value FROM json_each(?))"
-
-_SCHEMA = """
-CREATE TABLE agents (
-    number INTEGER PRIMARY KEY, root INTEGER NOT NULL, parent INTEGER, run INTEGER, is_over INTEGER NOT NULL,
-    spec BLOB NOT NULL, doc BLOB NOT NULL
-);
-CREATE INDEX agents_unfinished ON agents (number) WHERE is_over = 0;
-CREATE INDEX agents_by_root ON agents (root) WHERE parent IS NOT NULL;
-CREATE INDEX agents_by_parent ON agents (parent) WHERE parent IS NOT NULL;
-CREATE INDEX agents_by_run ON agents (run) WHERE run IS NOT NULL;
-CREATE TABLE runs (number INTEGER PRIMARY KEY, root INTEGER, is_over INTEGER NOT NULL, doc BLOB NOT NULL);
-CREATE INDEX runs_unfinished ON runs (number) WHERE is_over = 0;
-CREATE TABLE skills (name TEXT PRIMARY KEY, samples INTEGER NOT NULL, seconds REAL NOT NULL);
-CREATE TABLE facts (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, event TEXT NOT NULL, agent INTEGER, root INTEGER,
-    doc BLOB NOT NULL
-);
-CREATE TABLE answers (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, request TEXT NOT NULL UNIQUE, op TEXT NOT NULL, caller INTEGER,
-    result BLOB NOT NULL
-);
-CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL);
-"""
 
 
 class StoredAnswer(NamedTuple):
@@ -132,7 +99,7 @@ class Store:
 
     def _create(self) -> None:
         self._db.executescript(
-            f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
+            f"BEGIN; {rows.SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
             f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
         )
         self._path.chmod(0o600)
@@ -147,10 +114,8 @@ class Store:
         self.finish()
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            self._write_facts(state, at, facts)
-            self._write_agents(state, facts)
-            self._write_runs(state, facts)
-            self._write_skills(state, facts)
+            for statement, values in rows.of(state, at, facts):
+                self._db.executemany(statement, values)
             self._db.executemany(
                 "INSERT OR REPLACE INTO answers (request, op, caller, result) VALUES (?, ?, ?, ?)",
                 [(answer.request, answer.op, answer.caller, pack(answer.result)) for answer in answers],
@@ -171,55 +136,6 @@ class Store:
             raise StoreError(self._explained(error)) from None
         self._seq += self._begun  # one writer, so the sequence has no gaps
         self._begun = 0
-
-    def _write_facts(self, state: State, at: float, facts: Iterable[Fact]) -> None:
-        rows = []
-        for fact in facts:
-            one = getattr(fact, "agent", None)
-            root = number_of(state.agents[one].root) if one else _root_of_run(state, getattr(fact, "run", None))
-            rows.append((at, event_name(fact), number_of(one) if one else None, root, pack(describe(fact))))
-        self._db.executemany("INSERT INTO facts (at, event, agent, root, doc) VALUES (?, ?, ?, ?, ?)", rows)
-
-    def _write_agents(self, state: State, facts: Iterable[Fact]) -> None:
-        touched: dict[AgentId, bool] = {}  # and whether its spec is new
-        for fact in facts:
-            if (one := getattr(fact, "agent", None)) is not None:
-                touched[one] = touched.get(one, False) or isinstance(fact, AgentQueued | AgentRevived)
-        inserts, updates = [], []
-        for one, is_new in touched.items():
-            agent = state.agents[one]
-            if is_new:
-                parent = number_of(agent.parent) if agent.parent else None
-                member = agent.spec.member
-                run = number_of_run(member.run) if member else None
-                key = (agent.number, number_of(agent.root), parent, run, agent.is_over)
-                inserts.append((*key, pack_spec(agent), pack_agent(agent)))
-            else:
-                updates.append((agent.is_over, pack_agent(agent), agent.number))
-        self._db.executemany("INSERT OR REPLACE INTO agents VALUES (?, ?, ?, ?, ?, ?, ?)", inserts)
-        self._db.executemany("UPDATE agents SET is_over = ?, doc = ? WHERE number = ?", updates)
-
-    def _write_runs(self, state: State, facts: Iterable[Fact]) -> None:
-        touched = {fact.run for fact in facts if isinstance(fact, RunBegan | RunEnded | RunResumed)}
-        rows = []
-        for one in touched:
-            run = state.runs[one]
-            rows.append((number_of_run(one), _root_of_run(state, one), run.is_over, pack_run(run)))
-        self._db.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", rows)
-
-    def _write_skills(self, state: State, facts: Iterable[Fact]) -> None:
-        """How long agents of a skill take: of the samples, the newest weighs three tenths."""
-        ended = (state.agents[fact.agent] for fact in facts if isinstance(fact, AgentCompleted))
-        rows = [
-            (agent.spec.skill, max(agent.ended_at - agent.started_at, 0.0))
-            for agent in ended
-            if agent.spec.skill and agent.ended_at is not None and agent.started_at is not None
-        ]
-        self._db.executemany(
-            "INSERT INTO skills VALUES (?, 1, ?) ON CONFLICT (name) DO UPDATE"
-            " SET samples = samples + 1, seconds = seconds + 0.3 * (excluded.seconds - seconds)",
-            rows,
-        )
 
     def restore(self, state: State) -> list[Agent]:
         """Set the numbers of `state` to what they were; the agents that were not over."""
@@ -243,11 +159,11 @@ class Store:
 
     def runs(self, before: int | None, count: int, root: int | None = None) -> list[Run]:
         """The `count` newest runs below `before`, of one tree or of all, newest first."""
-        rows = self._many(
+        found = self._many(
             "SELECT number, doc FROM runs WHERE number < ? AND (?2 IS NULL OR root = ?2) ORDER BY number DESC LIMIT ?3",
             (before if before is not None else 2**62, root, count),
         )
-        return [self._run(number, doc) for number, doc in rows]
+        return [self._run(number, doc) for number, doc in found]
 
     def _run(self, number: int, doc: bytes) -> Run:
         members = list(self._agents("run = ? ORDER BY number", number))
@@ -255,8 +171,9 @@ class Store:
 
     def skills(self, names: Iterable[str]) -> dict[str, tuple[float, int]]:
         """Seconds and samples of those skills of which an agent has completed."""
-        query = f"SELECT name, seconds, samples FROM skills WHERE name IN {_LISTED}"
-        return {name: (seconds, samples) for name, seconds, samples in self._many(query, (json.dumps(list(names)),))}
+        query = "SELECT seconds, samples FROM skills WHERE name = ?"
+        found = {name: self._one(query, (rows.bytes_of(name),)) for name in names}
+        return {name: (row[0], row[1]) for name, row in found.items() if row is not None}
 
     def agent(self, one: AgentId) -> Agent | None:
         """An agent as it was last written."""
@@ -268,26 +185,26 @@ class Store:
 
     def page(self, before: int | None, count: int, root: int | None = None) -> list[int]:
         """The numbers of the `count` newest agents below `before`, of one tree or of all, newest first."""
-        rows = self._many(
+        found = self._many(
             "SELECT number FROM agents WHERE number < ? AND (?2 IS NULL OR root = ?2) ORDER BY number DESC LIMIT ?3",
             (before if before is not None else 2**62, root, count),
         )
-        return [number for (number,) in rows]
+        return [number for (number,) in found]
 
     def roots_of(self, numbers: Iterable[int]) -> set[int]:
         """The numbers of the roots of the trees that these agents are in."""
-        rows = self._many(f"SELECT DISTINCT root FROM agents WHERE number IN {_LISTED}", (_json(numbers),))
-        return {root for (root,) in rows}
+        found = self._many(f"SELECT DISTINCT root FROM agents WHERE number IN {_LISTED}", (_json(numbers),))
+        return {root for (root,) in found}
 
     def in_trees(self, roots: Iterable[int]) -> list[int]:
         """The numbers of all agents of these trees."""
         wanted = _json(roots)
-        rows = self._many(
+        found = self._many(
             f"SELECT number FROM agents WHERE number IN {_LISTED}"
             f" UNION SELECT number FROM agents WHERE parent IS NOT NULL AND root IN {_LISTED}",
             (wanted, wanted),
         )
-        return [number for (number,) in rows]
+        return [number for (number,) in found]
 
     def children(self, parents: Iterable[int]) -> dict[int, list[int]]:
         """The numbers of the children of each of `parents` that has any."""
@@ -309,12 +226,12 @@ class Store:
 
     def facts(self, since: int, count: int, root: int | None = None) -> list[StoredFact]:
         """The first `count` facts after `since`, of one tree (and of the box) or of all."""
-        rows = self._many(
+        found = self._many(
             "SELECT seq, at, event, agent, doc FROM facts"
             " WHERE seq > ? AND (?2 IS NULL OR root IS NULL OR root = ?2) ORDER BY seq LIMIT ?3",
             (since, root, count),
         )
-        return [StoredFact(seq, at, event, agent, unpack(doc)) for seq, at, event, agent, doc in rows]
+        return [StoredFact(seq, at, event, agent, unpack(doc)) for seq, at, event, agent, doc in found]
 
     def last_seq(self) -> int:
         """The sequence number of the newest fact that is known to be on the disk; 0 before the first."""
@@ -337,8 +254,8 @@ class Store:
             raise StoreError(f"{self._path}: a row makes no sense ({error!r}): {_REMEDIES['SQLITE_CORRUPT']}") from None
 
     def _one(self, query: str, values: Sequence[object] = ()) -> Any:
-        rows = self._many(query, values)
-        return rows[0] if rows else None
+        found = self._many(query, values)
+        return found[0] if found else None
 
     def _many(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         try:
@@ -350,12 +267,6 @@ class Store:
     def _explained(self, error: sqlite3.Error) -> str:
         name = getattr(error, "sqlite_errorname", "") or type(error).__name__
         return f"{self._path}: {error} ({name}): {_REMEDIES.get(name.partition('_IOERR')[0], _REMEDIES[''])}"
-
-
-def _root_of_run(state: State, run: RunId | None) -> int | None:
-    """The tree that a run is in; None for one that a person began, and for what is about no run."""
-    ancestors = state.runs[run].plan.ancestors if run else ()
-    return number_of(AgentId(ancestors[0])) if ancestors else None
 
 
 def _json(numbers: Iterable[int]) -> str:
