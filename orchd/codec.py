@@ -23,7 +23,7 @@ from orchd.core.model import (
     Status,
     Wait,
 )
-from orchd.core.runs import Ending, Group, Membership, Plan, Run, RunId, RunStatus
+from orchd.core.runs import Ending, Group, Mate, Membership, Plan, Run, RunId, RunStatus
 
 # The rest of an agent is its spec, which never changes, and its row's own columns.
 _MUTABLE = tuple(
@@ -121,7 +121,7 @@ def unpack_run(one: RunId, blob: bytes, members: Iterable[Agent]) -> Run:
     joined = [(agent, agent.spec.member) for agent in members]
     for agent, member in joined:
         if member is not None:
-            run.join(member.path, agent.id, is_required=member.is_required)
+            run.join(member.path, Mate(agent.id, member.is_required, member.after))
     over = [(agent, member) for agent, member in joined if agent.is_over]
     for agent, member in sorted(over, key=lambda found: found[0].ended_at or 0.0):
         if member is not None:

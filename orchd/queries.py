@@ -95,7 +95,7 @@ class Queries:
         return {"run": views.run_map(run, agents), **views.tickets(self._state, agents, self._clock().mono)}
 
     def _run_map(self, run: Run) -> dict[str, object]:
-        return views.run_map(run, self._records.many(AgentId(agent) for agent, _ in run.members.values()))
+        return views.run_map(run, self._records.many(AgentId(mate.agent) for mate in run.members.values()))
 
     def skills(self, asked: ops.Skills) -> dict[str, object]:
         """How long agents of these skills took."""

@@ -139,7 +139,7 @@ class Translator:
                 found.append(one)
                 continue
             run = self._records.run(one)
-            found += [agent for path, (agent, _) in run.members.items() if wanted(run.ended.get(path))]
+            found += [mate.agent for path, mate in run.members.items() if wanted(run.ended.get(path))]
         return tuple(found)
 
     def _commanded(self, caller: Caller, ids: tuple[str, ...]) -> tuple[AgentId, ...]:

@@ -41,7 +41,7 @@ from orchd.core.facts import (
 )
 from orchd.core.index import enter_indexes, free_dependents, leave_indexes, note_in_run, queued_behind
 from orchd.core.model import LIVING, Agent, Cause, Instant, State, Status, number_of
-from orchd.core.runs import Run, RunStatus, number_of_run
+from orchd.core.runs import Mate, Run, RunStatus, number_of_run
 from orchd.core.table import next_status
 
 
@@ -119,7 +119,7 @@ def _born(state: State, fact: AgentQueued, at: Instant) -> Agent:
     state.agents[fact.agent] = agent
     state.last_number = max(state.last_number, number_of(fact.agent))
     if (member := fact.spec.member) is not None:
-        state.runs[member.run].join(member.path, agent.id, is_required=member.is_required)
+        state.runs[member.run].join(member.path, Mate(agent.id, member.is_required, member.after))
     return agent
 
 

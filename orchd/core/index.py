@@ -88,7 +88,7 @@ def queued_behind(state: State, agent: Agent) -> list[Agent]:
     """Those that come after a member that is over and may still start: when it is tried again, they wait again."""
     if (member := agent.spec.member) is None:
         return []
-    mates = (state.agents.get(AgentId(one)) for one, _ in state.runs[member.run].members.values())
+    mates = (state.agents.get(AgentId(one.agent)) for one in state.runs[member.run].members.values())
     return [mate for mate in mates if mate and mate.status is Status.QUEUED and agent.id in mate.spec.after]
 
 
@@ -142,7 +142,7 @@ def forget(state: State, ids: Iterable[AgentId]) -> None:
         if agent is not None and agent.is_over:
             del state.agents[one]
     for run in [run for run in state.runs.values() if run.is_over]:
-        if not any(agent in state.agents for agent, _ in run.members.values()):  # one may be about to be tried again
+        if not any(mate.agent in state.agents for mate in run.members.values()):  # one may be about to be tried again
             del state.runs[run.id]
 
 

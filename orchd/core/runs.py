@@ -79,6 +79,14 @@ class Ending(NamedTuple):
         return self.status == "skipped"
 
 
+class Mate(NamedTuple):
+    """A member as its run knows it."""
+
+    agent: str
+    is_required: bool
+    after: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Tally:
     """How a group stands: its nodes that are not over, those that failed and are required, those not skipped."""
@@ -98,7 +106,7 @@ class Run:
     status: RunStatus = RunStatus.RUNNING
     reason: str | None = None
     ended_at: float | None = None
-    members: dict[str, tuple[str, bool]] = field(default_factory=dict)  # path -> agent, and whether it is required
+    members: dict[str, Mate] = field(default_factory=dict)  # by path
     ended: dict[str, Ending] = field(default_factory=dict)  # in the order of their ends
     tallies: dict[str, Tally] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
@@ -115,9 +123,9 @@ class Run:
         """Whether nothing more happens to it unless a person asks."""
         return self.status is not RunStatus.RUNNING
 
-    def join(self, path: str, agent: str, *, is_required: bool) -> None:
+    def join(self, path: str, mate: Mate) -> None:
         """A member that has not ended."""
-        self.members[path] = (agent, is_required)
+        self.members[path] = mate
         self.tallies[parent_of(path)].unfinished += 1
 
     def close(self, path: str, ending: Ending) -> None:
@@ -167,7 +175,7 @@ class Run:
 
     def has_failed(self, path: str) -> bool:
         """Whether a member has ended in a way that is its group's failure."""
-        return path in self.ended and self.ended[path].is_failure and self.members[path][1]
+        return path in self.ended and self.ended[path].is_failure and self.members[path].is_required
 
     def is_cut_short(self, path: str) -> bool:
         """Whether a group around a member has failed and fails fast: then nothing in it is begun any more."""
@@ -176,14 +184,19 @@ class Run:
     def members_of(self, group: str) -> list[str]:
         """The agents of a group and of all groups in it."""
         prefix = f"{group}/" if group else ""
-        return [agent for path, (agent, _) in self.members.items() if path.startswith(prefix)]
+        return [mate.agent for path, mate in self.members.items() if path.startswith(prefix)]
 
     def blame_in(self, group: str) -> str:
         """The member with whose failure that of `group` began."""
         return next(path for path, ending in self.ended.items() if ending.is_failure and self._fails(path, group))
 
+    def left_out(self) -> str | None:
+        """A member that was skipped and has nothing in its way any more: what was in it was tried again alone."""
+        skipped = (path for path, ending in self.ended.items() if ending.is_skipped and self._fails(path, ""))
+        return next((path for path in skipped if not any(map(self.bad_end, self.members[path].after))), None)
+
     def _fails(self, path: str, group: str) -> bool:
-        if not self.members[path][1]:
+        if not self.members[path].is_required:
             return False
         for around in groups_around(path):
             if around == group:
@@ -208,8 +221,8 @@ def groups_around(path: str) -> Iterator[str]:
 def recounted(run: Run) -> Mapping[str, Tally]:
     """The tallies anew, from the ends alone."""
     fresh = Run(run.id, run.plan, run.began_at)
-    for path, (agent, is_required) in run.members.items():
-        fresh.join(path, agent, is_required=is_required)
+    for path, mate in run.members.items():
+        fresh.join(path, mate)
     for path, ending in run.ended.items():
         fresh.close(path, ending)
     return fresh.tallies

@@ -101,11 +101,14 @@ def _cut_short(turn: Turn, run: Run, group: str) -> None:
 
 def _ending_of(run: Run) -> RunEnded:
     if not run.tallies[""].failed:
-        return RunEnded(run.id, RunStatus.COMPLETED)
+        if (left := run.left_out()) is None:
+            return RunEnded(run.id, RunStatus.COMPLETED)
+        way_out = f"nothing is in its way any more: `orchctl retry {run.id}` goes on"
+        return RunEnded(run.id, RunStatus.FAILED, f"{left} ({run.members[left].agent}) was skipped, and {way_out}")
     path = run.blame_in("")
     ending = run.ended[path]
     status = RunStatus.CANCELLED if ending.status == Status.CANCELLED.value else RunStatus.FAILED
-    return RunEnded(run.id, status, f"{path} ({run.members[path][0]}) {ending.status}: {ending.reason}")
+    return RunEnded(run.id, status, f"{path} ({run.members[path].agent}) {ending.status}: {ending.reason}")
 
 
 def is_satisfied(state: State, wait: Wait) -> bool:

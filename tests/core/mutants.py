@@ -389,6 +389,55 @@ MUTANTS = (
         "",
         core("index", "what_is_over_is_in_no_index"),
     ),
+    Mutant(
+        "maxParallel holds",
+        "settle.py",
+        "        if not has_room(state, line):\n            continue\n",
+        "",
+        core("running", "max_parallel_bounds_those_of_a_group_that_work_and_holds_up_nobody_else"),
+    ),
+    Mutant(
+        "a nested group counts as one",
+        "places.py",
+        "        if group in busy:\n            return True\n",
+        "",
+        core("running", "a_nested_group_counts_as_one_in_the_group_around_it"),
+    ),
+    Mutant(
+        "a failure fails fast",
+        "settle.py",
+        "            _cut_short(turn, run, group)\n",
+        "            pass\n",
+        core("running", "fail_fast_ends_what_runs_and_skips_the_rest"),
+    ),
+    Mutant(
+        "what is optional fails nobody",
+        "runs.py",
+        "tally.failed += is_failed\n",
+        "tally.failed += ending.is_failure\n",
+        core("running", "what_is_optional_fails_nothing_and_what_comes_after_it_is_skipped"),
+    ),
+    Mutant(
+        "the longest way goes first",
+        "index.py",
+        "weight=member.weight",
+        "weight=0.0",
+        core("running", "the_longest_way_to_the_end_starts_first_whatever_the_order_in_the_list"),
+    ),
+    Mutant(
+        "a run ends with its last member",
+        "settle.py",
+        "    if not run.is_over:\n        turn.record(_ending_of(run))\n",
+        "",
+        core("running", "continue_on_error_runs_all_that_can"),
+    ),
+    Mutant(
+        "a retry goes on where it was",
+        "steering.py",
+        "        turn.record(RunResumed(member.run))\n",
+        "        pass\n",
+        core("running", "a_retry_goes_on_where_it_was"),
+    ),
 )
 
 

@@ -230,6 +230,22 @@ def test_a_retry_goes_on_where_it_was() -> None:
     assert box.agent(ids["a"]).attempt == 1
 
 
+def test_a_run_in_which_only_the_failed_member_is_tried_again_has_not_completed() -> None:
+    box = Box()
+    ids = begin(box, part("a"), part("b", "a"))
+    box.exit(ids["a"], 1)
+    box.retry(ids["a"])
+    box.exit(ids["a"])
+    end = ending(box)
+    assert (end.status, end.reason) == (
+        RunStatus.FAILED,
+        f"b ({ids['b']}) was skipped, and nothing is in its way any more: `orchctl retry {end.run}` goes on",
+    )
+    box.retry(ids["b"])
+    box.exit(ids["b"])
+    assert ending(box).status is RunStatus.COMPLETED
+
+
 def test_what_is_tried_again_alone_is_waited_for_again() -> None:
     box = Box()
     ids = begin(box, part("g/o", is_required=False), part("g/a"), part("end", "g"), groups=(WHOLE, Group("g")))

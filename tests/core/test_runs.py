@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from orchd.core.runs import (
     Ending,
     Group,
+    Mate,
     Plan,
     Run,
     groups_around,
@@ -25,7 +26,7 @@ def made(*groups: Group, **members: bool) -> Run:
     """A run of the whole and `groups`; `g__a` is the member `g/a`, required or not."""
     run = Run(run_id(1), Plan("run", (Group(""), *groups), "/"), 0.0)
     for number, (name, is_required) in enumerate(members.items()):
-        run.join(name.replace("__", "/"), f"agent-{number + 1:03d}", is_required=is_required)
+        run.join(name.replace("__", "/"), Mate(f"agent-{number + 1:03d}", is_required))
     return run
 
 

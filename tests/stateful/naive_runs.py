@@ -23,15 +23,15 @@ def nodes_in(run: Run, group: str) -> list[str]:
 
 def is_required(run: Run, node: str) -> bool:
     """Whether its failure is that of the group around it."""
-    return run.groups[node].is_required if node in run.groups else run.members[node][1]
+    return run.groups[node].is_required if node in run.groups else run.members[node].is_required
 
 
 def end_of(run: Run, node: str, look: Look) -> str | None:
     """`completed`, `failed` or `skipped`; None while something in it is not over."""
     if node not in run.groups:
-        status = look(AgentId(run.members[node][0])).status
+        status = look(AgentId(run.members[node].agent)).status
         words = {Status.COMPLETED: "completed", Status.SKIPPED: "skipped"}
-        return words.get(status, "failed") if look(AgentId(run.members[node][0])).is_over else None
+        return words.get(status, "failed") if look(AgentId(run.members[node].agent)).is_over else None
     ends = {inner: end_of(run, inner, look) for inner in nodes_in(run, node)}
     if None in ends.values():
         return None

@@ -140,10 +140,11 @@ def check_runs(world: World, turn: WatchedTurn) -> None:
     for run in world.state.runs.values():
         end = naive_runs.end_of(run, "", world.look)
         assert (end is None) == (run.status is RunStatus.RUNNING), "a run that should be over is not, or is"
-        if end is not None:
+        members = {path: world.look(AgentId(mate.agent)) for path, mate in run.members.items()}
+        is_revived = any(agent.id in world.revived for agent in members.values())
+        if end is not None and (end == "failed" or not is_revived):  # who tries some again may leave others skipped
             assert (end == "completed") == (run.status is RunStatus.COMPLETED), "a run ended with the wrong word"
-        members = {path: world.look(AgentId(agent)) for path, (agent, _) in run.members.items()}
-        if any(agent.id in world.revived for agent in members.values()):
+        if is_revived:
             continue
         for group in run.groups.values():
             if group.is_fail_fast and naive_runs.has_failed(run, group.path, world.look):
