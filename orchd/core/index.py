@@ -88,8 +88,8 @@ def queued_behind(state: State, agent: Agent) -> list[Agent]:
     """Those that come after a member that is over and may still start: when it is tried again, they wait again."""
     if (member := agent.spec.member) is None:
         return []
-    mates = (state.agents.get(AgentId(one.agent)) for one in state.runs[member.run].members.values())
-    return [mate for mate in mates if mate and mate.status is Status.QUEUED and agent.id in mate.spec.after]
+    mates = (state.agents.get(AgentId(one)) for one in state.runs[member.run].agents_behind(member.path))
+    return [mate for mate in mates if mate is not None and mate.status is Status.QUEUED]
 
 
 def free_dependents(state: State, agent: Agent) -> None:

@@ -110,6 +110,7 @@ class Run:
     ended: dict[str, Ending] = field(default_factory=dict)  # in the order of their ends
     tallies: dict[str, Tally] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
+    behind: dict[str, list[str]] = field(default_factory=dict)  # the members that come after a node
 
     def __post_init__(self) -> None:
         self.groups = {group.path: group for group in self.plan.groups}
@@ -126,6 +127,8 @@ class Run:
     def join(self, path: str, mate: Mate) -> None:
         """A member that has not ended."""
         self.members[path] = mate
+        for node in mate.after:
+            self.behind.setdefault(node, []).append(path)
         self.tallies[parent_of(path)].unfinished += 1
 
     def close(self, path: str, ending: Ending) -> None:
@@ -180,6 +183,11 @@ class Run:
     def is_cut_short(self, path: str) -> bool:
         """Whether a group around a member has failed and fails fast: then nothing in it is begun any more."""
         return any(self.groups[group].is_fail_fast and tally.failed for group, tally in self._around(path))
+
+    def agents_behind(self, path: str) -> Iterator[str]:
+        """The agents of the members that come after a member, or after a group around it."""
+        for node in (path, *groups_around(path)):
+            yield from (self.members[one].agent for one in self.behind.get(node, ()))
 
     def members_of(self, group: str) -> list[str]:
         """The agents of a group and of all groups in it."""

@@ -95,6 +95,15 @@ def test_a_group_has_the_members_of_all_groups_in_it() -> None:
     assert run.members_of("") == ["agent-001", "agent-002", "agent-003", "agent-004"]
 
 
+def test_those_behind_a_member_come_after_it_or_after_a_group_around_it() -> None:
+    run = made(Group("g"), g__a=True)
+    run.join("b", Mate("agent-002", True, ("g",)))
+    run.join("g/c", Mate("agent-003", True, ("g/a",)))
+    run.join("d", Mate("agent-004", True, ("b",)))
+    assert list(run.agents_behind("g/a")) == ["agent-003", "agent-002"]
+    assert list(run.agents_behind("d")) == []
+
+
 def test_paths_and_ids() -> None:
     assert [parent_of(path) for path in ("a", "g/a", "g/h/a")] == ["", "g", "g/h"]
     assert list(groups_around("g/h/a")) == ["g/h", "g", ""]

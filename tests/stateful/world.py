@@ -284,6 +284,7 @@ class World:
                 if due is None:
                     break
                 self.sleep(max(0.0, due - self.now))
+        assert not self.state.runs, f"never over: {list(self.state.runs.values())}"
         assert not self.state.agents, f"stuck: {list(self.state.agents.values())}"
         assert not self.procs
         assert not self.clients
