@@ -20,7 +20,8 @@ class News:
         self._socket = context.socket(zmq.SUB)
         self._socket.subscribe(b"")
         self._monitor = self._socket.get_monitor_socket(_EVENTS)
-        self._socket.connect(f"ipc://{home.events}")
+        self._address = f"ipc://{home.events}"
+        self._socket.connect(self._address)
 
     def close(self) -> None:
         """Listen no more."""
@@ -37,11 +38,18 @@ class News:
         """Whether anything came since the last time: a hint, or a connection lost or made, which may hide some."""
         came = False
         while self._monitor.poll(0):
-            self._monitor.recv_multipart()
+            event = int.from_bytes(self._monitor.recv_multipart()[0][:2], "little")
+            if event == zmq.Event.DISCONNECTED:
+                self._begin_anew()
             came = True
         while self._socket.poll(0):
             came = _is_hint(self._socket.recv()) or came
         return came
+
+    def _begin_anew(self) -> None:
+        """Connect as for the first time: one in a hundred of libzmq's own reconnections forgets the subscription."""
+        self._socket.disconnect(self._address)
+        self._socket.connect(self._address)
 
     def wait(self) -> None:
         """Return when there may be news."""

@@ -2,9 +2,9 @@
 
 It holds descriptors that are closed for the agent itself: 3 is the gate (a pipe that says `go`, or ends), 4 the exit
 record, whose lock says that it lives, 5 the cgroup that it moves into, if there is one. Signals to its group end the
-agent and not the record. `times` gives the CPU time of all that the agent waited for, so that it is known even when the
-daemon was away. The record begins with a line of the daemon's, the boot that it was made in, so that it has its block
-on the disk before the disk may be full.
+agent and not the record; one that comes before there is an agent is heeded instead of it. `times` gives the CPU time of
+all that the agent waited for, so that it is known even when the daemon was away. The record begins with a line of the
+daemon's, the boot that it was made in, so that it has its block on the disk before the disk may be full.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import NamedTuple
 
 GATE, RECORD, CGROUP = 3, 4, 5
 SHELL = "/bin/sh"
-_IGNORE = "trap : TERM INT HUP QUIT\n"
+_HEED = "_orchd_stop=; trap '_orchd_stop=1' TERM INT HUP QUIT\n"
 _ENTER = "echo 0 >&5 && exec 5>&- || { echo cgroup >&4; exit 0; }\n"
 _RUN = """\
 read -r go <&3 || { echo gate >&4; exit 0; }
-"$@" 3<&- 4>&-
+if [ "$_orchd_stop" ]; then (exit 143); else "$@" 3<&- 4>&-; fi
 { echo $?; times; } >&4
 """
-SCRIPT = _IGNORE + _RUN
-SCRIPT_IN_CGROUP = _IGNORE + _ENTER + _RUN
+SCRIPT = _HEED + _RUN
+SCRIPT_IN_CGROUP = _HEED + _ENTER + _RUN
 GO = b"go\n"
 
 

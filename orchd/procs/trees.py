@@ -15,6 +15,7 @@ from orchd.procs.cgroups import Cgroup
 from orchd.procs.procfs import Process, below, everyone, look, marks, own_children, send
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
 
+_BEGINNINGS = 20  # looks at a shim that may be about to begin its agent
 _LOOKS = 100  # at children that vanish while they are being looked at
 
 
@@ -77,8 +78,18 @@ class Tree:
         return not self.members()
 
     def terminate(self) -> None:
-        """SIGTERM to all of it but the shim, which has a record to write; what was stopped is woken, to end."""
-        for process in self._signalled():
+        """SIGTERM to all of it but the shim, which has a record to write; what was stopped is woken, to end.
+
+        A shim that has no agent yet is told itself, and then begins none, unless it was just about to.
+        """
+        for _ in range(_BEGINNINGS):
+            if found := self._signalled():
+                break
+            shim = look(self.shim)
+            if shim is None or shim.is_zombie:
+                return
+            send(shim, signal.SIGTERM)
+        for process in found:
             send(process, signal.SIGTERM)
             send(process, signal.SIGCONT)
 

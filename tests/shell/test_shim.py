@@ -16,7 +16,12 @@ from orchd.procs import shim
 
 
 def run(
-    tmp_path: Path, *argv: str, go: bytes = shim.GO, kill: signal.Signals | None = None, door: int | None = None
+    tmp_path: Path,
+    *argv: str,
+    go: bytes = shim.GO,
+    kill: signal.Signals | None = None,
+    door: int | None = None,
+    script: str = shim.SCRIPT,
 ) -> shim.Record:
     """The record of a shim that was given this gate and this agent."""
     record = os.open(tmp_path / "exit", os.O_RDWR | os.O_CREAT | os.O_APPEND)
@@ -27,7 +32,7 @@ def run(
     moved = [(descriptor, index + 3) for index, descriptor in enumerate(high)]
     pid = os.posix_spawn(
         shim.SHELL,
-        [shim.SHELL, "-c", shim.SCRIPT_IN_CGROUP if door else shim.SCRIPT, "name", *argv],
+        [shim.SHELL, "-c", shim.SCRIPT_IN_CGROUP if door else script, "name", *argv],
         dict(os.environ),
         file_actions=[(os.POSIX_SPAWN_DUP2, source, target) for source, target in moved],
         setsid=True,
@@ -51,6 +56,15 @@ def test_the_exit_code_is_written_down(tmp_path: Path, code: int) -> None:
 
 def test_death_by_a_signal_is_told_as_a_shell_does(tmp_path: Path) -> None:
     assert run(tmp_path, "/bin/sh", "-c", "kill -KILL $$").code == 137
+
+
+@pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_comes_before_there_is_an_agent_is_heeded_instead_of_it(
+    tmp_path: Path, kill: signal.Signals
+) -> None:
+    script = shim.SCRIPT.replace("read -r go", f"kill -{kill.value} $$; read -r go")
+    assert run(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", script=script)[:2] == (True, 143)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_without_a_word_at_the_gate_nothing_runs(tmp_path: Path) -> None:
