@@ -17,6 +17,7 @@ from orchd.callers import Outside
 from orchd.ports import Peer
 from orchd.procs.procfs import marks
 from tests.conftest import Instance, until
+from tests.conftest import until
 from tests.shell.bench import SOMEBODY, Bench
 
 SLEEPER = ["sleep", "600"]
@@ -91,11 +92,13 @@ def test_one_that_shows_an_attempt_that_has_ended_is_nobody(bench: Bench, marks:
     )
     assert orphan.returncode == 0
     ours = f"ORCHD_HOME={bench.home.directory}".encode()
-    (pid,) = [
-        int(entry.name)
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and _comm(entry) == "sleep" and _environ(entry) >= {ours, _mark(marks)}
-    ]
+    (pid,) = until(
+        lambda: [
+            int(entry.name)
+            for entry in Path("/proc").iterdir()
+            if entry.name.isdigit() and _comm(entry) == "sleep" and _environ(entry) >= {ours, _mark(marks)}
+        ]
+    )
     assert bench.callers.who(peer(pid)) is Outside.NOBODY
 
 
