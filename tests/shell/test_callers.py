@@ -17,7 +17,6 @@ from orchd.callers import Outside
 from orchd.ports import Peer
 from orchd.procs.procfs import marks
 from tests.conftest import Instance, until
-from tests.conftest import until
 from tests.shell.bench import SOMEBODY, Bench
 
 SLEEPER = ["sleep", "600"]
