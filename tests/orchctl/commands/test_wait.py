@@ -65,6 +65,7 @@ def test_all_waits_for_whatever_there_is(
     instance.spawn("sh", "-c", f"read x <{tmp_path}/gate")
     command = background("wait", "--all", stderr=terminal.theirs)
     terminal.until("waiting: 1 running")
+    assert instance.agent("agent-001")["status"] == "running"  # the line is of another connection than the wait itself
     gate()
     assert command.communicate(timeout=30)[0].startswith("agent-001")
 
