@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from graphlib import CycleError, TopologicalSorter
+from graphlib import TopologicalSorter
 
+from orchd.core.composition import cycle_in
 from orchd.core.model import Agent, AgentId, State, Status
 
 
@@ -40,17 +41,6 @@ def _walked(trail: Mapping[AgentId, AgentId | None], end: AgentId) -> list[Agent
         path.append(step)
         step = trail[step]
     return path[::-1]
-
-
-def cycle_in(graph: Mapping[AgentId, Iterable[AgentId]]) -> Sequence[AgentId] | None:
-    """A cycle in `graph` (node -> whom it comes after) as a path in which each comes after the next, the first one
-    repeated at its end; or None."""
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        found: Sequence[AgentId] = error.args[1]
-        return found[::-1]  # it is told with each before what comes after it
-    return None
 
 
 def cycle_from(state: State, start: Iterable[AgentId]) -> Sequence[AgentId] | None:

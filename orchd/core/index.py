@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from orchd.core.composition import around
 from orchd.core.model import LIVING, Agent, AgentId, State, Status
 from orchd.core.queue import Line, Ticket, ticket
-from orchd.core.runs import Ending, parent_of, recounted
+from orchd.core.runs import Ending, recounted
 
 
 def ticket_of(agent: Agent) -> Ticket:
@@ -30,7 +31,7 @@ def ticket_of(agent: Agent) -> Ticket:
 def line_of(agent: Agent) -> Line:
     """In which line."""
     member = agent.spec.member
-    return Line(agent.claim) if member is None else Line(agent.claim, member.run, parent_of(member.path))
+    return Line(agent.claim) if member is None else Line(agent.claim, member.run, around(member.path))
 
 
 def enter_indexes(state: State, agent: Agent) -> None:

@@ -12,9 +12,10 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable
 
+from orchd.core.composition import around, groups_around
 from orchd.core.model import WORKING, State
 from orchd.core.queue import Line
-from orchd.core.runs import RunId, groups_around, parent_of
+from orchd.core.runs import RunId
 
 
 def working(state: State) -> int:
@@ -36,7 +37,7 @@ def has_room(state: State, line: Line) -> bool:
             busy |= {member.path, *groups_around(member.path)}
     for group in (line.group, *groups_around(line.group)):
         most = run.groups[group].max_parallel
-        if most is not None and sum(parent_of(node) == group for node in busy if node) >= most:
+        if most is not None and sum(around(node) == group for node in busy if node) >= most:
             return False
         if group in busy:
             return True

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
-from orchd.core.composition import remaining_paths, topological
+from orchd.core.composition import around, cycle_in, groups_around, remaining_paths, topological
 from orchd.core.facts import AgentQueued, RunBegan
-from orchd.core.graph import cycle_in
 from orchd.core.inputs import BeginRun, Part
-from orchd.core.model import AgentId, Level, agent_id
-from orchd.core.runs import Membership, groups_around, parent_of, run_id
+from orchd.core.model import Level, agent_id
+from orchd.core.runs import Membership, run_id
 from orchd.core.spawning import Refusal, check_guards, check_nesting, parent_for
 from orchd.core.turn import Turn
 
@@ -80,16 +79,16 @@ def _nodes(event: BeginRun) -> set[str]:
         nodes.add(path)
     groups = {group.path for group in event.plan.groups}
     for path in paths:
-        if parent_of(path) not in groups:
-            raise Refusal("bad-run", f"{path!r} is in {parent_of(path)!r}, which is no group of this run")
+        if around(path) not in groups:
+            raise Refusal("bad-run", f"{path!r} is in {around(path)!r}, which is no group of this run")
     return nodes
 
 
 def _check_after(event: BeginRun, nodes: set[str]) -> None:
     for path, after in [*event.group_after.items(), *((part.path, part.after) for part in event.parts)]:
         for wanted in after:
-            if wanted not in nodes or parent_of(wanted) != parent_of(path):
-                siblings = [node for node in nodes if parent_of(node) == parent_of(path)]
+            if wanted not in nodes or around(wanted) != around(path):
+                siblings = [node for node in nodes if around(node) == around(path)]
                 near = get_close_matches(wanted, siblings, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise Refusal("bad-run", f"{path!r} comes after {wanted!r}, which is no node of its group{hint}")
@@ -102,6 +101,6 @@ def _after(event: BeginRun, part: Part) -> tuple[str, ...]:
 
 
 def _check_acyclic(leaves: Mapping[str, Sequence[str]]) -> None:
-    if cycle := cycle_in({AgentId(path): [AgentId(one) for one in after] for path, after in leaves.items()}):
+    if cycle := cycle_in(leaves):
         way = " -> ".join(cycle)
-        raise Refusal("cycle", f"these wait for each other: {way}; drop one dependency", path=list(cycle))
+        raise Refusal("cycle", f"these wait for each other: {way}; drop one dependency", path=cycle)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple, NewType
 
+from orchd.core.composition import around, groups_around
+
 RunId = NewType("RunId", str)
 
 
@@ -117,7 +119,7 @@ class Run:
         self.tallies = {path: Tally() for path in self.groups}
         for path in self.groups:
             if path:
-                self.tallies[parent_of(path)].unfinished += 1
+                self.tallies[around(path)].unfinished += 1
 
     @property
     def is_over(self) -> bool:
@@ -129,7 +131,7 @@ class Run:
         self.members[path] = mate
         for node in mate.after:
             self.behind.setdefault(node, []).append(path)
-        self.tallies[parent_of(path)].unfinished += 1
+        self.tallies[around(path)].unfinished += 1
 
     def close(self, path: str, ending: Ending) -> None:
         """A member has ended, and with it perhaps the groups around it."""
@@ -159,11 +161,6 @@ class Run:
     def _around(self, path: str) -> Iterator[tuple[str, Tally]]:
         for group in groups_around(path):
             yield group, self.tallies[group]
-
-    def is_done(self, node: str) -> bool:
-        """Whether a member or group is over."""
-        tally = self.tallies.get(node)
-        return node in self.ended if tally is None else tally.unfinished == 0
 
     def bad_end(self, node: str) -> str | None:
         """How a member or group ended that did not complete; None when it did, or has not ended.
@@ -206,24 +203,12 @@ class Run:
     def _fails(self, path: str, group: str) -> bool:
         if not self.members[path].is_required:
             return False
-        for around in groups_around(path):
-            if around == group:
+        for outer in groups_around(path):
+            if outer == group:
                 return True
-            if not self.groups[around].is_required:
+            if not self.groups[outer].is_required:
                 return False
         return False
-
-
-def parent_of(path: str) -> str:
-    """The group that a node is in: `web` of `web/api`, "" of `web`."""
-    return path.rpartition("/")[0]
-
-
-def groups_around(path: str) -> Iterator[str]:
-    """The groups that a node is in, innermost first; the last is the whole."""
-    while path:
-        path = parent_of(path)
-        yield path
 
 
 def recounted(run: Run) -> Mapping[str, Tally]:

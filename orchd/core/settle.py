@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchd.core.composition import groups_around
 from orchd.core.effects import Launch, Terminate
 from orchd.core.facts import (
     AgentCancelled,
@@ -17,7 +18,7 @@ from orchd.core.index import line_of, ripen, ticket_of, why_never
 from orchd.core.model import Agent, AgentId, Cause, State, Status, Wait, agent_id
 from orchd.core.places import has_resident_place, has_room, has_working_place, is_safe_with
 from orchd.core.queue import AGING_SECONDS, Line
-from orchd.core.runs import Run, RunStatus, groups_around
+from orchd.core.runs import Run, RunStatus
 from orchd.core.turn import Turn
 
 

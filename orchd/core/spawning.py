@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from orchd.core.composition import cycle_in
 from orchd.core.facts import AgentQueued, AgentSkipped
-from orchd.core.graph import blockers_first, cycle_in
+from orchd.core.graph import blockers_first
 from orchd.core.index import why_never
 from orchd.core.inputs import Caller, SpawnAgents
 from orchd.core.model import Agent, AgentId, Level, Spec, State, Status, agent_id

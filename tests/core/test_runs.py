@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchd.core.composition import around, groups_around
 from orchd.core.runs import (
     Ending,
     Group,
     Mate,
     Plan,
     Run,
-    groups_around,
     number_of_run,
-    parent_of,
     recounted,
     run_id,
 )
@@ -33,9 +32,9 @@ def made(*groups: Group, **members: bool) -> Run:
 def test_a_run_is_done_when_its_last_member_is() -> None:
     run = made(a=True, b=True)
     run.close("a", GOOD)
-    assert (run.is_done("a"), run.is_done("b"), run.is_done("")) == (True, False, False)
+    assert ("a" in run.ended, "b" in run.ended, run.tallies[""].unfinished) == (True, False, 1)
     run.close("b", GOOD)
-    assert run.is_done("")
+    assert run.tallies[""].unfinished == 0
     assert run.bad_end("") is None
 
 
@@ -82,11 +81,11 @@ def test_a_member_that_is_tried_again_opens_what_is_around_it() -> None:
     run.close("b", GOOD)
     assert run.bad_end("") == "failed"
     run.reopen("g/a")
-    assert (run.is_done("g"), run.is_done(""), run.is_done("b")) == (False, False, True)
+    assert (run.tallies["g"].unfinished, run.tallies[""].unfinished, "b" in run.ended) == (1, 1, True)
     assert run.bad_end("g") is None
     run.close("g/a", GOOD)
     assert run.bad_end("") is None
-    assert run.is_done("")
+    assert run.tallies[""].unfinished == 0
 
 
 def test_a_group_has_the_members_of_all_groups_in_it() -> None:
@@ -105,7 +104,7 @@ def test_those_behind_a_member_come_after_it_or_after_a_group_around_it() -> Non
 
 
 def test_paths_and_ids() -> None:
-    assert [parent_of(path) for path in ("a", "g/a", "g/h/a")] == ["", "g", "g/h"]
+    assert [around(path) for path in ("a", "g/a", "g/h/a")] == ["", "g", "g/h"]
     assert list(groups_around("g/h/a")) == ["g/h", "g", ""]
     assert list(groups_around("")) == []
     assert run_id(7) == "run-007"

@@ -16,7 +16,7 @@ from orchd.core.composition.prompts import (
 )
 from orchd.core.composition.times import durations, makespan
 from orchd.core.composition.tokens import TokenEstimate, estimate_composition_tokens, estimate_tokens, token_breakdown
-from orchd.core.composition.trees import Flat, Group, Member, Tree, around, expanded, flatten
+from orchd.core.composition.trees import Flat, Group, Member, Tree, around, expanded, flatten, groups_around
 from orchd.core.composition.types import Composition, CoordinationStrategy, SubSkill
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "generate_composition_prompt",
     "generate_parallel_spawn_prompt",
     "generate_parallel_task_specs",
+    "groups_around",
     "levels",
     "makespan",
     "name_of",

@@ -6,12 +6,14 @@ is no node (`unknown-dependency`) and for a cycle (`cycle`), which it names.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from typing import TypeVar
 
 from orchd.core.composition.errors import CompositionError, Problem
 
 Graph = Mapping[str, Sequence[str]]
+Node = TypeVar("Node", bound=Hashable)
 
 
 def topological(graph: Graph) -> list[str]:
@@ -26,12 +28,12 @@ def topological(graph: Graph) -> list[str]:
     return list(TopologicalSorter(graph).static_order())
 
 
-def cycle_in(graph: Graph) -> list[str] | None:
+def cycle_in(graph: Mapping[Node, Iterable[Node]]) -> list[Node] | None:
     """A cycle as a path in which each depends on the next and the first is repeated at the end, or None."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        found: list[str] = error.args[1]
+        found: list[Node] = error.args[1]
         return found[::-1]
     return None
 

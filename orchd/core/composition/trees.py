@@ -107,6 +107,13 @@ def around(path: str) -> str:
     return path.rpartition("/")[0]
 
 
+def groups_around(path: str) -> Iterator[str]:
+    """The groups that a node is in, innermost first; the last is the whole."""
+    while path:
+        path = around(path)
+        yield path
+
+
 def flatten(tree: Tree) -> Flat:
     """The groups and members of `tree`, in the order of the files.
 
