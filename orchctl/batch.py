@@ -70,13 +70,18 @@ def _spec(entry: _Entry, directory: Path) -> dict[str, object]:
         for key in _DURATIONS:
             if isinstance(spec.get(key), str):
                 spec[key] = _seconds(key, str(spec[key]))
-        shapes.build(ops.AgentSpec, spec)
+        _check(shapes.build(ops.AgentSpec, spec))
         pack_request("check", "spawn", spec)
     except UnicodeEncodeError as error:
         raise _wrong(entry.place, f"{error.object!r} holds half a character") from None
     except (shapes.ShapeError, OverflowError) as error:
         raise _wrong(entry.place, str(error)) from None
     return spec
+
+
+def _check(spec: ops.AgentSpec) -> None:
+    if not spec.has_work:
+        raise shapes.ShapeError("nothing to run: give `command`, or a `goal` for a runner")
 
 
 def _seconds(key: str, text: str) -> float:

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchctl import runners
 from orchctl.composition import Flat, Group, Member, Task, Tree, around, estimate_tokens, flatten, task_prompt
 from orchctl.errors import UsageError
 from orchctl.start import environment
 from orchd.wire import MAX_FRAME, WireError, duration, ops, pack_request, shapes
+from orchd.wire.variables import ENV_RESULTS
 
 _GOAL = 4096  # characters that the daemon takes
 _INPUTS = 100_000  # bytes of one variable: the kernel refuses a program that gets more than 128 kB in one
-_VARIABLES = ("ORCHD_RESULT", "ORCHD_RESULTS", "ORCHD_TASK_ID", "ORCHD_SKILL", "ORCHD_MODEL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Launch:
     flat: Flat
 
 
-def prepared(tree: Tree, task: Task, *, runner: str, directory: Path, results: Path) -> Launch:
+def prepared(tree: Tree, task: Task, *, runner: str | None, directory: Path, results: Path) -> Launch:
     """The run of `tree` in `directory`, its results in the directory `results`. Raises UsageError, CompositionError."""
     flat = flatten(tree)
     maker = _Maker(flat, task, runner, results)
@@ -49,8 +48,7 @@ def prepared(tree: Tree, task: Task, *, runner: str, directory: Path, results: P
 
 def sendable(launch: Launch) -> dict[str, Any]:
     """The request with this environment. Raises UsageError when the daemon would not take it."""
-    env = {key: value for key, value in environment().items() if key not in _VARIABLES}
-    request = {**launch.request, "env": env}
+    request = {**launch.request, "env": environment()}
     try:
         shapes.build(ops.Run, request)
     except shapes.ShapeError as error:
@@ -118,7 +116,7 @@ def _group(group: Group) -> dict[str, Any]:
 class _Maker:
     """Makes members and prompts of one run."""
 
-    def __init__(self, flat: Flat, task: Task, runner: str, results: Path) -> None:
+    def __init__(self, flat: Flat, task: Task, runner: str | None, results: Path) -> None:
         self._groups = {group.path: group for group in flat.groups}
         self._task = task
         self._runner = runner
@@ -130,35 +128,31 @@ class _Maker:
             "agent": self._agent(one),
             "after": list(one.after),
             "required": one.sub_skill.required,
-            "tokens": estimate_tokens(one.sub_skill, len(one.text)).tokens,
             "variables": self._variables(one),
         }
 
     def _agent(self, one: Member) -> dict[str, Any]:
         known: dict[str, Any] = {
             "name": one.path.rpartition("/")[2],
-            "command": runners.command(one.sub_skill, self._runner),
+            "command": list(one.sub_skill.command),
+            "runner": None if one.sub_skill.command else one.sub_skill.runner or self._runner,
+            "model": one.sub_skill.model,
             "skill": one.sub_skill.skill_name,
             "goal": one.sub_skill.role[:_GOAL],
             "task_id": self._task.task_id,
             "stdin": str(self._results / f"{one.path}.prompt.md"),
             "timeout": None if one.sub_skill.timeout is None else duration(one.sub_skill.timeout),
             "retries": one.retries,
+            "result": str(result_path(self._results, one.path)),
+            "tokens": estimate_tokens(one.sub_skill, len(one.text)).tokens,
         }
-        return {key: value for key, value in known.items() if value not in (None, "", {}, 0)}
+        return {key: value for key, value in known.items() if value not in (None, "", [], 0)}
 
     def _variables(self, one: Member) -> dict[str, str]:
         inputs = os.pathsep.join(self._inputs(one))
         if len(os.fsencode(inputs)) > _INPUTS:
             inputs = str(self._results / around(one.path))
-        return {
-            **one.sub_skill.env,
-            "ORCHD_RESULT": str(result_path(self._results, one.path)),
-            "ORCHD_RESULTS": inputs,
-            "ORCHD_SKILL": one.sub_skill.skill_name,
-            **({"ORCHD_TASK_ID": self._task.task_id} if self._task.task_id else {}),
-            **({"ORCHD_MODEL": one.sub_skill.model} if one.sub_skill.model else {}),
-        }
+        return {**one.sub_skill.env, ENV_RESULTS: inputs}
 
     def _inputs(self, one: Member) -> list[str]:
         """What its dependencies write: a file each, a directory for those that are compositions."""

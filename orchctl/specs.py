@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-_PATHS = ("cwd", "stdin", "output_dir")
+_PATHS = ("cwd", "stdin", "output_dir", "result")
 
 
 def placed(spec: Mapping[str, object], directory: Path) -> dict[str, object]:

@@ -8,7 +8,7 @@ import sys
 import time
 
 from orchctl.errors import NoDaemonError
-from orchd.wire import ENV_AGENT, ENV_ATTEMPT, Home
+from orchd.wire import Home, variables
 
 PATIENCE = 30.0  # seconds for a daemon to be ready
 _TURN = 35.0  # seconds for somebody else to finish starting one
@@ -59,7 +59,7 @@ def command(home: Home) -> list[str]:
 
 def environment() -> dict[str, str]:
     """This environment without the agent: a daemon belongs to none."""
-    return {key: value for key, value in os.environ.items() if key not in (ENV_AGENT, ENV_ATTEMPT)}
+    return {key: value for key, value in os.environ.items() if key not in variables.OF_ONE_AGENT}
 
 
 def _start(home: Home) -> None:

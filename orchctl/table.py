@@ -125,6 +125,13 @@ _SPAWN = (
     Option("env", "Set a variable in its environment.", "pair", many=True, metavar="KEY=VALUE"),
     Option("stdin", "Read this file on its standard input.", "text", metavar="FILE"),
     Option("output_dir", "A directory for what it makes, told to it as ORCHD_OUTPUT_DIR.", "text", metavar="DIR"),
+    Option(
+        "runner", "What runs it when it is no command: mock, claude, codex or one of your own.", "text", metavar="R"
+    ),
+    Option("model", "The model that its runner asks for.", "text", metavar="NAME"),
+    Option("result", "The file for its result, told to it as ORCHD_RESULT.", "text", metavar="FILE"),
+    Option("worktree", "Give it a git worktree and branch of its own."),
+    Option("tokens", "How many tokens it is expected to take.", "number", metavar="N"),
     Option("no_queue", "Refuse rather than queue."),
     Option("wait", "Then wait for it, as `wait` does."),
     Option("parent", "The agent to spawn it under.", "text", metavar="ID"),

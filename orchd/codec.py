@@ -18,8 +18,10 @@ from orchd.core.model import (
     Cause,
     Level,
     Outcome,
+    Report,
     RequestId,
     Spec,
+    Spent,
     Status,
     Wait,
 )
@@ -29,11 +31,11 @@ from orchd.core.runs import Ending, Group, Mate, Membership, Plan, Run, RunId, R
 _MUTABLE = tuple(
     field.name
     for field in dataclasses.fields(Agent)
-    if field.name not in ("id", "spec", "level", "ancestors", "outcome", "status", "cause", "waits")
+    if field.name not in ("id", "spec", "level", "ancestors", "outcome", "spent", "status", "cause", "waits")
 )
 _SPEC = tuple(field.name for field in dataclasses.fields(Spec))
 _of_spec, _of_agent = attrgetter(*_SPEC), attrgetter(*_MUTABLE)
-_OUTCOME = tuple(field.name for field in dataclasses.fields(Outcome))
+_REPORT = tuple(field.name for field in dataclasses.fields(Report))
 _WAIT = tuple(field.name for field in dataclasses.fields(Wait))
 _MEMBER = tuple(field.name for field in dataclasses.fields(Membership))
 _GROUP = tuple(field.name for field in dataclasses.fields(Group))
@@ -64,9 +66,25 @@ def pack_agent(agent: Agent) -> bytes:
     fields = dict(zip(_MUTABLE, _of_agent(agent), strict=True))
     fields["status"] = agent.status.value
     fields["cause"] = agent.cause.value if agent.cause else None
-    fields["outcome"] = [getattr(agent.outcome, name) for name in _OUTCOME] if agent.outcome else None
+    fields["outcome"] = _packed_outcome(agent.outcome) if agent.outcome else None
+    if agent.spent:
+        fields["spent"] = agent.spent
     fields["waits"] = [[getattr(wait, name) for name in _WAIT] for wait in agent.waits.values()]
     return pack(fields)
+
+
+def _packed_outcome(outcome: Outcome) -> list[Any]:
+    fields: list[Any] = [outcome.code, outcome.cpu_seconds, outcome.rss_bytes]
+    if (report := outcome.report) is not None:
+        fields.append([getattr(report, name) for name in _REPORT])
+    return fields
+
+
+def _outcome(code: int | None, cpu_seconds: float, rss_bytes: int, report: list[Any] | None = None) -> Outcome:
+    if report is None:
+        return Outcome(code, cpu_seconds, rss_bytes)
+    fields = dict(zip(_REPORT, report, strict=True))
+    return Outcome(code, cpu_seconds, rss_bytes, Report(**{**fields, "spent": Spent(*fields["spent"])}))
 
 
 def unpack_agent(one: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
@@ -75,6 +93,7 @@ def unpack_agent(one: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
     fields = unpack(blob)
     waits = [Wait(RequestId(request), tuple(targets), *rest) for request, targets, *rest in fields.pop("waits")]
     outcome, cause = fields.pop("outcome"), fields.pop("cause")
+    spent = fields.pop("spent", None)
     return Agent(
         id=one,
         spec=_spec(spec),
@@ -82,7 +101,8 @@ def unpack_agent(one: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
         ancestors=tuple(ancestors),
         status=Status(fields.pop("status")),
         cause=Cause(cause) if cause else None,
-        outcome=Outcome(*outcome) if outcome else None,
+        outcome=_outcome(*outcome) if outcome else None,
+        spent=Spent(*spent) if spent else None,
         waits={wait.request: wait for wait in waits},
         **fields,
     )

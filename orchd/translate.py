@@ -18,7 +18,7 @@ from orchd.records import Records
 from orchd.rights import check_command, check_sight
 from orchd.store import Store
 from orchd.views import canonical, canonical_run
-from orchd.wire import ENV_AGENT, ENV_ATTEMPT, WireError, ops
+from orchd.wire import WireError, ops, runners, variables
 
 
 class Translator:
@@ -59,7 +59,7 @@ class Translator:
         parts = tuple(self._part(caller, asked, member, base) for member in asked.members)
         known = self._store.skills({part.spec.skill for part in parts if part.spec.skill})
         seconds = {part.path: known[part.spec.skill][0] if part.spec.skill in known else None for part in parts}
-        tokens = {member.path: member.tokens for member in asked.members}
+        tokens = {member.path: member.agent.tokens for member in asked.members}
         after = {group.path: group.after for group in asked.groups if group.after}
         kin = self._store.kin(self._state.agents[parent].root) if parent else 0
         return inputs.BeginRun(request, parent, plan, parts, after, durations(seconds, tokens), kin)
@@ -78,6 +78,8 @@ class Translator:
         config = self._config
         return Spec(
             command=spec.command,
+            runner=_runner(spec),
+            model=spec.model,
             name=_name(spec),
             cwd=spec.cwd or asked.cwd,
             environment=self._keep({**asked.env, **spec.env}) if spec.env else base,
@@ -86,6 +88,9 @@ class Translator:
             task_id=spec.task_id,
             stdin=spec.stdin,
             output_dir=spec.output_dir,
+            result=spec.result,
+            worktree=spec.worktree,
+            tokens=spec.tokens,
             after=tuple(self._after(caller, one, names) for one in spec.after),
             priority=spec.priority,
             nesting=spec.nesting,
@@ -110,9 +115,9 @@ class Translator:
         return agent.id
 
     def _keep(self, environment: Mapping[str, str]) -> str:
-        own = (ENV_AGENT, ENV_ATTEMPT)
         try:
-            return self._environments.keep({name: value for name, value in environment.items() if name not in own})
+            kept = {name: value for name, value in environment.items() if name not in variables.OF_ONE_AGENT}
+            return self._environments.keep(kept)
         except OSError as error:
             raise WireError(
                 "cannot-store", f"the environment cannot be written down: {error.strerror}; mend that and ask again"
@@ -190,7 +195,22 @@ def agent_of(caller: Caller) -> AgentId | None:
 
 
 def _name(spec: ops.AgentSpec) -> str:
-    return spec.name or _last_part(spec.command[0])[:200] or "agent"
+    if spec.name or not spec.command:
+        return spec.name or spec.skill or spec.runner or "agent"
+    return spec.runner or _last_part(spec.command[0])[:200] or "agent"
+
+
+def _runner(spec: ops.AgentSpec) -> str | None:
+    """What is between the daemon and the agent; None for a command, which is started as it is."""
+    if not spec.has_work:
+        raise WireError("bad-request", "nothing to run: give a command, or a goal for a runner")
+    if spec.runner is None:
+        if spec.command:
+            return None
+        return runners.MOCK
+    if spec.runner not in runners.BUILT_IN:
+        raise WireError("unknown-runner", f"{spec.runner!r} is no runner; there are {', '.join(runners.BUILT_IN)}")
+    return spec.runner
 
 
 @lru_cache(maxsize=64)  # a batch has the same few programs over and over

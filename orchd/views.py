@@ -43,6 +43,7 @@ def ticket(state: State, agent: Agent, now: float) -> dict[str, object]:
     return {
         "id": agent.id,
         "name": agent.spec.name,
+        "runner": agent.spec.runner,
         "status": agent.status.value,
         "position": position(state, agent),
         "reason": reason(state, agent, now),
@@ -80,6 +81,8 @@ def _asked(agent: Agent) -> dict[str, object]:
         "cwd": spec.cwd,
         "stdin": spec.stdin,
         "output_dir": spec.output_dir,
+        "result": spec.result,
+        "worktree": spec.worktree,
         "after": list(spec.after),
         "priority": spec.priority,
         "nesting": agent.claim if agent.status is not Status.QUEUED else spec.nesting,
@@ -98,8 +101,22 @@ def _ended(agent: Agent, usage: Usage | None) -> dict[str, object]:
     return {
         "exit_code": code,
         "signal": code - 128 if code in _SIGNALS and code is not None else None,
+        **_spent(agent),
         "cpu_seconds": usage.cpu_seconds if usage else outcome.cpu_seconds if outcome else None,
         "rss_bytes": usage.rss_bytes if usage else outcome.rss_bytes if outcome else None,
+    }
+
+
+def _spent(agent: Agent) -> dict[str, object]:
+    report = agent.outcome.report if agent.outcome else None
+    return {
+        "model": (report.model if report else None) or agent.spec.model,
+        "cli_session": report.session_id if report else None,
+        "turns": report.turns if report else None,
+        "tokens": agent.spent.tokens if agent.spent else None,
+        "tokens_expected": agent.spec.tokens,
+        "cost_usd": agent.spent.cost_usd if agent.spent else None,
+        "cost_source": report.cost_source if report else None,
     }
 
 

@@ -8,54 +8,40 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import exits, launch, out, runners, runs
+from orchctl import exits, launch, out, runs
 from orchctl.client import Client
-from orchctl.composition import CompositionError, Tree, flatten
-from orchctl.errors import UsageError
+from orchctl.composition import CompositionError, Tree
 from orchctl.launch import Launch
 from orchctl.opened import opened, refused, task_of
-
-_CHOICES = tuple(name for name in runners.RUNNERS if name != "command")
+from orchctl.pretenders import note_pretenders
 
 
 def run(args: SimpleNamespace) -> int:
     """Print the run's id, then wait for it; the exit code tells whether it completed."""
-    if args.runner not in (None, *_CHOICES):
-        raise UsageError(f"--runner {args.runner!r} is none of {', '.join(_CHOICES)}")
     directory = Path.cwd()
     tree = opened(args.file, directory)
-    runner = _runner(args, tree)
     if args.dry_run:
         results = launch.results_of(directory, tree.composition.name)
-        return _shown(_prepared(args, tree, runner, directory, results), as_json=args.json)
+        return _shown(_prepared(args, tree, directory, results), as_json=args.json)
     with Client() as client:
-        result = _started(client, args, tree, runner, directory)
+        result = _started(client, args, tree, directory)
+        note_pretenders(result["agents"], args.runner)
         if args.detach or not args.json:  # as JSON there is one answer, and a run that is waited for has a later one
             out.result(result, [result["run"]["id"]], as_json=args.json)
             out.flush()
         return exits.OK if args.detach else _ended(client, result, as_json=args.json)
 
 
-def _runner(args: SimpleNamespace, tree: Tree) -> str:
-    """The one for members that say nothing themselves."""
-    if args.runner is not None:
-        return str(args.runner)
-    chosen = runners.default()
-    if chosen == "mock" and any(not (one.sub_skill.command or one.sub_skill.runner) for one in flatten(tree).members):
-        out.note("claude is not on the PATH: mock agents run instead; choose with --runner")
-    return chosen
-
-
-def _prepared(args: SimpleNamespace, tree: Tree, runner: str, directory: Path, results: Path) -> Launch:
+def _prepared(args: SimpleNamespace, tree: Tree, directory: Path, results: Path) -> Launch:
     try:
-        return launch.prepared(tree, task_of(args), runner=runner, directory=directory, results=results)
+        return launch.prepared(tree, task_of(args), runner=args.runner, directory=directory, results=results)
     except CompositionError as error:
         raise refused(error, args.file) from None
 
 
-def _started(client: Client, args: SimpleNamespace, tree: Tree, runner: str, directory: Path) -> dict[str, Any]:
+def _started(client: Client, args: SimpleNamespace, tree: Tree, directory: Path) -> dict[str, Any]:
     with launch.reserved(directory, tree.composition.name) as results:
-        made = _prepared(args, tree, runner, directory, results)
+        made = _prepared(args, tree, directory, results)
         request = launch.sendable(made)
         launch.write_prompts(made)
         return client.call("run", request)
@@ -98,7 +84,13 @@ def _lines(made: Launch) -> Iterator[str]:
     yield ""
     for one in request["members"]:
         yield render.clean_line(f"{one['path']}{'' if one['required'] else ', not required'}{_after(one)}")
-        yield render.clean_line(f"    {shlex.join(one['agent']['command'])} <{shlex.quote(one['agent']['stdin'])}")
+        yield render.clean_line(f"    {_runs(one['agent'])} <{shlex.quote(one['agent']['stdin'])}")
+
+
+def _runs(agent: dict[str, Any]) -> str:
+    import shlex
+
+    return shlex.join(agent["command"]) if "command" in agent else agent.get("runner", "the default runner")
 
 
 def _after(one: dict[str, Any]) -> str:

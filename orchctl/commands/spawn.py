@@ -10,12 +10,13 @@ from typing import Any
 from orchctl import exits, out
 from orchctl.client import Client
 from orchctl.errors import UsageError
+from orchctl.pretenders import note_pretenders
 from orchctl.specs import placed
 from orchctl.start import environment
 
 _OF_ONE = (
     *("name", "goal", "skill", "task_id", "after", "priority", "nesting", "timeout", "silence", "grace"),
-    *("retries", "cwd", "env", "stdin", "output_dir", "command"),
+    *("retries", "cwd", "env", "stdin", "output_dir", "runner", "model", "result", "worktree", "tokens", "command"),
 )
 
 
@@ -26,6 +27,7 @@ def run(args: SimpleNamespace) -> int:
         result = _spawned(client, args, specs)
         out.result(result, [agent["id"] for agent in result["agents"]], as_json=args.json)
         out.flush()
+        note_pretenders(result["agents"], args.runner or args.batch)
         if out.is_for_people():
             _note_queued(result["agents"])
         if not args.wait:
@@ -55,17 +57,21 @@ def _spawned(client: Client, args: SimpleNamespace, specs: list[dict[str, object
 
 
 def _spec(args: SimpleNamespace) -> dict[str, object]:
-    if not args.command:
-        raise UsageError("no command to run: write it after `--`, as in `orchctl spawn -- claude -p ...`")
-    given = {key: getattr(args, key) for key in _OF_ONE if getattr(args, key) not in (None, ())}
+    if not (args.command or args.goal or args.skill or args.stdin):
+        raise UsageError("nothing to run: write a command after `--`, as in `spawn -- claude -p ...`, or a --goal")
+    given = {key: getattr(args, key) for key in _OF_ONE if _is_given(getattr(args, key))}
     if "env" in given:
         given["env"] = dict(pair.split("=", 1) for pair in args.env)
     return placed(given, Path.cwd())
 
 
+def _is_given(value: object) -> bool:
+    return value is not None and value is not False and value != ()
+
+
 def _batch(args: SimpleNamespace) -> list[dict[str, object]]:
     for key in _OF_ONE:
-        if getattr(args, key) not in (None, ()):
+        if _is_given(getattr(args, key)):
             word = "a command" if key == "command" else f"--{key.replace('_', '-')}"
             raise UsageError(f"{word} does not go with --batch: write `{key}` into {args.batch} for each agent")
     from orchctl import batch  # checking shapes takes imports that one agent does not need

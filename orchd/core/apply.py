@@ -40,7 +40,7 @@ from orchd.core.facts import (
     WaitEnded,
 )
 from orchd.core.index import enter_indexes, free_dependents, leave_indexes, note_in_run, queued_behind
-from orchd.core.model import LIVING, Agent, Cause, Instant, State, Status, number_of
+from orchd.core.model import LIVING, Agent, Cause, Instant, Spent, State, Status, number_of
 from orchd.core.runs import Mate, Run, RunStatus, number_of_run
 from orchd.core.table import next_status
 
@@ -172,6 +172,8 @@ def _kill_began(state: State, agent: Agent, fact: KillBegan, at: Instant) -> Non
 
 def _process_ended(state: State, agent: Agent, fact: ProcessEnded, at: Instant) -> None:
     agent.outcome = fact.outcome
+    if (report := fact.outcome.report) is not None:
+        agent.spent = report.spent.plus(agent.spent or Spent())
     agent.waits.clear()
     if agent.cause is None:
         agent.cause = Cause.ENDED

@@ -155,7 +155,8 @@ def conclude(turn: Turn, agent: Agent, note: str | None) -> None:
 def _ended_badly(turn: Turn, agent: Agent, note: str | None) -> None:
     code = agent.outcome.code if agent.outcome else None
     is_lost = agent.cause is Cause.ENDED and code is None
-    reason = note or ("it ended and left no record" if is_lost else f"exit code {code}")
+    said = agent.outcome.report.reason if agent.outcome and agent.outcome.report else None
+    reason = note or ("it ended and left no record" if is_lost else said or f"exit code {code}")
     if agent.tries < agent.spec.retries and not _is_cut_short(turn.state, agent):
         delay = backoff(agent.tries, turn.state.seed)
         turn.record(AttemptRetried(agent.id, agent.attempt, reason, delay, next_seed(turn.state.seed)))

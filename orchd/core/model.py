@@ -76,6 +76,11 @@ class Spec:
     task_id: str | None = None
     stdin: str | None = None
     output_dir: str | None = None
+    runner: str | None = None  # None: the command is the agent itself
+    model: str | None = None
+    result: str | None = None
+    worktree: bool = False
+    tokens: int | None = None  # how many it was expected to take
     after: tuple[AgentId, ...] = ()
     priority: int = 0
     nesting: int = 0
@@ -99,6 +104,44 @@ class Wait:
     caller_started: float  # its start time: a pid alone names different processes over time
 
 
+class Spent(NamedTuple):
+    """What an agent cost: tokens as its CLI counts them, and dollars, which may be an estimate of the CLI's."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """What budgets count: all but those read from a cache, which cost a tenth and are many."""
+        return self.input_tokens + self.output_tokens + self.cache_write_tokens
+
+    def plus(self, other: Spent) -> Spent:
+        """Both together."""
+        return Spent(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cache_read_tokens + other.cache_read_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
+            self.cost_usd + other.cost_usd,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the runner of an attempt said of it."""
+
+    reason: str | None = None  # why it did not complete
+    spent: Spent = field(default_factory=Spent)
+    cost_source: str | None = None  # who says what it cost: cli or estimated
+    session_id: str | None = None  # the agent's own, by which its CLI resumes it
+    model: str | None = None
+    turns: int | None = None
+    limited_until: float | None = None  # wall: its service turned it away for being asked too often
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How an attempt's own process ended. `code` is as a shell reports it; None when nobody could see it."""
@@ -106,6 +149,7 @@ class Outcome:
     code: int | None
     cpu_seconds: float = 0.0
     rss_bytes: int = 0
+    report: Report | None = None
 
 
 @dataclass(slots=True)
@@ -125,6 +169,7 @@ class Agent:
     pid: int | None = None
     cgroup: str | None = None
     outcome: Outcome | None = None
+    spent: Spent | None = None  # by all its attempts together
     cause: Cause | None = None
     reason: str | None = None
     started: float | None = None  # mono

@@ -7,7 +7,8 @@ import fcntl
 import os
 import shutil
 import signal
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -15,9 +16,11 @@ from typing import NamedTuple
 from orchd.core.model import Agent
 from orchd.procs import shim
 from orchd.procs.procfs import BOOT
-from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home
+from orchd.wire import Home, variables
 
-ENV_OUTPUT_DIR = "ORCHD_OUTPUT_DIR"
+# Who stands between the shim and the agent where the agent is more than a command. It is of the client's package, and
+# neither the directory it starts in nor the agent's PYTHON* variables may change what it is.
+_RUNNER = (sys.executable, "-E", "-P", "-m", "orchctl.runners")
 # What Python and we ignore, the agent must not inherit as ignored.
 _DEFAULTED = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 _MACHINES_FAULT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
@@ -46,13 +49,18 @@ class Files(NamedTuple):
         return f"{self.stem}.log"
 
     @property
+    def report(self) -> str:
+        """What its runner said of it, when it has one that can tell."""
+        return f"{self.stem}.report"
+
+    @property
     def record(self) -> str:
         """How it ended, written by the shim and locked as long as that lives: no pid has to be trusted."""
         return f"{self.stem}.exit"
 
     def remove(self) -> None:
         """Leave nothing of an attempt that never was."""
-        for path in (self.log, self.record):
+        for path in (self.log, self.record, self.report):
             with suppress(OSError):
                 os.unlink(path)  # noqa: PTH108 - its paths are strings
 
@@ -70,7 +78,7 @@ def launch(home: Home, agent: Agent, environment: Mapping[str, str], door: int |
     files = files_of(home, agent.id, agent.attempt)
     env = environment_of(home, agent, environment)
     _check_directories(agent)
-    argv = [_program(agent, env), *agent.spec.command[1:]]
+    argv = _argv(agent, env)
     opened: list[int] = []
     try:
         record = _record(opened, files.record)
@@ -109,19 +117,36 @@ def _record(opened: list[int], path: str) -> int:
 
 def environment_of(home: Home, agent: Agent, environment: Mapping[str, str]) -> dict[str, str]:
     """The client's environment and what an agent must know: whose it is, and `orchctl` on its PATH."""
-    env = {
-        **environment,
-        **dict(agent.spec.variables),
-        ENV_HOME: str(home.directory),
-        ENV_AGENT: agent.id,
-        ENV_ATTEMPT: str(agent.attempt),
-    }
+    env = {**environment, **dict(agent.spec.variables), variables.ENV_HOME: str(home.directory)}
     env["PATH"] = os.pathsep.join([str(home.bin), env.get("PATH") or os.defpath])
     env["PWD"] = agent.spec.cwd
-    env.pop(ENV_OUTPUT_DIR, None)
-    if agent.spec.output_dir:
-        env[ENV_OUTPUT_DIR] = agent.spec.output_dir
-    return env
+    return env | {name: value for name, value in _told(home, agent) if value is not None}
+
+
+def _told(home: Home, agent: Agent) -> Iterator[tuple[str, str | None]]:
+    """What an agent is told of itself."""
+    spec = agent.spec
+    yield variables.ENV_AGENT, agent.id
+    yield variables.ENV_ATTEMPT, str(agent.attempt)
+    yield variables.ENV_NAME, spec.name
+    yield variables.ENV_GOAL, spec.goal
+    yield variables.ENV_SKILL, spec.skill
+    yield variables.ENV_TASK_ID, spec.task_id
+    yield variables.ENV_MODEL, spec.model
+    yield variables.ENV_RESULT, spec.result
+    yield variables.ENV_OUTPUT_DIR, spec.output_dir
+    if spec.runner:
+        yield variables.ENV_RUNNER, spec.runner
+        yield variables.ENV_REPORT, files_of(home, agent.id, agent.attempt).report
+    if spec.worktree:
+        yield variables.ENV_WORKTREE, str(home.worktrees / agent.id)
+
+
+def _argv(agent: Agent, env: Mapping[str, str]) -> list[str]:
+    if agent.spec.runner:
+        return [*_RUNNER, *agent.spec.command]
+    argv = [_program(agent, env), *agent.spec.command[1:]]
+    return [*_RUNNER, *argv] if agent.spec.worktree else argv
 
 
 def _program(agent: Agent, env: Mapping[str, str]) -> str:
@@ -139,11 +164,12 @@ def _program(agent: Agent, env: Mapping[str, str]) -> str:
 def _check_directories(agent: Agent) -> None:
     if not os.path.isdir(agent.spec.cwd):  # noqa: PTH112
         raise Refused(f"cannot start in {agent.spec.cwd}: no such directory")
-    if agent.spec.output_dir:
+    wanted = [agent.spec.output_dir, os.path.dirname(agent.spec.result) if agent.spec.result else None]  # noqa: PTH120
+    for directory in filter(None, wanted):
         try:
-            Path(agent.spec.output_dir).mkdir(parents=True, exist_ok=True)
+            Path(directory).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise Refused(f"cannot make the output directory {agent.spec.output_dir}: {error.strerror}") from None
+            raise Refused(f"cannot make the output directory {directory}: {error.strerror}") from None
 
 
 def _open_stdin(opened: list[int], agent: Agent) -> int:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchd.core.inputs import Adopted, Exited, Input, NeverRan, Spawned, SpawnFailed, TreeGone
-from orchd.core.model import Agent, AgentId, Outcome
+from orchd.core.model import Agent, AgentId, Outcome, Report, Spent
 from orchd.procs import shim
 from orchd.procs.cgroups import Cgroup, Cgroups
 from orchd.procs.launch import Files, Refused, files_of, launch
@@ -24,7 +24,7 @@ from orchd.procs.procfs import BOOT, look
 from orchd.procs.trees import Tree
 from orchd.procs.usage import Usage, of_trees
 from orchd.procs.watch import Watch
-from orchd.wire import Home
+from orchd.wire import Home, reports
 
 log = logging.getLogger("orchd")
 
@@ -39,6 +39,7 @@ class Handle:
 
     tree: Tree
     files: Files
+    reports: bool = False
     gate: int | None = None
     is_killing: bool = False
     rss_bytes: int = 0
@@ -91,7 +92,8 @@ class LocalProcesses:
             self._give_back(cgroup)
             return SpawnFailed(*key, "its supervising shell was killed before it began", is_passing=True)
         tree = Tree(agent.id, agent.attempt, str(self._home.directory), made.pid, cgroup)
-        handle = Handle(tree, files_of(self._home, *key), gate=made.gate, looked=self._clock())
+        is_told = agent.spec.runner is not None
+        handle = Handle(tree, files_of(self._home, *key), is_told, gate=made.gate, looked=self._clock())
         self._handles[key] = handle
         return Spawned(*key, made.pid, str(cgroup.path) if cgroup else None)
 
@@ -135,7 +137,7 @@ class LocalProcesses:
         is_alive = is_locked(files.record)
         shim_pid = agent.pid if agent.pid and (is_alive or is_left_alone(files.record, agent.pid)) else 0
         tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim_pid, cgroup, is_ours=False)
-        self._handles[key] = Handle(tree, files, looked=self._clock())
+        self._handles[key] = Handle(tree, files, agent.spec.runner is not None, looked=self._clock())
         if is_alive and shim_pid and self._watch.process(key, shim_pid):
             return Adopted(*key)
         return self._ended(key)
@@ -212,7 +214,8 @@ class LocalProcesses:
         is_gone = self._is_gone(key)
         if not record.ran and is_gone:
             return NeverRan(*key)
-        outcome = Outcome(record.code, record.cpu_seconds, handle.rss_bytes)
+        report = _report(handle.files.report) if handle.reports else None
+        outcome = Outcome(record.code, record.cpu_seconds, handle.rss_bytes, report)
         note = None if record.code is not None else "its supervising shell was killed: nobody knows how it ended"
         return Exited(*key, outcome, is_gone, note)
 
@@ -241,6 +244,29 @@ class LocalProcesses:
             return self._watch.cgroup(key, handle.tree.cgroup.path) and not handle.tree.is_gone(())
         members = handle.tree.members()
         return any([self._watch.process(key, pid) for pid in members])  # noqa: C419 - all of them must be watched
+
+
+def _report(path: str) -> Report | None:
+    """What a runner left, in the core's words."""
+    told = reports.read(path)
+    if told is None:
+        return None
+    spent = Spent(
+        told.input_tokens,
+        told.output_tokens,
+        told.cache_read_tokens,
+        told.cache_write_tokens,
+        told.cost_usd or 0.0,
+    )
+    return Report(
+        None if told.status == "completed" else told.reason or told.status,
+        spent,
+        told.cost_source,
+        told.session_id,
+        told.model,
+        told.turns,
+        told.retry_at if told.status == "rate-limited" else None,
+    )
 
 
 def _read(path: str) -> str:

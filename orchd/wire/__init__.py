@@ -13,7 +13,8 @@ from orchd.wire.frames import (
     unpack_reply,
     unpack_request,
 )
-from orchd.wire.homes import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home, HomeError, default_home
+from orchd.wire.homes import Home, HomeError, default_home
+from orchd.wire.variables import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
 
 __all__ = [
     "ENV_AGENT",

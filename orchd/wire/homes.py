@@ -7,9 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-ENV_HOME = "ORCHD_HOME"
-ENV_AGENT = "ORCHD_AGENT"
-ENV_ATTEMPT = "ORCHD_ATTEMPT"
+from orchd.wire.variables import ENV_HOME
 
 # sockaddr_un.sun_path holds 108 bytes with its NUL, and libzmq refuses the last one of them (unix(7)).
 MAX_SOCKET_PATH = 106
@@ -42,6 +40,7 @@ class Home:
         self.agents = directory / "agents"
         self.environments = directory / "env"
         self.bin = directory / "bin"
+        self.worktrees = directory / "worktrees"
         self.config = directory / "config.toml"
         self.tag = hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]
 

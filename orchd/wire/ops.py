@@ -24,9 +24,15 @@ Ids = Annotated[tuple[Name, ...], Check(lambda ids: len(ids) <= MOST, "a list of
 
 @dataclass(frozen=True, slots=True)
 class AgentSpec:
-    """One agent to be: a command and how to supervise it."""
+    """One agent to be: a command or a runner, and how to supervise it.
 
-    command: Annotated[tuple[str, ...], Check(lambda argv: argv and argv[0], "a list with a program in it")]
+    Without a command its runner, or the default one, is given the prompt: what is on `stdin`, or else `goal` and the
+    text of `skill`. With a runner, `command` holds more arguments for the runner's own CLI.
+    """
+
+    command: Annotated[tuple[str, ...], Check(lambda argv: not argv or argv[0], "a list that begins with a word")] = ()
+    runner: Name | None = None
+    model: Name | None = None  # for the runner; it has a default of its own
     name: Name | None = None  # defaults to the program's file name
     goal: Text | None = None
     skill: Name | None = None
@@ -35,6 +41,9 @@ class AgentSpec:
     env: dict[str, str] = field(default_factory=dict)  # over the request's
     stdin: Path | None = None  # /dev/null otherwise
     output_dir: Path | None = None  # made before the start, told to the agent as ORCHD_OUTPUT_DIR
+    result: Path | None = None  # the file for its result, told to the agent as ORCHD_RESULT
+    worktree: bool = False  # work in a git worktree of its own of the repository that holds `cwd`
+    tokens: Annotated[int, Check(lambda number: number >= 0, "0 or more")] | None = None  # how many it may take
     after: Ids = ()  # ids, or names of others in the same request; all must complete first
     priority: Annotated[int, Check(lambda number: -100 <= number <= 100, "between -100 and 100")] = 0
     nesting: Annotated[int, Check(lambda number: number >= 0, "0 or more")] = 0  # levels it may wait for
@@ -42,6 +51,11 @@ class AgentSpec:
     silence: Positive | None = None  # without a byte of output
     grace: Seconds | None = None  # between TERM and KILL
     retries: Annotated[int, Check(lambda number: 0 <= number <= 1000, "between 0 and 1000")] = 0
+
+    @property
+    def has_work(self) -> bool:
+        """Whether it says what is to be done."""
+        return bool(self.command or self.goal or self.skill or self.stdin)
 
 
 Agents = Annotated[tuple[AgentSpec, ...], Check(lambda agents: 0 < len(agents) <= MOST, "a list of 1 to 10,000 agents")]
@@ -79,7 +93,6 @@ class RunMember:
     agent: AgentSpec
     after: Nodes = ()  # paths of members or groups in the same group; all must complete first
     required: bool = True
-    tokens: Annotated[int, Check(lambda number: number >= 0, "0 or more")] | None = None  # estimate
     variables: dict[str, str] = field(default_factory=dict)  # over its environment, and kept for retries: no secrets
 
 

@@ -11,6 +11,8 @@ ROOT = Path(__file__).parents[2]
 ELSEWHERE = {
     "orchd/__main__.py": "tests/shell/test_main.py",
     "orchd/errors.py": "tests/shell/test_faults.py",
+    "orchd/wire/variables.py": "tests/shell/test_launch.py",
+    "orchd/wire/runners.py": "tests/shell/test_translate.py",
     "orchd/parts.py": "tests/shell/test_daemon.py",
     "orchd/core/__init__.py": "",
     "orchd/core/composition/__init__.py": "",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -72,37 +71,32 @@ def test_members_are_agents_with_their_place_in_the_whole() -> None:
         "path": "api",
         "after": [],
         "required": True,
-        "tokens": 500,
-        "variables": {
-            "A": "1",
-            "ORCHD_RESULT": "/r/api.md",
-            "ORCHD_RESULTS": "",
-            "ORCHD_SKILL": "api",
-            "ORCHD_TASK_ID": "bd-123",
-            "ORCHD_MODEL": "opus",
-        },
+        "variables": {"A": "1", "ORCHD_RESULTS": ""},
         "agent": {
             "name": "api",
-            "command": [sys.executable, "-m", "orchctl.cli_agent", "claude", "--model", "opus"],
+            "runner": "claude",
+            "model": "opus",
             "skill": "api",
             "goal": "Builds the API",
             "task_id": "bd-123",
             "stdin": "/r/api.prompt.md",
             "timeout": 900.0,
             "retries": 3,
+            "result": "/r/api.md",
+            "tokens": 500,
         },
     }
     assert [one["path"] for one in (html, css, qa)] == ["web/html", "web/css", "qa"]
     assert [one["after"] for one in (html, css, qa)] == [[], ["web/html"], ["web", "api"]]
     assert [one["required"] for one in (html, css, qa)] == [True, True, False]
     assert "retries" not in html["agent"]
-    assert html["tokens"] == 10_000
+    assert html["agent"]["tokens"] == 10_000
     assert (qa["agent"]["command"], qa["agent"]["retries"]) == (["make", "test"], 3)
 
 
 def test_the_tokens_of_a_skill_without_an_estimate_come_from_its_text() -> None:
     tree = Tree(Composition("t", "parallel", (SubSkill("api"),)), texts={"api": "x" * 400})
-    assert made(tree).request["members"][0]["tokens"] == 10_100
+    assert made(tree).request["members"][0]["agent"]["tokens"] == 10_100
 
 
 def test_each_is_told_where_the_results_before_it_are() -> None:
@@ -140,7 +134,7 @@ def test_prompts_are_written_where_they_are_read(tmp_path: Path) -> None:
     write_prompts(launched)
     for one in launched.request["members"]:
         assert Path(one["agent"]["stdin"]).read_text() == launched.prompts[Path(one["agent"]["stdin"])]
-        assert Path(one["variables"]["ORCHD_RESULT"]).parent.is_dir()
+        assert Path(one["agent"]["result"]).parent.is_dir()
 
 
 def test_what_the_daemon_would_not_take_is_refused_before_anything_is_sent() -> None:

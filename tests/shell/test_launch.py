@@ -73,6 +73,7 @@ def test_it_is_told_whose_it_is_over_whatever_its_client_says(bench: Bench) -> N
         "ORCHD_HOME": str(bench.home.directory),
         "ORCHD_AGENT": "agent-001",
         "ORCHD_ATTEMPT": "1",
+        "ORCHD_NAME": "python",
     }
 
 

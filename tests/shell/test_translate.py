@@ -107,3 +107,39 @@ def test_on_a_full_disk_an_environment_is_refused_and_no_half_of_it_is_left(benc
             assert bench.code("spawn", many) == "cannot-store"
             assert [path.name for path in bench.home.environments.iterdir()] == ["ballast"]
         bench.spawn("true")
+
+
+@pytest.mark.parametrize(
+    ("fields", "runner", "name"),
+    [
+        ({"command": ["make"]}, None, "make"),
+        ({"goal": "x"}, "mock", "agent"),
+        ({"skill": "backend"}, "mock", "backend"),
+        ({"stdin": "/in"}, "mock", "agent"),
+        ({"goal": "x", "runner": "claude"}, "claude", "claude"),
+        ({"goal": "x", "runner": "claude", "command": ["--verbose"]}, "claude", "claude"),
+        ({"goal": "x", "runner": "claude", "name": "api"}, "claude", "api"),
+    ],
+)
+def test_what_is_no_command_has_a_runner(
+    bench: Bench, fields: dict[str, object], runner: str | None, name: str
+) -> None:
+    request = build(ops.Spawn, {"agents": [fields], "cwd": "/"})
+    (spec,) = bench.translator.spawn(ONE, Outside.OWNER, request).specs
+    assert (spec.runner, spec.name) == (runner, name)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [({"name": "x"}, "bad-request: nothing to run"), ({"goal": "x", "runner": "no"}, "unknown-runner: 'no' is no")],
+)
+def test_what_nothing_can_run_is_refused(bench: Bench, fields: dict[str, object], said: str) -> None:
+    with pytest.raises(WireError, match=said):
+        bench.translator.spawn(ONE, Outside.OWNER, build(ops.Spawn, {"agents": [fields], "cwd": "/"}))
+
+
+def test_what_describes_an_agent_is_not_handed_on_to_those_that_it_spawns(bench: Bench) -> None:
+    env = {"ORCHD_RESULT": "/theirs", "ORCHD_AGENT": "agent-001", "MINE": "1"}
+    request = build(ops.Spawn, {"agents": [{"command": ["x"]}], "cwd": "/", "env": env})
+    (spec,) = bench.translator.spawn(ONE, Outside.OWNER, request).specs
+    assert bench.environments.get(spec.environment) == {"MINE": "1"}

@@ -99,17 +99,18 @@ def test_mock_agents_run_where_there_is_no_claude(orchctl: Orchctl, instance: In
     env = {**instance.env, "ORCHD_MOCK_SECONDS": "0.01", "ORCHD_MOCK_FAIL": "b", "PATH": str(tmp_path / "bin")}
     written(tmp_path / "team.json", composition("a", after("b", required=False)))
     done = orchctl("run", "team.json", env=env)
-    assert done.err.startswith("claude is not on the PATH: mock agents run instead")
+    assert done.err.startswith("mock agents run, which only pretend")
     assert [line.split()[2] for line in done.err.splitlines()[1:3]] == ["completed", "failed"]
     assert (tmp_path / ".agent/runs/team-1/a.md").exists()
     assert orchctl("run", "team.json", "--runner", "mock", "--dry-run", env=env).err == ""
 
 
-@pytest.mark.parametrize("name", ["command", "nothing"])
-def test_a_runner_is_one_that_there_is(team: str, orchctl: Orchctl, name: str) -> None:
-    done = orchctl("run", team, "--runner", name)
-    assert done.code == 2
-    assert done.err == f"usage: --runner {name!r} is none of claude, codex, mock\n"
+def test_a_runner_is_one_that_there_is(orchctl: Orchctl, tmp_path: Path) -> None:
+    written(tmp_path / "team.json", composition("a"))
+    done = orchctl("run", "team.json", "--runner", "nothing")
+    assert done.code == 1
+    assert done.err.startswith("unknown-runner: 'nothing' is no runner; there are mock, ")
+    assert list((tmp_path / ".agent/runs").iterdir()) == []
 
 
 def test_a_bad_composition_is_refused_and_leaves_nothing(orchctl: Orchctl, stopped: Instance, tmp_path: Path) -> None:

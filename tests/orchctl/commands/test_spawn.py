@@ -33,7 +33,8 @@ def test_every_option_arrives(instance: Instance, orchctl: Orchctl, tmp_path: Pa
     orchctl("spawn", "--", "sleep", "60")
     words = "--name n --goal g --skill s --task-id t --priority -3 --nesting 1 --timeout 15m --silence 90s --grace 2"
     places = "--cwd sub --stdin in --output-dir made --retries 2 --after 1"
-    assert orchctl("spawn", *words.split(), *places.split(), "--", "x", "--name", "y").code == 0
+    ran = "--runner mock --model m --result r.md --tokens 9"
+    assert orchctl("spawn", *words.split(), *places.split(), *ran.split(), "--", "x", "--name", "y").code == 0
     shown = instance.agent("agent-002")
     expected = {
         "name": "n",
@@ -51,6 +52,10 @@ def test_every_option_arrives(instance: Instance, orchctl: Orchctl, tmp_path: Pa
         "cwd": str(tmp_path / "sub"),
         "stdin": str(tmp_path / "in"),
         "output_dir": str(tmp_path / "made"),
+        "runner": "mock",
+        "model": "m",
+        "result": str(tmp_path / "r.md"),
+        "tokens_expected": 9,
     }
     assert {key: shown[key] for key in expected} == expected
 
@@ -93,7 +98,9 @@ def test_options_of_one_agent_do_not_go_with_a_batch(words: tuple[str, ...], orc
 def test_no_command_is_a_usage_error(orchctl: Orchctl) -> None:
     done = orchctl("spawn", "--name", "x")
     assert done.code == 2
-    assert done.err == "usage: no command to run: write it after `--`, as in `orchctl spawn -- claude -p ...`\n"
+    assert (
+        done.err == "usage: nothing to run: write a command after `--`, as in `spawn -- claude -p ...`, or a --goal\n"
+    )
 
 
 def test_a_refusal_is_one_line_or_an_object(instance: Instance, orchctl: Orchctl) -> None:
@@ -110,7 +117,9 @@ def test_a_refusal_is_one_line_or_an_object(instance: Instance, orchctl: Orchctl
 
 def test_json_is_the_result(instance: Instance, orchctl: Orchctl) -> None:
     (agent,) = json.loads(orchctl("spawn", "--json", "--", "sleep", "60").out)["agents"]
-    assert agent == {"id": "agent-001", "name": "sleep", "status": agent["status"], "position": None, "reason": None}
+    status = agent.pop("status")
+    assert agent == {"id": "agent-001", "name": "sleep", "runner": None, "position": None, "reason": None}
+    assert status in ("running", "starting")
 
 
 def test_wait_shows_the_id_at_once_and_the_end_at_the_end(

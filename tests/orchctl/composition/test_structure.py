@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from orchctl.composition.structure import _TOLD, checked, schema
-from orchctl.runners import RUNNERS
+from orchd.wire.runners import BUILT_IN
 from tests.orchctl.composition.files import after, composition
 
 
@@ -35,7 +35,7 @@ def test_there_are_words_for_every_rule_of_the_schema() -> None:
 
 
 def test_every_runner_is_in_the_schema() -> None:
-    assert set(schema()["$defs"]["SubSkill"]["properties"]["runner"]["enum"]) == {*RUNNERS, None}
+    assert set(schema()["$defs"]["SubSkill"]["properties"]["runner"]["enum"]) == {*BUILT_IN, "command", None}
 
 
 def test_nothing_is_wrong_with_what_may_be_said() -> None:

@@ -1,4 +1,4 @@
-"""An agent that only pretends, for trying compositions out: `python -m orchctl.mock_agent` reads a prompt on stdin.
+"""An agent that only pretends, for trying compositions out; it reads a prompt on stdin.
 
 It prints its progress, takes ORCHD_MOCK_SECONDS (0.5 when not set), writes its result to ORCHD_RESULT and completes; it
 fails when its name is one of ORCHD_MOCK_FAIL, a list separated by commas.
@@ -48,7 +48,3 @@ def _pass(seconds: float) -> None:
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    sys.exit(main(os.environ))

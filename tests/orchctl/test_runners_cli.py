@@ -17,9 +17,14 @@ def ended(tmp_path: Path, name: str, script: str, *options: str) -> subprocess.C
     bin_directory.mkdir(exist_ok=True)
     (bin_directory / name).write_text(f"#!/bin/sh\n{script}\n")
     (bin_directory / name).chmod(0o755)
-    env = {**os.environ, "PATH": f"{bin_directory}:/usr/bin:/bin", "ORCHD_RESULT": str(tmp_path / "result.md")}
+    env = {
+        **os.environ,
+        "PATH": f"{bin_directory}:/usr/bin:/bin",
+        "ORCHD_RESULT": str(tmp_path / "result.md"),
+        "ORCHD_RUNNER": name,
+    }
     return subprocess.run(
-        [sys.executable, "-m", "orchctl.cli_agent", name, *options],
+        [sys.executable, "-m", "orchctl.runners", *options],
         env=env,
         input="Do it.",
         capture_output=True,
@@ -89,8 +94,8 @@ def test_a_codex_that_left_no_message_has_been_cut_off_also_when_an_earlier_atte
 def test_a_cli_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     done = subprocess.run(
-        [sys.executable, "-m", "orchctl.cli_agent", "codex"],
-        env={"PATH": str(tmp_path / "bin")},
+        [sys.executable, "-m", "orchctl.runners"],
+        env={"PATH": str(tmp_path / "bin"), "ORCHD_RUNNER": "codex"},
         input="",
         capture_output=True,
         text=True,

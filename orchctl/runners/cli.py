@@ -1,4 +1,4 @@
-"""A coding agent's CLI as a member of a run: `python -m orchctl.cli_agent claude [--model M]`, the prompt on stdin.
+"""A coding agent's CLI with the prompt on stdin.
 
 An exit code of 0 is not enough to complete: what the CLI itself says of its outcome counts, and a member that leaves no
 result has been cut off. Claude Code's words are those of `--output-format json`: one object of type `result`, complete
@@ -9,7 +9,6 @@ when `subtype` is `success` and `is_error` is not true. Codex writes its last me
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -95,7 +94,3 @@ def _stamp(path: Path | None) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return (found.st_mtime_ns, found.st_size) if found is not None and found.st_size else None
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], os.environ))

@@ -1,0 +1,15 @@
+"""A word to whoever gets mock agents without having asked for any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from orchctl import out
+from orchd.wire.runners import MOCK
+
+
+def note_pretenders(agents: Iterable[Mapping[str, Any]], asked: str | None) -> None:
+    """Say so when `agents`, as a reply shows them, only pretend, and no runner was `asked` for."""
+    if asked is None and any(agent["runner"] == MOCK for agent in agents):
+        out.note("mock agents run, which only pretend: choose with --runner, or set `runner` in config.toml")

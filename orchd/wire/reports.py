@@ -1,0 +1,61 @@
+"""What a runner reports of an attempt: a small JSON file, written once, before the runner ends.
+
+The daemon reads it when the attempt has ended; it never reads what the agent puts out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+from orchd.wire.shapes import Check, ShapeError, build
+
+LONGEST = 65_536  # bytes of a report; the result itself is a file of its own
+STATUSES = ("completed", "failed", "rate-limited")
+
+_Count = Annotated[int, Check(lambda number: 0 <= number <= 10**15, "between 0 and 10^15")]
+_LONGEST_TEXT = 4096
+_Text = Annotated[str, Check(lambda text: len(text) <= _LONGEST_TEXT, f"at most {_LONGEST_TEXT} characters")]
+_Amount = Annotated[float, Check(lambda number: 0 <= number <= 10**12, "between 0 and 10^12")]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of an attempt, by its runner's word. Tokens are counted as the agent's own CLI counts them."""
+
+    status: Annotated[str, Check(STATUSES.__contains__, f"one of {', '.join(STATUSES)}")]
+    reason: _Text | None = None  # one line: why it is not `completed`
+    input_tokens: _Count = 0  # without those read from a cache
+    output_tokens: _Count = 0
+    cache_read_tokens: _Count = 0
+    cache_write_tokens: _Count = 0
+    cost_usd: _Amount | None = None
+    cost_source: Annotated[str, Check(("cli", "estimated").__contains__, "cli or estimated")] | None = None
+    session_id: _Text | None = None  # the agent's own, by which its CLI resumes it
+    model: _Text | None = None
+    turns: _Count | None = None
+    retry_at: _Amount | None = None  # Unix time before which the runner should not be asked again, when rate-limited
+
+
+def write(path: Path, report: Report) -> None:
+    """Leave `report` at `path`, whole or not at all."""
+    draft = path.with_name(f"{path.name}.new")
+    draft.write_text(json.dumps(asdict(report)), encoding="ascii")
+    draft.rename(path)
+
+
+def read(path: str) -> Report | None:
+    """The report at `path`; None when there is none, or none that makes sense: then the exit code alone decides."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        return build(Report, json.loads(os.read(descriptor, LONGEST)))
+    except (ShapeError, ValueError, OSError, RecursionError):
+        return None
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,26 @@
+"""The variables by which an agent is told who it is. Those that say nothing about an agent are not set for it."""
+
+from __future__ import annotations
+
+ENV_HOME = "ORCHD_HOME"
+ENV_AGENT = "ORCHD_AGENT"
+ENV_ATTEMPT = "ORCHD_ATTEMPT"
+ENV_NAME = "ORCHD_NAME"
+ENV_GOAL = "ORCHD_GOAL"
+ENV_SKILL = "ORCHD_SKILL"
+ENV_TASK_ID = "ORCHD_TASK_ID"
+ENV_RUNNER = "ORCHD_RUNNER"
+ENV_MODEL = "ORCHD_MODEL"
+ENV_RESULT = "ORCHD_RESULT"  # the file that it is to write its result to
+ENV_RESULTS = "ORCHD_RESULTS"  # what others wrote and it may read: paths separated by colons
+ENV_OUTPUT_DIR = "ORCHD_OUTPUT_DIR"
+ENV_REPORT = "ORCHD_REPORT"  # where its runner reports what became of the attempt; not for the agent itself
+ENV_WORKTREE = "ORCHD_WORKTREE"  # the git worktree that its runner makes for it
+
+OF_ONE_AGENT = frozenset(
+    {
+        *(ENV_AGENT, ENV_ATTEMPT, ENV_NAME, ENV_GOAL, ENV_SKILL, ENV_TASK_ID, ENV_RUNNER, ENV_MODEL),
+        *(ENV_RESULT, ENV_RESULTS, ENV_OUTPUT_DIR, ENV_REPORT, ENV_WORKTREE),
+    }
+)
+"""What must not pass from an agent to those that it spawns."""

@@ -1,0 +1,56 @@
+"""A runner's report: written whole, read with suspicion."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchd.wire.reports import LONGEST, Report, read, write
+
+FULL = Report("failed", "it said so", 1, 2, 3, 4, 0.5, "cli", "s-1", "opus", 7, 1_800_000_000.5)
+
+
+@pytest.mark.parametrize("report", [Report("completed"), FULL], ids=["short", "full"])
+def test_what_was_written_is_read(tmp_path: Path, report: Report) -> None:
+    write(tmp_path / "r", Report("failed"))
+    write(tmp_path / "r", report)
+    assert read(str(tmp_path / "r")) == report
+    assert [one.name for one in tmp_path.iterdir()] == ["r"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"status": "fine"}',
+        '{"status": "completed", "more": 1}',
+        '{"status": "completed", "input_tokens": -1}',
+        '{"status": "completed", "cost_usd": NaN}',
+        '{"status": "completed", "reason": 3}',
+        json.dumps({"status": "completed", "reason": "x" * LONGEST}),
+        "[" * 60_000,
+    ],
+)
+def test_what_makes_no_sense_is_no_report(tmp_path: Path, text: str) -> None:
+    (tmp_path / "r").write_text(text)
+    assert read(str(tmp_path / "r")) is None
+
+
+@given(st.binary(max_size=50))
+def test_bytes_that_are_no_report_do_no_harm(tmp_path_factory: pytest.TempPathFactory, found: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "bytes"
+    path.write_bytes(found)
+    assert read(str(path)) is None
+
+
+def test_where_there_is_none_or_no_file_there_is_no_report(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    assert [read(str(tmp_path / name)) for name in ("nothing", "fifo", ".")] == [None, None, None]
