@@ -22,7 +22,11 @@ _COMPLETED = {  # by the name of the field
     "file": completion.compositions,
     "run": completion.runs,
 }
-_TYPES: dict[str, type] = {"number": int, "duration": float}  # for the help; the table's kinds do the converting
+_TYPES: dict[str, type] = {
+    "number": int,
+    "duration": float,
+    "amount": float,
+}  # for the help; the table's kinds do the converting
 
 Runner = Callable[[Command, SimpleNamespace], int]
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from orchctl.composition import Flat, Group, Member, Task, Tree, around, estimate_tokens, flatten, task_prompt
 from orchctl.errors import UsageError
+from orchctl.projects import project_of
 from orchctl.start import environment
 from orchd.wire import MAX_FRAME, WireError, duration, ops, pack_request, shapes
 from orchd.wire.variables import ENV_RESULTS
@@ -39,6 +40,7 @@ def prepared(tree: Tree, task: Task, *, runner: str | None, directory: Path, res
         "members": [maker.member(one) for one in flat.members],
         "cwd": str(directory),
         "results": str(results),
+        "project": str(project_of(directory)),
     }
     if task.task_id:
         request["task_id"] = task.task_id

@@ -90,11 +90,23 @@ def pair(text: str) -> str:
     return text
 
 
+def amount(text: str) -> float:
+    """Dollars, as `5` or `2.50`."""
+    try:
+        value = float(text.removeprefix("$"))
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{text!r} is no amount of dollars above 0, like 2.50")
+    return value
+
+
 KINDS: dict[str, Callable[[str], object]] = {
     "text": str,
     "number": number,
     "duration": duration,
     "pair": pair,
+    "amount": amount,
 }
 
 _JSON = Option("json", "Print the result, or the error, as JSON on stdout.")
@@ -102,6 +114,11 @@ _IDS = Argument("ids", "Agents: agent-001, agent-1 or just 1.", "[ID]...", many=
 _WHAT = "Agents, as agent-001, agent-1 or just 1, or runs, as run-001."
 _THESE = Argument("ids", _WHAT, "[ID]...", many=True)
 _SOME = Argument("ids", _WHAT, "ID...", many=True, required=True)
+_SESSION = Argument("id", "The session, as session-001; this project's newest otherwise.", "[ID]")
+_BUDGET = (
+    Option("max_tokens", "Start nothing more of it once it has taken this many.", "number", metavar="N"),
+    Option("max_cost", "Start nothing more of it once it has cost this much.", "amount", metavar="DOLLARS"),
+)
 _FILE = Argument("file", "A composition.json, a skill folder, or the name of a composition.", "FILE", required=True)
 _TASK = (
     Option("task_id", "The task that all members work on.", "text", metavar="ID"),
@@ -219,6 +236,7 @@ COMMANDS: dict[str, Command] = {
             (
                 *_TASK,
                 Option("runner", "For members that name none: claude, codex or mock.", "text", metavar="NAME"),
+                *_BUDGET,
                 Option("dry_run", "Only show what would be run."),
                 Option("detach", "Do not wait."),
                 _JSON,
@@ -236,6 +254,47 @@ COMMANDS: dict[str, Command] = {
             "Show a run with its members.",
             "run_status",
             (Argument("run", "The run: run-001.", "RUN", required=True),),
+            (_JSON,),
+        ),
+        Command(
+            ("session", "new"),
+            "Open a new session in this project; the one that is open is closed.",
+            "session",
+            (),
+            (Option("name", "What to call it.", "text", metavar="NAME"), *_BUDGET, _JSON),
+            function="new",
+        ),
+        Command(
+            ("session", "list"),
+            "Show the sessions of this project.",
+            "session",
+            (),
+            (Option("all", "Those of all projects."), _JSON),
+            function="show_all",
+        ),
+        Command(
+            ("session", "show"), "Show a session with its agents.", "session", (_SESSION,), (_JSON,), function="show"
+        ),
+        Command(
+            ("session", "close"),
+            "Close a session: its agents go on, later ones belong to another.",
+            "session",
+            (_SESSION,),
+            (_JSON,),
+            function="close",
+        ),
+        Command(
+            ("budget",),
+            "Show how much a session or run may cost, or change it at once.",
+            "budget",
+            (Argument("id", "The session or run: session-001, run-001.", "ID", required=True),),
+            (*_BUDGET, Option("unlimited", "As much as it takes."), _JSON),
+        ),
+        Command(
+            ("usage",),
+            "Show tokens and cost, expected and actual.",
+            "usage",
+            (Argument("ids", "Agents, runs or sessions; this project's session otherwise.", "[ID]...", many=True),),
             (_JSON,),
         ),
         Command(("demo",), "Show a real fleet at work, in a temporary home.", "demo", (), (_JSON,)),
@@ -265,4 +324,7 @@ COMMANDS: dict[str, Command] = {
     )
 }
 
-GROUPS = {"daemon": "Start, stop and ask the daemon."}
+GROUPS = {
+    "daemon": "Start, stop and ask the daemon.",
+    "session": "What was begun in a project, as a whole.",
+}

@@ -21,11 +21,12 @@ from orchd.core.model import (
     Report,
     RequestId,
     Spec,
-    Spent,
     Status,
     Wait,
 )
 from orchd.core.runs import Ending, Group, Mate, Membership, Plan, Run, RunId, RunStatus
+from orchd.core.sessions import Session, SessionId
+from orchd.core.spending import Budget, Spent
 
 # The rest of an agent is its spec, which never changes, and its row's own columns.
 _MUTABLE = tuple(
@@ -129,15 +130,15 @@ def pack_run(run: Run) -> bytes:
     """A run without its members, which know themselves where they belong."""
     plan = {name: getattr(run.plan, name) for name in _PLAN}
     plan["groups"] = [[getattr(group, name) for name in _GROUP] for group in run.plan.groups]
-    return pack([plan, run.began_at, run.status.value, run.reason, run.ended_at])
+    return pack([plan, run.began_at, run.status.value, run.reason, run.ended_at, run.budget, run.spent])
 
 
 def unpack_run(one: RunId, blob: bytes, members: Iterable[Agent]) -> Run:
     """The run that `pack_run` wrote, with its members as they stand; those that are over in the order of their ends."""
-    plan, began_at, status, reason, ended_at = unpack(blob)
+    plan, began_at, status, reason, ended_at, budget, spent = unpack(blob)
     groups = tuple(Group(*fields) for fields in plan.pop("groups"))
     whole = Plan(groups=groups, **{**plan, "ancestors": tuple(plan["ancestors"])})
-    run = Run(one, whole, began_at, RunStatus(status), reason, ended_at)
+    run = Run(one, whole, began_at, RunStatus(status), reason, ended_at, Budget(*budget), Spent(*spent))
     joined = [(agent, agent.spec.member) for agent in members]
     for agent, member in joined:
         if member is not None:
@@ -149,6 +150,20 @@ def unpack_run(one: RunId, blob: bytes, members: Iterable[Agent]) -> Run:
     return run
 
 
+_SESSION = ("directory", "opened_at", "name", "closed_at", "agents", "expected")
+
+
+def pack_session(session: Session) -> bytes:
+    """A session without its agents, which know themselves where they belong."""
+    return pack([{name: getattr(session, name) for name in _SESSION}, session.budget, session.spent])
+
+
+def unpack_session(one: SessionId, blob: bytes) -> Session:
+    """The session that `pack_session` wrote."""
+    fields, budget, spent = unpack(blob)
+    return Session(one, **fields, budget=Budget(*budget), spent=Spent(*spent))
+
+
 def event_name(fact: Fact) -> str:
     """`agent-completed` for AgentCompleted."""
     return _NAMES[type(fact)]
@@ -158,7 +173,9 @@ def describe(fact: Fact) -> dict[str, object]:
     """A fact as a flat map for people and scripts, without the agent it is about."""
     if isinstance(fact, AgentQueued):
         parent = fact.ancestors[-1] if fact.ancestors else None
-        return {"name": fact.spec.name, "level": fact.level.value, "parent": parent}
+        shown = {"name": fact.spec.name, "level": fact.level.value, "parent": parent}
+        more = {"session": fact.spec.session, "task_id": fact.spec.task_id}
+        return {**shown, **{key: value for key, value in more.items() if value}}
     if isinstance(fact, WaitBegan):
         return {"targets": list(fact.wait.targets), "any": fact.wait.is_any}
     if isinstance(fact, RunBegan):
@@ -166,6 +183,10 @@ def describe(fact: Fact) -> dict[str, object]:
     plain = {name: getattr(fact, name) for name in _SHOWN[type(fact)]}
     if isinstance(outcome := plain.pop("outcome", None), Outcome):
         plain["exit_code"] = outcome.code
+        if outcome.report is not None:
+            plain |= {"tokens": outcome.report.spent.tokens, "cost_usd": outcome.report.spent.cost_usd}
+    if isinstance(budget := plain.pop("budget", None), Budget):
+        plain |= {"max_tokens": budget.tokens, "max_cost": budget.cost_usd}
     return {name: value.value if isinstance(value, Enum) else value for name, value in plain.items()}
 
 

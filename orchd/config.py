@@ -12,6 +12,9 @@ from orchd.errors import ConfigError
 from orchd.wire.shapes import Check, ShapeError, build
 
 _Count = Annotated[int, Check(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")]
+_Relative = Annotated[
+    str, Check(lambda path: path and path[0] != "/" and ".." not in path.split("/"), "a path inside the project")
+]
 _Seconds = Annotated[float, Check(lambda number: number >= 0, "0 or more")]
 _Positive = Annotated[float, Check(lambda number: number > 0, "above 0")]
 
@@ -28,6 +31,9 @@ class Config:
     grace: _Seconds = 10.0  # between TERM and KILL
     timeout: _Positive | None = None  # wall time of an attempt
     silence: _Positive | None = None  # time without output of an attempt
+    session_files: bool = True  # whether files in the project directory show its session
+    sessions_path: _Relative = ".agent/sessions"  # of these files, in the project directory
+    state_path: _Relative = ".claude/state"
     cgroups: Annotated[str, Check(lambda how: how in ("auto", "off"), "auto or off")] = "auto"
 
     @property

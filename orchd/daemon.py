@@ -67,6 +67,7 @@ def _recover(home: Home, parts: Parts, loop: Loop) -> None:
     parts.environments.sweep(state.environments)
     living = list(state.living.values())
     loop.feed([*(parts.processes.adopt(agent) for agent in living), Tick()])
+    parts.scribe.catch_up()
     log.info("took up %d living and %d queued agents", len(living), len(state.agents) - len(state.living))
 
 

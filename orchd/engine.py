@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from orchd.core.decide import decide
 from orchd.core.effects import Effect, Release
+from orchd.core.facts import Fact
 from orchd.core.index import forget
 from orchd.core.inputs import Input
 from orchd.core.model import AgentId, Instant, State
 from orchd.core.turn import Question, Turn
-from orchd.store import Store, StoredAnswer
+from orchd.reading import StoredAnswer
+from orchd.store import Store
 
 
 class Shell(Protocol):
@@ -22,6 +24,9 @@ class Shell(Protocol):
 
     def promised(self, effects: Iterable[Effect]) -> list[StoredAnswer]:
         """The replies among `effects` that a repeated request must find again."""
+
+    def noted(self, facts: Sequence[Fact], wall: float) -> None:
+        """These are on the disk now; what they are about is still in memory."""
 
     def do(self, effect: Effect) -> None:
         """Do it, after the commit."""
@@ -35,7 +40,7 @@ class Engine:
         self._store = store
         self._shell = shell
         self._clock = clock
-        self._begun: tuple[list[Effect], set[AgentId]] | None = None  # of the turn whose commit is on its way
+        self._begun: tuple[Turn, set[AgentId]] | None = None  # of the turn whose commit is on its way
         self._over: set[AgentId] = set()
 
     def feed(self, inputs: Iterable[Input]) -> None:
@@ -58,7 +63,7 @@ class Engine:
             self._store.begin(self.state, turn.at.wall, turn.facts, answers)
         touched = {one for fact in turn.facts if (one := getattr(fact, "agent", None)) is not None}
         over = {one for one in touched if self.state.agents[one].is_over}
-        self._begun = (turn.effects, over)  # as they are now: the next turn may be half decided when they are needed
+        self._begun = (turn, over)  # as they are now: the next turn may be half decided when they are needed
         if not turn.facts or any(type(effect) is not Release for effect in turn.effects):
             self.finish()
 
@@ -67,8 +72,9 @@ class Engine:
         if self._begun is None:
             return
         self._store.finish()
-        (wanted, over), self._begun = self._begun, None
-        for effect in wanted:
+        (turn, over), self._begun = self._begun, None
+        self._shell.noted(turn.facts, turn.at.wall)
+        for effect in turn.effects:
             self._shell.do(effect)
         forget(self.state, over)
         self._over |= over

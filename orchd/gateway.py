@@ -18,9 +18,10 @@ from orchd.ports import Peer
 from orchd.procs.procfs import look
 from orchd.procs.watch import Watch
 from orchd.queries import Queries
+from orchd.reading import StoredAnswer
 from orchd.records import Records
 from orchd.rights import check_op
-from orchd.store import Store, StoredAnswer
+from orchd.store import Store
 from orchd.translate import Translator, agent_of
 from orchd.wire import WireError, pack_error, pack_result
 from orchd.wire import ops as wire_ops
@@ -30,7 +31,9 @@ from orchd.wire.shapes import ShapeError, build
 log = logging.getLogger("orchd")
 
 # Asked twice, these must be done once: their answers are written down with what they did.
-_REMEMBERED = frozenset({"spawn", "run", "retry", "cancel", "limit", "pause", "resume"})
+_REMEMBERED = frozenset(
+    {"spawn", "run", "retry", "cancel", "limit", "pause", "resume", "session-new", "session-close", "budget"}
+)
 
 _MOST_WAITS = 1024  # of one process; each takes a descriptor, and others need some too
 
@@ -225,6 +228,10 @@ class Gateway:
         if op == "wait":
             agents = self._queries.agents(self._records.many(answer.agents), usage=False)
             return {"agents": agents, "timed_out": answer.timed_out}
+        if op in ("session-new", "session-close"):
+            return {"session": self._queries.session_map(self._records.session(answer.subject or ""))}
+        if op == "budget":
+            return self._queries.budget_map(answer.subject or "")
         if op == "stop":
             return {"living": len(self._state.living)}
         return views.limit(self._state)
@@ -241,6 +248,8 @@ def _shaped(op: str, args: dict[str, object]) -> wire_ops.Request:
 
 
 def _is_change(asked: wire_ops.Request) -> bool:
+    if isinstance(asked, wire_ops.Budget):
+        return asked != wire_ops.Budget(asked.id)
     return isinstance(asked, wire_ops.Limit) and asked != wire_ops.Limit()
 
 
@@ -249,10 +258,13 @@ QUERIES: dict[type, Callable[[Queries, Caller, Any], dict[str, object]]] = {
     wire_ops.Runs: lambda queries, caller, asked: queries.runs(caller, asked),
     wire_ops.RunStatus: lambda queries, caller, asked: queries.run_status(caller, asked),
     wire_ops.Skills: lambda queries, _, asked: queries.skills(asked),
+    wire_ops.Sessions: lambda queries, caller, asked: queries.sessions(caller, asked),
+    wire_ops.SessionStatus: lambda queries, caller, asked: queries.session_status(caller, asked),
     wire_ops.Logs: lambda queries, caller, asked: queries.logs(caller, asked),
     wire_ops.Events: lambda queries, caller, asked: queries.events(caller, asked),
     wire_ops.Daemon: lambda queries, _, __: queries.daemon(),
     wire_ops.Limit: lambda queries, _, __: queries.limit(),
+    wire_ops.Budget: lambda queries, _, asked: queries.budget_map(asked.id),
 }
 CHANGES: dict[type, Callable[[Gateway, Peer, RequestId, Caller, Any], Input | None]] = {
     wire_ops.Spawn: lambda self, _, request, caller, asked: self._translate.spawn(request, caller, asked),
@@ -263,5 +275,8 @@ CHANGES: dict[type, Callable[[Gateway, Peer, RequestId, Caller, Any], Input | No
     wire_ops.Pause: lambda _, __, request, ___, ____: inputs.Pause(request),
     wire_ops.Resume: lambda _, __, request, ___, ____: inputs.Resume(request),
     wire_ops.Limit: lambda _, __, request, ___, asked: inputs.SetLimit(request, asked.limit, asked.resident),
+    wire_ops.SessionNew: lambda self, _, request, __, asked: self._translate.session_new(request, asked),
+    wire_ops.SessionClose: lambda self, _, request, __, asked: self._translate.session_close(request, asked),
+    wire_ops.Budget: lambda self, _, request, __, asked: self._translate.budget(request, asked),
     wire_ops.Stop: lambda self, _, request, __, asked: self.stop(request, asked),
 }

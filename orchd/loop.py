@@ -38,6 +38,7 @@ class Loop:
         while not self._may_leave():
             self._turn(dict(self._poller.poll(self._patience())))
         self.feed([])
+        self._parts.scribe.write()
         self._hint()
         self._parts.processes.close()
 
@@ -73,7 +74,8 @@ class Loop:
 
     def _patience(self) -> int | None:
         """Milliseconds until the next deadline, rounded up so that it has passed when we look; None without one."""
-        deadlines = (next_deadline(self._parts.state), self._parts.gateway.next_deadline())
+        parts = self._parts
+        deadlines = (next_deadline(parts.state), parts.gateway.next_deadline(), parts.scribe.next_deadline())
         self._deadline = due = min((moment for moment in deadlines if moment is not None), default=None)
         if due is None:
             return None
@@ -90,9 +92,17 @@ class Loop:
             self._listen(events, is_due=is_due)
         else:  # what is only about processes need not wait for the disk
             self._feed_ahead(events)
+        if is_due:
+            self._write_files()
         if not self._parts.engine.is_ahead:
             self._tidy()
         self._hint()
+
+    def _write_files(self) -> None:
+        due = self._parts.scribe.next_deadline()
+        if due is not None and due <= self._parts.clock().mono:
+            self._parts.engine.finish()  # no file tells what is not on the disk
+            self._parts.scribe.write()
 
     def _hint(self) -> None:
         """Tell whoever listens that there are new facts."""

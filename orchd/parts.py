@@ -16,6 +16,8 @@ from orchd.procs.cgroups import Cgroups
 from orchd.procs.local import LocalProcesses
 from orchd.queries import Queries
 from orchd.records import Records
+from orchd.scribe import Scribe
+from orchd.sessionfiles import Places
 from orchd.shell import Shell
 from orchd.store import Store
 from orchd.translate import Translator
@@ -36,6 +38,7 @@ class Parts:
     environments: Environments
     processes: LocalProcesses
     records: Records
+    scribe: Scribe
     gateway: Gateway
     shell: Shell
     engine: Engine
@@ -44,13 +47,20 @@ class Parts:
 def assemble(home: Home, config: Config, store: Store, ports: Ports, clock: Callable[[], Instant]) -> Parts:
     """All parts, wired; nothing has happened yet."""
     state = State(limit=config.limit, resident=config.resident or _RESIDENT_PER_LIMIT * config.limit)
-    unfinished = store.restore(state)
+    unfinished = store.restore(state, clock())
     state.guards = config.guards
     environments = Environments(home.environments)
     cgroups = Cgroups.where_allowed(home.tag) if config.cgroups == "auto" else None
     processes = LocalProcesses(home, environments.get, cgroups, lambda: clock().mono, lambda: clock().wall)
     records = Records(state, store)
     translator = Translator(state, store, records, environments, config)
+    places = Places(config.sessions_path, config.state_path) if config.session_files else None
+    scribe = Scribe(state, store, clock, places)
+
+    def reply(route: tuple[bytes, ...], frame: bytes) -> None:
+        scribe.before_reply()
+        ports.reply(route, frame)
+
     gateway = Gateway(
         state=state,
         store=store,
@@ -58,9 +68,11 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, clock: Call
         callers=Callers(home, processes),
         translator=translator,
         queries=Queries(home, state, store, records, processes, translator, clock),
-        reply=ports.reply,
+        reply=reply,
         clock=clock,
     )
-    shell = Shell(state, processes, gateway)
+    shell = Shell(state, processes, gateway, scribe)
     engine = Engine(state, store, shell, clock)
-    return Parts(clock, state, unfinished, store, ports, environments, processes, records, gateway, shell, engine)
+    return Parts(
+        clock, state, unfinished, store, ports, environments, processes, records, scribe, gateway, shell, engine
+    )

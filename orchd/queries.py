@@ -10,6 +10,7 @@ from orchd import views
 from orchd.callers import Caller
 from orchd.core.model import LIVING, Agent, AgentId, Instant, State, number_of
 from orchd.core.runs import Run, number_of_run
+from orchd.core.sessions import Session, number_of_session
 from orchd.procs.launch import files_of
 from orchd.procs.local import LocalProcesses
 from orchd.records import Records
@@ -102,6 +103,33 @@ class Queries:
         known = self._store.skills(asked.names)
         found = {name: {"seconds": seconds, "samples": samples} for name, (seconds, samples) in known.items()}
         return {"skills": found, "limit": views.limit(self._state)}
+
+    def sessions(self, caller: Caller, asked: ops.Sessions) -> dict[str, object]:
+        """One page of sessions, newest first; an agent is shown its own."""
+        if (own := self._translator.session_of(caller)) is not None:
+            return {"sessions": [self.session_map(self._records.session(own))], "more": None}
+        found = self._store.sessions(asked.before, RUNS_PAGE + 1, asked.project)
+        more = number_of_session(found[RUNS_PAGE - 1].id) if len(found) > RUNS_PAGE else None
+        return {"sessions": [self.session_map(one) for one in found[:RUNS_PAGE]], "more": more}
+
+    def session_status(self, caller: Caller, asked: ops.SessionStatus) -> dict[str, object]:
+        """A session with one page of its agents, newest first."""
+        session = self._translator.session_asked(caller, asked)
+        numbers = self._store.in_session(session.id, asked.before, PAGE + 1)
+        page = numbers[:PAGE]
+        agents = [self._state.agents.get(agent.id, agent) for agent in self._store.agents(page)]
+        more = page[-1] if len(numbers) > PAGE else None
+        return {"session": self.session_map(session), "agents": self.agents(agents, usage=False), "more": more}
+
+    def session_map(self, session: Session) -> dict[str, object]:
+        """A session as it stands now."""
+        now = self._state.sessions.get(session.id, session)
+        return views.session_map(now, self._state.in_sessions.get(session.id, 0))
+
+    def budget_map(self, text: str) -> dict[str, object]:
+        """What a session or run may cost."""
+        scope = self._records.run(text) if views.canonical_run(text) else self._records.session(text)
+        return {"id": scope.id, **views.budget_map(scope)}
 
     def _selected(self, caller: Caller, asked: ops.Status) -> list[int]:
         root = self._translator.root_of(caller)

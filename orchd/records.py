@@ -8,8 +8,9 @@ from orchd.core.index import forget, load
 from orchd.core.model import Agent, AgentId, State, number_of
 from orchd.core.retry import MOST_SECONDS
 from orchd.core.runs import Run
+from orchd.core.sessions import Session, SessionId
 from orchd.store import Store
-from orchd.views import canonical, canonical_run
+from orchd.views import canonical, canonical_run, canonical_session
 from orchd.wire import WireError
 
 
@@ -31,7 +32,13 @@ class Records:
             agent.age = min(agent.age, now)
             if agent.ready_at is not None:
                 agent.ready_at = min(agent.ready_at, now + MOST_SECONDS)
+        for session in {agent.spec.session for agent in found if agent.spec.session}:
+            self._know(session)
         load(self._state, found)
+
+    def _know(self, one: SessionId) -> None:
+        if one not in self._state.sessions and (session := self._store.session(one)) is not None:
+            self._state.sessions[one] = session
 
     def find(self, text: str) -> Agent:
         """The agent that `text` names. Raises WireError `unknown-agent`."""
@@ -47,6 +54,8 @@ class Records:
         if agent.id not in self._state.agents:
             if (member := agent.spec.member) is not None and member.run not in self._state.runs:
                 self._state.runs[member.run] = self.run(member.run)
+            if agent.spec.session is not None:
+                self._know(agent.spec.session)
             load(self._state, [agent])
             self._recalled.add(agent.id)
         return agent
@@ -59,10 +68,32 @@ class Records:
             raise WireError("unknown-run", f"there is no run {text!r}; `orchctl runs --all` shows what there is")
         return run
 
+    def session(self, text: str) -> Session:
+        """The session that `text` names. Raises WireError `unknown-session`."""
+        one = canonical_session(text)
+        session = None if one is None else self._state.sessions.get(one) or self._store.session(one)
+        if session is None:
+            raise WireError("unknown-session", f"there is no session {text!r}; `orchctl session list` shows them")
+        return session
+
+    def session_in(self, directory: str) -> Session | None:
+        """The session that is open in a directory."""
+        found = self._store.open_session(directory)
+        return self._state.sessions.get(found.id, found) if found else None
+
+    def keep(self, known: Session | Run) -> None:
+        """Have it in memory for the turn to come, so that the core can decide about it."""
+        if isinstance(known, Session):
+            self._state.sessions.setdefault(known.id, known)
+        else:
+            self._state.runs.setdefault(known.id, known)
+
     def let_go(self) -> None:
         """Forget what was recalled and is still over."""
         forget(self._state, self._recalled)
         self._recalled.clear()
+        for one in [one for one in self._state.sessions if one not in self._state.in_sessions]:
+            del self._state.sessions[one]
 
     def many(self, ids: Iterable[AgentId]) -> list[Agent]:
         """These agents, which exist, in the order given."""

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TypeGuard
 
-from orchd.codec import describe, event_name, pack, pack_agent, pack_run, pack_spec
-from orchd.core.facts import AgentCompleted, AgentQueued, AgentRevived, Fact, RunBegan, RunEnded, RunResumed
+from orchd.codec import describe, event_name, pack, pack_agent, pack_run, pack_session, pack_spec
+from orchd.core.facts import AgentCompleted, AgentQueued, AgentRevived, Fact, ProcessEnded, RunFact, SessionFact
 from orchd.core.model import Agent, AgentId, State, number_of
 from orchd.core.runs import RunId, number_of_run
+from orchd.core.sessions import SessionId, number_of_session
 
 Row = tuple[object, ...]
 
 SCHEMA = """
 CREATE TABLE agents (
-    number INTEGER PRIMARY KEY, root INTEGER NOT NULL, parent INTEGER, run INTEGER, is_over INTEGER NOT NULL,
-    spec BLOB NOT NULL, doc BLOB NOT NULL
+    number INTEGER PRIMARY KEY, root INTEGER NOT NULL, parent INTEGER, run INTEGER, session INTEGER, result BLOB,
+    is_over INTEGER NOT NULL, spec BLOB NOT NULL, doc BLOB NOT NULL
 );
 CREATE INDEX agents_unfinished ON agents (number) WHERE is_over = 0;
 CREATE INDEX agents_by_root ON agents (root) WHERE parent IS NOT NULL;
 CREATE INDEX agents_by_parent ON agents (parent) WHERE parent IS NOT NULL;
 CREATE INDEX agents_by_run ON agents (run) WHERE run IS NOT NULL;
+CREATE INDEX agents_by_session ON agents (session, number) WHERE session IS NOT NULL;
+CREATE INDEX agents_by_result ON agents (result) WHERE result IS NOT NULL;
+CREATE TABLE sessions (
+    number INTEGER PRIMARY KEY, directory BLOB NOT NULL, is_closed INTEGER NOT NULL, doc BLOB NOT NULL
+);
+CREATE INDEX sessions_by_directory ON sessions (directory, number);
 CREATE TABLE runs (number INTEGER PRIMARY KEY, root INTEGER, is_over INTEGER NOT NULL, doc BLOB NOT NULL);
 CREATE INDEX runs_unfinished ON runs (number) WHERE is_over = 0;
 CREATE TABLE skills (name BLOB PRIMARY KEY, samples INTEGER NOT NULL, seconds REAL NOT NULL);
 CREATE TABLE facts (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, event TEXT NOT NULL, agent INTEGER, root INTEGER,
-    doc BLOB NOT NULL
+    session INTEGER, doc BLOB NOT NULL
 );
 CREATE TABLE answers (
     number INTEGER PRIMARY KEY AUTOINCREMENT, request TEXT NOT NULL UNIQUE, op TEXT NOT NULL, caller INTEGER,
@@ -39,13 +47,14 @@ def of(state: State, at: float, facts: Iterable[Fact]) -> Iterator[tuple[str, li
     """Statements, each with all its rows."""
     facts = list(facts)
     yield (
-        "INSERT INTO facts (at, event, agent, root, doc) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO facts (at, event, agent, root, session, doc) VALUES (?, ?, ?, ?, ?, ?)",
         [_of_fact(state, at, fact) for fact in facts],
     )
     inserts, updates = _of_agents(state, facts)
-    yield "INSERT OR REPLACE INTO agents VALUES (?, ?, ?, ?, ?, ?, ?)", inserts
+    yield "INSERT OR REPLACE INTO agents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", inserts
     yield "UPDATE agents SET is_over = ?, doc = ? WHERE number = ?", updates
     yield "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", _of_runs(state, facts)
+    yield "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)", _of_sessions(state, facts)
     yield (  # of the samples, the newest weighs three tenths
         "INSERT INTO skills VALUES (?, 1, ?) ON CONFLICT (name) DO UPDATE"
         " SET samples = samples + 1, seconds = seconds + 0.3 * (excluded.seconds - seconds)",
@@ -56,7 +65,18 @@ def of(state: State, at: float, facts: Iterable[Fact]) -> Iterator[tuple[str, li
 def _of_fact(state: State, at: float, fact: Fact) -> Row:
     one = getattr(fact, "agent", None)
     root = number_of(state.agents[one].root) if one else _root_of_run(state, getattr(fact, "run", None))
-    return at, event_name(fact), number_of(one) if one else None, root, pack(describe(fact))
+    session = session_of(state, fact)
+    number = number_of_session(session) if session else None
+    return at, event_name(fact), number_of(one) if one else None, root, number, pack(describe(fact))
+
+
+def session_of(state: State, fact: Fact) -> SessionId | None:
+    """The session that a fact is about; None for what is about the box."""
+    if (one := getattr(fact, "agent", None)) is not None:
+        return state.agents[one].spec.session
+    if (run := getattr(fact, "run", None)) is not None:
+        return state.runs[run].plan.session
+    return getattr(fact, "session", None)
 
 
 def _of_agents(state: State, facts: Iterable[Fact]) -> tuple[list[Row], list[Row]]:
@@ -79,13 +99,30 @@ def _of_agents(state: State, facts: Iterable[Fact]) -> tuple[list[Row], list[Row
 def _keys(agent: Agent) -> Row:
     parent = number_of(agent.parent) if agent.parent else None
     run = number_of_run(agent.spec.member.run) if agent.spec.member else None
-    return agent.number, number_of(agent.root), parent, run, agent.is_over
+    session = number_of_session(agent.spec.session) if agent.spec.session else None
+    result = bytes_of(agent.spec.result) if agent.spec.result else None
+    return agent.number, number_of(agent.root), parent, run, session, result, agent.is_over
 
 
 def _of_runs(state: State, facts: Iterable[Fact]) -> list[Row]:
-    touched = {fact.run for fact in facts if isinstance(fact, RunBegan | RunEnded | RunResumed)}
+    touched = {fact.run for fact in facts if isinstance(fact, RunFact)}
+    spenders = (state.agents[fact.agent].spec.member for fact in facts if _has_spent(fact))
+    touched |= {member.run for member in spenders if member is not None}
     runs = [state.runs[one] for one in touched]
     return [(number_of_run(run.id), _root_of_run(state, run.id), run.is_over, pack_run(run)) for run in runs]
+
+
+def _has_spent(fact: Fact) -> TypeGuard[ProcessEnded]:
+    return isinstance(fact, ProcessEnded) and fact.outcome.report is not None
+
+
+def _of_sessions(state: State, facts: Iterable[Fact]) -> list[Row]:
+    changing = (fact for fact in facts if isinstance(fact, SessionFact | AgentQueued) or _has_spent(fact))
+    touched = {session for fact in changing if (session := session_of(state, fact)) is not None}
+    return [
+        (number_of_session(one.id), bytes_of(one.directory), one.closed_at is not None, pack_session(one))
+        for one in map(state.sessions.__getitem__, touched)
+    ]
 
 
 def _root_of_run(state: State, run: RunId | None) -> int | None:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from orchd.core import effects
 from orchd.core.effects import Effect, Launch
+from orchd.core.facts import Fact
 from orchd.core.inputs import Heard, Input
 from orchd.core.model import State
 from orchd.core.turn import Question
 from orchd.gateway import Gateway
 from orchd.procs.local import LocalProcesses
-from orchd.store import StoredAnswer
+from orchd.reading import StoredAnswer
+from orchd.scribe import Scribe
 
 
 class Shell:
     """Hands effects to the processes and to the gateway; what they bring about at once waits in `backlog`."""
 
-    def __init__(self, state: State, processes: LocalProcesses, gateway: Gateway) -> None:
+    def __init__(self, state: State, processes: LocalProcesses, gateway: Gateway, scribe: Scribe) -> None:
         self._state = state
         self._processes = processes
         self._gateway = gateway
+        self._scribe = scribe
         self.backlog: list[Input] = []
 
     def ask(self, question: Question) -> Input:
@@ -34,6 +37,10 @@ class Shell:
     def promised(self, wanted: Iterable[Effect]) -> list[StoredAnswer]:
         """The replies that must survive us."""
         return self._gateway.promised(wanted)
+
+    def noted(self, facts: Sequence[Fact], wall: float) -> None:
+        """Something happened, and may be shown."""
+        self._scribe.note(facts, wall)
 
     def do(self, effect: Effect) -> None:
         """Perform one effect."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -11,8 +12,10 @@ from orchd.callers import Caller, Outside
 from orchd.config import Config
 from orchd.core import inputs
 from orchd.core.composition import durations
-from orchd.core.model import Agent, AgentId, RequestId, Spec, State
+from orchd.core.model import Agent, AgentId, RequestId, Spec, State, Status
 from orchd.core.runs import Ending, Group, Plan
+from orchd.core.sessions import Session, SessionId
+from orchd.core.spending import Budget
 from orchd.environments import Environments
 from orchd.records import Records
 from orchd.rights import check_command, check_sight
@@ -40,7 +43,9 @@ class Translator:
         base = self._keep(asked.env)
         specs = tuple(self._spec(caller, asked, spec, names, base) for spec in asked.agents)
         kin = self._store.kin(self._state.agents[parent].root) if parent else 0
-        return inputs.SpawnAgents(request, parent, specs, asked.no_queue, kin)
+        scope = self._scope(parent, asked.project or asked.cwd)
+        self._check_results(specs)
+        return inputs.SpawnAgents(request, parent, specs, asked.no_queue, kin, scope)
 
     def run(self, request: RequestId, caller: Caller, asked: ops.Run) -> inputs.BeginRun:
         """The run that is to be, with what is known of how long its members take."""
@@ -62,7 +67,53 @@ class Translator:
         tokens = {member.path: member.agent.tokens for member in asked.members}
         after = {group.path: group.after for group in asked.groups if group.after}
         kin = self._store.kin(self._state.agents[parent].root) if parent else 0
-        return inputs.BeginRun(request, parent, plan, parts, after, durations(seconds, tokens), kin)
+        scope = self._scope(parent, asked.project or asked.cwd)
+        budget = Budget(asked.max_tokens, asked.max_cost)
+        return inputs.BeginRun(request, parent, plan, parts, after, durations(seconds, tokens), kin, scope, budget)
+
+    def session_new(self, request: RequestId, asked: ops.SessionNew) -> inputs.OpenSession:
+        """The session that is to be."""
+        scope = self._scope(None, asked.project) or inputs.Scope(asked.project)
+        return inputs.OpenSession(request, scope, asked.name, Budget(asked.max_tokens, asked.max_cost))
+
+    def session_close(self, request: RequestId, asked: ops.SessionClose) -> inputs.CloseSession:
+        """Which session to close."""
+        session = self._records.session(asked.id)
+        self._records.keep(session)
+        return inputs.CloseSession(request, session.id)
+
+    def budget(self, request: RequestId, asked: ops.Budget) -> inputs.SetBudget:
+        """What may cost how much."""
+        find = self._records.run if canonical_run(asked.id) else self._records.session
+        found = find(asked.id)
+        self._records.keep(found)
+        old = Budget() if asked.unlimited else found.budget
+        tokens = asked.max_tokens if asked.max_tokens is not None else old.tokens
+        cost = asked.max_cost if asked.max_cost is not None else old.cost_usd
+        return inputs.SetBudget(request, found.id, Budget(tokens, cost))
+
+    def _scope(self, parent: AgentId | None, directory: str) -> inputs.Scope | None:
+        """Where a person's agents belong; those of an agent belong where it does."""
+        if parent is not None:
+            return None
+        if (session := self._records.session_in(directory)) is not None:
+            self._records.keep(session)
+        return inputs.Scope(directory)
+
+    def _check_results(self, specs: Iterable[Spec]) -> None:
+        """No result is written over: neither that of an agent that has completed, nor that of one that may."""
+        named = Counter(spec.result for spec in specs if spec.result)
+        if doubled := [result for result, count in named.items() if count > 1]:
+            raise WireError("name-taken", f"two of this request have the result {doubled[0]}: give each its own name")
+        for writer in self._store.writers(named):
+            agent = self._state.agents.get(writer.id, writer)
+            if agent.is_over and not (agent.status is Status.COMPLETED and Path(agent.spec.result or "").exists()):
+                continue
+            raise WireError(
+                "name-taken",
+                f"{agent.spec.name!r} is taken: {agent.id} ({agent.status.value}) has the result {agent.spec.result}; "
+                "take another name, or move that file away first",
+            )
 
     def _part(self, caller: Caller, asked: ops.Run, member: ops.RunMember, base: str) -> inputs.Part:
         if member.agent.after:
@@ -182,6 +233,25 @@ class Translator:
         numbers = self._store.children([agent.number]).get(agent.number, [])
         children = self._store.agents(numbers)
         return tuple(child.id for child in children if child.parent_attempt == agent.attempt)
+
+    def session_of(self, caller: Caller) -> SessionId | None:
+        """The session of the calling agent."""
+        one = agent_of(caller)
+        return self._state.agents[one].spec.session if one else None
+
+    def session_asked(self, caller: Caller, asked: ops.SessionStatus) -> Session:
+        """The session that is meant. Raises WireError when there is none, or the caller may not look at it."""
+        own = self.session_of(caller)
+        if asked.id is not None or own is not None:
+            session = self._records.session(asked.id or own or "")
+            if agent_of(caller) is not None and session.id != own:
+                raise WireError("forbidden", f"{session.id} is not the session of {caller}, which may not look at it")
+            return session
+        found = self._store.sessions(None, 1, asked.project)
+        if not found:
+            where = f" in {asked.project}" if asked.project else ""
+            raise WireError("unknown-session", f"there is no session{where} yet: the first agent begins one")
+        return found[0]
 
     def root_of(self, caller: Caller) -> AgentId | None:
         """The root of the calling agent's tree."""

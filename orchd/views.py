@@ -10,11 +10,14 @@ from orchd.core.explain import position, reason
 from orchd.core.model import WORKING, Agent, AgentId, Level, State, Status, agent_id
 from orchd.core.places import overdrawn, working
 from orchd.core.runs import Group, Membership, Run, RunId, run_id
+from orchd.core.sessions import Session, SessionId, session_id
+from orchd.core.spending import Spent
 from orchd.procs.launch import files_of
 from orchd.procs.usage import Usage
-from orchd.store import StoredFact
+from orchd.reading import StoredFact
 from orchd.wire import Home
 
+_NOTHING_KNOWN = dict.fromkeys(Spent._fields)
 _SIGNALS = range(129, 193)  # a shell reports death by signal n as 128 + n
 
 
@@ -27,6 +30,7 @@ def limit(state: State) -> dict[str, object]:
         "living": len(state.living),
         "overdrawn": overdrawn(state),
         "paused": state.is_paused,
+        "held": {runner: iso(until.wall) for runner, until in state.holds.items()},
     }
 
 
@@ -64,9 +68,9 @@ def agent_map(
         "children": [agent_id(number) for number in children],
         "attempt": agent.attempt,
         "pid": agent.pid,
-        "queued_at": _iso(agent.queued_at),
-        "started_at": _iso(agent.started_at),
-        "ended_at": _iso(agent.ended_at),
+        "queued_at": iso(agent.queued_at),
+        "started_at": iso(agent.started_at),
+        "ended_at": iso(agent.ended_at),
         "log": files_of(home, agent.id, agent.attempt).log if agent.attempt else None,
     }
 
@@ -92,6 +96,7 @@ def _asked(agent: Agent) -> dict[str, object]:
         "retries": spec.retries,
         "run": spec.member.run if spec.member else None,
         "member": spec.member.path if spec.member else None,
+        "session": spec.session,
     }
 
 
@@ -114,8 +119,8 @@ def _spent(agent: Agent) -> dict[str, object]:
         "cli_session": report.session_id if report else None,
         "turns": report.turns if report else None,
         "tokens": agent.spent.tokens if agent.spent else None,
+        **(agent.spent._asdict() if agent.spent else _NOTHING_KNOWN),
         "tokens_expected": agent.spec.tokens,
-        "cost_usd": agent.spent.cost_usd if agent.spent else None,
         "cost_source": report.cost_source if report else None,
     }
 
@@ -129,10 +134,12 @@ def run_map(run: Run, members: Iterable[Agent]) -> dict[str, object]:
         "status": run.status.value,
         "reason": run.reason,
         "parent": run.plan.ancestors[-1] if run.plan.ancestors else None,
+        "session": run.plan.session,
         "cwd": run.plan.cwd,
         "results": run.plan.results,
-        "began_at": _iso(run.began_at),
-        "ended_at": _iso(run.ended_at),
+        "began_at": iso(run.began_at),
+        "ended_at": iso(run.ended_at),
+        **budget_map(run),
     }
     found = [(agent, member) for agent in members if (member := agent.spec.member) is not None]
     return {
@@ -140,6 +147,32 @@ def run_map(run: Run, members: Iterable[Agent]) -> dict[str, object]:
         "counts": dict(Counter(agent.status.value for agent, _ in found)),
         "groups": [_group_map(group) for group in run.plan.groups],
         "members": [_member_map(agent, member) for agent, member in found],
+    }
+
+
+def budget_map(scope: Run | Session) -> dict[str, object]:
+    """What a run or session has cost, and how much it may."""
+    return {
+        "max_tokens": scope.budget.tokens,
+        "max_cost": scope.budget.cost_usd,
+        "tokens": scope.spent.tokens,
+        "cost_usd": scope.spent.cost_usd,
+        "reached": scope.budget.reached_by(scope.spent),
+    }
+
+
+def session_map(session: Session, unfinished: int) -> dict[str, object]:
+    """A session in full."""
+    return {
+        "id": session.id,
+        "name": session.name,
+        "directory": session.directory,
+        "opened_at": iso(session.opened_at),
+        "closed_at": iso(session.closed_at),
+        "agents": session.agents,
+        "unfinished": unfinished,
+        "tokens_expected": session.expected,
+        **budget_map(session),
     }
 
 
@@ -167,7 +200,7 @@ def _member_map(agent: Agent, member: Membership) -> dict[str, object]:
 def fact_map(fact: StoredFact) -> dict[str, object]:
     """A fact as an event."""
     agent = agent_id(fact.agent) if fact.agent is not None else None
-    return {"seq": fact.seq, "at": _iso(fact.at), "event": fact.event, "agent": agent, **fact.doc}
+    return {"seq": fact.seq, "at": iso(fact.at), "event": fact.event, "agent": agent, **fact.doc}
 
 
 def tickets(state: State, agents: Iterable[Agent], now: float) -> Mapping[str, object]:
@@ -175,7 +208,7 @@ def tickets(state: State, agents: Iterable[Agent], now: float) -> Mapping[str, o
     return {"agents": [ticket(state, agent, now) for agent in agents]}
 
 
-def _iso(wall: float | None) -> str | None:
+def iso(wall: float | None) -> str | None:
     """ISO 8601 in UTC, to the millisecond."""
     if wall is None:
         return None
@@ -192,6 +225,12 @@ def canonical_run(text: str) -> RunId | None:
     """`run-007` for `run-7` and `run-007`; None for what can be no id of a run."""
     number = _number(text.removeprefix("run-")) if text.startswith("run-") else None
     return run_id(number) if number else None
+
+
+def canonical_session(text: str) -> SessionId | None:
+    """`session-007` for `session-7` and `session-007`; None for what can be no id of a session."""
+    number = _number(text.removeprefix("session-")) if text.startswith("session-") else None
+    return session_id(number) if number else None
 
 
 def _number(digits: str) -> int | None:

@@ -42,7 +42,8 @@ def _prepared(args: SimpleNamespace, tree: Tree, directory: Path, results: Path)
 def _started(client: Client, args: SimpleNamespace, tree: Tree, directory: Path) -> dict[str, Any]:
     with launch.reserved(directory, tree.composition.name) as results:
         made = _prepared(args, tree, directory, results)
-        request = launch.sendable(made)
+        budget = {"max_tokens": args.max_tokens, "max_cost": args.max_cost}
+        request = {**launch.sendable(made), **{key: most for key, most in budget.items() if most is not None}}
         launch.write_prompts(made)
         return client.call("run", request)
 

@@ -11,6 +11,7 @@ from orchctl import exits, out
 from orchctl.client import Client
 from orchctl.errors import UsageError
 from orchctl.pretenders import note_pretenders
+from orchctl.projects import project_of
 from orchctl.specs import placed
 from orchctl.start import environment
 
@@ -50,6 +51,7 @@ def _spawned(client: Client, args: SimpleNamespace, specs: list[dict[str, object
         "cwd": str(Path.cwd()),
         "env": environment(),
         "no_queue": args.no_queue,
+        "project": str(project_of(Path.cwd())),
     }
     if args.parent is not None:
         request["parent"] = args.parent

@@ -23,6 +23,7 @@ from orchd.core.facts import (
     AgentSkipped,
     AgentTimedOut,
     AttemptAdmitted,
+    AttemptDeferred,
     AttemptRetried,
     AttemptStarted,
     AttemptVoided,
@@ -32,16 +33,22 @@ from orchd.core.facts import (
     LimitChanged,
     ProcessEnded,
     RunBegan,
+    RunBudgetSet,
     RunEnded,
     RunFact,
-    RunResumed,
+    RunnerHeld,
+    SessionClosed,
+    SessionFact,
+    SessionOpened,
     StopBegan,
     WaitBegan,
     WaitEnded,
 )
 from orchd.core.index import enter_indexes, free_dependents, leave_indexes, note_in_run, queued_behind
-from orchd.core.model import LIVING, Agent, Cause, Instant, Spent, State, Status, number_of
+from orchd.core.model import LIVING, Agent, Cause, Instant, State, Status, number_of
 from orchd.core.runs import Mate, Run, RunStatus, number_of_run
+from orchd.core.sessions import Session, number_of_session
+from orchd.core.spending import Spent
 from orchd.core.table import next_status
 
 
@@ -53,22 +60,41 @@ def apply(state: State, fact: Fact, at: Instant) -> None:
         state.is_draining = True
     elif isinstance(fact, AdmissionsPaused | AdmissionsResumed):
         state.is_paused = isinstance(fact, AdmissionsPaused)
-    elif isinstance(fact, RunBegan | RunEnded | RunResumed):
+        if not state.is_paused:
+            state.holds.clear()
+    elif isinstance(fact, RunnerHeld):
+        state.holds[fact.runner] = Instant(at.mono + fact.until - at.wall, fact.until)
+    elif isinstance(fact, RunFact):
         _apply_to_run(state, fact, at)
+    elif isinstance(fact, SessionFact):
+        _apply_to_session(state, fact, at)
     else:
         _apply_to_agent(state, fact, at)
 
 
 def _apply_to_run(state: State, fact: RunFact, at: Instant) -> None:
     if isinstance(fact, RunBegan):
-        state.runs[fact.run] = Run(fact.run, fact.plan, at.wall)
+        state.runs[fact.run] = Run(fact.run, fact.plan, at.wall, budget=fact.budget)
         state.last_run = max(state.last_run, number_of_run(fact.run))
         return
     run = state.runs[fact.run]
     if isinstance(fact, RunEnded):
         run.status, run.reason, run.ended_at = fact.status, fact.reason, at.wall
+    elif isinstance(fact, RunBudgetSet):
+        run.budget = fact.budget
     else:
         run.status, run.reason, run.ended_at = RunStatus.RUNNING, None, None
+
+
+def _apply_to_session(state: State, fact: SessionFact, at: Instant) -> None:
+    if isinstance(fact, SessionOpened):
+        opened = Session(fact.session, fact.directory, at.wall, fact.name, budget=fact.budget)
+        state.sessions[fact.session] = opened
+        state.last_session = max(state.last_session, number_of_session(fact.session))
+    elif isinstance(fact, SessionClosed):
+        state.sessions[fact.session].closed_at = at.wall
+    else:
+        state.sessions[fact.session].budget = fact.budget
 
 
 def _apply_to_agent(state: State, fact: AgentFact, at: Instant) -> None:
@@ -118,6 +144,9 @@ def _born(state: State, fact: AgentQueued, at: Instant) -> Agent:
         raise AssertionError(f"{fact.agent} was given out twice")
     state.agents[fact.agent] = agent
     state.last_number = max(state.last_number, number_of(fact.agent))
+    if (session := fact.spec.session) is not None:
+        state.sessions[session].agents += 1
+        state.sessions[session].expected += fact.spec.tokens or 0
     if (member := fact.spec.member) is not None:
         state.runs[member.run].join(member.path, Mate(agent.id, member.is_required, member.after))
     return agent
@@ -173,11 +202,25 @@ def _kill_began(state: State, agent: Agent, fact: KillBegan, at: Instant) -> Non
 def _process_ended(state: State, agent: Agent, fact: ProcessEnded, at: Instant) -> None:
     agent.outcome = fact.outcome
     if (report := fact.outcome.report) is not None:
-        agent.spent = report.spent.plus(agent.spent or Spent())
+        _spend(state, agent, report.spent)
     agent.waits.clear()
     if agent.cause is None:
         agent.cause = Cause.ENDED
         agent.kill_at = at.mono + agent.spec.grace
+
+
+def _spend(state: State, agent: Agent, spent: Spent) -> None:
+    agent.spent = spent.plus(agent.spent or Spent())
+    if (session := agent.spec.session) is not None:
+        state.sessions[session].spent = spent.plus(state.sessions[session].spent)
+    if (member := agent.spec.member) is not None:
+        state.runs[member.run].spent = spent.plus(state.runs[member.run].spent)
+
+
+def _deferred(state: State, agent: Agent, fact: AttemptDeferred, at: Instant) -> None:
+    _requeue(agent)
+    agent.reason = fact.reason
+    agent.ended_at = at.wall
 
 
 def _retried(state: State, agent: Agent, fact: AttemptRetried, at: Instant) -> None:
@@ -230,6 +273,7 @@ CHANGES: dict[type, Callable[[State, Agent, Any, Instant], None]] = {
     KillBegan: _kill_began,
     ProcessEnded: _process_ended,
     AttemptRetried: _retried,
+    AttemptDeferred: _deferred,
     AgentRevived: _revived,
     AgentFailed: _ended,
     AgentCancelled: _ended,

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from orchd.core import happen, inputs, running, spawning, steering, waiting
+from orchd.core import happen, inputs, running, scoping, spawning, steering, waiting
 from orchd.core.happen import silence_at, timeout_at
 from orchd.core.model import State, Status
 from orchd.core.settle import settle
@@ -35,6 +35,9 @@ HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     inputs.Pause: steering.pause,
     inputs.Resume: steering.resume,
     inputs.SetLimit: steering.set_limit,
+    inputs.OpenSession: scoping.open_session,
+    inputs.CloseSession: scoping.close_session,
+    inputs.SetBudget: scoping.set_budget,
     inputs.Drain: steering.drain,
     inputs.Spawned: happen.spawned,
     inputs.SpawnFailed: happen.spawn_failed,
@@ -56,8 +59,10 @@ def decide(turn: Turn, event: inputs.Input) -> None:
 def next_deadline(state: State) -> float | None:
     """When a Tick is due, on the clock that is compared; None while nothing is."""
     due = [state.queue.next_due()]
-    if state.held_until and len(state.queue):
-        due.append(state.held_until)
+    if len(state.queue):
+        due += [until.mono for until in state.holds.values()]
+        if state.held_until:
+            due.append(state.held_until)
     for agent in state.living.values():
         if agent.status is Status.STOPPING:
             due.append(agent.kill_at)

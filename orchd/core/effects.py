@@ -63,6 +63,7 @@ class Answer:
     request: RequestId
     agents: tuple[AgentId, ...] = ()
     timed_out: bool = False
+    subject: str | None = None  # the session or run that it is about
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchd.core.holds import why_held
 from orchd.core.index import line_of, ticket_of
 from orchd.core.model import Agent, State, Status
 from orchd.core.places import claims, has_resident_place, has_room, is_safe_with, working
@@ -39,7 +40,7 @@ def why_queued(state: State, agent: Agent, now: float) -> str:
         return "admissions are paused; `orchctl resume` lets it start"
     if state.held_until > now:
         return f"the machine could not start a process; next try in {state.held_until - now:.0f} s"
-    return _full(state, agent)
+    return why_held(state, line_of(agent), now) or _full(state, agent)
 
 
 def _full(state: State, agent: Agent) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from orchd.core.model import AgentId, Cause, Level, Outcome, RequestId, Spec, Wait
 from orchd.core.runs import Plan, RunId, RunStatus
+from orchd.core.sessions import SessionId
+from orchd.core.spending import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,15 @@ class AttemptRetried:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptDeferred:
+    """Its service turned it away for being asked too often: no fault of the agent's, which is queued again."""
+
+    agent: AgentId
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class AgentCompleted:
     """Exit code 0 and nothing left of it."""
 
@@ -205,11 +216,45 @@ class DrainBegan:
 
 
 @dataclass(frozen=True, slots=True)
+class RunnerHeld:
+    """Nobody new starts with this runner for a while: its service wants no more."""
+
+    runner: str
+    until: float  # wall
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOpened:
+    """A session exists; agents that are queued in its directory from now on belong to it."""
+
+    session: SessionId
+    directory: str
+    name: str | None
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClosed:
+    """What is queued in its directory from now on belongs to another one."""
+
+    session: SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class SessionBudgetSet:
+    """How much it may cost."""
+
+    session: SessionId
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
 class RunBegan:
     """A run exists; its members are queued next."""
 
     run: RunId
     plan: Plan
+    budget: Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +273,14 @@ class RunResumed:
     run: RunId
 
 
+@dataclass(frozen=True, slots=True)
+class RunBudgetSet:
+    """How much it may cost."""
+
+    run: RunId
+    budget: Budget
+
+
 AgentFact = (
     AgentQueued
     | AttemptAdmitted
@@ -242,6 +295,7 @@ AgentFact = (
     | KillBegan
     | ProcessEnded
     | AttemptRetried
+    | AttemptDeferred
     | AgentCompleted
     | AgentFailed
     | AgentCancelled
@@ -250,6 +304,7 @@ AgentFact = (
     | AgentSkipped
     | AgentRevived
 )
-BoxFact = LimitChanged | AdmissionsPaused | AdmissionsResumed | DrainBegan
-RunFact = RunBegan | RunEnded | RunResumed
-Fact = AgentFact | BoxFact | RunFact
+BoxFact = LimitChanged | AdmissionsPaused | AdmissionsResumed | DrainBegan | RunnerHeld
+SessionFact = SessionOpened | SessionClosed | SessionBudgetSet
+RunFact = RunBegan | RunEnded | RunResumed | RunBudgetSet
+Fact = AgentFact | BoxFact | RunFact | SessionFact

@@ -10,11 +10,13 @@ from orchd.core.facts import (
     AgentHeard,
     AgentLost,
     AgentTimedOut,
+    AttemptDeferred,
     AttemptRetried,
     AttemptStarted,
     AttemptVoided,
     KillBegan,
     ProcessEnded,
+    RunnerHeld,
 )
 from orchd.core.inputs import (
     Adopted,
@@ -33,6 +35,7 @@ from orchd.core.settle import cancel_children, end_wait, refuse_waits, stop
 from orchd.core.turn import Turn
 
 HOLD_SECONDS = 1.0
+LONGEST_HOLD = 8 * 86_400.0  # seconds: the longest of the known rate limits is counted by the week
 
 
 def spawned(turn: Turn, event: Spawned) -> None:
@@ -147,9 +150,28 @@ def conclude(turn: Turn, agent: Agent, note: str | None) -> None:
     elif agent.cause is Cause.ENDED and code == 0:
         turn.record(AgentCompleted(agent.id))
         return
+    elif (limited := _turned_away(agent)) is not None and not _is_cut_short(turn.state, agent):
+        _defer(turn, agent, *limited)
     else:
         _ended_badly(turn, agent, note or agent.reason)
     cancel_children(turn, agent, f"its parent {agent.id} did not complete")
+
+
+def _turned_away(agent: Agent) -> tuple[str, float] | None:
+    """The runner whose service turned the attempt away, and until when (wall)."""
+    report = agent.outcome.report if agent.outcome else None
+    if agent.cause is not Cause.ENDED or agent.spec.runner is None or report is None or report.limited_until is None:
+        return None
+    return agent.spec.runner, report.limited_until
+
+
+def _defer(turn: Turn, agent: Agent, runner: str, until: float) -> None:
+    """Nobody asks its service again before the time given, and the agent loses nothing by it."""
+    until = min(max(until, turn.at.wall + HOLD_SECONDS), turn.at.wall + LONGEST_HOLD)
+    held = turn.state.holds.get(runner)
+    if held is None or held.wall < until:
+        turn.record(RunnerHeld(runner, until))
+    turn.record(AttemptDeferred(agent.id, agent.attempt, f"{runner} was rate-limited"))
 
 
 def _ended_badly(turn: Turn, agent: Agent, note: str | None) -> None:

@@ -6,6 +6,7 @@ Only `apply`, `ripen`, `load` and `forget` change them; `recount` makes everythi
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from orchd.core.composition import around
 from orchd.core.model import LIVING, Agent, AgentId, State, Status
@@ -30,8 +31,9 @@ def ticket_of(agent: Agent) -> Ticket:
 
 def line_of(agent: Agent) -> Line:
     """In which line."""
-    member = agent.spec.member
-    return Line(agent.claim) if member is None else Line(agent.claim, member.run, around(member.path))
+    spec = agent.spec
+    run, group = ("", "") if spec.member is None else (spec.member.run, around(spec.member.path))
+    return Line(agent.claim, run, group, spec.session or "", spec.runner or "")
 
 
 def enter_indexes(state: State, agent: Agent) -> None:
@@ -39,6 +41,8 @@ def enter_indexes(state: State, agent: Agent) -> None:
     if agent.is_over:
         return
     state.environments[agent.spec.environment] = state.environments.get(agent.spec.environment, 0) + 1
+    if (session := agent.spec.session) is not None:
+        state.in_sessions[session] = state.in_sessions.get(session, 0) + 1
     if agent.parent:
         state.children.setdefault(agent.parent, set()).add(agent.id)
     if agent.status in LIVING:
@@ -57,6 +61,8 @@ def leave_indexes(state: State, agent: Agent) -> None:
     if agent.is_over:
         return
     _release(state.environments, agent.spec.environment)
+    if agent.spec.session is not None:
+        _release(state.in_sessions, agent.spec.session)
     if agent.parent:
         _discard(state.children, agent.parent, agent.id)
     state.living.pop(agent.id, None)
@@ -121,10 +127,12 @@ def is_bad(agent: Agent) -> bool:
 
 
 def ripen(state: State, now: float) -> None:
-    """What time alone changes, and no fact: delayed tickets stand in line, and a hold that is over is forgotten."""
+    """What time alone changes, and no fact: delayed tickets stand in line, and holds that are over are forgotten."""
     state.queue.ripen(now)
     if state.held_until <= now:
         state.held_until = 0.0
+    for runner in [runner for runner, until in state.holds.items() if until.mono <= now]:
+        del state.holds[runner]
 
 
 def load(state: State, agents: Iterable[Agent]) -> None:
@@ -162,12 +170,13 @@ def indexes(state: State) -> tuple[object, ...]:
         state.children,
         state.dependents,
         state.environments,
+        state.in_sessions,
         (sorted(state.queue.entries()), len(state.queue)),
         {run.id: run.tallies for run in state.runs.values()},
     )
 
 
-def _release(counts: dict[str, int], key: str) -> None:
+def _release(counts: dict[Any, int], key: str) -> None:
     counts[key] -= 1
     if not counts[key]:
         del counts[key]

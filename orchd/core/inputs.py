@@ -6,9 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orchd.core.model import AgentId, Outcome, RequestId, Spec
-from orchd.core.runs import Plan
+from orchd.core.runs import Plan, RunId
+from orchd.core.sessions import SessionId
+from orchd.core.spending import Budget
 
 Caller = AgentId | None  # None: somebody outside every agent
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where agents of a person belong: the session that is open in the directory, in memory if there is one, or a new
+    one. Those of an agent belong to its own."""
+
+    directory: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,7 @@ class SpawnAgents:
     specs: tuple[Spec, ...]
     must_start: bool = False
     kin: int = 0  # agents ever spawned inside the caller's tree, counted by the store
+    scope: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,8 @@ class BeginRun:
     group_after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of nested groups, by their paths
     durations: Mapping[str, float] = field(default_factory=dict)  # by member, in one unit
     kin: int = 0
+    scope: Scope | None = None
+    budget: Budget = field(default_factory=Budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +117,33 @@ class SetLimit:
     request: RequestId
     limit: int | None
     resident: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A new session in a directory; one that is open there is closed."""
+
+    request: RequestId
+    scope: Scope
+    name: str | None
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSession:
+    """What is spawned in its directory from now on belongs to a new one."""
+
+    request: RequestId
+    session: SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class SetBudget:
+    """How much a session or a run may cost."""
+
+    request: RequestId
+    target: SessionId | RunId
+    budget: Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +233,9 @@ Input = (
     | Pause
     | Resume
     | SetLimit
+    | OpenSession
+    | CloseSession
+    | SetBudget
     | Drain
     | Spawned
     | SpawnFailed

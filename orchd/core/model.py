@@ -10,6 +10,8 @@ from typing import NamedTuple, NewType
 
 from orchd.core.queue import Queue
 from orchd.core.runs import Membership, Run, RunId
+from orchd.core.sessions import Session, SessionId
+from orchd.core.spending import Spent
 
 AgentId = NewType("AgentId", str)
 RequestId = NewType("RequestId", str)
@@ -90,6 +92,7 @@ class Spec:
     retries: int = 0
     variables: tuple[tuple[str, str], ...] = ()  # over its environment; kept for a retry, so no place for secrets
     member: Membership | None = None
+    session: SessionId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,31 +105,6 @@ class Wait:
     deadline: float | None
     caller: int  # the pid of the blocked client
     caller_started: float  # its start time: a pid alone names different processes over time
-
-
-class Spent(NamedTuple):
-    """What an agent cost: tokens as its CLI counts them, and dollars, which may be an estimate of the CLI's."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-    cost_usd: float = 0.0
-
-    @property
-    def tokens(self) -> int:
-        """What budgets count: all but those read from a cache, which cost a tenth and are many."""
-        return self.input_tokens + self.output_tokens + self.cache_write_tokens
-
-    def plus(self, other: Spent) -> Spent:
-        """Both together."""
-        return Spent(
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cache_read_tokens + other.cache_read_tokens,
-            self.cache_write_tokens + other.cache_write_tokens,
-            self.cost_usd + other.cost_usd,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,16 +215,20 @@ class State:
     is_paused: bool = False
     is_draining: bool = False  # of this daemon, never remembered
     held_until: float = 0.0  # mono; the machine refused to start a process
+    holds: dict[str, Instant] = field(default_factory=dict)  # by runner; until then its service wants no more
     last_number: int = 0
     last_run: int = 0
+    last_session: int = 0
     seed: int = 1
     agents: dict[AgentId, Agent] = field(default_factory=dict)
     runs: dict[RunId, Run] = field(default_factory=dict)
+    sessions: dict[SessionId, Session] = field(default_factory=dict)
     # Indexes: each is derived from `agents` inside `apply`, and `check` compares it with a count.
     living: dict[AgentId, Agent] = field(default_factory=dict)
     children: dict[AgentId, set[AgentId]] = field(default_factory=dict)
     dependents: dict[AgentId, set[AgentId]] = field(default_factory=dict)
     environments: dict[str, int] = field(default_factory=dict)
+    in_sessions: dict[SessionId, int] = field(default_factory=dict)  # agents that are not over
     queue: Queue = field(default_factory=Queue)
 
     def unfinished(self, ids: Iterable[AgentId]) -> Iterator[Agent]:

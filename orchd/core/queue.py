@@ -1,8 +1,8 @@
 """The ready queue: agents that wait for nothing but a place, in the order in which they may start.
 
-Agents with the same claim are equally safe to admit, and members of the same group of a run meet the same bound, so
-each claim and group has a line of its own and admission only ever looks at the heads of the lines: what cannot start
-now never has to be passed over one by one.
+Agents with the same claim are equally safe to admit, members of the same group of a run meet the same bound, those of
+a session share its budget and those of a runner its service, so each such combination has a line of its own and
+admission only ever looks at the heads of the lines: what cannot start now never has to be passed over one by one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ class Line(NamedTuple):
     claim: int
     run: str = ""  # of members of a run
     group: str = ""
+    session: str = ""
+    runner: str = ""
 
 
 class Ticket(NamedTuple):

@@ -11,6 +11,7 @@ from orchd.core.facts import AgentQueued, RunBegan
 from orchd.core.inputs import BeginRun, Part
 from orchd.core.model import Level, agent_id
 from orchd.core.runs import Membership, run_id
+from orchd.core.scoping import session_of
 from orchd.core.spawning import Refusal, check_guards, check_nesting, parent_for
 from orchd.core.turn import Turn
 
@@ -34,12 +35,13 @@ def begin_run(turn: Turn, event: BeginRun) -> None:
     first = state.last_number + 1
     ids = {part.path: agent_id(first + index) for index, part in enumerate(event.parts)}
     weights = remaining_paths(leaves, event.durations)
-    turn.record(RunBegan(run, replace(event.plan, ancestors=ancestors)))
+    session = session_of(turn, parent, event.scope)
+    turn.record(RunBegan(run, replace(event.plan, ancestors=ancestors, session=session), event.budget))
     parts = {part.path: part for part in event.parts}
     for part in (parts[path] for path in topological(leaves)):  # what another comes after must be there before it
         member = Membership(run, part.path, _after(event, part), part.is_required, weights[part.path], first)
         after = tuple(ids[path] for path in leaves[part.path])
-        spec = replace(part.spec, after=after, member=member)
+        spec = replace(part.spec, after=after, member=member, session=session)
         turn.record(AgentQueued(ids[part.path], spec, Level.COMPOSITE, ancestors, parent.attempt if parent else 0))
     turn.answer(event.request, *ids.values())
 

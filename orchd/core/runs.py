@@ -12,6 +12,8 @@ from enum import Enum
 from typing import NamedTuple, NewType
 
 from orchd.core.composition import around, groups_around
+from orchd.core.sessions import SessionId
+from orchd.core.spending import Budget, Spent
 
 RunId = NewType("RunId", str)
 
@@ -57,6 +59,7 @@ class Plan:
     ancestors: tuple[str, ...] = ()  # agents above its members, root first
     task_id: str | None = None
     results: str | None = None
+    session: SessionId | None = None
 
 
 class Ending(NamedTuple):
@@ -108,6 +111,8 @@ class Run:
     status: RunStatus = RunStatus.RUNNING
     reason: str | None = None
     ended_at: float | None = None
+    budget: Budget = field(default_factory=Budget)
+    spent: Spent = field(default_factory=Spent)
     members: dict[str, Mate] = field(default_factory=dict)  # by path
     ended: dict[str, Ending] = field(default_factory=dict)  # in the order of their ends
     tallies: dict[str, Tally] = field(default_factory=dict)

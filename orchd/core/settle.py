@@ -14,6 +14,7 @@ from orchd.core.facts import (
     WaitEnded,
 )
 from orchd.core.graph import needed
+from orchd.core.holds import why_held
 from orchd.core.index import line_of, ripen, ticket_of, why_never
 from orchd.core.model import Agent, AgentId, Cause, State, Status, Wait, agent_id
 from orchd.core.places import has_resident_place, has_room, has_working_place, is_safe_with
@@ -152,7 +153,7 @@ def next_to_start(state: State, now: float) -> Agent | None:
     must_be_needed = state.is_draining
     for head, line in state.queue.heads():
         agent = state.agents[agent_id(head.number)]
-        if not has_room(state, line):
+        if not has_room(state, line) or why_held(state, line, now) is not None:
             continue
         if is_safe_with(state, line.claim):
             found = _first_needed(state, line) if must_be_needed and (line.claim or state.is_draining) else agent

@@ -8,10 +8,14 @@ from dataclasses import replace
 from orchd.core.composition import cycle_in
 from orchd.core.facts import AgentQueued, AgentSkipped
 from orchd.core.graph import blockers_first
+from orchd.core.holds import why_held
 from orchd.core.index import why_never
 from orchd.core.inputs import Caller, SpawnAgents
 from orchd.core.model import Agent, AgentId, Level, Spec, State, Status, agent_id
 from orchd.core.places import claims, is_safe, is_safe_with, working
+from orchd.core.queue import Line
+from orchd.core.scoping import session_now, session_of
+from orchd.core.sessions import SessionId
 from orchd.core.settle import has_aged
 from orchd.core.turn import Turn
 
@@ -36,13 +40,16 @@ def spawn_agents(turn: Turn, event: SpawnAgents) -> None:
         wanted = _resolved(state, event.specs)
         if event.must_start:
             _check_room(state, turn.now, wanted)
+            _check_holds(state, turn.now, wanted.values(), session_now(state, parent, event.scope))
     except Refusal as refusal:
         turn.refuse(event.request, refusal.code, str(refusal), refusal.details)
         return
     ancestors = (*parent.ancestors, parent.id) if parent else ()
     level = Level.SUB_SKILL if parent else Level.PM
+    session = session_of(turn, parent, event.scope)
     for one in blockers_first({one: spec.after for one, spec in wanted.items()}):
         if (spec := wanted.get(one)) is not None:
+            spec = replace(spec, session=session) if session else spec
             turn.record(AgentQueued(one, spec, level, ancestors, parent.attempt if parent else 0))
             skip_if_hopeless(turn, one)
     turn.answer(event.request, *wanted)
@@ -151,6 +158,14 @@ def _check_room(state: State, now: float, wanted: dict[AgentId, Spec]) -> None:
             f"{len(state.living)} of {state.resident} living{', paused' if state.is_paused else ''}; "
             "leave out --no-queue to queue them",
         )
+
+
+def _check_holds(state: State, now: float, specs: Iterable[Spec], session: SessionId | None) -> None:
+    """Whether nothing but places keeps them from starting."""
+    for spec in specs:
+        line = Line(spec.nesting, session=session or "", runner=spec.runner or "")
+        if (held := why_held(state, line, now)) is not None:
+            raise Refusal("would-queue", f"{spec.name} cannot start now: {held}; leave out --no-queue to queue it")
 
 
 def skip_if_hopeless(turn: Turn, one: AgentId) -> None:

@@ -99,8 +99,8 @@ def pause(turn: Turn, event: Pause) -> None:
 
 
 def resume(turn: Turn, event: Resume) -> None:
-    """Resuming twice is resuming."""
-    if turn.state.is_paused:
+    """Resuming twice is resuming; what rate limits hold back is tried again too."""
+    if turn.state.is_paused or turn.state.holds:
         turn.record(AdmissionsResumed())
     turn.answer(event.request)
 

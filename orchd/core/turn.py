@@ -48,6 +48,10 @@ class Turn:
         """Reply to `request`."""
         self.do(Answer(request, agents, timed_out))
 
+    def answer_of(self, request: RequestId, subject: str) -> None:
+        """Reply to `request` with a session or run."""
+        self.do(Answer(request, subject=subject))
+
     def refuse(self, request: RequestId, code: str, message: str, details: Mapping[str, object] | None = None) -> None:
         """Reply to `request` with an error."""
         self.do(Refuse(request, code, message, details or {}))

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchd.core.inputs import Adopted, Exited, Input, NeverRan, Spawned, SpawnFailed, TreeGone
-from orchd.core.model import Agent, AgentId, Outcome, Report, Spent
+from orchd.core.model import Agent, AgentId, Outcome, Report
+from orchd.core.spending import Spent
 from orchd.procs import shim
 from orchd.procs.cgroups import Cgroup, Cgroups
 from orchd.procs.launch import Files, Refused, files_of, launch

@@ -19,6 +19,8 @@ Positive = Annotated[float, Check(lambda number: number > 0, "above 0")]
 Seconds = Annotated[float, Check(lambda number: number >= 0, "0 or more")]
 Node = Annotated[str, Check(lambda path: len(path) <= 1000 and not path.startswith("/"), "a path of at most 1,000")]
 Nodes = Annotated[tuple[Node, ...], Check(lambda paths: len(paths) <= MOST, "a list of at most 10,000 paths")]
+Tokens = Annotated[int, Check(lambda number: number > 0, "above 0")]
+Dollars = Annotated[float, Check(lambda number: number > 0, "above 0")]
 Ids = Annotated[tuple[Name, ...], Check(lambda ids: len(ids) <= MOST, "a list of at most 10,000 ids")]
 
 
@@ -70,6 +72,7 @@ class Spawn:
     env: dict[str, str] = field(default_factory=dict)
     parent: Name | None = None  # must be who the kernel says is calling
     no_queue: bool = False  # refuse (`would-queue`) rather than queue
+    project: Path | None = None  # the directory whose session they belong to; `cwd` otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,9 @@ class Run:
     task_id: Name | None = None
     results: Path | None = None  # the directory of what members write, as `run-status` shows it
     parent: Name | None = None  # must be who the kernel says is calling
+    project: Path | None = None  # the directory whose session they belong to; `cwd` otherwise
+    max_tokens: Tokens | None = None  # once they are spent, nothing more of the run is started
+    max_cost: Dollars | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +133,52 @@ class RunStatus:
     """One run with its members. Result: `{run: {...}, agents: [...]}`, the agents as `status` shows them."""
 
     id: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """The sessions there are, of one directory or of all, newest first. Result: `{sessions: [...], more}`."""
+
+    project: Path | None = None
+    before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStatus:
+    """A session and a page of its agents, newest first: the one named, the caller's own, or else the newest of the
+    directory. Result: `{session: {...}, agents: [...], more}`."""
+
+    id: Name | None = None
+    project: Path | None = None
+    before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionNew:
+    """A new session in a directory; the one that is open there is closed. Result: `{session: {...}}`."""
+
+    project: Path
+    name: Name | None = None
+    max_tokens: Tokens | None = None
+    max_cost: Dollars | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClose:
+    """What is spawned in its directory later belongs to another one. Result: `{session: {...}}`."""
+
+    id: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Show how much a session or a run may cost in all, or change either number or both.
+    Result: `{id, max_tokens, max_cost, tokens, cost_usd, reached}`."""
+
+    id: Name
+    max_tokens: Tokens | None = None
+    max_cost: Dollars | None = None
+    unlimited: bool = False  # neither number holds any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +275,11 @@ Request = (
     | Runs
     | RunStatus
     | Skills
+    | Sessions
+    | SessionStatus
+    | SessionNew
+    | SessionClose
+    | Budget
     | Status
     | Wait
     | Cancel
@@ -242,6 +299,11 @@ OPS: dict[str, type[Request]] = {
     "runs": Runs,
     "run-status": RunStatus,
     "skills": Skills,
+    "sessions": Sessions,
+    "session-status": SessionStatus,
+    "session-new": SessionNew,
+    "session-close": SessionClose,
+    "budget": Budget,
     "status": Status,
     "wait": Wait,
     "cancel": Cancel,

@@ -13,7 +13,8 @@ from orchd.core.model import AgentId, Instant, Outcome, RequestId, Spec, State, 
 from orchd.core.turn import Question
 from orchd.engine import Engine
 from orchd.errors import StoreError
-from orchd.store import Store, StoredAnswer
+from orchd.reading import StoredAnswer
+from orchd.store import Store
 from tests.shell.held import Held, let_end
 
 NOW = Instant(5.0, 1_700_000_000.0)

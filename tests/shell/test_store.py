@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from orchd.core.facts import AgentCompleted, AgentQueued, AgentRevived, Fact, LimitChanged
 from orchd.core.model import Agent, AgentId, Level, Spec, State, Status, agent_id
 from orchd.errors import StoreError
-from orchd.store import APPLICATION_ID, KEPT_ANSWERS, SCHEMA_VERSION, Store, StoredAnswer, StoredFact
+from orchd.reading import StoredAnswer, StoredFact
+from orchd.store import APPLICATION_ID, KEPT_ANSWERS, SCHEMA_VERSION, Store
 from tests.shell.held import Held, let_end
 from tests.shell.machine import full, needs_root, remount, tmpfs
 from tests.shell.made import agents

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orchd import views
 from orchd.core.model import Agent, Outcome, State, Status, agent_id
 from orchd.procs.usage import Usage
-from orchd.store import StoredFact
+from orchd.reading import StoredFact
 from orchd.wire import Home
 from orchd.wire.frames import pack_result, unpack_reply
 from tests.shell.bench import Bench

@@ -1,0 +1,21 @@
+"""What keeps a line from starting though there are places: a service that wants no more, or a budget that is spent."""
+
+from __future__ import annotations
+
+from orchd.core.model import State
+from orchd.core.queue import Line
+from orchd.core.runs import RunId
+from orchd.core.sessions import SessionId
+
+
+def why_held(state: State, line: Line, now: float) -> str | None:
+    """In words, what is in the way of everyone in `line`; None when nothing is."""
+    until = state.holds.get(line.runner)
+    if until is not None and until.mono > now:
+        return f"{line.runner} is rate-limited for {until.mono - now:.0f} s more; `orchctl resume` tries at once"
+    run = state.runs.get(RunId(line.run))
+    session = state.sessions.get(SessionId(line.session))
+    for scope in (run, session):
+        if scope is not None and (reached := scope.budget.reached_by(scope.spent)) is not None:
+            return f"{scope.id} has spent {reached}; `orchctl budget {scope.id}` allows more"
+    return None

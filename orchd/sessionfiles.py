@@ -1,0 +1,221 @@
+"""The files of a session in its project directory, for people and scripts that read files. Only the daemon writes them.
+
+    .agent/sessions/session-001.yaml   the session and its tasks; `latest.yaml` is a link to the newest session's
+    .claude/state/agents.json          the agents of the newest session, an array
+    .claude/state/events.jsonl         what happened in all sessions of the directory, one object a line
+
+The first two are replaced as a whole, so no reader ever sees half of one; the last only grows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchd.core.model import Agent, State
+from orchd.core.places import working
+from orchd.core.sessions import Session
+from orchd.views import iso
+
+MOST = 10_000  # agents shown: the newest, so that a file of any size is written in milliseconds
+_PLAIN = re.compile(r"[A-Za-z/.][A-Za-z0-9_/.-]*")
+_NOT_PLAIN = {"true", "false", "yes", "no", "on", "off", "y", "n", "null", ".nan", ".inf", "---", "..."}
+_NOT_IN_YAML = dict.fromkeys((*range(55296, 57344), 65534, 65535), "�")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the files are, in a project directory."""
+
+    sessions: str = ".agent/sessions"
+    state: str = ".claude/state"
+
+
+@dataclass(slots=True)
+class Shown:
+    """The agents of a session as its files show them, by their numbers."""
+
+    json: dict[int, str] = field(default_factory=dict)
+    yaml: dict[int, str] = field(default_factory=dict)
+
+    def enter(self, agents: Iterable[Agent]) -> None:
+        """Show these as they are now."""
+        for agent in agents:
+            self.json[agent.number] = _json_of(agent)
+            self.yaml[agent.number] = _yaml_of(agent)
+        while len(self.json) > MOST:
+            oldest = next(iter(self.json))
+            del self.json[oldest], self.yaml[oldest]
+
+
+class Directory:
+    """A project directory that has sessions."""
+
+    def __init__(self, path: str, places: Places) -> None:
+        self._path = Path(path)
+        self._sessions = self._path / places.sessions
+        self._state = self._path / places.state
+
+    def is_ours(self) -> bool:
+        """Whether files may be put here: into what is this user's, where no stranger could have laid links."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return False
+        is_root = self._path == self._path.parent
+        return found.st_uid == os.getuid() and not found.st_mode & stat.S_IWOTH and not is_root
+
+    def last_seq(self) -> int | None:
+        """The number of the last event in the file; None when it has none. Half a line, left by a crash, is cut off."""
+        path = self._state / "events.jsonl"
+        try:
+            with path.open("r+b") as file:
+                end = file.seek(0, os.SEEK_END)
+                file.seek(max(0, end - 65_536))
+                tail = file.read()
+                whole = tail[: tail.rfind(b"\n") + 1]
+                if len(whole) < len(tail):
+                    file.truncate(end - len(tail) + len(whole))
+        except OSError:
+            return None
+        lines = whole.splitlines()
+        try:
+            return int(json.loads(lines[-1])["seq"]) if lines else None
+        except (ValueError, LookupError, TypeError):
+            return None
+
+    def append(self, events: Iterable[str]) -> None:
+        """Write down what happened. Raises OSError."""
+        if text := "".join(f"{event}\n" for event in events):
+            _make(self._state)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            descriptor = os.open(self._state / "events.jsonl", flags, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(text.encode())
+
+    def show(self, session: Session, shown: Shown, state: State, wall: float, *, is_newest: bool) -> None:
+        """Write what a session is now. Raises OSError."""
+        if is_newest:
+            _make(self._state)
+            _replace(self._state / "agents.json", f"[{_lines(shown.json)}]\n")
+        _make(self._sessions)
+        name = f"{session.id}.yaml"
+        _replace(self._sessions / name, _yaml(session, shown, state, wall))
+        if is_newest:
+            _link(self._sessions / "latest.yaml", name)
+
+
+def _lines(found: dict[int, str]) -> str:
+    return ",\n ".join(found[number] for number in sorted(found))
+
+
+def _json_of(agent: Agent) -> str:
+    spec = agent.spec
+    outcome = agent.outcome
+    return json.dumps(
+        {
+            "id": agent.id,
+            "name": spec.name,
+            "skillName": spec.skill,
+            "taskId": spec.task_id,
+            "goal": spec.goal,
+            "status": agent.status.value,
+            "reason": agent.reason,
+            "level": agent.level.value,
+            "parent": agent.parent,
+            "run": spec.member.run if spec.member else None,
+            "runner": spec.runner,
+            "attempt": agent.attempt,
+            "exitCode": outcome.code if outcome else None,
+            "spawnedAt": iso(agent.queued_at),
+            "startedAt": iso(agent.started_at),
+            "endedAt": iso(agent.ended_at),
+            "result": spec.result,
+            "tokens": agent.spent.tokens if agent.spent else None,
+            "costUsd": agent.spent.cost_usd if agent.spent else None,
+        }
+    )
+
+
+def _yaml(session: Session, shown: Shown, state: State, wall: float) -> str:
+    budget = session.budget.reached_by(session.spent)
+    head = {
+        "session": session.id,
+        "name": session.name,
+        "status": "Closed" if session.closed_at is not None else "Open",
+        "directory": session.directory,
+        "opened_at": iso(session.opened_at),
+        "updated_at": iso(wall),
+        "limit": state.limit,
+        "working": working(state),
+        "paused": state.is_paused,
+        "tokens": session.spent.tokens,
+        "cost_usd": session.spent.cost_usd,
+        "budget_reached": budget,
+    }
+    lines = [f"{key}: {_scalar(value)}\n" for key, value in head.items()]
+    tasks = "".join(shown.yaml[number] for number in sorted(shown.yaml))
+    return f"{''.join(lines)}tasks:{' []' if not tasks else ''}\n{tasks}"
+
+
+def _yaml_of(agent: Agent) -> str:
+    shown = {
+        "name": agent.spec.name,
+        "status": agent.status.value.capitalize(),
+        "id": agent.id,
+        "goal": agent.spec.goal,
+        "task_id": agent.spec.task_id,
+        "skill": agent.spec.skill,
+        "parent": agent.parent,
+        "attempt": agent.attempt,
+        "result": agent.spec.result,
+        "reason": agent.reason,
+        "spawned_at": iso(agent.queued_at),
+        "ended_at": iso(agent.ended_at),
+    }
+    return "  - " + "    ".join(f"{key}: {_scalar(value)}\n" for key, value in shown.items())
+
+
+def _scalar(value: str | float | None) -> str:
+    """A value as YAML reads it, in any version. JSON is that too, but for halves of characters; words stay as they are,
+    so that a line can be found without a parser."""
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NOT_PLAIN:
+        return value
+    if isinstance(value, str):
+        return json.dumps(value.translate(_NOT_IN_YAML), ensure_ascii=False).replace("\x7f", "\\x7f")
+    return json.dumps(value)
+
+
+def _make(directory: Path) -> None:
+    """The directory, which no version control is to notice: its files change all the time."""
+    if not directory.is_dir():
+        directory.mkdir(parents=True)
+        (directory / ".gitignore").write_text("*\n", encoding="ascii")
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.new")
+    try:
+        with draft.open("w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+        draft.rename(path)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+
+
+def _link(path: Path, target: str) -> None:
+    with suppress(OSError):
+        if path.readlink() == Path(target):
+            return
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(target)
+    draft.rename(path)
