@@ -73,7 +73,8 @@ class Engine:
             return
         self._store.finish()
         (turn, over), self._begun = self._begun, None
-        self._shell.noted(turn.facts, turn.at.wall)
+        if turn.facts:
+            self._shell.noted(turn.facts, turn.at.wall)
         for effect in turn.effects:
             self._shell.do(effect)
         forget(self.state, over)

@@ -176,7 +176,7 @@ class Reader:
         """The first `count` facts after `since`, of one tree (and of the box) or of all."""
         found = self._many(
             "SELECT seq, at, event, agent, doc FROM facts"
-            " WHERE seq > ? AND (?2 IS NULL OR root IS NULL OR root = ?2) ORDER BY seq LIMIT ?3",
+            " WHERE seq > ? AND (?2 IS NULL OR root = ?2 OR (root IS NULL AND session IS NULL)) ORDER BY seq LIMIT ?3",
             (since, root, count),
         )
         return [StoredFact(seq, at, event, agent, unpack(doc)) for seq, at, event, agent, doc in found]

@@ -24,8 +24,8 @@ from orchd.core.sessions import Session
 from orchd.views import iso
 
 MOST = 10_000  # agents shown: the newest, so that a file of any size is written in milliseconds
-_PLAIN = re.compile(r"[A-Za-z/.][A-Za-z0-9_/.-]*")
-_NOT_PLAIN = {"true", "false", "yes", "no", "on", "off", "y", "n", "null", ".nan", ".inf", "---", "..."}
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_/.-]*")
+_NOT_PLAIN = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 _NOT_IN_YAML = dict.fromkeys((*range(55296, 57344), 65534, 65535), "�")
 
 

@@ -33,10 +33,10 @@ from orchd.core.facts import (
     LimitChanged,
     ProcessEnded,
     RunBegan,
-    RunBudgetSet,
+    RunBudgetChanged,
     RunEnded,
     RunFact,
-    RunnerHeld,
+    RunnerLimited,
     SessionClosed,
     SessionFact,
     SessionOpened,
@@ -62,7 +62,7 @@ def apply(state: State, fact: Fact, at: Instant) -> None:
         state.is_paused = isinstance(fact, AdmissionsPaused)
         if not state.is_paused:
             state.holds.clear()
-    elif isinstance(fact, RunnerHeld):
+    elif isinstance(fact, RunnerLimited):
         state.holds[fact.runner] = Instant(at.mono + fact.until - at.wall, fact.until)
     elif isinstance(fact, RunFact):
         _apply_to_run(state, fact, at)
@@ -80,7 +80,7 @@ def _apply_to_run(state: State, fact: RunFact, at: Instant) -> None:
     run = state.runs[fact.run]
     if isinstance(fact, RunEnded):
         run.status, run.reason, run.ended_at = fact.status, fact.reason, at.wall
-    elif isinstance(fact, RunBudgetSet):
+    elif isinstance(fact, RunBudgetChanged):
         run.budget = fact.budget
     else:
         run.status, run.reason, run.ended_at = RunStatus.RUNNING, None, None

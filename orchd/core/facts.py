@@ -216,7 +216,7 @@ class DrainBegan:
 
 
 @dataclass(frozen=True, slots=True)
-class RunnerHeld:
+class RunnerLimited:
     """Nobody new starts with this runner for a while: its service wants no more."""
 
     runner: str
@@ -241,7 +241,7 @@ class SessionClosed:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionBudgetSet:
+class SessionBudgetChanged:
     """How much it may cost."""
 
     session: SessionId
@@ -274,7 +274,7 @@ class RunResumed:
 
 
 @dataclass(frozen=True, slots=True)
-class RunBudgetSet:
+class RunBudgetChanged:
     """How much it may cost."""
 
     run: RunId
@@ -304,7 +304,7 @@ AgentFact = (
     | AgentSkipped
     | AgentRevived
 )
-BoxFact = LimitChanged | AdmissionsPaused | AdmissionsResumed | DrainBegan | RunnerHeld
-SessionFact = SessionOpened | SessionClosed | SessionBudgetSet
-RunFact = RunBegan | RunEnded | RunResumed | RunBudgetSet
+BoxFact = LimitChanged | AdmissionsPaused | AdmissionsResumed | DrainBegan | RunnerLimited
+SessionFact = SessionOpened | SessionClosed | SessionBudgetChanged
+RunFact = RunBegan | RunEnded | RunResumed | RunBudgetChanged
 Fact = AgentFact | BoxFact | RunFact | SessionFact

@@ -16,7 +16,7 @@ from orchd.core.facts import (
     AttemptVoided,
     KillBegan,
     ProcessEnded,
-    RunnerHeld,
+    RunnerLimited,
 )
 from orchd.core.inputs import (
     Adopted,
@@ -170,7 +170,7 @@ def _defer(turn: Turn, agent: Agent, runner: str, until: float) -> None:
     until = min(max(until, turn.at.wall + HOLD_SECONDS), turn.at.wall + LONGEST_HOLD)
     held = turn.state.holds.get(runner)
     if held is None or held.wall < until:
-        turn.record(RunnerHeld(runner, until))
+        turn.record(RunnerLimited(runner, until))
     turn.record(AttemptDeferred(agent.id, agent.attempt, f"{runner} was rate-limited"))
 
 

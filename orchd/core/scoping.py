@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchd.core.facts import RunBudgetSet, SessionBudgetSet, SessionClosed, SessionOpened
+from orchd.core.facts import RunBudgetChanged, SessionBudgetChanged, SessionClosed, SessionOpened
 from orchd.core.inputs import CloseSession, OpenSession, Scope, SetBudget
 from orchd.core.model import Agent, State
 from orchd.core.sessions import Session, SessionId, number_of_session, session_id
@@ -44,9 +44,9 @@ def close_session(turn: Turn, event: CloseSession) -> None:
 def set_budget(turn: Turn, event: SetBudget) -> None:
     """More of it, less of it or none at all."""
     if (run := next((run for run in turn.state.runs.values() if run.id == event.target), None)) is not None:
-        turn.record(RunBudgetSet(run.id, event.budget))
+        turn.record(RunBudgetChanged(run.id, event.budget))
     else:
-        turn.record(SessionBudgetSet(SessionId(event.target), event.budget))
+        turn.record(SessionBudgetChanged(SessionId(event.target), event.budget))
     turn.answer_of(event.request, event.target)
 
 

@@ -13,6 +13,7 @@ ELSEWHERE = {
     "orchd/errors.py": "tests/shell/test_faults.py",
     "orchd/wire/variables.py": "tests/shell/test_launch.py",
     "orchd/wire/runners.py": "tests/shell/test_translate.py",
+    "orchd/reading.py": "tests/shell/test_store.py",
     "orchd/parts.py": "tests/shell/test_daemon.py",
     "orchd/core/__init__.py": "",
     "orchd/core/composition/__init__.py": "",

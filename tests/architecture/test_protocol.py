@@ -70,6 +70,11 @@ def test_every_result_has_the_keys_that_are_documented(instance: Instance) -> No
         "pause": {},
         "resume": {},
         "limit": {"limit": 3},
+        "sessions": {},
+        "session-status": {"id": "session-001"},
+        "session-new": {"project": "/tmp"},
+        "session-close": {"id": "session-001"},
+        "budget": {"id": "session-001", "max_tokens": 5},
         "logs": {"id": "1"},
         "events": {},
         "daemon": {},
@@ -82,6 +87,8 @@ def test_every_result_has_the_keys_that_are_documented(instance: Instance) -> No
             assert set(result) == set(re.findall(r"\w+", top)), op
             if op in ("run", "runs", "run-status"):
                 assert set(result.get("run") or result["runs"][0]) == documented_keys("Runs", but=op == "runs"), op
+            if op.startswith("session"):
+                assert set(result.get("session") or result["sessions"][0]) == documented_keys("Sessions", but=False), op
             if op in ("spawn", "run", "cancel"):
                 inner = re.findall(r"\[\{(.*?)\}\]", operations()[op])[0]
                 assert set(result["agents"][0]) == set(inner.split(", ")), op

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from orchd.core import facts
-from orchd.core.facts import AgentFact, BoxFact, Fact, RunFact
+from orchd.core.facts import AgentFact, BoxFact, Fact, RunFact, SessionFact
 from orchd.core.table import NEXT
 from tests.core.box import declared_in
 
@@ -17,9 +17,9 @@ ALL = get_args(Fact)
 PAST = re.compile(r"(ed|Began|Lost|Heard|TimedOut)$")
 
 
-def test_every_fact_is_about_an_agent_a_run_or_the_box() -> None:
-    declared = declared_in(facts)
-    assert declared == set(get_args(AgentFact)) | set(get_args(RunFact)) | set(get_args(BoxFact)) == set(ALL)
+def test_every_fact_is_about_an_agent_a_run_a_session_or_the_box() -> None:
+    kinds = [set(get_args(kind)) for kind in (AgentFact, RunFact, SessionFact, BoxFact)]
+    assert declared_in(facts) == set().union(*kinds) == set(ALL)
 
 
 @pytest.mark.parametrize("fact", ALL)
@@ -34,7 +34,7 @@ def test_a_fact_about_an_agent_names_it_first_and_has_its_row_in_the_table(fact:
     assert fact in {kind for _, kind in NEXT}
 
 
-@pytest.mark.parametrize("fact", [*get_args(BoxFact), *get_args(RunFact)])
-def test_a_fact_about_the_box_or_a_run_moves_no_agent(fact: type) -> None:
+@pytest.mark.parametrize("fact", [*get_args(BoxFact), *get_args(RunFact), *get_args(SessionFact)])
+def test_a_fact_about_anything_else_moves_no_agent(fact: type) -> None:
     assert "agent" not in {field.name for field in dataclasses.fields(fact)}
     assert fact not in {kind for _, kind in NEXT}

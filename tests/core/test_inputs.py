@@ -20,6 +20,9 @@ ASKED = {
     inputs.Pause,
     inputs.Resume,
     inputs.SetLimit,
+    inputs.OpenSession,
+    inputs.CloseSession,
+    inputs.SetBudget,
     inputs.Drain,
 }
 OF_AN_ATTEMPT = {
@@ -34,7 +37,7 @@ OF_AN_ATTEMPT = {
 
 
 def test_every_input_has_a_handler() -> None:
-    declared = declared_in(inputs) - {inputs.Part}
+    declared = declared_in(inputs) - {inputs.Part, inputs.Scope}
     assert declared == set(get_args(Input)) == set(HANDLERS)
 
 

@@ -29,6 +29,7 @@ SAMPLES: tuple[AgentFact, ...] = (
     facts.KillBegan(ONE, 1),
     facts.ProcessEnded(ONE, 1, Outcome(0)),
     facts.AttemptRetried(ONE, 1, "why", 1.0, 2),
+    facts.AttemptDeferred(ONE, 1, "rate-limited"),
     facts.AgentCompleted(ONE),
     facts.AgentFailed(ONE, "why"),
     facts.AgentCancelled(ONE, "why"),

@@ -26,6 +26,8 @@ from orchd.procs.local import LocalProcesses
 from orchd.procs.procfs import everyone, marks
 from orchd.queries import Queries
 from orchd.records import Records
+from orchd.scribe import Scribe
+from orchd.sessionfiles import Places
 from orchd.shell import Shell
 from orchd.store import Store
 from orchd.translate import Translator
@@ -60,12 +62,17 @@ class Bench:
             callers=self.callers,
             translator=self.translator,
             queries=self.queries,
-            reply=lambda route, frame: self.replies.append((route, unpack_reply(frame))),
+            reply=self._replied,
             clock=self.clock,
         )
-        self.shell = Shell(self.state, self.processes, self.gateway)
+        self.scribe = Scribe(self.state, self.store, self.clock, Places())
+        self.shell = Shell(self.state, self.processes, self.gateway, self.scribe)
         self.engine = Engine(self.state, self.store, self.shell, self.clock)
         self._numbers = itertools.count(1)
+
+    def _replied(self, route: tuple[bytes, ...], frame: bytes) -> None:
+        self.scribe.before_reply()
+        self.replies.append((route, unpack_reply(frame)))
 
     def clock(self) -> Instant:
         """Now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ CHANGED = {
     "grace": 1.5,
     "timeout": 60.0,
     "silence": 30.0,
+    "session_files": False,
+    "sessions_path": "s",
+    "state_path": "a/b",
     "cgroups": "off",
 }
 
@@ -38,7 +42,7 @@ def test_without_a_file_there_are_the_defaults(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", [field.name for field in dataclasses.fields(Config)])
 def test_every_key_can_be_changed(tmp_path: Path, key: str) -> None:
     value = CHANGED[key]
-    text = f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}"
+    text = f"{key} = {json.dumps(value)}"
     assert read(written(tmp_path, text)) == dataclasses.replace(Config(), **{key: value})
 
 
@@ -56,6 +60,8 @@ def test_the_guards_are_those_of_the_file(tmp_path: Path) -> None:
         ("grace = -1", "grace must be 0 or more, not -1.0"),
         ("timeout = 0", "timeout must be above 0, not 0.0"),
         ('cgroups = "maybe"', "cgroups must be auto or off, not 'maybe'"),
+        ('state_path = "/etc"', "state_path must be a path inside the project, not '/etc'"),
+        ('sessions_path = "a/../b"', "sessions_path must be a path inside the project"),
         ("limits = 3", "limits is not known here"),
         ("limit = 7\nresident = 3", "resident must be at least limit (7), not 3"),
         ("limit = = 3", "line 1"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
 from orchd.core.effects import Effect
+from orchd.core.facts import Fact
 from orchd.core.inputs import Exited, Input, Pause, SpawnAgents, Spawned
 from orchd.core.model import AgentId, Instant, Outcome, RequestId, Spec, State, agent_id
 from orchd.core.turn import Question
@@ -27,6 +28,8 @@ class Diary:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.entries: list[str] = []
+        self.entries_before: list[list[str]] = []  # each time facts were seen
+        self.seen: list[Fact] = []
 
     def _note(self, what: object) -> None:
         self.entries.append(f"{type(what).__name__} at {self.store.last_seq()}")
@@ -37,6 +40,10 @@ class Diary:
 
     def promised(self, effects: Iterable[Effect]) -> list[StoredAnswer]:
         return [StoredAnswer(effect.request, "spawn", None, "said") for effect in effects if hasattr(effect, "request")]
+
+    def noted(self, facts: Sequence[Fact], wall: float) -> None:
+        self.seen += facts
+        self.entries_before.append(list(self.entries))
 
     def do(self, effect: Effect) -> None:
         self._note(effect)
@@ -177,3 +184,18 @@ def test_nothing_is_done_for_a_turn_that_the_disk_refused_late(engine: Engine, s
     with pytest.raises(StoreError, match="no transaction"):
         engine.finish()
     assert [entry.split()[0] for entry in diary.entries] == ["Launch"]
+
+
+def test_facts_are_shown_when_they_are_on_the_disk_and_before_anybody_is_told(
+    engine: Engine, store: Store, diary: Diary
+) -> None:
+    engine.feed([spawn("a")])
+    assert diary.entries_before == [["Launch at 0"]]
+    held = Held(store._db)
+    store.commits._connection = held  # type: ignore[assignment]
+    held.hold()
+    engine.feed(ends(1))
+    assert len(diary.seen) == 3
+    let_end(held, store.commits)
+    engine.finish()
+    assert len(diary.seen) == store.last_seq() == 5

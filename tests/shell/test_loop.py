@@ -132,6 +132,7 @@ class Stage:
         self.diary: list[str] = []
         self.fds = {name: os.eventfd(0) for name in ("router", "processes", "gateway", "commits", "wakeup")}
         self.deadline: float | None = None
+        self.files_due: float | None = None
         note = self.diary.append
         fileno = {name: lambda fd=fd: fd for name, fd in self.fds.items()}
         self.parts: Any = SimpleNamespace(
@@ -153,6 +154,7 @@ class Stage:
             shell=SimpleNamespace(backlog=[]),
             records=SimpleNamespace(let_go=lambda: note("tidy")),
             environments=SimpleNamespace(drop_all_but=lambda _: None),
+            scribe=SimpleNamespace(next_deadline=lambda: self.files_due, write=lambda: note("write")),
         )
 
     def turn(self, *ready: str) -> list[str]:
@@ -196,3 +198,10 @@ def test_nobody_is_listened_to_or_told_anything_before_all_that_was_decided_is_o
     assert done[:3] == ["feed", "finish", "tidy"]
     assert done[3:5] == ["look", "hear"]
     assert done[-2:] == ["finish", "tidy"]
+
+
+def test_files_are_written_when_it_is_time_and_tell_nothing_that_is_not_on_the_disk(stage: Stage) -> None:
+    stage.files_due = 6.0
+    assert "write" not in stage.turn("processes")
+    stage.files_due = 5.0
+    assert stage.turn()[-2:] == ["finish", "write"]

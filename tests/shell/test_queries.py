@@ -50,6 +50,7 @@ def test_an_agent_sees_its_own_tree_and_no_other(bench: Bench) -> None:
     assert names(bench.queries.status(Outside.OWNER, build(ops.Status, {}))) == [one.id, other.id]
     events = bench.queries.events(one.id, build(ops.Events, {}))["events"]
     assert {event["agent"] for event in events} == {one.id}  # type: ignore[attr-defined]
+    assert "session-opened" not in {event["event"] for event in events}  # type: ignore[attr-defined]
 
 
 def test_usage_is_sampled_only_when_it_is_asked_for(bench: Bench) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from orchd.core import facts
 from orchd.core.model import Agent, AgentId, Instant, Level, Outcome, Spec, State, agent_id
 from orchd.core.runs import Group, Membership, Plan, RunStatus, run_id
+from orchd.core.spending import Budget
 from orchd.core.turn import Turn
 from orchd.store import Store
 
@@ -33,7 +34,7 @@ def completed(turn: Turn, number: int) -> None:
 def test_runs_their_members_and_how_long_a_skill_takes_are_found_again(tmp_path: Path) -> None:
     store, state = Store(tmp_path / "db"), State()
     began = Turn(state, Instant(0.0, 100.0))
-    began.record(facts.RunBegan(RUN, Plan("run", (Group("", max_parallel=2),), "/")))
+    began.record(facts.RunBegan(RUN, Plan("run", (Group("", max_parallel=2),), "/"), Budget()))
     began.record(member(1))
     began.record(member(2))
     completed(began, 1)
@@ -60,7 +61,7 @@ def test_runs_their_members_and_how_long_a_skill_takes_are_found_again(tmp_path:
 def test_of_the_samples_of_a_skill_the_newest_weighs_three_tenths(tmp_path: Path) -> None:
     store, state = Store(tmp_path / "db"), State()
     turn = Turn(state, Instant(0.0, 0.0))
-    turn.record(facts.RunBegan(RUN, Plan("run", (Group(""),), "/")))
+    turn.record(facts.RunBegan(RUN, Plan("run", (Group(""),), "/"), Budget()))
     for number, seconds in ((1, 10.0), (2, 20.0)):
         turn.at = Instant(0.0, 100.0)
         turn.record(member(number))
@@ -80,7 +81,7 @@ def test_the_facts_of_an_agents_run_are_of_its_tree(tmp_path: Path) -> None:
     turn = Turn(state, Instant(0.0, 0.0))
     turn.record(facts.AgentQueued(agent_id(1), Spec(("true",), "name", "/", "e"), Level.PM, ()))
     turn.record(facts.AgentQueued(agent_id(2), Spec(("true",), "name", "/", "e"), Level.PM, ()))
-    turn.record(facts.RunBegan(RUN, Plan("run", (Group(""),), "/", ancestors=(agent_id(1),))))
+    turn.record(facts.RunBegan(RUN, Plan("run", (Group(""),), "/", ancestors=(agent_id(1),)), Budget()))
     turn.record(member(3, (agent_id(1),)))
     store.commit(state, 0.0, turn.facts)
     assert [fact.event for fact in store.facts(0, 10, 1)] == ["agent-queued", "run-began", "agent-queued"]

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchd.core.facts import AgentCompleted, AgentQueued, AgentRevived, Fact, LimitChanged
-from orchd.core.model import Agent, AgentId, Level, Spec, State, Status, agent_id
+from orchd.core.model import Agent, AgentId, Instant, Level, Spec, State, Status, agent_id
 from orchd.errors import StoreError
 from orchd.reading import StoredAnswer, StoredFact
 from orchd.store import APPLICATION_ID, KEPT_ANSWERS, SCHEMA_VERSION, Store
@@ -22,6 +22,7 @@ from tests.shell.held import Held, let_end
 from tests.shell.machine import full, needs_root, remount, tmpfs
 from tests.shell.made import agents
 
+NOW = Instant(50.0, 1_700_000_050.0)
 SPEC = Spec(("true",), "true", "/", "e")
 
 
@@ -61,7 +62,7 @@ def test_agents_come_out_as_they_went_in(data: st.DataObject) -> None:
         assert store.agents([2, 1, 7]) == [parent, child]
         assert store.agent(parent.id) == parent
         assert store.agent(agent_id(7)) is None
-        assert store.restore(State()) == [one for one in (parent, child) if not one.is_over]
+        assert store.restore(State(), NOW) == [one for one in (parent, child) if not one.is_over]
 
 
 def test_a_new_file_is_private_and_known_as_ours(tmp_path: Path) -> None:
@@ -82,13 +83,13 @@ def test_the_numbers_survive_and_a_new_home_keeps_those_it_was_given(tmp_path: P
     path = tmp_path / "orchd.db"
     with closing(Store(path)) as store:
         fresh = State(limit=5, resident=9)
-        assert store.restore(fresh) == []
+        assert store.restore(fresh, NOW) == []
         assert (fresh.limit, fresh.resident) == (5, 9)
         state = State(limit=3, resident=4, is_paused=True, last_number=17, seed=99)
         store.commit(state, 1.0, [LimitChanged(3, 4)])
     with closing(Store(path)) as store:
         restored = State()
-        store.restore(restored)
+        store.restore(restored, NOW)
         assert replace(restored, queue=state.queue) == state
         store.commit(restored, 2.0, [LimitChanged(3, 4)])
         assert store.last_seq() == 2
@@ -99,7 +100,7 @@ def test_an_agent_that_is_over_is_not_restored_but_can_be_found(store: Store) ->
     state = keep(store, one, two)
     one.status = Status.COMPLETED
     store.commit(state, 2.0, [AgentCompleted(one.id)])
-    assert [found.id for found in store.restore(State())] == [two.id]
+    assert [found.id for found in store.restore(State(), NOW)] == [two.id]
     found = store.agent(one.id)
     assert found is not None
     assert found.status is Status.COMPLETED
@@ -192,7 +193,7 @@ def test_an_answer_alone_is_kept_too(store: Store) -> None:
 
 def test_only_the_newest_answers_are_kept_over_a_restart(store: Store) -> None:
     store.commit(State(), 1.0, [], [StoredAnswer(f"r{n}", "limit", None, n) for n in range(KEPT_ANSWERS + 2)])
-    store.restore(State())
+    store.restore(State(), NOW)
     assert store.answer("r1") is None
     assert store.answer("r2") == StoredAnswer("r2", "limit", None, 2)
 
@@ -240,7 +241,7 @@ def test_a_damaged_database_is_never_taken_for_an_empty_one(tmp_path: Path) -> N
     damaged = whole[:4096] + b"\xa5" * (len(whole) - 4096)
     path.write_bytes(damaged)
     with pytest.raises(StoreError, match="damaged: restore it from a backup"), closing(Store(path)) as store:
-        store.restore(State())
+        store.restore(State(), NOW)
     assert len(path.read_bytes()) == len(whole)
 
 
@@ -260,7 +261,7 @@ def test_a_row_that_makes_no_sense_is_damage(tmp_path: Path, statement: str) -> 
         keep(store, agent(1))
     spoil(path, statement)
     with closing(Store(path)) as store, pytest.raises(StoreError, match="makes no sense .* restore it from a backup"):
-        store.restore(State())
+        store.restore(State(), NOW)
 
 
 def test_a_directory_in_its_place_is_refused(tmp_path: Path) -> None:
@@ -296,7 +297,7 @@ def test_when_the_disk_is_full_the_commit_is_refused_and_nothing_is_lost(tmp_pat
             store.commit(state, 2.0, [born(agent(1))] * 2000)
         store.close()
         with closing(Store(path)) as again:
-            assert [one.number for one in again.restore(State())] == [1]
+            assert [one.number for one in again.restore(State(), NOW)] == [1]
             assert again.last_seq() == 1
             keep(again, agent(2))
 

@@ -80,7 +80,9 @@ def test_an_agents_children_are_those_of_its_current_attempt(bench: Bench) -> No
         one.ancestors, one.parent_attempt = (parent.id,), attempt
     bench.store._db.execute("DELETE FROM agents WHERE number > 1")
     for one in (child, older):
-        bench.store._db.execute("INSERT INTO agents SELECT ?, 1, 1, NULL, 0, ?, ?", (one.number, *_packed(one)))
+        bench.store._db.execute(
+            "INSERT INTO agents SELECT ?, 1, 1, NULL, NULL, NULL, 0, ?, ?", (one.number, *_packed(one))
+        )
     children = build(ops.Wait, {"scope": "children"})
     assert bench.translator.targets(parent.id, children) == (child.id,)
     assert bench.translator.targets(parent.id, build(ops.Wait, {"scope": "all"})) == (child.id, older.id)

@@ -23,6 +23,8 @@ FITTING: dict[str, st.SearchStrategy[Any]] = {
     "stdin": st.sampled_from(["/dev/null", "/nowhere"]),
     "output_dir": st.just("/dev/null/nowhere"),
     "runner": st.none(),
+    "project": st.sampled_from(["/", "/tmp"]),
+    "max_cost": st.sampled_from([0.5, 7]),
     "result": st.just("/tmp/result.md"),
     "worktree": st.just(value=False),
     "env": st.dictionaries(st.sampled_from(["A", "B", "PATH"]), st.sampled_from(["", "x", "/bin:/usr/bin", "\udcff"])),

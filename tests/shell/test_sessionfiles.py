@@ -1,0 +1,175 @@
+"""The files of a session: whole at any moment, true, and only where they may be."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchd import sessionfiles
+from orchd.core.model import Agent, Level, Outcome, Spec, State, Status, agent_id
+from orchd.core.sessions import Session, session_id
+from orchd.core.spending import Spent
+from orchd.sessionfiles import Directory, Places, Shown
+
+ONE = session_id(1)
+
+
+def agent(number: int = 1, status: Status = Status.RUNNING, **fields: object) -> Agent:
+    """An agent to be shown."""
+    spec = Spec(("x",), **{"name": f"task-{number}", "cwd": "/", "environment": "e", **fields})  # type: ignore[arg-type]
+    return Agent(agent_id(number), spec, Level.PM, (), 0, 0.0, status=status, queued_at=1_700_000_000.0)
+
+
+def shown(*agents: Agent) -> Shown:
+    """How these are shown."""
+    made = Shown()
+    made.enter(agents)
+    return made
+
+
+def show(path: Path, *agents: Agent, session: Session | None = None, is_newest: bool = True) -> None:
+    """Write the files of a session with these agents."""
+    whole = session or Session(ONE, str(path), 1_700_000_000.0)
+    Directory(str(path), Places()).show(whole, shown(*agents), State(), 1_700_000_001.0, is_newest=is_newest)
+
+
+def array(path: Path) -> list[dict[str, object]]:
+    """What agents.json holds."""
+    found: list[dict[str, object]] = json.loads((path / ".claude/state/agents.json").read_text())
+    return found
+
+
+def test_agents_are_an_array_in_the_order_of_their_ids(tmp_path: Path) -> None:
+    done = agent(2, Status.COMPLETED, skill="backend", task_id="bd-1", result="/r/2.md")
+    done.outcome, done.spent = Outcome(0), Spent(5, 6, 700, 0, 0.25)
+    show(tmp_path, done, agent(1))
+    first, second = array(tmp_path)
+    assert (first["id"], first["status"], first["spawnedAt"]) == ("agent-001", "running", "2023-11-14T22:13:20.000Z")
+    expected = {"skillName": "backend", "taskId": "bd-1", "status": "completed", "exitCode": 0, "result": "/r/2.md"}
+    assert {key: second[key] for key in expected} == expected
+    assert (second["tokens"], second["costUsd"]) == (11, 0.25)
+
+
+def test_the_session_names_its_tasks_and_how_they_stand_without_a_parser(tmp_path: Path) -> None:
+    show(tmp_path, agent(1, Status.COMPLETED), agent(2, Status.TIMED_OUT))
+    text = (tmp_path / ".agent/sessions/latest.yaml").read_text()
+    assert text.startswith("session: session-001\n")
+    assert "  - name: task-1\n    status: Completed\n" in text
+    assert "  - name: task-2\n    status: Timed-out\n" in text
+
+
+def test_a_session_without_agents_is_an_empty_list(tmp_path: Path) -> None:
+    show(tmp_path)
+    assert array(tmp_path) == []
+    assert (tmp_path / ".agent/sessions/latest.yaml").read_text().endswith("tasks: []\n")
+
+
+@given(st.text(st.characters(codec=None), max_size=30))
+def test_any_text_is_one_scalar_of_its_line(text: str) -> None:
+    scalar = sessionfiles._scalar(text)
+    assert "\n" not in scalar
+    scalar.encode()  # no halves of characters
+    if scalar.startswith('"'):
+        assert json.loads(scalar.replace("\\x7f", "\\u007f")) == text.translate(sessionfiles._NOT_IN_YAML)
+    else:
+        assert scalar == text
+
+
+@pytest.mark.parametrize(
+    "word", ["", "true", "No", "null", "~", "1", "-", "a b", "a: b", "#x", "a\n", "...", "1e3", "é"]
+)
+def test_what_could_be_read_as_something_else_is_quoted(word: str) -> None:
+    assert sessionfiles._scalar(word)[0] == '"'
+
+
+def test_the_newest_session_is_the_latest_and_an_older_one_keeps_its_own_file(tmp_path: Path) -> None:
+    show(tmp_path, agent(1))
+    show(tmp_path, agent(2), session=Session(session_id(2), str(tmp_path), 0.0))
+    show(tmp_path, agent(1, Status.COMPLETED), is_newest=False)
+    folder = tmp_path / ".agent/sessions"
+    assert (folder / "latest.yaml").readlink() == Path("session-002.yaml")
+    assert "status: Completed" in (folder / "session-001.yaml").read_text()
+    assert [one["id"] for one in array(tmp_path)] == ["agent-002"]
+
+
+def test_a_reader_that_has_opened_a_file_reads_all_of_the_old_one(tmp_path: Path) -> None:
+    show(tmp_path, *(agent(number) for number in range(1, 200)))
+    with (tmp_path / ".claude/state/agents.json").open() as before:
+        head = before.read(10)
+        show(tmp_path)
+        assert len(json.loads(head + before.read())) == 199
+    assert sorted(one.name for one in (tmp_path / ".claude/state").iterdir()) == [".gitignore", "agents.json"]
+
+
+def test_version_control_does_not_see_them(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    show(tmp_path, agent())
+    Directory(str(tmp_path), Places()).append(['{"seq": 1}'])
+    done = subprocess.run(["git", "status", "--porcelain"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+
+
+def test_events_are_added_and_the_last_is_known(tmp_path: Path) -> None:
+    directory = Directory(str(tmp_path), Places())
+    assert directory.last_seq() is None
+    directory.append([])
+    assert not (tmp_path / ".claude").exists()
+    directory.append(['{"seq": 1}', '{"seq": 2}'])
+    directory.append(['{"seq": 7}'])
+    assert (tmp_path / ".claude/state/events.jsonl").read_text() == '{"seq": 1}\n{"seq": 2}\n{"seq": 7}\n'
+    assert directory.last_seq() == 7
+
+
+@pytest.mark.parametrize(
+    ("tail", "seq"), [('{"seq": 3', 2), ("\n\n", None), ('{"x": 1}\n', None), ("nonsense\n", None)]
+)
+def test_half_a_line_that_a_crash_left_is_cut_off(tmp_path: Path, tail: str, seq: int | None) -> None:
+    directory = Directory(str(tmp_path), Places())
+    directory.append(['{"seq": 1}', '{"seq": 2}'])
+    path = tmp_path / ".claude/state/events.jsonl"
+    with path.open("a") as file:
+        file.write(tail)
+    assert directory.last_seq() == seq
+    assert path.read_text().endswith("\n")
+
+
+def test_where_a_stranger_could_lay_links_there_are_no_files(tmp_path: Path) -> None:
+    assert Directory(str(tmp_path), Places()).is_ours()
+    tmp_path.chmod(0o777)
+    assert not Directory(str(tmp_path), Places()).is_ours()
+    assert not Directory("/", Places()).is_ours()
+    assert not Directory(str(tmp_path / "nothing"), Places()).is_ours()
+
+
+def test_a_link_in_the_place_of_the_events_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / ".claude/state").mkdir(parents=True)
+    (tmp_path / ".claude/state/events.jsonl").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic links"):
+        Directory(str(tmp_path), Places()).append(["{}"])
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
+    show(tmp_path, agent(1))
+    (tmp_path / ".claude/state/.agents.json.new").mkdir()
+    with pytest.raises(IsADirectoryError):
+        show(tmp_path, agent(2))
+    assert [one["id"] for one in array(tmp_path)] == ["agent-001"]
+
+
+def test_only_the_newest_agents_of_many_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessionfiles, "MOST", 3)
+    assert list(shown(*(agent(number) for number in range(1, 6))).json) == [3, 4, 5]
+
+
+def test_places_are_where_the_configuration_says(tmp_path: Path) -> None:
+    directory = Directory(str(tmp_path), Places("a/b", "c"))
+    directory.show(Session(ONE, "/x", 0.0), shown(), State(), 0.0, is_newest=True)
+    assert os.path.lexists(tmp_path / "a/b/latest.yaml")
+    assert (tmp_path / "c/agents.json").exists()
