@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from orchd.core import inputs
 from orchd.core.effects import Answer, Refuse
 from orchd.core.facts import (
+    AdmissionsResumed,
     AgentCancelled,
     AgentCompleted,
     AgentFact,
@@ -17,9 +18,11 @@ from orchd.core.facts import (
     AgentSkipped,
     AgentTimedOut,
     AttemptAdmitted,
+    AttemptDeferred,
     AttemptRetried,
     AttemptVoided,
     Fact,
+    RunnerLimited,
     StopBegan,
 )
 from orchd.core.index import indexes, recount
@@ -32,7 +35,7 @@ from tests.stateful import naive, naive_runs
 if TYPE_CHECKING:
     from tests.stateful.world import Client, World
 
-BAD_ENDS = AgentFailed | AgentCancelled | AgentTimedOut | AgentLost | AttemptRetried
+BAD_ENDS = AgentFailed | AgentCancelled | AgentTimedOut | AgentLost | AttemptRetried | AttemptDeferred
 
 
 class WatchedTurn(Turn):
@@ -42,6 +45,7 @@ class WatchedTurn(Turn):
         super().__init__(world.state, Instant(world.now, world.now))
         self.world = world
         self.events = events
+        self.tries: dict[AgentId, int] = {}
 
     def record(self, fact: Fact) -> None:
         """Look, then record."""
@@ -49,11 +53,17 @@ class WatchedTurn(Turn):
             self._check_admission(fact)
         if isinstance(fact, AgentReturned):
             self._check_return(fact)
+        if isinstance(fact, AttemptDeferred):
+            agent = self.state.agents[fact.agent]
+            self.tries[agent.id] = agent.tries
+            assert agent.cause is Cause.ENDED, "put off what somebody ended"
         if isinstance(fact, AttemptRetried):
             agent = self.state.agents[fact.agent]
             assert agent.tries < agent.spec.retries, "retried too often"
             assert agent.cause is not Cause.CANCELLED, "retried what somebody ended"
         super().record(fact)
+        if isinstance(fact, AttemptDeferred):
+            assert self.state.agents[fact.agent].tries == self.tries[fact.agent], "it lost a try for nothing"
         assert naive.is_safe(self.state), "what lives could deadlock"
 
     def _check_admission(self, fact: AttemptAdmitted) -> None:
@@ -62,6 +72,7 @@ class WatchedTurn(Turn):
         assert len(naive.living(state)) < state.resident, "admitted beyond the resident places"
         assert not state.is_paused, "admitted while paused"
         assert state.held_until <= self.now, "admitted while the machine refuses"
+        assert not self._is_held(agent), "admitted while its service wants no more"
         assert naive.is_ready(state, agent, self.now), "admitted before it was ready"
         assert naive_runs.has_room(state, agent), "admitted beyond the maxParallel of its run"
         for node in naive_runs.what_is_before(state, agent):
@@ -73,6 +84,16 @@ class WatchedTurn(Turn):
         able = [one for one in naive.living(state) if naive_runs.has_room(state, one)]
         waits = [wait for one in able for wait in one.waits.values()]
         assert not any(naive.is_true(state, wait) for wait in waits), "a new agent went before one that returns"
+
+    def _is_held(self, agent: Agent) -> bool:
+        """By what is on the disk and what this turn brought."""
+        held = dict(self.world.held)
+        for fact in self.facts:
+            if isinstance(fact, RunnerLimited):
+                held[fact.runner] = fact.until
+            if isinstance(fact, AdmissionsResumed):
+                held.clear()
+        return held.get(agent.spec.runner or "", 0.0) > self.now
 
     def _check_return(self, fact: AgentReturned) -> None:
         agent = self.state.agents[fact.agent]
@@ -95,7 +116,7 @@ def check(world: World, turn: WatchedTurn) -> None:
     check_ends(world, turn)
     check_runs(world, turn)
     check_cancels(state, turn)
-    check_nobody_idles(state, turn.now)
+    check_nobody_idles(world, turn.now)
 
 
 def check_agent(world: World, agent: Agent) -> None:
@@ -167,8 +188,9 @@ def check_started(turn: Turn) -> None:
     assert queued <= admitted or any(isinstance(fact, AttemptVoided) for fact in turn.facts), "queued all the same"
 
 
-def check_nobody_idles(state: State, now: float) -> None:
+def check_nobody_idles(world: World, now: float) -> None:
     """No place is free while somebody may have it."""
+    state = world.state
     waiting = [one for one in naive.living(state) if naive_runs.has_room(state, one)]
     returning = [one for one in waiting for wait in one.waits.values() if naive.is_true(state, wait)]
     if naive.working(state) >= state.limit:
@@ -178,6 +200,7 @@ def check_nobody_idles(state: State, now: float) -> None:
         return
     ready = [agent for agent in state.agents.values() if naive.is_ready(state, agent, now)]
     ready = [agent for agent in ready if naive_runs.has_room(state, agent)]
+    ready = [agent for agent in ready if world.held.get(agent.spec.runner or "", 0.0) <= now]
     unsafe = [agent for agent in ready if not naive.is_safe(state, agent.claim)]
     has_aged = any(now - agent.age > AGING_SECONDS for agent in unsafe)
     for agent in ready:

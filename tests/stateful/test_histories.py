@@ -28,6 +28,7 @@ SPEC = st.fixed_dictionaries(
         "silence": st.sampled_from([None, None, None, 5.0]),
         "retries": st.sampled_from([0, 0, 1]),
         "grace": st.sampled_from([0.0, 10.0]),
+        "runner": st.sampled_from([None, None, "a", "b"]),
     }
 )
 SPECS = st.lists(SPEC, min_size=1, max_size=3)
@@ -200,6 +201,13 @@ class Histories(RuleBasedStateMachine):
         if busy:
             self.world.exit(busy[pick % len(busy)], code, has_rest=has_rest)
 
+    @rule(pick=PICKS, seconds=st.sampled_from([-5.0, 30.0, 900.0]), has_rest=RARELY)
+    def a_service_turns_an_attempt_away(self, pick: int, seconds: float, has_rest: bool) -> None:
+        busy = [proc for proc in self._procs() if proc.is_running and proc.key[0] in self._working()]
+        if busy:
+            limited = self.world.now + seconds
+            self.world.exit(busy[pick % len(busy)], 75, has_rest=has_rest, limited=limited)
+
     def _working(self) -> set[AgentId]:
         return {agent.id for agent in self.world.state.living.values() if agent.status is not Status.WAITING}
 
@@ -247,7 +255,7 @@ class Histories(RuleBasedStateMachine):
         proc = self.world.procs.get((one, attempt))
         if proc is not None:
             if not proc.is_running:
-                self.world.tell(inputs.Exited(*proc.key, Outcome(proc.code), is_tree_gone=False))
+                self.world.tell(inputs.Exited(*proc.key, proc.outcome, is_tree_gone=False))
             return
         self.world.tell(
             (

@@ -11,9 +11,17 @@ from orchd.codec import pack_run, unpack_run
 from orchd.core import inputs
 from orchd.core.decide import decide, next_deadline
 from orchd.core.effects import Answer, Kill, Launch, Refuse, Release, Terminate, Watch
-from orchd.core.facts import AgentCompleted, AgentFact, AgentRevived, AttemptAdmitted, RunFact
+from orchd.core.facts import (
+    AdmissionsResumed,
+    AgentCompleted,
+    AgentFact,
+    AgentRevived,
+    AttemptAdmitted,
+    RunFact,
+    RunnerLimited,
+)
 from orchd.core.index import forget, load
-from orchd.core.model import Agent, AgentId, Guards, Outcome, RequestId, Spec, State, Status
+from orchd.core.model import Agent, AgentId, Guards, Instant, Outcome, Report, RequestId, Spec, State, Status
 from orchd.core.runs import Group, Plan, Run, RunId
 from orchd.core.turn import Question, Turn
 from tests.stateful import naive, promises
@@ -31,7 +39,13 @@ class Proc:
     is_running: bool = True  # its own process
     has_rest: bool = False  # others of its tree
     code: int | None = None
+    limited: float | None = None  # until when its service wants no more
     asked: str | None = None  # how this daemon asked it to end
+
+    @property
+    def outcome(self) -> Outcome:
+        """How its own process ended."""
+        return Outcome(self.code, report=None if self.limited is None else Report(limited_until=self.limited))
 
     @property
     def is_alive(self) -> bool:
@@ -63,6 +77,7 @@ class World:
     store: dict[AgentId, Agent] = field(default_factory=dict)
     runs: dict[RunId, bytes] = field(default_factory=dict)
     box: tuple[int, int, bool, int, int, int] = (0, 0, False, 0, 0, 0)
+    held: dict[str, float] = field(default_factory=dict)  # by runner, as it is on the disk
     admitted: set[Key] = field(default_factory=set)
     completed: set[AgentId] = field(default_factory=set)
     revived: set[AgentId] = field(default_factory=set)
@@ -124,6 +139,10 @@ class World:
                 self.store[agent.id] = copied(agent)
             if isinstance(fact, RunFact):
                 self.runs[fact.run] = pack_run(self.state.runs[fact.run])
+            if isinstance(fact, RunnerLimited):
+                self.held[fact.runner] = fact.until
+            if isinstance(fact, AdmissionsResumed):
+                self.held.clear()
             if isinstance(fact, AttemptAdmitted):
                 self.admitted.add((fact.agent, fact.attempt))
             if isinstance(fact, AgentCompleted):
@@ -164,6 +183,7 @@ class World:
         self.state = State(limit=limit, resident=resident, guards=self.state.guards)
         self.state.is_paused, self.state.last_number, self.state.seed = is_paused, last_number, seed
         self.state.last_run = last_run
+        self.state.holds = {runner: Instant(until, until) for runner, until in self.held.items()}
         for one in self.runs:
             if not (run := self.stored_run(one)).is_over:
                 self.state.runs[one] = run
@@ -185,7 +205,7 @@ class World:
             return inputs.NeverRan(*proc.key)
         if proc.is_running:
             return inputs.Adopted(*proc.key)
-        return inputs.Exited(*proc.key, Outcome(proc.code), not proc.has_rest)
+        return inputs.Exited(*proc.key, proc.outcome, not proc.has_rest)
 
     # What people, agents and processes do.
 
@@ -222,10 +242,10 @@ class World:
         del self.clients[client.begin.request]
         self.tell(inputs.CallerGone(client.begin.agent, client.begin.request))
 
-    def exit(self, proc: Proc, code: int | None, *, has_rest: bool) -> None:
+    def exit(self, proc: Proc, code: int | None, *, has_rest: bool, limited: float | None = None) -> None:
         """The attempt's own process ends, and whoever was blocked inside it with it, unless it is left behind."""
-        proc.is_running, proc.has_rest, proc.code = False, has_rest, code
-        self.tell(inputs.Exited(*proc.key, Outcome(code), not has_rest))
+        proc.is_running, proc.has_rest, proc.code, proc.limited = False, has_rest, code, limited
+        self.tell(inputs.Exited(*proc.key, proc.outcome, not has_rest))
         gone = [one for one, client in self.clients.items() if (client.begin.agent, client.attempt) == proc.key]
         for one in gone:
             del self.clients[one]
