@@ -120,7 +120,7 @@ class Instance:
             text=True,
             capture_output=True,
             timeout=60,
-            cwd=cwd,
+            cwd=cwd or self.directory,  # what a project gets to see of its session must not be put into this one
             check=False,
         )
         assert code is None or done.returncode == code, (words, done.returncode, done.stdout, done.stderr)

@@ -45,7 +45,8 @@ def background(stopped: Instance) -> Iterator[Background]:
     started: list[subprocess.Popen[str]] = []
 
     def start(*words: str, **settings: Any) -> subprocess.Popen[str]:
-        settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **settings}
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        settings = {"cwd": stopped.directory, **pipes, **settings}
         process = subprocess.Popen([BIN / "orchctl", *words], env=stopped.env, text=True, **settings)
         started.append(process)
         return process

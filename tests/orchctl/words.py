@@ -15,12 +15,14 @@ VALUES = {
     "number": st.one_of(st.integers(-(2**65), 2**65).map(str), st.sampled_from(["1_0", " 7", "x", "", "1.5", "٣"])),
     "duration": st.one_of(st.sampled_from(["90", "90s", "15m", "2h", "1d", "", "m", "-1", "nan", "inf", "1e3"]), TEXT),
     "pair": st.one_of(st.sampled_from(["K=V", "K=", "=V", "K", "K=a=b"]), TEXT),
+    "amount": st.one_of(st.sampled_from(["5", "2.50", "$3", "0", "-1", "nan", "inf", "1e3", ""]), TEXT),
 }
 GOOD = {
     "text": st.text(alphabet="abé ", max_size=6),
     "number": st.integers(0, 2**40).map(str),
     "duration": st.sampled_from(["90", "90s", "15m", "2h", "0.5"]),
     "pair": st.sampled_from(["K=V", "K=", "K=a=b"]),
+    "amount": st.sampled_from(["5", "2.50", "$3"]),
 }
 
 

@@ -20,18 +20,19 @@ def test_a_line_tells_of_each_event(instance: Instance, orchctl: Orchctl) -> Non
     instance.ctl("wait", "1")
     done = orchctl("events")
     assert (done.code, done.err) == (0, "")
-    first = done.out.splitlines()[0].split()
-    assert (first[0], first[2], first[3], first[4]) == ("1", "agent-queued", "agent-001", "name=api")
+    opened, queued = (line.split() for line in done.out.splitlines()[:2])
+    assert (opened[0], opened[2]) == ("1", "session-opened")
+    assert (queued[0], queued[2], queued[3], queued[4]) == ("2", "agent-queued", "agent-001", "name=api")
 
 
 def test_without_a_beginning_the_latest_fifty_are_shown(instance: Instance, orchctl: Orchctl) -> None:
     instance.ctl("pause")
     instance.ctl("spawn", "--batch", "-", stdin="\n".join('{"command": ["true"]}' for _ in range(1100)))
     everything = numbers(orchctl("events", "--since", "0", "--json").out)
-    assert everything == list(range(1, 1102))
+    assert everything == list(range(1, 1103))
     assert numbers(orchctl("events", "--json").out) == everything[-50:]
     assert numbers(orchctl("events", "--since", "1090", "--json").out) == everything[1090:]
-    assert orchctl("events", "--since", "1101").out == ""
+    assert orchctl("events", "--since", "1102").out == ""
     assert orchctl("events", "--since", "-1").code == 1
 
 

@@ -1,0 +1,154 @@
+"""The files of a session, read as scripts read them, while agents come and go and the daemon is killed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import BIN, DEADLINE, Instance, until
+
+SPAWNERS, READERS = 50, 20
+OVER = {"completed", "failed", "cancelled", "timed-out", "lost", "skipped"}
+needs_jq = pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A directory that agents are spawned in."""
+    (tmp_path / "project").mkdir()
+    return tmp_path / "project"
+
+
+def said(command: str, project: Path) -> str:
+    """What a shell command puts out there."""
+    done = subprocess.run(["sh", "-c", command], cwd=project, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def agents(project: Path) -> list[dict[str, str]]:
+    """What agents.json holds."""
+    found: list[dict[str, str]] = json.loads((project / ".claude/state/agents.json").read_text())
+    return found
+
+
+@needs_jq
+def test_the_agents_that_run_are_found_with_jq(instance: Instance, project: Path) -> None:
+    gate = project / "gate"
+    instance.ctl("spawn", "--name", "a", "--skill", "backend", "--task-id", "bd-1", "--", "true", cwd=project)
+    instance.ctl("wait", "1")
+    instance.ctl("spawn", "--name", "b", "--", "sh", "-c", f"until [ -e {gate} ]; do sleep 0.02; done", cwd=project)
+    running = """cat .claude/state/agents.json | jq '.[] | select(.status == "running")'"""
+    until(lambda: '"agent-002"' in said(running, project))
+    (found,) = [json.loads(said(running, project))]
+    assert (found["id"], found["name"], found["status"]) == ("agent-002", "b", "running")
+    grouped = "cat .claude/state/agents.json | jq 'group_by(.status) | map({status: .[0].status, count: length})'"
+    assert json.loads(said(grouped, project)) == [
+        {"status": "completed", "count": 1},
+        {"status": "running", "count": 1},
+    ]
+    first = agents(project)[0]
+    assert (first["skillName"], first["taskId"]) == ("backend", "bd-1")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", first["spawnedAt"])
+    gate.touch()
+    instance.ctl("wait", "2")
+    assert said(running, project) == ""
+
+
+def test_events_can_be_followed_with_tail_through_the_death_of_the_daemon(instance: Instance, project: Path) -> None:
+    instance.ctl("spawn", "--wait", "--", "true", cwd=project)
+    tail = subprocess.Popen(
+        ["tail", "-n", "+1", "-f", ".claude/state/events.jsonl"], cwd=project, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        seen = [next(_events(tail)) for _ in range(6)]
+        instance.kill()
+        instance.ctl("spawn", "--wait", "--", "true", cwd=project)
+        seen += [next(_events(tail)) for _ in range(5)]
+    finally:
+        tail.kill()
+        tail.communicate()
+    assert [event for event, _ in seen][-1] == "agent-completed"
+    assert [seq for _, seq in seen] == list(range(1, 12))
+
+
+def _events(tail: subprocess.Popen[str]) -> Iterator[tuple[str, int]]:
+    assert tail.stdout is not None
+    for line in tail.stdout:
+        event = json.loads(line)
+        yield event["event"], event["seq"]
+
+
+def test_the_latest_session_is_polled_until_every_task_is_completed(instance: Instance, project: Path) -> None:
+    names = [f"subtask-{letter}" for letter in "ABC"]
+    for name in names:
+        instance.ctl("spawn", "--name", name, "--", "sh", "-c", "sleep 0.3", cwd=project)
+    latest = project / ".agent/sessions/latest.yaml"
+
+    def standing() -> dict[str, str]:
+        return dict(re.findall(r"  - name: (\S+)\n    status: (\S+)\n", latest.read_text()))
+
+    until(lambda: latest.exists() and standing() == dict.fromkeys(names, "Completed"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_no_reader_ever_sees_a_torn_or_stale_file(instance: Instance, project: Path) -> None:
+    """50 clients spawn and wait, 20 readers read, and the daemon is killed in between."""
+    wrong: list[str] = []
+    is_over = threading.Event()
+    half = threading.Semaphore(0)
+
+    def spawner(number: int) -> None:
+        words = ["spawn", "--name", f"t{number}", "--wait", "--", "sh", "-c", "sleep 0.05"]
+        done = subprocess.run(
+            [BIN / "orchctl", *words], cwd=project, env=instance.env, capture_output=True, text=True, check=False
+        )
+        half.release()
+        if done.returncode:
+            wrong.append(f"{done.returncode}: {done.stderr}")
+            return
+        (status,) = [one["status"] for one in agents(project) if one["name"] == f"t{number}"]
+        latest = (project / ".agent/sessions/latest.yaml").read_text()
+        if status != "completed" or f"  - name: t{number}\n    status: Completed\n" not in latest:
+            wrong.append(f"t{number} has ended and the files say {status}")
+
+    def reader() -> None:
+        ended: dict[str, str] = {}
+        while not is_over.wait(0.002):
+            try:
+                found = {one["id"]: one["status"] for one in agents(project)}
+                text = (project / ".agent/sessions/latest.yaml").read_text()
+            except FileNotFoundError:
+                continue
+            except ValueError as error:
+                wrong.append(f"torn: {error}")
+                return
+            if not text.startswith("session: session-001\n") or not text.endswith("\n"):
+                wrong.append(f"torn: {text[:50]!r}...{text[-50:]!r}")
+            if back := [one for one, status in ended.items() if found.get(one) != status]:
+                wrong.append(f"{back} had ended and have not any more")
+            ended.update({one: status for one, status in found.items() if status in OVER})
+
+    readers = [threading.Thread(target=reader) for _ in range(READERS)]
+    spawners = [threading.Thread(target=spawner, args=(number,)) for number in range(SPAWNERS)]
+    for thread in (*readers, *spawners):
+        thread.start()
+    for _ in range(SPAWNERS // 2):
+        assert half.acquire(timeout=DEADLINE)
+    instance.kill()
+    for thread in spawners:
+        thread.join(DEADLINE)
+    is_over.set()
+    for thread in readers:
+        thread.join(DEADLINE)
+    assert wrong == []
+    assert len(agents(project)) == SPAWNERS
+    events = [json.loads(line)["seq"] for line in (project / ".claude/state/events.jsonl").read_text().splitlines()]
+    assert events == sorted(set(events))

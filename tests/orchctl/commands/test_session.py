@@ -1,0 +1,89 @@
+"""`orchctl session new|list|show|close`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from tests.conftest import Instance
+from tests.orchctl.conftest import Orchctl
+
+
+def test_the_first_agent_of_a_project_begins_its_session(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    assert orchctl("session", "list").out == "no sessions here; the first `orchctl spawn` begins one\n"
+    assert orchctl("session", "show").err.startswith("unknown-session: there is no session in ")
+    orchctl("spawn", "--name", "api", "--wait", "--", "true")
+    (line,) = orchctl("session", "list").out.splitlines()
+    assert line.split() == ["session-001", "open", "1", "agent", str(tmp_path)]
+    shown = orchctl("session", "show").out.splitlines()
+    assert shown[0] == line
+    assert shown[2].split()[:3] == ["agent-001", "api", "completed"]
+    answer = json.loads(orchctl("session", "show", "--json").out)
+    assert (answer["session"]["directory"], [one["name"] for one in answer["agents"]]) == (str(tmp_path), ["api"])
+
+
+def test_a_checkout_is_one_project_wherever_one_stands_in_it(
+    instance: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / "deep/er").mkdir(parents=True)
+    orchctl("spawn", "--wait", "--", "true", cwd=tmp_path / "deep/er")
+    assert json.loads(orchctl("session", "show", "--json").out)["session"]["directory"] == str(tmp_path)
+    assert (tmp_path / ".agent/sessions/latest.yaml").exists()
+
+
+def test_a_new_session_closes_the_old_one_and_gets_what_comes(instance: Instance, orchctl: Orchctl) -> None:
+    orchctl("spawn", "--wait", "--", "true")
+    assert (
+        orchctl("session", "new", "--name", "two", "--max-tokens", "100", "--max-cost", "2.50").out == "session-002\n"
+    )
+    orchctl("spawn", "--wait", "--", "true")
+    assert [line.split()[0] for line in orchctl("session", "list").out.splitlines()] == ["session-002", "session-001"]
+    two, one = json.loads(orchctl("session", "list", "--json").out)["sessions"]
+    assert (two["name"], two["agents"], two["max_tokens"], two["max_cost"]) == ("two", 1, 100, 2.5)
+    assert one["closed_at"] is not None
+    assert instance.agent("agent-002")["session"] == "session-002"
+
+
+def test_one_that_is_closed_keeps_its_agents_and_gets_no_more(instance: Instance, orchctl: Orchctl) -> None:
+    orchctl("spawn", "--wait", "--", "true")
+    assert orchctl("session", "close").out.split()[:2] == ["session-001", "closed"]
+    assert orchctl("session", "close", "session-1").code == 0
+    orchctl("spawn", "--wait", "--", "true")
+    assert json.loads(orchctl("session", "show", "--json").out)["session"]["id"] == "session-002"
+    assert len(json.loads(orchctl("session", "show", "session-001", "--json").out)["agents"]) == 1
+
+
+def test_all_pages_are_shown(instance: Instance, orchctl: Orchctl) -> None:
+    instance.ctl("pause")
+    batch = "\n".join('{"command": ["true"]}' for _ in range(1100))
+    assert orchctl("spawn", "--batch", "-", input=batch).code == 0
+    for _ in range(55):
+        assert orchctl("session", "new").code == 0
+    assert len(json.loads(orchctl("session", "show", "session-001", "--json").out)["agents"]) == 1100
+    assert len(json.loads(orchctl("session", "list", "--json").out)["sessions"]) == 56
+    orchctl("cancel", *(f"{number}" for number in range(1, 1101)))
+
+
+def test_an_agent_sees_its_own_session_and_no_other(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    orchctl("spawn", "--wait", "--", "true", cwd=tmp_path / "there")
+    script = "orchctl session list --all; orchctl session show session-1; orchctl session new; orchctl budget session-2"
+    orchctl("spawn", "--wait", "--", "sh", "-c", script)
+    log = instance.ctl("logs", "2").splitlines()
+    assert log[0].split()[0] == "session-002"
+    assert log[1].startswith("forbidden: session-001 is not the session of agent-002")
+    assert [line.split(":")[0] for line in log[2:]] == ["forbidden", "forbidden"]
+
+
+def test_what_an_agent_spawns_elsewhere_is_of_its_session(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    script = f"cd {tmp_path}/there; orchctl spawn --wait -- true"
+    assert orchctl("spawn", "--nesting", "1", "--wait", "--", "sh", "-c", script).code == 0
+    assert instance.agent("agent-002")["session"] == "session-001"
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_nobody_starts_a_daemon_to_look(orchctl: Orchctl, stopped: Instance) -> None:
+    assert [orchctl("session", word).code for word in ("list", "show", "close")] == [69, 69, 69]
