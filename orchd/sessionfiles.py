@@ -43,12 +43,23 @@ class Shown:
 
     json: dict[int, str] = field(default_factory=dict)
     yaml: dict[int, str] = field(default_factory=dict)
+    _fixed: dict[int, tuple[str, str, str]] = field(default_factory=dict)  # what does not change, of those not over
 
     def enter(self, agents: Iterable[Agent]) -> None:
         """Show these as they are now."""
         for agent in agents:
-            self.json[agent.number] = _json_of(agent)
-            self.yaml[agent.number] = _yaml_of(agent)
+            number = agent.number
+            fixed = self._fixed.get(number) or (
+                _fixed_json(agent),
+                f"  - name: {_scalar(agent.spec.name)}\n",
+                _fixed_yaml(agent),
+            )
+            self.json[number] = fixed[0] + _changing_json(agent)
+            self.yaml[number] = fixed[1] + _changing_yaml(agent) + fixed[2]
+            if agent.is_over:
+                self._fixed.pop(number, None)
+            else:
+                self._fixed[number] = fixed
         while len(self.json) > MOST:
             oldest = next(iter(self.json))
             del self.json[oldest], self.yaml[oldest]
@@ -115,32 +126,36 @@ def _lines(found: dict[int, str]) -> str:
     return ",\n ".join(found[number] for number in sorted(found))
 
 
-def _json_of(agent: Agent) -> str:
+def _fixed_json(agent: Agent) -> str:
     spec = agent.spec
-    outcome = agent.outcome
-    return json.dumps(
-        {
-            "id": agent.id,
-            "name": spec.name,
-            "skillName": spec.skill,
-            "taskId": spec.task_id,
-            "goal": spec.goal,
-            "status": agent.status.value,
-            "reason": agent.reason,
-            "level": agent.level.value,
-            "parent": agent.parent,
-            "run": spec.member.run if spec.member else None,
-            "runner": spec.runner,
-            "attempt": agent.attempt,
-            "exitCode": outcome.code if outcome else None,
-            "spawnedAt": iso(agent.queued_at),
-            "startedAt": iso(agent.started_at),
-            "endedAt": iso(agent.ended_at),
-            "result": spec.result,
-            "tokens": agent.spent.tokens if agent.spent else None,
-            "costUsd": agent.spent.cost_usd if agent.spent else None,
-        }
+    shown = {
+        "id": agent.id,
+        "name": spec.name,
+        "skillName": spec.skill,
+        "taskId": spec.task_id,
+        "goal": spec.goal,
+        "level": agent.level.value,
+        "parent": agent.parent,
+        "run": spec.member.run if spec.member else None,
+        "runner": spec.runner,
+        "result": spec.result,
+    }
+    return json.dumps(shown)[:-1]
+
+
+def _changing_json(agent: Agent) -> str:
+    code = agent.outcome.code if agent.outcome else None
+    tokens, cost = (agent.spent.tokens, agent.spent.cost_usd) if agent.spent else ("null", "null")
+    return (
+        f', "status": "{agent.status.value}", "reason": {json.dumps(agent.reason) if agent.reason else "null"}'
+        f', "attempt": {agent.attempt}, "exitCode": {"null" if code is None else code}'
+        f', "spawnedAt": {_time(agent.queued_at)}, "startedAt": {_time(agent.started_at)}'
+        f', "endedAt": {_time(agent.ended_at)}, "tokens": {tokens}, "costUsd": {cost}}}'
     )
+
+
+def _time(wall: float | None) -> str:
+    return "null" if wall is None else f'"{iso(wall)}"'
 
 
 def _yaml(session: Session, shown: Shown, state: State, wall: float) -> str:
@@ -164,22 +179,27 @@ def _yaml(session: Session, shown: Shown, state: State, wall: float) -> str:
     return f"{''.join(lines)}tasks:{' []' if not tasks else ''}\n{tasks}"
 
 
-def _yaml_of(agent: Agent) -> str:
+def _fixed_yaml(agent: Agent) -> str:
+    spec = agent.spec
     shown = {
-        "name": agent.spec.name,
-        "status": agent.status.value.capitalize(),
         "id": agent.id,
-        "goal": agent.spec.goal,
-        "task_id": agent.spec.task_id,
-        "skill": agent.spec.skill,
+        "goal": spec.goal,
+        "task_id": spec.task_id,
+        "skill": spec.skill,
         "parent": agent.parent,
-        "attempt": agent.attempt,
-        "result": agent.spec.result,
-        "reason": agent.reason,
-        "spawned_at": iso(agent.queued_at),
-        "ended_at": iso(agent.ended_at),
+        "result": spec.result,
     }
-    return "  - " + "    ".join(f"{key}: {_scalar(value)}\n" for key, value in shown.items())
+    return "".join(f"    {key}: {_scalar(value)}\n" for key, value in shown.items())
+
+
+def _changing_yaml(agent: Agent) -> str:
+    return (
+        f"    status: {agent.status.value.capitalize()}\n"
+        f"    attempt: {agent.attempt}\n"
+        f"    reason: {_scalar(agent.reason)}\n"
+        f"    spawned_at: {_time(agent.queued_at)}\n"
+        f"    ended_at: {_time(agent.ended_at)}\n"
+    )
 
 
 def _scalar(value: str | float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from orchd.core.explain import position, reason
 from orchd.core.model import WORKING, Agent, AgentId, Level, State, Status, agent_id
@@ -208,6 +209,7 @@ def tickets(state: State, agents: Iterable[Agent], now: float) -> Mapping[str, o
     return {"agents": [ticket(state, agent, now) for agent in agents]}
 
 
+@lru_cache(maxsize=1024)  # what happens in one turn has one time, and is shown again and again
 def iso(wall: float | None) -> str | None:
     """ISO 8601 in UTC, to the millisecond."""
     if wall is None:
