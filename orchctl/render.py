@@ -193,7 +193,7 @@ def daemon(answer: Mapping[str, Any]) -> str:
 
 
 def places(limit: Mapping[str, Any], dot: str) -> str:
-    """`places 3/7 working · 4/28 living · paused`."""
+    """`places 3/7 working · 4/28 living · paused · claude rate-limited until 2026-01-31T12:00:00.000Z`."""
     parts = [
         f"places {limit['working']}/{limit['limit']} working",
         f"{limit['living']}/{limit['resident']} living",
@@ -202,6 +202,7 @@ def places(limit: Mapping[str, Any], dot: str) -> str:
         parts[0] += f", {limit['overdrawn']} overdrawn"
     if limit["paused"]:
         parts.append("paused")
+    parts += [f"{clean(runner)} rate-limited until {until}" for runner, until in limit["held"].items()]
     return f" {dot} ".join(parts)
 
 

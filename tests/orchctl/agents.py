@@ -49,5 +49,5 @@ def queued(number: int, position: int | None, **known: Any) -> dict[str, Any]:
 
 def answer(*agents: dict[str, Any], **limit: Any) -> dict[str, Any]:
     """A `status` answer."""
-    used = {"limit": 7, "working": 3, "resident": 28, "living": 4, "overdrawn": 0, "paused": False, **limit}
+    used = {"limit": 7, "working": 3, "resident": 28, "living": 4, "overdrawn": 0, "paused": False, "held": {}, **limit}
     return {"daemon": {}, "limit": used, "levels": {"pm": 2, "composite": 0, "sub-skill": 1}, "agents": list(agents)}

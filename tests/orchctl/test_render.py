@@ -140,6 +140,8 @@ def test_places_say_what_is_unusual() -> None:
     assert render.places(answer()["limit"], "·") == "places 3/7 working · 4/28 living"
     unusual = answer(working=8, overdrawn=1, paused=True)["limit"]
     assert render.places(unusual, "-") == "places 8/7 working, 1 overdrawn - 4/28 living - paused"
+    limited = answer(held={"claude": "2026-01-31T12:00:00.000Z"})["limit"]
+    assert render.places(limited, "-").endswith(" - claude rate-limited until 2026-01-31T12:00:00.000Z")
 
 
 def test_a_daemon_is_introduced_in_a_line() -> None:
