@@ -1,0 +1,94 @@
+"""Skills that are shipped with this package, put where an LLM looks for them, and never over what somebody changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from orchctl.backups import put_aside
+
+MANIFEST = ".installed.json"  # in the skill's folder: the digest of each file as it was installed last
+
+WRITTEN = "written"
+CURRENT = "up to date"
+REPLACED = "replaced"
+CHANGED = "changed"
+
+
+class File(NamedTuple):
+    """What was done about one file. `kept` is where the old one went when it was replaced by force."""
+
+    path: Path
+    done: str
+    kept: Path | None = None
+
+
+def install(skill: Path, folder: Path, *, is_forced: bool) -> list[File]:
+    """Put the files of `skill` into `folder`. One that differs from all that was ever installed is left alone."""
+    before = _known(folder / MANIFEST)
+    known = dict(before)
+    found = []
+    for source in _files(skill):
+        name = str(source.relative_to(skill))
+        content = source.read_bytes()
+        file = _install(content, folder / name, known.get(name), is_forced=is_forced)
+        if file.done != CHANGED:
+            known[name] = _digest(content)
+        found.append(file)
+    if known != before:
+        _write(folder / MANIFEST, json.dumps(known, indent=1, sort_keys=True).encode() + b"\n")
+    return found
+
+
+def _files(skill: Path) -> Iterator[Path]:
+    for path in sorted(skill.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield path
+
+
+def _install(content: bytes, path: Path, installed: str | None, *, is_forced: bool) -> File:
+    try:
+        there = path.read_bytes()
+    except FileNotFoundError:
+        if path.is_symlink():  # to nowhere: whoever made it may want something with it
+            return File(path, CHANGED)
+        _write(path, content)
+        return File(path, WRITTEN)
+    if there == content:
+        return File(path, CURRENT)
+    if _digest(there) == installed:
+        _write(path, content)
+        return File(path, REPLACED)
+    if not is_forced:
+        return File(path, CHANGED)
+    kept = put_aside(path)
+    _write(path, content)
+    return File(path, REPLACED, kept)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """The whole of a file or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_bytes(content)
+    if content.startswith(b"#!"):
+        draft.chmod(0o755)
+    draft.replace(path)
+
+
+def _known(manifest: Path) -> dict[str, str]:
+    """The digests in a manifest; one that cannot be read says nothing, so that no file counts as ours."""
+    try:
+        value = json.loads(manifest.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    if not isinstance(value, dict):
+        return {}
+    return {name: digest for name, digest in value.items() if isinstance(digest, str)}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
