@@ -21,6 +21,8 @@ _COMPLETED = {  # by the name of the field
     **dict.fromkeys(("id", "ids", "after", "parent"), completion.agents),
     "file": completion.compositions,
     "run": completion.runs,
+    "skill": completion.skills_here,
+    "only": completion.tasks,
 }
 _TYPES: dict[str, type] = {
     "number": int,

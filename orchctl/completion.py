@@ -36,6 +36,26 @@ def compositions(incomplete: str) -> list[tuple[str, str]]:
     return _offered(incomplete, (*names, *((path, "") for path in paths)))
 
 
+def skills_here(incomplete: str) -> list[tuple[str, str]]:
+    """Names of skills that are found from here."""
+    from orchctl.composition import skills
+
+    found = dict.fromkeys(folder.name for folder in skills.all_from(Path.cwd()))
+    return _offered(incomplete, ((name, "skill") for name in found))
+
+
+def tasks(incomplete: str) -> list[tuple[str, str]]:
+    """Names of the tasks in `docs/tasks`, with their goals; those whose files are wrong are left out."""
+    from orchctl.tasks.files import DIRECTORY, read_all
+    from orchctl.tasks.problems import TasksError
+
+    try:
+        found = read_all(Path.cwd() / DIRECTORY, DIRECTORY).tasks
+    except TasksError:
+        return []
+    return _offered(incomplete, ((task.name, task.goal) for task in found))
+
+
 def _offered(incomplete: str, known: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(word, what) for word, what in known if word.startswith(incomplete)]
 

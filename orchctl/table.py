@@ -2,114 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import SimpleNamespace
-from typing import NamedTuple
+from orchctl.declared import JSON, KINDS, Argument, Command, Option, number, pair
+from orchctl.tasks.declared import SKILL, TASKS
 
-from orchd.wire import duration
+__all__ = ["COMMANDS", "GROUPS", "KINDS", "Argument", "Command", "Option", "number", "pair"]
 
-_LARGEST = 2**63 - 1  # what a msgpack integer holds
-
-
-class Option(NamedTuple):
-    """One option. `name` is its attribute of the arguments that `run` gets."""
-
-    name: str
-    help: str
-    kind: str = "flag"
-    many: bool = False
-    metavar: str | None = None
-    short: str | None = None
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """How it is written, short form first."""
-        long = f"--{self.name.replace('_', '-')}"
-        return (self.short, long) if self.short else (long,)
-
-    @property
-    def default(self) -> object:
-        """What `run` sees when it is not given."""
-        if self.kind == "flag":
-            return False
-        return () if self.many else None
-
-
-class Argument(NamedTuple):
-    """One positional argument, or with `many` all that are left."""
-
-    name: str
-    help: str
-    metavar: str
-    kind: str = "text"
-    many: bool = False
-    required: bool = False
-
-    @property
-    def default(self) -> object:
-        """What `run` sees when it is not given."""
-        return () if self.many else None
-
-
-class Command(NamedTuple):
-    """One verb. Its module is imported when it runs, not before."""
-
-    words: tuple[str, ...]
-    help: str
-    module: str
-    arguments: tuple[Argument, ...] = ()
-    options: tuple[Option, ...] = ()
-    has_rest: bool = False  # all from the first word that is no option is the argument, options included
-    function: str = "run"
-
-    def run(self, args: SimpleNamespace) -> int:
-        """Do it. Returns the exit code; what it raises is for `exits`."""
-        from importlib import import_module
-
-        function: Callable[[SimpleNamespace], int] = getattr(
-            import_module(f"orchctl.commands.{self.module}"), self.function
-        )
-        return function(args)
-
-
-def number(text: str) -> int:
-    """A whole number that fits the wire."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = _LARGEST + 1
-    if abs(value) > _LARGEST:
-        raise ValueError(f"{text!r} is not a whole number that can be sent")
-    return value
-
-
-def pair(text: str) -> str:
-    """`KEY=VALUE`, as it is."""
-    if text.find("=") < 1:
-        raise ValueError(f"{text!r} is not KEY=VALUE")
-    return text
-
-
-def amount(text: str) -> float:
-    """Dollars, as `5` or `2.50`."""
-    try:
-        value = float(text.removeprefix("$"))
-    except ValueError:
-        value = -1.0
-    if not 0 < value < float("inf"):
-        raise ValueError(f"{text!r} is no amount of dollars above 0, like 2.50")
-    return value
-
-
-KINDS: dict[str, Callable[[str], object]] = {
-    "text": str,
-    "number": number,
-    "duration": duration,
-    "pair": pair,
-    "amount": amount,
-}
-
-_JSON = Option("json", "Print the result, or the error, as JSON on stdout.")
 _IDS = Argument("ids", "Agents: agent-001, agent-1 or just 1.", "[ID]...", many=True)
 _WHAT = "Agents, as agent-001, agent-1 or just 1, or runs, as run-001."
 _THESE = Argument("ids", _WHAT, "[ID]...", many=True)
@@ -153,7 +50,7 @@ _SPAWN = (
     Option("wait", "Then wait for it, as `wait` does."),
     Option("parent", "The agent to spawn it under.", "text", metavar="ID"),
     Option("batch", "Spawn what this file says: an object a line or one array; - is stdin.", "text", metavar="FILE"),
-    _JSON,
+    JSON,
 )
 _COMMAND = Argument("command", "The program and its arguments, after --.", "-- COMMAND [ARG]...", many=True)
 
@@ -166,7 +63,7 @@ COMMANDS: dict[str, Command] = {
             "Show agents, places and the queue.",
             "status",
             (_IDS,),
-            (Option("all", "Show the whole history too."), _JSON),
+            (Option("all", "Show the whole history too."), JSON),
         ),
         Command(
             ("wait",),
@@ -178,7 +75,7 @@ COMMANDS: dict[str, Command] = {
                 Option("children", "Wait for the children of the agent this runs in."),
                 Option("any", "Return when the first has ended."),
                 Option("timeout", "Give up after this long: 90, 90s, 15m, 2h.", "duration", metavar="DURATION"),
-                _JSON,
+                JSON,
             ),
         ),
         Command(
@@ -193,16 +90,16 @@ COMMANDS: dict[str, Command] = {
                 Option("json", "Print where the log is, as JSON."),
             ),
         ),
-        Command(("cancel",), "End agents, or runs, and all under them.", "cancel", (_SOME,), (_JSON,)),
-        Command(("retry",), "Give ended agents, or members of runs, a new attempt.", "retry", (_SOME,), (_JSON,)),
-        Command(("pause",), "Start no more agents; those that run go on.", "pause", (), (_JSON,)),
-        Command(("resume",), "Start agents again.", "resume", (), (_JSON,)),
+        Command(("cancel",), "End agents, or runs, and all under them.", "cancel", (_SOME,), (JSON,)),
+        Command(("retry",), "Give ended agents, or members of runs, a new attempt.", "retry", (_SOME,), (JSON,)),
+        Command(("pause",), "Start no more agents; those that run go on.", "pause", (), (JSON,)),
+        Command(("resume",), "Start agents again.", "resume", (), (JSON,)),
         Command(
             ("limit",),
             "Show the limit, or change it at once.",
             "limit",
             (Argument("limit", "How many agents may work at once.", "[N]", "number"),),
-            (Option("resident", "How many may live at once, waiting ones included.", "number", metavar="M"), _JSON),
+            (Option("resident", "How many may live at once, waiting ones included.", "number", metavar="M"), JSON),
         ),
         Command(
             ("events",),
@@ -215,7 +112,7 @@ COMMANDS: dict[str, Command] = {
                 Option("json", "Print one JSON object a line."),
             ),
         ),
-        Command(("validate",), "Check a composition: every error at once.", "validate", (_FILE,), (_JSON,)),
+        Command(("validate",), "Check a composition: every error at once.", "validate", (_FILE,), (JSON,)),
         Command(
             ("plan",),
             "Foretell a composition: order, critical path, tokens, time.",
@@ -224,10 +121,10 @@ COMMANDS: dict[str, Command] = {
             (
                 Option("limit", "At this limit; the daemon's otherwise.", "number", metavar="N"),
                 Option("graph", "Show the graph instead, as text or into OUT."),
-                _JSON,
+                JSON,
             ),
         ),
-        Command(("prompt",), "Say a composition to an LLM that spawns by itself.", "prompt", (_FILE,), (*_TASK, _JSON)),
+        Command(("prompt",), "Say a composition to an LLM that spawns by itself.", "prompt", (_FILE,), (*_TASK, JSON)),
         Command(
             ("run",),
             "Run a composition and wait for it.",
@@ -239,7 +136,7 @@ COMMANDS: dict[str, Command] = {
                 *_BUDGET,
                 Option("dry_run", "Only show what would be run."),
                 Option("detach", "Do not wait."),
-                _JSON,
+                JSON,
             ),
         ),
         Command(
@@ -247,21 +144,21 @@ COMMANDS: dict[str, Command] = {
             "Show the runs there are.",
             "runs",
             (),
-            (Option("all", "Those that are over too, not only the last ten of them."), _JSON),
+            (Option("all", "Those that are over too, not only the last ten of them."), JSON),
         ),
         Command(
             ("run-status",),
             "Show a run with its members.",
             "run_status",
             (Argument("run", "The run: run-001.", "RUN", required=True),),
-            (_JSON,),
+            (JSON,),
         ),
         Command(
             ("session", "new"),
             "Open a new session in this project; the one that is open is closed.",
             "session",
             (),
-            (Option("name", "What to call it.", "text", metavar="NAME"), *_BUDGET, _JSON),
+            (Option("name", "What to call it.", "text", metavar="NAME"), *_BUDGET, JSON),
             function="new",
         ),
         Command(
@@ -269,18 +166,18 @@ COMMANDS: dict[str, Command] = {
             "Show the sessions of this project.",
             "session",
             (),
-            (Option("all", "Those of all projects."), _JSON),
+            (Option("all", "Those of all projects."), JSON),
             function="show_all",
         ),
         Command(
-            ("session", "show"), "Show a session with its agents.", "session", (_SESSION,), (_JSON,), function="show"
+            ("session", "show"), "Show a session with its agents.", "session", (_SESSION,), (JSON,), function="show"
         ),
         Command(
             ("session", "close"),
             "Close a session: its agents go on, later ones belong to another.",
             "session",
             (_SESSION,),
-            (_JSON,),
+            (JSON,),
             function="close",
         ),
         Command(
@@ -288,25 +185,27 @@ COMMANDS: dict[str, Command] = {
             "Show how much a session or run may cost, or change it at once.",
             "budget",
             (Argument("id", "The session or run: session-001, run-001.", "ID", required=True),),
-            (*_BUDGET, Option("unlimited", "As much as it takes."), _JSON),
+            (*_BUDGET, Option("unlimited", "As much as it takes."), JSON),
         ),
         Command(
             ("usage",),
             "Show tokens and cost, expected and actual.",
             "usage",
             (Argument("ids", "Agents, runs or sessions; this project's session otherwise.", "[ID]...", many=True),),
-            (_JSON,),
+            (JSON,),
         ),
-        Command(("demo",), "Show a real fleet at work, in a temporary home.", "demo", (), (_JSON,)),
-        Command(("daemon", "start"), "Start the daemon.", "daemon", (), (_JSON,), function="start"),
+        *TASKS,
+        *SKILL,
+        Command(("demo",), "Show a real fleet at work, in a temporary home.", "demo", (), (JSON,)),
+        Command(("daemon", "start"), "Start the daemon.", "daemon", (), (JSON,), function="start"),
         Command(("daemon", "run"), "Be the daemon, in the foreground.", "daemon", function="run"),
-        Command(("daemon", "status"), "Show who answers.", "daemon", (), (_JSON,), function="status"),
+        Command(("daemon", "status"), "Show who answers.", "daemon", (), (JSON,), function="status"),
         Command(
             ("daemon", "restart"),
             "Stop the daemon and start it again; agents go on.",
             "daemon",
             (),
-            (_JSON,),
+            (JSON,),
             function="restart",
         ),
         Command(
@@ -318,7 +217,7 @@ COMMANDS: dict[str, Command] = {
                 Option("keep_agents", "Agents that live go on; the next daemon takes them over."),
                 Option("stop_agents", "End the agents that live, then stop."),
                 Option("drain", "Let the agents that live end, start no more, then stop."),
-                _JSON,
+                JSON,
             ),
         ),
     )
@@ -327,4 +226,6 @@ COMMANDS: dict[str, Command] = {
 GROUPS = {
     "daemon": "Start, stop and ask the daemon.",
     "session": "What was begun in a project, as a whole.",
+    "tasks": "Take work apart into task files, run them at once, put the results together.",
+    "skill": "Skills that are found from here, and the one that teaches an LLM to orchestrate.",
 }

@@ -58,8 +58,14 @@ def _told(result: dict[str, Any], *, as_json: bool) -> int:
     else:
         for line in render.ended_lines(ended):
             out.say(line)
+    if result["timed_out"] and not as_json:
+        out.note(f"timed-out: {render.going(going)}; they go on")
+    return code_of(result)
+
+
+def code_of(result: dict[str, Any]) -> int:
+    """The exit code that the result of a wait is."""
     if result["timed_out"]:
-        if not as_json:
-            out.note(f"timed-out: {render.going(going)}; they go on")
         return exits.TIMED_OUT
+    ended = [agent for agent in result["agents"] if render.is_over(agent)]
     return exits.OK if all(agent["status"] == "completed" for agent in ended) else exits.REFUSED

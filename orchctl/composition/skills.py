@@ -51,3 +51,13 @@ def names(directory: Path) -> Iterator[str]:
     for place in places(directory):
         if place.is_dir():
             yield from sorted(one.name for one in place.iterdir() if (one / COMPOSITION).is_file())
+
+
+def all_from(directory: Path) -> list[Path]:
+    """The folder of every skill that is found from `directory`, by name; of two of one name the one that is meant."""
+    by_name: dict[str, Path] = {}
+    for place in places(directory):
+        for folder in sorted(place.iterdir()) if place.is_dir() else ():
+            if is_skill(folder):
+                by_name.setdefault(folder.name, folder)
+    return [by_name[name] for name in sorted(by_name)]

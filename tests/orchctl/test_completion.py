@@ -49,3 +49,14 @@ def test_compositions_are_offered_by_name_and_by_path(tmp_path: Path, monkeypatc
     assert [word for word, _ in completion.compositions("sky")] == [*offered[1:3], "sky.json"]
     assert completion.compositions("skills/te") == [("skills/team/", "")]
     assert completion.compositions("nowhere/") == []
+
+
+def test_skills_and_tasks_are_offered_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "skills/mine/SKILL.md", "# Mine")
+    written(tmp_path / "docs/tasks/subtask-api.md", "Build it")
+    assert completion.skills_here("m") == [("mine", "skill")]
+    assert completion.tasks("") == [("api", "Build it")]
+    assert completion.tasks("x") == []
+    monkeypatch.chdir(tmp_path / "skills")
+    assert completion.tasks("") == []

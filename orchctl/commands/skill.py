@@ -1,0 +1,84 @@
+"""`orchctl skill install|list|show`: what agents can be told to work with, and how an LLM learns to use all this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from orchctl import exits, installing, out, render
+from orchctl.composition import skills
+from orchctl.errors import UsageError
+from orchctl.installing import File
+from orchctl.tasks import frontmatter
+
+SKILL = "skill-parallel-orchestration"
+_DIRECTORY = ".agent/skills"
+_CLAUDE = ".claude/skills"
+
+
+def install(args: SimpleNamespace) -> int:
+    """Write the skill that teaches an LLM to orchestrate; exit code 1 when a changed file was left alone."""
+    words = dict.fromkeys([args.dir or _DIRECTORY, *([_CLAUDE] if args.claude else [])])
+    source = skills.SHIPPED / SKILL
+    folders = {f"{word.rstrip('/')}/{SKILL}": Path.cwd() / word / SKILL for word in words}
+    done = {word: installing.install(source, folder, is_forced=args.force) for word, folder in folders.items()}
+    files = [file for found in done.values() for file in found]
+    value = [
+        {"path": str(file.path), "done": file.done, "kept": str(file.kept) if file.kept else None} for file in files
+    ]
+    lines = [line for word, found in done.items() for line in _installed(word, folders[word], found)]
+    out.result({"files": value}, map(render.clean_line, lines), as_json=args.json)
+    changed = [file for file in files if file.done == installing.CHANGED]
+    if changed and not args.json:
+        out.note("changed: what you changed was left alone; --force replaces it and keeps the old one as .bak")
+    return exits.REFUSED if changed else exits.OK
+
+
+def _installed(word: str, folder: Path, found: list[File]) -> Iterator[str]:
+    if all(file.done == installing.CURRENT for file in found):
+        yield f"{word} is up to date"
+        return
+    for file in found:
+        kept = f", the old one is {file.kept.name}" if file.kept else ""
+        yield f"{word}/{file.path.relative_to(folder)}: {file.done}{kept}"
+
+
+def show_all(args: SimpleNamespace) -> int:
+    """A line for each skill that is found from here: its name, whether it is a composition, and where it is."""
+    found = [_map(folder) for folder in skills.all_from(Path.cwd())]
+    rows = [[one["name"], "composite" if one["composite"] else "", one["path"], one["description"]] for one in found]
+    out.result({"skills": found}, map(render.clean_line, render.aligned(render.filled(rows))), as_json=args.json)
+    return exits.OK
+
+
+def show(args: SimpleNamespace) -> int:
+    """What a skill says: its SKILL.md, or its composition when it has no other."""
+    folder = skills.find(args.skill, skills.places(Path.cwd()))
+    if folder is None:
+        known = ", ".join(one.name for one in skills.all_from(Path.cwd()))
+        raise UsageError(f"{args.skill!r} is no skill that is found from here; there are {known}", code="unknown-skill")
+    path = folder / skills.SKILL
+    text = (path if path.is_file() else folder / skills.COMPOSITION).read_text(encoding="utf-8", errors="replace")
+    out.result({**_map(folder), "text": text}, map(render.clean_line, text.splitlines()), as_json=args.json)
+    return exits.OK
+
+
+def _map(folder: Path) -> dict[str, Any]:
+    return {
+        "name": folder.name,
+        "path": str(folder),
+        "composite": (folder / skills.COMPOSITION).is_file(),
+        "description": _description(folder),
+    }
+
+
+def _description(folder: Path) -> str:
+    """What its front matter says it is for; nothing when that cannot be read."""
+    path = folder / skills.SKILL
+    if not path.is_file():
+        return ""
+    values = frontmatter.parse(path.read_text(encoding="utf-8", errors="replace")).values
+    found = values["description"].value if "description" in values else ""
+    return found if isinstance(found, str) else ""

@@ -1,0 +1,126 @@
+"""`orchctl tasks new|list|check`: the files that a piece of work is taken apart into."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from orchctl import exits, out, render
+from orchctl.errors import RefusedError, UsageError
+from orchctl.tasks import files
+from orchctl.tasks.files import PREFIX, RESULTS, Task, plain
+from orchctl.tasks.frontmatter import written
+from orchctl.tasks.opened import Place, found, opened, place, standing_anyway
+from orchctl.tasks.problems import Problem, TasksError
+from orchctl.tasks.prompts import skeleton
+from orchctl.tasks.states import State
+
+_GIVEN = ("goal", "skill", "runner", "model", "after", "timeout")
+
+
+def new(args: SimpleNamespace) -> int:
+    """Write a task file and print its path."""
+    name = plain(args.name)
+    if (why := files.why_no_name(name)) is not None:
+        raise UsageError("; ".join(why), code="bad-name")
+    if not args.goal:
+        raise UsageError(f"say what {name} is to achieve: orchctl tasks new {name} --goal TEXT")
+    where = place(args.dir)
+    path = where.path / f"{PREFIX}{name}.md"
+    text = _text(args, name, where)
+    try:
+        files.made(path, text, path.name)
+        where.path.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except TasksError as error:
+        raise UsageError("; ".join((error.problems[0].message, error.problems[0].way_out))) from None
+    except FileExistsError:
+        what = f"{where.shown}/{path.name} is there already; change it, or choose another name than {name!r}"
+        raise RefusedError(what, code="exists") from None
+    shown = f"{where.shown}/{path.name}"
+    out.result({"name": name, "path": str(path)}, [shown], as_json=args.json)
+    return exits.OK
+
+
+def _text(args: SimpleNamespace, name: str, where: Place) -> str:
+    given = {key: getattr(args, key) for key in _GIVEN if getattr(args, key)}
+    body = skeleton(name, args.goal, f"{where.shown}/{RESULTS}/{name}.md") if args.body is None else _body(args.body)
+    return f"{written({'name': name, **given})}\n{body}"
+
+
+def _body(source: str) -> str:
+    title = "stdin" if source == "-" else source
+    try:
+        return (sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()).decode()
+    except OSError as error:
+        raise UsageError(f"--body: {title} cannot be read: {error.strerror}; check the path") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"--body: {title} is not UTF-8; save it as UTF-8") from None
+
+
+def show(args: SimpleNamespace) -> int:
+    """A line for each task: its name, where it stands, what it comes after, its goal."""
+    where = place(args.directory)
+    tasks = opened(where, ignored=("not-independent",))
+    states = standing_anyway(tasks, where)
+    out.result(
+        {"tasks": [_map(task, states[task.name], where) for task in tasks]}, _lines(tasks, states), as_json=args.json
+    )
+    return exits.OK
+
+
+def _map(task: Task, state: State, where: Place) -> dict[str, Any]:
+    known = asdict(task)
+    del known["lines"], known["body"]
+    return {
+        **known,
+        "path": str(task.path),
+        "result": str(task.result(where.path / RESULTS)),
+        "state": state.word,
+        "reason": state.why or None,
+        "agent": state.agent["id"] if state.agent else None,
+    }
+
+
+def _lines(tasks: Sequence[Task], states: Mapping[str, State]) -> list[str]:
+    rows = [
+        [task.name, states[task.name].said(), f"after {', '.join(task.after)}" if task.after else "", task.goal]
+        for task in tasks
+    ]
+    return [render.clean_line(line) for line in render.aligned(render.filled(rows))]
+
+
+def check(args: SimpleNamespace) -> int:
+    """Print every mistake in the files, and what keeps them from being run together; exit code 1 when there is one."""
+    where = place(args.directory)
+    read, problems = found(where)
+    warnings = [*_unknown_skills(read.tasks, where)]
+    value = {
+        "valid": not problems,
+        "errors": [asdict(problem) for problem in problems],
+        "warnings": [asdict(problem) for problem in warnings],
+    }
+    lines = [f"error: {problem}" for problem in problems] + [f"warning: {problem}" for problem in warnings]
+    count = f"{len(read.tasks)} tasks" if len(read.tasks) != 1 else "1 task"
+    lines.append(f"{count}, errors: {len(problems)}" if problems else f"{count}, all right")
+    out.result(value, map(render.clean_line, lines), as_json=args.json)
+    return exits.REFUSED if problems else exits.OK
+
+
+def _unknown_skills(tasks: Sequence[Task], where: Place) -> list[Problem]:
+    from orchctl.composition import skills
+
+    places = skills.places(Path.cwd())
+    way_out = "`orchctl skill list` shows those that are found; an agent with a skill of its own by that name is fine"
+    return [
+        Problem(
+            "unknown-skill", where.file(task), task.lines.get("skill", 0), f"no skill {task.skill!r} is found", way_out
+        )
+        for task in tasks
+        if task.skill and skills.find(task.skill, places) is None
+    ]

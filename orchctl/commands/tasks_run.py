@@ -1,0 +1,99 @@
+"""`orchctl tasks run`: every task that is not done, all in one request, each behind those it comes after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from orchctl import out
+from orchctl.client import Client
+from orchctl.commands import wait
+from orchctl.errors import RefusedError, UsageError
+from orchctl.exits import OK
+from orchctl.pretenders import note_pretenders
+from orchctl.start import environment
+from orchctl.tasks import launching
+from orchctl.tasks.files import RESULTS, Task, plain
+from orchctl.tasks.launching import PROMPTS, Choice, Wanted
+from orchctl.tasks.opened import Place, opened, place, standing
+from orchctl.tasks.states import State
+
+_TURN = 60.0  # seconds for somebody else to finish asking
+
+States = Mapping[str, State]
+
+
+def run(args: SimpleNamespace) -> int:
+    """Print the ids of all agents that are on their way; with --wait, wait for them too."""
+    if args.timeout is not None and not args.wait:
+        raise UsageError("--timeout bounds the waiting: it goes with --wait; each task has a `timeout` of its own")
+    where = place(args.directory)
+    tasks = opened(where)
+    only = tuple(map(plain, args.only))
+    launching.known(tasks, only)
+    wanted = Wanted(only, args.again, args.runner, args.model, args.worktree)
+    with Client() as client:
+        choice, states, agents = _locked(client, tasks, where, wanted)
+        if not args.json:
+            _say(choice, states, where, is_all=not only)
+        note_pretenders(agents, args.runner or next((task.runner for task in choice.run if task.runner), None))
+        going = [state.agent for task in choice.going if (state := states[task.name]).agent is not None]
+        ids = [agent["id"] for agent in (*agents, *going)]
+        value = {"agents": agents, "going": going, "done": [task.name for task in choice.done]}
+        if args.wait and args.json:  # then there is one answer, the last
+            return _ended(client, ids, value, args.timeout)
+        out.result(value, ids, as_json=args.json)
+        out.flush()
+        return (
+            wait.wait(client, SimpleNamespace(ids=ids, json=False), timeout=args.timeout) if args.wait and ids else OK
+        )
+
+
+def _ended(client: Client, ids: Sequence[str], value: dict[str, Any], timeout: float | None) -> int:
+    """Wait, and print what came of all that were on their way."""
+    result = client.wait(ids=ids, timeout=timeout) if ids else {"agents": [], "timed_out": False}
+    out.say_json({**value, "going": [], **result})
+    return wait.code_of(result)
+
+
+def _locked(
+    client: Client, tasks: Sequence[Task], where: Place, wanted: Wanted
+) -> tuple[Choice, States, list[dict[str, Any]]]:
+    """Look and spawn, while nobody else does: else two would spawn the same task."""
+    from filelock import FileLock, Timeout
+
+    prompts = where.path / RESULTS / PROMPTS
+    prompts.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(prompts / ".lock", timeout=_TURN):
+            states = standing(tasks, where, client)
+            choice = launching.chosen(tasks, states, wanted)
+            return choice, states, _spawned(client, choice, states, where, wanted)
+    except Timeout:
+        raise RefusedError(f"somebody else runs the tasks of {where.shown} and does not finish", code="busy") from None
+
+
+def _spawned(client: Client, choice: Choice, states: States, where: Place, wanted: Wanted) -> list[dict[str, Any]]:
+    if not choice.run:
+        return []
+    results, directory = where.path / RESULTS, Path.cwd()
+    with launching.without_old_results(choice.run, results) as kept:
+        launching.write_prompts(choice.run, results, directory)
+        agents = launching.specs(choice, states, results, wanted)
+        answer = client.call("spawn", {"agents": agents, "cwd": str(directory), "env": environment()})
+    for path in kept:
+        out.note(f"{where.shown}/{RESULTS}/{path.name.partition('.md')[0]}.md is made anew; the old one is {path.name}")
+    found: list[dict[str, Any]] = answer["agents"]
+    return found
+
+
+def _say(choice: Choice, states: States, where: Place, *, is_all: bool) -> None:
+    """What is not run, and why."""
+    for task in choice.done:
+        out.note(f"{task.name} is done: {where.result(task)} is there; --again runs it once more")
+    for task in choice.going:
+        out.note(f"{task.name} is on its way: {states[task.name].said()}")
+    if not choice.run and not choice.going:
+        out.note("nothing to do: " + ("every task is done" if is_all else "what --only names is done"))

@@ -1,0 +1,137 @@
+"""Which tasks to run, and the one request that spawns them all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from orchctl.backups import put_aside
+from orchctl.composition import skills
+from orchctl.errors import RefusedError, UsageError
+from orchctl.tasks.files import Task
+from orchctl.tasks.prompts import prompt
+from orchctl.tasks.states import State
+
+PROMPTS = ".prompts"
+
+
+class Wanted(NamedTuple):
+    """What was asked for besides the tasks themselves."""
+
+    only: tuple[str, ...] = ()
+    is_again: bool = False
+    runner: str | None = None  # of tasks that name none
+    model: str | None = None
+    worktree: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The tasks that are to run now, those that are on their way, and those that are left alone because done."""
+
+    run: tuple[Task, ...]
+    going: tuple[Task, ...]
+    done: tuple[Task, ...]
+
+
+def chosen(tasks: Sequence[Task], states: Mapping[str, State], wanted: Wanted) -> Choice:
+    """What to do about each of `tasks`. Raises RefusedError when one cannot run because of what is left out."""
+    among = [task for task in tasks if not wanted.only or task.name in wanted.only]
+    going = tuple(task for task in among if states[task.name].is_on_its_way)
+    left = [task for task in among if not states[task.name].is_on_its_way]
+    done = tuple(task for task in left if states[task.name].is_done and not wanted.is_again)
+    run = tuple(task for task in left if task not in done)
+    _check_before(run, states)
+    return Choice(run, going, done)
+
+
+def known(tasks: Sequence[Task], only: Collection[str]) -> None:
+    """Raise UsageError when `only` names a task that there is not."""
+    from difflib import get_close_matches
+
+    names = [task.name for task in tasks]
+    for name in only:
+        if name not in names:
+            nearest = get_close_matches(name, names, 1)
+            way_out = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(names[:20])}"
+            raise UsageError(f"--only {name!r} is no task here; {way_out}", code="unknown-task")
+
+
+def _check_before(run: Sequence[Task], states: Mapping[str, State]) -> None:
+    names = {task.name for task in run}
+    for task in run:
+        for one in task.after:
+            state = states[one]
+            if one not in names and not state.is_on_its_way and not _has_result(state):
+                what = f"{task.name!r} comes after {one!r}, which is {state.said()}; run that too, with `--only {one}`"
+                raise RefusedError(what, code="not-done", details={"task": task.name, "after": one})
+
+
+def _has_result(state: State) -> bool:
+    return state.word in ("done", "outdated")
+
+
+def specs(choice: Choice, states: Mapping[str, State], results: Path, wanted: Wanted) -> list[dict[str, Any]]:
+    """An agent for each task that is to run. What it comes after and is done already is no matter any more."""
+    names = {task.name for task in choice.run}
+    return [_spec(task, states, names, results, wanted) for task in choice.run]
+
+
+def _spec(
+    task: Task, states: Mapping[str, State], names: Collection[str], results: Path, wanted: Wanted
+) -> dict[str, Any]:
+    agents = {one: states[one].agent for one in task.after if states[one].is_on_its_way}
+    after = [agent["id"] if (agent := agents.get(one)) else one for one in task.after if one in names or one in agents]
+    given: dict[str, Any] = {
+        "name": task.name,
+        "goal": task.goal,
+        "skill": task.skill,
+        "runner": task.runner or wanted.runner,
+        "model": task.model or wanted.model,
+        "worktree": wanted.worktree,
+        "stdin": str(prompt_path(task, results)),
+        "result": str(task.results(results)[0]),
+        "after": after,
+        "timeout": task.timeout,
+        "retries": task.retries,
+        "tokens": task.tokens,
+        "nesting": task.nesting,
+    }
+    return {key: value for key, value in given.items() if value not in (None, [], 0, False)}
+
+
+def prompt_path(task: Task, results: Path) -> Path:
+    """The file that its agent reads on standard input."""
+    return results / PROMPTS / f"{task.name}.md"
+
+
+def write_prompts(run: Sequence[Task], results: Path, directory: Path) -> None:
+    """Put every prompt where its agent finds it."""
+    places = skills.places(directory)
+    for task in run:
+        folder = skills.find(task.skill, places) if task.skill else None
+        inputs = [str(Task(Path(), one).result(results)) for one in task.after]
+        text = prompt(
+            task,
+            skill_text=skills.text_of(folder) if folder else "",
+            inputs=inputs,
+            result=str(task.results(results)[0]),
+        )
+        prompt_path(task, results).write_text(text)
+
+
+@contextmanager
+def without_old_results(run: Sequence[Task], results: Path) -> Iterator[list[Path]]:
+    """Their old results, out of the way as `.bak` files; put back when it comes to nothing."""
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for task in run:
+            moved += [(path, put_aside(path)) for path in task.results(results) if path.is_file()]
+        yield [kept for _, kept in moved]
+    except BaseException:
+        for path, kept in moved:
+            kept.rename(path)
+        raise

@@ -1,0 +1,52 @@
+"""What the agent of a task is told, and what a new task file says before anybody has written into it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchctl.tasks.files import Task
+
+
+def prompt(task: Task, *, skill_text: str, inputs: Sequence[str], result: str) -> str:
+    """The skill, the goal, the task's own text, the results to read first, and where its own goes."""
+    goal = "" if task.goal in task.body else f"# {task.name}\n\n{task.goal}"
+    read = "\n".join(["The results of those before you:", "", *(f"- {path}" for path in inputs)]) if inputs else ""
+    parts = [
+        ("", skill_text.strip()),
+        ("", goal),
+        ("", task.body),
+        ("Read first", read),
+        ("Where your result goes", _RESULT.format(result)),
+    ]
+    return "\n\n".join(f"## {title}\n\n{text}" if title else text for title, text in parts if text) + "\n"
+
+
+_RESULT = """\
+When you are done, write what you did and what others must know to the file
+
+    {}
+
+Others read it instead of your output. End with a failure if you could not do the task."""
+
+
+def skeleton(name: str, goal: str, result: str) -> str:
+    """The text of a new task file."""
+    return f"""\
+# {name}
+
+{goal}
+
+## Boundaries
+
+- Change only what this goal needs. Others work on other tasks at the same time: leave their files alone.
+- If something outside of it is in the way, do not mend it; say so in your result.
+
+## Done when
+
+- The goal is reached, and you have seen it work: say with which command.
+
+## Result
+
+It goes to {result}; its full path is told at the end, and that one counts.
+It says what you did, what others must know to go on from it, and what is left open.
+"""

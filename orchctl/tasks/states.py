@@ -1,0 +1,104 @@
+"""What became of each task: by its result, which is a file, and by its newest agent, if a daemon answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchctl import render
+from orchctl.tasks.files import Task
+
+DONE = "done"
+MISSING = "missing"
+OUTDATED = "outdated"
+
+_TICK = 0.001  # seconds; ends are told to the millisecond
+PAGES = 4  # of history that are looked through for agents of tasks, 500 agents each
+
+Agent = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a task stands: done, missing or outdated, or its agent's status when that is the last word on it."""
+
+    word: str
+    why: str = ""
+    agent: Agent | None = None  # the newest that was to write its result
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its result can be read."""
+        return self.word == DONE
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether an agent works on it, or will."""
+        return self.agent is not None and not render.is_over(self.agent)
+
+    def said(self) -> str:
+        """The state in words: `failed: agent-003, exit 1`."""
+        who = self.agent["id"] if self.agent is not None and self.word not in (DONE, OUTDATED) else ""
+        details = ", ".join(part for part in (who, self.why) if part)
+        return f"{self.word}: {details}" if details else self.word
+
+
+def states(ordered: Sequence[Task], results: Path, agents: Mapping[str, Agent]) -> dict[str, State]:
+    """The state of each of `ordered` by name; whoever it comes after must stand before it."""
+    found: dict[str, State] = {}
+    for task in ordered:
+        found[task.name] = _state(task, results, agents.get(task.name), found)
+    return found
+
+
+def _state(task: Task, results: Path, agent: Agent | None, before: Mapping[str, State]) -> State:
+    if agent is not None and not render.is_over(agent):
+        return State(agent["status"], render.clean(agent["reason"] or ""), agent)
+    made = _time(task.result(results))
+    if agent is not None and agent["status"] != "completed" and not _is_newer(made, agent):
+        return State(agent["status"], render.outcome(agent), agent)
+    if made is None:
+        return State(MISSING, "it completed and left no result" if agent is not None else "", agent)
+    why = _why_outdated(task, made, results, before)
+    return State(OUTDATED, why, agent) if why else State(DONE, "", agent)
+
+
+def _is_newer(made: int | None, agent: Agent) -> bool:
+    """Whether somebody has written the result after the agent had failed to."""
+    return made is not None and bool(agent["ended_at"]) and made > (render.unix(agent["ended_at"]) + _TICK) * 1e9
+
+
+def _why_outdated(task: Task, made: int, results: Path, before: Mapping[str, State]) -> str:
+    if (_time(task.path) or 0) > made:
+        return "its task file is newer than its result"
+    for name in task.after:
+        if not before[name].is_done:
+            return f"{name}, which it comes after, is not done"
+        if max(_time(path) or 0 for path in Task(Path(), name).results(results)) > made:
+            return f"the result of {name}, which it comes after, is newer"
+    return ""
+
+
+def _time(path: Path) -> int | None:
+    """When a file was written, in nanoseconds; None when there is nothing in it."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns if found.st_size else None
+
+
+def newest_agents(tasks: Sequence[Task], results: Path, pages: Iterator[Sequence[Agent]]) -> dict[str, Agent]:
+    """The newest agent of each task by name, out of `pages` of history, newest first."""
+    wanted = {str(path): task.name for task in tasks for path in task.results(results)}
+    found: dict[str, Agent] = {}
+    for page in pages:
+        for agent in page:
+            name = wanted.get(agent["result"] or "")
+            if name is not None:
+                found.setdefault(name, agent)
+        if len(found) == len(tasks):
+            break
+    return found

@@ -1,0 +1,79 @@
+"""The SKILL.md that teaches an LLM: every command in it works, and every code it explains is one."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from orchctl.composition import skills
+from orchctl.table import COMMANDS
+from tests.conftest import Instance
+from tests.shell.raw import documented_codes
+
+FOLDER = skills.SHIPPED / "skill-parallel-orchestration"
+TEXT = (FOLDER / "SKILL.md").read_text()
+BLOCKS = re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
+# Of the client, of tasks, and of sessions, which docs/protocol.md explains elsewhere or not at all.
+OTHERS = {
+    "no-daemon",
+    "timed-out",
+    "not-independent",
+    "unknown-dependency",
+    "bad-tasks",
+    "name-taken",
+    "unknown-runner",
+}
+
+
+def test_all_its_commands_work_one_after_the_other(instance: Instance, tmp_path: Path) -> None:
+    instance.ctl("skill", "install", cwd=tmp_path)
+    env = {**instance.env, "ORCHD_MOCK_SECONDS": "0.05"}
+    for block in BLOCKS:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", block],
+            env=env,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, (block, done.stdout, done.stderr)
+    assert len(BLOCKS) > 8
+    instance.ctl("wait", "--all")
+    assert {one["status"] for one in instance.status("--all")["agents"]} == {"completed"}
+    report = (tmp_path / "report.md").read_text()
+    assert re.findall(r"^## (\w+)$", report, re.MULTILINE) == ["docs", "schema", "api", "ui"]
+
+
+def test_every_command_it_names_is_one() -> None:
+    named = re.findall(r"orchctl ([a-z][\w-]*)(?: ([a-z][\w-]*))?", TEXT)
+    assert len(named) > 20
+    assert [words for words in named if words[0] not in COMMANDS and " ".join(words) not in COMMANDS] == []
+
+
+def test_it_explains_the_codes_there_are_and_all_that_an_agent_meets() -> None:
+    section = TEXT.split("## When you are refused")[1].split("\n## ")[0]
+    explained = {
+        code
+        for line in section.splitlines()
+        for code in re.findall(r"`([a-z-]+)`", line.split("|")[1] if "|" in line else "")
+    }
+    assert explained <= documented_codes() | OTHERS
+    met = {
+        "name-taken",
+        "would-queue",
+        "would-deadlock",
+        "too-deep",
+        "too-many-children",
+        "forbidden",
+        "no-daemon",
+        "stopping",
+    }
+    assert met <= explained
+
+
+def test_it_says_what_its_front_matter_must() -> None:
+    head = TEXT.split("---\n")[1]
+    assert re.findall(r"^(\w+):", head, re.MULTILINE) == ["name", "description", "tier", "version"]

@@ -1,0 +1,207 @@
+"""`orchctl tasks run`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Instance
+from tests.orchctl.conftest import Background, Orchctl
+from tests.orchctl.tasks.made import aged, result, task
+
+RUN = ("tasks", "run", "--runner", "mock")
+
+
+@pytest.fixture
+def tasks(tmp_path: Path, stopped: Instance) -> Path:
+    """`a`, then `b` and `c` after it, a minute old; mock agents that take no time."""
+    directory = tmp_path / "docs/tasks"
+    for name, after in (("a", ""), ("b", "a"), ("c", "a")):
+        aged(task(directory, name, f"goal: do {name}", f"after: [{after}]"), 60)
+    stopped.env["ORCHD_MOCK_SECONDS"] = "0.01"
+    return directory
+
+
+def spawned(instance: Instance) -> list[tuple[str, str, list[str]]]:
+    """Every agent there ever was: name, status, what it came after."""
+    agents = sorted(instance.status("--all")["agents"], key=lambda one: one["id"])
+    return [(one["name"], one["status"], one["after"]) for one in agents]
+
+
+def test_all_of_them_in_one_request_each_behind_what_it_comes_after(
+    tasks: Path, instance: Instance, orchctl: Orchctl
+) -> None:
+    done = orchctl(*RUN, "--wait")
+    assert done.code == 0
+    assert done.out.splitlines()[:3] == ["agent-001", "agent-002", "agent-003"]
+    assert [line.split()[:3] for line in done.out.splitlines()[3:]] == [
+        ["agent-001", "a", "completed"],
+        ["agent-002", "b", "completed"],
+        ["agent-003", "c", "completed"],
+    ]
+    assert [after for _, _, after in spawned(instance)] == [[], ["agent-001"], ["agent-001"]]
+    assert {path.name for path in (tasks / "results").glob("*.md")} == {"a.md", "b.md", "c.md"}
+    events = [json.loads(line) for line in instance.ctl("events", "--since", "0", "--json").splitlines()]
+    assert [one["event"] for one in events[:3]] == ["agent-queued"] * 3, "all are queued before anything else happens"
+
+
+def test_an_agent_reads_its_prompt_and_the_results_before_it(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
+    orchctl(*RUN, "--wait")
+    agent = instance.agent("agent-002")
+    assert agent["stdin"] == str(tasks / "results/.prompts/b.md")
+    assert agent["result"] == str(tasks / "results/b.md")
+    text = (tasks / "results/.prompts/b.md").read_text()
+    assert "do b" in text
+    assert f"- {tasks}/results/a.md" in text
+    assert "goal:" not in text
+
+
+def test_what_is_done_is_not_run_again(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
+    orchctl(*RUN, "--wait")
+    done = orchctl(*RUN, "--wait")
+    assert (done.code, done.out) == (0, "")
+    assert done.err.splitlines() == [
+        *(f"{name} is done: docs/tasks/results/{name}.md is there; --again runs it once more" for name in "abc"),
+        "nothing to do: every task is done",
+    ]
+    assert len(spawned(instance)) == 3
+
+
+def test_after_one_has_failed_only_what_is_missing_is_run(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
+    failing = {**instance.env, "ORCHD_MOCK_FAIL": "b"}
+    done = orchctl(*RUN, "--wait", env=failing)
+    assert done.code == 1
+    assert [one[:2] for one in spawned(instance)] == [("a", "completed"), ("b", "failed"), ("c", "completed")]
+    done = orchctl(*RUN, "--wait")
+    assert (done.code, done.out.splitlines()[0]) == (0, "agent-004")
+    assert spawned(instance)[3:] == [("b", "completed", [])], "what it comes after is done, and no matter any more"
+
+
+def test_a_result_that_a_failed_agent_left_does_not_count_and_is_kept(
+    tasks: Path, instance: Instance, orchctl: Orchctl
+) -> None:
+    left = str(tasks / "results/b.md")
+    instance.spawn("sh", "-c", f"mkdir -p {tasks}/results; echo half >{left}; exit 1", options=["--result", left])
+    orchctl("wait", "1")
+    done = orchctl(*RUN, "--wait", "--only", "a", "--only", "b")
+    assert done.code == 0
+    assert "docs/tasks/results/b.md is made anew; the old one is b.md.bak\n" in done.err
+    assert (tasks / "results/b.md.bak").read_text() == "half\n"
+    assert "pretended" in (tasks / "results/b.md").read_text()
+
+
+def test_a_changed_task_is_run_again_with_all_that_comes_after_it(
+    tasks: Path, instance: Instance, orchctl: Orchctl
+) -> None:
+    for name in "abc":
+        aged(result(tasks, name), 30)
+    os.utime(tasks / "subtask-a.md")
+    assert orchctl(*RUN, "--wait").code == 0
+    assert [name for name, _, _ in spawned(instance)] == ["a", "b", "c"]
+    assert (tasks / "results/a.md.bak").read_text() == "# Result\n\nDone.\n"
+
+
+def test_again_runs_what_is_done(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
+    for name in "abc":
+        result(tasks, name, f"old {name}")
+    assert orchctl(*RUN, "--again", "--only", "b", "--wait").code == 0
+    assert [name for name, _, _ in spawned(instance)] == ["b"]
+    assert (tasks / "results/b.md.bak").read_text() == "old b"
+    assert (tasks / "results/a.md").read_text() == "old a"
+
+
+def test_what_is_on_its_way_is_waited_for_and_not_run_twice(
+    tasks: Path, instance: Instance, orchctl: Orchctl, background: Background, gate: Callable[[], None], tmp_path: Path
+) -> None:
+    options = ["--name", "a", "--result", str(tasks / "results/a.md")]
+    instance.spawn("sh", "-c", f"read x <{tmp_path}/gate; echo made >$ORCHD_RESULT", options=options)
+    running = background(*RUN, "--wait", cwd=tmp_path)
+    assert running.stdout is not None
+    assert [running.stdout.readline().strip() for _ in range(3)] == ["agent-002", "agent-003", "agent-001"]
+    assert [after for _, _, after in spawned(instance)] == [[], ["agent-001"], ["agent-001"]]
+    gate()
+    said = running.communicate(timeout=30)
+    assert running.returncode == 0
+    assert said[1] == "a is on its way: running: agent-001\n"
+    assert len(said[0].splitlines()) == 3
+
+
+def test_two_at_once_spawn_each_task_once(
+    tasks: Path, instance: Instance, background: Background, tmp_path: Path
+) -> None:
+    both = [background(*RUN, "--wait", cwd=tmp_path) for _ in range(2)]
+    for one in both:
+        one.communicate(timeout=60)
+    assert [one.returncode for one in both] == [0, 0]
+    assert sorted(name for name, _, _ in spawned(instance)) == ["a", "b", "c"]
+
+
+def test_a_wait_that_takes_too_long_is_75_and_they_go_on(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
+    done = orchctl(*RUN, "--wait", "--timeout", "0.1", env={**instance.env, "ORCHD_MOCK_SECONDS": "60"})
+    assert done.code == 75
+    assert done.err.startswith("timed-out: agent-001 is running, ")
+    assert [status for _, status, _ in spawned(instance)] == ["running", "queued", "queued"]
+
+
+def test_json_is_one_answer(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
+    result(tasks, "a")
+    value = json.loads(orchctl(*RUN, "--json").out)
+    assert ([one["name"] for one in value["agents"]], value["done"], value["going"]) == (["b", "c"], ["a"], [])
+    done = orchctl(*RUN, "--json", "--wait")
+    value = json.loads(done.out)
+    assert (done.code, done.err, value["timed_out"]) == (0, "", False)
+    assert [one["status"] for one in value["agents"] + value["going"]] == ["completed"] * len(value["agents"])
+    value = json.loads(orchctl(*RUN, "--json", "--wait").out)
+    assert value == {"agents": [], "going": [], "done": ["a", "b", "c"], "timed_out": False}
+
+
+def test_without_a_runner_somebody_who_gets_mock_agents_is_told(
+    tasks: Path, instance: Instance, orchctl: Orchctl
+) -> None:
+    assert "mock agents run, which only pretend" in orchctl("tasks", "run", "--wait").err
+
+
+def test_wrong_tasks_are_not_run(tasks: Path, orchctl: Orchctl, stopped: Instance) -> None:
+    task(tasks, "d", "goal: x", "files: [src]")
+    task(tasks, "e", "goal: x", "files: [src]")
+    done = orchctl(*RUN)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("not-independent: docs/tasks/subtask-e.md line 3: 'd' and 'e' can run at once ")
+    assert not (tasks / "results").exists()
+    assert not stopped.home.socket.exists()
+
+
+def test_several_mistakes_are_one_line_that_says_where_all_are(tasks: Path, orchctl: Orchctl) -> None:
+    task(tasks, "d", "goal: x", "after: [q, r]")
+    assert "(1 more: see `orchctl tasks check docs/tasks`)" in orchctl(*RUN).err
+
+
+def test_a_refusal_leaves_the_results_where_they_were(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
+    result(tasks, "a", "old")
+    done = orchctl("tasks", "run", "--again", "--runner", "nowhere")
+    assert done.code == 1
+    assert done.err.startswith("unknown-runner: ")
+    assert (tasks / "results/a.md").read_text() == "old"
+    assert not list((tasks / "results").glob("*.bak"))
+
+
+def test_the_time_for_waiting_goes_with_waiting(tasks: Path, orchctl: Orchctl) -> None:
+    done = orchctl(*RUN, "--timeout", "5")
+    assert done.code == 2
+    assert done.err.startswith("usage: --timeout bounds the waiting")
+
+
+def test_a_name_that_is_no_task(tasks: Path, orchctl: Orchctl) -> None:
+    assert orchctl(*RUN, "--only", "aa").err == "unknown-task: --only 'aa' is no task here; did you mean 'a'?\n"
+
+
+def test_an_agent_may_run_tasks_and_they_are_its_children(tasks: Path, instance: Instance, tmp_path: Path) -> None:
+    script = f"cd {tmp_path} && orchctl tasks run --runner mock --wait"
+    parent = instance.spawn("sh", "-c", script, options=["--nesting", "1"])
+    instance.ctl("limit", "1")
+    instance.ctl("wait", parent)
+    assert {one["parent"] for one in instance.status("--all")["agents"] if one["id"] != parent} == {parent}

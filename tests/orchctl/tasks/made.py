@@ -1,0 +1,29 @@
+"""Task files on the disk, for tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def task(directory: Path, name: str, *lines: str, body: str = "Do it.") -> Path:
+    """The file `subtask-NAME.md` in `directory`, with these lines in its front matter."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"subtask-{name}.md"
+    path.write_text("\n".join(["---", *lines, "---", "", body, ""]))
+    return path
+
+
+def aged(path: Path, seconds: float) -> Path:
+    """The file as if it had been written that long before now."""
+    then = path.stat().st_mtime - seconds
+    os.utime(path, (then, then))
+    return path
+
+
+def result(directory: Path, name: str, text: str = "# Result\n\nDone.\n") -> Path:
+    """The result of a task, written now."""
+    path = directory / "results" / f"{name}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path

@@ -1,0 +1,128 @@
+"""Which tasks are run, and as what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchctl.errors import RefusedError, UsageError
+from orchctl.tasks import launching
+from orchctl.tasks.files import Task
+from orchctl.tasks.launching import Wanted, chosen, specs, without_old_results
+from orchctl.tasks.states import DONE, MISSING, OUTDATED, State
+from orchd.wire import ops, shapes
+from tests.orchctl.agents import agent, ended
+from tests.orchctl.tasks.made import result
+
+TASKS = [
+    Task(Path("subtask-a.md"), "a", "x"),
+    Task(Path("subtask-b.md"), "b", "x", after=("a",)),
+    Task(Path("subtask-c.md"), "c", "x", after=("a", "b")),
+]
+ALL_MISSING = {"a": State(MISSING), "b": State(MISSING), "c": State(MISSING)}
+RESULTS = Path("/w/results")
+
+
+def names(tasks: tuple[Task, ...]) -> str:
+    """Their names in a row."""
+    return "".join(task.name for task in tasks)
+
+
+def test_what_is_done_is_left_alone_what_is_on_its_way_too_and_the_rest_is_run() -> None:
+    states = {"a": State(DONE), "b": State("running", "", agent(3)), "c": State(OUTDATED, "x")}
+    choice = chosen(TASKS, states, Wanted())
+    assert (names(choice.run), names(choice.going), names(choice.done)) == ("c", "b", "a")
+    again = chosen(TASKS, states, Wanted(is_again=True))
+    assert (names(again.run), names(again.going), names(again.done)) == ("ac", "b", "")
+
+
+def test_what_failed_or_was_skipped_is_run_again() -> None:
+    states = {
+        "a": State(DONE),
+        "b": State("failed", "", ended(3, status="failed")),
+        "c": State("skipped", "", ended(4)),
+    }
+    assert names(chosen(TASKS, states, Wanted()).run) == "bc"
+
+
+def test_only_some_are_run_if_what_they_come_after_is_there() -> None:
+    states = {**ALL_MISSING, "a": State(DONE)}
+    assert names(chosen(TASKS, states, Wanted(only=("b",))).run) == "b"
+    with pytest.raises(RefusedError, match=r"'c' comes after 'b', which is missing; run that too, with `--only b`"):
+        chosen(TASKS, states, Wanted(only=("c",)))
+    assert (
+        names(chosen(TASKS, {**states, "b": State("queued", "", agent(3, status="queued"))}, Wanted(only=("c",))).run)
+        == "c"
+    )
+    assert names(chosen(TASKS, {**states, "b": State(OUTDATED)}, Wanted(only=("c",))).run) == "c"
+
+
+def test_a_name_that_is_no_task_comes_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"--only 'aa' is no task here; did you mean 'a'\?"):
+        launching.known(TASKS, ["aa"])
+    with pytest.raises(UsageError, match="there are a, b, c"):
+        launching.known(TASKS, ["zzzz"])
+
+
+def test_after_is_a_name_of_the_request_the_id_of_one_on_its_way_or_nothing() -> None:
+    states = {"a": State(DONE), "b": State("running", "", agent(3)), "c": State(MISSING)}
+    (only,) = specs(chosen(TASKS, states, Wanted()), states, RESULTS, Wanted())
+    assert only["after"] == ["agent-003"]
+    every = specs(chosen(TASKS, ALL_MISSING, Wanted()), ALL_MISSING, RESULTS, Wanted())
+    assert [one.get("after") for one in every] == [None, ["a"], ["a", "b"]]
+
+
+def test_an_agent_is_what_the_file_says_and_the_command_line_where_it_says_nothing() -> None:
+    full = Task(Path("subtask-a.md"), "a", "x", "s", "claude", "opus", timeout=90.0, retries=2, tokens=5, nesting=1)
+    plain = Task(Path("subtask-b.md"), "b", "y")
+    wanted = Wanted(runner="mock", model="m", worktree=True)
+    states = {"a": State(MISSING), "b": State(MISSING)}
+    one, other = specs(chosen([full, plain], states, wanted), states, RESULTS, wanted)
+    expected = ops.AgentSpec(
+        name="a",
+        goal="x",
+        skill="s",
+        runner="claude",
+        model="opus",
+        timeout=90.0,
+        retries=2,
+        tokens=5,
+        nesting=1,
+        worktree=True,
+        stdin="/w/results/.prompts/a.md",
+        result="/w/results/a.md",
+    )
+    assert shapes.build(ops.AgentSpec, one) == expected
+    assert (other["runner"], other["model"]) == ("mock", "m")
+
+
+def test_prompts_name_the_results_to_read_wherever_they_are(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    result(tmp_path, "subtask-a")
+    (results / ".prompts").mkdir()
+    launching.write_prompts([TASKS[2]], results, tmp_path)
+    text = (results / ".prompts/c.md").read_text()
+    assert f"- {results}/subtask-a.md\n- {results}/b.md\n" in text
+    assert f"    {results}/c.md\n" in text
+
+
+def test_a_skill_that_is_found_stands_first(tmp_path: Path) -> None:
+    skill = tmp_path / "skills/mine/SKILL.md"
+    skill.parent.mkdir(parents=True)
+    skill.write_text("---\nname: mine\n---\n# How to\n")
+    (tmp_path / "results/.prompts").mkdir(parents=True)
+    launching.write_prompts([Task(tmp_path, "a", "x", "mine")], tmp_path / "results", tmp_path)
+    assert (tmp_path / "results/.prompts/a.md").read_text().startswith("# How to\n\n# a\n\nx\n")
+
+
+def test_old_results_are_out_of_the_way_and_back_when_it_comes_to_nothing(tmp_path: Path) -> None:
+    path = result(tmp_path, "a", "old")
+    with without_old_results(TASKS, tmp_path / "results") as kept:
+        assert not path.exists()
+    assert [one.name for one in kept] == ["a.md.bak"]
+    result(tmp_path, "a", "new")
+    with pytest.raises(KeyError), without_old_results(TASKS, tmp_path / "results") as kept:
+        raise KeyError
+    assert (path.read_text(), [one.name for one in kept]) == ("new", ["a.md.bak2"])
+    assert path.with_name("a.md.bak").read_text() == "old"

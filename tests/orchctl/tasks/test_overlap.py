@@ -1,0 +1,82 @@
+"""Whether two globs could mean the same file."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchctl.tasks.overlap import overlaps
+
+HERE = Path("/work/shop")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("src/a.py", "src/a.py"),
+        ("src/a.py", "./src//x/../a.py"),
+        ("src", "src/api/a.py"),
+        ("src/", "src/a.py"),
+        ("src/*.py", "src/a.py"),
+        ("src/**", "src/api/deep/a.py"),
+        ("**/*.py", "src/a.py"),
+        ("src/**/test_*.py", "src/api/*_x.py"),
+        ("src/a?.py", "src/[ab]b.py"),
+        ("src/[!a].py", "src/b.py"),
+        ("src/[ab].py", "src/[bc].py"),
+        ("/work/shop/src/a.py", "src/a.py"),
+        ("../shop/a", "a"),
+        ("*", "anything/below"),
+        ("*a*b*", "*b*a*"),
+        ("a*", "*b/c"),
+        (".", "src/a.py"),
+    ],
+)
+def test_these_could(one: str, other: str) -> None:
+    assert overlaps(one, other, HERE)
+    assert overlaps(other, one, HERE)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("src/a.py", "src/b.py"),
+        ("src/api", "src/app"),
+        ("src/api", "src/api2/x"),
+        ("src/*.py", "src/*.ts"),
+        ("src/*/a.py", "src/*/b.py"),
+        ("src/**/a.py", "lib/**"),
+        ("src/a*.py", "src/b*.py"),
+        ("src/[ab].py", "src/c.py"),
+        ("a?", "a"),
+        ("../other/a", "a"),
+    ],
+)
+def test_these_never(one: str, other: str) -> None:
+    assert not overlaps(one, other, HERE)
+    assert not overlaps(other, one, HERE)
+
+
+PATTERNS = st.lists(st.text("ab*?", min_size=1, max_size=3) | st.just("**"), min_size=1, max_size=3).map("/".join)
+NAMES = [first + second for first, second in product(["a", "b"], ["", "a", "b"])]
+PATHS = ["/".join(names) for depth in (1, 2, 3) for names in product(NAMES, repeat=depth)]
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether a path is one that `pattern` means, or below one, said the plain way."""
+    parts = [
+        "(?:[^/]+/)*" if part == "**" else re.sub(r"\*+", "[^/]*", part.replace("?", "[^/]")) + "/"
+        for part in pattern.split("/")
+    ]
+    return re.match("".join(parts), f"{path}/") is not None
+
+
+@given(PATTERNS, PATTERNS)
+def test_what_has_a_path_in_common_is_seen(one: str, other: str) -> None:
+    if any(matches(one, path) and matches(other, path) for path in PATHS):
+        assert overlaps(one, other, HERE)

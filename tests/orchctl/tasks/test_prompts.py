@@ -1,0 +1,31 @@
+"""What the agent of a task is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchctl.tasks.files import Task
+from orchctl.tasks.prompts import prompt, skeleton
+
+
+def test_a_prompt_has_the_skill_the_goal_the_text_the_inputs_and_where_the_result_goes() -> None:
+    one = Task(Path("subtask-api.md"), "api", "Sign in", body="With e-mail.")
+    text = prompt(one, skill_text="# Backend\n", inputs=["/r/schema.md", "/r/ui.md"], result="/r/api.md")
+    places = [
+        text.index(part)
+        for part in ("# Backend", "Sign in", "With e-mail.", "- /r/schema.md", "- /r/ui.md", "    /r/api.md")
+    ]
+    assert places == sorted(places)
+
+
+def test_what_is_not_there_is_left_out_and_nothing_is_said_twice() -> None:
+    one = Task(Path("subtask-api.md"), "api", "Sign in", body="# api\n\nSign in")
+    text = prompt(one, skill_text="", inputs=[], result="/r/api.md")
+    assert text.startswith("# api\n\nSign in\n\n## Where your result goes\n")
+    assert "Read first" not in text
+
+
+def test_a_new_task_says_its_goal_its_bounds_and_where_its_result_goes() -> None:
+    text = skeleton("api", "Sign in", "docs/tasks/results/api.md")
+    assert text.startswith("# api\n\nSign in\n\n## Boundaries\n")
+    assert "docs/tasks/results/api.md" in text

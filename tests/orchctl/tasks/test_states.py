@@ -1,0 +1,97 @@
+"""What became of each task."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchctl.tasks.files import Task, read
+from orchctl.tasks.states import State, newest_agents, states
+from tests.orchctl.agents import agent, ended
+from tests.orchctl.tasks.made import aged, result, task
+
+
+def stood(directory: Path, *tasks: Task, **agents: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """The state of each in words."""
+    found = states(tasks, directory / "results", agents)
+    return {name: (state.word, state.why) for name, state in found.items()}
+
+
+def made(directory: Path, name: str, *lines: str) -> Task:
+    """A task written a minute ago."""
+    return read(aged(task(directory, name, "goal: x", *lines), 60), name)
+
+
+def failed(seconds_ago: float, **known: Any) -> dict[str, Any]:
+    """An agent that failed so long ago."""
+    then = datetime.now(UTC).timestamp() - seconds_ago
+    stamp = datetime.fromtimestamp(then, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return ended(1, **{"status": "failed", "exit_code": 1, "ended_at": stamp, **known})
+
+
+def test_a_result_makes_it_done_and_nothing_else_does(tmp_path: Path) -> None:
+    one = made(tmp_path, "a")
+    assert stood(tmp_path, one) == {"a": ("missing", "")}
+    result(tmp_path, "a", "")
+    assert stood(tmp_path, one, a=ended(1)) == {"a": ("missing", "it completed and left no result")}
+    result(tmp_path, "a")
+    assert stood(tmp_path, one) == {"a": ("done", "")}
+    assert stood(tmp_path, one, a=ended(1)) == {"a": ("done", "")}
+
+
+def test_a_task_that_was_changed_since_is_outdated(tmp_path: Path) -> None:
+    one = made(tmp_path, "a")
+    aged(result(tmp_path, "a"), 90)
+    assert stood(tmp_path, one) == {"a": ("outdated", "its task file is newer than its result")}
+
+
+def test_so_is_what_comes_after_one_that_is_newer_or_not_done(tmp_path: Path) -> None:
+    tasks = [made(tmp_path, "a"), made(tmp_path, "b", "after: [a]"), made(tmp_path, "c", "after: [b]")]
+    for name, seconds in (("a", 10), ("b", 20), ("c", 5)):
+        aged(result(tmp_path, name), seconds)
+    assert stood(tmp_path, *tasks) == {
+        "a": ("done", ""),
+        "b": ("outdated", "the result of a, which it comes after, is newer"),
+        "c": ("outdated", "b, which it comes after, is not done"),
+    }
+
+
+def test_a_failed_agent_has_the_last_word_on_a_result_that_it_left(tmp_path: Path) -> None:
+    one = made(tmp_path, "a")
+    aged(result(tmp_path, "a"), 10)
+    assert stood(tmp_path, one, a=failed(5)) == {"a": ("failed", "exit 1")}
+    assert stood(tmp_path, one, a=failed(20)) == {"a": ("done", "")}, "somebody has written it since"
+    assert stood(tmp_path, one, a=failed(5, status="skipped", exit_code=None, reason="b failed")) == {
+        "a": ("skipped", "b failed")
+    }
+
+
+@pytest.mark.parametrize("status", ["queued", "starting", "running", "waiting", "stopping"])
+def test_what_is_on_its_way_is_whatever_its_agent_is(tmp_path: Path, status: str) -> None:
+    one = made(tmp_path, "a")
+    result(tmp_path, "a")
+    (state,) = states([one], tmp_path / "results", {"a": agent(7, status=status)}).values()
+    assert (state.word, state.is_on_its_way, state.is_done) == (status, True, False)
+    assert state.said() == f"{status}: agent-007"
+
+
+def test_the_words_name_the_agent_only_where_it_matters() -> None:
+    assert State("failed", "exit 2", ended(3)).said() == "failed: agent-003, exit 2"
+    assert State("missing").said() == "missing"
+    assert State("done", "", ended(3)).said() == "done"
+
+
+def test_the_newest_agent_of_each_is_found_by_the_result_it_was_to_write(tmp_path: Path) -> None:
+    tasks = [Task(tmp_path, "a"), Task(tmp_path, "b")]
+    pages = [
+        [agent(9, result="/else/a.md"), agent(8, result=f"{tmp_path}/a.md")],
+        [agent(7, result=f"{tmp_path}/a.md"), agent(6, result=f"{tmp_path}/subtask-b.md"), agent(5, result=None)],
+        [],
+    ]
+    left = iter(pages)
+    found = newest_agents(tasks, tmp_path, left)
+    assert {name: one["id"] for name, one in found.items()} == {"a": "agent-008", "b": "agent-006"}
+    assert list(left) == [[]], "what is known is not looked for any longer"
