@@ -1,0 +1,44 @@
+"""docs/tasks.md shows what happens: every command in it is run, in its order, and puts out what stands there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import orchctl.tasks.files
+from tests.conftest import Instance
+
+TEXT = (Path(__file__).parents[2] / "docs/tasks.md").read_text()
+BLOCKS = re.findall(r"```\n(\$ .*?)```", TEXT, re.DOTALL)
+SHOWN = [pair for block in BLOCKS for pair in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)]
+
+
+def plain(text: str, directory: Path) -> str:
+    """What is the same every time."""
+    text = text.replace(str(directory), "/work/shop")
+    return re.sub(r"\b\d+\.\d+s", "0.0s", text).strip()
+
+
+def ran(command: str, instance: Instance, directory: Path) -> tuple[str, str]:
+    """What a line of a shell puts out."""
+    env = {**instance.env, "ORCHD_MOCK_SECONDS": "0.01"}
+    done = subprocess.run(
+        ["bash", "-c", command], env=env, cwd=directory, capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.stdout, done.stderr
+
+
+def test_every_command_puts_out_what_is_shown(instance: Instance, tmp_path: Path) -> None:
+    for command, shown in SHOWN:
+        out, err = ran(command, instance, tmp_path)
+        # a terminal shows both as they come: notes before the result of a run, and after that of a merge
+        assert plain(shown, tmp_path) in (plain(out + err, tmp_path), plain(err + out, tmp_path)), command
+    assert len(SHOWN) > 15
+
+
+def test_every_key_is_explained() -> None:
+    table = TEXT.split("| key | |")[1].split("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", re.sub(r"\|[^|]*\|$", "", table, flags=re.MULTILINE))) == set(
+        orchctl.tasks.files.KEYS
+    )
