@@ -38,7 +38,8 @@ def run(args: SimpleNamespace) -> int:
         choice, states, agents = _locked(client, tasks, where, wanted)
         if not args.json:
             _say(choice, states, where, is_all=not only)
-        note_pretenders(agents, args.runner or next((task.runner for task in choice.run if task.runner), None))
+        unsaid = [agent for task, agent in zip(choice.run, agents, strict=True) if not task.runner]
+        note_pretenders(unsaid, args.runner)
         going = [state.agent for task in choice.going if (state := states[task.name]).agent is not None]
         ids = [agent["id"] for agent in (*agents, *going)]
         value = {"agents": agents, "going": going, "done": [task.name for task in choice.done]}

@@ -165,6 +165,15 @@ def test_without_a_runner_somebody_who_gets_mock_agents_is_told(
     assert "mock agents run, which only pretend" in orchctl("tasks", "run", "--wait").err
 
 
+def test_whoever_asked_for_mock_agents_is_not_told(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        task(tmp_path / "docs/tasks", name, "goal: x", "runner: mock")
+    assert orchctl("tasks", "run").err == ""
+    instance.ctl("wait", "--all")
+    task(tmp_path / "docs/tasks", "c", "goal: x")
+    assert "only pretend" in orchctl("tasks", "run", "--only", "c", "--wait").err
+
+
 def test_wrong_tasks_are_not_run(tasks: Path, orchctl: Orchctl, stopped: Instance) -> None:
     task(tasks, "d", "goal: x", "files: [src]")
     task(tasks, "e", "goal: x", "files: [src]")
