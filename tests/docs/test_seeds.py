@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/seeds.md").read_text()
 ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and not line.endswith("| shown by |")]
 NAMED = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT)
-WAITED_FOR = {"session files", "pm"}  # what is built beside this; empty when all of it is there
+WAITED_FOR = {"pm"}  # what is built beside this; empty when all of it is there
 
 
 @cache

@@ -152,3 +152,27 @@ def test_inside_an_agent_the_spawned_one_is_its_child(instance: Instance) -> Non
     parent = instance.spawn("sh", "-c", "orchctl spawn -- true")
     assert output(instance, parent) == "agent-002\n"
     assert instance.agent("agent-002")["parent"] == parent
+
+
+def test_a_result_is_never_written_over(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    def spawn(*command: str, name: str = "api", result: str = "out/api.md") -> str:
+        return orchctl("spawn", "--name", name, "--result", result, "--wait", "--", *command).err.partition(":")[0]
+
+    assert spawn("false") == ""
+    assert spawn("sh", "-c", 'echo it >"$ORCHD_RESULT"') == "", "one that failed may be spawned again"
+    assert spawn("true") == "name-taken"
+    assert (tmp_path / "out/api.md").read_text() == "it\n"
+    assert spawn("true", name="other", result="out/other.md") == ""
+    (tmp_path / "out/api.md").rename(tmp_path / "out/old.md")
+    assert spawn("true") == ""
+
+
+def test_a_name_is_taken_as_long_as_its_agent_goes_on(instance: Instance, orchctl: Orchctl) -> None:
+    orchctl("spawn", "--name", "api", "--result", "api.md", "--", "sleep", "600")
+    done = orchctl("spawn", "--name", "api", "--result", "api.md", "--", "true")
+    assert done.code == 1
+    assert done.err.startswith("name-taken: 'api' is taken: agent-001 (running) has the result ")
+    twice = '{"command": ["true"], "result": "x.md"}\n' * 2
+    assert orchctl("spawn", "--batch", "-", input=twice).err.startswith(
+        "name-taken: two of this request have the result"
+    )
