@@ -27,13 +27,31 @@ class Watch(Protocol):
         """Do it. Returns the seconds after which to be called in any case, or None."""
 
 
+class Monitor:
+    """What libzmq tells of a socket's connections."""
+
+    def __init__(self, watched: zmq.Socket[bytes], events: int) -> None:
+        self._watched = watched
+        self.socket = watched.get_monitor_socket(events)
+
+    def read(self) -> int:
+        """The next event."""
+        return int.from_bytes(self.socket.recv_multipart()[0][:2], "little")
+
+    def close(self) -> None:
+        """Stop watching; to be done before the watched socket is closed."""
+        # first of all: libzmq's thread would block for ever on an event that nobody is left to read
+        self._watched.disable_monitor()
+        self.socket.close(linger=0)
+
+
 class Connection:
     """A DEALER and its monitor. It connects when there is somebody to connect to."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], home: Home) -> None:
         self._home = home
         self._dealer = context.socket(zmq.DEALER)
-        self._monitor = self._dealer.get_monitor_socket(_EVENTS)
+        self._monitor = Monitor(self._dealer, _EVENTS)
         self._dealer.connect(f"ipc://{home.socket}")
         self._since = time.monotonic()
 
@@ -44,16 +62,14 @@ class Connection:
 
     def close(self) -> None:
         """Give it back; what was not sent is dropped."""
-        # first of all: libzmq's thread would block for ever on an event that nobody is left to read
-        self._dealer.disable_monitor()
-        self._monitor.close(linger=0)
+        self._monitor.close()
         self._dealer.close(linger=0)
 
     def ask(self, request_id: str, frame: bytes, until: float, watch: Watch | None) -> frames.Reply | None:
         """The reply to `frame`, or None when the connection broke first. Raises NoDaemonError after `until`."""
         self._dealer.send(frame)
         poller = zmq.Poller()
-        for source in (self._dealer, self._monitor, *(watch.sources() if watch else ())):
+        for source in (self._dealer, self._monitor.socket, *(watch.sources() if watch else ())):
             poller.register(source, zmq.POLLIN)
         while True:
             again = watch.look() if watch else None
@@ -62,7 +78,7 @@ class Connection:
                 reply = unpack_reply(self._dealer.recv())
                 if reply.id == request_id:
                     return reply
-            elif self._monitor in ready and self._is_broken():
+            elif self._monitor.socket in ready and self._is_broken():
                 return None
             elif time.monotonic() >= until:
                 raise NoDaemonError(
@@ -71,8 +87,7 @@ class Connection:
                 )
 
     def _is_broken(self) -> bool:
-        event = int.from_bytes(self._monitor.recv_multipart()[0][:2], "little")
-        if event & _BROKEN:
+        if self._monitor.read() & _BROKEN:
             return True
         # libzmq tries again by itself, which is right when the daemon's backlog is full, and in vain when none runs
         return not start.is_running(self._home)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import zmq
 
+from orchctl.connection import Monitor
 from orchd.wire import Home, WireError, unpack_hint
 
 _EVENTS = zmq.Event.DISCONNECTED | zmq.Event.HANDSHAKE_SUCCEEDED
@@ -19,27 +20,24 @@ class News:
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], home: Home) -> None:
         self._socket = context.socket(zmq.SUB)
         self._socket.subscribe(b"")
-        self._monitor = self._socket.get_monitor_socket(_EVENTS)
+        self._monitor = Monitor(self._socket, _EVENTS)
         self._address = f"ipc://{home.events}"
         self._socket.connect(self._address)
 
     def close(self) -> None:
         """Listen no more."""
-        # first of all: libzmq's thread would block for ever on an event that nobody is left to read
-        self._socket.disable_monitor()
-        self._monitor.close(linger=0)
+        self._monitor.close()
         self._socket.close(linger=0)
 
     def sources(self) -> Iterable[zmq.Socket[bytes]]:
         """What can be read when there may be news."""
-        return (self._socket, self._monitor)
+        return (self._socket, self._monitor.socket)
 
     def drain(self) -> bool:
         """Whether anything came since the last time: a hint, or a connection lost or made, which may hide some."""
         came = False
-        while self._monitor.poll(0):
-            event = int.from_bytes(self._monitor.recv_multipart()[0][:2], "little")
-            if event == zmq.Event.DISCONNECTED:
+        while self._monitor.socket.poll(0):
+            if self._monitor.read() == zmq.Event.DISCONNECTED:
                 self._begin_anew()
             came = True
         while self._socket.poll(0):

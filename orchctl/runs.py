@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchctl import render
@@ -34,8 +34,8 @@ def _row(run: Run, now: float) -> list[str]:
     return [run["id"], render.named(run), run["status"], took(run, now), counted(run), said]
 
 
-def run_lines(answer: Mapping[str, Any], now: float, written: Collection[str]) -> Iterator[str]:
-    """One run with its members; `written` are the paths of those whose result is there."""
+def run_lines(answer: Mapping[str, Any], now: float, written: Mapping[str, str]) -> Iterator[str]:
+    """One run with its members; `written` has the results that are there, by the paths of their members."""
     run = answer["run"]
     yield "  ".join(part for part in _row(run, now) if part)
     if run["parent"]:
@@ -47,8 +47,7 @@ def run_lines(answer: Mapping[str, Any], now: float, written: Collection[str]) -
     rows = []
     for one in run["members"]:
         seconds = render.lifetime(agents[one["id"]], now)
-        result = f"{run['results']}/{one['path']}.md" if one["path"] in written else ""
-        rows.append(_member(one, seconds, result))
+        rows.append(_member(one, seconds, written.get(one["path"], "")))
     yield from render.aligned(render.filled(rows))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
 from orchd import views
@@ -21,7 +22,6 @@ from orchd.wire import Home, WireError, ops
 PAGE = 500
 RECENT = 10
 RUNS_PAGE = 50
-_LONG = ("members", "groups")  # of a run, shown only where one is asked for
 
 
 class Queries:
@@ -80,23 +80,26 @@ class Queries:
         count = RUNS_PAGE if asked.all else RECENT
         found = self._store.runs(asked.before, count + 1, number_of(root) if root else None)
         more = number_of_run(found[count - 1].id) if len(found) > count and asked.all else None
-        maps = [self._run_map(self._state.runs.get(run.id, run)) for run in found[:count]]
-        return {"runs": [{key: one[key] for key in one if key not in _LONG} for one in maps], "more": more}
+        runs = [self._state.runs.get(run.id, run) for run in found[:count]]
+        return {"runs": [views.run_map(run, self._counts(run)) for run in runs], "more": more}
 
     def run_status(self, caller: Caller, asked: ops.RunStatus) -> dict[str, object]:
         """A run with its members in full."""
         run = self._records.run(asked.id)
         members = self._translator.seen(caller, (run.id,))
-        return {"run": views.run_map(run, members), "agents": self.agents(members, usage=True)}
+        return {"run": views.whole_run_map(run, members), "agents": self.agents(members, usage=True)}
 
     def run_answer(self, agents: list[Agent]) -> dict[str, object]:
         """The reply to whoever began the run of these agents."""
         member = agents[0].spec.member
         run = self._records.run(member.run if member else "")
-        return {"run": views.run_map(run, agents), **views.tickets(self._state, agents, self._clock().mono)}
+        return {"run": views.whole_run_map(run, agents), **views.tickets(self._state, agents, self._clock().mono)}
 
-    def _run_map(self, run: Run) -> dict[str, object]:
-        return views.run_map(run, self._records.many(AgentId(mate.agent) for mate in run.members.values()))
+    def _counts(self, run: Run) -> Mapping[str, int]:
+        """The members of a run by status; of those that are over the run itself knows."""
+        counts = Counter(ending.status for ending in run.ended.values())
+        going = (AgentId(mate.agent) for path, mate in run.members.items() if path not in run.ended)
+        return counts + Counter(self._state.agents[one].status.value for one in going)
 
     def skills(self, asked: ops.Skills) -> dict[str, object]:
         """How long agents of these skills took."""

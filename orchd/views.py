@@ -126,9 +126,9 @@ def _spent(agent: Agent) -> dict[str, object]:
     }
 
 
-def run_map(run: Run, members: Iterable[Agent]) -> dict[str, object]:
-    """A run in full; without `members`, as it is shown among others."""
-    shown = {
+def run_map(run: Run, counts: Mapping[str, int]) -> dict[str, object]:
+    """A run as it is shown among others; `counts` are its members by status."""
+    return {
         "id": run.id,
         "name": run.plan.name,
         "task_id": run.plan.task_id,
@@ -141,11 +141,15 @@ def run_map(run: Run, members: Iterable[Agent]) -> dict[str, object]:
         "began_at": iso(run.began_at),
         "ended_at": iso(run.ended_at),
         **budget_map(run),
+        "counts": dict(counts),
     }
+
+
+def whole_run_map(run: Run, members: Iterable[Agent]) -> dict[str, object]:
+    """A run in full."""
     found = [(agent, member) for agent in members if (member := agent.spec.member) is not None]
     return {
-        **shown,
-        "counts": dict(Counter(agent.status.value for agent, _ in found)),
+        **run_map(run, Counter(agent.status.value for agent, _ in found)),
         "groups": [_group_map(group) for group in run.plan.groups],
         "members": [_member_map(agent, member) for agent, member in found],
     }

@@ -22,9 +22,9 @@ def run(args: SimpleNamespace) -> int:
     return exits.OK
 
 
-def _written(run: dict[str, Any]) -> set[str]:
-    """The members whose result is there."""
+def _written(run: dict[str, Any]) -> dict[str, str]:
+    """The results that are there, by the paths of their members."""
     if not run["results"]:
-        return set()
-    results = Path(run["results"])
-    return {one["path"] for one in run["members"] if result_path(results, one["path"]).is_file()}
+        return {}
+    files = {one["path"]: result_path(Path(run["results"]), one["path"]) for one in run["members"]}
+    return {path: str(file) for path, file in files.items() if file.is_file()}

@@ -89,8 +89,10 @@ def launch(home: Home, agent: Agent, environment: Mapping[str, str], door: int |
         moves = [(stdin, 0), (log, 1), (log, 2), (read, shim.GATE), (record, shim.RECORD)]
         if door is not None:
             moves.append((door, shim.CGROUP))
+        script = shim.SCRIPT if door is None else shim.SCRIPT_IN_CGROUP
+        words = [shim.SHELL, "-c", script, f"orchd-{agent.id}.{agent.attempt}", *argv]
         try:
-            pid = _spawn(opened, agent, argv, env, moves)
+            pid = _spawn(opened, agent, words, env, moves)
         except BaseException:
             os.close(write)
             raise
@@ -191,7 +193,7 @@ def _open(opened: list[int], path: str, flags: int) -> int:
 
 
 def _spawn(
-    opened: list[int], agent: Agent, argv: list[str], env: Mapping[str, str], moves: list[tuple[int, int]]
+    opened: list[int], agent: Agent, words: list[str], env: Mapping[str, str], moves: list[tuple[int, int]]
 ) -> int:
     actions = []
     for source, target in moves:
@@ -199,7 +201,6 @@ def _spawn(
             source = fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, _HIGH)  # noqa: PLW2901 - the same file
             opened.append(source)
         actions.append((os.POSIX_SPAWN_DUP2, source, target))
-    script = shim.SCRIPT if moves[-1][1] != shim.CGROUP else shim.SCRIPT_IN_CGROUP
     here = os.open(".", os.O_PATH)
     opened.append(here)
     try:
@@ -209,7 +210,7 @@ def _spawn(
     try:
         return os.posix_spawn(
             shim.SHELL,
-            [shim.SHELL, "-c", script, f"orchd-{agent.id}.{agent.attempt}", *argv],
+            words,
             env,
             file_actions=actions,
             setsid=True,

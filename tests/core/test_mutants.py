@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.mutants import MUTANTS, ROOT, Mutant, copy_to, is_killed, run
+from tests.core.mutants import MUTANTS
+from tests.core.planting import ROOT, Mutant, copy_to, is_killed, run
 from tests.stateful.stress import stress
 
 IDS = [mutant.promise.replace(" ", "-") for mutant in MUTANTS]

@@ -71,7 +71,7 @@ def test_a_line_tells_of_each_run() -> None:
 
 
 def test_a_run_is_shown_with_its_members() -> None:
-    lines = list(run_lines({**ANSWER, "run": run(parent="agent-009")}, NOW, {"api"}))
+    lines = list(run_lines({**ANSWER, "run": run(parent="agent-009")}, NOW, {"api": "/w/.agent/runs/team-1/api.md"}))
     assert lines == [
         "run-001  team  running  2m  1 of 2 ended: 1 completed, 1 running  bd-1",
         "started by agent-009",
@@ -83,7 +83,7 @@ def test_a_run_is_shown_with_its_members() -> None:
 
 
 def test_a_run_without_results_says_nothing_of_them() -> None:
-    assert "results in" not in "\n".join(run_lines({**ANSWER, "run": run(results=None)}, NOW, ()))
+    assert "results in" not in "\n".join(run_lines({**ANSWER, "run": run(results=None)}, NOW, {}))
 
 
 def test_a_summary_names_members_by_their_path() -> None:
@@ -98,4 +98,4 @@ def test_a_summary_names_members_by_their_path() -> None:
 
 def test_what_a_terminal_would_obey_is_not_shown() -> None:
     odd = run(name="a\x1b[1m", task_id="\x07", reason="\x1b", results="/\x1b")
-    assert all(line.isprintable() for line in [*runs_lines([odd], NOW), *run_lines({**ANSWER, "run": odd}, NOW, ())])
+    assert all(line.isprintable() for line in [*runs_lines([odd], NOW), *run_lines({**ANSWER, "run": odd}, NOW, {})])

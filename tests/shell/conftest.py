@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from orchd.procs.cgroups import Cgroups
 from orchd.store import Store
 from tests.shell.bench import Bench
 
@@ -25,3 +27,14 @@ def store(tmp_path: Path) -> Iterator[Store]:
     made = Store(tmp_path / "orchd.db")
     yield made
     made.close()
+
+
+@pytest.fixture
+def cgroups() -> Iterator[Cgroups]:
+    """A base of this process's own."""
+    made = Cgroups.where_allowed(f"test-{os.getpid()}")
+    if made is None:
+        pytest.skip("no cgroup2 directory can be made here")
+    yield made
+    made.close()
+    assert not made.base.exists()

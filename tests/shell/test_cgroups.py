@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from orchd.procs.cgroups import Cgroup, Cgroups, held_in, own_cgroup
 from tests.conftest import until
-
-
-@pytest.fixture
-def cgroups() -> Iterator[Cgroups]:
-    """A base of our own."""
-    made = Cgroups.where_allowed(f"test-{os.getpid()}")
-    if made is None:
-        pytest.skip("no cgroup2 directory can be made here")
-    yield made
-    made.close()
-    assert not made.base.exists()
 
 
 def member(cgroup: Cgroup, *command: str) -> subprocess.Popen[bytes]:

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -279,16 +278,6 @@ def test_a_shim_that_was_killed_behind_its_gate_is_news_and_no_end(home_director
 def test_the_record_holds_its_place_on_the_disk_from_the_start(bench: Bench) -> None:
     one = bench.spawn("sleep", "600")
     assert (bench.home.agents / f"{one.id}.1.exit").read_bytes() == BOOT + b"\n"
-
-
-@pytest.fixture
-def cgroups() -> Iterator[Cgroups]:
-    """A base of our own."""
-    made = Cgroups.where_allowed(f"local-{os.getpid()}")
-    if made is None:
-        pytest.skip("no cgroup2 directory can be made here")
-    yield made
-    made.close()
 
 
 def test_one_that_is_shut_out_of_its_cgroup_never_ran_and_cgroups_are_not_used_again(

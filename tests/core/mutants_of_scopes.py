@@ -1,0 +1,100 @@
+"""Planted defects of what holds for runs, sessions and runners."""
+
+from __future__ import annotations
+
+from tests.core.planting import Mutant, core
+
+OF_SCOPES = (
+    Mutant(
+        "maxParallel holds",
+        "settle.py",
+        "        if not has_room(state, line) or why_held(state, line, now) is not None:\n",
+        "        if why_held(state, line, now) is not None:\n",
+        core("running", "max_parallel_bounds_those_of_a_group_that_work_and_holds_up_nobody_else"),
+    ),
+    Mutant(
+        "what is held back does not start",
+        "settle.py",
+        "        if not has_room(state, line) or why_held(state, line, now) is not None:\n",
+        "        if not has_room(state, line):\n",
+        core("holds", "one_that_was_turned_away_is_queued_again_and_loses_nothing"),
+    ),
+    Mutant(
+        "an agent that was turned away has not failed",
+        "happen.py",
+        "    elif (limited := _turned_away(agent)) is not None and not _is_cut_short(turn.state, agent):\n"
+        "        _defer(turn, agent, *limited)\n",
+        "",
+        core("holds", "one_that_was_turned_away_is_queued_again_and_loses_nothing"),
+    ),
+    Mutant(
+        "of two rate limits the later counts",
+        "happen.py",
+        "    if held is None or held.wall < until:\n",
+        "    if True:\n",
+        core("holds", "of_two_times_the_later_one_counts"),
+    ),
+    Mutant(
+        "what an attempt cost counts for its session",
+        "apply.py",
+        "        state.sessions[session].spent = spent.plus(state.sessions[session].spent)\n",
+        "        pass\n",
+        core("holds", "a_session_that_has_spent_its_budget_starts_nothing_more_and_says_so"),
+    ),
+    Mutant(
+        "what an attempt cost counts for its run",
+        "apply.py",
+        "        state.runs[member.run].spent = spent.plus(state.runs[member.run].spent)\n",
+        "        pass\n",
+        core("holds", "a_run_has_a_budget_of_its_own"),
+    ),
+    Mutant(
+        "an agents own belong to its session",
+        "scoping.py",
+        "    if parent is not None:\n        return parent.spec.session\n",
+        "",
+        core("scoping", "an_agents_own_belong_to_its_session_wherever_it_spawns_them"),
+    ),
+    Mutant(
+        "a nested group counts as one",
+        "places.py",
+        "        if group in busy:\n            return True\n",
+        "",
+        core("running", "a_nested_group_counts_as_one_in_the_group_around_it"),
+    ),
+    Mutant(
+        "a failure fails fast",
+        "settle.py",
+        "            _cut_short(turn, run, group)\n",
+        "            pass\n",
+        core("running", "fail_fast_ends_what_runs_and_skips_the_rest"),
+    ),
+    Mutant(
+        "what is optional fails nobody",
+        "runs.py",
+        "tally.failed += is_failed\n",
+        "tally.failed += ending.is_failure\n",
+        core("running", "what_is_optional_fails_nothing_and_what_comes_after_it_is_skipped"),
+    ),
+    Mutant(
+        "the longest way goes first",
+        "index.py",
+        "weight=member.weight",
+        "weight=0.0",
+        core("running", "the_longest_way_to_the_end_starts_first_whatever_the_order_in_the_list"),
+    ),
+    Mutant(
+        "a run ends with its last member",
+        "settle.py",
+        "    if not run.is_over:\n        turn.record(_ending_of(run))\n",
+        "",
+        core("running", "continue_on_error_runs_all_that_can"),
+    ),
+    Mutant(
+        "a retry goes on where it was",
+        "steering.py",
+        "        turn.record(RunResumed(member.run))\n",
+        "        pass\n",
+        core("running", "a_retry_goes_on_where_it_was"),
+    ),
+)
