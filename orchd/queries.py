@@ -60,17 +60,18 @@ class Queries:
         """What was named, or one page, newest first, of what there is."""
         more = None
         if asked.ids:
-            agents = self._translator.seen(caller, asked.ids)
+            shown = self._named(self._translator.seen(caller, asked.ids), usage=asked.usage)
         else:
             numbers = self._selected(caller, asked)
             page = numbers[:PAGE]
             agents = [self._state.agents.get(agent.id, agent) for agent in self._store.agents(page)]
+            shown = self.agents(agents, usage=asked.usage)
             more = page[-1] if len(numbers) > PAGE else None
         return {
             "daemon": self.daemon(),
             "limit": views.limit(self._state),
             "levels": views.levels(self._state),
-            "agents": self.agents(agents, usage=asked.usage),
+            "agents": shown,
             "more": more,
         }
 
@@ -148,8 +149,18 @@ class Queries:
         numbers = self._store.in_trees(roots if root is None else roots & {root})
         return sorted((number for number in numbers if before is None or number < before), reverse=True)
 
+    def _named(self, agents: list[Agent], *, usage: bool) -> list[dict[str, object]]:
+        """Agents in full. How one is shown that is over stays as it is, and clients ask for the same ones."""
+        known = self._records.shown
+        unknown = [agent for agent in agents if agent.id not in known]
+        made = {agent.id: shown for agent, shown in zip(unknown, self.agents(unknown, usage=usage), strict=True)}
+        self._records.show({agent.id: made[agent.id] for agent in unknown})
+        return [made.get(agent.id) or known[agent.id] for agent in agents]
+
     def agents(self, agents: list[Agent], *, usage: bool) -> list[dict[str, object]]:
         """Agents in full, sampled if asked."""
+        if not agents:
+            return []
         living = [(agent.id, agent.attempt) for agent in agents if agent.status in LIVING] if usage else []
         sampled = self._processes.usage(living) if living else {}
         children = self._store.children(agent.number for agent in agents)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 
 from orchd.core.index import forget, load
 from orchd.core.model import Agent, AgentId, State, number_of
@@ -13,6 +14,8 @@ from orchd.store import Store
 from orchd.views import canonical, canonical_run, canonical_session
 from orchd.wire import WireError
 
+_REMEMBERED = 256  # agents that are over
+
 
 class Records:
     """All agents there ever were."""
@@ -21,6 +24,8 @@ class Records:
         self._state = state
         self._store = store
         self._recalled: set[AgentId] = set()
+        self._over: OrderedDict[AgentId, Agent] = OrderedDict()  # looked at lately; only a recall can change them
+        self.shown: dict[AgentId, dict[str, object]] = {}  # how some of these are shown
 
     def restore(self, agents: Iterable[Agent], now: float) -> None:
         """Put what an earlier daemon left unfinished into memory. After a reboot its clock began anew: nothing that it
@@ -43,14 +48,28 @@ class Records:
     def find(self, text: str) -> Agent:
         """The agent that `text` names. Raises WireError `unknown-agent`."""
         one = canonical(text)
-        agent = None if one is None else self._state.agents.get(one) or self._store.agent(one)
+        agent = None if one is None else self._state.agents.get(one) or self._over.get(one) or self._looked_up(one)
         if agent is None:
             raise WireError("unknown-agent", f"there is no agent {text!r}; `orchctl status --all` shows what there is")
         return agent
 
+    def _looked_up(self, one: AgentId) -> Agent | None:
+        agent = self._store.agent(one)
+        if agent is not None and agent.is_over:
+            self._over[one] = agent
+            if len(self._over) > _REMEMBERED:
+                self.shown.pop(self._over.popitem(last=False)[0], None)
+        return agent
+
+    def show(self, made: Mapping[AgentId, dict[str, object]]) -> None:
+        """Remember how these are shown, those of them that are over."""
+        self.shown.update((one, shown) for one, shown in made.items() if one in self._over)
+
     def recall(self, text: str) -> Agent:
         """The agent, in memory for the turn to come, so that the core can decide about it."""
         agent = self.find(text)
+        self._over.pop(agent.id, None)
+        self.shown.pop(agent.id, None)
         if agent.id not in self._state.agents:
             if (member := agent.spec.member) is not None and member.run not in self._state.runs:
                 self._state.runs[member.run] = self.run(member.run)

@@ -70,3 +70,24 @@ def test_what_lies_behind_stays_where_it_was(bench: Bench) -> None:
     bench.records.restore([waiting(age=7.0, ready_at=101.0)], now=100.0)
     agent = bench.state.agents[AgentId("agent-001")]
     assert (agent.age, agent.ready_at) == (7.0, 101.0)
+
+
+def test_one_that_is_over_is_remembered_until_it_is_tried_again(bench: Bench) -> None:
+    one = bench.spawn("false")
+    bench.until_over(one)
+    first = bench.ask("status", {"ids": ["1"]})["agents"]
+    assert bench.ask("status", {"ids": ["1", "1"]})["agents"] == first * 2
+    bench.ask("retry", {"ids": ["1"]})
+    assert bench.ask("status", {"ids": ["1"]})["agents"][0]["attempt"] == 2
+    bench.until_over(bench.agent(one.id))
+    again = bench.ask("status", {"ids": ["1"]})["agents"][0]
+    assert (again["status"], again["attempt"]) == ("failed", 2)
+
+
+def test_no_more_are_remembered_than_are_looked_at(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchd.records._REMEMBERED", 2)
+    for _ in range(4):
+        bench.until_over(bench.spawn("true"))
+    bench.ask("status", {"ids": ["1", "2", "3", "4", "1"]})
+    assert len(bench.records._over) == 2
+    assert set(bench.records.shown) <= set(bench.records._over)
