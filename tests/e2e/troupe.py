@@ -14,7 +14,7 @@ from tests.e2e.fleet import Book, Fleet
 
 Map = dict[str, Any]
 
-_OF_MEMBERS = ("required", "tokens", "variables")
+_OF_MEMBERS = ("required", "variables")
 # Begins the run that a file describes, for whoever the kernel says is calling.
 _BEGIN = """
 import json, sys

@@ -1,0 +1,61 @@
+"""`orchctl usage`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Instance
+from tests.orchctl.composition.files import composition, written
+from tests.orchctl.conftest import Orchctl
+
+MOCK = ("--runner", "mock", "--goal", "x", "--env", "ORCHD_MOCK_SECONDS=0")
+
+
+def usage(orchctl: Orchctl, *ids: str) -> dict[str, dict[str, Any]]:
+    """The rows by their ids."""
+    return {row["id"]: row for row in json.loads(orchctl("usage", *ids, "--json").out)["usage"]}
+
+
+@pytest.fixture
+def spent(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> Orchctl:
+    """A project with an agent that was expected to take 500, one that tells nothing, and a run of two."""
+    assert orchctl("spawn", "--name", "api", "--tokens", "500", *MOCK, "--wait").code == 0
+    assert orchctl("spawn", "--name", "plain", "--wait", "--", "true").code == 0
+    written(tmp_path / "team.json", composition("a", "b"))
+    env = {**instance.env, "ORCHD_MOCK_SECONDS": "0"}
+    assert orchctl("run", "team.json", "--runner", "mock", env=env).code == 0
+    return orchctl
+
+
+def test_a_session_is_the_sum_of_its_agents_and_a_run_that_of_its_members(spent: Orchctl) -> None:
+    rows = usage(spent)
+    assert list(rows) == ["session-001", "run-001", "agent-001", "agent-002", "agent-003", "agent-004"]
+    members = [rows["agent-003"], rows["agent-004"]]
+    for key in ("tokens", "tokens_expected", "input_tokens", "output_tokens", "cost_usd"):
+        assert rows["run-001"][key] == pytest.approx(sum(one[key] for one in members))
+        others = sum(rows[one][key] or 0 for one in ("agent-001", "agent-002"))
+        assert rows["session-001"][key] == pytest.approx(rows["run-001"][key] + others)
+    assert rows["agent-001"]["tokens_expected"] == 500
+    assert rows["agent-001"]["tokens"] > 500
+    assert rows["agent-002"]["tokens"] is None
+
+
+def test_what_the_session_counts_is_what_its_agents_took(spent: Orchctl) -> None:
+    session = json.loads(spent("session", "show", "--json").out)["session"]
+    assert session["tokens"] == usage(spent)["session-001"]["tokens"]
+    assert session["tokens_expected"] == usage(spent)["session-001"]["tokens_expected"]
+    run = json.loads(spent("run-status", "run-001", "--json").out)["run"]
+    assert run["tokens"] == usage(spent, "run-001")["run-001"]["tokens"]
+
+
+def test_those_that_are_named_are_shown(spent: Orchctl) -> None:
+    assert list(usage(spent, "agent-002", "run-1")) == ["agent-002", "run-001", "agent-003", "agent-004"]
+    head, session, *_ = spent("usage").out.splitlines()
+    assert head.split() == ["expected", "tokens", "of", "them", "in", "out", "cached", "cost"]
+    assert session.split()[0] == "session-001"
+    assert session.split()[-1].startswith("~$0.0")
+    assert spent("usage", "agent-099").err.startswith("unknown-agent: ")
