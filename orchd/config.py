@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from orchd.core.model import Guards
 from orchd.errors import ConfigError
+from orchd.wire.runners import Runners, Settings, checked
 from orchd.wire.shapes import Check, ShapeError, build
 
 _Count = Annotated[int, Check(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")]
@@ -35,6 +36,13 @@ class Config:
     sessions_path: _Relative = ".agent/sessions"  # of these files, in the project directory
     state_path: _Relative = ".claude/state"
     cgroups: Annotated[str, Check(lambda how: how in ("auto", "off"), "auto or off")] = "auto"
+    runner: str | None = None  # what runs an agent that names neither a runner nor a command; mock when not given
+    runners: dict[str, Settings] = field(default_factory=dict)  # docs/runners.md
+
+    @property
+    def known_runners(self) -> Runners:
+        """The runners there are. Raises ShapeError when there cannot be such."""
+        return checked(self.runner, self.runners)
 
     @property
     def guards(self) -> Guards:
@@ -52,6 +60,7 @@ def read(path: Path) -> Config:
         raise ConfigError(f"{path} cannot be read: {error}") from None
     try:
         config = build(Config, tomllib.loads(text))
+        checked(config.runner, config.runners)
     except (tomllib.TOMLDecodeError, ShapeError) as error:
         raise ConfigError(f"{path}: {error}") from None
     if config.resident is not None and config.resident < config.limit:

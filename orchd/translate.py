@@ -35,6 +35,7 @@ class Translator:
         self._records = records
         self._environments = environments
         self._config = config
+        self._runners = config.known_runners
 
     def spawn(self, request: RequestId, caller: Caller, asked: ops.Spawn) -> inputs.SpawnAgents:
         """The agents that are to be, under whoever the kernel says is calling."""
@@ -129,7 +130,7 @@ class Translator:
         config = self._config
         return Spec(
             command=spec.command,
-            runner=_runner(spec),
+            runner=_runner(spec, self._runners),
             model=spec.model,
             name=_name(spec),
             cwd=spec.cwd or asked.cwd,
@@ -270,16 +271,19 @@ def _name(spec: ops.AgentSpec) -> str:
     return spec.runner or _last_part(spec.command[0])[:200] or "agent"
 
 
-def _runner(spec: ops.AgentSpec) -> str | None:
+def _runner(spec: ops.AgentSpec, known: runners.Runners) -> str | None:
     """What is between the daemon and the agent; None for a command, which is started as it is."""
     if not spec.has_work:
         raise WireError("bad-request", "nothing to run: give a command, or a goal for a runner")
     if spec.runner is None:
         if spec.command:
             return None
-        return runners.MOCK
-    if spec.runner not in runners.BUILT_IN:
-        raise WireError("unknown-runner", f"{spec.runner!r} is no runner; there are {', '.join(runners.BUILT_IN)}")
+        return known.default
+    if spec.runner not in known.names:
+        raise WireError(
+            "unknown-runner",
+            f"{spec.runner!r} is no runner; there are {', '.join(known.names)}, and you can add more in config.toml",
+        )
     return spec.runner
 
 

@@ -1,6 +1,164 @@
-"""Runners: what turns a prompt into a coding agent's own command, and its words into a report."""
+"""Runners: what turns a prompt into a coding agent's own command, and its words into a report.
+
+`[runners.NAME]` of config.toml changes those that are built in and makes others. The daemon checks the tables when it
+starts, the runner program reads them when it runs. docs/runners.md explains every key.
+"""
 
 from __future__ import annotations
 
-MOCK = "mock"
-BUILT_IN = (MOCK, "claude", "codex")
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+from orchd.wire.shapes import Check, ShapeError, build
+
+MOCK, CLAUDE, CODEX = "mock", "claude", "codex"
+BUILT_IN = (MOCK, CLAUDE, CODEX)
+PLACEHOLDERS = ("prompt", "goal", "skill", "model", "result", "task_id", "name", "cwd", "output_dir", "attempt")
+PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_MEMBERS_OWN = "command"  # what a composition's member says that brings a command of its own
+# Which keys say something of which runner; those of its own kind say something of all others.
+_OF = {
+    MOCK: {"env", "unset"},
+    CLAUDE: {"command", "args", "model", "subagents", "prices", "env", "unset"},
+    CODEX: {"command", "args", "model", "subagents", "prices", "env", "unset"},
+}
+_OF_BUILT_IN_ONLY = {"subagents"}
+_READ_FROM_JSON = (
+    *("text", "error", "session"),
+    *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cost"),
+)
+
+_Words = Annotated[tuple[str, ...], Check(lambda words: not words or words[0], "a list with a program in it")]
+_Dollars = Annotated[float, Check(lambda number: 0 <= number <= 10**6, "between 0 and 1,000,000")]
+_Place = Annotated[str, Check(lambda path: all(path.split(".")), "keys and indices with dots between, as a.0.b")]
+_Prompt = Annotated[str, Check(("stdin", "argument").__contains__, "stdin or argument")]
+_Result = Annotated[str, Check(("exit-code", "file", "json").__contains__, "exit-code, file or json")]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model costs, in dollars for a million tokens."""
+
+    input: _Dollars
+    output: _Dollars
+    cache_read: _Dollars | None = None  # that of `input` when not given
+    cache_write: _Dollars | None = None  # that of `input` when not given
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every key of `[runners.NAME]`."""
+
+    command: _Words = ()
+    args: tuple[str, ...] = ()
+    model: str | None = None
+    prompt: _Prompt = "stdin"
+    result: _Result = "exit-code"
+    text: _Place | None = None
+    error: _Place | None = None
+    session: _Place | None = None
+    input_tokens: _Place | None = None
+    output_tokens: _Place | None = None
+    cache_read_tokens: _Place | None = None
+    cache_write_tokens: _Place | None = None
+    cost: _Place | None = None
+    subagents: bool = False
+    prices: dict[str, Price] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
+    unset: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Runners:
+    """The runners there are, and which of them is meant when none is named."""
+
+    default: str
+    settings: Mapping[str, Settings]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that are built in, then one's own."""
+        return (*BUILT_IN, *(name for name in self.settings if name not in BUILT_IN))
+
+    def of(self, name: str) -> Settings:
+        """What is set for a runner."""
+        return self.settings.get(name, Settings())
+
+
+def checked(default: str | None, settings: Mapping[str, Settings]) -> Runners:
+    """The runners of a configuration. Raises ShapeError for what each alone, or all together, cannot be."""
+    for name, one in settings.items():
+        _check_name(name)
+        _check_keys(name, one)
+        if name not in BUILT_IN:
+            _check_own(f"runners.{name}", one)
+    runners = Runners(default or MOCK, settings)
+    if runners.default not in runners.names:
+        raise ShapeError(f"runner must be one of {', '.join(runners.names)}, not {runners.default!r}")
+    return runners
+
+
+def read(path: Path) -> Runners:
+    """The runners in a config.toml, or those that are built in when there is none. Raises ShapeError, OSError."""
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        text = b""
+    if b"runner" not in text:  # most have none, and a parser takes its time to import
+        return Runners(MOCK, {})
+    import tomllib
+
+    try:
+        whole = tomllib.loads(text.decode())
+    except ValueError as error:
+        raise ShapeError(str(error)) from None
+    found = build(_Table, {key: whole[key] for key in ("runner", "runners") if key in whole})
+    return checked(found.runner, found.runners)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    runner: str | None = None
+    runners: dict[str, Settings] = field(default_factory=dict)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name) or name == _MEMBERS_OWN:
+        raise ShapeError(
+            f"runners.{name:.60} cannot be called so: give it a name of letters, digits, `_`, `-` and `.`, but not "
+            f"{_MEMBERS_OWN!r}"
+        )
+
+
+def _check_keys(name: str, settings: Settings) -> None:
+    known = _OF.get(name, {one.name for one in fields(Settings)} - _OF_BUILT_IN_ONLY)
+    given = {one.name for one in fields(Settings) if getattr(settings, one.name) != _default(one)}
+    if strange := sorted(given - known):
+        raise ShapeError(
+            f"runners.{name}.{strange[0]} says nothing to this runner; known to it are {', '.join(sorted(known))}"
+        )
+
+
+def _default(one: Any) -> object:
+    return one.default if one.default is not MISSING else one.default_factory()
+
+
+def _check_own(path: str, settings: Settings) -> None:
+    if not settings.command:
+        raise ShapeError(f"{path}.command is missing: a list with the program and its arguments")
+    words = (*settings.command, *settings.args)
+    used = [name for word in words for name in PLACEHOLDER.findall(word)]
+    if strange := sorted(set(used) - set(PLACEHOLDERS)):
+        shown = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+        raise ShapeError(f"{path}.command has {{{strange[0]}}}, which is no placeholder; there are {shown}")
+    if ("prompt" in used) != (settings.prompt == "argument"):
+        raise ShapeError(f'{path}.prompt must be "argument" when its command has {{prompt}}, and only then')
+    if settings.result == "json" and settings.text is None:
+        raise ShapeError(f"{path}.text is missing: where in the JSON the result's text is, as message.content")
+    if settings.result != "json" and (told := [key for key in _READ_FROM_JSON if getattr(settings, key)]):
+        raise ShapeError(f'{path}.{told[0]} is a place in JSON, which is read only with result = "json"')

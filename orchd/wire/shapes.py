@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 T = TypeVar("T")
 _SHOWN = 60  # characters of a value in a message
+_LONGEST_KEY = 100  # characters of a name that somebody chose
 
 
 class ShapeError(ValueError):
@@ -64,7 +65,7 @@ def _convert(hint: Any, value: object, path: str) -> Any:
     if origin is tuple:
         return _sequence(get_args(hint)[0], value, path)
     if origin is dict:
-        return _mapping(value, path)
+        return _mapping(get_args(hint)[1], value, path)
     if dataclasses.is_dataclass(hint):
         return build(typing.cast("type[Any]", hint), value, path)
     return _scalar(hint, value, path)
@@ -85,15 +86,27 @@ def _sequence(inner: Any, value: object, path: str) -> tuple[Any, ...]:
     return tuple(_convert(inner, item, f"{path}[{index}]") for index, item in enumerate(value))
 
 
-def _mapping(value: object, path: str) -> dict[str, str]:
+def _mapping(inner: Any, value: object, path: str) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise ShapeError(f"{path} must be a map, not {_name(value)}")
+    if inner is not str:
+        return {_key(key, path): _convert(inner, item, f"{path}.{_key(key, path)}") for key, item in value.items()}
+    return _variables(value, path)
+
+
+def _key(key: object, path: str) -> str:
+    if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY or not key.isprintable():
+        raise ShapeError(f"{path} has a key that is no name: {_short(key)}; it has 1 to {_LONGEST_KEY} characters")
+    return key
+
+
+def _variables(value: Mapping[object, object], path: str) -> dict[str, str]:
     for key, item in value.items():
         if not isinstance(key, str) or not isinstance(item, str):
             raise ShapeError(f"{path} must map strings to strings, not {_short(key)} to {_name(item)}")
         if not key or "=" in key or "\0" in key or "\0" in item:
             raise ShapeError(f"{path} has a key or value that no environment can hold: {_short(key)}")
-    return dict(value)
+    return typing.cast("dict[str, str]", dict(value))
 
 
 def _scalar(hint: Any, value: object, path: str) -> Any:

@@ -10,6 +10,7 @@ import pytest
 
 from orchd.config import Config, read
 from orchd.errors import ConfigError
+from orchd.wire.runners import Settings
 
 CHANGED = {
     "limit": 3,
@@ -24,6 +25,8 @@ CHANGED = {
     "sessions_path": "s",
     "state_path": "a/b",
     "cgroups": "off",
+    "runner": "claude",
+    "runners": {"claude": Settings(model="opus")},
 }
 
 
@@ -42,8 +45,15 @@ def test_without_a_file_there_are_the_defaults(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", [field.name for field in dataclasses.fields(Config)])
 def test_every_key_can_be_changed(tmp_path: Path, key: str) -> None:
     value = CHANGED[key]
-    text = f"{key} = {json.dumps(value)}"
+    text = '[runners.claude]\nmodel = "opus"\n' if key == "runners" else f"{key} = {json.dumps(value)}"
     assert read(written(tmp_path, text)) == dataclasses.replace(Config(), **{key: value})
+
+
+def test_the_runners_are_those_that_are_built_in_and_those_of_the_file(tmp_path: Path) -> None:
+    assert (Config().known_runners.names, Config().known_runners.default) == (("mock", "claude", "codex"), "mock")
+    text = 'runner = "mine"\n[runners.mine]\ncommand = ["x"]\n[runners.codex]\n'
+    known = read(written(tmp_path, text)).known_runners
+    assert (known.names, known.default) == (("mock", "claude", "codex", "mine"), "mine")
 
 
 def test_the_guards_are_those_of_the_file(tmp_path: Path) -> None:
@@ -65,6 +75,9 @@ def test_the_guards_are_those_of_the_file(tmp_path: Path) -> None:
         ("limits = 3", "limits is not known here"),
         ("limit = 7\nresident = 3", "resident must be at least limit (7), not 3"),
         ("limit = = 3", "line 1"),
+        ('runner = "gpt"', "runner must be one of mock, claude, codex, not 'gpt'"),
+        ("[runners.claude]\nmodle = 1", "runners.claude.modle is not known here; known are args, "),
+        ("[runners.mine]\nmodel = 'x'", "runners.mine.command is missing: a list with the program and its arguments"),
     ],
 )
 def test_a_mistake_is_named_with_its_file_and_the_way_out(tmp_path: Path, text: str, said: str) -> None:

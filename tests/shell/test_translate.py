@@ -9,6 +9,7 @@ import pytest
 from orchd.callers import Outside
 from orchd.core.model import RequestId
 from orchd.wire import WireError, ops
+from orchd.wire.runners import Settings, checked
 from orchd.wire.shapes import build
 from tests.shell.bench import Bench
 from tests.shell.machine import full, needs_root, tmpfs
@@ -145,3 +146,17 @@ def test_what_describes_an_agent_is_not_handed_on_to_those_that_it_spawns(bench:
     request = build(ops.Spawn, {"agents": [{"command": ["x"]}], "cwd": "/", "env": env})
     (spec,) = bench.translator.spawn(ONE, Outside.OWNER, request).specs
     assert bench.environments.get(spec.environment) == {"MINE": "1"}
+
+
+def test_an_agent_without_a_command_has_the_default_runner_and_an_unknown_one_is_named(bench: Bench) -> None:
+    def runner(**spec: object) -> str | None:
+        request = build(ops.Spawn, {"agents": [spec], "cwd": "/tmp"})
+        return bench.translator.spawn(ONE, Outside.OWNER, request).specs[0].runner
+
+    assert (runner(goal="x"), runner(command=["true"])) == ("mock", None)
+    bench.translator._runners = checked("mine", {"mine": Settings(command=("x",))})
+    assert (runner(goal="x"), runner(goal="x", runner="claude"), runner(skill="x")) == ("mine", "claude", "mine")
+    with pytest.raises(
+        WireError, match=r"unknown-runner: 'gpt' is no runner; there are mock, claude, codex, mine, and"
+    ):
+        runner(goal="x", runner="gpt")
