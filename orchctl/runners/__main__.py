@@ -4,18 +4,46 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 
 from orchctl.runners import cli, mock
-from orchd.wire.variables import ENV_MODEL, ENV_RUNNER
+from orchctl.runners.attempt import Attempt, UnfitError, attempt_of, last_message, unfit
+from orchctl.runners.log import Log
+from orchctl.runners.outcome import Outcome
+from orchd.wire.runners import CLAUDE, CODEX, MOCK
 
 
 def main() -> int:
     """Run the agent. Returns its exit code."""
-    name = os.environ[ENV_RUNNER]
-    if name == "mock":
-        return mock.main(os.environ)
-    model = os.environ.get(ENV_MODEL)
-    return cli.main([name, *(["--model", model] if model else []), *sys.argv[1:]], os.environ)
+    # Whatever is to be done in the agent's place before anything of it runs is done here, first.
+    return run(os.environ, tuple(sys.argv[1:]), Log())
+
+
+def run(env: Mapping[str, str], arguments: tuple[str, ...], log: Log) -> int:
+    """Run the attempt that `env` tells of, with its runner. Returns the exit code."""
+    attempt = unfit(env, arguments)
+    try:
+        attempt = attempt_of(env, arguments)
+        return _run(attempt, log)
+    except UnfitError as error:
+        return cli.concluded(attempt, Outcome(fault=str(error)), log)
+
+
+def _run(attempt: Attempt, log: Log) -> int:
+    if attempt.runner == MOCK:
+        return mock.run(attempt, log)
+    if attempt.runner == CLAUDE:
+        from orchctl.runners.claude import Claude
+
+        return cli.run(attempt, Claude(attempt, log), log)
+    if attempt.runner == CODEX:
+        from orchctl.runners.codex import Codex
+
+        with last_message(attempt) as last:
+            return cli.run(attempt, Codex(attempt, log, last), log)
+    from orchctl.runners.own import Own
+
+    return cli.run(attempt, Own(attempt, log), log)
 
 
 if __name__ == "__main__":

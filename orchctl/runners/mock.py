@@ -1,36 +1,110 @@
-"""An agent that only pretends, for trying compositions out; it reads a prompt on stdin.
+"""An agent that only pretends, for trying things out: it reads its prompt, takes its time, and writes a result.
 
-It prints its progress, takes ORCHD_MOCK_SECONDS (0.5 when not set), writes its result to ORCHD_RESULT and completes; it
-fails when its name is one of ORCHD_MOCK_FAIL, a list separated by commas.
+Whether it fails depends on ORCHD_MOCK_SEED, its name and its attempt alone. docs/runners.md has its variables.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from orchctl.runners import limits, prompt
+from orchctl.runners.attempt import Attempt, UnfitError
+from orchctl.runners.cli import concluded
+from orchctl.runners.log import Log
+from orchctl.runners.outcome import Outcome, keep_result, stamp
+from orchd.wire import variables
+
 _STEPS = 4
+_SECONDS = 0.5
+_LONGEST = 1e6  # seconds
+_BASE, _SPREAD, _ANSWER = 2000, 8000, 10  # tokens it pretends to read at least, how many more, and for each it answers
+_INPUT_PRICE, _OUTPUT_PRICE = 3e-6, 15e-6  # dollars a token
 
 
-def main(env: Mapping[str, str]) -> int:
+class _Ended(Exception):
+    """A signal came."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def run(attempt: Attempt, log: Log) -> int:
     """Pretend. Returns the exit code."""
-    prompt = sys.stdin.read()
-    name = Path(env.get("ORCHD_RESULT") or "mock").stem
-    _say(f"{name}: read a prompt of {len(prompt)} characters")
-    seconds = float(env.get("ORCHD_MOCK_SECONDS") or 0.5)
+    env = {**attempt.env, **attempt.settings.env}
+    outcome = Outcome(model=attempt.model or "mock", cost_source="estimated", turns=0)
+    try:
+        return _pretended(attempt, env, outcome, log)
+    except _Ended as ended:
+        outcome.fault = f"ended by {signal.Signals(ended.number).name}"
+        return concluded(attempt, outcome, log, 128 + ended.number)
+
+
+def _pretended(attempt: Attempt, env: Mapping[str, str], outcome: Outcome, log: Log) -> int:
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _end)
+    before = stamp(attempt.result)
+    name = env.get(variables.ENV_NAME) or "mock"
+    chance = _chance(env, name)
+    told = prompt.text(env, log)
+    log.say(f"{name}: read a prompt of {len(told)} characters")
+    seconds = _number(env, "ORCHD_MOCK_SECONDS", _SECONDS)
     for step in range(1, _STEPS + 1):
-        _pass(seconds / _STEPS)
-        _say(f"{name}: step {step} of {_STEPS}")
+        signal.sigtimedwait([], seconds / _STEPS)
+        _spend(outcome, len(told), chance, step)
+        log.say(f"{name}: step {step} of {_STEPS}")
+    outcome.fault = _fault(env, name, chance, outcome)
+    outcome.result = _result(name, env.get(variables.ENV_RESULTS, ""))
+    if outcome.fault is None and attempt.result is not None:
+        keep_result(outcome, attempt.result, before)
+    return concluded(attempt, outcome, log, outcome.code(0))
+
+
+def _end(number: int, _: object) -> None:
+    raise _Ended(number)
+
+
+def _fault(env: Mapping[str, str], name: str, chance: float, outcome: Outcome) -> str | None:
+    """Why it fails this time, if it does."""
+    limited = dict(one.rpartition(":")[::2] for one in env.get("ORCHD_MOCK_RATE_LIMIT", "").split(",") if one)
+    if name in limited and env.get(variables.ENV_ATTEMPT, "1") == "1":
+        outcome.retry_at = limits.now() + _number(limited, name, 0.0)
+        return "turned away for being asked too often, as ORCHD_MOCK_RATE_LIMIT says"
     if name in env.get("ORCHD_MOCK_FAIL", "").split(","):
-        _say(f"{name}: failed, as ORCHD_MOCK_FAIL says")
-        return 1
-    if env.get("ORCHD_RESULT"):
-        Path(env["ORCHD_RESULT"]).write_text(_result(name, env.get("ORCHD_RESULTS", "")))
-    _say(f"{name}: done")
-    return 0
+        return "failed, as ORCHD_MOCK_FAIL says"
+    if chance < _number(env, "ORCHD_MOCK_FAILURE_RATE", 0.0):
+        return "failed by chance, as ORCHD_MOCK_FAILURE_RATE says"
+    return None
+
+
+def _chance(env: Mapping[str, str], name: str) -> float:
+    """A number between 0 and 1 that is the same for the same seed, name and attempt."""
+    from hashlib import blake2b
+
+    drawn = f"{env.get('ORCHD_MOCK_SEED', '')}\0{name}\0{env.get(variables.ENV_ATTEMPT, '1')}"
+    return int.from_bytes(blake2b(os.fsencode(drawn), digest_size=6).digest(), "big") / 2**48
+
+
+def _spend(outcome: Outcome, length: int, chance: float, step: int) -> None:
+    """Pretend to have spent a step's part of the whole."""
+    whole = _BASE + length // 4 + int(chance * _SPREAD)
+    outcome.input_tokens = whole * step // _STEPS
+    outcome.output_tokens = outcome.input_tokens // _ANSWER
+    outcome.cost_usd = outcome.input_tokens * _INPUT_PRICE + outcome.output_tokens * _OUTPUT_PRICE
+    outcome.turns = step
+
+
+def _number(env: Mapping[str, str], name: str, default: float) -> float:
+    value = -1.0
+    with suppress(ValueError):
+        value = float(env.get(name) or default)
+    if not 0 <= value <= _LONGEST:
+        raise UnfitError(f"{name} must be a number that is 0 or more, not {env[name]!r}")
+    return value
 
 
 def _result(name: str, inputs: str) -> str:
@@ -38,13 +112,3 @@ def _result(name: str, inputs: str) -> str:
     return (
         "\n".join([f"# {name}", "", "This agent only pretended.", "", *(f"- has read {path}" for path in read)]) + "\n"
     )
-
-
-def _pass(seconds: float) -> None:
-    """Let time go by; a signal that ends the agent does so at once."""
-    signal.sigtimedwait([], seconds)
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()

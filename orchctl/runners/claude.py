@@ -1,0 +1,201 @@
+"""Claude Code: `claude -p` with a stream of JSON, a line for each message.
+
+Its exit code alone says too little: a turn that the service refused ends as `success` with `is_error`, and one that was
+cut off has no `result` at all. So it has completed only if it ended with 0, every result it printed is a plain success,
+and every task that it started in the background was heard to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from orchctl.runners import limits
+from orchctl.runners.attempt import Attempt
+from orchctl.runners.log import Log, first, short
+from orchctl.runners.outcome import Outcome
+from orchctl.runners.stream import Line
+from orchctl.runners.values import amount, at, count, items, parsed, text
+
+# Agents of its own would work beside the limit. The variables are heeded from 2.1.217 on; before that, only a tool that
+# is not there starts none. `Task` and `Agent` are two names of one tool.
+_CAPS = {"CLAUDE_CODE_MAX_SUBAGENT_SPAWN_DEPTH": "1", "CLAUDE_CODE_MAX_CONCURRENT_SUBAGENTS": "1"}
+_NO_AGENTS = "--disallowedTools=Task,Agent,Workflow"
+_OVER = frozenset({"completed", "failed", "stopped", "killed"})
+_TOLD_BY = ("command", "file_path", "path", "pattern", "query", "url", "description", "prompt", "skill")
+_REMEMBERED = 1000  # messages whose tokens have been counted: the parts of one message come close together
+_TOO_MANY = 429
+
+
+class Claude:
+    """What is heard of one `claude -p`."""
+
+    takes_stdin = True
+    is_read = True
+    leaves_result = True
+
+    def __init__(self, attempt: Attempt, log: Log) -> None:
+        settings = attempt.settings
+        self.argv = [
+            *(settings.command or ("claude",)),
+            *("-p", "--output-format", "stream-json", "--verbose"),
+            *(() if settings.subagents else (_NO_AGENTS,)),
+            *(("--model", attempt.model) if attempt.model else ()),
+            *settings.args,
+            *attempt.arguments,
+        ]
+        self.caps = _CAPS
+        self.outcome = Outcome()
+        self._log = log
+        self._results: list[str] = []
+        self._faults: list[str] = []
+        self._is_over = False  # whether there was a result at all
+        self._tasks: dict[str, str] = {}
+        self._counted: dict[str, None] = {}
+        self._limit: float | None = None  # until when the service turns us away, as far as it has said
+        self._is_limited = False
+        self._last_words = ""
+
+    def hear(self, line: Line) -> None:
+        """One message."""
+        if not line.is_whole:
+            self._log.say(f"[a line of {line.size:,} bytes is left out]")
+            return
+        message = parsed(line.data)
+        if not isinstance(message, dict):
+            self._last_words = line.data.decode(errors="replace").strip() or self._last_words
+            self._log.say(line.data.decode(errors="replace"))
+            return
+        heard = {
+            "system": self._system,
+            "assistant": self._assistant,
+            "user": self._user,
+            "result": self._result,
+            "rate_limit_event": self._rate_limit,
+        }.get(text(message, "type"))
+        if heard is not None:
+            heard(message)
+
+    def judge(self, code: int) -> None:
+        """Why it has not completed, if it has not."""
+        outcome = self.outcome
+        outcome.result = "\n\n".join(self._results)
+        outcome.fault = next(self._reasons(code), None)
+        if outcome.fault is not None and self._is_limited:
+            outcome.retry_at = limits.retry_at(outcome.fault, self._limit, limits.now())
+
+    def _reasons(self, code: int) -> Iterator[str]:
+        yield from self._faults
+        ended = f"it ended with {code}" if code else "it ended"
+        if not self._is_over:
+            yield f"{ended} without a result{f', saying: {short(self._last_words)}' if self._last_words else ''}"
+        if code:
+            yield f"exit code {code}"
+        if self._tasks:
+            yield f"{ended} before its own tasks did: {', '.join(map(short, self._tasks.values()))}"
+
+    def _system(self, message: dict[str, Any]) -> None:
+        heard = {
+            "init": self._init,
+            "task_started": self._task_started,
+            "task_notification": self._task_changed,
+            "task_updated": self._task_changed,
+            "api_retry": self._api_retry,
+        }.get(text(message, "subtype"))
+        if heard is not None:
+            heard(message)
+
+    def _init(self, message: dict[str, Any]) -> None:
+        outcome = self.outcome
+        if outcome.session_id is None:  # it says so again with every turn
+            self._log.say(f"claude {text(message, 'claude_code_version')}, session {text(message, 'session_id')}")
+        outcome.session_id = text(message, "session_id") or outcome.session_id
+        outcome.model = text(message, "model") or outcome.model
+
+    def _task_started(self, message: dict[str, Any]) -> None:
+        self._tasks[text(message, "task_id")] = text(message, "description")
+
+    def _task_changed(self, message: dict[str, Any]) -> None:
+        status = text(message, "status") or text(message, "patch", "status")
+        if status in _OVER and (task := self._tasks.pop(text(message, "task_id"), None)) is not None:
+            self._log.say(f"{status}: {short(task)}", "  ")
+
+    def _api_retry(self, message: dict[str, Any]) -> None:
+        seconds = count(message, "retry_delay_ms") / 1000
+        why = f"{count(message, 'error_status') or ''} {text(message, 'error')}".strip()
+        self._log.say(f"the service failed ({short(why)}), trying again in {seconds:.1f} s")
+
+    def _assistant(self, message: dict[str, Any]) -> None:
+        indent = "  " if text(message, "parent_tool_use_id") else ""
+        self._count(at(message, "message"))
+        if text(message, "error") == "rate_limit" and not indent:
+            self._is_limited = True
+        for block in items(message, "message", "content"):
+            if said := text(block, "text").strip():
+                self._log.say(said, indent)
+            elif text(block, "type") == "tool_use":
+                self._log.say(f"{text(block, 'name')}: {_argument(at(block, 'input'))}", indent)
+
+    def _count(self, message: Any) -> None:
+        """Count its tokens once, for an end without a result. One message comes in several parts."""
+        one = text(message, "id")
+        if self._is_over or one in self._counted:
+            return
+        self._counted[one] = None
+        if len(self._counted) > _REMEMBERED:
+            del self._counted[next(iter(self._counted))]
+        outcome = self.outcome
+        outcome.input_tokens += count(message, "usage", "input_tokens")
+        outcome.output_tokens += count(message, "usage", "output_tokens")
+        outcome.cache_read_tokens += count(message, "usage", "cache_read_input_tokens")
+        outcome.cache_write_tokens += count(message, "usage", "cache_creation_input_tokens")
+
+    def _user(self, message: dict[str, Any]) -> None:
+        for block in items(message, "message", "content"):
+            if at(block, "is_error") is True:
+                said = first([text(block, "content"), *(text(part, "text") for part in items(block, "content"))])
+                self._log.say(f"failed: {short(said)}", "  ")
+
+    def _rate_limit(self, message: dict[str, Any]) -> None:
+        told = at(message, "rate_limit_info")
+        is_rejected = text(told, "status") == "rejected" and at(told, "isUsingOverage") is not True
+        self._is_limited, self._limit = is_rejected, amount(told, "resetsAt") if is_rejected else None
+        if is_rejected:
+            self._log.say(f"rate limit {text(told, 'rateLimitType')}: the service turns us away")
+
+    def _result(self, message: dict[str, Any]) -> None:
+        """The end of a turn. A task in the background may bring about another, whose words belong to the answer too."""
+        self._is_over = True
+        said, subtype = text(message, "result"), text(message, "subtype")
+        status = count(message, "api_error_status")
+        if status == _TOO_MANY:
+            self._is_limited = True
+        if subtype == "success" and at(message, "is_error") is not True:
+            self._results.append(said)
+        else:
+            why = said or "; ".join(one for one in items(message, "errors") if isinstance(one, str))
+            what = "is_error" if subtype == "success" else subtype or "nothing"
+            self._faults.append(f"its result says {what}{f' ({status})' if status else ''}{f': {why}' if why else ''}")
+        self._spend(message)
+        for denied in items(message, "permission_denials"):
+            self._log.say(f"not permitted: {text(denied, 'tool_name')}: {_argument(at(denied, 'tool_input'))}")
+
+    def _spend(self, message: dict[str, Any]) -> None:
+        """Take over its totals, which are those of the whole session, other models and agents of its own included."""
+        outcome = self.outcome
+        outcome.turns = (outcome.turns or 0) + count(message, "num_turns")
+        outcome.cost_usd = amount(message, "total_cost_usd")
+        outcome.cost_source = "cli"
+        models = at(message, "modelUsage")
+        used = list(models.values()) if isinstance(models, dict) else []
+        outcome.input_tokens = sum(count(one, "inputTokens") for one in used)
+        outcome.output_tokens = sum(count(one, "outputTokens") for one in used)
+        outcome.cache_read_tokens = sum(count(one, "cacheReadInputTokens") for one in used)
+        outcome.cache_write_tokens = sum(count(one, "cacheCreationInputTokens") for one in used)
+
+
+def _argument(given: Any) -> str:
+    """What a tool is called with, in short."""
+    if not isinstance(given, dict):
+        return ""
+    return short(first([*(given.get(key) for key in _TOLD_BY), *given.values()]))

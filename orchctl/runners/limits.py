@@ -1,0 +1,79 @@
+"""Rate limits: whether words are about one, and when to come back."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+SOON = 60.0  # seconds, when nobody says how long
+_LATEST = 8 * 86400.0  # seconds: what is later than the longest window of any plan was misread
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LIMITED = re.compile(r"rate.?limit|usage limit|too many requests|\bstatus:? 429\b", re.IGNORECASE)
+_WAIT = re.compile(r"(?:again|reset\w*) (?:in|after) ((?:[0-9.]+ ?[a-z]+[, ]*)+)", re.IGNORECASE)
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|[smhd])", re.IGNORECASE)
+_CLOCK = re.compile(
+    r"(?:again at|resets?(?: at)?) (?:([a-z]{3})[a-z]* (\d{1,2})(?:st|nd|rd|th)?,? (?:(\d{4}),? )?(?:at )?)?"
+    r"(\d{1,2})(?::(\d\d))? ?([ap])m(?: \(([\w/+-]+)\))?",
+    re.IGNORECASE,
+)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+def now() -> float:
+    """Unix time."""
+    return time.clock_gettime(time.CLOCK_REALTIME)
+
+
+def is_limit(text: str) -> bool:
+    """Whether this is what a service says to somebody who asks too often."""
+    return _LIMITED.search(text) is not None
+
+
+def retry_at(text: str, told: float | None, at: float) -> float:
+    """When to come back (Unix time): what was `told` as a number, else what `text` says, else soon."""
+    for found in (told, _after_a_while(text, at), _by_the_clock(text, at)):
+        if found is not None and at < found <= at + _LATEST:
+            return found
+    return at + SOON
+
+
+def _after_a_while(text: str, at: float) -> float | None:
+    """`try again in 1m30.5s`, `try again in 3 days 4 hours`."""
+    if (found := _WAIT.search(text)) is None:
+        return None
+    parts = _PART.findall(found[1])
+    return at + sum(float(number) * _UNITS[unit.lower()] for number, unit in parts) if parts else None
+
+
+def _by_the_clock(text: str, at: float) -> float | None:
+    """`try again at 5:09 PM`, `try again at Nov 24th, 2026 4:16 PM`, `resets 4:22pm (UTC)`; else in local time."""
+    if (found := _CLOCK.search(text)) is None:
+        return None
+    month, day, year, hour, minute, half, zone = found.groups()
+    from datetime import datetime, timedelta
+
+    today = datetime.fromtimestamp(at, _zone(zone)).astimezone(_zone(zone))
+    try:
+        then = today.replace(
+            hour=int(hour) % 12 + (12 if half.lower() == "p" else 0), minute=int(minute or 0), second=0, microsecond=0
+        )
+        if month:
+            then = then.replace(int(year or today.year), 1 + _MONTHS.index(month.lower()), int(day))
+    except ValueError:
+        return None
+    return (then if month or then > today else then + timedelta(days=1)).timestamp()
+
+
+def _zone(name: str | None) -> tzinfo | None:
+    if name is None:
+        return None
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return None

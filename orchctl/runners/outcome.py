@@ -1,0 +1,130 @@
+"""What became of an attempt: kept as it is heard, then the result file, the report, and the exit code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchctl.runners.log import Log
+from orchd.wire import reports
+from orchd.wire.runners import Price
+
+RATE_LIMITED = 75  # EX_TEMPFAIL of sysexits.h: the daemon queues the agent again
+FAILED = 1
+_LONGEST = 500  # characters of a reason
+_MILLION = 1e6
+
+Stamp = tuple[int, int, int]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What is known so far. Without a `fault` it completed."""
+
+    fault: str | None = None  # one line: why it did not
+    retry_at: float | None = None  # Unix time, when the fault is a rate limit
+    result: str = ""  # what it said last
+    input_tokens: int = 0  # without those read from a cache
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: float | None = None
+    cost_source: str | None = None
+    session_id: str | None = None
+    model: str | None = None
+    turns: int | None = None
+
+    @property
+    def status(self) -> str:
+        """In the report's words."""
+        if self.fault is None:
+            return "completed"
+        return "failed" if self.retry_at is None else "rate-limited"
+
+    def code(self, of_cli: int) -> int:
+        """The runner's exit code where its CLI ended with `of_cli`."""
+        return {"completed": 0, "rate-limited": RATE_LIMITED}.get(self.status, of_cli or FAILED)
+
+    def estimate(self, prices: Mapping[str, Price]) -> None:
+        """Say what it cost, if the user has said what its model costs, and the CLI has not."""
+        price = prices.get(self.model or "") or prices.get("*")
+        if price is None or self.cost_usd is not None:
+            return
+        read = price.input if price.cache_read is None else price.cache_read
+        written = price.input if price.cache_write is None else price.cache_write
+        dollars = (
+            self.input_tokens * price.input
+            + self.output_tokens * price.output
+            + self.cache_read_tokens * read
+            + self.cache_write_tokens * written
+        )
+        self.cost_usd, self.cost_source = dollars / _MILLION, "estimated"
+
+    def report(self) -> reports.Report:
+        """What the daemon reads."""
+        return reports.Report(
+            status=self.status,
+            reason=" ".join(self.fault.split())[:_LONGEST] if self.fault else None,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            cache_read_tokens=self.cache_read_tokens,
+            cache_write_tokens=self.cache_write_tokens,
+            cost_usd=self.cost_usd,
+            cost_source=self.cost_source if self.cost_usd is not None else None,
+            session_id=self.session_id[:_LONGEST] if self.session_id else None,
+            model=self.model[:_LONGEST] if self.model else None,
+            turns=self.turns,
+            retry_at=self.retry_at,
+        )
+
+    def summary(self, runner: str) -> str:
+        """The last line of the log."""
+        why = f": {' '.join(self.fault.split())[:_LONGEST]}" if self.fault else ""
+        spent = ", ".join(self._spent())
+        return f"{runner} {self.status}{f' ({spent})' if spent else ''}{why}"
+
+    def _spent(self) -> Iterator[str]:
+        fresh = self.input_tokens + self.cache_write_tokens
+        if fresh or self.output_tokens:
+            yield f"{fresh:,} tokens in"
+            yield f"{self.output_tokens:,} out"
+        if self.cache_read_tokens:
+            yield f"{self.cache_read_tokens:,} from a cache"
+        if self.cost_usd:
+            yield f"${self.cost_usd:.4f}{'' if self.cost_source == 'cli' else ' estimated'}"
+
+
+def stamp(path: Path | None) -> Stamp | None:
+    """What tells one version of a file from the next; None when there is none or it is empty."""
+    try:
+        found = os.stat(path) if path is not None else None  # noqa: PTH116 - one call for both
+    except OSError:
+        return None
+    return (found.st_ino, found.st_mtime_ns, found.st_size) if found is not None and found.st_size else None
+
+
+def keep_result(outcome: Outcome, path: Path, before: Stamp | None) -> None:
+    """Leave a result: the agent's own file if it has written one, its last words otherwise; nothing is a fault."""
+    if (now := stamp(path)) is not None and now != before:
+        return
+    if not outcome.result:
+        outcome.fault = f"it left no result at {path}"
+        return
+    draft = path.with_name(f"{path.name}.new")
+    try:
+        draft.write_text(outcome.result, errors="replace")
+        draft.rename(path)
+    except OSError as error:
+        outcome.fault = f"its result cannot be written to {path}: {error.strerror}"
+
+
+def leave_report(outcome: Outcome, path: Path | None, log: Log) -> None:
+    """Write the report; where that cannot be done the exit code has to do."""
+    if path is None:
+        return
+    try:
+        reports.write(path, outcome.report())
+    except OSError as error:
+        log.say(f"the report cannot be written to {path}: {error.strerror}")

@@ -1,0 +1,112 @@
+"""A runner of config.toml: its command with placeholders filled in, and what its own words are taken to mean."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from orchctl.runners import limits, prompt
+from orchctl.runners.attempt import Attempt, UnfitError
+from orchctl.runners.log import Log, short
+from orchctl.runners.outcome import Outcome
+from orchctl.runners.stream import LONGEST, Line
+from orchctl.runners.values import amount, count, parsed, placed, text
+from orchd.wire import variables
+from orchd.wire.runners import PLACEHOLDER
+
+_VARIABLES = {
+    "goal": variables.ENV_GOAL,
+    "skill": variables.ENV_SKILL,
+    "result": variables.ENV_RESULT,
+    "task_id": variables.ENV_TASK_ID,
+    "name": variables.ENV_NAME,
+    "output_dir": variables.ENV_OUTPUT_DIR,
+    "attempt": variables.ENV_ATTEMPT,
+}
+
+
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+_LOOKED_FOR = ("text", "error", "session", "cost", *_TOKENS)
+_LONGEST_ARGUMENT = 128 * 1024 - 1  # bytes, with which the kernel still starts a program (MAX_ARG_STRLEN)
+
+
+class Own:
+    """What is heard of a CLI that only its user knows."""
+
+    def __init__(self, attempt: Attempt, log: Log) -> None:
+        settings = attempt.settings
+        self.takes_stdin = settings.prompt == "stdin"
+        self.is_read = settings.result == "json"
+        self.leaves_result = settings.result != "exit-code"
+        self.argv = [*_filled(attempt, log), *attempt.arguments]
+        self.caps: dict[str, str] = {}
+        self.outcome = Outcome()
+        self._settings = settings
+        self._log = log
+        self._found: dict[str, Any] = {}
+        self._whole = bytearray()  # its output, as long as nothing was found in a line of it
+
+    def hear(self, line: Line) -> None:
+        """A line: a JSON value, or a part of one over several lines."""
+        self._log.say(line.data.decode(errors="replace"))
+        if not line.is_whole:
+            self._log.say(f"[the rest of a line of {line.size:,} bytes is left out]")
+            return
+        self._look(parsed(line.data))
+        if not self._found and len(self._whole) + len(line.data) < LONGEST:
+            self._whole += line.data + b"\n"
+
+    def judge(self, code: int) -> None:
+        """By the exit code; with JSON, by what it says too."""
+        outcome = self.outcome
+        if self.is_read:
+            if not self._found:
+                self._look(parsed(bytes(self._whole)))
+            self._take_over()
+            outcome.fault = self._fault_in_json()
+        outcome.fault = outcome.fault or (f"exit code {code}" if code else None)
+        if outcome.fault is not None and limits.is_limit(outcome.fault):
+            outcome.retry_at = limits.retry_at(outcome.fault, None, limits.now())
+
+    def _look(self, value: Any) -> None:
+        """Remember what stands in the places of the configuration; what comes later counts."""
+        for key in _LOOKED_FOR:
+            if (found := placed(value, getattr(self._settings, key))) is not None:
+                self._found[key] = found
+
+    def _take_over(self) -> None:
+        outcome, found = self.outcome, self._found
+        outcome.result = text(found, "text")
+        outcome.session_id = text(found, "session") or None
+        outcome.cost_usd, outcome.cost_source = amount(found, "cost"), "cli"
+        for key in _TOKENS:
+            setattr(outcome, key, count(found, key))
+
+    def _fault_in_json(self) -> str | None:
+        if error := self._found.get("error"):
+            return error if isinstance(error, str) else f"it says {short(repr(error))} at {self._settings.error}"
+        if isinstance(self._found.get("text"), str):
+            return None
+        return f"its output has no text at {self._settings.text}"
+
+
+def _filled(attempt: Attempt, log: Log) -> list[str]:
+    """The command and its arguments. An argument that needs what there is not is left out."""
+    settings = attempt.settings
+    known = {name: attempt.env.get(variable, "") for name, variable in _VARIABLES.items()}
+    known |= {"model": attempt.model or "", "cwd": str(Path.cwd())}
+    if settings.prompt == "argument":
+        known["prompt"] = _as_argument(prompt.text(attempt.env, log).strip())
+    words = (*settings.command, *settings.args)
+    return [
+        PLACEHOLDER.sub(lambda found: known[found[1]], word)
+        for word in words
+        if all(known[name] for name in PLACEHOLDER.findall(word))
+    ]
+
+
+def _as_argument(told: str) -> str:
+    if (size := len(os.fsencode(told))) > _LONGEST_ARGUMENT:
+        raise UnfitError(f'a prompt of {size:,} bytes is too long for an argument: set prompt = "stdin" in config.toml')
+    return told

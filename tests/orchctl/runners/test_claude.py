@@ -1,0 +1,294 @@
+"""Claude Code's words: completed only when exit code, results and tasks say so."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+
+from tests.conftest import until
+from tests.orchctl.runners.conftest import Stage
+
+INIT = {"type": "system", "subtype": "init", "session_id": "s-1", "model": "opus-9", "claude_code_version": "2.1.197"}
+DONE = {"type": "result", "subtype": "success", "is_error": False, "result": "All done.", "num_turns": 2}
+MODELS = {
+    "opus-9": {"inputTokens": 100, "outputTokens": 20, "cacheReadInputTokens": 7, "cacheCreationInputTokens": 3},
+    "haiku-9": {"inputTokens": 10, "outputTokens": 2},
+}
+USAGE = {"input_tokens": 50, "output_tokens": 4, "cache_read_input_tokens": 6, "cache_creation_input_tokens": 2}
+
+
+def said(text: str, number: int = 1, **more: Any) -> dict[str, Any]:
+    """A message of the model's."""
+    return {
+        "type": "assistant",
+        "message": {"id": f"m{number}", "content": [{"type": "text", "text": text}], "usage": USAGE},
+        **more,
+    }
+
+
+def failed(**more: Any) -> dict[str, Any]:
+    """A result that says success and is an error."""
+    return {**DONE, "is_error": True, "result": "API Error: Overloaded", **more}
+
+
+def task(subtype: str, **more: Any) -> dict[str, Any]:
+    """News of a task of its own."""
+    return {"type": "system", "subtype": subtype, "task_id": "t1", **more}
+
+
+def limit(status: str, **more: Any) -> dict[str, Any]:
+    """News of a rate limit."""
+    return {"type": "rate_limit_event", "rate_limit_info": {"status": status, **more}}
+
+
+def test_it_gets_the_prompt_and_its_result_is_kept(stage: Stage) -> None:
+    stage.says("claude", INIT, said("I begin."), {**DONE, "total_cost_usd": 0.25, "modelUsage": MODELS})
+    ran = stage.run("claude", "--max-turns", "5", ORCHD_MODEL="opus", ORCHD_RESULT=str(stage.result))
+    assert (ran.code, ran.status) == (0, "completed")
+    assert stage.prompt.startswith("Build the API.\n")
+    assert stage.argv == [
+        *("-p", "--output-format", "stream-json", "--verbose", "--disallowedTools=Task,Agent,Workflow"),
+        *("--model", "opus", "--max-turns", "5"),
+    ]
+    assert stage.result.read_text() == "All done."
+    assert {key: value for key, value in ran.report.items() if value} == {
+        "status": "completed",
+        "input_tokens": 110,
+        "output_tokens": 22,
+        "cache_read_tokens": 7,
+        "cache_write_tokens": 3,
+        "cost_usd": 0.25,
+        "cost_source": "cli",
+        "session_id": "s-1",
+        "model": "opus-9",
+        "turns": 2,
+    }
+    assert ran.log == (
+        "claude 2.1.197, session s-1\nI begin.\nclaude completed (113 tokens in, 22 out, 7 from a cache, $0.2500)\n"
+    )
+
+
+def test_a_result_that_it_wrote_itself_stays(stage: Stage) -> None:
+    stage.says("claude", DONE, first=f"echo mine > {stage.result}")
+    assert stage.run("claude").code == 0
+    assert stage.result.read_text() == "mine\n"
+
+
+def test_a_result_of_an_earlier_attempt_does_not_stay(stage: Stage) -> None:
+    stage.result.write_text("old")
+    stage.says("claude", DONE)
+    assert stage.run("claude").code == 0
+    assert stage.result.read_text() == "All done."
+
+
+def test_the_words_of_every_turn_are_the_result(stage: Stage) -> None:
+    stage.says("claude", DONE, {**DONE, "result": "The tests pass too.", "origin": {"kind": "task-notification"}})
+    assert stage.run("claude").report["turns"] == 4
+    assert stage.result.read_text() == "All done.\n\nThe tests pass too."
+
+
+@pytest.mark.parametrize(
+    ("messages", "reason"),
+    [
+        ([failed()], "its result says is_error: API Error: Overloaded"),
+        ([failed(api_error_status=529)], "its result says is_error (529): API Error: Overloaded"),
+        ([{"type": "result", "subtype": "error_max_turns", "is_error": True}], "its result says error_max_turns"),
+        (
+            [{"type": "result", "subtype": "error_during_execution", "errors": ["broken", 7]}],
+            "its result says error_during_execution: broken",
+        ),
+        ([DONE, failed()], "its result says is_error: API Error: Overloaded"),
+        ([{**DONE, "result": ""}], "it left no result at"),
+        ([INIT, said("I begin.")], "it ended without a result"),
+        ([], "it ended without a result"),
+        ([[1]], "it ended without a result, saying: [1]"),
+        ([{"type": 7}], "it ended without a result"),
+        ([{"type": "result"}], "its result says nothing"),
+        ([task("task_started", description="tests"), DONE], "it ended before its own tasks did: tests"),
+        (
+            [task("task_started", description="tests"), task("task_progress"), task("task_updated", patch={}), DONE],
+            "it ended before its own tasks did: tests",
+        ),
+    ],
+)
+def test_one_that_was_cut_off_has_failed_though_it_ended_with_0(stage: Stage, messages: list[Any], reason: str) -> None:
+    stage.says("claude", *messages)
+    ran = stage.run("claude")
+    assert (ran.code, ran.status) == (1, "failed")
+    assert ran.reason.startswith(reason)
+    assert not stage.result.exists()
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        task("task_notification", status="completed"),
+        task("task_notification", status="stopped"),
+        task("task_updated", patch={"status": "killed"}),
+        task("task_updated", patch={"status": "failed"}),
+    ],
+)
+def test_a_task_that_ended_in_any_way_is_over(stage: Stage, ending: dict[str, Any]) -> None:
+    stage.says("claude", task("task_started", description="tests"), DONE, ending)
+    assert stage.run("claude").code == 0
+
+
+def test_an_exit_code_is_its_own(stage: Stage) -> None:
+    stage.says("claude", DONE, code=3)
+    ran = stage.run("claude")
+    assert (ran.code, ran.status, ran.reason) == (3, "failed", "exit code 3")
+    stage.says("claude", code=3, first="echo 'no such option'")
+    ran = stage.run("claude")
+    assert (ran.code, ran.reason) == (3, "it ended with 3 without a result, saying: no such option")
+
+
+def test_without_a_result_file_an_empty_answer_is_one(stage: Stage) -> None:
+    stage.says("claude", {**DONE, "result": ""})
+    assert stage.run("claude", ORCHD_RESULT="").code == 0
+
+
+@pytest.mark.parametrize(
+    ("messages", "wait"),
+    [
+        ([failed(api_error_status=429)], 60),
+        ([said("no", error="rate_limit"), failed()], 60),
+        ([limit("rejected", resetsAt=1), failed()], 60),
+        ([limit("rejected", resetsAt=4000), failed()], 4000),
+        ([limit("rejected", resetsAt=4000)], 4000),
+        ([failed(api_error_status=429, result="Try again in 2 minutes.")], 120),
+    ],
+)
+def test_one_that_was_turned_away_says_when_to_come_back(
+    stage: Stage, messages: list[dict[str, Any]], wait: int
+) -> None:
+    now = time.time()
+    for message in messages:
+        info = message.get("rate_limit_info", {})
+        if "resetsAt" in info:
+            message["rate_limit_info"] = {**info, "resetsAt": now + info["resetsAt"] if info["resetsAt"] > 1 else 1}
+    stage.says("claude", *messages, code=1)
+    ran = stage.run("claude")
+    assert (ran.code, ran.status) == (75, "rate-limited")
+    assert 0 <= ran.report["retry_at"] - now - wait < 30
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [limit("rejected"), limit("allowed"), failed()],
+        [limit("rejected", isUsingOverage=True), failed()],
+        [limit("allowed_warning"), failed()],
+        [said("no", error="rate_limit", parent_tool_use_id="x"), failed()],
+        [failed(api_error_status=529)],
+        [said("no", error="overloaded"), failed()],
+    ],
+)
+def test_what_is_no_limit_is_a_failure(stage: Stage, messages: list[dict[str, Any]]) -> None:
+    stage.says("claude", *messages, code=1)
+    ran = stage.run("claude")
+    assert (ran.code, ran.status, ran.report["retry_at"]) == (1, "failed", None)
+
+
+def test_a_limit_that_it_got_past_is_none(stage: Stage) -> None:
+    stage.says("claude", limit("rejected"), said("no", error="rate_limit"), DONE)
+    assert stage.run("claude").status == "completed"
+
+
+def test_on_sigterm_it_is_read_to_its_end_and_what_was_spent_is_told(stage: Stage) -> None:
+    more = [said("a", 1), said("b", 1), said("c", 2)]  # two parts of one message, and another
+    stage.program(
+        "claude",
+        f"trap 'echo {json.dumps(json.dumps(more[2]))}; exit 143' TERM\n"
+        f"printf '%s\\n' '{json.dumps(INIT)}' '{json.dumps(more[0])}' '{json.dumps(more[1])}'\n"
+        "while :; do sleep 0.01; done",
+    )
+    process = stage.start("claude")
+    until(lambda: "b\n" in stage.log)
+    os.killpg(process.pid, signal.SIGTERM)
+    ran = stage.ended(process)
+    assert (ran.code, ran.status, ran.reason) == (143, "failed", "ended by SIGTERM")
+    assert "c\n" in ran.log
+    spent = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+    assert [ran.report[key] for key in spent] == [100, 8, 12, 4]
+    assert (ran.report["session_id"], ran.report["cost_usd"]) == ("s-1", None)
+
+
+def test_a_price_estimates_what_it_did_not_live_to_say(stage: Stage) -> None:
+    stage.config.write_text('[runners.claude.prices."*"]\ninput = 1.0\noutput = 100.0\ncache_read = 0\n')
+    stage.says("claude", said("a"), code=137)
+    report = stage.run("claude").report
+    assert (report["cost_usd"], report["cost_source"]) == (pytest.approx((50 + 2 + 400) / 1e6), "estimated")
+
+
+def test_the_log_says_what_it_does(stage: Stage) -> None:
+    def used(name: str, **given: Any) -> dict[str, Any]:
+        return {"type": "tool_use", "name": name, "input": given}
+
+    def answered(content: Any) -> dict[str, Any]:
+        block = {"type": "tool_result", "is_error": True, "content": content}
+        return {"type": "user", "message": {"content": [block]}}
+
+    stage.says(
+        "claude",
+        said("One\n\ttwo\x1b[2J\r\x9b3"),
+        {"type": "assistant", "message": {"content": [used("Bash", description="x", command="ls\n-l")]}},
+        {"type": "assistant", "message": {"content": [used("Odd", first=1, second="y" * 500), used("Bare"), 7]}},
+        said("below", 2, parent_tool_use_id="x"),
+        answered("No such file"),
+        answered([{"type": "text", "text": "Nor this"}]),
+        task("task_started", description="tests"),
+        task("task_notification", status="failed"),
+        {"type": "system", "subtype": "api_retry", "retry_delay_ms": 1500, "error_status": 529, "error": "overloaded"},
+        limit("rejected", rateLimitType="five_hour"),
+        {**DONE, "permission_denials": [{"tool_name": "Write", "tool_input": {"file_path": "/x"}}]},
+        first="printf 'plain \\033[1m words\\n'; echo straight >&2",
+    )
+    lines = stage.run("claude").log.splitlines()
+    lines.remove("straight")  # comes when it comes
+    assert lines[:-1] == [
+        "plain ?[1m words",
+        "One",
+        "\ttwo?[2J??3",
+        "Bash: ls -l",
+        f"Odd: {'y' * 157}...",
+        "Bare:",
+        "  below",
+        "  failed: No such file",
+        "  failed: Nor this",
+        "  failed: tests",
+        "the service failed (529 overloaded), trying again in 1.5 s",
+        "rate limit five_hour: the service turns us away",
+        "not permitted: Write: /x",
+    ]
+
+
+def test_config_and_the_users_own_variables_change_it(stage: Stage) -> None:
+    stage.config.write_text(
+        '[runners.claude]\ncommand = ["my-claude", "--debug"]\nargs = ["--permission-mode", "acceptEdits"]\n'
+        'model = "sonnet"\nsubagents = true\nunset = ["SECRET"]\nenv = { GIVEN = "yes" }\n'
+    )
+    stage.says("my-claude", DONE)
+    env = {"CLAUDE_CODE_MAX_CONCURRENT_SUBAGENTS": "4", "SECRET": "x", "CLAUDECODE": "1", "CLAUDE_CODE_SESSION_ID": "x"}
+    assert stage.run("claude", "--max-turns=1", **env).code == 0
+    assert stage.argv == [
+        *("--debug", "-p", "--output-format", "stream-json", "--verbose", "--model", "sonnet"),
+        *("--permission-mode", "acceptEdits", "--max-turns=1"),
+    ]
+    seen = stage.env
+    assert (seen["CLAUDE_CODE_MAX_CONCURRENT_SUBAGENTS"], seen["CLAUDE_CODE_MAX_SUBAGENT_SPAWN_DEPTH"]) == ("4", "1")
+    assert seen["GIVEN"] == "yes"
+    assert not {"SECRET", "CLAUDECODE", "CLAUDE_CODE_SESSION_ID", "ORCHD_REPORT"} & set(seen)
+    assert seen["ORCHD_RESULT"] == str(stage.result)
+
+
+def test_one_that_is_not_there_is_named(stage: Stage) -> None:
+    ran = stage.run("claude", PATH=str(stage.bin))
+    assert (ran.code, ran.status) == (127, "failed")
+    assert ran.reason.startswith("claude: no such program; install it")
+    (stage.bin / "claude").write_text("")
+    assert stage.run("claude", PATH=str(stage.bin)).code == 126

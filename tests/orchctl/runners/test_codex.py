@@ -1,0 +1,176 @@
+"""Codex's words: completed only when its turn was."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+
+from tests.conftest import until
+from tests.orchctl.runners.conftest import Stage
+
+BEGUN = {"type": "thread.started", "thread_id": "t-1"}
+USAGE = {"input_tokens": 130, "cached_input_tokens": 30, "output_tokens": 20, "cache_write_input_tokens": 10}
+COMPLETED = {"type": "turn.completed", "usage": USAGE}
+LAST = 'while [ "$1" != --output-last-message ]; do shift; done; printf "All done." > "$2"'
+LIMIT = "You\u2019ve hit your usage limit. Upgrade to Pro, or try again in 3 minutes 5 seconds."
+
+
+def item(kind: str, *, over: bool = True, **more: Any) -> dict[str, Any]:
+    """Something it did."""
+    return {"type": "item.completed" if over else "item.started", "item": {"id": "item_1", "type": kind, **more}}
+
+
+def failed(message: str) -> list[dict[str, Any]]:
+    """A turn that failed."""
+    return [{"type": "error", "message": message}, {"type": "turn.failed", "error": {"message": message}}]
+
+
+def test_it_gets_the_prompt_and_what_it_says_last_is_kept(stage: Stage) -> None:
+    stage.says("codex", BEGUN, item("agent_message", text="All"), COMPLETED, first=LAST)
+    ran = stage.run("codex", "--sandbox", "read-only", ORCHD_MODEL="gpt-9")
+    assert (ran.code, ran.status) == (0, "completed")
+    assert stage.prompt.startswith("Build the API.\n")
+    assert stage.argv == [
+        *("exec", "--json", "--output-last-message", f"{stage.directory}/report.last"),
+        *("-c", "features.multi_agent=false", "-c", "features.multi_agent_v2=false"),
+        *("--model", "gpt-9", "--sandbox", "read-only", "-"),
+    ]
+    assert stage.result.read_text() == "All done."
+    assert not (stage.directory / "report.last").exists()
+    assert {key: value for key, value in ran.report.items() if value} == {
+        "status": "completed",
+        "input_tokens": 90,
+        "output_tokens": 20,
+        "cache_read_tokens": 30,
+        "cache_write_tokens": 10,
+        "session_id": "t-1",
+        "model": "gpt-9",
+        "turns": 1,
+    }
+    assert ran.log == "codex, session t-1\nAll\ncodex completed (100 tokens in, 20 out, 30 from a cache)\n"
+
+
+def test_a_result_that_it_wrote_itself_stays(stage: Stage) -> None:
+    stage.says("codex", COMPLETED, first=f"echo mine > {stage.result}\n{LAST}")
+    assert stage.run("codex").code == 0
+    assert stage.result.read_text() == "mine\n"
+
+
+def test_without_the_file_its_last_message_is_the_result(stage: Stage) -> None:
+    stage.says("codex", item("agent_message", text="First"), item("agent_message", text="Last"), COMPLETED)
+    assert stage.run("codex").code == 0
+    assert stage.result.read_text() == "Last"
+
+
+def test_totals_are_those_of_the_thread(stage: Stage) -> None:
+    more = {"type": "turn.completed", "usage": {"input_tokens": 300, "output_tokens": 50}}
+    stage.says("codex", COMPLETED, more, first=LAST)
+    report = stage.run("codex").report
+    assert (report["input_tokens"], report["output_tokens"], report["turns"]) == (300, 50, 2)
+
+
+@pytest.mark.parametrize(
+    ("messages", "code", "reason"),
+    [
+        ([BEGUN], 0, "it ended without completing its turn"),
+        ([], 0, "it ended without completing its turn"),
+        ([COMPLETED, *failed("stream disconnected")], 0, "stream disconnected"),
+        (failed("unexpected status 529: overloaded"), 1, "unexpected status 529: overloaded"),
+        (failed("Quota exceeded. Check your plan and billing details."), 1, "Quota exceeded."),
+        ([{"type": "turn.failed"}], 1, "its turn failed"),
+        ([COMPLETED], 0, "it left no result at"),
+        ([COMPLETED], 3, "exit code 3"),
+        ([[1], {"type": 1}, {"type": "turn.completed", "usage": "x"}], 4, "exit code 4"),
+    ],
+)
+def test_one_that_did_not_complete_its_turn_has_failed(
+    stage: Stage, messages: list[Any], code: int, reason: str
+) -> None:
+    stage.says("codex", *messages, code=code)
+    ran = stage.run("codex")
+    assert (ran.code, ran.status) == (code or 1, "failed")
+    assert ran.reason.startswith(reason)
+
+
+def test_an_error_that_it_got_past_is_none(stage: Stage) -> None:
+    stage.says("codex", {"type": "error", "message": "Reconnecting... 1/5"}, COMPLETED, first=LAST)
+    assert stage.run("codex").code == 0
+
+
+@pytest.mark.parametrize(
+    ("message", "wait"),
+    [
+        (LIMIT, 185),
+        ("exceeded retry limit, last status: 429 Too Many Requests", 60),
+        ("rate limit exceeded: Rate limit reached for gpt-5. Please try again in 90.5s.", 90.5),
+    ],
+)
+def test_one_that_was_turned_away_says_when_to_come_back(stage: Stage, message: str, wait: float) -> None:
+    stage.says("codex", BEGUN, *failed(message), code=1)
+    now = time.time()
+    ran = stage.run("codex")
+    assert (ran.code, ran.status, ran.reason) == (75, "rate-limited", message)
+    assert 0 <= ran.report["retry_at"] - now - wait < 20
+
+
+def test_prices_estimate_what_it_cost(stage: Stage) -> None:
+    stage.config.write_text(
+        '[runners.codex]\nmodel = "gpt-9"\n[runners.codex.prices.gpt-9]\ninput = 1.0\noutput = 10\ncache_read = 0.1\n'
+    )
+    stage.says("codex", COMPLETED, first=LAST)
+    report = stage.run("codex").report
+    assert (report["cost_usd"], report["cost_source"]) == (pytest.approx((90 + 200 + 3 + 10) / 1e6), "estimated")
+    stage.config.write_text("[runners.codex.prices.gpt-8]\ninput = 1.0\noutput = 10\n")
+    assert stage.run("codex").report["cost_usd"] is None
+
+
+def test_config_may_leave_it_one_agent_of_its_own(stage: Stage) -> None:
+    stage.config.write_text("[runners.codex]\nsubagents = true\n")
+    stage.says("codex", COMPLETED, first=LAST)
+    stage.run("codex", ORCHD_RESULT="")
+    assert stage.argv == ["exec", "--json", "-c", "agents.max_threads=1", "-"]
+
+
+def test_on_sigterm_it_is_read_to_its_end(stage: Stage) -> None:
+    stage.program("codex", f"echo '{json.dumps(BEGUN)}'; exec sleep 60")
+    process = stage.start("codex")
+    until(lambda: "t-1" in stage.log)
+    os.killpg(process.pid, signal.SIGTERM)
+    ran = stage.ended(process)
+    assert (ran.code, ran.reason, ran.report["session_id"]) == (143, "ended by SIGTERM", "t-1")
+
+
+def test_the_log_says_what_it_does(stage: Stage) -> None:
+    stage.says(
+        "codex",
+        item("command_execution", over=False, command="make test"),
+        item("command_execution", command="make test", status="failed", exit_code=2, aggregated_output="a\nbroken\n"),
+        item("command_execution", command="true", status="completed"),
+        item("file_change", changes=[{"path": "/a"}, {"path": "/b"}]),
+        item("mcp_tool_call", server="s", tool="t", status="failed"),
+        item("web_search", query="x"),
+        item("collab_tool_call", tool="wait"),
+        item("error", message="Model metadata not found"),
+        item("reasoning", text="hidden"),
+        item("todo_list", items=[]),
+        *failed("stream disconnected"),
+        first="echo plain",
+        code=1,
+    )
+    assert stage.run("codex").log.splitlines() == [
+        "plain",
+        "command: make test",
+        "  exit 2: broken",
+        "file change: /a, /b",
+        "mcp tool call failed: s t",
+        "web search: x",
+        "collab tool call: wait",
+        "note: Model metadata not found",
+        "error: stream disconnected",
+        "codex failed: stream disconnected",
+    ]

@@ -1,0 +1,87 @@
+"""The agent that only pretends."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from orchctl.runners import mock
+from tests.conftest import until
+from tests.orchctl.runners.conftest import Stage
+
+QUICK = {"ORCHD_MOCK_SECONDS": "0.001"}
+
+
+def test_it_reads_works_and_writes_its_result(stage: Stage) -> None:
+    (stage.directory / "before.md").write_text("x")
+    inputs = f"{stage.directory}/before.md:{stage.directory}/nothing.md"
+    ran = stage.run("mock", stdin=b"Do it.", **QUICK, ORCHD_RESULTS=inputs)
+    assert (ran.code, ran.status) == (0, "completed")
+    assert stage.result.read_text() == (
+        f"# api\n\nThis agent only pretended.\n\n- has read {stage.directory}/before.md\n"
+    )
+    assert ran.log.startswith("api: read a prompt of 6 characters\napi: step 1 of 4\n")
+
+
+def test_it_pretends_to_have_spent_something(stage: Stage) -> None:
+    report = stage.run("mock", **QUICK).report
+    assert report["cost_source"] == "estimated"
+    assert 2000 <= report["input_tokens"] <= 11_000
+    assert report["output_tokens"] == report["input_tokens"] // 10
+    assert 0 < report["cost_usd"] < 1
+    assert report == stage.run("mock", **QUICK).report
+    assert report != stage.run("mock", **QUICK, ORCHD_MOCK_SEED="2").report
+
+
+def test_it_fails_when_it_is_named(stage: Stage) -> None:
+    ran = stage.run("mock", **QUICK, ORCHD_MOCK_FAIL="ui,api")
+    assert (ran.code, ran.status, ran.reason) == (1, "failed", "failed, as ORCHD_MOCK_FAIL says")
+    assert not stage.result.exists()
+    assert stage.run("mock", **QUICK, ORCHD_MOCK_FAIL="ui").code == 0
+
+
+def test_chance_depends_on_seed_name_and_attempt_alone() -> None:
+    def drawn(seed: str = "1", name: str = "api", **more: str) -> list[float]:
+        env = {"ORCHD_MOCK_SEED": seed, **more}
+        return [mock._chance({**env, "ORCHD_ATTEMPT": str(attempt)}, name) for attempt in range(1, 200)]
+
+    assert drawn() == drawn(ORCHD_GOAL="Something else.", ORCHD_AGENT="agent-007")
+    assert not set(drawn()) & set(drawn(seed="2"))
+    assert not set(drawn()) & set(drawn(name="ui"))
+    assert 0.4 < sum(one < 0.5 for one in drawn()) / 199 < 0.6
+    assert mock._chance({}, "api") == mock._chance({"ORCHD_ATTEMPT": "1"}, "api")
+
+
+@pytest.mark.parametrize(("rate", "code"), [("0", 0), ("1", 1)])
+def test_a_rate_of_none_or_all_leaves_nothing_to_chance(stage: Stage, rate: str, code: int) -> None:
+    assert stage.run("mock", **QUICK, ORCHD_MOCK_FAILURE_RATE=rate).code == code
+
+
+def test_it_is_turned_away_at_its_first_attempt(stage: Stage) -> None:
+    env = {**QUICK, "ORCHD_MOCK_RATE_LIMIT": "ui:1,api:20.5"}
+    ran = stage.run("mock", **env)
+    assert (ran.code, ran.status) == (75, "rate-limited")
+    assert ran.report["retry_at"] > 0
+    assert stage.run("mock", **env, ORCHD_ATTEMPT="2").code == 0
+    assert stage.run("mock", **env, ORCHD_NAME="b").code == 0
+
+
+def test_a_variable_that_makes_no_sense_is_said(stage: Stage) -> None:
+    for name in ("ORCHD_MOCK_SECONDS", "ORCHD_MOCK_FAILURE_RATE"):
+        ran = stage.run("mock", **{**QUICK, name: "soon"})
+        assert (ran.code, ran.reason) == (1, f"{name} must be a number that is 0 or more, not 'soon'")
+
+
+def test_config_sets_its_variables(stage: Stage) -> None:
+    stage.config.write_text('[runners.mock]\nenv = { ORCHD_MOCK_FAIL = "api", ORCHD_MOCK_SECONDS = "0.001" }\n')
+    assert stage.run("mock").code == 1
+
+
+def test_on_sigterm_it_says_what_it_spent(stage: Stage) -> None:
+    process = stage.start("mock", ORCHD_MOCK_SECONDS="400")
+    until(lambda: "read a prompt" in stage.log)
+    os.killpg(process.pid, signal.SIGTERM)
+    ran = stage.ended(process)
+    assert (ran.code, ran.reason, ran.report["input_tokens"]) == (143, "ended by SIGTERM", 0)

@@ -1,0 +1,110 @@
+"""Runners of config.toml."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.orchctl.runners.conftest import Stage
+
+JSON = '[runners.mine]\ncommand = ["mine"]\nresult = "json"\ntext = "a.-1.b"\nerror = "e"\ncost = "c"\nsession = "s"\n'
+TOKENS = "".join(f'{kind}_tokens = "t.{kind}"\n' for kind in ("input", "output", "cache_read", "cache_write"))
+
+
+def test_it_gets_the_prompt_on_stdin_and_its_exit_code_decides(stage: Stage) -> None:
+    stage.config.write_text(
+        '[runners.mine]\ncommand = ["mine", "--goal={goal}", "-m={model}", "{name} {skill}", "--in", "{cwd}", "{"]\n'
+        'args = ["{result}", "{task_id}"]\nmodel = "m1"\n'
+    )
+    stage.says("mine")
+    ran = stage.run("mine", "more")
+    assert (ran.code, ran.status) == (0, "completed")
+    assert stage.prompt.startswith("Build the API.\n")
+    assert stage.argv == [
+        *("--goal=Build the API.", "-m=m1", "--in", str(stage.directory), "{"),
+        *(str(stage.result), "more"),
+    ]
+    assert not stage.result.exists()
+    stage.says("mine", code=4)
+    assert stage.run("mine")[::2] == (4, ran.report | {"status": "failed", "reason": "exit code 4"})
+
+
+def test_the_prompt_may_be_an_argument(stage: Stage) -> None:
+    stage.config.write_text('[runners.mine]\ncommand = ["mine", "-p", "{prompt}"]\nprompt = "argument"\n')
+    stage.says("mine")
+    assert stage.run("mine", ORCHD_RESULT="").code == 0
+    assert (stage.argv, stage.prompt) == (["-p", "Build the API."], "")
+    assert stage.run("mine", stdin=b"From a \0file.").code == 0
+    assert stage.argv == ["-p", "From a file."]
+    ran = stage.run("mine", stdin=b"x" * 131_072)
+    assert (ran.code, ran.status) == (1, "failed")
+    assert ran.reason.startswith("a prompt of 131,072 bytes is too long for an argument: set prompt")
+
+
+def test_a_file_decides_where_one_is_wanted(stage: Stage) -> None:
+    stage.config.write_text('[runners.mine]\ncommand = ["mine"]\nresult = "file"\n')
+    stage.result.write_text("old")
+    stage.says("mine")
+    ran = stage.run("mine")
+    assert (ran.code, ran.reason) == (1, f"it left no result at {stage.result}")
+    stage.says("mine", first=f"echo new > {stage.result}")
+    assert stage.run("mine").code == 0
+    stage.says("mine")
+    assert stage.run("mine", ORCHD_RESULT="").code == 0
+
+
+def test_json_says_what_it_came_to(stage: Stage) -> None:
+    stage.config.write_text(JSON + TOKENS)
+    tokens = {"input": 1, "output": 2, "cache_read": 3, "cache_write": 4}
+    stage.says(
+        "mine", {"a": [{"b": "no"}], "s": "s-1"}, {"a": [0, {"b": "yes"}], "c": 0.5, "t": tokens}, first="echo hi"
+    )
+    ran = stage.run("mine")
+    assert (ran.code, stage.result.read_text()) == (0, "yes")
+    assert {key: value for key, value in ran.report.items() if value} == {
+        "status": "completed",
+        **{f"{kind}_tokens": number for kind, number in tokens.items()},
+        "cost_usd": 0.5,
+        "cost_source": "cli",
+        "session_id": "s-1",
+    }
+    assert ran.log.startswith('hi\n{"a": [{"b": "no"}], "s": "s-1"}\n')
+
+
+def test_json_may_be_spread_over_lines(stage: Stage) -> None:
+    stage.config.write_text(JSON)
+    stage.says("mine", first='printf \'{\\n "a": [\\n  {"b": "yes"}\\n ]\\n}\\n\'')
+    assert stage.run("mine").code == 0
+    assert stage.result.read_text() == "yes"
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "reason"),
+    [
+        ({"x": 1}, 0, "its output has no text at a.-1.b"),
+        ({"a": [{"b": 7}]}, 0, "its output has no text at a.-1.b"),
+        ({"a": [{"b": "yes"}], "e": "broken"}, 0, "broken"),
+        ({"a": [{"b": "yes"}], "e": {"code": 7}}, 0, "it says {'code': 7} at e"),
+        ({"a": [{"b": "yes"}], "e": False}, 3, "exit code 3"),
+        ({"a": [{"b": ""}]}, 0, "it left no result at"),
+    ],
+)
+def test_json_that_says_no_is_a_failure(stage: Stage, message: object, code: int, reason: str) -> None:
+    stage.config.write_text(JSON)
+    stage.says("mine", message, code=code)  # type: ignore[arg-type]
+    ran = stage.run("mine")
+    assert (ran.code, ran.status) == (code or 1, "failed")
+    assert ran.reason.startswith(reason)
+
+
+def test_an_error_that_is_a_limit_is_one(stage: Stage) -> None:
+    stage.config.write_text(JSON)
+    stage.says("mine", {"e": "Rate limit reached, try again in 5m"})
+    assert stage.run("mine")[0] == 75
+
+
+def test_one_that_is_gone_from_the_file_is_said(stage: Stage) -> None:
+    ran = stage.run("mine")
+    assert (ran.code, ran.reason) == (1, "'mine' is no runner any more: there are mock, claude, codex")
+    stage.config.write_text("[runners.mine]\n")
+    ran = stage.run("mine")
+    assert ran.reason.startswith(f"{stage.config}: runners.mine.command is missing")

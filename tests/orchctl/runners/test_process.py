@@ -1,0 +1,86 @@
+"""A CLI as a process: read to its end and no further, in bounded memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from orchctl.runners import process
+from tests.conftest import until
+from tests.orchctl.runners.conftest import Stage
+
+MEGABYTE = 1 << 20
+DONE = '{"type":"result","subtype":"success","result":"All done."}'
+FLOOD = """
+import sys
+short = '{"type":"user","message":{"content":[{"type":"tool_result","content":"%s"}]}}\\n' % ("x" * 100_000)
+for _ in range(500):
+    sys.stdout.write(short)
+sys.stdout.write('"')
+for _ in range(30):
+    sys.stdout.write("x" * (1 << 20))
+sys.stdout.write('"\\n')
+print(sys.argv[1])
+"""
+
+
+def test_what_it_leaves_behind_may_hold_the_pipe_and_is_not_waited_for(stage: Stage) -> None:
+    stage.says("claude", first=f"sleep 60 & echo $! > {stage.directory}/pid; printf '%s\\n' '{DONE}'")
+    ran = stage.run("claude")
+    left = int((stage.directory / "pid").read_text())
+    assert psutil.pid_exists(left)
+    os.kill(left, signal.SIGKILL)
+    assert (ran.code, stage.result.read_text()) == (0, "All done.")
+
+
+def test_one_that_closes_its_output_is_waited_for(stage: Stage) -> None:
+    stage.program("claude", f"echo '{DONE}'; exec >&- 2>&-; sleep 0.1; echo late > {stage.directory}/late")
+    assert stage.run("claude").code == 0
+    assert (stage.directory / "late").exists()
+
+
+def test_a_signal_for_the_runner_alone_is_passed_on(stage: Stage) -> None:
+    stage.program("claude", "trap 'echo heard; exit 7' TERM; echo ready; while :; do sleep 0.01; done")
+    running = stage.start("claude")
+    until(lambda: "ready" in stage.log)
+    running.terminate()
+    ran = stage.ended(running)
+    assert (ran.code, ran.reason) == (143, "ended by SIGTERM")
+    assert "heard" in ran.log
+
+
+def test_a_cli_that_a_signal_ended_has_its_code(stage: Stage) -> None:
+    stage.program("claude", "kill -9 $$")
+    ran = stage.run("claude")
+    assert (ran.code, ran.reason) == (137, "it ended with 137 without a result")
+
+
+def test_handlers_are_given_back() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)]
+    with Path(os.devnull).open() as file:
+        ended = process.run(["/bin/sh", "-c", "exit 3"], {}, file.fileno(), lambda data: None)
+    assert ended == (3, None)
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)] == before
+
+
+@pytest.mark.slow
+def test_fifty_megabytes_and_a_line_of_thirty_more_do_not_grow_it(stage: Stage) -> None:
+    script = stage.directory / "flood.py"
+    script.write_text(FLOOD)
+    stage.program("claude", f"exec {sys.executable} {script} '{DONE}'")
+    running = stage.start("claude")
+    most = 0
+    while running.poll() is None:
+        try:
+            most = max(most, psutil.Process(running.pid).memory_info().rss)
+        except psutil.NoSuchProcess:
+            break
+    ran = stage.ended(running)
+    assert (ran.code, stage.result.read_text()) == (0, "All done.")
+    assert f"[a line of {30 * MEGABYTE + 2:,} bytes is left out]" in ran.log
+    assert most < 40 * MEGABYTE
