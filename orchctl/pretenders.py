@@ -6,10 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orchctl import out
-from orchd.wire.runners import MOCK
 
 
 def note_pretenders(agents: Iterable[Mapping[str, Any]], asked: str | None) -> None:
     """Say so when `agents`, as a reply shows them, only pretend, and no runner was `asked` for."""
-    if asked is None and any(agent["runner"] == MOCK for agent in agents):
+    runners = {agent["runner"] for agent in agents}
+    if asked is not None or runners == {None}:
+        return
+    from orchd.wire.runners import MOCK  # an agent that is a command needs none of that
+
+    if MOCK in runners:
         out.note("mock agents run, which only pretend: choose with --runner, or set `runner` in config.toml")

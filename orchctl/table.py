@@ -39,9 +39,7 @@ _SPAWN = (
     Option("env", "Set a variable in its environment.", "pair", many=True, metavar="KEY=VALUE"),
     Option("stdin", "Read this file on its standard input.", "text", metavar="FILE"),
     Option("output_dir", "A directory for what it makes, told to it as ORCHD_OUTPUT_DIR.", "text", metavar="DIR"),
-    Option(
-        "runner", "What runs it when it is no command: mock, claude, codex or one of your own.", "text", metavar="R"
-    ),
+    Option("runner", "What runs it when it is no command; see `orchctl runners`.", "text", metavar="NAME"),
     Option("model", "The model that its runner asks for.", "text", metavar="NAME"),
     Option("result", "The file for its result, told to it as ORCHD_RESULT.", "text", metavar="FILE"),
     Option("worktree", "Give it a git worktree and branch of its own."),
@@ -132,7 +130,7 @@ COMMANDS: dict[str, Command] = {
             (_FILE,),
             (
                 *_TASK,
-                Option("runner", "For members that name none: claude, codex or mock.", "text", metavar="NAME"),
+                Option("runner", "For members that name none; see `orchctl runners`.", "text", metavar="NAME"),
                 *_BUDGET,
                 Option("dry_run", "Only show what would be run."),
                 Option("detach", "Do not wait."),
@@ -194,6 +192,7 @@ COMMANDS: dict[str, Command] = {
             (Argument("ids", "Agents, runs or sessions; this project's session otherwise.", "[ID]...", many=True),),
             (JSON,),
         ),
+        Command(("runners",), "Show what can run an agent, and which is the default.", "runners", (), (JSON,)),
         *TASKS,
         *SKILL,
         Command(("demo",), "Show a real fleet at work, in a temporary home.", "demo", (), (JSON,)),

@@ -16,6 +16,8 @@ from orchctl.runners.values import at, count, items, parsed, text
 # does not know them.
 _NO_AGENTS = ("-c", "features.multi_agent=false", "-c", "features.multi_agent_v2=false")
 _ONE_AGENT = ("-c", "agents.max_threads=1")
+# A login shell sets PATH anew on many systems, and then an agent does not find `orchctl`.
+_OWN_PATH = ("-c", "allow_login_shell=false")
 
 
 class Codex:
@@ -31,6 +33,7 @@ class Codex:
             *(settings.command or ("codex",)),
             *("exec", "--json"),
             *(("--output-last-message", str(last)) if last else ()),
+            *_OWN_PATH,
             *(_ONE_AGENT if settings.subagents else _NO_AGENTS),
             *(("--model", attempt.model) if attempt.model else ()),
             *settings.args,

@@ -48,6 +48,9 @@ class Log:
 
 
 def _cleaned(line: str) -> str:
+    line = line.rstrip()
+    if line.isprintable():  # as nearly all are; looking at each character takes a hundred times as long
+        return line
     return "\t".join(map(clean_line, line.split("\t"))) if "\t" in line else clean_line(line)
 
 

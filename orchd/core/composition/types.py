@@ -17,7 +17,7 @@ class SubSkill:
     dependencies: tuple[str, ...] = ()
     required: bool = True
     token_estimate: int | None = None
-    runner: Literal["claude", "codex", "mock", "command"] | None = None
+    runner: str | None = None
     command: tuple[str, ...] = ()
     model: str | None = None
     timeout: float | str | None = None

@@ -37,6 +37,7 @@ def test_it_gets_the_prompt_and_what_it_says_last_is_kept(stage: Stage) -> None:
     assert stage.prompt.startswith("Build the API.\n")
     assert stage.argv == [
         *("exec", "--json", "--output-last-message", f"{stage.directory}/report.last"),
+        *("-c", "allow_login_shell=false"),
         *("-c", "features.multi_agent=false", "-c", "features.multi_agent_v2=false"),
         *("--model", "gpt-9", "--sandbox", "read-only", "-"),
     ]
@@ -133,7 +134,7 @@ def test_config_may_leave_it_one_agent_of_its_own(stage: Stage) -> None:
     stage.config.write_text("[runners.codex]\nsubagents = true\n")
     stage.says("codex", COMPLETED, first=LAST)
     stage.run("codex", ORCHD_RESULT="")
-    assert stage.argv == ["exec", "--json", "-c", "agents.max_threads=1", "-"]
+    assert stage.argv == ["exec", "--json", "-c", "allow_login_shell=false", "-c", "agents.max_threads=1", "-"]
 
 
 def test_on_sigterm_it_is_read_to_its_end(stage: Stage) -> None:

@@ -1,0 +1,138 @@
+"""The real Claude Code, from `orchctl spawn` to `orchctl status`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.clis.conftest import Clis
+from tests.clis.standin import prompt
+from tests.conftest import processes_of, until
+from tests.witness import Witness
+
+NEEDED = ("claude",)
+pytestmark = [pytest.mark.clis, pytest.mark.slow]
+
+
+def test_it_completes_with_its_result_its_tokens_and_its_session(clis: Clis, tmp_path: Path) -> None:
+    steps = [{"bash": "echo hi; exit 3"}, {"say": "All done."}]
+    agent = clis.ended(clis.spec("claude", *steps, result=str(tmp_path / "result.md")))
+    assert (agent["status"], agent["exit_code"], agent["reason"]) == ("completed", 0, None)
+    assert (tmp_path / "result.md").read_text() == "All done."
+    assert (agent["tokens"], agent["turns"], agent["cost_source"]) == (2 * (1000 + 20 + 40), 2, "cli")
+    assert agent["cost_usd"] > 0
+    assert len(agent["cli_session"]) == 36
+    log = clis.log(agent["id"])
+    assert f"session {agent['cli_session']}\nBash: echo hi; exit 3\n  failed: Exit code 3" in log
+    assert "\nAll done.\nclaude completed (2,080 tokens in, 40 out, 600 from a cache, $" in log
+
+
+def test_what_it_spawns_is_its_child_though_it_is_inside_claude(clis: Clis) -> None:
+    command = 'test $CLAUDECODE && orchctl spawn --runner claude --goal \'STEPS [{"say": "child"}]\' -- --verbose'
+    agent = clis.ended(clis.spec("claude", {"bash": f"orchctl wait $({command})"}, {"say": "ok"}, nesting=1))
+    assert agent["status"] == "completed"
+    child = clis.instance.agent("agent-002")
+    assert (child["parent"], child["level"], child["status"]) == (agent["id"], "sub-skill", "completed")
+    assert child["cli_session"] != agent["cli_session"]
+
+
+def test_it_has_no_agents_of_its_own(clis: Clis) -> None:
+    below = {"description": "x", "prompt": prompt({"say": "below"}), "subagent_type": "general-purpose"}
+    agent = clis.ended(clis.spec("claude", {"tool": "Task", "input": below}, {"say": "ok"}))
+    assert agent["status"] == "completed"
+    (first, *_) = clis.service.requests("/messages")
+    assert not {tool["name"] for tool in first["tools"]} & {"Task", "Agent", "Workflow"}
+    assert len(clis.service.requests("/messages")) == 2
+    assert "No such tool available" in clis.log(agent["id"])
+
+
+def test_its_own_agents_are_heard_where_they_are_allowed(clis: Clis, tmp_path: Path) -> None:
+    (clis.instance.home.config).write_text("[runners.claude]\nsubagents = true\n")
+    below = {"description": "look around", "prompt": prompt({"bash": "sleep 0.2"}, {"say": "below"})}
+    task = {"tool": "Task", "input": {**below, "subagent_type": "general-purpose", "run_in_background": True}}
+    spec = clis.spec("claude", task, {"say": "It looks."}, {"say": "It has."}, result=str(tmp_path / "result.md"))
+    agent = clis.ended(spec)
+    assert (agent["status"], agent["tokens"]) == ("completed", 5 * 1060)
+    assert (tmp_path / "result.md").read_text() == "It looks.\n\nIt has."
+    assert "completed: look around" in clis.log(agent["id"])
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        ({"status": 529, "type": "overloaded_error"}, "its result says is_error (529): API Error: 529"),
+        ({"cut": True}, "its result says is_error: API Error: Connection to the API was lost"),
+    ],
+    ids=["529", "cut"],
+)
+def test_an_answer_that_failed_is_a_failure(clis: Clis, step: dict[str, object], reason: str) -> None:
+    agent = clis.ended(clis.spec("claude", step))
+    assert (agent["status"], agent["exit_code"]) == ("failed", 1)
+    assert agent["reason"].startswith(reason)
+
+
+def test_one_that_is_killed_leaves_no_result_and_has_failed(clis: Clis) -> None:
+    (one,) = clis.spawn(clis.spec("claude", {"hang": True}))
+    clis.until_asked("/messages")
+    (pid,) = (pid for pid, line in processes_of(clis.instance.directory).items() if line.startswith("claude -p"))
+    os.kill(pid, signal.SIGKILL)
+    clis.instance.ctl("wait", one, code=1)
+    agent = clis.instance.agent(one)
+    assert (agent["status"], agent["exit_code"]) == ("failed", 137)
+    assert agent["reason"] == "it ended with 137 without a result"
+    assert agent["cli_session"]
+
+
+def test_one_that_is_cancelled_says_what_it_spent(clis: Clis) -> None:
+    (one,) = clis.spawn(clis.spec("claude", {"bash": "sleep 60"}))
+    until(lambda: "Bash: sleep 60" in clis.log(one), what="the tool")
+    clis.instance.ctl("cancel", one)
+    clis.instance.ctl("wait", one, code=1)
+    agent = clis.instance.agent(one)
+    assert (agent["status"], agent["exit_code"], agent["tokens"]) == ("cancelled", 143, 1041)
+
+
+@pytest.mark.parametrize("is_subscription", [False, True])
+def test_one_that_is_turned_away_reports_when_to_come_back(clis: Clis, *, is_subscription: bool) -> None:
+    reset = int(time.time()) + 600
+    headers = {
+        "anthropic-ratelimit-unified-status": "rejected",
+        "anthropic-ratelimit-unified-reset": str(reset),
+        "anthropic-ratelimit-unified-representative-claim": "five_hour",
+    }
+    env = {"CLAUDE_CODE_OAUTH_TOKEN": "any", "ANTHROPIC_API_KEY": ""} if is_subscription else {}
+    step = {"status": 429, "type": "rate_limit_error", "headers": headers if is_subscription else {}}
+    (one,) = clis.spawn(clis.spec("claude", step), **env)
+    report, code = clis.reported(one)
+    assert (code, report["status"]) == (75, "rate-limited")
+    assert report["reason"].startswith("its result says is_error (429): ")
+    if is_subscription:
+        assert report["retry_at"] == reset
+    else:
+        assert 30 < report["retry_at"] - time.time() <= 60
+
+
+def test_seven_at_once_are_seven_and_no_more(clis: Clis, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "gate")
+    gate = os.open(tmp_path / "gate", os.O_RDWR)
+    waits = f"read x <{tmp_path}/gate"
+    nested = f"{waits}; orchctl spawn -- sh -c '{waits}' && orchctl spawn -- sh -c '{waits}'; orchctl wait --children"
+    lead = clis.spec("claude", {"bash": nested}, {"say": "ok"}, nesting=1)
+    specs = [lead, *[clis.spec("claude", {"bash": waits}, {"say": "ok"})] * 7]
+    with closing(Witness(clis.instance.directory, limit=7, resident=28)) as witness:
+        ids = clis.spawn(*specs)
+        until(lambda: witness.peak_working == 7, what="7 at work")
+        until(lambda: len(clis.service.requests("/messages")) >= 7, what="7 answers")
+        witness.next_window()
+        os.write(gate, b"\n" * 64)
+        clis.instance.ctl("wait", *ids, code=None)
+    os.close(gate)
+    assert witness.violations == []
+    agents = clis.instance.status("--all")["agents"]
+    assert [(agent["status"], agent["reason"]) for agent in agents] == [("completed", None)] * 10
+    assert [agent["parent"] for agent in agents if agent["level"] == "sub-skill"] == [ids[0]] * 2

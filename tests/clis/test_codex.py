@@ -1,0 +1,87 @@
+"""The real Codex, from `orchctl spawn` to `orchctl status`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.clis.conftest import Clis
+from tests.conftest import processes_of
+
+NEEDED = ("codex",)
+pytestmark = [pytest.mark.clis, pytest.mark.slow]
+
+
+def test_it_completes_with_its_result_its_tokens_and_its_session(clis: Clis, tmp_path: Path) -> None:
+    steps = [{"bash": "echo no; exit 3"}, {"say": "All done."}]
+    agent = clis.ended(clis.spec("codex", *steps, result=str(tmp_path / "result.md")))
+    assert (agent["status"], agent["exit_code"], agent["reason"]) == ("completed", 0, None)
+    assert (tmp_path / "result.md").read_text() == "All done."
+    assert (agent["tokens"], agent["turns"], agent["cost_source"]) == (2 * (1000 + 20), 1, "estimated")
+    assert agent["cost_usd"] == pytest.approx(2 * (1000 + 200 + 30) / 1e6)
+    assert len(agent["cli_session"]) == 36
+    log = clis.log(agent["id"])
+    assert "exit 3'\n  exit 3: no\nAll done.\ncodex completed (2,000 tokens in, 40 out, 600 from a cache, $" in log
+
+
+def test_what_it_spawns_is_its_child(clis: Clis) -> None:
+    agent = clis.ended(clis.spec("codex", {"bash": "orchctl spawn -- true"}, {"say": "ok"}))
+    assert agent["status"] == "completed"
+    assert clis.instance.agent("agent-002")["parent"] == agent["id"]
+
+
+def test_it_has_no_agents_of_its_own(clis: Clis) -> None:
+    assert clis.ended(clis.spec("codex", {"say": "ok"}))["status"] == "completed"
+    (first,) = clis.service.requests("/responses")
+    assert not {tool.get("name") for tool in first["tools"]} & {"multi_agent_v1", "collaboration"}
+
+
+def test_it_has_one_at_a_time_where_they_are_allowed(clis: Clis) -> None:
+    clis.instance.home.config.write_text('[runners.codex]\nsubagents = true\nargs = ["--skip-git-repo-check"]\n')
+    below = {"tool": "spawn_agent", "namespace": "multi_agent_v1", "input": {"message": "Look around."}}
+    agent = clis.ended(clis.spec("codex", below, below, {"say": "ok"}))
+    assert "agent thread limit reached" in clis.log(agent["id"])
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [({"status": 529}, "unexpected status 529"), ({"cut": True}, "stream disconnected before completion")],
+    ids=["529", "cut"],
+)
+def test_an_answer_that_failed_is_a_failure(clis: Clis, step: dict[str, object], reason: str) -> None:
+    agent = clis.ended(clis.spec("codex", step))
+    assert (agent["status"], agent["exit_code"]) == ("failed", 1)
+    assert agent["reason"].startswith(reason)
+
+
+def test_one_that_is_killed_has_failed(clis: Clis) -> None:
+    (one,) = clis.spawn(clis.spec("codex", {"hang": True}))
+    clis.until_asked("/responses")
+    for pid, line in processes_of(clis.instance.directory).items():
+        if "exec --json" in line:
+            os.kill(pid, signal.SIGKILL)
+    clis.instance.ctl("wait", one, code=1)
+    agent = clis.instance.agent(one)
+    assert (agent["status"], agent["exit_code"], agent["reason"]) == ("failed", 137, "exit code 137")
+
+
+@pytest.mark.parametrize(
+    ("error", "wait"),
+    [
+        ({"type": "usage_limit_reached", "plan_type": "plus", "resets_at": 7200}, 7200),
+        ({"type": "usage_limit_reached", "plan_type": "plus", "resets_at": 3 * 86400}, 3 * 86400),
+        ({}, 60),
+    ],
+    ids=["today", "later", "unsaid"],
+)
+def test_one_that_is_turned_away_reports_when_to_come_back(clis: Clis, error: dict[str, object], wait: int) -> None:
+    now = time.time()
+    told = {"resets_at": int(now) + wait} if "resets_at" in error else {}
+    (one,) = clis.spawn(clis.spec("codex", {"status": 429, "error": {**error, **told}}))
+    report, code = clis.reported(one)
+    assert (code, report["status"]) == (75, "rate-limited")
+    assert abs(report["retry_at"] - now - wait) <= 60  # it says the time to the minute

@@ -1,0 +1,89 @@
+"""docs/runners.md shows what there is."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tomllib
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+
+import pytest
+
+from orchd.wire.runners import PLACEHOLDERS, Price, Settings, checked, read
+from orchd.wire.shapes import build
+from tests.conftest import Instance
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs/runners.md").read_text()
+EXAMPLES = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
+TERSE = f"""#!{sys.executable}
+import json, os, sys
+text = " ".join([*sys.argv[1:], os.environ["TERSE_COLOUR"]])
+print(json.dumps({{"id": "t-1"}}))
+print(json.dumps({{"answer": {{"parts": [{{"text": "thinking"}}, {{"text": text}}]}}}}))
+print(json.dumps({{"usage": {{"in": 30, "out": 4, "dollars": 0.25}}}}))
+"""
+
+
+def rows(title: str) -> dict[str, list[str]]:
+    """A table of keys."""
+    section = TEXT.split(title)[1].split("\n\n| key |")[1].split("\n\n")[0]
+    cells = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| `")]
+    return {cell[0].strip("`"): cell for cell in cells}
+
+
+def shown(field: Field[object]) -> str:
+    """A default as the document writes it."""
+    if field.default is MISSING:
+        return "`{}`" if field.default_factory is not MISSING else "needed"
+    value = list(field.default) if isinstance(field.default, tuple) else field.default
+    return "none" if value is None or field.name == "command" else f"`{json.dumps(value)}`"
+
+
+def test_every_key_is_there_with_its_default() -> None:
+    documented = rows("### Keys")
+    assert {key: cell[2] for key, cell in documented.items()} == {one.name: shown(one) for one in fields(Settings)}
+
+
+def test_every_key_of_a_price_is_there() -> None:
+    assert list(rows("[runners.NAME.prices.MODEL]")) == [one.name for one in fields(Price)]
+
+
+def test_every_placeholder_is_there() -> None:
+    assert set(re.findall(r"`\{([a-z_]+)\}`", TEXT.split("## Your own")[1].split("### Keys")[0])) == set(PLACEHOLDERS)
+
+
+def test_every_variable_of_the_mock_is_there() -> None:
+    source = (ROOT / "orchctl/runners/mock.py").read_text()
+    assert set(re.findall(r"ORCHD_MOCK_\w+", source)) == set(re.findall(r"\| `(ORCHD_MOCK_\w+)`", TEXT))
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_is_a_configuration(example: str, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(example)
+    assert read(tmp_path / "config.toml").settings
+    assert tomllib.loads(example).keys() <= {"runner", "runners"}
+
+
+def test_the_example_of_an_own_runner_runs(stopped: Instance, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/terse-agent").write_text(TERSE)
+    (tmp_path / "bin/terse-agent").chmod(0o755)
+    stopped.configure(EXAMPLES[-1])
+    stopped.start()
+    env = {"PATH": f"{tmp_path}/bin:{stopped.env['PATH']}"}
+    words = ["spawn", "--runner", "terse", "--goal", "Be brief.", "--result", "result.md", "--wait"]
+    stopped.ctl(*words, env=env, cwd=tmp_path)
+    agent = stopped.agent("1")
+    assert (agent["status"], agent["runner"], agent["tokens"], agent["cost_usd"]) == ("completed", "terse", 34, 0.25)
+    assert (agent["cli_session"], agent["cost_source"]) == ("t-1", "cli")
+    told = (tmp_path / "result.md").read_text()
+    assert told.startswith("--print Be brief.")
+    assert told.endswith(" never")
+
+
+def test_the_settings_of_the_examples_are_what_they_seem() -> None:
+    table = tomllib.loads(EXAMPLES[-1])["runners"]["terse"]
+    assert checked("terse", {"terse": build(Settings, table)}).default == "terse"

@@ -1,0 +1,76 @@
+"""`orchctl runners`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Instance
+from tests.orchctl.conftest import Orchctl
+
+
+@pytest.fixture
+def env(stopped: Instance, tmp_path: Path) -> dict[str, str]:
+    """An environment with a `claude` that tells its version, a `codex` that does not, and nothing else."""
+    (tmp_path / "bin").mkdir()
+    for name, script in (("claude", "echo '2.1.197 (Claude Code)'; echo more"), ("codex", "exit 3"), ("mine", "exit")):
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    return {**stopped.env, "PATH": str(tmp_path / "bin")}
+
+
+def test_it_shows_what_there_is_and_asks_no_daemon(
+    orchctl: Orchctl, stopped: Instance, env: dict[str, str], tmp_path: Path
+) -> None:
+    stopped.configure('runner = "mine"\n[runners.mine]\ncommand = ["mine"]\n[runners.gone]\ncommand = ["gone-agent"]\n')
+    done = orchctl("runners", env=env)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        "mock             only pretends",
+        f"claude           {tmp_path}/bin/claude, 2.1.197 (Claude Code)",
+        f"codex            {tmp_path}/bin/codex",
+        f"mine    default  {tmp_path}/bin/mine",
+        "gone             gone-agent is not on the PATH",
+    ]
+    assert not stopped.home.socket.exists()
+
+
+def test_as_json_it_is_one_value(orchctl: Orchctl, stopped: Instance, env: dict[str, str], tmp_path: Path) -> None:
+    stopped.configure('[runners.claude]\nmodel = "opus"\n')
+    value = json.loads(orchctl("runners", "--json", env=env).out)
+    assert (value["default"], value["config"]) == ("mock", str(stopped.home.config))
+    assert [(one["name"], one["default"], one["ready"]) for one in value["runners"]] == [
+        ("mock", True, True),
+        ("claude", False, True),
+        ("codex", False, True),
+    ]
+    assert value["runners"][1] == {
+        "name": "claude",
+        "built_in": True,
+        "default": False,
+        "model": "opus",
+        "program": "claude",
+        "path": f"{tmp_path}/bin/claude",
+        "version": "2.1.197 (Claude Code)",
+        "ready": True,
+    }
+
+
+def test_one_that_does_not_tell_its_version_is_not_waited_for(
+    orchctl: Orchctl, env: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "bin/codex").write_text("#!/bin/sh\nexec /bin/sleep 600\n")
+    value = json.loads(orchctl("runners", "--json", env=env).out)
+    assert [one["version"] for one in value["runners"]] == [None, "2.1.197 (Claude Code)", None]
+
+
+def test_a_mistake_in_the_file_is_said(orchctl: Orchctl, stopped: Instance) -> None:
+    stopped.configure('runner = "gpt"\n')
+    done = orchctl("runners")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        f"bad-config: {stopped.home.config}: runner must be one of mock, claude, codex, not 'gpt'; "
+        "correct it and try again\n"
+    )
