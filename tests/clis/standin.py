@@ -103,10 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, steps: list[dict[str, Any]], turn: int, render: Any) -> None:
         step = steps[turn] if turn < len(steps) else {"say": "There is nothing left to do."}
         if "status" in step:
-            said = {"type": step.get("type", "api_error"), "message": step.get("message", "the stand-in says so")}
-            self._reply(
-                step["status"], {"type": "error", "error": {**said, **step.get("error", {})}}, step.get("headers", {})
-            )
+            self._refuse(step)
             return
         self.send_response(200)
         for name, value in {
@@ -126,6 +123,11 @@ class _Handler(BaseHTTPRequestHandler):
                     return
                 self._chunk(f"event: {name}\ndata: {json.dumps(data)}\n\n".encode())
             self._chunk(b"")
+
+    def _refuse(self, step: dict[str, Any]) -> None:
+        said = {"type": step.get("type", "api_error"), "message": step.get("message", "the stand-in says so")}
+        error = {"type": "error", "error": {**said, **step.get("error", {})}}
+        self._reply(step["status"], error, step.get("headers", {}))
 
     def _chunk(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
