@@ -121,7 +121,7 @@ class Queries:
         session = self._translator.session_asked(caller, asked)
         numbers = self._store.in_session(session.id, asked.before, PAGE + 1)
         page = numbers[:PAGE]
-        agents = [self._state.agents.get(agent.id, agent) for agent in self._store.agents(page)]
+        agents = [self._state.agents.get(agent.id, agent) for agent in self._store.agents(page)][::-1]
         more = page[-1] if len(numbers) > PAGE else None
         return {"session": self.session_map(session), "agents": self.agents(agents, usage=False), "more": more}
 

@@ -1,0 +1,50 @@
+"""A service that wants no more: its runner is held, through the death of the daemon, and others go on."""
+
+from __future__ import annotations
+
+from tests.conftest import Instance, until
+
+MOCK = ("--runner", "mock", "--goal", "x", "--env", "ORCHD_MOCK_SECONDS=0")
+
+
+def spawned(instance: Instance, name: str, seconds: int) -> str:
+    """A mock agent whose service turns its first attempt away for so long."""
+    limit = ("--env", f"ORCHD_MOCK_RATE_LIMIT={name}:{seconds}")
+    return instance.ctl("spawn", "--name", name, *MOCK, *limit).strip()
+
+
+def test_one_that_was_turned_away_waits_for_its_service_and_not_for_a_retry(instance: Instance) -> None:
+    one = spawned(instance, "api", 2)
+    until(lambda: instance.agent(one)["attempt"] == 1 and instance.agent(one)["status"] == "queued")
+    assert "mock is rate-limited for " in instance.agent(one)["reason"]
+    instance.ctl("wait", one)
+    assert (instance.agent(one)["status"], instance.agent(one)["attempt"]) == ("completed", 2)
+    events = instance.ctl("events", "--since", "0")
+    assert "runner-limited" in events
+    assert "attempt-deferred" in events
+    assert "attempt-retried" not in events
+
+
+def test_a_runner_is_held_through_the_death_of_the_daemon_and_others_go_on(instance: Instance) -> None:
+    one = spawned(instance, "api", 3600)
+    until(lambda: instance.agent(one)["status"] == "queued" and instance.agent(one)["attempt"] == 1)
+    instance.kill()
+    another = instance.ctl("spawn", "--name", "ui", *MOCK).strip()
+    instance.ctl("wait", instance.spawn("true"))
+    for waiting in (one, another):
+        assert instance.agent(waiting)["status"] == "queued"
+        assert "mock is rate-limited for 3" in instance.agent(waiting)["reason"]
+    assert "mock rate-limited until 2" in instance.ctl("status")
+    assert instance.ctl("spawn", "--no-queue", *MOCK, code=1) == ""
+    instance.ctl("resume")
+    instance.ctl("wait", one, another)
+    assert instance.status()["limit"]["held"] == {}
+
+
+def test_a_waiting_parent_whose_child_is_held_back_gets_its_answer_later(instance: Instance) -> None:
+    child = "orchctl spawn --name api --wait --runner mock --goal x --env ORCHD_MOCK_SECONDS=0"
+    script = f"{child} --env ORCHD_MOCK_RATE_LIMIT=api:1"
+    parent = instance.spawn("sh", "-c", script, options=["--nesting", "1"])
+    instance.ctl("wait", parent)
+    assert instance.agent("agent-002")["attempt"] == 2
+    assert instance.agent("agent-002")["parent"] == parent
