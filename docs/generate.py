@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from orchctl.table import COMMANDS, Argument, Option
+from orchctl.declared import Argument, Option
+from orchctl.table import COMMANDS
 from orchd.core.facts import AgentQueued
 from orchd.core.model import OVER, Status
 from orchd.core.table import NEXT

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from orchctl import completion, exits, out
-from orchctl.table import COMMANDS, GROUPS, KINDS, Argument, Command, Option
+from orchctl.declared import KINDS, Argument, Command, Option
+from orchctl.table import COMMANDS, GROUPS
 
 # The class that every complaint of the framework has in common; its place and name differ between versions.
 _Complaint: type[Exception] = typer.BadParameter.__mro__[-4]

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import NamedTuple
 
-from orchctl.table import COMMANDS, GROUPS, KINDS, Command, Option
+from orchctl.declared import KINDS, Command, Option
+from orchctl.table import COMMANDS, GROUPS
 
 
 class Parsed(NamedTuple):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from orchctl.declared import JSON, KINDS, Argument, Command, Option, number, pair
+from orchctl.declared import JSON, Argument, Command, Option
 from orchctl.tasks.declared import SKILL, TASKS
-
-__all__ = ["COMMANDS", "GROUPS", "KINDS", "Argument", "Command", "Option", "number", "pair"]
 
 _IDS = Argument("ids", "Agents: agent-001, agent-1 or just 1.", "[ID]...", many=True)
 _WHAT = "Agents, as agent-001, agent-1 or just 1, or runs, as run-001."

@@ -6,14 +6,14 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import exits, out
+from orchctl import census, exits, out
 from orchctl.client import Client
 
 
 def run(args: SimpleNamespace) -> int:
     """Print the tree, or one JSON object: `{daemon, limit, levels, agents}`."""
     with Client(starts=False) as client:
-        answer = _answer(client, args)
+        answer = census.status(client, {"ids": args.ids, "all": args.all})
     if args.json:
         out.say_json(answer)
         return exits.OK
@@ -33,15 +33,3 @@ def _show(answer: dict[str, Any], *, is_whole: bool) -> None:
     # the daemon's times are wall clock times, so is the one that ages are counted to
     for line in picture(answer, time.clock_gettime(time.CLOCK_REALTIME), look):
         out.say(line)
-
-
-def _answer(client: Client, args: SimpleNamespace) -> dict[str, Any]:
-    """One answer, made of all its pages."""
-    asked = {"ids": args.ids, "all": args.all}
-    answer = client.call("status", asked)
-    more = answer.pop("more")
-    while more is not None:
-        page = client.call("status", {**asked, "before": more})
-        answer["agents"] += page["agents"]
-        more = page["more"]
-    return answer

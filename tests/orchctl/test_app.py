@@ -11,7 +11,8 @@ import typer
 from hypothesis import example, given, settings
 
 from orchctl import app, exits, fast
-from orchctl.table import COMMANDS, Command
+from orchctl.declared import Command
+from orchctl.table import COMMANDS
 from orchd.wire import Home
 from tests.conftest import BIN
 from tests.orchctl.words import GOOD, VALUES, lines

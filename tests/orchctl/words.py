@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from orchctl.table import COMMANDS, Argument, Command, Option
+from orchctl.declared import Argument, Command, Option
+from orchctl.table import COMMANDS
 
 # What a parser may stumble over: emptiness, what looks like an option, what is no UTF-8.
 ODD = ("", "-", "--", "-x", "-f", "--json", "--name", "a=b", "=", "K=V", "K=", "é…", "\udcff", "two words", "1", "-1")
