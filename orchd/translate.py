@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 from orchd.callers import Caller, Outside
@@ -40,7 +39,7 @@ class Translator:
     def spawn(self, request: RequestId, caller: Caller, asked: ops.Spawn) -> inputs.SpawnAgents:
         """The agents that are to be, under whoever the kernel says is calling."""
         parent = self._parent(caller, asked.parent)
-        names = {_name(spec) for spec in asked.agents}
+        names = {ops.name_of(spec) for spec in asked.agents}
         base = self._keep(asked.env)
         specs = tuple(self._spec(caller, asked, spec, names, base) for spec in asked.agents)
         kin = self._store.kin(self._state.agents[parent].root) if parent else 0
@@ -132,7 +131,7 @@ class Translator:
             command=spec.command,
             runner=_runner(spec, self._runners),
             model=spec.model,
-            name=_name(spec),
+            name=ops.name_of(spec),
             cwd=spec.cwd or asked.cwd,
             environment=self._keep({**asked.env, **spec.env}) if spec.env else base,
             goal=spec.goal,
@@ -265,12 +264,6 @@ def agent_of(caller: Caller) -> AgentId | None:
     return None if isinstance(caller, Outside) else caller
 
 
-def _name(spec: ops.AgentSpec) -> str:
-    if spec.name or not spec.command:
-        return spec.name or spec.skill or spec.runner or "agent"
-    return spec.runner or _last_part(spec.command[0])[:200] or "agent"
-
-
 def _runner(spec: ops.AgentSpec, known: runners.Runners) -> str | None:
     """What is between the daemon and the agent; None for a command, which is started as it is."""
     if not spec.has_work:
@@ -285,8 +278,3 @@ def _runner(spec: ops.AgentSpec, known: runners.Runners) -> str | None:
             f"{spec.runner!r} is no runner; there are {', '.join(known.names)}, and you can add more in config.toml",
         )
     return spec.runner
-
-
-@lru_cache(maxsize=64)  # a batch has the same few programs over and over
-def _last_part(path: str) -> str:
-    return Path(path).name

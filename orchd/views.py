@@ -17,6 +17,7 @@ from orchd.procs.launch import files_of
 from orchd.procs.usage import Usage
 from orchd.reading import StoredFact
 from orchd.wire import Home
+from orchd.wire.branches import branch_of
 
 _NOTHING_KNOWN = dict.fromkeys(Spent._fields)
 _SIGNALS = range(129, 193)  # a shell reports death by signal n as 128 + n
@@ -62,6 +63,7 @@ def agent_map(
     return {
         **ticket(state, agent, now),
         **_asked(agent),
+        **_worktree(home, agent),
         **_ended(agent, usage),
         "level": agent.level.value,
         "depth": agent.depth,
@@ -87,7 +89,6 @@ def _asked(agent: Agent) -> dict[str, object]:
         "stdin": spec.stdin,
         "output_dir": spec.output_dir,
         "result": spec.result,
-        "worktree": spec.worktree,
         "after": list(spec.after),
         "priority": spec.priority,
         "nesting": agent.claim if agent.status is not Status.QUEUED else spec.nesting,
@@ -98,6 +99,14 @@ def _asked(agent: Agent) -> dict[str, object]:
         "run": spec.member.run if spec.member else None,
         "member": spec.member.path if spec.member else None,
         "session": spec.session,
+    }
+
+
+def _worktree(home: Home, agent: Agent) -> dict[str, object]:
+    has_one = agent.spec.worktree
+    return {
+        "worktree": str(home.worktrees / agent.id) if has_one else None,
+        "branch": branch_of(agent.spec.name) if has_one else None,
     }
 
 

@@ -60,6 +60,12 @@ class AgentSpec:
         return bool(self.command or self.goal or self.skill or self.stdin)
 
 
+def name_of(spec: AgentSpec) -> str:
+    """What the agent is called, also when nobody gave it a name."""
+    program = spec.command[0].rstrip("/").rpartition("/")[2][:200] if spec.command else ""
+    return spec.name or (not spec.command and spec.skill) or spec.runner or program or "agent"
+
+
 Agents = Annotated[tuple[AgentSpec, ...], Check(lambda agents: 0 < len(agents) <= MOST, "a list of 1 to 10,000 agents")]
 
 
