@@ -191,6 +191,26 @@ COMMANDS: dict[str, Command] = {
             (JSON,),
         ),
         Command(("runners",), "Show what can run an agent, and which is the default.", "runners", (), (JSON,)),
+        Command(
+            ("worktrees", "list"),
+            "Show the git worktrees of agents.",
+            "worktrees",
+            (),
+            (Option("all", "Of every repository, not only of the one that this is in."), JSON),
+            function="show",
+        ),
+        Command(
+            ("worktrees", "prune"),
+            "Remove worktrees that are over, clean and merged, with their branches.",
+            "worktrees",
+            (),
+            (
+                Option("all", "Of every repository, not only of the one that this is in."),
+                Option("dry_run", "Only say what would be removed."),
+                JSON,
+            ),
+            function="prune",
+        ),
         *TASKS,
         *SKILL,
         Command(("demo",), "Show a real fleet at work, in a temporary home.", "demo", (), (JSON,)),
@@ -225,4 +245,5 @@ GROUPS = {
     "session": "What was begun in a project, as a whole.",
     "tasks": "Take work apart into task files, run them at once, put the results together.",
     "skill": "Skills that are found from here, and the one that teaches an LLM to orchestrate.",
+    "worktrees": "See and clear away the git worktrees of agents.",
 }

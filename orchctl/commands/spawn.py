@@ -24,6 +24,10 @@ _OF_ONE = (
 def run(args: SimpleNamespace) -> int:
     """Print the new ids, one a line, or the result as JSON."""
     specs = [_spec(args)] if args.batch is None else _batch(args)
+    if any(spec.get("worktree") for spec in specs):
+        from orchctl import worktree_checks
+
+        worktree_checks.check(specs, Path.cwd())
     with Client() as client:
         result = _spawned(client, args, specs)
         out.result(result, [agent["id"] for agent in result["agents"]], as_json=args.json)

@@ -11,11 +11,16 @@ from orchctl.runners.attempt import Attempt, UnfitError, attempt_of, last_messag
 from orchctl.runners.log import Log
 from orchctl.runners.outcome import Outcome
 from orchd.wire.runners import CLAUDE, CODEX, MOCK
+from orchd.wire.variables import ENV_WORKTREE
 
 
 def main() -> int:
     """Run the agent. Returns its exit code."""
-    # Whatever is to be done in the agent's place before anything of it runs is done here, first.
+    if os.environ.get(ENV_WORKTREE):
+        from orchctl import worktrees
+
+        if (code := worktrees.entered(os.environ, sys.argv[1:])) is not None:
+            return code
     return run(os.environ, tuple(sys.argv[1:]), Log())
 
 

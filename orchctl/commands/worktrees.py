@@ -1,0 +1,88 @@
+"""`orchctl worktrees`: the git worktrees of agents, and clearing away those that nobody needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from orchctl import census, exits, out, render
+from orchctl.client import Client
+from orchctl.errors import NoDaemonError
+from orchctl.pruning import Agents, Outcome, Worktree
+from orchctl.worktree_checks import checkout_of
+from orchctl.worktrees import all_in, held
+
+
+def show(args: SimpleNamespace) -> int:
+    """Print a line for each, or `{worktrees}`. It never starts a daemon."""
+    with Client(starts=False) as client:
+        found = _chosen(client, args)
+        agents = _agents(client, found)
+    maps = [one.shown(agents.get(one.path.name)) for one in found]
+    lines = render.aligned([_row(one) for one in maps]) or ["no worktrees; `orchctl spawn --worktree` makes some"]
+    out.result({"worktrees": maps}, lines, as_json=args.json)
+    return exits.OK
+
+
+def prune(args: SimpleNamespace) -> int:
+    """Remove what can go and say why the rest stays: `{worktrees: [{path, branch, agent, removed, ...}]}`."""
+    maps = []
+    with Client() as client:  # only a daemon knows whether an agent still lives
+        for one in _chosen(client, args):
+            # one at a time and each looked at anew: who is over may be tried again, and what one branch
+            # has in common with another is in no other once that one is gone
+            with held(client.home.worktrees, is_alone=True):
+                living = [agent for agent in census.status(client, {})["agents"] if not render.is_over(agent)]
+                known = Agents(census.known(client, [one.path.name]), living)
+                maps.append(_told(one, one.pruned(known, is_dry=args.dry_run)))
+    verb = "would be removed" if args.dry_run else "removed"
+    lines = [_sentence(one, verb) for one in maps] or ["no worktrees"]
+    out.result({"worktrees": maps}, lines, as_json=args.json)
+    return exits.OK
+
+
+def _chosen(client: Client, args: SimpleNamespace) -> list[Worktree]:
+    """Those of the repository that this is in, or all."""
+    found = [Worktree(path, record) for path, record in all_in(client.home.worktrees)]
+    if args.all:
+        return found
+    repository = str(checkout_of(Path.cwd(), "see those of every repository with --all").repository)
+    return [one for one in found if one.record.repository == repository]
+
+
+def _agents(client: Client, found: list[Worktree]) -> Mapping[str, Mapping[str, Any]]:
+    try:
+        return census.known(client, [one.path.name for one in found])
+    except NoDaemonError:
+        out.note("no daemon answers: nobody knows what the agents do")
+        return {}
+
+
+def _row(one: Mapping[str, Any]) -> list[str]:
+    ahead = "" if one["ahead"] is None else f"{one['ahead']} ahead of {one['origin'] or 'its start'}"
+    state = {None: "gone" if not Path(one["path"]).exists() else "?", True: "uncommitted work", False: "clean"}
+    cells = [one["agent"], one["status"] or "?", one["branch"], ahead, state[one["uncommitted"]], one["path"]]
+    return [render.clean(cell) for cell in cells]
+
+
+def _told(one: Worktree, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "path": str(one.path),
+        "branch": one.record.branch,
+        "agent": one.path.name,
+        "removed": outcome.is_removed,
+        "branch_deleted": outcome.is_branch_deleted,
+        "reason": outcome.reason,
+    }
+
+
+def _sentence(one: Mapping[str, Any], verb: str) -> str:
+    if not one["removed"]:
+        text = f"{one['agent']}  kept {one['path']}: {one['reason']}"
+    elif one["reason"]:
+        text = f"{one['agent']}  {verb}, but its branch {one['branch']} stays: {one['reason']}"
+    else:
+        text = f"{one['agent']}  {verb}, with its branch {one['branch']}"
+    return render.clean_line(text)

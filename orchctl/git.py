@@ -1,0 +1,113 @@
+"""git, asked for worktrees: in one directory, in its own plain words, patient with locks that others hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchctl.errors import RefusedError
+
+if TYPE_CHECKING:
+    from subprocess import CompletedProcess
+
+PATIENCE = 30.0  # seconds that a lock of another git may take
+_PAUSE = 0.05  # seconds between two tries
+# What is over soon: a lock that another git holds, and a worktree that it is just making.
+_PASSING = (".lock': File exists", "could not lock config file", "/commondir: ")
+# What makes git look at another repository than that of its directory (`git rev-parse --local-env-vars`): set where a
+# hook runs, and wrong for everything in a worktree.
+ELSEWHERE = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+)
+
+FAILED = "git-failed"
+
+
+class Git:
+    """git in `directory`. Every call raises RefusedError when git is missing, or says no (`git-failed`)."""
+
+    def __init__(self, directory: Path, patience: float = PATIENCE) -> None:
+        self._directory = directory
+        self._patience = patience
+
+    def ask(self, *words: str) -> str:
+        """What it prints, without the last newline. Nothing is changed, not even the index for the sake of speed."""
+        return self._patiently(words, {"GIT_OPTIONAL_LOCKS": "0"})
+
+    def tell(self, *words: str) -> str:
+        """The same for what changes something."""
+        return self._patiently(words, {})
+
+    def is_true(self, *words: str) -> bool:
+        """Whether it ends with 0, which some commands mean as yes."""
+        return self._run(words, {"GIT_OPTIONAL_LOCKS": "0"}).returncode == 0
+
+    def _patiently(self, words: tuple[str, ...], env: Mapping[str, str]) -> str:
+        """What it prints; it is tried again while another git is in the way."""
+        import time
+
+        until = time.monotonic() + self._patience
+        while True:
+            try:
+                return self._done(words, env)
+            except RefusedError as error:
+                if not any(text in error.message for text in _PASSING) or time.monotonic() >= until:
+                    raise
+            _pause()
+
+    def _done(self, words: tuple[str, ...], env: Mapping[str, str]) -> str:
+        done = self._run(words, env)
+        if done.returncode:
+            said = " / ".join(_told(os.fsdecode(done.stderr))) or f"exit code {done.returncode}"
+            raise RefusedError(f"`git {words[0]}` in {self._directory}: {said}", code=FAILED)
+        return os.fsdecode(done.stdout).removesuffix("\n")
+
+    def _run(self, words: tuple[str, ...], env: Mapping[str, str]) -> CompletedProcess[bytes]:
+        import subprocess
+
+        try:
+            return subprocess.run(
+                ["git", *words],  # noqa: S607 - it is the user's own, on their PATH
+                cwd=self._directory,
+                env={**surroundings(os.environ), "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **env},
+                stdin=subprocess.DEVNULL,  # an agent's prompt is on it
+                capture_output=True,
+                check=False,
+            )
+        except FileNotFoundError:
+            if not self._directory.is_dir():
+                raise RefusedError(f"there is no directory {self._directory}", code=FAILED) from None
+            raise RefusedError("git is not on the PATH: install it, or leave out --worktree", code="no-git") from None
+
+
+def surroundings(env: Mapping[str, str]) -> dict[str, str]:
+    """`env` without what makes git look elsewhere than where it stands."""
+    return {name: value for name, value in env.items() if name not in ELSEWHERE}
+
+
+def _told(stderr: str) -> Iterator[str]:
+    """The lines that say what is wrong; git gives advice too."""
+    for line in stderr.splitlines():
+        text = line.strip()
+        if text and not text.startswith(("hint:", "Preparing worktree", "warning:")):
+            yield text.removeprefix("fatal: ").removeprefix("error: ")
+
+
+def _pause() -> None:
+    import signal
+
+    signal.sigtimedwait([], _PAUSE)

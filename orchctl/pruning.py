@@ -1,0 +1,212 @@
+"""Worktrees of agents as they stand, and which of them can go: those that hold nothing which is not elsewhere too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from orchctl import render
+from orchctl.errors import RefusedError
+from orchctl.git import Git
+from orchctl.worktree_checks import changes
+from orchctl.worktrees import Record, record_path
+
+T = TypeVar("T")
+
+_HEADS = "refs/heads/"
+_NAMED = 3  # files that are named one by one
+# What stands in the git directory of a worktree while a merge and the like is under way there.
+_UNDER_WAY = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_LOG", "rebase-merge", "rebase-apply")
+
+
+class Kept(Exception):
+    """Why a worktree stays."""
+
+
+class Agents(NamedTuple):
+    """What is known of the agents of a home."""
+
+    known: Mapping[str, Mapping[str, Any]]  # by id, those that have worktrees
+    living: Iterable[Mapping[str, Any]]  # all that are not over
+
+
+class Entry(NamedTuple):
+    """A worktree as git lists it."""
+
+    path: str
+    head: str | None
+    branch: str | None  # the full name of its ref; None when detached
+    lock: str | None  # why it is locked; nothing is a reason too
+
+
+class Outcome(NamedTuple):
+    """What became of a worktree, or would become of it."""
+
+    is_removed: bool  # the worktree
+    is_branch_deleted: bool
+    reason: str | None  # why the worktree, or at least its branch, stays
+
+
+class Worktree:
+    """One worktree of an agent. Every question is asked of git when it is put."""
+
+    def __init__(self, path: Path, record: Record) -> None:
+        self.path = path
+        self.record = record
+        self._git = Git(Path(record.repository))
+        self._ref = f"{_HEADS}{record.branch}"
+
+    def shown(self, agent: Mapping[str, Any] | None) -> dict[str, Any]:
+        """It as `orchctl worktrees list` shows it."""
+        has_repository = Path(self.record.repository).is_dir()
+        return {
+            "path": str(self.path),
+            "branch": self.record.branch,
+            "agent": self.path.name,
+            "status": agent["status"] if agent else None,
+            "repository": self.record.repository,
+            "origin": self.record.origin,
+            "ahead": _if_it_can_be_had(self._ahead) if has_repository else None,
+            "uncommitted": _if_it_can_be_had(self._is_changed) if has_repository and self.path.exists() else None,
+        }
+
+    def _ahead(self) -> int | None:
+        """Commits of its branch that are not in the one it came from, or after its start when that is gone."""
+        tip = self._commit(self._ref)
+        if tip is None:
+            return None
+        origin = self._commit(f"{_HEADS}{self.record.origin}") if self.record.origin else None
+        return int(self._git.ask("rev-list", "--count", f"{origin or self.record.start}..{tip}"))
+
+    def _is_changed(self) -> bool:
+        return bool(self._changed())
+
+    def _changed(self) -> list[str]:
+        return changes(Git(self.path), "--untracked-files=all")
+
+    def pruned(self, agents: Agents, *, is_dry: bool) -> Outcome:
+        """Remove it and its branch, as far as both are nobody's and hold nothing of their own."""
+        try:
+            self._check_agents(agents)
+            entry = self._entry()
+            self._check_place(entry)
+        except (Kept, RefusedError) as why:
+            return Outcome(is_removed=False, is_branch_deleted=False, reason=str(why))
+        try:
+            tip = self._free_branch(entry)
+        except Kept as why:
+            if self.path.exists():
+                return Outcome(is_removed=False, is_branch_deleted=False, reason=str(why))
+            if not is_dry:
+                self._remove(entry)
+            return Outcome(is_removed=True, is_branch_deleted=False, reason=str(why))
+        try:
+            if not is_dry:
+                self._remove(entry)
+                self._delete_branch(tip)
+        except RefusedError as error:
+            return Outcome(is_removed=not self.path.exists(), is_branch_deleted=False, reason=error.message)
+        return Outcome(is_removed=True, is_branch_deleted=tip is not None, reason=None)
+
+    def _check_agents(self, agents: Agents) -> None:
+        """Raise Kept when somebody works in it, or when nobody can tell."""
+        name = self.path.name
+        if name not in agents.known:
+            raise Kept(f"nobody knows what became of {name}: `git worktree remove {self.path}` if you do")
+        if not render.is_over(agents.known[name]):
+            raise Kept(f"{name} is {agents.known[name]['status']}")
+        for other in agents.living:
+            if Path(os.path.realpath(other["cwd"])).is_relative_to(os.path.realpath(self.path)):
+                raise Kept(f"{other['id']} works in it")
+
+    def _entry(self) -> Entry | None:
+        if not Path(self.record.repository).is_dir():
+            if not self.path.exists():
+                return None
+            raise Kept(f"its repository {self.record.repository} is gone, and with it what would tell what it holds")
+        real = os.path.realpath(self.path)
+        return next((one for one in entries(self._git) if os.path.realpath(one.path) == real), None)
+
+    def _check_place(self, entry: Entry | None) -> None:
+        """Raise Kept when its directory holds anything that would be lost; nobody began in what was never made."""
+        if not self.record.is_made:
+            return
+        if entry is not None and entry.lock is not None:
+            raise Kept(f"it is locked{entry.lock and f': {entry.lock}'}; `git worktree unlock` opens it")
+        if entry is not None and entry.head is not None and entry.branch != self._ref:
+            self._check_commits(entry.head, but_own=self.path.exists())
+        if not self.path.exists():
+            return
+        if entry is None:
+            raise Kept(f"git knows of no worktree there: look what {self.path} is")
+        git = Git(self.path)
+        own = Path(git.ask("rev-parse", "--absolute-git-dir"))
+        if under_way := [name for name in _UNDER_WAY if (own / name).exists()]:
+            raise Kept(f"something is under way in it ({', '.join(under_way)})")
+        if found := [*self._changed(), *_unseen(git, self.path)]:
+            more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+            raise Kept(f"it has uncommitted work: {', '.join(found[:_NAMED])}{more}")
+
+    def _check_commits(self, tip: str, *, but_own: bool) -> None:
+        """Raise Kept when commits of `tip` are in no branch; `but_own`: in no other than its own."""
+        own = self.record.branch
+        others = [f"--exclude={own}"] * but_own + ["--branches"] + [f"--exclude=*/{own}"] * but_own + ["--remotes"]
+        count = int(self._git.ask("rev-list", "--count", tip, "--not", *others))
+        if count:
+            what = "a commit that is" if count == 1 else f"{count} commits that are"
+            raise Kept(f"it has {what} in no other branch: merge {own} first; a squashed merge does not count")
+
+    def _free_branch(self, entry: Entry | None) -> str | None:
+        """The commit of its branch when that can go too, None when it is gone. Raises Kept."""
+        tip = self._commit(self._ref) if Path(self.record.repository).is_dir() else None
+        if tip is None:
+            return None
+        self._check_commits(tip, but_own=True)
+        for other in entries(self._git):
+            if other.branch == self._ref and (entry is None or other.path != entry.path):
+                raise Kept(f"its branch is checked out in {other.path}")
+        return tip
+
+    def _commit(self, ref: str) -> str | None:
+        try:
+            return self._git.ask("rev-parse", "--quiet", "--verify", f"{ref}^{{commit}}")
+        except RefusedError:
+            return None
+
+    def _remove(self, entry: Entry | None) -> None:
+        if entry is not None:  # without force, git looks itself once more whether all is committed
+            forced = () if self.record.is_made else ("--force", "--force")
+            self._git.tell("worktree", "remove", *forced, str(self.path))
+
+    def _delete_branch(self, tip: str | None) -> None:
+        if tip is not None:
+            self._git.tell("update-ref", "-d", self._ref, tip)  # not when it has moved meanwhile
+            with suppress(RefusedError):  # it rarely has any settings
+                self._git.tell("config", "--remove-section", f"branch.{self.record.branch}")
+        record_path(self.path).unlink(missing_ok=True)
+
+
+def _if_it_can_be_had(question: Callable[[], T]) -> T | None:
+    """The answer; None where git knows of nothing like it: one broken repository must not hide the others."""
+    try:
+        return question()
+    except RefusedError:
+        return None
+
+
+def entries(git: Git) -> Iterator[Entry]:
+    """Every worktree that git knows of."""
+    for block in git.ask("worktree", "list", "--porcelain").split("\n\n"):
+        said = dict(line.partition(" ")[::2] for line in block.split("\n") if line)
+        if "worktree" in said:
+            yield Entry(said["worktree"], said.get("HEAD"), said.get("branch"), said.get("locked"))
+
+
+def _unseen(git: Git, path: Path) -> Iterator[str]:
+    """Files that git was told not to look at, and that are there all the same."""
+    for line in git.ask("ls-files", "-v", "-z").split("\0"):
+        if (line[:1] == "S" or line[:1].islower()) and os.path.lexists(path / line[2:]):
+            yield line[2:]

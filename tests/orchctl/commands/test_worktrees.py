@@ -1,0 +1,192 @@
+"""`orchctl spawn --worktree`, and `orchctl worktrees`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Instance
+from tests.orchctl import repos
+from tests.orchctl.conftest import Orchctl
+
+COMMITS = 'echo done >new; git add new; git commit --quiet --message "$ORCHD_NAME"'
+
+
+@pytest.fixture
+def repo(tmp_path: Path, stopped: Instance) -> Path:
+    """A repository with one commit, and a git for everybody that heeds no settings of this machine."""
+    stopped.env.update(repos.SETTINGS)
+    return repos.repository(tmp_path / "repo")
+
+
+def batch(repo: Path, *names: str, script: str = "true") -> str:
+    """A batch file of agents with worktrees."""
+    agents = [{"name": name, "command": ["sh", "-c", script], "worktree": True} for name in names]
+    (repo.parent / "batch.json").write_text(json.dumps(agents))
+    return str(repo.parent / "batch.json")
+
+
+def test_seven_agents_at_once_work_each_on_a_branch_of_its_own(
+    instance: Instance, orchctl: Orchctl, repo: Path
+) -> None:
+    names = [f"dev-{number}" for number in range(1, 8)]
+    script = 'echo "$ORCHD_NAME" >a; git commit --quiet --all --message "$ORCHD_NAME"'
+    done = orchctl("spawn", "--wait", "--batch", batch(repo, *names, script=script), cwd=repo)
+    assert done.code == 0, done
+    assert [repos.git(repo, "show", f"orchd/{name}:a") for name in names] == names
+    assert (repo / "a").read_text() == "one"
+    shown = {agent["name"]: agent for agent in instance.status("--all")["agents"]}
+    worktrees = instance.home.worktrees
+    assert {one["worktree"] for one in shown.values()} == {str(worktrees / one["id"]) for one in shown.values()}
+    assert {one["branch"] for one in shown.values()} == {f"orchd/{name}" for name in names}
+
+
+def test_an_agent_without_one_shows_none(instance: Instance) -> None:
+    shown = instance.agent(instance.spawn("true"))
+    assert (shown["worktree"], shown["branch"]) == (None, None)
+
+
+def test_what_cannot_have_a_worktree_is_refused_and_nothing_is_spawned(
+    instance: Instance, orchctl: Orchctl, repo: Path, tmp_path: Path
+) -> None:
+    def refused(*words: str, cwd: Path = repo) -> str:
+        done = orchctl("spawn", *words, cwd=cwd)
+        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+        return done.err.partition(":")[0]
+
+    assert refused("--worktree", "--", "true", cwd=tmp_path) == "no-repository"
+    assert refused("--worktree", "--cwd", str(tmp_path), "--", "true") == "no-repository"
+    assert refused("--batch", batch(repo, "a", "a")) == "branch-taken"
+    repos.git(repo, "branch", "orchd/a")
+    assert refused("--batch", batch(repo, "b", "a")) == "branch-taken"
+    (repo / "a").write_text("changed")
+    assert refused("--worktree", "--", "true") == "uncommitted-changes"
+    as_json = json.loads(orchctl("spawn", "--worktree", "--json", "--", "true", cwd=repo).out)
+    assert as_json["error"]["details"] == {"files": ["a"]}
+    assert instance.status("--all")["agents"] == []
+
+
+def test_what_has_changed_since_is_said_by_the_agent(
+    instance: Instance, orchctl: Orchctl, repo: Path, gate: Callable[[], None], tmp_path: Path
+) -> None:
+    first = instance.spawn("sh", "-c", f"read x <{tmp_path}/gate")
+    second = orchctl("spawn", "--worktree", "--after", first, "--", "true", cwd=repo).out.strip()
+    (repo / "a").write_text("changed")
+    gate()
+    assert orchctl("wait", second).code == 1
+    assert instance.ctl("logs", second).startswith("uncommitted-changes: ")
+    assert instance.agent(second)["status"] == "failed"
+
+
+def test_a_retry_goes_on_where_the_last_attempt_was(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
+    script = 'test "$ORCHD_ATTEMPT" = 2 && cat draft && exit; echo half >draft; exit 1'
+    done = orchctl("spawn", "--worktree", "--retries", "1", "--wait", "--", "sh", "-c", script, cwd=repo)
+    assert done.code == 0
+    assert instance.ctl("logs", "1") == "half\n"
+
+
+def test_list_shows_those_of_this_repository_or_all(
+    instance: Instance, orchctl: Orchctl, repo: Path, tmp_path: Path
+) -> None:
+    other = repos.repository(tmp_path / "other")
+    orchctl("spawn", "--wait", "--batch", batch(repo, "api", script=COMMITS), cwd=repo)
+    orchctl("spawn", "--wait", "--worktree", "--name", "ui", "--", "touch", "new", cwd=other)
+    (shown,) = json.loads(orchctl("worktrees", "list", "--json", cwd=repo / "sub").out)["worktrees"]
+    assert (shown["agent"], shown["branch"], shown["status"]) == ("agent-001", "orchd/api", "completed")
+    assert (shown["ahead"], shown["uncommitted"], shown["origin"]) == (1, False, "main")
+    both = orchctl("worktrees", "list", "--all").out.splitlines()
+    assert [line.split()[:3] for line in both] == [
+        ["agent-001", "completed", "orchd/api"],
+        ["agent-002", "completed", "orchd/ui"],
+    ]
+    assert "1 ahead of main" in both[0]
+    assert "uncommitted work" in both[1]
+    outside = orchctl("worktrees", "list")
+    assert (outside.code, outside.err[:15]) == (1, "no-repository: ")
+    assert "--all" in outside.err
+
+
+def test_list_needs_no_daemon_and_starts_none(orchctl: Orchctl, repo: Path, stopped: Instance) -> None:
+    done = orchctl("worktrees", "list", cwd=repo)
+    assert (done.code, done.out) == (0, "no worktrees; `orchctl spawn --worktree` makes some\n")
+    assert not stopped.home.socket.exists()
+
+
+def test_prune_takes_what_is_over_and_merged_and_says_why_the_rest_stays(
+    instance: Instance, orchctl: Orchctl, repo: Path, gate: Callable[[], None], tmp_path: Path
+) -> None:
+    orchctl("spawn", "--wait", "--batch", batch(repo, "merged", "unmerged", script=COMMITS), cwd=repo)
+    goes_on = f"read x <{tmp_path}/gate"
+    orchctl("spawn", "--worktree", "--name", "running", "--", "sh", "-c", goes_on, cwd=repo)
+    orchctl("spawn", "--wait", "--worktree", "--name", "dirty", "--", "touch", "new", cwd=repo)
+    repos.git(repo, "merge", "--quiet", "orchd/merged")
+    dry = orchctl("worktrees", "prune", "--dry-run", cwd=repo)
+    assert dry.out.splitlines()[0] == "agent-001  would be removed, with its branch orchd/merged"
+    assert len(repos.branches(repo)) == 5
+    done = json.loads(orchctl("worktrees", "prune", "--json", cwd=repo).out)["worktrees"]
+    assert [(one["agent"], one["removed"], one["branch_deleted"]) for one in done] == [
+        ("agent-001", True, True),
+        ("agent-002", False, False),
+        ("agent-003", False, False),
+        ("agent-004", False, False),
+    ]
+    unmerged, running, dirty = [one["reason"] for one in done[1:]]
+    assert "in no other branch" in unmerged
+    assert running in ("agent-003 is running", "agent-003 is starting")
+    assert dirty == "it has uncommitted work: new"
+    assert repos.branches(repo) == ["main", "orchd/dirty", "orchd/running", "orchd/unmerged"]
+    gate()
+    assert orchctl("wait", "agent-003").code == 0
+    again = orchctl("worktrees", "prune", "--all").out.splitlines()
+    assert again[1] == "agent-003  removed, with its branch orchd/running"
+
+
+def test_one_that_a_child_still_works_in_stays(
+    instance: Instance, orchctl: Orchctl, repo: Path, gate: Callable[[], None], tmp_path: Path
+) -> None:
+    script = f"orchctl spawn -- sh -c 'read x <{tmp_path}/gate'"
+    orchctl("spawn", "--wait", "--batch", batch(repo, "parent", script=script), cwd=repo)
+    assert "agent-002 works in it" in orchctl("worktrees", "prune", cwd=repo).out
+    gate()
+    assert orchctl("wait", "agent-002").code == 0
+    assert "removed" in orchctl("worktrees", "prune", cwd=repo).out
+
+
+def test_a_pruned_agent_that_is_retried_gets_a_new_worktree(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
+    orchctl("spawn", "--wait", "--batch", batch(repo, "api", script='test "$ORCHD_ATTEMPT" = 2 && pwd'), cwd=repo)
+    assert "removed" in orchctl("worktrees", "prune", cwd=repo).out
+    orchctl("retry", "1")
+    assert orchctl("wait", "1").code == 0
+    assert instance.ctl("logs", "1") == f"{instance.home.worktrees}/agent-001\n"
+
+
+def test_an_agent_sees_only_what_it_may(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
+    orchctl("spawn", "--wait", "--batch", batch(repo, "api"), cwd=repo)
+    inside = orchctl("spawn", "--wait", "--", "orchctl", "worktrees", "prune", cwd=repo)
+    assert inside.code == 0
+    assert "nobody knows" in instance.ctl("logs", "2")
+    assert "orchd/api" in repos.branches(repo)
+
+
+def test_an_agent_in_a_worktree_spawns_from_its_own_head(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
+    script = f"{COMMITS}\norchctl spawn --wait --worktree --name child -- cat new"
+    options = ["--worktree", "--name", "parent", "--nesting", "1", "--wait"]
+    assert orchctl("spawn", *options, "--", "sh", "-c", script, cwd=repo).code == 0
+    assert instance.ctl("logs", "2") == "done\n"
+    found = json.loads(orchctl("worktrees", "list", "--json", cwd=repo).out)["worktrees"]
+    assert [(one["branch"], one["origin"], one["ahead"]) for one in found] == [
+        ("orchd/parent", "main", 1),
+        ("orchd/child", "orchd/parent", 0),
+    ]
+
+
+def test_with_a_runner_the_mock_works_in_the_worktree(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
+    env = {**instance.env, "ORCHD_MOCK_SECONDS": "0.01"}
+    result = repo.parent / "result.md"
+    words = ["--worktree", "--runner", "mock", "--goal", "x", "--name", "m", "--result", str(result), "--wait"]
+    assert orchctl("spawn", *words, cwd=repo, env=env).code == 0
+    assert result.exists()
+    assert "orchd/m" in repos.branches(repo)
