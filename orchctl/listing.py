@@ -1,0 +1,64 @@
+"""Files that list things: one JSON object a line, or one array. Every mistake is told with its place."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from orchctl.errors import UsageError
+
+
+class Entry(NamedTuple):
+    """One of the things."""
+
+    place: str  # for messages: `developers.jsonl line 3`
+    value: object
+
+
+class Listing:
+    """One such file, or stdin for `-`. `code` is that of its errors, `begun` what has not happened then."""
+
+    def __init__(self, source: str, code: str, begun: str) -> None:
+        self.title = "stdin" if source == "-" else source
+        self._source = source
+        self._code = code
+        self._begun = begun
+
+    def text(self) -> str:
+        """All of it. Raises UsageError, as the others do."""
+        try:
+            return (sys.stdin.buffer.read() if self._source == "-" else Path(self._source).read_bytes()).decode()
+        except OSError as error:
+            what = f"{self.title} cannot be read: {error.strerror}; nothing was {self._begun}"
+            raise UsageError(what, code=self._code) from None
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise self.wrong(f"{self.title} line {line}", "is not UTF-8") from None
+
+    def entries(self, text: str) -> Iterator[Entry]:
+        """The things in `text`, one after the other."""
+        if text.lstrip().startswith("["):
+            values = self._parsed(text)
+            for index, value in enumerate(values if isinstance(values, list) else ()):
+                yield Entry(f"{self.title} index {index}", value)
+            return
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip():
+                yield Entry(f"{self.title} line {number}", self._parsed(line, number))
+
+    def wrong(self, place: str, what: str) -> UsageError:
+        """An error to raise."""
+        return UsageError(f"{place}: {what}; correct it and try again: nothing was {self._begun}", code=self._code)
+
+    def _parsed(self, text: str, number: int = 0) -> object:
+        try:
+            value: object = json.loads(text)
+        except json.JSONDecodeError as error:
+            place = f"{self.title} line {number or error.lineno}"
+            raise self.wrong(place, f"column {error.colno} is not JSON: {error.msg}") from None
+        except RecursionError:
+            raise self.wrong(self.title, "is nested too deeply") from None
+        return value
