@@ -10,6 +10,7 @@ from typing import Annotated
 from orchd.core.model import Guards
 from orchd.errors import ConfigError
 from orchd.wire.runners import Runners, Settings, checked
+from orchd.wire.settings import ProjectManagement
 from orchd.wire.shapes import Check, ShapeError, build
 
 _Count = Annotated[int, Check(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")]
@@ -38,6 +39,7 @@ class Config:
     cgroups: Annotated[str, Check(lambda how: how in ("auto", "off"), "auto or off")] = "auto"
     runner: str | None = None  # what runs an agent that names neither a runner nor a command; mock when not given
     runners: dict[str, Settings] = field(default_factory=dict)  # docs/runners.md
+    pm: ProjectManagement = field(default_factory=ProjectManagement)
 
     @property
     def known_runners(self) -> Runners:
