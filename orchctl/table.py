@@ -48,6 +48,24 @@ _SPAWN = (
     Option("batch", "Spawn what this file says: an object a line or one array; - is stdin.", "text", metavar="FILE"),
     JSON,
 )
+_PM = (
+    Option("tasks", "Take tasks from this file: .md task list, JSON array, or JSON lines.", "text", metavar="FILE"),
+    Option("beads", "Take what `bd ready` shows; the default where there is a .beads directory."),
+    Option("max", "How many developers of its own work at once; the limit otherwise.", "number", metavar="N"),
+    Option("once", "Only what is ready now: start no more as developers end."),
+    Option("skill", "The skill of tasks whose labels stand for none.", "text", metavar="NAME"),
+    Option("runner", "What runs the developers: mock, claude, codex or one of your own.", "text", metavar="R"),
+    Option("model", "The model that their runner asks for.", "text", metavar="NAME"),
+    Option("worktree", "Give each a git worktree and branch of its own."),
+    Option("developer_timeout", "End a developer after this long.", "duration", metavar="DURATION"),
+    Option("retries", "New attempts for a developer that fails.", "number", metavar="N"),
+    Option("tick", "Tick the box of a task in the Markdown file when it completed."),
+    Option("close_failed", "Close the issue of a developer that failed, as failed, rather than open it again."),
+    Option("bd_timeout", "How long `bd` may take for one answer; 30s otherwise.", "duration", metavar="DURATION"),
+    Option("timeout", "Stop waiting after this long; developers go on.", "duration", metavar="DURATION"),
+    Option("dry_run", "Only show what would be started."),
+    JSON,
+)
 _COMMAND = Argument("command", "The program and its arguments, after --.", "-- COMMAND [ARG]...", many=True)
 
 COMMANDS: dict[str, Command] = {
@@ -149,6 +167,7 @@ COMMANDS: dict[str, Command] = {
             (Argument("run", "The run: run-001.", "RUN", required=True),),
             (JSON,),
         ),
+        Command(("pm",), "Have ready work done by developers, as many at once as may be.", "pm", (), _PM),
         Command(
             ("session", "new"),
             "Open a new session in this project; the one that is open is closed.",

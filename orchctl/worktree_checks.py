@@ -109,6 +109,18 @@ def check_branches(checkout: Checkout, wanted: Mapping[str, str]) -> None:
             )
 
 
+def free_name(name: str, directory: Path, but: set[str]) -> str:
+    """`name`, or with a number behind it, so that its branch is neither there yet nor one of `but`, which it joins."""
+    there = Git(directory).ask("for-each-ref", "--format=%(refname:lstrip=2)", f"{_HEADS}{branches.PREFIX}").split("\n")
+    for number in range(1, len(there) + len(but) + 2):
+        candidate = name if number == 1 else f"{name}-{number}"
+        branch = branches.branch_of(candidate)
+        if branch not in but and not any(one == branch or one.startswith(f"{branch}/") for one in there):
+            break
+    but.add(branch)
+    return candidate
+
+
 def _name(spec: Mapping[str, object]) -> str:
     try:
         return ops.name_of(shapes.build(ops.AgentSpec, spec))

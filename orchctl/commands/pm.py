@@ -1,0 +1,192 @@
+"""`orchctl pm`: ready work from a list, done by developers at the same time, and what came of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from orchctl import exits, out, render
+from orchctl.client import Client
+from orchctl.errors import NoDaemonError, UsageError
+from orchctl.pm import journal as journals
+from orchctl.pm import report as reports
+from orchctl.pm.bd import TIMEOUT, Bd
+from orchctl.pm.beads import Beads, place
+from orchctl.pm.conductor import Conductor
+from orchctl.pm.developers import Wishes, developer, labels_of
+from orchctl.pm.files import File
+from orchctl.pm.items import Source, slug
+from orchctl.pm.journal import Journal
+from orchd.wire import HomeError
+
+LIMIT = 7  # what a new home has
+
+
+def run(args: SimpleNamespace) -> int:
+    """Print a line for each developer and the sum, or the report as JSON; the exit code tells whether all completed."""
+    directory = Path.cwd()
+    _check(args)
+    name, where = _named(args, directory)
+    if args.dry_run:
+        return _shown(args, directory, name)
+    with journals.alone(directory / journals.RUNS, where):
+        journal = journals.unfinished(directory, name)
+        source = _source(args, directory, () if journal is None else [one["row"] for one in journal.of("over")])
+        with Client() as client:
+            return _work(args, client, source, journal or journals.begun(directory, name))
+
+
+def _check(args: SimpleNamespace) -> None:
+    if args.max is not None and args.max < 1:
+        raise UsageError(f"--max {args.max}: it must be 1 or more")
+    if args.tasks is not None and (args.beads or args.close_failed):
+        raise UsageError("--tasks FILE and Beads are two lists: leave out --beads and --close-failed, or --tasks")
+    if args.tick and args.tasks is None:
+        raise UsageError("--tick ticks the boxes of --tasks FILE: Beads closes issues by itself")
+
+
+def _named(args: SimpleNamespace, directory: Path) -> tuple[str, Path]:
+    """What the list is called in journals, and the directory that only one pm may work in."""
+    if args.tasks is not None:
+        path = directory / args.tasks
+        return f"tasks:{path}", path.parent if path.parent.is_dir() else directory
+    found = Path(os.environ["BEADS_DIR"]).absolute() if os.environ.get("BEADS_DIR") else place(directory)
+    if found is None or not found.is_dir():
+        what = f"no .beads directory in {directory} or above: run `bd init`, or give a list with --tasks FILE"
+        raise UsageError(what, code="no-tasks")
+    return f"beads:{found}", found
+
+
+def _source(args: SimpleNamespace, directory: Path, rows: Any) -> Source:
+    if args.tasks is None:
+        return Beads(Bd(directory, args.bd_timeout or TIMEOUT), closes_failed=args.close_failed)
+    file = File(directory / args.tasks, ticks=args.tick)
+    file.recall(rows)
+    return file
+
+
+def _wishes(args: SimpleNamespace, directory: Path, client: Client) -> Wishes:
+    return Wishes(
+        directory=directory,
+        labels=labels_of(client.home),
+        skill=args.skill,
+        runner=args.runner,
+        model=args.model,
+        worktree=args.worktree,
+        timeout=args.developer_timeout,
+        retries=args.retries,
+    )
+
+
+def _work(args: SimpleNamespace, client: Client, source: Source, journal: Journal) -> int:
+    deadline = None if args.timeout is None else time.monotonic() + args.timeout
+
+    def wait(ids: list[str]) -> dict[str, Any]:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        with _progress(client, ids) as watch:
+            return client.wait(ids=ids, is_any=True, timeout=left, watch=watch)
+
+    most = args.max or client.call("limit")["limit"]
+    wishes = _wishes(args, journal.directory.parents[2], client)
+    conductor = Conductor(client, source, journal, wishes, most=most, wait=wait, tell=_teller(args))
+    try:
+        is_done = conductor.work(once=args.once)
+    except KeyboardInterrupt:
+        out.note(f"interrupted: {_going(conductor)}")
+        raise
+    if is_done and not conductor.troubles:
+        journal.add(finished=True)
+    return _told(args, conductor, journal, is_done=is_done)
+
+
+def _teller(args: SimpleNamespace) -> Any:
+    def tell(row: Mapping[str, Any]) -> None:
+        if not args.json:
+            took = "" if row["seconds"] is None else f" in {render.span(row['seconds'])}"
+            out.note(render.clean_line(f"{row['agent']} {row['status']}{took}: {row['id']} {row['title']}"))
+
+    return tell
+
+
+@contextmanager
+def _progress(client: Client, ids: list[str]) -> Iterator[Any]:
+    if not out.is_for_people():
+        yield None
+        return
+    from contextlib import closing
+
+    from orchctl.progress import Progress, of_wait
+
+    with closing(Progress(client, of_wait(ids))) as line:
+        yield line
+
+
+def _going(conductor: Conductor) -> str:
+    """Who goes on without a pm, and how to have one again."""
+    if not conductor.going:
+        return "no developer works; the same command goes on from here"
+    return f"at work without a pm: {', '.join(conductor.going)}; the same command waits for them again"
+
+
+def _told(args: SimpleNamespace, conductor: Conductor, journal: Journal, *, is_done: bool) -> int:
+    found = reports.report(
+        conductor.rows,
+        name=journal.directory.name,
+        results=str(journal.directory),
+        going=list(conductor.going),
+        skipped=conductor.skipped,
+        left=conductor.left,
+        troubles=conductor.troubles,
+        timed_out=not is_done,
+    )
+    out.result(found, reports.lines(found), as_json=args.json)
+    if not is_done:
+        if not args.json:
+            out.note(f"timed-out: {_going(conductor)}")
+        return exits.TIMED_OUT
+    is_good = not conductor.troubles and all(row["status"] == "completed" for row in conductor.rows)
+    return exits.OK if is_good else exits.REFUSED
+
+
+def _shown(args: SimpleNamespace, directory: Path, name: str) -> int:
+    """What would be started first. Nothing is taken, and no daemon is started."""
+    journal = journals.unfinished(directory, name)
+    board = _source(args, directory, () if journal is None else [one["row"] for one in journal.of("over")]).board()
+    with Client(starts=False) as client:
+        most = args.max or _limit(client)
+        wishes = _wishes(args, directory, client)
+    begun = journal.entries if journal is not None else {}
+    chosen = [item for item in board.ready if item.id not in begun][:most]
+    results = directory / journals.RUNS / "pm-N"
+    specs = []
+    for item in chosen:
+        prompt, result = results / f"{slug(item.id)}.prompt.md", results / f"{slug(item.id)}.md"
+        specs.append(developer(item, item.id, wishes, prompt=prompt, result=result).spec)
+    found = {"max": most, "agents": specs, "ready": len(board.ready), "left": board.left, "begun": list(begun)}
+    out.result(found, _lines(found), as_json=args.json)
+    return exits.OK
+
+
+def _limit(client: Client) -> int:
+    try:
+        limit: int = client.call("limit")["limit"]
+    except (NoDaemonError, HomeError):
+        return LIMIT
+    return limit
+
+
+def _lines(found: Mapping[str, Any]) -> Iterator[str]:
+    rows = []
+    for spec in found["agents"]:
+        runs = "a composition" if "command" in spec else spec.get("runner", "the default runner")
+        rows.append([render.clean(cell) for cell in (spec["task_id"], spec.get("skill", ""), runs, spec["goal"])])
+    yield from render.aligned(render.filled(rows)) if rows else ["nothing is ready"]
+    if found["begun"]:
+        yield render.clean_line(f"begun by a pm before, and gone on with: {', '.join(found['begun'])}")
+    for one, why in found["left"].items():
+        yield render.clean_line(f"{one}  not ready: {why}")

@@ -1,0 +1,60 @@
+"""Work as every list has it: items, and what can be done with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+_LONGEST = 80  # characters of a slug
+_FOREIGN = re.compile(r"[^\w.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One piece of work. The lower its priority is, the earlier it is taken; 2 is the middle, as in Beads."""
+
+    id: str
+    title: str
+    description: str = ""
+    acceptance: str = ""
+    labels: tuple[str, ...] = ()
+    priority: int = 2
+    after: tuple[str, ...] = ()
+    skill: str | None = None
+    is_done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What can be begun now, most urgent first, and why the rest cannot, by id."""
+
+    ready: list[Item]
+    left: Mapping[str, str] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """A list of work."""
+
+    def board(self) -> Board:
+        """How it stands."""
+
+    def take(self, item: Item) -> bool:
+        """Have it for ourselves; False when somebody else was quicker."""
+
+    def give_back(self, one: str, note: str) -> None:
+        """Let it be open again, as nobody's."""
+
+    def finish(self, one: str, agent: Mapping[str, Any]) -> str:
+        """Write down what its developer came to. Returns what the list says of it then."""
+
+
+def slug(text: str) -> str:
+    """`text` as the name of a file: `fix-the-login` for `Fix the login!`."""
+    return _FOREIGN.sub("-", text).strip("-.")[:_LONGEST].rstrip("-.") or "task"
+
+
+def by_urgency(items: Iterable[Item]) -> list[Item]:
+    """Most urgent first, otherwise as they came."""
+    return sorted(items, key=lambda item: item.priority)

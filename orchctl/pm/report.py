@@ -1,0 +1,110 @@
+"""What a pm has to show in the end: values in, text out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchctl import render
+
+Row = dict[str, Any]
+
+
+def row_of(entry: Mapping[str, Any], agent: Mapping[str, Any], result: Path) -> Row:
+    """What became of one developer. `task`, what its list says now, is to be filled in."""
+    return {
+        "id": entry["id"],
+        "title": entry["item"]["title"],
+        "agent": agent["id"],
+        "status": agent["status"],
+        "reason": agent["reason"],
+        "seconds": render.lifetime(agent, 0.0),
+        "tokens": agent["tokens"],
+        "cost_usd": agent["cost_usd"],
+        "branch": agent["branch"],
+        "result": str(result) if result.is_file() else None,
+        "queued_at": agent["queued_at"],
+        "ended_at": agent["ended_at"],
+        "task": None,
+    }
+
+
+def lost_row(entry: Mapping[str, Any], result: Path) -> Row:
+    """What is said of a developer that no daemon knows any more."""
+    agent = dict.fromkeys(("reason", "tokens", "cost_usd", "branch", "queued_at", "started_at", "ended_at"))
+    why = "the daemon does not know it any more"
+    return row_of(entry, {**agent, "id": entry["agent"], "status": "lost", "reason": why}, result)
+
+
+def report(rows: Sequence[Row], **known: Any) -> dict[str, Any]:
+    """All of it, and what it comes to. `known` is added as it is."""
+    one_by_one = sum(row["seconds"] or 0.0 for row in rows)
+    wall = _covered(rows)
+    costs = [row["cost_usd"] for row in rows if row["cost_usd"] is not None]
+    return {
+        **known,
+        "developers": list(rows),
+        "counts": dict(Counter(row["status"] for row in rows)),
+        "one_by_one_seconds": round(one_by_one, 3),
+        "wall_seconds": round(wall, 3),
+        "speed_up": round(one_by_one / wall, 2) if wall else None,
+        "tokens": sum(row["tokens"] or 0 for row in rows),
+        "cost_usd": round(sum(costs), 6) if costs else None,
+    }
+
+
+def _covered(rows: Sequence[Row]) -> float:
+    """Seconds in which at least one of them was there: a pm that was interrupted did not work in between."""
+    spans = sorted(
+        (render.unix(row["queued_at"]), render.unix(row["ended_at"]))
+        for row in rows
+        if row["queued_at"] and row["ended_at"]
+    )
+    covered, until = 0.0, 0.0
+    for begin, end in spans:
+        covered += max(0.0, end - max(begin, until))
+        until = max(until, end)
+    return covered
+
+
+def lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """It for people: a line for each developer, then the sum."""
+    rows = [_cells(row) for row in found["developers"]]
+    yield from render.aligned(render.filled(rows)) if rows else []
+    for one, why in found["left"].items():
+        yield render.clean_line(f"{one}  not begun: {why}")
+    for why in found["troubles"]:
+        yield render.clean_line(why)
+    yield _sum(found)
+
+
+def _cells(row: Row) -> list[str]:
+    cells = [
+        row["id"],
+        row["agent"],
+        row["status"],
+        "" if row["seconds"] is None else render.span(row["seconds"]),
+        f"{row['tokens']:,} tokens" if row["tokens"] else "",
+        f"${row['cost_usd']:.2f}" if row["cost_usd"] is not None else "",
+        row["result"] or "",
+        "" if row["status"] == "completed" else row["reason"] or "",
+    ]
+    return [render.clean(cell) for cell in cells]
+
+
+def _sum(found: Mapping[str, Any]) -> str:
+    if not found["developers"]:
+        return f"{found['name']}: nothing is ready" if found["name"] else "nothing is ready"
+    count = sum(found["counts"].values())
+    each = ", ".join(f"{number} {status}" for status, number in found["counts"].items())
+    parts = [f"{found['name']}: {count} {'developer' if count == 1 else 'developers'}, {each}"]
+    if found["speed_up"]:
+        alone, together = render.span(found["one_by_one_seconds"]), render.span(found["wall_seconds"])
+        parts.append(f"{alone} one by one, {together} like this: {found['speed_up']:.1f} times as fast")
+    if found["tokens"]:
+        parts.append(f"{found['tokens']:,} tokens")
+    if found["cost_usd"] is not None:
+        parts.append(f"${found['cost_usd']:.2f}")
+    return "; ".join(parts)

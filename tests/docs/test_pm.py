@@ -1,0 +1,48 @@
+"""docs/pm.md shows what there is."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from orchctl.pm.developers import LABELS
+from orchctl.pm.files import Entry
+from tests.conftest import Instance
+
+TEXT = (Path(__file__).parents[2] / "docs/pm.md").read_text()
+SHOWN = dict(re.findall(r"```\n\$ orchctl (pm .*?)\n(.*?)```", TEXT, re.DOTALL))
+PLAN = re.findall(r"```markdown\n(.*?)```", TEXT, re.DOTALL)[0]
+
+
+def blurred(text: str) -> list[str]:
+    """Its lines without what differs from one time to the next."""
+    text = re.sub(r"/\S*/(?=\.agent/)", "", text)
+    return sorted(re.sub(r"\d+\.\d+|\s+", " ", line) for line in text.splitlines())
+
+
+def test_the_example_does_what_it_says(stopped: Instance, tmp_path: Path) -> None:
+    (tmp_path / "plan.md").write_text(PLAN)
+    stopped.env["ORCHD_MOCK_SECONDS"] = "0.1"
+    dry, real = [words for words in SHOWN if "--tasks plan.md --runner mock" in words]
+    assert stopped.ctl(*dry.split(), cwd=tmp_path) == SHOWN[dry]
+    stopped.start()
+    assert blurred(stopped.ctl(*real.split(), cwd=tmp_path)) == blurred(SHOWN[real])
+    assert (tmp_path / "plan.md").read_text() == PLAN.replace("\n- [ ]", "\n- [x]")
+
+
+def test_every_key_and_label_is_shown() -> None:
+    table = TEXT.split("| Markdown | JSON | |")[1].split("\n\n")[0]
+    assert set(re.findall(r"\| `(\w+)`(?: \(required\))? \| ", table)) == set(Entry.__dataclass_fields__)
+    section = TEXT.split("Labels that stand for skills:")[1].split("`config.toml`")[0]
+    assert set(re.findall(r"`(\w+)`", section)) == set(LABELS)
+
+
+def test_every_key_of_the_report_is_shown(stopped: Instance, tmp_path: Path) -> None:
+    (tmp_path / "plan.md").write_text("- [ ] A\n")
+    stopped.env["ORCHD_MOCK_SECONDS"] = "0.01"
+    stopped.start()
+    found = json.loads(stopped.ctl("pm", "--tasks", "plan.md", "--runner", "mock", "--json", cwd=tmp_path))
+    named = set(re.findall(r"`(\w+)`", TEXT.split("As JSON (`--json`)")[1]))
+    assert set(found) <= named
+    assert set(found["developers"][0]) - {"queued_at", "ended_at"} <= named

@@ -1,0 +1,462 @@
+"""`orchctl pm`."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Instance, until
+from tests.orchctl import repos
+from tests.orchctl.composition.files import after, composition, written
+from tests.orchctl.conftest import Background, Done, Orchctl, Terminal
+from tests.orchctl.pm.fake_bd import FakeBd
+
+MOCK = ("--runner", "mock")
+
+
+@pytest.fixture
+def quick(stopped: Instance) -> Instance:
+    """An instance whose mock agents are quick; its daemon runs."""
+    stopped.env["ORCHD_MOCK_SECONDS"] = "0.01"
+    stopped.start()
+    return stopped
+
+
+@pytest.fixture
+def fake(quick: Instance, tmp_path: Path) -> FakeBd:
+    """A Beads in `tmp_path`, and its `bd` on everybody's PATH."""
+    return FakeBd(tmp_path, quick.env)
+
+
+def issues(*names: str, **known: Any) -> list[dict[str, Any]]:
+    """Issues that are called so."""
+    return [{"id": name, "title": f"Do {name}", **known} for name in names]
+
+
+def said(done: Done, code: int = 0) -> dict[str, Any]:
+    """The report of a pm that ended with `code`."""
+    assert done.code == code, done
+    found: dict[str, Any] = json.loads(done.out)
+    return found
+
+
+def events(instance: Instance) -> list[dict[str, Any]]:
+    """All that happened."""
+    return [json.loads(line) for line in instance.ctl("events", "--since", "0", "--json").splitlines()]
+
+
+def most_at_once(instance: Instance, names: set[str] | None = None) -> int:
+    """How many agents, or of those with these names, there were at once, from their queueing to their end."""
+    known = {one["id"] for one in instance.status("--all")["agents"] if names is None or one["name"] in names}
+    going, most = set(), 0
+    over = ("agent-completed", "agent-failed", "agent-cancelled", "agent-timed-out", "agent-lost")
+    for event in events(instance):
+        if event["event"] == "agent-queued" and event["agent"] in known:
+            going.add(event["agent"])
+        elif event["event"] in over:
+            going.discard(event["agent"])
+        most = max(most, len(going))
+    return most
+
+
+def queued_together(instance: Instance) -> list[int]:
+    """How many agents each request made."""
+    times: dict[str, int] = {}
+    for event in events(instance):
+        if event["event"] == "agent-queued":
+            times[event["at"]] = times.get(event["at"], 0) + 1
+    return list(times.values())
+
+
+def test_seven_developers_start_in_one_request_and_their_issues_are_closed(
+    quick: Instance, fake: FakeBd, orchctl: Orchctl, tmp_path: Path
+) -> None:
+    names = [f"bd-{number}" for number in range(1, 8)]
+    fake.say(*issues(*names, labels=["backend"], description="The whole of it."))
+    found = said(orchctl("pm", *MOCK, "--json"))
+    assert [(row["id"], row["status"], row["task"]) for row in found["developers"]] == [
+        (row["id"], "completed", "closed") for row in found["developers"]
+    ]
+    assert sorted(row["id"] for row in found["developers"]) == names
+    assert queued_together(quick) == [7]
+    assert {fake.issue(name)["status"] for name in names} == {"closed"}
+    assert not fake.has_overlapped
+    assert len(fake.calls("update")) == len(fake.calls("close")) == 7
+    one = quick.agent(found["developers"][0]["agent"])
+    assert (one["task_id"], one["name"], one["skill"]) == (one["name"], one["name"], "skyfom-backend-developer")
+    assert one["goal"] == f"Do {one['name']}"
+    assert Path(one["result"]).read_text().startswith(f"# {one['name']}")
+    assert "The whole of it." in Path(one["stdin"]).read_text()
+    assert found["results"] == str(tmp_path / ".agent/runs/pm-1")
+    assert found["speed_up"] > 1
+
+
+@pytest.mark.parametrize("envelope", [False, True])
+def test_what_a_close_makes_ready_is_started_too(
+    quick: Instance, fake: FakeBd, orchctl: Orchctl, envelope: bool
+) -> None:
+    fake.say(*issues("bd-1", "bd-2"), *issues("bd-3", needs=["bd-1", "bd-2"]), envelope=envelope)
+    found = said(orchctl("pm", *MOCK, "--json"))
+    assert [row["id"] for row in found["developers"]][-1] == "bd-3"
+    assert fake.issue("bd-3")["status"] == "closed"
+    assert queued_together(quick) == [2, 1]
+
+
+def test_no_more_than_max_are_there_at_once(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
+    fake.say(*issues(*(f"bd-{number}" for number in range(9))))
+    assert len(said(orchctl("pm", *MOCK, "--max", "3", "--json"))["developers"]) == 9
+    assert most_at_once(quick) == 3
+
+
+def test_the_limit_is_the_most_when_nothing_is_said(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
+    quick.ctl("limit", "2")
+    fake.say(*issues(*(f"bd-{number}" for number in range(5))))
+    assert orchctl("pm", *MOCK).code == 0
+    assert most_at_once(quick) == 2
+
+
+def test_the_next_one_starts_as_soon_as_one_has_ended(
+    quick: Instance, background: Background, gate: Callable[[], None], tmp_path: Path
+) -> None:
+    (tmp_path / "skills/slow").mkdir(parents=True)
+    member = after("inner", command=["sh", "-c", f"read x <{tmp_path}/gate"])
+    written(tmp_path / "skills/slow/composition.json", composition(member))
+    (tmp_path / "plan.md").write_text("- [ ] A (skill: slow)\n- [ ] B\n- [ ] C\n- [ ] D\n")
+    pm = background("pm", "--tasks", "plan.md", "--max", "2", *MOCK, "--json", cwd=tmp_path)
+    done = {"b", "c", "d"}
+    until(lambda: done <= {one["name"] for one in quick.status()["agents"] if one["status"] == "completed"})
+    gate()
+    out, _ = pm.communicate(timeout=30)
+    assert [row["id"] for row in json.loads(out)["developers"]][-1] == "a"
+    assert most_at_once(quick, {"a", *done}) == 2
+
+
+def test_once_is_one_batch(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
+    fake.say(*issues("bd-1", "bd-2"), *issues("bd-3", needs=["bd-1"]))
+    found = said(orchctl("pm", *MOCK, "--once", "--max", "1", "--json"))
+    assert [row["id"] for row in found["developers"]] == ["bd-1"]
+    assert fake.issue("bd-2")["status"] == "open"
+
+
+def test_a_claim_that_somebody_else_won_is_skipped(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
+    fake.say(*issues("bd-1", "bd-2", "bd-3"), rivals=["bd-2"])
+    found = said(orchctl("pm", *MOCK, "--json", "--max", "2"))
+    assert sorted(row["id"] for row in found["developers"]) == ["bd-1", "bd-3"]
+    assert found["skipped"] == ["bd-2"]
+    assert fake.issue("bd-2")["assignee"] == "somebody else"
+
+
+def test_what_is_assigned_to_somebody_is_asked_for_once(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
+    fake.say(*issues("bd-1", assignee="alice"), *issues("bd-2", "bd-3"))
+    found = said(orchctl("pm", *MOCK, "--json", "--max", "1"))
+    assert [row["id"] for row in found["developers"]] == ["bd-2", "bd-3"]
+    assert len(fake.calls("update", "bd-1")) == 1
+
+
+def test_a_failure_is_open_again_and_not_tried_twice(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
+    quick.env["ORCHD_MOCK_FAIL"] = "bd-2"
+    fake.say(*issues("bd-1", "bd-2"), *issues("bd-3", needs=["bd-2"]))
+    done = orchctl("pm", *MOCK, "--json")
+    found = said(done, code=1)
+    assert found["counts"] == {"completed": 1, "failed": 1}
+    (bad,) = [row for row in found["developers"] if row["id"] == "bd-2"]
+    assert (bad["task"], bad["reason"]) == ("open", quick.agent(bad["agent"])["reason"])
+    assert (fake.issue("bd-2")["status"], fake.issue("bd-2")["assignee"]) == ("open", "")
+    assert bad["agent"] in fake.issue("bd-2")["notes"]
+    del quick.env["ORCHD_MOCK_FAIL"]
+    again = said(orchctl("pm", *MOCK, "--json"))
+    assert [row["id"] for row in again["developers"]] == ["bd-2", "bd-3"]
+    assert again["name"] == "pm-2"
+
+
+def test_when_asked_a_failure_is_closed_as_one(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
+    quick.env["ORCHD_MOCK_FAIL"] = "bd-1"
+    fake.say(*issues("bd-1"))
+    assert orchctl("pm", *MOCK, "--close-failed").code == 1
+    assert fake.issue("bd-1")["close_reason"].startswith("failed: agent-001 ended as failed")
+
+
+@pytest.mark.parametrize(
+    ("modes", "code"),
+    [({"ready": "hang"}, "bd-hung"), ({"ready": "garbage"}, "bd-nonsense"), ({"ready": "error"}, "bd-failed")],
+)
+def test_a_bd_that_is_no_help_is_said_and_nothing_is_started(
+    quick: Instance, fake: FakeBd, orchctl: Orchctl, modes: dict[str, str], code: str
+) -> None:
+    fake.say(*issues("bd-1"), modes=modes)
+    done = orchctl("pm", *MOCK, "--bd-timeout", "0.5")
+    assert (done.code, done.out, done.err.partition(":")[0]) == (1, "", code)
+    assert quick.status("--all")["agents"] == []
+
+
+def test_a_bd_that_hangs_at_the_second_claim_leaves_the_first_to_be_done(
+    quick: Instance, fake: FakeBd, orchctl: Orchctl, tmp_path: Path
+) -> None:
+    fake.say(*issues("bd-1", "bd-2"))
+    program = tmp_path / "bin/bd"
+    script = program.read_text()
+    program.write_text(script.replace("exec", 'test "$2" = bd-2 && exec sleep 60\nexec'))
+    found = said(orchctl("pm", *MOCK, "--json", "--bd-timeout", "0.5"), code=1)
+    assert [(row["id"], row["task"]) for row in found["developers"]] == [("bd-1", "closed")]
+    assert "bd-hung" in found["troubles"][0]
+    program.write_text(script)
+    again = said(orchctl("pm", *MOCK, "--json"))
+    assert (again["name"], [row["id"] for row in again["developers"]]) == ("pm-1", ["bd-1", "bd-2"])
+
+
+def test_an_issue_that_could_not_be_closed_is_closed_the_next_time(
+    quick: Instance, fake: FakeBd, orchctl: Orchctl
+) -> None:
+    fake.say(*issues("bd-1", "bd-2"), modes={"close": "error"})
+    found = said(orchctl("pm", *MOCK, "--json", "--max", "1"), code=1)
+    assert [(row["status"], row["task"]) for row in found["developers"]] == [("completed", None)]
+    assert "its task was not told: bd-failed: `bd close bd-1`: database is locked" in found["troubles"][0]
+    fake.change(modes={})
+    again = said(orchctl("pm", *MOCK, "--json"))
+    assert [(row["id"], row["task"]) for row in again["developers"]] == [("bd-1", "closed"), ("bd-2", "closed")]
+    assert len(quick.status("--all")["agents"]) == 2
+
+
+def test_what_the_daemon_refuses_is_given_back(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
+    fake.say(*issues("bd-1", "bd-2"))
+    done = orchctl("pm", "--runner", "no-such-runner")
+    assert (done.code, done.err.partition(":")[0]) == (1, "unknown-runner")
+    assert {fake.issue(one)["status"] for one in ("bd-1", "bd-2")} == {"open"}
+    assert len(said(orchctl("pm", *MOCK, "--json"))["developers"]) == 2
+
+
+def started(instance: Instance, count: int) -> None:
+    """Return when there are so many agents."""
+    until(lambda: len(instance.status("--all")["agents"]) == count)
+
+
+@pytest.mark.parametrize("when", ["still there", "over"])
+def test_a_killed_pm_is_gone_on_with_and_nothing_is_started_twice(
+    quick: Instance, fake: FakeBd, orchctl: Orchctl, background: Background, tmp_path: Path, when: str
+) -> None:
+    fake.say(*issues("bd-1", "bd-2", "bd-3"))
+    quick.ctl("pause")
+    pm = background("pm", *MOCK, "--max", "2", cwd=tmp_path)
+    started(quick, 2)
+    journal = tmp_path / ".agent/runs/pm-1/journal.jsonl"
+    until(lambda: journal.read_text().count('"started"') == 2)
+    pm.send_signal(signal.SIGKILL)
+    pm.wait(30)
+    quick.ctl("resume")
+    if when == "over":
+        quick.ctl("wait", "1", "2")
+    found = said(orchctl("pm", *MOCK, "--json", "--max", "2"))
+    assert sorted((row["id"], row["task"]) for row in found["developers"]) == [
+        ("bd-1", "closed"),
+        ("bd-2", "closed"),
+        ("bd-3", "closed"),
+    ]
+    assert len(quick.status("--all")["agents"]) == 3
+    assert [len(fake.calls("update", one)) for one in ("bd-1", "bd-2", "bd-3")] == [1, 1, 1]
+
+
+def cut(journal: Path, state: str) -> None:
+    """Make the journal end where the first item is in `state`."""
+    kept = []
+    for line in journal.read_text().splitlines():
+        kept.append(line)
+        if f'"state": "{state}"' in line:
+            break
+    journal.write_text("\n".join(kept) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("state", "is_spawned"), [("taking", False), ("taken", False), ("taken", True), ("started", True)]
+)
+def test_wherever_a_pm_died_the_next_one_starts_each_once(
+    quick: Instance, fake: FakeBd, orchctl: Orchctl, tmp_path: Path, state: str, is_spawned: bool
+) -> None:
+    fake.say(*issues("bd-1", "bd-2"))
+    orchctl("pm", *MOCK, "--once", "--max", "1")
+    journal = tmp_path / ".agent/runs/pm-1/journal.jsonl"
+    cut(journal, state)
+    fake.say(*issues("bd-1", status="in_progress", assignee="me"), *issues("bd-2"))
+    if not is_spawned:  # as if the first had never got so far: its prompt was at another place then
+        journal.write_text(journal.read_text().replace('"file": "bd-1"', '"file": "other"'))
+    found = said(orchctl("pm", *MOCK, "--json"))
+    rows = sorted((row["id"], row["task"]) for row in found["developers"])
+    assert rows == [("bd-1", "closed"), ("bd-2", "closed")]
+    agents = quick.status("--all")["agents"]
+    assert sorted(agent["task_id"] for agent in agents) == ["bd-1"] * (1 if is_spawned else 2) + ["bd-2"]
+
+
+def test_a_claim_that_died_on_its_way_and_went_to_somebody_else_is_left_alone(
+    quick: Instance, fake: FakeBd, orchctl: Orchctl, tmp_path: Path
+) -> None:
+    fake.say(*issues("bd-1"))
+    orchctl("pm", *MOCK)
+    cut(tmp_path / ".agent/runs/pm-1/journal.jsonl", "taking")
+    fake.say(*issues("bd-1", status="in_progress", assignee="somebody else"))
+    found = said(orchctl("pm", *MOCK, "--json"))
+    assert (found["developers"], found["skipped"]) == ([], ["bd-1"])
+    assert len(quick.status("--all")["agents"]) == 1
+
+
+def test_two_at_once_cannot_take_from_one_list(
+    quick: Instance, fake: FakeBd, orchctl: Orchctl, background: Background, tmp_path: Path
+) -> None:
+    fake.say(*issues("bd-1"))
+    quick.ctl("pause")
+    (tmp_path / "sub").mkdir()
+    pm = background("pm", *MOCK, cwd=tmp_path)
+    started(quick, 1)
+    for place in (tmp_path, tmp_path / "sub"):
+        done = orchctl("pm", *MOCK, cwd=place)
+        assert (done.code, done.err.partition(":")[0]) == (1, "pm-running")
+    quick.ctl("resume")
+    assert pm.wait(30) == 0
+
+
+def test_an_interrupt_leaves_the_developers_and_says_so(
+    quick: Instance, fake: FakeBd, orchctl: Orchctl, background: Background, tmp_path: Path
+) -> None:
+    fake.say(*issues("bd-1"))
+    quick.ctl("pause")
+    pm = background("pm", *MOCK, cwd=tmp_path)
+    until(lambda: '"started"' in _journal(tmp_path))
+    pm.send_signal(signal.SIGINT)
+    _, err = pm.communicate(timeout=30)
+    assert pm.returncode == 130
+    assert err == "interrupted: at work without a pm: agent-001; the same command waits for them again\n"
+    quick.ctl("resume")
+    assert said(orchctl("pm", *MOCK, "--json"))["counts"] == {"completed": 1}
+
+
+def _journal(directory: Path) -> str:
+    path = directory / ".agent/runs/pm-1/journal.jsonl"
+    return path.read_text() if path.exists() else ""
+
+
+def test_a_timeout_is_exit_code_75_and_the_same_command_goes_on(
+    quick: Instance, fake: FakeBd, orchctl: Orchctl
+) -> None:
+    fake.say(*issues("bd-1"))
+    quick.ctl("pause")
+    done = orchctl("pm", *MOCK, "--timeout", "0.2")
+    assert done.code == 75
+    assert done.err == "timed-out: at work without a pm: agent-001; the same command waits for them again\n"
+    found = said(orchctl("pm", *MOCK, "--timeout", "0.2", "--json"), code=75)
+    assert (found["timed_out"], found["going"], found["developers"]) == (True, ["agent-001"], [])
+    quick.ctl("resume")
+    assert orchctl("pm", *MOCK).code == 0
+    assert len(quick.status("--all")["agents"]) == 1
+
+
+def test_people_see_each_end_and_a_table(quick: Instance, fake: FakeBd, orchctl: Orchctl, tmp_path: Path) -> None:
+    fake.say(*issues("bd-1"))
+    done = orchctl("pm", *MOCK)
+    row, whole = done.out.splitlines()
+    assert row.split()[:3] == ["bd-1", "agent-001", "completed"]
+    assert row.endswith(f"{tmp_path}/.agent/runs/pm-1/bd-1.md")
+    assert whole.startswith("pm-1: 1 developer, 1 completed; ")
+    assert done.err.startswith("agent-001 completed in ")
+    assert orchctl("pm", *MOCK).out == "pm-2: nothing is ready\n"
+
+
+def test_a_person_sees_how_far_it_is(
+    quick: Instance, fake: FakeBd, background: Background, terminal: Terminal, tmp_path: Path
+) -> None:
+    fake.say(*issues("bd-1", "bd-2"))
+    quick.ctl("pause")
+    pm = background("pm", *MOCK, stderr=terminal.theirs, cwd=tmp_path)
+    terminal.until("waiting: 0 of 2 ended, 2 queued")
+    quick.ctl("resume")
+    assert pm.wait(30) == 0
+
+
+def test_a_dry_run_takes_nothing_and_starts_nothing(stopped: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    fake = FakeBd(tmp_path, stopped.env)
+    fake.say(*issues(*(f"bd-{number}" for number in range(9)), labels=["ui"]))
+    found = said(orchctl("pm", *MOCK, "--dry-run", "--json"))
+    assert [spec["task_id"] for spec in found["agents"]] == [f"bd-{number}" for number in range(7)]
+    assert (found["max"], found["ready"]) == (7, 9)
+    assert "bd-0  skyfom-frontend-developer  mock  Do bd-0" in orchctl("pm", *MOCK, "--dry-run").out
+    assert fake.calls("update") == []
+    assert not (tmp_path / ".agent").exists()
+    assert not stopped.home.socket.exists()
+
+
+def test_a_markdown_list_is_worked_off_in_its_order_and_ticked(
+    quick: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.md"
+    plan.write_text("# Plan\n- [ ] API (id: api)\n- [ ] UI (after: api)\n- [ ] Docs (after: ui)\n- [x] CI\n")
+    quick.env["ORCHD_MOCK_FAIL"] = "ui"
+    found = said(orchctl("pm", "--tasks", "plan.md", "--tick", *MOCK, "--json"), code=1)
+    assert [(row["id"], row["task"]) for row in found["developers"]] == [("api", "ticked"), ("ui", "open")]
+    assert found["left"] == {"docs": "after ui, which failed"}
+    assert plan.read_text().startswith("# Plan\n- [x] API (id: api)\n- [ ] UI")
+    del quick.env["ORCHD_MOCK_FAIL"]
+    assert orchctl("pm", "--tasks", "plan.md", "--tick", *MOCK).code == 0
+    assert "[ ]" not in plan.read_text()
+
+
+def test_a_killed_pm_remembers_what_its_file_does_not_say(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    (tmp_path / "plan.md").write_text("- [ ] A\n- [ ] B (after: a)\n")
+    assert orchctl("pm", "--tasks", "plan.md", "--once", *MOCK).code == 0
+    journal = tmp_path / ".agent/runs/pm-1/journal.jsonl"
+    journal.write_text(journal.read_text().replace('{"finished": true}', ""))
+    found = said(orchctl("pm", "--tasks", "plan.md", *MOCK, "--json"))
+    assert [row["id"] for row in found["developers"]] == ["a", "b"]
+    assert len(quick.status("--all")["agents"]) == 2
+
+
+def test_in_worktrees_each_has_a_branch_that_is_not_there_yet(
+    quick: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
+    quick.env.update(repos.SETTINGS)
+    repo = repos.repository(tmp_path / "repo")
+    (repo / "plan.md").write_text("- [ ] A\n- [ ] B\n")
+    repos.git(repo, "branch", "orchd/a")
+    found = said(orchctl("pm", "--tasks", "plan.md", "--worktree", *MOCK, "--json", cwd=repo))
+    assert sorted(row["branch"] for row in found["developers"]) == ["orchd/a-2", "orchd/b"]
+    (repo / "a").write_text("changed")
+    done = orchctl("pm", "--tasks", "plan.md", "--worktree", *MOCK, cwd=repo)
+    assert (done.code, done.err.partition(":")[0]) == (1, "uncommitted-changes")
+
+
+def test_a_developer_can_be_a_whole_composition(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    (tmp_path / "plan.md").write_text("- [ ] Sign in (id: bd-1) (labels: fullstack)\n")
+    found = said(orchctl("pm", "--tasks", "plan.md", *MOCK, "--json"))
+    assert found["counts"] == {"completed": 1}
+    agents = quick.status("--all")["agents"]
+    assert sorted(agent["member"] for agent in agents if agent["member"]) == [
+        "skyfom-backend-developer",
+        "skyfom-frontend-developer",
+        "skyfom-mobile-developer",
+    ]
+    assert {agent["task_id"] for agent in agents} == {"bd-1"}
+
+
+def test_inside_an_agent_the_developers_are_its_children(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    (tmp_path / "plan.md").write_text("- [ ] A\n- [ ] B\n")
+    words = ["spawn", "--wait", "--nesting", "1", "--", "orchctl", "pm", "--tasks", "plan.md", *MOCK]
+    assert orchctl(*words).code == 0
+    assert [agent["parent"] for agent in quick.status("--all")["agents"]].count("agent-001") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--tasks", "x.md", "--beads"), "usage: --tasks FILE and Beads are two lists"),
+        (("--max", "0", "--tasks", "x.md"), "usage: --max 0: it must be 1 or more"),
+        (("--tick",), "usage: --tick ticks the boxes of --tasks FILE"),
+        ((), "no-tasks: no .beads directory in "),
+        (("--beads",), "no-tasks: no .beads directory in "),
+        (("--tasks", "none.md"), "bad-tasks: "),
+    ],
+)
+def test_words_that_make_no_sense_are_a_usage_error(orchctl: Orchctl, words: tuple[str, ...], said: str) -> None:
+    done = orchctl("pm", *words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(said)

@@ -1,0 +1,90 @@
+"""The program behind `FakeBd`: `bd_program.py PLACE [WORD]...`."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+PLACE = Path(sys.argv[1])
+WORDS = [word for word in sys.argv[2:] if word != "--json"]
+
+
+def reply(state: dict[str, Any], found: object) -> None:
+    """Answer, in the form that is wanted."""
+    print(json.dumps({"schema_version": 1, "data": found} if state.get("envelope") else found, indent=2))  # noqa: T201
+
+
+def fail(text: str) -> NoReturn:
+    """Fail as `bd update` does: a line, then an object."""
+    failed = [{"id": WORDS[1], "error": text}]
+    said = {"schema_version": 1, "error": "1 of 1 issues failed to update", "failed": failed}
+    sys.exit(f"Error updating: {text}\n{json.dumps(said)}")
+
+
+def misbehave(mode: str | None) -> None:
+    """Hang with a child, greet, or say that the database is locked."""
+    if mode == "hang":
+        os.fork()
+        signal.pause()
+    if mode == "garbage":
+        sys.stdout.write("Welcome to bd!\n")
+        sys.exit(0)
+    if mode == "error":
+        sys.exit(json.dumps({"schema_version": 1, "error": "database is locked", "code": "locked"}, indent=1))
+
+
+def update(state: dict[str, Any], issue: dict[str, Any]) -> None:
+    """`bd update ID --claim`, or with what is to be set."""
+    if "--claim" not in WORDS:
+        options = dict(zip(WORDS[2::2], WORDS[3::2], strict=True))
+        issue.update(status=options["--status"], assignee=options["--assignee"], notes=options["--append-notes"])
+        return
+    if issue["id"] in state.get("rivals", []):
+        issue.update(status="in_progress", assignee="somebody else")
+        keep(state)
+    if issue.get("assignee", "") not in ("", "me"):
+        fail(f"issue already claimed by {issue['assignee']}")
+    if issue["status"] not in ("open", "in_progress"):
+        fail(f"issue not claimable: status {issue['status']}")
+    issue.update(status="in_progress", assignee="me")
+
+
+def keep(state: dict[str, Any]) -> None:
+    """Write it down."""
+    draft = PLACE / "state.json.new"
+    draft.write_text(json.dumps(state))
+    draft.rename(PLACE / "state.json")
+
+
+def main() -> None:
+    """Note the call, see that nobody else runs, and do it."""
+    with (PLACE / "calls").open("a") as calls:
+        calls.write(json.dumps(sys.argv[2:]) + "\n")
+    with (PLACE / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            (PLACE / "overlap").touch()
+        state = json.loads((PLACE / "state.json").read_text())
+        misbehave(state.get("modes", {}).get(WORDS[0]))
+        issues = {issue["id"]: issue for issue in state["issues"]}
+        if WORDS[0] == "ready":
+            free = [one for one in state["issues"] if one["status"] == "open"]
+            reply(state, [one for one in free if all(issues[it]["status"] == "closed" for it in one.get("needs", []))])
+            return
+        issue = issues.get(WORDS[1]) or fail("no issue found")
+        if WORDS[0] == "update":
+            update(state, issue)
+        elif WORDS[0] == "close":
+            issue.update(status="closed", close_reason=WORDS[WORDS.index("--reason") + 1])
+        keep(state)
+        reply(state, [issue])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Work from Beads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchctl.errors import RefusedError
+from orchctl.pm.bd import Bd
+from orchctl.pm.beads import Beads, place
+from orchctl.pm.items import Item
+from tests.orchctl.pm.fake_bd import FakeBd
+
+FAILURES = (
+    *("failed", "rejected", "wontfix", "won't fix", "canceled", "cancelled", "abandoned"),
+    *("blocked", "error", "timeout", "aborted"),
+)
+
+
+@pytest.fixture
+def beads(fake: FakeBd, tmp_path: Path) -> Beads:
+    """It, with what a failure means left at its default."""
+    return Beads(Bd(tmp_path), closes_failed=False)
+
+
+def ended(status: str, reason: str | None = None) -> dict[str, Any]:
+    """An agent that ended so."""
+    return {"id": "agent-007", "status": status, "reason": reason}
+
+
+def test_the_directory_is_looked_for_upward(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    assert place(tmp_path / "a/b") is None
+    (tmp_path / ".beads").mkdir()
+    assert place(tmp_path / "a/b") == tmp_path / ".beads"
+
+
+def test_an_issue_becomes_an_item(fake: FakeBd, beads: Beads) -> None:
+    fake.say(
+        {
+            "id": "bd-1",
+            "title": " Sign in ",
+            "description": "With e-mail.",
+            "design": "As in RFC 1.",
+            "acceptance_criteria": "A test passes.",
+            "labels": ["backend", 7],
+            "priority": 0,
+            "dependency_count": 0,
+        },
+        {"id": "bd-2", "title": "\ud800", "description": None, "labels": None, "priority": "high"},
+    )
+    assert beads.board().ready == [
+        Item(
+            id="bd-1",
+            title="Sign in",
+            description="With e-mail.\n\nAs in RFC 1.",
+            acceptance="A test passes.",
+            labels=("backend",),
+            priority=0,
+        ),
+        Item(id="bd-2", title="?"),
+    ]
+
+
+def test_what_only_holds_others_is_no_work(fake: FakeBd, beads: Beads) -> None:
+    fake.say({"id": "bd-1", "issue_type": "epic"}, {"id": "bd-2", "issue_type": "chore"}, {"id": "bd-3"})
+    assert [item.id for item in beads.board().ready] == ["bd-2", "bd-3"]
+
+
+def test_a_claim_is_won_once_and_lost_to_somebody_else(fake: FakeBd, beads: Beads) -> None:
+    fake.say({"id": "bd-1"}, {"id": "bd-2"}, {"id": "bd-3", "status": "closed"}, rivals=["bd-2"])
+    assert beads.take(Item("bd-1", "x"))
+    assert fake.issue("bd-1")["status"] == "in_progress"
+    assert beads.take(Item("bd-1", "x"))  # for `bd` this is the same somebody
+    assert not beads.take(Item("bd-2", "x"))
+    assert not beads.take(Item("bd-3", "x"))
+
+
+def test_a_claim_that_fails_for_another_reason_is_no_loss(fake: FakeBd, beads: Beads) -> None:
+    fake.say({"id": "bd-1"}, modes={"update": "error"})
+    with pytest.raises(RefusedError, match="database is locked"):
+        beads.take(Item("bd-1", "x"))
+
+
+def test_what_completed_is_closed_with_no_word_that_means_failure(fake: FakeBd, beads: Beads) -> None:
+    fake.say({"id": "bd-fix-timeout-error", "title": "Fix the blocked error"})
+    assert beads.finish("bd-fix-timeout-error", ended("completed")) == "closed"
+    issue = fake.issue("bd-fix-timeout-error")
+    assert issue["status"] == "closed"
+    assert "agent-007" in issue["close_reason"]
+    assert not [word for word in FAILURES if word in issue["close_reason"].lower()]
+    assert len(issue["close_reason"]) >= 20  # what `validation.on-close` wants
+
+
+def test_what_failed_is_open_again_and_nobodys_with_a_note(fake: FakeBd, beads: Beads) -> None:
+    fake.say({"id": "bd-1", "status": "in_progress", "assignee": "me"})
+    assert beads.finish("bd-1", ended("failed", "exit code 1")) == "open"
+    issue = fake.issue("bd-1")
+    assert (issue["status"], issue["assignee"]) == ("open", "")
+    assert issue["notes"] == "orchctl pm: agent-007 ended as failed: exit code 1"
+
+
+def test_what_its_developer_settled_itself_is_left_alone(fake: FakeBd, beads: Beads) -> None:
+    fake.say({"id": "bd-1", "status": "closed", "close_reason": "mine"}, {"id": "bd-2", "status": "deferred"})
+    assert beads.finish("bd-1", ended("failed")) == "closed"
+    assert beads.finish("bd-2", ended("failed")) == "deferred"
+    assert fake.issue("bd-1")["close_reason"] == "mine"
+
+
+@pytest.mark.parametrize("status", ["failed", "timed-out", "cancelled", "lost"])
+def test_when_asked_what_failed_is_closed_as_failed(fake: FakeBd, tmp_path: Path, status: str) -> None:
+    fake.say({"id": "bd-1", "status": "in_progress"})
+    assert Beads(Bd(tmp_path), closes_failed=True).finish("bd-1", ended(status)) == "closed"
+    assert [word for word in FAILURES if word in fake.issue("bd-1")["close_reason"]]
+
+
+def test_one_that_is_closed_already_may_be_closed_again(fake: FakeBd, beads: Beads, tmp_path: Path) -> None:
+    fake.say({"id": "bd-1", "status": "closed"}, modes={"close": "error"})
+    assert beads.finish("bd-1", ended("completed")) == "closed"
+    fake.say({"id": "bd-1", "status": "in_progress"}, modes={"close": "error"})
+    with pytest.raises(RefusedError, match="database is locked"):
+        beads.finish("bd-1", ended("completed"))
