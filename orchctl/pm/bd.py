@@ -66,15 +66,18 @@ class Bd:
         try:
             return started.wait(self._timeout)
         except subprocess.TimeoutExpired:
-            what = (
-                f"`bd {words[0]}` did not answer within {self._timeout:g} s: another bd may hold its lock; see whether "
-                f"`bd {words[0]}` answers you, or give it more with --bd-timeout"
-            )
-            raise RefusedError(what, code="bd-hung") from None
+            raise self._hung(words[0]) from None
         finally:
             if started.poll() is None:
                 _kill(started.pid)
                 started.wait()
+
+    def _hung(self, verb: str) -> RefusedError:
+        return RefusedError(
+            f"`bd {verb}` did not answer within {self._timeout:g} s: another bd may hold its lock; see whether "
+            f"`bd {verb}` answers you, or give it more with --bd-timeout",
+            code="bd-hung",
+        )
 
 
 def _kill(group: int) -> None:

@@ -14,6 +14,7 @@ from tests.conftest import Instance, until
 from tests.orchctl import repos
 from tests.orchctl.composition.files import after, composition, written
 from tests.orchctl.conftest import Background, Done, Orchctl, Terminal
+from tests.orchctl.pm.counted import most_at_once, queued_together
 from tests.orchctl.pm.fake_bd import FakeBd
 
 MOCK = ("--runner", "mock")
@@ -43,34 +44,6 @@ def said(done: Done, code: int = 0) -> dict[str, Any]:
     assert done.code == code, done
     found: dict[str, Any] = json.loads(done.out)
     return found
-
-
-def events(instance: Instance) -> list[dict[str, Any]]:
-    """All that happened."""
-    return [json.loads(line) for line in instance.ctl("events", "--since", "0", "--json").splitlines()]
-
-
-def most_at_once(instance: Instance, names: set[str] | None = None) -> int:
-    """How many agents, or of those with these names, there were at once, from their queueing to their end."""
-    known = {one["id"] for one in instance.status("--all")["agents"] if names is None or one["name"] in names}
-    going, most = set(), 0
-    over = ("agent-completed", "agent-failed", "agent-cancelled", "agent-timed-out", "agent-lost")
-    for event in events(instance):
-        if event["event"] == "agent-queued" and event["agent"] in known:
-            going.add(event["agent"])
-        elif event["event"] in over:
-            going.discard(event["agent"])
-        most = max(most, len(going))
-    return most
-
-
-def queued_together(instance: Instance) -> list[int]:
-    """How many agents each request made."""
-    times: dict[str, int] = {}
-    for event in events(instance):
-        if event["event"] == "agent-queued":
-            times[event["at"]] = times.get(event["at"], 0) + 1
-    return list(times.values())
 
 
 def test_seven_developers_start_in_one_request_and_their_issues_are_closed(
