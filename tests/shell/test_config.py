@@ -81,7 +81,11 @@ def test_the_guards_are_those_of_the_file(tmp_path: Path) -> None:
         ("limits = 3", "limits is not known here"),
         ("limit = 7\nresident = 3", "resident must be at least limit (7), not 3"),
         ("limit = = 3", "line 1"),
-    text = WRITTEN.get(key) or f"{key} = {json.dumps(value)}"
+        ('runner = "gpt"', "runner must be one of mock, claude, codex, not 'gpt'"),
+        ("[runners.claude]\nmodle = 1", "runners.claude.modle is not known here; known are args, "),
+        ("[runners.mine]\nmodel = 'x'", "runners.mine.command is missing: a list with the program and its arguments"),
+        ("[pm.labels]\nbackend = 1", "pm.labels must map strings to strings"),
+        ("[pm]\nlabel = {}", "pm.label is not known here; known are labels"),
     ],
 )
 def test_a_mistake_is_named_with_its_file_and_the_way_out(tmp_path: Path, text: str, said: str) -> None:
