@@ -13,6 +13,7 @@ from orchctl.commands import wait
 from orchctl.errors import RefusedError, UsageError
 from orchctl.exits import OK
 from orchctl.pretenders import note_pretenders
+from orchctl.projects import project_of
 from orchctl.start import environment
 from orchctl.tasks import launching
 from orchctl.tasks.files import RESULTS, Task, plain
@@ -83,7 +84,8 @@ def _spawned(client: Client, choice: Choice, states: States, where: Place, wante
     with launching.without_old_results(choice.run, results) as kept:
         launching.write_prompts(choice.run, results, directory)
         agents = launching.specs(choice, states, results, wanted)
-        answer = client.call("spawn", {"agents": agents, "cwd": str(directory), "env": environment()})
+        request = {"agents": agents, "cwd": str(directory), "project": str(project_of(directory)), "env": environment()}
+        answer = client.call("spawn", request)
     for path in kept:
         out.note(f"{where.shown}/{RESULTS}/{path.name.partition('.md')[0]}.md is made anew; the old one is {path.name}")
     found: list[dict[str, Any]] = answer["agents"]

@@ -18,6 +18,7 @@ from orchctl.pm.items import Board, Item, Source, slug
 from orchctl.pm.journal import Journal
 from orchctl.pm.report import Row, lost_row, row_of
 from orchctl.pretenders import note_pretenders
+from orchctl.projects import project_of
 from orchctl.start import environment
 from orchd.wire import WireError, ops, shapes
 
@@ -152,6 +153,7 @@ class Conductor:
         request = {
             "agents": [one.spec for one in made],
             "cwd": str(self._wishes.directory),
+            "project": str(project_of(self._wishes.directory)),
             "env": environment(),
         }
         try:

@@ -18,7 +18,7 @@ PLAN = re.findall(r"```markdown\n(.*?)```", TEXT, re.DOTALL)[0]
 def blurred(text: str) -> list[str]:
     """Its lines without what differs from one time to the next."""
     text = re.sub(r"/\S*/(?=\.agent/)", "", text)
-    return sorted(re.sub(r"\d+\.\d+|\s+", " ", line) for line in text.splitlines())
+    return sorted(re.sub(r"\d+\.\d+|\d+,\d+|\s+", " ", line) for line in text.splitlines())
 
 
 def test_the_example_does_what_it_says(stopped: Instance, tmp_path: Path) -> None:
