@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from orchctl.composition import SubSkill, Task, skills, task_prompt
+from orchctl.composition import SubSkill, Task, guess_tokens, skills, task_prompt
 from orchctl.errors import UsageError
 from orchctl.pm.items import Item
 from orchd.wire import Home, branches, settings, shapes
@@ -90,13 +90,13 @@ def developer(item: Item, name: str, wishes: Wishes, *, prompt: Path, result: Pa
         "stdin": str(prompt),
         "result": str(result),
     }
+    text = skills.text_of(folder) if folder is not None else ""
+    told = _prompt(item, skill, text, branches.branch_of(name) if wishes.worktree else None, result)
     if folder is not None and (folder / skills.COMPOSITION).is_file():
         spec.update(command=_team(item, str(folder), wishes), nesting=1)
     else:
-        spec.update(runner=wishes.runner, model=wishes.model)
-    text = skills.text_of(folder) if folder is not None else ""
-    kept = {key: value for key, value in spec.items() if value not in (None, False)}
-    return Developer(kept, _prompt(item, skill, text, branches.branch_of(name) if wishes.worktree else None, result))
+        spec.update(runner=wishes.runner, model=wishes.model, tokens=guess_tokens(len(told)))
+    return Developer({key: value for key, value in spec.items() if value not in (None, False)}, told)
 
 
 def _team(item: Item, folder: str, wishes: Wishes) -> list[str]:

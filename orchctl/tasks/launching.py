@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from orchctl.backups import put_aside
-from orchctl.composition import skills
+from orchctl.composition import guess_tokens, skills
 from orchctl.errors import RefusedError, UsageError
 from orchctl.tasks.files import Task
 from orchctl.tasks.prompts import prompt
@@ -97,7 +97,7 @@ def _spec(
         "after": after,
         "timeout": task.timeout,
         "retries": task.retries,
-        "tokens": task.tokens,
+        "tokens": task.tokens if task.tokens is not None else guess_tokens(len(task.body)),
         "nesting": task.nesting,
     }
     return {key: value for key, value in given.items() if value not in (None, [], 0, False)}

@@ -15,7 +15,13 @@ from orchd.core.composition.prompts import (
     task_spec,
 )
 from orchd.core.composition.times import durations, makespan
-from orchd.core.composition.tokens import TokenEstimate, estimate_composition_tokens, estimate_tokens, token_breakdown
+from orchd.core.composition.tokens import (
+    TokenEstimate,
+    estimate_composition_tokens,
+    estimate_tokens,
+    guess_tokens,
+    token_breakdown,
+)
 from orchd.core.composition.trees import Flat, Group, Member, Tree, around, expanded, flatten, groups_around
 from orchd.core.composition.types import Composition, CoordinationStrategy, SubSkill
 
@@ -47,6 +53,7 @@ __all__ = [
     "generate_parallel_spawn_prompt",
     "generate_parallel_task_specs",
     "groups_around",
+    "guess_tokens",
     "levels",
     "makespan",
     "name_of",

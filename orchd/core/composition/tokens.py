@@ -20,11 +20,16 @@ class TokenEstimate(NamedTuple):
     is_given: bool
 
 
+def guess_tokens(length: int) -> int:
+    """What an agent will take that is told a text of `length` characters: length / 4 + 10,000 to work with."""
+    return -(-length // CHARACTERS_PER_TOKEN) + ALLOWANCE
+
+
 def estimate_tokens(sub_skill: SubSkill, length: int = 0) -> TokenEstimate:
     """Its `tokenEstimate`; without one the `length` of its SKILL.md in characters / 4 + 10,000 to work with."""
     if sub_skill.token_estimate is not None:
         return TokenEstimate(name_of(sub_skill), sub_skill.token_estimate, is_given=True)
-    return TokenEstimate(name_of(sub_skill), -(-length // CHARACTERS_PER_TOKEN) + ALLOWANCE, is_given=False)
+    return TokenEstimate(name_of(sub_skill), guess_tokens(length), is_given=False)
 
 
 def token_breakdown(composition: Composition, lengths: Mapping[str, int] | None = None) -> list[TokenEstimate]:

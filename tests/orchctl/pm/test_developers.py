@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchctl.composition import skills
+from orchctl.composition import guess_tokens, skills
 from orchctl.errors import UsageError
 from orchctl.pm.developers import LABELS, Wishes, developer, labels_of, skill_of
 from orchctl.pm.items import Item
@@ -55,6 +55,7 @@ def test_the_agent_is_one_that_the_daemon_takes() -> None:
         "retries": 1,
         "stdin": "/r/bd-1.prompt.md",
         "result": "/r/bd-1.md",
+        "tokens": guess_tokens(len(made.prompt)),
     }
     long = developer(Item("a", "x" * 9000), "a", PLAIN, prompt=Path("/p"), result=Path("/r"))
     shapes.build(ops.AgentSpec, long.spec)

@@ -71,6 +71,7 @@ def test_after_is_a_name_of_the_request_the_id_of_one_on_its_way_or_nothing() ->
     assert only["after"] == ["agent-003"]
     every = specs(chosen(TASKS, ALL_MISSING, Wanted()), ALL_MISSING, RESULTS, Wanted())
     assert [one.get("after") for one in every] == [None, ["a"], ["a", "b"]]
+    assert every[0]["tokens"] == 10_000 + -(-len(TASKS[0].body) // 4)
 
 
 def test_an_agent_is_what_the_file_says_and_the_command_line_where_it_says_nothing() -> None:
