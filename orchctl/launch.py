@@ -14,8 +14,7 @@ from orchctl.composition import Flat, Group, Member, Task, Tree, around, estimat
 from orchctl.errors import UsageError
 from orchctl.projects import project_of
 from orchctl.start import environment
-from orchd.wire import MAX_FRAME, WireError, duration, ops, pack_request, shapes
-from orchd.wire.variables import ENV_RESULTS
+from orchd.wire import MAX_FRAME, WireError, duration, ops, pack_request, shapes, variables
 
 _GOAL = 4096  # characters that the daemon takes
 _INPUTS = 100_000  # bytes of one variable: the kernel refuses a program that gets more than 128 kB in one
@@ -154,7 +153,7 @@ class _Maker:
         inputs = os.pathsep.join(self._inputs(one))
         if len(os.fsencode(inputs)) > _INPUTS:
             inputs = str(self._results / around(one.path))
-        return {**one.sub_skill.env, ENV_RESULTS: inputs}
+        return {**one.sub_skill.env, variables.ENV_RESULTS: inputs}
 
     def _inputs(self, one: Member) -> list[str]:
         """What its dependencies write: a file each, a directory for those that are compositions."""

@@ -11,9 +11,7 @@ from typing import NamedTuple
 
 from orchctl import exits, out, render
 from orchctl.errors import RefusedError
-from orchd.wire import default_home
-from orchd.wire.runners import BUILT_IN, MOCK, Runners, read
-from orchd.wire.shapes import ShapeError
+from orchd.wire import default_home, runners, shapes
 
 _PATIENCE = 2.0  # seconds for all versions together: they are only company
 _SHOWN = 60  # characters of a version
@@ -38,8 +36,8 @@ def run(args: SimpleNamespace) -> int:
     """Print a line for each runner, or `{default, config, runners}`."""
     config = default_home() / "config.toml"
     try:
-        known = read(config)
-    except (ShapeError, OSError) as error:
+        known = runners.read(config)
+    except (shapes.ShapeError, OSError) as error:
         raise RefusedError(f"{config}: {error}; correct it and try again", code="bad-config") from None
     found = [_found(known, name) for name in known.names]
     versions = _versions(found)
@@ -48,16 +46,16 @@ def run(args: SimpleNamespace) -> int:
     return exits.OK
 
 
-def _found(known: Runners, name: str) -> _Found:
+def _found(known: runners.Runners, name: str) -> _Found:
     settings = known.of(name)
-    program = None if name == MOCK else settings.command[0] if settings.command else name
+    program = None if name == runners.MOCK else settings.command[0] if settings.command else name
     path = shutil.which(program) if program else None
     return _Found(name, name == known.default, settings.model, program, path)
 
 
 def _versions(found: list[_Found]) -> Mapping[str, str]:
     """What those that are built in say of their version; another program might take the question for a prompt."""
-    asked = {one.name: _asked(one.path) for one in found if one.path is not None and one.name in BUILT_IN}
+    asked = {one.name: _asked(one.path) for one in found if one.path is not None and one.name in runners.BUILT_IN}
     deadline = time.monotonic() + _PATIENCE
     answers = {}
     for name, process in asked.items():
@@ -79,7 +77,7 @@ def _asked(path: str) -> subprocess.Popen[bytes]:
 def _as_json(one: _Found, versions: Mapping[str, str]) -> dict[str, object]:
     return {
         "name": one.name,
-        "built_in": one.name in BUILT_IN,
+        "built_in": one.name in runners.BUILT_IN,
         "default": one.is_default,
         "model": one.model,
         "program": one.program,

@@ -10,13 +10,12 @@ from orchctl.runners import cli, mock
 from orchctl.runners.attempt import Attempt, UnfitError, attempt_of, last_message, unfit
 from orchctl.runners.log import Log
 from orchctl.runners.outcome import Outcome
-from orchd.wire.runners import CLAUDE, CODEX, MOCK
-from orchd.wire.variables import ENV_WORKTREE
+from orchd.wire import runners, variables
 
 
 def main() -> int:
     """Run the agent. Returns its exit code."""
-    if os.environ.get(ENV_WORKTREE):
+    if os.environ.get(variables.ENV_WORKTREE):
         from orchctl import worktrees
 
         if (code := worktrees.entered(os.environ, sys.argv[1:])) is not None:
@@ -35,13 +34,13 @@ def run(env: Mapping[str, str], arguments: tuple[str, ...], log: Log) -> int:
 
 
 def _run(attempt: Attempt, log: Log) -> int:
-    if attempt.runner == MOCK:
+    if attempt.runner == runners.MOCK:
         return mock.run(attempt, log)
-    if attempt.runner == CLAUDE:
+    if attempt.runner == runners.CLAUDE:
         from orchctl.runners.claude import Claude
 
         return cli.run(attempt, Claude(attempt, log), log)
-    if attempt.runner == CODEX:
+    if attempt.runner == runners.CODEX:
         from orchctl.runners.codex import Codex
 
         with last_message(attempt) as last:

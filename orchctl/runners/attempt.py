@@ -7,9 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchd.wire import variables
-from orchd.wire.runners import MOCK, Runners, Settings, read
-from orchd.wire.shapes import ShapeError
+from orchd.wire import runners, shapes, variables
 
 # What a coding agent's CLI tells its children about itself. An agent is no part of the session that spawned it, and
 # one that thinks so refuses to start, or joins it.
@@ -30,7 +28,7 @@ class Attempt:
     """One attempt. `arguments` are those that the spec has for the runner's CLI."""
 
     runner: str
-    settings: Settings
+    settings: runners.Settings
     arguments: tuple[str, ...]
     env: Mapping[str, str]
 
@@ -63,17 +61,17 @@ def attempt_of(env: Mapping[str, str], arguments: tuple[str, ...]) -> Attempt:
     name = env.get(variables.ENV_RUNNER, "")
     home = env.get(variables.ENV_HOME)
     try:
-        runners = read(Path(home) / "config.toml") if home else Runners(MOCK, {})
-    except (ShapeError, OSError) as error:
+        known = runners.read(Path(home) / "config.toml") if home else runners.Runners(runners.MOCK, {})
+    except (shapes.ShapeError, OSError) as error:
         raise UnfitError(f"{home}/config.toml: {error}") from None
-    if name not in runners.names:
-        raise UnfitError(f"{name!r} is no runner any more: there are {', '.join(runners.names)}")
-    return Attempt(name, runners.of(name), arguments, env)
+    if name not in known.names:
+        raise UnfitError(f"{name!r} is no runner any more: there are {', '.join(known.names)}")
+    return Attempt(name, known.of(name), arguments, env)
 
 
 def unfit(env: Mapping[str, str], arguments: tuple[str, ...]) -> Attempt:
     """The attempt as far as it can be known when nothing is right, so that this can be reported."""
-    return Attempt(env.get(variables.ENV_RUNNER, "no runner"), Settings(), arguments, env)
+    return Attempt(env.get(variables.ENV_RUNNER, "no runner"), runners.Settings(), arguments, env)
 
 
 @contextmanager

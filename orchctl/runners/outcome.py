@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchctl.runners.log import Log
-from orchd.wire import reports
-from orchd.wire.runners import Price
+from orchd.wire import reports, runners
 
 RATE_LIMITED = 75  # EX_TEMPFAIL of sysexits.h: the daemon queues the agent again
 FAILED = 1
@@ -47,7 +46,7 @@ class Outcome:
         """The runner's exit code where its CLI ended with `of_cli`."""
         return {"completed": 0, "rate-limited": RATE_LIMITED}.get(self.status, of_cli or FAILED)
 
-    def estimate(self, prices: Mapping[str, Price]) -> None:
+    def estimate(self, prices: Mapping[str, runners.Price]) -> None:
         """Say what it cost, if the user has said what its model costs, and the CLI has not."""
         price = prices.get(self.model or "") or prices.get("*")
         if price is None or self.cost_usd is not None:

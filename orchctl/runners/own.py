@@ -12,8 +12,7 @@ from orchctl.runners.log import Log, short
 from orchctl.runners.outcome import Outcome
 from orchctl.runners.stream import LONGEST, Line
 from orchctl.runners.values import amount, count, parsed, placed, text
-from orchd.wire import variables
-from orchd.wire.runners import PLACEHOLDER
+from orchd.wire import runners, variables
 
 _VARIABLES = {
     "goal": variables.ENV_GOAL,
@@ -100,9 +99,9 @@ def _filled(attempt: Attempt, log: Log) -> list[str]:
         known["prompt"] = _as_argument(prompt.text(attempt.env, log).strip())
     words = (*settings.command, *settings.args)
     return [
-        PLACEHOLDER.sub(lambda found: known[found[1]], word)
+        runners.PLACEHOLDER.sub(lambda found: known[found[1]], word)
         for word in words
-        if all(known[name] for name in PLACEHOLDER.findall(word))
+        if all(known[name] for name in runners.PLACEHOLDER.findall(word))
     ]
 
 
