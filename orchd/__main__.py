@@ -11,9 +11,11 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+from orchd import logs
 from orchd.core.model import Instant
 from orchd.daemon import serve
 from orchd.errors import OrchdError
+from orchd.notify import Notifier
 from orchd.wire import Home, HomeError, default_home
 
 EXIT_REFUSED = 1
@@ -33,11 +35,12 @@ def main() -> int:
     parser.add_argument("--ready-fd", type=int, help="write `ready`, or `error: ...`, to this descriptor")
     parser.add_argument("--version", action="version", version=f"orchd {version('orchd')}")
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logs.configure(sys.stderr, os.environ)
     log = logging.getLogger("orchd")
     home = Home(options.home.absolute() if options.home else default_home())
+    notify = Notifier.from_environment(os.environ, os.getpid())
     try:
-        serve(home, clock, lambda: _tell(options.ready_fd, "ready"))
+        serve(home, clock, notify, lambda: _tell(options.ready_fd, "ready"))
     except (OrchdError, HomeError) as error:
         log.critical("%s", error)
         _tell(options.ready_fd, f"error: {error}")

@@ -21,6 +21,7 @@ from orchd.core.inputs import Tick
 from orchd.core.model import Instant
 from orchd.errors import AlreadyRunning
 from orchd.loop import Loop
+from orchd.notify import Notifier
 from orchd.parts import Parts, assemble
 from orchd.ports import Ports
 from orchd.store import Store
@@ -35,9 +36,10 @@ _LOCK_SECONDS = 1.0
 _SWITCH_SECONDS = 0.0002
 
 
-def serve(home: Home, clock: Callable[[], Instant], ready: Callable[[], None]) -> None:
+def serve(home: Home, clock: Callable[[], Instant], notify: Notifier, ready: Callable[[], None]) -> None:
     """Run until told to leave. Raises OrchdError or HomeError for what a person must mend first."""
     with ExitStack() as stack:
+        stack.callback(notify.close)
         home.create()
         stack.enter_context(_only_daemon_of(home))
         settings = configuration.read(home.config)
@@ -48,13 +50,14 @@ def serve(home: Home, clock: Callable[[], Instant], ready: Callable[[], None]) -
         ports = Ports(home)
         stack.callback(ports.close)
         parts = assemble(home, settings, store, ports, clock)
-        loop = Loop(parts, wakeup)
+        loop = Loop(parts, wakeup, notify)
         signal.signal(signal.SIGTERM, lambda *_: loop.leave())
         signal.signal(signal.SIGINT, lambda *_: loop.leave())
         _recover(home, parts, loop)
         ports.bind()
         log.info("serving %s", home.directory)
         ready()
+        notify.ready()
         loop.run()
         log.info("leaving; agents that live go on")
 

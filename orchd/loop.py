@@ -9,7 +9,9 @@ import zmq
 
 from orchd.core.decide import next_deadline
 from orchd.core.inputs import Input, Tick
+from orchd.notify import Notifier
 from orchd.parts import Parts
+from orchd.views import summary
 from orchd.wire import pack_hint
 
 _LONGEST_SLEEP = 86_400.0  # a deadline may be farther away than any timer can count
@@ -18,9 +20,10 @@ _LONGEST_SLEEP = 86_400.0  # a deadline may be farther away than any timer can c
 class Loop:
     """Drains all that is ready, feeds it to the engine, and tells who waits."""
 
-    def __init__(self, parts: Parts, wakeup: int) -> None:
+    def __init__(self, parts: Parts, wakeup: int, notify: Notifier) -> None:
         self._parts = parts
         self._wakeup = wakeup
+        self._notify = notify
         self._deadline: float | None = None
         self._told = parts.store.last_seq()
         self._poller = zmq.Poller()
@@ -35,8 +38,11 @@ class Loop:
 
     def run(self) -> None:
         """Serve until somebody wants us to leave and nobody is in the way."""
+        self._show()
         while not self._may_leave():
             self._turn(dict(self._poller.poll(self._patience())))
+            self._show()
+        self._notify.stopping()
         self.feed([])
         self._parts.scribe.write()
         self._hint()
@@ -76,7 +82,9 @@ class Loop:
         """Milliseconds until the next deadline, rounded up so that it has passed when we look; None without one."""
         parts = self._parts
         deadlines = (next_deadline(parts.state), parts.gateway.next_deadline(), parts.scribe.next_deadline())
-        self._deadline = due = min((moment for moment in deadlines if moment is not None), default=None)
+        self._deadline = min((moment for moment in deadlines if moment is not None), default=None)
+        alarms = (self._deadline, self._notify.next_deadline())
+        due = min((moment for moment in alarms if moment is not None), default=None)
         if due is None:
             return None
         return ceil(min(max(due - self._parts.clock().mono, 0.0), _LONGEST_SLEEP) * 1000)
@@ -97,6 +105,13 @@ class Loop:
         if not self._parts.engine.is_ahead:
             self._tidy()
         self._hint()
+
+    def _show(self) -> None:
+        """Tell the service manager that we live, and how full we are."""
+        if self._notify.is_wanted:
+            now = self._parts.clock().mono
+            self._notify.live(now)
+            self._notify.status(summary(self._parts.state), now)
 
     def _write_files(self) -> None:
         due = self._parts.scribe.next_deadline()

@@ -36,6 +36,19 @@ def limit(state: State) -> dict[str, object]:
     }
 
 
+def summary(state: State) -> str:
+    """How full we are, as one line for `systemctl status`."""
+    parts = [
+        f"places {working(state)}/{state.limit} working",
+        f"{len(state.living)}/{state.resident} living",
+        f"{len(state.agents) - len(state.living)} queued",
+    ]
+    if over := overdrawn(state):
+        parts.append(f"{over} overdrawn")
+    parts += [word for word, holds in (("paused", state.is_paused), ("draining", state.is_draining)) if holds]
+    return ", ".join(parts)
+
+
 def levels(state: State) -> dict[str, int]:
     """Working agents by level."""
     counts = {level.value: 0 for level in Level}

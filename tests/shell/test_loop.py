@@ -12,6 +12,7 @@ import zmq
 
 from orchd.core.model import Instant, State
 from orchd.loop import Loop
+from orchd.notify import Notifier
 from orchd.wire import unpack_hint
 from tests.conftest import Instance, until
 from tests.shell.machine import descriptors, status_of
@@ -160,7 +161,7 @@ class Stage:
     def turn(self, *ready: str) -> list[str]:
         """One turn in which these are readable; what was done in it."""
         self.diary.clear()
-        loop = Loop(self.parts, self.fds["wakeup"])
+        loop = Loop(self.parts, self.fds["wakeup"], Notifier())
         loop._patience()
         loop._turn({self.fds[name]: zmq.POLLIN for name in ready})
         return list(self.diary)

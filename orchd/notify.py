@@ -1,0 +1,92 @@
+"""What the service manager is told of us (sd_notify(3)): ready, reloading, leaving, places, signs of life."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import MutableMapping
+
+log = logging.getLogger("orchd")
+
+PAUSE = 1.0  # seconds between two lines of status: a person reads them
+_MINE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+
+
+class Notifier:
+    """Says nothing to nobody when no service manager asked to be told."""
+
+    def __init__(self, address: str | None = None, period: float | None = None) -> None:
+        self._address = address
+        self._period = period if address else None  # seconds between two signs of life
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) if address else None
+        if self._socket is not None:
+            self._socket.settimeout(0)  # a manager that does not listen must not hold us up
+        self._has_failed = False
+        self._told = self._wanted = ""
+        self._rest_until = 0.0
+        self._sign_due = 0.0
+
+    @classmethod
+    def from_environment(cls, environ: MutableMapping[str, str], pid: int) -> Notifier:
+        """Whoever started us says by the environment what to tell; it is taken out, since it is meant for us alone."""
+        address, usec, whose = (environ.pop(name, None) for name in _MINE)
+        is_watched = usec is not None and usec.isdigit() and int(usec) > 0 and whose in (None, str(pid))
+        return cls(address or None, int(usec or 0) / 2_000_000 if is_watched else None)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody listens."""
+        return self._socket is not None
+
+    def ready(self) -> None:
+        """Requests are answered from now on, or again after `reloading`."""
+        self._send("READY=1")
+
+    def reloading(self) -> None:
+        """The configuration is being read again; `ready` says when that is done."""
+        self._send("RELOADING=1")
+
+    def stopping(self) -> None:
+        """We are leaving: nobody need hear more of us."""
+        self._period = None
+        self._send("STOPPING=1")
+
+    def close(self) -> None:
+        """Hold no descriptor."""
+        if self._socket is not None:
+            self._socket.close()
+
+    def status(self, text: str, now: float) -> None:
+        """Let `text` be what is shown of us, soon: lines that follow each other at once are not all sent."""
+        self._wanted = text
+        if self._wanted != self._told and now >= self._rest_until:
+            self._told = self._wanted
+            self._rest_until = now + PAUSE
+            self._send(f"STATUS={self._told}")
+
+    def live(self, now: float) -> None:
+        """A sign of life, when one is due. To be called by the loop itself: whatever stops the loop must stop this."""
+        if self._period is not None and now >= self._sign_due:
+            self._sign_due = now + self._period
+            self._send("WATCHDOG=1")
+
+    def next_deadline(self) -> float | None:
+        """When there will be something to say; None for an idle daemon that nobody watches."""
+        due = []
+        if self._period is not None:
+            due.append(self._sign_due)
+        if self._wanted != self._told:
+            due.append(self._rest_until)
+        return min(due, default=None)
+
+    def _send(self, line: str) -> None:
+        if self._socket is None or self._address is None:
+            return
+        path = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
+        try:
+            self._socket.sendto(os.fsencode(f"{line}\n"), os.fsencode(path))
+        except OSError as error:
+            if not self._has_failed:
+                log.warning("cannot tell the service manager anything: %s", error)
+            self._has_failed = True
