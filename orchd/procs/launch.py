@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,17 +90,34 @@ def launch(home: Home, agent: Agent, environment: Mapping[str, str], door: int |
         moves = [(stdin, 0), (log, 1), (log, 2), (read, shim.GATE), (record, shim.RECORD)]
         if door is not None:
             moves.append((door, shim.CGROUP))
-        script = shim.SCRIPT if door is None else shim.SCRIPT_IN_CGROUP
-        words = [shim.SHELL, "-c", script, f"orchd-{agent.id}.{agent.attempt}", *argv]
+        words = [shim.SHELL, "-c", shim.SCRIPT if door is None else shim.SCRIPT_IN_CGROUP]
+        words += [f"orchd-{agent.id}.{agent.attempt}", *argv]
         try:
             pid = _spawn(opened, agent, words, env, moves)
         except BaseException:
             os.close(write)
             raise
+        _expose(pid)
     finally:
         for descriptor in opened:
             os.close(descriptor)
     return Launched(pid, write)
+
+
+def _expose(pid: int) -> None:
+    """What protects us when memory runs out protects no agent; nothing has forked from the shim yet."""
+    if _oom_score() < 0:
+        with suppress(OSError):
+            Path(f"/proc/{pid}/oom_score_adj").write_text("0", encoding="ascii")
+
+
+@cache
+def _oom_score() -> int:
+    """Our own, which was set before we began."""
+    try:
+        return int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii"))
+    except OSError:
+        return 0
 
 
 def _record(opened: list[int], path: str) -> int:

@@ -6,11 +6,13 @@ import json
 import os
 import signal
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from orchd.procs import launch
 from orchd.procs.launch import environment_of, files_of
 from orchd.wire import Home
 from tests.shell.bench import Bench
@@ -124,3 +126,21 @@ def test_a_fifo_that_nobody_writes_does_not_hold_up_the_daemon(bench: Bench, tmp
 
 def test_the_files_of_an_attempt_are_named_by_agent_and_attempt() -> None:
     assert files_of(Home(Path("/h")), "agent-007", 2).stem == "/h/agents/agent-007.2"
+
+
+@pytest.mark.parametrize(("ours", "becomes"), [(-500, 0), (0, 300), (100, 300)])
+def test_what_protects_us_when_memory_runs_out_protects_no_agent(
+    ours: int, becomes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "_oom_score", lambda: ours)
+    with subprocess.Popen(["sleep", "600"]) as child:
+        score = Path(f"/proc/{child.pid}/oom_score_adj")
+        score.write_text("300")  # to have one below nought takes a right that tests need not have
+        launch._expose(child.pid)
+        assert int(score.read_text()) == becomes
+        child.kill()
+    launch._expose(child.pid)
+
+
+def test_our_own_score_is_the_kernels() -> None:
+    assert launch._oom_score() == int(Path("/proc/self/oom_score_adj").read_text())
