@@ -117,7 +117,7 @@ class Client:
             raise NoDaemonError(f"the daemon of {self.home.directory} dies again and again; see {self.home.log}")
         if self._starts:
             start.ensure(self.home)
-        elif not start.is_running(self.home):
+        elif not (start.is_running(self.home) or start.is_awaited(self.home)):
             raise NoDaemonError(f"no daemon runs for {self.home.directory}; `orchctl daemon start` starts one")
 
 

@@ -44,12 +44,20 @@ def ensure(home: Home) -> bool:
     home.create()
     try:
         with FileLock(home.start_lock, timeout=_TURN, mode=0o600):
-            if is_running(home):
+            if is_running(home) or is_awaited(home):
                 return False
             _start(home)
             return True
     except Timeout:
         raise NoDaemonError(f"somebody else is starting the daemon of {home.directory} and does not finish") from None
+
+
+def is_awaited(home: Home) -> bool:
+    """Whether a service has brought the daemon back meanwhile; False where the home has none. Raises NoDaemonError."""
+    from orchctl import services
+
+    service = services.of(home)
+    return service is not None and services.is_back(home, service, PATIENCE)
 
 
 def command(home: Home) -> list[str]:

@@ -66,6 +66,10 @@ _PM = (
     Option("dry_run", "Only show what would be started."),
     JSON,
 )
+_SCOPE = (
+    Option("user", "Of this user; the default."),
+    Option("system", "Of the machine, one for each user: orchd@NAME. Needs root."),
+)
 _COMMAND = Argument("command", "The program and its arguments, after --.", "-- COMMAND [ARG]...", many=True)
 
 COMMANDS: dict[str, Command] = {
@@ -256,11 +260,36 @@ COMMANDS: dict[str, Command] = {
                 JSON,
             ),
         ),
+        Command(
+            ("service", "install"),
+            "Make the daemon a service of systemd; agents go on.",
+            "service",
+            (),
+            (*_SCOPE, Option("enable", "Enable and start it too; a daemon that runs hands over to it."), JSON),
+            function="install",
+        ),
+        Command(
+            ("service", "uninstall"),
+            "Stop the service and take its unit away; agents go on.",
+            "service",
+            (),
+            (*_SCOPE, JSON),
+            function="uninstall",
+        ),
+        Command(
+            ("service", "status"),
+            "Show whether the daemon is a service, and how it is.",
+            "service",
+            (),
+            (*_SCOPE, JSON),
+            function="status",
+        ),
     )
 }
 
 GROUPS = {
     "daemon": "Start, stop and ask the daemon.",
+    "service": "The daemon as a service of systemd.",
     "session": "What was begun in a project, as a whole.",
     "tasks": "Take work apart into task files, run them at once, put the results together.",
     "skill": "Skills that are found from here, and the one that teaches an LLM to orchestrate.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import logging
 import os
 import sys
@@ -16,7 +17,7 @@ from orchd.core.model import Instant
 from orchd.daemon import serve
 from orchd.errors import OrchdError
 from orchd.notify import Notifier
-from orchd.wire import Home, HomeError, default_home
+from orchd.wire import Home, HomeError, default_home, services
 
 EXIT_REFUSED = 1
 
@@ -33,14 +34,16 @@ def main() -> int:
         "--home", type=Path, help="the instance's directory (default: $ORCHD_HOME, or the state directory)"
     )
     parser.add_argument("--ready-fd", type=int, help="write `ready`, or `error: ...`, to this descriptor")
+    parser.add_argument("--service", type=services.parse, help="the service that this is, as user:orchd.service")
     parser.add_argument("--version", action="version", version=f"orchd {version('orchd')}")
     options = parser.parse_args()
+    faulthandler.enable()  # a watchdog ends a loop that hangs by SIGABRT: then the log says where it hung
     logs.configure(sys.stderr, os.environ)
     log = logging.getLogger("orchd")
     home = Home(options.home.absolute() if options.home else default_home())
     notify = Notifier.from_environment(os.environ, os.getpid())
     try:
-        serve(home, clock, notify, lambda: _tell(options.ready_fd, "ready"))
+        serve(home, clock, notify, options.service, lambda: _tell(options.ready_fd, "ready"))
     except (OrchdError, HomeError) as error:
         log.critical("%s", error)
         _tell(options.ready_fd, f"error: {error}")

@@ -26,6 +26,7 @@ from orchd.parts import Parts, assemble
 from orchd.ports import Ports
 from orchd.store import Store
 from orchd.wire import Home
+from orchd.wire.services import Service, leave_word
 
 log = logging.getLogger("orchd")
 
@@ -36,13 +37,16 @@ _LOCK_SECONDS = 1.0
 _SWITCH_SECONDS = 0.0002
 
 
-def serve(home: Home, clock: Callable[[], Instant], notify: Notifier, ready: Callable[[], None]) -> None:
+def serve(
+    home: Home, clock: Callable[[], Instant], notify: Notifier, service: Service | None, ready: Callable[[], None]
+) -> None:
     """Run until told to leave. Raises OrchdError or HomeError for what a person must mend first."""
     with ExitStack() as stack:
         stack.callback(notify.close)
         home.create()
         stack.enter_context(_only_daemon_of(home))
         settings = configuration.read(home.config)
+        leave_word(home, service)
         _become_daemon()
         store = Store(home.database)
         stack.callback(store.close)

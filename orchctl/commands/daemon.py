@@ -6,17 +6,19 @@ import os
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import exits, out, render
+from orchctl import exits, out, render, services
 from orchctl.client import Client
 from orchctl.commands import stop
 from orchctl.errors import NoDaemonError
-from orchctl.start import command, ensure, environment
+from orchctl.start import command, ensure, environment, is_running
 from orchd.wire import Home, default_home
 
 
 def start(args: SimpleNamespace) -> int:
     """Start a daemon if none runs, and show the one that does."""
-    ensure(Home(default_home()))
+    home = Home(default_home())
+    if is_running(home) or not services.act(home, "start"):
+        ensure(home)
     return status(args)
 
 
@@ -35,7 +37,9 @@ def status(args: SimpleNamespace) -> int:
 
 
 def restart(args: SimpleNamespace) -> int:
-    """A new daemon in place of the old one; agents go on meanwhile."""
+    """A new daemon in place of the old one; agents go on meanwhile. A service stays one."""
+    if services.act(Home(default_home()), "restart"):
+        return status(args)
     with Client(starts=False) as client:
         try:
             old: dict[str, Any] | None = client.call("daemon")

@@ -11,10 +11,11 @@ from types import SimpleNamespace
 
 import zmq
 
-from orchctl import exits, out
+from orchctl import exits, out, services
 from orchctl.client import PATIENCE, Client
 from orchctl.connection import Watch, milliseconds
 from orchctl.errors import NoDaemonError, TimedOutError, UsageError
+from orchctl.start import is_running
 from orchd.wire import Home, default_home
 
 _WAYS = {"keep_agents": "keep", "stop_agents": "stop", "drain": "drain"}
@@ -29,7 +30,10 @@ def run(args: SimpleNamespace) -> int:
     way = chosen[0] if chosen else None
     home = Home(default_home())
     # agents outlive a daemon that was killed: only another one can end them, or wait until they have ended
-    with Client(home, starts=way in ("stop", "drain") and home.database.exists()) as client:
+    must_run = way in ("stop", "drain") and home.database.exists()
+    if must_run and not is_running(home):
+        services.act(home, "start")
+    with Client(home, starts=must_run) as client:
         try:
             pid = client.call("daemon")["pid"]
         except NoDaemonError as error:

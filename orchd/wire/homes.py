@@ -42,6 +42,7 @@ class Home:
         self.bin = directory / "bin"
         self.worktrees = directory / "worktrees"
         self.config = directory / "config.toml"
+        self.service = directory / "service"  # which service the daemon is; see orchd.wire.services
         self.tag = hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]
 
     @property

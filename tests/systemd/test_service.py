@@ -1,0 +1,194 @@
+"""The daemon as a service of a real systemd: started, watched, restarted, stopped, and what becomes of agents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import DEADLINE, until
+from tests.systemd.box import Box, Installed
+
+pytestmark = pytest.mark.slow
+
+
+def test_it_is_started_and_shows_its_places(service: Installed) -> None:
+    assert service.shows("ActiveState") == "active"
+    one = service.spawn("sleep", "600")
+    until(lambda: service.shows("StatusText") == "places 1/7 working, 1/28 living, 0 queued")
+    shown = json.loads(service.ctl("service", "status", "--json"))
+    assert shown["state"] == "active"
+    assert shown["enabled"]
+    assert str(shown["pid"]) == service.shows("MainPID")
+    assert "1/7 working" in service.ctl("service", "status")
+    (agent,) = service.agents(one)
+    group = service.shows("ControlGroup")
+    assert service.box.run("cat", f"/proc/{agent['pid']}/cgroup").split("::")[1].startswith(f"{group}/orchd-")
+
+
+def test_its_log_in_the_journal_has_priorities_and_no_times(service: Installed) -> None:
+    said = [json.loads(line) for line in service.says("--output=json").splitlines()]
+    ours = [entry for entry in said if entry["MESSAGE"] == f"serving {service.home}"]
+    assert ours
+    assert ours[-1]["PRIORITY"] == "6"
+
+
+def test_a_loop_that_hangs_is_ended_and_the_next_daemon_takes_the_agents_over(service: Installed) -> None:
+    service.set("WatchdogSec=1")
+    service.systemctl("restart", service.unit)
+    one = service.spawn("sleep", "600")
+    (before,) = service.agents(one)
+    hung = service.shows("MainPID")
+    service.box.run("kill", "-STOP", hung)
+    until(lambda: service.shows("MainPID") not in ("0", hung) and service.shows("ActiveState") == "active")
+    (after,) = service.agents(one)
+    assert (after["status"], after["pid"], after["attempt"]) == ("running", before["pid"], 1)
+    assert service.shows("NRestarts") == "1"
+    assert "orchd/loop.py" in service.says()  # where it hung
+
+
+def test_a_restart_under_load_loses_nothing_and_keeps_the_order(service: Installed) -> None:
+    box = service.box
+    box.run("mkdir", "-p", "/run/load")
+    box.run("sh", "-c", "rm -f /run/load/*; mkfifo /run/load/gate")
+    first = [service.spawn("sh", "-c", "echo $ORCHD_AGENT >> /run/load/ran; cat /run/load/gate") for _ in range(7)]
+    lines = [json.dumps({"command": ["sh", "-c", "echo $ORCHD_AGENT >> /run/load/ran"]}) for _ in range(20)]
+    box.run("sh", "-c", f"cat > /run/load/batch <<'END'\n{chr(10).join(lines)}\nEND")
+    later = service.ctl("spawn", "--batch", "/run/load/batch").split()
+    waiting = box.begin("orchctl", "wait", *first, *later, env=service.env)
+    pids = {agent["id"]: agent["pid"] for agent in service.agents(*first)}
+    old = service.shows("MainPID")
+    service.systemctl("restart", service.unit)
+    assert service.shows("MainPID") != old
+    assert {agent["id"]: agent["pid"] for agent in service.agents(*first)} == pids
+    assert {agent["status"] for agent in service.agents(*later)} == {"queued"}
+    box.run("sh", "-c", "echo > /run/load/gate")
+    assert waiting.wait(DEADLINE) == 0, waiting.communicate()
+    waiting.communicate()
+    ran = box.run("cat", "/run/load/ran").split()
+    assert sorted(ran) == sorted([*first, *later])
+    events = [json.loads(line) for line in service.ctl("events", "--since", "0", "--json").splitlines()]
+    assert [event["agent"] for event in events if event["event"] == "attempt-admitted"] == [*first, *later]
+
+
+def test_a_daemon_that_was_killed_comes_back_as_the_service_and_a_client_waits_for_it(service: Installed) -> None:
+    one = service.spawn("sh", "-c", "until [ -e /run/done ]; do sleep 0.05; done")
+    waiting = service.box.begin("orchctl", "wait", one, env=service.env)
+    old = service.shows("MainPID")
+    service.box.run("kill", "-KILL", old)
+    until(lambda: service.shows("MainPID") not in ("0", old))
+    assert json.loads(service.ctl("daemon", "status", "--json"))["pid"] == int(service.shows("MainPID"))
+    service.box.run("touch", "/run/done")
+    assert waiting.wait(DEADLINE) == 0, waiting.communicate()
+    waiting.communicate()
+    service.box.run("rm", "/run/done")
+
+
+def test_stopping_it_leaves_agents_and_nobody_starts_another_daemon_in_its_place(service: Installed) -> None:
+    one = service.spawn("sleep", "600")
+    (before,) = service.agents(one)
+    service.systemctl("stop", service.unit)
+    service.box.run("kill", "-0", before["pid"])
+    said = service.ctl("status", code=69)
+    assert "no-daemon: no daemon runs" in said
+    assert "`systemctl --user start orchd` starts it" in said
+    service.ctl("daemon", "start")
+    assert service.shows("ActiveState") == "active"
+    (after,) = service.agents(one)
+    assert (after["status"], after["pid"]) == ("running", before["pid"])
+
+
+def test_daemon_restart_restarts_the_service(service: Installed) -> None:
+    old = service.shows("MainPID")
+    service.ctl("daemon", "restart")
+    assert service.shows("ActiveState") == "active"
+    assert service.shows("MainPID") not in ("0", old)
+
+
+@pytest.mark.parametrize("how", ["--stop-agents", "--drain"])
+def test_it_can_be_stopped_with_its_agents_and_stays_stopped(service: Installed, how: str) -> None:
+    service.spawn("sleep", "600" if how == "--stop-agents" else "1")
+    service.ctl("daemon", "stop", how)
+    until(lambda: service.shows("ActiveState") == "inactive")
+    assert service.shows("NRestarts") == "0"
+    assert service.shows("Result") == "success"
+    assert service.box.run("pgrep", "-x", "sleep", code=1) == ""
+
+
+def test_agents_that_a_stopped_service_left_are_ended_by_one_that_is_started_for_it(service: Installed) -> None:
+    service.spawn("sleep", "600")
+    service.systemctl("stop", service.unit)
+    service.ctl("daemon", "stop", "--stop-agents")
+    until(lambda: service.shows("ActiveState") == "inactive")
+    assert service.box.run("pgrep", "-x", "sleep", code=1) == ""
+
+
+def test_a_daemon_that_runs_hands_its_agents_over_to_the_service(plain: Installed) -> None:
+    one = plain.spawn("sleep", "600")
+    (before,) = plain.agents(one)
+    plain.ctl("service", "install", "--enable")
+    assert json.loads(plain.ctl("daemon", "status", "--json"))["pid"] == int(plain.shows("MainPID"))
+    (after,) = plain.agents(one)
+    assert (after["status"], after["pid"]) == ("running", before["pid"])
+
+
+def test_installing_says_what_is_to_be_done_and_keeps_what_was_changed(plain: Installed) -> None:
+    assert "systemctl --user enable --now orchd" in plain.ctl("service", "install")
+    path = f"/run/config/systemd/user/{plain.unit}"
+    plain.box.run("sh", "-c", f"echo '# mine' >> {path}")
+    shown = json.loads(plain.ctl("service", "install", "--json"))
+    assert shown == {"unit": plain.unit, "path": path, "kept": f"{path}.bak", "enabled": False}
+    assert "# mine" in plain.box.run("cat", f"{path}.bak")
+    assert "# mine" not in plain.box.run("cat", path)
+    assert "inactive" in plain.ctl("service", "status", code=1)
+
+
+def test_uninstalling_leaves_agents_and_a_daemon_can_be_started_as_before(service: Installed) -> None:
+    one = service.spawn("sleep", "600")
+    (before,) = service.agents(one)
+    assert "removed" in service.ctl("service", "uninstall")
+    assert "not installed" in service.ctl("service", "status", code=1)
+    service.ctl("daemon", "start")
+    (after,) = service.agents(one)
+    assert (after["status"], after["pid"]) == ("running", before["pid"])
+    assert "there is none" in service.ctl("service", "uninstall")
+
+
+def test_one_that_cannot_start_gives_up_and_says_why(service: Installed) -> None:
+    service.systemctl("stop", service.unit)
+    service.box.run("sh", "-c", f"echo limit = 0 > {service.home}/config.toml")
+    service.set("RestartSec=50ms")
+    service.systemctl("start", service.unit, code=1)
+    until(lambda: service.shows("ActiveState") == "failed")
+    assert "limit must be between 1 and 10,000, not 0" in service.says("--priority=crit")
+    assert "which is failed" in service.ctl("status", code=69)
+
+
+@pytest.fixture
+def system(box: Box) -> Iterator[Installed]:
+    """The service of the machine, for root."""
+    made = Installed(box, "/run/state/orchd", "system")
+    made.ctl("service", "install", "--system", "--enable")
+    yield made
+    made.end()
+
+
+def test_the_machines_service_is_there_for_a_user_and_protects_itself_but_no_agent(system: Installed) -> None:
+    one = system.spawn("sleep", "600")
+    (agent,) = system.agents(one)
+    assert system.shows("ControlGroup") == "/system.slice/system-orchd.slice/orchd@root.service"
+    may_protect = not system.box.run("sh", "-c", "echo -1 > /proc/self/oom_score_adj", code=None)
+    score = system.box.run("cat", f"/proc/{system.shows('MainPID')}/oom_score_adj").strip()
+    assert score == ("-500" if may_protect else "0")
+    assert system.box.run("cat", f"/proc/{agent['pid']}/oom_score_adj").strip() == "0"
+    system.systemctl("restart", system.unit)
+    (after,) = system.agents(one)
+    assert (after["status"], after["pid"]) == ("running", agent["pid"])
+    system.systemctl("stop", system.unit)
+    assert "`systemctl start orchd@root` starts it" in system.ctl("status", code=69)
+
+
+def test_a_system_service_has_no_home_of_ones_own(plain: Installed) -> None:
+    assert "usage: a system service has a home for each user" in plain.ctl("service", "install", "--system", code=2)
+    assert "choose one" in plain.ctl("service", "install", "--system", "--user", code=2)
