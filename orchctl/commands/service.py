@@ -44,7 +44,8 @@ def _tell_of(args: SimpleNamespace, service: Service, path: Path, kept: Path | N
     value = {"unit": service.unit, "path": str(path), "kept": str(kept) if kept else None, "enabled": args.enable}
     out.result(value, map(render.clean_line, lines), as_json=args.json)
     if service.scope == "user" and not (_LINGER / _user()).exists():
-        out.note("it ends with your last session, and all agents with it, unless you say `loginctl enable-linger`")
+        remedy = f"loginctl enable-linger {_user()}"
+        out.note(f"it ends with your last session, and all agents with it, unless you say `{remedy}`")
 
 
 def uninstall(args: SimpleNamespace) -> int:

@@ -54,6 +54,7 @@ class Box:
         self.env = {
             "PATH": f"{BIN}:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/root",
+            "USER": "root",
             "XDG_RUNTIME_DIR": "/run/user/0",
             "XDG_CONFIG_HOME": "/run/config",
             "XDG_STATE_HOME": "/run/state",
@@ -77,9 +78,11 @@ class Box:
         assert code is None or done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
         return done.stdout if code == 0 else done.stdout + done.stderr
 
-    def begin(self, *words: object, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    def begin(
+        self, *words: object, env: Mapping[str, str] | None = None, stdin: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[str]:
         """The same, without waiting for its end."""
-        pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
+        pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": stdin}
         return subprocess.Popen(self._inside(*words), env={**self.env, **(env or {})}, text=True, cwd="/", **pipes)
 
     def _inside(self, *words: object) -> list[str]:

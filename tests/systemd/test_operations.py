@@ -1,0 +1,65 @@
+"""docs/operations.md: its commands are run in their order, and what it says of them is so."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchctl import units
+from tests.systemd.box import ROOT, Box
+
+TEXT = (ROOT / "docs/operations.md").read_text()
+BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+HOME = "/run/operator"
+
+
+@pytest.fixture
+def shell(box: Box) -> Iterator[subprocess.Popen[str]]:
+    """A shell of somebody with a directory of their own, which stops at the first command that fails."""
+    box.run("mkdir", "-m", "700", HOME)
+    made = box.begin("env", "-u", "XDG_STATE_HOME", f"HOME={HOME}", "bash", "-e", stdin=subprocess.PIPE)
+    yield made
+    if made.poll() is None:
+        made.kill()
+    made.communicate()
+    box.run("rm", "-rf", HOME)
+
+
+@pytest.mark.slow
+def test_every_command_does_what_it_is_there_for(shell: subprocess.Popen[str]) -> None:
+    assert len(BLOCKS) == 8
+    script = "\n".join(f"echo == {number}\n{block}" for number, block in enumerate(BLOCKS))
+    out, err = shell.communicate(script, timeout=50)
+    assert shell.returncode == 0, (out, err)
+    said = re.split(r"^== \d\n", out, flags=re.MULTILINE)[1:]
+    assert "orchd.service: active, enabled" in said[0]
+    assert "Active: active (running)" in said[2]
+    assert f"serving {HOME}/.local/state/orchd" in said[3]
+    assert "hello" in said[3]
+    assert "agent-001  hello  completed" in said[5]
+    assert said[6].endswith("hello\n")
+    assert "removed" in said[7]
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze")
+@pytest.mark.parametrize(("scope", "unit"), [("user", "orchd.service"), ("system", "orchd@.service")])
+def test_the_score_is_what_is_written(scope: str, unit: str, tmp_path: Path) -> None:
+    path = tmp_path / unit.replace("@", "@root")
+    path.write_text(units.text_of(scope, tmp_path))
+    done = subprocess.run(
+        ["systemd-analyze", f"--{scope}", "security", "--offline=true", "--no-pager", path],
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    given = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
+    assert given, done.stderr
+    written = re.search(rf"([\d.]+) to `{re.escape(unit)}`", TEXT)
+    assert written
+    assert abs(float(given[1]) - float(written[1])) <= 0.3  # versions differ in what they look at
