@@ -21,6 +21,7 @@ from orchctl import start
 from orchctl.connection import Connection, Watch
 from orchctl.errors import NoDaemonError
 from orchd.wire import MAX_FRAME, Home, WireError, default_home, pack_request
+from orchd.wire.services import log_of
 
 PATIENCE = 30.0  # seconds that a request goes on while daemons die or do not answer
 STABLE = 1.0  # seconds that a connection holds before it counts as one that works
@@ -114,7 +115,7 @@ class Client:
 
     def _revive(self, until: float) -> None:
         if time.monotonic() > until:
-            raise NoDaemonError(f"the daemon of {self.home.directory} dies again and again; see {self.home.log}")
+            raise NoDaemonError(f"the daemon of {self.home.directory} dies again and again; see {log_of(self.home)}")
         if self._starts:
             start.ensure(self.home)
         elif not (start.is_running(self.home) or start.is_awaited(self.home)):

@@ -12,6 +12,7 @@ import zmq
 from orchctl import start
 from orchctl.errors import NoDaemonError
 from orchd.wire import Home, frames, unpack_reply
+from orchd.wire.services import log_of
 
 _BROKEN = zmq.Event.DISCONNECTED | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL | zmq.Event.HANDSHAKE_FAILED_PROTOCOL
 _EVENTS = _BROKEN | zmq.Event.CONNECT_RETRIED
@@ -82,7 +83,7 @@ class Connection:
                 return None
             elif time.monotonic() >= until:
                 raise NoDaemonError(
-                    f"the daemon of {self._home.directory} does not answer; see {self._home.log}, "
+                    f"the daemon of {self._home.directory} does not answer; see {log_of(self._home)}, "
                     "or `orchctl daemon restart`"
                 )
 

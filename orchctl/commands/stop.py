@@ -17,6 +17,7 @@ from orchctl.connection import Watch, milliseconds
 from orchctl.errors import NoDaemonError, TimedOutError, UsageError
 from orchctl.start import is_running
 from orchd.wire import Home, default_home
+from orchd.wire.services import log_of
 
 _WAYS = {"keep_agents": "keep", "stop_agents": "stop", "drain": "drain"}
 _QUESTION = "{living} agents live: [k]eep them running, [s]top them, or [d]rain, which lets them end? "
@@ -93,7 +94,7 @@ def _outlive(client: Client, process: int, way: str) -> None:
             if process in ready:
                 return
             if time.monotonic() >= until:
-                raise TimedOutError(f"the daemon has not left after {PATIENCE:.0f} s; see {client.home.log}")
+                raise TimedOutError(f"the daemon has not left after {PATIENCE:.0f} s; see {log_of(client.home)}")
 
 
 def _line(client: Client, stack: ExitStack) -> Watch:

@@ -50,6 +50,12 @@ def served_by(home: Home) -> Service | None:
         return None
 
 
+def log_of(home: Home) -> str:
+    """Where to look for what the daemon has said: a file, or the command that shows it."""
+    service = served_by(home)
+    return str(home.log) if service is None else f"`{service.log}`"
+
+
 def leave_word(home: Home, service: Service | None) -> None:
     """Say which service the daemon is that serves the home from now on."""
     if service is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchd.wire import Home
-from orchd.wire.services import Service, leave_word, parse, served_by
+from orchd.wire.services import Service, leave_word, log_of, parse, served_by
 from tests.conftest import Instance
 
 USER = Service("user", "orchd.service")
@@ -27,6 +27,13 @@ def test_what_was_left_is_found_and_taken_back(tmp_path: Path) -> None:
     leave_word(home, None)
     leave_word(home, None)
     assert served_by(home) is None
+
+
+def test_the_log_is_the_journals_for_a_service_and_a_file_otherwise(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert log_of(home) == str(home.log)
+    leave_word(home, SYSTEM)
+    assert log_of(home) == "`journalctl --unit orchd@ann`"
 
 
 def test_what_a_daemon_that_died_was_writing_is_in_nobodys_way(tmp_path: Path) -> None:
