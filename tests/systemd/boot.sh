@@ -11,6 +11,7 @@ for kept in "$@"; do
     mount --bind "$kept" "/run/kept/$number"
 done
 mount -t tmpfs -o mode=1777 tmpfs /tmp
+mount -t tmpfs -o mode=755 tmpfs /root
 number=0
 for kept in "$@"; do
     number=$((number + 1))
@@ -28,11 +29,16 @@ for unit in systemd-udevd.service systemd-udevd-kernel.socket systemd-udevd-cont
     timers.target; do
     ln -s /dev/null "/etc/systemd/system/$unit"
 done
-for unit in user@.service orchd@.service; do
-    mkdir -p "/etc/systemd/system/$unit.d"
-    printf '[Service]\nEnvironment=XDG_CONFIG_HOME=/run/config XDG_STATE_HOME=/run/state\n' \
-        > "/etc/systemd/system/$unit.d/elsewhere.conf"
+cp /etc/passwd /etc/group /etc/shadow /run/
+echo 'ann:x:1234:1234::/run/ann:/bin/sh' >> /run/passwd
+echo 'ann:x:1234:' >> /run/group
+echo 'ann:*:20000:0:99999:7:::' >> /run/shadow
+for file in passwd group shadow; do
+    mount --bind "/run/$file" "/etc/$file"
 done
+mkdir -m 700 /run/ann
+chown ann:ann /run/ann
+mkdir /var/log/journal
 umount -R /sys/fs/cgroup 2> /dev/null || true
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount --bind /proc/sys /proc/sys

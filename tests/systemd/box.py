@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from tests.conftest import BIN, DEADLINE, until
 ROOT = Path(__file__).parents[2]
 SYSTEMD = Path("/lib/systemd/systemd")
 _APART = ("--fork", "--pid", "--mount", "--uts", "--ipc", "--net", "--cgroup", "--mount-proc")
+ANN = 1234  # somebody who is not root
 _BOOT = ROOT / "tests/systemd/boot.sh"
-_HIDDEN = (Path("/tmp"), Path("/run"))  # what programs need of these is brought along
+_HIDDEN = (Path("/tmp"), Path("/run"), Path("/root"))  # what programs need of these is brought along
 
 
 def why_not() -> str | None:
@@ -37,6 +38,24 @@ def why_not() -> str | None:
     return f"namespaces are not allowed: {tried.stderr.strip()}" if tried.returncode else None
 
 
+def _by(who: str, init: str, words: Iterable[object]) -> list[str]:
+    """A command inside, as somebody there."""
+    rights = ["setpriv", f"--reuid={ANN}", f"--regid={ANN}", "--clear-groups"] if who == "ann" else []
+    return ["nsenter", "-t", init, "-m", "-p", "-u", "-i", "-n", "-C", *rights, *map(str, words)]
+
+
+def _env(who: str, more: Mapping[str, str] | None) -> dict[str, str]:
+    """What a login shell of theirs would have."""
+    return {
+        "PATH": f"{BIN}:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/run/ann" if who == "ann" else "/root",
+        "USER": who,
+        "XDG_RUNTIME_DIR": f"/run/user/{ANN if who == 'ann' else 0}",
+        "LC_ALL": "C.UTF-8",
+        **(more or {}),
+    }
+
+
 class Box:
     """A booted machine. What it has in memory and in cgroups is gone with it."""
 
@@ -44,6 +63,7 @@ class Box:
         above = own_cgroup()
         assert above is not None
         self._cgroup = Path(tempfile.mkdtemp(prefix="orchd-systemd-", dir=above))
+        self._cgroup.chmod(0o755)
         kept = {ROOT, Path(sys.prefix), Path(sys.base_prefix)}
         needed = sorted(str(path) for path in kept if any(path.is_relative_to(hidden) for hidden in _HIDDEN))
         self._outer = subprocess.Popen(
@@ -51,42 +71,37 @@ class Box:
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
-        self.env = {
-            "PATH": f"{BIN}:/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME": "/root",
-            "USER": "root",
-            "XDG_RUNTIME_DIR": "/run/user/0",
-            "XDG_CONFIG_HOME": "/run/config",
-            "XDG_STATE_HOME": "/run/state",
-            "LC_ALL": "C.UTF-8",
-        }
         self._init = until(self._child, what="the child of unshare")
-        # before systemd has taken over, its control socket is not there
+        try:
+            self._boot()
+        except BaseException:
+            self.close()
+            raise
+
+    def _boot(self) -> None:
+        """Return when its managers answer: its own, root's and ann's."""
         until(lambda: "running" in self.run("systemctl", "is-system-running", code=None), what="a booted systemd")
-        self.run("systemctl", "start", "user@0.service")
+        self.run("systemctl", "start", "user@0.service", f"user@{ANN}.service")
 
     def _child(self) -> str:
         assert self._outer.poll() is None, "systemd did not boot"
         pid = self._outer.pid
         return Path(f"/proc/{pid}/task/{pid}/children").read_text().strip()
 
-    def run(self, *words: object, code: int | None = 0, env: Mapping[str, str] | None = None) -> str:
+    def run(self, *words: object, code: int | None = 0, who: str = "root", env: Mapping[str, str] | None = None) -> str:
         """The standard output (and error, when it may fail) of a command inside, which must end with `code`."""
         done = subprocess.run(
-            self._inside(*words), env={**self.env, **(env or {})}, capture_output=True, text=True, timeout=60, cwd="/"
+            _by(who, self._init, words), env=_env(who, env), capture_output=True, text=True, timeout=60, cwd="/"
         )
         assert code is None or done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
         return done.stdout if code == 0 else done.stdout + done.stderr
 
     def begin(
-        self, *words: object, env: Mapping[str, str] | None = None, stdin: int = subprocess.DEVNULL
+        self, *words: object, who: str = "root", env: Mapping[str, str] | None = None, stdin: int = subprocess.DEVNULL
     ) -> subprocess.Popen[str]:
         """The same, without waiting for its end."""
         pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": stdin}
-        return subprocess.Popen(self._inside(*words), env={**self.env, **(env or {})}, text=True, cwd="/", **pipes)
-
-    def _inside(self, *words: object) -> list[str]:
-        return ["nsenter", "-t", self._init, "-m", "-p", "-u", "-i", "-n", "-C", *map(str, words)]
+        return subprocess.Popen(_by(who, self._init, words), env=_env(who, env), text=True, cwd="/", **pipes)
 
     def close(self) -> None:
         """End it, and leave no cgroup behind."""
@@ -103,34 +118,42 @@ class Box:
 
 
 class Installed:
-    """A home in a box, and the service that serves it."""
+    """A home of somebody's in a box, and the service that serves it."""
 
     def __init__(self, box: Box, home: str, scope: str = "user") -> None:
         self.box = box
         self.home = home
-        self.scope = scope
-        self.unit = "orchd.service" if scope == "user" else "orchd@root.service"
+        self.unit = "orchd.service" if scope == "user" else "orchd@ann.service"
         self.env = {"ORCHD_HOME": home} if scope == "user" else {}
-        self._flag = ["--user"] if scope == "user" else []
+        self._keeper = "ann" if scope == "user" else "root"  # who may install it, and ask systemd for something
+        self._scope = scope
 
     def ctl(self, *words: object, code: int | None = 0) -> str:
-        """One `orchctl` command."""
-        return self.box.run("orchctl", *words, code=code, env=self.env)
+        """One `orchctl` command of ann's."""
+        return self.box.run("orchctl", *words, code=code, who="ann", env=self.env)
+
+    def service(self, *words: object, code: int | None = 0) -> str:
+        """One `orchctl service` command of whoever keeps the service."""
+        env = {**self.env, "SUDO_USER": "ann"} if self._scope == "system" else self.env
+        return self.box.run("orchctl", "service", *words, f"--{self._scope}", code=code, who=self._keeper, env=env)
+
+    def begin(self, *words: object) -> subprocess.Popen[str]:
+        """One `orchctl` command of ann's that goes on."""
+        return self.box.begin("orchctl", *words, who="ann", env=self.env)
 
     def systemctl(self, *words: object, code: int | None = 0) -> str:
         """One `systemctl` command."""
-        return self.box.run("systemctl", *self._flag, *words, code=code).strip()
+        return self.box.run("systemctl", f"--{self._scope}", *words, code=code, who=self._keeper).strip()
 
     def shows(self, name: str) -> str:
         """A property of the unit."""
         return self.systemctl("show", "--value", f"--property={name}", self.unit)
 
     def set(self, text: str) -> None:
-        """Give the unit other settings."""
-        self.box.run("mkdir", "-p", f"/run/config/systemd/user/{self.unit}.d")
-        self.box.run(
-            "sh", "-c", f'printf "[Service]\\n{text}\\n" > /run/config/systemd/user/{self.unit}.d/of-the-test.conf'
-        )
+        """Give the unit another setting."""
+        folder = f"/run/ann/.config/systemd/user/{self.unit}.d"
+        script = f'mkdir -p {folder}; printf "[Service]\\n{text}\\n" > {folder}/of-the-test.conf'
+        self.box.run("sh", "-c", script, who="ann")
         self.systemctl("daemon-reload")
 
     def spawn(self, *words: str) -> str:
@@ -143,13 +166,16 @@ class Installed:
         return found
 
     def says(self, *words: str) -> str:
-        """What the journal has of the unit, in full."""
-        kind = "--user-unit" if self.scope == "user" else "--unit"
-        return self.box.run("journalctl", "--no-pager", kind, self.unit, *words)
+        """What the journal has of the unit, for whoever keeps it."""
+        kind = "--user-unit" if self._scope == "user" else "--unit"
+        return self.box.run("journalctl", "--no-pager", kind, self.unit, *words, who=self._keeper)
 
     def end(self) -> None:
         """Leave nothing of it in the box."""
+        self.systemctl("reset-failed", code=None)
+        self.systemctl("start", self.unit, code=None)
         self.ctl("daemon", "stop", "--stop-agents", code=None)
-        self.box.run("rm", "-rf", f"/run/config/systemd/user/{self.unit}.d", self.home)
-        self.ctl("service", "uninstall", f"--{self.scope}", code=None)
+        self.service("uninstall", code=None)
+        self.box.run("rm", "-rf", f"/run/ann/.config/systemd/user/{self.unit}.d", self.home)
+        self.systemctl("daemon-reload")
         self.systemctl("reset-failed", code=None)

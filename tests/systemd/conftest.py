@@ -25,7 +25,7 @@ def box() -> Iterator[Box]:
 @pytest.fixture
 def plain(box: Box) -> Iterator[Installed]:
     """A home without a service yet."""
-    made = Installed(box, f"/run/homes/{next(_numbers)}")
+    made = Installed(box, f"/run/ann/homes/{next(_numbers)}")
     yield made
     made.end()
 
@@ -33,5 +33,5 @@ def plain(box: Box) -> Iterator[Installed]:
 @pytest.fixture
 def service(plain: Installed) -> Installed:
     """A user's service that runs."""
-    plain.ctl("service", "install", "--user", "--enable")
+    plain.service("install", "--enable")
     return plain

@@ -12,23 +12,23 @@ from pathlib import Path
 import pytest
 
 from orchctl import units
-from tests.systemd.box import ROOT, Box
+from tests.systemd.box import ROOT, Box, Installed
 
 TEXT = (ROOT / "docs/operations.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
-HOME = "/run/operator"
+HOME = "/run/ann/.local/state/orchd"
 
 
 @pytest.fixture
 def shell(box: Box) -> Iterator[subprocess.Popen[str]]:
-    """A shell of somebody with a directory of their own, which stops at the first command that fails."""
-    box.run("mkdir", "-m", "700", HOME)
-    made = box.begin("env", "-u", "XDG_STATE_HOME", f"HOME={HOME}", "bash", "-e", stdin=subprocess.PIPE)
+    """A login shell, which stops at the first command that fails."""
+    made = box.begin("bash", "-e", who="ann", stdin=subprocess.PIPE)
     yield made
     if made.poll() is None:
         made.kill()
     made.communicate()
-    box.run("rm", "-rf", HOME)
+    Installed(box, HOME).end()
+    box.run("sh", "-c", "rm -rf /run/ann/orchd-* /run/ann/agents-of-mine")
 
 
 @pytest.mark.slow
@@ -40,7 +40,7 @@ def test_every_command_does_what_it_is_there_for(shell: subprocess.Popen[str]) -
     said = re.split(r"^== \d\n", out, flags=re.MULTILINE)[1:]
     assert "orchd.service: active, enabled" in said[0]
     assert "Active: active (running)" in said[2]
-    assert f"serving {HOME}/.local/state/orchd" in said[3]
+    assert f"serving {HOME}" in said[3]
     assert "hello" in said[3]
     assert "agent-001  hello  completed" in said[5]
     assert said[6].endswith("hello\n")

@@ -17,11 +17,11 @@ def test_it_is_started_and_shows_its_places(service: Installed) -> None:
     assert service.shows("ActiveState") == "active"
     one = service.spawn("sleep", "600")
     until(lambda: service.shows("StatusText") == "places 1/7 working, 1/28 living, 0 queued")
-    shown = json.loads(service.ctl("service", "status", "--json"))
+    shown = json.loads(service.service("status", "--json"))
     assert shown["state"] == "active"
     assert shown["enabled"]
     assert str(shown["pid"]) == service.shows("MainPID")
-    assert "1/7 working" in service.ctl("service", "status")
+    assert "1/7 working" in service.service("status")
     (agent,) = service.agents(one)
     group = service.shows("ControlGroup")
     assert service.box.run("cat", f"/proc/{agent['pid']}/cgroup").split("::")[1].startswith(f"{group}/orchd-")
@@ -50,39 +50,40 @@ def test_a_loop_that_hangs_is_ended_and_the_next_daemon_takes_the_agents_over(se
 
 def test_a_restart_under_load_loses_nothing_and_keeps_the_order(service: Installed) -> None:
     box = service.box
-    box.run("mkdir", "-p", "/run/load")
-    box.run("sh", "-c", "rm -f /run/load/*; mkfifo /run/load/gate")
-    first = [service.spawn("sh", "-c", "echo $ORCHD_AGENT >> /run/load/ran; cat /run/load/gate") for _ in range(7)]
-    lines = [json.dumps({"command": ["sh", "-c", "echo $ORCHD_AGENT >> /run/load/ran"]}) for _ in range(20)]
-    box.run("sh", "-c", f"cat > /run/load/batch <<'END'\n{chr(10).join(lines)}\nEND")
-    later = service.ctl("spawn", "--batch", "/run/load/batch").split()
-    waiting = box.begin("orchctl", "wait", *first, *later, env=service.env)
+    box.run("sh", "-c", "mkdir /run/ann/load; mkfifo /run/ann/load/gate", who="ann")
+    first = [
+        service.spawn("sh", "-c", "echo $ORCHD_AGENT >> /run/ann/load/ran; cat /run/ann/load/gate") for _ in range(7)
+    ]
+    lines = [json.dumps({"command": ["sh", "-c", "echo $ORCHD_AGENT >> /run/ann/load/ran"]}) for _ in range(20)]
+    box.run("sh", "-c", f"cat > /run/ann/load/batch <<'END'\n{chr(10).join(lines)}\nEND")
+    later = service.ctl("spawn", "--batch", "/run/ann/load/batch").split()
+    waiting = service.begin("wait", *first, *later)
     pids = {agent["id"]: agent["pid"] for agent in service.agents(*first)}
     old = service.shows("MainPID")
     service.systemctl("restart", service.unit)
     assert service.shows("MainPID") != old
     assert {agent["id"]: agent["pid"] for agent in service.agents(*first)} == pids
     assert {agent["status"] for agent in service.agents(*later)} == {"queued"}
-    box.run("sh", "-c", "echo > /run/load/gate")
+    box.run("sh", "-c", "echo > /run/ann/load/gate")
     assert waiting.wait(DEADLINE) == 0, waiting.communicate()
     waiting.communicate()
-    ran = box.run("cat", "/run/load/ran").split()
+    ran = box.run("cat", "/run/ann/load/ran").split()
     assert sorted(ran) == sorted([*first, *later])
     events = [json.loads(line) for line in service.ctl("events", "--since", "0", "--json").splitlines()]
     assert [event["agent"] for event in events if event["event"] == "attempt-admitted"] == [*first, *later]
 
 
 def test_a_daemon_that_was_killed_comes_back_as_the_service_and_a_client_waits_for_it(service: Installed) -> None:
-    one = service.spawn("sh", "-c", "until [ -e /run/done ]; do sleep 0.05; done")
-    waiting = service.box.begin("orchctl", "wait", one, env=service.env)
+    one = service.spawn("sh", "-c", "until [ -e /run/ann/done ]; do sleep 0.05; done")
+    waiting = service.begin("wait", one)
     old = service.shows("MainPID")
     service.box.run("kill", "-KILL", old)
     until(lambda: service.shows("MainPID") not in ("0", old))
     assert json.loads(service.ctl("daemon", "status", "--json"))["pid"] == int(service.shows("MainPID"))
-    service.box.run("touch", "/run/done")
+    service.box.run("touch", "/run/ann/done")
     assert waiting.wait(DEADLINE) == 0, waiting.communicate()
     waiting.communicate()
-    service.box.run("rm", "/run/done")
+    service.box.run("rm", "/run/ann/done")
 
 
 def test_stopping_it_leaves_agents_and_nobody_starts_another_daemon_in_its_place(service: Installed) -> None:
@@ -127,32 +128,32 @@ def test_agents_that_a_stopped_service_left_are_ended_by_one_that_is_started_for
 def test_a_daemon_that_runs_hands_its_agents_over_to_the_service(plain: Installed) -> None:
     one = plain.spawn("sleep", "600")
     (before,) = plain.agents(one)
-    plain.ctl("service", "install", "--enable")
+    plain.service("install", "--enable")
     assert json.loads(plain.ctl("daemon", "status", "--json"))["pid"] == int(plain.shows("MainPID"))
     (after,) = plain.agents(one)
     assert (after["status"], after["pid"]) == ("running", before["pid"])
 
 
 def test_installing_says_what_is_to_be_done_and_keeps_what_was_changed(plain: Installed) -> None:
-    assert "systemctl --user enable --now orchd" in plain.ctl("service", "install")
-    path = f"/run/config/systemd/user/{plain.unit}"
+    assert "systemctl --user enable --now orchd" in plain.service("install")
+    path = f"/run/ann/.config/systemd/user/{plain.unit}"
     plain.box.run("sh", "-c", f"echo '# mine' >> {path}")
-    shown = json.loads(plain.ctl("service", "install", "--json"))
+    shown = json.loads(plain.service("install", "--json"))
     assert shown == {"unit": plain.unit, "path": path, "kept": f"{path}.bak", "enabled": False}
     assert "# mine" in plain.box.run("cat", f"{path}.bak")
     assert "# mine" not in plain.box.run("cat", path)
-    assert "inactive" in plain.ctl("service", "status", code=1)
+    assert "inactive" in plain.service("status", code=1)
 
 
 def test_uninstalling_leaves_agents_and_a_daemon_can_be_started_as_before(service: Installed) -> None:
     one = service.spawn("sleep", "600")
     (before,) = service.agents(one)
-    assert "removed" in service.ctl("service", "uninstall")
-    assert "not installed" in service.ctl("service", "status", code=1)
+    assert "removed" in service.service("uninstall")
+    assert "not installed" in service.service("status", code=1)
     service.ctl("daemon", "start")
     (after,) = service.agents(one)
     assert (after["status"], after["pid"]) == ("running", before["pid"])
-    assert "there is none" in service.ctl("service", "uninstall")
+    assert "there is none" in service.service("uninstall")
 
 
 def test_one_that_cannot_start_gives_up_and_says_why(service: Installed) -> None:
@@ -167,9 +168,9 @@ def test_one_that_cannot_start_gives_up_and_says_why(service: Installed) -> None
 
 @pytest.fixture
 def system(box: Box) -> Iterator[Installed]:
-    """The service of the machine, for root."""
+    """The service of the machine, for ann."""
     made = Installed(box, "/run/state/orchd", "system")
-    made.ctl("service", "install", "--system", "--enable")
+    made.service("install", "--enable")
     yield made
     made.end()
 
@@ -177,7 +178,7 @@ def system(box: Box) -> Iterator[Installed]:
 def test_the_machines_service_is_there_for_a_user_and_protects_itself_but_no_agent(system: Installed) -> None:
     one = system.spawn("sleep", "600")
     (agent,) = system.agents(one)
-    assert system.shows("ControlGroup") == "/system.slice/system-orchd.slice/orchd@root.service"
+    assert system.shows("ControlGroup") == "/system.slice/system-orchd.slice/orchd@ann.service"
     may_protect = not system.box.run("sh", "-c", "echo -1 > /proc/self/oom_score_adj", code=None)
     score = system.box.run("cat", f"/proc/{system.shows('MainPID')}/oom_score_adj").strip()
     assert score == ("-500" if may_protect else "0")
@@ -186,7 +187,7 @@ def test_the_machines_service_is_there_for_a_user_and_protects_itself_but_no_age
     (after,) = system.agents(one)
     assert (after["status"], after["pid"]) == ("running", agent["pid"])
     system.systemctl("stop", system.unit)
-    assert "`systemctl start orchd@root` starts it" in system.ctl("status", code=69)
+    assert "`systemctl start orchd@ann` starts it" in system.ctl("status", code=69)
 
 
 def test_a_system_service_has_no_home_of_ones_own(plain: Installed) -> None:
