@@ -27,6 +27,7 @@ def install(args: SimpleNamespace) -> int:
         raise UsageError(
             f"a system service has a home for each user, not {home}: unset {variables.ENV_HOME}, or say --user"
         )
+    services.reload(scope)  # nothing is written where nobody would read it
     path = units.path_of(scope)
     kept = _write(path, units.text_of(scope, default_home()))
     services.reload(scope)
