@@ -17,6 +17,9 @@ _TURN = 35.0  # seconds for somebody else to finish starting one
 # agent's process tree reach it. A shell's `&` would do the same but leave SIGINT ignored, for all agents to inherit.
 _ORPHAN = "import os, sys\nif os.fork() == 0: os.execv(sys.argv[1], sys.argv[1:])"
 
+# Where this command runs in some service, that one's manager wants to hear of it, and nothing of a daemon.
+_OF_OUR_SERVICE = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
+
 
 def is_running(home: Home) -> bool:
     """Whether somebody listens on the socket: a file that was left behind refuses the connection."""
@@ -98,7 +101,7 @@ def _launch(home: Home, log: int, told: int) -> None:
         stdout=log,
         stderr=log,
         cwd="/",
-        env=environment(),
+        env={name: value for name, value in environment().items() if name not in _OF_OUR_SERVICE},
         pass_fds=(told,),
         start_new_session=True,
         umask=0o077,

@@ -140,3 +140,17 @@ def test_a_home_that_cannot_be_is_an_error_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "home").touch()
     with pytest.raises(HomeError):
         start.ensure(Home(tmp_path / "home"))
+
+
+def test_a_daemon_tells_nothing_to_the_manager_of_whoever_started_it(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "n"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "n"))
+        assert start.ensure(home)
+        with Client(home, starts=False) as client:
+            client.call("daemon")
+        manager.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            manager.recv(100)
