@@ -43,9 +43,17 @@ class Manager:
             self.socket.settimeout(DEADLINE)
 
 
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    """One that listens."""
+    made = Manager(str(tmp_path / "n"))
+    yield made
+    made.socket.close()
+
+
 @pytest.fixture(params=["path", "abstract"])
-def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]:
-    """One that listens, on either kind of socket."""
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]:
+    """One that listens, on each kind of socket."""
     made = Manager(str(tmp_path / "n") if request.param == "path" else f"@orchd-test-{os.getpid()}-{id(request)}")
     yield made
     made.socket.close()
@@ -58,34 +66,31 @@ def start(instance: Instance, manager: Manager, **more: str) -> None:
 
 
 def test_it_is_ready_once_it_answers_says_its_places_when_they_change_and_that_it_leaves(
-    stopped: Instance, manager: Manager
+    stopped: Instance, either: Manager
 ) -> None:
     stopped.home.create()
-    start(stopped, manager)
-    assert manager.hear() == "READY=1"
-    assert manager.hear() == "STATUS=places 0/7 working, 0/28 living, 0 queued"
+    start(stopped, either)
+    assert either.hear() == "READY=1"
+    assert either.hear() == "STATUS=places 0/7 working, 0/28 living, 0 queued"
     stopped.spawn("sleep", "600")
     assert (
-        until(lambda: "1/7" in (said := manager.hear()) and said) == "STATUS=places 1/7 working, 1/28 living, 0 queued"
+        until(lambda: "1/7" in (said := either.hear()) and said) == "STATUS=places 1/7 working, 1/28 living, 0 queued"
     )
     stopped.ctl("pause")
-    assert until(lambda: manager.hear()).endswith("0 queued, paused")
+    assert until(lambda: either.hear()).endswith("0 queued, paused")
     stopped.stop()
-    assert until(lambda: manager.has_heard()[-1:]) == ["STOPPING=1"]
+    assert until(lambda: either.has_heard()[-1:]) == ["STOPPING=1"]
 
 
-def test_a_daemon_that_cannot_serve_was_never_ready(stopped: Instance, tmp_path: Path) -> None:
-    manager = Manager(str(tmp_path / "n"))
+def test_a_daemon_that_cannot_serve_was_never_ready(stopped: Instance, manager: Manager) -> None:
     stopped.home.create()
     stopped.configure("limit = 0")
     with pytest.raises(AssertionError, match="limit must be"):
         start(stopped, manager)
     assert manager.has_heard() == []
-    manager.socket.close()
 
 
-def test_agents_are_told_nothing_of_the_manager(stopped: Instance, tmp_path: Path) -> None:
-    manager = Manager(str(tmp_path / "n"))
+def test_agents_are_told_nothing_of_the_manager(stopped: Instance, manager: Manager) -> None:
     start(stopped, manager)
     for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
         stopped.env.pop(name, None)
@@ -96,22 +101,18 @@ def test_agents_are_told_nothing_of_the_manager(stopped: Instance, tmp_path: Pat
     assert "socket:" not in said
     assert stopped.daemon is not None
     assert [what for what in descriptors(stopped.daemon.pid).values() if what.startswith("socket:")]
-    manager.socket.close()
 
 
 def test_signs_of_life_come_twice_a_period_from_a_daemon_with_nothing_else_to_do(
-    stopped: Instance, tmp_path: Path
+    stopped: Instance, manager: Manager
 ) -> None:
-    manager = Manager(str(tmp_path / "n"))
     start(stopped, manager, WATCHDOG_USEC="200000")
     assert {manager.hear(), manager.hear(), manager.hear()} >= {"READY=1", "WATCHDOG=1"}
     assert [manager.hear() for _ in range(5)] == ["WATCHDOG=1"] * 5
-    manager.socket.close()
 
 
 @pytest.mark.slow
-def test_an_idle_daemon_that_nobody_watches_does_not_wake_up(stopped: Instance, tmp_path: Path) -> None:
-    manager = Manager(str(tmp_path / "n"))
+def test_an_idle_daemon_that_nobody_watches_does_not_wake_up(stopped: Instance, manager: Manager) -> None:
     start(stopped, manager)
     assert stopped.daemon is not None
     with Raw(stopped.home) as raw:
@@ -120,11 +121,9 @@ def test_an_idle_daemon_that_nobody_watches_does_not_wake_up(stopped: Instance, 
         before = switches(stopped.daemon.pid)
         assert not raw.socket.poll(1500)
         assert switches(stopped.daemon.pid) == before
-    manager.socket.close()
 
 
-def test_lines_of_status_that_follow_each_other_at_once_are_not_all_sent(tmp_path: Path) -> None:
-    manager = Manager(str(tmp_path / "n"))
+def test_lines_of_status_that_follow_each_other_at_once_are_not_all_sent(manager: Manager) -> None:
     notify = Notifier(manager.address)
     notify.status("a", 5.0)
     assert notify.next_deadline() is None
@@ -135,20 +134,17 @@ def test_lines_of_status_that_follow_each_other_at_once_are_not_all_sent(tmp_pat
     assert manager.has_heard() == ["STATUS=a", "STATUS=c"]
     assert notify.next_deadline() is None
     notify.close()
-    manager.socket.close()
 
 
-def test_a_reload_is_told_from_its_beginning_to_its_end(tmp_path: Path) -> None:
-    manager = Manager(str(tmp_path / "n"))
+def test_a_reload_is_told_from_its_beginning_to_its_end(manager: Manager) -> None:
     notify = Notifier(manager.address)
     notify.reloading()
     notify.ready()
     assert manager.has_heard() == ["RELOADING=1", "READY=1"]
     notify.close()
-    manager.socket.close()
 
 
-def test_what_the_manager_said_is_taken_out_and_is_for_one_process_only(tmp_path: Path) -> None:
+def test_what_the_manager_said_is_taken_out_and_is_for_one_process_only() -> None:
     said = {"NOTIFY_SOCKET": "/n", "WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "12", "HOME": "/"}
     environ = dict(said)
     mine = Notifier.from_environment(environ, 12)
@@ -174,8 +170,7 @@ def test_a_manager_that_is_gone_is_said_once_and_nothing_else(caplog: pytest.Log
     notify.close()
 
 
-def test_a_stopped_loop_gives_no_sign_of_life(stopped: Instance, tmp_path: Path) -> None:
-    manager = Manager(str(tmp_path / "n"))
+def test_a_stopped_loop_gives_no_sign_of_life(stopped: Instance, manager: Manager) -> None:
     start(stopped, manager, WATCHDOG_USEC="200000")
     assert stopped.daemon is not None
     subprocess.run(["kill", "-STOP", str(stopped.daemon.pid)], check=True)
@@ -187,4 +182,3 @@ def test_a_stopped_loop_gives_no_sign_of_life(stopped: Instance, tmp_path: Path)
     subprocess.run(["kill", "-CONT", str(stopped.daemon.pid)], check=True)
     manager.socket.settimeout(DEADLINE)
     assert manager.hear() == "WATCHDOG=1"
-    manager.socket.close()
