@@ -84,6 +84,13 @@ COMMANDS: dict[str, Command] = {
             (Option("all", "Show the whole history too."), JSON),
         ),
         Command(
+            ("why",),
+            "Say why an agent or run does not go on, or why it ended so.",
+            "why",
+            (Argument("id", "The agent or run: agent-001, 1, run-001.", "ID", required=True),),
+            (JSON,),
+        ),
+        Command(
             ("wait",),
             "Wait until agents, or runs, have ended.",
             "wait",

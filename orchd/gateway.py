@@ -255,6 +255,7 @@ def _is_change(asked: wire_ops.Request) -> bool:
 
 QUERIES: dict[type, Callable[[Queries, Caller, Any], dict[str, object]]] = {
     wire_ops.Status: lambda queries, caller, asked: queries.status(caller, asked),
+    wire_ops.Why: lambda queries, caller, asked: queries.why(caller, asked),
     wire_ops.Runs: lambda queries, caller, asked: queries.runs(caller, asked),
     wire_ops.RunStatus: lambda queries, caller, asked: queries.run_status(caller, asked),
     wire_ops.Skills: lambda queries, _, asked: queries.skills(asked),

@@ -12,11 +12,13 @@ from orchd.callers import Caller
 from orchd.core.model import LIVING, Agent, AgentId, Instant, State, number_of
 from orchd.core.runs import Run, number_of_run
 from orchd.core.sessions import Session, number_of_session
+from orchd.core.why import why, why_run
 from orchd.procs.launch import files_of
 from orchd.procs.local import LocalProcesses
 from orchd.records import Records
 from orchd.store import Store
 from orchd.translate import Translator
+from orchd.views import canonical_run
 from orchd.wire import Home, WireError, ops
 
 PAGE = 500
@@ -74,6 +76,20 @@ class Queries:
             "agents": shown,
             "more": more,
         }
+
+    def why(self, caller: Caller, asked: ops.Why) -> dict[str, object]:
+        """Why an agent or run is where it is; whoever stands in its way outside the caller's tree is only counted."""
+        found = self._translator.seen(caller, (asked.id,))
+        if canonical_run(asked.id) is not None:
+            run = self._records.run(asked.id)
+            verdict, shown = why_run(run), {"id": run.id, "status": run.status.value}
+        else:
+            (agent,) = found
+            verdict = why(self._state, agent, self._clock().mono)
+            shown = {"id": agent.id, "status": agent.status.value}
+        root = self._translator.root_of(caller)
+        holders = [one for one in self._records.many(verdict.holders) if root in (None, one.root)]
+        return {**shown, **views.verdict_map(verdict, holders)}
 
     def runs(self, caller: Caller, asked: ops.Runs) -> dict[str, object]:
         """One page of runs, newest first, without their members."""

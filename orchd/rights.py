@@ -8,7 +8,7 @@ from orchd.wire import WireError
 
 # What an agent may ask at all; the objects it names are checked one by one.
 OF_AGENTS = frozenset(
-    {"spawn", "run", "runs", "run-status", "skills", "status", "wait", "cancel", "retry", "logs", "events"}
+    {"spawn", "run", "runs", "run-status", "skills", "status", "why", "wait", "cancel", "retry", "logs", "events"}
     | {"limit", "daemon", "sessions", "session-status"}
 )
 

@@ -13,6 +13,7 @@ from orchd.core.places import overdrawn, working
 from orchd.core.runs import Group, Membership, Run, RunId, run_id
 from orchd.core.sessions import Session, SessionId, session_id
 from orchd.core.spending import Spent
+from orchd.core.why import Verdict
 from orchd.procs.launch import files_of
 from orchd.procs.usage import Usage
 from orchd.reading import StoredFact
@@ -145,6 +146,25 @@ def _spent(agent: Agent) -> dict[str, object]:
         **(agent.spent._asdict() if agent.spent else _NOTHING_KNOWN),
         "tokens_expected": agent.spec.tokens,
         "cost_source": report.cost_source if report else None,
+    }
+
+
+def verdict_map(verdict: Verdict, holders: Iterable[Agent]) -> dict[str, object]:
+    """Why something is where it is, with those in its way in short."""
+    return {
+        "rule": verdict.rule,
+        "reason": verdict.sentence,
+        "holders": [
+            {
+                "id": one.id,
+                "name": one.spec.name,
+                "status": one.status.value,
+                "since": iso(one.queued_at if one.status is Status.QUEUED else one.started_at),
+            }
+            for one in holders
+        ],
+        "held_by": verdict.held_by,
+        "way_out": verdict.way_out,
     }
 
 

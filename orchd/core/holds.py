@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from orchd.core.model import State
 from orchd.core.queue import Line
 from orchd.core.runs import RunId
 from orchd.core.sessions import SessionId
 
 
-def why_held(state: State, line: Line, now: float) -> str | None:
-    """In words, what is in the way of everyone in `line`; None when nothing is."""
+class Hold(NamedTuple):
+    """What is in the way: the rule, in words, and the runner, run or session that it is about."""
+
+    rule: str
+    sentence: str
+    scope: str
+
+
+def why_held(state: State, line: Line, now: float) -> Hold | None:
+    """What is in the way of everyone in `line`; None when nothing is."""
     until = state.holds.get(line.runner)
     if until is not None and until.mono > now:
-        return f"{line.runner} is rate-limited for {until.mono - now:.0f} s more; `orchctl resume` tries at once"
+        said = f"{line.runner} is rate-limited for {until.mono - now:.0f} s more; `orchctl resume` tries at once"
+        return Hold("rate-limited", said, line.runner)
     run = state.runs.get(RunId(line.run))
     session = state.sessions.get(SessionId(line.session))
     for scope in (run, session):
         if scope is not None and (reached := scope.budget.reached_by(scope.spent)) is not None:
-            return f"{scope.id} has spent {reached}; `orchctl budget {scope.id}` allows more"
+            said = f"{scope.id} has spent {reached}; `orchctl budget {scope.id}` allows more"
+            return Hold("budget", said, scope.id)
     return None

@@ -165,7 +165,9 @@ def _check_holds(state: State, now: float, specs: Iterable[Spec], session: Sessi
     for spec in specs:
         line = Line(spec.nesting, session=session or "", runner=spec.runner or "")
         if (held := why_held(state, line, now)) is not None:
-            raise Refusal("would-queue", f"{spec.name} cannot start now: {held}; leave out --no-queue to queue it")
+            raise Refusal(
+                "would-queue", f"{spec.name} cannot start now: {held.sentence}; leave out --no-queue to queue it"
+            )
 
 
 def skip_if_hopeless(turn: Turn, one: AgentId) -> None:

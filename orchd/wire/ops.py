@@ -205,6 +205,13 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Why:
+    """Why an agent or run does not go on, or ended so. Result: docs/protocol.md, `why`."""
+
+    id: Name
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Answered when it is true. Result: `{agents: [...], timed_out}`."""
 
@@ -287,6 +294,7 @@ Request = (
     | SessionClose
     | Budget
     | Status
+    | Why
     | Wait
     | Cancel
     | Retry
@@ -311,6 +319,7 @@ OPS: dict[str, type[Request]] = {
     "session-close": SessionClose,
     "budget": Budget,
     "status": Status,
+    "why": Why,
     "wait": Wait,
     "cancel": Cancel,
     "retry": Retry,

@@ -66,6 +66,7 @@ def test_every_result_has_the_keys_that_are_documented(instance: Instance) -> No
         "run-status": {"id": "run-001"},
         "skills": {"names": ["x"]},
         "status": {},
+        "why": {"id": "1"},
         "cancel": {"ids": ["1"]},
         "pause": {},
         "resume": {},

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from orchd.callers import Outside
 from orchd.queries import RECENT
-from orchd.wire import ops
+from orchd.wire import WireError, ops
 from orchd.wire.shapes import build
 from tests.shell.bench import Bench
 
@@ -83,3 +85,25 @@ def test_events_come_in_pages_with_the_last_number(bench: Bench) -> None:
     page = bench.ask("events", {"since": 1, "count": 1})
     assert [event["event"] for event in page["events"]] == ["admissions-resumed"]
     assert page["last"] == 3
+
+
+def test_why_names_who_is_in_the_way_and_an_agent_sees_only_its_own_tree_there(bench: Bench) -> None:
+    bench.ask("limit", {"limit": 1, "resident": 4})
+    one, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
+    told = bench.ask("why", {"id": other.id})
+    assert (told["rule"], told["held_by"], [held["id"] for held in told["holders"]]) == ("limit", 1, [one.id])
+    assert set(told["holders"][0]) == {"id", "name", "status", "since"}
+    seen = bench.queries.why(other.id, build(ops.Why, {"id": other.id}))
+    assert (seen["held_by"], seen["holders"]) == (1, [])
+    with pytest.raises(WireError, match="not of the tree"):
+        bench.queries.why(other.id, build(ops.Why, {"id": one.id}))
+    assert bench.code("why", {"id": "9"}) == "unknown-agent"
+
+
+def test_why_of_a_run_names_the_member_to_blame_also_when_all_is_over(bench: Bench) -> None:
+    members = [{"path": path, "agent": {"command": [path]}} for path in ("false", "true")]
+    run = {"name": "r", "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}, "groups": [{}], "members": members}
+    made = bench.ask("run", run)["agents"]
+    bench.until_over(*(bench.agent(one["id"]) for one in made))
+    told = bench.ask("why", {"id": "run-1"})
+    assert (told["id"], told["rule"], [held["name"] for held in told["holders"]]) == ("run-001", "failed", ["false"])

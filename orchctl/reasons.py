@@ -1,0 +1,175 @@
+"""Everything there is to say about why an agent or a run is where it is: asked together, and said to a person."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchctl import history, render
+from orchctl.client import Client
+from orchctl.lives import Attempt, Fact, Life, read
+from orchd.wire import WireError
+
+_LINES = 5  # of a log
+_BYTES = 8192  # of a log, in which they are looked for
+_ENDS = ("agent-skipped", "agent-cancelled", "stop-began")
+
+
+def found(client: Client, one: str) -> dict[str, Any]:
+    """What the daemon's `why` says and, of what has been tried or is over, how it came to that: with `agent`,
+    `attempts`, `took`, `log`; of a run, `member` is all this of the one to blame."""
+    verdict = client.call("why", {"id": one})
+    if verdict["id"].startswith("run-"):
+        blamed = verdict["holders"][:1] if verdict["status"] != "running" else []
+        return {**verdict, "member": found(client, blamed[0]["id"]) if blamed else None}
+    (agent,) = client.call("status", {"ids": [verdict["id"]]})["agents"]
+    facts = _facts(client, agent)
+    life = read(facts).agents.get(agent["id"])
+    return {
+        **verdict,
+        "agent": agent,
+        "attempts": [_attempt_map(attempt) for attempt in life.attempts] if life else [],
+        "took": _names(client, list(taken(facts, agent, life))) if life and render.is_over(agent) else [],
+        "log": _tail(client, agent) if render.is_over(agent) else None,
+    }
+
+
+def _facts(client: Client, agent: render.Agent) -> list[dict[str, Any]]:
+    """From its beginning to its end. A clock that was set back may hide it: then from the beginning of all."""
+    since = history.before(client, agent["queued_at"]) if agent["queued_at"] else 0
+    facts = list(history.facts(client, since, agent["ended_at"]))
+    if any(fact["event"] == "agent-queued" and fact["agent"] == agent["id"] for fact in facts):
+        return facts
+    return list(history.facts(client))
+
+
+def _attempt_map(attempt: Attempt) -> dict[str, Any]:
+    waits = [(end if end is not None else begin) - begin for begin, end in attempt.waits]
+    took = None if attempt.ended is None else round(attempt.ended - attempt.admitted, 3)
+    return {
+        "attempt": attempt.number,
+        "queued_seconds": round(attempt.admitted - attempt.queued, 3),
+        "seconds": took,
+        "waited_seconds": round(sum(waits), 3),
+        "how": attempt.how,
+        "exit_code": attempt.exit_code,
+        "reason": attempt.reason,
+    }
+
+
+def taken(facts: Iterable[Fact], agent: render.Agent, life: Life) -> Iterator[tuple[str, str]]:
+    """Those that were cancelled or skipped because this agent ended as it did, or because one of these was, and why.
+
+    The daemon says so in their reasons, by ids and by the paths of members, in the turn in which it ended.
+    """
+    if life.status in (None, "completed"):
+        return
+    names = {agent["id"], *([agent["member"]] if agent["member"] else ())}
+    known = {agent["id"]}
+    for fact in facts:
+        reason = fact.get("reason")
+        if fact["event"] not in _ENDS or fact["agent"] in known or not reason or fact["at"] != agent["ended_at"]:
+            continue
+        if any(re.search(rf"(?<![\w/-]){re.escape(name)}(?![\w/-])", reason) for name in names):
+            known.add(fact["agent"])
+            names.add(fact["agent"])
+            yield fact["agent"], reason
+
+
+def _names(client: Client, victims: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    if not victims:
+        return []
+    agents = client.call("status", {"ids": [one for one, _ in victims], "usage": False})["agents"]
+    pairs = zip(agents, victims, strict=True)
+    return [{"id": one["id"], "name": one["name"], "status": one["status"], "reason": why} for one, (_, why) in pairs]
+
+
+def _tail(client: Client, agent: render.Agent) -> dict[str, Any] | None:
+    """The last lines of its output, as far as they are short."""
+    try:
+        path = Path(client.call("logs", {"id": agent["id"]})["path"])
+        with path.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _BYTES))
+            lines = log.read().decode(errors="replace").splitlines()[-_LINES:]
+    except (WireError, FileNotFoundError):  # it never started, or its output was removed
+        return None
+    return {"path": str(path), "lines": lines}
+
+
+def lines(answer: Mapping[str, Any], now: float) -> Iterator[str]:
+    """All of it for a person."""
+    yield _head(answer)
+    if answer["holders"] and "member" not in answer:
+        yield f"held by {answer['held_by']}:"
+        yield from _indented(_holders(answer["holders"], now))
+    if answer["way_out"]:
+        yield f"what would change it: {answer['way_out']}"
+    if answer.get("member"):
+        yield "the member to blame:"
+        yield from (f"  {line}" for line in lines(answer["member"], now))
+    elif "member" in answer and answer["held_by"]:
+        yield "members that it waits for:"
+        yield from _indented(_holders(answer["holders"], now))
+    yield from _past(answer)
+
+
+def _head(answer: Mapping[str, Any]) -> str:
+    agent = answer.get("agent")
+    said = render.clean(answer["reason"] or "")
+    if agent is None:
+        verb = "is " if answer["status"] == "running" else ""
+        return f"{answer['id']} {verb}{answer['status']}" + (f": {said}" if said else "")
+    rule = f" ({answer['rule']})" if answer["rule"] not in (answer["status"], "working") else ""
+    if render.is_over(agent):
+        said, verb = render.outcome(agent), ""
+    else:
+        verb = "is "
+    position = f", position {agent['position']}" if agent["position"] is not None else ""
+    return f"{answer['id']} {render.named(agent)} {verb}{answer['status']}{position}{rule}" + (
+        f": {said}" if said else ""
+    )
+
+
+def _holders(holders: Iterable[Mapping[str, Any]], now: float) -> list[str]:
+    rows = [
+        [
+            one["id"],
+            render.named(one),
+            one["status"],
+            render.span(render.since(one["since"], now)) if one["since"] else "",
+        ]
+        for one in holders
+    ]
+    return render.aligned(rows)
+
+
+def _past(answer: Mapping[str, Any]) -> Iterator[str]:
+    if answer.get("attempts"):
+        yield "attempts:"
+        yield from _indented(render.aligned(render.filled([_row(one) for one in answer["attempts"]])))
+    if answer.get("took"):
+        yield f"{len(answer['took'])} ended with it:"
+        rows = [[one["id"], render.named(one), one["status"], render.clean(one["reason"])] for one in answer["took"]]
+        yield from _indented(render.aligned(rows))
+    if answer.get("log") and answer["log"]["lines"]:
+        yield f"its last lines, of {render.clean(answer['log']['path'])}:"
+        yield from _indented([render.clean_line(line) for line in answer["log"]["lines"]])
+
+
+def _row(one: Mapping[str, Any]) -> list[str]:
+    return [
+        f"try {one['attempt']}",
+        f"queued {render.span(one['queued_seconds'])}",
+        f"took {render.span(one['seconds'])}" if one["seconds"] is not None else "goes on",
+        f"waited {render.span(one['waited_seconds'])} of it" if one["waited_seconds"] else "",
+        one["how"] or "",
+        "" if one["exit_code"] is None else f"exit {one['exit_code']}",
+        "" if one["reason"] == f"exit code {one['exit_code']}" else render.clean(one["reason"] or ""),
+    ]
+
+
+def _indented(rows: Iterable[str]) -> Iterator[str]:
+    return (f"  {row}" for row in rows)

@@ -1,0 +1,142 @@
+"""Why an agent or a run is where it is, in full: the rule, who is in the way, and what would change it.
+
+`explain` has the sentence that every list shows; this is for somebody who asks about one, and may cost more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from heapq import nsmallest
+from typing import NamedTuple
+
+from orchd.core.explain import position, reason, why_queued
+from orchd.core.graph import waits_for
+from orchd.core.index import line_of, ticket_of
+from orchd.core.model import WORKING, Agent, AgentId, Cause, State, Status, agent_id
+from orchd.core.places import claims, has_working_place, smallest_safe_resident, working
+from orchd.core.runs import Run, RunStatus
+
+MOST = 100  # holders that are named; nobody reads more
+
+
+class Verdict(NamedTuple):
+    """The answer. `held_by` counts all that are in the way, of whom `holders` names the first."""
+
+    rule: str
+    sentence: str | None
+    holders: tuple[AgentId, ...] = ()
+    held_by: int = 0
+    way_out: str | None = None
+
+
+def why(state: State, agent: Agent, now: float) -> Verdict:
+    """Why `agent` is queued, waits, is being ended, or ended so."""
+    sentence = reason(state, agent, now)
+    if agent.is_over:
+        way_out = None if agent.status is Status.COMPLETED else f"`orchctl retry {agent.id}` tries it again"
+        return Verdict(_ending(agent), sentence, way_out=way_out)
+    if agent.status is Status.QUEUED:
+        return _of_queued(state, agent, now)
+    if agent.status is Status.WAITING:
+        return _of_waiting(state, agent, sentence)
+    if agent.status is Status.STOPPING:
+        left = None if agent.kill_at is None else max(0.0, agent.kill_at - now)
+        way_out = "it is being killed" if left is None else f"what does not end by itself is killed in {left:.0f} s"
+        return Verdict("stopping", sentence, way_out=way_out)
+    return Verdict("working", sentence or "it holds a place and works")
+
+
+def _ending(agent: Agent) -> str:
+    """How it ended, and for one that was ended, which of its bounds it met."""
+    if agent.status is Status.TIMED_OUT and agent.cause in (Cause.TIMEOUT, Cause.SILENCE):
+        return str(agent.cause.value)
+    return str(agent.status.value)
+
+
+def _of_queued(state: State, agent: Agent, now: float) -> Verdict:
+    hold = why_queued(state, agent, now)
+    found = list(_HOLDERS[hold.rule](state, agent)) if hold.rule in _HOLDERS else []
+    way_out = _WAYS_OUT[hold.rule].format(
+        scope=hold.scope,
+        before=_before(position(state, agent) or 1),
+        places=max(working(state), state.limit) + (position(state, agent) or 1),
+        resident=len(state.living) + (position(state, agent) or 1),
+        safe=smallest_safe_resident(sorted([*claims(state), agent.claim])),
+    )
+    return Verdict(hold.rule, hold.sentence, tuple(found[:MOST]), len(found), way_out)
+
+
+def _of_waiting(state: State, agent: Agent, sentence: str | None) -> Verdict:
+    if found := waits_for(state, agent):
+        return Verdict("waits", sentence, tuple(found[:MOST]), len(found), "their end")
+    if has_working_place(state):
+        found = list(_mates(state, agent))
+        return Verdict("returning", sentence, tuple(found[:MOST]), len(found), "the end of one of them")
+    found = list(_workers(state, agent))
+    way_out = f"the end of one of them, or `orchctl limit {working(state) + 1}`"
+    return Verdict("returning", sentence, tuple(found[:MOST]), len(found), way_out)
+
+
+def why_run(run: Run) -> Verdict:
+    """What a run waits for, or with whose failure its own began."""
+    blamed = [run.members[run.blame_in("")].agent] if run.tallies[""].failed else []
+    going = [mate.agent for path, mate in run.members.items() if path not in run.ended]
+    found = [AgentId(one) for one in blamed or going]
+    sentence = run.reason or f"{len(run.ended)} of {len(run.members)} members have ended"
+    way_out: str | None
+    if not run.is_over:
+        way_out = "the end of those that are at work; what comes after a failure is skipped" if blamed else "their end"
+    else:
+        way_out = None if run.status is RunStatus.COMPLETED else f"`orchctl retry {run.id}` tries what did not complete"
+    return Verdict(run.status.value, sentence, tuple(found[:MOST]), len(found), way_out)
+
+
+def _before(number: int) -> str:
+    return f"; {number - 1} queued before it go first" if number > 1 else ""
+
+
+def _workers(state: State, _: Agent) -> Iterable[AgentId]:
+    return (one.id for one in state.living.values() if one.status in WORKING)
+
+
+def _living(state: State, _: Agent) -> Iterable[AgentId]:
+    return iter(state.living)
+
+
+def _claimants(state: State, _: Agent) -> Iterable[AgentId]:
+    return (one.id for one in state.living.values() if one.claim)
+
+
+def _mates(state: State, agent: Agent) -> Iterable[AgentId]:
+    run = line_of(agent).run
+    members = ((one, one.spec.member) for one in state.living.values() if one.status in WORKING)
+    return (one.id for one, member in members if member is not None and member.run == run)
+
+
+def _earlier(state: State, agent: Agent) -> Iterable[AgentId]:
+    own = ticket_of(agent)
+    return (agent_id(one.number) for one in nsmallest(MOST, (one for one, _ in state.queue.entries() if one < own)))
+
+
+_HOLDERS: dict[str, Callable[[State, Agent], Iterable[AgentId]]] = {
+    "after": waits_for,
+    "limit": _workers,
+    "resident": _living,
+    "nesting": _claimants,
+    "max-parallel": _mates,
+    "order": _earlier,
+}
+_WAYS_OUT = {
+    "after": "their completion; when one of them does not complete, {scope} is skipped",
+    "retry-delay": "time alone: it is tried again by itself",
+    "daemon-stopping": "the next daemon: `orchctl daemon start`",
+    "paused": "`orchctl resume`",
+    "machine": "processes or memory that become free; it is tried again by itself",
+    "rate-limited": "time alone, or `orchctl resume`, which tries {scope} at once",
+    "budget": "`orchctl budget {scope}` with --max-tokens or --max-cost above what is spent, or --unlimited",
+    "max-parallel": "the end of one of them{before}",
+    "limit": "the end of one of them{before}, or `orchctl limit {places}`",
+    "resident": "the end of one of them{before}, or `orchctl limit --resident {resident}`",
+    "nesting": "the end of one of them, or `orchctl limit --resident {safe}`",
+    "order": "their start",
+}

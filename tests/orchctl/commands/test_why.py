@@ -1,0 +1,86 @@
+"""`orchctl why`."""
+
+from __future__ import annotations
+
+import json
+
+from tests.conftest import Instance, until
+from tests.orchctl.conftest import Orchctl
+
+
+def test_one_in_the_queue_names_who_holds_the_places(instance: Instance, orchctl: Orchctl) -> None:
+    instance.ctl("limit", "1")
+    instance.spawn("sleep", "60", options=["--name", "first"])
+    instance.spawn("sleep", "60")
+    head, held, holder, way_out = orchctl("why", "2").out.splitlines()
+    assert head == "agent-002 sleep is queued, position 1 (limit): 1 of 1 places are working"
+    assert held == "held by 1:"
+    assert holder.split()[:3] == ["agent-001", "first", "running"]
+    assert way_out == "what would change it: the end of one of them, or `orchctl limit 2`"
+
+
+def test_one_that_failed_says_how_it_came_to_that_and_what_ended_with_it(instance: Instance, orchctl: Orchctl) -> None:
+    script = 'if [ $ORCHD_ATTEMPT = 2 ]; then orchctl spawn --name child -- sleep 60; printf "\\033oops\\n"; fi; exit 3'
+    instance.ctl("pause")
+    instance.spawn("sh", "-c", script, options=["--name", "lead", "--retries", "1"])
+    instance.spawn("true", options=["--after", "1", "--name", "next"])
+    instance.spawn("true", options=["--after", "2", "--name", "last"])
+    instance.ctl("resume")
+    instance.ctl("wait", "1", "2", "3", code=1)
+    until(lambda: instance.agent("4")["status"] == "cancelled")
+    shown = orchctl("why", "1")
+    lines = [" ".join(line.split()) for line in shown.out.splitlines()]
+    assert lines[0] == "agent-001 lead failed: exit 3"
+    assert lines[1] == "what would change it: `orchctl retry agent-001` tries it again"
+    assert lines[3].endswith("retried exit 3")
+    assert lines[4].startswith("try 2 queued ")
+    assert lines[5:9] == [
+        "3 ended with it:",
+        "agent-004 child cancelled its parent agent-001 did not complete",
+        "agent-002 next skipped agent-001 did not complete: failed",
+        "agent-003 last skipped agent-002 did not complete: skipped",
+    ]
+    assert lines[-1] == "?oops"
+    told = json.loads(orchctl("why", "1", "--json").out)
+    assert [one["how"] for one in told["attempts"]] == ["retried", "failed"]
+    assert told["log"]["lines"][-1] == "\x1boops"
+
+
+def test_one_that_completed_or_never_started_has_less_to_say(instance: Instance, orchctl: Orchctl) -> None:
+    instance.ctl("wait", instance.spawn("true"))
+    assert orchctl("why", "1").out.splitlines()[0] == "agent-001 true completed: exit 0"
+    instance.ctl("pause")
+    instance.ctl("cancel", instance.spawn("true"))
+    assert orchctl("why", "2").out.splitlines()[0] == "agent-002 true cancelled: cancelled"
+
+
+def test_a_run_names_the_member_to_blame_and_why_it_failed(instance: Instance, orchctl: Orchctl) -> None:
+    members = [
+        {"path": name, "agent": {"name": name, "command": ["sh", "-c", text]}}
+        for name, text in (("ui", "sleep 60"), ("api", "echo broken; exit 9"))
+    ]
+    with instance.client() as client:
+        client.call("pause")
+        client.call("run", {"name": "r", "cwd": "/", "env": instance.env, "groups": [{}], "members": members})
+        waiting = orchctl("why", "run-1").out.splitlines()
+        client.call("resume")
+    assert waiting[0] == "run-001 is running: 0 of 2 members have ended"
+    assert waiting[2] == "members that it waits for:"
+    instance.ctl("wait", "run-001", code=1)
+    lines = [line.strip() for line in orchctl("why", "run-001").out.splitlines()]
+    assert lines[0].startswith("run-001 failed: ")
+    assert lines[2:4] == ["the member to blame:", "agent-002 api failed: exit 9"]
+    assert "agent-001  ui  cancelled  api failed, and r fails fast" in lines
+    assert lines[-1] == "broken"
+
+
+def test_an_agent_may_ask_about_its_own_tree(instance: Instance, orchctl: Orchctl) -> None:
+    instance.spawn("true")
+    one = instance.spawn("sh", "-c", "orchctl why $ORCHD_AGENT; orchctl why 1")
+    instance.ctl("wait", one, code=1)
+    log = instance.ctl("logs", one).splitlines()
+    assert log[0] == "agent-002 sh is running: it holds a place and works"
+
+
+def test_it_starts_no_daemon(stopped: Instance, orchctl: Orchctl) -> None:
+    assert orchctl("why", "1").code == 69
