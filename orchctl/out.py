@@ -68,6 +68,17 @@ def has_colours() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def is_terminal() -> bool:
+    """Whether stdout is a terminal."""
+    return sys.stdout.isatty()
+
+
+def put(text: str) -> None:
+    """Text with its own ends of lines and what only a terminal understands, shown at once."""
+    sys.stdout.write(_encodable(text, sys.stdout))
+    sys.stdout.flush()
+
+
 def width() -> int | None:
     """Columns of the terminal that stdout is; None when lines may be of any length."""
     return os.get_terminal_size(sys.stdout.fileno()).columns or None if sys.stdout.isatty() else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_COUNTS = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 Agent = Mapping[str, Any]
 
 OVER = frozenset({"completed", "failed", "cancelled", "timed-out", "lost", "skipped"})
@@ -79,6 +80,15 @@ def size(amount: int) -> str:
             number = amount / unit
             return f"{number:.1f} {name}" if number < _EXACT else f"{number:.0f} {name}"
     return f"{amount} B"
+
+
+def short(amount: int) -> str:
+    """`12.3k`: a count with three digits or so."""
+    for unit, name in _COUNTS:
+        if amount >= unit:
+            number = amount / unit
+            return f"{number:.1f}{name}" if number < _EXACT else f"{number:.0f}{name}"
+    return str(amount)
 
 
 def since(stamp: str, now: float) -> float:

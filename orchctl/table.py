@@ -81,7 +81,11 @@ COMMANDS: dict[str, Command] = {
             "Show agents, places and the queue.",
             "status",
             (_IDS,),
-            (Option("all", "Show the whole history too."), JSON),
+            (
+                Option("all", "Show the whole history too."),
+                Option("watch", "Show it again whenever something happens, until interrupted."),
+                JSON,
+            ),
         ),
         Command(
             ("why",),

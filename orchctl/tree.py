@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from orchctl import render
 from orchctl.render import Agent
 
 _ROOM = 24  # columns that goal or reason should get before less important columns are left out
+_CELLS = 20  # of a bar
 _NAME = 24  # columns that a name may take
 _COLOURS = {
     "running": "32",
@@ -58,20 +59,56 @@ class _Column(NamedTuple):
         return max(map(render.columns, self.cells), default=0)
 
 
-def picture(answer: Mapping[str, Any], now: float, look: Look) -> list[str]:
-    """Lines for a `status` answer; `now` is Unix time."""
-    agents: list[Agent] = answer["agents"]
-    around = [_fitted(line, look) for line in (_head(answer, look), *_foot(answer, look))]
-    return [around[0], *_agents(agents, now, look), *around[1:]]
+def picture(answer: Mapping[str, Any], now: float, look: Look, budgets: Sequence[Mapping[str, Any]] = ()) -> list[str]:
+    """Lines for a `status` answer; `now` is Unix time, `budgets` are of sessions and runs."""
+    above = [_fitted(line, look) for line in (*_head(answer, now, look), *_spending(budgets, look))]
+    below = [_fitted(line, look) for line in _foot(answer, look)]
+    return [*above, *_agents(answer["agents"], now, look), *below]
 
 
 def _fitted(line: str, look: Look) -> str:
     return line if look.width is None else render.fitted(line, look.width, look.ellipsis)
 
 
-def _head(answer: Mapping[str, Any], look: Look) -> str:
-    levels = [f"{count} {level}" for level, count in answer["levels"].items() if count]
-    return f" {look.dot} ".join([render.places(answer["limit"], look.dot), *levels])
+def _head(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
+    """The places as a bar, what is in the queue and spent; then what keeps agents from starting."""
+    limit, agents = answer["limit"], answer["agents"]
+    over = f", {limit['overdrawn']} overdrawn" if limit["overdrawn"] else ""
+    queued = sum(agent["status"] == "queued" for agent in agents)
+    tokens = sum(agent["tokens"] or 0 for agent in agents)
+    parts = [
+        f"places {bar(limit['working'], limit['limit'], look)} {limit['working']}/{limit['limit']} working{over}",
+        f"{limit['living']}/{limit['resident']} living",
+        *([f"{queued} queued"] if queued else []),
+        *(f"{count} {level}" for level, count in answer["levels"].items() if count),
+        *([f"{render.short(tokens)} tokens"] if tokens else []),
+    ]
+    yield f" {look.dot} ".join(parts)
+    if limit["paused"]:
+        yield "paused: nobody new starts; `orchctl resume` ends that"
+    for runner, until in limit["held"].items():
+        left = render.span(max(0.0, -render.since(until, now)))
+        yield f"{render.clean(runner)} is rate-limited for {left} more; `orchctl resume` tries at once"
+
+
+def bar(used: float, of: float, look: Look) -> str:
+    """`[###····]`: a cell for each place, or for a part of them when there are many; `!` for those beyond."""
+    cells = min(int(of), _CELLS)
+    full = min(round(used / of * cells), cells + _CELLS)
+    return f"[{'#' * min(full, cells)}{look.dot * (cells - full)}{'!' * (full - cells)}]".replace("-", ".")
+
+
+def _spending(budgets: Sequence[Mapping[str, Any]], look: Look) -> Iterator[str]:
+    for one in budgets:
+        parts = []
+        if one["max_tokens"] is not None:
+            part = bar(one["tokens"] / one["max_tokens"] * _CELLS, _CELLS, look)
+            parts.append(f"{part} {render.short(one['tokens'])} of {render.short(one['max_tokens'])} tokens")
+        if one["max_cost"] is not None:
+            part = bar(one["cost_usd"] / one["max_cost"] * _CELLS, _CELLS, look)
+            parts.append(f"{part} ${one['cost_usd']:.2f} of ${one['max_cost']:.2f}")
+        reached = ": nothing more of it starts" if one["reached"] else ""
+        yield f"budget of {one['id']} {' '.join(parts)}{reached}"
 
 
 def _foot(answer: Mapping[str, Any], look: Look) -> Iterator[str]:
@@ -93,10 +130,11 @@ def _agents(agents: list[Agent], now: float, look: Look) -> list[str]:
         _Column([agent["status"] for agent in shown]),
         _Column([_time(agent, now) for agent in shown], 1),
         _Column([f"try {agent['attempt']}" if agent["attempt"] > 1 else "" for agent in shown], 2),
-        _Column([agent["level"] for agent in shown], 6),
+        _Column([agent["level"] for agent in shown], 7),
         _Column([_cpu(agent) for agent in shown], 4),
         _Column([_memory(agent) for agent in shown], 3),
-        _Column([f"pid {agent['pid']}" if agent["pid"] else "" for agent in shown], 5),
+        _Column([f"pid {agent['pid']}" if agent["pid"] else "" for agent in shown], 6),
+        _Column([f"{render.short(agent['tokens'])} tokens" if agent["tokens"] else "" for agent in shown], 5),
     ]
     chosen = _chosen([column for column in every if column.width], look)
     return [_line(chosen, index, agent, look) for index, agent in enumerate(shown)]

@@ -29,6 +29,7 @@ def agent(number: int, **known: Any) -> dict[str, Any]:
         "started_at": STARTED_AT,
         "ended_at": None,
         "cpu_seconds": None,
+        "tokens": None,
         "rss_bytes": None,
         **known,
     }

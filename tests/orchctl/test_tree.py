@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchctl import render
-from orchctl.tree import Look, picture
+from orchctl.tree import Look, bar, picture
 from tests.orchctl.agents import NOW, agent, answer, ended, queued
 
 FAMILY = (
@@ -27,7 +27,7 @@ def drawn(look: Look, *agents: dict[str, Any], **limit: Any) -> list[str]:
 
 def test_children_are_under_their_parents_in_the_order_of_their_making() -> None:
     assert drawn(Look(is_whole=True), *FAMILY) == [
-        "places 3/7 working · 4/28 living · 2 pm · 1 sub-skill",
+        "places [###····] 3/7 working · 4/28 living · 1 queued · 2 pm · 1 sub-skill",
         "agent-002     pm     waiting    1m            pm                         pid 4711  after agent-003  the app",
         "├─ agent-003  code   running    1m     try 2  sub-skill  12s cpu  45 MB  pid 4711",
         "└─ agent-004  check  completed  1m 1s         sub-skill                            exit 0",
@@ -103,3 +103,34 @@ def test_what_is_not_shown_is_said() -> None:
 
 def test_an_empty_fleet_says_how_to_begin() -> None:
     assert drawn(Look())[-1] == "no agents; `orchctl spawn -- COMMAND` starts one"
+
+
+def test_places_are_a_bar_that_says_when_they_are_overdrawn() -> None:
+    look = Look(is_whole=True)
+    assert [bar(used, 4, look) for used in (0, 1, 4, 6)] == ["[····]", "[#···]", "[####]", "[####!!]"]
+    assert bar(50, 100, look) == "[##########··········]"
+    assert bar(1, 2, Look(is_plain=True)) == "[#.]"
+
+
+def test_what_keeps_agents_from_starting_is_said_above_them() -> None:
+    lines = drawn(Look(is_whole=True), agent(1), paused=True, held={"claude": "2026-01-02T03:07:09.000Z"})
+    assert lines[1:3] == [
+        "paused: nobody new starts; `orchctl resume` ends that",
+        "claude is rate-limited for 1m 4s more; `orchctl resume` tries at once",
+    ]
+
+
+def test_budgets_are_bars_too() -> None:
+    spent = {"id": "session-001", "tokens": 4500, "cost_usd": 0.3, "max_tokens": 9000, "max_cost": 1.0, "reached": None}
+    reached = {**spent, "id": "run-001", "max_tokens": None, "cost_usd": 1.1, "reached": "$1.10 of $1.00"}
+    lines = picture(answer(agent(1)), NOW, Look(is_whole=True), [spent, reached])
+    assert lines[1:3] == [
+        "budget of session-001 [##########··········] 4.5k of 9.0k tokens [######··············] $0.30 of $1.00",
+        "budget of run-001 [####################!!] $1.10 of $1.00: nothing more of it starts",
+    ]
+
+
+def test_tokens_are_counted_for_each_and_for_all() -> None:
+    lines = drawn(Look(is_whole=True), agent(1, tokens=1234), agent(2, tokens=2_000_000))
+    assert lines[0].endswith(" · 2.0M tokens")
+    assert ["1.2k tokens" in lines[1], "2.0M tokens" in lines[2]] == [True, True]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import select
+import signal
 import struct
 import termios
 from fcntl import ioctl
@@ -33,7 +35,7 @@ def test_the_picture_shows_places_tree_and_queue(instance: Instance, orchctl: Or
     until(lambda: len(instance.status()["agents"]) == 2)
     instance.spawn("sleep", "60", options=["--goal", "Write\nthe docs"])
     head, lead, child, queued = orchctl("status").out.splitlines()
-    assert head.startswith("places 2/2 working · 2/28 living · 1 pm · 1 sub-skill")
+    assert head == "places [##] 2/2 working · 2/28 living · 1 queued · 1 pm · 1 sub-skill"
     assert lead.split()[:3] == [parent, "lead", "running"]
     assert child.split()[:4] == ["└─", "agent-002", "child", "running"]
     assert "queued" in queued
@@ -56,7 +58,7 @@ def test_all_shows_every_page_of_the_history(instance: Instance, orchctl: Orchct
     orchctl("spawn", "--batch", "-", input=team)
     orchctl("cancel", *map(str, range(1, 502)))
     assert "orchctl status --all" in orchctl("status").out.splitlines()[-1]
-    assert len(orchctl("status", "--all").out.splitlines()) == 502
+    assert len(orchctl("status", "--all").out.splitlines()) == 1 + 1 + 501
     assert len({agent["id"] for agent in instance.status("--all")["agents"]}) == 501
 
 
@@ -92,3 +94,67 @@ def test_where_stdout_is_ascii_the_tree_is_too(instance: Instance, orchctl: Orch
     out = orchctl("status", env={**instance.env, "PYTHONIOENCODING": "ascii"}).out
     assert out.isascii()
     assert "`- agent-002" in out
+
+
+def test_watching_shows_what_happens_and_ages_and_leaves_the_terminal_as_it_was(
+    instance: Instance, background: Background, terminal: Terminal
+) -> None:
+    ioctl(terminal.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 90, 0, 0))
+    instance.env.update(TERM="xterm", PYTHONUTF8="1")
+    before = termios.tcgetattr(terminal.theirs)
+    command = background("status", "--watch", stdout=terminal.theirs, stdin=terminal.theirs)
+    terminal.until("no agents")
+    instance.spawn("sleep", "60", options=["--name", "first"])
+    terminal.until("first")
+    terminal.until("  2.")  # nothing happens, and it grows older
+    instance.kill()
+    terminal.until("no daemon answers")
+    instance.start()
+    instance.spawn("sleep", "60", options=["--name", "second"])
+    terminal.until("second")
+    ioctl(terminal.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 2, 40, 0, 0))
+    command.send_signal(signal.SIGWINCH)
+    terminal.until("lines more")
+    command.send_signal(signal.SIGINT)
+    shown = terminal.until("\x1b[?1049l")
+    assert command.wait(30) == 130
+    assert shown.startswith("\x1b[?1049h\x1b[?25l")
+    assert shown.endswith("\x1b[?25h\x1b[?1049l")
+    assert termios.tcgetattr(terminal.theirs) == before
+
+
+def test_one_who_watches_and_is_ended_leaves_the_terminal_too(
+    instance: Instance, background: Background, terminal: Terminal
+) -> None:
+    command = background("status", "--watch", stdout=terminal.theirs)
+    terminal.until("no agents")
+    command.send_signal(signal.SIGTERM)
+    assert terminal.until("\x1b[?1049l").endswith("\x1b[?25h\x1b[?1049l")
+    assert command.wait(30) == 128 + signal.SIGTERM
+
+
+def test_without_a_terminal_watching_prints_once_for_news_and_asks_no_clock(
+    instance: Instance, background: Background
+) -> None:
+    instance.spawn("sleep", "60")
+    command = background("status", "--watch", "--json")
+    assert command.stdout is not None
+    assert len(json.loads(command.stdout.readline())["agents"]) == 1
+    assert not select.select([command.stdout], [], [], 1.5)[0]
+    instance.spawn("sleep", "60")
+    assert len(json.loads(command.stdout.readline())["agents"]) == 2
+    command.send_signal(signal.SIGINT)
+    assert command.wait(30) == 130
+
+
+def test_nobody_to_watch_is_said_at_once(stopped: Instance, orchctl: Orchctl) -> None:
+    assert orchctl("status", "--watch").code == 69
+
+
+def test_a_budget_is_shown_while_it_matters(instance: Instance, orchctl: Orchctl) -> None:
+    one = instance.spawn("sleep", "60")
+    instance.ctl("budget", "session-001", "--max-tokens", "5000")
+    assert orchctl("status").out.splitlines()[1].startswith("budget of session-001 [")
+    instance.ctl("cancel", one)
+    instance.ctl("wait", one, code=1)
+    assert "budget" not in orchctl("status").out
