@@ -141,6 +141,22 @@ COMMANDS: dict[str, Command] = {
                 Option("json", "Print one JSON object a line."),
             ),
         ),
+        Command(
+            ("timeline",),
+            "Draw what was at work when, by place: of all agents, a run or a session.",
+            "timeline",
+            (Argument("id", "A run or session: run-001, session-001; all there is otherwise.", "[RUN|SESSION]"),),
+            (
+                Option(
+                    "out",
+                    "Write it here, as .svg or .html; as SVG to stdout otherwise.",
+                    "text",
+                    metavar="FILE",
+                    short="-o",
+                ),
+                Option("json", "Print what it shows in short, as JSON."),
+            ),
+        ),
         Command(("validate",), "Check a composition: every error at once.", "validate", (_FILE,), (JSON,)),
         Command(
             ("plan",),
@@ -247,7 +263,13 @@ COMMANDS: dict[str, Command] = {
         ),
         *TASKS,
         *SKILL,
-        Command(("demo",), "Show a real fleet at work, in a temporary home.", "demo", (), (JSON,)),
+        Command(
+            ("demo",),
+            "Show a real fleet at work, in a temporary home.",
+            "demo",
+            (),
+            (Option("timeline", "Write its timeline here, as .svg or .html.", "text", metavar="FILE"), JSON),
+        ),
         Command(("daemon", "start"), "Start the daemon.", "daemon", (), (JSON,), function="start"),
         Command(("daemon", "run"), "Be the daemon, in the foreground.", "daemon", function="run"),
         Command(("daemon", "status"), "Show who answers.", "daemon", (), (JSON,), function="status"),

@@ -17,7 +17,7 @@ from typing import Any
 
 from orchctl import exits, launch, out, render, start
 from orchctl.client import Client
-from orchctl.commands import stop
+from orchctl.commands import stop, timeline
 from orchctl.composition import Task
 from orchctl.news import News
 from orchctl.opened import opened
@@ -40,6 +40,7 @@ _LEAD = (
 
 def run(args: SimpleNamespace) -> int:
     """Show it live, then sum it up. The exit code tells whether all went as promised."""
+    timeline.check(args.timeline)
     with _fleet() as client:
         developers = _agents(client.home.directory)
         made = client.call("spawn", {"agents": developers, "cwd": "/", "env": dict(os.environ)})
@@ -52,6 +53,8 @@ def run(args: SimpleNamespace) -> int:
             )
         _watch(client, [*made["agents"], *members], as_json=args.json)
         took = time.monotonic() - began
+        if args.timeline is not None:
+            timeline.drawn(client, None, args.timeline)
         return _summed_up(client, took, as_json=args.json)
 
 

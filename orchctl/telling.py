@@ -1,0 +1,69 @@
+"""The history of all agents, of a run or of a session, as a timeline wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from orchctl import history
+from orchctl.client import Client
+from orchctl.errors import RefusedError, UsageError
+from orchctl.gantt import History
+from orchctl.lives import Attempt, Life, Lives, read
+
+
+def told(client: Client, one: str | None, now: float) -> History:
+    """What is known of `one`, a run or a session, or of everything. Raises RefusedError where nothing happened yet."""
+    title, wanted, lives = _of_all(client) if one is None else _of_one(client, one)
+    agents = [life for life in lives.agents.values() if wanted is None or life.id in wanted]
+    if not agents:
+        raise RefusedError(f"{one or 'this home'} has no agents yet, so there is nothing to draw", code="no-history")
+    end = now if any(life.status is None for life in agents) else max(map(_last, agents))
+    begin = min(_first(life) for life in agents)
+    limits = _limits(client, lives, begin)
+    return History(title, agents, limits, begin, max(begin, end))
+
+
+def _of_all(client: Client) -> tuple[str, None, Lives]:
+    return "orchd: all agents", None, read(history.facts(client))
+
+
+def _of_one(client: Client, one: str) -> tuple[str, set[str], Lives]:
+    if one.startswith("session-"):
+        session = client.call("session-status", {"id": one})["session"]
+        facts = history.facts(client, history.before(client, session["opened_at"]))
+        kept = list(_of_session(facts, session["id"]))
+        return _titled(session), {fact["agent"] for fact in kept if fact["event"] == "agent-queued"}, read(kept)
+    if one.startswith("run-"):
+        run = client.call("run-status", {"id": one})["run"]
+        lives = read(history.facts(client, history.before(client, run["began_at"])))
+        return _titled(run), {member["id"] for member in run["members"]}, lives
+    raise UsageError(f"{one!r} is no run and no session; give run-001, session-001, or nothing for all there is")
+
+
+def _titled(scope: Mapping[str, Any]) -> str:
+    return " ".join(filter(None, (scope["id"], scope["name"])))
+
+
+def _of_session(facts: Iterable[Mapping[str, Any]], session: str) -> Iterator[Mapping[str, Any]]:
+    """The facts of its agents, and of the box."""
+    for fact in facts:
+        if fact["event"] != "agent-queued" or fact.get("session") == session:
+            yield fact
+
+
+def _first(life: Life) -> float:
+    attempts: list[Attempt] = life.attempts
+    return min([life.queued, *(attempt.queued for attempt in attempts)])
+
+
+def _last(life: Life) -> float:
+    return life.ended if life.ended is not None else life.queued
+
+
+def _limits(client: Client, lives: Lives, begin: float) -> list[tuple[float, int]]:
+    """The limit as it was; before its first change in sight nobody knows, unless it never changed."""
+    if not lives.limits:
+        return [(begin, client.call("limit")["limit"])]
+    earlier = [limit for at, limit in lives.limits if at <= begin]
+    return [(begin, earlier[-1]) for _ in earlier[-1:]] + [one for one in lives.limits if one[0] > begin]
