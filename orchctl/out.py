@@ -84,6 +84,12 @@ def width() -> int | None:
     return os.get_terminal_size(sys.stdout.fileno()).columns or None if sys.stdout.isatty() else None
 
 
+def size() -> tuple[int, int]:
+    """Columns and rows of the terminal that stdout is; one that does not know has 80 and 24."""
+    found = os.get_terminal_size(sys.stdout.fileno())
+    return found.columns or 80, found.lines or 24
+
+
 def can_show(text: str) -> bool:
     """Whether stdout's encoding has every character of `text`."""
     try:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from orchctl import history, render
 from orchctl.client import Client
 from orchctl.lives import Attempt, Fact, Life, read
+from orchctl.tails import tail
 from orchd.wire import WireError
 
 _LINES = 5  # of a log
-_BYTES = 8192  # of a log, in which they are looked for
 _ENDS = ("agent-skipped", "agent-cancelled", "stop-began")
 
 
@@ -90,13 +88,10 @@ def _names(client: Client, victims: list[tuple[str, str]]) -> list[dict[str, Any
 def _tail(client: Client, agent: render.Agent) -> dict[str, Any] | None:
     """The last lines of its output, as far as they are short."""
     try:
-        path = Path(client.call("logs", {"id": agent["id"]})["path"])
-        with path.open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - _BYTES))
-            lines = log.read().decode(errors="replace").splitlines()[-_LINES:]
-    except (WireError, FileNotFoundError):  # it never started, or its output was removed
+        path = client.call("logs", {"id": agent["id"]})["path"]
+    except WireError:  # it never started
         return None
-    return {"path": str(path), "lines": lines}
+    return {"path": path, "lines": tail(path, _LINES)}
 
 
 def lines(answer: Mapping[str, Any], now: float) -> Iterator[str]:

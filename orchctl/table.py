@@ -87,6 +87,7 @@ COMMANDS: dict[str, Command] = {
                 JSON,
             ),
         ),
+        Command(("top",), "Show agents live, and cancel, pause or change the limit by a key.", "top"),
         Command(
             ("why",),
             "Say why an agent or run does not go on, or why it ended so.",

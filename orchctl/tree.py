@@ -61,7 +61,7 @@ class _Column(NamedTuple):
 
 def picture(answer: Mapping[str, Any], now: float, look: Look, budgets: Sequence[Mapping[str, Any]] = ()) -> list[str]:
     """Lines for a `status` answer; `now` is Unix time, `budgets` are of sessions and runs."""
-    above = [_fitted(line, look) for line in (*_head(answer, now, look), *_spending(budgets, look))]
+    above = [_fitted(line, look) for line in (*headed(answer, now, look), *_spending(budgets, look))]
     below = [_fitted(line, look) for line in _foot(answer, look)]
     return [*above, *_agents(answer["agents"], now, look), *below]
 
@@ -70,7 +70,7 @@ def _fitted(line: str, look: Look) -> str:
     return line if look.width is None else render.fitted(line, look.width, look.ellipsis)
 
 
-def _head(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
+def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
     """The places as a bar, what is in the queue and spent; then what keeps agents from starting."""
     limit, agents = answer["limit"], answer["agents"]
     over = f", {limit['overdrawn']} overdrawn" if limit["overdrawn"] else ""
@@ -120,7 +120,7 @@ def _foot(answer: Mapping[str, Any], look: Look) -> Iterator[str]:
 
 
 def _agents(agents: list[Agent], now: float, look: Look) -> list[str]:
-    ordered = list(_tree(agents, look))
+    ordered = list(branched(agents, look))
     if not ordered:
         return []
     shown = [agent for _, agent in ordered]
@@ -140,7 +140,7 @@ def _agents(agents: list[Agent], now: float, look: Look) -> list[str]:
     return [_line(chosen, index, agent, look) for index, agent in enumerate(shown)]
 
 
-def _tree(agents: list[Agent], look: Look) -> Iterator[tuple[str, Agent]]:
+def branched(agents: list[Agent], look: Look) -> Iterator[tuple[str, Agent]]:
     """Every agent once, under its parent when that is shown too, with what is drawn before it."""
     shown = {agent["id"] for agent in agents}
     under: dict[str | None, list[Agent]] = {}

@@ -1,0 +1,31 @@
+"""`orchctl top`: the whole terminal, live. It never starts a daemon."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from types import SimpleNamespace
+
+from orchctl import census, exits, out
+from orchctl.client import Client
+from orchctl.errors import UsageError
+
+_SECOND = 1.0
+
+
+def run(_: SimpleNamespace) -> int:
+    """Show agents, their CPU, memory and last words until `q`."""
+    if not (out.is_terminal() and sys.stdin.isatty()):
+        raise UsageError("top needs a terminal; `orchctl status --watch` goes without one")
+    from orchctl.screen import Screen
+    from orchctl.top import Top
+    from orchctl.watching import Watching
+
+    with (
+        Client(starts=False) as client,
+        closing(Watching(client, lambda asker: census.status(asker, {}), every=_SECOND)) as watching,
+    ):
+        watching.look()
+        with Screen(has_keys=True).held() as screen:
+            Top(client, watching, screen).run()
+    return exits.OK

@@ -1,0 +1,20 @@
+"""The ends of logs, read from the files that the daemon names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_LINE = 512  # bytes that a line is thought to take; what is longer shows its end
+
+
+def tail(path: str | None, count: int) -> list[str]:
+    """The last `count` lines; none of a file that is not there."""
+    if path is None:
+        return []
+    try:
+        with Path(path).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _LINE * (count + 1)))
+            return log.read().decode(errors="replace").splitlines()[-count:]
+    except OSError:  # removed, or not yet there
+        return []

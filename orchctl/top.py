@@ -1,0 +1,167 @@
+"""The live screen of `orchctl top`: what is selected, what a key does, when it is drawn again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from orchctl import out, render, topview
+from orchctl.client import Client
+from orchctl.errors import NoDaemonError
+from orchctl.follow import Changes
+from orchctl.reasons import found, lines
+from orchctl.screen import Screen
+from orchctl.tails import tail
+from orchctl.tree import Look
+from orchctl.watching import Watching
+from orchd.wire import WireError
+
+_ARROWS = {"\x1b[A": "k", "\x1bOA": "k", "\x1b[B": "j", "\x1bOB": "j", "\x1b": "q", "\r": "l", "\n": "l"}
+_SECOND = 1.0
+
+
+class Top:
+    """One screen. It asks the daemon after news and once a second, since CPU time is no news."""
+
+    def __init__(self, client: Client, watching: Watching, screen: Screen) -> None:
+        self._client = client
+        self._watching = watching
+        self._screen = screen
+        self._loads = topview.Loads()
+        self._changes = Changes()
+        self._selected: str | None = None
+        self._message = ""
+        self._asked: tuple[str, Callable[[], None]] | None = None  # a question, and what `y` does
+        self._reading: str | None = None  # the log that is followed, by its agent
+        self._why: list[str] | None = None
+        self._is_done = False
+
+    def run(self) -> None:
+        """Until `q`."""
+        try:
+            self._loads.take(self._agents(), time.monotonic())
+            while not self._is_done:
+                if self._watching.look():
+                    self._loads.take(self._agents(), time.monotonic())
+                self._screen.draw(self._page())
+                self._watching.wait((*self._screen.sources(), self._changes.fd), _SECOND)
+                self._changes.drain()
+                for key in _keys(self._screen.keys()):
+                    self._pressed(key)
+        finally:
+            self._changes.close()
+
+    def _agents(self) -> list[render.Agent]:
+        agents: list[render.Agent] = self._watching.answer["agents"]
+        return agents
+
+    def _chosen(self) -> render.Agent | None:
+        """The agent that is selected; the first one when it is there no more."""
+        rows = [agent for _, agent in topview.ordered(self._watching.answer, Look())]
+        chosen = next((agent for agent in rows if agent["id"] == self._selected), rows[0] if rows else None)
+        self._selected = chosen["id"] if chosen else None
+        return chosen
+
+    def _page(self) -> list[str]:
+        width, height = out.size()
+        plain = not out.can_show("├─└│…·")
+        size = topview.Size(width, height, Look(width, out.has_colours(), plain, is_whole=True))
+        chosen = self._chosen()
+        if self._why is not None:
+            return topview.text_page("why", self._why, size)
+        if self._reading is not None and chosen is not None:
+            return topview.text_page(self._log_title(chosen), tail(chosen["log"], height), size)
+        message = self._asked[0] if self._asked else self._message
+        if self._watching.is_cut_off:
+            message = "no daemon answers; this is the last that was known"
+        now = time.clock_gettime(time.CLOCK_REALTIME)  # the clock of the daemon's times
+        return topview.page(self._watching.answer, self._loads.percent, self._selected, message, now, size)
+
+    def _log_title(self, agent: render.Agent) -> str:
+        if agent["log"] != self._reading and agent["log"] is not None and Path(agent["log"]).exists():
+            self._reading = agent["log"]
+            self._changes.watch(Path(agent["log"]))
+        return f"{agent['id']} {render.named(agent)}, {agent['status']}, try {agent['attempt']}"
+
+    def _pressed(self, key: str) -> None:
+        self._message = ""
+        if self._asked is not None:
+            _, act = self._asked
+            self._asked = None
+            if key == "y":
+                self._tried(act)
+        elif self._reading is not None or self._why is not None:
+            if key == "q":
+                self._reading = self._why = None
+        elif (wanted := self._keys().get(key)) is not None:
+            self._tried(wanted)
+
+    def _keys(self) -> dict[str, Callable[[], None]]:
+        return {
+            "q": self._leave,
+            "j": lambda: self._move(1),
+            "k": lambda: self._move(-1),
+            "l": self._follow,
+            "w": self._explain,
+            "c": self._ask_to_cancel,
+            "p": self._pause,
+            "+": lambda: self._change_limit(1),
+            "-": lambda: self._change_limit(-1),
+        }
+
+    def _tried(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except (WireError, NoDaemonError) as error:
+            self._message = render.clean(str(error))
+
+    def _leave(self) -> None:
+        self._is_done = True
+
+    def _move(self, by: int) -> None:
+        rows = [agent["id"] for _, agent in topview.ordered(self._watching.answer, Look())]
+        if self._selected in rows:
+            self._selected = rows[min(max(0, rows.index(self._selected) + by), len(rows) - 1)]
+
+    def _follow(self) -> None:
+        if (chosen := self._chosen()) is not None:
+            self._reading = "" if chosen["log"] else None
+            self._message = "" if chosen["log"] else f"{chosen['id']} has not started, so it has no log"
+
+    def _explain(self) -> None:
+        if (chosen := self._chosen()) is not None:
+            now = time.clock_gettime(time.CLOCK_REALTIME)
+            self._why = list(lines(found(self._client, chosen["id"]), now))
+
+    def _ask_to_cancel(self) -> None:
+        if (chosen := self._chosen()) is not None and not render.is_over(chosen):
+            one = chosen["id"]
+            question = f"cancel {one} {render.named(chosen)} and all under it? y or n"
+            self._asked = question, lambda: self._does("cancel", {"ids": [one]}, f"{one} is being cancelled")
+
+    def _pause(self) -> None:
+        is_paused = self._watching.answer["limit"]["paused"]
+        self._does("resume" if is_paused else "pause", {}, "agents start again" if is_paused else "nobody new starts")
+
+    def _change_limit(self, by: int) -> None:
+        wanted = self._watching.answer["limit"]["limit"] + by
+        if wanted > 0:
+            self._does("limit", {"limit": wanted}, f"the limit is {wanted}")
+
+    def _does(self, op: str, args: dict[str, Any], said: str) -> None:
+        answer = self._client.call(op, args)
+        if "limit" in answer:
+            self._watching.answer["limit"] = answer
+        self._message = said
+
+
+def _keys(typed: str) -> list[str]:
+    """Each key as the letter that does the same."""
+    found = []
+    while typed:
+        arrow = next((one for one in _ARROWS if typed.startswith(one)), typed[0])
+        found.append(_ARROWS.get(arrow, arrow))
+        typed = typed[len(arrow) :]
+    return found

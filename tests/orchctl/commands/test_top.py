@@ -1,0 +1,125 @@
+"""`orchctl top`, in a real terminal: tmux types and reads."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import BIN, Instance, until
+from tests.orchctl.conftest import Orchctl
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="there is no tmux to be the terminal")
+
+
+class Tmux:
+    """One terminal of 100 columns and 20 lines, with a shell in it."""
+
+    def __init__(self, instance: Instance, directory: Path) -> None:
+        self._socket = str(directory / "tmux")
+        self._env = {**instance.env, "LC_ALL": "C.UTF-8", "PYTHONUTF8": "1", "TERM": "xterm"}
+        self._run("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "20", "sh")
+
+    def _run(self, *words: str) -> str:
+        done = subprocess.run(
+            ["tmux", "-S", self._socket, *words], env=self._env, capture_output=True, text=True, check=True, timeout=30
+        )
+        return done.stdout
+
+    def type(self, *keys: str) -> None:
+        """Press these."""
+        self._run("send-keys", *keys)
+
+    def shows(self) -> str:
+        """What can be seen."""
+        return self._run("capture-pane", "-p")
+
+    def until(self, *texts: str) -> str:
+        """Wait until all of these can be seen; what can be seen then."""
+        return str(
+            until(lambda: (seen := self.shows()) and all(text in seen for text in texts) and seen, 30.0, texts[0])
+        )
+
+    def end(self) -> None:
+        """Close it."""
+        self._run("kill-server")
+
+
+@pytest.fixture
+def tmux(instance: Instance, tmp_path: Path) -> Iterator[Tmux]:
+    """A terminal."""
+    made = Tmux(instance, tmp_path)
+    yield made
+    made.end()
+
+
+def begun(tmux: Tmux) -> None:
+    """`top` runs."""
+    tmux.type("echo ready $((40 + 2))", "Enter")
+    tmux.until("ready 42")
+    tmux.type(f"{BIN}/orchctl top", "Enter")
+    tmux.until("q quit")
+
+
+def test_it_shows_steers_and_leaves_the_terminal_as_it_was(instance: Instance, tmux: Tmux) -> None:
+    instance.ctl("limit", "2")
+    instance.spawn("sh", "-c", "while :; do :; done", options=["--name", "busy"])
+    begun(tmux)
+    instance.spawn("sh", "-c", "echo the last words; sleep 60", options=["--name", "talker"])
+    instance.spawn("sleep", "60", options=["--name", "third"])
+    tmux.until("2/2 working", "the last words", "#1: 2 of 2 places are working")
+    until(lambda: any("busy" in line and "%" in line and " 0%" not in line for line in tmux.shows().splitlines()))
+    tmux.type("+")
+    tmux.until("the limit is 3", "3/3 working")
+    tmux.type("-")
+    tmux.until("3/2 working, 1 overdrawn")
+    tmux.type("p")
+    tmux.until("paused: nobody new starts")
+    tmux.type("p")
+    tmux.until("agents start again")
+    tmux.type("Down", "c")
+    tmux.until("cancel agent-002 talker and all under it? y or n")
+    tmux.type("n")
+    until(lambda: "y or n" not in tmux.shows())
+    assert instance.agent("2")["status"] == "running"
+    tmux.type("c", "y")
+    until(lambda: instance.agent("2")["status"] == "cancelled")
+    tmux.type("q")
+    tmux.type("echo still $((40 + 2))", "Enter")
+    assert "working" not in tmux.until("still 42")
+
+
+def test_a_log_is_followed_and_why_is_said(instance: Instance, tmux: Tmux, tmp_path: Path) -> None:
+    go_on = tmp_path / "go-on"
+    script = f"echo one; until [ -e {go_on} ]; do sleep 0.05; done; echo two; sleep 60"
+    instance.spawn("sh", "-c", script, options=["--name", "talker"])
+    begun(tmux)
+    tmux.type("Enter")
+    tmux.until("agent-001 talker, running, try 1", "one", "q goes back")
+    go_on.touch()
+    tmux.until("two")
+    tmux.type("q", "w")
+    tmux.until("agent-001 talker is running: it holds a place and works")
+    tmux.type("q")
+    tmux.until("q quit")
+
+
+def test_it_outlives_the_daemon(instance: Instance, tmux: Tmux) -> None:
+    instance.spawn("sleep", "60", options=["--name", "survivor"])
+    begun(tmux)
+    tmux.until("survivor")
+    instance.kill()
+    tmux.until("no daemon answers", "survivor")
+    tmux.type("p")
+    instance.start()
+    instance.spawn("sleep", "60", options=["--name", "newcomer"])
+    seen = tmux.until("newcomer", "2/7 working")
+    assert "no daemon answers" not in seen
+
+
+def test_without_a_terminal_it_says_what_does_without(instance: Instance, orchctl: Orchctl) -> None:
+    done = orchctl("top")
+    assert (done.code, done.err) == (2, "usage: top needs a terminal; `orchctl status --watch` goes without one\n")
