@@ -143,6 +143,24 @@ COMMANDS: dict[str, Command] = {
             ),
         ),
         Command(
+            ("metrics",),
+            "Print metrics for Prometheus, or serve them.",
+            "metrics",
+            (),
+            (Option("serve", "Answer GET /metrics here: unix:PATH or 127.0.0.1:PORT.", "text", metavar="WHERE"),),
+        ),
+        Command(
+            ("hook",),
+            "Run a command for each agent and run that ends, with its JSON on standard input.",
+            "hook",
+            (_COMMAND,),
+            (
+                Option("position", "Where it is kept how far the command was told; created.", "text", metavar="FILE"),
+                Option("once", "Only what ended since the last time."),
+            ),
+            has_rest=True,
+        ),
+        Command(
             ("timeline",),
             "Draw what was at work when, by place: of all agents, a run or a session.",
             "timeline",

@@ -1,0 +1,23 @@
+"""`orchctl metrics`: for Prometheus, once or served. It never starts a daemon."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from orchctl import exits, out
+from orchctl.client import Client
+
+
+def run(args: SimpleNamespace) -> int:
+    """Print them; with `--serve` answer whoever asks, also while the daemon is away."""
+    from orchctl.metrics import Counters, text
+
+    counters = Counters()
+    with Client(starts=False) as client:
+        if args.serve is not None:
+            from orchctl.serving import serve
+
+            serve(args.serve, lambda: text(client, counters), lambda where: out.note(f"metrics at {where}"))
+        counters.catch_up(client)  # without a daemon there is nothing to print: that is an error, and no metric
+        out.put(text(client, counters))
+    return exits.OK

@@ -1,0 +1,90 @@
+"""A command for each agent and run that ends, told of it on its standard input.
+
+The position in the facts is kept in a file and moves on when the command has ended: nothing is missed, whoever dies,
+and what was told is not told again, but for the one that was being told when this process was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from orchctl import history, out, render
+from orchctl.client import Client
+from orchctl.errors import RefusedError
+from orchctl.lives import Fact
+from orchd.wire import WireError
+
+_ENDS = frozenset(f"agent-{status}" for status in render.OVER)
+
+
+class Position:
+    """The number of the last fact that was dealt with, in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, client: Client) -> int:
+        """Where to go on; now, when there is no file yet. Raises RefusedError for what is no position here."""
+        last = int(client.call("events", {"count": 1})["last"])
+        try:
+            words = self._path.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            self.write(last)
+            return last
+        if not (words.isascii() and words.isdigit()) or int(words) > last:
+            raise RefusedError(
+                f"{self._path} says {words[:40]!r}, which is no position among the {last} events here; "
+                "give another file, or remove it to begin now",
+                code="bad-position",
+            )
+        return int(words)
+
+    def write(self, seq: int) -> None:
+        """Whole or not at all."""
+        fresh = self._path.with_name(f"{self._path.name}.new")
+        fresh.write_text(f"{seq}\n", encoding="utf-8")
+        fresh.replace(self._path)
+
+
+class Hook:
+    """The command, and how far it was told."""
+
+    def __init__(self, command: Sequence[str], position: Position, since: int) -> None:
+        self._command = command
+        self._position = position
+        self._since = since
+
+    def catch_up(self, client: Client) -> None:
+        """Tell all that ended after what was told."""
+        for fact in history.facts(client, self._since):
+            is_end = fact["event"] in _ENDS or fact["event"] == "run-ended"
+            if is_end:
+                self._tell(fact, _told(client, fact))
+            self._since = fact["seq"]
+            if is_end:
+                self._position.write(fact["seq"])
+        self._position.write(self._since)
+
+    def _tell(self, fact: Fact, told: dict[str, Any]) -> None:
+        env = {**os.environ, "ORCHD_EVENT_SEQ": str(fact["seq"])}
+        done = subprocess.run(self._command, input=json.dumps(told), text=True, env=env, check=False)
+        if done.returncode:
+            out.note(f"hook-failed: {self._command[0]} ended with {done.returncode} for event {fact['seq']}; going on")
+
+
+def _told(client: Client, fact: Fact) -> dict[str, Any]:
+    """The fact with its agent or run in full, as they are now."""
+    try:
+        if fact["event"] == "run-ended":
+            return {"event": fact, "run": client.call("run-status", {"id": fact["run"]})["run"]}
+        (agent,) = client.call("status", {"ids": [fact["agent"]], "usage": False})["agents"]
+    except WireError as error:
+        if error.code not in ("unknown-agent", "unknown-run"):
+            raise
+        return {"event": fact}
+    return {"event": fact, "agent": agent}

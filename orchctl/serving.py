@@ -1,0 +1,92 @@
+"""One page over HTTP, for whoever is on this machine: on a socket of one's own or on a loopback port."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import TCPServer, UnixStreamServer
+from typing import Any, ClassVar, NoReturn
+
+from orchctl.errors import RefusedError, UsageError
+
+_PATIENCE = 5.0  # seconds that one reader may take; others wait meanwhile
+_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_LOOPBACK = ("127.0.0.1", "localhost")
+_MOST = 65535
+
+
+class _Tcp(TCPServer):
+    allow_reuse_address = True
+
+
+def serve(where: str, page: Callable[[], str], ready: Callable[[str], None]) -> NoReturn:
+    """Answer `GET /metrics` with `page()` until interrupted; `ready` is told where, once it can be asked.
+
+    `where` is `unix:PATH` or `127.0.0.1:PORT`, with port 0 for any that is free.
+    """
+    server, path = _bound(where, _handler(page))
+    try:
+        with server:
+            ready(f"unix:{path}" if path else "http://{}:{}/metrics".format(*server.socket.getsockname()))
+            while True:
+                server.handle_request()
+    finally:
+        if path is not None:
+            path.unlink(missing_ok=True)
+
+
+def _bound(where: str, handler: type[BaseHTTPRequestHandler]) -> tuple[TCPServer, Path | None]:
+    if where.startswith("unix:"):
+        path = Path(where.removeprefix("unix:"))
+        _make_room(path)
+        before = os.umask(0o177)
+        try:
+            return UnixStreamServer(str(path), handler), path
+        finally:
+            os.umask(before)
+    host, _, port = where.rpartition(":")
+    if host not in _LOOPBACK or not port.isascii() or not port.isdigit() or int(port) > _MOST:
+        raise UsageError(f"--serve {where}: give unix:PATH, or 127.0.0.1:PORT; nothing is told to other machines")
+    return _Tcp(("127.0.0.1", int(port)), handler), None
+
+
+def _make_room(path: Path) -> None:
+    """Only a socket that nobody serves any more may be taken away."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise RefusedError(f"{path} is there and is no socket; give another path", code="in-the-way")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.connect(str(path))
+            except ConnectionRefusedError:
+                path.unlink()
+            else:
+                raise RefusedError(f"somebody serves {path} already; give another path", code="in-the-way")
+
+
+def _handler(page: Callable[[], str]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout: ClassVar[float | None] = _PATIENCE
+
+        def do_GET(self) -> None:
+            """Answer."""
+            if self.path.partition("?")[0] not in ("/", "/metrics"):
+                self.send_error(404)
+                return
+            body = page().encode()
+            self.send_response(200)
+            self.send_header("Content-Type", _TYPE)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            with suppress(ConnectionError):
+                self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing: who asks every fifteen seconds is no news."""
+
+    return Handler

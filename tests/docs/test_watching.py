@@ -1,0 +1,20 @@
+"""What docs/watching.md says of metrics is what is told."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.conftest import Instance
+from tests.orchctl.test_metrics import parsed
+
+PAGE = (Path(__file__).parents[2] / "docs/watching.md").read_text()
+
+
+def test_every_metric_is_documented_and_none_is_made_up(instance: Instance) -> None:
+    instance.ctl("limit", "1")
+    instance.spawn("true")
+    page = instance.ctl("metrics")
+    assert parsed(page)
+    told = set(re.findall(r"^# TYPE (\w+)", page, re.MULTILINE))
+    assert told == set(re.findall(r"`(orchd_\w+)`", PAGE))

@@ -1,0 +1,104 @@
+"""`orchctl hook`: nothing is missed or told twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Instance, until
+from tests.orchctl.conftest import Background, Orchctl
+
+TELL = ("sh", "-c", 'cat >>told; echo " $ORCHD_EVENT_SEQ" >>told')
+
+
+def told(directory: Path) -> list[dict[str, Any]]:
+    """What the command was told so far."""
+    path = directory / "told"
+    lines = path.read_text().splitlines() if path.exists() else []
+    found = [json.loads(line.rpartition(" ")[0]) for line in lines if "} " in line]
+    assert [int(line.rpartition(" ")[2]) for line in lines if "} " in line] == [one["event"]["seq"] for one in found]
+    return found
+
+
+def ids(directory: Path) -> list[str]:
+    """Who ended, as the command was told."""
+    return [one["agent"]["id"] if "agent" in one else one["run"]["id"] for one in told(directory)]
+
+
+def test_each_end_is_told_once_whoever_dies(instance: Instance, background: Background) -> None:
+    here = instance.directory
+    instance.ctl("wait", instance.spawn("true"))  # before anybody wanted to be told
+    command = background("hook", "--position", "position", "--", *TELL)
+    until(lambda: (here / "position").exists())
+    instance.ctl("wait", instance.spawn("sh", "-c", "exit 3"), code=1)
+    until(lambda: ids(here) == ["agent-002"])
+    instance.kill()
+    instance.start()
+    instance.ctl("wait", instance.spawn("true"))
+    until(lambda: ids(here) == ["agent-002", "agent-003"])
+    until(lambda: int((here / "position").read_text()) >= told(here)[-1]["event"]["seq"])
+    command.kill()
+    command.wait(30)
+    instance.ctl("wait", instance.spawn("true"))  # while nobody listens
+    again = background("hook", "--position", "position", "--", *TELL)
+    until(lambda: ids(here) == ["agent-002", "agent-003", "agent-004"])
+    assert (told(here)[0]["agent"]["exit_code"], told(here)[0]["event"]["event"]) == (3, "agent-failed")
+    again.send_signal(signal.SIGINT)
+    assert again.wait(30) == 130
+
+
+def test_one_that_was_being_told_when_it_was_killed_is_told_again(
+    instance: Instance, background: Background, orchctl: Orchctl
+) -> None:
+    here = instance.directory
+    assert orchctl("hook", "--once", "--position", str(here / "position"), "--", "true").code == 0
+    command = background("hook", "--position", "position", "--", "sh", "-c", "echo $$ >began; exec sleep 60")
+    instance.ctl("wait", instance.spawn("true"))
+    began = int(until(lambda: (here / "began").exists() and (here / "began").read_text().strip()))
+    command.kill()
+    command.wait(30)
+    os.kill(began, signal.SIGKILL)
+    instance.ctl("hook", "--once", "--position", "position", "--", *TELL)
+    instance.ctl("hook", "--once", "--position", "position", "--", *TELL)
+    assert ids(here) == ["agent-001"]
+
+
+def test_a_run_is_told_with_its_members_and_a_command_that_fails_is_said(instance: Instance, orchctl: Orchctl) -> None:
+    here = instance.directory
+    instance.ctl("hook", "--once", "--position", "position", "--", "true")
+    members = [{"path": "api", "agent": {"command": ["true"]}}]
+    with instance.client() as client:
+        client.call("run", {"name": "r", "cwd": "/", "env": instance.env, "groups": [{}], "members": members})
+    instance.ctl("wait", "run-001")
+    done = orchctl("hook", "--once", "--position", "position", "--", *TELL[:2], f"{TELL[2]}; exit 4", cwd=here)
+    assert ids(here) == ["agent-001", "run-001"]
+    assert told(here)[1]["run"]["status"] == "completed"
+    assert done.code == 0
+    assert [line.partition(":")[0] for line in done.err.splitlines()] == ["hook-failed"] * 2
+
+
+@pytest.mark.parametrize("words", ["nonsense", "99999"])
+def test_a_position_that_is_none_here_is_refused(
+    instance: Instance, orchctl: Orchctl, tmp_path: Path, words: str
+) -> None:
+    (tmp_path / "position").write_text(words)
+    done = orchctl("hook", "--once", "--position", "position", "--", "true")
+    assert (done.code, done.err.partition(":")[0]) == (1, "bad-position")
+    assert (tmp_path / "position").read_text() == words
+
+
+def test_two_cannot_go_on_from_the_same_file(instance: Instance, background: Background) -> None:
+    background("hook", "--position", "position", "--", "true")
+    until(lambda: (instance.directory / "position").exists())
+    instance.ctl("hook", "--once", "--position", "position", "--", "true", code=1)
+
+
+def test_what_is_missing_is_said(instance: Instance, orchctl: Orchctl) -> None:
+    assert orchctl("hook", "--", "true").code == 2
+    assert orchctl("hook", "--position", "p").code == 2
+    assert "no program 'nowhere'" in orchctl("hook", "--position", "p", "--", "nowhere").err
