@@ -110,3 +110,4 @@ KINDS: dict[str, Callable[[str], object]] = {
 }
 
 JSON = Option("json", "Print the result, or the error, as JSON on stdout.")
+COMMAND = Argument("command", "The program and its arguments, after --.", "-- COMMAND [ARG]...", many=True)

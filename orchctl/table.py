@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from orchctl.declared import JSON, Argument, Command, Option
+from orchctl.declared import COMMAND, JSON, Argument, Command, Option
+from orchctl.seeing import SEEING
 from orchctl.tasks.declared import SKILL, TASKS
 
 _IDS = Argument("ids", "Agents: agent-001, agent-1 or just 1.", "[ID]...", many=True)
@@ -70,12 +71,11 @@ _SCOPE = (
     Option("user", "Of this user; the default."),
     Option("system", "Of the machine, one for each user: orchd@NAME. Needs root."),
 )
-_COMMAND = Argument("command", "The program and its arguments, after --.", "-- COMMAND [ARG]...", many=True)
 
 COMMANDS: dict[str, Command] = {
     " ".join(command.words): command
     for command in (
-        Command(("spawn",), "Start an agent, or many at once.", "spawn", (_COMMAND,), _SPAWN, has_rest=True),
+        Command(("spawn",), "Start an agent, or many at once.", "spawn", (COMMAND,), _SPAWN, has_rest=True),
         Command(
             ("status",),
             "Show agents, places and the queue.",
@@ -86,14 +86,6 @@ COMMANDS: dict[str, Command] = {
                 Option("watch", "Show it again whenever something happens, until interrupted."),
                 JSON,
             ),
-        ),
-        Command(("top",), "Show agents live, and cancel, pause or change the limit by a key.", "top"),
-        Command(
-            ("why",),
-            "Say why an agent or run does not go on, or why it ended so.",
-            "why",
-            (Argument("id", "The agent or run: agent-001, 1, run-001.", "ID", required=True),),
-            (JSON,),
         ),
         Command(
             ("wait",),
@@ -142,40 +134,7 @@ COMMANDS: dict[str, Command] = {
                 Option("json", "Print one JSON object a line."),
             ),
         ),
-        Command(
-            ("metrics",),
-            "Print metrics for Prometheus, or serve them.",
-            "metrics",
-            (),
-            (Option("serve", "Answer GET /metrics here: unix:PATH or 127.0.0.1:PORT.", "text", metavar="WHERE"),),
-        ),
-        Command(
-            ("hook",),
-            "Run a command for each agent and run that ends, with its JSON on standard input.",
-            "hook",
-            (_COMMAND,),
-            (
-                Option("position", "Where it is kept how far the command was told; created.", "text", metavar="FILE"),
-                Option("once", "Only what ended since the last time."),
-            ),
-            has_rest=True,
-        ),
-        Command(
-            ("timeline",),
-            "Draw what was at work when, by place: of all agents, a run or a session.",
-            "timeline",
-            (Argument("id", "A run or session: run-001, session-001; all there is otherwise.", "[RUN|SESSION]"),),
-            (
-                Option(
-                    "out",
-                    "Write it here, as .svg or .html; as SVG to stdout otherwise.",
-                    "text",
-                    metavar="FILE",
-                    short="-o",
-                ),
-                Option("json", "Print what it shows in short, as JSON."),
-            ),
-        ),
+        *SEEING,
         Command(("validate",), "Check a composition: every error at once.", "validate", (_FILE,), (JSON,)),
         Command(
             ("plan",),

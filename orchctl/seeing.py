@@ -1,0 +1,50 @@
+"""The commands that show what there is, why, and what was; the table has them with the others."""
+
+from __future__ import annotations
+
+from orchctl.declared import COMMAND, JSON, Argument, Command, Option
+
+SEEING = (
+    Command(("top",), "Show agents live, and cancel, pause or change the limit by a key.", "top"),
+    Command(
+        ("why",),
+        "Say why an agent or run does not go on, or why it ended so.",
+        "why",
+        (Argument("id", "The agent or run: agent-001, 1, run-001.", "ID", required=True),),
+        (JSON,),
+    ),
+    Command(
+        ("metrics",),
+        "Print metrics for Prometheus, or serve them.",
+        "metrics",
+        (),
+        (Option("serve", "Answer GET /metrics here: unix:PATH or 127.0.0.1:PORT.", "text", metavar="WHERE"),),
+    ),
+    Command(
+        ("hook",),
+        "Run a command for each agent and run that ends, with its JSON on standard input.",
+        "hook",
+        (COMMAND,),
+        (
+            Option("position", "Where it is kept how far the command was told; created.", "text", metavar="FILE"),
+            Option("once", "Only what ended since the last time."),
+        ),
+        has_rest=True,
+    ),
+    Command(
+        ("timeline",),
+        "Draw what was at work when, by place: of all agents, a run or a session.",
+        "timeline",
+        (Argument("id", "A run or session: run-001, session-001; all there is otherwise.", "[RUN|SESSION]"),),
+        (
+            Option(
+                "out",
+                "Write it here, as .svg or .html; as SVG to stdout otherwise.",
+                "text",
+                metavar="FILE",
+                short="-o",
+            ),
+            Option("json", "Print what it shows in short, as JSON."),
+        ),
+    ),
+)
