@@ -20,8 +20,7 @@ import zmq
 from orchctl import start
 from orchctl.connection import Connection, Watch
 from orchctl.errors import NoDaemonError
-from orchd.wire import MAX_FRAME, Home, WireError, default_home, pack_request
-from orchd.wire.services import log_of
+from orchd.wire import MAX_FRAME, Home, WireError, default_home, log_of, pack_request
 
 PATIENCE = 30.0  # seconds that a request goes on while daemons die or do not answer
 STABLE = 1.0  # seconds that a connection holds before it counts as one that works

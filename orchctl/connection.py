@@ -11,8 +11,7 @@ import zmq
 
 from orchctl import start
 from orchctl.errors import NoDaemonError
-from orchd.wire import Home, frames, unpack_reply
-from orchd.wire.services import log_of
+from orchd.wire import Home, frames, log_of, unpack_reply
 
 _BROKEN = zmq.Event.DISCONNECTED | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL | zmq.Event.HANDSHAKE_FAILED_PROTOCOL
 _EVENTS = _BROKEN | zmq.Event.CONNECT_RETRIED

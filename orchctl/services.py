@@ -11,8 +11,7 @@ from pathlib import Path
 
 from orchctl.errors import NoDaemonError, RefusedError
 from orchctl.start import is_running
-from orchd.wire import Home
-from orchd.wire.services import Service, served_by
+from orchd.wire import Home, Service, served_by
 
 _SHOWN = ("LoadState", "ActiveState", "SubState", "UnitFileState", "MainPID", "StatusText", "FragmentPath", "Job")
 _COMING = frozenset({"active", "activating", "reloading", "deactivating"})

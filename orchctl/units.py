@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from orchd.wire.services import Service
+from orchd.wire import Service
 
 SHIPPED = Path(__file__).parent / "systemd"
 _FILES = {"user": "orchd.service", "system": "orchd@.service"}

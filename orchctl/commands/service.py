@@ -14,8 +14,7 @@ from orchctl.client import Client
 from orchctl.commands import stop
 from orchctl.errors import UsageError
 from orchctl.start import is_running
-from orchd.wire import Home, default_home, variables
-from orchd.wire.services import Service, served_by
+from orchd.wire import Home, Service, default_home, served_by, variables
 
 _LINGER = Path("/var/lib/systemd/linger")
 

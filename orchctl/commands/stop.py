@@ -16,8 +16,7 @@ from orchctl.client import PATIENCE, Client
 from orchctl.connection import Watch, milliseconds
 from orchctl.errors import NoDaemonError, TimedOutError, UsageError
 from orchctl.start import is_running
-from orchd.wire import Home, default_home
-from orchd.wire.services import log_of
+from orchd.wire import Home, default_home, log_of
 
 _WAYS = {"keep_agents": "keep", "stop_agents": "stop", "drain": "drain"}
 _QUESTION = "{living} agents live: [k]eep them running, [s]top them, or [d]rain, which lets them end? "

@@ -14,6 +14,7 @@ from orchd.wire.frames import (
     unpack_request,
 )
 from orchd.wire.homes import Home, HomeError, default_home
+from orchd.wire.services import Service, log_of, served_by
 from orchd.wire.variables import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
 
 __all__ = [
@@ -24,13 +25,16 @@ __all__ = [
     "VERSION",
     "Home",
     "HomeError",
+    "Service",
     "WireError",
     "default_home",
     "duration",
+    "log_of",
     "pack_error",
     "pack_hint",
     "pack_request",
     "pack_result",
+    "served_by",
     "unpack_hint",
     "unpack_reply",
     "unpack_request",
