@@ -14,6 +14,7 @@ from orchctl.table import COMMANDS
 from orchd.core.facts import AgentQueued
 from orchd.core.model import OVER, Status
 from orchd.core.table import NEXT
+from orchd.wire.settings import KEYS, Key, default
 
 DOCS = Path(__file__).parent
 SCHEMA = DOCS.parent / "orchctl/schemas/skill-composition-schema.json"
@@ -156,7 +157,20 @@ def _default(value: dict[str, Any]) -> str:
     return f" = {json.dumps(default) if isinstance(default, str) else default}"
 
 
+def configuration() -> str:
+    """Every key of config.toml, from the dataclass that reads it."""
+    rows = [
+        f"| `{key}` | {told.unit} | {_unless(key, told)} | {told.about} | {told.heeded} |" for key, told in KEYS.items()
+    ]
+    return "\n".join(["| key | unit | default | what it says | a change is heeded |", "|---|---|---|---|---|", *rows])
+
+
+def _unless(key: str, told: Key) -> str:
+    return told.unset or f"`{json.dumps(default(key))}`"
+
+
 MADE = {
+    "configuration.md": ("configuration", configuration),
     "architecture.md": ("states", states),
     "commands.md": ("commands", commands),
     "compositions.md": ("keys", keys),

@@ -241,6 +241,31 @@ COMMANDS: dict[str, Command] = {
         ),
         *TASKS,
         *SKILL,
+        Command(("config", "path"), "Show where the configuration is.", "config", (), (JSON,), function="path"),
+        Command(
+            ("config", "show"),
+            "Show every key of the configuration with its value.",
+            "config",
+            (),
+            (JSON,),
+            function="show",
+        ),
+        Command(
+            ("config", "check"),
+            "Check a configuration: every error at once.",
+            "config",
+            (Argument("file", "The file; the daemon's own otherwise.", "[FILE]"),),
+            (JSON,),
+            function="check",
+        ),
+        Command(
+            ("config", "reload"),
+            "Have the daemon read its configuration again; agents go on.",
+            "config",
+            (),
+            (JSON,),
+            function="reload",
+        ),
         Command(
             ("demo",),
             "Show a real fleet at work, in a temporary home.",
@@ -299,6 +324,7 @@ COMMANDS: dict[str, Command] = {
 }
 
 GROUPS = {
+    "config": "See, check and reload the configuration.",
     "daemon": "Start, stop and ask the daemon.",
     "service": "The daemon as a service of systemd.",
     "session": "What was begun in a project, as a whole.",

@@ -57,6 +57,7 @@ def serve(
         loop = Loop(parts, wakeup, notify)
         signal.signal(signal.SIGTERM, lambda *_: loop.leave())
         signal.signal(signal.SIGINT, lambda *_: loop.leave())
+        signal.signal(signal.SIGHUP, lambda *_: loop.reload())
         _recover(home, parts, loop)
         ports.bind()
         log.info("serving %s", home.directory)

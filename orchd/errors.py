@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from orchd.wire.shapes import Problem
+
 
 class OrchdError(Exception):
     """The base of them all; the message says what, where and what to do."""
 
 
 class ConfigError(OrchdError):
-    """The configuration cannot be used."""
+    """The configuration cannot be used: all that is wrong with it."""
+
+    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class StoreError(OrchdError):

@@ -13,6 +13,7 @@ from orchd.core import inputs
 from orchd.core.effects import Answer, Effect, Refuse
 from orchd.core.inputs import Input
 from orchd.core.model import AgentId, Instant, RequestId, State, number_of
+from orchd.errors import ConfigError
 from orchd.onlookers import Onlooker, Onlookers
 from orchd.ports import Peer
 from orchd.procs.procfs import look
@@ -61,7 +62,9 @@ class Gateway:
         queries: Queries,
         reply: Callable[[tuple[bytes, ...], bytes], None],
         clock: Callable[[], Instant],
+        reload: Callable[[], dict[str, object]],
     ) -> None:
+        self._reload = reload
         self._state = state
         self._store = store
         self._records = records
@@ -161,6 +164,16 @@ class Gateway:
         self.leaving = True
         self.do(Answer(request))
         return None
+
+    def reload(self, request: RequestId) -> None:
+        """Read the configuration again. A file that is wrong changes nothing."""
+        pending = self._pending.pop(request)
+        try:
+            self._reply(pending.route, pack_result(request, self._reload()))
+        except ConfigError as error:
+            problems = [problem._asdict() for problem in error.problems]
+            refused = WireError("bad-config", f"{error}; nothing was changed", {"problems": problems})
+            self._reply(pending.route, pack_error(request, refused))
 
     def watch(self, agent: AgentId, request: RequestId) -> Input | None:
         """Tell when the client blocked in this wait dies; at once, if it has."""
@@ -279,5 +292,6 @@ CHANGES: dict[type, Callable[[Gateway, Peer, RequestId, Caller, Any], Input | No
     wire_ops.SessionNew: lambda self, _, request, __, asked: self._translate.session_new(request, asked),
     wire_ops.SessionClose: lambda self, _, request, __, asked: self._translate.session_close(request, asked),
     wire_ops.Budget: lambda self, _, request, __, asked: self._translate.budget(request, asked),
+    wire_ops.Reload: lambda self, _, request, __, ___: self.reload(request),
     wire_ops.Stop: lambda self, _, request, __, asked: self.stop(request, asked),
 }

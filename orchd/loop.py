@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from math import ceil
 
@@ -9,10 +10,13 @@ import zmq
 
 from orchd.core.decide import next_deadline
 from orchd.core.inputs import Input, Tick
+from orchd.errors import ConfigError
 from orchd.notify import Notifier
 from orchd.parts import Parts
 from orchd.views import summary
 from orchd.wire import pack_hint
+
+log = logging.getLogger("orchd")
 
 _LONGEST_SLEEP = 86_400.0  # a deadline may be farther away than any timer can count
 
@@ -25,6 +29,7 @@ class Loop:
         self._wakeup = wakeup
         self._notify = notify
         self._deadline: float | None = None
+        self._is_to_reload = False
         self._told = parts.store.last_seq()
         self._poller = zmq.Poller()
         for readable in (
@@ -75,6 +80,10 @@ class Loop:
         """End at the next turn, leaving agents as they are."""
         self._parts.gateway.leaving = True
 
+    def reload(self) -> None:
+        """Read the configuration again at the next turn."""
+        self._is_to_reload = True
+
     def _may_leave(self) -> bool:
         return self._parts.gateway.leaving or (self._parts.state.is_draining and not self._parts.state.living)
 
@@ -92,6 +101,7 @@ class Loop:
     def _turn(self, ready: dict[object, int]) -> None:
         if self._wakeup in ready:
             os.read(self._wakeup, 4096)
+            self._heed_signals()
         if self._parts.store.commits.fileno() in ready:
             self._parts.engine.finish()
         events = self._parts.processes.news()
@@ -112,6 +122,17 @@ class Loop:
             now = self._parts.clock().mono
             self._notify.live(now)
             self._notify.status(summary(self._parts.state), now)
+
+    def _heed_signals(self) -> None:
+        """Those that ask us to leave are heeded where the loop ends."""
+        if not self._is_to_reload:
+            return
+        self._is_to_reload = False
+        self._parts.engine.finish()  # files of sessions may move, and tell nothing that is not on the disk
+        try:
+            self._parts.settings.reload()
+        except ConfigError as error:
+            log.error("%s; nothing was changed", error)  # noqa: TRY400 - the trace says nothing to a person
 
     def _write_files(self) -> None:
         due = self._parts.scribe.next_deadline()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchd.callers import Callers
-from orchd.config import Config
+from orchd.config import Settled, guards_of
 from orchd.core.model import Agent, Instant, State
 from orchd.engine import Engine
 from orchd.environments import Environments
@@ -22,6 +22,7 @@ from orchd.shell import Shell
 from orchd.store import Store
 from orchd.translate import Translator
 from orchd.wire import Home
+from orchd.wire.settings import Config
 
 _RESIDENT_PER_LIMIT = 4
 
@@ -42,20 +43,21 @@ class Parts:
     gateway: Gateway
     shell: Shell
     engine: Engine
+    settings: Settled
 
 
 def assemble(home: Home, config: Config, store: Store, ports: Ports, clock: Callable[[], Instant]) -> Parts:
     """All parts, wired; nothing has happened yet."""
     state = State(limit=config.limit, resident=config.resident or _RESIDENT_PER_LIMIT * config.limit)
     unfinished = store.restore(state, clock())
-    state.guards = config.guards
+    state.guards = guards_of(config)
     environments = Environments(home.environments)
     cgroups = Cgroups.where_allowed(home.tag) if config.cgroups == "auto" else None
     processes = LocalProcesses(home, environments.get, cgroups, lambda: clock().mono, lambda: clock().wall)
     records = Records(state, store)
     translator = Translator(state, store, records, environments, config)
-    places = Places(config.sessions_path, config.state_path) if config.session_files else None
-    scribe = Scribe(state, store, clock, places)
+    scribe = Scribe(state, store, clock, _places(config))
+    settings = _settled(home, config, state, translator, scribe)
 
     def reply(route: tuple[bytes, ...], frame: bytes) -> None:
         scribe.before_reply()
@@ -70,9 +72,39 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, clock: Call
         queries=Queries(home, state, store, records, processes, translator, clock),
         reply=reply,
         clock=clock,
+        reload=settings.reload,
     )
     shell = Shell(state, processes, gateway, scribe)
     engine = Engine(state, store, shell, clock)
     return Parts(
-        clock, state, unfinished, store, ports, environments, processes, records, scribe, gateway, shell, engine
+        clock,
+        state,
+        unfinished,
+        store,
+        ports,
+        environments,
+        processes,
+        records,
+        scribe,
+        gateway,
+        shell,
+        engine,
+        settings,
     )
+
+
+def _settled(home: Home, config: Config, state: State, translator: Translator, scribe: Scribe) -> Settled:
+    """The configuration, and those who go by it."""
+    settled = Settled(home.config, config)
+    settled.tell(translator.heed)
+
+    def heed(new: Config) -> None:
+        state.guards = guards_of(new)
+        scribe.move(_places(new))
+
+    settled.tell(heed)
+    return settled
+
+
+def _places(config: Config) -> Places | None:
+    return Places(config.sessions_path, config.state_path) if config.session_files else None

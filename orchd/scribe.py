@@ -91,8 +91,17 @@ class Scribe:
         ended = self._clock().mono
         self._rest_until = ended + max(PAUSE, _SHARE * (ended - began))
 
+    def move(self, places: Places | None) -> None:
+        """Write elsewhere from now on, or nowhere; what is new is still written where it belonged."""
+        if places == self._places:
+            return
+        self.write()
+        self._places = places
+        self._failed.clear()
+        self.catch_up()
+
     def catch_up(self) -> None:
-        """After the death of a daemon: write what it knew and had no time to write."""
+        """After the death of a daemon, or a move: write what these files do not tell yet."""
         if self._places is None:
             return
         recent = self._store.sessions_since(self._store.last_seq() - _RECENT)

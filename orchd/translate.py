@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchd.callers import Caller, Outside
-from orchd.config import Config
 from orchd.core import inputs
 from orchd.core.composition import durations
 from orchd.core.model import Agent, AgentId, RequestId, Spec, State, Status
@@ -21,6 +20,7 @@ from orchd.rights import check_command, check_sight
 from orchd.store import Store
 from orchd.views import canonical, canonical_run
 from orchd.wire import WireError, ops, runners, variables
+from orchd.wire.settings import Config
 
 
 class Translator:
@@ -33,6 +33,10 @@ class Translator:
         self._store = store
         self._records = records
         self._environments = environments
+        self.heed(config)
+
+    def heed(self, config: Config) -> None:
+        """Fill in what this configuration says from now on."""
         self._config = config
         self._runners = config.known_runners
 

@@ -276,6 +276,11 @@ class Daemon:
 
 
 @dataclass(frozen=True, slots=True)
+class Reload:
+    """Read `config.toml` again; a wrong one changes nothing. Result: `{config, changed, later}`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """End the daemon: `keep` leaves agents running, `stop` ends them, `drain` lets them finish. Result: `{living}`."""
 
@@ -304,6 +309,7 @@ Request = (
     | Logs
     | Events
     | Daemon
+    | Reload
     | Stop
 )
 
@@ -329,5 +335,6 @@ OPS: dict[str, type[Request]] = {
     "logs": Logs,
     "events": Events,
     "daemon": Daemon,
+    "reload": Reload,
     "stop": Stop,
 }

@@ -7,12 +7,12 @@ starts, the runner program reads them when it runs. docs/runners.md explains eve
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
-from orchd.wire.shapes import Check, ShapeError, build
+from orchd.wire.shapes import Check, Problem, ShapeError, build
 
 MOCK, CLAUDE, CODEX = "mock", "claude", "codex"
 BUILT_IN = (MOCK, CLAUDE, CODEX)
@@ -92,15 +92,19 @@ class Runners:
 
 def checked(default: str | None, settings: Mapping[str, Settings]) -> Runners:
     """The runners of a configuration. Raises ShapeError for what each alone, or all together, cannot be."""
+    if (first := next(wrong(default, settings), None)) is not None:
+        raise ShapeError(first.message)
+    return Runners(default or MOCK, settings)
+
+
+def wrong(default: str | None, settings: Mapping[str, Settings]) -> Iterator[Problem]:
+    """All that each alone, or all together, cannot be."""
     for name, one in settings.items():
-        _check_name(name)
-        _check_keys(name, one)
-        if name not in BUILT_IN:
-            _check_own(f"runners.{name}", one)
+        checks = (_wrong_name(name), _wrong_key(name, one), None if name in BUILT_IN else _wrong_own(name, one))
+        yield from (problem for problem in checks if problem is not None)
     runners = Runners(default or MOCK, settings)
     if runners.default not in runners.names:
-        raise ShapeError(f"runner must be one of {', '.join(runners.names)}, not {runners.default!r}")
-    return runners
+        yield Problem("runner", f"runner must be one of {', '.join(runners.names)}, not {runners.default!r}")
 
 
 def read(path: Path) -> Runners:
@@ -127,38 +131,43 @@ class _Table:
     runners: dict[str, Settings] = field(default_factory=dict)
 
 
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name) or name == _MEMBERS_OWN:
-        raise ShapeError(
-            f"runners.{name:.60} cannot be called so: give it a name of letters, digits, `_`, `-` and `.`, but not "
-            f"{_MEMBERS_OWN!r}"
-        )
+def _wrong_name(name: str) -> Problem | None:
+    if _NAME.fullmatch(name) and name != _MEMBERS_OWN:
+        return None
+    return Problem(
+        f"runners.{name}",
+        f"runners.{name:.60} cannot be called so: give it a name of letters, digits, `_`, `-` and `.`, but not "
+        f"{_MEMBERS_OWN!r}",
+    )
 
 
-def _check_keys(name: str, settings: Settings) -> None:
+def _wrong_key(name: str, settings: Settings) -> Problem | None:
     known = _OF.get(name, {one.name for one in fields(Settings)} - _OF_BUILT_IN_ONLY)
     given = {one.name for one in fields(Settings) if getattr(settings, one.name) != _default(one)}
-    if strange := sorted(given - known):
-        raise ShapeError(
-            f"runners.{name}.{strange[0]} says nothing to this runner; known to it are {', '.join(sorted(known))}"
-        )
+    if not (strange := sorted(given - known)):
+        return None
+    key = f"runners.{name}.{strange[0]}"
+    return Problem(key, f"{key} says nothing to this runner; known to it are {', '.join(sorted(known))}")
 
 
 def _default(one: Any) -> object:
     return one.default if one.default is not MISSING else one.default_factory()
 
 
-def _check_own(path: str, settings: Settings) -> None:
+def _wrong_own(name: str, settings: Settings) -> Problem | None:
+    """What a runner of one's own cannot say. Where several things are wrong, the later ones follow from the first."""
+    path = f"runners.{name}"
     if not settings.command:
-        raise ShapeError(f"{path}.command is missing: a list with the program and its arguments")
+        return Problem(path, f"{path}.command is missing: a list with the program and its arguments")
     words = (*settings.command, *settings.args)
     used = [name for word in words for name in PLACEHOLDER.findall(word)]
     if strange := sorted(set(used) - set(PLACEHOLDERS)):
         shown = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-        raise ShapeError(f"{path}.command has {{{strange[0]}}}, which is no placeholder; there are {shown}")
+        return Problem(path, f"{path}.command has {{{strange[0]}}}, which is no placeholder; there are {shown}")
     if ("prompt" in used) != (settings.prompt == "argument"):
-        raise ShapeError(f'{path}.prompt must be "argument" when its command has {{prompt}}, and only then')
+        return Problem(path, f'{path}.prompt must be "argument" when its command has {{prompt}}, and only then')
     if settings.result == "json" and settings.text is None:
-        raise ShapeError(f"{path}.text is missing: where in the JSON the result's text is, as message.content")
+        return Problem(path, f"{path}.text is missing: where in the JSON the result's text is, as message.content")
     if settings.result != "json" and (told := [key for key in _READ_FROM_JSON if getattr(settings, key)]):
-        raise ShapeError(f'{path}.{told[0]} is a place in JSON, which is read only with result = "json"')
+        return Problem(path, f'{path}.{told[0]} is a place in JSON, which is read only with result = "json"')
+    return None

@@ -1,8 +1,33 @@
-"""What of `config.toml` only clients go by. The daemon checks it with the rest of the file and leaves it alone."""
+"""`config.toml`: every key, its unit, and when a change of it is heeded; the daemon reads it, and so do clients.
+
+What is changed live with a command is state, not configuration. docs/configuration.md is made from this module.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from orchd.wire.runners import Runners, Settings, checked, wrong
+from orchd.wire.shapes import Check, Problem, build, problems
+
+_Count = Annotated[int, Check(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")]
+_Relative = Annotated[
+    str, Check(lambda path: path and path[0] != "/" and ".." not in path.split("/"), "a path inside the project")
+]
+_Seconds = Annotated[float, Check(lambda number: number >= 0, "0 or more")]
+_Positive = Annotated[float, Check(lambda number: number > 0, "above 0")]
+
+
+class SettingsError(ValueError):
+    """A file that cannot be used, with all that is wrong with it."""
+
+    def __init__(self, path: Path, found: list[Problem]) -> None:
+        count = "" if len(found) == 1 else f"{len(found)} problems: "
+        super().__init__(f"{path}: {count}{'; '.join(problem.message for problem in found)}")
+        self.problems = found
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,3 +35,111 @@ class ProjectManagement:
     """The table `[pm]`."""
 
     labels: dict[str, str] = field(default_factory=dict)  # the skill that a task with this label is done with
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Every key of `config.toml`; KEYS says what each is."""
+
+    limit: _Count = 7
+    resident: _Count | None = None
+    depth: _Count = 3
+    children: _Count = 20
+    agents: _Count = 500
+    grace: _Seconds = 10.0
+    timeout: _Positive | None = None
+    silence: _Positive | None = None
+    session_files: bool = True
+    sessions_path: _Relative = ".agent/sessions"
+    state_path: _Relative = ".claude/state"
+    cgroups: Annotated[str, Check(lambda how: how in ("auto", "off"), "auto or off")] = "auto"
+    runner: str | None = None
+    runners: dict[str, Settings] = field(default_factory=dict)
+    pm: ProjectManagement = field(default_factory=ProjectManagement)
+
+    @property
+    def known_runners(self) -> Runners:
+        """The runners there are. Raises ShapeError when there cannot be such."""
+        return checked(self.runner, self.runners)
+
+
+RELOAD = "on reload"
+NEW_AGENTS = "on reload, for agents that are spawned after it"
+RESTART = "when the daemon is started again: `orchctl daemon restart`, agents go on"
+NEW_HOME = "in a new home only; afterwards `orchctl limit` has the word"
+RUNNERS = "at once, of a runner that is new on reload"
+AT_ONCE = "at once, without a reload"
+
+
+class Key(NamedTuple):
+    """What a key is, in words."""
+
+    unit: str
+    about: str
+    heeded: str = RELOAD  # when a change of it is
+    unset: str = ""  # what holds when it is not given and has no value of its own
+
+
+KEYS: dict[str, Key] = {
+    "limit": Key("agents", "how many agents work at once", NEW_HOME),
+    "resident": Key("agents", "how many agents live at once, waiting ones included", NEW_HOME, "4 x `limit`"),
+    "depth": Key("levels", "how many levels of agents there may be"),
+    "children": Key("agents", "unfinished children of one agent"),
+    "agents": Key("agents", "agents that are ever spawned inside one tree"),
+    "grace": Key("seconds", "between TERM and KILL when an agent is ended", NEW_AGENTS),
+    "timeout": Key("seconds", "an attempt that takes longer is ended", NEW_AGENTS, "as long as it takes"),
+    "silence": Key("seconds", "an attempt that puts nothing out for so long is ended", NEW_AGENTS, "may be silent"),
+    "session_files": Key("true or false", "whether files in the project directory show its session"),
+    "sessions_path": Key("path", "of `latest.yaml`, in the project directory"),
+    "state_path": Key("path", "of `agents.json` and `events.jsonl`, in the project directory"),
+    "cgroups": Key("auto or off", "whether agents get cgroups of their own where the machine allows it", RESTART),
+    "runner": Key("name", "what runs an agent that names neither a runner nor a command", NEW_AGENTS, "`mock`"),
+    "runners": Key("tables", "`[runners.NAME]`: see [runners](runners.md)", RUNNERS, "those that are built in"),
+    "pm": Key("table", "`[pm]`: `labels` say which skill a task with a label is done with", AT_ONCE, "no labels"),
+}
+
+
+def read(path: Path) -> Config:
+    """The configuration in `path`, or the defaults when there is none. Raises SettingsError with all that is wrong."""
+    import tomllib  # a quick command that wants one number of this module does not pay for a parser
+
+    try:
+        whole = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Config()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(path, [Problem("", f"cannot be read: {error}")]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(path, [Problem("", str(error))]) from None
+    if found := list(_wrong(whole)):
+        raise SettingsError(path, found)
+    return build(Config, whole)
+
+
+def _wrong(whole: Mapping[str, object]) -> Iterator[Problem]:
+    """What is wrong with each key, then what those that are right cannot be together."""
+    found = list(problems(Config, whole))
+    yield from found
+    bad = {problem.key.partition(".")[0] for problem in found}
+    config = build(Config, {key: value for key, value in whole.items() if key not in bad})
+    if "runners" not in bad:
+        yield from (one for one in wrong(config.runner, config.runners) if one.key not in bad)
+    if "limit" not in bad and config.resident is not None and config.resident < config.limit:
+        message = f"resident must be at least limit ({config.limit}), not {config.resident}"
+        yield Problem("resident", message)
+
+
+def default(key: str) -> object:
+    """What holds when a key is not given."""
+    (found,) = (one for one in fields(Config) if one.name == key)
+    return blank(found)
+
+
+def blank(one: Field[Any]) -> object:
+    """What a field is when it is not given; MISSING when it must be."""
+    return one.default if one.default_factory is MISSING else one.default_factory()
+
+
+def changed(old: Config, new: Config) -> list[str]:
+    """The keys in which two configurations differ."""
+    return [key for key in KEYS if getattr(old, key) != getattr(new, key)]

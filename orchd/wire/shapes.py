@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import functools
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 T = TypeVar("T")
@@ -26,6 +27,14 @@ class Check(typing.NamedTuple):
     words: str
 
 
+class Problem(typing.NamedTuple):
+    """One thing that does not fit, for a person who mends a whole file at once."""
+
+    key: str
+    message: str
+    nearest: str | None = None  # the key that was meant, when this one is not known
+
+
 def build(shape: type[T], value: object, path: str = "") -> T:
     """`value` as a `shape`. Raises ShapeError at the first part that does not fit; unknown keys do not fit either."""
     if not isinstance(value, Mapping):
@@ -41,6 +50,57 @@ def build(shape: type[T], value: object, path: str = "") -> T:
         elif required:
             raise ShapeError(f"{prefix}{name} is missing")
     return shape(**made)
+
+
+def problems(shape: type[Any], value: object, path: str = "") -> Iterator[Problem]:
+    """All that `build` would say if it did not stop at the first; nothing when `value` fits."""
+    if not isinstance(value, Mapping):
+        yield Problem(path, f"{path or 'the value'} must be a map, not {_name(value)}")
+        return
+    known = _fields(typing.cast("Any", shape))
+    prefix = f"{path}." if path else ""
+    for key in value:
+        if key not in known:
+            yield _unknown(str(key), list(known), prefix)
+    for name, (hint, required) in known.items():
+        if name in value:
+            yield from _inside(hint, value[name], f"{prefix}{name}")
+        elif required:
+            yield Problem(f"{prefix}{name}", f"{prefix}{name} is missing")
+
+
+def _unknown(key: str, known: list[str], prefix: str) -> Problem:
+    near = difflib.get_close_matches(key, known, 1)
+    nearest = f"{prefix}{near[0]}" if near else None
+    way_out = f"did you mean {nearest}?" if nearest else f"known are {', '.join(sorted(known))}"
+    return Problem(f"{prefix}{key}", f"{prefix}{key:.60} is not known here; {way_out}", nearest)
+
+
+def _inside(hint: Any, value: object, path: str) -> Iterator[Problem]:
+    """Each problem of a value that has parts, or the one of a value that has none."""
+    if dataclasses.is_dataclass(hint):
+        yield from problems(typing.cast("type[Any]", hint), value, path)
+    elif get_origin(hint) is dict and dataclasses.is_dataclass(inner := get_args(hint)[1]) and _has_names(value):
+        for key, item in typing.cast("Mapping[str, object]", value).items():
+            yield from problems(typing.cast("type[Any]", inner), item, f"{path}.{key}")
+    else:
+        try:
+            _convert(hint, value, path)
+        except ShapeError as error:
+            yield Problem(path, _with_value(str(error), value))
+
+
+def _has_names(value: object) -> bool:
+    try:
+        return isinstance(value, Mapping) and all(_key(key, "") for key in value)
+    except ShapeError:
+        return False
+
+
+def _with_value(message: str, value: object) -> str:
+    """A word that has the wrong type is shown; a map may hold what is nobody's business."""
+    shown = _short(value)
+    return message if shown in message or isinstance(value, (Mapping, list)) else f"{message}: {shown}"
 
 
 @functools.cache

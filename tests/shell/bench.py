@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from orchd.callers import Callers
-from orchd.config import Config
+from orchd.config import Settled, guards_of
 from orchd.core.inputs import Input, Tick
 from orchd.core.model import Agent, Instant, State
 from orchd.engine import Engine
@@ -32,6 +32,7 @@ from orchd.shell import Shell
 from orchd.store import Store
 from orchd.translate import Translator
 from orchd.wire import Home, WireError, pack_request, unpack_reply
+from orchd.wire.settings import Config
 
 SOMEBODY = 1  # a process that is no agent and that lives as long as the test
 
@@ -43,7 +44,7 @@ class Bench:
         self.home = Home(directory)
         self.home.create()
         self.config = config or Config()
-        self.state = State(limit=self.config.limit, resident=4 * self.config.limit, guards=self.config.guards)
+        self.state = State(limit=self.config.limit, resident=4 * self.config.limit, guards=guards_of(self.config))
         self.store = Store(self.home.database)
         self.environments = Environments(self.home.environments)
         self.ahead = 0.0  # seconds by which the clock that is compared goes fast
@@ -64,6 +65,7 @@ class Bench:
             queries=self.queries,
             reply=self._replied,
             clock=self.clock,
+            reload=Settled(self.home.config, self.config).reload,
         )
         self.scribe = Scribe(self.state, self.store, self.clock, Places())
         self.shell = Shell(self.state, self.processes, self.gateway, self.scribe)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from orchd.config import Config, read
+from orchd.config import Settled, guards_of, read
 from orchd.errors import ConfigError
 from orchd.wire.runners import Settings
-from orchd.wire.settings import ProjectManagement
+from orchd.wire.settings import KEYS, Config, ProjectManagement, default
 
 CHANGED = {
     "limit": 3,
@@ -63,7 +63,7 @@ def test_the_runners_are_those_that_are_built_in_and_those_of_the_file(tmp_path:
 
 
 def test_the_guards_are_those_of_the_file(tmp_path: Path) -> None:
-    guards = read(written(tmp_path, "depth = 5\nchildren = 6\nagents = 70\n")).guards
+    guards = guards_of(read(written(tmp_path, "depth = 5\nchildren = 6\nagents = 70\n")))
     assert (guards.depth, guards.children, guards.agents) == (5, 6, 70)
 
 
@@ -71,21 +71,21 @@ def test_the_guards_are_those_of_the_file(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("limit = 0", "limit must be between 1 and 10,000, not 0"),
-        ('limit = "7"', "limit must be a whole number, not a string"),
+        ('limit = "7"', "limit must be a whole number, not a string: '7'"),
         ("limit = true", "limit must be a whole number, not true or false"),
         ("grace = -1", "grace must be 0 or more, not -1.0"),
         ("timeout = 0", "timeout must be above 0, not 0.0"),
         ('cgroups = "maybe"', "cgroups must be auto or off, not 'maybe'"),
         ('state_path = "/etc"', "state_path must be a path inside the project, not '/etc'"),
         ('sessions_path = "a/../b"', "sessions_path must be a path inside the project"),
-        ("limits = 3", "limits is not known here"),
+        ("limits = 3", "limits is not known here; did you mean limit?"),
         ("limit = 7\nresident = 3", "resident must be at least limit (7), not 3"),
         ("limit = = 3", "line 1"),
         ('runner = "gpt"', "runner must be one of mock, claude, codex, not 'gpt'"),
-        ("[runners.claude]\nmodle = 1", "runners.claude.modle is not known here; known are args, "),
+        ("[runners.claude]\nmodle = 1", "runners.claude.modle is not known here; did you mean runners.claude.model?"),
         ("[runners.mine]\nmodel = 'x'", "runners.mine.command is missing: a list with the program and its arguments"),
         ("[pm.labels]\nbackend = 1", "pm.labels must map strings to strings"),
-        ("[pm]\nlabel = {}", "pm.label is not known here; known are labels"),
+        ("[pm]\nlabel = {}", "pm.label is not known here; did you mean pm.labels?"),
     ],
 )
 def test_a_mistake_is_named_with_its_file_and_the_way_out(tmp_path: Path, text: str, said: str) -> None:
@@ -93,6 +93,64 @@ def test_a_mistake_is_named_with_its_file_and_the_way_out(tmp_path: Path, text: 
     with pytest.raises(ConfigError, match="config.toml") as caught:
         read(file)
     assert said in str(caught.value)
+
+
+def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    text = 'limit = "7"\nresident = 1\ngraec = 3\ndepth = 0\n[runners.mine]\nmodel = 1\n[runners.codex]\nprompt = "x"\n'
+    with pytest.raises(ConfigError) as caught:
+        read(written(tmp_path, text))
+    assert [(problem.key, problem.nearest) for problem in caught.value.problems] == [
+        ("graec", "grace"),
+        ("limit", None),
+        ("depth", None),
+        ("runners.mine.model", None),
+        ("runners.codex.prompt", None),
+    ]
+    assert "config.toml: 5 problems: graec is not known here; did you mean grace?; limit must be" in str(caught.value)
+
+
+def test_what_cannot_be_together_is_said_beside_what_is_wrong_alone(tmp_path: Path) -> None:
+    text = 'resident = 1\ngrace = -1\nrunner = "gpt"\n[runners.mine]\nmodel = "x"\n[runners.claude]\ncost = "a"\n'
+    with pytest.raises(ConfigError) as caught:
+        read(written(tmp_path, text))
+    assert [problem.key for problem in caught.value.problems] == [
+        *("grace", "runners.mine", "runners.claude.cost", "runner", "resident"),
+    ]
+
+
+def test_a_secret_in_the_environment_of_a_runner_is_not_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(written(tmp_path, '[runners.claude.env]\nTOKEN = "hush"\nOTHER = 7\n'))
+    assert "runners.claude.env must map strings to strings" in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+def test_what_is_told_of_each_key_is_told_of_no_other() -> None:
+    assert list(KEYS) == [field.name for field in dataclasses.fields(Config)]
+    assert all(told.unset for key, told in KEYS.items() if default(key) in (None, {}, ProjectManagement()))
+
+
+def test_a_reload_says_what_holds_now_and_what_waits(tmp_path: Path) -> None:
+    file = written(tmp_path, "grace = 1\n")
+    settled, heeded = Settled(file, read(file)), []
+    settled.tell(heeded.append)
+    file.write_text('grace = 2\ndepth = 9\nlimit = 3\ncgroups = "off"\n')
+    answer = settled.reload()
+    assert (answer["changed"], list(answer["later"])) == (["depth", "grace"], ["limit", "cgroups"])
+    assert (heeded[-1].grace, heeded[-1].depth) == (2.0, 9)
+    assert settled.reload()["changed"] == []
+
+
+def test_a_file_that_is_wrong_changes_nothing(tmp_path: Path) -> None:
+    file = written(tmp_path, "grace = 1\n")
+    settled, heeded = Settled(file, read(file)), []
+    settled.tell(heeded.append)
+    file.write_text("grace = 2\ndepht = 9\n")
+    with pytest.raises(ConfigError, match="did you mean depth"):
+        settled.reload()
+    assert heeded == []
+    file.write_text("grace = 2\n")
+    assert settled.reload()["changed"] == ["grace"]
 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ import os
 
 import pytest
 
-from orchd.config import Config
 from orchd.core.model import Status
 from orchd.gateway import CHANGES, QUERIES
 from orchd.ports import Peer
 from orchd.wire import pack_request
 from orchd.wire.ops import OPS
+from orchd.wire.settings import Config
 from tests.shell.bench import Bench
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from orchd.config import Config
 from orchd.scribe import PAUSE, Scribe
 from orchd.sessionfiles import Places
+from orchd.wire.settings import Config
 from tests.shell.bench import Bench
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.wire.shapes import Check, ShapeError, build
+from orchd.wire.shapes import Check, ShapeError, build, problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +125,34 @@ def test_anything_is_a_value_of_the_shape_or_a_shape_error(value: dict[str, Any]
     else:
         assert isinstance(made.name, str)
         assert all(isinstance(part, Inner) for part in made.parts)
+
+
+def test_all_problems_are_told_each_with_its_key_and_the_key_that_was_meant() -> None:
+    value = {"nmae": 1, "parts": 7, "level": "x" * 99, "named": {"a": {"size": 1}, "b": {"szie": 1}}, "is_on": 1}
+    assert list(problems(Outer, value)) == [
+        ("nmae", "nmae is not known here; did you mean name?", "name"),
+        ("name", "name is missing", None),
+        ("parts", "parts must be a list, not a whole number: 7", None),
+        ("is_on", "is_on must be true or false, not a whole number: 1", None),
+        ("level", f"level must be a whole number, not a string: '{'x' * 56}...", None),
+        ("named.b.szie", "named.b.szie is not known here; did you mean named.b.size?", "named.b.size"),
+        ("named.b.size", "named.b.size is missing", None),
+    ]
+
+
+def test_a_value_in_a_map_or_list_is_not_told() -> None:
+    told = list(problems(Outer, {"name": "a", "env": {"TOKEN": "hush", "N": 1}}))
+    assert [problem.key for problem in told] == ["env"]
+    assert "hush" not in told[0].message
+    assert [problem.message for problem in problems(Outer, 7)] == ["the value must be a map, not a whole number"]
+    assert [problem.key for problem in problems(Outer, {"name": "a", "named": {7: {}}})] == ["named"]
+
+
+@given(st.dictionaries(st.sampled_from(["name", "parts", "env", "is_on", "level", "named", "x"]), ANYTHING))
+def test_there_are_problems_exactly_when_no_value_can_be_built(value: dict[str, Any]) -> None:
+    try:
+        build(Outer, value)
+    except ShapeError:
+        assert list(problems(Outer, value))
+    else:
+        assert list(problems(Outer, value)) == []

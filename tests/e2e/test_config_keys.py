@@ -1,0 +1,90 @@
+"""Every key of config.toml, changed, and its effect on a real daemon seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchd.wire.settings import KEYS
+from tests.conftest import Instance, until
+
+Effect = Callable[[Instance, Path], object]
+SPAWN_TWO = "orchctl spawn -- sleep 60 && orchctl spawn -- sleep 60"
+
+
+def said(instance: Instance, *words: str) -> str:
+    """What an agent that runs `words` wrote."""
+    one = instance.spawn(*words)
+    instance.ctl("wait", one, code=None)
+    return instance.ctl("logs", one)
+
+
+def status_of(instance: Instance, *words: str) -> str:
+    """What becomes of an agent that runs `words`."""
+    one = instance.spawn(*words)
+    instance.ctl("wait", one, code=None)
+    return str(instance.agent(one)["status"])
+
+
+def killed(instance: Instance, _: Path) -> str:
+    """What has become of an agent that does not heed TERM, long before the default grace is over."""
+    one = instance.spawn("sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.1; done")
+    until(lambda: "up" in instance.ctl("logs", one, code=None))
+    instance.ctl("cancel", one)
+    instance.ctl("wait", one, "--timeout", "8s", code=1)
+    return str(instance.agent(one)["status"])
+
+
+def session_in(instance: Instance, directory: Path) -> list[str]:
+    """The files that a session left in its project."""
+    one = instance.ctl("spawn", "--", "true", cwd=directory).strip()
+    instance.ctl("wait", one)
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*.*") if path.is_file())
+
+
+def skill_of_label(instance: Instance, directory: Path) -> str:
+    """The skill that a task with a label is given to."""
+    (directory / "todo.json").write_text('[{"id": "a", "title": "A", "labels": ["odd"]}]')
+    return instance.ctl("pm", "--tasks", "todo.json", "--dry-run", "--json", cwd=directory)
+
+
+EFFECTS: dict[str, tuple[str, Effect, Callable[[object], bool]]] = {
+    "limit": ("3", lambda one, _: one.status()["limit"]["limit"], lambda seen: seen == 3),
+    "resident": ("9", lambda one, _: one.status()["limit"]["resident"], lambda seen: seen == 9),
+    "depth": ("1", lambda one, _: said(one, "orchctl", "spawn", "--", "true"), lambda seen: "too-deep" in str(seen)),
+    "children": ("1", lambda one, _: said(one, "sh", "-c", SPAWN_TWO), lambda seen: "too-many-children" in str(seen)),
+    "agents": ("1", lambda one, _: said(one, "sh", "-c", SPAWN_TWO), lambda seen: "too-many-agents" in str(seen)),
+    "grace": ("0.2", killed, lambda seen: seen == "cancelled"),
+    "timeout": ("0.2", lambda one, _: status_of(one, "sleep", "600"), lambda seen: seen == "timed-out"),
+    "silence": ("0.2", lambda one, _: status_of(one, "sleep", "600"), lambda seen: seen == "timed-out"),
+    "session_files": ("false", session_in, lambda seen: seen == []),
+    "sessions_path": ('"odd"', session_in, lambda seen: "odd/session-001.yaml" in str(seen)),
+    "state_path": ('"odd"', session_in, lambda seen: "odd/events.jsonl" in str(seen)),
+    "cgroups": ('"off"', lambda one, _: said(one, "cat", "/proc/self/cgroup"), lambda seen: "orchd" not in str(seen)),
+    "runner": (
+        '"mine"\n[runners.mine]\ncommand = ["true"]',
+        lambda one, _: one.ctl("spawn", "--goal", "x", "--json"),
+        lambda seen: json.loads(str(seen))["agents"][0]["runner"] == "mine",
+    ),
+    "runners": (
+        '{ mine = { command = ["echo", "heard"] } }',
+        lambda one, _: one.ctl("logs", "-f", one.ctl("spawn", "--goal", "x", "--runner", "mine").strip()),
+        lambda seen: "heard" in str(seen),
+    ),
+    "pm": ('{ labels = { odd = "mine" } }', skill_of_label, lambda seen: '"mine"' in str(seen)),
+}
+
+
+def test_every_key_is_tried() -> None:
+    assert list(EFFECTS) == list(KEYS)
+
+
+@pytest.mark.parametrize("key", EFFECTS)
+def test_a_key_has_its_effect(stopped: Instance, tmp_path: Path, key: str) -> None:
+    value, effect, holds = EFFECTS[key]
+    stopped.configure(f"{key} = {value}\n")
+    stopped.start()
+    assert holds(seen := effect(stopped, tmp_path)), seen
