@@ -74,7 +74,8 @@ def _recover(home: Home, parts: Parts, loop: Loop) -> None:
     _link_client(home)
     parts.environments.sweep(state.environments)
     living = list(state.living.values())
-    loop.feed([*(parts.processes.adopt(agent) for agent in living), Tick()])
+    seen = parts.space.look(is_short=False)
+    loop.feed([*([seen] if seen else []), *(parts.processes.adopt(agent) for agent in living), Tick()])
     parts.scribe.catch_up()
     log.info("took up %d living and %d queued agents", len(living), len(state.agents) - len(state.living))
 

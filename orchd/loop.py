@@ -13,6 +13,7 @@ from orchd.core.inputs import Input, Tick
 from orchd.errors import ConfigError
 from orchd.notify import Notifier
 from orchd.parts import Parts
+from orchd.space import LOOK_AGAIN
 from orchd.views import summary
 from orchd.wire import pack_hint
 
@@ -90,13 +91,15 @@ class Loop:
     def _patience(self) -> int | None:
         """Milliseconds until the next deadline, rounded up so that it has passed when we look; None without one."""
         parts = self._parts
-        deadlines = (next_deadline(parts.state), parts.gateway.next_deadline(), parts.scribe.next_deadline())
+        now = parts.clock().mono
+        again = now + LOOK_AGAIN if parts.state.is_short and len(parts.state.queue) else None
+        deadlines = (again, next_deadline(parts.state), parts.gateway.next_deadline(), parts.scribe.next_deadline())
         self._deadline = min((moment for moment in deadlines if moment is not None), default=None)
         alarms = (self._deadline, self._notify.next_deadline())
         due = min((moment for moment in alarms if moment is not None), default=None)
         if due is None:
             return None
-        return ceil(min(max(due - self._parts.clock().mono, 0.0), _LONGEST_SLEEP) * 1000)
+        return ceil(min(max(due - now, 0.0), _LONGEST_SLEEP) * 1000)
 
     def _turn(self, ready: dict[object, int]) -> None:
         if self._wakeup in ready:
@@ -104,7 +107,8 @@ class Loop:
             self._heed_signals()
         if self._parts.store.commits.fileno() in ready:
             self._parts.engine.finish()
-        events = self._parts.processes.news()
+        seen = self._parts.space.look(is_short=self._parts.state.is_short)
+        events = [*([seen] if seen else []), *self._parts.processes.news()]
         is_due = self._deadline is not None and self._deadline <= self._parts.clock().mono
         if is_due or self._parts.ports.router in ready or self._parts.gateway.fileno() in ready:
             self._listen(events, is_due=is_due)

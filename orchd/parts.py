@@ -19,6 +19,7 @@ from orchd.records import Records
 from orchd.scribe import Scribe
 from orchd.sessionfiles import Places
 from orchd.shell import Shell
+from orchd.space import Space
 from orchd.store import Store
 from orchd.translate import Translator
 from orchd.wire import Home
@@ -44,6 +45,7 @@ class Parts:
     shell: Shell
     engine: Engine
     settings: Settled
+    space: Space
 
 
 def assemble(home: Home, config: Config, store: Store, ports: Ports, clock: Callable[[], Instant]) -> Parts:
@@ -57,7 +59,9 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, clock: Call
     records = Records(state, store)
     translator = Translator(state, store, records, environments, config)
     scribe = Scribe(state, store, clock, _places(config))
+    space = Space(home.directory, config.free_bytes)
     settings = _settled(home, config, state, translator, scribe)
+    settings.tell(space.heed)
 
     def reply(route: tuple[bytes, ...], frame: bytes) -> None:
         scribe.before_reply()
@@ -90,6 +94,7 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, clock: Call
         shell,
         engine,
         settings,
+        space,
     )
 
 

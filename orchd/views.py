@@ -33,6 +33,7 @@ def limit(state: State) -> dict[str, object]:
         "living": len(state.living),
         "overdrawn": overdrawn(state),
         "paused": state.is_paused,
+        "short_of_space": state.is_short,
         "held": {runner: iso(until.wall) for runner, until in state.holds.items()},
     }
 

@@ -46,6 +46,7 @@ HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     inputs.TreeGone: happen.tree_gone,
     inputs.Adopted: happen.adopted,
     inputs.Heard: happen.heard,
+    inputs.SpaceSeen: happen.space_seen,
     inputs.Tick: happen.tick,
 }
 

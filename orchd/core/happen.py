@@ -17,6 +17,8 @@ from orchd.core.facts import (
     KillBegan,
     ProcessEnded,
     RunnerLimited,
+    ShortageBegan,
+    ShortageEnded,
 )
 from orchd.core.inputs import (
     Adopted,
@@ -24,6 +26,7 @@ from orchd.core.inputs import (
     Exited,
     Heard,
     NeverRan,
+    SpaceSeen,
     Spawned,
     SpawnFailed,
     Tick,
@@ -113,6 +116,14 @@ def heard(turn: Turn, event: Heard) -> None:
         turn.record(AgentHeard(agent.id, agent.attempt, event.ago))
     if (end := silence_at(agent)) is not None and end <= turn.now:
         stop(turn, agent, Cause.SILENCE, f"no output for {agent.spec.silence:g} s")
+
+
+def space_seen(turn: Turn, event: SpaceSeen) -> None:
+    """A sixteenth more than the floor ends the shortage, so that one at the brink is told of once."""
+    if not turn.state.is_short and event.free < event.floor:
+        turn.record(ShortageBegan(event.free, event.floor))
+    elif turn.state.is_short and event.free >= event.floor + event.floor // 16:
+        turn.record(ShortageEnded(event.free))
 
 
 def tick(turn: Turn, event: Tick) -> None:  # noqa: ARG001 - every handler takes its input

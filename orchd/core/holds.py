@@ -1,4 +1,5 @@
-"""What keeps a line from starting though there are places: a service that wants no more, or a budget that is spent."""
+"""What keeps a line from starting though there are places: no room on the disk, a service that
+wants no more, or a budget that is spent."""
 
 from __future__ import annotations
 
@@ -20,6 +21,9 @@ class Hold(NamedTuple):
 
 def why_held(state: State, line: Line, now: float) -> Hold | None:
     """What is in the way of everyone in `line`; None when nothing is."""
+    if state.is_short:
+        said = "the disk is nearly full; it starts by itself when there is room again (`free_bytes` in config.toml)"
+        return Hold("disk", said, "")
     until = state.holds.get(line.runner)
     if until is not None and until.mono > now:
         said = f"{line.runner} is rate-limited for {until.mono - now:.0f} s more; `orchctl resume` tries at once"

@@ -219,6 +219,14 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class SpaceSeen:
+    """How many bytes are free on the disk of the home, and how many there shall be."""
+
+    free: int
+    floor: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed; a deadline may be over."""
 
@@ -244,5 +252,6 @@ Input = (
     | TreeGone
     | Adopted
     | Heard
+    | SpaceSeen
     | Tick
 )

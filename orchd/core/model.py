@@ -214,6 +214,7 @@ class State:
     guards: Guards = field(default_factory=Guards)
     is_paused: bool = False
     is_draining: bool = False  # of this daemon, never remembered
+    is_short: bool = False  # of room on the disk; looked at anew by every daemon
     held_until: float = 0.0  # mono; the machine refused to start a process
     holds: dict[str, Instant] = field(default_factory=dict)  # by runner; until then its service wants no more
     last_number: int = 0

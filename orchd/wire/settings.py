@@ -14,6 +14,7 @@ from orchd.wire.runners import Runners, Settings, checked, wrong
 from orchd.wire.shapes import Check, Problem, build, problems
 
 _Count = Annotated[int, Check(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")]
+_Bytes = Annotated[int, Check(lambda number: number >= 0, "0 or more")]
 _Relative = Annotated[
     str, Check(lambda path: path and path[0] != "/" and ".." not in path.split("/"), "a path inside the project")
 ]
@@ -52,6 +53,7 @@ class Config:
     session_files: bool = True
     sessions_path: _Relative = ".agent/sessions"
     state_path: _Relative = ".claude/state"
+    free_bytes: _Bytes = 256 << 20
     cgroups: Annotated[str, Check(lambda how: how in ("auto", "off"), "auto or off")] = "auto"
     runner: str | None = None
     runners: dict[str, Settings] = field(default_factory=dict)
@@ -92,6 +94,7 @@ KEYS: dict[str, Key] = {
     "session_files": Key("true or false", "whether files in the project directory show its session"),
     "sessions_path": Key("path", "of `latest.yaml`, in the project directory"),
     "state_path": Key("path", "of `agents.json` and `events.jsonl`, in the project directory"),
+    "free_bytes": Key("bytes", "with less room than this on the disk of the home nobody starts; 0 is any"),
     "cgroups": Key("auto or off", "whether agents get cgroups of their own where the machine allows it", RESTART),
     "runner": Key("name", "what runs an agent that names neither a runner nor a command", NEW_AGENTS, "`mock`"),
     "runners": Key("tables", "`[runners.NAME]`: see [runners](runners.md)", RUNNERS, "those that are built in"),

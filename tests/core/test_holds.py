@@ -11,7 +11,7 @@ from orchd.core.explain import reason
 from orchd.core.facts import AttemptDeferred, RunnerLimited
 from orchd.core.happen import HOLD_SECONDS, LONGEST_HOLD
 from orchd.core.inputs import Scope
-from orchd.core.model import AgentId, Outcome, Report
+from orchd.core.model import AgentId, Outcome, Report, RequestId
 from orchd.core.runs import Group, Plan, run_id
 from orchd.core.sessions import session_id
 from orchd.core.spending import Budget, Spent
@@ -181,3 +181,25 @@ def test_a_run_has_a_budget_of_its_own() -> None:
     assert box.status(second, other) == ["queued", "running"]
     assert "run-001 has spent 50 of 10 tokens" in (reason(box.state, box.agent(second), box.now) or "")
     assert box.state.runs[run_id(1)].spent.tokens == box.state.sessions[session_id(1)].spent.tokens == 50
+
+
+def test_below_the_floor_nobody_starts_and_above_it_they_go_on() -> None:
+    box = Box(limit=2)
+    box.tell(inputs.SpaceSeen(99, 100))
+    (one,) = box.batch(spec("a"), scope=HERE)
+    assert box.status(one) == ["queued"]
+    assert "the disk is nearly full" in (reason(box.state, box.agent(one), box.now) or "")
+    box.tell(inputs.SpaceSeen(98, 100))
+    assert box.turn.facts == []
+    box.tell(inputs.SpaceSeen(105, 100))
+    assert box.status(one) == ["queued"], "at the brink"
+    box.tell(inputs.SpaceSeen(106, 100))
+    assert box.status(one) == ["running"]
+
+
+def test_a_resume_is_no_room() -> None:
+    box = Box(limit=2)
+    box.tell(inputs.SpaceSeen(99, 100))
+    (one,) = box.batch(spec("a"), scope=HERE)
+    box.tell(inputs.Resume(RequestId("r")))
+    assert box.status(one) == ["queued"]

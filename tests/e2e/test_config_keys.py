@@ -63,6 +63,7 @@ EFFECTS: dict[str, tuple[str, Effect, Callable[[object], bool]]] = {
     "session_files": ("false", session_in, lambda seen: seen == []),
     "sessions_path": ('"odd"', session_in, lambda seen: "odd/session-001.yaml" in str(seen)),
     "state_path": ('"odd"', session_in, lambda seen: "odd/events.jsonl" in str(seen)),
+    "free_bytes": (str(1 << 60), lambda one, _: one.status()["limit"]["short_of_space"], lambda seen: seen is True),
     "cgroups": ('"off"', lambda one, _: said(one, "cat", "/proc/self/cgroup"), lambda seen: "orchd" not in str(seen)),
     "runner": (
         '"mine"\n[runners.mine]\ncommand = ["true"]',

@@ -25,6 +25,7 @@ CHANGED = {
     "session_files": False,
     "sessions_path": "s",
     "state_path": "a/b",
+    "free_bytes": 5,
     "cgroups": "off",
     "runner": "claude",
     "runners": {"claude": Settings(model="opus")},

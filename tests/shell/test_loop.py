@@ -153,6 +153,7 @@ class Stage:
                 feed=lambda events: note("feed"), finish=lambda: note("finish"), ended=set, is_ahead=True
             ),
             shell=SimpleNamespace(backlog=[]),
+            space=SimpleNamespace(look=lambda is_short: None),
             records=SimpleNamespace(let_go=lambda: note("tidy")),
             environments=SimpleNamespace(drop_all_but=lambda _: None),
             scribe=SimpleNamespace(next_deadline=lambda: self.files_due, write=lambda: note("write")),

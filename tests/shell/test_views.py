@@ -117,6 +117,7 @@ def test_working_agents_are_counted_by_level(bench: Bench) -> None:
         "living": 2,
         "overdrawn": 0,
         "paused": False,
+        "short_of_space": False,
         "held": {},
     }
 

@@ -71,6 +71,7 @@ class WatchedTurn(Turn):
         assert naive.working(state) < state.limit, "admitted beyond the limit"
         assert len(naive.living(state)) < state.resident, "admitted beyond the resident places"
         assert not state.is_paused, "admitted while paused"
+        assert not state.is_short, "admitted while the disk is nearly full"
         assert state.held_until <= self.now, "admitted while the machine refuses"
         assert not self._is_held(agent), "admitted while its service wants no more"
         assert naive.is_ready(state, agent, self.now), "admitted before it was ready"
@@ -196,7 +197,7 @@ def check_nobody_idles(world: World, now: float) -> None:
     if naive.working(state) >= state.limit:
         return
     assert not returning, "it may return and does not"
-    if state.is_paused or state.held_until > now or len(naive.living(state)) >= state.resident:
+    if state.is_paused or state.is_short or state.held_until > now or len(naive.living(state)) >= state.resident:
         return
     ready = [agent for agent in state.agents.values() if naive.is_ready(state, agent, now)]
     ready = [agent for agent in ready if naive_runs.has_room(state, agent)]

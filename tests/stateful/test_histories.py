@@ -156,6 +156,12 @@ class Histories(RuleBasedStateMachine):
         if clients := self._clients():
             (self.world.hang_up if is_dead else self.world.ask_again)(clients[pick % len(clients)])
 
+    # The machine.
+
+    @rule(free=st.sampled_from([50, 99, 100, 105, 106, 200]))
+    def the_disk_is_looked_at(self, free: int) -> None:
+        self.world.tell(inputs.SpaceSeen(free, 100))
+
     # People.
 
     @rule(wanted=SPECS, must_start=st.booleans())

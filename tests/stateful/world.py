@@ -297,6 +297,7 @@ class World:
         if self.state.is_draining:
             self.restart()
         self.tell(inputs.Resume(self.request()))
+        self.tell(inputs.SpaceSeen(1, 0))
         self.quiet = 0.0
         for _ in range(100 + 40 * len(self.store)):
             if not self._let_one_go():
