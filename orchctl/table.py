@@ -22,6 +22,8 @@ _TASK = (
     Option("context", "Something that all members are told.", "pair", many=True, metavar="KEY=VALUE"),
 )
 
+_ENV_FILE = Option("env_file", "Set the variables of this file: KEY=VALUE lines.", "text", many=True, metavar="FILE")
+
 _SPAWN = (
     Option("name", "What to call it; the program's name otherwise.", "text", metavar="NAME"),
     Option("goal", "What it is to achieve.", "text", metavar="TEXT"),
@@ -36,6 +38,7 @@ _SPAWN = (
     Option("retries", "New attempts when it fails.", "number", metavar="N"),
     Option("cwd", "Its directory; this one otherwise.", "text", metavar="DIR"),
     Option("env", "Set a variable in its environment.", "pair", many=True, metavar="KEY=VALUE"),
+    _ENV_FILE,
     Option("stdin", "Read this file on its standard input.", "text", metavar="FILE"),
     Option("output_dir", "A directory for what it makes, told to it as ORCHD_OUTPUT_DIR.", "text", metavar="DIR"),
     Option("runner", "What runs it when it is no command; see `orchctl runners`.", "text", metavar="NAME"),
@@ -113,7 +116,9 @@ COMMANDS: dict[str, Command] = {
             ),
         ),
         Command(("cancel",), "End agents, or runs, and all under them.", "cancel", (_SOME,), (JSON,)),
-        Command(("retry",), "Give ended agents, or members of runs, a new attempt.", "retry", (_SOME,), (JSON,)),
+        Command(
+            ("retry",), "Give ended agents, or members of runs, a new attempt.", "retry", (_SOME,), (_ENV_FILE, JSON)
+        ),
         Command(("pause",), "Start no more agents; those that run go on.", "pause", (), (JSON,)),
         Command(("resume",), "Start agents again.", "resume", (), (JSON,)),
         Command(

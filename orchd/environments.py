@@ -14,6 +14,7 @@ class Environments:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._known: dict[str, dict[str, str]] = {}
+        self._kept: set[str] = set()  # what is on the disk; after a restart not all of it is read again
 
     def keep(self, variables: Mapping[str, str]) -> str:
         """Write it down, on the disk before this returns, and say under which digest. Raises OSError."""
@@ -22,6 +23,7 @@ class Environments:
         if digest not in self._known:
             self._write(self._directory / digest, content)
             self._known[digest] = dict(variables)
+            self._kept.add(digest)
         return digest
 
     def get(self, digest: str) -> Mapping[str, str]:
@@ -34,14 +36,17 @@ class Environments:
 
     def drop_all_but(self, used: Container[str]) -> None:
         """Delete what nobody needs any more."""
-        for digest in [digest for digest in self._known if digest not in used]:
-            del self._known[digest]
+        for digest in [digest for digest in self._kept if digest not in used]:
+            self._kept.discard(digest)
+            self._known.pop(digest, None)
             (self._directory / digest).unlink(missing_ok=True)
 
     def sweep(self, used: Container[str]) -> None:
-        """Delete what an earlier daemon left and nobody needs."""
+        """Delete what an earlier daemon left and nobody needs; what somebody needs goes when they have ended."""
         for path in self._directory.iterdir():
-            if path.name not in used:
+            if path.name in used:
+                self._kept.add(path.name)
+            else:
                 path.unlink()
 
     def _write(self, path: Path, content: bytes) -> None:

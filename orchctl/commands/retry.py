@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
-from orchctl import exits, out, render
+from orchctl import envfiles, exits, out, render
 from orchctl.client import Client
 from orchctl.start import environment
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print a line for each; this environment is the new attempt's."""
+    """Print a line for each; this environment is the new attempt's, with what --env-file says over it."""
+    variables = environment() | envfiles.read(args.env_file, Path.cwd())
     with Client() as client:
-        result = client.call("retry", {"ids": args.ids, "env": environment()})
+        result = client.call("retry", {"ids": args.ids, "env": variables})
     out.result(result, render.told_lines(result["agents"]), as_json=args.json)
     return exits.OK

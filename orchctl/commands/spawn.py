@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import exits, out
+from orchctl import envfiles, exits, out
 from orchctl.client import Client
 from orchctl.errors import UsageError
 from orchctl.pretenders import note_pretenders
@@ -53,7 +53,7 @@ def _spawned(client: Client, args: SimpleNamespace, specs: list[dict[str, object
     request: dict[str, object] = {
         "agents": specs,
         "cwd": str(Path.cwd()),
-        "env": environment(),
+        "env": environment() | envfiles.read(args.env_file, Path.cwd()),
         "no_queue": args.no_queue,
         "project": str(project_of(Path.cwd())),
     }

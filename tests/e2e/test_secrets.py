@@ -1,0 +1,142 @@
+"""Secrets: planted by every way in, and looked for everywhere, while agents live and when they have ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+import zmq
+
+from tests.conftest import Instance, processes_of, until
+
+HUSH = {way: f"hush-{way}-6f1c2ab9" for way in ("environment", "option", "file", "batch", "retry")}
+SCRIPT = 'echo "has ${A:+A} ${B:+B} ${C:+C} ${D:+D}"; read go < gate; exit 3'
+
+
+def holders(directory: Path) -> dict[str, str]:
+    """Every file below a directory that has one of the secrets in it."""
+    found = {}
+    for path in directory.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            content = path.read_bytes()
+            found |= {str(path.relative_to(directory)): way for way, word in HUSH.items() if word.encode() in content}
+    return found
+
+
+def said(text: str) -> list[str]:
+    """The secrets that a text has in it."""
+    return [way for way, word in HUSH.items() if word in text]
+
+
+def answers(instance: Instance, *ids: str) -> str:
+    """All that clients can be told."""
+    told = [instance.ctl("status", "--json", "--all"), instance.ctl("status", "--json", *ids), instance.ctl("status")]
+    told += [instance.ctl("events", "--since", "0"), instance.ctl("events", "--since", "0", "--json")]
+    told += [
+        instance.ctl("session", "show", "--json", code=None),
+        instance.ctl("runs", "--json"),
+        instance.ctl("usage"),
+    ]
+    told += [instance.ctl("logs", one) for one in ids]
+    return "\n".join(told)
+
+
+def planted(instance: Instance, directory: Path) -> list[str]:
+    """Agents that were given a secret, each by another way."""
+    (directory / "vars").write_text(f"# key\nC={HUSH['file']}\n")
+    os.mkfifo(directory / "gate")
+    entry = {"command": ["sh", "-c", SCRIPT], "cwd": str(directory), "env": {"D": HUSH["batch"]}}
+    ids = instance.ctl("spawn", "--batch", "-", stdin=json.dumps(entry)).split()
+    words = ["--cwd", str(directory), "--", "sh", "-c", SCRIPT]
+    ids += instance.ctl("spawn", *words, env={"A": HUSH["environment"]}).split()
+    ids += instance.ctl("spawn", "--env", f"B={HUSH['option']}", *words).split()
+    ids += instance.ctl("spawn", "--env-file", str(directory / "vars"), *words).split()
+    (directory / "vars").unlink()
+    until(lambda: all("has" in instance.ctl("logs", one, code=None) for one in ids))
+    return ids
+
+
+@pytest.mark.slow
+def test_a_secret_is_in_private_files_while_its_agent_lives_and_nowhere_afterwards(
+    instance: Instance, tmp_path: Path
+) -> None:
+    context = zmq.Context()
+    news = context.socket(zmq.SUB)
+    news.subscribe(b"")
+    news.connect(f"ipc://{instance.home.events}")
+    ids = planted(instance, tmp_path)
+    assert [instance.ctl("logs", one).split()[1] for one in ids] == ["D", "A", "B", "C"]
+    found = holders(instance.directory)
+    assert {Path(name).parent.name for name in found} == {"env"}
+    assert sorted(found.values()) == ["batch", "environment", "file", "option"]
+    for name in found:
+        assert stat.S_IMODE((instance.directory / name).stat().st_mode) == 0o600
+    assert said("\n".join(processes_of(instance.directory).values())) == []
+    assert said(answers(instance, *ids)) == []
+
+    with (tmp_path / "gate").open("w") as gate:
+        gate.write("\n" * 16)
+        gate.flush()
+        instance.ctl("wait", *ids, code=1)
+    until(lambda: not holders(instance.directory))
+    assert said(answers(instance, *ids)) == []
+    frames = []
+    while news.poll(200):
+        frames.append(news.recv())
+    context.destroy(linger=0)
+    assert frames
+    assert said(b"".join(frames).decode(errors="replace")) == []
+    assert holders(tmp_path) == {}
+
+
+def test_one_that_waits_for_its_next_attempt_still_has_it_and_a_retry_brings_its_own(
+    instance: Instance, tmp_path: Path
+) -> None:
+    script = 'echo "has ${C:-nothing}" | cut -c1-8; exit 3'
+    (tmp_path / "vars").write_text(f"C={HUSH['file']}\n")
+    one = instance.ctl(
+        "spawn", "--retries", "1", "--env-file", str(tmp_path / "vars"), "--", "sh", "-c", script
+    ).strip()
+    until(lambda: instance.agent(one)["status"] == "queued")
+    assert list(holders(instance.directory).values()) == ["file"]
+    instance.ctl("wait", one, code=1)
+    assert instance.ctl("logs", one) == "has hush\n"
+    until(lambda: not holders(instance.directory))
+    instance.ctl("retry", one)
+    instance.ctl("wait", one, code=1)
+    assert "has noth" in instance.ctl("logs", one)
+    (tmp_path / "vars").write_text(f"C={HUSH['retry']}\n")
+    instance.ctl("retry", one, "--env-file", str(tmp_path / "vars"))
+    instance.ctl("wait", one, code=1)
+    assert instance.ctl("logs", one) == "has hush\n"
+    until(lambda: not holders(instance.directory))
+
+
+def test_a_daemon_that_was_killed_leaves_no_secret_behind_for_ever(stopped: Instance, tmp_path: Path) -> None:
+    stopped.start()
+    os.mkfifo(tmp_path / "gate")
+    one = stopped.ctl("spawn", "--cwd", str(tmp_path), "--", "sh", "-c", SCRIPT, env={"A": HUSH["environment"]}).strip()
+    until(lambda: "has" in stopped.ctl("logs", one, code=None))
+    stopped.kill()
+    with (tmp_path / "gate").open("w") as gate:
+        gate.write("\n")
+    until(lambda: not [line for line in processes_of(stopped.directory).values() if "read go" in line])
+    stopped.start()
+    stopped.ctl("wait", one, code=1)
+    until(lambda: not holders(stopped.directory))
+
+
+def test_a_run_keeps_what_its_composition_says_and_nothing_of_the_environment(
+    instance: Instance, tmp_path: Path
+) -> None:
+    part = {"skillName": "api", "command": ["true"], "runner": "command", "env": {"SAID": "aloud"}}
+    whole = {"name": "team", "version": "1.0.0", "type": "composite", "subSkills": [part]}
+    (tmp_path / "composition.json").write_text(json.dumps(whole))
+    instance.ctl("run", "composition.json", cwd=tmp_path, env={"A": HUSH["environment"]}, code=None)
+    until(lambda: not holders(instance.directory))
+    assert said(answers(instance)) == []
+    assert holders(tmp_path) == {}
+    assert instance.status("run-001")["agents"][0]["status"] == "completed"
