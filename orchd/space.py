@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
+from orchd.core.happen import MARGIN
 from orchd.core.inputs import SpaceSeen
 from orchd.wire.settings import Config
 
+log = logging.getLogger("orchd")
+
+_USUAL = 256 << 20  # bytes that shall be free where nobody says how many
+_OF_SMALL = 20  # of a small disk, this part of it
 LOOK_AGAIN = 2.0  # seconds, while somebody is queued for want of room: no kernel tells of room
 
 
 class Space:
     """The disk that a directory is on."""
 
-    def __init__(self, directory: Path, floor: int) -> None:
+    def __init__(self, directory: Path, floor: int | None) -> None:
         self._directory = directory
         self._floor = floor
 
@@ -29,6 +35,12 @@ class Space:
         except OSError:  # whoever writes there will say what is wrong
             return None
         free = found.f_bavail * found.f_frsize
-        if is_short == (free < self._floor):
+        usual = min(_USUAL, found.f_blocks * found.f_frsize // _OF_SMALL)
+        floor = usual if self._floor is None else self._floor
+        if is_short == (free < floor + (floor // MARGIN if is_short else 0)):
             return None
-        return SpaceSeen(free, self._floor)
+        if is_short:
+            log.info("there is room on the disk again: %d bytes are free", free)
+        else:
+            log.warning("%d bytes are free on the disk of the home, fewer than %d: nobody starts", free, floor)
+        return SpaceSeen(free, floor)

@@ -27,7 +27,6 @@ from orchd.core.facts import (
     AttemptRetried,
     AttemptStarted,
     AttemptVoided,
-    BoxFact,
     DrainBegan,
     Fact,
     KillBegan,
@@ -37,11 +36,10 @@ from orchd.core.facts import (
     RunBudgetChanged,
     RunEnded,
     RunFact,
+    RunnerLimited,
     SessionClosed,
     SessionFact,
     SessionOpened,
-    ShortageBegan,
-    ShortageEnded,
     StopBegan,
     WaitBegan,
     WaitEnded,
@@ -56,17 +54,6 @@ from orchd.core.table import next_status
 
 def apply(state: State, fact: Fact, at: Instant) -> None:
     """Change `state` by what happened. Raises IllegalTransition for what cannot have happened."""
-    if isinstance(fact, BoxFact):
-        _apply_to_box(state, fact, at)
-    elif isinstance(fact, RunFact):
-        _apply_to_run(state, fact, at)
-    elif isinstance(fact, SessionFact):
-        _apply_to_session(state, fact, at)
-    else:
-        _apply_to_agent(state, fact, at)
-
-
-def _apply_to_box(state: State, fact: BoxFact, at: Instant) -> None:
     if isinstance(fact, LimitChanged):
         state.limit, state.resident = fact.limit, fact.resident
     elif isinstance(fact, DrainBegan):
@@ -75,10 +62,14 @@ def _apply_to_box(state: State, fact: BoxFact, at: Instant) -> None:
         state.is_paused = isinstance(fact, AdmissionsPaused)
         if not state.is_paused:
             state.holds.clear()
-    elif isinstance(fact, ShortageBegan | ShortageEnded):
-        state.is_short = isinstance(fact, ShortageBegan)
-    else:
+    elif isinstance(fact, RunnerLimited):
         state.holds[fact.runner] = Instant(at.mono + fact.until - at.wall, fact.until)
+    elif isinstance(fact, RunFact):
+        _apply_to_run(state, fact, at)
+    elif isinstance(fact, SessionFact):
+        _apply_to_session(state, fact, at)
+    else:
+        _apply_to_agent(state, fact, at)
 
 
 def _apply_to_run(state: State, fact: RunFact, at: Instant) -> None:

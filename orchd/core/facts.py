@@ -224,21 +224,6 @@ class RunnerLimited:
 
 
 @dataclass(frozen=True, slots=True)
-class ShortageBegan:
-    """The disk has less room left than it shall have: nobody new starts."""
-
-    free: int  # bytes
-    floor: int
-
-
-@dataclass(frozen=True, slots=True)
-class ShortageEnded:
-    """There is room on the disk again."""
-
-    free: int  # bytes
-
-
-@dataclass(frozen=True, slots=True)
 class SessionOpened:
     """A session exists; agents that are queued in its directory from now on belong to it."""
 
@@ -319,9 +304,7 @@ AgentFact = (
     | AgentSkipped
     | AgentRevived
 )
-BoxFact = (
-    LimitChanged | AdmissionsPaused | AdmissionsResumed | DrainBegan | RunnerLimited | ShortageBegan | ShortageEnded
-)
+BoxFact = LimitChanged | AdmissionsPaused | AdmissionsResumed | DrainBegan | RunnerLimited
 SessionFact = SessionOpened | SessionClosed | SessionBudgetChanged
 RunFact = RunBegan | RunEnded | RunResumed | RunBudgetChanged
 Fact = AgentFact | BoxFact | RunFact | SessionFact

@@ -17,8 +17,6 @@ from orchd.core.facts import (
     KillBegan,
     ProcessEnded,
     RunnerLimited,
-    ShortageBegan,
-    ShortageEnded,
 )
 from orchd.core.inputs import (
     Adopted,
@@ -38,6 +36,7 @@ from orchd.core.settle import cancel_children, end_wait, refuse_waits, stop
 from orchd.core.turn import Turn
 
 HOLD_SECONDS = 1.0
+MARGIN = 16  # a shortage is over with this part more than the floor
 LONGEST_HOLD = 8 * 86_400.0  # seconds: the longest of the known rate limits is counted by the week
 
 
@@ -119,11 +118,10 @@ def heard(turn: Turn, event: Heard) -> None:
 
 
 def space_seen(turn: Turn, event: SpaceSeen) -> None:
-    """A sixteenth more than the floor ends the shortage, so that one at the brink is told of once."""
-    if not turn.state.is_short and event.free < event.floor:
-        turn.record(ShortageBegan(event.free, event.floor))
-    elif turn.state.is_short and event.free >= event.floor + event.floor // 16:
-        turn.record(ShortageEnded(event.free))
+    """No fact: a disk that is full could not take it, and every daemon looks anew. A sixteenth more than the floor ends
+    the shortage, so that one at the brink does not come and go."""
+    enough = event.floor + (event.floor // MARGIN if turn.state.is_short else 0)
+    turn.state.is_short = event.free < enough
 
 
 def tick(turn: Turn, event: Tick) -> None:  # noqa: ARG001 - every handler takes its input

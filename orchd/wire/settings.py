@@ -53,7 +53,7 @@ class Config:
     session_files: bool = True
     sessions_path: _Relative = ".agent/sessions"
     state_path: _Relative = ".claude/state"
-    free_bytes: _Bytes = 256 << 20
+    free_bytes: _Bytes | None = None
     cgroups: Annotated[str, Check(lambda how: how in ("auto", "off"), "auto or off")] = "auto"
     runner: str | None = None
     runners: dict[str, Settings] = field(default_factory=dict)
@@ -82,6 +82,9 @@ class Key(NamedTuple):
     unset: str = ""  # what holds when it is not given and has no value of its own
 
 
+_FREE = "256 MiB, or a twentieth of the disk where that is less"
+
+
 KEYS: dict[str, Key] = {
     "limit": Key("agents", "how many agents work at once", NEW_HOME),
     "resident": Key("agents", "how many agents live at once, waiting ones included", NEW_HOME, "4 x `limit`"),
@@ -94,7 +97,9 @@ KEYS: dict[str, Key] = {
     "session_files": Key("true or false", "whether files in the project directory show its session"),
     "sessions_path": Key("path", "of `latest.yaml`, in the project directory"),
     "state_path": Key("path", "of `agents.json` and `events.jsonl`, in the project directory"),
-    "free_bytes": Key("bytes", "with less room than this on the disk of the home nobody starts; 0 is any"),
+    "free_bytes": Key(
+        "bytes", "with less room than this on the disk of the home nobody starts; 0 is any", RELOAD, _FREE
+    ),
     "cgroups": Key("auto or off", "whether agents get cgroups of their own where the machine allows it", RESTART),
     "runner": Key("name", "what runs an agent that names neither a runner nor a command", NEW_AGENTS, "`mock`"),
     "runners": Key("tables", "`[runners.NAME]`: see [runners](runners.md)", RUNNERS, "those that are built in"),
