@@ -272,6 +272,13 @@ COMMANDS: dict[str, Command] = {
             function="reload",
         ),
         Command(
+            ("doctor",),
+            "Look for what is wrong with this machine and instance, and say what to do.",
+            "doctor",
+            (),
+            (Option("fix", "End processes that agents left behind."), JSON),
+        ),
+        Command(
             ("demo",),
             "Show a real fleet at work, in a temporary home.",
             "demo",

@@ -1,0 +1,73 @@
+"""`orchctl doctor`: what is wrong with this machine and instance, and what to do. It never starts a daemon."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+from orchctl import exits, out, render
+from orchctl.doctor import instance, machine
+from orchctl.doctor.findings import PROBLEM, Finding, ok, problem, warning
+from orchctl.doctor.strays import end, strays
+from orchctl.errors import ClientError
+from orchd.wire import Home, WireError, default_home
+
+_LIVING = ("starting", "running", "waiting", "stopping")
+
+
+def run(args: SimpleNamespace) -> int:
+    """Print a line for each finding, or `{findings: [{check, state, what, remedy}], problems}`; 1 with problems."""
+    found = list(_findings(Home(default_home()), is_fixing=args.fix))
+    problems = sum(finding.state == PROBLEM for finding in found)
+    value = {"findings": [finding._asdict() for finding in found], "problems": problems}
+    out.result(value, map(_line, found), as_json=args.json)
+    return exits.REFUSED if problems else exits.OK
+
+
+def _line(finding: Finding) -> str:
+    remedy = f"; {finding.remedy}" if finding.remedy else ""
+    return render.clean_line(f"{finding.state:<8} {finding.check:<11} {finding.what}{remedy}")
+
+
+def _findings(home: Home, *, is_fixing: bool) -> Iterator[Finding]:
+    config, told = instance.config(home)
+    yield from told
+    yield from instance.rights(home)
+    yield from instance.daemon(home)
+    yield from machine.versions()
+    yield machine.systemd()
+    yield machine.cgroups()
+    yield from machine.limits()
+    yield instance.clock(home, time.clock_gettime(time.CLOCK_REALTIME))
+    yield from machine.disk(home.directory, config.free_bytes)
+    yield from instance.runners(config)
+    yield from instance.sessions(home, config)
+    yield from _strays(home, is_fixing=is_fixing)
+
+
+def _strays(home: Home, *, is_fixing: bool) -> Iterator[Finding]:
+    """A daemon that does not answer may be ending some of them: then they are left to it."""
+    try:
+        living = set(_living(home))
+    except (ClientError, WireError):
+        yield warning("strays", "could not be looked for: the daemon does not answer", "see what is said of it")
+        return
+    found = strays(home, living)
+    if not found:
+        yield ok("strays", "no process of an agent that has ended is left")
+    for stray in found:
+        what = f"pid {stray.pid} is left of {stray.agent}: {stray.command:.60}"
+        if is_fixing and end(stray):
+            yield ok("strays", f"{what}; it was ended")
+        else:
+            yield problem("strays", what, "`orchctl doctor --fix` ends it")
+
+
+def _living(home: Home) -> Iterator[str]:
+    """The agents that the daemon, if there is one, still has to do with."""
+    more: int | None = None
+    while answer := instance.ask(home, "status", {"usage": False, "before": more}):
+        yield from (one["id"] for one in answer["agents"] if one["status"] in _LIVING)
+        if (more := answer["more"]) is None:
+            return

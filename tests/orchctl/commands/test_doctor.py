@@ -1,0 +1,110 @@
+"""`orchctl doctor`: each finding with its remedy, with and without a daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.conftest import DEADLINE, Instance
+from tests.orchctl.conftest import Orchctl
+
+Left = Callable[[str, str], "subprocess.Popen[bytes]"]
+
+
+def findings(orchctl: Orchctl, check: str, *words: str) -> list[tuple[str, str]]:
+    """State and sentence of what one check found."""
+    value = json.loads(orchctl("doctor", "--json", *words).out)
+    assert value["problems"] == sum(one["state"] == "problem" for one in value["findings"])
+    assert all(one["remedy"] for one in value["findings"] if one["state"] != "ok")
+    return [(one["state"], one["what"]) for one in value["findings"] if one["check"] == check]
+
+
+@pytest.fixture
+def left(stopped: Instance) -> Iterator[Left]:
+    """Makes a process that carries the marks of an attempt."""
+    made: list[subprocess.Popen[bytes]] = []
+
+    def make(agent: str, attempt: str) -> subprocess.Popen[bytes]:
+        marks = {"ORCHD_HOME": str(stopped.directory), "ORCHD_AGENT": agent, "ORCHD_ATTEMPT": attempt}
+        made.append(subprocess.Popen(["sleep", "600"], env={**os.environ, **marks}))
+        return made[-1]
+
+    yield make
+    for process in made:
+        process.kill()
+        process.wait(DEADLINE)
+
+
+def test_without_a_daemon_it_looks_and_starts_none(orchctl: Orchctl, stopped: Instance) -> None:
+    done = orchctl("doctor")
+    assert done.code == 0, done.out
+    assert "ok       daemon      none runs" in done.out
+    assert not stopped.home.socket.exists()
+    checks = {one["check"] for one in json.loads(orchctl("doctor", "--json").out)["findings"]}
+    known = {"config", "rights", "daemon", "versions", "systemd", "cgroups", "limits", "clock", "disk", "filesystem"}
+    assert checks == known | {"runners", "strays"}
+
+
+def test_with_a_daemon_it_says_who_answers(orchctl: Orchctl, instance: Instance) -> None:
+    assert instance.daemon is not None
+    ((state, what),) = findings(orchctl, "daemon")
+    assert (state, f"pid {instance.daemon.pid}" in what) == ("ok", True)
+
+
+def test_all_that_is_wrong_with_the_configuration_is_found(orchctl: Orchctl, stopped: Instance) -> None:
+    stopped.configure("limt = 1\ngrace = -1\n")
+    assert orchctl("doctor").code == 1
+    assert [state for state, _ in findings(orchctl, "config")] == ["problem", "problem"]
+
+
+def test_what_is_open_to_others_is_found(orchctl: Orchctl, instance: Instance) -> None:
+    assert [state for state, _ in findings(orchctl, "rights")] == ["ok"]
+    instance.home.socket.chmod(0o666)
+    instance.directory.chmod(0o755)
+    assert [state for state, _ in findings(orchctl, "rights")] == ["problem", "problem"]
+    instance.directory.chmod(0o700)
+
+
+def test_a_clock_that_was_set_back_a_full_disk_and_a_missing_runner_are_found(
+    orchctl: Orchctl, stopped: Instance
+) -> None:
+    stopped.home.create()
+    stopped.home.database.touch()
+    stopped.home.database.chmod(0o600)
+    os.utime(stopped.home.database, (4e9, 4e9))
+    stopped.configure(f'free_bytes = {1 << 60}\nrunner = "mine"\n[runners.mine]\ncommand = ["gone-agent"]\n')
+    assert [state for state, _ in findings(orchctl, "clock")] == ["problem"]
+    assert [state for state, _ in findings(orchctl, "disk")] == ["problem"]
+    assert ("problem", "gone-agent is not on the PATH, and mine is the default") in findings(orchctl, "runners")
+
+
+def test_what_an_ended_agent_left_is_found_and_ended_and_nobody_else(
+    orchctl: Orchctl, instance: Instance, left: Left
+) -> None:
+    over, living = instance.spawn("true"), instance.spawn("sleep", "600")
+    instance.ctl("wait", over)
+    stray, own = left(over, "1"), left(living, "1")
+    assert findings(orchctl, "strays") == [("problem", f"pid {stray.pid} is left of {over}: sleep 600")]
+    assert orchctl("doctor").code == 1
+    assert stray.poll() is None
+    assert findings(orchctl, "strays", "--fix") == [
+        ("ok", f"pid {stray.pid} is left of {over}: sleep 600; it was ended")
+    ]
+    assert stray.wait(DEADLINE) == -9
+    assert own.poll() is None
+    assert instance.agent(living)["status"] == "running"
+    assert findings(orchctl, "strays") == [("ok", "no process of an agent that has ended is left")]
+
+
+def test_without_a_daemon_agents_that_live_are_no_strays(orchctl: Orchctl, stopped: Instance, left: Left) -> None:
+    stopped.start()
+    one = stopped.spawn("sleep", "600")
+    stopped.stop("--keep-agents")
+    stray = left("agent-900", "1")
+    assert findings(orchctl, "strays", "--fix")[0][1].startswith(f"pid {stray.pid} is left of agent-900")
+    stopped.start()
+    assert stopped.agent(one)["status"] == "running"
