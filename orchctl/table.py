@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchctl.declared import COMMAND, JSON, Argument, Command, Option
 from orchctl.seeing import SEEING
 from orchctl.tasks.declared import SKILL, TASKS
+from orchctl.upkeep import UPKEEP
 
 _IDS = Argument("ids", "Agents: agent-001, agent-1 or just 1.", "[ID]...", many=True)
 _WHAT = "Agents, as agent-001, agent-1 or just 1, or runs, as run-001."
@@ -246,38 +247,7 @@ COMMANDS: dict[str, Command] = {
         ),
         *TASKS,
         *SKILL,
-        Command(("config", "path"), "Show where the configuration is.", "config", (), (JSON,), function="path"),
-        Command(
-            ("config", "show"),
-            "Show every key of the configuration with its value.",
-            "config",
-            (),
-            (JSON,),
-            function="show",
-        ),
-        Command(
-            ("config", "check"),
-            "Check a configuration: every error at once.",
-            "config",
-            (Argument("file", "The file; the daemon's own otherwise.", "[FILE]"),),
-            (JSON,),
-            function="check",
-        ),
-        Command(
-            ("config", "reload"),
-            "Have the daemon read its configuration again; agents go on.",
-            "config",
-            (),
-            (JSON,),
-            function="reload",
-        ),
-        Command(
-            ("doctor",),
-            "Look for what is wrong with this machine and instance, and say what to do.",
-            "doctor",
-            (),
-            (Option("fix", "End processes that agents left behind."), JSON),
-        ),
+        *UPKEEP,
         Command(
             ("demo",),
             "Show a real fleet at work, in a temporary home.",

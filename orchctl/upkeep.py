@@ -1,0 +1,40 @@
+"""The commands of whoever keeps the box: its configuration, and what is wrong with it."""
+
+from __future__ import annotations
+
+from orchctl.declared import JSON, Argument, Command, Option
+
+UPKEEP = (
+    Command(("config", "path"), "Show where the configuration is.", "config", (), (JSON,), function="path"),
+    Command(
+        ("config", "show"),
+        "Show every key of the configuration with its value.",
+        "config",
+        (),
+        (JSON,),
+        function="show",
+    ),
+    Command(
+        ("config", "check"),
+        "Check a configuration: every error at once.",
+        "config",
+        (Argument("file", "The file; the daemon's own otherwise.", "[FILE]"),),
+        (JSON,),
+        function="check",
+    ),
+    Command(
+        ("config", "reload"),
+        "Have the daemon read its configuration again; agents go on.",
+        "config",
+        (),
+        (JSON,),
+        function="reload",
+    ),
+    Command(
+        ("doctor",),
+        "Look for what is wrong with this machine and instance, and say what to do.",
+        "doctor",
+        (),
+        (Option("fix", "End processes that agents left behind."), JSON),
+    ),
+)
