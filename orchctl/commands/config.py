@@ -12,8 +12,7 @@ from typing import Any
 from orchctl import exits, out, render
 from orchctl.client import Client
 from orchctl.errors import RefusedError
-from orchd.wire import Home, default_home
-from orchd.wire.settings import KEYS, Config, SettingsError, blank, default, read
+from orchd.wire import Home, default_home, settings
 
 _HIDDEN = "(not shown)"  # of variables, which may be secrets
 
@@ -29,11 +28,11 @@ def show(args: SimpleNamespace) -> int:
     """Print a line for each key, or `{config, keys: [{key, value, unset, default, unit, heeded}]}`."""
     file = Home(default_home()).config
     try:
-        config = read(file)
-    except SettingsError as error:
+        config = settings.read(file)
+    except settings.SettingsError as error:
         problems = [problem._asdict() for problem in error.problems]
         raise RefusedError(f"{error}; correct it", code="bad-config", details={"problems": problems}) from None
-    keys = [key for name in KEYS for key in _keys(name, config)]
+    keys = [key for name in settings.KEYS for key in _keys(name, config)]
     rows = [[key["key"], _shown(key), key["unit"], "default" if key["default"] else ""] for key in keys]
     lines = render.aligned([[render.clean(cell) for cell in row] for row in rows])
     out.result({"config": str(file), "keys": keys}, lines, as_json=args.json)
@@ -45,8 +44,8 @@ def check(args: SimpleNamespace) -> int:
     file = Path(args.file).absolute() if args.file else Home(default_home()).config
     found = []
     try:
-        read(file)
-    except SettingsError as error:
+        settings.read(file)
+    except settings.SettingsError as error:
         found = error.problems
     if args.file and not file.exists():
         raise RefusedError(f"there is no {file}: write the path of a config.toml", code="no-config")
@@ -68,11 +67,11 @@ def reload(args: SimpleNamespace) -> int:
     return exits.OK
 
 
-def _keys(name: str, config: Config) -> Iterator[dict[str, Any]]:
+def _keys(name: str, config: settings.Config) -> Iterator[dict[str, Any]]:
     """One key; of a table those that are given, one by one."""
-    value, told = getattr(config, name), KEYS[name]
+    value, told = getattr(config, name), settings.KEYS[name]
     common = {"unit": told.unit, "heeded": told.heeded}
-    if value == default(name):
+    if value == settings.default(name):
         shown = None if told.unset else value
         yield {"key": name, "value": shown, "unset": told.unset, "default": True, **common}
         return
@@ -94,7 +93,7 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, object]]:
 
 def _given(value: Any) -> dict[str, Any]:
     found = {one: getattr(value, one.name) for one in dataclasses.fields(value)}
-    return {one.name: part for one, part in found.items() if part != blank(one)}
+    return {one.name: part for one, part in found.items() if part != settings.blank(one)}
 
 
 def _shown(key: dict[str, Any]) -> str:

@@ -41,7 +41,7 @@ def _findings(home: Home, *, is_fixing: bool) -> Iterator[Finding]:
     yield from machine.limits()
     yield instance.clock(home, time.clock_gettime(time.CLOCK_REALTIME))
     yield from machine.disk(home.directory, config.free_bytes)
-    yield from instance.runners(config)
+    yield from instance.clis(config)
     yield from instance.sessions(home, config)
     yield from _strays(home, is_fixing=is_fixing)
 

@@ -14,21 +14,19 @@ from typing import Any
 from orchctl.client import Client
 from orchctl.doctor.findings import Finding, ok, problem, warning
 from orchctl.errors import ClientError
-from orchd.wire import Home, WireError
-from orchd.wire.runners import BUILT_IN, MOCK
-from orchd.wire.settings import Config, SettingsError, read
+from orchd.wire import Home, WireError, runners, settings
 
 _PATIENCE = 5.0  # seconds for a daemon to answer
 _AHEAD = 60.0  # seconds that a clock may have been set back
 
 
-def config(home: Home) -> tuple[Config, list[Finding]]:
+def config(home: Home) -> tuple[settings.Config, list[Finding]]:
     """What holds, and what is wrong with it."""
     try:
-        found = read(home.config)
-    except SettingsError as error:
+        found = settings.read(home.config)
+    except settings.SettingsError as error:
         remedy = f"correct {home.config}; `orchctl config check` looks at it"
-        return Config(), [problem("config", one.message, remedy) for one in error.problems]
+        return settings.Config(), [problem("config", one.message, remedy) for one in error.problems]
     return found, [ok("config", f"{home.config} is valid" if home.config.exists() else "no file: defaults hold")]
 
 
@@ -91,18 +89,18 @@ def clock(home: Home, now: float) -> Finding:
     return ok("clock", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now)))
 
 
-def runners(config: Config) -> Iterator[Finding]:
+def clis(config: settings.Config) -> Iterator[Finding]:
     """Whether the programs of the runners are there; only the default one must be."""
     known = config.known_runners
     for name in known.names:
-        if name == MOCK:
+        if name == runners.MOCK:
             continue
         program = (known.of(name).command or (name,))[0]
         if path := shutil.which(program):
             yield ok("runners", f"{name}: {path}")
         elif name == known.default:
             yield problem("runners", f"{program} is not on the PATH, and {name} is the default", "install it")
-        elif name not in BUILT_IN:
+        elif name not in runners.BUILT_IN:
             yield warning(
                 "runners", f"{name}: {program} is not on the PATH", "install it, or take it out of config.toml"
             )
@@ -110,7 +108,7 @@ def runners(config: Config) -> Iterator[Finding]:
             yield ok("runners", f"{name}: not installed")
 
 
-def sessions(home: Home, config: Config) -> Iterator[Finding]:
+def sessions(home: Home, config: settings.Config) -> Iterator[Finding]:
     """Whether the files of the sessions that are open can be written."""
     if not config.session_files:
         return
