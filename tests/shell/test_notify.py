@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -142,6 +143,16 @@ def test_a_reload_is_told_from_its_beginning_to_its_end(manager: Manager) -> Non
     notify.ready()
     assert manager.has_heard() == ["RELOADING=1", "READY=1"]
     notify.close()
+
+
+def test_a_daemon_that_reads_its_configuration_again_says_so(stopped: Instance, manager: Manager) -> None:
+    start(stopped, manager)
+    assert stopped.daemon is not None
+    while manager.hear() != "READY=1":
+        pass
+    stopped.daemon.send_signal(signal.SIGHUP)
+    heard = [line for line in (manager.hear(), manager.hear(), manager.hear()) if not line.startswith("STATUS")]
+    assert heard == ["RELOADING=1", "READY=1"]
 
 
 def test_what_the_manager_said_is_taken_out_and_is_for_one_process_only() -> None:
