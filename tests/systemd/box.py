@@ -176,6 +176,6 @@ class Installed:
         self.systemctl("start", self.unit, code=None)
         self.ctl("daemon", "stop", "--stop-agents", code=None)
         self.service("uninstall", code=None)
-        self.box.run("rm", "-rf", f"/run/ann/.config/systemd/user/{self.unit}.d", self.home)
+        self.box.run("sh", "-c", f"rm -rf /run/ann/.config/systemd/user/{self.unit}* {self.home}")
         self.systemctl("daemon-reload")
         self.systemctl("reset-failed", code=None)

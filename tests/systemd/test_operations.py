@@ -36,7 +36,7 @@ def test_every_command_does_what_it_is_there_for(shell: subprocess.Popen[str]) -
     assert len(BLOCKS) == 8
     script = "\n".join(f"echo == {number}\n{block}" for number, block in enumerate(BLOCKS))
     out, err = shell.communicate(script, timeout=50)
-    assert shell.returncode == 0, (out, err)
+    assert shell.returncode == 0, out + err
     said = re.split(r"^== \d\n", out, flags=re.MULTILINE)[1:]
     assert "orchd.service: active, enabled" in said[0]
     assert "Active: active (running)" in said[2]
