@@ -48,6 +48,17 @@ def test_a_loop_that_hangs_is_ended_and_the_next_daemon_takes_the_agents_over(se
     assert "orchd/loop.py" in service.says()  # where it hung
 
 
+def test_a_reload_reads_the_configuration_again_and_the_manager_knows_when_it_is_done(service: Installed) -> None:
+    before = service.shows("MainPID")
+    service.box.run("sh", "-c", f"echo 'grace = 3.5' > {service.home}/config.toml", who="ann")
+    service.systemctl("reload", service.unit)
+    until(lambda: service.shows("ActiveState") == "active")
+    one = service.spawn("sleep", "600")
+    (agent,) = service.agents(one)
+    assert agent["grace"] == 3.5
+    assert service.shows("MainPID") == before
+
+
 def test_a_restart_under_load_loses_nothing_and_keeps_the_order(service: Installed) -> None:
     box = service.box
     box.run("sh", "-c", "mkdir /run/ann/load; mkfifo /run/ann/load/gate", who="ann")
