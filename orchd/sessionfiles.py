@@ -86,7 +86,8 @@ class Directory:
         """The number of the last event in the file; None when it has none. Half a line, left by a crash, is cut off."""
         path = self._state / "events.jsonl"
         try:
-            with path.open("r+b") as file:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            with os.fdopen(descriptor, "r+b") as file:
                 end = file.seek(0, os.SEEK_END)
                 file.seek(max(0, end - 65_536))
                 tail = file.read()
@@ -222,7 +223,9 @@ def _make(directory: Path) -> None:
 def _replace(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.new")
     try:
-        with draft.open("w", encoding="utf-8", errors="replace") as file:
+        draft.unlink(missing_ok=True)  # a checkout may have brought a link of this name, which leads anywhere
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
             file.write(text)
         draft.rename(path)
     except OSError:

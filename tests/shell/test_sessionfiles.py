@@ -155,6 +155,22 @@ def test_a_link_in_the_place_of_the_events_is_not_followed(tmp_path: Path) -> No
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_links_that_came_with_a_checkout_lead_to_no_file_of_anybody(tmp_path: Path) -> None:
+    """Who clones a repository did not choose the links in it: what they lead to is neither written nor cut."""
+    precious = tmp_path / "precious"
+    precious.write_text("no newline at its end")
+    drafts = [".claude/state/.agents.json.new", ".agent/sessions/.session-001.yaml.new"]
+    for name in (*drafts, ".claude/state/events.jsonl"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).symlink_to(precious)
+    show(tmp_path, agent(1))
+    assert Directory(str(tmp_path), Places()).last_seq() is None
+    assert precious.read_text() == "no newline at its end"
+    assert [one["id"] for one in array(tmp_path)] == ["agent-001"]
+    for name in (".claude/state/agents.json", ".agent/sessions/session-001.yaml"):
+        assert not (tmp_path / name).is_symlink()
+
+
 def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
     show(tmp_path, agent(1))
     (tmp_path / ".claude/state/.agents.json.new").mkdir()
