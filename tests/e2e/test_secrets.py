@@ -31,14 +31,14 @@ def said(text: str) -> list[str]:
     return [way for way, word in HUSH.items() if word in text]
 
 
-def answers(instance: Instance, *ids: str) -> str:
-    """All that clients can be told."""
+def answers(instance: Instance, *ids: str, cwd: Path | None = None) -> str:
+    """All that clients can be told, those who stand in `cwd` for what is told of a project's session."""
     told = [instance.ctl("status", "--json", "--all"), instance.ctl("status", "--json", *ids), instance.ctl("status")]
     told += [instance.ctl("events", "--since", "0"), instance.ctl("events", "--since", "0", "--json")]
     told += [
-        instance.ctl("session", "show", "--json", code=None),
+        instance.ctl("session", "show", "--json", cwd=cwd, code=None),
         instance.ctl("runs", "--json"),
-        instance.ctl("usage"),
+        instance.ctl("usage", cwd=cwd),
     ]
     told += [instance.ctl("logs", one) for one in ids]
     return "\n".join(told)
@@ -133,10 +133,10 @@ def test_a_run_keeps_what_its_composition_says_and_nothing_of_the_environment(
     instance: Instance, tmp_path: Path
 ) -> None:
     part = {"skillName": "api", "command": ["true"], "runner": "command", "env": {"SAID": "aloud"}}
-    whole = {"name": "team", "version": "1.0.0", "type": "composite", "subSkills": [part]}
+    whole = {"name": "team", "executionMode": "hybrid", "subSkills": [part]}
     (tmp_path / "composition.json").write_text(json.dumps(whole))
-    instance.ctl("run", "composition.json", cwd=tmp_path, env={"A": HUSH["environment"]}, code=None)
+    instance.ctl("run", "composition.json", cwd=tmp_path, env={"A": HUSH["environment"]})
     until(lambda: not holders(instance.directory))
-    assert said(answers(instance)) == []
+    assert said(answers(instance, cwd=tmp_path)) == []
     assert holders(tmp_path) == {}
     assert instance.status("run-001")["agents"][0]["status"] == "completed"
