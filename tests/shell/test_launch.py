@@ -15,6 +15,7 @@ import pytest
 from orchd.procs import launch
 from orchd.procs.launch import environment_of, files_of
 from orchd.wire import Home
+from tests.conftest import Instance
 from tests.shell.bench import Bench
 from tests.shell.machine import descriptors
 
@@ -63,6 +64,20 @@ def test_no_signal_is_ignored_or_blocked_in_it(bench: Bench) -> None:
 @pytest.mark.parametrize("word", ["", "a b", "$HOME", "*", "';echo x", "-n", "\n", "\udcff"])
 def test_its_arguments_are_what_was_asked_for_to_the_byte(bench: Bench, word: str) -> None:
     assert shown(bench, word)["args"] == [word]
+
+
+def test_modules_that_lie_where_it_works_are_not_its_runners(instance: Instance, tmp_path: Path) -> None:
+    """A checkout, or a variable of the agent's, may hold files that are called as modules of ours or of Python's."""
+    planted = f"open({str(tmp_path / 'ran')!r}, 'w')\n"
+    for name in ("json.py", "sitecustomize.py", "orchctl/__init__.py", "orchctl/runners/__init__.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(planted)
+    there = ["--cwd", str(tmp_path), "--env", f"PYTHONPATH={tmp_path}"]
+    asked = ["--runner", "mock", "--goal", "g", "--result", str(tmp_path / "r.md")]
+    one = instance.ctl("spawn", *asked, *there).strip()
+    instance.ctl("wait", one)
+    assert (tmp_path / "r.md").is_file()
+    assert not (tmp_path / "ran").exists()
 
 
 def test_it_is_told_whose_it_is_over_whatever_its_client_says(bench: Bench) -> None:

@@ -1,0 +1,73 @@
+"""What real use leaves on the machine: nothing that another user could open, and no door but the two sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Instance, until
+from tests.orchctl import repos
+from tests.shell.machine import descriptors
+
+LISTENS = 0x10000  # __SO_ACCEPTON in the flags of /proc/net/unix
+
+
+def open_to_others(directory: Path) -> dict[str, str]:
+    """Everything below a directory, itself included, that others have any right to."""
+    found = [directory, *directory.rglob("*")]
+    modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in found if not path.is_symlink()}
+    return {str(path): f"{mode:o}" for path, mode in modes.items() if mode & 0o077}
+
+
+@pytest.fixture
+def used(stopped: Instance, tmp_path: Path) -> Instance:
+    """An instance that a client began, whose umask hides nothing, with a bit of everything in it."""
+    stopped.env.update(repos.SETTINGS)
+    repo = repos.repository(tmp_path / "repo")
+    before = os.umask(0)
+    try:
+        ids = stopped.ctl("spawn", "--worktree", "--", "sh", "-c", "echo x >new; mkdir -p out", cwd=repo).split()
+        ids += stopped.ctl("spawn", "--runner", "mock", "--goal", "g", "--result", str(repo / "r.md"), cwd=repo).split()
+        ids += stopped.ctl("spawn", "--retries", "1", "--", "false", cwd=repo).split()
+        part = {"skillName": "api", "command": ["true"], "runner": "command"}
+        whole = {"name": "team", "executionMode": "hybrid", "subSkills": [part]}
+        (repo / "composition.json").write_text(json.dumps(whole))
+        stopped.ctl("run", "composition.json", cwd=repo)
+    finally:
+        os.umask(before)
+    stopped.ctl("wait", *ids, code=1)
+    return stopped
+
+
+def test_nothing_that_is_left_in_a_home_or_a_project_can_be_opened_by_another_user(
+    used: Instance, tmp_path: Path
+) -> None:
+    names = {path.name for path in used.directory.rglob("*")}
+    assert {"orchd.db", "daemon.log", "orchd.sock", "events.sock", "agent-001.1.log", "agent-003.2.exit"} <= names
+    assert (used.home.worktrees / "agent-001/new").is_file()
+    assert open_to_others(used.directory) == {}
+
+    project = tmp_path / "repo"
+    until((project / ".agent/sessions/latest.yaml").exists)
+    assert (project / "r.md").is_file()
+    for made in (".agent/sessions", ".claude/state"):  # prompts are written by the client, as its umask has it
+        assert open_to_others(project / made) == {}
+    assert stat.S_IMODE((project / "r.md").stat().st_mode) == 0o600
+
+
+def test_the_daemon_listens_on_its_two_sockets_and_nowhere_else(instance: Instance) -> None:
+    instance.ctl("wait", instance.spawn("true"))
+    assert instance.daemon is not None
+    pid = instance.daemon.pid
+    held = {what[8:-1] for what in descriptors(pid).values() if what.startswith("socket:[")}
+    known = {}
+    for line in Path(f"/proc/{pid}/net/unix").read_text().splitlines()[1:]:
+        _, _, _, flags, _, _, inode, *path = line.split(maxsplit=7)
+        known[inode] = (bool(int(flags, 16) & LISTENS), "".join(path))
+    assert held <= known.keys(), "a socket that is none of this machine's alone"
+    listening = {path for inode, (listens, path) in known.items() if inode in held and listens}
+    assert listening == {str(instance.home.socket), str(instance.home.events)}
