@@ -94,7 +94,8 @@ def test_one_that_is_cancelled_says_what_it_spent(clis: Clis) -> None:
     clis.instance.ctl("cancel", one)
     clis.instance.ctl("wait", one, code=1)
     agent = clis.instance.agent(one)
-    assert (agent["status"], agent["exit_code"], agent["tokens"]) == ("cancelled", 143, 1041)
+    assert (agent["status"], agent["exit_code"]) == ("cancelled", 143)
+    assert agent["tokens"] >= 1041  # its tool was ended too, and it may have asked once more before it was
 
 
 @pytest.mark.parametrize("is_subscription", [False, True])

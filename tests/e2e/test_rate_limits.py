@@ -34,7 +34,7 @@ def test_a_runner_is_held_through_the_death_of_the_daemon_and_others_go_on(insta
     for waiting in (one, another):
         assert instance.agent(waiting)["status"] == "queued"
         assert "mock is rate-limited for 3" in instance.agent(waiting)["reason"]
-    assert "mock rate-limited until 2" in instance.ctl("status")
+    assert "\nmock is rate-limited for 5" in instance.ctl("status")
     assert instance.ctl("spawn", "--no-queue", *MOCK, code=1) == ""
     instance.ctl("resume")
     instance.ctl("wait", one, another)

@@ -146,8 +146,9 @@ def test_a_daemon_that_runs_hands_its_agents_over_to_the_service(plain: Installe
 
 
 def test_installing_says_what_is_to_be_done_and_keeps_what_was_changed(plain: Installed) -> None:
-    assert "systemctl --user enable --now orchd" in plain.service("install")
     path = f"/run/ann/.config/systemd/user/{plain.unit}"
+    plain.box.run("sh", "-c", f"rm -f {path}.bak*")
+    assert "systemctl --user enable --now orchd" in plain.service("install")
     plain.box.run("sh", "-c", f"echo '# mine' >> {path}")
     shown = json.loads(plain.service("install", "--json"))
     assert shown == {"unit": plain.unit, "path": path, "kept": f"{path}.bak", "enabled": False}
