@@ -1,0 +1,45 @@
+"""docs/security.md: every claim has its tests, and what is not protected is said."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.test_seeds import named_in
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs/security.md").read_text()
+PROTECTED, _, UNPROTECTED = TEXT.partition("\n## What is not protected\n")
+HEAD = "| claim | protects from | how | test |"
+ROWS = [line for line in PROTECTED.splitlines() if line.startswith("| ") and line != HEAD]
+NAMED = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT)
+
+
+@pytest.mark.parametrize(("file", "name"), sorted(set(NAMED)), ids=lambda text: Path(text).name)
+def test_every_test_that_is_named_exists(file: str, name: str) -> None:
+    assert name in named_in(file)
+
+
+def test_every_claim_says_from_whom_and_how_and_names_its_test() -> None:
+    assert PROTECTED.count(HEAD) > 1
+    for row in ROWS:
+        cells = [cell.strip() for cell in row.strip("|").split(" | ")]
+        assert len(cells) == 4, row
+        assert all(cells), row
+        assert re.fullmatch(r"(`tests/[\w/]+\.py::\w+`(, )?)+", cells[-1]), row
+
+
+def test_every_name_is_written_so_that_it_is_looked_for() -> None:
+    assert len(NAMED) == TEXT.count("::")
+    assert "|" not in UNPROTECTED, "a claim stands where only what is not protected belongs"
+
+
+def test_who_reports_something_is_led_to_what_there_is() -> None:
+    policy = (ROOT / "SECURITY.md").read_text()
+    links = re.findall(r"\]\(([^)]+)\)", policy)
+    assert "docs/security.md" in links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert "## Reporting a vulnerability\n" in policy
+    assert "## Supported versions\n" in policy
