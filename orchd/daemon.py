@@ -135,5 +135,6 @@ def _link_client(home: Home) -> None:
     elif found := shutil.which("orchctl"):
         link.symlink_to(found)
     else:
-        link.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m orchctl "$@"\n', encoding="utf-8")
+        # -P: an agent may stand in a directory that has a folder called orchctl
+        link.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m orchctl "$@"\n', encoding="utf-8")
         link.chmod(0o700)

@@ -96,6 +96,14 @@ def test_the_daemon_belongs_to_nobody(home: Home, monkeypatch: pytest.MonkeyPatc
     assert stat.S_IMODE(home.log.stat().st_mode) == 0o600
 
 
+def test_modules_that_lie_where_the_client_is_called_run_in_neither_of_them(stopped: Instance, tmp_path: Path) -> None:
+    for name in ("json.py", "msgpack.py", "orchd/__init__.py", "orchctl/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    stopped.ctl("limit", "5", cwd=tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_refusal_to_start_is_told(home: Home, stopped: Instance) -> None:
     home.create()
     stopped.configure("limit = 'many'\n")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from orchd import daemon
+from orchd.wire import Home
 from tests.conftest import DEADLINE, Instance, until
 from tests.shell.machine import descriptors
 
@@ -26,6 +28,25 @@ def test_an_agent_finds_the_client_on_its_path_before_any_other(instance: Instan
     one = instance.spawn("sh", "-c", "command -v orchctl")
     instance.ctl("wait", one)
     assert instance.ctl("logs", one).strip() == str(instance.home.bin / "orchctl")
+
+
+def test_where_no_client_is_installed_the_one_that_is_made_is_not_what_lies_where_it_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    python = tmp_path / "bin/python"
+    for directory in (python.parent, tmp_path / "orchctl"):
+        directory.mkdir()
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o700)
+    (tmp_path / "orchctl/__main__.py").write_text("print('planted')\n")
+    (tmp_path / "orchctl/__init__.py").touch()
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setenv("PATH", "/nowhere")
+    daemon._link_client(home)
+    said = subprocess.check_output([home.bin / "orchctl", "--version"], cwd=tmp_path, text=True)
+    assert said.startswith("orchctl ")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
