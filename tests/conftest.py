@@ -31,6 +31,13 @@ settings.register_profile("stress", parent=settings.get_profile("default"), max_
 settings.load_profile(os.environ.get("ORCHD_PROFILE", "default"))
 
 
+def pytest_configure() -> None:
+    """A shell starts what it runs in the background with these ignored, and whoever we start would inherit that."""
+    for one, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(one) is signal.SIG_IGN:
+            signal.signal(one, handler)
+
+
 def until(predicate: Callable[[], Any], timeout: float = DEADLINE, what: str = "") -> Any:
     """The first true value of `predicate`, for what has no event; AssertionError when it does not come in time."""
     end = time.monotonic() + timeout
