@@ -116,13 +116,13 @@ def test_a_directory_that_somebody_deleted_is_made_again_too(repo: Path, runner:
 def test_what_a_killed_attempt_left_half_made_is_made_anew(repo: Path, runner: Runner) -> None:
     hook = repo / ".git/hooks/post-checkout"
     reached = repo / ".git/reached"
-    hook.write_text(f"#!/bin/sh\ntouch {reached}\nexec sleep 60\n")
+    hook.write_text(f"#!/bin/sh\necho $$ >{reached}.new\nmv {reached}.new {reached}\nexec sleep 60\n")
     hook.chmod(0o755)
     started = runner.start(repo, SHELL, "-c", "true", process_group="")
     until(reached.exists)
     children = [int(one) for one in Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()]
     started.kill()
-    for pid in children:
+    for pid in (*children, int(reached.read_text())):
         os.kill(pid, signal.SIGKILL)
     started.communicate()
     hook.unlink()

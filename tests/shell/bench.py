@@ -23,7 +23,7 @@ from orchd.environments import Environments
 from orchd.gateway import Gateway
 from orchd.ports import Peer
 from orchd.procs.local import LocalProcesses
-from orchd.procs.procfs import everyone, marks
+from orchd.procs.procfs import everyone, look, marks
 from orchd.queries import Queries
 from orchd.records import Records
 from orchd.scribe import Scribe
@@ -171,10 +171,15 @@ class Bench:
                 self.tick(self.config.grace + 1)
             self.turn()
 
+    def _is_ours(self, pid: int) -> bool:
+        """By its session too: between two programs a process shows no marks."""
+        process = look(pid)
+        is_of_ours = process is not None and process.session in self.processes.shims()
+        return is_of_ours or marks(pid).get("ORCHD_HOME") == str(self.home.directory)
+
     def close(self) -> None:
         """End everything that was started here, and wait for its end."""
-        ours = {pid for pid in everyone() if marks(pid).get("ORCHD_HOME") == str(self.home.directory)}
-        for pid in ours | set(self.processes.shims()):
+        for pid in [pid for pid in everyone() if self._is_ours(pid)]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         with suppress(ChildProcessError):
