@@ -179,9 +179,10 @@ class Bench:
 
     def close(self) -> None:
         """End everything that was started here, and wait for its end."""
-        for pid in [pid for pid in everyone() if self._is_ours(pid)]:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        while left := [pid for pid in everyone() if self._is_ours(pid)]:  # a shim may fork while it is looked at
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
