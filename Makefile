@@ -2,7 +2,7 @@
 PYTHON ?= $(shell for v in 3.13 3.12 3.11; do python$$v -c 'import venv, ssl' 2>/dev/null && { echo python$$v; exit; }; done; echo python3)
 VENV ?= .venv
 BIN = $(VENV)/bin
-WORKERS ?= 3
+WORKERS ?= 2
 
 .PHONY: demo test lint types docs bench stress clean
 

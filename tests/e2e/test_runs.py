@@ -140,7 +140,7 @@ def test_a_member_is_tried_again_before_anything_fails_with_it(troupe: Troupe) -
 
 def test_what_was_to_be_tried_again_is_not_once_its_group_has_failed(troupe: Troupe) -> None:
     fails, leaves, rest = troupe.fleet.gate(), troupe.fleet.gate(), troupe.fleet.gate()
-    stays = f"(setsid sh -c \"trap '' TERM; {rest.script}\" &)"  # with it the attempt is not over yet
+    stays = f"(trap '' TERM; setsid sh -c \"{rest.script}\" &)"  # with it the attempt is not over yet
     run = troupe.begin(
         [
             troupe.member("bad", f"{fails.script}; exit 1"),
