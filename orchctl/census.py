@@ -11,11 +11,20 @@ from orchd.wire import WireError
 
 def status(client: Client, asked: Mapping[str, object]) -> dict[str, Any]:
     """One answer to `status`, made of all its pages."""
-    answer = client.call("status", asked)
+    return whole(client, "status", asked, "agents")
+
+
+def whole(client: Client, op: str, asked: Mapping[str, object], key: str) -> dict[str, Any]:
+    """One answer to `op`, whose pages each have a part of the list `key`."""
+    return completed(client, op, asked, key, client.call(op, asked))
+
+
+def completed(client: Client, op: str, asked: Mapping[str, object], key: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """`answer`, a first page, with what `asked` brings of the others."""
     more = answer.pop("more")
     while more is not None:
-        page = client.call("status", {**asked, "before": more})
-        answer["agents"] += page["agents"]
+        page = client.call(op, {**asked, "before": more})
+        answer[key] += page[key]
         more = page["more"]
     return answer
 

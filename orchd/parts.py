@@ -62,11 +62,6 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, clock: Call
     space = Space(home.directory, config.free_bytes)
     settings = _settled(home, config, state, translator, scribe)
     settings.tell(space.heed)
-
-    def reply(route: tuple[bytes, ...], frame: bytes) -> None:
-        scribe.before_reply()
-        ports.reply(route, frame)
-
     gateway = Gateway(
         state=state,
         store=store,
@@ -74,7 +69,7 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, clock: Call
         callers=Callers(home, processes),
         translator=translator,
         queries=Queries(home, state, store, records, processes, translator, clock),
-        reply=reply,
+        reply=_replies(ports, scribe),
         clock=clock,
         reload=settings.reload,
     )
@@ -96,6 +91,16 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, clock: Call
         settings,
         space,
     )
+
+
+def _replies(ports: Ports, scribe: Scribe) -> Callable[[tuple[bytes, ...], bytes], None]:
+    """How replies are sent: nobody is told of an end before files tell it."""
+
+    def reply(route: tuple[bytes, ...], frame: bytes) -> None:
+        scribe.before_reply()
+        ports.reply(route, frame)
+
+    return reply
 
 
 def _settled(home: Home, config: Config, state: State, translator: Translator, scribe: Scribe) -> Settled:

@@ -64,11 +64,8 @@ class Queries:
         if asked.ids:
             shown = self._named(self._translator.seen(caller, asked.ids), usage=asked.usage)
         else:
-            numbers = self._selected(caller, asked)
-            page = numbers[:PAGE]
-            agents = [self._state.agents.get(agent.id, agent) for agent in self._store.agents(page)]
+            agents, more = self._page(self._selected(caller, asked))
             shown = self.agents(agents, usage=asked.usage)
-            more = page[-1] if len(numbers) > PAGE else None
         return {
             "daemon": self.daemon(),
             "limit": views.limit(self._state),
@@ -135,11 +132,15 @@ class Queries:
     def session_status(self, caller: Caller, asked: ops.SessionStatus) -> dict[str, object]:
         """A session with one page of its agents, newest first."""
         session = self._translator.session_asked(caller, asked)
-        numbers = self._store.in_session(session.id, asked.before, PAGE + 1)
+        agents, more = self._page(self._store.in_session(session.id, asked.before, PAGE + 1))
+        shown = self.agents(agents[::-1], usage=False)
+        return {"session": self.session_map(session), "agents": shown, "more": more}
+
+    def _page(self, numbers: list[int]) -> tuple[list[Agent], int | None]:
+        """The agents of the first page of `numbers`, newest first, as they stand, and where the next one begins."""
         page = numbers[:PAGE]
-        agents = [self._state.agents.get(agent.id, agent) for agent in self._store.agents(page)][::-1]
-        more = page[-1] if len(numbers) > PAGE else None
-        return {"session": self.session_map(session), "agents": self.agents(agents, usage=False), "more": more}
+        agents = [self._state.agents.get(agent.id, agent) for agent in self._store.agents(page)]
+        return agents, page[-1] if len(numbers) > PAGE else None
 
     def session_map(self, session: Session) -> dict[str, object]:
         """A session as it stands now."""
@@ -148,7 +149,7 @@ class Queries:
 
     def budget_map(self, text: str) -> dict[str, object]:
         """What a session or run may cost."""
-        scope = self._records.run(text) if views.canonical_run(text) else self._records.session(text)
+        scope = self._records.scope(text)
         return {"id": scope.id, **views.budget_map(scope)}
 
     def _selected(self, caller: Caller, asked: ops.Status) -> list[int]:

@@ -95,6 +95,10 @@ class Records:
             raise WireError("unknown-session", f"there is no session {text!r}; `orchctl session list` shows them")
         return session
 
+    def scope(self, text: str) -> Session | Run:
+        """The session or run that `text` names, which have a budget each. Raises as they do."""
+        return self.run(text) if canonical_run(text) else self.session(text)
+
     def session_in(self, directory: str) -> Session | None:
         """The session that is open in a directory."""
         found = self._store.open_session(directory)

@@ -113,14 +113,17 @@ class Scribe:
 
     def _missed(self, session: Session) -> list[StoredFact]:
         """What happened in the session and its directory's file does not tell."""
-        directory = Directory(session.directory, self._places or Places())
+        directory = self._directory(session)
         told = directory.last_seq() if directory.is_ours() else None
         since = max(told or 0, self._store.last_seq() - 10 * _RECENT)
         return self._store.facts_of(session.id, since)
 
+    def _directory(self, session: Session) -> Directory:
+        return Directory(session.directory, self._places or Places())
+
     def _write(self, news: _News) -> None:
         session = news.session
-        directory = Directory(session.directory, self._places or Places())
+        directory = self._directory(session)
         if not directory.is_ours():
             return
         shown = self._shown_of(session)

@@ -77,8 +77,8 @@ class Translator:
 
     def session_new(self, request: RequestId, asked: ops.SessionNew) -> inputs.OpenSession:
         """The session that is to be."""
-        scope = self._scope(None, asked.project) or inputs.Scope(asked.project)
-        return inputs.OpenSession(request, scope, asked.name, Budget(asked.max_tokens, asked.max_cost))
+        budget = Budget(asked.max_tokens, asked.max_cost)
+        return inputs.OpenSession(request, self._scope_in(asked.project), asked.name, budget)
 
     def session_close(self, request: RequestId, asked: ops.SessionClose) -> inputs.CloseSession:
         """Which session to close."""
@@ -88,8 +88,7 @@ class Translator:
 
     def budget(self, request: RequestId, asked: ops.Budget) -> inputs.SetBudget:
         """What may cost how much."""
-        find = self._records.run if canonical_run(asked.id) else self._records.session
-        found = find(asked.id)
+        found = self._records.scope(asked.id)
         self._records.keep(found)
         old = Budget() if asked.unlimited else found.budget
         tokens = asked.max_tokens if asked.max_tokens is not None else old.tokens
@@ -98,8 +97,9 @@ class Translator:
 
     def _scope(self, parent: AgentId | None, directory: str) -> inputs.Scope | None:
         """Where a person's agents belong; those of an agent belong where it does."""
-        if parent is not None:
-            return None
+        return self._scope_in(directory) if parent is None else None
+
+    def _scope_in(self, directory: str) -> inputs.Scope:
         if (session := self._records.session_in(directory)) is not None:
             self._records.keep(session)
         return inputs.Scope(directory)

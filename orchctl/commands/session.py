@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import exits, out, render, sessions
+from orchctl import census, exits, out, render, sessions
 from orchctl.client import Client
 from orchctl.projects import project_of
 
@@ -27,11 +27,7 @@ def show_all(args: SimpleNamespace) -> int:
     """Print a line for each session of this project, or of all, newest first."""
     where = {} if args.all else {"project": _here()}
     with Client(starts=False) as client:
-        answer = client.call("sessions", where)
-        found, more = answer["sessions"], answer["more"]
-        while more is not None:
-            answer = client.call("sessions", {**where, "before": more})
-            found, more = found + answer["sessions"], answer["more"]
+        found = census.whole(client, "sessions", where, "sessions")["sessions"]
     lines = sessions.session_lines(found) or ["no sessions here; the first `orchctl spawn` begins one"]
     out.result({"sessions": found}, lines, as_json=args.json)
     return exits.OK
@@ -57,12 +53,8 @@ def status(client: Client, one: str | None) -> dict[str, Any]:
     """The session with this id, or that of the directory, with all its agents, newest first."""
     asked = {"id": one} if one else {"project": _here()}
     answer = client.call("session-status", asked)
-    more = answer.pop("more")
-    while more is not None:
-        page = client.call("session-status", {"id": answer["session"]["id"], "before": more})
-        answer["agents"] += page["agents"]
-        more = page["more"]
-    return answer
+    # a newer session may be opened in the directory meanwhile
+    return census.completed(client, "session-status", {"id": answer["session"]["id"]}, "agents", answer)
 
 
 def _lines(answer: dict[str, Any]) -> list[str]:

@@ -11,9 +11,8 @@ from orchctl import envfiles, exits, out
 from orchctl.client import Client
 from orchctl.errors import UsageError
 from orchctl.pretenders import note_pretenders
-from orchctl.projects import project_of
+from orchctl.projects import asked_in
 from orchctl.specs import placed
-from orchctl.start import environment
 
 _OF_ONE = (
     *("name", "goal", "skill", "task_id", "after", "priority", "nesting", "timeout", "silence", "grace"),
@@ -50,13 +49,8 @@ def _note_queued(agents: list[Mapping[str, Any]]) -> None:
 
 
 def _spawned(client: Client, args: SimpleNamespace, specs: list[dict[str, object]]) -> dict[str, Any]:
-    request: dict[str, object] = {
-        "agents": specs,
-        "cwd": str(Path.cwd()),
-        "env": environment() | envfiles.read(args.env_file, Path.cwd()),
-        "no_queue": args.no_queue,
-        "project": str(project_of(Path.cwd())),
-    }
+    request = {"agents": specs, "no_queue": args.no_queue, **asked_in(Path.cwd())}
+    request["env"] |= envfiles.read(args.env_file, Path.cwd())
     if args.parent is not None:
         request["parent"] = args.parent
     return client.call("spawn", request)

@@ -13,8 +13,7 @@ from orchctl.commands import wait
 from orchctl.errors import RefusedError, UsageError
 from orchctl.exits import OK
 from orchctl.pretenders import note_pretenders
-from orchctl.projects import project_of
-from orchctl.start import environment
+from orchctl.projects import asked_in
 from orchctl.tasks import launching
 from orchctl.tasks.files import RESULTS, Task, plain
 from orchctl.tasks.launching import PROMPTS, Choice, Wanted
@@ -84,8 +83,7 @@ def _spawned(client: Client, choice: Choice, states: States, where: Place, wante
     with launching.without_old_results(choice.run, results) as kept:
         launching.write_prompts(choice.run, results, directory)
         agents = launching.specs(choice, states, results, wanted)
-        request = {"agents": agents, "cwd": str(directory), "project": str(project_of(directory)), "env": environment()}
-        answer = client.call("spawn", request)
+        answer = client.call("spawn", {"agents": agents, **asked_in(directory)})
     for path in kept:
         out.note(f"{where.shown}/{RESULTS}/{path.name.partition('.md')[0]}.md is made anew; the old one is {path.name}")
     found: list[dict[str, Any]] = answer["agents"]

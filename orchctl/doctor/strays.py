@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home
+from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home, locks
 
 _PROC = Path("/proc")
 
@@ -26,7 +25,8 @@ class Stray(NamedTuple):
 
 def strays(home: Home, living: set[str]) -> list[Stray]:
     """Those of no attempt whose record is locked, and of no agent in `living`: a daemon is still at ending it."""
-    return [found for found, attempt in _marked(home) if found.agent not in living and not _is_locked(home, attempt)]
+    left = ((found, home.agents / f"{attempt}.exit") for found, attempt in _marked(home))
+    return [found for found, record in left if found.agent not in living and not locks.is_locked(record)]
 
 
 def end(stray: Stray) -> bool:
@@ -66,18 +66,3 @@ def _started(pid: int) -> str | None:
     except OSError:
         return None
     return stat[stat.rindex(b")") + 2 :].split()[19].decode()
-
-
-def _is_locked(home: Home, attempt: str) -> bool:
-    """Whether the shim of an attempt lives: it holds the lock of its record, whatever any pid says."""
-    try:
-        descriptor = os.open(home.agents / f"{attempt}.exit", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

@@ -18,8 +18,7 @@ from orchctl.pm.items import Board, Item, Source, slug
 from orchctl.pm.journal import Journal
 from orchctl.pm.report import Row, lost_row, row_of
 from orchctl.pretenders import note_pretenders
-from orchctl.projects import project_of
-from orchctl.start import environment
+from orchctl.projects import asked_in
 from orchd.wire import WireError, ops, shapes
 
 Wait = Callable[[list[str]], dict[str, Any]]
@@ -150,12 +149,7 @@ class Conductor:
     def _spawn(self, entries: list[dict[str, Any]]) -> None:
         """All of them in one request; when it is refused, everything is given back."""
         made = [self._developer(entry, name) for entry, name in zip(entries, self._names(entries), strict=True)]
-        request = {
-            "agents": [one.spec for one in made],
-            "cwd": str(self._wishes.directory),
-            "project": str(project_of(self._wishes.directory)),
-            "env": environment(),
-        }
+        request = {"agents": [one.spec for one in made], **asked_in(self._wishes.directory)}
         try:
             shapes.build(ops.Spawn, request)
             for entry, one in zip(entries, made, strict=True):

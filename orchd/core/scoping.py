@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchd.core.facts import RunBudgetChanged, SessionBudgetChanged, SessionClosed, SessionOpened
 from orchd.core.inputs import CloseSession, OpenSession, Scope, SetBudget
 from orchd.core.model import Agent, State
+from orchd.core.runs import RunId
 from orchd.core.sessions import Session, SessionId, number_of_session, session_id
 from orchd.core.spending import Budget
 from orchd.core.turn import Turn
@@ -43,7 +44,7 @@ def close_session(turn: Turn, event: CloseSession) -> None:
 
 def set_budget(turn: Turn, event: SetBudget) -> None:
     """More of it, less of it or none at all."""
-    if (run := next((run for run in turn.state.runs.values() if run.id == event.target), None)) is not None:
+    if (run := turn.state.runs.get(RunId(event.target))) is not None:
         turn.record(RunBudgetChanged(run.id, event.budget))
     else:
         turn.record(SessionBudgetChanged(SessionId(event.target), event.budget))

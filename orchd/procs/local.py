@@ -7,7 +7,6 @@ What the rest of the daemon may ask of a place where agents run is `start`, `rel
 from __future__ import annotations
 
 import errno
-import fcntl
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -26,6 +25,7 @@ from orchd.procs.trees import Tree
 from orchd.procs.usage import Usage, of_trees
 from orchd.procs.watch import Watch
 from orchd.wire import Home, reports
+from orchd.wire.locks import is_locked
 
 log = logging.getLogger("orchd")
 
@@ -288,18 +288,3 @@ def is_left_alone(record: str, pid: int) -> bool:
     While anybody is left in a session the kernel gives its number to no other process.
     """
     return _read(record).partition("\n")[0] == BOOT.decode() and look(pid) is None
-
-
-def is_locked(path: str) -> bool:
-    """Whether somebody holds the lock: then its attempt lives, whatever any pid says."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

@@ -12,6 +12,7 @@ ELSEWHERE = {
     "orchd/__main__.py": "tests/shell/test_main.py",
     "orchd/errors.py": "tests/shell/test_faults.py",
     "orchd/wire/variables.py": "tests/shell/test_launch.py",
+    "orchd/wire/locks.py": "tests/shell/test_local.py",
     "orchd/wire/runners.py": "tests/shell/test_translate.py",
     "orchd/reading.py": "tests/shell/test_store.py",
     "orchd/parts.py": "tests/shell/test_daemon.py",

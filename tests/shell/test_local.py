@@ -14,9 +14,10 @@ import pytest
 from orchd.core.inputs import Adopted, Exited, NeverRan, Spawned, SpawnFailed
 from orchd.core.model import Agent, Level, Outcome, Spec, agent_id
 from orchd.procs.cgroups import Cgroups
-from orchd.procs.local import LocalProcesses, is_locked
+from orchd.procs.local import LocalProcesses
 from orchd.procs.procfs import BOOT, look
 from orchd.wire import Home
+from orchd.wire.locks import is_locked
 from tests.conftest import until
 from tests.shell.bench import Bench
 from tests.shell.machine import descriptors, full, needs_root, tmpfs
