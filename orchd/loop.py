@@ -56,6 +56,8 @@ class Loop:
 
     def feed(self, events: list[Input]) -> None:
         """Decide `events`, and whatever that brings about at once; then nothing is left to be done."""
+        if not events and not self._parts.engine.is_ahead:
+            return  # most turns only answer a question
         self._feed_ahead(events)
         self._parts.engine.finish()
         self._tell()
@@ -108,7 +110,9 @@ class Loop:
         if self._parts.store.commits.fileno() in ready:
             self._parts.engine.finish()
         seen = self._parts.space.look(is_short=self._parts.state.is_short)
-        events = [*([seen] if seen else []), *self._parts.processes.news()]
+        events: list[Input] = [seen] if seen else []
+        if self._parts.processes.fileno() in ready:
+            events += self._parts.processes.news()
         is_due = self._deadline is not None and self._deadline <= self._parts.clock().mono
         if is_due or self._parts.ports.router in ready or self._parts.gateway.fileno() in ready:
             self._listen(events, is_due=is_due)

@@ -53,10 +53,9 @@ class Ports:
     def requests(self) -> Iterator[tuple[Peer, bytes]]:
         """What has come in, a bounded number at a time; a message of no known form is nobody's."""
         for _ in range(_FRAMES_A_TURN):
-            try:
-                frames = self.router.recv_multipart(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
+            if not self.router.getsockopt(zmq.EVENTS) & zmq.POLLIN:
                 return
+            frames = self.router.recv_multipart(zmq.NOBLOCK, copy=False)
             *route, body = frames
             if not route or not (len(route) == 1 or (len(route) == 2 and not route[1].bytes)):  # noqa: PLR2004
                 continue  # DEALER sends [id, body], REQ [id, empty, body]
@@ -67,7 +66,9 @@ class Ports:
     def reply(self, route: tuple[bytes, ...], frame: bytes) -> None:
         """Send a reply; whoever is gone or does not read misses it."""
         with contextlib.suppress(zmq.Again, zmq.ZMQError):
-            self.router.send_multipart([*route, frame], zmq.NOBLOCK)
+            for part in route:
+                self.router.send(part, zmq.NOBLOCK | zmq.SNDMORE)
+            self.router.send(frame, zmq.NOBLOCK)
 
     def publish(self, frame: bytes) -> None:
         """Send a hint to all who listen."""

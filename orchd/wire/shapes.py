@@ -17,7 +17,22 @@ _LONGEST_KEY = 100  # characters of a name that somebody chose
 
 
 class ShapeError(ValueError):
-    """A value that does not fit, with the path to it: `agents[2].timeout must be above 0, not -1`."""
+    """A value that does not fit, with the path to it: `agents[2].timeout must be above 0, not -1`.
+
+    Whoever finds it knows only the words; each part that holds it puts its own step before the path on the way out.
+    """
+
+    def __init__(self, words: str, path: str | None = None) -> None:
+        super().__init__(words, path)
+        self.words = words
+        self.path = path
+
+    def __str__(self) -> str:
+        return self.words if self.path is None else f"{self.path.removeprefix('.') or 'the value'} {self.words}"
+
+    def under(self, step: str) -> ShapeError:
+        """The same, seen from one level further out."""
+        return ShapeError(self.words, step + (self.path or ""))
 
 
 class Check(typing.NamedTuple):
@@ -37,19 +52,10 @@ class Problem(typing.NamedTuple):
 
 def build(shape: type[T], value: object, path: str = "") -> T:
     """`value` as a `shape`. Raises ShapeError at the first part that does not fit; unknown keys do not fit either."""
-    if not isinstance(value, Mapping):
-        raise ShapeError(f"{path or 'the value'} must be a map, not {_name(value)}")
-    known = _fields(typing.cast("Any", shape))
-    prefix = f"{path}." if path else ""
-    if unknown := sorted(str(key) for key in value if key not in known):
-        raise ShapeError(f"{prefix}{unknown[0]:.60} is not known here; known are {', '.join(sorted(known))}")
-    made = {}
-    for name, (hint, required) in known.items():
-        if name in value:
-            made[name] = _convert(hint, value[name], f"{prefix}{name}")
-        elif required:
-            raise ShapeError(f"{prefix}{name} is missing")
-    return shape(**made)
+    try:
+        return typing.cast("T", _converter(typing.cast("Any", shape))(value))
+    except ShapeError as error:
+        raise error.under(path) from None
 
 
 def problems(shape: type[Any], value: object, path: str = "") -> Iterator[Problem]:
@@ -85,14 +91,14 @@ def _inside(hint: Any, value: object, path: str) -> Iterator[Problem]:
             yield from problems(typing.cast("type[Any]", inner), item, f"{path}.{key}")
     else:
         try:
-            _convert(hint, value, path)
+            _converter(hint)(value)
         except ShapeError as error:
-            yield Problem(path, _with_value(str(error), value))
+            yield Problem(path, _with_value(str(error.under(path)), value))
 
 
 def _has_names(value: object) -> bool:
     try:
-        return isinstance(value, Mapping) and all(_key(key, "") for key in value)
+        return isinstance(value, Mapping) and all(_key(key) for key in value)
     except ShapeError:
         return False
 
@@ -115,71 +121,122 @@ def _fields(shape: Any) -> dict[str, tuple[Any, bool]]:
     }
 
 
-def _convert(hint: Any, value: object, path: str) -> Any:
+@functools.cache
+def _converter(hint: Any) -> Callable[[Any], Any]:
+    """What makes a value of this type, or raises ShapeError. Worked out once: a request has a dozen fields."""
     origin = get_origin(hint)
     if origin is Annotated:
-        return _checked(hint, value, path)
+        return _checked(*get_args(hint))
     if origin in (Union, types.UnionType):
         (inner,) = (arm for arm in get_args(hint) if arm is not types.NoneType)
-        return None if value is None else _convert(inner, value, path)
+        convert = _converter(inner)
+        return lambda value: None if value is None else convert(value)
     if origin is tuple:
-        return _sequence(get_args(hint)[0], value, path)
+        return _sequence(get_args(hint)[0])
     if origin is dict:
-        return _mapping(get_args(hint)[1], value, path)
-    if dataclasses.is_dataclass(hint):
-        return build(typing.cast("type[Any]", hint), value, path)
-    return _scalar(hint, value, path)
+        return _variables if get_args(hint)[1] is str else _mapping(get_args(hint)[1])
+    return _whole(hint) if dataclasses.is_dataclass(hint) else functools.partial(_scalar, hint)
 
 
-def _checked(hint: Any, value: object, path: str) -> Any:
-    inner, *checks = get_args(hint)
-    made = _convert(inner, value, path)
-    for check in checks:
-        if not check.holds(made):
-            raise ShapeError(f"{path} must be {check.words}, not {_short(made)}")
-    return made
+def _whole(shape: Any) -> Callable[[Any], Any]:
+    known = _fields(shape)
+    required = [name for name, (_, is_required) in known.items() if is_required]
+    converters = {name: _converter(hint) for name, (hint, _) in known.items()}
+
+    def convert(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ShapeError(f"must be a map, not {_name(value)}", "")
+        if unknown := sorted(str(key) for key in value if key not in known):
+            raise ShapeError(f"is not known here; known are {', '.join(sorted(known))}", f".{unknown[0]:.60}")
+        for name in required:
+            if name not in value:
+                raise ShapeError("is missing", f".{name}")
+        made = {}
+        for name, part in value.items():
+            try:
+                made[name] = converters[name](part)
+            except ShapeError as error:
+                raise error.under(f".{name}") from None
+        return shape(**made)
+
+    return convert
 
 
-def _sequence(inner: Any, value: object, path: str) -> tuple[Any, ...]:
-    if not isinstance(value, (list, tuple)):
-        raise ShapeError(f"{path} must be a list, not {_name(value)}")
-    return tuple(_convert(inner, item, f"{path}[{index}]") for index, item in enumerate(value))
+def _checked(inner: Any, *checks: Check) -> Callable[[Any], Any]:
+    convert = _converter(inner)
+
+    def checked(value: Any) -> Any:
+        made = convert(value)
+        for check in checks:
+            if not check.holds(made):
+                raise ShapeError(f"must be {check.words}, not {_short(made)}", "")
+        return made
+
+    return checked
 
 
-def _mapping(inner: Any, value: object, path: str) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ShapeError(f"{path} must be a map, not {_name(value)}")
-    if inner is not str:
-        return {_key(key, path): _convert(inner, item, f"{path}.{_key(key, path)}") for key, item in value.items()}
-    return _variables(value, path)
+def _sequence(inner: Any) -> Callable[[Any], Any]:
+    convert = _converter(inner)
+
+    def converted(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, (list, tuple)):
+            raise ShapeError(f"must be a list, not {_name(value)}", "")
+        made: list[Any] = []
+        try:
+            made.extend(convert(item) for item in value)
+        except ShapeError as error:
+            raise error.under(f"[{len(made)}]") from None
+        return tuple(made)
+
+    return converted
 
 
-def _key(key: object, path: str) -> str:
+def _mapping(inner: Any) -> Callable[[Any], Any]:
+    convert = _converter(inner)
+
+    def converted(value: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise ShapeError(f"must be a map, not {_name(value)}", "")
+        made = {}
+        for key, item in value.items():
+            name = _key(key)
+            try:
+                made[name] = convert(item)
+            except ShapeError as error:
+                raise error.under(f".{name}") from None
+        return made
+
+    return converted
+
+
+def _key(key: object) -> str:
     if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY or not key.isprintable():
-        raise ShapeError(f"{path} has a key that is no name: {_short(key)}; it has 1 to {_LONGEST_KEY} characters")
+        raise ShapeError(f"has a key that is no name: {_short(key)}; it has 1 to {_LONGEST_KEY} characters", "")
     return key
 
 
-def _variables(value: Mapping[object, object], path: str) -> dict[str, str]:
+def _variables(value: object) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise ShapeError(f"must be a map, not {_name(value)}", "")
     for key, item in value.items():
         if not isinstance(key, str) or not isinstance(item, str):
-            raise ShapeError(f"{path} must map strings to strings, not {_short(key)} to {_name(item)}")
+            raise ShapeError(f"must map strings to strings, not {_short(key)} to {_name(item)}", "")
         if not key or "=" in key or "\0" in key or "\0" in item:
-            raise ShapeError(f"{path} has a key or value that no environment can hold: {_short(key)}")
-    return typing.cast("dict[str, str]", dict(value))
+            raise ShapeError(f"has a key or value that no environment can hold: {_short(key)}", "")
+    return dict(value)
 
 
-def _scalar(hint: Any, value: object, path: str) -> Any:
+def _scalar(hint: Any, value: Any) -> Any:
     if hint is float and type(value) in (int, float):
-        if not math.isfinite(typing.cast("float", value)):
-            raise ShapeError(f"{path} must be a finite number, not {value!r}")
-        return float(typing.cast("float", value))
+        if not math.isfinite(value):
+            raise ShapeError(f"must be a finite number, not {value!r}", "")
+        return float(value)
     if type(value) is not hint:
-        raise ShapeError(f"{path} must be {_NAMES[hint]}, not {_name(value)}")
-    if hint is int and not -_INT64 <= typing.cast("int", value) < _INT64:
-        raise ShapeError(f"{path} must be a whole number of 64 bits, not {_short(value)}")
-    if hint is str and "\0" in typing.cast("str", value):
-        raise ShapeError(f"{path} holds a NUL, which no argument or path can: {_short(value)}")
+        raise ShapeError(f"must be {_NAMES[hint]}, not {_name(value)}", "")
+    if hint is int and not -_INT64 <= value < _INT64:
+        raise ShapeError(f"must be a whole number of 64 bits, not {_short(value)}", "")
+    if hint is str and "\0" in value:
+        raise ShapeError(f"holds a NUL, which no argument or path can: {_short(value)}", "")
     return value
 
 

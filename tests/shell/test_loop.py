@@ -196,7 +196,7 @@ def test_nobody_is_listened_to_or_told_anything_before_all_that_was_decided_is_o
     stage: Stage, ready: str
 ) -> None:
     stage.deadline = 4.0 if ready == "deadline" else 6.0
-    done = stage.turn(*({ready} & stage.fds.keys()))
+    done = stage.turn("processes", *({ready} & stage.fds.keys()))
     assert done[:3] == ["feed", "finish", "tidy"]
     assert done[3:5] == ["look", "hear"]
     assert done[-2:] == ["finish", "tidy"]
