@@ -88,6 +88,7 @@ def test_it_shows_steers_and_leaves_the_terminal_as_it_was(instance: Instance, t
     tmux.type("c", "y")
     until(lambda: instance.agent("2")["status"] == "cancelled")
     tmux.type("q")
+    until(lambda: "working" not in tmux.shows())  # until then, keys are its own
     tmux.type("echo still $((40 + 2))", "Enter")
     assert "working" not in tmux.until("still 42")
 

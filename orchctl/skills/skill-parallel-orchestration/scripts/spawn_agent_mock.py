@@ -76,7 +76,7 @@ def spawned(words: list[str], result: str) -> int:
         if "error" in answer:
             return refused(process, answer)
         agent = answer["agents"][0]["id"]
-        print(agent, flush=True)
+        put(agent)
         if seen:
             return left(process, agent, seen[0])
         answer = answered(process)
@@ -115,10 +115,16 @@ def told(agent: dict[str, Any], result: str) -> int:
     """Say what the agent came to. Returns the exit code for that."""
     why = ": %s" % agent["reason"] if agent["reason"] and agent["status"] != "completed" else ""
     where = result if os.path.exists(result) else "no result"
-    print("%s %s %s%s, %s" % (agent["id"], agent["name"], agent["status"], why, where), flush=True)
+    put("%s %s %s%s, %s" % (agent["id"], agent["name"], agent["status"], why, where))
     if agent["status"] == "failed":
         return int(agent["exit_code"] or 1)
     return CODES.get(agent["status"], 1)
+
+
+def put(line: str) -> None:
+    """Print it whole: others of us write to the same place, and `print` writes the end of a line by itself."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def say(text: str) -> None:
