@@ -3,6 +3,8 @@ PYTHON ?= $(shell for v in 3.13 3.12 3.11; do python$$v -c 'import venv, ssl' 2>
 VENV ?= .venv
 BIN = $(VENV)/bin
 WORKERS ?= 2
+# The suite starts thousands of processes: without bytecode each would compile all modules anew.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: demo test lint types docs bench stress clean
 
