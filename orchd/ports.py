@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import zmq
 
@@ -53,7 +53,7 @@ class Ports:
     def requests(self) -> Iterator[tuple[Peer, bytes]]:
         """What has come in, a bounded number at a time; a message of no known form is nobody's."""
         for _ in range(_FRAMES_A_TURN):
-            if not self.router.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+            if not cast("int", self.router.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
                 return
             frames = self.router.recv_multipart(zmq.NOBLOCK, copy=False)
             *route, body = frames
