@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchctl import completion, exits, out
+from orchctl import completion, exits, out, targets
 from orchctl.declared import KINDS, Argument, Command, Option
 from orchctl.table import COMMANDS, GROUPS
 
@@ -30,6 +30,9 @@ _TYPES: dict[str, type] = {
     "duration": float,
     "amount": float,
 }  # for the help; the table's kinds do the converting
+
+_CONNECT = "Ask the daemon at this address, as tcp://HOST:PORT, for which there is a profile."
+_PROFILE = "Ask the daemon of this profile of the client's config.toml."
 
 Runner = Callable[[Command, SimpleNamespace], int]
 
@@ -87,8 +90,13 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version)
     ] = False,
+    connect: Annotated[str | None, typer.Option(metavar="URL", help=_CONNECT)] = None,
+    profile: Annotated[str | None, typer.Option(metavar="NAME", help=_PROFILE)] = None,
 ) -> None:
     del version
+    for flag, value in (("--connect", connect), ("--profile", profile)):
+        if value is not None:
+            targets.use(flag, value)
 
 
 def _function(command: Command, run: Runner) -> Callable[..., int]:

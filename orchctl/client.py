@@ -13,31 +13,51 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import zmq
 
-from orchctl import start
+from orchctl import start, targets
 from orchctl.connection import Connection, Watch
-from orchctl.errors import NoDaemonError
-from orchd.wire import MAX_FRAME, Home, WireError, default_home, log_of, pack_request
+from orchctl.errors import NoDaemonError, UsageError
+from orchd.wire import MAX_FRAME, Home, WireError, log_of, pack_request
+
+if TYPE_CHECKING:
+    from orchctl.far import Far
+    from orchctl.faroutput import FarOutput
 
 PATIENCE = 30.0  # seconds that a request goes on while daemons die or do not answer
 STABLE = 1.0  # seconds that a connection holds before it counts as one that works
 
 
 class Client:
-    """One connection to the daemon of one home. Not for two threads at once.
+    """One connection to the daemon of one home, or of another machine. Not for two threads at once.
 
     With `starts`, a daemon is started when none runs; without, `NoDaemonError` is raised.
     A request that was under way when the daemon died is sent again with the same id, so it is done once.
     """
 
-    def __init__(self, home: Home | None = None, *, starts: bool = True) -> None:
-        self.home = home or Home(default_home())
+    def __init__(self, target: Home | Far | None = None, *, starts: bool = True) -> None:
+        self.target = target or targets.chosen()
         self._starts = starts
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._connection: Connection | None = None
+
+    @property
+    def home(self) -> Home:
+        """The home of the daemon. Raises UsageError where that is another machine's."""
+        if not isinstance(self.target, Home):
+            raise UsageError(f"{self.target.address} is another machine: this needs files of the machine it runs on")
+        return self.target
+
+    def output(self, agent: str, attempt: int, path: str) -> Path | FarOutput:
+        """What an attempt puts out, to be opened: the file `path`, or what another machine tells of it."""
+        if isinstance(self.target, Home):
+            return Path(path)
+        from orchctl.faroutput import FarOutput
+
+        return FarOutput(self, agent, attempt)
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +122,7 @@ class Client:
         shaky_until = time.monotonic() + PATIENCE
         while True:
             if self._connection is None:
-                self._connection = Connection(self.context, self.home)
+                self._connection = Connection(self.context, self.target)
             reply = self._connection.ask(request_id, _packed(request_id, op, args()), until(), watch)
             if reply is not None:
                 return _result(reply.result, reply.error)
@@ -113,6 +133,10 @@ class Client:
             self._revive(min(until(), shaky_until))
 
     def _revive(self, until: float) -> None:
+        if not isinstance(self.target, Home):
+            if time.monotonic() > until:
+                raise self.target.silent()
+            return
         if time.monotonic() > until:
             raise NoDaemonError(f"the daemon of {self.home.directory} dies again and again; see {log_of(self.home)}")
         if self._starts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import zmq
 
@@ -13,8 +13,12 @@ from orchctl import start
 from orchctl.errors import NoDaemonError
 from orchd.wire import Home, frames, log_of, unpack_reply
 
+if TYPE_CHECKING:
+    from orchctl.far import Far, Link
+
 _BROKEN = zmq.Event.DISCONNECTED | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL | zmq.Event.HANDSHAKE_FAILED_PROTOCOL
 _EVENTS = _BROKEN | zmq.Event.CONNECT_RETRIED
+_OF_FAR = zmq.Event.HANDSHAKE_SUCCEEDED | zmq.Event.HANDSHAKE_FAILED_AUTH
 
 
 class Watch(Protocol):
@@ -48,11 +52,15 @@ class Monitor:
 class Connection:
     """A DEALER and its monitor. It connects when there is somebody to connect to."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], home: Home) -> None:
-        self._home = home
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], target: Home | Far) -> None:
+        self._target = target
+        self._link: Link | None = None
         self._dealer = context.socket(zmq.DEALER)
-        self._monitor = Monitor(self._dealer, _EVENTS)
-        self._dealer.connect(f"ipc://{home.socket}")
+        self._monitor = Monitor(self._dealer, _EVENTS if isinstance(target, Home) else _EVENTS | _OF_FAR)
+        if isinstance(target, Home):
+            self._dealer.connect(f"ipc://{target.socket}")
+        else:
+            self._link = target.dial(self._dealer)
         self._since = time.monotonic()
 
     @property
@@ -67,30 +75,42 @@ class Connection:
 
     def ask(self, request_id: str, frame: bytes, until: float, watch: Watch | None) -> frames.Reply | None:
         """The reply to `frame`, or None when the connection broke first. Raises NoDaemonError after `until`."""
-        self._dealer.send(frame)
+        try:
+            self._dealer.send(frame, zmq.NOBLOCK)
+        except zmq.Again:  # libzmq has given a connection up that was not let in again: a new one is told why
+            return None
         poller = zmq.Poller()
         for source in (self._dealer, self._monitor.socket, *(watch.sources() if watch else ())):
             poller.register(source, zmq.POLLIN)
         while True:
             again = watch.look() if watch else None
-            ready = dict(poller.poll(milliseconds(until, again)))
+            bound = until if self._link is None else self._link.bound(until)
+            ready = dict(poller.poll(milliseconds(bound, again)))
             if self._dealer in ready:
                 reply = unpack_reply(self._dealer.recv())
                 if reply.id == request_id:
                     return reply
             elif self._monitor.socket in ready and self._is_broken():
                 return None
-            elif time.monotonic() >= until:
-                raise NoDaemonError(
-                    f"the daemon of {self._home.directory} does not answer; see {log_of(self._home)}, "
-                    "or `orchctl daemon restart`"
-                )
+            elif time.monotonic() >= bound:
+                raise self._silence()
+
+    def _silence(self) -> NoDaemonError:
+        home = self._target
+        if not isinstance(home, Home):
+            return home.silent()
+        return NoDaemonError(
+            f"the daemon of {home.directory} does not answer; see {log_of(home)}, or `orchctl daemon restart`"
+        )
 
     def _is_broken(self) -> bool:
-        if self._monitor.read() & _BROKEN:
+        event = self._monitor.read()
+        if self._link is not None:
+            return self._link.is_broken(event)
+        if event & _BROKEN:
             return True
         # libzmq tries again by itself, which is right when the daemon's backlog is full, and in vain when none runs
-        return not start.is_running(self._home)
+        return isinstance(self._target, Home) and not start.is_running(self._target)
 
 
 def milliseconds(until: float, again: float | None) -> int | None:

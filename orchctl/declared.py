@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import NamedTuple
 
+from orchctl import targets
 from orchd.wire import duration
 
 _LARGEST = 2**63 - 1  # what a msgpack integer holds
@@ -64,6 +65,7 @@ class Command(NamedTuple):
 
     def run(self, args: SimpleNamespace) -> int:
         """Do it. Returns the exit code; what it raises is for `exits`."""
+        targets.check(self.words)
         from importlib import import_module
 
         function: Callable[[SimpleNamespace], int] = getattr(

@@ -6,7 +6,10 @@ import contextlib
 import ctypes
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from orchctl.faroutput import FarOutput
 
 _BLOCK = 1 << 16
 _IN_MODIFY = 0x2
@@ -15,7 +18,7 @@ _IN_MODIFY = 0x2
 class Log:
     """One file, read from the beginning or from its last lines. It stays open, so it may be unlinked meanwhile."""
 
-    def __init__(self, path: Path, lines: int | None = None) -> None:
+    def __init__(self, path: Path | FarOutput, lines: int | None = None) -> None:
         self._file = path.open("rb")
         if lines is not None:
             self._file.seek(_start_of_last(self._file, lines))

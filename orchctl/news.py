@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import zmq
 
 from orchctl.connection import Monitor
+from orchctl.errors import NoDaemonError
 from orchd.wire import Home, WireError, unpack_hint
+
+if TYPE_CHECKING:
+    from orchctl.far import Far, Link
 
 _EVENTS = zmq.Event.DISCONNECTED | zmq.Event.HANDSHAKE_SUCCEEDED
 _PAUSE = 0.2  # seconds between two looks while much happens: people do not read faster, and each look is a request
@@ -17,12 +23,21 @@ _PAUSE = 0.2  # seconds between two looks while much happens: people do not read
 class News:
     """A subscription that finds the daemon again by itself. Make it before reading what it is to keep current."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], home: Home) -> None:
-        self._socket = context.socket(zmq.SUB)
-        self._socket.subscribe(b"")
-        self._monitor = Monitor(self._socket, _EVENTS)
-        self._address = f"ipc://{home.events}"
-        self._socket.connect(self._address)
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], target: Home | Far) -> None:
+        self._far = None if isinstance(target, Home) else target
+        self._link: Link | None = None
+        if isinstance(target, Home):
+            self._socket = context.socket(zmq.SUB)
+            self._socket.subscribe(b"")
+            self._monitor = Monitor(self._socket, _EVENTS)
+            self._address = f"ipc://{target.events}"
+            self._socket.connect(self._address)
+        else:
+            from orchctl.far import EVENTS
+
+            self._socket = context.socket(zmq.DEALER)
+            self._monitor = Monitor(self._socket, EVENTS)
+            self._link = target.dial(self._socket)
 
     def close(self) -> None:
         """Listen no more."""
@@ -34,15 +49,29 @@ class News:
         return (self._socket, self._monitor.socket)
 
     def drain(self) -> bool:
-        """Whether anything came since the last time: a hint, or a connection lost or made, which may hide some."""
+        """Whether anything came since the last time: a hint, or a connection lost or made, which may hide some.
+
+        Raises RefusedError when another machine does not let us in, or no more.
+        """
         came = False
         while self._monitor.socket.poll(0):
-            if self._monitor.read() == zmq.Event.DISCONNECTED:
+            event = self._monitor.read()
+            if self._far is not None and self._link is not None:
+                self._heed(event, self._far, self._link)
+            elif event == zmq.Event.DISCONNECTED:
                 self._begin_anew()
             came = True
         while self._socket.poll(0):
-            came = _is_hint(self._socket.recv()) or came
+            # the answer of another machine that we are listening now: what happened before was hinted to nobody
+            came = _is_hint(self._socket.recv()) or self._far is not None or came
         return came
+
+    def _heed(self, event: int, far: Far, link: Link) -> None:
+        """Ask for hints on every new connection; libzmq makes them."""
+        with suppress(NoDaemonError):  # whoever looks on waits until there is one
+            link.is_broken(event)
+        if event == zmq.Event.HANDSHAKE_SUCCEEDED:
+            far.ask_for_hints(self._socket)
 
     def _begin_anew(self) -> None:
         """Connect as for the first time: one in a hundred of libzmq's own reconnections forgets the subscription."""

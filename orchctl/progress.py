@@ -17,9 +17,9 @@ class Progress:
     """A line on stderr that says `text(client)` again after news, without a timer while there are none."""
 
     def __init__(self, client: Client, text: Callable[[Client], str]) -> None:
-        self._news = News(client.context, client.home)
+        self._news = News(client.context, client.target)
         self._pace = Pace(self._news)
-        self._asker = Client(client.home, starts=False)
+        self._asker = Client(client.target, starts=False)
         self._text = text
         self._line = out.Line()
 

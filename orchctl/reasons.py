@@ -88,10 +88,11 @@ def _names(client: Client, victims: list[tuple[str, str]]) -> list[dict[str, Any
 def _tail(client: Client, agent: render.Agent) -> dict[str, Any] | None:
     """The last lines of its output, as far as they are short."""
     try:
-        path = client.call("logs", {"id": agent["id"]})["path"]
+        place = client.call("logs", {"id": agent["id"]})
     except WireError:  # it never started
         return None
-    return {"path": path, "lines": tail(path, _LINES)}
+    output = client.output(place["id"], place["attempt"], place["path"])
+    return {"path": place["path"], "lines": tail(output, _LINES)}
 
 
 def lines(answer: Mapping[str, Any], now: float) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchctl.declared import COMMAND, JSON, Argument, Command, Option
+from orchctl.doors import DOORS
 from orchctl.seeing import SEEING
 from orchctl.tasks.declared import SKILL, TASKS
 from orchctl.upkeep import UPKEEP
@@ -248,6 +249,7 @@ COMMANDS: dict[str, Command] = {
         *TASKS,
         *SKILL,
         *UPKEEP,
+        *DOORS,
         Command(
             ("demo",),
             "Show a real fleet at work, in a temporary home.",
@@ -308,6 +310,7 @@ COMMANDS: dict[str, Command] = {
 GROUPS = {
     "config": "See, check and reload the configuration.",
     "daemon": "Start, stop and ask the daemon.",
+    "keys": "Whose keys let them drive a daemon from another machine.",
     "service": "The daemon as a service of systemd.",
     "session": "What was begun in a project, as a whole.",
     "tasks": "Take work apart into task files, run them at once, put the results together.",

@@ -80,7 +80,7 @@ class Top:
         return topview.page(self._watching.answer, self._loads.percent, self._selected, message, now, size)
 
     def _log_title(self, agent: render.Agent) -> str:
-        if agent["log"] != self._reading and agent["log"] is not None and Path(agent["log"]).exists():
+        if isinstance(agent["log"], str) and agent["log"] != self._reading and Path(agent["log"]).exists():
             self._reading = agent["log"]
             self._changes.watch(Path(agent["log"]))
         return f"{agent['id']} {render.named(agent)}, {agent['status']}, try {agent['attempt']}"

@@ -27,7 +27,7 @@ class Watching:
         self._client = client
         self._ask = ask
         self._every = every
-        self._news = News(client.context, client.home)
+        self._news = News(client.context, client.target)
         self._pace = Pace(self._news)
         self._due = 0.0
         self.answer: dict[str, Any] = {}

@@ -15,6 +15,7 @@ from orchd.ports import Peer
 from orchd.procs.cgroups import held_in, own_cgroup
 from orchd.procs.local import Key, LocalProcesses
 from orchd.procs.procfs import Process, look, marks
+from orchd.roles import Visitor
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home, WireError
 
 _REMEMBERED = 4096
@@ -29,7 +30,7 @@ class Outside(Enum):
     STRANGER = "stranger"  # another user
 
 
-Caller = AgentId | Outside
+Caller = AgentId | Outside | Visitor
 
 
 class Callers:
@@ -43,6 +44,8 @@ class Callers:
 
     def who(self, peer: Peer) -> Caller:
         """The agent that this peer belongs to, or what it is otherwise."""
+        if peer.visitor is not None:
+            return peer.visitor
         if peer.uid != self._uid:
             return Outside.STRANGER
         found = self._found.get(peer)

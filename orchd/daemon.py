@@ -20,10 +20,12 @@ from orchd import config as configuration
 from orchd.core.inputs import Tick
 from orchd.core.model import Instant
 from orchd.errors import AlreadyRunning
+from orchd.keyring import Keyring, server_secret
 from orchd.loop import Loop
 from orchd.notify import Notifier
-from orchd.parts import Parts, assemble
+from orchd.parts import Door, Parts, assemble
 from orchd.ports import Ports
+from orchd.remote import Remote
 from orchd.store import Store
 from orchd.wire import Home
 from orchd.wire.services import Service, leave_word
@@ -53,18 +55,32 @@ def serve(
         wakeup = stack.enter_context(_signals())
         ports = Ports(home)
         stack.callback(ports.close)
-        parts = assemble(home, settings, store, ports, clock)
+        door = _door(home, settings.remote.listen, stack)
+        parts = assemble(home, settings, store, ports, door, clock)
         loop = Loop(parts, wakeup, notify)
         signal.signal(signal.SIGTERM, lambda *_: loop.leave())
         signal.signal(signal.SIGINT, lambda *_: loop.leave())
         signal.signal(signal.SIGHUP, lambda *_: loop.reload())
         _recover(home, parts, loop)
         ports.bind()
+        if door.remote is not None:
+            door.remote.open()
+            log.info("clients with a key may connect to %s; this is %s", door.remote.address, door.remote.public)
         log.info("serving %s", home.directory)
         ready()
         notify.ready()
         loop.run()
         log.info("leaving; agents that live go on")
+
+
+def _door(home: Home, listen: str | None, stack: ExitStack) -> Door:
+    """The door for other machines, held closed for now. Nothing of it is ever plain."""
+    keyring = Keyring(home.keys)
+    if listen is None:
+        return Door(keyring, None)
+    remote = Remote(listen, server_secret(home.server_key), keyring)
+    stack.callback(remote.close)
+    return Door(keyring, remote)
 
 
 def _recover(home: Home, parts: Parts, loop: Loop) -> None:

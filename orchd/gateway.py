@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchd import views
+from orchd.asked import is_change, shaped
 from orchd.callers import Caller, Callers, Outside
 from orchd.core import inputs
 from orchd.core.effects import Answer, Effect, Refuse
@@ -18,16 +19,17 @@ from orchd.onlookers import Onlooker, Onlookers
 from orchd.ports import Peer
 from orchd.procs.procfs import look
 from orchd.procs.watch import Watch
-from orchd.queries import Queries
+from orchd.queries import QUERIES, Queries
 from orchd.reading import StoredAnswer
 from orchd.records import Records
 from orchd.rights import check_op
+from orchd.roles import Visitor
 from orchd.store import Store
 from orchd.translate import Translator, agent_of
-from orchd.wire import WireError, pack_error, pack_result
+from orchd.visitors import Visitors
+from orchd.wire import WireError, afar, pack_error, pack_result
 from orchd.wire import ops as wire_ops
 from orchd.wire.frames import request_id_of, unpack_request
-from orchd.wire.shapes import ShapeError, build
 
 log = logging.getLogger("orchd")
 
@@ -37,6 +39,7 @@ _REMEMBERED = frozenset(
 )
 
 _MOST_WAITS = 1024  # of one process; each takes a descriptor, and others need some too
+_MOST_FAR_WAITS = 256  # of one key
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,10 @@ class Gateway:
         reply: Callable[[tuple[bytes, ...], bytes], None],
         clock: Callable[[], Instant],
         reload: Callable[[], dict[str, object]],
+        visitors: Visitors,
     ) -> None:
         self._reload = reload
+        self._visitors = visitors
         self._state = state
         self._store = store
         self._records = records
@@ -100,9 +105,9 @@ class Gateway:
         caller = self._callers.who(peer)
         if caller is Outside.STRANGER:
             log.warning("refused a request of uid %d, pid %d", peer.uid, peer.pid)
-        asked = _shaped(op, args)
-        check_op(caller, op, changes_limit=_is_change(asked))
-        if (answer := QUERIES.get(type(asked))) is not None and not _is_change(asked):
+        asked = shaped(op, args)
+        check_op(caller, op, changes_limit=is_change(asked))
+        if (answer := QUERIES.get(type(asked))) is not None and not is_change(asked):
             flush()
             self._reply(peer.route, pack_result(request, answer(self._queries, caller, asked)))
             return None
@@ -113,7 +118,7 @@ class Gateway:
         try:
             return CHANGES[type(asked)](self, peer, request, caller, asked)
         except WireError:
-            del self._pending[request]
+            self._pending.pop(request, None)
             raise
 
     def _is_repeated(self, peer: Peer, request: RequestId, op: str, caller: Caller) -> bool:
@@ -135,14 +140,23 @@ class Gateway:
     def wait(self, peer: Peer, request: RequestId, caller: Caller, asked: wire_ops.Wait) -> Input | None:
         """An agent's wait is the core's; that of anybody else is only a reply that is put off."""
         targets = self._translate.targets(caller, asked)
+        if isinstance(caller, Visitor):
+            self._make_room(caller)
+            self._look_on(peer, request, targets, asked)
+            return None
         if self._clients.count(peer.pid) >= _MOST_WAITS:
             raise WireError("busy", f"the caller is blocked in {_MOST_WAITS} waits: ask again when some have ended")
         process = look(peer.pid)
         if process is None:
             del self._pending[request]
             return None
-        if not isinstance(caller, Outside):
+        if isinstance(caller, str):
             return inputs.BeginWait(request, caller, targets, asked.any, asked.timeout, process.pid, process.started)
+        self._look_on(peer, request, targets, asked)
+        return None
+
+    def _look_on(self, peer: Peer, request: RequestId, targets: tuple[AgentId, ...], asked: wire_ops.Wait) -> None:
+        """Answer when it is true. Nobody tells when a client on another machine is gone: that is looked at later."""
         now = self._clock().mono
         remaining = {found.id for found in self._state.unfinished(targets)}
         deadline = None if asked.timeout is None else now + asked.timeout
@@ -151,11 +165,25 @@ class Gateway:
             self.do(Answer(request, targets))
         elif asked.timeout == 0:
             self.do(Answer(request, targets, timed_out=True))
-        elif self._clients.process((request, None), peer.pid):
+        elif peer.visitor is not None or self._clients.process((request, None), peer.pid):
             self._onlookers.add(onlooker)
         else:
             del self._pending[request]
-        return None
+
+    def _make_room(self, visitor: Visitor) -> None:
+        """Forget the waits of connections that are gone, when there are many. Raises WireError when none is."""
+        own = [one for one, pending in self._pending.items() if _is_of(visitor.key, pending) and pending.op == "wait"]
+        if len(own) <= _MOST_FAR_WAITS:
+            return
+        gone = [one for one in own if not self._visitors.is_there(self._pending[one].route)]
+        if not gone:
+            raise WireError("busy", f"{visitor} is blocked in {_MOST_FAR_WAITS} waits: ask again when some have ended")
+        self._forget(gone)
+
+    def _forget(self, requests: list[RequestId]) -> None:
+        for request in requests:
+            del self._pending[request]
+            self._onlookers.drop(request)
 
     def stop(self, request: RequestId, asked: wire_ops.Stop) -> Input | None:
         """Leave at once, or when nobody lives any more."""
@@ -167,13 +195,27 @@ class Gateway:
 
     def reload(self, request: RequestId) -> None:
         """Read the configuration again. A file that is wrong changes nothing."""
-        pending = self._pending.pop(request)
         try:
-            self._reply(pending.route, pack_result(request, self._reload()))
+            self._done(request, self._reload())
         except ConfigError as error:
             problems = [problem._asdict() for problem in error.problems]
-            refused = WireError("bad-config", f"{error}; nothing was changed", {"problems": problems})
-            self._reply(pending.route, pack_error(request, refused))
+            raise WireError("bad-config", f"{error}; nothing was changed", {"problems": problems}) from None
+
+    def keys(self, request: RequestId, caller: Caller, asked: afar.KeyAuthorize | afar.KeyRevoke) -> None:
+        """Change whose keys let them in; whoever has lost theirs is told nothing more."""
+        try:
+            self._done(request, self._visitors.change(request, caller, asked))
+        finally:
+            if isinstance(asked, afar.KeyRevoke):
+                self._forget([one for one, pending in self._pending.items() if _is_of(asked.key, pending)])
+
+    def listen(self, peer: Peer, request: RequestId, caller: Caller) -> None:
+        """Send hints to this connection from now on."""
+        self._visitors.listen(caller, peer.route)
+        self._done(request, {"last": self._store.last_seq()})
+
+    def _done(self, request: RequestId, result: object) -> None:
+        self._reply(self._pending.pop(request).route, pack_result(request, result))
 
     def watch(self, agent: AgentId, request: RequestId) -> Input | None:
         """Tell when the client blocked in this wait dies; at once, if it has."""
@@ -250,36 +292,10 @@ class Gateway:
         return views.limit(self._state)
 
 
-def _shaped(op: str, args: dict[str, object]) -> wire_ops.Request:
-    shape = wire_ops.OPS.get(op)
-    if shape is None:
-        raise WireError("unknown-op", f"{op!r:.60} is no operation; there are {', '.join(wire_ops.OPS)}")
-    try:
-        return build(shape, args)
-    except ShapeError as error:
-        raise WireError("bad-request", f"{op}: {error}") from None
+def _is_of(key: str, pending: Pending) -> bool:
+    return isinstance(pending.caller, Visitor) and pending.caller.key == key
 
 
-def _is_change(asked: wire_ops.Request) -> bool:
-    if isinstance(asked, wire_ops.Budget):
-        return asked != wire_ops.Budget(asked.id)
-    return isinstance(asked, wire_ops.Limit) and asked != wire_ops.Limit()
-
-
-QUERIES: dict[type, Callable[[Queries, Caller, Any], dict[str, object]]] = {
-    wire_ops.Status: lambda queries, caller, asked: queries.status(caller, asked),
-    wire_ops.Why: lambda queries, caller, asked: queries.why(caller, asked),
-    wire_ops.Runs: lambda queries, caller, asked: queries.runs(caller, asked),
-    wire_ops.RunStatus: lambda queries, caller, asked: queries.run_status(caller, asked),
-    wire_ops.Skills: lambda queries, _, asked: queries.skills(asked),
-    wire_ops.Sessions: lambda queries, caller, asked: queries.sessions(caller, asked),
-    wire_ops.SessionStatus: lambda queries, caller, asked: queries.session_status(caller, asked),
-    wire_ops.Logs: lambda queries, caller, asked: queries.logs(caller, asked),
-    wire_ops.Events: lambda queries, caller, asked: queries.events(caller, asked),
-    wire_ops.Daemon: lambda queries, _, __: queries.daemon(),
-    wire_ops.Limit: lambda queries, _, __: queries.limit(),
-    wire_ops.Budget: lambda queries, _, asked: queries.budget_map(asked.id),
-}
 CHANGES: dict[type, Callable[[Gateway, Peer, RequestId, Caller, Any], Input | None]] = {
     wire_ops.Spawn: lambda self, _, request, caller, asked: self._translate.spawn(request, caller, asked),
     wire_ops.Run: lambda self, _, request, caller, asked: self._translate.run(request, caller, asked),
@@ -294,4 +310,8 @@ CHANGES: dict[type, Callable[[Gateway, Peer, RequestId, Caller, Any], Input | No
     wire_ops.Budget: lambda self, _, request, __, asked: self._translate.budget(request, asked),
     wire_ops.Reload: lambda self, _, request, __, ___: self.reload(request),
     wire_ops.Stop: lambda self, _, request, __, asked: self.stop(request, asked),
+    afar.Listen: lambda self, peer, request, caller, _: self.listen(peer, request, caller),
+    afar.Keys: lambda self, _, request, __, ___: self._done(request, self._visitors.keys()),
+    afar.KeyAuthorize: lambda self, _, request, caller, asked: self.keys(request, caller, asked),
+    afar.KeyRevoke: lambda self, _, request, caller, asked: self.keys(request, caller, asked),
 }

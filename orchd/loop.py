@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from itertools import chain
 from math import ceil
 
 import zmq
@@ -41,11 +42,15 @@ class Loop:
             wakeup,
         ):
             self._poller.register(readable, zmq.POLLIN)
+        self._far: zmq.Socket[bytes] | None = None
+        if parts.remote is not None:
+            self._poller.register(parts.remote.zap, zmq.POLLIN)
 
     def run(self) -> None:
         """Serve until somebody wants us to leave and nobody is in the way."""
         self._show()
         while not self._may_leave():
+            self._see_the_door()
             self._turn(dict(self._poller.poll(self._patience())))
             self._show()
         self._notify.stopping()
@@ -53,6 +58,16 @@ class Loop:
         self._parts.scribe.write()
         self._hint()
         self._parts.processes.close()
+
+    def _see_the_door(self) -> None:
+        """Poll what clients of other machines come in by: after a key was revoked that is another socket."""
+        remote = self._parts.remote
+        if remote is None or remote.router is self._far:
+            return
+        if self._far is not None:
+            self._poller.unregister(self._far)
+        self._far = remote.router
+        self._poller.register(self._far, zmq.POLLIN)
 
     def feed(self, events: list[Input]) -> None:
         """Decide `events`, and whatever that brings about at once; then nothing is left to be done."""
@@ -113,8 +128,11 @@ class Loop:
         events: list[Input] = [seen] if seen else []
         if self._parts.processes.fileno() in ready:
             events += self._parts.processes.news()
+        if self._parts.remote is not None and self._parts.remote.zap in ready:
+            self._parts.remote.authenticate()
         is_due = self._deadline is not None and self._deadline <= self._parts.clock().mono
-        if is_due or self._parts.ports.router in ready or self._parts.gateway.fileno() in ready:
+        heard = (self._parts.ports.router, self._parts.gateway.fileno(), self._far)
+        if is_due or any(one in ready for one in heard):
             self._listen(events, is_due=is_due)
         else:  # what is only about processes need not wait for the disk
             self._feed_ahead(events)
@@ -155,6 +173,7 @@ class Loop:
         if (seq := self._parts.store.last_seq()) != self._told:
             self._told = seq
             self._parts.ports.publish(pack_hint(seq))
+            self._parts.visitors.publish(pack_hint(seq))
 
     def _listen(self, events: list[Input], *, is_due: bool) -> None:
         """A turn in which somebody may be told something: all that was decided is on the disk before."""
@@ -171,7 +190,8 @@ class Loop:
                 self.feed(events[:])
                 events.clear()
 
-        for peer, frame in self._parts.ports.requests():
+        remote = self._parts.remote
+        for peer, frame in chain(self._parts.ports.requests(), remote.requests() if remote else ()):
             event = self._parts.gateway.receive(peer, frame, flush)
             if event is not None:
                 events.append(event)

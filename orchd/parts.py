@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from orchd.callers import Callers
 from orchd.config import Settled, guards_of
@@ -11,21 +12,32 @@ from orchd.core.model import Agent, Instant, State
 from orchd.engine import Engine
 from orchd.environments import Environments
 from orchd.gateway import Gateway
+from orchd.keyring import Keyring
 from orchd.ports import Ports
 from orchd.procs.cgroups import Cgroups
 from orchd.procs.local import LocalProcesses
 from orchd.queries import Queries
 from orchd.records import Records
+from orchd.remote import FarRoute, Remote
 from orchd.scribe import Scribe
 from orchd.sessionfiles import Places
 from orchd.shell import Shell
 from orchd.space import Space
 from orchd.store import Store
 from orchd.translate import Translator
+from orchd.views import iso
+from orchd.visitors import Visitors
 from orchd.wire import Home
 from orchd.wire.settings import Config
 
 _RESIDENT_PER_LIMIT = 4
+
+
+class Door(NamedTuple):
+    """Who may come from other machines, and where, if anywhere."""
+
+    keyring: Keyring
+    remote: Remote | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,8 @@ class Parts:
     unfinished: list[Agent]  # of an earlier daemon, not in the state yet
     store: Store
     ports: Ports
+    remote: Remote | None
+    visitors: Visitors
     environments: Environments
     processes: LocalProcesses
     records: Records
@@ -48,7 +62,7 @@ class Parts:
     space: Space
 
 
-def assemble(home: Home, config: Config, store: Store, ports: Ports, clock: Callable[[], Instant]) -> Parts:
+def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door, clock: Callable[[], Instant]) -> Parts:
     """All parts, wired; nothing has happened yet."""
     state = State(limit=config.limit, resident=config.resident or _RESIDENT_PER_LIMIT * config.limit)
     unfinished = store.restore(state, clock())
@@ -62,6 +76,7 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, clock: Call
     space = Space(home.directory, config.free_bytes)
     settings = _settled(home, config, state, translator, scribe)
     settings.tell(space.heed)
+    visitors = Visitors(door.keyring, door.remote, lambda: iso(clock().wall) or "")
     gateway = Gateway(
         state=state,
         store=store,
@@ -69,9 +84,10 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, clock: Call
         callers=Callers(home, processes),
         translator=translator,
         queries=Queries(home, state, store, records, processes, translator, clock),
-        reply=_replies(ports, scribe),
+        reply=_replies(ports, door.remote, scribe),
         clock=clock,
         reload=settings.reload,
+        visitors=visitors,
     )
     shell = Shell(state, processes, gateway, scribe)
     engine = Engine(state, store, shell, clock)
@@ -81,6 +97,8 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, clock: Call
         unfinished,
         store,
         ports,
+        door.remote,
+        visitors,
         environments,
         processes,
         records,
@@ -93,12 +111,15 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, clock: Call
     )
 
 
-def _replies(ports: Ports, scribe: Scribe) -> Callable[[tuple[bytes, ...], bytes], None]:
+def _replies(ports: Ports, remote: Remote | None, scribe: Scribe) -> Callable[[tuple[bytes, ...], bytes], None]:
     """How replies are sent: nobody is told of an end before files tell it."""
 
     def reply(route: tuple[bytes, ...], frame: bytes) -> None:
         scribe.before_reply()
-        ports.reply(route, frame)
+        if not isinstance(route, FarRoute):
+            ports.reply(route, frame)
+        elif remote is not None:
+            remote.reply(route, frame)
 
     return reply
 

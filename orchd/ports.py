@@ -8,6 +8,7 @@ from typing import NamedTuple, cast
 
 import zmq
 
+from orchd.roles import Visitor
 from orchd.wire import MAX_FRAME, Home
 
 _BACKLOG = 1024  # clients that connect in the same moment
@@ -17,11 +18,12 @@ _FRAMES_A_TURN = 256  # so that a flood of requests does not keep processes from
 
 
 class Peer(NamedTuple):
-    """One connection: its routing id and what SO_PEERCRED said when it was made."""
+    """One connection: its routing id and what SO_PEERCRED said when it was made, or whose key it has shown to have."""
 
     route: tuple[bytes, ...]
     uid: int
     pid: int
+    visitor: Visitor | None = None
 
 
 class Ports:

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from typing import Any
 
 from orchd import views
 from orchd.callers import Caller
@@ -13,13 +14,14 @@ from orchd.core.model import LIVING, Agent, AgentId, Instant, State, number_of
 from orchd.core.runs import Run, number_of_run
 from orchd.core.sessions import Session, number_of_session
 from orchd.core.why import why, why_run
+from orchd.outputs import piece
 from orchd.procs.launch import files_of
 from orchd.procs.local import LocalProcesses
 from orchd.records import Records
 from orchd.store import Store
 from orchd.translate import Translator
 from orchd.views import canonical_run
-from orchd.wire import Home, WireError, ops
+from orchd.wire import Home, WireError, afar, ops
 
 PAGE = 500
 RECENT = 10
@@ -213,8 +215,32 @@ class Queries:
             "over": agent.is_over or attempt < agent.attempt,
         }
 
+    def output(self, caller: Caller, asked: afar.Output) -> dict[str, object]:
+        """A piece of the output of an attempt, for whoever cannot open the file. Raises WireError as `logs` does."""
+        place = self.logs(caller, ops.Logs(asked.id, asked.attempt))
+        found = piece(str(place["path"]), asked.offset, asked.count)
+        kept = {key: place[key] for key in ("id", "attempt", "over")}
+        return {**kept, **found._asdict()}
+
     def events(self, caller: Caller, asked: ops.Events) -> dict[str, object]:
         """The facts after a sequence number, oldest first."""
         root = self._translator.root_of(caller)
         facts = self._store.facts(asked.since, asked.count, number_of(root) if root else None)
         return {"events": [views.fact_map(fact) for fact in facts], "last": self._store.last_seq()}
+
+
+QUERIES: dict[type, Callable[[Queries, Caller, Any], dict[str, object]]] = {
+    ops.Status: lambda queries, caller, asked: queries.status(caller, asked),
+    ops.Why: lambda queries, caller, asked: queries.why(caller, asked),
+    ops.Runs: lambda queries, caller, asked: queries.runs(caller, asked),
+    ops.RunStatus: lambda queries, caller, asked: queries.run_status(caller, asked),
+    ops.Skills: lambda queries, _, asked: queries.skills(asked),
+    ops.Sessions: lambda queries, caller, asked: queries.sessions(caller, asked),
+    ops.SessionStatus: lambda queries, caller, asked: queries.session_status(caller, asked),
+    ops.Logs: lambda queries, caller, asked: queries.logs(caller, asked),
+    afar.Output: lambda queries, caller, asked: queries.output(caller, asked),
+    ops.Events: lambda queries, caller, asked: queries.events(caller, asked),
+    ops.Daemon: lambda queries, _, __: queries.daemon(),
+    ops.Limit: lambda queries, _, __: queries.limit(),
+    ops.Budget: lambda queries, _, asked: queries.budget_map(asked.id),
+}

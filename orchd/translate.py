@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from orchd.callers import Caller, Outside
+from orchd.callers import Caller
 from orchd.core import inputs
 from orchd.core.composition import durations
 from orchd.core.model import Agent, AgentId, RequestId, Spec, State, Status
@@ -17,6 +18,7 @@ from orchd.core.spending import Budget
 from orchd.environments import Environments
 from orchd.records import Records
 from orchd.rights import check_command, check_sight
+from orchd.roles import Visitor
 from orchd.store import Store
 from orchd.views import canonical, canonical_run
 from orchd.wire import WireError, ops, runners, variables
@@ -43,6 +45,7 @@ class Translator:
     def spawn(self, request: RequestId, caller: Caller, asked: ops.Spawn) -> inputs.SpawnAgents:
         """The agents that are to be, under whoever the kernel says is calling."""
         parent = self._parent(caller, asked.parent)
+        asked = replace(asked, env=_environment(caller, asked.env))
         names = {ops.name_of(spec) for spec in asked.agents}
         base = self._keep(asked.env)
         specs = tuple(self._spec(caller, asked, spec, names, base) for spec in asked.agents)
@@ -54,6 +57,7 @@ class Translator:
     def run(self, request: RequestId, caller: Caller, asked: ops.Run) -> inputs.BeginRun:
         """The run that is to be, with what is known of how long its members take."""
         parent = self._parent(caller, asked.parent)
+        asked = replace(asked, env=_environment(caller, asked.env))
         base = self._keep(asked.env)
         plan = Plan(
             name=asked.name,
@@ -189,7 +193,7 @@ class Translator:
             raise WireError(
                 "cannot-retry", f"{', '.join(asked.ids)}: no member ended badly, so there is none to try again"
             )
-        return inputs.Retry(request, ids, self._keep(asked.env))
+        return inputs.Retry(request, ids, self._keep(_environment(caller, asked.env)))
 
     def _expanded(self, ids: Iterable[str], wanted: Callable[[Ending | None], bool]) -> tuple[str, ...]:
         """The agents that these name: a run names those of its members that are wanted, by their ending if any."""
@@ -263,9 +267,14 @@ class Translator:
         return self._state.agents[one].root if one else None
 
 
+def _environment(caller: Caller, sent: dict[str, str]) -> dict[str, str]:
+    """What an agent gets: on another machine there is no environment to bring along, so this daemon's is the base."""
+    return {**os.environ, **sent} if isinstance(caller, Visitor) else sent
+
+
 def agent_of(caller: Caller) -> AgentId | None:
     """The agent that calls, or None for somebody outside."""
-    return None if isinstance(caller, Outside) else caller
+    return caller if isinstance(caller, str) else None
 
 
 def _runner(spec: ops.AgentSpec, known: runners.Runners) -> str | None:

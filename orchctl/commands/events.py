@@ -19,7 +19,7 @@ def run(args: SimpleNamespace) -> int:
     """Print the facts after `--since`, or the latest; with `-f` go on until interrupted."""
     with Client() as client:
         if args.follow:
-            with closing(News(client.context, client.home)) as news:
+            with closing(News(client.context, client.target)) as news:
                 _follow(news, client, _printed(client, args))
         _printed(client, args)
     return exits.OK
@@ -36,7 +36,7 @@ def _printed(client: Client, args: SimpleNamespace) -> _Printer:
 
 def _follow(news: News, client: Client, printer: _Printer) -> NoReturn:
     # somebody who only looks on waits for a daemon to come back, and does not bring it back
-    with Client(client.home, starts=False) as observer:
+    with Client(client.target, starts=False) as observer:
         while True:
             news.wait()
             with suppress(NoDaemonError):

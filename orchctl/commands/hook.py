@@ -32,7 +32,7 @@ def _told(client: Client, path: Path, args: SimpleNamespace) -> int:
     from orchctl.hooks import Hook, Position
     from orchctl.news import News
 
-    with closing(News(client.context, client.home)) as news:
+    with closing(News(client.context, client.target)) as news:
         position = Position(path)
         hook = Hook(args.command, position, position.read(client))
         hook.catch_up(client)

@@ -1,4 +1,4 @@
-"""`orchctl logs`: an agent's output, read from the file that the daemon names."""
+"""`orchctl logs`: an agent's output, read from the file that the daemon names, or through it from afar."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from orchctl.client import Client
 from orchctl.errors import RefusedError, UsageError
 from orchctl.follow import Changes, Log
 from orchctl.news import News, Pace
-from orchd.wire import WireError
+from orchd.wire import Home, WireError
+
+_LOOK_AGAIN = 1.0  # seconds
 
 
 def run(args: SimpleNamespace) -> int:
@@ -28,7 +30,7 @@ def run(args: SimpleNamespace) -> int:
         elif args.follow:
             _follow(client, args)
         else:
-            _opened(_place(client, args), args.lines).copy(sys.stdout.buffer)
+            _opened(client, _place(client, args), args.lines).copy(sys.stdout.buffer)
     return exits.OK
 
 
@@ -36,9 +38,9 @@ def _place(client: Client, args: SimpleNamespace) -> dict[str, Any]:
     return client.call("logs", {"id": args.id} if args.attempt is None else {"id": args.id, "attempt": args.attempt})
 
 
-def _opened(place: dict[str, Any], lines: int | None) -> Log:
+def _opened(client: Client, place: dict[str, Any], lines: int | None) -> Log:
     try:
-        return Log(Path(place["path"]), lines)
+        return Log(client.output(place["id"], place["attempt"], place["path"]), lines)
     except FileNotFoundError:
         raise RefusedError(f"the output of {place['id']} is gone: no {place['path']}", code="no-log") from None
 
@@ -59,10 +61,11 @@ class _Reader:
     """Copies the log as it grows, and goes on with the next attempt when one begins and none was asked for."""
 
     def __init__(self, client: Client, args: SimpleNamespace) -> None:
-        self._news = News(client.context, client.home)
+        self._news = News(client.context, client.target)
         self._pace = Pace(self._news)
-        self._asker = Client(client.home)
+        self._asker = Client(client.target)
         self._changes = Changes()
+        self._is_near = isinstance(client.target, Home)
         self._args = args
         self._lines: int | None = args.lines
         self._log: Log | None = None
@@ -81,7 +84,8 @@ class _Reader:
             self._pace.looked()
             self._find()
         self._copy()
-        return left or None
+        # nothing tells how a file on another machine grows
+        return (left or None) if self._is_near else min(left or _LOOK_AGAIN, _LOOK_AGAIN)
 
     def finish(self) -> None:
         """Copy what was written last. Raises WireError when the agent ended without ever starting."""
@@ -110,9 +114,10 @@ class _Reader:
         self._copy()
         if self._log:
             self._log.close()
-        self._log, self._attempt = _opened(place, self._lines), place["attempt"]
+        self._log, self._attempt = _opened(self._asker, place, self._lines), place["attempt"]
         self._lines = None
-        self._changes.watch(Path(place["path"]))
+        if self._is_near:
+            self._changes.watch(Path(place["path"]))
 
     def _copy(self) -> None:
         if self._log:

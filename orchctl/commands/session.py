@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import census, exits, out, render, sessions
+from orchctl import census, exits, out, render, sessions, targets
 from orchctl.client import Client
 from orchctl.projects import project_of
 
@@ -25,7 +25,7 @@ def new(args: SimpleNamespace) -> int:
 
 def show_all(args: SimpleNamespace) -> int:
     """Print a line for each session of this project, or of all, newest first."""
-    where = {} if args.all else {"project": _here()}
+    where = {} if args.all or targets.is_far() else {"project": _here()}
     with Client(starts=False) as client:
         found = census.whole(client, "sessions", where, "sessions")["sessions"]
     lines = sessions.session_lines(found) or ["no sessions here; the first `orchctl spawn` begins one"]
@@ -51,7 +51,7 @@ def close(args: SimpleNamespace) -> int:
 
 def status(client: Client, one: str | None) -> dict[str, Any]:
     """The session with this id, or that of the directory, with all its agents, newest first."""
-    asked = {"id": one} if one else {"project": _here()}
+    asked = {"id": one} if one else {} if targets.is_far() else {"project": _here()}
     answer = client.call("session-status", asked)
     # a newer session may be opened in the directory meanwhile
     return census.completed(client, "session-status", {"id": answer["session"]["id"]}, "agents", answer)

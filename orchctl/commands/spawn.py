@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import envfiles, exits, out
+from orchctl import envfiles, exits, out, targets
 from orchctl.client import Client
 from orchctl.errors import UsageError
 from orchctl.pretenders import note_pretenders
@@ -23,7 +23,7 @@ _OF_ONE = (
 def run(args: SimpleNamespace) -> int:
     """Print the new ids, one a line, or the result as JSON."""
     specs = [_spec(args)] if args.batch is None else _batch(args)
-    if any(spec.get("worktree") for spec in specs):
+    if any(spec.get("worktree") for spec in specs) and not targets.is_far():
         from orchctl import worktree_checks
 
         worktree_checks.check(specs, Path.cwd())
@@ -49,7 +49,9 @@ def _note_queued(agents: list[Mapping[str, Any]]) -> None:
 
 
 def _spawned(client: Client, args: SimpleNamespace, specs: list[dict[str, object]]) -> dict[str, Any]:
-    request = {"agents": specs, "no_queue": args.no_queue, **asked_in(Path.cwd())}
+    # another machine has an environment and directories of its own
+    where = {"cwd": specs[0]["cwd"], "env": {}} if targets.is_far() else asked_in(Path.cwd())
+    request: dict[str, Any] = {"agents": specs, "no_queue": args.no_queue, **where}
     request["env"] |= envfiles.read(args.env_file, Path.cwd())
     if args.parent is not None:
         request["parent"] = args.parent

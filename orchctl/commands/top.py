@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 from types import SimpleNamespace
+from typing import Any
 
-from orchctl import census, exits, out
+from orchctl import census, exits, out, targets
 from orchctl.client import Client
 from orchctl.errors import UsageError
 
@@ -23,9 +24,18 @@ def run(_: SimpleNamespace) -> int:
 
     with (
         Client(starts=False) as client,
-        closing(Watching(client, lambda asker: census.status(asker, {}), every=_SECOND)) as watching,
+        closing(Watching(client, _asked, every=_SECOND)) as watching,
     ):
         watching.look()
         with Screen(has_keys=True).held() as screen:
             Top(client, watching, screen).run()
     return exits.OK
+
+
+def _asked(client: Client) -> dict[str, Any]:
+    """All there is. Another machine's logs are read through its daemon."""
+    answer = census.status(client, {})
+    if targets.is_far():
+        for agent in answer["agents"]:
+            agent["log"] = agent["log"] and client.output(agent["id"], agent["attempt"], agent["log"])
+    return answer

@@ -42,6 +42,8 @@ class Home:
         self.bin = directory / "bin"
         self.worktrees = directory / "worktrees"
         self.config = directory / "config.toml"
+        self.server_key = directory / "server.key"  # what this daemon proves to other machines that it is
+        self.keys = directory / "keys.json"  # whom it lets in from there
         self.service = directory / "service"  # which service the daemon is; see orchd.wire.services
         self.tag = hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from orchd.wire import afar
 from orchd.wire.shapes import Check
 
 MOST = 10_000  # in one request: a larger one would keep everybody else waiting
@@ -311,6 +312,11 @@ Request = (
     | Daemon
     | Reload
     | Stop
+    | afar.Output
+    | afar.Listen
+    | afar.Keys
+    | afar.KeyAuthorize
+    | afar.KeyRevoke
 )
 
 OPS: dict[str, type[Request]] = {
@@ -337,4 +343,9 @@ OPS: dict[str, type[Request]] = {
     "daemon": Daemon,
     "reload": Reload,
     "stop": Stop,
+    "output": afar.Output,
+    "listen": afar.Listen,
+    "keys": afar.Keys,
+    "key-authorize": afar.KeyAuthorize,
+    "key-revoke": afar.KeyRevoke,
 }

@@ -10,6 +10,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+from orchd.wire.addresses import can_be_listened_on
 from orchd.wire.runners import Runners, Settings, checked, wrong
 from orchd.wire.shapes import Check, Problem, build, problems
 
@@ -19,6 +20,7 @@ _Relative = Annotated[
     str, Check(lambda path: path and path[0] != "/" and ".." not in path.split("/"), "a path inside the project")
 ]
 _Seconds = Annotated[float, Check(lambda number: number >= 0, "0 or more")]
+_Listened = Annotated[str, Check(can_be_listened_on, "tcp://ADDRESS:PORT, an address of this machine in numbers")]
 _Positive = Annotated[float, Check(lambda number: number > 0, "above 0")]
 
 
@@ -36,6 +38,13 @@ class ProjectManagement:
     """The table `[pm]`."""
 
     labels: dict[str, str] = field(default_factory=dict)  # the skill that a task with this label is done with
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """The table `[remote]`."""
+
+    listen: _Listened | None = None  # where whoever has an authorised key may connect from other machines
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,7 @@ class Config:
     runner: str | None = None
     runners: dict[str, Settings] = field(default_factory=dict)
     pm: ProjectManagement = field(default_factory=ProjectManagement)
+    remote: Remote = field(default_factory=Remote)
 
     @property
     def known_runners(self) -> Runners:
@@ -104,6 +114,9 @@ KEYS: dict[str, Key] = {
     "runner": Key("name", "what runs an agent that names neither a runner nor a command", NEW_AGENTS, "`mock`"),
     "runners": Key("tables", "`[runners.NAME]`: see [runners](runners.md)", RUNNERS, "those that are built in"),
     "pm": Key("table", "`[pm]`: `labels` say which skill a task with a label is done with", AT_ONCE, "no labels"),
+    "remote": Key(
+        "table", "`[remote]`: `listen` is where clients on other machines may connect", RESTART, "nobody may"
+    ),
 }
 
 

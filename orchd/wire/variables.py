@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 ENV_HOME = "ORCHD_HOME"
+ENV_CONNECT = "ORCHCTL_CONNECT"  # the client's: which other machine's daemon is meant; never an agent's
+ENV_PROFILE = "ORCHCTL_PROFILE"
 ENV_AGENT = "ORCHD_AGENT"
 ENV_ATTEMPT = "ORCHD_ATTEMPT"
 ENV_NAME = "ORCHD_NAME"
@@ -20,6 +22,7 @@ ENV_WORKTREE = "ORCHD_WORKTREE"  # the git worktree that its runner makes for it
 OF_ONE_AGENT = frozenset(
     {
         *(ENV_AGENT, ENV_ATTEMPT, ENV_NAME, ENV_GOAL, ENV_SKILL, ENV_TASK_ID, ENV_RUNNER, ENV_MODEL),
+        *(ENV_CONNECT, ENV_PROFILE),
         *(ENV_RESULT, ENV_RESULTS, ENV_OUTPUT_DIR, ENV_REPORT, ENV_WORKTREE),
     }
 )

@@ -80,6 +80,10 @@ def test_every_result_has_the_keys_that_are_documented(instance: Instance) -> No
         "events": {},
         "daemon": {},
         "reload": {},
+        "output": {"id": "1"},
+        "keys": {},
+        "key-authorize": {"key": "laptop", "public": "a1" * 32, "role": "viewer"},
+        "key-revoke": {"key": "laptop"},
         "stop": {"agents": "keep"},
     }
     with Raw(instance.home) as raw:

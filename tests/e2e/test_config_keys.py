@@ -76,6 +76,11 @@ EFFECTS: dict[str, tuple[str, Effect, Callable[[object], bool]]] = {
         lambda seen: "heard" in str(seen),
     ),
     "pm": ('{ labels = { odd = "mine" } }', skill_of_label, lambda seen: '"mine"' in str(seen)),
+    "remote": (
+        '{ listen = "tcp://127.0.0.1:0" }',
+        lambda one, _: one.ctl("keys", "list"),
+        lambda seen: "tcp://" in str(seen),
+    ),
 }
 
 

@@ -21,6 +21,7 @@ from orchd.core.model import Agent, Instant, State
 from orchd.engine import Engine
 from orchd.environments import Environments
 from orchd.gateway import Gateway
+from orchd.keyring import Keyring
 from orchd.ports import Peer
 from orchd.procs.local import LocalProcesses
 from orchd.procs.procfs import everyone, look, marks
@@ -31,6 +32,7 @@ from orchd.sessionfiles import Places
 from orchd.shell import Shell
 from orchd.store import Store
 from orchd.translate import Translator
+from orchd.visitors import Visitors
 from orchd.wire import Home, WireError, pack_request, unpack_reply
 from orchd.wire.settings import Config
 
@@ -66,6 +68,7 @@ class Bench:
             reply=self._replied,
             clock=self.clock,
             reload=Settled(self.home.config, self.config).reload,
+            visitors=Visitors(Keyring(self.home.keys), None, lambda: "now"),
         )
         self.scribe = Scribe(self.state, self.store, self.clock, Places())
         self.shell = Shell(self.state, self.processes, self.gateway, self.scribe)

@@ -140,6 +140,7 @@ class Stage:
             clock=lambda: Instant(5.0, 0.0),
             state=State(),
             store=SimpleNamespace(last_seq=lambda: 0, commits=SimpleNamespace(fileno=fileno["commits"])),
+            remote=None,
             ports=SimpleNamespace(router=self.fds["router"], requests=lambda: note("hear") or iter(())),
             processes=SimpleNamespace(fileno=fileno["processes"], news=lambda: ["ended"]),
             gateway=SimpleNamespace(

@@ -41,6 +41,10 @@ FITTING: dict[str, st.SearchStrategy[Any]] = {
     "timeout": st.sampled_from([0.05, 1, 1e9, 1e308]),
     "silence": st.sampled_from([1, 1e9, 1e308]),
     "grace": st.sampled_from([0, 0.1]),
+    "key": st.sampled_from(["laptop", "phone"]),
+    "public": st.sampled_from(["0" * 64, "a1" * 32]),
+    "role": st.sampled_from(["viewer", "user", "admin"]),
+    "offset": st.integers(-5, 5),
 }
 NAMES = st.sampled_from(["agent-001", "1", "agent-1", "agent-999", "x", "\udcff", "000000000000001"])
 ANYTHING = st.recursive(

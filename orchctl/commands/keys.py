@@ -1,0 +1,76 @@
+"""`orchctl keys new|list|authorize|revoke`: whose keys let them drive a daemon from another machine."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from orchctl import exits, out, render
+from orchctl.client import Client
+from orchctl.errors import RefusedError, UsageError
+from orchd.wire import afar
+from orchd.wire import keys as pairs
+
+
+def new(args: SimpleNamespace) -> int:
+    """Make a pair for this machine's user and print its public half; the secret one stays in a file."""
+    from orchctl import far
+
+    if not pairs.is_name(args.name):
+        raise UsageError(f"{args.name!r} names no key: write 1 to 64 letters, digits, dots, dashes and underscores")
+    path = far.key_file(args.name)
+    for level in (path.parent.parent, path.parent):
+        level.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        secret = pairs.new_secret()
+        pairs.write_private(path, f"{secret}\n".encode(), is_new=True)
+    except FileExistsError:
+        what = f"there is a key {path} already: take another name, or move it away first"
+        raise RefusedError(what, code="key-exists") from None
+    except pairs.KeyFileError as error:
+        raise RefusedError(str(error), code="bad-key-file") from None
+    public = pairs.public_of(secret)
+    out.result({"name": args.name, "public": public, "file": str(path)}, [public], as_json=args.json)
+    if not args.json:
+        out.note(f"the secret half is {path}; on the box: orchctl keys authorize {args.name} {public} --role user")
+    return exits.OK
+
+
+def show(args: SimpleNamespace) -> int:
+    """Print the daemon's own key and address, and a line for each key that is authorised."""
+    with Client(starts=False) as client:
+        answer = client.call("keys")
+    lines = [*_server_lines(answer["server"]), *render.aligned([_row(one) for one in answer["keys"]])]
+    out.result(
+        answer, lines or ["no key is authorised, and there is no [remote] listen in config.toml"], as_json=args.json
+    )
+    return exits.OK
+
+
+def authorize(args: SimpleNamespace) -> int:
+    """Let a key in, and print what the other machine's profile must say."""
+    if args.role not in afar.ROLES:
+        raise UsageError(f"--role must be {', '.join(afar.ROLES[:-1])} or {afar.ROLES[-1]}: say what this key may do")
+    with Client() as client:
+        answer = client.call("key-authorize", {"key": args.name, "public": args.public.lower(), "role": args.role})
+    lines = [f"{answer['name']} may connect as {answer['role']}", *_server_lines(answer["server"])]
+    out.result(answer, lines, as_json=args.json)
+    if answer["server"] is None:
+        out.note('nobody can connect yet: set `listen = "tcp://ADDRESS:PORT"` in [remote] of config.toml, and restart')
+    return exits.OK
+
+
+def revoke(args: SimpleNamespace) -> int:
+    """Let a key in no more, and cut off whoever uses it."""
+    with Client() as client:
+        answer = client.call("key-revoke", {"key": args.name})
+    out.result(answer, [f"{answer['name']} is let in no more"], as_json=args.json)
+    return exits.OK
+
+
+def _server_lines(server: dict[str, Any] | None) -> list[str]:
+    return [f"this daemon listens on {server['listens']} and has the server_key {server['public']}"] if server else []
+
+
+def _row(one: dict[str, Any]) -> list[str]:
+    return [render.clean(str(one[key])) for key in ("name", "role", "public", "added_at")]

@@ -1,0 +1,172 @@
+"""The door for other machines: a ROUTER that speaks CURVE and nothing else, and the answer to who may come in.
+
+It has a ZeroMQ context, and so a thread of libzmq, of its own: what strangers keep busy does not serve this machine.
+Who is in is asked again with every message, and nobody stays connected when a key is revoked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Iterator
+
+import zmq
+
+from orchd.errors import OrchdError
+from orchd.keyring import Keyring
+from orchd.ports import Peer
+from orchd.wire import MAX_FRAME, pack_result
+from orchd.wire.addresses import address
+from orchd.wire.keys import public_of
+
+log = logging.getLogger("orchd")
+
+_BACKLOG = 256
+_REPLIES_KEPT = 16  # for a client that does not read; answers may be large
+_REQUESTS_KEPT = 16
+_FRAMES_A_TURN = 64
+_HANDSHAKE = 10_000  # milliseconds in which a connection must have shown its key
+_IDLE, _INTERVAL, _TRIES = 60, 20, 3  # seconds: after which a machine that is gone is not waited for
+_TOLD = 100  # keys that are refused are told of in the log; who makes up more of them fills no disk
+_ZAP = 7  # frames of a question, of which the last is the key (RFC 27)
+_ROUTE = 5  # bytes that libzmq makes, of which the first is 0; what a client chose itself might be another's
+
+
+class RemoteError(OrchdError):
+    """The door cannot be opened."""
+
+
+class FarRoute(tuple[bytes, ...]):
+    """The way back to a client on another machine."""
+
+    __slots__ = ()
+
+
+class Remote:
+    """The door, closed until `open`. Raises RemoteError when it can never be opened."""
+
+    def __init__(self, listen: str, secret: str, keyring: Keyring) -> None:
+        self._keyring = keyring
+        self._secret = bytes.fromhex(secret)
+        self.public = public_of(secret)
+        # the port is ours from the beginning to the end, so that cutting everybody off does not give it away
+        self._listener, self.address = _listener(listen)
+        self._context = zmq.Context()
+        self._told: set[bytes] = set()
+        self.zap = self._context.socket(zmq.REP)
+        self.zap.setsockopt(zmq.LINGER, 0)
+        self.zap.bind("inproc://zeromq.zap.01")
+        self.router: zmq.Socket[bytes] | None = None
+
+    def open(self) -> None:
+        """Take connections."""
+        router = self._context.socket(zmq.ROUTER)
+        for option, value in (
+            (zmq.CURVE_SERVER, 1),
+            (zmq.CURVE_SECRETKEY, self._secret),
+            (zmq.ZAP_DOMAIN, b"orchd"),
+            (zmq.ZAP_ENFORCE_DOMAIN, 1),  # nobody gets in where nobody is asked
+            (zmq.ROUTER_MANDATORY, 1),
+            (zmq.LINGER, 200),
+            (zmq.BACKLOG, _BACKLOG),
+            (zmq.SNDHWM, _REPLIES_KEPT),
+            (zmq.RCVHWM, _REQUESTS_KEPT),
+            (zmq.MAXMSGSIZE, 2 * MAX_FRAME),
+            (zmq.HANDSHAKE_IVL, _HANDSHAKE),
+            (zmq.TCP_KEEPALIVE, 1),
+            (zmq.TCP_KEEPALIVE_IDLE, _IDLE),
+            (zmq.TCP_KEEPALIVE_INTVL, _INTERVAL),
+            (zmq.TCP_KEEPALIVE_CNT, _TRIES),
+            (zmq.IPV6, int(self._listener.family == socket.AF_INET6)),
+            (zmq.USE_FD, os.dup(self._listener.fileno())),
+        ):
+            router.setsockopt(option, value)
+        router.bind(self.address)
+        self.router = router
+
+    def cut(self) -> None:
+        """End every connection, with what was not sent yet. Whoever still may comes back by themselves."""
+        if self.router is not None:
+            self.router.close(linger=0)
+            self.open()
+
+    def authenticate(self) -> None:
+        """Say of each key that asks to come in whether it may, a bounded number at a time."""
+        for _ in range(_FRAMES_A_TURN):
+            try:
+                asked = self.zap.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            public = asked[-1] if len(asked) == _ZAP and asked[5] == b"CURVE" else b""
+            is_known = self._keyring.visitor(public.hex()) is not None
+            if not is_known:
+                self._tell(public, asked[3])
+            status = (b"200", b"OK", public.hex().encode()) if is_known else (b"400", b"no", b"")
+            self.zap.send_multipart([*asked[:2], *status, b""])
+
+    def requests(self) -> Iterator[tuple[Peer, bytes]]:
+        """What has come in from keys that are authorised now, a bounded number at a time."""
+        for _ in range(_FRAMES_A_TURN):
+            if self.router is None:
+                return
+            try:
+                frames = self.router.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            if len(frames) != 2 or len(route := frames[0].bytes) != _ROUTE or route[0]:  # noqa: PLR2004
+                continue
+            with contextlib.suppress(zmq.ZMQError):
+                visitor = self._keyring.visitor(str(frames[1].get("User-Id")))
+                if visitor is not None:
+                    yield Peer(FarRoute((route,)), -1, 0, visitor), frames[1].bytes
+
+    def reply(self, route: tuple[bytes, ...], frame: bytes) -> bool:
+        """Send a reply; False when whoever asked is connected no more. Who does not read misses it."""
+        if self.router is None:
+            return False
+        try:
+            self.router.send_multipart([*route, frame], zmq.NOBLOCK)
+        except zmq.Again:
+            return True
+        except zmq.ZMQError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Let nobody in any more; what was said is given a moment to leave."""
+        if self.router is not None:
+            self.router.close()
+        self.zap.close()
+        self._listener.close()
+        self._context.term()
+
+    def _tell(self, public: bytes, origin: bytes) -> None:
+        if public not in self._told and len(self._told) < _TOLD:
+            self._told.add(public)
+            where = origin.decode("ascii", "replace")
+            log.warning("refused the key %s from %s: it is not authorised", public.hex() or "(none)", where)
+
+
+NOTHING = pack_result("", None)  # an answer to nobody, which a client passes over: it tells whether there is one
+
+
+def _listener(listen: str) -> tuple[socket.socket, str]:
+    """A socket that listens there, and the address with the port that it has."""
+    wanted = address(listen)
+    if wanted is None:
+        raise RemoteError(f"[remote] listen: {listen} is no tcp://ADDRESS:PORT; correct it in config.toml")
+    made = socket.socket(socket.AF_INET6 if wanted.is_six else socket.AF_INET)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((wanted.host, wanted.port))
+        made.listen(_BACKLOG)
+    except OSError as error:
+        made.close()
+        raise RemoteError(
+            f"[remote] listen: cannot listen on {listen}: {error.strerror}; "
+            "choose another address or port in config.toml, or take the line out"
+        ) from None
+    os.set_blocking(made.fileno(), False)
+    return made, str(wanted._replace(port=made.getsockname()[1]))

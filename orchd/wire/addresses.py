@@ -1,0 +1,41 @@
+"""Addresses of other machines' daemons: `tcp://HOST:PORT`, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_ADDRESS = re.compile(
+    r"tcp://(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)):(?P<port>\d{1,5})"
+)
+_PORTS = 65_536
+
+
+class Address(NamedTuple):
+    """A host and a port."""
+
+    host: str
+    port: int
+    is_six: bool
+
+    def __str__(self) -> str:
+        return f"tcp://[{self.host}]:{self.port}" if self.is_six else f"tcp://{self.host}:{self.port}"
+
+
+def address(text: str) -> Address | None:
+    """What `text` says, or None when it is no such address."""
+    found = _ADDRESS.fullmatch(text)
+    if found is None or int(found["port"]) >= _PORTS:
+        return None
+    return Address(found["six"] or found["host"], int(found["port"]), found["six"] is not None)
+
+
+def can_be_listened_on(text: str) -> bool:
+    """Whether it names this machine by numbers: what a name stands for is somebody else's word."""
+    import ipaddress
+
+    found = address(text)
+    try:
+        return found is not None and (ipaddress.ip_address(found.host).version == 6) is found.is_six  # noqa: PLR2004
+    except ValueError:
+        return False

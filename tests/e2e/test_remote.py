@@ -1,0 +1,219 @@
+"""A box driven from laptops: real daemons, real sockets, real keys."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import zmq
+
+from orchd.wire import WireError
+from tests.conftest import Instance, until
+from tests.far import Laptop, Raw, authorized, server
+
+REFUSED = zmq.Event.HANDSHAKE_FAILED_AUTH
+LONG = {"agents": [{"command": ["sleep", "600"]}], "cwd": "/"}
+
+
+@pytest.fixture
+def box(stopped: Instance) -> Iterator[Instance]:
+    """A daemon that listens on a port that the kernel gave."""
+    stopped.home.create()
+    stopped.configure('[remote]\nlisten = "tcp://127.0.0.1:0"\n')
+    stopped.start()
+    return stopped
+
+
+@pytest.fixture
+def laptop(box: Instance, tmp_path: Path) -> Laptop:
+    """Somebody who may use it."""
+    return Laptop(box, tmp_path).authorized("user")
+
+
+def test_a_user_starts_follows_and_ends_agents_from_afar(box: Instance, laptop: Laptop, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    script = f'echo "$WHO in $PWD, here: $ONLY_HERE"; read x <{go}; echo bye'
+    one = laptop.ctl("spawn", "--cwd", "/", "--env", "WHO=me", "--name", "far", "--", "sh", "-c", script).strip()
+    follower = laptop.begin("--profile", "box", "logs", "-f", one)
+    assert follower.stdout is not None
+    assert follower.stdout.readline() == "me in /, here: \n"
+    go.write_text("\n")
+    assert follower.communicate(timeout=55)[0] == "bye\n"
+    laptop.ctl("wait", one)
+    assert laptop.ctl("logs", "--lines", "1", one) == "bye\n"
+    (agent,) = json.loads(laptop.ctl("status", one, "--json"))["agents"]
+    assert (agent["status"], agent["parent"], agent["level"]) == ("completed", None, "pm")
+    two = laptop.ctl("spawn", "--cwd", "/", "--", "sleep", "600").strip()
+    assert "stopping" in laptop.ctl("cancel", two)
+    laptop.ctl("wait", two, code=1)
+    assert "its last lines" in laptop.ctl("why", one)
+    for words in (["events"], ["usage"], ["session", "show"]):
+        assert laptop.ctl(*words)
+    assert not (tmp_path / "none").exists(), "a daemon was started here"
+
+
+def test_events_and_status_are_told_as_they_happen(box: Instance, laptop: Laptop) -> None:
+    events = laptop.begin("--profile", "box", "events", "-f", "--since", "0", "--json")
+    shown = laptop.begin("--profile", "box", "status", "--watch", "--json")
+    assert events.stdout is not None
+    assert shown.stdout is not None
+    assert json.loads(shown.stdout.readline())["agents"] == []
+    one = box.spawn("true")
+    while json.loads(events.stdout.readline())["event"] != "agent-completed":
+        pass
+    while not (agents := json.loads(shown.stdout.readline())["agents"]) or agents[0]["status"] != "completed":
+        pass
+    assert agents[0]["id"] == one
+    box.ctl("keys", "revoke", "laptop")
+    for process in (events, shown):
+        out, _ = process.communicate(timeout=55)
+        assert process.returncode == 1
+        assert json.loads(out.splitlines()[-1])["error"]["code"] == "key-refused"
+
+
+def test_whoever_waits_goes_on_waiting_when_the_daemon_is_another(
+    box: Instance, laptop: Laptop, tmp_path: Path
+) -> None:
+    found = server(box)
+    box.configure(f'[remote]\nlisten = "{found["listens"]}"\n')
+    os.mkfifo(tmp_path / "go")
+    one = box.spawn("sh", "-c", f"read x <{tmp_path}/go")
+    waits = laptop.begin("--profile", "box", "wait", one)
+    until(lambda: "ESTAB" in connections(found["listens"]), what="nobody has connected")
+    box.kill()
+    box.start()
+    (tmp_path / "go").write_text("\n")
+    out, err = waits.communicate(timeout=55)
+    assert (waits.returncode, out.split()[0]) == (0, one), err
+    assert server(box) == found
+
+
+def connections(address: str) -> str:
+    """`ESTAB` when the kernel has a connection to this port."""
+    port = f"{int(address.rpartition(':')[2]):04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return "ESTAB" if any(row[1].endswith(f":{port}") and row[3] == "01" for row in rows) else ""
+
+
+def test_a_key_that_nobody_authorised_never_gets_past_the_handshake(box: Instance, tmp_path: Path) -> None:
+    with closing(Raw(server(box))) as raw:
+        raw.send("status")
+        raw.until(REFUSED)
+        assert not raw.socket.poll(200)
+    stranger = Laptop(box, tmp_path, "stranger")
+    stranger.run("keys", "new", "stranger")
+    stranger.trust(server(box))
+    assert stranger.ctl("status", code=1).startswith("key-refused: ")
+    assert '"code":"key-refused"' in stranger.ctl("status", "--json", code=1)
+    assert "is not authorised" in box.log()
+
+
+def test_a_revoked_key_gets_nothing_from_that_moment_on(box: Instance) -> None:
+    secret, other = authorized(box, "lost", "admin"), authorized(box, "kept", "viewer")
+    found = server(box)
+    with closing(Raw(found, secret)) as lost, closing(Raw(found, secret)) as ears, closing(Raw(found, other)) as kept:
+        assert lost.ask("limit")["limit"] == 7
+        ears.ask("listen")
+        one = lost.ask("spawn", LONG, "two")["agents"][0]["id"]
+        assert ears.socket.poll(30_000), "no hint"
+        lost.send("wait", {"ids": [one]}, "three")
+        assert lost.ask("limit", None, "four")["working"] == 1
+        assert kept.ask("listen")
+        box.ctl("keys", "revoke", "lost")
+        while ears.socket.poll(0):
+            ears.socket.recv()
+        for raw in (lost, ears):
+            raw.until(REFUSED)
+            raw.send("stop", {"agents": "stop"})
+        box.ctl("cancel", one)
+        box.ctl("wait", one, code=1)
+        for raw in (lost, ears):
+            assert not raw.socket.poll(200)
+        kept.until(zmq.Event.DISCONNECTED)
+        kept.until(zmq.Event.HANDSHAKE_SUCCEEDED)
+        assert kept.ask("status", None, "five")["agents"][0]["status"] == "cancelled"
+    assert box.ctl("keys", "list").count("kept") == 1
+    assert "lost" not in box.ctl("keys", "list")
+
+
+def test_it_is_revoked_for_the_next_daemon_too(box: Instance) -> None:
+    secret = authorized(box, "lost", "user")
+    box.ctl("keys", "revoke", "lost")
+    box.kill()
+    box.start()
+    with closing(Raw(server(box), secret)) as raw:
+        raw.send("status")
+        raw.until(REFUSED)
+
+
+def test_an_admin_who_revokes_their_own_key_and_one_who_revokes_another(box: Instance, tmp_path: Path) -> None:
+    chief = Laptop(box, tmp_path, "chief").authorized("admin")
+    authorized(box, "other", "user")
+    assert "other is let in no more" in chief.ctl("keys", "revoke", "other")
+    assert chief.ctl("keys", "revoke", "other", code=1).startswith("unknown-key: ")
+    assert chief.ctl("keys", "revoke", "chief", code=1).startswith("key-refused: ")
+    assert box.ctl("keys", "list").count("chief") == 0
+
+
+def test_an_agent_on_the_box_may_not_manage_keys(box: Instance) -> None:
+    for words in ("keys list", f"keys authorize me {'a1' * 32} --role admin", "keys revoke me"):
+        one = box.spawn("sh", "-c", f"orchctl {words}")
+        box.ctl("wait", one, code=1)
+        assert "forbidden: " in box.ctl("logs", one)
+
+
+def test_what_is_plain_or_something_else_is_not_spoken_to(box: Instance, laptop: Laptop, tmp_path: Path) -> None:
+    with closing(Raw(server(box), is_plain=True)) as raw:
+        raw.send("status")
+        raw.until(zmq.Event.HANDSHAKE_FAILED_PROTOCOL | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL)
+        assert not raw.socket.poll(200)
+    laptop.trust({**server(box), "public": "ab" * 32})
+    assert laptop.ctl("status", code=1).startswith("wrong-server: ")
+    context = zmq.Context()
+    plain = context.socket(zmq.ROUTER)
+    port = plain.bind_to_random_port("tcp://127.0.0.1")
+    laptop.trust(server(box), f"tcp://127.0.0.1:{port}")
+    assert laptop.ctl("status", code=1).startswith("wrong-server: ")
+    assert not plain.poll(0), "it was told something"
+    context.destroy(linger=0)
+    laptop.trust(server(box), f"tcp://127.0.0.1:{port}")
+    began = time.monotonic()
+    assert laptop.ctl("status", code=69).startswith("no-daemon: nobody answers at ")
+    assert time.monotonic() - began < 30
+
+
+def test_what_is_of_this_machine_is_not_asked_of_another(laptop: Laptop) -> None:
+    for words in (["daemon", "start"], ["run", "x"]):
+        assert "another" in laptop.ctl(*words, code=2)
+    assert "--cwd" in laptop.ctl("spawn", "--", "true", code=2)
+    assert "absolute" in laptop.ctl("spawn", "--cwd", "here", "--", "true", code=2)
+    assert "no profile" in laptop.run("--profile", "nowhere", "status", code=2)
+    assert "no profile" in laptop.run("--connect", "tcp://1.2.3.4:5", "status", code=2)
+    assert laptop.run("--connect", server(laptop.box)["listens"], "limit") == laptop.ctl("limit")
+
+
+def test_secret_keys_are_private_and_never_shown(box: Instance, laptop: Laptop) -> None:
+    made = json.loads(laptop.run("keys", "new", "second", "--json"))
+    files = [box.home.server_key, box.home.keys, Path(made["file"])]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in files] == [0o600] * 3
+    assert stat.S_IMODE(Path(made["file"]).parent.stat().st_mode) == 0o700
+    secrets = [path.read_text().strip() for path in (files[0], files[2])]
+    said = json.dumps(made) + box.log() + box.ctl("keys", "list", "--json") + laptop.ctl("limit", "--json")
+    assert not any(secret in said for secret in secrets)
+    assert "key-exists" in laptop.run("keys", "new", "second", code=1)
+
+
+def test_a_role_says_what_is_forbidden(box: Instance) -> None:
+    with closing(Raw(server(box), authorized(box, "eyes", "viewer"))) as raw:
+        for op, args in (("spawn", LONG), ("pause", {}), ("limit", {"limit": 9}), ("stop", {"agents": "stop"})):
+            with pytest.raises(WireError, match=f"the key eyes has the role viewer: `{op}` is for") as refused:
+                raw.ask(op, args)
+            assert refused.value.code == "forbidden"
+    assert box.status()["agents"] == []

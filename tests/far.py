@@ -1,0 +1,129 @@
+"""A box that listens, and laptops that drive it, each with a key and a configuration of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from orchctl.far import Far
+from orchd.wire import pack_request, unpack_reply
+from orchd.wire.keys import new_secret, public_of, read_secret
+from tests.conftest import BIN, Instance
+
+PATIENCE = 30_000
+
+
+class Laptop:
+    """Another machine, as far as files and environments go."""
+
+    def __init__(self, box: Instance, directory: Path, name: str = "laptop") -> None:
+        self.name = name
+        self.config = directory / name / "orchctl"
+        self.box = box
+        self.env = {key: value for key, value in os.environ.items() if not key.startswith(("ORCHD_", "ORCHCTL_"))}
+        self.env |= {"XDG_CONFIG_HOME": str(directory / name), "ORCHD_HOME": str(directory / "none"), "ONLY_HERE": "1"}
+        self.env["PATH"] = f"{BIN}:{os.environ['PATH']}"
+        self.directory = directory
+
+    def authorized(self, role: str) -> Laptop:
+        """With a key that is let in."""
+        self.public = self.run("keys", "new", self.name).strip()
+        self.box.ctl("keys", "authorize", self.name, self.public, "--role", role)
+        self.trust(server(self.box))
+        return self
+
+    def trust(self, found: dict[str, Any], connect: str = "") -> None:
+        """Write the profile of a box."""
+        (self.config / "config.toml").write_text(
+            f'[profiles.box]\nconnect = "{connect or found["listens"]}"\n'
+            f'server_key = "{found["public"]}"\nkey = "{self.name}"\n'
+        )
+
+    @property
+    def secret(self) -> str:
+        """The secret half of its key."""
+        return read_secret(self.config / "keys" / f"{self.name}.key")
+
+    def begin(self, *words: str, **settings: Any) -> subprocess.Popen[str]:
+        """Start `orchctl` with these words."""
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(
+            [BIN / "orchctl", *words], env=self.env, cwd=self.directory, text=True, **pipes | settings
+        )
+
+    def run(self, *words: str, code: int = 0) -> str:
+        """What `orchctl` says, which must end with `code`; of a failure what it complains of."""
+        process = self.begin(*words)
+        try:
+            out, err = process.communicate(timeout=55)
+        finally:
+            process.kill()
+        assert process.returncode == code, (words, process.returncode, out, err)
+        return out if code == 0 else out + err
+
+    def ctl(self, *words: str, code: int = 0) -> str:
+        """The same, of the box."""
+        return self.run("--profile", "box", *words, code=code)
+
+
+class Raw:
+    """A DEALER that speaks CURVE with any key, or that does not."""
+
+    def __init__(self, box: dict[str, Any], secret: str | None = None, *, is_plain: bool = False) -> None:
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.socket = self.context.socket(zmq.DEALER)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        self.monitor = self.socket.get_monitor_socket()
+        if is_plain:
+            self.socket.connect(box["listens"])
+        else:
+            self.secret = secret or new_secret()
+            Far("box", box["listens"], box["public"], self.secret).dial(self.socket)
+
+    def send(self, op: str, args: dict[str, Any] | None = None, one: str = "one") -> None:
+        """Ask, and do not wait."""
+        with suppress(zmq.Again):  # libzmq has given it up
+            self.socket.send(pack_request(one, op, args or {}), zmq.NOBLOCK)
+
+    def ask(self, op: str, args: dict[str, Any] | None = None, one: str = "one") -> Any:
+        """The result; raises its error."""
+        self.send(op, args, one)
+        while True:
+            assert self.socket.poll(PATIENCE), "silence"
+            reply = unpack_reply(self.socket.recv())
+            if reply.id == one:
+                break
+        if reply.error is not None:
+            raise reply.error
+        return reply.result
+
+    def until(self, event: int) -> None:
+        """Return when libzmq tells of this."""
+        while True:
+            assert self.monitor.poll(PATIENCE), f"not told of {event}"
+            if int.from_bytes(self.monitor.recv_multipart()[0][:2], "little") & event:
+                return
+
+    def close(self) -> None:
+        """Hang up."""
+        self.socket.disable_monitor()
+        self.context.destroy(linger=0)
+
+
+def server(box: Instance) -> dict[str, Any]:
+    """The public key and the address of a box."""
+    found: dict[str, Any] = json.loads(box.ctl("keys", "list", "--json"))["server"]
+    return found
+
+
+def authorized(box: Instance, name: str, role: str) -> str:
+    """The secret half of a new key that is let in."""
+    secret = new_secret()
+    box.ctl("keys", "authorize", name, public_of(secret), "--role", role)
+    return secret

@@ -1,0 +1,30 @@
+"""Pieces of output."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from orchd.outputs import piece
+from orchd.wire import WireError
+
+
+def test_a_piece_has_its_place(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"0123456789")
+    path = str(tmp_path / "log")
+    assert piece(path, 0, 4) == (0, b"0123", 10)
+    assert piece(path, 8, 4) == (8, b"89", 10)
+    assert piece(path, -3, 100) == (7, b"789", 10)
+    assert piece(path, -99, 2) == (0, b"01", 10)
+    assert piece(path, 99, 2) == (99, b"", 10)
+
+
+def test_what_an_agent_put_in_the_place_of_its_log_holds_nobody_up(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("secret")
+    (tmp_path / "link").symlink_to(tmp_path / "log")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe", "none"):
+        with pytest.raises(WireError, match="no-log: the output .* cannot be read"):
+            piece(str(tmp_path / name), 0, 1)

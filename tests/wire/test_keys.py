@@ -1,0 +1,101 @@
+"""Keys, and files that hold them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+import zmq
+from zmq.utils import z85
+
+from orchd.wire.keys import (
+    KeyFileError,
+    is_key,
+    is_name,
+    new_secret,
+    public_of,
+    read_private,
+    read_secret,
+    write_private,
+)
+from tests.shell.machine import needs_root
+
+
+def test_a_pair_is_one_of_libzmqs() -> None:
+    secret = new_secret()
+    assert is_key(secret)
+    assert z85.encode(bytes.fromhex(public_of(secret))) == zmq.curve_public(z85.encode(bytes.fromhex(secret)))
+    assert new_secret() != secret
+
+
+@pytest.mark.parametrize("text", ["", "a" * 63, "a" * 65, "A" * 64, "g" * 64, "a" * 64 + "\n", " " + "a" * 63])
+def test_what_is_no_key(text: str) -> None:
+    assert not is_key(text)
+
+
+@pytest.mark.parametrize("text", ["", "-x", ".x", "a/b", "..", "a b", "a" * 65, "a\n", "é"])
+def test_what_is_no_name_of_a_key(text: str) -> None:
+    assert not is_name(text)
+
+
+def test_without_encryption_there_are_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zmq, "has", lambda _: False)
+    with pytest.raises(KeyFileError, match="nothing is sent in the clear"):
+        new_secret()
+
+
+def test_what_is_written_is_private_whole_and_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    write_private(path, b"one")
+    write_private(path, b"two")
+    assert read_private(path) == b"two"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(FileExistsError):
+        write_private(path, b"three", is_new=True)
+    assert read_private(path) == b"two"
+    assert [one.name for one in tmp_path.iterdir()] == ["key"]
+
+
+def test_a_link_that_lies_in_its_place_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("precious")
+    (tmp_path / "key").symlink_to(tmp_path / "other")
+    write_private(tmp_path / "key", b"one")
+    assert (tmp_path / "other").read_text() == "precious"
+    assert not (tmp_path / "key").is_symlink()
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610, 0o666])
+def test_a_file_that_is_open_to_others_is_not_used(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "key"
+    write_private(path, b"a" * 64)
+    path.chmod(mode)
+    with pytest.raises(KeyFileError, match=f"open to others .mode {mode:o}.*chmod 600"):
+        read_secret(path)
+
+
+def test_a_link_a_pipe_and_a_directory_are_not_used(tmp_path: Path) -> None:
+    write_private(tmp_path / "key", b"a" * 64)
+    (tmp_path / "link").symlink_to(tmp_path / "key")
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    (tmp_path / "directory").mkdir(mode=0o700)
+    for name, why in (("link", "it is a link"), ("pipe", "no file"), ("directory", "no file")):
+        with pytest.raises(KeyFileError, match=why):
+            read_private(tmp_path / name)
+
+
+@needs_root
+def test_a_file_of_somebody_else_is_not_used(tmp_path: Path) -> None:
+    write_private(tmp_path / "key", b"a" * 64)
+    os.chown(tmp_path / "key", 12345, 12345)
+    with pytest.raises(KeyFileError, match="belongs to uid 12345"):
+        read_secret(tmp_path / "key")
+
+
+@pytest.mark.parametrize("content", [b"", b"a" * 63, b"\xff" * 64, b"x" * 64])
+def test_what_holds_no_key_is_named_without_what_it_holds(tmp_path: Path, content: bytes) -> None:
+    write_private(tmp_path / "key", content)
+    with pytest.raises(KeyFileError, match="holds no key") as refused:
+        read_secret(tmp_path / "key")
+    assert not content or content.decode("ascii", "replace") not in str(refused.value)
