@@ -204,8 +204,13 @@ class Reader:
             raise StoreError(self._explained(error)) from None
 
     def _explained(self, error: sqlite3.Error) -> str:
-        name = getattr(error, "sqlite_errorname", "") or type(error).__name__
-        return f"{self._path}: {error} ({name}): {_REMEDIES.get(name.partition('_IOERR')[0], _REMEDIES[''])}"
+        return f"{self._path}: {reason(error)}"
+
+
+def reason(error: sqlite3.Error) -> str:
+    """What went wrong, and what to do."""
+    name = getattr(error, "sqlite_errorname", "") or type(error).__name__
+    return f"{error} ({name}): {_REMEDIES.get(name.partition('_IOERR')[0], _REMEDIES[''])}"
 
 
 def _json(numbers: Iterable[int]) -> str:

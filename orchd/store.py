@@ -7,16 +7,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from orchd import rows
+from orchd import migrations, rows
 from orchd.codec import pack, unpack
 from orchd.commits import Commits
 from orchd.core.facts import Fact
 from orchd.core.model import Agent, Instant, State
 from orchd.errors import StoreError
-from orchd.reading import Reader, StoredAnswer
+from orchd.reading import Reader, StoredAnswer, reason
 
 APPLICATION_ID = 0x6F726368  # "orch": tells our file from any other database
-SCHEMA_VERSION = 1
 KEPT_ANSWERS = 10_000
 
 
@@ -62,24 +61,46 @@ class Store(Reader):
         is_empty = self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
         if application != APPLICATION_ID and not is_empty:
             raise StoreError(f"{self._path} is some other program's database: move it away")
-        if version > SCHEMA_VERSION:
-            raise StoreError(
-                f"{self._path} was written by a newer orchd (schema {version}, this one knows {SCHEMA_VERSION}): "
-                "install that version again, or move the file away to begin anew"
-            )
+        if not is_empty and not migrations.FIRST <= version <= migrations.newest():
+            raise StoreError(self._foreign(version))
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         if is_empty:
             self._create()
+        elif version < migrations.newest():
+            self._migrate(version)
         row = self._one("SELECT seq FROM sqlite_sequence WHERE name = 'facts'")
         self._seq = int(row[0]) if row else 0
 
     def _create(self) -> None:
-        self._db.executescript(
-            f"BEGIN; {rows.SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
-            f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        )
+        self._db.executescript(f"BEGIN; {rows.SCHEMA} PRAGMA application_id = {APPLICATION_ID};")
+        migrations.take(self._db, migrations.FIRST)
+        self._db.execute("COMMIT")
         self._path.chmod(0o600)
+
+    def _migrate(self, version: int) -> None:
+        try:
+            migrations.migrate(self._db, self._path, version)
+        except (sqlite3.Error, OSError) as error:
+            told = reason(error) if isinstance(error, sqlite3.Error) else str(error)
+            raise StoreError(
+                f"{self._path} is still schema {version} and as it was, since it could not be made schema "
+                f"{migrations.newest()}: {told}; the version that wrote it can go on with it"
+            ) from None
+
+    def _foreign(self, version: int) -> str:
+        """Why a database of ours cannot be used by us, and where one is that can."""
+        known = migrations.newest()
+        if version < migrations.FIRST:
+            return f"{self._path} says schema {version}, which never was: restore it from a backup, or move it away"
+        told = f"{self._path} was written by a newer orchd (schema {version}, this one knows {known})"
+        copies = [one for one in migrations.copies(self._path) if one == migrations.kept(self._path, known)]
+        if copies:
+            return (
+                f"{told}: install that version again, or go back to {copies[0]}, which is how this version left it; "
+                "docs/operations.md says how"
+            )
+        return f"{told}: install that version again, or move the file away to begin anew"
 
     def commit(self, state: State, at: float, facts: Sequence[Fact], answers: Iterable[StoredAnswer] = ()) -> None:
         """Write what happened and what it made of the agents, and return only when it is on the disk."""

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from orchd import migrations
 from orchd.procs.procfs import look
-from orchd.store import SCHEMA_VERSION
 from tests.conftest import DEADLINE, Instance, until
 from tests.shell.machine import full, needs_root, remount, tmpfs
 from tests.shell.raw import Raw, request
@@ -80,7 +80,7 @@ def test_a_database_that_cannot_be_used_is_left_as_it_is(stopped: Instance, dama
         stopped.home.database.write_bytes(b"SQLite format 3\0" + b"x" * 8192)
     else:
         with sqlite3.connect(stopped.home.database) as database:
-            version = SCHEMA_VERSION + 1 if damage == "newer" else 0
+            version = migrations.newest() + 1 if damage == "newer" else 0
             database.execute("CREATE TABLE somebody_elses (x)")
             database.execute(f"PRAGMA user_version = {version}")
         database.close()

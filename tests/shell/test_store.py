@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchd import migrations
 from orchd.core.facts import AgentCompleted, AgentQueued, AgentRevived, Fact, LimitChanged
 from orchd.core.model import Agent, AgentId, Instant, Level, Spec, State, Status, agent_id
 from orchd.errors import StoreError
 from orchd.reading import StoredAnswer, StoredFact
-from orchd.store import APPLICATION_ID, KEPT_ANSWERS, SCHEMA_VERSION, Store
+from orchd.store import APPLICATION_ID, KEPT_ANSWERS, Store
 from tests.shell.held import Held, let_end
 from tests.shell.machine import full, needs_root, remount, tmpfs
 from tests.shell.made import agents
@@ -71,7 +72,7 @@ def test_a_new_file_is_private_and_known_as_ours(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
-        assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+        assert database.execute("PRAGMA user_version").fetchone() == (migrations.newest(),)
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
@@ -209,14 +210,14 @@ def spoil(path: Path, *statements: str) -> bytes:
 def test_a_newer_database_is_refused_and_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "orchd.db"
     Store(path).close()
-    before = spoil(path, f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    before = spoil(path, f"PRAGMA user_version = {migrations.newest() + 1}")
     assert "written by a newer orchd" in refusal(path)
     assert "install that version again" in refusal(path)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["orchd.db"]
 
 
-@pytest.mark.parametrize("more", [[], ["PRAGMA user_version = 1"], [f"PRAGMA user_version = {SCHEMA_VERSION + 5}"]])
+@pytest.mark.parametrize("more", [[], ["PRAGMA user_version = 1"], ["PRAGMA user_version = 999"]])
 def test_another_programs_database_is_refused_and_not_touched(tmp_path: Path, more: list[str]) -> None:
     path = tmp_path / "orchd.db"
     before = spoil(path, "CREATE TABLE bookmarks (url)", *more)

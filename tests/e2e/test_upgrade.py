@@ -1,0 +1,89 @@
+"""A newer version takes over a home at work and changes its database: nothing lost, nothing run twice, places right."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from orchd import migrations
+from tests.conftest import Instance, until
+from tests.e2e.fleet import Book, Gate
+from tests.installation import install
+
+SCHEMA = migrations.newest()
+
+
+def of(bin_directory: Path) -> list[str]:
+    """The daemon of an installation."""
+    return [str(bin_directory / "python"), "-P", "-m", "orchd"]
+
+
+def schema(path: Path) -> tuple[int, list[str]]:
+    """The version of a database, and what it has that the newer version made."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        return version, [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE name = 'facts_by_day'")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("leaves", ["in order", "killed"])
+def test_seven_at_work_and_twenty_queued_live_through_an_upgrade(
+    stopped: Instance, tmp_path: Path, leaves: str
+) -> None:
+    app = install(tmp_path / "app", "older")
+    book, database = Book(tmp_path / "book"), stopped.home.database
+    stopped.start(*of(app))
+    with closing(Gate(tmp_path / "gate")) as gate:
+        first = [stopped.spawn("sh", "-c", f"{book.script}; {gate.script}") for _ in range(7)]
+        batch = "\n".join(json.dumps({"command": ["sh", "-c", book.script]}) for _ in range(20))
+        later = stopped.ctl("spawn", "--batch", "-", stdin=batch).split()
+        until(lambda: len(book.entries()) == 7)
+        pids = {one["id"]: one["pid"] for one in stopped.status(*first)["agents"]}
+        if leaves == "killed":
+            stopped.kill()
+        else:
+            stopped.stop("--keep-agents")
+
+        install(tmp_path / "app", "newer")
+        stopped.start(*of(app))
+        assert json.loads(stopped.ctl("daemon", "status", "--json"))["version"] == "0.2.0"
+        assert schema(database) == (SCHEMA + 1, ["facts_by_day"])
+        assert schema(migrations.kept(database, SCHEMA)) == (SCHEMA, [])
+        places = stopped.status()["limit"]
+        assert (places["limit"], places["working"], places["living"], places["overdrawn"]) == (7, 7, 7, 0)
+        assert {one["id"]: one["pid"] for one in stopped.status(*first)["agents"]} == pids
+        assert {one["status"] for one in stopped.status(*later)["agents"]} == {"queued"}
+        assert len(book.entries()) == 7
+        gate.let(7)
+        stopped.ctl("wait", *first, *later)
+    assert sorted(book.entries()) == [(one, 1) for one in sorted([*first, *later])]
+    assert {one["status"] for one in stopped.status(*first, *later)["agents"]} == {"completed"}
+
+
+def test_who_goes_back_is_refused_with_the_name_of_the_copy_and_goes_on_from_it(
+    stopped: Instance, tmp_path: Path
+) -> None:
+    app, database = install(tmp_path / "app", "older"), stopped.home.database
+    stopped.start(*of(app))
+    one = stopped.spawn("true")
+    stopped.ctl("wait", one)
+    stopped.stop()
+    install(tmp_path / "app", "newer")
+    stopped.start(*of(app))
+    stopped.stop()
+    install(tmp_path / "app", "older")
+    before = database.read_bytes()
+    done = subprocess.run([*of(app), "--home", stopped.directory], env=stopped.env, capture_output=True, text=True)
+    assert done.returncode == 1
+    copy = migrations.kept(database, SCHEMA)
+    assert f"written by a newer orchd (schema {SCHEMA + 1}, this one knows {SCHEMA})" in done.stderr
+    assert f"go back to {copy}" in done.stderr
+    assert database.read_bytes() == before
+    copy.replace(database)
+    stopped.start(*of(app))
+    assert stopped.agent(one)["status"] == "completed"

@@ -1,0 +1,21 @@
+"""What a version to come may want of a database: two steps, with rows that are changed."""
+
+from __future__ import annotations
+
+import sqlite3
+
+
+def by_day(db: sqlite3.Connection) -> None:
+    """Facts are found by their day."""
+    db.execute("ALTER TABLE facts ADD COLUMN day INTEGER")
+    db.execute("UPDATE facts SET day = CAST(at / 86400 AS INTEGER)")
+    db.execute("CREATE INDEX facts_by_day ON facts (day)")
+
+
+def notes(db: sqlite3.Connection) -> None:
+    """Agents can have notes."""
+    db.execute("CREATE TABLE notes (agent INTEGER NOT NULL, text TEXT NOT NULL)")
+    db.execute("INSERT INTO notes SELECT number, 'migrated' FROM agents")
+
+
+STEPS = (by_day, notes)
