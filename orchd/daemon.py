@@ -10,7 +10,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -70,7 +70,11 @@ def serve(
         ready()
         notify.ready()
         loop.run()
-        log.info("leaving; agents that live go on")
+        log.info("leaving; %d agents go on%s", len(parts.state.living), _named(parts.state.living))
+
+
+def _named(agents: Iterable[str]) -> str:
+    return "".join(f"{':' if number == 0 else ','} {one}" for number, one in enumerate(agents))
 
 
 def _door(home: Home, listen: str | None, stack: ExitStack) -> Door:

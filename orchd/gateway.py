@@ -288,7 +288,7 @@ class Gateway:
         if op == "budget":
             return self._queries.budget_map(answer.subject or "")
         if op == "stop":
-            return {"living": len(self._state.living)}
+            return {"living": len(self._state.living), "agents": sorted(self._state.living, key=number_of)}
         return views.limit(self._state)
 
 

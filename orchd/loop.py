@@ -192,6 +192,8 @@ class Loop:
 
         remote = self._parts.remote
         for peer, frame in chain(self._parts.ports.requests(), remote.requests() if remote else ()):
+            if self._parts.gateway.leaving:
+                return  # who was told which agents are left was told the truth: the next daemon hears the rest
             event = self._parts.gateway.receive(peer, frame, flush)
             if event is not None:
                 events.append(event)

@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import ExitStack
 from types import SimpleNamespace
+from typing import Any
 
 import zmq
 
@@ -19,6 +20,7 @@ from orchctl.start import is_running
 from orchd.wire import Home, default_home, log_of
 
 _WAYS = {"keep_agents": "keep", "stop_agents": "stop", "drain": "drain"}
+_NOBODY = {"living": 0, "agents": []}
 _QUESTION = "{living} agents live: [k]eep them running, [s]top them, or [d]rain, which lets them end? "
 
 
@@ -37,27 +39,30 @@ def run(args: SimpleNamespace) -> int:
         try:
             pid = client.call("daemon")["pid"]
         except NoDaemonError as error:
-            out.result({"living": 0}, [], as_json=args.json)
+            out.result(_NOBODY, [], as_json=args.json)
             out.note(str(error))
             return exits.OK
     with Client(home, starts=False) as client:
-        living = end(client, pid, way or _chosen(client.call("limit")["living"]))
-    out.result({"living": living}, [], as_json=args.json)
+        way = way or _chosen(client.call("limit")["living"])
+        answer = end(client, pid, way)
+    left = answer.get("agents", []) if way == "keep" else []
+    lines = [f"{len(left)} agents go on, for the next daemon to take over: {', '.join(left)}"] if left else []
+    out.result(answer, lines, as_json=args.json)
     return exits.OK
 
 
-def end(client: Client, pid: int, way: str) -> int:
-    """Ask the daemon to leave and return when its process has gone; returns how many agents lived on."""
+def end(client: Client, pid: int, way: str) -> dict[str, Any]:
+    """Ask the daemon to leave and return when its process has gone; returns which agents lived when it was asked."""
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
-        return 0
+        return dict(_NOBODY)
     try:
-        living: int = client.call("stop", {"agents": way})["living"]
+        answer: dict[str, Any] = client.call("stop", {"agents": way})
         _outlive(client, process, way)
     finally:
         os.close(process)
-    return living
+    return answer
 
 
 def _chosen(living: int) -> str:

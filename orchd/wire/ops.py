@@ -283,7 +283,10 @@ class Reload:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """End the daemon: `keep` leaves agents running, `stop` ends them, `drain` lets them finish. Result: `{living}`."""
+    """End the daemon: `keep` leaves agents running, `stop` ends them, `drain` lets them finish.
+
+    Result: `{living, agents}`, how many lived when it was asked, and which: with `keep` those that are left.
+    """
 
     agents: Annotated[str, Check(lambda how: how in ("keep", "stop", "drain"), "keep, stop or drain")]
 

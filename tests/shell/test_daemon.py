@@ -56,7 +56,7 @@ def test_a_signal_ends_it_and_its_agents_go_on(stopped: Instance, number: signal
     assert stopped.daemon is not None
     stopped.daemon.send_signal(number)
     assert stopped.daemon.wait(DEADLINE) == 0
-    assert "leaving; agents that live go on" in stopped.log()
+    assert f"leaving; 1 agents go on: {one}" in stopped.log()
     stopped.start()
     assert stopped.agent(one)["status"] == "running"
 

@@ -166,7 +166,7 @@ def test_events_come_in_order_and_without_secrets(bench: Bench) -> None:
 
 def test_draining_ends_when_nobody_lives(bench: Bench) -> None:
     one = bench.spawn("sleep", "1000")
-    assert bench.ask("stop", {"agents": "stop"}) == {"living": 1}
+    assert bench.ask("stop", {"agents": "stop"}) == {"living": 1, "agents": [one.id]}
     assert bench.code("spawn", {"agents": [{"command": ["true"]}], "cwd": "/"}) == "stopping"
     bench.until_over(one)
     assert (bench.state.is_draining, len(bench.state.living)) == (True, 0)

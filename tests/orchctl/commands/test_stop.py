@@ -19,7 +19,7 @@ def test_where_none_runs_there_is_nothing_to_do(stopped: Instance, orchctl: Orch
     done = orchctl("daemon", "stop")
     assert (done.code, done.out) == (0, "")
     assert done.err.startswith("no-daemon: ")
-    assert orchctl("daemon", "stop", "--stop-agents", "--json").out == '{"living":0}\n'
+    assert orchctl("daemon", "stop", "--stop-agents", "--json").out == '{"living":0,"agents":[]}\n'
     assert not stopped.home.database.exists()
 
 
@@ -39,7 +39,7 @@ def test_a_script_must_say_what_becomes_of_agents(instance: Instance, orchctl: O
 def test_agents_are_kept_for_the_next_daemon(instance: Instance, orchctl: Orchctl) -> None:
     one = instance.spawn("sleep", "60")
     before = instance.agent(one)["pid"]
-    assert json.loads(orchctl("daemon", "stop", "--keep-agents", "--json").out) == {"living": 1}
+    assert json.loads(orchctl("daemon", "stop", "--keep-agents", "--json").out) == {"living": 1, "agents": [one]}
     assert Path(f"/proc/{before}").exists()
     orchctl("daemon", "start")
     assert instance.agent(one)["pid"] == before
@@ -115,4 +115,4 @@ def test_one_that_has_left_meanwhile_is_gone(instance: Instance) -> None:
     with subprocess.Popen(["/bin/true"]) as process:
         process.wait()
     with instance.client() as client:
-        assert stop.end(client, process.pid, "keep") == 0
+        assert stop.end(client, process.pid, "keep")["living"] == 0

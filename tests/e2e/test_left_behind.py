@@ -1,0 +1,103 @@
+"""A daemon that has stopped leaves the agents that it said it leaves, their shims, and no other process."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from pathlib import Path
+
+import psutil
+
+from tests.conftest import DEADLINE, Instance, processes_of, until
+from tests.shell.raw import Raw, request
+
+# A child in a session of its own, whose parent is gone.
+FORKS = "setsid sleep 600 & echo $! >> {pids}; (sleep 600 & echo $! >> {pids}); echo up; exec sleep 600"
+
+
+def of(pid: int, name: str) -> str:
+    """A variable of a process."""
+    found = re.search(rb"(?:^|\0)%s=([^\0]*)" % name.encode(), Path(f"/proc/{pid}/environ").read_bytes())
+    return found[1].decode() if found else ""
+
+
+def left(instance: Instance) -> dict[str, set[int]]:
+    """The processes of each agent that has some; of nobody those without an agent."""
+    found: dict[str, set[int]] = {}
+    for pid in processes_of(instance.directory):
+        found.setdefault(of(pid, "ORCHD_AGENT"), set()).add(pid)
+    return found
+
+
+def counted(found: dict[str, set[int]], agents: list[str]) -> dict[str, int]:
+    """How many processes each of these agents has."""
+    return {one: len(found.get(one, ())) for one in agents}
+
+
+def test_what_lives_afterwards_is_what_was_said(instance: Instance, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    forks = FORKS.format(pids=pids)
+    plain = instance.spawn("sleep", "600")
+    family = instance.spawn("sh", "-c", forks)
+    parent = instance.spawn("sh", "-c", "orchctl spawn -- sleep 600; echo up; exec sleep 600")
+    ended = instance.spawn("sh", "-c", f"{forks.rpartition(';')[0]}; exit 3")
+    instance.ctl("wait", ended, code=1)
+    until(lambda: all("up" in instance.ctl("logs", one) for one in (family, parent)))
+    (child,) = [one["id"] for one in instance.status()["agents"] if one["parent"] == parent]
+    living = [plain, family, parent, child]
+    until(lambda: {one["status"] for one in instance.status(*living)["agents"]} == {"running"})
+    instance.ctl("pause")
+    queued = instance.spawn("sleep", "600")
+    shims = {one["id"]: one["pid"] for one in instance.status(*living)["agents"]}
+    expected = {plain: 2, family: 4, parent: 2, child: 2}  # each with its shim
+    until(lambda: counted(left(instance), living) == expected)
+    assert instance.daemon is not None
+    below = {process.pid for process in psutil.Process(instance.daemon.pid).children(recursive=True)}
+
+    said = json.loads(instance.ctl("daemon", "stop", "--keep-agents", "--json"))
+    instance.daemon.wait(DEADLINE)
+    found = left(instance)
+    assert said == {"living": 4, "agents": sorted(living)}
+    assert sorted(found) == said["agents"]
+    assert all(shims[one] in found[one] for one in living)
+    assert counted(found, living) == expected
+    everybody = set().union(*found.values())
+    assert {pid for pid in map(int, pids.read_text().split()) if Path(f"/proc/{pid}").exists()} <= found[family]
+    assert {pid for pid in below if Path(f"/proc/{pid}").exists()} <= everybody
+    instance.start()
+    assert {one["id"]: one["pid"] for one in instance.status(*living)["agents"]} == shims
+    assert instance.agent(queued)["status"] == "queued"
+
+
+def test_nobody_begins_after_it_was_said_who_is_left(instance: Instance) -> None:
+    assert instance.daemon is not None
+    one = instance.spawn("sleep", "600")
+    with Raw(instance.home) as raw:
+        raw.ask("daemon")
+        os.kill(instance.daemon.pid, signal.SIGSTOP)
+        raw.send(request("s", "stop", {"agents": "keep"}))
+        for number in range(5):
+            raw.send(request(f"r{number}", "spawn", {"agents": [{"command": ["/bin/sleep", "600"]}], "cwd": "/"}))
+        os.kill(instance.daemon.pid, signal.SIGCONT)
+        told = raw.recv()["result"]
+        instance.daemon.wait(DEADLINE)
+    assert told == {"living": 1, "agents": [one]}
+    assert list(left(instance)) == [one]
+
+
+def test_a_person_is_told_which_agents_go_on(instance: Instance) -> None:
+    one, other = instance.spawn("sleep", "600"), instance.spawn("sleep", "600")
+    told = instance.ctl("daemon", "stop", "--keep-agents")
+    assert told == f"2 agents go on, for the next daemon to take over: {one}, {other}\n"
+    assert f"leaving; 2 agents go on: {one}, {other}" in instance.log()
+
+
+def test_with_its_agents_ended_nothing_is_left(instance: Instance, tmp_path: Path) -> None:
+    forks = FORKS.format(pids=tmp_path / "pids")
+    one = instance.spawn("sh", "-c", f"trap '' TERM; {forks}", options=["--grace", "0.2s"])
+    until(lambda: "up" in instance.ctl("logs", one))
+    instance.stop("--stop-agents")
+    assert processes_of(instance.directory) == {}
+    assert [pid for pid in (tmp_path / "pids").read_text().split() if Path(f"/proc/{pid}").exists()] == []

@@ -1,0 +1,48 @@
+"""A service that has stopped leaves the agents that it said it leaves, their shims, and no other process."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import until
+from tests.systemd.box import Installed
+
+pytestmark = pytest.mark.slow
+FORKS = "setsid sleep 600 & (sleep 600 &); exec sleep 600"
+
+# The agent of each process that belongs to a home.
+MARKED = """for one in /proc/[0-9]*/environ; do
+    tr '\\0' '\\n' < $one 2> /dev/null | grep -qx ORCHD_HOME={home} && tr '\\0' '\\n' < $one | sed -n s/^ORCHD_AGENT=//p
+done"""
+
+
+def below(service: Installed, group: str) -> dict[str, int]:
+    """How many processes are in each cgroup of the unit, by the last part of its path, by its name."""
+    script = f"cd /sys/fs/cgroup{group} && find . -name cgroup.procs -exec grep -H . {{}} +"
+    found: dict[str, int] = {}
+    for line in service.box.run("sh", "-c", script, code=None).splitlines():
+        name = line.partition("/cgroup.procs:")[0].rpartition("/")[2]
+        found[name] = found.get(name, 0) + 1
+    return found
+
+
+@pytest.mark.parametrize("how", ["daemon stop", "systemctl stop"])
+def test_what_lives_afterwards_is_what_was_said(service: Installed, how: str) -> None:
+    group = service.shows("ControlGroup")
+    one, family = service.spawn("sleep", "600"), service.spawn("sh", "-c", FORKS)
+    ended = service.spawn("sh", "-c", f"{FORKS.rpartition(';')[0]}; exit 0")
+    service.ctl("wait", ended)
+    until(lambda: sorted(below(service, group).values()) == [1, 2, 4])
+    if how == "daemon stop":
+        said = json.loads(service.ctl("daemon", "stop", "--keep-agents", "--json"))
+        assert said == {"living": 2, "agents": [one, family]}
+        until(lambda: service.shows("ActiveState") == "inactive")
+    else:
+        service.systemctl("stop", service.unit)
+    assert f"leaving; 2 agents go on: {one}, {family}" in service.says()
+    found = below(service, group)
+    assert sorted(found.values()) == [2, 4]
+    marked = service.box.run("sh", "-c", MARKED.format(home=service.home), code=None).split()
+    assert {agent: marked.count(agent) for agent in marked} == {one: 2, family: 4}
