@@ -19,12 +19,13 @@ done"""
 
 
 def below(service: Installed, group: str) -> dict[str, int]:
-    """How many processes are in each cgroup of the unit, by the last part of its path, by its name."""
+    """How many processes are in each cgroup of the unit, by the last part of its path."""
     script = f"cd /sys/fs/cgroup{group} && find . -name cgroup.procs -exec grep -H . {{}} +"
     found: dict[str, int] = {}
     for line in service.box.run("sh", "-c", script, code=None).splitlines():
-        name = line.partition("/cgroup.procs:")[0].rpartition("/")[2]
-        found[name] = found.get(name, 0) + 1
+        path, is_one, _ = line.partition("/cgroup.procs:")
+        if is_one:  # and not a word of who finds no cgroup any more
+            found[path] = found.get(path, 0) + 1
     return found
 
 
@@ -46,3 +47,13 @@ def test_what_lives_afterwards_is_what_was_said(service: Installed, how: str) ->
     assert sorted(found.values()) == [2, 4]
     marked = service.box.run("sh", "-c", MARKED.format(home=service.home), code=None).split()
     assert {agent: marked.count(agent) for agent in marked} == {one: 2, family: 4}
+
+
+def test_a_kill_of_the_whole_unit_kills_agents_too_and_they_count_as_failed_or_lost(service: Installed) -> None:
+    agents = [service.spawn("sleep", "600"), service.spawn("sleep", "600")]
+    until(lambda: {agent["status"] for agent in service.agents(*agents)} == {"running"})
+    group = service.shows("ControlGroup")
+    service.systemctl("kill", service.unit)
+    until(lambda: service.shows("ActiveState") == "inactive" and not below(service, group))
+    service.systemctl("start", service.unit)
+    until(lambda: {agent["status"] for agent in service.agents(*agents)} <= {"failed", "lost"})

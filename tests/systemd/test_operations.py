@@ -65,6 +65,33 @@ def test_every_command_does_what_it_is_there_for(shell: subprocess.Popen[str]) -
     assert "removed" in said[9]
 
 
+# What the page says beside its blocks, and which test does the same.
+IN_PASSING = {
+    "sudo orchctl service install --system --enable": "test_the_machines_service_is_there_for_a_user",
+    "systemctl enable --now orchd@ann": "test_the_machines_service_is_there_for_a_user",
+    "systemctl ... orchd@NAME": "test_the_machines_service_is_there_for_a_user",
+    "orchctl daemon stop --keep-agents": "test_what_lives_afterwards_is_what_was_said",
+    "orchctl daemon start": "test_stopping_it_leaves_agents_and_nobody_starts",
+    "systemctl --user reset-failed orchd": "test_one_that_cannot_start_gives_up_and_says_why",
+    "systemctl --user edit orchd": "",  # opens an editor
+    "systemctl --user kill orchd": "test_a_kill_of_the_whole_unit_kills_agents_too",
+    "orchctl service install": "test_installing_says_what_is_to_be_done",
+    "orchctl wait": "test_a_daemon_that_was_killed_comes_back",
+    "orchctl cancel": "tests/orchctl/commands/test_cancel.py",
+}
+
+
+def test_what_is_said_in_passing_is_done_by_a_test() -> None:
+    prose = re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL)
+    said = set(re.findall(r"`((?:sudo )?(?:orchctl|systemctl|loginctl|pip|orchd) [^`]+)`", prose))
+    run = {line.strip() for block in BLOCKS for line in block.splitlines()}
+    assert said - run - set(IN_PASSING) == set(), "run it in a block, or name the test that does it"
+    assert set(IN_PASSING) <= said, "these are said nowhere any more"
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    for name in filter(None, IN_PASSING.values()):
+        assert (ROOT / name).exists() if name.startswith("tests/") else f"def {name}" in tests, name
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze")
 @pytest.mark.parametrize(("scope", "unit"), [("user", "orchd.service"), ("system", "orchd@.service")])
 def test_the_score_is_what_is_written(scope: str, unit: str, tmp_path: Path) -> None:

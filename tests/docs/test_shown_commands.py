@@ -1,0 +1,144 @@
+"""Every command that README.md and docs/ show is run: here, by its page's own test, or a list says why not.
+
+A new command is run here by itself, in its page's order. Where that cannot be, give it what it needs in `stage`, or a
+line in ELSEWHERE with the test that runs it and why it cannot be run here.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Instance
+from tests.docs.test_seeds import named_in
+from tests.orchctl import repos
+from tests.orchctl.pm.fake_bd import FakeBd
+
+ROOT = Path(__file__).parents[2]
+PAGES = {path.name: path for path in (ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md")))}
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SHELL = ("", "sh", "bash", "console")
+PROGRAMS = "orchctl|orchd|systemctl|journalctl|loginctl|make|pip|git|cat|tail|grep"
+COMMAND = re.compile(rf"(?:\w+=\$\()?(?:\w+=\S* )*(?:{PROGRAMS}) ")
+
+# Pages whose commands a test runs in their order, all of them.
+PAGES_ELSEWHERE = {
+    "operations.md": "tests/systemd/test_operations.py::test_every_command_does_what_it_is_there_for",
+    "tasks.md": "tests/docs/test_tasks.py::test_every_command_puts_out_what_is_shown",
+}
+TOP = "tests/orchctl/commands/test_top.py::test_it_shows_steers_and_leaves_the_terminal_as_it_was"
+PORT = "tests/orchctl/commands/test_metrics.py::test_a_port_answers_through_the_death_of_the_daemon"
+SOCKET = "tests/orchctl/commands/test_metrics.py::test_a_socket_is_the_users_own_and_goes_with_its_server"
+HOOK = "tests/orchctl/commands/test_hook.py::test_each_end_is_told_once_whoever_dies"
+DEMO = (
+    "tests/orchctl/commands/test_demo.py::"
+    "test_the_demo_shows_a_fleet_and_a_composition_through_a_kill_and_leaves_nothing"
+)
+# Commands that cannot be run here: the test that runs the same, and why.
+ELSEWHERE = {
+    "make demo": (DEMO, "makes an environment of its own, then `orchctl demo`, which that test runs"),
+    "make test": ("", "is this"),
+    "orchctl top": (TOP, "wants a whole terminal"),
+    "orchctl metrics --serve 127.0.0.1:9469": (PORT, "goes on until it is interrupted"),
+    "orchctl metrics --serve unix:/run/user/1000/orchd-metrics.sock": (SOCKET, "goes on until it is interrupted"),
+    "orchctl hook --position ~/.local/state/notify.position -- notify-me": (HOOK, "goes on until it is interrupted"),
+    "tail -f .claude/state/events.jsonl": ("", "goes on until it is interrupted, and is no command of ours"),
+}
+NEEDS = {"sessions.md": "jq"}
+# What must have happened before a command has something to show.
+BEFORE = {"grep -A1 '  - name:' .agent/sessions/latest.yaml": "orchctl spawn --wait -- true"}
+EXITS = {"orchctl validate team.json": 1}  # of those that are not to end with 0
+
+CLAUDE = """#!/bin/sh
+cat > /dev/null
+echo '{"type": "system", "subtype": "init", "session_id": "s-1"}'
+echo '{"type": "result", "subtype": "success", "is_error": false, "result": "All done.", "num_turns": 2}'
+"""
+TEAM = '{"name": "team", "executionMode": "parallel", "subSkills": [{"skillName": "ui", "dependencies": ["api"]}]}'
+
+
+def blocks(text: str) -> list[list[str]]:
+    """The commands of each block of a page; of one that shows output too, the lines after `$`."""
+    found = []
+    for language, block in BLOCK.findall(text):
+        lines = block.splitlines()
+        typed = [line[2:] for line in lines if line.startswith("$ ")]
+        if language in SHELL:
+            found.append([plain(line) for line in typed or lines if typed or COMMAND.match(f"{line} ")])
+    return [commands for commands in found if commands]
+
+
+def plain(line: str) -> str:
+    """A command without its remark, and with what it says may be left out."""
+    line = re.split(r"\s+# ", line)[0].strip()
+    return re.sub(r" \[([^\]]+)\]", r" \1", line) if line.startswith("orchctl ") else line
+
+
+SHOWN = {name: blocks(path.read_text()) for name, path in PAGES.items()}
+HERE = [
+    name
+    for name, found in SHOWN.items()
+    if found and name not in PAGES_ELSEWHERE and (name not in NEEDS or shutil.which(NEEDS[name]))
+]
+
+
+@pytest.fixture
+def stage(instance: Instance, tmp_path: Path) -> Path:
+    """A project that has what the pages speak of. A daemon runs whose mock agents are quick."""
+    project = repos.repository(tmp_path / "project")
+    instance.env.update(repos.SETTINGS, ORCHD_MOCK_SECONDS="0.01", HOME=str(tmp_path))
+    FakeBd(tmp_path / "beads", instance.env).say({"id": "bd-1", "title": "Sign in"})
+    (project / ".beads").mkdir()
+    claude = tmp_path / "beads/bin/claude"
+    claude.write_text(CLAUDE)
+    claude.chmod(0o755)
+    for name in ("developers.jsonl", "parts.jsonl"):
+        (project / name).write_text('{"command": ["true"]}\n{"command": ["true"]}\n')
+    (project / "plan.md").write_text("- [ ] Sign in\n- [ ] Sign out\n")
+    (project / "team.json").write_text(TEAM)
+    (project / "docs/tasks").mkdir(parents=True)
+    (project / "docs/tasks/subtask-schema.md").write_text("---\ngoal: Design the tables\n---\n")
+    return project
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)  # some eighty programs, one after the other
+def test_every_command_does_something(instance: Instance, stage: Path, tmp_path: Path) -> None:
+    for page in HERE:
+        project = shutil.copytree(stage, tmp_path / page, symlinks=True)
+        commands = [line for block in SHOWN[page] for line in block if line not in ELSEWHERE]
+        lines = [f"{BEFORE.get(line, ':')}\n{line} || [ $? = {EXITS.get(line, 0)} ]" for line in commands]
+        done = subprocess.run(
+            ["bash", "-euxc", "\n".join(lines)],
+            env=instance.env,
+            cwd=project,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+        assert done.returncode == 0, f"{page}: the last of these ended with an error\n{done.stderr}\n{__doc__}"
+
+
+def test_every_page_is_looked_at() -> None:
+    shown = [line for found in SHOWN.values() for commands in found for line in commands]
+    assert len(shown) > 60
+    assert set(PAGES_ELSEWHERE) <= set(SHOWN)
+    assert [line for line in ELSEWHERE if line not in shown] == [], "these are shown nowhere any more"
+
+
+@pytest.mark.parametrize("name", sorted({*PAGES_ELSEWHERE.values(), *(test for test, _ in ELSEWHERE.values() if test)}))
+def test_what_runs_the_others_exists(name: str) -> None:
+    file, _, test = name.partition("::")
+    assert test in named_in(file)
+
+
+def test_a_command_is_found_wherever_it_stands() -> None:
+    text = "```\norchctl a   # why\nids=$(orchctl b)\nno command\n```\n```sh\nX=1 orchctl c [--all]\n```\n"
+    text += "```\n$ z 1\nout\n```\n"
+    assert blocks(text) == [["orchctl a", "ids=$(orchctl b)"], ["X=1 orchctl c [--all]"], ["z 1"]]
+    assert plain("orchctl c [--all]  # x") == "orchctl c --all"
