@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from orchd.wire.settings import KEYS
+from orchd.wire.settings import KEYS, Config
 from tests.conftest import Instance, until
+from tests.orchctl.runners.test_keys import EFFECTS as OF_RUNNERS
 
 Effect = Callable[[Instance, Path], object]
 SPAWN_TWO = "orchctl spawn -- sleep 60 && orchctl spawn -- sleep 60"
@@ -70,22 +73,42 @@ EFFECTS: dict[str, tuple[str, Effect, Callable[[object], bool]]] = {
         lambda one, _: one.ctl("spawn", "--goal", "x", "--json"),
         lambda seen: json.loads(str(seen))["agents"][0]["runner"] == "mine",
     ),
-    "runners": (
-        '{ mine = { command = ["echo", "heard"] } }',
+    "runners.mine": (
+        '{ command = ["echo", "heard"] }',
         lambda one, _: one.ctl("logs", "-f", one.ctl("spawn", "--goal", "x", "--runner", "mine").strip()),
         lambda seen: "heard" in str(seen),
     ),
-    "pm": ('{ labels = { odd = "mine" } }', skill_of_label, lambda seen: '"mine"' in str(seen)),
-    "remote": (
-        '{ listen = "tcp://127.0.0.1:0" }',
+    "pm.labels": ('{ odd = "mine" }', skill_of_label, lambda seen: '"mine"' in str(seen)),
+    "remote.listen": (
+        '"tcp://127.0.0.1:0"',
         lambda one, _: one.ctl("keys", "list"),
         lambda seen: "tcp://" in str(seen),
     ),
 }
+# Tables whose keys are tried by another test, with its table.
+ELSEWHERE = {"runners.NAME": OF_RUNNERS}
+
+
+def keys_of(shape: Any, above: str = "") -> Iterator[str]:
+    """Every key of a shape with the tables above it; where names are free they are NAME, and MODEL."""
+    for name, hint in get_type_hints(shape).items():
+        inner = [one for one in (hint, *get_args(hint)) if is_dataclass(one)]
+        free = ".MODEL" if name == "prices" else ".NAME" if get_origin(hint) is dict else ""
+        if inner:
+            yield from keys_of(inner[0], f"{above}{name}{free}.")
+        else:
+            yield f"{above}{name}"
 
 
 def test_every_key_is_tried() -> None:
-    assert list(EFFECTS) == list(KEYS)
+    tried = {*EFFECTS, *(f"{above}.{key}" for above, keys in ELSEWHERE.items() for key in keys)}
+    wanted = set(keys_of(Config))
+    assert wanted - tried == set(), (
+        "a key of config.toml of which nobody has seen that it does something: add it to EFFECTS here, with a value"
+        " that is not its default, what is done, and what must be seen"
+    )
+    assert tried - wanted - {"runners.mine"} == set(), "no key any more"
+    assert {key.partition(".")[0] for key in wanted} == set(KEYS)
 
 
 @pytest.mark.parametrize("key", EFFECTS)
