@@ -32,6 +32,17 @@ SEEING = (
         has_rest=True,
     ),
     Command(
+        ("trace",),
+        "Send what is over to OpenTelemetry: spans of all agents, a run, a session, or an agent and all below it.",
+        "trace",
+        (Argument("id", "A run, session or agent; all there is otherwise.", "[RUN|SESSION|ID]"),),
+        (
+            Option("endpoint", "The collector, as http://127.0.0.1:4318.", "text", metavar="URL"),
+            Option("out", "Write OTLP JSON here instead; - is stdout.", "text", metavar="FILE", short="-o"),
+            JSON,
+        ),
+    ),
+    Command(
         ("timeline",),
         "Draw what was at work when, by place: of all agents, a run or a session.",
         "timeline",

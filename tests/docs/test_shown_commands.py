@@ -33,6 +33,7 @@ PAGES_ELSEWHERE = {
 TOP = "tests/orchctl/commands/test_top.py::test_it_shows_steers_and_leaves_the_terminal_as_it_was"
 PORT = "tests/orchctl/commands/test_metrics.py::test_a_port_answers_through_the_death_of_the_daemon"
 SOCKET = "tests/orchctl/commands/test_metrics.py::test_a_socket_is_the_users_own_and_goes_with_its_server"
+TRACE = "tests/orchctl/commands/test_trace.py::test_spans_have_their_parents_and_are_the_same_every_time"
 HOOK = "tests/orchctl/commands/test_hook.py::test_each_end_is_told_once_whoever_dies"
 DEMO = (
     "tests/orchctl/commands/test_demo.py::"
@@ -46,6 +47,8 @@ ELSEWHERE = {
     "orchctl metrics --serve 127.0.0.1:9469": (PORT, "goes on until it is interrupted"),
     "orchctl metrics --serve unix:/run/user/1000/orchd-metrics.sock": (SOCKET, "goes on until it is interrupted"),
     "orchctl hook --position ~/.local/state/notify.position -- notify-me": (HOOK, "goes on until it is interrupted"),
+    "pip install 'orchd[otel]'": ("", "is what the tests' own environment was made with"),
+    "orchctl trace --endpoint http://127.0.0.1:4318": (TRACE, "wants a collector"),
     "tail -f .claude/state/events.jsonl": ("", "goes on until it is interrupted, and is no command of ours"),
 }
 NEEDS = {"sessions.md": "jq"}

@@ -1,0 +1,50 @@
+"""A collector of OpenTelemetry: takes what is posted and reads it as the protocol has it."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+
+class Collector:
+    """Where it is, and what it has got."""
+
+    def __init__(self) -> None:
+        self.spans: list[Any] = []
+        self.paths: set[str] = set()
+        self.services: set[str] = set()
+        self.answer = 200
+        collector = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                collector.take(self.path, body)
+                self.send_response(collector.answer)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Nobody reads that."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+
+    def take(self, path: str, body: bytes) -> None:
+        """One request."""
+        self.paths.add(path)
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            named = {one.key: one.value.string_value for one in resource.resource.attributes}
+            self.services.add(named["service.name"])
+            self.spans += [span for scope in resource.scope_spans for span in scope.spans]
+
+    def close(self) -> None:
+        """Take no more."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
