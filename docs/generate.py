@@ -53,9 +53,11 @@ def _command(words: tuple[str, ...], command: object) -> Iterator[str]:
     yield ""
     yield command.help  # type: ignore[attr-defined]
     yield ""
-    if options:
-        yield "| option | |"
+    if arguments or options:
+        yield f"| {'argument' if not options else 'option' if not arguments else 'argument, option'} | |"
         yield "|---|---|"
+        for argument in arguments:
+            yield f"| `{argument.metavar}`{' (required)' if argument.required else ''} | {argument.help} |"
         for option in options:
             flags = ", ".join(f"`{flag}`" for flag in option.flags)
             value = f" {option.metavar}" if option.metavar else ""

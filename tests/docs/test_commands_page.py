@@ -1,0 +1,81 @@
+"""docs/commands.md is the whole reference: every argument, exit code and variable of the environment there is."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchctl import exits
+from orchctl.table import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs/commands.md").read_text()
+# Of completion, which shells and our own script say to each other; and what we set for git, and nobody else need.
+OURS_ALONE = {"_ORCHCTL_COMPLETE"}
+THEIRS = {"XDG_STATE_HOME", "XDG_RUNTIME_DIR"}  # heeded by platformdirs, and by systemctl
+OURS = re.compile(r"(ORCHD|OTEL|NOTIFY|WATCHDOG|JOURNAL)_[A-Z_]*[A-Z]")
+
+
+def section(title: str) -> str:
+    """What stands below a heading."""
+    return TEXT.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def is_environment(node: ast.AST) -> bool:
+    """Whether this is `os.environ`, or something that is called so."""
+    return (isinstance(node, ast.Attribute) and node.attr == "environ") or (
+        isinstance(node, ast.Name) and node.id == "environ"
+    )
+
+
+def read(text: str) -> Iterator[str]:
+    """The variables that a source asks the environment for by name, and all that are called as ours."""
+    for node in ast.walk(ast.parse(text)):
+        asked: list[ast.expr] = []
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and is_environment(node.func.value):
+            asked = node.args[:1]
+        elif isinstance(node, ast.Subscript) and is_environment(node.value):
+            asked = [node.slice]
+        elif isinstance(node, ast.Compare) and any(map(is_environment, node.comparators)):
+            asked = [node.left]
+        elif isinstance(node, ast.Constant) and OURS.fullmatch(str(node.value)):
+            asked = [node]
+        yield from (one.value for one in asked if isinstance(one, ast.Constant) and isinstance(one.value, str))
+
+
+def test_a_variable_is_found_however_it_is_read() -> None:
+    text = 'os.environ["A"]; environ.get("B"); "C" in os.environ; x = "ORCHD_D"; y = "ORCHD_"; os.environ.pop("E")'
+    assert set(read(text)) == {"A", "B", "C", "ORCHD_D", "E"}
+
+
+def test_every_variable_is_there_and_none_is_made_up() -> None:
+    sources = [*(ROOT / "orchd").rglob("*.py"), *(ROOT / "orchctl").rglob("*.py")]
+    found = {name for path in sources if "skills" not in path.parts for name in read(path.read_text())}
+    named = set(re.findall(r"`([A-Z_]+)`", section("Environment")))
+    mock = {name for name in found if name.startswith("ORCHD_MOCK_")}
+    assert found - mock - OURS_ALONE - named == set(), "say what it is for in docs/commands.md, below Environment"
+    assert named - found == THEIRS
+
+
+def test_every_exit_code_is_there_and_none_is_made_up() -> None:
+    codes = {value for name, value in vars(exits).items() if name.isupper() and isinstance(value, int)}
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", section("Exit codes"), re.MULTILINE)} == codes
+
+
+def test_every_option_of_the_daemon_is_there() -> None:
+    shown = subprocess.run([sys.executable, "-m", "orchd", "--help"], capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"(--[a-z-]+)", shown)) - {"--help"} == set(re.findall(r"`(--[a-z-]+)`", section("orchd")))
+
+
+def test_every_argument_says_what_it_is() -> None:
+    made = TEXT.split("<!-- made by generate.py: commands -->")[1].split("<!-- end of commands -->")[0]
+    parts = re.split(r"^### orchctl ", made, flags=re.MULTILINE)[1:]
+    assert len(parts) == len(COMMANDS)
+    for (name, command), part in zip(COMMANDS.items(), parts, strict=True):
+        assert part.startswith(f"{name} " if command.arguments else f"{name}\n")
+        assert command.help in part
+        assert [one.metavar for one in command.arguments if f"| `{one.metavar}`" not in part] == []
