@@ -46,15 +46,18 @@ HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     inputs.TreeGone: happen.tree_gone,
     inputs.Adopted: happen.adopted,
     inputs.Heard: happen.heard,
+    inputs.OverMemory: happen.over_memory,
     inputs.SpaceSeen: happen.space_seen,
     inputs.Tick: happen.tick,
 }
 
 
 def decide(turn: Turn, event: inputs.Input) -> None:
-    """What happened, then what follows from it."""
+    """What happened, then what follows from it, once all that was asked meanwhile is answered: of agents that were
+    admitted together the launch of one may fail, and what follows may be the end of another that is `starting` yet."""
     HANDLERS[type(event)](turn, event)
-    settle(turn)
+    if not turn.questions:
+        settle(turn)
 
 
 def next_deadline(state: State) -> float | None:

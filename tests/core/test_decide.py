@@ -6,8 +6,9 @@ import pytest
 
 from orchd.core import inputs
 from orchd.core.decide import decide, next_deadline
-from orchd.core.effects import Launch
+from orchd.core.effects import Launch, Terminate
 from orchd.core.model import Instant, RequestId, State, Status, agent_id
+from orchd.core.runs import Group, Plan
 from orchd.core.turn import Turn
 from tests.core.box import Box, names, spec
 
@@ -101,3 +102,13 @@ def test_a_tick_at_the_deadline_is_not_too_early(grace: float) -> None:
             break
         box.sleep(max(0.0, due - box.now))
     assert (box.status(one), next_deadline(box.state)) == (["stopping"], None)
+
+
+def test_members_that_were_admitted_together_with_one_that_cannot_start_are_ended_once_they_have_started() -> None:
+    box = Box()
+    box.broken[agent_id(1)] = ("no such program", False)
+    parts = (inputs.Part("a", spec("a")), inputs.Part("b", spec("b")))
+    plan = Plan("r", (Group("", is_fail_fast=True),), "/")
+    box.tell(inputs.BeginRun(box.request(), None, plan, parts, durations={"a": 1.0, "b": 1.0}, scope=inputs.Scope("/")))
+    assert box.status(agent_id(1), agent_id(2)) == ["failed", "stopping"]
+    assert box.done(Terminate) == [Terminate(agent_id(2), 1)]
