@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from orchctl.errors import UsageError
 from orchctl.listing import Entry, Listing
 from orchctl.specs import placed
-from orchd.wire import duration, ops, pack_request, shapes
+from orchd.wire import duration, ops, pack_request, shapes, share, size
 
 _CODE = "bad-batch"
-_DURATIONS = ("timeout", "silence", "grace")
+_WRITTEN: dict[str, Callable[[str], float]] = {
+    **dict.fromkeys(("timeout", "silence", "grace"), duration),
+    "memory_max": size,
+    "cpu_max": share,
+}  # what may be a text with a unit
 
 
 def read(source: str, directory: Path) -> list[dict[str, object]]:
@@ -27,9 +32,9 @@ def _spec(listing: Listing, entry: Entry, directory: Path) -> dict[str, object]:
         raise listing.wrong(entry.place, 'must be an object like {"command": ["claude", "-p", "..."]}')
     spec = placed(entry.value, directory)
     try:
-        for key in _DURATIONS:
-            if isinstance(spec.get(key), str):
-                spec[key] = _seconds(key, str(spec[key]))
+        for key, reads in _WRITTEN.items():
+            if isinstance(text := spec.get(key), str):
+                spec[key] = _number(key, reads, text)
         _check(shapes.build(ops.AgentSpec, spec))
         pack_request("check", "spawn", spec)
     except UnicodeEncodeError as error:
@@ -44,8 +49,8 @@ def _check(spec: ops.AgentSpec) -> None:
         raise shapes.ShapeError("nothing to run: give `command`, or a `goal` for a runner")
 
 
-def _seconds(key: str, text: str) -> float:
+def _number(key: str, reads: Callable[[str], float], text: str) -> float:
     try:
-        return duration(text)
+        return reads(text)
     except ValueError as error:
         raise shapes.ShapeError(f"{key}: {error}") from None

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 from orchctl import targets
-from orchd.wire import duration
+from orchd.wire import duration, share, size
 
 _LARGEST = 2**63 - 1  # what a msgpack integer holds
 
@@ -107,6 +107,8 @@ KINDS: dict[str, Callable[[str], object]] = {
     "text": str,
     "number": number,
     "duration": duration,
+    "size": size,
+    "share": share,
     "pair": pair,
     "amount": amount,
 }

@@ -142,7 +142,20 @@ def _holders(holders: Iterable[Mapping[str, Any]], now: float) -> list[str]:
     return render.aligned(rows)
 
 
+def _bounds(agent: render.Agent) -> Iterator[str]:
+    """What it may take of the machine, and how much of that it took."""
+    if agent["memory_max"]:
+        most = f"{render.size(agent['memory_peak'])} at most, " if agent["memory_peak"] else ""
+        yield f"memory {most}of {render.size(agent['memory_max'])}"
+    if agent["cpu_max"]:
+        yield f"{agent['cpu_max']:.0%} of one processor"
+    if agent["pids_max"]:
+        yield f"{agent['pids_max']} processes and threads"
+
+
 def _past(answer: Mapping[str, Any]) -> Iterator[str]:
+    if (agent := answer.get("agent")) and (bounds := "; ".join(_bounds(agent))):
+        yield f"its bounds: {bounds}"
     if answer.get("attempts"):
         yield "attempts:"
         yield from _indented(render.aligned(render.filled([_row(one) for one in answer["attempts"]])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import subprocess
 import time
@@ -73,6 +74,12 @@ def demand(service: Service, *words: str) -> None:
 def reload(scope: str) -> None:
     """Let the manager read its units again."""
     demand(Service(scope, ""), "daemon-reload")
+
+
+def version(scope: str) -> int:
+    """Of its systemd; 0 when it does not say."""
+    said = re.match(r"systemd (\d+)", _run(Service(scope, ""), "--version").stdout)
+    return int(said[1]) if said else 0
 
 
 def _run(service: Service, *words: str) -> subprocess.CompletedProcess[str]:

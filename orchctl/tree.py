@@ -196,4 +196,5 @@ def _cpu(agent: Agent) -> str:
 
 
 def _memory(agent: Agent) -> str:
-    return render.size(agent["rss_bytes"]) if agent["rss_bytes"] else ""
+    bound = f" of {render.size(agent['memory_max'])}" if agent["memory_max"] else ""
+    return f"{render.size(agent['rss_bytes'])}{bound}" if agent["rss_bytes"] else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from orchd.wire import Service
 
 SHIPPED = Path(__file__).parent / "systemd"
+_WITH_SUBGROUPS = 254
 _FILES = {"user": "orchd.service", "system": "orchd@.service"}
 
 
@@ -25,8 +26,12 @@ def service_of(scope: str, user: str) -> Service:
     return Service(scope, _FILES[scope].replace("@", f"@{user}"))
 
 
-def text_of(scope: str, home: Path) -> str:
-    """The unit that runs this very installation. A user's has `home`: their manager may not know what a shell knows."""
+def text_of(scope: str, home: Path, version: int) -> str:
+    """The unit that runs this very installation. A user's has `home`: their manager may not know what a shell knows.
+
+    From `version` 254 of systemd on a daemon can have a cgroup of its own below the unit's: then the kernel can hold
+    the bounds of agents beside it.
+    """
     # -P: its directory is the user's home, in which there may be a folder called orchd
     program = " ".join(quoted(word) for word in (sys.executable, "-P", "-m", "orchd"))
     lines = []
@@ -36,6 +41,8 @@ def text_of(scope: str, home: Path) -> str:
                 lines.append(f"Environment={quoted(f'ORCHD_HOME={home}', is_command=False)}")
             line = f"ExecStart={program} {line.partition(' ')[2]}"  # noqa: PLW2901 - the same line, made to fit
         lines.append(line)
+        if line == "Delegate=yes" and version >= _WITH_SUBGROUPS:
+            lines.append("DelegateSubgroup=daemon")
     return "\n".join(lines) + "\n"
 
 

@@ -17,6 +17,7 @@ from orchd.core.model import (
     AgentId,
     Cause,
     Level,
+    Oom,
     Outcome,
     Report,
     RequestId,
@@ -76,16 +77,26 @@ def pack_agent(agent: Agent) -> bytes:
 
 def _packed_outcome(outcome: Outcome) -> list[Any]:
     fields: list[Any] = [outcome.code, outcome.cpu_seconds, outcome.rss_bytes]
-    if (report := outcome.report) is not None:
-        fields.append([getattr(report, name) for name in _REPORT])
-    return fields
+    report, more = outcome.report, [outcome.oom.value if outcome.oom else None, outcome.memory_peak]
+    if report is not None or more != [None, None]:
+        fields.append(None if report is None else [getattr(report, name) for name in _REPORT])
+    return fields if more == [None, None] else fields + more
 
 
-def _outcome(code: int | None, cpu_seconds: float, rss_bytes: int, report: list[Any] | None = None) -> Outcome:
-    if report is None:
-        return Outcome(code, cpu_seconds, rss_bytes)
-    fields = dict(zip(_REPORT, report, strict=True))
-    return Outcome(code, cpu_seconds, rss_bytes, Report(**{**fields, "spent": Spent(*fields["spent"])}))
+def _outcome(
+    code: int | None,
+    cpu_seconds: float,
+    rss_bytes: int,
+    report: list[Any] | None = None,
+    oom: str | None = None,
+    memory_peak: int | None = None,
+) -> Outcome:
+    told = None if report is None else _report(dict(zip(_REPORT, report, strict=True)))
+    return Outcome(code, cpu_seconds, rss_bytes, told, Oom(oom) if oom else None, memory_peak)
+
+
+def _report(fields: dict[str, Any]) -> Report:
+    return Report(**{**fields, "spent": Spent(*fields["spent"])})
 
 
 def unpack_agent(one: AgentId, spec_blob: bytes, blob: bytes) -> Agent:

@@ -112,7 +112,7 @@ class Loop:
         again = now + LOOK_AGAIN if parts.state.is_short and len(parts.state.queue) else None
         deadlines = (again, next_deadline(parts.state), parts.gateway.next_deadline(), parts.scribe.next_deadline())
         self._deadline = min((moment for moment in deadlines if moment is not None), default=None)
-        alarms = (self._deadline, self._notify.next_deadline())
+        alarms = (self._deadline, self._notify.next_deadline(), parts.processes.next_deadline())
         due = min((moment for moment in alarms if moment is not None), default=None)
         if due is None:
             return None

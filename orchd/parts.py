@@ -71,7 +71,7 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door,
     cgroups = Cgroups.where_allowed(home.tag) if config.cgroups == "auto" else None
     processes = LocalProcesses(home, environments.get, cgroups, lambda: clock().mono, lambda: clock().wall)
     records = Records(state, store)
-    translator = Translator(state, store, records, environments, config)
+    translator = Translator(state, store, records, environments, config, processes.held)
     scribe = Scribe(state, store, clock, _places(config))
     space = Space(home.directory, config.free_bytes)
     settings = _settled(home, config, state, translator, scribe)

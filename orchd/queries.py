@@ -58,7 +58,8 @@ class Queries:
 
     def daemon(self) -> dict[str, object]:
         """Who is there."""
-        return {**self._daemon, "uptime_seconds": round(self._clock().mono - self._started, 3)}
+        uptime = round(self._clock().mono - self._started, 3)
+        return {**self._daemon, "uptime_seconds": uptime, "bounds": dict(self._processes.held())}
 
     def status(self, caller: Caller, asked: ops.Status) -> dict[str, object]:
         """What was named, or one page, newest first, of what there is."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from orchd.bounds import Held, bounds_of
 from orchd.callers import Caller
 from orchd.core import inputs
 from orchd.core.composition import durations
@@ -29,12 +30,19 @@ class Translator:
     """Makes inputs. Raises WireError for what names nobody, or somebody that the caller may not touch."""
 
     def __init__(
-        self, state: State, store: Store, records: Records, environments: Environments, config: Config
+        self,
+        state: State,
+        store: Store,
+        records: Records,
+        environments: Environments,
+        config: Config,
+        held: Callable[[], Held],
     ) -> None:
         self._state = state
         self._store = store
         self._records = records
         self._environments = environments
+        self._held = held
         self.heed(config)
 
     def heed(self, config: Config) -> None:
@@ -157,6 +165,7 @@ class Translator:
             silence=spec.silence if spec.silence is not None else config.silence,
             grace=spec.grace if spec.grace is not None else config.grace,
             retries=spec.retries,
+            **bounds_of(spec, config, self._held()),
         )
 
     def _parent(self, caller: Caller, claimed: str | None) -> AgentId | None:

@@ -111,6 +111,9 @@ def _asked(agent: Agent) -> dict[str, object]:
         "silence": spec.silence,
         "grace": spec.grace,
         "retries": spec.retries,
+        "memory_max": spec.memory_max,
+        "cpu_max": spec.cpu_max,
+        "pids_max": spec.pids_max,
         "run": spec.member.run if spec.member else None,
         "member": spec.member.path if spec.member else None,
         "session": spec.session,
@@ -134,6 +137,7 @@ def _ended(agent: Agent, usage: Usage | None) -> dict[str, object]:
         **_spent(agent),
         "cpu_seconds": usage.cpu_seconds if usage else outcome.cpu_seconds if outcome else None,
         "rss_bytes": usage.rss_bytes if usage else outcome.rss_bytes if outcome else None,
+        "memory_peak": usage.memory_peak if usage else outcome.memory_peak if outcome else None,
     }
 
 

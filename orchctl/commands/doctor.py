@@ -38,6 +38,7 @@ def _findings(home: Home, *, is_fixing: bool) -> Iterator[Finding]:
     yield from machine.versions()
     yield machine.systemd()
     yield machine.cgroups()
+    yield from instance.bounds(home)
     yield from machine.limits()
     yield instance.clock(home, time.clock_gettime(time.CLOCK_REALTIME))
     yield from machine.disk(home.directory, config.free_bytes)

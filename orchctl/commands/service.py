@@ -28,7 +28,7 @@ def install(args: SimpleNamespace) -> int:
         )
     services.reload(scope)  # nothing is written where nobody would read it
     path = units.path_of(scope)
-    kept = _write(path, units.text_of(scope, default_home()))
+    kept = _write(path, units.text_of(scope, default_home(), services.version(scope)))
     services.reload(scope)
     if args.enable:
         _hand_over(service)

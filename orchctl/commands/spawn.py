@@ -16,6 +16,7 @@ from orchctl.specs import placed
 
 _OF_ONE = (
     *("name", "goal", "skill", "task_id", "after", "priority", "nesting", "timeout", "silence", "grace"),
+    *("memory_max", "cpu_max", "pids_max"),
     *("retries", "cwd", "env", "stdin", "output_dir", "runner", "model", "result", "worktree", "tokens", "command"),
 )
 

@@ -17,6 +17,7 @@ from orchctl.errors import ClientError
 from orchd.wire import Home, WireError, runners, settings
 
 _PATIENCE = 5.0  # seconds for a daemon to answer
+_NO_CONTROLLER = "no controller of cgroup v2 is passed on to agents; docs/operations.md says where one can be"
 _AHEAD = 60.0  # seconds that a clock may have been set back
 
 
@@ -78,6 +79,25 @@ def daemon(home: Home) -> Iterator[Finding]:
         yield warning("daemon", what, "`orchctl daemon restart`; agents go on")
     else:
         yield ok("daemon", f"orchd {answer['version']} answers as pid {answer['pid']}")
+
+
+def bounds(home: Home) -> Iterator[Finding]:
+    """Who holds the bounds of agents: without a daemon nobody knows, since where it is started decides."""
+    try:
+        answer = ask(home, "daemon")
+    except (ClientError, WireError):  # `daemon` has said so
+        return
+    if answer is None:
+        yield ok("bounds", "where the daemon is started decides who holds --memory-max, --cpu-max and --pids-max")
+        return
+    for name, who in answer.get("bounds", {}).items():
+        option = f"--{name.replace('_', '-')}"
+        if who == "kernel":
+            yield ok("bounds", f"{option} is held by the kernel")
+        elif who is not None:
+            yield ok("bounds", f"{option} is held by samples: no controller of cgroup v2 is passed on to agents")
+        else:
+            yield ok("bounds", f"{option} is refused: {_NO_CONTROLLER}")
 
 
 def clock(home: Home, now: float) -> Finding:

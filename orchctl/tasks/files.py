@@ -12,7 +12,7 @@ from typing import Any
 from orchctl.tasks import frontmatter
 from orchctl.tasks.frontmatter import Parsed
 from orchctl.tasks.problems import Problem, TasksError
-from orchd.wire import duration, ops, shapes
+from orchd.wire import duration, ops, shapes, share, size
 
 DIRECTORY = "docs/tasks"
 PREFIX = "subtask-"
@@ -37,6 +37,9 @@ class Task:
     after: tuple[str, ...] = ()
     timeout: float | None = None
     retries: int = 0
+    memory_max: int | None = None
+    cpu_max: float | None = None
+    pids_max: int | None = None
     tokens: int | None = None
     nesting: int = 0
     files: tuple[str, ...] = ()  # paths and globs that it will write to
@@ -188,8 +191,20 @@ def _checked(key: str, value: object) -> object:
 
 
 def _duration(key: str, value: str | tuple[str, ...]) -> Any:
+    return _with_unit(key, value, duration)
+
+
+def _size(key: str, value: str | tuple[str, ...]) -> Any:
+    return _with_unit(key, value, size)
+
+
+def _share(key: str, value: str | tuple[str, ...]) -> Any:
+    return _with_unit(key, value, share)
+
+
+def _with_unit(key: str, value: str | tuple[str, ...], reads: Callable[[str], float]) -> Any:
     try:
-        return _checked(key, duration(_text(key, value)))
+        return _checked(key, reads(_text(key, value)))
     except shapes.ShapeError:
         raise
     except ValueError as error:
@@ -213,6 +228,9 @@ KEYS: dict[str, Callable[[str, str | tuple[str, ...]], Any]] = {
     "after": _names,
     "timeout": _duration,
     "retries": _number,
+    "memory_max": _size,
+    "cpu_max": _share,
+    "pids_max": _number,
     "tokens": _number,
     "nesting": _number,
     "files": _texts,

@@ -97,6 +97,9 @@ def _spec(
         "after": after,
         "timeout": task.timeout,
         "retries": task.retries,
+        "memory_max": task.memory_max,
+        "cpu_max": task.cpu_max,
+        "pids_max": task.pids_max,
         "tokens": task.tokens if task.tokens is not None else guess_tokens(len(task.body)),
         "nesting": task.nesting,
     }

@@ -45,7 +45,7 @@ from orchd.core.facts import (
     WaitEnded,
 )
 from orchd.core.index import enter_indexes, free_dependents, leave_indexes, note_in_run, queued_behind
-from orchd.core.model import LIVING, Agent, Cause, Instant, State, Status, number_of
+from orchd.core.model import LIVING, Agent, Cause, Instant, Oom, State, Status, number_of
 from orchd.core.runs import Mate, Run, RunStatus, number_of_run
 from orchd.core.sessions import Session, number_of_session
 from orchd.core.spending import Spent
@@ -205,7 +205,8 @@ def _process_ended(state: State, agent: Agent, fact: ProcessEnded, at: Instant) 
         _spend(state, agent, report.spent)
     agent.waits.clear()
     if agent.cause is None:
-        agent.cause = Cause.ENDED
+        is_over_bound = fact.outcome.oom is Oom.OWN and fact.outcome.code != 0
+        agent.cause = Cause.MEMORY if is_over_bound else Cause.ENDED
         agent.kill_at = at.mono + agent.spec.grace
 
 

@@ -17,6 +17,7 @@ from orchd.core.facts import (
     KillBegan,
     ProcessEnded,
     RunnerLimited,
+    StopBegan,
 )
 from orchd.core.inputs import (
     Adopted,
@@ -24,13 +25,14 @@ from orchd.core.inputs import (
     Exited,
     Heard,
     NeverRan,
+    OverMemory,
     SpaceSeen,
     Spawned,
     SpawnFailed,
     Tick,
     TreeGone,
 )
-from orchd.core.model import Agent, Cause, State, Status
+from orchd.core.model import Agent, Cause, Oom, Outcome, State, Status
 from orchd.core.retry import backoff, next_seed
 from orchd.core.settle import cancel_children, end_wait, refuse_waits, stop
 from orchd.core.turn import Turn
@@ -38,6 +40,8 @@ from orchd.core.turn import Turn
 HOLD_SECONDS = 1.0
 MARGIN = 16  # a shortage is over with this part more than the floor
 LONGEST_HOLD = 8 * 86_400.0  # seconds: the longest of the known rate limits is counted by the week
+MEMORY = "memory"  # the reason of one that took more than it may: scripts may rely on it
+MACHINES = "while it ran the kernel killed a process of this machine for want of memory"
 
 
 def spawned(turn: Turn, event: Spawned) -> None:
@@ -117,6 +121,18 @@ def heard(turn: Turn, event: Heard) -> None:
         stop(turn, agent, Cause.SILENCE, f"no output for {agent.spec.silence:g} s")
 
 
+def over_memory(turn: Turn, event: OverMemory) -> None:
+    """No grace: what takes too much takes more in the meantime, from everybody."""
+    agent = turn.current(event.agent, event.attempt)
+    if agent is None or (agent.status is Status.STOPPING and agent.kill_at is None):
+        return
+    if agent.status is not Status.STOPPING:
+        refuse_waits(turn, agent)
+        turn.record(StopBegan(agent.id, agent.attempt, Cause.MEMORY, MEMORY))
+    turn.record(KillBegan(agent.id, agent.attempt))
+    turn.do(Kill(agent.id, agent.attempt))
+
+
 def space_seen(turn: Turn, event: SpaceSeen) -> None:
     """No fact: a disk that is full could not take it, and every daemon looks anew. A sixteenth more than the floor ends
     the shortage, so that one at the brink does not come and go."""
@@ -184,10 +200,8 @@ def _defer(turn: Turn, agent: Agent, runner: str, until: float) -> None:
 
 
 def _ended_badly(turn: Turn, agent: Agent, note: str | None) -> None:
-    code = agent.outcome.code if agent.outcome else None
-    is_lost = agent.cause is Cause.ENDED and code is None
-    said = agent.outcome.report.reason if agent.outcome and agent.outcome.report else None
-    reason = note or ("it ended and left no record" if is_lost else said or f"exit code {code}")
+    is_lost = agent.cause is Cause.ENDED and (agent.outcome is None or agent.outcome.code is None)
+    reason = _reason(agent, note, is_lost=is_lost)
     if agent.tries < agent.spec.retries and not _is_cut_short(turn.state, agent):
         delay = backoff(agent.tries, turn.state.seed)
         turn.record(AttemptRetried(agent.id, agent.attempt, reason, delay, next_seed(turn.state.seed)))
@@ -197,6 +211,15 @@ def _ended_badly(turn: Turn, agent: Agent, note: str | None) -> None:
         turn.record(AgentLost(agent.id, reason))
     else:
         turn.record(AgentFailed(agent.id, reason))
+
+
+def _reason(agent: Agent, note: str | None, *, is_lost: bool) -> str:
+    if agent.cause is Cause.MEMORY:
+        return MEMORY
+    outcome = agent.outcome or Outcome(None)
+    said = outcome.report.reason if outcome.report else None
+    reason = note or ("it ended and left no record" if is_lost else said or f"exit code {outcome.code}")
+    return f"{reason}; {MACHINES}" if outcome.oom is Oom.MACHINE and agent.cause is Cause.ENDED else reason
 
 
 def _is_cut_short(state: State, agent: Agent) -> bool:

@@ -219,6 +219,14 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class OverMemory:
+    """The attempt's tree takes more memory than it may."""
+
+    agent: AgentId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class SpaceSeen:
     """How many bytes are free on the disk of the home, and how many there shall be."""
 
@@ -252,6 +260,7 @@ Input = (
     | TreeGone
     | Adopted
     | Heard
+    | OverMemory
     | SpaceSeen
     | Tick
 )

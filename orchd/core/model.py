@@ -56,6 +56,14 @@ class Cause(Enum):
     CANCELLED = "cancelled"
     TIMEOUT = "timeout"
     SILENCE = "silence"
+    MEMORY = "memory"  # its tree took more than it may
+
+
+class Oom(Enum):
+    """Whose want of memory the kernel ended processes for while an attempt ran."""
+
+    OWN = "own"  # its own bound
+    MACHINE = "machine"  # that of the machine, or of something around it
 
 
 class Instant(NamedTuple):
@@ -90,6 +98,9 @@ class Spec:
     silence: float | None = None
     grace: float = 10.0
     retries: int = 0
+    memory_max: int | None = None  # bytes that its whole tree may take
+    cpu_max: float | None = None  # processors that it may keep busy
+    pids_max: int | None = None  # processes and threads that it may have
     variables: tuple[tuple[str, str], ...] = ()  # over its environment; kept for a retry, so no place for secrets
     member: Membership | None = None
     session: SessionId | None = None
@@ -128,6 +139,8 @@ class Outcome:
     cpu_seconds: float = 0.0
     rss_bytes: int = 0
     report: Report | None = None
+    oom: Oom | None = None
+    memory_peak: int | None = None  # bytes, of one with a bound, counted as its bound is
 
 
 @dataclass(slots=True)

@@ -50,6 +50,8 @@ def _ending(agent: Agent) -> str:
     """How it ended, and for one that was ended, which of its bounds it met."""
     if agent.status is Status.TIMED_OUT and agent.cause in (Cause.TIMEOUT, Cause.SILENCE):
         return str(agent.cause.value)
+    if agent.status is Status.FAILED and agent.cause is Cause.MEMORY:
+        return str(agent.cause.value)
     return str(agent.status.value)
 
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
+from orchd.procs import controllers
 from orchd.procs.procfs import PROC
 
 _EVENTS = 256  # bytes, several times what cgroup.events holds
@@ -37,6 +38,7 @@ class Cgroup:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.is_bound = False  # then it says for good what became of whom it was made for, and is used once
         self._door: int | None = None
         self._events: int | None = None
 
@@ -107,10 +109,11 @@ def _remove(path: Path) -> bool:
 
 class Cgroups:
     """The directory in which each attempt gets a cgroup: to make one takes as long as to start a program, so that those
-    which were left as they were made are used again."""
+    which were left as they were made are used again. `bounds` are those that the kernel holds in them."""
 
     def __init__(self, base: Path) -> None:
         self.base = base
+        self.bounds = controllers.passed_on(base)
         self._used: set[Path] = set()
         self._free: list[Cgroup] = []
 
@@ -122,10 +125,15 @@ class Cgroups:
             return None
         name = f"orchd-{tag}"
         above = Path(*own.parts[: own.parts.index(name)]) if name in own.parts else own
+        leaf = above / controllers.LEAF
         try:
             if above != own:
-                (above / "cgroup.procs").write_text(str(os.getpid()))
+                ((leaf if leaf.is_dir() else above) / "cgroup.procs").write_text(str(os.getpid()))
+            elif own.name == controllers.LEAF and os.access(own.parent / "cgroup.procs", os.W_OK):
+                above = own.parent
             (above / name).mkdir(exist_ok=True)
+            if above == own.parent or leaf.is_dir():
+                controllers.pass_on(above, above / name)
             found = cls(above / name)
             is_usable = (found.base / "cgroup.kill").exists()
         except OSError:
@@ -160,7 +168,7 @@ class Cgroups:
     def give_back(self, cgroup: Cgroup) -> None:
         """It is empty, and nobody's any more."""
         self._used.discard(cgroup.path)
-        if cgroup.path.parent == self.base and cgroup.is_as_made():
+        if cgroup.path.parent == self.base and cgroup.is_as_made() and not cgroup.is_bound:
             self._free.append(cgroup)
         else:
             cgroup.remove()

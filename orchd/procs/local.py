@@ -14,23 +14,24 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchd.core.inputs import Adopted, Exited, Input, NeverRan, Spawned, SpawnFailed, TreeGone
-from orchd.core.model import Agent, AgentId, Outcome, Report
-from orchd.core.spending import Spent
-from orchd.procs import shim
+from orchd.bounds import Held, asked, held_by, unheld
+from orchd.core.inputs import Adopted, Exited, Input, NeverRan, OverMemory, Spawned, SpawnFailed, TreeGone
+from orchd.core.model import Agent, AgentId, Oom, Outcome, Spec
+from orchd.procs import controllers, shim
 from orchd.procs.cgroups import Cgroup, Cgroups
+from orchd.procs.endings import is_left_alone, report_in, text_of
 from orchd.procs.launch import Files, Refused, files_of, launch
-from orchd.procs.procfs import BOOT, look
 from orchd.procs.trees import Tree
 from orchd.procs.usage import Usage, of_trees
 from orchd.procs.watch import Watch
-from orchd.wire import Home, reports
+from orchd.procs.weighing import Scale
+from orchd.wire import Home
 from orchd.wire.locks import is_locked
 
 log = logging.getLogger("orchd")
 
 Key = tuple[AgentId, int]
-_LONGEST_RECORD = 4096  # bytes, several times what a shim can write
+_KILLED = (None, 137)  # how a process may end that the kernel has killed
 _PERMANENT = frozenset({errno.E2BIG, errno.EINVAL, errno.ENOEXEC})
 
 
@@ -46,6 +47,8 @@ class Handle:
     rss_bytes: int = 0
     log_size: int = 0
     looked: float = 0.0
+    kills: int = 0
+    peak: int | None = None
 
 
 class LocalProcesses:
@@ -66,6 +69,9 @@ class LocalProcesses:
         self._wall = wall
         self._handles: dict[Key, Handle] = {}
         self._watch: Watch[Key] = Watch()
+        self._kills = controllers.Kills(clock)
+        self._scale: Scale[Key] = Scale()
+        self._weighed: dict[Key, tuple[Tree, int]] = {}  # those whose bound no kernel holds
 
     def close(self) -> None:
         """Leave nothing behind but what lives."""
@@ -81,6 +87,7 @@ class LocalProcesses:
         key = (agent.id, agent.attempt)
         cgroup = self._take_cgroup()
         try:
+            self._bind(cgroup, agent.spec)
             made = launch(self._home, agent, self._variables(agent), cgroup.door() if cgroup else None)
         except Refused as refused:
             self._give_back(cgroup)
@@ -93,10 +100,27 @@ class LocalProcesses:
             self._give_back(cgroup)
             return SpawnFailed(*key, "its supervising shell was killed before it began", is_passing=True)
         tree = Tree(agent.id, agent.attempt, str(self._home.directory), made.pid, cgroup)
-        is_told = agent.spec.runner is not None
-        handle = Handle(tree, files_of(self._home, *key), is_told, gate=made.gate, looked=self._clock())
-        self._handles[key] = handle
+        self._take_up(agent, tree, made.gate)
         return Spawned(*key, made.pid, str(cgroup.path) if cgroup else None)
+
+    def held(self) -> Held:
+        """Who holds which bounds here."""
+        return held_by(self._cgroups.bounds if self._cgroups else frozenset())
+
+    def _bind(self, cgroup: Cgroup | None, spec: Spec) -> None:
+        held = self._cgroups.bounds if self._cgroups and cgroup else frozenset()
+        if (wrong := unheld(spec, held_by(held))) is not None:
+            raise Refused(f"{wrong}, though it had when this was asked for; spawn it again without")
+        if cgroup is not None and asked(spec):
+            cgroup.is_bound = True
+            controllers.bind(cgroup.path, spec, held)
+
+    def _take_up(self, agent: Agent, tree: Tree, gate: int | None) -> None:
+        key, bound = (agent.id, agent.attempt), agent.spec.memory_max
+        files, is_told = files_of(self._home, *key), agent.spec.runner is not None
+        self._handles[key] = Handle(tree, files, is_told, gate, looked=self._clock(), kills=self._kills.lately())
+        if bound is not None and not (tree.cgroup and controllers.is_memory_bound(tree.cgroup.path)):
+            self._weighed[key] = (tree, bound)
 
     def _failed(self, key: Key, error: OSError) -> SpawnFailed:
         """What the machine could not do. It will be asked again and again, and each time must leave nothing behind."""
@@ -117,7 +141,7 @@ class LocalProcesses:
             return None
         try:
             return self._cgroups.take()
-        except OSError:  # a limit on cgroups, or the hierarchy was taken away: the other way works without
+        except OSError:  # a limit on cgroups, or they were taken away: the other way works without
             return None
 
     def release(self, agent: AgentId, attempt: int) -> None:
@@ -138,7 +162,7 @@ class LocalProcesses:
         is_alive = is_locked(files.record)
         shim_pid = agent.pid if agent.pid and (is_alive or is_left_alone(files.record, agent.pid)) else 0
         tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim_pid, cgroup, is_ours=False)
-        self._handles[key] = Handle(tree, files, agent.spec.runner is not None, looked=self._clock())
+        self._take_up(agent, tree, None)
         if is_alive and shim_pid and self._watch.process(key, shim_pid):
             return Adopted(*key)
         return self._ended(key)
@@ -148,7 +172,9 @@ class LocalProcesses:
         if agent.cgroup is None:
             return None
         path = Path(agent.cgroup)
-        return Cgroup(path) if self._cgroups is None else self._cgroups.at(path)
+        found = Cgroup(path) if self._cgroups is None else self._cgroups.at(path)
+        found.is_bound = bool(asked(agent.spec))
+        return found
 
     def stop(self, agent: AgentId, attempt: int, *, kill: bool) -> None:
         """End the whole tree: by asking it, or for good."""
@@ -180,7 +206,7 @@ class LocalProcesses:
         sampled = dict(zip(wanted, of_trees(self._handles[key].tree for key in wanted), strict=True))
         for key, usage in sampled.items():
             self._handles[key].rss_bytes = max(self._handles[key].rss_bytes, usage.rss_bytes)
-        return sampled
+        return {key: usage._replace(memory_peak=_peak(self._handles[key])) for key, usage in sampled.items()}
 
     def shims(self) -> dict[int, Key]:
         """The attempts by the pid of their shim, which is its session too."""
@@ -192,7 +218,7 @@ class LocalProcesses:
 
     def news(self) -> list[Input]:
         """What has happened to processes since the last time."""
-        inputs: list[Input] = []
+        inputs = self._weigh()
         for key, pid in self._watch.fired():
             if (handle := self._handles.get(key)) is None:
                 continue
@@ -202,23 +228,43 @@ class LocalProcesses:
                 inputs.append(TreeGone(*key))
         return inputs
 
+    def next_deadline(self) -> float | None:
+        """When there may be news of itself; None while nobody has a bound that no kernel holds."""
+        return self._scale.next_deadline(is_needed=bool(self._weighed), now=self._clock())
+
+    def _weigh(self) -> list[Input]:
+        if not self._weighed or not self._scale.is_due(self._clock()):
+            return []
+        found = self._scale.weigh(self._weighed, self._clock())
+        for key, amount in found.items():
+            self._handles[key].peak = max(self._handles[key].peak or 0, amount)
+        return [OverMemory(*key) for key, amount in found.items() if amount > self._weighed[key][1]]
+
     def _ended(self, key: Key) -> Input:
         """The shim has ended: what its record says, and whether its tree ended with it."""
         handle = self._handles[key]
         if handle.gate is not None:
             os.close(handle.gate)
             handle.gate = None
-        record = shim.parse_record(_read(handle.files.record))
+        record = shim.parse_record(text_of(handle.files.record))
         if record.was_shut_out:
             log.warning("%s was shut out of its cgroup: doing without cgroups from here on", key[0])
             self._cgroups = None
+        oom, peak = self._oom(handle, record.code), _peak(handle)  # before its cgroup may be gone
         is_gone = self._is_gone(key)
         if not record.ran and is_gone:
             return NeverRan(*key)
-        report = _report(handle.files.report) if handle.reports else None
-        outcome = Outcome(record.code, record.cpu_seconds, handle.rss_bytes, report)
+        report = report_in(handle.files.report) if handle.reports else None
+        outcome = Outcome(record.code, record.cpu_seconds, handle.rss_bytes, report, oom, peak)
         note = None if record.code is not None else "its supervising shell was killed: nobody knows how it ended"
         return Exited(*key, outcome, is_gone, note)
+
+    def _oom(self, handle: Handle, code: int | None) -> Oom | None:
+        cgroup = handle.tree.cgroup
+        found = controllers.oom(cgroup.path) if cgroup is not None and cgroup.is_bound else None
+        if found is not None or not (code in _KILLED or (code and handle.reports)):
+            return found
+        return Oom.MACHINE if self._kills.now() > handle.kills else None
 
     def _is_gone(self, key: Key) -> bool:
         """Whether nothing is left of an attempt whose shim has ended; if something is, its end will be news."""
@@ -230,6 +276,7 @@ class LocalProcesses:
                 return False
         self._watch.forget(key)
         del self._handles[key]
+        self._weighed.pop(key, None)
         self._give_back(handle.tree.cgroup)
         return True
 
@@ -247,44 +294,9 @@ class LocalProcesses:
         return any([self._watch.process(key, pid) for pid in members])  # noqa: C419 - all of them must be watched
 
 
-def _report(path: str) -> Report | None:
-    """What a runner left, in the core's words."""
-    told = reports.read(path)
-    if told is None:
-        return None
-    spent = Spent(
-        told.input_tokens,
-        told.output_tokens,
-        told.cache_read_tokens,
-        told.cache_write_tokens,
-        told.cost_usd or 0.0,
-    )
-    return Report(
-        None if told.status == "completed" else told.reason or told.status,
-        spent,
-        told.cost_source,
-        told.session_id,
-        told.model,
-        told.turns,
-        told.retry_at if told.status == "rate-limited" else None,
-    )
-
-
-def _read(path: str) -> str:
-    """What a record holds; nothing when it is gone."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return ""
-    try:
-        return os.read(descriptor, _LONGEST_RECORD).decode("ascii", "replace")
-    finally:
-        os.close(descriptor)
-
-
-def is_left_alone(record: str, pid: int) -> bool:
-    """Whether the pid of a shim that has ended can still name its session: nobody has it now, nor has had since a boot.
-
-    While anybody is left in a session the kernel gives its number to no other process.
-    """
-    return _read(record).partition("\n")[0] == BOOT.decode() and look(pid) is None
+def _peak(handle: Handle) -> int | None:
+    """The most memory it took, counted as its bound is."""
+    cgroup = handle.tree.cgroup
+    if cgroup is not None and controllers.is_memory_bound(cgroup.path):
+        return controllers.peak(cgroup.path)
+    return handle.peak

@@ -12,10 +12,12 @@ from orchd.procs.trees import Tree
 
 
 class Usage(NamedTuple):
-    """What a tree uses: CPU seconds so far, of those also that have ended and were waited for, and bytes of memory."""
+    """What a tree uses: CPU seconds so far, of those also that have ended and were waited for, and bytes of memory; of
+    one with a bound, also the most so far, counted as the bound is."""
 
     cpu_seconds: float
     rss_bytes: int
+    memory_peak: int | None = None
 
 
 def of_trees(trees: Iterable[Tree]) -> list[Usage]:

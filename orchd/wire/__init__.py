@@ -15,6 +15,7 @@ from orchd.wire.frames import (
 )
 from orchd.wire.homes import Home, HomeError, default_home
 from orchd.wire.services import Service, log_of, served_by
+from orchd.wire.sizes import share, size
 from orchd.wire.variables import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
 
 __all__ = [
@@ -35,6 +36,8 @@ __all__ = [
     "pack_request",
     "pack_result",
     "served_by",
+    "share",
+    "size",
     "unpack_hint",
     "unpack_reply",
     "unpack_request",

@@ -23,6 +23,9 @@ Nodes = Annotated[tuple[Node, ...], Check(lambda paths: len(paths) <= MOST, "a l
 Tokens = Annotated[int, Check(lambda number: number > 0, "above 0")]
 Dollars = Annotated[float, Check(lambda number: number > 0, "above 0")]
 Ids = Annotated[tuple[Name, ...], Check(lambda ids: len(ids) <= MOST, "a list of at most 10,000 ids")]
+Memory = Annotated[int, Check(lambda amount: amount >= 1 << 20, "at least 1M, in bytes 1048576")]
+Processors = Annotated[float, Check(lambda number: 0.01 <= number <= MOST, "between 1% and 1,000,000%")]
+Pids = Annotated[int, Check(lambda number: number >= 4, "4 or more: its supervising shell is one of them")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,9 @@ class AgentSpec:
     silence: Positive | None = None  # without a byte of output
     grace: Seconds | None = None  # between TERM and KILL
     retries: Annotated[int, Check(lambda number: 0 <= number <= 1000, "between 0 and 1000")] = 0
+    memory_max: Memory | None = None  # of its whole tree
+    cpu_max: Processors | None = None  # 1.5 are one and a half
+    pids_max: Pids | None = None  # processes and threads, its shim among them
 
     @property
     def has_work(self) -> bool:

@@ -5,7 +5,7 @@ What is changed live with a command is state, not configuration. docs/configurat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple
 from orchd.wire.addresses import can_be_listened_on
 from orchd.wire.runners import Runners, Settings, checked, wrong
 from orchd.wire.shapes import Check, Problem, build, problems
+from orchd.wire.sizes import share, size
 
 _Count = Annotated[int, Check(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")]
 _Bytes = Annotated[int, Check(lambda number: number >= 0, "0 or more")]
@@ -22,6 +23,20 @@ _Relative = Annotated[
 _Seconds = Annotated[float, Check(lambda number: number >= 0, "0 or more")]
 _Listened = Annotated[str, Check(can_be_listened_on, "tcp://ADDRESS:PORT, an address of this machine in numbers")]
 _Positive = Annotated[float, Check(lambda number: number > 0, "above 0")]
+
+
+def _reads(text: str, read: Callable[[str], float], least: float) -> bool:
+    try:
+        return read(text) >= least
+    except ValueError:
+        return False
+
+
+_Size = Annotated[
+    str, Check(lambda text: _reads(text, size, 1 << 20), "a size of at least 1M, with a unit as in 512M or 2G")
+]
+_Share = Annotated[str, Check(lambda text: _reads(text, share, 0.01), "a share of one processor, as in 50% or 150%")]
+_Pids = Annotated[int, Check(lambda number: number >= 4, "4 or more")]
 
 
 class SettingsError(ValueError):
@@ -59,6 +74,9 @@ class Config:
     grace: _Seconds = 10.0
     timeout: _Positive | None = None
     silence: _Positive | None = None
+    memory_max: _Size | None = None
+    cpu_max: _Share | None = None
+    pids_max: _Pids | None = None
     session_files: bool = True
     sessions_path: _Relative = ".agent/sessions"
     state_path: _Relative = ".claude/state"
@@ -92,6 +110,7 @@ class Key(NamedTuple):
     unset: str = ""  # what holds when it is not given and has no value of its own
 
 
+_UNBOUND = "as much as there is"
 _FREE = "256 MiB, or a twentieth of the disk where that is less"
 
 
@@ -104,6 +123,9 @@ KEYS: dict[str, Key] = {
     "grace": Key("seconds", "between TERM and KILL when an agent is ended", NEW_AGENTS),
     "timeout": Key("seconds", "an attempt that takes longer is ended", NEW_AGENTS, "as long as it takes"),
     "silence": Key("seconds", "an attempt that puts nothing out for so long is ended", NEW_AGENTS, "may be silent"),
+    "memory_max": Key("size", "an agent whose tree takes more is ended", NEW_AGENTS, _UNBOUND),
+    "cpu_max": Key("per cent of one processor", "what the tree of an agent may keep busy", NEW_AGENTS, _UNBOUND),
+    "pids_max": Key("processes", "what the tree of an agent may have, threads included", NEW_AGENTS, _UNBOUND),
     "session_files": Key("true or false", "whether files in the project directory show its session"),
     "sessions_path": Key("path", "of `latest.yaml`, in the project directory"),
     "state_path": Key("path", "of `agents.json` and `events.jsonl`, in the project directory"),

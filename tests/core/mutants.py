@@ -359,6 +359,20 @@ MUTANTS = (
         "",
         core("index", "what_is_over_is_in_no_index"),
     ),
+    Mutant(
+        "what takes too much memory is killed at once",
+        "happen.py",
+        "Cause.MEMORY, MEMORY))\n    turn.record(KillBegan",
+        "Cause.MEMORY, MEMORY))\n        return\n    turn.record(KillBegan",
+        core("happen", "one_that_takes_too_much_memory_is_killed_at_once_and_has_failed_for_it"),
+    ),
+    Mutant(
+        "a shim that the kernel ended for the agent's own bound is no mystery",
+        "apply.py",
+        "agent.cause = Cause.MEMORY if is_over_bound else Cause.ENDED",
+        "agent.cause = Cause.ENDED",
+        core("happen", "one_that_the_kernel_ended_for_its_own_bound_has_failed_for_memory[None]"),
+    ),
     *OF_SCOPES,
 )
 

@@ -8,8 +8,8 @@ from orchd.core import inputs
 from orchd.core.decide import decide, next_deadline
 from orchd.core.effects import Kill, Listen, Refuse, Release, Terminate, Watch
 from orchd.core.facts import AgentHeard, AttemptRetried, KillBegan, ProcessEnded, StopBegan
-from orchd.core.happen import HOLD_SECONDS
-from orchd.core.model import AgentId, Cause, Instant, Outcome, agent_id
+from orchd.core.happen import HOLD_SECONDS, MACHINES
+from orchd.core.model import AgentId, Cause, Instant, Oom, Outcome, agent_id
 from orchd.core.places import overdrawn
 from orchd.core.turn import Turn
 from tests.core.box import Box, names, spec
@@ -318,3 +318,80 @@ def test_what_took_too_long_or_was_lost_is_tried_again_and_what_was_cancelled_is
         if expected == ["queued"]:
             box.sleep(10.0)
     assert box.status(one) == [status]
+
+
+def test_one_that_takes_too_much_memory_is_killed_at_once_and_has_failed_for_it() -> None:
+    box = Box()
+    one = box.spawn(memory_max=1 << 20)
+    child = box.spawn("child", caller=one)
+    box.tell(inputs.OverMemory(one, 1))
+    assert box.facts(StopBegan) == [StopBegan(one, 1, Cause.MEMORY, "memory")]
+    assert (box.facts(KillBegan), box.done(Kill)) == ([KillBegan(one, 1)], [Kill(one, 1)])
+    assert box.done(Terminate) == []
+    box.tell(inputs.OverMemory(one, 1))
+    assert box.turn.effects == []
+    box.exit(one, 137)
+    assert (box.status(one), box.agent(one).reason) == (["failed"], "memory")
+    assert box.status(child) == ["stopping"]
+
+
+def test_one_that_waits_and_takes_too_much_waits_no_more() -> None:
+    box = Box()
+    one = box.spawn(nesting=1, memory_max=1 << 20)
+    request = box.wait(one, box.spawn("child", caller=one))
+    box.tell(inputs.OverMemory(one, 1))
+    assert [refused.request for refused in box.done(Refuse)] == [request]
+    assert box.status(one) == ["stopping"]
+
+
+def test_one_that_is_being_ended_gets_no_more_time_when_it_takes_too_much() -> None:
+    box = Box()
+    one = box.spawn(timeout=5.0, grace=10.0)
+    box.sleep(5.0)
+    box.tell(inputs.OverMemory(one, 1))
+    assert box.done(Kill) == [Kill(one, 1)]
+    box.exit(one, 137)
+    assert (box.status(one), box.agent(one).reason) == (["timed-out"], "took longer than 5 s")
+
+
+def test_news_of_memory_of_an_attempt_that_is_over_is_no_news() -> None:
+    box = Box()
+    one = box.spawn(retries=1)
+    box.exit(one, 1)
+    box.sleep(2.0)
+    assert box.agent(one).attempt == 2
+    assert box.tell(inputs.OverMemory(one, 1)).effects == []
+
+
+@pytest.mark.parametrize("code", [None, 1, 137])
+def test_one_that_the_kernel_ended_for_its_own_bound_has_failed_for_memory(code: int | None) -> None:
+    box = Box()
+    one = box.spawn()
+    box.tell(inputs.Exited(one, 1, Outcome(code, oom=Oom.OWN), is_tree_gone=True, note="its shim was killed"))
+    assert (box.status(one), box.agent(one).reason) == (["failed"], "memory")
+
+
+def test_one_that_did_its_work_has_completed_whatever_was_ended_beside_it() -> None:
+    box = Box()
+    one = box.spawn()
+    box.tell(inputs.Exited(one, 1, Outcome(0, oom=Oom.OWN), is_tree_gone=True))
+    assert box.status(one) == ["completed"]
+
+
+def test_one_that_takes_too_much_memory_is_tried_again_as_often_as_any_other() -> None:
+    box = Box()
+    one = box.spawn(retries=1)
+    for _ in range(2):
+        box.tell(inputs.OverMemory(one, box.agent(one).attempt))
+        box.exit(one, 137)
+        box.sleep(2.0)
+    assert (box.status(one), box.agent(one).attempt, box.agent(one).reason) == (["failed"], 2, "memory")
+
+
+@pytest.mark.parametrize(("code", "status"), [(137, "failed"), (None, "lost")])
+def test_that_the_machine_was_short_of_memory_is_said_beside_how_it_ended(code: int | None, status: str) -> None:
+    box = Box()
+    one = box.spawn()
+    box.tell(inputs.Exited(one, 1, Outcome(code, oom=Oom.MACHINE), is_tree_gone=True))
+    how = f"exit code {code}" if code else "it ended and left no record"
+    assert (box.status(one), box.agent(one).reason) == ([status], f"{how}; {MACHINES}")

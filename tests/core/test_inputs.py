@@ -33,6 +33,7 @@ OF_AN_ATTEMPT = {
     inputs.TreeGone,
     inputs.Adopted,
     inputs.Heard,
+    inputs.OverMemory,
 }
 
 

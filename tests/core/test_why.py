@@ -175,3 +175,11 @@ def test_a_run_is_held_by_those_that_go_on_and_blames_the_first_that_failed() ->
     begun(box, "c")
     box.exit(AgentId("agent-003"))
     assert why_run(box.state.runs[run_id(2)]) == Verdict("completed", "1 of 1 members have ended")
+
+
+def test_one_that_ended_for_its_memory_met_that_bound() -> None:
+    box = Box()
+    one = box.spawn()
+    box.tell(inputs.OverMemory(one, 1))
+    box.exit(one, 137)
+    assert asked(box, one)[:2] == ("memory", "memory")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -48,6 +49,15 @@ def session_in(instance: Instance, directory: Path) -> list[str]:
     return sorted(str(path.relative_to(directory)) for path in directory.rglob("*.*") if path.is_file())
 
 
+def spawned_bounded(instance: Instance, _: Path) -> object:
+    """The bound that an agent gets, or that there is nobody who could hold it."""
+    told = json.loads(instance.ctl("spawn", "--json", "--", "true", code=None))
+    if "error" in told:
+        return told["error"]["code"]
+    agent = instance.agent(told["agents"][0]["id"])
+    return agent["cpu_max"] or agent["pids_max"]
+
+
 def skill_of_label(instance: Instance, directory: Path) -> str:
     """The skill that a task with a label is given to."""
     (directory / "todo.json").write_text('[{"id": "a", "title": "A", "labels": ["odd"]}]')
@@ -63,6 +73,13 @@ EFFECTS: dict[str, tuple[str, Effect, Callable[[object], bool]]] = {
     "grace": ("0.2", killed, lambda seen: seen == "cancelled"),
     "timeout": ("0.2", lambda one, _: status_of(one, "sleep", "600"), lambda seen: seen == "timed-out"),
     "silence": ("0.2", lambda one, _: status_of(one, "sleep", "600"), lambda seen: seen == "timed-out"),
+    "memory_max": (
+        '"1M"',
+        lambda one, _: status_of(one, sys.executable, "-c", "import signal; signal.pause()"),
+        lambda seen: seen == "failed",
+    ),
+    "cpu_max": ('"50%"', spawned_bounded, lambda seen: seen in (0.5, "cannot-bound")),
+    "pids_max": ("50", spawned_bounded, lambda seen: seen in (50, "cannot-bound")),
     "session_files": ("false", session_in, lambda seen: seen == []),
     "sessions_path": ('"odd"', session_in, lambda seen: "odd/session-001.yaml" in str(seen)),
     "state_path": ('"odd"', session_in, lambda seen: "odd/events.jsonl" in str(seen)),

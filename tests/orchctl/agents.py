@@ -31,6 +31,10 @@ def agent(number: int, **known: Any) -> dict[str, Any]:
         "cpu_seconds": None,
         "tokens": None,
         "rss_bytes": None,
+        "memory_max": None,
+        "memory_peak": None,
+        "cpu_max": None,
+        "pids_max": None,
         **known,
     }
 

@@ -50,6 +50,17 @@ def test_durations_are_numbers_or_words_and_paths_are_the_clients(file: Path) ->
     assert spec == {"command": ["x"], "timeout": 900.0, "grace": 3, "silence": 7200.0, "cwd": "/work/here/sub"}
 
 
+def test_sizes_and_shares_may_have_units(file: Path) -> None:
+    (spec,) = read(file, '{"command": ["x"], "memory_max": "2G", "cpu_max": "150%", "pids_max": 200}')
+    assert spec == {"command": ["x"], "memory_max": 2 << 30, "cpu_max": 1.5, "pids_max": 200}
+    (spec,) = read(file, '{"command": ["x"], "memory_max": 1048576, "cpu_max": 0.5}')
+    assert spec == {"command": ["x"], "memory_max": 1 << 20, "cpu_max": 0.5}
+    with pytest.raises(UsageError, match="memory_max: 'much' is not a size: write bytes or a unit"):
+        read(file, '{"command": ["x"], "memory_max": "much"}')
+    with pytest.raises(UsageError, match="memory_max must be at least 1M, in bytes 1048576, not 2"):
+        read(file, '{"command": ["x"], "memory_max": 2}')
+
+
 def test_a_dash_is_the_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"command": ["x"]}\n')))
     assert batch.read("-", HERE) == [{"command": ["x"]}]

@@ -35,6 +35,11 @@ def test_children_are_under_their_parents_in_the_order_of_their_making() -> None
     ]
 
 
+def test_memory_is_shown_beside_its_bound() -> None:
+    line = drawn(Look(is_whole=True), agent(1, rss_bytes=47185920, memory_max=2 << 30))[1]
+    assert "  45 MB of 2.0 GB  " in line
+
+
 def test_deeper_generations_keep_the_lines_of_those_above() -> None:
     generations = [
         agent(1),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchctl import units
+from orchd.procs.controllers import LEAF
 
 ROOT = Path(__file__).parents[2]
 SCOPES = ("user", "system")
@@ -20,7 +21,7 @@ analyze = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there 
 def written(scope: str, directory: Path) -> Path:
     """The unit as it is installed."""
     path = directory / units.path_of(scope).name
-    path.write_text(units.text_of(scope, directory / "home"))
+    path.write_text(units.text_of(scope, directory / "home", 252))
     return path
 
 
@@ -32,10 +33,17 @@ def test_they_are_where_people_look_for_them() -> None:
 
 @pytest.mark.parametrize("scope", SCOPES)
 def test_what_is_installed_runs_this_installation(scope: str, tmp_path: Path) -> None:
-    text = units.text_of(scope, tmp_path)
+    text = units.text_of(scope, tmp_path, 252)
     assert f'ExecStart="{sys.executable}" "-P" "-m" "orchd" --service={scope}:%n' in text.splitlines()
     assert (f'Environment="ORCHD_HOME={tmp_path}"' in text) == (scope == "user")
     assert text.count("ExecStart=") == 1
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_where_systemd_can_a_daemon_has_a_cgroup_of_its_own_below_the_units(scope: str, tmp_path: Path) -> None:
+    lines = units.text_of(scope, tmp_path, 254).splitlines()
+    assert lines[lines.index("Delegate=yes") + 1] == f"DelegateSubgroup={LEAF}"
+    assert "DelegateSubgroup" not in units.text_of(scope, tmp_path, 253)
 
 
 def test_names_with_signs_that_mean_something_are_written_as_they_are() -> None:

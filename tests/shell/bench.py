@@ -53,7 +53,9 @@ class Bench:
         self.replies: list[tuple[tuple[bytes, ...], Any]] = []
         self.processes = LocalProcesses(self.home, self.environments.get, None, lambda: self.clock().mono, time.time)
         self.records = Records(self.state, self.store)
-        self.translator = Translator(self.state, self.store, self.records, self.environments, self.config)
+        self.translator = Translator(
+            self.state, self.store, self.records, self.environments, self.config, self.processes.held
+        )
         self.callers = Callers(self.home, self.processes)
         self.queries = Queries(
             self.home, self.state, self.store, self.records, self.processes, self.translator, self.clock

@@ -11,6 +11,7 @@ from orchd.core.model import (
     AgentId,
     Cause,
     Level,
+    Oom,
     Outcome,
     RequestId,
     Spec,
@@ -43,6 +44,9 @@ SPECS = st.builds(
     silence=SECONDS,
     grace=st.floats(0, 1e300),
     retries=st.integers(0, 1000),
+    memory_max=st.none() | st.integers(1, 2**63 - 1),
+    cpu_max=st.none() | st.floats(0.01, 1e4),
+    pids_max=st.none() | st.integers(4, 2**63 - 1),
 )
 WAITS = st.builds(
     Wait,
@@ -53,7 +57,14 @@ WAITS = st.builds(
     caller=st.integers(1, 2**22),
     caller_started=MOMENTS,
 )
-OUTCOMES = st.builds(Outcome, st.none() | st.integers(0, 255), MOMENTS, st.integers(0, 2**50))
+OUTCOMES = st.builds(
+    Outcome,
+    st.none() | st.integers(0, 255),
+    MOMENTS,
+    st.integers(0, 2**50),
+    oom=st.none() | st.sampled_from(Oom),
+    memory_peak=st.none() | st.integers(0, 2**50),
+)
 
 
 def agents(

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
+from orchd.procs import cgroups as module
+from orchd.procs import controllers
 from orchd.procs.cgroups import Cgroup, Cgroups, held_in, own_cgroup
 from tests.conftest import until
 
@@ -95,3 +103,76 @@ def test_a_process_that_is_gone_has_no_cgroup() -> None:
     done = subprocess.Popen(["true"])
     done.wait(10)
     assert own_cgroup(done.pid) is None
+
+
+def test_one_that_had_a_bound_is_not_used_again(cgroups: Cgroups) -> None:
+    cgroup = cgroups.take()
+    cgroup.is_bound = True
+    cgroups.give_back(cgroup)
+    assert not cgroup.path.exists()
+
+
+@pytest.fixture
+def controller(cgroups: Cgroups, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A controller of this machine that stands for that of memory, passed on as far as the directory of `cgroups`."""
+    levels = [*[path for path in cgroups.base.parents if (path / "cgroup.controllers").exists()][::-1], cgroups.base]
+    names = (levels[0] / "cgroup.controllers").read_text().split()
+    with ExitStack() as stack:
+        holder = os.open(levels[0], os.O_RDONLY)
+        stack.callback(os.close, holder)
+        fcntl.flock(holder, fcntl.LOCK_EX)  # others who test here may want it too, and take it back
+        try:
+            for level in levels:
+                _pass_on(level, names[-1], stack)
+        except (OSError, IndexError):
+            pytest.skip("no controller of cgroup v2 can be had here")
+        monkeypatch.setattr(controllers, "_BY_BOUND", {"memory_max": names[-1]})
+        yield names[-1]
+
+
+def _pass_on(level: Path, name: str, stack: ExitStack) -> None:
+    """What was not passed on before is not afterwards."""
+    control = level / "cgroup.subtree_control"
+    if name not in control.read_text().split():
+        control.write_text(f"+{name}")
+        stack.callback(control.write_text, f"-{name}")
+
+
+def test_from_a_leaf_of_its_own_the_daemon_passes_controllers_on_and_another_can_follow_it(
+    cgroups: Cgroups, controller: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delegated = cgroups.take()
+    leaf = Cgroup(delegated.path / controllers.LEAF)
+    leaf.path.mkdir()
+    monkeypatch.setattr(module, "own_cgroup", lambda: leaf.path)
+    made = Cgroups.where_allowed("leafy")
+    assert made is not None
+    assert made.base == delegated.path / "orchd-leafy"
+    assert made.bounds == {"memory_max"}
+    agent = made.take()
+    assert controller in (agent.path / "cgroup.controllers").read_text()
+    living = member(agent, "sleep", "1000")
+    until(lambda: agent.members() == {living.pid})
+    next_daemon = member(leaf, "true")
+    assert next_daemon.wait(10) == 0
+    # what keeps us from the same without a leaf: nobody can follow into a cgroup that passes controllers on
+    assert member(delegated, "true").wait(10) != 0
+    living.kill()
+    living.wait()
+    until(lambda: delegated.is_empty())
+    made.give_back(agent)
+    made.close()
+    cgroups.give_back(delegated)
+
+
+def test_from_the_units_own_cgroup_nothing_is_passed_on(
+    cgroups: Cgroups, controller: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = cgroups.take()
+    monkeypatch.setattr(module, "own_cgroup", lambda: unit.path)
+    made = Cgroups.where_allowed("unit")
+    assert made is not None
+    assert (made.base, made.bounds) == (unit.path / "orchd-unit", frozenset())
+    assert controller not in (unit.path / "cgroup.subtree_control").read_text()
+    made.close()
+    cgroups.give_back(unit)

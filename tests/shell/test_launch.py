@@ -159,3 +159,20 @@ def test_what_protects_us_when_memory_runs_out_protects_no_agent(
 
 def test_our_own_score_is_the_kernels() -> None:
     assert launch._oom_score() == int(Path("/proc/self/oom_score_adj").read_text())
+
+
+def test_an_agent_of_a_protected_daemon_is_ended_as_soon_as_any_other_process(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody may ask to be ended sooner, and that is inherited as a protection is."""
+    own = Path("/proc/self/oom_score_adj")
+    before = own.read_text()
+    own.write_text("300")
+    try:
+        for score, expected in ((-500, "0"), (300, "300")):
+            monkeypatch.setattr(launch, "_oom_score", lambda score=score: score)
+            one = bench.spawn("cat", "/proc/self/oom_score_adj")
+            bench.until_over(one)
+            assert Path(files_of(bench.home, one.id, 1).log).read_text().strip() == expected
+    finally:
+        own.write_text(before)

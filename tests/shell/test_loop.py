@@ -134,6 +134,7 @@ class Stage:
         self.fds = {name: os.eventfd(0) for name in ("router", "processes", "gateway", "commits", "wakeup")}
         self.deadline: float | None = None
         self.files_due: float | None = None
+        self.weighed_due: float | None = None
         note = self.diary.append
         fileno = {name: lambda fd=fd: fd for name, fd in self.fds.items()}
         self.parts: Any = SimpleNamespace(
@@ -142,7 +143,9 @@ class Stage:
             store=SimpleNamespace(last_seq=lambda: 0, commits=SimpleNamespace(fileno=fileno["commits"])),
             remote=None,
             ports=SimpleNamespace(router=self.fds["router"], requests=lambda: note("hear") or iter(())),
-            processes=SimpleNamespace(fileno=fileno["processes"], news=lambda: ["ended"]),
+            processes=SimpleNamespace(
+                fileno=fileno["processes"], news=lambda: ["ended"], next_deadline=lambda: self.weighed_due
+            ),
             gateway=SimpleNamespace(
                 fileno=fileno["gateway"],
                 next_deadline=lambda: self.deadline,
@@ -185,6 +188,15 @@ def stage() -> Any:
 def test_news_of_processes_waits_for_no_disk(stage: Stage) -> None:
     assert stage.turn("processes") == ["feed"]
     assert stage.turn("commits", "processes") == ["finish", "feed"]
+
+
+def test_it_wakes_up_to_weigh_agents_and_not_for_nothing(stage: Stage) -> None:
+    loop = Loop(stage.parts, stage.fds["wakeup"], Notifier())
+    assert loop._patience() is None
+    stage.weighed_due = 5.25
+    assert loop._patience() == 250
+    loop._turn({})
+    assert "hear" not in stage.diary
 
 
 def test_environments_are_only_taken_away_when_no_commit_is_on_its_way(stage: Stage) -> None:

@@ -10,6 +10,7 @@ from orchd.callers import Outside
 from orchd.core.model import RequestId
 from orchd.wire import WireError, ops
 from orchd.wire.runners import Settings, checked
+from orchd.wire.settings import Config
 from orchd.wire.shapes import build
 from tests.shell.bench import Bench
 from tests.shell.machine import full, needs_root, tmpfs
@@ -93,6 +94,15 @@ def _packed(agent: object) -> tuple[bytes, bytes]:
     from orchd.codec import pack_agent, pack_spec
 
     return pack_spec(agent), pack_agent(agent)  # type: ignore[arg-type]
+
+
+def test_a_bound_is_the_agents_own_or_else_that_of_the_configuration(bench: Bench) -> None:
+    bench.translator.heed(Config(memory_max="1G"))
+    asked = build(
+        ops.Spawn, {"agents": [{"command": ["x"]}, {"command": ["x"], "memory_max": 2 << 30}], "cwd": "/", "env": {}}
+    )
+    made = bench.translator.spawn(RequestId("r"), Outside.OWNER, asked)
+    assert [spec.memory_max for spec in made.specs] == [1 << 30, 2 << 30]
 
 
 def test_an_environment_that_cannot_be_written_is_a_refusal_and_no_end(bench: Bench) -> None:

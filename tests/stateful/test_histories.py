@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from orchd.core import inputs
 from orchd.core.decide import next_deadline
-from orchd.core.model import AgentId, Outcome, RequestId, Spec, Status
+from orchd.core.model import AgentId, Oom, Outcome, RequestId, Spec, Status
 from orchd.core.runs import Group
 from tests.stateful.stress import stress
 from tests.stateful.world import Client, Proc, World, new_world
@@ -214,6 +214,18 @@ class Histories(RuleBasedStateMachine):
             limited = self.world.now + seconds
             self.world.exit(busy[pick % len(busy)], 75, has_rest=has_rest, limited=limited)
 
+    @rule(pick=PICKS, code=st.sampled_from([None, 0, 137]), whose=st.sampled_from(Oom), has_rest=RARELY)
+    def the_kernel_ends_a_process_for_memory(self, pick: int, code: int | None, whose: Oom, has_rest: bool) -> None:
+        if busy := [proc for proc in self._procs() if proc.is_running]:
+            proc = busy[pick % len(busy)]
+            proc.oom = whose
+            self.world.exit(proc, code, has_rest=has_rest)
+
+    @rule(pick=PICKS)
+    def a_tree_takes_more_than_it_may(self, pick: int) -> None:
+        if procs := self._procs():
+            self.world.tell(inputs.OverMemory(*procs[pick % len(procs)].key))
+
     def _working(self) -> set[AgentId]:
         return {agent.id for agent in self.world.state.living.values() if agent.status is not Status.WAITING}
 
@@ -253,7 +265,7 @@ class Histories(RuleBasedStateMachine):
         elif what == "dies" and procs and (proc := procs[pick % len(procs)]).is_running:
             world.exit(proc, 137, has_rest=flag)
 
-    @rule(pick=PICKS, back=st.integers(0, 2), kind=st.integers(0, 6))
+    @rule(pick=PICKS, back=st.integers(0, 2), kind=st.integers(0, 7))
     def news_comes_late_or_twice(self, pick: int, back: int, kind: int) -> None:
         ids = [*self._ids(), AgentId("agent-999")]
         one = ids[pick % len(ids)]
@@ -271,6 +283,7 @@ class Histories(RuleBasedStateMachine):
                 inputs.NeverRan(one, attempt),
                 inputs.Adopted(one, attempt),
                 inputs.Heard(one, attempt, 1000.0),
+                inputs.OverMemory(one, attempt),
                 inputs.CallerGone(one, RequestId("nobody's")),
             )[kind]
         )

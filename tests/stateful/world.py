@@ -21,7 +21,7 @@ from orchd.core.facts import (
     RunnerLimited,
 )
 from orchd.core.index import forget, load
-from orchd.core.model import Agent, AgentId, Guards, Instant, Outcome, Report, RequestId, Spec, State, Status
+from orchd.core.model import Agent, AgentId, Guards, Instant, Oom, Outcome, Report, RequestId, Spec, State, Status
 from orchd.core.runs import Group, Plan, Run, RunId
 from orchd.core.turn import Question, Turn
 from tests.stateful import naive, promises
@@ -40,12 +40,14 @@ class Proc:
     has_rest: bool = False  # others of its tree
     code: int | None = None
     limited: float | None = None  # until when its service wants no more
+    oom: Oom | None = None
     asked: str | None = None  # how this daemon asked it to end
 
     @property
     def outcome(self) -> Outcome:
         """How its own process ended."""
-        return Outcome(self.code, report=None if self.limited is None else Report(limited_until=self.limited))
+        report = None if self.limited is None else Report(limited_until=self.limited)
+        return Outcome(self.code, report=report, oom=self.oom)
 
     @property
     def is_alive(self) -> bool:

@@ -96,7 +96,7 @@ def test_what_is_said_in_passing_is_done_by_a_test() -> None:
 @pytest.mark.parametrize(("scope", "unit"), [("user", "orchd.service"), ("system", "orchd@.service")])
 def test_the_score_is_what_is_written(scope: str, unit: str, tmp_path: Path) -> None:
     path = tmp_path / unit.replace("@", "@root")
-    path.write_text(units.text_of(scope, tmp_path))
+    path.write_text(units.text_of(scope, tmp_path, 252))
     done = subprocess.run(
         ["systemd-analyze", f"--{scope}", "security", "--offline=true", "--no-pager", path],
         env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},

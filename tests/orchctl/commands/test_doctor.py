@@ -46,13 +46,21 @@ def test_without_a_daemon_it_looks_and_starts_none(orchctl: Orchctl, stopped: In
     assert not stopped.home.socket.exists()
     checks = {one["check"] for one in json.loads(orchctl("doctor", "--json").out)["findings"]}
     known = {"config", "rights", "daemon", "versions", "systemd", "cgroups", "limits", "clock", "disk", "filesystem"}
-    assert checks == known | {"runners", "strays"}
+    assert checks == known | {"bounds", "runners", "strays"}
 
 
 def test_with_a_daemon_it_says_who_answers(orchctl: Orchctl, instance: Instance) -> None:
     assert instance.daemon is not None
     ((state, what),) = findings(orchctl, "daemon")
     assert (state, f"pid {instance.daemon.pid}" in what) == ("ok", True)
+
+
+def test_who_holds_the_bounds_of_agents_is_said_by_the_daemon(orchctl: Orchctl, stopped: Instance) -> None:
+    ((_, what),) = findings(orchctl, "bounds")
+    assert "where the daemon is started decides" in what
+    stopped.start()
+    memory, _, _ = [what for _, what in findings(orchctl, "bounds")]
+    assert memory.startswith("--memory-max is held by ")
 
 
 def test_all_that_is_wrong_with_the_configuration_is_found(orchctl: Orchctl, stopped: Instance) -> None:

@@ -33,7 +33,7 @@ def test_every_option_arrives(instance: Instance, orchctl: Orchctl, tmp_path: Pa
     orchctl("spawn", "--", "sleep", "60")
     words = "--name n --goal g --skill s --task-id t --priority -3 --nesting 1 --timeout 15m --silence 90s --grace 2"
     places = "--cwd sub --stdin in --output-dir made --retries 2 --after 1"
-    ran = "--runner mock --model m --result r.md --tokens 9"
+    ran = "--runner mock --model m --result r.md --tokens 9 --memory-max 512M"
     assert orchctl("spawn", *words.split(), *places.split(), *ran.split(), "--", "x", "--name", "y").code == 0
     shown = instance.agent("agent-002")
     expected = {
@@ -56,6 +56,7 @@ def test_every_option_arrives(instance: Instance, orchctl: Orchctl, tmp_path: Pa
         "model": "m",
         "result": str(tmp_path / "r.md"),
         "tokens_expected": 9,
+        "memory_max": 512 << 20,
     }
     assert {key: shown[key] for key in expected} == expected
 

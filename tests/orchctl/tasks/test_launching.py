@@ -75,7 +75,10 @@ def test_after_is_a_name_of_the_request_the_id_of_one_on_its_way_or_nothing() ->
 
 
 def test_an_agent_is_what_the_file_says_and_the_command_line_where_it_says_nothing() -> None:
-    full = Task(Path("subtask-a.md"), "a", "x", "s", "claude", "opus", timeout=90.0, retries=2, tokens=5, nesting=1)
+    bounds = {"memory_max": 1 << 30, "cpu_max": 1.5, "pids_max": 200}
+    full = Task(
+        Path("subtask-a.md"), "a", "x", "s", "claude", "opus", timeout=90.0, retries=2, tokens=5, nesting=1, **bounds
+    )
     plain = Task(Path("subtask-b.md"), "b", "y")
     wanted = Wanted(runner="mock", model="m", worktree=True)
     states = {"a": State(MISSING), "b": State(MISSING)}
@@ -90,6 +93,7 @@ def test_an_agent_is_what_the_file_says_and_the_command_line_where_it_says_nothi
         retries=2,
         tokens=5,
         nesting=1,
+        **bounds,
         worktree=True,
         stdin="/w/results/.prompts/a.md",
         result="/w/results/a.md",

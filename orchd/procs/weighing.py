@@ -1,0 +1,109 @@
+"""How much memory trees take, for those whose bound no kernel holds: looked at again and again, and cheaply.
+
+What a process maps (RSS) is quick to read and counts what processes share once for each of them. Only a tree that is
+too heavy by that is weighed again with what is shared divided among those who share it (PSS), for which the kernel
+looks at every page.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterable, Mapping
+from typing import Generic, TypeVar
+
+from orchd.procs.procfs import PROC, Process, everyone, marks
+from orchd.procs.trees import Tree
+from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
+
+Key = TypeVar("Key")
+PAUSE = 1.0  # seconds between two looks
+HURRY = 0.2  # the same, while somebody takes more than half of what it may
+_PAGE = resource.getpagesize()
+_Owner = tuple[str | None, ...]
+
+
+class Scale(Generic[Key]):
+    """Weighs, at most as often as is needed, and never while nobody has a bound."""
+
+    def __init__(self) -> None:
+        self._due: float | None = None
+        self._known: dict[tuple[int, float], _Owner] = {}  # what a process shows as its own never changes
+
+    def next_deadline(self, *, is_needed: bool, now: float) -> float | None:
+        """When to weigh again; None while there is nothing to be weighed."""
+        if not is_needed:
+            self._due, self._known = None, {}
+        elif self._due is None:
+            self._due = now + HURRY
+        return self._due
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is time."""
+        return self._due is not None and self._due <= now
+
+    def weigh(self, trees: Mapping[Key, tuple[Tree, int]], now: float) -> dict[Key, int]:
+        """The bytes of each tree, and a hurry for those near their bounds."""
+        members = self._members({key: tree for key, (tree, _) in trees.items()})
+        found = {key: _weight(members[key], bound) for key, (_, bound) in trees.items()}
+        is_near = any(2 * found[key] > bound for key, (_, bound) in trees.items())
+        self._due = now + (HURRY if is_near else PAUSE)
+        return found
+
+    def _members(self, trees: Mapping[Key, Tree]) -> dict[Key, list[int]]:
+        found = {key: list(tree.cgroup.members()) if tree.cgroup else [] for key, tree in trees.items()}
+        loose = {key: tree for key, tree in trees.items() if tree.cgroup is None}
+        if loose:
+            for pid, key in self._owners(loose).items():
+                found[key].append(pid)
+        return found
+
+    def _owners(self, trees: Mapping[Key, Tree]) -> dict[int, Key]:
+        """Whose each process is, by one look at the machine: by session or marks, or else as the process above it."""
+        processes = everyone()
+        sessions = {tree.shim: key for key, tree in trees.items() if tree.shim}
+        owners = {(tree.home, tree.agent, str(tree.attempt)): key for key, tree in trees.items()}
+        shown = {pid: self._shown(process) for pid, process in processes.items()}
+        self._known = {(pid, processes[pid].started): owner for pid, owner in shown.items()}
+        found: dict[int, Key] = {}
+        for pid in sorted(
+            processes, key=lambda one: processes[one].started
+        ):  # who is above began earlier, if not adopted
+            process = processes[pid]
+            key = sessions.get(process.session, owners.get(shown[pid], found.get(process.parent)))  # type: ignore[arg-type]
+            if key is not None and pid != os.getpid():
+                found[pid] = key
+        return found
+
+    def _shown(self, process: Process) -> _Owner:
+        known = self._known.get((process.pid, process.started))
+        if known is not None:
+            return known
+        shown = marks(process.pid)
+        return tuple(shown.get(name) for name in (ENV_HOME, ENV_AGENT, ENV_ATTEMPT))
+
+
+def _weight(pids: Iterable[int], bound: int) -> int:
+    mapped = {pid: _mapped(pid) for pid in pids}
+    whole = sum(mapped.values())
+    return whole if whole <= bound else sum(_own(pid, most) for pid, most in mapped.items())
+
+
+def _mapped(pid: int) -> int:
+    """All that it maps and that is in memory; nothing of one that has ended."""
+    try:
+        return int((PROC / str(pid) / "statm").read_bytes().split()[1]) * _PAGE
+    except OSError:
+        return 0
+
+
+def _own(pid: int, otherwise: int) -> int:
+    """The same, with its part of what it shares; of one that cannot be looked into, all of it."""
+    try:
+        rollup = (PROC / str(pid) / "smaps_rollup").read_bytes()
+    except PermissionError:
+        return otherwise
+    except OSError:  # it has ended
+        return 0
+    words = rollup.split()
+    return int(words[words.index(b"Pss:") + 1]) << 10 if b"Pss:" in words else 0

@@ -1,0 +1,92 @@
+"""What an agent may take of the machine: one that takes more is ended, and nobody else is."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchd.procs.cgroups import Cgroups
+from tests.conftest import Instance, processes_of, until
+
+# Takes 100 MB in a child that has left its session, when it is told to.
+HEAVY = """
+import os, signal, sys
+print("up", flush=True)
+open(sys.argv[1]).read()
+if os.fork() == 0:
+    os.setsid()
+    held = bytearray(b"x") * (100 << 20)
+    signal.pause()
+os.wait()
+"""
+
+
+def can_make_cgroups() -> bool:
+    """Whether a cgroup v2 directory can be had here."""
+    found = Cgroups.where_allowed(f"bounds-{os.getpid()}")
+    if found is not None:
+        found.close()
+    return found is not None
+
+
+BY_CGROUP = pytest.param("auto", marks=pytest.mark.skipif(not can_make_cgroups(), reason="no cgroup v2 to be had"))
+
+
+@pytest.fixture(params=[BY_CGROUP, "off"], ids=["by-cgroup", "by-looking"])
+def bounded(stopped: Instance, request: pytest.FixtureRequest) -> Instance:
+    """A daemon that follows trees in this way."""
+    stopped.configure(f'cgroups = "{request.param}"\n')
+    stopped.start()
+    return stopped
+
+
+def heavy(instance: Instance, gate: Path, *options: str) -> str:
+    """An agent that takes 100 MB once somebody writes to its gate."""
+    os.mkfifo(gate)
+    one = instance.spawn(sys.executable, "-c", HEAVY, str(gate), options=list(options))
+    until(lambda: "up" in instance.ctl("logs", one))
+    return one
+
+
+def test_one_that_takes_too_much_has_failed_for_memory_and_all_others_go_on(bounded: Instance, tmp_path: Path) -> None:
+    other = bounded.spawn("sleep", "600")
+    roomy = heavy(bounded, tmp_path / "roomy", "--memory-max", "1G")
+    greedy = heavy(bounded, tmp_path / "greedy", "--memory-max", "64M")
+    (tmp_path / "roomy").write_text("go")
+    (tmp_path / "greedy").write_text("go")
+    bounded.ctl("wait", greedy, code=1)
+    ended = bounded.agent(greedy)
+    assert (ended["status"], ended["reason"], ended["memory_max"]) == ("failed", "memory", 64 << 20)
+    assert ended["memory_peak"] > 64 << 20
+    until(lambda: (bounded.agent(roomy)["memory_peak"] or 0) > 100 << 20)
+    assert {bounded.agent(one)["status"] for one in (other, roomy)} == {"running"}
+    assert not any("greedy" in line for line in processes_of(bounded.directory).values())
+    told = bounded.ctl("why", greedy).splitlines()
+    assert told[0].startswith(f"{greedy} ")
+    assert "failed (memory): " in told[0]
+    assert any(line.startswith("its bounds: memory ") and line.endswith(" MB at most, of 64 MB") for line in told)
+
+
+def test_a_bound_holds_for_an_agent_of_a_daemon_that_was_killed(bounded: Instance, tmp_path: Path) -> None:
+    greedy = heavy(bounded, tmp_path / "greedy", "--memory-max", "64M")
+    bounded.kill()
+    (tmp_path / "greedy").write_text("go")
+    bounded.start()
+    bounded.ctl("wait", greedy, code=1)
+    assert bounded.agent(greedy)["reason"] == "memory"
+
+
+def test_a_bound_that_cannot_be_held_is_refused_and_doctor_says_so(stopped: Instance) -> None:
+    stopped.configure('cgroups = "off"\n')
+    stopped.start()
+    for words in (["--cpu-max", "50%"], ["--pids-max", "50"]):
+        told = json.loads(stopped.ctl("spawn", "--json", *words, "--", "true", code=1))
+        assert told["error"]["code"] == "cannot-bound"
+    found = [one["what"] for one in json.loads(stopped.ctl("doctor", "--json", code=None))["findings"]]
+    assert any(what.startswith("--memory-max is held by samples") for what in found)
+    assert sum("-max is refused: no controller" in what for what in found) == 2
+    assert stopped.status()["agents"] == []

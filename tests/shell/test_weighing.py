@@ -1,0 +1,126 @@
+"""How much memory trees take, and how often it is looked at."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from orchd.procs import weighing
+from orchd.procs.cgroups import Cgroups
+from orchd.procs.trees import Tree
+from orchd.procs.weighing import HURRY, PAUSE, Scale
+from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
+from tests.conftest import until
+
+MB = 1 << 20
+# Takes 60 MB, all of which its child shares; told to, that leaves its session and its parent.
+SHARES = """
+import os, sys
+held = bytearray(b"x") * (60 << 20)
+if os.fork() == 0:
+    if sys.argv[1:] == ["leave"]:
+        os.setsid()
+        if os.fork(): os._exit(0)
+    print(flush=True)
+    sys.stdin.read()
+    os._exit(0)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def held(*words: str) -> Iterator[Tree]:
+    """A tree that holds 60 MB until it is left."""
+    home = f"/nowhere/{os.getpid()}"
+    env = {**os.environ, ENV_HOME: home, ENV_AGENT: "agent-001", ENV_ATTEMPT: "1"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    command = [sys.executable, "-c", SHARES, *words]
+    with subprocess.Popen(command, env=env, start_new_session=True, **pipes) as made:  # type: ignore[call-overload]
+        made.stdout.readline()
+        yield Tree("agent-001", 1, home, made.pid, None)
+        made.communicate(b"\n")
+
+
+def weighed(tree: Tree, bound: int) -> int:
+    """The bytes of a tree."""
+    return Scale[str]().weigh({"it": (tree, bound)}, 0.0)["it"]
+
+
+def test_what_is_shared_is_counted_once_where_it_matters() -> None:
+    with held() as tree:
+        assert weighed(tree, 1000 * MB) > 120 * MB
+        assert 60 * MB < weighed(tree, 100 * MB) < 100 * MB
+
+
+def test_who_has_left_the_session_and_lost_its_parent_is_weighed_by_its_marks() -> None:
+    with held("leave") as tree:
+        assert weighed(tree, 1000 * MB) > 120 * MB
+
+
+def test_what_a_process_showed_once_it_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with held() as tree:
+        scale = Scale[str]()
+        scale.weigh({"it": (tree, MB)}, 0.0)
+        asked: list[int] = []
+        marks = weighing.marks
+        monkeypatch.setattr(weighing, "marks", lambda pid: asked.append(pid) or marks(pid))
+        assert scale.weigh({"it": (tree, MB)}, 1.0)["it"] > 60 * MB
+        assert tree.shim not in asked
+
+
+def test_a_strangers_tree_is_not_weighed_with_it() -> None:
+    with held() as tree:
+        other = Tree("agent-002", 1, tree.home, 0, None)
+        assert Scale[int]().weigh({1: (tree, 1000 * MB), 2: (other, MB)}, 0.0)[2] == 0
+
+
+def test_members_of_a_cgroup_are_weighed_wherever_they_went(cgroups: Cgroups) -> None:
+    cgroup = cgroups.take()
+    with held("leave") as tree:
+        for pid in Tree(tree.agent, 1, tree.home, tree.shim, None).members():
+            (cgroup.path / "cgroup.procs").write_text(str(pid))
+        assert weighed(Tree("agent-009", 1, "/", 0, cgroup), 1000 * MB) > 120 * MB
+    until(cgroup.is_empty)
+    cgroups.give_back(cgroup)
+
+
+def test_nothing_is_due_while_nobody_has_a_bound_and_those_near_theirs_are_looked_at_often() -> None:
+    scale = Scale[str]()
+    assert scale.next_deadline(is_needed=False, now=5.0) is None
+    assert not scale.is_due(1e9)
+    assert scale.next_deadline(is_needed=True, now=5.0) == 5.0 + HURRY
+    assert scale.next_deadline(is_needed=True, now=5.1) == 5.0 + HURRY
+    assert (scale.is_due(5.1), scale.is_due(5.0 + HURRY)) == (False, True)
+    with held() as tree:
+        scale.weigh({"it": (tree, 1000 * MB)}, 10.0)
+        assert scale.next_deadline(is_needed=True, now=10.0) == 10.0 + PAUSE
+        scale.weigh({"it": (tree, 80 * MB)}, 20.0)
+        assert scale.next_deadline(is_needed=True, now=20.0) == 20.0 + HURRY
+    assert scale.next_deadline(is_needed=False, now=20.0) is None
+
+
+def test_one_that_has_ended_weighs_nothing_and_one_that_may_not_be_looked_into_all_that_it_maps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weighing, "PROC", tmp_path)
+    assert weighing._weight([7], 0) == 0
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/statm").write_text("900 100 50 1 0 200 0")
+    assert weighing._weight([7], 0) == 0
+    (tmp_path / "7/smaps_rollup").write_text("00400000-7ffd ---p 00000000 00:00 0 [rollup]\nRss: 400 kB\nPss: 90 kB\n")
+    assert weighing._weight([7], 0) == 90 << 10
+    read = Path.read_bytes
+
+    def forbidden(path: Path) -> bytes:
+        if path.name == "smaps_rollup":
+            raise PermissionError
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    assert weighing._weight([7], 0) == 100 * os.sysconf("SC_PAGE_SIZE")
