@@ -8,6 +8,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from orchctl.sources import Source, opened
+from orchd.wire import gaps
+
 if TYPE_CHECKING:
     from orchctl.faroutput import FarOutput
 
@@ -16,22 +19,42 @@ _IN_MODIFY = 0x2
 
 
 class Log:
-    """One file, read from the beginning or from its last lines. It stays open, so it may be unlinked meanwhile."""
+    """One output, read from the beginning or from its last lines.
 
-    def __init__(self, path: Path | FarOutput, lines: int | None = None) -> None:
-        self._file = path.open("rb")
-        if lines is not None:
-            self._file.seek(_start_of_last(self._file, lines))
+    Where the middle of it was left out, a line of ours says how many bytes that were.
+    """
+
+    def __init__(self, output: Path | FarOutput, lines: int | None = None) -> None:
+        self._source = opened(output)
+        self._position = 0 if lines is None else _start_of_last(self._source, lines)
+        self._is_inside_line = False
 
     def close(self) -> None:
         """Read no more."""
-        self._file.close()
+        self._source.close()
 
     def copy(self, sink: BinaryIO) -> None:
         """Write all that is new, byte for byte."""
-        while block := self._file.read(_BLOCK):
-            sink.write(block)
+        is_more = True
+        while is_more:
+            block, gap = self._source.read(self._position, _BLOCK)
+            self._put(sink, block)
+            self._position += len(block)
+            is_more = bool(block)
+            if gap is not None and gap.start == self._position:
+                sink.write(b"\n" * self._is_inside_line + left_out(gap))
+                self._position, self._is_inside_line, is_more = gap.end, False, True
         sink.flush()
+
+    def _put(self, sink: BinaryIO, block: bytes) -> None:
+        if block:
+            sink.write(block)
+            self._is_inside_line = not block.endswith(b"\n")
+
+
+def left_out(gap: gaps.Gap) -> bytes:
+    """The line that stands for a gap."""
+    return f"[orchd: {gap.end - gap.start:,} bytes were left out here]\n".encode()
 
 
 class Changes:
@@ -63,23 +86,24 @@ def _checked(result: int) -> int:
     return result
 
 
-def _start_of_last(file: BinaryIO, lines: int) -> int:
-    """Where the last `lines` lines begin, found from the end block by block."""
-    end = file.seek(0, os.SEEK_END)
+def _start_of_last(source: Source, lines: int) -> int:
+    """Where the last `lines` lines begin, found from the end block by block; of a gap nothing is read."""
+    end = source.size()
     if lines == 0 or end == 0:
         return end
-    file.seek(end - 1)
+    gap = source.read(0, 1)[1] or gaps.Gap(0, 0)
     # a newline at the very end finishes the last line and does not begin another
-    wanted = lines + (file.read(1) == b"\n")
+    wanted = lines + (source.read(end - 1, 1)[0] == b"\n")
     position = end
     while position > 0:
         start = max(0, position - _BLOCK)
-        file.seek(start)
-        block = file.read(position - start)
+        is_across = start < gap.end <= position
+        start = gap.end if is_across else start
+        block = source.read(start, position - start)[0]
         found = block.count(b"\n")
         if found >= wanted:
             return start + _nth_from_end(block, wanted) + 1
-        wanted, position = wanted - found, start
+        wanted, position = wanted - found, gap.start if is_across else start
     return 0
 
 

@@ -1,11 +1,12 @@
-"""The ends of logs, read from the files that the daemon names."""
+"""The ends of logs, read from the files that the daemon names, or through it."""
 
 from __future__ import annotations
 
-import os
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchctl.sources import Source, opened
 from orchd.wire import WireError
 
 if TYPE_CHECKING:
@@ -14,13 +15,19 @@ if TYPE_CHECKING:
 _LINE = 512  # bytes that a line is thought to take; what is longer shows its end
 
 
-def tail(path: str | Path | FarOutput | None, count: int) -> list[str]:
+def tail(output: str | Path | FarOutput | None, count: int) -> list[str]:
     """The last `count` lines; none of a file that is not there."""
-    if path is None:
+    if output is None:
         return []
     try:
-        with (Path(path) if isinstance(path, str) else path).open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - _LINE * (count + 1)))
-            return log.read().decode(errors="replace").splitlines()[-count:]
+        with closing(opened(Path(output) if isinstance(output, str) else output)) as source:
+            return _end(source, _LINE * (count + 1)).decode(errors="replace").splitlines()[-count:]
     except (OSError, WireError):  # removed, or not yet there
         return []
+
+
+def _end(source: Source, most: int) -> bytes:
+    """The last bytes, so many at most, behind the gap if there is one."""
+    gap = source.read(0, 1)[1]
+    start = max(0, source.size() - most, gap.end if gap else 0)
+    return source.read(start, most)[0]

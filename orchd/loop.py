@@ -37,6 +37,7 @@ class Loop:
         for readable in (
             parts.ports.router,
             parts.processes.fileno(),
+            parts.processes.logs.fileno(),
             parts.gateway.fileno(),
             parts.store.commits.fileno(),
             wakeup,
@@ -112,7 +113,13 @@ class Loop:
         again = now + LOOK_AGAIN if parts.state.is_short and len(parts.state.queue) else None
         deadlines = (again, next_deadline(parts.state), parts.gateway.next_deadline(), parts.scribe.next_deadline())
         self._deadline = min((moment for moment in deadlines if moment is not None), default=None)
-        alarms = (self._deadline, self._notify.next_deadline(), parts.processes.next_deadline())
+        processes = parts.processes
+        alarms = (
+            self._deadline,
+            self._notify.next_deadline(),
+            processes.next_deadline(),
+            processes.logs.next_deadline(),
+        )
         due = min((moment for moment in alarms if moment is not None), default=None)
         if due is None:
             return None
@@ -125,9 +132,7 @@ class Loop:
         if self._parts.store.commits.fileno() in ready:
             self._parts.engine.finish()
         seen = self._parts.space.look(is_short=self._parts.state.is_short)
-        events: list[Input] = [seen] if seen else []
-        if self._parts.processes.fileno() in ready:
-            events += self._parts.processes.news()
+        events = [*([seen] if seen else []), *self._parts.processes.news()]
         if self._parts.remote is not None and self._parts.remote.zap in ready:
             self._parts.remote.authenticate()
         is_due = self._deadline is not None and self._deadline <= self._parts.clock().mono
@@ -140,6 +145,7 @@ class Loop:
             self._write_files()
         if not self._parts.engine.is_ahead:
             self._tidy()
+        self._parts.processes.logs.look()
         self._hint()
 
     def _show(self) -> None:

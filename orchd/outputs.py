@@ -7,14 +7,16 @@ import stat
 from typing import NamedTuple
 
 from orchd.wire import WireError
+from orchd.wire.gaps import Gap, read
 
 
 class Piece(NamedTuple):
-    """Some bytes of a file, where they begin, and how many it has."""
+    """Some bytes of a file, where they begin, how many it has, and the first gap behind their beginning."""
 
     offset: int
     data: bytes
     size: int
+    gap: Gap | None
 
 
 def piece(path: str, offset: int, count: int) -> Piece:
@@ -29,6 +31,7 @@ def piece(path: str, offset: int, count: int) -> Piece:
         if not stat.S_ISREG(found.st_mode):
             raise WireError("no-log", f"the output {path} cannot be read: it is no file any more")
         start = max(0, found.st_size + offset) if offset < 0 else offset
-        return Piece(start, os.pread(descriptor, count, start), found.st_size)
+        data, gap = read(descriptor, start, count)
+        return Piece(start, data, found.st_size, gap)
     finally:
         os.close(descriptor)

@@ -77,6 +77,8 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door,
     settings = _settled(home, config, state, translator, scribe)
     settings.tell(space.heed)
     visitors = Visitors(door.keyring, door.remote, lambda: iso(clock().wall) or "")
+    processes.logs.heed(config.log_bytes)
+    settings.tell(lambda new: processes.logs.heed(new.log_bytes))
     gateway = Gateway(
         state=state,
         store=store,

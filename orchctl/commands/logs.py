@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zmq
 
@@ -15,7 +16,11 @@ from orchctl.client import Client
 from orchctl.errors import RefusedError, UsageError
 from orchctl.follow import Changes, Log
 from orchctl.news import News, Pace
+from orchctl.sources import opened
 from orchd.wire import Home, WireError
+
+if TYPE_CHECKING:
+    from orchctl.faroutput import FarOutput
 
 _LOOK_AGAIN = 1.0  # seconds
 
@@ -26,7 +31,8 @@ def run(args: SimpleNamespace) -> int:
         raise UsageError(f"--lines must be 0 or more, not {args.lines}")
     with Client() as client:
         if args.json:
-            out.say_json(_place(client, args))
+            place = _place(client, args)
+            out.say_json({**place, "left_out": _left_out(_output(client, place))})
         elif args.follow:
             _follow(client, args)
         else:
@@ -38,11 +44,25 @@ def _place(client: Client, args: SimpleNamespace) -> dict[str, Any]:
     return client.call("logs", {"id": args.id} if args.attempt is None else {"id": args.id, "attempt": args.attempt})
 
 
+def _output(client: Client, place: dict[str, Any]) -> Path | FarOutput:
+    return client.output(place["id"], place["attempt"], place["path"])
+
+
 def _opened(client: Client, place: dict[str, Any], lines: int | None) -> Log:
     try:
-        return Log(client.output(place["id"], place["attempt"], place["path"]), lines)
+        return Log(_output(client, place), lines)
     except FileNotFoundError:
         raise RefusedError(f"the output of {place['id']} is gone: no {place['path']}", code="no-log") from None
+
+
+def _left_out(output: Path | FarOutput) -> int | None:
+    """How many bytes are missing between head and tail; None of output that is gone."""
+    try:
+        with closing(opened(output)) as source:
+            gap = source.read(0, 1)[1]
+    except OSError:
+        return None
+    return gap.end - gap.start if gap else 0
 
 
 def _follow(client: Client, args: SimpleNamespace) -> None:

@@ -22,6 +22,7 @@ from orchd.procs.cgroups import Cgroup, Cgroups
 from orchd.procs.endings import is_left_alone, report_in, text_of
 from orchd.procs.launch import Files, Refused, files_of, launch
 from orchd.procs.trees import Tree
+from orchd.procs.trimming import Trimmer
 from orchd.procs.usage import Usage, of_trees
 from orchd.procs.watch import Watch
 from orchd.procs.weighing import Scale
@@ -72,6 +73,7 @@ class LocalProcesses:
         self._kills = controllers.Kills(clock)
         self._scale: Scale[Key] = Scale()
         self._weighed: dict[Key, tuple[Tree, int]] = {}  # those whose bound no kernel holds
+        self.logs: Trimmer[Key] = Trimmer(clock)
 
     def close(self) -> None:
         """Leave nothing behind but what lives."""
@@ -119,6 +121,7 @@ class LocalProcesses:
         key, bound = (agent.id, agent.attempt), agent.spec.memory_max
         files, is_told = files_of(self._home, *key), agent.spec.runner is not None
         self._handles[key] = Handle(tree, files, is_told, gate, looked=self._clock(), kills=self._kills.lately())
+        self.logs.begin(key, files.log)
         if bound is not None and not (tree.cgroup and controllers.is_memory_bound(tree.cgroup.path)):
             self._weighed[key] = (tree, bound)
 
@@ -277,6 +280,7 @@ class LocalProcesses:
         self._watch.forget(key)
         del self._handles[key]
         self._weighed.pop(key, None)
+        self.logs.end(key)
         self._give_back(handle.tree.cgroup)
         return True
 

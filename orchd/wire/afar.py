@@ -47,7 +47,8 @@ class Listen:
 @dataclass(frozen=True, slots=True)
 class Output:
     """A piece of an attempt's output, from `offset` on; below 0 it counts from the end.
-    Result: `{id, attempt, over, offset, data, size}`, where `data` are bytes."""
+    Result: `{id, attempt, over, offset, data, size, gap}`, where `data` are bytes, none of a gap, and `gap` is null or
+    `[start, end]`, the first of what was left out that reaches behind `offset`."""
 
     id: _Id
     attempt: Annotated[int, Check(lambda number: number >= 1, "1 or more")] | None = None

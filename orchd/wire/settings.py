@@ -15,8 +15,12 @@ from orchd.wire.runners import Runners, Settings, checked, wrong
 from orchd.wire.shapes import Check, Problem, build, problems
 from orchd.wire.sizes import share, size
 
+LOG_BYTES = 64 << 20
+LEAST_LOG = 64 << 10  # its head and its tail are still worth reading
+
 _Count = Annotated[int, Check(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")]
 _Bytes = Annotated[int, Check(lambda number: number >= 0, "0 or more")]
+_LogBytes = Annotated[int, Check(lambda number: number >= LEAST_LOG, f"{LEAST_LOG:,} or more")]
 _Relative = Annotated[
     str, Check(lambda path: path and path[0] != "/" and ".." not in path.split("/"), "a path inside the project")
 ]
@@ -81,6 +85,7 @@ class Config:
     sessions_path: _Relative = ".agent/sessions"
     state_path: _Relative = ".claude/state"
     free_bytes: _Bytes | None = None
+    log_bytes: _LogBytes = LOG_BYTES
     cgroups: Annotated[str, Check(lambda how: how in ("auto", "off"), "auto or off")] = "auto"
     runner: str | None = None
     runners: dict[str, Settings] = field(default_factory=dict)
@@ -132,6 +137,7 @@ KEYS: dict[str, Key] = {
     "free_bytes": Key(
         "bytes", "with less room than this on the disk of the home nobody starts; 0 is any", RELOAD, _FREE
     ),
+    "log_bytes": Key("bytes", "of the output of one attempt that are kept: its head and its tail"),
     "cgroups": Key("auto or off", "whether agents get cgroups of their own where the machine allows it", RESTART),
     "runner": Key("name", "what runs an agent that names neither a runner nor a command", NEW_AGENTS, "`mock`"),
     "runners": Key("tables", "`[runners.NAME]`: see [runners](runners.md)", RUNNERS, "those that are built in"),

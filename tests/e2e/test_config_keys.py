@@ -84,6 +84,11 @@ EFFECTS: dict[str, tuple[str, Effect, Callable[[object], bool]]] = {
     "sessions_path": ('"odd"', session_in, lambda seen: "odd/session-001.yaml" in str(seen)),
     "state_path": ('"odd"', session_in, lambda seen: "odd/events.jsonl" in str(seen)),
     "free_bytes": (str(1 << 60), lambda one, _: one.status()["limit"]["short_of_space"], lambda seen: seen is True),
+    "log_bytes": (
+        "65536",
+        lambda one, _: said(one, "sh", "-c", "yes | head -c 1000000"),
+        lambda seen: len(str(seen)) < 66_000 and "bytes were left out" in str(seen),
+    ),
     "cgroups": ('"off"', lambda one, _: said(one, "cat", "/proc/self/cgroup"), lambda seen: "orchd" not in str(seen)),
     "runner": (
         '"mine"\n[runners.mine]\ncommand = ["true"]',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
 import select
@@ -21,6 +22,15 @@ def last(path: Path, lines: int | None) -> bytes:
     log.copy(sink)
     log.close()
     return sink.getvalue()
+
+
+def gapped(path: Path, head: bytes, gap: int, tail: bytes) -> None:
+    """A log of which nothing is left between `head`, up to the end of its block, and `tail`."""
+    with path.open("wb") as file:
+        file.write(head.ljust(-len(head) // 4096 * -4096, b"\0"))
+        file.truncate(gap)
+        file.seek(0, os.SEEK_END)
+        file.write(tail)
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +59,34 @@ def test_the_whole_file_is_shown_byte_for_byte(tmp_path: Path) -> None:
     text = bytes(range(256)) * 1000
     (tmp_path / "log").write_bytes(text)
     assert last(tmp_path / "log", None) == text
+
+
+def test_what_was_punched_out_is_said_and_never_shown_as_zeros(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    gapped(path, b"head " * 1000, 1 << 20, b"il\none\ntwo\n")
+    said = f"[orchd: {(1 << 20) - 8192:,} bytes were left out here]\n".encode()
+    head = (b"head " * 1000).ljust(8192, b"\0")
+    assert last(path, None) == head + b"\n" + said + b"il\none\ntwo\n"
+    assert last(path, 2) == b"one\ntwo\n"
+    assert last(path, 9) == last(path, None)
+    gapped(path, b"a\nb\n" + b"c" * 8187 + b"\n", 1 << 20, b"one\n")
+    assert last(path, 2) == b"c" * 8187 + b"\n" + said + b"one\n"
+    gapped(path, b"x" * 8192, 1 << 20, b"")
+    assert last(path, None) == b"x" * 8192 + b"\n" + said
+
+
+def test_what_is_punched_out_under_a_reader_is_not_read_as_zeros(tmp_path: Path) -> None:
+    path, sink = tmp_path / "log", io.BytesIO()
+    path.write_bytes(b"a\n" * 100_000)
+    log = Log(path)
+    libc = ctypes.CDLL(None)
+    libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    with path.open("r+b") as file:
+        assert libc.fallocate(file.fileno(), 3, 4096, 98_304) == 0
+    log.copy(sink)
+    log.close()
+    assert b"\0" not in sink.getvalue()
+    assert sink.getvalue().count(b"a\n") == 100_000 - 98_304 // 2
 
 
 def test_the_end_of_a_large_file_is_read_and_nothing_else(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from orchctl.tails import tail
@@ -23,3 +24,12 @@ def test_a_log_that_is_not_there_has_no_lines(tmp_path: Path) -> None:
     assert tail(None, 3) == []
     (tmp_path / "empty").touch()
     assert tail(str(tmp_path / "empty"), 3) == []
+
+
+def test_what_was_left_out_of_a_log_is_no_part_of_its_end(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as file:
+        file.write(b"head\n".ljust(4096, b"x"))
+        file.truncate(1 << 20)
+        file.seek(0, os.SEEK_END)
+        file.write(b"one\ntwo\n")
+    assert tail(str(tmp_path / "log"), 9) == ["one", "two"]

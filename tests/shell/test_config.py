@@ -29,6 +29,7 @@ CHANGED = {
     "sessions_path": "s",
     "state_path": "a/b",
     "free_bytes": 5,
+    "log_bytes": 1 << 20,
     "cgroups": "off",
     "runner": "claude",
     "runners": {"claude": Settings(model="opus")},

@@ -38,7 +38,7 @@ def test_an_idle_daemon_does_not_wake_up(instance: Instance, living: int) -> Non
         if living:
             waiting.send(request("w", "wait", {"scope": "all", "timeout": 6000}))
         raw.ask("daemon")
-        settled = until(lambda: (before := switches(instance.daemon.pid)) and not raw.socket.poll(300) and before)  # type: ignore[union-attr]
+        settled = until(lambda: (before := switches(instance.daemon.pid)) and not raw.socket.poll(1000) and before)  # type: ignore[union-attr]
         before = switches(instance.daemon.pid)
         assert not raw.socket.poll(1500)
         assert switches(instance.daemon.pid) == before >= settled
@@ -131,7 +131,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.diary: list[str] = []
-        self.fds = {name: os.eventfd(0) for name in ("router", "processes", "gateway", "commits", "wakeup")}
+        self.fds = {name: os.eventfd(0) for name in ("router", "processes", "gateway", "commits", "wakeup", "logs")}
         self.deadline: float | None = None
         self.files_due: float | None = None
         self.weighed_due: float | None = None
@@ -144,7 +144,10 @@ class Stage:
             remote=None,
             ports=SimpleNamespace(router=self.fds["router"], requests=lambda: note("hear") or iter(())),
             processes=SimpleNamespace(
-                fileno=fileno["processes"], news=lambda: ["ended"], next_deadline=lambda: self.weighed_due
+                fileno=fileno["processes"],
+                news=lambda: ["ended"],
+                next_deadline=lambda: self.weighed_due,
+                logs=SimpleNamespace(fileno=fileno["logs"], next_deadline=lambda: None, look=lambda: None),
             ),
             gateway=SimpleNamespace(
                 fileno=fileno["gateway"],

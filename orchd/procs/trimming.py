@@ -1,0 +1,172 @@
+"""The logs of attempts, kept within a bound while they are written: the middle is punched out, head and tail stay.
+
+Nobody is woken for an agent that is quiet. A log is looked at soon after it began and soon after each sign of writing;
+one that did not grow since is left alone until inotify(7) tells, once, that somebody writes again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import stat
+import struct
+import weakref
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from orchd.wire.gaps import Gap, gap_after
+from orchd.wire.settings import LOG_BYTES
+
+log = logging.getLogger("orchd")
+
+Key = TypeVar("Key", bound=Hashable)
+
+LONGEST_REST = 0.25  # seconds between two looks at a log that grows; what is written meanwhile is beyond the bound
+_SHORTEST_REST = 0.02
+_FIRST_REST = 0.1  # after a first sign of writing: nobody knows yet how fast
+_BLOCK = 4096  # a gap that does not begin and end with blocks would leave zeros
+_PIECE = 64 << 20  # punched at once: freeing what is still in memory takes a few milliseconds
+_PUNCH = 0x3  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE (fallocate(2))
+_IN_MODIFY, _IN_ONESHOT, _IN_DONT_FOLLOW = 0x2, 0x80000000, 0x02000000
+_EVENT = struct.Struct("iIII")  # inotify_event, to which a file's own watch adds no name
+
+
+@dataclass(slots=True)
+class _Log:
+    """One log, as it was when it was looked at last."""
+
+    path: str
+    looked: float
+    due: float | None  # None: it is quiet, and inotify tells when it is not
+    size: int = 0
+    gap: int = 0  # bytes that were punched out
+    is_over: bool = False
+
+
+class Trimmer(Generic[Key]):
+    """The logs of all attempts that live."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._most = LOG_BYTES
+        self._logs: dict[Key, _Log] = {}
+        self._quiet: dict[int, Key] = {}  # by what inotify calls them
+        self._can_punch = True
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+        self._inotify: int = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        if self._inotify < 0:
+            log.warning("no inotify: %s; logs are looked at as long as agents live", os.strerror(ctypes.get_errno()))
+            self._inotify = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)  # which is never written to
+        weakref.finalize(self, os.close, self._inotify)
+
+    def fileno(self) -> int:
+        """Readable when somebody writes who was quiet."""
+        return self._inotify
+
+    def heed(self, most: int) -> None:
+        """Keep each log to `most` bytes from now on."""
+        self._most, self._can_punch = most, True
+
+    def begin(self, key: Key, path: str) -> None:
+        """Look at this log from now on; not before it has had time to be quiet, since most attempts are short."""
+        now = self._clock()
+        self._logs[key] = _Log(path, now, now + LONGEST_REST)
+
+    def end(self, key: Key) -> None:
+        """Nobody writes it any more. What is beyond the bound is still taken out."""
+        if (found := self._logs.get(key)) is None:
+            return
+        found.is_over, found.due = True, self._clock()
+        if _size(found) - found.gap <= self._most:
+            del self._logs[key]
+
+    def next_deadline(self) -> float | None:
+        """When to look; None while all are quiet."""
+        return min((found.due for found in self._logs.values() if found.due is not None), default=None)
+
+    def look(self) -> None:
+        """Look at those whose time has come."""
+        now = self._clock()
+        for key in self._woken():
+            if (found := self._logs.get(key)) is not None and found.due is None:
+                found.looked, found.due = now, now + _FIRST_REST
+        for key, found in list(self._logs.items()):
+            if found.due is not None and found.due <= now:
+                self._look(key, found, now)
+
+    def _look(self, key: Key, found: _Log, now: float) -> None:
+        size = _size(found)
+        if self._can_punch and size - found.gap > self._most and self._is_left_more(found):
+            found.due = now  # one piece a turn, so that others are heard in between
+            return
+        if found.is_over:
+            del self._logs[key]
+            return
+        grown, took = size - found.size, now - found.looked
+        found.size, found.looked = size, now
+        if grown > 0:
+            found.due = now + min(max(self._most / 4 * took / grown, _SHORTEST_REST), LONGEST_REST)
+        else:
+            found.due = None if self._sleeps(key, found) else now + LONGEST_REST
+
+    def _sleeps(self, key: Key, found: _Log) -> bool:
+        """Have inotify tell of the next write. False when it cannot, or when somebody wrote before it could."""
+        wanted = _IN_MODIFY | _IN_ONESHOT | _IN_DONT_FOLLOW
+        watch = self._libc.inotify_add_watch(self._inotify, os.fsencode(found.path), ctypes.c_uint32(wanted))
+        if watch < 0:
+            return not os.path.exists(found.path)  # noqa: PTH110 - its paths are strings; a log that is gone is quiet
+        self._quiet[watch] = key
+        return _size(found) == found.size
+
+    def _woken(self) -> list[Key]:
+        """Whose silence is over. Each was watched for one event; the next is that it is watched no more."""
+        try:
+            events = os.read(self._inotify, 1 << 16)
+        except BlockingIOError:
+            return []
+        watches = [watch for watch, *_ in _EVENT.iter_unpack(events)]
+        return [self._quiet.pop(watch) for watch in watches if watch in self._quiet]
+
+    def _is_left_more(self, found: _Log) -> bool:
+        """Punch out one piece. Whether there is more of it, after which `found` is as the file is now."""
+        try:
+            descriptor = os.open(found.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:  # somebody has deleted it: nothing of it can be had
+            return False
+        try:
+            piece = self._next_piece(descriptor, found)
+            if piece is None:
+                return False
+            if self._libc.fallocate(descriptor, _PUNCH, piece.start, piece.end - piece.start):
+                self._can_punch = False
+                why = os.strerror(ctypes.get_errno())
+                log.warning("%s cannot be bounded: %s; logs here take what agents write", found.path, why)
+                return False
+            return self._next_piece(descriptor, found) is not None
+        finally:
+            os.close(descriptor)
+
+    def _next_piece(self, descriptor: int, found: _Log) -> Gap | None:
+        """What to punch out next, by the file alone, so that it is the same for a daemon that was started anew."""
+        kind = os.fstat(descriptor)
+        if not stat.S_ISREG(kind.st_mode):
+            return None
+        gap = gap_after(descriptor, 0)
+        found.gap = gap.end - gap.start if gap else 0
+        head = self._most // 4 // _BLOCK * _BLOCK
+        start = gap.end if gap and gap.start <= head else head
+        end = (kind.st_size - self._most // 2) // _BLOCK * _BLOCK
+        if end <= start or kind.st_size - found.gap <= self._most:
+            return None
+        return Gap(start, min(end, start + _PIECE))
+
+
+def _size(found: _Log) -> int:
+    """How long it is; one that was deleted does not grow."""
+    with suppress(OSError):
+        return os.stat(found.path).st_size  # noqa: PTH116 - its paths are strings
+    return found.size

@@ -1,0 +1,41 @@
+"""The gap in a log that was bounded: what is left out between its head and its tail, as the file system tells of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import NamedTuple
+
+
+class Gap(NamedTuple):
+    """Bytes that take no room any more and that nobody can read."""
+
+    start: int
+    end: int
+
+
+def gap_after(descriptor: int, position: int) -> Gap | None:
+    """The first gap that reaches behind `position`, and how far it goes from there; None without one.
+
+    It moves the descriptor's own position: read with `pread`.
+    """
+    size = os.fstat(descriptor).st_size
+    if position >= size:
+        return None
+    try:
+        start = os.lseek(descriptor, position, os.SEEK_HOLE)
+        if start >= size:  # every file is said to have a hole at its end
+            return None
+        return Gap(start, os.lseek(descriptor, start, os.SEEK_DATA))
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+    return Gap(start, size)  # nothing but the gap is left, up to the end
+
+
+def read(descriptor: int, position: int, count: int) -> tuple[bytes, Gap | None]:
+    """At most `count` bytes from `position` on, none of a gap, and the first gap that reaches behind `position`."""
+    block = os.pread(descriptor, count, position)
+    # looked at after it was read: what was punched out before that is zeros, and what was not is still good
+    gap = gap_after(descriptor, position)
+    return (block if gap is None else block[: max(0, gap.start - position)]), gap
