@@ -18,7 +18,7 @@ def write(home: Home, count: int, living: int = 0) -> None:
     home.create()
     store = Store(home.database)
     state = State(limit=BATCH, resident=BATCH)
-    store.restore(state)
+    store.restore(state, Instant(0.0, 0.0))
     for _ in range(count // BATCH):
         _batch(state, store, BATCH, ends=True)
     if living:

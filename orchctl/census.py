@@ -36,6 +36,6 @@ def known(client: Client, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         try:
             (found[one],) = client.call("status", {"ids": [one], "usage": False})["agents"]
         except WireError as error:
-            if error.code not in ("unknown-agent", "forbidden"):
+            if error.code not in ("unknown-agent", "pruned", "forbidden"):
                 raise
     return found

@@ -30,7 +30,8 @@ class Position:
 
     def read(self, client: Client) -> int:
         """Where to go on; now, when there is no file yet. Raises RefusedError for what is no position here."""
-        last = int(client.call("events", {"count": 1})["last"])
+        known = client.call("events", {"count": 1})
+        last = int(known["last"])
         try:
             words = self._path.read_text(encoding="utf-8").strip()
         except FileNotFoundError:
@@ -42,6 +43,8 @@ class Position:
                 "give another file, or remove it to begin now",
                 code="bad-position",
             )
+        if int(words) < (pruned := known.get("pruned", 0)):
+            out.note(f"some of the events up to {pruned} were pruned before this hook was told of them")
         return int(words)
 
     def write(self, seq: int) -> None:
@@ -84,7 +87,7 @@ def _told(client: Client, fact: Fact) -> dict[str, Any]:
             return {"event": fact, "run": client.call("run-status", {"id": fact["run"]})["run"]}
         (agent,) = client.call("status", {"ids": [fact["agent"]], "usage": False})["agents"]
     except WireError as error:
-        if error.code not in ("unknown-agent", "unknown-run"):
+        if error.code not in ("unknown-agent", "unknown-run", "pruned"):
             raise
         return {"event": fact}
     return {"event": fact, "agent": agent}

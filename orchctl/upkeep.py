@@ -31,6 +31,18 @@ UPKEEP = (
         function="reload",
     ),
     Command(
+        ("prune",),
+        "Take what is over out of the history, with its logs; as the configuration says unless told.",
+        "prune",
+        (),
+        (
+            Option("older_than", "What ended longer ago than this: 90s, 12h, 7d.", "duration", metavar="DURATION"),
+            Option("keep", "All but this many agents that are over, the oldest first.", "number", metavar="N"),
+            Option("dry_run", "Only say what would go."),
+            JSON,
+        ),
+    ),
+    Command(
         ("doctor",),
         "Look for what is wrong with this machine and instance, and say what to do.",
         "doctor",

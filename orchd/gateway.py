@@ -67,9 +67,11 @@ class Gateway:
         clock: Callable[[], Instant],
         reload: Callable[[], dict[str, object]],
         visitors: Visitors,
+        prune: Callable[[RequestId, wire_ops.Prune], None],
     ) -> None:
         self._reload = reload
         self._visitors = visitors
+        self.prune = prune
         self._state = state
         self._store = store
         self._records = records
@@ -217,6 +219,16 @@ class Gateway:
     def _done(self, request: RequestId, result: object) -> None:
         self._reply(self._pending.pop(request).route, pack_result(request, result))
 
+    def answer(self, request: RequestId, result: dict[str, object]) -> None:
+        """Reply with what took its time."""
+        self._results[request] = result
+        self.do(Answer(request))
+        self._results.pop(request, None)
+
+    def onlooked(self) -> Iterable[AgentId]:
+        """Those that somebody outside every agent waits for."""
+        return self._onlookers.targets()
+
     def watch(self, agent: AgentId, request: RequestId) -> Input | None:
         """Tell when the client blocked in this wait dies; at once, if it has."""
         wait = self._state.agents[agent].waits.get(request)
@@ -309,6 +321,7 @@ CHANGES: dict[type, Callable[[Gateway, Peer, RequestId, Caller, Any], Input | No
     wire_ops.SessionClose: lambda self, _, request, __, asked: self._translate.session_close(request, asked),
     wire_ops.Budget: lambda self, _, request, __, asked: self._translate.budget(request, asked),
     wire_ops.Reload: lambda self, _, request, __, ___: self.reload(request),
+    wire_ops.Prune: lambda self, _, request, __, asked: self.prune(request, asked),
     wire_ops.Stop: lambda self, _, request, __, asked: self.stop(request, asked),
     afar.Listen: lambda self, peer, request, caller, _: self.listen(peer, request, caller),
     afar.Keys: lambda self, _, request, __, ___: self._done(request, self._visitors.keys()),

@@ -119,6 +119,7 @@ class Loop:
             self._notify.next_deadline(),
             processes.next_deadline(),
             processes.logs.next_deadline(),
+            parts.pruner.next_deadline(),
         )
         due = min((moment for moment in alarms if moment is not None), default=None)
         if due is None:
@@ -131,6 +132,7 @@ class Loop:
             self._heed_signals()
         if self._parts.store.commits.fileno() in ready:
             self._parts.engine.finish()
+            self._parts.store.finish()
         seen = self._parts.space.look(is_short=self._parts.state.is_short)
         events = [*([seen] if seen else []), *self._parts.processes.news()]
         if self._parts.remote is not None and self._parts.remote.zap in ready:
@@ -146,7 +148,18 @@ class Loop:
         if not self._parts.engine.is_ahead:
             self._tidy()
         self._parts.processes.logs.look()
+        self._prune()
         self._hint()
+
+    def _prune(self) -> None:
+        """A slice of what is not wanted any more, when nothing else is on its way to the disk."""
+        parts = self._parts
+        if parts.pruner.is_due():
+            parts.engine.finish()
+            self._tell()  # who is told holds on to nobody any more
+            if not parts.store.commits.is_pending:
+                self._tidy()
+                parts.pruner.turn()
 
     def _show(self) -> None:
         """Tell the service manager that we live, and how full we are."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from orchd.core.model import AgentId, RequestId
@@ -51,6 +51,11 @@ class Onlookers:
         """Those whose time is up."""
         late = [one for one in self._waiting.values() if one.deadline is not None and one.deadline <= now]
         return [self._remove(onlooker) for onlooker in late]
+
+    def targets(self) -> Iterator[AgentId]:
+        """All that anybody waits for."""
+        for onlooker in self._waiting.values():
+            yield from onlooker.targets
 
     def next_deadline(self) -> float | None:
         """When the first one's time is up."""

@@ -16,6 +16,7 @@ from orchd.keyring import Keyring
 from orchd.ports import Ports
 from orchd.procs.cgroups import Cgroups
 from orchd.procs.local import LocalProcesses
+from orchd.pruning import Pruner
 from orchd.queries import Queries
 from orchd.records import Records
 from orchd.remote import FarRoute, Remote
@@ -60,6 +61,7 @@ class Parts:
     engine: Engine
     settings: Settled
     space: Space
+    pruner: Pruner
 
 
 def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door, clock: Callable[[], Instant]) -> Parts:
@@ -79,6 +81,8 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door,
     visitors = Visitors(door.keyring, door.remote, lambda: iso(clock().wall) or "")
     processes.logs.heed(config.log_bytes)
     settings.tell(lambda new: processes.logs.heed(new.log_bytes))
+    pruner = Pruner(home, state, store, records, processes, clock, config)
+    settings.tell(pruner.heed)
     gateway = Gateway(
         state=state,
         store=store,
@@ -90,7 +94,9 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door,
         clock=clock,
         reload=settings.reload,
         visitors=visitors,
+        prune=pruner.ask,
     )
+    pruner.answer, pruner.onlooked = gateway.answer, gateway.onlooked
     shell = Shell(state, processes, gateway, scribe)
     engine = Engine(state, store, shell, clock)
     return Parts(
@@ -110,6 +116,7 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door,
         engine,
         settings,
         space,
+        pruner,
     )
 
 

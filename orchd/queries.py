@@ -227,7 +227,11 @@ class Queries:
         """The facts after a sequence number, oldest first."""
         root = self._translator.root_of(caller)
         facts = self._store.facts(asked.since, asked.count, number_of(root) if root else None)
-        return {"events": [views.fact_map(fact) for fact in facts], "last": self._store.last_seq()}
+        return {
+            "events": [views.fact_map(fact) for fact in facts],
+            "last": self._store.last_seq(),
+            "pruned": self._store.pruned.seq,
+        }
 
 
 QUERIES: dict[type, Callable[[Queries, Caller, Any], dict[str, object]]] = {

@@ -20,7 +20,7 @@ from orchd.errors import StoreError
 
 T = TypeVar("T")
 
-_LISTED = "(SELECT value FROM json_each(?))"
+LISTED = "(SELECT value FROM json_each(?))"
 
 
 class StoredAnswer(NamedTuple):
@@ -129,7 +129,7 @@ class Reader:
 
     def agents(self, numbers: Iterable[int]) -> list[Agent]:
         """Those of `numbers` that exist, oldest first."""
-        return list(self._agents(f"number IN {_LISTED} ORDER BY number", _json(numbers)))
+        return list(self._agents(f"number IN {LISTED} ORDER BY number", listed(numbers)))
 
     def page(self, before: int | None, count: int, root: int | None = None) -> list[int]:
         """The numbers of the `count` newest agents below `before`, of one tree or of all, newest first."""
@@ -141,15 +141,15 @@ class Reader:
 
     def roots_of(self, numbers: Iterable[int]) -> set[int]:
         """The numbers of the roots of the trees that these agents are in."""
-        found = self._many(f"SELECT DISTINCT root FROM agents WHERE number IN {_LISTED}", (_json(numbers),))
+        found = self._many(f"SELECT DISTINCT root FROM agents WHERE number IN {LISTED}", (listed(numbers),))
         return {root for (root,) in found}
 
     def in_trees(self, roots: Iterable[int]) -> list[int]:
         """The numbers of all agents of these trees."""
-        wanted = _json(roots)
+        wanted = listed(roots)
         found = self._many(
-            f"SELECT number FROM agents WHERE number IN {_LISTED}"
-            f" UNION SELECT number FROM agents WHERE parent IS NOT NULL AND root IN {_LISTED}",
+            f"SELECT number FROM agents WHERE number IN {LISTED}"
+            f" UNION SELECT number FROM agents WHERE parent IS NOT NULL AND root IN {LISTED}",
             (wanted, wanted),
         )
         return [number for (number,) in found]
@@ -157,8 +157,8 @@ class Reader:
     def children(self, parents: Iterable[int]) -> dict[int, list[int]]:
         """The numbers of the children of each of `parents` that has any."""
         found: dict[int, list[int]] = {}
-        query = f"SELECT parent, number FROM agents WHERE parent IN {_LISTED} ORDER BY number"
-        for parent, number in self._many(query, (_json(parents),)):
+        query = f"SELECT parent, number FROM agents WHERE parent IN {LISTED} ORDER BY number"
+        for parent, number in self._many(query, (listed(parents),)):
             found.setdefault(parent, []).append(number)
         return found
 
@@ -213,8 +213,8 @@ def reason(error: sqlite3.Error) -> str:
     return f"{error} ({name}): {_REMEDIES.get(name.partition('_IOERR')[0], _REMEDIES[''])}"
 
 
-def _json(numbers: Iterable[int]) -> str:
-    """A list as `_LISTED` reads it."""
+def listed(numbers: Iterable[int]) -> str:
+    """Numbers as `LISTED` reads them."""
     return f"[{','.join(map(str, numbers))}]"
 
 

@@ -1,4 +1,4 @@
-"""Finding agents: in memory while they are not over, in the store for ever."""
+"""Finding agents: in memory while they are not over, in the store until they are pruned."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from orchd.core.index import forget, load
 from orchd.core.model import Agent, AgentId, State, number_of
 from orchd.core.retry import MOST_SECONDS
-from orchd.core.runs import Run
-from orchd.core.sessions import Session, SessionId
+from orchd.core.runs import Run, number_of_run
+from orchd.core.sessions import Session, SessionId, number_of_session
 from orchd.store import Store
 from orchd.views import canonical, canonical_run, canonical_session
 from orchd.wire import WireError
@@ -25,6 +25,7 @@ class Records:
         self._store = store
         self._recalled: set[AgentId] = set()
         self._over: OrderedDict[AgentId, Agent] = OrderedDict()  # looked at lately; only a recall can change them
+        self.leaving: set[AgentId] = set()  # chosen to be pruned: their rows may still be there
         self.shown: dict[AgentId, dict[str, object]] = {}  # how some of these are shown
 
     def restore(self, agents: Iterable[Agent], now: float) -> None:
@@ -46,20 +47,31 @@ class Records:
             self._state.sessions[one] = session
 
     def find(self, text: str) -> Agent:
-        """The agent that `text` names. Raises WireError `unknown-agent`."""
+        """The agent that `text` names. Raises WireError `unknown-agent`, or `pruned` for one that was there once."""
         one = canonical(text)
         agent = None if one is None else self._state.agents.get(one) or self._over.get(one) or self._looked_up(one)
+        if agent is None and one is not None and number_of(one) <= self._state.last_number:
+            raise _pruned(one)
         if agent is None:
             raise WireError("unknown-agent", f"there is no agent {text!r}; `orchctl status --all` shows what there is")
         return agent
 
     def _looked_up(self, one: AgentId) -> Agent | None:
+        if one in self.leaving:
+            return None
         agent = self._store.agent(one)
         if agent is not None and agent.is_over:
             self._over[one] = agent
             if len(self._over) > _REMEMBERED:
                 self.shown.pop(self._over.popitem(last=False)[0], None)
         return agent
+
+    def leave(self, ids: Iterable[AgentId]) -> None:
+        """These are being pruned: nobody finds them any more."""
+        for one in ids:
+            self.leaving.add(one)
+            self._over.pop(one, None)
+            self.shown.pop(one, None)
 
     def show(self, made: Mapping[AgentId, dict[str, object]]) -> None:
         """Remember how these are shown, those of them that are over."""
@@ -80,17 +92,21 @@ class Records:
         return agent
 
     def run(self, text: str) -> Run:
-        """The run that `text` names. Raises WireError `unknown-run`."""
+        """The run that `text` names. Raises WireError `unknown-run` or `pruned`."""
         one = canonical_run(text)
         run = None if one is None else self._state.runs.get(one) or self._store.run(one)
+        if run is None and one is not None and number_of_run(one) <= self._state.last_run:
+            raise _pruned(one)
         if run is None:
             raise WireError("unknown-run", f"there is no run {text!r}; `orchctl runs --all` shows what there is")
         return run
 
     def session(self, text: str) -> Session:
-        """The session that `text` names. Raises WireError `unknown-session`."""
+        """The session that `text` names. Raises WireError `unknown-session` or `pruned`."""
         one = canonical_session(text)
         session = None if one is None else self._state.sessions.get(one) or self._store.session(one)
+        if session is None and one is not None and number_of_session(one) <= self._state.last_session:
+            raise _pruned(one)
         if session is None:
             raise WireError("unknown-session", f"there is no session {text!r}; `orchctl session list` shows them")
         return session
@@ -124,3 +140,8 @@ class Records:
         elsewhere = [number_of(one) for one in wanted if one not in self._state.agents]
         stored = {agent.id: agent for agent in self._store.agents(elsewhere)} if elsewhere else {}
         return [self._state.agents.get(one) or stored[one] for one in wanted]
+
+
+def _pruned(one: str) -> WireError:
+    """Numbers are given out once and in order, so whoever has one up to the last was there."""
+    return WireError("pruned", f"{one} is over and was pruned; `orchctl config show` says what the history keeps")

@@ -40,6 +40,8 @@ CREATE TABLE answers (
     result BLOB NOT NULL
 );
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+CREATE INDEX facts_by_root ON facts (root) WHERE root IS NOT NULL;
+CREATE TABLE results (result BLOB PRIMARY KEY, number INTEGER NOT NULL);
 """
 
 

@@ -13,7 +13,8 @@ from orchd.commits import Commits
 from orchd.core.facts import Fact
 from orchd.core.model import Agent, Instant, State
 from orchd.errors import StoreError
-from orchd.reading import Reader, StoredAnswer, reason
+from orchd.past import Past
+from orchd.reading import StoredAnswer, reason
 
 APPLICATION_ID = 0x6F726368  # "orch": tells our file from any other database
 KEPT_ANSWERS = 10_000
@@ -32,7 +33,7 @@ class Saved(NamedTuple):
     seed: int
 
 
-class Store(Reader):
+class Store(Past):
     """An open database. Raises StoreError wherever it cannot do what it was asked."""
 
     def __init__(self, path: Path) -> None:
@@ -147,6 +148,7 @@ class Store(Reader):
             )
             state.holds = {runner: Instant(now.mono + until - now.wall, until) for runner, until in saved.holds.items()}
             state.seed = saved.seed
+        self._remember_pruned()
         self._many("DELETE FROM answers WHERE number <= (SELECT max(number) FROM answers) - ?", (KEPT_ANSWERS,))
         return list(self._agents("is_over = 0 ORDER BY number"))
 

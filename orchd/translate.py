@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from orchd.bounds import Held, bounds_of
 from orchd.callers import Caller
 from orchd.core import inputs
 from orchd.core.composition import durations
-from orchd.core.model import Agent, AgentId, RequestId, Spec, State, Status
+from orchd.core.model import Agent, AgentId, RequestId, Spec, State, Status, agent_id
 from orchd.core.runs import Ending, Group, Plan
 from orchd.core.sessions import Session, SessionId
 from orchd.core.spending import Budget
@@ -130,6 +131,13 @@ class Translator:
                 f"{agent.spec.name!r} is taken: {agent.id} ({agent.status.value}) has the result {agent.spec.result}; "
                 "take another name, or move that file away first",
             )
+        for result, number in self._store.written_by(named).items():
+            if Path(result).exists():
+                raise WireError(
+                    "name-taken",
+                    f"the result {result} is that of {agent_id(number)}, which completed and was pruned; "
+                    "take another name, or move that file away first",
+                )
 
     def _part(self, caller: Caller, asked: ops.Run, member: ops.RunMember, base: str) -> inputs.Part:
         if member.agent.after:
@@ -202,6 +210,8 @@ class Translator:
             raise WireError(
                 "cannot-retry", f"{', '.join(asked.ids)}: no member ended badly, so there is none to try again"
             )
+        for one in ids:
+            self._check_blockers(self._state.agents[one])
         return inputs.Retry(request, ids, self._keep(_environment(caller, asked.env)))
 
     def _expanded(self, ids: Iterable[str], wanted: Callable[[Ending | None], bool]) -> tuple[str, ...]:
@@ -220,8 +230,19 @@ class Translator:
         for agent in agents:
             check_command(caller, agent)
             for blocker in agent.spec.after:
-                self._records.recall(blocker)
+                with suppress(WireError):  # it was pruned, so it is over
+                    self._records.recall(blocker)
         return tuple(dict.fromkeys(agent.id for agent in agents))
+
+    def _check_blockers(self, agent: Agent) -> None:
+        """One that never started may have come after one that did not complete; of one that is gone nobody knows."""
+        gone = [one for one in agent.spec.after if one not in self._state.agents]
+        if gone and not agent.attempt:
+            raise WireError(
+                "pruned",
+                f"{agent.id} never started, and nobody knows whether {gone[0]}, which it comes after, completed: "
+                "that was pruned; spawn it anew",
+            )
 
     def targets(self, caller: Caller, asked: ops.Wait) -> tuple[AgentId, ...]:
         """Whom to wait for."""

@@ -29,7 +29,7 @@ def _printed(client: Client, args: SimpleNamespace) -> _Printer:
     since = args.since
     if since is None:
         since = max(0, client.call("events", {"count": 1})["last"] - _LATEST)
-    printer = _Printer(since, as_json=args.json)
+    printer = _Printer(since, is_asked=args.since is not None, as_json=args.json)
     printer.catch_up(client)
     return printer
 
@@ -46,20 +46,28 @@ def _follow(news: News, client: Client, printer: _Printer) -> NoReturn:
 class _Printer:
     """Prints each fact once, whichever daemon tells of it."""
 
-    def __init__(self, since: int, *, as_json: bool) -> None:
+    def __init__(self, since: int, *, is_asked: bool, as_json: bool) -> None:
         self._since = since
+        self._is_asked = is_asked  # by a person, and not only for the latest
         self._as_json = as_json
 
     def catch_up(self, client: Client) -> None:
         """Print all there is after what was printed."""
         while True:
             page = client.call("events", {"since": self._since, "count": _PAGE})
+            self._tell_of_gaps(page.get("pruned", 0))
             for event in page["events"]:
                 self._print(event)
                 self._since = event["seq"]
             if not page["events"] or self._since >= page["last"]:
                 out.flush()
                 return
+
+    def _tell_of_gaps(self, pruned: int) -> None:
+        """Once, to whoever asked for what may be gone."""
+        if self._is_asked and self._since < pruned:
+            out.note(f"some of the events up to {pruned} were pruned; those that are left follow")
+        self._is_asked = False
 
     def _print(self, event: dict[str, Any]) -> None:
         if self._as_json:

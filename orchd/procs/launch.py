@@ -59,8 +59,16 @@ class Files(NamedTuple):
         """How it ended, written by the shim and locked as long as that lives: no pid has to be trusted."""
         return f"{self.stem}.exit"
 
+    def room(self) -> int:
+        """Bytes on the disk that they take."""
+        found = 0
+        for path in (self.log, self.record, self.report):
+            with suppress(OSError):
+                found += os.stat(path).st_blocks * 512  # noqa: PTH116 - its paths are strings
+        return found
+
     def remove(self) -> None:
-        """Leave nothing of an attempt that never was."""
+        """Leave nothing of an attempt."""
         for path in (self.log, self.record, self.report):
             with suppress(OSError):
                 os.unlink(path)  # noqa: PTH108 - its paths are strings

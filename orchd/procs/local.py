@@ -74,6 +74,7 @@ class LocalProcesses:
         self._scale: Scale[Key] = Scale()
         self._weighed: dict[Key, tuple[Tree, int]] = {}  # those whose bound no kernel holds
         self.logs: Trimmer[Key] = Trimmer(clock)
+        self.left = 0  # bytes that attempts which have ended left in their files
 
     def close(self) -> None:
         """Leave nothing behind but what lives."""
@@ -203,6 +204,14 @@ class LocalProcesses:
         handle.log_size, handle.looked = found.st_size, self._clock() - ago
         return ago
 
+    def room_of(self, agent: AgentId, attempts: int) -> int:
+        """Bytes on the disk that the attempts of an agent take."""
+        return sum(files_of(self._home, agent, attempt).room() for attempt in range(1, attempts + 1))
+
+    def discard(self, agent: AgentId, attempt: int) -> None:
+        """Leave nothing of an attempt that is over."""
+        files_of(self._home, agent, attempt).remove()
+
     def usage(self, keys: Iterable[Key]) -> dict[Key, Usage]:
         """A sample of each attempt that lives here."""
         wanted = [key for key in keys if key in self._handles]
@@ -281,6 +290,7 @@ class LocalProcesses:
         del self._handles[key]
         self._weighed.pop(key, None)
         self.logs.end(key)
+        self.left += handle.files.room()
         self._give_back(handle.tree.cgroup)
         return True
 

@@ -271,10 +271,21 @@ class Logs:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """The facts after `since`, oldest first. Result: `{events: [{seq, at, event, agent, ...}], last}`."""
+    """The facts after `since`, oldest first; of those up to `pruned` some are gone.
+    Result: `{events: [{seq, at, event, agent, ...}], last, pruned}`."""
 
     since: Annotated[int, Check(lambda number: number >= 0, "0 or more")] = 0
     count: Annotated[int, Check(lambda number: 1 <= number <= 1000, "between 1 and 1,000")] = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """Let go what is over, with its logs: what ended longer ago, all but so many agents, or else what the configuration
+    says. Answered when it is gone. Result: `{agents, runs, bytes, dry_run, left}`."""
+
+    older_than: Seconds | None = None
+    keep: Annotated[int, Check(lambda number: number >= 0, "0 or more")] | None = None
+    dry_run: bool = False  # only say how much it would be
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +329,7 @@ Request = (
     | Limit
     | Logs
     | Events
+    | Prune
     | Daemon
     | Reload
     | Stop
@@ -349,6 +361,7 @@ OPS: dict[str, type[Request]] = {
     "limit": Limit,
     "logs": Logs,
     "events": Events,
+    "prune": Prune,
     "daemon": Daemon,
     "reload": Reload,
     "stop": Stop,

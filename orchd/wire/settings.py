@@ -20,6 +20,7 @@ LEAST_LOG = 64 << 10  # its head and its tail are still worth reading
 
 _Count = Annotated[int, Check(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")]
 _Bytes = Annotated[int, Check(lambda number: number >= 0, "0 or more")]
+_Kept = Annotated[int, Check(lambda number: number >= 1, "1 or more")]
 _LogBytes = Annotated[int, Check(lambda number: number >= LEAST_LOG, f"{LEAST_LOG:,} or more")]
 _Relative = Annotated[
     str, Check(lambda path: path and path[0] != "/" and ".." not in path.split("/"), "a path inside the project")
@@ -85,6 +86,9 @@ class Config:
     sessions_path: _Relative = ".agent/sessions"
     state_path: _Relative = ".claude/state"
     free_bytes: _Bytes | None = None
+    keep_age: _Positive | None = None
+    keep_count: _Kept = 100_000
+    keep_bytes: _Bytes | None = None
     log_bytes: _LogBytes = LOG_BYTES
     cgroups: Annotated[str, Check(lambda how: how in ("auto", "off"), "auto or off")] = "auto"
     runner: str | None = None
@@ -117,6 +121,7 @@ class Key(NamedTuple):
 
 _UNBOUND = "as much as there is"
 _FREE = "256 MiB, or a twentieth of the disk where that is less"
+_KEPT = "10 GiB, or a tenth of the disk where that is less"
 
 
 KEYS: dict[str, Key] = {
@@ -137,6 +142,9 @@ KEYS: dict[str, Key] = {
     "free_bytes": Key(
         "bytes", "with less room than this on the disk of the home nobody starts; 0 is any", RELOAD, _FREE
     ),
+    "keep_age": Key("seconds", "agents that ended longer ago leave the history", RELOAD, "for ever"),
+    "keep_count": Key("agents", "how many that are over the history has"),
+    "keep_bytes": Key("bytes", "what the logs of all attempts may take", RELOAD, _KEPT),
     "log_bytes": Key("bytes", "of the output of one attempt that are kept: its head and its tail"),
     "cgroups": Key("auto or off", "whether agents get cgroups of their own where the machine allows it", RESTART),
     "runner": Key("name", "what runs an agent that names neither a runner nor a command", NEW_AGENTS, "`mock`"),

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from orchd import __main__
+from orchd import __main__, pruning
 from orchd.core.facts import AttemptStarted
 from orchd.gateway import Gateway
 from orchd.procs.local import LocalProcesses
@@ -32,6 +32,7 @@ TURN = (
     "after-gate",
     "before-reply",
 )
+PRUNE = ("before-rows", "after-rows", "before-files", "after-files")
 STOP = ("before-term", "after-term", "before-kill", "after-kill")
 
 
@@ -83,6 +84,8 @@ def arm(point: str) -> None:
         "commit": (Store, "finish", started_somebody),
         "gate": (LocalProcesses, "release", always),
         "reply": (Gateway, "do", always),
+        "rows": (Store, "take_out", always),
+        "files": (LocalProcesses, "discard", always),
         "term": (Tree, "terminate", always),
         "kill": (Tree, "kill", always),
     }[what]
@@ -93,4 +96,5 @@ def arm(point: str) -> None:
 
 if __name__ == "__main__":
     arm(os.environ["ORCHD_TEST_POINT"])
+    pruning.PIECE = 2  # so that a few agents are several pieces
     sys.exit(__main__.main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import is_dataclass
@@ -12,7 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import pytest
 
 from orchd.wire.settings import KEYS, Config
-from tests.conftest import Instance, until
+from tests.conftest import BIN, Instance, until
 from tests.orchctl.runners.test_keys import EFFECTS as OF_RUNNERS
 
 Effect = Callable[[Instance, Path], object]
@@ -64,6 +65,20 @@ def skill_of_label(instance: Instance, directory: Path) -> str:
     return instance.ctl("pm", "--tasks", "todo.json", "--dry-run", "--json", cwd=directory)
 
 
+def first_of_three(instance: Instance, _: Path) -> str:
+    """What is said of an agent after which two more have ended, one after the other."""
+    for number in range(3):
+        instance.ctl("wait", instance.spawn("echo", str(number)), code=None)
+
+    def told() -> str:
+        done = subprocess.run(
+            [BIN / "orchctl", "status", "1"], env=instance.env, capture_output=True, text=True, check=False
+        )
+        return done.stderr
+
+    return str(until(told))
+
+
 EFFECTS: dict[str, tuple[str, Effect, Callable[[object], bool]]] = {
     "limit": ("3", lambda one, _: one.status()["limit"]["limit"], lambda seen: seen == 3),
     "resident": ("9", lambda one, _: one.status()["limit"]["resident"], lambda seen: seen == 9),
@@ -84,6 +99,9 @@ EFFECTS: dict[str, tuple[str, Effect, Callable[[object], bool]]] = {
     "sessions_path": ('"odd"', session_in, lambda seen: "odd/session-001.yaml" in str(seen)),
     "state_path": ('"odd"', session_in, lambda seen: "odd/events.jsonl" in str(seen)),
     "free_bytes": (str(1 << 60), lambda one, _: one.status()["limit"]["short_of_space"], lambda seen: seen is True),
+    "keep_age": ("0.01", first_of_three, lambda seen: str(seen).startswith("pruned: ")),
+    "keep_count": ("1", first_of_three, lambda seen: str(seen).startswith("pruned: ")),
+    "keep_bytes": ("1", first_of_three, lambda seen: str(seen).startswith("pruned: ")),
     "log_bytes": (
         "65536",
         lambda one, _: said(one, "sh", "-c", "yes | head -c 1000000"),

@@ -25,6 +25,7 @@ from orchd.keyring import Keyring
 from orchd.ports import Peer
 from orchd.procs.local import LocalProcesses
 from orchd.procs.procfs import everyone, look, marks
+from orchd.pruning import Pruner
 from orchd.queries import Queries
 from orchd.records import Records
 from orchd.scribe import Scribe
@@ -71,7 +72,10 @@ class Bench:
             clock=self.clock,
             reload=Settled(self.home.config, self.config).reload,
             visitors=Visitors(Keyring(self.home.keys), None, lambda: "now"),
+            prune=lambda request, asked: self.pruner.ask(request, asked),
         )
+        self.pruner = Pruner(self.home, self.state, self.store, self.records, self.processes, self.clock, self.config)
+        self.pruner.answer, self.pruner.onlooked = self.gateway.answer, self.gateway.onlooked
         self.scribe = Scribe(self.state, self.store, self.clock, Places())
         self.shell = Shell(self.state, self.processes, self.gateway, self.scribe)
         self.engine = Engine(self.state, self.store, self.shell, self.clock)
@@ -175,6 +179,20 @@ class Bench:
             if not self.is_news(2.0):
                 self.tick(self.config.grace + 1)
             self.turn()
+
+    def prune(self, **asked: object) -> Any:
+        """What `prune` answers, once all is gone that is to go."""
+        one = self.send("prune", asked)
+        self.calm()
+        return self.reply(one)
+
+    def calm(self) -> None:
+        """Let the pruner do what there is to do."""
+        self.records.let_go()
+        while self.pruner.is_due():
+            self.store.finish()
+            self.pruner.turn()
+        self.store.finish()
 
     def _is_ours(self, pid: int) -> bool:
         """By its session too: between two programs a process shows no marks."""

@@ -135,12 +135,17 @@ class Stage:
         self.deadline: float | None = None
         self.files_due: float | None = None
         self.weighed_due: float | None = None
+        self.is_pruning = False
         note = self.diary.append
         fileno = {name: lambda fd=fd: fd for name, fd in self.fds.items()}
         self.parts: Any = SimpleNamespace(
             clock=lambda: Instant(5.0, 0.0),
             state=State(),
-            store=SimpleNamespace(last_seq=lambda: 0, commits=SimpleNamespace(fileno=fileno["commits"])),
+            store=SimpleNamespace(
+                last_seq=lambda: 0,
+                commits=SimpleNamespace(fileno=fileno["commits"], is_pending=False),
+                finish=lambda: None,
+            ),
             remote=None,
             ports=SimpleNamespace(router=self.fds["router"], requests=lambda: note("hear") or iter(())),
             processes=SimpleNamespace(
@@ -163,6 +168,9 @@ class Stage:
             space=SimpleNamespace(look=lambda is_short: None),
             records=SimpleNamespace(let_go=lambda: note("tidy")),
             environments=SimpleNamespace(drop_all_but=lambda _: None),
+            pruner=SimpleNamespace(
+                is_due=lambda: self.is_pruning, next_deadline=lambda: None, turn=lambda: note("prune")
+            ),
             scribe=SimpleNamespace(next_deadline=lambda: self.files_due, write=lambda: note("write")),
         )
 
@@ -205,6 +213,13 @@ def test_it_wakes_up_to_weigh_agents_and_not_for_nothing(stage: Stage) -> None:
 def test_environments_are_only_taken_away_when_no_commit_is_on_its_way(stage: Stage) -> None:
     stage.parts.engine.is_ahead = False
     assert stage.turn("processes") == ["feed", "tidy"]
+
+
+def test_nothing_is_pruned_before_all_that_was_decided_is_on_the_disk_and_forgotten(stage: Stage) -> None:
+    stage.is_pruning = True
+    assert stage.turn("processes") == ["feed", "finish", "tidy", "prune"]
+    stage.parts.store.commits.is_pending = True  # the rows that are leaving
+    assert stage.turn("processes") == ["feed", "finish"]
 
 
 @pytest.mark.parametrize("ready", ["router", "gateway", "deadline"])

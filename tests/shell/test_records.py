@@ -1,4 +1,4 @@
-"""Finding agents: in memory while they are not over, in the store for ever."""
+"""Finding agents: in memory while they are not over, in the store until they are pruned."""
 
 from __future__ import annotations
 
@@ -29,6 +29,16 @@ def test_what_names_nobody_is_refused(bench: Bench, text: str) -> None:
     with pytest.raises(WireError) as caught:
         bench.records.find(text)
     assert caught.value.code == "unknown-agent"
+
+
+@pytest.mark.parametrize("what", ["agent", "run", "session"])
+def test_whoever_was_there_once_was_pruned(bench: Bench, what: str) -> None:
+    bench.state.last_number = bench.state.last_run = bench.state.last_session = 7
+    find = {"agent": bench.records.find, "run": bench.records.run, "session": bench.records.session}[what]
+    for number, code in (("007", "pruned"), ("008", f"unknown-{what}")):
+        with pytest.raises(WireError, match=number) as caught:
+            find(f"{what}-{number}")
+        assert caught.value.code == code
 
 
 def test_one_that_is_over_is_in_memory_only_for_the_turn_that_recalls_it(bench: Bench) -> None:

@@ -1,0 +1,25 @@
+"""`orchctl prune`: take what is over out of the history."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+from orchctl import exits, out, render
+from orchctl.client import Client
+from orchctl.errors import UsageError
+
+
+def run(args: SimpleNamespace) -> int:
+    """Return when it is gone; prints `{agents, runs, bytes, dry_run, left}` with `--json`."""
+    if args.keep is not None and args.keep < 0:
+        raise UsageError(f"--keep must be 0 or more, not {args.keep}")
+    wanted = {"older_than": args.older_than, "keep": args.keep, "dry_run": args.dry_run or None}
+    with Client() as client:
+        told = client.call(
+            "prune", {key: value for key, value in wanted.items() if value is not None}, patience=math.inf
+        )
+    verb = "would be pruned" if told["dry_run"] else "pruned"
+    line = f"{told['agents']:,} agents and {told['runs']:,} runs {verb}, {render.size(told['bytes'])} of logs"
+    out.result(told, [f"{line}; {told['left']:,} that are over stay"], as_json=args.json)
+    return exits.OK
