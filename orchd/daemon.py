@@ -62,11 +62,7 @@ def serve(
         signal.signal(signal.SIGINT, lambda *_: loop.leave())
         signal.signal(signal.SIGHUP, lambda *_: loop.reload())
         _recover(home, parts, loop)
-        ports.bind()
-        if door.remote is not None:
-            door.remote.open()
-            log.info("clients with a key may connect to %s; this is %s", door.remote.address, door.remote.public)
-        log.info("serving %s", home.directory)
+        _open(home, ports, door)
         ready()
         notify.ready()
         loop.run()
@@ -85,6 +81,15 @@ def _door(home: Home, listen: str | None, stack: ExitStack) -> Door:
     remote = Remote(listen, server_secret(home.server_key), keyring)
     stack.callback(remote.close)
     return Door(keyring, remote)
+
+
+def _open(home: Home, ports: Ports, door: Door) -> None:
+    """From now on there are answers."""
+    ports.bind()
+    if door.remote is not None:
+        door.remote.open()
+        log.info("clients with a key may connect to %s; this is %s", door.remote.address, door.remote.public)
+    log.info("serving %s", home.directory)
 
 
 def _recover(home: Home, parts: Parts, loop: Loop) -> None:
