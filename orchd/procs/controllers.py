@@ -73,9 +73,9 @@ def oom(cgroup: Path) -> Oom | None:
 
 
 def peak(cgroup: Path) -> int | None:
-    """The most bytes that were ever in use in it; None where the kernel does not say."""
+    """The most bytes that were ever in use in it, if they are bounded; None where the kernel does not say."""
     try:
-        return int((cgroup / "memory.peak").read_text())
+        return int((cgroup / "memory.peak").read_text()) if is_memory_bound(cgroup) else None
     except OSError:
         return None
 

@@ -310,7 +310,5 @@ class LocalProcesses:
 
 def _peak(handle: Handle) -> int | None:
     """The most memory it took, counted as its bound is."""
-    cgroup = handle.tree.cgroup
-    if cgroup is not None and controllers.is_memory_bound(cgroup.path):
-        return controllers.peak(cgroup.path)
-    return handle.peak
+    found = controllers.peak(handle.tree.cgroup.path) if handle.tree.cgroup else None
+    return handle.peak if found is None else found

@@ -12,6 +12,8 @@ import pytest
 from orchd.procs.cgroups import Cgroups
 from tests.conftest import Instance, processes_of, until
 
+pytestmark = pytest.mark.timeout(180)
+
 # Takes 100 MB in a child that has left its session, when it is told to.
 HEAVY = """
 import os, signal, sys
@@ -48,7 +50,7 @@ def heavy(instance: Instance, gate: Path, *options: str) -> str:
     """An agent that takes 100 MB once somebody writes to its gate."""
     os.mkfifo(gate)
     one = instance.spawn(sys.executable, "-c", HEAVY, str(gate), options=list(options))
-    until(lambda: "up" in instance.ctl("logs", one))
+    until(lambda: "up" in instance.ctl("logs", one), 60.0)
     return one
 
 
@@ -62,7 +64,7 @@ def test_one_that_takes_too_much_has_failed_for_memory_and_all_others_go_on(boun
     ended = bounded.agent(greedy)
     assert (ended["status"], ended["reason"], ended["memory_max"]) == ("failed", "memory", 64 << 20)
     assert ended["memory_peak"] > 64 << 20
-    until(lambda: (bounded.agent(roomy)["memory_peak"] or 0) > 100 << 20)
+    until(lambda: (bounded.agent(roomy)["memory_peak"] or 0) > 100 << 20, 60.0)
     assert {bounded.agent(one)["status"] for one in (other, roomy)} == {"running"}
     assert not any("greedy" in line for line in processes_of(bounded.directory).values())
     told = bounded.ctl("why", greedy).splitlines()

@@ -83,6 +83,8 @@ def test_a_cgroup_says_whether_it_is_bounded_and_what_was_its_most(tmp_path: Pat
     assert controllers.peak(tmp_path) is None
     (tmp_path / "memory.peak").write_text("4096\n")
     assert controllers.peak(tmp_path) == 4096
+    (tmp_path / "memory.max").write_text("max\n")
+    assert controllers.peak(tmp_path) is None
 
 
 def test_the_machine_is_asked_no_more_than_once_a_second(tmp_path: Path) -> None:

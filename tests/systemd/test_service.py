@@ -48,6 +48,19 @@ def test_a_loop_that_hangs_is_ended_and_the_next_daemon_takes_the_agents_over(se
     assert "orchd/loop.py" in service.says()  # where it hung
 
 
+def test_one_that_takes_too_much_memory_is_ended_and_leaves_the_rest(service: Installed) -> None:
+    takes = "import signal; held = bytearray(b'x') * (100 << 20); signal.pause()"
+    other = service.spawn("sleep", "600")
+    greedy = service.ctl("spawn", "--memory-max", "50M", "--", "python3", "-c", takes).strip()
+    service.ctl("wait", greedy, code=1)
+    (ended,) = service.agents(greedy)
+    assert (ended["status"], ended["reason"]) == ("failed", "memory")
+    (living,) = service.agents(other)
+    assert (living["status"], living["attempt"]) == ("running", 1)
+    assert service.shows("ActiveState") == "active"
+    assert service.shows("NRestarts") == "0"
+
+
 def test_a_reload_reads_the_configuration_again_and_the_manager_knows_when_it_is_done(service: Installed) -> None:
     before = service.shows("MainPID")
     service.box.run("sh", "-c", f"echo 'grace = 3.5' > {service.home}/config.toml", who="ann")
