@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.conftest import DEADLINE, Instance, processes_of, until
 from tests.shell.raw import Raw, request
@@ -36,6 +37,7 @@ def counted(found: dict[str, set[int]], agents: list[str]) -> dict[str, int]:
     return {one: len(found.get(one, ())) for one in agents}
 
 
+@pytest.mark.timeout(180)
 def test_what_lives_afterwards_is_what_was_said(instance: Instance, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     forks = FORKS.format(pids=pids)

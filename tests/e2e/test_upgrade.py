@@ -31,7 +31,9 @@ def schema(path: Path) -> tuple[int, list[str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("leaves", ["in order", "killed"])
+@pytest.mark.timeout(180)
+# in an orderly way is what the drill under systemd does
+@pytest.mark.parametrize("leaves", [pytest.param("in order", marks=pytest.mark.stress), "killed"])
 def test_seven_at_work_and_twenty_queued_live_through_an_upgrade(
     stopped: Instance, tmp_path: Path, leaves: str
 ) -> None:
@@ -65,6 +67,7 @@ def test_seven_at_work_and_twenty_queued_live_through_an_upgrade(
     assert {one["status"] for one in stopped.status(*first, *later)["agents"]} == {"completed"}
 
 
+@pytest.mark.timeout(180)
 def test_who_goes_back_is_refused_with_the_name_of_the_copy_and_goes_on_from_it(
     stopped: Instance, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import until
 from tests.systemd.box import Installed
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 FORKS = "setsid sleep 600 & (sleep 600 &); exec sleep 600"
 
 # The agent of each process that belongs to a home.

@@ -48,10 +48,11 @@ def shell(box: Box) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_every_command_does_what_it_is_there_for(shell: subprocess.Popen[str]) -> None:
     assert len(BLOCKS) == 10
     script = "\n".join(f"echo == {number}\n{block}" for number, block in enumerate(BLOCKS))
-    out, err = shell.communicate(script, timeout=50)
+    out, err = shell.communicate(script, timeout=150)
     assert shell.returncode == 0, out + err
     said = re.split(r"^== \d+\n", out, flags=re.MULTILINE)[1:]
     assert "orchd.service: active, enabled" in said[0]

@@ -14,7 +14,7 @@ from tests.conftest import DEADLINE, until
 from tests.installation import PROGRAM
 from tests.systemd.box import Box, Installed
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 APP = "/run/ann/drill/app"
 BOOK = "/run/ann/drill/book"
 GO = "/run/ann/drill/go"

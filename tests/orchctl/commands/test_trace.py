@@ -65,6 +65,7 @@ def history(stopped: Instance, tmp_path: Path) -> Instance:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_spans_have_their_parents_and_are_the_same_every_time(
     history: Instance, orchctl: Orchctl, collector: Collector, tmp_path: Path
 ) -> None:
@@ -106,6 +107,7 @@ def test_spans_have_their_parents_and_are_the_same_every_time(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_what_is_known_is_said_by_its_conventions_and_what_is_private_is_not(
     history: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
