@@ -8,7 +8,7 @@ from pathlib import Path
 from orchctl.errors import UsageError
 from orchctl.listing import Entry, Listing
 from orchctl.specs import placed
-from orchd.wire import duration, ops, pack_request, shapes, share, size
+from orchd.wire import agentspec, duration, pack_request, shapes, share, size
 
 _CODE = "bad-batch"
 _WRITTEN: dict[str, Callable[[str], float]] = {
@@ -35,7 +35,7 @@ def _spec(listing: Listing, entry: Entry, directory: Path) -> dict[str, object]:
         for key, reads in _WRITTEN.items():
             if isinstance(text := spec.get(key), str):
                 spec[key] = _number(key, reads, text)
-        _check(shapes.build(ops.AgentSpec, spec))
+        _check(shapes.build(agentspec.AgentSpec, spec))
         pack_request("check", "spawn", spec)
     except UnicodeEncodeError as error:
         raise listing.wrong(entry.place, f"{error.object!r} holds half a character") from None
@@ -44,7 +44,7 @@ def _spec(listing: Listing, entry: Entry, directory: Path) -> dict[str, object]:
     return spec
 
 
-def _check(spec: ops.AgentSpec) -> None:
+def _check(spec: agentspec.AgentSpec) -> None:
     if not spec.has_work:
         raise shapes.ShapeError("nothing to run: give `command`, or a `goal` for a runner")
 

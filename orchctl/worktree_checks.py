@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from orchctl.errors import RefusedError
 from orchctl.git import FAILED, Git
-from orchd.wire import branches, ops, shapes
+from orchd.wire import agentspec, branches, shapes
 
 _NAMED = 3  # files that are named one by one
 _HEADS = "refs/heads/"
@@ -123,6 +123,6 @@ def free_name(name: str, directory: Path, but: set[str]) -> str:
 
 def _name(spec: Mapping[str, object]) -> str:
     try:
-        return ops.name_of(shapes.build(ops.AgentSpec, spec))
+        return agentspec.name_of(shapes.build(agentspec.AgentSpec, spec))
     except shapes.ShapeError:  # the daemon says what is wrong with it
         return "agent"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from orchd.core.model import Spec
-from orchd.wire import WireError, ops
+from orchd.wire import WireError, agentspec
 from orchd.wire.settings import Config
 from orchd.wire.sizes import share, size
 
@@ -21,12 +21,12 @@ def held_by(kernels: Collection[str]) -> Held:
     return {name: "kernel" if name in kernels else _OTHERWISE.get(name) for name in BOUNDS}
 
 
-def asked(spec: ops.AgentSpec | Spec) -> list[str]:
+def asked(spec: agentspec.AgentSpec | Spec) -> list[str]:
     """The bounds that it has."""
     return [name for name in BOUNDS if getattr(spec, name) is not None]
 
 
-def unheld(spec: ops.AgentSpec | Spec, held: Held) -> str | None:
+def unheld(spec: agentspec.AgentSpec | Spec, held: Held) -> str | None:
     """What is wrong with the first of its bounds that nobody can hold."""
     return next((_refusal(name) for name in asked(spec) if held[name] is None), None)
 
@@ -36,7 +36,7 @@ def _refusal(name: str) -> str:
     return f"{name} cannot be held: the daemon has no {controller} controller of cgroup v2 for its agents"
 
 
-def bounds_of(spec: ops.AgentSpec, config: Config, held: Held) -> dict[str, Any]:
+def bounds_of(spec: agentspec.AgentSpec, config: Config, held: Held) -> dict[str, Any]:
     """The bounds of an agent. Raises WireError for one that nobody could hold: who asks for it relies on it."""
     if (wrong := unheld(spec, held)) is not None:
         raise WireError("cannot-bound", f"{wrong}; leave it out, or see what `orchctl doctor` says of bounds")

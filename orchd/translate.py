@@ -23,7 +23,7 @@ from orchd.rights import check_command, check_sight
 from orchd.roles import Visitor
 from orchd.store import Store
 from orchd.views import canonical, canonical_run
-from orchd.wire import WireError, ops, runners, variables
+from orchd.wire import WireError, agentspec, ops, runners, variables
 from orchd.wire.settings import Config
 
 
@@ -55,7 +55,7 @@ class Translator:
         """The agents that are to be, under whoever the kernel says is calling."""
         parent = self._parent(caller, asked.parent)
         asked = replace(asked, env=_environment(caller, asked.env))
-        names = {ops.name_of(spec) for spec in asked.agents}
+        names = {agentspec.name_of(spec) for spec in asked.agents}
         base = self._keep(asked.env)
         specs = tuple(self._spec(caller, asked, spec, names, base) for spec in asked.agents)
         kin = self._store.kin(self._state.agents[parent].root) if parent else 0
@@ -139,7 +139,7 @@ class Translator:
                     "take another name, or move that file away first",
                 )
 
-    def _part(self, caller: Caller, asked: ops.Run, member: ops.RunMember, base: str) -> inputs.Part:
+    def _part(self, caller: Caller, asked: ops.Run, member: agentspec.RunMember, base: str) -> inputs.Part:
         if member.agent.after:
             raise WireError("bad-request", f"run: {member.path}: say what it comes after beside `agent`, not in it")
         spec = self._spec(caller, asked, member.agent, set(), base)
@@ -148,14 +148,14 @@ class Translator:
         return inputs.Part(member.path, spec, member.after, member.required)
 
     def _spec(
-        self, caller: Caller, asked: ops.Spawn | ops.Run, spec: ops.AgentSpec, names: set[str], base: str
+        self, caller: Caller, asked: ops.Spawn | ops.Run, spec: agentspec.AgentSpec, names: set[str], base: str
     ) -> Spec:
         config = self._config
         return Spec(
             command=spec.command,
             runner=_runner(spec, self._runners),
             model=spec.model,
-            name=ops.name_of(spec),
+            name=agentspec.name_of(spec),
             cwd=spec.cwd or asked.cwd,
             environment=self._keep({**asked.env, **spec.env}) if spec.env else base,
             goal=spec.goal,
@@ -307,7 +307,7 @@ def agent_of(caller: Caller) -> AgentId | None:
     return caller if isinstance(caller, str) else None
 
 
-def _runner(spec: ops.AgentSpec, known: runners.Runners) -> str | None:
+def _runner(spec: agentspec.AgentSpec, known: runners.Runners) -> str | None:
     """What is between the daemon and the agent; None for a command, which is started as it is."""
     if not spec.has_work:
         raise WireError("bad-request", "nothing to run: give a command, or a goal for a runner")

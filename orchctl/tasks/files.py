@@ -12,7 +12,7 @@ from typing import Any
 from orchctl.tasks import frontmatter
 from orchctl.tasks.frontmatter import Parsed
 from orchctl.tasks.problems import Problem, TasksError
-from orchd.wire import duration, ops, shapes, share, size
+from orchd.wire import agentspec, duration, shapes, share, size
 
 DIRECTORY = "docs/tasks"
 PREFIX = "subtask-"
@@ -186,7 +186,7 @@ def _number(key: str, value: str | tuple[str, ...]) -> Any:
 
 def _checked(key: str, value: object) -> object:
     """`value`, if the daemon takes it. Raises ShapeError, which is a ValueError."""
-    shapes.build(ops.AgentSpec, {key: value})
+    shapes.build(agentspec.AgentSpec, {key: value})
     return value
 
 

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from orchd.bounds import asked, bounds_of, held_by, unheld
-from orchd.wire import WireError, ops
+from orchd.wire import WireError, agentspec
 from orchd.wire.settings import Config
 
 EVERYTHING = held_by(["memory_max", "cpu_max", "pids_max"])
 CONFIG = Config(memory_max="1G", cpu_max="50%", pids_max=100)
 
 
-def spec(**bounds: Any) -> ops.AgentSpec:
+def spec(**bounds: Any) -> agentspec.AgentSpec:
     """What somebody asks for."""
-    return ops.AgentSpec(command=("x",), **bounds)
+    return agentspec.AgentSpec(command=("x",), **bounds)
 
 
 def test_the_kernel_holds_what_its_controllers_can_and_the_daemon_memory_alone() -> None:

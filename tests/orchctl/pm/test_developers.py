@@ -10,7 +10,7 @@ from orchctl.composition import guess_tokens, skills
 from orchctl.errors import UsageError
 from orchctl.pm.developers import LABELS, Wishes, developer, labels_of, skill_of
 from orchctl.pm.items import Item
-from orchd.wire import Home, ops, shapes
+from orchd.wire import Home, agentspec, shapes
 
 ITEM = Item("bd-1", "Sign in", "With e-mail.", "A test passes.", ("urgent", "Backend", "ui"))
 PLAIN = Wishes(directory=Path("/none"), labels=LABELS)
@@ -43,7 +43,7 @@ def test_labels_of_the_configuration_come_before_ours(tmp_path: Path) -> None:
 def test_the_agent_is_one_that_the_daemon_takes() -> None:
     wishes = PLAIN._replace(runner="mock", model="opus", timeout=60.0, retries=1)
     made = developer(ITEM, "bd-1", wishes, prompt=Path("/r/bd-1.prompt.md"), result=Path("/r/bd-1.md"))
-    shapes.build(ops.AgentSpec, made.spec)
+    shapes.build(agentspec.AgentSpec, made.spec)
     assert made.spec == {
         "name": "bd-1",
         "goal": "Sign in",
@@ -58,7 +58,7 @@ def test_the_agent_is_one_that_the_daemon_takes() -> None:
         "tokens": guess_tokens(len(made.prompt)),
     }
     long = developer(Item("a", "x" * 9000), "a", PLAIN, prompt=Path("/p"), result=Path("/r"))
-    shapes.build(ops.AgentSpec, long.spec)
+    shapes.build(agentspec.AgentSpec, long.spec)
     assert "x" * 9000 in long.prompt
 
 
@@ -81,4 +81,4 @@ def test_a_skill_that_is_a_composition_is_a_developer_with_children() -> None:
     wanted = ["orchctl", "run", "--runner", "mock", "--task-id", "bd-1", "--requirements", "Sign in", "--", folder]
     assert (made.spec["command"], made.spec["nesting"]) == (wanted, 1)
     assert "runner" not in made.spec
-    shapes.build(ops.AgentSpec, made.spec)
+    shapes.build(agentspec.AgentSpec, made.spec)

@@ -11,7 +11,7 @@ from orchctl.tasks import launching
 from orchctl.tasks.files import Task
 from orchctl.tasks.launching import Wanted, chosen, specs, without_old_results
 from orchctl.tasks.states import DONE, MISSING, OUTDATED, State
-from orchd.wire import ops, shapes
+from orchd.wire import agentspec, shapes
 from tests.orchctl.agents import agent, ended
 from tests.orchctl.tasks.made import result
 
@@ -83,7 +83,7 @@ def test_an_agent_is_what_the_file_says_and_the_command_line_where_it_says_nothi
     wanted = Wanted(runner="mock", model="m", worktree=True)
     states = {"a": State(MISSING), "b": State(MISSING)}
     one, other = specs(chosen([full, plain], states, wanted), states, RESULTS, wanted)
-    expected = ops.AgentSpec(
+    expected = agentspec.AgentSpec(
         name="a",
         goal="x",
         skill="s",
@@ -98,7 +98,7 @@ def test_an_agent_is_what_the_file_says_and_the_command_line_where_it_says_nothi
         stdin="/w/results/.prompts/a.md",
         result="/w/results/a.md",
     )
-    assert shapes.build(ops.AgentSpec, one) == expected
+    assert shapes.build(agentspec.AgentSpec, one) == expected
     assert (other["runner"], other["model"]) == ("mock", "m")
 
 
