@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from orchd import views
 from orchd.asked import is_change, shaped
 from orchd.callers import Caller, Callers, Outside
 from orchd.core import inputs
@@ -270,7 +269,7 @@ class Gateway:
             if isinstance(effect, Answer) and (pending := self._pending.get(effect.request)):
                 if pending.op not in _REMEMBERED:
                     continue
-                result = self._results[effect.request] = self._result(pending.op, effect)
+                result = self._results[effect.request] = self._queries.result(pending.op, effect)
                 one = agent_of(pending.caller)
                 answers.append(StoredAnswer(effect.request, pending.op, number_of(one) if one else None, result))
         return answers
@@ -284,24 +283,8 @@ class Gateway:
             error = WireError(effect.code, effect.message, effect.details)
             self._reply(pending.route, pack_error(effect.request, error))
             return
-        result = self._results.pop(effect.request, None) or self._result(pending.op, effect)
+        result = self._results.pop(effect.request, None) or self._queries.result(pending.op, effect)
         self._reply(pending.route, pack_result(effect.request, result))
-
-    def _result(self, op: str, answer: Answer) -> object:
-        if op == "run":
-            return self._queries.run_answer(self._records.many(answer.agents))
-        if op in ("spawn", "cancel", "retry"):
-            return views.tickets(self._state, self._records.many(answer.agents), self._clock().mono)
-        if op == "wait":
-            agents = self._queries.agents(self._records.many(answer.agents), usage=False)
-            return {"agents": agents, "timed_out": answer.timed_out}
-        if op in ("session-new", "session-close"):
-            return {"session": self._queries.session_map(self._records.session(answer.subject or ""))}
-        if op == "budget":
-            return self._queries.budget_map(answer.subject or "")
-        if op == "stop":
-            return {"living": len(self._state.living), "agents": sorted(self._state.living, key=number_of)}
-        return views.limit(self._state)
 
 
 def _is_of(key: str, pending: Pending) -> bool:

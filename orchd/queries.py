@@ -10,6 +10,7 @@ from typing import Any
 
 from orchd import views
 from orchd.callers import Caller
+from orchd.core.effects import Answer
 from orchd.core.model import LIVING, Agent, AgentId, Instant, State, number_of
 from orchd.core.runs import Run, number_of_run
 from orchd.core.sessions import Session, number_of_session
@@ -105,6 +106,23 @@ class Queries:
         run = self._records.run(asked.id)
         members = self._translator.seen(caller, (run.id,))
         return {"run": views.whole_run_map(run, members), "agents": self.agents(members, usage=True)}
+
+    def result(self, op: str, answer: Answer) -> object:
+        """What whoever asked for a change is told once it is done."""
+        if op == "run":
+            return self.run_answer(self._records.many(answer.agents))
+        if op in ("spawn", "cancel", "retry"):
+            return views.tickets(self._state, self._records.many(answer.agents), self._clock().mono)
+        if op == "wait":
+            agents = self.agents(self._records.many(answer.agents), usage=False)
+            return {"agents": agents, "timed_out": answer.timed_out}
+        if op in ("session-new", "session-close"):
+            return {"session": self.session_map(self._records.session(answer.subject or ""))}
+        if op == "budget":
+            return self.budget_map(answer.subject or "")
+        if op == "stop":
+            return {"living": len(self._state.living), "agents": sorted(self._state.living, key=number_of)}
+        return views.limit(self._state)
 
     def run_answer(self, agents: list[Agent]) -> dict[str, object]:
         """The reply to whoever began the run of these agents."""
