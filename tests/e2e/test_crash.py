@@ -109,7 +109,9 @@ def live_through_deaths(fleet: Fleet, deaths: int, agents: int) -> None:
     chance = random.Random(deaths)
     fleet.client.call("limit", {"limit": 4})
     codes = [chance.choice([0, 0, 0, 1, 7]) for _ in range(agents)]
-    ids = fleet.batch([fleet.spec(f"{BRIEF}; exit {code}") for code in codes])
+    # brief ones are over before there is a daemon again, so some have to be there to be taken up
+    works = ["sleep 1" if number % 20 == 3 else BRIEF for number in range(agents)]
+    ids = fleet.batch([fleet.spec(f"{work}; exit {code}") for work, code in zip(works, codes, strict=True)])
     step = agents // (deaths + 2)
     with closing(Witness(fleet.instance.directory, limit=4, resident=28)) as witness:
         for number in range(deaths):
