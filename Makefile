@@ -6,7 +6,7 @@ WORKERS ?= 2
 # The suite starts thousands of processes: without bytecode each would compile all modules anew.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test lint types docs bench stress clean
+.PHONY: demo test lint types docs bench faults stress clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("orchd needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
@@ -34,7 +34,11 @@ docs: $(VENV)/ready ## the parts of docs/ that are made from the code
 bench: $(VENV)/ready ## ratios, each taken in one run
 	$(BIN)/python -m benchmarks
 
-stress: $(VENV)/ready ## thousands of histories, every planted mutant, hundreds of kills
+faults: $(VENV)/ready ## every fault beside the planted bug that it catches, then half an hour of load with faults
+	$(BIN)/python -m benchmarks.faults
+	$(BIN)/python -m benchmarks.faults.soak --minutes 30
+
+stress: $(VENV)/ready faults ## thousands of histories, every planted mutant, hundreds of kills, every fault, the soak: an hour
 	ORCHD_PROFILE=stress $(BIN)/python -m pytest -q -n $(WORKERS) -m stress
 
 clean:

@@ -1,0 +1,61 @@
+"""Agents that behave badly: crowds, the deaf, those that write into all they find, those that kill who holds them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from benchmarks.faults.killing import BRIEF
+from benchmarks.faults.lab import Lab, until
+from benchmarks.faults.tally import Tally
+
+_TRAPS = "trap '' TERM INT HUP QUIT USR1 USR2 PIPE ALRM"
+_CROWD = f"{_TRAPS}; i=0; while [ $i -lt 500 ]; do setsid sleep 1000 & i=$((i+1)); done"
+# writes a lie to whatever it has, then has nothing
+_CLOSER = f"""{sys.executable} -S -c '
+import os
+for one in range(3, 64):
+    try: os.write(one, b"0\\n")
+    except OSError: pass
+os.closerange(0, 4096)
+if os.fork() == 0:
+    os.setsid()
+    os.execv("/bin/sleep", ["sleep", "1000"])
+'"""
+_MODES = ("off", "auto")
+
+
+def _told(tally: Tally, work: str, code: int, wanted: int | str, *, cancels: bool = False) -> Iterator[None]:
+    """Three of these at once and one of the usual kind after them, with cgroups and without."""
+    while True:
+        for cgroups in _MODES:
+            with Lab(tally, f'limit = 3\ngrace = 0.2\ncgroups = "{cgroups}"\n') as lab:
+                lab.start()
+                lab.watched(3, 12)
+                ids = lab.spawn([lab.spec(work, code)] * 3)
+                after = lab.spawn([lab.spec(BRIEF, 4)])
+                if cancels:
+                    until(lambda lab=lab, ids=ids: all(lab.signed("begin")[one] for one in ids), "the agents")
+                    lab.client.call("cancel", {"ids": ids})
+                lab.audit(dict.fromkeys(ids, wanted) | dict.fromkeys(after, 4))
+            yield
+
+
+def crowds(tally: Tally) -> Iterator[None]:
+    """Each leaves 500 processes behind, in sessions of their own, that heed no signal."""
+    return _told(tally, _CROWD, 0, 0)
+
+
+def deaf(tally: Tally) -> Iterator[None]:
+    """Each ignores all that can be ignored, and is cancelled."""
+    return _told(tally, f"{_TRAPS}; while :; do sleep 1000; done", 0, "cancelled", cancels=True)
+
+
+def closers(tally: Tally) -> Iterator[None]:
+    """Each writes an end of its own making into every file it holds, closes all, leaves a child, and fails."""
+    return _told(tally, _CLOSER, 9, 9)
+
+
+def patricides(tally: Tally) -> Iterator[None]:
+    """Each kills the shim above it and works on."""
+    return _told(tally, f"kill -9 $PPID; {_TRAPS}; while :; do sleep 1000; done", 0, "lost")

@@ -1,0 +1,57 @@
+"""Many clients in one process: `python -m benchmarks.faults.crowd asks|listens HOME COUNT`.
+
+Each of those that ask gets its answer before `served` is said; all stay until our standard input ends.
+Those that listen read nothing, ever.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import msgpack
+import zmq
+
+from orchd.wire import Home, pack_request
+
+_PATIENCE = int(float(os.environ.get("FAULTS_DEADLINE", "60")) * 500)  # ms
+
+
+def main(how: str, home: Home, count: int) -> None:
+    """Make them, say whether they are served, and stay."""
+    context = zmq.Context()
+    context.set(zmq.MAX_SOCKETS, 2 * count + 10)
+    kind = zmq.DEALER if how == "asks" else zmq.SUB
+    members = [context.socket(kind) for _ in range(count)]
+    for number, one in enumerate(members):
+        if how == "asks":
+            one.connect(f"ipc://{home.socket}")
+            one.send(pack_request(f"{os.getpid()}-{number}", "limit", {}))
+        else:
+            one.setsockopt(zmq.RCVHWM, 1)
+            one.subscribe(b"")
+            one.connect(f"ipc://{home.events}")
+    print(_served(members) if how == "asks" else "served", flush=True)
+    sys.stdin.read()
+    context.destroy(linger=0)
+
+
+def _served(members: list[zmq.Socket[bytes]]) -> str:
+    """Whether each has got its answer, or how many have not."""
+    poller, waiting = zmq.Poller(), set(members)
+    for one in members:
+        poller.register(one, zmq.POLLIN)
+    while waiting:
+        ready = poller.poll(_PATIENCE)
+        if not ready:
+            return f"{len(waiting)} unserved"
+        for one, _ in ready:
+            if msgpack.unpackb(one.recv())["ok"]:
+                poller.unregister(one)
+                waiting.discard(one)
+    return "served"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Home(Path(sys.argv[2])), int(sys.argv[3]))

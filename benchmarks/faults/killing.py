@@ -1,0 +1,123 @@
+"""SIGKILL and SIGSTOP: of the daemon at named points, at random and between any two writes; of shims."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+from collections.abc import Iterator
+
+from benchmarks.faults.lab import Lab, rest, until
+from benchmarks.faults.layer import KILL, Layer
+from benchmarks.faults.tally import Tally
+from tests.e2e.crashing import STOP, TURN
+
+BRIEF = "i=0; while [ $i -lt 800 ]; do i=$((i+1)); done"
+STUBBORN = "trap '' TERM; while :; do sleep 1000; done"
+CODES = (0, 0, 3, 0, 7, 0)
+_DEATHS = 5  # in the life of one home
+
+
+def at_points(tally: Tally) -> Iterator[None]:
+    """Each point of a turn and of an agent's end, in turn; the daemon kills itself there once it is armed."""
+    while True:
+        for point in (*TURN, *STOP):
+            with Lab(tally, "limit = 2\ngrace = 0.2\n") as lab:
+                _at_point(lab, point)
+            yield
+
+
+def _at_point(lab: Lab, point: str) -> None:
+    armed = lab.directory / "armed"
+    lab.start(sys.executable, "-m", "tests.e2e.crashing", ORCHD_TEST_POINT=point, ORCHD_TEST_ARMED=str(armed))
+    lab.watched(2, 8)
+    expected: dict[str, int | str] = {}
+    if point in STOP:
+        (one,) = lab.spawn([lab.spec(STUBBORN)])
+        until(lambda: lab.signed("begin")[one], "the stubborn agent")
+        expected[one] = "cancelled"
+    armed.touch()
+    if point in STOP:
+        lab.client.call("cancel", {"ids": [one]})
+        lab.has_died()
+    expected |= dict(zip(lab.spawn([lab.spec(BRIEF, code) for code in CODES]), CODES, strict=True))
+    lab.audit(expected)
+    lab.has_died()
+
+
+def at_random(tally: Tally) -> Iterator[None]:
+    """Deaths under load, each some starts after the one before."""
+    chance = random.Random(2026)
+    while True:
+        with Lab(tally, "limit = 4\n") as lab:
+            lab.start()
+            lab.watched(4, 16)
+            codes = [chance.choice([0, 0, 0, 1, 7]) for _ in range(80)]
+            # some end before there is a daemon again, and some do not
+            specs = [lab.spec(chance.choice([BRIEF, "sleep 1.5"]), code) for code in codes]
+            expected = dict(zip(lab.spawn(specs), codes, strict=True))
+            for _ in range(_DEATHS):
+                wanted = min(sum(lab.signed("begin").values()) + chance.randint(1, 15), len(codes))
+                until(lambda wanted=wanted, lab=lab: sum(lab.signed("begin").values()) >= wanted, "progress")
+                lab.dies()
+                assert lab.pid, "a client brings it back"
+            lab.audit(expected)
+        tally.tries += _DEATHS - 1
+        yield
+
+
+def between_writes(tally: Tally) -> Iterator[None]:
+    """The daemon is gone before its n-th change to a file since a batch was asked for: each n, but not in order."""
+    step, number = 7, 1
+    while True:
+        with Lab(tally, "limit = 2\n") as lab:
+            layer = Layer(lab.directory, lab.home.directory)
+            lab.start(**layer.env)
+            layer.set(only_pid=lab.pid)
+            lab.spawn([lab.spec()])
+            layer.arm(KILL, after=number)
+            codes = [5, *CODES]
+            lab.audit(dict(zip(lab.spawn([lab.spec(BRIEF, code) for code in codes]), codes, strict=True)))
+            has_died = lab.daemon is not None and lab.daemon.poll() is not None
+        number = number + step if has_died else 1 + number % step
+        yield
+
+
+def of_shims(tally: Tally) -> Iterator[None]:
+    """The shims of agents that have children, hidden ones and stubborn ones, with cgroups and without."""
+    while True:
+        for cgroups in ("off", "auto"):
+            with Lab(tally, f'limit = 3\ngrace = 0.2\ncgroups = "{cgroups}"\n') as lab:
+                lab.start()
+                lab.watched(3, 12)
+                hides = f'(setsid sh -c "trap \\"\\" TERM; sleep 1000" &); {STUBBORN}'
+                ids = lab.spawn([lab.spec(hides)] * 3 + [lab.spec(BRIEF, 4)] * 3)
+                until(lambda ids=ids, lab=lab: all(lab.signed("begin")[one] for one in ids[:3]), "the agents")
+                for agent in lab.shown(ids[:3]).values():
+                    os.kill(agent["pid"], signal.SIGKILL)
+                lab.audit(dict.fromkeys(ids[:3], "lost") | dict.fromkeys(ids[3:], 4))
+            yield
+
+
+def stopped(tally: Tally) -> Iterator[None]:
+    """SIGSTOP of the daemon for ten seconds, while agents end and clients ask."""
+    while True:
+        with Lab(tally, "limit = 3\n") as lab:
+            lab.start()
+            lab.watched(3, 12)
+            ids = lab.spawn([lab.spec("sleep 1", code) for code in CODES])
+            until(lambda lab=lab: lab.signed("begin"), "an agent")
+            os.kill(lab.pid, signal.SIGSTOP)
+            asked = (["spawn", "--", *lab.script(BRIEF, 2)], ["status"], ["limit"], ["wait", *ids])
+            asking = [lab.command(*words) for words in asked]
+            rest(10.0)
+            assert lab.daemon is not None
+            lab.daemon.send_signal(signal.SIGCONT)
+            answers = [one.communicate(timeout=90) for one in asking]
+            for one, (_, said) in zip(asking, answers, strict=True):
+                lab.tally.count("unsaid", int(one.returncode not in (0, 1) or "error" in said), f"{one.args}: {said}")
+            mine = dict.fromkeys(answers[0][0].split(), 2)
+            lab.tally.count("lost", int(len(mine) != 1), "what a client spawned meanwhile")
+            lab.audit(dict(zip(ids, CODES, strict=True)) | mine)
+        yield

@@ -1,0 +1,267 @@
+"""One instance under faults: agents that sign a book at their begin and end, and an audit that believes nobody else."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+from benchmarks.faults.tally import Tally
+from benchmarks.harness import orchctl
+from orchctl.client import Client
+from orchctl.errors import NoDaemonError
+from orchd.wire import Home, WireError
+from tests.witness import Witness
+
+# Seconds after which something has not come; a planted bug is not waited for as long as what is to be proved sound.
+DEADLINE = float(os.environ.get("FAULTS_DEADLINE", "60"))
+BOOK = '"$ORCHD_HOME/../book"'
+Expected = Mapping[str, int | str]  # by agent: its exit code, or the status that it must come to
+
+
+class Stuck(Exception):
+    """What must come did not."""
+
+
+def until(found: Callable[[], Any], what: str, seconds: float | None = None) -> Any:
+    """The first true value of `found`. Raises Stuck."""
+    end = time.monotonic() + (seconds or DEADLINE)
+    while not (value := found()):
+        if time.monotonic() > end:
+            raise Stuck(f"not within {seconds or DEADLINE:g} s: {what}")
+        rest(0.005)
+    return value
+
+
+def rest(seconds: float) -> None:
+    """Leave it alone for so long: what is waited for is time itself."""
+    select.select([], [], [], seconds)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process that has not ended has this pid."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def processes_of(home: Path, mark: str = "ORCHD_HOME") -> dict[int, str]:
+    """The processes of an instance that carry `mark` too, by pid, with their command lines."""
+    wanted, also, found = b"ORCHD_HOME=" + os.fsencode(home), f"{mark}=".encode(), {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        try:
+            marks = Path(f"/proc/{name}/environ").read_bytes().split(b"\0")
+            if wanted in marks and any(one.startswith(also) for one in marks):
+                found[int(name)] = (
+                    Path(f"/proc/{name}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+                )
+        except OSError:
+            continue
+    return found
+
+
+class Lab:
+    """A home, its daemon, a connection and the book. What it says of the daemon is from outside of it."""
+
+    def __init__(self, tally: Tally, config: str = "", *, place: Path | None = None, **more: str) -> None:
+        self.tally = tally
+        self.directory = place or Path(tempfile.mkdtemp(prefix="orchd-fault-", dir="/tmp"))
+        self.home = Home(self.directory / "home")
+        self.home.create()
+        self.home.config.write_text(f"session_files = false\n{config}")
+        self.book = self.directory / "book"
+        self.book.touch()
+        self.said = self.directory / "said"
+        self.env = {**os.environ, "ORCHD_HOME": str(self.home.directory), **more}
+        os.environ["ORCHD_HOME"] = str(
+            self.home.directory
+        )  # a daemon that our own client brings back shows whose it is
+        self.client = Client(self.home)
+        self.daemon: subprocess.Popen[bytes] | None = None
+        self.witness: Witness | None = None
+        self.witnessed = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self, *program: str, **more: str) -> None:
+        """Start a daemon, which answers when this returns. Raises Stuck when it does not want to."""
+        reader, writer = os.pipe()
+        words = list(program) or [sys.executable, "-m", "orchd"]
+        with self.said.open("ab") as said:
+            self.daemon = subprocess.Popen(
+                [*words, "--home", str(self.home.directory), "--ready-fd", str(writer)],
+                env={**self.env, **more},
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                pass_fds=[writer],
+                start_new_session=True,
+            )
+        os.close(writer)
+        with os.fdopen(reader, "rb") as ready:
+            answer = ready.readline()
+        if answer != b"ready\n":
+            raise Stuck(f"the daemon did not start: {answer.decode(errors='replace').strip() or self.last_words()}")
+
+    def words(self) -> str:
+        """All that daemons have said, those included that clients have brought back."""
+        logs = (path for path in (self.said, self.home.log) if path.exists())
+        return "\n".join(path.read_text(errors="replace") for path in logs)
+
+    def last_words(self) -> str:
+        """The end of that."""
+        return " / ".join(self.words().splitlines()[-3:])
+
+    @property
+    def pid(self) -> int:
+        """Of whoever serves now."""
+        return int(self.client.call("daemon")["pid"])
+
+    def dies(self) -> None:
+        """`kill -9` of whoever serves."""
+        pid = self.pid
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not is_alive(pid), "the daemon's death")
+
+    def has_died(self) -> None:
+        """Return when the daemon that was started here has ended, to which the layer or a point had to see."""
+        daemon = self.daemon
+        until(lambda: daemon is None or daemon.poll() is not None, "the daemon's death", 20.0)
+
+    def command(self, *words: str) -> subprocess.Popen[str]:
+        """An `orchctl` command in the background."""
+        return subprocess.Popen(
+            [orchctl(), *words],
+            env=self.env,
+            cwd=self.directory,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def watched(self, limit: int, resident: int) -> None:
+        """Let a witness count from here on."""
+        self.witness = Witness(self.home.directory, limit=limit, resident=resident)
+
+    def script(self, work: str = ":", code: int = 0) -> list[str]:
+        """The command of an agent that signs the book, works, and signs again."""
+        sign = f'"$ORCHD_AGENT $ORCHD_ATTEMPT" >> {BOOK}'
+        return ["sh", "-c", f"echo begin {sign}; {work}; echo end {sign}; exit {code}"]
+
+    def spec(self, work: str = ":", code: int = 0, **wanted: object) -> dict[str, object]:
+        """What a request says of such an agent."""
+        return {"command": self.script(work, code), **wanted}
+
+    def spawn(self, specs: list[dict[str, object]], **more: str) -> list[str]:
+        """The ids of a batch. Raises what the client raises."""
+        args = {"agents": specs, "cwd": str(self.directory), "env": {**self.env, **more}}
+        return [agent["id"] for agent in self.client.call("spawn", args)["agents"]]
+
+    def signed(self, word: str) -> Counter[str]:
+        """How often each agent has signed at its begin, or at its end."""
+        lines = (line.split() for line in self.book.read_text().splitlines())
+        return Counter(line[1] for line in lines if len(line) == 3 and line[0] == word)
+
+    def shown(self, ids: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
+        """Agents by id, as `status` shows them: these, as far as they are known, or all."""
+        if ids is None:
+            return {one["id"]: one for one in self.client.call("status", {"all": True, "usage": False})["agents"]}
+        found: dict[str, dict[str, Any]] = {}
+        for one in list(ids):
+            with suppress(WireError):
+                (found[one],) = self.client.call("status", {"ids": [one], "usage": False})["agents"]
+        return found
+
+    def audit(self, expected: Expected, *, waits: bool = True) -> None:
+        """Count what is not as it must be once all of these have ended."""
+        known = self.shown(expected)
+        gone = [one for one in expected if one not in known]
+        self.tally.count("lost", len(gone), f"unknown {gone[:5]}")
+        if waits and known:
+            self.client.wait(ids=list(known), timeout=DEADLINE)
+        known = self.shown(known)
+        wrong = [f"{one} {why}" for one, agent in known.items() if (why := _wrong(agent, expected[one]))]
+        self.tally.count("lost", len(wrong), "; ".join(wrong[:5]))
+        self.audit_book(known, expected)
+        self.audit_rest()
+
+    def audit_book(self, known: Mapping[str, dict[str, Any]], expected: Expected) -> None:
+        """What the agents wrote themselves."""
+        begins, ends = self.signed("begin"), self.signed("end")
+        again = [one for one, count in begins.items() if count > 1]
+        self.tally.count("twice", len(again), f"{again[:5]}")
+        silent = [one for one in known if isinstance(expected[one], int) and not (begins[one] and ends[one])]
+        self.tally.count("lost", len(silent), f"said to have ended, and did not: {silent[:5]}")
+
+    def audit_rest(self) -> None:
+        """Nothing of any agent lives when all are over, the limit was kept, and no daemon died without a word."""
+        left = processes_of(self.home.directory, "ORCHD_AGENT")
+        self.tally.count("left", len(left), str(list(left.values())[:5]))
+        self.audit_witness()
+        traces = self.words().count("Traceback")
+        self.tally.count("unsaid", traces, self.last_words())
+
+    def audit_witness(self) -> None:
+        """What the witness saw."""
+        if self.witness is not None:
+            self.witness.close()
+            self.tally.count("over", len(self.witness.violations), "; ".join(self.witness.violations[:3]))
+            self.witnessed += self.witness.windows
+            self.witness = None
+
+    def close(self) -> None:
+        """End all of it, and leave nothing."""
+        if self.witness is not None:
+            self.witness.close()
+        self.ends()
+        self.client.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def ends(self) -> None:
+        """No process of it is left after this, and none is touched that is not of it."""
+        try:
+            with Client(self.home, starts=False) as client:
+                client.call("stop", {"agents": "stop"}, patience=5.0)
+            if self.daemon is not None:
+                self.daemon.wait(10.0)
+        except (NoDaemonError, WireError, subprocess.TimeoutExpired):
+            pass
+        while left := processes_of(self.home.directory):
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+            rest(0.02)
+        if self.daemon is not None:
+            self.daemon.kill()
+            self.daemon.wait()
+
+
+def _wrong(agent: dict[str, Any], wanted: int | str) -> str:
+    """What is not right about the end of an agent."""
+    if isinstance(wanted, str):
+        return "" if agent["status"] == wanted else f"is {agent['status']}, not {wanted}"
+    status = "failed" if wanted else "completed"
+    if (agent["status"], agent["exit_code"]) == (status, wanted):
+        return ""
+    return f"is {agent['status']} with {agent['exit_code']}, not {status} with {wanted}: {agent['reason']}"

@@ -1,0 +1,162 @@
+"""The load of a soak: batches, families, commands and faults, and a look at the daemon each second."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import statistics
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, Self
+
+from benchmarks.faults import clients
+from benchmarks.faults.killing import BRIEF
+from benchmarks.faults.lab import Lab, rest
+from benchmarks.faults.tally import Tally
+from tests.shell.raw import Raw, documented_codes
+
+LIMIT, RESIDENT = 7, 28
+_QUEUED = 40  # no more is asked for while so many are queued
+_COMMANDS = ("status", "limit", "usage", "events", "runs", "daemon status", "spawn -- true")
+_WORK = f"{BRIEF}; sleep 0.6; {BRIEF}"
+
+
+class Load:
+    """One soak. Everything is asked for in turn by one thread, so that no look at the daemon meets a fault of ours."""
+
+    def __init__(self, tally: Tally, seconds: float) -> None:
+        self.lab = Lab(tally, f"limit = {LIMIT}\nresident = {RESIDENT}\ngrace = 0.3\n")
+        self.seconds = seconds
+        self.samples: list[tuple[float, dict[str, float]]] = []
+        self.marks: list[float] = []
+        self.faults: Counter[str] = Counter()
+        self.peak = self.agents = 0
+        self._tally = tally
+        self._chance = random.Random(2026)
+        self._codes = documented_codes()
+        self._expected: dict[str, int | str] = {}
+        self._hurt: set[str] = set()  # of whom only an end can be expected
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        children = self.lab.directory / "children.jsonl"
+        children.write_text("\n".join(json.dumps(self.lab.spec(BRIEF)) for _ in range(3)))
+        self._family = f"orchctl spawn --batch {children} >/dev/null; orchctl wait --children >/dev/null"
+        self.lab.start()
+        self.lab.watched(LIMIT, RESIDENT)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lab.close()
+
+    @property
+    def now(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._began
+
+    def goes_on(self) -> None:
+        """A beat a second, until time is up."""
+        beat = 0
+        while self.now < self.seconds:
+            begin = self.now
+            beat += 1
+            self._asks(beat)
+            if beat % 5 == 0:
+                self._hurts(beat // 5)
+            self._looks()
+            rest(max(0.0, 1.0 - (self.now - begin)))
+
+    def _asks(self, beat: int) -> None:
+        """Work, and a command."""
+        if len(self.lab.client.call("status", {"usage": False})["agents"]) < _QUEUED:
+            codes = [self._chance.choice([0, 0, 0, 1, 9]) for _ in range(8)]
+            self._expected |= dict(
+                zip(self.lab.spawn([self.lab.spec(_WORK, code) for code in codes]), codes, strict=True)
+            )
+            if beat % 3 == 0:
+                self._expected |= dict.fromkeys(self.lab.spawn([self.lab.spec(self._family, nesting=1)]), 0)
+        if beat % 4 == 0:
+            asking = self.lab.command(*_COMMANDS[beat // 4 % len(_COMMANDS)].split())
+            _, said = asking.communicate(timeout=90)
+            self._tally.count("unsaid", int(asking.returncode != 0), f"{asking.args}: {said}")
+
+    def _hurts(self, number: int) -> None:
+        """One fault after the other; the daemon itself dies in the first quarter only."""
+        kinds = [self._shim, self._client, self._stop, self._nonsense, self._deaf_listeners, self._cancel]
+        if self.now < self.seconds / 4:
+            kinds.append(self._daemon)
+        kind = kinds[number % len(kinds)]
+        kind()
+        self.faults[kind.__name__.strip("_").replace("_", " ")] += 1
+
+    def _daemon(self) -> None:
+        self.lab.dies()
+        self.marks.append(self.now)
+
+    def _victim(self) -> dict[str, Any] | None:
+        found = self.lab.client.call("status", {"usage": False})["agents"]
+        living = [agent for agent in found if agent["status"] in ("running", "waiting") and agent["pid"]]
+        return self._chance.choice(living) if living else None
+
+    def _shim(self) -> None:
+        if victim := self._victim():
+            self._hurt.add(victim["id"])
+            try:
+                os.kill(victim["pid"], signal.SIGKILL)
+            except ProcessLookupError:
+                return
+
+    def _client(self) -> None:
+        asking = self.lab.command("wait", "--all")
+        rest(self._chance.uniform(0.0, 0.4))
+        asking.kill()
+        asking.communicate()
+
+    def _stop(self) -> None:
+        pid = self.lab.pid
+        os.kill(pid, signal.SIGSTOP)
+        rest(0.5)
+        os.kill(pid, signal.SIGCONT)
+
+    def _nonsense(self) -> None:
+        with Raw(self.lab.home) as raw:
+            frames = [clients.nonsense_of(self._chance) for _ in range(100)]
+            clients.answered(self._tally, raw, frames, self._codes)
+
+    def _deaf_listeners(self) -> None:
+        crowd = clients.crowd(self.lab, "listens", 20)
+        crowd.kill()
+        crowd.communicate()
+
+    def _cancel(self) -> None:
+        if victim := self._victim():
+            self._hurt.add(victim["id"])
+            self.lab.client.call("cancel", {"ids": [victim["id"]]})
+
+    def _looks(self) -> None:
+        """What the daemon has, by /proc, and how long an answer takes."""
+        pid, taken = self.lab.pid, []
+        for _ in range(20):
+            begin = time.perf_counter()
+            limit = self.lab.client.call("limit")
+            taken.append(1000 * (time.perf_counter() - begin))
+        values = {
+            "memory": clients.resident(pid) / 1024,
+            "descriptors": clients.descriptors(pid),
+            "threads": len(os.listdir(Path(f"/proc/{pid}/task"))),
+            "latency": statistics.median(taken),
+            "working": limit["working"],
+        }
+        self.samples.append((self.now, values))
+
+    def ends(self) -> None:
+        """All that was asked for has come to its end, and to the right one."""
+        self.lab.client.wait(scope="all", timeout=120.0)
+        whole = {one: code for one, code in self._expected.items() if one not in self._hurt}
+        self.agents = len(self.lab.shown())
+        if self.lab.witness is not None:
+            self.peak = self.lab.witness.peak_working
+        self.lab.audit(whole)

@@ -1,0 +1,125 @@
+"""The table: each fault, how often it is tried, and the bug that must be caught by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from benchmarks.faults import agents, clients, commands, disks, killing, layer, machine, power
+from benchmarks.faults.planting import Plant
+from benchmarks.faults.tally import Tally
+
+
+class Row(NamedTuple):
+    """One fault. `why_not` says what is missing here to try it, or nothing; `least` tries are always made."""
+
+    name: str
+    fault: str
+    tries: int
+    trying: Callable[[Tally], Iterator[None]]
+    plant: Plant
+    why_not: Callable[[], str] = lambda: ""
+    least: int = 1
+
+
+ENGINE, LOCAL = "orchd/engine.py", "orchd/procs/local.py"
+_ANSWERS = "        answers = self._shell.promised(turn.effects)\n"
+GATES_EARLY = Plant(
+    "gates are opened before the commit",
+    ENGINE,
+    _ANSWERS,
+    f"{_ANSWERS}        [self._shell.do(one) for one in turn.effects if type(one) is Release]\n",
+)
+TOLD_EARLY = Plant(
+    "clients are answered before the commit",
+    ENGINE,
+    _ANSWERS,
+    f'{_ANSWERS}        [self._shell.do(one) for one in turn.effects if type(one).__name__ == "Answer"]\n',
+)
+ADOPTION = "pid and self._watch.process(key, shim_pid):\n            return Adopted(*key)"
+FORGOTTEN = Plant(
+    "what lives after a crash is taken for what never ran",
+    LOCAL,
+    ADOPTION,
+    ADOPTION.replace("Adopted", "NeverRan"),
+)
+TREES = Plant("nobody looks what is left of a tree", "orchd/procs/trees.py", "return not self.members()", "return True")
+IMPATIENT = Plant("clients give up after 3 s", "orchctl/client.py", "PATIENCE = 30.0 ", "PATIENCE = 3.0 ")
+
+UNSYNCED = Plant("commits are not synced", "orchd/store.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF")
+UNHEARD = Plant(
+    "a commit that failed is taken for one that did not",
+    "orchd/commits.py",
+    "            except sqlite3.Error as error:\n                self._error = error\n",
+    "            except sqlite3.Error:\n                pass\n",
+)
+LATE = Plant(
+    "what failed for want of a file or process is not tried again",
+    LOCAL,
+    "is_passing=error.errno not in _PERMANENT",
+    "is_passing=False",
+)
+CALENDAR = Plant(
+    "deadlines go by the calendar", "orchd/__main__.py", "time.clock_gettime(time.CLOCK_BOOTTIME)", "time.time()"
+)
+SMOOTH = Plant("every end is told as a good one", "orchd/procs/shim.py", "{ echo $?; times; }", "{ echo 0; times; }")
+CRASHING = Plant(
+    "a request of the wrong shape is no error", "orchd/gateway.py", "except ShapeError as", "except KeyError as"
+)
+UNBOUNDED = Plant("replies are kept for ever", "orchd/ports.py", "_REPLIES_KEPT = 256 ", "_REPLIES_KEPT = 0 ")
+FEW_FILES = Plant(
+    "the daemon keeps to the files its shell allowed", "orchd/daemon.py", "    if soft < hard:", "    if soft > hard:"
+)
+NOT_GONE = Plant(
+    "an agent whose waiting client died is still said to wait",
+    "orchd/gateway.py",
+    "            if agent is not None:\n                gone.append",
+    "            if agent is not None and not agent:\n                gone.append",
+)
+MILD = Plant(
+    "whoever ignores TERM is asked again",
+    LOCAL,
+    "handle.tree.kill()\n        else:",
+    "handle.tree.terminate()\n        else:",
+)
+OPEN_RECORD = Plant("agents hold their own record", "orchd/procs/shim.py", '"$@" 3<&- 4>&-; fi', '"$@" 3<&-; fi')
+_GCC = layer.is_missing
+
+ROWS = (
+    Row("kill-point", "SIGKILL of the daemon at each named point", 39, killing.at_points, GATES_EARLY, least=13),
+    Row("kill-random", "SIGKILL of the daemon at random, under load", 60, killing.at_random, FORGOTTEN, least=20),
+    Row(
+        "kill-write",
+        "SIGKILL of the daemon before its n-th change to a file",
+        60,
+        killing.between_writes,
+        TOLD_EARLY,
+        _GCC,
+        least=15,
+    ),
+    Row("kill-shim", "SIGKILL of shims", 8, killing.of_shims, TREES),
+    Row("kill-client", "SIGKILL of the client in every command", 150, commands.killed, NOT_GONE, least=56),
+    Row("stop", "SIGSTOP of the daemon for 10 s", 3, killing.stopped, IMPATIENT),
+    Row("power", "power loss between any two writes, in three ways", 3000, power.cut, UNSYNCED, _GCC, least=650),
+    Row("disk-full", "no space from the n-th change on", 40, disks.FULL, UNHEARD, _GCC, least=10),
+    Row("disk-error", "an I/O error at the n-th change", 60, disks.BROKEN, UNHEARD, _GCC, least=15),
+    Row("disk-small", "a disk of 8 MiB, filled by the log of an agent", 6, disks.small, UNHEARD, disks.cannot_mount),
+    Row("no-processes", "forks that fail", 8, machine.without_processes, LATE, _GCC),
+    Row("no-files", "no files left to open, or a few", 26, machine.without_files, LATE, least=13),
+    Row("clock", "the calendar jumps a day forth and back", 5, machine.clocks, CALENDAR, _GCC),
+    Row("nonsense", "malformed frames", 100_000, clients.nonsense, CRASHING, least=100000),
+    Row("listeners", "slow and dead subscribers, and who never reads", 3, clients.listeners, UNBOUNDED),
+    Row("thousand", "1,000 clients at once", 3000, clients.thousand, FEW_FILES),
+    Row(
+        "no-memory",
+        "agents that the kernel kills for memory",
+        5,
+        machine.without_memory,
+        SMOOTH,
+        machine.no_memory_groups,
+    ),
+    Row("crowds", "agents that leave 500 processes", 4, agents.crowds, TREES),
+    Row("deaf", "agents that ignore every signal", 6, agents.deaf, MILD),
+    Row("closers", "agents that write into and close all they hold", 6, agents.closers, OPEN_RECORD),
+    Row("patricides", "agents that kill what holds them", 6, agents.patricides, TREES),
+)

@@ -1,0 +1,120 @@
+"""Mixed load with faults for as long as wanted: `python -m benchmarks.faults.soak [--minutes N] [--no-plants]`.
+
+In the first quarter the daemon is killed again and again, and then it lives: the last half of the whole is looked at.
+Nothing may be lost, run twice or left behind, the limit is counted from outside all the time, and memory, descriptors,
+threads and latency must be flat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.faults.flat import BOUNDS, Trend, trend
+from benchmarks.faults.load import LIMIT, Load
+from benchmarks.faults.planting import Plant, planted
+from benchmarks.faults.plot import Panel, svg
+from benchmarks.faults.tally import Tally
+from benchmarks.harness import RESULTS, machine
+
+PLANTS = (
+    Plant(
+        "descriptors of those who have ended are not closed",
+        "orchd/procs/watch.py",
+        "        os.close(descriptor)\n        del self._watched",
+        "        del self._watched",
+    ),
+    Plant("agents that are over are kept in memory", "orchd/engine.py", "        forget(self.state, over)\n", ""),
+)
+UNITS = {"memory": "MB", "descriptors": "", "threads": "", "latency": "ms, median of 20 requests"}
+_SHORT = 2.0  # minutes in which a planted leak shows
+
+
+def main() -> int:
+    """Soak, first with each planted leak, and print and write what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--no-plants", action="store_true", help="leave the planted leaks out")
+    parser.add_argument("--bare", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.bare:
+        json.dump(soak(options.minutes), sys.stdout)
+        return 0
+    plants = [] if options.no_plants else [_caught(plant) for plant in PLANTS]
+    found = soak(options.minutes)
+    found |= {"machine": machine(), "taken": time.strftime("%Y-%m-%d"), "planted": plants}
+    _report(found)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "soak.json").write_text(json.dumps(found, indent=1) + "\n")
+    (RESULTS / "soak.svg").write_text(picture(found))
+    return int(bool(found["troubles"]) or any(not plant["caught"] for plant in plants))
+
+
+def soak(minutes: float) -> dict[str, Any]:
+    """The figures of one."""
+    tally = Tally()
+    with Load(tally, minutes * 60) as load:
+        load.goes_on()
+        load.ends()
+    half = [(at, values) for at, values in load.samples if at >= load.seconds / 2]
+    trends = {name: trend([(at, values[name]) for at, values in half], bound) for name, bound in BOUNDS.items()}
+    bent = [name for name, one in trends.items() if not one.is_flat]
+    return {
+        "minutes": minutes,
+        "agents": load.agents,
+        "faults": dict(load.faults),
+        "windows": load.lab.witnessed,
+        "peak": load.peak,
+        "tally": tally.as_json(),
+        "trends": {name: one._asdict() for name, one in trends.items()},
+        "troubles": {**tally.troubles, **({"not flat": bent} if bent else {})},
+        "marks": load.marks,
+        "samples": load.samples,
+    }
+
+
+def _caught(plant: Plant) -> dict[str, Any]:
+    """A short one of a copy that leaks."""
+    with tempfile.TemporaryDirectory(prefix="orchd-planted-") as name:
+        root = planted(plant, Path(name))
+        words = [sys.executable, "-m", "benchmarks.faults.soak", "--bare", "--minutes", str(_SHORT)]
+        env = {**os.environ, "PYTHONPATH": str(root)}
+        done = subprocess.run(words, cwd=root, env=env, stdout=subprocess.PIPE, text=True, check=True)
+    troubles = json.loads(done.stdout)["troubles"]
+    print(f"planted: {plant.what}: {troubles or 'NOT CAUGHT'}", flush=True)
+    return {"bug": plant.what, "caught": bool(troubles), "troubles": troubles}
+
+
+def _report(found: dict[str, Any]) -> None:
+    """As a person reads it."""
+    tally = found["tally"]
+    print(f"{found['minutes']:g} minutes, {found['agents']} agents, faults: {found['faults']}")
+    print(f"witness: {found['windows']} windows, at most {found['peak']} at work where {LIMIT} may")
+    print("  ".join(f"{name} {tally[name]}" for name in ("lost", "twice", "left", "over", "unsaid")))
+    for name, values in found["trends"].items():
+        one = Trend(**values)
+        word = "flat" if one.is_flat else "NOT FLAT"
+        grew = f"grew by {one.growth:+.3g} (bound {one.bound:.3g})"
+        print(f"{name:12} median {one.median:.4g} {UNITS[name]}, {grew}: {word}")
+    for note in tally["notes"]:
+        print(f"    {note}")
+
+
+def picture(found: dict[str, Any]) -> str:
+    """The four values and what was at work, over time."""
+    samples = found["samples"]
+    panels = [Panel(f"{name} {UNITS[name]}", [(at, values[name]) for at, values in samples]) for name in BOUNDS]
+    panels.append(Panel("at work, as the daemon says", [(at, values["working"]) for at, values in samples], LIMIT))
+    title = f"{found['minutes']:g} minutes of load with faults: {found['agents']} agents; red: SIGKILL of the daemon"
+    return svg(title, panels, found["marks"], found["minutes"] * 30)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

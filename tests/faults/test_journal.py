@@ -1,0 +1,74 @@
+"""What a disk holds when the power is cut: all that was synced, and of the rest what it likes."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from benchmarks.faults import journal
+from benchmarks.faults.journal import Change, Disk
+
+
+def disk_after(*changes: Change) -> Disk:
+    disk = Disk()
+    for change in changes:
+        disk.play(change)
+    return disk
+
+
+def held(disk: Disk, kind: str, seed: int = 0) -> dict[str, bytes]:
+    return dict(disk.state(kind, random.Random(seed)))
+
+
+CREATED = Change("c", "home/a", 0, b"")
+WRITTEN = Change("w", "home/a", 0, b"x" * 2000)
+SYNCED = Change("s", "home/a", 0, b"")
+
+
+def test_what_was_never_synced_may_be_gone() -> None:
+    disk = disk_after(CREATED, WRITTEN)
+    assert held(disk, "all") == {"home/a": b"x" * 2000}
+    assert held(disk, "certain") == {}
+
+
+@pytest.mark.parametrize("kind", journal.KINDS)
+def test_what_was_synced_is_there_with_its_name(kind: str) -> None:
+    assert held(disk_after(CREATED, WRITTEN, SYNCED), kind)["home/a"] == b"x" * 2000
+
+
+def test_a_name_is_certain_when_its_directory_was_synced_and_not_before() -> None:
+    renamed = Change("r", "home/a", 0, b"home/b")
+    disk = disk_after(CREATED, WRITTEN, SYNCED, renamed)
+    assert held(disk, "certain") == {"home/a": b"x" * 2000}
+    disk.play(Change("s", "home", 0, b""))
+    assert held(disk, "certain") == {"home/b": b"x" * 2000}
+
+
+def test_a_file_may_be_shorter_than_it_was_and_longer_again() -> None:
+    cut = Change("t", "home/a", 3, b"")
+    later = Change("w", "home/a", 5, b"yz")
+    assert held(disk_after(CREATED, WRITTEN, cut, later), "all") == {"home/a": b"xxx\0\0yz"}
+
+
+def test_of_what_was_not_synced_some_is_kept_and_some_is_torn() -> None:
+    more = Change("w", "home/a", 2000, b"y" * 2000)
+    disk = disk_after(CREATED, WRITTEN, SYNCED, more)
+    found = {len(held(disk, "some", seed)["home/a"]) for seed in range(20)}
+    assert found == {2000 + 512, 4000}
+    assert {len(held(disk, "certain", seed)["home/a"]) for seed in range(20)} == {2000}
+
+
+def test_a_removed_file_may_still_be_there() -> None:
+    disk = disk_after(CREATED, WRITTEN, SYNCED, Change("u", "home/a", 0, b""))
+    assert held(disk, "all") == {}
+    assert held(disk, "certain") == {"home/a": b"x" * 2000}
+
+
+def test_the_journal_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal.told(path, "spawned agent-001")
+    journal.told(path, "ended agent-001 3")
+    assert [one.path for one in journal.read(path)] == ["spawned agent-001", "ended agent-001 3"]
+    assert {one.kind for one in journal.read(path)} == {"a"}

@@ -1,0 +1,79 @@
+"""The fault layer: what it counts, refuses, ends, writes down and shifts."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.faults import journal
+from benchmarks.faults import layer as layers
+from benchmarks.faults.layer import FAIL, KILL, Layer
+
+pytestmark = pytest.mark.skipif(bool(layers.is_missing()), reason=layers.is_missing())
+PROGRAM = """
+import os, sys
+for number in range(5):
+    try:
+        with open(f"{sys.argv[1]}/file-{number}", "wb", buffering=0) as file:
+            file.write(b"content")
+            os.fsync(file.fileno())
+    except OSError as error:
+        print(number, error.errno)
+"""
+
+
+@pytest.fixture
+def layer(tmp_path: Path) -> Layer:
+    (tmp_path / "root").mkdir()
+    return Layer(tmp_path, tmp_path / "root", journal=True)
+
+
+def run(layer: Layer, tmp_path: Path, program: str = PROGRAM) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-S", "-c", program, str(tmp_path / "root")]
+    return subprocess.run(words, env={**os.environ, **layer.env}, capture_output=True, text=True)
+
+
+def test_changes_are_counted_and_written_down_in_their_order(layer: Layer, tmp_path: Path) -> None:
+    assert run(layer, tmp_path).stdout == ""
+    assert layer["counted"] == 15
+    told = [(one.kind, one.path, one.data) for one in journal.read(layer.journal)]
+    assert told[:3] == [("c", "file-0", b""), ("w", "file-0", b"content"), ("s", "file-0", b"")]
+    assert len(told) == 15
+
+
+def test_one_change_is_refused_with_the_error_that_is_wanted(layer: Layer, tmp_path: Path) -> None:
+    layer.arm(FAIL, after=5, times=1, error=errno.EIO)
+    assert run(layer, tmp_path).stdout == f"1 {errno.EIO}\n"
+    assert layer["refused"] == 1
+
+
+def test_all_that_follow_are_refused(layer: Layer, tmp_path: Path) -> None:
+    layer.arm(FAIL, after=7, error=errno.ENOSPC)
+    assert run(layer, tmp_path).stdout == "".join(f"{number} {errno.ENOSPC}\n" for number in (2, 3, 4))
+
+
+def test_a_program_is_gone_before_its_change(layer: Layer, tmp_path: Path) -> None:
+    layer.arm(KILL, after=8)
+    assert run(layer, tmp_path).returncode == -signal.SIGKILL
+    assert (tmp_path / "root/file-2").read_bytes() == b""
+
+
+def test_the_calendar_is_shifted_and_no_other_clock(layer: Layer, tmp_path: Path) -> None:
+    layer.set(shift=86_400)
+    said = run(layer, tmp_path, "import time; print(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME))").stdout
+    wall, boot = map(float, said.split())
+    assert 86_000 < wall - time.time() < 87_000
+    assert abs(boot - time.clock_gettime(time.CLOCK_BOOTTIME)) < 600
+
+
+def test_what_is_elsewhere_is_left_alone(layer: Layer, tmp_path: Path) -> None:
+    layer.arm(FAIL, after=1, error=errno.EIO)
+    assert run(layer, tmp_path, f"open({str(tmp_path / 'other')!r}, 'w').write('x')").returncode == 0
+    assert layer["counted"] == 0

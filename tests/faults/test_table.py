@@ -1,0 +1,42 @@
+"""What the table says, and when it is a failure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks.faults.__main__ import is_bad, markdown
+from benchmarks.faults.tally import Tally
+
+CLEAN = Tally(tries=3).as_json()
+COSTLY = Tally(tries=3, lost=1).as_json()
+LEFT_OUT: dict[str, Any] = {"name": "x", "fault": "an x", "left out": "no x here"}
+
+
+def result(found: dict[str, object], planted: dict[str, object] | None) -> dict[str, Any]:
+    bug = {} if planted is None else {"bug": "a bug", "planted": planted}
+    return {"name": "x", "fault": "an x", "as it is": found, "seconds": 1.0, **bug}
+
+
+@pytest.mark.parametrize(
+    ("row", "wanted"),
+    [
+        (result(CLEAN, COSTLY), False),
+        (result(CLEAN, CLEAN), True),
+        (result(COSTLY, COSTLY), True),
+        (result(CLEAN, None), False),
+        (LEFT_OUT, False),
+    ],
+    ids=["caught", "not caught", "costs something", "nothing planted", "left out"],
+)
+def test_zeros_are_good_only_beside_a_bug_that_was_caught(row: dict[str, Any], *, wanted: bool) -> None:
+    assert is_bad(row) is wanted
+
+
+def test_the_table_shows_both_columns() -> None:
+    lines = markdown([result(CLEAN, COSTLY), result(CLEAN, CLEAN), LEFT_OUT]).splitlines()
+    assert lines[2] == "| an x | 3 | 0 | 0 | 0 | 0 | 0 | a bug | yes: lost 1 |"
+    assert lines[3].endswith("| a bug | NO |")
+    assert "left out: no x here" in lines[4]
+    assert {line.count("|") for line in lines} == {10}
