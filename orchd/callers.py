@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 
 from orchd.core.model import AgentId
@@ -31,6 +33,15 @@ class Outside(Enum):
 
 
 Caller = AgentId | Outside | Visitor
+
+
+@contextmanager
+def seeing() -> Iterator[None]:
+    """Look at whoever calls. When no descriptor is free to look with, they are told to ask again."""
+    try:
+        yield
+    except OSError as error:
+        raise WireError("busy", f"cannot see who is calling: {error.strerror}; ask again later") from None
 
 
 class Callers:
@@ -58,10 +69,8 @@ class Callers:
         return found[0] if found in self._processes.shims().values() else Outside.NOBODY
 
     def _seen(self, pid: int) -> Key | Outside:
-        try:
+        with seeing():
             return self._look(pid)
-        except OSError as error:  # no descriptor is free to look with
-            raise WireError("busy", f"cannot see who is calling: {error.strerror}; ask again later") from None
 
     def _look(self, pid: int) -> Key | Outside:
         shims = self._processes.shims()

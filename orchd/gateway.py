@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchd.asked import is_change, shaped
-from orchd.callers import Caller, Callers, Outside
+from orchd.callers import Caller, Callers, Outside, seeing
 from orchd.core import inputs
 from orchd.core.effects import Answer, Effect, Refuse
 from orchd.core.inputs import Input
@@ -147,7 +147,8 @@ class Gateway:
             return None
         if self._clients.count(peer.pid) >= _MOST_WAITS:
             raise WireError("busy", f"the caller is blocked in {_MOST_WAITS} waits: ask again when some have ended")
-        process = look(peer.pid)
+        with seeing():
+            process = look(peer.pid)
         if process is None:
             del self._pending[request]
             return None
@@ -166,10 +167,15 @@ class Gateway:
             self.do(Answer(request, targets))
         elif asked.timeout == 0:
             self.do(Answer(request, targets, timed_out=True))
-        elif peer.visitor is not None or self._clients.process((request, None), peer.pid):
+        elif self._is_watched(peer, request):
             self._onlookers.add(onlooker)
         else:
             del self._pending[request]
+
+    def _is_watched(self, peer: Peer, request: RequestId) -> bool:
+        """Whether the end of whoever waits will be heard of, or is looked at in another way."""
+        with seeing():
+            return peer.visitor is not None or self._clients.process((request, None), peer.pid)
 
     def _make_room(self, visitor: Visitor) -> None:
         """Forget the waits of connections that are gone, when there are many. Raises WireError when none is."""
@@ -233,10 +239,14 @@ class Gateway:
         wait = self._state.agents[agent].waits.get(request)
         if wait is None:
             return None
-        process = look(wait.caller)
-        is_same = process is not None and process.started == wait.caller_started and not process.is_zombie
-        if is_same and self._clients.process((request, agent), wait.caller):
-            return None
+        try:
+            with seeing():
+                process = look(wait.caller)
+                is_same = process is not None and process.started == wait.caller_started and not process.is_zombie
+                if is_same and self._clients.process((request, agent), wait.caller):
+                    return None
+        except WireError as busy:  # a wait that nobody watches might never be over
+            self.do(Refuse(request, busy.code, busy.message, busy.details))
         return inputs.CallerGone(agent, request)
 
     def news(self) -> list[Input]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,7 @@ from orchd import migrations
 from orchd.procs.procfs import look
 from tests.conftest import DEADLINE, Instance, until
 from tests.shell.machine import full, needs_root, remount, tmpfs
-from tests.shell.raw import Raw, request
+from tests.shell.raw import ROOT, Raw, request
 
 
 def refusal(instance: Instance) -> str:
@@ -201,6 +204,48 @@ def test_when_files_cannot_be_opened_agents_wait_until_they_can(instance: Instan
         subprocess.run(["prlimit", "--pid", str(instance.daemon.pid), "--nofile=20000:20000"], check=True)
     instance.ctl("wait", "agent-001")
     assert until(lambda: instance.agent("agent-001")["status"] == "completed")
+
+
+@contextmanager
+def no_descriptor_left(pid: int) -> Iterator[None]:
+    """Not one file more for this process, for as long as it takes."""
+    opened = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    lowest = next(number for number in range(len(opened) + 1) if number not in opened)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+def test_a_wait_that_nobody_can_watch_is_answered_with_busy_and_ends_no_daemon(instance: Instance) -> None:
+    assert instance.daemon is not None
+    one = instance.spawn("sleep", "1000")
+    with Raw(instance.home) as raw:
+        assert raw.ask("limit")["ok"]
+        with no_descriptor_left(instance.daemon.pid):
+            assert raw.code("wait", {"ids": [one]}) == "busy"
+        assert instance.daemon.poll() is None
+        assert raw.code("cancel", {"ids": [one]}) == ""
+        assert raw.ask("wait", {"ids": [one]})["result"]["agents"][0]["status"] == "cancelled"
+
+
+def test_an_agents_wait_that_nobody_can_watch_is_answered_with_busy_and_the_agent_works_on(
+    instance: Instance, tmp_path: Path
+) -> None:
+    assert instance.daemon is not None
+    go, answer = tmp_path / "go", tmp_path / "answer"
+    os.mkfifo(go)
+    child = "orchctl spawn -- sleep 1000 >/dev/null"
+    asks = f"PYTHONPATH={ROOT} {sys.executable} {ROOT / 'tests/shell/asking.py'} {go} {answer}"
+    one = instance.spawn("sh", "-c", f"{child}; {asks}; sleep 1000", options=["--nesting", "1"])
+    until(lambda: "there" in answer.read_text() if answer.exists() else False)
+    with no_descriptor_left(instance.daemon.pid):
+        go.write_text("go\n")
+        until(lambda: "busy" in answer.read_text(), what=answer.read_text())
+    assert instance.daemon.poll() is None
+    assert instance.agent(one)["status"] == "running"
 
 
 def test_when_an_attempts_files_have_vanished_what_is_asked_gets_an_error_and_nothing_else_is_lost(
