@@ -156,7 +156,7 @@ class Load:
         """All that was asked for has come to its end, and to the right one."""
         self.lab.client.wait(scope="all", timeout=120.0)
         whole = {one: code for one, code in self._expected.items() if one not in self._hurt}
-        self.agents = len(self.lab.shown())
+        self.agents = len(self.lab.signed("begin"))
         if self.lab.witness is not None:
             self.peak = self.lab.witness.peak_working
         self.lab.audit(whole)
