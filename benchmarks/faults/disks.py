@@ -73,10 +73,10 @@ def _had_a_sentence(lab: Lab) -> None:
 def small(tally: Tally) -> Iterator[None]:
     """Homes on a disk of 8 MiB, which agents fill with their output while others are asked for."""
     while True:
-        with Lab(tally, "limit = 3\ngrace = 0.2\n") as lab, _disk_of(lab, "8m"):
+        with Lab(tally, f"limit = {len(CODES) + 1}\ngrace = 0.2\n") as lab, _disk_of(lab, "8m"):
             lab.start()
+            ids = lab.spawn([lab.spec("sleep 1", code) for code in CODES])  # they end while there is no room
             (filler,) = lab.spawn([{"command": ["sh", "-c", "yes; exit 1"]}])
-            ids = lab.spawn([lab.spec(BRIEF, code) for code in CODES])
             log = lab.home.agents / f"{filler}.1.log"
             _fills(log)
             expected = dict(zip(ids, CODES, strict=True)) | _asked(lab)
