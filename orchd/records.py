@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
-from orchd.core.index import forget, load
+from orchd.core.index import forget, forget_runs, load
 from orchd.core.model import Agent, AgentId, State, number_of
 from orchd.core.retry import MOST_SECONDS
-from orchd.core.runs import Run, number_of_run
+from orchd.core.runs import Run, RunId, number_of_run
 from orchd.core.sessions import Session, SessionId, number_of_session
 from orchd.store import Store
 from orchd.views import canonical, canonical_run, canonical_session
@@ -24,6 +24,7 @@ class Records:
         self._state = state
         self._store = store
         self._recalled: set[AgentId] = set()
+        self._kept: set[RunId] = set()
         self._over: OrderedDict[AgentId, Agent] = OrderedDict()  # looked at lately; only a recall can change them
         self.leaving: set[AgentId] = set()  # chosen to be pruned: their rows may still be there
         self.shown: dict[AgentId, dict[str, object]] = {}  # how some of these are shown
@@ -126,11 +127,14 @@ class Records:
             self._state.sessions.setdefault(known.id, known)
         else:
             self._state.runs.setdefault(known.id, known)
+            self._kept.add(known.id)
 
     def let_go(self) -> None:
         """Forget what was recalled and is still over."""
         forget(self._state, self._recalled)
+        forget_runs(self._state, self._kept)
         self._recalled.clear()
+        self._kept.clear()
         for one in [one for one in self._state.sessions if one not in self._state.in_sessions]:
             del self._state.sessions[one]
 

@@ -44,7 +44,16 @@ from orchd.core.facts import (
     WaitBegan,
     WaitEnded,
 )
-from orchd.core.index import enter_indexes, free_dependents, leave_indexes, note_in_run, queued_behind
+from orchd.core.index import (
+    enter_indexes,
+    enter_waits,
+    free_dependents,
+    leave_indexes,
+    leave_waits,
+    note_end,
+    note_in_run,
+    queued_behind,
+)
 from orchd.core.model import LIVING, Agent, Cause, Instant, Oom, State, Status, number_of
 from orchd.core.runs import Mate, Run, RunStatus, number_of_run
 from orchd.core.sessions import Session, number_of_session
@@ -108,14 +117,18 @@ def _apply_to_agent(state: State, fact: AgentFact, at: Instant) -> None:
         for other in behind:
             leave_indexes(state, other)
         status = next_status(agent.status, fact)
-        if agent.status in LIVING and status in LIVING:  # then no index tells them apart
+        if agent.status in LIVING and status in LIVING:
+            leave_waits(state, agent)
             _change(state, agent, fact, at, status)
+            enter_waits(state, agent)
             return
         leave_indexes(state, agent)
     _change(state, agent, fact, at, status)
     if agent.is_over:
         _close(agent, at)
     note_in_run(state, agent, was_over=was_over)
+    if agent.is_over != was_over:
+        note_end(state, agent)
     for one in (agent, *behind):
         enter_indexes(state, one)
     if agent.is_over:

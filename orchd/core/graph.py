@@ -66,6 +66,8 @@ def claims_needed(state: State, waiter: Agent | None, targets: Iterable[AgentId]
 
     Its own may be among them, and those of all that wait for it, near or far. Nobody may be waiting for itself.
     """
+    if waiter is not None and waiter.claim > max((found.claim for found in _reached(state, targets)), default=-1):
+        return {}  # it may wait for as many levels, and whoever waits for it may already for one more
     queued: dict[AgentId, list[Agent]] = {}
     living: dict[AgentId, list[AgentId]] = {}
     for agent in state.living.values():

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from orchd.core.composition import around
-from orchd.core.model import LIVING, Agent, AgentId, State, Status
+from orchd.core.model import LIVING, Agent, AgentId, State, Status, Wait
 from orchd.core.queue import Line, Ticket, ticket
-from orchd.core.runs import Ending, recounted
+from orchd.core.runs import Ending, RunId, recounted
 
 
 def ticket_of(agent: Agent) -> Ticket:
@@ -47,6 +47,7 @@ def enter_indexes(state: State, agent: Agent) -> None:
         state.children.setdefault(agent.parent, set()).add(agent.id)
     if agent.status in LIVING:
         state.living[agent.id] = agent
+        enter_waits(state, agent)
     if agent.status is not Status.QUEUED:
         return
     blockers = [found.id for found in state.unfinished(agent.spec.after)] if agent.spec.after else []
@@ -66,10 +67,52 @@ def leave_indexes(state: State, agent: Agent) -> None:
     if agent.parent:
         _discard(state.children, agent.parent, agent.id)
     state.living.pop(agent.id, None)
+    leave_waits(state, agent)
     if agent.status is Status.QUEUED:
         for blocker in agent.spec.after:
             _discard(state.dependents, blocker, agent.id)
         state.queue.discard(ticket_of(agent), line_of(agent), agent.ready_at)
+
+
+def enter_waits(state: State, agent: Agent) -> None:
+    """What it waits for now: no other index tells the living apart."""
+    if agent.status is not Status.WAITING:
+        return
+    state.waiting[agent.id] = agent
+    for wait in agent.waits.values():
+        for target in wait.targets:
+            state.awaited.setdefault(target, set()).add(agent.id)
+        if wait.deadline is not None:
+            state.expiring[agent.id] = agent
+    _note_satisfied(state, agent)
+
+
+def leave_waits(state: State, agent: Agent) -> None:
+    """What it waited for, before that changes."""
+    for wait in agent.waits.values():
+        for target in wait.targets:
+            _discard(state.awaited, target, agent.id)
+    for index in (state.waiting, state.expiring, state.satisfied):
+        index.pop(agent.id, None)
+
+
+def note_end(state: State, agent: Agent) -> None:
+    """It is over, or not any more: tell those that wait for it."""
+    for one in state.awaited.get(agent.id, ()):
+        _note_satisfied(state, state.waiting[one])
+
+
+def _note_satisfied(state: State, agent: Agent) -> None:
+    if any(is_satisfied(state, wait) for wait in agent.waits.values()):
+        state.satisfied[agent.id] = agent
+    else:
+        state.satisfied.pop(agent.id, None)
+
+
+def is_satisfied(state: State, wait: Wait) -> bool:
+    """Whether what the wait is for has come about."""
+    unfinished = sum(1 for _ in state.unfinished(wait.targets))
+    return unfinished == 0 or (wait.is_any and unfinished < len(wait.targets))
 
 
 def stand_in_line(state: State, agent: Agent) -> None:
@@ -145,14 +188,22 @@ def load(state: State, agents: Iterable[Agent]) -> None:
 
 
 def forget(state: State, ids: Iterable[AgentId]) -> None:
-    """Drop those that are over, and runs that are: the store has them, and memory must not grow with history."""
+    """Drop those that are over, and their runs that are: the store has them, and memory must not grow with history."""
+    runs: set[RunId] = set()
     for one in ids:
         agent = state.agents.get(one)
         if agent is not None and agent.is_over:
             del state.agents[one]
-    for run in [run for run in state.runs.values() if run.is_over]:
-        if not any(mate.agent in state.agents for mate in run.members.values()):  # one may be about to be tried again
-            del state.runs[run.id]
+            runs |= {agent.spec.member.run} if agent.spec.member else set()
+    forget_runs(state, runs)
+
+
+def forget_runs(state: State, ids: Iterable[RunId]) -> None:
+    """Drop those that are over and have no member in memory: one that is there may be about to be tried again."""
+    for one in ids:
+        run = state.runs.get(one)
+        if run is not None and run.is_over and not any(mate.agent in state.agents for mate in run.members.values()):
+            del state.runs[one]
 
 
 def recount(state: State) -> tuple[object, ...]:
@@ -167,6 +218,8 @@ def indexes(state: State) -> tuple[object, ...]:
     """Every index in a form that can be compared."""
     return (
         set(state.living),
+        (set(state.waiting), set(state.satisfied), set(state.expiring)),
+        state.awaited,
         state.children,
         state.dependents,
         state.environments,

@@ -239,6 +239,10 @@ class State:
     sessions: dict[SessionId, Session] = field(default_factory=dict)
     # Indexes: each is derived from `agents` inside `apply`, and `check` compares it with a count.
     living: dict[AgentId, Agent] = field(default_factory=dict)
+    waiting: dict[AgentId, Agent] = field(default_factory=dict)  # of those
+    satisfied: dict[AgentId, Agent] = field(default_factory=dict)  # of those, who has a wait that has come about
+    expiring: dict[AgentId, Agent] = field(default_factory=dict)  # and who has one with a deadline
+    awaited: dict[AgentId, set[AgentId]] = field(default_factory=dict)  # who waits for an agent
     children: dict[AgentId, set[AgentId]] = field(default_factory=dict)
     dependents: dict[AgentId, set[AgentId]] = field(default_factory=dict)
     environments: dict[str, int] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """The limit: who holds a place, and whether one more may.
 
-Two numbers bound two counts, both taken from the agents' statuses and never kept. `limit` bounds those that work,
+Two numbers bound two counts, both of indexes that follow from the agents' statuses. `limit` bounds those that work,
 `resident` those that live. Living agents that wait for others can starve each other of resident places, so each carries
 a claim: how many levels of agents it may still wait for. Admission is Dijkstra's banker's algorithm for one resource
 (EWD 623): with F places free once the claimless are gone (they need nobody and always end), the state is safe iff the
@@ -13,14 +13,14 @@ from bisect import insort
 from collections.abc import Iterable
 
 from orchd.core.composition import around, groups_around
-from orchd.core.model import WORKING, State
+from orchd.core.model import WORKING, Agent, AgentId, State
 from orchd.core.queue import Line
-from orchd.core.runs import RunId
+from orchd.core.runs import Run, RunId
 
 
 def working(state: State) -> int:
     """Agents that hold a working place."""
-    return len([1 for agent in state.living.values() if agent.status in WORKING])
+    return len(state.living) - len(state.waiting)
 
 
 def has_room(state: State, line: Line) -> bool:
@@ -32,7 +32,7 @@ def has_room(state: State, line: Line) -> bool:
     if run is None or all(group.max_parallel is None for group in run.groups.values()):
         return True
     busy: set[str] = set()
-    for agent in state.living.values():
+    for agent in _living_in(state, run):
         if (member := agent.spec.member) is not None and member.run == line.run and agent.status in WORKING:
             busy |= {member.path, *groups_around(member.path)}
     for group in (line.group, *groups_around(line.group)):
@@ -42,6 +42,14 @@ def has_room(state: State, line: Line) -> bool:
         if group in busy:
             return True
     return True
+
+
+def _living_in(state: State, run: Run) -> Iterable[Agent]:
+    """All that live, or all of a run that do: whichever are fewer to look at."""
+    if len(state.living) <= len(run.members):
+        return state.living.values()
+    found = (state.living.get(AgentId(mate.agent)) for mate in run.members.values())
+    return (agent for agent in found if agent is not None)
 
 
 def overdrawn(state: State) -> int:

@@ -8,7 +8,7 @@ admission only ever looks at the heads of the lines: what cannot start now never
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 # Waiting this long is worth one step of priority: nobody starves, and nobody overtakes because of a minute.
@@ -49,10 +49,16 @@ class Queue:
         # Sorted lists: most tickets come at the end and go at the front, and 100,000 pointers move in microseconds.
         self._lines: dict[Line, list[Ticket]] = {}
         self._delayed: list[tuple[float, Line, Ticket]] = []
+        self._heads: list[tuple[Ticket, Line]] = []  # the first of each line, sorted: asked after each input
 
     def add(self, entry: Ticket, line: Line) -> None:
         """`entry` may start as soon as there is a place."""
-        insort(self._lines.setdefault(line, []), entry)
+        tickets = self._lines.setdefault(line, [])
+        if not tickets or entry < tickets[0]:
+            if tickets:
+                _remove(self._heads, (tickets[0], line))
+            insort(self._heads, (entry, line))
+        insort(tickets, entry)
 
     def delay(self, entry: Ticket, line: Line, until: float) -> None:
         """`entry` may start at `until` at the earliest."""
@@ -63,7 +69,12 @@ class Queue:
         if until is not None:
             _remove(self._delayed, (until, line, entry))
         if tickets := self._lines.get(line):
+            was_first = tickets[0] == entry
             _remove(tickets, entry)
+            if was_first:
+                _remove(self._heads, (entry, line))
+                if tickets:
+                    insort(self._heads, (tickets[0], line))
             if not tickets:
                 del self._lines[line]
 
@@ -81,9 +92,9 @@ class Queue:
         """When the first delayed ticket is due."""
         return self._delayed[0][0] if self._delayed else None
 
-    def heads(self) -> list[tuple[Ticket, Line]]:
-        """The first of each line, best first."""
-        return sorted((tickets[0], line) for line, tickets in self._lines.items())
+    def heads(self) -> Sequence[tuple[Ticket, Line]]:
+        """The first of each line, best first. Whoever adds or discards meanwhile must look anew."""
+        return self._heads
 
     def tickets(self, line: Line) -> Iterator[Ticket]:
         """The tickets of one line, best first."""

@@ -15,7 +15,7 @@ from orchd.core.facts import (
 )
 from orchd.core.graph import needed
 from orchd.core.holds import why_held
-from orchd.core.index import line_of, ripen, ticket_of, why_never
+from orchd.core.index import is_satisfied, line_of, ripen, ticket_of, why_never
 from orchd.core.model import Agent, AgentId, Cause, State, Status, Wait, agent_id
 from orchd.core.places import has_resident_place, has_room, has_working_place, is_safe_with
 from orchd.core.queue import AGING_SECONDS, Line
@@ -113,15 +113,9 @@ def _ending_of(run: Run) -> RunEnded:
     return RunEnded(run.id, status, f"{path} ({run.members[path].agent}) {ending.status}: {ending.reason}")
 
 
-def is_satisfied(state: State, wait: Wait) -> bool:
-    """Whether what the wait is for has come about."""
-    unfinished = sum(1 for _ in state.unfinished(wait.targets))
-    return unfinished == 0 or (wait.is_any and unfinished < len(wait.targets))
-
-
 def _end_waits_that_timed_out(turn: Turn) -> None:
     """The caller goes on at once, place or no place: the limit may be overdrawn, and then nobody is admitted."""
-    for agent in list(turn.state.living.values()):
+    for agent in list(turn.state.expiring.values()):
         for wait in list(agent.waits.values()):
             if wait.deadline is not None and wait.deadline <= turn.now:
                 end_wait(turn, agent, wait)
@@ -130,8 +124,7 @@ def _end_waits_that_timed_out(turn: Turn) -> None:
 
 def _answer_waits(turn: Turn) -> None:
     """Returning agents come before new ones: they hold memory already, and others wait for them."""
-    waiting = [agent for agent in turn.state.living.values() if agent.waits]
-    for agent in sorted(waiting, key=ticket_of):
+    for agent in sorted(turn.state.satisfied.values(), key=ticket_of):
         for wait in [wait for wait in agent.waits.values() if is_satisfied(turn.state, wait)]:
             if len(agent.waits) > 1 or (has_working_place(turn.state) and has_room(turn.state, line_of(agent))):
                 end_wait(turn, agent, wait)

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from orchd.core.effects import Watch
 from orchd.core.facts import AgentPromoted, WaitBegan
 from orchd.core.graph import claims_needed, path_to
+from orchd.core.index import is_satisfied
 from orchd.core.inputs import BeginWait
 from orchd.core.model import Agent, AgentId, State, Status, Wait
 from orchd.core.places import is_safe
-from orchd.core.settle import is_satisfied
 from orchd.core.turn import Turn
 
 
@@ -59,7 +59,9 @@ def promote(turn: Turn, needed: Mapping[AgentId, int]) -> None:
 
 
 def is_safe_promoted(state: State, needed: Mapping[AgentId, int]) -> bool:
-    """Whether all that lives could still end if it had the claims `needed`."""
+    """Whether all that lives could still end if it had the claims `needed`; with those that it has it always can."""
+    if not needed:
+        return True
     held = (needed.get(agent.id, agent.claim) for agent in state.living.values())
     return is_safe(state.resident, sorted(claim for claim in held if claim > 0))
 

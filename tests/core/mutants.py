@@ -28,9 +28,9 @@ MUTANTS = (
     ),
     Mutant(
         "a waiting agent gives its working place back",
-        "model.py",
-        "WORKING = frozenset({Status.STARTING,",
-        "WORKING = frozenset({Status.WAITING, Status.STARTING,",
+        "places.py",
+        "len(state.living) - len(state.waiting)",
+        "len(state.living)",
         story("01-one-place-and-a-nested-wait"),
     ),
     Mutant(
@@ -147,7 +147,7 @@ MUTANTS = (
     ),
     Mutant(
         "a wait is answered only when it is true",
-        "settle.py",
+        "index.py",
         "return unfinished == 0 or (wait.is_any and unfinished < len(wait.targets))",
         "return unfinished == 0 or unfinished < len(wait.targets)",
         core("waiting", "a_wait_is_answered_when_the_last_has_ended"),

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.core.index import forget, indexes, load, recount, ripen, ticket_of
+from orchd.core.index import forget, forget_runs, indexes, load, recount, ripen, ticket_of
+from orchd.core.inputs import BeginRun, Part
 from orchd.core.model import Agent, AgentId, Level, RequestId, State, Status, agent_id
 from orchd.core.queue import Line
+from orchd.core.runs import Group, Plan
 from tests.core.box import Box, spec, wait_for
 
 
@@ -108,6 +110,52 @@ def test_an_agent_that_is_over_can_be_recalled_and_forgotten() -> None:
     forget(state, [agent_id(1), agent_id(2), agent_id(3)])
     assert set(state.agents) == {agent_id(2)}
     assert recount(state) == indexes(state)
+
+
+def test_whoever_waits_is_known_by_whom_it_waits_for_and_whether_that_has_come_about() -> None:
+    box = Box(limit=1)
+    parent = box.spawn("parent")
+    first, second = box.batch(spec("first"), spec("second"), caller=parent)
+    box.wait(parent, first, second, timeout=50.0)
+    state = box.state
+    assert (set(state.waiting), set(state.expiring), set(state.satisfied)) == ({parent}, {parent}, set())
+    assert state.awaited == {first: {parent}, second: {parent}}
+    box.exit(first)
+    assert not state.satisfied
+    box.cancel(second)
+    box.exit(second, 143)
+    assert (state.waiting, state.expiring, state.satisfied, state.awaited) == ({}, {}, {}, {})
+
+
+def test_the_end_of_a_wait_that_is_withheld_is_not_true_any_more_when_its_target_is_tried_again() -> None:
+    box = Box(limit=1)
+    parent = box.spawn("parent")
+    child = box.spawn("child", caller=parent)
+    box.wait(parent, child)
+    box.limit(2)
+    box.spawn("other")
+    box.limit(1)
+    box.exit(child, 1)
+    assert set(box.state.satisfied) == {parent}
+    box.retry(child)
+    assert not box.state.satisfied
+    assert box.status(parent, child) == ["waiting", "queued"]
+
+
+def test_a_run_that_is_over_is_forgotten_with_the_last_of_its_members() -> None:
+    box = Box()
+    state = box.state
+    parts = tuple(Part(name, spec(name)) for name in "ab")
+    box.tell(BeginRun(box.request(), None, Plan("run", (Group(""),), "/"), parts, {}, {"a": 1.0, "b": 1.0}))
+    first, second = box.answered()
+    box.exit(first)
+    forget(state, [first])
+    assert list(state.runs) == ["run-001"]
+    box.exit(second)
+    forget_runs(state, list(state.runs))
+    assert list(state.runs) == ["run-001"]
+    forget(state, [second])
+    assert state.runs == {}
 
 
 def test_time_alone_puts_the_delayed_in_line_and_ends_a_hold() -> None:

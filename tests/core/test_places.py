@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchd.core import places
+from orchd.core.index import enter_indexes
 from orchd.core.model import Agent, Level, State, Status, agent_id
 from orchd.core.places import is_safe, is_safe_with, smallest_safe_resident
 from tests.core.box import spec
@@ -21,7 +22,7 @@ def living(*agents: tuple[Status, int], limit: int = 2, resident: int = 4) -> St
     state = State(limit=limit, resident=resident)
     for number, (status, claim) in enumerate(agents, 1):
         one = agent_id(number)
-        state.living[one] = Agent(one, spec(), Level.PM, (), claim=claim, age=0.0, status=status)
+        enter_indexes(state, Agent(one, spec(), Level.PM, (), claim=claim, age=0.0, status=status))
     return state
 
 

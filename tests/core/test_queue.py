@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,3 +107,16 @@ def test_nothing_is_lost_and_nothing_comes_twice(entries: list[tuple[Ticket, int
     for entry, claim, until in entries:
         queue.discard(entry, Line(claim), until)
     assert len(queue) == 0
+
+
+def test_the_heads_are_the_first_of_each_line_whatever_comes_and_goes() -> None:
+    dice, queue, there = Random(1), Queue(), list[tuple[Ticket, Line]]()
+    for number in range(1, 400):
+        if there and dice.random() < 0.45:
+            entry, line = there.pop(dice.randrange(len(there)))
+            queue.discard(entry, line, None)
+        else:
+            there.append((made(number, priority=dice.randint(-2, 2)), Line(dice.randint(0, 4))))
+            queue.add(*there[-1])
+        firsts = [min((one for one in there if one[1] == line), default=None) for line in map(Line, range(5))]
+        assert list(queue.heads()) == sorted(one for one in firsts if one is not None)

@@ -290,6 +290,15 @@ def test_what_makes_too_many_dependencies_is_refused(monkeypatch: pytest.MonkeyP
     assert box.refusal() == "bad-run"
 
 
+@pytest.mark.parametrize("others", [0, 5])
+def test_max_parallel_is_counted_alike_whether_more_live_outside_the_run_or_inside(others: int) -> None:
+    box = Box()
+    for _ in range(others):
+        box.spawn()
+    ids = begin(box, part("a"), part("b"), part("c"), groups=(Group("", max_parallel=1),))
+    assert sorted(words(box, ids).values()) == ["queued", "queued", "running"]
+
+
 def test_a_runaway_is_refused() -> None:
     box = Box(children=2)
     parent = box.spawn()

@@ -6,6 +6,7 @@ import pytest
 
 from orchd.core.model import Agent, AgentId, Level, Spec, agent_id
 from orchd.core.retry import MOST_SECONDS
+from orchd.core.runs import Group, Plan, Run, RunStatus, run_id
 from orchd.wire import WireError
 from tests.shell.bench import Bench
 
@@ -51,6 +52,14 @@ def test_one_that_is_over_is_in_memory_only_for_the_turn_that_recalls_it(bench: 
     assert list(bench.state.agents) == [one.id]
     bench.records.let_go()
     assert bench.state.agents == {}
+
+
+def test_a_run_that_is_over_is_in_memory_only_for_the_turn_that_keeps_it(bench: Bench) -> None:
+    run = Run(run_id(1), Plan("run", (Group(""),), "/"), 0.0, RunStatus.FAILED)
+    bench.records.keep(run)
+    assert list(bench.state.runs) == [run.id]
+    bench.records.let_go()
+    assert bench.state.runs == {}
 
 
 def test_one_that_lives_is_not_let_go(bench: Bench) -> None:
