@@ -6,7 +6,7 @@ WORKERS ?= 2
 # The suite starts thousands of processes: without bytecode each would compile all modules anew.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test lint types docs bench faults stress clean
+.PHONY: demo test lint types docs bench faults stress simulate clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("orchd needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
@@ -38,8 +38,11 @@ faults: $(VENV)/ready ## every fault beside the planted bug that it catches, the
 	$(BIN)/python -m benchmarks.faults
 	$(BIN)/python -m benchmarks.faults.soak --minutes 30
 
-stress: $(VENV)/ready faults ## thousands of histories, every planted mutant, hundreds of kills, every fault, the soak: an hour
+stress: $(VENV)/ready faults simulate ## thousands of histories, every planted mutant, hundreds of kills, every fault, the soak: an hour
 	ORCHD_PROFILE=stress $(BIN)/python -m pytest -q -n $(WORKERS) -m stress
+
+simulate: $(VENV)/ready ## a million steps of the core with crashes; STEPS, and SEED to have the same ones again
+	$(BIN)/python -m tests.simulation --steps $(or $(STEPS),1000000) $(if $(SEED),--seed $(SEED))
 
 clean:
 	rm -rf $(VENV) .venvs build dist *.egg-info

@@ -35,6 +35,7 @@ from tests.stateful import naive, naive_runs
 if TYPE_CHECKING:
     from tests.stateful.world import Client, World
 
+ENDLESS = 10_000  # facts of one turn; the worlds are small
 BAD_ENDS = AgentFailed | AgentCancelled | AgentTimedOut | AgentLost | AttemptRetried | AttemptDeferred
 
 
@@ -49,6 +50,8 @@ class WatchedTurn(Turn):
 
     def record(self, fact: Fact) -> None:
         """Look, then record."""
+        self.world.story.append(fact)
+        assert len(self.facts) < ENDLESS, "a turn without end"
         if isinstance(fact, AttemptAdmitted):
             self._check_admission(fact)
         if isinstance(fact, AgentReturned):
@@ -61,10 +64,17 @@ class WatchedTurn(Turn):
             agent = self.state.agents[fact.agent]
             assert agent.tries < agent.spec.retries, "retried too often"
             assert agent.cause is not Cause.CANCELLED, "retried what somebody ended"
+        if isinstance(fact, AgentQueued) and fact.ancestors:
+            assert self._children(fact.ancestors[-1]) < self.state.guards.children, "more children than may be"
+        if isinstance(fact, AgentFailed | AttemptRetried):
+            assert not _is_turned_away(self.state.agents[fact.agent]), "blamed for what its service did"
         super().record(fact)
         if isinstance(fact, AttemptDeferred):
             assert self.state.agents[fact.agent].tries == self.tries[fact.agent], "it lost a try for nothing"
         assert naive.is_safe(self.state), "what lives could deadlock"
+
+    def _children(self, parent: AgentId) -> int:
+        return sum(1 for agent in self.state.agents.values() if agent.parent == parent and not agent.is_over)
 
     def _check_admission(self, fact: AttemptAdmitted) -> None:
         state, agent = self.state, self.state.agents[fact.agent]
@@ -74,6 +84,7 @@ class WatchedTurn(Turn):
         assert not state.is_short, "admitted while the disk is nearly full"
         assert state.held_until <= self.now, "admitted while the machine refuses"
         assert not self._is_held(agent), "admitted while its service wants no more"
+        assert not self.world.ledger.is_spent(agent, self.facts), "admitted though its budget is spent"
         assert naive.is_ready(state, agent, self.now), "admitted before it was ready"
         assert naive_runs.has_room(state, agent), "admitted beyond the maxParallel of its run"
         for node in naive_runs.what_is_before(state, agent):
@@ -105,6 +116,19 @@ class WatchedTurn(Turn):
         assert is_cut_short or naive_runs.has_room(self.state, agent), "returned beyond the maxParallel of its run"
 
 
+def _is_turned_away(agent: Agent) -> bool:
+    """Whether it ended by itself because its service wanted no more. A run that is cut short has no use for more."""
+    report = agent.outcome.report if agent.outcome else None
+    is_limited = report is not None and report.limited_until is not None and agent.spec.runner is not None
+    return is_limited and agent.cause is Cause.ENDED and agent.spec.member is None
+
+
+def check_turn(world: World, turn: WatchedTurn) -> None:
+    """What one turn must have done; the next one cannot tell any more."""
+    check_ends(world, turn)
+    check_cancels(world.state, turn)
+
+
 def check(world: World, turn: WatchedTurn) -> None:
     """Everything that holds between two turns."""
     state = world.state
@@ -114,10 +138,9 @@ def check(world: World, turn: WatchedTurn) -> None:
     assert all(agent.status is not Status.STARTING for agent in naive.living(state))
     for agent in state.agents.values():
         check_agent(world, agent)
-    check_ends(world, turn)
     check_runs(world, turn)
-    check_cancels(state, turn)
     check_nobody_idles(world, turn.now)
+    world.ledger.check(state)
 
 
 def check_agent(world: World, agent: Agent) -> None:
@@ -177,7 +200,7 @@ def check_runs(world: World, turn: WatchedTurn) -> None:
 def check_cancels(state: State, turn: WatchedTurn) -> None:
     """Nothing that is named in a cancel, nor anything under it, goes on."""
     named = {one for event in turn.events if isinstance(event, inputs.Cancel) for one in event.ids}
-    for agent in state.agents.values():
+    for agent in state.agents.values() if named else ():
         if not named.isdisjoint({agent.id, *agent.ancestors}):
             assert agent.is_over or agent.cause is Cause.CANCELLED, "cancelled and goes on"
 
@@ -202,6 +225,7 @@ def check_nobody_idles(world: World, now: float) -> None:
     ready = [agent for agent in state.agents.values() if naive.is_ready(state, agent, now)]
     ready = [agent for agent in ready if naive_runs.has_room(state, agent)]
     ready = [agent for agent in ready if world.held.get(agent.spec.runner or "", 0.0) <= now]
+    ready = [agent for agent in ready if not world.ledger.is_spent(agent, ())]
     unsafe = [agent for agent in ready if not naive.is_safe(state, agent.claim)]
     has_aged = any(now - agent.age > AGING_SECONDS for agent in unsafe)
     for agent in ready:

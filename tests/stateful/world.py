@@ -4,65 +4,35 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 
 from orchd.codec import pack_run, unpack_run
 from orchd.core import inputs
 from orchd.core.decide import decide, next_deadline
-from orchd.core.effects import Answer, Kill, Launch, Refuse, Release, Terminate, Watch
+from orchd.core.effects import Answer, Effect, Kill, Launch, Refuse, Release, Terminate, Watch
 from orchd.core.facts import (
     AdmissionsResumed,
     AgentCompleted,
     AgentFact,
     AgentRevived,
     AttemptAdmitted,
+    Fact,
+    ProcessEnded,
     RunFact,
     RunnerLimited,
 )
-from orchd.core.index import forget, load
-from orchd.core.model import Agent, AgentId, Guards, Instant, Oom, Outcome, Report, RequestId, Spec, State, Status
+from orchd.core.index import forget, forget_runs, load
+from orchd.core.model import Agent, AgentId, Guards, Instant, Report, RequestId, Spec, State, Status
 from orchd.core.runs import Group, Plan, Run, RunId
+from orchd.core.sessions import SessionId
+from orchd.core.spending import Budget, Spent
 from orchd.core.turn import Question, Turn
 from tests.stateful import naive, promises
+from tests.stateful.ledger import Ledger
+from tests.stateful.outside import Client, Key, Proc, copied
 
-Key = tuple[AgentId, int]
 SPINS = 3  # a time-out whose grace is nothing, or whose hold is, is due again at once
-
-
-@dataclass
-class Proc:
-    """One attempt's processes."""
-
-    key: Key
-    is_open: bool = False  # its gate
-    is_running: bool = True  # its own process
-    has_rest: bool = False  # others of its tree
-    code: int | None = None
-    limited: float | None = None  # until when its service wants no more
-    oom: Oom | None = None
-    asked: str | None = None  # how this daemon asked it to end
-
-    @property
-    def outcome(self) -> Outcome:
-        """How its own process ended."""
-        report = None if self.limited is None else Report(limited_until=self.limited)
-        return Outcome(self.code, report=report, oom=self.oom)
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it holds a place."""
-        return self.is_running or self.has_rest
-
-
-@dataclass
-class Client:
-    """A process inside an agent that is blocked in a wait."""
-
-    begin: inputs.BeginWait
-    attempt: int
-    since: float
-    is_connected: bool = True
 
 
 @dataclass
@@ -70,7 +40,7 @@ class World:
     """The daemon and everything around it. After every step all promises are looked at."""
 
     state: State
-    is_thorough: bool = True  # look at everything after every turn, not only at admissions, returns and replies
+    is_thorough: bool = True  # look at everything after every turn, not only at what each fact and reply promises
     refusals: list[str] = field(default_factory=list)
     now: float = 1000.0
     procs: dict[Key, Proc] = field(default_factory=dict)
@@ -80,6 +50,7 @@ class World:
     runs: dict[RunId, bytes] = field(default_factory=dict)
     box: tuple[int, int, bool, int, int, int] = (0, 0, False, 0, 0, 0)
     held: dict[str, float] = field(default_factory=dict)  # by runner, as it is on the disk
+    ledger: Ledger = field(default_factory=Ledger)  # sessions, and what all that has cost
     admitted: set[Key] = field(default_factory=set)
     completed: set[AgentId] = field(default_factory=set)
     revived: set[AgentId] = field(default_factory=set)
@@ -87,6 +58,8 @@ class World:
     quiet: float = 0.0
     crash: str | None = None  # "before" or "after" the next commit
     requests: count[int] = field(default_factory=lambda: count(1))
+    turns: int = 0
+    story: list[str | Fact | Effect] = field(default_factory=list)  # what happened and what came of it
 
     def __post_init__(self) -> None:
         self.box = self._box()
@@ -101,6 +74,7 @@ class World:
 
     def tell(self, *events: inputs.Input) -> Turn:
         """One turn. If the daemon is to die in it, the next one has taken over when this returns."""
+        self.turns += 1
         turn = promises.WatchedTurn(self, events)
         for event in events:
             decide(turn, event)
@@ -116,9 +90,11 @@ class World:
             return turn
         self._act(turn)
         touched = {fact.agent for fact in turn.facts if isinstance(fact, AgentFact)}
+        promises.check_turn(self, turn)
         if self.is_thorough:
             promises.check(self, turn)
         forget(self.state, touched)
+        self.ledger.let_go(self.state)
         self.procs = {key: proc for key, proc in self.procs.items() if proc.is_alive}
         if dead := [watch for watch in turn.effects if isinstance(watch, Watch) and watch.request not in self.clients]:
             self.tell(*(inputs.CallerGone(watch.agent, watch.request) for watch in dead))
@@ -135,12 +111,13 @@ class World:
         return inputs.Spawned(*key, 100 + len(self.admitted), None)
 
     def _commit(self, turn: Turn) -> None:
+        for one in dict.fromkeys(fact.agent for fact in turn.facts if isinstance(fact, AgentFact)):
+            agent = self.state.agents[one]
+            self.store[one] = copied(agent)
+            assert self.store[one] == agent, "what is read is not what was written"
+        for run in {run for fact in turn.facts if (run := self._run_changed_by(fact)) is not None}:
+            self.runs[run] = pack_run(self.state.runs[run])
         for fact in turn.facts:
-            if isinstance(fact, AgentFact):
-                agent = self.state.agents[fact.agent]
-                self.store[agent.id] = copied(agent)
-            if isinstance(fact, RunFact):
-                self.runs[fact.run] = pack_run(self.state.runs[fact.run])
             if isinstance(fact, RunnerLimited):
                 self.held[fact.runner] = fact.until
             if isinstance(fact, AdmissionsResumed):
@@ -151,13 +128,23 @@ class World:
                 self.completed.add(fact.agent)
             if isinstance(fact, AgentRevived):
                 self.revived.add(fact.agent)
+        self.ledger.commit(self.state, turn.facts)
         self.box = self._box()
+
+    def _run_changed_by(self, fact: Fact) -> RunId | None:
+        if isinstance(fact, RunFact):
+            return fact.run
+        if isinstance(fact, ProcessEnded) and fact.outcome.report is not None:
+            member = self.state.agents[fact.agent].spec.member
+            return member.run if member else None
+        return None
 
     def _box(self) -> tuple[int, int, bool, int, int, int]:
         state = self.state
         return (state.limit, state.resident, state.is_paused, state.last_number, state.last_run, state.seed)
 
     def _act(self, turn: Turn) -> None:
+        self.story += turn.effects
         for effect in turn.effects:
             if isinstance(effect, Release):
                 self.procs[effect.agent, effect.attempt].is_open = True
@@ -189,7 +176,9 @@ class World:
         for one in self.runs:
             if not (run := self.stored_run(one)).is_over:
                 self.state.runs[one] = run
-        load(self.state, [copied(agent) for agent in self.store.values() if not agent.is_over])
+        unfinished = [copied(agent) for agent in self._stored() if not agent.is_over]
+        self.ledger.restore(self.state, unfinished)
+        load(self.state, unfinished)
         for proc in self.procs.values():
             proc.asked = None
             if not proc.is_open:
@@ -211,18 +200,37 @@ class World:
 
     # What people, agents and processes do.
 
-    def spawn(self, caller: AgentId | None, *specs: Spec, must_start: bool = False) -> Turn:
+    def spawn(
+        self, caller: AgentId | None, *specs: Spec, must_start: bool = False, directory: str | None = None
+    ) -> Turn:
         """A batch; those that are over are recalled when something is to come after them."""
         self.recall(one for spec in specs for one in spec.after)
-        turn = self.tell(inputs.SpawnAgents(self.request(), caller, specs, must_start))
+        scope = self.ledger.scope(self.state, directory)
+        turn = self.tell(inputs.SpawnAgents(self.request(), caller, specs, must_start, self.kin(caller), scope))
         forget(self.state, list(self.state.agents))
         if must_start:
             promises.check_started(turn)
         return turn
 
-    def run(self, caller: AgentId | None, groups: tuple[Group, ...], *parts: inputs.Part) -> Turn:
+    def kin(self, caller: AgentId | None) -> int:
+        """How many were ever spawned inside the tree of `caller`."""
+        root = self.store[caller].root if caller in self.store else None
+        return sum(1 for agent in self.store.values() if agent.ancestors and agent.root == root)
+
+    def run(
+        self,
+        caller: AgentId | None,
+        groups: tuple[Group, ...],
+        *parts: inputs.Part,
+        directory: str | None = None,
+        budget: Budget | None = None,
+    ) -> Turn:
         """A composition."""
-        return self.tell(inputs.BeginRun(self.request(), caller, Plan("run", groups, "/"), parts, {}, lengths(parts)))
+        plan, scope = Plan("run", groups, "/"), self.ledger.scope(self.state, directory)
+        kin, lasting = self.kin(caller), lengths(parts)
+        return self.tell(
+            inputs.BeginRun(self.request(), caller, plan, parts, {}, lasting, kin, scope, budget or Budget())
+        )
 
     def wait(self, agent: AgentId, targets: tuple[AgentId, ...], *, is_any: bool, timeout: float | None) -> None:
         """A process inside `agent` is blocked until `targets` have ended."""
@@ -244,9 +252,19 @@ class World:
         del self.clients[client.begin.request]
         self.tell(inputs.CallerGone(client.begin.agent, client.begin.request))
 
-    def exit(self, proc: Proc, code: int | None, *, has_rest: bool, limited: float | None = None) -> None:
+    def exit(
+        self,
+        proc: Proc,
+        code: int | None,
+        *,
+        has_rest: bool,
+        limited: float | None = None,
+        spent: Spent | None = None,
+    ) -> None:
         """The attempt's own process ends, and whoever was blocked inside it with it, unless it is left behind."""
-        proc.is_running, proc.has_rest, proc.code, proc.limited = False, has_rest, code, limited
+        proc.is_running, proc.has_rest, proc.code = False, has_rest, code
+        if limited is not None or spent is not None:
+            proc.report = Report(limited_until=limited, spent=spent or Spent())
         self.tell(inputs.Exited(*proc.key, proc.outcome, not has_rest))
         gone = [one for one, client in self.clients.items() if (client.begin.agent, client.attempt) == proc.key]
         for one in gone:
@@ -264,14 +282,28 @@ class World:
         forget(self.state, list(self.state.agents))
         return turn
 
+    def budget(self, target: str, budget: Budget) -> Turn:
+        """How much a session or run may cost from now on."""
+        if (run := RunId(target)) in self.runs:
+            self.state.runs.setdefault(run, self.stored_run(run))
+        else:
+            self.ledger.know(self.state, SessionId(target))
+        turn = self.tell(inputs.SetBudget(self.request(), RunId(target), budget))
+        forget_runs(self.state, [RunId(target)])
+        return turn
+
     def look(self, one: AgentId) -> Agent:
         """The agent as it stands now, in memory or not."""
         return self.state.agents.get(one) or self.store[one]
 
     def stored_run(self, one: RunId) -> Run:
         """What the store would give back."""
-        found = [agent for agent in self.store.values() if agent.spec.member and agent.spec.member.run == one]
+        found = [agent for agent in self._stored() if agent.spec.member and agent.spec.member.run == one]
         return unpack_run(one, self.runs[one], found)
+
+    def _stored(self) -> list[Agent]:
+        """All agents in the order in which a store gives them back."""
+        return sorted(self.store.values(), key=lambda agent: agent.number)
 
     def recall(self, ids: Iterable[AgentId]) -> None:
         """Agents that are over, in memory for the turn to come."""
@@ -279,6 +311,8 @@ class World:
         for member in (self.store[one].spec.member for one in wanted):
             if member is not None and member.run not in self.state.runs:
                 self.state.runs[member.run] = self.stored_run(member.run)
+        for one in wanted:
+            self.ledger.know(self.state, self.store[one].spec.session)
         load(self.state, [copied(self.store[one]) for one in wanted])
 
     def sleep(self, seconds: float) -> None:
@@ -300,6 +334,8 @@ class World:
             self.restart()
         self.tell(inputs.Resume(self.request()))
         self.tell(inputs.SpaceSeen(1, 0))
+        for scope in [one for one, budget in self.ledger.budgets.items() if budget != Budget()]:
+            self.budget(scope, Budget())
         self.quiet = 0.0
         for _ in range(100 + 40 * len(self.store)):
             if not self._let_one_go():
@@ -337,8 +373,3 @@ def new_world(limit: int, resident: int, *, is_thorough: bool = True) -> World:
 def lengths(parts: tuple[inputs.Part, ...]) -> dict[str, float]:
     """How long each is thought to take."""
     return {part.path: float(index % 3) for index, part in enumerate(parts)}
-
-
-def copied(agent: Agent) -> Agent:
-    """What the store would give back."""
-    return replace(agent, waits=dict(agent.waits))

@@ -35,6 +35,31 @@ DETAILS: dict[type, Callable[[Any], str]] = {
 }
 
 
+def told(came: Fact | Effect) -> str | None:
+    """What came of a turn, in a line; nothing where another line says it."""
+    if isinstance(came, Effect):
+        return _effect(came)
+    return None if isinstance(came, UNSAID) else _fact(came)
+
+
+def _fact(fact: Fact) -> str:
+    words = re.sub(r"(?<!^)(?=[A-Z])", " ", type(fact).__name__).lower()
+    if isinstance(fact, AgentFact):
+        words = f"{fact.agent}: {words.removeprefix('agent ').removeprefix('attempt ')}"
+    return words + (DETAILS[type(fact)](fact) if type(fact) in DETAILS else "")
+
+
+def _effect(effect: Effect) -> str | None:
+    if isinstance(effect, Answer):
+        late = " (timed out)" if effect.timed_out else ""
+        return f"  answer {effect.request}: {' '.join(effect.agents) or 'done'}{late}"
+    if isinstance(effect, Refuse):
+        return f"  refuse {effect.request}: {effect.code}: {effect.message}"
+    if isinstance(effect, Terminate | Kill):
+        return f"  {type(effect).__name__.lower()} {effect.agent} #{effect.attempt}"
+    return None
+
+
 class Teller:
     """One story: names instead of ids, requests called after who made them."""
 
@@ -51,8 +76,9 @@ class Teller:
 
     def _turn(self) -> Iterator[str]:
         self.ids.update({fact.spec.name: fact.agent for fact in self.box.facts(facts.AgentQueued)})
-        yield from (self._fact(fact) for fact in self.box.turn.facts if not isinstance(fact, UNSAID))
-        yield from (said for effect in self.box.turn.effects if (said := self._effect(effect)))
+        yield from (
+            self._named(line) for came in [*self.box.turn.facts, *self.box.turn.effects] if (line := told(came))
+        )
 
     def _shown(self, lines: list[str]) -> Iterator[str]:
         return (self._named(line) for line in lines)
@@ -60,23 +86,6 @@ class Teller:
     def _named(self, text: str) -> str:
         names = {one: name for name, one in self.ids.items()}
         return re.sub(r"agent-\d+", lambda found: names.get(AgentId(found[0]), found[0]), text)
-
-    def _fact(self, fact: Fact) -> str:
-        words = re.sub(r"(?<!^)(?=[A-Z])", " ", type(fact).__name__).lower()
-        if isinstance(fact, AgentFact):
-            words = f"{fact.agent}: {words.removeprefix('agent ').removeprefix('attempt ')}"
-        details = DETAILS[type(fact)](fact) if type(fact) in DETAILS else ""
-        return self._named(words + details)
-
-    def _effect(self, effect: Effect) -> str | None:
-        if isinstance(effect, Answer):
-            late = " (timed out)" if effect.timed_out else ""
-            return self._named(f"  answer {effect.request}: {' '.join(effect.agents) or 'done'}{late}")
-        if isinstance(effect, Refuse):
-            return self._named(f"  refuse {effect.request}: {effect.code}: {effect.message}")
-        if isinstance(effect, Terminate | Kill):
-            return self._named(f"  {type(effect).__name__.lower()} {effect.agent} #{effect.attempt}")
-        return None
 
     # The verbs.
 

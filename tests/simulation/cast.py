@@ -1,0 +1,128 @@
+"""Whom a step is about, what is asked for, and in which words it is told."""
+
+from __future__ import annotations
+
+from random import Random
+
+from orchd.core.inputs import Part
+from orchd.core.model import AgentId, Guards, Spec, State, Status
+from orchd.core.spending import Budget
+from tests.simulation.steps import Opening, Step
+from tests.stateful.world import Client, Proc, World
+
+CROWD = 24  # nobody spawns while so many are not over: what is checked costs more than in proportion
+GUARDS = Guards(depth=4, children=6, agents=30)
+
+
+class Cast:
+    """One history being performed: a method for each step, which says what happens and tells the world."""
+
+    def __init__(self, opening: Opening) -> None:
+        state = State(limit=opening.limit, resident=opening.resident, guards=GUARDS, seed=opening.seed)
+        self.world = World(state, is_thorough=False)
+        self.dice = Random(0)
+
+    def perform(self, step: Step) -> None:
+        """Let it happen; nothing does when there is nobody to whom it could."""
+        self.dice.seed(step.dice)
+        getattr(self, step.name)()
+
+    def say(self, words: str) -> None:
+        """Before the world is told, so that the last line is there when it fails."""
+        self.world.story.append(words)
+
+    def ids(self) -> list[AgentId]:
+        """All agents there ever were."""
+        return list(self.world.store)
+
+    def late_ids(self) -> list[AgentId]:
+        """The newest of them."""
+        return self.ids()[-CROWD:]
+
+    def procs(self) -> list[Proc]:
+        """All processes that hold a place."""
+        return list(self.world.procs.values())
+
+    def busy(self) -> list[Proc]:
+        """Those that may end by themselves: who is blocked does not."""
+        living = self.world.state.living
+        works = {one for one, agent in living.items() if agent.status is not Status.WAITING}
+        return [proc for proc in self.procs() if proc.is_running and proc.key[0] in works]
+
+    def callers(self) -> list[AgentId]:
+        """Agents that can ask for something."""
+        living = self.world.state.living.values()
+        return [agent.id for agent in living if agent.status in {Status.RUNNING, Status.WAITING}]
+
+    def client(self) -> Client | None:
+        """One of those that are blocked, or were when the daemon died."""
+        clients = list(self.world.clients.values())
+        return self.dice.choice(clients) if clients else None
+
+    def is_crowded(self) -> bool:
+        """Whether there are enough agents for now."""
+        return sum(1 for agent in self.world.state.agents.values() if not agent.is_over) >= CROWD
+
+    def rarely(self) -> bool:
+        """One time in eight."""
+        return self.dice.random() < 0.125
+
+    def specs(self) -> list[Spec]:
+        """`after` is any agent there ever was, or an earlier one of the same request."""
+        specs: list[Spec] = []
+        for number in range(self.dice.choice([1, 1, 2, 3])):
+            known = [*self.ids(), *(AgentId(spec.name) for spec in specs)]
+            count = min(len(known), self.dice.choice([0, 0, 0, 1, 2]))
+            specs.append(self._spec(f"new-{number}", tuple(self.dice.choices(known, k=count))))
+        return specs
+
+    def _spec(self, name: str, after: tuple[AgentId, ...]) -> Spec:
+        choice = self.dice.choice
+        return Spec(
+            command=("true",),
+            name=name,
+            cwd="/",
+            environment="e",
+            after=after,
+            nesting=choice([0, 0, 0, 1, 2]),
+            priority=choice([0, 0, -1, 1]),
+            timeout=choice([None, None, None, 20.0]),
+            silence=choice([None, None, None, 5.0]),
+            retries=choice([0, 0, 1]),
+            grace=choice([0.0, 10.0]),
+            runner=choice([None, None, "a", "b"]),
+            tokens=choice([None, 100]),
+        )
+
+    def budget(self) -> Budget:
+        """Mostly none."""
+        return self.dice.choice([Budget(), Budget(), Budget(tokens=250), Budget(cost_usd=1.0), Budget(tokens=0)])
+
+
+def named(proc: Proc) -> str:
+    """`agent-001 #2`."""
+    return f"{proc.key[0]} #{proc.key[1]}"
+
+
+def listed(specs: list[Spec]) -> str:
+    """Agents as they are asked for."""
+    return ", ".join(_described(spec) for spec in specs)
+
+
+def _described(spec: Spec) -> str:
+    plain = Spec(spec.command, spec.name, spec.cwd, spec.environment)
+    fields = ("after", "nesting", "priority", "timeout", "silence", "grace", "retries", "runner")
+    told = {name: getattr(spec, name) for name in fields if getattr(spec, name) != getattr(plain, name)}
+    words = [f"{name}={','.join(value) if isinstance(value, tuple) else value}" for name, value in told.items()]
+    return " ".join([spec.name, *words])
+
+
+def described(part: Part) -> str:
+    """A member as it is asked for."""
+    after = f" after {','.join(part.after)}" if part.after else ""
+    return f"{part.path}{after}{'' if part.is_required else ' (optional)'}"
+
+
+def said(budget: Budget) -> str:
+    """A budget in words."""
+    return "no budget" if budget == Budget() else f"a budget of {budget.tokens} tokens, ${budget.cost_usd}"

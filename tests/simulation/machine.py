@@ -1,0 +1,126 @@
+"""What processes, disks, clocks and dying daemons do."""
+
+from __future__ import annotations
+
+from orchd.core import inputs
+from orchd.core.decide import next_deadline
+from orchd.core.model import AgentId, Outcome, RequestId
+from orchd.core.spending import Spent
+from tests.simulation.cast import Cast, named
+
+
+class Machine(Cast):
+    """Whatever happens without being asked for."""
+
+    def a_process_ends(self) -> None:
+        """By itself, well or badly, and sometimes leaves others behind."""
+        if busy := self.busy():
+            proc, code, has_rest = self.dice.choice(busy), self.dice.choice([0, 0, 0, 0, 1, 1, None]), self.rarely()
+            spent = self.dice.choice([None, Spent(output_tokens=100, cost_usd=0.25)])
+            paid = "" if spent is None else ", having spent 100 tokens and $0.25"
+            self.say(f"{named(proc)} ends with {code}{' and leaves others behind' * has_rest}{paid}")
+            self.world.exit(proc, code, has_rest=has_rest, spent=spent)
+
+    def a_service_turns_an_attempt_away(self) -> None:
+        """Until some time, which may be past."""
+        if busy := self.busy():
+            proc, seconds, has_rest = self.dice.choice(busy), self.dice.choice([-5.0, 30.0, 900.0]), self.rarely()
+            self.say(f"{named(proc)} is turned away for {seconds:g} s{' and leaves others behind' * has_rest}")
+            self.world.exit(proc, 75, has_rest=has_rest, limited=self.world.now + seconds)
+
+    def what_was_asked_to_end_does(self) -> None:
+        """The process itself, or what was left of its tree."""
+        if asked := [proc for proc in self.procs() if proc.asked]:
+            proc, has_rest = self.dice.choice(asked), self.rarely()
+            if proc.is_running:
+                self.say(f"{named(proc)} ends as it was asked to{' and leaves others behind' * has_rest}")
+                self.world.exit(proc, 143, has_rest=has_rest)
+            else:
+                self.say(f"what was left of {named(proc)} ends")
+                self.world.rest_gone(proc)
+
+    def a_process_is_killed(self) -> None:
+        """By somebody else."""
+        if running := [proc for proc in self.procs() if proc.is_running]:
+            proc, has_rest = self.dice.choice(running), self.rarely()
+            self.say(f"{named(proc)} is killed from outside{' and leaves others behind' * has_rest}")
+            self.world.exit(proc, 137, has_rest=has_rest)
+
+    def the_disk_fills(self) -> None:
+        """Nobody new starts."""
+        self.say("the disk is nearly full")
+        self.world.tell(inputs.SpaceSeen(50, 100))
+
+    def the_disk_empties(self) -> None:
+        """Perhaps not by enough for a shortage to be over."""
+        free = self.dice.choice([105, 106, 200])
+        self.say(f"the disk has {free} bytes, of which 100 shall be free")
+        self.world.tell(inputs.SpaceSeen(free, 100))
+
+    def time_passes(self) -> None:
+        """To the next deadline, and perhaps far beyond it."""
+        due = next_deadline(self.world.state) or 0.0
+        seconds = max(0.0, due - self.world.now) + self.dice.choice([0.0, 0.0, 0.0, 3.0, 700.0])
+        self.say(f"{seconds:g} s pass")
+        self.world.sleep(seconds)
+
+    def a_launch_will_fail(self) -> None:
+        """By the machine's fault or by its own."""
+        is_passing = self.dice.random() < 0.5
+        self.say(f"a launch will fail, by the fault of {'the machine' if is_passing else 'the agent'}")
+        self.world.failures.append(is_passing)
+
+    def agents_fall_silent(self) -> None:
+        """All of them."""
+        self.say("all agents fall silent")
+        self.world.quiet = 100.0
+
+    def agents_are_loud(self) -> None:
+        """Again."""
+        self.say("all agents put something out")
+        self.world.quiet = 1.0
+
+    def the_daemon_is_killed(self) -> None:
+        """Between two turns."""
+        self.say("the daemon is killed, and another takes over")
+        self.world.restart()
+
+    def the_daemon_dies_before_the_next_commit(self) -> None:
+        """What is decided is lost, and nobody is told."""
+        self.say("the daemon will die before its next commit")
+        self.world.crash = "before"
+
+    def the_daemon_dies_after_the_next_commit(self) -> None:
+        """What is decided is kept, and nobody is told."""
+        self.say("the daemon will die after its next commit")
+        self.world.crash = "after"
+
+    def the_daemon_drains(self) -> None:
+        """With its agents or without; at some later step it is killed and another takes over."""
+        stop = self.dice.random() < 0.5
+        self.say(f"the daemon is to leave{' with its agents' * stop}")
+        self.world.tell(inputs.Drain(self.world.request(), stop))
+
+    def news_comes_late_or_twice(self) -> None:
+        """Of attempts that are over, and of agents that never were."""
+        one = self.dice.choice([*self.late_ids(), AgentId("agent-999")])
+        attempt = (self.world.store[one].attempt if one in self.world.store else 2) - self.dice.randint(0, 2)
+        proc = self.world.procs.get((one, attempt))
+        if proc is not None and proc.is_running:
+            return
+        again = [inputs.Exited(one, attempt, proc.outcome, is_tree_gone=False)] if proc is not None else []
+        news = self.dice.choice(again or _stale(one, attempt))
+        self.say(f"late or twice: {type(news).__name__} of {one} #{attempt}")
+        self.world.tell(news)
+
+
+def _stale(one: AgentId, attempt: int) -> list[inputs.Input]:
+    return [
+        inputs.Exited(one, attempt, Outcome(0), is_tree_gone=True),
+        inputs.Exited(one, attempt, Outcome(1), is_tree_gone=False),
+        inputs.TreeGone(one, attempt),
+        inputs.NeverRan(one, attempt),
+        inputs.Adopted(one, attempt),
+        inputs.Heard(one, attempt, 1000.0),
+        inputs.CallerGone(one, RequestId("nobody's")),
+    ]

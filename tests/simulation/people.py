@@ -1,0 +1,145 @@
+"""What agents and people do."""
+
+from __future__ import annotations
+
+from orchd.core import inputs
+from orchd.core.model import AgentId
+from tests.simulation.cast import Cast, described, listed, said
+from tests.simulation.shapes import shaped
+
+DIRECTORIES = (None, None, "/a", "/b")
+
+
+class People(Cast):
+    """Whoever asks for something."""
+
+    def an_agent_spawns(self) -> None:
+        """And mostly waits for what it spawned."""
+        if not (callers := self.callers()) or self.is_crowded():
+            return
+        caller, specs, waits = self.dice.choice(callers), self.specs(), self.dice.random() < 0.66
+        self.say(f"{caller} spawns {listed(specs)}")
+        self.world.spawn(caller, *specs)
+        if waits:
+            self._wait_for_children(caller, None)
+
+    def a_parent_waits(self) -> None:
+        """For all or the first of its children."""
+        if parents := [one for one in self.callers() if self.world.state.children.get(one)]:
+            self._wait_for_children(self.dice.choice(parents), self.dice.choice([None, None, 5.0]))
+
+    def _wait_for_children(self, parent: AgentId, timeout: float | None) -> None:
+        if parent in self.callers():
+            self._wait(parent, tuple(sorted(self.world.state.children.get(parent, ()))), timeout)
+
+    def an_agent_waits_for_anybody(self) -> None:
+        """Also for those that are over, for those that wait for it, and for itself when there is nobody else."""
+        if callers := self.callers():
+            caller = self.dice.choice(callers)
+            ids = [one for one in [*self.world.state.agents, *self.ids()] if one != caller] or [caller]
+            targets = tuple(dict.fromkeys(self.dice.choices(ids, k=self.dice.randint(0, 3))))
+            self._wait(caller, targets, self.dice.choice([None, None, 0.0, 7.0]))
+
+    def _wait(self, caller: AgentId, targets: tuple[AgentId, ...], timeout: float | None) -> None:
+        is_any, late = self.dice.random() < 0.25, "" if timeout is None else f" for {timeout:g} s"
+        self.say(f"{caller} waits for {'any of ' if is_any else ''}{' '.join(targets) or 'nobody'}{late}")
+        self.world.wait(caller, targets, is_any=is_any, timeout=timeout)
+
+    def a_client_asks_again(self) -> None:
+        """The same request once more, as after a restart of the daemon."""
+        if (client := self.client()) is not None:
+            self.say(f"the client {client.begin.request} of {client.begin.agent} asks again")
+            self.world.ask_again(client)
+
+    def a_client_dies(self) -> None:
+        """The process that was blocked inside an agent."""
+        if (client := self.client()) is not None:
+            self.say(f"the client {client.begin.request} of {client.begin.agent} dies")
+            self.world.hang_up(client)
+
+    def somebody_spawns(self) -> None:
+        """In a project or in none, and sometimes now or never."""
+        if not self.is_crowded():
+            specs, directory, must_start = self.specs(), self.dice.choice(DIRECTORIES), self.dice.random() < 0.3
+            self.say(f"somebody spawns {listed(specs)} in {directory or 'no project'}{', now or never' * must_start}")
+            self.world.spawn(None, *specs, must_start=must_start, directory=directory)
+
+    def a_composition_is_run(self) -> None:
+        """By a person."""
+        if not self.is_crowded():
+            self._run(None, self.dice.choice(DIRECTORIES))
+
+    def a_run_begins_inside_an_agent(self) -> None:
+        """And its members are below that."""
+        if (callers := self.callers()) and not self.is_crowded():
+            self._run(self.dice.choice(callers), None)
+
+    def _run(self, caller: AgentId | None, directory: str | None) -> None:
+        groups, parts = shaped(self.dice)
+        budget = self.budget()
+        members = ", ".join(map(described, parts))
+        ways = [f"{one.path or 'the whole'}: {one.max_parallel}, {'fails fast' * one.is_fail_fast}" for one in groups]
+        self.say(f"{caller or 'somebody'} runs {members} ({'; '.join(ways)}) in {directory} with {said(budget)}")
+        self.world.run(caller, groups, *parts, directory=directory, budget=budget)
+
+    def somebody_cancels(self) -> None:
+        """One or two, over or not."""
+        if ids := self.late_ids():
+            wanted = tuple(dict.fromkeys(self.dice.choices(ids, k=self.dice.randint(1, 2))))
+            self.say(f"somebody cancels {' '.join(wanted)}")
+            self.world.tell(inputs.Cancel(self.world.request(), wanted))
+
+    def somebody_retries(self) -> None:
+        """Some that did not complete, and now and then one that did."""
+        ids = [one for one in self.late_ids() if one not in self.world.completed] or self.late_ids()
+        if ids:
+            self._retry(tuple(self.dice.choices(ids, k=self.dice.randint(1, 3))))
+
+    def somebody_retries_all_that_ended_badly(self) -> None:
+        """In either order."""
+        store, completed = self.world.store, self.world.completed
+        bad = [one for one in self.late_ids() if store[one].is_over and one not in completed]
+        self._retry(tuple(bad if self.dice.random() < 0.5 else bad[::-1]))
+
+    def _retry(self, ids: tuple[AgentId, ...]) -> None:
+        self.say(f"somebody retries {' '.join(ids) or 'nobody'}")
+        self.world.retry(ids)
+
+    def the_limit_changes(self) -> None:
+        """Either number, also to what is refused."""
+        limit, resident = self.dice.randint(1, 4), self.dice.choice([None, self.dice.randint(1, 7)])
+        self.say(f"the limit is set to {limit}, resident {resident}")
+        self.world.tell(inputs.SetLimit(self.world.request(), limit, resident))
+
+    def somebody_pauses(self) -> None:
+        """Nobody new starts."""
+        self.say("somebody pauses")
+        self.world.tell(inputs.Pause(self.world.request()))
+
+    def somebody_resumes(self) -> None:
+        """They start again."""
+        self.say("somebody resumes")
+        self.world.tell(inputs.Resume(self.world.request()))
+
+    def a_session_opens(self) -> None:
+        """And closes the one that was open there."""
+        directory, budget = self.dice.choice(["/a", "/b"]), self.budget()
+        scope = self.world.ledger.scope(self.world.state, directory) or inputs.Scope(directory)
+        self.say(f"a session opens in {directory} with {said(budget)}")
+        self.world.tell(inputs.OpenSession(self.world.request(), scope, None, budget))
+        self.world.ledger.check_open()
+
+    def a_session_closes(self) -> None:
+        """Also one that is closed."""
+        if names := self.world.ledger.names():
+            one = self.dice.choice(names)
+            self.world.ledger.know(self.world.state, one)
+            self.say(f"{one} is closed")
+            self.world.tell(inputs.CloseSession(self.world.request(), one))
+
+    def a_budget_is_set(self) -> None:
+        """Of a session or a run."""
+        if scopes := [*self.world.ledger.names(), *self.world.runs]:
+            one, budget = self.dice.choice(scopes), self.budget()
+            self.say(f"{one} gets {said(budget)}")
+            self.world.budget(one, budget)

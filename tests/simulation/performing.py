@@ -1,0 +1,84 @@
+"""A history performed: how many turns of the core it took, and the promise that it broke."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from textwrap import shorten
+from typing import NamedTuple
+
+from orchd.core.effects import Effect
+from orchd.core.facts import Fact
+from tests.simulation.machine import Machine
+from tests.simulation.people import People
+from tests.simulation.steps import Opening, Step
+from tests.transcripts.teller import told
+
+MOST = 200  # characters of what an error says
+LAST = "everything is let go, and ends"
+
+
+class Failure(NamedTuple):
+    """What went wrong. Two failures with the same `where` are the same one."""
+
+    said: str
+    where: tuple[str, str]  # the kind of the exception, and the function that raised it
+    turn: int
+    after: int  # steps performed before it
+
+
+class Players(People, Machine):
+    """Everybody."""
+
+
+@dataclass
+class Performance:
+    """One history. The cheap promises are looked at with each fact and reply, all of them every `every` turns."""
+
+    opening: Opening
+    every: int = 1
+    is_told: bool = False
+    turns: int = 0
+    lines: list[str] = field(default_factory=list)
+    kinds: set[type] = field(default_factory=set)  # of what came of it
+
+    def run(self, steps: Sequence[Step]) -> Failure | None:
+        """Perform all of it, then let everything end that can; what is stuck then is a failure too."""
+        players = Players(self.opening)
+        world, count = players.world, 0
+        try:
+            for count, step in enumerate(steps):  # noqa: B007 - how far it came is told when it fails
+                world.is_thorough = world.turns % self.every == 0
+                players.perform(step)
+                self._tell(world.story)
+            count = len(steps)
+            players.say(LAST)
+            world.crash = None
+            world.is_thorough = self.every == 1
+            world.finish()
+            self._tell(world.story)
+        except Exception as error:  # noqa: BLE001 - whatever the core or a promise raises is what is looked for
+            self.turns = world.turns
+            self._tell(world.story)
+            return Failure(_said(error), _where(error), world.turns, count)
+        self.turns = world.turns
+        return None
+
+    def _tell(self, story: list[str | Fact | Effect]) -> None:
+        """Words only when somebody wants to read them."""
+        self.kinds.update(map(type, story))
+        if self.is_told:
+            for one in story:
+                line = f"> {one}" if isinstance(one, str) else told(one)
+                self.lines += [line] if line else []
+        story.clear()
+
+
+def _said(error: Exception) -> str:
+    text = shorten(str(error).partition("\n")[0], MOST, placeholder=" ...")
+    return f"{type(error).__name__}: {text}" if text else f"{type(error).__name__} in {_where(error)[1]}"
+
+
+def _where(error: Exception) -> tuple[str, str]:
+    return type(error).__name__, traceback.extract_tb(error.__traceback__)[-1].name

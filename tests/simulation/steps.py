@@ -1,0 +1,70 @@
+"""What may happen next, drawn from a seed: a name and a number that all details are drawn from.
+
+A step names nobody. Whom it is about is chosen among those that are there when it is performed, so any step may be
+left out of a history and what remains still is one: that is what lets a failing history shrink.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import NamedTuple
+
+# How often each happens. What frees, resumes and restarts is frequent enough for histories to go on.
+WEIGHTS = {
+    "an_agent_spawns": 9,
+    "a_parent_waits": 6,
+    "an_agent_waits_for_anybody": 4,
+    "a_client_asks_again": 3,
+    "a_client_dies": 1,
+    "somebody_spawns": 6,
+    "a_composition_is_run": 3,
+    "a_run_begins_inside_an_agent": 1,
+    "somebody_cancels": 3,
+    "somebody_retries": 3,
+    "somebody_retries_all_that_ended_badly": 1,
+    "the_limit_changes": 3,
+    "somebody_pauses": 1,
+    "somebody_resumes": 3,
+    "a_session_opens": 1,
+    "a_session_closes": 1,
+    "a_budget_is_set": 3,
+    "a_process_ends": 20,
+    "a_service_turns_an_attempt_away": 2,
+    "what_was_asked_to_end_does": 9,
+    "the_disk_fills": 1,
+    "the_disk_empties": 3,
+    "time_passes": 9,
+    "a_launch_will_fail": 2,
+    "agents_fall_silent": 1,
+    "agents_are_loud": 1,
+    "the_daemon_is_killed": 2,
+    "the_daemon_dies_before_the_next_commit": 2,
+    "the_daemon_dies_after_the_next_commit": 2,
+    "the_daemon_drains": 1,
+    "a_process_is_killed": 3,
+    "news_comes_late_or_twice": 4,
+}
+_NAMES, _SHARES = list(WEIGHTS), list(WEIGHTS.values())
+
+
+class Step(NamedTuple):
+    """One thing that happens."""
+
+    name: str
+    dice: int
+
+
+class Opening(NamedTuple):
+    """What a history begins with."""
+
+    limit: int
+    resident: int
+    seed: int
+
+
+def drawn(seed: int, number: int, length: int) -> tuple[Opening, list[Step]]:
+    """The `number`th history of a seed: the same on every machine, whichever other histories are performed."""
+    chance = Random(f"{seed}:{number}")
+    limit = chance.randint(1, 3)
+    opening = Opening(limit, limit + chance.randint(0, 3), chance.getrandbits(64))
+    return opening, [Step(name, chance.getrandbits(32)) for name in chance.choices(_NAMES, _SHARES, k=length)]

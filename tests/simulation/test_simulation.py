@@ -1,0 +1,103 @@
+"""The simulation keeps every promise, reaches all there is, repeats itself, and makes what fails short."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from typing import get_args
+
+import pytest
+
+from orchd.core import settle
+from orchd.core.effects import Effect
+from orchd.core.facts import Fact
+from tests.core.mutants import MUTANTS
+from tests.core.planting import Mutant
+from tests.simulation import __main__ as simulation
+from tests.simulation.performing import Performance, Players
+from tests.simulation.planted import steps_until_caught
+from tests.simulation.shrinking import minimal
+from tests.simulation.steps import WEIGHTS, drawn
+from tests.stateful.stress import stress
+
+QUESTIONS = {"Launch", "Listen"}
+# Not told from the right thing within so few steps; docs/simulation.md says why.
+UNSEEN = {
+    "trying again never deadlocks",
+    "trying again closes no cycle",
+    "trying again keeps the order of a chain",
+    "a wait whose time is up is over, place or no place",
+    "a cancelled parent's children are cancelled",
+    "a retry waits longer each time",
+    "grace ends with a kill",
+    "nobody starves",
+    "of two rate limits the later counts",
+    "the longest way goes first",
+}
+
+
+def test_every_step_is_one_that_somebody_can_make() -> None:
+    made = {name for name in dir(Players) if name.startswith(("a_", "an_", "agents_", "somebody_", "the_", "time_"))}
+    made |= {name for name in dir(Players) if name.startswith(("news_", "what_"))}
+    assert set(WEIGHTS) == made
+
+
+def test_thousands_of_steps_keep_every_promise_and_reach_every_fact_and_effect() -> None:
+    reached: set[type] = set()
+    for number in range(15):
+        opening, steps = drawn(5, number, simulation.LENGTH)
+        performance = Performance(opening, simulation.EVERY)
+        assert performance.run(steps) is None
+        reached |= performance.kinds
+    kinds = {*get_args(Fact), *get_args(Effect)}
+    assert {kind.__name__ for kind in kinds - reached} <= QUESTIONS
+
+
+def test_the_same_seed_is_the_same_history_whatever_the_hashes_are() -> None:
+    command = [sys.executable, "-m", "tests.simulation", "--seed", "5", "--history", "3"]
+    said = [
+        subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
+        for seed in ("1", "2")
+    ]
+    assert said[0] == said[1]
+    assert b"every promise was kept" in said[0]
+    assert len(said[0].splitlines()) > simulation.LENGTH
+
+
+def test_what_a_planted_bug_does_is_caught_made_short_and_performed_again(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(settle, "has_working_place", lambda state: True)
+    assert simulation.main(["--seed", "1", "--steps", "5000"]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("seed 1\n")
+    assert "AssertionError: admitted beyond the limit" in said.splitlines()[-1]
+    kept = re.search(r"(\d+) of its 150 steps are enough", said)
+    assert kept
+    assert 1 <= int(kept[1]) <= 3
+    assert said.count("\n> ") >= int(kept[1])
+    again = re.search(r"again: python -m tests\.simulation (.*)", said)
+    assert again
+    assert simulation.main(again[1].split()) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == said.splitlines()[-1]
+
+
+def test_nothing_can_be_left_out_of_what_is_minimal() -> None:
+    asked: list[list[int]] = []
+
+    def fails(items: list[int]) -> bool:
+        asked.append(items)
+        return {3, 17, 18} <= set(items)
+
+    assert minimal(list(range(60)), fails) == [3, 17, 18]
+    assert len(asked) < 60
+    assert minimal([1], lambda items: True) == []
+
+
+@stress
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.promise.replace(" ", "-") for mutant in MUTANTS])
+def test_a_planted_defect_is_caught(mutant: Mutant) -> None:
+    assert (steps_until_caught(mutant) is None) == (mutant.promise in UNSEEN)

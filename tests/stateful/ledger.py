@@ -1,0 +1,134 @@
+"""Sessions as they are on the disk, and what everything has cost, added up once more beside the core."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from orchd.codec import pack_session, unpack_session
+from orchd.core.facts import (
+    AgentQueued,
+    Fact,
+    ProcessEnded,
+    RunBegan,
+    RunBudgetChanged,
+    SessionBudgetChanged,
+    SessionFact,
+    SessionOpened,
+)
+from orchd.core.inputs import Scope
+from orchd.core.model import Agent, State
+from orchd.core.sessions import Session, SessionId, number_of_session
+from orchd.core.spending import Budget, Spent
+
+
+@dataclass
+class Ledger:
+    """What the store knows of sessions, and bills and budgets by session and by run."""
+
+    sessions: dict[SessionId, bytes] = field(default_factory=dict)
+    bills: dict[str, Spent] = field(default_factory=dict)
+    budgets: dict[str, Budget] = field(default_factory=dict)
+    members: dict[str, int] = field(default_factory=dict)  # agents ever queued in a session
+    last: int = 0
+
+    def commit(self, state: State, facts: Sequence[Fact]) -> None:
+        """Write the sessions that changed, and what was paid."""
+        touched: set[SessionId] = set()
+        for fact in facts:
+            self.budgets |= _budget_of(fact)
+            if isinstance(fact, SessionFact):
+                touched.add(fact.session)
+            elif isinstance(fact, AgentQueued) and fact.spec.session is not None:
+                touched.add(fact.spec.session)
+                self.members[fact.spec.session] = self.members.get(fact.spec.session, 0) + 1
+            elif isinstance(fact, ProcessEnded) and (report := fact.outcome.report) is not None:
+                agent = state.agents[fact.agent]
+                touched |= {agent.spec.session} if agent.spec.session else set()
+                for scope in scopes_of(agent):
+                    self.bills[scope] = added(self.bills.get(scope, Spent()), report.spent)
+        self.sessions |= {one: pack_session(state.sessions[one]) for one in touched}
+        self.last = state.last_session
+
+    def restore(self, state: State, unfinished: Iterable[Agent]) -> None:
+        """What the next daemon has in memory."""
+        state.last_session = self.last
+        for agent in unfinished:
+            self.know(state, agent.spec.session)
+
+    def know(self, state: State, one: SessionId | None) -> None:
+        """Have a session in memory for the turn to come."""
+        if one is not None and one not in state.sessions:
+            state.sessions[one] = self.stored(one)
+
+    def let_go(self, state: State) -> None:
+        """Those in which nothing is going on are only in the store."""
+        for one in [one for one in state.sessions if one not in state.in_sessions]:
+            del state.sessions[one]
+
+    def scope(self, state: State, directory: str | None) -> Scope | None:
+        """Where agents of a person belong, with the session that is open there in memory."""
+        if directory is None:
+            return None
+        for one in self.sessions:
+            stored = self.stored(one)
+            if stored.directory == directory and stored.closed_at is None:
+                self.know(state, one)
+        return Scope(directory)
+
+    def stored(self, one: SessionId) -> Session:
+        """What the store would give back."""
+        return unpack_session(one, self.sessions[one])
+
+    def is_spent(self, agent: Agent, facts: Sequence[Fact]) -> bool:
+        """Whether a budget over `agent` is reached, by what is on the disk and what `facts` bring."""
+        for scope in scopes_of(agent):
+            budget = self.budgets.get(scope, Budget())
+            for fact in facts:
+                budget = _budget_of(fact).get(scope, budget)
+            bill = self.bills.get(scope, Spent())
+            if budget.tokens is not None and bill.tokens >= budget.tokens:
+                return True
+            if budget.cost_usd is not None and bill.cost_usd >= budget.cost_usd:
+                return True
+        return False
+
+    def check(self, state: State) -> None:
+        """What holds for sessions and runs between two turns."""
+        for run in state.runs.values():
+            assert run.spent == self.bills.get(run.id, Spent()), "a run's bill is wrong"
+        for one, session in state.sessions.items():
+            assert session == self.stored(one), "a session is not what was written"
+            assert session.spent == self.bills.get(one, Spent()), "a session's bill is wrong"
+            assert session.agents == self.members.get(one, 0), "a session's agents are counted wrong"
+        for agent in state.agents.values():
+            parent = state.agents.get(agent.parent) if agent.parent else None
+            assert parent is None or parent.spec.session == agent.spec.session, "a child is in another session"
+
+    def check_open(self) -> None:
+        """One directory has one open session."""
+        where = [known.directory for one in self.sessions if (known := self.stored(one)).closed_at is None]
+        assert len(where) == len(set(where)), "two sessions are open in one directory"
+
+    def names(self) -> list[SessionId]:
+        """All there are."""
+        return sorted(self.sessions, key=number_of_session)
+
+
+def scopes_of(agent: Agent) -> list[str]:
+    """The session and the run that pay for it."""
+    found = [agent.spec.session, agent.spec.member.run if agent.spec.member else None]
+    return [scope for scope in found if scope is not None]
+
+
+def added(one: Spent, other: Spent) -> Spent:
+    """Both together, number by number."""
+    return Spent(*(mine + theirs for mine, theirs in zip(one, other, strict=True)))
+
+
+def _budget_of(fact: Fact) -> dict[str, Budget]:
+    if isinstance(fact, SessionOpened | SessionBudgetChanged):
+        return {fact.session: fact.budget}
+    if isinstance(fact, RunBegan | RunBudgetChanged):
+        return {fact.run: fact.budget}
+    return {}
