@@ -35,6 +35,7 @@ from tests.stateful import naive, naive_runs
 if TYPE_CHECKING:
     from tests.stateful.world import Client, World
 
+ROUNDING = 1e-6  # seconds: the time of one clock is told by another, which takes a sum and a difference
 ENDLESS = 10_000  # facts of one turn; the worlds are small
 BAD_ENDS = AgentFailed | AgentCancelled | AgentTimedOut | AgentLost | AttemptRetried | AttemptDeferred
 
@@ -105,7 +106,7 @@ class WatchedTurn(Turn):
                 held[fact.runner] = fact.until
             if isinstance(fact, AdmissionsResumed):
                 held.clear()
-        return held.get(agent.spec.runner or "", 0.0) > self.now
+        return held.get(agent.spec.runner or "", 0.0) > self.now + ROUNDING
 
     def _check_return(self, fact: AgentReturned) -> None:
         agent = self.state.agents[fact.agent]
@@ -224,7 +225,7 @@ def check_nobody_idles(world: World, now: float) -> None:
         return
     ready = [agent for agent in state.agents.values() if naive.is_ready(state, agent, now)]
     ready = [agent for agent in ready if naive_runs.has_room(state, agent)]
-    ready = [agent for agent in ready if world.held.get(agent.spec.runner or "", 0.0) <= now]
+    ready = [agent for agent in ready if world.held.get(agent.spec.runner or "", 0.0) <= now - ROUNDING]
     ready = [agent for agent in ready if not world.ledger.is_spent(agent, ())]
     unsafe = [agent for agent in ready if not naive.is_safe(state, agent.claim)]
     has_aged = any(now - agent.age > AGING_SECONDS for agent in unsafe)
