@@ -6,7 +6,7 @@ WORKERS ?= 2
 # The suite starts thousands of processes: without bytecode each would compile all modules anew.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test lint types docs bench faults stress simulate clean
+.PHONY: demo test lint types docs bench faults stress simulate mutation clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("orchd needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
@@ -44,5 +44,11 @@ stress: $(VENV)/ready faults simulate ## thousands of histories, every planted m
 simulate: $(VENV)/ready ## a million steps of the core with crashes; STEPS, and SEED to have the same ones again
 	$(BIN)/python -m tests.simulation --steps $(or $(STEPS),1000000) $(if $(SEED),--seed $(SEED))
 
+# MODULES names what is mutated, as in `make mutation MODULES='orchd.core.settle.*'`; what is known already is not tested again.
+mutation: $(VENV)/ready ## which changes to the core no test notices; the whole takes an hour
+	$(BIN)/python -m pip install --quiet -e '.[mutation]'
+	nice -n 15 $(BIN)/mutmut run --max-children $(or $(CHILDREN),1) $(or $(MODULES),'orchd.core.*')
+	$(BIN)/mutmut results
+
 clean:
-	rm -rf $(VENV) .venvs build dist *.egg-info
+	rm -rf mutants $(VENV) .venvs build dist *.egg-info

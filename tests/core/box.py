@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable
 from itertools import count
 from types import ModuleType
@@ -67,7 +68,18 @@ class Box:
                 decide(self.turn, self._reply(self.turn.questions.pop(0)))
         assert recount(self.state) == indexes(self.state)
         assert is_safe(self.state.resident, claims(self.state))
+        self._check_what_was_said()
         return self.turn
+
+    def _check_what_was_said(self) -> None:
+        """Facts name the attempt that they are about, and replies the request, with a code that scripts may rely on."""
+        assert all(getattr(fact, "attempt", 1) for fact in self.turn.facts)
+        for reply in self.replies().values():
+            assert reply.request
+            if isinstance(reply, Refuse):
+                assert re.fullmatch(r"[a-z]+(-[a-z]+)*", reply.code)
+                assert reply.message not in {"", "None"}
+                assert isinstance(reply.details, dict)
 
     def _reply(self, question: Question) -> inputs.Input:
         one, attempt = question.agent, question.attempt
