@@ -19,13 +19,27 @@ def whole(client: Client, op: str, asked: Mapping[str, object], key: str) -> dic
     return completed(client, op, asked, key, client.call(op, asked))
 
 
-def completed(client: Client, op: str, asked: Mapping[str, object], key: str, answer: dict[str, Any]) -> dict[str, Any]:
-    """`answer`, a first page, with what `asked` brings of the others."""
+def run(client: Client, one: str) -> dict[str, Any]:
+    """One answer to `run-status`, with all members."""
+    asked = {"id": one}
+    return completed(client, "run-status", asked, "agents", client.call("run-status", asked), page="offset")
+
+
+def completed(
+    client: Client,
+    op: str,
+    asked: Mapping[str, object],
+    key: str,
+    answer: dict[str, Any],
+    *,
+    page: str = "before",
+) -> dict[str, Any]:
+    """`answer`, a first page, with what `asked` brings of the others, whose place in the whole is said as `page`."""
     more = answer.pop("more")
     while more is not None:
-        page = client.call(op, {**asked, "before": more})
-        answer[key] += page[key]
-        more = page["more"]
+        part = client.call(op, {**asked, page: more})
+        answer[key] += part[key]
+        more = part["more"]
     return answer
 
 

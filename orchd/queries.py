@@ -102,10 +102,16 @@ class Queries:
         return {"runs": [views.run_map(run, self._counts(run)) for run in runs], "more": more}
 
     def run_status(self, caller: Caller, asked: ops.RunStatus) -> dict[str, object]:
-        """A run with its members in full."""
+        """A run with a page of its members in full."""
         run = self._records.run(asked.id)
+        begin, end = asked.offset, asked.offset + PAGE
+        more = end if end < len(run.members) else None
+        if begin:
+            ids = tuple(mate.agent for mate in list(run.members.values())[begin:end])
+            return {"run": None, "agents": self.agents(self._translator.seen(caller, ids), usage=True), "more": more}
         members = self._translator.seen(caller, (run.id,))
-        return {"run": views.whole_run_map(run, members), "agents": self.agents(members, usage=True)}
+        whole = views.whole_run_map(run, members)
+        return {"run": whole, "agents": self.agents(members[:end], usage=True), "more": more}
 
     def result(self, op: str, answer: Answer) -> object:
         """What whoever asked for a change is told once it is done."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import exits, launch, out, runs
+from orchctl import census, exits, launch, out, runs
 from orchctl.client import Client
 from orchctl.composition import CompositionError, Tree
 from orchctl.launch import Launch
@@ -57,7 +57,7 @@ def _ended(client: Client, result: dict[str, Any], *, as_json: bool) -> int:
             client.wait(ids=ids, watch=line)
     else:
         client.wait(ids=ids)
-    answer = client.call("run-status", {"id": result["run"]["id"]})
+    answer = census.run(client, result["run"]["id"])
     if as_json:
         out.say_json(answer)
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import exits, out
+from orchctl import census, exits, out
 from orchctl.client import Client
 from orchctl.launch import result_path
 from orchctl.runs import run_lines
@@ -16,7 +16,7 @@ from orchctl.runs import run_lines
 def run(args: SimpleNamespace) -> int:
     """Print the run and a line for each member, or `{run, agents}`."""
     with Client(starts=False) as client:
-        answer = client.call("run-status", {"id": args.run})
+        answer = census.run(client, args.run)
     lines = run_lines(answer, time.clock_gettime(time.CLOCK_REALTIME), _written(answer["run"]))
     out.result(answer, lines, as_json=args.json)
     return exits.OK

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import exits, out, sessions
+from orchctl import census, exits, out, sessions
 from orchctl.client import Client
 from orchctl.commands.session import status
 
@@ -25,7 +25,7 @@ def _rows(client: Client, one: str | None) -> Iterator[dict[str, Any]]:
     if one is None or one.startswith("session-"):
         yield from _of_session(status(client, one))
     elif one.startswith("run-"):
-        answer = client.call("run-status", {"id": one})
+        answer = census.run(client, one)
         yield _sum(answer["run"], answer["agents"])
         yield from map(_of_agent, answer["agents"])
     else:

@@ -52,9 +52,11 @@ class Runs:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """One run with its members. Result: `{run: {...}, agents: [...]}`, the agents as `status` shows them."""
+    """One run with a page of its members, as `status` shows them. Result: `{run: {...}, agents: [...], more}`;
+    `more` is the `offset` of the next page, and of later pages `run` is null: the first one told it."""
 
     id: Name
+    offset: Annotated[int, Check(lambda number: number >= 0, "0 or more")] = 0
 
 
 @dataclass(frozen=True, slots=True)

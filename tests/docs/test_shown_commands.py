@@ -35,6 +35,9 @@ PORT = "tests/orchctl/commands/test_metrics.py::test_a_port_answers_through_the_
 SOCKET = "tests/orchctl/commands/test_metrics.py::test_a_socket_is_the_users_own_and_goes_with_its_server"
 TRACE = "tests/orchctl/commands/test_trace.py::test_spans_have_their_parents_and_are_the_same_every_time"
 HOOK = "tests/orchctl/commands/test_hook.py::test_each_end_is_told_once_whoever_dies"
+SIMULATION = (
+    "tests/simulation/test_simulation.py::test_thousands_of_steps_keep_every_promise_and_reach_every_fact_and_effect"
+)
 DEMO = (
     "tests/orchctl/commands/test_demo.py::"
     "test_the_demo_shows_a_fleet_and_a_composition_through_a_kill_and_leaves_nothing"
@@ -43,6 +46,11 @@ DEMO = (
 ELSEWHERE = {
     "make demo": (DEMO, "makes an environment of its own, then `orchctl demo`, which that test runs"),
     "make test": ("", "is this"),
+    "make faults": (
+        "tests/faults/test_table.py::test_the_table_shows_both_columns",
+        "takes most of an hour; its parts are tried there",
+    ),
+    "make simulate": (SIMULATION, "takes minutes; that test takes thousands of its steps"),
     "orchctl top": (TOP, "wants a whole terminal"),
     "orchctl metrics --serve 127.0.0.1:9469": (PORT, "goes on until it is interrupted"),
     "orchctl metrics --serve unix:/run/user/1000/orchd-metrics.sock": (SOCKET, "goes on until it is interrupted"),

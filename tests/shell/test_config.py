@@ -11,7 +11,7 @@ import pytest
 from orchd.config import Settled, guards_of, read
 from orchd.errors import ConfigError
 from orchd.wire.runners import Settings
-from orchd.wire.settings import KEYS, Config, ProjectManagement, default
+from orchd.wire.settings import KEYS, Config, ProjectManagement, Remote, default
 
 CHANGED = {
     "limit": 3,
@@ -37,10 +37,12 @@ CHANGED = {
     "runner": "claude",
     "runners": {"claude": Settings(model="opus")},
     "pm": ProjectManagement({"backend": "mine"}),
+    "remote": Remote("tcp://127.0.0.1:7777"),
 }
 WRITTEN = {
     "pm": 'pm = { labels = { backend = "mine" } }',
     "runners": '[runners.claude]\nmodel = "opus"\n',
+    "remote": '[remote]\nlisten = "tcp://127.0.0.1:7777"\n',
 }  # what is more than a word or a number
 
 

@@ -186,7 +186,7 @@ def test_a_death_is_made_good_by_the_next_start(path: Path, monkeypatch: pytest.
 def test_a_full_disk_leaves_the_database_as_it_was_and_no_half_copy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with tmpfs(tmp_path, "1m"):
+    with tmpfs(tmp_path, "4m"):
         path = tmp_path / "orchd.db"
         with closing(Store(path)) as store:
             keep(store, *(agent(number) for number in range(1, 1500)))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -96,22 +94,6 @@ def test_rows_stay_when_the_database_refuses(past: Bench) -> None:
         past.store.take_out([Leaving(1, 1)], [])
     past.store._db.rollback()
     assert past.store.agents([1])
-
-
-@pytest.fixture
-def older(tmp_path: Path) -> Path:
-    """A database as it was before anything could be pruned."""
-    path = tmp_path / "orchd.db"
-    Store(path).close()
-    with closing(sqlite3.connect(path)) as database:
-        database.executescript("DROP INDEX facts_by_root; DROP TABLE results;")
-    return path
-
-
-def test_an_older_file_is_given_what_it_lacks(older: Path) -> None:
-    with closing(Store(older)) as store:
-        store.take_out([], [])
-        assert store.written_by(["/r"]) == {}
 
 
 def test_room_in_the_file_is_used_again(bench: Bench) -> None:

@@ -27,7 +27,7 @@ def test_a_viewer_may_read_and_nothing_else() -> None:
 
 def test_what_concerns_everybody_is_an_admins() -> None:
     admins = {op for op, least in LEAST.items() if least == ADMIN}
-    assert admins == {"pause", "resume", "reload", "stop", "keys", "key-authorize", "key-revoke"}
+    assert admins == {"pause", "resume", "reload", "stop", "prune", "keys", "key-authorize", "key-revoke"}
 
 
 @pytest.mark.parametrize("op", OPS)

@@ -50,7 +50,7 @@ def shell(box: Box) -> Iterator[subprocess.Popen[str]]:
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_every_command_does_what_it_is_there_for(shell: subprocess.Popen[str]) -> None:
-    assert len(BLOCKS) == 10
+    assert len(BLOCKS) == 11
     script = "\n".join(f"echo == {number}\n{block}" for number, block in enumerate(BLOCKS))
     out, err = shell.communicate(script, timeout=150)
     assert shell.returncode == 0, out + err
@@ -61,9 +61,10 @@ def test_every_command_does_what_it_is_there_for(shell: subprocess.Popen[str]) -
     assert "agent-001  hello  completed" in said[4]
     assert f"serving {HOME}" in said[5]
     assert "hello" in said[5]
-    assert "agent-001  hello  completed" in said[7]
-    assert said[8].endswith("hello\n")
-    assert "removed" in said[9]
+    assert said[6].splitlines()[1] == "0 agents and 0 runs pruned, 0 B of logs; 1 that are over stay"
+    assert "agent-001  hello  completed" in said[8]
+    assert said[9].endswith("hello\n")
+    assert "removed" in said[10]
 
 
 # What the page says beside its blocks, and which test does the same.
@@ -79,6 +80,15 @@ IN_PASSING = {
     "orchctl service install": "test_installing_says_what_is_to_be_done",
     "orchctl wait": "test_a_daemon_that_was_killed_comes_back",
     "orchctl cancel": "tests/orchctl/commands/test_cancel.py",
+    "orchctl daemon restart": "tests/orchctl/commands/test_daemon.py",
+    "orchctl doctor": "tests/orchctl/commands/test_doctor.py",
+    "orchctl why": "tests/orchctl/commands/test_why.py",
+    "orchctl spawn --memory-max 2G --cpu-max 150% --pids-max 200": "tests/e2e/test_bounds.py",
+    "orchctl keys new laptop": "tests/e2e/test_remote.py",
+    "orchctl keys authorize laptop PUBLIC --role user": "tests/e2e/test_remote.py",
+    "orchctl keys list": "tests/e2e/test_remote.py",
+    "orchctl keys revoke laptop": "tests/e2e/test_remote.py",
+    "orchctl --profile box status": "tests/e2e/test_remote.py",
 }
 
 
