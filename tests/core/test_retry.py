@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.core.retry import FIRST_SECONDS, MOST_SECONDS, backoff, next_seed
+from orchd.core.retry import FIRST_SECONDS, MOST_SECONDS, _mixed, backoff, next_seed
 
 SEEDS = st.integers(0, 2**64 - 1)
 
@@ -20,6 +20,10 @@ def test_a_delay_is_between_a_half_and_one_and_a_half_of_its_base(tries: int, se
 def test_a_replay_waits_as_long_as_the_first_time(tries: int, seed: int) -> None:
     assert backoff(tries, seed) == backoff(tries, seed)
     assert next_seed(seed) == next_seed(seed)
+
+
+def test_the_jitter_is_splitmix64() -> None:
+    assert _mixed(1234567) == 6457827717110365317  # the first number of that seed in the published sequence
 
 
 @given(SEEDS)
