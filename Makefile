@@ -31,7 +31,7 @@ types: $(VENV)/ready
 docs: $(VENV)/ready ## the parts of docs/ that are made from the code
 	$(BIN)/python docs/generate.py
 
-bench: $(VENV)/ready ## ratios, each taken in one run
+bench: $(VENV)/ready ## orchd beside its peers, each ratio taken in one run: a quarter of an hour on two cores
 	$(BIN)/python -m benchmarks
 
 faults: $(VENV)/ready ## every fault beside the planted bug that it catches, then half an hour of load with faults

@@ -5,16 +5,35 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from benchmarks.harness import machine
+from benchmarks.harness import machine, timed
+from benchmarks.peers import cache
 
-NAMES = ("throughput", "handover", "requests", "cli", "idle", "makespan")
+NAMES = (
+    "throughput",
+    "latency",
+    "listing",
+    "handover",
+    "requests",
+    "output",
+    "idle",
+    "cli",
+    "growth",
+    "backlog",
+    "clients",
+    "nesting",
+    "makespan",
+)
 
 
 def main() -> int:
     """Run those named, or all; what each prints is a table of its own."""
     print("  ".join(f"{key} {value}" for key, value in machine().items()))
+    for name in cache.SOURCES:
+        if found := cache.find(name):
+            print(f"{name}: {found.version}")
     for name in sys.argv[1:] or NAMES:
-        import_module(f"benchmarks.{name}").main()
+        seconds = timed(import_module(f"benchmarks.{name}").main)
+        print(f"({name} took {seconds:.0f} s)", flush=True)
     return 0
 
 

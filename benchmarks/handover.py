@@ -1,63 +1,109 @@
-"""From the end of an agent to the exec of its successor: one place, a chain of programs that print when they began."""
+"""From the end of a program to the exec of its successor: one place, a chain of programs that print when they began."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-from benchmarks.harness import Figure, daemon, report
+from benchmarks import pictures
+from benchmarks.harness import Figure, over, report
+from benchmarks.peers import Orchd, Spooler, cache
 
 COUNT, ROUNDS = 150, 5
 CLOCK = ["/bin/bash", "-c", "echo $EPOCHREALTIME"]  # bash alone has a clock that costs no process
+BASE = "bare spawn, one after the other"
 
 
-def steps(moments: list[float]) -> list[float]:
-    """Milliseconds between neighbours."""
-    moments.sort()
-    return [1000 * (after - before) for before, after in pairwise(moments)]
+def step(text: str) -> float:
+    """The median milliseconds between neighbours."""
+    moments = sorted(float(word) for word in text.split())
+    steps = sorted(1000 * (after - before) for before, after in pairwise(moments))
+    return steps[len(steps) // 2]
 
 
-def bare() -> list[float]:
-    """One after the other, by hand."""
+def bare() -> float:
+    """By hand."""
     with tempfile.TemporaryFile("w+") as output:
         for _ in range(COUNT):
             pid = os.posix_spawn(CLOCK[0], CLOCK, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, output.fileno(), 1)])
             os.waitpid(pid, 0)
         output.seek(0)
-        return steps([float(line) for line in output])
+        return step(output.read())
 
 
-def chained() -> list[float]:
-    """The same through orchd at limit 1."""
-    with daemon() as running, running.client() as client:
-        running.ctl("limit", "1")
-        made = client.call("spawn", {"agents": [{"command": CLOCK}] * COUNT, "cwd": "/", "env": dict(os.environ)})
-        ids = [agent["id"] for agent in made["agents"]]
-        client.call("wait", {"ids": ids})
-        logs = (client.call("logs", {"id": one})["path"] for one in ids)
-        return steps([float(Path(path).read_text()) for path in logs])
+def chained() -> float:
+    """Through orchd at limit 1."""
+    with Orchd() as running:
+        running.call("limit", limit=1)
+        ids = running.spawn([{"command": CLOCK}] * COUNT)
+        running.call("wait", ids=ids)
+        return step(" ".join(Path(str(running.call("logs", id=one)["path"])).read_text() for one in ids))
+
+
+def spooled() -> float:
+    """Through task-spooler at its limit 1; what it queues waits behind the first."""
+    with Spooler() as running:
+        running.ctl([running.tsp, "-S", "1"])
+        running.ctl([running.tsp, "sleep", "0.5"])
+        for _ in range(COUNT):
+            running.ctl([running.tsp, *CLOCK])
+        running.drain()
+        return step(" ".join(path.read_text() for path in running.directory.glob("ts-out*")))
+
+
+def queued(program: str) -> float:
+    """Through nq, each in a file of its own with the command above it."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+        env = {**os.environ, "NQDIR": directory}
+        for _ in range(COUNT):
+            subprocess.run([program, "-q", *CLOCK], env=env, check=True)
+        subprocess.run([program, "-w"], env=env, check=True)
+        texts = (path.read_text().splitlines() for path in Path(directory).iterdir())
+        return step(" ".join(line for lines in texts for line in lines if line.replace(".", "").isdigit()))
+
+
+def made(program: str) -> float:
+    """Through make -j1."""
+    names = " ".join(f"t{number}" for number in range(COUNT))
+    text = f"SHELL=/bin/bash\n.PHONY: all {names}\nall: {names}\n{names}:\n\t@echo $$EPOCHREALTIME\n"
+    words = [program, "-s", "-r", "-j1", "-f", "-", "all"]
+    return step(subprocess.run(words, input=text, capture_output=True, text=True, check=True).stdout)
+
+
+def parallel(program: str) -> float:
+    """Through GNU parallel -j1."""
+    words = [program, "-j1", "--quote", *CLOCK, ":::", *map(str, range(COUNT))]
+    return step(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+
+
+def ways() -> dict[str, Callable[[], float]]:
+    """Each with its name."""
+    found = {BASE: bare, "orchd, limit 1": chained}
+    if Spooler.is_at_hand():
+        found["task-spooler, limit 1"] = spooled
+    for name, run in (("nq", queued), ("GNU make", made), ("GNU parallel", parallel)):
+        if there := cache.find(name):
+            found[f"{name}, one at a time"] = partial(run, str(there.program))
+    return found
 
 
 def main() -> None:
     """Medians of each round, in turn."""
-    base, ours, over = [], [], []
+    known = ways()
+    steps: dict[str, list[float]] = {name: [] for name in known}
     for _ in range(ROUNDS):
-        least, mine = sorted(bare()), sorted(chained())
-        base.append(least[len(least) // 2])
-        ours.append(mine[len(mine) // 2])
-        over.append(ours[-1] - base[-1])
-    report(
-        "handover",
-        [
-            Figure("bare spawn, one after the other", "ms a step", base),
-            Figure(
-                "orchd, limit 1", "ms a step", ours, [mine / theirs for mine, theirs in zip(ours, base, strict=True)]
-            ),
-            Figure("orchd over the bare spawn", "ms", over, goal="at most 3 ms"),
-        ],
-    )
+        for name, way in known.items():
+            steps[name].append(way())
+    base, ours = steps[BASE], steps["orchd, limit 1"]
+    added = [mine - least for mine, least in zip(ours, base, strict=True)]
+    figures = [Figure(name, "ms a step", mine, over(mine, base)) for name, mine in steps.items()]
+    report("handover", [*figures, Figure("orchd over the bare spawn", "ms", added, goal="at most 3 ms")])
+    pictures.write("handover", pictures.rates("From an end to the next start", figures))
 
 
 if __name__ == "__main__":

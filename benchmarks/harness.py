@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +32,7 @@ class Figure(NamedTuple):
     samples: Sequence[float]
     ratios: Sequence[float] = ()
     goal: str = ""
+    note: str = ""
 
 
 class Daemon:
@@ -85,12 +86,12 @@ def temporary_home() -> Home:
     return Home(Path(directory))
 
 
-def start(home: Home) -> Daemon:
+def start(home: Home, env: Mapping[str, str] | None = None) -> Daemon:
     """A daemon that answers."""
     reader, writer = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-m", "orchd", "--home", str(home.directory), "--ready-fd", str(writer)],
-        env=environment(home),
+        env=env or environment(home),
         stderr=subprocess.DEVNULL,
         pass_fds=[writer],
         start_new_session=True,
@@ -118,6 +119,11 @@ def timed(action: Callable[[], object]) -> float:
     begin = time.perf_counter()
     action()
     return time.perf_counter() - begin
+
+
+def over(samples: Sequence[float], base: Sequence[float]) -> list[float]:
+    """Ratios, round by round."""
+    return [mine / theirs for mine, theirs in zip(samples, base, strict=True)]
 
 
 def spread(samples: Sequence[float]) -> str:
@@ -150,7 +156,8 @@ def report(name: str, figures: Sequence[Figure]) -> None:
     for figure in figures:
         ratio = f"  ratio {spread(figure.ratios)}" if figure.ratios else ""
         goal = f"  (goal {figure.goal})" if figure.goal else ""
-        print(f"{figure.name:46} {spread(figure.samples):>28} {figure.unit}{ratio}{goal}", flush=True)
+        note = f"  {figure.note}" if figure.note else ""
+        print(f"{figure.name:46} {spread(figure.samples):>28} {figure.unit}{ratio}{goal}{note}", flush=True)
     RESULTS.mkdir(exist_ok=True)
     body = {"machine": machine(), "figures": [figure._asdict() for figure in figures]}
     (RESULTS / f"{name}.json").write_text(json.dumps(body, indent=1) + "\n")

@@ -13,22 +13,27 @@ from orchd.wire import Home
 BATCH = 1000
 
 
-def write(home: Home, count: int, living: int = 0) -> None:
-    """`count` agents that completed, and `living` that are said to run."""
+NOW = Instant(0.0, 1_700_000_000.0)
+
+
+def write(home: Home, count: int) -> None:
+    """`count` agents that completed; afterwards the limit is what it is in a new home."""
     home.create()
     store = Store(home.database)
-    state = State(limit=BATCH, resident=BATCH)
-    store.restore(state, Instant(0.0, 0.0))
-    for _ in range(count // BATCH):
-        _batch(state, store, BATCH, ends=True)
-    if living:
-        state.limit, state.resident = living, 4 * living
-        _batch(state, store, living, ends=False)
+    state = State()
+    store.restore(state, NOW)
+    usual = state.limit, state.resident
+    state.limit = state.resident = BATCH
+    for made in range(0, count, BATCH):
+        _batch(state, store, min(BATCH, count - made))
+    turn = Turn(state, NOW)
+    decide(turn, inputs.SetLimit(RequestId("r"), *usual))
+    store.commit(state, NOW.wall, turn.facts)
     store.close()
 
 
-def _batch(state: State, store: Store, count: int, *, ends: bool) -> None:
-    turn = Turn(state, Instant(0.0, 1_700_000_000.0))
+def _batch(state: State, store: Store, count: int) -> None:
+    turn = Turn(state, NOW)
     specs = tuple(
         Spec(("/bin/true",), "true", "/", "0" * 32, goal="a goal of some forty characters or so") for _ in range(count)
     )
@@ -36,8 +41,7 @@ def _batch(state: State, store: Store, count: int, *, ends: bool) -> None:
     while turn.questions:
         question = turn.questions.pop(0)
         decide(turn, inputs.Spawned(question.agent, question.attempt, 2**22 + 1, None))
-    if ends:
-        for agent in list(state.living.values()):
-            decide(turn, inputs.Exited(agent.id, 1, Outcome(0, 0.1, 1 << 20), is_tree_gone=True))
+    for agent in list(state.living.values()):
+        decide(turn, inputs.Exited(agent.id, 1, Outcome(0, 0.1, 1 << 20), is_tree_gone=True))
     store.commit(state, turn.at.wall, turn.facts)
     forget(state, list(state.agents))

@@ -1,73 +1,122 @@
-"""The daemon at rest with 100,000 agents in the history: memory, wake-ups, and the time from its start to an answer."""
+"""At rest: memory and wake-ups of every daemon, idle and with 100 agents that sleep; orchd with a long history too."""
 
 from __future__ import annotations
 
-import os
-import select
 import time
+from pathlib import Path
 
-from benchmarks import history
-from benchmarks.harness import Figure, Home, environment, report, start, temporary_home, timed
+from benchmarks import pictures
+from benchmarks.harness import Figure, environment, over, report, start
+from benchmarks.peers import Orchd, Peer, at_hand
+from benchmarks.peers.base import rest
 from orchctl.client import Client
 
-COUNT, LIVING, RESTARTS, WATCHED = 100_000, 28, 5, 5.0
+HELD, HISTORY, LIVING, ROUNDS, WATCHED = 100, 100_000, 28, 5, 2.0
 
 
-def _restarts(home: Home) -> list[float]:
-    """Seconds from the daemon's exec to the first answer, with agents that live."""
-    samples = []
-    for _ in range(RESTARTS):
-        begin = time.perf_counter()
-        running = start(home)
-        with Client(home, starts=False) as client:
-            client.call("limit")
-            samples.append(time.perf_counter() - begin)
-        running.kill()
-    return samples
+def own(running: Peer) -> list[int]:
+    """Its processes without the programs that it holds."""
+    return [pid for pid in running.processes() if read(pid, "comm").strip() != "sleep"]
+
+
+def read(pid: int, name: str) -> str:
+    """A file of /proc; nothing when the process has gone."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text()
+    except OSError:
+        return ""
+
+
+def memory(running: Peer) -> float:
+    """MiB, what is shared counted in parts."""
+    texts = (read(pid, "smaps_rollup") for pid in own(running))
+    return sum(int(line.split()[1]) for text in texts for line in text.splitlines() if line.startswith("Pss:")) / 1024
+
+
+def switches(running: Peer) -> int:
+    """How often any of its threads has slept and been woken."""
+    total = 0
+    for pid in own(running):
+        for task in Path(f"/proc/{pid}/task").glob("*"):
+            lines = read(pid, f"task/{task.name}/status").splitlines()
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt"))
+    return total
+
+
+def watched(running: list[Peer]) -> dict[str, tuple[list[float], list[float]]]:
+    """MiB and wake-ups a second of each, all of them in the same stretches of time."""
+    found: dict[str, tuple[list[float], list[float]]] = {peer.name: ([], []) for peer in running}
+    rest(1.0)  # what the last client left to be cleared away is not the daemon at rest
+    for _ in range(ROUNDS):
+        before = [switches(peer) for peer in running]
+        rest(WATCHED)
+        for peer, count in zip(running, before, strict=True):
+            sizes, wakes = found[peer.name]
+            wakes.append((switches(peer) - count) / WATCHED)
+            sizes.append(memory(peer))
+    return found
+
+
+def beside() -> list[Figure]:
+    """All daemons at once: idle, and holding."""
+    running = [peer() for peer in at_hand()]
+    try:
+        for peer in running:
+            peer.__enter__()
+        idle = watched(running)
+        holding = [peer for peer in running if peer.can("hold")]
+        for peer in holding:
+            peer.hold(HELD)
+        held = watched(holding)
+    finally:
+        for peer in running:
+            peer.__exit__()
+    base = idle["orchd"][0]
+    figures = []
+    for name, (sizes, wakes) in idle.items():
+        figures.append(Figure(f"{name}, idle", "MiB", sizes, over(sizes, base)))
+        figures.append(Figure(f"{name}, idle: wake-ups", "a second", wakes, goal="0" if name == "orchd" else ""))
+    for name, (sizes, wakes) in held.items():
+        each = [1024 * (size - least) / HELD for size, least in zip(sizes, idle[name][0], strict=True)]
+        figures.append(Figure(f"{name}, for each of {HELD} agents", "KiB", each))
+        figures.append(Figure(f"{name}, {HELD} agents: wake-ups", "a second", wakes))
+    return figures
+
+
+def long() -> list[Figure]:
+    """orchd alone, with a history, and its restarts while agents live."""
+    with Orchd() as running:
+        running.know(HISTORY)
+        running.call("limit", limit=LIVING)
+        running.call("status", all=True)
+        sizes, wakes = watched([running])["orchd"]
+        running.spawn([{"command": ["sleep", "1000"]}] * LIVING)
+        restarts = [restart(running) for _ in range(ROUNDS)]
+    return [
+        Figure(f"orchd, idle with {HISTORY:,} in the history", "MiB", sizes, goal="at most 45"),
+        Figure(f"orchd, {HISTORY:,} in the history: wake-ups", "a second", wakes, goal="0"),
+        Figure(f"orchd, restart to first answer, {LIVING} living", "s", restarts, goal="under 1 s"),
+    ]
+
+
+def restart(running: Orchd) -> float:
+    """Seconds from the daemon's exec to its first answer, after `kill -9`."""
+    assert running.client
+    running.client.close()
+    running.daemon.kill()
+    begin = time.perf_counter()
+    running.daemon = start(running.home, {**environment(running.home), **running.env})
+    running.client = Client(running.home, starts=False)
+    running.call("limit")
+    return time.perf_counter() - begin
 
 
 def main() -> None:
-    """One home for memory and wake-ups; the same with living agents for the restart."""
-    home = temporary_home()
-    history.write(home, COUNT)
-    running = start(home)
-    with running.client() as client:
-        client.call("limit", {"limit": LIVING})
-        status = timed(lambda: client.call("status", {"usage": False}))
-        client.call("status", {"all": True})
-    _rest(1.0)  # what the last client left to be cleared away is not the daemon at rest
-    switches = running.status("voluntary_ctxt_switches")
-    burnt = running.cpu_seconds()
-    _rest(WATCHED)
-    switches = running.status("voluntary_ctxt_switches") - switches
-    burnt = running.cpu_seconds() - burnt
-    resident = running.status("VmRSS") / 1024
-    with running.client() as client:
-        agents = [{"command": ["sleep", "1000"]}] * LIVING
-        client.call("spawn", {"agents": agents, "cwd": "/", "env": environment(home)})
-    running.kill()
-    restarts = _restarts(home)
-    running = start(home)
-    running.ctl("daemon", "stop", "--stop-agents")
-    running.process.wait()
-    report(
-        "idle",
-        [
-            Figure(f"memory with {COUNT:,} agents in the history", "MB resident", [resident], goal="at most 45"),
-            Figure(f"wake-ups in {WATCHED:g} s", "", [switches], goal="0"),
-            Figure(f"CPU in {WATCHED:g} s", "s", [burnt], goal="0"),
-            Figure("status, on an open connection", "s", [status]),
-            Figure(f"restart to first answer, {LIVING} living", "s", restarts, goal="under 1 s"),
-        ],
-    )
-
-
-def _rest(seconds: float) -> None:
-    """Leave the daemon alone."""
-    reader, writer = os.pipe()
-    select.select([reader], [], [], seconds)
-    os.close(reader)
-    os.close(writer)
+    """The table, and the memory as a picture."""
+    figures = [*beside(), *long()]
+    report("idle", figures)
+    sizes = [one for one in figures if one.unit == "MiB"]
+    pictures.write("idle", pictures.rates("Memory at rest, without the agents themselves", sizes))
 
 
 if __name__ == "__main__":

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import statistics
 from pathlib import Path
 
 import zmq
 
-from benchmarks.harness import Figure, daemon, report, temporary_home, timed
+from benchmarks.harness import Figure, report, temporary_home, timed
+from benchmarks.peers import Orchd
 from orchd.wire import pack_request
 
 HISTORY, CALLS, ROUNDS = 10_000, 1000, 5
@@ -43,13 +43,10 @@ def main() -> None:
     """Rounds in turn against both."""
     home = temporary_home()
     home.create()
-    with daemon() as running, running.client() as client:
+    with Orchd() as running:
+        running.know(HISTORY)
         server = multiprocessing.Process(target=echo, args=(str(home.socket),), daemon=True)
         server.start()
-        for _ in range(HISTORY // 2000):
-            agents = [{"command": ["/bin/true"]}] * 2000
-            made = client.call("spawn", {"agents": agents, "cwd": "/", "env": dict(os.environ)})
-            client.call("wait", {"ids": [agent["id"] for agent in made["agents"]]})
         asked = {
             "limit": pack_request("1" * 32, "limit", {}),
             "status of one agent": pack_request("1" * 32, "status", {"ids": ["agent-5000"]}),

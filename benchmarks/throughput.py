@@ -1,68 +1,63 @@
-"""Agents a second: 2,000 x /bin/true, 7 in flight, one batch; beside the bare loop and task-spooler."""
+"""Agents a second: 2,000 x /bin/true, 7 in flight, as one batch and one by one; beside the loops and the peers."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
+from collections.abc import Callable
+from functools import partial
 
-from benchmarks.harness import Daemon, Figure, daemon, report, timed
+from benchmarks import pictures
+from benchmarks.harness import Figure, over, report, timed
+from benchmarks.peers import DAEMONS, Orchd, Peer, at_hand, loops
+from benchmarks.peers.cache import find
 
-COUNT, LIMIT, ROUNDS = 2000, 7, 5
+COUNT, ROUNDS = 2000, 5
+BASE = "bare loop, Python"
+FEWER = {"GNU parallel": 500, "nq": 200}  # they are slow
+BY_CLIENTS = 60
 
-
-def bare() -> None:
-    """The least that can be done: posix_spawn and waitid."""
-    started = ended = 0
-    while ended < COUNT:
-        while started < COUNT and started - ended < LIMIT:
-            os.posix_spawn("/bin/true", ["true"], os.environ)
-            started += 1
-        os.waitid(os.P_ALL, 0, os.WEXITED)
-        ended += 1
+Way = Callable[[], float]  # a round of it, in agents a second
 
 
-def batch(running: Daemon) -> None:
-    """One request with all of them, and one that waits for all."""
-    with running.client() as client:
-        agents = [{"command": ["/bin/true"]}] * COUNT
-        made = client.call("spawn", {"agents": agents, "cwd": "/", "env": dict(os.environ)})
-        client.call("wait", {"ids": [agent["id"] for agent in made["agents"]]})
+def rate(run: Callable[[int], object], count: int) -> float:
+    """Agents a second."""
+    return count / timed(lambda: run(count))
 
 
-def spooler(tsp: str) -> None:
-    """task-spooler: one client a task, its output kept as ours is."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
-        env = {**os.environ, "TS_SOCKET": f"{directory}/socket", "TS_MAXFINISHED": str(COUNT), "TMPDIR": directory}
-        subprocess.run([tsp, "-S", str(LIMIT)], env=env, check=True)
-        try:
-            for _ in range(COUNT):
-                subprocess.run([tsp, "/bin/true"], env=env, check=True, stdout=subprocess.DEVNULL)
-            subprocess.run([tsp, "-w"], env=env, check=False)
-        finally:
-            subprocess.run([tsp, "-K"], env=env, check=True)
+def of_peer(peer: type[Peer], verb: str, count: int) -> float:
+    """A round with a daemon of its own; neither its start nor its end is timed."""
+    with peer() as running:
+        return rate(getattr(running, verb), count)
+
+
+def ways() -> dict[str, Way]:
+    """Each with its name."""
+    found: dict[str, Way] = {BASE: partial(rate, loops.python, COUNT)}
+    if loops.compiled():
+        found["bare loop, C"] = partial(rate, loops.c, COUNT)
+    found["orchd, one batch"] = partial(of_peer, Orchd, "run", COUNT)
+    found["orchd, a request each"] = partial(of_peer, Orchd, "run_one_by_one", COUNT)
+    found[f"orchd, an `orchctl` each ({BY_CLIENTS})"] = partial(of_peer, Orchd, "run_by_clients", BY_CLIENTS)
+    found["asyncio with a semaphore"] = partial(rate, loops.semaphore, COUNT)
+    for name, run in (("GNU make", loops.make), ("GNU parallel", loops.parallel), ("nq", loops.nq)):
+        count = FEWER.get(name, COUNT)
+        if there := find(name):
+            found[f"{name}{f' ({count})' * (count < COUNT)}"] = partial(rate, partial(run, str(there.program)), count)
+    for peer in at_hand(DAEMONS[1:]):
+        said = f"{peer.name}, {peer.note}{f' ({peer.many})' * (peer.many < COUNT)}"
+        found[said] = partial(of_peer, peer, "run", peer.many)
+    return found
 
 
 def main() -> None:
     """Rounds in turn, so that each ratio is of neighbours in time."""
-    tsp = shutil.which("tsp") or shutil.which("ts")
-    rates: dict[str, list[float]] = {"bare loop": [], "orchd, one batch": [], "task-spooler, one client a task": []}
+    known = ways()
+    rates: dict[str, list[float]] = {name: [] for name in known}
     for _ in range(ROUNDS):
-        rates["bare loop"].append(COUNT / timed(bare))
-        with daemon() as running:
-            rates["orchd, one batch"].append(COUNT / timed(lambda: batch(running)))
-        if tsp:
-            rates["task-spooler, one client a task"].append(COUNT / timed(lambda: spooler(tsp)))
-    base = rates["bare loop"]
-    figures = [
-        Figure(name, "agents/s", samples, [mine / theirs for mine, theirs in zip(samples, base, strict=True)])
-        for name, samples in rates.items()
-        if samples
-    ]
+        for name, way in known.items():
+            rates[name].append(way())
+    figures = [Figure(name, "agents/s", mine, over(mine, rates[BASE])) for name, mine in rates.items()]
     report("throughput", figures)
-    if not tsp:
-        print("task-spooler is not installed: left out")
+    pictures.write("throughput", pictures.rates("Short agents a second, 7 at once", figures))
 
 
 if __name__ == "__main__":

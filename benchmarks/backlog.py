@@ -1,0 +1,62 @@
+"""What a long queue costs: submits, memory and the rate of agents while 10 to 100,000 of them are queued."""
+
+from __future__ import annotations
+
+import statistics
+
+from benchmarks import pictures
+from benchmarks.harness import Figure, over, report, timed
+from benchmarks.idle import memory
+from benchmarks.peers import Orchd
+from benchmarks.peers.orchd import TRUE
+
+QUEUES, ROUNDS = (10, 100, 1000, 10_000, 100_000), 5
+REQUEST, FIRST, CALLS = 5000, 500, 10  # agents in a request; of which the rate is taken; submits in a sample
+UNITS = {"queueing one of them": "ms", "memory": "MiB", "one submit more": "ms", "one agent to its end": "ms"}
+
+
+def fill(running: Orchd, count: int) -> list[str]:
+    """Ids of as many, queued."""
+    return [one for at in range(0, count, REQUEST) for one in running.spawn([TRUE] * min(REQUEST, count - at))]
+
+
+def measured(running: Orchd, count: int) -> dict[str, float]:
+    """Fill the queue while nothing is started, ask, and let the first of it run."""
+    running.call("pause")
+    ids: list[str] = []
+    found = {"queueing one of them": 1000 * timed(lambda: ids.extend(fill(running, count))) / count}
+    found["memory"] = memory(running)
+    found["one submit more"] = statistics.median(1000 * timed(running.submit) for _ in range(CALLS))
+    first = ids[:FIRST]
+    running.call("resume")
+    found["one agent to its end"] = 1000 * timed(lambda: running.call("wait", ids=first)) / len(first)
+    return found
+
+
+def main() -> None:
+    """A daemon for each sample, killed with what is left of its queue; rounds in turn."""
+    samples: dict[str, dict[int, list[float]]] = {name: {count: [] for count in QUEUES} for name in UNITS}
+    for _ in range(ROUNDS):
+        for count in QUEUES:
+            with Orchd() as running:
+                for name, value in measured(running, count).items():
+                    samples[name][count].append(value)
+                running.abandon()
+    least = QUEUES[1]  # with 10 the last of them, which nothing comes after, is a tenth of it all
+    report(
+        "backlog",
+        [
+            Figure(f"{name}, {count:,} queued", UNITS[name], mine, over(mine, found[least]))
+            for name, found in samples.items()
+            for count, mine in found.items()
+        ],
+    )
+    drawn = {
+        name: {count: over(mine, found[least]) for count, mine in found.items()} for name, found in samples.items()
+    }
+    axes = "agents in the queue", f"times what it is with {least}"
+    pictures.write("backlog", pictures.growth("What a long queue costs: flat is free", axes, drawn))
+
+
+if __name__ == "__main__":
+    main()

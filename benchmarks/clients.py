@@ -1,0 +1,101 @@
+"""1 to 500 clients: requests and durable submits a second, and what one of them waits for its answer."""
+
+from __future__ import annotations
+
+import statistics
+
+import zmq
+
+from benchmarks import pictures
+from benchmarks.harness import Figure, over, report, timed
+from benchmarks.peers import Orchd
+from benchmarks.peers.orchd import TRUE
+from orchd.wire import pack_request
+
+CLIENTS, ROUNDS = (1, 10, 50, 100, 500), 5
+REQUESTS, SUBMITS, ALONE = 2000, 500, 100  # of all clients together; of one while the others rest
+
+
+class Crowd:
+    """As many connections, in one process."""
+
+    def __init__(self, running: Orchd, count: int) -> None:
+        self._context = zmq.Context()
+        self._running, self._asked = running, 0
+        self.sockets = [self._context.socket(zmq.DEALER) for _ in range(count)]
+        for one in self.sockets:
+            one.connect(f"ipc://{running.home.socket}")
+        self.all("limit", {}, count)
+
+    def close(self) -> None:
+        """All of them."""
+        self._context.destroy(linger=0)
+
+    def ask(self, one: zmq.Socket[bytes], op: str, args: dict[str, object]) -> None:
+        """Send a request of one."""
+        self._asked += 1
+        one.send(pack_request(f"{self._asked:032x}", op, args))
+
+    def all(self, op: str, args: dict[str, object], count: int) -> None:
+        """Everybody asks, and again when answered, until there are `count` answers."""
+        poller = zmq.Poller()
+        for one in self.sockets:
+            poller.register(one, zmq.POLLIN)
+        left = count
+        for one in self.sockets[:left]:
+            self.ask(one, op, args)
+            left -= 1
+        answered = 0
+        while answered < count:
+            for one, _ in poller.poll():
+                one.recv()
+                answered += 1
+                if left:
+                    self.ask(one, op, args)
+                    left -= 1
+
+    def one(self) -> None:
+        """The first asks."""
+        self.ask(self.sockets[0], "limit", {})
+        self.sockets[0].recv()
+
+
+def measured(running: Orchd, count: int) -> dict[str, float]:
+    """Of a crowd that comes and goes."""
+    crowd = Crowd(running, count)
+    spawn: dict[str, object] = {"agents": [TRUE], "cwd": "/", "env": {}}
+    try:
+        alone = statistics.median(1000 * timed(crowd.one) for _ in range(ALONE))
+        requests = REQUESTS / timed(lambda: crowd.all("limit", {}, REQUESTS))
+        running.call("pause")
+        submits = SUBMITS / timed(lambda: crowd.all("spawn", spawn, SUBMITS))
+    finally:
+        crowd.close()
+    running.call("resume")
+    running.call("wait", scope="all")
+    return {"requests a second": requests, "submits a second": submits, "one request, the others at rest": alone}
+
+
+def main() -> None:
+    """One daemon; rounds in turn."""
+    samples: dict[str, dict[int, list[float]]] = {}
+    with Orchd() as running:
+        for _ in range(ROUNDS):
+            for count in CLIENTS:
+                for name, value in measured(running, count).items():
+                    samples.setdefault(name, {}).setdefault(count, []).append(value)
+    report(
+        "clients",
+        [
+            Figure(f"{name}, {count} clients", "/s" if name.endswith("second") else "ms", mine, over(mine, found[1]))
+            for name, found in samples.items()
+            for count, mine in found.items()
+        ],
+    )
+    drawn = {name: {count: over(mine, found[1]) for count, mine in found.items()} for name, found in samples.items()}
+    axes = "clients that are connected", "times what it is with one"
+    pictures.write("clients", pictures.growth("What many clients cost", axes, drawn))
+
+
+if __name__ == "__main__":
+    main()

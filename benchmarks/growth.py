@@ -1,0 +1,83 @@
+"""What a long history costs: the same questions and the same work with 10 to 100,000 agents that are over."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import history, pictures
+from benchmarks.handover import CLOCK, step
+from benchmarks.harness import Figure, over, report, timed
+from benchmarks.idle import memory
+from benchmarks.peers import Orchd
+from orchd.wire import Home
+
+HISTORIES, ROUNDS = (10, 100, 1000, 10_000, 100_000), 5
+CALLS, CHAIN, SHORT = 40, 30, 200
+MEASURED = ("one submit", "status", "status of one agent", "200 short agents", "hand-over", "memory")
+
+
+def typical(act: Callable[[], object]) -> float:
+    """The median of some calls, in milliseconds."""
+    return statistics.median(1000 * timed(act) for _ in range(CALLS))
+
+
+def measured(running: Orchd, known: int) -> dict[str, float]:
+    """Everything, of one daemon that has just been started; what adds to its history comes last."""
+    running.call("limit")
+    middle = f"agent-{max(known // 2, 1):03}"
+    found = {
+        "status": typical(lambda: running.call("status", usage=False)),
+        "status of one agent": typical(lambda: running.call("status", ids=[middle])),
+        "memory": memory(running),
+        "one submit": typical(running.submit),
+    }
+    found["200 short agents"] = 1000 * timed(lambda: running.run(SHORT))
+    running.call("limit", limit=1)
+    ids = running.spawn([{"command": CLOCK}] * CHAIN)
+    running.call("wait", ids=ids)
+    logs = [Path(str(running.call("logs", id=one)["path"])).read_text() for one in ids]
+    return {**found, "hand-over": step(" ".join(logs))}
+
+
+def copied(directory: Path, known: int) -> dict[str, float]:
+    """With a copy of a store, so that no round has what the one before it has left."""
+    with Orchd() as running:
+        running.end()
+        shutil.copy(Home(directory).database, running.home.database)
+        running.begin()
+        return measured(running, known)
+
+
+def main() -> None:
+    """The stores are written once; rounds in turn."""
+    samples: dict[str, dict[int, list[float]]] = {name: {known: [] for known in HISTORIES} for name in MEASURED}
+    with tempfile.TemporaryDirectory(prefix="orchd-bench-") as scratch:
+        for known in HISTORIES:
+            history.write(Home(Path(scratch) / str(known)), known)
+        for _ in range(ROUNDS):
+            for known in HISTORIES:
+                for name, value in copied(Path(scratch) / str(known), known).items():
+                    samples[name][known].append(value)
+    least = HISTORIES[0]
+    units = {"memory": "MiB"}
+    report(
+        "growth",
+        [
+            Figure(f"{name}, {known:,} in the history", units.get(name, "ms"), mine, over(mine, found[least]))
+            for name, found in samples.items()
+            for known, mine in found.items()
+        ],
+    )
+    drawn = {
+        name: {known: over(mine, found[least]) for known, mine in found.items()} for name, found in samples.items()
+    }
+    axes = "agents in the history", f"times what it is with {least}"
+    pictures.write("growth", pictures.growth("What a long history costs: flat is free", axes, drawn))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""How long it takes until one submit is acknowledged: over an open connection, and by a whole client process."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+from collections.abc import Callable
+from functools import partial
+
+from benchmarks import pictures
+from benchmarks.harness import Figure, over, report, timed
+from benchmarks.peers import Peer, at_hand, cache
+from benchmarks.peers.base import rest
+
+ROUNDS = 5
+OPEN, CLIENTS = 40, 10  # submits in a round
+SLOW = {"pm2": 3, "circus": 5, "GNU parallel, one task": 5}
+BASE = "/bin/true itself"
+PAUSE = 0.01  # between two submits, so that none meets the work of the one before
+
+
+def paced(act: Callable[[], object], count: int) -> float:
+    """The median, in milliseconds."""
+    samples = []
+    for _ in range(count):
+        samples.append(1000 * timed(act))
+        rest(PAUSE)
+    return statistics.median(samples)
+
+
+def process(words: list[str], env: dict[str, str]) -> None:
+    """A client from its start to its end."""
+    subprocess.run(words, env=env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def of(running: Peer) -> dict[str, Callable[[], float]]:
+    """What a peer can be asked: those that override it."""
+    found: dict[str, Callable[[], float]] = {}
+    count = SLOW.get(running.name, CLIENTS)
+    if running.can("submit"):
+        found[f"{running.name}, open connection"] = partial(paced, running.submit, OPEN)
+    if running.can("submission"):
+        found[f"{running.name}, client process"] = partial(
+            paced, lambda: process(running.submission(), running.env), count
+        )
+    return found
+
+
+def loose() -> dict[str, Callable[[], float]]:
+    """Those without a daemon."""
+    env = dict(os.environ)
+    found = {BASE: partial(paced, lambda: process(["/bin/true"], env), CLIENTS)}
+    if there := cache.find("nq"):
+        words = [str(there.program), "-q", "/bin/true"]
+        queue = {**env, "NQDIR": str(cache.DIRECTORY / "nq" / "queue")}
+        found["nq, client process"] = partial(paced, lambda: process(words, queue), CLIENTS)
+    if there := cache.find("GNU parallel"):
+        one = [str(there.program), "/bin/true", ":::", "1"]
+        name = "GNU parallel, one task"
+        found[name] = partial(paced, lambda: process(one, env), SLOW[name])
+    return found
+
+
+def main() -> None:
+    """All daemons live at once and idle while another is asked; rounds in turn."""
+    running = [peer() for peer in at_hand()]
+    try:
+        known = loose()
+        for peer in running:
+            known |= of(peer.__enter__())
+        samples: dict[str, list[float]] = {name: [] for name in known}
+        for _ in range(ROUNDS):
+            for name, way in known.items():
+                samples[name].append(way())
+    finally:
+        for peer in running:
+            peer.__exit__()
+    figures = [Figure(name, "ms", mine, over(mine, samples[BASE])) for name, mine in samples.items()]
+    report("latency", figures)
+    pictures.write("latency", pictures.rates("Milliseconds until one submit is acknowledged", figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""`status` and its like, as whole client processes, with ever more tasks known to the daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import subprocess
+
+from benchmarks import pictures
+from benchmarks.harness import Figure, over, report, timed
+from benchmarks.peers import Peer, at_hand
+
+ROUNDS, EACH = 5, 5
+SLOW = {"supervisor": 2, "circus": 2, "pm2": 2}
+
+
+def listed(running: Peer) -> float:
+    """The median milliseconds of a listing."""
+    words, count = running.listing(), SLOW.get(running.name, EACH)
+
+    def once() -> None:
+        subprocess.run(words, env=running.env, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    return statistics.median(1000 * timed(once) for _ in range(count))
+
+
+def main() -> None:
+    """All of them live at once; each is asked in turn, so that each ratio is of neighbours in time."""
+    known: dict[tuple[str, int], list[float]] = {}
+    with contextlib.ExitStack() as stack:
+        running: dict[tuple[str, int], Peer] = {}
+        for kind in [peer for peer in at_hand() if peer.lists]:
+            for count in kind.lists:
+                peer = running[kind.name, count] = stack.enter_context(kind())
+                peer.know(count)
+        for _ in range(ROUNDS):
+            for key, peer in running.items():
+                known.setdefault(key, []).append(listed(peer))
+    figures = [
+        Figure(f"{name}, {count:,} known", "ms", samples, over(samples, known[name, 0]))
+        for (name, count), samples in known.items()
+    ]
+    report("listing", figures)
+    drawn: dict[str, dict[int, list[float]]] = {}
+    for (name, count), samples in known.items():
+        drawn.setdefault(name, {})[max(count, 1)] = samples
+    axes = "tasks the daemon knows of (1: none)", "ms, the whole client process"
+    pictures.write("listing", pictures.growth("Asking what there is, as the history grows", axes, drawn))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""Agents that wait for agents: 7 with 3 below each and 2 below each of those, all of a known length, at limit 7."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import pictures, svg
+from benchmarks.harness import Figure, orchctl, report
+from benchmarks.peers import Dask, Orchd, Spooler, cache
+from benchmarks.peers.base import LIMIT, MARK, kill, marked, rest
+from benchmarks.sightings import Watch
+
+FANS, ROUNDS = (7, 3, 2), 5
+SECONDS = f"0.3{os.getpid():07d}"  # nobody else sleeps for exactly as long
+PAUSE, STUCK = 0.03, 8.0  # between two looks; for so long nothing moves where nothing ever will
+AGENTS = FANS[0] * (1 + FANS[1] * (1 + FANS[2]))
+BOUND = AGENTS * float(SECONDS) / LIMIT
+
+
+class Seen(NamedTuple):
+    """A round: how many seconds it took, None when it stood still."""
+
+    seconds: float | None
+    working: int
+    alive: int
+
+
+Way = Callable[[Path], AbstractContextManager[Callable[[], None]]]
+
+
+def below(identity: str) -> list[str]:
+    """The ids of those that it waits for."""
+    fans = FANS[len(identity)] if len(identity) < len(FANS) else 0
+    return [f"{identity}{number}" for number in range(1, fans + 1)]
+
+
+def agent(script: Path, identity: str) -> dict[str, object]:
+    """As a request, or a line of a batch, has it; it says how many levels it will wait for."""
+    command = ["sh", str(script), "orchd", identity, SECONDS]
+    return {"name": f"n{identity}", "command": command, "nesting": len(FANS) - len(identity)}
+
+
+@contextlib.contextmanager
+def orchd(script: Path, *, resident: int) -> Iterator[Callable[[], None]]:
+    """Each spawns its batch and waits for it, with the client that agents have."""
+    for identity in [*below(""), *(two for one in below("") for two in below(one))]:
+        lines = [json.dumps(agent(script, one)) + "\n" for one in below(identity)]
+        (script.parent / f"{identity}.jsonl").write_text("".join(lines))
+    with Orchd() as running:
+        running.env["ORCHCTL"] = orchctl()
+        running.call("limit", limit=LIMIT, resident=resident)
+
+        def run() -> None:
+            running.call("wait", ids=running.spawn([agent(script, one) for one in below("")]))
+
+        yield run
+
+
+@contextlib.contextmanager
+def alone(script: Path, words: list[str], **variables: str) -> Iterator[Callable[[], None]]:
+    """A program that needs no daemon."""
+    mark = f"nesting-{script.parent.name}"
+    env = {**os.environ, **variables, MARK: mark}
+    try:
+        yield lambda: void(subprocess.run(words, env=env, check=True, stderr=subprocess.DEVNULL))
+    finally:
+        kill(marked(f"{MARK}={mark}"))
+
+
+def void(_: object) -> None:
+    """Nothing comes of it."""
+
+
+def make(program: str, script: Path) -> AbstractContextManager[Callable[[], None]]:
+    """One jobserver for all levels."""
+    makefile = script.parent / "Makefile"
+    makefile.write_text(f"%:\n\t+@sh {script} make $@ {SECONDS}\n")
+    return alone(script, [program, "-s", "-r", f"-j{LIMIT}", "-f", str(makefile), *below("")], MAKEPROG=program)
+
+
+def parallel(program: str, script: Path) -> AbstractContextManager[Callable[[], None]]:
+    """Each with a limit of its own."""
+    words = [program, f"-j{LIMIT}", "sh", str(script), "parallel", "{}", SECONDS, ":::", *below("")]
+    return alone(script, words, PARALLELPROG=program)
+
+
+@contextlib.contextmanager
+def spooler(script: Path) -> Iterator[Callable[[], None]]:
+    """Each gives the same server those below it, and waits."""
+    with Spooler() as running:
+        running.env["TSP"] = running.tsp
+
+        def run() -> None:
+            for one in below(""):
+                running.ctl([running.tsp, "sh", str(script), "tsp", one, SECONDS])
+            running.drain()
+
+        yield run
+
+
+@contextlib.contextmanager
+def dask(_: Path, *, how: str) -> Iterator[Callable[[], None]]:
+    """Tasks that submit tasks, giving their thread back meanwhile or not."""
+    with Dask() as running:
+        yield lambda: running.tell("tree", how, SECONDS, *FANS)
+
+
+def ways() -> dict[str, Way]:
+    """Each with its name."""
+    found: dict[str, Way] = {
+        "orchd, resident 28": partial(orchd, resident=4 * LIMIT),
+        "orchd, resident 7": partial(orchd, resident=LIMIT),
+    }
+    if there := cache.find("GNU make"):
+        found["make, one jobserver"] = partial(make, str(there.program))
+    if there := cache.find("GNU parallel"):
+        found["GNU parallel in itself"] = partial(parallel, str(there.program))
+    if Dask.is_at_hand():
+        found["Dask, worker_client"] = partial(dask, how="secede")
+        found["Dask, get_client"] = partial(dask, how="keep")
+    if Spooler.is_at_hand():
+        found["task-spooler"] = spooler
+    return found
+
+
+def seen(way: Way) -> Seen:
+    """A round, watched from outside; one that stands still is given up."""
+    with tempfile.TemporaryDirectory(prefix="orchd-bench-nest-") as directory:
+        script = Path(shutil.copy(Path(__file__).parent / "node.sh", directory))
+        with way(script) as run:
+            return watched(run, Watch(str(script), SECONDS))
+
+
+def watched(run: Callable[[], None], watch: Watch) -> Seen:
+    """Look again and again while it runs."""
+    ended: list[float] = []
+
+    def body() -> None:
+        with contextlib.suppress(Exception, SystemExit):  # it fails when it is given up, and is not counted then
+            run()
+            ended.append(time.monotonic())
+
+    thread = threading.Thread(target=body, daemon=True)
+    begin = time.monotonic()
+    thread.start()
+    while thread.is_alive() and time.monotonic() < watch.moved_at + STUCK:
+        watch.look()
+        rest(PAUSE)
+    return Seen(ended[0] - begin if ended else None, watch.most_working, watch.most_alive)
+
+
+def figures(name: str, rounds: list[Seen]) -> list[Figure]:
+    """Times of those that ended, and the most of each round."""
+    times = [one.seconds / BOUND for one in rounds if one.seconds is not None]
+    stuck = len(rounds) - len(times)
+    note = f"stood still in {stuck} of {len(rounds)} rounds" if stuck else ""
+    return [
+        *([Figure(f"{name}: time over the lower bound", "x", times, note=note)] if times else []),
+        Figure(f"{name}: most at work", "agents", [one.working for one in rounds], note="" if times else note),
+        Figure(f"{name}: most alive", "agents", [one.alive for one in rounds]),
+    ]
+
+
+def row(name: str, rounds: list[Seen]) -> svg.Row:
+    """A line of the picture."""
+    times = [one.seconds / BOUND for one in rounds if one.seconds is not None]
+    took = pictures.cell(times, "{:.2f} x") if times else svg.Cell(0, 0, 0, "stands still for ever", is_bad=True)
+    most = pictures.cell([one.working for one in rounds], "{:g}")
+    lived = pictures.cell([one.alive for one in rounds], "{:g}")
+    return svg.Row(name, [took, most._replace(is_bad=most.most > LIMIT), lived], name.startswith("orchd"))
+
+
+def main() -> None:
+    """Rounds in turn."""
+    known = ways()
+    rounds: dict[str, list[Seen]] = {name: [] for name in known}
+    for _ in range(ROUNDS):
+        for name, way in known.items():
+            rounds[name].append(seen(way))
+    report("nesting", [one for name, found in rounds.items() for one in figures(name, found)])
+    median = statistics.median(one.seconds or 0.0 for one in rounds["orchd, resident 28"])
+    print(f"the lower bound is {BOUND:.2f} s: {AGENTS} agents of {float(SECONDS):.2f} s; orchd took {median:.2f} s")
+    columns = [svg.Column("time over the least there is", 1.0), svg.Column("most at work", 7), svg.Column("most alive")]
+    title = "Agents that wait for agents: 7 x 3 x 2 of them at limit 7"
+    rows = [row(name, found) for name, found in rounds.items()]
+    pictures.write("nesting", svg.bars(title, pictures.taken(), columns, rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""The peers: each a module that starts it, gives it work and ends it. What cannot be had is left out with a line."""
+
+from __future__ import annotations
+
+from benchmarks.peers.base import Peer
+from benchmarks.peers.circus import Circus
+from benchmarks.peers.dask import Dask
+from benchmarks.peers.orchd import Orchd
+from benchmarks.peers.pm2 import Pm2
+from benchmarks.peers.spooler import Spooler
+from benchmarks.peers.supervisor import Supervisor
+
+DAEMONS: tuple[type[Peer], ...] = (Orchd, Spooler, Supervisor, Circus, Pm2, Dask)
+
+
+def at_hand(peers: tuple[type[Peer], ...] = DAEMONS) -> list[type[Peer]]:
+    """Those that can be had."""
+    return [peer for peer in peers if peer.is_at_hand()]

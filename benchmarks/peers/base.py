@@ -1,0 +1,135 @@
+"""What every peer with a daemon can be asked, and how its processes are found."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import ClassVar, Self
+
+from benchmarks.peers import cache
+
+MARK = "ORCHD_BENCH_PEER"
+LIMIT, PATIENCE = 7, 60.0
+BYTES = 200_000_000
+WRITER = [sys.executable, "-I", "-S", str(Path(__file__).parent / "writer.py"), str(BYTES)]
+
+
+class Peer:
+    """A daemon of a peer, in a directory of its own, from `with` to its end."""
+
+    name: ClassVar[str] = ""
+    needs: ClassVar[tuple[str, ...]] = ()  # names in cache.SOURCES
+    note: ClassVar[str] = ""
+    many: ClassVar[int] = 0  # how many short programs in a round of throughput; what is slow gets fewer
+    lists: ClassVar[tuple[int, ...]] = (0,)  # how many tasks it is made to know of, for its list
+
+    def __init__(self) -> None:
+        self.lost = 0  # bytes of output
+        self.directory = Path(tempfile.mkdtemp(prefix="orchd-bench-peer-"))
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        self.env = {**kept, MARK: self.directory.name}
+
+    @classmethod
+    def is_at_hand(cls) -> bool:
+        """Whether all that it needs can be had."""
+        return None not in [cache.find(name) for name in cls.needs]
+
+    @classmethod
+    def can(cls, verb: str) -> bool:
+        """Whether it has a way of its own to do so."""
+        return getattr(cls, verb) is not getattr(Peer, verb)
+
+    def __enter__(self) -> Self:
+        try:
+            self.begin()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.end()
+        finally:
+            kill(self.processes())
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def begin(self) -> None:
+        """Start it, and return when it answers."""
+
+    def end(self) -> None:
+        """End it in its own way; what is left is killed afterwards."""
+
+    def run(self, count: int) -> None:
+        """Give it `count` short programs, and return when they have ended."""
+
+    def submit(self) -> None:
+        """Give it one, over a connection that is open, and return when it has said that it has it."""
+
+    def submission(self) -> list[str]:
+        """The client of its own that gives it one."""
+        return []
+
+    def know(self, count: int) -> None:
+        """Make it know of `count` tasks, of which nothing is left to be done."""
+
+    def listing(self) -> list[str]:
+        """The client of its own that shows what there is."""
+        return []
+
+    def hold(self, count: int) -> None:
+        """Have `count` programs live that do nothing."""
+
+    def write(self) -> None:
+        """Run WRITER, and return when it has ended and all of it is kept."""
+
+    def ctl(self, words: list[str]) -> None:
+        """One of its clients, which must do well."""
+        subprocess.run(words, env=self.env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def processes(self) -> list[int]:
+        """All of it that lives: what carries its mark."""
+        return marked(f"{MARK}={self.directory.name}")
+
+
+def marked(mark: str) -> list[int]:
+    """Processes with this in their environment, ourselves left out."""
+    wanted, found = mark.encode(), []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            environment = Path(f"/proc/{name}/environ").read_bytes()
+        except OSError:
+            continue
+        if wanted in environment.split(b"\0") and int(name) != os.getpid():
+            found.append(int(name))
+    return found
+
+
+def kill(pids: Iterable[int]) -> None:
+    """`kill -9`, whether they are still there or not."""
+    for pid in pids:
+        try:
+            os.kill(pid, 9)
+        except ProcessLookupError:
+            continue
+
+
+def rest(seconds: float) -> None:
+    """Let time pass."""
+    select.select([], [], [], seconds)
+
+
+def until(is_so: Callable[[], bool], what: str, pause: float = 0.005) -> None:
+    """Return when `is_so`; peers that tell nobody have to be asked again and again."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"waited {PATIENCE:g} s for {what}")
+        rest(pause)

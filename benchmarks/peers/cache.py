@@ -1,0 +1,119 @@
+"""Where peers come from: the machine itself, or an environment of their own below one directory, made on first use."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+DIRECTORY = Path(__file__).parents[2] / ".venvs" / "peers"
+PATIENCE = 240.0  # seconds for one installation
+
+
+class Source(NamedTuple):
+    """What installs a peer, under which name, and which program of it is wanted."""
+
+    tool: str  # pip, npm, apt, or the machine
+    package: str
+    program: str
+
+
+class Found(NamedTuple):
+    """A peer that is there."""
+
+    program: Path
+    version: str
+
+
+SOURCES = {
+    "task-spooler": Source("apt", "task-spooler", "usr/bin/tsp"),
+    "nq": Source("apt", "nq", "usr/bin/nq"),
+    "GNU parallel": Source("apt", "parallel", "usr/bin/parallel"),
+    "GNU make": Source("machine", "", "make"),
+    "C compiler": Source("machine", "", "gcc"),
+    "supervisor": Source("pip", "supervisor", "bin/supervisord"),
+    "circus": Source("pip", "circus", "bin/circusd"),
+    "Dask": Source("pip", "distributed", "bin/python"),
+    "pm2": Source("npm", "pm2", "node_modules/.bin/pm2"),
+}
+
+
+class LeftOutError(Exception):
+    """Why a peer is not there."""
+
+
+@cache
+def find(name: str) -> Found | None:
+    """A peer, installed if need be; when it cannot be had that is said, once."""
+    try:
+        return install(SOURCES[name], DIRECTORY / name.replace(" ", "-"))
+    except (LeftOutError, OSError, subprocess.SubprocessError) as error:
+        print(f"{name}: left out: {error}", flush=True)
+        return None
+
+
+def program(name: str) -> str:
+    """The path of a peer's program that is known to be there."""
+    found = find(name)
+    if found is None:
+        raise LeftOutError(f"{name} is not there")
+    return str(found.program)
+
+
+def install(source: Source, directory: Path) -> Found:
+    """The program, after its environment has been made. What was half made is made anew."""
+    if source.tool == "machine":
+        return _of_the_machine(source)
+    done, path = directory / "installed-version", directory / source.program
+    if not done.exists():
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        version = INSTALLERS[source.tool](source.package, directory)
+        if not path.exists():
+            raise LeftOutError(f"{source.package} of {source.tool} has no {source.program}")
+        done.write_text(version)
+    return Found(path, done.read_text())
+
+
+def _of_the_machine(source: Source) -> Found:
+    path = shutil.which(source.program)
+    if path is None:
+        raise LeftOutError(f"{source.program} is not installed")
+    return Found(Path(path), (_said([path, "--version"]).splitlines() or ["of this machine"])[0])
+
+
+def _apt(package: str, directory: Path) -> str:
+    """Unpacked beside the machine's own programs, and not among them: that needs no rights, and changes nothing."""
+    _said(["apt-get", "download", package], cwd=directory)
+    archive = next(directory.glob("*.deb"))
+    _said(["dpkg-deb", "--extract", archive.name, "."], cwd=directory)
+    return _said(["dpkg-deb", "--field", archive.name, "Version"], cwd=directory)
+
+
+def _pip(package: str, directory: Path) -> str:
+    _said([sys.executable, "-m", "venv", str(directory)])
+    python = str(directory / "bin/python")
+    _said([python, "-m", "pip", "install", "--quiet", package])
+    return _said([python, "-c", f"from importlib.metadata import version; print(version({package!r}))"])
+
+
+def _npm(package: str, directory: Path) -> str:
+    _said(["npm", "install", "--no-audit", "--no-fund", "--prefix", str(directory), f"{package}@latest"])
+    return str(json.loads((directory / "node_modules" / package / "package.json").read_text())["version"])
+
+
+INSTALLERS = {"apt": _apt, "pip": _pip, "npm": _npm}
+
+
+def _said(words: list[str], cwd: Path | None = None) -> str:
+    """The output of a program that must do well, with bytecode allowed: an installed program has it."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    if done.returncode:
+        raise LeftOutError(f"{words[0]} {words[1]}: {(done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]}")
+    return done.stdout.strip()

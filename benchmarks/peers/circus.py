@@ -1,0 +1,98 @@
+"""circus: a watcher a program, added over ZeroMQ; it has neither a queue nor a limit."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import zmq
+
+from benchmarks.peers.base import BYTES, WRITER, Peer, until
+from benchmarks.peers.cache import program
+
+CONFIG = """\
+[circus]
+endpoint = ipc://{directory}/ask
+pubsub_endpoint = ipc://{directory}/tell
+statsd = False
+logoutput = {directory}/log
+"""
+
+
+class Circus(Peer):
+    """One client that adds watchers, each when the one before it runs: several at once are refused."""
+
+    name = "circus"
+    needs = ("circus",)
+    note = "one after the other, no queue"
+    many = 100
+    lists = (0, 1000)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bin = Path(program("circus")).parent
+        self.server: subprocess.Popen[bytes] | None = None
+        self._next = itertools.count()
+
+    def begin(self) -> None:
+        config = self.directory / "circus.ini"
+        config.write_text(CONFIG.format(directory=self.directory))
+        words = [str(self.bin / "circusd"), str(config)]
+        self.server = subprocess.Popen(words, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.context = zmq.Context()
+        self.open = self.context.socket(zmq.DEALER)
+        self.open.connect(f"ipc://{self.directory}/ask")
+        self.ask("numwatchers")
+
+    def end(self) -> None:
+        if self.server is not None:
+            self.context.destroy(linger=0)
+            self.server.kill()
+            self.server.wait()
+
+    def ask(self, command: str, **properties: object) -> dict[str, object]:
+        """One request, and its answer."""
+        self.open.send(json.dumps({"id": os.urandom(8).hex(), "command": command, "properties": properties}).encode())
+        reply: dict[str, object] = json.loads(self.open.recv())
+        if reply["status"] != "ok":
+            raise SystemExit(f"circus: {reply}")
+        return reply
+
+    def add(self, command: str, *, starts: bool = True, **options: object) -> str:
+        """A watcher, started."""
+        name = f"w{next(self._next)}"
+        options = {"respawn": False, "warmup_delay": 0, **options}
+        self.ask("add", name=name, cmd=command, start=starts, waiting=True, options=options)
+        return name
+
+    def run(self, count: int) -> None:
+        for _ in range(count):
+            self.add("/bin/true")
+
+    def submit(self) -> None:
+        self.add("/bin/true")
+
+    def submission(self) -> list[str]:
+        return self._client("add", "--start", f"w{next(self._next)}", "/bin/true")
+
+    def _client(self, *words: str) -> list[str]:
+        return [str(self.bin / "circusctl"), "--endpoint", f"ipc://{self.directory}/ask", *words]
+
+    def know(self, count: int) -> None:
+        for _ in range(count):
+            self.add("/bin/true", starts=False)
+
+    def listing(self) -> list[str]:
+        return self._client("status")
+
+    def hold(self, count: int) -> None:
+        for _ in range(count):
+            self.add("sleep 1000")
+
+    def write(self) -> None:
+        path = self.directory / f"out{next(self._next)}"
+        self.add(" ".join(WRITER), stdout_stream={"class": "FileStream", "filename": str(path)})
+        until(lambda: path.exists() and path.stat().st_size >= BYTES, "circus to have it all")

@@ -1,0 +1,90 @@
+"""orchd itself, asked as its peers are."""
+
+from __future__ import annotations
+
+from benchmarks import history
+from benchmarks.harness import orchctl, start
+from benchmarks.peers.base import WRITER, Peer
+from orchctl.client import Client
+from orchd.wire import Home
+
+TRUE = {"command": ["/bin/true"]}
+BATCH = 5000
+
+
+class Orchd(Peer):
+    """The daemon in a home of its own."""
+
+    name = "orchd"
+    many = 2000
+    lists = (0, 1000, 10_000, 100_000)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.home = Home(self.directory)
+        self.env["ORCHD_HOME"] = str(self.directory)
+        self.client: Client | None = None
+
+    def begin(self) -> None:
+        self.daemon = start(self.home, self.env)
+        self.client = Client(self.home, starts=False)
+
+    def end(self) -> None:
+        if self.client is not None:
+            self.client.close()
+            self.ctl([orchctl(), "daemon", "stop", "--stop-agents"])
+            self.daemon.process.wait()
+            self.client = None
+
+    def abandon(self) -> None:
+        """Kill it with all that it has; to end a long queue in order would be work too."""
+        if self.client is not None:
+            self.client.close()
+            self.daemon.kill()
+            self.client = None
+
+    def call(self, op: str, **args: object) -> dict[str, object]:
+        """One request on the connection that is open."""
+        assert self.client is not None
+        return self.client.call(op, args, patience=300.0)
+
+    def spawn(self, agents: list[dict[str, object]]) -> list[str]:
+        """Their ids."""
+        made = self.call("spawn", agents=agents, cwd="/", env=self.env)["agents"]
+        return [agent["id"] for agent in made]  # type: ignore[attr-defined]
+
+    def run(self, count: int) -> None:
+        """One batch."""
+        self.call("wait", ids=self.spawn([TRUE] * count))
+
+    def run_one_by_one(self, count: int) -> None:
+        """A request each."""
+        self.call("wait", ids=[self.spawn([TRUE])[0] for _ in range(count)])
+
+    def run_by_clients(self, count: int) -> None:
+        """A process of the client each."""
+        for _ in range(count):
+            self.ctl(self.submission())
+        self.ctl([orchctl(), "wait", "--all"])
+
+    def submit(self) -> None:
+        self.spawn([TRUE])
+
+    def submission(self) -> list[str]:
+        return [orchctl(), "spawn", "--", "/bin/true"]
+
+    def know(self, count: int) -> None:
+        """Written into the store, by the daemon's own code."""
+        self.end()
+        history.write(self.home, count)
+        self.begin()
+
+    def listing(self) -> list[str]:
+        return [orchctl(), "status"]
+
+    def hold(self, count: int) -> None:
+        self.call("limit", limit=count)
+        self.spawn([{"command": ["sleep", "1000"]}] * count)
+
+    def write(self) -> None:
+        self.call("wait", ids=self.spawn([{"command": WRITER}]))

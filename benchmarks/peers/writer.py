@@ -1,0 +1,11 @@
+"""Write as many bytes as the argument says, in lines of 100."""
+
+import os
+import sys
+
+LINES = (b"x" * 99 + b"\n") * 640
+
+if __name__ == "__main__":
+    left = int(sys.argv[1])
+    while left:
+        left -= os.write(1, LINES[:left])

@@ -1,0 +1,48 @@
+"""From figures to pictures, beside the JSON of the same name."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+from benchmarks import svg
+from benchmarks.harness import RESULTS, Figure, machine
+
+
+def write(name: str, picture: str) -> None:
+    """Where tables go too."""
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.svg").write_text(picture)
+
+
+def taken() -> str:
+    """What a picture says of the machine."""
+    known = machine()
+    return f"medians, least and most; {known['cores']} cores, {known['cpu']}, Linux {known['kernel']}"
+
+
+def cell(samples: Sequence[float], text: str = "{:,.4g}") -> svg.Cell:
+    """A bar of the samples' median."""
+    middle = statistics.median(samples)
+    return svg.Cell(middle, min(samples), max(samples), text.format(middle))
+
+
+def point(at: float, samples: Sequence[float]) -> svg.Point:
+    """A point of the samples' median."""
+    return svg.Point(at, statistics.median(samples), min(samples), max(samples))
+
+
+def rates(title: str, figures: Sequence[Figure]) -> str:
+    """One bar for each figure, the longest on top."""
+    ranked = sorted(figures, key=lambda one: -statistics.median(one.samples))
+    rows = [svg.Row(one.name, [cell(one.samples)], one.name.startswith("orchd")) for one in ranked]
+    return svg.bars(title, taken(), [svg.Column(figures[0].unit)], rows)
+
+
+def growth(title: str, axes: tuple[str, str], known: Mapping[str, Mapping[int, Sequence[float]]]) -> str:
+    """A line for each name; 0 has no logarithm and is left out."""
+    series = [
+        svg.Series(name, [point(at, samples) for at, samples in sorted(found.items()) if at])
+        for name, found in known.items()
+    ]
+    return svg.lines(title, taken(), axes, series)

@@ -1,0 +1,108 @@
+"""What the benchmarks work out of what they measure."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from benchmarks import harness, history, nesting
+from benchmarks.__main__ import NAMES
+from benchmarks.handover import step
+from benchmarks.makespan import Dag, drawn
+from benchmarks.peers.base import MARK, Peer, kill, marked, until
+from orchd.core.model import Instant, State
+from orchd.store import Store
+from orchd.wire import Home
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_benchmark_can_be_called(name: str) -> None:
+    assert callable(import_module(f"benchmarks.{name}").main)
+
+
+def test_a_table_has_medians_spreads_and_ratios_and_its_samples_are_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(harness, "RESULTS", tmp_path / "results")
+    samples, base = [3.0, 1.0, 2.0], [1.0, 1.0, 4.0]
+    harness.report("subject", [harness.Figure("a peer", "ms", samples, harness.over(samples, base), note="a note")])
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.split() == ["a", "peer", "2", "[1-3]", "ms", "ratio", "1", "[0.5-3]", "a", "note"]
+    assert json.loads((tmp_path / "results/subject.json").read_text())["figures"][0]["samples"] == samples
+
+
+def test_rounds_that_do_not_match_are_no_ratio() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        harness.over([1.0, 2.0], [1.0])
+
+
+def test_a_step_is_between_neighbours_in_time() -> None:
+    assert step("10.004 10.000\n10.001 10.010") == pytest.approx(3.0)
+
+
+def test_a_history_is_in_the_store_and_leaves_the_limit_as_it_is(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    history.write(home, 1010)
+    store, state = Store(home.database), State()
+    assert store.restore(state, Instant(0.0, history.NOW.wall)) == []
+    store.close()
+    assert (state.last_number, state.limit, state.resident) == (1010, State().limit, State().resident)
+
+
+def test_no_schedule_is_shorter_than_the_bound() -> None:
+    chain = Dag({"a": [], "b": ["a"]}, {"a": 100, "b": 200})
+    wide = Dag({f"n{one}": [] for one in range(14)}, {f"n{one}": 100 for one in range(14)})
+    assert (chain.bound, wide.bound) == (pytest.approx(0.3), pytest.approx(0.2))
+    assert drawn(random.Random(1)) == drawn(random.Random(1))
+
+
+def test_the_tree_has_as_many_as_its_bound_is_worked_out_of() -> None:
+    ids, level = [], [""]
+    while level:
+        level = [below for one in level for below in nesting.below(one)]
+        ids += level
+    assert len(ids) == len(set(ids)) == nesting.AGENTS == 70
+
+
+def test_rounds_that_stood_still_are_said_and_have_no_time() -> None:
+    stuck = nesting.Seen(None, 7, 7)
+    told = nesting.figures("tsp", [stuck, stuck])
+    assert [one.name for one in told] == ["tsp: most at work", "tsp: most alive"]
+    assert told[0].note == "stood still in 2 of 2 rounds"
+    assert nesting.row("tsp", [stuck]).cells[0].is_bad
+    ended = nesting.figures("orchd", [nesting.Seen(nesting.BOUND, 7, 9), stuck])
+    assert ended[0].samples == [1.0]
+    assert ended[0].note == "stood still in 1 of 2 rounds"
+
+
+def test_who_is_above_the_limit_is_shown_as_bad() -> None:
+    assert nesting.row("x", [nesting.Seen(1.0, 8, 8)]).cells[1].is_bad
+    assert not nesting.row("x", [nesting.Seen(1.0, 7, 8)]).cells[1].is_bad
+
+
+def test_an_agent_of_the_tree_ends_where_nobody_is_below_it() -> None:
+    script = Path(nesting.__file__).parent / "node.sh"
+    subprocess.run(["sh", script, "orchd", "111", "0"], check=True)
+    asked = subprocess.run(
+        ["sh", script, "make", "12", "0"], check=True, capture_output=True, text=True, env={"MAKEPROG": "echo"}
+    )
+    assert asked.stdout.split()[-2:] == ["121", "122"]
+
+
+def test_processes_are_found_by_the_mark_of_their_peer_and_ended_with_it() -> None:
+    class Sleeper(Peer):
+        def begin(self) -> None:
+            self.process = subprocess.Popen(["sleep", "1000"], env=self.env)
+
+    with Sleeper() as running, Sleeper() as other:
+        until(lambda: running.processes() == [running.process.pid], "the mark to show")
+        kill(running.processes())
+        running.process.wait()
+        assert marked(f"{MARK}={other.directory.name}") == [other.process.pid]
+    assert other.process.wait() == -9
+    assert not other.directory.exists()
