@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 
@@ -27,6 +28,7 @@ NAMES = (
 
 def main() -> int:
     """Run those named, or all; what each prints is a table of its own."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended; so is all that was started"))
     print("  ".join(f"{key} {value}" for key, value in machine().items()))
     for name in cache.SOURCES:
         if found := cache.find(name):

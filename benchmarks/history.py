@@ -10,7 +10,7 @@ from orchd.core.turn import Turn
 from orchd.store import Store
 from orchd.wire import Home
 
-BATCH = 1000
+BATCH = 100  # what lives is looked through at each step: more at once takes longer
 
 
 NOW = Instant(0.0, 1_700_000_000.0)

@@ -25,7 +25,7 @@ from benchmarks.sightings import Watch
 
 FANS, ROUNDS = (7, 3, 2), 5
 SECONDS = f"0.3{os.getpid():07d}"  # nobody else sleeps for exactly as long
-PAUSE, STUCK = 0.03, 8.0  # between two looks; for so long nothing moves where nothing ever will
+PAUSE, STUCK = 0.03, 6.0  # between two looks; for so long nothing moves where nothing ever will
 AGENTS = FANS[0] * (1 + FANS[1] * (1 + FANS[2]))
 BOUND = AGENTS * float(SECONDS) / LIMIT
 
@@ -77,7 +77,7 @@ def alone(script: Path, words: list[str], **variables: str) -> Iterator[Callable
     try:
         yield lambda: void(subprocess.run(words, env=env, check=True, stderr=subprocess.DEVNULL))
     finally:
-        kill(marked(f"{MARK}={mark}"))
+        kill(lambda: marked(f"{MARK}={mark}"))
 
 
 def void(_: object) -> None:

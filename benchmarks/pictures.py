@@ -18,7 +18,8 @@ def write(name: str, picture: str) -> None:
 def taken() -> str:
     """What a picture says of the machine."""
     known = machine()
-    return f"medians, least and most; {known['cores']} cores, {known['cpu']}, Linux {known['kernel']}"
+    made_of = f"{known['cores']} cores, {known['cpu']}, Linux {known['kernel']}, load {known['load']:.0f}"
+    return f"medians, least and most; {made_of}"
 
 
 def cell(samples: Sequence[float], text: str = "{:,.4g}") -> svg.Cell:

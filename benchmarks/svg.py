@@ -93,7 +93,8 @@ def _coloured(shades: dict[str, str]) -> str:
     names = ("paper", "ink", *_SHADES)
     fills = "".join(f".{name}{{fill:{shades[name]}}}.{name}-line{{stroke:{shades[name]}}}" for name in names)
     bound = f".bound{{stroke:{shades['limit']};stroke-width:1.5;stroke-dasharray:6 4}}"
-    return f"{fills}{bound}.bounded{{fill:{shades['limit']}}}.grid{{stroke:{shades['grid']};stroke-width:1}}"
+    halo = f".halo{{paint-order:stroke;stroke:{shades['paper']};stroke-width:3px}}"
+    return f"{fills}{bound}{halo}.grid{{stroke:{shades['grid']};stroke-width:1}}"
 
 
 def _columns(columns: Sequence[Column], rows: Sequence[Row], height: float) -> Iterator[str]:
@@ -114,19 +115,24 @@ def _column(
     scale = room / (max([column.bound or 0, *(cell.most for _, cell in cells)]) or 1)
     yield f'<text class="ink bold" x="{left:.1f}" y="72">{escape(column.title)}</text>'
     for number, (row, cell) in enumerate(cells):
-        y = _HEAD + number * _ROW
-        shade = "bad" if cell.is_bad else "pm" if row.is_ours else "cut"
-        yield f"<g><title>{escape(f'{row.label}: {column.title} {cell.text}')}</title>"
-        yield f'<rect class="{shade}" x="{left:.1f}" y="{y + 4}" width="{max(cell.value * scale, 1):.1f}" height="17"/>'
-        if cell.least < cell.most:
-            ends = f'x1="{left + cell.least * scale:.1f}" x2="{left + cell.most * scale:.1f}"'
-            yield f'<line class="ink-line thin" {ends} y1="{y + 12.5}" y2="{y + 12.5}"/>'
-        end = left + max(cell.value, cell.most) * scale + 6
-        yield f'<text class="ink" x="{end:.1f}" y="{y + 17}">{escape(cell.text)}</text></g>'
+        yield from _bar(row, cell, _HEAD + number * _ROW, left, scale)
     yield f'<line class="grid" x1="{left:.1f}" x2="{left:.1f}" y1="{_HEAD}" y2="{height - 12:g}"/>'
     if column.bound is not None:
         x = left + column.bound * scale
         yield f'<line class="bound" x1="{x:.1f}" x2="{x:.1f}" y1="{_HEAD - 4}" y2="{height - 12:g}"/>'
+    for number, (_, cell) in enumerate(cells):  # last, so that nothing is drawn over it
+        x, y = left + max(cell.value, cell.most) * scale + 6, _HEAD + number * _ROW + 17
+        yield f'<text class="ink halo" x="{x:.1f}" y="{y}">{escape(cell.text)}</text>'
+
+
+def _bar(row: Row, cell: Cell, y: float, left: float, scale: float) -> Iterator[str]:
+    shade = "bad" if cell.is_bad else "pm" if row.is_ours else "cut"
+    yield f"<g><title>{escape(f'{row.label}: {cell.text}')}</title>"
+    yield f'<rect class="{shade}" x="{left:.1f}" y="{y + 4}" width="{max(cell.value * scale, 1):.1f}" height="17"/>'
+    if cell.least < cell.most:
+        ends = f'x1="{left + cell.least * scale:.1f}" x2="{left + cell.most * scale:.1f}"'
+        yield f'<line class="ink-line thin" {ends} y1="{y + 12.5}" y2="{y + 12.5}"/>'
+    yield "</g>"
 
 
 class _Lines:

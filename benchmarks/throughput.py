@@ -13,7 +13,7 @@ from benchmarks.peers.cache import find
 COUNT, ROUNDS = 2000, 5
 BASE = "bare loop, Python"
 FEWER = {"GNU parallel": 500, "nq": 200}  # they are slow
-BY_CLIENTS = 60
+BY_CLIENTS = 40
 
 Way = Callable[[], float]  # a round of it, in agents a second
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ from benchmarks.peers import cache
 
 MARK = "ORCHD_BENCH_PEER"
 LIMIT, PATIENCE = 7, 60.0
+ROUNDS_OF_KILLING = 100  # a zombie that nobody reaps shows no environment, so this is never reached
 BYTES = 200_000_000
 WRITER = [sys.executable, "-I", "-S", str(Path(__file__).parent / "writer.py"), str(BYTES)]
 
@@ -58,7 +61,7 @@ class Peer:
         try:
             self.end()
         finally:
-            kill(self.processes())
+            kill(self.processes)
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def begin(self) -> None:
@@ -112,13 +115,16 @@ def marked(mark: str) -> list[int]:
     return found
 
 
-def kill(pids: Iterable[int]) -> None:
-    """`kill -9`, whether they are still there or not."""
-    for pid in pids:
-        try:
-            os.kill(pid, 9)
-        except ProcessLookupError:
-            continue
+def kill(find: Callable[[], Iterable[int]]) -> None:
+    """`kill -9` of all that `find` finds, until it finds nothing: what forks may have forked meanwhile."""
+    for _ in range(ROUNDS_OF_KILLING):
+        pids = list(find())
+        if not pids:
+            return
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        rest(0.01)
 
 
 def rest(seconds: float) -> None:

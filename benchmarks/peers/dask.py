@@ -38,7 +38,7 @@ class Dask(Peer):
 
     def end(self) -> None:
         if self.side is not None:
-            kill(self.processes())  # its workers hold the pipe too
+            kill(self.processes)  # its workers hold the pipe too
             self.side.wait()
 
     def tell(self, *words: object) -> None:

@@ -39,7 +39,7 @@ class Spooler(Peer):
 
     def _is_idle(self) -> bool:
         """`-w` waits for the last one given, which need not be the last to end."""
-        subprocess.run([self.tsp, "-w"], env=self.env, check=False)
+        subprocess.run([self.tsp, "-w"], env=self.env, check=False, stderr=subprocess.DEVNULL)
         listed = subprocess.run([self.tsp, "-l"], env=self.env, check=True, capture_output=True, text=True).stdout
         return " running " not in listed and " queued " not in listed
 

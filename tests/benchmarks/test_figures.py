@@ -101,7 +101,7 @@ def test_processes_are_found_by_the_mark_of_their_peer_and_ended_with_it() -> No
 
     with Sleeper() as running, Sleeper() as other:
         until(lambda: running.processes() == [running.process.pid], "the mark to show")
-        kill(running.processes())
+        kill(running.processes)
         running.process.wait()
         assert marked(f"{MARK}={other.directory.name}") == [other.process.pid]
     assert other.process.wait() == -9

@@ -1,0 +1,64 @@
+"""Write what the last runs measured into the documents: `python -m benchmarks.publish`, after a quiet `make bench`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import RESULTS
+
+ROOT = Path(__file__).parents[1]
+PICTURES = ("nesting", "listing")  # what the README shows
+BEGIN, END = "<!-- made by benchmarks.publish -->", "<!-- end of figures -->"
+
+
+def spread(samples: Sequence[float]) -> str:
+    """Median [least-most], for a table."""
+    return f"{statistics.median(samples):,.3g} [{min(samples):,.3g}-{max(samples):,.3g}]"
+
+
+def table(subject: str, result: Mapping[str, Any]) -> Iterable[str]:
+    """One subject, with the load that it was taken under."""
+    machine, figures = result["machine"], result["figures"]
+    yield f"### {subject}"
+    yield ""
+    yield f"Load {machine['load']:.1f} when it was over, {machine['cores']} cores."
+    yield ""
+    yield "| what | figure | unit | ratio | |"
+    yield "|---|---|---|---|---|"
+    for one in figures:
+        ratio = spread(one["ratios"]) if one["ratios"] else ""
+        said = "; ".join(filter(None, (f"goal {one['goal']}" * bool(one["goal"]), one.get("note", ""))))
+        yield f"| {one['name']} | {spread(one['samples'])} | {one['unit']} | {ratio} | {said} |"
+    yield ""
+
+
+def replaced(text: str, lines: Iterable[str]) -> str:
+    """A document with its figures exchanged."""
+    head, _, rest = text.partition(BEGIN)
+    _, found, tail = rest.partition(END)
+    if not found:
+        raise SystemExit(f"there is no {BEGIN} with {END} after it")
+    body = "\n".join(lines).strip("\n")
+    return f"{head}{BEGIN}\n{body}\n{END}{tail}"
+
+
+def main(results: Path = RESULTS, root: Path = ROOT) -> None:
+    """All tables there are, in the order in which they are taken, and the pictures."""
+    from benchmarks.__main__ import NAMES
+
+    known = [name for name in NAMES if (results / f"{name}.json").exists()]
+    lines = [line for name in known for line in table(name, json.loads((results / f"{name}.json").read_text()))]
+    document = root / "docs/benchmarks.md"
+    document.write_text(replaced(document.read_text(), lines))
+    for name in PICTURES:
+        if (results / f"{name}.svg").exists():
+            shutil.copy(results / f"{name}.svg", root / "docs/images" / f"bench-{name}.svg")
+
+
+if __name__ == "__main__":
+    main()
