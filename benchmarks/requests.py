@@ -57,7 +57,7 @@ def main() -> None:
             base.append(round_trip(home.socket, asked["limit"]))
             for name, frame in asked.items():
                 ours[name].append(round_trip(running.home.socket, frame))
-        server.terminate()
+        server.kill()
         server.join()
     figures = [Figure("bare ROUTER echo", "us", base)] + [
         Figure(name, "us", samples, [mine / least for mine, least in zip(samples, base, strict=True)], "at most 2.5")
