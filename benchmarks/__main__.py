@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 
 from benchmarks.harness import machine, timed
@@ -26,18 +28,26 @@ NAMES = (
 )
 
 
-def main() -> int:
-    """Run those named, or all; what each prints is a table of its own."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended; so is all that was started"))
+def main(names: Sequence[str]) -> int:
+    """Run those named, or all; what each prints is a table of its own. One that fails does not keep the rest away."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that all that was started is ended
     print("  ".join(f"{key} {value}" for key, value in machine().items()))
     for name in cache.SOURCES:
         if found := cache.find(name):
             print(f"{name}: {found.version}")
-    for name in sys.argv[1:] or NAMES:
+    return 1 if [name for name in names or NAMES if not done(name)] else 0
+
+
+def done(name: str) -> bool:
+    """Whether a benchmark came to its end; what kept it from that is said."""
+    try:
         seconds = timed(import_module(f"benchmarks.{name}").main)
-        print(f"({name} took {seconds:.0f} s)", flush=True)
-    return 0
+    except (OSError, subprocess.SubprocessError, SystemExit) as error:
+        print(f"({name} failed: {error})", flush=True)
+        return False
+    print(f"({name} took {seconds:.0f} s)", flush=True)
+    return True
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

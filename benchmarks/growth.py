@@ -17,7 +17,7 @@ from orchd.wire import Home
 
 HISTORIES, ROUNDS = (10, 100, 1000, 10_000, 100_000), 5
 CALLS, CHAIN, SHORT = 40, 30, 200
-MEASURED = ("one submit", "status", "status of one agent", "200 short agents", "hand-over", "memory")
+MEASURED = ("one submit", "status", "status of one agent", f"{SHORT} short agents", "hand-over", "memory")
 
 
 def typical(act: Callable[[], object]) -> float:
@@ -35,7 +35,7 @@ def measured(running: Orchd, known: int) -> dict[str, float]:
         "memory": memory(running),
         "one submit": typical(running.submit),
     }
-    found["200 short agents"] = 1000 * timed(lambda: running.run(SHORT))
+    found[f"{SHORT} short agents"] = 1000 * timed(lambda: running.run(SHORT))
     running.call("limit", limit=1)
     ids = running.spawn([{"command": CLOCK}] * CHAIN)
     running.call("wait", ids=ids)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import harness, history, nesting
-from benchmarks.__main__ import NAMES
+from benchmarks.__main__ import NAMES, done
 from benchmarks.handover import step
 from benchmarks.makespan import Dag, drawn
 from benchmarks.peers.base import MARK, Peer, kill, marked, until
@@ -23,6 +23,19 @@ from orchd.wire import Home
 @pytest.mark.parametrize("name", NAMES)
 def test_every_benchmark_can_be_called(name: str) -> None:
     assert callable(import_module(f"benchmarks.{name}").main)
+
+
+def test_one_that_fails_is_said_and_does_not_keep_the_rest_away(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails() -> None:
+        raise SystemExit("waited 60 s for pm2")
+
+    monkeypatch.setattr("benchmarks.output.main", fails)
+    monkeypatch.setattr("benchmarks.latency.main", lambda: None)
+    assert [done(name) for name in ("output", "latency")] == [False, True]
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["(output failed: waited 60 s for pm2)", "(latency took 0 s)"]
 
 
 def test_a_table_has_medians_spreads_and_ratios_and_its_samples_are_written(
