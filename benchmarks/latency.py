@@ -15,7 +15,7 @@ from benchmarks.peers.base import rest
 
 ROUNDS = 5
 OPEN, CLIENTS = 40, 10  # submits in a round
-SLOW = {"pm2": 3, "circus": 5, "GNU parallel, one task": 5}
+SLOW = {"pm2": 3, "GNU parallel, one task": 5}
 BASE = "/bin/true itself"
 PAUSE = 0.01  # between two submits, so that none meets the work of the one before
 

@@ -74,7 +74,7 @@ class Supervisor(Peer):
         self.bin = Path(program("supervisor")).parent
         self.config = self.directory / "conf"
         self.server: subprocess.Popen[bytes] | None = None
-        self._next = itertools.count()
+        self._next, self._started = itertools.count(), itertools.count()
 
     def begin(self, short: int = MOST) -> None:
         programs = [("short", "/bin/true", short), ("long", "sleep 1000", 100), ("writer", " ".join(WRITER), 1)]
@@ -122,7 +122,8 @@ class Supervisor(Peer):
         self.open.supervisor.startProcess(f"short:short{next(self._next)}", AT_ONCE)
 
     def submission(self) -> list[str]:
-        return self._client("start", f"short:short{next(self._next)}")
+        """One that lives: its own client calls it an error when a program has ended by the time that it looks."""
+        return self._client("start", f"long:long{next(self._started)}")
 
     def _client(self, *words: str) -> list[str]:
         return [str(self.bin / "supervisorctl"), "-c", str(self.config), *words]
