@@ -34,6 +34,8 @@ ASKED = {
     "metrics": "--serve unix:metrics.sock",
     "hook": "-- true",
     "timeline": "-o timeline.svg",
+    "trace": "-o spans.json",
+    "prune": "--older-than 1d",
     "validate": _COMPOSITION,
     "plan": _COMPOSITION,
     "prompt": _COMPOSITION,
@@ -58,6 +60,9 @@ ASKED = {
     "skill install": "",
     "skill list": "",
     "skill show": "skill-parallel-orchestration",
+    "keys list": "",
+    "keys authorize": f"laptop {'a1' * 32}",
+    "keys revoke": "laptop",
     "config path": "",
     "config show": "",
     "config check": "",
@@ -68,8 +73,8 @@ ASKED = {
     "daemon restart": "",
     "daemon stop": "--keep-agents",
 }
-# These make an instance of their own, change the machine's services, or are the daemon.
-ELSEWHERE = {"demo", "service install", "service uninstall", "service status", "daemon run"}
+# These make an instance of their own, change the machine's services, write a key of the user's, or are the daemon.
+ELSEWHERE = {"demo", "service install", "service uninstall", "service status", "keys new", "daemon run"}
 
 
 def killed(tally: Tally) -> Iterator[None]:

@@ -64,7 +64,7 @@ CALENDAR = Plant(
 )
 SMOOTH = Plant("every end is told as a good one", "orchd/procs/shim.py", "{ echo $?; times; }", "{ echo 0; times; }")
 CRASHING = Plant(
-    "a request of the wrong shape is no error", "orchd/gateway.py", "except ShapeError as", "except KeyError as"
+    "a request of the wrong shape is no error", "orchd/asked.py", "except ShapeError as", "except KeyError as"
 )
 UNBOUNDED = Plant("replies are kept for ever", "orchd/ports.py", "_REPLIES_KEPT = 256 ", "_REPLIES_KEPT = 0 ")
 FEW_FILES = Plant(
