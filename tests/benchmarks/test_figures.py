@@ -113,7 +113,8 @@ def test_processes_are_found_by_the_mark_of_their_peer_and_ended_with_it() -> No
             self.process = subprocess.Popen(["sleep", "1000"], env=self.env)
 
     with Sleeper() as running, Sleeper() as other:
-        until(lambda: running.processes() == [running.process.pid], "the mark to show")
+        for one in (running, other):
+            until(lambda one=one: one.processes() == [one.process.pid], "the mark to show")
         kill(running.processes)
         running.process.wait()
         assert marked(f"{MARK}={other.directory.name}") == [other.process.pid]
