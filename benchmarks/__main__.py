@@ -10,6 +10,7 @@ from importlib import import_module
 
 from benchmarks.harness import machine, timed
 from benchmarks.peers import cache
+from orchd.wire import WireError
 
 NAMES = (
     "throughput",
@@ -42,7 +43,7 @@ def done(name: str) -> bool:
     """Whether a benchmark came to its end; what kept it from that is said."""
     try:
         seconds = timed(import_module(f"benchmarks.{name}").main)
-    except (OSError, subprocess.SubprocessError, SystemExit) as error:
+    except (OSError, subprocess.SubprocessError, SystemExit, WireError) as error:
         print(f"({name} failed: {error})", flush=True)
         return False
     print(f"({name} took {seconds:.0f} s)", flush=True)

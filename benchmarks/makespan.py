@@ -50,8 +50,8 @@ def drawn(chance: random.Random) -> Dag:
 
 def member(dag: Dag, node: str, path: str, after: Sequence[str]) -> dict[str, object]:
     """A node as a request has it; `tokens` are what the client knows of its duration."""
-    agent = {"command": dag.command(node)}
-    return {"path": path, "agent": agent, "after": list(after), "tokens": dag.milliseconds[node]}
+    agent = {"command": dag.command(node), "tokens": dag.milliseconds[node]}
+    return {"path": path, "agent": agent, "after": list(after)}
 
 
 def perform(client: Client, groups: list[dict[str, object]], members: list[dict[str, object]]) -> None:

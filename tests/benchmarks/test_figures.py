@@ -13,11 +13,11 @@ import pytest
 from benchmarks import harness, history, nesting
 from benchmarks.__main__ import NAMES, done
 from benchmarks.handover import step
-from benchmarks.makespan import Dag, drawn
+from benchmarks.makespan import Dag, drawn, member
 from benchmarks.peers.base import MARK, Peer, kill, marked, until
 from orchd.core.model import Instant, State
 from orchd.store import Store
-from orchd.wire import Home
+from orchd.wire import Home, ops, shapes
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -72,6 +72,13 @@ def test_no_schedule_is_shorter_than_the_bound() -> None:
     wide = Dag({f"n{one}": [] for one in range(14)}, {f"n{one}": 100 for one in range(14)})
     assert (chain.bound, wide.bound) == (pytest.approx(0.3), pytest.approx(0.2))
     assert drawn(random.Random(1)) == drawn(random.Random(1))
+
+
+def test_a_node_of_a_graph_is_what_a_run_takes() -> None:
+    dag = Dag({"a": [], "b": ["a"]}, {"a": 100, "b": 200})
+    members = [member(dag, node, node, after) for node, after in dag.after.items()]
+    asked = shapes.build(ops.Run, {"name": "dag", "cwd": "/", "groups": [{"path": ""}], "members": members})
+    assert [one.agent.tokens for one in asked.members] == [100, 200]
 
 
 def test_the_tree_has_as_many_as_its_bound_is_worked_out_of() -> None:
