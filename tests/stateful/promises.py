@@ -176,7 +176,8 @@ def check_ends(world: World, turn: WatchedTurn) -> None:
         if isinstance(fact, BAD_ENDS):
             for child in children:
                 assert child.is_over or child.cause is Cause.CANCELLED, "an orphan of a parent that did not complete"
-        if isinstance(fact, AgentCompleted) and len(turn.events) == 1:
+        is_alone = len(turn.events) == 1 and not any(isinstance(other, AgentFailed) for other in turn.facts)
+        if isinstance(fact, AgentCompleted) and is_alone:  # a launch that fails in the same turn may fail a run fast
             ended = {other.agent for other in turn.facts if isinstance(other, AgentCancelled | StopBegan)}
             assert not ended & {child.id for child in children}, "cancelled because its parent completed"
 
