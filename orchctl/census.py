@@ -22,7 +22,7 @@ def whole(client: Client, op: str, asked: Mapping[str, object], key: str) -> dic
 def run(client: Client, one: str) -> dict[str, Any]:
     """One answer to `run-status`, with all members."""
     asked = {"id": one}
-    return completed(client, "run-status", asked, "agents", client.call("run-status", asked), page="offset")
+    return completed(client, "run-status", asked, "agents", client.call("run-status", asked), page="skip")
 
 
 def completed(

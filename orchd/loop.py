@@ -72,12 +72,11 @@ class Loop:
 
     def feed(self, events: list[Input]) -> None:
         """Decide `events`, and whatever that brings about at once; then nothing is left to be done."""
-        if not events and not self._parts.engine.is_ahead:
-            return  # most turns only answer a question
-        self._feed_ahead(events)
-        self._parts.engine.finish()
-        self._tell()
-        self._tidy()
+        if events or self._parts.engine.is_ahead:  # most turns only answer a question
+            self._feed_ahead(events)
+            self._parts.engine.finish()
+            self._tidy()
+        self._tell()  # also of those whose commit ended before this
 
     def _feed_ahead(self, events: list[Input]) -> None:
         """The same, but the last commit may be on its way."""

@@ -104,7 +104,7 @@ class Queries:
     def run_status(self, caller: Caller, asked: ops.RunStatus) -> dict[str, object]:
         """A run with a page of its members in full."""
         run = self._records.run(asked.id)
-        begin, end = asked.offset, asked.offset + PAGE
+        begin, end = asked.skip, asked.skip + PAGE
         more = end if end < len(run.members) else None
         if begin:
             ids = tuple(mate.agent for mate in list(run.members.values())[begin:end])

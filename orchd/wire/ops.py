@@ -53,10 +53,10 @@ class Runs:
 @dataclass(frozen=True, slots=True)
 class RunStatus:
     """One run with a page of its members, as `status` shows them. Result: `{run: {...}, agents: [...], more}`;
-    `more` is the `offset` of the next page, and of later pages `run` is null: the first one told it."""
+    `more` is the `skip` of the next page, and of later pages `run` is null: the first one told it."""
 
     id: Name
-    offset: Annotated[int, Check(lambda number: number >= 0, "0 or more")] = 0
+    skip: Annotated[int, Check(lambda number: number >= 0, "0 or more")] = 0  # as many members as the pages before had
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,11 +132,11 @@ class Timed:
 
     def members(self) -> list[Map]:
         """All of them, page by page."""
-        found, offset = [], 0
-        while offset is not None:
-            page = self.call("run-status", {"id": "run-001", "offset": offset})
+        found, more = [], 0
+        while more is not None:
+            page = self.call("run-status", {"id": "run-001", "skip": more})
             found += page["agents"]
-            offset = page["more"]
+            more = page["more"]
         return found
 
     def counts(self) -> Map:

@@ -233,6 +233,14 @@ def test_nobody_is_listened_to_or_told_anything_before_all_that_was_decided_is_o
     assert done[-2:] == ["finish", "tidy"]
 
 
+def test_whoever_waits_is_told_of_ends_whose_commit_is_over_though_nothing_else_is_to_be_decided(stage: Stage) -> None:
+    stage.parts.engine.is_ahead, ended = False, [{"agent-001"}]
+    stage.parts.engine.ended = lambda: ended.pop() if ended else set()
+    stage.parts.gateway.ended = lambda over, flush: stage.diary.append("tell")
+    stage.parts.processes.news = list
+    assert stage.turn("router", "commits")[:2] == ["finish", "tell"]
+
+
 def test_files_are_written_when_it_is_time_and_tell_nothing_that_is_not_on_the_disk(stage: Stage) -> None:
     stage.files_due = 6.0
     assert "write" not in stage.turn("processes")

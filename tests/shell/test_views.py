@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchd import views
+from orchd.core.index import enter_indexes, leave_indexes
 from orchd.core.model import Agent, Outcome, State, Status, agent_id
 from orchd.procs.usage import Usage
 from orchd.reading import StoredFact
@@ -108,7 +109,9 @@ def test_working_agents_are_counted_by_level(bench: Bench) -> None:
     one = bench.spawn("sleep", "600")
     bench.spawn("sleep", "600")
     assert views.levels(bench.state) == {"pm": 2, "composite": 0, "sub-skill": 0}
+    leave_indexes(bench.state, one)
     one.status = Status.WAITING
+    enter_indexes(bench.state, one)
     assert views.levels(bench.state)["pm"] == 1
     assert views.limit(bench.state) == {
         "limit": 7,

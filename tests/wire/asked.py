@@ -45,6 +45,7 @@ FITTING: dict[str, st.SearchStrategy[Any]] = {
     "public": st.sampled_from(["0" * 64, "a1" * 32]),
     "role": st.sampled_from(["viewer", "user", "admin"]),
     "offset": st.integers(-5, 5),
+    "skip": st.integers(0, 5),
     "memory_max": st.sampled_from([1 << 20, 2**63 - 1]),
     "cpu_max": st.sampled_from([0.01, 1, 10_000]),
     "pids_max": st.sampled_from([4, 2**63 - 1]),
