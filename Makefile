@@ -3,6 +3,8 @@ PYTHON ?= $(shell for v in 3.13 3.12 3.11; do python$$v -c 'import venv, ssl' 2>
 VENV ?= .venv
 BIN = $(VENV)/bin
 WORKERS ?= 2
+TESTS ?= tests
+MARKS ?= not stress
 # The suite starts thousands of processes: without bytecode each would compile all modules anew.
 export PYTHONDONTWRITEBYTECODE =
 
@@ -19,7 +21,7 @@ demo: $(VENV)/ready ## a real fleet of mock agents in a temporary home, shown li
 	$(BIN)/orchctl demo
 
 test: $(VENV)/ready ## the whole suite but what takes minutes
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m 'not stress'
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m '$(MARKS)' $(TESTS)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
