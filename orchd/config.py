@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orchd.core.model import Guards
 from orchd.errors import ConfigError
+from orchd.notify import Notifier
 from orchd.wire.settings import KEYS, NEW_HOME, RESTART, Config, SettingsError, changed
 from orchd.wire.settings import read as read_settings
 
@@ -34,6 +35,7 @@ class Settled:
         self._path = path
         self._read = config
         self._heed: list[Callable[[Config], None]] = []
+        self.notify = Notifier()
 
     def tell(self, heed: Callable[[Config], None]) -> None:
         """Have `heed` called with every configuration that is to hold from then on."""
@@ -42,8 +44,16 @@ class Settled:
     def reload(self) -> dict[str, object]:
         """Read the file again: the keys that changed and those that wait for something else, with what for.
 
+        The service manager is told, whoever asked for it.
         Raises ConfigError when the file cannot be used; then everything stays as it was.
         """
+        self.notify.reloading()
+        try:
+            return self._reload()
+        finally:
+            self.notify.ready()
+
+    def _reload(self) -> dict[str, object]:
         new = read(self._path)
         keys = changed(self._read, new)
         later = {key: KEYS[key].heeded for key in keys if KEYS[key].heeded in (RESTART, NEW_HOME)}

@@ -57,6 +57,7 @@ def serve(
         stack.callback(ports.close)
         door = _door(home, settings.remote.listen, stack)
         parts = assemble(home, settings, store, ports, door, clock)
+        parts.settings.notify = notify
         loop = Loop(parts, wakeup, notify)
         signal.signal(signal.SIGTERM, lambda *_: loop.leave())
         signal.signal(signal.SIGINT, lambda *_: loop.leave())

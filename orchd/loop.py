@@ -172,13 +172,11 @@ class Loop:
         if not self._is_to_reload:
             return
         self._is_to_reload = False
-        self._notify.reloading()
         self._parts.engine.finish()  # files of sessions may move, and tell nothing that is not on the disk
         try:
             self._parts.settings.reload()
         except ConfigError as error:
             log.error("%s; nothing was changed", error)  # noqa: TRY400 - the trace says nothing to a person
-        self._notify.ready()
 
     def _write_files(self) -> None:
         due = self._parts.scribe.next_deadline()

@@ -150,11 +150,15 @@ def test_a_reload_is_told_from_its_beginning_to_its_end(manager: Manager) -> Non
     notify.close()
 
 
-def test_a_daemon_that_reads_its_configuration_again_says_so(stopped: Instance, manager: Manager) -> None:
+@pytest.mark.parametrize("way", ["signal", "request"])
+def test_a_daemon_that_reads_its_configuration_again_says_so(stopped: Instance, manager: Manager, way: str) -> None:
     start(stopped, manager)
     assert stopped.daemon is not None
     manager.wait_for("READY=1")
-    stopped.daemon.send_signal(signal.SIGHUP)
+    if way == "signal":
+        stopped.daemon.send_signal(signal.SIGHUP)
+    else:
+        stopped.ctl("config", "reload")
     heard = [line for line in (manager.hear(), manager.hear(), manager.hear()) if not line.startswith("STATUS")]
     assert heard == ["RELOADING=1", "READY=1"]
 
