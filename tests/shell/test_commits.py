@@ -100,4 +100,4 @@ def test_closing_ends_what_is_pending_and_the_thread(
     commits.close()
     commits.close()
     assert rows(tmp_path) == [1]
-    assert "commits" not in {thread.name for thread in threading.enumerate()}
+    assert commits._worker not in threading.enumerate()
