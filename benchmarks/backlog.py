@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from benchmarks import pictures
-from benchmarks.harness import Figure, over, report, timed
+from benchmarks.harness import timed
 from benchmarks.idle import memory
 from benchmarks.peers import Orchd
 from benchmarks.peers.orchd import TRUE
@@ -43,19 +43,7 @@ def main() -> None:
                     samples[name][count].append(value)
                 running.abandon()
     least = QUEUES[1]  # with 10 the last of them, which nothing comes after, is a tenth of it all
-    report(
-        "backlog",
-        [
-            Figure(f"{name}, {count:,} queued", UNITS[name], mine, over(mine, found[least]))
-            for name, found in samples.items()
-            for count, mine in found.items()
-        ],
-    )
-    drawn = {
-        name: {count: over(mine, found[least]) for count, mine in found.items()} for name, found in samples.items()
-    }
-    axes = "agents in the queue", f"times what it is with {least}"
-    pictures.write("backlog", pictures.growth("What a long queue costs: flat is free", axes, drawn))
+    pictures.report_growth("backlog", "What a long queue costs: flat is free", "queued", UNITS, samples, least)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import history, pictures
 from benchmarks.handover import CLOCK, step
-from benchmarks.harness import Figure, over, report, timed
+from benchmarks.harness import timed
 from benchmarks.idle import memory
 from benchmarks.peers import Orchd
 from orchd.wire import Home
@@ -63,20 +63,9 @@ def main() -> None:
                 for name, value in copied(Path(scratch) / str(known), known).items():
                     samples[name][known].append(value)
     least = HISTORIES[0]
-    units = {"memory": "MiB"}
-    report(
-        "growth",
-        [
-            Figure(f"{name}, {known:,} in the history", units.get(name, "ms"), mine, over(mine, found[least]))
-            for name, found in samples.items()
-            for known, mine in found.items()
-        ],
+    pictures.report_growth(
+        "growth", "What a long history costs: flat is free", "in the history", {"memory": "MiB"}, samples, least
     )
-    drawn = {
-        name: {known: over(mine, found[least]) for known, mine in found.items()} for name, found in samples.items()
-    }
-    axes = "agents in the history", f"times what it is with {least}"
-    pictures.write("growth", pictures.growth("What a long history costs: flat is free", axes, drawn))
 
 
 if __name__ == "__main__":

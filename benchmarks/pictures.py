@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from benchmarks import svg
-from benchmarks.harness import RESULTS, Figure, machine
+from benchmarks.harness import RESULTS, Figure, machine, over, report
 
 
 def write(name: str, picture: str) -> None:
@@ -38,6 +38,30 @@ def rates(title: str, figures: Sequence[Figure]) -> str:
     ranked = sorted(figures, key=lambda one: -statistics.median(one.samples))
     rows = [svg.Row(one.name, [cell(one.samples)], one.name.startswith("orchd")) for one in ranked]
     return svg.bars(title, taken(), [svg.Column(figures[0].unit)], rows)
+
+
+def report_growth(
+    name: str,
+    title: str,
+    things: str,
+    units: Mapping[str, str],
+    samples: Mapping[str, Mapping[int, Sequence[float]]],
+    least: int,
+) -> None:
+    """The table and the picture of what grows, or not, with the number of agents that are `things`; each beside `least`
+    of them."""
+    report(
+        name,
+        [
+            Figure(f"{what}, {count:,} {things}", units.get(what, "ms"), mine, over(mine, found[least]))
+            for what, found in samples.items()
+            for count, mine in found.items()
+        ],
+    )
+    drawn = {
+        what: {count: over(mine, found[least]) for count, mine in found.items()} for what, found in samples.items()
+    }
+    write(name, growth(title, (f"agents {things}", f"times what it is with {least}"), drawn))
 
 
 def growth(title: str, axes: tuple[str, str], known: Mapping[str, Mapping[int, Sequence[float]]]) -> str:

@@ -7,6 +7,8 @@ import os
 from collections.abc import Container, Mapping
 from pathlib import Path
 
+from orchd.wire.private import write_private
+
 
 class Environments:
     """A directory of environments by the digest of their content."""
@@ -21,7 +23,8 @@ class Environments:
         content = b"\0".join(os.fsencode(f"{name}={value}") for name, value in sorted(variables.items()))
         digest = hashlib.sha256(content).hexdigest()[:32]
         if digest not in self._known:
-            self._write(self._directory / digest, content)
+            if not (path := self._directory / digest).exists():
+                write_private(path, content)
             self._known[digest] = dict(variables)
             self._kept.add(digest)
         return digest
@@ -48,21 +51,3 @@ class Environments:
                 self._kept.add(path.name)
             else:
                 path.unlink()
-
-    def _write(self, path: Path, content: bytes) -> None:
-        if path.exists():
-            return
-        draft = path.with_suffix(".new")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError:
-            draft.unlink()  # half of it is of no use, and takes room where there is none
-            raise
-        draft.rename(path)
-        directory = os.open(self._directory, os.O_RDONLY)
-        os.fsync(directory)
-        os.close(directory)

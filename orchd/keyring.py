@@ -11,7 +11,8 @@ from orchd.errors import OrchdError
 from orchd.roles import Visitor
 from orchd.wire import WireError
 from orchd.wire.afar import KeyAuthorize
-from orchd.wire.keys import KeyFileError, new_secret, read_private, read_secret, write_private
+from orchd.wire.keys import KeyFileError, new_secret, read_private, read_secret
+from orchd.wire.private import write_private
 from orchd.wire.shapes import ShapeError, build
 
 _MOST = 1000  # keys

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
+from orchd.wire.private import sync
+
 log = logging.getLogger("orchd")
 
 FIRST = 1
@@ -70,20 +72,11 @@ def _keep(db: sqlite3.Connection, path: Path, version: int) -> Path:
         draft.replace(copy)
     finally:
         draft.unlink(missing_ok=True)  # half a copy only takes up the room that was missing
-    _sync(path.parent)
+    sync(path.parent)
     for older in copies(path):
         if older != copy:
             older.unlink()
     return copy
-
-
-def _sync(directory: Path) -> None:
-    """Have the names in it on the disk."""
-    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _version_of(copy: Path) -> int | None:

@@ -116,11 +116,16 @@ class Pruner:
 
     def is_due(self) -> bool:
         """Whether a slice is to be done now."""
-        return self._has_work()
+        if self._gone or self._going or self._is_measuring or self._wishes:
+            return True
+        if not self._is_wanted():
+            return False
+        self._wishes.append(self._configured())
+        return True
 
     def next_deadline(self) -> float | None:
         """At once, when there is something to be done and nothing on its way to the disk; then that wakes us."""
-        return 0.0 if self._has_work() and not self._store.commits.is_pending else None
+        return 0.0 if self.is_due() and not self._store.commits.is_pending else None
 
     def turn(self) -> None:
         """One slice. All that was decided is done, and on the disk."""
@@ -135,14 +140,6 @@ class Pruner:
             self._finish(self._wishes.popleft())
         else:
             self._choose(self._wishes[0])
-
-    def _has_work(self) -> bool:
-        if self._gone or self._going or self._is_measuring or self._wishes:
-            return True
-        if not self._is_wanted():
-            return False
-        self._wishes.append(self._configured())
-        return True
 
     def _configured(self) -> Wish:
         age = self._config.keep_age

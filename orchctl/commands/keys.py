@@ -8,7 +8,7 @@ from typing import Any
 from orchctl import exits, out, render
 from orchctl.client import Client
 from orchctl.errors import RefusedError, UsageError
-from orchd.wire import afar
+from orchd.wire import afar, private
 from orchd.wire import keys as pairs
 
 
@@ -23,7 +23,7 @@ def new(args: SimpleNamespace) -> int:
         level.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         secret = pairs.new_secret()
-        pairs.write_private(path, f"{secret}\n".encode(), is_new=True)
+        private.write_private(path, f"{secret}\n".encode(), is_new=True)
     except FileExistsError:
         what = f"there is a key {path} already: take another name, or move it away first"
         raise RefusedError(what, code="key-exists") from None

@@ -85,27 +85,3 @@ def _check(path: Path, found: os.stat_result) -> None:
             f"{path} cannot be used: it is open to others (mode {mode:o}); if nobody else has been there, "
             f"`chmod 600 {path}`, otherwise delete it and make new keys"
         )
-
-
-def write_private(path: Path, content: bytes, *, is_new: bool = False) -> None:
-    """Put it there as a whole, on the disk before this returns, for this user alone.
-
-    Raises OSError; with `is_new` FileExistsError where there is something already.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if is_new:
-            os.link(draft, path)
-        else:
-            draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY)
-    os.fsync(directory)
-    os.close(directory)

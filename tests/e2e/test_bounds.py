@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from orchd.procs.cgroups import Cgroups
 from tests.conftest import Instance, processes_of, until
+from tests.e2e.ways import BY_CGROUP
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -25,17 +25,6 @@ if os.fork() == 0:
     signal.pause()
 os.wait()
 """
-
-
-def can_make_cgroups() -> bool:
-    """Whether a cgroup v2 directory can be had here."""
-    found = Cgroups.where_allowed(f"bounds-{os.getpid()}")
-    if found is not None:
-        found.close()
-    return found is not None
-
-
-BY_CGROUP = pytest.param("auto", marks=pytest.mark.skipif(not can_make_cgroups(), reason="no cgroup v2 to be had"))
 
 
 @pytest.fixture(params=[BY_CGROUP, "off"], ids=["by-cgroup", "by-looking"])

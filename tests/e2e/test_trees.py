@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from pathlib import Path
 
 import pytest
 
-from orchd.procs.cgroups import Cgroups
 from tests.conftest import until
 from tests.e2e.fleet import STUBBORN, Fleet, is_alive, pids_in
+from tests.e2e.ways import BY_CGROUP
 
 # Forks again and again, each process living for a moment only: whoever reads a list of pids reads of the dead.
 HOPPING = """
@@ -24,17 +23,6 @@ while True:
         os._exit(0)
     os.pwrite(seen, b"%d\\n" % os.getpid(), 0)
 """
-
-
-def can_make_cgroups() -> bool:
-    """Whether a cgroup v2 directory can be had here."""
-    found = Cgroups.where_allowed(f"probe-{os.getpid()}")
-    if found is not None:
-        found.close()
-    return found is not None
-
-
-BY_CGROUP = pytest.param("auto", marks=pytest.mark.skipif(not can_make_cgroups(), reason="no cgroup v2 to be had"))
 
 
 @pytest.fixture(params=[BY_CGROUP, "off"], ids=["by-cgroup", "by-looking"])

@@ -12,7 +12,7 @@ from orchctl import far, targets
 from orchctl.client import Client
 from orchctl.errors import NoDaemonError, RefusedError, UsageError
 from orchctl.table import COMMANDS
-from orchd.wire import Home, keys
+from orchd.wire import Home, keys, private
 
 PROFILE = '[profiles.box]\nconnect = "tcp://127.0.0.1:1"\nserver_key = "{}"\nkey = "laptop"\n'.format("a1" * 32)
 
@@ -25,7 +25,7 @@ def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     path = tmp_path / "orchctl/config.toml"
     (path.parent / "keys").mkdir(parents=True)
-    keys.write_private(path.parent / "keys/laptop.key", keys.new_secret().encode())
+    private.write_private(path.parent / "keys/laptop.key", keys.new_secret().encode())
     path.write_text(PROFILE)
     return path
 

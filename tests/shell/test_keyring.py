@@ -11,7 +11,7 @@ from orchd.keyring import Keyring, KeyringError, server_secret
 from orchd.roles import Visitor
 from orchd.wire import WireError
 from orchd.wire.afar import KeyAuthorize
-from orchd.wire.keys import write_private
+from orchd.wire.private import write_private
 
 ONE, TWO = "a1" * 32, "b2" * 32
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,8 @@ from orchd.wire.keys import (
     public_of,
     read_private,
     read_secret,
-    write_private,
 )
+from orchd.wire.private import write_private
 from tests.shell.machine import needs_root
 
 
@@ -44,26 +43,6 @@ def test_without_encryption_there_are_no_keys(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(zmq, "has", lambda _: False)
     with pytest.raises(KeyFileError, match="nothing is sent in the clear"):
         new_secret()
-
-
-def test_what_is_written_is_private_whole_and_not_written_over(tmp_path: Path) -> None:
-    path = tmp_path / "key"
-    write_private(path, b"one")
-    write_private(path, b"two")
-    assert read_private(path) == b"two"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    with pytest.raises(FileExistsError):
-        write_private(path, b"three", is_new=True)
-    assert read_private(path) == b"two"
-    assert [one.name for one in tmp_path.iterdir()] == ["key"]
-
-
-def test_a_link_that_lies_in_its_place_is_replaced_and_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "other").write_text("precious")
-    (tmp_path / "key").symlink_to(tmp_path / "other")
-    write_private(tmp_path / "key", b"one")
-    assert (tmp_path / "other").read_text() == "precious"
-    assert not (tmp_path / "key").is_symlink()
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610, 0o666])
