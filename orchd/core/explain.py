@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchd.core.holds import Hold, why_held
+from orchd.core.holds import Hold, Rule, why_held
 from orchd.core.index import line_of, ticket_of
 from orchd.core.model import Agent, State, Status
 from orchd.core.places import claims, has_resident_place, has_room, is_safe_with, working
@@ -32,37 +32,37 @@ def why_queued(state: State, agent: Agent, now: float) -> Hold:
     """The first rule in the way of its start."""
     if blockers := list(state.unfinished(agent.spec.after)):
         said = _list([f"{found.id} ({found.status.value})" for found in blockers])
-        return Hold("after", f"after {said}", agent.id)
+        return Hold(Rule.AFTER, f"after {said}", agent.id)
     if agent.ready_at is not None and agent.ready_at > now:
-        return Hold("retry-delay", f"tries again in {agent.ready_at - now:.0f} s: {agent.reason}", agent.id)
+        return Hold(Rule.RETRY_DELAY, f"tries again in {agent.ready_at - now:.0f} s: {agent.reason}")
     if state.is_draining:
-        return Hold("daemon-stopping", "the daemon is stopping", "")
+        return Hold(Rule.DAEMON_STOPPING, "the daemon is stopping")
     if state.is_paused:
-        return Hold("paused", "admissions are paused; `orchctl resume` lets it start", "")
+        return Hold(Rule.PAUSED, "admissions are paused; `orchctl resume` lets it start")
     if state.held_until > now:
         left = state.held_until - now
-        return Hold("machine", f"the machine could not start a process; next try in {left:.0f} s", "")
+        return Hold(Rule.MACHINE, f"the machine could not start a process; next try in {left:.0f} s")
     return why_held(state, line_of(agent), now) or _full(state, agent)
 
 
 def _full(state: State, agent: Agent) -> Hold:
     if not has_room(state, line_of(agent)):
-        run = line_of(agent).run
-        return Hold("max-parallel", f"as many members of {run} work as its maxParallel allows", run)
+        said = f"as many members of {line_of(agent).run} work as its maxParallel allows"
+        return Hold(Rule.MAX_PARALLEL, said)
     busy = working(state)
     if busy >= state.limit:
         over = f", {busy - state.limit} overdrawn" if busy > state.limit else ""
-        return Hold("limit", f"{busy} of {state.limit} places are working{over}", "")
+        return Hold(Rule.LIMIT, f"{busy} of {state.limit} places are working{over}")
     if not has_resident_place(state):
-        return Hold("resident", f"{len(state.living)} of {state.resident} resident places are taken", "")
+        return Hold(Rule.RESIDENT, f"{len(state.living)} of {state.resident} resident places are taken")
     if not is_safe_with(state, agent.claim):
         held = claims(state)
         said = (
             f"its nesting of {agent.claim} beside {len(held)} living agents with nesting {_list(held)} "
             f"could deadlock at {state.resident} resident places"
         )
-        return Hold("nesting", said, "")
-    return Hold("order", "others are before it", "")
+        return Hold(Rule.NESTING, said)
+    return Hold(Rule.ORDER, "others are before it")
 
 
 def _list(items: Sequence[object]) -> str:

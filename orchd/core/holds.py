@@ -3,6 +3,7 @@ wants no more, or a budget that is spent."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import NamedTuple
 
 from orchd.core.model import State
@@ -11,27 +12,45 @@ from orchd.core.runs import RunId
 from orchd.core.sessions import SessionId
 
 
-class Hold(NamedTuple):
-    """What is in the way: the rule, in words, and the runner, run or session that it is about."""
+class Rule(StrEnum):
+    """What may be in the way of a start, by the names that the protocol has for it."""
 
-    rule: str
+    AFTER = "after"
+    RETRY_DELAY = "retry-delay"
+    DAEMON_STOPPING = "daemon-stopping"
+    PAUSED = "paused"
+    MACHINE = "machine"
+    DISK = "disk"
+    RATE_LIMITED = "rate-limited"
+    BUDGET = "budget"
+    MAX_PARALLEL = "max-parallel"
+    LIMIT = "limit"
+    RESIDENT = "resident"
+    NESTING = "nesting"
+    ORDER = "order"
+
+
+class Hold(NamedTuple):
+    """What is in the way: the rule, in words, and the agent, runner, run or session that a way out has to name."""
+
+    rule: Rule
     sentence: str
-    scope: str
+    scope: str = ""
 
 
 def why_held(state: State, line: Line, now: float) -> Hold | None:
     """What is in the way of everyone in `line`; None when nothing is."""
     if state.is_short:
         said = "the disk is nearly full; it starts by itself when there is room again (`free_bytes` in config.toml)"
-        return Hold("disk", said, "")
+        return Hold(Rule.DISK, said)
     until = state.holds.get(line.runner)
     if until is not None and until.mono > now:
         said = f"{line.runner} is rate-limited for {until.mono - now:.0f} s more; `orchctl resume` tries at once"
-        return Hold("rate-limited", said, line.runner)
+        return Hold(Rule.RATE_LIMITED, said, line.runner)
     run = state.runs.get(RunId(line.run))
     session = state.sessions.get(SessionId(line.session))
     for scope in (run, session):
         if scope is not None and (reached := scope.budget.reached_by(scope.spent)) is not None:
             said = f"{scope.id} has spent {reached}; `orchctl budget {scope.id}` allows more"
-            return Hold("budget", said, scope.id)
+            return Hold(Rule.BUDGET, said, scope.id)
     return None

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from orchd.core.explain import position, reason, why_queued
 from orchd.core.graph import waits_for
+from orchd.core.holds import Rule
 from orchd.core.index import line_of, ticket_of
 from orchd.core.model import WORKING, Agent, AgentId, Cause, State, Status, agent_id
 from orchd.core.places import claims, has_working_place, smallest_safe_resident, working
@@ -58,14 +59,16 @@ def _ending(agent: Agent) -> str:
 def _of_queued(state: State, agent: Agent, now: float) -> Verdict:
     hold = why_queued(state, agent, now)
     found = list(_HOLDERS[hold.rule](state, agent)) if hold.rule in _HOLDERS else []
-    way_out = _WAYS_OUT[hold.rule].format(
+    number = position(state, agent) or 1
+    way_out = WAYS_OUT[hold.rule].format(
         scope=hold.scope,
-        before=_before(position(state, agent) or 1),
-        places=max(working(state), state.limit) + (position(state, agent) or 1),
-        resident=len(state.living) + (position(state, agent) or 1),
+        before=_before(number),
+        places=max(working(state), state.limit) + number,
+        resident=len(state.living) + number,
         safe=smallest_safe_resident(sorted([*claims(state), agent.claim])),
     )
-    return Verdict(hold.rule, hold.sentence, tuple(found[:MOST]), len(found), way_out)
+    held_by = number - 1 if hold.rule is Rule.ORDER else len(found)
+    return Verdict(hold.rule.value, hold.sentence, tuple(found[:MOST]), held_by, way_out)
 
 
 def _of_waiting(state: State, agent: Agent, sentence: str | None) -> Verdict:
@@ -120,25 +123,26 @@ def _earlier(state: State, agent: Agent) -> Iterable[AgentId]:
     return (agent_id(one.number) for one in nsmallest(MOST, (one for one, _ in state.queue.entries() if one < own)))
 
 
-_HOLDERS: dict[str, Callable[[State, Agent], Iterable[AgentId]]] = {
-    "after": waits_for,
-    "limit": _workers,
-    "resident": _living,
-    "nesting": _claimants,
-    "max-parallel": _mates,
-    "order": _earlier,
+_HOLDERS: dict[Rule, Callable[[State, Agent], Iterable[AgentId]]] = {
+    Rule.AFTER: waits_for,
+    Rule.LIMIT: _workers,
+    Rule.RESIDENT: _living,
+    Rule.NESTING: _claimants,
+    Rule.MAX_PARALLEL: _mates,
+    Rule.ORDER: _earlier,
 }
-_WAYS_OUT = {
-    "after": "their completion; when one of them does not complete, {scope} is skipped",
-    "retry-delay": "time alone: it is tried again by itself",
-    "daemon-stopping": "the next daemon: `orchctl daemon start`",
-    "paused": "`orchctl resume`",
-    "machine": "processes or memory that become free; it is tried again by itself",
-    "rate-limited": "time alone, or `orchctl resume`, which tries {scope} at once",
-    "budget": "`orchctl budget {scope}` with --max-tokens or --max-cost above what is spent, or --unlimited",
-    "max-parallel": "the end of one of them{before}",
-    "limit": "the end of one of them{before}, or `orchctl limit {places}`",
-    "resident": "the end of one of them{before}, or `orchctl limit --resident {resident}`",
-    "nesting": "the end of one of them, or `orchctl limit --resident {safe}`",
-    "order": "their start",
+WAYS_OUT = {
+    Rule.AFTER: "their completion; when one of them does not complete, {scope} is skipped",
+    Rule.RETRY_DELAY: "time alone: it is tried again by itself",
+    Rule.DAEMON_STOPPING: "the next daemon: `orchctl daemon start`",
+    Rule.PAUSED: "`orchctl resume`",
+    Rule.MACHINE: "processes or memory that become free; it is tried again by itself",
+    Rule.DISK: "room on the disk, or a smaller `free_bytes` in config.toml and `orchctl config reload`",
+    Rule.RATE_LIMITED: "time alone, or `orchctl resume`, which tries {scope} at once",
+    Rule.BUDGET: "`orchctl budget {scope}` with --max-tokens or --max-cost above what is spent, or --unlimited",
+    Rule.MAX_PARALLEL: "the end of one of them{before}",
+    Rule.LIMIT: "the end of one of them{before}, or `orchctl limit {places}`",
+    Rule.RESIDENT: "the end of one of them{before}, or `orchctl limit --resident {resident}`",
+    Rule.NESTING: "the end of one of them, or `orchctl limit --resident {safe}`",
+    Rule.ORDER: "their start",
 }

@@ -97,3 +97,10 @@ def test_what_is_over_says_how_it_came_to_that_and_what_runs_says_nothing() -> N
     one, two = box.batch(spec("a"), spec("b"))
     box.exit(one, 2)
     assert (why(box, one), why(box, two)) == ("exit code 2", None)
+
+
+def test_as_many_as_are_shown_are_all() -> None:
+    box = Box(limit=3)
+    blockers = box.batch(*(spec(name) for name in "abc"))
+    one = box.spawn(after=blockers)
+    assert why(box, one) == "after agent-001 (running), agent-002 (running), agent-003 (running)"

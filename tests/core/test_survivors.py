@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from orchd.core.decide import next_deadline
 from orchd.core.effects import Answer, Refuse
 from orchd.core.facts import AgentCancelled, AgentHeard, AttemptDeferred, RunnerLimited, WaitEnded
-from orchd.core.graph import needed
+from orchd.core.graph import claims_needed, cycle_from, needed, path_to
 from orchd.core.holds import why_held
+from orchd.core.index import forget
 from orchd.core.inputs import (
+    BeginRun,
     CloseSession,
     Exited,
     Heard,
     NeverRan,
     OpenSession,
+    Part,
     Scope,
     SetBudget,
     SpaceSeen,
@@ -22,6 +25,7 @@ from orchd.core.inputs import (
 )
 from orchd.core.model import AgentId, Cause, Outcome, Report
 from orchd.core.queue import Line
+from orchd.core.runs import Group, Plan
 from orchd.core.sessions import SessionId
 from orchd.core.spending import Budget
 from tests.core.box import WALL, Box, spec
@@ -146,6 +150,17 @@ def test_of_two_waits_one_may_end_without_a_place_and_the_agent_goes_on_waiting(
     assert box.status(parent, second) == ["waiting", "running"]
 
 
+def test_nor_does_it_need_one_when_there_is_none() -> None:
+    box = Box(limit=2)
+    parent = box.spawn()
+    first, second, third = box.batch(spec("first"), spec("second"), spec("third"), caller=parent)
+    asked = box.wait(parent, first), box.wait(parent, third)
+    box.limit(limit=1)
+    box.exit(first)
+    assert box.facts(WaitEnded) == [WaitEnded(parent, asked[0])]
+    assert box.status(parent, second, third) == ["waiting", "running", "queued"]
+
+
 def test_to_wait_for_no_time_is_to_ask_and_for_a_second_is_to_wait() -> None:
     box = Box()
     parent = box.spawn()
@@ -258,3 +273,46 @@ def test_now_or_never_of_an_agent_minds_the_session_of_the_agent() -> None:
     box.state.sessions[box.agent(parent).spec.session].budget = Budget(tokens=0)  # type: ignore[index]
     box.batch(spec("child"), caller=parent, must_start=True)
     assert box.refusal() == "would-queue"
+
+
+# The graph.
+
+
+def test_who_is_over_hides_no_way_behind_others() -> None:
+    box = Box()
+    first, over, goal = box.spawn(), box.spawn(), box.spawn()
+    box.exit(over)
+    box.wait(first, goal)
+    assert path_to(box.state, [first, over], goal) == [first, goal]
+
+
+def test_who_is_named_twice_hides_nobody_that_is_waited_for() -> None:
+    box = Box()
+    waiter, deep, plain = box.spawn(), box.spawn(nesting=2), box.spawn()
+    assert claims_needed(box.state, box.agent(waiter), (deep, plain, plain)) == {waiter: 3}
+
+
+def test_to_wait_for_nobody_needs_no_claim() -> None:
+    box = Box()
+    waiter = box.spawn()
+    assert claims_needed(box.state, box.agent(waiter), ()) == {}
+
+
+def test_nobody_knows_of_a_cycle_behind_one_that_is_not_in_memory() -> None:
+    assert cycle_from(Box().state, [AgentId("agent-999")]) is None
+
+
+# Memory.
+
+
+def test_runs_that_end_together_are_forgotten_together() -> None:
+    box = Box()
+    group = (Group("", is_fail_fast=True),)
+    for name in "ab":
+        box.tell(BeginRun(box.request(), None, Plan(name, group, "/"), (Part("m", spec("m")),), durations={"m": 1.0}))
+    members = tuple(box.state.agents)
+    box.cancel(*members)
+    for one in members:
+        box.exit(one, 143)
+    forget(box.state, members)
+    assert (box.state.agents, box.state.runs) == ({}, {})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from orchd.core import inputs
-from orchd.core.model import AgentId, Outcome
+from orchd.core.holds import Rule
+from orchd.core.model import AgentId, Outcome, agent_id
 from orchd.core.runs import Group, Plan, run_id
-from orchd.core.why import MOST, Verdict, why, why_run
+from orchd.core.why import MOST, WAYS_OUT, Verdict, why, why_run
 from tests.core.box import Box, spec
 from tests.core.test_holds import EVEN, HERE, limited, two
 
@@ -53,9 +54,12 @@ def test_a_box_full_of_the_living_is_helped_by_more_resident_places() -> None:
         box.wait(parent, child)
     told = asked(box, children[1])
     assert (told.rule, told.held_by) == ("resident", 3)
+    assert told.sentence == "3 of 3 resident places are taken"
+    assert told.way_out == "the end of one of them, or `orchctl limit --resident 4`"
+    after_it = asked(box, box.spawn())
+    assert after_it.way_out == "the end of one of them; 1 queued before it go first, or `orchctl limit --resident 5`"
     box.limit(resident=4)
     assert box.status(children[1]) == ["running"]
-    assert "`orchctl limit --resident 4`" in str(told.way_out)
 
 
 def test_a_nesting_that_is_not_safe_names_a_number_that_is() -> None:
@@ -73,8 +77,8 @@ def test_members_meet_the_bound_of_their_run() -> None:
     box = Box()
     first, second = begun(box, "a", "b", max_parallel=1)
     box.spawn()
-    told = asked(box, second)
-    assert (told.rule, told.holders) == ("max-parallel", (first,))
+    sentence = "as many members of run-001 work as its maxParallel allows"
+    assert asked(box, second) == Verdict("max-parallel", sentence, (first,), 1, "the end of one of them")
 
 
 def test_rules_that_nobody_holds_say_what_changes_them() -> None:
@@ -83,11 +87,28 @@ def test_rules_that_nobody_holds_say_what_changes_them() -> None:
     limited(box, first, 60.0)
     assert asked(box, second)[0] == "rate-limited"
     assert "tries claude at once" in str(asked(box, second).way_out)
+    box.tell(inputs.SpaceSeen(50, 100))
+    assert asked(box, second).rule == "disk"
+    assert "`free_bytes`" in str(asked(box, second).way_out)
     box.pause()
     assert asked(box, second)[0] == "paused"
     assert asked(box, second).holders == ()
     box.drain()
     assert asked(box, second)[0] == "daemon-stopping"
+
+
+def test_every_rule_has_a_way_out() -> None:
+    assert set(WAYS_OUT) == set(Rule)
+
+
+def test_a_machine_that_could_start_nobody_is_asked_again() -> None:
+    box = Box()
+    box.broken[agent_id(1)] = ("no processes", True)
+    told = asked(box, box.spawn())
+    assert (told.rule, told.way_out) == (
+        "machine",
+        "processes or memory that become free; it is tried again by itself",
+    )
 
 
 def test_a_retry_waits_for_its_time_and_others_for_their_turn() -> None:
@@ -97,10 +118,10 @@ def test_a_retry_waits_for_its_time_and_others_for_their_turn() -> None:
     box.exit(first, 3)
     box.state.is_paused = False
     assert asked(box, first).rule == "retry-delay"
-    box.now += 3600.0
+    box.now = box.agent(first).ready_at or 0.0
     box.state.queue.ripen(box.now)
-    assert {asked(box, first).rule, asked(box, second).rule} == {"order"}
-    assert asked(box, second).holders == (first,)
+    assert asked(box, first) == Verdict("order", "others are before it", (), 0, "their start")
+    assert asked(box, second) == Verdict("order", "others are before it", (first,), 1, "their start")
 
 
 def test_who_waits_is_held_by_whom_it_waits_for_and_then_by_those_in_its_place() -> None:
@@ -108,15 +129,14 @@ def test_who_waits_is_held_by_whom_it_waits_for_and_then_by_those_in_its_place()
     parent = box.spawn()
     child = box.spawn(caller=parent)
     box.wait(parent, child)
-    assert asked(box, parent)[:3] == ("waits", f"waits for {child}", (child,))
+    assert asked(box, parent) == Verdict("waits", f"waits for {child}", (child,), 1, "their end")
     other = box.spawn()
     box.limit(limit=1)
     box.exit(child)
-    told = asked(box, parent)
-    assert (told.rule, told.holders) == ("returning", (other,))
+    sentence, way_out = "waits for a working place to return to", "the end of one of them, or `orchctl limit 2`"
+    assert asked(box, parent) == Verdict("returning", sentence, (other,), 1, way_out)
     box.limit(limit=2)
     assert box.status(parent) == ["running"]
-    assert told.way_out == "the end of one of them, or `orchctl limit 2`"
 
 
 def test_a_member_may_have_to_wait_for_its_group_to_return() -> None:
@@ -126,7 +146,8 @@ def test_a_member_may_have_to_wait_for_its_group_to_return() -> None:
     box.wait(first, child)
     assert box.status(second) == ["running"]
     box.exit(child)
-    assert asked(box, first)[:3] == ("returning", "waits for a working place to return to", (second,))
+    sentence = "waits for a working place to return to"
+    assert asked(box, first) == Verdict("returning", sentence, (second,), 1, "the end of one of them")
 
 
 def test_what_works_is_being_ended_or_is_over_says_so() -> None:
@@ -134,9 +155,11 @@ def test_what_works_is_being_ended_or_is_over_says_so() -> None:
     one, two_, three = box.batch(spec("a", timeout=5.0), spec("b"), spec("c"))
     assert asked(box, one)[:2] == ("working", "it holds a place and works")
     box.sleep(6.0)
-    assert asked(box, one).rule == "stopping"
-    assert asked(box, one).way_out == "what does not end by itself is killed in 10 s"
-    box.sleep(11.0)
+    way_out = "what does not end by itself is killed in 10 s"
+    assert asked(box, one) == Verdict("stopping", "took longer than 5 s", way_out=way_out)
+    box.now += 9.5
+    assert asked(box, one).way_out == "what does not end by itself is killed in 0 s"
+    box.sleep(1.5)
     assert asked(box, one).way_out == "it is being killed"
     box.tell(inputs.Exited(one, 1, Outcome(137), is_tree_gone=True))
     assert asked(box, one)[:2] == ("timeout", "took longer than 5 s")
@@ -158,13 +181,24 @@ def test_of_many_holders_the_first_are_named_and_all_are_counted() -> None:
     assert (len(told.holders), told.held_by) == (MOST, MOST + 5)
 
 
+def test_those_that_go_first_are_all_counted_too() -> None:
+    box = Box(limit=1)
+    *_, last = box.batch(*(spec(f"n{number}") for number in range(MOST + 6)))
+    box.pause()
+    box.exit(agent_id(1))
+    box.state.is_paused = False
+    told = asked(box, last)
+    assert (told.rule, told.holders[0], len(told.holders), told.held_by) == ("order", agent_id(2), MOST, MOST + 4)
+
+
 def test_a_run_is_held_by_those_that_go_on_and_blames_the_first_that_failed() -> None:
     box = Box()
     first, second = begun(box, *EVEN, is_fail_fast=False)
     run = box.state.runs[run_id(1)]
-    assert why_run(run)[:3] == ("running", "0 of 2 members have ended", (first, second))
+    assert why_run(run) == Verdict("running", "0 of 2 members have ended", (first, second), 2, "their end")
     box.exit(second, 1)
-    assert why_run(run)[:3] == ("running", "1 of 2 members have ended", (second,))
+    way_out = "the end of those that are at work; what comes after a failure is skipped"
+    assert why_run(run) == Verdict("running", "1 of 2 members have ended", (second,), 1, way_out)
     box.exit(first)
     told = why_run(run)
     assert (told.rule, told.holders, told.way_out) == (
@@ -183,3 +217,13 @@ def test_one_that_ended_for_its_memory_met_that_bound() -> None:
     box.tell(inputs.OverMemory(one, 1))
     box.exit(one, 137)
     assert asked(box, one)[:2] == ("memory", "memory")
+
+
+def test_one_that_was_cancelled_before_it_was_tried_again_met_no_bound() -> None:
+    box = Box()
+    one = box.spawn(timeout=5.0, retries=1)
+    box.sleep(6.0)
+    box.exit(one, 143)
+    assert asked(box, one).rule == "retry-delay"
+    box.cancel(one)
+    assert asked(box, one).rule == "cancelled"

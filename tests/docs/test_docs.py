@@ -12,6 +12,7 @@ import pytest
 import zmq
 
 from orchctl.table import COMMANDS
+from orchd.core.holds import Rule
 from tests.conftest import Instance
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +51,11 @@ def test_every_example_of_the_protocol_is_answered_with_a_result(instance: Insta
         assert reply["ok"], (request, reply)
         assert reply["id"] == request["id"]
     context.destroy(linger=0)
+
+
+def test_every_rule_that_holds_an_agent_back_is_in_the_protocol() -> None:
+    section = (ROOT / "docs/protocol.md").read_text().partition("\n## Why\n")[2].partition("\n## ")[0]
+    assert set(Rule) <= set(re.findall(r"`([a-z-]+)`", section))
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

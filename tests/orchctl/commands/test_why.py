@@ -19,6 +19,15 @@ def test_one_in_the_queue_names_who_holds_the_places(instance: Instance, orchctl
     assert way_out == "what would change it: the end of one of them, or `orchctl limit 2`"
 
 
+def test_a_full_disk_is_told_and_what_would_change_it(stopped: Instance, orchctl: Orchctl) -> None:
+    stopped.configure(f"free_bytes = {1 << 60}\n")
+    stopped.start()
+    stopped.spawn("true")
+    head, way_out = orchctl("why", "1").out.splitlines()
+    assert head.startswith("agent-001 true is queued, position 1 (disk): the disk is nearly full; ")
+    assert way_out.endswith("room on the disk, or a smaller `free_bytes` in config.toml and `orchctl config reload`")
+
+
 def test_one_that_failed_says_how_it_came_to_that_and_what_ended_with_it(instance: Instance, orchctl: Orchctl) -> None:
     script = 'if [ $ORCHD_ATTEMPT = 2 ]; then orchctl spawn --name child -- sleep 60; printf "\\033oops\\n"; fi; exit 3'
     instance.ctl("pause")
