@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from orchd.core import inputs
 from orchd.core.decide import next_deadline
-from orchd.core.model import AgentId, Outcome, RequestId
+from orchd.core.model import AgentId, Oom
 from orchd.core.spending import Spent
 from tests.simulation.cast import Cast, named
+from tests.stateful.news import stale
 
 
 class Machine(Cast):
@@ -45,6 +46,21 @@ class Machine(Cast):
             proc, has_rest = self.dice.choice(running), self.rarely()
             self.say(f"{named(proc)} is killed from outside{' and leaves others behind' * has_rest}")
             self.world.exit(proc, 137, has_rest=has_rest)
+
+    def the_kernel_ends_a_process_for_memory(self) -> None:
+        """It, or one below it: then it may still say how it ended."""
+        if running := [proc for proc in self.procs() if proc.is_running]:
+            proc, code, has_rest = self.dice.choice(running), self.dice.choice([None, 0, 137]), self.rarely()
+            proc.oom = self.dice.choice(list(Oom))
+            self.say(f"the kernel ends {named(proc)} for memory ({proc.oom.name}){' and leaves others' * has_rest}")
+            self.world.exit(proc, code, has_rest=has_rest)
+
+    def a_tree_takes_more_than_it_may(self) -> None:
+        """Seen by a sample."""
+        if procs := self.procs():
+            proc = self.dice.choice(procs)
+            self.say(f"{named(proc)} takes more memory than it may")
+            self.world.tell(inputs.OverMemory(*proc.key))
 
     def the_disk_fills(self) -> None:
         """Nobody new starts."""
@@ -109,18 +125,6 @@ class Machine(Cast):
         if proc is not None and proc.is_running:
             return
         again = [inputs.Exited(one, attempt, proc.outcome, is_tree_gone=False)] if proc is not None else []
-        news = self.dice.choice(again or _stale(one, attempt))
+        news = self.dice.choice(again or stale(one, attempt))
         self.say(f"late or twice: {type(news).__name__} of {one} #{attempt}")
         self.world.tell(news)
-
-
-def _stale(one: AgentId, attempt: int) -> list[inputs.Input]:
-    return [
-        inputs.Exited(one, attempt, Outcome(0), is_tree_gone=True),
-        inputs.Exited(one, attempt, Outcome(1), is_tree_gone=False),
-        inputs.TreeGone(one, attempt),
-        inputs.NeverRan(one, attempt),
-        inputs.Adopted(one, attempt),
-        inputs.Heard(one, attempt, 1000.0),
-        inputs.CallerGone(one, RequestId("nobody's")),
-    ]

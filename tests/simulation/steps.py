@@ -42,6 +42,8 @@ WEIGHTS = {
     "the_daemon_dies_after_the_next_commit": 2,
     "the_daemon_drains": 1,
     "a_process_is_killed": 3,
+    "the_kernel_ends_a_process_for_memory": 2,
+    "a_tree_takes_more_than_it_may": 2,
     "news_comes_late_or_twice": 4,
 }
 _NAMES, _SHARES = list(WEIGHTS), list(WEIGHTS.values())

@@ -11,8 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from orchd.core import inputs
 from orchd.core.decide import next_deadline
-from orchd.core.model import AgentId, Oom, Outcome, RequestId, Spec, Status
+from orchd.core.model import AgentId, Oom, Spec, Status
 from orchd.core.runs import Group
+from tests.stateful.news import stale
 from tests.stateful.stress import stress
 from tests.stateful.world import Client, Proc, World, new_world
 
@@ -275,18 +276,7 @@ class Histories(RuleBasedStateMachine):
             if not proc.is_running:
                 self.world.tell(inputs.Exited(*proc.key, proc.outcome, is_tree_gone=False))
             return
-        self.world.tell(
-            (
-                inputs.Exited(one, attempt, Outcome(0), is_tree_gone=True),
-                inputs.Exited(one, attempt, Outcome(1), is_tree_gone=False),
-                inputs.TreeGone(one, attempt),
-                inputs.NeverRan(one, attempt),
-                inputs.Adopted(one, attempt),
-                inputs.Heard(one, attempt, 1000.0),
-                inputs.OverMemory(one, attempt),
-                inputs.CallerGone(one, RequestId("nobody's")),
-            )[kind]
-        )
+        self.world.tell(stale(one, attempt)[kind])
 
 
 class OnePlace(Histories):
