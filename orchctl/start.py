@@ -8,7 +8,7 @@ import sys
 import time
 
 from orchctl.errors import NoDaemonError
-from orchd.wire import Home, variables
+from orchd.wire import Home, sockets, variables
 
 PATIENCE = 30.0  # seconds for a daemon to be ready
 _TURN = 35.0  # seconds for somebody else to finish starting one
@@ -23,21 +23,10 @@ _OF_OUR_SERVICE = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
 
 def is_running(home: Home) -> bool:
     """Whether somebody listens on the socket: a file that was left behind refuses the connection."""
-    import socket
-    import struct
-
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        # the kernel blocks while the backlog is full, which is a sign of life and must not last for ever
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 1, 0))
-        try:
-            probe.connect(os.fsencode(home.socket))
-        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
-            return False
-        except BlockingIOError:
-            return True
-        except PermissionError as error:
-            raise NoDaemonError(f"{home.socket} cannot be reached: {error.strerror}; is it yours?") from None
-    return True
+    try:
+        return sockets.is_listened_to(home.socket)
+    except PermissionError as error:
+        raise NoDaemonError(f"{home.socket} cannot be reached: {error.strerror}; is it yours?") from None
 
 
 def ensure(home: Home) -> bool:
@@ -49,8 +38,7 @@ def ensure(home: Home) -> bool:
         with FileLock(home.start_lock, timeout=_TURN, mode=0o600):
             if is_running(home) or is_awaited(home):
                 return False
-            _start(home)
-            return True
+            return _start(home)
     except Timeout:
         raise NoDaemonError(f"somebody else is starting the daemon of {home.directory} and does not finish") from None
 
@@ -73,7 +61,8 @@ def environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key not in variables.OF_ONE_AGENT}
 
 
-def _start(home: Home) -> None:
+def _start(home: Home) -> bool:
+    """Whether it is this one that answers now, and not another that somebody began to start and did not wait for."""
     log = os.open(home.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     said_before = os.lseek(log, 0, os.SEEK_END)
     ready, told = os.pipe()
@@ -87,7 +76,9 @@ def _start(home: Home) -> None:
     finally:
         os.close(ready)
     if line == "ready":
-        return
+        return True
+    if is_running(home):
+        return False
     why = line.removeprefix("error: ") or _last_lines(home, said_before) or "it died without a word"
     raise NoDaemonError(f"the daemon did not start: {why} (log: {home.log})")
 

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -29,12 +29,14 @@ from orchd.remote import Remote
 from orchd.store import Store
 from orchd.wire import Home
 from orchd.wire.services import Service, leave_word
+from orchd.wire.sockets import is_listened_to
 
 log = logging.getLogger("orchd")
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
-# The lock is contended for a moment by whoever only wants to know whether it is held.
-_LOCK_SECONDS = 1.0
+# The lock is contended for a moment by whoever only wants to know whether it is held, and for longer by a daemon that
+# leaves, or begins: of one that answers nobody the end is awaited, but no longer than clients wait for us.
+_LOCK_SECONDS, _LOCK_PATIENCE = 1.0, 20.0
 # How long a commit that has ended may wait to say so while we decide something else.
 _SWITCH_SECONDS = 0.0002
 
@@ -113,11 +115,23 @@ def _only_daemon_of(home: Home) -> Iterator[None]:
     try:
         lock.acquire(timeout=_LOCK_SECONDS)
     except Timeout:
-        raise AlreadyRunning(f"another daemon serves {home.directory}; `orchctl daemon status` shows it") from None
+        _outlast(home, lock)
     try:
         yield
     finally:
         lock.release()
+
+
+def _outlast(home: Home, lock: FileLock) -> None:
+    """Take the lock of a daemon that is on its way out. Raises AlreadyRunning when it answers, or does not end."""
+    log.info("another daemon holds %s: waiting until it answers or ends", home.directory)
+    patience = _LOCK_PATIENCE
+    while patience > 0 and not is_listened_to(home.socket):
+        with suppress(Timeout):
+            lock.acquire(timeout=_LOCK_SECONDS)
+            return
+        patience -= _LOCK_SECONDS
+    raise AlreadyRunning(f"another daemon serves {home.directory}; `orchctl daemon status` shows it")
 
 
 def _become_daemon() -> None:

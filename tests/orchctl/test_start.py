@@ -8,6 +8,7 @@ import socket
 import stat
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from orchctl import start
 from orchctl.client import Client
 from orchctl.errors import NoDaemonError
 from orchd.wire import ENV_AGENT, Home, HomeError
-from tests.conftest import Instance
+from tests.conftest import Instance, until
 from tests.orchctl.conftest import Background
 
 
@@ -70,6 +71,25 @@ def test_a_stale_socket_is_in_nobodys_way(home: Home) -> None:
     with listener(home):
         pass
     assert start.ensure(home)
+
+
+def test_one_that_is_on_its_way_out_is_outlasted(home: Home, background: Background) -> None:
+    home.create()
+    with FileLock(home.lock):
+        command = background("limit")
+        until(lambda: home.log.exists() and "waiting until it answers or ends" in home.log.read_text())
+    said, errors = command.communicate(timeout=60)
+    assert (command.returncode, errors, said.split()[0]) == (0, "", "places")
+
+
+def test_one_that_somebody_else_began_to_start_is_as_good(home: Home) -> None:
+    """Its client was killed, and with it went the lock that keeps others from starting one."""
+    home.create()
+    with FileLock(home.lock), ThreadPoolExecutor() as pool:
+        is_ours = pool.submit(start.ensure, home)
+        until(lambda: home.log.exists() and "waiting until it answers or ends" in home.log.read_text())
+        with listener(home):
+            assert not is_ours.result(timeout=60)
 
 
 @pytest.mark.slow

@@ -1,0 +1,23 @@
+"""Whether a daemon answers: the socket's file tells nothing, as one that was killed leaves it behind."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def is_listened_to(path: Path) -> bool:
+    """Whether somebody listens. Raises PermissionError when that is not for us to know."""
+    import socket
+    import struct
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        # the kernel blocks while the backlog is full, which is a sign of life and must not last for ever
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 1, 0))
+        try:
+            probe.connect(os.fsencode(path))
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+            return False
+        except BlockingIOError:
+            return True
+    return True
