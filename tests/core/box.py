@@ -78,6 +78,7 @@ class Box:
             assert reply.request
             if isinstance(reply, Refuse):
                 assert re.fullmatch(r"[a-z]+(-[a-z]+)*", reply.code)
+                assert isinstance(reply.message, str)
                 assert reply.message not in {"", "None"}
                 assert isinstance(reply.details, dict)
 

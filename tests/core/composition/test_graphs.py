@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.core.composition import CompositionError, critical_path, cycle_in, levels, remaining_paths, topological
+from orchd.core.composition import (
+    CompositionError,
+    Problem,
+    critical_path,
+    cycle_in,
+    levels,
+    remaining_paths,
+    topological,
+)
 from orchd.core.composition.graphs import cyclic, successors
 from tests.core.composition.graphs import Counted, Graph, acyclic, chain, fan, weights
 
@@ -86,13 +94,17 @@ def test_a_cycle_is_a_path_in_which_each_depends_on_the_next() -> None:
 def test_what_cannot_be_ordered_is_refused_and_named(function: Callable[[Graph], object]) -> None:
     with pytest.raises(CompositionError, match=r"a cycle of dependencies: (a -> b -> a|b -> a -> b)"):
         function({"a": ["b"], "b": ["a"]})
-    with pytest.raises(CompositionError, match="'a' depends on 'z', which is not there"):
+    with pytest.raises(CompositionError) as refused:
         function({"a": ["z"], "b": []})
+    message, way_out = "'a' depends on 'z', which is not there", "add it, or take the dependency away"
+    assert refused.value.problems == (Problem("unknown-dependency", "$.subSkills", "z", message, way_out),)
 
 
 def test_the_problem_of_a_cycle_has_its_path() -> None:
-    problem = cyclic(["a", "b", "a"], "$")
-    assert (problem.code, problem.path, problem.value) == ("cycle", "$", ["a", "b", "a"])
+    cycle = ["a", "b", "a"]
+    message, way_out = "a cycle of dependencies: a -> b -> a", "take one of these dependencies away"
+    assert cyclic(cycle, "$") == Problem("cycle", "$", cycle, message, way_out)
+    assert cyclic(cycle).path == "$.subSkills"
 
 
 def test_who_depends_on_whom_is_told_once() -> None:

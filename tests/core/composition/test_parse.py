@@ -42,4 +42,4 @@ def test_a_whole_number_may_be_written_with_a_point() -> None:
 
 
 def test_keys_are_written_as_json_has_them() -> None:
-    assert [key_of(name) for name in ("name", "skill_name", "max_parallel")] == ["name", "skillName", "maxParallel"]
+    assert [key_of(name) for name in ("name", "skill_name", "a_longer_name")] == ["name", "skillName", "aLongerName"]

@@ -8,6 +8,7 @@ from orchd.core.composition import (
     Composition,
     CompositionError,
     CoordinationStrategy,
+    Problem,
     SubSkill,
     Tree,
     around,
@@ -18,11 +19,15 @@ from orchd.core.composition import (
     makespan,
     topological,
 )
+from orchd.core.composition.trees import MOST
 
 INNER = Composition(
     "web",
     "hybrid",
-    (SubSkill("html"), SubSkill("css", dependencies=("html",), model="haiku", env={"A": "2"})),
+    (
+        SubSkill("html"),
+        SubSkill("css", dependencies=("html",), runner="mock", model="haiku", timeout="9m", env={"A": "2"}),
+    ),
     max_parallel=1,
 )
 OUTER = Composition(
@@ -30,7 +35,15 @@ OUTER = Composition(
     "hybrid",
     (
         SubSkill("design"),
-        SubSkill("web", dependencies=("design",), required=False, model="opus", timeout="5m", env={"A": "1", "B": "1"}),
+        SubSkill(
+            "web",
+            dependencies=("design",),
+            required=False,
+            runner="codex",
+            model="opus",
+            timeout="5m",
+            env={"A": "1", "B": "1"},
+        ),
         SubSkill("qa", dependencies=("web",)),
     ),
     max_parallel=3,
@@ -55,8 +68,8 @@ def test_members_have_paths_and_come_after_paths() -> None:
 
 def test_what_a_nested_one_is_given_goes_to_members_that_have_none_of_their_own() -> None:
     _, html, css, _ = (member.sub_skill for member in flatten(TREE).members)
-    assert (html.model, html.timeout, html.env) == ("opus", "5m", {"A": "1", "B": "1"})
-    assert (css.model, css.timeout, css.env) == ("haiku", "5m", {"A": "2", "B": "1"})
+    assert (html.runner, html.model, html.timeout, html.env) == ("codex", "opus", "5m", {"A": "1", "B": "1"})
+    assert (css.runner, css.model, css.timeout, css.env) == ("mock", "haiku", "9m", {"A": "2", "B": "1"})
 
 
 def test_a_group_is_between_what_it_comes_after_and_what_comes_after_it() -> None:
@@ -118,8 +131,23 @@ def test_what_grows_without_bound_is_refused() -> None:
     for level in range(5):
         names = [f"s{index}" for index in range(30)]
         tree = Tree(Composition(f"l{level}", "parallel", tuple(map(SubSkill, names))), dict.fromkeys(names, tree))
-    with pytest.raises(CompositionError, match="more than 10,000 members"):
+    with pytest.raises(CompositionError) as refused:
         flatten(tree)
+    message = "'l4' has more than 10,000 members, those of nested compositions included"
+    assert refused.value.problems == (
+        Problem("too-many-members", "$.subSkills", None, message, "make several runs of it"),
+    )
+
+
+def test_as_many_as_may_be_may_be() -> None:
+    leaf = Composition("leaf", "parallel", (SubSkill("one"),))
+    names = [f"s{index}" for index in range(MOST)]
+    many = Composition("many", "parallel", tuple(map(SubSkill, names)))
+    assert len(flatten(Tree(many)).members) == MOST
+    inner = dict.fromkeys(names[1:], Tree(leaf))
+    assert len(flatten(Tree(many, inner)).groups) == MOST
+    with pytest.raises(CompositionError):
+        flatten(Tree(many, {name: Tree(Composition("empty", "parallel", ())) for name in names}))
 
 
 def test_a_cycle_inside_is_found() -> None:
