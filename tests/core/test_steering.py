@@ -163,6 +163,19 @@ def test_trying_again_is_refused_where_it_would_close_a_cycle() -> None:
     assert f"{queued} -> {waiter} -> {queued}" in refusal.message
 
 
+def test_a_cycle_is_told_from_whom_it_is_asked_for_back_to_it() -> None:
+    box = Box(limit=2)
+    waiter, other = box.batch(spec("waiter"), spec("other"))
+    middle = box.spawn(after=(waiter,))
+    queued = box.spawn(after=(middle,))
+    box.cancel(queued)
+    box.wait(waiter, queued, other)
+    box.retry(queued)
+    (refusal,) = box.done(Refuse)
+    way = f"{queued} -> {middle} -> {waiter} -> {queued}"
+    assert refusal.message == f"{queued} would wait for itself: {way}; retry when what waits for it has ended"
+
+
 def test_pausing_twice_is_pausing_and_so_is_resuming() -> None:
     box = Box()
     for told, fact in ((box.pause, AdmissionsPaused), (box.resume, AdmissionsResumed)):
