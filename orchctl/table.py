@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orchctl.declared import COMMAND, JSON, Argument, Command, Option
 from orchctl.doors import DOORS
+from orchctl.life import LIFE
 from orchctl.seeing import SEEING
 from orchctl.tasks.declared import SKILL, TASKS
 from orchctl.upkeep import UPKEEP
@@ -74,10 +75,6 @@ _PM = (
     Option("timeout", "Stop waiting after this long; developers go on.", "duration", metavar="DURATION"),
     Option("dry_run", "Only show what would be started."),
     JSON,
-)
-_SCOPE = (
-    Option("user", "Of this user; the default."),
-    Option("system", "Of the machine, one for each user: orchd@NAME. Needs root."),
 )
 
 COMMANDS: dict[str, Command] = {
@@ -260,53 +257,7 @@ COMMANDS: dict[str, Command] = {
             (),
             (Option("timeline", "Write its timeline here, as .svg or .html.", "text", metavar="FILE"), JSON),
         ),
-        Command(("daemon", "start"), "Start the daemon.", "daemon", (), (JSON,), function="start"),
-        Command(("daemon", "run"), "Be the daemon, in the foreground.", "daemon", function="run"),
-        Command(("daemon", "status"), "Show who answers.", "daemon", (), (JSON,), function="status"),
-        Command(
-            ("daemon", "restart"),
-            "Stop the daemon and start it again; agents go on.",
-            "daemon",
-            (),
-            (JSON,),
-            function="restart",
-        ),
-        Command(
-            ("daemon", "stop"),
-            "Stop the daemon.",
-            "stop",
-            (),
-            (
-                Option("keep_agents", "Agents that live go on; the next daemon takes them over."),
-                Option("stop_agents", "End the agents that live, then stop."),
-                Option("drain", "Let the agents that live end, start no more, then stop."),
-                JSON,
-            ),
-        ),
-        Command(
-            ("service", "install"),
-            "Make the daemon a service of systemd; agents go on.",
-            "service",
-            (),
-            (*_SCOPE, Option("enable", "Enable and start it too; a daemon that runs hands over to it."), JSON),
-            function="install",
-        ),
-        Command(
-            ("service", "uninstall"),
-            "Stop the service and take its unit away; agents go on.",
-            "service",
-            (),
-            (*_SCOPE, JSON),
-            function="uninstall",
-        ),
-        Command(
-            ("service", "status"),
-            "Show whether the daemon is a service, and how it is.",
-            "service",
-            (),
-            (*_SCOPE, JSON),
-            function="status",
-        ),
+        *LIFE,
     )
 }
 
