@@ -35,6 +35,11 @@ class Outside(Enum):
 Caller = AgentId | Outside | Visitor
 
 
+def agent_of(caller: Caller) -> AgentId | None:
+    """The agent that calls, or None for somebody outside."""
+    return caller if isinstance(caller, str) else None
+
+
 @contextmanager
 def seeing() -> Iterator[None]:
     """Look at whoever calls. When no descriptor is free to look with, they are told to ask again."""

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from orchd.answers import Answers, taken
 from orchd.asked import is_change, shaped
-from orchd.callers import Caller, Callers, Outside, seeing
+from orchd.callers import Caller, Callers, Outside, agent_of, seeing
 from orchd.core import inputs
 from orchd.core.effects import Answer, Effect, Refuse
 from orchd.core.inputs import Input
-from orchd.core.model import AgentId, Instant, RequestId, State, number_of
+from orchd.core.model import AgentId, Instant, RequestId, State
 from orchd.errors import ConfigError
+from orchd.naming import Naming
 from orchd.onlookers import Onlooker, Onlookers
 from orchd.ports import Peer
 from orchd.procs.procfs import look
@@ -24,18 +26,13 @@ from orchd.records import Records
 from orchd.rights import check_op
 from orchd.roles import Visitor
 from orchd.store import Store
-from orchd.translate import Translator, agent_of
+from orchd.translate import Translator
 from orchd.visitors import Visitors
 from orchd.wire import WireError, afar, pack_error, pack_result
 from orchd.wire import ops as wire_ops
 from orchd.wire.frames import request_id_of, unpack_request
 
 log = logging.getLogger("orchd")
-
-# Asked twice, these must be done once: their answers are written down with what they did.
-_REMEMBERED = frozenset(
-    {"spawn", "run", "retry", "cancel", "limit", "pause", "resume", "session-new", "session-close", "budget"}
-)
 
 _MOST_WAITS = 1024  # of one process; each takes a descriptor, and others need some too
 _MOST_FAR_WAITS = 256  # of one key
@@ -60,6 +57,7 @@ class Gateway:
         store: Store,
         records: Records,
         callers: Callers,
+        naming: Naming,
         translator: Translator,
         queries: Queries,
         reply: Callable[[tuple[bytes, ...], bytes], None],
@@ -75,12 +73,13 @@ class Gateway:
         self._store = store
         self._records = records
         self._callers = callers
+        self._naming = naming
         self._translate = translator
         self._queries = queries
+        self._answers = Answers(store, queries)
         self._reply = reply
         self._clock = clock
         self._pending: dict[RequestId, Pending] = {}
-        self._results: dict[RequestId, object] = {}
         self._onlookers = Onlookers()
         self._clients: Watch[tuple[RequestId, AgentId | None]] = Watch()
         self.leaving = False
@@ -126,21 +125,17 @@ class Gateway:
         """Whether this request is in hand or was answered: then the reply goes to whoever asked last."""
         if (pending := self._pending.get(request)) is not None:
             if pending.caller != caller or pending.op != op:
-                raise WireError("bad-request", f"the id {request!r} is another request's")
+                raise taken(request)
             self._pending[request] = Pending(peer.route, op, caller)
             return True
-        stored = self._store.answer(request) if op in _REMEMBERED else None
-        if stored is None:
+        if (stored := self._answers.stored(request, op, caller)) is None:
             return False
-        one = agent_of(caller)
-        if (stored.op, stored.caller) != (op, number_of(one) if one else None):
-            raise WireError("bad-request", f"the id {request!r} is another request's")
         self._reply(peer.route, pack_result(request, stored.result))
         return True
 
     def wait(self, peer: Peer, request: RequestId, caller: Caller, asked: wire_ops.Wait) -> Input | None:
         """An agent's wait is the core's; that of anybody else is only a reply that is put off."""
-        targets = self._translate.targets(caller, asked)
+        targets = self._naming.targets(caller, asked)
         if isinstance(caller, Visitor):
             self._make_room(caller)
             self._look_on(peer, request, targets, asked)
@@ -226,9 +221,8 @@ class Gateway:
 
     def answer(self, request: RequestId, result: dict[str, object]) -> None:
         """Reply with what took its time."""
-        self._results[request] = result
+        self._answers.have(request, result)
         self.do(Answer(request))
-        self._results.pop(request, None)
 
     def onlooked(self) -> Iterable[AgentId]:
         """Those that somebody outside every agent waits for."""
@@ -274,27 +268,21 @@ class Gateway:
 
     def promised(self, effects: Iterable[Effect]) -> list[StoredAnswer]:
         """The results that a repeated request must find again, worked out before they are committed."""
-        answers = []
-        for effect in effects:
-            if isinstance(effect, Answer) and (pending := self._pending.get(effect.request)):
-                if pending.op not in _REMEMBERED:
-                    continue
-                result = self._results[effect.request] = self._queries.result(pending.op, effect)
-                one = agent_of(pending.caller)
-                answers.append(StoredAnswer(effect.request, pending.op, number_of(one) if one else None, result))
-        return answers
+        asked = ((one, self._pending.get(one.request)) for one in effects if isinstance(one, Answer))
+        found = (self._answers.promised(one, pending.op, pending.caller) for one, pending in asked if pending)
+        return [answer for answer in found if answer is not None]
 
     def do(self, effect: Answer | Refuse) -> None:
         """Reply. Whoever asked may be gone; then nobody is told."""
         if (pending := self._pending.pop(effect.request, None)) is None:
+            self._answers.drop(effect.request)
             return
         self._clients.forget((effect.request, agent_of(pending.caller)))
         if isinstance(effect, Refuse):
             error = WireError(effect.code, effect.message, effect.details)
             self._reply(pending.route, pack_error(effect.request, error))
             return
-        result = self._results.pop(effect.request, None) or self._queries.result(pending.op, effect)
-        self._reply(pending.route, pack_result(effect.request, result))
+        self._reply(pending.route, pack_result(effect.request, self._answers.take(effect, pending.op)))
 
 
 def _is_of(key: str, pending: Pending) -> bool:

@@ -13,6 +13,7 @@ from orchd.engine import Engine
 from orchd.environments import Environments
 from orchd.gateway import Gateway
 from orchd.keyring import Keyring
+from orchd.naming import Naming
 from orchd.ports import Ports
 from orchd.procs.cgroups import Cgroups
 from orchd.procs.local import LocalProcesses
@@ -73,7 +74,8 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door,
     cgroups = Cgroups.where_allowed(home.tag) if config.cgroups == "auto" else None
     processes = LocalProcesses(home, environments.get, cgroups, lambda: clock().mono, lambda: clock().wall)
     records = Records(state, store)
-    translator = Translator(state, store, records, environments, config, processes.held)
+    naming = Naming(state, store, records)
+    translator = Translator(state, store, records, naming, environments, config, processes.held)
     scribe = Scribe(state, store, clock, _places(config))
     space = Space(home.directory, config.free_bytes)
     settings = _settled(home, config, state, translator, scribe)
@@ -88,8 +90,9 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door,
         store=store,
         records=records,
         callers=Callers(home, processes),
+        naming=naming,
         translator=translator,
-        queries=Queries(home, state, store, records, processes, translator, clock),
+        queries=Queries(home, state, store, records, processes, naming, clock),
         reply=_replies(ports, door.remote, scribe),
         clock=clock,
         reload=settings.reload,

@@ -15,12 +15,12 @@ from orchd.core.model import LIVING, Agent, AgentId, Instant, State, number_of
 from orchd.core.runs import Run, number_of_run
 from orchd.core.sessions import Session, number_of_session
 from orchd.core.why import why, why_run
+from orchd.naming import Naming
 from orchd.outputs import piece
 from orchd.procs.launch import files_of
 from orchd.procs.local import LocalProcesses
 from orchd.records import Records
 from orchd.store import Store
-from orchd.translate import Translator
 from orchd.views import canonical_run
 from orchd.wire import Home, WireError, afar, ops
 
@@ -39,7 +39,7 @@ class Queries:
         store: Store,
         records: Records,
         processes: LocalProcesses,
-        translator: Translator,
+        naming: Naming,
         clock: Callable[[], Instant],
     ) -> None:
         self._home = home
@@ -47,7 +47,7 @@ class Queries:
         self._store = store
         self._records = records
         self._processes = processes
-        self._translator = translator
+        self._naming = naming
         self._clock = clock
         self._started = clock().mono
         self._daemon = {
@@ -66,7 +66,7 @@ class Queries:
         """What was named, or one page, newest first, of what there is."""
         more = None
         if asked.ids:
-            shown = self._named(self._translator.seen(caller, asked.ids), usage=asked.usage)
+            shown = self._named(self._naming.seen(caller, asked.ids), usage=asked.usage)
         else:
             agents, more = self._page(self._selected(caller, asked))
             shown = self.agents(agents, usage=asked.usage)
@@ -80,7 +80,7 @@ class Queries:
 
     def why(self, caller: Caller, asked: ops.Why) -> dict[str, object]:
         """Why an agent or run is where it is; whoever stands in its way outside the caller's tree is only counted."""
-        found = self._translator.seen(caller, (asked.id,))
+        found = self._naming.seen(caller, (asked.id,))
         if canonical_run(asked.id) is not None:
             run = self._records.run(asked.id)
             verdict, shown = why_run(run), {"id": run.id, "status": run.status.value}
@@ -88,13 +88,13 @@ class Queries:
             (agent,) = found
             verdict = why(self._state, agent, self._clock().mono)
             shown = {"id": agent.id, "status": agent.status.value}
-        root = self._translator.root_of(caller)
+        root = self._naming.root_of(caller)
         holders = [one for one in self._records.many(verdict.holders) if root in (None, one.root)]
         return {**shown, **views.verdict_map(verdict, holders)}
 
     def runs(self, caller: Caller, asked: ops.Runs) -> dict[str, object]:
         """One page of runs, newest first, without their members."""
-        root = self._translator.root_of(caller)
+        root = self._naming.root_of(caller)
         count = RUNS_PAGE if asked.all else RECENT
         found = self._store.runs(asked.before, count + 1, number_of(root) if root else None)
         more = number_of_run(found[count - 1].id) if len(found) > count and asked.all else None
@@ -108,8 +108,8 @@ class Queries:
         more = end if end < len(run.members) else None
         if begin:
             ids = tuple(mate.agent for mate in list(run.members.values())[begin:end])
-            return {"run": None, "agents": self.agents(self._translator.seen(caller, ids), usage=True), "more": more}
-        members = self._translator.seen(caller, (run.id,))
+            return {"run": None, "agents": self.agents(self._naming.seen(caller, ids), usage=True), "more": more}
+        members = self._naming.seen(caller, (run.id,))
         whole = views.whole_run_map(run, members)
         return {"run": whole, "agents": self.agents(members[:end], usage=True), "more": more}
 
@@ -150,7 +150,7 @@ class Queries:
 
     def sessions(self, caller: Caller, asked: ops.Sessions) -> dict[str, object]:
         """One page of sessions, newest first; an agent is shown its own."""
-        if (own := self._translator.session_of(caller)) is not None:
+        if (own := self._naming.session_of(caller)) is not None:
             return {"sessions": [self.session_map(self._records.session(own))], "more": None}
         found = self._store.sessions(asked.before, RUNS_PAGE + 1, asked.project)
         more = number_of_session(found[RUNS_PAGE - 1].id) if len(found) > RUNS_PAGE else None
@@ -158,7 +158,7 @@ class Queries:
 
     def session_status(self, caller: Caller, asked: ops.SessionStatus) -> dict[str, object]:
         """A session with one page of its agents, newest first."""
-        session = self._translator.session_asked(caller, asked)
+        session = self._naming.session_asked(caller, asked)
         agents, more = self._page(self._store.in_session(session.id, asked.before, PAGE + 1))
         shown = self.agents(agents[::-1], usage=False)
         return {"session": self.session_map(session), "agents": shown, "more": more}
@@ -180,7 +180,7 @@ class Queries:
         return {"id": scope.id, **views.budget_map(scope)}
 
     def _selected(self, caller: Caller, asked: ops.Status) -> list[int]:
-        root = self._translator.root_of(caller)
+        root = self._naming.root_of(caller)
         tree = number_of(root) if root else None
         if asked.all:
             return self._store.page(asked.before, PAGE + 1, tree)
@@ -227,7 +227,7 @@ class Queries:
 
     def logs(self, caller: Caller, asked: ops.Logs) -> dict[str, object]:
         """Where the output of an attempt is. Raises WireError when there was no such attempt."""
-        (agent,) = self._translator.seen(caller, (asked.id,))
+        (agent,) = self._naming.seen(caller, (asked.id,))
         attempt = asked.attempt or agent.attempt
         if attempt > agent.attempt or not attempt:
             made = f"it had {agent.attempt}" if agent.attempt else f"it is {agent.status.value} and has not started"
@@ -249,7 +249,7 @@ class Queries:
 
     def events(self, caller: Caller, asked: ops.Events) -> dict[str, object]:
         """The facts after a sequence number, oldest first."""
-        root = self._translator.root_of(caller)
+        root = self._naming.root_of(caller)
         facts = self._store.facts(asked.since, asked.count, number_of(root) if root else None)
         return {
             "events": [views.fact_map(fact) for fact in facts],

@@ -5,24 +5,23 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from orchd.bounds import Held, bounds_of
-from orchd.callers import Caller
+from orchd.callers import Caller, agent_of
 from orchd.core import inputs
 from orchd.core.composition import durations
 from orchd.core.model import Agent, AgentId, RequestId, Spec, State, Status, agent_id
-from orchd.core.runs import Ending, Group, Plan
-from orchd.core.sessions import Session, SessionId
+from orchd.core.runs import Group, Plan
 from orchd.core.spending import Budget
 from orchd.environments import Environments
+from orchd.naming import Naming
 from orchd.records import Records
-from orchd.rights import check_command, check_sight
+from orchd.rights import check_sight
 from orchd.roles import Visitor
 from orchd.store import Store
-from orchd.views import canonical, canonical_run
+from orchd.views import canonical
 from orchd.wire import WireError, agentspec, ops, runners, variables
 from orchd.wire.settings import Config
 
@@ -35,6 +34,7 @@ class Translator:
         state: State,
         store: Store,
         records: Records,
+        naming: Naming,
         environments: Environments,
         config: Config,
         held: Callable[[], Held],
@@ -42,6 +42,7 @@ class Translator:
         self._state = state
         self._store = store
         self._records = records
+        self._naming = naming
         self._environments = environments
         self._held = held
         self.heed(config)
@@ -187,7 +188,7 @@ class Translator:
         if wanted in names:
             return AgentId(wanted)  # another of the same request; the core gives it its id
         agent = self._records.recall(wanted)
-        check_sight(caller, self.root_of(caller), agent)
+        check_sight(caller, self._naming.root_of(caller), agent)
         return agent.id
 
     def _keep(self, environment: Mapping[str, str]) -> str:
@@ -201,11 +202,11 @@ class Translator:
 
     def cancel(self, request: RequestId, caller: Caller, asked: ops.Cancel) -> inputs.Cancel:
         """Whom to end."""
-        return inputs.Cancel(request, self._commanded(caller, self._expanded(asked.ids, lambda ending: ending is None)))
+        return inputs.Cancel(request, self._naming.commanded(caller, asked.ids, lambda end: end is None))
 
     def retry(self, request: RequestId, caller: Caller, asked: ops.Retry) -> inputs.Retry:
         """Whom to try again, in the environment of whoever asks: the old one was deleted."""
-        ids = self._commanded(caller, self._expanded(asked.ids, lambda end: end is not None and not end.is_good))
+        ids = self._naming.commanded(caller, asked.ids, lambda end: end is not None and not end.is_good)
         if not ids:
             raise WireError(
                 "cannot-retry", f"{', '.join(asked.ids)}: no member ended badly, so there is none to try again"
@@ -213,26 +214,6 @@ class Translator:
         for one in ids:
             self._check_blockers(self._state.agents[one])
         return inputs.Retry(request, ids, self._keep(_environment(caller, asked.env)))
-
-    def _expanded(self, ids: Iterable[str], wanted: Callable[[Ending | None], bool]) -> tuple[str, ...]:
-        """The agents that these name: a run names those of its members that are wanted, by their ending if any."""
-        found: list[str] = []
-        for one in ids:
-            if canonical_run(one) is None:
-                found.append(one)
-                continue
-            run = self._records.run(one)
-            found += [mate.agent for path, mate in run.members.items() if wanted(run.ended.get(path))]
-        return tuple(found)
-
-    def _commanded(self, caller: Caller, ids: tuple[str, ...]) -> tuple[AgentId, ...]:
-        agents = [self._records.recall(one) for one in ids]
-        for agent in agents:
-            check_command(caller, agent)
-            for blocker in agent.spec.after:
-                with suppress(WireError):  # it was pruned, so it is over
-                    self._records.recall(blocker)
-        return tuple(dict.fromkeys(agent.id for agent in agents))
 
     def _check_blockers(self, agent: Agent) -> None:
         """One that never started may have come after one that did not complete; of one that is gone nobody knows."""
@@ -244,67 +225,10 @@ class Translator:
                 "that was pruned; spawn it anew",
             )
 
-    def targets(self, caller: Caller, asked: ops.Wait) -> tuple[AgentId, ...]:
-        """Whom to wait for."""
-        if asked.scope == "ids":
-            if not asked.ids:
-                raise WireError("bad-request", "wait for whom? give ids, or the scope `all` or `children`")
-            return tuple(dict.fromkeys(agent.id for agent in self.seen(caller, asked.ids)))
-        parent = agent_of(caller)
-        if asked.scope == "children":
-            return self._children(parent)
-        unfinished = (agent for agent in self._state.agents.values() if not agent.is_over)
-        return tuple(agent.id for agent in unfinished if parent is None or parent in agent.ancestors)
-
-    def seen(self, caller: Caller, ids: tuple[str, ...]) -> list[Agent]:
-        """The agents that these name. Raises WireError when the caller may not look at one."""
-        agents = [self._records.find(one) for one in self._expanded(ids, lambda _: True)]
-        for agent in agents:
-            check_sight(caller, self.root_of(caller), agent)
-        return agents
-
-    def _children(self, parent: AgentId | None) -> tuple[AgentId, ...]:
-        """The children of the parent's current attempt, ended or not: one that failed early failed all the same."""
-        if parent is None:
-            raise WireError("bad-request", "only an agent has children; from outside give ids, or the scope `all`")
-        agent = self._state.agents[parent]
-        numbers = self._store.children([agent.number]).get(agent.number, [])
-        children = self._store.agents(numbers)
-        return tuple(child.id for child in children if child.parent_attempt == agent.attempt)
-
-    def session_of(self, caller: Caller) -> SessionId | None:
-        """The session of the calling agent."""
-        one = agent_of(caller)
-        return self._state.agents[one].spec.session if one else None
-
-    def session_asked(self, caller: Caller, asked: ops.SessionStatus) -> Session:
-        """The session that is meant. Raises WireError when there is none, or the caller may not look at it."""
-        own = self.session_of(caller)
-        if asked.id is not None or own is not None:
-            session = self._records.session(asked.id or own or "")
-            if agent_of(caller) is not None and session.id != own:
-                raise WireError("forbidden", f"{session.id} is not the session of {caller}, which may not look at it")
-            return session
-        found = self._store.sessions(None, 1, asked.project)
-        if not found:
-            where = f" in {asked.project}" if asked.project else ""
-            raise WireError("unknown-session", f"there is no session{where} yet: the first agent begins one")
-        return found[0]
-
-    def root_of(self, caller: Caller) -> AgentId | None:
-        """The root of the calling agent's tree."""
-        one = agent_of(caller)
-        return self._state.agents[one].root if one else None
-
 
 def _environment(caller: Caller, sent: dict[str, str]) -> dict[str, str]:
     """What an agent gets: on another machine there is no environment to bring along, so this daemon's is the base."""
     return {**os.environ, **sent} if isinstance(caller, Visitor) else sent
-
-
-def agent_of(caller: Caller) -> AgentId | None:
-    """The agent that calls, or None for somebody outside."""
-    return caller if isinstance(caller, str) else None
 
 
 def _runner(spec: agentspec.AgentSpec, known: runners.Runners) -> str | None:

@@ -9,7 +9,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,11 +24,11 @@ from tests.orchctl.conftest import Background
 
 
 @contextmanager
-def listener(home: Home, backlog: int = 1) -> Iterator[None]:
+def listener(home: Home) -> Iterator[None]:
     """Somebody who listens on the socket and accepts nobody."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(home.socket))
-        server.listen(backlog)
+        server.listen()
         yield
 
 
@@ -49,17 +49,6 @@ def test_none_runs_behind_a_socket_that_was_left(home: Home) -> None:
         assert start.is_running(home)
     assert home.socket.exists()
     assert not start.is_running(home)
-
-
-def test_none_runs_where_the_home_is_a_file(tmp_path: Path) -> None:
-    (tmp_path / "home").touch()
-    assert not start.is_running(Home(tmp_path / "home"))
-
-
-def test_one_that_is_too_busy_to_accept_runs(home: Home) -> None:
-    with listener(home, backlog=0), closing(socket.socket(socket.AF_UNIX)) as first:
-        first.connect(str(home.socket))
-        assert start.is_running(home)
 
 
 def test_a_daemon_is_started_once(home: Home) -> None:

@@ -22,6 +22,7 @@ from orchd.engine import Engine
 from orchd.environments import Environments
 from orchd.gateway import Gateway
 from orchd.keyring import Keyring
+from orchd.naming import Naming
 from orchd.ports import Peer
 from orchd.procs.local import LocalProcesses
 from orchd.procs.procfs import everyone, look, marks
@@ -54,18 +55,18 @@ class Bench:
         self.replies: list[tuple[tuple[bytes, ...], Any]] = []
         self.processes = LocalProcesses(self.home, self.environments.get, None, lambda: self.clock().mono, time.time)
         self.records = Records(self.state, self.store)
+        self.naming = Naming(self.state, self.store, self.records)
         self.translator = Translator(
-            self.state, self.store, self.records, self.environments, self.config, self.processes.held
+            self.state, self.store, self.records, self.naming, self.environments, self.config, self.processes.held
         )
         self.callers = Callers(self.home, self.processes)
-        self.queries = Queries(
-            self.home, self.state, self.store, self.records, self.processes, self.translator, self.clock
-        )
+        self.queries = Queries(self.home, self.state, self.store, self.records, self.processes, self.naming, self.clock)
         self.gateway = Gateway(
             state=self.state,
             store=self.store,
             records=self.records,
             callers=self.callers,
+            naming=self.naming,
             translator=self.translator,
             queries=self.queries,
             reply=self._replied,

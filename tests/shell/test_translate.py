@@ -61,12 +61,6 @@ def test_a_claimed_parent_must_be_who_is_calling(bench: Bench) -> None:
         bench.translator.spawn(ONE, Outside.OWNER, claimed)
 
 
-def test_whom_to_end_is_named_once(bench: Bench) -> None:
-    one = bench.spawn("sleep", "600")
-    ids = build(ops.Cancel, {"ids": ["1", "agent-1", "agent-001"]})
-    assert bench.translator.cancel(ONE, Outside.OWNER, ids).ids == (one.id,)
-
-
 def test_a_retry_brings_its_blockers_to_mind_and_a_new_environment(bench: Bench) -> None:
     blocker = bench.spawn("true")
     one = bench.spawn("false", after=[blocker.id])
@@ -74,26 +68,6 @@ def test_a_retry_brings_its_blockers_to_mind_and_a_new_environment(bench: Bench)
     event = bench.translator.retry(ONE, Outside.OWNER, build(ops.Retry, {"ids": ["2"], "env": {"NEW": "1"}}))
     assert set(bench.state.agents) == {blocker.id, one.id}
     assert bench.environments.get(event.environment) == {"NEW": "1"}
-
-
-def test_an_agents_children_are_those_of_its_current_attempt(bench: Bench) -> None:
-    parent, child, older = bench.spawn("sleep", "600"), bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
-    for one, attempt in ((child, 1), (older, 0)):
-        one.ancestors, one.parent_attempt = (parent.id,), attempt
-    bench.store._db.execute("DELETE FROM agents WHERE number > 1")
-    for one in (child, older):
-        bench.store._db.execute(
-            "INSERT INTO agents SELECT ?, 1, 1, NULL, NULL, NULL, 0, ?, ?", (one.number, *_packed(one))
-        )
-    children = build(ops.Wait, {"scope": "children"})
-    assert bench.translator.targets(parent.id, children) == (child.id,)
-    assert bench.translator.targets(parent.id, build(ops.Wait, {"scope": "all"})) == (child.id, older.id)
-
-
-def _packed(agent: object) -> tuple[bytes, bytes]:
-    from orchd.codec import pack_agent, pack_spec
-
-    return pack_spec(agent), pack_agent(agent)  # type: ignore[arg-type]
 
 
 def test_a_bound_is_the_agents_own_or_else_that_of_the_configuration(bench: Bench) -> None:

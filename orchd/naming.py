@@ -1,0 +1,100 @@
+"""Who is meant: the agents, runs and sessions that a request names, as far as its caller may see or command them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from orchd.callers import Caller, agent_of
+from orchd.core.model import Agent, AgentId, State
+from orchd.core.runs import Ending
+from orchd.core.sessions import Session, SessionId
+from orchd.records import Records
+from orchd.rights import check_command, check_sight
+from orchd.store import Store
+from orchd.views import canonical_run
+from orchd.wire import WireError, ops
+
+
+class Naming:
+    """Finds whom a caller means. Raises WireError for what names nobody, or somebody that the caller may not touch."""
+
+    def __init__(self, state: State, store: Store, records: Records) -> None:
+        self._state = state
+        self._store = store
+        self._records = records
+
+    def targets(self, caller: Caller, asked: ops.Wait) -> tuple[AgentId, ...]:
+        """Whom to wait for."""
+        if asked.scope == "ids":
+            if not asked.ids:
+                raise WireError("bad-request", "wait for whom? give ids, or the scope `all` or `children`")
+            return tuple(dict.fromkeys(agent.id for agent in self.seen(caller, asked.ids)))
+        parent = agent_of(caller)
+        if asked.scope == "children":
+            return self._children(parent)
+        unfinished = (agent for agent in self._state.agents.values() if not agent.is_over)
+        return tuple(agent.id for agent in unfinished if parent is None or parent in agent.ancestors)
+
+    def seen(self, caller: Caller, ids: tuple[str, ...]) -> list[Agent]:
+        """The agents that these name. Raises WireError when the caller may not look at one."""
+        agents = [self._records.find(one) for one in self._expanded(ids, lambda _: True)]
+        for agent in agents:
+            check_sight(caller, self.root_of(caller), agent)
+        return agents
+
+    def _children(self, parent: AgentId | None) -> tuple[AgentId, ...]:
+        """The children of the parent's current attempt, ended or not: one that failed early failed all the same."""
+        if parent is None:
+            raise WireError("bad-request", "only an agent has children; from outside give ids, or the scope `all`")
+        agent = self._state.agents[parent]
+        numbers = self._store.children([agent.number]).get(agent.number, [])
+        children = self._store.agents(numbers)
+        return tuple(child.id for child in children if child.parent_attempt == agent.attempt)
+
+    def session_of(self, caller: Caller) -> SessionId | None:
+        """The session of the calling agent."""
+        one = agent_of(caller)
+        return self._state.agents[one].spec.session if one else None
+
+    def session_asked(self, caller: Caller, asked: ops.SessionStatus) -> Session:
+        """The session that is meant. Raises WireError when there is none, or the caller may not look at it."""
+        own = self.session_of(caller)
+        if asked.id is not None or own is not None:
+            session = self._records.session(asked.id or own or "")
+            if agent_of(caller) is not None and session.id != own:
+                raise WireError("forbidden", f"{session.id} is not the session of {caller}, which may not look at it")
+            return session
+        found = self._store.sessions(None, 1, asked.project)
+        if not found:
+            where = f" in {asked.project}" if asked.project else ""
+            raise WireError("unknown-session", f"there is no session{where} yet: the first agent begins one")
+        return found[0]
+
+    def root_of(self, caller: Caller) -> AgentId | None:
+        """The root of the calling agent's tree."""
+        one = agent_of(caller)
+        return self._state.agents[one].root if one else None
+
+    def commanded(
+        self, caller: Caller, ids: tuple[str, ...], wanted: Callable[[Ending | None], bool]
+    ) -> tuple[AgentId, ...]:
+        """The agents that these name, in memory for the turn to come. Raises WireError for one that is not its own."""
+        agents = [self._records.recall(one) for one in self._expanded(ids, wanted)]
+        for agent in agents:
+            check_command(caller, agent)
+            for blocker in agent.spec.after:
+                with suppress(WireError):  # it was pruned, so it is over
+                    self._records.recall(blocker)
+        return tuple(dict.fromkeys(agent.id for agent in agents))
+
+    def _expanded(self, ids: Iterable[str], wanted: Callable[[Ending | None], bool]) -> tuple[str, ...]:
+        """The agents that these name: a run names those of its members that are wanted, by their ending if any."""
+        found: list[str] = []
+        for one in ids:
+            if canonical_run(one) is None:
+                found.append(one)
+                continue
+            run = self._records.run(one)
+            found += [mate.agent for path, mate in run.members.items() if wanted(run.ended.get(path))]
+        return tuple(found)
