@@ -132,8 +132,8 @@ def _nothing_is_torn(lab: Lab, before: int) -> None:
     living = [one for one, agent in known.items() if agent["ended_at"] is None and one not in five]
     if living:
         lab.client.call("cancel", {"ids": living})
+    lab.client.wait(scope="all", timeout=30.0)  # what was cancelled may still be ending, and is not left behind
     lab.audit(dict.fromkeys(five, 0))
-    lab.client.wait(scope="all", timeout=30.0)
     until(
         lambda: len(os.listdir(f"/proc/{lab.pid}/fd")) <= before + _SPARE, "the descriptors of those that were killed"
     )
