@@ -34,6 +34,7 @@ from orchd.wire.frames import request_id_of, unpack_request
 
 log = logging.getLogger("orchd")
 
+MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _MOST_WAITS = 1024  # of one process; each takes a descriptor, and others need some too
 _MOST_FAR_WAITS = 256  # of one key
 
@@ -109,7 +110,7 @@ class Gateway:
         check_op(caller, op, changes_limit=is_change(asked))
         if (answer := QUERIES.get(type(asked))) is not None and not is_change(asked):
             flush()
-            self._reply(peer.route, pack_result(request, answer(self._queries, caller, asked)))
+            self._reply(peer.route, self._answered(request, op, lambda: answer(self._queries, caller, asked)))
             return None
         if self._is_repeated(peer, request, op, caller):
             return None
@@ -120,6 +121,16 @@ class Gateway:
         except WireError:
             self._pending.pop(request, None)
             raise
+
+    def _answered(self, request: RequestId, op: str, ask: Callable[[], dict[str, object]]) -> bytes:
+        """The reply to a question. It has changed nothing, so a mistake of ours in it need not end the daemon."""
+        try:
+            return pack_result(request, ask())
+        except OSError as error:
+            raise WireError("busy", f"cannot answer {op} now: {error.strerror}; ask again later") from None
+        except MISTAKES as error:
+            log.exception("a mistake in answering %s", op)
+            raise WireError("internal", f"orchd cannot answer {op} by a mistake of its own: {error!r:.200}") from None
 
     def _is_repeated(self, peer: Peer, request: RequestId, op: str, caller: Caller) -> bool:
         """Whether this request is in hand or was answered: then the reply goes to whoever asked last."""

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from orchd.wire import WireError
 from orchd.wire.gaps import Gap, read
 
+_LAST = 1 << 62  # no file has as many bytes, and no file system takes a much greater number
+
 
 class Piece(NamedTuple):
     """Some bytes of a file, where they begin, how many it has, and the first gap behind their beginning."""
@@ -30,7 +32,7 @@ def piece(path: str, offset: int, count: int) -> Piece:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise WireError("no-log", f"the output {path} cannot be read: it is no file any more")
-        start = max(0, found.st_size + offset) if offset < 0 else offset
+        start = max(0, found.st_size + offset) if offset < 0 else min(offset, _LAST)
         data, gap = read(descriptor, start, count)
         return Piece(start, data, found.st_size, gap)
     finally:

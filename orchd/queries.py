@@ -227,6 +227,10 @@ class Queries:
 
     def logs(self, caller: Caller, asked: ops.Logs) -> dict[str, object]:
         """Where the output of an attempt is. Raises WireError when there was no such attempt."""
+        if canonical_run(asked.id) is not None:
+            raise WireError(
+                "bad-request", f"{asked.id} is a run, and has no output of its own: name one of its members"
+            )
         (agent,) = self._naming.seen(caller, (asked.id,))
         attempt = asked.attempt or agent.attempt
         if attempt > agent.attempt or not attempt:

@@ -128,6 +128,8 @@ class Records:
         else:
             self._state.runs.setdefault(known.id, known)
             self._kept.add(known.id)
+            if known.plan.session is not None:
+                self._know(known.plan.session)
 
     def let_go(self) -> None:
         """Forget what was recalled and is still over."""

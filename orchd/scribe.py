@@ -114,7 +114,7 @@ class Scribe:
     def _missed(self, session: Session) -> list[StoredFact]:
         """What happened in the session and its directory's file does not tell."""
         directory = self._directory(session)
-        told = directory.last_seq() if directory.is_ours() else None
+        told = directory.last_seq(session.id) if directory.is_ours() else None
         since = max(told or 0, self._store.last_seq() - 10 * _RECENT)
         return self._store.facts_of(session.id, since)
 

@@ -9,6 +9,7 @@ The first two are replaced as a whole, so no reader ever sees half of one; the l
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -20,9 +21,10 @@ from pathlib import Path
 
 from orchd.core.model import Agent, State
 from orchd.core.places import working
-from orchd.core.sessions import Session
+from orchd.core.sessions import Session, SessionId
 from orchd.views import iso
 
+_INT64 = 2**63  # what a database can hold
 MOST = 10_000  # agents shown: the newest, so that a file of any size is written in milliseconds
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_/.-]*")
 _NOT_PLAIN = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
@@ -82,33 +84,33 @@ class Directory:
         is_root = self._path == self._path.parent
         return found.st_uid == os.getuid() and not found.st_mode & stat.S_IWOTH and not is_root
 
-    def last_seq(self) -> int | None:
-        """The number of the last event in the file; None when it has none. Half a line, left by a crash, is cut off."""
-        path = self._state / "events.jsonl"
+    def last_seq(self, session: SessionId) -> int | None:
+        """The number of the session's last event in the file, or of anybody's where none of its own is near the end;
+        None when the file has none. Half a line, left by a crash, is cut off."""
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-            with os.fdopen(descriptor, "r+b") as file:
-                end = file.seek(0, os.SEEK_END)
-                file.seek(max(0, end - 65_536))
-                tail = file.read()
-                whole = tail[: tail.rfind(b"\n") + 1]
-                if len(whole) < len(tail):
-                    file.truncate(end - len(tail) + len(whole))
+            lines = self._tail()
         except OSError:
             return None
-        lines = whole.splitlines()
-        try:
-            return int(json.loads(lines[-1])["seq"]) if lines else None
-        except (ValueError, LookupError, TypeError):
-            return None
+        told = [found for line in lines if (found := _told(line)) is not None]
+        own = [seq for one, seq in told if one == session]
+        return max(own or (seq for _, seq in told), default=None)
+
+    def _tail(self) -> list[bytes]:
+        with os.fdopen(_opened(self._state / "events.jsonl", os.O_RDWR), "r+b") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - 65_536))
+            tail = file.read()
+            whole = tail[: tail.rfind(b"\n") + 1]
+            if len(whole) < len(tail):
+                file.truncate(end - len(tail) + len(whole))
+        return whole.splitlines()
 
     def append(self, events: Iterable[str]) -> None:
         """Write down what happened. Raises OSError."""
         if text := "".join(f"{event}\n" for event in events):
             _make(self._state)
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            descriptor = os.open(self._state / "events.jsonl", flags, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+            with os.fdopen(_opened(self._state / "events.jsonl", flags), "wb") as file:
                 file.write(text.encode())
 
     def show(self, session: Session, shown: Shown, state: State, wall: float, *, is_newest: bool) -> None:
@@ -121,6 +123,25 @@ class Directory:
         _replace(self._sessions / name, _yaml(session, shown, state, wall))
         if is_newest:
             _link(self._sessions / "latest.yaml", name)
+
+
+def _told(line: bytes) -> tuple[object, int] | None:
+    """The session and number of an event; None for what we have not written."""
+    try:
+        found = json.loads(line)
+        session, seq = found["session"], found["seq"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return (session, seq) if type(seq) is int and 0 <= seq < _INT64 else None
+
+
+def _opened(path: Path, flags: int) -> int:
+    """A file that agents may have put something else in the place of: it must neither lead elsewhere nor hold us up."""
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a file", str(path))
+    return descriptor
 
 
 def _lines(found: dict[int, str]) -> str:

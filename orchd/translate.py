@@ -6,7 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from orchd.bounds import Held, bounds_of
 from orchd.callers import Caller, agent_of
@@ -125,7 +124,7 @@ class Translator:
             raise WireError("name-taken", f"two of this request have the result {doubled[0]}: give each its own name")
         for writer in self._store.writers(named):
             agent = self._state.agents.get(writer.id, writer)
-            if agent.is_over and not (agent.status is Status.COMPLETED and Path(agent.spec.result or "").exists()):
+            if agent.is_over and not (agent.status is Status.COMPLETED and _is_there(agent.spec.result)):
                 continue
             raise WireError(
                 "name-taken",
@@ -133,7 +132,7 @@ class Translator:
                 "take another name, or move that file away first",
             )
         for result, number in self._store.written_by(named).items():
-            if Path(result).exists():
+            if _is_there(result):
                 raise WireError(
                     "name-taken",
                     f"the result {result} is that of {agent_id(number)}, which completed and was pruned; "
@@ -229,6 +228,10 @@ class Translator:
 def _environment(caller: Caller, sent: dict[str, str]) -> dict[str, str]:
     """What an agent gets: on another machine there is no environment to bring along, so this daemon's is the base."""
     return {**os.environ, **sent} if isinstance(caller, Visitor) else sent
+
+
+def _is_there(path: str | None) -> bool:
+    return bool(path) and os.path.exists(path or "")  # noqa: PTH110 - unlike that of Path it raises nothing
 
 
 def _runner(spec: agentspec.AgentSpec, known: runners.Runners) -> str | None:

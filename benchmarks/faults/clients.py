@@ -17,7 +17,7 @@ from benchmarks.faults.killing import BRIEF, CODES
 from benchmarks.faults.lab import DEADLINE, Lab, rest, until
 from benchmarks.faults.tally import Tally
 from orchd.wire import pack_request
-from tests.shell.raw import Raw, documented_codes
+from tests.shell.raw import Raw, provoked_codes
 
 _WINDOW = 100  # frames sent before their replies are read: a client that reads gets all
 _FRAMES, _ROUNDS = 1000, 5
@@ -64,7 +64,7 @@ def nonsense_of(chance: random.Random) -> bytes:
 
 def nonsense(tally: Tally) -> Iterator[None]:
     """Frames by the thousand, each of which is answered, while agents work; a try is a frame."""
-    chance, codes = random.Random(2026), documented_codes()
+    chance, codes = random.Random(2026), provoked_codes()
     while True:
         with Lab(tally, "limit = 3\n") as lab:
             lab.start()

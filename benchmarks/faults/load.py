@@ -16,7 +16,7 @@ from benchmarks.faults import clients
 from benchmarks.faults.killing import BRIEF
 from benchmarks.faults.lab import Lab, rest
 from benchmarks.faults.tally import Tally
-from tests.shell.raw import Raw, documented_codes
+from tests.shell.raw import Raw, provoked_codes
 
 LIMIT, RESIDENT = 7, 28
 _QUEUED = 40  # no more is asked for while so many are queued
@@ -36,7 +36,7 @@ class Load:
         self.peak = self.agents = 0
         self._tally = tally
         self._chance = random.Random(2026)
-        self._codes = documented_codes()
+        self._codes = provoked_codes()
         self._expected: dict[str, int | str] = {}
         self._hurt: set[str] = set()  # of whom only an end can be expected
         self._began = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from itertools import count
@@ -11,14 +12,15 @@ from orchd.procs import controllers
 from orchd.procs.procfs import PROC
 
 _EVENTS = 256  # bytes, several times what cgroup.events holds
+_GONE = frozenset({errno.ENOENT, errno.ENODEV})  # what a cgroup answers that was removed
 _NOTHING_BELOW = 2  # links of a directory without directories in it
 
 
 def own_cgroup(pid: int | str = "self") -> Path | None:
     """The directory of a process's v2 cgroup, or None without a v2 hierarchy."""
     try:
-        lines = (PROC / str(pid) / "cgroup").read_text().splitlines()
-        mounts = (PROC / "self/mountinfo").read_text().splitlines()
+        lines = (PROC / str(pid) / "cgroup").read_text(errors="surrogateescape").splitlines()
+        mounts = (PROC / "self/mountinfo").read_text(errors="surrogateescape").splitlines()
     except OSError:
         return None
     path = next((line[3:] for line in lines if line.startswith("0::")), None)
@@ -54,8 +56,9 @@ class Cgroup:
         try:
             for procs in [self.path / "cgroup.procs", *self.path.glob("**/cgroup.procs")]:
                 found.update(map(int, procs.read_text().split()))
-        except OSError:
-            return found
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise
         return found
 
     def is_empty(self) -> bool:
@@ -70,12 +73,14 @@ class Cgroup:
             return False
 
     def _state(self) -> bytes:
-        """What cgroup.events says; nothing when it is gone."""
+        """What cgroup.events says; nothing when it is gone. Raises OSError when we cannot look."""
         try:
             if self._events is None:
                 self._events = os.open(self.path / "cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
             return os.pread(self._events, _EVENTS, 0)
-        except OSError:
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise
             return b""
 
     def kill(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from orchd.core.model import Report
 from orchd.core.spending import Spent
@@ -36,12 +37,14 @@ def report_in(path: str) -> Report | None:
 
 
 def text_of(path: str) -> str:
-    """What a record holds; nothing when it is gone."""
+    """What a record holds; nothing when it is gone, or is no file any more. Raises OSError when we cannot look."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
         return ""
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # it lies where agents may write
+            return ""
         return os.read(descriptor, _LONGEST_RECORD).decode("ascii", "replace")
     finally:
         os.close(descriptor)

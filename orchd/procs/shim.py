@@ -49,5 +49,5 @@ def parse_record(text: str) -> Record:
 
 def _seconds(line: str) -> float:
     """The sum of times written as `1m2.500000s`; some locales write a comma."""
-    found = re.findall(r"([0-9]+)m([0-9]+(?:[.,][0-9]+)?)s", line)
+    found = re.findall(r"([0-9]{1,9})m([0-9]{1,9}(?:[.,][0-9]{1,9})?)s", line)
     return sum(60 * int(minutes) + float(seconds.replace(",", ".")) for minutes, seconds in found)

@@ -19,7 +19,7 @@ Positive = Annotated[float, Check(lambda number: number > 0, "above 0")]
 Seconds = Annotated[float, Check(lambda number: number >= 0, "0 or more")]
 Node = Annotated[str, Check(lambda path: len(path) <= 1000 and not path.startswith("/"), "a path of at most 1,000")]
 Nodes = Annotated[tuple[Node, ...], Check(lambda paths: len(paths) <= MOST, "a list of at most 10,000 paths")]
-Tokens = Annotated[int, Check(lambda number: number > 0, "above 0")]
+Tokens = Annotated[int, Check(lambda number: 0 < number <= 10**15, "between 1 and 10^15")]
 Dollars = Annotated[float, Check(lambda number: number > 0, "above 0")]
 Ids = Annotated[tuple[Name, ...], Check(lambda ids: len(ids) <= MOST, "a list of at most 10,000 ids")]
 Memory = Annotated[int, Check(lambda amount: amount >= 1 << 20, "at least 1M, in bytes 1048576")]
@@ -48,7 +48,7 @@ class AgentSpec:
     output_dir: Path | None = None  # made before the start, told to the agent as ORCHD_OUTPUT_DIR
     result: Path | None = None  # the file for its result, told to the agent as ORCHD_RESULT
     worktree: bool = False  # work in a git worktree of its own of the repository that holds `cwd`
-    tokens: Annotated[int, Check(lambda number: number >= 0, "0 or more")] | None = None  # how many it may take
+    tokens: Annotated[int, Check(lambda number: 0 <= number <= 10**12, "between 0 and 10^12")] | None = None  # expected
     after: Ids = ()  # ids, or names of others in the same request; all must complete first
     priority: Annotated[int, Check(lambda number: -100 <= number <= 100, "between -100 and 100")] = 0
     nesting: Annotated[int, Check(lambda number: number >= 0, "0 or more")] = 0  # levels it may wait for

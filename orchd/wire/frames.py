@@ -64,10 +64,10 @@ def unpack_request(frame: bytes) -> Request:
     body = _unpack(frame)
     version = body.get("v")
     if type(version) is not int or version != VERSION:
+        shown = repr(version)[:40] if isinstance(version, int | str) else type(version).__name__
         raise WireError(
             "bad-version",
-            f"this daemon speaks version {VERSION}, the request is of version {version!r:.40}: "
-            "restart the older of the two",
+            f"this daemon speaks version {VERSION}, the request is of version {shown}: restart the older of the two",
         )
     request_id, op, args = body.get("id"), body.get("op"), body.get("args", {})
     if not isinstance(request_id, str) or not _is_id(request_id):

@@ -10,7 +10,7 @@ from pathlib import Path
 def is_locked(path: str | Path) -> bool:
     """Whether somebody holds the lock; nobody does where there is no file."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
     try:

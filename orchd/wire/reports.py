@@ -54,7 +54,9 @@ def read(path: str) -> Report | None:
     except OSError:
         return None
     try:
-        return build(Report, json.loads(os.read(descriptor, LONGEST)))
+        # JSON may hold half of a character, which no database takes
+        text = json.dumps(json.loads(os.read(descriptor, LONGEST)), ensure_ascii=False).encode("utf-8", "replace")
+        return build(Report, json.loads(text))
     except (ShapeError, ValueError, OSError, RecursionError):
         return None
     finally:

@@ -228,8 +228,8 @@ def _variables(value: object) -> dict[str, str]:
 
 def _scalar(hint: Any, value: Any) -> Any:
     if hint is float and type(value) in (int, float):
-        if not math.isfinite(value):
-            raise ShapeError(f"must be a finite number, not {value!r}", "")
+        if (type(value) is int and not -_INT64 <= value < _INT64) or not math.isfinite(value):
+            raise ShapeError(f"must be a finite number, not {_short(value)}", "")
         return float(value)
     if type(value) is not hint:
         raise ShapeError(f"must be {_NAMES[hint]}, not {_name(value)}", "")

@@ -24,6 +24,11 @@ def documented_codes() -> set[str]:
     return {code for cell in cells for code in re.findall(r"`([a-z-]+)`", cell)}
 
 
+def provoked_codes() -> set[str]:
+    """Those of them that a client may bring about; the other tells of a mistake of ours."""
+    return documented_codes() - {"internal"}
+
+
 def packed(value: object) -> bytes:
     """msgpack, also of what is not UTF-8."""
     return bytes(msgpack.packb(value, unicode_errors="surrogateescape"))

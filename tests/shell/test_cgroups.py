@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -176,3 +177,23 @@ def test_from_the_units_own_cgroup_nothing_is_passed_on(
     assert controller not in (unit.path / "cgroup.subtree_control").read_text()
     made.close()
     cgroups.give_back(unit)
+
+
+def test_mounts_of_any_name_are_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self/cgroup").write_bytes(b"0::/a\xe4\n")
+    mounts = b"30 1 0:1 / /media/usb\xe4 rw - vfat x rw\n31 1 0:2 / /sys/fs/cgroup rw - cgroup2 none rw\n"
+    (tmp_path / "self/mountinfo").write_bytes(mounts)
+    monkeypatch.setattr(module, "PROC", tmp_path)
+    assert own_cgroup() == Path(os.fsdecode(b"/sys/fs/cgroup/a\xe4"))
+
+
+def test_one_that_cannot_be_looked_at_is_not_taken_for_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Cgroup(tmp_path / "gone").is_empty()
+
+    def none_left(*_: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "open", none_left)
+    with pytest.raises(OSError, match="Too many open files"):
+        Cgroup(tmp_path / "gone").is_empty()

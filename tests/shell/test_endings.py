@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from orchd.core.model import Report
 from orchd.core.spending import Spent
@@ -19,6 +22,23 @@ def test_a_record_that_is_gone_says_nothing(tmp_path: Path) -> None:
     assert text_of(str(record)) == ""
     record.write_bytes(b"boot\n\xff7\n")
     assert text_of(str(record)) == "boot\n\ufffd7\n"
+
+
+def test_what_is_no_file_says_nothing_and_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert [text_of(str(tmp_path / name)) for name in ("pipe", ".")] == ["", ""]
+
+
+def test_one_that_cannot_be_looked_at_is_not_taken_for_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else an agent that ended well would be called lost for want of a descriptor."""
+    (tmp_path / "record").write_text("boot\n0\n")
+
+    def none_left(*_: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "open", none_left)
+    with pytest.raises(OSError, match="Too many open files"):
+        text_of(str(tmp_path / "record"))
 
 
 def test_a_report_is_said_in_the_words_of_the_core(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from orchd.core.model import Status
 from orchd.gateway import CHANGES, QUERIES
 from orchd.ports import Peer
-from orchd.wire import pack_request
+from orchd.wire import WireError, ops, pack_request
 from orchd.wire.ops import OPS
 from orchd.wire.settings import Config
 from tests.shell.bench import Bench
@@ -193,3 +194,34 @@ def test_an_agent_is_put_to_rest_with_what_is_known_of_it(bench: Bench) -> None:
 
 def test_every_operation_is_a_query_or_a_change() -> None:
     assert QUERIES.keys() | CHANGES.keys() == set(OPS.values())
+
+
+def test_a_mistake_in_answering_a_question_ends_nobody(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(*_: object) -> dict[str, object]:
+        raise KeyError("a rule that nobody thought of")
+
+    monkeypatch.setitem(QUERIES, ops.Status, mistaken)
+    with pytest.raises(WireError, match="internal: orchd cannot answer status by a mistake of its own: KeyError"):
+        bench.ask("status")
+    assert bench.ask("limit")["limit"] == bench.state.limit
+
+
+def test_a_question_that_cannot_be_answered_for_want_of_a_descriptor_may_be_asked_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(*_: object) -> dict[str, object]:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setitem(QUERIES, ops.Status, none_left)
+    with pytest.raises(WireError, match="busy: cannot answer status now: Too many open files"):
+        bench.ask("status")
+
+
+def test_a_run_that_is_over_may_cost_more_from_now_on(bench: Bench) -> None:
+    members = [{"path": "a", "agent": {"command": ["false"]}}]
+    run = {"name": "r", "groups": [{}], "members": members, "cwd": "/", "project": "/tmp"}
+    (member,) = bench.ask("run", run)["agents"]
+    bench.until_over(bench.agent(member["id"]))
+    bench.scribe.write()
+    assert (bench.state.runs, bench.state.sessions) == ({}, {})
+    assert bench.ask("budget", {"id": "run-001", "max_cost": 20.0})["max_cost"] == 20.0

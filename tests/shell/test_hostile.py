@@ -23,10 +23,10 @@ from orchd.wire import MAX_FRAME
 from orchd.wire.ops import OPS
 from tests.conftest import DEADLINE, Instance, until
 from tests.shell.machine import as_nobody, descriptors, needs_root, status_of
-from tests.shell.raw import PATIENCE, Raw, documented_codes, packed, request
+from tests.shell.raw import PATIENCE, Raw, packed, provoked_codes, request
 from tests.wire.asked import ANYTHING, args_of, broken
 
-CODES = documented_codes()
+CODES = provoked_codes()
 GREETING = b"\xff" + b"\0" * 8 + b"\x7f\x03\x00NULL" + b"\0" * 16 + b"\0" + b"\0" * 31  # ZMTP 3.0
 LONG = {"command": ["sleep", "600"]}
 # Examples share one daemon, which is what a hostile client would do too.

@@ -40,3 +40,9 @@ def test_what_was_left_out_is_told_and_none_of_it_is_sent(tmp_path: Path) -> Non
     assert piece(str(tmp_path / "log"), 4090, 100) == (4090, b"x" * 6, size, gap)
     assert piece(str(tmp_path / "log"), 5000, 100) == (5000, b"", size, (5000, 1 << 20))
     assert piece(str(tmp_path / "log"), 1 << 20, 100) == (1 << 20, b"tail", size, None)
+
+
+def test_no_offset_is_too_large(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("four")
+    assert piece(str(tmp_path / "log"), 2**63 - 1, 1 << 20)[1:] == (b"", 4, None)
+    assert piece(str(tmp_path / "log"), -(2**63), 4)[:2] == (0, b"four")

@@ -108,3 +108,11 @@ def test_why_of_a_run_names_the_member_to_blame_also_when_all_is_over(bench: Ben
     bench.until_over(*(bench.agent(one["id"]) for one in made))
     told = bench.ask("why", {"id": "run-1"})
     assert (told["id"], told["rule"], [held["name"] for held in told["holders"]]) == ("run-001", "failed", ["false"])
+
+
+def test_a_run_has_no_output_of_its_own(bench: Bench) -> None:
+    members = [{"path": path, "agent": {"command": ["true"]}} for path in "ab"]
+    bench.ask("run", {"name": "r", "groups": [{}], "members": members, "cwd": "/"})
+    for op in ("logs", "output"):
+        with pytest.raises(WireError, match=r"bad-request: run-001 is a run, .* name one of its members"):
+            bench.ask(op, {"id": "run-001"})

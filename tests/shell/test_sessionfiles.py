@@ -115,28 +115,60 @@ def test_version_control_does_not_see_them(tmp_path: Path) -> None:
     assert done.stdout == ""
 
 
+def event(seq: object, session: str = "session-001") -> str:
+    """A line as the scribe writes it."""
+    return json.dumps({"session": session, "seq": seq})
+
+
+ONE, TWO, THREE = (session_id(number) for number in (1, 2, 3))
+
+
 def test_events_are_added_and_the_last_is_known(tmp_path: Path) -> None:
     directory = Directory(str(tmp_path), Places())
-    assert directory.last_seq() is None
+    assert directory.last_seq(ONE) is None
     directory.append([])
     assert not (tmp_path / ".claude").exists()
-    directory.append(['{"seq": 1}', '{"seq": 2}'])
-    directory.append(['{"seq": 7}'])
-    assert (tmp_path / ".claude/state/events.jsonl").read_text() == '{"seq": 1}\n{"seq": 2}\n{"seq": 7}\n'
-    assert directory.last_seq() == 7
+    directory.append([event(1), event(2)])
+    directory.append([event(7)])
+    assert (tmp_path / ".claude/state/events.jsonl").read_text() == f"{event(1)}\n{event(2)}\n{event(7)}\n"
+    assert directory.last_seq(ONE) == 7
 
 
-@pytest.mark.parametrize(
-    ("tail", "seq"), [('{"seq": 3', 2), ("\n\n", None), ('{"x": 1}\n', None), ("nonsense\n", None)]
-)
-def test_half_a_line_that_a_crash_left_is_cut_off(tmp_path: Path, tail: str, seq: int | None) -> None:
+def test_each_session_of_a_directory_has_its_own_last_event(tmp_path: Path) -> None:
     directory = Directory(str(tmp_path), Places())
-    directory.append(['{"seq": 1}', '{"seq": 2}'])
+    directory.append([event(14), event(15)])
+    directory.append([event(11, TWO), event(13, TWO)])
+    assert [directory.last_seq(one) for one in (ONE, TWO, THREE)] == [15, 13, 15]
+
+
+@pytest.mark.parametrize("tail", [event(3)[:-1], "\n\n", '{"x": 1}\n', "nonsense\n", "[" * 5000 + "\n"])
+def test_half_a_line_that_a_crash_left_is_cut_off_and_what_is_none_of_ours_tells_nothing(
+    tmp_path: Path, tail: str
+) -> None:
+    directory = Directory(str(tmp_path), Places())
+    directory.append([event(1), event(2)])
     path = tmp_path / ".claude/state/events.jsonl"
     with path.open("a") as file:
         file.write(tail)
-    assert directory.last_seq() == seq
+    assert directory.last_seq(ONE) == 2
     assert path.read_text().endswith("\n")
+
+
+@pytest.mark.parametrize("seq", ["1e999", "99999999999999999999", "-1", "true", '"7"', "null", "2.5"])
+def test_a_number_that_no_event_can_have_tells_nothing(tmp_path: Path, seq: str) -> None:
+    """Agents may write the file, and checkouts bring one along."""
+    directory = Directory(str(tmp_path), Places())
+    directory.append([f'{{"session": "session-001", "seq": {seq}}}'])
+    assert directory.last_seq(ONE) is None
+
+
+def test_a_pipe_in_the_place_of_the_events_holds_nobody_up(tmp_path: Path) -> None:
+    (tmp_path / ".claude/state").mkdir(parents=True)
+    os.mkfifo(tmp_path / ".claude/state/events.jsonl")
+    directory = Directory(str(tmp_path), Places())
+    assert directory.last_seq(ONE) is None
+    with pytest.raises(OSError, match="not a file|No such device"):
+        directory.append([event(1)])
 
 
 def test_where_a_stranger_could_lay_links_there_are_no_files(tmp_path: Path) -> None:
@@ -164,7 +196,7 @@ def test_links_that_came_with_a_checkout_lead_to_no_file_of_anybody(tmp_path: Pa
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).symlink_to(precious)
     show(tmp_path, agent(1))
-    assert Directory(str(tmp_path), Places()).last_seq() is None
+    assert Directory(str(tmp_path), Places()).last_seq(ONE) is None
     assert precious.read_text() == "no newline at its end"
     assert [one["id"] for one in array(tmp_path)] == ["agent-001"]
     for name in (".claude/state/agents.json", ".agent/sessions/session-001.yaml"):

@@ -11,7 +11,7 @@ from orchd.core.model import RequestId
 from orchd.wire import WireError, ops
 from orchd.wire.runners import Settings, checked
 from orchd.wire.settings import Config
-from orchd.wire.shapes import build
+from orchd.wire.shapes import ShapeError, build
 from tests.shell.bench import Bench
 from tests.shell.machine import full, needs_root, tmpfs
 
@@ -144,3 +144,18 @@ def test_an_agent_without_a_command_has_the_default_runner_and_an_unknown_one_is
         WireError, match=r"unknown-runner: 'gpt' is no runner; there are mock, claude, codex, mine, and"
     ):
         runner(goal="x", runner="gpt")
+
+
+def test_a_result_of_any_name_is_asked_for(bench: Bench) -> None:
+    """The name may be longer than any file's; then the agent could not write it, and nobody else can have."""
+    result = f"/tmp/{'x' * 300}"
+    one = bench.spawn("true", result=result)
+    bench.until_over(one)
+    (spec,) = bench.translator.spawn(ONE, Outside.OWNER, asked("x", result=result)).specs
+    assert spec.result == result
+
+
+def test_tokens_that_could_not_be_added_up_are_refused() -> None:
+    assert asked("x", tokens=10**12).agents[0].tokens == 10**12
+    with pytest.raises(ShapeError, match=r"tokens must be between 0 and 10\^12"):
+        asked("x", tokens=2**63 - 1)

@@ -97,12 +97,18 @@ def test_a_request_with_one_field_replaced_is_right_or_refused(field: str, value
         assert (type(one), type(op), type(args)) == (str, str, dict)
 
 
-@pytest.mark.parametrize("version", [0, 2, None, "1", True, 1.0, ..., [1], "x" * 5000])
+@pytest.mark.parametrize("version", [0, 2, None, "1", True, 1.0, ..., [1], "x" * 5000, b"x"])
 def test_the_version_is_looked_at_before_anything_else(version: Any) -> None:
     with pytest.raises(WireError) as caught:
         unpack_request(request(v=version, id=None, op=None, args=None))
     assert caught.value.code == "bad-version"
     assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize("depth", [900, 1000, 1010, 1020])
+def test_a_version_that_is_nested_as_deep_as_can_be_is_a_wrong_one(depth: int) -> None:
+    with pytest.raises(WireError, match="bad-version"):
+        unpack_request(b"\x81\xa1v" + b"\x91" * depth + b"\xc0")
 
 
 @pytest.mark.parametrize("wrong", ["", "x" * 65, 7, None, ..., ["r"], "\udcff", "a\nb", "a\0b"])

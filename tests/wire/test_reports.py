@@ -37,6 +37,7 @@ def test_what_was_written_is_read(tmp_path: Path, report: Report) -> None:
         '{"status": "completed", "reason": 3}',
         json.dumps({"status": "completed", "reason": "x" * LONGEST}),
         "[" * 60_000,
+        '{"status": "completed", "cost_usd": 1%s}' % ("0" * 400),
     ],
 )
 def test_what_makes_no_sense_is_no_report(tmp_path: Path, text: str) -> None:
@@ -54,3 +55,11 @@ def test_bytes_that_are_no_report_do_no_harm(tmp_path_factory: pytest.TempPathFa
 def test_where_there_is_none_or_no_file_there_is_no_report(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     assert [read(str(tmp_path / name)) for name in ("nothing", "fifo", ".")] == [None, None, None]
+
+
+def test_half_a_character_becomes_a_whole_one(tmp_path: Path) -> None:
+    """A CLI that cuts its text in the middle of an emoji writes that as JSON, and no database takes it."""
+    (tmp_path / "r").write_text('{"status": "failed", "reason": "could not edit \\ud83d", "model": "\\udcff"}')
+    found = read(str(tmp_path / "r"))
+    assert found is not None
+    assert (found.reason, found.model) == ("could not edit ?", "?")
