@@ -31,7 +31,13 @@ PLANTS = (
         "        os.close(descriptor)\n        del self._watched",
         "        del self._watched",
     ),
-    Plant("agents that are over are kept in memory", "orchd/engine.py", "        forget(self.state, over)\n", ""),
+    Plant(
+        "16 kB of memory are kept for each agent that is over",
+        "orchd/engine.py",
+        "        forget(self.state, over)\n",
+        "        forget(self.state, over)\n"
+        "        self.__dict__.setdefault('kept', []).extend(bytearray(1 << 14) for _ in over)\n",
+    ),
 )
 UNITS = {"memory": "MB", "descriptors": "", "threads": "", "latency": "ms, median of 20 requests"}
 _SHORT = 2.0  # minutes in which a planted leak shows
