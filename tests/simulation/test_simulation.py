@@ -35,6 +35,9 @@ UNSEEN = {
     "nobody starves",
     "of two rate limits the later counts",
     "the longest way goes first",
+    "a batch is all or nothing",
+    "what takes too much memory is killed at once",
+    "a shim that the kernel ended for the agent's own bound is no mystery",
 }
 
 
