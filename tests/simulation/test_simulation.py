@@ -49,7 +49,7 @@ def test_every_step_is_one_that_somebody_can_make() -> None:
 
 def test_thousands_of_steps_keep_every_promise_and_reach_every_fact_and_effect() -> None:
     reached: set[type] = set()
-    for number in range(15):
+    for number in range(20):
         opening, steps = drawn(5, number, simulation.LENGTH)
         performance = Performance(opening, simulation.EVERY)
         assert performance.run(steps) is None
