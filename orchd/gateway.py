@@ -81,7 +81,7 @@ class Gateway:
         self._reply = reply
         self._clock = clock
         self._pending: dict[RequestId, Pending] = {}
-        self._onlookers = Onlookers()
+        self._onlookers = Onlookers(lambda ids: {found.id for found in state.unfinished(ids)})
         self._clients: Watch[tuple[RequestId, AgentId | None]] = Watch()
         self.leaving = False
 
@@ -166,9 +166,8 @@ class Gateway:
     def _look_on(self, peer: Peer, request: RequestId, targets: tuple[AgentId, ...], asked: wire_ops.Wait) -> None:
         """Answer when it is true. Nobody tells when a client on another machine is gone: that is looked at later."""
         now = self._clock().mono
-        remaining = {found.id for found in self._state.unfinished(targets)}
         deadline = None if asked.timeout is None else now + asked.timeout
-        onlooker = Onlooker(request, targets, asked.any, deadline, remaining)
+        onlooker = Onlooker(request, targets, asked.any, deadline, self._onlookers.unfinished(targets))
         if onlooker.is_satisfied() or not targets:
             self.do(Answer(request, targets))
         elif asked.timeout == 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from orchd.core.model import AgentId, RequestId
@@ -26,7 +26,8 @@ class Onlooker:
 class Onlookers:
     """Those who wait, by whom they wait for."""
 
-    def __init__(self) -> None:
+    def __init__(self, unfinished: Callable[[Iterable[AgentId]], set[AgentId]]) -> None:
+        self.unfinished = unfinished  # which of these agents are not over
         self._waiting: dict[RequestId, Onlooker] = {}
         self._by_target: dict[AgentId, set[RequestId]] = {}
 
@@ -37,15 +38,26 @@ class Onlookers:
             self._by_target.setdefault(target, set()).add(onlooker.request)
 
     def ended(self, agents: Iterable[AgentId]) -> list[Onlooker]:
-        """Those whose wait is over because these agents are."""
+        """Those whose wait is over because these agents are. One that is tried again is waited for again."""
         done = []
+        for onlooker in self._seem_done(agents):
+            onlooker.remaining = self.unfinished(onlooker.targets)
+            if onlooker.is_satisfied():
+                done.append(onlooker)
+            else:
+                self.add(onlooker)
+        return done
+
+    def _seem_done(self, agents: Iterable[AgentId]) -> list[Onlooker]:
+        """Those of whose targets enough have ended at some time. They do not wait any more."""
+        found = []
         for agent in agents:
             for request in self._by_target.pop(agent, set()):
                 onlooker = self._waiting[request]
                 onlooker.remaining.discard(agent)
                 if onlooker.is_satisfied():
-                    done.append(self._remove(onlooker))
-        return done
+                    found.append(self._remove(onlooker))
+        return found
 
     def expired(self, now: float) -> list[Onlooker]:
         """Those whose time is up."""

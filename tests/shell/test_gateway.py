@@ -7,7 +7,8 @@ import os
 
 import pytest
 
-from orchd.core.model import Status
+from orchd.core.inputs import Cancel
+from orchd.core.model import RequestId, Status
 from orchd.gateway import CHANGES, QUERIES
 from orchd.ports import Peer
 from orchd.wire import WireError, ops, pack_request
@@ -70,13 +71,31 @@ def test_a_wait_for_any_is_answered_by_the_first(bench: Bench) -> None:
     assert [agent["status"] for agent in bench.reply(request)["agents"]] == ["running", "completed"]
 
 
+def test_a_wait_from_outside_waits_again_for_whom_somebody_tries_again(bench: Bench) -> None:
+    # like a wait of the core's: answered with one that is queued again, its client would call a lie a success
+    first, second = bench.spawn("false"), bench.spawn("sleep", "1000")
+    request = bench.send("wait", {"ids": [first.id, second.id]})
+    bench.until_over(first)
+    bench.ask("pause")
+    assert bench.ask("retry", {"ids": [first.id]})["agents"][0]["status"] == "queued"
+    bench.ask("cancel", {"ids": [second.id]})
+    bench.until_over(second)
+    assert not bench.is_answered(request)
+    bench.ask("resume")
+    bench.until_over(first)
+    assert [agent["status"] for agent in bench.reply(request)["agents"]] == ["failed", "cancelled"]
+
+
 def test_whoever_waits_outside_is_told_when_all_that_they_are_shown_is_on_the_disk(bench: Bench) -> None:
+    bench.ask("pause")
     one = bench.spawn("true")
     request = bench.send("wait", {"ids": [one.id]})
     told: list[bool] = []
     bench.gateway.ended([], lambda: told.append(True))
     assert told == []
-    bench.gateway.ended([one.id], lambda: told.append(bench.is_answered(request)))
+    bench.engine.feed([Cancel(RequestId("c"), (one.id,))])
+    bench.engine.finish()
+    bench.gateway.ended(bench.engine.ended(), lambda: told.append(bench.is_answered(request)))
     assert told == [False]
     assert bench.is_answered(request)
 
