@@ -15,6 +15,7 @@ from orchd.core.effects import Answer, Effect, Refuse
 from orchd.core.inputs import Input
 from orchd.core.model import AgentId, Instant, RequestId, State
 from orchd.errors import ConfigError
+from orchd.fitting import packed
 from orchd.naming import Naming
 from orchd.onlookers import Onlooker, Onlookers
 from orchd.ports import Peer
@@ -28,7 +29,7 @@ from orchd.roles import Visitor
 from orchd.store import Store
 from orchd.translate import Translator
 from orchd.visitors import Visitors
-from orchd.wire import WireError, afar, pack_error, pack_result
+from orchd.wire import WireError, afar, pack_error
 from orchd.wire import ops as wire_ops
 from orchd.wire.frames import request_id_of, unpack_request
 
@@ -125,7 +126,7 @@ class Gateway:
     def _answered(self, request: RequestId, op: str, ask: Callable[[], dict[str, object]]) -> bytes:
         """The reply to a question. It has changed nothing, so a mistake of ours in it need not end the daemon."""
         try:
-            return pack_result(request, ask())
+            return packed(request, ask())
         except OSError as error:
             raise WireError("busy", f"cannot answer {op} now: {error.strerror}; ask again later") from None
         except MISTAKES as error:
@@ -141,7 +142,7 @@ class Gateway:
             return True
         if (stored := self._answers.stored(request, op, caller)) is None:
             return False
-        self._reply(peer.route, pack_result(request, stored.result))
+        self._reply(peer.route, packed(request, stored.result))
         return True
 
     def wait(self, peer: Peer, request: RequestId, caller: Caller, asked: wire_ops.Wait) -> Input | None:
@@ -227,7 +228,7 @@ class Gateway:
         self._done(request, {"last": self._store.last_seq()})
 
     def _done(self, request: RequestId, result: object) -> None:
-        self._reply(self._pending.pop(request).route, pack_result(request, result))
+        self._reply(self._pending.pop(request).route, packed(request, result))
 
     def answer(self, request: RequestId, result: dict[str, object]) -> None:
         """Reply with what took its time."""
@@ -292,7 +293,7 @@ class Gateway:
             error = WireError(effect.code, effect.message, effect.details)
             self._reply(pending.route, pack_error(effect.request, error))
             return
-        self._reply(pending.route, pack_result(effect.request, self._answers.take(effect, pending.op)))
+        self._reply(pending.route, packed(effect.request, self._answers.take(effect, pending.op)))
 
 
 def _is_of(key: str, pending: Pending) -> bool:

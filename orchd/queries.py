@@ -15,6 +15,7 @@ from orchd.core.model import LIVING, Agent, AgentId, Instant, State, number_of
 from orchd.core.runs import Run, number_of_run
 from orchd.core.sessions import Session, number_of_session
 from orchd.core.why import why, why_run
+from orchd.fitting import fitting
 from orchd.naming import Naming
 from orchd.outputs import piece
 from orchd.procs.launch import files_of
@@ -68,8 +69,7 @@ class Queries:
         if asked.ids:
             shown = self._named(self._naming.seen(caller, asked.ids), usage=asked.usage)
         else:
-            agents, more = self._page(self._selected(caller, asked))
-            shown = self.agents(agents, usage=asked.usage)
+            shown, more = self._page(self._selected(caller, asked), usage=asked.usage)
         return {
             "daemon": self.daemon(),
             "limit": views.limit(self._state),
@@ -104,14 +104,17 @@ class Queries:
     def run_status(self, caller: Caller, asked: ops.RunStatus) -> dict[str, object]:
         """A run with a page of its members in full."""
         run = self._records.run(asked.id)
-        begin, end = asked.skip, asked.skip + PAGE
-        more = end if end < len(run.members) else None
+        begin, whole = asked.skip, None
         if begin:
-            ids = tuple(mate.agent for mate in list(run.members.values())[begin:end])
-            return {"run": None, "agents": self.agents(self._naming.seen(caller, ids), usage=True), "more": more}
-        members = self._naming.seen(caller, (run.id,))
-        whole = views.whole_run_map(run, members)
-        return {"run": whole, "agents": self.agents(members[:end], usage=True), "more": more}
+            ids = tuple(mate.agent for mate in list(run.members.values())[begin : begin + PAGE])
+            members = self._naming.seen(caller, ids)
+        else:
+            members = self._naming.seen(caller, (run.id,))
+            whole = views.whole_run_map(run, members)
+        shown = self.agents(members[:PAGE], usage=True)
+        end = begin + fitting(shown)
+        more = end if end < len(run.members) else None
+        return {"run": whole, "agents": shown[: end - begin], "more": more}
 
     def result(self, op: str, answer: Answer) -> object:
         """What whoever asked for a change is told once it is done."""
@@ -159,15 +162,16 @@ class Queries:
     def session_status(self, caller: Caller, asked: ops.SessionStatus) -> dict[str, object]:
         """A session with one page of its agents, newest first."""
         session = self._naming.session_asked(caller, asked)
-        agents, more = self._page(self._store.in_session(session.id, asked.before, PAGE + 1))
-        shown = self.agents(agents[::-1], usage=False)
-        return {"session": self.session_map(session), "agents": shown, "more": more}
+        shown, more = self._page(self._store.in_session(session.id, asked.before, PAGE + 1), usage=False)
+        return {"session": self.session_map(session), "agents": shown[::-1], "more": more}
 
-    def _page(self, numbers: list[int]) -> tuple[list[Agent], int | None]:
-        """The agents of the first page of `numbers`, newest first, as they stand, and where the next one begins."""
+    def _page(self, numbers: list[int], *, usage: bool) -> tuple[list[dict[str, object]], int | None]:
+        """The first page of `numbers`, newest first: its agents as they stand, and where the next one begins."""
         page = numbers[:PAGE]
         agents = [self._state.agents.get(agent.id, agent) for agent in self._store.agents(page)]
-        return agents, page[-1] if len(numbers) > PAGE else None
+        shown = self.agents(agents, usage=usage)
+        count = fitting(shown[::-1])
+        return shown[len(shown) - count :], page[count - 1] if count < len(numbers) else None
 
     def session_map(self, session: Session) -> dict[str, object]:
         """A session as it stands now."""
@@ -255,8 +259,9 @@ class Queries:
         """The facts after a sequence number, oldest first."""
         root = self._naming.root_of(caller)
         facts = self._store.facts(asked.since, asked.count, number_of(root) if root else None)
+        shown = [views.fact_map(fact) for fact in facts]
         return {
-            "events": [views.fact_map(fact) for fact in facts],
+            "events": shown[: fitting(shown)],
             "last": self._store.last_seq(),
             "pruned": self._store.pruned.seq,
         }

@@ -12,7 +12,7 @@ from orchctl.errors import NoDaemonError, RefusedError
 from orchctl.tasks import checks, files
 from orchctl.tasks.files import DIRECTORY, Task, TaskFiles
 from orchctl.tasks.problems import Problem, TasksError
-from orchctl.tasks.states import PAGES, State, newest_agents, states
+from orchctl.tasks.states import RECENT, State, newest_agents, states
 from orchd.wire import HomeError, WireError
 
 _PATIENCE = 5.0  # seconds for a daemon to say what it knows, where one can do without
@@ -87,9 +87,10 @@ def standing_anyway(tasks: Sequence[Task], where: Place) -> dict[str, State]:
 
 def history(client: Client) -> Iterator[list[dict[str, Any]]]:
     """The newest agents, a page at a time."""
-    before = None
-    for _ in range(PAGES):
+    before, seen = None, 0
+    while seen < RECENT:
         answer = client.call("status", {"all": True, "before": before, "usage": False}, patience=_PATIENCE)
         yield answer["agents"]
+        seen += len(answer["agents"])
         if (before := answer["more"]) is None:
             return

@@ -15,7 +15,7 @@ MISSING = "missing"
 OUTDATED = "outdated"
 
 _TICK = 0.001  # seconds; ends are told to the millisecond
-PAGES = 4  # of history that are looked through for agents of tasks, 500 agents each
+RECENT = 2000  # agents of the history that are looked through for those of tasks
 
 Agent = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from orchd.core.inputs import Cancel
-from orchd.core.model import RequestId, Status
+from orchd.core.model import RequestId, Status, agent_id
 from orchd.gateway import CHANGES, QUERIES
 from orchd.ports import Peer
 from orchd.wire import WireError, ops, pack_request
@@ -62,6 +62,31 @@ def test_a_wait_for_nobody_in_particular(bench: Bench) -> None:
     assert bench.ask("wait", {"scope": "all"}) == {"agents": [], "timed_out": False}
     assert bench.code("wait") == "bad-request"
     assert bench.code("wait", {"scope": "children"}) == "bad-request"
+
+
+def test_a_wait_for_more_than_a_frame_can_tell_is_answered_in_short(bench: Bench) -> None:
+    bench.ask("pause")
+    for part in range(2):
+        agents = [{"command": ["true"], "name": f"n{part}", "goal": "g" * 4096}] * 1100
+        bench.ask("spawn", {"agents": agents, "cwd": "/"})
+    ids = [agent_id(number) for number in range(1, 2201)]
+    request = bench.send("wait", {"ids": ids})
+    bench.ask("cancel", {"ids": ids})
+    for answer in (bench.reply(request), bench.ask("status", {"ids": ids})):
+        assert [agent["id"] for agent in answer["agents"]] == ids
+        last = answer["agents"][-1]
+        assert (last["name"], last["status"], last["goal"]) == ("n1", "cancelled", "g" * 255 + "…")
+        assert (last["command"], last["cwd"], last["reason"]) == (["true"], "/", "cancelled")
+
+
+def test_all_that_one_request_can_name_is_told_of_in_one_reply(bench: Bench) -> None:
+    bench.ask("pause")
+    bench.ask("spawn", {"agents": [{"command": ["/bin/true"], "name": "n" * 200}] * 10_000, "cwd": "/a/project"})
+    ids = [agent_id(number) for number in range(1, 10_001)]
+    answer = bench.ask("wait", {"ids": ids, "timeout": 0})
+    assert [(agent["id"], agent["status"]) for agent in answer["agents"]] == [(one, "queued") for one in ids]
+    assert "position" in answer["agents"][0]
+    assert "command" not in answer["agents"][0]
 
 
 def test_a_wait_for_any_is_answered_by_the_first(bench: Bench) -> None:

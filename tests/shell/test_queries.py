@@ -7,6 +7,8 @@ import os
 import pytest
 
 from orchd.callers import Outside
+from orchd.core.facts import WaitBegan
+from orchd.core.model import RequestId, Wait, agent_id, number_of
 from orchd.queries import RECENT
 from orchd.wire import WireError, ops
 from orchd.wire.shapes import build
@@ -116,3 +118,57 @@ def test_a_run_has_no_output_of_its_own(bench: Bench) -> None:
     for op in ("logs", "output"):
         with pytest.raises(WireError, match=r"bad-request: run-001 is a run, .* name one of its members"):
             bench.ask(op, {"id": "run-001"})
+
+
+def test_a_page_ends_where_a_frame_has_no_more_room(bench: Bench) -> None:
+    bench.ask("pause")
+    large = {"command": ["echo", "x" * 100_000]}
+    for _ in range(3):
+        bench.ask("spawn", {"agents": [large] * 60, "cwd": "/"})
+    pages = [bench.ask("status")]
+    while pages[-1]["more"] is not None:
+        pages.append(bench.ask("status", {"before": pages[-1]["more"]}))
+    numbers = [number_of(one) for page in pages for one in reversed(names(page))]
+    assert numbers == list(range(180, 0, -1))
+    assert [len(page["agents"]) for page in pages[:-1]] == [41] * 4  # 4 MiB
+
+
+def test_the_members_of_a_run_and_the_agents_of_a_session_come_in_such_pages_too(bench: Bench) -> None:
+    bench.ask("pause")
+    members = [{"path": f"m{one:02d}", "agent": {"command": ["echo", "x" * 90_000]}} for one in range(90)]
+    bench.ask("run", {"name": "r", "groups": [{}], "members": members, "cwd": "/"})
+    bench.ask("spawn", {"agents": [{"command": ["echo", "x" * 3_000_000]}], "cwd": "/"})
+    first = bench.ask("run-status", {"id": "run-001"})
+    second = bench.ask("run-status", {"id": "run-001", "skip": first["more"]})
+    assert first["more"] == len(first["agents"]) == 46
+    assert len(first["run"]["members"]) == 90
+    assert (names(second)[0], len(second["agents"]), second["more"]) == ("agent-047", 44, None)
+    newest = bench.ask("session-status")
+    assert (names(newest)[0], len(newest["agents"])) == ("agent-091", 14)
+    assert names(bench.ask("session-status", {"before": newest["more"]}))[0] == "agent-077"
+
+
+def test_an_agent_that_is_larger_than_a_frame_is_shown_with_its_texts_cut(bench: Bench) -> None:
+    bench.ask("pause")
+    one = bench.spawn("echo", "x" * 8_383_900, goal="g" * 4096, output_dir="/" + "d" * 100, env={"A": "1"})
+    bench.spawn("true")
+    for answer in (bench.ask("status", {"ids": [one.id]}), bench.ask("status", {"before": 2})):
+        (shown,) = answer["agents"]
+        assert shown["command"] == ["echo", "x" * 255 + "…"]
+        assert shown["output_dir"] == one.spec.output_dir
+        assert answer["more"] is None
+    assert bench.ask("status")["more"] == 2
+
+
+def test_events_end_where_a_frame_has_no_more_room(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    targets = tuple(agent_id(number) for number in range(1, 10_001))
+    began = WaitBegan(one.id, Wait(RequestId("w"), targets, is_any=False, deadline=None, caller=1, caller_started=1))
+    before = bench.store.last_seq()
+    bench.store.commit(bench.state, 0.0, [began] * 100)
+    first = bench.ask("events", {"since": before})
+    assert 10 < len(first["events"]) < 100
+    assert (
+        bench.ask("events", {"since": first["events"][-1]["seq"]})["events"][0]["seq"]
+        == before + len(first["events"]) + 1
+    )

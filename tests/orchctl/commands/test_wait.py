@@ -118,3 +118,20 @@ def test_it_outlives_the_daemon(
     gate()
     assert command.communicate(timeout=30)[0].startswith(one)
     assert command.returncode == 0
+
+
+def test_what_is_more_than_a_frame_can_tell_in_full_is_waited_for_and_shown(
+    instance: Instance, orchctl: Orchctl
+) -> None:
+    with instance.client() as client:
+        client.call("pause")
+        agents = [{"command": ["true"], "goal": "g" * 4096}] * 1000
+        for _ in range(2):
+            client.call("spawn", {"agents": agents, "cwd": "/"})
+        client.call("cancel", {"ids": [f"agent-{number:03d}" for number in range(1, 2001)]})
+    ids = [str(number) for number in range(1, 2001)]
+    done = orchctl("wait", *ids)
+    assert (done.code, done.err) == (1, "")
+    assert {line.split()[2] for line in done.out.splitlines()} == {"cancelled"}
+    assert len(done.out.splitlines()) == 2000
+    assert len(orchctl("status", *ids, "--json").out) > 0
