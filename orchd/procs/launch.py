@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -178,14 +177,18 @@ def _argv(agent: Agent, env: Mapping[str, str]) -> list[str]:
 
 
 def _program(agent: Agent, env: Mapping[str, str]) -> str:
-    """The program's path, found here so that the shim's shell never mistakes it for one of its own words."""
+    """The program's path, found here so that the shim's shell never mistakes it for one of its own words.
+
+    What is relative is so to where the agent works and not to where we are, and stays so, to be meant there.
+    """
     wanted = agent.spec.command[0]
-    if "/" in wanted:
-        path = os.path.join(agent.spec.cwd, wanted)  # noqa: PTH118 - keeps `./` and bytes as they are
+    # An empty entry of PATH means where one stands (environ(7)).
+    directories = [""] if "/" in wanted else [entry or "." for entry in env["PATH"].split(os.pathsep)]
+    for directory in directories:
+        found = os.path.join(directory, wanted)  # noqa: PTH118 - keeps `./` and bytes as they are
+        path = os.path.join(agent.spec.cwd, found)  # noqa: PTH118
         if os.access(path, os.X_OK) and not os.path.isdir(path):  # noqa: PTH112
-            return wanted
-    elif found := shutil.which(wanted, path=env["PATH"]):
-        return os.path.join(agent.spec.cwd, found)  # noqa: PTH118
+            return found
     raise Refused(f"cannot run {wanted!r}: no such program; give its path, or a PATH that has it")
 
 

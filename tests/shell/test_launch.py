@@ -120,6 +120,37 @@ def test_a_program_may_be_named_from_where_it_works(bench: Bench, tmp_path: Path
         assert bench.agent(one.id).status.value == "completed"
 
 
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [("./bin:/usr/bin:/bin", "bin/tool"), ("/usr/bin:bin", "bin/tool"), (":/usr/bin", "tool"), ("/usr/bin:", "tool")],
+)
+def test_what_is_relative_in_its_path_is_relative_to_where_it_works(
+    bench: Bench, tmp_path: Path, path: str, meant: str
+) -> None:
+    there = tmp_path / "a:b"  # which no PATH could name
+    for program in (there / "bin" / "tool", there / "tool"):
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text('#!/bin/sh\necho "$0"\n')
+        program.chmod(0o700)
+    one = bench.spawn("tool", cwd=str(there), env={"PATH": path})
+    bench.until_over(one)
+    assert bench.agent(one.id).status.value == "completed"
+    said = Path(files_of(bench.home, one.id, 1).log).read_text().strip()
+    assert (there / said).samefile(there / meant)
+
+
+def test_a_program_beside_the_daemon_is_none_of_its_own(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "ours"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o700)
+    monkeypatch.chdir(tmp_path)
+    one = bench.spawn("ours", cwd="/", env={"PATH": ".:/usr/bin:/bin"})
+    assert one.status.value == "failed"
+    assert "no such program" in str(one.reason)
+
+
 def test_a_builtin_of_the_shell_is_no_program(bench: Bench) -> None:
     one = bench.spawn("trap")
     assert one.status.value == "failed"
