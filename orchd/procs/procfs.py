@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,12 +67,18 @@ def below(roots: Iterable[int], processes: dict[int, Process]) -> Iterator[int]:
         frontier.extend(children.get(pid, ()))
 
 
-def own_children() -> list[int]:
-    """The pids of our children, oldest first: those we made, and orphans that came to us as their subreaper."""
+def own_children() -> list[int] | None:
+    """The pids of our children, oldest first: those we made, and orphans that came to us as their subreaper.
+
+    One may be missing that lives, if another of them ended meanwhile (proc(5)). None when this kernel does not tell.
+    """
     found: list[int] = []
     for task in (PROC / "self/task").iterdir():
-        with suppress(FileNotFoundError):
+        try:
             found.extend(map(int, (task / "children").read_text().split()))
+        except FileNotFoundError:
+            if task.exists():  # a thread that has not just ended: CONFIG_PROC_CHILDREN was left out
+                return None
     return found
 
 

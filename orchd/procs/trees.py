@@ -50,7 +50,7 @@ class Tree:
         """Those of it that came to us, found quickly: what forks and leaves is gone before /proc has been read."""
         found: dict[int, Process] = {}
         for _ in range(_LOOKS if self.is_ours else 0):
-            children = own_children()
+            children = own_children() or []
             seen = {pid: look(pid) for pid in reversed(children) if pid != self.shim and self._bears_marks(pid)}
             found = {pid: process for pid, process in seen.items() if process is not None}
             after = [look(pid) for pid in children]
@@ -73,7 +73,7 @@ class Tree:
         """Whether nothing is left after the shim has ended; `shims` are our children that are none of its orphans."""
         if self.cgroup is not None:
             return self.cgroup.is_empty()
-        if self.is_ours and set(own_children()) <= set(shims):
+        if self.is_ours and _has_no_children_but(set(shims)):
             return True  # nobody was orphaned to us, so nobody of it is left: no need to look at every process
         return not self.members()
 
@@ -104,3 +104,10 @@ class Tree:
 
     def _signalled(self) -> list[Process]:
         return [process for process in self.members().values() if process.pid != self.shim]
+
+
+def _has_no_children_but(shims: set[int]) -> bool:
+    """Whether all our children are surely among these. Whoever's end hid another from the first reading is itself
+    missing from the second, so two that are the same have missed nobody."""
+    found = own_children()
+    return found is not None and shims.issuperset(found) and found == own_children()

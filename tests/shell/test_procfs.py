@@ -6,7 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
+
+from orchd.procs import procfs
 from orchd.procs.procfs import below, everyone, look, marks, own_children, send
 from tests.conftest import until
 from tests.shell.machine import descriptors
@@ -48,8 +52,25 @@ def test_everything_below_is_found_and_the_roots_are_not() -> None:
     with subprocess.Popen(["sh", "-c", "sh -c 'sleep 600; true' & sleep 600; true"], start_new_session=True) as top:
         until(lambda: len(list(below([top.pid], everyone()))) == 3)
         assert top.pid not in below([top.pid], everyone())
-        assert top.pid in own_children()
+        assert top.pid in (own_children() or [])
         os.killpg(top.pid, signal.SIGKILL)
+
+
+def test_our_children_are_those_of_all_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(procfs, "PROC", tmp_path)
+    for thread, children in (("1", "7 8 "), ("2", "")):
+        (tmp_path / "self/task" / thread).mkdir(parents=True)
+        (tmp_path / "self/task" / thread / "children").write_text(children)
+    (tmp_path / "self/task/3").symlink_to("ended meanwhile")
+    assert own_children() == [7, 8]
+
+
+def test_a_kernel_that_tells_of_no_children_is_not_taken_to_tell_that_there_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(procfs, "PROC", tmp_path)
+    (tmp_path / "self/task/1").mkdir(parents=True)
+    assert own_children() is None
 
 
 def test_a_signal_goes_to_this_process_and_to_nobody_that_has_its_pid_now() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchd.procs import trees
 from orchd.procs.cgroups import Cgroups
 from orchd.procs.trees import Tree
 from tests.conftest import until
@@ -87,6 +88,25 @@ def test_one_of_which_nothing_is_left_is_gone(grow: Callable[[str], Tree]) -> No
     tree = grow("exit 0")
     until(lambda: not tree.members())
     assert tree.is_gone([])
+
+
+@pytest.mark.parametrize("readings", [[[7], []], [[7, 8], [7]], [None]])
+def test_it_is_not_gone_because_a_reading_of_our_children_missed_it(
+    grow: Callable[[str], Tree], monkeypatch: pytest.MonkeyPatch, readings: list[list[int] | None]
+) -> None:
+    """Another child ended while they were read, or nobody tells us of children at all."""
+    tree = grow("setsid sleep 600")
+    until(lambda: len(tree.members()) >= 3)
+    left = iter(readings)
+    monkeypatch.setattr(trees, "own_children", lambda: next(left, []))
+    assert not tree.is_gone([7, 8])
+
+
+def test_while_nobody_is_orphaned_no_other_process_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = iter([[7, 8], [7, 8]])
+    monkeypatch.setattr(trees, "own_children", lambda: next(left))
+    monkeypatch.setattr(trees, "everyone", lambda: pytest.fail("it was looked at"))
+    assert Tree("agent-001", 1, HOME, 0, None).is_gone([7, 8, 9])
 
 
 def test_in_a_cgroup_the_kernel_knows_the_members(tmp_path: Path) -> None:
