@@ -44,6 +44,7 @@ class _Log:
     size: int = 0
     gap: int = 0  # bytes that were punched out
     is_over: bool = False
+    watch: int | None = None  # what inotify calls it while it is quiet
 
 
 class Trimmer(Generic[Key]):
@@ -81,6 +82,7 @@ class Trimmer(Generic[Key]):
         if (found := self._logs.get(key)) is None:
             return
         found.is_over, found.due = True, self._clock()
+        self._leave_alone(key, found)
         if _size(found) - found.gap <= self._most:
             del self._logs[key]
 
@@ -90,10 +92,8 @@ class Trimmer(Generic[Key]):
 
     def look(self) -> None:
         """Look at those whose time has come."""
+        self._hear()
         now = self._clock()
-        for key in self._woken():
-            if (found := self._logs.get(key)) is not None and found.due is None:
-                found.looked, found.due = now, now + _FIRST_REST
         for key, found in list(self._logs.items()):
             if found.due is not None and found.due <= now:
                 self._look(key, found, now)
@@ -119,17 +119,39 @@ class Trimmer(Generic[Key]):
         watch = self._libc.inotify_add_watch(self._inotify, os.fsencode(found.path), ctypes.c_uint32(wanted))
         if watch < 0:
             return not os.path.exists(found.path)  # noqa: PTH110 - its paths are strings; a log that is gone is quiet
-        self._quiet[watch] = key
+        self._quiet[watch], found.watch = key, watch
         return _size(found) == found.size
 
-    def _woken(self) -> list[Key]:
-        """Whose silence is over. Each was watched for one event; the next is that it is watched no more."""
+    def _leave_alone(self, key: Key, found: _Log) -> None:
+        """Have inotify tell nothing more of it: a watch would last as long as the file."""
+        watch, found.watch = found.watch, None
+        if watch is None or self._quiet.get(watch) != key:  # another path may lead to the same file
+            return
+        del self._quiet[watch]
+        self._libc.inotify_rm_watch(self._inotify, watch)  # in vain for one that has just told what it was there for
+        self._hear()  # that it is watched no more is an event too, and nobody is to wake up for that
+
+    def _hear(self) -> None:
+        """Whose silence is over is looked at again soon."""
+        now = self._clock()
+        for watch in self._events():
+            # Each was watched for one event; the next is that it is watched no more. Its number is not used again soon.
+            key = self._quiet.pop(watch, None)
+            found = None if key is None else self._logs.get(key)
+            if found is None:
+                continue
+            if found.watch == watch:
+                found.watch = None
+            if found.due is None:
+                found.looked, found.due = now, now + _FIRST_REST
+
+    def _events(self) -> list[int]:
+        """The watches that there is news of."""
         try:
             events = os.read(self._inotify, 1 << 16)
         except BlockingIOError:
             return []
-        watches = [watch for watch, *_ in _EVENT.iter_unpack(events)]
-        return [self._quiet.pop(watch) for watch in watches if watch in self._quiet]
+        return [watch for watch, *_ in _EVENT.iter_unpack(events)]
 
     def _is_left_more(self, found: _Log) -> bool:
         """Punch out one piece. Whether there is more of it, after which `found` is as the file is now."""

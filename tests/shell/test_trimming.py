@@ -102,6 +102,50 @@ def test_who_is_quiet_is_left_alone_until_it_writes_again(writer: Writer) -> Non
     assert (writer.trimmer.next_deadline(), writer.is_woken()) == (None, False)
 
 
+def test_who_is_quiet_at_its_end_is_watched_no_more(writer: Writer) -> None:
+    writer.look()
+    writer.trimmer.end("a")
+    assert not writer.is_woken()
+    writer.write(8)
+    assert not writer.is_woken()
+    assert (writer.trimmer.next_deadline(), writer.trimmer._quiet) == (None, {})
+
+
+def test_who_writes_and_ends_before_it_is_heard_is_watched_no_more(writer: Writer) -> None:
+    writer.look()
+    writer.write(2 * MOST)
+    writer.trimmer.end("a")
+    assert not writer.is_woken()
+    assert writer.trimmer._quiet == {}
+    writer.look(0)
+    assert writer.kept() <= MOST
+    assert writer.trimmer.next_deadline() is None
+
+
+def test_the_end_of_one_takes_no_news_of_another(writer: Writer, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.touch()
+    writer.trimmer.begin("b", str(other))
+    writer.look()
+    other.write_bytes(b"x")
+    writer.trimmer.end("a")
+    due = writer.trimmer.next_deadline()
+    assert due is not None
+    assert writer.now < due <= writer.now + LONGEST_REST
+
+
+def test_two_names_of_one_file_are_watched_until_both_have_ended(writer: Writer, tmp_path: Path) -> None:
+    (tmp_path / "other").hardlink_to(writer.path)
+    writer.trimmer.begin("b", str(tmp_path / "other"))
+    writer.look()
+    writer.trimmer.end("a")
+    writer.write(8)
+    assert writer.is_woken()
+    writer.look()
+    writer.trimmer.end("b")
+    assert writer.trimmer._quiet == {}
+
+
 def test_the_faster_it_writes_the_sooner_it_is_looked_at_again(writer: Writer) -> None:
     writer.write(8)
     writer.look()
