@@ -19,7 +19,7 @@ from orchd.core.index import is_satisfied, line_of, ripen, ticket_of, why_never
 from orchd.core.model import Agent, AgentId, Cause, State, Status, Wait, agent_id
 from orchd.core.places import has_resident_place, has_room, has_working_place, is_safe_with
 from orchd.core.queue import AGING_SECONDS, Line
-from orchd.core.runs import Run, RunStatus
+from orchd.core.runs import Run, RunId, RunStatus
 from orchd.core.turn import Turn
 
 
@@ -67,23 +67,27 @@ def cancel_children(turn: Turn, agent: Agent, reason: str) -> None:
 def _follow(turn: Turn) -> None:
     """What was to come after an agent that did not complete is skipped, and what was to come after that; runs fail
     fast, or end. Each skipped agent has ended too."""
+    cut: dict[RunId, set[str]] = {}  # the groups that were cut short already: many may end at once in one
     while turn.ended:
         agent = turn.ended.pop(0)
         for dependent in turn.state.unfinished(sorted(turn.state.dependents.get(agent.id, ()))):
             if (reason := why_never(turn.state, dependent)) is not None:
                 turn.record(AgentSkipped(dependent.id, reason))
         if (member := agent.spec.member) is not None:
-            _advance(turn, turn.state.runs[member.run], member.path)
+            _advance(turn, turn.state.runs[member.run], member.path, cut.setdefault(member.run, set()))
 
 
-def _advance(turn: Turn, run: Run, path: str) -> None:
+def _advance(turn: Turn, run: Run, path: str, cut: set[str]) -> None:
     """A member has ended: cut short the groups around it that fail fast and failed with it, and end the run with its
-    last member. What failed before does not matter any more: if others are still at it, somebody tries them again."""
+    last member. What failed before does not matter any more: if others are still at it, somebody tries them again.
+    In what is `cut`, and so in all groups in it, nothing is queued or works any more."""
     is_failed = run.has_failed(path)
     for group in groups_around(path):
         tally = run.tallies[group]
-        if is_failed and tally.unfinished and run.groups[group].is_fail_fast:
+        is_to_be_cut = is_failed and tally.unfinished and run.groups[group].is_fail_fast
+        if is_to_be_cut and cut.isdisjoint((group, *groups_around(group))):
             _cut_short(turn, run, group)
+            cut.add(group)
         if tally.unfinished:
             return
         is_failed = tally.failed > 0 and run.groups[group].is_required

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from orchd.core.effects import Refuse, Terminate
-from orchd.core.facts import AttemptAdmitted, RunBegan, RunEnded, RunResumed
-from orchd.core.inputs import BeginRun, Part
+from orchd.core.facts import AttemptAdmitted, RunBegan, RunEnded, RunResumed, StopBegan
+from orchd.core.inputs import BeginRun, Cancel, Part
 from orchd.core.model import AgentId, Level, Status, agent_id
-from orchd.core.runs import Group, Plan, RunStatus
+from orchd.core.runs import Group, Plan, Run, RunStatus
 from tests.core.box import Box, spec
 
 WHOLE = Group("")
@@ -194,6 +195,38 @@ def test_members_of_a_group_come_after_what_the_group_comes_after() -> None:
     assert words(box, ids) == {"first": "running", "g/a": "queued"}
     box.exit(ids["first"])
     assert box.status(ids["g/a"]) == ["running"]
+
+
+def test_however_many_of_a_group_end_at_once_its_members_are_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Box(limit=2)
+    ids = begin(box, *(part(f"p{number}") for number in range(50)))
+    looks: list[str] = []
+    members_of = Run.members_of
+    monkeypatch.setattr(Run, "members_of", lambda run, group: looks.append(group) or members_of(run, group))
+    box.tell(Cancel(box.request(), tuple(ids.values())))
+    assert looks == [""]
+    assert Counter(words(box, ids).values()) == {"stopping": 2, "cancelled": 48}
+
+
+def test_groups_that_fail_at_once_are_each_cut_short_and_so_is_what_is_around_them() -> None:
+    box = Box(limit=3)
+    groups = (WHOLE, Group("g"), Group("g/i"), Group("h"), Group("k", is_fail_fast=False))
+    paths = ("g/b", "g/i/b", "k/b", "g/a", "g/i/a", "h/a", "k/a", "c", "g/i/c")
+    ids = begin(box, *map(part, paths), groups=groups)
+    assert [path for path, word in words(box, ids).items() if word == "running"] == ["g/b", "g/i/b", "k/b"]
+    box.tell(Cancel(box.request(), tuple(ids[path] for path in ("g/i/a", "g/a", "h/a"))))
+    assert words(box, ids) == {
+        **dict.fromkeys(("g/b", "g/i/b", "k/b"), "stopping"),
+        **dict.fromkeys(("g/i/a", "g/a", "h/a"), "cancelled"),
+        **dict.fromkeys(("k/a", "c", "g/i/c"), "skipped"),
+    }
+    assert len(box.facts(StopBegan)) == 3
+    reasons = {path: box.agent(ids[path]).reason for path in ("g/b", "g/i/c", "k/a")}
+    assert reasons == {
+        "g/b": "g/i/a failed, and g fails fast",
+        "g/i/c": "g/i/a failed, and g/i fails fast",
+        "k/a": "g/i/a failed, and run fails fast",
+    }
 
 
 def test_a_member_with_retries_fails_fast_only_after_the_last() -> None:
