@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from enum import Enum
 
 from orchd.core.model import AgentId
+from orchd.errors import OrchdError
 from orchd.ports import Peer
 from orchd.procs.cgroups import held_in, own_cgroup
 from orchd.procs.local import Key, LocalProcesses
@@ -47,6 +48,19 @@ def seeing() -> Iterator[None]:
         yield
     except OSError as error:
         raise WireError("busy", f"cannot see who is calling: {error.strerror}; ask again later") from None
+
+
+def check_sight() -> None:
+    """Raise OrchdError when processes of other users are hidden: whoever is outside is known by the first of all."""
+    try:
+        first = look(1)
+    except PermissionError:
+        first = None
+    if first is None:
+        raise OrchdError(
+            "/proc hides the processes of other users (hidepid in proc(5)), so that nobody could be seen to be the "
+            "owner; mount it with hidepid=0, or with gid= of a group that this user is in"
+        )
 
 
 class Callers:

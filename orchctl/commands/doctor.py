@@ -37,6 +37,7 @@ def _findings(home: Home, *, is_fixing: bool) -> Iterator[Finding]:
     yield from instance.daemon(home)
     yield from machine.versions()
     yield machine.systemd()
+    yield machine.processes()
     yield machine.cgroups()
     yield from instance.bounds(home)
     yield from machine.limits()

@@ -1,4 +1,4 @@
-"""The machine: versions, systemd, cgroups, limits, the disk."""
+"""The machine: versions, systemd, processes, cgroups, limits, the disk."""
 
 from __future__ import annotations
 
@@ -39,6 +39,16 @@ def systemd(units: Path = Path("/run/systemd/system"), lingering: Path = Path("/
         what = f"{unit} ends when {user} logs out"
         return warning("systemd", what, f"`loginctl enable-linger {user}` lets it go on")
     return ok("systemd", f"{unit} is installed")
+
+
+def processes(proc: Path = Path("/proc")) -> Finding:
+    """Whether the daemon can see who calls it: it follows parents, up to the first process of all."""
+    try:
+        (proc / "1/stat").read_bytes()
+    except (FileNotFoundError, PermissionError):
+        what = f"{proc} hides the processes of other users (hidepid): no daemon can tell who its owner is"
+        return problem("processes", what, "mount it with hidepid=0, or with gid= of a group that this user is in")
+    return ok("processes", f"{proc} shows those of all users")
 
 
 def cgroups(root: Path = _CGROUPS, own: Path = Path("/proc/self/cgroup")) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import subprocess
@@ -13,8 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from orchd.callers import Outside
+from orchd import callers
+from orchd.callers import Outside, check_sight
+from orchd.errors import OrchdError
 from orchd.ports import Peer
+from orchd.procs import procfs
 from orchd.procs.procfs import marks
 from tests.conftest import Instance, until
 from tests.shell.bench import SOMEBODY, Bench
@@ -32,6 +36,22 @@ def child_of(bench: Bench, script: str) -> int:
     told = bench.home.directory / "pid"
     bench.spawn("bash", "-c", script.replace("PID", str(told)))
     return int(until(lambda: told.exists() and told.read_text().strip()))
+
+
+def test_where_processes_of_others_are_hidden_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_sight()
+    monkeypatch.setattr(procfs, "PROC", tmp_path)
+    with pytest.raises(OrchdError, match="hidepid=0, or with gid="):
+        check_sight()
+
+
+def test_where_processes_of_others_are_shown_and_may_not_be_read_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(callers, "look", refused)
+    with pytest.raises(OrchdError, match="hidepid=0, or with gid="):
+        check_sight()
 
 
 def test_whoever_is_outside_is_the_owner(bench: Bench) -> None:

@@ -14,7 +14,9 @@ import pytest
 from orchd import daemon
 from orchd.wire import Home
 from tests.conftest import DEADLINE, Instance, until
-from tests.shell.machine import descriptors
+from tests.shell.machine import NOBODY, descriptors, needs_root
+
+KINDS = ("inh", "ambient")
 
 
 def test_everything_it_makes_is_private(instance: Instance) -> None:
@@ -128,6 +130,28 @@ def test_a_configuration_that_cannot_be_used_is_refused_with_its_place(stopped: 
     assert f"{stopped.home.config}: {said}" in done.stderr
     assert "Traceback" not in done.stderr
     assert not stopped.home.database.exists()
+
+
+@needs_root
+@pytest.mark.parametrize("how", [1, 2])
+def test_where_processes_of_others_are_hidden_it_does_not_start_and_doctor_says_so(tmp_path: Path, how: int) -> None:
+    """Another user, who may read all files, so that they can run this Python."""
+    script = f'mount -t proc -o hidepid={how} proc /proc && exec setpriv "$@"'
+    user = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    apart = ["unshare", "--mount", "sh", "-c", script, "sh", *user, *(f"--{kind}-caps=+dac_override" for kind in KINDS)]
+    env = {**os.environ, "ORCHD_HOME": str(tmp_path / "home"), "HOME": str(tmp_path)}
+
+    def said(*words: str) -> str:
+        done = subprocess.run([*apart, *words], env=env, capture_output=True, text=True, check=False, timeout=DEADLINE)
+        return f"{done.returncode}: {done.stdout}{done.stderr}"
+
+    if (tried := said("true")) != "0: ":
+        pytest.skip(f"cannot hide processes here: {tried}")
+    refused = said(sys.executable, "-m", "orchd")
+    assert refused.startswith("1: ")
+    assert "mount it with hidepid=0, or with gid= of a group that this user is in" in refused
+    assert not (tmp_path / "home").exists()
+    assert "problem  processes   /proc hides" in said(sys.executable, "-m", "orchctl", "doctor")
 
 
 def test_children_that_nobody_waits_for_are_not_zombies(instance: Instance) -> None:

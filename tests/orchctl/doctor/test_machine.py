@@ -38,6 +38,14 @@ def test_a_service_of_somebody_who_logs_out_needs_linger(tmp_path: Path) -> None
         os.environ["HOME"] = old
 
 
+def test_processes_of_others_that_are_hidden_are_a_problem(tmp_path: Path) -> None:
+    found = machine.processes(tmp_path)
+    assert (found.state, found.what.startswith(f"{tmp_path} hides")) == ("problem", True)
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1/stat").write_text("1 (init) S 0 1 1")
+    assert machine.processes(tmp_path).state == "ok"
+
+
 def test_a_hierarchy_of_cgroups_is_of_use_when_it_can_be_written(tmp_path: Path) -> None:
     assert machine.cgroups(tmp_path).state == "warning"
     (tmp_path / "a").mkdir()
