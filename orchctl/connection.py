@@ -20,6 +20,8 @@ _BROKEN = zmq.Event.DISCONNECTED | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL | zmq.Ev
 _EVENTS = _BROKEN | zmq.Event.CONNECT_RETRIED
 _OF_FAR = zmq.Event.HANDSHAKE_SUCCEEDED | zmq.Event.HANDSHAKE_FAILED_AUTH
 
+_LONGEST = 86_400.0  # seconds of one poll: its milliseconds are a C int, which 25 days overflow
+
 
 class Watch(Protocol):
     """Something to do beside waiting for a reply."""
@@ -114,6 +116,9 @@ class Connection:
 
 
 def milliseconds(until: float, again: float | None) -> int | None:
-    """How long to poll: until a moment of the monotonic clock, or `again` seconds when that is sooner."""
+    """How long to poll: until a moment of the monotonic clock, or `again` seconds when that is sooner.
+
+    What is far away is polled for again and again.
+    """
     left = min(until - time.monotonic(), math.inf if again is None else again)
-    return None if math.isinf(left) else max(0, math.ceil(left * 1000))
+    return None if math.isinf(left) else max(0, math.ceil(min(left, _LONGEST) * 1000))

@@ -111,3 +111,9 @@ def test_waiting_is_rounded_up_and_bounded_by_both() -> None:
     assert milliseconds(math.inf, None) is None
     assert milliseconds(math.inf, 0.0101) == 11
     assert milliseconds(0.0, 5.0) == 0
+
+
+def test_a_moment_that_is_far_away_is_polled_for_in_parts(home: Home) -> None:
+    assert milliseconds(1e300, None) == milliseconds(math.inf, 1e300) == 86_400_000
+    with router(home, lambda one: result(one, {})), connected(home) as connection:
+        assert ask(connection, until=time.monotonic() + 30 * 86_400.0) is not None
