@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from orchctl.projects import project_of
 from orchctl.start import environment
 from orchd.wire import MAX_FRAME, WireError, duration, ops, pack_request, shapes, variables
 
+_RUNS = ".agent/runs"
 _GOAL = 4096  # characters that the daemon takes
 _INPUTS = 100_000  # bytes of one variable: the kernel refuses a program that gets more than 128 kB in one
 
@@ -63,9 +65,14 @@ def sendable(launch: Launch) -> dict[str, Any]:
 
 def results_of(directory: Path, name: str) -> Path:
     """Where the results of the next run of this name go: `.agent/runs/NAME-N` with a number that is not used yet."""
-    parent = directory / ".agent/runs"
+    return next(_unused(directory / _RUNS, name))
+
+
+def _unused(parent: Path, name: str) -> Iterator[Path]:
+    """That, and what comes after it: the first may be there nevertheless, in a directory that cannot be listed."""
     used = (one.name.removeprefix(f"{name}-") for one in parent.glob(f"{_literal(name)}-*"))
-    return parent / f"{name}-{1 + max((int(one) for one in used if one.isascii() and one.isdigit()), default=0)}"
+    first = 1 + max((int(one) for one in used if one.isascii() and one.isdigit()), default=0)
+    return (parent / f"{name}-{number}" for number in count(first))
 
 
 def _literal(name: str) -> str:
@@ -77,10 +84,11 @@ def _literal(name: str) -> str:
 @contextmanager
 def reserved(directory: Path, name: str) -> Iterator[Path]:
     """The directory for results, made now; gone again when the daemon does not take the run."""
-    while True:
-        results = results_of(directory, name)
+    parent = directory / _RUNS
+    parent.mkdir(parents=True, exist_ok=True)  # where a link leads nowhere, this is what fails
+    for results in _unused(parent, name):
         try:
-            results.mkdir(parents=True)
+            results.mkdir()
             break
         except FileExistsError:  # somebody else was quicker
             continue

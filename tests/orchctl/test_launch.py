@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from orchctl import launch
 from orchctl.composition import (
     Composition,
     CompositionError,
@@ -175,11 +174,18 @@ def test_each_run_gets_a_directory_of_its_own(tmp_path: Path) -> None:
 
 
 def test_who_comes_second_takes_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "taken").mkdir()
-    answers = iter([tmp_path / "taken", tmp_path / "free"])
-    monkeypatch.setattr(launch, "results_of", lambda *_: next(answers))
+    (tmp_path / ".agent/runs/team-1").mkdir(parents=True)
+    monkeypatch.setattr(Path, "glob", lambda *_: iter(()))  # as it was before the first came
     with reserved(tmp_path, "team") as results:
-        assert results == tmp_path / "free"
+        assert results == tmp_path / ".agent/runs/team-2"
+
+
+@pytest.mark.timeout(10)
+def test_where_no_directory_can_be_made_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / ".agent").mkdir()
+    (tmp_path / ".agent/runs").symlink_to("/gone/scratch")
+    with pytest.raises(FileExistsError, match="runs"), reserved(tmp_path, "team"):
+        pass
 
 
 @pytest.mark.parametrize(("error", "is_kept"), [(UsageError("no"), False), (NoDaemonError("perhaps"), True)])
