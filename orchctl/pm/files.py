@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from orchctl.errors import UsageError
+from orchctl.errors import RefusedError, UsageError
 from orchctl.listing import Listing
 from orchctl.pm import markdown
 from orchctl.pm.items import Board, Item, by_urgency
@@ -87,7 +88,7 @@ class File:
         """It was never marked as taken."""
 
     def finish(self, one: str, agent: Mapping[str, Any]) -> str:
-        """Remember it, and tick it when that was asked."""
+        """Remember it, and tick it when that was asked. Raises RefusedError when the file cannot be written."""
         self._note(one, agent["status"])
         if agent["status"] != "completed":
             return "open"
@@ -109,10 +110,11 @@ class File:
             return False
         if after == before:
             return False
-        draft = path.with_name(f".{path.name}.new")
-        draft.write_bytes(after.encode())
-        draft.chmod(path.stat().st_mode & 0o7777)
-        os.replace(draft, path)  # noqa: PTH105 - both are absolute
+        try:
+            _replace(path, after)
+        except OSError as error:
+            what = f"{path} cannot be ticked: {error.strerror}; once files can be made beside it, the same command does"
+            raise RefusedError(what, code="not-ticked") from None
         return True
 
     def _of_markdown(self, text: str) -> list[Placed]:
@@ -159,3 +161,16 @@ class File:
                 raise self._listing.wrong(place, f"{item.id!r} comes after {unknown[0]!r}, which is no task here")
         if cycle := cycle_in({item.id: item.after for _, item in found}):
             raise self._listing.wrong(places[cycle[0]], f"these wait for each other: {' -> '.join(cycle)}")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file anew, whole or not at all."""
+    draft = path.with_name(f".{path.name}.new")
+    try:
+        draft.write_bytes(text.encode())
+        draft.chmod(path.stat().st_mode & 0o7777)
+        os.replace(draft, path)  # noqa: PTH105 - both are absolute
+    except OSError:
+        with suppress(OSError):
+            draft.unlink()
+        raise

@@ -374,6 +374,21 @@ def test_a_markdown_list_is_worked_off_in_its_order_and_ticked(
     assert "[ ]" not in plan.read_text()
 
 
+def test_a_file_that_cannot_be_ticked_keeps_nobody_from_being_waited_for(
+    quick: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
+    (tmp_path / "plan.md").write_text("- [ ] A\n- [ ] B\n")
+    (tmp_path / ".plan.md.new").mkdir()
+    command = ("pm", "--tasks", "plan.md", "--tick", *MOCK, "--json")
+    found = said(orchctl(*command), code=1)
+    assert {(row["id"], row["status"]) for row in found["developers"]} == {("a", "completed"), ("b", "completed")}
+    assert "not-ticked" in found["troubles"][0]
+    (tmp_path / ".plan.md.new").rmdir()
+    again = said(orchctl(*command))
+    assert {(row["id"], row["task"]) for row in again["developers"]} == {("a", "ticked"), ("b", "ticked")}
+    assert (tmp_path / "plan.md").read_text() == "- [x] A\n- [x] B\n"
+
+
 def test_a_killed_pm_remembers_what_its_file_does_not_say(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "plan.md").write_text("- [ ] A\n- [ ] B (after: a)\n")
     assert orchctl("pm", "--tasks", "plan.md", "--once", *MOCK).code == 0

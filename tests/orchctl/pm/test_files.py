@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchctl.errors import UsageError
+from orchctl.errors import RefusedError, UsageError
 from orchctl.pm.files import File
 from orchctl.pm.items import Item
 
@@ -67,6 +67,15 @@ def test_ticking_keeps_what_others_wrote_meanwhile_and_the_file_as_it_was(tmp_pa
     assert target.read_bytes() == b"# Mine\r\n- [x] A\r\n- [ ] B\r\n"
     assert (tmp_path / "plan.md").is_symlink()
     assert target.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_that_cannot_be_written_is_refused_and_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "plan.md"
+    file = read(path, "- [ ] A\n", ticks=True)
+    (tmp_path / ".plan.md.new").mkdir()
+    with pytest.raises(RefusedError, match="cannot be ticked: Is a directory; "):
+        file.finish("a", ended("completed"))
+    assert path.read_text() == "- [ ] A\n"
 
 
 def test_a_box_that_is_gone_or_a_file_that_is_wrong_now_does_no_harm(tmp_path: Path) -> None:
