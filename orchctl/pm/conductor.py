@@ -57,8 +57,14 @@ class Conductor:
                 return False
             if not once and not self.troubles:
                 self._start([])
-        self.left = self._board().left
+        self._look_at_rest()
         return True
+
+    def _look_at_rest(self) -> None:
+        try:
+            self.left = self._board().left
+        except (RefusedError, UsageError) as error:
+            self._keep_on(error)
 
     def _resumed(self) -> list[dict[str, Any]]:
         """Find what an earlier pm began. Returns the entries that are taken and have no developer yet."""
@@ -102,10 +108,14 @@ class Conductor:
             self._fill(entries)
             if entries:
                 self._spawn(entries)
-        except (RefusedError, UsageError, WireError) as error:
-            if not self.going:
-                raise
-            self.troubles.append(str(error))  # first those that work are waited for
+        except (RefusedError, UsageError, WireError, OSError) as error:
+            self._keep_on(error)
+
+    def _keep_on(self, error: Exception) -> None:
+        """First those that work are waited for, and what has been done is told. Raises it when there is neither."""
+        if not (self.going or self.rows):
+            raise error
+        self.troubles.append(str(error))
 
     def _fill(self, entries: list[dict[str, Any]]) -> None:
         room = self._most - len(self.going) - len(entries)

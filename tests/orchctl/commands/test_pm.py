@@ -182,6 +182,19 @@ def test_a_bd_that_hangs_at_the_second_claim_leaves_the_first_to_be_done(
     assert (again["name"], [row["id"] for row in again["developers"]]) == ("pm-1", ["bd-1", "bd-2"])
 
 
+@pytest.mark.parametrize("words", [(), ("--once",)])
+def test_a_list_that_fails_after_the_last_end_leaves_the_report(
+    quick: Instance, fake: FakeBd, orchctl: Orchctl, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    fake.say(*issues("bd-1"))
+    program = tmp_path / "bin/bd"
+    fails = f'test "$1" = ready && ! mkdir {tmp_path}/seen && exit 9\nexec'
+    program.write_text(program.read_text().replace("exec", fails))
+    found = said(orchctl("pm", *MOCK, "--json", *words), code=1)
+    assert [(row["id"], row["task"]) for row in found["developers"]] == [("bd-1", "closed")]
+    assert "`bd ready" in found["troubles"][0]
+
+
 def test_an_issue_that_could_not_be_closed_is_closed_the_next_time(
     quick: Instance, fake: FakeBd, orchctl: Orchctl
 ) -> None:
