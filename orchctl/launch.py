@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from orchctl.composition import Flat, Group, Member, Task, Tree, around, estimate_tokens, flatten, task_prompt
-from orchctl.errors import UsageError
+from orchctl.errors import NoDaemonError, UsageError
 from orchctl.projects import project_of
 from orchctl.start import environment
-from orchd.wire import MAX_FRAME, WireError, duration, ops, pack_request, shapes, variables
+from orchd.wire import MAX_FRAME, duration, ops, pack_request, shapes, variables
 
 _RUNS = ".agent/runs"
 _GOAL = 4096  # characters that the daemon takes
@@ -94,7 +94,9 @@ def reserved(directory: Path, name: str) -> Iterator[Path]:
             continue
     try:
         yield results
-    except (UsageError, WireError, OSError):
+    except (NoDaemonError, KeyboardInterrupt):  # the request may have arrived, and nobody heard of it
+        raise
+    except BaseException:
         shutil.rmtree(results, ignore_errors=True)
         raise
 
@@ -103,7 +105,7 @@ def write_prompts(launch: Launch) -> None:
     """Put every prompt where its member finds it; the folders for results are then there too."""
     for path, text in launch.prompts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8", errors="surrogateescape")  # it names directories, which are bytes
 
 
 def result_path(results: Path, path: str) -> Path:

@@ -63,7 +63,7 @@ def _known(flat: Flat) -> tuple[dict[str, float], int] | None:
 def _draw(args: SimpleNamespace, drawn: graphs.Drawing) -> None:
     if args.out is not None:
         text = graphs.svg(drawn) if args.out.endswith(".svg") else graphs.dot(drawn)
-        Path(args.out).write_text(text)
+        Path(args.out).write_text(text, encoding="utf-8", errors="replace")
         out.note(f"wrote {args.out}")
         return
     value: dict[str, Any] = {"graph": {node: list(after) for node, after in drawn.graph.items()}}

@@ -34,17 +34,25 @@ def new(args: SimpleNamespace) -> int:
     text = _text(args, name, where)
     try:
         files.made(path, text, path.name)
-        where.path.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        data = text.encode()
+    except UnicodeEncodeError:
+        what = f"the file is to say where its result goes, and {where.shown!r} is not UTF-8; name it so, or give --body"
+        raise UsageError(what, code="not-utf-8") from None
     except TasksError as error:
         raise UsageError("; ".join((error.problems[0].message, error.problems[0].way_out))) from None
+    _made(path, data, name, where)
+    out.result({"name": name, "path": str(path)}, [f"{where.shown}/{path.name}"], as_json=args.json)
+    return exits.OK
+
+
+def _made(path: Path, data: bytes, name: str, where: Place) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("xb") as file:
+            file.write(data)
     except FileExistsError:
         what = f"{where.shown}/{path.name} is there already; change it, or choose another name than {name!r}"
         raise RefusedError(what, code="exists") from None
-    shown = f"{where.shown}/{path.name}"
-    out.result({"name": name, "path": str(path)}, [shown], as_json=args.json)
-    return exits.OK
 
 
 def _text(args: SimpleNamespace, name: str, where: Place) -> str:

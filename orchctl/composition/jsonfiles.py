@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from orchd.core.composition import CompositionError, Problem
+
+_HALF = re.compile(r"[\ud800-\udfff]")
 
 
 class _Doubled(dict[str, Any]):
@@ -43,6 +46,15 @@ def parse(text: str) -> Any:
     return value
 
 
+def halves(value: Any) -> Iterator[Problem]:
+    r"""Texts with half a character, as `\ud800` is without its other half: no file can be called so, or say it."""
+    way_out = "write the character itself, or both of its halves"
+    for path, here in _walked(value):
+        for text in here if isinstance(here, dict) else [here]:
+            if isinstance(text, str) and (half := _HALF.search(text)):
+                yield Problem("half-character", json_path(path), text, f"{half[0]!r} is half a character", way_out)
+
+
 def json_path(keys: Iterator[str | int] | list[str | int]) -> str:
     """`$.subSkills[2].role` for `subSkills`, 2, `role`."""
     return "$" + "".join(_step(key) for key in keys)
@@ -71,12 +83,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _doubled(value: Any) -> Iterator[Problem]:
-    pending: list[tuple[list[str | int], Any]] = [([], value)]
-    while pending:
-        path, here = pending.pop()
+    for path, here in _walked(value):
         for key in getattr(here, "doubled", ()):
             place = json_path([*path, key])
             yield Problem("duplicate-key", place, key, f"the key {key!r} is there more than once", "keep one of them")
+
+
+def _walked(value: Any) -> Iterator[tuple[list[str | int], Any]]:
+    """Every value in `value`, and it itself, with the keys that lead there."""
+    pending: list[tuple[list[str | int], Any]] = [([], value)]
+    while pending:
+        path, here = pending.pop()
+        yield path, here
         if isinstance(here, dict):
             pending += [([*path, key], inner) for key, inner in here.items()]
         elif isinstance(here, list):

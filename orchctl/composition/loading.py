@@ -121,6 +121,7 @@ def _read(path: Path, directory: Path, limit: int) -> _File:
 
 def _checked(value: Any, limit: int) -> _File:
     found, left = structure.checked(value)
+    found += jsonfiles.halves(value)
     if left is None:
         return _File(Path(), errors=found)
     composition = composition_from(left)

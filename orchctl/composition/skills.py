@@ -39,7 +39,7 @@ def text_of(folder: Path) -> str:
     path = folder / SKILL
     if not path.is_file():
         return ""
-    text = path.read_text(errors="replace")
+    text = path.read_text(encoding="utf-8", errors="replace")
     if text.startswith("---\n"):
         _, end, rest = text[4:].partition("\n---\n")
         return rest.lstrip() if end else text

@@ -33,7 +33,7 @@ _WORDS = {
 @cache
 def schema() -> dict[str, Any]:
     """The schema of composition.json."""
-    found: dict[str, Any] = json.loads(SCHEMA.read_text())
+    found: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
     return found
 
 

@@ -123,7 +123,8 @@ def write_prompts(run: Sequence[Task], results: Path, directory: Path) -> None:
             inputs=inputs,
             result=str(task.results(results)[0]),
         )
-        prompt_path(task, results).write_text(text)
+        # it names directories, which are bytes
+        prompt_path(task, results).write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
 @contextmanager

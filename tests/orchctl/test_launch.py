@@ -16,7 +16,7 @@ from orchctl.composition import (
     Tree,
     composition_from,
 )
-from orchctl.errors import NoDaemonError, UsageError
+from orchctl.errors import NoDaemonError, RefusedError, UsageError
 from orchctl.launch import Launch, prepared, reserved, results_of, sendable, write_prompts
 from orchd.wire import ops, shapes
 from tests.orchctl.composition.files import after, composition
@@ -136,6 +136,14 @@ def test_prompts_are_written_where_they_are_read(tmp_path: Path) -> None:
         assert Path(one["agent"]["result"]).parent.is_dir()
 
 
+def test_bytes_that_are_not_utf_8_are_the_same_in_a_prompt(tmp_path: Path) -> None:
+    launched = made(results=tmp_path / "caf\udce9", task=Task("bd-1", "caf\udce9 \u00e9"))
+    write_prompts(launched)
+    said = (tmp_path / "caf\udce9/api.prompt.md").read_bytes()
+    assert os.fsencode(tmp_path) + b"/caf\xe9/api.md" in said
+    assert b"caf\xe9 \xc3\xa9" in said
+
+
 def test_what_the_daemon_would_not_take_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(UsageError, match="task_id"):
         sendable(made(task=Task("x" * 201)))
@@ -188,8 +196,17 @@ def test_where_no_directory_can_be_made_it_says_so(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize(("error", "is_kept"), [(UsageError("no"), False), (NoDaemonError("perhaps"), True)])
-def test_the_directory_goes_when_the_run_was_refused(tmp_path: Path, error: Exception, is_kept: bool) -> None:
+@pytest.mark.parametrize(
+    ("error", "is_kept"),
+    [
+        (UsageError("no"), False),
+        (RefusedError("no"), False),
+        (UnicodeError("no"), False),
+        (NoDaemonError("perhaps"), True),
+        (KeyboardInterrupt(), True),
+    ],
+)
+def test_the_directory_goes_when_the_run_was_refused(tmp_path: Path, error: BaseException, is_kept: bool) -> None:
     with pytest.raises(type(error)), reserved(tmp_path, "team") as results:
         raise error
     assert results.exists() is is_kept

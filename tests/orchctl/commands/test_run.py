@@ -125,3 +125,12 @@ def test_what_cannot_be_sent_leaves_nothing(team: str, orchctl: Orchctl, stopped
     done = orchctl("run", team, "--task-id", "x" * 201)
     assert (done.code, done.err[:9]) == (2, "bad-run: ")
     assert list((tmp_path / ".agent/runs").iterdir()) == []
+
+
+def test_requirements_and_directories_may_be_bytes(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
+    place = tmp_path / "caf\udce9"
+    path = written(place / "team.json", composition(after("api", command=WRITES)))
+    done = orchctl("run", str(path), "--requirements", "caf\udce9", cwd=place)
+    assert done.code == 0, done
+    assert b"caf\xe9" in (place / ".agent/runs/team-1/api.prompt.md").read_bytes()
+    assert (place / ".agent/runs/team-1/api.md").is_file()

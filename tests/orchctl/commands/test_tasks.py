@@ -50,6 +50,13 @@ def test_a_task_may_be_called_like_its_file(orchctl: Orchctl, tmp_path: Path) ->
     assert json.loads(done.out) == {"name": "A", "path": str(tmp_path / "work/subtask-A.md")}
 
 
+def test_a_directory_that_is_not_utf_8_makes_no_file(orchctl: Orchctl, tmp_path: Path) -> None:
+    done = orchctl("tasks", "new", "x", "--goal", "y", "--dir", "l\udce9")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(r"not-utf-8: the file is to say where its result goes, and 'l\udce9' is not UTF-8; ")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_is_written_over(orchctl: Orchctl, tmp_path: Path) -> None:
     orchctl("tasks", "new", "a", "--goal", "first")
     done = orchctl("tasks", "new", "a", "--goal", "second")

@@ -214,3 +214,12 @@ def test_an_agent_may_run_tasks_and_they_are_its_children(tasks: Path, instance:
     instance.ctl("limit", "1")
     instance.ctl("wait", parent)
     assert {one["parent"] for one in instance.status("--all")["agents"] if one["id"] != parent} == {parent}
+
+
+def test_where_the_locale_says_nothing_files_are_utf_8(tmp_path: Path, instance: Instance, orchctl: Orchctl) -> None:
+    path = task(tmp_path / "docs/tasks", "a", "goal: x", body="x")
+    path.write_bytes(path.read_bytes() + "caf\u00e9\n".encode())
+    bare = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    done = orchctl(*RUN, "--wait", env={**instance.env, **bare, "ORCHD_MOCK_SECONDS": "0.01"})
+    assert done.code == 0, done
+    assert b"caf\xc3\xa9" in (tmp_path / "docs/tasks/results/.prompts/a.md").read_bytes()

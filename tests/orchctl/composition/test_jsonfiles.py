@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchctl.composition import CompositionError
-from orchctl.composition.jsonfiles import json_path, parse, read
+from orchctl.composition.jsonfiles import halves, json_path, parse, read
 
 
 def test_a_good_file_is_its_value(tmp_path: Path) -> None:
@@ -36,6 +36,15 @@ def test_every_key_that_is_there_twice_is_told() -> None:
     assert {(one.code, one.path) for one in caught.value.problems} == {
         ("duplicate-key", "$.a"),
         ("duplicate-key", "$.b[0]['c d']"),
+    }
+
+
+def test_half_a_character_is_told_wherever_it_stands() -> None:
+    value = parse(r'{"name": "x\ud800", "env": {"\udcff": "1"}, "list": ["\ud83d\ude00", "\u00e9", 1, null]}')
+    found = {(one.code, one.path, one.message) for one in halves(value)}
+    assert found == {
+        ("half-character", "$.name", r"'\ud800' is half a character"),
+        ("half-character", "$.env", r"'\udcff' is half a character"),
     }
 
 

@@ -55,6 +55,11 @@ def test_structure_and_meaning_are_told_at_once() -> None:
     assert validate_skill_composition({**FRONT, "maxParallel": 9}, limit=9).warnings == ()
 
 
+def test_a_name_with_half_a_character_is_invalid(tmp_path: Path) -> None:
+    path = written(tmp_path / "composition.json", composition("a", name="te\ud800am"))
+    assert [problem.code for problem in validate_skill_composition(path).errors] == ["half-character"]
+
+
 def test_a_composition_made_in_python_is_checked_too() -> None:
     assert validate_skill_composition(Composition("x", "hybrid", (SubSkill("a"),))).valid
     assert not validate_skill_composition(Composition("x", "hybrid", ())).valid

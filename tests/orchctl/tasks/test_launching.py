@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,12 @@ def test_old_results_are_out_of_the_way_and_back_when_it_comes_to_nothing(tmp_pa
         raise KeyError
     assert (path.read_text(), [one.name for one in kept]) == ("new", ["a.md.bak2"])
     assert path.with_name("a.md.bak").read_text() == "old"
+
+
+def test_a_prompt_is_utf_8_and_keeps_the_bytes_of_paths(tmp_path: Path) -> None:
+    results = tmp_path / "l\udce9"
+    (results / launching.PROMPTS).mkdir(parents=True)
+    launching.write_prompts([Task(Path("subtask-a.md"), "a", "caf\u00e9", body="caf\u00e9")], results, tmp_path)
+    said = (results / launching.PROMPTS / "a.md").read_bytes()
+    assert b"caf\xc3\xa9" in said
+    assert os.fsencode(tmp_path) + b"/l\xe9/a.md" in said
