@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
+from types import SimpleNamespace
 
-from orchctl import exits, fast, out
-from orchctl.errors import UsageError
+from orchctl import exits, fast
 
 
 def main() -> int:
     """Run the process's arguments; returns the exit code."""
+    exits.open_missing()
     words = sys.argv[1:]
+    return exits.guarded(_run, SimpleNamespace(words=words, json="--json" in words))
+
+
+def _run(given: SimpleNamespace) -> int:
+    words = given.words
     if words and words[0].startswith(("--connect", "--profile")):
         from orchctl import targets
 
-        try:
-            words = targets.taken(words)
-        except UsageError as error:
-            out.failure(error.code, error.message, {}, as_json="--json" in words)
-            return exits.USAGE
+        words = targets.taken(words)
     parsed = None if "_ORCHCTL_COMPLETE" in os.environ else fast.parse(words)
     if parsed is not None:
         return exits.guarded(parsed.command.run, parsed.args)

@@ -31,18 +31,47 @@ def guarded(run: Callable[[SimpleNamespace], int], args: SimpleNamespace) -> int
     """What `run(args)` returns, or the code of what it raised, after saying so."""
     as_json = getattr(args, "json", False)
     try:
-        return _flushed(_code(run, args, as_json=as_json))
-    except BrokenPipeError:
-        # whoever read our output has seen enough; the interpreter must not try to flush the rest into nothing
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = _code(run, args, as_json=as_json)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough
+        _drop()
         return BROKEN_PIPE
+    except OSError as error:
+        return _failed(error, as_json=as_json)
     except KeyboardInterrupt:
         return INTERRUPTED
-
-
-def _flushed(code: int) -> int:
-    sys.stdout.flush()
     return code
+
+
+def open_missing() -> None:
+    """Give a process that was started with a standard stream closed one that leads nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
+def _failed(error: OSError, *, as_json: bool) -> int:
+    """Say it, though stdout may be what cannot be written."""
+    try:
+        out.failure("system", str(error), {"errno": error.errno}, as_json=as_json)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop()
+        return BROKEN_PIPE
+    except OSError:
+        if as_json:
+            return _failed(error, as_json=False)
+        _drop()
+    return REFUSED
+
+
+def _drop() -> None:
+    """The interpreter must not try in the end to flush what could not be written."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _code(run: Callable[[SimpleNamespace], int], args: SimpleNamespace, *, as_json: bool) -> int:
@@ -57,8 +86,3 @@ def _code(run: Callable[[SimpleNamespace], int], args: SimpleNamespace, *, as_js
     except HomeError as error:
         out.failure("home", str(error), {}, as_json=as_json)
         return NO_DAEMON
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        out.failure("system", str(error), {"errno": error.errno}, as_json=as_json)
-        return REFUSED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import pytest
 
 from orchctl import errors, exits
 from orchd.wire import HomeError, WireError
+from tests.conftest import Instance
 
 
 def ended(error: BaseException, *, json: bool = False) -> int:
@@ -78,3 +80,42 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(30) == exits.BROKEN_PIPE
+
+
+FULL = "system: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("status >/dev/full", 1, FULL),
+        ("status --json >/dev/full", 1, FULL),
+        ("bogus --json >/dev/full", 1, FULL),
+        ("--connect '' --json >/dev/full", 1, FULL),
+        ("status >/dev/full 2>/dev/full", 1, ""),
+        ("status >&-", 0, ""),
+        ("spawn -- true >&-", 0, ""),
+        ("spawn -- true <&- >&- 2>&-", 0, ""),
+        ("spawn 2>&-", 2, ""),
+        ("bogus 2>&-", 2, ""),
+        ("bogus --json >&-", 2, ""),
+    ],
+)
+def test_streams_that_are_full_or_closed_have_their_codes_and_no_traceback(
+    line: str, code: int, said: str, instance: Instance
+) -> None:
+    command = ["sh", "-c", f"exec orchctl {line}"]
+    done = subprocess.run(
+        command, env=instance.env, cwd=instance.directory, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+
+
+@pytest.mark.parametrize("line", ["bogus --json", "status", "--connect '' --json"])
+def test_a_reader_that_is_gone_is_the_same_for_mistakes(line: str, instance: Instance) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = ["sh", "-c", f"exec orchctl {line}"]
+    with open(writer, "wb") as gone:
+        done = subprocess.run(command, env=instance.env, stdout=gone, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (exits.BROKEN_PIPE, "")
