@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,7 +14,7 @@ from msgpack import UnpackException
 from orchd import rows
 from orchd.codec import unpack, unpack_agent, unpack_run, unpack_session
 from orchd.commits import Commits
-from orchd.core.model import Agent, AgentId, agent_id, number_of
+from orchd.core.model import Agent, AgentId, Status, agent_id, number_of
 from orchd.core.runs import Run, RunId, number_of_run, run_id
 from orchd.core.sessions import Session, SessionId, number_of_session, session_id
 from orchd.errors import StoreError
@@ -113,9 +114,15 @@ class Reader:
         return [StoredFact(seq, at, event, agent, unpack(doc)) for seq, at, event, agent, doc in found]
 
     def writers(self, results: Iterable[str]) -> list[Agent]:
-        """The newest agent for each of these files that was to write it."""
-        newest = "number = (SELECT max(number) FROM agents WHERE result = ?)"
-        return [agent for result in results for agent in self._agents(newest, rows.bytes_of(result))]
+        """For each of these files those that may yet write it, and the newest of those that have completed with it."""
+        return [agent for result in results for agent in self._writers(rows.bytes_of(result))]
+
+    def _writers(self, result: bytes) -> Iterator[Agent]:
+        yield from self._agents("result = ? AND is_over = 0 ORDER BY number", result)
+        # one at a time: a job that is repeated may have thousands, and the newest has completed as a rule
+        over = self._many("SELECT number FROM agents WHERE result = ? AND is_over = 1 ORDER BY number DESC", (result,))
+        agents = (agent for (number,) in over for agent in self._agents("number = ?", number))
+        yield from islice((agent for agent in agents if agent.status is Status.COMPLETED), 1)
 
     def skills(self, names: Iterable[str]) -> dict[str, tuple[float, int]]:
         """Seconds and samples of those skills of which an agent has completed."""

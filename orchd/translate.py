@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 
 from orchd.bounds import Held, bounds_of
@@ -117,12 +117,13 @@ class Translator:
             self._records.keep(session)
         return inputs.Scope(directory)
 
-    def _check_results(self, specs: Iterable[Spec]) -> None:
-        """No result is written over: neither that of an agent that has completed, nor that of one that may."""
+    def _check_results(self, specs: Iterable[Spec], own: Container[AgentId] = ()) -> None:
+        """No result is written over: neither that of an agent that has completed, nor that of one that may. Whoever is
+        tried again may write over what an attempt of its `own` has left."""
         named = Counter(spec.result for spec in specs if spec.result)
         if doubled := [result for result, count in named.items() if count > 1]:
             raise WireError("name-taken", f"two of this request have the result {doubled[0]}: give each its own name")
-        for writer in self._store.writers(named):
+        for writer in (one for one in self._store.writers(named) if one.id not in own):
             agent = self._state.agents.get(writer.id, writer)
             if agent.is_over and not (agent.status is Status.COMPLETED and _is_there(agent.spec.result)):
                 continue
@@ -212,6 +213,7 @@ class Translator:
             )
         for one in ids:
             self._check_blockers(self._state.agents[one])
+        self._check_results([self._state.agents[one].spec for one in ids], ids)
         return inputs.Retry(request, ids, self._keep(_environment(caller, asked.env)))
 
     def _check_blockers(self, agent: Agent) -> None:

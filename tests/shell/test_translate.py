@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
 from orchd.callers import Outside
-from orchd.core.model import RequestId
+from orchd.core.model import Agent, RequestId, Status
 from orchd.wire import WireError, ops
 from orchd.wire.runners import Settings, checked
 from orchd.wire.settings import Config
@@ -159,3 +160,60 @@ def test_tokens_that_could_not_be_added_up_are_refused() -> None:
     assert asked("x", tokens=10**12).agents[0].tokens == 10**12
     with pytest.raises(ShapeError, match=r"tokens must be between 0 and 10\^12"):
         asked("x", tokens=2**63 - 1)
+
+
+def written(bench: Bench, result: Path, text: str, code: int = 0) -> Agent:
+    """An agent that has left this as its result, or nothing where there is no text."""
+    script = f'[ -z "{text}" ] || echo {text} >"$ORCHD_RESULT"; exit {code}'
+    agent = bench.spawn("sh", "-c", script, result=str(result))
+    bench.until_over(agent)
+    return agent
+
+
+def test_who_is_tried_again_writes_over_no_result_of_another(bench: Bench, tmp_path: Path) -> None:
+    result = tmp_path / "r.md"
+    first, second = written(bench, result, "", 1), written(bench, result, "", 1)
+    assert bench.code("retry", {"ids": [first.id, second.id]}) == "name-taken"
+    third = bench.spawn("sh", "-c", 'echo third >"$ORCHD_RESULT"; sleep 600', result=str(result))
+    assert bench.code("retry", {"ids": [first.id]}) == "name-taken"
+    assert bench.code("retry", {"ids": [third.id]}) == "cannot-retry"
+    bench.ask("cancel", {"ids": [third.id]})
+    bench.until_over(third)
+    fourth = written(bench, result, "fourth")
+    with pytest.raises(WireError, match=f"name-taken: 'sh' is taken: {fourth.id} .completed. has the result {result}"):
+        bench.ask("retry", {"ids": [first.id]})
+    assert result.read_text() == "fourth\n"
+    result.unlink()
+    assert bench.code("retry", {"ids": [first.id]}) == ""
+
+
+def test_who_is_tried_again_may_write_over_what_it_left_itself(bench: Bench, tmp_path: Path) -> None:
+    result = tmp_path / "r.md"
+    one = written(bench, result, "half", 1)
+    assert result.read_text() == "half\n"
+    assert bench.code("retry", {"ids": [one.id]}) == ""
+
+
+def test_a_result_stays_although_a_newer_agent_with_it_has_failed(bench: Bench, tmp_path: Path) -> None:
+    result, flag = tmp_path / "r.md", tmp_path / "flag"
+    script = f'[ -e {flag} ] && echo first >"$ORCHD_RESULT"'
+    first = bench.spawn("sh", "-c", script, result=str(result))
+    bench.until_over(first)
+    written(bench, result, "", 1)
+    flag.touch()
+    assert bench.code("retry", {"ids": [first.id]}) == ""
+    bench.until_over(first)
+    with pytest.raises(WireError, match=f"name-taken: 'sh' is taken: {first.id} .completed. has"):
+        bench.spawn("true", result=str(result))
+    assert result.read_text() == "first\n"
+
+
+def test_a_result_that_was_moved_away_leaves_its_name_to_one_at_a_time(bench: Bench, tmp_path: Path) -> None:
+    result = tmp_path / "r.md"
+    written(bench, result, "old")
+    result.rename(tmp_path / "old.md")
+    bench.ask("pause")
+    waiting = bench.spawn("true", result=str(result))
+    assert bench.code("spawn", {"agents": [{"command": ["true"], "result": str(result)}], "cwd": "/"}) == "name-taken"
+    bench.ask("cancel", {"ids": [waiting.id]})
+    assert bench.spawn("true", result=str(result)).status is Status.QUEUED
