@@ -95,11 +95,21 @@ class Queries:
     def runs(self, caller: Caller, asked: ops.Runs) -> dict[str, object]:
         """One page of runs, newest first, without their members."""
         root = self._naming.root_of(caller)
-        count = RUNS_PAGE if asked.all else RECENT
-        found = self._store.runs(asked.before, count + 1, number_of(root) if root else None)
-        more = number_of_run(found[count - 1].id) if len(found) > count and asked.all else None
-        runs = [self._state.runs.get(run.id, run) for run in found[:count]]
+        if asked.all:
+            found = self._store.runs(asked.before, RUNS_PAGE + 1, number_of(root) if root else None)
+        else:
+            found = self._current_runs(asked.before, root)
+        more = number_of_run(found[RUNS_PAGE - 1].id) if len(found) > RUNS_PAGE else None
+        runs = [self._state.runs.get(run.id, run) for run in found[:RUNS_PAGE]]
         return {"runs": [views.run_map(run, self._counts(run)) for run in runs], "more": more}
+
+    def _current_runs(self, before: int | None, root: AgentId | None) -> list[Run]:
+        """Those that are not over, and the last few that are."""
+        going = (run for run in self._state.runs.values() if not run.is_over)
+        found = [run for run in going if root is None or root in run.plan.ancestors]
+        found += self._store.runs(None, RECENT, number_of(root) if root else None, only_over=True)
+        shown = [run for run in found if before is None or number_of_run(run.id) < before]
+        return sorted(shown, key=lambda run: number_of_run(run.id), reverse=True)
 
     def run_status(self, caller: Caller, asked: ops.RunStatus) -> dict[str, object]:
         """A run with a page of its members in full."""

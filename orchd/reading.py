@@ -60,11 +60,12 @@ class Reader:
         row = self._one("SELECT doc FROM runs WHERE number = ?", (number,))
         return self._run(number, row[0]) if row else None
 
-    def runs(self, before: int | None, count: int, root: int | None = None) -> list[Run]:
-        """The `count` newest runs below `before`, of one tree or of all, newest first."""
+    def runs(self, before: int | None, count: int, root: int | None = None, *, only_over: bool = False) -> list[Run]:
+        """The `count` newest runs below `before`, of one tree or of all, newest first; all, or those that are over."""
         found = self._many(
-            "SELECT number, doc FROM runs WHERE number < ? AND (?2 IS NULL OR root = ?2) ORDER BY number DESC LIMIT ?3",
-            (before if before is not None else 2**62, root, count),
+            "SELECT number, doc FROM runs WHERE number < ? AND (?2 IS NULL OR root = ?2) AND is_over >= ?3"
+            " ORDER BY number DESC LIMIT ?4",
+            (before if before is not None else 2**62, root, only_over, count),
         )
         return [self._run(number, doc) for number, doc in found]
 

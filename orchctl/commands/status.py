@@ -78,7 +78,7 @@ def _said(known: dict[str, Any], args: SimpleNamespace) -> None:
 
 def _budgets(client: Client) -> list[dict[str, Any]]:
     """The sessions and runs that are not over and may not cost more than so much."""
-    runs = [run for run in client.call("runs")["runs"] if run["status"] == "running"]
+    runs = [run for run in census.whole(client, "runs", {}, "runs")["runs"] if run["status"] == "running"]
     sessions = [one for one in client.call("sessions")["sessions"] if one["unfinished"]]
     return [one for one in (*sessions, *runs) if one["max_tokens"] is not None or one["max_cost"] is not None]
 

@@ -6,9 +6,11 @@ import os
 
 import pytest
 
+from orchd import queries
 from orchd.callers import Outside
 from orchd.core.facts import WaitBegan
 from orchd.core.model import RequestId, Wait, agent_id, number_of
+from orchd.core.runs import number_of_run
 from orchd.queries import RECENT
 from orchd.wire import WireError, ops
 from orchd.wire.shapes import build
@@ -101,6 +103,45 @@ def test_why_names_who_is_in_the_way_and_an_agent_sees_only_its_own_tree_there(b
     with pytest.raises(WireError, match="not of the tree"):
         bench.queries.why(other.id, build(ops.Why, {"id": one.id}))
     assert bench.code("why", {"id": "9"}) == "unknown-agent"
+
+
+def begun(bench: Bench, *command: str, **how: object) -> str:
+    """A run of one member."""
+    member = {"path": "a", "agent": {"name": "a", "command": list(command)}}
+    asked = {"name": "r", "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}, "groups": [{}], "members": [member]}
+    answer = bench.ask("run", asked, **how)
+    if command == ("true",):
+        bench.until_over(bench.agent(answer["agents"][0]["id"]))
+    return str(answer["run"]["id"])
+
+
+def run_ids(answer: dict[str, object]) -> list[str]:
+    """The ids of the runs that an answer has."""
+    return [run["id"] for run in answer["runs"]]  # type: ignore[attr-defined]
+
+
+def test_all_runs_that_go_on_are_shown_and_the_last_that_are_over(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = begun(bench, "true")
+    going = [begun(bench, "sleep", "600"), begun(bench, "sleep", "600")]
+    recent = [begun(bench, "true") for _ in range(RECENT)]
+    shown = bench.ask("runs")
+    assert (run_ids(shown), shown["more"]) == ([*recent[::-1], *going[::-1]], None)
+    assert run_ids(bench.ask("runs", {"all": True})) == [*recent[::-1], *going[::-1], over]
+    monkeypatch.setattr(queries, "RUNS_PAGE", RECENT + 1)
+    shown = bench.ask("runs")
+    assert (run_ids(shown), shown["more"]) == ([*recent[::-1], going[1]], number_of_run(going[1]))
+    shown = bench.ask("runs", {"before": shown["more"]})
+    assert (run_ids(shown), shown["more"]) == ([going[0]], None)
+
+
+def test_an_agent_is_shown_the_runs_of_its_own_tree_that_go_on(bench: Bench) -> None:
+    one, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
+    made = begun(bench, "sleep", "600", pid=one.pid)
+    begun(bench, "sleep", "600")
+    assert run_ids(bench.queries.runs(one.id, build(ops.Runs, {}))) == [made]
+    assert run_ids(bench.queries.runs(other.id, build(ops.Runs, {}))) == []
 
 
 def test_why_of_a_run_names_the_member_to_blame_also_when_all_is_over(bench: Bench) -> None:

@@ -9,6 +9,7 @@ import struct
 import termios
 from fcntl import ioctl
 
+from orchctl.commands import status
 from tests.conftest import Instance, until
 from tests.orchctl.conftest import Background, Orchctl, Terminal
 
@@ -149,6 +150,21 @@ def test_without_a_terminal_watching_prints_once_for_news_and_asks_no_clock(
 
 def test_nobody_to_watch_is_said_at_once(stopped: Instance, orchctl: Orchctl) -> None:
     assert orchctl("status", "--watch").code == 69
+
+
+def test_budgets_are_those_of_all_runs_that_go_on_page_by_page() -> None:
+    some = {"max_tokens": 1, "max_cost": None}
+    pages = {
+        "runs": [[{"id": "run-002", "status": "running", **some}], [{"id": "run-001", "status": "running", **some}]],
+        "sessions": [[{"id": "session-001", "unfinished": 0, **some}]],
+    }
+
+    class Paged:
+        def call(self, op: str, _: object = None) -> dict[str, object]:
+            page = pages[op].pop(0)
+            return {op: page, "more": 2 if pages[op] else None}
+
+    assert [one["id"] for one in status._budgets(Paged())] == ["run-002", "run-001"]  # type: ignore[arg-type]
 
 
 def test_a_budget_is_shown_while_it_matters(instance: Instance, orchctl: Orchctl) -> None:
