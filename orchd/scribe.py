@@ -65,6 +65,8 @@ class Scribe:
         news = self._news.get(session)
         if news is None:
             news = self._news[session] = _News(self._state.sessions[session])
+        # One that was let go with its last agent, and called to mind again to be closed, is another object now.
+        news.session = self._state.sessions.get(session, news.session)
         one: AgentId | None = getattr(fact, "agent", None)
         news.events.append(StoredFact(seq, wall, event_name(fact), number_of(one) if one else None, describe(fact)))
         if one is not None:

@@ -50,6 +50,15 @@ def test_nobody_is_told_of_an_end_before_the_files_tell_it(bench: Bench, tmp_pat
     assert events(tmp_path) == of_store(bench)
 
 
+def test_a_session_that_is_closed_before_its_last_end_is_written_is_shown_closed(bench: Bench, tmp_path: Path) -> None:
+    (one,) = spawned(bench, tmp_path)
+    bench.until_over(bench.agent(one))
+    bench.ask("session-close", {"id": "session-001"})
+    bench.scribe.write()
+    assert "status: Closed\n" in (tmp_path / ".agent/sessions/latest.yaml").read_text()
+    assert events(tmp_path) == of_store(bench)
+
+
 def test_what_is_no_end_is_written_soon_and_not_too_often(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
