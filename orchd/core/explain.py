@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchd.core.graph import waits_for
 from orchd.core.holds import Hold, Rule, why_held
 from orchd.core.index import line_of, ticket_of
-from orchd.core.model import Agent, State, Status
+from orchd.core.model import Agent, AgentId, State, Status
 from orchd.core.places import claims, has_resident_place, has_room, is_safe_with, working
 
 SHOWN = 3
@@ -22,10 +23,14 @@ def reason(state: State, agent: Agent, now: float) -> str | None:
     if agent.status is Status.QUEUED:
         return why_queued(state, agent, now).sentence
     if agent.status is Status.WAITING:
-        targets = [target for wait in agent.waits.values() for target in wait.targets]
-        unfinished = [found.id for found in state.unfinished(targets)]
-        return f"waits for {_list(unfinished)}" if unfinished else "waits for a working place to return to"
+        found = awaited(state, agent)
+        return f"waits for {_list(found)}" if found else "waits for a working place to return to"
     return agent.reason
+
+
+def awaited(state: State, agent: Agent) -> list[AgentId]:
+    """Whom a waiting agent waits for. Once one of several was enough, it is a place and none of the others."""
+    return [] if agent.id in state.satisfied else waits_for(state, agent)
 
 
 def why_queued(state: State, agent: Agent, now: float) -> Hold:

@@ -10,7 +10,10 @@ from orchd.core.model import Agent, AgentId, State, Status
 
 
 def waits_for(state: State, agent: Agent) -> list[AgentId]:
-    """Whom `agent` cannot go on without, as far as they are not over."""
+    """Whom `agent` cannot go on without, as far as they are not over.
+
+    All targets of a wait for any of them, also when one has ended: it may be tried again before the agent has a place.
+    """
     wanted: Iterable[AgentId] = (target for wait in agent.waits.values() for target in wait.targets)
     if agent.status is Status.QUEUED:
         wanted = agent.spec.after

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from heapq import nsmallest
 from typing import NamedTuple
 
-from orchd.core.explain import position, reason, why_queued
+from orchd.core.explain import awaited, position, reason, why_queued
 from orchd.core.graph import waits_for
 from orchd.core.holds import Rule
 from orchd.core.index import line_of, ticket_of
@@ -72,7 +72,7 @@ def _of_queued(state: State, agent: Agent, now: float) -> Verdict:
 
 
 def _of_waiting(state: State, agent: Agent, sentence: str | None) -> Verdict:
-    if found := waits_for(state, agent):
+    if found := awaited(state, agent):
         return Verdict("waits", sentence, tuple(found[:MOST]), len(found), "their end")
     if has_working_place(state):
         found = list(_mates(state, agent))

@@ -92,6 +92,18 @@ def test_a_waiting_agent_says_for_whom_or_that_it_needs_a_place() -> None:
     assert why(box, parent) == "waits for a working place to return to"
 
 
+def test_one_who_waited_for_any_of_several_does_not_say_that_it_waits_for_the_others() -> None:
+    box = Box(limit=3)
+    parent = box.spawn()
+    first, second = box.spawn(caller=parent), box.spawn(caller=parent)
+    box.wait(parent, first, second, is_any=True)
+    box.limit(limit=1)
+    box.exit(first, 1)
+    assert why(box, parent) == "waits for a working place to return to"
+    box.retry(first)  # it is not over any more, and so none of them is enough
+    assert why(box, parent) == f"waits for {first}, {second}"
+
+
 def test_what_is_over_says_how_it_came_to_that_and_what_runs_says_nothing() -> None:
     box = Box()
     one, two = box.batch(spec("a"), spec("b"))

@@ -139,6 +139,18 @@ def test_who_waits_is_held_by_whom_it_waits_for_and_then_by_those_in_its_place()
     assert box.status(parent) == ["running"]
 
 
+def test_who_waited_for_any_and_lacks_a_place_waits_for_none_of_the_others() -> None:
+    box = Box(limit=3)
+    parent = box.spawn()
+    first, second = box.spawn(caller=parent), box.spawn(caller=parent)
+    box.wait(parent, first, second, is_any=True)
+    assert asked(box, parent) == Verdict("waits", f"waits for {first}, {second}", (first, second), 2, "their end")
+    box.limit(limit=1)
+    box.exit(first)
+    sentence, way_out = "waits for a working place to return to", "the end of one of them, or `orchctl limit 2`"
+    assert asked(box, parent) == Verdict("returning", sentence, (second,), 1, way_out)
+
+
 def test_a_member_may_have_to_wait_for_its_group_to_return() -> None:
     box = Box()
     first, second = begun(box, "a", "b", max_parallel=1)
