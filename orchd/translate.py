@@ -189,6 +189,11 @@ class Translator:
             return AgentId(wanted)  # another of the same request; the core gives it its id
         agent = self._records.recall(wanted)
         check_sight(caller, self._naming.root_of(caller), agent)
+        if agent.id in names:  # which the core, that knows no other form of an id, would take it for
+            said = (
+                f"`after` {wanted!r} is {agent.id}, and another of this request has that for a name: name it otherwise"
+            )
+            raise WireError("ambiguous", said)
         return agent.id
 
     def _keep(self, environment: Mapping[str, str]) -> str:
