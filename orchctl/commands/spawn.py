@@ -22,7 +22,7 @@ _OF_ONE = (
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print the new ids, one a line, or the result as JSON."""
+    """Print the new ids, one a line, or the result as JSON: with --wait, what came of them."""
     specs = [_spec(args)] if args.batch is None else _batch(args)
     if any(spec.get("worktree") for spec in specs) and not targets.is_far():
         from orchctl import worktree_checks
@@ -30,8 +30,9 @@ def run(args: SimpleNamespace) -> int:
         worktree_checks.check(specs, Path.cwd())
     with Client() as client:
         result = _spawned(client, args, specs)
-        out.result(result, [agent["id"] for agent in result["agents"]], as_json=args.json)
-        out.flush()
+        if not (args.wait and args.json):  # as JSON there is one answer, and one that waits has a later one
+            out.result(result, [agent["id"] for agent in result["agents"]], as_json=args.json)
+            out.flush()
         note_pretenders(result["agents"], args.runner or args.batch)
         if out.is_for_people():
             _note_queued(result["agents"])

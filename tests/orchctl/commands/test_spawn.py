@@ -23,6 +23,14 @@ def test_the_id_is_alone_on_stdout(instance: Instance, orchctl: Orchctl) -> None
     assert orchctl("spawn", "true") == (0, "agent-002\n", "")
 
 
+def test_json_is_one_value_with_wait_what_they_came_to(instance: Instance, orchctl: Orchctl) -> None:
+    done = orchctl("spawn", "--json", "--wait", "--", "sh", "-c", "exit 3")
+    answer = json.loads(done.out)
+    assert (done.code, done.err) == (1, "")
+    assert [(one["id"], one["status"]) for one in answer["agents"]] == [("agent-001", "failed")]
+    assert answer["timed_out"] is False
+
+
 def test_a_daemon_is_started_when_none_runs(stopped: Instance, orchctl: Orchctl) -> None:
     assert orchctl("spawn", "--", "true") == (0, "agent-001\n", "")
 

@@ -41,7 +41,7 @@ def main() -> int:
         return NO_ORCHCTL
     result = os.path.join(os.path.abspath(args.output_dir), args.task_name + ".md")
     words = [program, "spawn", "--runner", "mock", "--name", args.task_name, "--goal", args.goal]
-    return spawned([*words, "--result", result, "--wait", "--json"], result)
+    return spawned([*words, "--result", result, "--json"], result)
 
 
 def arguments() -> argparse.Namespace:
@@ -69,20 +69,26 @@ def spawned(words: list[str], result: str) -> int:
     for one in SIGNALS:
         if signal.getsignal(one) is not signal.SIG_IGN:  # a shell lets its background jobs ignore SIGINT
             signal.signal(one, note)
-    # In a session of its own, so that Ctrl-C reaches this script alone: it must not end a spawn half-way.
-    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
+    process = asked(words)
     try:
         answer = answered(process)
         if "error" in answer:
             return refused(process, answer)
-        agent = answer["agents"][0]["id"]
-        put(agent)
+        process.wait()
+        put(answer["agents"][0]["id"])
+        process = asked([words[0], "wait", answer["agents"][0]["id"], "--json"])
+        agent = answer["agents"][0]["id"]  # from here on a signal ends this at once
         if seen:
             return left(process, agent, seen[0])
         answer = answered(process)
         return refused(process, answer) if "error" in answer else told(answer["agents"][0], result)
     except Ended:
         return left(process, agent, seen[0])
+
+
+def asked(words: list[str]) -> subprocess.Popen[bytes]:
+    """Start `orchctl`, in a session of its own: Ctrl-C reaches this script alone, and must not end a spawn half-way."""
+    return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
 
 
 def left(process: subprocess.Popen[bytes], agent: str, number: int) -> int:
@@ -94,7 +100,7 @@ def left(process: subprocess.Popen[bytes], agent: str, number: int) -> int:
 
 
 def answered(process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    """The next thing that `orchctl` says."""
+    """What `orchctl` says."""
     line = process.stdout.readline() if process.stdout else b""
     answer: dict[str, Any] = json.loads(line.decode()) if line.strip() else {"error": {"code": "", "message": ""}}
     return answer
