@@ -49,10 +49,10 @@ _KEYS: dict[str, Callable[[str], Any]] = {"id": str, "after": _words, "labels": 
 
 
 def read(text: str) -> list[Task]:
-    """Every task, in the order of the file. Raises WrongLine."""
+    """Every task, in the order of the file. A mark of the byte order before it is no text. Raises WrongLine."""
     found: list[Task] = []
     depth, fence = -1, ""
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         mark = _FENCE.match(line)
         is_task = None if fence or mark else _TASK.match(line)
         if mark and (not fence or mark[1].startswith(fence)):

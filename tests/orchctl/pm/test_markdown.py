@@ -97,3 +97,9 @@ def test_any_text_is_read_and_ticking_changes_one_character_at_most(text: str) -
         assert sum(one != other for one, other in zip(text, after, strict=True)) <= sum(
             other.item.id == task.item.id for other in tasks
         )
+
+
+def test_a_mark_of_the_byte_order_hides_no_task_and_stays() -> None:
+    text = "\ufeff- [ ] one\n- [ ] two\n"
+    assert [(task.number, task.item.id) for task in read(text)] == [(1, "one"), (2, "two")]
+    assert ticked(text, "one") == "\ufeff- [x] one\n- [ ] two\n"
