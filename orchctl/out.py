@@ -108,17 +108,25 @@ class Line:
     def show(self, text: str) -> None:
         """Put `text` in place of what was there."""
         if is_for_people():
-            text = _encodable(text, sys.stderr)
-            sys.stderr.write(f"\r{text.ljust(self._width)}")
+            from orchctl.render import fitted
+
+            room = _room()
+            text = _encodable(fitted(text, room, "..."), sys.stderr)  # what wraps could not be written over
+            sys.stderr.write(f"\r{text.ljust(min(self._width, room))}")
             sys.stderr.flush()
             self._width = max(self._width, len(text))
 
     def clear(self) -> None:
         """Leave an empty line behind."""
         if self._width:
-            sys.stderr.write(f"\r{' ' * self._width}\r")
+            sys.stderr.write(f"\r{' ' * min(self._width, _room())}\r")
             sys.stderr.flush()
             self._width = 0
+
+
+def _room() -> int:
+    """Columns of the terminal that stderr is; one that does not know has enough."""
+    return os.get_terminal_size(sys.stderr.fileno()).columns or sys.maxsize
 
 
 def _encodable(text: str, stream: TextIO) -> str:

@@ -51,8 +51,9 @@ def of_wait(ids: Sequence[str]) -> Callable[[Client], str]:
     """The text for a wait: how many are still going, and what they do."""
 
     def text(client: Client) -> str:
-        agents = client.call("status", {"ids": ids, "usage": False})["agents"]
-        return render.waiting(agents, of=len(ids))
+        agents = {agent["id"]: agent for agent in client.call("status", {"ids": ids, "usage": False})["agents"]}
+        # an id may be a run, which is many, and be said twice
+        return render.waiting(list(agents.values()), of=len(agents) if ids else 0)
 
     return text
 

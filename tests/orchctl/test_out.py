@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import termios
 from collections.abc import Callable
 
 import pytest
@@ -82,3 +83,15 @@ def test_a_terminal_has_colours_a_width_and_one_line_of_progress(
         assert terminal.until("well? ") == "\rlong\rso  \r    \rwell? "
         monkeypatch.setenv("NO_COLOR", "1")
         assert not out.has_colours()
+
+
+def test_a_line_of_progress_never_wraps(terminal: Terminal) -> None:
+    termios.tcsetwinsize(terminal.theirs, (24, 20))
+    with terminal.attached("stderr"):
+        line = out.Line()
+        line.show("waiting: 1 of 4 ended, 3 running")
+        termios.tcsetwinsize(terminal.theirs, (24, 10))
+        line.show("waiting")
+        line.clear()
+    blank = " " * 10
+    assert terminal.until(f"\r{blank}\r") == f"\rwaiting: 1 of 4 e...\rwaiting   \r{blank}\r"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import zmq
@@ -13,6 +14,7 @@ from orchctl.connection import milliseconds
 from orchctl.progress import Progress, of_drain, of_wait
 from orchd.wire import WireError
 from tests.conftest import Instance
+from tests.orchctl.composition.files import after, composition, written
 from tests.orchctl.conftest import Terminal
 
 
@@ -66,6 +68,16 @@ def test_a_wait_counts_those_who_have_ended(instance: Instance, client: Client) 
     one, two = instance.spawn("true"), instance.spawn("sleep", "60")
     client.wait(ids=[one])
     assert of_wait([one, two])(client) == "waiting: 1 of 2 ended, 1 running"
+
+
+def test_a_wait_for_a_run_counts_its_members(instance: Instance, client: Client, tmp_path: Path) -> None:
+    sub_skills = [after("a", command=["true"]), *(after(one, "a", command=["sleep", "60"]) for one in "bcd")]
+    path = written(tmp_path / "team.json", composition(*sub_skills))
+    run = instance.ctl("run", str(path), "--detach", cwd=tmp_path).strip()
+    client.wait(ids=["1"])
+    assert of_wait([run])(client).startswith("waiting: 1 of 4 ended, ")
+    assert of_wait([run, "2", "2"])(client).startswith("waiting: 1 of 4 ended, ")
+    assert of_wait([])(client).startswith("waiting: ")
 
 
 def test_a_drain_counts_those_who_live(instance: Instance, client: Client) -> None:
