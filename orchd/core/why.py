@@ -34,8 +34,7 @@ def why(state: State, agent: Agent, now: float) -> Verdict:
     """Why `agent` is queued, waits, is being ended, or ended so."""
     sentence = reason(state, agent, now)
     if agent.is_over:
-        way_out = None if agent.status is Status.COMPLETED else f"`orchctl retry {agent.id}` tries it again"
-        return Verdict(_ending(agent), sentence, way_out=way_out)
+        return Verdict(_ending(agent), sentence, way_out=_again(state, agent))
     if agent.status is Status.QUEUED:
         return _of_queued(state, agent, now)
     if agent.status is Status.WAITING:
@@ -45,6 +44,30 @@ def why(state: State, agent: Agent, now: float) -> Verdict:
         way_out = "it is being killed" if left is None else f"what does not end by itself is killed in {left:.0f} s"
         return Verdict("stopping", sentence, way_out=way_out)
     return Verdict("working", sentence or "it holds a place and works")
+
+
+def _again(state: State, agent: Agent) -> str | None:
+    """How it is tried again. One that was skipped would be skipped again without what did not complete before it."""
+    if agent.status is Status.COMPLETED:
+        return None
+    if agent.status is Status.SKIPPED and agent.spec.member is not None:
+        return f"`orchctl retry {agent.spec.member.run}` tries it again, with what did not complete before it"
+    before = _incomplete_before(state, agent) if agent.status is Status.SKIPPED else []
+    if len(before) > MOST:
+        return f"`orchctl retry` of all {len(before)} that did not complete before it, and of it, tries it again"
+    return f"`orchctl retry {' '.join([*before, agent.id])}` tries it again"
+
+
+def _incomplete_before(state: State, agent: Agent) -> list[AgentId]:
+    """Those that ended badly among what it comes after, and among what these come after."""
+    found: set[AgentId] = set()
+    pending = [*agent.spec.after]
+    while pending:
+        one = state.agents.get(pending.pop())
+        if one is not None and one.id not in found and one.is_over and one.status is not Status.COMPLETED:
+            found.add(one.id)
+            pending += one.spec.after
+    return sorted(found, key=lambda one: state.agents[one].number)
 
 
 def _ending(agent: Agent) -> str:

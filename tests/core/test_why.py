@@ -186,6 +186,39 @@ def test_what_works_is_being_ended_or_is_over_says_so() -> None:
     assert asked(box, three) == Verdict("completed", None)
 
 
+def test_one_that_was_skipped_is_tried_again_with_what_did_not_complete_before_it() -> None:
+    box = Box()
+    good, bad, other = box.batch(spec("a"), spec("b"), spec("c"))
+    middle = box.spawn(after=(good, bad))
+    last = box.spawn(after=(middle, other))
+    box.exit(good)
+    box.exit(bad, 1)
+    assert asked(box, middle).way_out == f"`orchctl retry {bad} {middle}` tries it again"
+    assert asked(box, last).way_out == f"`orchctl retry {bad} {middle} {last}` tries it again"
+    box.retry(bad, middle, last)
+    assert box.status(middle, last) == ["queued", "queued"]
+
+
+def test_of_too_many_before_it_the_number_is_said() -> None:
+    box = Box()
+    first = box.spawn()
+    chain = [first]
+    for _ in range(MOST + 1):
+        chain.append(box.spawn(after=(chain[-1],)))
+    box.exit(first, 1)
+    way_out = f"`orchctl retry` of all {MOST + 1} that did not complete before it, and of it, tries it again"
+    assert asked(box, chain[-1]).way_out == way_out
+
+
+def test_a_member_that_was_skipped_is_tried_again_with_its_run() -> None:
+    box = Box()
+    first, second = begun(box, "a", "b", max_parallel=1)
+    box.exit(first, 1)
+    assert box.status(second) == ["skipped"]
+    way_out = "`orchctl retry run-001` tries it again, with what did not complete before it"
+    assert asked(box, second).way_out == way_out
+
+
 def test_of_many_holders_the_first_are_named_and_all_are_counted() -> None:
     box = Box(limit=MOST + 5, resident=MOST + 5)
     box.batch(*(spec(f"n{number}") for number in range(MOST + 6)))
