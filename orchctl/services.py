@@ -68,7 +68,8 @@ def demand(service: Service, *words: str) -> None:
         raise RefusedError("this machine has no systemctl; `orchctl daemon start` needs none", code="service") from None
     if done.returncode:
         said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        raise RefusedError(f"`{service.says(*words)}` failed: {said}; `{service.log}` says more", code="service")
+        more = f"; `{service.log}` says more" if service.unit else ""
+        raise RefusedError(f"`{service.says(*words).rstrip()}` failed: {said}{more}", code="service")
 
 
 def reload(scope: str) -> None:

@@ -97,3 +97,12 @@ def test_the_version_of_systemd_is_what_it_says(
 ) -> None:
     manager(tmp_path, monkeypatch, f"[ $3 = --version ] && echo '{said}'; echo +PAM +AUDIT")
     assert services.version("user") == expected
+
+
+def test_a_manager_out_of_reach_has_no_journal_of_no_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manager(tmp_path, monkeypatch, "echo no bus >&2; exit 1")
+    with pytest.raises(RefusedError) as refused:
+        services.reload("user")
+    assert refused.value.message == "`systemctl --user daemon-reload` failed: no bus"
+    with pytest.raises(RefusedError, match="failed: no bus; `journalctl --user-unit orchd` says more"):
+        services.demand(USER, "start")

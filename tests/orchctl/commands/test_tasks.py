@@ -57,6 +57,12 @@ def test_a_directory_that_is_not_utf_8_makes_no_file(orchctl: Orchctl, tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_directory_that_is_a_file_is_not_a_task_that_is_there(orchctl: Orchctl, tmp_path: Path) -> None:
+    (tmp_path / "f").touch()
+    done = orchctl("tasks", "new", "a", "--goal", "x", "--dir", "f")
+    assert (done.code, done.err) == (1, f"system: [Errno 17] File exists: '{tmp_path}/f'\n")
+
+
 def test_nothing_is_written_over(orchctl: Orchctl, tmp_path: Path) -> None:
     orchctl("tasks", "new", "a", "--goal", "first")
     done = orchctl("tasks", "new", "a", "--goal", "second")
