@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from orchctl.errors import NoDaemonError
+from orchctl.errors import ClientError
 from orchd.wire import HomeError, WireError
 
 
@@ -66,5 +66,5 @@ def _asked(op: str, args: Mapping[str, object]) -> dict[str, Any]:
     try:
         with Client(starts=False) as client:
             return client.call(op, args)
-    except (NoDaemonError, WireError, HomeError, OSError):  # a shell has nowhere to show an error
+    except (ClientError, WireError, HomeError, OSError):  # a shell has nowhere to show an error
         return {}

@@ -96,7 +96,7 @@ def _read(path: Path) -> Settings:
             whole = tomllib.load(file)
     except FileNotFoundError:
         return Settings()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise RefusedError(f"{path}: {error}; correct it", code="bad-config") from None
     if found := list(shapes.problems(Settings, whole)):
         what = "; ".join(problem.message for problem in found)

@@ -19,6 +19,7 @@ from orchctl.errors import RefusedError
 from orchctl.lives import Fact
 from orchd.wire import WireError
 
+_LONGEST = 19  # digits of a position: no number in the database has more
 _ENDS = frozenset(f"agent-{status}" for status in render.OVER)
 
 
@@ -33,11 +34,11 @@ class Position:
         known = client.call("events", {"count": 1})
         last = int(known["last"])
         try:
-            words = self._path.read_text(encoding="utf-8").strip()
+            words = self._path.read_text(encoding="utf-8", errors="replace").strip()
         except FileNotFoundError:
             self.write(last)
             return last
-        if not (words.isascii() and words.isdigit()) or int(words) > last:
+        if not (words.isascii() and words.isdigit() and len(words) <= _LONGEST) or int(words) > last:
             raise RefusedError(
                 f"{self._path} says {words[:40]!r}, which is no position among the {last} events here; "
                 "give another file, or remove it to begin now",

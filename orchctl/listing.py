@@ -59,6 +59,9 @@ class Listing:
         except json.JSONDecodeError as error:
             place = f"{self.title} line {number or error.lineno}"
             raise self.wrong(place, f"column {error.colno} is not JSON: {error.msg}") from None
+        except ValueError:  # Python reads no longer ones
+            place = f"{self.title} line {number}" if number else self.title
+            raise self.wrong(place, "a number has too many digits") from None
         except RecursionError:
             raise self.wrong(self.title, "is nested too deeply") from None
         return value

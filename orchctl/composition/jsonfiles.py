@@ -38,6 +38,10 @@ def parse(text: str) -> Any:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
         raise CompositionError([_not_json(f"{place}: {error.msg}", "correct it there or just before")]) from None
+    except CompositionError:
+        raise
+    except ValueError:  # Python reads no longer ones
+        raise CompositionError([_not_json("a number has too many digits", "write a shorter one")]) from None
     except RecursionError:
         raise CompositionError([_not_json("it is nested too deeply", "make it flatter")]) from None
     problems = list(_doubled(value))

@@ -64,7 +64,7 @@ def labels_of(home: Home) -> dict[str, str]:
         own = shapes.build(settings.ProjectManagement, value, "pm").labels
     except FileNotFoundError:
         own = {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{home.config}: {error}", code="bad-config") from None
     return {**LABELS, **{label.lower(): skill for label, skill in own.items()}}
 

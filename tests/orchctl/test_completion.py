@@ -60,3 +60,8 @@ def test_skills_and_tasks_are_offered_by_name(tmp_path: Path, monkeypatch: pytes
     assert completion.tasks("x") == []
     monkeypatch.chdir(tmp_path / "skills")
     assert completion.tasks("") == []
+
+
+def test_with_a_profile_that_is_not_there_nothing_is_offered(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHCTL_PROFILE", "nosuch")
+    assert completion.agents("") == []

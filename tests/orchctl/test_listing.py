@@ -25,3 +25,11 @@ def test_an_error_has_the_code_and_the_words_of_whoever_reads(tmp_path: Path) ->
         Listing(str(tmp_path / "none"), "bad-list", "begun").text()
     assert caught.value.code == "bad-list"
     assert caught.value.message.endswith("nothing was begun")
+
+
+@pytest.mark.parametrize(("text", "place"), [("1\n%s", " line 2"), ("[1, %s]", "")])
+def test_a_number_that_is_too_long_to_be_read_is_told(tmp_path: Path, text: str, place: str) -> None:
+    (tmp_path / "list").write_text(text % ("9" * 5000))
+    listing = Listing(str(tmp_path / "list"), "bad-list", "begun")
+    with pytest.raises(UsageError, match=f"list{place}: a number has too many digits; "):
+        list(listing.entries(listing.text()))

@@ -72,9 +72,10 @@ def test_what_is_wrong_with_a_profile_is_said_all_at_once(config: Path) -> None:
         far.profile("box", None)
     found = {problem["key"] for problem in refused.value.details["problems"]}  # type: ignore[attr-defined]
     assert found == {f"profiles.box.{key}" for key in ("connect", "server_key", "key", "more")}
-    config.write_text("[")
-    with pytest.raises(RefusedError, match="correct it"):
-        far.profile("box", None)
+    for unread in ("[", "x = " + "[" * 5000, "x = " + "9" * 5000):
+        config.write_text(unread)
+        with pytest.raises(RefusedError, match="correct it"):
+            far.profile("box", None)
     config.unlink()
     with pytest.raises(UsageError, match="no profile for box; there are none"):
         far.profile("box", None)

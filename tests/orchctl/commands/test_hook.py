@@ -82,14 +82,14 @@ def test_a_run_is_told_with_its_members_and_a_command_that_fails_is_said(instanc
     assert [line.partition(":")[0] for line in done.err.splitlines()] == ["hook-failed"] * 2
 
 
-@pytest.mark.parametrize("words", ["nonsense", "99999"])
+@pytest.mark.parametrize("words", ["nonsense", "99999", "9" * 5000, "\udcff"])
 def test_a_position_that_is_none_here_is_refused(
     instance: Instance, orchctl: Orchctl, tmp_path: Path, words: str
 ) -> None:
-    (tmp_path / "position").write_text(words)
+    (tmp_path / "position").write_bytes(os.fsencode(words))
     done = orchctl("hook", "--once", "--position", "position", "--", "true")
     assert (done.code, done.err.partition(":")[0]) == (1, "bad-position")
-    assert (tmp_path / "position").read_text() == words
+    assert (tmp_path / "position").read_bytes() == os.fsencode(words)
 
 
 def test_two_cannot_go_on_from_the_same_file(instance: Instance, background: Background) -> None:

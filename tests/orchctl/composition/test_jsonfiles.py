@@ -22,8 +22,9 @@ def test_a_good_file_is_its_value(tmp_path: Path) -> None:
         ("", "line 1 column 1"),
         ('{"a": NaN}', "NaN is no number of JSON"),
         ("[" * 100_000, "nested too deeply"),
+        ("9" * 5000, "a number has too many digits"),
     ],
-    ids=["value", "nothing", "nan", "deep"],
+    ids=["value", "nothing", "nan", "deep", "long"],
 )
 def test_what_is_not_json_is_told_with_its_place(text: str, said: str) -> None:
     with pytest.raises(CompositionError, match=said):

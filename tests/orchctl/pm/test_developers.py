@@ -33,7 +33,7 @@ def test_labels_of_the_configuration_come_before_ours(tmp_path: Path) -> None:
     assert labels_of(home) == LABELS
     home.config.write_text('limit = 3\n[pm.labels]\nBackend = "mine"\ninfra = "ops"\n')
     assert labels_of(home) == {**LABELS, "backend": "mine", "infra": "ops"}
-    for wrong in ("[pm.labels]\nx = 1", "[pm]\nlabel = {}", "pm = 3", "[pm"):
+    for wrong in ("[pm.labels]\nx = 1", "[pm]\nlabel = {}", "pm = 3", "[pm", "x = " + "[" * 5000):
         home.config.write_text(wrong)
         with pytest.raises(UsageError) as caught:
             labels_of(home)
