@@ -165,7 +165,7 @@ def _past(answer: Mapping[str, Any]) -> Iterator[str]:
         yield from _indented(render.aligned(rows))
     if answer.get("log") and answer["log"]["lines"]:
         yield f"its last lines, of {render.clean(answer['log']['path'])}:"
-        yield from _indented([render.clean_line(line) for line in answer["log"]["lines"]])
+        yield from _indented([render.file_line(line) for line in answer["log"]["lines"]])
 
 
 def _row(one: Mapping[str, Any]) -> list[str]:

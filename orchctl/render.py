@@ -10,6 +10,7 @@ Agent = Mapping[str, Any]
 
 OVER = frozenset({"completed", "failed", "cancelled", "timed-out", "lost", "skipped"})
 
+_AS_EMOJI = "\ufe0f"  # makes the narrow character before it as wide as an emoji
 _EXACT = 10  # numbers below this get a decimal
 _NAMED = 5  # agents that are named one by one
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
@@ -41,10 +42,18 @@ def columns(text: str) -> int:
     """How many terminal columns `text` takes."""
     if text.isascii():
         return len(text)
-    import unicodedata
+    from unicodedata import category, east_asian_width
 
-    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
-    return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)
+    total = last = 0
+    for char in text:
+        if char == _AS_EMOJI:
+            last = int(last == 1)
+        elif category(char) in ("Mn", "Me"):
+            last = 0
+        else:
+            last = 2 if east_asian_width(char) in "WF" else 1
+        total += last
+    return total
 
 
 def fitted(text: str, width: int, ellipsis: str) -> str:
@@ -230,6 +239,11 @@ def clean_line(text: str) -> str:
     """`text` on one line, its spaces kept."""
     text = text.rstrip()
     return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def file_line(text: str) -> str:
+    """A line of a file or a log: `clean_line` that keeps tabs, which no terminal obeys and a Makefile needs."""
+    return "".join(char if char.isprintable() or char == "\t" else "?" for char in text.rstrip())
 
 
 def _value(value: object) -> str:

@@ -143,6 +143,7 @@ def _printed(table: Table, size: Size) -> list[str]:
 def text_page(title: str, lines: Sequence[str], size: Size) -> list[str]:
     """A page of plain lines, its end shown."""
     room = size.height - 2
-    shown = [render.fitted(render.clean_line(line), size.width, size.look.ellipsis) for line in lines[-room:]]
+    told = [render.clean_line(line.expandtabs()) for line in lines[-room:]]
+    shown = [render.fitted(line, size.width, size.look.ellipsis) for line in told]
     blank = [""] * (room - len(shown))
     return [render.fitted(title, size.width, size.look.ellipsis), *shown, *blank, "q goes back"]

@@ -61,7 +61,7 @@ def show(args: SimpleNamespace) -> int:
         raise UsageError(f"{args.skill!r} is no skill that is found from here; there are {known}", code="unknown-skill")
     path = folder / skills.SKILL
     text = (path if path.is_file() else folder / skills.COMPOSITION).read_text(encoding="utf-8", errors="replace")
-    out.result({**_map(folder), "text": text}, map(render.clean_line, text.splitlines()), as_json=args.json)
+    out.result({**_map(folder), "text": text}, map(render.file_line, text.splitlines()), as_json=args.json)
     return exits.OK
 
 

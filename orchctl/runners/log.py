@@ -7,7 +7,7 @@ import select
 import stat
 from collections.abc import Iterable
 
-from orchctl.render import clean_line
+from orchctl.render import file_line
 
 _PATIENCE = 10.0  # seconds that a reader may take its time
 _PIECE = 4096  # bytes that go into a pipe at once when it takes any (PIPE_BUF)
@@ -51,7 +51,7 @@ def _cleaned(line: str) -> str:
     line = line.rstrip()
     if line.isprintable():  # as nearly all are; looking at each character takes a hundred times as long
         return line
-    return "\t".join(map(clean_line, line.split("\t"))) if "\t" in line else clean_line(line)
+    return file_line(line)
 
 
 def short(text: str) -> str:

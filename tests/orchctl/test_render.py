@@ -55,6 +55,14 @@ def test_wide_and_combining_characters_are_counted_as_a_terminal_does() -> None:
     assert render.columns("日本") == 4
     assert render.columns("e\u0301") == 1
     assert render.padded("日", 4) == "日  "
+    assert render.columns("\u0e17\u0e35\u0e48") == 1  # Thai: a consonant, a vowel and a tone above it
+    assert render.columns("\u0915\u0941\u091b") == 2  # Hindi: the vowel stands below the first
+    assert render.columns("\u2764\ufe0f") == 2  # a red heart
+    assert render.columns("\u231a\ufe0f") == render.columns("1\ufe0f\u20e3") == 2
+
+
+def test_lines_of_files_keep_their_tabs() -> None:
+    assert render.file_line("\tcc  \t-o x\x1b \n") == "\tcc  \t-o x?"
 
 
 @given(st.text(), st.integers(1, 20))

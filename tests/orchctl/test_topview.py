@@ -81,3 +81,4 @@ def test_a_page_of_text_shows_its_end() -> None:
         "q goes back",
     ]
     assert topview.text_page("title", ["one\x1b"], size) == ["title", "one?", "", "", "q goes back"]
+    assert topview.text_page("title", ["a\tb"], size)[1] == "a       b"

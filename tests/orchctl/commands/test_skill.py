@@ -68,6 +68,11 @@ def test_a_skill_is_shown(orchctl: Orchctl, tmp_path: Path) -> None:
     assert '"name": "team"' in orchctl("skill", "show", "team").out
 
 
+def test_a_makefile_in_a_skill_keeps_its_tabs(orchctl: Orchctl, tmp_path: Path) -> None:
+    written(tmp_path / "skills/make/SKILL.md", "all:\n\tcc x.c\x1b\n")
+    assert orchctl("skill", "show", "make").out == "all:\n\tcc x.c?\n"
+
+
 def test_what_is_no_skill(orchctl: Orchctl) -> None:
     done = orchctl("skill", "show", "nowhere")
     assert done.code == 2

@@ -29,7 +29,7 @@ def test_a_full_disk_is_told_and_what_would_change_it(stopped: Instance, orchctl
 
 
 def test_one_that_failed_says_how_it_came_to_that_and_what_ended_with_it(instance: Instance, orchctl: Orchctl) -> None:
-    script = 'if [ $ORCHD_ATTEMPT = 2 ]; then orchctl spawn --name child -- sleep 60; printf "\\033oops\\n"; fi; exit 3'
+    script = 'if [ $ORCHD_ATTEMPT = 2 ]; then orchctl spawn --name child -- sleep 60; printf "\\033\\ts\\n"; fi; exit 3'
     instance.ctl("pause")
     instance.spawn("sh", "-c", script, options=["--name", "lead", "--retries", "1"])
     instance.spawn("true", options=["--after", "1", "--name", "next"])
@@ -49,10 +49,10 @@ def test_one_that_failed_says_how_it_came_to_that_and_what_ended_with_it(instanc
         "agent-002 next skipped agent-001 did not complete: failed",
         "agent-003 last skipped agent-002 did not complete: skipped",
     ]
-    assert lines[-1] == "?oops"
+    assert shown.out.splitlines()[-1] == "  ?\ts"
     told = json.loads(orchctl("why", "1", "--json").out)
     assert [one["how"] for one in told["attempts"]] == ["retried", "failed"]
-    assert told["log"]["lines"][-1] == "\x1boops"
+    assert told["log"]["lines"][-1] == "\x1b\ts"
 
 
 def test_one_that_completed_or_never_started_has_less_to_say(instance: Instance, orchctl: Orchctl) -> None:
