@@ -86,7 +86,7 @@ class Queries:
             verdict, shown = why_run(run), {"id": run.id, "status": run.status.value}
         else:
             (agent,) = found
-            verdict = why(self._state, agent, self._clock().mono)
+            verdict = why(self._state, agent, self._clock().mono, self._records.recorded)
             shown = {"id": agent.id, "status": agent.status.value}
         root = self._naming.root_of(caller)
         holders = [one for one in self._records.many(verdict.holders) if root in (None, one.root)]

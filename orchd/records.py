@@ -50,7 +50,7 @@ class Records:
     def find(self, text: str) -> Agent:
         """The agent that `text` names. Raises WireError `unknown-agent`, or `pruned` for one that was there once."""
         one = canonical(text)
-        agent = None if one is None else self._state.agents.get(one) or self._over.get(one) or self._looked_up(one)
+        agent = None if one is None else self.recorded(one)
         if agent is None and one is not None and number_of(one) <= self._state.last_number:
             raise _pruned(one)
         if agent is None:
@@ -66,6 +66,10 @@ class Records:
             if len(self._over) > _REMEMBERED:
                 self.shown.pop(self._over.popitem(last=False)[0], None)
         return agent
+
+    def recorded(self, one: AgentId) -> Agent | None:
+        """The agent of this id, wherever it is; None when it is no more."""
+        return self._state.agents.get(one) or self._over.get(one) or self._looked_up(one)
 
     def leave(self, ids: Iterable[AgentId]) -> None:
         """These are being pruned: nobody finds them any more."""

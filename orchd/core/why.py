@@ -17,6 +17,7 @@ from orchd.core.model import WORKING, Agent, AgentId, Cause, State, Status, agen
 from orchd.core.places import claims, has_working_place, smallest_safe_resident, working
 from orchd.core.runs import Run, RunStatus
 
+Finder = Callable[[AgentId], Agent | None]
 MOST = 100  # holders that are named; nobody reads more
 
 
@@ -30,11 +31,11 @@ class Verdict(NamedTuple):
     way_out: str | None = None
 
 
-def why(state: State, agent: Agent, now: float) -> Verdict:
-    """Why `agent` is queued, waits, is being ended, or ended so."""
+def why(state: State, agent: Agent, now: float, find: Finder) -> Verdict:
+    """Why `agent` is queued, waits, is being ended, or ended so. `find` knows of those that are over, too."""
     sentence = reason(state, agent, now)
     if agent.is_over:
-        return Verdict(_ending(agent), sentence, way_out=_again(state, agent))
+        return Verdict(_ending(agent), sentence, way_out=_again(agent, find))
     if agent.status is Status.QUEUED:
         return _of_queued(state, agent, now)
     if agent.status is Status.WAITING:
@@ -46,28 +47,28 @@ def why(state: State, agent: Agent, now: float) -> Verdict:
     return Verdict("working", sentence or "it holds a place and works")
 
 
-def _again(state: State, agent: Agent) -> str | None:
+def _again(agent: Agent, find: Finder) -> str | None:
     """How it is tried again. One that was skipped would be skipped again without what did not complete before it."""
     if agent.status is Status.COMPLETED:
         return None
     if agent.status is Status.SKIPPED and agent.spec.member is not None:
         return f"`orchctl retry {agent.spec.member.run}` tries it again, with what did not complete before it"
-    before = _incomplete_before(state, agent) if agent.status is Status.SKIPPED else []
+    before = _incomplete_before(agent, find) if agent.status is Status.SKIPPED else []
     if len(before) > MOST:
         return f"`orchctl retry` of all {len(before)} that did not complete before it, and of it, tries it again"
     return f"`orchctl retry {' '.join([*before, agent.id])}` tries it again"
 
 
-def _incomplete_before(state: State, agent: Agent) -> list[AgentId]:
+def _incomplete_before(agent: Agent, find: Finder) -> list[AgentId]:
     """Those that ended badly among what it comes after, and among what these come after."""
-    found: set[AgentId] = set()
+    found: dict[AgentId, int] = {}
     pending = [*agent.spec.after]
     while pending:
-        one = state.agents.get(pending.pop())
+        one = find(pending.pop())
         if one is not None and one.id not in found and one.is_over and one.status is not Status.COMPLETED:
-            found.add(one.id)
+            found[one.id] = one.number
             pending += one.spec.after
-    return sorted(found, key=lambda one: state.agents[one].number)
+    return sorted(found, key=found.__getitem__)
 
 
 def _ending(agent: Agent) -> str:

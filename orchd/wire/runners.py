@@ -119,7 +119,7 @@ def read(path: Path) -> Runners:
 
     try:
         whole = tomllib.loads(text.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ShapeError(str(error)) from None
     found = build(_Table, {key: whole[key] for key in ("runner", "runners") if key in whole})
     return checked(found.runner, found.runners)

@@ -166,7 +166,7 @@ def read(path: Path) -> Config:
         return Config()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(path, [Problem("", f"cannot be read: {error}")]) from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # digits or brackets without end are no TOMLDecodeError
         raise SettingsError(path, [Problem("", str(error))]) from None
     if found := list(_wrong(whole)):
         raise SettingsError(path, found)

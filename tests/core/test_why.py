@@ -13,7 +13,7 @@ from tests.core.test_holds import EVEN, HERE, limited, two
 
 def asked(box: Box, one: AgentId) -> Verdict:
     """What `why` says of an agent."""
-    return why(box.state, box.agent(one), box.now)
+    return why(box.state, box.agent(one), box.now, box.state.agents.get)
 
 
 def begun(box: Box, *paths: str, **group: object) -> tuple[AgentId, ...]:

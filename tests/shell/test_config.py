@@ -10,8 +10,10 @@ import pytest
 
 from orchd.config import Settled, guards_of, read
 from orchd.errors import ConfigError
+from orchd.wire import runners
 from orchd.wire.runners import Settings
 from orchd.wire.settings import KEYS, Config, ProjectManagement, Remote, default
+from orchd.wire.shapes import ShapeError
 
 CHANGED = {
     "limit": 3,
@@ -103,6 +105,15 @@ def test_a_mistake_is_named_with_its_file_and_the_way_out(tmp_path: Path, text: 
     with pytest.raises(ConfigError, match="config.toml") as caught:
         read(file)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [f"limit = {'9' * 5000}", f"limit = {'[' * 5000}"], ids=["digits", "brackets"])
+def test_what_no_parser_reads_is_a_mistake_like_any_other(tmp_path: Path, text: str) -> None:
+    file = written(tmp_path, text)
+    with pytest.raises(ConfigError, match="config.toml"):
+        read(file)
+    with pytest.raises(ShapeError):
+        runners.read(written(tmp_path, f"runner = 'mock'\n{text}"))
 
 
 def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:

@@ -105,7 +105,6 @@ def test_nothing_is_wrong_with_a_good_one() -> None:
         ),
         (Composition("x/y", "hybrid", (A,)), "bad-name", "$.name", "x/y", f"'x/y' cannot be a name; {OTHERWISE}"),
         (made(SubSkill("a", id=".")), "bad-name", "$.subSkills[0].id", ".", f"'.' cannot be a name; {OTHERWISE}"),
-        (made(SubSkill("\0")), "bad-name", "$.subSkills[0].skillName", "\0", f"'\\x00' cannot be a name; {OTHERWISE}"),
         (
             made(SubSkill("a", command=("",))),
             "no-command",
@@ -129,6 +128,11 @@ def test_each_problem_has_its_place_its_value_and_a_way_out(
     (problem,) = problems(composition)
     assert (problem.code, problem.path, problem.value) == (code, path, value)
     assert f"{problem.message}; {problem.way_out}" == said
+
+
+def test_no_name_holds_what_no_path_can() -> None:
+    (problem,) = problems(made(SubSkill("a\0b")))
+    assert (problem.code, problem.path, problem.value) == ("bad-name", "$.subSkills[0].skillName", "a\0b")
 
 
 def test_cycles_are_told_with_their_path_each_once() -> None:

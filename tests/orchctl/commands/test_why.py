@@ -28,6 +28,16 @@ def test_a_full_disk_is_told_and_what_would_change_it(stopped: Instance, orchctl
     assert way_out.endswith("room on the disk, or a smaller `free_bytes` in config.toml and `orchctl config reload`")
 
 
+def test_one_that_was_skipped_is_tried_again_with_what_did_not_complete_before_it(
+    instance: Instance, orchctl: Orchctl
+) -> None:
+    first = instance.spawn("false")
+    last = instance.spawn("true", options=["--after", instance.spawn("true", options=["--after", first])])
+    instance.ctl("wait", last, code=1)
+    way_out = orchctl("why", last).out.splitlines()[1]
+    assert way_out == "what would change it: `orchctl retry agent-001 agent-002 agent-003` tries it again"
+
+
 def test_one_that_failed_says_how_it_came_to_that_and_what_ended_with_it(instance: Instance, orchctl: Orchctl) -> None:
     script = 'if [ $ORCHD_ATTEMPT = 2 ]; then orchctl spawn --name child -- sleep 60; printf "\\033\\ts\\n"; fi; exit 3'
     instance.ctl("pause")
