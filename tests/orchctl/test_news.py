@@ -88,10 +88,10 @@ def test_looks_are_paced_but_the_last_news_is_looked_at(
     monkeypatch.setattr(news_module, "_PAUSE", 1000.0)
     with publisher(home) as daemon:
         news = listen(home)
+        daemon.recv()
+        news.wait()  # that it is connected is news, which may come late
         pace = Pace(news)
         assert pace.seconds() == 0.0
-        daemon.recv()
-        news.wait()
         pace.looked()
         assert pace.seconds() is None
         daemon.send(pack_hint(7))

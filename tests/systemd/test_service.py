@@ -194,7 +194,7 @@ def test_one_that_cannot_start_gives_up_and_says_why(service: Installed) -> None
 @pytest.fixture
 def system(box: Box) -> Iterator[Installed]:
     """The service of the machine, for ann."""
-    made = Installed(box, "/run/state/orchd", "system")
+    made = Installed(box, "/run/ann/.local/state/orchd", "system")
     made.service("install", "--enable")
     yield made
     made.end()

@@ -23,7 +23,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "agents[0].command must be a list that begins with a word, not ('',)",
     ),
     ("spawn", {"agents": [{"command": ["x"], "result": "r"}], "cwd": "/"}, "agents[0].result must be an absolute path"),
-    ("spawn", {"agents": [{"command": ["x"], "tokens": -1}], "cwd": "/"}, "agents[0].tokens must be 0 or more"),
+    (
+        "spawn",
+        {"agents": [{"command": ["x"], "tokens": -1}], "cwd": "/"},
+        "agents[0].tokens must be between 0 and 10^12",
+    ),
     ("spawn", {"agents": [{"command": "ls"}], "cwd": "/"}, "agents[0].command must be a list, not a string"),
     ("spawn", {"agents": [{"command": ["x"]}], "cwd": "."}, "cwd must be an absolute path, not '.'"),
     ("spawn", {"agents": [{"command": ["x"], "stdin": "x"}], "cwd": "/"}, "agents[0].stdin must be an absolute path"),
