@@ -80,12 +80,11 @@ def _follow(turn: Turn) -> None:
 def _advance(turn: Turn, run: Run, path: str, cut: set[str]) -> None:
     """A member has ended: cut short the groups around it that fail fast and failed with it, and end the run with its
     last member. What failed before does not matter any more: if others are still at it, somebody tries them again.
-    In what is `cut`, and so in all groups in it, nothing is queued or works any more."""
+    In what is `cut` nothing is queued or works any more."""
     is_failed = run.has_failed(path)
     for group in groups_around(path):
         tally = run.tallies[group]
-        is_to_be_cut = is_failed and tally.unfinished and run.groups[group].is_fail_fast
-        if is_to_be_cut and cut.isdisjoint((group, *groups_around(group))):
+        if is_failed and tally.unfinished and run.groups[group].is_fail_fast and group not in cut:
             _cut_short(turn, run, group)
             cut.add(group)
         if tally.unfinished:

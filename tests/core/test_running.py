@@ -208,6 +208,14 @@ def test_however_many_of_a_group_end_at_once_its_members_are_gone_through_once(m
     assert Counter(words(box, ids).values()) == {"stopping": 2, "cancelled": 48}
 
 
+def test_runs_that_fail_at_once_are_each_cut_short() -> None:
+    box = Box(limit=2)
+    one, other = (begin(box, part("a"), part("b"), part("c")) for _ in range(2))
+    box.tell(Cancel(box.request(), (one["c"], other["c"])))
+    assert words(box, one) == {"a": "stopping", "b": "stopping", "c": "cancelled"}
+    assert words(box, other) == {"a": "skipped", "b": "skipped", "c": "cancelled"}
+
+
 def test_groups_that_fail_at_once_are_each_cut_short_and_so_is_what_is_around_them() -> None:
     box = Box(limit=3)
     groups = (WHOLE, Group("g"), Group("g/i"), Group("h"), Group("k", is_fail_fast=False))
