@@ -21,6 +21,7 @@ from benchmarks.harness import orchctl
 from orchctl.client import Client
 from orchctl.errors import NoDaemonError
 from orchd.wire import Home, WireError
+from orchd.wire.agentspec import MOST
 from tests.witness import Witness
 
 # Seconds after which something has not come; a planted bug is not waited for as long as what is to be proved sound.
@@ -196,8 +197,9 @@ class Lab:
         known = self.shown(expected)
         gone = [one for one in expected if one not in known]
         self.tally.count("lost", len(gone), f"unknown {gone[:5]}")
-        if waits and known:
-            self.client.wait(ids=list(known), timeout=DEADLINE)
+        ids = list(known) if waits else []
+        for first in range(0, len(ids), MOST):  # half an hour of load makes more than one request can name
+            self.client.wait(ids=ids[first : first + MOST], timeout=DEADLINE)
         known = self.shown(known)
         wrong = [f"{one} {why}" for one, agent in known.items() if (why := _wrong(agent, expected[one]))]
         self.tally.count("lost", len(wrong), "; ".join(wrong[:5]))
