@@ -46,6 +46,7 @@ class World:
     procs: dict[Key, Proc] = field(default_factory=dict)
     clients: dict[RequestId, Client] = field(default_factory=dict)
     asked: set[RequestId] = field(default_factory=set)  # requests other than waits that nobody answered yet
+    unheard: set[RequestId] = field(default_factory=set)  # waits of clients whose death the daemon does not know of
     store: dict[AgentId, Agent] = field(default_factory=dict)
     runs: dict[RunId, bytes] = field(default_factory=dict)
     box: tuple[int, int, bool, int, int, int] = (0, 0, False, 0, 0, 0)
@@ -157,7 +158,9 @@ class World:
     def _hear(self, reply: Answer | Refuse) -> None:
         if isinstance(reply, Refuse):
             self.refusals.append(reply.code)
-        if (client := self.clients.get(reply.request)) is None:
+        if reply.request in self.unheard:
+            self.unheard.remove(reply.request)
+        elif (client := self.clients.get(reply.request)) is None:
             assert reply.request in self.asked, f"answered twice, or never asked: {reply}"
             self.asked.remove(reply.request)
         elif client.is_connected:
@@ -189,6 +192,8 @@ class World:
         for client in self.clients.values():
             client.is_connected = False
         self.asked.clear()
+        # their clients have died, and so did the daemon before it had written that down
+        self.unheard = {one for agent in unfinished for one in agent.waits} - set(self.clients)
         self.tell(*news, inputs.Tick())
 
     def _found(self, proc: Proc) -> inputs.Input:
