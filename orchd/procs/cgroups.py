@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
 from orchd.procs import controllers
-from orchd.procs.procfs import PROC
+from orchd.procs.procfs import PROC, SHORTAGE
 
 _EVENTS = 256  # bytes, several times what cgroup.events holds
-_GONE = frozenset({errno.ENOENT, errno.ENODEV})  # what a cgroup answers that was removed
 _NOTHING_BELOW = 2  # links of a directory without directories in it
 
 
@@ -57,7 +55,7 @@ class Cgroup:
             for procs in [self.path / "cgroup.procs", *self.path.glob("**/cgroup.procs")]:
                 found.update(map(int, procs.read_text().split()))
         except OSError as error:
-            if error.errno not in _GONE:
+            if error.errno in SHORTAGE:
                 raise
         return found
 
@@ -73,13 +71,13 @@ class Cgroup:
             return False
 
     def _state(self) -> bytes:
-        """What cgroup.events says; nothing when it is gone. Raises OSError when we cannot look."""
+        """What cgroup.events says; nothing when it is gone. Raises OSError when the machine lets nobody look."""
         try:
             if self._events is None:
                 self._events = os.open(self.path / "cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
             return os.pread(self._events, _EVENTS, 0)
         except OSError as error:
-            if error.errno not in _GONE:
+            if error.errno in SHORTAGE:
                 raise
             return b""
 

@@ -7,7 +7,7 @@ import stat
 
 from orchd.core.model import Report
 from orchd.core.spending import Spent
-from orchd.procs.procfs import BOOT, look
+from orchd.procs.procfs import BOOT, SHORTAGE, look
 from orchd.wire import reports
 
 _LONGEST_RECORD = 4096  # bytes, several times what a shim can write
@@ -37,10 +37,13 @@ def report_in(path: str) -> Report | None:
 
 
 def text_of(path: str) -> str:
-    """What a record holds; nothing when it is gone, or is no file any more. Raises OSError when we cannot look."""
+    """What a record holds; nothing when it is gone, or an agent has made something else of it. Raises OSError when the
+    machine lets nobody look."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno in SHORTAGE:
+            raise
         return ""
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # it lies where agents may write

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import signal
@@ -15,7 +14,7 @@ from typing import NamedTuple
 
 from orchd.core.model import Agent
 from orchd.procs import shim
-from orchd.procs.procfs import BOOT
+from orchd.procs.procfs import BOOT, SHORTAGE
 from orchd.wire import Home, variables
 
 # Who stands between the shim and the agent where the agent is more than a command. It is of the client's package, and
@@ -23,7 +22,6 @@ from orchd.wire import Home, variables
 _RUNNER = (sys.executable, "-E", "-P", "-m", "orchctl.runners")
 # What Python and we ignore, the agent must not inherit as ignored.
 _DEFAULTED = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
-_MACHINES_FAULT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 _HIGH = 10  # above every descriptor that the shim is given, so that none is overwritten on the way
 
 
@@ -208,7 +206,7 @@ def _open_stdin(opened: list[int], agent: Agent) -> int:
     try:
         descriptor = _open(opened, path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO without a writer must not block us
     except OSError as error:
-        if error.errno in _MACHINES_FAULT:
+        if error.errno in SHORTAGE:
             raise
         raise Refused(f"cannot read {path} as its stdin: {error.strerror}") from None
     os.set_blocking(descriptor, True)

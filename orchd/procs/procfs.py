@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
 
 PROC = Path("/proc")
+SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})  # the machine's fault: nothing is known by it
 BOOT = (PROC / "sys/kernel/random/boot_id").read_bytes().strip()
 _TICKS = os.sysconf("SC_CLK_TCK")
 _EXITING = 0x4  # PF_EXITING of linux/sched.h

@@ -29,6 +29,12 @@ def test_what_is_no_file_says_nothing_and_holds_nobody_up(tmp_path: Path) -> Non
     assert [text_of(str(tmp_path / name)) for name in ("pipe", ".")] == ["", ""]
 
 
+def test_what_an_agent_made_of_its_record_ends_nobody(tmp_path: Path) -> None:
+    (tmp_path / "round").symlink_to("round")
+    (tmp_path / "file").touch()
+    assert [text_of(str(tmp_path / name)) for name in ("round", "file/below")] == ["", ""]
+
+
 def test_one_that_cannot_be_looked_at_is_not_taken_for_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else an agent that ended well would be called lost for want of a descriptor."""
     (tmp_path / "record").write_text("boot\n0\n")
