@@ -29,8 +29,7 @@ def number(agent: Agent) -> int:
 
 def clean(text: str) -> str:
     """Names and goals come from anywhere: what a terminal would obey, or cannot show, becomes `?`."""
-    text = " ".join(text.split())
-    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
+    return _legible(" ".join(text.split()))
 
 
 def named(agent: Agent) -> str:
@@ -237,13 +236,18 @@ def event_line(event: Mapping[str, Any]) -> str:
 
 def clean_line(text: str) -> str:
     """`text` on one line, its spaces kept."""
-    text = text.rstrip()
-    return "".join(char if char.isprintable() else "?" for char in text)
+    return _legible(text.rstrip())
 
 
 def file_line(text: str) -> str:
     """A line of a file or a log: `clean_line` that keeps tabs, which no terminal obeys and a Makefile needs."""
-    return "".join(char if char.isprintable() or char == "\t" else "?" for char in text.rstrip())
+    return _legible(text.rstrip(), kept="\t")
+
+
+def _legible(text: str, kept: str = "") -> str:
+    if text.isprintable():  # as nearly all is; looking at each character takes a hundred times as long
+        return text
+    return "".join(char if char.isprintable() or char in kept else "?" for char in text)
 
 
 def _value(value: object) -> str:

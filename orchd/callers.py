@@ -50,7 +50,7 @@ def seeing() -> Iterator[None]:
         raise WireError("busy", f"cannot see who is calling: {error.strerror}; ask again later") from None
 
 
-def check_sight() -> None:
+def check_proc() -> None:
     """Raise OrchdError when processes of other users are hidden: whoever is outside is known by the first of all."""
     try:
         first = look(1)

@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from orchd import config as configuration
-from orchd.callers import check_sight
+from orchd.callers import check_proc
 from orchd.core.inputs import Tick
 from orchd.core.model import Instant
 from orchd.errors import AlreadyRunning
@@ -48,7 +48,7 @@ def serve(
     """Run until told to leave. Raises OrchdError or HomeError for what a person must mend first."""
     with ExitStack() as stack:
         stack.callback(notify.close)
-        check_sight()
+        check_proc()
         home.create()
         stack.enter_context(_only_daemon_of(home))
         settings = configuration.read(home.config)

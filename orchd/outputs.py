@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import stat
 from typing import NamedTuple
 
+from orchd.opening import open_file
 from orchd.wire import WireError
 from orchd.wire.gaps import Gap, read
 
@@ -23,17 +23,14 @@ class Piece(NamedTuple):
 
 def piece(path: str, offset: int, count: int) -> Piece:
     """At most `count` bytes from `offset` on; below 0 it counts from the end. Raises WireError `no-log`."""
-    # the file lies where agents may write: one that put a pipe or a link in its place must not hold us up
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = open_file(path, os.O_RDONLY)
     except OSError as error:
         raise WireError("no-log", f"the output {path} cannot be read: {error.strerror}") from None
     try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise WireError("no-log", f"the output {path} cannot be read: it is no file any more")
-        start = max(0, found.st_size + offset) if offset < 0 else min(offset, _LAST)
+        size = os.fstat(descriptor).st_size
+        start = max(0, size + offset) if offset < 0 else min(offset, _LAST)
         data, gap = read(descriptor, start, count)
-        return Piece(start, data, found.st_size, gap)
+        return Piece(start, data, size, gap)
     finally:
         os.close(descriptor)

@@ -9,7 +9,6 @@ The first two are replaced as a whole, so no reader ever sees half of one; the l
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -22,6 +21,7 @@ from pathlib import Path
 from orchd.core.model import Agent, State
 from orchd.core.places import working
 from orchd.core.sessions import Session, SessionId
+from orchd.opening import open_file
 from orchd.views import iso
 
 _INT64 = 2**63  # what a database can hold
@@ -96,7 +96,7 @@ class Directory:
         return max(own or (seq for _, seq in told), default=None)
 
     def _tail(self) -> list[bytes]:
-        with os.fdopen(_opened(self._state / "events.jsonl", os.O_RDWR), "r+b") as file:
+        with os.fdopen(open_file(self._state / "events.jsonl", os.O_RDWR), "r+b") as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(0, end - 65_536))
             tail = file.read()
@@ -110,7 +110,7 @@ class Directory:
         if text := "".join(f"{event}\n" for event in events):
             _make(self._state)
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-            with os.fdopen(_opened(self._state / "events.jsonl", flags), "wb") as file:
+            with os.fdopen(open_file(self._state / "events.jsonl", flags), "wb") as file:
                 file.write(text.encode())
 
     def show(self, session: Session, shown: Shown, state: State, wall: float, *, is_newest: bool) -> None:
@@ -133,15 +133,6 @@ def _told(line: bytes) -> tuple[object, int] | None:
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
     return (session, seq) if type(seq) is int and 0 <= seq < _INT64 else None
-
-
-def _opened(path: Path, flags: int) -> int:
-    """A file that agents may have put something else in the place of: it must neither lead elsewhere nor hold us up."""
-    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a file", str(path))
-    return descriptor
 
 
 def _lines(found: dict[int, str]) -> str:

@@ -238,7 +238,7 @@ def _environment(caller: Caller, sent: dict[str, str]) -> dict[str, str]:
 
 
 def _is_there(path: str | None) -> bool:
-    return bool(path) and os.path.exists(path or "")  # noqa: PTH110 - unlike that of Path it raises nothing
+    return os.path.exists(path or "")  # noqa: PTH110 - unlike that of Path it raises nothing
 
 
 def _runner(spec: agentspec.AgentSpec, known: runners.Runners) -> str | None:

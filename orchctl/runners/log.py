@@ -27,7 +27,7 @@ class Log:
     def say(self, text: str, indent: str = "") -> None:
         """Write `text` line by line, without what a terminal would obey."""
         lines = text.rstrip().split("\n")
-        self.write("".join(f"{indent}{_cleaned(line)}\n" for line in lines).encode(errors="replace"))
+        self.write("".join(f"{indent}{file_line(line)}\n" for line in lines).encode(errors="replace"))
 
     def write(self, data: bytes) -> None:
         """Write these bytes as they are."""
@@ -45,13 +45,6 @@ class Log:
         if not poll.poll(_PATIENCE * 1000):
             raise TimeoutError
         return os.write(descriptor, data[:_PIECE])
-
-
-def _cleaned(line: str) -> str:
-    line = line.rstrip()
-    if line.isprintable():  # as nearly all are; looking at each character takes a hundred times as long
-        return line
-    return file_line(line)
 
 
 def short(text: str) -> str:

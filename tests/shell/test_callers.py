@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchd import callers
-from orchd.callers import Outside, check_sight
+from orchd.callers import Outside, check_proc
 from orchd.errors import OrchdError
 from orchd.ports import Peer
 from orchd.procs import procfs
@@ -39,10 +39,10 @@ def child_of(bench: Bench, script: str) -> int:
 
 
 def test_where_processes_of_others_are_hidden_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    check_sight()
+    check_proc()
     monkeypatch.setattr(procfs, "PROC", tmp_path)
     with pytest.raises(OrchdError, match="hidepid=0, or with gid="):
-        check_sight()
+        check_proc()
 
 
 def test_where_processes_of_others_are_shown_and_may_not_be_read_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +51,7 @@ def test_where_processes_of_others_are_shown_and_may_not_be_read_it_is_said(monk
 
     monkeypatch.setattr(callers, "look", refused)
     with pytest.raises(OrchdError, match="hidepid=0, or with gid="):
-        check_sight()
+        check_proc()
 
 
 def test_whoever_is_outside_is_the_owner(bench: Bench) -> None:

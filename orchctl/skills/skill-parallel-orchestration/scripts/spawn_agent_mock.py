@@ -75,9 +75,10 @@ def spawned(words: list[str], result: str) -> int:
         if "error" in answer:
             return refused(process, answer)
         process.wait()
-        put(answer["agents"][0]["id"])
-        process = asked([words[0], "wait", answer["agents"][0]["id"], "--json"])
-        agent = answer["agents"][0]["id"]  # from here on a signal ends this at once
+        one = answer["agents"][0]["id"]
+        put(one)
+        process = asked([words[0], "wait", one, "--json"])
+        agent = one  # from here on a signal ends this at once
         if seen:
             return left(process, agent, seen[0])
         answer = answered(process)
