@@ -63,9 +63,7 @@ def serve(
         parts = assemble(home, settings, store, ports, door, clock)
         parts.settings.notify = notify
         loop = Loop(parts, wakeup, notify)
-        signal.signal(signal.SIGTERM, lambda *_: loop.leave())
-        signal.signal(signal.SIGINT, lambda *_: loop.leave())
-        signal.signal(signal.SIGHUP, lambda *_: loop.reload())
+        _heed_signals(loop)
         _recover(home, parts, loop)
         _open(home, ports, door)
         ready()
@@ -165,6 +163,12 @@ def _signals() -> Iterator[int]:
         signal.set_wakeup_fd(old)
         reader.close()
         writer.close()
+
+
+def _heed_signals(loop: Loop) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: loop.leave())
+    signal.signal(signal.SIGINT, lambda *_: loop.leave())
+    signal.signal(signal.SIGHUP, lambda *_: loop.reload())
 
 
 def _link_client(home: Home) -> None:

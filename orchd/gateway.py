@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from orchd.answers import Answers, taken
 from orchd.asked import is_change, shaped
-from orchd.callers import Caller, Callers, Outside, agent_of, seeing
+from orchd.callers import Caller, Callers, Outside
 from orchd.core import inputs
 from orchd.core.effects import Answer, Effect, Refuse
 from orchd.core.inputs import Input
-from orchd.core.model import AgentId, Instant, RequestId, State
+from orchd.core.model import Instant, RequestId, State
 from orchd.errors import ConfigError
 from orchd.fitting import packed
 from orchd.naming import Naming
-from orchd.onlookers import Onlooker, Onlookers
 from orchd.ports import Peer
-from orchd.procs.procfs import look
-from orchd.procs.watch import Watch
 from orchd.queries import QUERIES, Queries
 from orchd.reading import StoredAnswer
 from orchd.records import Records
 from orchd.rights import check_op
-from orchd.roles import Visitor
 from orchd.store import Store
 from orchd.translate import Translator
 from orchd.visitors import Visitors
+from orchd.waits import Pending, Waits
 from orchd.wire import WireError, afar, pack_error
 from orchd.wire import ops as wire_ops
 from orchd.wire.frames import request_id_of, unpack_request
@@ -36,17 +32,6 @@ from orchd.wire.frames import request_id_of, unpack_request
 log = logging.getLogger("orchd")
 
 MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-_MOST_WAITS = 1024  # of one process; each takes a descriptor, and others need some too
-_MOST_FAR_WAITS = 256  # of one key
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A request that is not answered yet."""
-
-    route: tuple[bytes, ...]
-    op: str
-    caller: Caller
 
 
 class Gateway:
@@ -80,15 +65,9 @@ class Gateway:
         self._queries = queries
         self._answers = Answers(store, queries)
         self._reply = reply
-        self._clock = clock
         self._pending: dict[RequestId, Pending] = {}
-        self._onlookers = Onlookers(lambda ids: {found.id for found in state.unfinished(ids)})
-        self._clients: Watch[tuple[RequestId, AgentId | None]] = Watch()
+        self.waits = Waits(state, clock, visitors.is_there, self._pending, self.do)
         self.leaving = False
-
-    def fileno(self) -> int:
-        """Readable when a client that was blocked in a wait has died."""
-        return self._clients.fileno()
 
     def receive(self, peer: Peer, frame: bytes, flush: Callable[[], None]) -> Input | None:
         """The input that a request is, or None when it was answered here. `flush` decides all inputs before it."""
@@ -145,58 +124,8 @@ class Gateway:
         self._reply(peer.route, packed(request, stored.result))
         return True
 
-    def wait(self, peer: Peer, request: RequestId, caller: Caller, asked: wire_ops.Wait) -> Input | None:
-        """An agent's wait is the core's; that of anybody else is only a reply that is put off."""
-        targets = self._naming.targets(caller, asked)
-        if isinstance(caller, Visitor):
-            self._make_room(caller)
-            self._look_on(peer, request, targets, asked)
-            return None
-        if self._clients.count(peer.pid) >= _MOST_WAITS:
-            raise WireError("busy", f"the caller is blocked in {_MOST_WAITS} waits: ask again when some have ended")
-        with seeing():
-            process = look(peer.pid)
-        if process is None:
-            del self._pending[request]
-            return None
-        if isinstance(caller, str):
-            return inputs.BeginWait(request, caller, targets, asked.any, asked.timeout, process.pid, process.started)
-        self._look_on(peer, request, targets, asked)
-        return None
-
-    def _look_on(self, peer: Peer, request: RequestId, targets: tuple[AgentId, ...], asked: wire_ops.Wait) -> None:
-        """Answer when it is true. Nobody tells when a client on another machine is gone: that is looked at later."""
-        now = self._clock().mono
-        deadline = None if asked.timeout is None else now + asked.timeout
-        onlooker = Onlooker(request, targets, asked.any, deadline, self._onlookers.unfinished(targets))
-        if onlooker.is_satisfied() or not targets:
-            self.do(Answer(request, targets))
-        elif asked.timeout == 0:
-            self.do(Answer(request, targets, timed_out=True))
-        elif self._is_watched(peer, request):
-            self._onlookers.add(onlooker)
-        else:
-            del self._pending[request]
-
-    def _is_watched(self, peer: Peer, request: RequestId) -> bool:
-        """Whether the end of whoever waits will be heard of, or is looked at in another way."""
-        with seeing():
-            return peer.visitor is not None or self._clients.process((request, None), peer.pid)
-
-    def _make_room(self, visitor: Visitor) -> None:
-        """Forget the waits of connections that are gone, when there are many. Raises WireError when none is."""
-        own = [one for one, pending in self._pending.items() if _is_of(visitor.key, pending) and pending.op == "wait"]
-        if len(own) <= _MOST_FAR_WAITS:
-            return
-        gone = [one for one in own if not self._visitors.is_there(self._pending[one].route)]
-        if not gone:
-            raise WireError("busy", f"{visitor} is blocked in {_MOST_FAR_WAITS} waits: ask again when some have ended")
-        self._forget(gone)
-
-    def _forget(self, requests: list[RequestId]) -> None:
-        for request in requests:
-            del self._pending[request]
-            self._onlookers.drop(request)
+    def _wait(self, peer: Peer, request: RequestId, caller: Caller, asked: wire_ops.Wait) -> Input | None:
+        return self.waits.begin(peer, request, caller, self._naming.targets(caller, asked), asked)
 
     def stop(self, request: RequestId, asked: wire_ops.Stop) -> Input | None:
         """Leave at once, or when nobody lives any more."""
@@ -220,7 +149,7 @@ class Gateway:
             self._done(request, self._visitors.change(request, caller, asked))
         finally:
             if isinstance(asked, afar.KeyRevoke):
-                self._forget([one for one, pending in self._pending.items() if _is_of(asked.key, pending)])
+                self.waits.drop_all_of(asked.key)
 
     def listen(self, peer: Peer, request: RequestId, caller: Caller) -> None:
         """Send hints to this connection from now on."""
@@ -235,48 +164,6 @@ class Gateway:
         self._answers.have(request, result)
         self.do(Answer(request))
 
-    def onlooked(self) -> Iterable[AgentId]:
-        """Those that somebody outside every agent waits for."""
-        return self._onlookers.targets()
-
-    def watch(self, agent: AgentId, request: RequestId) -> Input | None:
-        """Tell when the client blocked in this wait dies; at once, if it has."""
-        wait = self._state.agents[agent].waits.get(request)
-        if wait is None:
-            return None
-        try:
-            with seeing():
-                process = look(wait.caller)
-                is_same = process is not None and process.started == wait.caller_started and not process.is_zombie
-                if is_same and self._clients.process((request, agent), wait.caller):
-                    return None
-        except WireError as busy:  # a wait that nobody watches might never be over
-            self.do(Refuse(request, busy.code, busy.message, busy.details))
-        return inputs.CallerGone(agent, request)
-
-    def news(self) -> list[Input]:
-        """Clients that have died, and waits whose time is up."""
-        gone: list[Input] = []
-        for (request, agent), _ in self._clients.fired():
-            self._pending.pop(request, None)
-            self._onlookers.drop(request)
-            if agent is not None:
-                gone.append(inputs.CallerGone(agent, request))
-        for late in self._onlookers.expired(self._clock().mono):
-            self.do(Answer(late.request, late.targets, timed_out=True))
-        return gone
-
-    def ended(self, agents: Iterable[AgentId], flush: Callable[[], None]) -> None:
-        """Tell those who wait from outside, once `flush` has seen to it that all they are shown is on the disk."""
-        if done := self._onlookers.ended(agents):
-            flush()
-        for onlooker in done:
-            self.do(Answer(onlooker.request, onlooker.targets))
-
-    def next_deadline(self) -> float | None:
-        """When the next wait from outside times out."""
-        return self._onlookers.next_deadline()
-
     def promised(self, effects: Iterable[Effect]) -> list[StoredAnswer]:
         """The results that a repeated request must find again, worked out before they are committed."""
         asked = ((one, self._pending.get(one.request)) for one in effects if isinstance(one, Answer))
@@ -288,7 +175,7 @@ class Gateway:
         if (pending := self._pending.pop(effect.request, None)) is None:
             self._answers.drop(effect.request)
             return
-        self._clients.forget((effect.request, agent_of(pending.caller)))
+        self.waits.forget(effect.request, pending.caller)
         if isinstance(effect, Refuse):
             error = WireError(effect.code, effect.message, effect.details)
             self._reply(pending.route, pack_error(effect.request, error))
@@ -296,14 +183,10 @@ class Gateway:
         self._reply(pending.route, packed(effect.request, self._answers.take(effect, pending.op)))
 
 
-def _is_of(key: str, pending: Pending) -> bool:
-    return isinstance(pending.caller, Visitor) and pending.caller.key == key
-
-
 CHANGES: dict[type, Callable[[Gateway, Peer, RequestId, Caller, Any], Input | None]] = {
     wire_ops.Spawn: lambda self, _, request, caller, asked: self._translate.spawn(request, caller, asked),
     wire_ops.Run: lambda self, _, request, caller, asked: self._translate.run(request, caller, asked),
-    wire_ops.Wait: lambda self, peer, request, caller, asked: self.wait(peer, request, caller, asked),
+    wire_ops.Wait: lambda self, peer, request, caller, asked: self._wait(peer, request, caller, asked),
     wire_ops.Cancel: lambda self, _, request, caller, asked: self._translate.cancel(request, caller, asked),
     wire_ops.Retry: lambda self, _, request, caller, asked: self._translate.retry(request, caller, asked),
     wire_ops.Pause: lambda _, __, request, ___, ____: inputs.Pause(request),

@@ -38,7 +38,7 @@ class Loop:
             parts.ports.router,
             parts.processes.fileno(),
             parts.processes.logs.fileno(),
-            parts.gateway.fileno(),
+            parts.waits.fileno(),
             parts.store.commits.fileno(),
             wakeup,
         ):
@@ -88,7 +88,7 @@ class Loop:
 
     def _tell(self) -> None:
         while over := self._parts.engine.ended():
-            self._parts.gateway.ended(over, self._parts.engine.finish)
+            self._parts.waits.ended(over, self._parts.engine.finish)
 
     def _tidy(self) -> None:
         self._parts.records.let_go()
@@ -110,7 +110,12 @@ class Loop:
         parts = self._parts
         now = parts.clock().mono
         again = now + LOOK_AGAIN if parts.state.is_short and len(parts.state.queue) else None
-        deadlines = (again, next_deadline(parts.state), parts.gateway.next_deadline(), parts.scribe.next_deadline())
+        deadlines = (
+            again,
+            next_deadline(parts.state),
+            parts.waits.next_deadline(),
+            parts.scribe.next_deadline(),
+        )
         self._deadline = min((moment for moment in deadlines if moment is not None), default=None)
         processes = parts.processes
         alarms = (
@@ -137,7 +142,7 @@ class Loop:
         if self._parts.remote is not None and self._parts.remote.zap in ready:
             self._parts.remote.authenticate()
         is_due = self._deadline is not None and self._deadline <= self._parts.clock().mono
-        heard = (self._parts.ports.router, self._parts.gateway.fileno(), self._far)
+        heard = (self._parts.ports.router, self._parts.waits.fileno(), self._far)
         if is_due or any(one in ready for one in heard):
             self._listen(events, is_due=is_due)
         else:  # what is only about processes need not wait for the disk
@@ -194,7 +199,7 @@ class Loop:
     def _listen(self, events: list[Input], *, is_due: bool) -> None:
         """A turn in which somebody may be told something: all that was decided is on the disk before."""
         self.feed(events)
-        events = self._parts.gateway.news()
+        events = self._parts.waits.news()
         if is_due:
             events.append(Tick())
         self._receive(events)

@@ -29,6 +29,7 @@ from orchd.store import Store
 from orchd.translate import Translator
 from orchd.views import iso
 from orchd.visitors import Visitors
+from orchd.waits import Waits
 from orchd.wire import Home
 from orchd.wire.settings import Config
 
@@ -58,6 +59,7 @@ class Parts:
     records: Records
     scribe: Scribe
     gateway: Gateway
+    waits: Waits
     shell: Shell
     engine: Engine
     settings: Settled
@@ -99,7 +101,7 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door,
         visitors=visitors,
         prune=pruner.ask,
     )
-    pruner.answer, pruner.onlooked = gateway.answer, gateway.onlooked
+    pruner.answer, pruner.onlooked = gateway.answer, gateway.waits.targets
     shell = Shell(state, processes, gateway, scribe)
     engine = Engine(state, store, shell, clock)
     return Parts(
@@ -115,6 +117,7 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door,
         records,
         scribe,
         gateway,
+        gateway.waits,
         shell,
         engine,
         settings,

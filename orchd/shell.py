@@ -56,7 +56,7 @@ class Shell:
 
     def watch(self, effect: effects.Watch) -> None:
         """Watch a client that is blocked."""
-        if (gone := self._gateway.watch(effect.agent, effect.request)) is not None:
+        if (gone := self._gateway.waits.watch(effect.agent, effect.request)) is not None:
             self.backlog.append(gone)
 
     def reply(self, effect: effects.Answer | effects.Refuse) -> None:

@@ -72,7 +72,7 @@ FEW_FILES = Plant(
 )
 NOT_GONE = Plant(
     "an agent whose waiting client died is still said to wait",
-    "orchd/gateway.py",
+    "orchd/waits.py",
     "            if agent is not None:\n                gone.append",
     "            if agent is not None and not agent:\n                gone.append",
 )

@@ -108,8 +108,7 @@ def _apply_to_session(state: State, fact: SessionFact, at: Instant) -> None:
 
 def _apply_to_agent(state: State, fact: AgentFact, at: Instant) -> None:
     if isinstance(fact, AgentQueued):
-        status, was_over, behind = next_status(None, fact), False, []
-        agent = _born(state, fact, at)
+        agent, status, was_over, behind = _born(state, fact, at), next_status(None, fact), False, []
     else:
         agent = state.agents[fact.agent]
         was_over = agent.is_over

@@ -95,10 +95,8 @@ def launch(home: Home, agent: Agent, environment: Mapping[str, str], door: int |
         moves = [(stdin, 0), (log, 1), (log, 2), (read, shim.GATE), (record, shim.RECORD)]
         if door is not None:
             moves.append((door, shim.CGROUP))
-        words = [shim.SHELL, "-c", shim.SCRIPT if door is None else shim.SCRIPT_IN_CGROUP]
-        words += [f"orchd-{agent.id}.{agent.attempt}", *argv]
         try:
-            pid = _spawn(opened, agent, words, env, moves)
+            pid = _spawn(opened, agent, _shim(agent, argv, door), env, moves)
         except BaseException:
             os.close(write)
             raise
@@ -165,6 +163,11 @@ def _told(home: Home, agent: Agent) -> Iterator[tuple[str, str | None]]:
         yield variables.ENV_REPORT, files_of(home, agent.id, agent.attempt).report
     if spec.worktree:
         yield variables.ENV_WORKTREE, str(home.worktrees / agent.id)
+
+
+def _shim(agent: Agent, argv: list[str], door: int | None) -> list[str]:
+    script = shim.SCRIPT if door is None else shim.SCRIPT_IN_CGROUP
+    return [shim.SHELL, "-c", script, f"orchd-{agent.id}.{agent.attempt}", *argv]
 
 
 def _argv(agent: Agent, env: Mapping[str, str]) -> list[str]:

@@ -10,8 +10,6 @@ import errno
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from orchd.bounds import Held, asked, held_by, unheld
@@ -20,7 +18,8 @@ from orchd.core.model import Agent, AgentId, Oom, Outcome, Spec
 from orchd.procs import controllers, shim
 from orchd.procs.cgroups import Cgroup, Cgroups
 from orchd.procs.endings import is_left_alone, report_in, text_of
-from orchd.procs.launch import Files, Refused, files_of, launch
+from orchd.procs.handle import Handle
+from orchd.procs.launch import Refused, files_of, launch
 from orchd.procs.trees import Tree
 from orchd.procs.trimming import Trimmer
 from orchd.procs.usage import Usage, of_trees
@@ -34,22 +33,6 @@ log = logging.getLogger("orchd")
 Key = tuple[AgentId, int]
 _KILLED = (None, 137)  # how a process may end that the kernel has killed
 _PERMANENT = frozenset({errno.E2BIG, errno.EINVAL, errno.ENOEXEC})
-
-
-@dataclass(slots=True)
-class Handle:
-    """What we hold of an attempt: its tree, its gate until it is opened, and what was seen of it."""
-
-    tree: Tree
-    files: Files
-    reports: bool = False
-    gate: int | None = None
-    is_killing: bool = False
-    rss_bytes: int = 0
-    log_size: int = 0
-    looked: float = 0.0
-    kills: int = 0
-    peak: int | None = None
 
 
 class LocalProcesses:
@@ -71,8 +54,7 @@ class LocalProcesses:
         self._handles: dict[Key, Handle] = {}
         self._watch: Watch[Key] = Watch()
         self._kills = controllers.Kills(clock)
-        self._scale: Scale[Key] = Scale()
-        self._weighed: dict[Key, tuple[Tree, int]] = {}  # those whose bound no kernel holds
+        self._scale: Scale[Key] = Scale()  # for those whose bound no kernel holds
         self.logs: Trimmer[Key] = Trimmer(clock)
         self.left = 0  # bytes that attempts which have ended left in their files
 
@@ -124,7 +106,7 @@ class LocalProcesses:
         self._handles[key] = Handle(tree, files, is_told, gate, looked=self._clock(), kills=self._kills.lately())
         self.logs.begin(key, files.log)
         if bound is not None and not (tree.cgroup and controllers.is_memory_bound(tree.cgroup.path)):
-            self._weighed[key] = (tree, bound)
+            self._scale.put(key, tree, bound)
 
     def _failed(self, key: Key, error: OSError) -> SpawnFailed:
         """What the machine could not do. It will be asked again and again, and each time must leave nothing behind."""
@@ -150,13 +132,8 @@ class LocalProcesses:
 
     def release(self, agent: AgentId, attempt: int) -> None:
         """Open the gate."""
-        handle = self._handles.get((agent, attempt))
-        if handle is None or handle.gate is None:
-            return
-        with suppress(BrokenPipeError):  # the shim was killed behind its gate: its end is news of its own
-            os.write(handle.gate, shim.GO)
-        os.close(handle.gate)
-        handle.gate = None
+        if (handle := self._handles.get((agent, attempt))) is not None:
+            handle.open_gate()
 
     def adopt(self, agent: Agent) -> Input:
         """Take up an attempt of an earlier daemon: it lives, it ended, or it never ran."""
@@ -192,17 +169,7 @@ class LocalProcesses:
 
     def quiet_for(self, agent: AgentId, attempt: int) -> float:
         """Seconds since its last output, as far back as it was last asked."""
-        handle = self._handles[agent, attempt]
-        since = self._clock() - handle.looked
-        try:
-            found = os.stat(handle.files.log)  # noqa: PTH116 - its paths are strings
-        except OSError:
-            return since
-        if found.st_size == handle.log_size:
-            return since
-        ago = min(max(self._wall() - found.st_mtime, 0.0), since)
-        handle.log_size, handle.looked = found.st_size, self._clock() - ago
-        return ago
+        return self._handles[agent, attempt].quiet_for(self._clock(), self._wall())
 
     def room_of(self, agent: AgentId, attempts: int) -> int:
         """Bytes on the disk that the attempts of an agent take."""
@@ -218,7 +185,7 @@ class LocalProcesses:
         sampled = dict(zip(wanted, of_trees(self._handles[key].tree for key in wanted), strict=True))
         for key, usage in sampled.items():
             self._handles[key].rss_bytes = max(self._handles[key].rss_bytes, usage.rss_bytes)
-        return {key: usage._replace(memory_peak=_peak(self._handles[key])) for key, usage in sampled.items()}
+        return {key: usage._replace(memory_peak=self._handles[key].memory_peak()) for key, usage in sampled.items()}
 
     def shims(self) -> dict[int, Key]:
         """The attempts by the pid of their shim, which is its session too."""
@@ -242,27 +209,23 @@ class LocalProcesses:
 
     def next_deadline(self) -> float | None:
         """When there may be news of itself; None while nobody has a bound that no kernel holds."""
-        return self._scale.next_deadline(is_needed=bool(self._weighed), now=self._clock())
+        return self._scale.next_deadline(self._clock())
 
     def _weigh(self) -> list[Input]:
-        if not self._weighed or not self._scale.is_due(self._clock()):
-            return []
-        found = self._scale.weigh(self._weighed, self._clock())
-        for key, amount in found.items():
-            self._handles[key].peak = max(self._handles[key].peak or 0, amount)
-        return [OverMemory(*key) for key, amount in found.items() if amount > self._weighed[key][1]]
+        found = self._scale.weigh(self._clock())
+        for key, weight in found.items():
+            self._handles[key].peak = max(self._handles[key].peak or 0, weight.amount)
+        return [OverMemory(*key) for key, weight in found.items() if weight.amount > weight.bound]
 
     def _ended(self, key: Key) -> Input:
         """The shim has ended: what its record says, and whether its tree ended with it."""
         handle = self._handles[key]
-        if handle.gate is not None:
-            os.close(handle.gate)
-            handle.gate = None
+        handle.close_gate()
         record = shim.parse_record(text_of(handle.files.record))
         if record.was_shut_out:
             log.warning("%s was shut out of its cgroup: doing without cgroups from here on", key[0])
             self._cgroups = None
-        oom, peak = self._oom(handle, record.code), _peak(handle)  # before its cgroup may be gone
+        oom, peak = self._oom(handle, record.code), handle.memory_peak()  # before its cgroup may be gone
         is_gone = self._is_gone(key)
         if not record.ran and is_gone:
             return NeverRan(*key)
@@ -288,7 +251,7 @@ class LocalProcesses:
                 return False
         self._watch.forget(key)
         del self._handles[key]
-        self._weighed.pop(key, None)
+        self._scale.take(key)
         self.logs.end(key)
         self.left += handle.files.room()
         self._give_back(handle.tree.cgroup)
@@ -306,9 +269,3 @@ class LocalProcesses:
             return self._watch.cgroup(key, handle.tree.cgroup.path) and not handle.tree.is_gone(())
         members = handle.tree.members()
         return any([self._watch.process(key, pid) for pid in members])  # noqa: C419 - all of them must be watched
-
-
-def _peak(handle: Handle) -> int | None:
-    """The most memory it took, counted as its bound is."""
-    found = controllers.peak(handle.tree.cgroup.path) if handle.tree.cgroup else None
-    return handle.peak if found is None else found

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterable, Mapping
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from orchd.procs.procfs import PROC, Process, everyone, marks
 from orchd.procs.trees import Tree
@@ -23,31 +23,45 @@ _PAGE = resource.getpagesize()
 _Owner = tuple[str | None, ...]
 
 
+class Weight(NamedTuple):
+    """Bytes that a tree takes, and may take."""
+
+    amount: int
+    bound: int
+
+
 class Scale(Generic[Key]):
     """Weighs, at most as often as is needed, and never while nobody has a bound."""
 
     def __init__(self) -> None:
+        self._trees: dict[Key, tuple[Tree, int]] = {}
         self._due: float | None = None
         self._known: dict[tuple[int, float], _Owner] = {}  # what a process shows as its own never changes
 
-    def next_deadline(self, *, is_needed: bool, now: float) -> float | None:
+    def put(self, key: Key, tree: Tree, bound: int) -> None:
+        """Weigh this one from now on; it may take that many bytes."""
+        self._trees[key] = (tree, bound)
+
+    def take(self, key: Key) -> None:
+        """Weigh it no more, if it was."""
+        self._trees.pop(key, None)
+
+    def next_deadline(self, now: float) -> float | None:
         """When to weigh again; None while there is nothing to be weighed."""
-        if not is_needed:
+        if not self._trees:
             self._due, self._known = None, {}
         elif self._due is None:
             self._due = now + HURRY
         return self._due
 
-    def is_due(self, now: float) -> bool:
-        """Whether it is time."""
-        return self._due is not None and self._due <= now
-
-    def weigh(self, trees: Mapping[Key, tuple[Tree, int]], now: float) -> dict[Key, int]:
-        """The bytes of each tree, and a hurry for those near their bounds."""
-        members = self._members({key: tree for key, (tree, _) in trees.items()})
-        found = {key: _weight(members[key], bound) for key, (_, bound) in trees.items()}
-        is_near = any(2 * found[key] > bound for key, (_, bound) in trees.items())
-        self._due = now + (HURRY if is_near else PAUSE)
+    def weigh(self, now: float) -> dict[Key, Weight]:
+        """All of them, if it is time; and a hurry when somebody is near their bound."""
+        if not self._trees or self._due is None or self._due > now:
+            return {}
+        members = self._members({key: tree for key, (tree, _) in self._trees.items()})
+        amounts = {key: _weight(members[key], bound) for key, (_, bound) in self._trees.items()}
+        found = {key: Weight(amount, self._trees[key][1]) for key, amount in amounts.items()}
+        self._due = now + (HURRY if any(2 * one.amount > one.bound for one in found.values()) else PAUSE)
         return found
 
     def _members(self, trees: Mapping[Key, Tree]) -> dict[Key, list[int]]:
@@ -66,10 +80,8 @@ class Scale(Generic[Key]):
         shown = {pid: self._shown(process) for pid, process in processes.items()}
         self._known = {(pid, processes[pid].started): owner for pid, owner in shown.items()}
         found: dict[int, Key] = {}
-        for pid in sorted(
-            processes, key=lambda one: processes[one].started
-        ):  # who is above began earlier, if not adopted
-            process = processes[pid]
+        # who is above began earlier, if not adopted
+        for pid, process in sorted(processes.items(), key=lambda item: item[1].started):
             key = sessions.get(process.session, owners.get(shown[pid], found.get(process.parent)))  # type: ignore[arg-type]
             if key is not None and pid != os.getpid():
                 found[pid] = key

@@ -28,7 +28,7 @@ PURE = {
 CLIENT = {"orchd.wire", "orchd.core.composition"}  # what of the daemon's package the client may import
 LOCAL = "orchd.procs"
 # Only these, besides the package itself, may know that an attempt is a process of this machine.
-KNOW_PROCESSES = {"callers.py", "gateway.py", "parts.py", "queries.py", "shell.py", "views.py"}
+KNOW_PROCESSES = {"callers.py", "parts.py", "queries.py", "shell.py", "views.py", "waits.py"}
 
 
 def sources(folder: str) -> list[Path]:

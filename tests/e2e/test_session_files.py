@@ -97,58 +97,76 @@ def test_the_latest_session_is_polled_until_every_task_is_completed(instance: In
     until(lambda: latest.exists() and standing() == dict.fromkeys(names, "Completed"))
 
 
+class Crowd:
+    """Many who spawn and wait, and many who read meanwhile; and what was wrong with what they saw."""
+
+    def __init__(self, instance: Instance, project: Path) -> None:
+        self.instance = instance
+        self.project = project
+        self.wrong: list[str] = []
+        self.waited = threading.Semaphore(0)  # once for each spawner that is back
+        self._is_over = threading.Event()
+        self._readers = [threading.Thread(target=self._read) for _ in range(READERS)]
+        self._spawners = [threading.Thread(target=self._spawn, args=(number,)) for number in range(SPAWNERS)]
+
+    def begin(self) -> None:
+        """All of them, at once."""
+        for thread in (*self._readers, *self._spawners):
+            thread.start()
+
+    def end(self) -> None:
+        """When the last spawner is back."""
+        for thread in self._spawners:
+            thread.join(DEADLINE)
+        self._is_over.set()
+        for thread in self._readers:
+            thread.join(DEADLINE)
+
+    def _latest(self) -> str:
+        return (self.project / ".agent/sessions/latest.yaml").read_text()
+
+    def _spawn(self, number: int) -> None:
+        words = [BIN / "orchctl", "spawn", "--name", f"t{number}", "--wait", "--", "sh", "-c", "sleep 0.05"]
+        done = subprocess.run(
+            words, cwd=self.project, env=self.instance.env, capture_output=True, text=True, check=False
+        )
+        self.waited.release()
+        if done.returncode:
+            self.wrong.append(f"{done.returncode}: {done.stderr}")
+            return
+        (status,) = [one["status"] for one in agents(self.project) if one["name"] == f"t{number}"]
+        if status != "completed" or f"  - name: t{number}\n    status: Completed\n" not in self._latest():
+            self.wrong.append(f"t{number} has ended and the files say {status}")
+
+    def _read(self) -> None:
+        ended: dict[str, str] = {}
+        while not self._is_over.wait(0.002):
+            try:
+                found = {one["id"]: one["status"] for one in agents(self.project)}
+                text = self._latest()
+            except FileNotFoundError:
+                continue
+            except ValueError as error:
+                self.wrong.append(f"torn: {error}")
+                return
+            if not text.startswith("session: session-001\n") or not text.endswith("\n"):
+                self.wrong.append(f"torn: {text[:50]!r}...{text[-50:]!r}")
+            if back := [one for one, status in ended.items() if found.get(one) != status]:
+                self.wrong.append(f"{back} had ended and have not any more")
+            ended.update({one: status for one, status in found.items() if status in OVER})
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_no_reader_ever_sees_a_torn_or_stale_file(instance: Instance, project: Path) -> None:
     """50 clients spawn and wait, 20 readers read, and the daemon is killed in between."""
-    wrong: list[str] = []
-    is_over = threading.Event()
-    half = threading.Semaphore(0)
-
-    def spawner(number: int) -> None:
-        words = ["spawn", "--name", f"t{number}", "--wait", "--", "sh", "-c", "sleep 0.05"]
-        done = subprocess.run(
-            [BIN / "orchctl", *words], cwd=project, env=instance.env, capture_output=True, text=True, check=False
-        )
-        half.release()
-        if done.returncode:
-            wrong.append(f"{done.returncode}: {done.stderr}")
-            return
-        (status,) = [one["status"] for one in agents(project) if one["name"] == f"t{number}"]
-        latest = (project / ".agent/sessions/latest.yaml").read_text()
-        if status != "completed" or f"  - name: t{number}\n    status: Completed\n" not in latest:
-            wrong.append(f"t{number} has ended and the files say {status}")
-
-    def reader() -> None:
-        ended: dict[str, str] = {}
-        while not is_over.wait(0.002):
-            try:
-                found = {one["id"]: one["status"] for one in agents(project)}
-                text = (project / ".agent/sessions/latest.yaml").read_text()
-            except FileNotFoundError:
-                continue
-            except ValueError as error:
-                wrong.append(f"torn: {error}")
-                return
-            if not text.startswith("session: session-001\n") or not text.endswith("\n"):
-                wrong.append(f"torn: {text[:50]!r}...{text[-50:]!r}")
-            if back := [one for one, status in ended.items() if found.get(one) != status]:
-                wrong.append(f"{back} had ended and have not any more")
-            ended.update({one: status for one, status in found.items() if status in OVER})
-
-    readers = [threading.Thread(target=reader) for _ in range(READERS)]
-    spawners = [threading.Thread(target=spawner, args=(number,)) for number in range(SPAWNERS)]
-    for thread in (*readers, *spawners):
-        thread.start()
+    crowd = Crowd(instance, project)
+    crowd.begin()
     for _ in range(SPAWNERS // 2):
-        assert half.acquire(timeout=DEADLINE)
+        assert crowd.waited.acquire(timeout=DEADLINE)
     instance.kill()
-    for thread in spawners:
-        thread.join(DEADLINE)
-    is_over.set()
-    for thread in readers:
-        thread.join(DEADLINE)
-    assert wrong == []
+    crowd.end()
+    assert crowd.wrong == []
     assert len(agents(project)) == SPAWNERS
     events = [json.loads(line)["seq"] for line in (project / ".claude/state/events.jsonl").read_text().splitlines()]
     assert events == sorted(set(events))

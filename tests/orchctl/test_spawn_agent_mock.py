@@ -189,7 +189,8 @@ def test_it_imports_the_standard_library_alone() -> None:
         if isinstance(node, ast.Import)
         for name in node.names
     }
-    imported |= {node.module for node in ast.walk(ast.parse(SCRIPT.read_text())) if isinstance(node, ast.ImportFrom)}
+    sources = [node for node in ast.walk(ast.parse(SCRIPT.read_text())) if isinstance(node, ast.ImportFrom)]
+    imported |= {str(node.module).split(".")[0] for node in sources}
     assert imported <= {*sys.stdlib_module_names, "__future__"}
     ast.parse(SCRIPT.read_text(), feature_version=(3, 8))
 

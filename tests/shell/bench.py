@@ -76,7 +76,7 @@ class Bench:
             prune=lambda request, asked: self.pruner.ask(request, asked),
         )
         self.pruner = Pruner(self.home, self.state, self.store, self.records, self.processes, self.clock, self.config)
-        self.pruner.answer, self.pruner.onlooked = self.gateway.answer, self.gateway.onlooked
+        self.pruner.answer, self.pruner.onlooked = self.gateway.answer, self.gateway.waits.targets
         self.scribe = Scribe(self.state, self.store, self.clock, Places())
         self.shell = Shell(self.state, self.processes, self.gateway, self.scribe)
         self.engine = Engine(self.state, self.store, self.shell, self.clock)
@@ -96,7 +96,7 @@ class Bench:
         while pending:
             self.engine.feed(pending)
             self.engine.finish()
-            self.gateway.ended(self.engine.ended(), self.engine.finish)
+            self.gateway.waits.ended(self.engine.ended(), self.engine.finish)
             pending, self.shell.backlog = self.shell.backlog, []
         self.records.let_go()
 
@@ -160,19 +160,19 @@ class Bench:
         for pid in self.processes.shims():  # a daemon's children vanish by themselves
             with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-        self.feed(*self.processes.news(), *self.gateway.news())
+        self.feed(*self.processes.news(), *self.gateway.waits.news())
 
     def is_news(self, timeout: float) -> bool:
         """Whether there is news within this time."""
         poll = select.poll()
         poll.register(self.processes.fileno(), select.POLLIN)
-        poll.register(self.gateway.fileno(), select.POLLIN)
+        poll.register(self.gateway.waits.fileno(), select.POLLIN)
         return bool(poll.poll(timeout * 1000))
 
     def tick(self, seconds: float = 0.0) -> None:
         """Let time pass for those who compare it."""
         self.ahead += seconds
-        self.feed(*self.gateway.news(), Tick())
+        self.feed(*self.gateway.waits.news(), Tick())
 
     def until_over(self, *agents: Agent) -> None:
         """Turn until these have ended; one that was asked to before it had begun needs its grace to be over."""
@@ -210,7 +210,7 @@ class Bench:
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
-        for watch in (self.processes._watch, self.gateway._clients):
+        for watch in (self.processes._watch, self.gateway.waits._clients):
             for descriptor in watch._watched:
                 os.close(descriptor)
             watch._epoll.close()

@@ -7,8 +7,7 @@ import os
 
 import pytest
 
-from orchd.core.inputs import Cancel
-from orchd.core.model import RequestId, Status, agent_id
+from orchd.core.model import Status, agent_id
 from orchd.gateway import CHANGES, QUERIES
 from orchd.ports import Peer
 from orchd.wire import WireError, ops, pack_request
@@ -38,32 +37,6 @@ def test_an_id_that_was_another_requests_is_refused(bench: Bench) -> None:
     assert bench.code("cancel", {"ids": [one.id]}, request="mine") == "bad-request"
 
 
-def test_a_wait_sent_again_is_answered_where_it_was_sent_from_last(bench: Bench) -> None:
-    one = bench.spawn("sleep", "1000")
-    bench.send("wait", {"ids": [one.id]}, request="w", route=b"old")
-    bench.send("wait", {"ids": [one.id]}, request="w", route=b"new")
-    bench.ask("cancel", {"ids": [one.id]})
-    bench.until_over(one)
-    assert [route for route, reply in bench.replies if reply.id == "w"] == [(b"new",)]
-    assert bench.reply("w")["agents"][0]["status"] == "cancelled"
-
-
-def test_a_wait_from_outside_times_out(bench: Bench) -> None:
-    one = bench.spawn("sleep", "1000")
-    request = bench.send("wait", {"ids": [one.id], "timeout": 60})
-    bench.tick(59)
-    assert not bench.is_answered(request)
-    bench.tick(2)
-    assert bench.reply(request)["timed_out"]
-    assert bench.ask("wait", {"ids": [one.id], "timeout": 0})["timed_out"]
-
-
-def test_a_wait_for_nobody_in_particular(bench: Bench) -> None:
-    assert bench.ask("wait", {"scope": "all"}) == {"agents": [], "timed_out": False}
-    assert bench.code("wait") == "bad-request"
-    assert bench.code("wait", {"scope": "children"}) == "bad-request"
-
-
 def test_a_wait_for_more_than_a_frame_can_tell_is_answered_in_short(bench: Bench) -> None:
     bench.ask("pause")
     for part in range(2):
@@ -87,42 +60,6 @@ def test_all_that_one_request_can_name_is_told_of_in_one_reply(bench: Bench) -> 
     assert [(agent["id"], agent["status"]) for agent in answer["agents"]] == [(one, "queued") for one in ids]
     assert "position" in answer["agents"][0]
     assert "command" not in answer["agents"][0]
-
-
-def test_a_wait_for_any_is_answered_by_the_first(bench: Bench) -> None:
-    slow, quick = bench.spawn("sleep", "1000"), bench.spawn("true")
-    request = bench.send("wait", {"ids": [slow.id, quick.id], "any": True})
-    bench.until_over(quick)
-    assert [agent["status"] for agent in bench.reply(request)["agents"]] == ["running", "completed"]
-
-
-def test_a_wait_from_outside_waits_again_for_whom_somebody_tries_again(bench: Bench) -> None:
-    # like a wait of the core's: answered with one that is queued again, its client would call a lie a success
-    first, second = bench.spawn("false"), bench.spawn("sleep", "1000")
-    request = bench.send("wait", {"ids": [first.id, second.id]})
-    bench.until_over(first)
-    bench.ask("pause")
-    assert bench.ask("retry", {"ids": [first.id]})["agents"][0]["status"] == "queued"
-    bench.ask("cancel", {"ids": [second.id]})
-    bench.until_over(second)
-    assert not bench.is_answered(request)
-    bench.ask("resume")
-    bench.until_over(first)
-    assert [agent["status"] for agent in bench.reply(request)["agents"]] == ["failed", "cancelled"]
-
-
-def test_whoever_waits_outside_is_told_when_all_that_they_are_shown_is_on_the_disk(bench: Bench) -> None:
-    bench.ask("pause")
-    one = bench.spawn("true")
-    request = bench.send("wait", {"ids": [one.id]})
-    told: list[bool] = []
-    bench.gateway.ended([], lambda: told.append(True))
-    assert told == []
-    bench.engine.feed([Cancel(RequestId("c"), (one.id,))])
-    bench.engine.finish()
-    bench.gateway.ended(bench.engine.ended(), lambda: told.append(bench.is_answered(request)))
-    assert told == [False]
-    assert bench.is_answered(request)
 
 
 def test_status_comes_in_pages_newest_first(bench: Bench) -> None:

@@ -131,7 +131,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.diary: list[str] = []
-        self.fds = {name: os.eventfd(0) for name in ("router", "processes", "gateway", "commits", "wakeup", "logs")}
+        self.fds = {name: os.eventfd(0) for name in ("router", "processes", "waits", "commits", "wakeup", "logs")}
         self.deadline: float | None = None
         self.files_due: float | None = None
         self.weighed_due: float | None = None
@@ -154,12 +154,12 @@ class Stage:
                 next_deadline=lambda: self.weighed_due,
                 logs=SimpleNamespace(fileno=fileno["logs"], next_deadline=lambda: None, look=lambda: None),
             ),
-            gateway=SimpleNamespace(
-                fileno=fileno["gateway"],
+            gateway=SimpleNamespace(leaving=False),
+            waits=SimpleNamespace(
+                fileno=fileno["waits"],
                 next_deadline=lambda: self.deadline,
                 news=lambda: note("look") or [],
                 ended=lambda *_: None,
-                leaving=False,
             ),
             engine=SimpleNamespace(
                 feed=lambda events: note("feed"), finish=lambda: note("finish"), ended=set, is_ahead=True
@@ -222,7 +222,7 @@ def test_nothing_is_pruned_before_all_that_was_decided_is_on_the_disk_and_forgot
     assert stage.turn("processes") == ["feed", "finish"]
 
 
-@pytest.mark.parametrize("ready", ["router", "gateway", "deadline"])
+@pytest.mark.parametrize("ready", ["router", "waits", "deadline"])
 def test_nobody_is_listened_to_or_told_anything_before_all_that_was_decided_is_on_the_disk(
     stage: Stage, ready: str
 ) -> None:
@@ -236,7 +236,7 @@ def test_nobody_is_listened_to_or_told_anything_before_all_that_was_decided_is_o
 def test_whoever_waits_is_told_of_ends_whose_commit_is_over_though_nothing_else_is_to_be_decided(stage: Stage) -> None:
     stage.parts.engine.is_ahead, ended = False, [{"agent-001"}]
     stage.parts.engine.ended = lambda: ended.pop() if ended else set()
-    stage.parts.gateway.ended = lambda over, flush: stage.diary.append("tell")
+    stage.parts.waits.ended = lambda over, flush: stage.diary.append("tell")
     stage.parts.processes.news = list
     assert stage.turn("router", "commits")[:2] == ["finish", "tell"]
 

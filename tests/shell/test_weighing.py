@@ -47,9 +47,21 @@ def held(*words: str) -> Iterator[Tree]:
         made.communicate(b"\n")
 
 
+LATER = 10.0  # when one that has something on it is due
+
+
 def weighed(tree: Tree, bound: int) -> int:
     """The bytes of a tree."""
-    return Scale[str]().weigh({"it": (tree, bound)}, 0.0)["it"]
+    return scale_of(it=(tree, bound)).weigh(LATER)["it"].amount
+
+
+def scale_of(**trees: tuple[Tree, int]) -> Scale[str]:
+    """One on which these are, and that is due."""
+    scale = Scale[str]()
+    for key, (tree, bound) in trees.items():
+        scale.put(key, tree, bound)
+    scale.next_deadline(0.0)
+    return scale
 
 
 def test_what_is_shared_is_counted_once_where_it_matters() -> None:
@@ -65,19 +77,19 @@ def test_who_has_left_the_session_and_lost_its_parent_is_weighed_by_its_marks() 
 
 def test_what_a_process_showed_once_it_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     with held() as tree:
-        scale = Scale[str]()
-        scale.weigh({"it": (tree, MB)}, 0.0)
+        scale = scale_of(it=(tree, MB))
+        scale.weigh(LATER)
         asked: list[int] = []
         marks = weighing.marks
         monkeypatch.setattr(weighing, "marks", lambda pid: asked.append(pid) or marks(pid))
-        assert scale.weigh({"it": (tree, MB)}, 1.0)["it"] > 60 * MB
+        assert scale.weigh(2 * LATER)["it"].amount > 60 * MB
         assert tree.shim not in asked
 
 
 def test_a_strangers_tree_is_not_weighed_with_it() -> None:
     with held() as tree:
         other = Tree("agent-002", 1, tree.home, 0, None)
-        assert Scale[int]().weigh({1: (tree, 1000 * MB), 2: (other, MB)}, 0.0)[2] == 0
+        assert scale_of(it=(tree, 1000 * MB), other=(other, MB)).weigh(LATER)["other"] == (0, MB)
 
 
 def test_members_of_a_cgroup_are_weighed_wherever_they_went(cgroups: Cgroups) -> None:
@@ -93,17 +105,20 @@ def test_members_of_a_cgroup_are_weighed_wherever_they_went(cgroups: Cgroups) ->
 
 def test_nothing_is_due_while_nobody_has_a_bound_and_those_near_theirs_are_looked_at_often() -> None:
     scale = Scale[str]()
-    assert scale.next_deadline(is_needed=False, now=5.0) is None
-    assert not scale.is_due(1e9)
-    assert scale.next_deadline(is_needed=True, now=5.0) == 5.0 + HURRY
-    assert scale.next_deadline(is_needed=True, now=5.1) == 5.0 + HURRY
-    assert (scale.is_due(5.1), scale.is_due(5.0 + HURRY)) == (False, True)
+    assert scale.next_deadline(5.0) is None
+    assert not scale.weigh(1e9)
     with held() as tree:
-        scale.weigh({"it": (tree, 1000 * MB)}, 10.0)
-        assert scale.next_deadline(is_needed=True, now=10.0) == 10.0 + PAUSE
-        scale.weigh({"it": (tree, 80 * MB)}, 20.0)
-        assert scale.next_deadline(is_needed=True, now=20.0) == 20.0 + HURRY
-    assert scale.next_deadline(is_needed=False, now=20.0) is None
+        scale.put("it", tree, 1000 * MB)
+        assert [scale.next_deadline(now) for now in (5.0, 5.1)] == [5.0 + HURRY, 5.0 + HURRY]
+        assert not scale.weigh(5.1)
+        assert scale.weigh(10.0).keys() == {"it"}
+        assert scale.next_deadline(10.0) == 10.0 + PAUSE
+        scale.put("it", tree, 80 * MB)
+        scale.weigh(20.0)
+        assert scale.next_deadline(20.0) == 20.0 + HURRY
+    scale.take("it")
+    assert scale.next_deadline(20.0) is None
+    assert not scale.weigh(1e9)
 
 
 def test_one_that_has_ended_weighs_nothing_and_one_that_may_not_be_looked_into_all_that_it_maps(

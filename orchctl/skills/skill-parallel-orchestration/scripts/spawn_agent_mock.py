@@ -20,6 +20,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -66,9 +67,7 @@ def spawned(words: list[str], result: str) -> int:
         if agent and len(seen) == 1:
             raise Ended
 
-    for one in SIGNALS:
-        if signal.getsignal(one) is not signal.SIG_IGN:  # a shell lets its background jobs ignore SIGINT
-            signal.signal(one, note)
+    heed(note)
     process = asked(words)
     try:
         answer = answered(process)
@@ -85,6 +84,13 @@ def spawned(words: list[str], result: str) -> int:
         return refused(process, answer) if "error" in answer else told(answer["agents"][0], result)
     except Ended:
         return left(process, agent, seen[0])
+
+
+def heed(note: Callable[[int, FrameType | None], None]) -> None:
+    """Have signals noted that are not ignored: a shell lets its background jobs ignore SIGINT."""
+    for one in SIGNALS:
+        if signal.getsignal(one) is not signal.SIG_IGN:
+            signal.signal(one, note)
 
 
 def asked(words: list[str]) -> subprocess.Popen[bytes]:

@@ -1,0 +1,22 @@
+"""What a pm is asked for, and what it says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.orchctl.conftest import Done
+
+MOCK = ("--runner", "mock")
+
+
+def issues(*names: str, **known: Any) -> list[dict[str, Any]]:
+    """Issues that are called so."""
+    return [{"id": name, "title": f"Do {name}", **known} for name in names]
+
+
+def said(done: Done, code: int = 0) -> dict[str, Any]:
+    """The report of a pm that ended with `code`."""
+    assert done.code == code, done
+    found: dict[str, Any] = json.loads(done.out)
+    return found

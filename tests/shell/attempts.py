@@ -1,0 +1,30 @@
+"""Attempts without a daemon."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from orchd.core.model import Agent, Level, Spec, agent_id
+from orchd.procs.local import LocalProcesses
+from orchd.procs.procfs import BOOT
+from orchd.wire import Home
+
+ENV = {"PATH": os.environ["PATH"]}
+
+
+def local(home: Home) -> LocalProcesses:
+    """The processes of a daemon that knows one environment."""
+    home.create()
+    return LocalProcesses(home, lambda _: ENV, None, time.monotonic, time.time)
+
+
+def agent(*command: str, pid: int | None = None, **fields: object) -> Agent:
+    """An agent at its first attempt."""
+    spec = Spec(command, "name", "/", "e", **fields)  # type: ignore[arg-type]
+    return Agent(agent_id(1), spec, Level.PM, (), 0, 0.0, attempt=1, pid=pid)
+
+
+def left(home: Home, record: bytes, boot: bytes = BOOT) -> None:
+    """What a daemon that is gone left of the first attempt."""
+    (home.agents / "agent-001.1.exit").write_bytes(boot + b"\n" + record)
