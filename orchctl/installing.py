@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchctl.backups import put_aside
+from orchd.wire import whole
 
 MANIFEST = ".installed.json"  # in the skill's folder: the digest of each file as it was installed last
 
@@ -72,11 +73,7 @@ def _install(content: bytes, path: Path, installed: str | None, *, is_forced: bo
 def _write(path: Path, content: bytes) -> None:
     """The whole of a file or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_bytes(content)
-    if content.startswith(b"#!"):
-        draft.chmod(0o755)
-    draft.replace(path)
+    whole.write(path, content, 0o755 if content.startswith(b"#!") else None)
 
 
 def _known(manifest: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ from typing import NoReturn
 from orchctl.errors import ClientError, RefusedError
 from orchctl.git import ELSEWHERE, Git
 from orchctl.worktree_checks import Checkout, check_branches, check_clean, checkout_of
-from orchd.wire import branches, shapes, variables
+from orchd.wire import branches, shapes, variables, whole
 
 FAILED = 1
 _HEADS = "refs/heads/"
@@ -59,10 +59,7 @@ def read(worktree: Path) -> Record | None:
 
 def write(worktree: Path, record: Record) -> None:
     """Keep the record, whole or not at all."""
-    path = record_path(worktree)
-    draft = path.with_suffix(".new")
-    draft.write_text(json.dumps(asdict(record)), encoding="ascii")
-    draft.rename(path)
+    whole.write(record_path(worktree), json.dumps(asdict(record)).encode())
 
 
 @contextmanager

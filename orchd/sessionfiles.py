@@ -23,6 +23,7 @@ from orchd.core.places import working
 from orchd.core.sessions import Session, SessionId
 from orchd.opening import open_file
 from orchd.views import iso
+from orchd.wire import whole
 
 _INT64 = 2**63  # what a database can hold
 MOST = 10_000  # agents shown: the newest, so that a file of any size is written in milliseconds
@@ -233,17 +234,7 @@ def _make(directory: Path) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.new")
-    try:
-        draft.unlink(missing_ok=True)  # a checkout may have brought a link of this name, which leads anywhere
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
-            file.write(text)
-        draft.rename(path)
-    except OSError:
-        with suppress(OSError):
-            draft.unlink()
-        raise
+    whole.write(path, text.encode(errors="replace"), 0o600)
 
 
 def _link(path: Path, target: str) -> None:

@@ -14,7 +14,7 @@ from orchctl.client import Client
 from orchctl.commands import stop
 from orchctl.errors import UsageError
 from orchctl.start import is_running
-from orchd.wire import Home, Service, default_home, served_by, variables
+from orchd.wire import Home, Service, default_home, served_by, variables, whole
 
 _LINGER = Path("/var/lib/systemd/linger")
 
@@ -104,10 +104,7 @@ def _write(path: Path, text: str) -> Path | None:
         there = text
     kept = put_aside(path) if there != text else None
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_text(text, encoding="utf-8")
-    draft.chmod(0o644)
-    draft.replace(path)
+    whole.write(path, text.encode(), 0o644)
     return kept
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -15,7 +13,7 @@ from orchctl.listing import Listing
 from orchctl.pm import markdown
 from orchctl.pm.items import Board, Item, by_urgency
 from orchd.core.composition import cycle_in
-from orchd.wire import shapes
+from orchd.wire import shapes, whole
 
 _CODE = "bad-tasks"
 _MARKDOWN = (".md", ".markdown")
@@ -111,7 +109,7 @@ class File:
         if after == before:
             return False
         try:
-            _replace(path, after)
+            whole.write(path, after.encode(), path.stat().st_mode & 0o7777)
         except OSError as error:
             what = f"{path} cannot be ticked: {error.strerror}; once files can be made beside it, the same command does"
             raise RefusedError(what, code="not-ticked") from None
@@ -161,16 +159,3 @@ class File:
                 raise self._listing.wrong(place, f"{item.id!r} comes after {unknown[0]!r}, which is no task here")
         if cycle := cycle_in({item.id: item.after for _, item in found}):
             raise self._listing.wrong(places[cycle[0]], f"these wait for each other: {' -> '.join(cycle)}")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file anew, whole or not at all."""
-    draft = path.with_name(f".{path.name}.new")
-    try:
-        draft.write_bytes(text.encode())
-        draft.chmod(path.stat().st_mode & 0o7777)
-        os.replace(draft, path)  # noqa: PTH105 - both are absolute
-    except OSError:
-        with suppress(OSError):
-            draft.unlink()
-        raise

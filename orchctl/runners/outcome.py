@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchctl.runners.log import Log
-from orchd.wire import reports, runners
+from orchd.wire import reports, runners, whole
 
 RATE_LIMITED = 75  # EX_TEMPFAIL of sysexits.h: the daemon queues the agent again
 FAILED = 1
@@ -111,10 +111,8 @@ def keep_result(outcome: Outcome, path: Path, before: Stamp | None) -> None:
     if not outcome.result:
         outcome.fault = f"it left no result at {path}"
         return
-    draft = path.with_name(f"{path.name}.new")
     try:
-        draft.write_text(outcome.result, errors="replace")
-        draft.rename(path)
+        whole.write(path, outcome.result.encode(errors="replace"))
     except OSError as error:
         outcome.fault = f"its result cannot be written to {path}: {error.strerror}"
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
+from orchd.wire import whole
 from orchd.wire.shapes import Check, ShapeError, build
 
 LONGEST = 65_536  # bytes of a report; the result itself is a file of its own
@@ -42,9 +43,7 @@ class Report:
 
 def write(path: Path, report: Report) -> None:
     """Leave `report` at `path`, whole or not at all."""
-    draft = path.with_name(f"{path.name}.new")
-    draft.write_text(json.dumps(asdict(report)), encoding="ascii")
-    draft.rename(path)
+    whole.write(path, json.dumps(asdict(report)).encode())
 
 
 def read(path: str) -> Report | None:
