@@ -28,7 +28,7 @@ class Answers:
         """What this request was answered when it was sent before. Raises WireError when it was somebody else's."""
         found = self._store.answer(request) if op in _REMEMBERED else None
         if found is not None and (found.op, found.caller) != (op, _number(caller)):
-            raise taken(request)
+            raise id_in_use(request)
         return found
 
     def promised(self, effect: Answer, op: str, caller: Caller) -> StoredAnswer | None:
@@ -51,7 +51,7 @@ class Answers:
         return self._results.pop(effect.request, None) or self._queries.result(op, effect)
 
 
-def taken(request: RequestId) -> WireError:
+def id_in_use(request: RequestId) -> WireError:
     """The refusal of a request whose id is in use."""
     return WireError("bad-request", f"the id {request!r} is another request's")
 

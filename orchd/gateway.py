@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from orchd.answers import Answers, taken
+from orchd.answers import Answers, id_in_use
 from orchd.asked import is_change, shaped
 from orchd.callers import Caller, Callers, Outside
 from orchd.core import inputs
@@ -116,7 +116,7 @@ class Gateway:
         """Whether this request is in hand or was answered: then the reply goes to whoever asked last."""
         if (pending := self._pending.get(request)) is not None:
             if pending.caller != caller or pending.op != op:
-                raise taken(request)
+                raise id_in_use(request)
             self._pending[request] = Pending(peer.route, op, caller)
             return True
         if (stored := self._answers.stored(request, op, caller)) is None:
