@@ -41,7 +41,7 @@ faults: $(VENV)/ready ## every fault beside the planted bug that it catches, the
 	$(BIN)/python -m benchmarks.faults.soak --minutes 30
 
 stress: $(VENV)/ready faults simulate ## thousands of histories, every planted mutant, hundreds of kills, every fault, the soak: an hour
-	ORCHD_PROFILE=stress $(BIN)/python -m pytest -q -n $(WORKERS) -m stress
+	ORCHD_PROFILE=stress $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m stress
 
 simulate: $(VENV)/ready ## a million steps of the core with crashes; STEPS, and SEED to have the same ones again
 	$(BIN)/python -m tests.simulation --steps $(or $(STEPS),1000000) $(if $(SEED),--seed $(SEED))
