@@ -229,7 +229,8 @@ def places(limit: Mapping[str, Any], dot: str) -> str:
 def event_line(event: Mapping[str, Any]) -> str:
     """One fact: its number, time, name, agent, and what else it says."""
     known = ("seq", "at", "event", "agent")
-    rest = " ".join(f"{key}={_value(value)}" for key, value in event.items() if key not in known)
+    told = {key: value for key, value in event.items() if key not in known and value is not None}
+    rest = " ".join(f"{key}={_value(value)}" for key, value in told.items())
     row = f"{event['seq']:>6}  {event['at']}  {event['event']:<14}  {event['agent'] or '-'}  {rest}"
     return clean_line(row)
 
@@ -251,4 +252,6 @@ def _legible(text: str, kept: str = "") -> str:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, float):
+        return repr(round(value, 6))  # sums of money have many more digits than meaning
     return value if isinstance(value, str) and value and " " not in value else repr(value)

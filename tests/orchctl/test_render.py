@@ -165,9 +165,12 @@ def test_an_event_is_a_line() -> None:
         "agent": "agent-001",
         "reason": "a\nb",
         "code": 3,
+        "cost_usd": 0.042665999999999996,
+        "until": 1794000000.25,
         "x": None,
     }
-    assert render.event_line(event) == "    12  T  agent-failed    agent-001  reason=a?b code=3 x=None"
+    said = "reason=a?b code=3 cost_usd=0.042666 until=1794000000.25"
+    assert render.event_line(event) == f"    12  T  agent-failed    agent-001  {said}"
     assert render.event_line({"seq": 1, "at": "T", "event": "paused", "agent": None}) == "     1  T  paused          -"
     spaced = {"seq": 1, "at": "T", "event": "e", "agent": None, "why": "a b"}
     assert render.event_line(spaced).endswith("why='a b'")
