@@ -21,7 +21,7 @@ demo: $(VENV)/ready ## a real fleet of mock agents in a temporary home, shown li
 	$(BIN)/orchctl demo
 
 test: $(VENV)/ready ## the whole suite but what takes minutes
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m '$(MARKS)' $(TESTS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m '$(MARKS)' $(TESTS)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
