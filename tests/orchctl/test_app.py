@@ -39,7 +39,7 @@ def full(words: list[str]) -> tuple[Command, SimpleNamespace] | None:
     return TOLD.pop() if TOLD else None
 
 
-@settings(max_examples=200)
+@settings(max_examples=500)
 @given(lines(VALUES, is_tidy=False))
 @example(["spawn", "--name", "x", "--", "claude", "-p"])
 @example(["spawn", "claude", "--name", "x", "--", "y"])

@@ -212,6 +212,13 @@ def test_hundreds_of_attempts_leave_no_descriptor_and_no_handle(bench: Bench) ->
     assert len(descriptors(os.getpid())) <= before
 
 
+def test_opening_a_gate_twice_or_of_nobody_is_nothing(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    bench.processes.release(one.id, 1)
+    bench.processes.release(agent_id(9), 1)
+    bench.processes.stop(agent_id(9), 1, kill=True)
+
+
 def test_a_gate_that_was_closed_because_its_shim_has_ended_is_not_opened_later(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,8 +111,8 @@ def test_nothing_is_due_while_nobody_has_a_bound_and_those_near_theirs_are_looke
         scale.put("it", tree, 1000 * MB)
         assert [scale.next_deadline(now) for now in (5.0, 5.1)] == [5.0 + HURRY, 5.0 + HURRY]
         assert not scale.weigh(5.1)
-        assert scale.weigh(10.0).keys() == {"it"}
-        assert scale.next_deadline(10.0) == 10.0 + PAUSE
+        assert scale.weigh(5.0 + HURRY).keys() == {"it"}
+        assert scale.next_deadline(5.0 + HURRY) == 5.0 + HURRY + PAUSE
         scale.put("it", tree, 80 * MB)
         scale.weigh(20.0)
         assert scale.next_deadline(20.0) == 20.0 + HURRY
