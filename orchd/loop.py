@@ -151,6 +151,7 @@ class Loop:
             self._write_files()
         if not self._parts.engine.is_ahead:
             self._tidy()
+        self._parts.processes.rest()
         self._parts.processes.logs.look()
         self._prune()
         self._hint()

@@ -18,7 +18,7 @@ from orchd.core.why import why, why_run
 from orchd.fitting import fitting
 from orchd.naming import Naming
 from orchd.outputs import piece
-from orchd.procs.launch import files_of
+from orchd.procs.files import files_of
 from orchd.procs.local import LocalProcesses
 from orchd.records import Records
 from orchd.store import Store

@@ -14,7 +14,7 @@ from orchd.core.runs import Group, Membership, Run, RunId, run_id
 from orchd.core.sessions import Session, SessionId, session_id
 from orchd.core.spending import Spent
 from orchd.core.why import Verdict
-from orchd.procs.launch import files_of
+from orchd.procs.files import files_of
 from orchd.procs.usage import Usage
 from orchd.reading import StoredFact
 from orchd.wire import Home

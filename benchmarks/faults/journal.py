@@ -93,6 +93,8 @@ class Disk:
             case "r":
                 self._name(change.data.decode(), self._names.get(change.path, File()))
                 self._name(change.path, None)
+            case "l":
+                self._name(change.data.decode(), self._file(change.path))
             case "u":
                 self._name(change.path, None)
             case "w" | "t":

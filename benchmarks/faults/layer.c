@@ -177,6 +177,19 @@ int rename(const char *old, const char *new) {
     return done;
 }
 
+/* Only of what `old` leads to, as a link of /proc does. */
+int linkat(int there, const char *old, int here, const char *new, int flags) {
+    char from[PATH_MAX], to[PATH_MAX];
+    whole(new, to);
+    ssize_t length = readlinkat(there, old, from, PATH_MAX - 1);
+    if (!is_below(to) || length < 0) return REAL(linkat)(there, old, here, new, flags);
+    from[length] = 0;
+    if (allowed(1)) return -1;
+    int done = REAL(linkat)(there, old, here, new, flags);
+    if (!done && is_below(from)) note('l', from, 0, to + root_length, (int64_t)strlen(to + root_length));
+    return done;
+}
+
 #define ON_PATH(name, declared, given, full, kind)       \
     int name declared {                                  \
         char path[PATH_MAX];                             \

@@ -62,7 +62,9 @@ LATE = Plant(
 CALENDAR = Plant(
     "deadlines go by the calendar", "orchd/__main__.py", "time.clock_gettime(time.CLOCK_BOOTTIME)", "time.time()"
 )
-SMOOTH = Plant("every end is told as a good one", "orchd/procs/shim.py", "{ echo $?; times; }", "{ echo 0; times; }")
+SMOOTH = Plant(
+    "every end is told as a good one", "orchd/procs/shim.py", 'echo "$_orchd_name $?"', 'echo "$_orchd_name 0"'
+)
 CRASHING = Plant(
     "a request of the wrong shape is no error", "orchd/asked.py", "except ShapeError as", "except KeyError as"
 )

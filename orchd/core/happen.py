@@ -78,7 +78,7 @@ def never_ran(turn: Turn, event: NeverRan) -> None:
     if agent.cause is Cause.CANCELLED:
         turn.record(AgentCancelled(agent.id, agent.reason or "cancelled"))
     else:
-        turn.record(AttemptVoided(agent.id, agent.attempt, "the daemon ended before the agent's gate was opened"))
+        turn.record(AttemptVoided(agent.id, agent.attempt, "it was not begun: its daemon or its shell was ended first"))
 
 
 def tree_gone(turn: Turn, event: TreeGone) -> None:

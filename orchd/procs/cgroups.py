@@ -63,6 +63,13 @@ class Cgroup:
         """Whether nobody is left in it or below it."""
         return b"populated 1" not in self._state()
 
+    def is_left_to(self, pid: int) -> bool:
+        """Whether nobody else is in it or below it, and it is as it was made: whoever is alone stays alone."""
+        try:
+            return (self.path / "cgroup.procs").read_bytes() == b"%d\n" % pid and self.is_as_made()
+        except OSError:
+            return False
+
     def is_as_made(self) -> bool:
         """Whether whoever lived in it left it as it was: not frozen, and without cgroups below it."""
         try:

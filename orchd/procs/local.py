@@ -1,34 +1,36 @@
 """Attempts on this machine: made behind a gate, found again after a crash, ended as whole trees.
 
 What the rest of the daemon may ask of a place where agents run is `start`, `release`, `adopt`, `stop`, `quiet_for` and
-`usage`; what it hears are inputs, from `news`. Another engine would answer the same calls by other means.
+`usage`; what it hears are inputs, from `news`, and when it has answered them all it says `rest`. Another engine would
+answer the same calls by other means.
 """
 
 from __future__ import annotations
 
 import errno
-import logging
-import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from orchd.bounds import Held, asked, held_by, unheld
+from orchd.bounds import Held
 from orchd.core.inputs import Adopted, Exited, Input, NeverRan, OverMemory, Spawned, SpawnFailed, TreeGone
-from orchd.core.model import Agent, AgentId, Oom, Outcome, Spec
-from orchd.procs import controllers, shim
-from orchd.procs.cgroups import Cgroup, Cgroups
+from orchd.core.model import Agent, AgentId, Oom, Outcome
+from orchd.procs import controllers
+from orchd.procs.cgroups import Cgroups
+from orchd.procs.command import Refused, command_of
 from orchd.procs.endings import is_left_alone, report_in, text_of
+from orchd.procs.files import files_of
 from orchd.procs.handle import Handle
-from orchd.procs.launch import Refused, files_of, launch
+from orchd.procs.shim import Record, parse_record
+from orchd.procs.shims import Shims
+from orchd.procs.successors import Shim
 from orchd.procs.trees import Tree
 from orchd.procs.trimming import Trimmer
 from orchd.procs.usage import Usage, of_trees
-from orchd.procs.watch import Watch
+from orchd.procs.watch import GATE, Watch
 from orchd.procs.weighing import Scale
 from orchd.wire import Home
 from orchd.wire.locks import is_locked
-
-log = logging.getLogger("orchd")
 
 Key = tuple[AgentId, int]
 _KILLED = (None, 137)  # how a process may end that the kernel has killed
@@ -48,11 +50,11 @@ class LocalProcesses:
     ) -> None:
         self._home = home
         self._environment = environment
-        self._cgroups = cgroups
         self._clock = clock
         self._wall = wall
         self._handles: dict[Key, Handle] = {}
         self._watch: Watch[Key] = Watch()
+        self._shims = Shims(home, self._watch, cgroups)
         self._kills = controllers.Kills(clock)
         self._scale: Scale[Key] = Scale()  # for those whose bound no kernel holds
         self.logs: Trimmer[Key] = Trimmer(clock)
@@ -60,8 +62,7 @@ class LocalProcesses:
 
     def close(self) -> None:
         """Leave nothing behind but what lives."""
-        if self._cgroups is not None:
-            self._cgroups.close()
+        self._shims.close()
 
     def fileno(self) -> int:
         """Readable when there is news."""
@@ -70,40 +71,27 @@ class LocalProcesses:
     def start(self, agent: Agent) -> Spawned | SpawnFailed:
         """Make the attempt's process behind its gate."""
         key = (agent.id, agent.attempt)
-        cgroup = self._take_cgroup()
         try:
-            self._bind(cgroup, agent.spec)
-            made = launch(self._home, agent, self._variables(agent), cgroup.door() if cgroup else None)
+            command = command_of(self._home, agent, self._variables(agent))
+            shim = self._shims.provide(agent, command)
         except Refused as refused:
-            self._give_back(cgroup)
             return SpawnFailed(*key, str(refused), is_passing=False)
         except OSError as error:
-            self._give_back(cgroup)
             return self._failed(key, error)
-        if not self._watch.process(key, made.pid):
-            os.close(made.gate)
-            self._give_back(cgroup)
-            return SpawnFailed(*key, "its supervising shell was killed before it began", is_passing=True)
-        tree = Tree(agent.id, agent.attempt, str(self._home.directory), made.pid, cgroup)
-        self._take_up(agent, tree, made.gate)
-        return Spawned(*key, made.pid, str(cgroup.path) if cgroup else None)
+        tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim.pid, shim.cgroup)
+        self._take_up(agent, tree, shim)
+        return Spawned(*key, shim.pid, str(shim.cgroup.path) if shim.cgroup else None)
 
     def held(self) -> Held:
         """Who holds which bounds here."""
-        return held_by(self._cgroups.bounds if self._cgroups else frozenset())
+        return self._shims.held()
 
-    def _bind(self, cgroup: Cgroup | None, spec: Spec) -> None:
-        held = self._cgroups.bounds if self._cgroups and cgroup else frozenset()
-        if (wrong := unheld(spec, held_by(held))) is not None:
-            raise Refused(f"{wrong}, though it had when this was asked for; spawn it again without")
-        if cgroup is not None and asked(spec):
-            cgroup.is_bound = True
-            controllers.bind(cgroup.path, spec, held)
-
-    def _take_up(self, agent: Agent, tree: Tree, gate: int | None) -> None:
+    def _take_up(self, agent: Agent, tree: Tree, shim: Shim | None = None) -> None:
         key, bound = (agent.id, agent.attempt), agent.spec.memory_max
         files, is_told = files_of(self._home, *key), agent.spec.runner is not None
-        self._handles[key] = Handle(tree, files, is_told, gate, looked=self._clock(), kills=self._kills.lately())
+        handle = Handle(tree, files, is_told, shim, looked=self._clock(), kills=self._kills.lately())
+        handle.cpu_before = shim.cpu_seconds if shim else parse_record(text_of(files.record), files.name).before
+        self._handles[key] = handle
         self.logs.begin(key, files.log)
         if bound is not None and not (tree.cgroup and controllers.is_memory_bound(tree.cgroup.path)):
             self._scale.put(key, tree, bound)
@@ -122,45 +110,32 @@ class LocalProcesses:
         except FileNotFoundError:
             raise Refused("its captured environment was deleted; `orchctl retry` brings a new one") from None
 
-    def _take_cgroup(self) -> Cgroup | None:
-        if self._cgroups is None:
-            return None
-        try:
-            return self._cgroups.take()
-        except OSError:  # a limit on cgroups, or they were taken away: the other way works without
-            return None
-
     def release(self, agent: AgentId, attempt: int) -> None:
-        """Open the gate."""
+        """Open the gate, for good where nobody can follow."""
         if (handle := self._handles.get((agent, attempt))) is not None:
-            handle.open_gate()
+            handle.release()
+            if handle.shim is not None and not handle.shim.may_be_followed:
+                self._shims.dismiss(handle.shim)
 
     def adopt(self, agent: Agent) -> Input:
         """Take up an attempt of an earlier daemon: it lives, it ended, or it never ran."""
         key = (agent.id, agent.attempt)
-        cgroup = self._cgroup_of(agent)
+        cgroup = self._shims.cgroup_of(agent)
         files = files_of(self._home, *key)
         is_alive = is_locked(files.record)
         shim_pid = agent.pid if agent.pid and (is_alive or is_left_alone(files.record, agent.pid)) else 0
         tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim_pid, cgroup, is_ours=False)
-        self._take_up(agent, tree, None)
+        self._take_up(agent, tree)
         if is_alive and shim_pid and self._watch.process(key, shim_pid):
             return Adopted(*key)
         return self._ended(key)
-
-    def _cgroup_of(self, agent: Agent) -> Cgroup | None:
-        """That in which an earlier daemon started it, whether we would make any or not."""
-        if agent.cgroup is None:
-            return None
-        path = Path(agent.cgroup)
-        found = Cgroup(path) if self._cgroups is None else self._cgroups.at(path)
-        found.is_bound = bool(asked(agent.spec))
-        return found
 
     def stop(self, agent: AgentId, attempt: int, *, kill: bool) -> None:
         """End the whole tree: by asking it, or for good."""
         if (handle := self._handles.get((agent, attempt))) is None:
             return
+        if handle.is_released:
+            self._shims.dismiss(handle.shim)  # whoever was told to end is followed by nobody
         if kill:
             handle.is_killing = True
             handle.tree.kill()
@@ -185,7 +160,7 @@ class LocalProcesses:
         sampled = dict(zip(wanted, of_trees(self._handles[key].tree for key in wanted), strict=True))
         for key, usage in sampled.items():
             self._handles[key].rss_bytes = max(self._handles[key].rss_bytes, usage.rss_bytes)
-        return {key: usage._replace(memory_peak=self._handles[key].memory_peak()) for key, usage in sampled.items()}
+        return {key: self._handles[key].shown(usage) for key, usage in sampled.items()}
 
     def shims(self) -> dict[int, Key]:
         """The attempts by the pid of their shim, which is its session too."""
@@ -199,13 +174,24 @@ class LocalProcesses:
         """What has happened to processes since the last time."""
         inputs = self._weigh()
         for key, pid in self._watch.fired():
-            if (handle := self._handles.get(key)) is None:
-                continue
-            if pid is not None and pid == handle.tree.shim:
-                inputs.append(self._ended(key))
-            elif self._is_gone(key):
-                inputs.append(TreeGone(*key))
+            if (event := self._noticed(key, pid)) is not None:
+                inputs.append(event)
         return inputs
+
+    def _noticed(self, key: Key, pid: int | None) -> Input | None:
+        handle = self._handles.get(key)
+        if handle is None:
+            self._shims.left(key)
+            return None
+        if pid == GATE:
+            return self._served(key, handle)
+        if pid is not None and pid == handle.tree.shim:
+            return self._ended(key)
+        return TreeGone(*key) if self._is_gone(key) else None
+
+    def rest(self) -> None:
+        """All of the last news is dealt with."""
+        self._shims.rest()
 
     def next_deadline(self) -> float | None:
         """When there may be news of itself; None while nobody has a bound that no kernel holds."""
@@ -217,22 +203,41 @@ class LocalProcesses:
             self._handles[key].peak = max(self._handles[key].peak or 0, weight.amount)
         return [OverMemory(*key) for key, weight in found.items() if weight.amount > weight.bound]
 
+    def _served(self, key: Key, handle: Handle) -> Input | None:
+        """The attempt has ended and its shim would serve another; or it will not, and its own end will be the news."""
+        shim = handle.shim
+        record = self._record_of(handle) if shim is not None and shim.has_served() else None
+        if shim is None or record is None or record.code is None or not shim.is_left_alone():
+            self._shims.dismiss(shim)
+            return None
+        shim.cpu_seconds = record.before + record.cpu_seconds
+        event = self._exit(key, handle, record)
+        self._let_be(key, handle)
+        self._shims.keep(key, shim)
+        return event
+
     def _ended(self, key: Key) -> Input:
         """The shim has ended: what its record says, and whether its tree ended with it."""
         handle = self._handles[key]
-        handle.close_gate()
-        record = shim.parse_record(text_of(handle.files.record))
+        self._shims.dismiss(handle.shim)
+        record = self._record_of(handle)
         if record.was_shut_out:
-            log.warning("%s was shut out of its cgroup: doing without cgroups from here on", key[0])
-            self._cgroups = None
-        oom, peak = self._oom(handle, record.code), handle.memory_peak()  # before its cgroup may be gone
+            self._shims.shut_out(key[0])
+        event = self._exit(key, handle, record)  # before its cgroup may be gone
         is_gone = self._is_gone(key)
         if not record.ran and is_gone:
             return NeverRan(*key)
+        return replace(event, is_tree_gone=is_gone)
+
+    def _record_of(self, handle: Handle) -> Record:
+        return parse_record(text_of(handle.files.record), handle.files.name)
+
+    def _exit(self, key: Key, handle: Handle, record: Record) -> Exited:
         report = report_in(handle.files.report) if handle.reports else None
+        oom, peak = self._oom(handle, record.code), handle.memory_peak()
         outcome = Outcome(record.code, record.cpu_seconds, handle.rss_bytes, report, oom, peak)
         note = None if record.code is not None else "its supervising shell was killed: nobody knows how it ended"
-        return Exited(*key, outcome, is_gone, note)
+        return Exited(*key, outcome, is_tree_gone=True, note=note)
 
     def _oom(self, handle: Handle, code: int | None) -> Oom | None:
         cgroup = handle.tree.cgroup
@@ -244,24 +249,26 @@ class LocalProcesses:
     def _is_gone(self, key: Key) -> bool:
         """Whether nothing is left of an attempt whose shim has ended; if something is, its end will be news."""
         handle = self._handles[key]
-        while not handle.tree.is_gone(other.tree.shim for other in self._handles.values()):
+        while not handle.tree.is_gone(self._shim_pids()):
             if handle.is_killing:
                 handle.tree.kill()
             if self._watch_rest(key, handle):
                 return False
         self._watch.forget(key)
+        self._let_be(key, handle)
+        self._shims.give_back(handle.tree.cgroup)
+        return True
+
+    def _shim_pids(self) -> Iterable[int]:
+        yield from (handle.tree.shim for handle in self._handles.values())
+        yield from self._shims.leaving()
+
+    def _let_be(self, key: Key, handle: Handle) -> None:
+        """Nothing is left of it but its files."""
         del self._handles[key]
         self._scale.take(key)
         self.logs.end(key)
         self.left += handle.files.room()
-        self._give_back(handle.tree.cgroup)
-        return True
-
-    def _give_back(self, cgroup: Cgroup | None) -> None:
-        if cgroup is not None and self._cgroups is not None:
-            self._cgroups.give_back(cgroup)
-        elif cgroup is not None:
-            cgroup.remove()
 
     def _watch_rest(self, key: Key, handle: Handle) -> bool:
         """Whether there is something left that can be watched; if not, it has just ended."""

@@ -1,13 +1,16 @@
-"""Ends as events: pidfds of processes and populated-events of cgroups in one epoll. Nothing is polled for."""
+"""Ends as events: pidfds of processes, populated-events of cgroups and gates of shims in one epoll. Nothing is polled
+for."""
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 from pathlib import Path
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
+GATE = -1  # where the pid of a process would stand
 _AT_ONCE = 2  # so that the successors of the first are at work while the others are seen to, which fire again
 
 
@@ -51,14 +54,39 @@ class Watch(Generic[Key]):
         self._epoll.register(descriptor, select.EPOLLPRI)
         return True
 
+    def shim(self, key: Key, pid: int, gate: int) -> None:
+        """Tell when something comes back through the gate, which is ours to close from now on, or when the process
+        behind it ends. Raises OSError, and then there is no gate any more; also when that process has ended."""
+        self._watched[gate] = (key, GATE)
+        self._epoll.register(gate, select.EPOLLIN)
+        is_there = False
+        try:
+            is_there = self.process(key, pid)
+        finally:
+            if not is_there:
+                self._drop(gate)
+        if not is_there:
+            raise ChildProcessError(errno.ECHILD, "its supervising shell was killed before it began")
+
+    def close(self, gate: int) -> None:
+        """Have no such gate any more."""
+        self._drop(gate)
+
+    def pass_on(self, key: Key, other: Key) -> None:
+        """Watch for `other` what was watched for `key`."""
+        for descriptor, (owner, pid) in self._watched.items():
+            if owner == key:
+                self._watched[descriptor] = (other, pid)
+
     def fired(self) -> list[tuple[Key, int | None]]:
-        """Some of what has fired since last time, a cgroup without a pid; such a process is not watched any more."""
+        """Some of what has fired since last time, a cgroup without a pid; such a process is not watched any more, and a
+        gate fires until it is read."""
         found = []
         for descriptor, _ in self._epoll.poll(0, _AT_ONCE):
             key, pid = self._watched[descriptor]
             if pid is None:
                 os.pread(descriptor, 256, 0)
-            else:
+            elif pid != GATE:
                 self._drop(descriptor)
             found.append((key, pid))
         return found

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 ELSEWHERE = {
     "orchd/__main__.py": "tests/shell/test_main.py",
     "orchd/errors.py": "tests/shell/test_faults.py",
-    "orchd/wire/variables.py": "tests/shell/test_launch.py",
+    "orchd/wire/variables.py": "tests/shell/test_command.py",
     "orchd/wire/locks.py": "tests/shell/test_local.py",
     "orchd/wire/runners.py": "tests/shell/test_translate.py",
     "orchd/reading.py": "tests/shell/test_store.py",

@@ -213,13 +213,13 @@ def test_a_daemon_that_was_stopped_by_a_signal_goes_on(fleet: Fleet) -> None:
     gate = fleet.gate()
     one = fleet.spawn(f"{gate.script}; exit 8")
     fleet.started(one)
-    waiting, shim = fleet.waiting(one), fleet.agent(one)["pid"]
+    waiting, record = fleet.waiting(one), fleet.instance.home.agents / f"{one}.1.exit"
     assert fleet.instance.daemon is not None
     fleet.instance.daemon.send_signal(signal.SIGSTOP)
     try:
         asking = fleet.command("spawn", "--", "sh", "-c", "exit 2")
         gate.let()
-        until(lambda: not is_alive(shim))
+        until(lambda: f"\n{one}.1 8\n" in record.read_text())
     finally:
         fleet.instance.daemon.send_signal(signal.SIGCONT)
     assert waiting.wait(DEADLINE) == 1

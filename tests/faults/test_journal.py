@@ -46,6 +46,13 @@ def test_a_name_is_certain_when_its_directory_was_synced_and_not_before() -> Non
     assert held(disk, "certain") == {"home/b": b"x" * 2000}
 
 
+def test_a_file_with_two_names_has_one_content() -> None:
+    disk = disk_after(CREATED, Change("l", "home/a", 0, b"home/b"), WRITTEN)
+    assert held(disk, "all") == {"home/a": b"x" * 2000, "home/b": b"x" * 2000}
+    disk.play(Change("u", "home/a", 0, b""))
+    assert held(disk, "all") == {"home/b": b"x" * 2000}
+
+
 def test_a_file_may_be_shorter_than_it_was_and_longer_again() -> None:
     cut = Change("t", "home/a", 3, b"")
     later = Change("w", "home/a", 5, b"yz")

@@ -48,6 +48,22 @@ def test_changes_are_counted_and_written_down_in_their_order(layer: Layer, tmp_p
     assert len(told) == 15
 
 
+LINKING = """
+import os, sys
+with open(f"{sys.argv[1]}/one", "wb", buffering=0) as file:
+    held = os.open("/proc", os.O_PATH)
+    os.link(f"self/fd/{file.fileno()}", f"{sys.argv[1]}/other", src_dir_fd=held)
+    file.write(b"content")
+"""
+
+
+def test_a_file_that_is_given_another_name_is_written_down_with_both(layer: Layer, tmp_path: Path) -> None:
+    assert run(layer, tmp_path, LINKING).stderr == ""
+    assert (tmp_path / "root/other").read_text() == "content"
+    told = [(one.kind, one.path, one.data) for one in journal.read(layer.journal)]
+    assert told == [("c", "one", b""), ("l", "one", b"other"), ("w", "one", b"content")]
+
+
 def test_one_change_is_refused_with_the_error_that_is_wanted(layer: Layer, tmp_path: Path) -> None:
     layer.arm(FAIL, after=5, times=1, error=errno.EIO)
     assert run(layer, tmp_path).stdout == f"1 {errno.EIO}\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 
 from orchd.core.model import Agent, Level, Spec, agent_id
 from orchd.procs.local import LocalProcesses
@@ -19,12 +20,13 @@ def local(home: Home) -> LocalProcesses:
     return LocalProcesses(home, lambda _: ENV, None, time.monotonic, time.time)
 
 
-def agent(*command: str, pid: int | None = None, **fields: object) -> Agent:
+def agent(*command: str, number: int = 1, pid: int | None = None, **fields: object) -> Agent:
     """An agent at its first attempt."""
-    spec = Spec(command, "name", "/", "e", **fields)  # type: ignore[arg-type]
-    return Agent(agent_id(1), spec, Level.PM, (), 0, 0.0, attempt=1, pid=pid)
+    spec = replace(Spec(command, "name", "/", "e"), **fields)  # type: ignore[arg-type]
+    return Agent(agent_id(number), spec, Level.PM, (), 0, 0.0, attempt=1, pid=pid)
 
 
 def left(home: Home, record: bytes, boot: bytes = BOOT) -> None:
-    """What a daemon that is gone left of the first attempt."""
-    (home.agents / "agent-001.1.exit").write_bytes(boot + b"\n" + record)
+    """What a daemon that is gone left of the first attempt, where its shim wrote this down."""
+    said = b"agent-001.1 " + record if record else b""
+    (home.agents / "agent-001.1.exit").write_bytes(boot + b"\n" + said)

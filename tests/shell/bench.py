@@ -161,6 +161,7 @@ class Bench:
             with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
         self.feed(*self.processes.news(), *self.gateway.waits.news())
+        self.processes.rest()
 
     def is_news(self, timeout: float) -> bool:
         """Whether there is news within this time."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from orchd import daemon
@@ -77,13 +78,18 @@ def test_it_leaves_nothing_of_a_write_ahead_log_behind(stopped: Instance) -> Non
 
 
 def test_agents_inherit_neither_its_lock_nor_its_sockets(instance: Instance) -> None:
+    assert instance.daemon is not None
     one = instance.spawn("sleep", "600")
     shim = instance.agent(one)["pid"]
-    held = set(descriptors(shim).values())
-    assert str(instance.home.lock) not in held
-    assert str(instance.home.database) not in held
-    assert not [what for what in held if what.startswith(("socket:", "anon_inode:"))]
-    assert until(lambda: len(descriptors(shim)) == 5)
+    (agent,) = until(lambda: psutil.Process(shim).children())
+    until(lambda: agent.name() == "sleep")
+    assert descriptors(agent.pid).keys() == {"0", "1", "2"}
+    held = list(descriptors(shim).values())
+    (gate,) = [what for what in held if what.startswith("socket:")]
+    assert sorted(held) == sorted(
+        ["/dev/null", gate, *[f"{instance.home.agents}/{one}.1.{kind}" for kind in ("log", "log", "exit")]]
+    )
+    assert gate not in descriptors(instance.daemon.pid).values()
 
 
 def test_a_home_that_moved_elsewhere_is_served_there(stopped: Instance, tmp_path: Path) -> None:

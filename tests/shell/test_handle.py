@@ -1,24 +1,27 @@
-"""What is held of one attempt: its gate is opened once, and its output is how it is heard."""
+"""What is held of one attempt: it is released once, and its output is how it is heard."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from orchd.procs.files import Files
 from orchd.procs.handle import Handle
-from orchd.procs.launch import Files
+from orchd.procs.successors import Shim
 from orchd.procs.trees import Tree
+from orchd.procs.usage import Usage
 from tests.conftest import until
 from tests.shell.bench import Bench
 
 NOW, WALL = 1000.0, 5000.0
 
 
-def handle(directory: Path, gate: int | None = None) -> Handle:
+def handle(directory: Path, shim: Shim | None = None) -> Handle:
     """Of an attempt that never was, whose files would be in this directory."""
-    return Handle(Tree("agent-001", 1, "/", 0, None), Files(f"{directory}/one"), gate=gate, looked=NOW)
+    return Handle(Tree("agent-001", 1, "/", 0, None), Files(f"{directory}/one"), shim=shim, looked=NOW)
 
 
 @pytest.fixture
@@ -30,31 +33,25 @@ def said(tmp_path: Path) -> Path:
     return log
 
 
-def test_a_gate_is_opened_once(tmp_path: Path) -> None:
-    read, write = os.pipe()
-    held = handle(tmp_path, write)
-    held.open_gate()
-    assert (os.read(read, 99), os.read(read, 99), held.gate) == (b"go\n", b"", None)
-    held.open_gate()
-    held.close_gate()
-    os.close(read)
+def test_it_is_released_once(tmp_path: Path) -> None:
+    opened: list[bytes] = []
+    held = handle(tmp_path, SimpleNamespace(open=lambda: opened.append(b"go")))  # type: ignore[arg-type]
+    held.release()
+    held.release()
+    assert (opened, held.is_released) == ([b"go"], True)
 
 
-def test_a_gate_that_was_closed_is_not_opened_any_more(tmp_path: Path) -> None:
-    read, write = os.pipe()
-    held = handle(tmp_path, write)
-    held.close_gate()
-    held.open_gate()
-    assert os.read(read, 99) == b""
-    os.close(read)
+def test_one_of_an_earlier_daemon_is_not_ours_to_release(tmp_path: Path) -> None:
+    held = handle(tmp_path)
+    held.release()
+    assert not held.is_released
 
 
-def test_a_gate_behind_which_nobody_is_left_is_no_error(tmp_path: Path) -> None:
-    read, write = os.pipe()
-    os.close(read)
-    held = handle(tmp_path, write)
-    held.open_gate()
-    assert held.gate is None
+def test_what_its_shim_spent_on_others_is_not_its_own(tmp_path: Path) -> None:
+    held = handle(tmp_path)
+    held.cpu_before = 1.5
+    assert held.shown(Usage(1.75, 4096)) == Usage(0.25, 4096, None)
+    assert held.shown(Usage(1.25, 4096)).cpu_seconds == 0.0
 
 
 def test_silence_lasts_since_the_last_output_that_was_seen(tmp_path: Path, said: Path) -> None:

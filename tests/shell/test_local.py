@@ -40,11 +40,8 @@ def test_nothing_runs_before_its_gate_is_opened_and_nothing_ran_when_it_never_wa
     one = agent("sh", "-c", f"touch {home_directory}/ran")
     made = first.start(one)
     assert isinstance(made, Spawned)
-    (handle,) = first._handles.values()
-    assert handle.gate is not None
-    os.close(handle.gate)  # as if the daemon had died
-    handle.gate = None
-    until(lambda: not is_locked(handle.files.record))
+    first._watch.close(first._handles[one.id, 1].shim.gate)  # type: ignore[union-attr, arg-type] - as if it had died
+    until(lambda: not is_locked(f"{home.agents}/agent-001.1.exit"))
     one.pid = made.pid
     os.waitpid(made.pid, 0)
     assert local(home).adopt(one) == NeverRan(one.id, 1)

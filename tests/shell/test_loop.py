@@ -152,6 +152,7 @@ class Stage:
                 fileno=fileno["processes"],
                 news=lambda: ["ended"],
                 next_deadline=lambda: self.weighed_due,
+                rest=lambda: None,
                 logs=SimpleNamespace(fileno=fileno["logs"], next_deadline=lambda: None, look=lambda: None),
             ),
             gateway=SimpleNamespace(leaving=False),
@@ -231,6 +232,14 @@ def test_nobody_is_listened_to_or_told_anything_before_all_that_was_decided_is_o
     assert done[:3] == ["feed", "finish", "tidy"]
     assert done[3:5] == ["look", "hear"]
     assert done[-2:] == ["finish", "tidy"]
+
+
+def test_idle_shims_are_let_go_when_all_of_the_turn_is_decided_that_might_need_them(stage: Stage) -> None:
+    stage.parts.processes.rest = lambda: stage.diary.append("rest")
+    assert stage.turn("processes") == ["feed", "rest"]
+    done = stage.turn("processes", "router")
+    assert done.index("hear") < done.index("rest")
+    assert "feed" not in done[done.index("rest") :]
 
 
 def test_whoever_waits_is_told_of_ends_whose_commit_is_over_though_nothing_else_is_to_be_decided(stage: Stage) -> None:

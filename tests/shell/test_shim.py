@@ -5,8 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import socket
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,39 +17,63 @@ from hypothesis import strategies as st
 
 from orchd.procs import shim
 
+NAME = "agent-001.1"
 
-def run(
+
+@dataclass
+class Told:
+    """What a shim wrote down, and how often it said that it had served."""
+
+    text: str
+    served: int
+
+    def of(self, name: str = NAME) -> shim.Record:
+        """What it says of one attempt."""
+        return shim.parse_record(self.text, name)
+
+
+def lives(
     tmp_path: Path,
     *argv: str,
-    go: bytes = shim.GO,
+    lines: tuple[bytes, ...] = (shim.GO,),
     kill: signal.Signals | None = None,
     door: int | None = None,
     script: str = shim.SCRIPT,
-) -> shim.Record:
-    """The record of a shim that was given this gate and this agent."""
+    name: str = f"orchd-{NAME}",
+) -> Told:
+    """The whole life of a shim that was given these lines through its gate, each after it had served."""
     record = os.open(tmp_path / "exit", os.O_RDWR | os.O_CREAT | os.O_APPEND)
     os.write(record, b"boot\n")
-    read, write = os.pipe()
-    held = [read, record] if door is None else [read, record, door]
+    gate, its = socket.socketpair()
+    held = [its.detach(), record] if door is None else [its.detach(), record, door]
     high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 40) for descriptor in held]
     moved = [(descriptor, index + 3) for index, descriptor in enumerate(high)]
     pid = os.posix_spawn(
         shim.SHELL,
-        [shim.SHELL, "-c", shim.SCRIPT_IN_CGROUP if door else script, "name", *argv],
+        [shim.SHELL, "-c", shim.SCRIPT_IN_CGROUP if door else script, name, *argv],
         dict(os.environ),
         file_actions=[(os.POSIX_SPAWN_DUP2, source, target) for source, target in moved],
         setsid=True,
     )
-    for descriptor in (read, *high):
+    for descriptor in (held[0], *high):
         os.close(descriptor)
-    with suppress(BrokenPipeError):  # it may not have waited
-        os.write(write, go)
-    os.close(write)
-    if kill:
-        os.killpg(pid, kill)
+    served = 0
+    with gate, suppress(BrokenPipeError, ConnectionResetError):  # it may not have waited
+        for line in lines:
+            gate.sendall(line)
+            if kill:
+                os.killpg(pid, kill)
+            if gate.recv(16) != shim.SERVED:
+                break
+            served += 1
     os.waitpid(pid, 0)
     os.close(record)
-    return shim.parse_record((tmp_path / "exit").read_text())
+    return Told((tmp_path / "exit").read_text(), served)
+
+
+def run(tmp_path: Path, *argv: str, **how: Any) -> shim.Record:
+    """The record of a shim that served one agent."""
+    return lives(tmp_path, *argv, **how).of()
 
 
 @pytest.mark.parametrize("code", [0, 1, 3, 126, 127, 255])
@@ -62,13 +89,15 @@ def test_death_by_a_signal_is_told_as_a_shell_does(tmp_path: Path) -> None:
 def test_a_signal_that_comes_before_there_is_an_agent_is_heeded_instead_of_it(
     tmp_path: Path, kill: signal.Signals
 ) -> None:
-    script = shim.SCRIPT.replace("read -r go", f"kill -{kill.value} $$; read -r go")
-    assert run(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", script=script)[:2] == (True, 143)
+    script = shim.SCRIPT.replace("while read", f"kill -{kill.value} $$\nwhile read")
+    told = lives(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", script=script)
+    assert told.of()[:2] == (True, 143)
+    assert told.served == 0
     assert not (tmp_path / "ran").exists()
 
 
 def test_without_a_word_at_the_gate_nothing_runs(tmp_path: Path) -> None:
-    record = run(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", go=b"")
+    record = run(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", lines=())
     assert not record.ran
     assert not (tmp_path / "ran").exists()
 
@@ -100,15 +129,64 @@ def test_the_time_of_what_the_agent_waited_for_is_counted(tmp_path: Path) -> Non
 
 @given(st.text(max_size=60))
 def test_any_text_is_a_record(text: str) -> None:
-    record = shim.parse_record(text)
+    record = shim.parse_record(text, NAME)
     assert record.ran or record.code is None
 
 
-@pytest.mark.parametrize("text", ["", "\n", "boot\n", "boot\n12x", "boot\n12", "boot\n0m0.0s 0m0.0s\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "\n", "boot\n", f"boot\n{NAME} 12x\n", f"boot\n{NAME} 12", "boot\n0m0.0s 0m0.0s\n", "boot\n12\n"],
+)
 def test_a_torn_record_knows_no_code(text: str) -> None:
-    assert shim.parse_record(text).code is None
+    assert shim.parse_record(text, NAME)[:2] == (True, None)
 
 
 def test_a_time_that_no_agent_can_have_taken_does_no_harm() -> None:
     """Whoever holds the record may have written it."""
-    assert shim.parse_record(f"boot\n0\n0m0s 0m0s\n{'9' * 400}m1s 0m2.5s\n").cpu_seconds < 1e12
+    assert shim.parse_record(f"boot\n{NAME} 0\n0m0s 0m0s\n{'9' * 400}m1s 0m2.5s\n", NAME).cpu_seconds < 1e12
+
+
+SECOND = "agent-002.1"
+
+
+def ready(command: str, name: str = SECOND) -> bytes:
+    """A line for another attempt."""
+    return f"_orchd_name={name}; set -- /bin/sh -c '{command}'\n".encode()
+
+
+def test_one_attempt_after_another_is_served_and_told_apart(tmp_path: Path) -> None:
+    told = lives(tmp_path, "/bin/sh", "-c", "exit 3", lines=(shim.GO, ready("exit 4"), ready("exit 5", "agent-003.7")))
+    assert told.served == 3
+    assert [told.of(name).code for name in (NAME, SECOND, "agent-003.7")] == [3, 4, 5]
+    assert told.of("agent-004.1") == shim.Record(ran=False, code=None, cpu_seconds=0.0, before=told.of(SECOND).before)
+
+
+def test_each_is_told_apart_by_the_time_that_it_took(tmp_path: Path) -> None:
+    busy = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"
+    told = lives(tmp_path, "/bin/sh", "-c", busy, lines=(shim.GO, ready("exit 0")))
+    first, second = told.of(), told.of(SECOND)
+    assert first.cpu_seconds > 0.02
+    assert (first.before, second.before) == (0.0, first.cpu_seconds)
+    assert second.cpu_seconds < first.cpu_seconds / 2
+
+
+def test_one_that_cannot_be_made_ready_for_another_says_that_it_never_ran(tmp_path: Path) -> None:
+    line = b"set -- /bin/true; _orchd_name=agent-002.1; command exec >>/nowhere/x\n"
+    told = lives(tmp_path, "/bin/true", lines=(shim.GO, line))
+    assert (told.of().code, told.of(SECOND).ran) == (0, False)
+
+
+def test_one_that_was_signalled_serves_nobody_else(tmp_path: Path) -> None:
+    told = lives(tmp_path, "/bin/sh", "-c", "kill -TERM $PPID; exit 6", lines=(shim.GO, ready("touch ran")))
+    assert (told.served, told.of().code) == (0, 6)
+
+
+def test_a_shim_that_dies_while_it_serves_the_second_leaves_what_it_knows_of_the_first(tmp_path: Path) -> None:
+    told = lives(tmp_path, "/bin/sh", "-c", "exit 7", lines=(shim.GO, ready("kill -KILL $PPID")))
+    assert (told.of().code, told.of(SECOND)[:2]) == (7, (True, None))
+
+
+def test_an_agent_finds_who_it_is_by_the_shims_own_name(tmp_path: Path) -> None:
+    show = f'echo "$ORCHD_AGENT $ORCHD_ATTEMPT" > {tmp_path}/said'
+    lives(tmp_path, "/bin/sh", "-c", show, name="orchd-agent-012.3")
+    assert (tmp_path / "said").read_text() == "agent-012 3\n"

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 import subprocess
+from collections.abc import Iterator
 
-from orchd.procs.watch import Watch
+import pytest
+
+from orchd.procs.watch import GATE, Watch
 
 
 def ended(watch: Watch[str]) -> list[tuple[str, int | None]]:
@@ -43,3 +47,46 @@ def test_what_is_forgotten_does_not_fire_and_holds_no_descriptor() -> None:
     assert len(os.listdir("/proc/self/fd")) == before
     made.communicate()
     assert watch.fired() == []
+
+
+@pytest.fixture
+def gate() -> Iterator[tuple[int, socket.socket]]:
+    """Our end of one, which the watch is to close, and the other."""
+    ours, its = socket.socketpair()
+    with its:
+        yield ours.detach(), its
+
+
+def test_what_comes_back_through_a_gate_fires_until_it_is_read(gate: tuple[int, socket.socket]) -> None:
+    watch: Watch[str] = Watch()
+    watch.shim("a", os.getpid(), gate[0])
+    assert watch.fired() == []
+    gate[1].sendall(b"\n")
+    assert ended(watch) == ended(watch) == [("a", GATE)]
+    os.read(gate[0], 9)
+    assert watch.fired() == []
+    gate[1].close()
+    assert ended(watch) == [("a", GATE)]
+    watch.close(gate[0])
+    assert watch.fired() == []
+
+
+def test_a_shim_that_has_ended_is_not_watched_and_has_no_gate(gate: tuple[int, socket.socket]) -> None:
+    made = subprocess.Popen(["true"])
+    made.wait(10)
+    watch: Watch[str] = Watch()
+    with pytest.raises(ChildProcessError, match="was killed before it began"):
+        watch.shim("a", made.pid, gate[0])
+    assert (gate[1].recv(9), watch._watched) == (b"", {})
+
+
+def test_what_was_watched_for_one_fires_for_the_other_it_was_passed_on_to(gate: tuple[int, socket.socket]) -> None:
+    watch: Watch[str] = Watch()
+    made = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    watch.shim("a", made.pid, gate[0])
+    watch.pass_on("a", "b")
+    gate[1].sendall(b"\n")
+    assert ended(watch) == [("b", GATE)]
+    watch.close(gate[0])
+    made.communicate()
+    assert ended(watch) == [("b", made.pid)]

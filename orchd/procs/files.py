@@ -1,0 +1,100 @@
+"""What an attempt keeps on the disk: its log, its exit record, its runner's report."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+from functools import cache
+from typing import NamedTuple
+
+from orchd.procs.procfs import BOOT, PROC
+from orchd.procs.shim import RECORD
+from orchd.wire import Home
+
+_APPENDED = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+
+
+class Files(NamedTuple):
+    """Where an attempt keeps what outlives the daemon."""
+
+    stem: str
+
+    @property
+    def name(self) -> str:
+        """What its shim calls it."""
+        return os.path.basename(self.stem)  # noqa: PTH119 - its paths are strings
+
+    @property
+    def log(self) -> str:
+        """All that the agent puts out."""
+        return f"{self.stem}.log"
+
+    @property
+    def report(self) -> str:
+        """What its runner said of it, when it has one that can tell."""
+        return f"{self.stem}.report"
+
+    @property
+    def record(self) -> str:
+        """How it ended, written by the shim and locked as long as that lives: no pid has to be trusted."""
+        return f"{self.stem}.exit"
+
+    def open_log(self) -> int:
+        """A descriptor that appends to it. Raises OSError."""
+        return os.open(self.log, _APPENDED, 0o600)
+
+    def open_record(self) -> int:
+        """A descriptor of a new record, locked and begun. Raises OSError."""
+        record = self._new_record()
+        try:
+            fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.write(record, BOOT + b"\n")
+        except BaseException:
+            os.close(record)
+            raise
+        return record
+
+    def _new_record(self) -> int:
+        """What is there is of a daemon that died before it wrote the attempt down, and an earlier attempt's too if one
+        shim was to serve both."""
+        try:
+            return os.open(self.record, _APPENDED | os.O_EXCL, 0o600)
+        except FileExistsError:
+            os.unlink(self.record)  # noqa: PTH108
+        except FileNotFoundError:  # somebody has deleted the directory that holds all of them
+            os.makedirs(os.path.dirname(self.record), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
+        return os.open(self.record, _APPENDED | os.O_EXCL, 0o600)
+
+    def share_record(self, shim: int) -> None:
+        """Have this shim's record by a name of ours too, whatever an agent made of its other names. Raises OSError."""
+        held = f"{shim}/fd/{RECORD}"
+        try:
+            os.link(held, self.record, src_dir_fd=_proc())  # by a descriptor, so that the link in /proc is followed
+        except FileExistsError:
+            os.unlink(self.record)  # noqa: PTH108
+            os.link(held, self.record, src_dir_fd=_proc())
+
+    def room(self) -> int:
+        """Bytes on the disk that they take."""
+        found = 0
+        for path in (self.log, self.record, self.report):
+            with suppress(OSError):
+                found += os.stat(path).st_blocks * 512  # noqa: PTH116 - its paths are strings
+        return found
+
+    def remove(self) -> None:
+        """Leave nothing of an attempt."""
+        for path in (self.log, self.record, self.report):
+            with suppress(OSError):
+                os.unlink(path)  # noqa: PTH108 - its paths are strings
+
+
+@cache
+def _proc() -> int:
+    return os.open(PROC, os.O_PATH | os.O_CLOEXEC)
+
+
+def files_of(home: Home, agent: str, attempt: int) -> Files:
+    """The files of an attempt, whether they exist or not."""
+    return Files(f"{home.agents}/{agent}.{attempt}")

@@ -1,0 +1,131 @@
+"""The shims of this daemon: started in cgroups where there are any, followed in by other attempts, let go."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchd.bounds import Held, asked, held_by, unheld
+from orchd.core.model import Agent, AgentId, Spec
+from orchd.procs import controllers
+from orchd.procs.cgroups import Cgroup, Cgroups
+from orchd.procs.command import Command, Refused
+from orchd.procs.files import files_of
+from orchd.procs.launch import launch
+from orchd.procs.successors import Shim
+from orchd.procs.watch import Watch
+from orchd.wire import Home
+
+log = logging.getLogger("orchd")
+
+Key = tuple[AgentId, int]
+
+
+class Shims:
+    """Those that were started here, as long as they live. The watch tells what becomes of them."""
+
+    def __init__(self, home: Home, watch: Watch[Key], cgroups: Cgroups | None) -> None:
+        self._home = home
+        self._watch = watch
+        self._cgroups = cgroups
+        self._idle: list[tuple[Key, Shim]] = []  # those that have served, and whose attempts are over
+        self._leaving: dict[Key, Shim] = {}  # those that nobody followed in
+
+    def close(self) -> None:
+        """Leave nothing behind but what lives."""
+        if self._cgroups is not None:
+            self._cgroups.close()
+
+    def held(self) -> Held:
+        """Who holds which bounds here."""
+        return held_by(self._cgroups.bounds if self._cgroups else frozenset())
+
+    def provide(self, agent: Agent, command: Command) -> Shim:
+        """One for its attempt, behind its gate. Raises Refused, and OSError for what the machine cannot do."""
+        return self._successor(agent, command) or self._started(agent, command)
+
+    def _successor(self, agent: Agent, command: Command) -> Shim | None:
+        """One that is idle and will serve it."""
+        key = (agent.id, agent.attempt)
+        for found in self._idle:
+            before, shim = found
+            if shim.follow(agent.spec, command, files_of(self._home, *key)):
+                self._idle.remove(found)
+                self._watch.pass_on(before, key)
+                return shim
+        return None
+
+    def _started(self, agent: Agent, command: Command) -> Shim:
+        key, cgroup = (agent.id, agent.attempt), self._take_cgroup()
+        try:
+            self._bind(cgroup, agent.spec)
+            pid, gate = launch(agent, command, files_of(self._home, *key), cgroup)
+            self._watch.shim(key, pid, gate)
+        except BaseException:
+            self.give_back(cgroup)
+            raise
+        return Shim(pid, gate, cgroup, agent.spec, command.variables)
+
+    def _take_cgroup(self) -> Cgroup | None:
+        if self._cgroups is None:
+            return None
+        try:
+            return self._cgroups.take()
+        except OSError:  # a limit on cgroups, or they were taken away: the other way works without
+            return None
+
+    def _bind(self, cgroup: Cgroup | None, spec: Spec) -> None:
+        held = self._cgroups.bounds if self._cgroups and cgroup else frozenset()
+        if (wrong := unheld(spec, held_by(held))) is not None:
+            raise Refused(f"{wrong}, though it had when this was asked for; spawn it again without")
+        if cgroup is not None and asked(spec):
+            cgroup.is_bound = True
+            controllers.bind(cgroup.path, spec, held)
+
+    def give_back(self, cgroup: Cgroup | None) -> None:
+        """Nobody is in it any more."""
+        if cgroup is not None and self._cgroups is not None:
+            self._cgroups.give_back(cgroup)
+        elif cgroup is not None:
+            cgroup.remove()
+
+    def cgroup_of(self, agent: Agent) -> Cgroup | None:
+        """That in which an earlier daemon started it, whether we would make any or not."""
+        if agent.cgroup is None:
+            return None
+        path = Path(agent.cgroup)
+        found = Cgroup(path) if self._cgroups is None else self._cgroups.at(path)
+        found.is_bound = bool(asked(agent.spec))
+        return found
+
+    def shut_out(self, agent: AgentId) -> None:
+        """A shim could not enter its cgroup, and none would."""
+        log.warning("%s was shut out of its cgroup: doing without cgroups from here on", agent)
+        self._cgroups = None
+
+    def dismiss(self, shim: Shim | None) -> None:
+        """Have it end when its agent has, or without one; that of an earlier daemon will in any case."""
+        if shim is not None and shim.gate is not None:
+            self._watch.close(shim.gate)
+            shim.gate = None
+
+    def keep(self, key: Key, shim: Shim) -> None:
+        """It has served an attempt that is over, and might serve another."""
+        self._idle.append((key, shim))
+
+    def rest(self) -> None:
+        """Let go of those that nobody followed in: beyond a turn they would be processes that count for no agent."""
+        for key, shim in self._idle:
+            self._leaving[key] = shim
+            self.dismiss(shim)
+        self._idle.clear()
+
+    def left(self, key: Key) -> None:
+        """One that was let go has ended, if it was one."""
+        if (shim := self._leaving.pop(key, None)) is not None:
+            self.give_back(shim.cgroup)
+
+    def leaving(self) -> Iterator[int]:
+        """The pids of those that were let go and live."""
+        return (shim.pid for shim in self._leaving.values())
