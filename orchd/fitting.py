@@ -34,11 +34,9 @@ def fitting(shown: Sequence[object]) -> int:
 
 def packed(request: str, result: object) -> bytes:
     """The reply. One that would be larger than a frame, which no client takes, has its agents in short."""
-    frame = pack_result(request, result)
-    for shorter in _shortened(result):
-        if len(frame) <= MAX_FRAME:
-            break
-        frame = pack_result(request, shorter)
+    frame, shorter = pack_result(request, result), _shortened(result)
+    while len(frame) > MAX_FRAME and (short := next(shorter, None)) is not None:
+        frame = pack_result(request, short)
     return frame
 
 

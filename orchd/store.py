@@ -19,6 +19,8 @@ from orchd.reading import StoredAnswer, reason
 APPLICATION_ID = 0x6F726368  # "orch": tells our file from any other database
 KEPT_ANSWERS = 10_000
 
+_KEEP = "INSERT OR REPLACE INTO answers (request, op, caller, result) VALUES (?, ?, ?, ?)"
+
 
 class Saved(NamedTuple):
     """What the state is beside its agents."""
@@ -113,12 +115,9 @@ class Store(Past):
         self.finish()
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            for statement, values in rows.of(state, at, facts):
-                self._db.executemany(statement, values)
-            self._db.executemany(
-                "INSERT OR REPLACE INTO answers (request, op, caller, result) VALUES (?, ?, ?, ?)",
-                [(answer.request, answer.op, answer.caller, pack(answer.result)) for answer in answers],
-            )
+            for statement, values in (*rows.of(state, at, facts), _kept(answers)):
+                if values:  # most turns have something for two of seven statements
+                    self._db.executemany(statement, values)
             saved = _saved(state)
             if saved != self._saved:
                 self._db.execute("INSERT OR REPLACE INTO meta VALUES ('state', ?)", (pack(saved),))
@@ -160,6 +159,10 @@ class Store(Past):
         """Fold the write-ahead log into the file and let it go."""
         self.commits.close()
         self._db.close()
+
+
+def _kept(answers: Iterable[StoredAnswer]) -> tuple[str, list[rows.Row]]:
+    return _KEEP, [(answer.request, answer.op, answer.caller, pack(answer.result)) for answer in answers]
 
 
 def _saved(state: State) -> Saved:

@@ -10,7 +10,7 @@ from pathlib import Path
 from orchd.procs import controllers
 from orchd.procs.procfs import PROC, SHORTAGE
 
-_EVENTS = 256  # bytes, several times what cgroup.events holds
+_ENOUGH = 256  # bytes, several times what cgroup.events holds, and the pid of whoever is alone
 _NOTHING_BELOW = 2  # links of a directory without directories in it
 
 
@@ -45,7 +45,7 @@ class Cgroup:
     def door(self) -> int:
         """A descriptor: whoever writes 0 to it moves here, with all that it will ever fork."""
         if self._door is None:
-            self._door = os.open(self.path / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+            self._door = os.open(self.path / "cgroup.procs", os.O_RDWR | os.O_CLOEXEC)
         return self._door
 
     def members(self) -> set[int]:
@@ -64,25 +64,28 @@ class Cgroup:
         return b"populated 1" not in self._state()
 
     def is_left_to(self, pid: int) -> bool:
-        """Whether nobody else is in it or below it, and it is as it was made: whoever is alone stays alone."""
+        """Whether nobody else is in it and nothing below it: whoever is alone stays alone."""
         try:
-            return (self.path / "cgroup.procs").read_bytes() == b"%d\n" % pid and self.is_as_made()
+            return os.pread(self.door(), _ENOUGH, 0) == b"%d\n" % pid and self._is_childless()
         except OSError:
             return False
 
     def is_as_made(self) -> bool:
         """Whether whoever lived in it left it as it was: not frozen, and without cgroups below it."""
         try:
-            return b"frozen 0" in self._state() and os.stat(self.path).st_nlink == _NOTHING_BELOW  # noqa: PTH116
+            return b"frozen 0" in self._state() and self._is_childless()
         except OSError:
             return False
+
+    def _is_childless(self) -> bool:
+        return os.stat(self.path).st_nlink == _NOTHING_BELOW  # noqa: PTH116 - quicker
 
     def _state(self) -> bytes:
         """What cgroup.events says; nothing when it is gone. Raises OSError when the machine lets nobody look."""
         try:
             if self._events is None:
                 self._events = os.open(self.path / "cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
-            return os.pread(self._events, _EVENTS, 0)
+            return os.pread(self._events, _ENOUGH, 0)
         except OSError as error:
             if error.errno in SHORTAGE:
                 raise

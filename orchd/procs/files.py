@@ -21,9 +21,14 @@ class Files(NamedTuple):
     stem: str
 
     @property
+    def directory(self) -> str:
+        """Where they are, beside those of all others."""
+        return os.path.dirname(self.stem)  # noqa: PTH120 - its paths are strings
+
+    @property
     def name(self) -> str:
         """What its shim calls it."""
-        return os.path.basename(self.stem)  # noqa: PTH119 - its paths are strings
+        return os.path.basename(self.stem)  # noqa: PTH119
 
     @property
     def log(self) -> str:
@@ -63,7 +68,7 @@ class Files(NamedTuple):
         except FileExistsError:
             os.unlink(self.record)  # noqa: PTH108
         except FileNotFoundError:  # somebody has deleted the directory that holds all of them
-            os.makedirs(os.path.dirname(self.record), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
+            os.makedirs(self.directory, mode=0o700, exist_ok=True)  # noqa: PTH103
         return os.open(self.record, _APPENDED | os.O_EXCL, 0o600)
 
     def share_record(self, shim: int) -> None:

@@ -75,7 +75,7 @@ def _oom_score() -> int:
 
 
 def _words(files: Files, command: Command, cgroup: Cgroup | None) -> list[str]:
-    script = shim.SCRIPT if cgroup is None else shim.SCRIPT_IN_CGROUP
+    script = shim.script(files.directory, enters=cgroup is not None)
     return [shim.SHELL, "-c", script, f"orchd-{files.name}", *command.words]
 
 

@@ -3,8 +3,8 @@
 It holds descriptors that are closed for the agents themselves: 3 is the gate, 4 the exit record, whose lock says that
 it lives, 5 the cgroup that it moves into, if there is one. A line comes through the gate for each attempt that it is to
 serve, and an empty one goes back when that has ended; when the gate ends, so does the shim. The line is what it does
-before the attempt: nothing for the one that it was made for, and for another whatever makes it ready for that
-(orchd/procs/successors.py).
+before the attempt: nothing for the one that it was made for; for another `next` with its name, and what makes it ready
+for that (orchd/procs/successors.py). It is short, since a shell reads it one byte at a time.
 
 Signals to its group end the agent and not the record; one that comes before there is an agent is heeded instead of it,
 and a shim that has heard one serves nobody else. `times` gives the CPU time of all that its agents waited for, so that
@@ -15,6 +15,7 @@ so that it has its block on the disk before the disk may be full; it never grows
 from __future__ import annotations
 
 import re
+from shlex import quote
 from typing import NamedTuple
 
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT
@@ -24,8 +25,9 @@ SHELL = "/bin/sh"
 _HEED = "_orchd_stop=; trap '_orchd_stop=1' TERM INT HUP QUIT\n"
 # from its own name and not its environment, which is what it shows of itself as long as it lives
 _TELL = f"""\
-_orchd_name=${{0#orchd-}}
-export {ENV_AGENT}="${{_orchd_name%.*}}" {ENV_ATTEMPT}="${{_orchd_name##*.}}"
+_orchd_is() {{ _orchd_name=$1; export {ENV_AGENT}="${{1%.*}}" {ENV_ATTEMPT}="${{1##*.}}"; }}
+_orchd_is "${{0#orchd-}}"
+next() {{ _orchd_is "$1"; _orchd_stop=; command exec >>"$_orchd_logs/$1.log" 2>&1 </dev/null; }}
 """
 _ENTER = "echo 0 >&5 && exec 5>&- || { echo cgroup >&4; exit 0; }\n"
 _SERVE = """\
@@ -37,11 +39,17 @@ echo >&3
 done
 echo gate >&4
 """
-SCRIPT = _HEED + _TELL + _SERVE
-SCRIPT_IN_CGROUP = _HEED + _TELL + _ENTER + _SERVE
 GO = b":\n"
 SERVED = b"\n"
 _SHUT_OUT, _NEVER = "cgroup", "gate"
+
+
+def script(logs: str, *, enters: bool) -> str:
+    """What the shell is to do: to be run with `orchd-` and an attempt's name as its own, and that attempt's words.
+
+    It finds the logs of others that it serves in the directory `logs`. Whether it `enters` a cgroup is said here too.
+    """
+    return f"_orchd_logs={quote(logs)}\n{_HEED}{_TELL}{_ENTER if enters else ''}{_SERVE}"
 
 
 class Record(NamedTuple):
@@ -61,21 +69,29 @@ def parse_record(text: str, name: str) -> Record:
     After the boot there are three lines for each attempt: its name and exit code, and two of `times` (POSIX: the
     shell's, its children's, both since it began). At the end may stand why another one did not run: `gate`, `cgroup`.
     """
-    lines = text.partition("\n")[2].split("\n")
-    before = 0.0
-    for number, line in enumerate(lines[:-1]):  # a line without its end may lack more than that
-        if line in (_SHUT_OUT, _NEVER):
-            return Record(ran=False, code=None, cpu_seconds=0.0, before=before, was_shut_out=line == _SHUT_OUT)
-        if (ended := re.fullmatch(r"([a-z]+-[0-9]{1,9}\.[0-9]{1,9}) ([0-9]{1,3})", line)) is None:
-            continue
-        spent = _seconds(lines[number + 2]) if len(lines) > number + 2 else 0.0
-        if ended[1] == name:
-            return Record(ran=True, code=int(ended[2]), cpu_seconds=round(max(spent - before, 0.0), 6), before=before)
-        before = max(spent, before)
-    return Record(ran=True, code=None, cpu_seconds=0.0, before=before)
+    whole = text[: text.rfind("\n") + 1]  # a line without its end may lack more than that
+    earlier, is_told, told = whole.partition(f"\n{name} ")
+    if not is_told:
+        earlier, last = _without_last(whole)
+        if last not in (_SHUT_OUT, _NEVER):
+            return Record(ran=True, code=None, cpu_seconds=0.0, before=_seconds(last))
+        before = _seconds(_without_last(earlier)[1])
+        return Record(ran=False, code=None, cpu_seconds=0.0, before=before, was_shut_out=last == _SHUT_OUT)
+    before = _seconds(_without_last(f"{earlier}\n")[1])
+    code, _, children, *_ = [*told.split("\n", 3), "", ""]
+    spent = round(max(_seconds(children) - before, 0.0), 6)
+    return Record(
+        ran=True, code=int(code) if re.fullmatch("[0-9]{1,3}", code) else None, cpu_seconds=spent, before=before
+    )
+
+
+def _without_last(lines: str) -> tuple[str, str]:
+    """Without the last of these lines, each of which has its end, and that one."""
+    earlier, _, last = lines[:-1].rpartition("\n")
+    return f"{earlier}\n", last
 
 
 def _seconds(line: str) -> float:
-    """The sum of times written as `1m2.500000s`; some locales write a comma."""
+    """The sum of times written as `1m2.500000s`, of which some lines have none; some locales write a comma."""
     found = re.findall(r"([0-9]{1,9})m([0-9]{1,9}(?:[.,][0-9]{1,9})?)s", line)
     return sum(60 * int(minutes) + float(seconds.replace(",", ".")) for minutes, seconds in found)

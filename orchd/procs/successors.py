@@ -7,7 +7,6 @@ variables and cgroup; all else gets a shim of its own.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from shlex import quote
@@ -18,7 +17,7 @@ from orchd.procs.cgroups import Cgroup
 from orchd.procs.command import Command
 from orchd.procs.files import Files
 from orchd.procs.shim import GO, SERVED
-from orchd.wire.variables import OF_ONE_AGENT
+from orchd.wire.variables import ENV_AGENT, ENV_ATTEMPT, OF_ONE_AGENT
 
 MOST = 32  # attempts of one shim: what it writes down of them fits in the block that its record has from the start
 _LONGEST = 4096  # bytes of a line, which a shell reads one at a time
@@ -70,17 +69,12 @@ class Shim:
     def _line(self, spec: Spec, command: Command, files: Files) -> bytes | None:
         """What makes it ready for this one; None when nothing can."""
         old, new = self.variables, command.variables
-        changed = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
-        if spec.cwd != self.spec.cwd or not _is_plain(spec) or not changed <= OF_ONE_AGENT:
+        changed: dict[str, str | None] = {name: value for name, value in new.items() if old.get(name) != value}
+        changed |= dict.fromkeys(old.keys() - new.keys())
+        if spec.cwd != self.spec.cwd or not _is_plain(spec) or not changed.keys() <= OF_ONE_AGENT:
             return None
-        line = "; ".join(
-            [
-                f"_orchd_stop= _orchd_name={files.name}",
-                *_told({name: new.get(name) for name in sorted(changed)}.items()),
-                f"set -- {' '.join(map(quote, command.words))}",
-                f"command exec >>{quote(files.log)} 2>&1 </dev/null",
-            ]
-        )
+        told = [_told(name, value) for name, value in changed.items() if name not in (ENV_AGENT, ENV_ATTEMPT)]
+        line = "&&".join([f"next {files.name}", *told, f"set -- {' '.join(map(quote, command.words))}"])
         is_fit = line.isascii() and line.isprintable() and len(line) < _LONGEST
         return f"{line}\n".encode() if is_fit else None
 
@@ -89,8 +83,8 @@ def _is_plain(spec: Spec) -> bool:
     return spec.stdin is None and not asked(spec)
 
 
-def _told(variables: Iterable[tuple[str, str | None]]) -> Iterable[str]:
-    return (f"unset {name}" if value is None else f"export {name}={quote(value)}" for name, value in variables)
+def _told(name: str, value: str | None) -> str:
+    return f"unset {name}" if value is None else f"export {name}={quote(value)}"
 
 
 def _are_there(shim: int, files: Files) -> bool:

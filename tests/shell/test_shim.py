@@ -38,7 +38,7 @@ def lives(
     lines: tuple[bytes, ...] = (shim.GO,),
     kill: signal.Signals | None = None,
     door: int | None = None,
-    script: str = shim.SCRIPT,
+    kills_itself: signal.Signals | None = None,
     name: str = f"orchd-{NAME}",
 ) -> Told:
     """The whole life of a shim that was given these lines through its gate, each after it had served."""
@@ -48,9 +48,12 @@ def lives(
     held = [its.detach(), record] if door is None else [its.detach(), record, door]
     high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 40) for descriptor in held]
     moved = [(descriptor, index + 3) for index, descriptor in enumerate(high)]
+    script = shim.script(str(tmp_path), enters=door is not None)
+    if kills_itself:
+        script = script.replace("while read", f"kill -{kills_itself.value} $$\nwhile read")
     pid = os.posix_spawn(
         shim.SHELL,
-        [shim.SHELL, "-c", shim.SCRIPT_IN_CGROUP if door else script, name, *argv],
+        [shim.SHELL, "-c", script, name, *argv],
         dict(os.environ),
         file_actions=[(os.POSIX_SPAWN_DUP2, source, target) for source, target in moved],
         setsid=True,
@@ -89,8 +92,7 @@ def test_death_by_a_signal_is_told_as_a_shell_does(tmp_path: Path) -> None:
 def test_a_signal_that_comes_before_there_is_an_agent_is_heeded_instead_of_it(
     tmp_path: Path, kill: signal.Signals
 ) -> None:
-    script = shim.SCRIPT.replace("while read", f"kill -{kill.value} $$\nwhile read")
-    told = lives(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", script=script)
+    told = lives(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", kills_itself=kill)
     assert told.of()[:2] == (True, 143)
     assert told.served == 0
     assert not (tmp_path / "ran").exists()
@@ -151,7 +153,7 @@ SECOND = "agent-002.1"
 
 def ready(command: str, name: str = SECOND) -> bytes:
     """A line for another attempt."""
-    return f"_orchd_name={name}; set -- /bin/sh -c '{command}'\n".encode()
+    return f"next {name}&&set -- /bin/sh -c '{command}'\n".encode()
 
 
 def test_one_attempt_after_another_is_served_and_told_apart(tmp_path: Path) -> None:
@@ -171,8 +173,9 @@ def test_each_is_told_apart_by_the_time_that_it_took(tmp_path: Path) -> None:
 
 
 def test_one_that_cannot_be_made_ready_for_another_says_that_it_never_ran(tmp_path: Path) -> None:
-    line = b"set -- /bin/true; _orchd_name=agent-002.1; command exec >>/nowhere/x\n"
-    told = lives(tmp_path, "/bin/true", lines=(shim.GO, line))
+    (tmp_path / f"{SECOND}.log").mkdir()
+    told = lives(tmp_path, "/bin/true", lines=(shim.GO, ready(f"touch {tmp_path}/ran")))
+    assert not (tmp_path / "ran").exists()
     assert (told.of().code, told.of(SECOND).ran) == (0, False)
 
 

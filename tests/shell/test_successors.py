@@ -85,8 +85,7 @@ def test_nobody_follows_where_things_would_not_be_as_they_were(fields: dict[str,
 def test_the_line_tells_what_is_different_and_nothing_else() -> None:
     command = Command(["/bin/echo", "it's"], {"PATH": "/bin", "ORCHD_AGENT": "agent-002", "ORCHD_SKILL": "s"})
     assert shim()._line(SPEC, command, FILES) == (
-        b"_orchd_stop= _orchd_name=agent-002.1; export ORCHD_AGENT=agent-002; unset ORCHD_GOAL; export ORCHD_SKILL=s; "
-        b"""set -- /bin/echo 'it'"'"'s'; command exec >>/h/agents/agent-002.1.log 2>&1 </dev/null\n"""
+        b"""next agent-002.1&&export ORCHD_SKILL=s&&unset ORCHD_GOAL&&set -- /bin/echo 'it'"'"'s'\n"""
     )
 
 
@@ -116,6 +115,6 @@ def test_whatever_the_words_are_a_shell_takes_them_for_words(words: list[str], g
         assert not goal.isascii() or not goal.isprintable()
         return
     show = r"""printf '%s\0' "$ORCHD_GOAL" "$@" """
-    script = f"{line.decode().rpartition('; command exec')[0]}; {show}"
+    script = f"next() {{ :; }}; {line.decode()}{show}"
     said = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True, env=VARIABLES).stdout
     assert os.fsdecode(said).split("\0")[:-1] == [goal, "/bin/x", *words]
