@@ -1,9 +1,10 @@
 """A witness: counts living and working agents from /proc alone, and imports nothing of what it watches.
 
-An attempt lives while any process carries its marks (ORCHD_HOME, ORCHD_AGENT, ORCHD_ATTEMPT), its supervising shell
-included. One thing is not counted: a supervising shell that is all there is of its attempt and whose daemon is dead.
-It stands behind a gate that nobody will open, or writes down an end: no work is done there, and none will be.
-Behind the gate of a daemon that lives it does count, for its place is taken.
+An attempt lives while any process carries its marks (ORCHD_HOME, ORCHD_AGENT, ORCHD_ATTEMPT). Where there are no
+cgroups its supervising shell carries them too, but for one that is all there is of its attempt and whose daemon is
+dead, which is not counted: it stands behind a gate that nobody will open, or writes down an end, and no work is done
+there. Behind the gate of a daemon that lives it does count, for its place is taken. With cgroups a shell serves one
+attempt after another and shows nobody's marks: what it serves is counted as soon as it is a program.
 
 An attempt works while it lives and no `orchctl wait` runs in it. That is lenient for the moment in which the client
 starts and that in which it ends; who leaves agents nothing to wait for is counted exactly.

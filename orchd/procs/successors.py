@@ -58,7 +58,7 @@ class Shim:
         return self.may_be_followed and self.cgroup is not None and self.cgroup.is_left_to(self.pid)
 
     def follow(self, spec: Spec, command: Command, files: Files) -> bool:
-        """Whether it will serve this one next, when its gate is opened. Raises OSError."""
+        """Whether it will serve this one next, when its gate is opened."""
         line = self._line(spec, command, files)
         if line is None or not _are_there(self.pid, files):
             return False
@@ -88,10 +88,11 @@ def _told(name: str, value: str | None) -> str:
 
 
 def _are_there(shim: int, files: Files) -> bool:
-    """Whether the attempt has its files now; not where somebody has deleted what they would be made of."""
+    """Whether the attempt has its files now. Where it cannot, as on file systems without hard links, a shim of its own
+    makes them in another way, or says what is wrong."""
     try:
         files.share_record(shim)
         os.close(files.open_log())
-    except FileNotFoundError:
+    except OSError:
         return False
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import socket
 from contextlib import suppress
@@ -40,6 +41,7 @@ def lives(
     door: int | None = None,
     kills_itself: signal.Signals | None = None,
     name: str = f"orchd-{NAME}",
+    shell: str = shim.SHELL,
 ) -> Told:
     """The whole life of a shim that was given these lines through its gate, each after it had served."""
     record = os.open(tmp_path / "exit", os.O_RDWR | os.O_CREAT | os.O_APPEND)
@@ -52,8 +54,8 @@ def lives(
     if kills_itself:
         script = script.replace("while read", f"kill -{kills_itself.value} $$\nwhile read")
     pid = os.posix_spawn(
-        shim.SHELL,
-        [shim.SHELL, "-c", script, name, *argv],
+        shell,
+        ["sh", "-c", script, name, *argv],
         dict(os.environ),
         file_actions=[(os.POSIX_SPAWN_DUP2, source, target) for source, target in moved],
         setsid=True,
@@ -161,6 +163,21 @@ def test_one_attempt_after_another_is_served_and_told_apart(tmp_path: Path) -> N
     assert told.served == 3
     assert [told.of(name).code for name in (NAME, SECOND, "agent-003.7")] == [3, 4, 5]
     assert told.of("agent-004.1") == shim.Record(ran=False, code=None, cpu_seconds=0.0, before=told.of(SECOND).before)
+
+
+SHELLS = [path for name in ("sh", "dash", "bash", "busybox", "mksh", "ksh", "yash") if (path := shutil.which(name))]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_any_shell_of_posix_will_do(tmp_path: Path, shell: str) -> None:
+    """It is asked for by the name `sh`, as which each of them keeps to the standard."""
+    says = "echo $ORCHD_AGENT; exit 4"
+    told = lives(
+        tmp_path, "/bin/sh", "-c", "exit 3", lines=(shim.GO, ready(says), ready(says, "agent-003.1")), shell=shell
+    )
+    assert (told.served, [told.of(name).code for name in (NAME, SECOND, "agent-003.1")]) == (3, [3, 4, 4])
+    assert [(tmp_path / f"agent-00{number}.1.log").read_text() for number in (2, 3)] == ["agent-002\n", "agent-003\n"]
+    assert told.text.endswith("\ngate\n")
 
 
 def test_each_is_told_apart_by_the_time_that_it_took(tmp_path: Path) -> None:

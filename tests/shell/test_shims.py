@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -209,6 +211,30 @@ def test_whoever_deletes_its_record_is_followed_by_nobody_who_might_lose_theirs(
     pid = cast.start(first)
     assert cast.end(first).outcome.code is None
     assert cast.start(agent("true", number=2)) != pid
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSPC, errno.EMLINK])
+def test_where_a_record_cannot_have_another_name_each_has_a_shim_of_its_own(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    pid = cast.run("true")
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refused)
+    second = agent("sh", "-c", "exit 5", number=2)
+    assert cast.start(second) != pid
+    assert cast.end(second).outcome.code == 5
+
+
+def test_where_the_logs_were_deleted_the_next_makes_their_directory_anew(cast: Cast) -> None:
+    pid = cast.run("true")
+    shutil.rmtree(cast.home.agents)
+    second = agent("echo", "there", number=2)
+    assert cast.start(second) != pid
+    cast.end(second)
+    assert cast.log(second) == "there\n"
 
 
 def test_a_shim_serves_no_more_than_its_record_has_room_for(cast: Cast) -> None:
