@@ -12,6 +12,7 @@ from benchmarks.peers.cache import find
 
 COUNT, ROUNDS = 2000, 5
 BASE = "bare loop, Python"
+BATCH = "orchd, one batch"
 FEWER = {"GNU parallel": 500, "nq": 200}  # they are slow
 BY_CLIENTS = 40
 
@@ -34,7 +35,7 @@ def ways() -> dict[str, Way]:
     found: dict[str, Way] = {BASE: partial(rate, loops.python, COUNT)}
     if loops.compiled():
         found["bare loop, C"] = partial(rate, loops.c, COUNT)
-    found["orchd, one batch"] = partial(of_peer, Orchd, "run", COUNT)
+    found[BATCH] = partial(of_peer, Orchd, "run", COUNT)
     found["orchd, a request each"] = partial(of_peer, Orchd, "run_one_by_one", COUNT)
     found[f"orchd, an `orchctl` each ({BY_CLIENTS})"] = partial(of_peer, Orchd, "run_by_clients", BY_CLIENTS)
     found["asyncio with a semaphore"] = partial(rate, loops.semaphore, COUNT)
@@ -56,7 +57,11 @@ def main() -> None:
         for name, way in known.items():
             rates[name].append(way())
     figures = [Figure(name, "agents/s", mine, over(mine, rates[BASE])) for name, mine in rates.items()]
-    report("throughput", figures)
+    spooler = [mine for name, mine in rates.items() if name.startswith("task-spooler")]
+    ahead = [
+        Figure(f"{BATCH} over task-spooler", "x", over(rates[BATCH], mine), goal="more than 1") for mine in spooler
+    ]
+    report("throughput", [*figures, *ahead])
     pictures.write("throughput", pictures.rates("Short agents a second, 7 at once", figures))
 
 

@@ -14,8 +14,9 @@ _CROWD = f"{_TRAPS}; i=0; while [ $i -lt 500 ]; do setsid sleep 1000 & i=$((i+1)
 # writes a lie to whatever it has, then has nothing
 _CLOSER = f"""{sys.executable} -S -c '
 import os
+lie = b"\\n%s.1 0\\n" % os.environb[b"ORCHD_AGENT"]
 for one in range(3, 64):
-    try: os.write(one, b"0\\n")
+    try: os.write(one, lie)
     except OSError: pass
 os.closerange(0, 4096)
 if os.fork() == 0:

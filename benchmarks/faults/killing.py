@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from benchmarks.faults.lab import Lab, rest, until
 from benchmarks.faults.layer import KILL, Layer
@@ -28,9 +29,31 @@ def at_points(tally: Tally) -> Iterator[None]:
             yield
 
 
-def _at_point(lab: Lab, point: str) -> None:
+def of_followers(tally: Tally) -> Iterator[None]:
+    """Each point of a turn again, when shims that have served go on to serve others."""
+    while True:
+        for point in TURN:
+            with Lab(tally, "limit = 2\n") as lab:
+                armed = _begun(lab, point)
+                lab.watched(2, 8)
+                specs = [lab.spec("sleep 0.5", 5)] * 2 + [lab.spec(BRIEF, code) for code in CODES]
+                expected = dict(zip(lab.spawn(specs), (5, 5, *CODES), strict=True))
+                until(lambda lab=lab: sum(lab.signed("begin").values()) == 2, "the first two")
+                armed.touch()
+                lab.audit(expected)
+                lab.has_died()
+            yield
+
+
+def _begun(lab: Lab, point: str) -> Path:
+    """Start a daemon that kills itself there; the file by which it is armed."""
     armed = lab.directory / "armed"
     lab.start(sys.executable, "-m", "tests.e2e.crashing", ORCHD_TEST_POINT=point, ORCHD_TEST_ARMED=str(armed))
+    return armed
+
+
+def _at_point(lab: Lab, point: str) -> None:
+    armed = _begun(lab, point)
     lab.watched(2, 8)
     expected: dict[str, int | str] = {}
     if point in STOP:

@@ -43,6 +43,12 @@ FORGOTTEN = Plant(
     ADOPTION,
     ADOPTION.replace("Adopted", "NeverRan"),
 )
+UNBEGUN = Plant(
+    "whoever had not begun is taken for lost",
+    "orchd/procs/shim.py",
+    "if last not in (_SHUT_OUT, _NEVER):",
+    "if last != _SHUT_OUT:",
+)
 TREES = Plant("nobody looks what is left of a tree", "orchd/procs/trees.py", "return not self.members()", "return True")
 IMPATIENT = Plant("clients give up after 3 s", "orchctl/client.py", "PATIENCE = 30.0 ", "PATIENCE = 3.0 ")
 
@@ -89,6 +95,14 @@ _GCC = layer.is_missing
 
 ROWS = (
     Row("kill-point", "SIGKILL of the daemon at each named point", 39, killing.at_points, GATES_EARLY, least=13),
+    Row(
+        "kill-follow",
+        "SIGKILL of the daemon while shims go on to serve others",
+        24,
+        killing.of_followers,
+        UNBEGUN,
+        least=8,
+    ),
     Row("kill-random", "SIGKILL of the daemon at random, under load", 60, killing.at_random, FORGOTTEN, least=20),
     Row(
         "kill-write",

@@ -39,7 +39,7 @@ def lives(
     lines: tuple[bytes, ...] = (shim.GO,),
     kill: signal.Signals | None = None,
     door: int | None = None,
-    kills_itself: signal.Signals | None = None,
+    kills_itself: tuple[str, signal.Signals] | None = None,
     name: str = f"orchd-{NAME}",
     shell: str = shim.SHELL,
 ) -> Told:
@@ -52,7 +52,8 @@ def lives(
     moved = [(descriptor, index + 3) for index, descriptor in enumerate(high)]
     script = shim.script(str(tmp_path), enters=door is not None)
     if kills_itself:
-        script = script.replace("while read", f"kill -{kills_itself.value} $$\nwhile read")
+        place, number = kills_itself
+        script = script.replace(place, f"kill -{number.value} $$\n{place}")
     pid = os.posix_spawn(
         shell,
         ["sh", "-c", script, name, *argv],
@@ -94,7 +95,7 @@ def test_death_by_a_signal_is_told_as_a_shell_does(tmp_path: Path) -> None:
 def test_a_signal_that_comes_before_there_is_an_agent_is_heeded_instead_of_it(
     tmp_path: Path, kill: signal.Signals
 ) -> None:
-    told = lives(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", kills_itself=kill)
+    told = lives(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", kills_itself=("while read", kill))
     assert told.of()[:2] == (True, 143)
     assert told.served == 0
     assert not (tmp_path / "ran").exists()
@@ -199,6 +200,13 @@ def test_one_that_cannot_be_made_ready_for_another_says_that_it_never_ran(tmp_pa
 def test_one_that_was_signalled_serves_nobody_else(tmp_path: Path) -> None:
     told = lives(tmp_path, "/bin/sh", "-c", "kill -TERM $PPID; exit 6", lines=(shim.GO, ready("touch ran")))
     assert (told.served, told.of().code) == (0, 6)
+
+
+def test_a_signal_that_came_when_it_had_said_that_it_would_serve_another_is_not_for_that(tmp_path: Path) -> None:
+    """Only who is left of the one before can have sent it, and then nobody follows before they are gone."""
+    late = ("done\n", signal.SIGTERM)
+    told = lives(tmp_path, "/bin/true", lines=(shim.GO, ready("exit 4")), kills_itself=late)
+    assert (told.of().code, told.of(SECOND).code) == (0, 4)
 
 
 def test_a_shim_that_dies_while_it_serves_the_second_leaves_what_it_knows_of_the_first(tmp_path: Path) -> None:

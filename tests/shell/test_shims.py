@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from orchd.core.inputs import Exited, Input, NeverRan, Spawned
 from orchd.core.model import Agent
 from orchd.procs.cgroups import Cgroups
 from orchd.procs.local import LocalProcesses
-from orchd.procs.procfs import look
+from orchd.procs.procfs import look, marks
 from orchd.procs.successors import MOST
 from orchd.wire import Home
 from tests.conftest import until
@@ -81,6 +82,8 @@ class Cast:
             self.processes._watch.forget(key)
         for pid in self.pids:
             os.waitpid(pid, 0)
+        trees = [handle.tree for handle in self.processes._handles.values()]
+        until(lambda: all(tree.cgroup is None or tree.cgroup.is_empty() for tree in trees))
 
 
 @pytest.fixture
@@ -110,6 +113,19 @@ def test_who_begins_when_another_ends_is_served_by_the_same_shim(cast: Cast) -> 
         "b agent-002 1 name \n",
         "c agent-003 1 name it's the third\n",
     ]
+
+
+def test_it_shows_nobodys_marks_since_it_may_serve_somebody_else(cast: Cast, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "go")
+    one = agent("sh", "-c", f"echo there; read x <{tmp_path}/go")
+    pid = cast.start(one)
+    cast.processes.release(one.id, 1)
+    until(lambda: cast.log(one) == "there\n")
+    assert marks(pid) == {"ORCHD_HOME": str(cast.home.directory)}
+    (child,) = psutil.Process(pid).children()
+    assert marks(child.pid) == {**marks(pid), "ORCHD_AGENT": "agent-001", "ORCHD_ATTEMPT": "1"}
+    (tmp_path / "go").write_text("\n")
+    assert cast.news()
 
 
 @pytest.mark.parametrize("word", ["", "a b", "$HOME", "*", "';echo x", '"', "\\", "-n", "`id`", "!", "~", "#", "--"])
@@ -206,8 +222,9 @@ def test_whoever_signals_its_shim_is_followed_by_nobody(cast: Cast, signals: str
     assert cast.run("sh", "-c", f"trap '' TERM HUP; kill {signals}") != cast.start(agent("true", number=2))
 
 
-def test_whoever_deletes_its_record_is_followed_by_nobody_who_might_lose_theirs(cast: Cast) -> None:
-    first = agent("sh", "-c", f"rm {cast.home.agents}/agent-001.1.exit")
+@pytest.mark.parametrize("how", ["rm {0}", "mv {0} {0}.aside; touch {0}"])
+def test_whoever_takes_its_record_away_is_followed_by_nobody_who_might_lose_theirs(cast: Cast, how: str) -> None:
+    first = agent("sh", "-c", how.format(f"{cast.home.agents}/agent-001.1.exit"))
     pid = cast.start(first)
     assert cast.end(first).outcome.code is None
     assert cast.start(agent("true", number=2)) != pid
