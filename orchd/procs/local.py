@@ -111,11 +111,9 @@ class LocalProcesses:
             raise Refused("its captured environment was deleted; `orchctl retry` brings a new one") from None
 
     def release(self, agent: AgentId, attempt: int) -> None:
-        """Open the gate, for good where nobody can follow."""
+        """Open the gate."""
         if (handle := self._handles.get((agent, attempt))) is not None:
-            handle.release()
-            if handle.shim is not None and not handle.shim.may_be_followed:
-                self._shims.dismiss(handle.shim)
+            self._shims.release(handle)
 
     def adopt(self, agent: Agent) -> Input:
         """Take up an attempt of an earlier daemon: it lives, it ended, or it never ran."""

@@ -12,6 +12,7 @@ from orchd.procs import controllers
 from orchd.procs.cgroups import Cgroup, Cgroups
 from orchd.procs.command import Command, Refused
 from orchd.procs.files import files_of
+from orchd.procs.handle import Handle
 from orchd.procs.launch import launch
 from orchd.procs.successors import Shim
 from orchd.procs.watch import Watch
@@ -20,6 +21,7 @@ from orchd.wire import Home
 log = logging.getLogger("orchd")
 
 Key = tuple[AgentId, int]
+_HOPE = 8
 
 
 class Shims:
@@ -31,6 +33,8 @@ class Shims:
         self._cgroups = cgroups
         self._idle: list[tuple[Key, Shim]] = []  # those that have served, and whose attempts are over
         self._leaving: dict[Key, Shim] = {}  # those that nobody followed in
+        self._hope = _HOPE  # one more for each that was followed, one less for each that was kept in vain
+        self._released = 0
 
     def close(self) -> None:
         """Leave nothing behind but what lives."""
@@ -53,6 +57,7 @@ class Shims:
             if shim.follow(agent.spec, command, files_of(self._home, *key)):
                 self._idle.remove(found)
                 self._watch.pass_on(before, key)
+                self._hope = min(self._hope + 1, _HOPE)
                 return shim
         return None
 
@@ -104,6 +109,15 @@ class Shims:
         log.warning("%s was shut out of its cgroup: doing without cgroups from here on", agent)
         self._cgroups = None
 
+    def release(self, handle: Handle) -> None:
+        """Open the gate; for good where nobody can follow, or nobody did lately, but for a try now and then: to wait
+        for a successor that does not come costs more than it saves."""
+        handle.release()
+        self._released += 1
+        has_hope = self._hope > 0 or self._released % _HOPE == 0
+        if handle.shim is not None and not (handle.shim.may_be_followed and has_hope):
+            self.dismiss(handle.shim)
+
     def dismiss(self, shim: Shim | None) -> None:
         """Have it end when its agent has, or without one; that of an earlier daemon will in any case."""
         if shim is not None and shim.gate is not None:
@@ -118,6 +132,7 @@ class Shims:
         """Let go of those that nobody followed in: beyond a turn they would be processes that count for no agent."""
         for key, shim in self._idle:
             self._leaving[key] = shim
+            self._hope = max(self._hope - 1, 0)
             self.dismiss(shim)
         self._idle.clear()
 

@@ -186,6 +186,20 @@ def test_whom_nobody_follows_in_ends_with_the_turn_and_leaves_its_cgroup_to_othe
     assert len(descriptors(os.getpid())) <= before + 2  # what is held of its cgroup
 
 
+def test_when_nobody_followed_lately_shims_are_kept_only_now_and_then_until_somebody_does(cast: Cast) -> None:
+    kept = []
+    for number in range(1, 33):
+        cast.run("true", number=number)
+        kept.append(len(cast.processes._shims._idle))
+        cast.processes.rest()
+        until(lambda: cast.processes._shims._leaving == {} or cast.processes.news())
+    assert kept == [1] * 8 + [0] * 7 + ([1] + [0] * 7) * 2 + [1]
+    pids = [cast.run("true", number=number) for number in range(33, 41)]
+    assert len(set(pids[:-1])) == 7
+    again = [cast.run("true", number=number) for number in range(41, 50)]
+    assert len({pids[-1], *again}) == 1
+
+
 def test_without_cgroups_each_has_a_shim_of_its_own(home_directory: Path) -> None:
     cast = Cast(Home(home_directory), None)
     assert cast.run("true") != cast.run("true", number=2)
