@@ -110,10 +110,12 @@ class Callers:
 
     def _shown(self, caller: Process, shims: dict[int, Key]) -> Key | Outside | None:
         """Which attempt an orphan shows that it belongs to; whoever belongs to one that has ended is nobody."""
-        if caller.session in shims:
-            return shims[caller.session]
+        cgroups = self._processes.cgroups()
+        # where there is a cgroup the session may have been an earlier attempt's too
+        if (found := shims.get(caller.session)) is not None and found not in cgroups.values():
+            return found
         if (cgroup := held_in(own_cgroup(caller.pid), self._home.tag)) is not None:
-            return self._processes.cgroups().get(cgroup, Outside.NOBODY)
+            return cgroups.get(cgroup, Outside.NOBODY)
         shown = marks(caller.pid)
         if shown.get(ENV_HOME) != str(self._home.directory) or ENV_AGENT not in shown:
             return None

@@ -14,8 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from orchd.callers import Callers, Outside
 from orchd.core.inputs import Exited, Input, NeverRan, Spawned
 from orchd.core.model import Agent
+from orchd.ports import Peer
 from orchd.procs.cgroups import Cgroups
 from orchd.procs.local import LocalProcesses
 from orchd.procs.procfs import look, marks
@@ -212,6 +214,24 @@ def test_whoever_leaves_a_process_behind_is_followed_by_nobody(cast: Cast) -> No
     assert not cast.end(first).is_tree_gone
     assert cast.start(second) != pid
     assert second.cgroup != first.cgroup
+    cast.end(second)
+
+
+def test_whoever_fled_from_the_cgroup_of_one_is_not_taken_for_the_one_that_follows(
+    cast: Cast, cgroups: Cgroups, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    flees = f"sleep 600 & echo $! > {cgroups.base.parent}/cgroup.procs; echo $! > {told}"
+    pid, second = cast.run("sh", "-c", flees), agent("true", number=2)
+    fled = int(told.read_text())
+    try:
+        assert cast.start(second) == pid
+        assert os.getsid(fled) == pid
+        callers = Callers(cast.home, cast.processes)
+        assert callers.who(Peer((b"c",), os.getuid(), fled)) is Outside.NOBODY
+        assert callers.who(Peer((b"d",), os.getuid(), pid)) == second.id
+    finally:
+        os.kill(fled, signal.SIGKILL)
     cast.end(second)
 
 
