@@ -81,7 +81,7 @@ class Clis:
         record = Path(f"{stem}.exit")
         until(lambda: record.exists() and len(record.read_text().splitlines()) > 1, what="an exit record")
         report: dict[str, Any] = json.loads(Path(f"{stem}.report").read_text())
-        return report, int(record.read_text().splitlines()[1])
+        return report, int(record.read_text().splitlines()[1].split()[1])
 
     def log(self, one: str) -> str:
         """What an agent has said so far."""

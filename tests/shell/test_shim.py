@@ -60,6 +60,7 @@ def lives(
         dict(os.environ),
         file_actions=[(os.POSIX_SPAWN_DUP2, source, target) for source, target in moved],
         setsid=True,
+        setsigdef=[signal.SIGHUP],  # who ignores it from the start, as under nohup, can set no trap for it
     )
     for descriptor in (held[0], *high):
         os.close(descriptor)
