@@ -54,8 +54,8 @@ class Shim:
         return False
 
     def is_left_alone(self) -> bool:
-        """Whether nothing is left of what it served, and another may follow."""
-        return self.may_be_followed and self.cgroup is not None and self.cgroup.is_left_to(self.pid)
+        """Whether nothing is left of what it served, in the only place where that is known at once."""
+        return self.cgroup is not None and self.cgroup.is_left_to(self.pid)
 
     def follow(self, spec: Spec, command: Command, files: Files) -> bool:
         """Whether it will serve this one next, when its gate is opened."""

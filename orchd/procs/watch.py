@@ -64,13 +64,9 @@ class Watch(Generic[Key]):
             is_there = self.process(key, pid)
         finally:
             if not is_there:
-                self._drop(gate)
+                self.close(gate)
         if not is_there:
             raise ChildProcessError(errno.ECHILD, "its supervising shell was killed before it began")
-
-    def close(self, gate: int) -> None:
-        """Have no such gate any more."""
-        self._drop(gate)
 
     def pass_on(self, key: Key, other: Key) -> None:
         """Watch for `other` what was watched for `key`."""
@@ -87,16 +83,17 @@ class Watch(Generic[Key]):
             if pid is None:
                 os.pread(descriptor, 256, 0)
             elif pid != GATE:
-                self._drop(descriptor)
+                self.close(descriptor)
             found.append((key, pid))
         return found
 
     def forget(self, key: Key) -> None:
         """Watch nothing more for `key`."""
         for descriptor in [descriptor for descriptor, (owner, _) in self._watched.items() if owner == key]:
-            self._drop(descriptor)
+            self.close(descriptor)
 
-    def _drop(self, descriptor: int) -> None:
+    def close(self, descriptor: int) -> None:
+        """Watch this no more, and have no such descriptor."""
         # closed first, it would stay in the epoll set for as long as a child holds a copy (epoll(7))
         self._epoll.unregister(descriptor)
         os.close(descriptor)
