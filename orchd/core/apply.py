@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from orchd.core import parking
 from orchd.core.facts import (
     AdmissionsPaused,
-    AdmissionsResumed,
     AgentCancelled,
     AgentFact,
     AgentFailed,
+    AgentFrozen,
     AgentHeard,
     AgentLost,
     AgentPromoted,
@@ -21,12 +22,14 @@ from orchd.core.facts import (
     AgentReturned,
     AgentRevived,
     AgentSkipped,
+    AgentThawed,
     AgentTimedOut,
     AttemptAdmitted,
     AttemptDeferred,
     AttemptRetried,
     AttemptStarted,
     AttemptVoided,
+    BoxFact,
     DrainBegan,
     Fact,
     KillBegan,
@@ -40,9 +43,15 @@ from orchd.core.facts import (
     SessionClosed,
     SessionFact,
     SessionOpened,
+    SlotAwaited,
+    StallBegan,
+    StallEnded,
     StopBegan,
     WaitBegan,
     WaitEnded,
+    WaitExpired,
+    WaitReopened,
+    WorkSeen,
 )
 from orchd.core.index import (
     enter_indexes,
@@ -63,22 +72,29 @@ from orchd.core.table import next_status
 
 def apply(state: State, fact: Fact, at: Instant) -> None:
     """Change `state` by what happened. Raises IllegalTransition for what cannot have happened."""
-    if isinstance(fact, LimitChanged):
-        state.limit, state.resident = fact.limit, fact.resident
-    elif isinstance(fact, DrainBegan):
-        state.is_draining = True
-    elif isinstance(fact, AdmissionsPaused | AdmissionsResumed):
-        state.is_paused = isinstance(fact, AdmissionsPaused)
-        if not state.is_paused:
-            state.holds.clear()
-    elif isinstance(fact, RunnerLimited):
-        state.holds[fact.runner] = Instant(at.mono + fact.until - at.wall, fact.until)
+    if isinstance(fact, AgentFact):
+        _apply_to_agent(state, fact, at)
     elif isinstance(fact, RunFact):
         _apply_to_run(state, fact, at)
     elif isinstance(fact, SessionFact):
         _apply_to_session(state, fact, at)
     else:
-        _apply_to_agent(state, fact, at)
+        _apply_to_host(state, fact, at)
+
+
+def _apply_to_host(state: State, fact: BoxFact, at: Instant) -> None:
+    if isinstance(fact, LimitChanged):
+        state.limit, state.resident = fact.limit, fact.resident
+    elif isinstance(fact, DrainBegan):
+        state.is_draining = True
+    elif isinstance(fact, StallBegan | StallEnded):
+        state.is_stall_announced = isinstance(fact, StallBegan)
+    elif isinstance(fact, RunnerLimited):
+        state.holds[fact.runner] = Instant(at.mono + fact.until - at.wall, fact.until)
+    else:
+        state.is_paused = isinstance(fact, AdmissionsPaused)
+        if not state.is_paused:
+            state.holds.clear()
 
 
 def _apply_to_run(state: State, fact: RunFact, at: Instant) -> None:
@@ -165,6 +181,7 @@ def _born(state: State, fact: AgentQueued, at: Instant) -> Agent:
 
 
 def _admitted(state: State, agent: Agent, fact: AttemptAdmitted, at: Instant) -> None:
+    state.is_new_next = False
     agent.attempt = fact.attempt
     agent.pid = agent.cgroup = agent.outcome = agent.cause = agent.kill_at = agent.ready_at = None
     agent.reason = agent.ended_at = None
@@ -187,15 +204,6 @@ def _promoted(state: State, agent: Agent, fact: AgentPromoted, at: Instant) -> N
     agent.claim = fact.claim
 
 
-def _wait_began(state: State, agent: Agent, fact: WaitBegan, at: Instant) -> None:
-    agent.waits[fact.wait.request] = fact.wait
-
-
-def _wait_ended(state: State, agent: Agent, fact: WaitEnded | AgentReturned, at: Instant) -> None:
-    del agent.waits[fact.request]
-    agent.heard = at.mono  # it could not be heard while it was blocked
-
-
 def _heard(state: State, agent: Agent, fact: AgentHeard, at: Instant) -> None:
     agent.heard = at.mono - fact.ago
 
@@ -203,6 +211,7 @@ def _heard(state: State, agent: Agent, fact: AgentHeard, at: Instant) -> None:
 def _stop_began(state: State, agent: Agent, fact: StopBegan, at: Instant) -> None:
     agent.cause, agent.reason = fact.cause, fact.reason
     agent.waits.clear()
+    parking.unfreeze(agent, at)
     if agent.kill_at is None:
         agent.kill_at = at.mono + agent.spec.grace
 
@@ -216,6 +225,7 @@ def _process_ended(state: State, agent: Agent, fact: ProcessEnded, at: Instant) 
     if (report := fact.outcome.report) is not None:
         _spend(state, agent, report.spent)
     agent.waits.clear()
+    parking.unfreeze(agent, at)
     if agent.cause is None:
         is_over_bound = fact.outcome.oom is Oom.OWN and fact.outcome.code != 0
         agent.cause = Cause.MEMORY if is_over_bound else Cause.ENDED
@@ -278,9 +288,15 @@ CHANGES: dict[type, Callable[[State, Agent, Any, Instant], None]] = {
     AttemptStarted: _started,
     AttemptVoided: _voided,
     AgentPromoted: _promoted,
-    WaitBegan: _wait_began,
-    WaitEnded: _wait_ended,
-    AgentReturned: _wait_ended,
+    WaitBegan: parking.wait_began,
+    WaitEnded: parking.wait_ended,
+    WaitExpired: parking.wait_expired,
+    SlotAwaited: parking.slot_awaited,
+    WaitReopened: parking.wait_reopened,
+    AgentReturned: parking.returned,
+    WorkSeen: parking.work_seen,
+    AgentFrozen: parking.frozen,
+    AgentThawed: parking.thawed,
     AgentHeard: _heard,
     StopBegan: _stop_began,
     KillBegan: _kill_began,

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from orchd.core import happen, inputs, running, scoping, spawning, steering, waiting
+from orchd.core import happen, inputs, running, scoping, spawning, stalls, steering, waiting
 from orchd.core.happen import silence_at, timeout_at
 from orchd.core.model import State, Status
 from orchd.core.settle import settle
@@ -47,6 +47,7 @@ HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     inputs.Adopted: happen.adopted,
     inputs.Heard: happen.heard,
     inputs.OverMemory: happen.over_memory,
+    inputs.WorkedWhileWaiting: happen.worked_while_waiting,
     inputs.SpaceSeen: happen.space_seen,
     inputs.Tick: happen.tick,
 }
@@ -62,7 +63,7 @@ def decide(turn: Turn, event: inputs.Input) -> None:
 
 def next_deadline(state: State) -> float | None:
     """When a Tick is due, on the clock that is compared; None while nothing is."""
-    due = [state.queue.next_due()]
+    due = [state.queue.next_due(), stalls.due_at(state)]
     if len(state.queue):
         due += [until.mono for until in state.holds.values()]
         if state.held_until:
@@ -71,5 +72,6 @@ def next_deadline(state: State) -> float | None:
         if agent.status is Status.STOPPING:
             due.append(agent.kill_at)
             continue
-        due += [timeout_at(agent), silence_at(agent), *(wait.deadline for wait in agent.waits.values())]
+        due += [timeout_at(agent), silence_at(agent)]
+        due += [wait.deadline for wait in agent.waits.values() if not wait.is_expired]
     return min((moment for moment in due if moment is not None), default=None)

@@ -41,6 +41,22 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class Freeze:
+    """Keep every process of the tree from running until it is thawed or ended."""
+
+    agent: AgentId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Thaw:
+    """Let every process of the tree run, also when nothing is known to keep it from that."""
+
+    agent: AgentId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class Listen:
     """Tell when the attempt last put something out."""
 
@@ -76,4 +92,4 @@ class Refuse:
     details: Mapping[str, object] = field(default_factory=dict)
 
 
-Effect = Launch | Release | Terminate | Kill | Listen | Watch | Answer | Refuse
+Effect = Launch | Release | Terminate | Kill | Freeze | Thaw | Listen | Watch | Answer | Refuse

@@ -7,10 +7,17 @@ from collections.abc import Sequence
 from orchd.core.graph import waits_for
 from orchd.core.holds import Hold, Rule, why_held
 from orchd.core.index import line_of, ticket_of
-from orchd.core.model import Agent, AgentId, State, Status
-from orchd.core.places import claims, has_resident_place, has_room, is_safe_with, working
+from orchd.core.model import Agent, AgentId, Frozen, State, Status
+from orchd.core.places import claims, has_resident_place, has_room, is_safe_with, resident_bound, working
+from orchd.core.returning import is_returning
 
 SHOWN = 3
+WAITS_FOR_SLOT = "waits for a slot"
+_FROZEN = {
+    Frozen.WAIT_CUT: "the client of its wait ended",
+    Frozen.BUSY: "it used the CPU while it counted as waiting",
+    Frozen.LENT: "the agent that ran in its slot has ended",
+}
 
 
 def position(state: State, agent: Agent) -> int | None:
@@ -22,15 +29,20 @@ def reason(state: State, agent: Agent, now: float) -> str | None:
     """Why `agent` is queued or what it waits for, or how it came to where it is."""
     if agent.status is Status.QUEUED:
         return why_queued(state, agent, now).sentence
-    if agent.status is Status.WAITING:
-        found = awaited(state, agent)
-        return f"waits for {_list(found)}" if found else "waits for a working place to return to"
-    return agent.reason
+    return _why_waiting(state, agent) if agent.status is Status.WAITING else agent.reason
+
+
+def _why_waiting(state: State, agent: Agent) -> str:
+    if is_returning(state, agent):
+        return WAITS_FOR_SLOT + (f"; frozen until then: {_FROZEN[agent.frozen]}" if agent.frozen else "")
+    if agent.lent_to is not None:
+        return f"lent its slot to {agent.lent_to}, which it depends on; `orchctl wait` does that without the delay"
+    return f"waits for {_list(awaited(state, agent))}"
 
 
 def awaited(state: State, agent: Agent) -> list[AgentId]:
-    """Whom a waiting agent waits for. Once one of several was enough, it is a place and none of the others."""
-    return [] if agent.id in state.satisfied else waits_for(state, agent)
+    """The agents that a waiting agent waits for; none once it only waits for a slot."""
+    return [] if is_returning(state, agent) else waits_for(state, agent)
 
 
 def why_queued(state: State, agent: Agent, now: float) -> Hold:
@@ -57,9 +69,12 @@ def _full(state: State, agent: Agent) -> Hold:
     busy = working(state)
     if busy >= state.limit:
         over = f", {busy - state.limit} overdrawn" if busy > state.limit else ""
-        return Hold(Rule.LIMIT, f"{busy} of {state.limit} places are working{over}")
-    if not has_resident_place(state):
-        return Hold(Rule.RESIDENT, f"{len(state.living)} of {state.resident} resident places are taken")
+        stalled = "; every agent at work depends on a queued agent" if state.stalled_since is not None else ""
+        return Hold(Rule.LIMIT, f"{busy} of {state.limit} slots are in use{over}{stalled}")
+    if not has_resident_place(state, agent.depth):
+        kept = state.resident - resident_bound(state, agent.depth)
+        rest = f"; {kept} are kept free for agents below" if kept else ""
+        return Hold(Rule.RESIDENT, f"{len(state.living)} of {state.resident} resident slots are taken{rest}")
     if not is_safe_with(state, agent.claim):
         held = claims(state)
         said = (

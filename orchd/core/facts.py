@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchd.core.model import AgentId, Cause, Level, Outcome, RequestId, Spec, Wait
+from orchd.core.model import AgentId, Cause, Frozen, Level, Outcome, RequestId, Spec, Wait
 from orchd.core.runs import Plan, RunId, RunStatus
 from orchd.core.sessions import SessionId
 from orchd.core.spending import Budget
@@ -74,11 +74,59 @@ class WaitEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitExpired:
+    """The deadline of one of its waits has passed: the reply is due as soon as it has a slot."""
+
+    agent: AgentId
+    request: RequestId
+
+
+@dataclass(frozen=True, slots=True)
+class SlotAwaited:
+    """Its wait is over and no slot is free: the reply is withheld until one is."""
+
+    agent: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class WaitReopened:
+    """What its withheld wait was for is tried again: it waits for that, and not only for a slot."""
+
+    agent: AgentId
+
+
+@dataclass(frozen=True, slots=True)
 class AgentReturned:
     """Its last wait is over and it works again."""
 
     agent: AgentId
     request: RequestId
+
+
+@dataclass(frozen=True, slots=True)
+class WorkSeen:
+    """It used the CPU while it counted as waiting: it works from now on, and its waits go on beside that."""
+
+    agent: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFrozen:
+    """Its processes are kept from running until it has a slot again."""
+
+    agent: AgentId
+    attempt: int
+    cause: Frozen
+    request: RequestId | None = None  # the wait whose client ended
+    lent_to: AgentId | None = None  # the agent that runs in its slot
+
+
+@dataclass(frozen=True, slots=True)
+class AgentThawed:
+    """It has a slot again, and its processes run on."""
+
+    agent: AgentId
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +264,19 @@ class DrainBegan:
 
 
 @dataclass(frozen=True, slots=True)
+class StallBegan:
+    """Every agent at work depends on an agent that no slot is free for, and no slot can be lent safely."""
+
+    agents: tuple[AgentId, ...]  # the agents at work
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StallEnded:
+    """A slot is free again, or an agent at work depends on no queued agent any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunnerLimited:
     """Nobody new starts with this runner for a while: its service wants no more."""
 
@@ -289,7 +350,13 @@ AgentFact = (
     | AgentPromoted
     | WaitBegan
     | WaitEnded
+    | WaitExpired
+    | SlotAwaited
+    | WaitReopened
     | AgentReturned
+    | WorkSeen
+    | AgentFrozen
+    | AgentThawed
     | AgentHeard
     | StopBegan
     | KillBegan
@@ -304,7 +371,7 @@ AgentFact = (
     | AgentSkipped
     | AgentRevived
 )
-BoxFact = LimitChanged | AdmissionsPaused | AdmissionsResumed | DrainBegan | RunnerLimited
+BoxFact = LimitChanged | AdmissionsPaused | AdmissionsResumed | DrainBegan | RunnerLimited | StallBegan | StallEnded
 SessionFact = SessionOpened | SessionClosed | SessionBudgetChanged
 RunFact = RunBegan | RunEnded | RunResumed | RunBudgetChanged
 Fact = AgentFact | BoxFact | RunFact | SessionFact

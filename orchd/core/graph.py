@@ -17,6 +17,8 @@ def waits_for(state: State, agent: Agent) -> list[AgentId]:
     wanted: Iterable[AgentId] = (target for wait in agent.waits.values() for target in wait.targets)
     if agent.status is Status.QUEUED:
         wanted = agent.spec.after
+    elif agent.lent_to is not None:
+        wanted = [*wanted, agent.lent_to]
     return [found.id for found in state.unfinished(wanted)]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from orchd.core.effects import Kill, Listen, Release, Terminate, Watch
+from orchd.core import returning, stalls
+from orchd.core.effects import Freeze, Kill, Listen, Release, Terminate, Thaw, Watch
 from orchd.core.facts import (
     AgentCancelled,
     AgentCompleted,
@@ -31,10 +32,11 @@ from orchd.core.inputs import (
     SpawnFailed,
     Tick,
     TreeGone,
+    WorkedWhileWaiting,
 )
 from orchd.core.model import Agent, Cause, Oom, Outcome, State, Status
 from orchd.core.retry import backoff, next_seed
-from orchd.core.settle import cancel_children, end_wait, refuse_waits, stop
+from orchd.core.settle import cancel_children, refuse_waits, stop
 from orchd.core.turn import Turn
 
 HOLD_SECONDS = 1.0
@@ -94,6 +96,8 @@ def adopted(turn: Turn, event: Adopted) -> None:
         return
     if agent.status is Status.STOPPING:
         _end_tree(turn, agent)
+    else:  # the daemon may have died between a commit and what it was to do after it
+        turn.do((Freeze if agent.frozen else Thaw)(agent.id, agent.attempt))
     for wait in agent.waits.values():
         turn.do(Watch(agent.id, wait.request))
 
@@ -104,10 +108,17 @@ def _end_tree(turn: Turn, agent: Agent) -> None:
 
 
 def caller_gone(turn: Turn, event: CallerGone) -> None:
-    """Nobody is blocked any more, so the agent works, place or no place."""
+    """No client is blocked any more, so the agent works, if there is a slot for it."""
     agent = turn.state.living.get(event.agent)
-    if agent is not None and (wait := agent.waits.get(event.request)) is not None:
-        end_wait(turn, agent, wait)
+    if agent is not None and event.request in agent.waits:
+        returning.caller_gone(turn, agent, event.request)
+
+
+def worked_while_waiting(turn: Turn, event: WorkedWhileWaiting) -> None:
+    """Its wait is not what keeps it from working."""
+    agent = turn.current(event.agent, event.attempt)
+    if agent is not None and agent.status is Status.WAITING and agent.frozen is None and turn.state.is_strict:
+        returning.work_seen(turn, agent)
 
 
 def heard(turn: Turn, event: Heard) -> None:
@@ -142,6 +153,9 @@ def space_seen(turn: Turn, event: SpaceSeen) -> None:
 
 def tick(turn: Turn, event: Tick) -> None:  # noqa: ARG001 - every handler takes its input
     """Deadlines."""
+    if (end := stalls.due_at(turn.state)) is not None and end <= turn.now:
+        for agent in turn.state.living.values():  # which of them has been quiet longest
+            turn.ask(Listen(agent.id, agent.attempt))
     for agent in list(turn.state.living.values()):
         if agent.status is Status.STOPPING:
             if agent.kill_at is not None and agent.kill_at <= turn.now:
@@ -154,9 +168,9 @@ def tick(turn: Turn, event: Tick) -> None:  # noqa: ARG001 - every handler takes
 
 
 def timeout_at(agent: Agent) -> float | None:
-    """When the attempt has taken too long."""
+    """When the attempt has taken too long. While only a slot is missing, its time stands still."""
     timeout, started = agent.spec.timeout, agent.started
-    return None if timeout is None or started is None else started + timeout
+    return None if timeout is None or started is None or agent.held_since is not None else started + timeout
 
 
 def silence_at(agent: Agent) -> float | None:

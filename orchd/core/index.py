@@ -5,7 +5,7 @@ Only `apply`, `ripen`, `load` and `forget` change them; `recount` makes everythi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from orchd.core.composition import around
@@ -33,7 +33,7 @@ def line_of(agent: Agent) -> Line:
     """In which line."""
     spec = agent.spec
     run, group = ("", "") if spec.member is None else (spec.member.run, around(spec.member.path))
-    return Line(agent.claim, run, group, spec.session or "", spec.runner or "")
+    return Line(agent.claim, run, group, spec.session or "", spec.runner or "", agent.depth)
 
 
 def enter_indexes(state: State, agent: Agent) -> None:
@@ -75,38 +75,54 @@ def leave_indexes(state: State, agent: Agent) -> None:
 
 
 def enter_waits(state: State, agent: Agent) -> None:
-    """What it waits for now: no other index tells the living apart."""
-    if agent.status is not Status.WAITING:
+    """Enter the agents that `agent` waits for now, and whether that is over: living agents differ in nothing else."""
+    if agent.status is Status.WAITING:
+        state.waiting[agent.id] = agent
+    elif not agent.waits:
         return
-    state.waiting[agent.id] = agent
-    for wait in agent.waits.values():
-        for target in wait.targets:
-            state.awaited.setdefault(target, set()).add(agent.id)
-        if wait.deadline is not None:
-            state.expiring[agent.id] = agent
-    _note_satisfied(state, agent)
+    for target in _awaited_by(agent):
+        state.awaited.setdefault(target, set()).add(agent.id)
+    if any(wait.deadline is not None and not wait.is_expired for wait in agent.waits.values()):
+        state.expiring[agent.id] = agent
+    _note_due(state, agent)
 
 
 def leave_waits(state: State, agent: Agent) -> None:
-    """What it waited for, before that changes."""
-    for wait in agent.waits.values():
-        for target in wait.targets:
-            _discard(state.awaited, target, agent.id)
-    for index in (state.waiting, state.expiring, state.satisfied):
+    """Take out the agents that `agent` waited for, before that changes."""
+    for target in _awaited_by(agent):
+        _discard(state.awaited, target, agent.id)
+    for index in (state.waiting, state.expiring, state.due):
         index.pop(agent.id, None)
 
 
+def _awaited_by(agent: Agent) -> Iterator[AgentId]:
+    for wait in agent.waits.values():
+        yield from wait.targets
+    if agent.lent_to is not None:
+        yield agent.lent_to
+
+
 def note_end(state: State, agent: Agent) -> None:
-    """It is over, or not any more: tell those that wait for it."""
-    for one in state.awaited.get(agent.id, ()):
-        _note_satisfied(state, state.waiting[one])
+    """`agent` has ended, or is tried again: look anew at the agents that wait for it."""
+    for waiter in state.awaited.get(agent.id, ()):
+        _note_due(state, state.living[waiter])
 
 
-def _note_satisfied(state: State, agent: Agent) -> None:
-    if any(is_satisfied(state, wait) for wait in agent.waits.values()):
-        state.satisfied[agent.id] = agent
+def _note_due(state: State, agent: Agent) -> None:
+    if (agent.frozen and is_to_thaw(state, agent)) or any(is_over(state, wait) for wait in agent.waits.values()):
+        state.due[agent.id] = agent
     else:
-        state.satisfied.pop(agent.id, None)
+        state.due.pop(agent.id, None)
+
+
+def is_to_thaw(state: State, agent: Agent) -> bool:
+    """Whether a frozen agent lacks nothing but a slot: if it lent its own, the borrower has ended."""
+    return agent.lent_to is None or not any(state.unfinished([agent.lent_to]))
+
+
+def is_over(state: State, wait: Wait) -> bool:
+    """Whether the wait is to be answered: it has come about, or its deadline has passed."""
+    return wait.is_expired or is_satisfied(state, wait)
 
 
 def is_satisfied(state: State, wait: Wait) -> bool:
@@ -218,7 +234,7 @@ def indexes(state: State) -> tuple[object, ...]:
     """Every index in a form that can be compared."""
     return (
         set(state.living),
-        (set(state.waiting), set(state.satisfied), set(state.expiring)),
+        (set(state.waiting), set(state.due), set(state.expiring)),
         state.awaited,
         state.children,
         state.dependents,

@@ -227,6 +227,14 @@ class OverMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkedWhileWaiting:
+    """The attempt's tree used the CPU although the agent counts as waiting."""
+
+    agent: AgentId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class SpaceSeen:
     """How many bytes are free on the disk of the home, and how many there shall be."""
 
@@ -261,6 +269,7 @@ Input = (
     | Adopted
     | Heard
     | OverMemory
+    | WorkedWhileWaiting
     | SpaceSeen
     | Tick
 )

@@ -59,6 +59,14 @@ class Cause(Enum):
     MEMORY = "memory"  # its tree took more than it may
 
 
+class Frozen(Enum):
+    """Why the processes of a waiting agent are kept from running until it has a slot."""
+
+    WAIT_CUT = "wait-cut"  # the client of its wait ended, and no slot was free
+    BUSY = "busy"  # it used the CPU while it counted as waiting, and no slot was free
+    LENT = "lent"  # it lent its slot to an agent that it depends on
+
+
 class Oom(Enum):
     """Whose want of memory the kernel ended processes for while an attempt ran."""
 
@@ -116,6 +124,8 @@ class Wait:
     deadline: float | None
     caller: int  # the pid of the blocked client
     caller_started: float  # its start time: a pid alone names different processes over time
+    is_expired: bool = False  # its deadline has passed; the reply is withheld until the agent has a slot
+    is_background: bool = False  # the agent works beside it: it is answered as soon as it is over
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +181,9 @@ class Agent:
     started_at: float | None = None
     ended_at: float | None = None
     waits: dict[RequestId, Wait] = field(default_factory=dict)
+    frozen: Frozen | None = None
+    lent_to: AgentId | None = None  # the agent that runs in its slot
+    held_since: float | None = None  # mono; since then only a slot is missing, and no time-out counts
 
     @property
     def number(self) -> int:
@@ -225,6 +238,11 @@ class State:
     limit: int = 7
     resident: int = 28
     guards: Guards = field(default_factory=Guards)
+    is_strict: bool = True  # an agent whose wait ended early works only in a slot; from the configuration
+    stall_after: float = 30.0  # seconds before an agent that only polls lends its slot; from the configuration
+    is_new_next: bool = False  # the last slot went back to an agent whose wait was cut short; a new agent is next
+    stalled_since: float | None = None  # mono, of this daemon
+    is_stall_announced: bool = False
     is_paused: bool = False
     is_draining: bool = False  # of this daemon, never remembered
     is_short: bool = False  # of room on the disk; looked at anew by every daemon
@@ -240,8 +258,8 @@ class State:
     # Indexes: each is derived from `agents` inside `apply`, and `check` compares it with a count.
     living: dict[AgentId, Agent] = field(default_factory=dict)
     waiting: dict[AgentId, Agent] = field(default_factory=dict)  # of those
-    satisfied: dict[AgentId, Agent] = field(default_factory=dict)  # of those, who has a wait that has come about
-    expiring: dict[AgentId, Agent] = field(default_factory=dict)  # and who has one with a deadline
+    due: dict[AgentId, Agent] = field(default_factory=dict)  # living agents with a wait that is over, or to be thawed
+    expiring: dict[AgentId, Agent] = field(default_factory=dict)  # living agents with a wait that has a deadline
     awaited: dict[AgentId, set[AgentId]] = field(default_factory=dict)  # who waits for an agent
     children: dict[AgentId, set[AgentId]] = field(default_factory=dict)
     dependents: dict[AgentId, set[AgentId]] = field(default_factory=dict)

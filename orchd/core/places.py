@@ -10,7 +10,7 @@ claims, smallest first, can be met one after the other, each giving its own plac
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from orchd.core.composition import around, groups_around
 from orchd.core.model import WORKING, Agent, AgentId, State
@@ -62,9 +62,22 @@ def has_working_place(state: State) -> bool:
     return working(state) < state.limit
 
 
-def has_resident_place(state: State) -> bool:
-    """Whether one more may live."""
-    return len(state.living) < state.resident
+def resident_bound(state: State, depth: int) -> int:
+    """How many agents may be alive for one more at `depth` to start.
+
+    An agent leaves room for a whole chain of agents below it: below every agent that is alive another one then always
+    fits, whatever waits for it and however. Where the resident slots are too few for that beside a full limit, keeping
+    some of them free could leave slots idle, and the claims alone decide.
+    """
+    below = state.guards.depth - 1 - depth
+    if below <= 0 or state.resident < state.limit + state.guards.depth - 1:
+        return state.resident
+    return state.resident - below
+
+
+def has_resident_place(state: State, depth: int) -> bool:
+    """Whether one more agent at `depth` may be alive."""
+    return len(state.living) < resident_bound(state, depth)
 
 
 def claims(state: State) -> list[int]:
@@ -86,6 +99,17 @@ def is_safe_with(state: State, claim: int) -> bool:
     held = claims(state)
     insort(held, claim)
     return is_safe(state.resident, held)
+
+
+def is_safe_promoted(state: State, needed: Mapping[AgentId, int], newcomer: int = 0) -> bool:
+    """Whether all living agents can still end with the claims `needed`, beside a new agent with the claim `newcomer`.
+
+    With the claims that they have they always can.
+    """
+    if not needed and not newcomer:
+        return True
+    held = [newcomer, *(needed.get(agent.id, agent.claim) for agent in state.living.values())]
+    return is_safe(state.resident, sorted(claim for claim in held if claim > 0))
 
 
 def smallest_safe_resident(held: Iterable[int]) -> int:

@@ -23,6 +23,7 @@ class Line(NamedTuple):
     group: str = ""
     session: str = ""
     runner: str = ""
+    depth: int = 0  # levels of agents above
 
 
 class Ticket(NamedTuple):

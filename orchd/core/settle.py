@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from orchd.core import returning, stalls
+from orchd.core.admit import admit
 from orchd.core.composition import groups_around
-from orchd.core.effects import Launch, Terminate
+from orchd.core.effects import Terminate
 from orchd.core.facts import (
     AgentCancelled,
-    AgentReturned,
     AgentSkipped,
-    AttemptAdmitted,
     RunEnded,
     StopBegan,
-    WaitEnded,
 )
 from orchd.core.graph import needed
 from orchd.core.holds import why_held
-from orchd.core.index import is_satisfied, line_of, ripen, ticket_of, why_never
-from orchd.core.model import Agent, AgentId, Cause, State, Status, Wait, agent_id
+from orchd.core.index import ripen, why_never
+from orchd.core.model import Agent, AgentId, Cause, State, Status, agent_id
 from orchd.core.places import has_resident_place, has_room, has_working_place, is_safe_with
 from orchd.core.queue import AGING_SECONDS, Line
 from orchd.core.runs import Run, RunId, RunStatus
@@ -26,12 +25,29 @@ from orchd.core.turn import Turn
 def settle(turn: Turn) -> None:
     """Draw what follows from ends, cut short what must be, give returning agents their places, then admit."""
     _follow(turn)
-    _end_waits_that_timed_out(turn)
-    _answer_waits(turn)
+    returning.end_waits(turn)
     ripen(turn.state, turn.now)
-    while (agent := next_to_start(turn.state, turn.now)) is not None:
-        turn.record(AttemptAdmitted(agent.id, agent.attempt + 1))
-        turn.ask(Launch(agent.id, agent.attempt))
+    _hand_out_slots(turn)
+    returning.withhold(turn)
+    stalls.look(turn)
+
+
+def _hand_out_slots(turn: Turn) -> None:
+    """Give free slots back to agents whose wait is over, then to new ones.
+
+    Agents that return come first: they hold memory already, and others wait for them. After one whose wait was cut
+    short a new agent may go first: a parent that waits in small pieces would keep out the children it waits for.
+    """
+    state = turn.state
+    while True:
+        back = returning.next_to_return(state)
+        new = next_to_start(state, turn.now) if back is None or state.is_new_next else None
+        if new is not None:
+            admit(turn, new)
+        elif back is not None:
+            returning.bring_back(turn, back)
+        else:
+            return
 
 
 def cancel(turn: Turn, agent: Agent, reason: str) -> None:
@@ -116,40 +132,14 @@ def _ending_of(run: Run) -> RunEnded:
     return RunEnded(run.id, status, f"{path} ({run.members[path].agent}) {ending.status}: {ending.reason}")
 
 
-def _end_waits_that_timed_out(turn: Turn) -> None:
-    """The caller goes on at once, place or no place: the limit may be overdrawn, and then nobody is admitted."""
-    for agent in list(turn.state.expiring.values()):
-        for wait in list(agent.waits.values()):
-            if wait.deadline is not None and wait.deadline <= turn.now:
-                end_wait(turn, agent, wait)
-                turn.answer(wait.request, *wait.targets, timed_out=not is_satisfied(turn.state, wait))
-
-
-def _answer_waits(turn: Turn) -> None:
-    """Returning agents come before new ones: they hold memory already, and others wait for them."""
-    for agent in sorted(turn.state.satisfied.values(), key=ticket_of):
-        for wait in [wait for wait in agent.waits.values() if is_satisfied(turn.state, wait)]:
-            if len(agent.waits) > 1 or (has_working_place(turn.state) and has_room(turn.state, line_of(agent))):
-                end_wait(turn, agent, wait)
-                turn.answer(wait.request, *wait.targets)
-
-
-def end_wait(turn: Turn, agent: Agent, wait: Wait) -> None:
-    """This wait is over; the last one to end puts the agent back to work."""
-    fact = WaitEnded if len(agent.waits) > 1 else AgentReturned
-    turn.record(fact(agent.id, wait.request))
-
-
 def next_to_start(state: State, now: float) -> Agent | None:
     """The agent that may take a place now: the best of those whose start keeps the state safe."""
-    if state.is_paused or state.held_until > now:
-        return None
-    if not has_working_place(state) or not has_resident_place(state):
+    if state.is_paused or state.held_until > now or not has_working_place(state):
         return None
     must_be_needed = state.is_draining
     for head, line in state.queue.heads():
         agent = state.agents[agent_id(head.number)]
-        if not has_room(state, line) or why_held(state, line, now) is not None:
+        if not has_resident_place(state, line.depth) or not has_room(state, line) or why_held(state, line, now):
             continue
         if is_safe_with(state, line.claim):
             found = _first_needed(state, line) if must_be_needed and (line.claim or state.is_draining) else agent

@@ -12,15 +12,17 @@ from orchd.core.facts import (
     DrainBegan,
     LimitChanged,
     RunResumed,
+    WaitReopened,
 )
 from orchd.core.graph import blockers_first, claims_needed, cycle_from
 from orchd.core.inputs import Cancel, Drain, Pause, Resume, Retry, SetLimit
 from orchd.core.model import OVER, Agent, State, Status
-from orchd.core.places import claims, is_safe, smallest_safe_resident
+from orchd.core.places import claims, is_safe, is_safe_promoted, smallest_safe_resident
+from orchd.core.returning import is_returning
 from orchd.core.settle import cancel as cancel_agent
 from orchd.core.spawning import skip_if_hopeless
 from orchd.core.turn import Turn
-from orchd.core.waiting import is_safe_promoted, promote
+from orchd.core.waiting import promote
 
 
 def cancel(turn: Turn, event: Cancel) -> None:
@@ -52,7 +54,15 @@ def retry(turn: Turn, event: Retry) -> None:
             _resume_run(turn, agents[one])
             turn.record(AgentRevived(one, event.environment))
             skip_if_hopeless(turn, one)
+    for waiter in sorted({waiter for one in event.ids for waiter in turn.state.awaited.get(one, ())}):
+        _reopen_wait(turn, turn.state.living[waiter])
     turn.answer(event.request, *event.ids)
+
+
+def _reopen_wait(turn: Turn, waiter: Agent) -> None:
+    is_withheld = waiter.held_since is not None and waiter.frozen is None
+    if is_withheld and not is_returning(turn.state, waiter):
+        turn.record(WaitReopened(waiter.id))
 
 
 def _resume_run(turn: Turn, agent: Agent) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchd.core.effects import Watch
+from orchd.core.effects import Thaw, Watch
 from orchd.core.facts import AgentPromoted, WaitBegan
 from orchd.core.graph import claims_needed, path_to
 from orchd.core.index import is_satisfied
 from orchd.core.inputs import BeginWait
-from orchd.core.model import Agent, AgentId, State, Status, Wait
-from orchd.core.places import is_safe
+from orchd.core.model import Agent, AgentId, Status, Wait
+from orchd.core.places import is_safe_promoted
 from orchd.core.turn import Turn
 
 
@@ -48,6 +48,8 @@ def _park(turn: Turn, agent: Agent, wait: Wait) -> None:
         _refuse_deadlock(turn, agent, wait, needed)
         return
     promote(turn, needed)
+    if agent.frozen is not None:  # the request was on its way; from now on its client is blocked
+        turn.do(Thaw(agent.id, agent.attempt))
     turn.record(WaitBegan(agent.id, wait))
     turn.do(Watch(agent.id, wait.request))
 
@@ -56,14 +58,6 @@ def promote(turn: Turn, needed: Mapping[AgentId, int]) -> None:
     """Let those that live wait for as many levels as they need."""
     for one, claim in needed.items():
         turn.record(AgentPromoted(one, claim))
-
-
-def is_safe_promoted(state: State, needed: Mapping[AgentId, int]) -> bool:
-    """Whether all that lives could still end if it had the claims `needed`; with those that it has it always can."""
-    if not needed:
-        return True
-    held = (needed.get(agent.id, agent.claim) for agent in state.living.values())
-    return is_safe(state.resident, sorted(claim for claim in held if claim > 0))
 
 
 def _refuse_deadlock(turn: Turn, agent: Agent, wait: Wait, needed: Mapping[AgentId, int]) -> None:
