@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from orchd.procs import controllers
 from orchd.procs.files import Files
+from orchd.procs.procfs import cpu_seconds
 from orchd.procs.successors import Shim
 from orchd.procs.trees import Tree
 from orchd.procs.usage import Usage
@@ -22,7 +23,9 @@ class Handle:
     shim: Shim | None = None
     is_released: bool = False
     is_killing: bool = False
+    is_frozen: bool = False
     cpu_before: float = 0.0  # seconds that its shim had spent on others
+    cpu_base: float | None = None  # seconds that its cgroup had spent on others, since the first look
     rss_bytes: int = 0
     log_size: int = 0
     looked: float = 0.0
@@ -47,6 +50,18 @@ class Handle:
         ago = min(max(wall - found.st_mtime, 0.0), since)
         self.log_size, self.looked = found.st_size, now - ago
         return ago
+
+    def cpu_seconds(self) -> float:
+        """CPU time that its tree has used so far, without what others used in its shim and its cgroup before it."""
+        cgroup, members = self.tree.cgroup, self.tree.nearest()
+        counted = cgroup.cpu_seconds() if cgroup is not None else None
+        if counted is None:
+            return round(max(sum(map(cpu_seconds, members)) - self.cpu_before, 0.0), 3)
+        inside = self.tree.inside()
+        if self.cpu_base is None:
+            self.cpu_base = counted - max(sum(map(cpu_seconds, inside)) - self.cpu_before, 0.0)
+        outside = sum(cpu_seconds(pid) for pid in members if pid not in inside)
+        return round(max(counted - self.cpu_base, 0.0) + outside, 3)
 
     def shown(self, usage: Usage) -> Usage:
         """What its tree uses, without what its shim spent on others, and with the most that it took."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from orchd.bounds import Held
 from orchd.core.inputs import Adopted, Exited, Input, NeverRan, OverMemory, Spawned, SpawnFailed, TreeGone
 from orchd.core.model import Agent, AgentId, Oom, Outcome
-from orchd.procs import controllers
+from orchd.procs import controllers, freezing
 from orchd.procs.cgroups import Cgroups
 from orchd.procs.command import Refused, command_of
 from orchd.procs.endings import is_left_alone, report_in, text_of
@@ -78,7 +78,7 @@ class LocalProcesses:
             return SpawnFailed(*key, str(refused), is_passing=False)
         except OSError as error:
             return self._failed(key, error)
-        tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim.pid, shim.cgroup)
+        tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim.pid, shim.cgroup, shims=self._shims.pids)
         self._take_up(agent, tree, shim)
         return Spawned(*key, shim.pid, str(shim.cgroup.path) if shim.cgroup else None)
 
@@ -132,6 +132,7 @@ class LocalProcesses:
         """End the whole tree: by asking it, or for good."""
         if (handle := self._handles.get((agent, attempt))) is None:
             return
+        handle.is_frozen = False
         if handle.is_released:
             self._shims.dismiss(handle.shim)  # whoever was told to end is followed by nobody
         if kill:
@@ -139,6 +140,23 @@ class LocalProcesses:
             handle.tree.kill()
         else:
             handle.tree.terminate()
+
+    def freeze(self, agent: AgentId, attempt: int) -> None:
+        """Let no process of the attempt run until it is thawed or stopped; nothing when it has ended."""
+        if (handle := self._handles.get((agent, attempt))) is not None:
+            handle.is_frozen = True
+            freezing.freeze(handle.tree)
+
+    def thaw(self, agent: AgentId, attempt: int) -> None:
+        """Let all processes of the attempt run, whatever froze or stopped them; nothing when it has ended."""
+        if (handle := self._handles.get((agent, attempt))) is not None:
+            handle.is_frozen = False
+            freezing.thaw(handle.tree)
+
+    def cpu_seconds(self, agent: AgentId, attempt: int) -> float:
+        """CPU time that the attempt has used so far; 0 when it has ended."""
+        handle = self._handles.get((agent, attempt))
+        return handle.cpu_seconds() if handle is not None else 0.0
 
     def quiet_for(self, agent: AgentId, attempt: int) -> float:
         """Seconds since its last output, as far back as it was last asked."""
@@ -217,6 +235,7 @@ class LocalProcesses:
     def _ended(self, key: Key) -> Input:
         """The shim has ended: what its record says, and whether its tree ended with it."""
         handle = self._handles[key]
+        handle.tree.is_shim_gone = True
         self._shims.dismiss(handle.shim)
         record = self._record_of(handle)
         if record.was_shut_out:
@@ -247,19 +266,16 @@ class LocalProcesses:
     def _is_gone(self, key: Key) -> bool:
         """Whether nothing is left of an attempt whose shim has ended; if something is, its end will be news."""
         handle = self._handles[key]
-        while not handle.tree.is_gone(self._shim_pids()):
+        while not handle.tree.is_gone(self._shims.pids):
             if handle.is_killing:
                 handle.tree.kill()
             if self._watch_rest(key, handle):
                 return False
         self._watch.forget(key)
+        self._shims.forget(handle.shim)
         self._let_be(key, handle)
         self._shims.give_back(handle.tree.cgroup)
         return True
-
-    def _shim_pids(self) -> Iterable[int]:
-        yield from (handle.tree.shim for handle in self._handles.values())
-        yield from self._shims.leaving()
 
     def _let_be(self, key: Key, handle: Handle) -> None:
         """Nothing is left of it but its files."""
@@ -270,7 +286,8 @@ class LocalProcesses:
 
     def _watch_rest(self, key: Key, handle: Handle) -> bool:
         """Whether there is something left that can be watched; if not, it has just ended."""
-        if handle.tree.cgroup is not None:
-            return self._watch.cgroup(key, handle.tree.cgroup.path) and not handle.tree.is_gone(())
+        cgroup = handle.tree.cgroup
+        if cgroup is not None and not cgroup.is_empty():
+            return self._watch.cgroup(key, cgroup.path) and not cgroup.is_empty()
         members = handle.tree.members()
         return any([self._watch.process(key, pid) for pid in members])  # noqa: C419 - all of them must be watched

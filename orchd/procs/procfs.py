@@ -27,6 +27,7 @@ class Process(NamedTuple):
     started: float  # seconds after boot
     is_zombie: bool
     is_leaving: bool = False  # still there, but without its memory, and so without its marks
+    is_stopped: bool = False  # by SIGSTOP and the like
 
 
 def look(pid: int) -> Process | None:
@@ -37,7 +38,17 @@ def look(pid: int) -> Process | None:
         return None
     fields = stat[stat.rindex(b")") + 2 :].split()  # the name in brackets may hold anything (proc(5))
     started, is_leaving = int(fields[19]) / _TICKS, bool(int(fields[6]) & _EXITING)
-    return Process(pid, int(fields[1]), int(fields[3]), started, fields[0] in b"ZX", is_leaving)
+    is_zombie = fields[0] in b"ZX" and int(fields[17]) <= 1  # a first thread that has ended is Z beside living threads
+    return Process(pid, int(fields[1]), int(fields[3]), started, is_zombie, is_leaving, fields[0] == b"T")
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process and of all that it waited for; 0 when it has ended."""
+    try:
+        stat = (PROC / str(pid) / "stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return sum(map(int, stat[stat.rindex(b")") + 2 :].split()[11:15])) / _TICKS
 
 
 def everyone() -> dict[int, Process]:
@@ -74,10 +85,21 @@ def own_children() -> list[int] | None:
 
     One may be missing that lives, if another of them ended meanwhile (proc(5)). None when this kernel does not tell.
     """
+    return children_of("self")
+
+
+def children_of(pid: int | str) -> list[int] | None:
+    """The pids of the children of all threads of a process; empty when it has ended, None as for `own_children`."""
     found: list[int] = []
-    for task in (PROC / "self/task").iterdir():
+    try:
+        tasks = list((PROC / str(pid) / "task").iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return found
+    for task in tasks:
         try:
             found.extend(map(int, (task / "children").read_text().split()))
+        except ProcessLookupError:
+            continue
         except FileNotFoundError:
             if task.exists():  # a thread that has not just ended: CONFIG_PROC_CHILDREN was left out
                 return None

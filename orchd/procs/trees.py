@@ -1,18 +1,19 @@
 """An attempt's process tree: everything that came of it, wherever it hid, and how to end it.
 
-With a cgroup the kernel knows the members. Without one they are the shim's session, its descendants, whatever carries
-the attempt's marks in its environment, and all that is below those. Never a process by its name.
+It is a union: what is in the attempt's cgroup, where there is one; the shim's session and its descendants; what carries
+the attempt's marks in its environment; and all that is below these. So a process that leaves one of them is a member by
+the others. Never a process by its name.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from orchd.procs.cgroups import Cgroup
-from orchd.procs.procfs import Process, below, everyone, look, marks, own_children, send
+from orchd.procs.procfs import Process, below, children_of, everyone, look, marks, own_children, send
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
 
 _BEGINNINGS = 20  # looks at a shim that may be about to begin its agent
@@ -29,34 +30,75 @@ class Tree:
     shim: int  # 0 when that pid may be another process's by now
     cgroup: Cgroup | None
     is_ours: bool = True  # our child: what it orphans comes to us
+    shims: Collection[int] = ()  # our children that are none of its orphans
+    is_shim_gone: bool = False
 
     def members(self, processes: dict[int, Process] | None = None) -> dict[int, Process]:
-        """Everything of the tree that lives, the shim included, and never ourselves.
+        """Everything of the tree that is alive, the shim included, and never ourselves.
 
-        `processes` is one look at the machine for many trees; without it the look is closer, and misses nobody.
+        `processes` is one look at the machine for many trees; without it the look is closer, and misses nothing.
         """
-        if self.cgroup is not None:
-            found = (look(pid) for pid in self.cgroup.members())
-            return {process.pid: process for process in found if process is not None and not process.is_zombie}
+        self._check_shim()
+        inside = self.inside()
+        if self.cgroup is not None and self.is_ours and processes is None and own_children() is not None:
+            return inside | self._outside(inside)
         orphans = self._orphans if processes is None else dict
         processes = everyone() if processes is None else processes
-        own = {pid for pid, process in processes.items() if self._is_in_session(process) or self._bears_marks(pid)}
-        own |= {self.shim} & processes.keys()
+        own = {pid for pid, process in processes.items() if self._is_own(process)}
+        own |= {self.shim, *inside} & processes.keys()
         own.update(below(own, processes))
         own.discard(os.getpid())
-        return {pid: processes[pid] for pid in own} | orphans()
+        return {pid: processes[pid] for pid in own} | inside | orphans()
+
+    def nearest(self) -> dict[int, Process]:
+        """The members that can be seen without a look at every process; of an adopted tree that has a cgroup, orphans
+        that left it are missing."""
+        inside = self.inside()
+        if self.cgroup is None and (not self.is_ours or own_children() is None):
+            return self.members()
+        return inside | self._outside(inside)
+
+    def _check_shim(self) -> None:
+        """After the shim has ended its pid names its session only until another process has that pid: the kernel gives
+        it to none while the session has members."""
+        if self.is_shim_gone and self.shim and (other := look(self.shim)) is not None and not other.is_zombie:
+            self.shim = 0
+
+    def inside(self) -> dict[int, Process]:
+        """The members that are in its cgroup; none without one."""
+        found = (look(pid) for pid in (self.cgroup.members() if self.cgroup is not None else ()))
+        return {process.pid: process for process in found if process is not None and not process.is_zombie}
+
+    def _outside(self, inside: dict[int, Process]) -> dict[int, Process]:
+        """The members that are not in its cgroup: the shim, orphans that came to us, and what is below any of these or
+        below those inside. It takes no look at every process, and is for trees of our own only."""
+        found: dict[int, Process] = {}
+        seen = {0, os.getpid()}
+        frontier = [self.shim, *inside, *self._orphans()]
+        while frontier:
+            pid = frontier.pop()
+            if pid in seen:
+                continue
+            seen.add(pid)
+            process = None if pid in inside else look(pid)
+            if process is not None and not process.is_zombie:
+                found[pid] = process
+            frontier.extend(children_of(pid) or ())
+        return found
 
     def _orphans(self) -> dict[int, Process]:
         """Those of it that came to us, found quickly: what forks and leaves is gone before /proc has been read."""
         found: dict[int, Process] = {}
         for _ in range(_LOOKS if self.is_ours else 0):
-            children = own_children() or []
-            seen = {pid: look(pid) for pid in reversed(children) if pid != self.shim and self._bears_marks(pid)}
-            found = {pid: process for pid, process in seen.items() if process is not None}
-            after = [look(pid) for pid in children]
-            if found or not any(process is None or process.is_leaving for process in after):
+            children = [pid for pid in own_children() or [] if pid != self.shim and pid not in self.shims]
+            seen = [look(pid) for pid in reversed(children)]
+            found = {process.pid: process for process in seen if process is not None and self._is_own(process)}
+            if found or not any(process is None or process.is_leaving for process in map(look, children)):
                 break
         return found
+
+    def _is_own(self, process: Process) -> bool:
+        return self._is_in_session(process) or self._bears_marks(process.pid)
 
     def _is_in_session(self, process: Process) -> bool:
         return process.session == self.shim != 0  # 0 is the kernel's own session, and that of all outside a container
@@ -71,36 +113,48 @@ class Tree:
 
     def is_gone(self, shims: Iterable[int]) -> bool:
         """Whether nothing is left after the shim has ended; `shims` are our children that are none of its orphans."""
-        if self.cgroup is not None:
-            return self.cgroup.is_empty()
+        if self.cgroup is not None and not self.cgroup.is_empty():
+            return False
         if self.is_ours and _has_no_children_but(set(shims)):
             return True  # nobody was orphaned to us, so nobody of it is left: no need to look at every process
         return not self.members()
 
     def terminate(self) -> None:
-        """SIGTERM to all of it but the shim, which has a record to write; what was stopped is woken, to end.
+        """SIGTERM to all of it but the shim, which has a record to write; what was stopped or frozen is woken, to end.
 
-        A shim that has no agent yet is told itself, and then begins none, unless it was just about to.
+        A shim that has no agent yet gets the signal itself, and then begins none, unless it was just about to.
         """
         for _ in range(_BEGINNINGS):
             if found := self._signalled():
                 break
             shim = look(self.shim)
             if shim is None or shim.is_zombie:
-                return
+                break
             send(shim, signal.SIGTERM)
         for process in found:
             send(process, signal.SIGTERM)
             send(process, signal.SIGCONT)
+        self.wake_shim()
 
     def kill(self) -> None:
         """SIGKILL to all that there is now. The shim ends by itself once its agent has, with its record written."""
         shim = look(self.shim)
-        if self.cgroup is not None and (shim is None or shim.is_zombie):
+        if self.cgroup is not None and (self.is_shim_gone or shim is None or shim.is_zombie):
             self.cgroup.kill()
-            return
         for process in reversed(self._signalled()):  # the latest found may be the first to slip away
             send(process, signal.SIGKILL)
+        self.wake_shim()
+
+    def wake_shim(self) -> None:
+        """Let the shim run, whatever froze or stopped it, so that it can write how its agent ended."""
+        self._check_shim()
+        shim = look(self.shim) if self.shim and not self.is_shim_gone else None
+        if self.cgroup is not None:
+            self.cgroup.thaw()
+            if shim is not None and not self.cgroup.holds(self.shim):
+                self.cgroup.take_back(self.shim)  # where it was moved to may be frozen
+        if shim is not None:
+            send(shim, signal.SIGCONT)
 
     def _signalled(self) -> list[Process]:
         return [process for process in self.members().values() if process.pid != self.shim]
