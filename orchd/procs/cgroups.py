@@ -80,6 +80,14 @@ class Cgroup:
     def _is_childless(self) -> bool:
         return os.stat(self.path).st_nlink == _NOTHING_BELOW  # noqa: PTH116 - quicker
 
+    def cpu_seconds(self) -> float | None:
+        """CPU time of all that was ever in it or below it, since it was made; None when the kernel does not tell."""
+        try:
+            words = (self.path / "cpu.stat").read_text().split()
+            return int(words[words.index("usage_usec") + 1]) / 1e6
+        except (OSError, ValueError):
+            return None
+
     def _state(self) -> bytes:
         """What cgroup.events says; nothing when it is gone. Raises OSError when the machine lets nobody look."""
         try:
@@ -95,6 +103,30 @@ class Cgroup:
         """SIGKILL to all of it at once, forks in flight included."""
         with suppress(FileNotFoundError):
             (self.path / "cgroup.kill").write_text("1")
+
+    def freeze(self) -> bool:
+        """Let nothing in it or below it run; what enters it later is frozen too. False when that cannot be done."""
+        try:
+            (self.path / "cgroup.freeze").write_text("1")
+        except OSError:
+            return False
+        return True
+
+    def thaw(self) -> None:
+        """Let all of it run, also what an agent froze in cgroups of its own below it."""
+        for level in [self.path, *self.path.glob("**/")]:
+            with suppress(OSError):  # it was removed meanwhile
+                (level / "cgroup.freeze").write_text("0")
+
+    def holds(self, pid: int) -> bool:
+        """Whether this process is in it or below it."""
+        own = own_cgroup(pid)
+        return own is not None and own.is_relative_to(self.path)
+
+    def take_back(self, pid: int) -> None:
+        """Move a process into it that an agent moved elsewhere, where we may."""
+        with suppress(OSError):
+            os.write(self.door(), b"%d" % pid)
 
     def close(self) -> None:
         """Hold no descriptor of it."""

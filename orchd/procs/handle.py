@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchd.procs import controllers
 from orchd.procs.files import Files
+from orchd.procs.procfs import cpu_seconds
 from orchd.procs.successors import Shim
 from orchd.procs.trees import Tree
 from orchd.procs.usage import Usage
@@ -20,9 +21,15 @@ class Handle:
     files: Files
     reports: bool = False
     shim: Shim | None = None
+    pid: int = 0  # of its shim, also when that has ended
     is_released: bool = False
     is_killing: bool = False
+    is_frozen: bool = False
+    is_shim_killed: bool = False  # by us, because it could not be brought to report
+    agents: list[int] = field(default_factory=list)  # pids of its shim's children that are watched
+    idle_looks: int = 0
     cpu_before: float = 0.0  # seconds that its shim had spent on others
+    cpu_base: float | None = None  # seconds that its cgroup had spent on others, since the first look
     rss_bytes: int = 0
     log_size: int = 0
     looked: float = 0.0
@@ -48,10 +55,22 @@ class Handle:
         self.log_size, self.looked = found.st_size, now - ago
         return ago
 
+    def cpu_seconds(self) -> float:
+        """CPU time that its tree has used so far, without what others used in its shim and its cgroup before it."""
+        cgroup, members = self.tree.cgroup, self.tree.members()
+        counted = cgroup.cpu_seconds() if cgroup is not None else None
+        if counted is None:
+            return round(max(sum(map(cpu_seconds, members)) - self.cpu_before, 0.0), 3)
+        inside = self.tree.inside()
+        if self.cpu_base is None:
+            self.cpu_base = counted - max(sum(map(cpu_seconds, inside)) - self.cpu_before, 0.0)
+        outside = sum(cpu_seconds(pid) for pid in members if pid not in inside)
+        return round(max(counted - self.cpu_base, 0.0) + outside, 3)
+
     def shown(self, usage: Usage) -> Usage:
         """What its tree uses, without what its shim spent on others, and with the most that it took."""
         spent = round(max(usage.cpu_seconds - self.cpu_before, 0.0), 3)
-        return Usage(spent, usage.rss_bytes, self.memory_peak())
+        return Usage(spent, usage.rss_bytes, self.memory_peak(), self.tree.escaped())
 
     def memory_peak(self) -> int | None:
         """The most memory it took, in bytes, counted as its bound is."""

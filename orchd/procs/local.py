@@ -13,13 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchd.bounds import Held
-from orchd.core.inputs import Adopted, Exited, Input, NeverRan, OverMemory, Spawned, SpawnFailed, TreeGone
-from orchd.core.model import Agent, AgentId, Oom, Outcome
-from orchd.procs import controllers
+from orchd.core.inputs import Adopted, Input, NeverRan, OverMemory, Spawned, SpawnFailed, TreeGone
+from orchd.core.model import Agent, AgentId
+from orchd.procs import controllers, freezing
 from orchd.procs.cgroups import Cgroups
 from orchd.procs.command import Refused, command_of
-from orchd.procs.endings import is_left_alone, report_in, text_of
+from orchd.procs.endings import exit_of, is_left_alone, text_of
 from orchd.procs.files import files_of
+from orchd.procs.guarding import Guard
 from orchd.procs.handle import Handle
 from orchd.procs.shim import Record, parse_record
 from orchd.procs.shims import Shims
@@ -33,7 +34,6 @@ from orchd.wire import Home
 from orchd.wire.locks import is_locked
 
 Key = tuple[AgentId, int]
-_KILLED = (None, 137)  # how a process may end that the kernel has killed
 _PERMANENT = frozenset({errno.E2BIG, errno.EINVAL, errno.ENOEXEC})
 
 
@@ -55,6 +55,7 @@ class LocalProcesses:
         self._handles: dict[Key, Handle] = {}
         self._watch: Watch[Key] = Watch()
         self._shims = Shims(home, self._watch, cgroups)
+        self._guard: Guard[Key] = Guard(self._watch, clock)
         self._kills = controllers.Kills(clock)
         self._scale: Scale[Key] = Scale()  # for those whose bound no kernel holds
         self.logs: Trimmer[Key] = Trimmer(clock)
@@ -78,7 +79,7 @@ class LocalProcesses:
             return SpawnFailed(*key, str(refused), is_passing=False)
         except OSError as error:
             return self._failed(key, error)
-        tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim.pid, shim.cgroup)
+        tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim.pid, shim.cgroup, shims=self._shims.pids)
         self._take_up(agent, tree, shim)
         return Spawned(*key, shim.pid, str(shim.cgroup.path) if shim.cgroup else None)
 
@@ -89,7 +90,8 @@ class LocalProcesses:
     def _take_up(self, agent: Agent, tree: Tree, shim: Shim | None = None) -> None:
         key, bound = (agent.id, agent.attempt), agent.spec.memory_max
         files, is_told = files_of(self._home, *key), agent.spec.runner is not None
-        handle = Handle(tree, files, is_told, shim, looked=self._clock(), kills=self._kills.lately())
+        self._shims.pids.add(tree.shim)
+        handle = Handle(tree, files, is_told, shim, pid=tree.shim, looked=self._clock(), kills=self._kills.lately())
         handle.cpu_before = shim.cpu_seconds if shim else parse_record(text_of(files.record), files.name).before
         self._handles[key] = handle
         self.logs.begin(key, files.log)
@@ -114,6 +116,7 @@ class LocalProcesses:
         """Open the gate."""
         if (handle := self._handles.get((agent, attempt))) is not None:
             self._shims.release(handle)
+            self._guard.begin((agent, attempt))
 
     def adopt(self, agent: Agent) -> Input:
         """Take up an attempt of an earlier daemon: it lives, it ended, or it never ran."""
@@ -123,8 +126,10 @@ class LocalProcesses:
         is_alive = is_locked(files.record)
         shim_pid = agent.pid if agent.pid and (is_alive or is_left_alone(files.record, agent.pid)) else 0
         tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim_pid, cgroup, is_ours=False)
+        tree.shims = self._shims.pids
         self._take_up(agent, tree)
         if is_alive and shim_pid and self._watch.process(key, shim_pid):
+            self._guard.begin(key)
             return Adopted(*key)
         return self._ended(key)
 
@@ -132,13 +137,32 @@ class LocalProcesses:
         """End the whole tree: by asking it, or for good."""
         if (handle := self._handles.get((agent, attempt))) is None:
             return
+        handle.is_frozen = False
         if handle.is_released:
             self._shims.dismiss(handle.shim)  # whoever was told to end is followed by nobody
         if kill:
             handle.is_killing = True
             handle.tree.kill()
+            self._guard.kill((agent, attempt))
         else:
             handle.tree.terminate()
+
+    def freeze(self, agent: AgentId, attempt: int) -> None:
+        """Let no process of the attempt run until it is thawed or stopped; nothing when it has ended."""
+        if (handle := self._handles.get((agent, attempt))) is not None:
+            handle.is_frozen = True
+            freezing.freeze(handle.tree)
+
+    def thaw(self, agent: AgentId, attempt: int) -> None:
+        """Let all processes of the attempt run, whatever froze or stopped them; nothing when it has ended."""
+        if (handle := self._handles.get((agent, attempt))) is not None:
+            handle.is_frozen = False
+            freezing.thaw(handle.tree)
+
+    def cpu_seconds(self, agent: AgentId, attempt: int) -> float:
+        """CPU time that the attempt has used so far; 0 when it has ended."""
+        handle = self._handles.get((agent, attempt))
+        return handle.cpu_seconds() if handle is not None else 0.0
 
     def quiet_for(self, agent: AgentId, attempt: int) -> float:
         """Seconds since its last output, as far back as it was last asked."""
@@ -170,6 +194,7 @@ class LocalProcesses:
 
     def news(self) -> list[Input]:
         """What has happened to processes since the last time."""
+        self._guard.look(self._handles)
         inputs = self._weigh()
         for key, pid in self._watch.fired():
             if (event := self._noticed(key, pid)) is not None:
@@ -185,6 +210,9 @@ class LocalProcesses:
             return self._served(key, handle)
         if pid is not None and pid == handle.tree.shim:
             return self._ended(key)
+        if not handle.tree.is_shim_gone:
+            self._guard.end(key)  # the agent itself has ended: its shim is about to say how
+            return None
         return TreeGone(*key) if self._is_gone(key) else None
 
     def rest(self) -> None:
@@ -192,8 +220,9 @@ class LocalProcesses:
         self._shims.rest()
 
     def next_deadline(self) -> float | None:
-        """When there may be news of itself; None while nobody has a bound that no kernel holds."""
-        return self._scale.next_deadline(self._clock())
+        """When to ask for news that no event tells of; None while there is none such."""
+        deadlines = (self._scale.next_deadline(self._clock()), self._guard.next_deadline())
+        return min((moment for moment in deadlines if moment is not None), default=None)
 
     def _weigh(self) -> list[Input]:
         found = self._scale.weigh(self._clock())
@@ -205,72 +234,66 @@ class LocalProcesses:
         """The attempt has ended and its shim would serve another; or it will not, and its own end will be the news."""
         shim = handle.shim
         record = self._record_of(handle) if shim is not None and shim.has_served() else None
-        if shim is None or record is None or record.code is None or not shim.is_left_alone():
+        if shim is None or record is None or record.code is None or not self._is_alone(handle, shim):
             self._shims.dismiss(shim)
+            self._guard.end(key)
             return None
         shim.cpu_seconds = record.before + record.cpu_seconds
-        event = self._exit(key, handle, record)
+        event = exit_of(key, handle, record, self._kills)
         self._let_be(key, handle)
         self._shims.keep(key, shim)
         return event
 
+    def _is_alone(self, handle: Handle, shim: Shim) -> bool:
+        """Whether nothing but the shim is left of its tree, and it can serve another attempt."""
+        return shim.is_left_alone() and handle.tree.is_left_to_shim()
+
     def _ended(self, key: Key) -> Input:
         """The shim has ended: what its record says, and whether its tree ended with it."""
         handle = self._handles[key]
+        handle.tree.is_shim_gone = True
+        if not handle.is_killing:
+            self._guard.leave(key, handle)
         self._shims.dismiss(handle.shim)
         record = self._record_of(handle)
         if record.was_shut_out:
             self._shims.shut_out(key[0])
-        event = self._exit(key, handle, record)  # before its cgroup may be gone
+        event = exit_of(key, handle, record, self._kills)  # before its cgroup may be gone
         is_gone = self._is_gone(key)
         if not record.ran and is_gone:
             return NeverRan(*key)
-        return replace(event, is_tree_gone=is_gone)
+        outcome = replace(event.outcome, escaped=handle.tree.escaped())
+        return replace(event, is_tree_gone=is_gone, outcome=outcome)
 
     def _record_of(self, handle: Handle) -> Record:
         return parse_record(text_of(handle.files.record), handle.files.name)
 
-    def _exit(self, key: Key, handle: Handle, record: Record) -> Exited:
-        report = report_in(handle.files.report) if handle.reports else None
-        oom, peak = self._oom(handle, record.code), handle.memory_peak()
-        outcome = Outcome(record.code, record.cpu_seconds, handle.rss_bytes, report, oom, peak)
-        note = None if record.code is not None else "its supervising shell was killed: nobody knows how it ended"
-        return Exited(*key, outcome, is_tree_gone=True, note=note)
-
-    def _oom(self, handle: Handle, code: int | None) -> Oom | None:
-        cgroup = handle.tree.cgroup
-        found = controllers.oom(cgroup.path) if cgroup is not None and cgroup.is_bound else None
-        if found is not None or not (code in _KILLED or (code and handle.reports)):
-            return found
-        return Oom.MACHINE if self._kills.now() > handle.kills else None
-
     def _is_gone(self, key: Key) -> bool:
         """Whether nothing is left of an attempt whose shim has ended; if something is, its end will be news."""
         handle = self._handles[key]
-        while not handle.tree.is_gone(self._shim_pids()):
+        while not handle.tree.is_gone(self._shims.pids):
             if handle.is_killing:
                 handle.tree.kill()
             if self._watch_rest(key, handle):
                 return False
         self._watch.forget(key)
+        self._shims.pids.discard(handle.pid)
         self._let_be(key, handle)
         self._shims.give_back(handle.tree.cgroup)
         return True
 
-    def _shim_pids(self) -> Iterable[int]:
-        yield from (handle.tree.shim for handle in self._handles.values())
-        yield from self._shims.leaving()
-
     def _let_be(self, key: Key, handle: Handle) -> None:
         """Nothing is left of it but its files."""
         del self._handles[key]
+        self._guard.leave(key, handle)
         self._scale.take(key)
         self.logs.end(key)
         self.left += handle.files.room()
 
     def _watch_rest(self, key: Key, handle: Handle) -> bool:
         """Whether there is something left that can be watched; if not, it has just ended."""
-        if handle.tree.cgroup is not None:
-            return self._watch.cgroup(key, handle.tree.cgroup.path) and not handle.tree.is_gone(())
+        cgroup = handle.tree.cgroup
+        if cgroup is not None and not cgroup.is_empty():
+            return self._watch.cgroup(key, cgroup.path) and not cgroup.is_empty()
         members = handle.tree.members()
         return any([self._watch.process(key, pid) for pid in members])  # noqa: C419 - all of them must be watched

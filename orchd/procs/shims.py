@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 from orchd.bounds import Held, asked, held_by, unheld
@@ -35,6 +34,7 @@ class Shims:
         self._leaving: dict[Key, Shim] = {}  # those that nobody followed in
         self._hope = _HOPE  # one more for each that was followed, one less for each that was kept in vain
         self._released = 0
+        self.pids: set[int] = set()  # of all shims, adopted ones too, until nothing is left of what they served
 
     def close(self) -> None:
         """Leave nothing behind but what lives."""
@@ -70,6 +70,7 @@ class Shims:
         except BaseException:
             self.give_back(cgroup)
             raise
+        self.pids.add(pid)
         return Shim(pid, gate, cgroup, agent.spec, command.variables)
 
     def _take_cgroup(self) -> Cgroup | None:
@@ -139,8 +140,5 @@ class Shims:
     def left(self, key: Key) -> None:
         """One that was let go has ended, if it was one."""
         if (shim := self._leaving.pop(key, None)) is not None:
+            self.pids.discard(shim.pid)
             self.give_back(shim.cgroup)
-
-    def leaving(self) -> Iterator[int]:
-        """The pids of those that were let go and live."""
-        return (shim.pid for shim in self._leaving.values())

@@ -20,10 +20,16 @@ class Watch(Generic[Key]):
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._watched: dict[int, tuple[Key, int | None]] = {}
+        self._descriptors: dict[Key, dict[int | None, int]] = {}
 
     def count(self, pid: int) -> int:
         """How often this process is watched; each time takes a descriptor."""
         return sum(watched == pid for _, watched in self._watched.values())
+
+    def _add(self, key: Key, pid: int | None, descriptor: int, mask: int) -> None:
+        self._watched[descriptor] = (key, pid)
+        self._descriptors.setdefault(key, {})[pid] = descriptor
+        self._epoll.register(descriptor, mask)
 
     def fileno(self) -> int:
         """Readable when something has fired."""
@@ -31,34 +37,31 @@ class Watch(Generic[Key]):
 
     def process(self, key: Key, pid: int) -> bool:
         """Tell when `pid` ends. False when it has: whoever asked must look for itself."""
-        if (key, pid) in self._watched.values():
+        if pid in self._descriptors.get(key, ()):
             return True
         try:
             descriptor = os.pidfd_open(pid)
         except ProcessLookupError:
             return False
-        self._watched[descriptor] = (key, pid)
-        self._epoll.register(descriptor, select.EPOLLIN)
+        self._add(key, pid, descriptor, select.EPOLLIN)
         return True
 
     def cgroup(self, key: Key, path: Path) -> bool:
         """Tell when the cgroup is emptied or filled. False when it is gone."""
-        if (key, None) in self._watched.values():
+        if None in self._descriptors.get(key, ()):
             return True
         try:
             descriptor = os.open(path / "cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
         os.read(descriptor, 256)  # only changes after this are events (cgroups(7))
-        self._watched[descriptor] = (key, None)
-        self._epoll.register(descriptor, select.EPOLLPRI)
+        self._add(key, None, descriptor, select.EPOLLPRI)
         return True
 
     def shim(self, key: Key, pid: int, gate: int) -> None:
         """Tell when something comes back through the gate, which is ours to close from now on, or when the process
         behind it ends. Raises OSError, and then there is no gate any more; also when that process has ended."""
-        self._watched[gate] = (key, GATE)
-        self._epoll.register(gate, select.EPOLLIN)
+        self._add(key, GATE, gate, select.EPOLLIN)
         is_there = False
         try:
             is_there = self.process(key, pid)
@@ -70,9 +73,9 @@ class Watch(Generic[Key]):
 
     def pass_on(self, key: Key, other: Key) -> None:
         """Watch for `other` what was watched for `key`."""
-        for descriptor, (owner, pid) in self._watched.items():
-            if owner == key:
-                self._watched[descriptor] = (other, pid)
+        for pid, descriptor in (moved := self._descriptors.pop(key, {})).items():
+            self._watched[descriptor] = (other, pid)
+        self._descriptors[other] = moved
 
     def fired(self) -> list[tuple[Key, int | None]]:
         """Some of what has fired since last time, a cgroup without a pid; such a process is not watched any more, and a
@@ -89,7 +92,12 @@ class Watch(Generic[Key]):
 
     def forget(self, key: Key) -> None:
         """Watch nothing more for `key`."""
-        for descriptor in [descriptor for descriptor, (owner, _) in self._watched.items() if owner == key]:
+        for descriptor in list(self._descriptors.get(key, {}).values()):
+            self.close(descriptor)
+
+    def forget_process(self, key: Key, pid: int) -> None:
+        """Do not tell when `pid` ends."""
+        if (descriptor := self._descriptors.get(key, {}).get(pid)) is not None:
             self.close(descriptor)
 
     def close(self, descriptor: int) -> None:
@@ -97,4 +105,8 @@ class Watch(Generic[Key]):
         # closed first, it would stay in the epoll set for as long as a child holds a copy (epoll(7))
         self._epoll.unregister(descriptor)
         os.close(descriptor)
-        del self._watched[descriptor]
+        key, pid = self._watched.pop(descriptor)
+        of_key = self._descriptors[key]
+        del of_key[pid]
+        if not of_key:
+            del self._descriptors[key]

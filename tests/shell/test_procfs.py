@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchd.procs import procfs
-from orchd.procs.procfs import below, everyone, look, marks, own_children, send
+from orchd.procs.procfs import below, children_of, everyone, look, marks, own_children, send
 from tests.conftest import until
 from tests.shell.machine import descriptors
 
@@ -56,21 +56,51 @@ def test_everything_below_is_found_and_the_roots_are_not() -> None:
         os.killpg(top.pid, signal.SIGKILL)
 
 
-def test_our_children_are_those_of_all_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_children_of_a_process_are_those_of_all_its_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(procfs, "PROC", tmp_path)
     for thread, children in (("1", "7 8 "), ("2", "")):
-        (tmp_path / "self/task" / thread).mkdir(parents=True)
-        (tmp_path / "self/task" / thread / "children").write_text(children)
-    (tmp_path / "self/task/3").symlink_to("ended meanwhile")
-    assert own_children() == [7, 8]
+        (tmp_path / "5/task" / thread).mkdir(parents=True)
+        (tmp_path / "5/task" / thread / "children").write_text(children)
+    (tmp_path / "5/task/3").symlink_to("ended meanwhile")
+    assert children_of(5) == [7, 8]
+    assert children_of(6) == []
 
 
 def test_a_kernel_that_tells_of_no_children_is_not_taken_to_tell_that_there_are_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(procfs, "PROC", tmp_path)
-    (tmp_path / "self/task/1").mkdir(parents=True)
+    monkeypatch.setattr(procfs, "_children_file", procfs._children_file.__wrapped__)
+    (tmp_path / "5/task/1").mkdir(parents=True)
     assert own_children() is None
+    assert children_of(5) is None
+
+
+def test_more_children_than_one_reading_holds_are_all_known() -> None:
+    script = "i=0; while [ $i -lt 900 ]; do sleep 600 & i=$((i+1)); done; echo; wait"
+    with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True) as top:
+        assert top.stdout is not None
+        top.stdout.readline()
+        assert len(children_of(top.pid) or []) == 900
+        os.killpg(top.pid, signal.SIGKILL)
+
+
+def test_a_process_whose_first_thread_has_ended_is_alive() -> None:
+    script = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=[600]).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+    with subprocess.Popen([sys.executable, "-S", "-c", script]) as one:
+        try:
+            until(lambda: (found := look(one.pid)) is not None and found.state == b"Z")
+            assert look(one.pid).is_zombie is False  # type: ignore[union-attr]
+            assert one.pid in everyone()
+        finally:
+            one.kill()
+        until(lambda: (found := look(one.pid)) is None or found.is_zombie)
 
 
 def test_a_signal_goes_to_this_process_and_to_nobody_that_has_its_pid_now() -> None:
