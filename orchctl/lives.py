@@ -100,10 +100,10 @@ def _tried(life: Life, attempt: Attempt, fact: Fact, at: float) -> None:
         life.queued = at
     elif event == "process-ended":
         attempt.exit_code = fact["exit_code"]
-    elif event == "wait-began":
+    elif event in ("wait-began", "agent-frozen"):
         if not attempt.waits or attempt.waits[-1][1] is not None:
             attempt.waits.append((at, None))
-    elif event in ("agent-returned", "stop-began"):
+    elif event in ("agent-returned", "agent-thawed", "work-seen", "stop-began"):
         _return(attempt, at)
 
 

@@ -17,6 +17,13 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _SIZES = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
 
 
+def status_of(agent: Mapping[str, Any]) -> str:
+    """The status of an agent for people: whether a waiting agent waits for agents or only for a slot."""
+    if agent.get("waits_for_slot"):
+        return "waiting for a slot"
+    return "lending its slot" if agent.get("lent_to") else str(agent["status"])
+
+
 def is_over(agent: Agent) -> bool:
     """Whether nothing more happens to it by itself."""
     return agent["status"] in OVER
@@ -145,7 +152,7 @@ def ended_lines(agents: Sequence[Agent]) -> list[str]:
     for agent in agents:
         took = lifetime(agent, 0.0)
         how = outcome(agent)
-        rows.append([agent["id"], named(agent), agent["status"], "" if took is None else span(took), how])
+        rows.append([agent["id"], named(agent), status_of(agent), "" if took is None else span(took), how])
     return aligned(rows)
 
 
@@ -192,7 +199,7 @@ def filled(rows: list[list[str]]) -> list[list[str]]:
 
 def told_lines(agents: Sequence[Agent]) -> list[str]:
     """One line for each agent that something was done to: id, name, status, and what there is to say."""
-    return aligned([[agent["id"], named(agent), agent["status"], _told(agent)] for agent in agents])
+    return aligned([[agent["id"], named(agent), status_of(agent), _told(agent)] for agent in agents])
 
 
 def _told(agent: Agent) -> str:
@@ -213,8 +220,8 @@ def daemon(answer: Mapping[str, Any]) -> str:
 def places(limit: Mapping[str, Any], dot: str) -> str:
     """`places 3/7 working · 4/28 living · paused · claude rate-limited until 2026-01-31T12:00:00.000Z`."""
     parts = [
-        f"places {limit['working']}/{limit['limit']} working",
-        f"{limit['living']}/{limit['resident']} living",
+        f"slots {limit['working']}/{limit['limit']} in use",
+        f"{limit['living']}/{limit['resident']} alive",
     ]
     if limit["overdrawn"]:
         parts[0] += f", {limit['overdrawn']} overdrawn"

@@ -115,7 +115,7 @@ def _cells(prefix: str, agent: Agent, load: float | None, now: float) -> list[Te
     return [
         Text(prefix + agent["id"]),
         Text(render.named(agent)),
-        Text(agent["status"], style=_STYLES.get(agent["status"], "dim")),
+        Text(render.status_of(agent), style=_STYLES.get(agent["status"], "dim")),
         Text("" if seconds is None else render.span(seconds)),
         Text("" if load is None else f"{load:.0f}%"),
         Text(render.size(agent["rss_bytes"]) if agent["rss_bytes"] and not render.is_over(agent) else ""),

@@ -77,15 +77,17 @@ def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
     queued = sum(agent["status"] == "queued" for agent in agents)
     tokens = sum(agent["tokens"] or 0 for agent in agents)
     parts = [
-        f"places {bar(limit['working'], limit['limit'], look)} {limit['working']}/{limit['limit']} working{over}",
-        f"{limit['living']}/{limit['resident']} living",
+        f"slots {bar(limit['working'], limit['limit'], look)} {limit['working']}/{limit['limit']} in use{over}",
+        f"{limit['living']}/{limit['resident']} alive",
         *([f"{queued} queued"] if queued else []),
         *(f"{count} {level}" for level, count in answer["levels"].items() if count),
         *([f"{render.short(tokens)} tokens"] if tokens else []),
     ]
     yield f" {look.dot} ".join(parts)
     if limit["paused"]:
-        yield "paused: nobody new starts; `orchctl resume` ends that"
+        yield "paused: no new agents start; `orchctl resume` starts them again"
+    if limit.get("stalled"):
+        yield "stalled: every agent at work depends on a queued agent; `orchctl why` of a queued agent says what helps"
     for runner, until in limit["held"].items():
         left = render.span(max(0.0, -render.since(until, now)))
         yield f"{render.clean(runner)} is rate-limited for {left} more; `orchctl resume` tries at once"
@@ -127,7 +129,7 @@ def _agents(agents: list[Agent], now: float, look: Look) -> list[str]:
     every = [
         _Column([prefix + agent["id"] for prefix, agent in ordered]),
         _Column([render.fitted(render.named(agent), _NAME, look.ellipsis) for agent in shown]),
-        _Column([agent["status"] for agent in shown]),
+        _Column([render.status_of(agent) for agent in shown]),
         _Column([_time(agent, now) for agent in shown], 1),
         _Column([f"try {agent['attempt']}" if agent["attempt"] > 1 else "" for agent in shown], 2),
         _Column([agent["level"] for agent in shown], 7),
@@ -175,7 +177,7 @@ def _line(chosen: list[_Column], index: int, agent: Agent, look: Look) -> str:
     if look.has_colours and colour:
         # names come before the status and may hold its word: the column, not the word, is coloured
         start = len("  ".join(cells[:2])) + 2
-        end = start + len(agent["status"])
+        end = start + len(render.status_of(agent))
         line = f"{line[:start]}\x1b[{colour}m{line[start:end]}\x1b[0m{line[end:]}"
     return line
 

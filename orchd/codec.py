@@ -16,6 +16,7 @@ from orchd.core.model import (
     Agent,
     AgentId,
     Cause,
+    Frozen,
     Level,
     Oom,
     Outcome,
@@ -33,7 +34,7 @@ from orchd.core.spending import Budget, Spent
 _MUTABLE = tuple(
     field.name
     for field in dataclasses.fields(Agent)
-    if field.name not in ("id", "spec", "level", "ancestors", "outcome", "spent", "status", "cause", "waits")
+    if field.name not in ("id", "spec", "level", "ancestors", "outcome", "spent", "status", "cause", "frozen", "waits")
 )
 _SPEC = tuple(field.name for field in dataclasses.fields(Spec))
 _of_spec, _of_agent = attrgetter(*_SPEC), attrgetter(*_MUTABLE)
@@ -68,6 +69,7 @@ def pack_agent(agent: Agent) -> bytes:
     fields = dict(zip(_MUTABLE, _of_agent(agent), strict=True))
     fields["status"] = agent.status.value
     fields["cause"] = agent.cause.value if agent.cause else None
+    fields["frozen"] = agent.frozen.value if agent.frozen else None
     fields["outcome"] = _packed_outcome(agent.outcome) if agent.outcome else None
     if agent.spent:
         fields["spent"] = agent.spent
@@ -106,7 +108,7 @@ def unpack_agent(one: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
     spec, level, ancestors = unpack(spec_blob)
     fields = unpack(blob)
     waits = [Wait(RequestId(request), tuple(targets), *rest) for request, targets, *rest in fields.pop("waits")]
-    outcome, cause = fields.pop("outcome"), fields.pop("cause")
+    outcome, cause, frozen = fields.pop("outcome"), fields.pop("cause"), fields.pop("frozen", None)
     spent = fields.pop("spent", None)
     return Agent(
         id=one,
@@ -115,6 +117,7 @@ def unpack_agent(one: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
         ancestors=tuple(ancestors),
         status=Status(fields.pop("status")),
         cause=Cause(cause) if cause else None,
+        frozen=Frozen(frozen) if frozen else None,
         outcome=_outcome(*outcome) if outcome else None,
         spent=Spent(*spent) if spent else None,
         waits={wait.request: wait for wait in waits},

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from orchd.core.model import Guards
+from orchd.core.model import Guards, State
 from orchd.errors import ConfigError
 from orchd.notify import Notifier
 from orchd.wire.settings import KEYS, NEW_HOME, RESTART, Config, SettingsError, changed
@@ -23,9 +23,11 @@ def read(path: Path) -> Config:
         raise ConfigError(str(error), error.problems) from None
 
 
-def guards_of(config: Config) -> Guards:
-    """What stops a runaway."""
-    return Guards(config.depth, config.children, config.agents)
+def heed_limit(state: State, config: Config) -> None:
+    """Have the core go by what `config` says of the limit and of runaways."""
+    state.guards = Guards(config.depth, config.children, config.agents)
+    state.is_strict = config.enforcement == "strict"
+    state.stall_after = config.stall_after
 
 
 class Settled:

@@ -123,6 +123,7 @@ class Loop:
             self._notify.next_deadline(),
             processes.next_deadline(),
             processes.logs.next_deadline(),
+            parts.parked.next_deadline(),
             parts.pruner.next_deadline(),
         )
         due = min((moment for moment in alarms if moment is not None), default=None)
@@ -138,7 +139,7 @@ class Loop:
             self._parts.engine.finish()
             self._parts.store.finish()
         seen = self._parts.space.look(is_short=self._parts.state.is_short)
-        events = [*([seen] if seen else []), *self._parts.processes.news()]
+        events = [*([seen] if seen else []), *self._parts.processes.news(), *self._parts.parked.look()]
         if self._parts.remote is not None and self._parts.remote.zap in ready:
             self._parts.remote.authenticate()
         is_due = self._deadline is not None and self._deadline <= self._parts.clock().mono

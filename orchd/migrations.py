@@ -19,8 +19,16 @@ log = logging.getLogger("orchd")
 FIRST = 1
 Step = Callable[[sqlite3.Connection], None]
 
+
+def _freeze_agents(db: sqlite3.Connection) -> None:  # noqa: ARG001 - every step takes the database
+    """Rows of agents may say that an agent is frozen, that a wait has expired, and what its caller's limits were.
+
+    Rows of version 1 say nothing of that and are read as they are; an older version could not read newer rows.
+    """
+
+
 # The step at index 0 makes version 2 of version 1, and so on. A step that was released is never changed again.
-STEPS: tuple[Step, ...] = ()
+STEPS: tuple[Step, ...] = (_freeze_agents,)
 
 
 def newest() -> int:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from orchd.callers import Callers
-from orchd.config import Settled, guards_of
+from orchd.config import Settled, heed_limit
 from orchd.core.model import Agent, Instant, State
 from orchd.engine import Engine
 from orchd.environments import Environments
 from orchd.gateway import Gateway
 from orchd.keyring import Keyring
 from orchd.naming import Naming
+from orchd.parked import Parked
 from orchd.ports import Ports
 from orchd.procs.cgroups import Cgroups
 from orchd.procs.local import LocalProcesses
@@ -56,6 +57,7 @@ class Parts:
     visitors: Visitors
     environments: Environments
     processes: LocalProcesses
+    parked: Parked
     records: Records
     scribe: Scribe
     gateway: Gateway
@@ -71,7 +73,7 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door,
     """All parts, wired; nothing has happened yet."""
     state = State(limit=config.limit, resident=config.resident or _RESIDENT_PER_LIMIT * config.limit)
     unfinished = store.restore(state, clock())
-    state.guards = guards_of(config)
+    heed_limit(state, config)
     environments = Environments(home.environments)
     cgroups = Cgroups.where_allowed(home.tag) if config.cgroups == "auto" else None
     processes = LocalProcesses(home, environments.get, cgroups, lambda: clock().mono, lambda: clock().wall)
@@ -114,6 +116,7 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door,
         visitors,
         environments,
         processes,
+        Parked(state, processes.cpu_seconds, lambda: clock().mono),
         records,
         scribe,
         gateway,
@@ -145,7 +148,7 @@ def _settled(home: Home, config: Config, state: State, translator: Translator, s
     settled.tell(translator.heed)
 
     def heed(new: Config) -> None:
-        state.guards = guards_of(new)
+        heed_limit(state, new)
         scribe.move(_places(new))
 
     settled.tell(heed)

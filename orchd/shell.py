@@ -54,6 +54,11 @@ class Shell:
         """Ask a tree to end, or end it."""
         self._processes.stop(effect.agent, effect.attempt, kill=isinstance(effect, effects.Kill))
 
+    def hold(self, effect: effects.Freeze | effects.Thaw) -> None:
+        """Keep a tree from running, or let it run."""
+        act = self._processes.freeze if isinstance(effect, effects.Freeze) else self._processes.thaw
+        act(effect.agent, effect.attempt)
+
     def watch(self, effect: effects.Watch) -> None:
         """Watch a client that is blocked."""
         if (gone := self._gateway.waits.watch(effect.agent, effect.request)) is not None:
@@ -68,6 +73,8 @@ PERFORM: dict[type, Callable[[Shell, Any], None]] = {
     effects.Release: Shell.release,
     effects.Terminate: Shell.stop,
     effects.Kill: Shell.stop,
+    effects.Freeze: Shell.hold,
+    effects.Thaw: Shell.hold,
     effects.Watch: Shell.watch,
     effects.Answer: Shell.reply,
     effects.Refuse: Shell.reply,

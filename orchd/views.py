@@ -10,6 +10,7 @@ from functools import lru_cache
 from orchd.core.explain import position, reason
 from orchd.core.model import WORKING, Agent, AgentId, Level, State, Status, agent_id
 from orchd.core.places import overdrawn, working
+from orchd.core.returning import is_returning
 from orchd.core.runs import Group, Membership, Run, RunId, run_id
 from orchd.core.sessions import Session, SessionId, session_id
 from orchd.core.spending import Spent
@@ -32,6 +33,9 @@ def limit(state: State) -> dict[str, object]:
         "resident": state.resident,
         "living": len(state.living),
         "overdrawn": overdrawn(state),
+        "enforcement": "strict" if state.is_strict else "lenient",
+        "frozen": sum(agent.frozen is not None for agent in state.waiting.values()),
+        "stalled": state.is_stall_announced,
         "paused": state.is_paused,
         "short_of_space": state.is_short,
         "held": {runner: iso(until.wall) for runner, until in state.holds.items()},
@@ -41,13 +45,14 @@ def limit(state: State) -> dict[str, object]:
 def summary(state: State) -> str:
     """How full we are, as one line for `systemctl status`."""
     parts = [
-        f"places {working(state)}/{state.limit} working",
-        f"{len(state.living)}/{state.resident} living",
+        f"slots {working(state)}/{state.limit} in use",
+        f"{len(state.living)}/{state.resident} alive",
         f"{len(state.agents) - len(state.living)} queued",
     ]
     if over := overdrawn(state):
         parts.append(f"{over} overdrawn")
-    parts += [word for word, holds in (("paused", state.is_paused), ("draining", state.is_draining)) if holds]
+    words = (("stalled", state.is_stall_announced), ("paused", state.is_paused), ("draining", state.is_draining))
+    parts += [word for word, holds in words if holds]
     return ", ".join(parts)
 
 
@@ -66,6 +71,9 @@ def ticket(state: State, agent: Agent, now: float) -> dict[str, object]:
         "name": agent.spec.name,
         "runner": agent.spec.runner,
         "status": agent.status.value,
+        "waits_for_slot": is_returning(state, agent),
+        "frozen": agent.frozen.value if agent.frozen else None,
+        "lent_to": agent.lent_to,
         "position": position(state, agent),
         "reason": reason(state, agent, now),
     }

@@ -28,7 +28,7 @@ _COMPOSITION = "skyfom-fullstack-developer"
 _LIMIT = 4  # fewer places than agents, so that there is something to see
 _KILL_AFTER = 12  # ends of agents before the daemon is killed
 _ENDS = frozenset(f"agent-{how}" for how in render.OVER)
-_GIVES_BACK = _ENDS | {"wait-began", "attempt-retried", "attempt-voided"}
+_GIVES_BACK = _ENDS | {"wait-began", "agent-frozen", "attempt-retried", "attempt-voided"}
 _CLEAR = "\x1b[H\x1b[J"
 _WORK = 'echo "$ORCHD_AGENT works"; sleep {seconds}; echo done'
 _LEAD = (
@@ -187,7 +187,7 @@ def _most_at_work(client: Client) -> int:
     held: set[str] = set()
     most = 0
     for event in client.call("events", {"since": 0})["events"]:
-        if event["event"] in ("attempt-admitted", "agent-returned"):
+        if event["event"] in ("attempt-admitted", "agent-returned", "agent-thawed", "work-seen"):
             held.add(event["agent"])
         elif event["event"] in _GIVES_BACK:
             held.discard(event["agent"])

@@ -73,6 +73,8 @@ class Config:
 
     limit: _Count = 7
     resident: _Count | None = None
+    enforcement: Annotated[str, Check(lambda how: how in ("strict", "lenient"), "strict or lenient")] = "strict"
+    stall_after: _Seconds = 30.0
     depth: _Count = 3
     children: _Count = 20
     agents: _Count = 500
@@ -127,6 +129,10 @@ _KEPT = "10 GiB, or a tenth of the disk where that is less"
 KEYS: dict[str, Key] = {
     "limit": Key("agents", "how many agents work at once", NEW_HOME),
     "resident": Key("agents", "how many agents live at once, waiting ones included", NEW_HOME, "4 x `limit`"),
+    "enforcement": Key(
+        "strict or lenient", "whether an agent whose wait ends early works again only in a slot, or at once"
+    ),
+    "stall_after": Key("seconds", "how long agents that only poll keep their slots from the agents they poll for"),
     "depth": Key("levels", "how many levels of agents there may be"),
     "children": Key("agents", "unfinished children of one agent"),
     "agents": Key("agents", "agents that are ever spawned inside one tree"),
