@@ -99,8 +99,8 @@ OF_SLOTS = (
     Mutant(
         "an agent that depends on nothing queued is no part of a stall",
         "stalls.py",
-        "return all(\n",
-        "return any(\n",
+        "    return all(",
+        "    return any(",
         core("stalls", "there_is_no_stall_while_one_agent_at_work_depends_on_no_queued_agent"),
     ),
     Mutant(
@@ -115,7 +115,7 @@ OF_SLOTS = (
         "stalls.py",
         "    if not has_resident_place(state, line.depth) or not has_room(state, line):\n",
         "    if not has_room(state, line):\n",
-        story("27-a-stall-that-cannot-be-broken-is-announced"),
+        core("stalls", "no_slot_is_lent_where_no_resident_slot_is_left"),
     ),
     Mutant(
         "a lender waits for its borrower",

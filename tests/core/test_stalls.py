@@ -96,6 +96,14 @@ def test_a_stall_that_cannot_be_broken_is_announced_once_until_it_ends() -> None
     assert box.facts(facts.StallEnded)
 
 
+def test_no_slot_is_lent_where_no_resident_slot_is_left() -> None:
+    box = Box(limit=2, resident=2)
+    pairs = pollers(box)
+    box.sleep(30.0)
+    assert len(box.facts(facts.StallBegan)) == 1
+    assert box.status(*(child for _, child in pairs)) == ["queued", "queued"]
+
+
 def test_a_lender_whose_borrower_is_tried_again_stays_frozen() -> None:
     box = Box(limit=1)
     parent = box.spawn("parent")
