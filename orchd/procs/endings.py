@@ -8,6 +8,7 @@ import stat
 from orchd.core.model import Report
 from orchd.core.spending import Spent
 from orchd.procs.procfs import BOOT, SHORTAGE, look
+from orchd.procs.shim import boot_of
 from orchd.wire import reports
 
 _LONGEST_RECORD = 4096  # bytes, several times what a shim can write
@@ -58,4 +59,4 @@ def is_left_alone(record: str, pid: int) -> bool:
 
     While anybody is left in a session the kernel gives its number to no other process.
     """
-    return text_of(record).partition("\n")[0] == BOOT.decode() and look(pid) is None
+    return boot_of(text_of(record)) == BOOT.decode() and look(pid) is None

@@ -234,7 +234,8 @@ class LocalProcesses:
         report = report_in(handle.files.report) if handle.reports else None
         oom, peak = self._oom(handle, record.code), handle.memory_peak()
         outcome = Outcome(record.code, record.cpu_seconds, handle.rss_bytes, report, oom, peak)
-        note = None if record.code is not None else "its supervising shell was killed: nobody knows how it ended"
+        lost = "its supervising shell was killed: nobody knows how it ended"
+        note = record.note or (None if record.code is not None else lost)
         return Exited(*key, outcome, is_tree_gone=True, note=note)
 
     def _oom(self, handle: Handle, code: int | None) -> Oom | None:

@@ -70,7 +70,7 @@ class Shims:
         except BaseException:
             self.give_back(cgroup)
             raise
-        return Shim(pid, gate, cgroup, agent.spec, command.variables)
+        return Shim(pid, gate, cgroup, agent.spec, command)
 
     def _take_cgroup(self) -> Cgroup | None:
         if self._cgroups is None:
