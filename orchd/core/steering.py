@@ -50,7 +50,7 @@ def retry(turn: Turn, event: Retry) -> None:
     for one in blockers_first({agent.id: agent.spec.after for agent in agents.values()}):
         if one in agents:
             _resume_run(turn, agents[one])
-            turn.record(AgentRevived(one, event.environment))
+            turn.record(AgentRevived(one, event.environment, event.attributes))
             skip_if_hopeless(turn, one)
     turn.answer(event.request, *event.ids)
 

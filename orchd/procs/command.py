@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from orchd.core.model import Agent
+from orchd.core.model import Agent, Attributes
 from orchd.procs import handover
+from orchd.procs.attributes import PRIVATE, filled, staged_limits
 from orchd.procs.files import files_of
 from orchd.procs.procfs import SHORTAGE
 from orchd.procs.programs import NotRunnableError, find
@@ -32,21 +33,26 @@ class Command(NamedTuple):
     variables: dict[str, str]
     slots: handover.Slots
     begin: str
+    attributes: Attributes
+    limits: str  # those that are too low for its shim
 
 
-def command(words: list[str], variables: dict[str, str], umask: int = 0o077, *, is_staged: bool = False) -> Command:
-    """A command with these words and variables."""
+def command(words: list[str], variables: dict[str, str], attributes: Attributes = Attributes()) -> Command:  # noqa: B008
+    """A command with these words, variables and attributes."""
     slots = handover.slots_of(variables)
     # /usr/bin/env, which may be needed for one variable, would take such a program for another variable
-    is_staged = is_staged or ("=" in words[0] and handover.BY_BASH in variables)
-    return Command(words, variables, slots, handover.begin(slots, umask=umask, is_staged=is_staged))
+    limits = staged_limits(attributes)
+    is_staged = bool(limits) or ("=" in words[0] and handover.BY_BASH in variables)
+    umask = PRIVATE if attributes.umask is None else attributes.umask
+    begin = handover.begin(slots, umask=umask, is_staged=is_staged)
+    return Command(words, variables, slots, begin, attributes, limits)
 
 
-def command_of(home: Home, agent: Agent, environment: Mapping[str, str]) -> Command:
+def command_of(home: Home, agent: Agent, environment: Mapping[str, str], defaults: Attributes) -> Command:
     """What is to be run for an attempt, with its directories there. Raises Refused."""
     found = environment_of(home, agent, environment)
     _check_directories(agent)
-    return command(_words(agent, found), found)
+    return command(_words(agent, found), found, filled(agent.spec.attributes, defaults))
 
 
 def environment_of(home: Home, agent: Agent, environment: Mapping[str, str]) -> dict[str, str]:

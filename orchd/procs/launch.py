@@ -62,6 +62,7 @@ def _environment(agent: Agent, command: Command, files: Files, cgroup: Cgroup | 
         handover.DIRECTORY: agent.spec.cwd,
         handover.BEGIN: command.begin,
         handover.LOGS: files.directory,
+        handover.LIMITS: command.limits,
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from orchd.bounds import Held, asked, held_by, unheld
 from orchd.core.model import Agent, AgentId, Spec
 from orchd.procs import controllers
+from orchd.procs.attributes import apply
 from orchd.procs.cgroups import Cgroup, Cgroups
 from orchd.procs.command import Command, Refused
 from orchd.procs.files import files_of
@@ -70,7 +71,7 @@ class Shims:
         except BaseException:
             self.give_back(cgroup)
             raise
-        return Shim(pid, gate, cgroup, agent.spec, command)
+        return Shim(pid, gate, cgroup, agent.spec, command, unmet=apply(pid, command.attributes))
 
     def _take_cgroup(self) -> Cgroup | None:
         if self._cgroups is None:

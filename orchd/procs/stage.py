@@ -29,6 +29,9 @@ def limit(text: str) -> None:
     """Set resource limits, written as `NUMBER:SOFT:HARD` with spaces between them."""
     for one in text.split():
         number, soft, hard = map(int, one.split(":"))
+        highest = resource.getrlimit(number)[1]
+        if highest != resource.RLIM_INFINITY and not 0 <= hard <= highest:  # no right to raise it, as a rule
+            soft, hard = min(soft, highest), highest
         resource.setrlimit(number, (soft, hard))
 
 

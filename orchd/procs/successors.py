@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from shlex import quote
 
 from orchd.bounds import asked
-from orchd.core.model import Spec
+from orchd.core.model import Attributes, Spec
 from orchd.procs import handover
+from orchd.procs.attributes import apply
 from orchd.procs.cgroups import Cgroup
 from orchd.procs.command import Command
 from orchd.procs.files import Files
@@ -34,6 +35,7 @@ class Shim:
     spec: Spec
     command: Command
     line: bytes = GO  # what it is to do when its gate is opened
+    unmet: str | None = None  # which of the attributes of its agents it could not be given
     attempts: int = 1
     cpu_seconds: float = 0.0  # of all that it has served
 
@@ -61,7 +63,7 @@ class Shim:
     def follow(self, spec: Spec, command: Command, files: Files) -> bool:
         """Whether it will serve this one next, when its gate is opened."""
         line = self._line(spec, command, files)
-        if line is None or not _are_there(self.pid, files):
+        if line is None or not self._is_as_started(command.attributes) or not _are_there(self.pid, files):
             return False
         self.spec, self.command, self.line = spec, command, line
         self.attempts += 1
@@ -83,6 +85,10 @@ class Shim:
         line = "&&".join([*steps, f"set -- {' '.join(map(quote, command.words))}"])
         is_fit = line.isascii() and line.isprintable() and len(line) < _LONGEST
         return f"{line}\n".encode() if is_fit else None
+
+    def _is_as_started(self, attributes: Attributes) -> bool:
+        """Whether it has these attributes, which the agent before may have changed."""
+        return attributes == self.command.attributes and apply(self.pid, attributes) == self.unmet
 
     def _has_slots_for(self, command: Command) -> bool:
         """Whether it has a slot for each variable, and what marks its processes is the same."""

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchd.core.model import Attributes
 from orchd.procs import handover
 from orchd.procs.command import Command, command
 from orchd.wire.variables import OF_ONE_AGENT
@@ -99,5 +100,7 @@ def test_a_program_that_looks_like_a_variable_is_a_program(shell: str, tmp_path:
 
 @pytest.mark.parametrize("is_staged", [True, False])
 def test_the_mask_of_new_files_is_set(is_staged: bool) -> None:
-    made = command(["/bin/sh", "-c", "printf 'umask=%s\\0' `umask`"], PLAIN, 0o027, is_staged=is_staged)
+    attributes = Attributes(umask=0o027, limits=(("nofile", 20, 20),) if is_staged else ())
+    made = command(["/bin/sh", "-c", "printf 'umask=%s\\0' `umask`"], PLAIN, attributes)
+    assert ("stage.py" in made.begin) == is_staged
     assert becomes(SHELLS[0], made) == {"umask": "0027"}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.core.model import Spec
+from orchd.core.model import Attributes, Spec
 from orchd.procs.cgroups import Cgroup
 from orchd.procs.command import command
 from orchd.procs.files import Files
@@ -116,8 +116,8 @@ def test_there_is_no_line_for_whoever_needs_a_shim_of_its_own(spec: Spec, variab
 
 
 def test_there_is_no_line_for_whoever_begins_in_another_way() -> None:
-    for other in (command(["/bin/true"], VARIABLES, 0o022), command(["/bin/true"], VARIABLES, is_staged=True)):
-        assert shim()._line(SPEC, other, FILES) is None
+    for attributes in (Attributes(umask=0o022), Attributes(limits=(("nofile", 9, 9),))):
+        assert shim()._line(SPEC, command(["/bin/true"], VARIABLES, attributes), FILES) is None
 
 
 def test_a_variable_that_has_another_value_is_told() -> None:
