@@ -83,8 +83,7 @@ class Queries:
         found = self._naming.seen(caller, (asked.id,))
         if canonical_run(asked.id) is not None:
             run = self._records.run(asked.id)
-            verdict = why_run(run)
-            shown: dict[str, object] = {"id": run.id, "status": run.status.value}
+            verdict, shown = why_run(run), {"id": run.id, "status": run.status.value, "unmet": None}
         else:
             (agent,) = found
             verdict = why(self._state, agent, self._clock().mono, self._records.recorded)
