@@ -51,8 +51,9 @@ def command(words: list[str], variables: dict[str, str], attributes: Attributes 
 def command_of(home: Home, agent: Agent, environment: Mapping[str, str], defaults: Attributes) -> Command:
     """What is to be run for an attempt, with its directories there. Raises Refused."""
     found = environment_of(home, agent, environment)
-    _check_directories(agent)
-    return command(_words(agent, found), found, filled(agent.spec.attributes, defaults))
+    attributes = filled(agent.spec.attributes, defaults)
+    _check_directories(agent, PRIVATE if attributes.umask is None else attributes.umask)
+    return command(_words(agent, found), found, attributes)
 
 
 def environment_of(home: Home, agent: Agent, environment: Mapping[str, str]) -> dict[str, str]:
@@ -100,7 +101,7 @@ def _program(agent: Agent, env: Mapping[str, str]) -> str:
         raise Refused(str(error)) from None
 
 
-def _check_directories(agent: Agent) -> None:
+def _check_directories(agent: Agent, umask: int) -> None:
     try:  # looks up a name in it, which is what it takes to enter it
         os.close(os.open(f"{agent.spec.cwd}/.", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
     except OSError as error:
@@ -111,6 +112,14 @@ def _check_directories(agent: Agent) -> None:
     wanted = [agent.spec.output_dir, os.path.dirname(agent.spec.result) if agent.spec.result else None]  # noqa: PTH120
     for directory in filter(None, wanted):
         try:
-            Path(directory).mkdir(parents=True, exist_ok=True)
+            _make(Path(directory), umask)
         except OSError as error:
             raise Refused(f"cannot make the output directory {directory}: {error.strerror}") from None
+
+
+def _make(directory: Path, umask: int) -> None:
+    """Make it, and what is missing above it, as a process with this umask would."""
+    missing = [one for one in (directory, *directory.parents) if not one.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    for one in missing:
+        one.chmod(0o777 & ~umask)

@@ -51,12 +51,11 @@ def expected() -> dict[str, Any]:
 
 def test_an_agent_has_its_callers_attributes(stopped: Instance, tmp_path: Path) -> None:
     stopped.start(*DAEMON)
-    one = as_caller(
-        stopped, "spawn", "--wait", "--cwd", str(tmp_path), "--", sys.executable, "-c", SHOW + MAKE
-    ).split()[0]
+    where = ["--cwd", str(tmp_path), "--output-dir", str(tmp_path / "out/a")]
+    one = as_caller(stopped, "spawn", "--wait", *where, "--", sys.executable, "-c", SHOW + MAKE).split()[0]
     assert shown(stopped, one) == expected()
-    modes = [oct((tmp_path / name).stat().st_mode & 0o777) for name in ("made", "directory")]
-    assert modes == ["0o640", "0o750"]
+    modes = [oct((tmp_path / name).stat().st_mode & 0o777) for name in ("made", "directory", "out", "out/a")]
+    assert modes == ["0o640", "0o750", "0o750", "0o750"]
     assert {path.stat().st_mode & 0o777 for path in stopped.home.agents.iterdir()} == {0o600}
 
 
