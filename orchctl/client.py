@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0  # seconds that a request goes on while daemons die or do not answer
 STABLE = 1.0  # seconds that a connection holds before it counts as one that works
+_NEW = "attributes"  # a key of requests that daemons of earlier versions do not know; they start agents without
 
 
 class Client:
@@ -86,7 +87,13 @@ class Client:
         Raises WireError when the daemon refuses it, and NoDaemonError when none answers within `patience` seconds.
         """
         until = time.monotonic() + patience
-        return self._ask(op, lambda: args or {}, lambda: until, None)
+        try:
+            return self._ask(op, lambda: args or {}, lambda: until, None)
+        except WireError as error:
+            if args is None or _NEW not in args or f"{_NEW} is not known here" not in error.message:
+                raise
+        older = {key: value for key, value in args.items() if key != _NEW}  # for a daemon of an earlier version
+        return self._ask(op, lambda: older, lambda: until, None)
 
     def wait(
         self,

@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from orchctl import attributes
 from orchctl.composition import Flat, Group, Member, Task, Tree, around, estimate_tokens, flatten, task_prompt
 from orchctl.errors import NoDaemonError, UsageError
 from orchctl.projects import project_of
@@ -51,7 +52,7 @@ def prepared(tree: Tree, task: Task, *, runner: str | None, directory: Path, res
 
 def sendable(launch: Launch) -> dict[str, Any]:
     """The request with this environment. Raises UsageError when the daemon would not take it."""
-    request = {**launch.request, "env": environment()}
+    request = {**launch.request, "env": environment(), "attributes": attributes.own()}
     try:
         shapes.build(ops.Run, request)
     except shapes.ShapeError as error:

@@ -59,7 +59,7 @@ def read(worktree: Path) -> Record | None:
 
 def write(worktree: Path, record: Record) -> None:
     """Keep the record, whole or not at all."""
-    whole.write(record_path(worktree), json.dumps(asdict(record)).encode())
+    whole.write(record_path(worktree), json.dumps(asdict(record)).encode(), mode=0o600)
 
 
 @contextmanager

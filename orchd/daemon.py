@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from orchd import config as configuration
 from orchd.callers import check_proc
 from orchd.core.inputs import Tick
-from orchd.core.model import Instant
+from orchd.core.model import Attributes, Instant
 from orchd.errors import AlreadyRunning
 from orchd.keyring import Keyring, server_secret
 from orchd.loop import Loop
@@ -53,14 +53,14 @@ def serve(
         stack.enter_context(_only_daemon_of(home))
         settings = configuration.read(home.config)
         leave_word(home, service)
-        _become_daemon()
+        defaults = _become_daemon()
         store = Store(home.database)
         stack.callback(store.close)
         wakeup = stack.enter_context(_signals())
         ports = Ports(home)
         stack.callback(ports.close)
         door = _door(home, settings.remote.listen, stack)
-        parts = assemble(home, settings, store, ports, door, clock)
+        parts = assemble(home, settings, store, ports, door, clock, defaults)
         parts.settings.notify = notify
         loop = Loop(parts, wakeup, notify)
         _heed_signals(loop)
@@ -134,11 +134,12 @@ def _outlast(home: Home, lock: FileLock) -> None:
     raise AlreadyRunning(f"another daemon serves {home.directory}; `orchctl daemon status` shows it")
 
 
-def _become_daemon() -> None:
-    """Be nobody's child to speak of and everybody's parent who has lost theirs."""
+def _become_daemon() -> Attributes:
+    """Be nobody's child to speak of and everybody's parent who has lost theirs. Returns what agents get that bring no
+    attributes of their own: what this process was started with, where it changes that for itself."""
     if os.getsid(0) != os.getpid() and os.getpgid(0) != os.getpid():
         os.setsid()
-    os.umask(0o077)
+    umask = os.umask(0o077)
     os.chdir("/")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
@@ -146,6 +147,7 @@ def _become_daemon() -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         log.warning("cannot be a subreaper: %s", os.strerror(ctypes.get_errno()))
+    return Attributes(umask=umask, limits=(("nofile", soft, hard),))
 
 
 @contextmanager

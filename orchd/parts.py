@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from orchd.callers import Callers
 from orchd.config import Settled, heed_limit
-from orchd.core.model import Agent, Instant, State
+from orchd.core.model import Agent, Attributes, Instant, State
 from orchd.engine import Engine
 from orchd.environments import Environments
 from orchd.gateway import Gateway
@@ -69,14 +69,22 @@ class Parts:
     pruner: Pruner
 
 
-def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door, clock: Callable[[], Instant]) -> Parts:
+def assemble(
+    home: Home,
+    config: Config,
+    store: Store,
+    ports: Ports,
+    door: Door,
+    clock: Callable[[], Instant],
+    defaults: Attributes = Attributes(),  # noqa: B008 - it cannot change
+) -> Parts:
     """All parts, wired; nothing has happened yet."""
     state = State(limit=config.limit, resident=config.resident or _RESIDENT_PER_LIMIT * config.limit)
     unfinished = store.restore(state, clock())
     heed_limit(state, config)
     environments = Environments(home.environments)
     cgroups = Cgroups.where_allowed(home.tag) if config.cgroups == "auto" else None
-    processes = LocalProcesses(home, environments.get, cgroups, lambda: clock().mono, lambda: clock().wall)
+    processes = LocalProcesses(home, environments.get, cgroups, lambda: clock().mono, lambda: clock().wall, defaults)
     records = Records(state, store)
     naming = Naming(state, store, records)
     translator = Translator(state, store, records, naming, environments, config, processes.held)

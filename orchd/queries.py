@@ -83,11 +83,11 @@ class Queries:
         found = self._naming.seen(caller, (asked.id,))
         if canonical_run(asked.id) is not None:
             run = self._records.run(asked.id)
-            verdict, shown = why_run(run), {"id": run.id, "status": run.status.value}
+            verdict, shown = why_run(run), {"id": run.id, "status": run.status.value, "unmet": None}
         else:
             (agent,) = found
             verdict = why(self._state, agent, self._clock().mono, self._records.recorded)
-            shown = {"id": agent.id, "status": agent.status.value}
+            shown = {"id": agent.id, "status": agent.status.value, "unmet": agent.unmet}
         root = self._naming.root_of(caller)
         holders = [one for one in self._records.many(verdict.holders) if root in (None, one.root)]
         return {**shown, **views.verdict_map(verdict, holders)}

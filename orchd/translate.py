@@ -6,12 +6,13 @@ import os
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from orchd.bounds import Held, bounds_of
 from orchd.callers import Caller, agent_of
 from orchd.core import inputs
 from orchd.core.composition import durations
-from orchd.core.model import Agent, AgentId, RequestId, Spec, State, Status, agent_id
+from orchd.core.model import Agent, AgentId, Attributes, RequestId, Spec, State, Status, agent_id
 from orchd.core.runs import Group, Plan
 from orchd.core.spending import Budget
 from orchd.environments import Environments
@@ -22,7 +23,15 @@ from orchd.roles import Visitor
 from orchd.store import Store
 from orchd.views import canonical
 from orchd.wire import WireError, agentspec, ops, runners, variables
+from orchd.wire import attributes as wire_attributes
 from orchd.wire.settings import Config
+
+
+class _Base(NamedTuple):
+    """What all agents of one request get of their caller."""
+
+    environment: str  # its digest
+    attributes: Attributes | None
 
 
 class Translator:
@@ -56,7 +65,7 @@ class Translator:
         parent = self._parent(caller, asked.parent)
         asked = replace(asked, env=_environment(caller, asked.env))
         names = {agentspec.name_of(spec) for spec in asked.agents}
-        base = self._keep(asked.env)
+        base = _Base(self._keep(asked.env), self._attributes(caller, asked.attributes))
         specs = tuple(self._spec(caller, asked, spec, names, base) for spec in asked.agents)
         kin = self._store.kin(self._state.agents[parent].root) if parent else 0
         scope = self._scope(parent, asked.project or asked.cwd)
@@ -67,7 +76,7 @@ class Translator:
         """The run that is to be, with what is known of how long its members take."""
         parent = self._parent(caller, asked.parent)
         asked = replace(asked, env=_environment(caller, asked.env))
-        base = self._keep(asked.env)
+        base = _Base(self._keep(asked.env), self._attributes(caller, asked.attributes))
         plan = Plan(
             name=asked.name,
             groups=tuple(
@@ -140,7 +149,7 @@ class Translator:
                     "take another name, or move that file away first",
                 )
 
-    def _part(self, caller: Caller, asked: ops.Run, member: agentspec.RunMember, base: str) -> inputs.Part:
+    def _part(self, caller: Caller, asked: ops.Run, member: agentspec.RunMember, base: _Base) -> inputs.Part:
         if member.agent.after:
             raise WireError("bad-request", f"run: {member.path}: say what it comes after beside `agent`, not in it")
         spec = self._spec(caller, asked, member.agent, set(), base)
@@ -149,7 +158,7 @@ class Translator:
         return inputs.Part(member.path, spec, member.after, member.required)
 
     def _spec(
-        self, caller: Caller, asked: ops.Spawn | ops.Run, spec: agentspec.AgentSpec, names: set[str], base: str
+        self, caller: Caller, asked: ops.Spawn | ops.Run, spec: agentspec.AgentSpec, names: set[str], base: _Base
     ) -> Spec:
         config = self._config
         return Spec(
@@ -158,7 +167,7 @@ class Translator:
             model=spec.model,
             name=agentspec.name_of(spec),
             cwd=spec.cwd or asked.cwd,
-            environment=self._keep({**asked.env, **spec.env}) if spec.env else base,
+            environment=self._keep({**asked.env, **spec.env}) if spec.env else base.environment,
             goal=spec.goal,
             skill=spec.skill,
             task_id=spec.task_id,
@@ -174,6 +183,7 @@ class Translator:
             silence=spec.silence if spec.silence is not None else config.silence,
             grace=spec.grace if spec.grace is not None else config.grace,
             retries=spec.retries,
+            attributes=base.attributes,
             **bounds_of(spec, config, self._held()),
         )
 
@@ -219,7 +229,15 @@ class Translator:
         for one in ids:
             self._check_blockers(self._state.agents[one])
         self._check_results([self._state.agents[one].spec for one in ids], ids)
-        return inputs.Retry(request, ids, self._keep(_environment(caller, asked.env)))
+        attributes = self._attributes(caller, asked.attributes) if asked.attributes is not None else None
+        return inputs.Retry(request, ids, self._keep(_environment(caller, asked.env)), attributes)
+
+    def _attributes(self, caller: Caller, sent: wire_attributes.Attributes | None) -> Attributes | None:
+        """Those of the caller's process, but for a umask that the configuration sets; none from another machine."""
+        found = None if sent is None or isinstance(caller, Visitor) else _attributes(sent)
+        if (umask := self._config.umask) is None:
+            return found
+        return replace(found or Attributes(), umask=int(umask, 8))
 
     def _check_blockers(self, agent: Agent) -> None:
         """One that never started may have come after one that did not complete; of one that is gone nobody knows."""
@@ -230,6 +248,11 @@ class Translator:
                 f"{agent.id} never started, and nobody knows whether {gone[0]}, which it comes after, completed: "
                 "that was pruned; spawn it anew",
             )
+
+
+def _attributes(sent: wire_attributes.Attributes) -> Attributes:
+    limits = tuple((name, soft, hard) for name, (soft, hard) in sorted(sent.limits.items()))
+    return Attributes(sent.umask, sent.nice, sent.policy, sent.cpus, limits)
 
 
 def _environment(caller: Caller, sent: dict[str, str]) -> dict[str, str]:

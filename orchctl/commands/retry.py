@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
-from orchctl import envfiles, exits, out, render, targets
+from orchctl import attributes, envfiles, exits, out, render, targets
 from orchctl.client import Client
 from orchctl.start import environment
 
@@ -14,6 +14,7 @@ def run(args: SimpleNamespace) -> int:
     """Print a line for each; this environment is the new attempt's, with what --env-file says over it."""
     variables = ({} if targets.is_far() else environment()) | envfiles.read(args.env_file, Path.cwd())
     with Client() as client:
-        result = client.call("retry", {"ids": args.ids, "env": variables})
+        own = {} if targets.is_far() else {"attributes": attributes.own()}
+        result = client.call("retry", {"ids": args.ids, "env": variables, **own})
     out.result(result, render.told_lines(result["agents"]), as_json=args.json)
     return exits.OK

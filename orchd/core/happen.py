@@ -48,7 +48,7 @@ MACHINES = "while it ran the kernel killed a process of this machine for want of
 
 def spawned(turn: Turn, event: Spawned) -> None:
     """Remember the pid before the gate opens: a crash in between leaves an agent that never ran."""
-    turn.record(AttemptStarted(event.agent, event.attempt, event.pid, event.cgroup))
+    turn.record(AttemptStarted(event.agent, event.attempt, event.pid, event.cgroup, event.unmet))
     turn.do(Release(event.agent, event.attempt))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orchd.core.model import AgentId, Outcome, RequestId, Spec
+from orchd.core.model import AgentId, Attributes, Outcome, RequestId, Spec
 from orchd.core.runs import Plan, RunId
 from orchd.core.sessions import SessionId
 from orchd.core.spending import Budget
@@ -94,6 +94,7 @@ class Retry:
     request: RequestId
     ids: tuple[AgentId, ...]
     environment: str
+    attributes: Attributes | None = None  # None: those that they had
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,7 @@ class Spawned:
     attempt: int
     pid: int
     cgroup: str | None
+    unmet: str | None = None  # which of the agent's attributes it could not be given
 
 
 @dataclass(frozen=True, slots=True)

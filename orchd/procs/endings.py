@@ -11,7 +11,7 @@ from orchd.core.spending import Spent
 from orchd.procs import controllers
 from orchd.procs.handle import Handle
 from orchd.procs.procfs import BOOT, SHORTAGE, look
-from orchd.procs.shim import Record
+from orchd.procs.shim import Record, boot_of
 from orchd.wire import reports
 
 _LONGEST_RECORD = 4096  # bytes, several times what a shim can write
@@ -23,11 +23,10 @@ def exit_of(key: tuple[AgentId, int], handle: Handle, record: Record, kills: con
     report = report_in(handle.files.report) if handle.reports else None
     oom, peak = _oom(handle, record.code, kills), handle.memory_peak()
     outcome = Outcome(record.code, record.cpu_seconds, handle.rss_bytes, report, oom, peak, handle.tree.escaped())
-    note = None
-    if record.code is None and handle.is_shim_killed:
-        note = "its supervising shell was kept from running, so that its exit code is unknown"
-    elif record.code is None:
-        note = "its supervising shell was killed: nobody knows how it ended"
+    note = record.note
+    if note is None and record.code is None:
+        what = "kept from running" if handle.is_shim_killed else "killed"
+        note = f"its supervising shell was {what}, so that its exit code is unknown"
     return Exited(*key, outcome, is_tree_gone=True, note=note)
 
 
@@ -84,4 +83,4 @@ def is_left_alone(record: str, pid: int) -> bool:
 
     While anybody is left in a session the kernel gives its number to no other process.
     """
-    return text_of(record).partition("\n")[0] == BOOT.decode() and look(pid) is None
+    return boot_of(text_of(record)) == BOOT.decode() and look(pid) is None

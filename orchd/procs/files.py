@@ -9,7 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 from orchd.procs.procfs import BOOT, PROC
-from orchd.procs.shim import RECORD
+from orchd.procs.shim import RECORD, header
 from orchd.wire import Home
 
 _APPENDED = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
@@ -54,7 +54,7 @@ class Files(NamedTuple):
         record = self._new_record()
         try:
             fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.write(record, BOOT + b"\n")
+            os.write(record, header(BOOT))
         except BaseException:
             os.close(record)
             raise

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from orchd.bounds import Held
 from orchd.core.inputs import Adopted, Input, NeverRan, OverMemory, Spawned, SpawnFailed, TreeGone
-from orchd.core.model import Agent, AgentId
+from orchd.core.model import Agent, AgentId, Attributes
 from orchd.procs import controllers, freezing
 from orchd.procs.cgroups import Cgroups
 from orchd.procs.command import Refused, command_of
@@ -47,11 +47,13 @@ class LocalProcesses:
         cgroups: Cgroups | None,
         clock: Callable[[], float],
         wall: Callable[[], float],
+        defaults: Attributes = Attributes(),  # noqa: B008 - it cannot change
     ) -> None:
         self._home = home
         self._environment = environment
         self._clock = clock
         self._wall = wall
+        self._defaults = defaults  # of agents for which nothing else was asked
         self._handles: dict[Key, Handle] = {}
         self._watch: Watch[Key] = Watch()
         self._shims = Shims(home, self._watch, cgroups)
@@ -73,7 +75,7 @@ class LocalProcesses:
         """Make the attempt's process behind its gate."""
         key = (agent.id, agent.attempt)
         try:
-            command = command_of(self._home, agent, self._variables(agent))
+            command = command_of(self._home, agent, self._variables(agent), self._defaults)
             shim = self._shims.provide(agent, command)
         except Refused as refused:
             return SpawnFailed(*key, str(refused), is_passing=False)
@@ -81,7 +83,7 @@ class LocalProcesses:
             return self._failed(key, error)
         tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim.pid, shim.cgroup, shims=self._shims.pids)
         self._take_up(agent, tree, shim)
-        return Spawned(*key, shim.pid, str(shim.cgroup.path) if shim.cgroup else None)
+        return Spawned(*key, shim.pid, str(shim.cgroup.path) if shim.cgroup else None, shim.unmet)
 
     def held(self) -> Held:
         """Who holds which bounds here."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from orchd.bounds import Held, asked, held_by, unheld
 from orchd.core.model import Agent, AgentId, Spec
 from orchd.procs import controllers
+from orchd.procs.attributes import apply
 from orchd.procs.cgroups import Cgroup, Cgroups
 from orchd.procs.command import Command, Refused
 from orchd.procs.files import files_of
@@ -71,7 +72,7 @@ class Shims:
             self.give_back(cgroup)
             raise
         self.pids.add(pid)
-        return Shim(pid, gate, cgroup, agent.spec, command.variables)
+        return Shim(pid, gate, cgroup, agent.spec, command, unmet=apply(pid, command.attributes))
 
     def _take_cgroup(self) -> Cgroup | None:
         if self._cgroups is None:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from orchd.wire import afar
 from orchd.wire.agentspec import Agents, Dollars, Groups, Ids, Members, Name, Path, Seconds, Tokens
+from orchd.wire.attributes import Attributes
 from orchd.wire.shapes import Check
 
 
@@ -23,6 +24,7 @@ class Spawn:
     parent: Name | None = None  # must be who the kernel says is calling
     no_queue: bool = False  # refuse (`would-queue`) rather than queue
     project: Path | None = None  # the directory whose session they belong to; `cwd` otherwise
+    attributes: Attributes | None = None  # of the client's process: umask, niceness, CPUs, resource limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Run:
     project: Path | None = None  # the directory whose session they belong to; `cwd` otherwise
     max_tokens: Tokens | None = None  # once they are spent, nothing more of the run is started
     max_cost: Dollars | None = None
+    attributes: Attributes | None = None  # of the client's process
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,7 @@ class Retry:
 
     ids: Annotated[Ids, Check(len, "a list of at least one id")]
     env: dict[str, str] = field(default_factory=dict)  # their old one is gone: it was deleted when they ended
+    attributes: Attributes | None = None  # of the client's process; those that they had otherwise
 
 
 @dataclass(frozen=True, slots=True)

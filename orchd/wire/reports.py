@@ -43,7 +43,7 @@ class Report:
 
 def write(path: Path, report: Report) -> None:
     """Leave `report` at `path`, whole or not at all."""
-    whole.write(path, json.dumps(asdict(report)).encode())
+    whole.write(path, json.dumps(asdict(report)).encode(), mode=0o600)
 
 
 def read(path: str) -> Report | None:

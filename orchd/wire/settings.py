@@ -5,6 +5,7 @@ What is changed live with a command is state, not configuration. docs/configurat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
@@ -41,6 +42,7 @@ _Size = Annotated[
     str, Check(lambda text: _reads(text, size, 1 << 20), "a size of at least 1M, with a unit as in 512M or 2G")
 ]
 _Share = Annotated[str, Check(lambda text: _reads(text, share, 0.01), "a share of one processor, as in 50% or 150%")]
+_Umask = Annotated[str, Check(re.compile("0?[0-7]{3}").fullmatch, "three octal digits, as in 077")]
 _Pids = Annotated[int, Check(lambda number: number >= 4, "4 or more")]
 
 
@@ -84,6 +86,7 @@ class Config:
     memory_max: _Size | None = None
     cpu_max: _Share | None = None
     pids_max: _Pids | None = None
+    umask: _Umask | None = None
     session_files: bool = True
     sessions_path: _Relative = ".agent/sessions"
     state_path: _Relative = ".claude/state"
@@ -142,6 +145,9 @@ KEYS: dict[str, Key] = {
     "memory_max": Key("size", "an agent whose tree takes more is ended", NEW_AGENTS, _UNBOUND),
     "cpu_max": Key("per cent of one processor", "what the tree of an agent may keep busy", NEW_AGENTS, _UNBOUND),
     "pids_max": Key("processes", "what the tree of an agent may have, threads included", NEW_AGENTS, _UNBOUND),
+    "umask": Key(
+        "octal digits", "the umask of all agents, in place of their callers' umask", NEW_AGENTS, "the caller's"
+    ),
     "session_files": Key("true or false", "whether files in the project directory show its session"),
     "sessions_path": Key("path", "of `latest.yaml`, in the project directory"),
     "state_path": Key("path", "of `agents.json` and `events.jsonl`, in the project directory"),

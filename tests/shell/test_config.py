@@ -27,6 +27,7 @@ CHANGED = {
     "memory_max": "512M",
     "cpu_max": "150%",
     "pids_max": 50,
+    "umask": "027",
     "session_files": False,
     "sessions_path": "s",
     "state_path": "a/b",

@@ -12,7 +12,7 @@ import pytest
 
 from orchd.procs.files import Files, files_of
 from orchd.procs.procfs import BOOT
-from orchd.procs.shim import RECORD
+from orchd.procs.shim import RECORD, header
 from orchd.wire import Home
 from orchd.wire.locks import is_locked
 from tests.shell.bench import Bench
@@ -51,7 +51,7 @@ def shim(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_a_new_record_is_locked_and_has_its_block_and_its_directory(files: Files) -> None:
     record = files.open_record()
-    assert Path(files.record).read_bytes() == BOOT + b"\n"
+    assert Path(files.record).read_bytes() == header(BOOT)
     assert is_locked(files.record)
     os.close(record)
     assert not is_locked(files.record)
@@ -65,7 +65,7 @@ def test_a_new_record_takes_nothing_from_an_attempt_that_shares_the_old_one(file
     first.write_text("boot\nagent-001.1 0\n")
     os.close(files.open_record())
     assert first.read_text() == "boot\nagent-001.1 0\n"
-    assert Path(files.record).read_bytes() == BOOT + b"\n"
+    assert Path(files.record).read_bytes() == header(BOOT)
 
 
 @pytest.mark.parametrize("there", [None, "file", "link"])
