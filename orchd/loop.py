@@ -35,7 +35,7 @@ class Loop:
         self._told = parts.store.last_seq()
         self._poller = zmq.Poller()
         for readable in (
-            parts.ports.router,
+            parts.ports.fileno(),
             parts.processes.fileno(),
             parts.processes.logs.fileno(),
             parts.waits.fileno(),
@@ -142,7 +142,7 @@ class Loop:
         if self._parts.remote is not None and self._parts.remote.zap in ready:
             self._parts.remote.authenticate()
         is_due = self._deadline is not None and self._deadline <= self._parts.clock().mono
-        heard = (self._parts.ports.router, self._parts.waits.fileno(), self._far)
+        heard = (self._parts.ports.fileno(), self._parts.waits.fileno(), self._far)
         if is_due or any(one in ready for one in heard):
             self._listen(events, is_due=is_due)
         else:  # what is only about processes need not wait for the disk

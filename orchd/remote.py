@@ -16,7 +16,7 @@ import zmq
 
 from orchd.errors import OrchdError
 from orchd.keyring import Keyring
-from orchd.ports import Peer
+from orchd.peers import Peer
 from orchd.wire import MAX_FRAME, pack_result
 from orchd.wire.addresses import address
 from orchd.wire.keys import public_of

@@ -11,7 +11,7 @@ from orchd.core.effects import Answer, Refuse
 from orchd.core.inputs import Input
 from orchd.core.model import AgentId, Instant, RequestId, State
 from orchd.onlookers import Onlooker, Onlookers
-from orchd.ports import Peer
+from orchd.peers import Peer
 from orchd.procs.procfs import look
 from orchd.procs.watch import Watch
 from orchd.roles import Visitor

@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from orchd import descriptors
 from orchd.core.model import Agent
 from orchd.procs import shim
 from orchd.procs.cgroups import Cgroup
@@ -45,6 +46,7 @@ def launch(agent: Agent, command: Command, files: Files, cgroup: Cgroup | None) 
             os.close(ours)
             raise
         _expose(pid)
+        descriptors.restore_for(pid)
     finally:
         for descriptor in opened:
             os.close(descriptor)
