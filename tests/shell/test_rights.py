@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from orchd.procs.cgroups import Cgroups
 from tests.conftest import Instance, until
+from tests.shell.machine import needs_root
 
 ESCAPE = (
     "import os, sys\n"
@@ -134,6 +137,24 @@ def fled(instance: Instance, tmp_path: Path, *, is_restarted: bool) -> tuple[str
     go.touch()
     until(lambda: "done" in answer.read_text())
     return one, answer.read_text()
+
+
+@needs_root
+@pytest.mark.parametrize("cgroups", ["auto", "off"])
+def test_a_connection_does_not_pass_to_the_process_that_gets_the_pid_of_its_own(
+    stopped: Instance, cgroups: str
+) -> None:
+    stopped.home.create()
+    stopped.configure(f'cgroups = "{cgroups}"\nsession_files = false\n')
+    words = ["unshare", "-pf", "--mount-proc", "--kill-child", sys.executable, "-m", "tests.shell.reusing"]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [*words, str(stopped.directory)], env=stopped.env, cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    answer, limit = done.stdout.splitlines()
+    assert "forbidden: the process that opened this connection has ended" in answer
+    assert limit == "7"
 
 
 def test_from_outside_all_of_it_works(box: Instance) -> None:
