@@ -11,15 +11,19 @@ import zmq
 
 from orchctl import start
 from orchctl.errors import NoDaemonError
-from orchd.wire import Home, frames, log_of, unpack_reply
+from orchd.wire import Home, WireError, frames, log_of, unpack_reply
 
 if TYPE_CHECKING:
     from orchctl.far import Far, Link
 
 _BROKEN = zmq.Event.DISCONNECTED | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL | zmq.Event.HANDSHAKE_FAILED_PROTOCOL
-_EVENTS = _BROKEN | zmq.Event.CONNECT_RETRIED
-_OF_FAR = zmq.Event.HANDSHAKE_SUCCEEDED | zmq.Event.HANDSHAKE_FAILED_AUTH
+_EVENTS = _BROKEN | zmq.Event.CONNECT_RETRIED | zmq.Event.HANDSHAKE_FAILED_AUTH
+_OF_FAR = zmq.Event.HANDSHAKE_SUCCEEDED
 
+_NO_ROOM = (
+    "the daemon has no room for one more connection of this caller. End some commands that wait (each holds a "
+    "connection), or raise the daemon's limit of open files (ulimit -n), then try again"
+)
 _LONGEST = 86_400.0  # seconds of one poll: its milliseconds are a C int, which 25 days overflow
 
 
@@ -109,6 +113,8 @@ class Connection:
         event = self._monitor.read()
         if self._link is not None:
             return self._link.is_broken(event)
+        if event & zmq.Event.HANDSHAKE_FAILED_AUTH:  # on this machine a daemon refuses a handshake for want of room
+            raise WireError("busy", _NO_ROOM)
         if event & _BROKEN:
             return True
         # libzmq tries again by itself, which is right when the daemon's backlog is full, and in vain when none runs
