@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 import zmq
@@ -56,9 +56,12 @@ class Monitor:
 
 
 class Connection:
-    """A DEALER and its monitor. It connects when there is somebody to connect to."""
+    """A DEALER and its monitor. While no daemon runs it is broken, unless it `awaits` the return of one."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], target: Home | Far) -> None:
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], target: Home | Far, *, awaits: Callable[[], bool] = bool
+    ) -> None:
+        self._awaits = awaits
         self._target = target
         self._link: Link | None = None
         self._dealer = context.socket(zmq.DEALER)
@@ -105,6 +108,8 @@ class Connection:
         home = self._target
         if not isinstance(home, Home):
             return home.silent()
+        if self._awaits() and not start.is_running(home):
+            start.check_outside(home)
         return NoDaemonError(
             f"the daemon of {home.directory} does not answer; see {log_of(home)}, or `orchctl daemon restart`"
         )
@@ -118,7 +123,7 @@ class Connection:
         if event & _BROKEN:
             return True
         # libzmq tries again by itself, which is right when the daemon's backlog is full, and in vain when none runs
-        return isinstance(self._target, Home) and not start.is_running(self._target)
+        return isinstance(self._target, Home) and not start.is_running(self._target) and not self._awaits()
 
 
 def milliseconds(until: float, again: float | None) -> int | None:

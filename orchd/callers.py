@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from orchd.core.model import AgentId
 from orchd.errors import OrchdError
 from orchd.peers import Credentials, Identity, Key, Outside, Peer
+from orchd.procs import namespaces
 from orchd.procs.cgroups import held_in, own_cgroup
 from orchd.procs.local import LocalProcesses
 from orchd.procs.procfs import PROC, Process, look, marks
@@ -51,6 +52,11 @@ def check_proc() -> None:
             "/proc hides the processes of other users (hidepid in proc(5)), so that nobody could be seen to be the "
             "owner; mount it with hidepid=0, or with gid= of a group that this user is in"
         )
+
+
+def check_namespaces(home: Home) -> None:
+    """Make the namespaces of this process those of the home. Raises OrchdError when agents run in others."""
+    namespaces.enter(home)
 
 
 class Callers:

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from orchd import config as configuration
 from orchd import descriptors
-from orchd.callers import check_proc
+from orchd.callers import check_namespaces, check_proc
 from orchd.core.inputs import Tick
 from orchd.core.model import Instant
 from orchd.errors import AlreadyRunning
@@ -52,6 +52,7 @@ def serve(
         home.create()
         stack.enter_context(_only_daemon_of(home))
         settings = configuration.read(home.config)
+        check_namespaces(home)
         leave_word(home, service)
         _become_daemon()
         store = Store(home.database)
