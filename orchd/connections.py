@@ -32,7 +32,8 @@ class Connection:
         self.messages: deque[tuple[bytes, ...]] = deque()
         self.subscriptions: set[bytes] = set()
         self.interest = 0  # what the epoll looks for
-        self.is_over = False  # the client has left, and some of its messages were not taken yet
+        self.is_over = False  # all that the client sent was received, and some of it was not taken yet
+        self._is_deaf = False  # the client receives nothing any more; what it sent before is still to be received
         self._out: deque[memoryview] = deque()
 
     def receive(self) -> None:
@@ -51,8 +52,8 @@ class Connection:
             self.send(answers)
 
     def send(self, data: bytes) -> None:
-        """Send, now or when the client reads. Raises Gone."""
-        if self.is_over:
+        """Send, now or when the client reads; nothing to one that has left. Raises Gone for one that reads too little."""
+        if self._is_deaf:
             return
         self._out.append(memoryview(data))
         if len(self._out) > _REPLIES_KEPT:
@@ -61,7 +62,7 @@ class Connection:
             self.flush()
 
     def flush(self) -> None:
-        """Send as much of what waits as the client takes now. Raises Gone."""
+        """Send as much of what waits as the client takes now."""
         try:
             while self._out:
                 sent = self.socket.send(self._out[0])
@@ -72,7 +73,8 @@ class Connection:
         except BlockingIOError:
             return
         except OSError:
-            raise Gone from None
+            self._is_deaf = True
+            self._out.clear()
 
     @property
     def has_to_send(self) -> bool:
@@ -91,7 +93,7 @@ class Connection:
 
     def leave(self) -> None:
         """The client has left: what it sent before is taken, and nothing is sent."""
-        self.is_over = True
+        self.is_over = self._is_deaf = True
         self._out.clear()
 
     def close(self) -> None:

@@ -260,11 +260,9 @@ class Ports:
             poll.register(descriptor, select.POLLOUT)
         while ready := poll.poll(_LINGER):
             for descriptor, _ in ready:
-                with suppress(Gone):
-                    waiting[descriptor].flush()
-                    if waiting[descriptor].has_to_send:
-                        continue
-                poll.unregister(descriptor)
+                waiting[descriptor].flush()
+                if not waiting[descriptor].has_to_send:
+                    poll.unregister(descriptor)
 
 
 def _peer(connection: Connection, envelope: tuple[bytes, ...]) -> Peer:
