@@ -24,6 +24,8 @@ from orchd.wire import ENV_AGENT, ENV_HOME, Home, WireError
 
 _LOOKS = 100  # at a caller whose parents come and go
 
+_WHOLE = b"0 0 4294967295".split()  # the uid_map of a namespace in which every user has its own uid
+
 Caller = AgentId | Outside | Visitor
 
 
@@ -51,6 +53,17 @@ def check_proc() -> None:
         raise OrchdError(
             "/proc hides the processes of other users (hidepid in proc(5)), so that nobody could be seen to be the "
             "owner; mount it with hidepid=0, or with gid= of a group that this user is in"
+        )
+
+
+def check_uid() -> None:
+    """Raise OrchdError when this user's uid is the one that stands for every user without a uid of their own."""
+    uid, overflow = os.getuid(), int((PROC / "sys/kernel/overflowuid").read_bytes())
+    if uid == overflow and (PROC / "self/uid_map").read_bytes().split() != _WHOLE:
+        raise OrchdError(
+            f"this process runs as uid {uid}, which stands in this user namespace for users that have no uid in it: "
+            "other users would be taken for the owner. Run orchd as a user that the namespace maps (uid_map in "
+            "user_namespaces(7))"
         )
 
 

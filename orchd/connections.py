@@ -52,7 +52,7 @@ class Connection:
             self.send(answers)
 
     def send(self, data: bytes) -> None:
-        """Send, now or when the client reads; nothing to one that has left. Raises Gone for one that reads too little."""
+        """Send, now or when the client reads; nothing when it has left. Raises Gone when too much waits for it."""
         if self._is_deaf:
             return
         self._out.append(memoryview(data))

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from orchd import config as configuration
 from orchd import descriptors
-from orchd.callers import check_namespaces, check_proc
+from orchd.callers import check_namespaces, check_proc, check_uid
 from orchd.core.inputs import Tick
 from orchd.core.model import Instant
 from orchd.errors import AlreadyRunning
@@ -49,6 +49,7 @@ def serve(
     with ExitStack() as stack:
         stack.callback(notify.close)
         check_proc()
+        check_uid()
         home.create()
         stack.enter_context(_only_daemon_of(home))
         settings = configuration.read(home.config)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchd.connections import Connection, Gone, Table
-from orchd.descriptors import most_connections
+from orchd.descriptors import check_for_client, most_connections
 from orchd.peers import Credentials, Identity, Outside, Peer, credentials_of
 from orchd.wire import MAX_FRAME, Home
 from orchd.zmtp import ProtocolError, Session, encode, refusal
@@ -147,6 +147,7 @@ class Ports:
         """Take the connection, or tell it to come later."""
         accepted.settimeout(0)
         try:
+            check_for_client()
             peer = credentials_of(accepted)
         except OSError as error:
             self._refuse(accepted, f"no descriptor is free ({error.strerror})")

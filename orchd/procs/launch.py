@@ -30,6 +30,7 @@ def launch(agent: Agent, command: Command, files: Files, cgroup: Cgroup | None) 
 
     Raises Refused for what the agent asked in vain, OSError for what the machine cannot do.
     """
+    descriptors.check_for_attempt()
     opened: list[int] = []
     try:
         record = _kept(opened, files.open_record())

@@ -15,15 +15,17 @@ from pathlib import Path
 import pytest
 
 from orchd import callers
-from orchd.callers import Caller, check_proc
+from orchd.callers import Caller, check_proc, check_uid
 from orchd.errors import OrchdError
 from orchd.peers import Outside
 from orchd.procs import procfs
 from orchd.procs.procfs import look, marks
 from tests.conftest import Instance, until
 from tests.shell.bench import SOMEBODY, Bench
+from tests.shell.machine import needs_root
 from tests.shell.peers import peer_of
 
+ROOT = Path(__file__).parents[2]
 SLEEPER = ["sleep", "600"]
 
 
@@ -53,6 +55,15 @@ def test_where_processes_of_others_are_shown_and_may_not_be_read_it_is_said(monk
     monkeypatch.setattr(callers, "look", refused)
     with pytest.raises(OrchdError, match="hidepid=0, or with gid="):
         check_proc()
+
+
+@needs_root
+def test_a_daemon_whose_uid_stands_for_all_unknown_users_does_not_start() -> None:
+    check_uid()
+    words = ["unshare", "-U", sys.executable, "-c", "import orchd.callers; orchd.callers.check_uid()"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "OrchdError: this process runs as uid 65534" in done.stderr
+    subprocess.run(["unshare", "-Ur", *words[2:]], cwd=ROOT, check=True)
 
 
 def test_whoever_is_outside_is_the_owner(bench: Bench) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import socket
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -90,3 +92,39 @@ def test_more_agents_than_there_are_descriptors_for_start_and_end_one_after_the_
     small.ctl("wait", "--all", code=1)
     ended = [agent["exit_code"] for agent in small.status("--all")["agents"]]
     assert sorted(ended) == [0] * 30 + [1] * 30
+
+
+def test_agents_that_live_leave_the_descriptors_with_which_their_ends_are_seen(small: Instance) -> None:
+    """With whatever number of files: they begin as there are descriptors for them, and each end is known."""
+    with Raw(small.home) as raw:
+        agents = [{"command": ["sleep", "1000"]} for _ in range(30)]
+        assert raw.ask("spawn", {"agents": agents, "cwd": "/", "env": small.env})["ok"]
+    assert small.daemon is not None
+    begun = [agent["id"] for agent in small.status()["agents"] if agent["status"] == "running"]
+    assert 0 < len(begun) < 30
+    assert len(open_files(small.daemon.pid)) <= 64 - 8
+    small.ctl("cancel", *(f"agent-{number:03d}" for number in range(1, 31)))
+    small.ctl("wait", "--all", code=None)
+    assert {agent["status"] for agent in small.status("--all")["agents"]} == {"cancelled"}
+    assert small.daemon.poll() is None
+
+
+@pytest.mark.parametrize("size", [0, None])
+def test_it_is_told_in_time_that_few_are_free(size: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the kernel does not count them for us."""
+    stat, limits = os.stat, resource.getrlimit(resource.RLIMIT_NOFILE)
+    if size is not None:
+        monkeypatch.setattr(os, "stat", lambda path: SimpleNamespace(st_size=size) if "fd" in str(path) else stat(path))
+    count = len(os.listdir("/proc/self/fd"))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count + 40, limits[1]))
+        descriptors.check_for_attempt()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count + 20, limits[1]))
+        descriptors.check_for_client()
+        with pytest.raises(OSError, match="Too many open files"):
+            descriptors.check_for_attempt()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count + 8, limits[1]))
+        with pytest.raises(OSError, match="Too many open files"):
+            descriptors.check_for_client()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)

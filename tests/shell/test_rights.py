@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchd.procs.cgroups import Cgroups
-from tests.conftest import Instance, until
+from tests.conftest import BIN, Instance, until
 from tests.shell.machine import needs_root
 
 ESCAPE = (
@@ -137,6 +137,27 @@ def fled(instance: Instance, tmp_path: Path, *, is_restarted: bool) -> tuple[str
     go.touch()
     until(lambda: "done" in answer.read_text())
     return one, answer.read_text()
+
+
+@needs_root
+@pytest.mark.parametrize("way", ["unshare -Ur", "unshare -pf --mount-proc", "unshare -m", "setsid -w", "unshare -C"])
+def test_in_other_namespaces_and_sessions_it_is_the_agent_that_it_was(box: Instance, way: str) -> None:
+    limit, child = said(box, "limit 9", "spawn -- true", forged=way)
+    assert "forbidden: agent-002 is an agent" in limit
+    assert box.agent(child.split()[0])["parent"] == "agent-002"
+
+
+@needs_root
+def test_a_daemon_in_a_container_serves_those_that_it_sees_and_no_others(stopped: Instance) -> None:
+    stopped.home.create()
+    stopped.start("unshare", "-pf", "--mount-proc", "--kill-child", sys.executable, "-m", "orchd")
+    assert stopped.daemon is not None
+    assert "in a pid namespace that the daemon does not see" in refused(stopped, "limit", "9", "--json")
+    (inner,) = Path(f"/proc/{stopped.daemon.pid}/task/{stopped.daemon.pid}/children").read_text().split()
+    words = ["nsenter", "-t", inner, "-p", "-m", BIN / "orchctl", "limit", "9"]
+    done = subprocess.run(words, env=stopped.env, capture_output=True, text=True, check=False)
+    assert "0/9" in done.stdout, done.stderr
+    stopped.kill()
 
 
 @needs_root
