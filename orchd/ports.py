@@ -269,7 +269,9 @@ class Ports:
 def _peer(connection: Connection, envelope: tuple[bytes, ...]) -> Peer:
     """The sender. A connection whose process has ended speaks for it no more, whoever has it now."""
     peer = connection.peer
-    identity = connection.identity if peer.is_alive() else Outside.ENDED
+    identity = connection.identity
+    if (identity is Outside.OWNER or not isinstance(identity, Outside)) and not peer.is_alive():
+        identity = Outside.ENDED
     route = (connection.number.to_bytes(_ROUTE), *envelope)
     return Peer(route, peer.uid, peer.pid, None, identity)
 
