@@ -40,15 +40,17 @@ def begun(instance: Instance, script: str, go: Path) -> str:
 def test_a_client_inside_an_agent_starts_no_daemon_and_goes_on_when_one_is_there(
     box: Instance, bare: str, tmp_path: Path
 ) -> None:
-    one = begun(box, f"{bare} orchctl spawn -- true", tmp_path / "go")
+    script = f"{bare} orchctl daemon start; echo start $?; {bare} orchctl spawn -- true"
+    one = begun(box, script, tmp_path / "go")
     (tmp_path / "go").write_text("\n")
-    until(lambda: any("orchctl spawn" in line for line in processes_of(box.directory).values()))
     log = box.home.agents / f"{one}.1.log"
-    assert log.read_text() == ""
+    until(lambda: "start 69" in log.read_text(), what=log.read_text())
+    assert "an agent must not start one" in log.read_text()
+    until(lambda: any("orchctl spawn" in line for line in processes_of(box.directory).values()))
     assert daemons(box) == []
     box.start()
     until(lambda: "exit 0" in log.read_text(), what=log.read_text())
-    child = log.read_text().split()[0]
+    child = log.read_text().split()[-3]
     assert box.agent(child)["parent"] == one
     box.ctl("cancel", one)
 
