@@ -13,12 +13,13 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import zmq
 
-from orchctl import start, targets
+from orchctl import inside, start, targets
 from orchctl.connection import Connection, Watch
 from orchctl.errors import NoDaemonError, UsageError
 from orchd.wire import MAX_FRAME, Home, WireError, log_of, pack_request
@@ -35,7 +36,8 @@ _NEW = "attributes"  # a key of requests that daemons of earlier versions do not
 class Client:
     """One connection to the daemon of one home, or of another machine. Not for two threads at once.
 
-    With `starts`, a daemon is started when none runs; without, `NoDaemonError` is raised.
+    With `starts`, a daemon is started when none runs; inside an agent its return is awaited instead, as long as the
+    request allows. Without `starts`, `NoDaemonError` is raised.
     A request that was under way when the daemon died is sent again with the same id, so it is done once.
     """
 
@@ -129,7 +131,7 @@ class Client:
         shaky_until = time.monotonic() + PATIENCE
         while True:
             if self._connection is None:
-                self._connection = Connection(self.context, self.target)
+                self._connection = Connection(self.context, self.target, awaits=lambda: self._awaits)
             reply = self._connection.ask(request_id, _packed(request_id, op, args()), until(), watch)
             if reply is not None:
                 return _result(reply.result, reply.error)
@@ -139,6 +141,11 @@ class Client:
             self._connection = None
             self._revive(min(until(), shaky_until))
 
+    @cached_property
+    def _awaits(self) -> bool:
+        """Whether this client waits for a daemon that others start: inside an agent it starts none itself."""
+        return self._starts and isinstance(self.target, Home) and inside.evidence(self.target) is not None
+
     def _revive(self, until: float) -> None:
         if not isinstance(self.target, Home):
             if time.monotonic() > until:
@@ -146,6 +153,8 @@ class Client:
             return
         if time.monotonic() > until:
             raise NoDaemonError(f"the daemon of {self.home.directory} dies again and again; see {log_of(self.home)}")
+        if self._awaits:
+            return  # the next connection is made when somebody else has started a daemon
         if self._starts:
             start.ensure(self.home)
         elif not (start.is_running(self.home) or start.is_awaited(self.home)):

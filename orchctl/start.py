@@ -30,9 +30,13 @@ def is_running(home: Home) -> bool:
 
 
 def ensure(home: Home) -> bool:
-    """Return when a daemon answers; True if this call started it. Raises NoDaemonError or HomeError."""
+    """Return when a daemon answers; True if this call started it. Raises NoDaemonError or HomeError.
+
+    Inside an agent none is started.
+    """
     from filelock import FileLock, Timeout
 
+    check_outside(home)
     home.create()
     try:
         with FileLock(home.start_lock, timeout=_TURN, mode=0o600):
@@ -41,6 +45,18 @@ def ensure(home: Home) -> bool:
             return _start(home)
     except Timeout:
         raise NoDaemonError(f"somebody else is starting the daemon of {home.directory} and does not finish") from None
+
+
+def check_outside(home: Home) -> None:
+    """Raises NoDaemonError when no daemon runs and this process is inside an agent, which must not start one."""
+    from orchctl import inside
+
+    evidence = inside.evidence(home)
+    if evidence is not None and not is_running(home):
+        raise NoDaemonError(
+            f"no daemon runs for {home.directory}, and an agent must not start one ({evidence}). "
+            "Start it from a shell outside every agent: `orchctl daemon start`"
+        )
 
 
 def is_awaited(home: Home) -> bool:

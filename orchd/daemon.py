@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -17,7 +16,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from orchd import config as configuration
-from orchd.callers import check_proc
+from orchd import descriptors
+from orchd.callers import check_namespaces, check_proc, check_uid
 from orchd.core.inputs import Tick
 from orchd.core.model import Attributes, Instant
 from orchd.errors import AlreadyRunning
@@ -49,9 +49,11 @@ def serve(
     with ExitStack() as stack:
         stack.callback(notify.close)
         check_proc()
+        check_uid()
         home.create()
         stack.enter_context(_only_daemon_of(home))
         settings = configuration.read(home.config)
+        check_namespaces(home)
         leave_word(home, service)
         defaults = _become_daemon()
         store = Store(home.database)
@@ -141,9 +143,7 @@ def _become_daemon() -> Attributes:
         os.setsid()
     umask = os.umask(0o077)
     os.chdir("/")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    descriptors.raise_own()
     sys.setswitchinterval(_SWITCH_SECONDS)
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         log.warning("cannot be a subreaper: %s", os.strerror(ctypes.get_errno()))

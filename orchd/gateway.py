@@ -8,7 +8,7 @@ from typing import Any
 
 from orchd.answers import Answers, id_in_use
 from orchd.asked import is_change, shaped
-from orchd.callers import Caller, Callers, Outside
+from orchd.callers import Caller, Callers
 from orchd.core import inputs
 from orchd.core.effects import Answer, Effect, Refuse
 from orchd.core.inputs import Input
@@ -16,7 +16,7 @@ from orchd.core.model import Instant, RequestId, State
 from orchd.errors import ConfigError
 from orchd.fitting import packed
 from orchd.naming import Naming
-from orchd.ports import Peer
+from orchd.peers import Outside, Peer
 from orchd.queries import QUERIES, Queries
 from orchd.reading import StoredAnswer
 from orchd.records import Records

@@ -35,7 +35,7 @@ class Loop:
         self._told = parts.store.last_seq()
         self._poller = zmq.Poller()
         for readable in (
-            parts.ports.router,
+            parts.ports.fileno(),
             parts.processes.fileno(),
             parts.processes.logs.fileno(),
             parts.waits.fileno(),
@@ -44,6 +44,7 @@ class Loop:
         ):
             self._poller.register(readable, zmq.POLLIN)
         self._far: zmq.Socket[bytes] | None = None
+        self._far_sockets: list[zmq.Socket[bytes]] = []
         if parts.remote is not None:
             self._poller.register(parts.remote.zap, zmq.POLLIN)
 
@@ -65,10 +66,12 @@ class Loop:
         remote = self._parts.remote
         if remote is None or remote.router is self._far:
             return
-        if self._far is not None:
-            self._poller.unregister(self._far)
+        for old in self._far_sockets:
+            self._poller.unregister(old)
         self._far = remote.router
-        self._poller.register(self._far, zmq.POLLIN)
+        self._far_sockets = [one for one in (remote.router, remote.monitor) if one is not None]
+        for new in self._far_sockets:
+            self._poller.register(new, zmq.POLLIN)
 
     def feed(self, events: list[Input]) -> None:
         """Decide `events`, and whatever that brings about at once; then nothing is left to be done."""
@@ -142,8 +145,10 @@ class Loop:
         events = [*([seen] if seen else []), *self._parts.processes.news(), *self._parts.parked.look()]
         if self._parts.remote is not None and self._parts.remote.zap in ready:
             self._parts.remote.authenticate()
+        if self._parts.remote is not None and self._parts.remote.monitor in ready:
+            self._parts.remote.watch()
         is_due = self._deadline is not None and self._deadline <= self._parts.clock().mono
-        heard = (self._parts.ports.router, self._parts.waits.fileno(), self._far)
+        heard = (self._parts.ports.fileno(), self._parts.waits.fileno(), self._far)
         if is_due or any(one in ready for one in heard):
             self._listen(events, is_due=is_due)
         else:  # what is only about processes need not wait for the disk

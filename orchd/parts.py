@@ -97,11 +97,13 @@ def assemble(
     settings.tell(lambda new: processes.logs.heed(new.log_bytes))
     pruner = Pruner(home, state, store, records, processes, clock, config)
     settings.tell(pruner.heed)
+    callers = Callers(home, processes)
+    ports.identify = callers.identify
     gateway = Gateway(
         state=state,
         store=store,
         records=records,
-        callers=Callers(home, processes),
+        callers=callers,
         naming=naming,
         translator=translator,
         queries=Queries(home, state, store, records, processes, naming, clock),

@@ -10,13 +10,14 @@ from orchctl import exits, out, render, services
 from orchctl.client import Client
 from orchctl.commands import stop
 from orchctl.errors import NoDaemonError
-from orchctl.start import command, ensure, environment, is_running
+from orchctl.start import check_outside, command, ensure, environment, is_running
 from orchd.wire import Home, default_home
 
 
 def start(args: SimpleNamespace) -> int:
     """Start a daemon if none runs, and show the one that does."""
     home = Home(default_home())
+    check_outside(home)
     if is_running(home) or not services.act(home, "start"):
         ensure(home)
     return status(args)
@@ -24,7 +25,9 @@ def start(args: SimpleNamespace) -> int:
 
 def run(_: SimpleNamespace) -> int:
     """Become the daemon."""
-    words = command(Home(default_home()))
+    home = Home(default_home())
+    check_outside(home)
+    words = command(home)
     os.execve(words[0], words, environment())  # noqa: S606 - no shell is wanted
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from orchd import descriptors
 from orchd.core.model import Agent
 from orchd.procs import handover, shim
 from orchd.procs.cgroups import Cgroup
@@ -29,6 +30,7 @@ def launch(agent: Agent, command: Command, files: Files, cgroup: Cgroup | None) 
 
     Raises Refused for what the agent asked in vain, OSError for what the machine cannot do.
     """
+    descriptors.check_for_attempt()
     opened: list[int] = []
     try:
         record = _kept(opened, files.open_record())
@@ -45,6 +47,7 @@ def launch(agent: Agent, command: Command, files: Files, cgroup: Cgroup | None) 
             os.close(ours)
             raise
         _expose(pid)
+        descriptors.restore_for(pid)
     finally:
         for descriptor in opened:
             os.close(descriptor)

@@ -45,6 +45,7 @@ class Home:
         self.server_key = directory / "server.key"  # what this daemon proves to other machines that it is
         self.keys = directory / "keys.json"  # whom it lets in from there
         self.service = directory / "service"  # which service the daemon is; see orchd.wire.services
+        self.namespaces = directory / "namespaces"  # those of the last daemon; see orchd.procs.namespaces
         self.tag = hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]
 
     @property

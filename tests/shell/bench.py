@@ -23,7 +23,6 @@ from orchd.environments import Environments
 from orchd.gateway import Gateway
 from orchd.keyring import Keyring
 from orchd.naming import Naming
-from orchd.ports import Peer
 from orchd.procs.local import LocalProcesses
 from orchd.procs.procfs import everyone, look, marks
 from orchd.pruning import Pruner
@@ -37,6 +36,7 @@ from orchd.translate import Translator
 from orchd.visitors import Visitors
 from orchd.wire import Home, WireError, pack_request, unpack_reply
 from orchd.wire.settings import Config
+from tests.shell.peers import peer_of
 
 SOMEBODY = 1  # a process that is no agent and that lives as long as the test
 
@@ -112,7 +112,7 @@ class Bench:
     ) -> str:
         """Send a request; its id."""
         one = request or f"r{next(self._numbers)}"
-        peer = Peer((route,), os.getuid() if uid is None else uid, pid)
+        peer = peer_of(self.callers, pid, uid, route)
         event = self.gateway.receive(peer, pack_request(one, op, args or {}), lambda: None)
         if event is not None:
             self.feed(event)

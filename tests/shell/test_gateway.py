@@ -9,15 +9,15 @@ import pytest
 
 from orchd.core.model import Status, agent_id
 from orchd.gateway import CHANGES, QUERIES
-from orchd.ports import Peer
 from orchd.wire import WireError, ops, pack_request
 from orchd.wire.ops import OPS
 from orchd.wire.settings import Config
-from tests.shell.bench import Bench
+from tests.shell.bench import SOMEBODY, Bench
+from tests.shell.peers import peer_of
 
 
 def test_what_is_no_request_is_refused_with_a_code(bench: Bench) -> None:
-    peer = Peer((b"c",), os.getuid(), 1)
+    peer = peer_of(bench.callers, SOMEBODY)
     for frame in (b"\xc1", pack_request("x", "nothing", {}), pack_request("x", "limit", {"limit": 0})):
         assert bench.gateway.receive(peer, frame, lambda: None) is None
     codes = [reply.error.code for _, reply in bench.replies if reply.error]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from orchd.callers import Outside
 from orchd.codec import pack_agent, pack_spec
 from orchd.core.model import RequestId
+from orchd.peers import Outside
 from orchd.wire import WireError, ops
 from orchd.wire.shapes import build
 from tests.shell.bench import Bench

@@ -7,10 +7,10 @@ import os
 import pytest
 
 from orchd import queries
-from orchd.callers import Outside
 from orchd.core.facts import WaitBegan
 from orchd.core.model import RequestId, Wait, agent_id, number_of
 from orchd.core.runs import number_of_run
+from orchd.peers import Outside
 from orchd.queries import RECENT
 from orchd.wire import WireError, ops
 from orchd.wire.shapes import build

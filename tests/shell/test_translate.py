@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchd.callers import Outside
 from orchd.core.model import Agent, RequestId, Status
+from orchd.peers import Outside
 from orchd.wire import WireError, ops
 from orchd.wire.runners import Settings, checked
 from orchd.wire.settings import Config
