@@ -56,8 +56,8 @@ class Translator:
         parent = self._parent(caller, asked.parent)
         asked = replace(asked, env=_environment(caller, asked.env))
         names = {agentspec.name_of(spec) for spec in asked.agents}
-        base = self._keep(asked.env)
-        specs = tuple(self._spec(caller, asked, spec, names, base) for spec in asked.agents)
+        kept = self._keep_all(asked.env, [spec.env for spec in asked.agents])
+        specs = tuple(self._spec(caller, asked, spec, names, one) for spec, one in zip(asked.agents, kept, strict=True))
         kin = self._store.kin(self._state.agents[parent].root) if parent else 0
         scope = self._scope(parent, asked.project or asked.cwd)
         self._check_results(specs)
@@ -67,7 +67,7 @@ class Translator:
         """The run that is to be, with what is known of how long its members take."""
         parent = self._parent(caller, asked.parent)
         asked = replace(asked, env=_environment(caller, asked.env))
-        base = self._keep(asked.env)
+        kept = self._keep_all(asked.env, [member.agent.env for member in asked.members])
         plan = Plan(
             name=asked.name,
             groups=tuple(
@@ -78,7 +78,7 @@ class Translator:
             task_id=asked.task_id,
             results=asked.results,
         )
-        parts = tuple(self._part(caller, asked, member, base) for member in asked.members)
+        parts = tuple(self._part(caller, asked, member, one) for member, one in zip(asked.members, kept, strict=True))
         known = self._store.skills({part.spec.skill for part in parts if part.spec.skill})
         seconds = {part.path: known[part.spec.skill][0] if part.spec.skill in known else None for part in parts}
         tokens = {member.path: member.agent.tokens for member in asked.members}
@@ -140,16 +140,16 @@ class Translator:
                     "take another name, or move that file away first",
                 )
 
-    def _part(self, caller: Caller, asked: ops.Run, member: agentspec.RunMember, base: str) -> inputs.Part:
+    def _part(self, caller: Caller, asked: ops.Run, member: agentspec.RunMember, kept: str) -> inputs.Part:
         if member.agent.after:
             raise WireError("bad-request", f"run: {member.path}: say what it comes after beside `agent`, not in it")
-        spec = self._spec(caller, asked, member.agent, set(), base)
+        spec = self._spec(caller, asked, member.agent, set(), kept)
         variables = tuple(sorted(member.variables.items()))
         spec = replace(spec, name=member.agent.name or member.path, variables=variables)
         return inputs.Part(member.path, spec, member.after, member.required)
 
     def _spec(
-        self, caller: Caller, asked: ops.Spawn | ops.Run, spec: agentspec.AgentSpec, names: set[str], base: str
+        self, caller: Caller, asked: ops.Spawn | ops.Run, spec: agentspec.AgentSpec, names: set[str], kept: str
     ) -> Spec:
         config = self._config
         return Spec(
@@ -158,7 +158,7 @@ class Translator:
             model=spec.model,
             name=agentspec.name_of(spec),
             cwd=spec.cwd or asked.cwd,
-            environment=self._keep({**asked.env, **spec.env}) if spec.env else base,
+            environment=kept,
             goal=spec.goal,
             skill=spec.skill,
             task_id=spec.task_id,
@@ -197,9 +197,12 @@ class Translator:
         return agent.id
 
     def _keep(self, environment: Mapping[str, str]) -> str:
+        return self._keep_all(environment, [{}])[0]
+
+    def _keep_all(self, base: Mapping[str, str], changes: Iterable[Mapping[str, str]]) -> list[str]:
+        """The digests of `base` with each of `changes`."""
         try:
-            kept = {name: value for name, value in environment.items() if name not in variables.OF_ONE_AGENT}
-            return self._environments.keep(kept)
+            return self._environments.keep_all(_shared(base), map(_shared, changes))
         except OSError as error:
             raise WireError(
                 "cannot-store", f"the environment cannot be written down: {error.strerror}; mend that and ask again"
@@ -235,6 +238,11 @@ class Translator:
 def _environment(caller: Caller, sent: dict[str, str]) -> dict[str, str]:
     """What an agent gets: on another machine there is no environment to bring along, so this daemon's is the base."""
     return {**os.environ, **sent} if isinstance(caller, Visitor) else sent
+
+
+def _shared(environment: Mapping[str, str]) -> dict[str, str]:
+    """Without the variables that are set for each agent anew."""
+    return {name: value for name, value in environment.items() if name not in variables.OF_ONE_AGENT}
 
 
 def _is_there(path: str | None) -> bool:
