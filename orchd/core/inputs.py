@@ -239,6 +239,11 @@ class Tick:
     """Time has passed; a deadline may be over."""
 
 
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """The turn before this one started as many agents as one turn may: start the next."""
+
+
 Input = (
     SpawnAgents
     | BeginRun
@@ -263,4 +268,5 @@ Input = (
     | OverMemory
     | SpaceSeen
     | Tick
+    | Admit
 )

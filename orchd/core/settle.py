@@ -29,7 +29,8 @@ def settle(turn: Turn) -> None:
     _end_waits_that_timed_out(turn)
     _answer_waits(turn)
     ripen(turn.state, turn.now)
-    while (agent := next_to_start(turn.state, turn.now)) is not None:
+    turn.is_cut_short = False
+    while (agent := next_to_start(turn.state, turn.now)) is not None and turn.may_launch():
         turn.record(AttemptAdmitted(agent.id, agent.attempt + 1))
         turn.ask(Launch(agent.id, agent.attempt))
 

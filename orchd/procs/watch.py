@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+from collections import Counter
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -20,10 +21,12 @@ class Watch(Generic[Key]):
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._watched: dict[int, tuple[Key, int | None]] = {}
+        self._of: dict[Key, set[int]] = {}  # the descriptors of each key: thousands may be watched
+        self._pids: Counter[int | None] = Counter()
 
     def count(self, pid: int) -> int:
         """How often this process is watched; each time takes a descriptor."""
-        return sum(watched == pid for _, watched in self._watched.values())
+        return self._pids[pid]
 
     def fileno(self) -> int:
         """Readable when something has fired."""
@@ -31,34 +34,31 @@ class Watch(Generic[Key]):
 
     def process(self, key: Key, pid: int) -> bool:
         """Tell when `pid` ends. False when it has: whoever asked must look for itself."""
-        if (key, pid) in self._watched.values():
+        if self._is_watched(key, pid):
             return True
         try:
             descriptor = os.pidfd_open(pid)
         except ProcessLookupError:
             return False
-        self._watched[descriptor] = (key, pid)
-        self._epoll.register(descriptor, select.EPOLLIN)
+        self._add(descriptor, key, pid, select.EPOLLIN)
         return True
 
     def cgroup(self, key: Key, path: Path) -> bool:
         """Tell when the cgroup is emptied or filled. False when it is gone."""
-        if (key, None) in self._watched.values():
+        if self._is_watched(key, None):
             return True
         try:
             descriptor = os.open(path / "cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
         os.read(descriptor, 256)  # only changes after this are events (cgroups(7))
-        self._watched[descriptor] = (key, None)
-        self._epoll.register(descriptor, select.EPOLLPRI)
+        self._add(descriptor, key, None, select.EPOLLPRI)
         return True
 
     def shim(self, key: Key, pid: int, gate: int) -> None:
         """Tell when something comes back through the gate, which is ours to close from now on, or when the process
         behind it ends. Raises OSError, and then there is no gate any more; also when that process has ended."""
-        self._watched[gate] = (key, GATE)
-        self._epoll.register(gate, select.EPOLLIN)
+        self._add(gate, key, GATE, select.EPOLLIN)
         is_there = False
         try:
             is_there = self.process(key, pid)
@@ -70,9 +70,10 @@ class Watch(Generic[Key]):
 
     def pass_on(self, key: Key, other: Key) -> None:
         """Watch for `other` what was watched for `key`."""
-        for descriptor, (owner, pid) in self._watched.items():
-            if owner == key:
-                self._watched[descriptor] = (other, pid)
+        for descriptor in (moved := self._of.pop(key, set())):
+            self._watched[descriptor] = (other, self._watched[descriptor][1])
+        if moved:
+            self._of.setdefault(other, set()).update(moved)
 
     def fired(self) -> list[tuple[Key, int | None]]:
         """Some of what has fired since last time, a cgroup without a pid; such a process is not watched any more, and a
@@ -89,7 +90,7 @@ class Watch(Generic[Key]):
 
     def forget(self, key: Key) -> None:
         """Watch nothing more for `key`."""
-        for descriptor in [descriptor for descriptor, (owner, _) in self._watched.items() if owner == key]:
+        for descriptor in list(self._of.get(key, ())):
             self.close(descriptor)
 
     def close(self, descriptor: int) -> None:
@@ -97,4 +98,19 @@ class Watch(Generic[Key]):
         # closed first, it would stay in the epoll set for as long as a child holds a copy (epoll(7))
         self._epoll.unregister(descriptor)
         os.close(descriptor)
-        del self._watched[descriptor]
+        key, pid = self._watched.pop(descriptor)
+        self._pids[pid] -= 1
+        if not self._pids[pid]:
+            del self._pids[pid]
+        self._of[key].discard(descriptor)
+        if not self._of[key]:
+            del self._of[key]
+
+    def _is_watched(self, key: Key, pid: int | None) -> bool:
+        return any(self._watched[descriptor][1] == pid for descriptor in self._of.get(key, ()))
+
+    def _add(self, descriptor: int, key: Key, pid: int | None, events: int) -> None:
+        self._watched[descriptor] = (key, pid)
+        self._of.setdefault(key, set()).add(descriptor)
+        self._pids[pid] += 1
+        self._epoll.register(descriptor, events)
