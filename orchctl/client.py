@@ -22,13 +22,14 @@ import zmq
 from orchctl import inside, start, targets
 from orchctl.connection import Connection, Watch
 from orchctl.errors import NoDaemonError, UsageError
-from orchd.wire import MAX_FRAME, Home, WireError, log_of, pack_request
+from orchd.wire import MAX_FRAME, MOST, Home, WireError, log_of, pack_request
 
 if TYPE_CHECKING:
     from orchctl.far import Far
     from orchctl.faroutput import FarOutput
 
 PATIENCE = 30.0  # seconds that a request goes on while daemons die or do not answer
+_PAGE = 500  # agents of one answer
 STABLE = 1.0  # seconds that a connection holds before it counts as one that works
 _NEW = "attributes"  # a key of requests that daemons of earlier versions do not know; they start agents without
 
@@ -108,17 +109,40 @@ class Client:
     ) -> dict[str, Any]:
         """Block until the agents have ended, or `timeout` seconds have passed: `{agents, timed_out}`.
 
-        `scope` is `ids`, `all` or `children`; with `is_any` the first end is enough.
+        `scope` is `ids`, `all` or `children`; with `is_any` the first end is enough. One wait for any takes at most
+        10,000 ids, one for all of them any number.
         Daemons may come and go meanwhile. Raises as `call` does, but is patient with any that answers.
         """
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         names = tuple(ids)
+        if is_any or len(names) <= MOST:
+            return self._wait(names, scope, deadline, watch, is_any=is_any)
+        parts = [
+            self._wait(names[at : at + MOST], scope, deadline, watch, is_any=False) for at in range(0, len(names), MOST)
+        ]
+        agents = {agent["id"]: agent for part in parts for agent in part["agents"]}
+        return {"agents": list(agents.values()), "timed_out": any(part["timed_out"] for part in parts)}
+
+    def _wait(
+        self, names: tuple[str, ...], scope: str, deadline: float, watch: Watch | None, *, is_any: bool
+    ) -> dict[str, Any]:
+        paged: dict[str, object] = {"paged": True}
 
         def args() -> dict[str, object]:
-            left = None if timeout is None else max(0.0, deadline - time.monotonic())
-            return {"ids": names, "scope": scope, "any": is_any, "timeout": left}
+            left = None if math.isinf(deadline) else max(0.0, deadline - time.monotonic())
+            return {"ids": names, "scope": scope, "any": is_any, "timeout": left, **paged}
 
-        return self._ask("wait", args, lambda: deadline + PATIENCE, watch)
+        try:
+            result = self._ask("wait", args, lambda: deadline + PATIENCE, watch)
+        except WireError as error:
+            if error.code != "bad-request":
+                raise
+            paged.clear()  # a daemon from before an upgrade tells of all agents at once
+            result = self._ask("wait", args, lambda: deadline + PATIENCE, watch)
+        more = result.pop("more", [])
+        for at in range(0, len(more), _PAGE):
+            result["agents"] += self.call("status", {"ids": more[at : at + _PAGE], "usage": False})["agents"]
+        return result
 
     def _ask(
         self,

@@ -87,7 +87,7 @@ COMMANDS: dict[str, Command] = {
             "status",
             (_IDS,),
             (
-                Option("all", "Show the whole history too."),
+                Option("all", "Show all agents, and the whole history; the first 100 otherwise."),
                 Option("watch", "Show it again whenever something happens, until interrupted."),
                 JSON,
             ),

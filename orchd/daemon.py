@@ -143,11 +143,11 @@ def _become_daemon() -> Attributes:
         os.setsid()
     umask = os.umask(0o077)
     os.chdir("/")
-    descriptors.raise_own()
+    limits = descriptors.raise_own()
     sys.setswitchinterval(_SWITCH_SECONDS)
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         log.warning("cannot be a subreaper: %s", os.strerror(ctypes.get_errno()))
-    return Attributes(umask=umask, limits=(("nofile", soft, hard),))
+    return Attributes(umask=umask, limits=(("nofile", *limits),))
 
 
 @contextmanager

@@ -16,12 +16,13 @@ _OWN = 32  # descriptors that the daemon has open whatever happens
 _before: list[tuple[int, int]] = []  # the limits that this process was started with
 
 
-def raise_own() -> None:
-    """Let this process open as many files as it may."""
+def raise_own() -> tuple[int, int]:
+    """Let this process open as many files as it may. Returns the soft and the hard limit that it was started with."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     _before[:] = [before]
     if before[0] < before[1]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    return before
 
 
 def restore_for(pid: int) -> None:

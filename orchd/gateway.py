@@ -25,7 +25,7 @@ from orchd.store import Store
 from orchd.translate import Translator
 from orchd.visitors import Visitors
 from orchd.waits import Pending, Waits
-from orchd.wire import WireError, afar, pack_error
+from orchd.wire import MOST, WireError, afar, pack_error
 from orchd.wire import ops as wire_ops
 from orchd.wire.frames import request_id_of, unpack_request
 
@@ -95,7 +95,8 @@ class Gateway:
         if self._is_repeated(peer, request, op, caller):
             return None
         flush()
-        self._pending[request] = Pending(peer.route, op, caller)
+        is_paged = isinstance(asked, wire_ops.Wait) and asked.paged
+        self._pending[request] = Pending(peer.route, op, caller, is_paged)
         try:
             return CHANGES[type(asked)](self, peer, request, caller, asked)
         except WireError:
@@ -117,7 +118,7 @@ class Gateway:
         if (pending := self._pending.get(request)) is not None:
             if pending.caller != caller or pending.op != op:
                 raise id_in_use(request)
-            self._pending[request] = Pending(peer.route, op, caller)
+            self._pending[request] = Pending(peer.route, op, caller, pending.is_paged)
             return True
         if (stored := self._answers.stored(request, op, caller)) is None:
             return False
@@ -125,7 +126,13 @@ class Gateway:
         return True
 
     def _wait(self, peer: Peer, request: RequestId, caller: Caller, asked: wire_ops.Wait) -> Input | None:
-        return self.waits.begin(peer, request, caller, self._naming.targets(caller, asked), asked)
+        targets = self._naming.targets(caller, asked)
+        if len(targets) > MOST and not asked.paged:
+            raise WireError(
+                "too-large",
+                f"these are {len(targets):,} agents: one answer tells of {MOST:,}. Wait for fewer, or set `paged`.",
+            )
+        return self.waits.begin(peer, request, caller, targets, asked)
 
     def stop(self, request: RequestId, asked: wire_ops.Stop) -> Input | None:
         """Leave at once, or when nobody lives any more."""
@@ -180,7 +187,8 @@ class Gateway:
             error = WireError(effect.code, effect.message, effect.details)
             self._reply(pending.route, pack_error(effect.request, error))
             return
-        self._reply(pending.route, packed(effect.request, self._answers.take(effect, pending.op)))
+        result = self._answers.take(effect, pending.op, is_paged=pending.is_paged)
+        self._reply(pending.route, packed(effect.request, result))
 
 
 CHANGES: dict[type, Callable[[Gateway, Peer, RequestId, Caller, Any], Input | None]] = {

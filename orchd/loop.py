@@ -10,7 +10,7 @@ from math import ceil
 import zmq
 
 from orchd.core.decide import next_deadline
-from orchd.core.inputs import Input, Tick
+from orchd.core.inputs import Admit, Input, Tick
 from orchd.errors import ConfigError
 from orchd.notify import Notifier
 from orchd.parts import Parts
@@ -57,6 +57,7 @@ class Loop:
             self._show()
         self._notify.stopping()
         self.feed([])
+        self._parts.shell.stop_all()
         self._parts.scribe.write()
         self._hint()
         self._parts.processes.close()
@@ -121,6 +122,8 @@ class Loop:
         )
         self._deadline = min((moment for moment in deadlines if moment is not None), default=None)
         processes = parts.processes
+        if parts.engine.has_more or parts.shell.has_more:
+            return 0
         alarms = (
             self._deadline,
             self._notify.next_deadline(),
@@ -151,16 +154,21 @@ class Loop:
         heard = (self._parts.ports.fileno(), self._parts.waits.fileno(), self._far)
         if is_due or any(one in ready for one in heard):
             self._listen(events, is_due=is_due)
-        else:  # what is only about processes need not wait for the disk
-            self._feed_ahead(events)
+            events = []
+        self._feed_ahead([*events, *self._more()])  # what is only about processes need not wait for the disk
         if is_due:
             self._write_files()
+        self._parts.shell.next_turn()
         if not self._parts.engine.is_ahead:
             self._tidy()
         self._parts.processes.rest()
         self._parts.processes.logs.look()
         self._prune()
         self._hint()
+
+    def _more(self) -> list[Input]:
+        """What starts the next agents of a large fleet, a slice a turn: between two slices requests are answered."""
+        return [Admit()] if self._parts.engine.has_more else []
 
     def _prune(self) -> None:
         """A slice of what is not wanted any more, when nothing else is on its way to the disk."""

@@ -114,7 +114,7 @@ def assemble(
         prune=pruner.ask,
     )
     pruner.answer, pruner.onlooked = gateway.answer, gateway.waits.targets
-    shell = Shell(state, processes, gateway, scribe)
+    shell = Shell(state, processes, gateway, scribe, clock)
     engine = Engine(state, store, shell, clock)
     return Parts(
         clock,

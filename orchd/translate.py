@@ -65,8 +65,12 @@ class Translator:
         parent = self._parent(caller, asked.parent)
         asked = replace(asked, env=_environment(caller, asked.env))
         names = {agentspec.name_of(spec) for spec in asked.agents}
-        base = _Base(self._keep(asked.env), self._attributes(caller, asked.attributes))
-        specs = tuple(self._spec(caller, asked, spec, names, base) for spec in asked.agents)
+        attributes = self._attributes(caller, asked.attributes)
+        kept = self._keep_all(asked.env, [spec.env for spec in asked.agents])
+        bases = [_Base(environment, attributes) for environment in kept]
+        specs = tuple(
+            self._spec(caller, asked, spec, names, base) for spec, base in zip(asked.agents, bases, strict=True)
+        )
         kin = self._store.kin(self._state.agents[parent].root) if parent else 0
         scope = self._scope(parent, asked.project or asked.cwd)
         self._check_results(specs)
@@ -76,7 +80,9 @@ class Translator:
         """The run that is to be, with what is known of how long its members take."""
         parent = self._parent(caller, asked.parent)
         asked = replace(asked, env=_environment(caller, asked.env))
-        base = _Base(self._keep(asked.env), self._attributes(caller, asked.attributes))
+        attributes = self._attributes(caller, asked.attributes)
+        kept = self._keep_all(asked.env, [member.agent.env for member in asked.members])
+        bases = [_Base(environment, attributes) for environment in kept]
         plan = Plan(
             name=asked.name,
             groups=tuple(
@@ -87,7 +93,7 @@ class Translator:
             task_id=asked.task_id,
             results=asked.results,
         )
-        parts = tuple(self._part(caller, asked, member, base) for member in asked.members)
+        parts = tuple(self._part(caller, asked, member, one) for member, one in zip(asked.members, bases, strict=True))
         known = self._store.skills({part.spec.skill for part in parts if part.spec.skill})
         seconds = {part.path: known[part.spec.skill][0] if part.spec.skill in known else None for part in parts}
         tokens = {member.path: member.agent.tokens for member in asked.members}
@@ -167,7 +173,7 @@ class Translator:
             model=spec.model,
             name=agentspec.name_of(spec),
             cwd=spec.cwd or asked.cwd,
-            environment=self._keep({**asked.env, **spec.env}) if spec.env else base.environment,
+            environment=base.environment,
             goal=spec.goal,
             skill=spec.skill,
             task_id=spec.task_id,
@@ -207,9 +213,12 @@ class Translator:
         return agent.id
 
     def _keep(self, environment: Mapping[str, str]) -> str:
+        return self._keep_all(environment, [{}])[0]
+
+    def _keep_all(self, base: Mapping[str, str], changes: Iterable[Mapping[str, str]]) -> list[str]:
+        """The digests of `base` with each of `changes`."""
         try:
-            kept = {name: value for name, value in environment.items() if name not in variables.OF_ONE_AGENT}
-            return self._environments.keep(kept)
+            return self._environments.keep_all(_shared(base), map(_shared, changes))
         except OSError as error:
             raise WireError(
                 "cannot-store", f"the environment cannot be written down: {error.strerror}; mend that and ask again"
@@ -258,6 +267,11 @@ def _attributes(sent: wire_attributes.Attributes) -> Attributes:
 def _environment(caller: Caller, sent: dict[str, str]) -> dict[str, str]:
     """What an agent gets: on another machine there is no environment to bring along, so this daemon's is the base."""
     return {**os.environ, **sent} if isinstance(caller, Visitor) else sent
+
+
+def _shared(environment: Mapping[str, str]) -> dict[str, str]:
+    """Without the variables that are set for each agent anew."""
+    return {name: value for name, value in environment.items() if name not in variables.OF_ONE_AGENT}
 
 
 def _is_there(path: str | None) -> bool:

@@ -32,6 +32,7 @@ class Pending:
     route: Route
     op: str
     caller: Caller
+    is_paged: bool = False  # of a wait: its answer may leave agents to `status`
 
 
 class Waits:

@@ -14,6 +14,7 @@ from orchctl.pretenders import note_pretenders
 from orchctl.projects import asked_in
 from orchctl.specs import placed
 
+_NOTED = 10  # queued agents that are told of one by one
 _OF_ONE = (
     *("name", "goal", "skill", "task_id", "after", "priority", "nesting", "timeout", "silence", "grace"),
     *("memory_max", "cpu_max", "pids_max"),
@@ -46,8 +47,11 @@ def run(args: SimpleNamespace) -> int:
 def _note_queued(agents: list[Mapping[str, Any]]) -> None:
     from orchctl import render
 
-    for line in render.queued_lines(agents):
+    lines = render.queued_lines(agents)
+    for line in lines[:_NOTED]:
         out.note(line)
+    if len(lines) > _NOTED:
+        out.note(f"and {len(lines) - _NOTED:,} more are queued")
 
 
 def _spawned(client: Client, args: SimpleNamespace, specs: list[dict[str, object]]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from orchd.core.facts import (
     StopBegan,
 )
 from orchd.core.inputs import (
+    Admit,
     Adopted,
     CallerGone,
     Exited,
@@ -149,6 +150,10 @@ def space_seen(turn: Turn, event: SpaceSeen) -> None:
     the shortage, so that one at the brink does not come and go."""
     enough = event.floor + (event.floor // MARGIN if turn.state.is_short else 0)
     turn.state.is_short = event.free < enough
+
+
+def admit(turn: Turn, event: Admit) -> None:
+    """Nothing new: `settle`, which follows every input, starts the next agents."""
 
 
 def tick(turn: Turn, event: Tick) -> None:  # noqa: ARG001 - every handler takes its input

@@ -249,6 +249,11 @@ class Tick:
     """Time has passed; a deadline may be over."""
 
 
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """The turn before this one started as many agents as one turn may: start the next."""
+
+
 Input = (
     SpawnAgents
     | BeginRun
@@ -274,4 +279,5 @@ Input = (
     | WorkedWhileWaiting
     | SpaceSeen
     | Tick
+    | Admit
 )

@@ -39,12 +39,13 @@ def _hand_out_slots(turn: Turn) -> None:
     short a new agent may go first: a parent that waits in small pieces would keep out the children it waits for.
     """
     state = turn.state
+    turn.is_cut_short = False
     while True:
         back = returning.next_to_return(state)
         new = next_to_start(state, turn.now) if back is None or state.is_new_next else None
-        if new is not None:
+        if new is not None and turn.may_launch():
             admit(turn, new)
-        elif back is not None:
+        elif new is None and back is not None:
             returning.bring_back(turn, back)
         else:
             return

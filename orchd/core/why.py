@@ -92,6 +92,8 @@ def _of_queued(state: State, agent: Agent, now: float) -> Verdict:
         safe=smallest_safe_resident(sorted([*claims(state), agent.claim])),
     )
     held_by = number - 1 if hold.rule is Rule.ORDER else len(found)
+    if hold.rule is Rule.ORDER and not held_by:
+        return Verdict(hold.rule.value, hold.sentence)
     return Verdict(hold.rule.value, hold.sentence, tuple(found[:MOST]), held_by, way_out)
 
 

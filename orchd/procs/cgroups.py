@@ -161,6 +161,7 @@ class Cgroups:
         self.bounds = controllers.passed_on(base)
         self._used: set[Path] = set()
         self._free: list[Cgroup] = []
+        self._names = map(str, count(1))  # each is tried once: looking for a free one would take longer with each agent
 
     @classmethod
     def where_allowed(cls, tag: str) -> Cgroups | None:
@@ -192,8 +193,8 @@ class Cgroups:
         return cgroup
 
     def _made(self) -> Cgroup:
-        for number in count(1):
-            cgroup = Cgroup(self.base / str(number))
+        for name in self._names:
+            cgroup = Cgroup(self.base / name)
             if cgroup.path in self._used:
                 continue
             try:

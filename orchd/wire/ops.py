@@ -117,12 +117,17 @@ class Skills:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What there is. Result: docs/protocol.md, `status`; `more` is the next page's `before`, or null."""
+    """What there is. Result: docs/protocol.md, `status`; `more` is the next page's `before`, or null.
+
+    With `most` and without `all` the answer is one page, of the agents that matter most; `counts` counts them all by
+    status, and `budgets` are those of sessions and runs with unfinished agents, and of the agents that `ids` names.
+    """
 
     ids: Ids = ()
     all: bool = False
     before: int | None = None
     usage: bool = True  # sample the CPU time and memory of what lives
+    most: Annotated[int, Check(lambda number: 0 <= number <= 1000, "between 0 and 1,000")] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +139,14 @@ class Why:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Answered when it is true. Result: `{agents: [...], timed_out}`."""
+    """Answered when it is true. Result: `{agents: [...], timed_out}`; with `paged` also `more`, the ids of the agents
+    that had no room in `agents`."""
 
     ids: Ids = ()
     scope: Annotated[str, Check(lambda scope: scope in ("ids", "all", "children"), "ids, all or children")] = "ids"
     any: bool = False
     timeout: Seconds | None = None
+    paged: bool = False  # needed for more than 10,000 agents
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,11 +73,12 @@ def test_what_could_deadlock_says_beside_whom() -> None:
 
 def test_otherwise_others_are_before_it() -> None:
     box = Box(limit=1)
-    box.batch(spec("a"), spec("b"))
+    box.batch(spec("a"), spec("b"), spec("c"))
     box.pause()
     box.exit(agent_id(1))
     box.state.is_paused = False
-    assert why(box, agent_id(2)) == "others are before it"
+    assert why(box, agent_id(2)) == "it starts next"
+    assert why(box, agent_id(3)) == "others are before it"
 
 
 def test_a_waiting_agent_says_for_whom_or_that_it_needs_a_place() -> None:

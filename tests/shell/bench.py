@@ -16,7 +16,7 @@ from typing import Any
 
 from orchd.callers import Callers
 from orchd.config import Settled, guards_of
-from orchd.core.inputs import Input, Tick
+from orchd.core.inputs import Admit, Input, Tick
 from orchd.core.model import Agent, Instant, State
 from orchd.engine import Engine
 from orchd.environments import Environments
@@ -78,7 +78,7 @@ class Bench:
         self.pruner = Pruner(self.home, self.state, self.store, self.records, self.processes, self.clock, self.config)
         self.pruner.answer, self.pruner.onlooked = self.gateway.answer, self.gateway.waits.targets
         self.scribe = Scribe(self.state, self.store, self.clock, Places())
-        self.shell = Shell(self.state, self.processes, self.gateway, self.scribe)
+        self.shell = Shell(self.state, self.processes, self.gateway, self.scribe, self.clock)
         self.engine = Engine(self.state, self.store, self.shell, self.clock)
         self._numbers = itertools.count(1)
 
@@ -93,8 +93,8 @@ class Bench:
     def feed(self, *events: Input) -> None:
         """Decide, and what follows."""
         pending = list(events)
-        while pending:
-            self.engine.feed(pending)
+        while pending or self.engine.has_more:
+            self.engine.feed(pending or [Admit()])
             self.engine.finish()
             self.gateway.waits.ended(self.engine.ended(), self.engine.finish)
             pending, self.shell.backlog = self.shell.backlog, []

@@ -54,6 +54,19 @@ def test_one_that_was_left_as_it_was_made_is_used_again(cgroups: Cgroups) -> Non
         cgroups.give_back(one)
 
 
+def test_the_next_is_made_without_a_look_at_those_that_are_in_use(
+    cgroups: Cgroups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Path] = []
+    taken = [cgroups.take() for _ in range(3)]
+    monkeypatch.setattr(module, "Cgroup", lambda path: looks.append(path) or Cgroup(path))
+    taken.append(cgroups.take())
+    assert len(looks) == 1
+    assert len({one.path for one in taken}) == 4
+    for one in taken:
+        one.remove()
+
+
 def test_one_that_was_frozen_is_not_used_again(cgroups: Cgroups) -> None:
     cgroup = cgroups.take()
     (cgroup.path / "cgroup.freeze").write_text("1")
