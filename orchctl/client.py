@@ -141,7 +141,7 @@ class Client:
             raise NoDaemonError(f"the daemon of {self.home.directory} dies again and again; see {log_of(self.home)}")
         if self._starts:
             start.ensure(self.home)
-        elif not (start.is_running(self.home) or start.is_awaited(self.home)):
+        elif not (start.is_running(self.home) or start.is_held(self.home) or start.is_awaited(self.home)):
             raise NoDaemonError(f"no daemon runs for {self.home.directory}; `orchctl daemon start` starts one")
 
 

@@ -11,33 +11,27 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from orchd import config as configuration
 from orchd.callers import check_proc
 from orchd.core.inputs import Tick
 from orchd.core.model import Instant
-from orchd.errors import AlreadyRunning
 from orchd.keyring import Keyring, server_secret
 from orchd.loop import Loop
 from orchd.notify import Notifier
 from orchd.parts import Door, Parts, assemble
 from orchd.ports import Ports
+from orchd.presence import Lock, Presence
 from orchd.remote import Remote
 from orchd.store import Store
 from orchd.wire import Home
 from orchd.wire.services import Service, leave_word
-from orchd.wire.sockets import is_listened_to
 
 log = logging.getLogger("orchd")
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
-# The lock is contended for a moment by whoever only wants to know whether it is held, and for longer by a daemon that
-# leaves, or begins: of one that answers nobody the end is awaited, but no longer than clients wait for us.
-_LOCK_SECONDS, _LOCK_PATIENCE = 1.0, 20.0
 # How long a commit that has ended may wait to say so while we decide something else.
 _SWITCH_SECONDS = 0.0002
 
@@ -50,7 +44,9 @@ def serve(
         stack.callback(notify.close)
         check_proc()
         home.create()
-        stack.enter_context(_only_daemon_of(home))
+        lock = Lock(home)
+        stack.callback(lock.release)
+        lock.acquire()
         settings = configuration.read(home.config)
         leave_word(home, service)
         _become_daemon()
@@ -62,10 +58,11 @@ def serve(
         door = _door(home, settings.remote.listen, stack)
         parts = assemble(home, settings, store, ports, door, clock)
         parts.settings.notify = notify
-        loop = Loop(parts, wakeup, notify)
+        presence = Presence(home, lock, ports)
+        loop = Loop(parts, wakeup, notify, presence)
         _heed_signals(loop)
         _recover(home, parts, loop)
-        _open(home, ports, door)
+        _open(home, presence, door)
         ready()
         notify.ready()
         loop.run()
@@ -86,9 +83,9 @@ def _door(home: Home, listen: str | None, stack: ExitStack) -> Door:
     return Door(keyring, remote)
 
 
-def _open(home: Home, ports: Ports, door: Door) -> None:
+def _open(home: Home, presence: Presence, door: Door) -> None:
     """From now on there are answers."""
-    ports.bind()
+    presence.begin()
     if door.remote is not None:
         door.remote.open()
         log.info("clients with a key may connect to %s; this is %s", door.remote.address, door.remote.public)
@@ -106,32 +103,6 @@ def _recover(home: Home, parts: Parts, loop: Loop) -> None:
     loop.feed([*([seen] if seen else []), *(parts.processes.adopt(agent) for agent in living), Tick()])
     parts.scribe.catch_up()
     log.info("took up %d living and %d queued agents", len(living), len(state.agents) - len(state.living))
-
-
-@contextmanager
-def _only_daemon_of(home: Home) -> Iterator[None]:
-    """One daemon a home. The lock is ours alone: no child inherits it, or an orphan could keep the next daemon out."""
-    lock = FileLock(home.lock, mode=0o600)
-    try:
-        lock.acquire(timeout=_LOCK_SECONDS)
-    except Timeout:
-        _outlast(home, lock)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _outlast(home: Home, lock: FileLock) -> None:
-    """Take the lock of a daemon that is on its way out. Raises AlreadyRunning when it answers, or does not end."""
-    log.info("another daemon holds %s: waiting until it answers or ends", home.directory)
-    patience = _LOCK_PATIENCE
-    while patience > 0 and not is_listened_to(home.socket):
-        with suppress(Timeout):
-            lock.acquire(timeout=_LOCK_SECONDS)
-            return
-        patience -= _LOCK_SECONDS
-    raise AlreadyRunning(f"another daemon serves {home.directory}; `orchctl daemon status` shows it")
 
 
 def _become_daemon() -> None:

@@ -14,6 +14,7 @@ from orchd.core.inputs import Input, Tick
 from orchd.errors import ConfigError
 from orchd.notify import Notifier
 from orchd.parts import Parts
+from orchd.presence import Presence
 from orchd.space import LOOK_AGAIN
 from orchd.views import summary
 from orchd.wire import pack_hint
@@ -26,10 +27,11 @@ _LONGEST_SLEEP = 86_400.0  # a deadline may be farther away than any timer can c
 class Loop:
     """Drains all that is ready, feeds it to the engine, and tells who waits."""
 
-    def __init__(self, parts: Parts, wakeup: int, notify: Notifier) -> None:
+    def __init__(self, parts: Parts, wakeup: int, notify: Notifier, presence: Presence | None = None) -> None:
         self._parts = parts
         self._wakeup = wakeup
         self._notify = notify
+        self._presence = presence
         self._deadline: float | None = None
         self._is_to_reload = False
         self._told = parts.store.last_seq()
@@ -43,6 +45,8 @@ class Loop:
             wakeup,
         ):
             self._poller.register(readable, zmq.POLLIN)
+        if presence is not None and presence.fileno() >= 0:
+            self._poller.register(presence.fileno(), zmq.POLLIN)
         self._far: zmq.Socket[bytes] | None = None
         if parts.remote is not None:
             self._poller.register(parts.remote.zap, zmq.POLLIN)
@@ -134,6 +138,8 @@ class Loop:
         if self._wakeup in ready:
             os.read(self._wakeup, 4096)
             self._heed_signals()
+        if self._presence is not None and self._presence.fileno() in ready and not self._presence.keep():
+            self.leave()
         if self._parts.store.commits.fileno() in ready:
             self._parts.engine.finish()
             self._parts.store.finish()

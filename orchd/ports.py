@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple, cast
 
 import zmq
 
 from orchd.roles import Visitor
 from orchd.wire import MAX_FRAME, Home
+
+log = logging.getLogger("orchd")
 
 _BACKLOG = 1024  # clients that connect in the same moment
 _REPLIES_KEPT = 256  # for a client that does not read; what is beyond is dropped, for this client alone
@@ -44,13 +49,46 @@ class Ports:
         self._events.setsockopt(zmq.BACKLOG, _BACKLOG)
         self._context.set(zmq.MAX_SOCKETS, 1023)
         self._home = home
+        self._count = 0
+        self._bound: dict[Path, tuple[str, os.stat_result]] = {}  # by path: its endpoint, and the file that is ours
 
     def bind(self) -> None:
-        """Open both. Whoever holds the home's lock owns its sockets, so a stale one may be replaced."""
-        for socket, path in ((self._events, self._home.events), (self.router, self._home.socket)):
-            path.unlink(missing_ok=True)
-            socket.bind(f"ipc://{path}")
-            path.chmod(0o600)
+        """Open both. The holder of the home's lock owns its sockets: a file that is there is replaced. Raises OSError."""
+        for socket, path in self._sockets():
+            self._bind(socket, path)
+
+    def bind_again(self) -> None:
+        """Open those whose file was removed or replaced. Raises OSError."""
+        for socket, path in self._sockets():
+            if not self._is_in_place(path):
+                log.warning("%s was removed; it is made again", path)
+                self._bind(socket, path)
+
+    def _sockets(self) -> tuple[tuple[zmq.Socket[bytes], Path], ...]:
+        return ((self._events, self._home.events), (self.router, self._home.socket))
+
+    def _bind(self, socket: zmq.Socket[bytes], path: Path) -> None:
+        """Bind to a draft and rename it: libzmq deletes the file of an endpoint that it closes, at any later time."""
+        self._count += 1
+        draft = path.with_name(f"{self._count}.new")
+        draft.unlink(missing_ok=True)
+        try:
+            socket.bind(f"ipc://{draft}")
+        except zmq.ZMQError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        draft.chmod(0o600)
+        draft.replace(path)
+        old = self._bound.get(path)
+        self._bound[path] = (f"ipc://{draft}", path.stat())
+        if old is not None:
+            with contextlib.suppress(zmq.ZMQError):
+                socket.unbind(old[0])  # its clients connect again
+
+    def _is_in_place(self, path: Path) -> bool:
+        try:
+            return path in self._bound and os.path.samestat(self._bound[path][1], path.stat())
+        except OSError:
+            return False
 
     def requests(self) -> Iterator[tuple[Peer, bytes]]:
         """What has come in, a bounded number at a time; a message of no known form is nobody's."""
@@ -78,6 +116,8 @@ class Ports:
 
     def close(self) -> None:
         """Let go of both sockets; what was said is given a moment to leave."""
+        for path in filter(self._is_in_place, self._bound):
+            path.unlink(missing_ok=True)
         self.router.close()
         self._events.close()
         self._context.term()
