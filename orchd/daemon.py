@@ -18,6 +18,8 @@ from orchd import config as configuration
 from orchd.callers import check_proc
 from orchd.core.inputs import Tick
 from orchd.core.model import Instant
+from orchd.errors import ConfigError, StoreError
+from orchd.fulldisk import FullDisk, Signals, take_up
 from orchd.keyring import Keyring, server_secret
 from orchd.loop import Loop
 from orchd.notify import Notifier
@@ -25,9 +27,11 @@ from orchd.parts import Door, Parts, assemble
 from orchd.ports import Ports
 from orchd.presence import Lock, Presence
 from orchd.remote import Remote
+from orchd.space import keep_reserve
 from orchd.store import Store
 from orchd.wire import Home
 from orchd.wire.services import Service, leave_word
+from orchd.wire.settings import Config
 
 log = logging.getLogger("orchd")
 
@@ -37,15 +41,17 @@ _SWITCH_SECONDS = 0.0002
 
 
 def serve(
-    home: Home, clock: Callable[[], Instant], notify: Notifier, service: Service | None, ready: Callable[[], None]
+    home: Home,
+    lock: Lock,
+    clock: Callable[[], Instant],
+    notify: Notifier,
+    service: Service | None,
+    ready: Callable[[], None],
 ) -> None:
     """Run until told to leave. Raises OrchdError or HomeError for what a person must mend first."""
     with ExitStack() as stack:
-        stack.callback(notify.close)
         check_proc()
         home.create()
-        lock = Lock(home)
-        stack.callback(lock.release)
         lock.acquire()
         settings = configuration.read(home.config)
         leave_word(home, service)
@@ -63,10 +69,54 @@ def serve(
         _heed_signals(loop)
         _recover(home, parts, loop)
         _open(home, presence, door)
+        keep_reserve(home.reserve)
         ready()
         notify.ready()
         loop.run()
         log.info("leaving; %d agents go on%s", len(parts.state.living), _named(parts.state.living))
+
+
+def serve_without_room(
+    home: Home, lock: Lock, clock: Callable[[], Instant], notify: Notifier, ready: Callable[[], None]
+) -> bool:
+    """Serve while the disk of the home is full; True when there is room, False when told to leave.
+
+    Raises as `serve` does, and DiskFull when pruning needs more room than there is.
+    """
+    with ExitStack() as stack:
+        lock.acquire()
+        _become_daemon()
+        wakeup = stack.enter_context(_signals())
+        ports = Ports(home)
+        stack.callback(ports.close)
+        presence = Presence(home, lock, ports)
+        signals = Signals()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: signals.leave())
+        parts = _readable(home, ports, clock, stack)
+        full = FullDisk(home, parts, ports, presence, wakeup, notify, clock, signals)
+        presence.begin()
+        log.warning("the disk of %s is full: nothing is started or changed until there is room", home.directory)
+        ready()
+        notify.ready()
+        return full.run()
+
+
+def _readable(home: Home, ports: Ports, clock: Callable[[], Instant], stack: ExitStack) -> Parts | None:
+    """All parts, over a database that is only read; None where it cannot be."""
+    try:
+        settings = configuration.read(home.config)
+    except ConfigError:
+        settings = Config()
+    try:
+        store = Store(home.database, without_room=True)
+        stack.callback(store.close)
+        parts = assemble(home, settings, store, ports, Door(Keyring(home.keys), None), clock)
+        take_up(parts, stack)
+    except (StoreError, OSError) as error:
+        log.warning("only `daemon status` and `daemon stop` are answered: %s", error)
+        return None
+    return parts
 
 
 def _named(agents: Iterable[str]) -> str:

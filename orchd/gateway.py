@@ -68,6 +68,21 @@ class Gateway:
         self._pending: dict[RequestId, Pending] = {}
         self.waits = Waits(state, clock, visitors.is_there, self._pending, self.do)
         self.leaving = False
+        self._refuses: Callable[[RequestId, Any], Input | None] | None = None
+
+    def refuse_changes(self, handle: Callable[[RequestId, Any], Input | None]) -> None:
+        """Have `handle` called for each request that would change something: the disk is full."""
+        self._refuses = handle
+        self._queries.is_disk_full = True
+
+    def fail(self, request: RequestId, error: WireError) -> None:
+        """Answer a pending request by an error."""
+        self._reply(self._pending.pop(request).route, pack_error(request, error))
+
+    def fail_all(self, error: WireError) -> None:
+        """Answer all pending requests by an error."""
+        for request in list(self._pending):
+            self.fail(request, error)
 
     def receive(self, peer: Peer, frame: bytes, flush: Callable[[], None]) -> Input | None:
         """The input that a request is, or None when it was answered here. `flush` decides all inputs before it."""
@@ -97,6 +112,8 @@ class Gateway:
         flush()
         self._pending[request] = Pending(peer.route, op, caller)
         try:
+            if self._refuses is not None:
+                return self._refuses(request, asked)
             return CHANGES[type(asked)](self, peer, request, caller, asked)
         except WireError:
             self._pending.pop(request, None)

@@ -53,7 +53,7 @@ class Ports:
         self._bound: dict[Path, tuple[str, os.stat_result]] = {}  # by path: its endpoint, and the file that is ours
 
     def bind(self) -> None:
-        """Open both. The holder of the home's lock owns its sockets: a file that is there is replaced. Raises OSError."""
+        """Open both. The holder of the home's lock owns its sockets: a file there is replaced. Raises OSError."""
         for socket, path in self._sockets():
             self._bind(socket, path)
 

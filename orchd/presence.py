@@ -29,13 +29,22 @@ _FIRST_SECONDS, _PATIENCE, _PAUSE = 1.0, 20.0, 0.05
 class Lock:
     """The lock of a home. It is ours alone: no child inherits it, or an orphan could keep the next daemon out."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, descriptor: int | None = None) -> None:
+        """The lock of `home`, which is held already where its descriptor is given: see `hand_over`."""
         self._home = home
-        self._descriptor: int | None = None
+        self._descriptor = descriptor
+        if descriptor is not None:
+            fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+
+    def hand_over(self) -> int | None:
+        """Keep the lock through execve(2); returns the descriptor for the program that follows, None if it is free."""
+        if self._descriptor is not None:
+            fcntl.fcntl(self._descriptor, fcntl.F_SETFD, 0)
+        return self._descriptor
 
     def acquire(self) -> None:
         """Take the lock. Raises AlreadyRunning when another daemon answers or does not end, HomeError or OSError."""
-        if self._try_for(_FIRST_SECONDS):
+        if self._descriptor is not None or self._try_for(_FIRST_SECONDS):
             return
         log.info("another daemon holds %s: waiting until it answers or ends", self._home.directory)
         patience = _PATIENCE

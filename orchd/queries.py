@@ -51,6 +51,7 @@ class Queries:
         self._naming = naming
         self._clock = clock
         self._started = clock().mono
+        self.is_disk_full = False
         self._daemon = {
             "pid": os.getpid(),
             "version": version("orchd"),
@@ -61,7 +62,8 @@ class Queries:
     def daemon(self) -> dict[str, object]:
         """Who is there."""
         uptime = round(self._clock().mono - self._started, 3)
-        return {**self._daemon, "uptime_seconds": uptime, "bounds": dict(self._processes.held())}
+        about = {"cgroups": self._processes.cgroup_base(), "disk_full": self.is_disk_full}
+        return {**self._daemon, "uptime_seconds": uptime, "bounds": dict(self._processes.held()), **about}
 
     def status(self, caller: Caller, asked: ops.Status) -> dict[str, object]:
         """What was named, or one page, newest first, of what there is."""

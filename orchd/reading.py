@@ -17,10 +17,12 @@ from orchd.commits import Commits
 from orchd.core.model import Agent, AgentId, Status, agent_id, number_of
 from orchd.core.runs import Run, RunId, number_of_run, run_id
 from orchd.core.sessions import Session, SessionId, number_of_session, session_id
-from orchd.errors import StoreError
+from orchd.errors import DiskFull, StoreError
+from orchd.space import has_room
 
 T = TypeVar("T")
 
+_NEEDS_ROOM = ("SQLITE_IOERR", "SQLITE_CANTOPEN")
 LISTED = "(SELECT value FROM json_each(?))"
 
 
@@ -209,10 +211,21 @@ class Reader:
             self.commits.wait()
             return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            raise StoreError(self._explained(error)) from None
+            raise self._failure(error) from None
 
-    def _explained(self, error: sqlite3.Error) -> str:
-        return f"{self._path}: {reason(error)}"
+    def _failure(self, error: sqlite3.Error) -> StoreError:
+        """What to raise: DiskFull where only room is missing."""
+        kind = DiskFull if is_full(error, self._path.parent) else StoreError
+        return kind(f"{self._path}: {reason(error)}")
+
+
+def is_full(error: sqlite3.Error, directory: Path) -> bool:
+    """Whether the error comes from a full disk: what SQLite cannot extend or create is an I/O error to it, and so is a
+    quota that is used up."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name == "SQLITE_FULL":
+        return True
+    return name.startswith(_NEEDS_ROOM) and not has_room(directory)
 
 
 def reason(error: sqlite3.Error) -> str:

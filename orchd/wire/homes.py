@@ -62,6 +62,7 @@ class Home:
         self.server_key = directory / "server.key"  # what this daemon proves to other machines that it is
         self.keys = directory / "keys.json"  # whom it lets in from there
         self.service = directory / "service"  # which service the daemon is; see orchd.wire.services
+        self.reserve = directory / "reserve"  # room on the disk that `orchctl prune` gives back first
         self.tag = hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]
 
     @property
