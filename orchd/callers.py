@@ -15,11 +15,12 @@ from enum import Enum
 from orchd.core.model import AgentId
 from orchd.errors import OrchdError
 from orchd.ports import Peer
-from orchd.procs.cgroups import held_in, own_cgroup
+from orchd.procs.cgroups import held_in
 from orchd.procs.local import Key, LocalProcesses
 from orchd.procs.procfs import Process, look, marks
 from orchd.roles import Visitor
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home, WireError
+from orchd.wire.cgroups import own_cgroup
 
 _REMEMBERED = 4096
 _LOOKS = 100  # at a caller whose parents come and go

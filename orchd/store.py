@@ -14,10 +14,10 @@ from orchd.core.facts import Fact
 from orchd.core.model import Agent, Instant, State
 from orchd.errors import DiskFull, StoreError
 from orchd.past import Past
-from orchd.reading import StoredAnswer, reason
+from orchd.reading import StoredAnswer
 from orchd.space import has_room
+from orchd.wire.database import APPLICATION_ID, reason
 
-APPLICATION_ID = 0x6F726368  # "orch": tells our file from any other database
 KEPT_ANSWERS = 10_000
 
 _KEEP = "INSERT OR REPLACE INTO answers (request, op, caller, result) VALUES (?, ?, ?, ?)"

@@ -1,0 +1,25 @@
+"""The database, looked at without changing it."""
+
+from __future__ import annotations
+
+import time
+
+from orchctl.doctor.findings import Finding, ok, problem
+from orchd.wire import Home
+
+_SECONDS = 0.5
+
+
+def database(home: Home) -> Finding:
+    """Whether a daemon can use it."""
+    from orchd.wire.database import check
+
+    found = check(home.database, time.monotonic, _SECONDS)
+    if found.problem is None:
+        return ok("database", f"{home.database}: {found.note}")
+    broken = f"{home.directory}/broken"
+    remedy = (
+        f"restore a backup, or begin anew: `mkdir -p {broken}`, then `mv {home.database}* {broken}`, "
+        "then `orchctl daemon start`"
+    )
+    return problem("database", found.problem, remedy)
