@@ -8,8 +8,7 @@ import sys
 import time
 
 from orchctl.errors import NoDaemonError
-from orchd.wire import Home, HomeError, locks, sockets, variables
-from orchd.wire.homes import way_out
+from orchd.wire import Home, HomeError, homes, locks, sockets, variables
 
 PATIENCE = 30.0  # seconds for a daemon to be ready
 _SILENCE = 10.0  # seconds for a daemon that holds the lock to answer or to end: it may be starting or stopping
@@ -45,7 +44,7 @@ def ensure(home: Home) -> bool:
     except Timeout:
         raise NoDaemonError(f"somebody else is starting the daemon of {home.directory} and does not finish") from None
     except OSError as error:
-        raise HomeError(f"cannot write in {home.directory}: {error.strerror}; {way_out(error)}") from None
+        raise HomeError(f"cannot write in {home.directory}: {error.strerror}; {homes.way_out(error)}") from None
 
 
 def is_held(home: Home, patience: float = _SILENCE) -> bool:

@@ -150,7 +150,14 @@ def _recover(home: Home, parts: Parts, loop: Loop) -> None:
     parts.environments.sweep(state.environments)
     living = list(state.living.values())
     seen = parts.space.look(is_short=False)
-    loop.feed([*([seen] if seen else []), *(parts.processes.adopt(agent) for agent in living), Tick()])
+    loop.feed(
+        [
+            *([seen] if seen else []),
+            *(parts.processes.adopt(agent) for agent in living),
+            parts.settings.limits(),
+            Tick(),
+        ]
+    )
     parts.scribe.catch_up()
     log.info("took up %d living and %d queued agents", len(living), len(state.agents) - len(state.living))
 

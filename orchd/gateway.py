@@ -52,8 +52,10 @@ class Gateway:
         reload: Callable[[], dict[str, object]],
         visitors: Visitors,
         prune: Callable[[RequestId, wire_ops.Prune], None],
+        limits: Callable[[], Input | None] = lambda: None,
     ) -> None:
         self._reload = reload
+        self._limits = limits
         self._visitors = visitors
         self.prune = prune
         self._state = state
@@ -152,10 +154,11 @@ class Gateway:
         self.do(Answer(request))
         return None
 
-    def reload(self, request: RequestId) -> None:
+    def reload(self, request: RequestId) -> Input | None:
         """Read the configuration again. A file that is wrong changes nothing."""
         try:
             self._done(request, self._reload())
+            return self._limits()
         except ConfigError as error:
             problems = [problem._asdict() for problem in error.problems]
             raise WireError("bad-config", f"{error}; nothing was changed", {"problems": problems}) from None
@@ -208,7 +211,7 @@ CHANGES: dict[type, Callable[[Gateway, Peer, RequestId, Caller, Any], Input | No
     wire_ops.Retry: lambda self, _, request, caller, asked: self._translate.retry(request, caller, asked),
     wire_ops.Pause: lambda _, __, request, ___, ____: inputs.Pause(request),
     wire_ops.Resume: lambda _, __, request, ___, ____: inputs.Resume(request),
-    wire_ops.Limit: lambda _, __, request, ___, asked: inputs.SetLimit(request, asked.limit, asked.resident),
+    wire_ops.Limit: lambda self, _, request, ___, asked: self._translate.limit(request, asked),
     wire_ops.SessionNew: lambda self, _, request, __, asked: self._translate.session_new(request, asked),
     wire_ops.SessionClose: lambda self, _, request, __, asked: self._translate.session_close(request, asked),
     wire_ops.Budget: lambda self, _, request, __, asked: self._translate.budget(request, asked),

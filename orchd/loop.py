@@ -187,6 +187,7 @@ class Loop:
         self._parts.engine.finish()  # files of sessions may move, and tell nothing that is not on the disk
         try:
             self._parts.settings.reload()
+            self.feed([self._parts.settings.limits()])
         except ConfigError as error:
             log.error("%s; nothing was changed", error)  # noqa: TRY400 - the trace says nothing to a person
 

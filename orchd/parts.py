@@ -31,9 +31,7 @@ from orchd.views import iso
 from orchd.visitors import Visitors
 from orchd.waits import Waits
 from orchd.wire import Home
-from orchd.wire.settings import Config
-
-_RESIDENT_PER_LIMIT = 4
+from orchd.wire.settings import Config, resident_of
 
 
 class Door(NamedTuple):
@@ -69,7 +67,7 @@ class Parts:
 
 def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door, clock: Callable[[], Instant]) -> Parts:
     """All parts, wired; nothing has happened yet."""
-    state = State(limit=config.limit, resident=config.resident or _RESIDENT_PER_LIMIT * config.limit)
+    state = State(limit=config.limit, resident=resident_of(config))
     unfinished = store.restore(state, clock())
     state.guards = guards_of(config)
     environments = Environments(home.environments)
@@ -82,6 +80,9 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door,
     space = Space(home.directory, config.free_bytes)
     settings = _settled(home, config, state, translator, scribe)
     settings.tell(space.heed)
+    settings.is_limit_set = lambda: state.is_limit_set
+    queries = Queries(home, state, store, records, processes, naming, clock)
+    queries.in_force = settings.in_force
     visitors = Visitors(door.keyring, door.remote, lambda: iso(clock().wall) or "")
     processes.logs.heed(config.log_bytes)
     settings.tell(lambda new: processes.logs.heed(new.log_bytes))
@@ -94,10 +95,11 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door,
         callers=Callers(home, processes),
         naming=naming,
         translator=translator,
-        queries=Queries(home, state, store, records, processes, naming, clock),
+        queries=queries,
         reply=_replies(ports, door.remote, scribe),
         clock=clock,
         reload=settings.reload,
+        limits=settings.limits,
         visitors=visitors,
         prune=pruner.ask,
     )

@@ -51,7 +51,7 @@ class Queries:
         self._naming = naming
         self._clock = clock
         self._started = clock().mono
-        self.is_disk_full = False
+        self.is_disk_full, self.in_force = False, lambda: dict[str, object]()
         self._daemon = {
             "pid": os.getpid(),
             "version": version("orchd"),
@@ -62,8 +62,7 @@ class Queries:
     def daemon(self) -> dict[str, object]:
         """Who is there."""
         uptime = round(self._clock().mono - self._started, 3)
-        about = {"cgroups": self._processes.cgroup_base(), "disk_full": self.is_disk_full}
-        return {**self._daemon, "uptime_seconds": uptime, "bounds": dict(self._processes.held()), **about}
+        return {**self._daemon, "uptime_seconds": uptime, "disk_full": self.is_disk_full, **self._processes.shown()}
 
     def status(self, caller: Caller, asked: ops.Status) -> dict[str, object]:
         """What was named, or one page, newest first, of what there is."""
@@ -241,6 +240,10 @@ class Queries:
         """The limit as it stands."""
         return views.limit(self._state)
 
+    def config(self) -> dict[str, object]:
+        """The settings in force, but no tables: variables in them may be secrets."""
+        return views.config(self._home, self._state, self.in_force())
+
     def logs(self, caller: Caller, asked: ops.Logs) -> dict[str, object]:
         """Where the output of an attempt is. Raises WireError when there was no such attempt."""
         if canonical_run(asked.id) is not None:
@@ -291,6 +294,7 @@ QUERIES: dict[type, Callable[[Queries, Caller, Any], dict[str, object]]] = {
     afar.Output: lambda queries, caller, asked: queries.output(caller, asked),
     ops.Events: lambda queries, caller, asked: queries.events(caller, asked),
     ops.Daemon: lambda queries, _, __: queries.daemon(),
+    ops.Config: lambda queries, _, __: queries.config(),
     ops.Limit: lambda queries, _, __: queries.limit(),
     ops.Budget: lambda queries, _, asked: queries.budget_map(asked.id),
 }

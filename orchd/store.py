@@ -34,6 +34,7 @@ class Saved(NamedTuple):
     last_session: int
     holds: dict[str, float]  # by runner, until when (wall)
     seed: int
+    is_limit_set: bool | None = None  # None: written by a version that did not know
 
 
 class Store(Past):
@@ -147,6 +148,8 @@ class Store(Past):
         """Set the numbers of `state` to what they were; the agents that were not over."""
         if row := self._one("SELECT value FROM meta WHERE key = 'state'"):
             self._saved = saved = self._sound(lambda: Saved(*unpack(row[0])))
+            is_other = (saved.limit, saved.resident) != (state.limit, state.resident)
+            state.is_limit_set = is_other if saved.is_limit_set is None else saved.is_limit_set
             state.limit, state.resident, state.is_paused = saved.limit, saved.resident, saved.is_paused
             state.last_number, state.last_run, state.last_session = (
                 saved.last_number,
@@ -184,4 +187,5 @@ def _saved(state: State) -> Saved:
         state.last_session,
         {runner: until.wall for runner, until in state.holds.items()},
         state.seed,
+        state.is_limit_set,
     )

@@ -6,15 +6,14 @@ import time
 
 from orchctl.doctor.findings import Finding, ok, problem
 from orchd.wire import Home
+from orchd.wire import database as database_file
 
 _SECONDS = 0.5
 
 
 def database(home: Home) -> Finding:
     """Whether a daemon can use it."""
-    from orchd.wire.database import check
-
-    found = check(home.database, time.monotonic, _SECONDS)
+    found = database_file.check(home.database, time.monotonic, _SECONDS)
     if found.problem is None:
         return ok("database", f"{home.database}: {found.note}")
     broken = f"{home.directory}/broken"

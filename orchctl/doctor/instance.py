@@ -13,8 +13,7 @@ from pathlib import Path
 
 from orchctl.doctor.asking import Daemon
 from orchctl.doctor.findings import Finding, ok, problem, warning
-from orchd.wire import Home, log_of, runners, settings
-from orchd.wire.homes import way_out
+from orchd.wire import Home, homes, log_of, runners, settings
 
 _NO_CONTROLLER = "no controller of cgroup v2 is passed on to agents; docs/operations.md says where one can be"
 _AHEAD = 60.0  # seconds that a clock may have been set back
@@ -30,7 +29,7 @@ def home_directory(home: Home) -> Finding:
             os.rmdir(tempfile.mkdtemp(prefix=".orchctl-doctor-", dir=place))  # noqa: PTH106
         except OSError as error:
             what = f"{directory} cannot be written: {place}: {error.strerror}"
-            return problem("home", what, way_out(error))
+            return problem("home", what, homes.way_out(error))
     return ok(
         "home", f"{home.directory} can be written" if home.directory.exists() else f"{home.directory} can be made"
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from orchctl.doctor.findings import Finding, ok, problem, warning
+from orchd.wire import cgroups as own
 from orchd.wire import settings
-from orchd.wire.cgroups import own_cgroup
 
 _ROOM = "make room: `orchctl prune --keep 0` deletes finished agents and their logs"
 _FILES = 1024  # open files that a daemon with many agents and clients may need
@@ -47,7 +47,7 @@ def cgroups(answer: Mapping[str, Any] | None, config: settings.Config) -> Findin
         if answer["cgroups"] is None:
             return warning("cgroups", "agents of the daemon that runs have no cgroups of their own", remedy)
         return ok("cgroups", f"the daemon uses {answer['cgroups']}")
-    place = own_cgroup()
+    place = own.own_cgroup()
     if place is None:
         return warning("cgroups", "no cgroup2 hierarchy is mounted", remedy)
     if not os.access(place, os.W_OK) or not (place / "cgroup.procs").exists():

@@ -64,7 +64,7 @@ from orchd.core.table import next_status
 def apply(state: State, fact: Fact, at: Instant) -> None:
     """Change `state` by what happened. Raises IllegalTransition for what cannot have happened."""
     if isinstance(fact, LimitChanged):
-        state.limit, state.resident = fact.limit, fact.resident
+        state.limit, state.resident, state.is_limit_set = fact.limit, fact.resident, fact.by_command
     elif isinstance(fact, DrainBegan):
         state.is_draining = True
     elif isinstance(fact, AdmissionsPaused | AdmissionsResumed):

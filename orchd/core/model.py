@@ -224,6 +224,7 @@ class State:
 
     limit: int = 7
     resident: int = 28
+    is_limit_set: bool = False  # both numbers by a command; otherwise by the configuration
     guards: Guards = field(default_factory=Guards)
     is_paused: bool = False
     is_draining: bool = False  # of this daemon, never remembered

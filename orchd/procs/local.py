@@ -86,9 +86,9 @@ class LocalProcesses:
         """Who holds which bounds here."""
         return self._shims.held()
 
-    def cgroup_base(self) -> str | None:
-        """The cgroup below which each attempt gets its own; None where attempts have none."""
-        return self._shims.cgroup_base()
+    def shown(self) -> dict[str, object]:
+        """Who holds which bounds, and the cgroup below which each attempt gets its own; None where they have none."""
+        return {"bounds": dict(self.held()), "cgroups": self._shims.cgroup_base()}
 
     def follow(self, agents: Iterable[Agent]) -> None:
         """Know the attempts that are alive, as callers and by their logs, and leave all others to a later daemon."""
