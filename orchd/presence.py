@@ -54,7 +54,7 @@ class Lock:
             patience -= _FIRST_SECONDS
         holder = locks.holder(self._home.lock)
         raise AlreadyRunning(
-            f"another daemon{'' if holder is None else f' ({holder})'} serves {self._home.directory}; "
+            f"another daemon serves {self._home.directory}{'' if holder is None else f' ({holder})'}; "
             "`orchctl daemon status` shows it"
         )
 

@@ -26,7 +26,7 @@ from orchd.views import canonical_run
 from orchd.wire import Home, WireError, afar, ops
 
 PAGE = 500
-RECENT = 10
+RECENT, _NONE = 10, dict[str, object]()
 RUNS_PAGE = 50
 
 
@@ -51,7 +51,7 @@ class Queries:
         self._naming = naming
         self._clock = clock
         self._started = clock().mono
-        self.is_disk_full, self.in_force = False, lambda: dict[str, object]()
+        self.is_disk_full, self.in_force = False, lambda: _NONE
         self._daemon = {
             "pid": os.getpid(),
             "version": version("orchd"),
@@ -241,7 +241,7 @@ class Queries:
         return views.limit(self._state)
 
     def config(self) -> dict[str, object]:
-        """The settings in force, but no tables: variables in them may be secrets."""
+        """The settings in force, without tables: variables in them may be secrets."""
         return views.config(self._home, self._state, self.in_force())
 
     def logs(self, caller: Caller, asked: ops.Logs) -> dict[str, object]:
