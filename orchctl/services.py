@@ -19,7 +19,7 @@ _SHOWN = (
     *("LoadState", "ActiveState", "SubState", "UnitFileState", "MainPID", "StatusText", "FragmentPath", "Job"),
     *("Result", "ExecStart", "Environment"),
 )
-_BOUND = 1.0  # seconds for a manager to show a unit
+_BOUND = 20.0  # seconds for a manager to show a unit: one that is starting may be slow
 FAILED = "failed"
 COMING = frozenset({"active", "activating", "reloading", "deactivating"})
 _PAUSE = 0.1  # seconds: systemd tells of nothing that a client without D-Bus could wait for
@@ -31,10 +31,10 @@ def of(home: Home) -> Service | None:
     return service if service is not None and shown(service).get("LoadState") != "not-found" else None
 
 
-def shown(service: Service) -> Mapping[str, str]:
+def shown(service: Service, patience: float = _BOUND) -> Mapping[str, str]:
     """What its manager says of it: nothing when it does not answer. Without systemd there are no units."""
     try:
-        done = _run(service, "show", *(f"--property={name}" for name in _SHOWN), patience=_BOUND)
+        done = _run(service, "show", *(f"--property={name}" for name in _SHOWN), patience=patience)
     except FileNotFoundError:
         return {"LoadState": "not-found"}
     except subprocess.TimeoutExpired:

@@ -26,7 +26,7 @@ from orchd.views import canonical_run
 from orchd.wire import Home, WireError, afar, ops
 
 PAGE = 500
-RECENT, _NONE = 10, dict[str, object]()
+RECENT = 10
 RUNS_PAGE = 50
 
 
@@ -51,13 +51,10 @@ class Queries:
         self._naming = naming
         self._clock = clock
         self._started = clock().mono
-        self.is_disk_full, self.in_force = False, lambda: _NONE
-        self._daemon = {
-            "pid": os.getpid(),
-            "version": version("orchd"),
-            "socket": str(home.socket),
-            "home": str(home.directory),
-        }
+        self.is_disk_full = False
+        self.in_force: Callable[[], Mapping[str, object]] = dict
+        places = {"socket": str(home.socket), "home": str(home.directory)}
+        self._daemon = {"pid": os.getpid(), "version": version("orchd"), **places}
 
     def daemon(self) -> dict[str, object]:
         """Who is there."""

@@ -16,9 +16,4 @@ def database(home: Home) -> Finding:
     found = database_file.check(home.database, time.monotonic, _SECONDS)
     if found.problem is None:
         return ok("database", f"{home.database}: {found.note}")
-    broken = f"{home.directory}/broken"
-    remedy = (
-        f"restore a backup, or begin anew: `mkdir -p {broken}`, then `mv {home.database}* {broken}`, "
-        "then `orchctl daemon start`"
-    )
-    return problem("database", found.problem, remedy)
+    return problem("database", found.problem, found.remedy)

@@ -12,18 +12,21 @@ from orchctl.doctor.findings import Finding, ok, problem, warning
 from orchctl.errors import RefusedError
 from orchd.wire import Home, Service, served_by
 
+_PATIENCE = 1.0  # seconds for the manager to answer
 _UNITS = Path("/run/systemd/system")
 _LINGER = Path("/var/lib/systemd/linger")
 
 
-def service(home: Home, manager: Path = _UNITS, lingering: Path = _LINGER) -> Iterator[Finding]:
+def service(
+    home: Home, manager: Path = _UNITS, lingering: Path = _LINGER, patience: float = _PATIENCE
+) -> Iterator[Finding]:
     """Whether the service of this home, if it has one, runs or can be started."""
     if not manager.is_dir():
         yield ok("systemd", "no systemd runs here: the daemon starts with the first command that needs it")
         return
     ours = served_by(home)
     service = ours or _installed()
-    found = services.shown(service) if service is not None else {}
+    found = services.shown(service, patience) if service is not None else {}
     if service is None or found.get("LoadState") == "not-found":
         yield ok("systemd", "orchd is no service: the daemon starts with the first command that needs it")
         return

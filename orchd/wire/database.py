@@ -11,14 +11,16 @@ from typing import NamedTuple
 
 APPLICATION_ID = 0x6F726368  # "orch": tells our file from any other database
 SCHEMAS = (1, 1)  # the oldest and newest layout that this version can use, which orchd.migrations makes
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _STEPS = 20_000  # of SQLite, between two looks at the clock
 
 
 class Checked(NamedTuple):
-    """What keeps a daemon from using it, or what is worth knowing."""
+    """What keeps a daemon from using it and what to do, or what is worth knowing."""
 
     problem: str | None
     note: str | None = None
+    remedy: str = ""
 
 
 def check(path: Path, now: Callable[[], float], seconds: float) -> Checked:
@@ -26,15 +28,26 @@ def check(path: Path, now: Callable[[], float], seconds: float) -> Checked:
     if not path.exists():
         return Checked(None, "it does not exist yet")
     if not path.is_file():
-        return Checked(f"{path} is no file: move it away")
+        return Checked(f"{path} is no file", remedy=_aside(path))
     for mode, word in ((os.R_OK, "read"), (os.W_OK, "written")):
-        if not os.access(path, mode):
-            return Checked(f"{path} cannot be {word}: make it yours, with `chmod u+rw`")
+        if not os.access(path, mode, effective_ids=True):
+            return Checked(f"{path} cannot be {word}", remedy=f"`chmod u+rw {path}`, as root where it is not yours")
     try:
         with closing(sqlite3.connect(_uri(path), uri=True, isolation_level=None)) as database:
             return _look(database, path, now, seconds)
     except sqlite3.Error as error:
-        return Checked(f"{path}: {reason(error)}")
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith("SQLITE_BUSY"):
+            return Checked(None, "in use, and so not checked")
+        remedy = _aside(path) if name.startswith(_DAMAGED) else "make the home writable, and see that its disk is sound"
+        return Checked(f"{path}: {error}", remedy=remedy)
+
+
+def _aside(path: Path) -> str:
+    broken = path.parent / "broken"
+    return (
+        f"restore a backup, or begin anew: `mkdir -p {broken}`, then `mv {path}* {broken}`, then `orchctl daemon start`"
+    )
 
 
 def _uri(path: Path) -> str:
@@ -51,10 +64,10 @@ def _look(database: sqlite3.Connection, path: Path, now: Callable[[], float], se
     if database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None:
         return Checked(None, "it is empty")
     if application != APPLICATION_ID:
-        return Checked(f"{path} is some other program's database: move it away")
+        return Checked(f"{path} is some other program's database", remedy=_aside(path))
     if not SCHEMAS[0] <= version <= SCHEMAS[1]:
         what = f"{path} has schema {version}, and this orchd knows {SCHEMAS[1]}"
-        return Checked(f"{what}: install the version that wrote it, or move the file away")
+        return Checked(what, remedy=f"install the version that wrote it, or {_aside(path)}")
     until = now() + seconds
     database.set_progress_handler(lambda: now() > until, _STEPS)
     try:
@@ -64,7 +77,7 @@ def _look(database: sqlite3.Connection, path: Path, now: Callable[[], float], se
             raise
         return Checked(None, f"schema {version}; it is too large to be checked whole in {seconds:g} s")
     if found != ["ok"]:
-        return Checked(f"{path} is damaged: {'; '.join(found)[:200]}")
+        return Checked(f"{path} is damaged: {'; '.join(found)[:200]}", remedy=_aside(path))
     return Checked(None, f"schema {version}, undamaged")
 
 

@@ -26,7 +26,10 @@ def default_home() -> Path:
         user_state_path,
     )  # only the outside of an agent gets here: ORCHD_HOME is set inside
 
-    found = user_state_path("orchd")
+    try:
+        found = user_state_path("orchd")
+    except RuntimeError:  # versions differ: others leave the ~ as it is
+        found = Path("~")
     if not found.is_absolute():
         raise HomeError(
             f"uid {os.getuid()} has no home directory: HOME is not set, and the password database has no entry; "
@@ -129,7 +132,7 @@ def _make_private(directory: Path) -> None:
 
 def check_writable(directory: Path) -> None:
     """Raise HomeError when no file can be made in `directory`: access(2) also reports a read-only file system."""
-    if not os.access(directory, os.W_OK | os.X_OK):
+    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
         code = errno.EROFS if os.statvfs(directory).f_flag & os.ST_RDONLY else errno.EACCES
         error = OSError(code, os.strerror(code))
         raise HomeError(f"cannot write in {directory}: {error.strerror}; {way_out(error)}")

@@ -59,7 +59,7 @@ def test_it_stays_up_answers_what_can_be_read_and_refuses_the_rest(small: Instan
             assert said["error"]["code"] == "disk-full", words
         waiting = subprocess.Popen([BIN / "orchctl", "wait", one, queued], env=small.env, stdout=subprocess.PIPE)
         (tmp_path / "go").write_text("go\n")
-        until(lambda: f"{one} 7" in (small.home.agents / f"{one}.1.exit").read_text())
+        until(lambda: f"{one}.1 7" in (small.home.agents / f"{one}.1.exit").read_text())
         assert "disk-full" in small.ctl("wait", one, "--timeout", "0.2", "--json", code=1)
     assert waiting.wait(DEADLINE) == 1
     waiting.communicate()

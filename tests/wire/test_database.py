@@ -9,6 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 from orchd import migrations
+from orchd.core.facts import LimitChanged
+from orchd.core.model import Instant, State
 from orchd.store import Store
 from orchd.wire.database import SCHEMAS, Checked, check
 
@@ -48,9 +50,9 @@ def test_what_a_daemon_cannot_use_is_a_problem(tmp_path: Path) -> None:
     ]:
         path.write_bytes(whole)
         damage()
-        problem = found(path).problem
-        assert problem is not None
-        assert re.search(expected, problem), problem
+        result = found(path)
+        assert result.problem is not None
+        assert re.search(expected, f"{result.problem}; {result.remedy}"), result
     path.unlink()
     path.mkdir()
     assert "is no file" in str(check(path, time.monotonic, 1.0).problem)
@@ -68,3 +70,14 @@ def run(path: Path, statement: str) -> None:
     """One statement, in a connection of its own."""
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute(statement)
+
+
+def test_one_that_a_daemon_has_for_itself_is_no_problem(tmp_path: Path) -> None:
+    path = tmp_path / "orchd.db"
+    with closing(Store(path)) as store:
+        store.commit(State(), 1.0, [LimitChanged(3, 4)])
+        path.with_name("kept-wal").write_bytes(path.with_name("orchd.db-wal").read_bytes())
+    path.with_name("kept-wal").replace(path.with_name("orchd.db-wal"))
+    with closing(Store(path, without_room=True)) as store:
+        store.restore(State(), Instant(1.0, 1.0))
+        assert check(path, time.monotonic, 1.0).problem is None

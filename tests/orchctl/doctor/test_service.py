@@ -12,6 +12,7 @@ from orchctl.doctor import service
 from orchctl.doctor.findings import Finding
 from orchd.wire import Home
 from orchd.wire.services import Service, leave_word
+from tests.conftest import DEADLINE
 from tests.orchctl.test_services import manager
 
 USER = Service("user", "orchd.service")
@@ -24,7 +25,7 @@ def found(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: di
     manager(tmp_path, monkeypatch, "\n".join(f"echo '{key}={value}'" for key, value in lines.items()))
     (tmp_path / "linger").mkdir()
     (tmp_path / "linger" / (users.name() or "")).touch()
-    return list(service.service(home, tmp_path, tmp_path / "linger"))
+    return list(service.service(home, tmp_path, tmp_path / "linger", DEADLINE))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_a_unit_that_was_stopped_is_a_warning_and_one_that_runs_is_none(
     (finding,) = found(home, tmp_path, monkeypatch, {"ActiveState": "active"})
     assert finding.state == "ok"
     (tmp_path / "linger" / (users.name() or "")).unlink()
-    _, finding = service.service(home, tmp_path, tmp_path / "linger")
+    _, finding = service.service(home, tmp_path, tmp_path / "linger", DEADLINE)
     assert "loginctl enable-linger" in (finding.remedy or "")
 
 
