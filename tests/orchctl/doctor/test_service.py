@@ -47,16 +47,18 @@ def test_what_keeps_the_unit_from_running_is_a_problem(
     assert remedy in (finding.remedy or "")
 
 
-def test_a_unit_that_was_stopped_is_a_warning_and_one_that_runs_is_none(
-    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_unit_that_was_stopped_is_a_warning(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     leave_word(home, USER)
     (finding,) = found(home, tmp_path, monkeypatch, {"ActiveState": "inactive"})
     assert (finding.state, "exit with 69" in finding.what) == ("warning", True)
-    shutil.rmtree(tmp_path / "tools")
-    shutil.rmtree(tmp_path / "linger")
+
+
+def test_one_that_runs_is_no_problem_but_needs_lingering(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_word(home, USER)
     (finding,) = found(home, tmp_path, monkeypatch, {"ActiveState": "active"})
-    assert finding.state == "ok"
+    assert (finding.state, finding.what) == ("ok", "orchd.service is active")
     (tmp_path / "linger" / (users.name() or "")).unlink()
     _, finding = service.service(home, tmp_path, tmp_path / "linger", DEADLINE)
     assert "loginctl enable-linger" in (finding.remedy or "")
