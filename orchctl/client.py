@@ -181,7 +181,7 @@ class Client:
             return  # the next connection is made when somebody else has started a daemon
         if self._starts:
             start.ensure(self.home)
-        elif not (start.is_running(self.home) or start.is_awaited(self.home)):
+        elif not (start.is_running(self.home) or start.is_held(self.home) or start.is_awaited(self.home)):
             raise NoDaemonError(f"no daemon runs for {self.home.directory}; `orchctl daemon start` starts one")
 
 

@@ -219,9 +219,10 @@ def _told(agent: Agent) -> str:
 
 def daemon(answer: Mapping[str, Any]) -> str:
     """`orchd 0.1.0 runs as pid 123 since 2h 5m, home ..., socket ...`."""
+    full = "; the disk is full: it changes nothing until there is room" if answer.get("disk_full") else ""
     return (
         f"orchd {answer['version']}, pid {answer['pid']}, up {span(answer['uptime_seconds'])}, "
-        f"home {answer['home']}, socket {answer['socket']}"
+        f"home {answer['home']}, socket {answer['socket']}{full}"
     )
 
 

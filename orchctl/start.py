@@ -8,9 +8,11 @@ import sys
 import time
 
 from orchctl.errors import NoDaemonError
-from orchd.wire import Home, sockets, variables
+from orchd.wire import Home, HomeError, homes, locks, sockets, variables
 
 PATIENCE = 30.0  # seconds for a daemon to be ready
+_SILENCE = 10.0  # seconds for a daemon that holds the lock to answer or to end: it may be starting or stopping
+_PAUSE = 0.05  # seconds between two looks at a lock: no event reports that a lock is free
 _TURN = 35.0  # seconds for somebody else to finish starting one
 
 # The daemon must be nobody's child: neither the one who happened to start it waits for it, nor does the end of an
@@ -40,11 +42,32 @@ def ensure(home: Home) -> bool:
     home.create()
     try:
         with FileLock(home.start_lock, timeout=_TURN, mode=0o600):
-            if is_running(home) or is_awaited(home):
+            if is_running(home) or is_held(home) or is_awaited(home):
                 return False
             return _start(home)
     except Timeout:
         raise NoDaemonError(f"somebody else is starting the daemon of {home.directory} and does not finish") from None
+    except OSError as error:
+        raise HomeError(f"cannot write in {home.directory}: {error.strerror}; {homes.way_out(error)}") from None
+
+
+def is_held(home: Home, patience: float = _SILENCE) -> bool:
+    """Wait for a daemon that holds the lock and does not listen: True when it listens, False when the lock is free.
+
+    Such a daemon is starting, or stopping, or binds its sockets again after they were removed. Raises NoDaemonError for
+    one that does none of these in time.
+    """
+    until = time.monotonic() + patience
+    while (held := locks.holder(home.lock)) is not None:
+        if is_running(home):
+            return True
+        if time.monotonic() > until:
+            raise NoDaemonError(
+                f"the daemon of {home.directory} ({held}) runs and does not listen on {home.socket}: it hangs; "
+                "`orchctl daemon restart` replaces it, agents keep running"
+            )
+        select.select([], [], [], _PAUSE)
+    return False
 
 
 def check_outside(home: Home) -> None:

@@ -128,7 +128,11 @@ COMMANDS: dict[str, Command] = {
             "Show the limit, or change it at once.",
             "limit",
             (Argument("limit", "How many agents may work at once.", "[N]", "number"),),
-            (Option("resident", "How many may live at once, waiting ones included.", "number", metavar="M"), JSON),
+            (
+                Option("resident", "How many may live at once, waiting ones included.", "number", metavar="M"),
+                Option("reset", "Set both numbers to those of config.toml, or to the defaults."),
+                JSON,
+            ),
         ),
         Command(
             ("events",),

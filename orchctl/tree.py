@@ -86,6 +86,8 @@ def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
         *([f"{render.short(tokens)} tokens"] if tokens else []),
     ]
     yield f" {look.dot} ".join(parts)
+    if answer["daemon"].get("disk_full"):  # a daemon from before an upgrade does not report it
+        yield "disk full: nothing is started or recorded; free some space, or `orchctl prune --keep 0`"
     if limit["paused"]:
         yield "paused: no new agents start; `orchctl resume` starts them again"
     if limit.get("stalled"):

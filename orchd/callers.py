@@ -16,11 +16,12 @@ from orchd.core.model import AgentId
 from orchd.errors import OrchdError
 from orchd.peers import Credentials, Identity, Key, Outside, Peer
 from orchd.procs import namespaces
-from orchd.procs.cgroups import held_in, own_cgroup
+from orchd.procs.cgroups import held_in
 from orchd.procs.local import LocalProcesses
 from orchd.procs.procfs import PROC, Process, look, marks
 from orchd.roles import Visitor
 from orchd.wire import ENV_AGENT, ENV_HOME, Home, WireError
+from orchd.wire.cgroups import own_cgroup
 
 _LOOKS = 100  # at a caller whose parents come and go
 

@@ -52,8 +52,10 @@ class Gateway:
         reload: Callable[[], dict[str, object]],
         visitors: Visitors,
         prune: Callable[[RequestId, wire_ops.Prune], None],
+        limits: Callable[[], Input | None] = lambda: None,
     ) -> None:
         self._reload = reload
+        self._limits = limits
         self._visitors = visitors
         self.prune = prune
         self._state = state
@@ -68,6 +70,21 @@ class Gateway:
         self._pending: dict[RequestId, Pending] = {}
         self.waits = Waits(state, clock, visitors.is_there, self._pending, self.do)
         self.leaving = False
+        self._refuses: Callable[[RequestId, Any], Input | None] | None = None
+
+    def refuse_changes(self, handle: Callable[[RequestId, Any], Input | None]) -> None:
+        """Have `handle` called for each request that would change something: the disk is full."""
+        self._refuses = handle
+        self._queries.is_disk_full = True
+
+    def fail(self, request: RequestId, error: WireError) -> None:
+        """Answer a pending request by an error."""
+        self._reply(self._pending.pop(request).route, pack_error(request, error))
+
+    def fail_all(self, error: WireError) -> None:
+        """Answer all pending requests by an error."""
+        for request in list(self._pending):
+            self.fail(request, error)
 
     def receive(self, peer: Peer, frame: bytes, flush: Callable[[], None]) -> Input | None:
         """The input that a request is, or None when it was answered here. `flush` decides all inputs before it."""
@@ -98,6 +115,8 @@ class Gateway:
         is_paged = isinstance(asked, wire_ops.Wait) and asked.paged
         self._pending[request] = Pending(peer.route, op, caller, is_paged)
         try:
+            if self._refuses is not None:
+                return self._refuses(request, asked)
             return CHANGES[type(asked)](self, peer, request, caller, asked)
         except WireError:
             self._pending.pop(request, None)
@@ -142,10 +161,11 @@ class Gateway:
         self.do(Answer(request))
         return None
 
-    def reload(self, request: RequestId) -> None:
+    def reload(self, request: RequestId) -> Input | None:
         """Read the configuration again. A file that is wrong changes nothing."""
         try:
             self._done(request, self._reload())
+            return self._limits()
         except ConfigError as error:
             problems = [problem._asdict() for problem in error.problems]
             raise WireError("bad-config", f"{error}; nothing was changed", {"problems": problems}) from None
@@ -199,7 +219,7 @@ CHANGES: dict[type, Callable[[Gateway, Peer, RequestId, Caller, Any], Input | No
     wire_ops.Retry: lambda self, _, request, caller, asked: self._translate.retry(request, caller, asked),
     wire_ops.Pause: lambda _, __, request, ___, ____: inputs.Pause(request),
     wire_ops.Resume: lambda _, __, request, ___, ____: inputs.Resume(request),
-    wire_ops.Limit: lambda _, __, request, ___, asked: inputs.SetLimit(request, asked.limit, asked.resident),
+    wire_ops.Limit: lambda self, _, request, ___, asked: self._translate.limit(request, asked),
     wire_ops.SessionNew: lambda self, _, request, __, asked: self._translate.session_new(request, asked),
     wire_ops.SessionClose: lambda self, _, request, __, asked: self._translate.session_close(request, asked),
     wire_ops.Budget: lambda self, _, request, __, asked: self._translate.budget(request, asked),

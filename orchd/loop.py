@@ -14,6 +14,7 @@ from orchd.core.inputs import Admit, Input, Tick
 from orchd.errors import ConfigError
 from orchd.notify import Notifier
 from orchd.parts import Parts
+from orchd.presence import Presence
 from orchd.space import LOOK_AGAIN
 from orchd.views import summary
 from orchd.wire import pack_hint
@@ -26,10 +27,11 @@ _LONGEST_SLEEP = 86_400.0  # a deadline may be farther away than any timer can c
 class Loop:
     """Drains all that is ready, feeds it to the engine, and tells who waits."""
 
-    def __init__(self, parts: Parts, wakeup: int, notify: Notifier) -> None:
+    def __init__(self, parts: Parts, wakeup: int, notify: Notifier, presence: Presence | None = None) -> None:
         self._parts = parts
         self._wakeup = wakeup
         self._notify = notify
+        self._presence = presence
         self._deadline: float | None = None
         self._is_to_reload = False
         self._told = parts.store.last_seq()
@@ -43,6 +45,8 @@ class Loop:
             wakeup,
         ):
             self._poller.register(readable, zmq.POLLIN)
+        if presence is not None and presence.fileno() >= 0:
+            self._poller.register(presence.fileno(), zmq.POLLIN)
         self._far: zmq.Socket[bytes] | None = None
         self._far_sockets: list[zmq.Socket[bytes]] = []
         if parts.remote is not None:
@@ -141,15 +145,15 @@ class Loop:
         if self._wakeup in ready:
             os.read(self._wakeup, 4096)
             self._heed_signals()
+        if self._presence is not None and self._presence.fileno() in ready and not self._presence.keep():
+            self.leave()
         if self._parts.store.commits.fileno() in ready:
             self._parts.engine.finish()
             self._parts.store.finish()
         seen = self._parts.space.look(is_short=self._parts.state.is_short)
         events = [*([seen] if seen else []), *self._parts.processes.news(), *self._parts.parked.look()]
-        if self._parts.remote is not None and self._parts.remote.zap in ready:
-            self._parts.remote.authenticate()
-        if self._parts.remote is not None and self._parts.remote.monitor in ready:
-            self._parts.remote.watch()
+        if self._parts.remote is not None:
+            self._parts.remote.see(ready)
         is_due = self._deadline is not None and self._deadline <= self._parts.clock().mono
         heard = (self._parts.ports.fileno(), self._parts.waits.fileno(), self._far)
         if is_due or any(one in ready for one in heard):
@@ -195,6 +199,7 @@ class Loop:
         self._parts.engine.finish()  # files of sessions may move, and tell nothing that is not on the disk
         try:
             self._parts.settings.reload()
+            self.feed([self._parts.settings.limits()])
         except ConfigError as error:
             log.error("%s; nothing was changed", error)  # noqa: TRY400 - the trace says nothing to a person
 

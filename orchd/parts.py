@@ -32,9 +32,7 @@ from orchd.views import iso
 from orchd.visitors import Visitors
 from orchd.waits import Waits
 from orchd.wire import Home
-from orchd.wire.settings import Config
-
-_RESIDENT_PER_LIMIT = 4
+from orchd.wire.settings import Config, resident_of
 
 
 class Door(NamedTuple):
@@ -79,7 +77,7 @@ def assemble(
     defaults: Attributes = Attributes(),  # noqa: B008 - it cannot change
 ) -> Parts:
     """All parts, wired; nothing has happened yet."""
-    state = State(limit=config.limit, resident=config.resident or _RESIDENT_PER_LIMIT * config.limit)
+    state = State(limit=config.limit, resident=resident_of(config))
     unfinished = store.restore(state, clock())
     heed_limit(state, config)
     environments = Environments(home.environments)
@@ -92,6 +90,9 @@ def assemble(
     space = Space(home.directory, config.free_bytes)
     settings = _settled(home, config, state, translator, scribe)
     settings.tell(space.heed)
+    settings.is_limit_set = lambda: state.is_limit_set
+    queries = Queries(home, state, store, records, processes, naming, clock)
+    queries.in_force = settings.in_force
     visitors = Visitors(door.keyring, door.remote, lambda: iso(clock().wall) or "")
     processes.logs.heed(config.log_bytes)
     settings.tell(lambda new: processes.logs.heed(new.log_bytes))
@@ -106,10 +107,11 @@ def assemble(
         callers=callers,
         naming=naming,
         translator=translator,
-        queries=Queries(home, state, store, records, processes, naming, clock),
+        queries=queries,
         reply=_replies(ports, door.remote, scribe),
         clock=clock,
         reload=settings.reload,
+        limits=settings.limits,
         visitors=visitors,
         prune=pruner.ask,
     )

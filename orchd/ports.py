@@ -59,6 +59,7 @@ class Ports:
         self._epoll.register(self._again, select.EPOLLIN)
         self._spare = _spare()
         self._listeners: dict[int, tuple[socket.socket, _Kind]] = {}
+        self._bound: dict[Path, tuple[int, os.stat_result]] = {}  # by path: its listener, and the file that is ours
         self._descriptors: dict[int, Connection] = {}
         self._subscribers: dict[int, Connection] = {}
         self._heard: dict[int, Connection] = {}  # those with messages that were not taken yet
@@ -71,12 +72,29 @@ class Ports:
         return self._epoll.fileno()
 
     def bind(self) -> None:
-        """Open both. The daemon that has the home's lock owns its sockets, so a stale one may be replaced."""
+        """Open both, or again what was removed or replaced. Raises OSError.
+
+        The daemon that has the home's lock owns its sockets, so a stale one may be replaced. Connections stay.
+        """
         for kind, path in ((_PUB, self._home.events), (_ROUTER, self._home.socket)):
+            if self._is_in_place(path):
+                continue
             path.unlink(missing_ok=True)
             listener = _listener(path)
+            if path in self._bound:
+                log.warning("%s was removed; it is made again", path)
+                old, _ = self._listeners.pop(self._bound[path][0])
+                self._epoll.unregister(old)
+                old.close()
+            self._bound[path] = listener.fileno(), path.stat()
             self._listeners[listener.fileno()] = listener, kind
             self._epoll.register(listener, select.EPOLLIN)
+
+    def _is_in_place(self, path: Path) -> bool:
+        try:
+            return path in self._bound and os.path.samestat(self._bound[path][1], path.stat())
+        except OSError:
+            return False
 
     def requests(self) -> Iterator[tuple[Peer, bytes]]:
         """What has come in, a bounded number at a time; a message of no known form is passed over."""
@@ -244,6 +262,8 @@ class Ports:
 
     def close(self) -> None:
         """Let go of both sockets; the last replies have a moment to leave."""
+        for path in filter(self._is_in_place, self._bound):
+            path.unlink(missing_ok=True)
         for listener, _ in self._listeners.values():
             listener.close()
         self._flush()

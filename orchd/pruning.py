@@ -114,6 +114,10 @@ class Pruner:
         wish.request, wish.is_dry = request, asked.dry_run
         self._wishes.append(wish)
 
+    def is_asked(self) -> bool:
+        """Whether a request is not answered yet."""
+        return any(wish.request is not None for wish in self._wishes)
+
     def is_due(self) -> bool:
         """Whether a slice is to be done now."""
         if self._gone or self._going or self._is_measuring or self._wishes:
@@ -243,6 +247,8 @@ class Pruner:
         room = sum(self._files.room_of(agent.id, agent.attempt) for agent in tree)
         wish.freed += room
         if not wish.is_dry:
+            for agent in tree if self._state.is_short else ():  # deleting files needs no room on the disk
+                self._discard(agent.id, agent.attempt)
             self._measured -= room
             self._going.extend(Leaving(agent.number, agent.attempt) for agent in tree)
             self._chosen += tree
@@ -273,8 +279,11 @@ class Pruner:
         end = self._clock().mono + SLICE
         while self._gone and self._clock().mono < end:
             one = self._gone.popleft()
-            for attempt in range(1, one.attempts + 1):
-                self._files.discard(agent_id(one.number), attempt)
+            self._discard(agent_id(one.number), one.attempts)
+
+    def _discard(self, agent: AgentId, attempts: int) -> None:
+        for attempt in range(1, attempts + 1):
+            self._files.discard(agent, attempt)
 
     def _finish(self, wish: Wish) -> None:
         """All that the wish is about is gone."""

@@ -51,17 +51,15 @@ class Queries:
         self._listing = Listing(state, store, records)
         self._clock = clock
         self._started = clock().mono
-        self._daemon = {
-            "pid": os.getpid(),
-            "version": version("orchd"),
-            "socket": str(home.socket),
-            "home": str(home.directory),
-        }
+        self.is_disk_full = False
+        self.in_force: Callable[[], Mapping[str, object]] = dict
+        places = {"socket": str(home.socket), "home": str(home.directory)}
+        self._daemon = {"pid": os.getpid(), "version": version("orchd"), **places}
 
     def daemon(self) -> dict[str, object]:
         """Who is there."""
         uptime = round(self._clock().mono - self._started, 3)
-        return {**self._daemon, "uptime_seconds": uptime, "bounds": dict(self._processes.held())}
+        return {**self._daemon, "uptime_seconds": uptime, "disk_full": self.is_disk_full, **self._processes.shown()}
 
     def status(self, caller: Caller, asked: ops.Status) -> dict[str, object]:
         """What was named, or one page, newest first, of what there is."""
@@ -245,6 +243,10 @@ class Queries:
         """The limit as it stands."""
         return views.limit(self._state)
 
+    def config(self) -> dict[str, object]:
+        """The settings in force, without tables: variables in them may be secrets."""
+        return views.config(self._home, self._state, self.in_force())
+
     def logs(self, caller: Caller, asked: ops.Logs) -> dict[str, object]:
         """Where the output of an attempt is. Raises WireError when there was no such attempt."""
         if views.canonical_run(asked.id) is not None:
@@ -295,6 +297,7 @@ QUERIES: dict[type, Callable[[Queries, Caller, Any], dict[str, object]]] = {
     afar.Output: lambda queries, caller, asked: queries.output(caller, asked),
     ops.Events: lambda queries, caller, asked: queries.events(caller, asked),
     ops.Daemon: lambda queries, _, __: queries.daemon(),
+    ops.Config: lambda queries, _, __: queries.config(),
     ops.Limit: lambda queries, _, __: queries.limit(),
     ops.Budget: lambda queries, _, asked: queries.budget_map(asked.id),
 }

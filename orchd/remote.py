@@ -11,7 +11,7 @@ import itertools
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import zmq
 
@@ -118,6 +118,13 @@ class Remote:
             self.router.disable_monitor()
             self.monitor.close(linger=0)
             self.router.close(linger)
+
+    def see(self, ready: Mapping[object, int]) -> None:
+        """Handle what is ready of handshakes and of connections that came or went."""
+        if self.zap in ready:
+            self.authenticate()
+        if self.monitor in ready:
+            self.watch()
 
     def watch(self) -> None:
         """Take note of connections that came and went, and end some when there are too many."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from orchd.bounds import Held, bounds_of
 from orchd.callers import Caller, agent_of
+from orchd.config import limits_of
 from orchd.core import inputs
 from orchd.core.composition import durations
 from orchd.core.model import Agent, AgentId, Attributes, RequestId, Spec, State, Status, agent_id
@@ -54,6 +55,12 @@ class Translator:
         self._environments = environments
         self._held = held
         self.heed(config)
+
+    def limit(self, request: RequestId, asked: ops.Limit) -> inputs.SetLimit:
+        """A change of the limit."""
+        if asked.reset:
+            return limits_of(self._config, request)
+        return inputs.SetLimit(request, asked.limit, asked.resident)
 
     def heed(self, config: Config) -> None:
         """Fill in what this configuration says from now on."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from orchctl import envfiles, exits, out, targets
 from orchctl.client import Client
 from orchctl.errors import UsageError
+from orchctl.here import here
 from orchctl.pretenders import note_pretenders
 from orchctl.projects import asked_in
 from orchctl.specs import placed
@@ -28,7 +28,7 @@ def run(args: SimpleNamespace) -> int:
     if any(spec.get("worktree") for spec in specs) and not targets.is_far():
         from orchctl import worktree_checks
 
-        worktree_checks.check(specs, Path.cwd())
+        worktree_checks.check(specs, here(args.cwd))
     with Client() as client:
         result = _spawned(client, args, specs)
         if not (args.wait and args.json):  # as JSON there is one answer, and one that waits has a later one
@@ -56,9 +56,9 @@ def _note_queued(agents: list[Mapping[str, Any]]) -> None:
 
 def _spawned(client: Client, args: SimpleNamespace, specs: list[dict[str, object]]) -> dict[str, Any]:
     # another machine has an environment and directories of its own
-    where = {"cwd": specs[0]["cwd"], "env": {}} if targets.is_far() else asked_in(Path.cwd())
+    where = {"cwd": specs[0]["cwd"], "env": {}} if targets.is_far() else asked_in(here(args.cwd))
     request: dict[str, Any] = {"agents": specs, "no_queue": args.no_queue, **where}
-    request["env"] |= envfiles.read(args.env_file, Path.cwd())
+    request["env"] |= envfiles.read(args.env_file, here(args.cwd))
     if args.parent is not None:
         request["parent"] = args.parent
     return client.call("spawn", request)
@@ -70,7 +70,7 @@ def _spec(args: SimpleNamespace) -> dict[str, object]:
     given = {key: getattr(args, key) for key in _OF_ONE if _is_given(getattr(args, key))}
     if "env" in given:
         given["env"] = dict(pair.split("=", 1) for pair in args.env)
-    return placed(given, Path.cwd())
+    return placed(given, here(args.cwd))
 
 
 def _is_given(value: object) -> bool:
@@ -84,4 +84,4 @@ def _batch(args: SimpleNamespace) -> list[dict[str, object]]:
             raise UsageError(f"{word} does not go with --batch: write `{key}` into {args.batch} for each agent")
     from orchctl import batch  # checking shapes takes imports that one agent does not need
 
-    return batch.read(args.batch, Path.cwd())
+    return batch.read(args.batch, here())

@@ -84,7 +84,7 @@ def apply(state: State, fact: Fact, at: Instant) -> None:
 
 def _apply_to_host(state: State, fact: BoxFact, at: Instant) -> None:
     if isinstance(fact, LimitChanged):
-        state.limit, state.resident = fact.limit, fact.resident
+        state.limit, state.resident, state.is_limit_set = fact.limit, fact.resident, fact.by_command
     elif isinstance(fact, DrainBegan):
         state.is_draining = True
     elif isinstance(fact, StallBegan | StallEnded):

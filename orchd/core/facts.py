@@ -248,6 +248,7 @@ class LimitChanged:
 
     limit: int
     resident: int
+    by_command: bool = True  # otherwise by the configuration, which changes them again when it is read
 
 
 @dataclass(frozen=True, slots=True)

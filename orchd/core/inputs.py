@@ -113,11 +113,12 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class SetLimit:
-    """Change either number or both."""
+    """Change either number or both, by a command; or, not `by_command`, to what the configuration contains."""
 
-    request: RequestId
+    request: RequestId | None  # None: the configuration was read, and a command's numbers stay in force
     limit: int | None
     resident: int | None
+    by_command: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,6 +251,7 @@ class State:
 
     limit: int = 7
     resident: int = 28
+    is_limit_set: bool = False  # both numbers by a command; otherwise by the configuration
     guards: Guards = field(default_factory=Guards)
     is_strict: bool = True  # an agent whose wait ended early works only in a slot; from the configuration
     stall_after: float = 30.0  # seconds before an agent that only polls lends its slot; from the configuration

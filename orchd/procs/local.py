@@ -89,6 +89,16 @@ class LocalProcesses:
         """Who holds which bounds here."""
         return self._shims.held()
 
+    def shown(self) -> dict[str, object]:
+        """Who holds which bounds, and the cgroup below which each attempt gets its own; None where they have none."""
+        return {"bounds": dict(self.held()), "cgroups": self._shims.cgroup_base()}
+
+    def follow(self, agents: Iterable[Agent]) -> None:
+        """Know the attempts that are alive, as callers and by their logs, and leave all others to a later daemon."""
+        for agent in agents:
+            if is_locked(files_of(self._home, agent.id, agent.attempt).record):
+                self.adopt(agent)
+
     def _take_up(self, agent: Agent, tree: Tree, shim: Shim | None = None) -> None:
         key, bound = (agent.id, agent.attempt), agent.spec.memory_max
         files, is_told = files_of(self._home, *key), agent.spec.runner is not None

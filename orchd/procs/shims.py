@@ -46,6 +46,10 @@ class Shims:
         """Who holds which bounds here."""
         return held_by(self._cgroups.bounds if self._cgroups else frozenset())
 
+    def cgroup_base(self) -> str | None:
+        """The cgroup below which each attempt gets its own; None where attempts have none."""
+        return None if self._cgroups is None else str(self._cgroups.base)
+
     def provide(self, agent: Agent, command: Command) -> Shim:
         """One for its attempt, behind its gate. Raises Refused, and OSError for what the machine cannot do."""
         return self._successor(agent, command) or self._started(agent, command)

@@ -177,10 +177,12 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Show the limit, or change it at once. Result: `{limit, working, resident, living, overdrawn, paused}`."""
+    """Show the limit, or change it at once; `reset` sets both numbers to those of the configuration.
+    Result: docs/protocol.md, `limit`."""
 
     limit: Annotated[int, Check(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")] | None = None
     resident: Annotated[int, Check(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")] | None = None
+    reset: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +215,11 @@ class Prune:
 @dataclass(frozen=True, slots=True)
 class Daemon:
     """Who is there. Result: `{pid, version, uptime_seconds, socket, home}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings in force. Result: `{config, values, by_command}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +260,7 @@ Request = (
     | Events
     | Prune
     | Daemon
+    | Config
     | Reload
     | Stop
     | afar.Output
@@ -285,6 +293,7 @@ OPS: dict[str, type[Request]] = {
     "events": Events,
     "prune": Prune,
     "daemon": Daemon,
+    "config": Config,
     "reload": Reload,
     "stop": Stop,
     "output": afar.Output,

@@ -14,7 +14,8 @@ import pytest
 
 from orchd.procs import cgroups as module
 from orchd.procs import controllers
-from orchd.procs.cgroups import Cgroup, Cgroups, held_in, own_cgroup
+from orchd.procs.cgroups import Cgroup, Cgroups, held_in
+from orchd.wire.cgroups import own_cgroup
 from tests.conftest import until
 
 

@@ -158,7 +158,7 @@ def test_a_reload_says_what_holds_now_and_what_waits(tmp_path: Path) -> None:
     settled.tell(heeded.append)
     file.write_text('grace = 2\ndepth = 9\nlimit = 3\ncgroups = "off"\n')
     answer = settled.reload()
-    assert (answer["changed"], list(answer["later"])) == (["depth", "grace"], ["limit", "cgroups"])
+    assert (answer["changed"], list(answer["later"])) == (["limit", "depth", "grace"], ["cgroups"])
     assert (heeded[-1].grace, heeded[-1].depth) == (2.0, 9)
     assert settled.reload()["changed"] == []
 
