@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchctl.backups import put_aside
-from orchd.wire import whole
+from orchd.wire import opening, whole
 
 MANIFEST = ".installed.json"  # in the skill's folder: the digest of each file as it was installed last
 
@@ -52,7 +52,7 @@ def _files(skill: Path) -> Iterator[Path]:
 
 def _install(content: bytes, path: Path, installed: str | None, *, is_forced: bool) -> File:
     try:
-        there = path.read_bytes()
+        there = opening.read_file(path, follow=True)
     except FileNotFoundError:
         if path.is_symlink():  # to nowhere: whoever made it may want something with it
             return File(path, CHANGED)
@@ -79,7 +79,7 @@ def _write(path: Path, content: bytes) -> None:
 def _known(manifest: Path) -> dict[str, str]:
     """The digests in a manifest; one that cannot be read says nothing, so that no file counts as ours."""
     try:
-        value = json.loads(manifest.read_bytes())
+        value = json.loads(opening.read_file(manifest))
     except (FileNotFoundError, ValueError):
         return {}
     if not isinstance(value, dict):

@@ -19,7 +19,7 @@ from typing import NoReturn
 from orchctl.errors import ClientError, RefusedError
 from orchctl.git import ELSEWHERE, Git
 from orchctl.worktree_checks import Checkout, check_branches, check_clean, checkout_of
-from orchd.wire import branches, shapes, variables, whole
+from orchd.wire import branches, opening, shapes, variables, whole
 
 FAILED = 1
 _HEADS = "refs/heads/"
@@ -52,7 +52,7 @@ def all_in(directory: Path) -> list[tuple[Path, Record]]:
 def read(worktree: Path) -> Record | None:
     """The record of a worktree; None when there is none that makes sense."""
     try:
-        return shapes.build(Record, json.loads(record_path(worktree).read_bytes()))
+        return shapes.build(Record, json.loads(opening.read_file(record_path(worktree))))
     except (OSError, ValueError):
         return None
 
@@ -68,7 +68,7 @@ def held(directory: Path, *, is_alone: bool) -> Iterator[None]:
     import fcntl
 
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = opening.open_file(directory / "lock", os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH)
         yield

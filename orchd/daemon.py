@@ -28,7 +28,7 @@ from orchd.parts import Door, Parts, assemble
 from orchd.ports import Ports
 from orchd.remote import Remote
 from orchd.store import Store
-from orchd.wire import Home
+from orchd.wire import Home, whole
 from orchd.wire.services import Service, leave_word
 from orchd.wire.sockets import is_listened_to
 
@@ -182,5 +182,4 @@ def _link_client(home: Home) -> None:
         link.symlink_to(found)
     else:
         # -P: an agent may stand in a directory that has a folder called orchctl
-        link.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m orchctl "$@"\n', encoding="utf-8")
-        link.chmod(0o700)
+        whole.write(link, os.fsencode(f'#!/bin/sh\nexec "{sys.executable}" -P -m orchctl "$@"\n'), 0o700)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Container, Mapping
 from pathlib import Path
 
+from orchd.wire.opening import read_file
 from orchd.wire.private import write_private
 
 
@@ -32,7 +33,7 @@ class Environments:
     def get(self, digest: str) -> Mapping[str, str]:
         """The variables. Raises FileNotFoundError when somebody deleted them."""
         if digest not in self._known:
-            content = (self._directory / digest).read_bytes()
+            content = read_file(self._directory / digest)
             pairs = (os.fsdecode(pair).partition("=") for pair in content.split(b"\0") if pair)
             self._known[digest] = {name: value for name, _, value in pairs}
         return self._known[digest]

@@ -13,18 +13,19 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchd.core.model import Agent, State
 from orchd.core.places import working
 from orchd.core.sessions import Session, SessionId
-from orchd.opening import open_file
 from orchd.views import iso
 from orchd.wire import whole
+from orchd.wire.opening import append_file, inside, open_file
 
+_EVENTS = "events.jsonl"
 _INT64 = 2**63  # what a database can hold
 MOST = 10_000  # agents shown: the newest, so that a file of any size is written in milliseconds
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_/.-]*")
@@ -73,8 +74,8 @@ class Directory:
 
     def __init__(self, path: str, places: Places) -> None:
         self._path = Path(path)
-        self._sessions = self._path / places.sessions
-        self._state = self._path / places.state
+        self._sessions = Path(places.sessions).parts
+        self._state = Path(places.state).parts
 
     def is_ours(self) -> bool:
         """Whether files may be put here: into what is this user's, where no stranger could have laid links."""
@@ -97,7 +98,7 @@ class Directory:
         return max(own or (seq for _, seq in told), default=None)
 
     def _tail(self) -> list[bytes]:
-        with os.fdopen(open_file(self._state / "events.jsonl", os.O_RDWR), "r+b") as file:
+        with inside(self._path, *self._state) as state, os.fdopen(open_file(state / _EVENTS, os.O_RDWR), "r+b") as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(0, end - 65_536))
             tail = file.read()
@@ -109,21 +110,19 @@ class Directory:
     def append(self, events: Iterable[str]) -> None:
         """Write down what happened. Raises OSError."""
         if text := "".join(f"{event}\n" for event in events):
-            _make(self._state)
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-            with os.fdopen(open_file(self._state / "events.jsonl", flags), "wb") as file:
-                file.write(text.encode())
+            with _made(self._path, *self._state) as state:
+                append_file(state / _EVENTS, text.encode())
 
     def show(self, session: Session, shown: Shown, state: State, wall: float, *, is_newest: bool) -> None:
         """Write what a session is now. Raises OSError."""
         if is_newest:
-            _make(self._state)
-            _replace(self._state / "agents.json", f"[{_lines(shown.json)}]\n")
-        _make(self._sessions)
+            with _made(self._path, *self._state) as directory:
+                _replace(directory / "agents.json", f"[{_lines(shown.json)}]\n")
         name = f"{session.id}.yaml"
-        _replace(self._sessions / name, _yaml(session, shown, state, wall))
-        if is_newest:
-            _link(self._sessions / "latest.yaml", name)
+        with _made(self._path, *self._sessions) as directory:
+            _replace(directory / name, _yaml(session, shown, state, wall))
+            if is_newest:
+                _link(directory / "latest.yaml", name)
 
 
 def _told(line: bytes) -> tuple[object, int] | None:
@@ -226,11 +225,14 @@ def _scalar(value: str | float | None) -> str:
     return json.dumps(value)
 
 
-def _make(directory: Path) -> None:
-    """The directory, which no version control is to notice: its files change all the time."""
-    if not directory.is_dir():
-        directory.mkdir(parents=True)
-        (directory / ".gitignore").write_text("*\n", encoding="ascii")
+@contextmanager
+def _made(project: Path, *names: str) -> Iterator[Path]:
+    """A path of the directory. A new one is hidden from version control: its files change all the time."""
+    is_new = not project.joinpath(*names).is_dir()
+    with inside(project, *names, create=True) as directory:
+        if is_new:
+            whole.write(directory / ".gitignore", b"*\n")
+        yield directory
 
 
 def _replace(path: Path, text: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from orchctl.errors import RefusedError
 from orchctl.pm.items import Item
+from orchd.wire import opening
 
 RUNS = ".agent/runs"
 _NAME = "journal.jsonl"
@@ -30,7 +31,7 @@ class Journal:
         self.entries: dict[str, dict[str, Any]] = {}
         self._before = ""  # what goes before the next line
         path = directory / _NAME
-        for line in path.read_text().split("\n") if path.exists() else []:
+        for line in _lines(path):
             self._read(line)
             self._before = "\n"  # the last line may have been cut off
 
@@ -49,8 +50,7 @@ class Journal:
     def add(self, **said: Any) -> None:
         """Remember it."""
         line = json.dumps(said)
-        with (self.directory / _NAME).open("a") as file:
-            file.write(f"{self._before}{line}\n")
+        opening.append_file(self.directory / _NAME, f"{self._before}{line}\n".encode())
         self._before = ""
         self._read(line)
 
@@ -65,6 +65,13 @@ class Journal:
     def result(self, entry: dict[str, Any]) -> Path:
         """The file for the result of an item."""
         return self.directory / f"{entry['file']}.md"
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return opening.read_file(path).decode(errors="replace").split("\n")
+    except FileNotFoundError:
+        return []
 
 
 def item_of(entry: dict[str, Any]) -> Item:

@@ -71,6 +71,18 @@ class Home:
             _make_private(self.sockets.parent)  # whoever owns it could put another socket in the place of ours
         for directory in (self.directory, self.sockets, self.agents, self.environments, self.bin):
             _make_private(directory)
+        for file in (self.lock, self.start_lock, self.database):
+            _check_file(file)
+
+
+def _check_file(path: Path) -> None:
+    """Raises HomeError for what is not a regular file, which other libraries would block on or follow."""
+    try:
+        kind = path.lstat().st_mode
+    except OSError:  # there is none; what else is wrong is the word of who opens it
+        return
+    if not stat.S_ISREG(kind):
+        raise HomeError(f"{path} is not a regular file; remove it, or set {ENV_HOME} to another directory")
 
 
 def _runtime_directory() -> Path:

@@ -6,11 +6,13 @@ import fcntl
 import os
 from pathlib import Path
 
+from orchd.wire.opening import open_file
+
 
 def is_locked(path: str | Path) -> bool:
     """Whether somebody holds the lock; nobody does where there is no file."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = open_file(path, os.O_RDONLY)
     except OSError:
         return False
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 from orchd.wire import whole
+from orchd.wire.opening import open_file
 from orchd.wire.shapes import Check, ShapeError, build
 
 LONGEST = 65_536  # bytes of a report; the result itself is a file of its own
@@ -49,7 +50,7 @@ def write(path: Path, report: Report) -> None:
 def read(path: str) -> Report | None:
     """The report at `path`; None when there is none, or none that makes sense: then the exit code alone decides."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = open_file(path, os.O_RDONLY)
     except OSError:
         return None
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from orchd.wire.addresses import can_be_listened_on
+from orchd.wire.opening import read_file
 from orchd.wire.runners import Runners, Settings, checked, wrong
 from orchd.wire.shapes import Check, Problem, build, problems
 from orchd.wire.sizes import share, size
@@ -161,7 +162,7 @@ def read(path: Path) -> Config:
     import tomllib  # a quick command that wants one number of this module does not pay for a parser
 
     try:
-        whole = tomllib.loads(path.read_text(encoding="utf-8"))
+        whole = tomllib.loads(read_file(path, follow=True).decode())
     except FileNotFoundError:
         return Config()
     except (OSError, UnicodeDecodeError) as error:

@@ -167,7 +167,7 @@ def test_a_pipe_in_the_place_of_the_events_holds_nobody_up(tmp_path: Path) -> No
     os.mkfifo(tmp_path / ".claude/state/events.jsonl")
     directory = Directory(str(tmp_path), Places())
     assert directory.last_seq(ONE) is None
-    with pytest.raises(OSError, match="not a file|No such device"):
+    with pytest.raises(OSError, match="a FIFO is in the place of the file"):
         directory.append([event(1)])
 
 
@@ -182,9 +182,20 @@ def test_where_a_stranger_could_lay_links_there_are_no_files(tmp_path: Path) -> 
 def test_a_link_in_the_place_of_the_events_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / ".claude/state").mkdir(parents=True)
     (tmp_path / ".claude/state/events.jsonl").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="symbolic links"):
+    with pytest.raises(OSError, match="symbolic link"):
         Directory(str(tmp_path), Places()).append(["{}"])
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("name", [".claude", ".claude/state", ".agent", ".agent/sessions"])
+def test_no_link_in_the_place_of_a_directory_leads_out_of_the_project(tmp_path: Path, name: str) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    (project / name).parent.mkdir(parents=True)
+    elsewhere.mkdir()
+    (project / name).symlink_to(elsewhere)
+    with pytest.raises(OSError, match="Not a directory"):
+        show(project, agent(1))
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_links_that_came_with_a_checkout_lead_to_no_file_of_anybody(tmp_path: Path) -> None:
