@@ -38,6 +38,7 @@ _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 # The lock is contended for a moment by whoever only wants to know whether it is held, and for longer by a daemon that
 # leaves, or begins: of one that answers nobody the end is awaited, but no longer than clients wait for us.
 _LOCK_SECONDS, _LOCK_PATIENCE = 1.0, 20.0
+_RECENT = 1_000  # agents that may have ended in the last turn of a daemon that was killed
 # How long a commit that has ended may wait to say so while we decide something else.
 _SWITCH_SECONDS = 0.0002
 
@@ -100,12 +101,20 @@ def _recover(home: Home, parts: Parts, loop: Loop) -> None:
     state = parts.state
     parts.records.restore(parts.unfinished, parts.clock().mono)
     _link_client(home)
-    parts.environments.sweep(state.environments)
+    _take_up_given(parts)
     living = list(state.living.values())
     seen = parts.space.look(is_short=False)
     loop.feed([*([seen] if seen else []), *(parts.processes.adopt(agent) for agent in living), Tick()])
     parts.scribe.catch_up()
     log.info("took up %d living and %d queued agents", len(living), len(state.agents) - len(state.living))
+
+
+def _take_up_given(parts: Parts) -> None:
+    """Environments and inputs, as far as an agent has them or may be tried again with them."""
+    left = parts.environments.left(parts.state.environments)
+    recent = parts.store.agents(parts.store.page(None, _RECENT)) if left else ()  # a daemon died before it was tidy
+    parts.given.recover(parts.state.agents.values(), recent, left)
+    parts.environments.sweep(parts.state.environments)
 
 
 @contextmanager

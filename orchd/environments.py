@@ -45,6 +45,10 @@ class Environments:
             self._known.pop(digest, None)
             (self._directory / digest).unlink(missing_ok=True)
 
+    def left(self, used: Container[str]) -> set[str]:
+        """What an earlier daemon left and no agent that is not finished has."""
+        return {path.name for path in self._directory.iterdir() if path.name not in used}
+
     def sweep(self, used: Container[str]) -> None:
         """Delete what an earlier daemon left and nobody needs; what somebody needs goes when they have ended."""
         for path in self._directory.iterdir():

@@ -12,6 +12,7 @@ from orchd.core.model import Agent, Instant, State
 from orchd.engine import Engine
 from orchd.environments import Environments
 from orchd.gateway import Gateway
+from orchd.given import Given, Inputs, Retries
 from orchd.keyring import Keyring
 from orchd.naming import Naming
 from orchd.ports import Ports
@@ -55,6 +56,7 @@ class Parts:
     remote: Remote | None
     visitors: Visitors
     environments: Environments
+    given: Given
     processes: LocalProcesses
     records: Records
     scribe: Scribe
@@ -73,11 +75,13 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door,
     unfinished = store.restore(state, clock())
     state.guards = guards_of(config)
     environments = Environments(home.environments)
+    inputs = Inputs(home.inputs)
+    given = Given(inputs, Retries(home.retry, environments.get, inputs))
     cgroups = Cgroups.where_allowed(home.tag) if config.cgroups == "auto" else None
     processes = LocalProcesses(home, environments.get, cgroups, lambda: clock().mono, lambda: clock().wall)
     records = Records(state, store)
     naming = Naming(state, store, records)
-    translator = Translator(state, store, records, naming, environments, config, processes.held)
+    translator = Translator(state, store, records, naming, environments, given, config, processes.held)
     scribe = Scribe(state, store, clock, _places(config))
     space = Space(home.directory, config.free_bytes)
     settings = _settled(home, config, state, translator, scribe)
@@ -102,7 +106,9 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door,
         prune=pruner.ask,
     )
     pruner.answer, pruner.onlooked = gateway.answer, gateway.waits.targets
+    pruner.forget = given.retries.drop
     shell = Shell(state, processes, gateway, scribe)
+    shell.given = given
     engine = Engine(state, store, shell, clock)
     return Parts(
         clock,
@@ -113,6 +119,7 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door,
         door.remote,
         visitors,
         environments,
+        given,
         processes,
         records,
         scribe,

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import envfiles, exits, out, targets
+from orchctl import envfiles, exits, inputs, out, targets
 from orchctl.client import Client
 from orchctl.errors import UsageError
 from orchctl.pretenders import note_pretenders
@@ -65,7 +65,10 @@ def _spec(args: SimpleNamespace) -> dict[str, object]:
         raise UsageError("nothing to run: write a command after `--`, as in `spawn -- claude -p ...`, or a --goal")
     given = {key: getattr(args, key) for key in _OF_ONE if _is_given(getattr(args, key))}
     if "env" in given:
-        given["env"] = dict(pair.split("=", 1) for pair in args.env)
+        given["env"] = envfiles.pairs(args.env)
+    if args.stdin and (content := inputs.read(args.stdin, Path.cwd())) is not None:
+        del given["stdin"]
+        given["input"] = content
     return placed(given, Path.cwd())
 
 

@@ -93,7 +93,7 @@ class Retry:
 
     request: RequestId
     ids: tuple[AgentId, ...]
-    environment: str
+    environments: tuple[str, ...]  # of each
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,10 +47,11 @@ def retry(turn: Turn, event: Retry) -> None:
         turn.refuse(event.request, "would-deadlock", waiting)
         return
     promote(turn, needed)
+    environments = dict(zip(event.ids, event.environments, strict=True))
     for one in blockers_first({agent.id: agent.spec.after for agent in agents.values()}):
         if one in agents:
             _resume_run(turn, agents[one])
-            turn.record(AgentRevived(one, event.environment))
+            turn.record(AgentRevived(one, environments[one]))
             skip_if_hopeless(turn, one)
     turn.answer(event.request, *event.ids)
 

@@ -39,6 +39,8 @@ class Home:
         self.log = directory / "daemon.log"
         self.agents = directory / "agents"
         self.environments = directory / "env"
+        self.inputs = directory / "inputs"  # standard inputs that clients sent
+        self.retry = directory / "retry"  # what agents that did not complete were given
         self.bin = directory / "bin"
         self.worktrees = directory / "worktrees"
         self.config = directory / "config.toml"

@@ -38,6 +38,7 @@ OPENERS = {
     "orchctl/composition/structure.py": "files of this package",
     "orchctl/installing.py": "files of this package",
     "orchctl/commands/service.py": "the person's own units",
+    "orchctl/inputs.py": "a pipe that the command line names",
     "orchctl/listing.py": "a file or pipe that the command line names",
     "orchctl/envfiles.py": "a file or pipe that the command line names",
     "orchctl/composition/jsonfiles.py": "a file or pipe that the command line names",

@@ -10,7 +10,9 @@ import pytest
 
 from tests.conftest import Instance
 
-FIRST = '[ "$ORCHD_ATTEMPT" = 1 ] || { echo said; exit 0; }; cd "$ORCHD_HOME/agents"; name=$ORCHD_AGENT.2; {plant}; exit 1'
+FIRST = (
+    '[ "$ORCHD_ATTEMPT" = 1 ] || { echo said; exit 0; }; cd "$ORCHD_HOME/agents"; name=$ORCHD_AGENT.2; {plant}; exit 1'
+)
 PLANTS = {
     "pipes": "mkfifo $name.log $name.exit $name.report",
     "links": "ln -s {target} $name.log; ln -s {target} $name.exit; ln -s {target} $name.report",
