@@ -13,7 +13,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,8 @@ _INT64 = 2**63  # what a database can hold
 MOST = 10_000  # agents shown: the newest, so that a file of any size is written in milliseconds
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_/.-]*")
 _NOT_PLAIN = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
-_NOT_IN_YAML = dict.fromkeys((*range(55296, 57344), 65534, 65535), "�")
+_HALVES = dict.fromkeys(range(55296, 57344), "�")  # of characters, which no file of UTF-8 has
+_NOT_IN_YAML = _HALVES | dict.fromkeys((65534, 65535), "�")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +154,14 @@ def _fixed_json(agent: Agent) -> str:
         "runner": spec.runner,
         "result": spec.result,
     }
-    return json.dumps(shown)[:-1]
+    return as_json(shown)[:-1]
 
 
 def _changing_json(agent: Agent) -> str:
     code = agent.outcome.code if agent.outcome else None
     tokens, cost = (agent.spent.tokens, agent.spent.cost_usd) if agent.spent else ("null", "null")
     return (
-        f', "status": "{agent.status.value}", "reason": {json.dumps(agent.reason) if agent.reason else "null"}'
+        f', "status": "{agent.status.value}", "reason": {as_json({"reason": agent.reason})[11:-1]}'
         f', "attempt": {agent.attempt}, "exitCode": {"null" if code is None else code}'
         f', "spawnedAt": {_time(agent.queued_at)}, "startedAt": {_time(agent.started_at)}'
         f', "endedAt": {_time(agent.ended_at)}, "tokens": {tokens}, "costUsd": {cost}}}'
@@ -221,8 +222,32 @@ def _scalar(value: str | float | None) -> str:
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NOT_PLAIN:
         return value
     if isinstance(value, str):
-        return json.dumps(value.translate(_NOT_IN_YAML), ensure_ascii=False).replace("\x7f", "\\x7f")
+        made = json.dumps(value.translate(_NOT_IN_YAML), ensure_ascii=False)
+        return made if made.isprintable() else "".join(map(_escaped, made))
     return json.dumps(value)
+
+
+def _escaped(char: str) -> str:
+    """A character as YAML 1.1 and 1.2 write it in double quotes: control characters, ends of lines, and what changes
+    the direction of a text are not left as they are."""
+    if char.isprintable():
+        return char
+    number = ord(char)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"  # noqa: PLR2004
+
+
+def as_json(value: Mapping[str, object]) -> str:
+    """A map on one line of ASCII. Halves of characters are replaced, which many readers of JSON refuse."""
+    made = json.dumps(value)
+    return json.dumps(_without_halves(value)) if "\\ud" in made else made
+
+
+def _without_halves(value: object) -> object:
+    if isinstance(value, str):
+        return value.translate(_HALVES)
+    if isinstance(value, Mapping):
+        return {key: _without_halves(one) for key, one in value.items()}
+    return [_without_halves(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 @contextmanager
