@@ -12,12 +12,12 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from orchd import logs
+from orchd import logs, migrations
 from orchd.core.model import Instant
 from orchd.daemon import serve
 from orchd.errors import OrchdError
 from orchd.notify import Notifier
-from orchd.wire import Home, HomeError, default_home, services
+from orchd.wire import VERSION, Home, HomeError, default_home, services
 
 EXIT_REFUSED = 1
 
@@ -35,7 +35,7 @@ def main() -> int:
     )
     parser.add_argument("--ready-fd", type=int, help="write `ready`, or `error: ...`, to this descriptor")
     parser.add_argument("--service", type=services.parse, help="the service that this is, as user:orchd.service")
-    parser.add_argument("--version", action="version", version=f"orchd {version('orchd')}")
+    parser.add_argument("--version", action="version", version=_versions())
     options = parser.parse_args()
     faulthandler.enable()  # a watchdog ends a loop that hangs by SIGABRT: then the log says where it hung
     logs.configure(sys.stderr, os.environ)
@@ -53,6 +53,10 @@ def main() -> int:
         _tell(options.ready_fd, f"error: {error}")
         return EXIT_REFUSED
     return 0
+
+
+def _versions() -> str:
+    return f"orchd {version('orchd')} (schema {migrations.newest()}, protocol {VERSION})"
 
 
 def _tell(descriptor: int | None, line: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from orchd import views
+from orchd import migrations, views
 from orchd.callers import Caller
 from orchd.core.effects import Answer
 from orchd.core.model import LIVING, Agent, AgentId, Instant, State, number_of
@@ -23,7 +23,7 @@ from orchd.procs.local import LocalProcesses
 from orchd.records import Records
 from orchd.store import Store
 from orchd.views import canonical_run
-from orchd.wire import Home, WireError, afar, ops
+from orchd.wire import VERSION, Home, WireError, afar, ops
 
 PAGE = 500
 RECENT = 10
@@ -54,6 +54,8 @@ class Queries:
         self._daemon = {
             "pid": os.getpid(),
             "version": version("orchd"),
+            "schema": migrations.newest(),
+            "protocol": VERSION,
             "socket": str(home.socket),
             "home": str(home.directory),
         }

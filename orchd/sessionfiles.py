@@ -25,6 +25,7 @@ from orchd.views import iso
 from orchd.wire import whole
 from orchd.wire.opening import append_file, inside, open_file
 
+VERSION = 1  # of the files: a higher number means that a key has another meaning, or is gone
 _EVENTS = "events.jsonl"
 _INT64 = 2**63  # what a database can hold
 MOST = 10_000  # agents shown: the newest, so that a file of any size is written in milliseconds
@@ -174,8 +175,9 @@ def _time(wall: float | None) -> str:
 
 def _yaml(session: Session, shown: Shown, state: State, wall: float) -> str:
     budget = session.budget.reached_by(session.spent)
-    head = {
+    head: dict[str, str | float | None] = {
         "session": session.id,
+        "version": VERSION,
         "name": session.name,
         "status": "Closed" if session.closed_at is not None else "Open",
         "directory": session.directory,

@@ -15,10 +15,11 @@ from typing import Any
 
 from orchctl.errors import RefusedError
 from orchctl.pm.items import Item
-from orchd.wire import opening
+from orchd.wire import formats, opening
 
 RUNS = ".agent/runs"
 _NAME = "journal.jsonl"
+_VERSION = 1  # of a journal, in its first line
 
 
 class Journal:
@@ -40,6 +41,12 @@ class Journal:
             said = json.loads(line)
         except ValueError:  # cut off by a death: what it was to say had not been done
             return
+        if not isinstance(said, dict):  # as above
+            return
+        try:
+            formats.check(self.directory / _NAME, said, _VERSION, "move its directory away to begin a new pm")
+        except formats.NewerFormatError as error:
+            raise RefusedError(str(error), code="newer-format") from None
         self.source = said.get("source", self.source)
         self.is_finished = said.get("finished", self.is_finished)
         if "id" in said:
@@ -100,7 +107,7 @@ def begun(directory: Path, source: str) -> Journal:
     path = directory / RUNS / f"pm-{number}"
     path.mkdir(parents=True)
     journal = Journal(path)
-    journal.add(source=source)
+    journal.add(version=_VERSION, source=source)
     return journal
 
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
-from orchd.wire import whole
+from orchd.wire import formats, whole
 from orchd.wire.opening import open_file
 from orchd.wire.shapes import Check, ShapeError, build
 
+VERSION = 1  # of a report; it is not written, so that a daemon that was not restarted since an upgrade reads it too
 LONGEST = 65_536  # bytes of a report; the result itself is a file of its own
 STATUSES = ("completed", "failed", "rate-limited")
 
@@ -42,6 +43,9 @@ class Report:
     retry_at: _Amount | None = None  # Unix time before which the runner should not be asked again, when rate-limited
 
 
+_KEYS = {field.name for field in fields(Report)}
+
+
 def write(path: Path, report: Report) -> None:
     """Leave `report` at `path`, whole or not at all."""
     whole.write(path, json.dumps(asdict(report)).encode())
@@ -56,8 +60,10 @@ def read(path: str) -> Report | None:
     try:
         # JSON may hold half of a character, which no database takes
         text = json.dumps(json.loads(os.read(descriptor, LONGEST)), ensure_ascii=False).encode("utf-8", "replace")
-        return build(Report, json.loads(text))
-    except (ShapeError, ValueError, OSError, RecursionError):
+        whole = dict(json.loads(text))
+        formats.check(path, whole, VERSION, "retry the agent")
+        return build(Report, {key: value for key, value in whole.items() if key in _KEYS})
+    except (ShapeError, ValueError, TypeError, OSError, RecursionError, formats.NewerFormatError):
         return None
     finally:
         os.close(descriptor)
