@@ -218,10 +218,12 @@ def _told(agent: Agent) -> str:
 
 
 def daemon(answer: Mapping[str, Any]) -> str:
-    """`orchd 0.1.0 runs as pid 123 since 2h 5m, home ..., socket ...`."""
+    """`orchd 0.1.0 (schema 1, protocol 1), pid 123, up 2h 5m, home ..., socket ...`."""
+    # a daemon that was not restarted since an upgrade may not tell both
+    versions = f" (schema {answer['schema']}, protocol {answer['protocol']})" if "schema" in answer else ""
     full = "; the disk is full: it changes nothing until there is room" if answer.get("disk_full") else ""
     return (
-        f"orchd {answer['version']}, pid {answer['pid']}, up {span(answer['uptime_seconds'])}, "
+        f"orchd {answer['version']}{versions}, pid {answer['pid']}, up {span(answer['uptime_seconds'])}, "
         f"home {answer['home']}, socket {answer['socket']}{full}"
     )
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 from orchctl.errors import NoDaemonError
-from orchd.wire import Home, HomeError, homes, locks, sockets, variables
+from orchd.wire import Home, HomeError, homes, locks, opening, sockets, variables
 
 PATIENCE = 30.0  # seconds for a daemon to be ready
 _SILENCE = 10.0  # seconds for a daemon that holds the lock to answer or to end: it may be starting or stopping
@@ -102,7 +102,7 @@ def environment() -> dict[str, str]:
 
 def _start(home: Home) -> bool:
     """Whether it is this one that answers now, and not another that somebody began to start and did not wait for."""
-    log = os.open(home.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    log = opening.open_file(home.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     said_before = os.lseek(log, 0, os.SEEK_END)
     ready, told = os.pipe()
     try:
@@ -156,7 +156,7 @@ def _first_line(ready: int) -> str:
 
 
 def _last_lines(home: Home, since: int) -> str:
-    with home.log.open("rb") as log:
+    with os.fdopen(opening.open_file(home.log, os.O_RDONLY), "rb") as log:
         log.seek(max(since, log.seek(0, os.SEEK_END) - 4096))
         lines = log.read().decode(errors="replace").split("\n")
     return " / ".join(line.strip() for line in lines if line.strip())[-500:]

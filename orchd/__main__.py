@@ -13,13 +13,13 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from orchd import logs
+from orchd import logs, migrations
 from orchd.core.model import Instant
 from orchd.daemon import serve, serve_without_room
 from orchd.errors import AlreadyRunning, DiskFull, OrchdError
 from orchd.notify import Notifier
 from orchd.presence import Lock
-from orchd.wire import Home, HomeError, default_home, services
+from orchd.wire import VERSION, Home, HomeError, default_home, services
 from orchd.wire.homes import absolute
 
 EXIT_REFUSED = 1
@@ -100,8 +100,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--service", type=services.parse, help="the service that this is, as user:orchd.service")
     parser.add_argument("--without-room", action="store_true", help=argparse.SUPPRESS)  # the disk is full
     parser.add_argument("--lock-fd", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--version", action="version", version=f"orchd {version('orchd')}")
+    parser.add_argument("--version", action="version", version=_versions())
     return parser.parse_args()
+
+
+def _versions() -> str:
+    return f"orchd {version('orchd')} (schema {migrations.newest()}, protocol {VERSION})"
 
 
 def _tell(options: argparse.Namespace, line: str) -> None:

@@ -29,13 +29,14 @@ from orchd.presence import Lock, Presence
 from orchd.remote import Remote
 from orchd.space import keep_reserve
 from orchd.store import Store
-from orchd.wire import Home
+from orchd.wire import Home, whole
 from orchd.wire.services import Service, leave_word
 from orchd.wire.settings import Config
 
 log = logging.getLogger("orchd")
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+_RECENT = 1_000  # agents that may have ended in the last turn of a daemon that was killed
 # How long a commit that has ended may wait to say so while we decide something else.
 _SWITCH_SECONDS = 0.0002
 
@@ -149,7 +150,7 @@ def _recover(home: Home, parts: Parts, loop: Loop) -> None:
     state = parts.state
     parts.records.restore(parts.unfinished, parts.clock().mono)
     _link_client(home)
-    parts.environments.sweep(state.environments)
+    _take_up_given(parts)
     living = list(state.living.values())
     seen = parts.space.look(is_short=False)
     loop.feed(
@@ -162,6 +163,14 @@ def _recover(home: Home, parts: Parts, loop: Loop) -> None:
     )
     parts.scribe.catch_up()
     log.info("took up %d living and %d queued agents", len(living), len(state.agents) - len(state.living))
+
+
+def _take_up_given(parts: Parts) -> None:
+    """Environments and inputs, as far as an agent has them or may be tried again with them."""
+    left = parts.environments.left(parts.state.environments)
+    recent = parts.store.agents(parts.store.page(None, _RECENT)) if left else ()  # a daemon died before it was tidy
+    parts.given.recover(parts.state.agents.values(), recent, left)
+    parts.environments.sweep(parts.state.environments)
 
 
 def _become_daemon() -> Attributes:
@@ -212,5 +221,4 @@ def _link_client(home: Home) -> None:
         link.symlink_to(found)
     else:
         # -P: an agent may stand in a directory that has a folder called orchctl
-        link.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m orchctl "$@"\n', encoding="utf-8")
-        link.chmod(0o700)
+        whole.write(link, os.fsencode(f'#!/bin/sh\nexec "{sys.executable}" -P -m orchctl "$@"\n'), 0o700)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgpack
 
+from orchd.wire.opening import read_file
 from orchd.wire.private import write_private
 
 _PACK = ".pack"
@@ -57,7 +58,7 @@ class Environments:
     def get(self, digest: str) -> Variables:
         """The variables. Raises FileNotFoundError when the file was deleted."""
         if digest not in self._known:
-            content = (self._directory / digest).read_bytes()
+            content = read_file(self._directory / digest)
             pairs = (os.fsdecode(pair).partition("=") for pair in content.split(b"\0") if pair)
             self._known[digest] = ({name: value for name, _, value in pairs}, {})
         base, change = self._known[digest]
@@ -77,6 +78,14 @@ class Environments:
                 del self._packs[name]
                 (self._directory / name).unlink(missing_ok=True)
 
+    def left(self, used: Container[str]) -> set[str]:
+        """What an earlier daemon left and no agent that is not finished has."""
+        found: set[str] = set()
+        for path in self._directory.iterdir():
+            is_pack = path.suffix == _PACK and self._read_pack(path)
+            found |= self._packs[path.name] if is_pack else {path.name}
+        return {digest for digest in found if digest not in used}
+
     def sweep(self, used: Container[str]) -> None:
         """Delete what an earlier daemon left and no agent needs; the rest is deleted when its agents have ended."""
         for path in self._directory.iterdir():
@@ -91,7 +100,7 @@ class Environments:
     def _read_pack(self, path: Path) -> bool:
         """Whether it is one that was written whole."""
         try:
-            base, changes = msgpack.unpackb(path.read_bytes(), **_AS_BYTES)
+            base, changes = msgpack.unpackb(read_file(path), **_AS_BYTES)
             found = {one: (base, change) for one, change in changes.items()}
         except (ValueError, TypeError, AttributeError, msgpack.UnpackException):
             return False

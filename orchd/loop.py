@@ -101,6 +101,7 @@ class Loop:
     def _tidy(self) -> None:
         self._parts.records.let_go()
         self._parts.environments.drop_all_but(self._parts.state.environments)
+        self._parts.given.inputs.tidy()
 
     def leave(self) -> None:
         """End at the next turn, leaving agents as they are."""

@@ -12,6 +12,7 @@ from orchd.core.model import Agent, Attributes, Instant, State
 from orchd.engine import Engine
 from orchd.environments import Environments
 from orchd.gateway import Gateway
+from orchd.given import Given, Inputs, Retries
 from orchd.keyring import Keyring
 from orchd.naming import Naming
 from orchd.parked import Parked
@@ -54,6 +55,7 @@ class Parts:
     remote: Remote | None
     visitors: Visitors
     environments: Environments
+    given: Given
     processes: LocalProcesses
     parked: Parked
     records: Records
@@ -81,11 +83,13 @@ def assemble(
     unfinished = store.restore(state, clock())
     heed_limit(state, config)
     environments = Environments(home.environments)
+    inputs = Inputs(home.inputs)
+    given = Given(inputs, Retries(home.retry, environments.get, inputs))
     cgroups = Cgroups.where_allowed(home.tag) if config.cgroups == "auto" else None
     processes = LocalProcesses(home, environments.get, cgroups, lambda: clock().mono, lambda: clock().wall, defaults)
     records = Records(state, store)
     naming = Naming(state, store, records)
-    translator = Translator(state, store, records, naming, environments, config, processes.held)
+    translator = Translator(state, store, records, naming, environments, given, config, processes.held)
     scribe = Scribe(state, store, clock, _places(config))
     space = Space(home.directory, config.free_bytes)
     settings = _settled(home, config, state, translator, scribe)
@@ -116,7 +120,9 @@ def assemble(
         prune=pruner.ask,
     )
     pruner.answer, pruner.onlooked = gateway.answer, gateway.waits.targets
+    pruner.forget = given.retries.drop
     shell = Shell(state, processes, gateway, scribe, clock)
+    shell.given = given
     engine = Engine(state, store, shell, clock)
     return Parts(
         clock,
@@ -127,6 +133,7 @@ def assemble(
         door.remote,
         visitors,
         environments,
+        given,
         processes,
         Parked(state, processes.cpu_seconds, lambda: clock().mono),
         records,

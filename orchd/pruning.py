@@ -83,6 +83,7 @@ class Pruner:
         self._clock = clock
         self.answer: Callable[[RequestId, dict[str, object]], None] = lambda _, __: None
         self.onlooked: Callable[[], Iterable[AgentId]] = tuple
+        self.forget: Callable[[AgentId], None] = lambda _: None  # what else is kept of an agent
         self._wishes: deque[Wish] = deque()
         self._after = 0  # the root up to which the first wish has been looked at
         self._going: deque[Leaving] = deque(store.leaving())  # chosen, with all their rows or some of them
@@ -284,6 +285,7 @@ class Pruner:
     def _discard(self, agent: AgentId, attempts: int) -> None:
         for attempt in range(1, attempts + 1):
             self._files.discard(agent, attempt)
+        self.forget(agent)
 
     def _finish(self, wish: Wish) -> None:
         """All that the wish is about is gone."""

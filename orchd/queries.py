@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from orchd import views
+from orchd import migrations, views
 from orchd.callers import Caller
 from orchd.core.effects import Answer
 from orchd.core.model import LIVING, Agent, AgentId, Instant, State, agent_id, number_of
@@ -23,7 +23,7 @@ from orchd.procs.files import files_of
 from orchd.procs.local import LocalProcesses
 from orchd.records import Records
 from orchd.store import Store
-from orchd.wire import Home, WireError, afar, ops
+from orchd.wire import VERSION, Home, WireError, afar, ops
 
 PAGE = 500
 RUNS_PAGE = 50
@@ -53,8 +53,14 @@ class Queries:
         self._started = clock().mono
         self.is_disk_full = False
         self.in_force: Callable[[], Mapping[str, object]] = dict
-        places = {"socket": str(home.socket), "home": str(home.directory)}
-        self._daemon = {"pid": os.getpid(), "version": version("orchd"), **places}
+        self._daemon = {
+            "pid": os.getpid(),
+            "version": version("orchd"),
+            "schema": migrations.newest(),
+            "protocol": VERSION,
+            "socket": str(home.socket),
+            "home": str(home.directory),
+        }
 
     def daemon(self) -> dict[str, object]:
         """Who is there."""

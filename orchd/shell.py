@@ -8,15 +8,28 @@ from typing import Any
 
 from orchd.core import effects
 from orchd.core.effects import Effect, Launch
-from orchd.core.facts import Fact
+from orchd.core.facts import (
+    AgentCancelled,
+    AgentCompleted,
+    AgentFailed,
+    AgentLost,
+    AgentQueued,
+    AgentRevived,
+    AgentSkipped,
+    AgentTimedOut,
+    Fact,
+)
 from orchd.core.inputs import Heard, Input
 from orchd.core.model import Instant, State
 from orchd.core.turn import Question
 from orchd.engine import SLICE
 from orchd.gateway import Gateway
+from orchd.given import Given
 from orchd.procs.local import LocalProcesses
 from orchd.reading import StoredAnswer
 from orchd.scribe import Scribe
+
+_ENDS = AgentCompleted | AgentFailed | AgentCancelled | AgentTimedOut | AgentLost | AgentSkipped
 
 
 class Shell:
@@ -38,6 +51,7 @@ class Shell:
         self._gateway = gateway
         self._scribe = scribe
         self.backlog: list[Input] = []
+        self.given: Given | None = None
 
     def ask(self, question: Question) -> Input:
         """Make a process, or look when one was last heard."""
@@ -53,6 +67,14 @@ class Shell:
     def noted(self, facts: Sequence[Fact], wall: float) -> None:
         """Something happened, and may be shown."""
         self._scribe.note(facts, wall)
+        if self.given is not None:
+            self._give(self.given, facts)
+
+    def _give(self, given: Given, facts: Sequence[Fact]) -> None:
+        """What agents were given follows them."""
+        agents = self._state.agents
+        given.began(agents[fact.agent] for fact in facts if isinstance(fact, AgentQueued | AgentRevived))
+        given.ended(agents[fact.agent] for fact in facts if isinstance(fact, _ENDS))
 
     def do(self, effect: Effect) -> None:
         """Perform one effect."""

@@ -17,6 +17,7 @@ from orchd.core.model import Agent, AgentId, Attributes, RequestId, Spec, State,
 from orchd.core.runs import Group, Plan
 from orchd.core.spending import Budget
 from orchd.environments import Environments
+from orchd.given import Given
 from orchd.naming import Naming
 from orchd.records import Records
 from orchd.rights import check_sight
@@ -45,6 +46,7 @@ class Translator:
         records: Records,
         naming: Naming,
         environments: Environments,
+        given: Given,
         config: Config,
         held: Callable[[], Held],
     ) -> None:
@@ -53,6 +55,7 @@ class Translator:
         self._records = records
         self._naming = naming
         self._environments = environments
+        self._given = given
         self._held = held
         self.heed(config)
 
@@ -184,7 +187,7 @@ class Translator:
             goal=spec.goal,
             skill=spec.skill,
             task_id=spec.task_id,
-            stdin=spec.stdin,
+            stdin=self._stdin(spec),
             output_dir=spec.output_dir,
             result=spec.result,
             worktree=spec.worktree,
@@ -219,6 +222,17 @@ class Translator:
             raise WireError("ambiguous", said)
         return agent.id
 
+    def _stdin(self, spec: agentspec.AgentSpec) -> str | None:
+        if spec.input is None:
+            return spec.stdin
+        if spec.stdin is not None:
+            raise WireError("bad-request", f"both `stdin` {spec.stdin!r} and `input` are given: leave one of them out")
+        try:
+            return self._given.inputs.keep(spec.input)
+        except OSError as error:
+            what = f"the standard input cannot be written down: {error.strerror}"
+            raise WireError("cannot-store", f"{what}; make room for it and ask again") from None
+
     def _keep(self, environment: Mapping[str, str]) -> str:
         return self._keep_all(environment, [{}])[0]
 
@@ -236,7 +250,7 @@ class Translator:
         return inputs.Cancel(request, self._naming.commanded(caller, asked.ids, lambda end: end is None))
 
     def retry(self, request: RequestId, caller: Caller, asked: ops.Retry) -> inputs.Retry:
-        """Whom to try again, in the environment of whoever asks: the old one was deleted."""
+        """Which agents to try again, each in the environment that it was spawned with, and `env` over it."""
         ids = self._naming.commanded(caller, asked.ids, lambda end: end is not None and not end.is_good)
         if not ids:
             raise WireError(
@@ -246,7 +260,10 @@ class Translator:
             self._check_blockers(self._state.agents[one])
         self._check_results([self._state.agents[one].spec for one in ids], ids)
         attributes = self._attributes(caller, asked.attributes) if asked.attributes is not None else None
-        return inputs.Retry(request, ids, self._keep(_environment(caller, asked.env)), attributes)
+        for one in ids:
+            self._given.retries.restore_input(self._state.agents[one])
+        environments = tuple(self._environment_again(caller, asked, one) for one in ids)
+        return inputs.Retry(request, ids, environments, attributes)
 
     def _attributes(self, caller: Caller, sent: wire_attributes.Attributes | None) -> Attributes | None:
         """Those of the caller's process, but for a umask that the configuration sets; none from another machine."""
@@ -254,6 +271,14 @@ class Translator:
         if (umask := self._config.umask) is None:
             return found
         return replace(found or Attributes(), umask=int(umask, 8))
+
+    def _environment_again(self, caller: Caller, asked: ops.Retry, agent: AgentId) -> str:
+        if asked.current_env:
+            return self._keep(_environment(caller, asked.env))
+        known = self._state.agents[agent]
+        if known.is_over and known.status is not Status.COMPLETED:
+            return self._keep({**self._given.retries.environment(agent), **asked.env})
+        return known.spec.environment  # the core refuses it: it completed, or is not finished
 
     def _check_blockers(self, agent: Agent) -> None:
         """One that never started may have come after one that did not complete; of one that is gone nobody knows."""

@@ -11,10 +11,12 @@ from orchctl.start import environment
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print a line for each; this environment is the new attempt's, with what --env-file says over it."""
-    variables = ({} if targets.is_far() else environment()) | envfiles.read(args.env_file, here("/"))
+    """Print a line for each. The new attempt has the environment of the first, and --env-file and --env over it."""
+    variables = environment() if args.current_env and not targets.is_far() else {}
+    variables |= envfiles.read(args.env_file, here("/")) | envfiles.pairs(args.env)
+    request: dict[str, object] = {"ids": args.ids, "env": variables, "current_env": args.current_env}
     with Client() as client:
         own = {} if targets.is_far() else {"attributes": attributes.own()}
-        result = client.call("retry", {"ids": args.ids, "env": variables, **own})
+        result = client.call("retry", {**request, **own})
     out.result(result, render.told_lines(result["agents"]), as_json=args.json)
     return exits.OK

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import envfiles, exits, out, targets
+from orchctl import envfiles, exits, inputs, out, targets
 from orchctl.client import Client
 from orchctl.errors import UsageError
 from orchctl.here import here
@@ -69,7 +69,10 @@ def _spec(args: SimpleNamespace) -> dict[str, object]:
         raise UsageError("nothing to run: write a command after `--`, as in `spawn -- claude -p ...`, or a --goal")
     given = {key: getattr(args, key) for key in _OF_ONE if _is_given(getattr(args, key))}
     if "env" in given:
-        given["env"] = dict(pair.split("=", 1) for pair in args.env)
+        given["env"] = envfiles.pairs(args.env)
+    if args.stdin and (content := inputs.read(args.stdin, here("/"))) is not None:
+        del given["stdin"]
+        given["input"] = content
     return placed(given, here(args.cwd))
 
 

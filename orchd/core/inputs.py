@@ -93,7 +93,7 @@ class Retry:
 
     request: RequestId
     ids: tuple[AgentId, ...]
-    environment: str
+    environments: tuple[str, ...]  # of each
     attributes: Attributes | None = None  # None: those that they had
 
 

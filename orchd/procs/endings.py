@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 
 from orchd.core.inputs import Exited
 from orchd.core.model import AgentId, Oom, Outcome, Report
@@ -13,6 +12,7 @@ from orchd.procs.handle import Handle
 from orchd.procs.procfs import BOOT, SHORTAGE, look
 from orchd.procs.shim import Record, boot_of
 from orchd.wire import reports
+from orchd.wire.opening import open_file
 
 _LONGEST_RECORD = 4096  # bytes, several times what a shim can write
 _KILLED = (None, 137)  # how a process may end that the kernel has killed
@@ -65,14 +65,12 @@ def text_of(path: str) -> str:
     """What a record holds; nothing when it is gone, or an agent has made something else of it. Raises OSError when the
     machine lets nobody look."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = open_file(path, os.O_RDONLY)
     except OSError as error:
         if error.errno in SHORTAGE:
             raise
         return ""
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # it lies where agents may write
-            return ""
         return os.read(descriptor, _LONGEST_RECORD).decode("ascii", "replace")
     finally:
         os.close(descriptor)

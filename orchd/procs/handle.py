@@ -46,7 +46,7 @@ class Handle:
         """Seconds since its last output, as far back as it was last asked; `wall` is `now` by the calendar of files."""
         since = now - self.looked
         try:
-            found = os.stat(self.files.log)  # noqa: PTH116 - its paths are strings
+            found = os.stat(self.files.log, follow_symlinks=False)  # noqa: PTH116 - its paths are strings
         except OSError:
             return since
         if found.st_size == self.log_size:

@@ -122,7 +122,9 @@ class LocalProcesses:
         try:
             return self._environment(agent.spec.environment)
         except FileNotFoundError:
-            raise Refused("its captured environment was deleted; `orchctl retry` brings a new one") from None
+            raise Refused(
+                "its captured environment was deleted; `orchctl retry --current-env` brings a new one"
+            ) from None
 
     def release(self, agent: AgentId, attempt: int) -> None:
         """Open the gate."""

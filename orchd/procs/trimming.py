@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-import stat
 import weakref
 from collections.abc import Callable, Hashable
 from contextlib import suppress
@@ -18,6 +17,7 @@ from typing import Generic, TypeVar
 
 from orchd.wire.gaps import Gap, gap_after
 from orchd.wire.inotify import DONT_FOLLOW, MODIFY, ONESHOT, Inotify
+from orchd.wire.opening import open_file
 from orchd.wire.settings import LOG_BYTES
 
 log = logging.getLogger("orchd")
@@ -151,8 +151,8 @@ class Trimmer(Generic[Key]):
     def _is_left_more(self, found: _Log) -> bool:
         """Punch out one piece. Whether there is more of it, after which `found` is as the file is now."""
         try:
-            descriptor = os.open(found.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError:  # somebody has deleted it: nothing of it can be had
+            descriptor = open_file(found.path, os.O_RDWR)
+        except OSError:  # it was deleted or replaced: nothing of it can be had
             return False
         try:
             piece = self._next_piece(descriptor, found)
@@ -169,15 +169,13 @@ class Trimmer(Generic[Key]):
 
     def _next_piece(self, descriptor: int, found: _Log) -> Gap | None:
         """What to punch out next, by the file alone, so that it is the same for a daemon that was started anew."""
-        kind = os.fstat(descriptor)
-        if not stat.S_ISREG(kind.st_mode):
-            return None
+        size = os.fstat(descriptor).st_size
         gap = gap_after(descriptor, 0)
         found.gap = gap.end - gap.start if gap else 0
         head = self._most // 4 // _BLOCK * _BLOCK
         start = gap.end if gap and gap.start <= head else head
-        end = (kind.st_size - self._most // 2) // _BLOCK * _BLOCK
-        if end <= start or kind.st_size - found.gap <= self._most:
+        end = (size - self._most // 2) // _BLOCK * _BLOCK
+        if end <= start or size - found.gap <= self._most:
             return None
         return Gap(start, min(end, start + _PIECE))
 
@@ -185,5 +183,5 @@ class Trimmer(Generic[Key]):
 def _size(found: _Log) -> int:
     """How long it is; one that was deleted does not grow."""
     with suppress(OSError):
-        return os.stat(found.path).st_size  # noqa: PTH116 - its paths are strings
+        return os.stat(found.path, follow_symlinks=False).st_size  # noqa: PTH116 - its paths are strings
     return found.size

@@ -11,6 +11,11 @@ from typing import Annotated
 from orchd.wire.frames import MOST
 from orchd.wire.shapes import Check
 
+_LONGEST_TEXT = "at most 4,096 characters: give a longer text as its standard input, with `stdin` or --stdin -"
+LONGEST_INPUT = 4 << 20  # bytes of a standard input in a request
+
+Goal = Annotated[str, Check(lambda text: len(text) <= 4096, _LONGEST_TEXT)]
+Input = Annotated[bytes, Check(lambda content: len(content) <= LONGEST_INPUT, "at most 4,194,304 bytes")]
 Text = Annotated[str, Check(lambda text: len(text) <= 4096, "at most 4,096 characters")]
 Name = Annotated[str, Check(lambda text: 0 < len(text) <= 200, "1 to 200 characters")]
 Path = Annotated[str, Check(lambda path: path.startswith("/"), "an absolute path")]
@@ -40,12 +45,13 @@ class AgentSpec:
     runner: Name | None = None
     model: Name | None = None  # for the runner; it has a default of its own
     name: Name | None = None  # defaults to the program's file name
-    goal: Text | None = None
+    goal: Goal | None = None
     skill: Name | None = None
     task_id: Name | None = None
     cwd: Path | None = None  # defaults to the request's
     env: dict[str, str] = field(default_factory=dict)  # over the request's
     stdin: Path | None = None  # /dev/null otherwise
+    input: Input | None = None  # the content of its standard input, instead of `stdin`; kept privately by the daemon
     output_dir: Path | None = None  # made before the start, told to the agent as ORCHD_OUTPUT_DIR
     result: Path | None = None  # the file for its result, told to the agent as ORCHD_RESULT
     worktree: bool = False  # work in a git worktree of its own of the repository that holds `cwd`
@@ -64,7 +70,7 @@ class AgentSpec:
     @property
     def has_work(self) -> bool:
         """Whether it says what is to be done."""
-        return bool(self.command or self.goal or self.skill or self.stdin)
+        return bool(self.command or self.goal or self.skill or self.stdin or self.input)
 
 
 def name_of(spec: AgentSpec) -> str:

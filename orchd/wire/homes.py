@@ -59,6 +59,8 @@ class Home:
         self.log = directory / "daemon.log"
         self.agents = directory / "agents"
         self.environments = directory / "env"
+        self.inputs = directory / "inputs"  # standard inputs that clients sent
+        self.retry = directory / "retry"  # what agents that did not complete were given
         self.bin = directory / "bin"
         self.worktrees = directory / "worktrees"
         self.config = directory / "config.toml"
@@ -94,6 +96,18 @@ class Home:
         for directory in (self.directory, self.sockets, self.agents, self.environments, self.bin):
             _make_private(directory)
             check_writable(directory)
+        for file in (self.lock, self.start_lock, self.database):
+            _check_file(file)
+
+
+def _check_file(path: Path) -> None:
+    """Raises HomeError for what is not a regular file, which other libraries would block on or follow."""
+    try:
+        kind = path.lstat().st_mode
+    except OSError:  # there is none; what else is wrong is the word of who opens it
+        return
+    if not stat.S_ISREG(kind):
+        raise HomeError(f"{path} is not a regular file; remove it, or set {ENV_HOME} to another directory")
 
 
 def _runtime_directory() -> Path:

@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from orchd.wire.opening import open_file, read_file
+
 FORMAT = 1  # of the text in the daemon's lock file
 _LONGEST = 4096
 
@@ -27,7 +29,7 @@ class Holder(NamedTuple):
 def is_locked(path: str | Path) -> bool:
     """Whether somebody holds the lock; nobody does where there is no file."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = open_file(path, os.O_RDONLY)
     except OSError:
         return False
     try:
@@ -45,8 +47,7 @@ def holder(path: Path) -> Holder | None:
     if not is_locked(path):
         return None
     try:
-        with path.open("rb") as file:
-            return parse_holder(file.read(_LONGEST))
+        return parse_holder(read_file(path)[:_LONGEST])
     except OSError:
         return Holder(None)
 

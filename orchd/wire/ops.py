@@ -161,7 +161,8 @@ class Retry:
     """A new attempt for agents, or members of runs, that ended without completing. Result: `{agents: [...]}`."""
 
     ids: Annotated[Ids, Check(len, "a list of at least one id")]
-    env: dict[str, str] = field(default_factory=dict)  # their old one is gone: it was deleted when they ended
+    env: dict[str, str] = field(default_factory=dict)  # over the environment that each was spawned with
+    current_env: bool = False  # `env` alone, without the environment that each was spawned with
     attributes: Attributes | None = None  # of the client's process; those that they had otherwise
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple
 
 from orchd.wire.addresses import can_be_listened_on
 from orchd.wire.durations import duration
+from orchd.wire.opening import read_file
 from orchd.wire.runners import Runners, Settings, checked, wrong
 from orchd.wire.shapes import Check, Problem, build, problems
 from orchd.wire.sizes import share, size
@@ -178,7 +179,7 @@ def read(path: Path) -> Config:
     import tomllib  # a quick command that wants one number of this module does not pay for a parser
 
     try:
-        whole = tomllib.loads(path.read_text(encoding="utf-8"))
+        whole = tomllib.loads(read_file(path, follow=True).decode())
     except FileNotFoundError:
         return Config()
     except (OSError, UnicodeDecodeError) as error:

@@ -246,7 +246,7 @@ def _scalar(hint: Any, value: Any) -> Any:
 
 
 _INT64 = 2**63  # what a database can hold, and everything that counts something
-_NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+_NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false", bytes: "bytes"}
 
 
 def _name(value: object) -> str:

@@ -23,6 +23,7 @@ GOOD = {
     "number": st.integers(0, 2**40).map(str),
     "duration": st.sampled_from(["90", "90s", "15m", "2h", "0.5"]),
     "pair": st.sampled_from(["K=V", "K=", "K=a=b"]),
+    "variable": st.sampled_from(["K=V", "K=", "K=a=b"]),
     "amount": st.sampled_from(["5", "2.50", "$3"]),
 }
 

@@ -21,6 +21,7 @@ from orchd.core.model import Agent, Instant, State
 from orchd.engine import Engine
 from orchd.environments import Environments
 from orchd.gateway import Gateway
+from orchd.given import Given, Inputs, Retries
 from orchd.keyring import Keyring
 from orchd.naming import Naming
 from orchd.procs.local import LocalProcesses
@@ -56,8 +57,17 @@ class Bench:
         self.processes = LocalProcesses(self.home, self.environments.get, None, lambda: self.clock().mono, time.time)
         self.records = Records(self.state, self.store)
         self.naming = Naming(self.state, self.store, self.records)
+        inputs = Inputs(self.home.inputs)
+        self.given = Given(inputs, Retries(self.home.retry, self.environments.get, inputs))
         self.translator = Translator(
-            self.state, self.store, self.records, self.naming, self.environments, self.config, self.processes.held
+            self.state,
+            self.store,
+            self.records,
+            self.naming,
+            self.environments,
+            self.given,
+            self.config,
+            self.processes.held,
         )
         self.callers = Callers(self.home, self.processes)
         self.queries = Queries(self.home, self.state, self.store, self.records, self.processes, self.naming, self.clock)
@@ -79,6 +89,7 @@ class Bench:
         self.pruner.answer, self.pruner.onlooked = self.gateway.answer, self.gateway.waits.targets
         self.scribe = Scribe(self.state, self.store, self.clock, Places())
         self.shell = Shell(self.state, self.processes, self.gateway, self.scribe, self.clock)
+        self.shell.given, self.pruner.forget = self.given, self.given.retries.drop
         self.engine = Engine(self.state, self.store, self.shell, self.clock)
         self._numbers = itertools.count(1)
 

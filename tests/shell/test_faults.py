@@ -138,7 +138,8 @@ def test_an_environment_that_was_deleted_fails_its_agent_and_nobody_else(instanc
     instance.ctl("resume")
     instance.ctl("wait", one, code=1)
     assert "its captured environment was deleted" in instance.agent(one)["reason"]
-    instance.ctl("retry", one)
+    assert "environment-lost" in instance.ctl("retry", "--json", one, code=1)
+    instance.ctl("retry", "--current-env", one)
     instance.ctl("wait", one)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -113,3 +114,40 @@ def test_what_is_removed_is_gone_and_takes_no_room(files: Files) -> None:
     files.remove()
     files.remove()
     assert (files.room(), os.listdir(os.path.dirname(files.record))) == (0, [])
+
+
+def planted(path: str, kind: str, elsewhere: Path) -> None:
+    """What an agent can put in the place of a file of its next attempt."""
+    if kind == "FIFO":
+        os.mkfifo(path)
+    elif kind == "name":
+        os.link(elsewhere, path)
+    else:
+        os.symlink(elsewhere if kind == "link" else elsewhere.with_name("nothing"), path)
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "link", "loose link", "name"])
+def test_an_attempt_writes_to_a_log_and_a_record_of_its_own(files: Files, tmp_path: Path, kind: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("precious")
+    Path(files.directory).mkdir()
+    for path in (files.log, files.record):
+        planted(path, kind, elsewhere)
+    log, record = files.open_log(), files.open_record()
+    os.write(log, b"said")
+    assert os.get_blocking(log)
+    for descriptor in (log, record):
+        os.close(descriptor)
+    assert Path(files.log).read_bytes() == b"said"
+    assert Path(files.record).read_bytes() == BOOT + b"\n"
+    assert elsewhere.read_text() == "precious"
+    assert not elsewhere.with_name("nothing").exists()
+
+
+def test_a_directory_in_the_place_of_a_log_or_record_is_an_error_that_no_repetition_mends(files: Files) -> None:
+    Path(files.log).mkdir(parents=True)
+    Path(files.record).mkdir()
+    for opened in (files.open_log, files.open_record):
+        with pytest.raises(OSError, match="a directory is in the place of .*; remove it") as refused:
+            opened()
+        assert refused.value.errno == errno.EINVAL

@@ -174,6 +174,7 @@ class Stage:
             space=SimpleNamespace(look=lambda is_short: None),
             records=SimpleNamespace(let_go=lambda: note("tidy")),
             environments=SimpleNamespace(drop_all_but=lambda _: None),
+            given=SimpleNamespace(inputs=SimpleNamespace(tidy=lambda: None)),
             pruner=SimpleNamespace(
                 is_due=lambda: self.is_pruning, next_deadline=lambda: None, turn=lambda: note("prune")
             ),

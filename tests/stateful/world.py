@@ -283,7 +283,7 @@ class World:
     def retry(self, ids: tuple[AgentId, ...]) -> Turn:
         """A person wants other attempts."""
         self.recall(other for one in ids for other in (one, *self.store[one].spec.after))
-        turn = self.tell(inputs.Retry(self.request(), ids, "e"))
+        turn = self.tell(inputs.Retry(self.request(), ids, ("e",) * len(ids)))
         forget(self.state, list(self.state.agents))
         return turn
 

@@ -168,7 +168,7 @@ class Teller:
 
     def retry(self, words: list[str], options: dict[str, str]) -> None:
         """`retry NAME...`."""
-        self.box.tell(inputs.Retry(RequestId("retry"), tuple(self.ids[name] for name in words), "e"))
+        self.box.tell(inputs.Retry(RequestId("retry"), tuple(self.ids[name] for name in words), ("e",) * len(words)))
 
     def pause(self, words: list[str], options: dict[str, str]) -> None:
         """`pause`."""

@@ -21,6 +21,7 @@ FITTING: dict[str, st.SearchStrategy[Any]] = {
     "agents": st.nothing(),  # a list of AgentSpec in `spawn`, a word in `stop`
     "cwd": st.sampled_from(["/", "/tmp", "/nowhere"]),
     "stdin": st.sampled_from(["/dev/null", "/nowhere"]),
+    "input": st.none(),  # instead of `stdin`
     "output_dir": st.just("/dev/null/nowhere"),
     "runner": st.none(),
     "project": st.sampled_from(["/", "/tmp"]),
