@@ -16,6 +16,7 @@ from orchd.errors import AlreadyRunning
 from orchd.ports import Ports
 from orchd.wire import Home, HomeError, locks
 from orchd.wire.inotify import DELETE, DELETE_SELF, MOVE_SELF, MOVED_FROM, MOVED_TO, ONLYDIR, Inotify
+from orchd.wire.opening import open_file
 from orchd.wire.sockets import is_listened_to
 
 log = logging.getLogger("orchd")
@@ -89,7 +90,7 @@ class Lock:
 
     def _try(self) -> bool:
         try:
-            descriptor = os.open(self._home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            descriptor = open_file(self._home.lock, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise HomeError(
                 f"cannot lock {self._home.lock}: {error.strerror}; make it writable, or delete it if no daemon runs"

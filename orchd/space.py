@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchd.core.happen import MARGIN
 from orchd.core.inputs import SpaceSeen
+from orchd.wire.opening import open_file
 from orchd.wire.settings import Config
 
 log = logging.getLogger("orchd")
@@ -54,7 +55,7 @@ def _reserve_of(directory: Path) -> int:
 
 
 def _allocate(path: Path, size: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         os.posix_fallocate(descriptor, 0, size)
     finally:

@@ -10,6 +10,7 @@ from orchd.errors import OrchdError
 from orchd.procs.procfs import BOOT, PROC
 from orchd.wire import Home
 from orchd.wire.locks import is_locked
+from orchd.wire.opening import read_file
 from orchd.wire.private import write_private
 
 _DECISIVE = ("pid", "user")  # with another mount namespace alone, agents can be seen and ended
@@ -44,7 +45,7 @@ def _own() -> dict[str, str]:
 def _recorded(path: Path) -> dict[str, str]:
     """What the last daemon recorded; nothing for a home that an earlier version made."""
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(read_file(path))
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
