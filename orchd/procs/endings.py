@@ -5,12 +5,38 @@ from __future__ import annotations
 import os
 import stat
 
-from orchd.core.model import Report
+from orchd.core.inputs import Exited
+from orchd.core.model import AgentId, Oom, Outcome, Report
 from orchd.core.spending import Spent
+from orchd.procs import controllers
+from orchd.procs.handle import Handle
 from orchd.procs.procfs import BOOT, SHORTAGE, look
+from orchd.procs.shim import Record
 from orchd.wire import reports
 
 _LONGEST_RECORD = 4096  # bytes, several times what a shim can write
+_KILLED = (None, 137)  # how a process may end that the kernel has killed
+
+
+def exit_of(key: tuple[AgentId, int], handle: Handle, record: Record, kills: controllers.Kills) -> Exited:
+    """How an attempt ended whose shim has reported or ended."""
+    report = report_in(handle.files.report) if handle.reports else None
+    oom, peak = _oom(handle, record.code, kills), handle.memory_peak()
+    outcome = Outcome(record.code, record.cpu_seconds, handle.rss_bytes, report, oom, peak)
+    note = None
+    if record.code is None and handle.is_shim_killed:
+        note = "its supervising shell was kept from running, so that its exit code is unknown"
+    elif record.code is None:
+        note = "its supervising shell was killed: nobody knows how it ended"
+    return Exited(*key, outcome, is_tree_gone=True, note=note)
+
+
+def _oom(handle: Handle, code: int | None, kills: controllers.Kills) -> Oom | None:
+    cgroup = handle.tree.cgroup
+    found = controllers.oom(cgroup.path) if cgroup is not None and cgroup.is_bound else None
+    if found is not None or not (code in _KILLED or (code and handle.reports)):
+        return found
+    return Oom.MACHINE if kills.now() > handle.kills else None
 
 
 def report_in(path: str) -> Report | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchd.procs import controllers
 from orchd.procs.files import Files
@@ -24,6 +24,9 @@ class Handle:
     is_released: bool = False
     is_killing: bool = False
     is_frozen: bool = False
+    is_shim_killed: bool = False  # by us, because it could not be brought to report
+    agents: list[int] = field(default_factory=list)  # pids of its shim's children that are watched
+    idle_looks: int = 0
     cpu_before: float = 0.0  # seconds that its shim had spent on others
     cpu_base: float | None = None  # seconds that its cgroup had spent on others, since the first look
     rss_bytes: int = 0

@@ -13,13 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchd.bounds import Held
-from orchd.core.inputs import Adopted, Exited, Input, NeverRan, OverMemory, Spawned, SpawnFailed, TreeGone
-from orchd.core.model import Agent, AgentId, Oom, Outcome
+from orchd.core.inputs import Adopted, Input, NeverRan, OverMemory, Spawned, SpawnFailed, TreeGone
+from orchd.core.model import Agent, AgentId
 from orchd.procs import controllers, freezing
 from orchd.procs.cgroups import Cgroups
 from orchd.procs.command import Refused, command_of
-from orchd.procs.endings import is_left_alone, report_in, text_of
+from orchd.procs.endings import exit_of, is_left_alone, text_of
 from orchd.procs.files import files_of
+from orchd.procs.guarding import Guard
 from orchd.procs.handle import Handle
 from orchd.procs.shim import Record, parse_record
 from orchd.procs.shims import Shims
@@ -33,7 +34,6 @@ from orchd.wire import Home
 from orchd.wire.locks import is_locked
 
 Key = tuple[AgentId, int]
-_KILLED = (None, 137)  # how a process may end that the kernel has killed
 _PERMANENT = frozenset({errno.E2BIG, errno.EINVAL, errno.ENOEXEC})
 
 
@@ -55,6 +55,7 @@ class LocalProcesses:
         self._handles: dict[Key, Handle] = {}
         self._watch: Watch[Key] = Watch()
         self._shims = Shims(home, self._watch, cgroups)
+        self._guard: Guard[Key] = Guard(self._watch, clock)
         self._kills = controllers.Kills(clock)
         self._scale: Scale[Key] = Scale()  # for those whose bound no kernel holds
         self.logs: Trimmer[Key] = Trimmer(clock)
@@ -114,6 +115,7 @@ class LocalProcesses:
         """Open the gate."""
         if (handle := self._handles.get((agent, attempt))) is not None:
             self._shims.release(handle)
+            self._guard.begin((agent, attempt))
 
     def adopt(self, agent: Agent) -> Input:
         """Take up an attempt of an earlier daemon: it lives, it ended, or it never ran."""
@@ -125,6 +127,7 @@ class LocalProcesses:
         tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim_pid, cgroup, is_ours=False)
         self._take_up(agent, tree)
         if is_alive and shim_pid and self._watch.process(key, shim_pid):
+            self._guard.begin(key)
             return Adopted(*key)
         return self._ended(key)
 
@@ -138,6 +141,7 @@ class LocalProcesses:
         if kill:
             handle.is_killing = True
             handle.tree.kill()
+            self._guard.kill((agent, attempt))
         else:
             handle.tree.terminate()
 
@@ -188,6 +192,7 @@ class LocalProcesses:
 
     def news(self) -> list[Input]:
         """What has happened to processes since the last time."""
+        self._guard.look(self._handles)
         inputs = self._weigh()
         for key, pid in self._watch.fired():
             if (event := self._noticed(key, pid)) is not None:
@@ -203,6 +208,9 @@ class LocalProcesses:
             return self._served(key, handle)
         if pid is not None and pid == handle.tree.shim:
             return self._ended(key)
+        if not handle.tree.is_shim_gone:
+            self._guard.end(key)  # the agent itself has ended: its shim is about to say how
+            return None
         return TreeGone(*key) if self._is_gone(key) else None
 
     def rest(self) -> None:
@@ -210,8 +218,9 @@ class LocalProcesses:
         self._shims.rest()
 
     def next_deadline(self) -> float | None:
-        """When there may be news of itself; None while nobody has a bound that no kernel holds."""
-        return self._scale.next_deadline(self._clock())
+        """When to ask for news that no event tells of; None while there is none such."""
+        deadlines = (self._scale.next_deadline(self._clock()), self._guard.next_deadline())
+        return min((moment for moment in deadlines if moment is not None), default=None)
 
     def _weigh(self) -> list[Input]:
         found = self._scale.weigh(self._clock())
@@ -223,24 +232,31 @@ class LocalProcesses:
         """The attempt has ended and its shim would serve another; or it will not, and its own end will be the news."""
         shim = handle.shim
         record = self._record_of(handle) if shim is not None and shim.has_served() else None
-        if shim is None or record is None or record.code is None or not shim.is_left_alone():
+        if shim is None or record is None or record.code is None or not self._is_alone(handle, shim):
             self._shims.dismiss(shim)
+            self._guard.end(key)
             return None
         shim.cpu_seconds = record.before + record.cpu_seconds
-        event = self._exit(key, handle, record)
+        event = exit_of(key, handle, record, self._kills)
         self._let_be(key, handle)
         self._shims.keep(key, shim)
         return event
+
+    def _is_alone(self, handle: Handle, shim: Shim) -> bool:
+        """Whether nothing but the shim is left of its tree, and it can serve another attempt."""
+        return shim.is_left_alone() and handle.tree.is_left_to_shim()
 
     def _ended(self, key: Key) -> Input:
         """The shim has ended: what its record says, and whether its tree ended with it."""
         handle = self._handles[key]
         handle.tree.is_shim_gone = True
+        if not handle.is_killing:
+            self._guard.leave(key, handle)
         self._shims.dismiss(handle.shim)
         record = self._record_of(handle)
         if record.was_shut_out:
             self._shims.shut_out(key[0])
-        event = self._exit(key, handle, record)  # before its cgroup may be gone
+        event = exit_of(key, handle, record, self._kills)  # before its cgroup may be gone
         is_gone = self._is_gone(key)
         if not record.ran and is_gone:
             return NeverRan(*key)
@@ -248,20 +264,6 @@ class LocalProcesses:
 
     def _record_of(self, handle: Handle) -> Record:
         return parse_record(text_of(handle.files.record), handle.files.name)
-
-    def _exit(self, key: Key, handle: Handle, record: Record) -> Exited:
-        report = report_in(handle.files.report) if handle.reports else None
-        oom, peak = self._oom(handle, record.code), handle.memory_peak()
-        outcome = Outcome(record.code, record.cpu_seconds, handle.rss_bytes, report, oom, peak)
-        note = None if record.code is not None else "its supervising shell was killed: nobody knows how it ended"
-        return Exited(*key, outcome, is_tree_gone=True, note=note)
-
-    def _oom(self, handle: Handle, code: int | None) -> Oom | None:
-        cgroup = handle.tree.cgroup
-        found = controllers.oom(cgroup.path) if cgroup is not None and cgroup.is_bound else None
-        if found is not None or not (code in _KILLED or (code and handle.reports)):
-            return found
-        return Oom.MACHINE if self._kills.now() > handle.kills else None
 
     def _is_gone(self, key: Key) -> bool:
         """Whether nothing is left of an attempt whose shim has ended; if something is, its end will be news."""
@@ -280,6 +282,7 @@ class LocalProcesses:
     def _let_be(self, key: Key, handle: Handle) -> None:
         """Nothing is left of it but its files."""
         del self._handles[key]
+        self._guard.leave(key, handle)
         self._scale.take(key)
         self.logs.end(key)
         self.left += handle.files.room()

@@ -119,6 +119,12 @@ class Tree:
             return True  # nobody was orphaned to us, so nobody of it is left: no need to look at every process
         return not self.members()
 
+    def is_left_to_shim(self) -> bool:
+        """Whether nothing but the shim is left; quick while nothing was orphaned to us."""
+        if children_of(self.shim):
+            return False
+        return _has_no_children_but(set(self.shims)) or set(self.members()) == {self.shim}
+
     def terminate(self) -> None:
         """SIGTERM to all of it but the shim, which has a record to write; what was stopped or frozen is woken, to end.
 

@@ -1,0 +1,190 @@
+"""No slot is ever lost: whatever of an agent's tree is stopped, killed, frozen or moved out of its cgroup, the agent
+ends in time, nothing of it is left, and the next agent runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from orchd.procs.cgroups import own_cgroup
+from tests.conftest import until
+from tests.e2e.fleet import Fleet, is_alive, pids_in
+from tests.e2e.ways import BY_CGROUP, can_make_cgroups
+
+GRACE, TIMEOUT, SLACK = 0.5, 3.0, 2.0
+LOAD = 3.0  # seconds that a busy machine may take in addition
+DEEDS = ("stop", "kill", "freeze", "leave", "leave-and-freeze")
+TARGETS = (("agent",), ("child",), ("shim",), ("agent", "child"), ("agent", "child", "shim"))
+HAS_CGROUPS = can_make_cgroups()
+# An agent that ends by TERM, with a child that does not.
+FAMILY = """\
+sh -c 'echo $$ >> {pids}/$ORCHD_AGENT.child; trap "" TERM; while :; do sleep 1000; done' &
+echo $$ >> {pids}/$ORCHD_AGENT.agent; wait"""
+
+
+class Yard:
+    """Cgroups of the test's own, that no daemon knows of."""
+
+    def __init__(self) -> None:
+        self._made: list[Path] = []
+
+    def make(self, above: Path | None = None) -> Path:
+        """A new one."""
+        base = above or own_cgroup()
+        assert base is not None
+        self._made.append(base / f"yard-{os.getpid()}-{time.monotonic_ns()}")
+        self._made[-1].mkdir()
+        return self._made[-1]
+
+    def put(self, pid: int, *, above: Path | None = None, freeze: bool) -> Path | None:
+        """Move a process into a new one; None when it has ended."""
+        made = self.make(above)
+        with suppress(ProcessLookupError):
+            (made / "cgroup.procs").write_text(str(pid))
+            if freeze:
+                (made / "cgroup.freeze").write_text("1")
+            return made
+        return None
+
+    def close(self) -> None:
+        """Remove them."""
+        for made in self._made:
+            with suppress(FileNotFoundError):  # with the agent's cgroup above it
+                (made / "cgroup.freeze").write_text("0")
+                until(lambda: _is_removed(made), what=str(made))  # noqa: B023
+
+
+def _is_removed(cgroup: Path) -> bool:
+    try:
+        cgroup.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture
+def yard() -> Iterator[Yard]:
+    """Cgroups that are removed afterwards."""
+    made = Yard()
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=[BY_CGROUP, "off"], ids=["by-cgroup", "by-looking"])
+def way(request: pytest.FixtureRequest) -> str:
+    """How the daemon follows trees."""
+    return str(request.param)
+
+
+@pytest.fixture
+def forest(resting: Fleet, way: str, yard: Yard) -> Fleet:
+    """A fleet whose trees are held by cgroups, and one whose trees are not."""
+    resting.instance.configure(f'cgroups = "{way}"\ngrace = {GRACE}\nlimit = 64\n')
+    resting.instance.start()
+    return resting
+
+
+def act(deed: str, pid: int, yard: Yard) -> None:
+    """Do this to a process, as another process of its tree might."""
+    if deed in ("stop", "kill"):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP if deed == "stop" else signal.SIGKILL)
+        return
+    own = own_cgroup(pid) if deed == "freeze" else None
+    inside = own if own is not None and own != own_cgroup() else None
+    yard.put(pid, above=inside, freeze=deed != "leave")
+
+
+def moment(written: str) -> datetime:
+    """A time as the daemon writes it."""
+    return datetime.fromisoformat(written)
+
+
+class Crowd:
+    """An agent for each deed and each set of processes to which it is done."""
+
+    def __init__(self, fleet: Fleet, **limits: float) -> None:
+        self.fleet = fleet
+        self.pids = fleet.directory / "pids"
+        self.pids.mkdir()
+        deeds = DEEDS if HAS_CGROUPS else ("stop", "kill")
+        self.cases = list(product(deeds, TARGETS))
+        spec = fleet.spec(FAMILY.format(pids=self.pids), **limits)
+        self.agents = fleet.batch([spec] * len(self.cases))
+
+    def processes(self, one: str) -> dict[str, int]:
+        """The pids of an agent, its child and its shim."""
+        (shown,) = self.fleet.show(one)
+        (agent,), (child,) = (until(lambda name=name: pids_in(self.pids / f"{one}.{name}")) for name in ("agent", "child"))
+        return {"agent": agent, "child": child, "shim": shown["pid"]}
+
+    def suffer(self, yard: Yard) -> list[int]:
+        """Do the deeds; the pids of all that are there."""
+        found = {one: self.processes(one) for one in self.agents}
+        for one, (deed, targets) in zip(self.agents, self.cases, strict=True):
+            for target in targets:
+                act(deed, found[one][target], yard)
+        return [pid for processes in found.values() for pid in processes.values()]
+
+    def check(self, pids: list[int], status: str) -> None:
+        """All have ended in time and as they had to, and the slots are free."""
+        ended = self.fleet.ends(*self.agents)
+        events, since = [], 0
+        while page := self.fleet.client.call("events", {"since": since})["events"]:
+            events += page
+            since = page[-1]["seq"]
+        began = {event["agent"]: event["at"] for event in reversed(events) if event["event"] == "stop-began"}
+        for agent, (deed, targets) in zip(ended, self.cases, strict=True):
+            said = (deed, targets, agent["status"], agent["exit_code"], agent["reason"])
+            if deed != "kill":
+                assert agent["status"] == status, said
+                took = (moment(agent["ended_at"]) - moment(began[agent["id"]])).total_seconds()
+                assert took <= GRACE + SLACK + LOAD, (took, said)
+        assert [pid for pid in pids if is_alive(pid)] == []
+        self.fleet.client.call("limit", {"limit": 1})
+        (last,) = self.fleet.batch([{"command": ["true"]}])
+        assert self.fleet.ends(last)[0]["status"] == "completed"
+
+
+@pytest.mark.parametrize("how", ["timeout", "cancel", "stop-agents"])
+def test_whatever_happened_to_a_tree_it_ends_in_time(forest: Fleet, yard: Yard, how: str) -> None:
+    crowd = Crowd(forest, **({"timeout": TIMEOUT} if how == "timeout" else {}))
+    pids = crowd.suffer(yard)
+    if how == "cancel":
+        forest.client.call("cancel", {"ids": crowd.agents})
+    elif how == "stop-agents":
+        forest.instance.stop()
+        forest.instance.start()
+    crowd.check(pids, "timed-out" if how == "timeout" else "cancelled")
+
+
+@pytest.mark.parametrize("how", ["timeout", "cancel"])
+@pytest.mark.parametrize("deed", DEEDS)
+def test_also_when_it_happens_to_the_daemon(forest: Fleet, yard: Yard, deed: str, how: str) -> None:
+    if deed not in ("stop", "kill") and not HAS_CGROUPS:
+        pytest.skip("no cgroup v2 to be had")
+    crowd = Crowd(forest, **({"timeout": TIMEOUT} if how == "timeout" else {}))
+    daemon, home = forest.daemon_pid(), own_cgroup(forest.daemon_pid())
+    pids = crowd.suffer(yard)
+    act(deed, daemon, yard)
+    overdue = time.monotonic() + (TIMEOUT if how == "timeout" else 0.0)
+    until(lambda: time.monotonic() >= overdue)
+    if deed == "stop":
+        os.kill(daemon, signal.SIGCONT)
+    elif deed == "kill":
+        until(lambda: not is_alive(daemon))
+    elif home is not None:
+        (home / "cgroup.procs").write_text(str(daemon))
+    if how == "cancel":
+        forest.client.call("cancel", {"ids": crowd.agents})
+    crowd.check(pids, "timed-out" if how == "timeout" else "cancelled")
