@@ -21,6 +21,7 @@ class Handle:
     files: Files
     reports: bool = False
     shim: Shim | None = None
+    pid: int = 0  # of its shim, also when that has ended
     is_released: bool = False
     is_killing: bool = False
     is_frozen: bool = False
@@ -56,7 +57,7 @@ class Handle:
 
     def cpu_seconds(self) -> float:
         """CPU time that its tree has used so far, without what others used in its shim and its cgroup before it."""
-        cgroup, members = self.tree.cgroup, self.tree.nearest()
+        cgroup, members = self.tree.cgroup, self.tree.members()
         counted = cgroup.cpu_seconds() if cgroup is not None else None
         if counted is None:
             return round(max(sum(map(cpu_seconds, members)) - self.cpu_before, 0.0), 3)

@@ -90,7 +90,8 @@ class LocalProcesses:
     def _take_up(self, agent: Agent, tree: Tree, shim: Shim | None = None) -> None:
         key, bound = (agent.id, agent.attempt), agent.spec.memory_max
         files, is_told = files_of(self._home, *key), agent.spec.runner is not None
-        handle = Handle(tree, files, is_told, shim, looked=self._clock(), kills=self._kills.lately())
+        self._shims.pids.add(tree.shim)
+        handle = Handle(tree, files, is_told, shim, pid=tree.shim, looked=self._clock(), kills=self._kills.lately())
         handle.cpu_before = shim.cpu_seconds if shim else parse_record(text_of(files.record), files.name).before
         self._handles[key] = handle
         self.logs.begin(key, files.log)
@@ -125,6 +126,7 @@ class LocalProcesses:
         is_alive = is_locked(files.record)
         shim_pid = agent.pid if agent.pid and (is_alive or is_left_alone(files.record, agent.pid)) else 0
         tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim_pid, cgroup, is_ours=False)
+        tree.shims = self._shims.pids
         self._take_up(agent, tree)
         if is_alive and shim_pid and self._watch.process(key, shim_pid):
             self._guard.begin(key)
@@ -274,7 +276,7 @@ class LocalProcesses:
             if self._watch_rest(key, handle):
                 return False
         self._watch.forget(key)
-        self._shims.forget(handle.shim)
+        self._shims.pids.discard(handle.pid)
         self._let_be(key, handle)
         self._shims.give_back(handle.tree.cgroup)
         return True

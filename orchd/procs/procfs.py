@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import signal
@@ -17,6 +18,7 @@ SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})  # the machine'
 BOOT = (PROC / "sys/kernel/random/boot_id").read_bytes().strip()
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PIECE = 65536
+_PR_GET_CHILD_SUBREAPER = 37
 _EXITING = 0x4  # PF_EXITING of linux/sched.h
 
 
@@ -114,6 +116,17 @@ def _children_file(pid: int) -> int:
     return os.open(PROC / f"{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
 
 
+def is_reaper() -> bool:
+    """Whether orphans below us come to us."""
+    return _is_reaper(os.getpid())
+
+
+@cache
+def _is_reaper(_: int) -> bool:
+    answer = ctypes.c_int()
+    return ctypes.CDLL(None).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(answer), 0, 0, 0) == 0 and bool(answer.value)
+
+
 def children_of(pid: int) -> list[int] | None:
     """The pids of the children of all threads of a process; empty when it has ended, None as for `own_children`."""
     found: list[int] = []
@@ -130,6 +143,24 @@ def children_of(pid: int) -> list[int] | None:
         except FileNotFoundError:
             if (tasks / thread).exists():  # a thread that has not just ended: the kernel has no such file
                 return None
+    return found
+
+
+def below_now(roots: Iterable[int]) -> dict[int, Process]:
+    """The processes with these pids and all their descendants, without a look at every process; no zombies."""
+    found: dict[int, Process] = {}
+    frontier = [pid for pid in dict.fromkeys(roots) if pid]
+    seen = set(frontier)
+    while frontier:
+        pid = frontier.pop(0)
+        process = look(pid)
+        if process is None:
+            continue
+        if not process.is_zombie:
+            found[pid] = process
+        new = [child for child in children_of(pid) or () if child not in seen]
+        seen.update(new)
+        frontier.extend(new)
     return found
 
 

@@ -34,7 +34,7 @@ class Shims:
         self._leaving: dict[Key, Shim] = {}  # those that nobody followed in
         self._hope = _HOPE  # one more for each that was followed, one less for each that was kept in vain
         self._released = 0
-        self.pids: set[int] = set()  # of all that are our children, until nothing is left of what they served
+        self.pids: set[int] = set()  # of all shims, adopted ones too, until nothing is left of what they served
 
     def close(self) -> None:
         """Leave nothing behind but what lives."""
@@ -124,11 +124,6 @@ class Shims:
         if shim is not None and shim.gate is not None:
             self._watch.close(shim.gate)
             shim.gate = None
-
-    def forget(self, shim: Shim | None) -> None:
-        """It has ended, and nothing is left of what it served."""
-        if shim is not None:
-            self.pids.discard(shim.pid)
 
     def keep(self, key: Key, shim: Shim) -> None:
         """It has served an attempt that is over, and might serve another."""

@@ -13,7 +13,18 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from orchd.procs.cgroups import Cgroup
-from orchd.procs.procfs import Process, below, children_of, everyone, look, marks, own_children, send
+from orchd.procs.procfs import (
+    Process,
+    below,
+    below_now,
+    children_of,
+    everyone,
+    is_reaper,
+    look,
+    marks,
+    own_children,
+    send,
+)
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
 
 _BEGINNINGS = 20  # looks at a shim that may be about to begin its agent
@@ -30,33 +41,30 @@ class Tree:
     shim: int  # 0 when that pid may be another process's by now
     cgroup: Cgroup | None
     is_ours: bool = True  # our child: what it orphans comes to us
-    shims: Collection[int] = ()  # our children that are none of its orphans
+    shims: Collection[int] = ()  # pids that are none of its orphans
     is_shim_gone: bool = False
+    _reaper: int = 0  # of an adopted tree: the process to which its orphans go, if that is known
 
     def members(self, processes: dict[int, Process] | None = None) -> dict[int, Process]:
         """Everything of the tree that is alive, the shim included, and never ourselves.
 
-        `processes` is one look at the machine for many trees; without it the look is closer, and misses nothing.
+        `processes` is one look at the machine for many trees, for those that cannot do without.
         """
         self._check_shim()
         inside = self.inside()
-        if self.cgroup is not None and self.is_ours and processes is None and own_children() is not None:
-            return inside | self._outside(inside)
-        orphans = self._orphans if processes is None else dict
+        if (near := self._near(inside)) is not None:
+            return near
         processes = everyone() if processes is None else processes
         own = {pid for pid, process in processes.items() if self._is_own(process)}
         own |= {self.shim, *inside} & processes.keys()
         own.update(below(own, processes))
         own.discard(os.getpid())
-        return {pid: processes[pid] for pid in own} | inside | orphans()
+        return {pid: processes[pid] for pid in own} | inside
 
-    def nearest(self) -> dict[int, Process]:
-        """The members that can be seen without a look at every process; of an adopted tree that has a cgroup, orphans
-        that left it are missing."""
-        inside = self.inside()
-        if self.cgroup is None and (not self.is_ours or own_children() is None):
-            return self.members()
-        return inside | self._outside(inside)
+    def inside(self) -> dict[int, Process]:
+        """The members that are in its cgroup; none without one."""
+        found = (look(pid) for pid in (self.cgroup.members() if self.cgroup is not None else ()))
+        return {process.pid: process for process in found if process is not None and not process.is_zombie}
 
     def _check_shim(self) -> None:
         """After the shim has ended its pid names its session only until another process has that pid: the kernel gives
@@ -64,38 +72,45 @@ class Tree:
         if self.is_shim_gone and self.shim and (other := look(self.shim)) is not None and not other.is_zombie:
             self.shim = 0
 
-    def inside(self) -> dict[int, Process]:
-        """The members that are in its cgroup; none without one."""
-        found = (look(pid) for pid in (self.cgroup.members() if self.cgroup is not None else ()))
-        return {process.pid: process for process in found if process is not None and not process.is_zombie}
-
-    def _outside(self, inside: dict[int, Process]) -> dict[int, Process]:
-        """The members that are not in its cgroup: the shim, orphans that came to us, and what is below any of these or
-        below those inside. It takes no look at every process, and is for trees of our own only."""
-        found: dict[int, Process] = {}
-        seen = {0, os.getpid()}
-        frontier = [self.shim, *inside, *self._orphans()]
-        while frontier:
-            pid = frontier.pop()
-            if pid in seen:
-                continue
-            seen.add(pid)
-            process = None if pid in inside else look(pid)
-            if process is not None and not process.is_zombie:
-                found[pid] = process
-            frontier.extend(children_of(pid) or ())
+    def _near(self, inside: dict[int, Process]) -> dict[int, Process] | None:
+        """The members without a look at every process: the shim, what is in the cgroup, orphans, and all that is below
+        these. None when it is not known where its orphans are."""
+        orphans = self._orphans()
+        if orphans is None:
+            return None
+        found = inside | orphans | below_now([self.shim, *inside, *orphans])
+        found.pop(os.getpid(), None)
         return found
 
-    def _orphans(self) -> dict[int, Process]:
-        """Those of it that came to us, found quickly: what forks and leaves is gone before /proc has been read."""
+    def _orphans(self) -> dict[int, Process] | None:
+        """Those of it whose parents have ended, found quickly: what forks and leaves is gone before it is looked at."""
         found: dict[int, Process] = {}
-        for _ in range(_LOOKS if self.is_ours else 0):
-            children = [pid for pid in own_children() or [] if pid != self.shim and pid not in self.shims]
-            seen = [look(pid) for pid in reversed(children)]
-            found = {process.pid: process for process in seen if process is not None and self._is_own(process)}
-            if found or not any(process is None or process.is_leaving for process in map(look, children)):
+        for _ in range(_LOOKS):
+            children = self._orphanage()
+            if children is None:
+                return None
+            around = below_now(reversed(children)) if self.is_ours else _alive(children)
+            found = {pid: process for pid, process in around.items() if self._is_own(process)}
+            is_still = all(process is not None and not process.is_leaving for process in map(look, children))
+            if found or is_still or not self.is_ours:
                 break
         return found
+
+    def _orphanage(self) -> list[int] | None:
+        """The pids among which its orphans are: our children, or of an adopted tree those of the parent of its shim."""
+        if self.is_ours:
+            children = own_children() if is_reaper() else None
+        else:
+            shim = look(self.shim) if self.shim and not self.is_shim_gone else None
+            self._reaper = self._reaper if shim is None else shim.parent
+            children = children_of(self._reaper) if self._reaper else None
+        if children is None:
+            return None
+        return [pid for pid in children if pid not in self.shims and pid not in (self.shim, os.getpid())]
+
+    def needs_a_look_at_all(self) -> bool:
+        """Whether its members are known only by a look at every process."""
+        return self._orphanage() is None
 
     def _is_own(self, process: Process) -> bool:
         return self._is_in_session(process) or self._bears_marks(process.pid)
@@ -164,6 +179,11 @@ class Tree:
 
     def _signalled(self) -> list[Process]:
         return [process for process in self.members().values() if process.pid != self.shim]
+
+
+def _alive(pids: Iterable[int]) -> dict[int, Process]:
+    found = {pid: look(pid) for pid in pids}
+    return {pid: process for pid, process in found.items() if process is not None and not process.is_zombie}
 
 
 def _has_no_children_but(shims: set[int]) -> bool:

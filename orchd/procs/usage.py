@@ -23,7 +23,7 @@ class Usage(NamedTuple):
 def of_trees(trees: Iterable[Tree]) -> list[Usage]:
     """One sample of each tree, from one look at the machine."""
     wanted = list(trees)
-    processes = everyone() if any(tree.cgroup is None for tree in wanted) else None
+    processes = everyone() if any(tree.needs_a_look_at_all() for tree in wanted) else None
     return [_of_pids(tree.members(processes)) for tree in wanted]
 
 

@@ -125,7 +125,9 @@ class Crowd:
     def processes(self, one: str) -> dict[str, int]:
         """The pids of an agent, its child and its shim."""
         (shown,) = self.fleet.show(one)
-        (agent,), (child,) = (until(lambda name=name: pids_in(self.pids / f"{one}.{name}")) for name in ("agent", "child"))
+        (agent,), (child,) = (
+            until(lambda name=name: pids_in(self.pids / f"{one}.{name}")) for name in ("agent", "child")
+        )
         return {"agent": agent, "child": child, "shim": shown["pid"]}
 
     def suffer(self, yard: Yard) -> list[int]:
