@@ -154,6 +154,9 @@ def _bounds(agent: render.Agent) -> Iterator[str]:
 
 
 def _past(answer: Mapping[str, Any]) -> Iterator[str]:
+    if (agent := answer.get("agent")) and (escaped := agent.get("escaped")):
+        then = "ended with the agent" if render.is_over(agent) else "still followed"
+        yield f"processes that left its cgroup, {then}: {', '.join(map(render.clean, escaped))}"
     if (agent := answer.get("agent")) and (bounds := "; ".join(_bounds(agent))):
         yield f"its bounds: {bounds}"
     if answer.get("attempts"):

@@ -78,9 +78,10 @@ def pack_agent(agent: Agent) -> bytes:
 def _packed_outcome(outcome: Outcome) -> list[Any]:
     fields: list[Any] = [outcome.code, outcome.cpu_seconds, outcome.rss_bytes]
     report, more = outcome.report, [outcome.oom.value if outcome.oom else None, outcome.memory_peak]
-    if report is not None or more != [None, None]:
+    escaped = [outcome.escaped] if outcome.escaped else []
+    if report is not None or more != [None, None] or escaped:
         fields.append(None if report is None else [getattr(report, name) for name in _REPORT])
-    return fields if more == [None, None] else fields + more
+    return fields if more == [None, None] and not escaped else fields + more + escaped
 
 
 def _outcome(
@@ -90,9 +91,10 @@ def _outcome(
     report: list[Any] | None = None,
     oom: str | None = None,
     memory_peak: int | None = None,
+    escaped: Iterable[str] = (),
 ) -> Outcome:
     told = None if report is None else _report(dict(zip(_REPORT, report, strict=True)))
-    return Outcome(code, cpu_seconds, rss_bytes, told, Oom(oom) if oom else None, memory_peak)
+    return Outcome(code, cpu_seconds, rss_bytes, told, Oom(oom) if oom else None, memory_peak, tuple(escaped))
 
 
 def _report(fields: dict[str, Any]) -> Report:

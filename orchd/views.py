@@ -138,6 +138,7 @@ def _ended(agent: Agent, usage: Usage | None) -> dict[str, object]:
         "cpu_seconds": usage.cpu_seconds if usage else outcome.cpu_seconds if outcome else None,
         "rss_bytes": usage.rss_bytes if usage else outcome.rss_bytes if outcome else None,
         "memory_peak": usage.memory_peak if usage else outcome.memory_peak if outcome else None,
+        "escaped": list(usage.escaped if usage else outcome.escaped if outcome else ()),
     }
 
 

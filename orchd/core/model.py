@@ -141,6 +141,7 @@ class Outcome:
     report: Report | None = None
     oom: Oom | None = None
     memory_peak: int | None = None  # bytes, of one with a bound, counted as its bound is
+    escaped: tuple[str, ...] = ()  # processes that left its cgroup and were followed, as far as they were seen
 
 
 @dataclass(slots=True)

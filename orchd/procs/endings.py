@@ -22,7 +22,7 @@ def exit_of(key: tuple[AgentId, int], handle: Handle, record: Record, kills: con
     """How an attempt ended whose shim has reported or ended."""
     report = report_in(handle.files.report) if handle.reports else None
     oom, peak = _oom(handle, record.code, kills), handle.memory_peak()
-    outcome = Outcome(record.code, record.cpu_seconds, handle.rss_bytes, report, oom, peak)
+    outcome = Outcome(record.code, record.cpu_seconds, handle.rss_bytes, report, oom, peak, handle.tree.escaped())
     note = None
     if record.code is None and handle.is_shim_killed:
         note = "its supervising shell was kept from running, so that its exit code is unknown"

@@ -70,7 +70,7 @@ class Handle:
     def shown(self, usage: Usage) -> Usage:
         """What its tree uses, without what its shim spent on others, and with the most that it took."""
         spent = round(max(usage.cpu_seconds - self.cpu_before, 0.0), 3)
-        return Usage(spent, usage.rss_bytes, self.memory_peak())
+        return Usage(spent, usage.rss_bytes, self.memory_peak(), self.tree.escaped())
 
     def memory_peak(self) -> int | None:
         """The most memory it took, in bytes, counted as its bound is."""

@@ -262,7 +262,8 @@ class LocalProcesses:
         is_gone = self._is_gone(key)
         if not record.ran and is_gone:
             return NeverRan(*key)
-        return replace(event, is_tree_gone=is_gone)
+        outcome = replace(event.outcome, escaped=handle.tree.escaped())
+        return replace(event, is_tree_gone=is_gone, outcome=outcome)
 
     def _record_of(self, handle: Handle) -> Record:
         return parse_record(text_of(handle.files.record), handle.files.name)

@@ -65,6 +65,15 @@ def cpu_seconds(pid: int) -> float:
     return sum(map(int, stat[stat.rindex(b")") + 2 :].split()[11:15])) / _TICKS
 
 
+def name_of(pid: int) -> str:
+    """The name of the program that a process runs, in printable characters; `?` when it has ended."""
+    try:
+        name = (PROC / str(pid) / "comm").read_bytes().rstrip(b"\n").decode(errors="replace")
+    except OSError:
+        return "?"
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
 def everyone() -> dict[int, Process]:
     """All processes that are not zombies, by pid."""
     found = (look(int(name)) for name in os.listdir(PROC) if name.isdigit())  # noqa: PTH208 - twice as fast

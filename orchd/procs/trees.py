@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchd.procs.cgroups import Cgroup
 from orchd.procs.procfs import (
@@ -22,12 +22,14 @@ from orchd.procs.procfs import (
     is_reaper,
     look,
     marks,
+    name_of,
     own_children,
     send,
 )
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
 
 _BEGINNINGS = 20  # looks at a shim that may be about to begin its agent
+_MOST_ESCAPED = 5
 _LOOKS = 100  # at children that vanish while they are being looked at
 
 
@@ -44,6 +46,7 @@ class Tree:
     shims: Collection[int] = ()  # pids that are none of its orphans
     is_shim_gone: bool = False
     _reaper: int = 0  # of an adopted tree: the process to which its orphans go, if that is known
+    _escaped: dict[tuple[int, float], str] = field(default_factory=dict)  # names of those seen outside its cgroup
 
     def members(self, processes: dict[int, Process] | None = None) -> dict[int, Process]:
         """Everything of the tree that is alive, the shim included, and never ourselves.
@@ -52,14 +55,30 @@ class Tree:
         """
         self._check_shim()
         inside = self.inside()
-        if (near := self._near(inside)) is not None:
-            return near
-        processes = everyone() if processes is None else processes
+        found = self._near(inside)
+        if found is None:
+            found = self._far(inside, everyone() if processes is None else processes)
+        if self.cgroup is not None:
+            self._note_escaped(found.values(), inside)
+        return found
+
+    def _far(self, inside: dict[int, Process], processes: dict[int, Process]) -> dict[int, Process]:
         own = {pid for pid, process in processes.items() if self._is_own(process)}
         own |= {self.shim, *inside} & processes.keys()
         own.update(below(own, processes))
         own.discard(os.getpid())
         return {pid: processes[pid] for pid in own} | inside
+
+    def _note_escaped(self, members: Iterable[Process], inside: dict[int, Process]) -> None:
+        for process in members:
+            if process.pid in inside or process.pid == self.shim or (process.pid, process.started) in self._escaped:
+                continue
+            if self.cgroup is not None and len(self._escaped) < _MOST_ESCAPED and not self.cgroup.holds(process.pid):
+                self._escaped[process.pid, process.started] = f"{name_of(process.pid)} (pid {process.pid})"
+
+    def escaped(self) -> tuple[str, ...]:
+        """The processes that were seen outside its cgroup, at most a few."""
+        return tuple(self._escaped.values())
 
     def inside(self) -> dict[int, Process]:
         """The members that are in its cgroup; none without one."""

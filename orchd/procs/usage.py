@@ -18,6 +18,7 @@ class Usage(NamedTuple):
     cpu_seconds: float
     rss_bytes: int
     memory_peak: int | None = None
+    escaped: tuple[str, ...] = ()  # processes that left its cgroup
 
 
 def of_trees(trees: Iterable[Tree]) -> list[Usage]:

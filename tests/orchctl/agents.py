@@ -33,6 +33,7 @@ def agent(number: int, **known: Any) -> dict[str, Any]:
         "rss_bytes": None,
         "memory_max": None,
         "memory_peak": None,
+        "escaped": [],
         "cpu_max": None,
         "pids_max": None,
         **known,

@@ -64,6 +64,7 @@ OUTCOMES = st.builds(
     st.integers(0, 2**50),
     oom=st.none() | st.sampled_from(Oom),
     memory_peak=st.none() | st.integers(0, 2**50),
+    escaped=st.lists(st.text(), max_size=3).map(tuple),
 )
 
 
