@@ -76,4 +76,4 @@ class Handle:
         """The most memory it took, in bytes, counted as its bound is."""
         cgroup = self.tree.cgroup
         found = controllers.peak(cgroup.path) if cgroup is not None and cgroup.is_bound else None
-        return self.peak if found is None else found
+        return self.peak if found is None else max(found, self.peak or 0)

@@ -57,7 +57,7 @@ class LocalProcesses:
         self._shims = Shims(home, self._watch, cgroups)
         self._guard: Guard[Key] = Guard(self._watch, clock)
         self._kills = controllers.Kills(clock)
-        self._scale: Scale[Key] = Scale()  # for those whose bound no kernel holds
+        self._scale: Scale[Key] = Scale()  # for those that have a bound
         self.logs: Trimmer[Key] = Trimmer(clock)
         self.left = 0  # bytes that attempts which have ended left in their files
 
@@ -95,7 +95,7 @@ class LocalProcesses:
         handle.cpu_before = shim.cpu_seconds if shim else parse_record(text_of(files.record), files.name).before
         self._handles[key] = handle
         self.logs.begin(key, files.log)
-        if bound is not None and not (tree.cgroup and controllers.is_memory_bound(tree.cgroup.path)):
+        if bound is not None:
             self._scale.put(key, tree, bound)
 
     def _failed(self, key: Key, error: OSError) -> SpawnFailed:
