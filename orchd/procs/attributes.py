@@ -10,6 +10,7 @@ import os
 import resource
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 
 from orchd.core.model import Attributes
 from orchd.wire.attributes import UNLIMITED, parse_cpus
@@ -95,6 +96,7 @@ def _cpus(pid: int, cpus: str | None) -> Iterator[str]:
             yield f"CPUs {cpus}: {len(lacking)} of them may not be used here"
 
 
+@cache
 def _number(name: str) -> int:
     number: int = getattr(resource, f"RLIMIT_{name.upper()}")
     return number

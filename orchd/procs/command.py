@@ -102,8 +102,8 @@ def _program(agent: Agent, env: Mapping[str, str]) -> str:
 
 
 def _check_directories(agent: Agent, umask: int) -> None:
-    try:  # looks up a name in it, which is what it takes to enter it
-        os.close(os.open(f"{agent.spec.cwd}/.", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+    try:
+        os.stat(f"{agent.spec.cwd}/.")  # noqa: PTH116 - to look up a name in it takes the right to enter it
     except OSError as error:
         if error.errno in SHORTAGE:
             raise

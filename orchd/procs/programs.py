@@ -8,7 +8,7 @@ import stat
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 _HEAD = 2048  # bytes: more than the kernel reads of a script, and what linkers put before anything else
@@ -30,7 +30,8 @@ def find(wanted: str, cwd: str, search_path: str) -> str:
         path = os.path.join(cwd, candidate)  # noqa: PTH118 - keeps `./` and bytes as they are
         reason = _why_not(path, is_named="/" in wanted)
         if reason is None:
-            _check_format(wanted, path, cwd)
+            found = os.stat(path)  # noqa: PTH116
+            _check_format(wanted, path, cwd, (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns))
             return candidate
         why += [reason] if reason else []
     raise NotRunnableError(
@@ -70,7 +71,8 @@ def _why_not_executable(path: str, mode: int) -> str:
     return f"permission denied: {path} has mode {stat.S_IMODE(mode):o}, and user {os.getuid()} may not execute it"
 
 
-def _check_format(wanted: str, path: str, cwd: str) -> None:
+@lru_cache(maxsize=256)  # to open a file takes longer than all else here; what is raised is not kept
+def _check_format(wanted: str, path: str, cwd: str, identity: tuple[int, ...]) -> None:  # noqa: ARG001 - for the cache
     """Refuse what the kernel would not execute. A text without a first line for the kernel is a script of the shell."""
     head = _head_of(path)
     reason: str | None = None
