@@ -19,7 +19,6 @@ from orchctl.errors import RefusedError
 from orchctl.lives import Fact
 from orchd.wire import WireError, opening, whole
 
-_MOST = 4096  # bytes of the file
 _LONGEST = 19  # digits of a position: no number in the database has more
 _ENDS = frozenset(f"agent-{status}" for status in render.OVER)
 
@@ -35,7 +34,7 @@ class Position:
         known = client.call("events", {"count": 1})
         last = int(known["last"])
         try:
-            words = opening.read_file(self._path, _MOST).decode(errors="replace").strip()
+            words = opening.read_file(self._path).decode(errors="replace").strip()
         except FileNotFoundError:
             self.write(last)
             return last

@@ -16,6 +16,7 @@ VALUES = {
     "number": st.one_of(st.integers(-(2**65), 2**65).map(str), st.sampled_from(["1_0", " 7", "x", "", "1.5", "٣"])),
     "duration": st.one_of(st.sampled_from(["90", "90s", "15m", "2h", "1d", "", "m", "-1", "nan", "inf", "1e3"]), TEXT),
     "pair": st.one_of(st.sampled_from(["K=V", "K=", "=V", "K", "K=a=b"]), TEXT),
+    "variable": st.one_of(st.sampled_from(["K=V", "K=", "=V", "K", "K=a=b", "K L=V", "X-Y=V"]), TEXT),
     "amount": st.one_of(st.sampled_from(["5", "2.50", "$3", "0", "-1", "nan", "inf", "1e3", ""]), TEXT),
 }
 GOOD = {
