@@ -116,6 +116,7 @@ RESTART = "when the daemon is started again: `orchctl daemon restart`, agents go
 LIMITED = "on reload, unless `orchctl limit` has set it; `orchctl limit --reset` returns to the file"
 COMMAND = "after `orchctl limit --reset`: a command has set it, and a command comes before the file"
 LIMITS = ("limit", "resident")
+IN_LIMIT = ("agents", "resident", "enforcement", "stall_after")  # of the table [limit]
 TABLES = ("runners", "pm", "remote")
 RUNNERS = "at once, of a runner that is new on reload"
 AT_ONCE = "at once, without a reload"
@@ -141,7 +142,7 @@ KEYS: dict[str, Key] = {
     "enforcement": Key(
         "strict or lenient", "whether an agent whose wait ends early works again only in a slot, or at once"
     ),
-    "stall_after": Key("seconds", "how long agents that only poll keep their slots from the agents they poll for"),
+    "stall_after": Key("duration", "how long agents that only poll keep their slots from the agents they poll for"),
     "depth": Key("levels", "how many levels of agents there may be"),
     "children": Key("agents", "unfinished children of one agent"),
     "agents": Key("agents", "agents that are ever spawned inside one tree"),
@@ -194,14 +195,14 @@ def read(path: Path) -> Config:
 
 # What may be written with a unit, as on the command line.
 _WRITTEN: dict[str, Callable[[str], float]] = {
-    **dict.fromkeys(("grace", "timeout", "silence", "keep_age"), duration),
+    **dict.fromkeys(("stall_after", "grace", "timeout", "silence", "keep_age"), duration),
     **dict.fromkeys(("free_bytes", "keep_bytes", "log_bytes"), size),
 }
 
 
 def _plain(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Problem]]:
     """The values with their units taken away, and those that are written wrong."""
-    plain, found = dict(whole), []
+    plain, found = _flat(whole)
     for key, reads in _WRITTEN.items():
         if isinstance(text := plain.get(key), str):
             try:
@@ -211,6 +212,22 @@ def _plain(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Problem
                 del plain[key]
     if type(amount := plain.get("memory_max")) is int:
         plain["memory_max"] = str(amount)
+    return plain, found
+
+
+def _flat(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Problem]]:
+    """The values with those of a table `[limit]` beside the others: there `agents` is the key `limit`."""
+    plain, found = dict(whole), []
+    if isinstance(table := whole.get("limit"), dict):
+        del plain["limit"]
+        for name, value in table.items():
+            key = "limit" if name == "agents" else name
+            if name not in IN_LIMIT:
+                found.append(Problem(f"limit.{name}", f"limit.{name} is unknown; [limit] has {', '.join(IN_LIMIT)}"))
+            elif key in plain:
+                found.append(Problem(key, f"{key} is set twice, in [limit] and outside it; remove one of them"))
+            else:
+                plain[key] = value
     return plain, found
 
 

@@ -148,7 +148,7 @@ class Stage:
                 finish=lambda: None,
             ),
             remote=None,
-            ports=SimpleNamespace(router=self.fds["router"], requests=lambda: note("hear") or iter(())),
+            ports=SimpleNamespace(fileno=fileno["router"], requests=lambda: note("hear") or iter(())),
             processes=SimpleNamespace(
                 fileno=fileno["processes"],
                 news=lambda: ["ended"],
@@ -156,6 +156,7 @@ class Stage:
                 rest=lambda: None,
                 logs=SimpleNamespace(fileno=fileno["logs"], next_deadline=lambda: None, look=lambda: None),
             ),
+            parked=SimpleNamespace(next_deadline=lambda: None, look=list),
             gateway=SimpleNamespace(leaving=False),
             waits=SimpleNamespace(
                 fileno=fileno["waits"],
