@@ -17,6 +17,8 @@ VALUES = {
     "duration": st.one_of(st.sampled_from(["90", "90s", "15m", "2h", "1d", "", "m", "-1", "nan", "inf", "1e3"]), TEXT),
     "pair": st.one_of(st.sampled_from(["K=V", "K=", "=V", "K", "K=a=b"]), TEXT),
     "variable": st.one_of(st.sampled_from(["K=V", "K=", "=V", "K", "K=a=b", "K L=V", "X-Y=V"]), TEXT),
+    "size": st.one_of(st.sampled_from(["512M", "2G", "0", "-1", "M", "", "1e3"]), TEXT),
+    "share": st.one_of(st.sampled_from(["50%", "150%", "0%", "%", "", "-1%", "nan%"]), TEXT),
     "amount": st.one_of(st.sampled_from(["5", "2.50", "$3", "0", "-1", "nan", "inf", "1e3", ""]), TEXT),
 }
 GOOD = {
@@ -25,6 +27,8 @@ GOOD = {
     "duration": st.sampled_from(["90", "90s", "15m", "2h", "0.5"]),
     "pair": st.sampled_from(["K=V", "K=", "K=a=b"]),
     "variable": st.sampled_from(["K=V", "K=", "K=a=b"]),
+    "size": st.sampled_from(["512M", "2G"]),
+    "share": st.sampled_from(["50%", "150%"]),
     "amount": st.sampled_from(["5", "2.50", "$3"]),
 }
 
