@@ -41,10 +41,10 @@ def returning(world: World) -> list[Agent]:
 
 
 def is_stalled(world: World) -> bool:
-    """Whether every slot is held by a running agent that needs an agent for which only a slot is missing."""
+    """Whether each agent at work runs and needs an agent for which only a slot is missing."""
     state, now = world.state, world.now
     busy = [agent for agent in naive.living(state) if agent.status in naive.WORKING]
-    if len(busy) < state.limit or state.is_paused or state.is_draining or state.held_until > now:
+    if not busy or state.is_paused or state.is_draining or state.held_until > now:
         return False
     for agent in busy:
         needed = naive.needs(state, agent).values()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchd.core.facts import AgentFrozen, AgentReturned, AgentThawed, AttemptAdmitted, Fact
 from orchd.core.model import AgentId, Cause, Frozen, Status
-from tests.stateful import naive, naive_starts, promises
+from tests.stateful import naive, naive_starts
 from tests.stateful.naive_starts import ROUNDING
 from tests.stateful.outside import Key, can_run
 
@@ -27,13 +27,6 @@ class Clock:
     is_held: bool = False
 
 
-def _has_expired(world: World, fact: AgentReturned) -> bool:
-    """Whether the wait that the agent returns from had lasted as long as it may before it came true."""
-    wait = world.state.agents[fact.agent].waits[fact.request]
-    came = promises.came_true(world, wait.targets, is_any=wait.is_any)
-    return wait.deadline is not None and wait.deadline <= world.now and (came is None or wait.deadline < came)
-
-
 @dataclass
 class Observer:
     """What was seen up to the last turn."""
@@ -44,6 +37,7 @@ class Observer:
     is_new_due: bool = False  # the last slot went back to an agent whose wait was cut short
     passed_over: set[AgentId] = field(default_factory=set)  # queued agents that could have had that slot
     loans: int = 0
+    borrower: AgentId | None = None  # the agent that got the slot of the last loan
 
     def note(self, world: World, fact: Fact) -> None:
         """A fact that hands out a slot, or takes one away; `world` is as it was before it."""
@@ -53,12 +47,14 @@ class Observer:
         elif isinstance(fact, AgentReturned | AgentThawed):
             has_slot = naive.working(state) < state.limit
             still = self.passed_over & {agent.id for agent in naive_starts.startable(world)} if has_slot else set()
-            assert not still, f"two agents whose waits were cut short went before {still}"
-            self.is_new_due = isinstance(fact, AgentThawed) or _has_expired(world, fact)
+            assert not still or self.borrower == fact.agent, f"two agents whose waits were cut short went before {still}"
+            is_returned = isinstance(fact, AgentReturned)
+            self.is_new_due = not is_returned or state.agents[fact.agent].waits[fact.request].is_expired
             self.passed_over = {agent.id for agent in naive_starts.startable(world)} if self.is_new_due and has_slot else set()
         elif isinstance(fact, AgentFrozen) and fact.cause is Frozen.LENT:
-            self.loans += 1
             self._check_loan(world, fact)
+            self.loans += 1
+            self.borrower, self.stalled_since = fact.lent_to, None
 
     def _check_loan(self, world: World, fact: AgentFrozen) -> None:
         lender, borrower = world.state.agents[fact.agent], fact.lent_to

@@ -63,9 +63,10 @@ class WatchedTurn(Turn):
         if isinstance(fact, AgentFrozen):
             self._check_freeze(fact)
         if isinstance(fact, WaitExpired):
-            deadline = self.state.agents[fact.agent].waits[fact.request].deadline
-            assert deadline is not None, "a wait without end has expired"
-            assert deadline <= self.now, "a wait expired too early"
+            wait = self.state.agents[fact.agent].waits[fact.request]
+            assert wait.deadline is not None, "a wait without end has expired"
+            assert wait.deadline <= self.now, "a wait expired too early"
+            assert not naive.is_true(self.state, wait), "a wait expired that is true"
         if isinstance(fact, StopBegan):
             self.world.observer.check_stop(self.world, fact.agent, fact.cause)
         self.world.observer.note(self.world, fact)
@@ -284,8 +285,8 @@ def check_reply(world: World, client: Client, reply: Answer | Refuse) -> None:
     assert reply.agents == begin.targets
     if begin.timeout is not None and world.revived.isdisjoint(begin.targets):
         came = came_true(world, begin.targets, is_any=begin.is_any)
-        is_late = came is None or came > client.since + begin.timeout + ROUNDING
-        assert reply.timed_out == is_late or begin.timeout == 0, "it says timed out and was true in time, or the reverse"
+        ahead = float("-inf") if came is None else client.since + begin.timeout - came
+        assert reply.timed_out == (ahead < 0) or abs(ahead) < ROUNDING, "timed out, but true in time, or the reverse"
     if reply.timed_out:
         assert begin.timeout is not None
         assert client.since + begin.timeout <= world.now, "timed out too early"
