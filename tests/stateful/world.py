@@ -33,6 +33,7 @@ from tests.stateful.ledger import Ledger
 from tests.stateful.observer import Observer
 from tests.stateful.outside import Client, Key, Proc, can_run, copied
 
+DEPTH = 4  # levels of agents
 SPINS = 3  # a time-out whose grace is nothing, or whose hold is, is due again at once
 
 
@@ -430,7 +431,7 @@ def _hold(proc: Proc, effect: Terminate | Kill | Freeze | Thaw, *, is_parked: bo
 
 def new_world(limit: int, resident: int, *, is_thorough: bool = True) -> World:
     """Nothing has happened yet."""
-    return World(State(limit=limit, resident=resident, guards=Guards(depth=4)), is_thorough)
+    return World(State(limit=limit, resident=resident, guards=Guards(depth=DEPTH)), is_thorough)
 
 
 def lengths(parts: tuple[inputs.Part, ...]) -> dict[str, float]:
