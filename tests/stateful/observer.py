@@ -60,8 +60,8 @@ class Observer:
         lender, borrower = world.state.agents[fact.agent], fact.lent_to
         assert lender.status is Status.RUNNING, "an agent that was not at work lent its slot"
         assert borrower in naive.needs(world.state, lender), "a slot was lent to an agent that the lender does not need"
-        assert self.stalled_since is not None, "a slot was lent without a stall"
-        lasted = world.now - self.stalled_since
+        assert naive_starts.is_stalled(world), "a slot was lent without a stall"
+        lasted = 0.0 if self.stalled_since is None else world.now - self.stalled_since
         assert lasted >= world.state.stall_after - ROUNDING, "a slot was lent before the stall had lasted"
 
     def check_stop(self, world: World, one: AgentId, cause: Cause) -> None:

@@ -389,8 +389,8 @@ class World:
                     self.sleep(max(0.0, due - self.now))
                 elif not self._end_a_poller():
                     break
-        assert not self.state.runs, f"never over: {list(self.state.runs.values())}"
         assert not self.state.agents, f"stuck: {list(self.state.agents.values())}"
+        assert not self.state.runs, f"never over: {list(self.state.runs.values())}"
         assert not self.procs
         assert not self.clients
         assert not self.asked
