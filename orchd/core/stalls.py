@@ -35,12 +35,21 @@ def look(turn: Turn) -> None:
         state.stalled_since = turn.now
     if turn.now < state.stalled_since + state.stall_after:
         return
-    quiet_first = sorted(_at_work(state), key=lambda agent: (agent.heard or 0.0, agent.number))
-    pairs = ((lender, borrower) for lender in quiet_first for borrower in _lacking_a_slot(state, lender, turn.now))
-    if not has_working_place(state) and any(_lend(turn, lender, borrower) for lender, borrower in pairs):
+    if _break(turn):
         state.stalled_since = turn.now if is_stalled(state, turn.now) else None
     elif not state.is_stall_announced:
         turn.record(StallBegan(tuple(agent.id for agent in _at_work(state)), NO_ROOM))
+
+
+def _break(turn: Turn) -> bool:
+    """Whether a slot was lent: within the resident slots that are kept free for chains only where there is no other way."""
+    quiet_first = sorted(_at_work(turn.state), key=lambda agent: (agent.heard or 0.0, agent.number))
+    pairs = [(lender, one) for lender in quiet_first for one in _lacking_a_slot(turn.state, lender, turn.now)]
+    return any(
+        _lend(turn, lender, borrower, may_use_reserve=may_use_reserve)
+        for may_use_reserve in (False, True)
+        for lender, borrower in pairs
+    )
 
 
 def due_at(state: State) -> float | None:
@@ -53,7 +62,7 @@ def due_at(state: State) -> float | None:
 def is_stalled(state: State, now: float) -> bool:
     """Whether every agent at work is running and depends on an agent which only a slot is missing for.
 
-    Where a slot is free all the same, no resident slot is left for what they depend on.
+    Where a slot is free all the same, no resident slot is left for what they depend on, or only a reserved one.
     """
     if state.is_paused or state.is_draining or state.held_until > now or not (len(state.queue) or state.due):
         return False
@@ -97,22 +106,22 @@ def _waits_only_for_a_slot(state: State, agent: Agent, now: float) -> bool:
     return why_held(state, line_of(agent), now) is None
 
 
-def _lend(turn: Turn, lender: Agent, borrower: Agent) -> bool:
-    """Whether the slot of `lender` was given to `borrower`: only if all that is alive can still end."""
-    state, is_new = turn.state, borrower.status is Status.QUEUED
-    line = line_of(borrower)
-    if (is_new and not has_resident_place(state, line.depth)) or not has_room(state, line):
-        return False
-    if path_to(state, [borrower.id], lender.id) is not None:
+def _lend(turn: Turn, lender: Agent, borrower: Agent, *, may_use_reserve: bool) -> bool:
+    """Whether `borrower` was given a slot, that of `lender` where none is free: only if all that is alive can still end.
+
+    Over a limit that was lowered the slot is not given on: the borrower starts like any other agent.
+    """
+    state, line, is_new = turn.state, line_of(borrower), borrower.status is Status.QUEUED
+    has_place = len(state.living) < state.resident if may_use_reserve else has_resident_place(state, line.depth)
+    if (is_new and not has_place) or not has_room(state, line) or path_to(state, [borrower.id], lender.id) is not None:
         return False
     needed = claims_needed(state, lender, [borrower.id])
     if not is_safe_promoted(state, needed, borrower.claim if is_new else 0):
         return False
     for one, claim in needed.items():
         turn.record(AgentPromoted(one, claim))
-    returning.freeze(turn, lender, Frozen.LENT, lent_to=borrower.id)
-    if is_new:
-        admit(turn, borrower)
-    else:
-        returning.bring_back(turn, borrower)
+    if not has_working_place(state):
+        returning.freeze(turn, lender, Frozen.LENT, lent_to=borrower.id)
+    if has_working_place(state):
+        (admit if is_new else returning.bring_back)(turn, borrower)
     return True
