@@ -27,10 +27,12 @@ def startable(world: World) -> list[Agent]:
         return []
     ready = [one for one in state.agents.values() if naive.is_ready(state, one, now) and not is_held(world, one, -ROUNDING)]
     ready = [one for one in ready if naive_runs.has_room(state, one)]
-    ready = [one for one in ready if len(naive.living(state)) < naive.most_alive(state, one.depth)]
+    alive, is_idle = len(naive.living(state)), not naive.working(state)  # then the room of a chain is used, too
+    ready = [one for one in ready if alive < (state.resident if is_idle else naive.most_alive(state, one.depth))]
     unsafe = [one for one in ready if not naive.is_safe(state, one.claim)]
     has_aged = any(now - one.age > AGING_SECONDS for one in unsafe)
-    must_be_needed = [one for one in ready if state.is_draining or (has_aged and one.claim)]
+    in_reserve = [one for one in ready if alive >= naive.most_alive(state, one.depth)]
+    must_be_needed = [one for one in ready if state.is_draining or (has_aged and one.claim) or one in in_reserve]
     return [one for one in ready if one not in unsafe and (one not in must_be_needed or naive.is_needed(state, one))]
 
 

@@ -32,6 +32,7 @@ class Observer:
     """What was seen up to the last turn."""
 
     runnable: set[Key] = field(default_factory=set)
+    holders: set[Key] = field(default_factory=set)  # attempts that held a slot, also if their answer was lost
     clocks: dict[Key, Clock] = field(default_factory=dict)
     stalled_since: float | None = None
     is_new_due: bool = False  # the last slot went back to an agent whose wait was cut short
@@ -60,8 +61,10 @@ class Observer:
         lender, borrower = world.state.agents[fact.agent], fact.lent_to
         assert lender.status is Status.RUNNING, "an agent that was not at work lent its slot"
         assert borrower in naive.needs(world.state, lender), "a slot was lent to an agent that the lender does not need"
-        assert naive_starts.is_stalled(world), "a slot was lent without a stall"
-        lasted = 0.0 if self.stalled_since is None else world.now - self.stalled_since
+        if not world.state.stall_after:
+            return  # the stall may have begun in this turn
+        assert self.stalled_since is not None, "a slot was lent without a stall"
+        lasted = world.now - self.stalled_since
         assert lasted >= world.state.stall_after - ROUNDING, "a slot was lent before the stall had lasted"
 
     def check_stop(self, world: World, one: AgentId, cause: Cause) -> None:
@@ -81,10 +84,13 @@ class Observer:
         runnable = {key for key, proc in world.procs.items() if can_run(proc, clients)}
         state = world.state
         if state.is_strict:
-            assert len(runnable) <= state.limit or runnable <= self.runnable, (
-                f"{len(runnable)} agents can run at limit {state.limit}: {sorted(runnable - self.runnable)} began to"
+            new = runnable - self.runnable - self.holders
+            assert len(runnable) <= state.limit or not new, (
+                f"{len(runnable)} agents can run at limit {state.limit}: {sorted(new)} began to"
             )
         self.runnable = runnable
+        working = [agent for agent in naive.living(state) if agent.status in naive.WORKING]
+        self.holders = {(agent.id, agent.attempt) for agent in working}
         for agent in naive.living(state):
             key = (agent.id, agent.attempt)
             if agent.status is Status.WAITING:

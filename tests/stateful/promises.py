@@ -94,7 +94,9 @@ class WatchedTurn(Turn):
         state, agent = self.state, self.state.agents[fact.agent]
         assert naive.working(state) < state.limit, "admitted beyond the limit"
         assert len(naive.living(state)) < state.resident, "admitted beyond the resident places"
-        assert len(naive.living(state)) < naive.most_alive(state, agent.depth), "admitted into the room of a chain"
+        has_place = len(naive.living(state)) < naive.most_alive(state, agent.depth)
+        may_use_reserve = naive.is_needed(state, agent) and (not naive.working(state) or self.world.observer.stalled_since)
+        assert has_place or may_use_reserve or self._is_lent_to(agent), "admitted into the room of a chain"
         assert not state.is_paused, "admitted while paused"
         assert not state.is_short, "admitted while the disk is nearly full"
         assert state.held_until <= self.now, "admitted while the machine refuses"

@@ -34,6 +34,7 @@ from tests.stateful.observer import Observer
 from tests.stateful.outside import Client, Key, Proc, can_run, copied
 
 DEPTH = 4  # levels of agents
+PATIENCE = 40  # deadlines that pass before what goes on by no other way is stuck
 SPINS = 3  # a time-out whose grace is nothing, or whose hold is, is due again at once
 
 
@@ -382,13 +383,18 @@ class World:
         for scope in [one for one, budget in self.ledger.budgets.items() if budget != Budget()]:
             self.budget(scope, Budget())
         self.quiet = 0.0
+        idle = 0  # times that nothing but time passed
         for _ in range(100 + 60 * len(self.store)):
-            if not self._let_one_go():
-                due = next_deadline(self.state)
-                if due is not None:
-                    self.sleep(max(0.0, due - self.now))
-                elif not self._end_a_poller():
-                    break
+            due = next_deadline(self.state)
+            if self._let_one_go():
+                idle = 0
+            elif due is not None and idle < PATIENCE:
+                idle += 1
+                self.sleep(max(0.0, due - self.now))
+            elif self._end_a_poller():
+                idle = 0
+            else:
+                break
         assert not self.state.agents, f"stuck: {list(self.state.agents.values())}"
         assert not self.state.runs, f"never over: {list(self.state.runs.values())}"
         assert not self.procs
