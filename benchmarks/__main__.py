@@ -23,6 +23,7 @@ NAMES = (
     "cli",
     "growth",
     "backlog",
+    "fleets",
     "clients",
     "nesting",
     "makespan",

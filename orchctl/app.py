@@ -14,6 +14,7 @@ import typer
 from orchctl import completion, exits, out, targets
 from orchctl.declared import KINDS, Argument, Command, Option
 from orchctl.table import COMMANDS, GROUPS
+from orchd.wire import VERSION
 
 # The class that every complaint of the framework has in common; its place and name differ between versions.
 _Complaint: type[Exception] = typer.BadParameter.__mro__[-4]
@@ -81,7 +82,7 @@ def _show_version(is_asked: bool) -> None:  # noqa: FBT001 - the framework gives
     if is_asked:
         from importlib.metadata import version
 
-        out.say(f"orchctl {version('orchd')}")
+        out.say(f"orchctl {version('orchd')} (protocol {VERSION})")
         raise typer.Exit
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from orchctl.errors import UsageError
 from orchctl.listing import Entry, Listing
 from orchctl.specs import placed
-from orchd.wire import agentspec, duration, pack_request, shapes, share, size
+from orchd.wire import MOST, agentspec, duration, pack_request, shapes, share, size
 
 _CODE = "bad-batch"
 _WRITTEN: dict[str, Callable[[str], float]] = {
@@ -21,7 +21,14 @@ _WRITTEN: dict[str, Callable[[str], float]] = {
 def read(source: str, directory: Path) -> list[dict[str, object]]:
     """The agents in a file, or on stdin for `-`; paths in it are relative to `directory`. Raises UsageError."""
     listing = Listing(source, _CODE, "spawned")
-    specs = [_spec(listing, entry, directory) for entry in listing.entries(listing.text())]
+    entries = list(listing.entries(listing.text()))
+    if len(entries) > MOST:
+        raise UsageError(
+            f"{listing.title} holds {len(entries):,} agents: a batch is spawned as a whole and takes at most {MOST:,}. "
+            f"Nothing was spawned; make several batches of it, for example with `split -l {MOST}`.",
+            code=_CODE,
+        )
+    specs = [_spec(listing, entry, directory) for entry in entries]
     if not specs:
         raise UsageError(f"{listing.title} holds no agent: write one JSON object a line, or one array", code=_CODE)
     return specs

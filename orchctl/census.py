@@ -14,6 +14,16 @@ def status(client: Client, asked: Mapping[str, object]) -> dict[str, Any]:
     return whole(client, "status", asked, "agents")
 
 
+def first(client: Client, asked: Mapping[str, object], most: int) -> dict[str, Any]:
+    """One answer to `status` with no more than the first `most` agents, and how many there are by status."""
+    try:
+        return client.call("status", {**asked, "most": most})
+    except WireError as error:
+        if error.code != "bad-request":
+            raise
+    return status(client, asked)  # a daemon from before an upgrade knows only whole answers
+
+
 def whole(client: Client, op: str, asked: Mapping[str, object], key: str) -> dict[str, Any]:
     """One answer to `op`, whose pages each have a part of the list `key`."""
     return completed(client, op, asked, key, client.call(op, asked))

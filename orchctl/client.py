@@ -13,28 +13,32 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import zmq
 
-from orchctl import start, targets
+from orchctl import inside, start, targets
 from orchctl.connection import Connection, Watch
 from orchctl.errors import NoDaemonError, UsageError
-from orchd.wire import MAX_FRAME, Home, WireError, log_of, pack_request
+from orchd.wire import MAX_FRAME, MOST, Home, WireError, log_of, pack_request
 
 if TYPE_CHECKING:
     from orchctl.far import Far
     from orchctl.faroutput import FarOutput
 
 PATIENCE = 30.0  # seconds that a request goes on while daemons die or do not answer
+_PAGE = 500  # agents of one answer
 STABLE = 1.0  # seconds that a connection holds before it counts as one that works
+_NEW = "attributes"  # a key of requests that daemons of earlier versions do not know; they start agents without
 
 
 class Client:
     """One connection to the daemon of one home, or of another machine. Not for two threads at once.
 
-    With `starts`, a daemon is started when none runs; without, `NoDaemonError` is raised.
+    With `starts`, a daemon is started when none runs; inside an agent its return is awaited instead, as long as the
+    request allows. Without `starts`, `NoDaemonError` is raised.
     A request that was under way when the daemon died is sent again with the same id, so it is done once.
     """
 
@@ -86,7 +90,13 @@ class Client:
         Raises WireError when the daemon refuses it, and NoDaemonError when none answers within `patience` seconds.
         """
         until = time.monotonic() + patience
-        return self._ask(op, lambda: args or {}, lambda: until, None)
+        try:
+            return self._ask(op, lambda: args or {}, lambda: until, None)
+        except WireError as error:
+            if args is None or _NEW not in args or f"{_NEW} is not known here" not in error.message:
+                raise
+        older = {key: value for key, value in args.items() if key != _NEW}  # for a daemon of an earlier version
+        return self._ask(op, lambda: older, lambda: until, None)
 
     def wait(
         self,
@@ -99,17 +109,40 @@ class Client:
     ) -> dict[str, Any]:
         """Block until the agents have ended, or `timeout` seconds have passed: `{agents, timed_out}`.
 
-        `scope` is `ids`, `all` or `children`; with `is_any` the first end is enough.
+        `scope` is `ids`, `all` or `children`; with `is_any` the first end is enough. One wait for any takes at most
+        10,000 ids, one for all of them any number.
         Daemons may come and go meanwhile. Raises as `call` does, but is patient with any that answers.
         """
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         names = tuple(ids)
+        if is_any or len(names) <= MOST:
+            return self._wait(names, scope, deadline, watch, is_any=is_any)
+        parts = [
+            self._wait(names[at : at + MOST], scope, deadline, watch, is_any=False) for at in range(0, len(names), MOST)
+        ]
+        agents = {agent["id"]: agent for part in parts for agent in part["agents"]}
+        return {"agents": list(agents.values()), "timed_out": any(part["timed_out"] for part in parts)}
+
+    def _wait(
+        self, names: tuple[str, ...], scope: str, deadline: float, watch: Watch | None, *, is_any: bool
+    ) -> dict[str, Any]:
+        paged: dict[str, object] = {"paged": True}
 
         def args() -> dict[str, object]:
-            left = None if timeout is None else max(0.0, deadline - time.monotonic())
-            return {"ids": names, "scope": scope, "any": is_any, "timeout": left}
+            left = None if math.isinf(deadline) else max(0.0, deadline - time.monotonic())
+            return {"ids": names, "scope": scope, "any": is_any, "timeout": left, **paged}
 
-        return self._ask("wait", args, lambda: deadline + PATIENCE, watch)
+        try:
+            result = self._ask("wait", args, lambda: deadline + PATIENCE, watch)
+        except WireError as error:
+            if error.code != "bad-request":
+                raise
+            paged.clear()  # a daemon from before an upgrade tells of all agents at once
+            result = self._ask("wait", args, lambda: deadline + PATIENCE, watch)
+        more = result.pop("more", [])
+        for at in range(0, len(more), _PAGE):
+            result["agents"] += self.call("status", {"ids": more[at : at + _PAGE], "usage": False})["agents"]
+        return result
 
     def _ask(
         self,
@@ -122,7 +155,7 @@ class Client:
         shaky_until = time.monotonic() + PATIENCE
         while True:
             if self._connection is None:
-                self._connection = Connection(self.context, self.target)
+                self._connection = Connection(self.context, self.target, awaits=lambda: self._awaits)
             reply = self._connection.ask(request_id, _packed(request_id, op, args()), until(), watch)
             if reply is not None:
                 return _result(reply.result, reply.error)
@@ -132,6 +165,11 @@ class Client:
             self._connection = None
             self._revive(min(until(), shaky_until))
 
+    @cached_property
+    def _awaits(self) -> bool:
+        """Whether this client waits for a daemon that others start: inside an agent it starts none itself."""
+        return self._starts and isinstance(self.target, Home) and inside.evidence(self.target) is not None
+
     def _revive(self, until: float) -> None:
         if not isinstance(self.target, Home):
             if time.monotonic() > until:
@@ -139,9 +177,11 @@ class Client:
             return
         if time.monotonic() > until:
             raise NoDaemonError(f"the daemon of {self.home.directory} dies again and again; see {log_of(self.home)}")
+        if self._awaits:
+            return  # the next connection is made when somebody else has started a daemon
         if self._starts:
             start.ensure(self.home)
-        elif not (start.is_running(self.home) or start.is_awaited(self.home)):
+        elif not (start.is_running(self.home) or start.is_held(self.home) or start.is_awaited(self.home)):
             raise NoDaemonError(f"no daemon runs for {self.home.directory}; `orchctl daemon start` starts one")
 
 

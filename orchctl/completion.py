@@ -12,7 +12,7 @@ from orchd.wire import HomeError, WireError
 
 def agents(incomplete: str) -> list[tuple[str, str]]:
     """Ids that begin so; none when no daemon runs, and none is started for it."""
-    found = _asked("status", {"usage": False}).get("agents", ())
+    found = _asked("status", {"usage": False, "most": 500}).get("agents", ())
     return _offered(incomplete, ((agent["id"], f"{agent['name']}, {agent['status']}") for agent in found))
 
 

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 import zmq
 
 from orchctl import start
 from orchctl.errors import NoDaemonError
-from orchd.wire import Home, frames, log_of, unpack_reply
+from orchd.wire import Home, WireError, frames, log_of, unpack_reply
 
 if TYPE_CHECKING:
     from orchctl.far import Far, Link
 
 _BROKEN = zmq.Event.DISCONNECTED | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL | zmq.Event.HANDSHAKE_FAILED_PROTOCOL
-_EVENTS = _BROKEN | zmq.Event.CONNECT_RETRIED
-_OF_FAR = zmq.Event.HANDSHAKE_SUCCEEDED | zmq.Event.HANDSHAKE_FAILED_AUTH
+_EVENTS = _BROKEN | zmq.Event.CONNECT_RETRIED | zmq.Event.HANDSHAKE_FAILED_AUTH
+_OF_FAR = zmq.Event.HANDSHAKE_SUCCEEDED
 
+_NO_ROOM = (
+    "the daemon has no room for one more connection of this caller. End some commands that wait (each holds a "
+    "connection), or raise the daemon's limit of open files (ulimit -n), then try again"
+)
 _LONGEST = 86_400.0  # seconds of one poll: its milliseconds are a C int, which 25 days overflow
 
 
@@ -52,9 +56,12 @@ class Monitor:
 
 
 class Connection:
-    """A DEALER and its monitor. It connects when there is somebody to connect to."""
+    """A DEALER and its monitor. While no daemon runs it is broken, unless it `awaits` the return of one."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], target: Home | Far) -> None:
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], target: Home | Far, *, awaits: Callable[[], bool] = bool
+    ) -> None:
+        self._awaits = awaits
         self._target = target
         self._link: Link | None = None
         self._dealer = context.socket(zmq.DEALER)
@@ -101,6 +108,8 @@ class Connection:
         home = self._target
         if not isinstance(home, Home):
             return home.silent()
+        if self._awaits() and not start.is_running(home):
+            start.check_outside(home)
         return NoDaemonError(
             f"the daemon of {home.directory} does not answer; see {log_of(home)}, or `orchctl daemon restart`"
         )
@@ -109,10 +118,12 @@ class Connection:
         event = self._monitor.read()
         if self._link is not None:
             return self._link.is_broken(event)
+        if event & zmq.Event.HANDSHAKE_FAILED_AUTH:  # on this machine a daemon refuses a handshake for want of room
+            raise WireError("busy", _NO_ROOM)
         if event & _BROKEN:
             return True
         # libzmq tries again by itself, which is right when the daemon's backlog is full, and in vain when none runs
-        return isinstance(self._target, Home) and not start.is_running(self._target)
+        return isinstance(self._target, Home) and not start.is_running(self._target) and not self._awaits()
 
 
 def milliseconds(until: float, again: float | None) -> int | None:

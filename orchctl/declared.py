@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 from orchctl import targets
-from orchd.wire import duration, share, size
+from orchd.wire import duration, share, size, variables
 
 _LARGEST = 2**63 - 1  # what a msgpack integer holds
 
@@ -92,6 +92,14 @@ def pair(text: str) -> str:
     return text
 
 
+def variable(text: str) -> str:
+    """`KEY=VALUE` of an environment, as it is. The message has no value, which may be secret."""
+    name, equals, _ = text.partition("=")
+    if not equals or not variables.is_name(name):
+        raise ValueError(f"{name!r} is not KEY=VALUE: write a name without spaces, `=` and the value")
+    return text
+
+
 def amount(text: str) -> float:
     """Dollars, as `5` or `2.50`."""
     try:
@@ -110,6 +118,7 @@ KINDS: dict[str, Callable[[str], object]] = {
     "size": size,
     "share": share,
     "pair": pair,
+    "variable": variable,
     "amount": amount,
 }
 

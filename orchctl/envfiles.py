@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from orchctl.errors import UsageError
+from orchd.wire import variables
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+def pairs(said: Iterable[str]) -> dict[str, str]:
+    """The variables of `--env` options, later ones over earlier ones."""
+    return dict(pair.split("=", 1) for pair in said)
 
 
 def read(files: Iterable[str], directory: Path) -> dict[str, str]:
@@ -23,7 +26,7 @@ def read(files: Iterable[str], directory: Path) -> dict[str, str]:
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
             name, equals, value = line.partition("=")
-            if not equals or not _NAME.fullmatch(name) or "\0" in value:
+            if not equals or not variables.is_name(name) or "\0" in value:
                 raise UsageError(f"{file}, line {number} is not KEY=VALUE: write a name, `=` and the value as it is")
             found[name] = value
     return found

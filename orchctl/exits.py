@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
 from types import SimpleNamespace
 
-from orchctl import out
+from orchctl import here, out
 from orchctl.errors import ClientError, NoDaemonError, RefusedError, TimedOutError, UsageError
 from orchd.wire import HomeError, WireError
 
@@ -52,8 +53,10 @@ def open_missing() -> None:
 
 def _failed(error: OSError, *, as_json: bool) -> int:
     """Say it, though stdout may be what cannot be written."""
+    is_deleted = error.errno == errno.ENOENT and error.filename is None and here.is_deleted()
+    code, message = ("no-directory", here.MESSAGE) if is_deleted else ("system", str(error))
     try:
-        out.failure("system", str(error), {"errno": error.errno}, as_json=as_json)
+        out.failure(code, message, {"errno": error.errno}, as_json=as_json)
         sys.stdout.flush()
     except BrokenPipeError:
         _drop()

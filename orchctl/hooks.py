@@ -17,7 +17,7 @@ from orchctl import history, out, render
 from orchctl.client import Client
 from orchctl.errors import RefusedError
 from orchctl.lives import Fact
-from orchd.wire import WireError
+from orchd.wire import WireError, opening, whole
 
 _LONGEST = 19  # digits of a position: no number in the database has more
 _ENDS = frozenset(f"agent-{status}" for status in render.OVER)
@@ -34,7 +34,7 @@ class Position:
         known = client.call("events", {"count": 1})
         last = int(known["last"])
         try:
-            words = self._path.read_text(encoding="utf-8", errors="replace").strip()
+            words = opening.read_file(self._path).decode(errors="replace").strip()
         except FileNotFoundError:
             self.write(last)
             return last
@@ -50,9 +50,7 @@ class Position:
 
     def write(self, seq: int) -> None:
         """Whole or not at all."""
-        fresh = self._path.with_name(f"{self._path.name}.new")
-        fresh.write_text(f"{seq}\n", encoding="utf-8")
-        fresh.replace(self._path)
+        whole.write(self._path, f"{seq}\n".encode())
 
 
 class Hook:

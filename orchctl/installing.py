@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchctl.backups import put_aside
-from orchd.wire import whole
+from orchctl.errors import RefusedError
+from orchd.wire import formats, opening, whole
 
 MANIFEST = ".installed.json"  # in the skill's folder: the digest of each file as it was installed last
+_VERSION = 1  # of that file
 
 WRITTEN = "written"
 CURRENT = "up to date"
@@ -40,7 +42,8 @@ def install(skill: Path, folder: Path, *, is_forced: bool) -> list[File]:
             known[name] = _digest(content)
         found.append(file)
     if known != before:
-        _write(folder / MANIFEST, json.dumps(known, indent=1, sort_keys=True).encode() + b"\n")
+        value = {formats.FIELD: _VERSION, **known}
+        _write(folder / MANIFEST, json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
     return found
 
 
@@ -52,7 +55,7 @@ def _files(skill: Path) -> Iterator[Path]:
 
 def _install(content: bytes, path: Path, installed: str | None, *, is_forced: bool) -> File:
     try:
-        there = path.read_bytes()
+        there = opening.read_file(path, follow=True)
     except FileNotFoundError:
         if path.is_symlink():  # to nowhere: whoever made it may want something with it
             return File(path, CHANGED)
@@ -79,11 +82,15 @@ def _write(path: Path, content: bytes) -> None:
 def _known(manifest: Path) -> dict[str, str]:
     """The digests in a manifest; one that cannot be read says nothing, so that no file counts as ours."""
     try:
-        value = json.loads(manifest.read_bytes())
+        value = json.loads(opening.read_file(manifest))
     except (FileNotFoundError, ValueError):
         return {}
     if not isinstance(value, dict):
         return {}
+    try:
+        formats.check(manifest, value, _VERSION, "delete it: then no file counts as installed by orchd")
+    except formats.NewerFormatError as error:
+        raise RefusedError(str(error), code="newer-format") from None
     return {name: digest for name, digest in value.items() if isinstance(digest, str)}
 
 

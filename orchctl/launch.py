@@ -11,11 +11,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from orchctl import attributes
 from orchctl.composition import Flat, Group, Member, Task, Tree, around, estimate_tokens, flatten, task_prompt
 from orchctl.errors import NoDaemonError, UsageError
 from orchctl.projects import project_of
 from orchctl.start import environment
-from orchd.wire import MAX_FRAME, duration, ops, pack_request, shapes, variables
+from orchd.wire import MAX_FRAME, duration, ops, pack_request, shapes, variables, whole
 
 _RUNS = ".agent/runs"
 _GOAL = 4096  # characters that the daemon takes
@@ -51,7 +52,7 @@ def prepared(tree: Tree, task: Task, *, runner: str | None, directory: Path, res
 
 def sendable(launch: Launch) -> dict[str, Any]:
     """The request with this environment. Raises UsageError when the daemon would not take it."""
-    request = {**launch.request, "env": environment()}
+    request = {**launch.request, "env": environment(), "attributes": attributes.own()}
     try:
         shapes.build(ops.Run, request)
     except shapes.ShapeError as error:
@@ -105,7 +106,7 @@ def write_prompts(launch: Launch) -> None:
     """Put every prompt where its member finds it; the folders for results are then there too."""
     for path, text in launch.prompts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", errors="surrogateescape")  # it names directories, which are bytes
+        whole.write(path, text.encode(errors="surrogateescape"))  # it names directories, which are bytes
 
 
 def result_path(results: Path, path: str) -> Path:

@@ -39,8 +39,8 @@ def dot() -> str:
 
 
 def note(text: str) -> None:
-    """One line beside the result."""
-    sys.stderr.write(f"{_encodable(text, sys.stderr)}\n")
+    """One line beside the result. Names and paths in it cannot control the terminal."""
+    sys.stderr.write(f"{_encodable(_harmless(text), sys.stderr)}\n")
     sys.stderr.flush()
 
 
@@ -111,7 +111,7 @@ class Line:
             from orchctl.render import fitted
 
             room = _room()
-            text = _encodable(fitted(text, room, "..."), sys.stderr)  # what wraps could not be written over
+            text = _encodable(fitted(_harmless(text), room, "..."), sys.stderr)  # what wraps could not be written over
             sys.stderr.write(f"\r{text.ljust(min(self._width, room))}")
             sys.stderr.flush()
             self._width = max(self._width, len(text))
@@ -127,6 +127,14 @@ class Line:
 def _room() -> int:
     """Columns of the terminal that stderr is; one that does not know has enough."""
     return os.get_terminal_size(sys.stderr.fileno()).columns or sys.maxsize
+
+
+def _harmless(text: str) -> str:
+    if text.isprintable():
+        return text
+    from orchctl.render import clean_line
+
+    return clean_line(text)
 
 
 def _encodable(text: str, stream: TextIO) -> str:

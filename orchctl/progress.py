@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import zmq
 
-from orchctl import out, render
+from orchctl import census, out, render
 from orchctl.client import Client
 from orchctl.errors import NoDaemonError
 from orchctl.news import News, Pace
-from orchd.wire import WireError
+from orchctl.tree import counted
+from orchd.wire import MOST, WireError
 
 
 class Progress:
@@ -49,11 +50,11 @@ class Progress:
 
 def of_wait(ids: Sequence[str]) -> Callable[[Client], str]:
     """The text for a wait: how many are still going, and what they do."""
+    named = ids if len(ids) <= MOST else []  # of more than one request can name, all there are are counted
 
     def text(client: Client) -> str:
-        agents = {agent["id"]: agent for agent in client.call("status", {"ids": ids, "usage": False})["agents"]}
-        # an id may be a run, which is many, and be said twice
-        return render.waiting(list(agents.values()), of=len(agents) if ids else 0)
+        answer = census.first(client, {"ids": named, "usage": False}, 0)
+        return render.waiting(counted(answer), is_whole=bool(named))
 
     return text
 

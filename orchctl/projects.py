@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from orchctl import attributes
 from orchctl.start import environment
 
 
@@ -15,4 +16,5 @@ def project_of(directory: Path) -> Path:
 
 def asked_in(directory: Path) -> dict[str, Any]:
     """What a request to spawn says of where it is made: the directory, its project, and this environment."""
-    return {"cwd": str(directory), "project": str(project_of(directory)), "env": environment()}
+    where = {"cwd": str(directory), "project": str(project_of(directory))}
+    return {**where, "env": environment(), "attributes": attributes.own()}

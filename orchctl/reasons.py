@@ -159,6 +159,8 @@ def _past(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"processes that left its cgroup, {then}: {', '.join(map(render.clean, escaped))}"
     if (agent := answer.get("agent")) and (bounds := "; ".join(_bounds(agent))):
         yield f"its bounds: {bounds}"
+    if answer.get("unmet"):
+        yield f"not granted, of the attributes of its caller: {answer['unmet']}"
     if answer.get("attempts"):
         yield "attempts:"
         yield from _indented(render.aligned(render.filled([_row(one) for one in answer["attempts"]])))

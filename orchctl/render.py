@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _COUNTS = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
@@ -48,6 +48,17 @@ def columns(text: str) -> int:
     """How many terminal columns `text` takes."""
     if text.isascii():
         return len(text)
+    total = 0
+    for total in _totals(text):  # noqa: B007 - the last is wanted
+        pass
+    return total
+
+
+def _totals(text: str) -> Iterator[int]:
+    """How many columns `text` takes up to each of its characters."""
+    if text.isascii():
+        yield from range(1, len(text) + 1)
+        return
     from unicodedata import category, east_asian_width
 
     total = last = 0
@@ -59,16 +70,16 @@ def columns(text: str) -> int:
         else:
             last = 2 if east_asian_width(char) in "WF" else 1
         total += last
-    return total
+        yield total
 
 
 def fitted(text: str, width: int, ellipsis: str) -> str:
     """`text`, shortened when it takes more than `width` columns."""
     if columns(text) <= width:
         return text
-    while text and columns(text) + len(ellipsis) > width:
-        text = text[:-1]
-    return text + ellipsis[:width]
+    room = max(0, width - len(ellipsis))
+    kept = sum(1 for total in _totals(text) if total <= room)  # it never falls from one character to the next
+    return text[:kept] + ellipsis[:width]
 
 
 def padded(text: str, width: int) -> str:
@@ -173,14 +184,11 @@ def going(agents: Sequence[Agent]) -> str:
     return ", ".join(f"{agent['id']} is {agent['status']}" for agent in agents)
 
 
-def waiting(agents: Sequence[Agent], of: int) -> str:
-    """`waiting: 2 of 7 ended, 4 running, 1 queued`, or without the first part when nobody knows of how many."""
-    counts: dict[str, int] = {}
-    for agent in agents:
-        if not is_over(agent):
-            counts[agent["status"]] = counts.get(agent["status"], 0) + 1
-    ended = [f"{of - sum(counts.values())} of {of} ended"] if of else []
-    return "waiting: " + ", ".join([*ended, *(f"{count} {status}" for status, count in counts.items())])
+def waiting(counts: Mapping[str, int], *, is_whole: bool) -> str:
+    """`waiting: 2 of 7 ended, 4 running, 1 queued`, or without the first part when these are not all."""
+    ended = [f"{counts.get('ended', 0)} of {sum(counts.values())} ended"] if is_whole else []
+    going = (f"{count} {status}" for status, count in counts.items() if status != "ended")
+    return "waiting: " + ", ".join([*ended, *going])
 
 
 def aligned(rows: list[list[str]]) -> list[str]:
@@ -210,10 +218,13 @@ def _told(agent: Agent) -> str:
 
 
 def daemon(answer: Mapping[str, Any]) -> str:
-    """`orchd 0.1.0 runs as pid 123 since 2h 5m, home ..., socket ...`."""
+    """`orchd 0.1.0 (schema 1, protocol 1), pid 123, up 2h 5m, home ..., socket ...`."""
+    # a daemon that was not restarted since an upgrade may not tell both
+    versions = f" (schema {answer['schema']}, protocol {answer['protocol']})" if "schema" in answer else ""
+    full = "; the disk is full: it changes nothing until there is room" if answer.get("disk_full") else ""
     return (
-        f"orchd {answer['version']}, pid {answer['pid']}, up {span(answer['uptime_seconds'])}, "
-        f"home {answer['home']}, socket {answer['socket']}"
+        f"orchd {answer['version']}{versions}, pid {answer['pid']}, up {span(answer['uptime_seconds'])}, "
+        f"home {answer['home']}, socket {answer['socket']}{full}"
     )
 
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from orchd.wire import gaps
+from orchd.wire import gaps, opening
 
 if TYPE_CHECKING:
     from orchctl.faroutput import FarOutput
@@ -30,7 +30,7 @@ class File:
     """A file of this machine. It stays open, so it may be unlinked meanwhile."""
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._file = opening.open_file(path, os.O_RDONLY)
 
     def size(self) -> int:
         """How many bytes it has."""

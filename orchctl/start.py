@@ -8,9 +8,11 @@ import sys
 import time
 
 from orchctl.errors import NoDaemonError
-from orchd.wire import Home, sockets, variables
+from orchd.wire import Home, HomeError, homes, locks, opening, sockets, variables
 
 PATIENCE = 30.0  # seconds for a daemon to be ready
+_SILENCE = 10.0  # seconds for a daemon that holds the lock to answer or to end: it may be starting or stopping
+_PAUSE = 0.05  # seconds between two looks at a lock: no event reports that a lock is free
 _TURN = 35.0  # seconds for somebody else to finish starting one
 
 # The daemon must be nobody's child: neither the one who happened to start it waits for it, nor does the end of an
@@ -30,17 +32,54 @@ def is_running(home: Home) -> bool:
 
 
 def ensure(home: Home) -> bool:
-    """Return when a daemon answers; True if this call started it. Raises NoDaemonError or HomeError."""
+    """Return when a daemon answers; True if this call started it. Raises NoDaemonError or HomeError.
+
+    Inside an agent none is started.
+    """
     from filelock import FileLock, Timeout
 
+    check_outside(home)
     home.create()
     try:
         with FileLock(home.start_lock, timeout=_TURN, mode=0o600):
-            if is_running(home) or is_awaited(home):
+            if is_running(home) or is_held(home) or is_awaited(home):
                 return False
             return _start(home)
     except Timeout:
         raise NoDaemonError(f"somebody else is starting the daemon of {home.directory} and does not finish") from None
+    except OSError as error:
+        raise HomeError(f"cannot write in {home.directory}: {error.strerror}; {homes.way_out(error)}") from None
+
+
+def is_held(home: Home, patience: float = _SILENCE) -> bool:
+    """Wait for a daemon that holds the lock and does not listen: True when it listens, False when the lock is free.
+
+    Such a daemon is starting, or stopping, or binds its sockets again after they were removed. Raises NoDaemonError for
+    one that does none of these in time.
+    """
+    until = time.monotonic() + patience
+    while (held := locks.holder(home.lock)) is not None:
+        if is_running(home):
+            return True
+        if time.monotonic() > until:
+            raise NoDaemonError(
+                f"the daemon of {home.directory} ({held}) runs and does not listen on {home.socket}: it hangs; "
+                "`orchctl daemon restart` replaces it, agents keep running"
+            )
+        select.select([], [], [], _PAUSE)
+    return False
+
+
+def check_outside(home: Home) -> None:
+    """Raises NoDaemonError when no daemon runs and this process is inside an agent, which must not start one."""
+    from orchctl import inside
+
+    evidence = inside.evidence(home)
+    if evidence is not None and not is_running(home):
+        raise NoDaemonError(
+            f"no daemon runs for {home.directory}, and an agent must not start one ({evidence}). "
+            "Start it from a shell outside every agent: `orchctl daemon start`"
+        )
 
 
 def is_awaited(home: Home) -> bool:
@@ -63,7 +102,7 @@ def environment() -> dict[str, str]:
 
 def _start(home: Home) -> bool:
     """Whether it is this one that answers now, and not another that somebody began to start and did not wait for."""
-    log = os.open(home.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    log = opening.open_file(home.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     said_before = os.lseek(log, 0, os.SEEK_END)
     ready, told = os.pipe()
     try:
@@ -117,7 +156,7 @@ def _first_line(ready: int) -> str:
 
 
 def _last_lines(home: Home, since: int) -> str:
-    with home.log.open("rb") as log:
+    with os.fdopen(opening.open_file(home.log, os.O_RDONLY), "rb") as log:
         log.seek(max(since, log.seek(0, os.SEEK_END) - 4096))
         lines = log.read().decode(errors="replace").split("\n")
     return " / ".join(line.strip() for line in lines if line.strip())[-500:]

@@ -43,9 +43,9 @@ _SPAWN = (
     Option("cpu_max", "Let it keep no more than this busy, of one processor: 50%, 150%.", "share", metavar="PERCENT"),
     Option("pids_max", "Let it have no more processes and threads than this.", "number", metavar="N"),
     Option("cwd", "Its directory; this one otherwise.", "text", metavar="DIR"),
-    Option("env", "Set a variable in its environment.", "pair", many=True, metavar="KEY=VALUE"),
+    Option("env", "Set a variable in its environment.", "variable", many=True, metavar="KEY=VALUE"),
     _ENV_FILE,
-    Option("stdin", "Read this file on its standard input.", "text", metavar="FILE"),
+    Option("stdin", "Read this file or pipe on its standard input; - is this command's own.", "text", metavar="FILE"),
     Option("output_dir", "A directory for what it makes, told to it as ORCHD_OUTPUT_DIR.", "text", metavar="DIR"),
     Option("runner", "What runs it when it is no command; see `orchctl runners`.", "text", metavar="NAME"),
     Option("model", "The model that its runner asks for.", "text", metavar="NAME"),
@@ -87,7 +87,7 @@ COMMANDS: dict[str, Command] = {
             "status",
             (_IDS,),
             (
-                Option("all", "Show the whole history too."),
+                Option("all", "Show all agents, and the whole history; the first 100 otherwise."),
                 Option("watch", "Show it again whenever something happens, until interrupted."),
                 JSON,
             ),
@@ -119,7 +119,16 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(("cancel",), "End agents, or runs, and all under them.", "cancel", (_SOME,), (JSON,)),
         Command(
-            ("retry",), "Give ended agents, or members of runs, a new attempt.", "retry", (_SOME,), (_ENV_FILE, JSON)
+            ("retry",),
+            "Give ended agents, or members of runs, a new attempt, in the environment they were spawned with.",
+            "retry",
+            (_SOME,),
+            (
+                Option("env", "Set a variable over that environment.", "variable", many=True, metavar="KEY=VALUE"),
+                _ENV_FILE,
+                Option("current_env", "Use the environment of this shell instead."),
+                JSON,
+            ),
         ),
         Command(("pause",), "Start no more agents; those that run go on.", "pause", (), (JSON,)),
         Command(("resume",), "Start agents again.", "resume", (), (JSON,)),
@@ -128,7 +137,11 @@ COMMANDS: dict[str, Command] = {
             "Show the limit, or change it at once.",
             "limit",
             (Argument("limit", "How many agents may work at once.", "[N]", "number"),),
-            (Option("resident", "How many may live at once, waiting ones included.", "number", metavar="M"), JSON),
+            (
+                Option("resident", "How many may live at once, waiting ones included.", "number", metavar="M"),
+                Option("reset", "Set both numbers to those of config.toml, or to the defaults."),
+                JSON,
+            ),
         ),
         Command(
             ("events",),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from orchctl import render
@@ -52,16 +53,17 @@ class Look(NamedTuple):
 
 class _Column(NamedTuple):
     cells: list[str]
-    dispensable: int = 0  # the highest goes first when there is no room
-
-    @property
-    def width(self) -> int:
-        return max(map(render.columns, self.cells), default=0)
+    width: int
+    dispensable: int  # the highest goes first when there is no room
 
 
-def picture(answer: Mapping[str, Any], now: float, look: Look, budgets: Sequence[Mapping[str, Any]] = ()) -> list[str]:
-    """Lines for a `status` answer; `now` is Unix time, `budgets` are of sessions and runs."""
-    above = [_fitted(line, look) for line in (*headed(answer, now, look), *_spending(budgets, look))]
+def _column(cells: list[str], dispensable: int = 0) -> _Column:
+    return _Column(cells, max(map(render.columns, cells), default=0), dispensable)
+
+
+def picture(answer: Mapping[str, Any], now: float, look: Look) -> list[str]:
+    """Lines for a `status` answer; `now` is Unix time."""
+    above = [_fitted(line, look) for line in (*headed(answer, now, look), *_spending(answer.get("budgets", ()), look))]
     below = [_fitted(line, look) for line in _foot(answer, look)]
     return [*above, *_agents(answer["agents"], now, look), *below]
 
@@ -74,7 +76,7 @@ def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
     """The places as a bar, what is in the queue and spent; then what keeps agents from starting."""
     limit, agents = answer["limit"], answer["agents"]
     over = f", {limit['overdrawn']} overdrawn" if limit["overdrawn"] else ""
-    queued = sum(agent["status"] == "queued" for agent in agents)
+    queued = counted(answer)["queued"]
     tokens = sum(agent["tokens"] or 0 for agent in agents)
     parts = [
         f"slots {bar(limit['working'], limit['limit'], look)} {limit['working']}/{limit['limit']} in use{over}",
@@ -84,6 +86,8 @@ def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
         *([f"{render.short(tokens)} tokens"] if tokens else []),
     ]
     yield f" {look.dot} ".join(parts)
+    if answer["daemon"].get("disk_full"):  # a daemon from before an upgrade does not report it
+        yield "disk full: nothing is started or recorded; free some space, or `orchctl prune --keep 0`"
     if limit["paused"]:
         yield "paused: no new agents start; `orchctl resume` starts them again"
     if limit.get("stalled"):
@@ -114,11 +118,23 @@ def _spending(budgets: Sequence[Mapping[str, Any]], look: Look) -> Iterator[str]
 
 
 def _foot(answer: Mapping[str, Any], look: Look) -> Iterator[str]:
-    agents = answer["agents"]
-    if not agents:
+    agents, left = answer["agents"], counted(answer) - _counts(answer["agents"])
+    if left:
+        told = ", ".join(f"{count:,} {status}" for status, count in left.items())
+        yield f"{look.ellipsis} and {told}: `orchctl status --all` shows all agents, `--json` prints them as data"
+    elif not agents:
         yield "no agents; `orchctl spawn -- COMMAND` starts one"
     elif not look.is_whole and max(map(render.number, agents)) > len(agents):
         yield f"{look.ellipsis} and agents that ended earlier: `orchctl status --all`"
+
+
+def counted(answer: Mapping[str, Any]) -> Counter[str]:
+    """How many agents there are by status, also where the answer shows only the first of them."""
+    return Counter(answer["counts"]) if "counts" in answer else _counts(answer["agents"])
+
+
+def _counts(agents: Iterable[Agent]) -> Counter[str]:
+    return Counter("ended" if render.is_over(agent) else agent["status"] for agent in agents)
 
 
 def _agents(agents: list[Agent], now: float, look: Look) -> list[str]:
@@ -127,16 +143,16 @@ def _agents(agents: list[Agent], now: float, look: Look) -> list[str]:
         return []
     shown = [agent for _, agent in ordered]
     every = [
-        _Column([prefix + agent["id"] for prefix, agent in ordered]),
-        _Column([render.fitted(render.named(agent), _NAME, look.ellipsis) for agent in shown]),
-        _Column([render.status_of(agent) for agent in shown]),
-        _Column([_time(agent, now) for agent in shown], 1),
-        _Column([f"try {agent['attempt']}" if agent["attempt"] > 1 else "" for agent in shown], 2),
-        _Column([agent["level"] for agent in shown], 7),
-        _Column([_cpu(agent) for agent in shown], 4),
-        _Column([_memory(agent) for agent in shown], 3),
-        _Column([f"pid {agent['pid']}" if agent["pid"] else "" for agent in shown], 6),
-        _Column([f"{render.short(agent['tokens'])} tokens" if agent["tokens"] else "" for agent in shown], 5),
+        _column([prefix + agent["id"] for prefix, agent in ordered]),
+        _column([render.fitted(render.named(agent), _NAME, look.ellipsis) for agent in shown]),
+        _column([render.status_of(agent) for agent in shown]),
+        _column([_time(agent, now) for agent in shown], 1),
+        _column([f"try {agent['attempt']}" if agent["attempt"] > 1 else "" for agent in shown], 2),
+        _column([agent["level"] for agent in shown], 7),
+        _column([_cpu(agent) for agent in shown], 4),
+        _column([_memory(agent) for agent in shown], 3),
+        _column([f"pid {agent['pid']}" if agent["pid"] else "" for agent in shown], 6),
+        _column([f"{render.short(agent['tokens'])} tokens" if agent["tokens"] else "" for agent in shown], 5),
     ]
     chosen = _chosen([column for column in every if column.width], look)
     return [_line(chosen, index, agent, look) for index, agent in enumerate(shown)]

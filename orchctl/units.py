@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from orchctl import users
 from orchd.wire import Service
 
 SHIPPED = Path(__file__).parent / "systemd"
@@ -17,13 +18,15 @@ def path_of(scope: str) -> Path:
     """Where the unit is, or would be."""
     if scope == "system":
         return Path("/etc/systemd/system") / _FILES[scope]
-    config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    config = os.environ.get("XDG_CONFIG_HOME") or users.directory() / ".config"
     return Path(config) / "systemd/user" / _FILES[scope]
 
 
-def service_of(scope: str, user: str) -> Service:
-    """The service that serves `user`."""
-    return Service(scope, _FILES[scope].replace("@", f"@{user}"))
+def service_of(scope: str, user: str | None = None) -> Service:
+    """The service that serves `user`, who has to have a name for one of the system."""
+    return Service(
+        scope, _FILES[scope].replace("@", f"@{user or users.named()}") if scope == "system" else _FILES[scope]
+    )
 
 
 def text_of(scope: str, home: Path, version: int) -> str:

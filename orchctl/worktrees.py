@@ -19,9 +19,10 @@ from typing import NoReturn
 from orchctl.errors import ClientError, RefusedError
 from orchctl.git import ELSEWHERE, Git
 from orchctl.worktree_checks import Checkout, check_branches, check_clean, checkout_of
-from orchd.wire import branches, shapes, variables, whole
+from orchd.wire import branches, formats, opening, shapes, variables, whole
 
 FAILED = 1
+_VERSION = 1  # of a record
 _HEADS = "refs/heads/"
 _NOT_FOUND, _NOT_RUNNABLE = 127, 126  # as a shell says it
 
@@ -52,14 +53,20 @@ def all_in(directory: Path) -> list[tuple[Path, Record]]:
 def read(worktree: Path) -> Record | None:
     """The record of a worktree; None when there is none that makes sense."""
     try:
-        return shapes.build(Record, json.loads(record_path(worktree).read_bytes()))
-    except (OSError, ValueError):
+        whole = dict(json.loads(opening.read_file(record_path(worktree))))
+        formats.check(record_path(worktree), whole, _VERSION, "move the file away: the worktree stays")
+        whole.pop(formats.FIELD, None)
+        return shapes.build(Record, whole)
+    except formats.NewerFormatError as error:
+        raise RefusedError(str(error), code="newer-format") from None
+    except (OSError, ValueError, TypeError):
         return None
 
 
 def write(worktree: Path, record: Record) -> None:
     """Keep the record, whole or not at all."""
-    whole.write(record_path(worktree), json.dumps(asdict(record)).encode())
+    content = json.dumps({formats.FIELD: _VERSION, **asdict(record)}).encode()
+    whole.write(record_path(worktree), content, mode=0o600)
 
 
 @contextmanager
@@ -68,7 +75,7 @@ def held(directory: Path, *, is_alone: bool) -> Iterator[None]:
     import fcntl
 
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = opening.open_file(directory / "lock", os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH)
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import faulthandler
 import logging
 import os
@@ -12,14 +13,18 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from orchd import logs
+from orchd import logs, migrations
 from orchd.core.model import Instant
-from orchd.daemon import serve
-from orchd.errors import OrchdError
+from orchd.daemon import serve, serve_without_room
+from orchd.errors import AlreadyRunning, DiskFull, OrchdError
 from orchd.notify import Notifier
-from orchd.wire import Home, HomeError, default_home, services
+from orchd.presence import Lock
+from orchd.wire import VERSION, Home, HomeError, default_home, services
+from orchd.wire.homes import absolute
 
 EXIT_REFUSED = 1
+EXIT_TAKEN = 69  # EX_UNAVAILABLE: another daemon serves the home, and starting this one again changes nothing
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def clock() -> Instant:
@@ -29,37 +34,86 @@ def clock() -> Instant:
 
 def main() -> int:
     """Serve in the foreground. Who wants it in the background starts it there: `orchctl daemon start`."""
+    options = _options()
+    faulthandler.enable()  # a watchdog ends a loop that hangs by SIGABRT: then the log says where it hung
+    logs.configure(sys.stderr, os.environ)
+    log = logging.getLogger("orchd")
+    notify = Notifier.from_environment(os.environ, os.getpid())
+    try:
+        home = Home(absolute(options.home) if options.home else default_home())
+        return _run(options, home, notify)
+    except (OrchdError, HomeError) as error:
+        log.critical("%s", error)
+        notify.failed(str(error))
+        _tell(options, f"error: {error}")
+        return EXIT_TAKEN if isinstance(error, AlreadyRunning) else EXIT_REFUSED
+    except OSError as error:
+        log.critical("this machine does not let orchd go on: %s; mend that and start it again; nothing is lost", error)
+        notify.failed(str(error))
+        _tell(options, f"error: {error}")
+        return EXIT_REFUSED
+    finally:
+        notify.close()
+
+
+def _run(options: argparse.Namespace, home: Home, notify: Notifier) -> int:
+    """Serve, and replace this process by a daemon that waits for room when the disk is full."""
+    lock = Lock(home, options.lock_fd)
+
+    def ready() -> None:
+        _tell(options, "ready")
+
+    try:
+        if not options.without_room:
+            serve(home, lock, clock, notify, options.service, ready)
+            return 0
+        if not serve_without_room(home, lock, clock, notify, ready):
+            return 0
+    except DiskFull as error:
+        logging.getLogger("orchd").critical("%s", error)
+        _replace(options, lock, home, notify, without_room=True)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        logging.getLogger("orchd").critical("%s", error)
+        _replace(options, lock, home, notify, without_room=True)
+    _replace(options, lock, home, notify, without_room=False)
+    raise AssertionError
+
+
+def _replace(options: argparse.Namespace, lock: Lock, home: Home, notify: Notifier, *, without_room: bool) -> None:
+    """Begin anew as the same process: nothing of what was decided and is not on the disk is left. Raises OSError."""
+    words = [sys.executable, *(["-P"] if sys.flags.safe_path else []), "-m", "orchd", "--home", str(home.directory)]
+    words += [f"--service={options.service}"] if options.service else []
+    words += ["--ready-fd", str(options.ready_fd)] if options.ready_fd is not None else []
+    words += ["--without-room"] if without_room else []
+    words += [] if (held := lock.hand_over()) is None else ["--lock-fd", str(held)]
+    os.execve(sys.executable, words, {**os.environ, **notify.environment})  # noqa: S606 - no shell is wanted
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="orchd", description="The daemon through which every agent is started.")
     parser.add_argument(
         "--home", type=Path, help="the instance's directory (default: $ORCHD_HOME, or the state directory)"
     )
     parser.add_argument("--ready-fd", type=int, help="write `ready`, or `error: ...`, to this descriptor")
     parser.add_argument("--service", type=services.parse, help="the service that this is, as user:orchd.service")
-    parser.add_argument("--version", action="version", version=f"orchd {version('orchd')}")
-    options = parser.parse_args()
-    faulthandler.enable()  # a watchdog ends a loop that hangs by SIGABRT: then the log says where it hung
-    logs.configure(sys.stderr, os.environ)
-    log = logging.getLogger("orchd")
-    home = Home(options.home.absolute() if options.home else default_home())
-    notify = Notifier.from_environment(os.environ, os.getpid())
-    try:
-        serve(home, clock, notify, options.service, lambda: _tell(options.ready_fd, "ready"))
-    except (OrchdError, HomeError) as error:
-        log.critical("%s", error)
-        _tell(options.ready_fd, f"error: {error}")
-        return EXIT_REFUSED
-    except OSError as error:
-        log.critical("this machine does not let orchd go on: %s; mend that and start it again; nothing is lost", error)
-        _tell(options.ready_fd, f"error: {error}")
-        return EXIT_REFUSED
-    return 0
+    parser.add_argument("--without-room", action="store_true", help=argparse.SUPPRESS)  # the disk is full
+    parser.add_argument("--lock-fd", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--version", action="version", version=_versions())
+    return parser.parse_args()
 
 
-def _tell(descriptor: int | None, line: str) -> None:
-    if descriptor is not None:
+def _versions() -> str:
+    return f"orchd {version('orchd')} (schema {migrations.newest()}, protocol {VERSION})"
+
+
+def _tell(options: argparse.Namespace, line: str) -> None:
+    if options.ready_fd is not None:
         with contextlib.suppress(OSError):  # whoever started us has gone; that does not concern us
-            os.write(descriptor, f"{line}\n".encode())
-            os.close(descriptor)
+            os.write(options.ready_fd, f"{line}\n".encode())
+            os.close(options.ready_fd)
+        options.ready_fd = None
 
 
 if __name__ == "__main__":

@@ -46,8 +46,10 @@ class Answers:
         """Nobody is there any more to be answered."""
         self._results.pop(request, None)
 
-    def take(self, effect: Answer, op: str) -> object:
+    def take(self, effect: Answer, op: str, *, is_paged: bool = False) -> object:
         """The result, for the reply."""
+        if is_paged:
+            return self._queries.first_waited_for(effect)
         return self._results.pop(effect.request, None) or self._queries.result(op, effect)
 
 

@@ -1,37 +1,31 @@
-"""Who is asking, by the kernel's word: the caller's pid, walked up to a shim.
+"""Who is asking, by the kernel's word: the process that connected, walked up to a shim.
 
-A process below the daemon that leads to no shim was orphaned: it double-forked out of its agent. It is known by its
-cgroup, its session or its marks, and if it shows none of them it is nobody and may do nothing.
+The answer is given once, when the connection is accepted, and holds for all its requests. A process is an agent's when
+it descends from the agent's shim, is in its session or in its cgroup. Variables prove nothing: a process that has those
+of an agent, and is not proven to be of that agent, may do nothing. Neither may an orphan below the daemon of which
+nothing proves whose it is.
 """
 
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
 
 from orchd.core.model import AgentId
 from orchd.errors import OrchdError
-from orchd.ports import Peer
-from orchd.procs.cgroups import held_in, own_cgroup
-from orchd.procs.local import Key, LocalProcesses
-from orchd.procs.procfs import Process, look, marks
+from orchd.peers import Credentials, Identity, Key, Outside, Peer
+from orchd.procs import namespaces
+from orchd.procs.cgroups import held_in
+from orchd.procs.local import LocalProcesses
+from orchd.procs.procfs import PROC, Process, look, marks
 from orchd.roles import Visitor
-from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home, WireError
+from orchd.wire import ENV_AGENT, ENV_HOME, Home, WireError
+from orchd.wire.cgroups import own_cgroup
 
-_REMEMBERED = 4096
 _LOOKS = 100  # at a caller whose parents come and go
 
-
-class Outside(Enum):
-    """A caller that is no agent."""
-
-    OWNER = "owner"  # a person, or a program of theirs, outside every agent
-    NOBODY = "nobody"  # below the daemon and of no agent that lives
-    STRANGER = "stranger"  # another user
-
+_WHOLE = b"0 0 4294967295".split()  # the uid_map of a namespace in which every user has its own uid
 
 Caller = AgentId | Outside | Visitor
 
@@ -63,64 +57,85 @@ def check_proc() -> None:
         )
 
 
+def check_uid() -> None:
+    """Raise OrchdError when this user's uid is the one that stands for every user without a uid of their own."""
+    uid, overflow = os.getuid(), int((PROC / "sys/kernel/overflowuid").read_bytes())
+    if uid == overflow and (PROC / "self/uid_map").read_bytes().split() != _WHOLE:
+        raise OrchdError(
+            f"this process runs as uid {uid}, which stands in this user namespace for users that have no uid in it: "
+            "other users would be taken for the owner. Run orchd as a user that the namespace maps (uid_map in "
+            "user_namespaces(7))"
+        )
+
+
+def check_namespaces(home: Home) -> None:
+    """Make the namespaces of this process those of the home. Raises OrchdError when agents run in others."""
+    namespaces.enter(home)
+
+
 class Callers:
-    """Tells callers apart. A connection's caller never changes, so it is looked up once."""
+    """Tells callers apart: `identify` once for each connection, `who` for each request."""
 
     def __init__(self, home: Home, processes: LocalProcesses) -> None:
         self._home = home
         self._processes = processes
         self._uid = os.getuid()
-        self._found: OrderedDict[Peer, Key | Outside] = OrderedDict()
 
     def who(self, peer: Peer) -> Caller:
         """The agent that this peer belongs to, or what it is otherwise."""
         if peer.visitor is not None:
             return peer.visitor
+        if isinstance(peer.identity, Outside):
+            return peer.identity
+        return peer.identity[0] if peer.identity in self._processes.shims().values() else Outside.FORMER
+
+    def identify(self, peer: Credentials) -> Identity:
+        """What is proven of the process that connected. Raises OSError when no descriptor is free to look with."""
         if peer.uid != self._uid:
             return Outside.STRANGER
-        found = self._found.get(peer)
-        if found is None:
-            found = self._found[peer] = self._seen(peer.pid)
-            if len(self._found) > _REMEMBERED:
-                self._found.popitem(last=False)
-        if isinstance(found, Outside):
-            return found
-        return found[0] if found in self._processes.shims().values() else Outside.NOBODY
+        if peer.pid <= 0:
+            return Outside.HIDDEN
+        found = self._look(peer.pid)
+        # asked last: then it was this process that was looked at, and no other that has its pid
+        return found if peer.is_alive() else Outside.ENDED
 
-    def _seen(self, pid: int) -> Key | Outside:
-        with seeing():
-            return self._look(pid)
-
-    def _look(self, pid: int) -> Key | Outside:
+    def _look(self, pid: int) -> Identity:
         shims = self._processes.shims()
         for _ in range(_LOOKS):
             line = _line(pid)
             if not line:
-                break  # it has gone and cannot be asked who it was
+                return Outside.ENDED
             if (shim := next((process.pid for process in line if process.pid in shims), None)) is not None:
                 return shims[shim]
-            if (shown := self._shown(line[0], shims)) is not None:
-                return shown
+            if (proven := self._proven(line[0], shims)) is not None:
+                return proven
             if any(process.pid == os.getpid() for process in line):
                 break
             if line[-1].parent == 0:
-                return Outside.OWNER
-            # somebody in between left while we looked, and whoever was below has another parent now
+                return Outside.MARKED if any(self._is_marked(process) for process in line) else Outside.OWNER
+            # a process in between ended meanwhile, and those below it have another parent now
         return Outside.NOBODY
 
-    def _shown(self, caller: Process, shims: dict[int, Key]) -> Key | Outside | None:
-        """Which attempt an orphan shows that it belongs to; whoever belongs to one that has ended is nobody."""
+    def _proven(self, caller: Process, shims: dict[int, Key]) -> Identity | None:
+        """The attempt that an orphan belongs to by its session or its cgroup, which no process can choose freely."""
         cgroups = self._processes.cgroups()
         # where there is a cgroup the session may have been an earlier attempt's too
         if (found := shims.get(caller.session)) is not None and found not in cgroups.values():
             return found
-        if (cgroup := held_in(own_cgroup(caller.pid), self._home.tag)) is not None:
-            return cgroups.get(cgroup, Outside.NOBODY)
-        shown = marks(caller.pid)
-        if shown.get(ENV_HOME) != str(self._home.directory) or ENV_AGENT not in shown:
-            return None
-        living = {f"{agent}.{attempt}": (agent, attempt) for agent, attempt in shims.values()}
-        return living.get(f"{shown[ENV_AGENT]}.{shown.get(ENV_ATTEMPT)}", Outside.NOBODY)
+        if self._is_in_a_cgroup_of_ours(caller.pid) and (cgroup := held_in(own_cgroup(caller.pid), self._home.tag)):
+            return cgroups.get(cgroup, Outside.FORMER)
+        return None
+
+    def _is_in_a_cgroup_of_ours(self, pid: int) -> bool:
+        """The quick question: to say which one it is, all mounts have to be read."""
+        try:
+            return f"orchd-{self._home.tag}".encode() in (PROC / str(pid) / "cgroup").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+
+    def _is_marked(self, process: Process) -> bool:
+        shown = marks(process.pid)
+        return ENV_AGENT in shown and shown.get(ENV_HOME) == str(self._home.directory)
 
 
 def _line(pid: int) -> list[Process]:

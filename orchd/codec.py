@@ -15,6 +15,7 @@ from orchd.core.facts import AgentQueued, Fact, RunBegan, WaitBegan
 from orchd.core.model import (
     Agent,
     AgentId,
+    Attributes,
     Cause,
     Frozen,
     Level,
@@ -38,6 +39,7 @@ _MUTABLE = tuple(
 )
 _SPEC = tuple(field.name for field in dataclasses.fields(Spec))
 _of_spec, _of_agent = attrgetter(*_SPEC), attrgetter(*_MUTABLE)
+_of_attributes = attrgetter(*(field.name for field in dataclasses.fields(Attributes)))
 _REPORT = tuple(field.name for field in dataclasses.fields(Report))
 _WAIT = tuple(field.name for field in dataclasses.fields(Wait))
 _MEMBER = tuple(field.name for field in dataclasses.fields(Membership))
@@ -61,6 +63,8 @@ def pack_spec(agent: Agent) -> bytes:
     fields = dict(zip(_SPEC, _of_spec(agent.spec), strict=True))
     if (member := agent.spec.member) is not None:
         fields["member"] = [getattr(member, name) for name in _MEMBER]
+    if (attributes := agent.spec.attributes) is not None:
+        fields["attributes"] = _of_attributes(attributes)
     return pack([fields, agent.level.value, agent.ancestors])
 
 
@@ -134,8 +138,13 @@ def _spec(fields: dict[str, Any]) -> Spec:
             "after": tuple(fields["after"]),
             "variables": tuple((name, value) for name, value in fields["variables"]),
             "member": _membership(*member) if member else None,
+            "attributes": _attributes(*fields["attributes"]) if fields.get("attributes") else None,
         }
     )
+
+
+def _attributes(umask: Any, nice: Any, policy: Any, cpus: Any, limits: list[list[Any]]) -> Attributes:
+    return Attributes(umask, nice, policy, cpus, tuple((name, soft, hard) for name, soft, hard in limits))
 
 
 def _membership(run: str, path: str, after: list[str], *rest: Any) -> Membership:
@@ -206,7 +215,7 @@ def describe(fact: Fact) -> dict[str, object]:
     return {name: value.value if isinstance(value, Enum) else value for name, value in plain.items()}
 
 
-_HIDDEN = ("agent", "seed", "environment", "cgroup")
+_HIDDEN = ("agent", "seed", "environment", "cgroup", "attributes")
 _KINDS: tuple[type[Any], ...] = get_args(Fact)
 _NAMES = {kind: re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower() for kind in _KINDS}
 _SHOWN = {kind: tuple(field.name for field in dataclasses.fields(kind) if field.name not in _HIDDEN) for kind in _KINDS}

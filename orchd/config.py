@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from orchd.core.model import Guards, State
+from orchd.core.inputs import SetLimit
+from orchd.core.model import Guards, RequestId, State
 from orchd.errors import ConfigError
 from orchd.notify import Notifier
-from orchd.wire.settings import KEYS, NEW_HOME, RESTART, Config, SettingsError, changed
+from orchd.wire.settings import COMMAND, KEYS, LIMITS, RESTART, TABLES, Config, SettingsError, changed, resident_of
 from orchd.wire.settings import read as read_settings
 
 log = logging.getLogger("orchd")
@@ -30,12 +31,18 @@ def heed_limit(state: State, config: Config) -> None:
     state.stall_after = config.stall_after
 
 
+def limits_of(config: Config, request: RequestId | None) -> SetLimit:
+    """The input for the core that sets the limit to that of a configuration."""
+    return SetLimit(request, config.limit, resident_of(config), by_command=False)
+
+
 class Settled:
     """The configuration that holds now. `heed` is told of each new one; what cannot change live it leaves alone."""
 
     def __init__(self, path: Path, config: Config) -> None:
         self._path = path
-        self._read = config
+        self._read = self._started = config
+        self.is_limit_set: Callable[[], bool] = bool
         self._heed: list[Callable[[Config], None]] = []
         self.notify = Notifier()
 
@@ -55,10 +62,23 @@ class Settled:
         finally:
             self.notify.ready()
 
+    def in_force(self) -> dict[str, object]:
+        """The value of each key that is no table: of the last file that was read, or of the start."""
+        return {
+            key: getattr(self._started if KEYS[key].heeded == RESTART else self._read, key)
+            for key in KEYS
+            if key not in TABLES
+        }
+
+    def limits(self) -> SetLimit:
+        """The input for the core that sets the limit to that of the file."""
+        return limits_of(self._read, None)
+
     def _reload(self) -> dict[str, object]:
         new = read(self._path)
         keys = changed(self._read, new)
-        later = {key: KEYS[key].heeded for key in keys if KEYS[key].heeded in (RESTART, NEW_HOME)}
+        later = {key: KEYS[key].heeded for key in keys if KEYS[key].heeded == RESTART}
+        later |= {key: COMMAND for key in keys if key in LIMITS and self.is_limit_set()}
         self._read = new
         for heed in self._heed:
             heed(new)

@@ -5,71 +5,121 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-import resource
 import shutil
 import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from orchd import config as configuration
-from orchd.callers import check_proc
+from orchd import descriptors
+from orchd.callers import check_namespaces, check_proc, check_uid
 from orchd.core.inputs import Tick
-from orchd.core.model import Instant
-from orchd.errors import AlreadyRunning
+from orchd.core.model import Attributes, Instant
+from orchd.errors import ConfigError, StoreError
+from orchd.fulldisk import FullDisk, Signals, take_up
 from orchd.keyring import Keyring, server_secret
 from orchd.loop import Loop
 from orchd.notify import Notifier
 from orchd.parts import Door, Parts, assemble
 from orchd.ports import Ports
+from orchd.presence import Lock, Presence
 from orchd.remote import Remote
+from orchd.space import keep_reserve
 from orchd.store import Store
-from orchd.wire import Home
+from orchd.wire import Home, whole
 from orchd.wire.services import Service, leave_word
-from orchd.wire.sockets import is_listened_to
+from orchd.wire.settings import Config
 
 log = logging.getLogger("orchd")
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
-# The lock is contended for a moment by whoever only wants to know whether it is held, and for longer by a daemon that
-# leaves, or begins: of one that answers nobody the end is awaited, but no longer than clients wait for us.
-_LOCK_SECONDS, _LOCK_PATIENCE = 1.0, 20.0
+_RECENT = 1_000  # agents that may have ended in the last turn of a daemon that was killed
 # How long a commit that has ended may wait to say so while we decide something else.
 _SWITCH_SECONDS = 0.0002
 
 
 def serve(
-    home: Home, clock: Callable[[], Instant], notify: Notifier, service: Service | None, ready: Callable[[], None]
+    home: Home,
+    lock: Lock,
+    clock: Callable[[], Instant],
+    notify: Notifier,
+    service: Service | None,
+    ready: Callable[[], None],
 ) -> None:
     """Run until told to leave. Raises OrchdError or HomeError for what a person must mend first."""
     with ExitStack() as stack:
-        stack.callback(notify.close)
         check_proc()
+        check_uid()
         home.create()
-        stack.enter_context(_only_daemon_of(home))
+        lock.acquire()
         settings = configuration.read(home.config)
+        check_namespaces(home)
         leave_word(home, service)
-        _become_daemon()
+        defaults = _become_daemon()
         store = Store(home.database)
         stack.callback(store.close)
         wakeup = stack.enter_context(_signals())
         ports = Ports(home)
         stack.callback(ports.close)
         door = _door(home, settings.remote.listen, stack)
-        parts = assemble(home, settings, store, ports, door, clock)
+        parts = assemble(home, settings, store, ports, door, clock, defaults)
         parts.settings.notify = notify
-        loop = Loop(parts, wakeup, notify)
+        presence = Presence(home, lock, ports)
+        loop = Loop(parts, wakeup, notify, presence)
         _heed_signals(loop)
         _recover(home, parts, loop)
-        _open(home, ports, door)
+        _open(home, presence, door)
+        keep_reserve(home.reserve)
         ready()
         notify.ready()
         loop.run()
         log.info("leaving; %d agents go on%s", len(parts.state.living), _named(parts.state.living))
+
+
+def serve_without_room(
+    home: Home, lock: Lock, clock: Callable[[], Instant], notify: Notifier, ready: Callable[[], None]
+) -> bool:
+    """Serve while the disk of the home is full; True when there is room, False when told to leave.
+
+    Raises as `serve` does, and DiskFull when pruning needs more room than there is.
+    """
+    with ExitStack() as stack:
+        lock.acquire()
+        _become_daemon()
+        wakeup = stack.enter_context(_signals())
+        ports = Ports(home)
+        stack.callback(ports.close)
+        presence = Presence(home, lock, ports)
+        signals = Signals()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: signals.leave())
+        parts = _readable(home, ports, clock, stack)
+        full = FullDisk(home, parts, ports, presence, wakeup, notify, clock, signals)
+        presence.begin()
+        log.warning("the disk of %s is full: nothing is started or changed until there is room", home.directory)
+        ready()
+        notify.ready()
+        return full.run()
+
+
+def _readable(home: Home, ports: Ports, clock: Callable[[], Instant], stack: ExitStack) -> Parts | None:
+    """All parts, over a database that is only read; None where it cannot be."""
+    try:
+        settings = configuration.read(home.config)
+    except ConfigError:
+        settings = Config()
+    try:
+        store = Store(home.database, without_room=True)
+        stack.callback(store.close)
+        parts = assemble(home, settings, store, ports, Door(Keyring(home.keys), None), clock)
+        take_up(parts, stack)
+    except (StoreError, OSError) as error:
+        log.warning("only `daemon status` and `daemon stop` are answered: %s", error)
+        return None
+    return parts
 
 
 def _named(agents: Iterable[str]) -> str:
@@ -86,9 +136,9 @@ def _door(home: Home, listen: str | None, stack: ExitStack) -> Door:
     return Door(keyring, remote)
 
 
-def _open(home: Home, ports: Ports, door: Door) -> None:
+def _open(home: Home, presence: Presence, door: Door) -> None:
     """From now on there are answers."""
-    ports.bind()
+    presence.begin()
     if door.remote is not None:
         door.remote.open()
         log.info("clients with a key may connect to %s; this is %s", door.remote.address, door.remote.public)
@@ -100,52 +150,41 @@ def _recover(home: Home, parts: Parts, loop: Loop) -> None:
     state = parts.state
     parts.records.restore(parts.unfinished, parts.clock().mono)
     _link_client(home)
-    parts.environments.sweep(state.environments)
+    _take_up_given(parts)
     living = list(state.living.values())
     seen = parts.space.look(is_short=False)
-    loop.feed([*([seen] if seen else []), *(parts.processes.adopt(agent) for agent in living), Tick()])
+    loop.feed(
+        [
+            *([seen] if seen else []),
+            *(parts.processes.adopt(agent) for agent in living),
+            parts.settings.limits(),
+            Tick(),
+        ]
+    )
     parts.scribe.catch_up()
     log.info("took up %d living and %d queued agents", len(living), len(state.agents) - len(state.living))
 
 
-@contextmanager
-def _only_daemon_of(home: Home) -> Iterator[None]:
-    """One daemon a home. The lock is ours alone: no child inherits it, or an orphan could keep the next daemon out."""
-    lock = FileLock(home.lock, mode=0o600)
-    try:
-        lock.acquire(timeout=_LOCK_SECONDS)
-    except Timeout:
-        _outlast(home, lock)
-    try:
-        yield
-    finally:
-        lock.release()
+def _take_up_given(parts: Parts) -> None:
+    """Environments and inputs, as far as an agent has them or may be tried again with them."""
+    left = parts.environments.left(parts.state.environments)
+    recent = parts.store.agents(parts.store.page(None, _RECENT)) if left else ()  # a daemon died before it was tidy
+    parts.given.recover(parts.state.agents.values(), recent, left)
+    parts.environments.sweep(parts.state.environments)
 
 
-def _outlast(home: Home, lock: FileLock) -> None:
-    """Take the lock of a daemon that is on its way out. Raises AlreadyRunning when it answers, or does not end."""
-    log.info("another daemon holds %s: waiting until it answers or ends", home.directory)
-    patience = _LOCK_PATIENCE
-    while patience > 0 and not is_listened_to(home.socket):
-        with suppress(Timeout):
-            lock.acquire(timeout=_LOCK_SECONDS)
-            return
-        patience -= _LOCK_SECONDS
-    raise AlreadyRunning(f"another daemon serves {home.directory}; `orchctl daemon status` shows it")
-
-
-def _become_daemon() -> None:
-    """Be nobody's child to speak of and everybody's parent who has lost theirs."""
+def _become_daemon() -> Attributes:
+    """Be nobody's child to speak of and everybody's parent who has lost theirs. Returns what agents get that bring no
+    attributes of their own: what this process was started with, where it changes that for itself."""
     if os.getsid(0) != os.getpid() and os.getpgid(0) != os.getpid():
         os.setsid()
-    os.umask(0o077)
+    umask = os.umask(0o077)
     os.chdir("/")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    limits = descriptors.raise_own()
     sys.setswitchinterval(_SWITCH_SECONDS)
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         log.warning("cannot be a subreaper: %s", os.strerror(ctypes.get_errno()))
+    return Attributes(umask=umask, limits=(("nofile", *limits),))
 
 
 @contextmanager
@@ -182,5 +221,4 @@ def _link_client(home: Home) -> None:
         link.symlink_to(found)
     else:
         # -P: an agent may stand in a directory that has a folder called orchctl
-        link.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m orchctl "$@"\n', encoding="utf-8")
-        link.chmod(0o700)
+        whole.write(link, os.fsencode(f'#!/bin/sh\nexec "{sys.executable}" -P -m orchctl "$@"\n'), 0o700)

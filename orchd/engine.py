@@ -9,11 +9,16 @@ from orchd.core.decide import decide
 from orchd.core.effects import Effect, Release
 from orchd.core.facts import Fact
 from orchd.core.index import forget
-from orchd.core.inputs import Input
+from orchd.core.inputs import Input, Spawned, SpawnFailed
 from orchd.core.model import AgentId, Instant, State
+from orchd.core.places import working
 from orchd.core.turn import Question, Turn
 from orchd.reading import StoredAnswer
 from orchd.store import Store
+
+_FEW = 16  # agents that start in one turn, however long it takes, when they are all that can start
+_LEAST = 2  # of more than these, as many as a turn starts in any case: the successors of the two that may end in one
+SLICE = 0.01  # seconds that a turn goes on launching after these, while requests wait
 
 
 class Shell(Protocol):
@@ -42,6 +47,7 @@ class Engine:
         self._clock = clock
         self._begun: tuple[Turn, set[AgentId]] | None = None  # of the turn whose commit is on its way
         self._over: set[AgentId] = set()
+        self.has_more = False  # agents may start that the last turn did not launch: feed `Admit`
 
     def feed(self, inputs: Iterable[Input]) -> None:
         """Decide all, commit once, then act.
@@ -51,12 +57,11 @@ class Engine:
         memory is ahead of disk.
         """
         turn = Turn(self.state, self._clock())
+        turn.launches_left = _LEAST
         for event in inputs:
             decide(turn, event)
-            while turn.questions:
-                if self._store.commits.has_ended:
-                    self.finish()
-                decide(turn, self._shell.ask(turn.questions.pop(0)))
+            self._answer_questions(turn)
+        self.has_more = turn.is_cut_short
         self.finish()
         answers = self._shell.promised(turn.effects)
         if turn.facts or answers:
@@ -66,6 +71,23 @@ class Engine:
         self._begun = (turn, over)  # as they are now: the next turn may be half decided when they are needed
         if not turn.facts or any(type(effect) is not Release for effect in turn.effects):
             self.finish()
+
+    def _answer_questions(self, turn: Turn) -> None:
+        """Ask what the turn asks, one question after the other; while there is time, each answer may bring one more."""
+        launched = 0
+        while turn.questions:
+            if self._store.commits.has_ended:
+                self.finish()
+            answer = self._shell.ask(turn.questions.pop(0))
+            launched += isinstance(answer, Spawned | SpawnFailed)
+            is_last = not turn.questions and not turn.launches_left
+            if is_last and (self._are_few(launched) or self._clock().mono - turn.now < SLICE):
+                turn.launches_left = 1
+            decide(turn, answer)
+
+    def _are_few(self, launched: int) -> bool:
+        """Whether those that may start after these are so few that they need not wait for another turn."""
+        return launched + min(len(self.state.queue), self.state.limit - working(self.state)) <= _FEW
 
     def finish(self) -> None:
         """Return when all that was decided is on the disk and done."""

@@ -23,5 +23,9 @@ class StoreError(OrchdError):
     """The database cannot be used, or refused a commit. Nothing that was promised is lost; nothing new is promised."""
 
 
+class DiskFull(StoreError):
+    """The database needs room that the disk does not have."""
+
+
 class AlreadyRunning(OrchdError):
     """Another daemon holds this home."""

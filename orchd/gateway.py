@@ -8,7 +8,7 @@ from typing import Any
 
 from orchd.answers import Answers, id_in_use
 from orchd.asked import is_change, shaped
-from orchd.callers import Caller, Callers, Outside
+from orchd.callers import Caller, Callers
 from orchd.core import inputs
 from orchd.core.effects import Answer, Effect, Refuse
 from orchd.core.inputs import Input
@@ -16,7 +16,7 @@ from orchd.core.model import Instant, RequestId, State
 from orchd.errors import ConfigError
 from orchd.fitting import packed
 from orchd.naming import Naming
-from orchd.ports import Peer
+from orchd.peers import Outside, Peer
 from orchd.queries import QUERIES, Queries
 from orchd.reading import StoredAnswer
 from orchd.records import Records
@@ -25,7 +25,7 @@ from orchd.store import Store
 from orchd.translate import Translator
 from orchd.visitors import Visitors
 from orchd.waits import Pending, Waits
-from orchd.wire import WireError, afar, pack_error
+from orchd.wire import MOST, WireError, afar, pack_error
 from orchd.wire import ops as wire_ops
 from orchd.wire.frames import request_id_of, unpack_request
 
@@ -52,8 +52,10 @@ class Gateway:
         reload: Callable[[], dict[str, object]],
         visitors: Visitors,
         prune: Callable[[RequestId, wire_ops.Prune], None],
+        limits: Callable[[], Input | None] = lambda: None,
     ) -> None:
         self._reload = reload
+        self._limits = limits
         self._visitors = visitors
         self.prune = prune
         self._state = state
@@ -68,6 +70,21 @@ class Gateway:
         self._pending: dict[RequestId, Pending] = {}
         self.waits = Waits(state, clock, visitors.is_there, self._pending, self.do)
         self.leaving = False
+        self._refuses: Callable[[RequestId, Any], Input | None] | None = None
+
+    def refuse_changes(self, handle: Callable[[RequestId, Any], Input | None]) -> None:
+        """Have `handle` called for each request that would change something: the disk is full."""
+        self._refuses = handle
+        self._queries.is_disk_full = True
+
+    def fail(self, request: RequestId, error: WireError) -> None:
+        """Answer a pending request by an error."""
+        self._reply(self._pending.pop(request).route, pack_error(request, error))
+
+    def fail_all(self, error: WireError) -> None:
+        """Answer all pending requests by an error."""
+        for request in list(self._pending):
+            self.fail(request, error)
 
     def receive(self, peer: Peer, frame: bytes, flush: Callable[[], None]) -> Input | None:
         """The input that a request is, or None when it was answered here. `flush` decides all inputs before it."""
@@ -95,8 +112,11 @@ class Gateway:
         if self._is_repeated(peer, request, op, caller):
             return None
         flush()
-        self._pending[request] = Pending(peer.route, op, caller)
+        is_paged = isinstance(asked, wire_ops.Wait) and asked.paged
+        self._pending[request] = Pending(peer.route, op, caller, is_paged)
         try:
+            if self._refuses is not None:
+                return self._refuses(request, asked)
             return CHANGES[type(asked)](self, peer, request, caller, asked)
         except WireError:
             self._pending.pop(request, None)
@@ -117,7 +137,7 @@ class Gateway:
         if (pending := self._pending.get(request)) is not None:
             if pending.caller != caller or pending.op != op:
                 raise id_in_use(request)
-            self._pending[request] = Pending(peer.route, op, caller)
+            self._pending[request] = Pending(peer.route, op, caller, pending.is_paged)
             return True
         if (stored := self._answers.stored(request, op, caller)) is None:
             return False
@@ -125,7 +145,13 @@ class Gateway:
         return True
 
     def _wait(self, peer: Peer, request: RequestId, caller: Caller, asked: wire_ops.Wait) -> Input | None:
-        return self.waits.begin(peer, request, caller, self._naming.targets(caller, asked), asked)
+        targets = self._naming.targets(caller, asked)
+        if len(targets) > MOST and not asked.paged:
+            raise WireError(
+                "too-large",
+                f"these are {len(targets):,} agents: one answer tells of {MOST:,}. Wait for fewer, or set `paged`.",
+            )
+        return self.waits.begin(peer, request, caller, targets, asked)
 
     def stop(self, request: RequestId, asked: wire_ops.Stop) -> Input | None:
         """Leave at once, or when nobody lives any more."""
@@ -135,10 +161,11 @@ class Gateway:
         self.do(Answer(request))
         return None
 
-    def reload(self, request: RequestId) -> None:
+    def reload(self, request: RequestId) -> Input | None:
         """Read the configuration again. A file that is wrong changes nothing."""
         try:
             self._done(request, self._reload())
+            return self._limits()
         except ConfigError as error:
             problems = [problem._asdict() for problem in error.problems]
             raise WireError("bad-config", f"{error}; nothing was changed", {"problems": problems}) from None
@@ -180,7 +207,8 @@ class Gateway:
             error = WireError(effect.code, effect.message, effect.details)
             self._reply(pending.route, pack_error(effect.request, error))
             return
-        self._reply(pending.route, packed(effect.request, self._answers.take(effect, pending.op)))
+        result = self._answers.take(effect, pending.op, is_paged=pending.is_paged)
+        self._reply(pending.route, packed(effect.request, result))
 
 
 CHANGES: dict[type, Callable[[Gateway, Peer, RequestId, Caller, Any], Input | None]] = {
@@ -191,7 +219,7 @@ CHANGES: dict[type, Callable[[Gateway, Peer, RequestId, Caller, Any], Input | No
     wire_ops.Retry: lambda self, _, request, caller, asked: self._translate.retry(request, caller, asked),
     wire_ops.Pause: lambda _, __, request, ___, ____: inputs.Pause(request),
     wire_ops.Resume: lambda _, __, request, ___, ____: inputs.Resume(request),
-    wire_ops.Limit: lambda _, __, request, ___, asked: inputs.SetLimit(request, asked.limit, asked.resident),
+    wire_ops.Limit: lambda self, _, request, ___, asked: self._translate.limit(request, asked),
     wire_ops.SessionNew: lambda self, _, request, __, asked: self._translate.session_new(request, asked),
     wire_ops.SessionClose: lambda self, _, request, __, asked: self._translate.session_close(request, asked),
     wire_ops.Budget: lambda self, _, request, __, asked: self._translate.budget(request, asked),

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from orchd.errors import OrchdError
 from orchd.roles import Visitor
-from orchd.wire import WireError
+from orchd.wire import WireError, formats
 from orchd.wire.afar import KeyAuthorize
 from orchd.wire.keys import KeyFileError, new_secret, read_private, read_secret
 from orchd.wire.private import write_private
 from orchd.wire.shapes import ShapeError, build
 
 _MOST = 1000  # keys
+_VERSION = 1  # of the file
 
 
 class KeyringError(OrchdError):
@@ -93,7 +94,7 @@ class Keyring:
         return gone
 
     def _write(self, records: Iterable[Record]) -> None:
-        text = json.dumps({"keys": [asdict(record) for record in records]}, indent=1)
+        text = json.dumps({formats.FIELD: _VERSION, "keys": [asdict(record) for record in records]}, indent=1)
         try:
             write_private(self._path, f"{text}\n".encode())
         except OSError as error:
@@ -107,14 +108,15 @@ class Keyring:
 def _read(path: Path) -> list[Record]:
     try:
         whole = json.loads(read_private(path))
+        formats.check(path, whole, _VERSION, "move it away and authorise the keys again")
         records = [build(Record, one) for one in whole["keys"]]
         for one in records:
             build(KeyAuthorize, {"key": one.name, "public": one.public, "role": one.role})
     except FileNotFoundError:
         return []
-    except KeyFileError as error:
+    except (KeyFileError, formats.NewerFormatError) as error:
         raise KeyringError(str(error)) from None
-    except (ValueError, KeyError, TypeError, ShapeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ShapeError) as error:
         raise KeyringError(
             f"{path} is no list of keys ({error}): put it back, or delete it and authorise anew"
         ) from None

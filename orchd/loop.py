@@ -10,10 +10,11 @@ from math import ceil
 import zmq
 
 from orchd.core.decide import next_deadline
-from orchd.core.inputs import Input, Tick
+from orchd.core.inputs import Admit, Input, Tick
 from orchd.errors import ConfigError
 from orchd.notify import Notifier
 from orchd.parts import Parts
+from orchd.presence import Presence
 from orchd.space import LOOK_AGAIN
 from orchd.views import summary
 from orchd.wire import pack_hint
@@ -26,16 +27,17 @@ _LONGEST_SLEEP = 86_400.0  # a deadline may be farther away than any timer can c
 class Loop:
     """Drains all that is ready, feeds it to the engine, and tells who waits."""
 
-    def __init__(self, parts: Parts, wakeup: int, notify: Notifier) -> None:
+    def __init__(self, parts: Parts, wakeup: int, notify: Notifier, presence: Presence | None = None) -> None:
         self._parts = parts
         self._wakeup = wakeup
         self._notify = notify
+        self._presence = presence
         self._deadline: float | None = None
         self._is_to_reload = False
         self._told = parts.store.last_seq()
         self._poller = zmq.Poller()
         for readable in (
-            parts.ports.router,
+            parts.ports.fileno(),
             parts.processes.fileno(),
             parts.processes.logs.fileno(),
             parts.waits.fileno(),
@@ -43,7 +45,10 @@ class Loop:
             wakeup,
         ):
             self._poller.register(readable, zmq.POLLIN)
+        if presence is not None and presence.fileno() >= 0:
+            self._poller.register(presence.fileno(), zmq.POLLIN)
         self._far: zmq.Socket[bytes] | None = None
+        self._far_sockets: list[zmq.Socket[bytes]] = []
         if parts.remote is not None:
             self._poller.register(parts.remote.zap, zmq.POLLIN)
 
@@ -56,6 +61,7 @@ class Loop:
             self._show()
         self._notify.stopping()
         self.feed([])
+        self._parts.shell.stop_all()
         self._parts.scribe.write()
         self._hint()
         self._parts.processes.close()
@@ -65,10 +71,12 @@ class Loop:
         remote = self._parts.remote
         if remote is None or remote.router is self._far:
             return
-        if self._far is not None:
-            self._poller.unregister(self._far)
+        for old in self._far_sockets:
+            self._poller.unregister(old)
         self._far = remote.router
-        self._poller.register(self._far, zmq.POLLIN)
+        self._far_sockets = [one for one in (remote.router, remote.monitor) if one is not None]
+        for new in self._far_sockets:
+            self._poller.register(new, zmq.POLLIN)
 
     def feed(self, events: list[Input]) -> None:
         """Decide `events`, and whatever that brings about at once; then nothing is left to be done."""
@@ -93,6 +101,7 @@ class Loop:
     def _tidy(self) -> None:
         self._parts.records.let_go()
         self._parts.environments.drop_all_but(self._parts.state.environments)
+        self._parts.given.inputs.tidy()
 
     def leave(self) -> None:
         """End at the next turn, leaving agents as they are."""
@@ -118,6 +127,8 @@ class Loop:
         )
         self._deadline = min((moment for moment in deadlines if moment is not None), default=None)
         processes = parts.processes
+        if parts.engine.has_more or parts.shell.has_more:
+            return 0
         alarms = (
             self._deadline,
             self._notify.next_deadline(),
@@ -135,27 +146,34 @@ class Loop:
         if self._wakeup in ready:
             os.read(self._wakeup, 4096)
             self._heed_signals()
+        if self._presence is not None and self._presence.fileno() in ready and not self._presence.keep():
+            self.leave()
         if self._parts.store.commits.fileno() in ready:
             self._parts.engine.finish()
             self._parts.store.finish()
         seen = self._parts.space.look(is_short=self._parts.state.is_short)
         events = [*([seen] if seen else []), *self._parts.processes.news(), *self._parts.parked.look()]
-        if self._parts.remote is not None and self._parts.remote.zap in ready:
-            self._parts.remote.authenticate()
+        if self._parts.remote is not None:
+            self._parts.remote.see(ready)
         is_due = self._deadline is not None and self._deadline <= self._parts.clock().mono
-        heard = (self._parts.ports.router, self._parts.waits.fileno(), self._far)
+        heard = (self._parts.ports.fileno(), self._parts.waits.fileno(), self._far)
         if is_due or any(one in ready for one in heard):
             self._listen(events, is_due=is_due)
-        else:  # what is only about processes need not wait for the disk
-            self._feed_ahead(events)
+            events = []
+        self._feed_ahead([*events, *self._more()])  # what is only about processes need not wait for the disk
         if is_due:
             self._write_files()
+        self._parts.shell.next_turn()
         if not self._parts.engine.is_ahead:
             self._tidy()
         self._parts.processes.rest()
         self._parts.processes.logs.look()
         self._prune()
         self._hint()
+
+    def _more(self) -> list[Input]:
+        """What starts the next agents of a large fleet, a slice a turn: between two slices requests are answered."""
+        return [Admit()] if self._parts.engine.has_more else []
 
     def _prune(self) -> None:
         """A slice of what is not wanted any more, when nothing else is on its way to the disk."""
@@ -182,6 +200,7 @@ class Loop:
         self._parts.engine.finish()  # files of sessions may move, and tell nothing that is not on the disk
         try:
             self._parts.settings.reload()
+            self.feed([self._parts.settings.limits()])
         except ConfigError as error:
             log.error("%s; nothing was changed", error)  # noqa: TRY400 - the trace says nothing to a person
 

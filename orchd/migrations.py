@@ -20,7 +20,7 @@ FIRST = 1
 Step = Callable[[sqlite3.Connection], None]
 
 
-def _freeze_agents(db: sqlite3.Connection) -> None:  # noqa: ARG001 - every step takes the database
+def _freeze_agents(db: sqlite3.Connection) -> None:
     """Rows of agents may say that an agent is frozen, that a wait has expired, and what its caller's limits were.
 
     Rows of version 1 say nothing of that and are read as they are; an older version could not read newer rows.

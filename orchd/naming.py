@@ -13,7 +13,7 @@ from orchd.records import Records
 from orchd.rights import check_command, check_sight
 from orchd.store import Store
 from orchd.views import canonical_run
-from orchd.wire import WireError, ops
+from orchd.wire import MOST, WireError, ops
 
 
 class Naming:
@@ -29,16 +29,17 @@ class Naming:
         if asked.scope == "ids":
             if not asked.ids:
                 raise WireError("bad-request", "wait for whom? give ids, or the scope `all` or `children`")
-            return tuple(dict.fromkeys(agent.id for agent in self.seen(caller, asked.ids)))
+            found = self.seen(caller, asked.ids, most=None)
+            return tuple(dict.fromkeys(agent.id for agent in found))
         parent = agent_of(caller)
         if asked.scope == "children":
             return self._children(parent)
         unfinished = (agent for agent in self._state.agents.values() if not agent.is_over)
         return tuple(agent.id for agent in unfinished if parent is None or parent in agent.ancestors)
 
-    def seen(self, caller: Caller, ids: tuple[str, ...]) -> list[Agent]:
-        """The agents that these name. Raises WireError when the caller may not look at one."""
-        agents = [self._records.find(one) for one in self._expanded(ids, lambda _: True)]
+    def seen(self, caller: Caller, ids: tuple[str, ...], *, most: int | None = MOST) -> list[Agent]:
+        """The agents that these name. Raises WireError when the caller may not look at one, or they are too many."""
+        agents = [self._records.find(one) for one in self._expanded(ids, lambda _: True, most)]
         for agent in agents:
             check_sight(caller, self.root_of(caller), agent)
         return agents
@@ -80,7 +81,7 @@ class Naming:
         self, caller: Caller, ids: tuple[str, ...], wanted: Callable[[Ending | None], bool]
     ) -> tuple[AgentId, ...]:
         """The agents that these name, in memory for the turn to come. Raises WireError for one that is not its own."""
-        agents = [self._records.recall(one) for one in self._expanded(ids, wanted)]
+        agents = [self._records.recall(one) for one in self._expanded(ids, wanted, MOST)]
         for agent in agents:
             check_command(caller, agent)
             for blocker in agent.spec.after:
@@ -88,7 +89,9 @@ class Naming:
                     self._records.recall(blocker)
         return tuple(dict.fromkeys(agent.id for agent in agents))
 
-    def _expanded(self, ids: Iterable[str], wanted: Callable[[Ending | None], bool]) -> tuple[str, ...]:
+    def _expanded(
+        self, ids: Iterable[str], wanted: Callable[[Ending | None], bool], most: int | None
+    ) -> tuple[str, ...]:
         """The agents that these name: a run names those of its members that are wanted, by their ending if any."""
         found: list[str] = []
         for one in ids:
@@ -97,4 +100,9 @@ class Naming:
                 continue
             run = self._records.run(one)
             found += [mate.agent for path, mate in run.members.items() if wanted(run.ended.get(path))]
+        if most is not None and len(found) > most:
+            raise WireError(
+                "too-large",
+                f"these ids name {len(found):,} agents: the most of one request is {most:,}. Name fewer runs.",
+            )
         return tuple(found)

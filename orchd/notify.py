@@ -23,6 +23,7 @@ class Notifier:
         if self._socket is not None:
             self._socket.settimeout(0)  # a manager that does not listen must not hold us up
         self._has_failed = False
+        self.environment: dict[str, str] = {}  # what another daemon in the place of this one needs to notify as well
         self._told = self._wanted = ""
         self._rest_until = 0.0
         self._sign_due = 0.0
@@ -30,9 +31,12 @@ class Notifier:
     @classmethod
     def from_environment(cls, environ: MutableMapping[str, str], pid: int) -> Notifier:
         """Whoever started us says by the environment what to tell; it is taken out, since it is meant for us alone."""
-        address, usec, whose = (environ.pop(name, None) for name in _MINE)
+        taken = {name: value for name in _MINE if (value := environ.pop(name, None)) is not None}
+        address, usec, whose = (taken.get(name) for name in _MINE)
         is_watched = usec is not None and usec.isdigit() and int(usec) > 0 and whose in (None, str(pid))
-        return cls(address or None, int(usec or 0) / 2_000_000 if is_watched else None)
+        made = cls(address or None, int(usec or 0) / 2_000_000 if is_watched else None)
+        made.environment = taken
+        return made
 
     @property
     def is_wanted(self) -> bool:
@@ -51,6 +55,10 @@ class Notifier:
         """We are leaving: nobody need hear more of us."""
         self._period = None
         self._send("STOPPING=1")
+
+    def failed(self, why: str) -> None:
+        """The daemon ends for this reason: the manager shows it for as long as the unit is failed."""
+        self._send(f"STATUS={' '.join(why.split())}")
 
     def close(self) -> None:
         """Hold no descriptor."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from orchd.opening import open_file
 from orchd.wire import WireError
 from orchd.wire.gaps import Gap, read
+from orchd.wire.opening import open_file
 
 _LAST = 1 << 62  # no file has as many bytes, and no file system takes a much greater number
 

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from orchd.callers import Callers
 from orchd.config import Settled, heed_limit
-from orchd.core.model import Agent, Instant, State
+from orchd.core.model import Agent, Attributes, Instant, State
 from orchd.engine import Engine
 from orchd.environments import Environments
 from orchd.gateway import Gateway
+from orchd.given import Given, Inputs, Retries
 from orchd.keyring import Keyring
 from orchd.naming import Naming
 from orchd.parked import Parked
@@ -32,9 +33,7 @@ from orchd.views import iso
 from orchd.visitors import Visitors
 from orchd.waits import Waits
 from orchd.wire import Home
-from orchd.wire.settings import Config
-
-_RESIDENT_PER_LIMIT = 4
+from orchd.wire.settings import Config, resident_of
 
 
 class Door(NamedTuple):
@@ -56,6 +55,7 @@ class Parts:
     remote: Remote | None
     visitors: Visitors
     environments: Environments
+    given: Given
     processes: LocalProcesses
     parked: Parked
     records: Records
@@ -69,42 +69,60 @@ class Parts:
     pruner: Pruner
 
 
-def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door, clock: Callable[[], Instant]) -> Parts:
+def assemble(
+    home: Home,
+    config: Config,
+    store: Store,
+    ports: Ports,
+    door: Door,
+    clock: Callable[[], Instant],
+    defaults: Attributes = Attributes(),  # noqa: B008 - it cannot change
+) -> Parts:
     """All parts, wired; nothing has happened yet."""
-    state = State(limit=config.limit, resident=config.resident or _RESIDENT_PER_LIMIT * config.limit)
+    state = State(limit=config.limit, resident=resident_of(config))
     unfinished = store.restore(state, clock())
     heed_limit(state, config)
     environments = Environments(home.environments)
+    inputs = Inputs(home.inputs)
+    given = Given(inputs, Retries(home.retry, environments.get, inputs))
     cgroups = Cgroups.where_allowed(home.tag) if config.cgroups == "auto" else None
-    processes = LocalProcesses(home, environments.get, cgroups, lambda: clock().mono, lambda: clock().wall)
+    processes = LocalProcesses(home, environments.get, cgroups, lambda: clock().mono, lambda: clock().wall, defaults)
     records = Records(state, store)
     naming = Naming(state, store, records)
-    translator = Translator(state, store, records, naming, environments, config, processes.held)
+    translator = Translator(state, store, records, naming, environments, given, config, processes.held)
     scribe = Scribe(state, store, clock, _places(config))
     space = Space(home.directory, config.free_bytes)
     settings = _settled(home, config, state, translator, scribe)
     settings.tell(space.heed)
+    settings.is_limit_set = lambda: state.is_limit_set
+    queries = Queries(home, state, store, records, processes, naming, clock)
+    queries.in_force = settings.in_force
     visitors = Visitors(door.keyring, door.remote, lambda: iso(clock().wall) or "")
     processes.logs.heed(config.log_bytes)
     settings.tell(lambda new: processes.logs.heed(new.log_bytes))
     pruner = Pruner(home, state, store, records, processes, clock, config)
     settings.tell(pruner.heed)
+    callers = Callers(home, processes)
+    ports.identify = callers.identify
     gateway = Gateway(
         state=state,
         store=store,
         records=records,
-        callers=Callers(home, processes),
+        callers=callers,
         naming=naming,
         translator=translator,
-        queries=Queries(home, state, store, records, processes, naming, clock),
+        queries=queries,
         reply=_replies(ports, door.remote, scribe),
         clock=clock,
         reload=settings.reload,
+        limits=settings.limits,
         visitors=visitors,
         prune=pruner.ask,
     )
     pruner.answer, pruner.onlooked = gateway.answer, gateway.waits.targets
-    shell = Shell(state, processes, gateway, scribe)
+    pruner.forget = given.retries.drop
+    shell = Shell(state, processes, gateway, scribe, clock)
+    shell.given = given
     engine = Engine(state, store, shell, clock)
     return Parts(
         clock,
@@ -115,6 +133,7 @@ def assemble(home: Home, config: Config, store: Store, ports: Ports, door: Door,
         door.remote,
         visitors,
         environments,
+        given,
         processes,
         Parked(state, processes.cpu_seconds, lambda: clock().mono),
         records,

@@ -13,7 +13,6 @@ from orchd import rows
 from orchd.codec import pack, unpack
 from orchd.core.model import Agent, Status
 from orchd.core.runs import number_of_run
-from orchd.errors import StoreError
 from orchd.reading import LISTED, Reader, listed
 
 
@@ -83,7 +82,7 @@ class Past(Reader):
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('leaving', ?)", (pack([*piece, *rest]),))
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('pruned', ?)", (pack(self.pruned),))
         except sqlite3.Error as error:
-            raise StoreError(self._explained(error)) from None
+            raise self._failure(error) from None
         self.commits.begin()
 
     def _mark(self, chosen: Iterable[Agent]) -> None:

@@ -83,6 +83,7 @@ class Pruner:
         self._clock = clock
         self.answer: Callable[[RequestId, dict[str, object]], None] = lambda _, __: None
         self.onlooked: Callable[[], Iterable[AgentId]] = tuple
+        self.forget: Callable[[AgentId], None] = lambda _: None  # what else is kept of an agent
         self._wishes: deque[Wish] = deque()
         self._after = 0  # the root up to which the first wish has been looked at
         self._going: deque[Leaving] = deque(store.leaving())  # chosen, with all their rows or some of them
@@ -113,6 +114,10 @@ class Pruner:
             wish = Wish(None if age is None else self._clock().wall - age, asked.keep, None)
         wish.request, wish.is_dry = request, asked.dry_run
         self._wishes.append(wish)
+
+    def is_asked(self) -> bool:
+        """Whether a request is not answered yet."""
+        return any(wish.request is not None for wish in self._wishes)
 
     def is_due(self) -> bool:
         """Whether a slice is to be done now."""
@@ -243,6 +248,8 @@ class Pruner:
         room = sum(self._files.room_of(agent.id, agent.attempt) for agent in tree)
         wish.freed += room
         if not wish.is_dry:
+            for agent in tree if self._state.is_short else ():  # deleting files needs no room on the disk
+                self._discard(agent.id, agent.attempt)
             self._measured -= room
             self._going.extend(Leaving(agent.number, agent.attempt) for agent in tree)
             self._chosen += tree
@@ -273,8 +280,12 @@ class Pruner:
         end = self._clock().mono + SLICE
         while self._gone and self._clock().mono < end:
             one = self._gone.popleft()
-            for attempt in range(1, one.attempts + 1):
-                self._files.discard(agent_id(one.number), attempt)
+            self._discard(agent_id(one.number), one.attempts)
+
+    def _discard(self, agent: AgentId, attempts: int) -> None:
+        for attempt in range(1, attempts + 1):
+            self._files.discard(agent, attempt)
+        self.forget(agent)
 
     def _finish(self, wish: Wish) -> None:
         """All that the wish is about is gone."""

@@ -8,25 +8,24 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from orchd import views
+from orchd import migrations, views
 from orchd.callers import Caller
 from orchd.core.effects import Answer
-from orchd.core.model import LIVING, Agent, AgentId, Instant, State, number_of
+from orchd.core.model import LIVING, Agent, AgentId, Instant, State, agent_id, number_of
 from orchd.core.runs import Run, number_of_run
 from orchd.core.sessions import Session, number_of_session
 from orchd.core.why import why, why_run
 from orchd.fitting import fitting
+from orchd.listing import RECENT, Listing
 from orchd.naming import Naming
 from orchd.outputs import piece
 from orchd.procs.files import files_of
 from orchd.procs.local import LocalProcesses
 from orchd.records import Records
 from orchd.store import Store
-from orchd.views import canonical_run
-from orchd.wire import Home, WireError, afar, ops
+from orchd.wire import VERSION, Home, WireError, afar, ops
 
 PAGE = 500
-RECENT = 10
 RUNS_PAGE = 50
 
 
@@ -49,11 +48,16 @@ class Queries:
         self._records = records
         self._processes = processes
         self._naming = naming
+        self._listing = Listing(state, store, records)
         self._clock = clock
         self._started = clock().mono
+        self.is_disk_full = False
+        self.in_force: Callable[[], Mapping[str, object]] = dict
         self._daemon = {
             "pid": os.getpid(),
             "version": version("orchd"),
+            "schema": migrations.newest(),
+            "protocol": VERSION,
             "socket": str(home.socket),
             "home": str(home.directory),
         }
@@ -61,12 +65,14 @@ class Queries:
     def daemon(self) -> dict[str, object]:
         """Who is there."""
         uptime = round(self._clock().mono - self._started, 3)
-        return {**self._daemon, "uptime_seconds": uptime, "bounds": dict(self._processes.held())}
+        return {**self._daemon, "uptime_seconds": uptime, "disk_full": self.is_disk_full, **self._processes.shown()}
 
     def status(self, caller: Caller, asked: ops.Status) -> dict[str, object]:
         """What was named, or one page, newest first, of what there is."""
-        more = None
-        if asked.ids:
+        more, rest = None, dict[str, object]()
+        if asked.most is not None and not asked.all:
+            shown, rest = self._first(caller, asked, asked.most)
+        elif asked.ids:
             shown = self._named(self._naming.seen(caller, asked.ids), usage=asked.usage)
         else:
             shown, more = self._page(self._selected(caller, asked), usage=asked.usage)
@@ -76,18 +82,26 @@ class Queries:
             "levels": views.levels(self._state),
             "agents": shown,
             "more": more,
+            **rest,
         }
+
+    def _first(self, caller: Caller, asked: ops.Status, most: int) -> tuple[list[dict[str, object]], dict[str, object]]:
+        """The first of what was asked for, and what only an answer of this kind tells beside them."""
+        root, named = self._naming.root_of(caller), self._naming.seen(caller, asked.ids, most=None)
+        first = self._listing.first_of(named, most) if asked.ids else self._listing.first(most, root)
+        budgets = self._listing.budgets(named, root, self._naming.session_of(caller))
+        return self.agents(first.agents, usage=asked.usage), {"counts": first.counts, "budgets": budgets}
 
     def why(self, caller: Caller, asked: ops.Why) -> dict[str, object]:
         """Why an agent or run is where it is; whoever stands in its way outside the caller's tree is only counted."""
         found = self._naming.seen(caller, (asked.id,))
-        if canonical_run(asked.id) is not None:
+        if views.canonical_run(asked.id) is not None:
             run = self._records.run(asked.id)
-            verdict, shown = why_run(run), {"id": run.id, "status": run.status.value}
+            verdict, shown = why_run(run), {"id": run.id, "status": run.status.value, "unmet": None}
         else:
             (agent,) = found
             verdict = why(self._state, agent, self._clock().mono, self._records.recorded)
-            shown = {"id": agent.id, "status": agent.status.value}
+            shown = {"id": agent.id, "status": agent.status.value, "unmet": agent.unmet}
         root = self._naming.root_of(caller)
         holders = [one for one in self._records.many(verdict.holders) if root in (None, one.root)]
         return {**shown, **views.verdict_map(verdict, holders)}
@@ -143,6 +157,12 @@ class Queries:
             return {"living": len(self._state.living), "agents": sorted(self._state.living, key=number_of)}
         return views.limit(self._state)
 
+    def first_waited_for(self, answer: Answer) -> dict[str, object]:
+        """What a client is told that waited for any number of agents: of a page of them, and the ids of the others."""
+        agents = self.agents(self._records.many(answer.agents[:PAGE]), usage=False)
+        count = fitting(agents)
+        return {"agents": agents[:count], "timed_out": answer.timed_out, "more": answer.agents[count:]}
+
     def run_answer(self, agents: list[Agent]) -> dict[str, object]:
         """The reply to whoever began the run of these agents."""
         member = agents[0].spec.member
@@ -178,8 +198,7 @@ class Queries:
     def _page(self, numbers: list[int], *, usage: bool) -> tuple[list[dict[str, object]], int | None]:
         """The first page of `numbers`, newest first: its agents as they stand, and where the next one begins."""
         page = numbers[:PAGE]
-        agents = [self._state.agents.get(agent.id, agent) for agent in self._store.agents(page)]
-        shown = self.agents(agents, usage=usage)
+        shown = self.agents(self._records.many(map(agent_id, reversed(page))), usage=usage)
         count = fitting(shown[::-1])
         return shown[len(shown) - count :], page[count - 1] if count < len(numbers) else None
 
@@ -195,17 +214,8 @@ class Queries:
 
     def _selected(self, caller: Caller, asked: ops.Status) -> list[int]:
         root = self._naming.root_of(caller)
-        tree = number_of(root) if root else None
-        if asked.all:
-            return self._store.page(asked.before, PAGE + 1, tree)
-        return self._current(asked.before, tree)
-
-    def _current(self, before: int | None, root: int | None) -> list[int]:
-        """The trees in which something is not over, and those of the last few agents whatever became of them."""
-        roots = {number_of(agent.root) for agent in self._state.agents.values() if not agent.is_over}
-        roots |= self._store.roots_of(self._store.page(None, RECENT, root))
-        numbers = self._store.in_trees(roots if root is None else roots & {root})
-        return sorted((number for number in numbers if before is None or number < before), reverse=True)
+        listing = self._listing
+        return listing.all(asked.before, root, PAGE + 1) if asked.all else listing.current(asked.before, root)
 
     def _named(self, agents: list[Agent], *, usage: bool) -> list[dict[str, object]]:
         """Agents in full. How one is shown that is over stays as it is, and clients ask for the same ones."""
@@ -239,9 +249,13 @@ class Queries:
         """The limit as it stands."""
         return views.limit(self._state)
 
+    def config(self) -> dict[str, object]:
+        """The settings in force, without tables: variables in them may be secrets."""
+        return views.config(self._home, self._state, self.in_force())
+
     def logs(self, caller: Caller, asked: ops.Logs) -> dict[str, object]:
         """Where the output of an attempt is. Raises WireError when there was no such attempt."""
-        if canonical_run(asked.id) is not None:
+        if views.canonical_run(asked.id) is not None:
             raise WireError(
                 "bad-request", f"{asked.id} is a run, and has no output of its own: name one of its members"
             )
@@ -289,6 +303,7 @@ QUERIES: dict[type, Callable[[Queries, Caller, Any], dict[str, object]]] = {
     afar.Output: lambda queries, caller, asked: queries.output(caller, asked),
     ops.Events: lambda queries, caller, asked: queries.events(caller, asked),
     ops.Daemon: lambda queries, _, __: queries.daemon(),
+    ops.Config: lambda queries, _, __: queries.config(),
     ops.Limit: lambda queries, _, __: queries.limit(),
     ops.Budget: lambda queries, _, asked: queries.budget_map(asked.id),
 }

@@ -17,10 +17,13 @@ from orchd.commits import Commits
 from orchd.core.model import Agent, AgentId, Status, agent_id, number_of
 from orchd.core.runs import Run, RunId, number_of_run, run_id
 from orchd.core.sessions import Session, SessionId, number_of_session, session_id
-from orchd.errors import StoreError
+from orchd.errors import DiskFull, StoreError
+from orchd.space import has_room
+from orchd.wire.database import REMEDIES, reason
 
 T = TypeVar("T")
 
+_NEEDS_ROOM = ("SQLITE_IOERR", "SQLITE_CANTOPEN")
 LISTED = "(SELECT value FROM json_each(?))"
 
 
@@ -198,7 +201,7 @@ class Reader:
         try:
             return read()
         except (ValueError, TypeError, LookupError, UnpackException) as error:
-            raise StoreError(f"{self._path}: a row makes no sense ({error!r}): {_REMEDIES['SQLITE_CORRUPT']}") from None
+            raise StoreError(f"{self._path}: a row makes no sense ({error!r}): {REMEDIES['SQLITE_CORRUPT']}") from None
 
     def _one(self, query: str, values: Sequence[object] = ()) -> Any:
         found = self._many(query, values)
@@ -209,28 +212,23 @@ class Reader:
             self.commits.wait()
             return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            raise StoreError(self._explained(error)) from None
+            raise self._failure(error) from None
 
-    def _explained(self, error: sqlite3.Error) -> str:
-        return f"{self._path}: {reason(error)}"
+    def _failure(self, error: sqlite3.Error) -> StoreError:
+        """What to raise: DiskFull where only room is missing."""
+        kind = DiskFull if is_full(error, self._path.parent) else StoreError
+        return kind(f"{self._path}: {reason(error)}")
 
 
-def reason(error: sqlite3.Error) -> str:
-    """What went wrong, and what to do."""
-    name = getattr(error, "sqlite_errorname", "") or type(error).__name__
-    return f"{error} ({name}): {_REMEDIES.get(name.partition('_IOERR')[0], _REMEDIES[''])}"
+def is_full(error: sqlite3.Error, directory: Path) -> bool:
+    """Whether the error comes from a full disk: what SQLite cannot extend or create is an I/O error to it, and so is a
+    quota that is used up."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name == "SQLITE_FULL":
+        return True
+    return name.startswith(_NEEDS_ROOM) and not has_room(directory)
 
 
 def listed(numbers: Iterable[int]) -> str:
     """Numbers as `LISTED` reads them."""
     return f"[{','.join(map(str, numbers))}]"
-
-
-_REMEDIES = {
-    "SQLITE_FULL": "the disk is full: free some space and start orchd again; nothing that it answered is lost",
-    "SQLITE_READONLY": "the state directory cannot be written: make it writable and start orchd again",
-    "SQLITE_CANTOPEN": "the state directory cannot be used: check that it exists and is yours",
-    "SQLITE_NOTADB": "the file is not a database: restore it from a backup, or move it away to begin anew",
-    "SQLITE_CORRUPT": "the file is damaged: restore it from a backup, or move it away to begin anew",
-    "": "see that the state directory is writable and its disk sound, then start orchd again",
-}

@@ -7,16 +7,19 @@ Who is in is asked again with every message, and nobody stays connected when a k
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import zmq
 
+from orchd.descriptors import most_connections
 from orchd.errors import OrchdError
+from orchd.guests import Guests
 from orchd.keyring import Keyring
-from orchd.ports import Peer
+from orchd.peers import Peer
 from orchd.wire import MAX_FRAME, pack_result
 from orchd.wire.addresses import address
 from orchd.wire.keys import public_of
@@ -27,6 +30,8 @@ _BACKLOG = 256
 _REPLIES_KEPT = 16  # for a client that does not read; answers may be large
 _REQUESTS_KEPT = 16
 _FRAMES_A_TURN = 64
+_CONNECTIONS, _LEAST = 512, 8
+_SILENT = 64  # connections that have asked nothing yet, and may never have a key
 _HANDSHAKE = 10_000  # milliseconds in which a connection must have shown its key
 _IDLE, _INTERVAL, _TRIES = 60, 20, 3  # seconds: after which a machine that is gone is not waited for
 _TOLD = 100  # keys that are refused are told of in the log; who makes up more of them fills no disk
@@ -59,6 +64,10 @@ class Remote:
         self.zap.setsockopt(zmq.LINGER, 0)
         self.zap.bind("inproc://zeromq.zap.01")
         self.router: zmq.Socket[bytes] | None = None
+        self.monitor: zmq.Socket[bytes] | None = None  # what libzmq reports of connections
+        self._numbers = itertools.count(1)
+        most = min(_CONNECTIONS, max(_LEAST, most_connections() // 2))
+        self._guests = Guests(most, min(_SILENT, most // 2))
 
     def open(self) -> None:
         """Take connections."""
@@ -83,14 +92,52 @@ class Remote:
             (zmq.USE_FD, os.dup(self._listener.fileno())),
         ):
             router.setsockopt(option, value)
+        self.monitor = self._monitored(router)
         router.bind(self.address)
         self.router = router
+
+    def _monitored(self, router: zmq.Socket[bytes]) -> zmq.Socket[bytes]:
+        """Where libzmq reports of its connections. Without a bound: its thread would wait while nothing is read."""
+        place = f"inproc://monitor-{next(self._numbers)}"
+        router.monitor(place, zmq.Event.ACCEPTED | zmq.Event.DISCONNECTED)
+        made = self._context.socket(zmq.PAIR)
+        made.setsockopt(zmq.RCVHWM, 0)
+        made.setsockopt(zmq.LINGER, 0)
+        made.connect(place)
+        return made
 
     def cut(self) -> None:
         """End every connection, with what was not sent yet. Whoever still may comes back by themselves."""
         if self.router is not None:
-            self.router.close(linger=0)
+            self._close(0)
+            self._guests.clear()
             self.open()
+
+    def _close(self, linger: int | None = None) -> None:
+        if self.router is not None and self.monitor is not None:
+            self.router.disable_monitor()
+            self.monitor.close(linger=0)
+            self.router.close(linger)
+
+    def see(self, ready: Mapping[object, int]) -> None:
+        """Handle what is ready of handshakes and of connections that came or went."""
+        if self.zap in ready:
+            self.authenticate()
+        if self.monitor in ready:
+            self.watch()
+
+    def watch(self) -> None:
+        """Take note of connections that came and went, and end some when there are too many."""
+        while self.monitor is not None:
+            try:
+                event, _ = self.monitor.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            descriptor = int.from_bytes(event[2:6], "little")
+            if int.from_bytes(event[:2], "little") == zmq.Event.ACCEPTED:
+                self._guests.accepted(descriptor)
+            else:
+                self._guests.left(descriptor)
 
     def authenticate(self) -> None:
         """Say of each key that asks to come in whether it may, a bounded number at a time."""
@@ -120,6 +167,7 @@ class Remote:
             with contextlib.suppress(zmq.ZMQError):
                 visitor = self._keyring.visitor(str(frames[1].get("User-Id")))
                 if visitor is not None:
+                    self._guests.asked(frames[1].get(zmq.SRCFD))
                     yield Peer(FarRoute((route,)), -1, 0, visitor), frames[1].bytes
 
     def reply(self, route: tuple[bytes, ...], frame: bytes) -> bool:
@@ -136,8 +184,7 @@ class Remote:
 
     def close(self) -> None:
         """Let nobody in any more; what was said is given a moment to leave."""
-        if self.router is not None:
-            self.router.close()
+        self._close()
         self.zap.close()
         self._listener.close()
         self._context.term()

@@ -5,10 +5,11 @@ What a client on another machine may is said by the role of its key: see orchd.r
 
 from __future__ import annotations
 
-from orchd.callers import Caller, Outside
+from orchd.callers import Caller
 from orchd.core.model import Agent, AgentId
+from orchd.peers import Outside
 from orchd.roles import Visitor, check_role
-from orchd.wire import WireError
+from orchd.wire import ENV_AGENT, WireError
 
 # What an agent may ask at all; the objects it names are checked one by one.
 OF_AGENTS = frozenset(
@@ -17,15 +18,29 @@ OF_AGENTS = frozenset(
 )
 
 
+_OUTSIDE = "or from a shell outside every agent"
+REFUSED = {
+    Outside.STRANGER: "this daemon serves another user; start your own",
+    Outside.NOBODY: "the calling process has detached from the agent that started it, and nothing proves which agent "
+    f"that is. Call orchctl from a process that is not detached (no double fork, no `setsid -f`), {_OUTSIDE}",
+    Outside.MARKED: f"{ENV_AGENT} is set for the calling process or one above it, and that agent did not start it, or "
+    f"it has detached from that agent. Call orchctl from a process of the agent, {_OUTSIDE} and without {ENV_AGENT}",
+    Outside.FORMER: "the calling process belongs to an attempt that has ended. Call orchctl from an agent that is "
+    f"running, {_OUTSIDE}",
+    Outside.ENDED: "the process that opened this connection has ended. Connect again from the process that asks",
+    Outside.HIDDEN: "the calling process is in a pid namespace that the daemon does not see. Call orchctl on the "
+    "daemon's own side of the container, or use a key ([remote] listen)",
+}
+
+
 def check_op(caller: Caller, op: str, *, changes_limit: bool) -> None:
     """Raises WireError `forbidden` when `caller` may not ask for `op`."""
-    if caller is Outside.STRANGER:
-        raise WireError("forbidden", "this daemon serves another user; start your own")
-    if caller is Outside.NOBODY:
-        raise WireError("forbidden", "the caller is a process of no living agent and may do nothing")
-    if isinstance(caller, Visitor):
+    if isinstance(caller, Outside):
+        if caller is not Outside.OWNER:
+            raise WireError("forbidden", REFUSED[caller])
+    elif isinstance(caller, Visitor):
         check_role(caller, op, is_change=changes_limit)
-    elif caller is not Outside.OWNER and (op not in OF_AGENTS or changes_limit):
+    elif op not in OF_AGENTS or changes_limit:
         raise WireError("forbidden", f"{caller} is an agent: `{op}` is for a person outside every agent")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from orchd.core.model import Agent, AgentId, Instant, State, number_of
 from orchd.core.sessions import Session, SessionId, number_of_session
 from orchd.reading import StoredFact
 from orchd.rows import session_of
-from orchd.sessionfiles import MOST, Directory, Places, Shown
+from orchd.sessionfiles import MOST, Directory, Places, Shown, as_json
 from orchd.store import Store
 
 log = logging.getLogger("orchd")
@@ -131,7 +130,7 @@ class Scribe:
         shown = self._shown_of(session)
         shown.enter(news.agents.values())
         try:
-            directory.append(json.dumps({"session": session.id, **views.fact_map(event)}) for event in news.events)
+            directory.append(as_json({"session": session.id, **views.fact_map(event)}) for event in news.events)
             directory.show(session, shown, self._state, self._clock().wall, is_newest=self._is_newest(session))
         except OSError as error:
             if session.directory not in self._failed:

@@ -13,23 +13,26 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchd.core.model import Agent, State
 from orchd.core.places import working
 from orchd.core.sessions import Session, SessionId
-from orchd.opening import open_file
 from orchd.views import iso
 from orchd.wire import whole
+from orchd.wire.opening import append_file, inside, open_file
 
+VERSION = 1  # of the files: a higher number means that a key has another meaning, or is gone
+_EVENTS = "events.jsonl"
 _INT64 = 2**63  # what a database can hold
 MOST = 10_000  # agents shown: the newest, so that a file of any size is written in milliseconds
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_/.-]*")
 _NOT_PLAIN = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
-_NOT_IN_YAML = dict.fromkeys((*range(55296, 57344), 65534, 65535), "�")
+_HALVES = dict.fromkeys(range(55296, 57344), "�")  # of characters, which no file of UTF-8 has
+_NOT_IN_YAML = _HALVES | dict.fromkeys((65534, 65535), "�")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,8 @@ class Directory:
 
     def __init__(self, path: str, places: Places) -> None:
         self._path = Path(path)
-        self._sessions = self._path / places.sessions
-        self._state = self._path / places.state
+        self._sessions = Path(places.sessions).parts
+        self._state = Path(places.state).parts
 
     def is_ours(self) -> bool:
         """Whether files may be put here: into what is this user's, where no stranger could have laid links."""
@@ -97,7 +100,7 @@ class Directory:
         return max(own or (seq for _, seq in told), default=None)
 
     def _tail(self) -> list[bytes]:
-        with os.fdopen(open_file(self._state / "events.jsonl", os.O_RDWR), "r+b") as file:
+        with inside(self._path, *self._state) as state, os.fdopen(open_file(state / _EVENTS, os.O_RDWR), "r+b") as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(0, end - 65_536))
             tail = file.read()
@@ -109,21 +112,19 @@ class Directory:
     def append(self, events: Iterable[str]) -> None:
         """Write down what happened. Raises OSError."""
         if text := "".join(f"{event}\n" for event in events):
-            _make(self._state)
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-            with os.fdopen(open_file(self._state / "events.jsonl", flags), "wb") as file:
-                file.write(text.encode())
+            with _made(self._path, *self._state) as state:
+                append_file(state / _EVENTS, text.encode())
 
     def show(self, session: Session, shown: Shown, state: State, wall: float, *, is_newest: bool) -> None:
         """Write what a session is now. Raises OSError."""
         if is_newest:
-            _make(self._state)
-            _replace(self._state / "agents.json", f"[{_lines(shown.json)}]\n")
-        _make(self._sessions)
+            with _made(self._path, *self._state) as directory:
+                _replace(directory / "agents.json", f"[{_lines(shown.json)}]\n")
         name = f"{session.id}.yaml"
-        _replace(self._sessions / name, _yaml(session, shown, state, wall))
-        if is_newest:
-            _link(self._sessions / "latest.yaml", name)
+        with _made(self._path, *self._sessions) as directory:
+            _replace(directory / name, _yaml(session, shown, state, wall))
+            if is_newest:
+                _link(directory / "latest.yaml", name)
 
 
 def _told(line: bytes) -> tuple[object, int] | None:
@@ -154,14 +155,14 @@ def _fixed_json(agent: Agent) -> str:
         "runner": spec.runner,
         "result": spec.result,
     }
-    return json.dumps(shown)[:-1]
+    return as_json(shown)[:-1]
 
 
 def _changing_json(agent: Agent) -> str:
     code = agent.outcome.code if agent.outcome else None
     tokens, cost = (agent.spent.tokens, agent.spent.cost_usd) if agent.spent else ("null", "null")
     return (
-        f', "status": "{agent.status.value}", "reason": {json.dumps(agent.reason) if agent.reason else "null"}'
+        f', "status": "{agent.status.value}", "reason": {as_json({"reason": agent.reason})[11:-1]}'
         f', "attempt": {agent.attempt}, "exitCode": {"null" if code is None else code}'
         f', "spawnedAt": {_time(agent.queued_at)}, "startedAt": {_time(agent.started_at)}'
         f', "endedAt": {_time(agent.ended_at)}, "tokens": {tokens}, "costUsd": {cost}}}'
@@ -174,8 +175,9 @@ def _time(wall: float | None) -> str:
 
 def _yaml(session: Session, shown: Shown, state: State, wall: float) -> str:
     budget = session.budget.reached_by(session.spent)
-    head = {
+    head: dict[str, str | float | None] = {
         "session": session.id,
+        "version": VERSION,
         "name": session.name,
         "status": "Closed" if session.closed_at is not None else "Open",
         "directory": session.directory,
@@ -222,15 +224,42 @@ def _scalar(value: str | float | None) -> str:
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NOT_PLAIN:
         return value
     if isinstance(value, str):
-        return json.dumps(value.translate(_NOT_IN_YAML), ensure_ascii=False).replace("\x7f", "\\x7f")
+        made = json.dumps(value.translate(_NOT_IN_YAML), ensure_ascii=False)
+        return made if made.isprintable() else "".join(map(_escaped, made))
     return json.dumps(value)
 
 
-def _make(directory: Path) -> None:
-    """The directory, which no version control is to notice: its files change all the time."""
-    if not directory.is_dir():
-        directory.mkdir(parents=True)
-        (directory / ".gitignore").write_text("*\n", encoding="ascii")
+def _escaped(char: str) -> str:
+    """A character as YAML 1.1 and 1.2 write it in double quotes: control characters, ends of lines, and what changes
+    the direction of a text are not left as they are."""
+    if char.isprintable():
+        return char
+    number = ord(char)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"  # noqa: PLR2004
+
+
+def as_json(value: Mapping[str, object]) -> str:
+    """A map on one line of ASCII. Halves of characters are replaced, which many readers of JSON refuse."""
+    made = json.dumps(value)
+    return json.dumps(_without_halves(value)) if "\\ud" in made else made
+
+
+def _without_halves(value: object) -> object:
+    if isinstance(value, str):
+        return value.translate(_HALVES)
+    if isinstance(value, Mapping):
+        return {key: _without_halves(one) for key, one in value.items()}
+    return [_without_halves(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+@contextmanager
+def _made(project: Path, *names: str) -> Iterator[Path]:
+    """A path of the directory. A new one is hidden from version control: its files change all the time."""
+    is_new = not project.joinpath(*names).is_dir()
+    with inside(project, *names, create=True) as directory:
+        if is_new:
+            whole.write(directory / ".gitignore", b"*\n")
+        yield directory
 
 
 def _replace(path: Path, text: str) -> None:

@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from orchd.core import effects
 from orchd.core.effects import Effect, Launch
-from orchd.core.facts import Fact
+from orchd.core.facts import (
+    AgentCancelled,
+    AgentCompleted,
+    AgentFailed,
+    AgentLost,
+    AgentQueued,
+    AgentRevived,
+    AgentSkipped,
+    AgentTimedOut,
+    Fact,
+)
 from orchd.core.inputs import Heard, Input
-from orchd.core.model import State
+from orchd.core.model import Instant, State
 from orchd.core.turn import Question
+from orchd.engine import SLICE
 from orchd.gateway import Gateway
+from orchd.given import Given
 from orchd.procs.local import LocalProcesses
 from orchd.reading import StoredAnswer
 from orchd.scribe import Scribe
+
+_ENDS = AgentCompleted | AgentFailed | AgentCancelled | AgentTimedOut | AgentLost | AgentSkipped
 
 
 class Shell:
     """Hands effects to the processes and to the gateway; what they bring about at once waits in `backlog`."""
 
-    def __init__(self, state: State, processes: LocalProcesses, gateway: Gateway, scribe: Scribe) -> None:
+    def __init__(
+        self,
+        state: State,
+        processes: LocalProcesses,
+        gateway: Gateway,
+        scribe: Scribe,
+        clock: Callable[[], Instant],
+    ) -> None:
         self._state = state
+        self._clock = clock
+        self._stops: deque[effects.Terminate | effects.Kill] = deque()
+        self._stopped_for = 0.0  # seconds of this turn that went into ending trees
         self._processes = processes
         self._gateway = gateway
         self._scribe = scribe
         self.backlog: list[Input] = []
+        self.given: Given | None = None
 
     def ask(self, question: Question) -> Input:
         """Make a process, or look when one was last heard."""
@@ -41,6 +67,14 @@ class Shell:
     def noted(self, facts: Sequence[Fact], wall: float) -> None:
         """Something happened, and may be shown."""
         self._scribe.note(facts, wall)
+        if self.given is not None:
+            self._give(self.given, facts)
+
+    def _give(self, given: Given, facts: Sequence[Fact]) -> None:
+        """What agents were given follows them."""
+        agents = self._state.agents
+        given.began(agents[fact.agent] for fact in facts if isinstance(fact, AgentQueued | AgentRevived))
+        given.ended(agents[fact.agent] for fact in facts if isinstance(fact, _ENDS))
 
     def do(self, effect: Effect) -> None:
         """Perform one effect."""
@@ -51,8 +85,31 @@ class Shell:
         self._processes.release(effect.agent, effect.attempt)
 
     def stop(self, effect: effects.Terminate | effects.Kill) -> None:
-        """Ask a tree to end, or end it."""
-        self._processes.stop(effect.agent, effect.attempt, kill=isinstance(effect, effects.Kill))
+        """Ask a tree to end, or end it: in this turn, or in one of the next when there are many. A daemon that dies
+        before that leaves agents that are `stopping`, and the next one ends them."""
+        self._stops.append(effect)
+        self._stop_some()
+
+    def _stop_some(self) -> None:
+        while self._stops and self._stopped_for < SLICE:
+            effect, began = self._stops.popleft(), self._clock().mono
+            self._processes.stop(effect.agent, effect.attempt, kill=isinstance(effect, effects.Kill))
+            self._stopped_for += self._clock().mono - began
+
+    @property
+    def has_more(self) -> bool:
+        """Whether trees are still to be ended that were to end in an earlier turn."""
+        return bool(self._stops)
+
+    def next_turn(self) -> None:
+        """Go on with what the turn before left."""
+        self._stopped_for = 0.0
+        self._stop_some()
+
+    def stop_all(self) -> None:
+        """Leave nothing to a later turn."""
+        while self._stops:
+            self.next_turn()
 
     def hold(self, effect: effects.Freeze | effects.Thaw) -> None:
         """Keep a tree from running, or let it run."""

@@ -4,17 +4,62 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from orchd.core.happen import MARGIN
 from orchd.core.inputs import SpaceSeen
+from orchd.wire.opening import open_file
 from orchd.wire.settings import Config
 
 log = logging.getLogger("orchd")
 
 _USUAL = 256 << 20  # bytes that shall be free where nobody says how many
 _OF_SMALL = 20  # of a small disk, this part of it
+RESERVE = 1 << 20  # bytes of the reserve, and bytes that must be free before a daemon writes again
+_OF_TINY = 16  # of a tiny disk, this part of it
 LOOK_AGAIN = 2.0  # seconds, while somebody is queued for want of room: no kernel tells of room
+
+
+def has_room(directory: Path) -> bool:
+    """Whether as many bytes as the reserve has can be written: only an attempt also knows of quotas. Raises nothing."""
+    probe = directory / ".room"
+    try:
+        _allocate(probe, _reserve_of(directory))
+    except OSError:
+        return False
+    finally:
+        with suppress(OSError):
+            probe.unlink()
+    return True
+
+
+def keep_reserve(reserve: Path) -> None:
+    """Have a file of some size that can be deleted when the disk is full, so that pruning has room to begin."""
+    try:
+        wanted = _reserve_of(reserve.parent)
+        if reserve.exists() and reserve.stat().st_blocks * 512 >= wanted:
+            return
+        found = os.statvfs(reserve.parent)
+        if found.f_bavail * found.f_frsize > 2 * wanted:
+            _allocate(reserve, wanted)
+    except OSError as error:
+        log.warning("cannot reserve room for pruning in %s: %s", reserve, error.strerror)
+        with suppress(OSError):
+            reserve.unlink()
+
+
+def _reserve_of(directory: Path) -> int:
+    found = os.statvfs(directory)
+    return min(RESERVE, found.f_blocks * found.f_frsize // _OF_TINY)
+
+
+def _allocate(path: Path, size: int) -> None:
+    descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    finally:
+        os.close(descriptor)
 
 
 class Space:

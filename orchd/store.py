@@ -12,11 +12,12 @@ from orchd.codec import pack, unpack
 from orchd.commits import Commits
 from orchd.core.facts import Fact
 from orchd.core.model import Agent, Instant, State
-from orchd.errors import StoreError
+from orchd.errors import DiskFull, StoreError
 from orchd.past import Past
-from orchd.reading import StoredAnswer, reason
+from orchd.reading import StoredAnswer
+from orchd.space import has_room
+from orchd.wire.database import APPLICATION_ID, reason
 
-APPLICATION_ID = 0x6F726368  # "orch": tells our file from any other database
 KEPT_ANSWERS = 10_000
 
 _KEEP = "INSERT OR REPLACE INTO answers (request, op, caller, result) VALUES (?, ?, ?, ?)"
@@ -33,25 +34,28 @@ class Saved(NamedTuple):
     last_session: int
     holds: dict[str, float]  # by runner, until when (wall)
     seed: int
+    is_limit_set: bool | None = None  # None: written by a version that did not know
 
 
 class Store(Past):
     """An open database. Raises StoreError wherever it cannot do what it was asked."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, without_room: bool = False) -> None:
+        """Open it. `without_room`: write nothing by itself, and need no room on the disk to read."""
         self._path = path
+        self._without_room = without_room
         self._saved: Saved | None = None
         self._seq = self._begun = 0
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
-            raise StoreError(self._explained(error)) from None
+            raise self._failure(error) from None
         self.commits = Commits(self._db)
         try:
             self._prepare()
         except sqlite3.Error as error:
             self.close()
-            raise StoreError(self._explained(error)) from None
+            raise self._failure(error) from None
         except StoreError:
             self.close()
             raise
@@ -59,6 +63,8 @@ class Store(Past):
     def _prepare(self) -> None:
         """Look before anything is written: a file that is not ours, or not ours any more, stays as it is."""
         self._db.execute("PRAGMA busy_timeout = 2000")
+        if self._without_room:  # then the index of the write-ahead log is in memory, and not in a file
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         (application,) = self._db.execute("PRAGMA application_id").fetchone()
         is_empty = self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
@@ -68,6 +74,8 @@ class Store(Past):
             raise StoreError(self._foreign(version))
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
+        if self._without_room and (is_empty or version < migrations.newest()):
+            raise StoreError(f"{self._path} cannot be made while the disk is full")
         if is_empty:
             self._create()
         elif version < migrations.newest():
@@ -86,7 +94,8 @@ class Store(Past):
             migrations.migrate(self._db, self._path, version)
         except (sqlite3.Error, OSError) as error:
             told = reason(error) if isinstance(error, sqlite3.Error) else str(error)
-            raise StoreError(
+            no_room = not has_room(self._path.parent)
+            raise (DiskFull if no_room else StoreError)(
                 f"{self._path} is still schema {version} and as it was, since it could not be made schema "
                 f"{migrations.newest()}: {told}; the version that wrote it can go on with it"
             ) from None
@@ -122,7 +131,7 @@ class Store(Past):
             if saved != self._saved:
                 self._db.execute("INSERT OR REPLACE INTO meta VALUES ('state', ?)", (pack(saved),))
         except sqlite3.Error as error:
-            raise StoreError(self._explained(error)) from None
+            raise self._failure(error) from None
         self._saved, self._begun = saved, len(facts)
         self.commits.begin()
 
@@ -131,7 +140,7 @@ class Store(Past):
         try:
             self.commits.finish()
         except sqlite3.Error as error:
-            raise StoreError(self._explained(error)) from None
+            raise self._failure(error) from None
         self._seq += self._begun  # one writer, so the sequence has no gaps
         self._begun = 0
 
@@ -139,6 +148,8 @@ class Store(Past):
         """Set the numbers of `state` to what they were; the agents that were not over."""
         if row := self._one("SELECT value FROM meta WHERE key = 'state'"):
             self._saved = saved = self._sound(lambda: Saved(*unpack(row[0])))
+            is_other = (saved.limit, saved.resident) != (state.limit, state.resident)
+            state.is_limit_set = is_other if saved.is_limit_set is None else saved.is_limit_set
             state.limit, state.resident, state.is_paused = saved.limit, saved.resident, saved.is_paused
             state.last_number, state.last_run, state.last_session = (
                 saved.last_number,
@@ -148,7 +159,8 @@ class Store(Past):
             state.holds = {runner: Instant(now.mono + until - now.wall, until) for runner, until in saved.holds.items()}
             state.seed = saved.seed
         self._remember_pruned()
-        self._many("DELETE FROM answers WHERE number <= (SELECT max(number) FROM answers) - ?", (KEPT_ANSWERS,))
+        if not self._without_room:
+            self._many("DELETE FROM answers WHERE number <= (SELECT max(number) FROM answers) - ?", (KEPT_ANSWERS,))
         return list(self._agents("is_over = 0 ORDER BY number"))
 
     def last_seq(self) -> int:
@@ -175,4 +187,5 @@ def _saved(state: State) -> Saved:
         state.last_session,
         {runner: until.wall for runner, until in state.holds.items()},
         state.seed,
+        state.is_limit_set,
     )

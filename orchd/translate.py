@@ -6,15 +6,18 @@ import os
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from orchd.bounds import Held, bounds_of
 from orchd.callers import Caller, agent_of
+from orchd.config import limits_of
 from orchd.core import inputs
 from orchd.core.composition import durations
-from orchd.core.model import Agent, AgentId, RequestId, Spec, State, Status, agent_id
+from orchd.core.model import Agent, AgentId, Attributes, RequestId, Spec, State, Status, agent_id
 from orchd.core.runs import Group, Plan
 from orchd.core.spending import Budget
 from orchd.environments import Environments
+from orchd.given import Given
 from orchd.naming import Naming
 from orchd.records import Records
 from orchd.rights import check_sight
@@ -22,7 +25,15 @@ from orchd.roles import Visitor
 from orchd.store import Store
 from orchd.views import canonical
 from orchd.wire import WireError, agentspec, ops, runners, variables
+from orchd.wire import attributes as wire_attributes
 from orchd.wire.settings import Config
+
+
+class _Base(NamedTuple):
+    """What all agents of one request get of their caller."""
+
+    environment: str  # its digest
+    attributes: Attributes | None
 
 
 class Translator:
@@ -35,6 +46,7 @@ class Translator:
         records: Records,
         naming: Naming,
         environments: Environments,
+        given: Given,
         config: Config,
         held: Callable[[], Held],
     ) -> None:
@@ -43,8 +55,15 @@ class Translator:
         self._records = records
         self._naming = naming
         self._environments = environments
+        self._given = given
         self._held = held
         self.heed(config)
+
+    def limit(self, request: RequestId, asked: ops.Limit) -> inputs.SetLimit:
+        """A change of the limit."""
+        if asked.reset:
+            return limits_of(self._config, request)
+        return inputs.SetLimit(request, asked.limit, asked.resident)
 
     def heed(self, config: Config) -> None:
         """Fill in what this configuration says from now on."""
@@ -56,8 +75,12 @@ class Translator:
         parent = self._parent(caller, asked.parent)
         asked = replace(asked, env=_environment(caller, asked.env))
         names = {agentspec.name_of(spec) for spec in asked.agents}
-        base = self._keep(asked.env)
-        specs = tuple(self._spec(caller, asked, spec, names, base) for spec in asked.agents)
+        attributes = self._attributes(caller, asked.attributes)
+        kept = self._keep_all(asked.env, [spec.env for spec in asked.agents])
+        bases = [_Base(environment, attributes) for environment in kept]
+        specs = tuple(
+            self._spec(caller, asked, spec, names, base) for spec, base in zip(asked.agents, bases, strict=True)
+        )
         kin = self._store.kin(self._state.agents[parent].root) if parent else 0
         scope = self._scope(parent, asked.project or asked.cwd)
         self._check_results(specs)
@@ -67,7 +90,9 @@ class Translator:
         """The run that is to be, with what is known of how long its members take."""
         parent = self._parent(caller, asked.parent)
         asked = replace(asked, env=_environment(caller, asked.env))
-        base = self._keep(asked.env)
+        attributes = self._attributes(caller, asked.attributes)
+        kept = self._keep_all(asked.env, [member.agent.env for member in asked.members])
+        bases = [_Base(environment, attributes) for environment in kept]
         plan = Plan(
             name=asked.name,
             groups=tuple(
@@ -78,7 +103,7 @@ class Translator:
             task_id=asked.task_id,
             results=asked.results,
         )
-        parts = tuple(self._part(caller, asked, member, base) for member in asked.members)
+        parts = tuple(self._part(caller, asked, member, one) for member, one in zip(asked.members, bases, strict=True))
         known = self._store.skills({part.spec.skill for part in parts if part.spec.skill})
         seconds = {part.path: known[part.spec.skill][0] if part.spec.skill in known else None for part in parts}
         tokens = {member.path: member.agent.tokens for member in asked.members}
@@ -140,7 +165,7 @@ class Translator:
                     "take another name, or move that file away first",
                 )
 
-    def _part(self, caller: Caller, asked: ops.Run, member: agentspec.RunMember, base: str) -> inputs.Part:
+    def _part(self, caller: Caller, asked: ops.Run, member: agentspec.RunMember, base: _Base) -> inputs.Part:
         if member.agent.after:
             raise WireError("bad-request", f"run: {member.path}: say what it comes after beside `agent`, not in it")
         spec = self._spec(caller, asked, member.agent, set(), base)
@@ -149,7 +174,7 @@ class Translator:
         return inputs.Part(member.path, spec, member.after, member.required)
 
     def _spec(
-        self, caller: Caller, asked: ops.Spawn | ops.Run, spec: agentspec.AgentSpec, names: set[str], base: str
+        self, caller: Caller, asked: ops.Spawn | ops.Run, spec: agentspec.AgentSpec, names: set[str], base: _Base
     ) -> Spec:
         config = self._config
         return Spec(
@@ -158,11 +183,11 @@ class Translator:
             model=spec.model,
             name=agentspec.name_of(spec),
             cwd=spec.cwd or asked.cwd,
-            environment=self._keep({**asked.env, **spec.env}) if spec.env else base,
+            environment=base.environment,
             goal=spec.goal,
             skill=spec.skill,
             task_id=spec.task_id,
-            stdin=spec.stdin,
+            stdin=self._stdin(spec),
             output_dir=spec.output_dir,
             result=spec.result,
             worktree=spec.worktree,
@@ -174,6 +199,7 @@ class Translator:
             silence=spec.silence if spec.silence is not None else config.silence,
             grace=spec.grace if spec.grace is not None else config.grace,
             retries=spec.retries,
+            attributes=base.attributes,
             **bounds_of(spec, config, self._held()),
         )
 
@@ -196,10 +222,24 @@ class Translator:
             raise WireError("ambiguous", said)
         return agent.id
 
-    def _keep(self, environment: Mapping[str, str]) -> str:
+    def _stdin(self, spec: agentspec.AgentSpec) -> str | None:
+        if spec.input is None:
+            return spec.stdin
+        if spec.stdin is not None:
+            raise WireError("bad-request", f"both `stdin` {spec.stdin!r} and `input` are given: leave one of them out")
         try:
-            kept = {name: value for name, value in environment.items() if name not in variables.OF_ONE_AGENT}
-            return self._environments.keep(kept)
+            return self._given.inputs.keep(spec.input)
+        except OSError as error:
+            what = f"the standard input cannot be written down: {error.strerror}"
+            raise WireError("cannot-store", f"{what}; make room for it and ask again") from None
+
+    def _keep(self, environment: Mapping[str, str]) -> str:
+        return self._keep_all(environment, [{}])[0]
+
+    def _keep_all(self, base: Mapping[str, str], changes: Iterable[Mapping[str, str]]) -> list[str]:
+        """The digests of `base` with each of `changes`."""
+        try:
+            return self._environments.keep_all(_shared(base), map(_shared, changes))
         except OSError as error:
             raise WireError(
                 "cannot-store", f"the environment cannot be written down: {error.strerror}; mend that and ask again"
@@ -210,7 +250,7 @@ class Translator:
         return inputs.Cancel(request, self._naming.commanded(caller, asked.ids, lambda end: end is None))
 
     def retry(self, request: RequestId, caller: Caller, asked: ops.Retry) -> inputs.Retry:
-        """Whom to try again, in the environment of whoever asks: the old one was deleted."""
+        """Which agents to try again, each in the environment that it was spawned with, and `env` over it."""
         ids = self._naming.commanded(caller, asked.ids, lambda end: end is not None and not end.is_good)
         if not ids:
             raise WireError(
@@ -219,7 +259,26 @@ class Translator:
         for one in ids:
             self._check_blockers(self._state.agents[one])
         self._check_results([self._state.agents[one].spec for one in ids], ids)
-        return inputs.Retry(request, ids, self._keep(_environment(caller, asked.env)))
+        attributes = self._attributes(caller, asked.attributes) if asked.attributes is not None else None
+        for one in ids:
+            self._given.retries.restore_input(self._state.agents[one])
+        environments = tuple(self._environment_again(caller, asked, one) for one in ids)
+        return inputs.Retry(request, ids, environments, attributes)
+
+    def _attributes(self, caller: Caller, sent: wire_attributes.Attributes | None) -> Attributes | None:
+        """Those of the caller's process, but for a umask that the configuration sets; none from another machine."""
+        found = None if sent is None or isinstance(caller, Visitor) else _attributes(sent)
+        if (umask := self._config.umask) is None:
+            return found
+        return replace(found or Attributes(), umask=int(umask, 8))
+
+    def _environment_again(self, caller: Caller, asked: ops.Retry, agent: AgentId) -> str:
+        if asked.current_env:
+            return self._keep(_environment(caller, asked.env))
+        known = self._state.agents[agent]
+        if known.is_over and known.status is not Status.COMPLETED:
+            return self._keep({**self._given.retries.environment(agent), **asked.env})
+        return known.spec.environment  # the core refuses it: it completed, or is not finished
 
     def _check_blockers(self, agent: Agent) -> None:
         """One that never started may have come after one that did not complete; of one that is gone nobody knows."""
@@ -232,9 +291,19 @@ class Translator:
             )
 
 
+def _attributes(sent: wire_attributes.Attributes) -> Attributes:
+    limits = tuple((name, soft, hard) for name, (soft, hard) in sorted(sent.limits.items()))
+    return Attributes(sent.umask, sent.nice, sent.policy, sent.cpus, limits)
+
+
 def _environment(caller: Caller, sent: dict[str, str]) -> dict[str, str]:
     """What an agent gets: on another machine there is no environment to bring along, so this daemon's is the base."""
     return {**os.environ, **sent} if isinstance(caller, Visitor) else sent
+
+
+def _shared(environment: Mapping[str, str]) -> dict[str, str]:
+    """Without the variables that are set for each agent anew."""
+    return {name: value for name, value in environment.items() if name not in variables.OF_ONE_AGENT}
 
 
 def _is_there(path: str | None) -> bool:

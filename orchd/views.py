@@ -33,6 +33,7 @@ def limit(state: State) -> dict[str, object]:
         "resident": state.resident,
         "living": len(state.living),
         "overdrawn": overdrawn(state),
+        "by_command": state.is_limit_set,
         "enforcement": "strict" if state.is_strict else "lenient",
         "frozen": sum(agent.frozen is not None for agent in state.waiting.values()),
         "stalled": state.is_stall_announced,
@@ -40,6 +41,12 @@ def limit(state: State) -> dict[str, object]:
         "short_of_space": state.is_short,
         "held": {runner: iso(until.wall) for runner, until in state.holds.items()},
     }
+
+
+def config(home: Home, state: State, values: Mapping[str, object]) -> dict[str, object]:
+    """The settings in force: the limit is state, and may be a command's."""
+    in_force = {**values, "limit": state.limit, "resident": state.resident}
+    return {"config": str(home.config), "values": in_force, "by_command": state.is_limit_set}
 
 
 def summary(state: State) -> str:
@@ -71,9 +78,6 @@ def ticket(state: State, agent: Agent, now: float) -> dict[str, object]:
         "name": agent.spec.name,
         "runner": agent.spec.runner,
         "status": agent.status.value,
-        "waits_for_slot": is_returning(state, agent),
-        "frozen": agent.frozen.value if agent.frozen else None,
-        "lent_to": agent.lent_to,
         "position": position(state, agent),
         "reason": reason(state, agent, now),
     }
@@ -88,6 +92,9 @@ def agent_map(
         **_asked(agent),
         **_worktree(home, agent),
         **_ended(agent, usage),
+        "waits_for_slot": is_returning(state, agent),
+        "frozen": agent.frozen.value if agent.frozen else None,
+        "lent_to": agent.lent_to,
         "level": agent.level.value,
         "depth": agent.depth,
         "parent": agent.parent,

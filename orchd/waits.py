@@ -10,8 +10,9 @@ from orchd.core import inputs
 from orchd.core.effects import Answer, Refuse
 from orchd.core.inputs import Input
 from orchd.core.model import AgentId, Instant, RequestId, State
+from orchd.descriptors import check_for_client
 from orchd.onlookers import Onlooker, Onlookers
-from orchd.ports import Peer
+from orchd.peers import Peer
 from orchd.procs.procfs import look
 from orchd.procs.watch import Watch
 from orchd.roles import Visitor
@@ -31,6 +32,7 @@ class Pending:
     route: Route
     op: str
     caller: Caller
+    is_paged: bool = False  # of a wait: its answer may leave agents to `status`
 
 
 class Waits:
@@ -93,6 +95,7 @@ class Waits:
     def _is_watched(self, peer: Peer, request: RequestId) -> bool:
         """Whether the end of whoever waits will be heard of, or is looked at in another way."""
         with seeing():
+            check_for_client()
             return peer.visitor is not None or self._clients.process((request, None), peer.pid)
 
     def _make_room(self, visitor: Visitor) -> None:
@@ -133,6 +136,7 @@ class Waits:
             return None
         try:
             with seeing():
+                check_for_client()
                 process = look(wait.caller)
                 is_same = process is not None and process.started == wait.caller_started and not process.is_zombie
                 if is_same and self._clients.process((request, agent), wait.caller):

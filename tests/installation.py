@@ -6,9 +6,12 @@ It is a program that needs no package, so that it can be run on another machine'
 
 from __future__ import annotations
 
+import io
 import shutil
+import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 from pathlib import Path
 
@@ -32,8 +35,39 @@ sys.exit(main())
 """
 
 
+def base() -> str:
+    """The commit that upgrades are tested from."""
+    return (ROOT / "tests/base_commit.txt").read_text().split()[-1]
+
+
+def install_base(directory: Path) -> Path | None:
+    """Install that commit, as its wheel would be, from the history of git; None where there is no such history."""
+    if shutil.which("git") is None:
+        return None
+    done = subprocess.run(["git", "-C", ROOT, "archive", base(), "orchd", "orchctl"], capture_output=True, check=False)
+    if done.returncode:
+        return None
+    programs, packages = _environment(directory)
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(packages, filter="data")
+    _describe(packages, VERSIONS["older"])
+    return programs
+
+
 def install(directory: Path, which: str) -> Path:
     """Make it that version, whatever it was; returns where its programs are."""
+    programs, packages = _environment(directory)
+    for name in ("orchd", "orchctl"):
+        shutil.copytree(ROOT / name, packages / name, ignore=shutil.ignore_patterns("__pycache__"))
+    _describe(packages, VERSIONS[which])
+    if which == "newer":
+        with (packages / "orchd/migrations.py").open("a") as steps:
+            steps.write(_ONE_MORE)
+    return programs
+
+
+def _environment(directory: Path) -> tuple[Path, Path]:
+    """A virtual environment without orchd: where its programs are, and its packages."""
     if not directory.exists():
         venv.create(directory, symlinks=True)
         for name in ("orchd", "orchctl"):
@@ -44,15 +78,13 @@ def install(directory: Path, which: str) -> Path:
     for old in packages.glob("orch*"):
         shutil.rmtree(old)
     (packages / "others.pth").write_text(sysconfig.get_path("purelib"))
-    for name in ("orchd", "orchctl"):
-        shutil.copytree(ROOT / name, packages / name, ignore=shutil.ignore_patterns("__pycache__"))
-    told = packages / f"orchd-{VERSIONS[which]}.dist-info"
+    return directory / "bin", packages
+
+
+def _describe(packages: Path, version: str) -> None:
+    told = packages / f"orchd-{version}.dist-info"
     told.mkdir()
-    (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: orchd\nVersion: {VERSIONS[which]}\n")
-    if which == "newer":
-        with (packages / "orchd/migrations.py").open("a") as steps:
-            steps.write(_ONE_MORE)
-    return directory / "bin"
+    (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: orchd\nVersion: {version}\n")
 
 
 if __name__ == "__main__":

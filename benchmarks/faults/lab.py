@@ -20,8 +20,7 @@ from benchmarks.faults.tally import Tally
 from benchmarks.harness import orchctl
 from orchctl.client import Client
 from orchctl.errors import NoDaemonError
-from orchd.wire import Home, WireError
-from orchd.wire.agentspec import MOST
+from orchd.wire import MOST, Home, WireError
 from tests.witness import Witness
 
 # Seconds after which something has not come; a planted bug is not waited for as long as what is to be proved sound.

@@ -90,7 +90,7 @@ MILD = Plant(
     "handle.tree.kill()\n        else:",
     "handle.tree.terminate()\n        else:",
 )
-OPEN_RECORD = Plant("agents hold their own record", "orchd/procs/shim.py", '"$@" 3<&- 4>&-; fi', '"$@" 3<&-; fi')
+OPEN_RECORD = Plant("agents hold their own record", "orchd/procs/shim.py", "exec 3<&- 4>&-; eval", "exec 3<&-; eval")
 _GCC = layer.is_missing
 
 ROWS = (

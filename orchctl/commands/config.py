@@ -1,19 +1,21 @@
-"""`orchctl config show|check|path|reload`: the configuration as it is in the file; only `reload` asks a daemon."""
+"""`orchctl config show|check|path|reload`: the configuration in the file, and what is in force in the daemon."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from orchctl import exits, out, render
 from orchctl.client import Client
 from orchctl.errors import RefusedError
-from orchd.wire import Home, default_home, settings
+from orchctl.start import is_running
+from orchd.wire import Home, WireError, default_home, homes, settings
 
+COMMAND, FILE, DEFAULT = "command", "config.toml", "default"
+_PATIENCE = 5.0  # seconds for the daemon to answer
 _HIDDEN = "(not shown)"  # of variables, which may be secrets
 
 
@@ -25,23 +27,53 @@ def path(args: SimpleNamespace) -> int:
 
 
 def show(args: SimpleNamespace) -> int:
-    """Print a line for each key, or `{config, keys: [{key, value, unset, default, unit, heeded}]}`."""
+    """Print each key with the value in force and where it comes from: `command`, `config.toml` or `default`.
+
+    With `--json` `{config, daemon, keys: [{key, value, unset, default, source, in_file, unit, heeded}]}`; `in_file` is
+    the value in the file where that is not in force.
+    """
     file = Home(default_home()).config
     try:
         config = settings.read(file)
     except settings.SettingsError as error:
         problems = [problem._asdict() for problem in error.problems]
         raise RefusedError(f"{error}; correct it", code="bad-config", details={"problems": problems}) from None
-    keys = [key for name in settings.KEYS for key in _keys(name, config)]
-    rows = [[key["key"], _shown(key), key["unit"], "default" if key["default"] else ""] for key in keys]
-    lines = render.aligned([[render.clean(cell) for cell in row] for row in rows])
-    out.result({"config": str(file), "keys": keys}, lines, as_json=args.json)
+    answer = _asked()
+    keys = [key for name in settings.KEYS for key in _keys(name, config, answer)]
+    rows = [[key["key"], _shown(key), key["unit"], key["source"], _pending(key)] for key in keys]
+    lines = [*render.aligned([[render.clean(cell) for cell in row] for row in rows])]
+    if answer is None:
+        lines.append(
+            "no daemon runs: the next one reads these values; a limit that `orchctl limit` set comes before them"
+        )
+    out.result({"config": str(file), "daemon": answer is not None, "keys": keys}, lines, as_json=args.json)
     return exits.OK
+
+
+def _asked() -> dict[str, Any] | None:
+    """What is in force in the daemon; None where none runs, or where it is of a version that cannot tell."""
+    home = Home(default_home())
+    if not is_running(home):
+        return None
+    with Client(home, starts=False) as client:
+        try:
+            return client.call("config", patience=_PATIENCE)
+        except WireError as error:
+            if error.code != "unknown-op":
+                raise
+            return None
+
+
+def _pending(key: dict[str, Any]) -> str:
+    if "in_file" not in key:
+        return ""
+    value = "nothing" if key["in_file"] is None else json.dumps(key["in_file"], ensure_ascii=False)
+    return f"config.toml contains {value}, in force {key['heeded']}"
 
 
 def check(args: SimpleNamespace) -> int:
     """Print a line for each error, or `{config, valid, problems}`; exit code 1 when there are any."""
-    file = Path(args.file).absolute() if args.file else Home(default_home()).config
+    file = homes.absolute(args.file) if args.file else Home(default_home()).config
     found = []
     try:
         settings.read(file)
@@ -67,16 +99,24 @@ def reload(args: SimpleNamespace) -> int:
     return exits.OK
 
 
-def _keys(name: str, config: settings.Config) -> Iterator[dict[str, Any]]:
+def _keys(name: str, config: settings.Config, answer: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
     """One key; of a table those that are given, one by one."""
-    value, told = getattr(config, name), settings.KEYS[name]
-    common = {"unit": told.unit, "heeded": told.heeded}
-    if value == settings.default(name):
-        shown = None if told.unset else value
-        yield {"key": name, "value": shown, "unset": told.unset, "default": True, **common}
+    in_file, about = getattr(config, name), settings.KEYS[name]
+    common: dict[str, Any] = {"unit": about.unit, "heeded": about.heeded}
+    value = in_file if answer is None else answer["values"].get(name, in_file)
+    is_command = answer is not None and answer["by_command"] and name in settings.LIMITS
+    if answer is not None and name == "resident" and not is_command and in_file is None:
+        value = None if value == settings.resident_of(config) else value  # it follows from the limit
+    is_default = value == settings.default(name) and not is_command
+    source = COMMAND if is_command else DEFAULT if is_default else FILE
+    if value != in_file and not (is_command and in_file == settings.default(name)):
+        common |= {"in_file": in_file, "heeded": settings.COMMAND if is_command else about.heeded}
+    common |= {"default": is_default, "source": source}
+    if is_default:
+        yield {"key": name, "value": None if about.unset else value, "unset": about.unset, **common}
         return
     for path, leaf in _leaves(value, name):
-        yield {"key": path, "value": leaf, "unset": "", "default": False, **common}
+        yield {"key": path, "value": leaf, "unset": about.unset if leaf is None else "", **common}
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, object]]:

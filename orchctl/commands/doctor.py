@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 from orchctl import exits, out, render
-from orchctl.doctor import instance, machine
+from orchctl.doctor import database, instance, machine, service
+from orchctl.doctor.asking import Daemon
 from orchctl.doctor.findings import PROBLEM, Finding, ok, problem, warning
 from orchctl.doctor.strays import end, strays
-from orchctl.errors import ClientError
-from orchd.wire import Home, WireError, default_home
+from orchd.wire import Home, default_home
 
 _LIVING = ("starting", "running", "waiting", "stopping")
 
@@ -31,28 +31,30 @@ def _line(finding: Finding) -> str:
 
 
 def _findings(home: Home, *, is_fixing: bool) -> Iterator[Finding]:
+    asked = Daemon(home)
     config, told = instance.config(home)
+    yield instance.home_directory(home)
     yield from told
     yield from instance.rights(home)
-    yield from instance.daemon(home)
+    yield instance.daemon(home, asked)
+    yield database.database(home)
+    yield from service.service(home)
     yield from machine.versions()
-    yield machine.systemd()
     yield machine.processes()
-    yield machine.cgroups()
-    yield from instance.bounds(home)
+    yield machine.cgroups(asked.answer, config)
+    yield from instance.bounds(asked)
     yield from machine.limits()
     yield instance.clock(home, time.clock_gettime(time.CLOCK_REALTIME))
     yield from machine.disk(home.directory, config.free_bytes)
     yield from instance.clis(config)
-    yield from instance.sessions(home, config)
-    yield from _strays(home, is_fixing=is_fixing)
+    yield from instance.sessions(asked, config)
+    yield from _strays(home, asked, is_fixing=is_fixing)
 
 
-def _strays(home: Home, *, is_fixing: bool) -> Iterator[Finding]:
+def _strays(home: Home, asked: Daemon, *, is_fixing: bool) -> Iterator[Finding]:
     """A daemon that does not answer may be ending some of them: then they are left to it."""
-    try:
-        living = set(_living(home))
-    except (ClientError, WireError):
+    living = set(_living(asked))
+    if asked.error is not None or (asked.answer is None and asked.holder is not None):
         yield warning("strays", "could not be looked for: the daemon does not answer", "see what is said of it")
         return
     found = strays(home, living)
@@ -66,10 +68,10 @@ def _strays(home: Home, *, is_fixing: bool) -> Iterator[Finding]:
             yield problem("strays", what, "`orchctl doctor --fix` ends it")
 
 
-def _living(home: Home) -> Iterator[str]:
+def _living(asked: Daemon) -> Iterator[str]:
     """The agents that the daemon, if there is one, still has to do with."""
     more: int | None = None
-    while answer := instance.ask(home, "status", {"usage": False, "before": more}):
+    while answer := asked.ask("status", {"usage": False, "before": more}):
         yield from (one["id"] for one in answer["agents"] if one["status"] in _LIVING)
         if (more := answer["more"]) is None:
             return

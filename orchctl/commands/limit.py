@@ -6,11 +6,14 @@ from types import SimpleNamespace
 
 from orchctl import exits, out, render
 from orchctl.client import Client
+from orchctl.errors import UsageError
 
 
 def run(args: SimpleNamespace) -> int:
     """Print the places as they are now."""
-    wanted = {"limit": args.limit, "resident": args.resident}
+    if args.reset and (args.limit, args.resident) != (None, None):
+        raise UsageError("--reset takes the numbers of config.toml: leave out N and --resident")
+    wanted: dict[str, object] = {"limit": args.limit, "resident": args.resident, "reset": args.reset or None}
     with Client() as client:
         result = client.call("limit", {key: number for key, number in wanted.items() if number is not None})
     out.result(result, [render.places(result, out.dot())], as_json=args.json)

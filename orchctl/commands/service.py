@@ -8,15 +8,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import exits, out, render, services, units
+from orchctl import exits, out, render, services, units, users
 from orchctl.backups import put_aside
 from orchctl.client import Client
 from orchctl.commands import stop
-from orchctl.errors import UsageError
+from orchctl.errors import RefusedError, UsageError
 from orchctl.start import is_running
-from orchd.wire import Home, Service, default_home, served_by, variables, whole
+from orchd.wire import Home, Service, default_home, locks, served_by, variables, whole
 
 _LINGER = Path("/var/lib/systemd/linger")
+_MANAGERS = {"user": "user's own manager", "system": "machine's manager"}
 
 
 def install(args: SimpleNamespace) -> int:
@@ -26,16 +27,76 @@ def install(args: SimpleNamespace) -> int:
         raise UsageError(
             f"a system service has a home for each user, not {home}: unset {variables.ENV_HOME}, or say --user"
         )
+    _check_free(scope, service)
     services.reload(scope)  # nothing is written where nobody would read it
     path = units.path_of(scope)
     kept = _write(path, units.text_of(scope, default_home(), services.version(scope)))
     services.reload(scope)
     if args.enable:
         _hand_over(service)
-        services.demand(service, "enable")
-        services.demand(service, "start")
+        _enable(service)
     _tell_of(args, service, path, kept)
     return exits.OK
+
+
+def _enable(service: Service) -> None:
+    """Enable and start it. One that cannot start is not left enabled."""
+    services.demand(service, "enable")
+    try:
+        if services.shown(service).get("ActiveState") == services.FAILED:
+            services.demand(service, "reset-failed")
+        services.demand(service, "start")
+    except RefusedError as error:
+        why = services.shown(service).get("StatusText")
+        services.demand(service, "disable")
+        services.demand(service, "stop")  # it may be about to be started again
+        raise RefusedError(f"{error.message}{f': {why}' if why else ''}; it is not enabled", code=error.code) from None
+
+
+def _check_free(scope: str, service: Service) -> None:
+    """Raise RefusedError when the home has another service, or the service another home: two would fight for it."""
+    home = _home_of(scope)
+    other = served_by(home)
+    if other is not None and other.scope != scope and _is_in_use(home, other):
+        raise RefusedError(
+            f"{home.directory} is served by {other.unit} of the {_MANAGERS[other.scope]}: "
+            f"`orchctl service uninstall --{other.scope}` first; agents keep running",
+            code="service",
+        )
+    elsewhere = services.home_in(services.shown(service))
+    if scope == "user" and elsewhere not in (None, str(home.directory)) and _is_active(service):
+        raise RefusedError(
+            f"{service.unit} runs for another home, {elsewhere}: `{service.says('stop')}` first; agents keep running",
+            code="service",
+        )
+
+
+def _is_active(service: Service) -> bool:
+    return services.shown(service).get("ActiveState") in services.COMING
+
+
+def _is_in_use(home: Home, other: Service) -> bool:
+    """Whether the other manager runs it, or will. The manager of another user cannot be asked, but the lock can."""
+    if locks.holder(home.lock) is not None:
+        return True
+    if other.scope == "system":
+        return _is_active(other) or services.shown(other).get("UnitFileState") == "enabled"
+    return (home_directory(_user()) / f".config/systemd/user/default.target.wants/{other.unit}").exists()
+
+
+def _home_of(scope: str) -> Home:
+    """The home that the service would serve: with sudo that of the user who called it."""
+    if scope == "user" or _user() == users.name():
+        return Home(default_home())
+    return Home(home_directory(_user()) / ".local/state/orchd")
+
+
+def home_directory(user: str) -> Path:
+    """The home directory of a user of this machine. Raises RefusedError for one that there is not."""
+    try:
+        return Path(pwd.getpwnam(user).pw_dir)
+    except KeyError:
+        raise RefusedError(f"there is no user {user!r} on this machine", code="no-user") from None
 
 
 def _tell_of(args: SimpleNamespace, service: Service, path: Path, kept: Path | None) -> None:
@@ -43,8 +104,9 @@ def _tell_of(args: SimpleNamespace, service: Service, path: Path, kept: Path | N
     lines.append(f"{service.unit} runs" if args.enable else f"start it: {service.says('enable', '--now')}")
     value = {"unit": service.unit, "path": str(path), "kept": str(kept) if kept else None, "enabled": args.enable}
     out.result(value, map(render.clean_line, lines), as_json=args.json)
-    if service.scope == "user" and not (_LINGER / _user()).exists():
-        remedy = f"loginctl enable-linger {_user()}"
+    user = users.name()
+    if service.scope == "user" and user is not None and not (_LINGER / user).exists():
+        remedy = f"loginctl enable-linger {user}"
         out.note(f"it ends with your last session, and all agents with it, unless you say `{remedy}`")
 
 
@@ -88,12 +150,12 @@ def _chosen(args: SimpleNamespace) -> tuple[str, Service]:
     if args.user and args.system:
         raise UsageError("--user and --system exclude each other: choose one")
     scope = "system" if args.system else "user"
-    return scope, units.service_of(scope, _user())
+    return scope, units.service_of(scope, None if scope == "user" else _user())
 
 
 def _user() -> str:
     """Whose agents are to run: with sudo, not root's."""
-    return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    return os.environ.get("SUDO_USER") or users.named()
 
 
 def _write(path: Path, text: str) -> Path | None:
@@ -111,7 +173,7 @@ def _write(path: Path, text: str) -> Path | None:
 def _hand_over(service: Service) -> None:
     """A daemon of this home that is no service would be in its way."""
     home = Home(default_home())
-    if service.scope == "system" and _user() != pwd.getpwuid(os.getuid()).pw_name:
+    if service.scope == "system" and _user() != users.name():
         return  # somebody else's home: they stop their daemon themselves
     if is_running(home) and served_by(home) is None:
         with Client(home, starts=False) as client:

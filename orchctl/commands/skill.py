@@ -12,6 +12,7 @@ from orchctl.composition import skills
 from orchctl.errors import UsageError
 from orchctl.installing import File
 from orchctl.tasks import frontmatter
+from orchd.wire import opening
 
 SKILL = "skill-parallel-orchestration"
 _DIRECTORY = ".agent/skills"
@@ -60,9 +61,13 @@ def show(args: SimpleNamespace) -> int:
         known = ", ".join(one.name for one in skills.all_from(Path.cwd()))
         raise UsageError(f"{args.skill!r} is no skill that is found from here; there are {known}", code="unknown-skill")
     path = folder / skills.SKILL
-    text = (path if path.is_file() else folder / skills.COMPOSITION).read_text(encoding="utf-8", errors="replace")
+    text = _text(path if path.is_file() else folder / skills.COMPOSITION)
     out.result({**_map(folder), "text": text}, map(render.file_line, text.splitlines()), as_json=args.json)
     return exits.OK
+
+
+def _text(path: Path) -> str:
+    return opening.read_as_text(path, follow=True)
 
 
 def _map(folder: Path) -> dict[str, Any]:
@@ -79,6 +84,6 @@ def _description(folder: Path) -> str:
     path = folder / skills.SKILL
     if not path.is_file():
         return ""
-    values = frontmatter.parse(path.read_text(encoding="utf-8", errors="replace")).values
+    values = frontmatter.parse(_text(path)).values
     found = values["description"].value if "description" in values else ""
     return found if isinstance(found, str) else ""

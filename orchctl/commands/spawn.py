@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import envfiles, exits, out, targets
+from orchctl import envfiles, exits, inputs, out, targets
 from orchctl.client import Client
 from orchctl.errors import UsageError
+from orchctl.here import here
 from orchctl.pretenders import note_pretenders
 from orchctl.projects import asked_in
 from orchctl.specs import placed
 
+_NOTED = 10  # queued agents that are told of one by one
 _OF_ONE = (
     *("name", "goal", "skill", "task_id", "after", "priority", "nesting", "timeout", "silence", "grace"),
     *("memory_max", "cpu_max", "pids_max"),
@@ -27,7 +28,7 @@ def run(args: SimpleNamespace) -> int:
     if any(spec.get("worktree") for spec in specs) and not targets.is_far():
         from orchctl import worktree_checks
 
-        worktree_checks.check(specs, Path.cwd())
+        worktree_checks.check(specs, here(args.cwd))
     with Client() as client:
         result = _spawned(client, args, specs)
         if not (args.wait and args.json):  # as JSON there is one answer, and one that waits has a later one
@@ -46,15 +47,18 @@ def run(args: SimpleNamespace) -> int:
 def _note_queued(agents: list[Mapping[str, Any]]) -> None:
     from orchctl import render
 
-    for line in render.queued_lines(agents):
+    lines = render.queued_lines(agents)
+    for line in lines[:_NOTED]:
         out.note(line)
+    if len(lines) > _NOTED:
+        out.note(f"and {len(lines) - _NOTED:,} more are queued")
 
 
 def _spawned(client: Client, args: SimpleNamespace, specs: list[dict[str, object]]) -> dict[str, Any]:
     # another machine has an environment and directories of its own
-    where = {"cwd": specs[0]["cwd"], "env": {}} if targets.is_far() else asked_in(Path.cwd())
+    where = {"cwd": specs[0]["cwd"], "env": {}} if targets.is_far() else asked_in(here(args.cwd))
     request: dict[str, Any] = {"agents": specs, "no_queue": args.no_queue, **where}
-    request["env"] |= envfiles.read(args.env_file, Path.cwd())
+    request["env"] |= envfiles.read(args.env_file, here(args.cwd))
     if args.parent is not None:
         request["parent"] = args.parent
     return client.call("spawn", request)
@@ -65,8 +69,11 @@ def _spec(args: SimpleNamespace) -> dict[str, object]:
         raise UsageError("nothing to run: write a command after `--`, as in `spawn -- claude -p ...`, or a --goal")
     given = {key: getattr(args, key) for key in _OF_ONE if _is_given(getattr(args, key))}
     if "env" in given:
-        given["env"] = dict(pair.split("=", 1) for pair in args.env)
-    return placed(given, Path.cwd())
+        given["env"] = envfiles.pairs(args.env)
+    if args.stdin and (content := inputs.read(args.stdin, here("/"))) is not None:
+        del given["stdin"]
+        given["input"] = content
+    return placed(given, here(args.cwd))
 
 
 def _is_given(value: object) -> bool:
@@ -80,4 +87,4 @@ def _batch(args: SimpleNamespace) -> list[dict[str, object]]:
             raise UsageError(f"{word} does not go with --batch: write `{key}` into {args.batch} for each agent")
     from orchctl import batch  # checking shapes takes imports that one agent does not need
 
-    return batch.read(args.batch, Path.cwd())
+    return batch.read(args.batch, here())

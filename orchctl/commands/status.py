@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 from orchctl import census, exits, out
 from orchctl.client import Client
 
+_PAGE = 100  # agents that a person is shown unless they ask for more
+_MOST = 1000  # that one answer can bring with a count of the others
 _SECOND = 1.0  # how often ages move, on a terminal, while something that has an age is shown
 
 
@@ -18,23 +20,29 @@ def run(args: SimpleNamespace) -> int:
     with Client(starts=False) as client:
         if args.watch:
             _watch(client, args)
-        answer = census.status(client, {"ids": args.ids, "all": args.all})
+        answer = _asked(client, args)
         if args.json:
             out.say_json(answer)
         else:
-            out.result(None, _picture(answer, _budgets(client), args), as_json=False)
+            out.result(None, _picture(answer, args), as_json=False)
     return exits.OK
+
+
+def _asked(client: Client, args: SimpleNamespace) -> dict[str, Any]:
+    """All agents as data; for people the first of them, unless they ask for all."""
+    asked = {"ids": args.ids, "all": args.all}
+    if args.json:
+        return census.status(client, asked)
+    if not args.all:
+        return census.first(client, asked, max(_PAGE, min(len(args.ids), _MOST)))
+    return {**census.status(client, asked), "budgets": census.first(client, {}, 0).get("budgets", ())}
 
 
 def _watch(client: Client, args: SimpleNamespace) -> NoReturn:
     """The terminal is asked for ages once a second, the daemon only after news."""
     from orchctl.watching import Watching
 
-    def ask(client: Client) -> dict[str, Any]:
-        answer = census.status(client, {"ids": args.ids, "all": args.all})
-        return {"answer": answer, "budgets": [] if args.json else _budgets(client)}
-
-    with closing(Watching(client, ask)) as watching:
+    with closing(Watching(client, lambda client: _asked(client, args))) as watching:
         if out.is_terminal() and not args.json:
             _on_screen(watching, args)
         said = None
@@ -52,8 +60,8 @@ def _on_screen(watching: Any, args: SimpleNamespace) -> NoReturn:
     with Screen(has_keys=False).held() as screen:
         while True:
             watching.look()
-            answer = watching.answer["answer"]
-            lines = _picture(answer, watching.answer["budgets"], args)
+            answer = watching.answer
+            lines = _picture(answer, args)
             screen.draw(
                 [*lines, "no daemon answers; this is the last that was known"] if watching.is_cut_off else lines
             )
@@ -62,28 +70,21 @@ def _on_screen(watching: Any, args: SimpleNamespace) -> NoReturn:
             screen.keys()
 
 
-def _told_of(known: dict[str, Any]) -> object:
+def _told_of(answer: dict[str, Any]) -> object:
     """What makes it worth saying again: all but what changes with every look."""
     seen = ("id", "status", "attempt", "reason")
-    return known["answer"]["limit"], [[one[key] for key in seen] for one in known["answer"]["agents"]]
+    return answer["limit"], answer.get("counts"), [[one[key] for key in seen] for one in answer["agents"]]
 
 
-def _said(known: dict[str, Any], args: SimpleNamespace) -> None:
+def _said(answer: dict[str, Any], args: SimpleNamespace) -> None:
     if args.json:
-        out.say_json(known["answer"])
+        out.say_json(answer)
     else:
-        out.result(None, [*_picture(known["answer"], known["budgets"], args), ""], as_json=False)
+        out.result(None, [*_picture(answer, args), ""], as_json=False)
     out.flush()
 
 
-def _budgets(client: Client) -> list[dict[str, Any]]:
-    """The sessions and runs that are not over and may not cost more than so much."""
-    runs = [run for run in census.whole(client, "runs", {}, "runs")["runs"] if run["status"] == "running"]
-    sessions = [one for one in client.call("sessions")["sessions"] if one["unfinished"]]
-    return [one for one in (*sessions, *runs) if one["max_tokens"] is not None or one["max_cost"] is not None]
-
-
-def _picture(answer: dict[str, Any], budgets: list[dict[str, Any]], args: SimpleNamespace) -> list[str]:
+def _picture(answer: dict[str, Any], args: SimpleNamespace) -> list[str]:
     from orchctl.tree import Look, picture
 
     look = Look(
@@ -93,4 +94,4 @@ def _picture(answer: dict[str, Any], budgets: list[dict[str, Any]], args: Simple
         is_whole=bool(args.all or args.ids),
     )
     # the daemon's times are wall clock times, so is the one that ages are counted to
-    return picture(answer, time.clock_gettime(time.CLOCK_REALTIME), look, budgets)
+    return picture(answer, time.clock_gettime(time.CLOCK_REALTIME), look)

@@ -12,6 +12,7 @@ from orchctl.client import Client
 from orchctl.errors import UsageError
 
 _SECOND = 1.0
+_MOST = 500  # agents that can be scrolled through; the others are counted
 
 
 def run(_: SimpleNamespace) -> int:
@@ -33,8 +34,8 @@ def run(_: SimpleNamespace) -> int:
 
 
 def _asked(client: Client) -> dict[str, Any]:
-    """All there is. Another machine's logs are read through its daemon."""
-    answer = census.status(client, {})
+    """The first of all there is. Another machine's logs are read through its daemon."""
+    answer = census.first(client, {}, _MOST)
     if targets.is_far():
         for agent in answer["agents"]:
             agent["log"] = agent["log"] and client.output(agent["id"], agent["attempt"], agent["log"])

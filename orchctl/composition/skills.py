@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from orchd.wire import opening
+
 SKILL = "SKILL.md"
 COMPOSITION = "composition.json"
 SHIPPED = Path(__file__).parents[1] / "skills"
@@ -39,7 +41,7 @@ def text_of(folder: Path) -> str:
     path = folder / SKILL
     if not path.is_file():
         return ""
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = opening.read_as_text(path, follow=True)
     if text.startswith("---\n"):
         _, end, rest = text[4:].partition("\n---\n")
         return rest.lstrip() if end else text

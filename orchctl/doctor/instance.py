@@ -1,24 +1,38 @@
-"""This instance: its configuration, rights, daemon, clock, runners and session files."""
+"""This instance: its home, configuration, rights, daemon, clock, runners and session files."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from orchctl.client import Client
+from orchctl.doctor.asking import Daemon
 from orchctl.doctor.findings import Finding, ok, problem, warning
-from orchctl.errors import ClientError
-from orchd.wire import Home, WireError, runners, settings
+from orchd.wire import Home, homes, log_of, runners, settings
 
-_PATIENCE = 5.0  # seconds for a daemon to answer
 _NO_CONTROLLER = "no controller of cgroup v2 is passed on to agents; docs/operations.md says where one can be"
 _AHEAD = 60.0  # seconds that a clock may have been set back
+
+
+def home_directory(home: Home) -> Finding:
+    """Whether a daemon could write in the home and where its sockets are: by writing, since access(2) knows less."""
+    for directory in dict.fromkeys((home.directory, home.sockets)):
+        place = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
+        if not place.is_dir():
+            return problem("home", f"{place} is no directory", "set ORCHD_HOME to a directory that can be written")
+        try:
+            os.rmdir(tempfile.mkdtemp(prefix=".orchctl-doctor-", dir=place))  # noqa: PTH106
+        except OSError as error:
+            what = f"{directory} cannot be written: {place}: {error.strerror}"
+            return problem("home", what, homes.way_out(error))
+    return ok(
+        "home", f"{home.directory} can be written" if home.directory.exists() else f"{home.directory} can be made"
+    )
 
 
 def config(home: Home) -> tuple[settings.Config, list[Finding]]:
@@ -36,7 +50,10 @@ def rights(home: Home) -> Iterator[Finding]:
     if not home.directory.exists():
         yield ok("rights", f"{home.directory} does not exist yet")
         return
-    places = (home.directory, home.sockets, home.config, home.database, home.socket, home.events, home.environments)
+    places = (
+        *(home.directory, home.sockets, home.config, home.database, home.socket, home.events, home.environments),
+        *(home.lock, home.start_lock, home.log),
+    )
     wrong = [found for place in dict.fromkeys(places) if (found := _open_to_others(place)) is not None]
     yield from wrong or [ok("rights", f"{home.directory} is yours and closed to others")]
 
@@ -44,53 +61,55 @@ def rights(home: Home) -> Iterator[Finding]:
 def _open_to_others(place: Path) -> Finding | None:
     try:
         found = place.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        return problem("rights", f"{place} cannot be looked at: {error.strerror}", "make it yours, or delete it")
     if found.st_uid != os.getuid():
-        return problem(
-            "rights", f"{place} belongs to uid {found.st_uid}", f"`chown {os.getuid()}`, or another ORCHD_HOME"
-        )
+        remedy = f"`chown {os.getuid()} {place}` as root, or another ORCHD_HOME"
+        return problem("rights", f"{place} belongs to uid {found.st_uid}", remedy)
     if stat.S_IMODE(found.st_mode) & 0o022 or (place.is_dir() and stat.S_IMODE(found.st_mode) & 0o077):
         return problem("rights", f"{place} is open to others: {stat.S_IMODE(found.st_mode):o}", f"`chmod go= {place}`")
     return None
 
 
-def ask(home: Home, op: str, args: dict[str, object] | None = None) -> dict[str, Any] | None:
-    """What the daemon answers, or None when none does. Raises ClientError or WireError for one that is not well."""
-    from orchctl.start import is_running
-
-    if not is_running(home):
-        return None
-    with Client(home, starts=False) as client:
-        return client.call(op, args or {}, patience=_PATIENCE)
+_RESTART = "`orchctl daemon restart` replaces it, agents keep running"
 
 
-def daemon(home: Home) -> Iterator[Finding]:
-    """Whether it answers, and is of this version."""
-    try:
-        answer = ask(home, "daemon")
-    except (ClientError, WireError) as error:
-        yield problem("daemon", str(error), f"see {home.log}; `orchctl daemon restart` begins anew, agents go on")
-        return
-    if answer is None:
-        yield ok("daemon", "none runs; the first command that needs it starts it")
-    elif answer["version"] != version("orchd"):
-        what = f"it is {answer['version']}, this client {version('orchd')}"
-        yield warning("daemon", what, "`orchctl daemon restart`; agents go on")
-    else:
-        yield ok("daemon", f"orchd {answer['version']} answers as pid {answer['pid']}")
+def daemon(home: Home, asked: Daemon) -> Finding:
+    """Whether it answers, is of this version, and can be reached and locked where it should be."""
+    if asked.answer is None:
+        return _silent(home, asked)
+    pid = asked.answer["pid"]
+    if asked.answer.get("disk_full"):
+        what = f"pid {pid} can write nothing: the disk of {home.directory} is full"
+        return problem("daemon", what, "`orchctl prune --keep 0` deletes finished agents and their logs, or free some")
+    if asked.holder is None:
+        return problem("daemon", f"pid {pid} answers and does not hold {home.lock}", _RESTART)
+    if asked.holder.pid not in (None, pid):
+        return problem("daemon", f"pid {pid} answers, and pid {asked.holder.pid} holds {home.lock}", _RESTART)
+    if asked.answer["version"] != version("orchd"):
+        what = f"it is {asked.answer['version']}, this client {version('orchd')}"
+        return warning("daemon", what, "`orchctl daemon restart`; agents go on")
+    return ok("daemon", f"orchd {asked.answer['version']} answers as pid {pid}")
 
 
-def bounds(home: Home) -> Iterator[Finding]:
+def _silent(home: Home, asked: Daemon) -> Finding:
+    if asked.is_listening:
+        return problem("daemon", f"{asked.who} does not answer; its log: {log_of(home)}", _RESTART)
+    if asked.error is not None:
+        return problem("daemon", asked.error, f"`chown {os.getuid()} {home.socket}` as root, or another ORCHD_HOME")
+    if asked.holder is not None:
+        return problem("daemon", f"{asked.who} holds {home.lock} and does not listen on {home.socket}", _RESTART)
+    return ok("daemon", "none runs")
+
+
+def bounds(asked: Daemon) -> Iterator[Finding]:
     """Who holds the bounds of agents: without a daemon nobody knows, since where it is started decides."""
-    try:
-        answer = ask(home, "daemon")
-    except (ClientError, WireError):  # `daemon` has said so
-        return
-    if answer is None:
+    if asked.answer is None:
         yield ok("bounds", "where the daemon is started decides who holds --memory-max, --cpu-max and --pids-max")
         return
-    for name, who in answer.get("bounds", {}).items():
+    for name, who in asked.answer.get("bounds", {}).items():
         option = f"--{name.replace('_', '-')}"
         if who == "kernel":
             yield ok("bounds", f"{option} is held by the kernel")
@@ -128,15 +147,11 @@ def clis(config: settings.Config) -> Iterator[Finding]:
             yield ok("runners", f"{name}: not installed")
 
 
-def sessions(home: Home, config: settings.Config) -> Iterator[Finding]:
+def sessions(asked: Daemon, config: settings.Config) -> Iterator[Finding]:
     """Whether the files of the sessions that are open can be written."""
     if not config.session_files:
         return
-    try:
-        answer = ask(home, "sessions") or {"sessions": []}
-    except (ClientError, WireError):  # `daemon` has said so
-        return
-    for one in answer["sessions"]:
+    for one in (asked.ask("sessions") or {"sessions": []})["sessions"]:
         place = Path(one["directory"])
         if one["closed_at"] is None and place.exists() and not os.access(place, os.W_OK):
             what = f"the files of {one['id']} cannot be written in {place}"

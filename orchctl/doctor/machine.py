@@ -1,18 +1,20 @@
-"""The machine: versions, systemd, processes, cgroups, limits, the disk."""
+"""The machine: versions, processes, cgroups, limits, the disk."""
 
 from __future__ import annotations
 
 import os
-import pwd
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from orchctl.doctor.findings import Finding, ok, problem, warning
+from orchd.wire import cgroups as own
+from orchd.wire import settings
 
+_ROOM = "make room: `orchctl prune --keep 0` deletes finished agents and their logs"
 _FILES = 1024  # open files that a daemon with many agents and clients may need
 _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"})  # locks and shared memory do not hold there
-_CGROUPS = Path("/sys/fs/cgroup")
 
 
 def versions() -> Iterator[Finding]:
@@ -26,21 +28,6 @@ def versions() -> Iterator[Finding]:
     yield ok("versions", f"Python {python}, libzmq {zmq.zmq_version()}, SQLite {sqlite}")
 
 
-def systemd(units: Path = Path("/run/systemd/system"), lingering: Path = Path("/var/lib/systemd/linger")) -> Finding:
-    """Whether a daemon of this user can go on without anybody who is logged in."""
-    if not units.is_dir():
-        return ok("systemd", "no systemd runs here: the daemon starts with the first command that needs it")
-    user = pwd.getpwuid(os.getuid()).pw_name
-    places = (Path.home() / ".config/systemd/user/orchd.service", Path("/etc/systemd/system/orchd@.service"))
-    unit = next((place for place in places if place.exists()), None)
-    if unit is None:
-        return ok("systemd", "orchd is no service: the daemon starts with the first command that needs it")
-    if unit == places[0] and not (lingering / user).exists():
-        what = f"{unit} ends when {user} logs out"
-        return warning("systemd", what, f"`loginctl enable-linger {user}` lets it go on")
-    return ok("systemd", f"{unit} is installed")
-
-
 def processes(proc: Path = Path("/proc")) -> Finding:
     """Whether the daemon can see who calls it: it follows parents, up to the first process of all."""
     try:
@@ -51,17 +38,22 @@ def processes(proc: Path = Path("/proc")) -> Finding:
     return ok("processes", f"{proc} shows those of all users")
 
 
-def cgroups(root: Path = _CGROUPS, own: Path = Path("/proc/self/cgroup")) -> Finding:
-    """Whether agents can have cgroups of their own."""
+def cgroups(answer: Mapping[str, Any] | None, config: settings.Config) -> Finding:
+    """Whether agents have cgroups of their own: by the daemon's word, or where it would be started from here."""
     remedy = "run it as a service with Delegate=yes; without, trees are followed by session, descent and marks"
-    if not (root / "cgroup.controllers").exists():
-        return warning("cgroups", f"no cgroup2 hierarchy at {root}", remedy)
-    line = next((line for line in own.read_text().splitlines() if line.startswith("0::")), "0::/")
-    place = root / line.removeprefix("0::").strip("/")
-    if not os.access(place, os.W_OK):
-        return warning("cgroups", f"{place} cannot be written: agents have no cgroups of their own", remedy)
-    controllers = (place / "cgroup.controllers").read_text().split() if place.is_dir() else []
-    return ok("cgroups", f"{place} can be used; controllers: {', '.join(controllers) or 'none'}")
+    if config.cgroups == "off":
+        return ok("cgroups", 'not used: cgroups = "off" in config.toml')
+    if answer is not None and "cgroups" in answer:
+        if answer["cgroups"] is None:
+            return warning("cgroups", "agents of the daemon that runs have no cgroups of their own", remedy)
+        return ok("cgroups", f"the daemon uses {answer['cgroups']}")
+    place = own.own_cgroup()
+    if place is None:
+        return warning("cgroups", "no cgroup2 hierarchy is mounted", remedy)
+    if not os.access(place, os.W_OK) or not (place / "cgroup.procs").exists():
+        what = f"{place} cannot be written: agents of a daemon that is started here have no cgroups of their own"
+        return warning("cgroups", what, remedy)
+    return ok("cgroups", f"{place} can be used by a daemon that is started here")
 
 
 def limits() -> Iterator[Finding]:
@@ -83,7 +75,7 @@ def disk(directory: Path, floor: int | None, mounts: Path = Path("/proc/mounts")
     free, whole = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
     least = min(256 << 20, whole // 20) if floor is None else floor
     if free < least:
-        yield problem("disk", f"{free} bytes are free for {place}, fewer than {least}: nobody starts", "make room")
+        yield problem("disk", f"{free} bytes are free for {place}, fewer than {least}: nobody starts", _ROOM)
     else:
         yield ok("disk", f"{free >> 20} MiB are free for {place}")
     kind = filesystem(place, mounts)

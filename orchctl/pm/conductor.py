@@ -19,7 +19,7 @@ from orchctl.pm.journal import Journal
 from orchctl.pm.report import Row, lost_row, row_of
 from orchctl.pretenders import note_pretenders
 from orchctl.projects import asked_in
-from orchd.wire import WireError, ops, shapes
+from orchd.wire import WireError, ops, shapes, whole
 
 Wait = Callable[[list[str]], dict[str, Any]]
 Tell = Callable[[Row], None]
@@ -163,7 +163,7 @@ class Conductor:
         try:
             shapes.build(ops.Spawn, request)
             for entry, one in zip(entries, made, strict=True):
-                self._journal.prompt(entry).write_text(one.prompt, encoding="utf-8", errors="replace")
+                whole.write(self._journal.prompt(entry), one.prompt.encode(errors="replace"))
             agents = self._client.call("spawn", request)["agents"]
         except (WireError, OSError) as error:
             self._give_back(entries, str(error))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from orchctl.composition import SubSkill, Task, guess_tokens, skills, task_prompt
 from orchctl.errors import UsageError
 from orchctl.pm.items import Item
-from orchd.wire import Home, branches, settings, shapes
+from orchd.wire import Home, branches, opening, settings, shapes
 
 # The skill for a label, where `[pm.labels]` of config.toml says nothing else.
 LABELS = {
@@ -60,7 +60,7 @@ def labels_of(home: Home) -> dict[str, str]:
     import tomllib
 
     try:
-        value = tomllib.loads(home.config.read_text(encoding="utf-8")).get("pm", {})
+        value = tomllib.loads(opening.read_file(home.config, follow=True).decode()).get("pm", {})
         own = shapes.build(settings.ProjectManagement, value, "pm").labels
     except FileNotFoundError:
         own = {}

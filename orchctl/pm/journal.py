@@ -15,9 +15,11 @@ from typing import Any
 
 from orchctl.errors import RefusedError
 from orchctl.pm.items import Item
+from orchd.wire import formats, opening
 
 RUNS = ".agent/runs"
 _NAME = "journal.jsonl"
+_VERSION = 1  # of a journal, in its first line
 
 
 class Journal:
@@ -30,7 +32,7 @@ class Journal:
         self.entries: dict[str, dict[str, Any]] = {}
         self._before = ""  # what goes before the next line
         path = directory / _NAME
-        for line in path.read_text().split("\n") if path.exists() else []:
+        for line in _lines(path):
             self._read(line)
             self._before = "\n"  # the last line may have been cut off
 
@@ -39,6 +41,12 @@ class Journal:
             said = json.loads(line)
         except ValueError:  # cut off by a death: what it was to say had not been done
             return
+        if not isinstance(said, dict):  # as above
+            return
+        try:
+            formats.check(self.directory / _NAME, said, _VERSION, "move its directory away to begin a new pm")
+        except formats.NewerFormatError as error:
+            raise RefusedError(str(error), code="newer-format") from None
         self.source = said.get("source", self.source)
         self.is_finished = said.get("finished", self.is_finished)
         if "id" in said:
@@ -49,8 +57,7 @@ class Journal:
     def add(self, **said: Any) -> None:
         """Remember it."""
         line = json.dumps(said)
-        with (self.directory / _NAME).open("a") as file:
-            file.write(f"{self._before}{line}\n")
+        opening.append_file(self.directory / _NAME, f"{self._before}{line}\n".encode())
         self._before = ""
         self._read(line)
 
@@ -65,6 +72,13 @@ class Journal:
     def result(self, entry: dict[str, Any]) -> Path:
         """The file for the result of an item."""
         return self.directory / f"{entry['file']}.md"
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return opening.read_file(path).decode(errors="replace").split("\n")
+    except FileNotFoundError:
+        return []
 
 
 def item_of(entry: dict[str, Any]) -> Item:
@@ -93,7 +107,7 @@ def begun(directory: Path, source: str) -> Journal:
     path = directory / RUNS / f"pm-{number}"
     path.mkdir(parents=True)
     journal = Journal(path)
-    journal.add(source=source)
+    journal.add(version=_VERSION, source=source)
     return journal
 
 

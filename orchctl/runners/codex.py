@@ -11,6 +11,7 @@ from orchctl.runners.log import Log, short
 from orchctl.runners.outcome import Outcome
 from orchctl.runners.stream import Line
 from orchctl.runners.values import at, count, items, parsed, text
+from orchd.wire import opening
 
 # Agents of its own would work beside the limit: there are none, or one at a time. These keys do no harm where a version
 # does not know them.
@@ -80,7 +81,7 @@ class Codex:
                 outcome.retry_at = limits.retry_at(self._fault, None, limits.now())
         elif self._last is not None:
             try:
-                outcome.result = self._last.read_text(errors="replace")
+                outcome.result = opening.read_as_text(self._last)
             except OSError:
                 return  # then what was heard last is the result
 

@@ -12,7 +12,7 @@ from typing import Any
 from orchctl.tasks import frontmatter
 from orchctl.tasks.frontmatter import Parsed
 from orchctl.tasks.problems import Problem, TasksError
-from orchd.wire import agentspec, duration, shapes, share, size
+from orchd.wire import agentspec, duration, opening, shapes, share, size
 
 DIRECTORY = "docs/tasks"
 PREFIX = "subtask-"
@@ -95,7 +95,7 @@ def _in_order(path: Path) -> list[tuple[int, str]]:
 def read(path: Path, shown: str) -> Task:
     """The task in a file. Raises TasksError with every mistake."""
     try:
-        return made(path, path.read_bytes().decode(), shown)
+        return made(path, opening.read_file(path, follow=True).decode(), shown)
     except OSError as error:
         what, way_out = f"cannot be read: {error.strerror}", "check the path and its rights"
         raise TasksError([Problem("unreadable", shown, 0, what, way_out)]) from None

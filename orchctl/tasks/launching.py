@@ -14,6 +14,7 @@ from orchctl.errors import RefusedError, UsageError
 from orchctl.tasks.files import Task
 from orchctl.tasks.prompts import prompt
 from orchctl.tasks.states import State
+from orchd.wire import whole
 
 PROMPTS = ".prompts"
 
@@ -124,7 +125,7 @@ def write_prompts(run: Sequence[Task], results: Path, directory: Path) -> None:
             result=str(task.results(results)[0]),
         )
         # it names directories, which are bytes
-        prompt_path(task, results).write_text(text, encoding="utf-8", errors="surrogateescape")
+        whole.write(prompt_path(task, results), text.encode(errors="surrogateescape"))
 
 
 @contextmanager

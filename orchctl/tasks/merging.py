@@ -9,6 +9,7 @@ from pathlib import Path
 from orchctl.tasks.files import Task
 from orchctl.tasks.outline import lowered
 from orchctl.tasks.states import OUTDATED, State
+from orchd.wire import opening
 
 _BELOW = 3  # the level of the highest headings of a result; the document's title has 1, a task's heading 2
 
@@ -47,5 +48,7 @@ def _parts(task: Task, lack: str | None, results: Path) -> Iterator[str]:
 
 
 def _text(task: Task, results: Path) -> str:
-    path = task.result(results)
-    return path.read_text(encoding="utf-8", errors="replace").strip("\n") if path.is_file() else ""
+    try:
+        return opening.read_as_text(task.result(results)).strip("\n")
+    except FileNotFoundError:
+        return ""

@@ -84,7 +84,7 @@ def apply(state: State, fact: Fact, at: Instant) -> None:
 
 def _apply_to_host(state: State, fact: BoxFact, at: Instant) -> None:
     if isinstance(fact, LimitChanged):
-        state.limit, state.resident = fact.limit, fact.resident
+        state.limit, state.resident, state.is_limit_set = fact.limit, fact.resident, fact.by_command
     elif isinstance(fact, DrainBegan):
         state.is_draining = True
     elif isinstance(fact, StallBegan | StallEnded):
@@ -183,14 +183,14 @@ def _born(state: State, fact: AgentQueued, at: Instant) -> Agent:
 def _admitted(state: State, agent: Agent, fact: AttemptAdmitted, at: Instant) -> None:
     state.is_new_next = False
     agent.attempt = fact.attempt
-    agent.pid = agent.cgroup = agent.outcome = agent.cause = agent.kill_at = agent.ready_at = None
+    agent.pid = agent.cgroup = agent.unmet = agent.outcome = agent.cause = agent.kill_at = agent.ready_at = None
     agent.reason = agent.ended_at = None
     agent.started = agent.heard = at.mono
     agent.started_at = at.wall
 
 
 def _started(state: State, agent: Agent, fact: AttemptStarted, at: Instant) -> None:
-    agent.pid, agent.cgroup = fact.pid, fact.cgroup
+    agent.pid, agent.cgroup, agent.unmet = fact.pid, fact.cgroup, fact.unmet
 
 
 def _voided(state: State, agent: Agent, fact: AttemptVoided, at: Instant) -> None:
@@ -259,7 +259,8 @@ def _retried(state: State, agent: Agent, fact: AttemptRetried, at: Instant) -> N
 
 def _revived(state: State, agent: Agent, fact: AgentRevived, at: Instant) -> None:
     _requeue(agent)
-    agent.spec = replace(agent.spec, environment=fact.environment)
+    attributes = fact.attributes or agent.spec.attributes
+    agent.spec = replace(agent.spec, environment=fact.environment, attributes=attributes)
     agent.tries = 0
     agent.age = at.mono
     agent.queued_at, agent.ended_at = at.wall, None

@@ -49,6 +49,7 @@ HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     inputs.OverMemory: happen.over_memory,
     inputs.WorkedWhileWaiting: happen.worked_while_waiting,
     inputs.SpaceSeen: happen.space_seen,
+    inputs.Admit: happen.admit,
     inputs.Tick: happen.tick,
 }
 

@@ -82,6 +82,8 @@ def _full(state: State, agent: Agent) -> Hold:
             f"could deadlock at {state.resident} resident places"
         )
         return Hold(Rule.NESTING, said)
+    if position(state, agent) == 1:
+        return Hold(Rule.ORDER, "it starts next")
     return Hold(Rule.ORDER, "others are before it")
 
 

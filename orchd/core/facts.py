@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchd.core.model import AgentId, Cause, Frozen, Level, Outcome, RequestId, Spec, Wait
+from orchd.core.model import AgentId, Attributes, Cause, Frozen, Level, Outcome, RequestId, Spec, Wait
 from orchd.core.runs import Plan, RunId, RunStatus
 from orchd.core.sessions import SessionId
 from orchd.core.spending import Budget
@@ -37,6 +37,7 @@ class AttemptStarted:
     attempt: int
     pid: int
     cgroup: str | None = None
+    unmet: str | None = None  # which of the agent's attributes it could not be given
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +239,7 @@ class AgentRevived:
 
     agent: AgentId
     environment: str
+    attributes: Attributes | None = None  # None: as before
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +248,7 @@ class LimitChanged:
 
     limit: int
     resident: int
+    by_command: bool = True  # otherwise by the configuration, which changes them again when it is read
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from orchd.core.facts import (
     StopBegan,
 )
 from orchd.core.inputs import (
+    Admit,
     Adopted,
     CallerGone,
     Exited,
@@ -48,7 +49,7 @@ MACHINES = "while it ran the kernel killed a process of this machine for want of
 
 def spawned(turn: Turn, event: Spawned) -> None:
     """Remember the pid before the gate opens: a crash in between leaves an agent that never ran."""
-    turn.record(AttemptStarted(event.agent, event.attempt, event.pid, event.cgroup))
+    turn.record(AttemptStarted(event.agent, event.attempt, event.pid, event.cgroup, event.unmet))
     turn.do(Release(event.agent, event.attempt))
 
 
@@ -149,6 +150,10 @@ def space_seen(turn: Turn, event: SpaceSeen) -> None:
     the shortage, so that one at the brink does not come and go."""
     enough = event.floor + (event.floor // MARGIN if turn.state.is_short else 0)
     turn.state.is_short = event.free < enough
+
+
+def admit(turn: Turn, event: Admit) -> None:
+    """Nothing new: `settle`, which follows every input, starts the next agents."""
 
 
 def tick(turn: Turn, event: Tick) -> None:  # noqa: ARG001 - every handler takes its input

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orchd.core.model import AgentId, Outcome, RequestId, Spec
+from orchd.core.model import AgentId, Attributes, Outcome, RequestId, Spec
 from orchd.core.runs import Plan, RunId
 from orchd.core.sessions import SessionId
 from orchd.core.spending import Budget
@@ -93,7 +93,8 @@ class Retry:
 
     request: RequestId
     ids: tuple[AgentId, ...]
-    environment: str
+    environments: tuple[str, ...]  # of each
+    attributes: Attributes | None = None  # None: those that they had
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +113,12 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class SetLimit:
-    """Change either number or both."""
+    """Change either number or both, by a command; or, not `by_command`, to what the configuration contains."""
 
-    request: RequestId
+    request: RequestId | None  # None: the configuration was read, and a command's numbers stay in force
     limit: int | None
     resident: int | None
+    by_command: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,7 @@ class Spawned:
     attempt: int
     pid: int
     cgroup: str | None
+    unmet: str | None = None  # which of the agent's attributes it could not be given
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +250,11 @@ class Tick:
     """Time has passed; a deadline may be over."""
 
 
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """The turn before this one started as many agents as one turn may: start the next."""
+
+
 Input = (
     SpawnAgents
     | BeginRun
@@ -272,4 +280,5 @@ Input = (
     | WorkedWhileWaiting
     | SpaceSeen
     | Tick
+    | Admit
 )

@@ -82,6 +82,17 @@ class Instant(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Attributes:
+    """What an agent's process inherits besides its variables. What is None or empty is the daemon's own."""
+
+    umask: int | None = None
+    nice: int | None = None
+    policy: str | None = None  # of the scheduler
+    cpus: str | None = None  # as in `0-3,8`
+    limits: tuple[tuple[str, int, int], ...] = ()  # name, soft, hard; -1 is none
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """What was asked for. It never changes."""
 
@@ -112,6 +123,7 @@ class Spec:
     variables: tuple[tuple[str, str], ...] = ()  # over its environment; kept for a retry, so no place for secrets
     member: Membership | None = None
     session: SessionId | None = None
+    attributes: Attributes | None = None  # of whoever asked for it; None where that was another machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +182,7 @@ class Agent:
     tries: int = 0  # attempts that ended badly; what `retries` is compared with
     pid: int | None = None
     cgroup: str | None = None
+    unmet: str | None = None  # which of its attributes the attempt could not be given
     outcome: Outcome | None = None
     spent: Spent | None = None  # by all its attempts together
     cause: Cause | None = None
@@ -238,6 +251,7 @@ class State:
 
     limit: int = 7
     resident: int = 28
+    is_limit_set: bool = False  # both numbers by a command; otherwise by the configuration
     guards: Guards = field(default_factory=Guards)
     is_strict: bool = True  # an agent whose wait ended early works only in a slot; from the configuration
     stall_after: float = 30.0  # seconds before an agent that only polls lends its slot; from the configuration

@@ -17,7 +17,7 @@ from orchd.core.facts import (
     WaitReopened,
     WorkSeen,
 )
-from orchd.core.model import Agent, Instant, State
+from orchd.core.model import Agent, Frozen, Instant, State
 
 
 def wait_began(state: State, agent: Agent, fact: WaitBegan, at: Instant) -> None:
@@ -64,7 +64,7 @@ def frozen(state: State, agent: Agent, fact: AgentFrozen, at: Instant) -> None:
 
 
 def thawed(state: State, agent: Agent, fact: AgentThawed, at: Instant) -> None:
-    state.is_new_next = True
+    state.is_new_next = agent.frozen is not Frozen.LENT
     agent.heard = at.mono
     unfreeze(agent, at)
 

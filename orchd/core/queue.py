@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
+from heapq import merge
 from typing import Any, NamedTuple
 
 # Waiting this long is worth one step of priority: nobody starves, and nobody overtakes because of a minute.
@@ -100,6 +101,10 @@ class Queue:
     def tickets(self, line: Line) -> Iterator[Ticket]:
         """The tickets of one line, best first."""
         return iter(self._lines.get(line, ()))
+
+    def in_order(self) -> Iterator[Ticket]:
+        """All tickets that stand in a line, best first."""
+        return merge(*self._lines.values())
 
     def position(self, entry: Ticket) -> int:
         """How many ready tickets are before this one, plus one."""

@@ -17,7 +17,7 @@ from orchd.core.holds import why_held
 from orchd.core.index import ripen, why_never
 from orchd.core.model import Agent, AgentId, Cause, State, Status, agent_id
 from orchd.core.places import has_resident_place, has_room, has_working_place, is_safe_with, working
-from orchd.core.queue import AGING_SECONDS, Line
+from orchd.core.queue import AGING_SECONDS, Line, Ticket
 from orchd.core.runs import Run, RunId, RunStatus
 from orchd.core.turn import Turn
 
@@ -39,12 +39,13 @@ def _hand_out_slots(turn: Turn) -> None:
     short a new agent may go first: a parent that waits in small pieces would keep out the children it waits for.
     """
     state = turn.state
+    turn.is_cut_short = False
     while True:
         back = returning.next_to_return(state)
         new = next_to_start(state, turn.now) if back is None or state.is_new_next else None
-        if new is not None:
+        if new is not None and turn.may_launch():
             admit(turn, new)
-        elif back is not None:
+        elif new is None and back is not None:
             returning.bring_back(turn, back)
         else:
             return
@@ -133,34 +134,37 @@ def _ending_of(run: Run) -> RunEnded:
 
 
 def next_to_start(state: State, now: float) -> Agent | None:
-    """The agent that may take a place now: the best of those whose start keeps the state safe."""
+    """The agent that may take a slot now: the best of those whose start keeps the state safe."""
     if state.is_paused or state.held_until > now or not has_working_place(state):
         return None
     must_be_needed = state.is_draining
+    best: Ticket | None = None
     for head, line in state.queue.heads():
-        agent = state.agents[agent_id(head.number)]
+        if best is not None and best < head:
+            break
         if not has_resident_place(state, line.depth) or not has_room(state, line) or why_held(state, line, now):
             continue
         if is_safe_with(state, line.claim):
-            found = _first_needed(state, line) if must_be_needed and (line.claim or state.is_draining) else agent
-            if found is not None:
-                return found
-        elif has_aged(agent, now):
+            entry = _first_needed(state, line) if must_be_needed and (line.claim or state.is_draining) else head
+            best = min((one for one in (best, entry) if one is not None), default=None)
+        elif has_aged(state.agents[agent_id(head.number)], now):
             # It has waited long for the living to leave it room: only what they need may still go before it.
             must_be_needed = True
-    return None if working(state) else _beyond_reserve(state, now)
+    if best is None and not working(state):
+        best = _beyond_reserve(state, now)
+    return None if best is None else state.agents[agent_id(best.number)]
 
 
-def _beyond_reserve(state: State, now: float) -> Agent | None:
-    """An agent that may use a resident slot which is kept free for a chain, because no agent is at work.
+def _beyond_reserve(state: State, now: float) -> Ticket | None:
+    """The first that may use a resident slot which is kept free for a chain, because no agent is at work.
 
     What is alive then waits for agents outside the chains below it, and only these can end its waits.
     """
     if len(state.living) >= state.resident:
         return None
     lines = [line for _, line in state.queue.heads() if has_room(state, line) and is_safe_with(state, line.claim)]
-    found = (_first_needed(state, line) for line in lines if not why_held(state, line, now))
-    return next((agent for agent in found if agent is not None), None)
+    entries = [_first_needed(state, line) for line in lines if not why_held(state, line, now)]
+    return min((entry for entry in entries if entry is not None), default=None)
 
 
 def has_aged(agent: Agent, now: float) -> bool:
@@ -168,7 +172,6 @@ def has_aged(agent: Agent, now: float) -> bool:
     return now - agent.age > AGING_SECONDS
 
 
-def _first_needed(state: State, line: Line) -> Agent | None:
+def _first_needed(state: State, line: Line) -> Ticket | None:
     wanted = needed(state)
-    ids = (agent_id(entry.number) for entry in state.queue.tickets(line))
-    return next((state.agents[one] for one in ids if one in wanted), None)
+    return next((entry for entry in state.queue.tickets(line) if agent_id(entry.number) in wanted), None)

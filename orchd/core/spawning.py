@@ -16,7 +16,7 @@ from orchd.core.places import claims, is_safe, is_safe_with, resident_bound, wor
 from orchd.core.queue import Line
 from orchd.core.scoping import session_now, session_of
 from orchd.core.sessions import SessionId
-from orchd.core.settle import has_aged
+from orchd.core.settle import has_aged, next_to_start
 from orchd.core.turn import Turn
 
 
@@ -142,11 +142,12 @@ def _check_room(state: State, now: float, wanted: dict[AgentId, Spec], depth: in
     after = {one for spec in wanted.values() for one in spec.after}
     first = [(state.agents[agent_id(head.number)], line.claim) for head, line in state.queue.heads()]
     held_back_by = [agent for agent, claim in first if has_aged(agent, now) and not is_safe_with(state, claim)]
+    starting = len(state.queue) if next_to_start(state, now) is not None else 0  # earlier ones, a few in each turn
     fits = (
         not state.is_paused
         and state.held_until <= now
-        and working(state) + len(wanted) <= state.limit
-        and len(state.living) + len(wanted) <= most
+        and working(state) + starting + len(wanted) <= state.limit
+        and len(state.living) + starting + len(wanted) <= most
         and is_safe(state.resident, held)
         and not (held_back_by and any(spec.nesting for spec in wanted.values()))
         and not any(state.unfinished(after))

@@ -26,7 +26,7 @@ NO_ROOM = "no resident slot is left for what they wait for; `orchctl limit --res
 def look(turn: Turn) -> None:
     """See a stall begin and end, and break it when it has lasted long enough."""
     state = turn.state
-    if not is_stalled(state, turn.now):
+    if turn.is_cut_short or not is_stalled(state, turn.now):
         state.stalled_since = None
         if state.is_stall_announced:
             turn.record(StallEnded())

@@ -49,10 +49,11 @@ def retry(turn: Turn, event: Retry) -> None:
         turn.refuse(event.request, "would-deadlock", waiting)
         return
     promote(turn, needed)
+    environments = dict(zip(event.ids, event.environments, strict=True))
     for one in blockers_first({agent.id: agent.spec.after for agent in agents.values()}):
         if one in agents:
             _resume_run(turn, agents[one])
-            turn.record(AgentRevived(one, event.environment))
+            turn.record(AgentRevived(one, environments[one], event.attributes))
             skip_if_hopeless(turn, one)
     for waiter in sorted({waiter for one in event.ids for waiter in turn.state.awaited.get(one, ())}):
         _reopen_wait(turn, turn.state.living[waiter])
@@ -118,14 +119,18 @@ def resume(turn: Turn, event: Resume) -> None:
 def set_limit(turn: Turn, event: SetLimit) -> None:
     """Never so few resident places that what lives could not end."""
     state = turn.state
+    if event.request is None and state.is_limit_set:
+        return
     limit = event.limit if event.limit is not None else state.limit
     resident = event.resident if event.resident is not None else max(state.resident, limit)
     if (wrong := _wrong_limit(state, limit, resident)) is not None:
-        turn.refuse(event.request, *wrong)
+        if event.request is not None:
+            turn.refuse(event.request, *wrong)
         return
-    if (limit, resident) != (state.limit, state.resident):
-        turn.record(LimitChanged(limit, resident))
-    turn.answer(event.request)
+    if (limit, resident, event.by_command) != (state.limit, state.resident, state.is_limit_set):
+        turn.record(LimitChanged(limit, resident, event.by_command))
+    if event.request is not None:
+        turn.answer(event.request)
 
 
 def _wrong_limit(state: State, limit: int, resident: int) -> tuple[str, str] | None:

@@ -22,6 +22,8 @@ class Turn:
         self.effects: list[Effect] = []
         self.questions: list[Question] = []
         self.ended: list[Agent] = []  # whose consequences are still to be drawn
+        self.launches_left: int | None = None  # how many more attempts may start in this turn; None: any number
+        self.is_cut_short = False  # agents may start for which this turn has no launch left: `Admit` starts the next
 
     @property
     def now(self) -> float:
@@ -43,6 +45,13 @@ class Turn:
     def ask(self, question: Question) -> None:
         """Ask the shell for `question`, before the commit; its answer is the next input."""
         self.questions.append(question)
+
+    def may_launch(self) -> bool:
+        """Whether one more attempt starts in this turn, which is then counted."""
+        self.is_cut_short = self.launches_left == 0
+        if self.launches_left:
+            self.launches_left -= 1
+        return not self.is_cut_short
 
     def answer(self, request: RequestId, *agents: AgentId, timed_out: bool = False) -> None:
         """Reply to `request`."""

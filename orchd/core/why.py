@@ -88,10 +88,12 @@ def _of_queued(state: State, agent: Agent, now: float) -> Verdict:
         scope=hold.scope,
         before=_before(number),
         places=max(working(state), state.limit) + number,
-        resident=len(state.living) + number,
+        resident=len(state.living) + number + max(0, state.guards.depth - 1 - agent.depth),
         safe=smallest_safe_resident(sorted([*claims(state), agent.claim])),
     )
     held_by = number - 1 if hold.rule is Rule.ORDER else len(found)
+    if hold.rule is Rule.ORDER and not held_by:
+        return Verdict(hold.rule.value, hold.sentence)
     return Verdict(hold.rule.value, hold.sentence, tuple(found[:MOST]), held_by, way_out)
 
 

@@ -8,22 +8,11 @@ from itertools import count
 from pathlib import Path
 
 from orchd.procs import controllers
-from orchd.procs.procfs import PROC, SHORTAGE
+from orchd.procs.procfs import SHORTAGE
+from orchd.wire.cgroups import own_cgroup
 
 _ENOUGH = 256  # bytes, several times what cgroup.events holds, and the pid of whoever is alone
 _NOTHING_BELOW = 2  # links of a directory without directories in it
-
-
-def own_cgroup(pid: int | str = "self") -> Path | None:
-    """The directory of a process's v2 cgroup, or None without a v2 hierarchy."""
-    try:
-        lines = (PROC / str(pid) / "cgroup").read_text(errors="surrogateescape").splitlines()
-        mounts = (PROC / "self/mountinfo").read_text(errors="surrogateescape").splitlines()
-    except OSError:
-        return None
-    path = next((line[3:] for line in lines if line.startswith("0::")), None)
-    mount = next((line.split()[4] for line in mounts if " - cgroup2 " in line), None)
-    return None if path is None or mount is None else Path(mount) / path.lstrip("/")
 
 
 def held_in(cgroup: Path | None, tag: str) -> Path | None:
@@ -161,6 +150,7 @@ class Cgroups:
         self.bounds = controllers.passed_on(base)
         self._used: set[Path] = set()
         self._free: list[Cgroup] = []
+        self._names = map(str, count(1))  # each is tried once: looking for a free one would take longer with each agent
 
     @classmethod
     def where_allowed(cls, tag: str) -> Cgroups | None:
@@ -192,8 +182,8 @@ class Cgroups:
         return cgroup
 
     def _made(self) -> Cgroup:
-        for number in count(1):
-            cgroup = Cgroup(self.base / str(number))
+        for name in self._names:
+            cgroup = Cgroup(self.base / name)
             if cgroup.path in self._used:
                 continue
             try:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from orchd.core.model import Agent
+from orchd.core.model import Agent, Attributes
+from orchd.procs import handover
+from orchd.procs.attributes import PRIVATE, filled, staged_limits
 from orchd.procs.files import files_of
+from orchd.procs.procfs import SHORTAGE
+from orchd.procs.programs import NotRunnableError, find
 from orchd.wire import Home, variables
 
 # Who stands between the shim and the agent where the agent is more than a command. It is of the client's package, and
@@ -22,17 +27,33 @@ class Refused(Exception):
 
 
 class Command(NamedTuple):
-    """What the shim is to start."""
+    """What the shim is to start, and how it is handed its variables."""
 
     words: list[str]
     variables: dict[str, str]
+    slots: handover.Slots
+    begin: str
+    attributes: Attributes
+    limits: str  # those that are too low for its shim
 
 
-def command_of(home: Home, agent: Agent, environment: Mapping[str, str]) -> Command:
+def command(words: list[str], variables: dict[str, str], attributes: Attributes = Attributes()) -> Command:  # noqa: B008
+    """A command with these words, variables and attributes."""
+    slots = handover.slots_of(variables)
+    # /usr/bin/env, which may be needed for one variable, would take such a program for another variable
+    limits = staged_limits(attributes)
+    is_staged = bool(limits) or ("=" in words[0] and handover.BY_BASH in variables)
+    umask = PRIVATE if attributes.umask is None else attributes.umask
+    begin = handover.begin(slots, umask=umask, is_staged=is_staged)
+    return Command(words, variables, slots, begin, attributes, limits)
+
+
+def command_of(home: Home, agent: Agent, environment: Mapping[str, str], defaults: Attributes) -> Command:
     """What is to be run for an attempt, with its directories there. Raises Refused."""
     found = environment_of(home, agent, environment)
-    _check_directories(agent)
-    return Command(_words(agent, found), found)
+    attributes = filled(agent.spec.attributes, defaults)
+    _check_directories(agent, PRIVATE if attributes.umask is None else attributes.umask)
+    return command(_words(agent, found), found, attributes)
 
 
 def environment_of(home: Home, agent: Agent, environment: Mapping[str, str]) -> dict[str, str]:
@@ -74,23 +95,31 @@ def _program(agent: Agent, env: Mapping[str, str]) -> str:
 
     What is relative is so to where the agent works and not to where we are, and stays so, to be meant there.
     """
-    wanted = agent.spec.command[0]
-    # An empty entry of PATH means where one stands (environ(7)).
-    directories = [""] if "/" in wanted else [entry or "." for entry in env["PATH"].split(os.pathsep)]
-    for directory in directories:
-        found = os.path.join(directory, wanted)  # noqa: PTH118 - keeps `./` and bytes as they are
-        path = os.path.join(agent.spec.cwd, found)  # noqa: PTH118
-        if os.access(path, os.X_OK) and not os.path.isdir(path):  # noqa: PTH112
-            return found
-    raise Refused(f"cannot run {wanted!r}: no such program; give its path, or a PATH that has it")
+    try:
+        return find(agent.spec.command[0], agent.spec.cwd, env["PATH"])
+    except NotRunnableError as error:
+        raise Refused(str(error)) from None
 
 
-def _check_directories(agent: Agent) -> None:
-    if not os.path.isdir(agent.spec.cwd):  # noqa: PTH112
-        raise Refused(f"cannot start in {agent.spec.cwd}: no such directory")
+def _check_directories(agent: Agent, umask: int) -> None:
+    try:
+        os.stat(f"{agent.spec.cwd}/.")  # noqa: PTH116 - to look up a name in it takes the right to enter it
+    except OSError as error:
+        if error.errno in SHORTAGE:
+            raise
+        wrong = "no such directory" if error.errno in (errno.ENOENT, errno.ENOTDIR) else error.strerror
+        raise Refused(f"cannot start in {agent.spec.cwd}: {wrong}") from None
     wanted = [agent.spec.output_dir, os.path.dirname(agent.spec.result) if agent.spec.result else None]  # noqa: PTH120
     for directory in filter(None, wanted):
         try:
-            Path(directory).mkdir(parents=True, exist_ok=True)
+            _make(Path(directory), umask)
         except OSError as error:
             raise Refused(f"cannot make the output directory {directory}: {error.strerror}") from None
+
+
+def _make(directory: Path, umask: int) -> None:
+    """Make it, and what is missing above it, as a process with this umask would."""
+    missing = [one for one in (directory, *directory.parents) if not one.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    for one in missing:
+        one.chmod(0o777 & ~umask)

@@ -60,6 +60,14 @@ def is_memory_bound(cgroup: Path) -> bool:
         return False
 
 
+def current(cgroup: Path) -> int:
+    """The bytes that are in use in it; 0 where the kernel does not say."""
+    try:
+        return int((cgroup / "memory.current").read_text())
+    except (OSError, ValueError):
+        return 0
+
+
 def oom(cgroup: Path) -> Oom | None:
     """For whose want of memory the kernel ended something in it, since it was made."""
     try:

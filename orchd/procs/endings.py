@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 
 from orchd.core.inputs import Exited
 from orchd.core.model import AgentId, Oom, Outcome, Report
@@ -11,8 +10,9 @@ from orchd.core.spending import Spent
 from orchd.procs import controllers
 from orchd.procs.handle import Handle
 from orchd.procs.procfs import BOOT, SHORTAGE, look
-from orchd.procs.shim import Record
+from orchd.procs.shim import Record, boot_of
 from orchd.wire import reports
+from orchd.wire.opening import open_file
 
 _LONGEST_RECORD = 4096  # bytes, several times what a shim can write
 _KILLED = (None, 137)  # how a process may end that the kernel has killed
@@ -23,11 +23,10 @@ def exit_of(key: tuple[AgentId, int], handle: Handle, record: Record, kills: con
     report = report_in(handle.files.report) if handle.reports else None
     oom, peak = _oom(handle, record.code, kills), handle.memory_peak()
     outcome = Outcome(record.code, record.cpu_seconds, handle.rss_bytes, report, oom, peak, handle.tree.escaped())
-    note = None
-    if record.code is None and handle.is_shim_killed:
-        note = "its supervising shell was kept from running, so that its exit code is unknown"
-    elif record.code is None:
-        note = "its supervising shell was killed: nobody knows how it ended"
+    note = record.note
+    if note is None and record.code is None:
+        what = "kept from running" if handle.is_shim_killed else "killed"
+        note = f"its supervising shell was {what}, so that its exit code is unknown"
     return Exited(*key, outcome, is_tree_gone=True, note=note)
 
 
@@ -66,14 +65,12 @@ def text_of(path: str) -> str:
     """What a record holds; nothing when it is gone, or an agent has made something else of it. Raises OSError when the
     machine lets nobody look."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = open_file(path, os.O_RDONLY)
     except OSError as error:
         if error.errno in SHORTAGE:
             raise
         return ""
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # it lies where agents may write
-            return ""
         return os.read(descriptor, _LONGEST_RECORD).decode("ascii", "replace")
     finally:
         os.close(descriptor)
@@ -84,4 +81,4 @@ def is_left_alone(record: str, pid: int) -> bool:
 
     While anybody is left in a session the kernel gives its number to no other process.
     """
-    return text_of(record).partition("\n")[0] == BOOT.decode() and look(pid) is None
+    return boot_of(text_of(record)) == BOOT.decode() and look(pid) is None

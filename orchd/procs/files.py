@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from contextlib import suppress
@@ -9,8 +10,9 @@ from functools import cache
 from typing import NamedTuple
 
 from orchd.procs.procfs import BOOT, PROC
-from orchd.procs.shim import RECORD
+from orchd.procs.shim import RECORD, header
 from orchd.wire import Home
+from orchd.wire.opening import open_file
 
 _APPENDED = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
@@ -46,15 +48,30 @@ class Files(NamedTuple):
         return f"{self.stem}.exit"
 
     def open_log(self) -> int:
-        """A descriptor that appends to it. Raises OSError."""
-        return os.open(self.log, _APPENDED, 0o600)
+        """A descriptor that appends to it. Raises OSError.
+
+        What an agent put in its place, or linked it to, goes: an attempt writes to a file of its own.
+        """
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        try:
+            descriptor = open_file(self.log, flags)
+            if os.fstat(descriptor).st_nlink > 1:
+                os.close(descriptor)
+                raise OSError(errno.EINVAL, "another name leads to it")  # noqa: TRY301 - handled as all else in its place
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ELOOP, errno.ENXIO):
+                raise
+            _clear(self.log)
+            descriptor = open_file(self.log, flags)
+        os.set_blocking(descriptor, True)
+        return descriptor
 
     def open_record(self) -> int:
         """A descriptor of a new record, locked and begun. Raises OSError."""
         record = self._new_record()
         try:
             fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.write(record, BOOT + b"\n")
+            os.write(record, header(BOOT))
         except BaseException:
             os.close(record)
             raise
@@ -66,7 +83,7 @@ class Files(NamedTuple):
         try:
             return os.open(self.record, _APPENDED | os.O_EXCL, 0o600)
         except FileExistsError:
-            os.unlink(self.record)  # noqa: PTH108
+            _clear(self.record)
         except FileNotFoundError:  # somebody has deleted the directory that holds all of them
             os.makedirs(self.directory, mode=0o700, exist_ok=True)  # noqa: PTH103
         return os.open(self.record, _APPENDED | os.O_EXCL, 0o600)
@@ -77,7 +94,7 @@ class Files(NamedTuple):
         try:
             os.link(held, self.record, src_dir_fd=_proc())  # by a descriptor, so that the link in /proc is followed
         except FileExistsError:
-            os.unlink(self.record)  # noqa: PTH108
+            _clear(self.record)
             os.link(held, self.record, src_dir_fd=_proc())
 
     def room(self) -> int:
@@ -85,7 +102,7 @@ class Files(NamedTuple):
         found = 0
         for path in (self.log, self.record, self.report):
             with suppress(OSError):
-                found += os.stat(path).st_blocks * 512  # noqa: PTH116 - its paths are strings
+                found += os.stat(path, follow_symlinks=False).st_blocks * 512  # noqa: PTH116 - its paths are strings
         return found
 
     def remove(self) -> None:
@@ -93,6 +110,14 @@ class Files(NamedTuple):
         for path in (self.log, self.record, self.report):
             with suppress(OSError):
                 os.unlink(path)  # noqa: PTH108 - its paths are strings
+
+
+def _clear(path: str) -> None:
+    """Remove what is in the place of a file. Raises OSError, for a directory one that no repetition mends."""
+    try:
+        os.unlink(path)  # noqa: PTH108 - its paths are strings
+    except IsADirectoryError:
+        raise OSError(errno.EINVAL, f"a directory is in the place of {path}; remove it") from None
 
 
 @cache

@@ -46,7 +46,7 @@ class Handle:
         """Seconds since its last output, as far back as it was last asked; `wall` is `now` by the calendar of files."""
         since = now - self.looked
         try:
-            found = os.stat(self.files.log)  # noqa: PTH116 - its paths are strings
+            found = os.stat(self.files.log, follow_symlinks=False)  # noqa: PTH116 - its paths are strings
         except OSError:
             return since
         if found.st_size == self.log_size:
@@ -76,4 +76,4 @@ class Handle:
         """The most memory it took, in bytes, counted as its bound is."""
         cgroup = self.tree.cgroup
         found = controllers.peak(cgroup.path) if cgroup is not None and cgroup.is_bound else None
-        return self.peak if found is None else found
+        return self.peak if found is None else max(found, self.peak or 0)

@@ -11,13 +11,14 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from orchd import descriptors
 from orchd.core.model import Agent
-from orchd.procs import shim
+from orchd.procs import handover, shim
 from orchd.procs.cgroups import Cgroup
 from orchd.procs.command import Command, Refused
 from orchd.procs.files import Files
 from orchd.procs.procfs import SHORTAGE
-from orchd.wire import ENV_AGENT, ENV_ATTEMPT
+from orchd.wire import ENV_HOME
 
 # What Python and we ignore, the agent must not inherit as ignored.
 _DEFAULTED = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
@@ -29,6 +30,7 @@ def launch(agent: Agent, command: Command, files: Files, cgroup: Cgroup | None) 
 
     Raises Refused for what the agent asked in vain, OSError for what the machine cannot do.
     """
+    descriptors.check_for_attempt()
     opened: list[int] = []
     try:
         record = _kept(opened, files.open_record())
@@ -40,22 +42,31 @@ def launch(agent: Agent, command: Command, files: Files, cgroup: Cgroup | None) 
         if cgroup is not None:
             moves.append((cgroup.door(), shim.CGROUP))
         try:
-            pid = _spawn(opened, agent, _words(files, command, cgroup), _shown(command, cgroup), moves)
+            pid = _spawn(opened, _words(files, command, cgroup), _environment(agent, command, files, cgroup), moves)
         except BaseException:
             os.close(ours)
             raise
         _expose(pid)
+        descriptors.restore_for(pid)
     finally:
         for descriptor in opened:
             os.close(descriptor)
     return pid, ours
 
 
-def _shown(command: Command, cgroup: Cgroup | None) -> dict[str, str]:
-    """What the shim shows of itself for good: in a cgroup not whose it is, since it may be another one's later."""
-    if cgroup is None:
-        return command.variables
-    return {name: value for name, value in command.variables.items() if name not in (ENV_AGENT, ENV_ATTEMPT)}
+def _environment(agent: Agent, command: Command, files: Files, cgroup: Cgroup | None) -> dict[str, str]:
+    """The shim's own variables: those that hold its agent's, and the marks by which a tree is known without a cgroup.
+    In a cgroup it does not show whose it is, since it may be another one's later."""
+    variables = command.variables
+    marks = {ENV_HOME} if cgroup is not None else handover.MARKS
+    return {
+        **{name: variables[name] for name in marks},
+        **handover.shim_environment(command.slots, variables),
+        handover.DIRECTORY: agent.spec.cwd,
+        handover.BEGIN: command.begin,
+        handover.LOGS: files.directory,
+        handover.LIMITS: command.limits,
+    }
 
 
 def _expose(pid: int) -> None:
@@ -75,7 +86,7 @@ def _oom_score() -> int:
 
 
 def _words(files: Files, command: Command, cgroup: Cgroup | None) -> list[str]:
-    script = shim.script(files.directory, enters=cgroup is not None)
+    script = shim.SCRIPT if cgroup is None else shim.SCRIPT_IN_CGROUP
     return [shim.SHELL, "-c", script, f"orchd-{files.name}", *command.words]
 
 
@@ -96,30 +107,19 @@ def _kept(opened: list[int], descriptor: int) -> int:
     return descriptor
 
 
-def _spawn(
-    opened: list[int], agent: Agent, words: list[str], env: Mapping[str, str], moves: list[tuple[int, int]]
-) -> int:
+def _spawn(opened: list[int], words: list[str], env: Mapping[str, str], moves: list[tuple[int, int]]) -> int:
     actions = []
     for source, target in moves:
         if source < _HIGH:
             source = fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, _HIGH)  # noqa: PLW2901 - the same file
             opened.append(source)
         actions.append((os.POSIX_SPAWN_DUP2, source, target))
-    here = os.open(".", os.O_PATH)
-    opened.append(here)
-    try:
-        os.chdir(agent.spec.cwd)
-    except OSError as error:
-        raise Refused(f"cannot start in {agent.spec.cwd}: {error.strerror}") from None
-    try:
-        return os.posix_spawn(
-            shim.SHELL,
-            words,
-            env,
-            file_actions=actions,
-            setsid=True,
-            setsigmask=(),
-            setsigdef=_DEFAULTED,
-        )
-    finally:
-        os.fchdir(here)
+    return os.posix_spawn(
+        shim.SHELL,
+        words,
+        env,
+        file_actions=actions,
+        setsid=True,
+        setsigmask=(),
+        setsigdef=_DEFAULTED,
+    )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from orchd.bounds import Held
 from orchd.core.inputs import Adopted, Input, NeverRan, OverMemory, Spawned, SpawnFailed, TreeGone
-from orchd.core.model import Agent, AgentId
+from orchd.core.model import Agent, AgentId, Attributes
 from orchd.procs import controllers, freezing
 from orchd.procs.cgroups import Cgroups
 from orchd.procs.command import Refused, command_of
@@ -47,17 +47,19 @@ class LocalProcesses:
         cgroups: Cgroups | None,
         clock: Callable[[], float],
         wall: Callable[[], float],
+        defaults: Attributes = Attributes(),  # noqa: B008 - it cannot change
     ) -> None:
         self._home = home
         self._environment = environment
         self._clock = clock
         self._wall = wall
+        self._defaults = defaults  # of agents for which nothing else was asked
         self._handles: dict[Key, Handle] = {}
         self._watch: Watch[Key] = Watch()
         self._shims = Shims(home, self._watch, cgroups)
         self._guard: Guard[Key] = Guard(self._watch, clock)
         self._kills = controllers.Kills(clock)
-        self._scale: Scale[Key] = Scale()  # for those whose bound no kernel holds
+        self._scale: Scale[Key] = Scale()  # for those that have a bound
         self.logs: Trimmer[Key] = Trimmer(clock)
         self.left = 0  # bytes that attempts which have ended left in their files
 
@@ -73,7 +75,7 @@ class LocalProcesses:
         """Make the attempt's process behind its gate."""
         key = (agent.id, agent.attempt)
         try:
-            command = command_of(self._home, agent, self._variables(agent))
+            command = command_of(self._home, agent, self._variables(agent), self._defaults)
             shim = self._shims.provide(agent, command)
         except Refused as refused:
             return SpawnFailed(*key, str(refused), is_passing=False)
@@ -81,11 +83,21 @@ class LocalProcesses:
             return self._failed(key, error)
         tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim.pid, shim.cgroup, shims=self._shims.pids)
         self._take_up(agent, tree, shim)
-        return Spawned(*key, shim.pid, str(shim.cgroup.path) if shim.cgroup else None)
+        return Spawned(*key, shim.pid, str(shim.cgroup.path) if shim.cgroup else None, shim.unmet)
 
     def held(self) -> Held:
         """Who holds which bounds here."""
         return self._shims.held()
+
+    def shown(self) -> dict[str, object]:
+        """Who holds which bounds, and the cgroup below which each attempt gets its own; None where they have none."""
+        return {"bounds": dict(self.held()), "cgroups": self._shims.cgroup_base()}
+
+    def follow(self, agents: Iterable[Agent]) -> None:
+        """Know the attempts that are alive, as callers and by their logs, and leave all others to a later daemon."""
+        for agent in agents:
+            if is_locked(files_of(self._home, agent.id, agent.attempt).record):
+                self.adopt(agent)
 
     def _take_up(self, agent: Agent, tree: Tree, shim: Shim | None = None) -> None:
         key, bound = (agent.id, agent.attempt), agent.spec.memory_max
@@ -95,7 +107,7 @@ class LocalProcesses:
         handle.cpu_before = shim.cpu_seconds if shim else parse_record(text_of(files.record), files.name).before
         self._handles[key] = handle
         self.logs.begin(key, files.log)
-        if bound is not None and not (tree.cgroup and controllers.is_memory_bound(tree.cgroup.path)):
+        if bound is not None:
             self._scale.put(key, tree, bound)
 
     def _failed(self, key: Key, error: OSError) -> SpawnFailed:
@@ -110,7 +122,9 @@ class LocalProcesses:
         try:
             return self._environment(agent.spec.environment)
         except FileNotFoundError:
-            raise Refused("its captured environment was deleted; `orchctl retry` brings a new one") from None
+            raise Refused(
+                "its captured environment was deleted; `orchctl retry --current-env` brings a new one"
+            ) from None
 
     def release(self, agent: AgentId, attempt: int) -> None:
         """Open the gate."""

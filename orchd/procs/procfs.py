@@ -156,10 +156,12 @@ def children_of(pid: int) -> list[int] | None:
 
 
 def below_now(roots: Iterable[int]) -> dict[int, Process]:
-    """The processes with these pids and all their descendants, without a look at every process; no zombies."""
+    """The processes with these pids and all their descendants, without a look at every process; no zombies, and nothing
+    below ourselves: a daemon that was started by an agent is not of its tree."""
     found: dict[int, Process] = {}
-    frontier = [pid for pid in dict.fromkeys(roots) if pid]
-    seen = set(frontier)
+    seen = {0, os.getpid()}
+    frontier = [pid for pid in dict.fromkeys(roots) if pid not in seen]
+    seen.update(frontier)
     while frontier:
         pid = frontier.pop(0)
         process = look(pid)

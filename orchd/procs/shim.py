@@ -6,16 +6,18 @@ serve, and an empty one goes back when that has ended; when the gate ends, so do
 before the attempt: nothing for the one that it was made for; for another `next` with its name, and what makes it ready
 for that (orchd/procs/successors.py). It is short, since a shell reads it one byte at a time.
 
+No variable of an agent is a variable of this shell. A subshell of it enters the agent's working directory, takes over
+the agent's variables and becomes the agent: `$_orchd_begin`, of orchd/procs/handover.py.
+
 Signals to its group end the agent and not the record; one that comes before there is an agent is heeded instead of it,
 and a shim that has heard one serves nobody else. `times` gives the CPU time of all that its agents waited for, so that
-it is known even when the daemon was away. The record begins with a line of the daemon's, the boot that it was made in,
-so that it has its block on the disk before the disk may be full; it never grows beyond that.
+it is known even when the daemon was away. The record begins with a line of the daemon's, its version and the boot that
+it was made in, so that it has its block on the disk before the disk may be full; it never grows beyond that.
 """
 
 from __future__ import annotations
 
 import re
-from shlex import quote
 from typing import NamedTuple
 
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT
@@ -32,24 +34,23 @@ next() {{ _orchd_is "$1"; _orchd_stop=; command exec >>"$_orchd_logs/$1.log" 2>&
 _ENTER = "echo 0 >&5 && exec 5>&- || { echo cgroup >&4; exit 0; }\n"
 _SERVE = """\
 while read -r _orchd_line <&3 && eval "$_orchd_line"; do
-if [ "$_orchd_stop" ]; then (exit 143); else "$@" 3<&- 4>&-; fi
+if [ "$_orchd_stop" ]; then (exit 143); else (
+cd -P -- "$_orchd_cwd" || { echo "$_orchd_name directory" >&4; exit 126; }
+exec 3<&- 4>&-; eval "$_orchd_begin"); fi
 { echo "$_orchd_name $?"; times; } >&4
 [ "$_orchd_stop" ] && exit 0
 echo >&3
 done
 echo gate >&4
 """
+SCRIPT = f"{_HEED}{_TELL}{_SERVE}"
+SCRIPT_IN_CGROUP = f"{_HEED}{_TELL}{_ENTER}{_SERVE}"
+"""What the shell is to do: to be run with `orchd-` and an attempt's name as its own, and that attempt's words."""
 GO = b":\n"
 SERVED = b"\n"
-_SHUT_OUT, _NEVER = "cgroup", "gate"
-
-
-def script(logs: str, *, enters: bool) -> str:
-    """What the shell is to do: to be run with `orchd-` and an attempt's name as its own, and that attempt's words.
-
-    It finds the logs of others that it serves in the directory `logs`. Whether it `enters` a cgroup is said here too.
-    """
-    return f"_orchd_logs={quote(logs)}\n{_HEED}{_TELL}{_ENTER if enters else ''}{_SERVE}"
+_SHUT_OUT, _NEVER, _NO_DIRECTORY = "cgroup", "gate", "directory"
+VERSION = 3  # of what follows the first line; the first line of versions 1 and 2 is the boot alone
+_HEADER = "exit-record"
 
 
 class Record(NamedTuple):
@@ -61,16 +62,47 @@ class Record(NamedTuple):
     cpu_seconds: float
     before: float = 0.0
     was_shut_out: bool = False  # of its cgroup, and so it never ran
+    note: str | None = None  # what the exit code does not tell
+
+
+def header(boot: bytes) -> bytes:
+    """The first line of a new record."""
+    return b"%s %d %s\n" % (_HEADER.encode(), VERSION, boot)
+
+
+def boot_of(text: str) -> str:
+    """The boot in which a record was made."""
+    return text.partition("\n")[0].rpartition(" ")[2]
+
+
+def _version_of(text: str) -> int:
+    """The version of a record. Version 1 was of one attempt, and said its code without its name."""
+    first, _, rest = text.partition("\n")
+    if named := re.fullmatch(rf"{_HEADER} ([0-9]{{1,9}}) .*", first):
+        return int(named[1])
+    return 1 if re.match(r"[0-9]{1,3}\n", rest) else 2
 
 
 def parse_record(text: str, name: str) -> Record:
-    """Read what an exit record says of the attempt `name`.
+    """Read what an exit record of any version says of the attempt `name`.
 
-    After the boot there are three lines for each attempt: its name and exit code, and two of `times` (POSIX: the
-    shell's, its children's, both since it began). At the end may stand why another one did not run: `gate`, `cgroup`.
+    After the first line there are three lines for each attempt: its name and exit code, and two of `times` (POSIX: the
+    shell's, its children's, both since it began). Before them may stand its name and `directory`: it could not enter
+    that. At the end may stand why another one did not run: `gate`, `cgroup`.
     """
-    whole = text[: text.rfind("\n") + 1]  # a line without its end may lack more than that
-    earlier, is_told, told = whole.partition(f"\n{name} ")
+    version = _version_of(text)
+    if version > VERSION:
+        note = f"its exit record has version {version}, and this orchd knows {VERSION}: upgrade orchd"
+        return Record(ran=True, code=None, cpu_seconds=0.0, note=note)
+    first, _, rest = text.partition("\n")
+    whole = f"{first}\n{name} {rest}" if version == 1 else text
+    return _parsed(whole[: whole.rfind("\n") + 1], name)  # a line without its end may lack more than that
+
+
+def _parsed(whole: str, name: str) -> Record:
+    refused = f"\n{name} {_NO_DIRECTORY}\n"
+    note = "its working directory could not be entered when it was about to start" if refused in whole else None
+    earlier, is_told, told = whole.replace(refused, "\n").partition(f"\n{name} ")
     if not is_told:
         earlier, last = _without_last(whole)
         if last not in (_SHUT_OUT, _NEVER):
@@ -80,9 +112,8 @@ def parse_record(text: str, name: str) -> Record:
     before = _seconds(_without_last(f"{earlier}\n")[1])
     code, _, children, *_ = [*told.split("\n", 3), "", ""]
     spent = round(max(_seconds(children) - before, 0.0), 6)
-    return Record(
-        ran=True, code=int(code) if re.fullmatch("[0-9]{1,3}", code) else None, cpu_seconds=spent, before=before
-    )
+    known = int(code) if re.fullmatch("[0-9]{1,3}", code) else None
+    return Record(ran=True, code=known, cpu_seconds=spent, before=before, note=note)
 
 
 def _without_last(lines: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from orchd.bounds import Held, asked, held_by, unheld
 from orchd.core.model import Agent, AgentId, Spec
 from orchd.procs import controllers
+from orchd.procs.attributes import apply
 from orchd.procs.cgroups import Cgroup, Cgroups
 from orchd.procs.command import Command, Refused
 from orchd.procs.files import files_of
@@ -45,6 +46,10 @@ class Shims:
         """Who holds which bounds here."""
         return held_by(self._cgroups.bounds if self._cgroups else frozenset())
 
+    def cgroup_base(self) -> str | None:
+        """The cgroup below which each attempt gets its own; None where attempts have none."""
+        return None if self._cgroups is None else str(self._cgroups.base)
+
     def provide(self, agent: Agent, command: Command) -> Shim:
         """One for its attempt, behind its gate. Raises Refused, and OSError for what the machine cannot do."""
         return self._successor(agent, command) or self._started(agent, command)
@@ -71,7 +76,7 @@ class Shims:
             self.give_back(cgroup)
             raise
         self.pids.add(pid)
-        return Shim(pid, gate, cgroup, agent.spec, command.variables)
+        return Shim(pid, gate, cgroup, agent.spec, command, unmet=apply(pid, command.attributes))
 
     def _take_cgroup(self) -> Cgroup | None:
         if self._cgroups is None:

@@ -1,7 +1,7 @@
 """A shim that has served an attempt may serve the next one, which saves a program to start: the daemon's side of it.
 
-Only what the shim can be told in one line of ASCII is left to it, and only for whoever would find the same directory,
-variables and cgroup; all else gets a shim of its own.
+An agent is left to it if its variables have the names that those before it had, it begins in the same way, and what is
+different fits in one line of ASCII. All others get a shim of their own.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from shlex import quote
 
 from orchd.bounds import asked
-from orchd.core.model import Spec
+from orchd.core.model import Attributes, Spec
+from orchd.procs import handover
+from orchd.procs.attributes import apply
 from orchd.procs.cgroups import Cgroup
 from orchd.procs.command import Command
 from orchd.procs.files import Files
 from orchd.procs.shim import GO, SERVED
-from orchd.wire.variables import ENV_AGENT, ENV_ATTEMPT, OF_ONE_AGENT
+from orchd.wire import ENV_HOME
 
 MOST = 32  # attempts of one shim: what it writes down of them fits in the block that its record has from the start
 _LONGEST = 4096  # bytes of a line, which a shell reads one at a time
@@ -31,8 +33,9 @@ class Shim:
     gate: int | None
     cgroup: Cgroup | None
     spec: Spec
-    variables: dict[str, str]
+    command: Command
     line: bytes = GO  # what it is to do when its gate is opened
+    unmet: str | None = None  # which of the attributes of its agents it could not be given
     attempts: int = 1
     cpu_seconds: float = 0.0  # of all that it has served
 
@@ -60,31 +63,41 @@ class Shim:
     def follow(self, spec: Spec, command: Command, files: Files) -> bool:
         """Whether it will serve this one next, when its gate is opened."""
         line = self._line(spec, command, files)
-        if line is None or not _are_there(self.pid, files):
+        if line is None or not self._is_as_started(command.attributes) or not _are_there(self.pid, files):
             return False
-        self.spec, self.variables, self.line = spec, command.variables, line
+        self.spec, self.command, self.line = spec, command, line
         self.attempts += 1
         return True
 
     def _line(self, spec: Spec, command: Command, files: Files) -> bytes | None:
         """What makes it ready for this one; None when nothing can."""
-        old, new = self.variables, command.variables
-        changed: dict[str, str | None] = {name: value for name, value in new.items() if old.get(name) != value}
-        changed |= dict.fromkeys(old.keys() - new.keys())
-        if spec.cwd != self.spec.cwd or not _is_plain(spec) or not changed.keys() <= OF_ONE_AGENT:
+        if not _is_plain(spec) or command.begin != self.command.begin or not self._has_slots_for(command):
             return None
-        told = [_told(name, value) for name, value in changed.items() if name not in (ENV_AGENT, ENV_ATTEMPT)]
-        line = "&&".join([f"next {files.name}", *told, f"set -- {' '.join(map(quote, command.words))}"])
+        old, new = self.command.variables, command.variables
+        changed = {
+            handover.slot(number): handover.held(name, new.get(name))
+            for number, name in enumerate(self.command.slots)
+            if old.get(name) != new.get(name)
+        }
+        if spec.cwd != self.spec.cwd:
+            changed[handover.DIRECTORY] = spec.cwd
+        steps = [f"next {files.name}", *(f"{name}={quote(value)}" for name, value in changed.items())]
+        line = "&&".join([*steps, f"set -- {' '.join(map(quote, command.words))}"])
         is_fit = line.isascii() and line.isprintable() and len(line) < _LONGEST
         return f"{line}\n".encode() if is_fit else None
+
+    def _is_as_started(self, attributes: Attributes) -> bool:
+        """Whether it has these attributes, which the agent before may have changed."""
+        return attributes == self.command.attributes and apply(self.pid, attributes) == self.unmet
+
+    def _has_slots_for(self, command: Command) -> bool:
+        """Whether it has a slot for each variable, and what marks its processes is the same."""
+        old, new = self.command.variables, command.variables
+        return command.slots == self.command.slots and old[ENV_HOME] == new[ENV_HOME]
 
 
 def _is_plain(spec: Spec) -> bool:
     return spec.stdin is None and not asked(spec)
-
-
-def _told(name: str, value: str | None) -> str:
-    return f"unset {name}" if value is None else f"export {name}={quote(value)}"
 
 
 def _are_there(shim: int, files: Files) -> bool:

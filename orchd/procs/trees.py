@@ -63,18 +63,21 @@ class Tree:
         return found
 
     def _far(self, inside: dict[int, Process], processes: dict[int, Process]) -> dict[int, Process]:
+        processes = {pid: process for pid, process in processes.items() if pid != os.getpid()}  # nor what is below us
         own = {pid for pid, process in processes.items() if self._is_own(process)}
         own |= {self.shim, *inside} & processes.keys()
         own.update(below(own, processes))
-        own.discard(os.getpid())
         return {pid: processes[pid] for pid in own} | inside
 
     def _note_escaped(self, members: Iterable[Process], inside: dict[int, Process]) -> None:
         for process in members:
             if process.pid in inside or process.pid == self.shim or (process.pid, process.started) in self._escaped:
                 continue
-            if self.cgroup is not None and len(self._escaped) < _MOST_ESCAPED and not self.cgroup.holds(process.pid):
-                self._escaped[process.pid, process.started] = f"{name_of(process.pid)} (pid {process.pid})"
+            if self.cgroup is None or len(self._escaped) == _MOST_ESCAPED or self.cgroup.holds(process.pid):
+                continue  # it may have begun inside after these were listed
+            name, now = name_of(process.pid), look(process.pid)
+            if now is not None and now.started == process.started and not (now.is_zombie or now.is_leaving):
+                self._escaped[process.pid, process.started] = f"{name} (pid {process.pid})"
 
     def escaped(self) -> tuple[str, ...]:
         """The processes that were seen outside its cgroup, at most a few."""
@@ -97,9 +100,7 @@ class Tree:
         orphans = self._orphans()
         if orphans is None:
             return None
-        found = inside | orphans | below_now([self.shim, *inside, *orphans])
-        found.pop(os.getpid(), None)
-        return found
+        return inside | orphans | below_now([self.shim, *inside, *orphans])
 
     def _orphans(self) -> dict[int, Process] | None:
         """Those of it whose parents have ended, found quickly: what forks and leaves is gone before it is looked at."""

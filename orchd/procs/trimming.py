@@ -9,8 +9,6 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-import stat
-import struct
 import weakref
 from collections.abc import Callable, Hashable
 from contextlib import suppress
@@ -18,6 +16,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from orchd.wire.gaps import Gap, gap_after
+from orchd.wire.inotify import DONT_FOLLOW, MODIFY, ONESHOT, Inotify
+from orchd.wire.opening import open_file
 from orchd.wire.settings import LOG_BYTES
 
 log = logging.getLogger("orchd")
@@ -30,8 +30,6 @@ _FIRST_REST = 0.1  # after a first sign of writing: nobody knows yet how fast
 _BLOCK = 4096  # a gap that does not begin and end with blocks would leave zeros
 _PIECE = 64 << 20  # punched at once: freeing what is still in memory takes a few milliseconds
 _PUNCH = 0x3  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE (fallocate(2))
-_IN_MODIFY, _IN_ONESHOT, _IN_DONT_FOLLOW = 0x2, 0x80000000, 0x02000000
-_EVENT = struct.Struct("iIII")  # inotify_event, to which a file's own watch adds no name
 
 
 @dataclass(slots=True)
@@ -58,15 +56,17 @@ class Trimmer(Generic[Key]):
         self._can_punch = True
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-        self._inotify: int = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        if self._inotify < 0:
-            log.warning("no inotify: %s; logs are looked at as long as agents live", os.strerror(ctypes.get_errno()))
-            self._inotify = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)  # which is never written to
-        weakref.finalize(self, os.close, self._inotify)
+        self._inotify: Inotify | None = None
+        try:
+            self._inotify = Inotify()
+        except OSError as error:
+            log.warning("no inotify: %s; logs are looked at as long as agents live", error.strerror)
+            self._never = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)  # which is never written to
+            weakref.finalize(self, os.close, self._never)
 
     def fileno(self) -> int:
         """Readable when somebody writes who was quiet."""
-        return self._inotify
+        return self._never if self._inotify is None else self._inotify.fileno()
 
     def heed(self, most: int) -> None:
         """Keep each log to `most` bytes from now on."""
@@ -115,8 +115,10 @@ class Trimmer(Generic[Key]):
 
     def _sleeps(self, key: Key, found: _Log) -> bool:
         """Have inotify tell of the next write. False when it cannot, or when somebody wrote before it could."""
-        wanted = _IN_MODIFY | _IN_ONESHOT | _IN_DONT_FOLLOW
-        watch = self._libc.inotify_add_watch(self._inotify, os.fsencode(found.path), ctypes.c_uint32(wanted))
+        try:
+            watch = -1 if self._inotify is None else self._inotify.watch(found.path, MODIFY | ONESHOT | DONT_FOLLOW)
+        except OSError:
+            watch = -1
         if watch < 0:
             return not os.path.exists(found.path)  # noqa: PTH110 - its paths are strings; a log that is gone is quiet
         self._quiet[watch], found.watch = key, watch
@@ -128,13 +130,14 @@ class Trimmer(Generic[Key]):
         if watch is None or self._quiet.get(watch) != key:  # another path may lead to the same file
             return
         del self._quiet[watch]
-        self._libc.inotify_rm_watch(self._inotify, watch)  # in vain for one that has just told what it was there for
+        if self._inotify is not None:
+            self._inotify.unwatch(watch)  # in vain for one that has just told what it was there for
         self._hear()  # that it is watched no more is an event too, and nobody is to wake up for that
 
     def _hear(self) -> None:
         """Whose silence is over is looked at again soon."""
         now = self._clock()
-        for watch in self._events():
+        for watch in self._inotify.events() if self._inotify is not None else ():
             # Each was watched for one event; the next is that it is watched no more. Its number is not used again soon.
             key = self._quiet.pop(watch, None)
             found = None if key is None else self._logs.get(key)
@@ -145,19 +148,11 @@ class Trimmer(Generic[Key]):
             if found.due is None:
                 found.looked, found.due = now, now + _FIRST_REST
 
-    def _events(self) -> list[int]:
-        """The watches that there is news of."""
-        try:
-            events = os.read(self._inotify, 1 << 16)
-        except BlockingIOError:
-            return []
-        return [watch for watch, *_ in _EVENT.iter_unpack(events)]
-
     def _is_left_more(self, found: _Log) -> bool:
         """Punch out one piece. Whether there is more of it, after which `found` is as the file is now."""
         try:
-            descriptor = os.open(found.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError:  # somebody has deleted it: nothing of it can be had
+            descriptor = open_file(found.path, os.O_RDWR)
+        except OSError:  # it was deleted or replaced: nothing of it can be had
             return False
         try:
             piece = self._next_piece(descriptor, found)
@@ -174,15 +169,13 @@ class Trimmer(Generic[Key]):
 
     def _next_piece(self, descriptor: int, found: _Log) -> Gap | None:
         """What to punch out next, by the file alone, so that it is the same for a daemon that was started anew."""
-        kind = os.fstat(descriptor)
-        if not stat.S_ISREG(kind.st_mode):
-            return None
+        size = os.fstat(descriptor).st_size
         gap = gap_after(descriptor, 0)
         found.gap = gap.end - gap.start if gap else 0
         head = self._most // 4 // _BLOCK * _BLOCK
         start = gap.end if gap and gap.start <= head else head
-        end = (kind.st_size - self._most // 2) // _BLOCK * _BLOCK
-        if end <= start or kind.st_size - found.gap <= self._most:
+        end = (size - self._most // 2) // _BLOCK * _BLOCK
+        if end <= start or size - found.gap <= self._most:
             return None
         return Gap(start, min(end, start + _PIECE))
 
@@ -190,5 +183,5 @@ class Trimmer(Generic[Key]):
 def _size(found: _Log) -> int:
     """How long it is; one that was deleted does not grow."""
     with suppress(OSError):
-        return os.stat(found.path).st_size  # noqa: PTH116 - its paths are strings
+        return os.stat(found.path, follow_symlinks=False).st_size  # noqa: PTH116 - its paths are strings
     return found.size

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+from collections import Counter
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -21,14 +22,16 @@ class Watch(Generic[Key]):
         self._epoll = select.epoll()
         self._watched: dict[int, tuple[Key, int | None]] = {}
         self._descriptors: dict[Key, dict[int | None, int]] = {}
+        self._pids: Counter[int | None] = Counter()
 
     def count(self, pid: int) -> int:
         """How often this process is watched; each time takes a descriptor."""
-        return sum(watched == pid for _, watched in self._watched.values())
+        return self._pids[pid]
 
     def _add(self, key: Key, pid: int | None, descriptor: int, mask: int) -> None:
         self._watched[descriptor] = (key, pid)
         self._descriptors.setdefault(key, {})[pid] = descriptor
+        self._pids[pid] += 1
         self._epoll.register(descriptor, mask)
 
     def fileno(self) -> int:
@@ -106,6 +109,9 @@ class Watch(Generic[Key]):
         self._epoll.unregister(descriptor)
         os.close(descriptor)
         key, pid = self._watched.pop(descriptor)
+        self._pids[pid] -= 1
+        if not self._pids[pid]:
+            del self._pids[pid]
         of_key = self._descriptors[key]
         del of_key[pid]
         if not of_key:

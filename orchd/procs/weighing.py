@@ -1,4 +1,5 @@
-"""How much memory trees take, for those whose bound no kernel holds: looked at again and again, and cheaply.
+"""How much memory trees take that have a bound: looked at again and again, and cheaply. Where the kernel holds the
+bound of a cgroup, only what has left it is counted.
 
 What a process maps (RSS) is quick to read and counts what processes share once for each of them. Only a tree that is
 too heavy by that is weighed again with what is shared divided among those who share it (PSS), for which the kernel
@@ -12,6 +13,7 @@ import resource
 from collections.abc import Iterable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
+from orchd.procs import controllers
 from orchd.procs.procfs import PROC, Process, everyone, marks
 from orchd.procs.trees import Tree
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
@@ -59,13 +61,13 @@ class Scale(Generic[Key]):
         if not self._trees or self._due is None or self._due > now:
             return {}
         members = self._members({key: tree for key, (tree, _) in self._trees.items()})
-        amounts = {key: _weight(members[key], bound) for key, (_, bound) in self._trees.items()}
+        amounts = {key: _amount(tree, members[key], bound) for key, (tree, bound) in self._trees.items()}
         found = {key: Weight(amount, self._trees[key][1]) for key, amount in amounts.items()}
         self._due = now + (HURRY if any(2 * one.amount > one.bound for one in found.values()) else PAUSE)
         return found
 
     def _members(self, trees: Mapping[Key, Tree]) -> dict[Key, list[int]]:
-        found = {key: list(tree.cgroup.members()) if tree.cgroup else [] for key, tree in trees.items()}
+        found = {key: list(tree.members()) if tree.cgroup else [] for key, tree in trees.items()}
         loose = {key: tree for key, tree in trees.items() if tree.cgroup is None}
         if loose:
             for pid, key in self._owners(loose).items():
@@ -93,6 +95,16 @@ class Scale(Generic[Key]):
             return known
         shown = marks(process.pid)
         return tuple(shown.get(name) for name in (ENV_HOME, ENV_AGENT, ENV_ATTEMPT))
+
+
+def _amount(tree: Tree, pids: list[int], bound: int) -> int:
+    """What a tree takes; nothing while the kernel bounds all of it. What left the cgroup is not bounded any more, and
+    is counted together with what the kernel counts."""
+    if tree.cgroup is None or not controllers.is_memory_bound(tree.cgroup.path):
+        return _weight(pids, bound)
+    inside = tree.inside()
+    outside = [pid for pid in pids if pid not in inside]
+    return controllers.current(tree.cgroup.path) + _weight(outside, bound) if outside else 0
 
 
 def _weight(pids: Iterable[int], bound: int) -> int:

@@ -4,6 +4,7 @@ from orchd.wire.durations import duration
 from orchd.wire.errors import WireError
 from orchd.wire.frames import (
     MAX_FRAME,
+    MOST,
     VERSION,
     pack_error,
     pack_hint,
@@ -23,6 +24,7 @@ __all__ = [
     "ENV_ATTEMPT",
     "ENV_HOME",
     "MAX_FRAME",
+    "MOST",
     "VERSION",
     "Home",
     "HomeError",

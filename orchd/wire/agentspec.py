@@ -8,20 +8,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from orchd.wire.frames import MOST
 from orchd.wire.shapes import Check
 
-MOST = 10_000  # in one request: a larger one would keep everybody else waiting
+_LONGEST_TEXT = "at most 4,096 characters: give a longer text as its standard input, with `stdin` or --stdin -"
+LONGEST_INPUT = 4 << 20  # bytes of a standard input in a request
 
+Goal = Annotated[str, Check(lambda text: len(text) <= 4096, _LONGEST_TEXT)]
+Input = Annotated[bytes, Check(lambda content: len(content) <= LONGEST_INPUT, "at most 4,194,304 bytes")]
 Text = Annotated[str, Check(lambda text: len(text) <= 4096, "at most 4,096 characters")]
 Name = Annotated[str, Check(lambda text: 0 < len(text) <= 200, "1 to 200 characters")]
 Path = Annotated[str, Check(lambda path: path.startswith("/"), "an absolute path")]
 Positive = Annotated[float, Check(lambda number: number > 0, "above 0")]
 Seconds = Annotated[float, Check(lambda number: number >= 0, "0 or more")]
 Node = Annotated[str, Check(lambda path: len(path) <= 1000 and not path.startswith("/"), "a path of at most 1,000")]
-Nodes = Annotated[tuple[Node, ...], Check(lambda paths: len(paths) <= MOST, "a list of at most 10,000 paths")]
+Nodes = Annotated[
+    tuple[Node, ...], Check(lambda paths: len(paths) <= MOST, "a list of at most 10,000 paths", is_early=True)
+]
 Tokens = Annotated[int, Check(lambda number: 0 < number <= 10**15, "between 1 and 10^15")]
 Dollars = Annotated[float, Check(lambda number: number > 0, "above 0")]
-Ids = Annotated[tuple[Name, ...], Check(lambda ids: len(ids) <= MOST, "a list of at most 10,000 ids")]
+Ids = Annotated[tuple[Name, ...], Check(lambda ids: len(ids) <= MOST, "a list of at most 10,000 ids", is_early=True)]
 Memory = Annotated[int, Check(lambda amount: amount >= 1 << 20, "at least 1M, in bytes 1048576")]
 Processors = Annotated[float, Check(lambda number: 0.01 <= number <= MOST, "between 1% and 1,000,000%")]
 Pids = Annotated[int, Check(lambda number: number >= 4, "4 or more: its supervising shell is one of them")]
@@ -39,12 +45,13 @@ class AgentSpec:
     runner: Name | None = None
     model: Name | None = None  # for the runner; it has a default of its own
     name: Name | None = None  # defaults to the program's file name
-    goal: Text | None = None
+    goal: Goal | None = None
     skill: Name | None = None
     task_id: Name | None = None
     cwd: Path | None = None  # defaults to the request's
     env: dict[str, str] = field(default_factory=dict)  # over the request's
     stdin: Path | None = None  # /dev/null otherwise
+    input: Input | None = None  # the content of its standard input, instead of `stdin`; kept privately by the daemon
     output_dir: Path | None = None  # made before the start, told to the agent as ORCHD_OUTPUT_DIR
     result: Path | None = None  # the file for its result, told to the agent as ORCHD_RESULT
     worktree: bool = False  # work in a git worktree of its own of the repository that holds `cwd`
@@ -63,7 +70,7 @@ class AgentSpec:
     @property
     def has_work(self) -> bool:
         """Whether it says what is to be done."""
-        return bool(self.command or self.goal or self.skill or self.stdin)
+        return bool(self.command or self.goal or self.skill or self.stdin or self.input)
 
 
 def name_of(spec: AgentSpec) -> str:
@@ -72,7 +79,9 @@ def name_of(spec: AgentSpec) -> str:
     return spec.name or (not spec.command and spec.skill) or spec.runner or program or "agent"
 
 
-Agents = Annotated[tuple[AgentSpec, ...], Check(lambda agents: 0 < len(agents) <= MOST, "a list of 1 to 10,000 agents")]
+Agents = Annotated[
+    tuple[AgentSpec, ...], Check(lambda agents: 0 < len(agents) <= MOST, "a list of 1 to 10,000 agents", is_early=True)
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,5 +108,9 @@ class RunMember:
     variables: dict[str, str] = field(default_factory=dict)  # over its environment, and kept for retries: no secrets
 
 
-Groups = Annotated[tuple[RunGroup, ...], Check(lambda groups: 0 < len(groups) <= MOST, "a list of 1 to 10,000 groups")]
-Members = Annotated[tuple[RunMember, ...], Check(lambda found: 0 < len(found) <= MOST, "a list of 1 to 10,000 members")]
+Groups = Annotated[
+    tuple[RunGroup, ...], Check(lambda groups: 0 < len(groups) <= MOST, "a list of 1 to 10,000 groups", is_early=True)
+]
+Members = Annotated[
+    tuple[RunMember, ...], Check(lambda found: 0 < len(found) <= MOST, "a list of 1 to 10,000 members", is_early=True)
+]

@@ -11,6 +11,7 @@ from orchd.wire.errors import WireError
 
 VERSION = 1
 MAX_FRAME = 8 * 1024 * 1024
+MOST = 10_000  # agents, or ids, of one request: it is decided as a whole, and others wait meanwhile
 _MAX_ID = 64
 
 

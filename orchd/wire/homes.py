@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -20,12 +21,31 @@ class HomeError(Exception):
 def default_home() -> Path:
     """`$ORCHD_HOME`, or the user's state directory by the XDG rules."""
     if given := os.environ.get(ENV_HOME):
-        return Path(given).absolute()
+        return absolute(given)
     from platformdirs import (
         user_state_path,
     )  # only the outside of an agent gets here: ORCHD_HOME is set inside
 
-    return user_state_path("orchd")
+    try:
+        found = user_state_path("orchd")
+    except RuntimeError:  # versions differ: others leave the ~ as it is
+        found = Path("~")
+    if not found.is_absolute():
+        raise HomeError(
+            f"uid {os.getuid()} has no home directory: HOME is not set, and the password database has no entry; "
+            f"set HOME or {ENV_HOME}"
+        )
+    return found
+
+
+def absolute(given: str | Path) -> Path:
+    """`given` as an absolute path. Raises HomeError for a relative one in a directory that was deleted."""
+    try:
+        return Path(given).absolute()
+    except FileNotFoundError:
+        raise HomeError(
+            f"{given} is relative, and the current directory was deleted; set {ENV_HOME} to an absolute path"
+        ) from None
 
 
 class Home:
@@ -39,12 +59,16 @@ class Home:
         self.log = directory / "daemon.log"
         self.agents = directory / "agents"
         self.environments = directory / "env"
+        self.inputs = directory / "inputs"  # standard inputs that clients sent
+        self.retry = directory / "retry"  # what agents that did not complete were given
         self.bin = directory / "bin"
         self.worktrees = directory / "worktrees"
         self.config = directory / "config.toml"
         self.server_key = directory / "server.key"  # what this daemon proves to other machines that it is
         self.keys = directory / "keys.json"  # whom it lets in from there
         self.service = directory / "service"  # which service the daemon is; see orchd.wire.services
+        self.namespaces = directory / "namespaces"  # those of the last daemon; see orchd.procs.namespaces
+        self.reserve = directory / "reserve"  # room on the disk that `orchctl prune` gives back first
         self.tag = hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]
 
     @property
@@ -71,6 +95,19 @@ class Home:
             _make_private(self.sockets.parent)  # whoever owns it could put another socket in the place of ours
         for directory in (self.directory, self.sockets, self.agents, self.environments, self.bin):
             _make_private(directory)
+            check_writable(directory)
+        for file in (self.lock, self.start_lock, self.database):
+            _check_file(file)
+
+
+def _check_file(path: Path) -> None:
+    """Raises HomeError for what is not a regular file, which other libraries would block on or follow."""
+    try:
+        kind = path.lstat().st_mode
+    except OSError:  # there is none; what else is wrong is the word of who opens it
+        return
+    if not stat.S_ISREG(kind):
+        raise HomeError(f"{path} is not a regular file; remove it, or set {ENV_HOME} to another directory")
 
 
 def _runtime_directory() -> Path:
@@ -82,6 +119,17 @@ def _runtime_directory() -> Path:
     return Path(f"/tmp/orchd-{uid}")  # noqa: S108 - checked in _make_private: owned by us, closed to others
 
 
+def way_out(error: OSError) -> str:
+    """What to do about a home that cannot be written, as an imperative sentence."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space there: `orchctl prune` deletes finished agents and their logs"
+    if error.errno == errno.EROFS:
+        return f"mount it writable, or set {ENV_HOME} to a directory that can be written"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "raise `ulimit -n`, or end other processes"
+    return f"make it writable for you, or set {ENV_HOME} to a directory that can be written"
+
+
 def _make_private(directory: Path) -> None:
     """Every level that is made here is 0700; what was there must be a directory of ours that others cannot enter."""
     try:
@@ -89,11 +137,17 @@ def _make_private(directory: Path) -> None:
             if not level.exists():
                 level.mkdir(mode=0o700, exist_ok=True)
         found = directory.stat()
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) & 0o077:
+            directory.chmod(0o700)
     except OSError as error:
-        raise HomeError(
-            f"cannot make {directory}: {error.strerror}; set {ENV_HOME} to a directory that can be written"
-        ) from None
+        raise HomeError(f"cannot make {directory}: {error.strerror}; {way_out(error)}") from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise HomeError(f"{directory} is not a directory of yours; set {ENV_HOME} to one that is")
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        directory.chmod(0o700)
+
+
+def check_writable(directory: Path) -> None:
+    """Raise HomeError when no file can be made in `directory`: access(2) also reports a read-only file system."""
+    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
+        code = errno.EROFS if os.statvfs(directory).f_flag & os.ST_RDONLY else errno.EACCES
+        error = OSError(code, os.strerror(code))
+        raise HomeError(f"cannot write in {directory}: {error.strerror}; {way_out(error)}")

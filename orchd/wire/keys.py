@@ -11,6 +11,8 @@ import re
 import stat
 from pathlib import Path
 
+from orchd.wire.opening import open_file
+
 _KEY = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _MOST = 1 << 20  # bytes of such a file
@@ -60,9 +62,8 @@ def read_secret(path: Path) -> str:
 
 def read_private(path: Path) -> bytes:
     """What is in a file of this user's alone. Raises KeyFileError, and FileNotFoundError where there is none."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(path, flags)
+        descriptor = open_file(path, os.O_RDONLY)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -76,8 +77,6 @@ def read_private(path: Path) -> bytes:
 
 
 def _check(path: Path, found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        raise KeyFileError(f"{path} cannot be used: it is no file; put one of your own there")
     if found.st_uid != os.getuid():
         raise KeyFileError(f"{path} cannot be used: it belongs to uid {found.st_uid}; it must be a file of your own")
     if (mode := stat.S_IMODE(found.st_mode)) & 0o077:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from orchd.wire import afar
 from orchd.wire.agentspec import Agents, Dollars, Groups, Ids, Members, Name, Path, Seconds, Tokens
+from orchd.wire.attributes import Attributes
 from orchd.wire.shapes import Check
 
 
@@ -23,6 +24,7 @@ class Spawn:
     parent: Name | None = None  # must be who the kernel says is calling
     no_queue: bool = False  # refuse (`would-queue`) rather than queue
     project: Path | None = None  # the directory whose session they belong to; `cwd` otherwise
+    attributes: Attributes | None = None  # of the client's process: umask, niceness, CPUs, resource limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Run:
     project: Path | None = None  # the directory whose session they belong to; `cwd` otherwise
     max_tokens: Tokens | None = None  # once they are spent, nothing more of the run is started
     max_cost: Dollars | None = None
+    attributes: Attributes | None = None  # of the client's process
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +117,17 @@ class Skills:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What there is. Result: docs/protocol.md, `status`; `more` is the next page's `before`, or null."""
+    """What there is. Result: docs/protocol.md, `status`; `more` is the next page's `before`, or null.
+
+    With `most` and without `all` the answer is one page, of the agents that matter most; `counts` counts them all by
+    status, and `budgets` are those of sessions and runs with unfinished agents, and of the agents that `ids` names.
+    """
 
     ids: Ids = ()
     all: bool = False
     before: int | None = None
     usage: bool = True  # sample the CPU time and memory of what lives
+    most: Annotated[int, Check(lambda number: 0 <= number <= 1000, "between 0 and 1,000")] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +139,14 @@ class Why:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Answered when it is true. Result: `{agents: [...], timed_out}`."""
+    """Answered when it is true. Result: `{agents: [...], timed_out}`; with `paged` also `more`, the ids of the agents
+    that had no room in `agents`."""
 
     ids: Ids = ()
     scope: Annotated[str, Check(lambda scope: scope in ("ids", "all", "children"), "ids, all or children")] = "ids"
     any: bool = False
     timeout: Seconds | None = None
+    paged: bool = False  # needed for more than 10,000 agents
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +161,9 @@ class Retry:
     """A new attempt for agents, or members of runs, that ended without completing. Result: `{agents: [...]}`."""
 
     ids: Annotated[Ids, Check(len, "a list of at least one id")]
-    env: dict[str, str] = field(default_factory=dict)  # their old one is gone: it was deleted when they ended
+    env: dict[str, str] = field(default_factory=dict)  # over the environment that each was spawned with
+    current_env: bool = False  # `env` alone, without the environment that each was spawned with
+    attributes: Attributes | None = None  # of the client's process; those that they had otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +178,12 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Show the limit, or change it at once. Result: `{limit, working, resident, living, overdrawn, paused}`."""
+    """Show the limit, or change it at once; `reset` sets both numbers to those of the configuration.
+    Result: docs/protocol.md, `limit`."""
 
     limit: Annotated[int, Check(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")] | None = None
     resident: Annotated[int, Check(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")] | None = None
+    reset: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +216,11 @@ class Prune:
 @dataclass(frozen=True, slots=True)
 class Daemon:
     """Who is there. Result: `{pid, version, uptime_seconds, socket, home}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings in force. Result: `{config, values, by_command}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +261,7 @@ Request = (
     | Events
     | Prune
     | Daemon
+    | Config
     | Reload
     | Stop
     | afar.Output
@@ -274,6 +294,7 @@ OPS: dict[str, type[Request]] = {
     "events": Events,
     "prune": Prune,
     "daemon": Daemon,
+    "config": Config,
     "reload": Reload,
     "stop": Stop,
     "output": afar.Output,

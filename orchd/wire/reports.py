@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
-from orchd.wire import whole
+from orchd.wire import formats, whole
+from orchd.wire.opening import open_file
 from orchd.wire.shapes import Check, ShapeError, build
 
+VERSION = 1  # of a report; it is not written, so that a daemon that was not restarted since an upgrade reads it too
 LONGEST = 65_536  # bytes of a report; the result itself is a file of its own
 STATUSES = ("completed", "failed", "rate-limited")
 
@@ -41,22 +43,27 @@ class Report:
     retry_at: _Amount | None = None  # Unix time before which the runner should not be asked again, when rate-limited
 
 
+_KEYS = {field.name for field in fields(Report)}
+
+
 def write(path: Path, report: Report) -> None:
     """Leave `report` at `path`, whole or not at all."""
-    whole.write(path, json.dumps(asdict(report)).encode())
+    whole.write(path, json.dumps(asdict(report)).encode(), mode=0o600)
 
 
 def read(path: str) -> Report | None:
     """The report at `path`; None when there is none, or none that makes sense: then the exit code alone decides."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = open_file(path, os.O_RDONLY)
     except OSError:
         return None
     try:
         # JSON may hold half of a character, which no database takes
         text = json.dumps(json.loads(os.read(descriptor, LONGEST)), ensure_ascii=False).encode("utf-8", "replace")
-        return build(Report, json.loads(text))
-    except (ShapeError, ValueError, OSError, RecursionError):
+        whole = dict(json.loads(text))
+        formats.check(path, whole, VERSION, "retry the agent")
+        return build(Report, {key: value for key, value in whole.items() if key in _KEYS})
+    except (ShapeError, ValueError, TypeError, OSError, RecursionError, formats.NewerFormatError):
         return None
     finally:
         os.close(descriptor)

@@ -12,6 +12,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
+from orchd.wire.opening import read_file
 from orchd.wire.shapes import Check, Problem, ShapeError, build
 
 MOCK, CLAUDE, CODEX = "mock", "claude", "codex"
@@ -110,7 +111,7 @@ def wrong(default: str | None, settings: Mapping[str, Settings]) -> Iterator[Pro
 def read(path: Path) -> Runners:
     """The runners in a config.toml, or those that are built in when there is none. Raises ShapeError, OSError."""
     try:
-        text = path.read_bytes()
+        text = read_file(path, follow=True)
     except FileNotFoundError:
         text = b""
     if b"runner" not in text:  # most have none, and a parser takes its time to import

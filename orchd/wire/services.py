@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from typing import NamedTuple
 
+from orchd.wire import whole
 from orchd.wire.homes import Home
+from orchd.wire.opening import read_file
 
 SCOPES = ("user", "system")
 
@@ -45,7 +45,7 @@ def parse(text: str) -> Service:
 def served_by(home: Home) -> Service | None:
     """The service that the home's last daemon was; None when it was a plain process."""
     try:
-        return parse(home.service.read_text(encoding="utf-8"))
+        return parse(read_file(home.service).decode())
     except (OSError, ValueError):
         return None
 
@@ -61,10 +61,4 @@ def leave_word(home: Home, service: Service | None) -> None:
     if service is None:
         home.service.unlink(missing_ok=True)
         return
-    draft = home.service.with_name(".service.new")
-    with suppress(FileNotFoundError):
-        draft.unlink()
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(f"{service}\n")
-    draft.replace(home.service)
+    whole.write(home.service, f"{service}\n".encode(), 0o600)

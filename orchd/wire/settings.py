@@ -5,16 +5,20 @@ What is changed live with a command is state, not configuration. docs/configurat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from orchd.wire.addresses import can_be_listened_on
+from orchd.wire.durations import duration
+from orchd.wire.opening import read_file
 from orchd.wire.runners import Runners, Settings, checked, wrong
 from orchd.wire.shapes import Check, Problem, build, problems
 from orchd.wire.sizes import share, size
 
+RESIDENT_PER_LIMIT = 4
 LOG_BYTES = 64 << 20
 LEAST_LOG = 64 << 10  # its head and its tail are still worth reading
 
@@ -41,6 +45,7 @@ _Size = Annotated[
     str, Check(lambda text: _reads(text, size, 1 << 20), "a size of at least 1M, with a unit as in 512M or 2G")
 ]
 _Share = Annotated[str, Check(lambda text: _reads(text, share, 0.01), "a share of one processor, as in 50% or 150%")]
+_Umask = Annotated[str, Check(re.compile("0?[0-7]{3}").fullmatch, "three octal digits, as in 077")]
 _Pids = Annotated[int, Check(lambda number: number >= 4, "4 or more")]
 
 
@@ -84,6 +89,7 @@ class Config:
     memory_max: _Size | None = None
     cpu_max: _Share | None = None
     pids_max: _Pids | None = None
+    umask: _Umask | None = None
     session_files: bool = True
     sessions_path: _Relative = ".agent/sessions"
     state_path: _Relative = ".claude/state"
@@ -107,7 +113,11 @@ class Config:
 RELOAD = "on reload"
 NEW_AGENTS = "on reload, for agents that are spawned after it"
 RESTART = "when the daemon is started again: `orchctl daemon restart`, agents go on"
-NEW_HOME = "in a new home only; afterwards `orchctl limit` has the word"
+LIMITED = "on reload, unless `orchctl limit` has set it; `orchctl limit --reset` returns to the file"
+COMMAND = "after `orchctl limit --reset`: a command has set it, and a command comes before the file"
+LIMITS = ("limit", "resident")
+IN_LIMIT = ("agents", "resident", "enforcement", "stall_after")  # of the table [limit]
+TABLES = ("runners", "pm", "remote")
 RUNNERS = "at once, of a runner that is new on reload"
 AT_ONCE = "at once, without a reload"
 
@@ -127,31 +137,34 @@ _KEPT = "10 GiB, or a tenth of the disk where that is less"
 
 
 KEYS: dict[str, Key] = {
-    "limit": Key("agents", "how many agents work at once", NEW_HOME),
-    "resident": Key("agents", "how many agents live at once, waiting ones included", NEW_HOME, "4 x `limit`"),
+    "limit": Key("agents", "how many agents work at once", LIMITED),
+    "resident": Key("agents", "how many agents live at once, waiting ones included", LIMITED, "4 x `limit`"),
     "enforcement": Key(
         "strict or lenient", "whether an agent whose wait ends early works again only in a slot, or at once"
     ),
-    "stall_after": Key("seconds", "how long agents that only poll keep their slots from the agents they poll for"),
+    "stall_after": Key("duration", "how long agents that only poll keep their slots from the agents they poll for"),
     "depth": Key("levels", "how many levels of agents there may be"),
     "children": Key("agents", "unfinished children of one agent"),
     "agents": Key("agents", "agents that are ever spawned inside one tree"),
-    "grace": Key("seconds", "between TERM and KILL when an agent is ended", NEW_AGENTS),
-    "timeout": Key("seconds", "an attempt that takes longer is ended", NEW_AGENTS, "as long as it takes"),
-    "silence": Key("seconds", "an attempt that puts nothing out for so long is ended", NEW_AGENTS, "may be silent"),
+    "grace": Key("duration", "between TERM and KILL when an agent is ended", NEW_AGENTS),
+    "timeout": Key("duration", "an attempt that takes longer is ended", NEW_AGENTS, "as long as it takes"),
+    "silence": Key("duration", "an attempt that puts nothing out for so long is ended", NEW_AGENTS, "may be silent"),
     "memory_max": Key("size", "an agent whose tree takes more is ended", NEW_AGENTS, _UNBOUND),
     "cpu_max": Key("per cent of one processor", "what the tree of an agent may keep busy", NEW_AGENTS, _UNBOUND),
     "pids_max": Key("processes", "what the tree of an agent may have, threads included", NEW_AGENTS, _UNBOUND),
+    "umask": Key(
+        "octal digits", "the umask of all agents, in place of their callers' umask", NEW_AGENTS, "the caller's"
+    ),
     "session_files": Key("true or false", "whether files in the project directory show its session"),
     "sessions_path": Key("path", "of `latest.yaml`, in the project directory"),
     "state_path": Key("path", "of `agents.json` and `events.jsonl`, in the project directory"),
     "free_bytes": Key(
-        "bytes", "with less room than this on the disk of the home nobody starts; 0 is any", RELOAD, _FREE
+        "size", "with less room than this on the disk of the home nobody starts; 0 is any", RELOAD, _FREE
     ),
-    "keep_age": Key("seconds", "agents that ended longer ago leave the history", RELOAD, "for ever"),
+    "keep_age": Key("duration", "agents that ended longer ago leave the history", RELOAD, "for ever"),
     "keep_count": Key("agents", "how many that are over the history has"),
-    "keep_bytes": Key("bytes", "what the logs of all attempts may take", RELOAD, _KEPT),
-    "log_bytes": Key("bytes", "of the output of one attempt that are kept: its head and its tail"),
+    "keep_bytes": Key("size", "what the logs of all attempts may take", RELOAD, _KEPT),
+    "log_bytes": Key("size", "of the output of one attempt that are kept: its head and its tail"),
     "cgroups": Key("auto or off", "whether agents get cgroups of their own where the machine allows it", RESTART),
     "runner": Key("name", "what runs an agent that names neither a runner nor a command", NEW_AGENTS, "`mock`"),
     "runners": Key("tables", "`[runners.NAME]`: see [runners](runners.md)", RUNNERS, "those that are built in"),
@@ -167,16 +180,55 @@ def read(path: Path) -> Config:
     import tomllib  # a quick command that wants one number of this module does not pay for a parser
 
     try:
-        whole = tomllib.loads(path.read_text(encoding="utf-8"))
+        whole = tomllib.loads(read_file(path, follow=True).decode())
     except FileNotFoundError:
         return Config()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(path, [Problem("", f"cannot be read: {error}")]) from None
     except (ValueError, RecursionError) as error:  # digits or brackets without end are no TOMLDecodeError
         raise SettingsError(path, [Problem("", str(error))]) from None
-    if found := list(_wrong(whole)):
+    plain, found = _plain(whole)
+    if found := [*found, *_wrong(plain)]:
         raise SettingsError(path, found)
-    return build(Config, whole)
+    return build(Config, plain)
+
+
+# What may be written with a unit, as on the command line.
+_WRITTEN: dict[str, Callable[[str], float]] = {
+    **dict.fromkeys(("stall_after", "grace", "timeout", "silence", "keep_age"), duration),
+    **dict.fromkeys(("free_bytes", "keep_bytes", "log_bytes"), size),
+}
+
+
+def _plain(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Problem]]:
+    """The values with their units taken away, and those that are written wrong."""
+    plain, found = _flat(whole)
+    for key, reads in _WRITTEN.items():
+        if isinstance(text := plain.get(key), str):
+            try:
+                plain[key] = reads(text)
+            except ValueError as error:
+                found.append(Problem(key, f"{key}: {error}"))
+                del plain[key]
+    if type(amount := plain.get("memory_max")) is int:
+        plain["memory_max"] = str(amount)
+    return plain, found
+
+
+def _flat(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Problem]]:
+    """The values with those of a table `[limit]` beside the others: there `agents` is the key `limit`."""
+    plain, found = dict(whole), []
+    if isinstance(table := whole.get("limit"), dict):
+        del plain["limit"]
+        for name, value in table.items():
+            key = "limit" if name == "agents" else name
+            if name not in IN_LIMIT:
+                found.append(Problem(f"limit.{name}", f"limit.{name} is unknown; [limit] has {', '.join(IN_LIMIT)}"))
+            elif key in plain:
+                found.append(Problem(key, f"{key} is set twice, in [limit] and outside it; remove one of them"))
+            else:
+                plain[key] = value
+    return plain, found
 
 
 def _wrong(whole: Mapping[str, object]) -> Iterator[Problem]:
@@ -190,6 +242,11 @@ def _wrong(whole: Mapping[str, object]) -> Iterator[Problem]:
     if "limit" not in bad and config.resident is not None and config.resident < config.limit:
         message = f"resident must be at least limit ({config.limit}), not {config.resident}"
         yield Problem("resident", message)
+
+
+def resident_of(config: Config) -> int:
+    """The second limit in force where no command has set it."""
+    return config.resident or RESIDENT_PER_LIMIT * config.limit
 
 
 def default(key: str) -> object:

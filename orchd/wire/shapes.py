@@ -40,6 +40,7 @@ class Check(typing.NamedTuple):
 
     holds: Callable[[Any], bool]
     words: str
+    is_early: bool = False  # of a list, before its items are looked at: there may be very many
 
 
 class Problem(typing.NamedTuple):
@@ -164,8 +165,12 @@ def _whole(shape: Any) -> Callable[[Any], Any]:
 
 def _checked(inner: Any, *checks: Check) -> Callable[[Any], Any]:
     convert = _converter(inner)
+    early = [check for check in checks if check.is_early]
 
     def checked(value: Any) -> Any:
+        for check in early:
+            if isinstance(value, (list, tuple)) and value and not check.holds(value):
+                raise ShapeError(f"must be {check.words}, not {len(value):,}; make several requests", "")
         made = convert(value)
         for check in checks:
             if not check.holds(made):
@@ -241,7 +246,7 @@ def _scalar(hint: Any, value: Any) -> Any:
 
 
 _INT64 = 2**63  # what a database can hold, and everything that counts something
-_NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+_NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false", bytes: "bytes"}
 
 
 def _name(value: object) -> str:

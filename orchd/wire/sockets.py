@@ -21,3 +21,19 @@ def is_listened_to(path: Path) -> bool:
         except BlockingIOError:
             return True
     return True
+
+
+def listener(path: Path) -> int | None:
+    """The pid that listens there, by the kernel's word (SO_PEERCRED); None when no process does, or it is not known."""
+    import socket
+    import struct
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 1, 0))
+        try:
+            probe.connect(os.fsencode(path))
+            found = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        except OSError:
+            return None
+    pid: int = struct.unpack("3i", found)[0]
+    return pid or None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 ENV_HOME = "ORCHD_HOME"
 ENV_CONNECT = "ORCHCTL_CONNECT"  # the client's: which other machine's daemon is meant; never an agent's
 ENV_PROFILE = "ORCHCTL_PROFILE"
@@ -27,3 +29,10 @@ OF_ONE_AGENT = frozenset(
     }
 )
 """What must not pass from an agent to those that it spawns."""
+
+_NAME = re.compile(r"[^\s=\0]+")
+
+
+def is_name(text: str) -> bool:
+    """Whether a person may name a variable so. Programs read names with other characters than letters too."""
+    return _NAME.fullmatch(text) is not None

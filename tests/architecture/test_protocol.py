@@ -79,6 +79,7 @@ def test_every_result_has_the_keys_that_are_documented(instance: Instance) -> No
         "logs": {"id": "1"},
         "events": {},
         "daemon": {},
+        "config": {},
         "reload": {},
         "output": {"id": "1"},
         "keys": {},

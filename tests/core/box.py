@@ -137,7 +137,7 @@ class Box:
 
     def retry(self, *ids: AgentId, environment: str = "e") -> Turn:
         """A person wants another attempt."""
-        return self.tell(inputs.Retry(self.request(), ids, environment))
+        return self.tell(inputs.Retry(self.request(), ids, (environment,) * len(ids)))
 
     def limit(self, limit: int | None = None, resident: int | None = None) -> Turn:
         """Somebody changes the numbers."""

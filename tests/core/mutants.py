@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from tests.core.mutants_of_scopes import OF_SCOPES
+from tests.core.mutants_of_slots import OF_SLOTS
 from tests.core.planting import Mutant, core, is_killed, story
 
 FORESTS = "tests/stateful/test_forests.py::test_random_forests_end_or_are_told_that_they_could_not"
@@ -15,15 +16,15 @@ MUTANTS = (
     Mutant(
         "no more work than the limit says",
         "settle.py",
-        "if not has_working_place(state) or not has_resident_place(state):",
-        "if not has_resident_place(state):",
+        "if state.is_paused or state.held_until > now or not has_working_place(state):",
+        "if state.is_paused or state.held_until > now:",
         core("settle", "nobody_is_admitted_while_the_limit_is_overdrawn"),
     ),
     Mutant(
         "no more live than there are resident places",
         "settle.py",
-        "if not has_working_place(state) or not has_resident_place(state):",
-        "if not has_working_place(state):",
+        "if not has_resident_place(state, line.depth) or not has_room(state, line) or why_held(state, line, now):",
+        "if not has_room(state, line) or why_held(state, line, now):",
         core("settle", "the_resident_places_bound_the_living"),
     ),
     Mutant(
@@ -48,17 +49,17 @@ MUTANTS = (
         core("settle", "a_place_is_kept_until_the_whole_tree_is_gone"),
     ),
     Mutant(
-        "who returns needs a place",
-        "settle.py",
-        "if len(agent.waits) > 1 or (has_working_place(turn.state) and has_room(turn.state, line_of(agent))):",
-        "if agent.waits:",
+        "an agent that returns needs a slot",
+        "returning.py",
+        "if (is_free and has_room(state, line_of(agent)))",
+        "if agent",
         core("settle", "the_end_of_a_wait_is_withheld_until_there_is_a_place"),
     ),
     Mutant(
-        "who returns goes before who is new",
+        "an agent that returns goes before a new one",
         "settle.py",
-        "    _answer_waits(turn)\n    ripen(turn.state, turn.now)\n",
-        "    ripen(turn.state, turn.now)\n",
+        "if back is None or state.is_new_next else None",
+        "if state else None",
         story("02-parents-return-before-new-ones"),
     ),
     Mutant(
@@ -153,32 +154,11 @@ MUTANTS = (
         core("waiting", "a_wait_is_answered_when_the_last_has_ended"),
     ),
     Mutant(
-        "a wait that timed out is answered",
-        "settle.py",
-        "                turn.answer(wait.request, *wait.targets, timed_out=not is_satisfied(turn.state, wait))\n",
-        "",
-        story("03-a-deadline-overdraws-the-limit"),
-    ),
-    Mutant(
-        "a wait whose time is up is over, place or no place",
-        "settle.py",
-        "if wait.deadline is not None and wait.deadline <= turn.now:",
-        "if wait.deadline is not None and wait.deadline <= turn.now and not is_satisfied(turn.state, wait):",
-        core("decide", "a_withheld_end_of_a_wait_is_no_deadline_once_its_time_was_up"),
-    ),
-    Mutant(
         "a client of an agent that is stopped is told",
         "settle.py",
         "    refuse_waits(turn, agent)\n    turn.record(StopBegan",
         "    turn.record(StopBegan",
         story("18-cancel-while-waiting"),
-    ),
-    Mutant(
-        "an agent whose client died is not blocked",
-        "happen.py",
-        "        end_wait(turn, agent, wait)\n",
-        "        return\n",
-        story("22-a-blocked-client-dies"),
     ),
     Mutant(
         "a failed parent's children are cancelled",
@@ -231,7 +211,7 @@ MUTANTS = (
     ),
     Mutant(
         "no attempt number is given out twice",
-        "settle.py",
+        "admit.py",
         "AttemptAdmitted(agent.id, agent.attempt + 1)",
         "AttemptAdmitted(agent.id, max(agent.attempt, 1))",
         story("10-retry-with-backoff"),
@@ -264,15 +244,15 @@ MUTANTS = (
     Mutant(
         "a pause stops admissions",
         "settle.py",
-        "if state.is_paused or state.held_until > now:",
-        "if state.held_until > now:",
+        "if state.is_paused or state.held_until > now or not has_working_place(state):",
+        "if state.held_until > now or not has_working_place(state):",
         story("11-pause"),
     ),
     Mutant(
         "when the machine refuses nobody is tried for a while",
         "settle.py",
-        "if state.is_paused or state.held_until > now:",
-        "if state.is_paused:",
+        "if state.is_paused or state.held_until > now or not has_working_place(state):",
+        "if state.is_paused or not has_working_place(state):",
         story("21-the-machine-refuses"),
     ),
     Mutant(
@@ -374,6 +354,7 @@ MUTANTS = (
         core("happen", "one_that_the_kernel_ended_for_its_own_bound_has_failed_for_memory[None]"),
     ),
     *OF_SCOPES,
+    *OF_SLOTS,
 )
 
 if __name__ == "__main__":

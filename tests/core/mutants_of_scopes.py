@@ -8,15 +8,15 @@ OF_SCOPES = (
     Mutant(
         "maxParallel holds",
         "settle.py",
-        "        if not has_room(state, line) or why_held(state, line, now) is not None:\n",
-        "        if why_held(state, line, now) is not None:\n",
+        "if not has_resident_place(state, line.depth) or not has_room(state, line) or why_held(state, line, now):",
+        "if not has_resident_place(state, line.depth) or why_held(state, line, now):",
         core("running", "max_parallel_bounds_those_of_a_group_that_work_and_holds_up_nobody_else"),
     ),
     Mutant(
         "what is held back does not start",
         "settle.py",
-        "        if not has_room(state, line) or why_held(state, line, now) is not None:\n",
-        "        if not has_room(state, line):\n",
+        "if not has_resident_place(state, line.depth) or not has_room(state, line) or why_held(state, line, now):",
+        "if not has_resident_place(state, line.depth) or not has_room(state, line):",
         core("holds", "one_that_was_turned_away_is_queued_again_and_loses_nothing"),
     ),
     Mutant(

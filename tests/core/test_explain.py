@@ -49,9 +49,9 @@ def test_a_full_box_says_how_full() -> None:
     box = Box(limit=2)
     box.batch(spec("a"), spec("b"))
     one = box.spawn()
-    assert why(box, one) == "2 of 2 places are working"
+    assert why(box, one) == "2 of 2 slots are in use"
     box.limit(limit=1)
-    assert why(box, one) == "2 of 1 places are working, 1 overdrawn"
+    assert why(box, one) == "2 of 1 slots are in use, 1 overdrawn"
 
 
 def test_a_box_full_of_waiting_agents_says_so() -> None:
@@ -60,7 +60,7 @@ def test_a_box_full_of_waiting_agents_says_so() -> None:
     children = [box.spawn(caller=parent) for parent in parents]
     for parent, child in zip(parents, children, strict=True):
         box.wait(parent, child)
-    assert why(box, children[1]) == "3 of 3 resident places are taken"
+    assert why(box, children[1]) == "3 of 3 resident slots are taken"
 
 
 def test_what_could_deadlock_says_beside_whom() -> None:
@@ -73,11 +73,12 @@ def test_what_could_deadlock_says_beside_whom() -> None:
 
 def test_otherwise_others_are_before_it() -> None:
     box = Box(limit=1)
-    box.batch(spec("a"), spec("b"))
+    box.batch(spec("a"), spec("b"), spec("c"))
     box.pause()
     box.exit(agent_id(1))
     box.state.is_paused = False
-    assert why(box, agent_id(2)) == "others are before it"
+    assert why(box, agent_id(2)) == "it starts next"
+    assert why(box, agent_id(3)) == "others are before it"
 
 
 def test_a_waiting_agent_says_for_whom_or_that_it_needs_a_place() -> None:
@@ -89,7 +90,7 @@ def test_a_waiting_agent_says_for_whom_or_that_it_needs_a_place() -> None:
     box.spawn()
     box.limit(limit=1)
     box.exit(child)
-    assert why(box, parent) == "waits for a working place to return to"
+    assert why(box, parent) == "waits for a slot"
 
 
 def test_one_who_waited_for_any_of_several_does_not_say_that_it_waits_for_the_others() -> None:
@@ -99,7 +100,7 @@ def test_one_who_waited_for_any_of_several_does_not_say_that_it_waits_for_the_ot
     box.wait(parent, first, second, is_any=True)
     box.limit(limit=1)
     box.exit(first, 1)
-    assert why(box, parent) == "waits for a working place to return to"
+    assert why(box, parent) == "waits for a slot"
     box.retry(first)  # it is not over any more, and so none of them is enough
     assert why(box, parent) == f"waits for {first}, {second}"
 

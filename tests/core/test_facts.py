@@ -14,7 +14,7 @@ from orchd.core.table import NEXT
 from tests.core.box import declared_in
 
 ALL = get_args(Fact)
-PAST = re.compile(r"(ed|Began|Lost|Heard|TimedOut)$")
+PAST = re.compile(r"(ed|Began|Lost|Heard|TimedOut|Frozen|Seen)$")
 
 
 def test_every_fact_is_about_an_agent_a_run_a_session_or_the_box() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from orchd.core import inputs
 from orchd.core.decide import decide, next_deadline
-from orchd.core.effects import Kill, Listen, Refuse, Release, Terminate, Watch
+from orchd.core.effects import Freeze, Kill, Listen, Refuse, Release, Terminate, Thaw, Watch
 from orchd.core.facts import AgentHeard, AttemptRetried, KillBegan, ProcessEnded, StopBegan
 from orchd.core.happen import HOLD_SECONDS, MACHINES
 from orchd.core.model import AgentId, Cause, Instant, Oom, Outcome, agent_id
@@ -157,7 +157,7 @@ def test_an_adopted_agent_goes_on_and_its_clients_are_watched_again() -> None:
     parent, other = box.batch(spec("a"), spec("b"))
     request = box.wait(parent, other)
     box.tell(inputs.Adopted(parent, 1), inputs.Adopted(other, 1))
-    assert (box.turn.facts, box.turn.effects) == ([], [Watch(parent, request)])
+    assert (box.turn.facts, box.turn.effects) == ([], [Thaw(parent, 1), Watch(parent, request), Thaw(other, 1)])
 
 
 @pytest.mark.parametrize(("seconds", "effect"), [(0.0, Terminate), (5.0, Kill)])
@@ -176,8 +176,31 @@ def test_after_a_restart_what_was_being_ended_is_ended_further(
     assert box.turn.effects == [effect(one, 1)]
 
 
-def test_when_its_client_dies_an_agent_works_again_place_or_no_place() -> None:
+def test_when_its_client_dies_an_agent_is_frozen_until_there_is_a_slot() -> None:
     box = Box(limit=1)
+    parent = box.spawn()
+    child = box.spawn(caller=parent)
+    request = box.wait(parent, child)
+    box.tell(inputs.CallerGone(parent, request))
+    assert (box.status(parent), overdrawn(box.state), box.turn.effects) == (["waiting"], 0, [Freeze(parent, 1)])
+    other = box.spawn()
+    box.exit(child)
+    assert (box.status(parent, other), box.turn.effects) == (["running", "queued"], [Thaw(parent, 1)])
+
+
+def test_a_frozen_agent_is_frozen_again_by_the_next_daemon() -> None:
+    box = Box(limit=1)
+    parent = box.spawn()
+    child = box.spawn(caller=parent)
+    request = box.wait(parent, child)
+    box.tell(inputs.CallerGone(parent, request))
+    box.tell(inputs.Adopted(parent, 1))
+    assert box.turn.effects == [Freeze(parent, 1)]
+
+
+def test_when_its_client_dies_an_agent_works_again_without_a_slot_where_the_limit_is_lenient() -> None:
+    box = Box(limit=1)
+    box.state.is_strict = False
     parent = box.spawn()
     child = box.spawn(caller=parent)
     request = box.wait(parent, child)

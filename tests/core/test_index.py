@@ -118,13 +118,13 @@ def test_whoever_waits_is_known_by_whom_it_waits_for_and_whether_that_has_come_a
     first, second = box.batch(spec("first"), spec("second"), caller=parent)
     box.wait(parent, first, second, timeout=50.0)
     state = box.state
-    assert (set(state.waiting), set(state.expiring), set(state.satisfied)) == ({parent}, {parent}, set())
+    assert (set(state.waiting), set(state.expiring), set(state.due)) == ({parent}, {parent}, set())
     assert state.awaited == {first: {parent}, second: {parent}}
     box.exit(first)
-    assert not state.satisfied
+    assert not state.due
     box.cancel(second)
     box.exit(second, 143)
-    assert (state.waiting, state.expiring, state.satisfied, state.awaited) == ({}, {}, {}, {})
+    assert (state.waiting, state.expiring, state.due, state.awaited) == ({}, {}, {}, {})
 
 
 def test_the_end_of_a_wait_that_is_withheld_is_not_true_any_more_when_its_target_is_tried_again() -> None:
@@ -136,9 +136,9 @@ def test_the_end_of_a_wait_that_is_withheld_is_not_true_any_more_when_its_target
     box.spawn("other")
     box.limit(1)
     box.exit(child, 1)
-    assert set(box.state.satisfied) == {parent}
+    assert set(box.state.due) == {parent}
     box.retry(child)
-    assert not box.state.satisfied
+    assert not box.state.due
     assert box.status(parent, child) == ["waiting", "queued"]
 
 

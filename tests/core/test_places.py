@@ -46,13 +46,13 @@ def test_starting_running_and_stopping_work_and_waiting_does_not() -> None:
     assert places.working(state) == 3
     assert places.overdrawn(state) == 1
     assert not places.has_working_place(state)
-    assert not places.has_resident_place(state)
+    assert not places.has_resident_place(state, 0)
 
 
 def test_there_are_places_until_both_numbers_are_reached() -> None:
     state = living((Status.RUNNING, 0), (Status.WAITING, 1))
     assert places.has_working_place(state)
-    assert places.has_resident_place(state)
+    assert places.has_resident_place(state, 2)
     assert places.overdrawn(state) == 0
 
 
@@ -104,3 +104,11 @@ def test_who_ends_never_makes_a_safe_state_unsafe(claims: list[int], resident: i
     if claims and is_safe(resident, claims):
         claims.remove(data.draw(st.sampled_from(claims)))
         assert is_safe(resident, claims)
+
+
+@pytest.mark.parametrize(("depth", "bound"), [(0, 2), (1, 3), (2, 4), (3, 4)])
+def test_an_agent_leaves_room_for_a_chain_below_it_where_there_is_enough_beside_a_full_limit(
+    depth: int, bound: int
+) -> None:
+    assert places.resident_bound(State(limit=2, resident=4), depth) == bound
+    assert places.resident_bound(State(limit=3, resident=4), depth) == 4

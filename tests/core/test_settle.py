@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from orchd.core import inputs
+from orchd.core.decide import next_deadline
 from orchd.core.effects import Answer, Refuse, Terminate
 from orchd.core.facts import AgentCancelled, AgentReturned, AttemptAdmitted, StopBegan
 from orchd.core.model import AgentId, Status, agent_id
@@ -99,8 +100,27 @@ def test_of_two_that_return_the_deeper_goes_first() -> None:
     assert box.status(parent, child) == ["waiting", "running"]
 
 
-def test_a_wait_that_times_out_is_over_at_once_and_overdraws() -> None:
+def test_a_wait_that_times_out_is_answered_when_there_is_a_slot_and_before_a_new_agent() -> None:
     box = Box(limit=1)
+    parent = box.spawn(timeout=8.0)
+    child = box.spawn(caller=parent)
+    request = box.wait(parent, child, timeout=5.0)
+    other = box.spawn()
+    box.sleep(5.0)
+    assert (box.replies(), box.status(parent), working(box.state)) == ({}, ["waiting"], 1)
+    box.sleep(50.0)  # counts for no time-out
+    box.exit(child)
+    assert box.replies() == {request: Answer(request, (child,), timed_out=True)}
+    assert box.status(parent, other) == ["running", "queued"]
+    box.sleep(2.9)
+    assert box.status(parent) == ["running"]
+    box.sleep(0.1)
+    assert box.status(parent) == ["stopping"]
+
+
+def test_a_lenient_limit_lets_a_wait_that_times_out_be_over_at_once_and_overdraws() -> None:
+    box = Box(limit=1)
+    box.state.is_strict = False
     parent = box.spawn()
     child = box.spawn(caller=parent)
     request = box.wait(parent, child, timeout=5.0)
@@ -114,7 +134,7 @@ def test_a_wait_that_times_out_is_over_at_once_and_overdraws() -> None:
     assert box.status(other) == ["running"]
 
 
-def test_a_withheld_end_of_a_wait_is_given_when_its_time_is_up() -> None:
+def test_a_withheld_end_of_a_wait_stays_withheld_when_its_time_is_up() -> None:
     box = Box(limit=2)
     parent = box.spawn()
     child = box.spawn(caller=parent)
@@ -123,9 +143,11 @@ def test_a_withheld_end_of_a_wait_is_given_when_its_time_is_up() -> None:
     box.limit(limit=1)
     box.exit(child)
     assert box.status(parent) == ["waiting"]
+    assert next_deadline(box.state) is None
     box.sleep(5.0)
-    assert box.replies() == {request: Answer(request, (child,), timed_out=False)}
-    assert overdrawn(box.state) == 1
+    assert (box.replies(), box.status(parent), overdrawn(box.state)) == ({}, ["waiting"], 0)
+    box.limit(limit=2)
+    assert box.replies()[request] == Answer(request, (child,))
 
 
 def test_a_wait_among_others_that_times_out_leaves_the_agent_waiting() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from orchd.core import facts
 from orchd.core.facts import AgentFact, AgentQueued, AgentRevived
-from orchd.core.model import LIVING, OVER, Cause, Level, Outcome, RequestId, Status, agent_id
+from orchd.core.model import LIVING, OVER, Cause, Frozen, Level, Outcome, RequestId, Status, agent_id
 from orchd.core.table import NEXT, IllegalTransition, next_status
 from tests.core.box import spec, wait_for
 
@@ -24,6 +24,12 @@ SAMPLES: tuple[AgentFact, ...] = (
     facts.WaitBegan(ONE, WAIT),
     facts.WaitEnded(ONE, WAIT.request),
     facts.AgentReturned(ONE, WAIT.request),
+    facts.WaitExpired(ONE, WAIT.request),
+    facts.SlotAwaited(ONE),
+    facts.WaitReopened(ONE),
+    facts.WorkSeen(ONE),
+    facts.AgentFrozen(ONE, 1, Frozen.BUSY),
+    facts.AgentThawed(ONE, 1),
     facts.AgentHeard(ONE, 1, 0.0),
     facts.StopBegan(ONE, 1, Cause.CANCELLED, "why"),
     facts.KillBegan(ONE, 1),

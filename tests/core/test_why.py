@@ -54,11 +54,11 @@ def test_a_box_full_of_the_living_is_helped_by_more_resident_places() -> None:
         box.wait(parent, child)
     told = asked(box, children[1])
     assert (told.rule, told.held_by) == ("resident", 3)
-    assert told.sentence == "3 of 3 resident places are taken"
-    assert told.way_out == "the end of one of them, or `orchctl limit --resident 4`"
+    assert told.sentence == "3 of 3 resident slots are taken"
+    assert told.way_out == "the end of one of them, or `orchctl limit --resident 5`"
     after_it = asked(box, box.spawn())
-    assert after_it.way_out == "the end of one of them; 1 queued before it go first, or `orchctl limit --resident 5`"
-    box.limit(resident=4)
+    assert after_it.way_out == "the end of one of them; 1 queued before it go first, or `orchctl limit --resident 7`"
+    box.limit(resident=5)
     assert box.status(children[1]) == ["running"]
 
 
@@ -120,7 +120,7 @@ def test_a_retry_waits_for_its_time_and_others_for_their_turn() -> None:
     assert asked(box, first).rule == "retry-delay"
     box.now = box.agent(first).ready_at or 0.0
     box.state.queue.ripen(box.now)
-    assert asked(box, first) == Verdict("order", "others are before it", (), 0, "their start")
+    assert asked(box, first) == Verdict("order", "it starts next")
     assert asked(box, second) == Verdict("order", "others are before it", (first,), 1, "their start")
 
 
@@ -133,7 +133,7 @@ def test_who_waits_is_held_by_whom_it_waits_for_and_then_by_those_in_its_place()
     other = box.spawn()
     box.limit(limit=1)
     box.exit(child)
-    sentence, way_out = "waits for a working place to return to", "the end of one of them, or `orchctl limit 2`"
+    sentence, way_out = "waits for a slot", "the end of one of them, or `orchctl limit 2`"
     assert asked(box, parent) == Verdict("returning", sentence, (other,), 1, way_out)
     box.limit(limit=2)
     assert box.status(parent) == ["running"]
@@ -147,7 +147,7 @@ def test_who_waited_for_any_and_lacks_a_place_waits_for_none_of_the_others() -> 
     assert asked(box, parent) == Verdict("waits", f"waits for {first}, {second}", (first, second), 2, "their end")
     box.limit(limit=1)
     box.exit(first)
-    sentence, way_out = "waits for a working place to return to", "the end of one of them, or `orchctl limit 2`"
+    sentence, way_out = "waits for a slot", "the end of one of them, or `orchctl limit 2`"
     assert asked(box, parent) == Verdict("returning", sentence, (second,), 1, way_out)
 
 
@@ -158,7 +158,7 @@ def test_a_member_may_have_to_wait_for_its_group_to_return() -> None:
     box.wait(first, child)
     assert box.status(second) == ["running"]
     box.exit(child)
-    sentence = "waits for a working place to return to"
+    sentence = "waits for a slot"
     assert asked(box, first) == Verdict("returning", sentence, (second,), 1, "the end of one of them")
 
 

@@ -48,15 +48,18 @@ def test_nothing_that_is_left_in_a_home_or_a_project_can_be_opened_by_another_us
 ) -> None:
     names = {path.name for path in used.directory.rglob("*")}
     assert {"orchd.db", "daemon.log", "orchd.sock", "events.sock", "agent-001.1.log", "agent-003.2.exit"} <= names
-    assert (used.home.worktrees / "agent-001/new").is_file()
-    assert open_to_others(used.directory) == {}
+    worktree = used.home.worktrees / "agent-001"
+    assert (worktree / "new").is_file()
+    # what agents make has the umask of their caller, and lies below the home, which is closed
+    assert {path for path in open_to_others(used.directory) if not Path(path).is_relative_to(worktree)} == set()
+    assert stat.S_IMODE(used.directory.stat().st_mode) == 0o700
 
     project = tmp_path / "repo"
     until((project / ".agent/sessions/latest.yaml").exists)
     assert (project / "r.md").is_file()
     for made in (".agent/sessions", ".claude/state"):  # prompts are written by the client, as its umask has it
         assert open_to_others(project / made) == {}
-    assert stat.S_IMODE((project / "r.md").stat().st_mode) == 0o600
+    assert stat.S_IMODE((project / "r.md").stat().st_mode) == 0o666
 
 
 def test_the_daemon_listens_on_its_two_sockets_and_nowhere_else(instance: Instance) -> None:

@@ -12,7 +12,7 @@ import zmq
 
 from tests.conftest import Instance, processes_of, until
 
-HUSH = {way: f"hush-{way}-6f1c2ab9" for way in ("environment", "option", "file", "batch", "retry")}
+HUSH = {way: f"hush-{way}-6f1c2ab9" for way in ("environment", "option", "file", "batch")}
 SCRIPT = 'echo "has ${A:+A} ${B:+B} ${C:+C} ${D:+D}"; read go < gate; exit 3'
 
 
@@ -60,7 +60,7 @@ def planted(instance: Instance, directory: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_secret_is_in_private_files_while_its_agent_lives_and_nowhere_afterwards(
+def test_a_secret_is_in_private_files_until_its_agent_completes_or_is_pruned_and_nowhere_else(
     instance: Instance, tmp_path: Path
 ) -> None:
     context = zmq.Context()
@@ -81,8 +81,12 @@ def test_a_secret_is_in_private_files_while_its_agent_lives_and_nowhere_afterwar
         gate.write("\n" * 16)
         gate.flush()
         instance.ctl("wait", *ids, code=1)
-    until(lambda: not holders(instance.directory))
+    until(lambda: {Path(name).parent.name for name in holders(instance.directory)} == {"retry"})
     assert said(answers(instance, *ids)) == []
+    for name in holders(instance.directory):
+        assert stat.S_IMODE((instance.directory / name).stat().st_mode) == 0o600
+    instance.ctl("prune", "--keep", "0")
+    until(lambda: not holders(instance.directory))
     frames = []
     while news.poll(200):
         frames.append(news.recv())
@@ -92,25 +96,20 @@ def test_a_secret_is_in_private_files_while_its_agent_lives_and_nowhere_afterwar
     assert holders(tmp_path) == {}
 
 
-def test_one_that_waits_for_its_next_attempt_still_has_it_and_a_retry_brings_its_own(
-    instance: Instance, tmp_path: Path
-) -> None:
-    script = 'echo "has ${C:-nothing}" | cut -c1-8; exit 3'
+def test_one_that_is_tried_again_has_it_until_it_completes(instance: Instance, tmp_path: Path) -> None:
+    script = 'echo "has ${C:-nothing}" | cut -c1-8; test -e done'
     (tmp_path / "vars").write_text(f"C={HUSH['file']}\n")
-    one = instance.ctl(
-        "spawn", "--retries", "1", "--env-file", str(tmp_path / "vars"), "--", "sh", "-c", script
-    ).strip()
+    words = ["--cwd", str(tmp_path), "--env-file", str(tmp_path / "vars"), "--", "sh", "-c", script]
+    one = instance.ctl("spawn", "--retries", "1", *words).strip()
+    (tmp_path / "vars").unlink()
     until(lambda: instance.agent(one)["status"] == "queued")
     assert list(holders(instance.directory).values()) == ["file"]
     instance.ctl("wait", one, code=1)
     assert instance.ctl("logs", one) == "has hush\n"
-    until(lambda: not holders(instance.directory))
+    until(lambda: list(holders(instance.directory)) == [f"retry/{one}"])
+    (tmp_path / "done").touch()
     instance.ctl("retry", one)
-    instance.ctl("wait", one, code=1)
-    assert "has noth" in instance.ctl("logs", one)
-    (tmp_path / "vars").write_text(f"C={HUSH['retry']}\n")
-    instance.ctl("retry", one, "--env-file", str(tmp_path / "vars"))
-    instance.ctl("wait", one, code=1)
+    instance.ctl("wait", one)
     assert instance.ctl("logs", one) == "has hush\n"
     until(lambda: not holders(instance.directory))
 
@@ -126,6 +125,8 @@ def test_a_daemon_that_was_killed_leaves_no_secret_behind_for_ever(stopped: Inst
     until(lambda: not [line for line in processes_of(stopped.directory).values() if "read go" in line])
     stopped.start()
     stopped.ctl("wait", one, code=1)
+    until(lambda: list(holders(stopped.directory)) == [f"retry/{one}"])
+    stopped.ctl("prune", "--keep", "0")
     until(lambda: not holders(stopped.directory))
 
 

@@ -20,7 +20,7 @@ from tests.e2e.fleet import Fleet, is_alive, pids_in
 from tests.e2e.ways import BY_CGROUP, can_make_cgroups
 
 GRACE, TIMEOUT, SLACK = 0.5, 3.0, 2.0
-LOAD = 3.0  # seconds that a busy machine may take in addition
+LOAD = 8.0  # seconds that a busy machine may take in addition; a slot that is lost is lost for ever
 DEEDS = ("stop", "kill", "freeze", "leave", "leave-and-freeze")
 TARGETS = (("agent",), ("child",), ("shim",), ("agent", "child"), ("agent", "child", "shim"))
 HAS_CGROUPS = can_make_cgroups()
@@ -190,3 +190,59 @@ def test_also_when_it_happens_to_the_daemon(forest: Fleet, yard: Yard, deed: str
     if how == "cancel":
         forest.client.call("cancel", {"ids": crowd.agents})
     crowd.check(pids, "timed-out" if how == "timeout" else "cancelled")
+
+
+# What agents do to the shim above them, and how they end then without being asked to.
+STOPS = "kill -STOP $PPID; exit 3"
+STOPS_LATER = "(sleep 0.2; kill -STOP $PPID) & exit 3"
+STOPS_ALL = "(trap '' TERM; while kill -STOP {shim}; do :; done) & exit 3"
+STOPS_WHEN_OLD = "sleep 1.5; kill -STOP $PPID; exit 3"
+FREEZES = "(sleep 0.2; echo 1 > {cgroup}/cgroup.freeze) & exit 3"
+EXILES = "mkdir {yard}; echo $PPID > {yard}/cgroup.procs; echo 1 > {yard}/cgroup.freeze; exit 3"
+
+
+@pytest.mark.parametrize("script", [STOPS, STOPS_LATER, STOPS_WHEN_OLD])
+def test_a_shim_that_its_agent_stopped_reports_the_end(forest: Fleet, script: str) -> None:
+    forest.client.call("limit", {"limit": 1})
+    first = forest.spawn(script)
+    second = forest.spawn("exit 4")
+    assert [(one["status"], one["exit_code"]) for one in forest.ends(first, second)] == [("failed", 3), ("failed", 4)]
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["", "after-a-crash"])
+@pytest.mark.parametrize("target", ["0", "$PPID"])
+def test_an_agent_that_stops_its_whole_group_is_timed_out(forest: Fleet, target: str, *, crash: bool) -> None:
+    forest.client.call("limit", {"limit": 1})
+    first = forest.spawn(f"kill -STOP {target}; sleep 60", timeout=1.5)
+    second = forest.spawn("exit 4")
+    shim = forest.reaches(first, "running")["pid"]
+    until(lambda: f"{shim} (sh) T" in Path(f"/proc/{shim}/stat").read_text())
+    if crash:
+        forest.daemon_dies()
+    ended = forest.ends(first, second)
+    assert [(one["status"], one["exit_code"]) for one in ended] == [("timed-out", 143), ("failed", 4)]
+
+
+def test_a_shim_that_is_stopped_again_and_again_loses_its_slot_to_the_next(forest: Fleet) -> None:
+    forest.client.call("limit", {"limit": 1})
+    first = forest.spawn("shim=$PPID; " + STOPS_ALL.format(shim="$shim"))
+    second = forest.spawn("exit 4")
+    agents = forest.ends(first, second)
+    assert (agents[0]["status"], agents[0]["exit_code"]) in (("failed", 3), ("lost", None))
+    assert agents[1]["exit_code"] == 4
+
+
+@pytest.mark.skipif(not HAS_CGROUPS, reason="no cgroup v2 to be had")
+@pytest.mark.parametrize("way", ["auto"], indirect=True, ids=["by-cgroup"])
+@pytest.mark.parametrize("script", [FREEZES, EXILES])
+def test_a_shim_that_its_agent_froze_reports_the_end(forest: Fleet, script: str) -> None:
+    forest.client.call("limit", {"limit": 1})
+    yard = f"{own_cgroup()}/yard-{os.getpid()}-{time.monotonic_ns()}"
+    base = str(own_cgroup())
+    inner = Path("/proc/self/cgroup").read_text().rpartition("0::")[2].strip()
+    own = f"$(sed -n s,^0::{inner.rstrip('/')},{base.rstrip('/')},p /proc/self/cgroup)"
+    first = forest.spawn(script.format(cgroup=own, yard=yard))
+    second = forest.spawn("exit 4")
+    ended = forest.ends(first, second)
+    assert [(one["status"], one["exit_code"]) for one in ended] == [("failed", 3), ("failed", 4)]
+    until(lambda: not Path(yard).exists() or _is_removed(Path(yard)))

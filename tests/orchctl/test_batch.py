@@ -116,3 +116,13 @@ def test_any_json_is_agents_or_a_mistake(scratch: Path, specs: list[dict[str, ob
     except UsageError as error:
         said = len(specs) if "nothing was spawned" in error.message else 0
     assert said == len(specs)
+
+
+def test_more_than_one_request_takes_is_refused_before_any_of_it_is_looked_at(file: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(file, '{"nonsense": 1}\n' * 100_000)
+    assert str(caught.value) == (
+        f"bad-batch: {file} holds 100,000 agents: a batch is spawned as a whole and takes at most 10,000. "
+        "Nothing was spawned; make several batches of it, for example with `split -l 10000`."
+    )
+    assert caught.value.code == "bad-batch"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from orchctl import census
 from orchctl import client as client_module
 from orchctl.client import Client
 from orchctl.errors import NoDaemonError
@@ -134,3 +135,56 @@ def test_a_client_may_be_closed_twice_and_before_it_asked_anything(home: Home) -
     client = Client(home)
     client.close()
     client.close()
+
+
+def test_a_wait_for_more_than_one_request_names_is_several_that_are_joined(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "MOST", 2)
+    asked: list[tuple[str, dict[str, object]]] = []
+
+    def ask(op: str, args: Callable[[], dict[str, object]], *_: object) -> dict[str, object]:
+        asked.append((op, args()))
+        ids = list(args()["ids"])  # type: ignore[call-overload]
+        if op == "status":
+            return {"agents": [{"id": one} for one in ids]}
+        return {"agents": [{"id": ids[0]}], "timed_out": "c" in ids, "more": ids[1:]}
+
+    with Client(home) as client:
+        monkeypatch.setattr(client, "_ask", ask)
+        result = client.wait(ids="abcde", timeout=60)
+        assert [agent["id"] for agent in result["agents"]] == list("abcde")
+        assert result["timed_out"]
+        assert [args["ids"] for op, args in asked if op == "wait"] == [("a", "b"), ("c", "d"), ("e",)]
+        asked.clear()
+        client.wait(ids="abc", is_any=True)
+    assert asked[0][1] == {"ids": ("a", "b", "c"), "scope": "ids", "any": True, "timeout": None, "paged": True}
+
+
+def test_a_daemon_from_before_an_upgrade_is_asked_as_it_knows(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(op: str, args: Callable[[], dict[str, object]], *_: object) -> dict[str, object]:
+        if args().keys() & {"paged", "most"}:
+            raise WireError("bad-request", f"{op}: it is not known here")
+        rest = {"timed_out": False} if op == "wait" else {"more": None}
+        return {"agents": [{"id": "agent-001"}], **rest}
+
+    with Client(home) as client:
+        monkeypatch.setattr(client, "_ask", ask)
+        assert [agent["id"] for agent in client.wait(ids=["1"])["agents"]] == ["agent-001"]
+        assert [agent["id"] for agent in census.first(client, {}, 5)["agents"]] == ["agent-001"]
+
+
+@pytest.mark.parametrize("code", ["unknown-agent", "forbidden"])
+def test_any_other_refusal_is_no_reason_to_ask_again(home: Home, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def ask(op: str, *_: object) -> dict[str, object]:
+        asked.append(op)
+        raise WireError(code, "no")
+
+    with Client(home) as client:
+        monkeypatch.setattr(client, "_ask", ask)
+        for act in (lambda: client.wait(ids=["1"]), lambda: census.first(client, {}, 5)):
+            with pytest.raises(WireError, match="no"):
+                act()
+    assert asked == ["wait", "status"]

@@ -72,7 +72,7 @@ def test_without_a_manifest_no_file_counts_as_ours(skill: Path, tmp_path: Path, 
         (here / MANIFEST).write_text(manifest)
     (skill / "SKILL.md").write_text("version 2")
     assert installed(skill, here) == {"SKILL.md": CHANGED, "scripts/run.py": CURRENT}
-    assert list(json.loads((here / MANIFEST).read_text())) == ["scripts/run.py"]
+    assert list(json.loads((here / MANIFEST).read_text())) == ["scripts/run.py", "version"]
 
 
 def test_a_file_that_was_there_already_and_is_the_same_becomes_ours(skill: Path, tmp_path: Path) -> None:

@@ -139,9 +139,17 @@ def test_those_still_going_are_named_while_they_are_few() -> None:
 
 
 def test_a_wait_says_how_far_it_is() -> None:
-    agents = [ended(1), agent(2), agent(3), queued(4, 1)]
-    assert render.waiting(agents, of=4) == "waiting: 1 of 4 ended, 2 running, 1 queued"
-    assert render.waiting(agents, of=0) == "waiting: 2 running, 1 queued"
+    counts = {"ended": 1, "running": 2, "queued": 1}
+    assert render.waiting(counts, is_whole=True) == "waiting: 1 of 4 ended, 2 running, 1 queued"
+    assert render.waiting(counts, is_whole=False) == "waiting: 2 running, 1 queued"
+
+
+@given(st.text(st.sampled_from("ab界é\u0301\ufe0f☁")), st.integers(0, 9), st.sampled_from(["…", "..."]))
+def test_a_text_is_cut_where_its_longest_beginning_fits(text: str, width: int, ellipsis: str) -> None:
+    room = max(0, width - len(ellipsis))
+    longest = max((text[:end] for end in range(len(text) + 1) if render.columns(text[:end]) <= room), key=len)
+    wanted = text if render.columns(text) <= width else longest + ellipsis[:width]
+    assert render.fitted(text, width, ellipsis) == wanted
 
 
 def test_places_say_what_is_unusual() -> None:

@@ -57,7 +57,7 @@ def test_a_service_that_was_stopped_is_not_replaced(
         client.call("daemon")
     assert str(refused.value) == (
         f"no-daemon: no daemon runs for {home.directory}: it is the service orchd.service, which is {state}; "
-        "`systemctl --user start orchd` starts it, `journalctl --user-unit orchd` says more"
+        "`orchctl daemon start` starts it, `journalctl --user-unit orchd` says more"
     )
 
 

@@ -18,7 +18,8 @@ from filelock import FileLock
 from orchctl import start
 from orchctl.client import Client
 from orchctl.errors import NoDaemonError
-from orchd.wire import ENV_AGENT, Home, HomeError
+from orchd.wire import Home, HomeError, locks
+from orchd.wire.variables import ENV_NAME
 from tests.conftest import Instance, until
 from tests.orchctl.conftest import Background
 
@@ -66,7 +67,7 @@ def test_one_that_is_on_its_way_out_is_outlasted(home: Home, background: Backgro
     home.create()
     with FileLock(home.lock):
         command = background("limit")
-        until(lambda: home.log.exists() and "waiting until it answers or ends" in home.log.read_text())
+        until(lambda: locks.is_locked(home.start_lock))
     said, errors = command.communicate(timeout=60)
     assert (command.returncode, errors, said.split()[0]) == (0, "", "places")
 
@@ -76,7 +77,7 @@ def test_one_that_somebody_else_began_to_start_is_as_good(home: Home) -> None:
     home.create()
     with FileLock(home.lock), ThreadPoolExecutor() as pool:
         is_ours = pool.submit(start.ensure, home)
-        until(lambda: home.log.exists() and "waiting until it answers or ends" in home.log.read_text())
+        until(lambda: locks.is_locked(home.start_lock))
         with listener(home):
             assert not is_ours.result(timeout=60)
 
@@ -91,7 +92,7 @@ def test_fifty_at_once_start_one(home: Home, background: Background) -> None:
 
 
 def test_the_daemon_belongs_to_nobody(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(ENV_AGENT, "agent-001")
+    monkeypatch.setenv(ENV_NAME, "one")
     start.ensure(home)
     with Client(home) as client:
         pid = client.call("daemon")["pid"]
@@ -101,7 +102,7 @@ def test_the_daemon_belongs_to_nobody(home: Home, monkeypatch: pytest.MonkeyPatc
     assert os.getsid(pid) != os.getsid(0)
     assert not int(status["SigIgn"], 16) & 1 << (signal.SIGINT - 1)
     assert (process / "cwd").readlink() == Path("/")
-    assert f"{ENV_AGENT}=".encode() not in (process / "environ").read_bytes()
+    assert f"{ENV_NAME}=".encode() not in (process / "environ").read_bytes()
     assert stat.S_IMODE(home.log.stat().st_mode) == 0o600
 
 

@@ -16,6 +16,9 @@ VALUES = {
     "number": st.one_of(st.integers(-(2**65), 2**65).map(str), st.sampled_from(["1_0", " 7", "x", "", "1.5", "٣"])),
     "duration": st.one_of(st.sampled_from(["90", "90s", "15m", "2h", "1d", "", "m", "-1", "nan", "inf", "1e3"]), TEXT),
     "pair": st.one_of(st.sampled_from(["K=V", "K=", "=V", "K", "K=a=b"]), TEXT),
+    "variable": st.one_of(st.sampled_from(["K=V", "K=", "=V", "K", "K=a=b", "K L=V", "X-Y=V"]), TEXT),
+    "size": st.one_of(st.sampled_from(["512M", "2G", "0", "-1", "M", "", "1e3"]), TEXT),
+    "share": st.one_of(st.sampled_from(["50%", "150%", "0%", "%", "", "-1%", "nan%"]), TEXT),
     "amount": st.one_of(st.sampled_from(["5", "2.50", "$3", "0", "-1", "nan", "inf", "1e3", ""]), TEXT),
 }
 GOOD = {
@@ -23,6 +26,9 @@ GOOD = {
     "number": st.integers(0, 2**40).map(str),
     "duration": st.sampled_from(["90", "90s", "15m", "2h", "0.5"]),
     "pair": st.sampled_from(["K=V", "K=", "K=a=b"]),
+    "variable": st.sampled_from(["K=V", "K=", "K=a=b"]),
+    "size": st.sampled_from(["512M", "2G"]),
+    "share": st.sampled_from(["50%", "150%"]),
     "amount": st.sampled_from(["5", "2.50", "$3"]),
 }
 

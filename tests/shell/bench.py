@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from orchd.callers import Callers
-from orchd.config import Settled, guards_of
-from orchd.core.inputs import Input, Tick
+from orchd.config import Settled, heed_limit
+from orchd.core.inputs import Admit, Input, Tick
 from orchd.core.model import Agent, Instant, State
 from orchd.engine import Engine
 from orchd.environments import Environments
 from orchd.gateway import Gateway
+from orchd.given import Given, Inputs, Retries
 from orchd.keyring import Keyring
 from orchd.naming import Naming
-from orchd.ports import Peer
 from orchd.procs.local import LocalProcesses
 from orchd.procs.procfs import everyone, look, marks
 from orchd.pruning import Pruner
@@ -37,6 +37,7 @@ from orchd.translate import Translator
 from orchd.visitors import Visitors
 from orchd.wire import Home, WireError, pack_request, unpack_reply
 from orchd.wire.settings import Config
+from tests.shell.peers import peer_of
 
 SOMEBODY = 1  # a process that is no agent and that lives as long as the test
 
@@ -48,7 +49,8 @@ class Bench:
         self.home = Home(directory)
         self.home.create()
         self.config = config or Config()
-        self.state = State(limit=self.config.limit, resident=4 * self.config.limit, guards=guards_of(self.config))
+        self.state = State(limit=self.config.limit, resident=4 * self.config.limit)
+        heed_limit(self.state, self.config)
         self.store = Store(self.home.database)
         self.environments = Environments(self.home.environments)
         self.ahead = 0.0  # seconds by which the clock that is compared goes fast
@@ -56,8 +58,17 @@ class Bench:
         self.processes = LocalProcesses(self.home, self.environments.get, None, lambda: self.clock().mono, time.time)
         self.records = Records(self.state, self.store)
         self.naming = Naming(self.state, self.store, self.records)
+        inputs = Inputs(self.home.inputs)
+        self.given = Given(inputs, Retries(self.home.retry, self.environments.get, inputs))
         self.translator = Translator(
-            self.state, self.store, self.records, self.naming, self.environments, self.config, self.processes.held
+            self.state,
+            self.store,
+            self.records,
+            self.naming,
+            self.environments,
+            self.given,
+            self.config,
+            self.processes.held,
         )
         self.callers = Callers(self.home, self.processes)
         self.queries = Queries(self.home, self.state, self.store, self.records, self.processes, self.naming, self.clock)
@@ -78,7 +89,8 @@ class Bench:
         self.pruner = Pruner(self.home, self.state, self.store, self.records, self.processes, self.clock, self.config)
         self.pruner.answer, self.pruner.onlooked = self.gateway.answer, self.gateway.waits.targets
         self.scribe = Scribe(self.state, self.store, self.clock, Places())
-        self.shell = Shell(self.state, self.processes, self.gateway, self.scribe)
+        self.shell = Shell(self.state, self.processes, self.gateway, self.scribe, self.clock)
+        self.shell.given, self.pruner.forget = self.given, self.given.retries.drop
         self.engine = Engine(self.state, self.store, self.shell, self.clock)
         self._numbers = itertools.count(1)
 
@@ -93,8 +105,8 @@ class Bench:
     def feed(self, *events: Input) -> None:
         """Decide, and what follows."""
         pending = list(events)
-        while pending:
-            self.engine.feed(pending)
+        while pending or self.engine.has_more:
+            self.engine.feed(pending or [Admit()])
             self.engine.finish()
             self.gateway.waits.ended(self.engine.ended(), self.engine.finish)
             pending, self.shell.backlog = self.shell.backlog, []
@@ -112,7 +124,7 @@ class Bench:
     ) -> str:
         """Send a request; its id."""
         one = request or f"r{next(self._numbers)}"
-        peer = Peer((route,), os.getuid() if uid is None else uid, pid)
+        peer = peer_of(self.callers, pid, uid, route)
         event = self.gateway.receive(peer, pack_request(one, op, args or {}), lambda: None)
         if event is not None:
             self.feed(event)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from orchd.answers import Answers
-from orchd.callers import Outside
 from orchd.core.effects import Answer
 from orchd.core.model import RequestId
+from orchd.peers import Outside
 from orchd.wire import WireError
 from tests.shell.bench import Bench
 

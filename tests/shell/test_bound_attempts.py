@@ -58,7 +58,10 @@ def test_bounds_are_written_before_anything_runs_and_the_kernels_word_is_read_wh
     assert (tmp_path / "1/memory.max").read_text() == "1048576"
     assert (tmp_path / "1/cpu.max").read_text() == "50000 100000"
     assert (tmp_path / "1/pids.max").read_text() == "9"
-    assert processes.next_deadline() is None
+    processes._clock = lambda: time.monotonic() + 9.0
+    assert processes.next_deadline() is not None
+    assert processes.news() == []  # nothing has left its cgroup
+    processes._clock = time.monotonic
     (tmp_path / "1/memory.events").write_text("oom 1\noom_kill 2\n")
     (tmp_path / "1/memory.peak").write_text("1048576\n")
     outcome = ended(processes, one).outcome

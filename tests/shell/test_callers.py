@@ -15,20 +15,23 @@ from pathlib import Path
 import pytest
 
 from orchd import callers
-from orchd.callers import Outside, check_proc
+from orchd.callers import Caller, check_proc, check_uid
 from orchd.errors import OrchdError
-from orchd.ports import Peer
+from orchd.peers import Outside
 from orchd.procs import procfs
-from orchd.procs.procfs import marks
+from orchd.procs.procfs import look, marks
 from tests.conftest import Instance, until
 from tests.shell.bench import SOMEBODY, Bench
+from tests.shell.machine import needs_root
+from tests.shell.peers import peer_of
 
+ROOT = Path(__file__).parents[2]
 SLEEPER = ["sleep", "600"]
 
 
-def peer(pid: int, route: bytes = b"c") -> Peer:
-    """A connection of this process."""
-    return Peer((route,), os.getuid(), pid)
+def who(bench: Bench, pid: int, uid: int | None = None) -> Caller:
+    """The caller on a connection of this process that is accepted now."""
+    return bench.callers.who(peer_of(bench.callers, pid, uid))
 
 
 def child_of(bench: Bench, script: str) -> int:
@@ -54,31 +57,45 @@ def test_where_processes_of_others_are_shown_and_may_not_be_read_it_is_said(monk
         check_proc()
 
 
+@needs_root
+def test_a_daemon_whose_uid_stands_for_all_unknown_users_does_not_start() -> None:
+    check_uid()
+    words = ["unshare", "-U", sys.executable, "-c", "import orchd.callers; orchd.callers.check_uid()"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "OrchdError: this process runs as uid 65534" in done.stderr
+    subprocess.run(["unshare", "-Ur", *words[2:]], cwd=ROOT, check=True)
+
+
 def test_whoever_is_outside_is_the_owner(bench: Bench) -> None:
-    assert bench.callers.who(peer(SOMEBODY)) is Outside.OWNER
-    assert bench.callers.who(peer(os.getppid())) is Outside.OWNER
+    assert who(bench, SOMEBODY) is Outside.OWNER
+    assert who(bench, os.getppid()) is Outside.OWNER
 
 
 def test_another_user_is_a_stranger(bench: Bench) -> None:
-    assert bench.callers.who(Peer((b"c",), os.getuid() + 1, SOMEBODY)) is Outside.STRANGER
+    assert who(bench, SOMEBODY, os.getuid() + 1) is Outside.STRANGER
 
 
-def test_one_that_has_gone_is_nobody(bench: Bench) -> None:
+def test_a_process_that_has_ended_is_no_caller(bench: Bench) -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
-    assert bench.callers.who(peer(gone.pid)) is Outside.NOBODY
-    assert bench.callers.who(peer(0, b"d")) is Outside.NOBODY
+    assert who(bench, gone.pid) is Outside.ENDED
+
+
+def test_a_process_that_the_daemon_cannot_see_is_no_caller(bench: Bench) -> None:
+    """The kernel reports pid 0 for a process outside the daemon's own pid namespace."""
+    assert who(bench, 0) is Outside.HIDDEN
+    assert bench.code("limit", pid=0) == "forbidden"
 
 
 def test_one_below_the_daemon_that_shows_no_agent_is_nobody(bench: Bench) -> None:
     with subprocess.Popen(SLEEPER, env={}) as other:
-        assert bench.callers.who(peer(other.pid)) is Outside.NOBODY
+        assert who(bench, other.pid) is Outside.NOBODY
         other.kill()
 
 
 def test_an_agents_own_process_and_those_below_it_are_the_agent(bench: Bench) -> None:
     pid = child_of(bench, "bash -c 'echo $$ > PID; sleep 600'; true")
-    assert bench.callers.who(peer(pid)) == "agent-001"
+    assert who(bench, pid) == "agent-001"
 
 
 def test_an_agents_process_in_a_session_of_its_own_is_the_agent_whatever_it_shows(bench: Bench) -> None:
@@ -87,21 +104,28 @@ def test_an_agents_process_in_a_session_of_its_own_is_the_agent_whatever_it_show
     bench.spawn("bash", "-c", f"ORCHD_AGENT=agent-001 setsid -w bash -c 'echo $$ > {told}; exec sleep 600'; true")
     pid = int(until(lambda: told.exists() and told.read_text().strip()))
     assert marks(pid)["ORCHD_AGENT"] == "agent-001"
-    assert bench.callers.who(peer(pid)) == "agent-002"
+    assert who(bench, pid) == "agent-002"
 
 
 def test_one_that_left_its_parents_but_not_its_session_is_the_agents(bench: Bench) -> None:
     pid = child_of(bench, "( env -i sleep 600 & echo $! > PID ); sleep 600")
-    assert bench.callers.who(peer(pid)) == "agent-001"
+    assert who(bench, pid) == "agent-001"
 
 
-def test_one_that_left_its_session_too_is_known_by_its_marks(bench: Bench) -> None:
-    pid = child_of(bench, "setsid bash -c 'echo $$ > PID; exec sleep 600' & sleep 600")
-    assert bench.callers.who(peer(pid)) == "agent-001"
+def test_variables_do_not_say_whose_an_orphan_is(bench: Bench) -> None:
+    """It has detached from its agent, and has the variables of that agent, or of another: nothing proves them."""
+    bench.spawn(*SLEEPER)
+    for forged in ("", "env ORCHD_AGENT=agent-001 ORCHD_ATTEMPT=1"):
+        told = bench.home.directory / f"pid{len(forged)}"
+        agent = bench.spawn("bash", "-c", f"setsid -f {forged} bash -c 'echo $$ > {told}; exec sleep 600'; sleep 600")
+        pid = int(until(lambda told=told: told.exists() and told.read_text().strip()))
+        until(lambda pid=pid: look(pid).parent == os.getpid() or look(pid).parent == 1)
+        assert marks(pid)["ORCHD_AGENT"] == ("agent-001" if forged else agent.id)
+        assert who(bench, pid) in (Outside.NOBODY, Outside.MARKED)
 
 
 @pytest.mark.parametrize("marks", [{"ORCHD_AGENT": "agent-001", "ORCHD_ATTEMPT": "7"}, {"ORCHD_AGENT": "agent-009"}])
-def test_one_that_shows_an_attempt_that_has_ended_is_nobody(bench: Bench, marks: dict[str, str]) -> None:
+def test_an_orphan_with_the_variables_of_an_agent_is_not_the_owner(bench: Bench, marks: dict[str, str]) -> None:
     """An orphan that survived its agent does not become a person by it."""
     bench.spawn(*SLEEPER)
     orphan = subprocess.run(
@@ -118,7 +142,7 @@ def test_one_that_shows_an_attempt_that_has_ended_is_nobody(bench: Bench, marks:
             if entry.name.isdigit() and _comm(entry) == "sleep" and _environ(entry) >= {ours, _mark(marks)}
         ]
     )
-    assert bench.callers.who(peer(pid)) is Outside.NOBODY
+    assert who(bench, pid) is Outside.MARKED
 
 
 def _comm(entry: Path) -> str:
@@ -145,18 +169,13 @@ def test_a_person_who_has_only_set_the_home_is_still_the_owner(instance: Instanc
     instance.ctl("limit", "3")
 
 
-def test_an_attempt_that_is_over_is_nobody_any_more(bench: Bench) -> None:
+def test_a_connection_of_an_attempt_that_has_ended_may_do_nothing(bench: Bench) -> None:
     pid = child_of(bench, "echo $$ > PID; exec sleep 600")
-    assert bench.callers.who(peer(pid)) == "agent-001"
+    peer = peer_of(bench.callers, pid)
+    assert bench.callers.who(peer) == "agent-001"
     bench.ask("cancel", {"ids": ["1"]})
     bench.until_over(bench.agent("1"))
-    assert bench.callers.who(peer(pid)) is Outside.NOBODY
-
-
-def test_no_more_callers_are_remembered_than_a_few_thousand(bench: Bench) -> None:
-    for number in range(4200):
-        bench.callers.who(peer(SOMEBODY, number.to_bytes(4)))
-    assert len(bench.callers._found) == 4096
+    assert bench.callers.who(peer) is Outside.FORMER
 
 
 CHAIN = """
@@ -192,10 +211,8 @@ def test_one_whose_parents_leave_while_they_are_looked_at_does_not_become_the_ow
         assert top.stdout is not None
         pids = [int(top.stdout.readline()) for _ in range(120)]
         killer = subprocess.Popen([sys.executable, "-I", "-S", "-c", KILLER, *map(str, pids[:-1])])
-        routes = (number.to_bytes(4) for number in range(2**31))
         while Path(f"/proc/{pids[-2]}").exists():
-            seen[bench.callers.who(peer(pids[-1], next(routes)))] += 1
-            bench.callers._found.clear()
+            seen[who(bench, pids[-1])] += 1
         os.kill(pids[-1], signal.SIGKILL)
         killer.wait()
         top.stdout.close()

@@ -14,7 +14,8 @@ import pytest
 
 from orchd.procs import cgroups as module
 from orchd.procs import controllers
-from orchd.procs.cgroups import Cgroup, Cgroups, held_in, own_cgroup
+from orchd.procs.cgroups import Cgroup, Cgroups, held_in
+from orchd.wire.cgroups import own_cgroup
 from tests.conftest import until
 
 
@@ -52,6 +53,19 @@ def test_one_that_was_left_as_it_was_made_is_used_again(cgroups: Cgroups) -> Non
     assert cgroups.take() is first
     for one in (first, second):
         cgroups.give_back(one)
+
+
+def test_the_next_is_made_without_a_look_at_those_that_are_in_use(
+    cgroups: Cgroups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Path] = []
+    taken = [cgroups.take() for _ in range(3)]
+    monkeypatch.setattr(module, "Cgroup", lambda path: looks.append(path) or Cgroup(path))
+    taken.append(cgroups.take())
+    assert len(looks) == 1
+    assert len({one.path for one in taken}) == 4
+    for one in taken:
+        one.remove()
 
 
 def test_one_that_was_frozen_is_not_used_again(cgroups: Cgroups) -> None:

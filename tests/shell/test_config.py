@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from orchd.config import Settled, guards_of, read
+from orchd.config import Settled, heed_limit, read
+from orchd.core.model import State
 from orchd.errors import ConfigError
 from orchd.wire import runners
 from orchd.wire.runners import Settings
@@ -18,6 +20,8 @@ from orchd.wire.shapes import ShapeError
 CHANGED = {
     "limit": 3,
     "resident": 9,
+    "enforcement": "lenient",
+    "stall_after": 12.5,
     "depth": 5,
     "children": 6,
     "agents": 70,
@@ -27,6 +31,7 @@ CHANGED = {
     "memory_max": "512M",
     "cpu_max": "150%",
     "pids_max": 50,
+    "umask": "027",
     "session_files": False,
     "sessions_path": "s",
     "state_path": "a/b",
@@ -75,8 +80,19 @@ def test_the_runners_are_those_that_are_built_in_and_those_of_the_file(tmp_path:
 
 
 def test_the_guards_are_those_of_the_file(tmp_path: Path) -> None:
-    guards = guards_of(read(written(tmp_path, "depth = 5\nchildren = 6\nagents = 70\n")))
-    assert (guards.depth, guards.children, guards.agents) == (5, 6, 70)
+    state = State()
+    heed_limit(state, read(written(tmp_path, "depth = 5\nchildren = 6\nagents = 70\n")))
+    assert (state.guards.depth, state.guards.children, state.guards.agents) == (5, 6, 70)
+
+
+@pytest.mark.parametrize(
+    ("text", "strict", "stall"),
+    [("", True, 30.0), ('enforcement = "lenient"\nstall_after = "2m"\n', False, 120.0), ("stall_after = 0", True, 0.0)],
+)
+def test_how_the_limit_is_kept_is_what_the_file_says(tmp_path: Path, text: str, strict: bool, stall: float) -> None:
+    state = State()
+    heed_limit(state, read(written(tmp_path, text)))
+    assert (state.is_strict, state.stall_after) == (strict, stall)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +173,7 @@ def test_a_reload_says_what_holds_now_and_what_waits(tmp_path: Path) -> None:
     settled.tell(heeded.append)
     file.write_text('grace = 2\ndepth = 9\nlimit = 3\ncgroups = "off"\n')
     answer = settled.reload()
-    assert (answer["changed"], list(answer["later"])) == (["depth", "grace"], ["limit", "cgroups"])
+    assert (answer["changed"], list(answer["later"])) == (["limit", "depth", "grace"], ["cgroups"])
     assert (heeded[-1].grace, heeded[-1].depth) == (2.0, 9)
     assert settled.reload()["changed"] == []
 
@@ -178,3 +194,24 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "config.toml").mkdir()
     with pytest.raises(ConfigError, match="cannot be read"):
         read(tmp_path / "config.toml")
+
+
+def test_a_table_of_the_limit_has_the_same_keys(tmp_path: Path) -> None:
+    text = '[limit]\nagents = 3\nresident = 9\nenforcement = "lenient"\nstall_after = "1m"\n'
+    config = read(written(tmp_path, text))
+    assert (config.limit, config.resident, config.enforcement, config.stall_after) == (3, 9, "lenient", 60.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[limit]\nworkers = 3\n", "limit.workers is unknown; [limit] has agents, resident, enforcement, stall_after"),
+        ("resident = 9\n[limit]\nresident = 9\n", "resident is set twice, in [limit] and outside it"),
+        ('enforcement = "soft"\n', "enforcement must be strict or lenient"),
+        ('stall_after = "soon"\n', "stall_after"),
+        ("[limit]\nagents = 0\n", "limit must be between 1 and 10,000, not 0"),
+    ],
+)
+def test_what_is_wrong_with_the_limit_is_named(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(problem)):
+        read(written(tmp_path, text))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchd.core.effects import Effect
+from orchd.core.effects import Answer, Effect, Refuse, Release
 from orchd.core.facts import Fact
-from orchd.core.inputs import Exited, Input, Pause, SpawnAgents, Spawned
+from orchd.core.inputs import Admit, Exited, Input, Pause, SetLimit, SpawnAgents, Spawned
 from orchd.core.model import AgentId, Instant, Outcome, RequestId, Spec, State, agent_id
 from orchd.core.turn import Question
 from orchd.engine import Engine
@@ -199,3 +199,84 @@ def test_facts_are_shown_when_they_are_on_the_disk_and_before_anybody_is_told(
     let_end(held, store.commits)
     engine.finish()
     assert len(diary.seen) == store.last_seq() == 5
+
+
+class Slow(Diary):
+    """A shell whose every launch takes its time, by the clock of the engine."""
+
+    def __init__(self, store: Store, seconds: float) -> None:
+        super().__init__(store)
+        self.now, self.seconds = 5.0, seconds
+        self.launched: list[AgentId] = []
+        self.done: list[Effect] = []
+
+    def clock(self) -> Instant:
+        """Now."""
+        return Instant(self.now, NOW.wall)
+
+    def ask(self, question: Question) -> Input:
+        self.now += self.seconds
+        self.launched.append(question.agent)
+        return super().ask(question)
+
+    def do(self, effect: Effect) -> None:
+        self.done.append(effect)
+
+
+def slices(engine: Engine, shell: Slow) -> list[int]:
+    """How many each of the turns launches that it takes to launch all."""
+    counts = []
+    while engine.has_more:
+        before = len(shell.launched)
+        engine.feed([Admit()])
+        counts.append(len(shell.launched) - before)
+    engine.finish()
+    return counts
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(0.003, 4), (0.5, 2)])
+def test_a_large_fleet_is_answered_when_it_is_queued_and_starts_in_slices(
+    store: Store, seconds: float, most: int
+) -> None:
+    shell = Slow(store, seconds)
+    engine = Engine(State(limit=100, resident=100), store, shell, shell.clock)
+    engine.feed([spawn("a", 90)])
+    assert [type(effect) for effect in shell.done if not isinstance(effect, Release)] == [Answer]
+    assert len(shell.launched) == most
+    assert sum(fact.event == "agent-queued" for fact in store.facts(0, 999)) == 90
+    counts = slices(engine, shell)
+    assert set(counts[:-1]) == {most}
+    assert shell.launched == [agent_id(number) for number in range(1, 91)]
+    assert [effect.agent for effect in shell.done if isinstance(effect, Release)] == shell.launched
+
+
+def test_a_few_agents_start_in_one_turn_however_long_it_takes(store: Store) -> None:
+    shell = Slow(store, 60.0)
+    engine = Engine(State(limit=16, resident=16), store, shell, shell.clock)
+    engine.feed([spawn("a", 1000)])
+    assert len(shell.launched) == 16
+    assert not engine.has_more
+
+
+def test_no_slice_exceeds_a_limit_that_was_lowered_meanwhile_nor_starts_what_was_paused(store: Store) -> None:
+    shell = Slow(store, 0.5)
+    engine = Engine(State(limit=100, resident=100), store, shell, shell.clock)
+    engine.feed([spawn("a", 90)])
+    engine.feed([SetLimit(RequestId("l"), 40, None)])
+    slices(engine, shell)
+    assert len(shell.launched) == len(engine.state.living) == 40
+    engine.feed([SetLimit(RequestId("m"), 100, None)])
+    engine.feed([Pause(RequestId("p"))])
+    assert not engine.has_more
+    assert len(shell.launched) == 42
+
+
+def test_those_that_start_in_later_turns_are_before_a_request_that_must_not_queue(store: Store) -> None:
+    shell = Slow(store, 0.5)
+    engine = Engine(State(limit=100, resident=100), store, shell, shell.clock)
+    engine.feed([spawn("a", 90)])
+    engine.feed([SpawnAgents(RequestId("b"), None, (SPEC,) * 11, must_start=True)])
+    assert [effect.code for effect in shell.done if isinstance(effect, Refuse)] == ["would-queue"]
+    engine.feed([SpawnAgents(RequestId("c"), None, (SPEC,) * 10, must_start=True)])
+    slices(engine, shell)
+    assert len(shell.launched) == 100

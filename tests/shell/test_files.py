@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from orchd.procs.files import Files, files_of
 from orchd.procs.procfs import BOOT
-from orchd.procs.shim import RECORD
+from orchd.procs.shim import RECORD, header
 from orchd.wire import Home
 from orchd.wire.locks import is_locked
 from tests.shell.bench import Bench
@@ -51,7 +52,7 @@ def shim(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_a_new_record_is_locked_and_has_its_block_and_its_directory(files: Files) -> None:
     record = files.open_record()
-    assert Path(files.record).read_bytes() == BOOT + b"\n"
+    assert Path(files.record).read_bytes() == header(BOOT)
     assert is_locked(files.record)
     os.close(record)
     assert not is_locked(files.record)
@@ -65,7 +66,7 @@ def test_a_new_record_takes_nothing_from_an_attempt_that_shares_the_old_one(file
     first.write_text("boot\nagent-001.1 0\n")
     os.close(files.open_record())
     assert first.read_text() == "boot\nagent-001.1 0\n"
-    assert Path(files.record).read_bytes() == BOOT + b"\n"
+    assert Path(files.record).read_bytes() == header(BOOT)
 
 
 @pytest.mark.parametrize("there", [None, "file", "link"])
@@ -113,3 +114,40 @@ def test_what_is_removed_is_gone_and_takes_no_room(files: Files) -> None:
     files.remove()
     files.remove()
     assert (files.room(), os.listdir(os.path.dirname(files.record))) == (0, [])
+
+
+def planted(path: str, kind: str, elsewhere: Path) -> None:
+    """What an agent can put in the place of a file of its next attempt."""
+    if kind == "FIFO":
+        os.mkfifo(path)
+    elif kind == "name":
+        os.link(elsewhere, path)
+    else:
+        os.symlink(elsewhere if kind == "link" else elsewhere.with_name("nothing"), path)
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "link", "loose link", "name"])
+def test_an_attempt_writes_to_a_log_and_a_record_of_its_own(files: Files, tmp_path: Path, kind: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("precious")
+    Path(files.directory).mkdir()
+    for path in (files.log, files.record):
+        planted(path, kind, elsewhere)
+    log, record = files.open_log(), files.open_record()
+    os.write(log, b"said")
+    assert os.get_blocking(log)
+    for descriptor in (log, record):
+        os.close(descriptor)
+    assert Path(files.log).read_bytes() == b"said"
+    assert Path(files.record).read_bytes() == BOOT + b"\n"
+    assert elsewhere.read_text() == "precious"
+    assert not elsewhere.with_name("nothing").exists()
+
+
+def test_a_directory_in_the_place_of_a_log_or_record_is_an_error_that_no_repetition_mends(files: Files) -> None:
+    Path(files.log).mkdir(parents=True)
+    Path(files.record).mkdir()
+    for opened in (files.open_log, files.open_record):
+        with pytest.raises(OSError, match="a directory is in the place of .*; remove it") as refused:
+            opened()
+        assert refused.value.errno == errno.EINVAL

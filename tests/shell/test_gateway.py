@@ -7,17 +7,18 @@ import os
 
 import pytest
 
+from orchd import gateway
 from orchd.core.model import Status, agent_id
 from orchd.gateway import CHANGES, QUERIES
-from orchd.ports import Peer
 from orchd.wire import WireError, ops, pack_request
 from orchd.wire.ops import OPS
 from orchd.wire.settings import Config
-from tests.shell.bench import Bench
+from tests.shell.bench import SOMEBODY, Bench
+from tests.shell.peers import peer_of
 
 
 def test_what_is_no_request_is_refused_with_a_code(bench: Bench) -> None:
-    peer = Peer((b"c",), os.getuid(), 1)
+    peer = peer_of(bench.callers, SOMEBODY)
     for frame in (b"\xc1", pack_request("x", "nothing", {}), pack_request("x", "limit", {"limit": 0})):
         assert bench.gateway.receive(peer, frame, lambda: None) is None
     codes = [reply.error.code for _, reply in bench.replies if reply.error]
@@ -60,6 +61,26 @@ def test_all_that_one_request_can_name_is_told_of_in_one_reply(bench: Bench) -> 
     assert [(agent["id"], agent["status"]) for agent in answer["agents"]] == [(one, "queued") for one in ids]
     assert "position" in answer["agents"][0]
     assert "command" not in answer["agents"][0]
+
+
+def test_a_wait_for_more_than_one_answer_tells_of_is_answered_in_pages_or_refused_in_words(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway, "MOST", 600)
+    bench.ask("pause")
+    bench.ask("spawn", {"agents": [{"command": ["true"]}] * 700, "cwd": "/"})
+    with pytest.raises(WireError, match="these are 700 agents: one answer tells of 600.") as caught:
+        bench.ask("wait", {"scope": "all"})
+    assert caught.value.code == "too-large"
+    ids = [agent_id(number) for number in range(1, 701)]
+    request = bench.send("wait", {"scope": "all", "paged": True})
+    late = bench.ask("wait", {"scope": "all", "paged": True, "timeout": 0})
+    bench.ask("cancel", {"ids": ids})
+    answer = bench.reply(request)
+    assert (answer["timed_out"], late["timed_out"]) == (False, True)
+    assert [agent["id"] for agent in answer["agents"]] + answer["more"] == ids
+    assert {agent["status"] for agent in answer["agents"]} == {"cancelled"}
+    assert 0 < len(answer["agents"]) < 600
 
 
 def test_status_comes_in_pages_newest_first(bench: Bench) -> None:

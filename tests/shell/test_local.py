@@ -16,6 +16,7 @@ from orchd.core.model import Agent, Outcome, agent_id
 from orchd.procs.cgroups import Cgroups
 from orchd.procs.local import LocalProcesses
 from orchd.procs.procfs import BOOT, look
+from orchd.procs.shim import header
 from orchd.wire import Home
 from orchd.wire.locks import is_locked
 from tests.conftest import until
@@ -245,7 +246,7 @@ def test_a_shim_that_was_killed_behind_its_gate_is_news_and_no_end(home_director
 
 def test_the_record_holds_its_place_on_the_disk_from_the_start(bench: Bench) -> None:
     one = bench.spawn("sleep", "600")
-    assert (bench.home.agents / f"{one.id}.1.exit").read_bytes() == BOOT + b"\n"
+    assert (bench.home.agents / f"{one.id}.1.exit").read_bytes() == header(BOOT)
 
 
 def test_one_that_is_shut_out_of_its_cgroup_never_ran_and_cgroups_are_not_used_again(

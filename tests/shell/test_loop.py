@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import zmq
 
+from orchd.core.inputs import Admit
 from orchd.core.model import Instant, State
 from orchd.loop import Loop
 from orchd.notify import Notifier
@@ -147,7 +148,7 @@ class Stage:
                 finish=lambda: None,
             ),
             remote=None,
-            ports=SimpleNamespace(router=self.fds["router"], requests=lambda: note("hear") or iter(())),
+            ports=SimpleNamespace(fileno=fileno["router"], requests=lambda: note("hear") or iter(())),
             processes=SimpleNamespace(
                 fileno=fileno["processes"],
                 news=lambda: ["ended"],
@@ -155,6 +156,7 @@ class Stage:
                 rest=lambda: None,
                 logs=SimpleNamespace(fileno=fileno["logs"], next_deadline=lambda: None, look=lambda: None),
             ),
+            parked=SimpleNamespace(next_deadline=lambda: None, look=list),
             gateway=SimpleNamespace(leaving=False),
             waits=SimpleNamespace(
                 fileno=fileno["waits"],
@@ -163,12 +165,17 @@ class Stage:
                 ended=lambda *_: None,
             ),
             engine=SimpleNamespace(
-                feed=lambda events: note("feed"), finish=lambda: note("finish"), ended=set, is_ahead=True
+                feed=lambda events: note("admit" if Admit() in events else "feed"),
+                finish=lambda: note("finish"),
+                ended=set,
+                is_ahead=True,
+                has_more=False,
             ),
-            shell=SimpleNamespace(backlog=[]),
+            shell=SimpleNamespace(backlog=[], has_more=False, next_turn=lambda: None),
             space=SimpleNamespace(look=lambda is_short: None),
             records=SimpleNamespace(let_go=lambda: note("tidy")),
             environments=SimpleNamespace(drop_all_but=lambda _: None),
+            given=SimpleNamespace(inputs=SimpleNamespace(tidy=lambda: None)),
             pruner=SimpleNamespace(
                 is_due=lambda: self.is_pruning, next_deadline=lambda: None, turn=lambda: note("prune")
             ),
@@ -209,6 +216,18 @@ def test_it_wakes_up_to_weigh_agents_and_not_for_nothing(stage: Stage) -> None:
     assert loop._patience() == 250
     loop._turn({})
     assert "hear" not in stage.diary
+
+
+def test_what_a_turn_left_to_the_next_is_not_slept_over_and_comes_after_the_requests(stage: Stage) -> None:
+    loop = Loop(stage.parts, stage.fds["wakeup"], Notifier())
+    assert loop._patience() is None
+    for part in (stage.parts.engine, stage.parts.shell):
+        part.has_more = True
+        assert loop._patience() == 0
+        part.has_more = False
+    stage.parts.engine.has_more = True
+    assert stage.turn("processes") == ["admit"]
+    assert stage.turn("router")[-3:] == ["finish", "tidy", "admit"]
 
 
 def test_environments_are_only_taken_away_when_no_commit_is_on_its_way(stage: Stage) -> None:

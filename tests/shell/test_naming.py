@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from orchd.callers import Outside
+from orchd import naming
 from orchd.codec import pack_agent, pack_spec
 from orchd.core.model import RequestId
+from orchd.peers import Outside
 from orchd.wire import WireError, ops
 from orchd.wire.shapes import build
 from tests.shell.bench import Bench
@@ -44,3 +45,15 @@ def test_an_agent_sees_its_own_tree_and_no_other(bench: Bench) -> None:
     with pytest.raises(WireError, match="forbidden|not of"):
         bench.naming.seen(one.id, (other.id,))
     assert [agent.id for agent in bench.naming.seen(Outside.OWNER, ("1", "2"))] == [one.id, other.id]
+
+
+def test_runs_that_have_more_members_than_one_request_may_name_are_refused_in_words(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(naming, "MOST", 2)
+    bench.ask("pause")
+    bench.ask("spawn", {"agents": [{"command": ["true"]}] * 3, "cwd": "/"})
+    with pytest.raises(WireError, match="these ids name 3 agents: the most of one request is 2") as caught:
+        bench.ask("cancel", {"ids": ["1", "2", "3"]})
+    assert caught.value.code == "too-large"
+    assert bench.ask("status", {"ids": ["1", "2", "3"], "most": 0})["counts"] == {"queued": 3}

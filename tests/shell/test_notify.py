@@ -92,7 +92,7 @@ def test_a_daemon_that_cannot_serve_was_never_ready(stopped: Instance, manager: 
     stopped.configure("limit = 0")
     with pytest.raises(AssertionError, match="limit must be"):
         start(stopped, manager)
-    assert manager.has_heard() == []
+    assert manager.has_heard() == [f"STATUS={stopped.home.config}: limit must be between 1 and 10,000, not 0"]
 
 
 def test_agents_are_told_nothing_of_the_manager(stopped: Instance, manager: Manager) -> None:

@@ -7,10 +7,10 @@ import os
 import pytest
 
 from orchd import queries
-from orchd.callers import Outside
 from orchd.core.facts import WaitBegan
 from orchd.core.model import RequestId, Wait, agent_id, number_of
 from orchd.core.runs import number_of_run
+from orchd.peers import Outside
 from orchd.queries import RECENT
 from orchd.wire import WireError, ops
 from orchd.wire.shapes import build
@@ -24,7 +24,8 @@ def names(answer: dict[str, object]) -> list[str]:
 
 def test_the_daemon_says_who_it_is(bench: Bench) -> None:
     shown = bench.ask("daemon")
-    assert set(shown) == {"pid", "version", "uptime_seconds", "socket", "home", "bounds"}
+    own = {"pid", "version", "schema", "protocol", "uptime_seconds", "socket", "home", "bounds", "cgroups", "disk_full"}
+    assert set(shown) == own
     assert shown["bounds"] == {"memory_max": "samples", "cpu_max": None, "pids_max": None}
     assert (shown["pid"], shown["home"]) == (os.getpid(), str(bench.home.directory))
 

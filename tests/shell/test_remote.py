@@ -97,6 +97,24 @@ def test_garbage_and_connections_that_say_nothing_cost_nobody_an_answer(box: Ins
     assert "Traceback" not in box.log()
 
 
+def test_500_connections_that_say_nothing_take_a_bounded_number_of_descriptors_and_no_answer(box: Instance) -> None:
+    found = server(box)
+    port = int(found["listens"].rpartition(":")[2])
+    assert box.daemon is not None
+    with ExitStack() as stack, closing(Raw(found, authorized(box, "eyes", "viewer"))) as old:
+        assert old.ask("limit", None, "before")["limit"] == 7
+        before = len(descriptors(box.daemon.pid))
+        for number in range(500):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            if number % 50 == 0:
+                assert old.ask("limit", None, f"during-{number}")["limit"] == 7
+        with closing(Raw(found, old.secret)) as new:
+            assert new.ask("limit")["limit"] == 7
+            until(lambda: len(descriptors(box.daemon.pid)) <= before + 64 + 1, 5.0)  # type: ignore[union-attr]
+            assert old.ask("limit", None, "after")["limit"] == 7
+        assert box.status()["limit"]["limit"] == 7
+
+
 def test_a_flood_of_strangers_keys_is_refused_while_others_are_served_and_fills_no_log(box: Instance) -> None:
     found = server(box)
     with ExitStack() as stack, closing(Raw(found, authorized(box, "eyes", "viewer"))) as raw:

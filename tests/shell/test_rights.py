@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from orchd.procs.cgroups import Cgroups
-from tests.conftest import Instance, until
+from tests.conftest import BIN, Instance, until
+from tests.shell.machine import needs_root
 
 ESCAPE = (
     "import os, sys\n"
@@ -134,6 +137,45 @@ def fled(instance: Instance, tmp_path: Path, *, is_restarted: bool) -> tuple[str
     go.touch()
     until(lambda: "done" in answer.read_text())
     return one, answer.read_text()
+
+
+@needs_root
+@pytest.mark.parametrize("way", ["unshare -Ur", "unshare -pf --mount-proc", "unshare -m", "setsid -w", "unshare -C"])
+def test_in_other_namespaces_and_sessions_it_is_the_agent_that_it_was(box: Instance, way: str) -> None:
+    limit, child = said(box, "limit 9", "spawn -- true", forged=way)
+    assert "forbidden: agent-002 is an agent" in limit
+    assert box.agent(child.split()[0])["parent"] == "agent-002"
+
+
+@needs_root
+def test_a_daemon_in_a_container_serves_those_that_it_sees_and_no_others(stopped: Instance) -> None:
+    stopped.home.create()
+    stopped.start("unshare", "-pf", "--mount-proc", "--kill-child", sys.executable, "-m", "orchd")
+    assert stopped.daemon is not None
+    assert "in a pid namespace that the daemon does not see" in refused(stopped, "limit", "9", "--json")
+    (inner,) = Path(f"/proc/{stopped.daemon.pid}/task/{stopped.daemon.pid}/children").read_text().split()
+    words = ["nsenter", "-t", inner, "-p", "-m", BIN / "orchctl", "limit", "9"]
+    done = subprocess.run(words, env=stopped.env, capture_output=True, text=True, check=False)
+    assert "0/9" in done.stdout, done.stderr
+    stopped.kill()
+
+
+@needs_root
+@pytest.mark.parametrize("cgroups", ["auto", "off"])
+def test_a_connection_does_not_pass_to_the_process_that_gets_the_pid_of_its_own(
+    stopped: Instance, cgroups: str
+) -> None:
+    stopped.home.create()
+    stopped.configure(f'cgroups = "{cgroups}"\nsession_files = false\n')
+    words = ["unshare", "-pf", "--mount-proc", "--kill-child", sys.executable, "-m", "tests.shell.reusing"]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [*words, str(stopped.directory)], env=stopped.env, cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    answer, limit = done.stdout.splitlines()
+    assert "forbidden: the process that opened this connection has ended" in answer
+    assert limit == "7"
 
 
 def test_from_outside_all_of_it_works(box: Instance) -> None:

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from orchd import sessionfiles
 from orchd.core.model import Agent, Level, Outcome, Spec, State, Status, agent_id
 from orchd.core.sessions import Session, session_id
 from orchd.core.spending import Spent
-from orchd.sessionfiles import Directory, Places, Shown
+from orchd.sessionfiles import Directory, Places, Shown, as_json
 
 ONE = session_id(1)
 
@@ -70,15 +71,46 @@ def test_a_session_without_agents_is_an_empty_list(tmp_path: Path) -> None:
     assert (tmp_path / ".agent/sessions/latest.yaml").read_text().endswith("tasks: []\n")
 
 
-@given(st.text(st.characters(codec=None), max_size=30))
-def test_any_text_is_one_scalar_of_its_line(text: str) -> None:
+HOSTILE = "\x00\x07\x1b[31m\x7f\x80\x85\x92\x9b\u061c\u2028\u2029\u202e\ufeff\ud800\udcff\ufffe\U000e0001\r\n\t: #'\"\\"
+TEXTS = st.text(st.characters(codec=None) | st.sampled_from(HOSTILE), max_size=30)
+
+
+@given(TEXTS)
+def test_any_text_is_one_printable_scalar_of_its_line(text: str) -> None:
     scalar = sessionfiles._scalar(text)
-    assert "\n" not in scalar
-    scalar.encode()  # no halves of characters
-    if scalar.startswith('"'):
-        assert json.loads(scalar.replace("\\x7f", "\\u007f")) == text.translate(sessionfiles._NOT_IN_YAML)
-    else:
+    assert scalar.isprintable()
+    assert yaml.safe_load(f"key: {scalar}\n") == {"key": text.translate(sessionfiles._NOT_IN_YAML)}
+    if not scalar.startswith('"'):
         assert scalar == text
+
+
+@given(TEXTS, TEXTS)
+def test_any_text_leaves_all_files_valid(tmp_path_factory: pytest.TempPathFactory, name: str, goal: str) -> None:
+    path = tmp_path_factory.mktemp("project")
+    one = agent(1, Status.FAILED, name=name, goal=goal, skill=goal, task_id=name)
+    one.reason = goal or "x"
+    show(path, one, session=Session(ONE, goal, 1_700_000_000.0, name=name))
+    text = (path / ".agent/sessions/latest.yaml").read_text(encoding="utf-8")
+    whole = yaml.safe_load(text)
+    (task,) = whole["tasks"]
+    lax = {key: value.translate(sessionfiles._NOT_IN_YAML) for key, value in (("name", name), ("goal", goal))}
+    assert {key: task[key] for key in lax} == lax
+    assert (whole["name"], whole["directory"]) == (lax["name"], lax["goal"])
+    assert all(line.isprintable() for line in text.split("\n"))
+    raw = (path / ".claude/state/agents.json").read_bytes()
+    assert raw.isascii()
+    (found,) = json.loads(raw)
+    for value in found.values():
+        json.dumps(value, ensure_ascii=False).encode()  # no halves of characters
+    assert found["reason"] == (goal or "x").translate(sessionfiles._HALVES)
+
+
+@given(TEXTS, TEXTS)
+def test_an_event_is_one_line_of_valid_json(key: str, text: str) -> None:
+    made = as_json({"event": "x", "doc": {"list": [text, 1], key.translate(sessionfiles._HALVES): text}})
+    assert made.isascii()
+    assert made.isprintable()
+    json.dumps(json.loads(made), ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize(
@@ -167,7 +199,7 @@ def test_a_pipe_in_the_place_of_the_events_holds_nobody_up(tmp_path: Path) -> No
     os.mkfifo(tmp_path / ".claude/state/events.jsonl")
     directory = Directory(str(tmp_path), Places())
     assert directory.last_seq(ONE) is None
-    with pytest.raises(OSError, match="not a file|No such device"):
+    with pytest.raises(OSError, match="a FIFO is in the place of the file"):
         directory.append([event(1)])
 
 
@@ -182,9 +214,20 @@ def test_where_a_stranger_could_lay_links_there_are_no_files(tmp_path: Path) -> 
 def test_a_link_in_the_place_of_the_events_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / ".claude/state").mkdir(parents=True)
     (tmp_path / ".claude/state/events.jsonl").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="symbolic links"):
+    with pytest.raises(OSError, match="symbolic link"):
         Directory(str(tmp_path), Places()).append(["{}"])
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("name", [".claude", ".claude/state", ".agent", ".agent/sessions"])
+def test_no_link_in_the_place_of_a_directory_leads_out_of_the_project(tmp_path: Path, name: str) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    (project / name).parent.mkdir(parents=True)
+    elsewhere.mkdir()
+    (project / name).symlink_to(elsewhere)
+    with pytest.raises(OSError, match="Not a directory"):
+        show(project, agent(1))
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_links_that_came_with_a_checkout_lead_to_no_file_of_anybody(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def lives(
     kills_itself: tuple[str, signal.Signals] | None = None,
     name: str = f"orchd-{NAME}",
     shell: str = shim.SHELL,
+    cwd: str = "/",
 ) -> Told:
     """The whole life of a shim that was given these lines through its gate, each after it had served."""
     record = os.open(tmp_path / "exit", os.O_RDWR | os.O_CREAT | os.O_APPEND)
@@ -50,14 +51,14 @@ def lives(
     held = [its.detach(), record] if door is None else [its.detach(), record, door]
     high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 40) for descriptor in held]
     moved = [(descriptor, index + 3) for index, descriptor in enumerate(high)]
-    script = shim.script(str(tmp_path), enters=door is not None)
+    script = shim.SCRIPT if door is None else shim.SCRIPT_IN_CGROUP
     if kills_itself:
         place, number = kills_itself
         script = script.replace(place, f"kill -{number.value} $$\n{place}")
     pid = os.posix_spawn(
         shell,
         ["sh", "-c", script, name, *argv],
-        dict(os.environ),
+        {"_orchd_logs": str(tmp_path), "_orchd_cwd": cwd, "_orchd_begin": 'exec "$@"'},
         file_actions=[(os.POSIX_SPAWN_DUP2, source, target) for source, target in moved],
         setsid=True,
         setsigdef=[signal.SIGHUP],  # who ignores it from the start, as under nohup, can set no trap for it
@@ -141,7 +142,7 @@ def test_any_text_is_a_record(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "\n", "boot\n", f"boot\n{NAME} 12x\n", f"boot\n{NAME} 12", "boot\n0m0.0s 0m0.0s\n", "boot\n12\n"],
+    ["", "\n", "boot\n", f"boot\n{NAME} 12x\n", f"boot\n{NAME} 12", "boot\n0m0.0s 0m0.0s\n", "boot\n12"],
 )
 def test_a_torn_record_knows_no_code(text: str) -> None:
     assert shim.parse_record(text, NAME)[:2] == (True, None)
@@ -150,6 +151,47 @@ def test_a_torn_record_knows_no_code(text: str) -> None:
 def test_a_time_that_no_agent_can_have_taken_does_no_harm() -> None:
     """Whoever holds the record may have written it."""
     assert shim.parse_record(f"boot\n{NAME} 0\n0m0s 0m0s\n{'9' * 400}m1s 0m2.5s\n", NAME).cpu_seconds < 1e12
+
+
+@pytest.mark.parametrize("first", ["boot\n", "exit-record 3 boot\n"])
+def test_a_record_tells_its_boot_in_every_version(first: str) -> None:
+    assert shim.boot_of(f"{first}{NAME} 3\n") == "boot"
+    assert shim.header(b"boot") == b"exit-record 3 boot\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "boot\n3\n0m0.1s 0m0.1s\n0m1.5s 0m0.5s\n",  # of version 1, in which a shim served one attempt
+        f"boot\n{NAME} 3\n0m0.1s 0m0.1s\n0m1.5s 0m0.5s\n",
+        f"exit-record 3 boot\n{NAME} 3\n0m0.1s 0m0.1s\n0m1.5s 0m0.5s\n",
+    ],
+)
+def test_records_of_earlier_versions_are_read(text: str) -> None:
+    assert shim.parse_record(text, NAME) == shim.Record(ran=True, code=3, cpu_seconds=2.0)
+
+
+@pytest.mark.parametrize("first", ["boot\n", "exit-record 3 boot\n"])
+@pytest.mark.parametrize("word", ["gate", "cgroup"])
+def test_why_it_never_ran_is_read_in_every_version(first: str, word: str) -> None:
+    assert shim.parse_record(f"{first}{word}\n", NAME)[:2] == (False, None)
+
+
+def test_a_record_of_a_later_version_is_not_taken_for_one_of_a_shim_that_was_killed() -> None:
+    record = shim.parse_record(f"exit-record 4 boot\n{NAME} exit=3\n", NAME)
+    assert (record.ran, record.code) == (True, None)
+    assert record.note == "its exit record has version 4, and this orchd knows 3: upgrade orchd"
+
+
+def test_one_that_cannot_enter_its_directory_says_so_and_serves_the_next(tmp_path: Path) -> None:
+    enters = f"next {SECOND}&&_orchd_cwd=/&&set -- /bin/sh -c 'pwd'\n".encode()
+    told = lives(tmp_path, "/bin/touch", f"{tmp_path}/ran", lines=(shim.GO, enters), cwd=f"{tmp_path}/none")
+    assert (told.of().code, told.of().note) == (
+        126, "its working directory could not be entered when it was about to start"
+    )  # fmt: skip
+    assert (told.of(SECOND).code, told.of(SECOND).note) == (0, None)
+    assert (tmp_path / f"{SECOND}.log").read_text() == "/\n"
+    assert not (tmp_path / "ran").exists()
 
 
 SECOND = "agent-002.1"

@@ -14,18 +14,20 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchd.callers import Callers, Outside
-from orchd.core.inputs import Exited, Input, NeverRan, Spawned
+from orchd.callers import Callers
+from orchd.core.inputs import Exited, Input, NeverRan, Spawned, SpawnFailed
 from orchd.core.model import Agent
-from orchd.ports import Peer
+from orchd.peers import Outside
 from orchd.procs.cgroups import Cgroups
 from orchd.procs.local import LocalProcesses
 from orchd.procs.procfs import look, marks
+from orchd.procs.shim import header
 from orchd.procs.successors import MOST
 from orchd.wire import Home
 from tests.conftest import until
 from tests.shell.attempts import ENV, agent
 from tests.shell.machine import descriptors
+from tests.shell.peers import peer_of
 
 
 class Cast:
@@ -140,7 +142,6 @@ def test_the_words_of_one_that_follows_are_what_was_asked_for_to_the_byte(cast: 
 
 
 OTHERS: dict[str, dict[str, object]] = {
-    "directory": {"cwd": "/tmp"},
     "stdin": {"stdin": "/dev/zero"},
     "variables": {"environment": "other"},
     "own variables": {"variables": (("A", "1"),)},
@@ -161,6 +162,52 @@ def test_whoever_asks_for_other_surroundings_has_a_shim_of_its_own(
         not is_first and "environment" in fields,
         not is_first and "variables" in fields,
     )
+
+
+def test_each_enters_its_own_directory_and_enters_it_anew(cast: Cast, tmp_path: Path) -> None:
+    first, second, current = tmp_path / "it's", tmp_path / "2", tmp_path / "current"
+    for directory in (first, second):
+        directory.mkdir()
+    current.symlink_to(first)
+    pid = cast.run("pwd", "-P", cwd=str(current))
+    for number, (words, cwd) in enumerate(
+        [
+            (("ln", "-sfn", "2", "current"), tmp_path),
+            (("sh", "-c", "pwd -P; echo $PWD"), current),
+            (("sh", "-c", "rm -rf ../2 && mkdir ../2"), second),
+            (("touch", "made"), second),
+            (("pwd", "-P"), first),
+        ],
+        2,
+    ):
+        one = agent(*words, number=number, cwd=str(cwd))
+        assert cast.start(one) == pid
+        assert cast.end(one).outcome.code == 0
+    assert cast.log(agent(number=3)) == f"{second}\n{current}\n"
+    assert (second / "made").exists()
+    assert cast.log(agent(number=6)) == f"{first}\n"
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_one_whose_directory_goes_before_its_gate_opens_says_so(cast: Cast, tmp_path: Path, is_first: bool) -> None:
+    (tmp_path / "there").mkdir()
+    pid = 0 if is_first else cast.run("true", number=9)
+    one = agent("touch", str(tmp_path / "ran"), cwd=str(tmp_path / "there"))
+    assert cast.start(one) == pid or is_first
+    (tmp_path / "there").rmdir()
+    found = cast.end(one)
+    assert found.outcome.code == 126
+    assert found.note == "its working directory could not be entered when it was about to start"
+    assert not (tmp_path / "ran").exists()
+    assert cast.run("true", number=2) == one.pid
+
+
+def test_a_directory_that_is_deleted_between_two_is_refused(cast: Cast, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    cast.run("rmdir", str(tmp_path / "there"), cwd=str(tmp_path / "there"))
+    made = cast.processes.start(agent("true", number=2, cwd=str(tmp_path / "there")))
+    assert isinstance(made, SpawnFailed)
+    assert (made.reason, made.is_passing) == (f"cannot start in {tmp_path}/there: no such directory", False)
 
 
 @pytest.mark.parametrize("word", ["\n", "\x80", "\t", "x" * 4096, "\udcff"])
@@ -228,8 +275,8 @@ def test_whoever_fled_from_the_cgroup_of_one_is_not_taken_for_the_one_that_follo
         assert cast.start(second) == pid
         assert os.getsid(fled) == pid
         callers = Callers(cast.home, cast.processes)
-        assert callers.who(Peer((b"c",), os.getuid(), fled)) is Outside.NOBODY
-        assert callers.who(Peer((b"d",), os.getuid(), pid)) == second.id
+        assert callers.who(peer_of(callers, fled)) in (Outside.NOBODY, Outside.MARKED)
+        assert callers.who(peer_of(callers, pid)) == second.id
     finally:
         os.kill(fled, signal.SIGKILL)
     cast.end(second)
@@ -297,7 +344,8 @@ def test_a_shim_serves_no_more_than_its_record_has_room_for(cast: Cast) -> None:
 
 def test_the_longest_names_and_times_fit_in_the_block_of_a_record() -> None:
     longest = "agent-999999999.999 255\n" + 2 * "99999m59.999999s 99999m59.999999s\n"
-    assert 37 + MOST * len(longest) < 4096
+    refused = "agent-999999999.999 directory\n"
+    assert len(header(b"0" * 36)) + MOST * len(refused + longest) < 4096
 
 
 def test_what_one_uses_is_not_what_the_one_before_it_used(cast: Cast, tmp_path: Path) -> None:

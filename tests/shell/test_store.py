@@ -18,7 +18,8 @@ from orchd.core.facts import AgentCompleted, AgentQueued, AgentRevived, Fact, Li
 from orchd.core.model import Agent, AgentId, Instant, Level, Spec, State, Status, agent_id
 from orchd.errors import StoreError
 from orchd.reading import StoredAnswer, StoredFact
-from orchd.store import APPLICATION_ID, KEPT_ANSWERS, Store
+from orchd.store import KEPT_ANSWERS, Store
+from orchd.wire.database import APPLICATION_ID
 from tests.shell.held import Held, let_end
 from tests.shell.machine import full, needs_root, remount, tmpfs
 from tests.shell.made import agents

@@ -13,20 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.core.model import Spec
+from orchd.core.model import Attributes, Spec
 from orchd.procs.cgroups import Cgroup
-from orchd.procs.command import Command
+from orchd.procs.command import command
 from orchd.procs.files import Files
 from orchd.procs.successors import MOST, Shim
 
 SPEC = Spec(("true",), "name", "/", "e")
-VARIABLES = {"PATH": "/bin", "ORCHD_AGENT": "agent-001", "ORCHD_GOAL": "one"}
+VARIABLES = {"PATH": "/bin", "PWD": "/", "ORCHD_HOME": "/h", "ORCHD_AGENT": "agent-001", "ORCHD_GOAL": "one"}
+TRUE = command(["/bin/true"], VARIABLES)
 FILES = Files("/h/agents/agent-002.1")
 
 
 def shim(gate: int | None = None, **fields: object) -> Shim:
     """One in a cgroup of its own."""
-    return replace(Shim(0, gate, Cgroup(Path("/nowhere")), SPEC, VARIABLES), **fields)  # type: ignore[arg-type]
+    return replace(Shim(0, gate, Cgroup(Path("/nowhere")), SPEC, TRUE), **fields)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -83,19 +84,25 @@ def test_nobody_follows_where_things_would_not_be_as_they_were(fields: dict[str,
 
 
 def test_the_line_tells_what_is_different_and_nothing_else() -> None:
-    command = Command(["/bin/echo", "it's"], {"PATH": "/bin", "ORCHD_AGENT": "agent-002", "ORCHD_SKILL": "s"})
-    assert shim()._line(SPEC, command, FILES) == (
-        b"""next agent-002.1&&export ORCHD_SKILL=s&&unset ORCHD_GOAL&&set -- /bin/echo 'it'"'"'s'\n"""
+    names = ["ORCHD_GOAL", "ORCHD_SKILL", "PWD"]
+    goal, skill, pwd = (f"_orchd_{TRUE.slots.index(name)}" for name in names)
+    variables = {**VARIABLES, "PWD": "/a b", "ORCHD_AGENT": "agent-002", "ORCHD_SKILL": "s"}
+    del variables["ORCHD_GOAL"]
+    line = shim()._line(replace(SPEC, cwd="/a b"), command(["/bin/echo", "it's"], variables), FILES)
+    assert (
+        line
+        == (
+            f"next agent-002.1&&{goal}=ORCHD_GOAL&&{skill}=ORCHD_SKILL=s&&{pwd}='PWD=/a b'&&_orchd_cwd='/a b'"
+            """&&set -- /bin/echo 'it'"'"'s'\n"""
+        ).encode()
     )
 
 
 @pytest.mark.parametrize(
     ("spec", "variables"),
     [
-        (replace(SPEC, cwd="/tmp"), {}),
         (replace(SPEC, stdin="/x"), {}),
         (replace(SPEC, cpu_max=0.5), {}),
-        (SPEC, {"PATH": "/other"}),
         (SPEC, {"MINE": "1"}),
         (SPEC, {"ORCHD_HOME": "/other"}),
         (SPEC, {"ORCHD_GOAL": "two\nlines"}),
@@ -104,17 +111,29 @@ def test_the_line_tells_what_is_different_and_nothing_else() -> None:
     ],
 )
 def test_there_is_no_line_for_whoever_needs_a_shim_of_its_own(spec: Spec, variables: dict[str, str]) -> None:
-    assert shim()._line(SPEC, Command(["/bin/true"], VARIABLES), FILES) is not None
-    assert shim()._line(spec, Command(["/bin/true"], {**VARIABLES, **variables}), FILES) is None
+    assert shim()._line(SPEC, TRUE, FILES) is not None
+    assert shim()._line(spec, command(["/bin/true"], {**VARIABLES, **variables}), FILES) is None
+
+
+def test_there_is_no_line_for_whoever_begins_in_another_way() -> None:
+    for attributes in (Attributes(umask=0o022), Attributes(limits=(("nofile", 9, 9),))):
+        assert shim()._line(SPEC, command(["/bin/true"], VARIABLES, attributes), FILES) is None
+
+
+def test_a_variable_that_has_another_value_is_told() -> None:
+    line = shim()._line(SPEC, command(["/bin/true"], {**VARIABLES, "PATH": "/x y"}), FILES)
+    assert line == f"next agent-002.1&&_orchd_{TRUE.slots.index('PATH')}='PATH=/x y'&&set -- /bin/true\n".encode()
 
 
 @given(st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=126)), max_size=4), st.text(max_size=20))
 def test_whatever_the_words_are_a_shell_takes_them_for_words(words: list[str], goal: str) -> None:
-    line = shim()._line(SPEC, Command(["/bin/x", *words], {**VARIABLES, "ORCHD_GOAL": goal}), FILES)
+    line = shim()._line(SPEC, command(["/bin/x", *words], {**VARIABLES, "ORCHD_GOAL": goal}), FILES)
     if line is None:
         assert not goal.isascii() or not goal.isprintable()
         return
-    show = r"""printf '%s\0' "$ORCHD_GOAL" "$@" """
+    held = f"_orchd_{TRUE.slots.index('ORCHD_GOAL')}"
+    show = f"""printf '%s\\0' "${held}" "$@" """
     script = f"next() {{ :; }}; {line.decode()}{show}"
-    said = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True, env=VARIABLES).stdout
-    assert os.fsdecode(said).split("\0")[:-1] == [goal, "/bin/x", *words]
+    env = {held: "ORCHD_GOAL=one"}
+    said = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True, env=env).stdout
+    assert os.fsdecode(said).split("\0")[:-1] == [f"ORCHD_GOAL={goal}", "/bin/x", *words]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchd.callers import Outside
 from orchd.core.model import Agent, RequestId, Status
+from orchd.peers import Outside
 from orchd.wire import WireError, ops
 from orchd.wire.runners import Settings, checked
 from orchd.wire.settings import Config
@@ -80,13 +80,18 @@ def test_a_claimed_parent_must_be_who_is_calling(bench: Bench) -> None:
         bench.translator.spawn(ONE, Outside.OWNER, claimed)
 
 
-def test_a_retry_brings_its_blockers_to_mind_and_a_new_environment(bench: Bench) -> None:
+def test_a_retry_brings_its_blockers_to_mind_and_what_it_sends_goes_over_the_first_environment(bench: Bench) -> None:
     blocker = bench.spawn("true")
     one = bench.spawn("false", after=[blocker.id])
     bench.until_over(blocker, one)
     event = bench.translator.retry(ONE, Outside.OWNER, build(ops.Retry, {"ids": ["2"], "env": {"NEW": "1"}}))
     assert set(bench.state.agents) == {blocker.id, one.id}
-    assert bench.environments.get(event.environment) == {"NEW": "1"}
+    (again,) = (bench.environments.get(digest) for digest in event.environments)
+    assert again == {**bench.given.retries.environment(one.id), "NEW": "1"}
+    assert "PATH" in again
+    asked = build(ops.Retry, {"ids": ["2"], "env": {"NEW": "1"}, "current_env": True})
+    (alone,) = bench.translator.retry(ONE, Outside.OWNER, asked).environments
+    assert bench.environments.get(alone) == {"NEW": "1"}
 
 
 def test_a_bound_is_the_agents_own_or_else_that_of_the_configuration(bench: Bench) -> None:

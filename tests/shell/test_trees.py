@@ -11,6 +11,7 @@ import pytest
 
 from orchd.procs import trees
 from orchd.procs.cgroups import Cgroups
+from orchd.procs.procfs import below_now
 from orchd.procs.trees import Tree
 from tests.conftest import until
 
@@ -125,3 +126,62 @@ def test_in_a_cgroup_the_kernel_knows_the_members(tmp_path: Path) -> None:
     cgroups.give_back(cgroup)
     cgroups.close()
     assert not cgroup.path.exists()
+
+
+def test_after_the_shim_ended_another_process_with_its_pid_is_left_alone() -> None:
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger:
+        tree = Tree("agent-001", 1, HOME, stranger.pid, None, is_shim_gone=True)
+        assert tree.members() == {}
+        tree.terminate()
+        tree.kill()
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_what_is_below_the_daemon_is_not_of_the_agent_that_started_it(grow: Callable[[str], Tree]) -> None:
+    """An agent's client brought the daemon back, and something in between adopts orphans."""
+    tree = grow("sleep 600")
+    with subprocess.Popen(["sleep", "600"]) as other:
+        above = Tree(tree.agent, 1, tree.home, os.getppid(), None)
+        assert other.pid not in above.members()
+        assert other.pid not in below_now([os.getppid()])
+        other.kill()
+
+
+def test_a_process_outside_its_cgroup_is_a_member_and_named(grow: Callable[[str], Tree], cgroups: Cgroups) -> None:
+    tree = grow("setsid sleep 600 & exec sleep 600")
+    until(lambda: len(tree.members()) == 3)
+    cgroup = cgroups.take()
+    os.write(cgroup.door(), b"%d" % tree.shim)
+    tree.cgroup = cgroup
+    assert len(tree.members()) == 3
+    until(lambda: all(name.startswith("sleep (pid ") for name in escaped_of(tree)))
+    assert len(escaped_of(tree)) == 2
+    assert not tree.is_gone([])
+    until(lambda: not killed(tree) - {tree.shim})
+    os.kill(tree.shim, 9)
+    os.waitpid(tree.shim, 0)
+    until(lambda: tree.is_gone([]))
+    cgroups.give_back(cgroup)
+
+
+def escaped_of(tree: Tree) -> tuple[str, ...]:
+    """What is seen outside its cgroup, by a new look."""
+    tree._escaped.clear()
+    tree.members()
+    return tree.escaped()
+
+
+def test_a_shim_that_was_moved_away_is_taken_back_to_end(grow: Callable[[str], Tree], cgroups: Cgroups) -> None:
+    tree = grow("exec sleep 600")
+    tree.cgroup = cgroups.take()
+    assert not tree.cgroup.holds(tree.shim)
+    tree.cgroup.freeze()
+    tree.wake_shim()
+    assert tree.cgroup.holds(tree.shim)
+    assert b"frozen 0" in (tree.cgroup.path / "cgroup.events").read_bytes()
+    until(lambda: not killed(tree) - {tree.shim})
+    os.kill(tree.shim, 9)
+    os.waitpid(tree.shim, 0)
+    until(tree.cgroup.is_empty)
+    cgroups.give_back(tree.cgroup)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
@@ -243,7 +244,7 @@ def test_where_nothing_can_be_punched_out_it_is_said_once(writer: Writer, caplog
 
 
 class Refusing:
-    """A C library on a file system that cannot punch holes and knows no inotify."""
+    """A C library on a file system that cannot punch holes."""
 
     @staticmethod
     def fallocate(*_: object) -> int:
@@ -253,13 +254,19 @@ class Refusing:
         ctypes.set_errno(errno.EOPNOTSUPP)
         return -1
 
-    @staticmethod
-    def inotify_add_watch(*_: object) -> int:
-        return -1
+
+class Blind:
+    """An inotify that watches nothing, as when the user has no watches left."""
+
+    def watch(self, *_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def events(self) -> list[int]:
+        return []
 
 
 def test_without_inotify_a_living_log_is_looked_at_again_and_again(writer: Writer) -> None:
-    writer.trimmer._libc = Refusing()  # type: ignore[assignment]
+    writer.trimmer._inotify = Blind()  # type: ignore[assignment]
     for _ in range(3):
         writer.look()
         assert writer.trimmer.next_deadline() == writer.now + LONGEST_REST

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from orchd.callers import Outside
 from orchd.keyring import Keyring
+from orchd.peers import Outside
 from orchd.remote import FarRoute, Remote
 from orchd.roles import Visitor
 from orchd.visitors import Visitors

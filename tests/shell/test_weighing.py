@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchd.procs import weighing
-from orchd.procs.cgroups import Cgroups
+from orchd.procs.cgroups import Cgroup, Cgroups
 from orchd.procs.trees import Tree
 from orchd.procs.weighing import HURRY, PAUSE, Scale
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
@@ -101,6 +101,22 @@ def test_members_of_a_cgroup_are_weighed_wherever_they_went(cgroups: Cgroups) ->
         assert weighed(Tree("agent-009", 1, "/", 0, cgroup), 1000 * MB) > 120 * MB
     until(cgroup.is_empty)
     cgroups.give_back(cgroup)
+
+
+@pytest.mark.parametrize(("bound", "is_over"), [(1000 * MB, False), (10 * MB, True)])
+def test_what_left_a_cgroup_that_the_kernel_bounds_is_weighed_with_it(
+    tmp_path: Path, bound: int, *, is_over: bool
+) -> None:
+    (tmp_path / "memory.max").write_text(f"{bound}\n")
+    (tmp_path / "memory.current").write_text(f"{7 * MB}\n")
+    with held() as tree:
+        (tmp_path / "cgroup.procs").write_text("".join(f"{pid}\n" for pid in tree.members()))
+        inside = Tree(tree.agent, 1, tree.home, tree.shim, Cgroup(tmp_path))
+        assert weighed(inside, bound) == 0
+        (tmp_path / "cgroup.procs").write_text("")
+        amount = weighed(inside, bound)
+        assert amount > 67 * MB
+        assert (amount > bound) == is_over
 
 
 def test_nothing_is_due_while_nobody_has_a_bound_and_those_near_theirs_are_looked_at_often() -> None:

@@ -22,6 +22,7 @@ class Cast:
         state = State(limit=opening.limit, resident=opening.resident, guards=GUARDS, seed=opening.seed)
         state.is_strict = opening.is_strict
         self.world = World(state, is_thorough=False, is_roomy=opening.is_roomy)
+        self.world.launches = opening.launches
         self.dice = Random(0)
 
     def perform(self, step: Step) -> None:

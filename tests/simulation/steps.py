@@ -69,6 +69,7 @@ class Opening(NamedTuple):
     seed: int
     is_strict: bool = True
     is_roomy: bool = False  # a chain of agents always has room, and agents wait for their own children alone
+    launches: int | None = None  # how many attempts may start in one turn
 
 
 def drawn(seed: int, number: int, length: int) -> tuple[Opening, list[Step]]:
@@ -78,5 +79,6 @@ def drawn(seed: int, number: int, length: int) -> tuple[Opening, list[Step]]:
     is_roomy = chance.random() < 0.25
     room = limit + DEPTH - 1
     resident = chance.choice([room, 4 * limit + DEPTH] if is_roomy else [limit, limit + 1, limit + 2, room, 4 * limit])
-    opening = Opening(limit, resident, chance.getrandbits(64), is_roomy or chance.random() < 0.85, is_roomy)
+    is_strict = is_roomy or chance.random() < 0.85
+    opening = Opening(limit, resident, chance.getrandbits(64), is_strict, is_roomy, chance.choice([None, None, 1, 2]))
     return opening, [Step(name, chance.getrandbits(32)) for name in chance.choices(_NAMES, _SHARES, k=length)]

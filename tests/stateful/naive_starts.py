@@ -25,7 +25,9 @@ def startable(world: World) -> list[Agent]:
     state, now = world.state, world.now
     if state.is_paused or state.held_until > now:
         return []
-    ready = [one for one in state.agents.values() if naive.is_ready(state, one, now) and not is_held(world, one, -ROUNDING)]
+    ready = [
+        one for one in state.agents.values() if naive.is_ready(state, one, now) and not is_held(world, one, -ROUNDING)
+    ]
     ready = [one for one in ready if naive_runs.has_room(state, one)]
     alive, is_idle = len(naive.living(state)), not naive.working(state)  # then the room of a chain is used, too
     ready = [one for one in ready if alive < (state.resident if is_idle else naive.most_alive(state, one.depth))]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchd.core.facts import AgentFrozen, AgentReturned, AgentThawed, AttemptAdmitted, Fact
-from orchd.core.model import AgentId, Cause, Frozen, Status
+from orchd.core.model import Agent, AgentId, Cause, Frozen, Status
 from tests.stateful import naive, naive_starts
 from tests.stateful.naive_starts import ROUNDING
 from tests.stateful.outside import Key, can_run
@@ -25,6 +25,13 @@ class Clock:
     counted: float
     last: float
     is_held: bool = False
+
+
+def _is_cut_short(agent: Agent, fact: AgentReturned | AgentThawed) -> bool:
+    """Whether the agent may wait again at once: its wait expired, or it was frozen for another reason than a loan."""
+    if isinstance(fact, AgentThawed):
+        return agent.frozen is not Frozen.LENT
+    return agent.waits[fact.request].is_expired
 
 
 @dataclass
@@ -48,10 +55,13 @@ class Observer:
         elif isinstance(fact, AgentReturned | AgentThawed):
             has_slot = naive.working(state) < state.limit
             still = self.passed_over & {agent.id for agent in naive_starts.startable(world)} if has_slot else set()
-            assert not still or self.borrower == fact.agent, f"two agents whose waits were cut short went before {still}"
-            is_returned = isinstance(fact, AgentReturned)
-            self.is_new_due = not is_returned or state.agents[fact.agent].waits[fact.request].is_expired
-            self.passed_over = {agent.id for agent in naive_starts.startable(world)} if self.is_new_due and has_slot else set()
+            assert not still or self.borrower == fact.agent, (
+                f"two agents whose waits were cut short went before {still}"
+            )
+            self.is_new_due = _is_cut_short(state.agents[fact.agent], fact)
+            self.passed_over = (
+                {agent.id for agent in naive_starts.startable(world)} if self.is_new_due and has_slot else set()
+            )
         elif isinstance(fact, AgentFrozen) and fact.cause is Frozen.LENT:
             self._check_loan(world, fact)
             self.loans += 1

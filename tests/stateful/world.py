@@ -63,6 +63,7 @@ class World:
     revived: set[AgentId] = field(default_factory=set)
     failures: deque[bool] = field(default_factory=deque)  # of the next launches: whether each passes
     quiet: float = 0.0
+    launches: int | None = None  # how many attempts may start in one turn
     crash: str | None = None  # "before" or "after" the next commit
     requests: count[int] = field(default_factory=lambda: count(1))
     turns: int = 0
@@ -84,6 +85,7 @@ class World:
         self.turns += 1
         parked = {key for key, proc in self.procs.items() if not self.can_run(proc)}
         turn = promises.WatchedTurn(self, events)
+        turn.launches_left = self.launches
         for event in events:
             decide(turn, event)
             while turn.questions:
@@ -106,6 +108,8 @@ class World:
         self.procs = {key: proc for key, proc in self.procs.items() if proc.is_alive}
         if dead := [watch for watch in turn.effects if isinstance(watch, Watch) and watch.request not in self.clients]:
             self.tell(*(inputs.CallerGone(watch.agent, watch.request) for watch in dead))
+        elif turn.is_cut_short:
+            self.tell(inputs.Admit())
         else:
             self.observer.look(self)
         return turn
@@ -234,7 +238,7 @@ class World:
         turn = self.tell(inputs.SpawnAgents(self.request(), caller, specs, must_start, self.kin(caller), scope))
         forget(self.state, list(self.state.agents))
         if must_start:
-            promises.check_started(turn)
+            promises.check_started(self, turn)
         return turn
 
     def kin(self, caller: AgentId | None) -> int:
@@ -306,7 +310,7 @@ class World:
     def retry(self, ids: tuple[AgentId, ...]) -> Turn:
         """A person wants other attempts."""
         self.recall(other for one in ids for other in (one, *self.store[one].spec.after))
-        turn = self.tell(inputs.Retry(self.request(), ids, "e"))
+        turn = self.tell(inputs.Retry(self.request(), ids, ("e",) * len(ids)))
         forget(self.state, list(self.state.agents))
         return turn
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from orchd.procs.cgroups import own_cgroup
+from orchd.wire.cgroups import own_cgroup
 from tests.conftest import BIN, DEADLINE, until
 
 ROOT = Path(__file__).parents[2]

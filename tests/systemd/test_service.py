@@ -117,7 +117,7 @@ def test_stopping_it_leaves_agents_and_nobody_starts_another_daemon_in_its_place
     service.box.run("kill", "-0", before["pid"])
     said = service.ctl("status", code=69)
     assert "no-daemon: no daemon runs" in said
-    assert "`systemctl --user start orchd` starts it" in said
+    assert "`orchctl daemon start` starts it" in said
     service.ctl("daemon", "start")
     assert service.shows("ActiveState") == "active"
     (after,) = service.agents(one)
@@ -218,3 +218,82 @@ def test_the_machines_service_is_there_for_a_user_and_protects_itself_but_no_age
 def test_a_system_service_has_no_home_of_ones_own(plain: Installed) -> None:
     assert "usage: a system service has a home for each user" in plain.ctl("service", "install", "--system", code=2)
     assert "choose one" in plain.ctl("service", "install", "--system", "--user", code=2)
+
+
+def test_a_failed_unit_is_started_by_what_doctor_advises(service: Installed) -> None:
+    service.systemctl("stop", service.unit)
+    service.box.run("sh", "-c", f"echo limit = 0 > {service.home}/config.toml")
+    service.set("RestartSec=50ms")
+    service.systemctl("start", service.unit, code=1)
+    until(lambda: service.shows("ActiveState") == "failed")
+    found = wrong(service)
+    assert "orchd.service is failed: " in found["systemd"]
+    assert "limit must be between 1 and 10,000, not 0" in found["systemd"]
+    assert "limit must be between 1 and 10,000, not 0" in service.ctl("daemon", "start", code=1)
+    until(lambda: service.shows("ActiveState") == "failed")
+    service.box.run("rm", f"{service.home}/config.toml")
+    assert "`orchctl daemon start`" in found["systemd"]
+    service.ctl("daemon", "start")
+    assert service.shows("ActiveState") == "active"
+    assert "systemd" not in wrong(service)
+
+
+def test_a_unit_whose_program_is_gone_is_found_and_written_anew(service: Installed) -> None:
+    service.systemctl("stop", service.unit)
+    service.set("ExecStart=\\nExecStart=/run/ann/gone")
+    service.systemctl("start", service.unit, code=1)
+    found = wrong(service)
+    assert "starts /run/ann/gone, which does not exist" in found["systemd"]
+    assert "`orchctl service install --user`" in found["systemd"]
+    service.box.run("rm", "-r", f"/run/ann/.config/systemd/user/{service.unit}.d")
+    service.service("install")
+    service.ctl("daemon", "start")
+    assert service.shows("ActiveState") == "active"
+
+
+def test_a_full_disk_does_not_end_the_service(plain: Installed) -> None:
+    box = plain.box
+    box.run("sh", "-c", f"mkdir -p {plain.home} && chown -R ann:ann /run/ann/homes")
+    box.run("mount", "-t", "tmpfs", "-o", "size=8m,mode=700,uid=1234,gid=1234", "tmpfs", plain.home)
+    try:
+        plain.service("install", "--enable")
+        one = plain.spawn("sh", "-c", "until [ -e /run/ann/homes/go ]; do sleep 0.05; done; exit 7")
+        pid = plain.shows("MainPID")
+        box.run("sh", "-c", f"head -c 16m /dev/zero > {plain.home}/ballast", code=None)
+        plain.ctl("pause", code=1)
+        until(lambda: plain.shows("StatusText").startswith("disk full: "))
+        assert "can write nothing" in wrong(plain)["daemon"]
+        box.run("touch", "/run/ann/homes/go")
+        box.run("rm", f"{plain.home}/ballast")
+        plain.ctl("wait", one, code=1)
+        assert plain.agents(one)[0]["exit_code"] == 7
+        assert (plain.shows("MainPID"), plain.shows("NRestarts")) == (pid, "0")
+        assert plain.shows("StatusText").startswith("places 0/7 working")
+    finally:
+        plain.ctl("daemon", "stop", "--stop-agents", code=None)
+        box.run("umount", "--lazy", plain.home)
+        box.run("rm", "-f", "/run/ann/homes/go")
+
+
+def test_a_home_has_one_manager(system: Installed) -> None:
+    env = {"ORCHD_HOME": system.home}
+    said = system.box.run("orchctl", "service", "install", "--user", "--enable", who="ann", env=env, code=1)
+    assert f"{system.home} is served by orchd@ann.service of the machine's manager" in said
+    assert system.box.run("sh", "-c", "ls /run/ann/.config/systemd/user/orchd.service*", code=None).startswith("ls: ")
+    assert system.shows("ActiveState") == "active"
+
+
+def test_a_daemon_whose_home_is_taken_is_not_started_again_and_again(plain: Installed) -> None:
+    plain.ctl("daemon", "start")
+    plain.service("install")
+    plain.set("RestartSec=50ms")
+    plain.systemctl("start", plain.unit, code=1)
+    assert (plain.shows("ActiveState"), plain.shows("NRestarts")) == ("failed", "0")
+    assert "another daemon serves" in plain.shows("StatusText")
+    plain.ctl("daemon", "stop")
+
+
+def wrong(service: Installed) -> dict[str, str]:
+    """What doctor finds wrong, with the way out."""
+    found = json.loads(service.ctl("doctor", "--json", code=None))["findings"]
+    return {one["check"]: f"{one['what']}; {one['remedy']}" for one in found if one["state"] == "problem"}

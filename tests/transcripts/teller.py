@@ -9,7 +9,7 @@ from typing import Any
 
 from orchd.core import facts, inputs
 from orchd.core.decide import next_deadline
-from orchd.core.effects import Answer, Effect, Kill, Refuse, Terminate
+from orchd.core.effects import Answer, Effect, Freeze, Kill, Refuse, Terminate, Thaw
 from orchd.core.explain import reason
 from orchd.core.facts import AgentFact, Fact
 from orchd.core.model import AgentId, Outcome, RequestId
@@ -23,6 +23,8 @@ DETAILS: dict[type, Callable[[Any], str]] = {
     facts.AttemptVoided: lambda fact: f": {fact.reason}",
     facts.AttemptRetried: lambda fact: f" in {fact.delay:.2f} s: {fact.reason}",
     facts.AgentPromoted: lambda fact: f" to {fact.claim}",
+    facts.AgentFrozen: lambda fact: f", {fact.cause.value}" + (f" to {fact.lent_to}" if fact.lent_to else ""),
+    facts.StallBegan: lambda fact: f": {' '.join(fact.agents)}: {fact.reason}",
     facts.WaitBegan: lambda fact: f" for {'any of ' if fact.wait.is_any else ''}{' '.join(fact.wait.targets)}",
     facts.StopBegan: lambda fact: f", {fact.cause.value}: {fact.reason}",
     facts.ProcessEnded: lambda fact: f", code {fact.outcome.code}",
@@ -55,7 +57,7 @@ def _effect(effect: Effect) -> str | None:
         return f"  answer {effect.request}: {' '.join(effect.agents) or 'done'}{late}"
     if isinstance(effect, Refuse):
         return f"  refuse {effect.request}: {effect.code}: {effect.message}"
-    if isinstance(effect, Terminate | Kill):
+    if isinstance(effect, Terminate | Kill | Freeze | Thaw):
         return f"  {type(effect).__name__.lower()} {effect.agent} #{effect.attempt}"
     return None
 
@@ -125,6 +127,16 @@ class Teller:
         """`hangup NAME`: the client blocked in it dies."""
         self.box.tell(inputs.CallerGone(self.ids[words[0]], RequestId(f"wait of {words[0]}")))
 
+    def works(self, words: list[str], options: dict[str, str]) -> None:
+        """`works NAME`: its tree used the CPU while it counted as waiting."""
+        one = self.ids[words[0]]
+        self.box.tell(inputs.WorkedWhileWaiting(one, self.box.agent(one).attempt))
+
+    def lenient(self, words: list[str], options: dict[str, str]) -> list[str]:
+        """`lenient`: the configuration lets agents whose wait was cut short work without a slot."""
+        self.box.state.is_strict = False
+        return []
+
     def exit(self, words: list[str], options: dict[str, str]) -> None:
         """`exit NAME [code=N] [attempt=K] [rest=1]`."""
         one = self.ids[words[0]]
@@ -156,7 +168,7 @@ class Teller:
 
     def retry(self, words: list[str], options: dict[str, str]) -> None:
         """`retry NAME...`."""
-        self.box.tell(inputs.Retry(RequestId("retry"), tuple(self.ids[name] for name in words), "e"))
+        self.box.tell(inputs.Retry(RequestId("retry"), tuple(self.ids[name] for name in words), ("e",) * len(words)))
 
     def pause(self, words: list[str], options: dict[str, str]) -> None:
         """`pause`."""
@@ -186,12 +198,12 @@ class Teller:
         self.box.sleep(float(words[0]))
 
     def status(self, words: list[str], options: dict[str, str]) -> list[str]:
-        """`status`: all that is not over, the places, and when something is due."""
+        """`status`: all agents that have not ended, the slots, and when something is due."""
         state, now = self.box.state, self.box.now
         over = f", {overdrawn(state)} overdrawn" if overdrawn(state) else ""
         due = next_deadline(state)
         timed = f", something is due in {due - now:.1f} s" if due is not None else ""
-        lines = [f"{working(state)}/{state.limit} working{over}, {len(state.living)}/{state.resident} living{timed}"]
+        lines = [f"slots {working(state)}/{state.limit}{over}, {len(state.living)}/{state.resident} alive{timed}"]
         for agent in state.agents.values():
             if not agent.is_over:
                 why = reason(state, agent, now)

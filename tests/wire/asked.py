@@ -21,6 +21,7 @@ FITTING: dict[str, st.SearchStrategy[Any]] = {
     "agents": st.nothing(),  # a list of AgentSpec in `spawn`, a word in `stop`
     "cwd": st.sampled_from(["/", "/tmp", "/nowhere"]),
     "stdin": st.sampled_from(["/dev/null", "/nowhere"]),
+    "input": st.none(),  # instead of `stdin`
     "output_dir": st.just("/dev/null/nowhere"),
     "runner": st.none(),
     "project": st.sampled_from(["/", "/tmp"]),
@@ -49,6 +50,13 @@ FITTING: dict[str, st.SearchStrategy[Any]] = {
     "memory_max": st.sampled_from([1 << 20, 2**63 - 1]),
     "cpu_max": st.sampled_from([0.01, 1, 10_000]),
     "pids_max": st.sampled_from([4, 2**63 - 1]),
+    "umask": st.sampled_from([0, 0o777]),
+    "nice": st.sampled_from([-20, 19]),
+    "policy": st.sampled_from(["other", "batch", "idle"]),
+    "cpus": st.sampled_from(["0", "0-3,8", "8191"]),
+    "limits": st.dictionaries(
+        st.sampled_from(["nofile", "core"]), st.sampled_from([[9, 99], [-1, -1], [5, 2**63 - 1]])
+    ),
 }
 NAMES = st.sampled_from(["agent-001", "1", "agent-1", "agent-999", "x", "\udcff", "000000000000001"])
 ANYTHING = st.recursive(

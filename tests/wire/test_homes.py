@@ -146,7 +146,7 @@ def test_a_home_that_is_somebody_elses_is_refused(short: Path) -> None:
 def test_a_home_that_cannot_be_written_is_refused(short: Path) -> None:
     short.chmod(0o755)
     assert as_nobody(lambda: Home(short / "inner").create()) == f"HomeError: cannot make {short / 'inner'}: " + (
-        f"Permission denied; set {ENV_HOME} to a directory that can be written"
+        f"Permission denied; make it writable for you, or set {ENV_HOME} to a directory that can be written"
     )
 
 

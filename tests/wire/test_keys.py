@@ -59,7 +59,7 @@ def test_a_link_a_pipe_and_a_directory_are_not_used(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "key")
     os.mkfifo(tmp_path / "pipe", 0o600)
     (tmp_path / "directory").mkdir(mode=0o700)
-    for name, why in (("link", "it is a link"), ("pipe", "no file"), ("directory", "no file")):
+    for name, why in (("link", "it is a link"), ("pipe", "a FIFO is in"), ("directory", "a directory is in")):
         with pytest.raises(KeyFileError, match=why):
             read_private(tmp_path / name)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.wire.agentspec import MOST
+from orchd.wire import MOST
 from orchd.wire.ops import OPS, Request
 from orchd.wire.shapes import ShapeError, build
 from tests.wire.asked import args_of, broken

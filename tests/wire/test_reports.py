@@ -31,7 +31,6 @@ def test_what_was_written_is_read(tmp_path: Path, report: Report) -> None:
         "[]",
         "{}",
         '{"status": "fine"}',
-        '{"status": "completed", "more": 1}',
         '{"status": "completed", "input_tokens": -1}',
         '{"status": "completed", "cost_usd": NaN}',
         '{"status": "completed", "reason": 3}',

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchd.wire import ops
 from orchd.wire.shapes import Check, ShapeError, build, problems
 
 
@@ -156,3 +157,12 @@ def test_there_are_problems_exactly_when_no_value_can_be_built(value: dict[str, 
         assert list(problems(Outer, value))
     else:
         assert list(problems(Outer, value)) == []
+
+
+def test_a_list_that_is_too_long_is_refused_before_its_items_are_looked_at() -> None:
+    spec = {"agents": [object()] * 10_001, "cwd": "/"}
+    with pytest.raises(ShapeError) as caught:
+        build(ops.Spawn, spec)
+    assert str(caught.value) == "agents must be a list of 1 to 10,000 agents, not 10,001; make several requests"
+    with pytest.raises(ShapeError, match="must be a list, not a string"):
+        build(ops.Cancel, {"ids": "x" * 20_000})

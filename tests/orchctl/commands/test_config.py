@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+
+import msgpack
 
 from orchd.wire.settings import KEYS
 from tests.conftest import Instance, until
@@ -20,7 +24,7 @@ def test_every_key_is_shown_with_its_value_and_whether_it_is_the_default(orchctl
     stopped.configure('limit = 3\n[runners.claude]\nmodel = "opus"\n[runners.claude.env]\nTOKEN = "hush"\n')
     done = orchctl("config", "show")
     rows = {line.split()[0]: line for line in done.out.splitlines()}
-    assert rows["limit"].split() == ["limit", "3", "agents"]
+    assert rows["limit"].split() == ["limit", "3", "agents", "config.toml"]
     assert rows["resident"].split() == ["resident", "4", "x", "`limit`", "agents", "default"]
     assert rows["runners.claude.model"].split()[1] == '"opus"'
     assert rows["runners.claude.env.TOKEN"].split()[1:3] == ["(not", "shown)"]
@@ -55,12 +59,11 @@ def test_any_file_can_be_checked(orchctl: Orchctl, tmp_path: Path) -> None:
 def test_a_reload_changes_what_can_change_and_names_the_rest(orchctl: Orchctl, instance: Instance) -> None:
     instance.configure('grace = 2\nlimit = 3\ncgroups = "off"\nrunner = "mine"\n[runners.mine]\ncommand = ["true"]\n')
     lines = orchctl("config", "reload").out.splitlines()
-    assert lines[0] == "changed: grace, runner, runners"
-    assert lines[1].startswith("limit holds in a new home only")
-    assert lines[2].startswith("cgroups holds when the daemon is started again")
+    assert lines[0] == "changed: limit, grace, runner, runners"
+    assert lines[1].startswith("cgroups holds when the daemon is started again")
     assert instance.agent(instance.spawn("true"))["grace"] == 2.0
     assert json.loads(instance.ctl("spawn", "--goal", "x", "--json"))["agents"][0]["runner"] == "mine"
-    assert instance.status()["limit"]["limit"] == 7
+    assert instance.status()["limit"]["limit"] == 3
     assert orchctl("config", "reload").out == "nothing changed\n"
 
 
@@ -108,3 +111,51 @@ def test_files_of_sessions_move_with_all_that_they_have(orchctl: Orchctl, instan
     orchctl("config", "reload")
     instance.ctl("wait", orchctl("spawn", "--", "true").out.strip())
     assert (tmp_path / "seen/events.jsonl").read_text() == before
+
+
+def shown(orchctl: Orchctl, key: str) -> tuple[object, str, object]:
+    """The value of a key that is in force, where it comes from, and what the file contains instead."""
+    keys = json.loads(orchctl("config", "show", "--json").out)["keys"]
+    (one,) = (one for one in keys if one["key"] == key)
+    return one["value"], one["source"], one.get("in_file")
+
+
+def test_a_command_comes_before_the_file_and_the_file_before_the_default(orchctl: Orchctl, instance: Instance) -> None:
+    assert shown(orchctl, "limit") == (7, "default", None)
+    instance.configure("limit = 5\n")
+    assert shown(orchctl, "limit") == (7, "default", 5)
+    orchctl("config", "reload")
+    assert shown(orchctl, "limit") == (5, "config.toml", None)
+    assert instance.status()["limit"]["resident"] == 20
+    orchctl("limit", "3")
+    assert shown(orchctl, "limit") == (3, "command", 5)
+    instance.configure("limit = 6\n")
+    assert "limit holds after `orchctl limit --reset`" in orchctl("config", "reload").out
+    orchctl("daemon", "restart")
+    assert shown(orchctl, "limit") == (3, "command", 6)
+    assert orchctl("limit", "--reset").out.startswith("places 0/6 working")
+    assert shown(orchctl, "limit") == (6, "config.toml", None)
+    orchctl("daemon", "restart")
+    assert instance.status()["limit"]["limit"] == 6
+    assert orchctl("limit", "3", "--reset").code == 2
+
+
+def test_a_limit_that_an_earlier_version_remembered_is_a_commands(stopped: Instance) -> None:
+    stopped.start()
+    stopped.ctl("limit", "3")
+    stopped.stop()
+    with closing(sqlite3.connect(stopped.home.database, isolation_level=None)) as database:
+        (row,) = database.execute("SELECT value FROM meta WHERE key = 'state'").fetchone()
+        database.execute("UPDATE meta SET value = ? WHERE key = 'state'", (msgpack.packb(msgpack.unpackb(row)[:-1]),))
+    stopped.start()
+    assert (stopped.status()["limit"]["limit"], stopped.status()["limit"]["by_command"]) == (3, True)
+
+
+def test_durations_and_sizes_are_written_as_on_the_command_line(orchctl: Orchctl, instance: Instance) -> None:
+    instance.configure('timeout = "2h"\ngrace = "5s"\nlog_bytes = "512K"\nmemory_max = 1073741824\n')
+    assert orchctl("config", "reload").code == 0
+    assert [shown(orchctl, key)[0] for key in ("timeout", "grace", "log_bytes")] == [7200.0, 5.0, 524288]
+    instance.configure('timeout = "2x"\nkeep_bytes = "much"\n')
+    said = orchctl("config", "check").out
+    assert "timeout: '2x' is not a duration: write seconds or a unit" in said
+    assert "keep_bytes: 'much' is not a size" in said

@@ -3,19 +3,70 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from tests.conftest import Instance
 from tests.orchctl.conftest import Orchctl
 
+SHOW = 'echo "$ORCHD_ATTEMPT $MODE $MOOD"; exit 1'
 
-def test_a_new_attempt_runs_in_this_environment(instance: Instance, orchctl: Orchctl) -> None:
-    instance.spawn("sh", "-c", 'echo "$ORCHD_ATTEMPT $MOOD"; test "$MOOD"')
-    instance.ctl("wait", "1", code=1)
-    done = orchctl("retry", "1", env={**instance.env, "MOOD": "better"})
+
+def test_a_new_attempt_has_the_environment_of_the_first_and_not_that_of_the_caller(
+    instance: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/show").write_text(f"#!/bin/sh\n{SHOW}\n")
+    (tmp_path / "bin/show").chmod(0o755)
+    path = f"{tmp_path / 'bin'}:{instance.env['PATH']}"
+    one = instance.ctl("spawn", "--env", "MODE=staging", "--", "show", env={"PATH": path, "MOOD": "first"}).strip()
+    instance.ctl("wait", one, code=1)
+    done = orchctl("retry", "1", env={**instance.env, "MOOD": "second"})
     assert (done.code, done.err) == (0, "")
-    assert done.out.split()[:2] == ["agent-001", "sh"]
-    instance.ctl("wait", "1")
-    assert instance.ctl("logs", "1") == "2 better\n"
+    assert done.out.split()[:2] == ["agent-001", "show"]
+    instance.ctl("wait", "1", code=1)
+    assert instance.ctl("logs", "1") == "2 staging first\n"
+
+
+def test_what_the_retry_says_goes_over_it_and_is_kept_for_the_next(
+    instance: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
+    (tmp_path / "vars").write_text("MODE=from-file\nMOOD=from-file\n")
+    one = instance.ctl("spawn", "--env", "MODE=staging", "--", "sh", "-c", SHOW).strip()
+    instance.ctl("wait", one, code=1)
+    orchctl("retry", "1", "--env", "MODE=a=b", "--env-file", str(tmp_path / "vars"))
+    instance.ctl("wait", one, code=1)
+    assert instance.ctl("logs", one) == "2 a=b from-file\n"
+    instance.kill()
+    instance.start()
+    orchctl("retry", "1")
+    instance.ctl("wait", one, code=1)
+    assert instance.ctl("logs", one) == "3 a=b from-file\n"
+
+
+def test_an_environment_that_is_lost_is_an_error_and_the_callers_takes_its_place_when_asked(
+    instance: Instance, orchctl: Orchctl
+) -> None:
+    one = instance.ctl("spawn", "--env", "MODE=staging", "--", "sh", "-c", SHOW).strip()
+    instance.ctl("wait", one, code=1)
+    (instance.home.retry / one).unlink()
+    done = orchctl("retry", "1")
+    assert done.code == 1
+    assert done.err.startswith("environment-lost: agent-001: the environment that it was spawned with is lost")
+    assert "`orchctl retry --current-env agent-001`" in done.err
+    assert instance.agent(one)["status"] == "failed"
+    orchctl("retry", "1", "--current-env", env={**instance.env, "MOOD": "now"})
+    instance.ctl("wait", one, code=1)
+    assert instance.ctl("logs", one) == "2  now\n"
+
+
+def test_the_members_of_a_run_each_have_their_own(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    part = {"skillName": "api", "command": ["sh", "-c", SHOW], "env": {"MODE": "member"}, "required": True}
+    whole = {"name": "team", "executionMode": "hybrid", "subSkills": [part]}
+    (tmp_path / "composition.json").write_text(json.dumps(whole))
+    orchctl("run", "composition.json", env={**instance.env, "MOOD": "first"})
+    orchctl("retry", "run-001", env={**instance.env, "MOOD": "second"})
+    instance.ctl("wait", "run-001", code=None)
+    assert instance.ctl("logs", "1") == "2 member first\n"
 
 
 def test_json_is_the_result(instance: Instance, orchctl: Orchctl) -> None:

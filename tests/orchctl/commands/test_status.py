@@ -9,7 +9,6 @@ import struct
 import termios
 from fcntl import ioctl
 
-from orchctl.commands import status
 from tests.conftest import Instance, until
 from tests.orchctl.conftest import Background, Orchctl, Terminal
 
@@ -63,10 +62,15 @@ def test_all_shows_every_page_of_the_history(instance: Instance, orchctl: Orchct
     assert len({agent["id"] for agent in instance.status("--all")["agents"]}) == 501
 
 
-def test_a_current_fleet_of_many_pages_is_shown_whole(instance: Instance, orchctl: Orchctl) -> None:
+def test_of_a_large_fleet_people_are_shown_the_first_and_programs_all(instance: Instance, orchctl: Orchctl) -> None:
     orchctl("pause")
     orchctl("spawn", "--batch", "-", input="\n".join('{"command": ["true"]}' for _ in range(501)))
     assert len(instance.status()["agents"]) == 501
+    lines = orchctl("status").out.splitlines()
+    assert [line.split()[0] for line in lines[2:-1]] == [f"agent-{number:03d}" for number in range(1, 101)]
+    assert "401 queued" in lines[-1]
+    assert len(orchctl("status", "--all").out.splitlines()) == 2 + 501
+    assert len(orchctl("status", *map(str, range(1, 151))).out.splitlines()) == 2 + 150
 
 
 def test_what_is_no_utf8_does_no_harm(instance: Instance, orchctl: Orchctl) -> None:
@@ -150,21 +154,6 @@ def test_without_a_terminal_watching_prints_once_for_news_and_asks_no_clock(
 
 def test_nobody_to_watch_is_said_at_once(stopped: Instance, orchctl: Orchctl) -> None:
     assert orchctl("status", "--watch").code == 69
-
-
-def test_budgets_are_those_of_all_runs_that_go_on_page_by_page() -> None:
-    some = {"max_tokens": 1, "max_cost": None}
-    pages = {
-        "runs": [[{"id": "run-002", "status": "running", **some}], [{"id": "run-001", "status": "running", **some}]],
-        "sessions": [[{"id": "session-001", "unfinished": 0, **some}]],
-    }
-
-    class Paged:
-        def call(self, op: str, _: object = None) -> dict[str, object]:
-            page = pages[op].pop(0)
-            return {op: page, "more": 2 if pages[op] else None}
-
-    assert [one["id"] for one in status._budgets(Paged())] == ["run-002", "run-001"]  # type: ignore[arg-type]
 
 
 def test_a_budget_is_shown_while_it_matters(instance: Instance, orchctl: Orchctl) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 from pathlib import Path
 
+import pytest
+
 from orchctl.doctor import machine
+from orchd.wire.settings import Config
 
 
 def test_the_deepest_mount_is_the_one_that_counts(tmp_path: Path) -> None:
@@ -22,22 +23,6 @@ def test_a_home_that_has_too_little_room_is_a_problem(tmp_path: Path) -> None:
     assert next(machine.disk(tmp_path, 1 << 60)).state == "problem"
 
 
-def test_a_service_of_somebody_who_logs_out_needs_linger(tmp_path: Path) -> None:
-    assert machine.systemd(tmp_path / "none").what.startswith("no systemd runs here")
-    assert machine.systemd(tmp_path).state == "ok"
-    unit = tmp_path / ".config/systemd/user/orchd.service"
-    unit.parent.mkdir(parents=True)
-    unit.touch()
-    old, os.environ["HOME"] = os.environ["HOME"], str(tmp_path)
-    try:
-        assert machine.systemd(tmp_path, tmp_path / "linger").state == "warning"
-        (tmp_path / "linger").mkdir()
-        (tmp_path / "linger" / pwd.getpwuid(os.getuid()).pw_name).touch()
-        assert machine.systemd(tmp_path, tmp_path / "linger").state == "ok"
-    finally:
-        os.environ["HOME"] = old
-
-
 def test_processes_of_others_that_are_hidden_are_a_problem(tmp_path: Path) -> None:
     found = machine.processes(tmp_path)
     assert (found.state, found.what.startswith(f"{tmp_path} hides")) == ("problem", True)
@@ -46,11 +31,18 @@ def test_processes_of_others_that_are_hidden_are_a_problem(tmp_path: Path) -> No
     assert machine.processes(tmp_path).state == "ok"
 
 
-def test_a_hierarchy_of_cgroups_is_of_use_when_it_can_be_written(tmp_path: Path) -> None:
-    assert machine.cgroups(tmp_path).state == "warning"
-    (tmp_path / "a").mkdir()
-    for place in (tmp_path, tmp_path / "a"):
-        (place / "cgroup.controllers").write_text("memory pids\n")
-    (tmp_path / "own").write_text("0::/a\n")
-    found = machine.cgroups(tmp_path, tmp_path / "own")
-    assert (found.state, found.what) == ("ok", f"{tmp_path}/a can be used; controllers: memory, pids")
+def test_the_daemon_knows_best_where_agents_have_cgroups() -> None:
+    assert machine.cgroups({"cgroups": "/sys/fs/cgroup/x"}, Config()).what == "the daemon uses /sys/fs/cgroup/x"
+    assert machine.cgroups({"cgroups": None}, Config()).state == "warning"
+    assert machine.cgroups({"cgroups": None}, Config(cgroups="off")).state == "ok"
+
+
+def test_without_a_daemon_a_hierarchy_is_of_use_when_it_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine.own, "own_cgroup", lambda: None)
+    assert machine.cgroups(None, Config()).what == "no cgroup2 hierarchy is mounted"
+    monkeypatch.setattr(machine.own, "own_cgroup", lambda: tmp_path)
+    assert machine.cgroups(None, Config()).state == "warning"
+    (tmp_path / "cgroup.procs").touch()
+    assert machine.cgroups(None, Config()).what == f"{tmp_path} can be used by a daemon that is started here"

@@ -1,0 +1,108 @@
+"""Large fleets: `status` of a long queue, answers to others while hundreds start, a batch with an environment each."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from threading import Thread
+
+from benchmarks.harness import Figure, orchctl, over, report, timed
+from benchmarks.peers import Orchd
+from benchmarks.peers.orchd import TRUE
+from orchctl.client import Client
+
+QUEUED, STARTED, ENVIRONMENTS, ROUNDS = (1000, 4000, 10_000), (500, 1000, 2000), 1000, 3
+SLEEP: dict[str, object] = {"command": ["sleep", "3600"]}
+PAUSE = 0.005  # seconds between two requests of the other client
+Samples = dict[str, list[float]]
+
+
+def note(samples: Samples, name: str, value: float) -> None:
+    """One sample more."""
+    samples.setdefault(name, []).append(value)
+
+
+def status(samples: Samples, count: int) -> None:
+    """`orchctl status` as a whole process, for people and as data."""
+    with Orchd() as running:
+        running.call("pause")
+        running.spawn([TRUE] * count)
+        for words in (("status",), ("status", "--all"), ("status", "--json")):
+
+            def ask(words: tuple[str, ...] = words) -> object:
+                return subprocess.run([orchctl(), *words], env=running.env, check=True, capture_output=True)
+
+            name = f"orchctl {' '.join(words)}, {count:,} queued"
+            note(samples, name, 1000 * statistics.median(timed(ask) for _ in range(3)))
+        running.abandon()
+
+
+def starting(samples: Samples, count: int) -> None:
+    """What another client waits for an answer while as many start at once, and while they are ended."""
+    with Orchd() as running, Client(running.home, starts=False) as other:
+        running.call("limit", limit=count, resident=count)
+        ids: list[str] = []
+
+        def living() -> int:
+            found: int = other.call("limit", patience=300.0)["living"]
+            return found
+
+        def meanwhile(act: Callable[[], object], wanted: int) -> list[float]:
+            thread, taken = Thread(target=act), list[float]()
+            thread.start()
+            is_over = False
+            while not is_over:
+                began = time.perf_counter()
+                is_over = living() == wanted
+                taken.append(1000 * (time.perf_counter() - began))
+                time.sleep(PAUSE)
+            thread.join()
+            return sorted(taken)
+
+        began = time.perf_counter()
+        answers = meanwhile(lambda: ids.extend(running.spawn([SLEEP] * count)), count)
+        note(samples, f"{count:,} start: all of them", time.perf_counter() - began)
+        told(samples, f"{count:,} start", answers)
+        told(samples, f"{count:,} are cancelled", meanwhile(lambda: running.call("cancel", ids=ids), 0))
+
+
+def told(samples: Samples, what: str, answers: list[float]) -> None:
+    """The answers to another client, from the quickest to the slowest."""
+    for name, share in (("p50", 0.5), ("p99", 0.99), ("longest", 1.0)):
+        note(samples, f"{what}: an answer, {name}", answers[min(int(share * len(answers)), len(answers) - 1)])
+
+
+def environments(samples: Samples) -> None:
+    """A batch whose agents have the same environment, and one with a variable each."""
+    with Orchd() as running:
+        running.call("pause")
+        name = f"a batch of {ENVIRONMENTS:,} is accepted"
+        note(samples, f"{name}, one environment", 1000 * timed(lambda: running.spawn([TRUE] * ENVIRONMENTS)))
+        agents = [{**TRUE, "env": {"N": str(number)}} for number in range(ENVIRONMENTS)]
+        note(samples, f"{name}, one each", 1000 * timed(lambda: running.spawn(agents)))
+        running.abandon()
+
+
+def main() -> None:
+    """A daemon for each sample; rounds in turn."""
+    samples: Samples = {}
+    for _ in range(ROUNDS):
+        for count in QUEUED:
+            status(samples, count)
+        for count in STARTED:
+            starting(samples, count)
+        environments(samples)
+    one = samples[f"a batch of {ENVIRONMENTS:,} is accepted, one environment"]
+    report("fleets", [_figure(name, found, one) for name, found in samples.items()])
+
+
+def _figure(name: str, found: list[float], one: list[float]) -> Figure:
+    goal = "under 300" if name.startswith("orchctl status,") else "at most 50" if name.endswith("p99") else ""
+    ratios = over(found, one) if name.startswith("a batch") else ()
+    return Figure(name, "s" if name.endswith("all of them") else "ms", found, ratios, goal)
+
+
+if __name__ == "__main__":
+    main()

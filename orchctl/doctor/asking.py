@@ -1,0 +1,47 @@
+"""The daemon as doctor asks it: for a short time in all, and no more once it was silent."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from orchctl.client import Client
+from orchctl.errors import ClientError
+from orchctl.start import is_running
+from orchd.wire import Home, WireError, locks, sockets
+
+_PATIENCE = 0.8  # seconds for all questions together; the daemon answers each within milliseconds
+
+
+class Daemon:
+    """The daemon of a home, and its answers."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.error: str | None = None  # why it does not answer
+        self.holder = locks.holder(home.lock)
+        self.is_listening = False
+        try:
+            self.is_listening = is_running(home)
+        except ClientError as error:
+            self.error = error.message
+        self.listener = sockets.listener(home.socket) if self.is_listening else None
+        self._until = time.monotonic() + _PATIENCE
+        self.answer = self.ask("daemon")
+
+    def ask(self, op: str, args: dict[str, object] | None = None) -> dict[str, Any] | None:
+        """Its answer; None when none listens or it does not answer."""
+        if not self.is_listening or self.error is not None:
+            return None
+        try:
+            with Client(self.home, starts=False) as client:
+                return client.call(op, args or {}, patience=max(0.1, self._until - time.monotonic()))
+        except (ClientError, WireError) as error:
+            self.error = str(error)
+        return None
+
+    @property
+    def who(self) -> str:
+        """The process, as it can be known without an answer."""
+        pid = (self.holder.pid if self.holder else None) or self.listener
+        return "a daemon of unknown pid" if pid is None else f"the daemon, pid {pid},"

@@ -1,0 +1,30 @@
+"""The current directory of this process, which may have been deleted."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+MESSAGE = "the current directory was deleted: `cd` to one that exists and try again"
+
+
+def here(otherwise: str | None = None) -> Path:
+    """The current directory; when it was deleted, `otherwise`, where that is an absolute path. Raises OSError."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        if otherwise is None or not otherwise.startswith("/"):
+            raise
+        return Path(otherwise)
+
+
+def is_deleted() -> bool:
+    """Whether there is no current directory any more."""
+    try:
+        os.stat(".")  # noqa: PTH116 - Path("") is no path
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False

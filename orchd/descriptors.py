@@ -1,0 +1,62 @@
+"""The daemon's own limit of open files: raised as far as it goes, and not passed on to agents."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+from contextlib import suppress
+
+_MOST, _LEAST = 4096, 8
+_OPEN = "/proc/self/fd"
+_RESERVE = 12  # descriptors
+_FOR_CLIENTS = 16  # eight connections
+_OWN = 32  # descriptors that the daemon has open whatever happens
+
+_before: list[tuple[int, int]] = []  # the limits that this process was started with
+
+
+def raise_own() -> tuple[int, int]:
+    """Let this process open as many files as it may. Returns the soft and the hard limit that it was started with."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _before[:] = [before]
+    if before[0] < before[1]:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    return before
+
+
+def restore_for(pid: int) -> None:
+    """Give a child that has not forked yet the limits that this process was started with."""
+    for before in _before:
+        with suppress(ProcessLookupError):  # it was killed: its end is news of its own
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+def check_for_client() -> None:
+    """Raise OSError (EMFILE) when only those are left with which the ends of agents are seen and written down.
+
+    To be called before a connection or a wait takes some.
+    """
+    _check(_RESERVE)
+
+
+def check_for_attempt() -> None:
+    """Raise OSError (EMFILE) when what is left is for that and for clients: agents must not shut them out."""
+    _check(_RESERVE + _FOR_CLIENTS)
+
+
+def _check(reserve: int) -> None:
+    if _open_files() + reserve > resource.getrlimit(resource.RLIMIT_NOFILE)[0] != resource.RLIM_INFINITY:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+def _open_files() -> int:
+    return os.stat(_OPEN).st_size or len(os.listdir(_OPEN))  # noqa: PTH116, PTH208 - quicker; no size before Linux 6.2
+
+
+def most_connections() -> int:
+    """How many clients of this machine may be connected: each takes two descriptors, and half are for agents."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files == resource.RLIM_INFINITY:
+        return _MOST
+    return min(_MOST, max(_LEAST, (files - _OWN) // 4))

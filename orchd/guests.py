@@ -1,0 +1,83 @@
+"""TCP connections to the remote port: how many there are, and how many of them have asked nothing yet.
+
+libzmq accepts them by itself and reports descriptors. A descriptor may be another file's when the report arrives, so
+a connection is known by its cookie, which the kernel gives to no other socket (SO_COOKIE in socket(7)).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import Counter
+from contextlib import suppress
+from typing import NamedTuple
+
+_SO_COOKIE = 57  # Python has no name for it
+_COOKIE = 8  # bytes
+
+
+class _Guest(NamedTuple):
+    cookie: bytes
+    address: str
+
+
+class Guests:
+    """The connections by their descriptors; `most` in all, `most_silent` of those that have asked nothing yet."""
+
+    def __init__(self, most: int, most_silent: int) -> None:
+        self._most = most
+        self._most_silent = most_silent
+        self._silent: dict[int, _Guest] = {}
+        self._known: dict[int, _Guest] = {}
+
+    def accepted(self, descriptor: int) -> None:
+        """One more; another is ended when that is one too many."""
+        self.left(descriptor)
+        try:
+            with _opened(descriptor) as connection:
+                self._silent[descriptor] = _Guest(_cookie(connection), str(connection.getpeername()[0]))
+        except OSError:  # it left meanwhile
+            return
+        if len(self._silent) > self._most_silent or len(self._silent) + len(self._known) > self._most:
+            self._end(self._victim())
+
+    def asked(self, descriptor: int) -> None:
+        """It has sent a request, and so has shown a key."""
+        if (guest := self._silent.pop(descriptor, None)) is not None:
+            self._known[descriptor] = guest
+
+    def left(self, descriptor: int) -> None:
+        """It is over."""
+        self._silent.pop(descriptor, None)
+        self._known.pop(descriptor, None)
+
+    def clear(self) -> None:
+        """All are over."""
+        self._silent.clear()
+        self._known.clear()
+
+    def _victim(self) -> int:
+        """The oldest silent one of the address that has the most: who floods makes room for others."""
+        counts = Counter(guest.address for guest in self._silent.values())
+        address = counts.most_common(1)[0][0]
+        return next(descriptor for descriptor, guest in self._silent.items() if guest.address == address)
+
+    def _end(self, descriptor: int) -> None:
+        guest = self._silent.pop(descriptor)
+        with suppress(OSError), _opened(descriptor) as connection:
+            if _cookie(connection) == guest.cookie:
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+def _opened(descriptor: int) -> socket.socket:
+    """A socket of our own for the same connection. Raises OSError when it is none."""
+    copy = os.dup(descriptor)
+    try:
+        return socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        raise
+
+
+def _cookie(connection: socket.socket) -> bytes:
+    return connection.getsockopt(socket.SOL_SOCKET, _SO_COOKIE, _COOKIE)

@@ -1,0 +1,19 @@
+"""The v2 cgroup of a process, by its own /proc alone; also where v1 is mounted beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+def own_cgroup(pid: int | str = "self", proc: Path = _PROC) -> Path | None:
+    """The directory of a process's v2 cgroup, or None without a v2 hierarchy."""
+    try:
+        lines = (proc / str(pid) / "cgroup").read_text(errors="surrogateescape").splitlines()
+        mounts = (proc / "self/mountinfo").read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return None
+    path = next((line[3:] for line in lines if line.startswith("0::")), None)
+    mount = next((line.split()[4] for line in mounts if " - cgroup2 " in line), None)
+    return None if path is None or mount is None else Path(mount) / path.lstrip("/")

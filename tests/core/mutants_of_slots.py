@@ -1,0 +1,141 @@
+"""Planted defects of what keeps the limit literally: withheld replies, frozen agents, lent slots, room for chains."""
+
+from __future__ import annotations
+
+from tests.core.planting import Mutant, core, story
+
+OF_SLOTS = (
+    Mutant(
+        "a wait whose time is up returns its agent only in a slot",
+        "returning.py",
+        "not state.is_strict and _is_cut_short(agent)",
+        "_is_cut_short(agent)",
+        story("03-a-deadline-waits-for-a-slot"),
+    ),
+    Mutant(
+        "a wait that timed out says so",
+        "returning.py",
+        "    turn.answer(wait.request, *wait.targets, timed_out=wait.is_expired)\n",
+        "    turn.answer(wait.request, *wait.targets)\n",
+        story("03-a-deadline-waits-for-a-slot"),
+    ),
+    Mutant(
+        "a lenient limit lets an agent whose wait timed out go on",
+        "returning.py",
+        "(not state.is_strict and _is_cut_short(agent))",
+        "(not state.is_strict and agent is None)",
+        story("24-a-lenient-deadline-overdraws-the-limit"),
+    ),
+    Mutant(
+        "an agent whose client ended is frozen without a slot",
+        "returning.py",
+        "    elif _may_work(turn.state, agent):\n",
+        "    elif agent is not None:\n",
+        story("22-a-blocked-client-dies"),
+    ),
+    Mutant(
+        "a frozen agent is thawed",
+        "returning.py",
+        "        turn.do(Thaw(agent.id, agent.attempt))\n",
+        "",
+        story("22-a-blocked-client-dies"),
+    ),
+    Mutant(
+        "an agent that works beside its wait needs a slot",
+        "returning.py",
+        "    if _may_work(turn.state, agent):\n",
+        "    if agent is not None:\n",
+        story("25-an-agent-works-beside-its-wait"),
+    ),
+    Mutant(
+        "the wait of an agent that works beside it is answered",
+        "returning.py",
+        "            if wait.is_background or _blocks_beside(agent, wait):\n",
+        "            if _blocks_beside(agent, wait):\n",
+        story("25-an-agent-works-beside-its-wait"),
+    ),
+    Mutant(
+        "after a wait in pieces a new agent goes first",
+        "parking.py",
+        "state.is_new_next = agent.waits.pop(fact.request).is_expired",
+        "state.is_new_next = agent.waits.pop(fact.request) is None",
+        story("28-parents-that-wait-in-pieces-do-not-keep-out-their-children"),
+    ),
+    Mutant(
+        "the time for which only a slot is missing counts for no time-out",
+        "parking.py",
+        "        agent.started += at.mono - agent.held_since\n",
+        "        agent.started += 0.0\n",
+        core("returning", "the_time_for_which_an_agent_is_frozen_counts_for_no_time_out"),
+    ),
+    Mutant(
+        "a frozen agent takes no time-out",
+        "happen.py",
+        "if timeout is None or started is None or agent.held_since is not None else",
+        "if timeout is None or started is None else",
+        core("returning", "the_time_for_which_an_agent_is_frozen_counts_for_no_time_out"),
+    ),
+    Mutant(
+        "the next daemon freezes what was frozen",
+        "happen.py",
+        "turn.do((Freeze if agent.frozen else Thaw)(agent.id, agent.attempt))",
+        "turn.do(Thaw(agent.id, agent.attempt))",
+        core("happen", "a_frozen_agent_is_frozen_again_by_the_next_daemon"),
+    ),
+    Mutant(
+        "a stall is broken",
+        "stalls.py",
+        "    if _break(turn):\n",
+        "    if not turn:\n",
+        story("26-an-agent-that-polls-lends-its-slot"),
+    ),
+    Mutant(
+        "a stall is no stall before its time",
+        "stalls.py",
+        "    if turn.now < state.stalled_since + state.stall_after:\n",
+        "    if turn.now < state.stalled_since:\n",
+        core("stalls", "the_agent_that_has_been_quiet_longest_lends_its_slot_and_gets_it_back"),
+    ),
+    Mutant(
+        "an agent that depends on nothing queued is no part of a stall",
+        "stalls.py",
+        "    return bool(workers) and all(",
+        "    return bool(workers) and any(",
+        core("stalls", "there_is_no_stall_while_one_agent_at_work_depends_on_no_queued_agent"),
+    ),
+    Mutant(
+        "the quietest agent lends",
+        "stalls.py",
+        "key=lambda agent: (agent.heard or 0.0, agent.number)",
+        "key=lambda agent: agent.number",
+        core("stalls", "the_agent_that_has_been_quiet_longest_lends_its_slot_and_gets_it_back"),
+    ),
+    Mutant(
+        "a slot is lent only where a resident slot is left",
+        "stalls.py",
+        "    if (is_new and not has_place) or not has_room(state, line)",
+        "    if not has_room(state, line)",
+        core("stalls", "no_slot_is_lent_where_no_resident_slot_is_left"),
+    ),
+    Mutant(
+        "a lender waits for its borrower",
+        "graph.py",
+        "        wanted = [*wanted, agent.lent_to]\n",
+        "        wanted = [*wanted]\n",
+        core("stalls", "a_lender_counts_as_waiting_for_its_borrower"),
+    ),
+    Mutant(
+        "a lender comes back when its borrower has ended",
+        "index.py",
+        "return agent.lent_to is None or not any(state.unfinished([agent.lent_to]))",
+        "return agent.lent_to is None",
+        story("26-an-agent-that-polls-lends-its-slot"),
+    ),
+    Mutant(
+        "there is room for a chain below whatever is alive",
+        "places.py",
+        "    return state.resident - below\n",
+        "    return state.resident\n",
+        core("stalls", "an_agent_leaves_room_for_a_chain_of_agents_below_it"),
+    ),
+)

@@ -1,0 +1,137 @@
+"""Stalls: agents that only poll hold all slots, and one of them lends its own."""
+
+from __future__ import annotations
+
+from orchd.core import facts, inputs
+from orchd.core.decide import next_deadline
+from orchd.core.effects import Freeze, Thaw
+from orchd.core.explain import why_queued
+from orchd.core.model import AgentId, Frozen
+from orchd.core.stalls import is_stalled
+from tests.core.box import Box, spec
+
+
+def pollers(box: Box, count: int = 2) -> list[tuple[AgentId, AgentId]]:
+    """Parents that hold all slots, each with a queued child."""
+    parents = box.batch(*(spec(f"p{number}") for number in range(count)))
+    return [(parent, box.spawn("child", caller=parent)) for parent in parents]
+
+
+def test_the_agent_that_has_been_quiet_longest_lends_its_slot_and_gets_it_back() -> None:
+    box = Box(limit=2)
+    (loud, _), (quiet, child) = pollers(box)
+    box.quiet = {loud: 1.0, quiet: 20.0}
+    assert next_deadline(box.state) == box.now + 30.0
+    box.sleep(29.9)
+    assert box.agent(child).status.value == "queued"
+    box.sleep(0.1)
+    assert (box.status(child), box.agent(quiet).frozen, box.agent(quiet).lent_to) == (["running"], Frozen.LENT, child)
+    assert Freeze(quiet, 1) in box.turn.effects
+    box.exit(child)
+    assert (box.status(quiet), box.done(Thaw)) == (["running"], [Thaw(quiet, 1)])
+
+
+def test_there_is_no_stall_while_one_agent_at_work_depends_on_no_queued_agent() -> None:
+    box = Box(limit=2)
+    ((_, child),) = pollers(box, 1)
+    box.exit(child)
+    parent, other = agent_of(box, 0), box.spawn("other")
+    second = box.spawn("second", caller=parent)
+    box.sleep(60.0)
+    assert (box.status(second), is_stalled(box.state, box.now)) == (["queued"], False)
+    box.exit(other)
+    assert box.status(second) == ["running"]
+
+
+def agent_of(box: Box, index: int) -> AgentId:
+    """The agent that was spawned as number `index`."""
+    return sorted(box.state.agents)[index]
+
+
+def test_a_stall_that_ends_by_itself_begins_anew() -> None:
+    box = Box(limit=1)
+    ((parent, child),) = pollers(box, 1)
+    box.sleep(20.0)
+    box.cancel(child)
+    assert box.state.stalled_since is None
+    again = box.spawn("again", caller=parent)
+    box.sleep(29.0)
+    assert box.status(again) == ["queued"]
+    box.sleep(1.0)
+    assert box.status(again) == ["running"]
+
+
+def test_a_slot_is_lent_to_what_a_child_comes_after() -> None:
+    box = Box(limit=1)
+    parent = box.spawn("parent")
+    first = box.spawn("first")
+    box.spawn("child", caller=parent, after=(first,))
+    box.sleep(30.0)
+    assert box.agent(parent).lent_to == first
+    assert box.status(first) == ["running"]
+
+
+def test_nothing_is_lent_while_admissions_are_paused_or_what_is_queued_waits_for_time() -> None:
+    box = Box(limit=1)
+    ((_, child),) = pollers(box, 1)
+    box.pause()
+    box.sleep(60.0)
+    assert (box.status(child), box.state.stalled_since) == (["queued"], None)
+    box.resume()
+    box.tell(inputs.SpaceSeen(0, 1))
+    box.sleep(60.0)
+    assert box.status(child) == ["queued"]
+
+
+def test_a_stall_that_cannot_be_broken_is_announced_once_until_it_ends() -> None:
+    box = Box(limit=1, resident=1)
+    ((parent, child),) = pollers(box, 1)
+    box.sleep(30.0)
+    (began,) = box.facts(facts.StallBegan)
+    assert began.agents == (parent,)
+    assert next_deadline(box.state) is None
+    box.sleep(30.0)
+    assert box.turn.facts == []
+    box.cancel(child)
+    assert box.facts(facts.StallEnded)
+
+
+def test_no_slot_is_lent_where_no_resident_slot_is_left() -> None:
+    box = Box(limit=2, resident=2)
+    pairs = pollers(box)
+    box.sleep(30.0)
+    assert len(box.facts(facts.StallBegan)) == 1
+    assert box.status(*(child for _, child in pairs)) == ["queued", "queued"]
+
+
+def test_a_lender_whose_borrower_is_tried_again_stays_frozen() -> None:
+    box = Box(limit=1)
+    parent = box.spawn("parent")
+    child = box.spawn("child", caller=parent, retries=1)
+    box.sleep(30.0)
+    box.exit(child, 1)
+    assert (box.status(parent, child), box.agent(parent).lent_to) == (["waiting", "queued"], child)
+    box.sleep(10.0)
+    box.exit(child)
+    assert box.status(parent) == ["running"]
+
+
+def test_a_lender_counts_as_waiting_for_its_borrower() -> None:
+    box = Box(limit=1)
+    ((parent, child),) = pollers(box, 1)
+    box.sleep(30.0)
+    box.wait(child, parent)
+    assert box.refusal() == "cycle"
+
+
+def test_an_agent_leaves_room_for_a_chain_of_agents_below_it() -> None:
+    box = Box(limit=1, resident=4, depth=3)
+    first, second, third = box.batch(*(spec(f"top{number}", priority=9) for number in range(3)))
+    kid = box.spawn("kid", caller=first)
+    box.wait(first, kid)
+    box.wait(second, kid)
+    assert box.status(first, second, third, kid) == ["waiting", "waiting", "queued", "running"]
+    box.limit(limit=2)
+    assert box.status(third) == ["queued"]
+    sentence = why_queued(box.state, box.agent(third), box.now).sentence
+    assert sentence == "3 of 4 resident slots are taken; 2 are kept free for agents below"

@@ -1,0 +1,121 @@
+"""A process that leaves the cgroup of its agent is still the agent's: it is bounded, shown, and ended with it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchd.procs.cgroups import own_cgroup
+from tests.conftest import until
+from tests.e2e.fleet import Fleet, is_alive, pids_in
+from tests.e2e.ways import can_make_cgroups
+
+pytestmark = pytest.mark.skipif(not can_make_cgroups(), reason="no cgroup v2 to be had")
+OUTSIDE = f"{own_cgroup()}/cgroup.procs"
+HEAVY = "held = bytearray(b'x') * (200 << 20); import time; time.sleep(600)"
+
+
+@pytest.fixture
+def forest(resting: Fleet) -> Fleet:
+    """A fleet whose trees are held by cgroups."""
+    resting.instance.configure("grace = 0.3\nlimit = 1\n")
+    resting.instance.start()
+    return resting
+
+
+@pytest.fixture
+def spot(forest: Fleet) -> Path:
+    """Where escaped processes write their pids."""
+    return forest.directory / "pids"
+
+
+def leaves(spot: Path, then: str = "sleep 600") -> str:
+    """The shell's words for a process that leaves the cgroup and says so."""
+    return f"echo 0 > {OUTSIDE}; echo $$ >> {spot}; {then}"
+
+
+def in_background(words: str, how: str) -> str:
+    """The shell's words for these in another process: a child, or an orphan in a session of its own."""
+    return f"sh -c '{words}' &" if how == "child" else f"(setsid sh -c '{words}' &);"
+
+
+def is_outside(pid: int) -> bool:
+    """Whether a process is where the test is."""
+    return own_cgroup(pid) == own_cgroup()
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["", "after-a-crash"])
+@pytest.mark.parametrize("how", ["child", "orphan"])
+@pytest.mark.parametrize("end", ["end", "failure", "cancel", "timeout"])
+def test_what_left_the_cgroup_ends_with_its_agent(
+    forest: Fleet, spot: Path, how: str, end: str, *, crash: bool
+) -> None:
+    gate = forest.gate()
+    stubborn = 'trap "" TERM; while :; do sleep 600; done'
+    script = f"{in_background(leaves(spot, stubborn), how)} {gate.script}; exit {5 if end == 'failure' else 0}"
+    one = forest.spawn(script, **({"timeout": 2.0} if end == "timeout" else {}))
+    (pid,) = until(lambda: pids_in(spot))
+    assert is_outside(pid)
+    if crash:
+        forest.daemon_dies()
+    if end == "cancel":
+        forest.client.call("cancel", {"ids": [one]})
+    elif end != "timeout":
+        gate.let()
+    looks = f'case "$(cat /proc/{pid}/stat)" in ""|*") Z "*) exit 0;; esac; exit 1'
+    (next_one,) = forest.batch([{"command": ["sh", "-c", looks]}])
+    (agent,) = forest.ends(one)
+    wanted = {"end": "completed", "failure": "failed", "cancel": "cancelled", "timeout": "timed-out"}[end]
+    assert agent["status"] == wanted
+    assert not is_alive(pid)
+    assert forest.ends(next_one)[0]["status"] == "completed"
+    assert f"sh (pid {pid})" in agent["escaped"]
+    assert f"left its cgroup, ended with the agent: sh (pid {pid})" in forest.instance.ctl("why", one)
+
+
+def test_an_agent_that_leaves_the_cgroup_itself_is_ended_by_its_time_out(forest: Fleet, spot: Path) -> None:
+    one = forest.spawn(leaves(spot, "exec sleep 61"), timeout=1.0)
+    (pid,) = until(lambda: pids_in(spot))
+    (agent,) = forest.ends(one)
+    assert (agent["status"], agent["exit_code"]) == ("timed-out", 143)
+    assert not is_alive(pid)
+
+
+def test_while_it_runs_it_is_shown(forest: Fleet, spot: Path) -> None:
+    one = forest.spawn(leaves(spot, "exec sleep 600"))
+    (pid,) = until(lambda: pids_in(spot))
+    until(lambda: "sleep" in Path(f"/proc/{pid}/comm").read_text())
+    assert f"left its cgroup, still followed: sleep (pid {pid})" in forest.instance.ctl("why", one)
+    forest.client.call("cancel", {"ids": [one]})
+    forest.ends(one)
+
+
+def test_what_never_left_is_not_shown(forest: Fleet) -> None:
+    gate = forest.gate()
+    one = forest.spawn(f"sleep 600 & (setsid sleep 600 &); {gate.script}")
+    forest.started(one)
+    assert "cgroup" not in forest.instance.ctl("why", one)
+    gate.let()
+    (agent,) = forest.ends(one)
+    assert agent["escaped"] == []
+
+
+def test_what_left_the_cgroup_is_bounded_too(forest: Fleet, spot: Path) -> None:
+    heavy = f'{sys.executable} -S -c "{HEAVY}"'
+    one = forest.spawn(leaves(spot, f"exec {heavy}"), memory_max=64 << 20)
+    (agent,) = forest.ends(one)
+    assert agent["status"] == "failed"
+    assert "memory" in agent["reason"]
+    assert agent["memory_peak"] > 64 << 20
+    assert not any(map(is_alive, pids_in(spot)))
+
+
+def test_a_shim_whose_agent_left_something_behind_serves_no_other(forest: Fleet, spot: Path) -> None:
+    orphan = in_background(leaves(spot), "orphan")
+    script = f"{orphan} until [ -s {spot} ]; do :; done"
+    ids = forest.batch([forest.spec(script), *[forest.spec("true")] * 3])
+    ended = forest.ends(*ids)
+    assert [agent["status"] for agent in ended] == ["completed"] * 4
+    assert not any(map(is_alive, pids_in(spot)))

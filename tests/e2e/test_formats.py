@@ -1,0 +1,102 @@
+"""Files of a newer version: each is refused in words that name it. Those of today have a version."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchctl import installing, worktrees
+from orchctl.composition import skills
+from orchctl.errors import RefusedError
+from orchctl.pm import journal
+from orchd.keyring import Keyring, KeyringError
+from orchd.wire import reports
+from orchd.wire.afar import KeyAuthorize
+from tests.conftest import Instance
+
+RECORD = worktrees.Record("/r/.git", "agent/x", "0" * 40, "main")
+
+
+def newer(path: Path, whole: dict[str, object]) -> bytes:
+    """Write it as the next version would. Returns what is in the file."""
+    path.write_text(f"{json.dumps({**whole, 'version': 2})}\n")
+    path.chmod(0o600)
+    return path.read_bytes()
+
+
+def test_keys(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    Keyring(path).authorize(KeyAuthorize("laptop", "a1" * 32, "user"), "now")
+    whole = json.loads(path.read_bytes())
+    assert whole.pop("version") == 1
+    path.write_text(json.dumps(whole))
+    assert [record.name for record in Keyring(path).records()] == ["laptop"]
+    content = newer(path, whole)
+    with pytest.raises(KeyringError, match=r"keys\.json has the version 2 and this orchd reads up to 1: install"):
+        Keyring(path)
+    assert path.read_bytes() == content
+
+
+def test_records_of_worktrees(tmp_path: Path) -> None:
+    worktree = tmp_path / "agent-001"
+    worktrees.write(worktree, RECORD)
+    path = worktrees.record_path(worktree)
+    whole = json.loads(path.read_bytes())
+    assert whole.pop("version") == 1
+    path.write_text(json.dumps(whole))
+    assert worktrees.read(worktree) == RECORD
+    newer(path, whole)
+    with pytest.raises(RefusedError, match=r"agent-001\.json has the version 2"):
+        worktrees.read(worktree)
+
+
+def test_journals(tmp_path: Path) -> None:
+    begun = journal.begun(tmp_path, "plan.md")
+    path = begun.directory / "journal.jsonl"
+    first = json.loads(path.read_text().splitlines()[0])
+    assert first == {"version": 1, "source": "plan.md"}
+    path.write_text('{"source": "plan.md"}\n[3]\n')
+    found = journal.unfinished(tmp_path, "plan.md")
+    assert found is not None
+    assert found.source == "plan.md"
+    newer(path, {"source": "plan.md"})
+    with pytest.raises(RefusedError, match=r"journal\.jsonl has the version 2"):
+        journal.unfinished(tmp_path, "plan.md")
+
+
+def test_manifests_of_skills(tmp_path: Path) -> None:
+    skill = next(path for path in skills.SHIPPED.iterdir() if (path / skills.SKILL).is_file())
+    installing.install(skill, tmp_path, is_forced=False)
+    path = tmp_path / installing.MANIFEST
+    whole = json.loads(path.read_bytes())
+    assert whole.pop("version") == 1
+    path.write_text(json.dumps(whole))
+    assert {file.done for file in installing.install(skill, tmp_path, is_forced=False)} == {installing.CURRENT}
+    newer(path, whole)
+    with pytest.raises(RefusedError, match=r"\.installed\.json has the version 2"):
+        installing.install(skill, tmp_path, is_forced=False)
+
+
+def test_reports_are_read_with_more_keys_and_not_in_a_newer_version(tmp_path: Path) -> None:
+    path = tmp_path / "report"
+    reports.write(path, reports.Report("completed", input_tokens=3))
+    assert "version" not in json.loads(path.read_bytes())
+    path.write_text('{"status": "completed", "version": 1, "input_tokens": 3, "color": "red"}')
+    assert reports.read(str(path)) == reports.Report("completed", input_tokens=3)
+    newer(path, {"status": "completed"})
+    assert reports.read(str(path)) is None
+
+
+def test_versions_are_shown(instance: Instance) -> None:
+    answer = json.loads(instance.ctl("daemon", "status", "--json"))
+    assert isinstance(answer["schema"], int)
+    assert answer["protocol"] == 1
+    versions = f"(schema {answer['schema']}, protocol 1)"
+    assert versions in instance.ctl("daemon", "status")
+    assert "(protocol 1)" in instance.ctl("--version")
+    words = [sys.executable, "-m", "orchd", "--version"]
+    assert versions in subprocess.run(words, capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,59 @@
+"""What an agent puts in the place of files that the daemon opens: nothing blocks, and no link is followed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Instance
+
+FIRST = (
+    '[ "$ORCHD_ATTEMPT" = 1 ] || { echo said; exit 0; }; cd "$ORCHD_HOME/agents"; name=$ORCHD_AGENT.2; {plant}; exit 1'
+)
+PLANTS = {
+    "pipes": "mkfifo $name.log $name.exit $name.report",
+    "links": "ln -s {target} $name.log; ln -s {target} $name.exit; ln -s {target} $name.report",
+}
+
+
+@pytest.mark.parametrize("kind", PLANTS)
+def test_the_next_attempt_runs_and_the_daemon_answers(instance: Instance, tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "target"
+    target.write_text("precious")
+    script = FIRST.replace("{plant}", PLANTS[kind].replace("{target}", str(target)))
+    one = instance.spawn("sh", "-c", script, options=["--retries", "1"])
+    ended = json.loads(instance.ctl("wait", "--json", one))
+    assert [(agent["status"], agent["attempt"]) for agent in ended["agents"]] == [("completed", 2)]
+    assert target.read_text() == "precious"
+
+
+def test_a_daemon_that_is_started_anew_reads_no_pipe_of_an_agent_that_lives(instance: Instance, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    plant = "for kind in exit log report; do rm -f $name.$kind; mkfifo $name.$kind; done"
+    script = f'cd "$ORCHD_HOME/agents"; name=$ORCHD_AGENT.1; {plant}; echo > {go}; exec sleep 1000'
+    one = instance.spawn("sh", "-c", script)
+    go.read_text()
+    instance.kill()
+    instance.start()
+    assert instance.agent(one)["id"] == one
+    assert instance.ctl("logs", one, code=None) == ""
+    instance.ctl("cancel", one)
+    instance.ctl("wait", one, code=None)
+
+
+@pytest.mark.parametrize("name", ["orchd.lock", "start.lock", "orchd.db", "daemon.log", "config.toml", "service"])
+def test_a_pipe_in_the_place_of_a_file_of_the_home_blocks_no_start(stopped: Instance, name: str) -> None:
+    stopped.home.create()
+    path = stopped.directory / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    said = stopped.ctl("spawn", "--json", "--", "true", code=None)
+    if name == "service":  # which is only a hint
+        assert "agents" in json.loads(said)
+        stopped.ctl("daemon", "stop", "--stop-agents")
+    else:
+        assert str(path) in json.loads(said)["error"]["message"]

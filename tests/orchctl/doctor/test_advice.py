@@ -1,0 +1,176 @@
+"""What keeps a daemon from serving is found, quickly, and the commands that are advised mend it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import BIN, DEADLINE, Instance, until
+from tests.shell.machine import full, needs_root, remount, tmpfs
+from tests.shell.raw import Raw, request
+
+SECONDS = 2.0  # of a machine that has nothing else to do
+
+
+def found(instance: Instance, **env: str) -> dict[str, list[dict[str, str]]]:
+    """What doctor finds wrong, by check."""
+    text = instance.ctl("doctor", "--json", code=None, env=env)
+    wrong: dict[str, list[dict[str, str]]] = {}
+    for one in json.loads(text)["findings"]:
+        if one["state"] != "ok":
+            wrong.setdefault(one["check"], []).append(one)
+    return wrong
+
+
+def follow(instance: Instance, remedy: str) -> None:
+    """Run the commands in a remedy, in their order."""
+    commands = re.findall(r"`([^`]+)`", remedy)
+    assert commands, remedy
+    for command in commands:
+        subprocess.run(command, shell=True, env=instance.env, cwd="/", check=True, capture_output=True, timeout=60)
+
+
+def no_socket(instance: Instance) -> None:
+    """The daemon hangs, and its socket was removed."""
+    hang(instance)
+    instance.home.socket.unlink()
+
+
+def hang(instance: Instance) -> None:
+    """The daemon answers nothing."""
+    assert instance.daemon is not None
+    instance.daemon.send_signal(signal.SIGSTOP)
+
+
+def no_lock(instance: Instance) -> None:
+    """The daemon answers, and could not make its lock again."""
+    hang(instance)
+    instance.home.lock.unlink()
+
+
+def torn(instance: Instance) -> None:
+    """The database was damaged while no daemon ran."""
+    instance.stop()
+    whole = instance.home.database.read_bytes()
+    instance.home.database.write_bytes(whole[:4096] + b"\1" * max(4096, len(whole) - 4096))
+
+
+def open_to_all(instance: Instance) -> None:
+    """Others may write."""
+    instance.directory.chmod(0o777)
+
+
+STATES: list[tuple[Callable[[Instance], None], str, str]] = [
+    (hang, "daemon", "does not answer"),
+    (no_socket, "daemon", "does not listen on"),
+    (no_lock, "daemon", "does not answer"),
+    (torn, "database", "orchd.db"),
+    (open_to_all, "rights", "is open to others"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("harm", "check", "what"), STATES, ids=[harm.__name__ for harm, _, _ in STATES])
+def test_each_state_is_found_and_its_advice_mends_it(
+    instance: Instance, harm: Callable[[Instance], None], check: str, what: str
+) -> None:
+    instance.ctl("wait", instance.spawn("true"))
+    harm(instance)
+    (finding,) = found(instance)[check]
+    assert finding["state"] == "problem"
+    assert what in finding["what"]
+    if harm in (hang, no_socket, no_lock):
+        assert instance.daemon is not None
+        assert f"pid {instance.daemon.pid}" in finding["what"]
+    follow(instance, finding["remedy"])
+    if instance.daemon is not None and harm is not open_to_all:
+        instance.daemon.wait(DEADLINE)
+    assert check not in found(instance)
+    instance.ctl("spawn", "--wait", "--", "true")
+
+
+@needs_root
+def test_a_full_disk_is_found_and_its_advice_makes_room(stopped: Instance) -> None:
+    with tmpfs(stopped.directory, "8m"):
+        stopped.configure('keep_bytes = "1G"\nfree_bytes = 0\n')
+        stopped.start()
+        stopped.ctl("wait", stopped.spawn("sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x"))
+        with full(stopped.directory):
+            with Raw(stopped.home) as raw:
+                raw.send(request("more", "limit", {"limit": 3}))
+                until(lambda: "daemon" in found(stopped))
+            (finding,) = found(stopped)["daemon"]
+            assert "can write nothing: the disk of" in finding["what"]
+            assert "database" not in found(stopped)
+            follow(stopped, finding["remedy"])
+            until(lambda: "daemon" not in found(stopped))
+        stopped.stop()
+
+
+@needs_root
+def test_a_read_only_home_is_found_and_every_command_says_so(stopped: Instance) -> None:
+    with tmpfs(stopped.directory, "4m"):
+        stopped.start()
+        stopped.stop()
+        remount(stopped.directory, "ro")
+        (finding,) = found(stopped)["home"]
+        assert "Read-only file system" in finding["what"]
+        for words in (("spawn", "--", "true"), ("daemon", "start")):
+            done = subprocess.run([BIN / "orchctl", *words], env=stopped.env, capture_output=True, text=True, cwd="/")
+            assert done.returncode == 69, done
+            assert done.stderr.startswith("home: cannot write in ")
+            assert "mount it writable, or set ORCHD_HOME" in done.stderr
+        remount(stopped.directory, "rw")
+
+
+@pytest.mark.parametrize("home", ["/proc/nohome", "/dev/null"])
+def test_a_home_that_cannot_be_is_found(stopped: Instance, home: str) -> None:
+    (finding,) = found(stopped, ORCHD_HOME=home)["home"]
+    assert (finding["state"], home in finding["what"]) == ("problem", True)
+    assert "set ORCHD_HOME to" in finding["remedy"]
+    stopped.ctl("spawn", "--", "true", env={"ORCHD_HOME": home}, code=69)
+
+
+def test_a_configuration_that_cannot_be_read_is_found(stopped: Instance) -> None:
+    stopped.home.create()
+    stopped.home.config.mkdir()
+    (finding,) = found(stopped)["config"]
+    assert "cannot be read" in finding["what"]
+
+
+def test_it_is_quick_also_when_nobody_answers(instance: Instance) -> None:
+    instance.ctl("doctor")
+    hang(instance)
+    taken = []
+    for _ in range(3):
+        began = time.monotonic()
+        instance.ctl("doctor", code=1)
+        taken.append(time.monotonic() - began)
+    assert min(taken) < SECONDS * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)), taken
+    assert instance.daemon is not None
+    instance.daemon.send_signal(signal.SIGCONT)
+
+
+def test_the_daemon_is_asked_about_cgroups(instance: Instance) -> None:
+    value = json.loads(instance.ctl("doctor", "--json", code=None))
+    (finding,) = (one for one in value["findings"] if one["check"] == "cgroups")
+    base = json.loads(instance.ctl("daemon", "status", "--json"))["cgroups"]
+    assert (base in finding["what"]) if base else finding["state"] == "warning"
+
+
+def test_a_damaged_database_is_left_as_it_is(stopped: Instance, tmp_path: Path) -> None:
+    stopped.home.create()
+    stopped.home.database.write_bytes(b"x" * 8192)
+    shutil.copytree(stopped.directory, tmp_path / "before")
+    assert "database" in found(stopped)
+    assert stopped.home.database.read_bytes() == b"x" * 8192
+    assert {one.name for one in stopped.directory.iterdir()} == {one.name for one in (tmp_path / "before").iterdir()}

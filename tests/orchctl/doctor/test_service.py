@@ -1,0 +1,86 @@
+"""What the manager says of the unit, and the commands that start it. tests/systemd has it with a real one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orchctl import users
+from orchctl.doctor import service
+from orchctl.doctor.findings import Finding
+from orchd.wire import Home
+from orchd.wire.services import Service, leave_word
+from tests.conftest import DEADLINE
+from tests.orchctl.test_services import manager
+
+USER = Service("user", "orchd.service")
+SH = shutil.which("sh")
+
+
+def found(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: dict[str, str]) -> list[Finding]:
+    """What is found where `systemctl show` prints these properties."""
+    lines = {"LoadState": "loaded", "ExecStart": f"{{ path={SH} ; argv[]=sh }}", **shown}
+    manager(tmp_path, monkeypatch, "\n".join(f"echo '{key}={value}'" for key, value in lines.items()))
+    (tmp_path / "linger").mkdir()
+    (tmp_path / "linger" / (users.name() or "")).touch()
+    return list(service.service(home, tmp_path, tmp_path / "linger", DEADLINE))
+
+
+@pytest.mark.parametrize(
+    ("shown", "what", "remedy"),
+    [
+        ({"ActiveState": "failed", "StatusText": "limit is 0"}, "is failed: limit is 0", "`orchctl daemon start`"),
+        ({"ActiveState": "failed", "Result": "start-limit-hit"}, "start-limit-hit", "`orchctl daemon start`"),
+        ({"ActiveState": "failed", "ExecStart": "{ path=/gone ; argv[]=/gone -P }"}, "/gone", "service install --user"),
+        ({"ActiveState": "inactive", "LoadState": "masked"}, "is masked", "unmask"),
+    ],
+)
+def test_what_keeps_the_unit_from_running_is_a_problem(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: dict[str, str], what: str, remedy: str
+) -> None:
+    leave_word(home, USER)
+    (finding,) = found(home, tmp_path, monkeypatch, shown)
+    assert finding.state == "problem"
+    assert what in finding.what
+    assert remedy in (finding.remedy or "")
+
+
+def test_a_unit_that_was_stopped_is_a_warning(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_word(home, USER)
+    (finding,) = found(home, tmp_path, monkeypatch, {"ActiveState": "inactive"})
+    assert (finding.state, "exit with 69" in finding.what) == ("warning", True)
+
+
+def test_one_that_runs_is_no_problem_but_needs_lingering(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_word(home, USER)
+    (finding,) = found(home, tmp_path, monkeypatch, {"ActiveState": "active"})
+    assert (finding.state, finding.what) == ("ok", "orchd.service is active")
+    (tmp_path / "linger" / (users.name() or "")).unlink()
+    _, finding = service.service(home, tmp_path, tmp_path / "linger", DEADLINE)
+    assert "loginctl enable-linger" in (finding.remedy or "")
+
+
+def test_a_manager_that_does_not_answer_is_a_warning(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_word(home, USER)
+    manager(tmp_path, monkeypatch, "exec sleep 600")
+    (finding,) = service.service(home, tmp_path, tmp_path)
+    assert (finding.state, "does not answer" in finding.what) == ("warning", True)
+
+
+def test_a_unit_of_another_home_is_not_ours(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "systemd/user").mkdir(parents=True)
+    (tmp_path / "systemd/user/orchd.service").touch()
+    (finding,) = found(home, tmp_path, monkeypatch, {"ActiveState": "failed", "Environment": "A=1 ORCHD_HOME=/other"})
+    assert (finding.state, finding.what) == ("ok", "orchd.service serves another home, /other")
+
+
+def test_without_systemd_there_is_no_service(home: Home, tmp_path: Path) -> None:
+    (finding,) = service.service(home, tmp_path / "none")
+    assert finding.what.startswith("no systemd runs here")
