@@ -42,7 +42,7 @@ def look(turn: Turn) -> None:
 
 
 def _break(turn: Turn) -> bool:
-    """Whether a slot was lent: within the resident slots that are kept free for chains only where there is no other way."""
+    """Whether a slot was lent; in the resident slots that are kept free for chains only where there is no other way."""
     quiet_first = sorted(_at_work(turn.state), key=lambda agent: (agent.heard or 0.0, agent.number))
     pairs = [(lender, one) for lender in quiet_first for one in _lacking_a_slot(turn.state, lender, turn.now)]
     return any(
@@ -107,9 +107,9 @@ def _waits_only_for_a_slot(state: State, agent: Agent, now: float) -> bool:
 
 
 def _lend(turn: Turn, lender: Agent, borrower: Agent, *, may_use_reserve: bool) -> bool:
-    """Whether `borrower` was given a slot, that of `lender` where none is free: only if all that is alive can still end.
+    """Whether `borrower` was given a slot, that of `lender` where none is free.
 
-    Over a limit that was lowered the slot is not given on: the borrower starts like any other agent.
+    Only if all that is alive can still end. Over a limit that was lowered the slot is not given on.
     """
     state, line, is_new = turn.state, line_of(borrower), borrower.status is Status.QUEUED
     has_place = len(state.living) < state.resident if may_use_reserve else has_resident_place(state, line.depth)

@@ -36,7 +36,8 @@ from tests.stateful import naive, naive_runs, naive_starts
 from tests.stateful.naive_starts import ROUNDING
 
 if TYPE_CHECKING:
-    from tests.stateful.world import Client, World
+    from tests.stateful.outside import Client
+    from tests.stateful.world import World
 
 ENDLESS = 10_000  # facts of one turn; the worlds are small
 BAD_ENDS = AgentFailed | AgentCancelled | AgentTimedOut | AgentLost | AttemptRetried | AttemptDeferred

@@ -305,19 +305,19 @@ class Histories(RuleBasedStateMachine):
 class OnePlace(Histories):
     """The smallest box is where everything is in everything's way."""
 
-    limits = (1,)
+    limits: tuple[int, ...] = (1,)
 
 
 class Seven(Histories):
     """The limit that a new home has."""
 
-    limits = (7,)
+    limits: tuple[int, ...] = (7,)
 
 
 class Lenient(Histories):
     """Agents whose wait was cut short work at once, also over the limit."""
 
-    limits = (1, 2)
+    limits: tuple[int, ...] = (1, 2)
     is_strict = False
 
     @rule(is_strict=st.booleans())
@@ -329,7 +329,7 @@ class Lenient(Histories):
 class Roomy(Histories):
     """No wait is refused because it could deadlock, and nothing is stuck, however agents wait for their children."""
 
-    limits = (1, 2, 7)
+    limits: tuple[int, ...] = (1, 2, 7)
     is_roomy = True
 
 

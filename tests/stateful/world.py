@@ -34,7 +34,7 @@ from tests.stateful.observer import Observer
 from tests.stateful.outside import Client, Key, Proc, can_run, copied
 
 DEPTH = 4  # levels of agents
-PATIENCE = 40  # deadlines that pass before what goes on by no other way is stuck
+PATIENCE = 40  # times that nothing but time passes, at last in steps of 100 s, before what is left is stuck
 SPINS = 3  # a time-out whose grace is nothing, or whose hold is, is due again at once
 
 
@@ -394,7 +394,7 @@ class World:
                 idle = 0
             elif due is not None and idle < PATIENCE:
                 idle += 1
-                self.sleep(max(0.0, due - self.now))
+                self.sleep(max(due - self.now, 0.0 if idle < PATIENCE // 2 else 100.0))
             elif self._end_a_poller():
                 idle = 0
             else:
