@@ -194,6 +194,8 @@ def _started(state: State, agent: Agent, fact: AttemptStarted, at: Instant) -> N
 
 
 def _voided(state: State, agent: Agent, fact: AttemptVoided, at: Instant) -> None:
+    """It may have lent its slot before its daemon died, and before its gate was opened."""
+    parking.unfreeze(agent, at)
     _requeue(agent)
     agent.reason = fact.reason
     if fact.hold:

@@ -74,5 +74,6 @@ def next_deadline(state: State) -> float | None:
             due.append(agent.kill_at)
             continue
         due += [timeout_at(agent), silence_at(agent)]
-        due += [wait.deadline for wait in agent.waits.values() if not wait.is_expired]
+        is_withheld = agent.held_since is not None  # what it was blocked in is over, whatever its deadline was
+        due += [wait.deadline for wait in agent.waits.values() if wait.is_background or not is_withheld]
     return min((moment for moment in due if moment is not None), default=None)

@@ -20,7 +20,8 @@ def end_waits(turn: Turn) -> None:
     """Note the deadlines that have passed, and answer each wait whose end puts no agent back to work."""
     for agent in list(turn.state.expiring.values()):
         for wait in list(agent.waits.values()):
-            if not wait.is_expired and wait.deadline is not None and wait.deadline <= turn.now:
+            is_late = wait.deadline is not None and wait.deadline <= turn.now
+            if is_late and not is_over(turn.state, wait):
                 _expire(turn, agent, wait)
     for agent in sorted(turn.state.due.values(), key=ticket_of):
         for wait in [wait for wait in agent.waits.values() if is_over(turn.state, wait)]:

@@ -16,7 +16,7 @@ from orchd.core.graph import needed
 from orchd.core.holds import why_held
 from orchd.core.index import ripen, why_never
 from orchd.core.model import Agent, AgentId, Cause, State, Status, agent_id
-from orchd.core.places import has_resident_place, has_room, has_working_place, is_safe_with
+from orchd.core.places import has_resident_place, has_room, has_working_place, is_safe_with, working
 from orchd.core.queue import AGING_SECONDS, Line, Ticket
 from orchd.core.runs import Run, RunId, RunStatus
 from orchd.core.turn import Turn
@@ -150,7 +150,21 @@ def next_to_start(state: State, now: float) -> Agent | None:
         elif has_aged(state.agents[agent_id(head.number)], now):
             # It has waited long for the living to leave it room: only what they need may still go before it.
             must_be_needed = True
+    if best is None and not working(state):
+        best = _beyond_reserve(state, now)
     return None if best is None else state.agents[agent_id(best.number)]
+
+
+def _beyond_reserve(state: State, now: float) -> Ticket | None:
+    """The first that may use a resident slot which is kept free for a chain, because no agent is at work.
+
+    What is alive then waits for agents outside the chains below it, and only these can end its waits.
+    """
+    if len(state.living) >= state.resident:
+        return None
+    lines = [line for _, line in state.queue.heads() if has_room(state, line) and is_safe_with(state, line.claim)]
+    entries = [_first_needed(state, line) for line in lines if not why_held(state, line, now)]
+    return min((entry for entry in entries if entry is not None), default=None)
 
 
 def has_aged(agent: Agent, now: float) -> bool:

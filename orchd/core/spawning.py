@@ -12,7 +12,7 @@ from orchd.core.holds import why_held
 from orchd.core.index import why_never
 from orchd.core.inputs import Caller, SpawnAgents
 from orchd.core.model import Agent, AgentId, Level, Spec, State, Status, agent_id
-from orchd.core.places import claims, is_safe, is_safe_with, working
+from orchd.core.places import claims, is_safe, is_safe_with, resident_bound, working
 from orchd.core.queue import Line
 from orchd.core.scoping import session_now, session_of
 from orchd.core.sessions import SessionId
@@ -39,7 +39,7 @@ def spawn_agents(turn: Turn, event: SpawnAgents) -> None:
             check_guards(state, parent, len(event.specs), event.kin)
         wanted = _resolved(state, event.specs)
         if event.must_start:
-            _check_room(state, turn.now, wanted)
+            _check_room(state, turn.now, wanted, 0 if parent is None else parent.depth + 1)
             _check_holds(state, turn.now, wanted.values(), session_now(state, parent, event.scope))
     except Refusal as refusal:
         turn.refuse(event.request, refusal.code, str(refusal), refusal.details)
@@ -135,8 +135,9 @@ def _reference(state: State, named: dict[str, list[AgentId]], spec: Spec, wanted
     return AgentId(wanted)
 
 
-def _check_room(state: State, now: float, wanted: dict[AgentId, Spec]) -> None:
+def _check_room(state: State, now: float, wanted: dict[AgentId, Spec], depth: int) -> None:
     """Whether all of them start in this very turn."""
+    most = resident_bound(state, depth)
     held = sorted([*claims(state), *(spec.nesting for spec in wanted.values() if spec.nesting)])
     after = {one for spec in wanted.values() for one in spec.after}
     first = [(state.agents[agent_id(head.number)], line.claim) for head, line in state.queue.heads()]
@@ -146,7 +147,7 @@ def _check_room(state: State, now: float, wanted: dict[AgentId, Spec]) -> None:
         not state.is_paused
         and state.held_until <= now
         and working(state) + starting + len(wanted) <= state.limit
-        and len(state.living) + starting + len(wanted) <= state.resident
+        and len(state.living) + starting + len(wanted) <= most
         and is_safe(state.resident, held)
         and not (held_back_by and any(spec.nesting for spec in wanted.values()))
         and not any(state.unfinished(after))
@@ -156,7 +157,7 @@ def _check_room(state: State, now: float, wanted: dict[AgentId, Spec]) -> None:
         raise Refusal(
             "would-queue",
             f"{len(wanted)} cannot start now: {working(state)} of {state.limit} places are working, "
-            f"{len(state.living)} of {state.resident} living{', paused' if state.is_paused else ''}; "
+            f"{len(state.living)} of {most} living{', paused' if state.is_paused else ''}; "
             "leave out --no-queue to queue them",
         )
 

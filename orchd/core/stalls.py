@@ -1,9 +1,9 @@
-"""Stalls: no slot is free, and every agent at work depends on an agent that waits for one.
+"""Stalls: every agent at work depends on an agent that waits for a slot.
 
-No wait-for graph shows a parent that polls for its children instead of waiting for them. What the state does show is a
-full limit under which each agent at work has a queued agent below it. Such a parent may still be working, so nothing is
-done for a while; then the agent that has been quiet longest lends its slot to an agent that it depends on: its own
-processes are frozen until that agent has ended.
+No wait-for graph shows a parent that polls for its children instead of waiting for them. What the state does show is
+that each agent at work has an agent below it which is queued, or whose wait is over, and which only a slot is missing
+for. Such a parent may still be working, so nothing is done for a while; then the agent that has been quiet longest
+lends its slot to an agent that it depends on: its own processes are frozen until that agent has ended.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from orchd.core import returning
 from orchd.core.admit import admit
 from orchd.core.facts import AgentPromoted, StallBegan, StallEnded
-from orchd.core.graph import claims_needed, waits_for
+from orchd.core.graph import claims_needed, path_to, waits_for
 from orchd.core.holds import why_held
 from orchd.core.index import line_of
 from orchd.core.model import WORKING, Agent, Frozen, State, Status
@@ -26,7 +26,7 @@ NO_ROOM = "no resident slot is left for what they wait for; `orchctl limit --res
 def look(turn: Turn) -> None:
     """See a stall begin and end, and break it when it has lasted long enough."""
     state = turn.state
-    if not is_stalled(state, turn.now):
+    if turn.is_cut_short or not is_stalled(state, turn.now):
         state.stalled_since = None
         if state.is_stall_announced:
             turn.record(StallEnded())
@@ -35,12 +35,21 @@ def look(turn: Turn) -> None:
         state.stalled_since = turn.now
     if turn.now < state.stalled_since + state.stall_after:
         return
-    quiet_first = sorted(_at_work(state), key=lambda agent: (agent.heard or 0.0, agent.number))
-    pairs = ((lender, borrower) for lender in quiet_first for borrower in _startable(state, lender, turn.now))
-    if any(_lend(turn, lender, borrower) for lender, borrower in pairs):
-        state.stalled_since = None
+    if _break(turn):
+        state.stalled_since = turn.now if is_stalled(state, turn.now) else None
     elif not state.is_stall_announced:
         turn.record(StallBegan(tuple(agent.id for agent in _at_work(state)), NO_ROOM))
+
+
+def _break(turn: Turn) -> bool:
+    """Whether a slot was lent; in the resident slots that are kept free for chains only where there is no other way."""
+    quiet_first = sorted(_at_work(turn.state), key=lambda agent: (agent.heard or 0.0, agent.number))
+    pairs = [(lender, one) for lender in quiet_first for one in _lacking_a_slot(turn.state, lender, turn.now)]
+    return any(
+        _lend(turn, lender, borrower, may_use_reserve=may_use_reserve)
+        for may_use_reserve in (False, True)
+        for lender, borrower in pairs
+    )
 
 
 def due_at(state: State) -> float | None:
@@ -51,23 +60,29 @@ def due_at(state: State) -> float | None:
 
 
 def is_stalled(state: State, now: float) -> bool:
-    """Whether every slot is held by a running agent that depends on an agent which only a slot is missing for."""
-    if has_working_place(state) or not len(state.queue):
+    """Whether every agent at work is running and depends on an agent which only a slot is missing for.
+
+    Where a slot is free all the same, no resident slot is left for what they depend on, or only a reserved one.
+    """
+    if state.is_paused or state.is_draining or state.held_until > now or not (len(state.queue) or state.due):
         return False
-    if state.is_paused or state.is_draining or state.held_until > now:
-        return False
-    workers = (agent for agent in state.living.values() if agent.status in WORKING)
-    return all(agent.status is Status.RUNNING and any(True for _ in _startable(state, agent, now)) for agent in workers)
+    workers = [agent for agent in state.living.values() if agent.status in WORKING]
+    return bool(workers) and all(
+        agent.status is Status.RUNNING and any(True for _ in _lacking_a_slot(state, agent, now)) for agent in workers
+    )
 
 
 def _at_work(state: State) -> list[Agent]:
     return [agent for agent in state.living.values() if agent.status is Status.RUNNING]
 
 
-def _startable(state: State, agent: Agent, now: float) -> Iterator[Agent]:
-    """Queued agents that `agent` depends on and that nothing but a slot keeps from starting."""
+def _lacking_a_slot(state: State, agent: Agent, now: float) -> Iterator[Agent]:
+    """The agents that `agent` depends on and that nothing but a slot keeps from going on."""
     for other in _needed_by(state, agent):
-        if other.status is Status.QUEUED and _waits_only_for_a_slot(state, other, now):
+        if other.status is Status.QUEUED:
+            if _waits_only_for_a_slot(state, other, now):
+                yield other
+        elif returning.is_returning(state, other):
             yield other
 
 
@@ -91,17 +106,22 @@ def _waits_only_for_a_slot(state: State, agent: Agent, now: float) -> bool:
     return why_held(state, line_of(agent), now) is None
 
 
-def _lend(turn: Turn, lender: Agent, borrower: Agent) -> bool:
-    """Whether the slot of `lender` was given to `borrower`: only if all that is alive can still end."""
-    state = turn.state
-    line = line_of(borrower)
-    if not has_resident_place(state, line.depth) or not has_room(state, line):
+def _lend(turn: Turn, lender: Agent, borrower: Agent, *, may_use_reserve: bool) -> bool:
+    """Whether `borrower` was given a slot, that of `lender` where none is free.
+
+    Only if all that is alive can still end. Over a limit that was lowered the slot is not given on.
+    """
+    state, line, is_new = turn.state, line_of(borrower), borrower.status is Status.QUEUED
+    has_place = len(state.living) < state.resident if may_use_reserve else has_resident_place(state, line.depth)
+    if (is_new and not has_place) or not has_room(state, line) or path_to(state, [borrower.id], lender.id) is not None:
         return False
     needed = claims_needed(state, lender, [borrower.id])
-    if not is_safe_promoted(state, needed, borrower.claim):
+    if not is_safe_promoted(state, needed, borrower.claim if is_new else 0):
         return False
     for one, claim in needed.items():
         turn.record(AgentPromoted(one, claim))
-    returning.freeze(turn, lender, Frozen.LENT, lent_to=borrower.id)
-    admit(turn, borrower)
+    if not has_working_place(state):
+        returning.freeze(turn, lender, Frozen.LENT, lent_to=borrower.id)
+    if has_working_place(state):
+        (admit if is_new else returning.bring_back)(turn, borrower)
     return True

@@ -66,6 +66,7 @@ NEXT: dict[tuple[S | None, type], S] = {
     (S.WAITING, AgentReturned): S.RUNNING,
     (S.WAITING, AgentThawed): S.RUNNING,
     (S.WAITING, WorkSeen): S.RUNNING,
+    (S.WAITING, AttemptVoided): S.QUEUED,
     (S.WAITING, StopBegan): S.STOPPING,
     (S.WAITING, ProcessEnded): S.STOPPING,
     (S.STOPPING, StopBegan): S.STOPPING,

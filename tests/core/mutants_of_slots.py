@@ -85,8 +85,8 @@ OF_SLOTS = (
     Mutant(
         "a stall is broken",
         "stalls.py",
-        "    if any(_lend(turn, lender, borrower) for lender, borrower in pairs):\n",
-        "    if any(pairs is None for lender, borrower in pairs):\n",
+        "    if _break(turn):\n",
+        "    if not turn:\n",
         story("26-an-agent-that-polls-lends-its-slot"),
     ),
     Mutant(
@@ -99,8 +99,8 @@ OF_SLOTS = (
     Mutant(
         "an agent that depends on nothing queued is no part of a stall",
         "stalls.py",
-        "    return all(",
-        "    return any(",
+        "    return bool(workers) and all(",
+        "    return bool(workers) and any(",
         core("stalls", "there_is_no_stall_while_one_agent_at_work_depends_on_no_queued_agent"),
     ),
     Mutant(
@@ -113,8 +113,8 @@ OF_SLOTS = (
     Mutant(
         "a slot is lent only where a resident slot is left",
         "stalls.py",
-        "    if not has_resident_place(state, line.depth) or not has_room(state, line):\n",
-        "    if not has_room(state, line):\n",
+        "    if (is_new and not has_place) or not has_room(state, line)",
+        "    if not has_room(state, line)",
         core("stalls", "no_slot_is_lent_where_no_resident_slot_is_left"),
     ),
     Mutant(

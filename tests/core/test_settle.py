@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from orchd.core import inputs
+from orchd.core.decide import next_deadline
 from orchd.core.effects import Answer, Refuse, Terminate
 from orchd.core.facts import AgentCancelled, AgentReturned, AttemptAdmitted, StopBegan
 from orchd.core.model import AgentId, Status, agent_id
@@ -142,10 +143,11 @@ def test_a_withheld_end_of_a_wait_stays_withheld_when_its_time_is_up() -> None:
     box.limit(limit=1)
     box.exit(child)
     assert box.status(parent) == ["waiting"]
+    assert next_deadline(box.state) is None
     box.sleep(5.0)
     assert (box.replies(), box.status(parent), overdrawn(box.state)) == ({}, ["waiting"], 0)
     box.limit(limit=2)
-    assert box.replies()[request] == Answer(request, (child,), timed_out=True)
+    assert box.replies()[request] == Answer(request, (child,))
 
 
 def test_a_wait_among_others_that_times_out_leaves_the_agent_waiting() -> None:

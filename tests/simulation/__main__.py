@@ -78,7 +78,9 @@ def _tell(opening: Opening, history: Sequence[Step], failure: Failure) -> None:
     kept = shrunken(opening, history, first)
     performance = Performance(opening, is_told=True)
     last = performance.run(kept)
-    print(f"\n{len(kept)} of its {LENGTH} steps are enough, at limit {opening.limit}, resident {opening.resident}:\n")
+    how = "" if opening.is_strict else ", lenient"
+    where = f"at limit {opening.limit}, resident {opening.resident}{how}"
+    print(f"\n{len(kept)} of its {LENGTH} steps are enough, {where}:\n")
     print("\n".join(performance.lines))
     print((last or failure).said)
 

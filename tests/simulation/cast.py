@@ -5,13 +5,14 @@ from __future__ import annotations
 from random import Random
 
 from orchd.core.inputs import Part
-from orchd.core.model import AgentId, Guards, Spec, State, Status
+from orchd.core.model import Agent, AgentId, Guards, Spec, State, Status
 from orchd.core.spending import Budget
-from tests.simulation.steps import Opening, Step
-from tests.stateful.world import Client, Proc, World
+from tests.simulation.steps import DEPTH, Opening, Step
+from tests.stateful.outside import Client, Proc
+from tests.stateful.world import World
 
 CROWD = 24  # nobody spawns while so many are not over: what is checked costs more than in proportion
-GUARDS = Guards(depth=4, children=6, agents=30)
+GUARDS = Guards(depth=DEPTH, children=6, agents=30)
 
 
 class Cast:
@@ -19,7 +20,9 @@ class Cast:
 
     def __init__(self, opening: Opening) -> None:
         state = State(limit=opening.limit, resident=opening.resident, guards=GUARDS, seed=opening.seed)
-        self.world = World(state, is_thorough=False)
+        state.is_strict = opening.is_strict
+        self.world = World(state, is_thorough=False, is_roomy=opening.is_roomy)
+        self.world.launches = opening.launches
         self.dice = Random(0)
 
     def perform(self, step: Step) -> None:
@@ -44,15 +47,21 @@ class Cast:
         return list(self.world.procs.values())
 
     def busy(self) -> list[Proc]:
-        """Those that may end by themselves: who is blocked does not."""
-        living = self.world.state.living
-        works = {one for one, agent in living.items() if agent.status is not Status.WAITING}
-        return [proc for proc in self.procs() if proc.is_running and proc.key[0] in works]
+        """Processes that may end by themselves: not those that are blocked, frozen, or poll for a child."""
+        return [proc for proc in self.procs() if self.world.may_end(proc)]
 
     def callers(self) -> list[AgentId]:
         """Agents that can ask for something."""
+        return [agent.id for agent in self.world.state.living.values() if self.world.may_act(agent)]
+
+    def waiting(self) -> list[Agent]:
+        """Agents that wait and are not frozen."""
         living = self.world.state.living.values()
-        return [agent.id for agent in living if agent.status in {Status.RUNNING, Status.WAITING}]
+        return [agent for agent in living if agent.status is Status.WAITING and self.world.may_act(agent)]
+
+    def frozen(self) -> list[AgentId]:
+        """Agents whose processes are kept from running."""
+        return [agent.id for agent in self.world.state.living.values() if agent.frozen is not None]
 
     def client(self) -> Client | None:
         """One of those that are blocked, or were when the daemon died."""
@@ -84,7 +93,7 @@ class Cast:
             cwd="/",
             environment="e",
             after=after,
-            nesting=choice([0, 0, 0, 1, 2]),
+            nesting=0 if self.world.is_roomy else choice([0, 0, 0, 1, 2]),
             priority=choice([0, 0, -1, 1]),
             timeout=choice([None, None, None, 20.0]),
             silence=choice([None, None, None, 5.0]),

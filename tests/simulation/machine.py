@@ -117,6 +117,14 @@ class Machine(Cast):
         self.say(f"the daemon is to leave{' with its agents' * stop}")
         self.world.tell(inputs.Drain(self.world.request(), stop))
 
+    def the_configuration_is_read_again(self) -> None:
+        """Whether agents whose wait was cut short need a slot, and how long a stall lasts before it is broken."""
+        state = self.world.state
+        state.is_strict = self.world.is_roomy or self.dice.random() < 0.8
+        state.stall_after = self.dice.choice([0.0, 30.0, 30.0])
+        self.say(f"the limit is {'strict' if state.is_strict else 'lenient'}, a stall lasts {state.stall_after:g} s")
+        self.world.sleep(0.0)
+
     def news_comes_late_or_twice(self) -> None:
         """Of attempts that are over, and of agents that never were."""
         one = self.dice.choice([*self.late_ids(), AgentId("agent-999")])

@@ -14,19 +14,46 @@ class People(Cast):
     """Whoever asks for something."""
 
     def an_agent_spawns(self) -> None:
-        """And mostly waits for what it spawned."""
+        """Then it waits for what it spawned, polls for it, or goes on."""
         if not (callers := self.callers()) or self.is_crowded():
             return
-        caller, specs, waits = self.dice.choice(callers), self.specs(), self.dice.random() < 0.66
-        self.say(f"{caller} spawns {listed(specs)}")
+        caller, specs = self.dice.choice(callers), self.specs()
+        how = self.dice.choice(["waits", "waits", "waits a while", "polls", "goes on"])
+        self.say(f"{caller} spawns {listed(specs)} and {how}")
         self.world.spawn(caller, *specs)
-        if waits:
-            self._wait_for_children(caller, None)
+        if how == "polls":
+            self.world.pollers.add(caller)
+        elif how != "goes on":
+            self._wait_for_children(caller, 5.0 if how == "waits a while" else None)
 
     def a_parent_waits(self) -> None:
         """For all or the first of its children."""
         if parents := [one for one in self.callers() if self.world.state.children.get(one)]:
-            self._wait_for_children(self.dice.choice(parents), self.dice.choice([None, None, 5.0]))
+            self._wait_for_children(self.dice.choice(parents), self.dice.choice([None, None, 1.0, 5.0]))
+
+    def an_agent_waits_in_the_background(self) -> None:
+        """And goes on at once."""
+        if parents := [one for one in self.callers() if self.world.state.children.get(one)]:
+            parent = self.dice.choice(parents)
+            self._wait_for_children(parent, self.dice.choice([None, 5.0]))
+            self._work(parent)
+
+    def an_agent_works_beside_its_wait(self) -> None:
+        """Seen by the CPU that it uses."""
+        if waiting := self.waiting():
+            self._work(self.dice.choice(waiting).id)
+
+    def _work(self, one: AgentId) -> None:
+        if (agent := self.world.state.living.get(one)) is not None and agent in self.waiting():
+            self.say(f"{one} works beside its wait")
+            self.world.tell(inputs.WorkedWhileWaiting(one, agent.attempt))
+
+    def a_request_of_a_frozen_agent_arrives(self) -> None:
+        """It was on its way when its agent was frozen."""
+        if frozen := self.frozen():
+            one = self.dice.choice(frozen)
+            children = tuple(sorted(self.world.state.children.get(one, ())))
+            self._wait(one, children, self.dice.choice([None, 0.0, 7.0]))
 
     def _wait_for_children(self, parent: AgentId, timeout: float | None) -> None:
         if parent in self.callers():
@@ -34,7 +61,7 @@ class People(Cast):
 
     def an_agent_waits_for_anybody(self) -> None:
         """Also for those that are over, for those that wait for it, and for itself when there is nobody else."""
-        if callers := self.callers():
+        if (callers := self.callers()) and not self.world.is_roomy:
             caller = self.dice.choice(callers)
             ids = [one for one in [*self.world.state.agents, *self.ids()] if one != caller] or [caller]
             targets = tuple(dict.fromkeys(self.dice.choices(ids, k=self.dice.randint(0, 3))))
@@ -47,7 +74,9 @@ class People(Cast):
 
     def a_client_asks_again(self) -> None:
         """The same request once more, as after a restart of the daemon."""
-        if (client := self.client()) is not None:
+        client = self.client()
+        proc = None if client is None else self.world.procs.get(client.key)
+        if client is not None and not (proc is not None and proc.is_frozen):
             self.say(f"the client {client.begin.request} of {client.begin.agent} asks again")
             self.world.ask_again(client)
 
@@ -75,7 +104,7 @@ class People(Cast):
             self._run(self.dice.choice(callers), None)
 
     def _run(self, caller: AgentId | None, directory: str | None) -> None:
-        groups, parts = shaped(self.dice)
+        groups, parts = shaped(self.dice, is_declared=not self.world.is_roomy)
         budget = self.budget()
         members = ", ".join(map(described, parts))
         ways = [f"{one.path or 'the whole'}: {one.max_parallel}, {'fails fast' * one.is_fail_fast}" for one in groups]
@@ -107,6 +136,8 @@ class People(Cast):
 
     def the_limit_changes(self) -> None:
         """Either number, also to what is refused."""
+        if self.world.is_roomy:
+            return
         limit, resident = self.dice.randint(1, 4), self.dice.choice([None, self.dice.randint(1, 7)])
         self.say(f"the limit is set to {limit}, resident {resident}")
         self.world.tell(inputs.SetLimit(self.world.request(), limit, resident))

@@ -11,7 +11,7 @@ from orchd.core.runs import Group
 PATHS = ("", "g", "g/h")
 
 
-def shaped(dice: Random) -> tuple[tuple[Group, ...], list[Part]]:
+def shaped(dice: Random, *, is_declared: bool = True) -> tuple[tuple[Group, ...], list[Part]]:
     """Up to three groups, one in the other, and up to five members that come after earlier nodes of their group."""
     deepest = dice.randint(1, len(PATHS))
     places = [dice.choice(PATHS[:deepest]) for _ in range(dice.randint(1, 5))]
@@ -22,7 +22,12 @@ def shaped(dice: Random) -> tuple[tuple[Group, ...], list[Part]]:
         known += [path for path in PATHS[1:] if path.rpartition("/")[0] == place and path in places]
         after = tuple(dict.fromkeys(dice.choices(known, k=dice.choice([0, 1, 1, 2])))) if known else ()
         spec = Spec(
-            ("true",), f"m{number}", "/", "e", nesting=dice.choice([0, 0, 0, 1]), retries=dice.choice([0, 0, 1])
+            ("true",),
+            f"m{number}",
+            "/",
+            "e",
+            nesting=dice.choice([0, 0, 0, is_declared]),
+            retries=dice.choice([0, 0, 1]),
         )
         parts.append(Part(f"{place}/m{number}".strip("/"), spec, after, dice.random() < 0.7))
     used = {"", *places, *("g" for place in places if place == "g/h")}

@@ -15,7 +15,10 @@ WEIGHTS = {
     "a_parent_waits": 6,
     "an_agent_waits_for_anybody": 4,
     "a_client_asks_again": 3,
-    "a_client_dies": 1,
+    "a_client_dies": 4,
+    "an_agent_works_beside_its_wait": 3,
+    "an_agent_waits_in_the_background": 2,
+    "a_request_of_a_frozen_agent_arrives": 1,
     "somebody_spawns": 6,
     "a_composition_is_run": 3,
     "a_run_begins_inside_an_agent": 1,
@@ -45,7 +48,9 @@ WEIGHTS = {
     "the_kernel_ends_a_process_for_memory": 2,
     "a_tree_takes_more_than_it_may": 2,
     "news_comes_late_or_twice": 4,
+    "the_configuration_is_read_again": 1,
 }
+DEPTH = 4  # levels of agents
 _NAMES, _SHARES = list(WEIGHTS), list(WEIGHTS.values())
 
 
@@ -62,11 +67,18 @@ class Opening(NamedTuple):
     limit: int
     resident: int
     seed: int
+    is_strict: bool = True
+    is_roomy: bool = False  # a chain of agents always has room, and agents wait for their own children alone
+    launches: int | None = None  # how many attempts may start in one turn
 
 
 def drawn(seed: int, number: int, length: int) -> tuple[Opening, list[Step]]:
     """The `number`th history of a seed: the same on every machine, whichever other histories are performed."""
     chance = Random(f"{seed}:{number}")
-    limit = chance.randint(1, 3)
-    opening = Opening(limit, limit + chance.randint(0, 3), chance.getrandbits(64))
+    limit = chance.choice([1, 1, 2, 2, 3, 7])
+    is_roomy = chance.random() < 0.25
+    room = limit + DEPTH - 1
+    resident = chance.choice([room, 4 * limit + DEPTH] if is_roomy else [limit, limit + 1, limit + 2, room, 4 * limit])
+    is_strict = is_roomy or chance.random() < 0.85
+    opening = Opening(limit, resident, chance.getrandbits(64), is_strict, is_roomy, chance.choice([None, None, 1, 2]))
     return opening, [Step(name, chance.getrandbits(32)) for name in chance.choices(_NAMES, _SHARES, k=length)]

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
+from orchd.core import inputs
 from orchd.core.decide import next_deadline
-from orchd.core.model import AgentId, Spec, Status
+from orchd.core.model import AgentId, Spec
+from tests.stateful.outside import Client, Proc
 from tests.stateful.world import World
 
-STYLES = ("all", "any", "each", "never")
+STYLES = ("all", "any", "each", "never")  # how an agent waits for its children
+CUT = ("timed", "killed", "beside")  # in pieces: with time-outs, in clients that are killed, in the background
+POLL = "poll"  # it waits for nothing and ends when its children have ended
+MOST_PIECES = 12  # waits of one agent that are cut short
+PIECE = 5.0  # seconds
 
 
 @dataclass
@@ -42,13 +50,17 @@ class Play:
     random: Random
     nodes: dict[str, Node] = field(default_factory=dict)
     todo: dict[AgentId, list[tuple[AgentId, ...]]] = field(default_factory=dict)  # the waits still before each
+    pieces: dict[AgentId, int] = field(default_factory=dict)  # how many waits of each were cut short
 
-    def run(self, roots: list[Node]) -> None:
-        """Everything ends, in some order."""
+    def run(self, roots: list[Node]) -> bool:
+        """Whether all agents ended, in some order. Where not, a stall was announced."""
         self._spawn(None, roots)
         while self._act():
             pass
-        assert not self.world.state.agents, [(one.id, one.status.value) for one in self.world.state.agents.values()]
+        if not (left := self.world.state.agents.values()):
+            return True
+        assert self.world.state.is_stall_announced, [(one.id, one.status.value) for one in left]
+        return False
 
     def _spawn(self, parent: AgentId | None, nodes: list[Node]) -> list[AgentId]:
         first = self.world.state.last_number + 1
@@ -57,20 +69,52 @@ class Play:
         return [AgentId(f"agent-{number:03d}") for number in range(first, self.world.state.last_number + 1)]
 
     def _act(self) -> bool:
-        """Let one of those that can do something do it; False when nobody ever can."""
-        able = [agent.id for agent in self.world.state.living.values() if agent.status is Status.RUNNING]
-        stopped = [proc for proc in self.world.procs.values() if proc.asked]
-        if able or stopped:
-            pick = self.random.randrange(len(able) + len(stopped))
-            if pick < len(able):
-                self._step(able[pick])
-            else:
-                self.world.exit(stopped[pick - len(able)], 143, has_rest=False)
+        """Let something happen that can; False when nothing ever will."""
+        acts: list[Callable[[], None]] = []
+        for proc in self.world.procs.values():
+            if proc.asked:
+                acts.append(partial(self.world.exit, proc, 143, has_rest=False))
+            elif self.world.can_run(proc) and self._has_step(proc):
+                acts.append(partial(self._step, proc.key[0]))
+        if cuts := [cut for client in self.world.clients.values() if (cut := self._cut_of(client)) is not None]:
+            acts.append(self.random.choice(cuts))
+        if acts:
+            self.random.choice(acts)()
             return True
         if (due := next_deadline(self.world.state)) is None:
             return False
         self.world.sleep(due - self.world.now)
         return True
+
+    def _has_step(self, proc: Proc) -> bool:
+        agent = self.world.state.agents[proc.key[0]]
+        return agent.id not in self.todo or bool(self.todo[agent.id]) or self.world.may_end(proc)
+
+    def _cut_of(self, client: Client) -> Callable[[], None] | None:
+        """How the wait of this client may be cut short."""
+        one = client.begin.agent
+        style = self._node(one).style
+        if style not in CUT or client.is_beside or self.pieces.get(one, 0) >= MOST_PIECES:
+            return None
+        if style == "beside":
+            return partial(self._work, client)
+        if style == "killed":
+            return partial(self._kill, client)
+        return partial(self.world.sleep, self.random.choice([1.0, PIECE]))
+
+    def _work(self, client: Client) -> None:
+        """From now on it works and looks whether its client has an answer."""
+        self.pieces[client.begin.agent] = MOST_PIECES
+        self.world.pollers.add(client.begin.agent)
+        self.world.tell(inputs.WorkedWhileWaiting(*client.key))
+
+    def _kill(self, client: Client) -> None:
+        self.pieces[client.begin.agent] = 1 + self.pieces.get(client.begin.agent, 0)
+        self.todo[client.begin.agent].append(client.begin.targets)
+        self.world.hang_up(client)
+
+    def _node(self, one: AgentId) -> Node:
+        return self.nodes[self.world.look(one).spec.name]
 
     def _step(self, one: AgentId) -> None:
         agent = self.world.state.agents[one]
@@ -78,14 +122,24 @@ class Play:
         if one not in self.todo:
             children = self._spawn(one, node.children) if node.children else []
             self.todo[one] = self._waits(node, tuple(children))
+            self.world.pollers |= {one} if node.style == POLL else set()
         elif self.todo[one]:
-            targets = self.todo[one].pop(0)
-            self.world.wait(one, targets, is_any=node.style == "any", timeout=None)
+            self._wait(one, self.todo[one].pop(0), node)
         else:
             self.world.exit(self.world.procs[one, agent.attempt], node.code, has_rest=False)
 
+    def _wait(self, one: AgentId, targets: tuple[AgentId, ...], node: Node) -> None:
+        is_timed = node.style == "timed" and self.pieces.get(one, 0) < MOST_PIECES
+        refused = len(self.world.refusals)
+        if is_timed:
+            self.pieces[one] = 1 + self.pieces.get(one, 0)
+            self.todo[one].append(targets)  # where it is true by then, that is answered at once
+        self.world.wait(one, targets, is_any=node.style == "any", timeout=PIECE if is_timed else None)
+        if len(self.world.refusals) > refused:
+            self.todo[one].clear()
+
     def _waits(self, node: Node, children: tuple[AgentId, ...]) -> list[tuple[AgentId, ...]]:
-        if node.style == "never" or not children:
+        if node.style in ("never", POLL) or not children:
             return []
         if node.style == "each":
             shuffled = list(children)
@@ -116,4 +170,15 @@ def random_forest(random: Random, depth: int, widest: int, name: str = "n") -> l
         node.nesting = random.choice([node.height, node.height, 0, max(0, node.height - 1)])
         node.code = random.choice([0, 0, 0, 0, 1])
         made.append(node)
+    return made
+
+
+def mixed_forest(random: Random, depth: int, widest: int, styles: Sequence[str], name: str = "n") -> list[Node]:
+    """Any shape, these ways to wait, nothing declared."""
+    made: list[Node] = []
+    for number in range(random.randint(1, widest)):
+        here = f"{name}-{number}"
+        has_children = depth > 1 and random.random() < 0.7
+        children = mixed_forest(random, depth - 1, 3, styles, here) if has_children else []
+        made.append(Node(here, children, style=random.choice(styles)))
     return made

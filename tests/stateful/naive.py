@@ -49,11 +49,40 @@ def is_true(state: State, wait: Wait) -> bool:
     return not left or (wait.is_any and len(left) < len(wait.targets))
 
 
+def is_over(state: State, wait: Wait, now: float) -> bool:
+    """Whether the wait is to be answered: it is true, or its deadline has passed."""
+    return is_true(state, wait) or (wait.deadline is not None and wait.deadline <= now)
+
+
+def blocking(agent: Agent) -> list[Wait]:
+    """The waits that keep it from working."""
+    return [wait for wait in agent.waits.values() if not wait.is_background]
+
+
+def is_returning(state: State, agent: Agent, now: float) -> bool:
+    """Whether an agent that waits or is frozen lacks nothing but a slot."""
+    if agent.status is not Status.WAITING:
+        return False
+    if agent.frozen is not None:
+        return agent.lent_to is None or not unfinished(state, [agent.lent_to])
+    return all(is_over(state, wait, now) for wait in blocking(agent))
+
+
+def most_alive(state: State, depth: int) -> int:
+    """How many agents may be alive before one more starts at `depth`: those below it find room for one at each level,
+    where there are that many places beside a full limit."""
+    levels = state.guards.depth
+    if state.resident < state.limit + levels - 1:
+        return state.resident
+    return state.resident - len(range(depth + 1, levels))
+
+
 def below(state: State, agent: Agent) -> list[Agent]:
     """Whom it cannot go on without, directly."""
     if agent.status is Status.QUEUED:
         return unfinished(state, agent.spec.after)
-    return unfinished(state, [target for wait in agent.waits.values() for target in wait.targets])
+    lent = [agent.lent_to] if agent.lent_to is not None else []
+    return unfinished(state, [*lent, *(target for wait in agent.waits.values() for target in wait.targets)])
 
 
 def all_below(state: State, agent: Agent) -> dict[AgentId, Agent]:
@@ -66,6 +95,36 @@ def all_below(state: State, agent: Agent) -> dict[AgentId, Agent]:
             found[here.id] = here
             frontier += below(state, here)
     return found
+
+
+def needs(state: State, agent: Agent) -> dict[AgentId, Agent]:
+    """The unfinished agents that it may be polling for: all that were spawned below it, and what these need."""
+    found: dict[AgentId, Agent] = {}
+    frontier = [agent]
+    while frontier:
+        here = frontier.pop()
+        children = [one for one in state.agents.values() if one.parent == here.id and not one.is_over]
+        for other in [*children, *(below(state, here) if here is not agent else [])]:
+            if other.id not in found and other is not agent:
+                found[other.id] = other
+                frontier.append(other)
+    return found
+
+
+def waits_for_itself(state: State, agent: Agent, pollers: set[AgentId]) -> bool:
+    """Whether an agent that polls for its children polls for one that cannot end before it: no scheduler helps."""
+    seen: set[AgentId] = set()
+    frontier = [agent]
+    while frontier:
+        here = frontier.pop()
+        children = [one for one in state.agents.values() if one.parent == here.id and not one.is_over]
+        for other in [*(children if here.id in pollers else []), *below(state, here)]:
+            if other is agent:
+                return True
+            if other.id not in seen:
+                seen.add(other.id)
+                frontier.append(other)
+    return False
 
 
 def is_ready(state: State, agent: Agent, now: float) -> bool:

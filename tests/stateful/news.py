@@ -16,5 +16,6 @@ def stale(one: AgentId, attempt: int) -> list[inputs.Input]:
         inputs.Adopted(one, attempt),
         inputs.Heard(one, attempt, 1000.0),
         inputs.OverMemory(one, attempt),
+        inputs.WorkedWhileWaiting(one, attempt),
         inputs.CallerGone(one, RequestId("nobody's")),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchd.codec import pack_agent, pack_spec, unpack_agent
@@ -23,6 +24,8 @@ class Proc:
     report: Report | None = None  # what its runner said of it
     oom: Oom | None = None
     asked: str | None = None  # how this daemon asked it to end
+    is_frozen: bool = False  # the kernel runs no process of it; a new daemon finds it so
+    is_ended_parked: bool = False  # it is being ended, and could not run when that began
 
     @property
     def outcome(self) -> Outcome:
@@ -43,6 +46,22 @@ class Client:
     attempt: int
     since: float
     is_connected: bool = True
+    is_beside: bool = False  # the agent works beside it
+
+    @property
+    def key(self) -> Key:
+        """The attempt that it is a process of."""
+        return self.begin.agent, self.attempt
+
+
+def can_run(proc: Proc, clients: Iterable[Client]) -> bool:
+    """Whether a process of the attempt may use a CPU now, apart from an attempt that is ended after it waited.
+
+    A client that has lost its daemon asks again and again, and so blocks its agent as well as a connected one does.
+    """
+    if not proc.is_alive or not proc.is_open or proc.is_frozen or proc.is_ended_parked:
+        return False
+    return not proc.is_running or not any(one.key == proc.key and not one.is_beside for one in clients)
 
 
 def copied(agent: Agent) -> Agent:

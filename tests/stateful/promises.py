@@ -12,10 +12,11 @@ from orchd.core.facts import (
     AgentCompleted,
     AgentFact,
     AgentFailed,
+    AgentFrozen,
     AgentLost,
     AgentQueued,
     AgentReturned,
-    AgentSkipped,
+    AgentThawed,
     AgentTimedOut,
     AttemptAdmitted,
     AttemptDeferred,
@@ -24,18 +25,20 @@ from orchd.core.facts import (
     Fact,
     RunnerLimited,
     StopBegan,
+    WaitExpired,
+    WorkSeen,
 )
 from orchd.core.index import indexes, recount
-from orchd.core.model import OVER, Agent, AgentId, Cause, Instant, State, Status
-from orchd.core.queue import AGING_SECONDS
+from orchd.core.model import OVER, Agent, AgentId, Cause, Frozen, Instant, State, Status
 from orchd.core.runs import RunStatus
 from orchd.core.turn import Turn
-from tests.stateful import naive, naive_runs
+from tests.stateful import naive, naive_runs, naive_starts
+from tests.stateful.naive_starts import ROUNDING
 
 if TYPE_CHECKING:
-    from tests.stateful.world import Client, World
+    from tests.stateful.outside import Client
+    from tests.stateful.world import World
 
-ROUNDING = 1e-6  # seconds: the time of one clock is told by another, which takes a sum and a difference
 ENDLESS = 10_000  # facts of one turn; the worlds are small
 BAD_ENDS = AgentFailed | AgentCancelled | AgentTimedOut | AgentLost | AttemptRetried | AttemptDeferred
 
@@ -55,8 +58,18 @@ class WatchedTurn(Turn):
         assert len(self.facts) < ENDLESS, "a turn without end"
         if isinstance(fact, AttemptAdmitted):
             self._check_admission(fact)
-        if isinstance(fact, AgentReturned):
+        if isinstance(fact, AgentReturned | AgentThawed | WorkSeen):
             self._check_return(fact)
+        if isinstance(fact, AgentFrozen):
+            self._check_freeze(fact)
+        if isinstance(fact, WaitExpired):
+            wait = self.state.agents[fact.agent].waits[fact.request]
+            assert wait.deadline is not None, "a wait without end has expired"
+            assert wait.deadline <= self.now, "a wait expired too early"
+            assert not naive.is_true(self.state, wait), "a wait expired that is true"
+        if isinstance(fact, StopBegan):
+            self.world.observer.check_stop(self.world, fact.agent, fact.cause)
+        self.world.observer.note(self.world, fact)
         if isinstance(fact, AttemptDeferred):
             agent = self.state.agents[fact.agent]
             self.tries[agent.id] = agent.tries
@@ -81,6 +94,11 @@ class WatchedTurn(Turn):
         state, agent = self.state, self.state.agents[fact.agent]
         assert naive.working(state) < state.limit, "admitted beyond the limit"
         assert len(naive.living(state)) < state.resident, "admitted beyond the resident places"
+        has_place = len(naive.living(state)) < naive.most_alive(state, agent.depth)
+        may_use_reserve = naive.is_needed(state, agent) and (
+            not naive.working(state) or self.world.observer.stalled_since
+        )
+        assert has_place or may_use_reserve or self._is_lent_to(agent), "admitted into the room of a chain"
         assert not state.is_paused, "admitted while paused"
         assert not state.is_short, "admitted while the disk is nearly full"
         assert state.held_until <= self.now, "admitted while the machine refuses"
@@ -94,9 +112,12 @@ class WatchedTurn(Turn):
         assert not state.is_draining or naive.is_needed(state, agent), "admitted on the way out"
         assert (fact.agent, fact.attempt) not in self.world.admitted, "an attempt number was handed out twice"
         assert fact.agent not in self.world.completed, "what has completed runs again"
-        able = [one for one in naive.living(state) if naive_runs.has_room(state, one)]
-        waits = [wait for one in able for wait in one.waits.values()]
-        assert not any(naive.is_true(state, wait) for wait in waits), "a new agent went before one that returns"
+        if not self.world.observer.is_new_due and not self._is_lent_to(agent):
+            assert not naive_starts.returning(self.world), "a new agent went before one that returns"
+
+    def _is_lent_to(self, agent: Agent) -> bool:
+        last = self.facts[-1] if self.facts else None
+        return isinstance(last, AgentFrozen) and last.lent_to == agent.id
 
     def _is_held(self, agent: Agent) -> bool:
         """By what is on the disk and what this turn brought."""
@@ -108,13 +129,41 @@ class WatchedTurn(Turn):
                 held.clear()
         return held.get(agent.spec.runner or "", 0.0) > self.now + ROUNDING
 
-    def _check_return(self, fact: AgentReturned) -> None:
+    def _check_return(self, fact: AgentReturned | AgentThawed | WorkSeen) -> None:
         agent = self.state.agents[fact.agent]
-        deadline = agent.waits[fact.request].deadline
-        is_late = deadline is not None and deadline <= self.now
-        is_cut_short = is_late or inputs.CallerGone(fact.agent, fact.request) in self.events
-        assert is_cut_short or naive.working(self.state) < self.state.limit, "returned without a place"
-        assert is_cut_short or naive_runs.has_room(self.state, agent), "returned beyond the maxParallel of its run"
+        if not self.state.is_strict and self._is_cut_short(fact):
+            return
+        assert naive.working(self.state) < self.state.limit, "returned without a place"
+        assert naive_runs.has_room(self.state, agent), "returned beyond the maxParallel of its run"
+        if isinstance(fact, AgentThawed | AgentReturned) and not self._is_alone(fact):
+            assert naive.is_returning(self.state, agent, self.now), "returned before its wait was over"
+
+    def _is_cut_short(self, fact: AgentReturned | AgentThawed | WorkSeen) -> bool:
+        """Whether the lenient limit lets it work at once."""
+        agent = self.state.agents[fact.agent]
+        if isinstance(fact, AgentReturned):
+            deadline = agent.waits[fact.request].deadline
+            return (deadline is not None and deadline <= self.now) or self._is_alone(fact)
+        return isinstance(fact, AgentThawed) and agent.frozen is not Frozen.LENT
+
+    def _is_alone(self, fact: AgentReturned | AgentThawed | WorkSeen) -> bool:
+        """Whether the client of its wait has just died."""
+        return isinstance(fact, AgentReturned) and inputs.CallerGone(fact.agent, fact.request) in self.events
+
+    def _check_freeze(self, fact: AgentFrozen) -> None:
+        """An agent is kept from running only while it has no slot, and for one of three reasons."""
+        agent, state = self.state.agents[fact.agent], self.state
+        assert agent.frozen is None, "frozen twice"
+        if fact.cause is Frozen.LENT:
+            assert fact.lent_to is not None, "lent to no agent"
+            return
+        assert state.is_strict, "frozen although the limit is lenient"
+        has_slot = naive.working(state) < state.limit and naive_runs.has_room(state, agent)
+        assert not has_slot, "frozen beside a free slot"
+        if fact.cause is Frozen.WAIT_CUT:
+            assert inputs.CallerGone(fact.agent, fact.request or "") in self.events, "frozen, and its client lives"  # type: ignore[arg-type]
+        else:
+            assert inputs.WorkedWhileWaiting(fact.agent, fact.attempt) in self.events, "frozen, and it did not work"
 
 
 def _is_turned_away(agent: Agent) -> bool:
@@ -140,7 +189,8 @@ def check(world: World, turn: WatchedTurn) -> None:
     for agent in state.agents.values():
         check_agent(world, agent)
     check_runs(world, turn)
-    check_nobody_idles(world, turn.now)
+    if not turn.is_cut_short:
+        check_nobody_idles(world)
     world.ledger.check(state)
 
 
@@ -149,10 +199,20 @@ def check_agent(world: World, agent: Agent) -> None:
     state = world.state
     below = naive.all_below(state, agent)
     assert agent.id not in below, "it waits for itself"
-    if agent.waits:
+    if agent.waits or agent.lent_to:
         reach = max((other.claim for other in below.values()), default=-1)
         assert agent.claim > reach, "it waits for more levels than it claims"
-    assert bool(agent.waits) == (agent.status is Status.WAITING)
+    is_parked = agent.frozen is not None or bool(naive.blocking(agent))
+    assert is_parked == (agent.status is Status.WAITING), "it waits and does not count so, or the other way round"
+    assert not agent.waits or agent.status in naive.LIVING, "it waits for agents and is not alive"
+    assert agent.frozen is None or not naive.blocking(agent), "frozen, and blocked all the same"
+    assert (agent.lent_to is None) == (agent.frozen is not Frozen.LENT), (
+        "it lent its slot to no agent, or was not frozen"
+    )
+    is_held = agent.status is Status.WAITING and naive.is_returning(state, agent, world.now)
+    assert (agent.held_since is not None) == (is_held or agent.frozen is not None), (
+        "held without a reason, or unnoticed"
+    )
     clients = {one: client for one, client in world.clients.items() if client.begin.agent == agent.id}
     connected = {one for one, client in clients.items() if client.is_connected}
     if agent.status in naive.LIVING:
@@ -207,34 +267,19 @@ def check_cancels(state: State, turn: WatchedTurn) -> None:
             assert agent.is_over or agent.cause is Cause.CANCELLED, "cancelled and goes on"
 
 
-def check_started(turn: Turn) -> None:
-    """Who asked for no queueing was refused, or all of them were admitted in that turn, if the machine could."""
-    queued = {fact.agent for fact in turn.facts if isinstance(fact, AgentQueued)}
-    admitted = {fact.agent for fact in turn.facts if isinstance(fact, AttemptAdmitted | AgentSkipped)}
-    assert queued <= admitted or any(isinstance(fact, AttemptVoided) for fact in turn.facts), "queued all the same"
+def check_started(world: World, turn: Turn) -> None:
+    """Who asked for no queueing was refused, or all of them were admitted at once, if the machine could."""
+    queued = [fact.agent for fact in turn.facts if isinstance(fact, AgentQueued)]
+    started = all(world.look(one).attempt or world.look(one).is_over for one in queued if one in world.store)
+    assert started or any(isinstance(fact, AttemptVoided) for fact in turn.facts), "queued all the same"
 
 
-def check_nobody_idles(world: World, now: float) -> None:
+def check_nobody_idles(world: World) -> None:
     """No place is free while somebody may have it."""
-    state = world.state
-    waiting = [one for one in naive.living(state) if naive_runs.has_room(state, one)]
-    returning = [one for one in waiting for wait in one.waits.values() if naive.is_true(state, wait)]
-    if naive.working(state) >= state.limit:
-        return
-    assert not returning, "it may return and does not"
-    if state.is_paused or state.is_short or state.held_until > now or len(naive.living(state)) >= state.resident:
-        return
-    ready = [agent for agent in state.agents.values() if naive.is_ready(state, agent, now)]
-    ready = [agent for agent in ready if naive_runs.has_room(state, agent)]
-    ready = [agent for agent in ready if world.held.get(agent.spec.runner or "", 0.0) <= now - ROUNDING]
-    ready = [agent for agent in ready if not world.ledger.is_spent(agent, ())]
-    unsafe = [agent for agent in ready if not naive.is_safe(state, agent.claim)]
-    has_aged = any(now - agent.age > AGING_SECONDS for agent in unsafe)
-    for agent in ready:
-        may = agent not in unsafe and (not state.is_draining or naive.is_needed(state, agent))
-        if may and has_aged and agent.claim:
-            may = naive.is_needed(state, agent)
-        assert not may, f"{agent.id} may start and does not"
+    if naive.working(world.state) < world.state.limit:
+        assert not naive_starts.returning(world), "it may return and does not"
+        able = [agent.id for agent in naive_starts.startable(world)]
+        assert not able, f"{able} may start and do not"
 
 
 def check_reply(world: World, client: Client, reply: Answer | Refuse) -> None:
@@ -244,14 +289,25 @@ def check_reply(world: World, client: Client, reply: Answer | Refuse) -> None:
         agent = state.agents.get(begin.agent)
         is_ending = agent is None or agent.status not in {Status.RUNNING, Status.WAITING}
         assert reply.code in {"would-deadlock", "cycle"} or (reply.code == "stopping" and is_ending), reply
+        assert reply.code != "would-deadlock" or not world.is_roomy, f"refused although there is room: {reply}"
         return
     assert reply.agents == begin.targets
-    left = [one for one in begin.targets if world.store[one].status not in OVER]
+    if begin.timeout is not None and world.revived.isdisjoint(begin.targets):
+        came = came_true(world, begin.targets, is_any=begin.is_any)
+        ahead = float("-inf") if came is None else client.since + begin.timeout - came
+        assert reply.timed_out == (ahead < 0) or abs(ahead) < ROUNDING, "timed out, but true in time, or the reverse"
     if reply.timed_out:
-        # a launch may fail in the very turn in which the time was found to be up: not over when it was
-        just_now = [one for one in begin.targets if world.store[one].ended_at == world.now]
-        assert left or just_now
         assert begin.timeout is not None
         assert client.since + begin.timeout <= world.now, "timed out too early"
     else:
+        left = [one for one in begin.targets if world.store[one].status not in OVER]
         assert not left or (begin.is_any and len(left) < len(begin.targets)), "answered before it was true"
+
+
+def came_true(world: World, targets: tuple[AgentId, ...], *, is_any: bool) -> float | None:
+    """When all targets, or the first of them, had ended."""
+    found = [world.look(one) for one in targets]
+    ends = [one.ended_at or 0.0 for one in found if one.is_over]
+    if len(ends) < len(found) and not (is_any and ends):
+        return None
+    return (min if is_any else max)(ends, default=0.0)

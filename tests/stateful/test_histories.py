@@ -14,8 +14,9 @@ from orchd.core.decide import next_deadline
 from orchd.core.model import AgentId, Oom, Spec, Status
 from orchd.core.runs import Group
 from tests.stateful.news import stale
+from tests.stateful.outside import Client, Proc
 from tests.stateful.stress import stress
-from tests.stateful.world import Client, Proc, World, new_world
+from tests.stateful.world import DEPTH, World, new_world
 
 PICKS = st.integers(0, 30)
 RARELY = st.sampled_from([False] * 7 + [True])
@@ -79,13 +80,18 @@ def shaped(groups: list[Fields], parts: list[Fields]) -> tuple[Any, ...]:
 class Histories(RuleBasedStateMachine):
     """Whatever people, agents, processes and the machine may do, in any order."""
 
-    most = 3  # the largest limit to begin with
+    limits: tuple[int, ...] = (1, 2, 3)  # one of these to begin with
+    is_strict = True
+    is_roomy = False  # a chain of agents always has room, and agents wait for their own children alone
     world: World
 
-    @initialize(limit=st.integers(0, 11), extra=st.integers(0, 3), wanted=SPECS)
-    def begin(self, limit: int, extra: int, wanted: list[Fields]) -> None:
-        limit = 1 + limit % self.most
-        self.world = new_world(limit, limit + extra)
+    @initialize(limit=PICKS, resident=PICKS, wanted=SPECS)
+    def begin(self, limit: int, resident: int, wanted: list[Fields]) -> None:
+        limit = self.limits[limit % len(self.limits)]
+        room = limit + DEPTH - 1  # for a chain of agents beside a full limit
+        residents = (room, 4 * limit + DEPTH) if self.is_roomy else (limit, limit + 1, limit + 2, room, 4 * limit)
+        self.world = new_world(limit, residents[resident % len(residents)])
+        self.world.is_roomy, self.world.state.is_strict = self.is_roomy, self.is_strict
         self.world.spawn(None, *self._specs(wanted))
 
     def teardown(self) -> None:
@@ -102,8 +108,7 @@ class Histories(RuleBasedStateMachine):
         return [self.world.procs[key] for key in sorted(self.world.procs)]
 
     def _callers(self) -> list[AgentId]:
-        living = self.world.state.living.values()
-        return sorted(agent.id for agent in living if agent.status in {Status.RUNNING, Status.WAITING})
+        return sorted(agent.id for agent in self.world.state.living.values() if self.world.may_act(agent))
 
     def _clients(self) -> list[Client]:
         return [self.world.clients[one] for one in sorted(self.world.clients)]
@@ -114,19 +119,21 @@ class Histories(RuleBasedStateMachine):
         for number, fields in enumerate(wanted):
             known = [*self._ids(), *(AgentId(spec.name) for spec in specs)]
             after = tuple(known[pick % len(known)] for pick in fields["after"] if known)
-            rest = {**fields, "after": after}
+            rest = {**fields, "after": after, **({"nesting": 0} if self.is_roomy else {})}
             specs.append(Spec(command=("true",), name=f"new-{number}", cwd="/", environment="e", **rest))
         return specs
 
     # Agents.
 
-    @rule(wanted=SPECS, pick=PICKS, is_waiting=st.sampled_from([True, True, False]), is_any=RARELY)
-    def an_agent_spawns(self, wanted: list[Fields], pick: int, is_waiting: bool, is_any: bool) -> None:
+    @rule(wanted=SPECS, pick=PICKS, how=st.sampled_from(["wait", "wait", "timed", "poll", "go on"]), is_any=RARELY)
+    def an_agent_spawns(self, wanted: list[Fields], pick: int, how: str, is_any: bool) -> None:
         if callers := self._callers():
             caller = callers[pick % len(callers)]
             self.world.spawn(caller, *self._specs(wanted))
-            if is_waiting:
-                self._wait_for_children(caller, is_any=is_any, timeout=None)
+            if how in {"wait", "timed"}:
+                self._wait_for_children(caller, is_any=is_any, timeout=5.0 if how == "timed" else None)
+            elif how == "poll":
+                self.world.pollers.add(caller)
 
     @rule(pick=PICKS, is_any=st.booleans(), timeout=st.sampled_from([None, None, 5.0]))
     def a_parent_waits_for_its_children(self, pick: int, is_any: bool, timeout: float | None) -> None:
@@ -146,16 +153,35 @@ class Histories(RuleBasedStateMachine):
         is_any: bool,
         timeout: float | None,
     ) -> None:
-        if callers := self._callers():
+        if (callers := self._callers()) and not self.is_roomy:
             caller = callers[pick % len(callers)]
             ids = [one for one in [*self.world.state.agents, *self._ids()] if one != caller] or [caller]
             targets = tuple(dict.fromkeys(ids[one % len(ids)] for one in picks))
             self.world.wait(caller, targets, is_any=is_any, timeout=timeout)
 
-    @rule(pick=PICKS, is_dead=RARELY)
+    @rule(pick=PICKS, is_dead=st.booleans())
     def a_client_asks_again_or_dies(self, pick: int, is_dead: bool) -> None:
         if clients := self._clients():
-            (self.world.hang_up if is_dead else self.world.ask_again)(clients[pick % len(clients)])
+            client = clients[pick % len(clients)]
+            proc = self.world.procs.get(client.key)
+            if is_dead:
+                self.world.hang_up(client)
+            elif proc is None or not proc.is_frozen:
+                self.world.ask_again(client)
+
+    @rule(pick=PICKS)
+    def an_agent_works_beside_its_wait(self, pick: int) -> None:
+        waiting = [one for one in self.world.state.living.values() if one.status is Status.WAITING]
+        if blocked := [one for one in waiting if self.world.may_act(one)]:
+            agent = blocked[pick % len(blocked)]
+            self.world.tell(inputs.WorkedWhileWaiting(agent.id, agent.attempt))
+
+    @rule(pick=PICKS, timeout=st.sampled_from([None, 0.0, 7.0]))
+    def a_request_of_a_frozen_agent_was_on_its_way(self, pick: int, timeout: float | None) -> None:
+        if frozen := sorted(one.id for one in self.world.state.living.values() if one.frozen is not None):
+            agent = frozen[pick % len(frozen)]
+            children = tuple(sorted(self.world.state.children.get(agent, ())))
+            self.world.wait(agent, children, is_any=False, timeout=timeout)
 
     # The machine.
 
@@ -173,7 +199,8 @@ class Histories(RuleBasedStateMachine):
     def a_composition_is_run(self, groups: list[Fields], parts: list[Fields], pick: int, is_inside: bool) -> None:
         callers = self._callers()
         caller = callers[pick % len(callers)] if callers and is_inside else None
-        self.world.run(caller, *shaped(groups, parts))
+        plain = [{**part, "nesting": 0} for part in parts] if self.is_roomy else parts
+        self.world.run(caller, *shaped(groups, plain))
 
     @rule(picks=st.lists(PICKS, min_size=1, max_size=2))
     def somebody_cancels(self, picks: list[int]) -> None:
@@ -194,7 +221,8 @@ class Histories(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 4), resident=st.none() | st.integers(1, 7))
     def somebody_changes_the_limit(self, limit: int, resident: int | None) -> None:
-        self.world.tell(inputs.SetLimit(self.world.request(), limit, resident))
+        if not self.is_roomy:
+            self.world.tell(inputs.SetLimit(self.world.request(), limit, resident))
 
     @rule(what=st.sampled_from([inputs.Pause, inputs.Resume, inputs.Resume]))
     def somebody_pauses_or_resumes(self, what: type[inputs.Pause | inputs.Resume]) -> None:
@@ -204,14 +232,12 @@ class Histories(RuleBasedStateMachine):
 
     @rule(pick=PICKS, code=CODES, has_rest=RARELY)
     def a_process_ends(self, pick: int, code: int | None, has_rest: bool) -> None:
-        busy = [proc for proc in self._procs() if proc.is_running and proc.key[0] in self._working()]
-        if busy:
+        if busy := [proc for proc in self._procs() if self.world.may_end(proc)]:
             self.world.exit(busy[pick % len(busy)], code, has_rest=has_rest)
 
     @rule(pick=PICKS, seconds=st.sampled_from([-5.0, 30.0, 900.0]), has_rest=RARELY)
     def a_service_turns_an_attempt_away(self, pick: int, seconds: float, has_rest: bool) -> None:
-        busy = [proc for proc in self._procs() if proc.is_running and proc.key[0] in self._working()]
-        if busy:
+        if busy := [proc for proc in self._procs() if proc.is_running and self.world.can_run(proc)]:
             limited = self.world.now + seconds
             self.world.exit(busy[pick % len(busy)], 75, has_rest=has_rest, limited=limited)
 
@@ -226,9 +252,6 @@ class Histories(RuleBasedStateMachine):
     def a_tree_takes_more_than_it_may(self, pick: int) -> None:
         if procs := self._procs():
             self.world.tell(inputs.OverMemory(*procs[pick % len(procs)].key))
-
-    def _working(self) -> set[AgentId]:
-        return {agent.id for agent in self.world.state.living.values() if agent.status is not Status.WAITING}
 
     @rule(pick=PICKS)
     def what_was_asked_to_end_does(self, pick: int) -> None:
@@ -266,7 +289,7 @@ class Histories(RuleBasedStateMachine):
         elif what == "dies" and procs and (proc := procs[pick % len(procs)]).is_running:
             world.exit(proc, 137, has_rest=flag)
 
-    @rule(pick=PICKS, back=st.integers(0, 2), kind=st.integers(0, 7))
+    @rule(pick=PICKS, back=st.integers(0, 2), kind=st.integers(0, 8))
     def news_comes_late_or_twice(self, pick: int, back: int, kind: int) -> None:
         ids = [*self._ids(), AgentId("agent-999")]
         one = ids[pick % len(ids)]
@@ -282,17 +305,45 @@ class Histories(RuleBasedStateMachine):
 class OnePlace(Histories):
     """The smallest box is where everything is in everything's way."""
 
-    most = 1
+    limits: tuple[int, ...] = (1,)
+
+
+class Seven(Histories):
+    """The limit that a new home has."""
+
+    limits: tuple[int, ...] = (7,)
+
+
+class Lenient(Histories):
+    """Agents whose wait was cut short work at once, also over the limit."""
+
+    limits: tuple[int, ...] = (1, 2)
+    is_strict = False
+
+    @rule(is_strict=st.booleans())
+    def the_configuration_is_read_again(self, is_strict: bool) -> None:
+        self.world.state.is_strict = is_strict
+        self.world.sleep(0.0)
+
+
+class Roomy(Histories):
+    """No wait is refused because it could deadlock, and nothing is stuck, however agents wait for their children."""
+
+    limits: tuple[int, ...] = (1, 2, 7)
+    is_roomy = True
+
+
+MACHINES = [OnePlace, Histories, Seven, Lenient, Roomy]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("histories", [OnePlace, Histories])
+@pytest.mark.parametrize("histories", MACHINES)
 def test_every_promise_holds_in_every_history(histories: type[Histories]) -> None:
-    run_state_machine_as_test(histories, settings=settings(max_examples=300, stateful_step_count=40))
+    run_state_machine_as_test(histories, settings=settings(max_examples=120, stateful_step_count=40))
 
 
 @stress
-@pytest.mark.parametrize("histories", [OnePlace, Histories])
+@pytest.mark.parametrize("histories", MACHINES)
 def test_every_promise_holds_in_thousands_of_histories(histories: type[Histories]) -> None:
     run_state_machine_as_test(histories, settings=settings(max_examples=10_000, stateful_step_count=60))

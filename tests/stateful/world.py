@@ -10,7 +10,7 @@ from itertools import count
 from orchd.codec import pack_run, unpack_run
 from orchd.core import inputs
 from orchd.core.decide import decide, next_deadline
-from orchd.core.effects import Answer, Effect, Kill, Launch, Refuse, Release, Terminate, Watch
+from orchd.core.effects import Answer, Effect, Freeze, Kill, Launch, Refuse, Release, Terminate, Thaw, Watch
 from orchd.core.facts import (
     AdmissionsResumed,
     AgentCompleted,
@@ -30,8 +30,11 @@ from orchd.core.spending import Budget, Spent
 from orchd.core.turn import Question, Turn
 from tests.stateful import naive, promises
 from tests.stateful.ledger import Ledger
-from tests.stateful.outside import Client, Key, Proc, copied
+from tests.stateful.observer import Observer
+from tests.stateful.outside import Client, Key, Proc, can_run, copied
 
+DEPTH = 4  # levels of agents
+PATIENCE = 40  # times that nothing but time passes, at last in steps of 100 s, before what is left is stuck
 SPINS = 3  # a time-out whose grace is nothing, or whose hold is, is due again at once
 
 
@@ -41,6 +44,9 @@ class World:
 
     state: State
     is_thorough: bool = True  # look at everything after every turn, not only at what each fact and reply promises
+    is_roomy: bool = False  # a chain of agents always has room, and no agent waits for others than those below it
+    observer: Observer = field(default_factory=Observer)
+    pollers: set[AgentId] = field(default_factory=set)  # agents that end only when all their children have ended
     refusals: list[str] = field(default_factory=list)
     now: float = 1000.0
     procs: dict[Key, Proc] = field(default_factory=dict)
@@ -57,6 +63,7 @@ class World:
     revived: set[AgentId] = field(default_factory=set)
     failures: deque[bool] = field(default_factory=deque)  # of the next launches: whether each passes
     quiet: float = 0.0
+    launches: int | None = None  # how many attempts may start in one turn
     crash: str | None = None  # "before" or "after" the next commit
     requests: count[int] = field(default_factory=lambda: count(1))
     turns: int = 0
@@ -76,7 +83,9 @@ class World:
     def tell(self, *events: inputs.Input) -> Turn:
         """One turn. If the daemon is to die in it, the next one has taken over when this returns."""
         self.turns += 1
+        parked = {key for key, proc in self.procs.items() if not self.can_run(proc)}
         turn = promises.WatchedTurn(self, events)
+        turn.launches_left = self.launches
         for event in events:
             decide(turn, event)
             while turn.questions:
@@ -89,7 +98,7 @@ class World:
         if crash == "after":
             self.restart()
             return turn
-        self._act(turn)
+        self._act(turn, parked)
         touched = {fact.agent for fact in turn.facts if isinstance(fact, AgentFact)}
         promises.check_turn(self, turn)
         if self.is_thorough:
@@ -99,7 +108,15 @@ class World:
         self.procs = {key: proc for key, proc in self.procs.items() if proc.is_alive}
         if dead := [watch for watch in turn.effects if isinstance(watch, Watch) and watch.request not in self.clients]:
             self.tell(*(inputs.CallerGone(watch.agent, watch.request) for watch in dead))
+        elif turn.is_cut_short:
+            self.tell(inputs.Admit())
+        else:
+            self.observer.look(self)
         return turn
+
+    def can_run(self, proc: Proc) -> bool:
+        """Whether a process of the attempt may use a CPU now."""
+        return can_run(proc, self.clients.values())
 
     def _reply(self, question: Question) -> inputs.Input:
         key = (question.agent, question.attempt)
@@ -111,7 +128,7 @@ class World:
         self.procs[key] = Proc(key)
         return inputs.Spawned(*key, 100 + len(self.admitted), None)
 
-    def _commit(self, turn: Turn) -> None:
+    def _commit(self, turn: promises.WatchedTurn) -> None:
         for one in dict.fromkeys(fact.agent for fact in turn.facts if isinstance(fact, AgentFact)):
             agent = self.state.agents[one]
             self.store[one] = copied(agent)
@@ -129,6 +146,10 @@ class World:
                 self.completed.add(fact.agent)
             if isinstance(fact, AgentRevived):
                 self.revived.add(fact.agent)
+        for event in turn.events:
+            if isinstance(event, inputs.WorkedWhileWaiting) and self.state.is_strict:
+                for client in self.clients.values():
+                    client.is_beside |= client.key == (event.agent, event.attempt)
         self.ledger.commit(self.state, turn.facts)
         self.box = self._box()
 
@@ -144,14 +165,14 @@ class World:
         state = self.state
         return (state.limit, state.resident, state.is_paused, state.last_number, state.last_run, state.seed)
 
-    def _act(self, turn: Turn) -> None:
+    def _act(self, turn: Turn, parked: set[Key]) -> None:
         self.story += turn.effects
         for effect in turn.effects:
             if isinstance(effect, Release):
                 self.procs[effect.agent, effect.attempt].is_open = True
-            elif isinstance(effect, Terminate | Kill):
+            elif isinstance(effect, Terminate | Kill | Freeze | Thaw):
                 if (proc := self.procs.get((effect.agent, effect.attempt))) is not None:
-                    proc.asked = type(effect).__name__
+                    _hold(proc, effect, is_parked=proc.key in parked)
             elif isinstance(effect, Answer | Refuse):
                 self._hear(effect)
 
@@ -172,7 +193,9 @@ class World:
     def restart(self) -> None:
         """`kill -9`, and the next daemon: only what was committed is left, and whoever was blocked is not connected."""
         limit, resident, is_paused, last_number, last_run, seed = self.box
-        self.state = State(limit=limit, resident=resident, guards=self.state.guards)
+        known = self.state
+        self.state = State(limit=limit, resident=resident, guards=known.guards)
+        self.state.is_strict, self.state.stall_after = known.is_strict, known.stall_after  # from the configuration
         self.state.is_paused, self.state.last_number, self.state.seed = is_paused, last_number, seed
         self.state.last_run = last_run
         self.state.holds = {runner: Instant(until, until) for runner, until in self.held.items()}
@@ -191,6 +214,7 @@ class World:
         self.procs = {key: proc for key, proc in self.procs.items() if key in wanted}
         for client in self.clients.values():
             client.is_connected = False
+        self.observer.begin_anew()
         self.asked.clear()
         # their clients have died, and so did the daemon before it had written that down
         self.unheard = {one for agent in unfinished for one in agent.waits} - set(self.clients)
@@ -214,7 +238,7 @@ class World:
         turn = self.tell(inputs.SpawnAgents(self.request(), caller, specs, must_start, self.kin(caller), scope))
         forget(self.state, list(self.state.agents))
         if must_start:
-            promises.check_started(turn)
+            promises.check_started(self, turn)
         return turn
 
     def kin(self, caller: AgentId | None) -> int:
@@ -238,7 +262,10 @@ class World:
         )
 
     def wait(self, agent: AgentId, targets: tuple[AgentId, ...], *, is_any: bool, timeout: float | None) -> None:
-        """A process inside `agent` is blocked until `targets` have ended."""
+        """A process inside `agent` is blocked until `targets` have ended.
+
+        The request of a frozen agent was on its way when it was frozen.
+        """
         request = RequestId(f"w{next(self.requests)}")
         begin = inputs.BeginWait(request, agent, targets, is_any, timeout, caller=1, caller_started=1.0)
         self.clients[request] = Client(begin, self.state.agents[agent].attempt, self.now)
@@ -249,7 +276,7 @@ class World:
         client.is_connected = True
         agent = self.state.agents.get(client.begin.agent)
         if agent is None or client.begin.request not in agent.waits:
-            client.since = self.now
+            client.since, client.is_beside = self.now, False
         self.tell(client.begin)
 
     def hang_up(self, client: Client) -> None:
@@ -267,12 +294,12 @@ class World:
         spent: Spent | None = None,
     ) -> None:
         """The attempt's own process ends, and whoever was blocked inside it with it, unless it is left behind."""
+        proc.is_ended_parked |= not self.can_run(proc)
         proc.is_running, proc.has_rest, proc.code = False, has_rest, code
         if limited is not None or spent is not None:
             proc.report = Report(limited_until=limited, spent=spent or Spent())
         self.tell(inputs.Exited(*proc.key, proc.outcome, not has_rest))
-        gone = [one for one, client in self.clients.items() if (client.begin.agent, client.attempt) == proc.key]
-        for one in gone:
+        for one in [one for one, client in self.clients.items() if client.key == proc.key]:
             del self.clients[one]
 
     def rest_gone(self, proc: Proc) -> None:
@@ -327,8 +354,26 @@ class World:
             self.tell(inputs.Tick())
             due = next_deadline(self.state)
             if due is None or due > self.now:
+                self.observer.check_time(self)
                 return
         raise AssertionError(f"woken for {due} at {self.now}, and again, and again")
+
+    def may_end(self, proc: Proc) -> bool:
+        """Whether its own process may end by itself: an agent that polls for its children does when they have ended.
+
+        A poller also gives up a child that cannot end before it does.
+        """
+        one = proc.key[0]
+        if not proc.is_running or not self.can_run(proc):
+            return False
+        if one not in self.pollers or not naive.unfinished(self.state, self.state.children.get(one, ())):
+            return True
+        return naive.waits_for_itself(self.state, self.state.agents[one], self.pollers)
+
+    def may_act(self, agent: Agent) -> bool:
+        """Whether a process of the agent may ask for something."""
+        proc = self.procs.get((agent.id, agent.attempt))
+        return agent.status in {Status.RUNNING, Status.WAITING} and proc is not None and not proc.is_frozen
 
     # The end of every story.
 
@@ -342,21 +387,28 @@ class World:
         for scope in [one for one, budget in self.ledger.budgets.items() if budget != Budget()]:
             self.budget(scope, Budget())
         self.quiet = 0.0
-        for _ in range(100 + 40 * len(self.store)):
-            if not self._let_one_go():
-                due = next_deadline(self.state)
-                if due is None:
-                    break
-                self.sleep(max(0.0, due - self.now))
-        assert not self.state.runs, f"never over: {list(self.state.runs.values())}"
+        idle = 0  # times that nothing but time passed
+        for _ in range(100 + 60 * len(self.store)):
+            due = next_deadline(self.state)
+            if self._let_one_go():
+                idle = 0
+            elif due is not None and idle < PATIENCE:
+                idle += 1
+                self.sleep(max(due - self.now, 0.0 if idle < PATIENCE // 2 else 100.0))
+            elif self._end_a_poller():
+                idle = 0
+            else:
+                break
         assert not self.state.agents, f"stuck: {list(self.state.agents.values())}"
+        assert not self.state.runs, f"never over: {list(self.state.runs.values())}"
         assert not self.procs
         assert not self.clients
         assert not self.asked
 
     def _let_one_go(self) -> bool:
         for client in list(self.clients.values()):
-            if not client.is_connected:
+            proc = self.procs.get(client.key)
+            if not client.is_connected and not (proc is not None and proc.is_frozen):
                 self.ask_again(client)
                 return True
         for proc in list(self.procs.values()):
@@ -364,15 +416,32 @@ class World:
                 if proc.asked is not None:
                     self.rest_gone(proc)
                     return True
-            elif self.state.agents[proc.key[0]].status is Status.RUNNING or proc.asked is not None:
+            elif self.may_end(proc) or proc.asked is not None:
                 self.exit(proc, 0, has_rest=False)
                 return True
         return False
 
+    def _end_a_poller(self) -> bool:
+        """What is stuck because agents poll, and was announced, a person ends."""
+        stuck = [agent for agent in naive.living(self.state) if agent.id in self.pollers]
+        if not stuck or self.is_roomy:
+            return False
+        assert self.state.is_stall_announced, f"stuck, and not announced: {list(self.state.agents.values())}"
+        self.tell(inputs.Cancel(self.request(), (stuck[0].id,)))
+        return True
+
+
+def _hold(proc: Proc, effect: Terminate | Kill | Freeze | Thaw, *, is_parked: bool) -> None:
+    """What is asked to end is thawed for that."""
+    proc.is_frozen = isinstance(effect, Freeze)
+    if isinstance(effect, Terminate | Kill):
+        proc.is_ended_parked |= is_parked and proc.asked is None
+        proc.asked = type(effect).__name__
+
 
 def new_world(limit: int, resident: int, *, is_thorough: bool = True) -> World:
     """Nothing has happened yet."""
-    return World(State(limit=limit, resident=resident, guards=Guards(depth=4)), is_thorough)
+    return World(State(limit=limit, resident=resident, guards=Guards(depth=DEPTH)), is_thorough)
 
 
 def lengths(parts: tuple[inputs.Part, ...]) -> dict[str, float]:

@@ -1,0 +1,59 @@
+"""Which agents lack nothing but a slot, and when that is a stall: obviously right and slow, from the agents alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchd.core.model import Agent, Status
+from orchd.core.queue import AGING_SECONDS
+from tests.stateful import naive, naive_runs
+
+if TYPE_CHECKING:
+    from tests.stateful.world import World
+
+ROUNDING = 1e-6  # seconds: the time of one clock is told by another, which takes a sum and a difference
+
+
+def is_held(world: World, agent: Agent, slack: float = 0.0) -> bool:
+    """Whether a full disk, a rate limit or a budget keeps it from starting."""
+    is_limited = world.held.get(agent.spec.runner or "", 0.0) > world.now + slack
+    return world.state.is_short or is_limited or world.ledger.is_spent(agent, ())
+
+
+def startable(world: World) -> list[Agent]:
+    """The queued agents that may start if a slot is free, as far as is certain."""
+    state, now = world.state, world.now
+    if state.is_paused or state.held_until > now:
+        return []
+    ready = [
+        one for one in state.agents.values() if naive.is_ready(state, one, now) and not is_held(world, one, -ROUNDING)
+    ]
+    ready = [one for one in ready if naive_runs.has_room(state, one)]
+    alive, is_idle = len(naive.living(state)), not naive.working(state)  # then the room of a chain is used, too
+    ready = [one for one in ready if alive < (state.resident if is_idle else naive.most_alive(state, one.depth))]
+    unsafe = [one for one in ready if not naive.is_safe(state, one.claim)]
+    has_aged = any(now - one.age > AGING_SECONDS for one in unsafe)
+    in_reserve = [one for one in ready if alive >= naive.most_alive(state, one.depth)]
+    must_be_needed = [one for one in ready if state.is_draining or (has_aged and one.claim) or one in in_reserve]
+    return [one for one in ready if one not in unsafe and (one not in must_be_needed or naive.is_needed(state, one))]
+
+
+def returning(world: World) -> list[Agent]:
+    """The agents that may go back to work if a slot is free."""
+    able = [one for one in naive.living(world.state) if naive.is_returning(world.state, one, world.now)]
+    return [one for one in able if naive_runs.has_room(world.state, one)]
+
+
+def is_stalled(world: World) -> bool:
+    """Whether each agent at work runs and needs an agent for which only a slot is missing."""
+    state, now = world.state, world.now
+    busy = [agent for agent in naive.living(state) if agent.status in naive.WORKING]
+    if not busy or state.is_paused or state.is_draining or state.held_until > now:
+        return False
+    for agent in busy:
+        needed = naive.needs(state, agent).values()
+        lacks_slot = [one for one in needed if naive.is_ready(state, one, now) and not is_held(world, one, ROUNDING)]
+        lacks_slot += [one for one in needed if naive.is_returning(state, one, now)]
+        if agent.status is not Status.RUNNING or not lacks_slot:
+            return False
+    return True

@@ -1,0 +1,138 @@
+"""What random histories have shown to be wrong once, each as short as it can be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchd.core import inputs
+from orchd.core.decide import next_deadline
+from orchd.core.model import AgentId, Spec
+from tests.stateful.world import DEPTH, World, new_world
+
+A, B, C, D = (AgentId(f"agent-00{number}") for number in (1, 2, 3, 4))
+
+
+def spec(name: str, *after: AgentId, nesting: int = 0) -> Spec:
+    """An agent that only its name matters of."""
+    return Spec(("true",), name, "/", "e", after=after, nesting=nesting)
+
+
+def end(world: World, one: AgentId) -> None:
+    """Its process ends well."""
+    world.exit(world.procs[one, world.look(one).attempt], 0, has_rest=False)
+
+
+def status(world: World, *ids: AgentId) -> list[str]:
+    """Where they stand."""
+    return [world.look(one).status.value for one in ids]
+
+
+def stalled_for_long(world: World) -> None:
+    """The stall of now lasts as long as it may."""
+    world.sleep(world.state.stall_after)
+
+
+def test_a_wait_that_came_true_in_time_has_not_timed_out_however_late_the_reply() -> None:
+    world = new_world(1, 4)
+    world.spawn(None, spec("a"))
+    world.spawn(A, spec("b"))
+    world.spawn(None, spec("c"))
+    world.wait(A, (B,), is_any=False, timeout=5.0)
+    world.tell(inputs.SetLimit(world.request(), 2, None))
+    world.tell(inputs.SetLimit(world.request(), 1, None))
+    end(world, B)
+    assert status(world, A, B, C) == ["waiting", "completed", "running"]
+    assert next_deadline(world.state) is None
+    world.sleep(6.0)
+    end(world, C)  # the reply that comes now is looked at by the world
+    assert status(world, A) == ["running"]
+    world.finish()
+
+
+def test_a_poller_lends_its_slot_to_an_agent_whose_wait_is_over() -> None:
+    world = new_world(2, 8)
+    world.spawn(None, spec("a"))
+    world.spawn(A, spec("b"))
+    world.pollers.add(A)
+    world.spawn(B, spec("c"))
+    world.wait(B, (C,), is_any=False, timeout=None)
+    world.tell(inputs.SetLimit(world.request(), 1, 8))
+    end(world, C)
+    assert status(world, A, B) == ["running", "waiting"]
+    stalled_for_long(world)
+    assert status(world, A, B) == ["waiting", "running"]
+    end(world, B)
+    assert status(world, A) == ["running"]
+    world.finish()
+
+
+def test_pollers_that_lack_resident_slots_are_announced_also_beside_a_free_slot() -> None:
+    world = new_world(3, 3)
+    world.spawn(None, spec("a"), spec("b"))
+    world.spawn(A, spec("c"))
+    world.wait(A, (C,), is_any=False, timeout=None)
+    world.spawn(B, spec("d"))
+    world.pollers.add(B)
+    world.spawn(C, spec("e"))
+    world.pollers.add(C)
+    assert status(world, A, B, C, D) == ["waiting", "running", "running", "queued"]
+    stalled_for_long(world)
+    assert world.state.is_stall_announced
+    world.finish()
+
+
+def test_an_agent_that_is_waited_for_starts_in_the_room_of_a_chain_when_nothing_is_at_work() -> None:
+    world = new_world(1, DEPTH)
+    world.spawn(None, spec("a"), spec("b"))
+    world.wait(A, (B,), is_any=False, timeout=None)
+    assert status(world, A, B) == ["waiting", "running"]
+    world.finish()
+
+
+def test_a_poller_lends_its_slot_in_the_room_of_a_chain_when_there_is_no_other_way() -> None:
+    world = new_world(1, DEPTH)
+    world.spawn(None, spec("a"), spec("b"))
+    world.spawn(A, spec("c", B))
+    world.pollers.add(A)
+    stalled_for_long(world)
+    assert status(world, A, B) == ["waiting", "running"]
+    world.finish()
+
+
+def test_no_queue_is_refused_where_only_the_room_of_a_chain_is_left() -> None:
+    world = new_world(2, DEPTH + 1)
+    world.spawn(None, spec("a"))
+    world.spawn(A, spec("b"))
+    world.wait(A, (B,), is_any=False, timeout=None)
+    world.spawn(None, spec("c"), must_start=True)
+    assert world.refusals == ["would-queue"]
+    world.finish()
+
+
+def test_over_a_lowered_limit_a_slot_that_is_lent_is_not_given_on() -> None:
+    world = new_world(2, 8)
+    world.spawn(None, spec("a"), spec("b"))
+    world.spawn(A, spec("c"))
+    world.spawn(B, spec("d"))
+    world.pollers |= {A, B}
+    world.tell(inputs.SetLimit(world.request(), 1, 8))
+    stalled_for_long(world)
+    assert sorted(status(world, A, B, C, D)) == ["queued", "queued", "running", "waiting"]
+    stalled_for_long(world)
+    assert status(world, A, B) == ["waiting", "waiting"]
+    assert sorted(status(world, C, D)) == ["queued", "running"]
+    world.finish()
+
+
+def test_an_agent_that_lent_its_slot_and_never_ran_is_queued_again() -> None:
+    world = new_world(1, DEPTH)
+    world.state.stall_after = 0.0
+    world.spawn(None, spec("a"))
+    world.spawn(A, replace(spec("b"), priority=-1))
+    world.tell(inputs.Cancel(world.request(), (A,)))
+    while world.procs:
+        world.exit(next(iter(world.procs.values())), 143, has_rest=False)
+    world.crash = "after"  # A is admitted, and lends its slot to B
+    world.retry((A, B))
+    assert world.look(A).attempt > 1
+    world.finish()
