@@ -110,7 +110,9 @@ class Runnable:
         self.peak = max(self.peak, len(free | beside))
         if len(free | late) > self._limit:
             words = [f"{agent}.{attempt}{' beside its wait' * ((agent, attempt) in late)}" for agent, attempt in free | late]
-            self.violations.append(f"{len(words)} can run where {self._limit} may: {sorted(words)}")
+            violation = f"{len(words)} can run where {self._limit} may: {sorted(words)}"
+            if violation not in self.violations:
+                self.violations.append(violation)
 
     def _look(self) -> dict[Attempt, Seen]:
         attempts: dict[Attempt, Seen] = {}

@@ -20,12 +20,14 @@ from tests.runnable import Runnable
 from tests.witness import is_wait, read
 
 PINGS = 4  # the daemon deals with the ends of two clients between two requests
+SPINS = 8  # windows of the witness for which agents work beside their wait
 PATIENCE = 12  # windows of the witness for which agents that are waited for stand at their gate
 # Each waits until `target` has ended, works at the gate whenever a wait ended before, and notes the exit codes.
 KINDS = {
     "timeouts": "until orchctl wait {target} --timeout 0.3 >/dev/null 2>&1; do {note}; {gate}; done; {gate}",
     "killed": "until orchctl wait {target} >/dev/null 2>&1; do {note}; {gate}; done; {gate}",
-    "background": "orchctl wait {target} >/dev/null 2>&1 & until [ -e {enough}.$ORCHD_AGENT ]; do :; done; {gate}; wait $!; {note}",
+    "background": "orchctl wait {target} >/dev/null 2>&1 & until [ -e {enough}.$ORCHD_AGENT ]; do :; done; {gate}; "
+    "orchctl wait {target} >/dev/null 2>&1; {note}; {gate}",
 }
 FAMILY = "; orchctl spawn -- sh -c '{book}; {slow}' >/dev/null || exit 90; "
 
@@ -58,19 +60,21 @@ class Parents:
         """The agents that have not ended."""
         return [agent for agent in self.fleet.show() if agent["ended_at"] is None]
 
-    def go_on(self, *, kills: bool, deaths: Collection[int] = (), spins: int = 8) -> None:
+    def go_on(self, *, kills: bool, deaths: Collection[int] = (), is_enough: Callable[[], bool] | None = None) -> None:
         """Let agents pass a gate after each window of the witness, until none is left.
 
-        With `kills`, clients of waits are killed; the daemon dies after as many windows as `deaths` says. Agents that
-        work beside their wait do so for `spins` windows at least.
+        With `kills`, clients of waits are killed; the daemon dies after as many windows as `deaths` says. With
+        `is_enough`, agents go on until that is so, and not for longer.
         """
         step, began = 0, dict[str, int]()
         while unfinished := self.unfinished():
             step += 1
+            if is_enough is not None and is_enough():
+                self.fleet.client.call("cancel", {"ids": [self.root]})
             self.witness.next_window()
             waiting = {agent["id"] for agent in unfinished if agent["status"] == "waiting"} - {self.root}
             began = dict.fromkeys(waiting, step) | began
-            for agent in [agent for agent, since in began.items() if step >= since + spins]:
+            for agent in [agent for agent, since in began.items() if is_enough is None and step >= since + SPINS]:
                 Path(f"{self.enough}.{agent}").touch()
             if step % 2 == 0:
                 _let(self.gate)
