@@ -12,7 +12,8 @@ An excess counts only if it lasts: it is seen in two looks, by the same processe
 daemon has answered requests, so that it has dealt with everything that had happened before the first look. Within such
 a window no agent can have waited and come back: that would have added CPU time of an ended child to the process that
 was seen. An agent that goes on beside a client that waits is known only by its use of the CPU; such an agent counts in
-full once it has gone on for `BESIDE` seconds. While the daemon is dead nothing is judged.
+full once it has gone on for `BESIDE` seconds with `SHARE` of a CPU, however little CPU a busy machine gives to each.
+While the daemon is dead nothing is judged.
 
 It imports nothing of what it watches.
 """
@@ -30,9 +31,11 @@ from typing import NamedTuple
 from tests.witness import Attempt, Process, is_wait, read
 
 BESIDE = 2.0 + 3.0  # seconds: within the first the daemon notices it; a busy machine may take the others
+SHARE = 0.1
 PAUSE = 0.01
 _SIGSTOP = 1 << 18  # in the masks of /proc/PID/status
-_REAPED = slice(13, 15)  # CPU time of ended children, in /proc/PID/stat after the name
+_USED, _REAPED = slice(11, 13), slice(13, 15)  # CPU time, of itself and of ended children, in /proc/PID/stat
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Sight(NamedTuple):
@@ -43,6 +46,7 @@ class Sight(NamedTuple):
     is_held: bool
     is_client: bool
     reaped: tuple[bytes, ...]
+    cpu: float
 
 
 @dataclass
@@ -55,6 +59,11 @@ class Seen:
     def waits(self) -> bool:
         """Whether a client that waits is in the tree; a client that is stopped waits too."""
         return any(sight.is_client for sight in self.processes.values())
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU that its processes have used."""
+        return sum(sight.cpu for sight in self.processes.values())
 
 
 class Runnable:
@@ -70,7 +79,7 @@ class Runnable:
         self._closing = threading.Event()
         self._judged = threading.Condition()
         self._mount = _cgroup_mount()
-        self._beside: dict[Attempt, float] = {}
+        self._beside: dict[Attempt, tuple[float, float]] = {}  # since when, and the CPU time then
         self.windows = 0
         self.peak = 0  # the most agents that could run in one window, those beside a wait included
         self.violations: list[str] = []
@@ -105,11 +114,15 @@ class Runnable:
         both = {one: (before[one], seen) for one, seen in after.items() if one in before}
         free = {one for one, pair in both.items() if not (pair[0].waits or pair[1].waits) and _goes_on(*pair)}
         beside = {one for one, pair in both.items() if one not in free and _goes_on(*pair, only_busy=True)}
-        self._beside = {one: self._beside.get(one, now) for one in beside}
-        late = {one for one, since in self._beside.items() if now - since > BESIDE}
+        self._beside = {one: self._beside.get(one, (now, after[one].cpu)) for one in beside}
+        late = {
+            one
+            for one, (since, cpu) in self._beside.items()
+            if now - since > BESIDE and after[one].cpu - cpu > SHARE * (now - since)
+        }
         self.peak = max(self.peak, len(free | beside))
         if len(free | late) > self._limit:
-            words = [f"{agent}.{attempt}{' beside its wait' * ((agent, attempt) in late)}" for agent, attempt in free | late]
+            words = [f"{one[0]}.{one[1]}{' beside its wait' * (one in late)}" for one in free | late]
             violation = f"{len(words)} can run where {self._limit} may: {sorted(words)}"
             if violation not in self.violations:
                 self.violations.append(violation)
@@ -135,7 +148,8 @@ class Runnable:
         if f"orchd-{attempt[0]}.{attempt[1]}".encode() in words[:4]:
             return
         is_held = fields[0] in b"Tt" or self._is_frozen(pid, frozen) or _is_stopping(pid)
-        sight = Sight(int(fields[1]), fields[0] == b"R", is_held, is_wait(words), tuple(fields[_REAPED]))
+        used = sum(map(int, fields[_USED])) / _TICKS
+        sight = Sight(int(fields[1]), fields[0] == b"R", is_held, is_wait(words), tuple(fields[_REAPED]), used)
         attempts.setdefault(attempt, Seen()).processes[Process(pid, fields[19].decode())] = sight
 
     def _is_frozen(self, pid: int, known: dict[bytes, bool]) -> bool:

@@ -3,16 +3,23 @@ states of processes."""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import time
 from contextlib import closing
 
 import pytest
 
+from tests.conftest import until
 from tests.e2e.fleet import Fleet
-from tests.e2e.parents import KINDS, Parents, pinging
+from tests.e2e.parents import KINDS, Parents, clients_of, pinging
 from tests.e2e.ways import BY_CGROUP
 from tests.runnable import Runnable
 
 WAYS = (BY_CGROUP, "off")
+GRACE, SLACK, LOAD = 0.5, 2.0, 3.0  # seconds; the last is what a busy machine may take
+TIMEOUT = 5.0
 MIXED = ("timeouts", "killed", "background", "timeouts", "killed")
 
 
@@ -66,6 +73,67 @@ def test_the_witness_sees_the_excess_that_a_lenient_daemon_allows(resting: Fleet
     with closing(Runnable(resting.instance.directory, pinging(resting), limit=1)) as witness:
         parents = Parents(resting, witness, (kind,) * 5, family=False)
         parents.go_on(kills=kind == "killed", is_enough=lambda: witness.peak >= 3 and bool(witness.violations))
+
+
+class Held:
+    """Agents that lack nothing but a slot: one whose reply is withheld, and two that are frozen, of which one left its
+    wait and the other worked beside it. The agent that they wait for stands at a gate in the only slot."""
+
+    def __init__(self, fleet: Fleet, way: str, **wanted: object) -> None:
+        fleet.instance.configure(f'cgroups = "{way}"\nlimit = 1\nresident = 16\ngrace = {GRACE}\n')
+        fleet.instance.start()
+        self.gate, busy, waits = fleet.gate(), fleet.gate(), "orchctl wait agent-005 >/dev/null 2>&1"
+        specs = [
+            fleet.spec(f"until {waits} --timeout 0.1; do [ $? -eq 75 ] || exit 9; done", **wanted),
+            fleet.spec(f"{waits}; [ $? -eq 137 ]", **wanted),
+            fleet.spec(f"{waits} & {busy.script}; until [ -e go ]; do :; done", **wanted),
+            fleet.spec(self.gate.script, priority=-10),
+        ]
+        batch = fleet.directory / "batch"
+        batch.write_text("\n".join(map(json.dumps, specs)))
+        fleet.spawn(f"orchctl spawn --batch {batch} >/dev/null && orchctl wait --children >/dev/null")
+        self.ids = ["agent-002", "agent-003", "agent-004"]
+        fleet.started("agent-005")
+        busy.let()
+        (client,) = clients_of(fleet.instance.directory)["agent-003"]
+        os.kill(client, signal.SIGKILL)
+        self.fleet = fleet
+        until(lambda: self.causes() == [None, "wait-cut", "busy"], what=str(self.causes()))
+
+    def causes(self) -> list[str | None]:
+        """Why each is frozen, of those that wait for a slot."""
+        return [agent["frozen"] if agent["waits_for_slot"] else "no" for agent in self.fleet.show(*self.ids)]
+
+
+@pytest.mark.slow
+def test_time_for_which_only_a_slot_is_missing_counts_for_no_time_out(resting: Fleet) -> None:
+    held = Held(resting, "off", timeout=TIMEOUT, silence=TIMEOUT)
+    over = time.monotonic() + TIMEOUT + 0.5
+    until(lambda: time.monotonic() >= over)
+    assert held.causes() == [None, "wait-cut", "busy"]
+    (resting.directory / "go").touch()
+    held.gate.let()
+    assert {agent["status"] for agent in resting.all_end()} == {"completed"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("how", ["cancel", "stop-agents", "cancel-after-death"])
+def test_agents_that_are_held_end_in_time_when_they_are_stopped(resting: Fleet, way: str, how: str) -> None:
+    held = Held(resting, way)
+    if how == "cancel-after-death":
+        resting.daemon_dies()
+        resting.client.call("limit")
+    began = time.monotonic()
+    if how == "stop-agents":
+        resting.instance.stop()
+        resting.instance.start()
+        ended = resting.show(*held.ids)
+    else:
+        resting.client.call("cancel", {"ids": held.ids})
+        ended = resting.ends(*held.ids)
+    assert time.monotonic() - began < GRACE + SLACK + LOAD
+    assert [agent["status"] for agent in ended] == ["cancelled"] * 3
 
 
 @pytest.mark.stress

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from orchd.callers import Callers
-from orchd.config import Settled, guards_of
+from orchd.config import Settled, heed_limit
 from orchd.core.inputs import Input, Tick
 from orchd.core.model import Agent, Instant, State
 from orchd.engine import Engine
@@ -48,7 +48,8 @@ class Bench:
         self.home = Home(directory)
         self.home.create()
         self.config = config or Config()
-        self.state = State(limit=self.config.limit, resident=4 * self.config.limit, guards=guards_of(self.config))
+        self.state = State(limit=self.config.limit, resident=4 * self.config.limit)
+        heed_limit(self.state, self.config)
         self.store = Store(self.home.database)
         self.environments = Environments(self.home.environments)
         self.ahead = 0.0  # seconds by which the clock that is compared goes fast
