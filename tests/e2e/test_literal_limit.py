@@ -82,10 +82,11 @@ class Held:
     def __init__(self, fleet: Fleet, way: str, **wanted: object) -> None:
         fleet.instance.configure(f'cgroups = "{way}"\nlimit = 1\nresident = 16\ngrace = {GRACE}\n')
         fleet.instance.start()
-        self.gate, busy, waits = fleet.gate(), fleet.gate(), "orchctl wait agent-005 >/dev/null 2>&1"
+        self.gate, self.last, busy = fleet.gate(), fleet.gate(), fleet.gate()
+        waits = "orchctl wait agent-005 >/dev/null 2>&1"
         specs = [
             fleet.spec(f"until {waits} --timeout 0.1; do [ $? -eq 75 ] || exit 9; done", **wanted),
-            fleet.spec(f"{waits}; [ $? -eq 137 ]", **wanted),
+            fleet.spec(f"{waits}; [ $? -eq 137 ] && {self.last.script}", **wanted),
             fleet.spec(f"{waits} & {busy.script}; until [ -e go ]; do :; done", **wanted),
             fleet.spec(self.gate.script, priority=-10),
         ]
@@ -98,7 +99,7 @@ class Held:
         (client,) = clients_of(fleet.instance.directory)["agent-003"]
         os.kill(client, signal.SIGKILL)
         self.fleet = fleet
-        until(lambda: self.causes() == [None, "wait-cut", "busy"], what=str(self.causes()))
+        until(lambda: self.causes() == [None, "wait-cut", "busy"])
 
     def causes(self) -> list[str | None]:
         """Why each is frozen, of those that wait for a slot."""
@@ -112,6 +113,7 @@ def test_time_for_which_only_a_slot_is_missing_counts_for_no_time_out(resting: F
     until(lambda: time.monotonic() >= over)
     assert held.causes() == [None, "wait-cut", "busy"]
     (resting.directory / "go").touch()
+    held.last.let()
     held.gate.let()
     assert {agent["status"] for agent in resting.all_end()} == {"completed"}
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchd.config import Settled, guards_of, read
+from orchd.config import Settled, heed_limit, read
+from orchd.core.model import Guards, State
 from orchd.errors import ConfigError
 from orchd.wire import runners
 from orchd.wire.runners import Settings
@@ -18,6 +19,8 @@ from orchd.wire.shapes import ShapeError
 CHANGED = {
     "limit": 3,
     "resident": 9,
+    "enforcement": "lenient",
+    "stall_after": 2.5,
     "depth": 5,
     "children": 6,
     "agents": 70,
@@ -75,8 +78,12 @@ def test_the_runners_are_those_that_are_built_in_and_those_of_the_file(tmp_path:
 
 
 def test_the_guards_are_those_of_the_file(tmp_path: Path) -> None:
-    guards = guards_of(read(written(tmp_path, "depth = 5\nchildren = 6\nagents = 70\n")))
-    assert (guards.depth, guards.children, guards.agents) == (5, 6, 70)
+    state = State()
+    heed_limit(state, read(written(tmp_path, "depth = 5\nchildren = 6\nagents = 70\n")))
+    assert state.guards == Guards(depth=5, children=6, agents=70)
+    assert (state.is_strict, state.stall_after) == (True, 30.0)
+    heed_limit(state, read(written(tmp_path, 'enforcement = "lenient"\nstall_after = 2.5\n')))
+    assert (state.is_strict, state.stall_after) == (False, 2.5)
 
 
 @pytest.mark.parametrize(
