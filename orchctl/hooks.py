@@ -1,4 +1,4 @@
-"""A command for each agent and run that ends, told of it on its standard input.
+"""A command for each agent and run that ends, and for each stall that begins, told of it on its standard input.
 
 The position in the facts is kept in a file and moves on when the command has ended: nothing is missed, whoever dies,
 and what was told is not told again, but for the one that was being told when this process was killed.
@@ -20,7 +20,8 @@ from orchctl.lives import Fact
 from orchd.wire import WireError, opening, whole
 
 _LONGEST = 19  # digits of a position: no number in the database has more
-_ENDS = frozenset(f"agent-{status}" for status in render.OVER)
+_STALL = "stall-began"
+_REPORTED = frozenset({*(f"agent-{status}" for status in render.OVER), "run-ended", _STALL})
 
 
 class Position:
@@ -62,13 +63,13 @@ class Hook:
         self._since = since
 
     def catch_up(self, client: Client) -> None:
-        """Tell all that ended after what was told."""
+        """Run the command for all events of these kinds that came after the position."""
         for fact in history.facts(client, self._since):
-            is_end = fact["event"] in _ENDS or fact["event"] == "run-ended"
-            if is_end:
+            is_reported = fact["event"] in _REPORTED
+            if is_reported:
                 self._tell(fact, _told(client, fact))
             self._since = fact["seq"]
-            if is_end:
+            if is_reported:
                 self._position.write(fact["seq"])
         self._position.write(self._since)
 
@@ -80,7 +81,9 @@ class Hook:
 
 
 def _told(client: Client, fact: Fact) -> dict[str, Any]:
-    """The fact with its agent or run in full, as they are now."""
+    """The fact with its agent or run in full, as they are now; a stall is about no single agent."""
+    if fact["event"] == _STALL:
+        return {"event": fact}
     try:
         if fact["event"] == "run-ended":
             return {"event": fact, "run": client.call("run-status", {"id": fact["run"]})["run"]}

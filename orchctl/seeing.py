@@ -22,7 +22,7 @@ SEEING = (
     ),
     Command(
         ("hook",),
-        "Run a command for each agent and run that ends, with its JSON on standard input.",
+        "Run a command for each agent and run that ends and each stall that begins, with its JSON on standard input.",
         "hook",
         (COMMAND,),
         (

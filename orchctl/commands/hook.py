@@ -1,4 +1,4 @@
-"""`orchctl hook`: run a command for each agent and run that ends. It never starts a daemon."""
+"""`orchctl hook`: run a command for each agent and run that ends, and for stalls. It never starts a daemon."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from orchd.procs import controllers
 from orchd.procs.files import Files
-from orchd.procs.procfs import cpu_seconds
+from orchd.procs.procfs import cpu_seconds, delay_seconds
 from orchd.procs.successors import Shim
 from orchd.procs.trees import Tree
 from orchd.procs.usage import Usage
@@ -66,6 +66,10 @@ class Handle:
             self.cpu_base = counted - max(sum(map(cpu_seconds, inside)) - self.cpu_before, 0.0)
         outside = sum(cpu_seconds(pid) for pid in members if pid not in inside)
         return round(max(counted - self.cpu_base, 0.0) + outside, 3)
+
+    def delay_seconds(self) -> float:
+        """Time for which the processes of its tree waited for a CPU."""
+        return sum(map(delay_seconds, self.tree.members()))
 
     def shown(self, usage: Usage) -> Usage:
         """What its tree uses, without what its shim spent on others, and with the most that it took."""

@@ -178,6 +178,11 @@ class LocalProcesses:
         handle = self._handles.get((agent, attempt))
         return handle.cpu_seconds() if handle is not None else 0.0
 
+    def delay_seconds(self, agent: AgentId, attempt: int) -> float:
+        """Time for which processes of the attempt waited for a CPU; 0 when it has ended."""
+        handle = self._handles.get((agent, attempt))
+        return handle.delay_seconds() if handle is not None else 0.0
+
     def quiet_for(self, agent: AgentId, attempt: int) -> float:
         """Seconds since its last output, as far back as it was last asked."""
         return self._handles[agent, attempt].quiet_for(self._clock(), self._wall())

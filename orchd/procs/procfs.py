@@ -65,6 +65,15 @@ def cpu_seconds(pid: int) -> float:
     return sum(map(int, stat[stat.rindex(b")") + 2 :].split()[11:15])) / _TICKS
 
 
+def delay_seconds(pid: int) -> float:
+    """Time for which the first thread of a process was ready to run and waited for a CPU; 0 when it has ended, and on
+    kernels that do not count it."""
+    try:
+        return int((PROC / str(pid) / "schedstat").read_bytes().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
+
+
 def name_of(pid: int) -> str:
     """The name of the program that a process runs, in printable characters; `?` when it has ended."""
     try:

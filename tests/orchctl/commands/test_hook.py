@@ -102,3 +102,20 @@ def test_what_is_missing_is_said(instance: Instance, orchctl: Orchctl) -> None:
     assert orchctl("hook", "--", "true").code == 2
     assert orchctl("hook", "--position", "p").code == 2
     assert "no program 'nowhere'" in orchctl("hook", "--position", "p", "--", "nowhere").err
+
+
+def test_the_command_is_run_for_a_stall(stopped: Instance, background: Background) -> None:
+    here = stopped.directory
+    stopped.configure("limit = 1\nresident = 1\nstall_after = 0.1\n")
+    stopped.start()
+    background("hook", "--position", "position", "--", *TELL)
+    until(lambda: (here / "position").exists())
+    stopped.spawn("sh", "-c", "orchctl spawn -- true; exec sleep 1000")
+    (stall,) = until(lambda: told(here))
+    assert stall.keys() == {"event"}
+    assert (stall["event"]["event"], stall["event"]["agents"]) == ("stall-began", ["agent-001"])
+    assert "--resident" in stall["event"]["reason"]
+    stopped.ctl("cancel", "agent-002")
+    until(lambda: len(told(here)) == 2)
+    assert told(here)[1]["agent"]["id"] == "agent-002"
+    stopped.ctl("cancel", "agent-001")

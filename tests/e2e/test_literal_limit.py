@@ -1,0 +1,148 @@
+"""Never can more agents run than the limit says, however they leave their waits: counted from outside, by the kernel's
+states of processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from contextlib import closing
+
+import pytest
+
+from tests.conftest import until
+from tests.e2e.fleet import Fleet
+from tests.e2e.parents import KINDS, Parents, clients_of, pinging
+from tests.e2e.ways import BY_CGROUP
+from tests.runnable import Runnable
+
+WAYS = (BY_CGROUP, "off")
+GRACE, SLACK, LOAD = 0.5, 2.0, 3.0  # seconds; the last is what a busy machine may take
+TIMEOUT = 5.0
+MIXED = ("timeouts", "killed", "background", "timeouts", "killed")
+
+
+def tell(
+    fleet: Fleet,
+    way: str,
+    limit: int,
+    kinds: tuple[str, ...],
+    *,
+    deaths: tuple[int, ...] = (),
+    family: bool = False,
+) -> tuple[Runnable, Parents]:
+    """The witness and the parents, when all of them have ended."""
+    fleet.instance.configure(f'cgroups = "{way}"\nlimit = {limit}\nresident = 64\n')
+    fleet.instance.start()
+    with closing(Runnable(fleet.instance.directory, pinging(fleet), limit=limit)) as witness:
+        parents = Parents(fleet, witness, kinds, family=family)
+        parents.go_on(kills="killed" in kinds, deaths=deaths)
+    parents.check()
+    return witness, parents
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("limit", "way", "family"),
+    [(1, "off", True), pytest.param(2, *BY_CGROUP.values, False, marks=BY_CGROUP.marks), (7, "off", False)],
+)
+def test_no_more_than_the_limit_can_run_however_they_wait_and_whoever_dies(
+    resting: Fleet, limit: int, way: str, *, family: bool
+) -> None:
+    kinds = MIXED + ("timeouts", "killed") * 2 * (limit == 7)
+    witness, parents = tell(resting, way, limit, kinds, family=family, deaths=(10, 25))
+    assert witness.violations == []
+    assert witness.peak >= limit
+    assert parents.kills > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "code"), [("timeouts", 75), ("killed", 137), ("background", 0)])
+def test_five_parents_at_limit_one(resting: Fleet, kind: str, code: int) -> None:
+    witness, parents = tell(resting, "auto", 1, (kind,) * 5)
+    assert witness.violations == []
+    assert parents.noted() == {code}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_witness_sees_the_excess_that_a_lenient_daemon_allows(resting: Fleet, kind: str) -> None:
+    resting.instance.configure('limit = 1\nresident = 64\nenforcement = "lenient"\n')
+    resting.instance.start()
+    with closing(Runnable(resting.instance.directory, pinging(resting), limit=1)) as witness:
+        parents = Parents(resting, witness, (kind,) * 5, family=False)
+        parents.go_on(kills=kind == "killed", is_enough=lambda: witness.peak >= 3 and bool(witness.violations))
+
+
+class Held:
+    """Agents that lack nothing but a slot: one whose reply is withheld, and two that are frozen, of which one left its
+    wait and the other worked beside it. The agent that they wait for stands at a gate in the only slot."""
+
+    def __init__(self, fleet: Fleet, way: str, **wanted: object) -> None:
+        fleet.instance.configure(f'cgroups = "{way}"\nlimit = 1\nresident = 16\ngrace = {GRACE}\n')
+        fleet.instance.start()
+        self.gate, self.last, busy = fleet.gate(), fleet.gate(), fleet.gate()
+        waits = "orchctl wait agent-005 >/dev/null 2>&1"
+        specs = [
+            fleet.spec(f"until {waits} --timeout 0.1; do [ $? -eq 75 ] || exit 9; done", **wanted),
+            fleet.spec(f"{waits}; [ $? -eq 137 ] && {self.last.script}", **wanted),
+            fleet.spec(f"{waits} & {busy.script}; until [ -e go ]; do :; done", **wanted),
+            fleet.spec(self.gate.script, priority=-10),
+        ]
+        batch = fleet.directory / "batch"
+        batch.write_text("\n".join(map(json.dumps, specs)))
+        fleet.spawn(f"orchctl spawn --batch {batch} >/dev/null && orchctl wait --children >/dev/null")
+        self.ids = ["agent-002", "agent-003", "agent-004"]
+        fleet.started("agent-005")
+        busy.let()
+        (client,) = clients_of(fleet.instance.directory)["agent-003"]
+        os.kill(client, signal.SIGKILL)
+        self.fleet = fleet
+        until(lambda: self.causes() == [None, "wait-cut", "busy"])
+
+    def causes(self) -> list[str | None]:
+        """Why each is frozen, of those that wait for a slot."""
+        return [agent["frozen"] if agent["waits_for_slot"] else "no" for agent in self.fleet.show(*self.ids)]
+
+
+@pytest.mark.slow
+def test_time_for_which_only_a_slot_is_missing_counts_for_no_time_out(resting: Fleet) -> None:
+    held = Held(resting, "off", timeout=TIMEOUT, silence=TIMEOUT)
+    over = time.monotonic() + TIMEOUT + 0.5
+    until(lambda: time.monotonic() >= over)
+    assert held.causes() == [None, "wait-cut", "busy"]
+    (resting.directory / "go").touch()
+    held.last.let()
+    held.gate.let()
+    assert {agent["status"] for agent in resting.all_end()} == {"completed"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("how", ["cancel", "stop-agents", "cancel-after-death"])
+def test_agents_that_are_held_end_in_time_when_they_are_stopped(resting: Fleet, way: str, how: str) -> None:
+    held = Held(resting, way)
+    if how == "cancel-after-death":
+        resting.daemon_dies()
+        resting.client.call("limit")
+    began = time.monotonic()
+    if how == "stop-agents":
+        resting.instance.stop()
+        resting.instance.start()
+        ended = resting.show(*held.ids)
+    else:
+        resting.client.call("cancel", {"ids": held.ids})
+        ended = resting.ends(*held.ids)
+    assert time.monotonic() - began < GRACE + SLACK + LOAD
+    assert [agent["status"] for agent in ended] == ["cancelled"] * 3
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("limit", [1, 2, 7])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_more_than_the_limit_can_run_at_any_limit(resting: Fleet, kind: str, limit: int, way: str) -> None:
+    witness, _ = tell(resting, way, limit, (kind,) * (5 if limit < 7 else 14), family=True, deaths=(5, 17, 29))
+    assert witness.violations == []

@@ -1,0 +1,151 @@
+"""Agents that poll for the end of agents they spawned, and never call `orchctl wait`, make progress at any limit; where
+they cannot, that is announced."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from tests.conftest import until
+from tests.e2e.fleet import Fleet
+from tests.e2e.parents import pinging
+from tests.e2e.ways import BY_CGROUP
+from tests.runnable import Runnable
+
+STALL_AFTER, TIMEOUT = 0.5, 5.0
+GRACE, SLACK, LOAD = 0.5, 2.0, 3.0  # seconds; the last is what a busy machine may take
+# Polls the file of the session, as a script does, until all tasks with this name are completed.
+POLLS = """\
+while :; do
+    awk -v want={name} '/- name:/ {{ name = $3 }} /status:/ && name == want {{ seen++; done += $2 == "Completed" }}
+        END {{ exit !(seen && seen == done) }}' {file} 2>/dev/null && break
+    sleep 0.05
+done"""
+
+
+class Pollers:
+    """Agents that spawn agents and poll for them, and a witness."""
+
+    def __init__(self, fleet: Fleet, way: str, limit: int, resident: int) -> None:
+        self.fleet = fleet
+        fleet.instance.configure(
+            f'limit = {limit}\nresident = {resident}\nstall_after = {STALL_AFTER}\ncgroups = "{way}"\ngrace = {GRACE}\n'
+        )
+        fleet.instance.start()
+        self.witness = Runnable(fleet.instance.directory, pinging(fleet), limit=limit)
+
+    def close(self) -> None:
+        """Look no more."""
+        self.witness.close()
+
+    def script(self, name: str, *below: str, first: str = ":") -> str:
+        """Do `first`, spawn an agent called `name` for each script in `below`, and poll until they are completed."""
+        spawned = []
+        for number, script in enumerate(below):
+            path = self.fleet.directory / f"{name}-{number}"
+            path.write_text(f"{self.fleet.book.script}\n{script}\n")
+            spawned.append(f"orchctl spawn --name {name} -- sh {path} >/dev/null || exit 90")
+        file = self.fleet.directory / ".agent/sessions/latest.yaml"
+        return "\n".join([first, *spawned, POLLS.format(name=name, file=file)])
+
+    def events(self, *kinds: str) -> list[dict[str, Any]]:
+        """The events of these kinds so far."""
+        found = [json.loads(line) for line in self.fleet.instance.ctl("events", "--json").splitlines()]
+        return [event for event in found if event["event"] in kinds]
+
+    def all_complete(self, count: int) -> None:
+        """All agents have completed, each in its first attempt, and the limit was kept."""
+        until(lambda: len(self.fleet.show()) == count)
+        agents = self.fleet.all_end()
+        assert [(one["status"], one["attempt"]) for one in agents] == [("completed", 1)] * count, agents
+        assert self.witness.violations == []
+
+
+def made(resting: Fleet, way: str, limit: int, resident: int = 28) -> closing[Pollers]:
+    """Pollers that are closed afterwards."""
+    return closing(Pollers(resting, way, limit, resident))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [BY_CGROUP, "off"])
+@pytest.mark.parametrize("limit", [1, 2])
+def test_agents_that_poll_for_their_children_make_progress(resting: Fleet, way: str, limit: int) -> None:
+    with made(resting, way, limit) as pollers:
+        resting.batch([resting.spec(pollers.script(f"of-{number}", "exit 0", "exit 0")) for number in range(2)])
+        pollers.all_complete(6)
+        lent = [event for event in pollers.events("agent-frozen") if event["cause"] == "lent"]
+        assert {event["lent_to"] for event in lent} <= {agent["id"] for agent in resting.show() if agent["parent"]}
+        assert lent
+        assert pollers.events("stall-began") == []
+
+
+@pytest.mark.slow
+def test_agents_that_poll_two_levels_deep_make_progress_at_limit_one(resting: Fleet) -> None:
+    with made(resting, "auto", 1) as pollers:
+        inner = pollers.script("inner", "exit 0")
+        resting.spawn(pollers.script("outer", inner))
+        pollers.all_complete(3)
+
+
+@pytest.mark.slow
+def test_a_slot_stays_lent_when_the_daemon_is_killed(resting: Fleet) -> None:
+    with made(resting, "auto", 1) as pollers:
+        gate = resting.gate()
+        lender = resting.spawn(pollers.script("child", gate.script))
+        shown = resting.reaches(lender, "waiting")
+        assert (shown["frozen"], shown["lent_to"]) == ("lent", "agent-002")
+        resting.daemon_dies()
+        shown = resting.agent(lender)
+        assert (shown["status"], shown["frozen"], shown["lent_to"]) == ("waiting", "lent", "agent-002")
+        pollers.witness.next_window()
+        gate.let()
+        pollers.all_complete(2)
+
+
+@pytest.mark.slow
+def test_a_stall_that_cannot_be_resolved_is_announced(resting: Fleet) -> None:
+    with made(resting, "auto", 1, resident=1) as pollers:
+        poller = resting.spawn(pollers.script("child", "exit 0"))
+        (began,) = until(lambda: pollers.events("stall-began"))
+        assert (began["agents"], "orchctl limit --resident" in began["reason"]) == ([poller], True)
+        assert "stalled: every agent at work depends on a queued agent" in resting.instance.ctl("status")
+        assert resting.client.call("limit")["stalled"] is True
+        assert "every agent at work depends on a queued agent" in resting.instance.ctl("why", "agent-002")
+        resting.client.call("limit", {"resident": 2})
+        pollers.all_complete(2)
+        assert len(pollers.events("stall-began")) == len(pollers.events("stall-ended")) == 1
+        assert resting.client.call("limit")["stalled"] is False
+
+
+@pytest.mark.slow
+def test_time_for_which_a_slot_was_lent_counts_for_no_time_out(resting: Fleet) -> None:
+    with made(resting, "auto", 1) as pollers:
+        gate = resting.gate()
+        lender = resting.spawn(pollers.script("child", gate.script), timeout=TIMEOUT, silence=TIMEOUT)
+        resting.reaches(lender, "waiting")
+        over = time.monotonic() + TIMEOUT + 0.5
+        until(lambda: time.monotonic() >= over)
+        gate.let()
+        pollers.all_complete(2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["cancel", "stop-agents"])
+def test_an_agent_that_lent_its_slot_ends_in_time(resting: Fleet, how: str) -> None:
+    with made(resting, "off", 1) as pollers:
+        lender = resting.spawn(pollers.script("child", "exec sleep 1000"))
+        resting.reaches(lender, "waiting")
+        began = time.monotonic()
+        if how == "cancel":
+            resting.client.call("cancel", {"ids": [lender]})
+            ended = resting.ends(lender, "agent-002")
+        else:
+            resting.instance.stop()
+            resting.instance.start()
+            ended = resting.show(lender, "agent-002")
+        assert time.monotonic() - began < GRACE + SLACK + LOAD
+        assert [agent["status"] for agent in ended] == ["cancelled"] * 2
