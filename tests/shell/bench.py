@@ -110,6 +110,8 @@ class Bench:
             self.engine.finish()
             self.gateway.waits.ended(self.engine.ended(), self.engine.finish)
             pending, self.shell.backlog = self.shell.backlog, []
+            self.shell.next_turn()
+        self.shell.stop_all()
         self.records.let_go()
 
     def send(
