@@ -7,8 +7,13 @@ from tests.core.planting import Mutant
 BY_SIMULATION = "tests/simulation/test_simulation.py::test_a_defect_of_a_rule_for_slots_is_caught"
 
 
-def _defect(promise: str, file: str, old: str, new: str) -> Mutant:
-    return Mutant(promise, file, old, new, BY_SIMULATION)
+def _defect(promise: str, file: str, old: str, new: str, test: str = BY_SIMULATION) -> Mutant:
+    return Mutant(promise, file, old, new, test)
+
+
+def _history(name: str) -> str:
+    """A short history: so rare that a simulation does not come to it within so few steps."""
+    return f"tests/stateful/test_found.py::test_{name}"
 
 
 DEFECTS = (
@@ -47,6 +52,7 @@ DEFECTS = (
         "returning.py",
         "            if is_late and not is_over(turn.state, wait):\n",
         "            if is_late and not wait.is_expired:\n",
+        _history("a_wait_that_came_true_in_time_has_not_timed_out_however_late_the_reply"),
     ),
     _defect(
         "a new daemon freezes what the old one was to freeze",
@@ -71,6 +77,7 @@ DEFECTS = (
         "parking.py",
         "    state.is_new_next = agent.waits.pop(fact.request).is_expired\n",
         "    del agent.waits[fact.request]\n",
+        _history("a_parent_that_waits_in_pieces_does_not_keep_its_children_out"),
     ),
     _defect(
         "an agent that returns goes before a new one",
@@ -101,6 +108,7 @@ DEFECTS = (
         "stalls.py",
         "        elif returning.is_returning(state, other):\n            yield other\n",
         "",
+        _history("a_poller_lends_its_slot_to_an_agent_whose_wait_is_over"),
     ),
     _defect(
         "a slot is lent only when a stall has lasted",
@@ -131,5 +139,6 @@ DEFECTS = (
         "table.py",
         "    (S.WAITING, AttemptVoided): S.QUEUED,\n",
         "",
+        _history("an_agent_that_lent_its_slot_and_never_ran_is_queued_again"),
     ),
 )

@@ -14,9 +14,9 @@ from orchd.core import settle
 from orchd.core.effects import Effect
 from orchd.core.facts import Fact
 from tests.core.mutants import MUTANTS
-from tests.core.planting import ROOT, Mutant
+from tests.core.planting import ROOT, Mutant, is_killed
 from tests.simulation import __main__ as simulation
-from tests.simulation.defects import DEFECTS
+from tests.simulation.defects import BY_SIMULATION, DEFECTS
 from tests.simulation.performing import Performance, Players
 from tests.simulation.planted import steps_until_caught
 from tests.simulation.shrinking import minimal
@@ -81,7 +81,7 @@ def test_what_a_planted_bug_does_is_caught_made_short_and_performed_again(
     assert "AssertionError: admitted beyond the limit" in said.splitlines()[-1]
     kept = re.search(r"(\d+) of its 150 steps are enough", said)
     assert kept
-    assert 1 <= int(kept[1]) <= 5
+    assert 1 <= int(kept[1]) <= 8
     assert said.count("\n> ") >= int(kept[1])
     again = re.search(r"again: python -m tests\.simulation (.*)", said)
     assert again
@@ -110,7 +110,7 @@ def test_a_planted_defect_is_caught(mutant: Mutant) -> None:
 @stress
 @pytest.mark.parametrize("mutant", DEFECTS, ids=[mutant.promise.replace(" ", "-") for mutant in DEFECTS])
 def test_a_defect_of_a_rule_for_slots_is_caught(mutant: Mutant) -> None:
-    assert steps_until_caught(mutant) is not None
+    assert is_killed(mutant) if mutant.test != BY_SIMULATION else steps_until_caught(mutant) is not None
 
 
 @pytest.mark.parametrize("mutant", DEFECTS, ids=[mutant.promise.replace(" ", "-") for mutant in DEFECTS])
