@@ -80,6 +80,14 @@ class Machine(Cast):
         self.say(f"{seconds:g} s pass")
         self.world.sleep(seconds)
 
+    def a_stall_lasts(self) -> None:
+        """Until it is broken or announced."""
+        since = self.world.observer.stalled_since
+        if since is not None:
+            seconds = max(0.0, since + self.world.state.stall_after - self.world.now)
+            self.say(f"the stall lasts {seconds:g} s more")
+            self.world.sleep(seconds)
+
     def a_launch_will_fail(self) -> None:
         """By the machine's fault or by its own."""
         is_passing = self.dice.random() < 0.5

@@ -18,7 +18,7 @@ class People(Cast):
         if not (callers := self.callers()) or self.is_crowded():
             return
         caller, specs = self.dice.choice(callers), self.specs()
-        how = self.dice.choice(["waits", "waits", "waits a while", "polls", "goes on"])
+        how = self.dice.choice(["waits", "waits", "waits a while", "waits a while", "polls", "polls", "goes on"])
         self.say(f"{caller} spawns {listed(specs)} and {how}")
         self.world.spawn(caller, *specs)
         if how == "polls":
@@ -29,7 +29,7 @@ class People(Cast):
     def a_parent_waits(self) -> None:
         """For all or the first of its children."""
         if parents := [one for one in self.callers() if self.world.state.children.get(one)]:
-            self._wait_for_children(self.dice.choice(parents), self.dice.choice([None, None, 1.0, 5.0]))
+            self._wait_for_children(self.dice.choice(parents), self.dice.choice([None, 1.0, 5.0]))
 
     def an_agent_waits_in_the_background(self) -> None:
         """And goes on at once."""
@@ -129,6 +129,14 @@ class People(Cast):
         store, completed = self.world.store, self.world.completed
         bad = [one for one in self.late_ids() if store[one].is_over and one not in completed]
         self._retry(tuple(bad if self.dice.random() < 0.5 else bad[::-1]))
+
+    def somebody_retries_what_a_withheld_reply_is_about(self) -> None:
+        """The agent whose wait was over waits again."""
+        held = [agent for agent in self.waiting() if agent.held_since is not None]
+        targets = [one for agent in held for wait in agent.waits.values() for one in wait.targets]
+        store, completed = self.world.store, self.world.completed
+        if bad := [one for one in dict.fromkeys(targets) if store[one].is_over and one not in completed]:
+            self._retry((self.dice.choice(bad),))
 
     def _retry(self, ids: tuple[AgentId, ...]) -> None:
         self.say(f"somebody retries {' '.join(ids) or 'nobody'}")

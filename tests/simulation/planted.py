@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.core.mutants import MUTANTS
 from tests.core.planting import Mutant, copy_to, plant
+from tests.simulation.defects import DEFECTS
 
 SEED, STEPS = 1, 20_000
 
@@ -35,7 +36,7 @@ def steps_until_caught(mutant: Mutant, most: int = STEPS) -> int | None:
 def main() -> None:
     """One after the other."""
     most = int(sys.argv[1]) if len(sys.argv) > 1 else STEPS
-    for mutant in MUTANTS:
+    for mutant in (*DEFECTS, *MUTANTS):
         steps = steps_until_caught(mutant, most)
         print(f"{'-' if steps is None else f'{steps:,}':>8}  {mutant.promise}", flush=True)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchd.core.facts import AgentFrozen, AgentReturned, AgentThawed, AttemptAdmitted, Fact
-from orchd.core.model import Agent, AgentId, Cause, Frozen, Status
+from orchd.core.model import Agent, AgentId, Cause, Frozen, State, Status
 from tests.stateful import naive, naive_starts
 from tests.stateful.naive_starts import ROUNDING
 from tests.stateful.outside import Key, can_run
@@ -76,6 +76,10 @@ class Observer:
         assert self.stalled_since is not None, "a slot was lent without a stall"
         lasted = world.now - self.stalled_since
         assert lasted >= world.state.stall_after - ROUNDING, "a slot was lent before the stall had lasted"
+
+    def may_break_a_stall(self, state: State) -> bool:
+        """Whether there is a stall, or one may have begun in this turn."""
+        return self.stalled_since is not None or not state.stall_after
 
     def check_stop(self, world: World, one: AgentId, cause: Cause) -> None:
         """A time-out counts no time for which only a slot was missing."""

@@ -136,3 +136,18 @@ def test_an_agent_that_lent_its_slot_and_never_ran_is_queued_again() -> None:
     world.retry((A, B))
     assert world.look(A).attempt > 1
     world.finish()
+
+
+def test_a_parent_that_waits_in_pieces_does_not_keep_its_children_out() -> None:
+    world = new_world(3, 12)
+    world.spawn(None, spec("a"), spec("b"), spec("c"))
+    world.tell(inputs.SetLimit(world.request(), 1, 12))
+    world.spawn(A, spec("d"))
+    for parent in (A, B):
+        world.wait(parent, (D,), is_any=False, timeout=5.0)
+    world.sleep(5.0)
+    end(world, C)
+    assert status(world, A, B, D) == ["running", "waiting", "queued"]
+    world.wait(A, (D,), is_any=False, timeout=5.0)
+    assert status(world, A, B, D) == ["waiting", "waiting", "running"]
+    world.finish()

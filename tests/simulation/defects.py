@@ -1,0 +1,144 @@
+"""Planted defects of the rules for agents that return, are frozen, or lend their slot, for a simulation to catch."""
+
+from __future__ import annotations
+
+from tests.core.planting import Mutant
+
+BY_SIMULATION = "tests/simulation/test_simulation.py::test_a_defect_of_a_rule_for_slots_is_caught"
+
+
+def _defect(promise: str, file: str, old: str, new: str, test: str = BY_SIMULATION) -> Mutant:
+    return Mutant(promise, file, old, new, test)
+
+
+def _history(name: str) -> str:
+    """A short history: so rare that a simulation does not come to it within so few steps."""
+    return f"tests/stateful/test_found.py::test_{name}"
+
+
+DEFECTS = (
+    _defect(
+        "an agent whose wait expired works only in a slot",
+        "returning.py",
+        "(not state.is_strict and _is_cut_short(agent))",
+        "_is_cut_short(agent)",
+    ),
+    _defect(
+        "an agent whose client was killed works only in a slot",
+        "returning.py",
+        "    elif _may_work(turn.state, agent):\n",
+        "    elif agent is not None:\n",
+    ),
+    _defect(
+        "an agent that works beside its wait takes a slot",
+        "returning.py",
+        "    if _may_work(turn.state, agent):\n",
+        "    if agent is not None:\n",
+    ),
+    _defect(
+        "what is frozen is frozen in fact",
+        "returning.py",
+        "    turn.do(Freeze(agent.id, agent.attempt))\n",
+        "",
+    ),
+    _defect(
+        "what is thawed runs in fact",
+        "returning.py",
+        "        turn.do(Thaw(agent.id, agent.attempt))\n",
+        "",
+    ),
+    _defect(
+        "a wait that came true in time has not timed out",
+        "returning.py",
+        "            if is_late and not is_over(turn.state, wait):\n",
+        "            if is_late and not wait.is_expired:\n",
+        _history("a_wait_that_came_true_in_time_has_not_timed_out_however_late_the_reply"),
+    ),
+    _defect(
+        "a new daemon freezes what the old one was to freeze",
+        "happen.py",
+        "        turn.do((Freeze if agent.frozen else Thaw)(agent.id, agent.attempt))\n",
+        "        turn.do(Thaw(agent.id, agent.attempt))\n",
+    ),
+    _defect(
+        "the time for which only a slot is missing counts for no time-out",
+        "parking.py",
+        "        agent.started += at.mono - agent.held_since\n",
+        "        pass\n",
+    ),
+    _defect(
+        "no time-out passes while only a slot is missing",
+        "happen.py",
+        "None if timeout is None or started is None or agent.held_since is not None else",
+        "None if timeout is None or started is None else",
+    ),
+    _defect(
+        "a parent that waits in pieces does not keep its children out",
+        "parking.py",
+        "    state.is_new_next = agent.waits.pop(fact.request).is_expired\n",
+        "    del agent.waits[fact.request]\n",
+        _history("a_parent_that_waits_in_pieces_does_not_keep_its_children_out"),
+    ),
+    _defect(
+        "an agent that returns goes before a new one",
+        "settle.py",
+        "new = next_to_start(state, turn.now) if back is None or state.is_new_next else None",
+        "new = next_to_start(state, turn.now)",
+    ),
+    _defect(
+        "what is awaited again is waited for again",
+        "steering.py",
+        "        turn.record(WaitReopened(waiter.id))\n",
+        "        return\n",
+    ),
+    _defect(
+        "an agent leaves room for a chain below it",
+        "places.py",
+        "    return state.resident - below\n",
+        "    return state.resident\n",
+    ),
+    _defect(
+        "the room of a chain is used when nothing is at work",
+        "settle.py",
+        "    if best is None and not working(state):\n",
+        "    if best is None and now < 0:\n",
+    ),
+    _defect(
+        "a slot is lent to an agent whose wait is over",
+        "stalls.py",
+        "        elif returning.is_returning(state, other):\n            yield other\n",
+        "",
+        _history("a_poller_lends_its_slot_to_an_agent_whose_wait_is_over"),
+    ),
+    _defect(
+        "a slot is lent only when a stall has lasted",
+        "stalls.py",
+        "    if turn.now < state.stalled_since + state.stall_after:\n",
+        "    if turn.now < state.stalled_since:\n",
+    ),
+    _defect(
+        "over a lowered limit a lent slot is not given on",
+        "stalls.py",
+        "    if has_working_place(state):\n        (admit",
+        "    if state:\n        (admit",
+    ),
+    _defect(
+        "a stall that cannot be broken is announced",
+        "stalls.py",
+        "        turn.record(StallBegan(tuple(agent.id for agent in _at_work(state)), NO_ROOM))\n",
+        "        return\n",
+    ),
+    _defect(
+        "a lender runs on when its borrower has ended",
+        "index.py",
+        "    return agent.lent_to is None or not any(state.unfinished([agent.lent_to]))\n",
+        "    return agent.lent_to is None\n",
+    ),
+    _defect(
+        "an agent that lent its slot and never ran is queued again",
+        "table.py",
+        "    (S.WAITING, AttemptVoided): S.QUEUED,\n",
+        "",
+        _history("an_agent_that_lent_its_slot_and_never_ran_is_queued_again"),
+    ),
+)
