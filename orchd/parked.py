@@ -2,7 +2,7 @@
 
 An agent may wait in the background (`orchctl wait agent-002 &`) and go on. No event shows that, so the CPU time of
 each waiting agent is compared with what it was, soon after its wait began and then ever less often. Nothing is looked
-at while no agent waits, and a frozen agent cannot work.
+at while no agent waits. A frozen agent uses no CPU, unless a process of the same user wakes it; then it is frozen again.
 
 Two looks in a row must find work: a wrong guess costs more than a late one, because an agent that is frozen or holds a
 slot although it only waits keeps others from running. The numbers: Claude Code whose shell tool runs `orchctl wait`
@@ -35,6 +35,7 @@ class _Look:
     waits: int
     cpu: float
     delay: float
+    is_frozen: bool
     at: float
     due: float
     has_worked: bool = False
@@ -42,33 +43,34 @@ class _Look:
 
 class Parked:
     """Looks at the waiting agents of `state`. `cpu_seconds` and `delay_seconds` are of the tree of an attempt: its CPU
-    time, and the time for which its processes waited for a CPU."""
+    time, and the time for which its processes waited for a CPU. `freeze` freezes it again."""
 
     def __init__(
         self,
         state: State,
         cpu_seconds: Callable[[AgentId, int], float],
         delay_seconds: Callable[[AgentId, int], float],
+        freeze: Callable[[AgentId, int], None],
         clock: Callable[[], float],
     ) -> None:
         self._state = state
         self._cpu_seconds = cpu_seconds
         self._delay_seconds = delay_seconds
+        self._freeze = freeze
         self._clock = clock
         self._looks: dict[AgentId, _Look] = {}
 
     def next_deadline(self) -> float | None:
-        """When to look again, on the clock that is compared; None while no agent could work beside its wait."""
+        """When to look again, on the clock that is compared; None while no agent waits."""
         if not self._state.waiting or not self._state.is_strict:
             self._looks.clear()
             return None
         now = self._clock()
-        waiting = {agent.id: agent for agent in self._state.waiting.values() if agent.frozen is None}
-        for gone in [agent for agent in self._looks if agent not in waiting]:
+        for gone in [agent for agent in self._looks if agent not in self._state.waiting]:
             del self._looks[gone]
-        for agent in waiting.values():
+        for agent in self._state.waiting.values():
             seen = self._looks.get(agent.id)
-            if seen is None or (seen.attempt, seen.waits) != (agent.attempt, len(agent.waits)):
+            if seen is None or not _is_about(seen, agent):
                 self._looks[agent.id] = self._seen(agent, now, now + FIRST)
         return min((seen.due for seen in self._looks.values()), default=None)
 
@@ -77,18 +79,26 @@ class Parked:
         now, working = self._clock(), []
         for agent_id, before in self._looks.items():
             agent = self._state.waiting.get(agent_id)
-            if before.due > now or agent is None or agent.attempt != before.attempt or agent.frozen is not None:
+            if before.due > now or agent is None or not _is_about(before, agent):
                 continue
             seen = self._looks[agent_id] = self._seen(agent, now, now)
-            seen.has_worked = _has_worked(before, seen)
+            seen.has_worked = not seen.is_frozen and _has_worked(before, seen)
             seen.due += AGAIN if seen.has_worked else min(2 * (now - before.at), LONGEST)
             if seen.has_worked and before.has_worked:
                 working.append(WorkedWhileWaiting(agent.id, agent.attempt))
+            if seen.is_frozen and seen.cpu > before.cpu:
+                self._freeze(agent.id, agent.attempt)
         return working
 
     def _seen(self, agent: Agent, now: float, due: float) -> _Look:
-        key = (agent.id, agent.attempt)
-        return _Look(agent.attempt, len(agent.waits), self._cpu_seconds(*key), self._delay_seconds(*key), now, due)
+        cpu = self._cpu_seconds(agent.id, agent.attempt)
+        delay = self._delay_seconds(agent.id, agent.attempt)
+        return _Look(agent.attempt, len(agent.waits), cpu, delay, agent.frozen is not None, now, due)
+
+
+def _is_about(seen: _Look, agent: Agent) -> bool:
+    """Whether the agent waits, or is frozen, as it was when it was looked at."""
+    return (seen.attempt, seen.waits, seen.is_frozen) == (agent.attempt, len(agent.waits), agent.frozen is not None)
 
 
 def _has_worked(before: _Look, after: _Look) -> bool:

@@ -22,7 +22,14 @@ class Scene:
     asked: list[AgentId] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.parked = Parked(self.state, self._cpu, lambda one, _: self.delay.get(one, 0.0), lambda: self.now)
+        self.frozen: list[AgentId] = []
+        self.parked = Parked(
+            self.state,
+            self._cpu,
+            lambda one, _: self.delay.get(one, 0.0),
+            lambda one, _: self.frozen.append(one),
+            lambda: self.now,
+        )
 
     def _cpu(self, one: AgentId, attempt: int) -> float:
         self.asked.append(one)
@@ -138,16 +145,28 @@ def test_what_was_used_before_a_wait_does_not_count(scene: Scene, what: str) -> 
     assert scene.turn() == []
 
 
-def test_a_frozen_agent_is_not_looked_at(scene: Scene) -> None:
-    one, other = scene.waiter(1), scene.waiter(2)
+def test_a_frozen_agent_that_was_woken_is_frozen_again(scene: Scene) -> None:
+    one = scene.waiter()
     scene.turn()
     one.frozen = Frozen.BUSY
-    scene.asked.clear()
+    for _ in range(8):
+        assert scene.turn() == []
+    assert scene.frozen == []
+    assert scene.after(one, cpu=1.0) == []
+    assert scene.frozen == [one.id]
+    assert scene.turn() == []
+    assert scene.frozen == [one.id]
+
+
+def test_what_was_used_before_a_thaw_does_not_count(scene: Scene) -> None:
+    one = scene.waiter()
+    one.frozen = Frozen.LENT
     scene.turn()
-    assert set(scene.asked) == {other.id}
     one.frozen = None
     scene.cpu[one.id] = 100.0
     assert scene.turn() == []
+    assert scene.turn() == []
+    assert scene.frozen == []
 
 
 def test_an_agent_that_waits_no_more_is_forgotten(scene: Scene) -> None:
