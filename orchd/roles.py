@@ -10,12 +10,10 @@ from orchd.wire.afar import ROLES
 VIEWER, USER, ADMIN = ROLES
 
 LEAST: dict[str, str] = {
-    **dict.fromkeys(("status", "why", "wait", "logs", "output", "events", "listen", "daemon", "limit"), VIEWER),
-    **dict.fromkeys(("runs", "run-status", "skills", "sessions", "session-status", "budget"), VIEWER),
+    **dict.fromkeys(("status", "why", "wait", "logs", "output", "events", "listen", "daemon", "config"), VIEWER),
+    **dict.fromkeys(("limit", "runs", "run-status", "skills", "sessions", "session-status", "budget"), VIEWER),
     **dict.fromkeys(("spawn", "run", "cancel", "retry", "session-new", "session-close"), USER),
-    **dict.fromkeys(
-        ("pause", "resume", "config", "reload", "stop", "prune", "keys", "key-authorize", "key-revoke"), ADMIN
-    ),
+    **dict.fromkeys(("pause", "resume", "reload", "stop", "prune", "keys", "key-authorize", "key-revoke"), ADMIN),
 }
 """The least role that may ask for an op. `limit` and `budget` show at this role; to change them is for an admin."""
 

@@ -193,13 +193,12 @@ def test_from_the_units_own_cgroup_nothing_is_passed_on(
     cgroups.give_back(unit)
 
 
-def test_mounts_of_any_name_are_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mounts_of_any_name_are_no_trouble(tmp_path: Path) -> None:
     (tmp_path / "self").mkdir()
     (tmp_path / "self/cgroup").write_bytes(b"0::/a\xe4\n")
     mounts = b"30 1 0:1 / /media/usb\xe4 rw - vfat x rw\n31 1 0:2 / /sys/fs/cgroup rw - cgroup2 none rw\n"
     (tmp_path / "self/mountinfo").write_bytes(mounts)
-    monkeypatch.setattr(module, "PROC", tmp_path)
-    assert own_cgroup() == Path(os.fsdecode(b"/sys/fs/cgroup/a\xe4"))
+    assert own_cgroup(proc=tmp_path) == Path(os.fsdecode(b"/sys/fs/cgroup/a\xe4"))
 
 
 def test_one_that_cannot_be_looked_at_is_not_taken_for_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

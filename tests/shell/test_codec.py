@@ -53,7 +53,7 @@ def test_any_value_comes_out_as_it_went_in(value: object) -> None:
             {"attempt": 1, "cause": "timeout", "reason": "took longer than 1 s"},
         ),
         (facts.AgentCompleted(ONE), "agent-completed", {}),
-        (facts.LimitChanged(3, 12), "limit-changed", {"limit": 3, "resident": 12}),
+        (facts.LimitChanged(3, 12), "limit-changed", {"limit": 3, "resident": 12, "by_command": True}),
         (facts.AdmissionsPaused(), "admissions-paused", {}),
     ],
 )

@@ -164,7 +164,9 @@ def test_facts_are_numbered_without_a_gap_and_read_in_pages(store: Store) -> Non
     store.commit(State(), 2.5, [LimitChanged(3, 4)])
     assert store.last_seq() == 7
     assert [fact.seq for fact in store.facts(0, 3)] == [1, 2, 3]
-    assert store.facts(6, 3) == [StoredFact(7, 2.5, "limit-changed", None, {"limit": 3, "resident": 4})]
+    assert store.facts(6, 3) == [
+        StoredFact(7, 2.5, "limit-changed", None, {"limit": 3, "resident": 4, "by_command": True})
+    ]
     assert store.facts(7, 3) == store.facts(2**63 - 1, 3) == []
     assert [fact.agent for fact in store.facts(0, 9, root=5)] == [5, 6, None]
 

@@ -119,6 +119,7 @@ def test_working_agents_are_counted_by_level(bench: Bench) -> None:
         "resident": 28,
         "living": 2,
         "overdrawn": 0,
+        "by_command": False,
         "paused": False,
         "short_of_space": False,
         "held": {},
