@@ -2,7 +2,7 @@
 
 An agent may wait in the background (`orchctl wait agent-002 &`) and go on. No event shows that, so the CPU time of
 each waiting agent is compared with what it was, soon after its wait began and then ever less often. Nothing is looked
-at while no agent waits. A frozen agent uses no CPU, unless a process of the same user wakes it; then it is frozen again.
+at while no agent waits. A frozen agent uses no CPU unless another process wakes it; then it is frozen again.
 
 Two looks in a row must find work: a wrong guess costs more than a late one, because an agent that is frozen or holds a
 slot although it only waits keeps others from running. The numbers: Claude Code whose shell tool runs `orchctl wait`
@@ -72,6 +72,10 @@ class Parked:
             seen = self._looks.get(agent.id)
             if seen is None or not _is_about(seen, agent):
                 self._looks[agent.id] = self._seen(agent, now, now + FIRST)
+            elif seen.waits != len(
+                agent.waits
+            ):  # what it used until now still counts: waits may come and go all the time
+                seen.waits, seen.due = len(agent.waits), min(seen.due, now + FIRST)
         return min((seen.due for seen in self._looks.values()), default=None)
 
     def look(self) -> list[WorkedWhileWaiting]:
@@ -98,7 +102,7 @@ class Parked:
 
 def _is_about(seen: _Look, agent: Agent) -> bool:
     """Whether the agent waits, or is frozen, as it was when it was looked at."""
-    return (seen.attempt, seen.waits, seen.is_frozen) == (agent.attempt, len(agent.waits), agent.frozen is not None)
+    return (seen.attempt, seen.is_frozen) == (agent.attempt, agent.frozen is not None)
 
 
 def _has_worked(before: _Look, after: _Look) -> bool:
