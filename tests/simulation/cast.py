@@ -77,10 +77,11 @@ class Cast:
         return self.dice.random() < 0.125
 
     def specs(self) -> list[Spec]:
-        """`after` is any agent there ever was, or an earlier one of the same request."""
+        """`after` is any agent there ever was, or an earlier one of the same request; that alone in a roomy world."""
         specs: list[Spec] = []
         for number in range(self.dice.choice([1, 1, 2, 3])):
-            known = [*self.ids(), *(AgentId(spec.name) for spec in specs)]
+            named = [AgentId(spec.name) for spec in specs]
+            known = named if self.world.is_roomy else [*self.ids(), *named]
             count = min(len(known), self.dice.choice([0, 0, 0, 1, 2]))
             specs.append(self._spec(f"new-{number}", tuple(self.dice.choices(known, k=count))))
         return specs

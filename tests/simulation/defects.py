@@ -65,6 +65,7 @@ DEFECTS = (
         "parking.py",
         "        agent.started += at.mono - agent.held_since\n",
         "        pass\n",
+        _history("the_time_for_which_a_reply_is_withheld_counts_for_no_time_out"),
     ),
     _defect(
         "no time-out passes while only a slot is missing",
@@ -90,6 +91,7 @@ DEFECTS = (
         "steering.py",
         "        turn.record(WaitReopened(waiter.id))\n",
         "        return\n",
+        _history("an_agent_whose_reply_was_withheld_waits_again_when_what_it_waits_for_is_tried_again"),
     ),
     _defect(
         "an agent leaves room for a chain below it",

@@ -151,3 +151,35 @@ def test_a_parent_that_waits_in_pieces_does_not_keep_its_children_out() -> None:
     world.wait(A, (D,), is_any=False, timeout=5.0)
     assert status(world, A, B, D) == ["waiting", "waiting", "running"]
     world.finish()
+
+
+def test_the_time_for_which_a_reply_is_withheld_counts_for_no_time_out() -> None:
+    world = new_world(2, 8)
+    world.spawn(None, replace(spec("a"), timeout=20.0), spec("b"))
+    world.spawn(A, spec("c"))
+    world.wait(A, (C,), is_any=False, timeout=5.0)
+    world.tell(inputs.SetLimit(world.request(), 1, 8))
+    world.sleep(5.0)
+    world.sleep(100.0)
+    assert status(world, A, B, C) == ["waiting", "running", "running"]
+    end(world, C)
+    end(world, B)
+    world.sleep(14.0)
+    assert status(world, A) == ["running"]
+    world.sleep(1.0)
+    assert status(world, A) == ["stopping"]
+    world.finish()
+
+
+def test_an_agent_whose_reply_was_withheld_waits_again_when_what_it_waits_for_is_tried_again() -> None:
+    world = new_world(2, 8)
+    world.spawn(None, replace(spec("a"), timeout=20.0), spec("b"))
+    world.spawn(A, spec("c"))
+    world.wait(A, (C,), is_any=False, timeout=None)
+    world.tell(inputs.SetLimit(world.request(), 1, 8))
+    world.exit(world.procs[C, 1], 1, has_rest=False)
+    world.retry((C,))
+    assert status(world, A, B, C) == ["waiting", "running", "queued"]
+    world.sleep(20.0)  # it waits, and not only for a slot: this time counts
+    assert status(world, A) == ["stopping"]
+    world.finish()

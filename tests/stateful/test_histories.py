@@ -117,7 +117,8 @@ class Histories(RuleBasedStateMachine):
         """`after` picks one of all agents, or an earlier one of the same request."""
         specs: list[Spec] = []
         for number, fields in enumerate(wanted):
-            known = [*self._ids(), *(AgentId(spec.name) for spec in specs)]
+            named = [AgentId(spec.name) for spec in specs]
+            known = named if self.is_roomy else [*self._ids(), *named]
             after = tuple(known[pick % len(known)] for pick in fields["after"] if known)
             rest = {**fields, "after": after, **({"nesting": 0} if self.is_roomy else {})}
             specs.append(Spec(command=("true",), name=f"new-{number}", cwd="/", environment="e", **rest))
