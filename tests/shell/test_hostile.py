@@ -314,17 +314,19 @@ def test_500_clients_at_once_are_all_served_and_leave_no_descriptor(served: Inst
 
 def test_a_client_that_dies_in_the_middle_of_its_wait_leaves_nothing(served: Instance) -> None:
     assert served.daemon is not None
+    pid = served.daemon.pid
     served.spawn("sleep", "600")
-    before = len(descriptors(served.daemon.pid))
+    until(lambda: sum("pidfd" in what for what in descriptors(pid).values()) == 2, what="its shim and itself watched")
+    before = len(descriptors(pid))
     waiting = [
         subprocess.Popen([sys.executable, "-m", "orchctl", "wait", "--all"], env=served.env, stdout=subprocess.DEVNULL)
         for _ in range(5)
     ]
-    until(lambda: sum("pidfd" in what for what in descriptors(served.daemon.pid).values()) >= 6)  # type: ignore[union-attr]
+    until(lambda: sum("pidfd" in what for what in descriptors(pid).values()) >= 7)
     for one in waiting:
         one.kill()
         one.wait(DEADLINE)
-    until(lambda: len(descriptors(served.daemon.pid)) <= before, what="descriptors of those who died")  # type: ignore[union-attr]
+    until(lambda: len(descriptors(pid)) <= before, what="descriptors of those who died")
 
 
 def test_a_client_that_dies_in_the_middle_of_a_message_hurts_nobody(served: Instance) -> None:

@@ -136,6 +136,7 @@ class Stage:
         self.files_due: float | None = None
         self.weighed_due: float | None = None
         self.is_pruning = False
+        self.parked_due: float | None = None
         note = self.diary.append
         fileno = {name: lambda fd=fd: fd for name, fd in self.fds.items()}
         self.parts: Any = SimpleNamespace(
@@ -166,6 +167,7 @@ class Stage:
                 feed=lambda events: note("feed"), finish=lambda: note("finish"), ended=set, is_ahead=True
             ),
             shell=SimpleNamespace(backlog=[]),
+            parked=SimpleNamespace(look=list, next_deadline=lambda: self.parked_due),
             space=SimpleNamespace(look=lambda is_short: None),
             records=SimpleNamespace(let_go=lambda: note("tidy")),
             environments=SimpleNamespace(drop_all_but=lambda _: None),
@@ -209,6 +211,18 @@ def test_it_wakes_up_to_weigh_agents_and_not_for_nothing(stage: Stage) -> None:
     assert loop._patience() == 250
     loop._turn({})
     assert "hear" not in stage.diary
+
+
+def test_it_wakes_up_to_look_at_agents_that_wait_and_decides_what_it_saw(stage: Stage) -> None:
+    loop = Loop(stage.parts, stage.fds["wakeup"], Notifier())
+    stage.parked_due = 5.25
+    assert loop._patience() == 250
+    fed: list[object] = []
+    stage.parts.processes.news = list
+    stage.parts.parked.look = lambda: ["worked"]
+    stage.parts.engine.feed = fed.extend
+    loop._turn({})
+    assert fed == ["worked"]
 
 
 def test_environments_are_only_taken_away_when_no_commit_is_on_its_way(stage: Stage) -> None:
