@@ -10,6 +10,8 @@ uses 2 to 3 % of a CPU while it waits, also on a machine with ten times as many 
 or a client uses none. So 5 % is work. A tree that computes gets less than that on such a busy machine. There the time
 for which its processes waited for a CPU is counted too: of a tree that computes this and its CPU time are all of the
 time, of Claude Code at most a quarter.
+
+The price: with 21 waiting agents the daemon uses about 1 % of a CPU, and 2 % when each has ten processes.
 """
 
 from __future__ import annotations
@@ -42,20 +44,18 @@ class _Look:
 
 
 class Parked:
-    """Looks at the waiting agents of `state`. `cpu_seconds` and `delay_seconds` are of the tree of an attempt: its CPU
-    time, and the time for which its processes waited for a CPU. `freeze` freezes it again."""
+    """Looks at the waiting agents of `state`. `load_seconds` are the CPU time of the tree of an attempt and the time for
+    which its processes waited for a CPU; `freeze` freezes it again."""
 
     def __init__(
         self,
         state: State,
-        cpu_seconds: Callable[[AgentId, int], float],
-        delay_seconds: Callable[[AgentId, int], float],
+        load_seconds: Callable[[AgentId, int], tuple[float, float]],
         freeze: Callable[[AgentId, int], None],
         clock: Callable[[], float],
     ) -> None:
         self._state = state
-        self._cpu_seconds = cpu_seconds
-        self._delay_seconds = delay_seconds
+        self._load_seconds = load_seconds
         self._freeze = freeze
         self._clock = clock
         self._looks: dict[AgentId, _Look] = {}
@@ -95,8 +95,7 @@ class Parked:
         return working
 
     def _seen(self, agent: Agent, now: float, due: float) -> _Look:
-        cpu = self._cpu_seconds(agent.id, agent.attempt)
-        delay = self._delay_seconds(agent.id, agent.attempt)
+        cpu, delay = self._load_seconds(agent.id, agent.attempt)
         return _Look(agent.attempt, len(agent.waits), cpu, delay, agent.frozen is not None, now, due)
 
 

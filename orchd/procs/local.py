@@ -178,10 +178,10 @@ class LocalProcesses:
         handle = self._handles.get((agent, attempt))
         return handle.cpu_seconds() if handle is not None else 0.0
 
-    def delay_seconds(self, agent: AgentId, attempt: int) -> float:
-        """Time for which processes of the attempt waited for a CPU; 0 when it has ended."""
+    def load_seconds(self, agent: AgentId, attempt: int) -> tuple[float, float]:
+        """CPU time that the attempt has used, and the time for which its processes waited for a CPU."""
         handle = self._handles.get((agent, attempt))
-        return handle.delay_seconds() if handle is not None else 0.0
+        return handle.load_seconds() if handle is not None else (0.0, 0.0)
 
     def quiet_for(self, agent: AgentId, attempt: int) -> float:
         """Seconds since its last output, as far back as it was last asked."""

@@ -25,15 +25,14 @@ class Scene:
         self.frozen: list[AgentId] = []
         self.parked = Parked(
             self.state,
-            self._cpu,
-            lambda one, _: self.delay.get(one, 0.0),
+            self._load,
             lambda one, _: self.frozen.append(one),
             lambda: self.now,
         )
 
-    def _cpu(self, one: AgentId, attempt: int) -> float:
+    def _load(self, one: AgentId, attempt: int) -> tuple[float, float]:
         self.asked.append(one)
-        return self.cpu.get(one, 0.0)
+        return self.cpu.get(one, 0.0), self.delay.get(one, 0.0)
 
     def waiter(self, number: int = 1) -> Agent:
         """An agent that waits."""
