@@ -44,7 +44,7 @@ class _Look:
 
 
 class Parked:
-    """Looks at the waiting agents of `state`. `load_seconds` are the CPU time of the tree of an attempt and the time for
+    """Looks at the waiting agents of `state`. `load_seconds` are the CPU time of the tree of an attempt and the time in
     which its processes waited for a CPU; `freeze` freezes it again."""
 
     def __init__(
