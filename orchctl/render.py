@@ -229,7 +229,7 @@ def daemon(answer: Mapping[str, Any]) -> str:
 
 
 def places(limit: Mapping[str, Any], dot: str) -> str:
-    """`places 3/7 working · 4/28 living · paused · claude rate-limited until 2026-01-31T12:00:00.000Z`."""
+    """`slots 3/7 in use · 4/28 alive · paused · claude rate-limited until 2026-01-31T12:00:00.000Z`."""
     parts = [
         f"slots {limit['working']}/{limit['limit']} in use",
         f"{limit['living']}/{limit['resident']} alive",

@@ -48,7 +48,9 @@ def ensure(home: Home) -> bool:
     except Timeout:
         raise NoDaemonError(f"somebody else is starting the daemon of {home.directory} and does not finish") from None
     except OSError as error:
-        raise HomeError(f"cannot write in {home.directory}: {error.strerror}; {homes.way_out(error)}") from None
+        raise HomeError(
+            f"cannot write {error.filename or home.directory}: {error.strerror}; {homes.way_out(error)}"
+        ) from None
 
 
 def is_held(home: Home, patience: float = _SILENCE) -> bool:

@@ -143,7 +143,7 @@ class Top:
 
     def _pause(self) -> None:
         is_paused = self._watching.answer["limit"]["paused"]
-        self._does("resume" if is_paused else "pause", {}, "agents start again" if is_paused else "nobody new starts")
+        self._does("resume" if is_paused else "pause", {}, "agents start again" if is_paused else "no new agents start")
 
     def _change_limit(self, by: int) -> None:
         wanted = self._watching.answer["limit"]["limit"] + by

@@ -36,7 +36,7 @@ TOLD_EARLY = Plant(
     _ANSWERS,
     f'{_ANSWERS}        [self._shell.do(one) for one in turn.effects if type(one).__name__ == "Answer"]\n',
 )
-ADOPTION = "pid and self._watch.process(key, shim_pid):\n            return Adopted(*key)"
+ADOPTION = "            self._guard.begin(key)\n            return Adopted(*key)"
 FORGOTTEN = Plant(
     "what lives after a crash is taken for what never ran",
     LOCAL,
@@ -74,9 +74,14 @@ SMOOTH = Plant(
 CRASHING = Plant(
     "a request of the wrong shape is no error", "orchd/asked.py", "except ShapeError as", "except KeyError as"
 )
-UNBOUNDED = Plant("replies are kept for ever", "orchd/ports.py", "_REPLIES_KEPT = 256 ", "_REPLIES_KEPT = 0 ")
+UNBOUNDED = Plant(
+    "replies are kept for ever", "orchd/connections.py", "_REPLIES_KEPT = 1200 ", "_REPLIES_KEPT = 1 << 60 "
+)
 FEW_FILES = Plant(
-    "the daemon keeps to the files its shell allowed", "orchd/daemon.py", "    if soft < hard:", "    if soft > hard:"
+    "the daemon keeps to the files its shell allowed",
+    "orchd/descriptors.py",
+    "    if before[0] < before[1]:",
+    "    if before[0] > before[1]:",
 )
 NOT_GONE = Plant(
     "an agent whose waiting client died is still said to wait",
@@ -87,8 +92,8 @@ NOT_GONE = Plant(
 MILD = Plant(
     "whoever ignores TERM is asked again",
     LOCAL,
-    "handle.tree.kill()\n        else:",
-    "handle.tree.terminate()\n        else:",
+    "handle.tree.kill()\n            self._guard.kill((agent, attempt))\n",
+    "handle.tree.terminate()\n            self._guard.kill((agent, attempt))\n",
 )
 OPEN_RECORD = Plant("agents hold their own record", "orchd/procs/shim.py", "exec 3<&- 4>&-; eval", "exec 3<&-; eval")
 _GCC = layer.is_missing

@@ -28,8 +28,8 @@ PLANTS = (
     Plant(
         "descriptors of those who have ended are not closed",
         "orchd/procs/watch.py",
-        "        os.close(descriptor)\n        del self._watched",
-        "        del self._watched",
+        "        os.close(descriptor)\n        key, pid = self._watched.pop",
+        "        key, pid = self._watched.pop",
     ),
     Plant(
         "16 kB of memory are kept for each agent that is over",

@@ -69,7 +69,7 @@ def test_one_that_is_on_its_way_out_is_outlasted(home: Home, background: Backgro
         command = background("limit")
         until(lambda: locks.is_locked(home.start_lock))
     said, errors = command.communicate(timeout=60)
-    assert (command.returncode, errors, said.split()[0]) == (0, "", "places")
+    assert (command.returncode, errors, said.split()[0]) == (0, "", "slots")
 
 
 def test_one_that_somebody_else_began_to_start_is_as_good(home: Home) -> None:

@@ -35,7 +35,7 @@ def test_agents_are_a_tree_with_what_they_use_and_say(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("first\nlast \x1b[31mwords\n")
     lead = agent(1, name="lead", rss_bytes=47185920, tokens=1234, log=str(tmp_path / "log"))
     lines = plain(shown(lead, ended(2, parent="agent-001"), queued(3, 1, reason="7 of 7 places")))
-    assert lines[0].startswith("places [###····] 3/7 working")
+    assert lines[0].startswith("slots [###····] 3/7 in use")
     assert lines[1].split() == COLUMNS
     assert lines[2].split()[:8] == ["agent-001", "lead", "running", "1m", "42%", "45", "MB", "1.2k"]
     assert lines[2].rstrip().endswith("last ?[31mwords")

@@ -27,7 +27,7 @@ def drawn(look: Look, *agents: dict[str, Any], **limit: Any) -> list[str]:
 
 def test_children_are_under_their_parents_in_the_order_of_their_making() -> None:
     assert drawn(Look(is_whole=True), *FAMILY) == [
-        "places [###····] 3/7 working · 4/28 living · 1 queued · 2 pm · 1 sub-skill",
+        "slots [###····] 3/7 in use · 4/28 alive · 1 queued · 2 pm · 1 sub-skill",
         "agent-002     pm     waiting    1m            pm                         pid 4711  after agent-003  the app",
         "├─ agent-003  code   running    1m     try 2  sub-skill  12s cpu  45 MB  pid 4711",
         "└─ agent-004  check  completed  1m 1s         sub-skill                            exit 0",
@@ -120,7 +120,7 @@ def test_places_are_a_bar_that_says_when_they_are_overdrawn() -> None:
 def test_what_keeps_agents_from_starting_is_said_above_them() -> None:
     lines = drawn(Look(is_whole=True), agent(1), paused=True, held={"claude": "2026-01-02T03:07:09.000Z"})
     assert lines[1:3] == [
-        "paused: nobody new starts; `orchctl resume` ends that",
+        "paused: no new agents start; `orchctl resume` starts them again",
         "claude is rate-limited for 1m 4s more; `orchctl resume` tries at once",
     ]
 

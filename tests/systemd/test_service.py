@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 def test_it_is_started_and_shows_its_places(service: Installed) -> None:
     assert service.shows("ActiveState") == "active"
     one = service.spawn("sleep", "600")
-    until(lambda: service.shows("StatusText") == "places 1/7 working, 1/28 living, 0 queued")
+    until(lambda: service.shows("StatusText") == "slots 1/7 in use, 1/28 alive, 0 queued")
     shown = json.loads(service.service("status", "--json"))
     assert shown["state"] == "active"
     assert shown["enabled"]
@@ -268,7 +268,7 @@ def test_a_full_disk_does_not_end_the_service(plain: Installed) -> None:
         plain.ctl("wait", one, code=1)
         assert plain.agents(one)[0]["exit_code"] == 7
         assert (plain.shows("MainPID"), plain.shows("NRestarts")) == (pid, "0")
-        assert plain.shows("StatusText").startswith("places 0/7 working")
+        assert plain.shows("StatusText").startswith("slots 0/7 in use")
     finally:
         plain.ctl("daemon", "stop", "--stop-agents", code=None)
         box.run("umount", "--lazy", plain.home)

@@ -74,7 +74,7 @@ def test_seven_at_work_and_twenty_queued_live_through_an_upgrade(older: Installe
     assert json.loads(older.ctl("daemon", "status", "--json"))["version"] == "0.2.0"
     assert schema(older, "orchd.db") == SCHEMA + 1
     assert schema(older, f"orchd.db.schema-{SCHEMA}") == SCHEMA
-    until(lambda: older.shows("StatusText") == "places 7/7 working, 7/28 living, 20 queued")
+    until(lambda: older.shows("StatusText") == "slots 7/7 in use, 7/28 alive, 20 queued")
     assert {agent["id"]: agent["pid"] for agent in older.agents(*first)} == pids
     assert {agent["status"] for agent in older.agents(*later)} == {"queued"}
     assert sorted(begun(older)) == sorted(living(older)) == first

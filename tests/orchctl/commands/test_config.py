@@ -133,7 +133,7 @@ def test_a_command_comes_before_the_file_and_the_file_before_the_default(orchctl
     assert "limit holds after `orchctl limit --reset`" in orchctl("config", "reload").out
     orchctl("daemon", "restart")
     assert shown(orchctl, "limit") == (3, "command", 6)
-    assert orchctl("limit", "--reset").out.startswith("places 0/6 working")
+    assert orchctl("limit", "--reset").out.startswith("slots 0/6 in use")
     assert shown(orchctl, "limit") == (6, "config.toml", None)
     orchctl("daemon", "restart")
     assert instance.status()["limit"]["limit"] == 6

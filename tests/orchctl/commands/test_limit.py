@@ -9,9 +9,9 @@ from tests.orchctl.conftest import Orchctl
 
 
 def test_it_is_shown_and_changed(instance: Instance, orchctl: Orchctl) -> None:
-    assert orchctl("limit") == (0, "places 0/7 working · 0/28 living\n", "")
-    assert orchctl("limit", "3") == (0, "places 0/3 working · 0/28 living\n", "")
-    assert orchctl("limit", "--resident", "9") == (0, "places 0/3 working · 0/9 living\n", "")
+    assert orchctl("limit") == (0, "slots 0/7 in use · 0/28 alive\n", "")
+    assert orchctl("limit", "3") == (0, "slots 0/3 in use · 0/28 alive\n", "")
+    assert orchctl("limit", "--resident", "9") == (0, "slots 0/3 in use · 0/9 alive\n", "")
     assert json.loads(orchctl("limit", "4", "--resident", "8", "--json").out)["resident"] == 8
 
 
@@ -23,5 +23,5 @@ def test_what_makes_no_sense_is_refused(instance: Instance, orchctl: Orchctl) ->
 def test_an_agent_may_look_and_not_change(instance: Instance) -> None:
     one = instance.spawn("sh", "-c", "orchctl limit; orchctl limit 9")
     instance.ctl("wait", one, code=1)
-    assert instance.ctl("logs", one).splitlines()[0].startswith("places 1/7")
+    assert instance.ctl("logs", one).splitlines()[0].startswith("slots 1/7")
     assert "forbidden: " in instance.ctl("logs", one)

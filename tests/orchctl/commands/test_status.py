@@ -35,7 +35,7 @@ def test_the_picture_shows_places_tree_and_queue(instance: Instance, orchctl: Or
     until(lambda: len(instance.status()["agents"]) == 2)
     instance.spawn("sleep", "60", options=["--goal", "Write\nthe docs"])
     head, lead, child, queued = orchctl("status").out.splitlines()
-    assert head == "places [##] 2/2 working · 2/28 living · 1 queued · 1 pm · 1 sub-skill"
+    assert head == "slots [##] 2/2 in use · 2/28 alive · 1 queued · 1 pm · 1 sub-skill"
     assert lead.split()[:3] == [parent, "lead", "running"]
     assert child.split()[:4] == ["└─", "agent-002", "child", "running"]
     assert "queued" in queued

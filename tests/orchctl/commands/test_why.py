@@ -13,7 +13,7 @@ def test_one_in_the_queue_names_who_holds_the_places(instance: Instance, orchctl
     instance.spawn("sleep", "60", options=["--name", "first"])
     instance.spawn("sleep", "60")
     head, held, holder, way_out = orchctl("why", "2").out.splitlines()
-    assert head == "agent-002 sleep is queued, position 1 (limit): 1 of 1 places are working"
+    assert head == "agent-002 sleep is queued, position 1 (limit): 1 of 1 slots are in use"
     assert held == "held by 1:"
     assert holder.split()[:3] == ["agent-001", "first", "running"]
     assert way_out == "what would change it: the end of one of them, or `orchctl limit 2`"
