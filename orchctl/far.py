@@ -56,6 +56,9 @@ def directory() -> Path:
     """Where the client keeps its configuration and its keys."""
     from platformdirs import user_config_path
 
+    from orchctl import users
+
+    users.directory()  # raises where there is none
     return user_config_path("orchctl")
 
 

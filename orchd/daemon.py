@@ -59,6 +59,7 @@ def serve(
         check_namespaces(home)
         leave_word(home, service)
         defaults = _become_daemon()
+        _check_history(home)
         store = Store(home.database)
         stack.callback(store.close)
         wakeup = stack.enter_context(_signals())
@@ -163,6 +164,15 @@ def _recover(home: Home, parts: Parts, loop: Loop) -> None:
     )
     parts.scribe.catch_up()
     log.info("took up %d living and %d queued agents", len(living), len(state.agents) - len(state.living))
+
+
+def _check_history(home: Home) -> None:
+    """Raises StoreError where the database is gone and agents of it are not: a new one would know nothing of them."""
+    if not home.database.exists() and any(home.agents.glob("*.exit")):
+        raise StoreError(
+            f"{home.database} is missing, and {home.agents} has files of agents that it knew: put it back, or move "
+            f"{home.agents} away to begin with an empty history (agents that still run are then not counted)"
+        )
 
 
 def _take_up_given(parts: Parts) -> None:

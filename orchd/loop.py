@@ -224,6 +224,7 @@ class Loop:
         if is_due:
             events.append(Tick())
         self._receive(events)
+        events += self._parts.waits.disconnected(self._parts.ports.ended())
         self.feed(events)
 
     def _receive(self, events: list[Input]) -> None:

@@ -135,7 +135,7 @@ def assemble(
         environments,
         given,
         processes,
-        Parked(state, processes.cpu_seconds, processes.delay_seconds, processes.freeze, lambda: clock().mono),
+        Parked(state, processes.load_seconds, processes.freeze, lambda: clock().mono),
         records,
         scribe,
         gateway,

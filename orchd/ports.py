@@ -66,6 +66,7 @@ class Ports:
         self._table = Table(most_connections())
         self._numbers = itertools.count(1)
         self._is_full = False
+        self._ended: list[bytes] = []  # the routes of connections that ended since they were asked for
 
     def fileno(self) -> int:
         """Readable when something has come in, or something that waits can be sent."""
@@ -133,6 +134,11 @@ class Ports:
         connection = self._table.get(int.from_bytes(route[0]))
         if connection is not None:
             self._send(connection, encode([*route[1:], frame]))
+
+    def ended(self) -> list[bytes]:
+        """The first parts of the routes of connections that have ended since this was last asked."""
+        ended, self._ended = self._ended, []
+        return ended
 
     def publish(self, frame: bytes) -> None:
         """Send a hint to all subscribers. One that does not read misses some: each hint tells of all events before."""
@@ -253,6 +259,7 @@ class Ports:
         if connection.socket.fileno() < 0:
             return
         self._table.remove(connection)
+        self._ended.append(connection.number.to_bytes(_ROUTE))
         self._subscribers.pop(connection.number, None)
         self._heard.pop(connection.number, None)
         connection.messages.clear()

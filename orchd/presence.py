@@ -114,6 +114,7 @@ class Presence:
         self._home = home
         self._lock = lock
         self._ports = ports
+        self._database: os.stat_result | None = None
         try:
             self._inotify: Inotify | None = Inotify()
         except OSError as error:
@@ -126,6 +127,8 @@ class Presence:
 
     def begin(self) -> None:
         """Bind the sockets, and watch both directories from now on."""
+        with suppress(OSError):
+            self._database = self._home.database.stat()
         self._watch()
         self._ports.bind()
 
@@ -133,6 +136,13 @@ class Presence:
         """Make again what was removed. False when another daemon has taken the home over: then this one must leave."""
         if self._inotify is not None:
             self._inotify.events()
+        if not self._has_database():
+            log.critical(
+                "%s was removed or replaced, so nothing that is asked for can be kept: leaving, agents go on; "
+                "put it back and start orchd again",
+                self._home.database,
+            )
+            return False
         try:
             self._home.create()
             if not self._lock.is_kept():
@@ -143,6 +153,15 @@ class Presence:
         except (HomeError, OSError) as error:
             log.error("cannot make the lock and the sockets again: %s", error)  # noqa: TRY400 - for a person
         return True
+
+    def _has_database(self) -> bool:
+        """Whether the database in the home is still the one that is open."""
+        if self._database is None:
+            return True
+        try:
+            return os.path.samestat(self._database, self._home.database.stat())
+        except OSError:
+            return False
 
     def _watch(self) -> None:
         """A directory that was removed and made again is another one: watching one twice changes nothing."""

@@ -157,6 +157,20 @@ class Waits:
             self._do(Answer(late.request, late.targets, timed_out=True))
         return gone
 
+    def disconnected(self, connections: Iterable[bytes]) -> list[Input]:
+        """Connections of this machine have ended: their clients wait no more, whether their processes go on or not."""
+        gone = set(connections)
+        waits = [(one, pending) for one, pending in self._pending.items() if pending.op == "wait"] if gone else []
+        inputs_: list[Input] = []
+        for request, pending in waits:
+            if not isinstance(pending.caller, Visitor) and pending.route[0] in gone:
+                del self._pending[request]
+                self._onlookers.drop(request)
+                self.forget(request, pending.caller)
+                if (agent := agent_of(pending.caller)) is not None:
+                    inputs_.append(inputs.CallerGone(agent, request))
+        return inputs_
+
     def ended(self, agents: Iterable[AgentId], flush: Callable[[], None]) -> None:
         """Tell those who wait from outside, once `flush` has seen to it that all they are shown is on the disk."""
         if done := self._onlookers.ended(agents):

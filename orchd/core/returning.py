@@ -66,6 +66,14 @@ def is_returning(state: State, agent: Agent) -> bool:
     return len(blocking) == 1 and is_over(state, blocking[0])
 
 
+def idle_lender(state: State) -> Agent | None:
+    """A lender that goes on because a slot is free that nothing else can take: its borrower may need what it holds."""
+    if not has_working_place(state) or not state.waiting:
+        return None
+    lenders = (agent for agent in state.waiting.values() if agent.lent_to is not None)
+    return next((agent for agent in lenders if has_room(state, line_of(agent))), None)
+
+
 def _rank(agent: Agent) -> tuple[float, Ticket]:
     return (float("inf") if agent.held_since is None else agent.held_since, ticket_of(agent))
 

@@ -47,6 +47,8 @@ def _hand_out_slots(turn: Turn) -> None:
             admit(turn, new)
         elif new is None and back is not None:
             returning.bring_back(turn, back)
+        elif new is None and (lender := returning.idle_lender(state)) is not None:
+            returning.bring_back(turn, lender)
         else:
             return
 

@@ -9,6 +9,7 @@ lends its slot to an agent that it depends on: its own processes are frozen unti
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from orchd.core import returning
 from orchd.core.admit import admit
@@ -66,9 +67,11 @@ def is_stalled(state: State, now: float) -> bool:
     """
     if state.is_paused or state.is_draining or state.held_until > now or not (len(state.queue) or state.due):
         return False
-    workers = [agent for agent in state.living.values() if agent.status in WORKING]
-    return bool(workers) and all(
-        agent.status is Status.RUNNING and any(True for _ in _lacking_a_slot(state, agent, now)) for agent in workers
+    workers = (agent for agent in state.living.values() if agent.status in WORKING)
+    first = next(workers, None)  # most often it depends on no other agent, and nothing else is looked at
+    return first is not None and all(
+        agent.status is Status.RUNNING and any(True for _ in _lacking_a_slot(state, agent, now))
+        for agent in chain((first,), workers)
     )
 
 

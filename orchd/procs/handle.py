@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from orchd.procs import controllers
 from orchd.procs.files import Files
-from orchd.procs.procfs import cpu_seconds, delay_seconds
+from orchd.procs.procfs import Process, cpu_seconds, delay_seconds
 from orchd.procs.successors import Shim
 from orchd.procs.trees import Tree
 from orchd.procs.usage import Usage
@@ -55,9 +55,9 @@ class Handle:
         self.log_size, self.looked = found.st_size, now - ago
         return ago
 
-    def cpu_seconds(self) -> float:
+    def cpu_seconds(self, members: dict[int, Process] | None = None) -> float:
         """CPU time that its tree has used so far, without what others used in its shim and its cgroup before it."""
-        cgroup, members = self.tree.cgroup, self.tree.members()
+        cgroup, members = self.tree.cgroup, self.tree.members() if members is None else members
         counted = cgroup.cpu_seconds() if cgroup is not None else None
         if counted is None:
             return round(max(sum(map(cpu_seconds, members)) - self.cpu_before, 0.0), 3)
@@ -67,9 +67,10 @@ class Handle:
         outside = sum(cpu_seconds(pid) for pid in members if pid not in inside)
         return round(max(counted - self.cpu_base, 0.0) + outside, 3)
 
-    def delay_seconds(self) -> float:
-        """Time for which the processes of its tree waited for a CPU."""
-        return sum(map(delay_seconds, self.tree.members()))
+    def load_seconds(self) -> tuple[float, float]:
+        """CPU time that its tree has used, and the time for which its processes waited for a CPU."""
+        members = self.tree.members()
+        return self.cpu_seconds(members), sum(map(delay_seconds, members))
 
     def shown(self, usage: Usage) -> Usage:
         """What its tree uses, without what its shim spent on others, and with the most that it took."""

@@ -178,10 +178,10 @@ class LocalProcesses:
         handle = self._handles.get((agent, attempt))
         return handle.cpu_seconds() if handle is not None else 0.0
 
-    def delay_seconds(self, agent: AgentId, attempt: int) -> float:
-        """Time for which processes of the attempt waited for a CPU; 0 when it has ended."""
+    def load_seconds(self, agent: AgentId, attempt: int) -> tuple[float, float]:
+        """CPU time that the attempt has used, and the time for which its processes waited for a CPU."""
         handle = self._handles.get((agent, attempt))
-        return handle.delay_seconds() if handle is not None else 0.0
+        return handle.load_seconds() if handle is not None else (0.0, 0.0)
 
     def quiet_for(self, agent: AgentId, attempt: int) -> float:
         """Seconds since its last output, as far back as it was last asked."""
@@ -254,6 +254,8 @@ class LocalProcesses:
         shim = handle.shim
         record = self._record_of(handle) if shim is not None and shim.has_served() else None
         if shim is None or record is None or record.code is None or not self._is_alone(handle, shim):
+            if handle.is_frozen:  # the agent ended as its client did: nothing else would thaw what is left of it
+                freezing.thaw(handle.tree)
             self._shims.dismiss(shim)
             self._guard.end(key)
             return None
@@ -265,7 +267,7 @@ class LocalProcesses:
 
     def _is_alone(self, handle: Handle, shim: Shim) -> bool:
         """Whether nothing but the shim is left of its tree, and it can serve another attempt."""
-        return shim.is_left_alone() and handle.tree.is_left_to_shim()
+        return not handle.is_frozen and shim.is_left_alone() and handle.tree.is_left_to_shim()
 
     def _ended(self, key: Key) -> Input:
         """The shim has ended: what its record says, and whether its tree ended with it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 APPLICATION_ID = 0x6F726368  # "orch": tells our file from any other database
-SCHEMAS = (1, 1)  # the oldest and newest layout that this version can use, which orchd.migrations makes
+SCHEMAS = (1, 2)  # the oldest and newest layout that this version can use, which orchd.migrations makes
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _STEPS = 20_000  # of SQLite, between two looks at the clock
 
@@ -88,7 +88,7 @@ def reason(error: sqlite3.Error) -> str:
 
 
 REMEDIES = {
-    "SQLITE_FULL": "the disk is full: free some space and start orchd again; nothing that it answered is lost",
+    "SQLITE_FULL": "the disk is full: free some space; the daemon goes on when there is room, and nothing is lost",
     "SQLITE_READONLY": "the state directory cannot be written: make it writable and start orchd again",
     "SQLITE_CANTOPEN": "the state directory cannot be used: check that it exists and is yours",
     "SQLITE_NOTADB": "the file is not a database: restore it from a backup, or move it away to begin anew",

@@ -22,7 +22,6 @@ OPENERS = {
     "orchd/procs/handle.py": "the method of another object",
     "orchd/procs/files.py": "a new record, made with O_EXCL; /proc",
     "orchd/procs/launch.py": "the standard input that the caller chose, without blocking; directories; /proc",
-    "orchd/procs/command.py": "a directory, only to see whether it can be entered",
     "orchd/procs/programs.py": "the program that the caller chose, without blocking",
     "orchd/procs/procfs.py": "/proc",
     "orchd/ports.py": "/dev/null",

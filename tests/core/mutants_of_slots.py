@@ -99,8 +99,8 @@ OF_SLOTS = (
     Mutant(
         "an agent that depends on nothing queued is no part of a stall",
         "stalls.py",
-        "    return bool(workers) and all(",
-        "    return bool(workers) and any(",
+        "    return first is not None and all(",
+        "    return first is not None and any(",
         core("stalls", "there_is_no_stall_while_one_agent_at_work_depends_on_no_queued_agent"),
     ),
     Mutant(

@@ -104,16 +104,30 @@ def test_no_slot_is_lent_where_no_resident_slot_is_left() -> None:
     assert box.status(*(child for _, child in pairs)) == ["queued", "queued"]
 
 
-def test_a_lender_whose_borrower_is_tried_again_stays_frozen() -> None:
+def test_a_lender_goes_on_while_a_slot_is_free_that_nothing_else_can_take() -> None:
     box = Box(limit=1)
     parent = box.spawn("parent")
     child = box.spawn("child", caller=parent, retries=1)
     box.sleep(30.0)
+    box.limit(limit=2)
+    assert (box.status(parent, child), box.agent(parent).lent_to) == (["running", "running"], None)
+    box.limit(limit=1)
     box.exit(child, 1)
-    assert (box.status(parent, child), box.agent(parent).lent_to) == (["waiting", "queued"], child)
-    box.sleep(10.0)
+    assert box.status(parent, child) == ["running", "queued"]
+    box.sleep(1.6)
+    box.sleep(30.0)
+    assert (box.status(parent, child), box.agent(parent).lent_to) == (["waiting", "running"], child)
     box.exit(child)
     assert box.status(parent) == ["running"]
+
+
+def test_a_slot_goes_to_a_new_agent_before_it_goes_to_a_lender() -> None:
+    box = Box(limit=1)
+    ((parent, child),) = pollers(box, 1)
+    other = box.spawn("other", priority=-9)
+    box.sleep(30.0)
+    box.limit(limit=2)
+    assert box.status(parent, child, other) == ["waiting", "running", "running"]
 
 
 def test_a_lender_counts_as_waiting_for_its_borrower() -> None:

@@ -100,7 +100,9 @@ class Workers:
 
     def cpu(self) -> dict[int, bytes]:
         """The CPU time that each of them has used."""
-        return {pid: b" ".join(read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[11:13]) for pid in self.processes()}
+        return {
+            pid: b" ".join(read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[11:13]) for pid in self.processes()
+        }
 
     def are_at_rest(self, witness: Runnable) -> bool:
         """Whether none of their processes used the CPU for a while."""

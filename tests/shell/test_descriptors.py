@@ -30,9 +30,11 @@ def test_the_daemon_opens_as_many_files_as_it_may_and_agents_get_the_limit_it_wa
     start_limited(stopped, "ulimit -Sn 300; ulimit -Hn 700")
     assert stopped.daemon is not None
     assert resource.prlimit(stopped.daemon.pid, resource.RLIMIT_NOFILE) == (700, 700)
-    one = stopped.spawn("sh", "-c", "ulimit -Sn; ulimit -Hn")
-    stopped.ctl("wait", one)
-    assert stopped.ctl("logs", one).split() == ["300", "700"]
+    agents = [{"command": ["sh", "-c", "ulimit -Sn; ulimit -Hn"]}]
+    with Raw(stopped.home) as raw:  # a client that says nothing of its own limits
+        raw.ask("spawn", {"agents": agents, "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}})
+    stopped.ctl("wait", "1")
+    assert stopped.ctl("logs", "1").split() == ["300", "700"]
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_a_queued_agent_is_shown_with_its_position_and_why(bench: Bench) -> None
     bench.spawn("sleep", "1000")
     waiting = bench.spawn("true")
     (shown,) = bench.ask("status", {"ids": [waiting.id]})["agents"]
-    assert (shown["status"], shown["position"], shown["reason"]) == ("queued", 1, "1 of 1 places are working")
+    assert (shown["status"], shown["position"], shown["reason"]) == ("queued", 1, "1 of 1 slots are in use")
 
 
 def test_an_id_may_be_written_short(bench: Bench) -> None:

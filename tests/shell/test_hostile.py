@@ -315,6 +315,7 @@ def test_500_clients_at_once_are_all_served_and_leave_no_descriptor(served: Inst
 def test_a_client_that_dies_in_the_middle_of_its_wait_leaves_nothing(served: Instance) -> None:
     assert served.daemon is not None
     served.spawn("sleep", "600")
+    until(lambda: sum("pidfd" in what for what in descriptors(served.daemon.pid).values()) == 2)  # type: ignore[union-attr]
     before = len(descriptors(served.daemon.pid))
     waiting = [
         subprocess.Popen([sys.executable, "-m", "orchctl", "wait", "--all"], env=served.env, stdout=subprocess.DEVNULL)

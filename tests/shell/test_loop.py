@@ -148,7 +148,7 @@ class Stage:
                 finish=lambda: None,
             ),
             remote=None,
-            ports=SimpleNamespace(fileno=fileno["router"], requests=lambda: note("hear") or iter(())),
+            ports=SimpleNamespace(ended=list, fileno=fileno["router"], requests=lambda: note("hear") or iter(())),
             processes=SimpleNamespace(
                 fileno=fileno["processes"],
                 news=lambda: ["ended"],
@@ -162,6 +162,7 @@ class Stage:
                 fileno=fileno["waits"],
                 next_deadline=lambda: self.deadline,
                 news=lambda: note("look") or [],
+                disconnected=lambda _: [],
                 ended=lambda *_: None,
             ),
             engine=SimpleNamespace(

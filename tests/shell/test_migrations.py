@@ -27,8 +27,9 @@ DYING = Path(__file__).with_name("dying.py")
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A database of the first version with two agents in it."""
+    monkeypatch.setattr(migrations, "STEPS", ())
     made = tmp_path / "orchd.db"
     with closing(Store(made)) as store:
         keep(store, agent(1), agent(2))
@@ -186,6 +187,7 @@ def test_a_death_is_made_good_by_the_next_start(path: Path, monkeypatch: pytest.
 def test_a_full_disk_leaves_the_database_as_it_was_and_no_half_copy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    upgrade(monkeypatch)
     with tmpfs(tmp_path, "4m"):
         path = tmp_path / "orchd.db"
         with closing(Store(path)) as store:

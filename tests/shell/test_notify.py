@@ -76,11 +76,9 @@ def test_it_is_ready_once_it_answers_says_its_places_when_they_change_and_that_i
     stopped.home.create()
     start(stopped, either)
     assert either.hear() == "READY=1"
-    assert either.hear() == "STATUS=places 0/7 working, 0/28 living, 0 queued"
+    assert either.hear() == "STATUS=slots 0/7 in use, 0/28 alive, 0 queued"
     stopped.spawn("sleep", "600")
-    assert (
-        until(lambda: "1/7" in (said := either.hear()) and said) == "STATUS=places 1/7 working, 1/28 living, 0 queued"
-    )
+    assert until(lambda: "1/7" in (said := either.hear()) and said) == "STATUS=slots 1/7 in use, 1/28 alive, 0 queued"
     stopped.ctl("pause")
     assert until(lambda: either.hear()).endswith("0 queued, paused")
     stopped.stop()

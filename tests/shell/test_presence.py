@@ -105,7 +105,7 @@ def test_the_directory_of_the_sockets_is_made_again(stopped: Instance, monkeypat
 def test_a_lock_that_cannot_be_made_is_an_error_with_its_place(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.lock.mkdir()
-    with pytest.raises(HomeError, match="cannot lock .*orchd.lock: Is a directory; make it writable"):
+    with pytest.raises(HomeError, match="cannot lock .*orchd.lock: a directory is in the place of the file"):
         Lock(home).acquire()
 
 

@@ -114,6 +114,9 @@ def test_working_agents_are_counted_by_level(bench: Bench) -> None:
     enter_indexes(bench.state, one)
     assert views.levels(bench.state)["pm"] == 1
     assert views.limit(bench.state) == {
+        "enforcement": "strict",
+        "frozen": 0,
+        "stalled": False,
         "limit": 7,
         "working": 1,
         "resident": 28,
