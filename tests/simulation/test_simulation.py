@@ -28,17 +28,20 @@ QUESTIONS = {"Launch", "Listen"}
 UNSEEN = {
     "trying again never deadlocks",
     "trying again closes no cycle",
+    "what could never start is not queued again",
     "trying again keeps the order of a chain",
-    "a wait whose time is up is over, place or no place",
     "a cancelled parent's children are cancelled",
     "a retry waits longer each time",
     "grace ends with a kill",
     "nobody starves",
+    "a shim that the kernel ended for the agent's own bound is no mystery",
     "of two rate limits the later counts",
     "the longest way goes first",
-    "a batch is all or nothing",
-    "what takes too much memory is killed at once",
-    "a shim that the kernel ended for the agent's own bound is no mystery",
+    "a lenient limit lets an agent whose wait timed out go on",
+    "after a wait in pieces a new agent goes first",
+    "the time for which only a slot is missing counts for no time-out",
+    "the quietest agent lends",
+    "a slot is lent only where a resident slot is left",
 }
 
 
