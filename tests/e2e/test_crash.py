@@ -170,7 +170,7 @@ def test_a_shim_that_is_killed_while_no_daemon_runs_leaves_its_agent_lost(fleet:
     assert not is_alive(pid)
 
 
-def test_a_waiting_client_that_is_killed_puts_its_agent_back_to_work(fleet: Fleet, tmp_path: Path) -> None:
+def test_an_agent_whose_waiting_client_is_killed_works_again_when_a_slot_is_free(fleet: Fleet, tmp_path: Path) -> None:
     inner, outer, client = fleet.gate(), fleet.gate(), tmp_path / "client"
     fleet.client.call("limit", {"limit": 1})
     spawns = f"orchctl spawn -- sh -c '{inner.script}' >/dev/null"
@@ -179,12 +179,13 @@ def test_a_waiting_client_that_is_killed_puts_its_agent_back_to_work(fleet: Flee
     fleet.reaches(parent, "waiting")
     fleet.reaches("agent-002", "running")
     os.kill(pids_in(client)[0], signal.SIGKILL)
-    fleet.reaches(parent, "running")
-    overdrawn = fleet.client.call("limit")
-    assert (overdrawn["working"], overdrawn["overdrawn"]) == (2, 1)
+    until(lambda: fleet.agent(parent)["frozen"] == "wait-cut")
+    limit = fleet.client.call("limit")
+    assert (limit["working"], limit["overdrawn"], limit["frozen"]) == (1, 0, 1)
     third = fleet.spawn("true")
     inner.let()
     fleet.ends("agent-002")
+    assert fleet.reaches(parent, "running")["frozen"] is None
     assert fleet.agent(third)["status"] == "queued"
     outer.let()
     assert fleet.ends(parent, third)[1]["status"] == "completed"
