@@ -79,9 +79,26 @@ def first_of_three(instance: Instance, _: Path) -> str:
     return str(until(told))
 
 
+def wait_that_is_too_short(instance: Instance, _: Path) -> str:
+    """What an agent wrote whose wait ended early while no slot was free."""
+    instance.ctl("limit", "1")
+    return said(instance, "sh", "-c", "orchctl spawn -- sleep 600; orchctl wait --children --timeout 0.2 2>&1")
+
+
+def poller(instance: Instance, _: Path) -> str:
+    """What becomes of an agent that polls for its child, and has less time than stalls last by default."""
+    instance.ctl("limit", "1")
+    polls = "orchctl spawn -- true; until orchctl status agent-002 | grep -q completed; do sleep 0.1; done"
+    one = instance.spawn("sh", "-c", polls, options=["--timeout", "20"])
+    instance.ctl("wait", one, code=None)
+    return str(instance.agent(one)["status"])
+
+
 EFFECTS: dict[str, tuple[str, Effect, Callable[[object], bool]]] = {
     "limit": ("3", lambda one, _: one.status()["limit"]["limit"], lambda seen: seen == 3),
     "resident": ("9", lambda one, _: one.status()["limit"]["resident"], lambda seen: seen == 9),
+    "enforcement": ('"lenient"', wait_that_is_too_short, lambda seen: "timed-out: " in str(seen)),
+    "stall_after": ("0.2", poller, lambda seen: seen == "completed"),
     "depth": ("1", lambda one, _: said(one, "orchctl", "spawn", "--", "true"), lambda seen: "too-deep" in str(seen)),
     "children": ("1", lambda one, _: said(one, "sh", "-c", SPAWN_TWO), lambda seen: "too-many-children" in str(seen)),
     "agents": ("1", lambda one, _: said(one, "sh", "-c", SPAWN_TWO), lambda seen: "too-many-agents" in str(seen)),

@@ -170,9 +170,7 @@ def test_a_shim_that_is_killed_while_no_daemon_runs_leaves_its_agent_lost(fleet:
     assert not is_alive(pid)
 
 
-def test_the_agent_of_a_waiting_client_that_is_killed_is_frozen_until_there_is_a_slot(
-    fleet: Fleet, tmp_path: Path
-) -> None:
+def test_an_agent_whose_waiting_client_is_killed_works_again_when_a_slot_is_free(fleet: Fleet, tmp_path: Path) -> None:
     inner, outer, client = fleet.gate(), fleet.gate(), tmp_path / "client"
     fleet.client.call("limit", {"limit": 1})
     spawns = f"orchctl spawn -- sh -c '{inner.script}' >/dev/null"
@@ -187,7 +185,7 @@ def test_the_agent_of_a_waiting_client_that_is_killed_is_frozen_until_there_is_a
     third = fleet.spawn("true")
     inner.let()
     fleet.ends("agent-002")
-    fleet.reaches(parent, "running")
+    assert fleet.reaches(parent, "running")["frozen"] is None
     assert fleet.agent(third)["status"] == "queued"
     outer.let()
     assert fleet.ends(parent, third)[1]["status"] == "completed"
