@@ -21,7 +21,7 @@ def test_it_is_started_and_shows_its_places(service: Installed) -> None:
     assert shown["state"] == "active"
     assert shown["enabled"]
     assert str(shown["pid"]) == service.shows("MainPID")
-    assert "1/7 working" in service.service("status")
+    assert "1/7 in use" in service.service("status")
     (agent,) = service.agents(one)
     group = service.shows("ControlGroup")
     assert service.box.run("cat", f"/proc/{agent['pid']}/cgroup").split("::")[1].startswith(f"{group}/orchd-")
