@@ -73,9 +73,9 @@ def test_it_shows_steers_and_leaves_the_terminal_as_it_was(instance: Instance, t
     tmux.until("2/2 in use", "the last words", "#1: 2 of 2 slots are in use")
     until(lambda: any("busy" in line and "%" in line and " 0%" not in line for line in tmux.shows().splitlines()))
     tmux.type("+")
-    tmux.until("the limit is 3", "3/3 working")
+    tmux.until("the limit is 3", "3/3 in use")
     tmux.type("-")
-    tmux.until("3/2 working, 1 overdrawn")
+    tmux.until("3/2 in use, 1 overdrawn")
     tmux.type("p")
     tmux.until("paused: no new agents start")
     tmux.type("p")
@@ -117,7 +117,7 @@ def test_it_outlives_the_daemon(instance: Instance, tmux: Tmux) -> None:
     tmux.type("p")
     instance.start()
     instance.spawn("sleep", "60", options=["--name", "newcomer"])
-    seen = tmux.until("newcomer", "2/7 working")
+    seen = tmux.until("newcomer", "2/7 in use")
     assert "no daemon answers" not in seen
 
 
