@@ -90,12 +90,12 @@ def _lacking_a_slot(state: State, agent: Agent, now: float) -> Iterator[Agent]:
 
 
 def _needed_by(state: State, agent: Agent) -> Iterator[Agent]:
-    """Its unfinished descendants, and all that these cannot go on without."""
+    """Its unfinished descendants, the agents that it waits for in the background, and all that these depend on."""
     seen = {agent.id}
     frontier = [agent]
     while frontier:
         here = frontier.pop()
-        wanted = [*sorted(state.children.get(here.id, ())), *([] if here is agent else waits_for(state, here))]
+        wanted = [*sorted(state.children.get(here.id, ())), *waits_for(state, here)]
         for other in state.unfinished(wanted):
             if other.id not in seen:
                 seen.add(other.id)

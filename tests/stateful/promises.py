@@ -135,7 +135,12 @@ class WatchedTurn(Turn):
             return
         assert naive.working(self.state) < self.state.limit, "returned without a place"
         assert naive_runs.has_room(self.state, agent), "returned beyond the maxParallel of its run"
-        if isinstance(fact, AgentThawed | AgentReturned) and not self._is_alone(fact):
+        if agent.lent_to is not None and naive.unfinished(self.state, [agent.lent_to]):
+            others = [one for one in naive.living(self.state) if one is not agent and one.lent_to is None]
+            able = [one for one in others if naive_runs.has_room(self.state, one)]
+            returning = [one.id for one in able if naive.is_returning(self.state, one, self.now)]
+            assert not returning, "a lender went on in a slot that another agent can take"
+        elif isinstance(fact, AgentThawed | AgentReturned) and not self._is_alone(fact):
             assert naive.is_returning(self.state, agent, self.now), "returned before its wait was over"
 
     def _is_cut_short(self, fact: AgentReturned | AgentThawed | WorkSeen) -> bool:
