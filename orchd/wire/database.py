@@ -46,7 +46,8 @@ def check(path: Path, now: Callable[[], float], seconds: float) -> Checked:
 def _aside(path: Path) -> str:
     broken = path.parent / "broken"
     return (
-        f"restore a backup, or begin anew: `mkdir -p {broken}`, then `mv {path}* {broken}`, then `orchctl daemon start`"
+        f"restore a backup, or begin anew: `mkdir -p {broken}`, then `mv {path}* {path.parent}/agents {broken}`, "
+        "then `orchctl daemon start`"
     )
 
 
