@@ -11,6 +11,7 @@ import os
 import select
 from contextlib import suppress
 from importlib.metadata import version
+from pathlib import Path
 
 from orchd.errors import AlreadyRunning
 from orchd.ports import Ports
@@ -144,7 +145,8 @@ class Presence:
             )
             return False
         try:
-            self._home.create()
+            if not all(directory.is_dir() for directory in self._directories()):
+                self._home.create()
             if not self._lock.is_kept():
                 log.critical("%s was removed and another daemon has taken it: leaving", self._home.lock)
                 return False
@@ -153,6 +155,10 @@ class Presence:
         except (HomeError, OSError) as error:
             log.error("cannot make the lock and the sockets again: %s", error)  # noqa: TRY400 - for a person
         return True
+
+    def _directories(self) -> tuple[Path, ...]:
+        home = self._home
+        return (home.directory, home.sockets, home.agents, home.environments, home.bin)
 
     def _has_database(self) -> bool:
         """Whether the database in the home is still the one that is open."""
