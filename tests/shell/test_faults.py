@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from orchd import migrations
@@ -286,21 +287,25 @@ def is_gone(directory: Path) -> bool:
 
 
 @pytest.mark.parametrize("how", ["database", "home"])
-def test_a_home_that_vanishes_under_a_daemon_ends_in_a_sentence_or_goes_on(instance: Instance, how: str) -> None:
+def test_a_daemon_whose_database_vanishes_leaves_and_no_other_begins_with_an_empty_history(
+    instance: Instance, how: str
+) -> None:
     assert instance.daemon is not None
-    one = instance.spawn("sleep", "600")
-    with instance.client() as client:
-        client.call("limit")
+    shim = psutil.Process(instance.agent(instance.spawn("sleep", "600"))["pid"])
+    tree = [shim, *shim.children(recursive=True)]
+    try:
         if how == "database":
             instance.home.database.unlink()
         else:
             until(lambda: is_gone(instance.home.directory))
             instance.directory.mkdir(mode=0o700)
-        assert client.call("status", {"ids": [one]})["agents"][0]["status"] == "running"
-        client.call("cancel", {"ids": [one]})
-        assert client.call("wait", {"ids": [one]})["agents"][0]["status"] == "cancelled"
-        client.call("stop", {"agents": "keep"})
-    instance.daemon.wait(DEADLINE)
+        instance.daemon.wait(DEADLINE)
+        assert shim.is_running()
+        if how == "database":
+            instance.ctl("spawn", "--", "true", code=69)
+    finally:
+        for process in tree:
+            process.kill()
 
 
 def test_a_user_who_may_have_no_more_processes_waits_for_one(stopped: Instance) -> None:
