@@ -6,11 +6,12 @@ import time
 from typing import Any
 
 from orchctl.client import Client
-from orchctl.errors import ClientError
-from orchctl.start import is_running
+from orchctl.errors import ClientError, NoDaemonError
+from orchctl.start import is_held, is_running
 from orchd.wire import Home, WireError, locks, sockets
 
 _PATIENCE = 0.8  # seconds for all questions together; the daemon answers each within milliseconds
+_BEGINNING = 0.6  # seconds for a daemon that has the lock to listen: a start takes half of that
 
 
 class Daemon:
@@ -22,12 +23,19 @@ class Daemon:
         self.holder = locks.holder(home.lock)
         self.is_listening = False
         try:
-            self.is_listening = is_running(home)
+            self.is_listening = is_running(home) or self._listens_soon()
         except ClientError as error:
             self.error = error.message
         self.listener = sockets.listener(home.socket) if self.is_listening else None
         self._until = time.monotonic() + _PATIENCE
         self.answer = self.ask("daemon")
+
+    def _listens_soon(self) -> bool:
+        """Whether a daemon that holds the lock listens within a moment: it may be starting, or replace itself."""
+        try:
+            return self.holder is not None and is_held(self.home, _BEGINNING)
+        except NoDaemonError:
+            return False
 
     def ask(self, op: str, args: dict[str, object] | None = None) -> dict[str, Any] | None:
         """Its answer; None when none listens or it does not answer."""

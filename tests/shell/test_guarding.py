@@ -49,8 +49,9 @@ class Post:
         return one.pid
 
     def child(self, one: Agent) -> int:
-        """The pid of the agent's own process."""
+        """The pid of the agent's own process, once it runs its program: until then its shell may swallow a signal."""
         (pid,) = until(lambda: children_of(self.shim(one)))
+        until(lambda: os.readlink(f"/proc/{pid}/exe") != os.readlink(f"/proc/{self.shim(one)}/exe"))
         return int(pid)
 
     def later(self, seconds: float) -> list[Input]:
@@ -103,12 +104,11 @@ def test_an_agent_that_ended_under_a_stopped_shim_is_reported(post: Post) -> Non
 def test_an_agent_that_ended_before_it_was_looked_for_is_reported_too(post: Post) -> None:
     one = post.start("sh", "-c", "kill -STOP $PPID; exit 3")
     until(lambda: (found := look(post.shim(one))) is not None and found.is_stopped)
-    post.later(FIRST)
 
     def news() -> list[Input]:
         return post.later(0.1)
 
-    (ended,) = until(news)
+    (ended,) = post.later(FIRST) or until(news)
     assert ended.outcome.code == 3
 
 

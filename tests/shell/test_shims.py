@@ -18,6 +18,7 @@ from orchd.callers import Callers
 from orchd.core.inputs import Exited, Input, NeverRan, Spawned, SpawnFailed
 from orchd.core.model import Agent
 from orchd.peers import Outside
+from orchd.procs import trees
 from orchd.procs.cgroups import Cgroups
 from orchd.procs.local import LocalProcesses
 from orchd.procs.procfs import look, marks
@@ -265,8 +266,9 @@ def test_whoever_leaves_a_process_behind_is_followed_by_nobody(cast: Cast) -> No
 
 
 def test_whoever_fled_from_the_cgroup_of_one_is_not_taken_for_the_one_that_follows(
-    cast: Cast, cgroups: Cgroups, tmp_path: Path
+    cast: Cast, cgroups: Cgroups, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(trees, "own_children", lambda: list(cast.pids))  # as if it had come to another subreaper
     told = tmp_path / "told"
     flees = f"sleep 600 & echo $! > {cgroups.base.parent}/cgroup.procs; echo $! > {told}"
     pid, second = cast.run("sh", "-c", flees), agent("true", number=2)

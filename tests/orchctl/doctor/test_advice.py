@@ -105,11 +105,14 @@ def test_a_full_disk_is_found_and_its_advice_makes_room(stopped: Instance) -> No
         stopped.start()
         stopped.ctl("wait", stopped.spawn("sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x"))
         with full(stopped.directory):
+
+            def full_disk() -> dict[str, str] | None:
+                (finding,) = found(stopped).get("daemon", [{"what": ""}])
+                return finding if "can write nothing: the disk of" in finding["what"] else None
+
             with Raw(stopped.home) as raw:
                 raw.send(request("more", "limit", {"limit": 3}))
-                until(lambda: "daemon" in found(stopped))
-            (finding,) = found(stopped)["daemon"]
-            assert "can write nothing: the disk of" in finding["what"]
+                finding = until(full_disk)
             assert "database" not in found(stopped)
             follow(stopped, finding["remedy"])
             until(lambda: "daemon" not in found(stopped))
