@@ -41,17 +41,24 @@ def base() -> str:
 
 
 def install_base(directory: Path) -> Path | None:
-    """Install that commit, as its wheel would be, from the history of git; None where there is no such history."""
+    """Build the wheel of that commit from the history of git and install it; None where there is no such history."""
     if shutil.which("git") is None:
         return None
-    done = subprocess.run(["git", "-C", ROOT, "archive", base(), "orchd", "orchctl"], capture_output=True, check=False)
+    done = subprocess.run(["git", "-C", ROOT, "archive", base()], capture_output=True, check=False)
     if done.returncode:
         return None
     programs, packages = _environment(directory)
+    sources, wheels = directory / "sources", directory / "wheels"
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        archive.extractall(packages, filter="data")
-    _describe(packages, VERSIONS["older"])
+        archive.extractall(sources, filter="data")
+    _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, sources)
+    (wheel,) = wheels.glob("orchd-*.whl")
+    _pip("install", "--no-deps", "--no-index", "--target", packages, wheel)
     return programs
+
+
+def _pip(*words: str | Path) -> None:
+    subprocess.run([sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *words], check=True)
 
 
 def install(directory: Path, which: str) -> Path:
