@@ -115,7 +115,10 @@ class LocalProcesses:
         files_of(self._home, *key).remove()
         reason = f"cannot start: {error.strerror or error}"
         if error.errno == errno.E2BIG:
-            reason += "; give what is long by --stdin"
+            reason += (
+                "; together its arguments and variables may take a quarter of the daemon's `ulimit -s`, and 6 MiB at "
+                "most: write what is long to files and give their paths"
+            )
         return SpawnFailed(*key, reason, is_passing=error.errno not in _PERMANENT)
 
     def _variables(self, agent: Agent) -> Mapping[str, str]:
