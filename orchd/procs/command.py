@@ -88,8 +88,22 @@ def environment_of(home: Home, agent: Agent, environment: Mapping[str, str]) -> 
     """The client's environment and what an agent must know: whose it is, and `orchctl` on its PATH."""
     env = {**environment, **dict(agent.spec.variables), variables.ENV_HOME: str(home.directory)}
     env["PATH"] = os.pathsep.join([str(home.bin), env.get("PATH") or os.defpath])
-    env["PWD"] = agent.spec.cwd
+    env["PWD"] = _logical(env.get("PWD", ""), agent.spec.cwd)
     return env | {name: value for name, value in _told(home, agent) if value is not None}
+
+
+def _logical(path: str, cwd: str) -> str:
+    """`path` if it is a PWD that a POSIX shell would keep in `cwd`, and otherwise `cwd`.
+
+    It is kept if it is absolute, contains neither `.` nor `..`, and names the same directory, by symbolic links or not.
+    """
+    if path == cwd or not path.startswith("/") or not {".", ".."}.isdisjoint(path.split("/")):
+        return cwd
+    try:
+        is_same = os.path.samestat(os.stat(path), os.stat(cwd))  # noqa: PTH116 - these are strings
+    except (OSError, ValueError):
+        return cwd
+    return path if is_same else cwd
 
 
 def _told(home: Home, agent: Agent) -> Iterator[tuple[str, str | None]]:
