@@ -23,7 +23,7 @@ LIFE = (
     ),
     Command(
         ("daemon", "stop"),
-        "Stop the daemon.",
+        "Stop the daemon. Where none runs it says so and exits with 0.",
         "stop",
         (),
         (

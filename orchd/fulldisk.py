@@ -17,8 +17,11 @@ from math import inf
 
 import zmq
 
+from orchd.asked import shaped
+from orchd.callers import Caller
+from orchd.core.effects import Answer
 from orchd.core.inputs import Input
-from orchd.core.model import Instant, RequestId
+from orchd.core.model import AgentId, Instant, RequestId
 from orchd.errors import DiskFull
 from orchd.gateway import Gateway
 from orchd.notify import Notifier
@@ -29,7 +32,7 @@ from orchd.presence import Presence
 from orchd.space import LOOK_AGAIN, has_room
 from orchd.wire import Home, WireError, pack_error, pack_result
 from orchd.wire import ops as wire_ops
-from orchd.wire.frames import request_id_of, unpack_request
+from orchd.wire.frames import Request, request_id_of, unpack_request
 
 log = logging.getLogger("orchd")
 
@@ -54,6 +57,15 @@ class Signals:
         self.leaving = True
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A wait that cannot be answered before there is room, or before its own time-out."""
+
+    deadline: float  # seconds of the daemon's clock; infinite without a time-out
+    end: Callable[[], None]  # answers that the time is up
+    targets: tuple[AgentId, ...] = ()
+
+
 class FullDisk:
     """Serves until there is room, or until the daemon is to leave."""
 
@@ -76,7 +88,7 @@ class FullDisk:
         self._notify = notify
         self._clock = clock
         self._signals = signals
-        self._waits: dict[RequestId, float] = {}  # until when: they are answered when there is room, or at that time
+        self._waits: dict[RequestId, _Held] = {}
         self._started = clock().mono
         self._look_at = self._started + LOOK_AGAIN  # a normal daemon has just failed
         self._has_freed = False  # the reserve, or what was pruned: a normal daemon may have enough
@@ -86,6 +98,7 @@ class FullDisk:
             self._poller.register(readable, zmq.POLLIN)
         if parts is not None:
             parts.gateway.refuse_changes(partial(self._changed, parts.gateway))
+            parts.pruner.onlooked = lambda: {target for held in self._waits.values() for target in held.targets}
 
     def run(self) -> bool:
         """Serve; True when there is room, False when the daemon is to leave. Raises DiskFull when pruning needs more
@@ -116,9 +129,12 @@ class FullDisk:
 
     def _patience(self) -> int:
         logs = None if self._parts is None else self._parts.processes.logs.next_deadline()
-        moments = (self._look_at, self._notify.next_deadline(), logs, *self._waits.values())
+        moments = (self._look_at, self._notify.next_deadline(), logs, *self._deadlines())
         due = min(moment for moment in moments if moment is not None)
         return max(0, round((due - self._now()) * 1000) + 1)
+
+    def _deadlines(self) -> list[float]:
+        return [held.deadline for held in self._waits.values()]
 
     def _turn(self, ready: dict[object, int]) -> None:
         if self._wakeup in ready:
@@ -131,49 +147,65 @@ class FullDisk:
             if self._is_leaving():
                 return
             self._receive(peer, frame)
-        if self._parts is not None:
-            self._let_waits_end(self._parts.gateway)
+        self._let_waits_end()
 
     def _receive(self, peer: Peer, frame: bytes) -> None:
         if self._parts is None:
             self._answer_alone(peer, frame)
             return
         self._parts.gateway.receive(peer, frame, lambda: None)
-        if self._parts.pruner.is_asked():
+        if self._parts.pruner.asked():
             self._prune(self._parts)
 
-    def _changed(self, gateway: Gateway, request: RequestId, asked: object) -> Input | None:
+    def _changed(self, gateway: Gateway, request: RequestId, caller: Caller, asked: object) -> Input | None:
         """Handle a request for a change, in the place of the gateway. Raises WireError."""
         if isinstance(asked, wire_ops.Stop) and asked.agents == "keep":
             return gateway.stop(request, asked)
         if isinstance(asked, wire_ops.Prune):
-            if not self._free_reserve():  # with it a normal daemon does this, when the request is sent again
-                gateway.prune(request, asked)
+            # Here only agents whose end is recorded can be deleted. A normal daemon would first record the end of the
+            # others, and might delete them before the clients that wait for them are connected again.
+            if not asked.dry_run:
+                self._free_reserve()  # for the changes of the database
+            gateway.prune(request, asked)
             return None
         if isinstance(asked, wire_ops.Wait):
-            self._waits[request] = inf if asked.timeout is None else self._now() + asked.timeout
+            self._wait(gateway, request, gateway.targets(caller, asked), asked)
             return None
         raise refusal(self._home)
 
-    def _let_waits_end(self, gateway: Gateway) -> None:
-        for request, deadline in list(self._waits.items()):
-            if deadline <= self._now():
+    def _wait(self, gateway: Gateway, request: RequestId, targets: tuple[AgentId, ...], asked: wire_ops.Wait) -> None:
+        """Answer a wait whose outcome is recorded, and hold any other."""
+        unfinished = sum(1 for _ in gateway.unfinished(targets))
+        if not unfinished or (asked.any and unfinished < len(targets)):
+            gateway.do(Answer(request, targets))
+            return
+        late = Answer(request, targets, timed_out=True)
+        self._waits[request] = _Held(self._until(asked.timeout), partial(gateway.do, late), targets)
+
+    def _until(self, timeout: float | None) -> float:
+        return inf if timeout is None else self._now() + timeout
+
+    def _let_waits_end(self) -> None:
+        for request, held in list(self._waits.items()):
+            if held.deadline <= self._now():
                 del self._waits[request]
-                gateway.fail(request, refusal(self._home))
+                held.end()
 
     def _prune(self, parts: Parts) -> None:
         """Prune what is finished: the disk is short, so the files of each agent go first, and that needs no room."""
+        before = parts.store.pruned.agents
         try:
             while parts.pruner.is_due():
                 parts.pruner.turn()
                 parts.store.finish()
         except DiskFull:
-            parts.gateway.fail_all(refusal(self._home))
+            for request in parts.pruner.asked():
+                parts.gateway.fail(request, refusal(self._home))
             raise
-        self._has_freed = True
+        self._has_freed = self._has_freed or parts.store.pruned.agents > before
 
     def _free_reserve(self) -> bool:
-        """Delete the reserve; whether there was one."""
+        """Delete the reserve, for a normal daemon may have enough room then. Returns whether there was one."""
         try:
             self._home.reserve.unlink()
         except FileNotFoundError:
@@ -196,8 +228,22 @@ class FullDisk:
         elif request.op == "stop":
             self._signals.leaving = True
             self._ports.reply(peer.route, pack_result(request.id, {"living": 0, "agents": []}))
-        elif request.op != "prune" or not self._free_reserve():
+        elif request.op == "wait":
+            self._wait_alone(peer, request)
+        elif request.op != "prune" or not self._free_reserve():  # a normal daemon prunes, when it is asked again
             self._ports.reply(peer.route, pack_error(request.id, refusal(self._home)))
+
+    def _wait_alone(self, peer: Peer, request: Request) -> None:
+        """Hold a wait for agents of which nothing can be read."""
+        try:
+            asked = shaped(request.op, request.args)
+        except WireError as error:
+            self._ports.reply(peer.route, pack_error(request.id, error))
+            return
+        late = pack_result(request.id, {"agents": [], "timed_out": True})
+        end = partial(self._ports.reply, peer.route, late)
+        timeout = asked.timeout if isinstance(asked, wire_ops.Wait) else None
+        self._waits[RequestId(request.id)] = _Held(self._until(timeout), end)
 
     def _identity(self) -> dict[str, object]:
         return {

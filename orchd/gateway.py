@@ -12,7 +12,7 @@ from orchd.callers import Caller, Callers
 from orchd.core import inputs
 from orchd.core.effects import Answer, Effect, Refuse
 from orchd.core.inputs import Input
-from orchd.core.model import Instant, RequestId, State
+from orchd.core.model import Agent, AgentId, Instant, RequestId, State
 from orchd.errors import ConfigError
 from orchd.fitting import packed
 from orchd.naming import Naming
@@ -70,9 +70,9 @@ class Gateway:
         self._pending: dict[RequestId, Pending] = {}
         self.waits = Waits(state, clock, visitors.is_there, self._pending, self.do)
         self.leaving = False
-        self._refuses: Callable[[RequestId, Any], Input | None] | None = None
+        self._refuses: Callable[[RequestId, Caller, Any], Input | None] | None = None
 
-    def refuse_changes(self, handle: Callable[[RequestId, Any], Input | None]) -> None:
+    def refuse_changes(self, handle: Callable[[RequestId, Caller, Any], Input | None]) -> None:
         """Have `handle` called for each request that would change something: the disk is full."""
         self._refuses = handle
         self._queries.is_disk_full = True
@@ -80,11 +80,6 @@ class Gateway:
     def fail(self, request: RequestId, error: WireError) -> None:
         """Answer a pending request by an error."""
         self._reply(self._pending.pop(request).route, pack_error(request, error))
-
-    def fail_all(self, error: WireError) -> None:
-        """Answer all pending requests by an error."""
-        for request in list(self._pending):
-            self.fail(request, error)
 
     def receive(self, peer: Peer, frame: bytes, flush: Callable[[], None]) -> Input | None:
         """The input that a request is, or None when it was answered here. `flush` decides all inputs before it."""
@@ -116,7 +111,7 @@ class Gateway:
         self._pending[request] = Pending(peer.route, op, caller, is_paged)
         try:
             if self._refuses is not None:
-                return self._refuses(request, asked)
+                return self._refuses(request, caller, asked)
             return CHANGES[type(asked)](self, peer, request, caller, asked)
         except WireError:
             self._pending.pop(request, None)
@@ -144,14 +139,19 @@ class Gateway:
         self._reply(peer.route, packed(request, stored.result))
         return True
 
-    def _wait(self, peer: Peer, request: RequestId, caller: Caller, asked: wire_ops.Wait) -> Input | None:
+    def targets(self, caller: Caller, asked: wire_ops.Wait) -> tuple[AgentId, ...]:
+        """The agents that a request waits for. Raises WireError."""
         targets = self._naming.targets(caller, asked)
         if len(targets) > MOST and not asked.paged:
             raise WireError(
                 "too-large",
                 f"these are {len(targets):,} agents: one answer tells of {MOST:,}. Wait for fewer, or set `paged`.",
             )
-        return self.waits.begin(peer, request, caller, targets, asked)
+        return targets
+
+    def unfinished(self, agents: Iterable[AgentId]) -> Iterable[Agent]:
+        """Those of these agents whose end is not recorded."""
+        return self._state.unfinished(agents)
 
     def stop(self, request: RequestId, asked: wire_ops.Stop) -> Input | None:
         """Leave at once, or when nobody lives any more."""
@@ -214,7 +214,9 @@ class Gateway:
 CHANGES: dict[type, Callable[[Gateway, Peer, RequestId, Caller, Any], Input | None]] = {
     wire_ops.Spawn: lambda self, _, request, caller, asked: self._translate.spawn(request, caller, asked),
     wire_ops.Run: lambda self, _, request, caller, asked: self._translate.run(request, caller, asked),
-    wire_ops.Wait: lambda self, peer, request, caller, asked: self._wait(peer, request, caller, asked),
+    wire_ops.Wait: lambda self, peer, request, caller, asked: self.waits.begin(
+        peer, request, caller, self.targets(caller, asked), asked
+    ),
     wire_ops.Cancel: lambda self, _, request, caller, asked: self._translate.cancel(request, caller, asked),
     wire_ops.Retry: lambda self, _, request, caller, asked: self._translate.retry(request, caller, asked),
     wire_ops.Pause: lambda _, __, request, ___, ____: inputs.Pause(request),

@@ -115,9 +115,9 @@ class Pruner:
         wish.request, wish.is_dry = request, asked.dry_run
         self._wishes.append(wish)
 
-    def is_asked(self) -> bool:
-        """Whether a request is not answered yet."""
-        return any(wish.request is not None for wish in self._wishes)
+    def asked(self) -> list[RequestId]:
+        """The requests that are not answered yet."""
+        return [wish.request for wish in self._wishes if wish.request is not None]
 
     def is_due(self) -> bool:
         """Whether a slice is to be done now."""

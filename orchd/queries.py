@@ -11,10 +11,10 @@ from typing import Any
 from orchd import migrations, views
 from orchd.callers import Caller
 from orchd.core.effects import Answer
-from orchd.core.model import LIVING, Agent, AgentId, Instant, State, agent_id, number_of
+from orchd.core.model import LIVING, Agent, AgentId, Instant, State, Status, agent_id, number_of
 from orchd.core.runs import Run, number_of_run
 from orchd.core.sessions import Session, number_of_session
-from orchd.core.why import why, why_run
+from orchd.core.why import Verdict, why, why_run
 from orchd.fitting import fitting
 from orchd.listing import RECENT, Listing
 from orchd.naming import Naming
@@ -100,11 +100,18 @@ class Queries:
             verdict, shown = why_run(run), {"id": run.id, "status": run.status.value, "unmet": None}
         else:
             (agent,) = found
-            verdict = why(self._state, agent, self._clock().mono, self._records.recorded)
+            verdict = self._suspended(agent) or why(self._state, agent, self._clock().mono, self._records.recorded)
             shown = {"id": agent.id, "status": agent.status.value, "unmet": agent.unmet}
         root = self._naming.root_of(caller)
         holders = [one for one in self._records.many(verdict.holders) if root in (None, one.root)]
         return {**shown, **views.verdict_map(verdict, holders)}
+
+    def _suspended(self, agent: Agent) -> Verdict | None:
+        """Why an agent that is at work does not run, where something other than orchd froze or stopped it."""
+        if agent.status is not Status.RUNNING:
+            return None
+        found = self._processes.suspension(agent.id, agent.attempt)
+        return None if found is None else Verdict("suspended", found.sentence, way_out=found.way_out)
 
     def runs(self, caller: Caller, asked: ops.Runs) -> dict[str, object]:
         """One page of runs, newest first, without their members."""

@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,7 @@ from orchctl.client import PATIENCE, Client
 from orchctl.connection import Watch, milliseconds
 from orchctl.errors import NoDaemonError, TimedOutError, UsageError
 from orchctl.start import is_running
-from orchd.wire import Home, default_home, log_of
+from orchd.wire import Home, default_home, locks, log_of
 
 _WAYS = {"keep_agents": "keep", "stop_agents": "stop", "drain": "drain"}
 _NOBODY = {"living": 0, "agents": []}
@@ -25,30 +26,50 @@ _QUESTION = "{living} agents live: [k]eep them running, [s]top them, or [d]rain,
 
 
 def run(args: SimpleNamespace) -> int:
-    """Return when the daemon is gone; there being none is as good, unless something is to become of agents."""
+    """Return when the daemon is gone: at once where none runs, whichever option is given.
+
+    Prints `{living, agents}` with `--json`: how many agents lived, and which of them go on.
+    """
     chosen = [way for name, way in _WAYS.items() if getattr(args, name)]
     if len(chosen) > 1:
         raise UsageError("--keep-agents, --stop-agents and --drain exclude each other: choose one")
     way = chosen[0] if chosen else None
     home = Home(default_home())
     # agents outlive a daemon that was killed: only another one can end them, or wait until they have ended
-    must_run = way in ("stop", "drain") and home.database.exists()
-    if must_run and not is_running(home):
+    must_run = way in ("stop", "drain") and not is_running(home) and bool(_living(home))
+    if must_run:
         services.act(home, "start")
     with Client(home, starts=must_run) as client:
         try:
             pid = client.call("daemon")["pid"]
-        except NoDaemonError as error:
-            out.result(_NOBODY, [], as_json=args.json)
-            out.note(str(error))
-            return exits.OK
+        except NoDaemonError:
+            if must_run or is_running(home) or locks.holder(home.lock) is not None:  # one that does not answer
+                raise
+            return _none_runs(home, as_json=args.json)
     with Client(home, starts=False) as client:
         way = way or _chosen(client.call("limit")["living"])
         answer = end(client, pid, way)
     left = answer.get("agents", []) if way == "keep" else []
-    lines = [f"{len(left)} agents go on, for the next daemon to take over: {', '.join(left)}"] if left else []
-    out.result(answer, lines, as_json=args.json)
+    out.result(answer, _going_on(left), as_json=args.json)
     return exits.OK
+
+
+def _none_runs(home: Home, *, as_json: bool) -> int:
+    """There is nothing to stop, which is what was wanted."""
+    left = _living(home)
+    lines = [f"no daemon runs for {home.directory}", *_going_on(left)]
+    out.result({"living": len(left), "agents": left}, lines, as_json=as_json)
+    return exits.OK
+
+
+def _going_on(agents: Sequence[str]) -> list[str]:
+    return [f"{len(agents)} agents go on, for the next daemon to take over: {', '.join(agents)}"] if agents else []
+
+
+def _living(home: Home) -> list[str]:
+    """The agents that live while no daemon can be asked: those whose record is locked."""
+    locked = {path.name.partition(".")[0] for path in home.agents.glob("*.exit") if locks.is_locked(path)}
+    return sorted(locked, key=lambda agent: (len(agent), agent))
 
 
 def end(client: Client, pid: int, way: str) -> dict[str, Any]:

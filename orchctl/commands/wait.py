@@ -59,7 +59,7 @@ def _told(result: dict[str, Any], *, as_json: bool) -> int:
         for line in render.ended_lines(ended):
             out.say(line)
     if result["timed_out"] and not as_json:
-        out.note(f"timed-out: {render.going(going)}; they go on")
+        out.note(f"timed-out: {render.going(going)}; they go on" if going else "timed-out: nothing is known of them")
     return code_of(result)
 
 

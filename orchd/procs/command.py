@@ -21,6 +21,8 @@ from orchd.wire import Home, variables
 # neither the directory it starts in nor the agent's PYTHON* variables may change what it is.
 _RUNNER = (sys.executable, "-E", "-P", "-m", "orchctl.runners")
 
+_LONGEST = 32 * os.sysconf("SC_PAGE_SIZE")  # MAX_ARG_STRLEN of execve(2): bytes of one string with its final zero
+
 
 class Refused(Exception):
     """The agent's own request cannot be met on this machine: no such program, directory or file."""
@@ -53,15 +55,55 @@ def command_of(home: Home, agent: Agent, environment: Mapping[str, str], default
     found = environment_of(home, agent, environment)
     attributes = filled(agent.spec.attributes, defaults)
     _check_directories(agent, PRIVATE if attributes.umask is None else attributes.umask)
-    return command(_words(agent, found), found, attributes)
+    made = command(_words(agent, found), found, attributes)
+    _check_lengths(agent, made)
+    return made
+
+
+def _check_lengths(agent: Agent, made: Command) -> None:
+    """Raises Refused for an argument or a variable that the kernel passes to no program, however few there are."""
+    for number, word in enumerate(made.words, start=len(agent.spec.command) - len(made.words)):
+        if (size := _size(word)) > _LONGEST:
+            way_out = "write it to a file and give the path of that, or give it by --stdin"
+            raise Refused(_too_long(f"argument {number} of its command", size, way_out))
+    for number, name in enumerate(made.slots):
+        value = made.variables.get(name, "")
+        if (size := _size(f"{handover.slot(number)}={name}=", value)) > _LONGEST:
+            way_out = "write its value to a file and give the path of that, or leave the variable out"
+            raise Refused(_too_long(f"the variable {name}", size, f"{way_out} (`env -u {name} orchctl ...`)"))
+
+
+def _size(*parts: str) -> int:
+    """Bytes of a string for the kernel, its final zero included; 0 for one that is short in any encoding."""
+    if 4 * sum(map(len, parts)) < _LONGEST:  # no character has more bytes
+        return 0
+    return len(os.fsencode("".join(parts))) + 1
+
+
+def _too_long(what: str, size: int, way_out: str) -> str:
+    return f"cannot start: {what} takes {size:,} bytes, and the kernel passes at most {_LONGEST:,} in one: {way_out}"
 
 
 def environment_of(home: Home, agent: Agent, environment: Mapping[str, str]) -> dict[str, str]:
     """The client's environment and what an agent must know: whose it is, and `orchctl` on its PATH."""
     env = {**environment, **dict(agent.spec.variables), variables.ENV_HOME: str(home.directory)}
     env["PATH"] = os.pathsep.join([str(home.bin), env.get("PATH") or os.defpath])
-    env["PWD"] = agent.spec.cwd
+    env["PWD"] = _logical(env.get("PWD", ""), agent.spec.cwd)
     return env | {name: value for name, value in _told(home, agent) if value is not None}
+
+
+def _logical(path: str, cwd: str) -> str:
+    """`path` if it is a PWD that a POSIX shell would keep in `cwd`, and otherwise `cwd`.
+
+    It is kept if it is absolute, contains neither `.` nor `..`, and names the same directory, by symbolic links or not.
+    """
+    if path == cwd or not path.startswith("/") or not {".", ".."}.isdisjoint(path.split("/")):
+        return cwd
+    try:
+        is_same = os.path.samestat(os.stat(path), os.stat(cwd))  # noqa: PTH116 - these are strings
+    except (OSError, ValueError):
+        return cwd
+    return path if is_same else cwd
 
 
 def _told(home: Home, agent: Agent) -> Iterator[tuple[str, str | None]]:

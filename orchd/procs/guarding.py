@@ -65,16 +65,20 @@ class Guard(Generic[Key]):
                 self._find_agent(key, handle)
 
     def _find_agent(self, key: Key, handle: Handle) -> None:
-        """Watch the agent's own process; if there is none yet, its shim may be kept from beginning it."""
+        """Watch the agent's own process. If there is none, its shim is kept from beginning it, or from reporting its
+        end: by orchd, which lets it run again, or by something else, and then it is to be woken or ended."""
         try:
             handle.agents += [pid for pid in _children(handle) if self._watch.process(key, pid)]
         except OSError as error:
             if error.errno not in SHORTAGE:
                 raise
-        if not handle.agents and not handle.is_frozen:
-            handle.tree.wake_shim()
-        if not handle.agents:
+        if handle.agents:
+            return
+        if handle.is_frozen:
             self._attendance.begin(key, self._clock())
+            return
+        handle.tree.wake_shim()
+        self._attendance.end(key, self._clock())
 
     def _see_the_end(self, key: Key, handle: Handle) -> None:
         """One of the children of the shim has ended, or the shim itself is to: wake it, unless there are others."""

@@ -25,6 +25,7 @@ from orchd.procs.handle import Handle
 from orchd.procs.shim import Record, parse_record
 from orchd.procs.shims import Shims
 from orchd.procs.successors import Shim
+from orchd.procs.suspension import Suspension, suspension
 from orchd.procs.trees import Tree
 from orchd.procs.trimming import Trimmer
 from orchd.procs.usage import Usage, of_trees
@@ -115,7 +116,10 @@ class LocalProcesses:
         files_of(self._home, *key).remove()
         reason = f"cannot start: {error.strerror or error}"
         if error.errno == errno.E2BIG:
-            reason += "; give what is long by --stdin"
+            reason += (
+                "; together its arguments and variables may take a quarter of the daemon's `ulimit -s`, and 6 MiB at "
+                "most: write what is long to files and give their paths"
+            )
         return SpawnFailed(*key, reason, is_passing=error.errno not in _PERMANENT)
 
     def _variables(self, agent: Agent) -> Mapping[str, str]:
@@ -172,6 +176,11 @@ class LocalProcesses:
         if (handle := self._handles.get((agent, attempt))) is not None:
             handle.is_frozen = False
             freezing.thaw(handle.tree)
+
+    def suspension(self, agent: AgentId, attempt: int) -> Suspension | None:
+        """What keeps the attempt from running, where that is not orchd; None when it can run or has ended."""
+        handle = self._handles.get((agent, attempt))
+        return None if handle is None or handle.is_frozen else suspension(handle.tree)
 
     def cpu_seconds(self, agent: AgentId, attempt: int) -> float:
         """CPU time that the attempt has used so far; 0 when it has ended."""

@@ -33,6 +33,7 @@ OPENERS = {
     "orchd/procs/weighing.py": "/proc",
     "orchd/procs/controllers.py": "/sys/fs/cgroup",
     "orchd/procs/cgroups.py": "/proc and /sys/fs/cgroup",
+    "orchd/procs/suspension.py": "/sys/fs/cgroup",
     "orchctl/doctor/strays.py": "/proc",
     "orchctl/doctor/machine.py": "/proc and /sys/fs/cgroup",
     "orchctl/exits.py": "/dev/null",

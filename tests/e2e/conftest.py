@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import Instance
 from tests.e2e.fleet import Fleet
+from tests.e2e.yard import Yard
 
 
 @pytest.fixture
@@ -29,3 +30,11 @@ def fleet(resting: Fleet) -> Fleet:
     """A fleet whose daemon runs."""
     resting.instance.start()
     return resting
+
+
+@pytest.fixture
+def yard() -> Iterator[Yard]:
+    """Cgroups that are removed afterwards."""
+    made = Yard()
+    yield made
+    made.close()

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from itertools import product
@@ -18,6 +17,7 @@ from orchd.procs.cgroups import own_cgroup
 from tests.conftest import until
 from tests.e2e.fleet import Fleet, is_alive, pids_in
 from tests.e2e.ways import BY_CGROUP, can_make_cgroups
+from tests.e2e.yard import Yard, is_removed
 
 GRACE, TIMEOUT, SLACK = 0.5, 3.0, 2.0
 LOAD = 8.0  # seconds that a busy machine may take in addition; a slot that is lost is lost for ever
@@ -28,56 +28,6 @@ HAS_CGROUPS = can_make_cgroups()
 FAMILY = """\
 sh -c 'echo $$ >> {pids}/$ORCHD_AGENT.child; trap "" TERM; while :; do sleep 1000; done' &
 echo $$ >> {pids}/$ORCHD_AGENT.agent; wait"""
-
-
-class Yard:
-    """Cgroups of the test's own, that no daemon knows of."""
-
-    def __init__(self) -> None:
-        self._made: list[Path] = []
-
-    def make(self, above: Path | None = None) -> Path:
-        """A new one."""
-        base = above or own_cgroup()
-        assert base is not None
-        self._made.append(base / f"yard-{os.getpid()}-{time.monotonic_ns()}")
-        self._made[-1].mkdir()
-        return self._made[-1]
-
-    def put(self, pid: int, *, above: Path | None = None, freeze: bool) -> Path | None:
-        """Move a process into a new one; None when it has ended."""
-        made = self.make(above)
-        with suppress(ProcessLookupError):
-            (made / "cgroup.procs").write_text(str(pid))
-            if freeze:
-                (made / "cgroup.freeze").write_text("1")
-            return made
-        return None
-
-    def close(self) -> None:
-        """Remove them."""
-        for made in self._made:
-            with suppress(FileNotFoundError):  # with the agent's cgroup above it
-                (made / "cgroup.freeze").write_text("0")
-                until(lambda: _is_removed(made), what=str(made))  # noqa: B023
-
-
-def _is_removed(cgroup: Path) -> bool:
-    try:
-        cgroup.rmdir()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return True
-
-
-@pytest.fixture
-def yard() -> Iterator[Yard]:
-    """Cgroups that are removed afterwards."""
-    made = Yard()
-    yield made
-    made.close()
 
 
 @pytest.fixture(params=[BY_CGROUP, "off"], ids=["by-cgroup", "by-looking"])
@@ -245,4 +195,4 @@ def test_a_shim_that_its_agent_froze_reports_the_end(forest: Fleet, script: str)
     second = forest.spawn("exit 4")
     ended = forest.ends(first, second)
     assert [(one["status"], one["exit_code"]) for one in ended] == [("failed", 3), ("failed", 4)]
-    until(lambda: not Path(yard).exists() or _is_removed(Path(yard)))
+    until(lambda: not Path(yard).exists() or is_removed(Path(yard)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from contextlib import closing
 from typing import Any
 
@@ -25,6 +26,10 @@ while :; do
         END {{ exit !(seen && seen == done) }}' {file} 2>/dev/null && break
     sleep 0.05
 done"""
+
+POLLING = "while :; do\n    awk"
+# The children of the agent that runs this are waited for by a client in the background.
+WAITS_BESIDE = "orchctl wait --children >/dev/null 2>&1 &"
 
 
 class Pollers:
@@ -149,3 +154,56 @@ def test_an_agent_that_lent_its_slot_ends_in_time(resting: Fleet, how: str) -> N
             ended = resting.show(lender, "agent-002")
         assert time.monotonic() - began < GRACE + SLACK + LOAD
         assert [agent["status"] for agent in ended] == ["cancelled"] * 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [BY_CGROUP, "off"])
+@pytest.mark.parametrize("limit", [1, 2])
+def test_agents_that_poll_beside_a_wait_in_the_background_make_progress(resting: Fleet, way: str, limit: int) -> None:
+    with made(resting, way, limit) as pollers:
+        scripts = [
+            pollers.script(f"of-{number}", "exit 0").replace(POLLING, f"{WAITS_BESIDE}\n{POLLING}")
+            for number in range(2)
+        ]
+        resting.batch([resting.spec(script) for script in scripts])
+        pollers.all_complete(4)
+        assert pollers.events("stall-began") == []
+
+
+def busy(fleet: Fleet, agents: Iterable[str]) -> int:
+    """How many of them are frozen because they work beside a wait."""
+    return [one["frozen"] for one in fleet.show(*agents)].count("busy")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [BY_CGROUP, "off"])
+def test_a_stall_behind_waits_in_the_background_is_resolved(resting: Fleet, way: str) -> None:
+    """Two agents wait in the background for queued agents, which are not below them, and have both slots again."""
+    with made(resting, way, 2) as pollers:
+        go, others = resting.gate(), resting.gate()
+        waiters = {"agent-002": "agent-008", "agent-003": "agent-009"}
+        between = ["agent-004", "agent-005", "agent-006", "agent-007"]
+        scripts = [
+            f"orchctl wait {target} >/dev/null 2>&1 & {go.script}; until [ -e done-{target} ]; do :; done; wait"
+            for target in waiters.values()
+        ]
+        scripts += [others.script] * len(between)
+        specs = [resting.spec(script) for script in scripts]
+        specs += [resting.spec("touch done-$ORCHD_AGENT", priority=-10)] * 2
+        batch = resting.directory / "batch"
+        batch.write_text("\n".join(map(json.dumps, specs)))
+        resting.spawn(f"orchctl spawn --batch {batch} >/dev/null && orchctl wait --children")
+        resting.started(*between[:2])  # in the slots of the two that wait
+        go.let(2)
+        until(lambda: busy(resting, waiters) == 2)
+        for count in range(1, len(between) + 1):  # a free slot goes to one that returns and to a new one in turn
+            others.let()
+            until(lambda: [one["status"] for one in resting.show(*between)].count("completed") == count)  # noqa: B023
+            if not busy(resting, waiters):
+                break
+        others.let(len(between))
+        pollers.all_complete(9)
+        lent = [(event["agent"], event["lent_to"]) for event in pollers.events("agent-frozen") if event["lent_to"]]
+        assert lent
+        assert set(lent) <= set(waiters.items())
+        assert pollers.events("stall-began") == []

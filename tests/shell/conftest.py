@@ -10,6 +10,7 @@ import pytest
 
 from orchd.procs.cgroups import Cgroups
 from orchd.store import Store
+from tests.e2e.yard import Yard
 from tests.shell.bench import Bench
 
 
@@ -38,3 +39,11 @@ def cgroups() -> Iterator[Cgroups]:
     yield made
     made.close()
     assert not made.base.exists()
+
+
+@pytest.fixture
+def yard() -> Iterator[Yard]:
+    """Cgroups that are removed afterwards."""
+    made = Yard()
+    yield made
+    made.close()

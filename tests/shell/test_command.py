@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,32 @@ def test_without_a_path_there_is_the_systems(bench: Bench) -> None:
     one = bench.spawn("true", env={})
     assert environment_of(bench.home, one, {})["PATH"] == f"{bench.home.bin}:{os.defpath}"
     assert environment_of(bench.home, one, {"PATH": ""})["PATH"] == f"{bench.home.bin}:{os.defpath}"
+
+
+def test_pwd_keeps_a_logical_path_to_the_directory(bench: Bench, tmp_path: Path) -> None:
+    real, other, link = tmp_path / "real", tmp_path / "other", tmp_path / "link"
+    real.mkdir()
+    other.mkdir()
+    link.symlink_to(real)
+    found = shown(bench, cwd=str(real), env={"PATH": os.defpath, "PWD": str(link)})
+    assert (found["env"]["PWD"], found["cwd"]) == (str(link), str(real))  # type: ignore[index]
+    one = bench.spawn("true", cwd=str(real), env={})
+    for wrong in (other, tmp_path / "none", f"{tmp_path}/./link", f"{tmp_path}/other/../link", "link", ""):
+        assert environment_of(bench.home, one, {"PWD": str(wrong)})["PWD"] == str(real)
+    given = bench.spawn("true", cwd=str(link), env={})
+    assert environment_of(bench.home, given, {"PWD": str(other)})["PWD"] == str(link)
+
+
+def test_a_caller_in_a_directory_behind_a_link_sees_the_pwd_of_a_shell(instance: Instance, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    link = tmp_path / "link"
+    shows = "sh -c 'echo in $PWD; pwd'"
+    command = ["/bin/sh", "-c", f"cd {link} && orchctl spawn --wait -- {shows}"]
+    done = subprocess.run(command, env=instance.env, capture_output=True, text=True, check=True)
+    log = Path(instance.home.agents / "agent-001.1.log").read_text()
+    assert log == f"in {link}\n{link}\n", done
+    assert subprocess.run(["/bin/sh", "-c", f"cd {link} && pwd"], capture_output=True, text=True).stdout == f"{link}\n"
 
 
 def test_a_program_may_be_named_from_where_it_works(bench: Bench, tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_an_argument_that_is_too_long_for_any_program_fails_and_says_what_to_do(
         client.call("spawn", {"agents": [{"command": ["/bin/echo", "x" * 200_000]}], "cwd": "/"})
         (agent,) = client.wait(ids=["agent-001"])["agents"]
     assert agent["status"] == "failed"
-    assert "give what is long by --stdin" in agent["reason"]
+    assert "argument 1 of its command takes 200,001 bytes" in agent["reason"]
 
 
 def test_when_files_cannot_be_opened_agents_wait_until_they_can(instance: Instance) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from orchctl import exits
 from tests.conftest import BIN, DEADLINE, Instance, until
 from tests.shell.machine import full, needs_root, tmpfs
 from tests.shell.raw import Raw, request
@@ -60,7 +61,8 @@ def test_it_stays_up_answers_what_can_be_read_and_refuses_the_rest(small: Instan
         waiting = subprocess.Popen([BIN / "orchctl", "wait", one, queued], env=small.env, stdout=subprocess.PIPE)
         (tmp_path / "go").write_text("go\n")
         until(lambda: f"{one}.1 7" in (small.home.agents / f"{one}.1.exit").read_text())
-        assert "disk-full" in small.ctl("wait", one, "--timeout", "0.2", "--json", code=1)
+        shown = json.loads(small.ctl("wait", one, "--timeout", "0.2", "--json", code=exits.TIMED_OUT))
+        assert (shown["timed_out"], shown["agents"][0]["status"]) == (True, "running")
     assert waiting.wait(DEADLINE) == 1
     waiting.communicate()
     assert (small.agent(one)["exit_code"], small.agent(queued)["status"]) == (7, "skipped")
@@ -85,6 +87,62 @@ def test_prune_makes_room_on_a_full_disk(small: Instance, has_reserve: bool) -> 
     assert list(small.home.agents.glob("agent-001*")) == []
 
 
+def waits(instance: Instance, *words: str) -> subprocess.Popen[str]:
+    """`orchctl wait` under way."""
+    command = [BIN / "orchctl", "wait", *words]
+    return subprocess.Popen(command, env=instance.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("has_reserve", [True, False])
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_prune_leaves_an_agent_whose_end_is_not_recorded(
+    small: Instance, tmp_path: Path, is_begun: bool, has_reserve: bool
+) -> None:
+    os.mkfifo(tmp_path / "go")
+    old = small.spawn("sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x")
+    small.ctl("wait", old)
+    one = small.spawn("sh", "-c", f"read x < {tmp_path}/go; exit 7")
+    until(small.home.reserve.exists)
+    if not has_reserve:
+        small.home.reserve.unlink()
+    waiting = [waits(small, one)] if is_begun else []
+    with full(small.directory):
+        until_full(small)
+        waiting.append(waits(small, one))
+        (tmp_path / "go").write_text("go\n")
+        until(lambda: f"{one}.1 7" in (small.home.agents / f"{one}.1.exit").read_text())
+        found = json.loads(small.ctl("prune", "--keep", "0", "--json"))
+        assert (found["agents"], found["left"]) == (1, 0)
+        until(lambda: not daemon(small)["disk_full"])
+        shown = small.agent(one)
+        assert (shown["status"], shown["exit_code"]) == ("failed", 7)
+    for client in waiting:
+        assert (client.wait(DEADLINE), "exit 7" in client.communicate()[0]) == (1, True)
+
+
+def test_prune_leaves_what_a_client_waits_for(small: Instance) -> None:
+    done, going = small.spawn("true"), small.spawn("sleep", "600")
+    small.ctl("wait", done)
+    with full(small.directory):
+        until_full(small)
+        with Raw(small.home) as raw:
+            raw.send(request("held", "wait", {"ids": [done, going]}))
+            raw.send(request("next", "daemon"))
+            assert raw.recv()["id"] == "next"  # requests are handled in their order
+            assert json.loads(small.ctl("prune", "--keep", "0", "--json"))["agents"] == 0
+    assert small.agent(done)["status"] == "completed"
+
+
+def test_a_wait_is_answered_where_its_outcome_is_recorded(small: Instance) -> None:
+    done, going = small.spawn("true"), small.spawn("sleep", "600")
+    small.ctl("wait", done)
+    with full(small.directory):
+        until_full(small)
+        assert done in small.ctl("wait", done)
+        assert done in small.ctl("wait", "--any", done, going)
+        assert "unknown-agent" in small.ctl("wait", "agent-099", "--json", code=1)
+
+
 def test_a_daemon_that_starts_on_a_full_disk_waits_for_room(stopped: Instance) -> None:
     with tmpfs(stopped.directory, "4m"):
         stopped.start()
@@ -105,6 +163,8 @@ def test_where_there_is_no_database_yet_it_says_who_it_is_and_no_more(stopped: I
             stopped.start()
             assert daemon(stopped)["disk_full"]
             assert "disk-full" in stopped.ctl("status", "--json", code=1)
+            waited = stopped.ctl("wait", "agent-001", "--timeout", "0.2", "--json", code=exits.TIMED_OUT)
+            assert json.loads(waited) == {"agents": [], "timed_out": True}
             assert stopped.daemon is not None
             stopped.daemon.send_signal(signal.SIGTERM)
             assert stopped.daemon.wait(DEADLINE) == 0

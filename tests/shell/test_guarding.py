@@ -18,6 +18,8 @@ from orchd.procs.local import LocalProcesses
 from orchd.procs.procfs import children_of, look
 from orchd.wire import Home
 from tests.conftest import until
+from tests.e2e.ways import can_make_cgroups
+from tests.e2e.yard import Yard
 from tests.shell.attempts import ENV, agent
 
 
@@ -123,6 +125,40 @@ def test_a_shim_that_was_stopped_before_it_began_begins(post: Post, home_directo
     until((home_directory / "ran").exists)
     post.later(FIRST)
     assert post.processes.next_deadline() is None
+
+
+@pytest.mark.skipif(not can_make_cgroups(), reason="no cgroup v2 to be had")
+def test_a_shim_that_was_frozen_elsewhere_before_it_began_is_killed_and_reported(
+    yard: Yard, post: Post, home_directory: Path
+) -> None:
+    made = agent("sh", "-c", f"echo > {home_directory}/ran; exec sleep 600")
+    spawned = post.processes.start(made)
+    assert isinstance(spawned, Spawned)
+    made.pid = spawned.pid
+    place = yard.put(spawned.pid, freeze=True)
+    assert place is not None
+    until(lambda: "frozen 1" in (place / "cgroup.events").read_text())
+    post.processes.release(made.id, 1)
+    found = next((news for _ in range(5) if (news := post.later(FIRST))), None) or until(post.processes.news)
+    (ended,) = found
+    assert isinstance(ended, Exited)
+    assert (ended.outcome.code, ended.is_tree_gone) == (None, True)
+    assert ended.note == "its supervising shell was kept from running, so that its exit code is unknown"
+    assert not (home_directory / "ran").exists()
+    assert post.processes.next_deadline() is None
+
+
+def test_a_shim_that_orchd_froze_before_it_began_is_left_alone(post: Post, home_directory: Path) -> None:
+    made = agent("sh", "-c", f"echo > {home_directory}/ran; exec sleep 600")
+    spawned = post.processes.start(made)
+    assert isinstance(spawned, Spawned)
+    made.pid = spawned.pid
+    post.processes.freeze(made.id, 1)
+    post.processes.release(made.id, 1)
+    for _ in range(6):
+        assert post.later(FIRST) == []
+    post.processes.thaw(made.id, 1)
+    until((home_directory / "ran").exists)
 
 
 def test_an_adopted_agent_is_watched_too(post: Post) -> None:

@@ -148,7 +148,21 @@ def test_one_that_lives_is_adopted_and_its_end_is_news(bench: Bench) -> None:
         (agent("/etc/passwd"), "cannot run '/etc/passwd'"),
         (agent("true", stdin="/nowhere"), "cannot read /nowhere as its stdin: No such file or directory"),
         (agent("true", output_dir="/dev/null/x"), "cannot make the output directory /dev/null/x: Not a directory"),
-        (agent("true", "x" * 200_000), "cannot start: Argument list too long; give what is long by --stdin"),
+        (
+            agent("true", "short", "é" * 100_000),
+            "cannot start: argument 2 of its command takes 200,001 bytes, and the kernel passes at most 131,072 in "
+            "one: write it to a file and give the path of that, or give it by --stdin",
+        ),
+        (
+            agent("true", variables=(("BIG", "x" * 200_000),)),
+            "cannot start: the variable BIG takes 200,014 bytes, and the kernel passes at most 131,072 in one: write "
+            "its value to a file and give the path of that, or leave the variable out (`env -u BIG orchctl ...`)",
+        ),
+        (
+            agent("true", *(["x" * 100_000] * 100)),
+            "cannot start: Argument list too long; together its arguments and variables may take a quarter of the "
+            "daemon's `ulimit -s`",
+        ),
     ],
 )
 def test_what_can_never_start_is_not_tried_again(home_directory: Path, made: Agent, said: str) -> None:

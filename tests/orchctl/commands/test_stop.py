@@ -3,24 +3,60 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from orchctl import client
 from orchctl.commands import stop
-from orchctl.errors import TimedOutError
+from orchctl.errors import NoDaemonError, TimedOutError
+from orchd.wire import Home
 from tests.conftest import Instance, until
 from tests.orchctl.conftest import Background, Orchctl, Terminal
 
 
-def test_where_none_runs_there_is_nothing_to_do(stopped: Instance, orchctl: Orchctl) -> None:
-    done = orchctl("daemon", "stop")
-    assert (done.code, done.out) == (0, "")
-    assert done.err.startswith("no-daemon: ")
-    assert orchctl("daemon", "stop", "--stop-agents", "--json").out == '{"living":0,"agents":[]}\n'
-    assert not stopped.home.database.exists()
+@pytest.mark.parametrize("option", [(), ("--keep-agents",), ("--stop-agents",), ("--drain",)])
+@pytest.mark.parametrize("was_used", [False, True])
+def test_where_none_runs_it_says_so_whatever_is_to_become_of_agents(
+    stopped: Instance, orchctl: Orchctl, option: tuple[str, ...], was_used: bool
+) -> None:
+    if was_used:
+        stopped.start()
+        stopped.kill()
+    log = stopped.log() if was_used else None
+    assert orchctl("daemon", "stop", *option) == (0, f"no daemon runs for {stopped.directory}\n", "")
+    assert orchctl("daemon", "stop", *option, "--json") == (0, '{"living":0,"agents":[]}\n', "")
+    assert stopped.home.database.exists() == was_used
+    assert not stopped.home.log.exists() or stopped.home.log.read_text() == log  # no daemon was started
+
+
+@pytest.mark.parametrize("option", [(), ("--keep-agents",)])
+def test_where_none_runs_it_says_which_agents_go_on(
+    instance: Instance, orchctl: Orchctl, option: tuple[str, ...]
+) -> None:
+    one = instance.spawn("sleep", "60")
+    instance.kill()
+    done = orchctl("daemon", "stop", *option)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith(f"\n1 agents go on, for the next daemon to take over: {one}\n")
+    assert json.loads(orchctl("daemon", "stop", *option, "--json").out) == {"living": 1, "agents": [one]}
+
+
+def test_a_daemon_that_does_not_answer_is_not_taken_for_none(
+    home: Home, instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert instance.daemon is not None
+    monkeypatch.setattr(client.Client.call, "__kwdefaults__", {"patience": 0.2})
+    instance.daemon.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(NoDaemonError, match="does not answer"):
+            stop.run(SimpleNamespace(keep_agents=False, stop_agents=False, drain=False, json=False))
+    finally:
+        instance.daemon.send_signal(signal.SIGCONT)
 
 
 def test_without_living_agents_nothing_is_asked(instance: Instance, orchctl: Orchctl) -> None:
