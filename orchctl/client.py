@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 PATIENCE = 30.0  # seconds that a request goes on while daemons die or do not answer
 _PAGE = 500  # agents of one answer
 STABLE = 1.0  # seconds that a connection holds before it counts as one that works
+_ID = re.compile("(agent-|run-)?[0-9]+", re.IGNORECASE)
 _NEW = "attributes"  # a key of requests that daemons of earlier versions do not know; they start agents without
 
 
@@ -114,7 +116,7 @@ class Client:
         Daemons may come and go meanwhile. Raises as `call` does, but is patient with any that answers.
         """
         deadline = math.inf if timeout is None else time.monotonic() + timeout
-        names = tuple(ids)
+        names = self.ids(ids)
         if is_any or len(names) <= MOST:
             return self._wait(names, scope, deadline, watch, is_any=is_any)
         parts = [
@@ -122,6 +124,13 @@ class Client:
         ]
         agents = {agent["id"]: agent for part in parts for agent in part["agents"]}
         return {"agents": list(agents.values()), "timed_out": any(part["timed_out"] for part in parts)}
+
+    def ids(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Ids for ids and names of agents, since a name may mean another agent later. Raises WireError."""
+        return tuple(
+            name if _ID.fullmatch(name) else self.call("status", {"ids": [name], "usage": False})["agents"][0]["id"]
+            for name in names
+        )
 
     def _wait(
         self, names: tuple[str, ...], scope: str, deadline: float, watch: Watch | None, *, is_any: bool

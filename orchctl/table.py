@@ -9,8 +9,8 @@ from orchctl.seeing import SEEING
 from orchctl.tasks.declared import SKILL, TASKS
 from orchctl.upkeep import UPKEEP
 
-_IDS = Argument("ids", "Agents: agent-001, agent-1 or just 1.", "[ID]...", many=True)
-_WHAT = "Agents, as agent-001, agent-1 or just 1, or runs, as run-001."
+_IDS = Argument("ids", "Agents: agent-001, agent-1, 1 or a name.", "[ID]...", many=True)
+_WHAT = "Agents, as agent-001, agent-1, 1 or a name, or runs, as run-001."
 _THESE = Argument("ids", _WHAT, "[ID]...", many=True)
 _SOME = Argument("ids", _WHAT, "ID...", many=True, required=True)
 _SESSION = Argument("id", "The session, as session-001; this project's newest otherwise.", "[ID]")
@@ -109,7 +109,7 @@ COMMANDS: dict[str, Command] = {
             ("logs",),
             "Show an agent's output.",
             "logs",
-            (Argument("id", "The agent.", "ID", required=True),),
+            (Argument("id", "The agent: agent-001, 1 or a name.", "ID", required=True),),
             (
                 Option("follow", "Go on as it grows, until the agent has ended.", short="-f"),
                 Option("lines", "Only the last lines.", "number", metavar="N"),

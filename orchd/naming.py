@@ -12,8 +12,10 @@ from orchd.core.sessions import Session, SessionId
 from orchd.records import Records
 from orchd.rights import check_command, check_sight
 from orchd.store import Store
-from orchd.views import canonical_run
+from orchd.views import canonical, canonical_run
 from orchd.wire import MOST, WireError, ops
+
+MOST_NAMES = 100  # each may take a look through the newest agents
 
 
 class Naming:
@@ -39,9 +41,10 @@ class Naming:
 
     def seen(self, caller: Caller, ids: tuple[str, ...], *, most: int | None = MOST) -> list[Agent]:
         """The agents that these name. Raises WireError when the caller may not look at one, or they are too many."""
-        agents = [self._records.find(one) for one in self._expanded(ids, lambda _: True, most)]
+        root = self.root_of(caller)
+        agents = [self._records.find(one, root) for one in self._expanded(ids, lambda _: True, most)]
         for agent in agents:
-            check_sight(caller, self.root_of(caller), agent)
+            check_sight(caller, root, agent)
         return agents
 
     def _children(self, parent: AgentId | None) -> tuple[AgentId, ...]:
@@ -81,7 +84,8 @@ class Naming:
         self, caller: Caller, ids: tuple[str, ...], wanted: Callable[[Ending | None], bool]
     ) -> tuple[AgentId, ...]:
         """The agents that these name, in memory for the turn to come. Raises WireError for one that is not its own."""
-        agents = [self._records.recall(one) for one in self._expanded(ids, wanted, MOST)]
+        root = self.root_of(caller)
+        agents = [self._records.recall(one, root) for one in self._expanded(ids, wanted, MOST)]
         for agent in agents:
             check_command(caller, agent)
             for blocker in agent.spec.after:
@@ -100,6 +104,10 @@ class Naming:
                 continue
             run = self._records.run(one)
             found += [mate.agent for path, mate in run.members.items() if wanted(run.ended.get(path))]
+        if (names := sum(canonical(one) is None for one in found)) > MOST_NAMES:
+            raise WireError(
+                "too-large", f"{names} of these are names: the most of one request is {MOST_NAMES}. Give ids."
+            )
         if most is not None and len(found) > most:
             raise WireError(
                 "too-large",

@@ -213,8 +213,9 @@ class Translator:
     def _after(self, caller: Caller, wanted: str, names: set[str]) -> AgentId:
         if wanted in names:
             return AgentId(wanted)  # another of the same request; the core gives it its id
-        agent = self._records.recall(wanted)
-        check_sight(caller, self._naming.root_of(caller), agent)
+        root = self._naming.root_of(caller)
+        agent = self._records.recall(wanted, root)
+        check_sight(caller, root, agent)
         if agent.id in names:  # which the core, that knows no other form of an id, would take it for
             said = (
                 f"`after` {wanted!r} is {agent.id}, and another of this request has that for a name: name it otherwise"

@@ -21,6 +21,7 @@ def run(args: SimpleNamespace) -> int:
         raise UsageError("say what to wait for: ids, --all or --children" + (", only one of them" if ways else ""))
     scope = "all" if args.all else "children" if args.children else "ids"
     with Client() as client:
+        args.ids = client.ids(args.ids)
         return wait(client, args, scope=scope, is_any=args.any, timeout=args.timeout)
 
 

@@ -28,4 +28,4 @@ def test_json_is_the_result(instance: Instance, orchctl: Orchctl) -> None:
 
 
 def test_whoever_is_not_there_is_named(instance: Instance, orchctl: Orchctl) -> None:
-    assert orchctl("cancel", "7").err.startswith("unknown-agent: there is no agent '7'")
+    assert orchctl("cancel", "7").err.startswith("unknown-agent: no agent has the id or name '7'")
