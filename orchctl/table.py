@@ -54,6 +54,7 @@ _SPAWN = (
     Option("tokens", "How many tokens it is expected to take.", "number", metavar="N"),
     Option("no_queue", "Refuse rather than queue."),
     Option("wait", "Then wait for it, as `wait` does."),
+    Option("wait_timeout", "Give up the waiting after this long; it goes on.", "duration", metavar="DURATION"),
     Option("parent", "The agent to spawn it under.", "text", metavar="ID"),
     Option("batch", "Spawn what this file says: an object a line or one array; - is stdin.", "text", metavar="FILE"),
     JSON,
@@ -100,6 +101,7 @@ COMMANDS: dict[str, Command] = {
             (
                 Option("all", "Wait for every agent there is."),
                 Option("children", "Wait for the children of the agent this runs in."),
+                Option("tree", "Wait also until everything below them has ended."),
                 Option("any", "Return when the first has ended."),
                 Option("timeout", "Give up after this long: 90, 90s, 15m, 2h.", "duration", metavar="DURATION"),
                 JSON,
@@ -117,7 +119,18 @@ COMMANDS: dict[str, Command] = {
                 Option("json", "Print where the log is, as JSON."),
             ),
         ),
-        Command(("cancel",), "End agents, or runs, and all under them.", "cancel", (_SOME,), (JSON,)),
+        Command(
+            ("cancel",),
+            "End agents, or runs, and all under them.",
+            "cancel",
+            (_THESE,),
+            (
+                Option("all", "End every agent that is not over."),
+                Option("wait", "Return when they and everything below them has ended."),
+                Option("wait_timeout", "Give up the waiting after this long.", "duration", metavar="DURATION"),
+                JSON,
+            ),
+        ),
         Command(
             ("retry",),
             "Give ended agents, or members of runs, a new attempt, in the environment they were spawned with.",

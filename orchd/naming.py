@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 
 from orchd.callers import Caller, agent_of
@@ -28,11 +28,12 @@ class Naming:
 
     def targets(self, caller: Caller, asked: ops.Wait) -> tuple[AgentId, ...]:
         """Whom to wait for."""
-        if asked.scope == "ids":
+        if asked.scope in ("ids", "tree"):
             if not asked.ids:
                 raise WireError("bad-request", "wait for whom? give ids, or the scope `all` or `children`")
-            found = self.seen(caller, asked.ids, most=None)
-            return tuple(dict.fromkeys(agent.id for agent in found))
+            found = dict.fromkeys(agent.id for agent in self.seen(caller, asked.ids, most=None))
+            below = self._below(found) if asked.scope == "tree" else ()
+            return tuple(dict.fromkeys((*found, *below)))
         parent = agent_of(caller)
         if asked.scope == "children":
             return self._children(parent)
@@ -46,6 +47,12 @@ class Naming:
         for agent in agents:
             check_sight(caller, root, agent)
         return agents
+
+    def _below(self, ids: Container[AgentId]) -> Iterator[AgentId]:
+        """The agents below these that are not over."""
+        for agent in self._state.agents.values():
+            if not agent.is_over and any(one in ids for one in agent.ancestors):
+                yield agent.id
 
     def _children(self, parent: AgentId | None) -> tuple[AgentId, ...]:
         """The children of the parent's current attempt, ended or not: one that failed early failed all the same."""
