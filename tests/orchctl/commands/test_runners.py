@@ -77,7 +77,7 @@ def test_a_mistake_in_the_file_is_said(orchctl: Orchctl, stopped: Instance) -> N
     )
 
 
-def test_without_a_default_the_reason_is_given(orchctl: Orchctl, env: dict[str, str]) -> None:
+def test_why_nothing_is_chosen_is_shown(orchctl: Orchctl, env: dict[str, str]) -> None:
     del env["ORCHD_DEFAULT_RUNNER"]
     done = orchctl("runners", env=env)
     assert (done.code, "default" in done.out) == (0, False)
