@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from orchctl import render
@@ -160,11 +160,13 @@ def _agents(agents: list[Agent], now: float, look: Look) -> list[str]:
     return [_line(chosen, index, agent, look) for index, agent in enumerate(shown)]
 
 
-def branched(agents: list[Agent], look: Look) -> Iterator[tuple[str, Agent]]:
-    """Every agent once, under its parent when that is shown too, with what is drawn before it."""
+def branched(
+    agents: list[Agent], look: Look, rank: Callable[[Agent], Any] = render.number
+) -> Iterator[tuple[str, Agent]]:
+    """Every agent once, under its parent when that is shown too, with what is drawn before it; siblings by `rank`."""
     shown = {agent["id"] for agent in agents}
     under: dict[str | None, list[Agent]] = {}
-    for agent in sorted(agents, key=render.number):
+    for agent in sorted(agents, key=rank):
         under.setdefault(agent["parent"] if agent["parent"] in shown else None, []).append(agent)
     beside, last, below, nothing = look.branches
     pending = [("", "", agent) for agent in reversed(under.get(None, []))]
