@@ -7,6 +7,7 @@ import sys
 from types import SimpleNamespace
 
 from orchctl import exits, fast
+from orchctl.words import usual
 
 
 def main() -> int:
@@ -22,6 +23,7 @@ def _run(given: SimpleNamespace) -> int:
         from orchctl import targets
 
         words = targets.taken(words)
+    words = usual(words)
     parsed = None if "_ORCHCTL_COMPLETE" in os.environ else fast.parse(words)
     if parsed is not None:
         return exits.guarded(parsed.command.run, parsed.args)

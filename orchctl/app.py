@@ -14,6 +14,7 @@ import typer
 from orchctl import completion, exits, out, targets
 from orchctl.declared import KINDS, Argument, Command, Option
 from orchctl.table import COMMANDS, GROUPS
+from orchctl.words import hint
 from orchd.wire import VERSION
 
 # The class that every complaint of the framework has in common; its place and name differ between versions.
@@ -45,7 +46,7 @@ def main(words: Sequence[str]) -> int:
     try:
         code = build(_run)(args=asked, prog_name="orchctl", standalone_mode=False)
     except _Complaint as complaint:
-        what = getattr(complaint, "format_message", complaint.__str__)().rstrip(".")
+        what = _meant(complaint, words) or getattr(complaint, "format_message", complaint.__str__)().rstrip(".")
         out.failure("usage", f"{what}; see `{_help_of(words)}`", {}, as_json=_wants_json(words))
         return exits.USAGE
     except typer.Abort:
@@ -189,6 +190,15 @@ def _parser(kind: str) -> Callable[[str], Any]:
 
 def _completes() -> bool:
     return "_ORCHCTL_COMPLETE" in os.environ
+
+
+def _meant(complaint: Exception, words: Sequence[str]) -> str | None:
+    """What a word of another tool is here; None when the complaint is about none."""
+    command = next((COMMANDS[name] for name in (" ".join(words[:2]), *words[:1]) if name in COMMANDS), None)
+    option = getattr(complaint, "option_name", None)
+    if (option is None) != (command is None and words[0] not in GROUPS):
+        return None
+    return hint(words, option, {flag for known in (command.options if command else ()) for flag in known.flags})
 
 
 def _help_of(words: Sequence[str]) -> str:

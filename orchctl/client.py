@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 PATIENCE = 30.0  # seconds that a request goes on while daemons die or do not answer
 _PAGE = 500  # agents of one answer
 STABLE = 1.0  # seconds that a connection holds before it counts as one that works
+_ID = re.compile("(agent-|run-)?[0-9]+", re.IGNORECASE)
 _NEW = "attributes"  # a key of requests that daemons of earlier versions do not know; they start agents without
 
 
@@ -109,19 +111,31 @@ class Client:
     ) -> dict[str, Any]:
         """Block until the agents have ended, or `timeout` seconds have passed: `{agents, timed_out}`.
 
-        `scope` is `ids`, `all` or `children`; with `is_any` the first end is enough. One wait for any takes at most
-        10,000 ids, one for all of them any number.
+        `scope` is `ids`, `tree` (ids and all below them, also what is spawned meanwhile), `all` or `children`; with
+        `is_any` the first end is enough. One wait for any takes at most 10,000 ids, one for all of them any number.
         Daemons may come and go meanwhile. Raises as `call` does, but is patient with any that answers.
         """
         deadline = math.inf if timeout is None else time.monotonic() + timeout
-        names = tuple(ids)
+        names = self.ids(ids)
         if is_any or len(names) <= MOST:
-            return self._wait(names, scope, deadline, watch, is_any=is_any)
+            result = self._wait(names, scope, deadline, watch, is_any=is_any)
+            while scope == "tree" and not (is_any or result["timed_out"]):
+                again = self._wait(names, scope, deadline, watch, is_any=is_any)  # for what these spawned meanwhile
+                if {agent["id"] for agent in again["agents"]} <= {agent["id"] for agent in result["agents"]}:
+                    break
+                result = {"agents": _united(result, again), "timed_out": again["timed_out"]}
+            return result
         parts = [
             self._wait(names[at : at + MOST], scope, deadline, watch, is_any=False) for at in range(0, len(names), MOST)
         ]
-        agents = {agent["id"]: agent for part in parts for agent in part["agents"]}
-        return {"agents": list(agents.values()), "timed_out": any(part["timed_out"] for part in parts)}
+        return {"agents": _united(*parts), "timed_out": any(part["timed_out"] for part in parts)}
+
+    def ids(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Ids for ids and names of agents, since a name may mean another agent later. Raises WireError."""
+        return tuple(
+            name if _ID.fullmatch(name) else self.call("status", {"ids": [name], "usage": False})["agents"][0]["id"]
+            for name in names
+        )
 
     def _wait(
         self, names: tuple[str, ...], scope: str, deadline: float, watch: Watch | None, *, is_any: bool
@@ -183,6 +197,11 @@ class Client:
             start.ensure(self.home)
         elif not (start.is_running(self.home) or start.is_held(self.home) or start.is_awaited(self.home)):
             raise NoDaemonError(f"no daemon runs for {self.home.directory}; `orchctl daemon start` starts one")
+
+
+def _united(*parts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The agents of several answers, each as the last of them has it."""
+    return list({agent["id"]: agent for part in parts for agent in part["agents"]}.values())
 
 
 def _packed(request_id: str, op: str, args: Mapping[str, object]) -> bytes:

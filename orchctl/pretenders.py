@@ -1,11 +1,16 @@
-"""A word to whoever gets mock agents without having asked for any."""
+"""Mock agents: a note to a person who gets some without asking, and what tells their results from real work."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from orchctl import out
+
+MARK = "This agent only pretended."
+"""The second paragraph of every result that the mock runner writes."""
+_HEAD = 1024  # bytes; before the mark stands the name of the agent
 
 
 def note_pretenders(agents: Iterable[Mapping[str, Any]], asked: str | None) -> None:
@@ -16,4 +21,13 @@ def note_pretenders(agents: Iterable[Mapping[str, Any]], asked: str | None) -> N
     from orchd.wire import runners  # an agent that is a command needs none of that
 
     if runners.MOCK in used:
-        out.note("mock agents run, which only pretend: choose with --runner, or set `runner` in config.toml")
+        out.note("mock agents only pretend to work: give --runner NAME, or set `runner` in config.toml")
+
+
+def is_pretended(result: Path) -> bool:
+    """Whether the mock runner wrote this result; False when it cannot be read."""
+    try:
+        with result.open("rb") as file:
+            return f"\n\n{MARK}\n".encode() in file.read(_HEAD)
+    except OSError:
+        return False

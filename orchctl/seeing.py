@@ -10,7 +10,7 @@ SEEING = (
         ("why",),
         "Say why an agent or run does not go on, or why it ended so.",
         "why",
-        (Argument("id", "The agent or run: agent-001, 1, run-001.", "ID", required=True),),
+        (Argument("id", "The agent or run: agent-001, 1, a name, run-001.", "ID", required=True),),
         (JSON,),
     ),
     Command(

@@ -9,8 +9,8 @@ from orchctl.seeing import SEEING
 from orchctl.tasks.declared import SKILL, TASKS
 from orchctl.upkeep import UPKEEP
 
-_IDS = Argument("ids", "Agents: agent-001, agent-1 or just 1.", "[ID]...", many=True)
-_WHAT = "Agents, as agent-001, agent-1 or just 1, or runs, as run-001."
+_IDS = Argument("ids", "Agents: agent-001, agent-1, 1 or a name.", "[ID]...", many=True)
+_WHAT = "Agents, as agent-001, agent-1, 1 or a name, or runs, as run-001."
 _THESE = Argument("ids", _WHAT, "[ID]...", many=True)
 _SOME = Argument("ids", _WHAT, "ID...", many=True, required=True)
 _SESSION = Argument("id", "The session, as session-001; this project's newest otherwise.", "[ID]")
@@ -54,6 +54,7 @@ _SPAWN = (
     Option("tokens", "How many tokens it is expected to take.", "number", metavar="N"),
     Option("no_queue", "Refuse rather than queue."),
     Option("wait", "Then wait for it, as `wait` does."),
+    Option("wait_timeout", "Give up the waiting after this long; it goes on.", "duration", metavar="DURATION"),
     Option("parent", "The agent to spawn it under.", "text", metavar="ID"),
     Option("batch", "Spawn what this file says: an object a line or one array; - is stdin.", "text", metavar="FILE"),
     JSON,
@@ -100,6 +101,7 @@ COMMANDS: dict[str, Command] = {
             (
                 Option("all", "Wait for every agent there is."),
                 Option("children", "Wait for the children of the agent this runs in."),
+                Option("tree", "Wait also until everything below them has ended."),
                 Option("any", "Return when the first has ended."),
                 Option("timeout", "Give up after this long: 90, 90s, 15m, 2h.", "duration", metavar="DURATION"),
                 JSON,
@@ -109,7 +111,7 @@ COMMANDS: dict[str, Command] = {
             ("logs",),
             "Show an agent's output.",
             "logs",
-            (Argument("id", "The agent.", "ID", required=True),),
+            (Argument("id", "The agent: agent-001, 1 or a name.", "ID", required=True),),
             (
                 Option("follow", "Go on as it grows, until the agent has ended.", short="-f"),
                 Option("lines", "Only the last lines.", "number", metavar="N"),
@@ -117,7 +119,18 @@ COMMANDS: dict[str, Command] = {
                 Option("json", "Print where the log is, as JSON."),
             ),
         ),
-        Command(("cancel",), "End agents, or runs, and all under them.", "cancel", (_SOME,), (JSON,)),
+        Command(
+            ("cancel",),
+            "End agents, or runs, and all under them.",
+            "cancel",
+            (_THESE,),
+            (
+                Option("all", "End every agent that is not over."),
+                Option("wait", "Return when they and everything below them has ended."),
+                Option("wait_timeout", "Give up the waiting after this long.", "duration", metavar="DURATION"),
+                JSON,
+            ),
+        ),
         Command(
             ("retry",),
             "Give ended agents, or members of runs, a new attempt, in the environment they were spawned with.",
@@ -127,6 +140,8 @@ COMMANDS: dict[str, Command] = {
                 Option("env", "Set a variable over that environment.", "variable", many=True, metavar="KEY=VALUE"),
                 _ENV_FILE,
                 Option("current_env", "Use the environment of this shell instead."),
+                Option("with_dependents", "Retry also what was skipped because of them."),
+                Option("with_dependencies", "Retry also what they come after and did not complete."),
                 JSON,
             ),
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class Top:
         self._message = ""
         self._asked: tuple[str, Callable[[], None]] | None = None  # a question, and what `y` does
         self._reading: str | None = None  # the log that is followed, by its agent
-        self._why: list[str] | None = None
+        self._text: tuple[str, Sequence[str]] | None = None  # a page beside the agents, by its title
         self._is_done = False
 
     def run(self) -> None:
@@ -69,8 +69,8 @@ class Top:
         plain = not out.can_show("├─└│…·")
         size = topview.Size(width, height, Look(width, out.has_colours(), plain, is_whole=True))
         chosen = self._chosen()
-        if self._why is not None:
-            return topview.text_page("why", self._why, size)
+        if self._text is not None:
+            return topview.text_page(*self._text, size)
         if self._reading is not None and chosen is not None:
             return topview.text_page(self._log_title(chosen), tail(chosen["log"], height), size)
         message = self._asked[0] if self._asked else self._message
@@ -92,9 +92,9 @@ class Top:
             self._asked = None
             if key == "y":
                 self._tried(act)
-        elif self._reading is not None or self._why is not None:
+        elif self._reading is not None or self._text is not None:
             if key == "q":
-                self._reading = self._why = None
+                self._reading = self._text = None
         elif (wanted := self._keys().get(key)) is not None:
             self._tried(wanted)
 
@@ -106,6 +106,8 @@ class Top:
             "l": self._follow,
             "w": self._explain,
             "c": self._ask_to_cancel,
+            "r": self._ask_to_retry,
+            "?": self._help,
             "p": self._pause,
             "+": lambda: self._change_limit(1),
             "-": lambda: self._change_limit(-1),
@@ -133,11 +135,28 @@ class Top:
     def _explain(self) -> None:
         if (chosen := self._chosen()) is not None:
             now = time.clock_gettime(time.CLOCK_REALTIME)
-            self._why = list(lines(found(self._client, chosen["id"]), now))
+            self._text = "why", list(lines(found(self._client, chosen["id"]), now))
+
+    def _help(self) -> None:
+        self._text = "keys", topview.HELP
+
+    def _ask_to_retry(self) -> None:
+        if (chosen := self._chosen()) is None:
+            return
+        one = chosen["id"]
+        if not render.is_over(chosen) or chosen["status"] == "completed":
+            self._message = f"{one} is {chosen['status']}: what ended without completing can be retried"
+            return
+        question = f"give {one} {render.named(chosen)} a new attempt? y or n"
+        self._asked = question, lambda: self._does("retry", {"ids": [one]}, f"{one} is tried again")
 
     def _ask_to_cancel(self) -> None:
-        if (chosen := self._chosen()) is not None and not render.is_over(chosen):
-            one = chosen["id"]
+        if (chosen := self._chosen()) is None:
+            return
+        one = chosen["id"]
+        if render.is_over(chosen):
+            self._message = f"{one} has ended: {chosen['status']}"
+        else:
             question = f"cancel {one} {render.named(chosen)} and all under it? y or n"
             self._asked = question, lambda: self._does("cancel", {"ids": [one]}, f"{one} is being cancelled")
 

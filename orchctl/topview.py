@@ -15,7 +15,18 @@ from orchctl.render import Agent
 from orchctl.tails import tail
 from orchctl.tree import Look, branched, headed
 
-_KEYS = "j/k move  l log  w why  c cancel  p pause/resume  +/- limit  q quit"
+_KEYS = "j/k move  l log  w why  c cancel  r retry  p pause/resume  +/- limit  ? help  q quit"
+HELP = (
+    "j, k, arrows  select the next or the previous agent",
+    "l, Enter      follow the log of the selected agent",
+    "w             show why it is in its state, and what helps",
+    "c             cancel it and all under it, after a question",
+    "r             give it a new attempt when it has ended without completing, after a question",
+    "p             start no more agents, or start them again",
+    "+, -          raise or lower the limit by 1",
+    "?             this page",
+    "q, Esc        go back, or quit",
+)
 _COLUMNS = ("agent", "name", "status", "age", "cpu", "memory", "tokens", "last output, or why it waits")
 _NUMBERS = range(3, 7)
 _MOST = 24  # columns of a terminal that a text may take
@@ -63,8 +74,22 @@ class Loads:
 
 
 def ordered(answer: Mapping[str, Any], look: Look) -> list[tuple[str, Agent]]:
-    """The agents in the order in which they are shown, each with what is drawn before it."""
-    return list(branched(answer["agents"], look))
+    """The agents in the order in which they are shown, each with what is drawn before it: trees in which an agent is
+    not over come first, the others after them with the newest first."""
+    agents = answer["agents"]
+    parents = {agent["id"]: agent["parent"] for agent in agents}
+    going: set[str] = set()
+    for agent in agents:
+        one = None if render.is_over(agent) else agent["id"]
+        while one is not None and one not in going:
+            going.add(one)
+            one = parents.get(one)
+
+    def rank(agent: Agent) -> tuple[bool, int]:
+        is_over = agent["id"] not in going
+        return is_over, -render.number(agent) if is_over else render.number(agent)
+
+    return list(branched(agents, look, rank))
 
 
 def page(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from orchctl import render
@@ -77,7 +77,8 @@ def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
     limit, agents = answer["limit"], answer["agents"]
     over = f", {limit['overdrawn']} overdrawn" if limit["overdrawn"] else ""
     queued = counted(answer)["queued"]
-    tokens = sum(agent["tokens"] or 0 for agent in agents)
+    spent = [one["tokens"] for one in answer.get("budgets", ()) if one["id"].startswith("session-")]
+    tokens = sum(spent or (agent["tokens"] or 0 for agent in agents))  # of all agents of the sessions, shown or not
     parts = [
         f"slots {bar(limit['working'], limit['limit'], look)} {limit['working']}/{limit['limit']} in use{over}",
         f"{limit['living']}/{limit['resident']} alive",
@@ -114,7 +115,8 @@ def _spending(budgets: Sequence[Mapping[str, Any]], look: Look) -> Iterator[str]
             part = bar(one["cost_usd"] / one["max_cost"] * _CELLS, _CELLS, look)
             parts.append(f"{part} ${one['cost_usd']:.2f} of ${one['max_cost']:.2f}")
         reached = ": nothing more of it starts" if one["reached"] else ""
-        yield f"budget of {one['id']} {' '.join(parts)}{reached}"
+        if parts:
+            yield f"budget of {one['id']} {' '.join(parts)}{reached}"
 
 
 def _foot(answer: Mapping[str, Any], look: Look) -> Iterator[str]:
@@ -158,11 +160,13 @@ def _agents(agents: list[Agent], now: float, look: Look) -> list[str]:
     return [_line(chosen, index, agent, look) for index, agent in enumerate(shown)]
 
 
-def branched(agents: list[Agent], look: Look) -> Iterator[tuple[str, Agent]]:
-    """Every agent once, under its parent when that is shown too, with what is drawn before it."""
+def branched(
+    agents: list[Agent], look: Look, rank: Callable[[Agent], Any] = render.number
+) -> Iterator[tuple[str, Agent]]:
+    """Every agent once, under its parent when that is shown too, with what is drawn before it; siblings by `rank`."""
     shown = {agent["id"] for agent in agents}
     under: dict[str | None, list[Agent]] = {}
-    for agent in sorted(agents, key=render.number):
+    for agent in sorted(agents, key=rank):
         under.setdefault(agent["parent"] if agent["parent"] in shown else None, []).append(agent)
     beside, last, below, nothing = look.branches
     pending = [("", "", agent) for agent in reversed(under.get(None, []))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 
 from orchd.callers import Caller, agent_of
@@ -12,8 +12,10 @@ from orchd.core.sessions import Session, SessionId
 from orchd.records import Records
 from orchd.rights import check_command, check_sight
 from orchd.store import Store
-from orchd.views import canonical_run
+from orchd.views import canonical, canonical_run
 from orchd.wire import MOST, WireError, ops
+
+MOST_NAMES = 100  # each may take a look through the newest agents
 
 
 class Naming:
@@ -26,11 +28,12 @@ class Naming:
 
     def targets(self, caller: Caller, asked: ops.Wait) -> tuple[AgentId, ...]:
         """Whom to wait for."""
-        if asked.scope == "ids":
+        if asked.scope in ("ids", "tree"):
             if not asked.ids:
                 raise WireError("bad-request", "wait for whom? give ids, or the scope `all` or `children`")
-            found = self.seen(caller, asked.ids, most=None)
-            return tuple(dict.fromkeys(agent.id for agent in found))
+            found = dict.fromkeys(agent.id for agent in self.seen(caller, asked.ids, most=None))
+            below = self._below(found) if asked.scope == "tree" else ()
+            return tuple(dict.fromkeys((*found, *below)))
         parent = agent_of(caller)
         if asked.scope == "children":
             return self._children(parent)
@@ -39,10 +42,17 @@ class Naming:
 
     def seen(self, caller: Caller, ids: tuple[str, ...], *, most: int | None = MOST) -> list[Agent]:
         """The agents that these name. Raises WireError when the caller may not look at one, or they are too many."""
-        agents = [self._records.find(one) for one in self._expanded(ids, lambda _: True, most)]
+        root = self.root_of(caller)
+        agents = [self._records.find(one, root) for one in self._expanded(ids, lambda _: True, most)]
         for agent in agents:
-            check_sight(caller, self.root_of(caller), agent)
+            check_sight(caller, root, agent)
         return agents
+
+    def _below(self, ids: Container[AgentId]) -> Iterator[AgentId]:
+        """The agents below these that are not over."""
+        for agent in self._state.agents.values():
+            if not agent.is_over and any(one in ids for one in agent.ancestors):
+                yield agent.id
 
     def _children(self, parent: AgentId | None) -> tuple[AgentId, ...]:
         """The children of the parent's current attempt, ended or not: one that failed early failed all the same."""
@@ -81,7 +91,8 @@ class Naming:
         self, caller: Caller, ids: tuple[str, ...], wanted: Callable[[Ending | None], bool]
     ) -> tuple[AgentId, ...]:
         """The agents that these name, in memory for the turn to come. Raises WireError for one that is not its own."""
-        agents = [self._records.recall(one) for one in self._expanded(ids, wanted, MOST)]
+        root = self.root_of(caller)
+        agents = [self._records.recall(one, root) for one in self._expanded(ids, wanted, MOST)]
         for agent in agents:
             check_command(caller, agent)
             for blocker in agent.spec.after:
@@ -100,6 +111,10 @@ class Naming:
                 continue
             run = self._records.run(one)
             found += [mate.agent for path, mate in run.members.items() if wanted(run.ended.get(path))]
+        if (names := sum(canonical(one) is None for one in found)) > MOST_NAMES:
+            raise WireError(
+                "too-large", f"{names} of these are names: the most of one request is {MOST_NAMES}. Give ids."
+            )
         if most is not None and len(found) > most:
             raise WireError(
                 "too-large",

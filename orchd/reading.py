@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from msgpack import UnpackException
 
 from orchd import rows
-from orchd.codec import unpack, unpack_agent, unpack_run, unpack_session
+from orchd.codec import pack, unpack, unpack_agent, unpack_run, unpack_session
 from orchd.commits import Commits
 from orchd.core.model import Agent, AgentId, Status, agent_id, number_of
 from orchd.core.runs import Run, RunId, number_of_run, run_id
@@ -75,6 +75,16 @@ class Reader:
     def _run(self, number: int, doc: bytes) -> Run:
         members = list(self._agents("run = ? ORDER BY number", number))
         return self._sound(partial(unpack_run, run_id(number), doc, members))
+
+    def newest_named(self, name: str, root: AgentId | None, but: Container[AgentId], above: int) -> AgentId | None:
+        """The newest agent of this name with a number above `above`, of one tree or of all."""
+        key = pack({"name": name})[1:]  # as it stands in a packed spec; elsewhere in it, that may be by chance
+        tree = number_of(root) if root else None
+        query = "SELECT number, spec FROM agents WHERE number > ? AND (?2 IS NULL OR root = ?2) AND instr(spec, ?3)"
+        for number, spec in self._many(f"{query} ORDER BY number DESC LIMIT 100", (above, tree, key)):
+            if agent_id(number) not in but and unpack(spec)[0]["name"] == name:
+                return agent_id(number)
+        return None
 
     def session(self, one: SessionId) -> Session | None:
         """A session as it was last written."""

@@ -15,6 +15,8 @@ from orchd.views import canonical, canonical_run, canonical_session
 from orchd.wire import WireError
 
 _REMEMBERED = 256  # agents that are over
+_NAMES = 10_000  # of the newest agents, which is read in some 10 ms
+_LISTED = 5  # ids in a message
 
 
 class Records:
@@ -47,15 +49,37 @@ class Records:
         if one not in self._state.sessions and (session := self._store.session(one)) is not None:
             self._state.sessions[one] = session
 
-    def find(self, text: str) -> Agent:
-        """The agent that `text` names. Raises WireError `unknown-agent`, or `pruned` for one that was there once."""
+    def find(self, text: str, root: AgentId | None = None) -> Agent:
+        """The agent with the id or the name `text`; by name only in the tree of `root`, where that is given.
+
+        An id wins over a name. A name means the agent that is not over, or else the newest that is over. Raises
+        WireError `unknown-agent`, `ambiguous` when several with this name are not over, or `pruned`.
+        """
         one = canonical(text)
-        agent = None if one is None else self.recorded(one)
+        agent = self._named(text, root) if one is None else self.recorded(one)
         if agent is None and one is not None and number_of(one) <= self._state.last_number:
             raise _pruned(one)
         if agent is None:
-            raise WireError("unknown-agent", f"there is no agent {text!r}; `orchctl status --all` shows what there is")
+            raise WireError(
+                "unknown-agent",
+                f"no agent has the id or name {text!r}; `orchctl status --all` lists all agents",
+            )
         return agent
+
+    def _named(self, name: str, root: AgentId | None) -> Agent | None:
+        named = [agent for agent in self._state.agents.values() if agent.spec.name == name]
+        going = sorted(agent.id for agent in named if not agent.is_over and root in (None, agent.root))
+        if len(going) > 1:
+            more = f" and {len(going) - _LISTED} more" if len(going) > _LISTED else ""
+            raise WireError(
+                "ambiguous",
+                f"{len(going)} agents with the name {name!r} are not over: {', '.join(going[:_LISTED])}{more}; "
+                "give an id",
+            )
+        if going:
+            return self._state.agents[going[0]]
+        found = self._store.newest_named(name, root, self.leaving, self._state.last_number - _NAMES)
+        return None if found is None else self.recorded(found)
 
     def _looked_up(self, one: AgentId) -> Agent | None:
         if one in self.leaving:
@@ -82,9 +106,9 @@ class Records:
         """Remember how these are shown, those of them that are over."""
         self.shown.update((one, shown) for one, shown in made.items() if one in self._over)
 
-    def recall(self, text: str) -> Agent:
-        """The agent, in memory for the turn to come, so that the core can decide about it."""
-        agent = self.find(text)
+    def recall(self, text: str, root: AgentId | None = None) -> Agent:
+        """The agent of `find`, in memory for the turn to come, so that the core can decide about it."""
+        agent = self.find(text, root)
         self._over.pop(agent.id, None)
         self.shown.pop(agent.id, None)
         if agent.id not in self._state.agents:

@@ -179,7 +179,7 @@ class Translator:
         config = self._config
         return Spec(
             command=spec.command,
-            runner=_runner(spec, self._runners),
+            runner=_runner(spec, self._runners, {**asked.env, **spec.env}),
             model=spec.model,
             name=agentspec.name_of(spec),
             cwd=spec.cwd or asked.cwd,
@@ -213,8 +213,9 @@ class Translator:
     def _after(self, caller: Caller, wanted: str, names: set[str]) -> AgentId:
         if wanted in names:
             return AgentId(wanted)  # another of the same request; the core gives it its id
-        agent = self._records.recall(wanted)
-        check_sight(caller, self._naming.root_of(caller), agent)
+        root = self._naming.root_of(caller)
+        agent = self._records.recall(wanted, root)
+        check_sight(caller, root, agent)
         if agent.id in names:  # which the core, that knows no other form of an id, would take it for
             said = (
                 f"`after` {wanted!r} is {agent.id}, and another of this request has that for a name: name it otherwise"
@@ -310,17 +311,10 @@ def _is_there(path: str | None) -> bool:
     return os.path.exists(path or "")  # noqa: PTH110 - unlike that of Path it raises nothing
 
 
-def _runner(spec: agentspec.AgentSpec, known: runners.Runners) -> str | None:
+def _runner(spec: agentspec.AgentSpec, known: runners.Runners, environment: Mapping[str, str]) -> str | None:
     """What is between the daemon and the agent; None for a command, which is started as it is."""
     if not spec.has_work:
         raise WireError("bad-request", "nothing to run: give a command, or a goal for a runner")
-    if spec.runner is None:
-        if spec.command:
-            return None
-        return known.default
-    if spec.runner not in known.names:
-        raise WireError(
-            "unknown-runner",
-            f"{spec.runner!r} is no runner; there are {', '.join(known.names)}, and you can add more in config.toml",
-        )
-    return spec.runner
+    if spec.runner is not None:
+        return known.known(spec.runner)
+    return None if spec.command else known.chosen(environment)

@@ -285,8 +285,8 @@ def iso(wall: float | None) -> str | None:
 
 
 def canonical(text: str) -> AgentId | None:
-    """`agent-007` for `7`, `agent-7` and `agent-007`; None for what can be no id."""
-    number = _number(text.removeprefix("agent-"))
+    """`agent-007` for `7`, `agent-7`, `Agent-7` and `agent-007`; None for what can be no id."""
+    number = _number(text.lower().removeprefix("agent-"))
     return agent_id(number) if number else None
 
 

@@ -70,11 +70,14 @@ class Instance:
         self.directory = directory
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("ORCHD_")}
         self.env.update(ORCHD_HOME=str(directory), PATH=f"{BIN}:{os.environ['PATH']}")
+        self.env["ORCHD_DEFAULT_RUNNER"] = "mock"  # whatever is installed here
         self.daemon: subprocess.Popen[bytes] | None = None
 
     def configure(self, text: str) -> None:
         """Write `config.toml`."""
         self.home.config.write_text(text)
+        if text.startswith("runner =") or "\nrunner =" in text:
+            self.env.pop("ORCHD_DEFAULT_RUNNER", None)  # which would go before it
 
     def start(self, *command: str) -> None:
         """Start the daemon (or `command` instead of it) and return when it answers."""

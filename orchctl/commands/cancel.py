@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
-from orchctl import exits, out, render
+from orchctl import census, exits, out, render
 from orchctl.client import Client
+from orchctl.errors import UsageError
+from orchd.wire import MOST
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print a line for each: it is `stopping` until its processes are gone."""
+    """Print a line for each: it is `stopping` until its processes are gone. With --wait, how each ended."""
+    if bool(args.ids) == args.all:
+        raise UsageError("give the ids or names of agents or runs, or --all" + (", not both" if args.all else ""))
+    if args.wait_timeout is not None and not args.wait:
+        raise UsageError("--wait-timeout is for --wait: give both")
     with Client() as client:
-        result = client.call("cancel", {"ids": args.ids})
+        ids = _unfinished(client) if args.all else args.ids
+        agents: list[dict[str, Any]] = []
+        for at in range(0, len(ids), MOST):
+            agents += client.call("cancel", {"ids": ids[at : at + MOST]})["agents"]
+        result: dict[str, Any] = {"agents": agents}
+        if args.wait:
+            result["timed_out"] = False
+            if named := [agent["id"] for agent in agents]:
+                result = client.wait(ids=named, scope="tree", timeout=args.wait_timeout)
     out.result(result, render.told_lines(result["agents"]), as_json=args.json)
-    return exits.OK
+    return exits.TIMED_OUT if result.get("timed_out") else exits.OK
+
+
+def _unfinished(client: Client) -> list[str]:
+    """The agents that are not over and whose parents are: all others are below them."""
+    everybody = census.status(client, {"usage": False})["agents"]
+    going = {agent["id"]: agent["parent"] for agent in everybody if not render.is_over(agent)}
+    return [one for one, parent in going.items() if parent not in going]

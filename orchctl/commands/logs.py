@@ -34,6 +34,7 @@ def run(args: SimpleNamespace) -> int:
             place = _place(client, args)
             out.say_json({**place, "left_out": _left_out(_output(client, place))})
         elif args.follow:
+            (args.id,) = client.ids((args.id,))
             _follow(client, args)
         else:
             _opened(client, _place(client, args), args.lines).copy(sys.stdout.buffer)

@@ -1,22 +1,81 @@
-"""`orchctl retry`: a new attempt for agents that ended without completing."""
+"""`orchctl retry`: a new attempt for agents that ended without completing, and for what was skipped because of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from types import SimpleNamespace
+from typing import Any
 
 from orchctl import attributes, envfiles, exits, out, render, targets
 from orchctl.client import Client
+from orchctl.commands.session import status
 from orchctl.here import here
 from orchctl.start import environment
 
+Agents = Mapping[str, Mapping[str, Any]]  # by their ids
+
 
 def run(args: SimpleNamespace) -> int:
-    """Print a line for each. The new attempt has the environment of the first, and --env-file and --env over it."""
+    """Print a line for each; exit code 1 when one is skipped again. The new attempt has the environment of the first,
+    and --env-file and --env over it."""
     variables = environment() if args.current_env and not targets.is_far() else {}
     variables |= envfiles.read(args.env_file, here("/")) | envfiles.pairs(args.env)
-    request: dict[str, object] = {"ids": args.ids, "env": variables, "current_env": args.current_env}
     with Client() as client:
+        runs = [one for one in args.ids if one.lower().startswith("run-")]
+        named = [one for one in args.ids if one not in runs]
+        agents = client.call("status", {"ids": named, "usage": False})["agents"] if named else []
+        ids = [*(agent["id"] for agent in agents), *runs]
+        known = _beside(client, agents)
+        before = _badly_ended(known, ids) if args.with_dependencies else []
+        behind = _skipped(known, [*ids, *before])
+        chosen = list(dict.fromkeys([*before, *ids, *(behind if args.with_dependents else ())]))
         own = {} if targets.is_far() else {"attributes": attributes.own()}
-        result = client.call("retry", {**request, **own})
+        request: dict[str, object] = {"ids": chosen, "env": variables, "current_env": args.current_env, **own}
+        result = client.call("retry", request)
     out.result(result, render.told_lines(result["agents"]), as_json=args.json)
-    return exits.OK
+    skipped = [agent["id"] for agent in result["agents"] if agent["status"] == "skipped"]
+    if not args.json:
+        _note(skipped, [one for one in behind if one not in chosen])
+    return exits.REFUSED if skipped else exits.OK
+
+
+def _note(skipped: list[str], behind: list[str]) -> None:
+    if skipped:
+        named = " ".join(skipped)
+        out.note(
+            f"what these come after did not complete: `orchctl retry {named} --with-dependencies` retries that too"
+        )
+    if behind:
+        what = f"{', '.join(behind)} {'was' if len(behind) == 1 else 'were'} skipped because of that and stay so"
+        out.note(f"{what}: `orchctl retry {' '.join(behind)}`, or --with-dependents the next time")
+
+
+def _beside(client: Client, agents: Iterable[Mapping[str, Any]]) -> Agents:
+    """These and the other agents of their sessions."""
+    sessions = dict.fromkeys(agent["session"] for agent in agents if agent["session"])
+    return {agent["id"]: agent for session in sessions for agent in status(client, session)["agents"]} | {
+        agent["id"]: agent for agent in agents
+    }
+
+
+def _badly_ended(known: Agents, ids: Iterable[str]) -> list[str]:
+    """What these come after, at any distance, that is over and did not complete, the first of them first."""
+    found: dict[str, None] = {}
+    frontier = list(ids)
+    while frontier:
+        for one in known.get(frontier.pop(), {}).get("after", ()):
+            if one in known and one not in found and render.is_over(known[one]) and known[one]["status"] != "completed":
+                found[one] = None
+                frontier.append(one)
+    return list(found)[::-1]
+
+
+def _skipped(known: Agents, ids: Iterable[str]) -> list[str]:
+    """What was skipped and comes after these, at any distance."""
+    reached = set(ids)
+    found: list[str] = []
+    for one, agent in sorted(known.items(), key=lambda item: render.number(item[1])):
+        if agent["status"] == "skipped" and one not in reached and not reached.isdisjoint(agent["after"]):
+            reached.add(one)
+            found.append(one)
+    return found

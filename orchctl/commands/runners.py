@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 from orchctl import exits, out, render
 from orchctl.errors import RefusedError
-from orchd.wire import default_home, runners, shapes
+from orchd.wire import WireError, default_home, runners, shapes
 
 _PATIENCE = 2.0  # seconds for all versions together: they are only company
 _SHOWN = 60  # characters of a version
@@ -39,18 +40,28 @@ def run(args: SimpleNamespace) -> int:
         known = runners.read(config)
     except (shapes.ShapeError, OSError) as error:
         raise RefusedError(f"{config}: {error}; correct it and try again", code="bad-config") from None
-    found = [_found(known, name) for name in known.names]
+    default, why_none = _default(known)
+    found = [_found(known, name, default) for name in known.names]
     versions = _versions(found)
-    value = {"default": known.default, "config": str(config), "runners": [_as_json(one, versions) for one in found]}
+    value = {"default": default, "config": str(config), "runners": [_as_json(one, versions) for one in found]}
     out.result(value, _lines(found, versions), as_json=args.json)
+    if why_none and not args.json:
+        out.note(why_none)
     return exits.OK
 
 
-def _found(known: runners.Runners, name: str) -> _Found:
-    settings = known.of(name)
-    program = None if name == runners.MOCK else settings.command[0] if settings.command else name
+def _default(known: runners.Runners) -> tuple[str | None, str]:
+    """What runs a goal that names no runner, or why there is no such runner."""
+    try:
+        return known.chosen(os.environ), ""
+    except WireError as error:
+        return None, error.message
+
+
+def _found(known: runners.Runners, name: str, default: str | None) -> _Found:
+    program = known.program(name)
     path = shutil.which(program) if program else None
-    return _Found(name, name == known.default, settings.model, program, path)
+    return _Found(name, name == default, known.of(name).model, program, path)
 
 
 def _versions(found: list[_Found]) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from orchctl.here import here
 from orchctl.pretenders import note_pretenders
 from orchctl.projects import asked_in
 from orchctl.specs import placed
+from orchd.wire.runners import BUILT_IN
 
 _NOTED = 10  # queued agents that are told of one by one
 _OF_ONE = (
@@ -24,6 +25,8 @@ _OF_ONE = (
 
 def run(args: SimpleNamespace) -> int:
     """Print the new ids, one a line, or the result as JSON: with --wait, what came of them."""
+    if args.wait_timeout is not None and not args.wait:
+        raise UsageError("--wait-timeout is for --wait: give both, or --timeout to end the agent itself")
     specs = [_spec(args)] if args.batch is None else _batch(args)
     if any(spec.get("worktree") for spec in specs) and not targets.is_far():
         from orchctl import worktree_checks
@@ -41,7 +44,8 @@ def run(args: SimpleNamespace) -> int:
             return exits.OK
         from orchctl.commands import wait
 
-        return wait.wait(client, SimpleNamespace(ids=[one["id"] for one in result["agents"]], json=args.json))
+        waited = SimpleNamespace(ids=[one["id"] for one in result["agents"]], json=args.json)
+        return wait.wait(client, waited, timeout=args.wait_timeout)
 
 
 def _note_queued(agents: list[Mapping[str, Any]]) -> None:
@@ -67,6 +71,7 @@ def _spawned(client: Client, args: SimpleNamespace, specs: list[dict[str, object
 def _spec(args: SimpleNamespace) -> dict[str, object]:
     if not (args.command or args.goal or args.skill or args.stdin):
         raise UsageError("nothing to run: write a command after `--`, as in `spawn -- claude -p ...`, or a --goal")
+    _check_meant(args)
     given = {key: getattr(args, key) for key in _OF_ONE if _is_given(getattr(args, key))}
     if "env" in given:
         given["env"] = envfiles.pairs(args.env)
@@ -74,6 +79,30 @@ def _spec(args: SimpleNamespace) -> dict[str, object]:
         del given["stdin"]
         given["input"] = content
     return placed(given, here(args.cwd))
+
+
+def _check_meant(args: SimpleNamespace) -> None:
+    """Raises UsageError for a lone word that is no program, and most likely a goal, a runner or a batch file."""
+    if len(args.command) != 1 or targets.is_far():
+        return
+    (word,) = args.command
+    if args.goal and args.runner is None and word in BUILT_IN:
+        raise UsageError(f"the command is {word!r} alone, which gets no goal: did you mean --runner {word}?")
+    is_file = word.endswith((".json", ".jsonl"))
+    if not is_file and not any(map(str.isspace, word)):
+        return
+    import shlex
+    import shutil
+
+    if shutil.which(word) is not None:
+        return
+    if is_file:
+        what = f"did you mean --batch {word}, or `orchctl run {word}` for a composition?"
+        raise UsageError(f"{word!r} is no program: {what}")
+    raise UsageError(
+        f"there is no program {word!r}: did you mean --goal {shlex.quote(word)}? The arguments of a command are words "
+        "of their own; `sh -c` takes a line"
+    )
 
 
 def _is_given(value: object) -> bool:

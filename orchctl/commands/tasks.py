@@ -19,6 +19,7 @@ from orchctl.tasks.problems import Problem, TasksError
 from orchctl.tasks.prompts import skeleton
 from orchctl.tasks.states import State
 
+_SHOWN = 20  # errors, unless all are asked for
 _GIVEN = ("goal", "skill", "runner", "model", "after", "timeout")
 
 
@@ -113,9 +114,13 @@ def check(args: SimpleNamespace) -> int:
         "errors": [asdict(problem) for problem in problems],
         "warnings": [asdict(problem) for problem in warnings],
     }
-    lines = [f"error: {problem}" for problem in problems] + [f"warning: {problem}" for problem in warnings]
+    shown = problems if args.all else problems[:_SHOWN]
+    lines = [f"error: {problem}" for problem in shown]
+    if len(problems) > len(shown):
+        lines.append(f"and {len(problems) - len(shown):,} more errors: --all shows them")
+    lines += [f"warning: {problem}" for problem in warnings]
     count = f"{len(read.tasks)} tasks" if len(read.tasks) != 1 else "1 task"
-    lines.append(f"{count}, errors: {len(problems)}" if problems else f"{count}, all right")
+    lines.append(f"{count}, errors: {len(problems):,}" if problems else f"{count}, all right")
     out.result(value, map(render.clean_line, lines), as_json=args.json)
     return exits.REFUSED if problems else exits.OK
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,8 @@ from orchctl.tasks.files import RESULTS, Task, plain
 from orchctl.tasks.launching import PROMPTS, Choice, Wanted
 from orchctl.tasks.opened import Place, opened, place, standing
 from orchctl.tasks.states import State
+from orchd.wire import WireError, default_home, runners
+from orchd.wire.shapes import ShapeError
 
 _TURN = 60.0  # seconds for somebody else to finish asking
 
@@ -33,7 +36,7 @@ def run(args: SimpleNamespace) -> int:
     tasks = opened(where)
     only = tuple(map(plain, args.only))
     launching.known(tasks, only)
-    wanted = Wanted(only, args.again, args.runner, args.model, args.worktree)
+    wanted = Wanted(only, args.again, args.runner, _default(), args.model, args.worktree)
     with Client() as client:
         choice, states, agents = _locked(client, tasks, where, wanted)
         if not args.json:
@@ -50,6 +53,14 @@ def run(args: SimpleNamespace) -> int:
         return (
             wait.wait(client, SimpleNamespace(ids=ids, json=False), timeout=args.timeout) if args.wait and ids else OK
         )
+
+
+def _default() -> str | None:
+    """The runner of tasks that name none; None when the daemon will refuse them, and say why."""
+    try:
+        return runners.read(default_home() / "config.toml").chosen(os.environ)
+    except (WireError, ShapeError, OSError):
+        return None
 
 
 def _ended(client: Client, ids: Sequence[str], value: dict[str, Any], timeout: float | None) -> int:

@@ -13,14 +13,19 @@ from orchctl.errors import UsageError
 if TYPE_CHECKING:
     from orchctl.progress import Progress
 
+_NAMED = 5  # ids of one message
+
 
 def run(args: SimpleNamespace) -> int:
     """Print a line for each that ended; the exit code tells whether all completed."""
     ways = sum((bool(args.ids), args.all, args.children))
     if ways != 1:
         raise UsageError("say what to wait for: ids, --all or --children" + (", only one of them" if ways else ""))
-    scope = "all" if args.all else "children" if args.children else "ids"
+    if args.tree and not args.ids:
+        raise UsageError("--tree is for ids: say below which agents")
+    scope = "all" if args.all else "children" if args.children else "tree" if args.tree else "ids"
     with Client() as client:
+        args.ids = client.ids(args.ids)
         return wait(client, args, scope=scope, is_any=args.any, timeout=args.timeout)
 
 
@@ -36,10 +41,21 @@ def wait(
     line = _progress(client, args.ids)
     try:
         result = client.wait(ids=args.ids, scope=scope, is_any=is_any, timeout=timeout, watch=line)
+    except KeyboardInterrupt:
+        note_interrupted(args.ids)
+        raise
     finally:
         if line:
             line.close()
     return _told(result, as_json=args.json)
+
+
+def note_interrupted(ids: Sequence[str]) -> None:
+    """Say what goes on after the person has ended the waiting, and how to wait for it again."""
+    if ids:
+        named = " ".join(ids[:_NAMED]) + (" ..." if len(ids) > _NAMED else "")
+        goes = "goes" if len(ids) == 1 else "go"
+        out.note(f"no longer waiting; {named} {goes} on: `orchctl wait {named}`, `orchctl cancel {named}`")
 
 
 def _progress(client: Client, ids: Sequence[str]) -> Progress | None:

@@ -134,7 +134,7 @@ def clis(config: settings.Config) -> Iterator[Finding]:
     for name in known.names:
         if name == runners.MOCK:
             continue
-        program = (known.of(name).command or (name,))[0]
+        program = known.program(name) or name
         if path := shutil.which(program):
             yield ok("runners", f"{name}: {path}")
         elif name == known.default:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from orchctl.pretenders import MARK
 from orchctl.runners import limits, prompt
 from orchctl.runners.attempt import Attempt, UnfitError
 from orchctl.runners.cli import concluded
@@ -109,6 +110,4 @@ def _number(env: Mapping[str, str], name: str, default: float) -> float:
 
 def _result(name: str, inputs: str) -> str:
     read = [path for path in inputs.split(os.pathsep) if path and Path(path).exists()]
-    return (
-        "\n".join([f"# {name}", "", "This agent only pretended.", "", *(f"- has read {path}" for path in read)]) + "\n"
-    )
+    return "\n".join([f"# {name}", "", MARK, "", *(f"- has read {path}" for path in read)]) + "\n"

@@ -14,7 +14,7 @@ from orchd.core.composition import cycle_in, topological
 
 Shown = Callable[[Task], str]  # how messages call a task's file
 
-_MOST = 20  # pairs that get in each other's way and are told
+_MOST = 10_000  # pairs that write to the same file: of 1,000 tasks there could be half a million
 
 
 def problems(tasks: Sequence[Task], shown: Shown) -> list[Problem]:

@@ -44,7 +44,7 @@ TASKS = (
         "Check task files: every mistake at once, and that those at once keep apart.",
         "tasks",
         (_DIR,),
-        (JSON,),
+        (Option("all", "Show every error; the first 20 otherwise."), JSON),
         function="check",
     ),
     Command(("tasks", "run"), "Run every task that is not done, all in one batch.", "tasks_run", (_DIR,), _RUN),

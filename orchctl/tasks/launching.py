@@ -13,8 +13,9 @@ from orchctl.composition import guess_tokens, skills
 from orchctl.errors import RefusedError, UsageError
 from orchctl.tasks.files import Task
 from orchctl.tasks.prompts import prompt
-from orchctl.tasks.states import State
+from orchctl.tasks.states import OUTDATED, State
 from orchd.wire import whole
+from orchd.wire.runners import MOCK
 
 PROMPTS = ".prompts"
 
@@ -25,6 +26,7 @@ class Wanted(NamedTuple):
     only: tuple[str, ...] = ()
     is_again: bool = False
     runner: str | None = None  # of tasks that name none
+    default: str | None = None  # the runner when this names none either, as far as it is known here
     model: str | None = None
     worktree: bool = False
 
@@ -43,9 +45,9 @@ def chosen(tasks: Sequence[Task], states: Mapping[str, State], wanted: Wanted) -
     among = [task for task in tasks if not wanted.only or task.name in wanted.only]
     going = tuple(task for task in among if states[task.name].is_on_its_way)
     left = [task for task in among if not states[task.name].is_on_its_way]
-    done = tuple(task for task in left if states[task.name].is_done and not wanted.is_again)
+    done = tuple(task for task in left if _is_done(task, states[task.name], wanted) and not wanted.is_again)
     run = tuple(task for task in left if task not in done)
-    _check_before(run, states)
+    _check_before(run, states, wanted)
     return Choice(run, going, done)
 
 
@@ -61,18 +63,23 @@ def known(tasks: Sequence[Task], only: Collection[str]) -> None:
             raise UsageError(f"--only {name!r} is no task here; {way_out}", code="unknown-task")
 
 
-def _check_before(run: Sequence[Task], states: Mapping[str, State]) -> None:
+def _is_done(task: Task, state: State, wanted: Wanted) -> bool:
+    """Whether its result stands: what the mock wrote does for another run with the mock alone."""
+    return state.is_done and (not state.is_pretended or (task.runner or wanted.runner or wanted.default) == MOCK)
+
+
+def _check_before(run: Sequence[Task], states: Mapping[str, State], wanted: Wanted) -> None:
     names = {task.name for task in run}
     for task in run:
         for one in task.after:
             state = states[one]
-            if one not in names and not state.is_on_its_way and not _has_result(state):
+            if one not in names and not state.is_on_its_way and not _has_result(task, state, wanted):
                 what = f"{task.name!r} comes after {one!r}, which is {state.said()}; run that too, with `--only {one}`"
                 raise RefusedError(what, code="not-done", details={"task": task.name, "after": one})
 
 
-def _has_result(state: State) -> bool:
-    return state.word in ("done", "outdated")
+def _has_result(task: Task, state: State, wanted: Wanted) -> bool:
+    return _is_done(task, state, wanted) or state.word == OUTDATED
 
 
 def specs(choice: Choice, states: Mapping[str, State], results: Path, wanted: Wanted) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchctl import render
+from orchctl.pretenders import is_pretended
 from orchctl.tasks.files import Task
 
 DONE = "done"
@@ -27,6 +28,7 @@ class State:
     word: str
     why: str = ""
     agent: Agent | None = None  # the newest that was to write its result
+    is_pretended: bool = False  # its result is of the mock runner: for all other runners it is still to be done
 
     @property
     def is_done(self) -> bool:
@@ -62,7 +64,10 @@ def _state(task: Task, results: Path, agent: Agent | None, before: Mapping[str, 
     if made is None:
         return State(MISSING, "it completed and left no result" if agent is not None else "", agent)
     why = _why_outdated(task, made, results, before)
-    return State(OUTDATED, why, agent) if why else State(DONE, "", agent)
+    if why:
+        return State(OUTDATED, why, agent)
+    is_mock = is_pretended(task.result(results))
+    return State(DONE, "by the mock runner, which only pretends" if is_mock else "", agent, is_mock)
 
 
 def _is_newer(made: int | None, agent: Agent) -> bool:

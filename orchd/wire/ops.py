@@ -140,10 +140,13 @@ class Why:
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Answered when it is true. Result: `{agents: [...], timed_out}`; with `paged` also `more`, the ids of the agents
-    that had no room in `agents`."""
+    that had no room in `agents`. The scope `tree` is the agents in `ids` and the agents below them that are not over
+    when the request arrives: agents that these spawn later take another request."""
 
     ids: Ids = ()
-    scope: Annotated[str, Check(lambda scope: scope in ("ids", "all", "children"), "ids, all or children")] = "ids"
+    scope: Annotated[
+        str, Check(lambda scope: scope in ("ids", "tree", "all", "children"), "ids, tree, all or children")
+    ] = "ids"
     any: bool = False
     timeout: Seconds | None = None
     paged: bool = False  # needed for more than 10,000 agents

@@ -7,13 +7,16 @@ starts, the runner program reads them when it runs. docs/runners.md explains eve
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
+from orchd.wire.errors import WireError
 from orchd.wire.opening import read_file
 from orchd.wire.shapes import Check, Problem, ShapeError, build
+from orchd.wire.variables import ENV_DEFAULT_RUNNER
 
 MOCK, CLAUDE, CODEX = "mock", "claude", "codex"
 BUILT_IN = (MOCK, CLAUDE, CODEX)
@@ -78,7 +81,7 @@ class Settings:
 class Runners:
     """The runners there are, and which of them is meant when none is named."""
 
-    default: str
+    default: str | None  # None: none is configured, see `chosen`
     settings: Mapping[str, Settings]
 
     @property
@@ -90,12 +93,49 @@ class Runners:
         """What is set for a runner."""
         return self.settings.get(name, Settings())
 
+    def program(self, name: str) -> str | None:
+        """The program that a runner starts; None for the mock."""
+        return None if name == MOCK else (self.of(name).command or (name,))[0]
+
+    def installed(self, path: str | None) -> list[str]:
+        """The runners whose programs are on this PATH."""
+        programs = {name: self.program(name) for name in self.names}
+        return [name for name, program in programs.items() if program and shutil.which(program, path=path or "")]
+
+    def chosen(self, environment: Mapping[str, str]) -> str:
+        """The runner of work that names none, for a caller with this environment: what ORCHD_DEFAULT_RUNNER says, else
+        `runner` of config.toml, else the only one that is installed. Raises WireError `no-runner` or
+        `unknown-runner`."""
+        name = environment.get(ENV_DEFAULT_RUNNER) or self.default
+        if name is not None:
+            return self.known(name)
+        found = self.installed(environment.get("PATH"))
+        if len(found) == 1:
+            return found[0]
+        state = (
+            f"{' and '.join(found)} are installed" if found else f"none of {', '.join(self.names[1:])} is on the PATH"
+        )
+        raise WireError(
+            "no-runner",
+            f"nothing says what runs a goal, and {state}: give --runner NAME, or set `runner` in config.toml or "
+            f"{ENV_DEFAULT_RUNNER} ({MOCK} only pretends)",
+        )
+
+    def known(self, name: str) -> str:
+        """`name`, if there is such a runner. Raises WireError `unknown-runner`."""
+        if name not in self.names:
+            raise WireError(
+                "unknown-runner",
+                f"{name!r} is no runner; there are {', '.join(self.names)}, and you can add more in config.toml",
+            )
+        return name
+
 
 def checked(default: str | None, settings: Mapping[str, Settings]) -> Runners:
     """The runners of a configuration. Raises ShapeError for what each alone, or all together, cannot be."""
     if (first := next(wrong(default, settings), None)) is not None:
         raise ShapeError(first.message)
-    return Runners(default or MOCK, settings)
+    return Runners(default, settings)
 
 
 def wrong(default: str | None, settings: Mapping[str, Settings]) -> Iterator[Problem]:
@@ -103,9 +143,9 @@ def wrong(default: str | None, settings: Mapping[str, Settings]) -> Iterator[Pro
     for name, one in settings.items():
         checks = (_wrong_name(name), _wrong_key(name, one), None if name in BUILT_IN else _wrong_own(name, one))
         yield from (problem for problem in checks if problem is not None)
-    runners = Runners(default or MOCK, settings)
-    if runners.default not in runners.names:
-        yield Problem("runner", f"runner must be one of {', '.join(runners.names)}, not {runners.default!r}")
+    runners = Runners(default, settings)
+    if default is not None and default not in runners.names:
+        yield Problem("runner", f"runner must be one of {', '.join(runners.names)}, not {default!r}")
 
 
 def read(path: Path) -> Runners:
@@ -115,7 +155,7 @@ def read(path: Path) -> Runners:
     except FileNotFoundError:
         text = b""
     if b"runner" not in text:  # most have none, and a parser takes its time to import
-        return Runners(MOCK, {})
+        return Runners(None, {})
     import tomllib
 
     try:

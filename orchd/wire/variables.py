@@ -14,6 +14,7 @@ ENV_GOAL = "ORCHD_GOAL"
 ENV_SKILL = "ORCHD_SKILL"
 ENV_TASK_ID = "ORCHD_TASK_ID"
 ENV_RUNNER = "ORCHD_RUNNER"
+ENV_DEFAULT_RUNNER = "ORCHD_DEFAULT_RUNNER"  # a person's: what runs a goal that names no runner; passes to all below
 ENV_MODEL = "ORCHD_MODEL"
 ENV_RESULT = "ORCHD_RESULT"  # the file that it is to write its result to
 ENV_RESULTS = "ORCHD_RESULTS"  # what others wrote and it may read: paths separated by colons

@@ -6,6 +6,9 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+import yaml
+
 from orchctl.composition import skills
 from orchctl.table import COMMANDS
 from tests.conftest import Instance
@@ -72,6 +75,13 @@ def test_it_explains_the_codes_there_are_and_all_that_an_agent_meets() -> None:
         "stopping",
     }
     assert met <= explained
+
+
+@pytest.mark.parametrize("path", sorted(skills.SHIPPED.glob("*/SKILL.md")), ids=lambda path: path.parent.name)
+def test_the_front_matter_of_a_shipped_skill_is_yaml(path: Path) -> None:
+    values = yaml.safe_load(path.read_text().split("---\n")[1])
+    assert values["name"] == path.parent.name
+    assert isinstance(values["description"], str)
 
 
 def test_it_says_what_its_front_matter_must() -> None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home
+from orchd.wire.variables import ENV_DEFAULT_RUNNER
 from tests.conftest import BIN, DEADLINE, Instance
 
 
@@ -36,6 +37,7 @@ def home(stopped: Instance, monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.setenv(ENV_HOME, str(stopped.directory))
     monkeypatch.delenv(ENV_AGENT, raising=False)
     monkeypatch.delenv(ENV_ATTEMPT, raising=False)
+    monkeypatch.setenv(ENV_DEFAULT_RUNNER, "mock")
     return stopped.home
 
 

@@ -82,3 +82,9 @@ def test_a_page_of_text_shows_its_end() -> None:
     ]
     assert topview.text_page("title", ["one\x1b"], size) == ["title", "one?", "", "", "q goes back"]
     assert topview.text_page("title", ["a\tb"], size)[1] == "a       b"
+
+
+def test_trees_in_which_an_agent_is_not_over_come_first_and_then_the_newest() -> None:
+    agents = [ended(1), ended(2), ended(3, parent="agent-002"), agent(4, parent="agent-002"), ended(5), agent(6)]
+    order = [one["id"][-1] for _, one in topview.ordered(answer(*agents), Look())]
+    assert order == ["2", "4", "3", "6", "5", "1"]

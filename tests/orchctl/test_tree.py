@@ -159,3 +159,18 @@ def test_tokens_are_counted_for_each_and_for_all() -> None:
     lines = drawn(Look(is_whole=True), agent(1, tokens=1234), agent(2, tokens=2_000_000))
     assert lines[0].endswith(" · 2.0M tokens")
     assert ["1.2k tokens" in lines[1], "2.0M tokens" in lines[2]] == [True, True]
+
+
+def test_the_tokens_are_those_of_the_sessions_and_not_of_the_agents_shown() -> None:
+    session = {
+        "id": "session-001",
+        "max_tokens": None,
+        "max_cost": None,
+        "tokens": 42_000,
+        "cost_usd": 0.0,
+        "reached": None,
+    }
+    known = {**answer(agent(1, status="running", tokens=10)), "budgets": [session]}
+    (head, *others) = picture(known, NOW, Look())
+    assert "42k tokens" in head
+    assert not [line for line in others if "budget" in line]

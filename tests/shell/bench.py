@@ -159,7 +159,7 @@ class Bench:
 
     def spawn(self, *command: str, env: dict[str, str] | None = None, **fields: Any) -> Agent:
         """A new agent."""
-        base = {"PATH": os.environ["PATH"]} if env is None else env
+        base = {"PATH": os.environ["PATH"], "ORCHD_DEFAULT_RUNNER": "mock"} if env is None else env
         asked = {"agents": [{"command": list(command), **fields}], "cwd": "/", "env": base}
         (ticket,) = self.ask("spawn", asked)["agents"]
         return self.agent(ticket["id"])

@@ -73,7 +73,7 @@ def test_every_key_can_be_changed(tmp_path: Path, key: str) -> None:
 
 
 def test_the_runners_are_those_that_are_built_in_and_those_of_the_file(tmp_path: Path) -> None:
-    assert (Config().known_runners.names, Config().known_runners.default) == (("mock", "claude", "codex"), "mock")
+    assert (Config().known_runners.names, Config().known_runners.default) == (("mock", "claude", "codex"), None)
     text = 'runner = "mine"\n[runners.mine]\ncommand = ["x"]\n[runners.codex]\n'
     known = read(written(tmp_path, text)).known_runners
     assert (known.names, known.default) == (("mock", "claude", "codex", "mine"), "mine")

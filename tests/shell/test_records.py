@@ -16,7 +16,7 @@ def waiting(**fields: float) -> Agent:
     return Agent(agent_id(1), Spec(("true",), "true", "/", "e"), Level.PM, (), 0, **{"age": 0.0, **fields})
 
 
-@pytest.mark.parametrize("text", ["1", "01", "agent-1", "agent-001"])
+@pytest.mark.parametrize("text", ["1", "01", "agent-1", "agent-001", "Agent-1", "AGENT-001"])
 def test_an_agent_is_found_by_any_form_of_its_id(bench: Bench, text: str) -> None:
     one = bench.spawn("sleep", "600")
     assert bench.records.find(text) is one
@@ -110,3 +110,38 @@ def test_no_more_are_remembered_than_are_looked_at(bench: Bench, monkeypatch: py
     bench.ask("status", {"ids": ["1", "2", "3", "4", "1"]})
     assert len(bench.records._over) == 2
     assert set(bench.records.shown) <= set(bench.records._over)
+
+
+def test_a_name_means_the_agent_that_is_not_over_or_else_the_newest(bench: Bench) -> None:
+    first = bench.spawn("true", name="api")
+    bench.until_over(first)
+    assert bench.records.find("api").id == first.id
+    second = bench.spawn("true", name="api")
+    assert bench.records.find("api") is second
+    bench.until_over(second)
+    assert bench.records.find("api").id == second.id
+    third, fourth = bench.spawn("sleep", "600", name="api"), bench.spawn("sleep", "600", name="api")
+    with pytest.raises(WireError, match=f"2 agents .*'api' are not over: {third.id}, {fourth.id}") as caught:
+        bench.records.find("api")
+    assert caught.value.code == "ambiguous"
+
+
+def test_an_id_wins_over_a_name(bench: Bench) -> None:
+    first, second = bench.spawn("sleep", "600", name="2"), bench.spawn("sleep", "600", name="agent-001")
+    assert [bench.records.find(text) for text in ("agent-001", "Agent-1", "2")] == [first, first, second]
+
+
+def test_a_name_is_that_of_the_agent_and_not_of_one_whose_goal_has_its_bytes(bench: Bench) -> None:
+    one = bench.spawn("true", name="api")
+    bench.until_over(one)
+    other = bench.spawn("true", name="other", goal=b"\xa4name\xa3api".decode("utf-8", "surrogateescape"))
+    bench.until_over(other)
+    assert bench.records.find("api").id == one.id
+
+
+def test_what_is_being_pruned_has_no_name(bench: Bench) -> None:
+    one, two = bench.spawn("true", name="api"), bench.spawn("true", name="api")
+    bench.until_over(one)
+    bench.until_over(two)
+    bench.records.leave([two.id])
+    assert bench.records.find("api").id == one.id

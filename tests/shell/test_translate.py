@@ -135,7 +135,7 @@ def test_on_a_full_disk_an_environment_is_refused_and_no_half_of_it_is_left(benc
 def test_what_is_no_command_has_a_runner(
     bench: Bench, fields: dict[str, object], runner: str | None, name: str
 ) -> None:
-    request = build(ops.Spawn, {"agents": [fields], "cwd": "/"})
+    request = build(ops.Spawn, {"agents": [fields], "cwd": "/", "env": {"ORCHD_DEFAULT_RUNNER": "mock"}})
     (spec,) = bench.translator.spawn(ONE, Outside.OWNER, request).specs
     assert (spec.runner, spec.name) == (runner, name)
 
@@ -161,7 +161,9 @@ def test_an_agent_without_a_command_has_the_default_runner_and_an_unknown_one_is
         request = build(ops.Spawn, {"agents": [spec], "cwd": "/tmp"})
         return bench.translator.spawn(ONE, Outside.OWNER, request).specs[0].runner
 
-    assert (runner(goal="x"), runner(command=["true"])) == ("mock", None)
+    assert runner(command=["true"]) is None
+    with pytest.raises(WireError, match="no-runner"):
+        runner(goal="x")
     bench.translator._runners = checked("mine", {"mine": Settings(command=("x",))})
     assert (runner(goal="x"), runner(goal="x", runner="claude"), runner(skill="x")) == ("mine", "claude", "mine")
     with pytest.raises(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchd.wire import WireError
 from orchd.wire.runners import Price, Runners, Settings, read
 from orchd.wire.shapes import ShapeError
 
@@ -18,7 +19,7 @@ def of(tmp_path: Path, text: str) -> Runners:
 
 def test_without_a_word_of_them_there_are_those_that_are_built_in(tmp_path: Path) -> None:
     for runners in (read(tmp_path / "config.toml"), of(tmp_path, "limit = 3\n")):
-        assert (runners.names, runners.default) == (("mock", "claude", "codex"), "mock")
+        assert (runners.names, runners.default) == (("mock", "claude", "codex"), None)
         assert runners.of("claude") == Settings()
 
 
@@ -75,3 +76,43 @@ def test_bytes_that_are_no_text_are_said(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_bytes(b'runner = "\xff"')
     with pytest.raises(ShapeError, match="utf-8"):
         read(tmp_path / "config.toml")
+
+
+def program(directory: Path, name: str) -> None:
+    """A program that can be found on the PATH."""
+    (directory / name).write_text("#!/bin/sh\n")
+    (directory / name).chmod(0o755)
+
+
+def test_the_only_installed_runner_runs_what_names_none(tmp_path: Path) -> None:
+    known = Runners(None, {"own": Settings(command=("own-cli",))})
+    for name, runner in (("codex", "codex"), ("own-cli", "own")):
+        directory = tmp_path / name
+        directory.mkdir()
+        program(directory, name)
+        assert known.chosen({"PATH": str(directory)}) == runner
+
+
+@pytest.mark.parametrize(
+    ("programs", "state"),
+    [
+        ((), "none of claude, codex is on the PATH"),
+        (("claude", "codex"), "claude and codex are installed"),
+        (("mock",), "none of claude, codex is on the PATH"),
+    ],
+)
+def test_without_one_choice_the_error_lists_the_choices(tmp_path: Path, programs: tuple[str, ...], state: str) -> None:
+    for name in programs:
+        program(tmp_path, name)
+    with pytest.raises(WireError, match=state) as caught:
+        Runners(None, {}).chosen({"PATH": str(tmp_path)})
+    assert caught.value.code == "no-runner"
+
+
+def test_the_variable_goes_before_the_configuration_and_that_before_what_is_installed(tmp_path: Path) -> None:
+    program(tmp_path, "claude")
+    path = {"PATH": str(tmp_path)}
+    assert Runners("codex", {}).chosen(path) == "codex"
+    assert Runners("codex", {}).chosen({**path, "ORCHD_DEFAULT_RUNNER": "mock"}) == "mock"
+    with pytest.raises(WireError, match="'other' is no runner"):
+        Runners(None, {}).chosen({**path, "ORCHD_DEFAULT_RUNNER": "other"})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from tests.conftest import Instance
+import pytest
+
+from tests.conftest import Instance, until
 from tests.orchctl.conftest import Orchctl
 
 
@@ -28,4 +30,31 @@ def test_json_is_the_result(instance: Instance, orchctl: Orchctl) -> None:
 
 
 def test_whoever_is_not_there_is_named(instance: Instance, orchctl: Orchctl) -> None:
-    assert orchctl("cancel", "7").err.startswith("unknown-agent: there is no agent '7'")
+    assert orchctl("cancel", "7").err.startswith("unknown-agent: no agent has the id or name '7'")
+
+
+SLOW = "trap 'sleep 0.3; exit 0' TERM; while :; do sleep 0.01; done"
+
+
+def test_with_wait_nothing_below_is_left(instance: Instance, orchctl: Orchctl) -> None:
+    top = instance.spawn("sh", "-c", f'orchctl spawn -- sh -c "$0"; {SLOW}', SLOW)
+    until(lambda: [one["status"] for one in instance.status("--all")["agents"]] == ["running"] * 2)
+    done = orchctl("cancel", top, "--wait", "--json")
+    assert done.code == 0
+    assert {agent["status"] for agent in json.loads(done.out)["agents"]} == {"cancelled"}
+    assert {agent["status"] for agent in instance.status("--all")["agents"]} == {"cancelled"}
+
+
+def test_all_are_cancelled_with_what_is_below_them(instance: Instance, orchctl: Orchctl) -> None:
+    instance.spawn("sh", "-c", "orchctl spawn -- sleep 600; exec sleep 600")
+    instance.spawn("sleep", "600")
+    until(lambda: [one["status"] for one in instance.status("--all")["agents"]] == ["running"] * 3)
+    assert orchctl("cancel", "--all", "--wait").code == 0
+    assert [agent["status"] for agent in instance.status("--all")["agents"]] == ["cancelled"] * 3
+    nothing = orchctl("cancel", "--all", "--wait", "--json")
+    assert json.loads(nothing.out) == {"agents": [], "timed_out": False}
+
+
+@pytest.mark.parametrize("line", [[], ["1", "--all"], ["1", "--wait-timeout", "1"]])
+def test_what_contradicts_itself_is_refused(orchctl: Orchctl, line: list[str]) -> None:
+    assert orchctl("cancel", *line).code == 2

@@ -81,3 +81,47 @@ def test_what_completed_is_not_tried_again(instance: Instance, orchctl: Orchctl)
     done = orchctl("retry", "1")
     assert done.code == 1
     assert done.err.startswith("cannot-retry: ")
+
+
+def failing_chain(instance: Instance, directory: Path) -> None:
+    """agent-001 fails the first time; agent-002 comes after it, and agent-003 after that: both are skipped."""
+    (directory / "here").touch()
+    instance.ctl("spawn", "--name", "a", "--", "sh", "-c", f"! rm {directory}/here 2>/dev/null")
+    instance.ctl("spawn", "--name", "b", "--after", "a", "--", "true")
+    instance.ctl("spawn", "--name", "c", "--after", "b", "--", "true")
+    instance.ctl("wait", "a", "b", "c", code=1)
+
+
+def test_what_was_skipped_because_of_it_is_named_and_retried_when_asked(
+    instance: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
+    failing_chain(instance, tmp_path)
+    done = orchctl("retry", "a")
+    assert (done.code, done.out.count("\n")) == (0, 1)
+    assert "agent-002, agent-003 were skipped because of that" in done.err
+    instance.ctl("wait", "a")
+    assert orchctl("retry", "b", "--with-dependents").code == 0
+    assert orchctl("wait", "a", "b", "c").code == 0
+
+
+def test_with_dependents_the_whole_chain_is_retried(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    failing_chain(instance, tmp_path)
+    assert [
+        agent["id"] for agent in json.loads(orchctl("retry", "1", "--with-dependents", "--json").out)["agents"]
+    ] == [
+        "agent-001",
+        "agent-002",
+        "agent-003",
+    ]
+    assert orchctl("wait", "a", "b", "c").code == 0
+
+
+def test_a_retry_behind_what_failed_is_no_success_and_takes_it_along_when_asked(
+    instance: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
+    failing_chain(instance, tmp_path)
+    done = orchctl("retry", "c")
+    assert done.code == 1
+    assert "`orchctl retry agent-003 --with-dependencies`" in done.err
+    assert orchctl("retry", "c", "--with-dependencies").code == 0
+    assert orchctl("wait", "a", "b", "c").code == 0

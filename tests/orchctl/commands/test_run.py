@@ -99,7 +99,7 @@ def test_mock_agents_run_where_there_is_no_claude(orchctl: Orchctl, instance: In
     env = {**instance.env, "ORCHD_MOCK_SECONDS": "0.01", "ORCHD_MOCK_FAIL": "b", "PATH": str(tmp_path / "bin")}
     written(tmp_path / "team.json", composition("a", after("b", required=False)))
     done = orchctl("run", "team.json", env=env)
-    assert done.err.startswith("mock agents run, which only pretend")
+    assert done.err.startswith("mock agents only pretend to work")
     assert [line.split()[2] for line in done.err.splitlines()[1:3]] == ["completed", "failed"]
     assert (tmp_path / ".agent/runs/team-1/a.md").exists()
     assert orchctl("run", "team.json", "--runner", "mock", "--dry-run", env=env).err == ""

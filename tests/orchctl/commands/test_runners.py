@@ -25,6 +25,7 @@ def test_it_shows_what_there_is_and_asks_no_daemon(
     orchctl: Orchctl, stopped: Instance, env: dict[str, str], tmp_path: Path
 ) -> None:
     stopped.configure('runner = "mine"\n[runners.mine]\ncommand = ["mine"]\n[runners.gone]\ncommand = ["gone-agent"]\n')
+    del env["ORCHD_DEFAULT_RUNNER"]
     done = orchctl("runners", env=env)
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
@@ -74,3 +75,10 @@ def test_a_mistake_in_the_file_is_said(orchctl: Orchctl, stopped: Instance) -> N
         f"bad-config: {stopped.home.config}: runner must be one of mock, claude, codex, not 'gpt'; "
         "correct it and try again\n"
     )
+
+
+def test_why_nothing_is_chosen_is_shown(orchctl: Orchctl, env: dict[str, str]) -> None:
+    del env["ORCHD_DEFAULT_RUNNER"]
+    done = orchctl("runners", env=env)
+    assert (done.code, "default" in done.out) == (0, False)
+    assert done.err.startswith("nothing says what runs a goal, and claude and codex are installed")

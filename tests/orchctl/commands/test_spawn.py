@@ -185,3 +185,34 @@ def test_a_name_is_taken_as_long_as_its_agent_goes_on(instance: Instance, orchct
     assert orchctl("spawn", "--batch", "-", input=twice).err.startswith(
         "name-taken: two of this request have the result"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        (["do the thing"], "--goal 'do the thing'"),
+        (["--goal", "x", "claude"], "--runner claude"),
+        (["agents.json"], "--batch agents.json"),
+        (["--", "dir/agents.jsonl"], "--batch dir/agents.jsonl"),
+    ],
+)
+def test_a_lone_word_that_is_no_program_is_refused_with_what_is_meant(
+    orchctl: Orchctl, line: list[str], meant: str
+) -> None:
+    done = orchctl("spawn", *line)
+    assert done.code == 2
+    assert f"did you mean {meant}" in done.err
+
+
+def test_a_program_with_a_space_in_its_name_is_a_program(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    program = tmp_path / "do it"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert orchctl("spawn", "--wait", "--", str(program)).code == 0
+
+
+def test_the_time_of_the_waiting_is_not_that_of_the_agent(instance: Instance, orchctl: Orchctl) -> None:
+    done = orchctl("spawn", "--wait", "--wait-timeout", "0.1", "--name", "long", "--", "sleep", "600")
+    assert done.code == 75
+    assert "running" in orchctl("status", "long").out
+    assert orchctl("spawn", "--wait-timeout", "1", "--", "true").code == 2

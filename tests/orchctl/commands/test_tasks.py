@@ -173,3 +173,12 @@ def test_wrong_tasks_are_not_listed(orchctl: Orchctl, tmp_path: Path) -> None:
     done = orchctl("tasks", "list")
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("unknown-dependency: docs/tasks/subtask-a.md line 3: 'b' is no task here; ")
+
+
+def test_many_errors_are_counted_and_shown_when_asked_for(orchctl: Orchctl, tmp_path: Path) -> None:
+    for number in range(9):
+        task(tmp_path / "docs/tasks", f"t{number}", "goal: x", "files: [src]")
+    done = orchctl("tasks", "check")
+    assert done.out.splitlines()[-2:] == ["and 16 more errors: --all shows them", "9 tasks, errors: 36"]
+    assert orchctl("tasks", "check", "--all").out.count("error: ") == 36
+    assert len(json.loads(orchctl("tasks", "check", "--json").out)["errors"]) == 36

@@ -162,7 +162,7 @@ def test_json_is_one_answer(tasks: Path, instance: Instance, orchctl: Orchctl) -
 def test_without_a_runner_somebody_who_gets_mock_agents_is_told(
     tasks: Path, instance: Instance, orchctl: Orchctl
 ) -> None:
-    assert "mock agents run, which only pretend" in orchctl("tasks", "run", "--wait").err
+    assert "mock agents only pretend to work" in orchctl("tasks", "run", "--wait").err
 
 
 def test_whoever_asked_for_mock_agents_is_not_told(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
@@ -223,3 +223,13 @@ def test_where_the_locale_says_nothing_files_are_utf_8(tmp_path: Path, instance:
     done = orchctl(*RUN, "--wait", env={**instance.env, **bare, "ORCHD_MOCK_SECONDS": "0.01"})
     assert done.code == 0, done
     assert b"caf\xc3\xa9" in (tmp_path / "docs/tasks/results/.prompts/a.md").read_bytes()
+
+
+def test_what_the_mock_wrote_is_no_work_of_another_runner(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
+    instance.configure('[runners.real]\ncommand = ["sh", "-c", "echo real >$ORCHD_RESULT"]\nresult = "file"\n')
+    instance.ctl("config", "reload")
+    assert orchctl("tasks", "run", "--wait").code == 0
+    assert "only pretends" in orchctl("tasks", "list").out
+    assert orchctl("tasks", "run", "--runner", "real", "--wait").code == 0
+    assert "only pretends" not in orchctl("tasks", "list").out
+    assert "nothing to do" in orchctl("tasks", "run", "--runner", "real", "--wait").err

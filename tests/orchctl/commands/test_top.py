@@ -124,3 +124,19 @@ def test_it_outlives_the_daemon(instance: Instance, tmux: Tmux) -> None:
 def test_without_a_terminal_it_says_what_does_without(instance: Instance, orchctl: Orchctl) -> None:
     done = orchctl("top")
     assert (done.code, done.err) == (2, "usage: top needs a terminal; `orchctl status --watch` goes without one\n")
+
+
+def test_it_explains_its_keys_and_retries_what_failed(instance: Instance, tmux: Tmux, tmp_path: Path) -> None:
+    instance.ctl("wait", instance.spawn("sh", "-c", f"echo >>{tmp_path}/tries; exit 3"), code=1)
+    begun(tmux)
+    tmux.until("failed")
+    tmux.type("?")
+    tmux.until("give it a new attempt", "q goes back")
+    tmux.type("q")
+    tmux.until("q quit")
+    tmux.type("c")
+    tmux.until("agent-001 has ended: failed")
+    tmux.type("r")
+    tmux.until("a new attempt? y or n")
+    tmux.type("y")
+    until(lambda: len((tmp_path / "tries").read_text()) == 2)

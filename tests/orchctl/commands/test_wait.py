@@ -135,3 +135,17 @@ def test_what_is_more_than_a_frame_can_tell_in_full_is_waited_for_and_shown(
     assert {line.split()[2] for line in done.out.splitlines()} == {"cancelled"}
     assert len(done.out.splitlines()) == 2000
     assert len(orchctl("status", *ids, "--json").out) > 0
+
+
+def test_a_tree_is_over_when_nothing_below_is_left(instance: Instance, orchctl: Orchctl) -> None:
+    deep = "sleep 0.2; orchctl spawn -- sleep 0.2"
+    top = instance.spawn("sh", "-c", 'orchctl spawn -- sh -c "$0"', deep)
+    done = orchctl("wait", top, "--tree", "--json")
+    assert done.code == 0
+    assert {agent["status"] for agent in json.loads(done.out)["agents"]} == {"completed"}
+    assert [agent["status"] for agent in instance.status("--all")["agents"]] == ["completed"] * 3
+
+
+def test_a_name_may_be_waited_for(instance: Instance, orchctl: Orchctl) -> None:
+    instance.spawn("true", options=["--name", "api"])
+    assert orchctl("wait", "api").out.startswith("agent-001  api  completed")
