@@ -56,6 +56,7 @@ _SPAWN = (
     Option("wait", "Then wait for it, as `wait` does."),
     Option("parent", "The agent to spawn it under.", "text", metavar="ID"),
     Option("batch", "Spawn what this file says: an object a line or one array; - is stdin.", "text", metavar="FILE"),
+    Option("batch_example", "Print an example of such a file, and do nothing else."),
     JSON,
 )
 _PM = (
@@ -155,7 +156,13 @@ COMMANDS: dict[str, Command] = {
             ),
         ),
         *SEEING,
-        Command(("validate",), "Check a composition: every error at once.", "validate", (_FILE,), (JSON,)),
+        Command(
+            ("validate",),
+            "Check a composition: every error at once.",
+            "validate",
+            (_FILE._replace(metavar="[FILE]", required=False),),
+            (Option("example", "Print an example of a composition.json instead."), JSON),
+        ),
         Command(
             ("plan",),
             "Foretell a composition: order, critical path, tokens, time.",

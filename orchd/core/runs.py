@@ -219,7 +219,7 @@ class Run:
         return next((path for path in skipped if not any(map(self.bad_end, self.members[path].after))), None)
 
     def _fails(self, path: str, group: str) -> bool:
-        """Whether `group` cannot complete without a member. One that is not required is missed with all of its group."""
+        """Whether `group` cannot complete without a member; what is not required is missed with all of its group."""
         is_required = self.members[path].is_required
         for outer in groups_around(path):
             if not is_required and self.bad_end(outer) != "skipped":

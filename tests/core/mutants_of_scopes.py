@@ -72,8 +72,8 @@ OF_SCOPES = (
     Mutant(
         "what is optional fails nobody",
         "runs.py",
-        "tally.failed += is_failed\n",
-        "tally.failed += ending.is_failure\n",
+        "self.failed += step * (is_required and how ",
+        "self.failed += step * (how ",
         core("running", "what_is_optional_fails_nothing_and_what_comes_after_it_is_skipped"),
     ),
     Mutant(

@@ -1,6 +1,6 @@
 """Compositions: what they say, in which order they run, what is wrong with them. Pure: values in, values out."""
 
-from orchd.core.composition.checks import problems, warnings
+from orchd.core.composition.checks import behind_optional, problems, warnings
 from orchd.core.composition.errors import CompositionError, Problem
 from orchd.core.composition.graphs import Graph, critical_path, cycle_in, levels, remaining_paths, topological
 from orchd.core.composition.parse import composition_from
@@ -40,6 +40,7 @@ __all__ = [
     "TokenEstimate",
     "Tree",
     "around",
+    "behind_optional",
     "composition_from",
     "critical_path",
     "cycle_in",

@@ -185,3 +185,12 @@ def test_a_name_is_taken_as_long_as_its_agent_goes_on(instance: Instance, orchct
     assert orchctl("spawn", "--batch", "-", input=twice).err.startswith(
         "name-taken: two of this request have the result"
     )
+
+
+def test_the_example_of_a_batch_is_one_that_is_spawned(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
+    done = orchctl("spawn", "--batch-example")
+    assert (done.code, done.err) == (0, "")
+    (tmp_path / "agents.jsonl").write_text(done.out.replace('"claude"', '"mock"').replace('"codex"', '"mock"'))
+    instance.ctl("pause")
+    spawned = orchctl("spawn", "--batch", "agents.jsonl")
+    assert (spawned.code, len(spawned.out.split())) == (0, len(done.out.splitlines()))
