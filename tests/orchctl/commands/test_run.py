@@ -142,7 +142,7 @@ def test_requirements_and_directories_may_be_bytes(orchctl: Orchctl, instance: I
 
 @pytest.mark.parametrize(("required", "code"), [(False, 0), (True, 1)])
 def test_a_run_and_a_wait_for_it_have_one_exit_code_and_one_stream(
-    required: bool,  # noqa: FBT001 - parametrized
+    required: bool,
     code: int,
     orchctl: Orchctl,
     instance: Instance,
