@@ -5,17 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Instance
+from tests.conftest import Instance, until
 from tests.orchctl.composition.files import after, composition, written
 from tests.orchctl.conftest import Orchctl
 
 
 def test_each_agent_is_a_row_and_a_run_and_a_session_have_their_own(
-    instance: Instance, orchctl: Orchctl, tmp_path: Path
+    instance: Instance, orchctl: Orchctl, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     orchctl("session", "new")
     flaky = ["sh", "-c", "exit $((2 - ORCHD_ATTEMPT))"]
@@ -24,7 +25,10 @@ def test_each_agent_is_a_row_and_a_run_and_a_session_have_their_own(
     written(tmp_path / "team.json", composition(after("again", command=flaky), mock, coordinationStrategy=strategy))
     env = {**instance.env, "ORCHD_MOCK_SECONDS": "0.01"}
     assert orchctl("run", "team.json", env=env).code == 0
-    instance.ctl("wait", instance.spawn("sh", "-c", "orchctl wait $(orchctl spawn -- sleep 0.2)"), "--timeout", "60")
+    lead = instance.spawn("sh", "-c", f"orchctl wait $(orchctl spawn -- sh -c 'read x <{tmp_path}/gate')")
+    until(lambda: instance.agent(lead)["status"] == "waiting")
+    gate()
+    instance.ctl("wait", lead)
     found = json.loads(orchctl("export", "--json").out)
     again, told, parent, child = found["agents"]
     assert [one["id"] for one in found["agents"]] == ["agent-001", "agent-002", "agent-003", "agent-004"]
