@@ -8,8 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from orchctl.composition.jsonfiles import json_path
-from orchd.core.composition import Composition, CoordinationStrategy, Problem, SubSkill
-from orchd.core.composition.parse import key_of
+from orchd.core.composition import Composition, CoordinationStrategy, Problem, SubSkill, key_of
 
 _SHOWN = 60  # characters of a value in a message
 
