@@ -12,19 +12,22 @@ from orchctl import census, exits, launch, out, runs
 from orchctl.client import Client
 from orchctl.composition import CompositionError, Tree
 from orchctl.launch import Launch
-from orchctl.opened import opened, refused, task_of
+from orchctl.opened import note_risks, opened, refused, task_of
 from orchctl.pretenders import note_pretenders
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print the run's id, then wait for it; the exit code tells whether it completed."""
+    """Print the run's id, then what became of it; the exit code tells whether it completed."""
     directory = Path.cwd()
     tree = opened(args.file, directory)
     if args.dry_run:
-        results = launch.results_of(directory, tree.composition.name)
-        return _shown(_prepared(args, tree, directory, results), as_json=args.json)
+        made = _prepared(args, tree, directory, launch.results_of(directory, tree.composition.name))
+        launch.sendable(made)  # what the run itself would refuse is refused here too
+        note_risks(tree)
+        return _shown(made, as_json=args.json)
     with Client() as client:
         result = _started(client, args, tree, directory)
+        note_risks(tree)
         note_pretenders(result["agents"], args.runner)
         if args.detach or not args.json:  # as JSON there is one answer, and a run that is waited for has a later one
             out.result(result, [result["run"]["id"]], as_json=args.json)
@@ -62,7 +65,7 @@ def _ended(client: Client, result: dict[str, Any], *, as_json: bool) -> int:
         out.say_json(answer)
     else:
         for text in runs.summary_lines(answer):
-            out.note(text)
+            out.say(text)
     return exits.OK if answer["run"]["status"] == "completed" else exits.REFUSED
 
 

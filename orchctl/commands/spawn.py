@@ -27,6 +27,11 @@ def run(args: SimpleNamespace) -> int:
     """Print the new ids, one a line, or the result as JSON: with --wait, what came of them."""
     if args.wait_timeout is not None and not args.wait:
         raise UsageError("--wait-timeout is for --wait: give both, or --timeout to end the agent itself")
+    if args.batch_example:
+        from orchctl import examples
+
+        out.put(examples.batch())
+        return exits.OK
     specs = [_spec(args)] if args.batch is None else _batch(args)
     if any(spec.get("worktree") for spec in specs) and not targets.is_far():
         from orchctl import worktree_checks
