@@ -200,6 +200,12 @@ COMMANDS: dict[str, Command] = {
                 Option("runner", "For members that name none; see `orchctl runners`.", "text", metavar="NAME"),
                 *_BUDGET,
                 Option("dry_run", "Only show what would be run."),
+                Option(
+                    "wait_timeout",
+                    "Give up the waiting after this long; the run goes on.",
+                    "duration",
+                    metavar="DURATION",
+                ),
                 Option("detach", "Do not wait."),
                 JSON,
             ),

@@ -191,3 +191,12 @@ def test_names_and_directories_with_colons_and_line_ends_reach_those_who_read(
     assert done.code == 0, done
     assert orchctl("logs", "agent-003").out == "True True\n"
     assert f"- has read {place}/.agent/runs/team-1/a:b.md" in (place / ".agent/runs/team-1/mock.md").read_text()
+
+
+def test_the_waiting_ends_and_the_run_goes_on(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    written(tmp_path / "team.json", composition("a"))
+    env = {**instance.env, "ORCHD_MOCK_SECONDS": "600"}
+    done = orchctl("run", "team.json", "--wait-timeout", "0.1", env=env)
+    assert done.code == 75
+    assert "timed-out: run-001 goes on" in done.err
+    assert "running" in orchctl("runs").out
