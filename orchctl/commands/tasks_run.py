@@ -30,8 +30,10 @@ States = Mapping[str, State]
 
 def run(args: SimpleNamespace) -> int:
     """Print the ids of all agents that are on their way; with --wait, wait for them too."""
-    if args.timeout is not None and not args.wait:
-        raise UsageError("--timeout bounds the waiting: it goes with --wait; each task has a `timeout` of its own")
+    if args.wait_timeout is not None and not args.wait:
+        raise UsageError(
+            "--wait-timeout is for --wait: give both; the time-out of an agent is `timeout` in its task file"
+        )
     where = place(args.directory)
     tasks = opened(where)
     only = tuple(map(plain, args.only))
@@ -47,11 +49,13 @@ def run(args: SimpleNamespace) -> int:
         ids = [agent["id"] for agent in (*agents, *going)]
         value = {"agents": agents, "going": going, "done": [task.name for task in choice.done]}
         if args.wait and args.json:  # then there is one answer, the last
-            return _ended(client, ids, value, args.timeout)
+            return _ended(client, ids, value, args.wait_timeout)
         out.result(value, ids, as_json=args.json)
         out.flush()
         return (
-            wait.wait(client, SimpleNamespace(ids=ids, json=False), timeout=args.timeout) if args.wait and ids else OK
+            wait.wait(client, SimpleNamespace(ids=ids, json=False), timeout=args.wait_timeout)
+            if args.wait and ids
+            else OK
         )
 
 
