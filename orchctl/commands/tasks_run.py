@@ -31,9 +31,7 @@ States = Mapping[str, State]
 def run(args: SimpleNamespace) -> int:
     """Print the ids of all agents that are on their way; with --wait, wait for them too."""
     if args.wait_timeout is not None and not args.wait:
-        raise UsageError(
-            "--wait-timeout is for --wait: give both; the time-out of an agent is `timeout` in its task file"
-        )
+        raise UsageError("--wait-timeout is for --wait: give both; the agent's own is `timeout` in its task file")
     where = place(args.directory)
     tasks = opened(where)
     only = tuple(map(plain, args.only))
