@@ -104,9 +104,9 @@ NOT_GONE = Plant(
 )
 MILD = Plant(
     "whoever ignores TERM is asked again",
-    LOCAL,
-    "handle.tree.kill()\n            self._guard.kill((agent, attempt))\n",
-    "handle.tree.terminate()\n            self._guard.kill((agent, attempt))\n",
+    "orchd/procs/trees.py",
+    "send(process, signal.SIGKILL)",
+    "send(process, signal.SIGTERM)",
 )
 OPEN_RECORD = Plant("agents hold their own record", "orchd/procs/shim.py", "exec 3<&- 4>&-; eval", "exec 3<&-; eval")
 RETURNING = "orchd/core/returning.py"
