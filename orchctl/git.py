@@ -35,13 +35,18 @@ ELSEWHERE = (
 )
 
 FAILED = "git-failed"
+NO_HOOKS = ("-c", "core.hooksPath=/dev/null")  # options
 
 
 class Git:
-    """git in `directory`. Every call raises RefusedError when git is missing, or says no (`git-failed`)."""
+    """git in `directory`. Every call raises RefusedError when git is missing, or says no (`git-failed`).
 
-    def __init__(self, directory: Path, patience: float = PATIENCE) -> None:
+    `options` come before the command.
+    """
+
+    def __init__(self, directory: Path, patience: float = PATIENCE, options: tuple[str, ...] = ()) -> None:
         self._directory = directory
+        self._options = options
         self._patience = patience
 
     def ask(self, *words: str) -> str:
@@ -51,6 +56,15 @@ class Git:
     def tell(self, *words: str) -> str:
         """The same for what changes something."""
         return self._patiently(words, {})
+
+    def maybe(self, *words: str) -> str | None:
+        """What it prints; None when git says no."""
+        try:
+            return self.ask(*words)
+        except RefusedError as error:
+            if error.code != FAILED:
+                raise
+            return None
 
     def is_true(self, *words: str) -> bool:
         """Whether it ends with 0, which some commands mean as yes."""
@@ -81,7 +95,7 @@ class Git:
 
         try:
             return subprocess.run(
-                ["git", *words],  # noqa: S607 - it is the user's own, on their PATH
+                ["git", *self._options, *words],  # noqa: S607 - it is the user's own, on their PATH
                 cwd=self._directory,
                 env={**surroundings(os.environ), "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **env},
                 stdin=subprocess.DEVNULL,  # an agent's prompt is on it

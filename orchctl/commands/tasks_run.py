@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import out
+from orchctl import out, worktree_checks
 from orchctl.client import Client
 from orchctl.commands import wait
 from orchctl.errors import RefusedError, UsageError
@@ -83,7 +83,10 @@ def _spawned(client: Client, choice: Choice, states: States, where: Place, wante
     with launching.without_old_results(choice.run, results) as kept:
         launching.write_prompts(choice.run, results, directory)
         agents = launching.specs(choice, states, results, wanted)
+        warnings = worktree_checks.check(agents, directory, client.home.config) if wanted.worktree else []
         answer = client.call("spawn", {"agents": agents, **asked_in(directory)})
+    for text in warnings:
+        out.note(text)
     for path in kept:
         out.note(f"{where.shown}/{RESULTS}/{path.name.partition('.md')[0]}.md is made anew; the old one is {path.name}")
     found: list[dict[str, Any]] = answer["agents"]
