@@ -59,7 +59,7 @@ def of_tree(path: Path, given: Given = Given()) -> Holdings:  # noqa: B008 - it 
     for name in _asked(git, "--directory"):
         found = _of_entry(known, name.rstrip("/"))
         repositories += found.repositories
-        files += found.files[:1]
+        files += sorted(found.files)[:1]
     for name in submodules(git):
         repositories += _of_submodule(path / name, name)
     return Holdings(files, repositories)

@@ -102,9 +102,16 @@ def unseen(checkout: Checkout, but: Collection[Path] = ()) -> Iterator[str]:
     What programs keep books in does not count, and neither do the files `but`.
     """
     no_matter = {os.path.realpath(path) for path in but}
+    try:
+        found = changes(Git(checkout.top), "--untracked-files=no")
+    except RefusedError as error:
+        if error.code != FAILED:
+            raise
+        yield f"whether {checkout.top} has changes that worktrees do not have is unknown: {error.message}"
+        return
     changed = [
         name
-        for name in changes(Git(checkout.top), "--untracked-files=no")
+        for name in found
         if not any(Path(name).is_relative_to(books) or f"/{books}/" in name for books in _BOOKS)
         and os.path.realpath(checkout.top / name) not in no_matter
     ]

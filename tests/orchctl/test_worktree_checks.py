@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchctl.errors import RefusedError
 from orchctl import worktree_checks
+from orchctl.errors import RefusedError
 from orchctl.worktree_checks import checkout_of, looked_at
 from tests.orchctl import repos
 
@@ -81,6 +81,15 @@ def test_changes_that_worktrees_do_not_have_are_a_warning(repo: Path) -> None:
     (warning,) = check(specs, repo / "sub")
     assert warning.startswith(f"{repo} has changes that worktrees do not have: c, d, e and 2 more; ")
     assert specs[0]["base"] == repos.git(repo, "rev-parse", "HEAD")
+
+
+def test_a_git_that_cannot_tell_what_has_changed_is_a_warning(repo: Path) -> None:
+    repos.commit(repo, **{".gitattributes": "a filter=x\n"})
+    repos.git(repo, "config", "filter.x.clean", "false")
+    repos.git(repo, "config", "filter.x.required", "true")
+    (repo / "a").write_text("two")
+    (warning,) = check(wants("x"), repo)
+    assert "is unknown: " in warning
 
 
 def test_what_programs_keep_books_in_and_the_plan_are_no_changes(repo: Path) -> None:
