@@ -10,14 +10,13 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from orchctl.errors import RefusedError
 from orchctl.git import FAILED, NO_HOOKS, Git
 from orchctl.render import clean_line
 from orchctl.worktree_settings import PROJECT, Filling
-from orchd.wire import variables
+from orchd.wire import opening, variables
 
 _GITLINK = "160000"  # the mode of a submodule in an index
 
@@ -92,17 +91,26 @@ def _copied(source: Path, target: Path, top: Path) -> bool:
     if os.path.lexists(target):
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileNotFoundError):  # it was there when git looked
-        shutil.copy2(source, target, follow_symlinks=False)
+    if source.is_symlink():
+        target.symlink_to(source.readlink())
         return True
-    return False
+    try:
+        with (
+            os.fdopen(opening.open_file(source, os.O_RDONLY), "rb") as content,
+            os.fdopen(opening.open_file(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as copy,
+        ):
+            shutil.copyfileobj(content, copy)
+    except FileNotFoundError:  # it was there when git looked
+        return False
+    shutil.copystat(source, target)
+    return True
 
 
 def digest(path: Path) -> str:
     """What tells whether a file was changed: of its content, or of where a link leads. Raises OSError."""
     if path.is_symlink():
         return f"link:{hashlib.sha256(os.fsencode(path.readlink())).hexdigest()}"
-    with path.open("rb") as file:
+    with os.fdopen(opening.open_file(path, os.O_RDONLY), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

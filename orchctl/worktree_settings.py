@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from orchctl.errors import RefusedError
-from orchd.wire import opening, shapes
-from orchd.wire.settings import AllTrees, Project, Trees
+from orchd.wire import opening, settings, shapes
 
 T = TypeVar("T")
 
@@ -54,18 +53,18 @@ def reproducible(config: Path, checkout: Path) -> tuple[str, ...]:
     return (*_common(config).reproducible, *_own(checkout).reproducible)
 
 
-def is_trusted(repository: Path, common: AllTrees) -> bool:
+def is_trusted(repository: Path, common: settings.AllTrees) -> bool:
     """Whether the person lets commands of this repository's `.orchd.toml` run."""
     real = repository.resolve()
     return any(real.is_relative_to(Path(one).expanduser().resolve()) for one in common.trusted)
 
 
-def _common(config: Path) -> AllTrees:
-    return _built(config, lambda whole: shapes.build(AllTrees, whole.get("worktree", {}), "worktree"))
+def _common(config: Path) -> settings.AllTrees:
+    return _built(config, lambda whole: shapes.build(settings.AllTrees, whole.get("worktree", {}), "worktree"))
 
 
-def _own(checkout: Path) -> Trees:
-    return _built(checkout / PROJECT, lambda whole: shapes.build(Project, whole)).worktree
+def _own(checkout: Path) -> settings.Trees:
+    return _built(checkout / PROJECT, lambda whole: shapes.build(settings.Project, whole)).worktree
 
 
 def _built(path: Path, build: Callable[[dict[str, object]], T]) -> T:

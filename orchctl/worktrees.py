@@ -104,10 +104,11 @@ def entered(env: MutableMapping[str, str], argv: Sequence[str]) -> int | None:
     except (ClientError, OSError) as error:
         return _given_up(" ".join(str(error).split()), env)
     env["PWD"] = str(directory)
-    for name in ELSEWHERE:
+    for name in (*ELSEWHERE, variables.ENV_BASE, variables.ENV_BEFORE):
         env.pop(name, None)
     if env.get(variables.ENV_RUNNER):
         return None
+    env.pop(variables.ENV_REPORT, None)  # a command reports nothing: its exit code decides
     return _become(argv)
 
 

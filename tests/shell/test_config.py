@@ -14,7 +14,7 @@ from orchd.core.model import State
 from orchd.errors import ConfigError
 from orchd.wire import runners
 from orchd.wire.runners import Settings
-from orchd.wire.settings import KEYS, Config, ProjectManagement, Remote, default
+from orchd.wire.settings import KEYS, AllTrees, Config, ProjectManagement, Remote, default
 from orchd.wire.shapes import ShapeError
 
 CHANGED = {
@@ -44,10 +44,18 @@ CHANGED = {
     "runner": "claude",
     "runners": {"claude": Settings(model="opus")},
     "pm": ProjectManagement({"backend": "mine"}),
+    "worktree": AllTrees((".env",), "npm ci", submodules=True, reproducible=("out",), trusted=("/src", "~/src")),
     "remote": Remote("tcp://127.0.0.1:7777"),
 }
 WRITTEN = {
     "pm": 'pm = { labels = { backend = "mine" } }',
+    "worktree": """[worktree]
+copy = [".env"]
+setup = "npm ci"
+submodules = true
+reproducible = ["out"]
+trusted = ["/src", "~/src"]
+""",
     "runners": '[runners.claude]\nmodel = "opus"\n',
     "remote": '[remote]\nlisten = "tcp://127.0.0.1:7777"\n',
 }  # what is more than a word or a number
