@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from orchctl.errors import RefusedError
 
@@ -91,21 +91,34 @@ class Git:
         return os.fsdecode(done.stdout).removesuffix("\n")
 
     def _run(self, words: tuple[str, ...], env: Mapping[str, str]) -> CompletedProcess[bytes]:
-        import subprocess
+        from subprocess import DEVNULL, CompletedProcess, run
 
         try:
-            return subprocess.run(
-                ["git", *self._options, *words],  # noqa: S607 - it is the user's own, on their PATH
-                cwd=self._directory,
-                env={**surroundings(os.environ), "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **env},
-                stdin=subprocess.DEVNULL,  # an agent's prompt is on it
-                capture_output=True,
-                check=False,
-            )
+            with _memory() as out, _memory() as err:
+                done = run(
+                    ["git", *self._options, *words],  # noqa: S607 - it is the user's own, on their PATH
+                    cwd=self._directory,
+                    env={**surroundings(os.environ), "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **env},
+                    stdin=DEVNULL,  # an agent's prompt is on it
+                    stdout=out,
+                    stderr=err,
+                    check=False,
+                )
+                return CompletedProcess(done.args, done.returncode, _content(out), _content(err))
         except FileNotFoundError:
             if not self._directory.is_dir():
                 raise RefusedError(f"there is no directory {self._directory}", code=FAILED) from None
             raise RefusedError("git is not on the PATH: install it, or leave out --worktree", code="no-git") from None
+
+
+def _memory() -> IO[bytes]:
+    """A file for what git prints: a process that a hook leaves behind would hold a pipe open for ever."""
+    return os.fdopen(os.memfd_create("git"), "w+b")
+
+
+def _content(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
 
 
 def surroundings(env: Mapping[str, str]) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,14 @@ def test_a_hook_that_fails_is_a_warning_when_the_tree_is_whole(bench: Bench, pla
 def test_a_hook_that_does_well_is_not_mentioned(bench: Bench) -> None:
     bench.hook(bench.repo / ".git/hooks", "touch hooked; echo hello >&2")
     assert bench.run("ls hooked") == (0, "hooked\n", "")
+
+
+def test_a_process_that_a_hook_leaves_behind_is_not_waited_for(bench: Bench) -> None:
+    bench.hook(bench.repo / ".git/hooks", "sleep 600 & echo $! >left")
+    try:
+        assert bench.run()[0] == 0
+    finally:
+        os.kill(int((bench.tree / "left").read_text()), signal.SIGKILL)
 
 
 def test_a_filter_that_fails_leaves_no_whole_tree_and_is_a_failure(bench: Bench) -> None:
