@@ -50,7 +50,7 @@ _Pattern = Annotated[
     str, Check(lambda path: path and path[0] != "/" and ".." not in path.split("/"), "a pattern inside the checkout")
 ]
 _Line = Annotated[str, Check(lambda text: text.strip() and "\0" not in text, "a command of the shell")]
-_Directory = Annotated[str, Check(lambda path: path[:1] in ("/", "~"), "an absolute path")]
+_Directory = Annotated[str, Check(re.compile("(~|~?/.*)").fullmatch, "a path that begins with / or ~/")]
 _Pids = Annotated[int, Check(lambda number: number >= 4, "4 or more")]
 
 

@@ -121,6 +121,8 @@ def test_how_the_limit_is_kept_is_what_the_file_says(tmp_path: Path, text: str, 
         ("[runners.claude]\nmodle = 1", "runners.claude.modle is not known here; did you mean runners.claude.model?"),
         ("[runners.mine]\nmodel = 'x'", "runners.mine.command is missing: a list with the program and its arguments"),
         ("[pm.labels]\nbackend = 1", "pm.labels must map strings to strings"),
+        ('[worktree]\ntrusted = ["~somebody/src"]', "worktree.trusted[0] must be a path that begins with / or ~/"),
+        ('[worktree]\nsetup = " "', "worktree.setup must be a command of the shell"),
         ("[pm]\nlabel = {}", "pm.label is not known here; did you mean pm.labels?"),
     ],
 )

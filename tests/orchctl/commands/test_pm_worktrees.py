@@ -113,6 +113,9 @@ def test_one_pm_at_a_time_works_on_a_plan_by_all_its_names(
     quick.ctl("pause")
     first = background("pm", "--tasks", "plan.md", *MOCK, cwd=here)
     until(lambda: quick.status()["agents"])
+    if kind != "hard link":  # a tick replaces the file, and whatever is locked of it
+        (here / "new").write_text("- [ ] A\n")
+        (here / "new").rename(here / "plan.md")
     done = orchctl("pm", "--tasks", str(other), *MOCK, cwd=there)
     assert (done.code, done.err.partition(":")[0]) == (1, "pm-running")
     quick.ctl("resume")
