@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from orchctl.errors import RefusedError
 from orchctl.git import FAILED, Git
-from orchctl.worktree_settings import Filling, filling
+from orchctl.worktree_settings import Filling, filling, session_paths
 from orchd.wire import agentspec, branches, shapes
 
 _NAMED = 3  # files that are named one by one
@@ -62,7 +62,7 @@ def looked_at(checkout: Checkout, config: Path, but: Collection[Path] = ()) -> l
     Changes of the files `but` are no matter.
     """
     filled = filling_of(config, checkout)
-    found = list(unseen(checkout, but))
+    found = list(unseen(checkout, but, (*_BOOKS, *session_paths(config))))
     if not filled.submodules and (checkout.top / ".gitmodules").exists():
         what = "submodules are empty in worktrees"
         found.append(f"{checkout.top}: {what}; `submodules = true` of the table [worktree] in .orchd.toml fills them")
@@ -96,10 +96,10 @@ def head(checkout: Checkout) -> str:
     return found
 
 
-def unseen(checkout: Checkout, but: Collection[Path] = ()) -> Iterator[str]:
+def unseen(checkout: Checkout, but: Collection[Path] = (), books: Sequence[str] = _BOOKS) -> Iterator[str]:
     """A line that names the changes which no worktree will have, when there are any.
 
-    What programs keep books in does not count, and neither do the files `but`.
+    What is in the directories `books`, at the top or below, does not count, and neither do the files `but`.
     """
     no_matter = {os.path.realpath(path) for path in but}
     try:
@@ -112,7 +112,7 @@ def unseen(checkout: Checkout, but: Collection[Path] = ()) -> Iterator[str]:
     changed = [
         name
         for name in found
-        if not any(Path(name).is_relative_to(books) or f"/{books}/" in name for books in _BOOKS)
+        if not any(Path(name).is_relative_to(one) or f"/{one}/" in name for one in books)
         and os.path.realpath(checkout.top / name) not in no_matter
     ]
     if changed:

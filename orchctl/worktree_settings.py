@@ -48,6 +48,12 @@ def filling(config: Path, checkout: Path, repository: Path) -> Filling:
     )
 
 
+def session_paths(config: Path) -> tuple[str, ...]:
+    """Where the daemon writes session files, when config.toml moves them. Raises RefusedError (`bad-config`)."""
+    whole = _built(config, lambda found: found)
+    return tuple(str(whole[key]) for key in ("sessions_path", "state_path") if key in whole)
+
+
 def reproducible(config: Path, checkout: Path) -> tuple[str, ...]:
     """The patterns of ignored files that can be made again. Raises RefusedError (`bad-config`)."""
     return (*_common(config).reproducible, *_own(checkout).reproducible)

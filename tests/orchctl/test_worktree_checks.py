@@ -101,6 +101,11 @@ def test_what_programs_keep_books_in_and_the_plan_are_no_changes(repo: Path) -> 
     (repo / "link.md").symlink_to("plan.md")
     checkout, config = checkout_of(repo), repo / "none.toml"
     assert looked_at(checkout, config, [repo / "link.md"]) == []
+    repos.commit(repo, **{"odd/latest.yaml": "x"})
+    (repo / "odd/latest.yaml").write_text("changed")
+    assert len(looked_at(checkout, config, [repo / "plan.md"])) == 1
+    config.write_text('sessions_path = "odd"\n')
+    assert looked_at(checkout, config, [repo / "plan.md"]) == []
     (repo / ".beadsy").mkdir()
     repos.commit(repo, **{".beadsy/a": "x"})
     (repo / ".beadsy/a").write_text("changed")

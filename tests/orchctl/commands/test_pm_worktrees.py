@@ -90,7 +90,9 @@ def test_tasks_begin_with_the_work_of_what_they_come_after_in_one_run_and_in_two
     words = ("tasks", "run", "tasks", "--worktree", "--runner", "committer", "--wait", "--json")
     assert orchctl(*words, "--only", "one", "--only", "two", cwd=repo).code == 0
     assert "one" in seen(repo, "two")
-    assert orchctl(*words, cwd=repo).code == 0
+    (repo / "a").write_text("changed")
+    (warning,) = json.loads(orchctl(*words, cwd=repo).out)["warnings"]
+    assert "has changes that worktrees do not have: a; " in warning
     assert {"one", "two"} <= set(seen(repo, "three"))
 
 
