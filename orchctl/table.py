@@ -283,6 +283,7 @@ COMMANDS: dict[str, Command] = {
             (
                 Option("all", "Of every repository, not only of the one that this is in."),
                 Option("dry_run", "Only say what would be removed."),
+                Option("ignored", "Remove files that git ignores, too, but no repositories."),
                 JSON,
             ),
             function="prune",

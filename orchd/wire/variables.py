@@ -22,12 +22,16 @@ ENV_RESULTS = "ORCHD_RESULTS"  # what others wrote and it may read: a JSON array
 ENV_OUTPUT_DIR = "ORCHD_OUTPUT_DIR"
 ENV_REPORT = "ORCHD_REPORT"  # where its runner reports what became of the attempt; not for the agent itself
 ENV_WORKTREE = "ORCHD_WORKTREE"  # the git worktree that its runner makes for it
+ENV_BASE = "ORCHD_WORKTREE_BASE"  # the commit that it begins at
+ENV_BEFORE = "ORCHD_WORKTREE_AFTER"  # ids, separated by commas: agents with worktrees whose work it begins with
+ENV_CHECKOUT = "ORCHD_CHECKOUT"  # the checkout that the worktree was made from; of the set-up command
 
 OF_ONE_AGENT = frozenset(
     {
         *(ENV_AGENT, ENV_ATTEMPT, ENV_NAME, ENV_GOAL, ENV_SKILL, ENV_TASK_ID, ENV_RUNNER, ENV_MODEL),
         *(ENV_CONNECT, ENV_PROFILE),
         *(ENV_RESULT, ENV_RESULTS, ENV_OUTPUT_DIR, ENV_REPORT, ENV_WORKTREE),
+        *(ENV_BASE, ENV_BEFORE, ENV_CHECKOUT),
     }
 )
 """What must not pass from an agent to those that it spawns."""
