@@ -6,8 +6,8 @@ import json
 import re
 from pathlib import Path
 
+from orchctl.plans.entries import Entry
 from orchctl.pm.developers import LABELS
-from orchctl.pm.files import Entry
 from tests.conftest import Instance
 
 TEXT = (Path(__file__).parents[2] / "docs/pm.md").read_text()
