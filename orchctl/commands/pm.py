@@ -40,7 +40,7 @@ def run(args: SimpleNamespace) -> int:
     with journals.alone(directory / journals.RUNS, where):
         journal = journals.unfinished(directory, name)
         source = _source(args, directory, () if journal is None else [one["row"] for one in journal.of("over")])
-        for note in source.plan.notes if isinstance(source, File) else ():
+        for note in source.notes() if isinstance(source, File) else ():
             out.note(render.clean_line(note))
         with Client() as client:
             return _work(args, client, source, journal or journals.begun(directory, name))
@@ -188,7 +188,7 @@ def _shown(args: SimpleNamespace, directory: Path, name: str) -> int:
     }
     if isinstance(source, File):
         waves = [[item for item in wave if item.id not in begun] for wave in source.waves()]
-        found |= {"format": source.plan.format, "tag": source.plan.tag, "notes": source.plan.notes}
+        found |= {"format": source.plan.format, "tag": source.plan.tag, "notes": source.notes()}
         found["waves"] = [[_planned(item, source) for item in wave] for wave in waves if wave]
         rows = [_row(_spec(item, directory, wishes), f"wave {n}") for n, wave in enumerate(waves, 1) for item in wave]
         planned = {item.id for wave in waves for item in wave}

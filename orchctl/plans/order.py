@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from orchctl.plans.shape import IN_PROGRESS, OPTIONAL, Node, Plan
@@ -56,6 +56,18 @@ def waves(plan: Plan, done: Collection[str], failed: Mapping[str, str]) -> list[
             level[task.id] = 1 + max((level[one] for one in missing), default=0)
     count = max(level.values(), default=0)
     return [[task for task in todo if level.get(task.id) == number] for number in range(1, count + 1)]
+
+
+def shared(found: Iterable[Sequence[Node]]) -> Iterator[str]:
+    """A note for each file that several tasks of one wave name: they may be at work on it at once."""
+    for wave in found:
+        by_file: dict[str, list[str]] = {}
+        for task in wave:
+            for file in task.files:
+                by_file.setdefault(file, []).append(task.id)
+        for file, ids in by_file.items():
+            if len(ids) > 1:
+                yield f"{', '.join(ids)} name the same file and may run at once: {file}"
 
 
 def _sorted(tasks: Sequence[Node]) -> list[Node]:

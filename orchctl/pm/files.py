@@ -11,7 +11,7 @@ from typing import Any
 from orchctl.errors import RefusedError, UsageError
 from orchctl.listing import Listing
 from orchctl.plans import entries, reading
-from orchctl.plans.order import reason, waves
+from orchctl.plans.order import reason, shared, waves
 from orchctl.plans.reading import Wishes
 from orchctl.plans.shape import Node, Plan, PlanError, State, marked
 from orchctl.pm.items import Board, Item, by_urgency
@@ -79,6 +79,10 @@ class File:
     def waves(self) -> list[list[Item]]:
         """What is ready, what is once that is done, and so on."""
         return [by_urgency(map(self._item, wave)) for wave in waves(self.plan, self._done, self._failed)]
+
+    def notes(self) -> list[str]:
+        """What a person should know of the file before anything of it is started."""
+        return [*self.plan.notes, *shared(waves(self.plan, self._done, self._failed))]
 
     def why(self, one: str) -> str:
         """What keeps a task from being begun; "" when nothing does."""

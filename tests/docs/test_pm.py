@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from orchctl.plans.entries import Entry
+from orchctl.plans.reading import FORMATS
 from orchctl.pm.developers import LABELS
 from tests.conftest import Instance
 
@@ -36,6 +37,11 @@ def test_every_key_and_label_is_shown() -> None:
     assert set(re.findall(r"\| `(\w+)`(?: \(required\))? \| ", table)) == set(Entry.__dataclass_fields__)
     section = TEXT.split("Labels that stand for skills:")[1].split("`config.toml`")[0]
     assert set(re.findall(r"`(\w+)`", section)) == set(LABELS)
+
+
+def test_every_format_is_shown() -> None:
+    table = TEXT.split("| `--format` | ids |")[1].split("\n\n")[0]
+    assert tuple(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)) == FORMATS
 
 
 def test_every_key_of_the_report_is_shown(stopped: Instance, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from orchctl.plans.order import shared, waves
 from orchctl.plans.shape import PlanError
 from tests.orchctl.plans.made import changed, in_waves, read, whys
 
@@ -136,6 +137,11 @@ def test_what_cannot_be_relied_on_is_a_mistake(text: str, line: int, said: str) 
 
 def test_an_id_that_two_have_is_no_matter_once_both_are_done() -> None:
     assert in_waves(read("- [x] T001 One\n- [x] T001 Two\n- [ ] T002 Three\n")) == [["T002"]]
+
+
+def test_tasks_that_may_run_at_once_and_name_one_file_are_noted() -> None:
+    plan = read("- [ ] T001 [P] A in src/a.py\n- [ ] T002 [P] B in src/a.py\n- [ ] T003 C in src/a.py\n")
+    assert [*shared(waves(plan, (), {}))] == ["T001, T002 name the same file and may run at once: src/a.py"]
 
 
 def test_ticks_are_written_as_the_file_has_them() -> None:
