@@ -6,7 +6,6 @@ A line that looks like a task and is none to CommonMark is a mistake or a note, 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -196,41 +195,42 @@ class _Reader:
             for number, line in enumerate(self._lines.all)
             if (_LIKE.match(line) or _SLIP.match(line)) and number not in self._known and not _QUOTED.match(line)
         ]
-        starts = [token.map[0] if token.map else 0 for token in self._blocks]
-        for number in missed:
-            index = bisect_right(starts, number) - 1
-            block = self._blocks[index] if index >= 0 else None
-            if block is not None and block.map is not None and number < block.map[1]:
-                self._check_block(block, number)
-            elif _LIKE.match(self._lines.all[number]):
-                what = "looks like a task, and Markdown takes it for text of the lines before"
-                raise PlanError(number + 1, f"{what}: put an empty line before it, or indent it less")
-            else:
-                raise PlanError(number + 1, "looks like a task, and is none: write `- [ ] Title`, or `- [x] Title`")
         for token in self._blocks:
             first, end = token.map or (0, 0)
-            if count := sum(first <= number < end for number in missed):
+            inside = [number for number in missed if first <= number < end]
+            if inside:
+                self._check_block(token, inside)
                 what = (
-                    "box in code or a comment is no task" if count == 1 else "boxes in code or a comment are no tasks"
+                    "box in code or a comment is no task"
+                    if len(inside) == 1
+                    else "boxes in code or a comment are no tasks"
                 )
-                self.notes.append(f"line {first + 1}: {count} {what}")
+                self.notes.append(f"line {first + 1}: {len(inside)} {what}")
+                missed = [number for number in missed if not first <= number < end]
+        for number in missed[:1]:
+            if _LIKE.match(self._lines.all[number]):
+                what = "looks like a task, and Markdown takes it for text of the lines before"
+                raise PlanError(number + 1, f"{what}: put an empty line before it, or indent it less")
+            raise PlanError(number + 1, "looks like a task, and is none: write `- [ ] Title`, or `- [x] Title`")
 
-    def _check_block(self, block: Token, number: int) -> None:
+    def _check_block(self, block: Token, inside: Sequence[int]) -> None:
         first, end = block.map or (0, 0)
         lines = self._lines.all[first:end]
         if block.type == "code_block":
             what = "looks like a task, and Markdown takes it for code, for it is indented by four spaces"
-            raise PlanError(number + 1, f"{what}: indent it less")
+            raise PlanError(inside[0] + 1, f"{what}: indent it less")
         if block.type == "html_block":
-            _check_html(lines, first, number)
+            _check_html(lines, first, inside[0])
             return
         if not _is_closed(block, lines):
-            what = f"the code fence that begins here never ends, and takes the task in line {number + 1} with it"
+            what = f"the code fence that begins here never ends, and takes the task in line {inside[0] + 1} with it"
             raise PlanError(first + 1, f"{what}: end it with a line `{block.markup}`")
-        for inner in range(first + 1, number):
-            if re.match(rf"[ \t]*{re.escape(block.markup)}{block.markup[0]}*[ \t]*\w", self._lines.all[inner]):
-                what = f"another code fence begins inside the one of line {first + 1}, with a task in line {number + 1}"
-                raise PlanError(inner + 1, f"{what}: end the first one before it")
+        again = re.compile(rf"[ \t]*{re.escape(block.markup)}{block.markup[0]}*[ \t]*\w")
+        inner = next((number for number in range(first + 1, end) if again.match(self._lines.all[number])), end)
+        behind = next((number for number in inside if number > inner), None)
+        if behind is not None:
+            what = f"another code fence begins inside the one of line {first + 1}, with a task in line {behind + 1}"
+            raise PlanError(inner + 1, f"{what}: end the first one before it")
 
 
 def _is_closed(fence: Token, lines: Sequence[str]) -> bool:

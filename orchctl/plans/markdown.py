@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from orchctl.plans.boxes import Box, flush
 from orchctl.plans.phrases import files
-from orchctl.plans.shape import Node, Plan, slug
+from orchctl.plans.shape import IN_PROGRESS, Node, Plan, slug
 
 
 class Names:
@@ -49,11 +49,16 @@ def node(box: Box, title: str, *, acceptance: Iterable[Box] = ()) -> Node:
 def grouped(name: str, nodes: Sequence[Node]) -> Plan:
     """A plan whose groups are the nodes that are parents of others.
 
-    What a group comes after, its tasks come after; its labels are theirs, and they are told what it says.
+    A node with nothing but optional ones inside is the work itself. What a group comes after, its tasks come after; its
+    labels are theirs, and they are told what it says.
     """
-    parents = {one.parent for one in nodes}
+    parents = {one.parent for one in nodes if not one.is_optional}
     plan = Plan(name, [one for one in nodes if one.id not in parents], [one for one in nodes if one.id in parents])
     by_id = {group.id: group for group in plan.groups}
+    outer = {one.id: one.parent for one in plan.tasks}
+    for task in plan.tasks:
+        while task.parent in outer:
+            task.parent = outer[task.parent]
     for task in plan.tasks:
         for group in map(by_id.__getitem__, plan.ancestors(task)):
             task.comes_after(group.after)
@@ -61,7 +66,30 @@ def grouped(name: str, nodes: Sequence[Node]) -> Plan:
             task.labels = tuple(dict.fromkeys((*task.labels, *group.labels)))
             said = f"Part of {group.id}: {group.title}\n\n{group.description}".strip()
             task.description = f"{said}\n\n{task.description}".strip()
+    _inherit(plan)
     return plan
+
+
+def _inherit(plan: Plan) -> None:
+    """What must be done in a group that is done is done, whatever its own mark says; that is noted.
+
+    A status of Task Master that sets a group aside sets its tasks aside.
+    """
+    groups = {group.id: group for group in plan.groups}
+    closed: dict[str, list[str]] = {}
+    for task in plan.tasks:
+        above = [groups[one] for one in plan.ancestors(task)]
+        done = next((group for group in above if group.is_done), None)
+        aside = next((group for group in above if group.held not in {"", IN_PROGRESS}), None)
+        if task.is_done:
+            continue
+        if done is not None and (done.is_optional or not task.is_optional):
+            task.is_done = True
+            closed.setdefault(done.id, []).append(task.id)
+        elif aside is not None and plan.format == "task-master":
+            task.held = task.held or f"its group {aside.id} is {aside.held}"
+    for group, ids in closed.items():
+        plan.notes.append(f"line {groups[group].line}: {group} is done; taken as done with it: {', '.join(ids)}")
 
 
 def marks(boxes: Sequence[Box], *, with_active: bool = False) -> dict[str, str]:

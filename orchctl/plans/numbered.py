@@ -24,7 +24,7 @@ _ID = re.compile(
 )
 _PARALLEL = re.compile(r"^\(P\)\s*|\s*\(P\)$|^\[P\]\s*")
 _SAYS = Dependencies(_IDS, strict=True)
-_KIRO = re.compile(r"^\s*-?\s*_?Requirements?:", re.MULTILINE)
+_KIRO = re.compile(r"^[ \t]*(?:-[ \t]*)?_?Requirements?:", re.MULTILINE)
 
 
 def number_of(box: Box) -> str | None:

@@ -5,15 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-T_ID = r"T\d{2,5}[a-zA-Z]?"
+T_ID = r"T\d{1,5}[a-zA-Z]?"
 NUMBER = r"\d+(?:\.\d+)*[a-z]?"
-_RANGE = r"(?:\s*(?:-|\u2013|\u2014|to|through|\.\.\.?)\s*)"
-_AND = r"(?:\s*(?:,\s*and|,|/|&|\+|;|and)\s*)"
-_SAYS = r"(?:depend(?:s|ent|ing)?[\s*_]+(?:up)?on|depends|dependency|dependencies|blocked[\s*_]+by)"
-_TASK = r"(?:[*_`#(]*(?:tasks?\s+)?[*_`#]*)"
+# Each of these is matched by itself, so that no text makes them try again and again.
+_SAYS = re.compile(
+    r"(?<!not )(?<![A-Za-z])"
+    r"(?:depend(?:s|ent|ing)?[\s*_]+(?:up)?on\b|depends\b|dependency\b|dependencies\b|blocked[\s*_]+by\b)",
+    re.IGNORECASE,
+)
+_AFTER = re.compile(r"\(\s*after\b", re.IGNORECASE)
+_LEAD = re.compile(r"[\s:*_`#(]*(?:tasks?\b[\s:*_`#(]*)?", re.IGNORECASE)
+_BETWEEN = re.compile(
+    r"[*_`]*\s*(?:(?P<range>-|\u2013|\u2014|to\b|through\b|\.\.\.?)|,\s*and\b|[,/&+;]|and\b)", re.IGNORECASE
+)
+_END = re.compile(r"\s*(?:[().,;:_*\]|`]|$)", re.MULTILINE)
 _PATH = re.compile(r"[\w@.\[\]()*{}-]*(?:/[\w@.\[\]()*{}-]+)+/?|[\w-]+(?:\.[\w-]+)*\.[A-Za-z]\w{0,9}")
 _QUOTED = re.compile(r"`([^`\s]+)`")
-_BARE = re.compile(r"(?<![\w/.:@~`-])((?:[\w.\[\]-]+/)+[\w.\[\]-]*\.[A-Za-z]\w{0,9}|(?:[\w.-]+/){2,})(?![\w/])")
+_BARE = re.compile(r"(?<![\w/.:@~`\[\]-])((?:[\w.\[\]-]+/)+[\w.\[\]-]*\.[A-Za-z]\w{0,9}|(?:[\w.-]+/){2,})(?![\w/])")
 
 
 class Dependencies:
@@ -23,26 +31,39 @@ class Dependencies:
     """
 
     def __init__(self, ids: str, *, strict: bool) -> None:
-        many = rf"{_TASK}{ids}[*_`]*(?:(?:{_AND}|{_RANGE}){_TASK}{ids}[*_`]*)*"
-        end = r"(?!\.?\w)(?=\s*(?:[).,;:_*\]|]|$))" if strict else ""
-        self._says = re.compile(rf"(?<!not )(?<![A-Za-z]){_SAYS}[\s:*_]+({many}){end}", re.IGNORECASE | re.MULTILINE)
-        self._after = re.compile(rf"\(\s*after:?\s+({many})\s*\)", re.IGNORECASE)
-        self._range = re.compile(rf"({ids}){_RANGE}{_TASK}({ids})")
-        self._one = re.compile(rf"{_TASK}({ids})")
+        self._id = re.compile(rf"{ids}(?!\.?[A-Za-z0-9])")
+        self._strict = strict
 
     def of(self, text: str) -> Iterator[str]:
         """The ids that a task with this text depends on, each once. A range gives all that it spans by number."""
-        seen: set[str] = set()
-        for said in (*self._says.finditer(text), *self._after.finditer(text)):
-            for one in self._listed(said[1]):
-                if one not in seen:
-                    seen.add(one)
-                    yield one
+        found = [one for said in _SAYS.finditer(text) for one in self._listed(text, said.end())[0]]
+        for said in _AFTER.finditer(text):
+            ids, end = self._listed(text, said.end())
+            found += ids if text[end:].lstrip()[:1] == ")" else []
+        yield from dict.fromkeys(found)
 
-    def _listed(self, said: str) -> Iterator[str]:
-        for between in self._range.finditer(said):
-            yield from _between(between[1], between[2])
-        yield from (one[1] for one in self._one.finditer(said))
+    def _listed(self, text: str, at: int) -> tuple[list[str], int]:
+        """The ids in a row from `at`, and where they end."""
+        found: list[str] = []
+        separator = None
+        end = at
+        while one := self._id.match(text, _end(_LEAD, text, at)):
+            if self._strict and not _END.match(text, one.end()) and not _BETWEEN.match(text, one.end()):
+                break
+            if separator is not None and separator["range"]:
+                found += _between(found[-1], one[0])
+            found.append(one[0])
+            end = one.end()
+            separator = _BETWEEN.match(text, end)
+            if separator is None:
+                break
+            at = separator.end()
+        return found, end
+
+
+def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return found.end() if found else at
 
 
 def _between(first: str, last: str) -> Iterator[str]:

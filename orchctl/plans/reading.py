@@ -11,7 +11,7 @@ from typing import NamedTuple
 from orchctl.plans import boxes, checklist, numbered, speckit, taskmaster
 from orchctl.plans.boxes import Page
 from orchctl.plans.order import Counts
-from orchctl.plans.shape import IN_PROGRESS, OPTIONAL, Node, Plan, PlanError
+from orchctl.plans.shape import OPTIONAL, Node, Plan, PlanError
 from orchd.core.composition import cycle_in
 
 FORMATS = ("spec-kit", "kiro", "openspec", "task-master", "checklist")
@@ -80,7 +80,6 @@ def settle(plan: Plan, *, with_optional: bool = False) -> None:
     if not plan.tasks:
         raise PlanError(0, "holds no task: write `- [ ] Title` lines, or JSON objects with id and title")
     _check_ids(plan)
-    _inherit(plan)
     if not with_optional:
         for task in plan.tasks:
             if task.is_optional and not task.is_done:
@@ -129,25 +128,3 @@ def _check_ids(plan: Plan) -> None:
         if other is not node and not (node.is_done and other.is_done):
             what = f"the id {node.id!r} is there already, in {plan.unit} {other.line - (plan.unit == 'index')}"
             raise PlanError(node.line, f"{what}: give each an id of its own")
-
-
-def _inherit(plan: Plan) -> None:
-    """What is in a group that is done is done, whatever its own mark says, which is noted; and a status of Task Master
-    that sets a group aside sets its tasks aside.
-    """
-    groups = {group.id: group for group in plan.groups}
-    closed: dict[str, list[str]] = {}
-    for task in plan.tasks:
-        above = [groups[one] for one in plan.ancestors(task)]
-        done = next((group for group in above if group.is_done), None)
-        aside = next((group for group in above if group.held not in {"", IN_PROGRESS}), None)
-        if task.is_done:
-            continue
-        if done is not None:
-            task.is_done = True
-            if not task.is_optional:
-                closed.setdefault(done.id, []).append(task.id)
-        elif aside is not None and plan.format == "task-master":
-            task.held = task.held or f"its group {aside.id} is {aside.held}"
-    for group, ids in closed.items():
-        plan.notes.append(f"line {groups[group].line}: {group} is done; taken as done with it: {', '.join(ids)}")

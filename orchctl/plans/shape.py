@@ -101,7 +101,9 @@ def marked(plan: Plan, text: str, one: str, state: State) -> str:
     Everything else stays as it is. The same text when the task is not there, or has the state already.
     """
     task = next((task for task in plan.tasks if task.id == one), None)
-    if task is None or task.spot is None or not _may_become(task, state) or state not in plan.marks:
+    if task is None or task.spot is None or task.is_done or state not in plan.marks:
+        return text
+    if state != "done" and not _may_become(task, state):  # what is done is a fact, whatever was decided meanwhile
         return text
     states = {other.id: _state(other) for other in plan.tasks} | {one: state}
     edits = {task.spot: plan.marks[state]}

@@ -23,7 +23,7 @@ _MARKS = {"open": '"pending"', "active": '"in-progress"', "done": '"done"'}
 
 def is_plan(found: object) -> bool:
     """Whether a JSON value has the form of such a file."""
-    return isinstance(found, dict) and ("tasks" in found or any(_has_tasks(value) for value in found.values()))
+    return isinstance(found, dict) and any(map(_has_tasks, (found, *found.values())))
 
 
 def _has_tasks(value: object) -> bool:

@@ -74,6 +74,26 @@ def test_what_did_not_complete_is_open_again(quick: Instance, orchctl: Orchctl, 
     assert (tmp_path / "tasks.md").read_text() == KIRO.replace("[ ] 1.1", "[x] 1.1").replace("[ ] 1. ", "[-] 1. ")
 
 
+def test_the_next_pm_goes_on_with_what_it_marked_as_begun(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    (tmp_path / "tasks.md").write_text(KIRO)
+    quick.ctl("pause")
+    command = ("pm", "--tasks", "tasks.md", "--tick", *MOCK)
+    assert orchctl(*command, "--timeout", "0.2").code == 75
+    begun = KIRO.replace("[ ] 1. ", "[-] 1. ").replace("[ ] 1.1", "[-] 1.1")
+    assert (tmp_path / "tasks.md").read_text() == begun
+    quick.ctl("resume")
+    assert orchctl(*command).code == 0
+    assert (tmp_path / "tasks.md").read_text() == KIRO.replace("[ ] ", "[x] ")
+    assert len(quick.status("--all")["agents"]) == 3
+
+
+def test_what_could_not_be_started_is_open_again(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    (tmp_path / "tasks.md").write_text(KIRO)
+    done = orchctl("pm", "--tasks", "tasks.md", "--tick", "--runner", "no-such-runner")
+    assert (done.code, done.err.partition(":")[0]) == (1, "unknown-runner")
+    assert (tmp_path / "tasks.md").read_text() == KIRO
+
+
 def test_a_file_of_task_master_gets_its_statuses(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     path = tmp_path / ".taskmaster/tasks/tasks.json"
     path.parent.mkdir(parents=True)

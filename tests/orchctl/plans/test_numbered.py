@@ -109,6 +109,20 @@ def test_what_is_in_a_group_that_is_done_is_done_and_said() -> None:
     assert plan.notes == ["line 1: 1 is done; taken as done with it: 1.1"]
 
 
+def test_a_task_with_nothing_but_optional_ones_inside_is_the_work_itself() -> None:
+    text = "- [ ] 1. A\n  - Do it\n  - [ ]* 1.1 Test\n- [ ] 2. B\n"
+    assert in_waves(read(text)) == [["1"], ["2"]]
+    assert in_waves(read(text, with_optional=True)) == [["1"], ["1.1"], ["2"]]
+    assert read(text).tasks[0].description == "- Do it"
+    assert changed(text, ("1", "done")) == ["- [x] 1. A"]
+
+
+def test_what_a_group_that_is_done_closes_does_not_open_the_way_around_what_is_not() -> None:
+    text = "- [ ] 1. A\n- [x] 2. B\n  - [ ] 2.1 C\n  - [ ]* 2.2 D\n- [ ] 3. E\n"
+    assert whys(read(text)) == {"2.2": "optional: --optional starts it", "3": "after 1 (in order)"}
+    assert in_waves(read(text, with_optional=True)) == [["1"], ["2.2"], ["3"]]
+
+
 def test_numbers_without_lists_inside_lists_make_groups_too() -> None:
     plan = read("- [ ] 1. A\n- [ ] 1.1 B\n- [ ] 1.2.1 C\n- [ ] 2. D (depends on 1)\n")
     assert in_waves(plan) == [["1.1"], ["1.2.1"], ["2"]]
