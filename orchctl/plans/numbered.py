@@ -67,7 +67,7 @@ def _read(name: str, page: Page, counts: Counts) -> Plan:
     if graph:
         _by_graph(plan, graph[0], counts)
     else:
-        staged(_stages(plan.tasks, places), counts)
+        staged(_stages(_by_number(plan.tasks), places), counts)
     plan.marks = markdown.marks(page.boxes, with_active=name == "kiro")
     return plan
 
@@ -87,6 +87,13 @@ def _above(number: str, ids: set[str]) -> str | None:
     """The nearest number above it that is a task too: `2` for `2.1.3` where there is no `2.1`."""
     parts = number.split(".")
     return next((one for count in range(len(parts) - 1, 0, -1) if (one := ".".join(parts[:count])) in ids), None)
+
+
+def _by_number(tasks: list[Node]) -> list[Node]:
+    """In the order of their numbers; as they stand where one of them has none."""
+    if not all(re.fullmatch(r"\d+(?:\.\d+)*", task.id) for task in tasks):
+        return tasks
+    return sorted(tasks, key=lambda task: [int(part) for part in task.id.split(".")])
 
 
 def _stages(tasks: Sequence[Node], places: dict[str, Box]) -> Iterator[Stage]:

@@ -49,6 +49,9 @@ def test_every_key_of_the_report_is_shown(stopped: Instance, tmp_path: Path) -> 
     stopped.env["ORCHD_MOCK_SECONDS"] = "0.01"
     stopped.start()
     found = json.loads(stopped.ctl("pm", "--tasks", "plan.md", "--runner", "mock", "--json", cwd=tmp_path))
-    named = set(re.findall(r"`(\w+)`", TEXT.split("As JSON (`--json`)")[1]))
+    said, of_dry_run = TEXT.split("As JSON (`--json`)")[1].split("With `--dry-run`")
+    named = set(re.findall(r"`(\w+)`", said))
     assert set(found) <= named
     assert set(found["developers"][0]) - {"queued_at", "ended_at"} <= named
+    dry = json.loads(stopped.ctl("pm", "--tasks", "plan.md", "--dry-run", "--json", cwd=tmp_path))
+    assert {*dry, *dry["waves"][0][0]} == set(re.findall(r"`(\w+)`", of_dry_run))

@@ -146,6 +146,11 @@ def test_openspec_has_groups_as_headings_and_no_mark_for_progress() -> None:
     assert changed(OPENSPEC, ("1.2", "done")) == ["- [x] 1.2 Add the index"]
 
 
+def test_numbers_rule_over_places() -> None:
+    assert in_waves(read("- [ ] 10. C\n- [ ] 2. B\n- [ ] 1. A\n")) == [["1"], ["2"], ["10"]]
+    assert in_waves(read("- [ ] 2. B\n- [ ] Look\n- [ ] 1. A\n")) == [["2"], ["look"], ["1"]]
+
+
 def test_a_number_that_two_have_is_a_mistake() -> None:
     with pytest.raises(PlanError, match="the id '1.1' is there already, in line 1"):
         read("- [ ] 1.1 A\n- [x] 1.1 B\n")
