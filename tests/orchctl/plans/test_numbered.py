@@ -66,6 +66,12 @@ def test_optional_tasks_are_in_the_order_when_they_are_asked_for() -> None:
     assert in_waves(read("- [ ] 1. A\n- [ ]\\* 1.1 B\n- [ ] 1.2 C\n")) == [["1.2"]]
 
 
+def test_nothing_waits_for_what_is_optional_and_not_started() -> None:
+    text = "- [ ] 1. A\n  - [ ]* 1.1 B\n  - [ ] 1.2 C (depends on 1.1)\n- [ ] 2. D (depends on 1)\n"
+    assert in_waves(read(text)) == [["1.2"], ["2"]]
+    assert list(read(text).tasks[-1].after) == ["1.2"]
+
+
 def test_a_task_in_progress_is_somebody_elses() -> None:
     plan = read("- [-] 1. A\n  - [-] 1.1 B\n  - [ ] 1.2 C\n- [ ] 2. D\n")
     assert in_waves(plan) == []
