@@ -146,7 +146,7 @@ def test_a_dry_run_shows_waves_and_why_each_task_waits(stopped: Instance, orchct
 def test_what_is_no_task_and_what_is_taken_as_done_is_said(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     text = "- [x] 1. A\n  - [ ] 1.1 B\n\n```\n- [ ] 9. C\n```\n"
     (tmp_path / "tasks.md").write_text(text)
-    notes = "line 4: 1 box in code or a comment is no task", "line 1: 1 is done; taken as done with it: 1.1"
+    notes = "line 1: 1 is done; taken as done with it: 1.1", "line 4: 1 box in code or a comment is no task"
     done = orchctl("pm", "--tasks", "tasks.md", *MOCK)
     assert (done.code, done.err.splitlines()) == (0, [*notes])
     assert orchctl("pm", "--tasks", "tasks.md", "--dry-run").out.splitlines() == ["nothing is ready", *notes]
