@@ -12,9 +12,10 @@ from typing import Any
 from orchctl import census, render, worktree_checks
 from orchctl.client import Client
 from orchctl.errors import RefusedError, UsageError
+from orchctl.plans.shape import slug
 from orchctl.pm import journal as journals
-from orchctl.pm.developers import Developer, Wishes, developer
-from orchctl.pm.items import Board, Item, Source, slug
+from orchctl.pm.developers import Developer, Wishes, developer, name_of
+from orchctl.pm.items import Board, Item, Source
 from orchctl.pm.journal import Journal
 from orchctl.pm.report import Row, lost_row, row_of
 from orchctl.pretenders import note_pretenders
@@ -197,10 +198,11 @@ class Conductor:
 
     def _names(self, entries: list[dict[str, Any]]) -> list[str]:
         """What they are called: in worktrees, so that each has a branch that is not there yet."""
+        names = [name_of(entry["id"]) for entry in entries]
         if not self._wishes.worktree:
-            return [entry["id"] for entry in entries]
+            return names
         used: set[str] = set()
-        return [worktree_checks.free_name(entry["id"], self._wishes.directory, used) for entry in entries]
+        return [worktree_checks.free_name(name, self._wishes.directory, used) for name in names]
 
     def _begun_with(self, entry: dict[str, Any]) -> dict[str, list[str]]:
         """The `after` of a developer that is to begin with what others have committed in their worktrees."""
