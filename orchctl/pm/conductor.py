@@ -6,6 +6,7 @@ developers going on; the next one waits for them, and writes down what became of
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -17,10 +18,10 @@ from orchctl.pm import journal as journals
 from orchctl.pm.developers import Developer, Wishes, developer, name_of
 from orchctl.pm.items import Board, Item, Source
 from orchctl.pm.journal import Journal
-from orchctl.pm.report import Row, lost_row, row_of
+from orchctl.pm.report import Row, judged, lost_row, row_of
 from orchctl.pretenders import note_pretenders
 from orchctl.projects import asked_in
-from orchd.wire import WireError, ops, shapes, whole
+from orchd.wire import WireError, ops, runners, shapes, variables, whole
 
 Wait = Callable[[list[str]], dict[str, Any]]
 Tell = Callable[[Row], None]
@@ -226,7 +227,13 @@ class Conductor:
     def _collect(self, agents: Iterable[dict[str, Any]]) -> None:
         for agent in agents:
             entry = self.going.pop(agent["id"])
-            self._end(entry, row_of(entry, agent, self._journal.result(entry)), agent)
+            seen = judged(agent, is_pretending=self._pretends(agent))
+            self._end(entry, row_of(entry, seen, self._journal.result(entry)), seen)
+
+    def _pretends(self, agent: dict[str, Any]) -> bool:
+        """Whether it is a mock, or a team of mocks."""
+        wanted = agent["runner"] or self._wishes.runner or os.environ.get(variables.ENV_DEFAULT_RUNNER)
+        return (wanted or runners.read(self._client.home.config).default) == runners.MOCK
 
     def _end(self, entry: dict[str, Any], row: Row, agent: dict[str, Any]) -> None:
         """Write down what became of a developer. What its list does not take now is tried again by the next pm."""
