@@ -46,7 +46,7 @@ def test_without_a_daemon_it_looks_and_starts_none(orchctl: Orchctl, stopped: In
     assert not stopped.home.socket.exists()
     checks = {one["check"] for one in json.loads(orchctl("doctor", "--json").out)["findings"]}
     known = {"config", "rights", "daemon", "versions", "systemd", "cgroups", "limits", "clock", "disk", "filesystem"}
-    assert checks == known | {"bounds", "processes", "runners", "strays", "home", "database"}
+    assert checks == known | {"bounds", "processes", "runners", "strays", "home", "database", "files"}
 
 
 def test_with_a_daemon_it_says_who_answers(orchctl: Orchctl, instance: Instance) -> None:
