@@ -193,7 +193,7 @@ class LocalProcesses:
 
     def discard(self, agent: AgentId, attempt: int) -> None:
         """Leave nothing of an attempt that is over."""
-        files_of(self._home, agent, attempt).remove()
+        files_of(self._home, agent, attempt).remove_all()
 
     def usage(self, keys: Iterable[Key]) -> dict[Key, Usage]:
         """A sample of each attempt that lives here."""
