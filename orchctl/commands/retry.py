@@ -7,12 +7,12 @@ from types import SimpleNamespace
 from orchctl import attributes, envfiles, exits, out, render, targets
 from orchctl.client import Client
 from orchctl.here import here
-from orchctl.start import environment
+from orchctl.start import for_agents
 
 
 def run(args: SimpleNamespace) -> int:
     """Print a line for each. The new attempt has the environment of the first, and --env-file and --env over it."""
-    variables = environment() if args.current_env and not targets.is_far() else {}
+    variables = for_agents() if args.current_env and not targets.is_far() else {}
     variables |= envfiles.read(args.env_file, here("/")) | envfiles.pairs(args.env)
     request: dict[str, object] = {"ids": args.ids, "env": variables, "current_env": args.current_env}
     with Client() as client:
