@@ -215,7 +215,7 @@ def describe(fact: Fact) -> dict[str, object]:
     return {name: value.value if isinstance(value, Enum) else value for name, value in plain.items()}
 
 
-_HIDDEN = ("agent", "seed", "environment", "cgroup", "attributes")
+_HIDDEN = ("agent", "seed", "environment", "cgroup", "attributes", "remedy")
 _KINDS: tuple[type[Any], ...] = get_args(Fact)
 _NAMES = {kind: re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower() for kind in _KINDS}
 _SHOWN = {kind: tuple(field.name for field in dataclasses.fields(kind) if field.name not in _HIDDEN) for kind in _KINDS}

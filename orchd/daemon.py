@@ -70,6 +70,7 @@ def serve(
         presence = Presence(home, lock, ports)
         loop = Loop(parts, wakeup, notify, presence)
         _heed_signals(loop)
+        descriptors.check_for_daemon()
         _recover(home, parts, loop)
         _open(home, presence, door)
         keep_reserve(home.reserve)

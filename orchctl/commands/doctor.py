@@ -43,7 +43,7 @@ def _findings(home: Home, *, is_fixing: bool) -> Iterator[Finding]:
     yield machine.processes()
     yield machine.cgroups(asked.answer, config)
     yield from instance.bounds(asked)
-    yield from machine.limits()
+    yield from machine.limits(asked.answer["pid"] if asked.answer else 0)
     yield instance.clock(home, time.clock_gettime(time.CLOCK_REALTIME))
     yield from machine.disk(home.directory, config.free_bytes)
     yield from instance.clis(config)

@@ -35,6 +35,15 @@ from orchd.wire.locks import is_locked
 
 Key = tuple[AgentId, int]
 _PERMANENT = frozenset({errno.E2BIG, errno.EINVAL, errno.ENOEXEC})
+_REMEDIES = {
+    errno.EMFILE: "clients and agents that end, or a daemon that is started under a higher `ulimit -Hn` "
+    "(`LimitNOFILE=` in its unit)",
+    errno.ENFILE: "files that other programs close, or a higher fs.file-max (sysctl)",
+    errno.EAGAIN: "processes that end, or a higher limit of them: `ulimit -u`, `TasksMax=`, pids.max of its cgroup",
+    errno.ENOMEM: "memory that becomes free",
+    errno.ENOSPC: "room on the disk: `orchctl prune` deletes finished agents and their logs",
+    errno.EDQUOT: "room in the disk quota: `orchctl prune` deletes finished agents and their logs",
+}
 
 
 class LocalProcesses:
@@ -116,7 +125,8 @@ class LocalProcesses:
         reason = f"cannot start: {error.strerror or error}"
         if error.errno == errno.E2BIG:
             reason += "; give what is long by --stdin"
-        return SpawnFailed(*key, reason, is_passing=error.errno not in _PERMANENT)
+        remedy = _REMEDIES.get(error.errno or 0, "")
+        return SpawnFailed(*key, reason, is_passing=error.errno not in _PERMANENT, remedy=remedy)
 
     def _variables(self, agent: Agent) -> Mapping[str, str]:
         try:
