@@ -126,6 +126,8 @@ def assemble(
     pruner = Pruner(home, state, store, records, processes, clock, config)
     settings.tell(pruner.heed)
     callers = Callers(home, processes)
+    callers.heed(config)
+    settings.tell(callers.heed)
     ports.identify = callers.identify
     gateway = Gateway(
         state=state,
