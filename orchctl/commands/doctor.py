@@ -42,6 +42,7 @@ def _findings(home: Home, *, is_fixing: bool) -> Iterator[Finding]:
     yield from machine.versions()
     yield machine.processes()
     yield machine.cgroups(asked.answer, config)
+    yield from machine.scope(asked.answer["pid"] if asked.answer else 0)
     yield from instance.bounds(asked)
     yield from machine.limits(asked.answer["pid"] if asked.answer else 0)
     yield instance.clock(home, time.clock_gettime(time.CLOCK_REALTIME))

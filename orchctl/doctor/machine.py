@@ -14,6 +14,7 @@ from orchd.wire import settings
 
 _ROOM = "make room: `orchctl prune --keep 0` deletes finished agents and their logs"
 _FILES = 1024  # open files that a daemon with many agents and clients may need
+ENDS_WITH_IT = "what ends that ends the daemon and all agents"
 _RAISE = "raise `ulimit -Hn` where the daemon is started, or LimitNOFILE= in its unit, and start it again"
 _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"})  # locks and shared memory do not hold there
 
@@ -55,6 +56,13 @@ def cgroups(answer: Mapping[str, Any] | None, config: settings.Config) -> Findin
         what = f"{place} cannot be written: agents of a daemon that is started here have no cgroups of their own"
         return warning("cgroups", what, remedy)
     return ok("cgroups", f"{place} can be used by a daemon that is started here")
+
+
+def scope(daemon: int) -> Iterator[Finding]:
+    """Whether the daemon of this pid, or one that is started here (0), ends with a session: nothing if it does not."""
+    if (found := own.passing_scope(daemon or "self")) is not None:
+        whose = f"the daemon, pid {daemon}, is" if daemon else "a daemon that is started here would be"
+        yield warning("cgroups", f"{whose} in {found}: {ENDS_WITH_IT}", "`orchctl service install` makes it a service")
 
 
 def limits(daemon: int = 0) -> Iterator[Finding]:
