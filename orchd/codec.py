@@ -143,8 +143,9 @@ def _spec(fields: dict[str, Any]) -> Spec:
     )
 
 
-def _attributes(umask: Any, nice: Any, policy: Any, cpus: Any, limits: list[list[Any]]) -> Attributes:
-    return Attributes(umask, nice, policy, cpus, tuple((name, soft, hard) for name, soft, hard in limits))
+def _attributes(umask: Any, nice: Any, policy: Any, cpus: Any, limits: list[list[Any]], *rest: Any) -> Attributes:
+    """As they were written, by versions that knew fewer too."""
+    return Attributes(umask, nice, policy, cpus, tuple((name, soft, hard) for name, soft, hard in limits), *rest)
 
 
 def _membership(run: str, path: str, after: list[str], *rest: Any) -> Membership:

@@ -293,7 +293,7 @@ class Translator:
 
 def _attributes(sent: wire_attributes.Attributes) -> Attributes:
     limits = tuple((name, soft, hard) for name, (soft, hard) in sorted(sent.limits.items()))
-    return Attributes(sent.umask, sent.nice, sent.policy, sent.cpus, limits)
+    return Attributes(sent.umask, sent.nice, sent.policy, sent.cpus, limits, sent.oom_score_adj)
 
 
 def _environment(caller: Caller, sent: dict[str, str]) -> dict[str, str]:

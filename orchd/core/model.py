@@ -90,6 +90,7 @@ class Attributes:
     policy: str | None = None  # of the scheduler
     cpus: str | None = None  # as in `0-3,8`
     limits: tuple[tuple[str, int, int], ...] = ()  # name, soft, hard; -1 is none
+    oom_score_adj: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -44,14 +45,15 @@ def enter(home: Home) -> None:
 def confinement(pid: int) -> list[str]:
     """What a process has around it that its agents would not have: namespaces, NoNewPrivs; each as a clause of it.
 
-    Raises FileNotFoundError or ProcessLookupError when it has ended, PermissionError when it cannot be looked at.
+    Raises FileNotFoundError or ProcessLookupError when it has ended.
     """
-    own = _own_place()
-    found = [
-        f"it is in another {name} namespace"
-        for kind, name in _OF_AGENTS.items()
-        if os.readlink(PROC / str(pid) / "ns" / kind) != own.get(kind)  # noqa: PTH115 - it is no path
-    ]
+    own, found = _own_place(), []
+    with suppress(PermissionError):  # it has more rights than this process, and so nobody has confined it
+        found = [
+            f"it is in another {name} namespace"
+            for kind, name in _OF_AGENTS.items()
+            if os.readlink(PROC / str(pid) / "ns" / kind) != own.get(kind)  # noqa: PTH115 - it is no path
+        ]
     if not own.get("confined") and _is_confined(pid):
         found.append("it has NoNewPrivs set")
     return found
