@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from orchctl import history, render
@@ -163,7 +164,7 @@ def _past(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"not granted, of the attributes of its caller: {answer['unmet']}"
     if answer.get("attempts"):
         yield "attempts:"
-        yield from _indented(render.aligned(render.filled([_row(one) for one in answer["attempts"]])))
+        yield from _indented(render.aligned(render.filled([_row(*few) for few in _folded(answer["attempts"])])))
     if answer.get("took"):
         yield f"{len(answer['took'])} ended with it:"
         rows = [[one["id"], render.named(one), one["status"], render.clean(one["reason"])] for one in answer["took"]]
@@ -173,11 +174,18 @@ def _past(answer: Mapping[str, Any]) -> Iterator[str]:
         yield from _indented([render.file_line(line) for line in answer["log"]["lines"]])
 
 
-def _row(one: Mapping[str, Any]) -> list[str]:
+def _folded(attempts: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Attempts that follow each other and did not begin for the same reason are together."""
+    for _, few in groupby(attempts, lambda one: one["reason"] if one["how"] == "voided" else one["attempt"]):
+        yield list(few)
+
+
+def _row(one: Mapping[str, Any], *others: Mapping[str, Any]) -> list[str]:
+    alike = [one, *others]
     return [
-        f"try {one['attempt']}",
-        f"queued {render.span(one['queued_seconds'])}",
-        f"took {render.span(one['seconds'])}" if one["seconds"] is not None else "goes on",
+        f"tries {one['attempt']}-{alike[-1]['attempt']}" if others else f"try {one['attempt']}",
+        f"queued {render.span(sum(each['queued_seconds'] for each in alike))}",
+        f"took {render.span(sum(each['seconds'] for each in alike))}" if one["seconds"] is not None else "goes on",
         f"waited {render.span(one['waited_seconds'])} of it" if one["waited_seconds"] else "",
         one["how"] or "",
         "" if one["exit_code"] is None else f"exit {one['exit_code']}",

@@ -22,10 +22,16 @@ from orchd.procs.procfs import PROC, Process, look, marks
 from orchd.roles import Visitor
 from orchd.wire import ENV_AGENT, ENV_HOME, Home, WireError
 from orchd.wire.cgroups import own_cgroup
+from orchd.wire.settings import Config
 
 _LOOKS = 100  # at a caller whose parents come and go
 
 _WHOLE = b"0 0 4294967295".split()  # the uid_map of a namespace in which every user has its own uid
+
+_ENTER = (
+    "ask from outside for an agent whose command enters it (`nsenter`, `ip netns exec`), or start a daemon inside with "
+    "an ORCHD_HOME of its own"
+)
 
 Caller = AgentId | Outside | Visitor
 
@@ -80,6 +86,7 @@ class Callers:
         self._home = home
         self._processes = processes
         self._uid = os.getuid()
+        self._accepts_confined = False
 
     def who(self, peer: Peer) -> Caller:
         """The agent that this peer belongs to, or what it is otherwise."""
@@ -88,6 +95,26 @@ class Callers:
         if isinstance(peer.identity, Outside):
             return peer.identity
         return peer.identity[0] if peer.identity in self._processes.shims().values() else Outside.FORMER
+
+    def heed(self, config: Config) -> None:
+        """Go by this configuration from now on."""
+        self._accepts_confined = config.confined_callers == "accept"
+
+    def check_confinement(self, peer: Peer, caller: Caller) -> None:
+        """Raises WireError `forbidden` when agents of this caller would run outside of what is around it."""
+        if self._accepts_confined or isinstance(caller, Visitor):
+            return
+        try:
+            found = namespaces.confinement(peer.pid)
+        except (FileNotFoundError, ProcessLookupError):
+            raise WireError("forbidden", "the calling process has ended; ask again") from None
+        if found:
+            inside = "call orchctl from a process of the agent that is not confined so" if agent_of(caller) else _ENTER
+            raise WireError(
+                "forbidden",
+                f"the calling process is confined ({', '.join(found)}), and what it starts would not be: agents run "
+                f'where the daemon runs. Either {inside}, or the owner sets confined_callers = "accept" in config.toml',
+            )
 
     def identify(self, peer: Credentials) -> Identity:
         """What is proven of the process that connected. Raises OSError when no descriptor is free to look with."""

@@ -48,6 +48,7 @@ class AttemptVoided:
     attempt: int
     reason: str
     hold: float = 0.0  # seconds for which the machine should not be asked again, for anyone
+    remedy: str = ""  # what would have the machine start a process, where that is known
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,7 @@ class SpawnFailed:
     attempt: int
     reason: str
     is_passing: bool
+    remedy: str = ""  # what would change it; nothing where that is not known
 
 
 @dataclass(frozen=True, slots=True)

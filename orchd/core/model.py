@@ -90,6 +90,7 @@ class Attributes:
     policy: str | None = None  # of the scheduler
     cpus: str | None = None  # as in `0-3,8`
     limits: tuple[tuple[str, int, int], ...] = ()  # name, soft, hard; -1 is none
+    oom_score_adj: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +272,8 @@ class State:
     is_draining: bool = False  # of this daemon, never remembered
     is_short: bool = False  # of room on the disk; looked at anew by every daemon
     held_until: float = 0.0  # mono; the machine refused to start a process
+    refusals: int = 0  # by the machine, one after another
+    remedy: str = ""  # what would end them, where that is known
     holds: dict[str, Instant] = field(default_factory=dict)  # by runner; until then its service wants no more
     last_number: int = 0
     last_run: int = 0

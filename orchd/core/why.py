@@ -90,6 +90,7 @@ def _of_queued(state: State, agent: Agent, now: float) -> Verdict:
         places=max(working(state), state.limit) + number,
         resident=len(state.living) + number + max(0, state.guards.depth - 1 - agent.depth),
         safe=smallest_safe_resident(sorted([*claims(state), agent.claim])),
+        remedy=state.remedy or "processes or memory that become free",
     )
     held_by = number - 1 if hold.rule is Rule.ORDER else len(found)
     if hold.rule is Rule.ORDER and not held_by:
@@ -162,7 +163,7 @@ WAYS_OUT = {
     Rule.RETRY_DELAY: "time alone: it is tried again by itself",
     Rule.DAEMON_STOPPING: "the next daemon: `orchctl daemon start`",
     Rule.PAUSED: "`orchctl resume`",
-    Rule.MACHINE: "processes or memory that become free; it is tried again by itself",
+    Rule.MACHINE: "{remedy}; it is tried again by itself",
     Rule.DISK: "room on the disk, or a smaller `free_bytes` in config.toml and `orchctl config reload`",
     Rule.RATE_LIMITED: "time alone, or `orchctl resume`, which tries {scope} at once",
     Rule.BUDGET: "`orchctl budget {scope}` with --max-tokens or --max-cost above what is spent, or --unlimited",

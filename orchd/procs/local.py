@@ -36,6 +36,15 @@ from orchd.wire.locks import is_locked
 
 Key = tuple[AgentId, int]
 _PERMANENT = frozenset({errno.E2BIG, errno.EINVAL, errno.ENOEXEC})
+_REMEDIES = {
+    errno.EMFILE: "clients and agents that end, or a daemon that is started under a higher `ulimit -Hn` "
+    "(`LimitNOFILE=` in its unit)",
+    errno.ENFILE: "files that other programs close, or a higher fs.file-max (sysctl)",
+    errno.EAGAIN: "processes that end, or a higher limit of them: `ulimit -u`, `TasksMax=`, pids.max of its cgroup",
+    errno.ENOMEM: "memory that becomes free",
+    errno.ENOSPC: "room on the disk: `orchctl prune` deletes finished agents and their logs",
+    errno.EDQUOT: "room in the disk quota: `orchctl prune` deletes finished agents and their logs",
+}
 
 
 class LocalProcesses:
@@ -120,7 +129,8 @@ class LocalProcesses:
                 "; together its arguments and variables may take a quarter of the daemon's `ulimit -s`, and 6 MiB at "
                 "most: write what is long to files and give their paths"
             )
-        return SpawnFailed(*key, reason, is_passing=error.errno not in _PERMANENT)
+        remedy = _REMEDIES.get(error.errno or 0, "")
+        return SpawnFailed(*key, reason, is_passing=error.errno not in _PERMANENT, remedy=remedy)
 
     def _variables(self, agent: Agent) -> Mapping[str, str]:
         try:
@@ -202,7 +212,7 @@ class LocalProcesses:
 
     def discard(self, agent: AgentId, attempt: int) -> None:
         """Leave nothing of an attempt that is over."""
-        files_of(self._home, agent, attempt).remove()
+        files_of(self._home, agent, attempt).remove_all()
 
     def usage(self, keys: Iterable[Key]) -> dict[Key, Usage]:
         """A sample of each attempt that lives here."""

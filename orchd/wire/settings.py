@@ -119,6 +119,7 @@ class Config:
     cpu_max: _Share | None = None
     pids_max: _Pids | None = None
     umask: _Umask | None = None
+    confined_callers: Annotated[str, Check(lambda how: how in ("refuse", "accept"), "refuse or accept")] = "refuse"
     session_files: bool = True
     sessions_path: _Relative = ".agent/sessions"
     state_path: _Relative = ".claude/state"
@@ -184,6 +185,10 @@ KEYS: dict[str, Key] = {
     "pids_max": Key("processes", "what the tree of an agent may have, threads included", NEW_AGENTS, _UNBOUND),
     "umask": Key(
         "octal digits", "the umask of all agents, in place of their callers' umask", NEW_AGENTS, "the caller's"
+    ),
+    "confined_callers": Key(
+        "refuse or accept",
+        "what is done for callers in other namespaces, or with NoNewPrivs, which agents would not have",
     ),
     "session_files": Key("true or false", "whether files in the project directory show its session"),
     "sessions_path": Key("path", "of `latest.yaml`, in the project directory"),

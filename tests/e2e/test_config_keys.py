@@ -129,6 +129,11 @@ EFFECTS: dict[str, tuple[str, Effect, Callable[[object], bool]]] = {
     "cpu_max": ('"50%"', spawned_bounded, lambda seen: seen in (0.5, "cannot-bound")),
     "pids_max": ("50", spawned_bounded, lambda seen: seen in (50, "cannot-bound")),
     "umask": ('"037"', lambda one, _: said(one, "sh", "-c", "umask"), lambda seen: str(seen).strip() == "0037"),
+    "confined_callers": (
+        '"accept"',
+        lambda one, _: said(one, "setpriv", "--no-new-privs", "orchctl", "spawn", "--json", "--", "true"),
+        lambda seen: "agent-002" in str(seen),
+    ),
     "session_files": ("false", session_in, lambda seen: seen == []),
     "sessions_path": ('"odd"', session_in, lambda seen: "odd/session-001.yaml" in str(seen)),
     "state_path": ('"odd"', session_in, lambda seen: "odd/events.jsonl" in str(seen)),

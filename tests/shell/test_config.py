@@ -32,6 +32,7 @@ CHANGED = {
     "cpu_max": "150%",
     "pids_max": 50,
     "umask": "027",
+    "confined_callers": "accept",
     "session_files": False,
     "sessions_path": "s",
     "state_path": "a/b",

@@ -64,6 +64,29 @@ def test_a_signal_ends_it_and_its_agents_go_on(stopped: Instance, number: signal
     assert stopped.agent(one)["status"] == "running"
 
 
+_DEAF = """
+import os, signal, sys
+if sys.argv[1] == "blocks":
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+else:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+os.execv(sys.executable, [sys.executable, "-m", "orchd", *sys.argv[2:]])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", ["blocks", "ignores"])
+def test_a_signal_ends_it_though_what_started_it_hears_none(
+    stopped: Instance, how: str, number: signal.Signals
+) -> None:
+    stopped.start(sys.executable, "-c", _DEAF, how)
+    assert stopped.daemon is not None
+    stopped.daemon.send_signal(number)
+    assert stopped.daemon.wait(DEADLINE) == 0
+    assert "leaving; 0 agents go on" in stopped.log()
+
+
 def test_the_end_of_its_terminal_is_not_its_end(instance: Instance) -> None:
     assert instance.daemon is not None
     instance.daemon.send_signal(signal.SIGHUP)

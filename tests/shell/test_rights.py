@@ -142,9 +142,53 @@ def fled(instance: Instance, tmp_path: Path, *, is_restarted: bool) -> tuple[str
 @needs_root
 @pytest.mark.parametrize("way", ["unshare -Ur", "unshare -pf --mount-proc", "unshare -m", "setsid -w", "unshare -C"])
 def test_in_other_namespaces_and_sessions_it_is_the_agent_that_it_was(box: Instance, way: str) -> None:
+    with box.home.config.open("a") as config:
+        config.write('confined_callers = "accept"\n')
+    box.ctl("config", "reload")
     limit, child = said(box, "limit 9", "spawn -- true", forged=way)
     assert "forbidden: agent-002 is an agent" in limit
     assert box.agent(child.split()[0])["parent"] == "agent-002"
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("way", "named"),
+    [
+        ("unshare -n", "it is in another network namespace"),
+        ("unshare -m", "it is in another mount namespace"),
+        ("unshare -u -i", "it is in another UTS namespace, it is in another IPC namespace"),
+        ("setpriv --no-new-privs", "it has NoNewPrivs set"),
+    ],
+)
+def test_what_is_confined_starts_nothing_outside_of_it(instance: Instance, way: str, named: str) -> None:
+    first = instance.spawn("false")
+    instance.ctl("wait", first, code=1)
+    for words in (["spawn", "--", "true"], ["retry", first]):
+        done = subprocess.run(
+            [*way.split(), BIN / "orchctl", *words], env=instance.env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert f"the calling process is confined ({named}), and what it starts would not be" in done.stderr
+        assert "`nsenter`" in done.stderr
+    inside, looked = said(instance, "spawn -- true", "status --json", forged=way)
+    assert f"confined ({named})" in inside
+    assert "call orchctl from a process of the agent that is not confined so" in inside
+    assert looked.endswith("exit 0")
+    with instance.home.config.open("a") as config:
+        config.write('confined_callers = "accept"\n')
+    instance.ctl("config", "reload")
+    assert said(instance, "spawn -- true", forged=way)[0].endswith("exit 0")
+
+
+@needs_root
+def test_a_daemon_that_is_confined_itself_serves_callers_beside_it_and_none_outside(stopped: Instance) -> None:
+    stopped.home.create()
+    stopped.start("unshare", "-n", "setpriv", "--no-new-privs", sys.executable, "-m", "orchd")
+    assert stopped.daemon is not None
+    words = ["nsenter", "-t", str(stopped.daemon.pid), "-n", str(BIN / "orchctl"), "spawn", "--", "true"]
+    done = subprocess.run(words, env=stopped.env, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "agent-001", done.stderr
+    assert "confined (it is in another network namespace)" in refused(stopped, "spawn", "--json", "--", "true")
 
 
 @needs_root
