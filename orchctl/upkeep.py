@@ -43,6 +43,13 @@ UPKEEP = (
         ),
     ),
     Command(
+        ("uninstall-project",),
+        "Remove session files and unchanged skill copies from this project, and what git ignores for them.",
+        "uninstall_project",
+        (),
+        (JSON,),
+    ),
+    Command(
         ("doctor",),
         "Look for what is wrong with this machine and instance, and say what to do.",
         "doctor",
