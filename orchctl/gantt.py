@@ -69,9 +69,10 @@ class _Bands(NamedTuple):
 
 
 def numbers(history: History) -> Numbers:
-    """How many, how long, how full."""
-    blocks = lanes.working(history.lives, history.end)
-    held = lanes.area(lanes.counts((one.begin, one.end) for one in blocks), history.end)
+    """How many, how long, how full: of the time in which the limit is known."""
+    known = min((at for at, _ in history.limits), default=history.end)
+    blocks = [one for one in lanes.working(history.lives, history.end) if one.end > known]
+    held = lanes.area(lanes.counts((max(one.begin, known), one.end) for one in blocks), history.end)
     there = lanes.area([(max(at, history.begin), limit) for at, limit in history.limits], history.end)
     waits = lanes.counts(lanes.queued(history.lives, history.end))
     return Numbers(

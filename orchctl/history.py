@@ -26,6 +26,27 @@ def before(client: Client, stamp: str) -> int:
     return low
 
 
+def newest(client: Client, event: str, until: int) -> dict[str, Any] | None:
+    """The newest fact of this kind up to the number `until`, read backwards; None where there is none, or none left."""
+    while until > 0:
+        since = max(0, until - _PAGE)
+        found = [fact for fact in _up_to(client, since, until) if fact["event"] == event]
+        if found:
+            return found[-1]
+        until = since
+    return None
+
+
+def _up_to(client: Client, since: int, last: int) -> Iterator[dict[str, Any]]:
+    """The facts after the number `since`, to the number `last`."""
+    while since < last:
+        page = client.call("events", {"since": since, "count": min(last - since, _PAGE)})["events"]
+        if not page:
+            return
+        yield from (fact for fact in page if fact["seq"] <= last)
+        since = page[-1]["seq"]
+
+
 def facts(client: Client, since: int = 0, until: str | None = None) -> Iterator[dict[str, Any]]:
     """The facts after the number `since`, oldest first, to the last one that is not later than `until`."""
     while True:

@@ -161,9 +161,9 @@ class _Maker:
         return {key: value for key, value in known.items() if value not in (None, "", [], 0)}
 
     def _variables(self, one: Member) -> dict[str, str]:
-        inputs = os.pathsep.join(self._inputs(one))
+        inputs = variables.listed(self._inputs(one))
         if len(os.fsencode(inputs)) > _INPUTS:
-            inputs = str(self._results / around(one.path))
+            inputs = variables.listed([str(self._results / around(one.path))])
         return {**one.sub_skill.env, variables.ENV_RESULTS: inputs}
 
     def _inputs(self, one: Member) -> list[str]:

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
-from orchctl.composition import CompositionError, Problem, Task, Tree, load_tree, skills
+from orchctl import out
+from orchctl.composition import CompositionError, Problem, Task, Tree, at_risk, load_tree, skills
 from orchctl.errors import RefusedError, UsageError
 
 
@@ -32,6 +33,14 @@ def opened(word: str, directory: Path) -> Tree:
         return load_tree(located(word, directory), directory)
     except CompositionError as error:
         raise refused(error, word) from None
+
+
+def note_risks(tree: Tree) -> list[Problem]:
+    """Say on stderr what can make a run of it fail though it is valid, and return that."""
+    found = at_risk(tree)
+    for problem in found:
+        out.note(f"warning: {problem}")
+    return found
 
 
 def refused(error: CompositionError, word: str) -> RefusedError:

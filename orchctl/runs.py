@@ -66,7 +66,11 @@ def _member(one: Mapping[str, Any], seconds: float | None, result: str) -> list[
 
 def summary_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     """What became of a run: each member, then the whole."""
-    run = answer["run"]
     yield from render.ended_lines([{**agent, "name": agent["member"] or agent["name"]} for agent in answer["agents"]])
+    yield outcome(answer["run"])
+
+
+def outcome(run: Run) -> str:
+    """`run-001 completed; 3 of 3 ended: 3 completed`, with the reason of one that did not."""
     reason = f": {render.clean(run['reason'])}" if run["reason"] else ""
-    yield f"{run['id']} {run['status']}{reason}; {counted(run)}"
+    return f"{run['id']} {run['status']}{reason}; {counted(run)}"

@@ -43,6 +43,16 @@ SEEING = (
         ),
     ),
     Command(
+        ("export",),
+        "Print what each agent took as data: attempts, seconds queued, at work and waiting, tokens, cost.",
+        "export",
+        (Argument("id", "A run or session: run-001, session-001; all there is otherwise.", "[RUN|SESSION]"),),
+        (
+            Option("json", "Print `{agents, totals}`, or the error, as JSON."),
+            Option("csv", "Print a line of CSV for each agent, after one with the names of the columns."),
+        ),
+    ),
+    Command(
         ("timeline",),
         "Draw what was at work when, by place: of all agents, a run or a session.",
         "timeline",

@@ -57,6 +57,7 @@ _SPAWN = (
     Option("wait_timeout", "Give up the waiting after this long; it goes on.", "duration", metavar="DURATION"),
     Option("parent", "The agent to spawn it under.", "text", metavar="ID"),
     Option("batch", "Spawn what this file says: an object a line or one array; - is stdin.", "text", metavar="FILE"),
+    Option("batch_example", "Print an example of such a file, and do nothing else."),
     JSON,
 )
 _PM = (
@@ -170,7 +171,13 @@ COMMANDS: dict[str, Command] = {
             ),
         ),
         *SEEING,
-        Command(("validate",), "Check a composition: every error at once.", "validate", (_FILE,), (JSON,)),
+        Command(
+            ("validate",),
+            "Check a composition: every error at once.",
+            "validate",
+            (_FILE._replace(metavar="[FILE]", required=False),),
+            (Option("example", "Print an example of a composition.json instead."), JSON),
+        ),
         Command(
             ("plan",),
             "Foretell a composition: order, critical path, tokens, time.",
@@ -193,6 +200,12 @@ COMMANDS: dict[str, Command] = {
                 Option("runner", "For members that name none; see `orchctl runners`.", "text", metavar="NAME"),
                 *_BUDGET,
                 Option("dry_run", "Only show what would be run."),
+                Option(
+                    "wait_timeout",
+                    "Give up the waiting after this long; the run goes on.",
+                    "duration",
+                    metavar="DURATION",
+                ),
                 Option("detach", "Do not wait."),
                 JSON,
             ),
@@ -270,6 +283,7 @@ COMMANDS: dict[str, Command] = {
             (
                 Option("all", "Of every repository, not only of the one that this is in."),
                 Option("dry_run", "Only say what would be removed."),
+                Option("ignored", "Remove files that git ignores, too, but no repositories."),
                 JSON,
             ),
             function="prune",

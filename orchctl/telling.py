@@ -7,6 +7,7 @@ from typing import Any
 
 from orchctl import history
 from orchctl.client import Client
+from orchctl.composition import LIMIT
 from orchctl.errors import RefusedError, UsageError
 from orchctl.gantt import History
 from orchctl.lives import Attempt, Life, Lives, read
@@ -14,30 +15,32 @@ from orchctl.lives import Attempt, Life, Lives, read
 
 def told(client: Client, one: str | None, now: float) -> History:
     """What is known of `one`, a run or a session, or of everything. Raises RefusedError where nothing happened yet."""
-    title, wanted, lives = _of_all(client) if one is None else _of_one(client, one)
+    title, wanted, lives, since = _of_all(client) if one is None else _of_one(client, one)
     agents = [life for life in lives.agents.values() if wanted is None or life.id in wanted]
     if not agents:
-        raise RefusedError(f"{one or 'this home'} has no agents yet, so there is nothing to draw", code="no-history")
+        raise RefusedError(f"{one or 'this home'} has no agents yet, so there is nothing to show", code="no-history")
     end = now if any(life.status is None for life in agents) else max(map(_last, agents))
     begin = min(_first(life) for life in agents)
-    limits = _limits(client, lives, begin)
+    limits = _limits(client, lives, begin, since)
     return History(title, agents, limits, begin, max(begin, end))
 
 
-def _of_all(client: Client) -> tuple[str, None, Lives]:
-    return "orchd: all agents", None, read(history.facts(client))
+def _of_all(client: Client) -> tuple[str, None, Lives, int]:
+    return "orchd: all agents", None, read(history.facts(client)), 0
 
 
-def _of_one(client: Client, one: str) -> tuple[str, set[str], Lives]:
+def _of_one(client: Client, one: str) -> tuple[str, set[str], Lives, int]:
+    """Its title, its agents, the lives in its time, and the number of the fact after which that begins."""
     if one.startswith("session-"):
         session = client.call("session-status", {"id": one})["session"]
-        facts = history.facts(client, history.before(client, session["opened_at"]))
-        kept = list(_of_session(facts, session["id"]))
-        return _titled(session), {fact["agent"] for fact in kept if fact["event"] == "agent-queued"}, read(kept)
+        since = history.before(client, session["opened_at"])
+        kept = list(_of_session(history.facts(client, since), session["id"]))
+        return _titled(session), {fact["agent"] for fact in kept if fact["event"] == "agent-queued"}, read(kept), since
     if one.startswith("run-"):
         run = client.call("run-status", {"id": one})["run"]
-        lives = read(history.facts(client, history.before(client, run["began_at"])))
-        return _titled(run), {member["id"] for member in run["members"]}, lives
+        since = history.before(client, run["began_at"])
+        lives = read(history.facts(client, since))
+        return _titled(run), {member["id"] for member in run["members"]}, lives, since
     raise UsageError(f"{one!r} is no run and no session; give run-001, session-001, or nothing for all there is")
 
 
@@ -61,9 +64,24 @@ def _last(life: Life) -> float:
     return life.ended if life.ended is not None else life.queued
 
 
-def _limits(client: Client, lives: Lives, begin: float) -> list[tuple[float, int]]:
-    """The limit as it was; before its first change in sight nobody knows, unless it never changed."""
-    if not lives.limits:
-        return [(begin, client.call("limit")["limit"])]
+def _limits(client: Client, lives: Lives, begin: float, since: int) -> list[tuple[float, int]]:
+    """The limit as it was from `begin` on, the same for agents whatever they are shown as a part of.
+
+    `since` is the number of the fact after which `lives` were read: the change that was in force then is before it.
+    Where that was pruned, nobody knows the limit before the next change.
+    """
     earlier = [limit for at, limit in lives.limits if at <= begin]
-    return [(begin, earlier[-1]) for _ in earlier[-1:]] + [one for one in lives.limits if one[0] > begin]
+    if not earlier:
+        earlier = _in_force(client, since, is_unchanged=not lives.limits)
+    return [(begin, limit) for limit in earlier[-1:]] + [one for one in lives.limits if one[0] > begin]
+
+
+def _in_force(client: Client, seq: int, *, is_unchanged: bool) -> list[int]:
+    """The limit after the fact with this number, if it is known; `is_unchanged` when no later fact changes it."""
+    if is_unchanged:
+        return [client.call("limit")["limit"]]
+    if (fact := history.newest(client, "limit-changed", seq)) is not None:
+        return [fact["limit"]]
+    if client.call("events", {"count": 1})["pruned"]:
+        return []
+    return [LIMIT]

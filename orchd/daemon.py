@@ -168,9 +168,10 @@ def _recover(home: Home, parts: Parts, loop: Loop) -> None:
 
 def _check_history(home: Home) -> None:
     """Raises StoreError where the database is gone and agents of it are not: a new one would know nothing of them."""
-    if not home.database.exists() and any(home.agents.glob("*.exit")):
+    what = "missing" if not home.database.exists() else "empty" if not home.database.stat().st_size else None
+    if what is not None and any(home.agents.glob("*.exit")):
         raise StoreError(
-            f"{home.database} is missing, and {home.agents} has files of agents that it knew: put it back, or move "
+            f"{home.database} is {what}, and {home.agents} has files of agents that it knew: put it back, or move "
             f"{home.agents} away to begin with an empty history (agents that still run are then not counted)"
         )
 

@@ -191,6 +191,7 @@ class Translator:
             output_dir=spec.output_dir,
             result=spec.result,
             worktree=spec.worktree,
+            base=spec.base,
             tokens=spec.tokens,
             after=tuple(self._after(caller, one, names) for one in spec.after),
             priority=spec.priority,

@@ -140,6 +140,7 @@ def _worktree(home: Home, agent: Agent) -> dict[str, object]:
     return {
         "worktree": str(home.worktrees / agent.id) if has_one else None,
         "branch": branch_of(agent.spec.name) if has_one else None,
+        "base": agent.spec.base,
     }
 
 

@@ -16,6 +16,7 @@ from orchctl.errors import NoDaemonError
 from orchd.wire import WireError
 
 _STEP = 7
+_REFUSALS = ("cannot-store", "disk-full")
 
 
 def broken(error: int, *, times: int) -> Callable[[Tally], Iterator[None]]:
@@ -52,7 +53,7 @@ def _asked(lab: Lab) -> dict[str, int | str]:
             try:
                 expected[client.call("spawn", asked)["agents"][0]["id"]] = code
             except WireError as refused:
-                lab.tally.count("unsaid", int(refused.code != "cannot-store"), str(refused))
+                lab.tally.count("unsaid", int(refused.code not in _REFUSALS), str(refused))
             except NoDaemonError:
                 break
     return expected
@@ -80,13 +81,25 @@ def small(tally: Tally) -> Iterator[None]:
             log = lab.home.agents / f"{filler}.1.log"
             _fills(log)
             expected = dict(zip(ids, CODES, strict=True)) | _asked(lab)
-            log.write_bytes(b"")  # somebody makes room
+            log.write_bytes(b"")  # a person makes room
+            until(lambda lab=lab: _stores(lab), "a daemon that has noticed that there is room")
             expected |= _asked(lab)
             lab.client.call("cancel", {"ids": [filler]})
             lab.audit(expected)
             _had_a_sentence(lab)
             _ends(lab, filler)
         yield
+
+
+def _stores(lab: Lab) -> bool:
+    """Whether a change is stored, and not refused for want of room."""
+    try:
+        lab.client.call("limit", {"limit": len(CODES) + 1})
+    except WireError as refused:
+        if refused.code not in _REFUSALS:
+            raise
+        return False
+    return True
 
 
 def _fills(log: Path) -> None:

@@ -21,6 +21,7 @@ from benchmarks.harness import orchctl
 from orchctl.client import Client
 from orchctl.errors import NoDaemonError
 from orchd.wire import MOST, Home, WireError
+from tests.runnable import Runnable
 from tests.witness import Witness
 
 # Seconds after which something has not come; a planted bug is not waited for as long as what is to be proved sound.
@@ -93,6 +94,7 @@ class Lab:
         self.client = Client(self.home)
         self.daemon: subprocess.Popen[bytes] | None = None
         self.witness: Witness | None = None
+        self.runnable: Runnable | None = None  # a witness of what can run, where agents leave their waits
         self.witnessed = 0
 
     def __enter__(self) -> Self:
@@ -162,6 +164,12 @@ class Lab:
         """Let a witness count from here on."""
         self.witness = Witness(self.home.directory, limit=limit, resident=resident)
 
+    def watch_on(self, windows: int) -> None:
+        """Return when the witness of what can run has judged this many more windows."""
+        assert self.runnable is not None
+        for _ in range(windows):
+            self.runnable.next_window()
+
     def script(self, work: str = ":", code: int = 0) -> list[str]:
         """The command of an agent that signs the book, works, and signs again."""
         sign = f'"$ORCHD_AGENT $ORCHD_ATTEMPT" >> {BOOK}'
@@ -222,17 +230,17 @@ class Lab:
         self.tally.count("unsaid", traces, self.last_words())
 
     def audit_witness(self) -> None:
-        """What the witness saw."""
-        if self.witness is not None:
-            self.witness.close()
-            self.tally.count("over", len(self.witness.violations), "; ".join(self.witness.violations[:3]))
-            self.witnessed += self.witness.windows
-            self.witness = None
+        """What the witnesses saw."""
+        for witness in filter(None, (self.witness, self.runnable)):
+            witness.close()
+            self.tally.count("over", len(witness.violations), "; ".join(witness.violations[:3]))
+            self.witnessed += witness.windows
+        self.witness = self.runnable = None
 
     def close(self) -> None:
         """End all of it, and leave nothing."""
-        if self.witness is not None:
-            self.witness.close()
+        for witness in filter(None, (self.witness, self.runnable)):
+            witness.close()
         self.ends()
         self.client.close()
         shutil.rmtree(self.directory, ignore_errors=True)

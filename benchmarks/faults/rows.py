@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from benchmarks.faults import agents, clients, commands, disks, killing, layer, machine, power
+from benchmarks.faults import (
+    agents,
+    clients,
+    commands,
+    disks,
+    files,
+    killing,
+    layer,
+    limits,
+    machine,
+    outsiders,
+    power,
+    shims,
+)
 from benchmarks.faults.planting import Plant
 from benchmarks.faults.tally import Tally
 
@@ -91,11 +104,85 @@ NOT_GONE = Plant(
 )
 MILD = Plant(
     "whoever ignores TERM is asked again",
-    LOCAL,
-    "handle.tree.kill()\n            self._guard.kill((agent, attempt))\n",
-    "handle.tree.terminate()\n            self._guard.kill((agent, attempt))\n",
+    "orchd/procs/trees.py",
+    "send(process, signal.SIGKILL)",
+    "send(process, signal.SIGTERM)",
 )
 OPEN_RECORD = Plant("agents hold their own record", "orchd/procs/shim.py", "exec 3<&- 4>&-; eval", "exec 3<&-; eval")
+RETURNING = "orchd/core/returning.py"
+UNFROZEN = Plant(
+    "an agent whose waiting client died works at once",
+    RETURNING,
+    "    elif _may_work(turn.state, agent):",
+    "    elif agent:",
+)
+UNWITHHELD = Plant(
+    "a wait whose time is up is answered at once", RETURNING, "(not state.is_strict and _is_cut_short", "(_is_cut_short"
+)
+UNNOTICED = Plant(
+    "work beside a wait is not looked for",
+    "orchd/parked.py",
+    "if seen.has_worked and before.has_worked:",
+    "if seen.has_worked and before.has_worked and not agent:",
+)
+UNLENT = Plant(
+    "no slot is lent in a stall", "orchd/core/stalls.py", "    if _break(turn):", "    if not turn and _break(turn):"
+)
+UNWOKEN = Plant(
+    "a shim that was stopped is not woken",
+    "orchd/procs/trees.py",
+    "send(shim, signal.SIGCONT)",
+    "send(shim, signal.SIGURG)",
+)
+INSIDE = Plant(
+    "only what is in its cgroup is taken for an agent's",
+    "orchd/procs/trees.py",
+    "found = self._near(inside)\n",
+    "found = self._near(inside) if self.cgroup is None else inside\n",
+)
+ONCE = Plant(
+    "a shim enters its directory once, and not for each agent",
+    "orchd/procs/shim.py",
+    """\
+while read -r _orchd_line <&3 && eval "$_orchd_line"; do
+if [ "$_orchd_stop" ]; then (exit 143); else (
+cd -P -- "$_orchd_cwd" ||""",
+    """\
+cd -P -- "$_orchd_cwd"
+while read -r _orchd_line <&3 && eval "$_orchd_line"; do
+if [ "$_orchd_stop" ]; then (exit 143); else (
+true ||""",
+)
+INHERITED = Plant(
+    "a connection outlives the process that opened it",
+    "orchd/ports.py",
+    "not isinstance(identity, Outside)) and not peer.is_alive():",
+    "not isinstance(identity, Outside)) and not peer:",
+)
+ANYWHERE = Plant(
+    "a daemon serves in any pid namespace",
+    "orchd/procs/namespaces.py",
+    "alive = _is_alive(home.agents) if other else None",
+    "alive = None",
+)
+ANY_FILE = Plant(
+    "any file in the place of a log is opened as it is",
+    "orchd/procs/files.py",
+    "            descriptor = open_file(self.log, flags)\n            if",
+    "            descriptor = os.open(self.log, flags | os.O_CLOEXEC, 0o600)\n            if",
+)
+UNMISSED = Plant(
+    "the daemon does not look whether the database is still there",
+    "orchd/presence.py",
+    "return os.path.samestat(self._database, self._home.database.stat())",
+    "return True",
+)
+UNCOUNTED = Plant(
+    "connections are not counted",
+    "orchd/connections.py",
+    "return len(self._by_number) < self.most and self._has_share(identity)",
+    "return True",
+)
 _GCC = layer.is_missing
 
 ROWS = (
@@ -143,4 +230,27 @@ ROWS = (
     Row("deaf", "agents that ignore every signal", 6, agents.deaf, MILD),
     Row("closers", "agents that write into and close all they hold", 6, agents.closers, OPEN_RECORD),
     Row("patricides", "agents that kill what holds them", 6, agents.patricides, TREES),
+    Row("wait-killed", "SIGKILL of clients of waits while no slot is free", 4, limits.killed, UNFROZEN),
+    Row("wait-late", "waits that time out while no slot is free", 4, limits.late, UNWITHHELD),
+    Row("wait-beside", "agents that work beside their wait while no slot is free", 4, limits.beside, UNNOTICED),
+    Row("polled", "agents that poll for what is queued behind them", 4, limits.polled, UNLENT),
+    Row("shims", "shims stopped, frozen, moved to another cgroup", 6, shims.kept_from_running, UNWOKEN),
+    Row(
+        "elsewhere", "processes that leave the cgroup of their agent", 6, shims.elsewhere, INSIDE, shims.without_cgroups
+    ),
+    Row(
+        "directories", "directories that are made anew under a queue", 6, shims.directories, ONCE, shims.without_cgroups
+    ),
+    Row("pretenders", "agents and connections that pretend to be others", 4, outsiders.pretenders, INHERITED),
+    Row(
+        "namespaces",
+        "a daemon in another pid namespace",
+        4,
+        outsiders.namespaces,
+        ANYWHERE,
+        outsiders.cannot_unshare,
+    ),
+    Row("idle", "connections that ask nothing, until no file is left", 6, outsiders.idle, UNCOUNTED),
+    Row("logs", "FIFOs, links and directories in the places of logs", 6, files.in_the_place_of_logs, ANY_FILE),
+    Row("database", "a database that is removed or replaced", 6, files.database, UNMISSED),
 )

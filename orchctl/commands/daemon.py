@@ -46,6 +46,7 @@ def status(args: SimpleNamespace) -> int:
 def restart(args: SimpleNamespace) -> int:
     """A new daemon in place of the old one; agents go on meanwhile. A service stays one."""
     home = Home(default_home())
+    home.check()  # what keeps a daemon from starting must not end the one that serves
     if services.act(home, "restart"):
         return status(args)
     if is_running(home) or locks.holder(home.lock) is not None:

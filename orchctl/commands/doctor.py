@@ -13,6 +13,7 @@ from orchctl.doctor.findings import PROBLEM, Finding, ok, problem, warning
 from orchctl.doctor.strays import end, strays
 from orchd.wire import Home, default_home
 
+_FIRST = 1000  # agents of one answer, of which those that live come first
 _LIVING = ("starting", "running", "waiting", "stopping")
 
 
@@ -35,6 +36,7 @@ def _findings(home: Home, *, is_fixing: bool) -> Iterator[Finding]:
     config, told = instance.config(home)
     yield instance.home_directory(home)
     yield from told
+    yield from instance.kinds(home)
     yield from instance.rights(home)
     yield instance.daemon(home, asked)
     yield database.database(home)
@@ -55,7 +57,7 @@ def _strays(home: Home, asked: Daemon, *, is_fixing: bool) -> Iterator[Finding]:
     """A daemon that does not answer may be ending some of them: then they are left to it."""
     living = set(_living(asked))
     if asked.error is not None or (asked.answer is None and asked.holder is not None):
-        yield warning("strays", "could not be looked for: the daemon does not answer", "see what is said of it")
+        yield warning("strays", "not looked for: the daemon did not list its agents in time", "try again")
         return
     found = strays(home, living)
     if not found:
@@ -69,7 +71,14 @@ def _strays(home: Home, asked: Daemon, *, is_fixing: bool) -> Iterator[Finding]:
 
 
 def _living(asked: Daemon) -> Iterator[str]:
-    """The agents that the daemon, if there is one, still has to do with."""
+    """The agents that the daemon, if there is one, still has to do with: few of them may live, and many be queued."""
+    first = asked.ask("status", {"usage": False, "most": _FIRST})
+    if first is None:
+        return
+    living = [one["id"] for one in first["agents"] if one["status"] in _LIVING]
+    if sum(first["counts"].get(status, 0) for status in _LIVING) <= len(living):
+        yield from living
+        return
     more: int | None = None
     while answer := asked.ask("status", {"usage": False, "before": more}):
         yield from (one["id"] for one in answer["agents"] if one["status"] in _LIVING)

@@ -10,7 +10,7 @@ from orchctl import exits, graphs, out
 from orchctl.client import Client
 from orchctl.composition import LIMIT, Flat, flatten
 from orchctl.errors import NoDaemonError, UsageError
-from orchctl.opened import opened
+from orchctl.opened import as_json, note_risks, opened
 from orchctl.planning import foretold, plan_lines
 from orchctl.tree import Look
 from orchd.wire import HomeError, WireError
@@ -30,6 +30,7 @@ def run(args: SimpleNamespace) -> int:
         out.note(f"no daemon answers: limit {LIMIT} is assumed, and nothing is known of how long skills take")
     seconds, limit = known or ({}, LIMIT)
     plan = foretold(tree, seconds=seconds, limit=args.limit or limit)
+    plan["warnings"] = [as_json(problem) for problem in note_risks(tree)]
     if args.graph:
         _draw(args, graphs.drawing(flat, plan["critical_path"]))
         if not (args.json and args.out):

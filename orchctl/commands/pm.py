@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import exits, out, render
+from orchctl import exits, out, render, worktree_checks
 from orchctl.client import Client
-from orchctl.errors import NoDaemonError, UsageError
+from orchctl.errors import NoDaemonError, RefusedError, UsageError
 from orchctl.pm import journal as journals
 from orchctl.pm import report as reports
 from orchctl.pm.bd import TIMEOUT, Bd
@@ -34,7 +34,7 @@ def run(args: SimpleNamespace) -> int:
     name, where = _named(args, directory)
     if args.dry_run:
         return _shown(args, directory, name)
-    with journals.alone(directory / journals.RUNS, where):
+    with journals.alone(directory / journals.RUNS, *where):
         journal = journals.unfinished(directory, name)
         source = _source(args, directory, () if journal is None else [one["row"] for one in journal.of("over")])
         with Client() as client:
@@ -50,16 +50,20 @@ def _check(args: SimpleNamespace) -> None:
         raise UsageError("--tick ticks the boxes of --tasks FILE: Beads closes issues by itself")
 
 
-def _named(args: SimpleNamespace, directory: Path) -> tuple[str, Path]:
-    """What the list is called in journals, and the directory that only one pm may work in."""
+def _named(args: SimpleNamespace, directory: Path) -> tuple[str, list[Path]]:
+    """What the list is called in journals, and what only one pm may work in or on.
+
+    A file is replaced when it is ticked, so its directory is locked too; it itself is for its other hard links.
+    """
     if args.tasks is not None:
-        path = directory / args.tasks
-        return f"tasks:{path}", path.parent if path.parent.is_dir() else directory
+        path = Path(os.path.realpath(directory / args.tasks))
+        places = [path.parent if path.parent.is_dir() else directory]
+        return f"tasks:{path}", [*places, path] if path.is_file() else places
     found = Path(os.environ["BEADS_DIR"]).absolute() if os.environ.get("BEADS_DIR") else place(directory)
     if found is None or not found.is_dir():
         what = f"no .beads directory in {directory} or above: run `bd init`, or give a list with --tasks FILE"
         raise UsageError(what, code="no-tasks")
-    return f"beads:{found}", found
+    return f"beads:{found}", [found]
 
 
 def _source(args: SimpleNamespace, directory: Path, rows: Any) -> Source:
@@ -93,6 +97,7 @@ def _work(args: SimpleNamespace, client: Client, source: Source, journal: Journa
 
     most = args.max or client.call("limit")["limit"]
     wishes = _wishes(args, journal.directory.parents[2], client)
+    warnings = _warnings(args, client, wishes.directory)
     conductor = Conductor(client, source, journal, wishes, most=most, wait=wait, tell=_teller(args))
     try:
         is_done = conductor.work(once=args.once)
@@ -101,7 +106,20 @@ def _work(args: SimpleNamespace, client: Client, source: Source, journal: Journa
         raise
     if is_done and not conductor.troubles:
         journal.add(finished=True)
-    return _told(args, conductor, journal, is_done=is_done)
+    return _told(args, conductor, journal, is_done=is_done, warnings=warnings)
+
+
+def _warnings(args: SimpleNamespace, client: Client, directory: Path) -> list[str]:
+    """What the worktrees of developers will not have; its own plan is no matter. What is wrong is said at a start."""
+    if not args.worktree:
+        return []
+    plan = [directory / args.tasks] if args.tasks is not None else []
+    with suppress(RefusedError):
+        found = worktree_checks.looked_at(worktree_checks.checkout_of(directory), client.home.config, plan)
+        for text in found:
+            out.note(text)
+        return found
+    return []
 
 
 def _teller(args: SimpleNamespace) -> Any:
@@ -133,7 +151,7 @@ def _going(conductor: Conductor) -> str:
     return f"at work without a pm: {', '.join(conductor.going)}; the same command waits for them again"
 
 
-def _told(args: SimpleNamespace, conductor: Conductor, journal: Journal, *, is_done: bool) -> int:
+def _told(args: SimpleNamespace, conductor: Conductor, journal: Journal, *, is_done: bool, warnings: list[str]) -> int:
     found = reports.report(
         conductor.rows,
         name=journal.directory.name,
@@ -142,6 +160,7 @@ def _told(args: SimpleNamespace, conductor: Conductor, journal: Journal, *, is_d
         skipped=conductor.skipped,
         left=conductor.left,
         troubles=conductor.troubles,
+        warnings=warnings,
         timed_out=not is_done,
     )
     out.result(found, reports.lines(found), as_json=args.json)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,26 +10,30 @@ from typing import Any
 
 from orchctl import census, exits, launch, out, runs
 from orchctl.client import Client
+from orchctl.commands.wait import note_interrupted
 from orchctl.composition import CompositionError, Tree
 from orchctl.launch import Launch
-from orchctl.opened import opened, refused, task_of
+from orchctl.opened import note_risks, opened, refused, task_of
 from orchctl.pretenders import note_pretenders
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print the run's id, then wait for it; the exit code tells whether it completed."""
+    """Print the run's id, then what became of it; the exit code tells whether it completed."""
     directory = Path.cwd()
     tree = opened(args.file, directory)
     if args.dry_run:
-        results = launch.results_of(directory, tree.composition.name)
-        return _shown(_prepared(args, tree, directory, results), as_json=args.json)
+        made = _prepared(args, tree, directory, launch.results_of(directory, tree.composition.name))
+        launch.sendable(made)  # what the run itself would refuse is refused here too
+        note_risks(tree)
+        return _shown(made, as_json=args.json)
     with Client() as client:
         result = _started(client, args, tree, directory)
+        note_risks(tree)
         note_pretenders(result["agents"], args.runner)
         if args.detach or not args.json:  # as JSON there is one answer, and a run that is waited for has a later one
             out.result(result, [result["run"]["id"]], as_json=args.json)
             out.flush()
-        return exits.OK if args.detach else _ended(client, result, as_json=args.json)
+        return exits.OK if args.detach else _ended(client, args, result)
 
 
 def _prepared(args: SimpleNamespace, tree: Tree, directory: Path, results: Path) -> Launch:
@@ -48,22 +52,33 @@ def _started(client: Client, args: SimpleNamespace, tree: Tree, directory: Path)
         return client.call("run", request)
 
 
-def _ended(client: Client, result: dict[str, Any], *, as_json: bool) -> int:
+def _ended(client: Client, args: SimpleNamespace, result: dict[str, Any]) -> int:
     ids = [agent["id"] for agent in result["agents"]]
-    if out.is_for_people():
-        from orchctl.progress import Progress, of_wait
-
-        with closing(Progress(client, of_wait(ids))) as line:
-            client.wait(ids=ids, watch=line)
-    else:
-        client.wait(ids=ids)
+    try:
+        _wait(client, ids, args.wait_timeout)
+    except KeyboardInterrupt:
+        note_interrupted([result["run"]["id"]])
+        raise
     answer = census.run(client, result["run"]["id"])
-    if as_json:
+    if args.json:
         out.say_json(answer)
     else:
         for text in runs.summary_lines(answer):
-            out.note(text)
+            out.say(text)
+    if answer["run"]["status"] == "running":
+        out.note(f"timed-out: {answer['run']['id']} goes on: `orchctl wait {answer['run']['id']}`")
+        return exits.TIMED_OUT
     return exits.OK if answer["run"]["status"] == "completed" else exits.REFUSED
+
+
+def _wait(client: Client, ids: Sequence[str], timeout: float | None) -> None:
+    if not out.is_for_people():
+        client.wait(ids=ids, timeout=timeout)
+        return
+    from orchctl.progress import Progress, of_wait
+
+    with closing(Progress(client, of_wait(ids))) as line:
+        client.wait(ids=ids, timeout=timeout, watch=line)
 
 
 def _shown(made: Launch, *, as_json: bool) -> int:

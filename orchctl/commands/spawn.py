@@ -13,6 +13,7 @@ from orchctl.here import here
 from orchctl.pretenders import note_pretenders
 from orchctl.projects import asked_in
 from orchctl.specs import placed
+from orchd.wire import Home, default_home
 from orchd.wire.runners import BUILT_IN
 
 _NOTED = 10  # queued agents that are told of one by one
@@ -27,13 +28,15 @@ def run(args: SimpleNamespace) -> int:
     """Print the new ids, one a line, or the result as JSON: with --wait, what came of them."""
     if args.wait_timeout is not None and not args.wait:
         raise UsageError("--wait-timeout is for --wait: give both, or --timeout to end the agent itself")
-    specs = [_spec(args)] if args.batch is None else _batch(args)
-    if any(spec.get("worktree") for spec in specs) and not targets.is_far():
-        from orchctl import worktree_checks
+    if args.batch_example:
+        from orchctl import examples
 
-        worktree_checks.check(specs, here(args.cwd))
+        out.put(examples.batch())
+        return exits.OK
+    specs = [_spec(args)] if args.batch is None else _batch(args)
+    warnings = _checked(specs, args)
     with Client() as client:
-        result = _spawned(client, args, specs)
+        result = {**_spawned(client, args, specs), **warnings}
         if not (args.wait and args.json):  # as JSON there is one answer, and one that waits has a later one
             out.result(result, [agent["id"] for agent in result["agents"]], as_json=args.json)
             out.flush()
@@ -46,6 +49,18 @@ def run(args: SimpleNamespace) -> int:
 
         waited = SimpleNamespace(ids=[one["id"] for one in result["agents"]], json=args.json)
         return wait.wait(client, waited, timeout=args.wait_timeout)
+
+
+def _checked(specs: list[dict[str, object]], args: SimpleNamespace) -> dict[str, list[str]]:
+    """Raise RefusedError when one cannot have the worktree that it wants. Returns what to tell beside the agents."""
+    if not any(spec.get("worktree") for spec in specs) or targets.is_far():
+        return {}
+    from orchctl import worktree_checks
+
+    warnings = worktree_checks.check(specs, here(args.cwd), Home(default_home()).config)
+    for text in warnings:
+        out.note(text)
+    return {"warnings": warnings} if warnings else {}
 
 
 def _note_queued(agents: list[Mapping[str, Any]]) -> None:

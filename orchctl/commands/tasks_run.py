@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import out
+from orchctl import out, worktree_checks
 from orchctl.client import Client
 from orchctl.commands import wait
 from orchctl.errors import RefusedError, UsageError
@@ -30,15 +30,15 @@ States = Mapping[str, State]
 
 def run(args: SimpleNamespace) -> int:
     """Print the ids of all agents that are on their way; with --wait, wait for them too."""
-    if args.timeout is not None and not args.wait:
-        raise UsageError("--timeout bounds the waiting: it goes with --wait; each task has a `timeout` of its own")
+    if args.wait_timeout is not None and not args.wait:
+        raise UsageError("--wait-timeout is for --wait: give both; the agent's own is `timeout` in its task file")
     where = place(args.directory)
     tasks = opened(where)
     only = tuple(map(plain, args.only))
     launching.known(tasks, only)
     wanted = Wanted(only, args.again, args.runner, _default(), args.model, args.worktree)
     with Client() as client:
-        choice, states, agents = _locked(client, tasks, where, wanted)
+        choice, states, (agents, warnings) = _locked(client, tasks, where, wanted)
         if not args.json:
             _say(choice, states, where, is_all=not only)
         unsaid = [agent for task, agent in zip(choice.run, agents, strict=True) if not task.runner]
@@ -46,12 +46,15 @@ def run(args: SimpleNamespace) -> int:
         going = [state.agent for task in choice.going if (state := states[task.name]).agent is not None]
         ids = [agent["id"] for agent in (*agents, *going)]
         value = {"agents": agents, "going": going, "done": [task.name for task in choice.done]}
+        value |= {"warnings": warnings} if warnings else {}
         if args.wait and args.json:  # then there is one answer, the last
-            return _ended(client, ids, value, args.timeout)
+            return _ended(client, ids, value, args.wait_timeout)
         out.result(value, ids, as_json=args.json)
         out.flush()
         return (
-            wait.wait(client, SimpleNamespace(ids=ids, json=False), timeout=args.timeout) if args.wait and ids else OK
+            wait.wait(client, SimpleNamespace(ids=ids, json=False), timeout=args.wait_timeout)
+            if args.wait and ids
+            else OK
         )
 
 
@@ -72,7 +75,7 @@ def _ended(client: Client, ids: Sequence[str], value: dict[str, Any], timeout: f
 
 def _locked(
     client: Client, tasks: Sequence[Task], where: Place, wanted: Wanted
-) -> tuple[Choice, States, list[dict[str, Any]]]:
+) -> tuple[Choice, States, tuple[list[dict[str, Any]], list[str]]]:
     """Look and spawn, while nobody else does: else two would spawn the same task."""
     from filelock import FileLock, Timeout
 
@@ -89,18 +92,22 @@ def _locked(
 
 def _spawned(
     client: Client, tasks: Sequence[Task], choice: Choice, states: States, where: Place, wanted: Wanted
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The agents that were asked for, and what their worktrees will not have."""
     if not choice.run:
-        return []
+        return [], []
     results, directory = where.path / RESULTS, Path.cwd()
     with launching.without_old_results(choice.run, results) as kept:
         launching.write_prompts(choice.run, results, directory, tasks)
         agents = launching.specs(choice, states, results, wanted)
+        warnings = worktree_checks.check(agents, directory, client.home.config) if wanted.worktree else []
         answer = client.call("spawn", {"agents": agents, **asked_in(directory)})
+    for text in warnings:
+        out.note(text)
     for path in kept:
         out.note(f"{where.shown}/{RESULTS}/{path.name.partition('.md')[0]}.md is made anew; the old one is {path.name}")
     found: list[dict[str, Any]] = answer["agents"]
-    return found
+    return found, warnings
 
 
 def _proof(task: Task, state: State, where: Place) -> str:

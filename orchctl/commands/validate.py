@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
-from orchctl import exits, out, render
+from orchctl import examples, exits, out, render
 from orchctl.composition import validate_skill_composition
+from orchctl.errors import UsageError
 from orchctl.opened import as_json, located
 
 
 def run(args: SimpleNamespace) -> int:
     """Print a line for each error and warning, or `{valid, errors, warnings}`; exit code 1 when there are errors."""
+    if args.example:
+        return _shown(args)
+    if args.file is None:
+        raise UsageError("say what to check: `orchctl validate FILE`; --example prints a file to begin with")
     directory = Path.cwd()
     valid, errors, warnings = validate_skill_composition(located(args.file, directory), directory=directory)
     value = {"valid": valid, "errors": [*map(as_json, errors)], "warnings": [*map(as_json, warnings)]}
@@ -19,3 +24,10 @@ def run(args: SimpleNamespace) -> int:
     lines.append(f"{args.file} is valid" if valid else f"{args.file} is invalid, errors: {len(errors)}")
     out.result(value, map(render.clean_line, lines), as_json=args.json)
     return exits.OK if valid else exits.REFUSED
+
+
+def _shown(args: SimpleNamespace) -> int:
+    if args.file is not None:
+        raise UsageError(f"--example prints a file and checks none: `orchctl validate {args.file}` checks it")
+    out.put(examples.composition())
+    return exits.OK

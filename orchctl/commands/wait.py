@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from orchctl import exits, out, render
+from orchctl import exits, out, render, runs
 from orchctl.client import Client
 from orchctl.errors import UsageError
 
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
     from orchctl.progress import Progress
 
 _NAMED = 5  # ids of one message
+_RUN = re.compile(r"run-[0-9]+")
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print a line for each that ended; the exit code tells whether all completed."""
+    """Print a line for each agent that ended and each run that is over; the exit code tells whether all completed."""
     ways = sum((bool(args.ids), args.all, args.children))
     if ways != 1:
         raise UsageError("say what to wait for: ids, --all or --children" + (", only one of them" if ways else ""))
@@ -40,7 +42,7 @@ def wait(
     """Wait for `args.ids` or the scope and print what came of it."""
     line = _progress(client, args.ids)
     try:
-        result = client.wait(ids=args.ids, scope=scope, is_any=is_any, timeout=timeout, watch=line)
+        result = ended(client, args.ids, scope=scope, is_any=is_any, timeout=timeout, watch=line)
     except KeyboardInterrupt:
         note_interrupted(args.ids)
         raise
@@ -58,6 +60,14 @@ def note_interrupted(ids: Sequence[str]) -> None:
         out.note(f"no longer waiting; {named} {goes} on: `orchctl wait {named}`, `orchctl cancel {named}`")
 
 
+def ended(client: Client, ids: Sequence[str], **how: Any) -> dict[str, Any]:
+    """What `Client.wait` returns, and `runs`: those of `ids` that are runs, as `run-status` shows them."""
+    result = client.wait(ids=ids, **how)
+    named = [one for one in ids if _RUN.fullmatch(one)]
+    result["runs"] = [client.call("run-status", {"id": one})["run"] for one in named]
+    return result
+
+
 def _progress(client: Client, ids: Sequence[str]) -> Progress | None:
     if not out.is_for_people():
         return None
@@ -67,12 +77,12 @@ def _progress(client: Client, ids: Sequence[str]) -> Progress | None:
 
 
 def _told(result: dict[str, Any], *, as_json: bool) -> int:
-    ended = [agent for agent in result["agents"] if render.is_over(agent)]
+    over = [agent for agent in result["agents"] if render.is_over(agent)]
     going = [agent for agent in result["agents"] if not render.is_over(agent)]
     if as_json:
         out.say_json(result)
     else:
-        for line in render.ended_lines(ended):
+        for line in [*render.ended_lines(over), *map(runs.outcome, _over(result))]:
             out.say(line)
     if result["timed_out"] and not as_json:
         out.note(f"timed-out: {render.going(going)}; they go on" if going else "timed-out: nothing is known of them")
@@ -80,8 +90,14 @@ def _told(result: dict[str, Any], *, as_json: bool) -> int:
 
 
 def code_of(result: dict[str, Any]) -> int:
-    """The exit code that the result of a wait is."""
+    """The exit code that the result of a wait is: of each run that was named the run counts, and not its members."""
     if result["timed_out"]:
         return exits.TIMED_OUT
-    ended = [agent for agent in result["agents"] if render.is_over(agent)]
-    return exits.OK if all(agent["status"] == "completed" for agent in ended) else exits.REFUSED
+    counted = _over(result)
+    inside = {member["id"] for run in counted for member in run["members"]}
+    ended = [agent for agent in result["agents"] if render.is_over(agent) and agent["id"] not in inside]
+    return exits.OK if all(one["status"] == "completed" for one in [*counted, *ended]) else exits.REFUSED
+
+
+def _over(result: dict[str, Any]) -> list[dict[str, Any]]:
+    return [run for run in result.get("runs", ()) if run["ended_at"] is not None]

@@ -8,7 +8,15 @@
 The file format is that of docs/compositions.md.
 """
 
-from orchctl.composition.loading import LIMIT, Validation, load, load_tree, validate_skill_composition
+from orchctl.composition.loading import (
+    LIMIT,
+    Validation,
+    at_risk,
+    load,
+    load_tree,
+    plan_execution_order,
+    validate_skill_composition,
+)
 from orchctl.composition.structure import schema
 from orchd.core.composition import (
     Composition,
@@ -40,7 +48,6 @@ from orchd.core.composition import (
     name_of,
     order_of,
     plan,
-    plan_execution_order,
     remaining_paths,
     task_prompt,
     task_spec,
@@ -63,6 +70,7 @@ __all__ = [
     "Tree",
     "Validation",
     "around",
+    "at_risk",
     "composition_from",
     "critical_path",
     "dependencies_of",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,18 @@ def halves(value: Any) -> Iterator[Problem]:
         for text in here if isinstance(here, dict) else [here]:
             if isinstance(text, str) and (half := _HALF.search(text)):
                 yield Problem("half-character", json_path(path), text, f"{half[0]!r} is half a character", way_out)
+
+
+def unusable(value: Any) -> Iterator[Problem]:
+    """What JSON can say and no run can use: NUL, which no argument, variable or path holds, and infinite numbers."""
+    for path, here in _walked(value):
+        if any(isinstance(key, str) and key.startswith("x-") for key in path):
+            continue  # yours: nothing reads it
+        for text in here if isinstance(here, dict) else [here]:
+            if isinstance(text, str) and "\0" in text:
+                yield Problem("nul", json_path(path), text, "it holds a NUL", "take the NUL away: no program gets one")
+        if isinstance(here, float) and not math.isfinite(here):
+            yield Problem("not-finite", json_path(path), here, f"{here} is no number of JSON", "write a smaller number")
 
 
 def json_path(keys: Iterator[str | int] | list[str | int]) -> str:

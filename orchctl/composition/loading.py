@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from orchctl.composition import jsonfiles, skills, structure
+from orchctl.composition import jsonfiles, objects, skills, structure
 from orchd.core.composition import (
     Composition,
     CompositionError,
     Problem,
     SubSkill,
     Tree,
+    behind_optional,
     composition_from,
     cycle_in,
     flatten,
@@ -22,6 +23,8 @@ from orchd.core.composition import (
     topological,
     warnings,
 )
+from orchd.core.composition import plan_execution_order as order_of_groups
+from orchd.wire import duration
 
 LIMIT = 7  # of a machine whose daemon nobody asked
 
@@ -65,17 +68,44 @@ def validate_skill_composition(
 ) -> Validation:
     """Everything that is wrong: in a file with all that is nested in it, in a JSON value, or in a Composition.
 
-    `limit` is how many agents may work at once on the machine; what asks for more is a warning.
+    A value and a Composition are refused for what a file is refused for. Any other object is invalid too; nothing
+    is raised. `limit` is how many agents may work at once on the machine; what asks for more is a warning.
     """
-    if isinstance(composition, Composition):
-        errors, warned = problems(composition), warnings(composition, limit)
-    elif isinstance(composition, Mapping):
-        made = _checked(dict(composition), limit)
+    if not isinstance(composition, (str, Path)):
+        made = _checked_object(composition, limit)
         errors, warned = made.errors, made.warnings
     else:
         files = _read_all(_file(composition), directory or Path.cwd(), limit)
         errors, warned = _errors(files), [problem for file in files.values() for problem in file.warnings]
     return Validation(not errors, tuple(errors), tuple(warned))
+
+
+def plan_execution_order(sub_skills: Sequence[SubSkill]) -> list[list[SubSkill]]:
+    """Groups that run one after the other, the sub-skills of each at once; everyone as early as dependencies allow.
+
+    `[[backend], [frontend, mobile], [tests]]`; none makes no group. Raises CompositionError for what a file with these
+    sub-skills is refused for: wrong types, empty names and names that are there twice, dependencies that are not
+    there, and cycles, whose path it has.
+    """
+    if isinstance(sub_skills, (list, tuple)) and not sub_skills:
+        return []
+    errors = _checked_object(Composition("composition", "hybrid", sub_skills), LIMIT).errors  # type: ignore[arg-type]
+    if errors:
+        raise CompositionError(errors)
+    return order_of_groups(sub_skills)
+
+
+def at_risk(tree: Tree) -> list[Problem]:
+    """The warnings of what can make a composition fail that is valid, here and in all that is nested in it."""
+    found: dict[tuple[str, str], Problem] = {}
+    pending = [tree]
+    while pending:
+        one = pending.pop()
+        for problem in behind_optional(one.composition):
+            where = one.origin if one is not tree else ""
+            found.setdefault((one.origin, problem.path), replace(problem, file=where))
+        pending += one.nested.values()
+    return list(found.values())
 
 
 def _file(path: Path | str) -> Path:
@@ -119,15 +149,35 @@ def _read(path: Path, directory: Path, limit: int) -> _File:
     return file
 
 
+def _checked_object(given: object, limit: int) -> _File:
+    """As `_checked`, of what Python can make besides: other types, other keys, values that hold themselves."""
+    found, value = objects.plain(given)
+    return _File(Path(), errors=found) if found else _checked(value, limit)
+
+
 def _checked(value: Any, limit: int) -> _File:
     found, left = structure.checked(value)
+    wrong = {problem.path for problem in found}
     found += jsonfiles.halves(value)
+    found += [problem for problem in jsonfiles.unusable(value) if problem.path not in wrong]
     if left is None:
         return _File(Path(), errors=found)
     composition = composition_from(left)
     told = {problem.path for problem in found}
-    more = [problem for problem in problems(composition) if problem.path not in told]
+    more = [problem for problem in [*problems(composition), *_timeouts(composition)] if problem.path not in told]
     return _File(Path(), composition, errors=[*found, *more], warnings=warnings(composition, limit))
+
+
+def _timeouts(composition: Composition) -> Iterator[Problem]:
+    """Durations that have the right form and are beyond all numbers, or so short that they are none."""
+    for index, one in enumerate(composition.sub_skills):
+        try:
+            is_usable = one.timeout is None or duration(one.timeout) > 0
+        except (ValueError, OverflowError):
+            is_usable = False
+        if not is_usable:
+            path, way_out = f"$.subSkills[{index}].timeout", "write seconds or a unit, as in 90, 90s, 15m, 2h"
+            yield Problem("bad-value", path, one.timeout, "timeout is not a duration that can be waited for", way_out)
 
 
 def _look(file: _File, index: int, one: SubSkill, folder: Path | None) -> None:

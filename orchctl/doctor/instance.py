@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import stat
 import tempfile
@@ -35,6 +36,15 @@ def home_directory(home: Home) -> Finding:
     )
 
 
+def kinds(home: Home) -> Iterator[Finding]:
+    """Whether files, directories and sockets are where a daemon needs them, and nothing else."""
+    wrong = [
+        problem("files", f"{place} is not {expected}", f"`mv {shlex.quote(str(place))} {shlex.quote(f'{place}.old')}`")
+        for place, expected in home.misplaced()
+    ]
+    yield from wrong or [ok("files", "every file of the home is of the kind that it should be")]
+
+
 def config(home: Home) -> tuple[settings.Config, list[Finding]]:
     """What holds, and what is wrong with it."""
     try:
@@ -65,6 +75,8 @@ def _open_to_others(place: Path) -> Finding | None:
         return None
     except OSError as error:
         return problem("rights", f"{place} cannot be looked at: {error.strerror}", "make it yours, or delete it")
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode) or stat.S_ISSOCK(found.st_mode)):
+        return None  # a device that a link leads to is everybody's; that it is none of these is said elsewhere
     if found.st_uid != os.getuid():
         remedy = f"`chown {os.getuid()} {place}` as root, or another ORCHD_HOME"
         return problem("rights", f"{place} belongs to uid {found.st_uid}", remedy)

@@ -44,21 +44,28 @@ class Placed(NamedTuple):
 
 
 class File:
-    """The tasks in a file, read once. With `ticks`, a task that completed gets its box ticked there."""
+    """The tasks in a file, read again before each start. With `ticks`, the box of a task that completed is ticked."""
 
     def __init__(self, path: Path, *, ticks: bool = False) -> None:
         self._path = path
         self._listing = Listing(str(path), _CODE, "started")
         self._ticks = ticks
-        is_markdown = path.suffix.lower() in _MARKDOWN
-        if ticks and not is_markdown:
+        if ticks and not self._is_markdown():
             raise UsageError(f"--tick ticks boxes, and {path} is no Markdown file: leave it out")
+        self._completed: set[str] = set()
+        self._failed: dict[str, str] = {}
+        self._read()
+
+    def _is_markdown(self) -> bool:
+        return self._path.suffix.lower() in _MARKDOWN
+
+    def _read(self) -> None:
+        """Know what the file says now: a person may have changed it. Raises UsageError."""
         text = self._listing.text()
-        found = self._of_markdown(text) if is_markdown else self._of_json(text)
+        found = self._of_markdown(text) if self._is_markdown() else self._of_json(text)
         self._check(found)
         self._items = {one.item.id: one.item for one in found}
-        self._done = {item.id for item in self._items.values() if item.is_done}
-        self._failed: dict[str, str] = {}
+        self._done = {item.id for item in self._items.values() if item.is_done} | self._completed
 
     def recall(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Know what an earlier pm came to, as its report says it: the file may not."""
@@ -67,6 +74,7 @@ class File:
 
     def board(self) -> Board:
         """What comes after nothing that is not done, and what does."""
+        self._read()
         ready, left = [], {}
         for item in self._items.values():
             if item.id in self._done or item.id in self._failed:
@@ -78,9 +86,18 @@ class File:
                 ready.append(item)
         return Board(by_urgency(ready), left)
 
+    def before(self, item: Item) -> tuple[str, ...]:
+        """What it comes after."""
+        return item.after
+
+    def is_open(self, one: str) -> bool:
+        """Whether it is still in the file, and nobody has ticked it."""
+        self._read()
+        return one in self._items and one not in self._done
+
     def take(self, item: Item) -> bool:
-        """A file is nobody else's."""
-        return item.id in self._items
+        """A file is nobody else's, so only a person can have been quicker."""
+        return self.is_open(item.id)
 
     def give_back(self, one: str, note: str) -> None:
         """It was never marked as taken."""
@@ -94,6 +111,7 @@ class File:
 
     def _note(self, one: str, status: str) -> None:
         if status == "completed":
+            self._completed.add(one)
             self._done.add(one)
         else:
             self._failed[one] = f", which {status}"

@@ -40,6 +40,12 @@ class Source(Protocol):
     def board(self) -> Board:
         """How it stands."""
 
+    def before(self, item: Item) -> tuple[str, ...]:
+        """The ids of what it depends on."""
+
+    def is_open(self, one: str) -> bool:
+        """Whether it is still to be done, by what the list says now."""
+
     def take(self, item: Item) -> bool:
         """Have it for ourselves; False when somebody else was quicker."""
 

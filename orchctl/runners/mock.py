@@ -109,5 +109,5 @@ def _number(env: Mapping[str, str], name: str, default: float) -> float:
 
 
 def _result(name: str, inputs: str) -> str:
-    read = [path for path in inputs.split(os.pathsep) if path and Path(path).exists()]
+    read = [path for path in variables.paths(inputs) if Path(path).exists()]
     return "\n".join([f"# {name}", "", MARK, "", *(f"- has read {path}" for path in read)]) + "\n"

@@ -72,8 +72,7 @@ def _skill(name: str, log: Log) -> str:
 
 
 def _inputs(paths: str) -> Iterator[str]:
-    found = [path for path in paths.split(os.pathsep) if path]
-    if found:
+    if found := variables.paths(paths):
         yield from ("The results of those before you:", "", *(f"- {path}" for path in found))
 
 

@@ -25,7 +25,7 @@ _RUN = (
     Option("model", "For tasks that name none.", "text", metavar="NAME"),
     Option("worktree", "Give each a git worktree and branch of its own."),
     Option("wait", "Then wait for them, as `wait` does."),
-    Option("timeout", "With --wait: give up after this long.", "duration", metavar="DURATION"),
+    Option("wait_timeout", "With --wait: give up the waiting after this long.", "duration", metavar="DURATION"),
     JSON,
 )
 

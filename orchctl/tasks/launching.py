@@ -14,6 +14,7 @@ from orchctl.errors import RefusedError, UsageError
 from orchctl.tasks.files import Task
 from orchctl.tasks.prompts import prompt
 from orchctl.tasks.states import OUTDATED, State
+from orchctl.worktree_checks import has_worktree
 from orchd.wire import whole
 from orchd.wire.runners import MOCK
 
@@ -92,6 +93,9 @@ def _spec(
     task: Task, states: Mapping[str, State], names: Collection[str], results: Path, wanted: Wanted
 ) -> dict[str, Any]:
     agents = {one: states[one].agent for one in task.after if states[one].is_on_its_way}
+    if wanted.worktree:
+        done = {one: states[one].agent for one in task.after if one not in names}
+        agents |= {one: agent for one, agent in done.items() if agent is not None and has_worktree(agent)}
     after = [agent["id"] if (agent := agents.get(one)) else one for one in task.after if one in names or one in agents]
     given: dict[str, Any] = {
         "name": task.name,

@@ -197,6 +197,7 @@ def _voided(state: State, agent: Agent, fact: AttemptVoided, at: Instant) -> Non
     """It may have lent its slot before its daemon died, and before its gate was opened."""
     parking.unfreeze(agent, at)
     _requeue(agent)
+    agent.started_at = None
     agent.reason = fact.reason
     if fact.hold:
         state.held_until = at.mono + fact.hold
@@ -263,7 +264,7 @@ def _revived(state: State, agent: Agent, fact: AgentRevived, at: Instant) -> Non
     agent.spec = replace(agent.spec, environment=fact.environment, attributes=attributes)
     agent.tries = 0
     agent.age = at.mono
-    agent.queued_at, agent.ended_at = at.wall, None
+    agent.queued_at, agent.started_at, agent.ended_at = at.wall, None, None
     agent.reason = agent.outcome = agent.cause = None
 
 
@@ -273,7 +274,6 @@ def _ended(state: State, agent: Agent, fact: Any, at: Instant) -> None:
 
 def _requeue(agent: Agent) -> None:
     agent.pid = agent.cgroup = agent.started = agent.heard = agent.kill_at = None
-    agent.started_at = None
     agent.claim = agent.spec.nesting
     agent.waits.clear()
 

@@ -109,6 +109,7 @@ class Spec:
     model: str | None = None
     result: str | None = None
     worktree: bool = False
+    base: str | None = None  # the commit that its worktree begins at
     tokens: int | None = None  # how many it was expected to take
     after: tuple[AgentId, ...] = ()
     priority: int = 0

@@ -94,11 +94,29 @@ class Mate(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """How a group stands: its nodes that are not over, those that failed and are required, those not skipped."""
+    """How a group stands: its nodes that are not over, those that failed and are required, those that were skipped and
+    are required, those not skipped."""
 
     unfinished: int = 0
     failed: int = 0
+    missing: int = 0
     tried: int = 0
+
+    @property
+    def how(self) -> str | None:
+        """How a group whose nodes are over did not complete; None when it did.
+
+        It was skipped when all of it was. It failed when something was tried and something required did not complete:
+        what failed, and what could never start since it comes after something that is not required.
+        """
+        return "skipped" if not self.tried else "failed" if self.failed or self.missing else None
+
+    def count(self, how: str | None, step: int, *, is_required: bool) -> None:
+        """Add `step` for one of its nodes, which ended as `how` says: `skipped`, or else not completed, or None."""
+        self.unfinished -= step
+        self.tried += step * (how != "skipped")
+        self.failed += step * (is_required and how not in (None, "skipped"))
+        self.missing += step * (is_required and how == "skipped")
 
 
 @dataclass(slots=True)
@@ -141,45 +159,37 @@ class Run:
     def close(self, path: str, ending: Ending) -> None:
         """A member has ended, and with it perhaps the groups around it."""
         self.ended[path] = ending
-        is_failed, is_tried = self.has_failed(path), not ending.is_skipped
+        how, is_required = self.bad_end(path), self.members[path].is_required
         for group, tally in self._around(path):
-            tally.unfinished -= 1
-            tally.failed += is_failed
-            tally.tried += is_tried
+            tally.count(how, 1, is_required=is_required)
             if tally.unfinished:
                 return
-            is_failed, is_tried = tally.failed > 0 and self.groups[group].is_required, tally.tried > 0
+            how, is_required = tally.how, self.groups[group].is_required
 
     def reopen(self, path: str) -> None:
         """A member that had ended is to be tried again."""
-        is_failed = self.has_failed(path)
-        is_tried = not self.ended.pop(path).is_skipped
+        how, is_required = self.bad_end(path), self.members[path].is_required
+        del self.ended[path]
         for group, tally in self._around(path):
             was = replace(tally)
-            tally.unfinished += 1
-            tally.failed -= is_failed
-            tally.tried -= is_tried
+            tally.count(how, -1, is_required=is_required)
             if was.unfinished:
                 return
-            is_failed, is_tried = was.failed > 0 and self.groups[group].is_required, was.tried > 0
+            how, is_required = was.how, self.groups[group].is_required
 
     def _around(self, path: str) -> Iterator[tuple[str, Tally]]:
         for group in groups_around(path):
             yield group, self.tallies[group]
 
     def bad_end(self, node: str) -> str | None:
-        """How a member or group ended that did not complete; None when it did, or has not ended.
-
-        A group was skipped when all of it was: where something was tried, what was not required may be missing.
-        """
+        """How a member or group ended that did not complete; None when it did, or has not ended."""
         if (tally := self.tallies.get(node)) is not None:
-            how = "failed" if tally.failed else None if tally.tried else "skipped"
-            return None if tally.unfinished else how
+            return None if tally.unfinished else tally.how
         ending = self.ended.get(node)
         return None if ending is None or ending.is_good else ending.status
 
     def has_failed(self, path: str) -> bool:
-        """Whether a member has ended in a way that is its group's failure."""
+        """Whether a member has ended in a way that is its group's failure at once."""
         return path in self.ended and self.ended[path].is_failure and self.members[path].is_required
 
     def is_cut_short(self, path: str) -> bool:
@@ -197,8 +207,11 @@ class Run:
         return [mate.agent for path, mate in self.members.items() if path.startswith(prefix)]
 
     def blame_in(self, group: str) -> str:
-        """The member with whose failure that of `group` began."""
-        return next(path for path, ending in self.ended.items() if ending.is_failure and self._fails(path, group))
+        """The member with whose failure that of `group` began; the first that was skipped where none failed."""
+        matter = [path for path in self.ended if self._fails(path, group)]
+        return next((path for path in matter if self.ended[path].is_failure), None) or next(
+            path for path in matter if self.ended[path].is_skipped
+        )
 
     def left_out(self) -> str | None:
         """A member that was skipped and has nothing in its way any more: what was in it was tried again alone."""
@@ -206,13 +219,14 @@ class Run:
         return next((path for path in skipped if not any(map(self.bad_end, self.members[path].after))), None)
 
     def _fails(self, path: str, group: str) -> bool:
-        if not self.members[path].is_required:
-            return False
+        """Whether `group` cannot complete without a member; what is not required is missed with all of its group."""
+        is_required = self.members[path].is_required
         for outer in groups_around(path):
+            if not is_required and self.bad_end(outer) != "skipped":
+                return False
             if outer == group:
                 return True
-            if not self.groups[outer].is_required:
-                return False
+            is_required = self.groups[outer].is_required
         return False
 
 

@@ -108,29 +108,33 @@ def _advance(turn: Turn, run: Run, path: str, cut: set[str]) -> None:
             cut.add(group)
         if tally.unfinished:
             return
-        is_failed = tally.failed > 0 and run.groups[group].is_required
+        is_failed = run.bad_end(group) == "failed" and run.groups[group].is_required
     if not run.is_over:
         turn.record(_ending_of(run))
 
 
 def _cut_short(turn: Turn, run: Run, group: str) -> None:
     """End what works in `group` and skip the rest."""
-    reason = f"{run.blame_in(group)} failed, and {group or run.plan.name} fails fast"
+    path = run.blame_in(group)
+    what = "was skipped" if run.ended[path].is_skipped else "failed"
+    reason = f"{path} {what}, and {group or run.plan.name} fails fast"
     for agent in turn.state.unfinished([AgentId(one) for one in run.members_of(group)]):
-        if agent.status is Status.QUEUED:
+        if agent.status is Status.QUEUED and agent.ended_at is not None:  # it ran, and was to be tried again
+            turn.record(AgentCancelled(agent.id, f"{reason}; its attempt {agent.attempt} before: {agent.reason}"))
+        elif agent.status is Status.QUEUED:
             turn.record(AgentSkipped(agent.id, reason))
         elif agent.status is not Status.STOPPING:
             cancel(turn, agent, reason)
 
 
 def _ending_of(run: Run) -> RunEnded:
-    if not run.tallies[""].failed:
-        if (left := run.left_out()) is None:
-            return RunEnded(run.id, RunStatus.COMPLETED)
-        way_out = f"nothing is in its way any more: `orchctl retry {run.id}` goes on"
-        return RunEnded(run.id, RunStatus.FAILED, f"{left} ({run.members[left].agent}) was skipped, and {way_out}")
+    if run.bad_end("") is None:
+        return RunEnded(run.id, RunStatus.COMPLETED)
     path = run.blame_in("")
     ending = run.ended[path]
+    if ending.is_skipped and (left := run.left_out()) is not None:
+        way_out = f"nothing is in its way any more: `orchctl retry {run.id}` goes on"
+        return RunEnded(run.id, RunStatus.FAILED, f"{left} ({run.members[left].agent}) was skipped, and {way_out}")
     status = RunStatus.CANCELLED if ending.status == Status.CANCELLED.value else RunStatus.FAILED
     return RunEnded(run.id, status, f"{path} ({run.members[path].agent}) {ending.status}: {ending.reason}")
 

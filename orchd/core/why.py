@@ -110,7 +110,7 @@ def _of_waiting(state: State, agent: Agent, sentence: str | None) -> Verdict:
 
 def why_run(run: Run) -> Verdict:
     """What a run waits for, or with whose failure its own began."""
-    blamed = [run.members[run.blame_in("")].agent] if run.tallies[""].failed else []
+    blamed = [run.members[run.blame_in("")].agent] if run.tallies[""].failed or run.bad_end("") else []
     going = [mate.agent for path, mate in run.members.items() if path not in run.ended]
     found = [AgentId(one) for one in blamed or going]
     sentence = run.reason or f"{len(run.ended)} of {len(run.members)} members have ended"

@@ -17,7 +17,7 @@ from orchd.core.inputs import Adopted, Input, NeverRan, OverMemory, Spawned, Spa
 from orchd.core.model import Agent, AgentId, Attributes
 from orchd.procs import controllers, freezing
 from orchd.procs.cgroups import Cgroups
-from orchd.procs.command import Refused, command_of
+from orchd.procs.command import Refused, command_of, is_reported
 from orchd.procs.endings import exit_of, is_left_alone, text_of
 from orchd.procs.files import files_of
 from orchd.procs.guarding import Guard
@@ -102,7 +102,7 @@ class LocalProcesses:
 
     def _take_up(self, agent: Agent, tree: Tree, shim: Shim | None = None) -> None:
         key, bound = (agent.id, agent.attempt), agent.spec.memory_max
-        files, is_told = files_of(self._home, *key), agent.spec.runner is not None
+        files, is_told = files_of(self._home, *key), is_reported(agent)
         self._shims.pids.add(tree.shim)
         handle = Handle(tree, files, is_told, shim, pid=tree.shim, looked=self._clock(), kills=self._kills.lately())
         handle.cpu_before = shim.cpu_seconds if shim else parse_record(text_of(files.record), files.name).before

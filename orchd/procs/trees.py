@@ -111,10 +111,15 @@ class Tree:
                 return None
             around = below_now(reversed(children)) if self.is_ours else _alive(children)
             found = {pid: process for pid, process in around.items() if self._is_own(process)}
-            is_still = all(process is not None and not process.is_leaving for process in map(look, children))
-            if found or is_still or not self.is_ours:
+            if found or self._is_still(children):
                 break
         return found
+
+    def _is_still(self, children: list[int]) -> bool:
+        """Whether no orphan can have been missed: what orphans another was alive, or the next reading differs."""
+        if self.is_ours:
+            return all(process is not None and not process.is_leaving for process in map(look, children))
+        return self._orphanage() == children  # its parent may have zombies that it never waits for
 
     def _orphanage(self) -> list[int] | None:
         """The pids among which its orphans are: our children, or of an adopted tree those of the parent of its shim."""

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from orchd.wire.variables import ENV_HOME
@@ -96,18 +97,33 @@ class Home:
         for directory in (self.directory, self.sockets, self.agents, self.environments, self.bin):
             _make_private(directory)
             check_writable(directory)
-        for file in (self.lock, self.start_lock, self.database):
-            _check_file(file)
+        self.check()
 
+    def check(self) -> None:
+        """Raises HomeError for the first of `misplaced`."""
+        for path, expected in self.misplaced():
+            raise HomeError(f"{path} is not {expected}; remove it, or set {ENV_HOME} to another directory")
 
-def _check_file(path: Path) -> None:
-    """Raises HomeError for what is not a regular file, which other libraries would block on or follow."""
-    try:
-        kind = path.lstat().st_mode
-    except OSError:  # there is none; what else is wrong is the word of who opens it
-        return
-    if not stat.S_ISREG(kind):
-        raise HomeError(f"{path} is not a regular file; remove it, or set {ENV_HOME} to another directory")
+    def misplaced(self) -> Iterator[tuple[Path, str]]:
+        """The paths at which something of another kind lies than a daemon needs there, and the kind that it needs.
+
+        Other libraries would block on a FIFO, and follow a link.
+        """
+        directories = (self.directory, self.sockets, self.agents, self.environments, self.bin)
+        files = (self.lock, self.start_lock, self.database, self.log, self.namespaces, self.reserve)
+        kinds: tuple[tuple[tuple[Path, ...], Callable[[int], bool], str], ...] = (
+            (directories, stat.S_ISDIR, "a directory"),
+            (files, stat.S_ISREG, "a regular file"),
+            ((self.socket, self.events), stat.S_ISSOCK, "a socket"),
+        )
+        for paths, is_kind, expected in kinds:
+            for path in dict.fromkeys(paths):
+                try:
+                    found = os.stat(path, follow_symlinks=expected == "a directory").st_mode  # noqa: PTH116
+                except OSError:  # there is none; what else is wrong is said by what opens it
+                    continue
+                if not is_kind(found):
+                    yield path, expected
 
 
 def _runtime_directory() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 ENV_HOME = "ORCHD_HOME"
 ENV_CONNECT = "ORCHCTL_CONNECT"  # the client's: which other machine's daemon is meant; never an agent's
@@ -17,21 +18,42 @@ ENV_RUNNER = "ORCHD_RUNNER"
 ENV_DEFAULT_RUNNER = "ORCHD_DEFAULT_RUNNER"  # a person's: what runs a goal that names no runner; passes to all below
 ENV_MODEL = "ORCHD_MODEL"
 ENV_RESULT = "ORCHD_RESULT"  # the file that it is to write its result to
-ENV_RESULTS = "ORCHD_RESULTS"  # what others wrote and it may read: paths separated by colons
+ENV_RESULTS = "ORCHD_RESULTS"  # what others wrote and it may read: a JSON array of paths
 ENV_OUTPUT_DIR = "ORCHD_OUTPUT_DIR"
 ENV_REPORT = "ORCHD_REPORT"  # where its runner reports what became of the attempt; not for the agent itself
 ENV_WORKTREE = "ORCHD_WORKTREE"  # the git worktree that its runner makes for it
+ENV_BASE = "ORCHD_WORKTREE_BASE"  # the commit that it begins at
+ENV_BEFORE = "ORCHD_WORKTREE_AFTER"  # ids, separated by commas: agents with worktrees whose work it begins with
+ENV_CHECKOUT = "ORCHD_CHECKOUT"  # the checkout that the worktree was made from; of the set-up command
 
 OF_ONE_AGENT = frozenset(
     {
         *(ENV_AGENT, ENV_ATTEMPT, ENV_NAME, ENV_GOAL, ENV_SKILL, ENV_TASK_ID, ENV_RUNNER, ENV_MODEL),
         *(ENV_CONNECT, ENV_PROFILE),
         *(ENV_RESULT, ENV_RESULTS, ENV_OUTPUT_DIR, ENV_REPORT, ENV_WORKTREE),
+        *(ENV_BASE, ENV_BEFORE, ENV_CHECKOUT),
     }
 )
 """What must not pass from an agent to those that it spawns."""
 
 _NAME = re.compile(r"[^\s=\0]+")
+
+
+def listed(paths: Iterable[str]) -> str:
+    """`paths` as a variable holds them: a JSON array, which any path survives. Bytes that are not UTF-8 stay bytes."""
+    import json  # not every client needs it
+
+    return json.dumps(list(paths), ensure_ascii=False)
+
+
+def paths(text: str) -> list[str]:
+    """The paths in a variable: an array, or separated by colons, as a run has them that began before an upgrade."""
+    if not text.startswith("["):
+        return [path for path in text.split(":") if path]
+    import json
+
+    found: list[str] = json.loads(text)
+    return found
 
 
 def is_name(text: str) -> bool:

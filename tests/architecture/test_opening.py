@@ -44,6 +44,7 @@ OPENERS = {
     "orchctl/units.py": "files of this package",
     "orchctl/composition/structure.py": "files of this package",
     "orchctl/installing.py": "files of this package",
+    "orchctl/examples.py": "files of this package",
     "orchctl/commands/service.py": "the person's own units",
     "orchctl/inputs.py": "a pipe that the command line names",
     "orchctl/listing.py": "a file or pipe that the command line names",

@@ -72,9 +72,23 @@ OF_SCOPES = (
     Mutant(
         "what is optional fails nobody",
         "runs.py",
-        "tally.failed += is_failed\n",
-        "tally.failed += ending.is_failure\n",
+        "self.failed += step * (is_required and how ",
+        "self.failed += step * (how ",
         core("running", "what_is_optional_fails_nothing_and_what_comes_after_it_is_skipped"),
+    ),
+    Mutant(
+        "a run in which something required was skipped has failed",
+        "runs.py",
+        "if self.failed or self.missing else",
+        "if self.failed else",
+        core("running", "a_run_in_which_something_required_was_skipped_has_failed_and_ends_nothing_else"),
+    ),
+    Mutant(
+        "what ran is not skipped",
+        "settle.py",
+        "if agent.status is Status.QUEUED and agent.ended_at is not None:",
+        "if agent.status is Status.QUEUED and agent.attempt > 99:",
+        core("running", "what_ran_and_was_to_be_tried_again_is_cancelled_with_its_group_and_not_skipped"),
     ),
     Mutant(
         "the longest way goes first",

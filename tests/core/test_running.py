@@ -162,11 +162,66 @@ def test_continue_on_error_runs_all_that_can() -> None:
 
 def test_what_is_optional_fails_nothing_and_what_comes_after_it_is_skipped() -> None:
     box = Box()
-    ids = begin(box, part("a"), part("o", is_required=False), part("p", "o"))
+    ids = begin(box, part("a"), part("o", is_required=False), part("p", "o", is_required=False))
     box.exit(ids["o"], 1)
     assert words(box, ids) == {"a": "running", "o": "failed", "p": "skipped"}
     box.exit(ids["a"])
     assert ending(box).status is RunStatus.COMPLETED
+
+
+def test_a_run_in_which_something_required_was_skipped_has_failed_and_ends_nothing_else() -> None:
+    box = Box()
+    ids = begin(box, part("a"), part("o", is_required=False), part("p", "o"))
+    box.exit(ids["o"], 1)
+    assert words(box, ids) == {"a": "running", "o": "failed", "p": "skipped"}
+    box.exit(ids["a"])
+    end = ending(box)
+    assert (end.status, end.reason) == (RunStatus.FAILED, f"p ({ids['p']}) skipped: o did not complete: failed")
+    box.retry(ids["o"])
+    box.exit(ids["o"])
+    assert ending(box).reason == (
+        f"p ({ids['p']}) was skipped, and nothing is in its way any more: `orchctl retry {end.run}` goes on"
+    )
+    box.retry(ids["p"])
+    box.exit(ids["p"])
+    assert ending(box).status is RunStatus.COMPLETED
+
+
+def test_a_group_in_which_something_required_was_skipped_has_failed_and_fails_the_one_around_it_fast() -> None:
+    box = Box()
+    parts = (part("g/a"), part("g/o", is_required=False), part("g/p", "g/o"), part("end", "g"), part("z"))
+    ids = begin(box, *parts, groups=(WHOLE, Group("g")))
+    box.exit(ids["g/o"], 1)
+    assert box.status(ids["g/a"], ids["z"]) == ["running", "running"]
+    box.exit(ids["g/a"])
+    assert box.agent(ids["end"]).reason == "g did not complete: failed"
+    assert box.status(ids["z"]) == ["stopping"]
+    assert box.agent(ids["z"]).reason == "g/p was skipped, and run fails fast"
+
+
+def test_a_run_in_which_all_of_a_required_group_was_skipped_has_failed_also_if_nothing_in_it_is_required() -> None:
+    box = Box()
+    parts = (part("o", is_required=False), part("g/p", is_required=False))
+    ids = begin(box, *parts, groups=(WHOLE, Group("g")), group_after={"g": ("o",)})
+    box.exit(ids["o"], 1)
+    end = ending(box)
+    assert (end.status, end.reason) == (RunStatus.FAILED, f"g/p ({ids['g/p']}) skipped: o did not complete: failed")
+
+
+def test_what_ran_and_was_to_be_tried_again_is_cancelled_with_its_group_and_not_skipped() -> None:
+    box = Box()
+    ids = begin(box, part("a"), part("b", retries=2), part("c", "b"))
+    box.exit(ids["b"], 3)
+    assert words(box, ids) == {"a": "running", "b": "queued", "c": "queued"}
+    began = box.agent(ids["b"]).started_at
+    box.exit(ids["a"], 1)
+    assert words(box, ids) == {"a": "failed", "b": "cancelled", "c": "skipped"}
+    agent = box.agent(ids["b"])
+    assert agent.reason == "a failed, and run fails fast; its attempt 1 before: exit code 3"
+    assert (agent.attempt, agent.outcome.code if agent.outcome else None) == (1, 3)
+    assert began is not None
+    assert agent.started_at == began
+    assert ending(box).status is RunStatus.FAILED
 
 
 def test_what_comes_after_a_group_starts_when_that_completed_also_if_something_optional_in_it_failed() -> None:
@@ -181,7 +236,7 @@ def test_what_comes_after_a_group_starts_when_that_completed_also_if_something_o
 def test_what_comes_after_a_group_that_failed_is_skipped_when_the_group_is_over() -> None:
     box = Box()
     groups = (WHOLE, Group("g", is_fail_fast=False, is_required=False))
-    ids = begin(box, part("g/a"), part("g/b"), part("end", "g"), groups=groups)
+    ids = begin(box, part("g/a"), part("g/b"), part("end", "g", is_required=False), groups=groups)
     box.exit(ids["g/a"], 1)
     assert box.status(ids["end"]) == ["queued"]
     box.exit(ids["g/b"])

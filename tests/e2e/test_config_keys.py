@@ -14,6 +14,7 @@ import pytest
 
 from orchd.wire.settings import KEYS, Config
 from tests.conftest import BIN, Instance, until
+from tests.orchctl import repos
 from tests.orchctl.runners.test_keys import EFFECTS as OF_RUNNERS
 
 Effect = Callable[[Instance, Path], object]
@@ -95,6 +96,21 @@ def poller(instance: Instance, _: Path) -> str:
     return str(instance.agent(one)["status"])
 
 
+def in_worktree(instance: Instance, directory: Path, project: str = "") -> str:
+    """What an agent sees in its worktree, and what is said when that is to be pruned."""
+    instance.env.update(repos.SETTINGS, GIT_ALLOW_PROTOCOL="file")
+    library, repo = repos.repository(directory / "library"), repos.repository(directory / "repo")
+    repos.git(repo, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library), "lib")
+    repos.commit(repo, **{".gitignore": ".env\nout\n", ".orchd.toml": project})
+    (repo / ".env").touch()
+    told = json.loads(
+        instance.ctl("spawn", "--worktree", "--json", "--", "sh", "-c", "ls -A . lib; touch out", cwd=repo)
+    )
+    one = told["agents"][0]["id"]
+    instance.ctl("wait", one, code=None)
+    return instance.ctl("logs", one) + instance.ctl("worktrees", "prune", cwd=repo)
+
+
 EFFECTS: dict[str, tuple[str, Effect, Callable[[object], bool]]] = {
     "limit": ("3", lambda one, _: one.status()["limit"]["limit"], lambda seen: seen == 3),
     "resident": ("9", lambda one, _: one.status()["limit"]["resident"], lambda seen: seen == 9),
@@ -138,6 +154,15 @@ EFFECTS: dict[str, tuple[str, Effect, Callable[[object], bool]]] = {
         lambda seen: "heard" in str(seen),
     ),
     "pm.labels": ('{ odd = "mine" }', skill_of_label, lambda seen: '"mine"' in str(seen)),
+    "worktree.copy": ('[".env"]', in_worktree, lambda seen: "\n.env\n" in str(seen)),
+    "worktree.setup": ('"echo done"', in_worktree, lambda seen: "\ndone\n" in str(seen)),
+    "worktree.submodules": ("true", in_worktree, lambda seen: "lib:\n.git\na\n" in str(seen)),
+    "worktree.reproducible": ('["out"]', in_worktree, lambda seen: "removed, with its branch" in str(seen)),
+    "worktree.trusted": (
+        '["/"]',
+        lambda one, place: in_worktree(one, place, '[worktree]\nsetup = "echo done"\n'),
+        lambda seen: "\ndone\n" in str(seen),
+    ),
     "remote.listen": (
         '"tcp://127.0.0.1:0"',
         lambda one, _: one.ctl("keys", "list"),

@@ -59,7 +59,7 @@ def test_journals(tmp_path: Path) -> None:
     path = begun.directory / "journal.jsonl"
     first = json.loads(path.read_text().splitlines()[0])
     assert first == {"version": 1, "source": "plan.md"}
-    path.write_text('{"source": "plan.md"}\n[3]\n')
+    path.write_text('{"source": "plan.md"}\n')
     found = journal.unfinished(tmp_path, "plan.md")
     assert found is not None
     assert found.source == "plan.md"

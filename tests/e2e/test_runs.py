@@ -159,8 +159,15 @@ def test_what_was_to_be_tried_again_is_not_once_its_group_has_failed(troupe: Tro
     rest.let()
     troupe.fleet.client.call("resume")
     found = troupe.ends(run)
-    assert statuses(found) == {"bad": "failed", "again": "failed", "soon": "skipped"}
-    assert reasons(found) == {"bad": "exit code 1", "again": "exit code 2", "soon": "bad failed, and whole fails fast"}
+    assert statuses(found) == {"bad": "failed", "again": "failed", "soon": "cancelled"}
+    assert reasons(found) == {
+        "bad": "exit code 1",
+        "again": "exit code 2",
+        "soon": "bad failed, and whole fails fast; its attempt 1 before: exit code 2",
+    }
+    soon = troupe.fleet.client.call("status", {"ids": [ids(found)["soon"]]})["agents"][0]
+    assert (soon["attempt"], soon["exit_code"]) == (1, 2)
+    assert soon["started_at"] < soon["ended_at"]
     assert sorted(troupe.parts.entries()) == [("again", 1), ("bad", 1), ("soon", 1)]
 
 
@@ -169,8 +176,8 @@ def test_what_is_not_required_fails_nobody_and_what_comes_after_it_is_skipped(tr
     run = troupe.begin(
         [
             troupe.member("extra", "exit 5", required=False),
-            troupe.member("polish", after=["extra"]),
-            troupe.member("shine", after=["polish"]),
+            troupe.member("polish", after=["extra"], required=False),
+            troupe.member("shine", after=["polish"], required=False),
             troupe.member("main", gate.script),
             troupe.member("ship", after=["main"]),
         ]
@@ -199,7 +206,7 @@ def test_a_nested_group_that_fails_takes_the_whole_with_it_only_when_it_is_requi
         [
             troupe.member("web/bad", f"{ready.script}; exit 1"),
             troupe.member("web/busy", "exec sleep 1000"),
-            troupe.member("after", after=["web"]),
+            troupe.member("after", after=["web"], required=required),
             troupe.member("other", gate.script),
         ],
         [group(), group("web", required=required)],
@@ -230,5 +237,6 @@ def test_what_comes_after_a_group_that_was_skipped_is_skipped_too(troupe: Troupe
     )
     found = troupe.ends(run)
     assert statuses(found) == {"extra": "failed", "web/page": "skipped", "web/form": "skipped", "ship": "skipped"}
+    assert found["status"] == "failed"
     assert reasons(found)["ship"] == "web did not complete: skipped"
     assert troupe.parts.agents() == ["extra"]

@@ -27,3 +27,16 @@ def test_a_stretch_is_found_from_any_side_and_read_over_pages(instance: Instance
         assert [fact["seq"] for fact in some] == [
             fact["seq"] for fact in everything[1:] if fact["at"] <= everything[2]["at"]
         ]
+
+
+def test_the_newest_fact_of_a_kind_is_found_over_pages(instance: Instance) -> None:
+    instance.ctl("pause")
+    instance.ctl("limit", "3")
+    instance.ctl("limit", "4")
+    with instance.client() as client:
+        (first, second) = (fact for fact in history.facts(client) if fact["event"] == "limit-changed")
+        instance.ctl("spawn", "--batch", "-", stdin="\n".join([json.dumps({"command": ["true"]})] * 1100))
+        last = client.call("events", {"count": 1})["last"]
+        assert history.newest(client, "limit-changed", last) == second
+        assert history.newest(client, "limit-changed", second["seq"] - 1) == first
+        assert history.newest(client, "limit-changed", first["seq"] - 1) is None

@@ -70,7 +70,7 @@ def test_members_are_agents_with_their_place_in_the_whole() -> None:
         "path": "api",
         "after": [],
         "required": True,
-        "variables": {"A": "1", "ORCHD_RESULTS": ""},
+        "variables": {"A": "1", "ORCHD_RESULTS": "[]"},
         "agent": {
             "name": "api",
             "runner": "claude",
@@ -100,15 +100,15 @@ def test_the_tokens_of_a_skill_without_an_estimate_come_from_its_text() -> None:
 
 def test_each_is_told_where_the_results_before_it_are() -> None:
     _, html, css, qa = (one["variables"] for one in made().request["members"])
-    assert html["ORCHD_RESULTS"] == "/r/api.md"  # what its composition comes after
-    assert css["ORCHD_RESULTS"] == "/r/web/html.md"
-    assert qa["ORCHD_RESULTS"] == "/r/web:/r/api.md"
+    assert html["ORCHD_RESULTS"] == '["/r/api.md"]'  # what its composition comes after
+    assert css["ORCHD_RESULTS"] == '["/r/web/html.md"]'
+    assert qa["ORCHD_RESULTS"] == '["/r/web", "/r/api.md"]'
 
 
 def test_more_results_than_a_variable_can_hold_are_named_by_their_directory() -> None:
     names = [f"{index:04d}-{'x' * 50}" for index in range(2000)]
     many = composition_from(composition(*names, after("last", *names)))
-    assert made(Tree(many)).request["members"][-1]["variables"]["ORCHD_RESULTS"] == "/r"
+    assert made(Tree(many)).request["members"][-1]["variables"]["ORCHD_RESULTS"] == '["/r"]'
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("parallel", [[], []]), ("sequential", [[], ["a"]])])

@@ -286,7 +286,7 @@ def is_gone(directory: Path) -> bool:
     return not directory.exists()
 
 
-@pytest.mark.parametrize("how", ["database", "home"])
+@pytest.mark.parametrize("how", ["database", "emptied", "home"])
 def test_a_daemon_whose_database_vanishes_leaves_and_no_other_begins_with_an_empty_history(
     instance: Instance, how: str
 ) -> None:
@@ -296,12 +296,16 @@ def test_a_daemon_whose_database_vanishes_leaves_and_no_other_begins_with_an_emp
     try:
         if how == "database":
             instance.home.database.unlink()
+        elif how == "emptied":
+            empty = instance.directory / "empty"
+            empty.touch()
+            empty.replace(instance.home.database)
         else:
             until(lambda: is_gone(instance.home.directory))
             instance.directory.mkdir(mode=0o700)
         instance.daemon.wait(DEADLINE)
         assert shim.is_running()
-        if how == "database":
+        if how != "home":
             instance.ctl("spawn", "--", "true", code=69)
     finally:
         for process in tree:

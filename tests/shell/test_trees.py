@@ -103,6 +103,25 @@ def test_it_is_not_gone_because_a_reading_of_our_children_missed_it(
     assert not tree.is_gone([7, 8])
 
 
+def test_an_adopted_one_is_not_gone_because_a_reading_of_the_children_of_its_parent_missed_an_orphan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The parent of a process may end after the children of the process that gets it were read."""
+    marks = {"ORCHD_HOME": HOME, "ORCHD_AGENT": "agent-001", "ORCHD_ATTEMPT": "1"}
+    with subprocess.Popen(["/bin/sleep", "600"], env=marks) as orphan:
+        tree = Tree("agent-001", 1, HOME, 0, None, is_ours=False, is_shim_gone=True, _reaper=os.getpid())
+        until(lambda: set(tree.members()) == {orphan.pid})
+        missed, real = iter([list[int]()]), trees.children_of
+        monkeypatch.setattr(trees, "children_of", lambda pid: _reading(missed, real, pid))
+        is_gone = tree.is_gone([])
+        orphan.kill()
+    assert not is_gone
+
+
+def _reading(missed: Iterator[list[int]], real: Callable[[int], list[int] | None], pid: int) -> list[int] | None:
+    return next(missed, real(pid)) if pid == os.getpid() else real(pid)
+
+
 def test_while_nobody_is_orphaned_no_other_process_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     left = iter([[7, 8], [7, 8]])
     monkeypatch.setattr(trees, "own_children", lambda: next(left))

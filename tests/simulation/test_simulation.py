@@ -39,7 +39,6 @@ UNSEEN = {
     "the longest way goes first",
     "a lenient limit lets an agent whose wait timed out go on",
     "after a wait in pieces a new agent goes first",
-    "the time for which only a slot is missing counts for no time-out",
     "the quietest agent lends",
     "a slot is lent only where a resident slot is left",
 }

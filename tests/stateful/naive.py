@@ -98,13 +98,14 @@ def all_below(state: State, agent: Agent) -> dict[AgentId, Agent]:
 
 
 def needs(state: State, agent: Agent) -> dict[AgentId, Agent]:
-    """The unfinished agents that it may be polling for: all that were spawned below it, and what these need."""
+    """The unfinished agents that it may be polling for: all that were spawned below it, all that it waits for beside
+    its work, and what these need."""
     found: dict[AgentId, Agent] = {}
     frontier = [agent]
     while frontier:
         here = frontier.pop()
         children = [one for one in state.agents.values() if one.parent == here.id and not one.is_over]
-        for other in [*children, *(below(state, here) if here is not agent else [])]:
+        for other in [*children, *below(state, here)]:
             if other.id not in found and other is not agent:
                 found[other.id] = other
                 frontier.append(other)

@@ -35,7 +35,10 @@ def end_of(run: Run, node: str, look: Look) -> str | None:
     ends = {inner: end_of(run, inner, look) for inner in nodes_in(run, node)}
     if None in ends.values():
         return None
-    return "failed" if any(end == "failed" and is_required(run, inner) for inner, end in ends.items()) else "completed"
+    if all(end == "skipped" for end in ends.values()):
+        return "skipped"
+    is_lacking = any(end != "completed" and is_required(run, inner) for inner, end in ends.items())
+    return "failed" if is_lacking else "completed"
 
 
 def has_failed(run: Run, group: str, look: Look) -> bool:

@@ -1,9 +1,9 @@
 """Compositions: what they say, in which order they run, what is wrong with them. Pure: values in, values out."""
 
-from orchd.core.composition.checks import problems, warnings
+from orchd.core.composition.checks import behind_optional, problems, warnings
 from orchd.core.composition.errors import CompositionError, Problem
 from orchd.core.composition.graphs import Graph, critical_path, cycle_in, levels, remaining_paths, topological
-from orchd.core.composition.parse import composition_from
+from orchd.core.composition.parse import composition_from, key_of
 from orchd.core.composition.plan import dependencies_of, name_of, order_of, plan, plan_execution_order
 from orchd.core.composition.prompts import (
     ParallelTaskSpec,
@@ -40,6 +40,7 @@ __all__ = [
     "TokenEstimate",
     "Tree",
     "around",
+    "behind_optional",
     "composition_from",
     "critical_path",
     "cycle_in",
@@ -54,6 +55,7 @@ __all__ = [
     "generate_parallel_task_specs",
     "groups_around",
     "guess_tokens",
+    "key_of",
     "levels",
     "makespan",
     "name_of",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
-from orchd.core.composition.errors import Problem
+from orchd.core.composition.errors import CompositionError, Problem
 from orchd.core.composition.graphs import cycle_in, cyclic
-from orchd.core.composition.plan import dependencies_of, doubled, name_of
+from orchd.core.composition.plan import dependencies_of, doubled, name_of, order_of
 from orchd.core.composition.types import Composition, SubSkill
 
 _CYCLES = 10  # that are told: each takes a walk through the whole
+_LONGEST_NAME = 200  # bytes: the names of a member's files are longer, and no file's may have more than 255
 _NEAREST = 20  # unknown names that a nearest one is looked for: each is compared with all
 
 
@@ -21,7 +22,7 @@ def problems(composition: Composition) -> list[Problem]:
 
 def warnings(composition: Composition, limit: int) -> list[Problem]:
     """What can be run but will not do what it says, on a machine where `limit` agents may work at once."""
-    return [*_above(composition, limit), *_unused(composition)]
+    return [*_above(composition, limit), *_unused(composition), *behind_optional(composition)]
 
 
 def _names(composition: Composition) -> Iterator[Problem]:
@@ -40,6 +41,9 @@ def _name(path: str, name: str) -> Iterator[Problem]:
     if "/" in name or "\0" in name or name in (".", "..") or name.endswith(".prompt"):
         way_out = "call it otherwise: results are files of that name, so no `/`, `.`, `..`, and no `.prompt` at its end"
         yield Problem("bad-name", path, name, f"{name!r} cannot be a name", way_out)
+    elif (length := len(name.encode(errors="surrogatepass"))) > _LONGEST_NAME:
+        way_out = f"make it {_LONGEST_NAME} or fewer: files are called so"
+        yield Problem("too-long", path, name, f"{path.rpartition('.')[2]} has {length} bytes", way_out)
 
 
 def _sub_skills(composition: Composition) -> Iterator[Problem]:
@@ -145,3 +149,18 @@ def _unused(composition: Composition) -> Iterator[Problem]:
         path, message = "$.coordinationStrategy.maxRetries", f"{strategy.error_handling} does not try again"
         way_out = "make `errorHandling` retry if it should"
         yield Problem("unused-retries", path, strategy.max_retries, message, way_out)
+
+
+def behind_optional(composition: Composition) -> Iterator[Problem]:
+    """What is required and comes after what is not: the composition can fail with what must not fail it."""
+    try:
+        order = order_of(composition)
+    except CompositionError:  # what is wrong with it is one of the problems
+        return
+    optional = {name_of(one) for one in composition.sub_skills if not one.required}
+    for index, one in enumerate(composition.sub_skills):
+        for before in order[name_of(one)]:
+            if one.required and before in optional:
+                message = f"{name_of(one)!r} is required and comes after {before!r}, which is not"
+                way_out = f"where {before!r} fails the composition fails too: make both required, or neither"
+                yield Problem("required-behind-optional", f"$.subSkills[{index}]", before, message, way_out)

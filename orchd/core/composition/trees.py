@@ -13,6 +13,7 @@ from orchd.core.composition.plan import name_of, order_of
 from orchd.core.composition.types import Composition, SubSkill
 
 MOST = 10_000  # members of one run, and groups
+LONGEST_PATH = 1000  # bytes of the path of a member: in a run it is that of a file, below some directory
 RETRIES = 2  # when `maxRetries` is not given
 
 
@@ -118,7 +119,8 @@ def flatten(tree: Tree) -> Flat:
     """The groups and members of `tree`, in the order of the files.
 
     What a nested composition is given of runner, model, timeout and variables goes to each of its members that has
-    none of its own. Raises CompositionError as `order_of` does, and when there are more than 10,000 members.
+    none of its own. Raises CompositionError as `order_of` does, when there are more than 10,000 members, and when the
+    path of one has more than 1,000 bytes.
     """
     groups: list[Group] = []
     members: list[Member] = []
@@ -132,6 +134,9 @@ def flatten(tree: Tree) -> Flat:
             pending.extend(reversed(list(_inside(*entry))))
         if len(members) > MOST or len(groups) > MOST:
             raise CompositionError([_crowd(tree)])
+        path = entry.path if isinstance(entry, Member) else entry[1].path
+        if len(path.encode(errors="surrogatepass")) > LONGEST_PATH:
+            raise CompositionError([_deep(path)])
     return Flat(tuple(groups), tuple(members))
 
 
@@ -162,3 +167,8 @@ def _inherited(one: SubSkill, given: SubSkill) -> SubSkill:
 def _crowd(tree: Tree) -> Problem:
     message = f"{tree.composition.name!r} has more than {MOST:,} members, those of nested compositions included"
     return Problem("too-many-members", "$.subSkills", None, message, "make several runs of it")
+
+
+def _deep(path: str) -> Problem:
+    message = f"the path of a member, {path[:60]}..., has more than {LONGEST_PATH:,} bytes"
+    return Problem("too-long", "$.subSkills", path, message, "nest less deeply, or give shorter names")

@@ -216,3 +216,12 @@ def test_the_time_of_the_waiting_is_not_that_of_the_agent(instance: Instance, or
     assert done.code == 75
     assert "running" in orchctl("status", "long").out
     assert orchctl("spawn", "--wait-timeout", "1", "--", "true").code == 2
+
+
+def test_the_example_of_a_batch_is_one_that_is_spawned(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
+    done = orchctl("spawn", "--batch-example")
+    assert (done.code, done.err) == (0, "")
+    (tmp_path / "agents.jsonl").write_text(done.out.replace('"claude"', '"mock"').replace('"codex"', '"mock"'))
+    instance.ctl("pause")
+    spawned = orchctl("spawn", "--batch", "agents.jsonl")
+    assert (spawned.code, len(spawned.out.split())) == (0, len(done.out.splitlines()))

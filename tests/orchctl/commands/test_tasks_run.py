@@ -141,7 +141,7 @@ def test_two_at_once_spawn_each_task_once(
 
 
 def test_a_wait_that_takes_too_long_is_75_and_they_go_on(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
-    done = orchctl(*RUN, "--wait", "--timeout", "0.1", env={**instance.env, "ORCHD_MOCK_SECONDS": "60"})
+    done = orchctl(*RUN, "--wait", "--wait-timeout", "0.1", env={**instance.env, "ORCHD_MOCK_SECONDS": "60"})
     assert done.code == 75
     assert done.err.startswith("timed-out: agent-001 is running, ")
     assert [status for _, status, _ in spawned(instance)] == ["running", "queued", "queued"]
@@ -199,9 +199,9 @@ def test_a_refusal_leaves_the_results_where_they_were(tasks: Path, instance: Ins
 
 
 def test_the_time_for_waiting_goes_with_waiting(tasks: Path, orchctl: Orchctl) -> None:
-    done = orchctl(*RUN, "--timeout", "5")
+    done = orchctl(*RUN, "--wait-timeout", "5")
     assert done.code == 2
-    assert done.err.startswith("usage: --timeout bounds the waiting")
+    assert done.err.startswith("usage: --wait-timeout is for --wait")
 
 
 def test_a_name_that_is_no_task(tasks: Path, orchctl: Orchctl) -> None:

@@ -62,3 +62,29 @@ def test_what_can_be_no_timeline_is_refused(instance: Instance, orchctl: Orchctl
     assert orchctl("timeline", "agent-001").code == 2
     assert orchctl("demo", "--timeline", "x.png").code == 2
     assert orchctl("timeline", "run-9").err.startswith("unknown-run: ")
+
+
+def test_the_same_agents_have_one_share_of_the_places_whatever_they_are_shown_as(
+    instance: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
+    instance.ctl("limit", "2")
+    instance.ctl("session", "new", cwd=tmp_path)
+    composition = {"name": "r", "executionMode": "hybrid", "subSkills": []}
+    for number in range(3):
+        member = {"skillName": f"m{number}", "role": "r", "command": ["sh", "-c", "sleep 0.1; orchctl --version"]}
+        composition["subSkills"].append(member)  # type: ignore[attr-defined]
+    (tmp_path / "r.json").write_text(json.dumps(composition))
+    assert orchctl("run", "r.json").code == 0
+    instance.ctl("limit", "7")  # later than all of it: the share is of the two places that there were
+    known = [json.loads(orchctl("timeline", *one, "--json").out) for one in ((), ("session-001",), ("run-001",))]
+    shares = {one["utilisation"] for one in known}
+    assert {one["agents"] for one in known} == {3}
+    assert len(shares) == 1
+    assert 0.5 < shares.pop() <= 1
+
+
+def test_before_its_first_change_the_limit_is_that_of_a_new_home(instance: Instance, orchctl: Orchctl) -> None:
+    instance.ctl("wait", instance.spawn("sleep", "0.2"))
+    before = json.loads(orchctl("timeline", "--json").out)["utilisation"]
+    instance.ctl("limit", "1")
+    assert json.loads(orchctl("timeline", "--json").out)["utilisation"] == before < 0.15

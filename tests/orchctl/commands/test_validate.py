@@ -41,3 +41,20 @@ def test_no_composition_is_a_usage_error(orchctl: Orchctl) -> None:
     done = orchctl("validate", "nothing")
     assert done.code == 2
     assert done.err.startswith("no-composition: ")
+
+
+def test_the_example_is_a_composition_that_is_valid_and_can_be_run(
+    orchctl: Orchctl, stopped: Instance, tmp_path: Path
+) -> None:
+    done = orchctl("validate", "--example")
+    assert (done.code, done.err) == (0, "")
+    written(tmp_path / "example.json", done.out)
+    assert orchctl("validate", "example.json") == (0, "example.json is valid\n", "")
+    assert orchctl("run", "example.json", "--dry-run").code == 0
+    assert not stopped.home.socket.exists()
+
+
+def test_either_a_file_or_the_example_is_asked_for(orchctl: Orchctl) -> None:
+    for words in ((), ("x.json", "--example")):
+        done = orchctl("validate", *words)
+        assert (done.code, done.err[:7]) == (2, "usage: ")

@@ -177,3 +177,51 @@ def test_a_damaged_database_is_left_as_it_is(stopped: Instance, tmp_path: Path) 
     assert "database" in found(stopped)
     assert stopped.home.database.read_bytes() == b"x" * 8192
     assert {one.name for one in stopped.directory.iterdir()} == {one.name for one in (tmp_path / "before").iterdir()}
+
+
+FIFO_AT = ("orchd.lock", "start.lock", "daemon.log", "namespaces")
+MISPLACED: list[tuple[str, Callable[[Path], None]]] = [
+    *((name, lambda path: os.mkfifo(path)) for name in FIFO_AT),
+    ("agents", lambda path: path.write_text("x")),
+    ("orchd.sock", lambda path: path.mkdir()),
+]
+
+
+@pytest.mark.parametrize(("name", "put"), MISPLACED, ids=[name for name, _ in MISPLACED])
+def test_what_is_of_another_kind_is_found_and_its_advice_lets_a_daemon_start(
+    stopped: Instance, name: str, put: Callable[[Path], None]
+) -> None:
+    path = stopped.directory / name
+    put(path)
+    assert str(path) in stopped.ctl("doctor", code=1)
+    done = subprocess.run(
+        [BIN / "orchctl", "daemon", "start"], env=stopped.env, cwd="/", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 69
+    assert f"{path} is not a" in done.stderr
+    (finding,) = found(stopped)["files"]
+    follow(stopped, finding["remedy"])
+    assert "files" not in found(stopped)
+    stopped.start()
+    stopped.ctl("spawn", "--wait", "--", "true")
+
+
+def test_a_link_to_a_device_is_not_to_be_closed_to_others(stopped: Instance) -> None:
+    stopped.home.config.symlink_to("/dev/zero")
+    wrong = found(stopped)
+    assert "config" in wrong
+    assert "rights" not in wrong
+
+
+def test_a_restart_that_could_not_start_leaves_the_daemon_that_serves(instance: Instance) -> None:
+    (instance.directory / "daemon.log").unlink()
+    os.mkfifo(instance.directory / "daemon.log")
+    instance.ctl("daemon", "restart", code=69)
+    instance.ctl("spawn", "--wait", "--", "true")
+    (instance.directory / "daemon.log").unlink()
+
+
+def test_strays_are_looked_for_beside_thousands_of_queued_agents(instance: Instance) -> None:
+    instance.ctl("pause")
+    instance.ctl("spawn", "--batch", "-", stdin='{"command": ["true"]}\n' * 9000)
+    assert "strays" not in found(instance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -16,7 +17,7 @@ QUICK = {"ORCHD_MOCK_SECONDS": "0.001"}
 
 def test_it_reads_works_and_writes_its_result(stage: Stage) -> None:
     (stage.directory / "before.md").write_text("x")
-    inputs = f"{stage.directory}/before.md:{stage.directory}/nothing.md"
+    inputs = json.dumps([f"{stage.directory}/before.md", f"{stage.directory}/nothing.md"])
     ran = stage.run("mock", stdin=b"Do it.", **QUICK, ORCHD_RESULTS=inputs)
     assert (ran.code, ran.status) == (0, "completed")
     assert stage.result.read_text() == (

@@ -31,7 +31,9 @@ def test_a_file_that_was_given_is_the_whole_prompt(told: Stage) -> None:
 
 def test_otherwise_it_is_made_of_all_that_is_known(told: Stage) -> None:
     skill(told.directory / ".claude/skills", "api", "---\nname: api\n---\nBuild carefully.\n")
-    told.run("mine", ORCHD_SKILL="api", ORCHD_TASK_ID="bd-1", ORCHD_RESULTS="/a.md:/b.md", ORCHD_RESULT="/tmp/r.md")
+    told.run(
+        "mine", ORCHD_SKILL="api", ORCHD_TASK_ID="bd-1", ORCHD_RESULTS='["/a.md", "/b.md"]', ORCHD_RESULT="/tmp/r.md"
+    )
     assert told.prompt == (
         "Build the API.\n\n## Task\n\nbd-1\n\n## The skill api\n\nBuild carefully.\n\n"
         "## Read first\n\nThe results of those before you:\n\n- /a.md\n- /b.md\n\n"

@@ -1,0 +1,39 @@
+"""`orchctl export`: what each agent took, as data for a table or a notebook. It never starts a daemon."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+from orchctl import census, exits, exporting, out
+from orchctl.client import Client
+from orchctl.commands import session
+from orchctl.errors import UsageError
+from orchctl.telling import told
+
+
+def run(args: SimpleNamespace) -> int:
+    """Print the agents with their totals as JSON, or the agents alone as CSV."""
+    if args.json == args.csv:
+        raise UsageError("say in which form, --json or --csv" + (", not both" if args.csv else ""))
+    with Client(starts=False) as client:
+        history = told(client, args.id, time.clock_gettime(time.CLOCK_REALTIME))
+        known = {agent["id"]: agent for agent in _agents(client, args.id)}
+    rows = exporting.rows(history, known)
+    if args.csv:
+        out.put(exporting.csv_of(rows))
+    else:
+        out.say_json({"agents": rows, "totals": exporting.totals(history, rows)})
+    return exits.OK
+
+
+def _agents(client: Client, one: str | None) -> list[dict[str, Any]]:
+    if one is None:
+        answer = census.status(client, {"all": True, "usage": False})
+    elif one.startswith("session-"):
+        answer = session.status(client, one)
+    else:
+        answer = census.run(client, one)
+    found: list[dict[str, Any]] = answer["agents"]
+    return found

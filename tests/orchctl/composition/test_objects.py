@@ -1,0 +1,92 @@
+"""Compositions that Python made are refused for what a file is refused for, and nothing but that is raised."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from orchctl.composition import (
+    Composition,
+    CompositionError,
+    CoordinationStrategy,
+    SubSkill,
+    plan_execution_order,
+    validate_skill_composition,
+)
+
+A = SubSkill("a")
+ITSELF: dict[str, Any] = {}
+ITSELF["x-itself"] = ITSELF
+
+
+def team(*sub_skills: Any, mode: Any = "hybrid", **known: Any) -> Composition:
+    """A composition of these."""
+    return Composition("team", mode, sub_skills, **known)
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "path"),
+    [
+        (None, "bad-value", "$"),
+        ([], "bad-value", "$"),
+        (3, "bad-value", "$"),
+        ({1: "x"}, "bad-key", "$"),
+        (ITSELF, "not-json", "$"),
+        (Composition("team", "hybrid", None), "bad-value", "$.subSkills"),  # type: ignore[arg-type]
+        (team(None), "bad-value", "$.subSkills[0]"),
+        (team({"skillName": "a"}), "bad-value", "$.subSkills[0]"),
+        (team(SubSkill("")), "empty", "$.subSkills[0].skillName"),
+        (team(SubSkill("a", id="")), "empty", "$.subSkills[0].id"),
+        (team(SubSkill(3)), "bad-value", "$.subSkills[0].skillName"),  # type: ignore[arg-type]
+        (team(SubSkill("a", dependencies=("z",))), "unknown-dependency", "$.subSkills[0].dependencies[0]"),
+        (team(A, SubSkill("b", dependencies="a")), "bad-value", "$.subSkills[1].dependencies"),  # type: ignore[arg-type]
+        (team(SubSkill("a", dependencies=None)), "bad-value", "$.subSkills[0].dependencies"),  # type: ignore[arg-type]
+        (team(SubSkill("a", env={1: "x"})), "bad-key", "$.subSkills[0].env"),  # type: ignore[dict-item]
+        (team(SubSkill("a", env=None)), "bad-value", "$.subSkills[0].env"),  # type: ignore[arg-type]
+        (team(SubSkill("a", timeout=math.nan)), "not-finite", "$.subSkills[0].timeout"),
+        (team(A, max_parallel=math.nan), "bad-value", "$.maxParallel"),
+        (team(A, max_parallel=True), "bad-value", "$.maxParallel"),
+        (team(A, mode="weird"), "bad-value", "$.executionMode"),
+        (team(A, mode=["hybrid"]), "bad-value", "$.executionMode"),
+        (team(A, coordination_strategy=None), "bad-value", "$.coordinationStrategy"),
+        (
+            team(A, coordination_strategy=CoordinationStrategy("hope")),  # type: ignore[arg-type]
+            "bad-value",
+            "$.coordinationStrategy.errorHandling",
+        ),
+    ],
+)
+def test_what_no_file_could_say_is_invalid_with_its_place(given: Any, code: str, path: str) -> None:
+    valid, errors, _ = validate_skill_composition(given)
+    assert not valid
+    assert [(problem.code, problem.path) for problem in errors] == [(code, path)]
+
+
+@pytest.mark.parametrize(
+    "sub_skills",
+    [
+        None,
+        3,
+        "ab",
+        [None],
+        [{"skillName": "a"}],
+        [SubSkill("")],
+        [SubSkill("a", dependencies=None)],  # type: ignore[arg-type]
+        [SubSkill("a", dependencies=("",))],
+        [SubSkill("a", timeout=math.inf)],
+    ],
+    ids=repr,
+)
+def test_what_cannot_be_planned_is_a_composition_error(sub_skills: Any) -> None:
+    with pytest.raises(CompositionError):
+        plan_execution_order(sub_skills)
+
+
+def test_lists_do_as_well_as_tuples_and_the_plan_has_the_objects_that_were_given() -> None:
+    first, second = SubSkill("a", env={"A": "1"}), SubSkill("b", dependencies=["a"])  # type: ignore[arg-type]
+    assert validate_skill_composition(team(first, second)) == (True, (), ())
+    ((one,), (other,)) = plan_execution_order([first, second])
+    assert (one is first, other is second) == (True, True)
+    assert plan_execution_order([]) == []
