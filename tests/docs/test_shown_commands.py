@@ -27,6 +27,7 @@ COMMAND = re.compile(rf"(?:\w+=\$\()?(?:\w+=\S* )*(?:{PROGRAMS}) ")
 
 # Pages whose commands a test runs in their order, all of them.
 PAGES_ELSEWHERE = {
+    "README.md": "tests/docs/test_readme.py::test_every_block_runs_as_it_stands",
     "operations.md": "tests/systemd/test_operations.py::test_every_command_does_what_it_is_there_for",
     "tasks.md": "tests/docs/test_tasks.py::test_every_command_puts_out_what_is_shown",
 }
