@@ -115,9 +115,9 @@ def _is_home(directory: Path) -> bool:
 
 
 def _homes() -> Iterator[Path]:
-    if home := os.environ.get("HOME"):
-        yield Path(home)
-    with suppress(KeyError):  # a user without an entry
+    with suppress(RuntimeError):  # neither HOME is set nor has the user an entry
+        yield Path.home()
+    with suppress(KeyError):
         yield Path(pwd.getpwuid(os.getuid()).pw_dir)
 
 
