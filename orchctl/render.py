@@ -148,7 +148,13 @@ def outcome(agent: Agent) -> str:
         return reason
     if reason == f"exit code {agent['exit_code']}":
         reason = ""
-    return ": ".join(part for part in (_ending(agent), reason) if part)
+    how = ": ".join(part for part in (_ending(agent), reason) if part)
+    return "; ".join(part for part in (how, notes(agent)) if part)
+
+
+def notes(agent: Agent) -> str:
+    """`nothing committed; 3 permissions denied`: what its runner noted of an attempt that is no failure."""
+    return "; ".join(clean(note["text"]) for note in agent.get("notes") or ())  # an older daemon does not report any
 
 
 def _ending(agent: Agent) -> str:

@@ -19,6 +19,7 @@ from orchd.core.model import (
     Cause,
     Frozen,
     Level,
+    Note,
     Oom,
     Outcome,
     Report,
@@ -99,12 +100,14 @@ def _outcome(
     memory_peak: int | None = None,
     escaped: Iterable[str] = (),
 ) -> Outcome:
-    told = None if report is None else _report(dict(zip(_REPORT, report, strict=True)))
+    told = None if report is None else _report(dict(zip(_REPORT, report, strict=False)))
     return Outcome(code, cpu_seconds, rss_bytes, told, Oom(oom) if oom else None, memory_peak, tuple(escaped))
 
 
 def _report(fields: dict[str, Any]) -> Report:
-    return Report(**{**fields, "spent": Spent(*fields["spent"])})
+    """Rows of schema 2 and before have no notes."""
+    notes = tuple(Note(*note) for note in fields.pop("notes", ()))
+    return Report(**{**fields, "spent": Spent(*fields["spent"])}, notes=notes)
 
 
 def unpack_agent(one: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
@@ -210,6 +213,7 @@ def describe(fact: Fact) -> dict[str, object]:
         plain["exit_code"] = outcome.code
         if outcome.report is not None:
             plain |= {"tokens": outcome.report.spent.tokens, "cost_usd": outcome.report.spent.cost_usd}
+            plain |= {"notes": [note.text for note in outcome.report.notes]} if outcome.report.notes else {}
     if isinstance(budget := plain.pop("budget", None), Budget):
         plain |= {"max_tokens": budget.tokens, "max_cost": budget.cost_usd}
     return {name: value.value if isinstance(value, Enum) else value for name, value in plain.items()}

@@ -27,8 +27,12 @@ def _freeze_agents(db: sqlite3.Connection) -> None:
     """
 
 
+def _note_attempts(db: sqlite3.Connection) -> None:
+    """Reports in rows of agents may hold notes. Rows of version 2 have none and are read as they are."""
+
+
 # The step at index 0 makes version 2 of version 1, and so on. A step that was released is never changed again.
-STEPS: tuple[Step, ...] = (_freeze_agents,)
+STEPS: tuple[Step, ...] = (_freeze_agents, _note_attempts)
 
 
 def newest() -> int:

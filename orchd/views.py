@@ -164,6 +164,7 @@ def _spent(agent: Agent) -> dict[str, object]:
         "model": (report.model if report else None) or agent.spec.model,
         "cli_session": report.session_id if report else None,
         "turns": report.turns if report else None,
+        "notes": [note._asdict() for note in report.notes] if report else [],
         "tokens": agent.spent.tokens if agent.spent else None,
         **(agent.spent._asdict() if agent.spent else _NOTHING_KNOWN),
         "tokens_expected": agent.spec.tokens,

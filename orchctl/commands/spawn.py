@@ -14,7 +14,6 @@ from orchctl.pretenders import note_pretenders
 from orchctl.projects import asked_in
 from orchctl.specs import placed
 from orchd.wire import Home, default_home
-from orchd.wire.runners import BUILT_IN
 
 _NOTED = 10  # queued agents that are told of one by one
 _OF_ONE = (
@@ -101,7 +100,7 @@ def _check_meant(args: SimpleNamespace) -> None:
     if len(args.command) != 1 or targets.is_far():
         return
     (word,) = args.command
-    if args.goal and args.runner is None and word in BUILT_IN:
+    if args.goal and args.runner is None and _is_runner(word):
         raise UsageError(f"the command is {word!r} alone, which gets no goal: did you mean --runner {word}?")
     is_file = word.endswith((".json", ".jsonl"))
     if not is_file and not any(map(str.isspace, word)):
@@ -118,6 +117,12 @@ def _check_meant(args: SimpleNamespace) -> None:
         f"there is no program {word!r}: did you mean --goal {shlex.quote(word)}? The arguments of a command are words "
         "of their own; `sh -c` takes a line"
     )
+
+
+def _is_runner(word: str) -> bool:
+    from orchd.wire import runners  # most calls do without its imports
+
+    return word in runners.BUILT_IN
 
 
 def _is_given(value: object) -> bool:

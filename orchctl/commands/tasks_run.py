@@ -20,8 +20,7 @@ from orchctl.tasks.files import RESULTS, Task, plain
 from orchctl.tasks.launching import PROMPTS, Choice, Wanted
 from orchctl.tasks.opened import Place, opened, place, standing
 from orchctl.tasks.states import State
-from orchd.wire import WireError, default_home, runners
-from orchd.wire.shapes import ShapeError
+from orchd.wire import WireError, default_home, runners, shapes
 
 _TURN = 60.0  # seconds for somebody else to finish asking
 
@@ -62,7 +61,7 @@ def _default() -> str | None:
     """The runner of tasks that name none; None when the daemon will refuse them, and say why."""
     try:
         return runners.read(default_home() / "config.toml").chosen(os.environ)
-    except (WireError, ShapeError, OSError):
+    except (WireError, shapes.ShapeError, OSError):
         return None
 
 

@@ -6,20 +6,22 @@ developers going on; the next one waits for them, and writes down what became of
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from orchctl import census, render, worktree_checks
 from orchctl.client import Client
 from orchctl.errors import RefusedError, UsageError
+from orchctl.plans.shape import slug
 from orchctl.pm import journal as journals
-from orchctl.pm.developers import Developer, Wishes, developer
-from orchctl.pm.items import Board, Item, Source, slug
+from orchctl.pm.developers import Developer, Wishes, developer, name_of
+from orchctl.pm.items import Board, Item, Source
 from orchctl.pm.journal import Journal
-from orchctl.pm.report import Row, lost_row, row_of
+from orchctl.pm.report import Row, judged, lost_row, row_of
 from orchctl.pretenders import note_pretenders
 from orchctl.projects import asked_in
-from orchd.wire import WireError, ops, shapes, whole
+from orchd.wire import WireError, ops, runners, shapes, variables, whole
 
 Wait = Callable[[list[str]], dict[str, Any]]
 Tell = Callable[[Row], None]
@@ -197,10 +199,11 @@ class Conductor:
 
     def _names(self, entries: list[dict[str, Any]]) -> list[str]:
         """What they are called: in worktrees, so that each has a branch that is not there yet."""
+        names = [name_of(entry["id"]) for entry in entries]
         if not self._wishes.worktree:
-            return [entry["id"] for entry in entries]
+            return names
         used: set[str] = set()
-        return [worktree_checks.free_name(entry["id"], self._wishes.directory, used) for entry in entries]
+        return [worktree_checks.free_name(name, self._wishes.directory, used) for name in names]
 
     def _begun_with(self, entry: dict[str, Any]) -> dict[str, list[str]]:
         """The `after` of a developer that is to begin with what others have committed in their worktrees."""
@@ -224,7 +227,13 @@ class Conductor:
     def _collect(self, agents: Iterable[dict[str, Any]]) -> None:
         for agent in agents:
             entry = self.going.pop(agent["id"])
-            self._end(entry, row_of(entry, agent, self._journal.result(entry)), agent)
+            seen = judged(agent, is_pretending=self._pretends(agent))
+            self._end(entry, row_of(entry, seen, self._journal.result(entry)), seen)
+
+    def _pretends(self, agent: dict[str, Any]) -> bool:
+        """Whether it is a mock, or a team of mocks."""
+        wanted = agent["runner"] or self._wishes.runner or os.environ.get(variables.ENV_DEFAULT_RUNNER)
+        return (wanted or runners.read(self._client.home.config).default) == runners.MOCK
 
     def _end(self, entry: dict[str, Any], row: Row, agent: dict[str, Any]) -> None:
         """Write down what became of a developer. What its list does not take now is tried again by the next pm."""

@@ -146,13 +146,18 @@ def _refusal(path: Path, number: int, why: str) -> RefusedError:
 
 def item_of(entry: dict[str, Any]) -> Item:
     """The item that an entry is about."""
-    known = entry["item"]
-    return Item(**{**known, "labels": tuple(known["labels"]), "after": tuple(known["after"])})
+    known: dict[str, Any] = {}
+    for name, value in entry["item"].items():
+        if name in Item.__dataclass_fields__:  # an older version had others
+            known[name] = tuple(value) if isinstance(value, list) else value
+    return Item(**known)
 
 
 def entry_of(item: Item, file: str) -> dict[str, Any]:
     """What begins the story of an item, whose files are called `file`."""
-    return {"id": item.id, "state": "taking", "item": asdict(item), "file": file}
+    known = asdict(item)
+    del known["files"]  # they are shown before it begins, and no older version knows them
+    return {"id": item.id, "state": "taking", "item": known, "file": file}
 
 
 def unfinished(directory: Path, source: str) -> Journal | None:

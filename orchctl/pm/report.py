@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchctl import render
+from orchctl import commits, render
+from orchd.wire import reports
 
 Row = dict[str, Any]
 
@@ -24,11 +25,27 @@ def row_of(entry: Mapping[str, Any], agent: Mapping[str, Any], result: Path) -> 
         "tokens": agent["tokens"],
         "cost_usd": agent["cost_usd"],
         "branch": agent["branch"],
+        "notes": list(agent.get("notes") or ()),
         "result": str(result) if result.is_file() else None,
         "queued_at": agent["queued_at"],
         "ended_at": agent["ended_at"],
         "task": None,
     }
+
+
+def judged(agent: Mapping[str, Any], *, is_pretending: bool) -> dict[str, Any]:
+    """The agent as its task sees it: one that completed and could do nothing has not done the task.
+
+    A developer without a runner is a whole team, of which no runner notes what it committed: git is asked. The mock
+    commits nothing and only pretends to work.
+    """
+    noted = {note["code"]: note["text"] for note in agent.get("notes") or ()}
+    reason = "; ".join(noted[code] for code in (reports.NOTHING_PERMITTED, reports.NOTHING_COMMITTED) if code in noted)
+    if not noted and not is_pretending and agent["status"] == "completed" and agent.get("worktree"):
+        made = commits.made_in(Path(agent["worktree"]))
+        reason = "nothing committed" if made is not None and not made.commits else ""
+    is_idle = agent["status"] == "completed" and bool(reason) and not is_pretending
+    return {**agent, "status": "failed", "reason": reason} if is_idle else dict(agent)
 
 
 def lost_row(entry: Mapping[str, Any], result: Path) -> Row:
@@ -89,9 +106,16 @@ def _cells(row: Row) -> list[str]:
         f"{row['tokens']:,} tokens" if row["tokens"] else "",
         f"${row['cost_usd']:.2f}" if row["cost_usd"] is not None else "",
         row["result"] or "",
-        "" if row["status"] == "completed" else row["reason"] or "",
+        _remark(row),
     ]
     return [render.clean(cell) for cell in cells]
+
+
+def _remark(row: Row) -> str:
+    """Why it did not complete, and what was noted of it."""
+    reason = "" if row["status"] == "completed" else row["reason"] or ""
+    texts = [note["text"] for note in row.get("notes", ()) if note["text"] not in reason]
+    return "; ".join(filter(None, (reason, *texts)))
 
 
 def _sum(found: Mapping[str, Any]) -> str:

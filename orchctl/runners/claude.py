@@ -1,30 +1,44 @@
 """Claude Code: `claude -p` with a stream of JSON, a line for each message.
 
 Its exit code alone says too little: a turn that the service refused ends as `success` with `is_error`, and one that was
-cut off has no `result` at all. So it has completed only if it ended with 0, every result it printed is a plain success,
-and every task that it started in the background was heard to end.
+cut off has no `result` at all. So it has completed only if it ended with 0, every result it printed is a plain success
+of at least one turn, and nothing that it started in the background was cut off with its last turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from operator import add
 from typing import Any
 
 from orchctl.runners import limits
 from orchctl.runners.attempt import Attempt
+from orchctl.runners.background import Background
+from orchctl.runners.leftovers import Process
 from orchctl.runners.log import Log, first, short
 from orchctl.runners.outcome import Outcome
 from orchctl.runners.stream import Line
 from orchctl.runners.values import amount, at, count, items, parsed, text
+from orchd.wire import reports
 
 # Agents of its own would work beside the limit. The variables are heeded from 2.1.217 on; before that, only a tool that
 # is not there starts none. `Task` and `Agent` are two names of one tool.
 _CAPS = {"CLAUDE_CODE_MAX_SUBAGENT_SPAWN_DEPTH": "1", "CLAUDE_CODE_MAX_CONCURRENT_SUBAGENTS": "1"}
 _NO_AGENTS = "--disallowedTools=Task,Agent,Workflow"
-_OVER = frozenset({"completed", "failed", "stopped", "killed"})
 _TOLD_BY = ("command", "file_path", "path", "pattern", "query", "url", "description", "prompt", "skill")
 _REMEMBERED = 1000  # messages whose tokens have been counted: the parts of one message come close together
 _TOO_MANY = 429
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+_OF_USAGE = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+_OF_MODELS = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
+_NOTHING = (0, 0, 0, 0)
+_EXIT = 3.0  # seconds without output in which it has to exit after its result
+_NEXT_TURN = 60.0  # seconds in which it has to begin the turn that the end of a task brings about
+# What changes nothing: that it was permitted says nothing of what was denied.
+_LOOKING = frozenset(
+    {"Read", "Glob", "Grep", "LS", "ToolSearch", "TodoWrite", "Skill", "WebFetch", "WebSearch", "ReportFindings"}
+    | {"TaskCreate", "TaskGet", "TaskList", "TaskOutput", "TaskStop", "TaskUpdate", "ScheduleWakeup", "CronList"}
+)
 
 
 class Claude:
@@ -33,6 +47,7 @@ class Claude:
     takes_stdin = True
     is_read = True
     leaves_result = True
+    reads_errors = False
 
     def __init__(self, attempt: Attempt, log: Log) -> None:
         settings = attempt.settings
@@ -50,7 +65,13 @@ class Claude:
         self._results: list[str] = []
         self._faults: list[str] = []
         self._is_over = False  # whether there was a result at all
-        self._tasks: dict[str, str] = {}
+        self.is_answered = False
+        self._has_news = False  # of a task that has ended since the last result
+        self._background = Background()
+        self._last_text = ""  # of the turn
+        self._denied: dict[str, None] = {}  # the calls that were not permitted
+        self._has_acted = False  # whether a call that changes anything was permitted
+        self._before: tuple[int, ...] = _NOTHING  # the tokens of the turns that have a result
         self._counted: dict[str, None] = {}
         self._limit: float | None = None  # until when the service turns us away, as far as it has said
         self._is_limited = False
@@ -76,10 +97,27 @@ class Claude:
         if heard is not None:
             heard(message)
 
-    def judge(self, code: int) -> None:
+    def hear_error(self, line: Line) -> None:
+        """Its errors are for the log."""
+
+    def patience(self) -> float | None:
+        """While a task is in the background it waits for that itself: five seconds for a shell, longer for agents."""
+        if not self.is_answered or self._background.is_going:
+            return None
+        return _NEXT_TURN if self._has_news else _EXIT
+
+    def judge(self, code: int, left: list[Process]) -> None:
         """Why it has not completed, if it has not."""
         outcome = self.outcome
-        outcome.result = "\n\n".join(self._results)
+        outcome.result = "\n\n".join(filter(None, self._results))
+        self._background.close(left)
+        for task in self._background.servers:
+            outcome.note(reports.BACKGROUND_KILLED, f"background work killed: {short(task)}")
+        if self._denied:
+            count = len(self._denied)
+            outcome.note(reports.PERMISSIONS_DENIED, f"{count} permission{'s' * (count != 1)} denied")
+            if not self._has_acted:
+                outcome.note(reports.NOTHING_PERMITTED, "nothing permitted that changes anything")
         outcome.fault = next(self._reasons(code), None)
         if outcome.fault is not None and self._is_limited:
             outcome.retry_at = limits.retry_at(outcome.fault, self._limit, limits.now())
@@ -91,8 +129,12 @@ class Claude:
             yield f"{ended} without a result{f', saying: {short(self._last_words)}' if self._last_words else ''}"
         if code:
             yield f"exit code {code}"
-        if self._tasks:
-            yield f"{ended} before its own tasks did: {', '.join(map(short, self._tasks.values()))}"
+        if self._is_over and not self.is_answered:
+            yield f"{ended} in the middle of a turn that it began after its result"
+        if jobs := self._background.jobs:
+            yield f"{ended} before its own tasks did: {', '.join(map(short, jobs))}"
+        if wake_ups := self._background.wake_ups:
+            yield f"{ended} to be woken later, which never happens: {', '.join(map(short, wake_ups))}"
 
     def _system(self, message: dict[str, Any]) -> None:
         heard = {
@@ -107,17 +149,23 @@ class Claude:
 
     def _init(self, message: dict[str, Any]) -> None:
         outcome = self.outcome
+        self._begin_turn()
         if outcome.session_id is None:  # it says so again with every turn
             self._log.say(f"claude {text(message, 'claude_code_version')}, session {text(message, 'session_id')}")
         outcome.session_id = text(message, "session_id") or outcome.session_id
         outcome.model = text(message, "model") or outcome.model
 
+    def _begin_turn(self) -> None:
+        self.is_answered = self._has_news = False
+
     def _task_started(self, message: dict[str, Any]) -> None:
-        self._tasks[text(message, "task_id")] = text(message, "description")
+        self._background.begin(text(message, "task_id"), text(message, "tool_use_id"), text(message, "description"))
 
     def _task_changed(self, message: dict[str, Any]) -> None:
         status = text(message, "status") or text(message, "patch", "status")
-        if status in _OVER and (task := self._tasks.pop(text(message, "task_id"), None)) is not None:
+        task = self._background.end(text(message, "task_id"), status, is_answered=self.is_answered)
+        if task is not None:
+            self._has_news = True
             self._log.say(f"{status}: {short(task)}", "  ")
 
     def _api_retry(self, message: dict[str, Any]) -> None:
@@ -127,32 +175,37 @@ class Claude:
 
     def _assistant(self, message: dict[str, Any]) -> None:
         indent = "  " if text(message, "parent_tool_use_id") else ""
+        if not indent:
+            self._begin_turn()
         self._count(at(message, "message"))
         if text(message, "error") == "rate_limit" and not indent:
             self._is_limited = True
         for block in items(message, "message", "content"):
             if said := text(block, "text").strip():
+                self._last_text = self._last_text if indent else said
                 self._log.say(said, indent)
             elif text(block, "type") == "tool_use":
+                self._background.call(block)
                 self._log.say(f"{text(block, 'name')}: {_argument(at(block, 'input'))}", indent)
 
     def _count(self, message: Any) -> None:
-        """Count its tokens once, for an end without a result. One message comes in several parts."""
+        """Count its tokens once, for a turn without a result. One message comes in several parts."""
         one = text(message, "id")
-        if self._is_over or one in self._counted:
+        if one in self._counted:
             return
         self._counted[one] = None
         if len(self._counted) > _REMEMBERED:
             del self._counted[next(iter(self._counted))]
-        outcome = self.outcome
-        outcome.input_tokens += count(message, "usage", "input_tokens")
-        outcome.output_tokens += count(message, "usage", "output_tokens")
-        outcome.cache_read_tokens += count(message, "usage", "cache_read_input_tokens")
-        outcome.cache_write_tokens += count(message, "usage", "cache_creation_input_tokens")
+        self._set_tokens(map(add, self._tokens(), (count(message, "usage", key) for key in _OF_USAGE)))
 
     def _user(self, message: dict[str, Any]) -> None:
         for block in items(message, "message", "content"):
-            if at(block, "is_error") is True:
+            is_failed = at(block, "is_error") is True
+            tool = self._background.called(
+                text(block, "tool_use_id"), at(message, "tool_use_result"), is_failed=is_failed
+            )
+            self._has_acted |= tool is not None and tool not in _LOOKING and not is_failed
+            if is_failed:
                 said = first([text(block, "content"), *(text(part, "text") for part in items(block, "content"))])
                 self._log.say(f"failed: {short(said)}", "  ")
 
@@ -165,33 +218,48 @@ class Claude:
 
     def _result(self, message: dict[str, Any]) -> None:
         """The end of a turn. A task in the background may bring about another, whose words belong to the answer too."""
-        self._is_over = True
+        self._is_over = self.is_answered = True
         said, subtype = text(message, "result"), text(message, "subtype")
         status = count(message, "api_error_status")
         if status == _TOO_MANY:
             self._is_limited = True
         if subtype == "success" and at(message, "is_error") is not True:
-            self._results.append(said)
+            self._results.append(said if said.strip() else self._last_text)
+            if amount(message, "num_turns") == 0:
+                self._faults.append(f"the model was not asked: its result has 0 turns and says {said!r}")
         else:
             why = said or "; ".join(one for one in items(message, "errors") if isinstance(one, str))
             what = "is_error" if subtype == "success" else subtype or "nothing"
             self._faults.append(f"its result says {what}{f' ({status})' if status else ''}{f': {why}' if why else ''}")
+        self._last_text, self._has_news = "", False
         self._spend(message)
         for denied in items(message, "permission_denials"):
+            self._denied[text(denied, "tool_use_id") or str(len(self._denied))] = None
             self._log.say(f"not permitted: {text(denied, 'tool_name')}: {_argument(at(denied, 'tool_input'))}")
 
+    def _tokens(self) -> tuple[int, ...]:
+        return tuple(getattr(self.outcome, name) for name in _TOKENS)
+
+    def _set_tokens(self, tokens: Iterable[int]) -> None:
+        for name, number in zip(_TOKENS, tokens, strict=True):
+            setattr(self.outcome, name, number)
+
     def _spend(self, message: dict[str, Any]) -> None:
-        """Take over its totals, which are those of the whole session, other models and agents of its own included."""
+        """Take over its totals, which are those of the whole session, other models and agents of its own included.
+
+        Without them the turn has what its `usage` says, or what was counted of its messages.
+        """
         outcome = self.outcome
         outcome.turns = (outcome.turns or 0) + count(message, "num_turns")
         outcome.cost_usd = amount(message, "total_cost_usd")
         outcome.cost_source = "cli"
         models = at(message, "modelUsage")
         used = list(models.values()) if isinstance(models, dict) else []
-        outcome.input_tokens = sum(count(one, "inputTokens") for one in used)
-        outcome.output_tokens = sum(count(one, "outputTokens") for one in used)
-        outcome.cache_read_tokens = sum(count(one, "cacheReadInputTokens") for one in used)
-        outcome.cache_write_tokens = sum(count(one, "cacheCreationInputTokens") for one in used)
+        if used:
+            self._set_tokens(sum(count(one, key) for one in used) for key in _OF_MODELS)
+        elif isinstance(usage := at(message, "usage"), dict):
+            self._set_tokens(map(add, self._before, (count(usage, key) for key in _OF_USAGE)))
+        self._before = self._tokens()
 
 
 def _argument(given: Any) -> str:

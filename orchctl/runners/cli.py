@@ -5,14 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from orchctl.runners import process, prompt
+from orchctl.runners import leftovers, process, prompt
 from orchctl.runners.attempt import Attempt, UnfitError
-from orchctl.runners.log import Log
+from orchctl.runners.log import Log, short
 from orchctl.runners.outcome import FAILED, Outcome, keep_result, leave_report, stamp
 from orchctl.runners.stream import Line, Lines
+from orchd.wire import reports, runners, variables
 
 NOT_FOUND, NOT_RUN = 127, 126  # as a shell reports a program that there is not, or that cannot be run
 
@@ -26,56 +28,142 @@ class Cli(Protocol):
     takes_stdin: bool  # whether the prompt is on its standard input
     is_read: bool  # whether its output is for us, or goes to the log as it is
     leaves_result: bool  # whether it has completed only if it leaves a result
+    reads_errors: bool  # whether what it puts out as errors says something
+    is_answered: bool  # whether its result is there, and it begins no other turn as far as is known
 
     def hear(self, line: Line) -> None:
         """A line of its output."""
 
-    def judge(self, code: int) -> None:
-        """Complete the outcome: it has ended."""
+    def hear_error(self, line: Line) -> None:
+        """A line of its standard error, where `reads_errors`; the log has it already."""
+
+    def patience(self) -> float | None:
+        """How many seconds without more output the CLI has to exit; None while it may work."""
+
+    def judge(self, code: int, left: list[leftovers.Process]) -> None:
+        """Complete the outcome: it has ended. `left` are processes of the attempt as of its last result."""
 
 
 def run(attempt: Attempt, cli: Cli, log: Log) -> int:
     """Run the CLI, leave result and report. Returns the runner's exit code."""
     before = stamp(attempt.result)
     outcome = cli.outcome
+    left: list[leftovers.Process] = []
     try:
-        ended = _ended(attempt, cli, log)
+        ended = _ended(attempt, cli, log, left)
     except UnfitError as error:
         outcome.fault = str(error)
         return concluded(attempt, outcome, log, NOT_RUN)
     except OSError as error:
         outcome.fault = _unstarted(cli.argv, error)
         return concluded(attempt, outcome, log, NOT_FOUND if error.errno == errno.ENOENT else NOT_RUN)
-    cli.judge(ended.code)
+    code = 0 if ended.is_overdue else ended.code
+    cli.judge(code, left)
     if ended.stopped_by is not None:
         outcome.fault, outcome.retry_at = f"ended by {signal.Signals(ended.stopped_by).name}", None
         return concluded(attempt, outcome, log, 128 + ended.stopped_by)
+    if ended.is_overdue:
+        outcome.note(reports.CLI_ENDED, "its CLI did not exit after the result and was ended")
+    _look_at_rest(attempt, cli, left)
     if outcome.fault is None and attempt.result is not None and cli.leaves_result:
         keep_result(outcome, attempt.result, before)
-    return concluded(attempt, outcome, log, outcome.code(ended.code))
+    return concluded(attempt, outcome, log, outcome.code(code))
+
+
+def _look_at_rest(attempt: Attempt, cli: Cli, left: list[leftovers.Process]) -> None:
+    """Work that the CLI has left behind ends with its agent, and so is not done; a server is only noted.
+
+    Of a CLI whose results are heard, `left` are the processes that had left it by then: its own helpers take a moment
+    to follow it. Of another CLI it is all that there is now.
+    """
+    outcome = cli.outcome
+    begun = [one for one in left if not one.is_below] if cli.is_answered else leftovers.of_attempt(attempt.env)
+    jobs = []
+    for command, is_staying in leftovers.trees(leftovers.still(begun)) if begun else ():
+        if is_staying:
+            outcome.note(reports.BACKGROUND_KILLED, f"background work killed: {short(command)}")
+        else:
+            jobs.append(short(command))
+    if jobs and outcome.fault is None:
+        outcome.fault = f"it ended and left work behind, which was cut off: {', '.join(jobs)}"
 
 
 def concluded(attempt: Attempt, outcome: Outcome, log: Log, code: int = FAILED) -> int:
     """Say and report what became of it. Returns `code`."""
     outcome.model = outcome.model or attempt.model
+    _note_commits(attempt, outcome)
     outcome.estimate(attempt.settings.prices)
     log.say(outcome.summary(attempt.runner))
     leave_report(outcome, attempt.report, log)
     return code
 
 
-def _ended(attempt: Attempt, cli: Cli, log: Log) -> process.Ended:
-    lines = Lines()
+def _note_commits(attempt: Attempt, outcome: Outcome) -> None:
+    """Note that nothing was committed in a worktree: nothing else of it is kept. The mock only pretends to work."""
+    if not (worktree := attempt.env.get(variables.ENV_WORKTREE)) or attempt.runner == runners.MOCK:
+        return
+    from orchctl import commits
 
-    def hear(data: bytes) -> None:
-        for line in lines.feed(data):
-            cli.hear(line)
+    if (made := commits.made_in(Path(worktree))) is not None and not made.commits:
+        files = f", {made.changed} changed file{'s' * (made.changed != 1)} left" if made.changed else ""
+        outcome.note(reports.NOTHING_COMMITTED, f"nothing committed{files}")
 
+
+class _Listening:
+    """What is heard of the CLI, by lines, and which processes there were at its last result."""
+
+    def __init__(self, attempt: Attempt, cli: Cli, left: list[leftovers.Process]) -> None:
+        self._env = attempt.env
+        self._cli = cli
+        self._left = left
+        self._lines, self._errors = Lines(), Lines()
+        self._has_looked = False
+
+    def hear(self, data: bytes) -> None:
+        """A piece of its output."""
+        for line in self._lines.feed(data):
+            self._cli.hear(line)
+
+    def hear_error(self, data: bytes) -> None:
+        """A piece of its standard error."""
+        _pass_on(data)
+        for line in self._errors.feed(data):
+            self._cli.hear_error(line)
+
+    def patience(self, pid: int) -> float | None:
+        """How long it has to exit; the result may be the last."""
+        if self._cli.is_answered:
+            self._look(pid)
+        return self._cli.patience()
+
+    def close(self) -> None:
+        """It has exited, maybe before its last words were heard."""
+        for line in self._lines.last():
+            self._cli.hear(line)
+        if self._cli.is_answered and not self._has_looked:
+            self._look()
+
+    def _look(self, pid: int = 0) -> None:
+        self._has_looked = True
+        self._left[:] = leftovers.of_attempt(self._env, pid)
+
+
+def _ended(attempt: Attempt, cli: Cli, log: Log, left: list[leftovers.Process]) -> process.Ended:
+    """Run the CLI; `left` is filled with the processes of the attempt as of its last result."""
+    ears = _Listening(attempt, cli, left)
     stdin = prompt.standing(attempt.env, log) if cli.takes_stdin else os.open(os.devnull, os.O_RDONLY)
-    ended = process.run(cli.argv, attempt.environment(cli.caps), stdin, hear if cli.is_read else None)
-    for line in lines.last():
-        cli.hear(line)
+    hear = ears.hear if cli.is_read else None
+    hear_error = ears.hear_error if cli.reads_errors else None
+    ended = process.run(cli.argv, attempt.environment(cli.caps), stdin, hear, ears.patience, hear_error)
+    ears.close()
     return ended
+
+
+def _pass_on(data: bytes) -> None:
+    """To our own standard error, which is the log, as it is."""
+    with suppress(OSError):  # a full disk: the agent goes on
+        while data:
+            data = data[os.write(2, data) :]
 
 
 def _unstarted(argv: list[str], error: OSError) -> str:

@@ -1,17 +1,22 @@
-"""Codex: `codex exec --json`, an event a line. It has completed if it ended with 0 and completed its turn."""
+"""Codex: `codex exec --json`, an event a line.
+
+It has completed if it ended with 0, completed its turn, and no command that it began was cut off with that.
+"""
 
 from __future__ import annotations
 
+import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from orchctl.runners import limits
+from orchctl.runners import leftovers, limits
 from orchctl.runners.attempt import Attempt
 from orchctl.runners.log import Log, short
 from orchctl.runners.outcome import Outcome
 from orchctl.runners.stream import Line
 from orchctl.runners.values import at, count, items, parsed, text
-from orchd.wire import opening
+from orchd.wire import opening, reports
 
 # Agents of its own would work beside the limit: there are none, or one at a time. These keys do no harm where a version
 # does not know them.
@@ -19,6 +24,8 @@ _NO_AGENTS = ("-c", "features.multi_agent=false", "-c", "features.multi_agent_v2
 _ONE_AGENT = ("-c", "agents.max_threads=1")
 # A login shell sets PATH anew on many systems, and then an agent does not find `orchctl`.
 _OWN_PATH = ("-c", "allow_login_shell=false")
+_EXIT = 3.0  # seconds without output in which it has to exit after its turn
+_ACTING = frozenset({"command_execution", "file_change", "mcp_tool_call"})
 
 
 class Codex:
@@ -27,6 +34,7 @@ class Codex:
     takes_stdin = True
     is_read = True
     leaves_result = True
+    reads_errors = True
 
     def __init__(self, attempt: Attempt, log: Log, last: Path | None) -> None:
         settings = attempt.settings
@@ -46,6 +54,10 @@ class Codex:
         self._log = log
         self._last = last
         self._turns = 0
+        self._has_worked = False  # whether the model put out anything at all
+        self._going: dict[str, str] = {}  # commands that have not ended, by item
+        self._acted: list[str] = []  # the statuses of what it did
+        self.is_answered = False
         self._fault = ""  # the last word on why a turn failed
 
     def hear(self, line: Line) -> None:
@@ -61,29 +73,64 @@ class Codex:
         if kind == "thread.started":
             self.outcome.session_id = text(event, "thread_id") or None
             self._log.say(f"codex, session {self.outcome.session_id}")
+        elif kind == "turn.started":
+            self.is_answered = False
         elif kind == "turn.completed":
             self._turns += 1
             self._fault = ""
+            self.is_answered = True
             self._spend(at(event, "usage"))
         elif kind in ("turn.failed", "error"):
+            self.is_answered = kind == "turn.failed"
             self._failed(text(event, "error", "message") or text(event, "message"))
         elif kind in ("item.started", "item.completed"):
             self._item(at(event, "item"), is_over=kind == "item.completed")
 
-    def judge(self, code: int) -> None:
+    def hear_error(self, line: Line) -> None:
+        """A patch that was not permitted is no event; its refusal is only among the errors."""
+        if _REJECTED in line.data:
+            self._acted.append(_DENIED)
+
+    def patience(self) -> float | None:
+        """It exits by itself after its turn, and ends its commands with that."""
+        return _EXIT if self.is_answered else None
+
+    def judge(self, code: int, left: list[leftovers.Process]) -> None:
         """Why it has not completed, if it has not; and what it said last."""
         outcome = self.outcome
         outcome.turns = self._turns or None
+        self._note_denied()
+        jobs = self._cut_off(left)
         if code or self._fault or not self._turns:
             unsaid = f"exit code {code}" if code else "it ended without completing its turn"
             outcome.fault = self._fault or unsaid
             if limits.is_limit(self._fault):
                 outcome.retry_at = limits.retry_at(self._fault, None, limits.now())
-        elif self._last is not None:
-            try:
-                outcome.result = opening.read_as_text(self._last)
-            except OSError:
-                return  # then what was heard last is the result
+            return
+        if not self._has_worked and not outcome.output_tokens:
+            outcome.fault = "its turn was empty: the model put out nothing"
+        elif jobs:
+            outcome.fault = f"it ended before its own commands did: {', '.join(map(short, jobs))}"
+        if self._last is not None:
+            with suppress(OSError):  # without the file, what was heard last is the result
+                text_of_file = opening.read_as_text(self._last)
+                outcome.result = text_of_file if text_of_file.strip() else outcome.result
+
+    def _cut_off(self, left: list[leftovers.Process]) -> list[str]:
+        """The commands that were going at the end; what would never have ended by itself is noted only."""
+        jobs = []
+        for command in self._going.values():
+            if leftovers.serves(inner := _inner(command), left):
+                self.outcome.note(reports.BACKGROUND_KILLED, f"background work killed: {short(inner)}")
+            else:
+                jobs.append(inner)
+        return jobs
+
+    def _note_denied(self) -> None:
+        if count := self._acted.count(_DENIED):
+            self.outcome.note(reports.PERMISSIONS_DENIED, f"{count} permission{'s' * (count != 1)} denied")
+            if "completed" not in self._acted:
+                self.outcome.note(reports.NOTHING_PERMITTED, "nothing permitted that changes anything")
 
     def _failed(self, why: str) -> None:
         if why and why != self._fault:  # it says so twice
@@ -101,17 +148,30 @@ class Codex:
 
     def _item(self, item: Any, *, is_over: bool) -> None:
         kind, failed = text(item, "type"), text(item, "status") == "failed"
+        self._has_worked |= kind not in ("", "error")
+        if kind == "command_execution":
+            self._going[text(item, "id")] = text(item, "command")
+        if is_over:
+            self._going.pop(text(item, "id"), None)
+            if kind in _ACTING:
+                is_kept_out = failed and _KEPT_OUT in text(item, "aggregated_output")
+                self._acted.append(_DENIED if is_kept_out else text(item, "status"))
         if kind == "command_execution" and not is_over:
             self._log.say(f"command: {short(text(item, 'command'))}")
         elif kind == "command_execution" and failed:
             self._log.say(f"exit {count(item, 'exit_code')}: {_last_line(text(item, 'aggregated_output'))}", "  ")
         elif is_over and kind == "agent_message":
-            self.outcome.result = text(item, "text")
+            self.outcome.result = text(item, "text") if text(item, "text").strip() else self.outcome.result
             self._log.say(text(item, "text"))
         elif is_over and (told := _TOLD.get(kind)) is not None:
             name = "note" if kind == "error" else kind.replace("_", " ")
             self._log.say(f"{name}{' failed' if failed else ''}: {short(told(item))}")
 
+
+_DENIED = "declined"
+_REJECTED = b"rejected by user approval settings"
+_KEPT_OUT = "Read-only file system"  # what a command gets to read that its sandbox does not let write
+_SHELL_CALL = ("bash", "-c", "command")
 
 _TOLD = {
     "error": lambda item: text(item, "message"),
@@ -120,6 +180,15 @@ _TOLD = {
     "collab_tool_call": lambda item: text(item, "tool"),
     "web_search": lambda item: text(item, "query"),
 }
+
+
+def _inner(command: str) -> str:
+    """What a shell was called for: `npm run dev` of `/bin/bash -c 'npm run dev'`."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return command
+    return words[2] if len(words) == len(_SHELL_CALL) and words[1] in ("-c", "-lc") else command
 
 
 def _last_line(output: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchctl.runners.log import Log
@@ -34,6 +34,11 @@ class Outcome:
     session_id: str | None = None
     model: str | None = None
     turns: int | None = None
+    notes: list[reports.Note] = field(default_factory=list)
+
+    def note(self, code: str, text: str) -> None:
+        """Keep something that a person should know and that is no failure."""
+        self.notes.append(reports.Note(code, " ".join(text.split())[:_LONGEST]))
 
     @property
     def status(self) -> str:
@@ -76,13 +81,15 @@ class Outcome:
             model=self.model[:_LONGEST] if self.model else None,
             turns=self.turns,
             retry_at=self.retry_at,
+            notes=tuple(self.notes[: reports.MOST_NOTES]),
         )
 
     def summary(self, runner: str) -> str:
         """The last line of the log."""
         why = f": {' '.join(self.fault.split())[:_LONGEST]}" if self.fault else ""
         spent = ", ".join(self._spent())
-        return f"{runner} {self.status}{f' ({spent})' if spent else ''}{why}"
+        noted = "".join(f"; {note.text}" for note in self.notes)
+        return f"{runner} {self.status}{f' ({spent})' if spent else ''}{why}{noted}"
 
     def _spent(self) -> Iterator[str]:
         fresh = self.input_tokens + self.cache_write_tokens

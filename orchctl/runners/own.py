@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from orchctl.runners import limits, prompt
+from orchctl.runners import jsontext, limits, prompt
 from orchctl.runners.attempt import Attempt, UnfitError
+from orchctl.runners.leftovers import Process
 from orchctl.runners.log import Log, short
 from orchctl.runners.outcome import Outcome
 from orchctl.runners.stream import LONGEST, Line
@@ -26,7 +27,8 @@ _VARIABLES = {
 
 
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
-_LOOKED_FOR = ("text", "error", "session", "cost", *_TOKENS)
+_ADDED_UP = ("cost", *_TOKENS)
+_LOOKED_FOR = ("text", "error", "session", *_ADDED_UP)
 _LONGEST_ARGUMENT = 128 * 1024 - 1  # bytes, with which the kernel still starts a program (MAX_ARG_STRLEN)
 
 
@@ -37,14 +39,17 @@ class Own:
         settings = attempt.settings
         self.takes_stdin = settings.prompt == "stdin"
         self.is_read = settings.result == "json"
+        self.reads_errors = False
         self.leaves_result = settings.result != "exit-code"
         self.argv = [*_filled(attempt, log), *attempt.arguments]
         self.caps: dict[str, str] = {}
         self.outcome = Outcome()
         self._settings = settings
         self._log = log
+        self.is_answered = False  # which of its words are the last is not known
         self._found: dict[str, Any] = {}
-        self._whole = bytearray()  # its output, as long as nothing was found in a line of it
+        self._whole = bytearray()  # its output, as long as it can be read as a whole
+        self._is_long = False
 
     def hear(self, line: Line) -> None:
         """A line: a JSON value, or a part of one over several lines."""
@@ -52,27 +57,48 @@ class Own:
         if not line.is_whole:
             self._log.say(f"[the rest of a line of {line.size:,} bytes is left out]")
             return
-        self._look(parsed(line.data))
-        if not self._found and len(self._whole) + len(line.data) < LONGEST:
+        if not self._is_long and len(self._whole) + len(line.data) >= LONGEST:
+            self._look_at_whole()
+            self._is_long = True
+        if self._is_long:  # then a value a line
+            self._look(parsed(line.data))
+        else:
             self._whole += line.data + b"\n"
 
-    def judge(self, code: int) -> None:
+    def hear_error(self, line: Line) -> None:
+        """Its errors are for the log."""
+
+    def patience(self) -> float | None:
+        """It may take as long as its agent may."""
+        return None
+
+    def judge(self, code: int, left: list[Process]) -> None:  # noqa: ARG002 - every runner takes it
         """By the exit code; with JSON, by what it says too."""
         outcome = self.outcome
         if self.is_read:
-            if not self._found:
-                self._look(parsed(bytes(self._whole)))
+            self._look_at_whole()
             self._take_over()
             outcome.fault = self._fault_in_json()
         outcome.fault = outcome.fault or (f"exit code {code}" if code else None)
         if outcome.fault is not None and limits.is_limit(outcome.fault):
             outcome.retry_at = limits.retry_at(outcome.fault, None, limits.now())
 
+    def _look_at_whole(self) -> None:
+        for value in jsontext.values(self._whole.decode(errors="replace")):
+            self._look(value)
+        self._whole.clear()
+
     def _look(self, value: Any) -> None:
-        """Remember what stands in the places of the configuration; what comes later counts."""
+        """Remember what stands in the places of the configuration; what comes later counts, or adds up where wanted."""
         for key in _LOOKED_FOR:
-            if (found := placed(value, getattr(self._settings, key))) is not None:
-                self._found[key] = found
+            if (there := placed(value, getattr(self._settings, key))) is None:
+                continue
+            if there == "" and key == "text" and self._found.get(key):  # the last text that says something
+                continue
+            if key in _ADDED_UP and self._settings.usage == "sum":
+                self._found[key] = (amount(self._found, key) or 0) + (amount(there) or 0)
+            else:
+                self._found[key] = there
 
     def _take_over(self) -> None:
         outcome, found = self.outcome, self._found
@@ -99,10 +125,15 @@ def _filled(attempt: Attempt, log: Log) -> list[str]:
         known["prompt"] = _as_argument(prompt.text(attempt.env, log).strip())
     words = (*settings.command, *settings.args)
     return [
-        runners.PLACEHOLDER.sub(lambda found: known[found[1]], word)
+        _no_option(runners.PLACEHOLDER.sub(lambda found: known[found[1]], word), word)
         for word in words
         if all(known[name] for name in runners.PLACEHOLDER.findall(word))
     ]
+
+
+def _no_option(filled: str, word: str) -> str:
+    """What comes from a goal is a text: as a word of its own it may not look like an option of the CLI."""
+    return f" {filled}" if word.startswith("{") and filled.startswith("-") else filled
 
 
 def _as_argument(told: str) -> str:

@@ -9,35 +9,61 @@ import signal
 import struct
 import subprocess
 import termios
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
 _CHUNK = 1 << 16
 _HEEDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_KILL_AFTER = 2.0  # seconds from SIGTERM to SIGKILL for a CLI that does not exit
 _OWN_TIME = 1.0  # seconds before a signal is passed on: the daemon signals the whole tree, and twice is rude
 
 
 class Ended(NamedTuple):
-    """How it ended: its exit code as a shell reports it, and the signal that we were given meanwhile."""
+    """How it ended: its exit code as a shell reports it, the signal that we were given meanwhile, and whether we ended
+    it because it did not exit."""
 
     code: int
     stopped_by: int | None
+    is_overdue: bool = False
 
 
-def run(argv: Sequence[str], env: Mapping[str, str], stdin: int, hear: Callable[[bytes], None] | None) -> Ended:
+Patience = Callable[[int], float | None]
+"""Asked after each piece of output, with the pid: how many seconds without more output it has to exit, if so."""
+
+
+def run(
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    stdin: int,
+    hear: Callable[[bytes], None] | None,
+    patience: Patience = lambda _: None,
+    hear_error: Callable[[bytes], None] | None = None,
+) -> Ended:
     """Run it to its end; `hear` gets all that it puts out, or it writes straight to our own stdout.
+
+    The same for `hear_error` and its standard error, when it is heard at all.
 
     Raises OSError when there is no such program.
     """
+    is_overdue = False
     stopped: list[int] = []
     stdout = None if hear is None else subprocess.PIPE
-    with _heeding(stopped) as watched, subprocess.Popen(argv, env=env, stdin=stdin, stdout=stdout) as child:
+    stderr = None if hear_error is None else subprocess.PIPE
+    with (
+        _heeding(stopped) as watched,
+        subprocess.Popen(argv, env=env, stdin=stdin, stdout=stdout, stderr=stderr) as child,
+    ):
         watched.append(child)
-        if hear is not None and child.stdout is not None:
-            _read(child, child.stdout.fileno(), hear)
+        pipes = {}
+        for pipe, heard in ((child.stdout, hear), (child.stderr, hear_error)):
+            if pipe is not None and heard is not None:
+                pipes[pipe.fileno()] = heard
+        if hear is not None:
+            is_overdue = _read(child, pipes, patience)
         code = child.wait()
-    return Ended(128 - code if code < 0 else code, stopped[0] if stopped else None)
+    return Ended(128 - code if code < 0 else code, stopped[0] if stopped else None, is_overdue)
 
 
 @contextmanager
@@ -63,21 +89,57 @@ def _heeding(stopped: list[int]) -> Iterator[list[subprocess.Popen[bytes]]]:
             signal.signal(number, handler)
 
 
-def _read(child: subprocess.Popen[bytes], stdout: int, hear: Callable[[bytes], None]) -> None:
-    """All that it puts out, up to its end: what it leaves behind may keep the pipe open for ever."""
+class _Deadline:
+    """When the CLI has to have exited; then it is ended, by SIGTERM and after a while by SIGKILL."""
+
+    def __init__(self, child: subprocess.Popen[bytes], patience: Patience) -> None:
+        self._child = child
+        self._patience = patience
+        self._at: float | None = None  # monotonic
+        self._signals = [signal.SIGKILL, signal.SIGTERM]  # the last first
+        self.has_come = False
+
+    def left(self) -> float | None:
+        """Milliseconds, as poll(2) wants them."""
+        return None if self._at is None else max(0.0, self._at - time.monotonic()) * 1000
+
+    def heard(self) -> None:
+        """There was output: the time begins anew, unless it was over already."""
+        if not self.has_come:
+            seconds = self._patience(self._child.pid)
+            self._at = None if seconds is None else time.monotonic() + seconds
+
+    def keep(self) -> None:
+        """End it when its time is over."""
+        if self._at is not None and time.monotonic() >= self._at:
+            self.has_come = True
+            self._child.send_signal(self._signals.pop())
+            self._at = time.monotonic() + _KILL_AFTER if self._signals else None
+
+
+def _read(child: subprocess.Popen[bytes], pipes: Mapping[int, Callable[[bytes], None]], patience: Patience) -> bool:
+    """All that it puts out, up to its end: what it leaves behind may keep a pipe open for ever.
+
+    Returns whether it had to be ended.
+    """
+    deadline = _Deadline(child, patience)
     ended = os.pidfd_open(child.pid)
     poll = select.poll()
-    poll.register(stdout, select.POLLIN)
-    poll.register(ended, select.POLLIN)
+    for descriptor in (*pipes, ended):
+        poll.register(descriptor, select.POLLIN)
     try:
-        while ended not in (ready := dict(poll.poll())):
-            if stdout in ready:
-                if data := os.read(stdout, _CHUNK):
-                    hear(data)
+        while ended not in (ready := dict(poll.poll(deadline.left()))):
+            for pipe in ready:
+                if data := os.read(pipe, _CHUNK):
+                    pipes[pipe](data)
+                    deadline.heard()
                 else:
-                    poll.unregister(stdout)
-        if left := _waiting(stdout):
-            hear(os.read(stdout, left))
+                    poll.unregister(pipe)
+            deadline.keep()
+        for pipe, hear in pipes.items():
+            if left := _waiting(pipe):
+                hear(os.read(pipe, left))
+        return deadline.has_come
     finally:
         os.close(ended)
 

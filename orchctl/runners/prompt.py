@@ -9,6 +9,7 @@ from pathlib import Path
 from orchctl.runners.log import Log
 from orchd.wire import variables
 
+_COMMANDING = ("/", "-")  # first characters by which a CLI takes a prompt for a command or an option
 _MOST = 1 << 20  # characters: several times what an argument can hold
 
 
@@ -27,9 +28,9 @@ def text(env: Mapping[str, str], log: Log, stdin: int = 0) -> str:
 
 def made(env: Mapping[str, str], log: Log) -> str:
     """Goal, task, skill, what to read and where to write; what is unknown is left out."""
-    skill = env.get(variables.ENV_SKILL)
+    skill, goal = env.get(variables.ENV_SKILL), env.get(variables.ENV_GOAL, "")
     parts = [
-        ("", env.get(variables.ENV_GOAL) or (f"Work with the skill {skill}." if skill else "")),
+        ("Goal" if goal.lstrip().startswith(_COMMANDING) else "", goal or _default(skill)),
         ("Task", env.get(variables.ENV_TASK_ID, "")),
         (f"The skill {skill}", _skill(skill, log) if skill else ""),
         ("Read first", "\n".join(_inputs(env.get(variables.ENV_RESULTS, "")))),
@@ -37,6 +38,10 @@ def made(env: Mapping[str, str], log: Log) -> str:
     ]
     told = (f"## {title}\n\n{said.strip()}" if title else said.strip() for title, said in parts if said.strip())
     return "\n\n".join(told) + "\n"
+
+
+def _default(skill: str | None) -> str:
+    return f"Work with the skill {skill}." if skill else ""
 
 
 def _is_given(stdin: int) -> bool:

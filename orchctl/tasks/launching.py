@@ -15,8 +15,7 @@ from orchctl.tasks.files import Task
 from orchctl.tasks.prompts import prompt
 from orchctl.tasks.states import OUTDATED, State
 from orchctl.worktree_checks import has_worktree
-from orchd.wire import whole
-from orchd.wire.runners import MOCK
+from orchd.wire import runners, whole
 
 PROMPTS = ".prompts"
 
@@ -66,7 +65,9 @@ def known(tasks: Sequence[Task], only: Collection[str]) -> None:
 
 def _is_done(task: Task, state: State, wanted: Wanted) -> bool:
     """Whether its result stands: what the mock wrote does for another run with the mock alone."""
-    return state.is_done and (not state.is_pretended or (task.runner or wanted.runner or wanted.default) == MOCK)
+    return state.is_done and (
+        not state.is_pretended or (task.runner or wanted.runner or wanted.default) == runners.MOCK
+    )
 
 
 def _check_before(run: Sequence[Task], states: Mapping[str, State], wanted: Wanted) -> None:

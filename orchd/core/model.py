@@ -141,6 +141,13 @@ class Wait:
     is_background: bool = False  # the agent works beside it: it is answered as soon as it is over
 
 
+class Note(NamedTuple):
+    """Something to know of an attempt that is no failure: a code for scripts and a text for people."""
+
+    code: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What the runner of an attempt said of it."""
@@ -152,6 +159,7 @@ class Report:
     model: str | None = None
     turns: int | None = None
     limited_until: float | None = None  # wall: its service turned it away for being asked too often
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

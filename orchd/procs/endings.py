@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from orchd.core.inputs import Exited
-from orchd.core.model import AgentId, Oom, Outcome, Report
+from orchd.core.model import AgentId, Note, Oom, Outcome, Report
 from orchd.core.spending import Spent
 from orchd.procs import controllers
 from orchd.procs.handle import Handle
@@ -58,6 +58,7 @@ def report_in(path: str) -> Report | None:
         told.model,
         told.turns,
         told.retry_at if told.status == "rate-limited" else None,
+        tuple(Note(*note) for note in told.notes),
     )
 
 

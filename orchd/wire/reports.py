@@ -9,13 +9,13 @@ import json
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 from orchd.wire import formats, whole
 from orchd.wire.opening import open_file
 from orchd.wire.shapes import Check, ShapeError, build
 
-VERSION = 1  # of a report; it is not written, so that a daemon that was not restarted since an upgrade reads it too
+VERSION = 2  # of a report; it is not written, so that a daemon that was not restarted since an upgrade reads it too
 LONGEST = 65_536  # bytes of a report; the result itself is a file of its own
 STATUSES = ("completed", "failed", "rate-limited")
 
@@ -23,6 +23,29 @@ _Count = Annotated[int, Check(lambda number: 0 <= number <= 10**15, "between 0 a
 _LONGEST_TEXT = 4096
 _Text = Annotated[str, Check(lambda text: len(text) <= _LONGEST_TEXT, f"at most {_LONGEST_TEXT} characters")]
 _Amount = Annotated[float, Check(lambda number: 0 <= number <= 10**12, "between 0 and 10^12")]
+MOST_NOTES = 16
+
+NOTHING_COMMITTED = "nothing-committed"  # an agent with a worktree made no commit in it
+PERMISSIONS_DENIED = "permissions-denied"
+NOTHING_PERMITTED = "nothing-permitted"  # each of its tools that changes anything was denied
+BACKGROUND_KILLED = "background-killed"  # a process that was meant to stay ends with its agent
+CLI_ENDED = "cli-ended"  # the CLI printed its result and did not exit
+NOTES = (NOTHING_COMMITTED, PERMISSIONS_DENIED, NOTHING_PERMITTED, BACKGROUND_KILLED, CLI_ENDED)
+"""The codes of notes."""
+
+
+class Note(NamedTuple):
+    """Something that a person should know of an attempt and that is no failure."""
+
+    code: str  # one of NOTES
+    text: str  # one line: `3 permissions denied`
+
+
+_Notes = Annotated[
+    tuple[tuple[_Text, ...], ...],
+    Check(lambda notes: len(notes) <= MOST_NOTES, f"at most {MOST_NOTES} notes"),
+    Check(lambda notes: all(len(note) == len(Note._fields) for note in notes), "pairs of a code and a text"),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +64,24 @@ class Report:
     model: _Text | None = None
     turns: _Count | None = None
     retry_at: _Amount | None = None  # Unix time before which the runner should not be asked again, when rate-limited
+    notes: _Notes = ()  # since version 2
 
 
 _KEYS = {field.name for field in fields(Report)}
 
 
+def cleaned(value: Any) -> Any:
+    """JSON without control characters in its texts: a NUL in a reason of a CLI must not cost the whole report."""
+    if isinstance(value, str):
+        return value if value.isprintable() else "".join(char if char.isprintable() else " " for char in value).strip()
+    if isinstance(value, dict):
+        return {key: cleaned(one) for key, one in value.items()}
+    return [cleaned(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 def write(path: Path, report: Report) -> None:
     """Leave `report` at `path`, whole or not at all."""
-    whole.write(path, json.dumps(asdict(report)).encode(), mode=0o600)
+    whole.write(path, json.dumps(cleaned(asdict(report))).encode(), mode=0o600)
 
 
 def read(path: str) -> Report | None:
@@ -62,7 +95,7 @@ def read(path: str) -> Report | None:
         text = json.dumps(json.loads(os.read(descriptor, LONGEST)), ensure_ascii=False).encode("utf-8", "replace")
         whole = dict(json.loads(text))
         formats.check(path, whole, VERSION, "retry the agent")
-        return build(Report, {key: value for key, value in whole.items() if key in _KEYS})
+        return build(Report, {key: cleaned(value) for key, value in whole.items() if key in _KEYS})
     except (ShapeError, ValueError, TypeError, OSError, RecursionError, formats.NewerFormatError):
         return None
     finally:

@@ -41,6 +41,7 @@ _Words = Annotated[tuple[str, ...], Check(lambda words: not words or words[0], "
 _Dollars = Annotated[float, Check(lambda number: 0 <= number <= 10**6, "between 0 and 1,000,000")]
 _Place = Annotated[str, Check(lambda path: all(path.split(".")), "keys and indices with dots between, as a.0.b")]
 _Prompt = Annotated[str, Check(("stdin", "argument").__contains__, "stdin or argument")]
+_Usage = Annotated[str, Check(("last", "sum").__contains__, "last or sum")]
 _Result = Annotated[str, Check(("exit-code", "file", "json").__contains__, "exit-code, file or json")]
 
 
@@ -71,6 +72,7 @@ class Settings:
     cache_read_tokens: _Place | None = None
     cache_write_tokens: _Place | None = None
     cost: _Place | None = None
+    usage: _Usage = "last"
     subagents: bool = False
     prices: dict[str, Price] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
@@ -209,6 +211,8 @@ def _wrong_own(name: str, settings: Settings) -> Problem | None:
         return Problem(path, f'{path}.prompt must be "argument" when its command has {{prompt}}, and only then')
     if settings.result == "json" and settings.text is None:
         return Problem(path, f"{path}.text is missing: where in the JSON the result's text is, as message.content")
+    if settings.result != "json" and settings.usage != "last":
+        return Problem(path, f'{path}.usage adds up what is in JSON, which is read only with result = "json"')
     if settings.result != "json" and (told := [key for key in _READ_FROM_JSON if getattr(settings, key)]):
         return Problem(path, f'{path}.{told[0]} is a place in JSON, which is read only with result = "json"')
     return None

@@ -26,6 +26,7 @@ OPENERS = {
     "orchd/procs/procfs.py": "/proc",
     "orchd/ports.py": "/dev/null",
     "orchctl/inside.py": "/proc",
+    "orchctl/runners/leftovers.py": "/proc",
     "orchctl/attributes.py": "/proc",
     "orchd/callers.py": "/proc",
     "orchd/wire/cgroups.py": "/proc",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -137,3 +138,73 @@ def test_seven_at_once_are_seven_and_no_more(clis: Clis, tmp_path: Path) -> None
     agents = clis.instance.status("--all")["agents"]
     assert [(agent["status"], agent["reason"]) for agent in agents] == [("completed", None)] * 10
     assert [agent["parent"] for agent in agents if agent["level"] == "sub-skill"] == [ids[0]] * 2
+
+
+JOB = {"tool": "Bash", "input": {"command": "sleep 25; make", "description": "the job", "run_in_background": True}}
+SERVER = {"command": "exec python3 -m http.server 0", "description": "the server", "run_in_background": True}
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        (JOB, "it ended before its own tasks did: the job"),
+        ({"bash": "(sleep 25; make) & echo begun"}, "it ended and left work behind, which was cut off: "),
+        (
+            {"tool": "CronCreate", "input": {"cron": "*/5 * * * *", "prompt": "look again"}},
+            "it ended to be woken later",
+        ),
+        (
+            {"tool": "ScheduleWakeup", "input": {"delaySeconds": 60, "reason": "CI", "prompt": "x"}},
+            "it ended to be woken",
+        ),
+    ],
+    ids=["task", "process", "timer", "wake-up"],
+)
+def test_work_that_is_cut_off_is_a_failure(clis: Clis, step: dict[str, object], reason: str) -> None:
+    spec = clis.spec("claude", step, {"say": "I have begun, and will look again."})
+    agent = clis.ended({**spec, "command": ["--allowedTools", "Bash", "CronCreate", "ScheduleWakeup"]})
+    assert (agent["status"], agent["exit_code"]) == ("failed", 1)
+    assert agent["reason"].startswith(reason)
+
+
+def test_a_job_in_the_background_that_ends_in_time_is_done(clis: Clis, tmp_path: Path) -> None:
+    job = {"tool": "Bash", "input": {**JOB["input"], "command": f"sleep 1; echo x > {tmp_path}/marker"}}  # type: ignore[dict-item]
+    agent = clis.ended(clis.spec("claude", job, {"say": "I have begun."}, {"say": "It is over."}))
+    assert (agent["status"], agent["notes"]) == ("completed", [])
+    assert (tmp_path / "marker").exists()
+
+
+def test_a_server_that_was_to_stay_is_noted(clis: Clis) -> None:
+    agent = clis.ended(clis.spec("claude", {"tool": "Bash", "input": SERVER}, {"say": "It serves."}))
+    assert agent["status"] == "completed"
+    assert agent["notes"] == [{"code": "background-killed", "text": "background work killed: the server"}]
+
+
+@pytest.mark.parametrize("goal", ["/login returns 500 ", "- the login returns 500 ", "--help is wrong "])
+def test_a_goal_reaches_the_model_as_text(clis: Clis, goal: str) -> None:
+    done = clis.instance.ctl(
+        *("spawn", "--runner", "claude", f"--goal={goal}{prompt({'say': 'Fixed.'})}", "--wait", "--json"),
+        env=clis.env,
+        cwd=clis.directory,
+    )
+    assert json.loads(done.splitlines()[-1])
+    agent = clis.instance.agent("agent-001")
+    assert (agent["status"], agent["turns"]) == ("completed", 1)
+    (asked,) = clis.service.requests("/messages")
+    assert goal in json.dumps(asked["messages"])
+
+
+def test_a_prompt_that_the_cli_takes_for_itself_is_no_success(clis: Clis, tmp_path: Path) -> None:
+    (tmp_path / "prompt").write_text("/login")
+    agent = clis.ended({"runner": "claude", "stdin": str(tmp_path / "prompt"), "cwd": str(tmp_path)})
+    assert (agent["status"], agent["reason"].partition(":")[0]) == ("failed", "the model was not asked")
+
+
+def test_denied_permissions_are_noted(clis: Clis) -> None:
+    write = {"tool": "Write", "input": {"file_path": str(clis.directory / "made"), "content": "x"}}
+    agent = clis.ended({**clis.spec("claude", write, write, {"say": "I could not."}), "command": []})
+    assert (agent["status"], [note["code"] for note in agent["notes"]]) == (
+        "completed",
+        ["permissions-denied", "nothing-permitted"],
+    )
+    assert "exit 0; 2 permissions denied; nothing permitted that changes anything" in clis.instance.ctl("status")

@@ -85,3 +85,39 @@ def test_one_that_is_turned_away_reports_when_to_come_back(clis: Clis, error: di
     report, code = clis.reported(one)
     assert (code, report["status"]) == (75, "rate-limited")
     assert abs(report["retry_at"] - now - wait) <= 60  # it says the time to the minute
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("sleep 20; make", "it ended before its own commands did: sleep 20; make"),
+        (
+            "setsid sh -c 'sleep 25; make' >/dev/null 2>&1 & echo begun",
+            "it ended and left work behind, which was cut off: ",
+        ),
+    ],
+    ids=["command", "process"],
+)
+def test_work_that_is_cut_off_is_a_failure(clis: Clis, command: str, reason: str) -> None:
+    begun = {"tool": "exec_command", "input": {"cmd": command, "yield_time_ms": 1000}}
+    agent = clis.ended(clis.spec("codex", begun, {"say": "I have begun."}))
+    assert (agent["status"], agent["exit_code"]) == ("failed", 1)
+    assert agent["reason"].startswith(reason)
+
+
+def test_a_server_that_was_to_stay_is_noted(clis: Clis) -> None:
+    begun = {"tool": "exec_command", "input": {"cmd": "python3 -m http.server 0", "yield_time_ms": 1000}}
+    agent = clis.ended(clis.spec("codex", begun, {"say": "It serves."}))
+    assert (agent["status"], [note["code"] for note in agent["notes"]]) == ("completed", ["background-killed"])
+
+
+def test_what_its_sandbox_keeps_out_was_denied(clis: Clis) -> None:
+    clis.instance.home.config.write_text(
+        '[runners.codex]\nargs = ["--skip-git-repo-check", "--sandbox", "read-only"]\n'
+    )
+    patch = "apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: made\n+x\n*** End Patch\nEOF"
+    agent = clis.ended(clis.spec("codex", {"bash": patch}, {"say": "I could not."}))
+    assert (agent["status"], [note["code"] for note in agent["notes"]]) == (
+        "completed",
+        ["permissions-denied", "nothing-permitted"],
+    )

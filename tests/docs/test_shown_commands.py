@@ -70,6 +70,12 @@ echo '{"type": "result", "subtype": "success", "is_error": false, "result": "All
 """
 TEAM = '{"name": "team", "executionMode": "parallel", "subSkills": [{"skillName": "ui", "dependencies": ["api"]}]}'
 
+PLANS = {
+    "specs/001-sign-in/tasks.md": "- [ ] T001 Sign in\n",
+    ".kiro/specs/sign-in/tasks.md": "- [ ] 1. Sign in\n",
+    ".taskmaster/tasks/tasks.json": '{"master": {"tasks": [{"id": 1, "title": "Sign in", "status": "pending"}]}}',
+}
+
 
 def blocks(text: str) -> list[list[str]]:
     """The commands of each block of a page; of one that shows output too, the lines after `$`."""
@@ -109,6 +115,9 @@ def stage(instance: Instance, tmp_path: Path) -> Path:
     for name in ("developers.jsonl", "parts.jsonl"):
         (project / name).write_text('{"command": ["true"]}\n{"command": ["true"]}\n')
     (project / "plan.md").write_text("- [ ] Sign in\n- [ ] Sign out\n")
+    for path, text in PLANS.items():
+        (project / path).parent.mkdir(parents=True)
+        (project / path).write_text(text)
     (project / "team.json").write_text(TEAM)
     (project / "docs/tasks").mkdir(parents=True)
     (project / "docs/tasks/subtask-schema.md").write_text("---\ngoal: Design the tables\n---\n")

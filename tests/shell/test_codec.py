@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orchd.codec import describe, event_name, pack, pack_agent, pack_spec, unpack, unpack_agent
 from orchd.core import facts
-from orchd.core.model import Agent, AgentId, Cause, Level, Outcome, RequestId, Spec, Wait
+from orchd.core.model import Agent, AgentId, Cause, Level, Note, Outcome, Report, RequestId, Spec, Wait
 from tests.shell.made import TEXTS, agents
 
 ONE = AgentId("agent-001")
@@ -21,6 +21,18 @@ KINDS = typing.get_args(facts.Fact)
 @given(agents())
 def test_an_agent_comes_out_as_it_went_in(agent: Agent) -> None:
     assert unpack_agent(agent.id, pack_spec(agent), pack_agent(agent)) == agent
+
+
+def test_a_report_of_a_row_of_schema_2_has_no_notes() -> None:
+    note = Note("permissions-denied", "3 permissions denied")
+    report = Report("it said so", turns=7, notes=(note,))
+    agent = Agent(ONE, SPEC, Level.PM, (), 0, 0.0, outcome=Outcome(0, report=report))
+    row = unpack(pack_agent(agent))
+    *_, notes = row["outcome"][3]
+    assert notes == [list(note)]
+    row["outcome"][3].pop()
+    found = unpack_agent(ONE, pack_spec(agent), pack(row)).outcome
+    assert found == Outcome(0, report=Report("it said so", turns=7))
 
 
 @given(st.recursive(st.none() | st.integers(0, 9) | TEXTS, lambda inner: st.lists(inner), max_leaves=9))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.core.model import Report
+from orchd.core.model import Note, Report
 from orchd.core.spending import Spent
 from orchd.procs.endings import is_left_alone, report_in, text_of
 from orchd.procs.procfs import BOOT
@@ -50,8 +50,8 @@ def test_one_that_cannot_be_looked_at_is_not_taken_for_gone(tmp_path: Path, monk
 def test_a_report_is_said_in_the_words_of_the_core(tmp_path: Path) -> None:
     path = tmp_path / "report"
     assert report_in(str(path)) is None
-    write(path, Told(status="completed", input_tokens=5, turns=2))
-    assert report_in(str(path)) == Report(spent=Spent(5), turns=2)
+    write(path, Told(status="completed", input_tokens=5, turns=2, notes=(("a", "b"),)))
+    assert report_in(str(path)) == Report(spent=Spent(5), turns=2, notes=(Note("a", "b"),))
     write(path, Told(status="failed"))
     assert report_in(str(path)) == Report("failed")
     write(path, Told(status="rate-limited", reason="too many", retry_at=9.0))

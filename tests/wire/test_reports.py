@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.wire.reports import LONGEST, Report, read, write
+from orchd.wire.reports import LONGEST, PERMISSIONS_DENIED, Note, Report, read, write
 
-FULL = Report("failed", "it said so", 1, 2, 3, 4, 0.5, "cli", "s-1", "opus", 7, 1_800_000_000.5)
+NOTES = (Note(PERMISSIONS_DENIED, "3 permissions denied"),)
+FULL = Report("failed", "it said so", 1, 2, 3, 4, 0.5, "cli", "s-1", "opus", 7, 1_800_000_000.5, NOTES)
 
 
 @pytest.mark.parametrize("report", [Report("completed"), FULL], ids=["short", "full"])
@@ -36,6 +38,9 @@ def test_what_was_written_is_read(tmp_path: Path, report: Report) -> None:
         '{"status": "completed", "reason": 3}',
         json.dumps({"status": "completed", "reason": "x" * LONGEST}),
         "[" * 60_000,
+        '{"status": "completed", "notes": [["alone"]]}',
+        '{"status": "completed", "notes": "none"}',
+        json.dumps({"status": "completed", "notes": [["a", "b"]] * 17}),
         '{"status": "completed", "cost_usd": 1%s}' % ("0" * 400),
     ],
 )
@@ -62,3 +67,19 @@ def test_half_a_character_becomes_a_whole_one(tmp_path: Path) -> None:
     found = read(str(tmp_path / "r"))
     assert found is not None
     assert (found.reason, found.model) == ("could not edit ?", "?")
+
+
+def test_control_characters_cost_nothing(tmp_path: Path) -> None:
+    report = Report("failed", "a \0 b\x1b[2J\r\nc", cost_usd=3.5, session_id="\0", notes=(Note("x", "y\0"),))
+    clean = Report("failed", "a   b [2J  c", cost_usd=3.5, session_id="", notes=(Note("x", "y"),))
+    write(tmp_path / "r", report)
+    assert read(str(tmp_path / "r")) == clean
+    (tmp_path / "r").write_text(json.dumps(asdict(report)))  # as a runner of an earlier version writes it
+    assert read(str(tmp_path / "r")) == clean
+
+
+def test_a_report_of_version_1_has_no_notes(tmp_path: Path) -> None:
+    (tmp_path / "r").write_text('{"status": "completed", "turns": 2}')
+    found = read(str(tmp_path / "r"))
+    assert found is not None
+    assert (found.turns, found.notes) == (2, ())

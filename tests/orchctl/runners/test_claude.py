@@ -128,14 +128,26 @@ def test_one_that_was_cut_off_has_failed_though_it_ended_with_0(stage: Stage, me
     "ending",
     [
         task("task_notification", status="completed"),
-        task("task_notification", status="stopped"),
-        task("task_updated", patch={"status": "killed"}),
         task("task_updated", patch={"status": "failed"}),
     ],
 )
-def test_a_task_that_ended_in_any_way_is_over(stage: Stage, ending: dict[str, Any]) -> None:
+def test_a_task_that_ended_by_itself_is_over(stage: Stage, ending: dict[str, Any]) -> None:
     stage.says("claude", task("task_started", description="tests"), DONE, ending)
     assert stage.run("claude").code == 0
+
+
+@pytest.mark.parametrize(
+    "ending", [task("task_notification", status="stopped"), task("task_updated", patch={"status": "killed"})]
+)
+def test_a_task_that_was_ended_is_over_before_the_result_and_cut_off_after_it(
+    stage: Stage, ending: dict[str, Any]
+) -> None:
+    begun = task("task_started", description="tests")
+    stage.says("claude", begun, ending, DONE)
+    assert stage.run("claude").code == 0
+    stage.says("claude", begun, DONE, ending)
+    ran = stage.run("claude")
+    assert (ran.code, ran.reason) == (1, "it ended before its own tasks did: tests")
 
 
 def test_an_exit_code_is_its_own(stage: Stage) -> None:

@@ -175,3 +175,19 @@ def test_the_log_says_what_it_does(stage: Stage) -> None:
         "error: stream disconnected",
         "codex failed: stream disconnected",
     ]
+
+
+def test_what_its_sandbox_keeps_out_was_denied(stage: Stage) -> None:
+    rejected = "ERROR codex_core::tools::router: error=patch rejected: ...; rejected by user approval settings"
+    output = "/bin/bash: line 1: /usr/x: Read-only file system\n"
+    kept_out = item("command_execution", status="failed", exit_code=1, aggregated_output=output)
+    done = item("command_execution", status="completed")
+    stage.says("codex", kept_out, item("agent_message", text="I could not."), COMPLETED, first=f"echo '{rejected}' >&2")
+    ran = stage.run("codex")
+    assert ran.report["notes"] == [
+        ["permissions-denied", "2 permissions denied"],
+        ["nothing-permitted", "nothing permitted that changes anything"],
+    ]
+    assert f"{rejected}\n" in ran.log
+    stage.says("codex", kept_out, done, COMPLETED, first=LAST)
+    assert [code for code, _ in stage.run("codex").report["notes"]] == ["permissions-denied"]

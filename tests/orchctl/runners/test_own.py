@@ -108,3 +108,49 @@ def test_one_that_is_gone_from_the_file_is_said(stage: Stage) -> None:
     stage.config.write_text("[runners.mine]\n")
     ran = stage.run("mine")
     assert ran.reason.startswith(f"{stage.config}: runners.mine.command is missing")
+
+
+PRETTY = (
+    r"""printf 'Loaded cached credentials.\n[info] go\n{\n "a": [\n  {"b": "inner"},\n  {"b": "yes"}\n ]\n}\n'"""
+    r"""; printf 'Bye {"a": 1\n'"""
+)
+
+
+def test_json_between_other_lines_is_found(stage: Stage) -> None:
+    stage.config.write_text(JSON)
+    stage.says("mine", first=PRETTY)
+    assert stage.run("mine").code == 0
+    assert stage.result.read_text() == "yes"
+
+
+def test_an_inner_value_on_a_line_of_its_own_is_none(stage: Stage) -> None:
+    stage.config.write_text(JSON.replace("a.-1.b", "b"))
+    stage.says("mine", first=PRETTY)
+    assert stage.run("mine").reason == "its output has no text at b"
+
+
+def test_more_than_is_kept_is_read_line_by_line(stage: Stage) -> None:
+    stage.config.write_text(JSON + TOKENS)
+    flood = f'yes \'{{"x": "{"y" * 1000}"}}\' | head -n 5000'
+    stage.says("mine", {"a": [{"b": "yes"}]}, first=f"{PRETTY}; {flood}; echo '{{\"c\": 0.5}}'")
+    ran = stage.run("mine")
+    assert (ran.code, ran.report["cost_usd"], stage.result.read_text()) == (0, 0.5, "yes")
+
+
+@pytest.mark.parametrize(("usage", "tokens", "cost"), [("last", 4, 0.25), ("sum", 7, 0.75)])
+def test_usage_is_that_of_the_last_step_or_of_all(stage: Stage, usage: str, tokens: int, cost: float) -> None:
+    stage.config.write_text(f'{JSON}{TOKENS}usage = "{usage}"\n')
+    steps: list[dict[str, object]] = [{"t": {"input": 3}, "c": 0.5}, {"t": {"input": 4}, "c": 0.25}]
+    stage.says("mine", *steps, {"a": [{"b": "yes"}]})
+    report = stage.run("mine").report
+    assert (report["input_tokens"], report["cost_usd"]) == (tokens, cost)
+
+
+@pytest.mark.parametrize("goal", ["- fix it", "--help"])
+def test_a_goal_is_no_option(stage: Stage, goal: str) -> None:
+    stage.config.write_text(
+        '[runners.mine]\ncommand = ["mine", "{prompt}", "{goal}", "-p{goal}"]\nprompt = "argument"\n'
+    )
+    stage.says("mine")
+    assert stage.run("mine", ORCHD_RESULT="", ORCHD_GOAL=goal).code == 0
+    assert stage.argv == ["## Goal", "", goal, f" {goal}", f"-p{goal}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -64,8 +65,35 @@ def test_handlers_are_given_back() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)]
     with Path(os.devnull).open() as file:
         ended = process.run(["/bin/sh", "-c", "exit 3"], {}, file.fileno(), lambda data: None)
-    assert ended == (3, None)
+    assert ended == (3, None, False)
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)] == before
+
+
+@pytest.mark.parametrize(("trap", "code"), [("", 143), ("trap '' TERM;", 137)], ids=["terminated", "killed"])
+def test_one_that_does_not_exit_in_time_is_ended(trap: str, code: int) -> None:
+    with Path(os.devnull).open() as file:
+        argv = ["/bin/sh", "-c", f"{trap} echo done; while :; do sleep 0.01; done"]
+        ended = process.run(argv, dict(os.environ), file.fileno(), lambda data: None, lambda pid: 0.1)
+    assert ended == (code, None, True)
+
+
+def test_each_output_gives_it_its_time_anew() -> None:
+    with Path(os.devnull).open() as file:
+        argv = ["/bin/sh", "-c", "for one in 1 2 3 4 5 6 7 8; do echo $one; sleep 0.5; done; exit 3"]
+        ended = process.run(argv, dict(os.environ), file.fileno(), lambda data: None, lambda pid: 3.0)
+    assert ended == (3, None, False)
+
+
+def test_its_errors_are_heard_beside_its_output() -> None:
+    heard: dict[str, bytes] = {"out": b"", "error": b""}
+
+    def keep(name: str) -> Callable[[bytes], None]:
+        return lambda data: heard.update({name: heard[name] + data})
+
+    with Path(os.devnull).open() as file:
+        argv = ["/bin/sh", "-c", "echo a; echo b >&2; sleep 0.1; echo c >&2; echo d"]
+        process.run(argv, dict(os.environ), file.fileno(), keep("out"), hear_error=keep("error"))
+    assert heard == {"out": b"a\nd\n", "error": b"b\nc\n"}
 
 
 @pytest.mark.slow
