@@ -34,7 +34,6 @@ class Task:
     name: str = ""
     goal: str = ""
     skill: str | None = None
-    command: tuple[str, ...] = ()  # what is run instead of a runner
     runner: str | None = None
     model: str | None = None
     after: tuple[str, ...] = ()
@@ -48,6 +47,7 @@ class Task:
     files: tuple[str, ...] = ()  # paths and globs that it will write to
     body: str = ""
     lines: Mapping[str, int] = field(default_factory=dict)
+    command: tuple[str, ...] = ()  # what is run instead of a runner
 
     def result(self, results: Path) -> Path:
         """Its file in `results`: NAME.md, or subtask-NAME.md when somebody has called the task like its file."""
