@@ -44,7 +44,7 @@ UPKEEP = (
     ),
     Command(
         ("uninstall-project",),
-        "Remove session files and unchanged skill copies from this project, and what git ignores for them.",
+        "Remove from this project session files, unchanged copies of the skill, and lines for git.",
         "uninstall_project",
         (),
         (JSON,),
