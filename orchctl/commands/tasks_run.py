@@ -84,20 +84,20 @@ def _locked(
         with FileLock(prompts / ".lock", timeout=_TURN):
             states = standing(tasks, where, client)
             choice = launching.chosen(tasks, states, wanted)
-            return choice, states, _spawned(client, choice, states, where, wanted)
+            return choice, states, _spawned(client, tasks, choice, states, where, wanted)
     except Timeout:
         raise RefusedError(f"somebody else runs the tasks of {where.shown} and does not finish", code="busy") from None
 
 
 def _spawned(
-    client: Client, choice: Choice, states: States, where: Place, wanted: Wanted
+    client: Client, tasks: Sequence[Task], choice: Choice, states: States, where: Place, wanted: Wanted
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The agents that were asked for, and what their worktrees will not have."""
     if not choice.run:
         return [], []
     results, directory = where.path / RESULTS, Path.cwd()
     with launching.without_old_results(choice.run, results) as kept:
-        launching.write_prompts(choice.run, results, directory)
+        launching.write_prompts(choice.run, results, directory, tasks)
         agents = launching.specs(choice, states, results, wanted)
         warnings = worktree_checks.check(agents, directory, client.home.config) if wanted.worktree else []
         answer = client.call("spawn", {"agents": agents, **asked_in(directory)})
@@ -109,10 +109,17 @@ def _spawned(
     return found, warnings
 
 
+def _proof(task: Task, state: State, where: Place) -> str:
+    """Why a task counts as done."""
+    if state.agent is not None and not task.result(where.path / RESULTS).exists():
+        return f"{state.agent['id']} completed"
+    return f"{where.result(task)} is there"
+
+
 def _say(choice: Choice, states: States, where: Place, *, is_all: bool) -> None:
     """What is not run, and why."""
     for task in choice.done:
-        out.note(f"{task.name} is done: {where.result(task)} is there; --again runs it once more")
+        out.note(f"{task.name} is done: {_proof(task, states[task.name], where)}; --again runs it once more")
     for task in choice.going:
         out.note(f"{task.name} is on its way: {states[task.name].said()}")
     if not choice.run and not choice.going:

@@ -102,8 +102,9 @@ def _spec(
         "name": task.name,
         "goal": task.goal,
         "skill": task.skill,
-        "runner": task.runner or wanted.runner,
-        "model": task.model or wanted.model,
+        "command": list(task.command),
+        "runner": None if task.command else task.runner or wanted.runner,
+        "model": None if task.command else task.model or wanted.model,
         "worktree": wanted.worktree,
         "stdin": str(prompt_path(task, results)),
         "result": str(task.results(results)[0]),
@@ -124,12 +125,16 @@ def prompt_path(task: Task, results: Path) -> Path:
     return results / PROMPTS / f"{task.name}.md"
 
 
-def write_prompts(run: Sequence[Task], results: Path, directory: Path) -> None:
-    """Put every prompt where its agent finds it."""
+def write_prompts(run: Sequence[Task], results: Path, directory: Path, tasks: Sequence[Task] = ()) -> None:
+    """Put every prompt of `run` where its agent finds it. Of all `tasks`, those with a command may leave no result."""
     places = skills.places(directory)
+    commands = {task.name for task in tasks if task.command}
     for task in run:
         folder = skills.find(task.skill, places) if task.skill else None
-        inputs = [str(Task(Path(), one).result(results)) for one in task.after]
+        inputs = [
+            f"{Task(Path(), one).result(results)}{', if there is one: of a command' if one in commands else ''}"
+            for one in task.after
+        ]
         text = prompt(
             task,
             skill_text=skills.text_of(folder) if folder else "",

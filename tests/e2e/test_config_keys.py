@@ -46,6 +46,7 @@ def killed(instance: Instance, _: Path) -> str:
 
 def session_in(instance: Instance, directory: Path) -> list[str]:
     """The files that a session left in its project."""
+    (directory / ".agent").mkdir(exist_ok=True)
     one = instance.ctl("spawn", "--", "true", cwd=directory).strip()
     instance.ctl("wait", one)
     return sorted(str(path.relative_to(directory)) for path in directory.rglob("*.*") if path.is_file())

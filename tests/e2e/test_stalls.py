@@ -37,6 +37,7 @@ class Pollers:
 
     def __init__(self, fleet: Fleet, way: str, limit: int, resident: int) -> None:
         self.fleet = fleet
+        (fleet.directory / ".agent").mkdir(exist_ok=True)  # agents poll the files of its session
         fleet.instance.configure(
             f'limit = {limit}\nresident = {resident}\nstall_after = {STALL_AFTER}\ncgroups = "{way}"\ngrace = {GRACE}\n'
         )
