@@ -42,6 +42,9 @@ UNSEEN = {
     "the time for which only a slot is missing counts for no time-out",
     "the quietest agent lends",
     "a slot is lent only where a resident slot is left",
+    "an agent that stands still in a lent slot is announced once",
+    "a stall that may be broken is due after one that stood still",
+    "an older attempt that stood still does not count",
 }
 
 
