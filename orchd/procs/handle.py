@@ -69,12 +69,12 @@ class Handle:
         outside = sum(cpu_seconds(pid) for pid in members if pid not in inside)
         return round(max(counted - self.cpu_base, 0.0) + outside, 3)
 
-    def load_seconds(self) -> tuple[float, float]:
+    def load_seconds(self, now: float) -> tuple[float, float]:
         """CPU time that its tree has used, and the time for which its processes waited for a CPU. Without a cgroup an
-        estimate of what orphans used that have ended is part of it."""
+        estimate of what orphans used that have ended is part of it. `now` is in seconds after boot."""
         members = self.tree.members()
         if self.tree.cgroup is None:
-            self.orphans.look(members, self.tree.shim)
+            self.orphans.look(members, self.tree.shim, now)
         return self.cpu_seconds(members) + self.orphans.seconds, sum(map(delay_seconds, members))
 
     def shown(self, usage: Usage) -> Usage:

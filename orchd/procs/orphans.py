@@ -8,17 +8,12 @@ of its time it ran or was ready to run. The chain is taken to have done that sin
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from orchd.procs.procfs import Process, load_of
 
 _TICK = 0.01  # seconds: start times are no more exact
-
-
-def _since_boot() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @dataclass(slots=True)
@@ -26,15 +21,14 @@ class Orphans:
     """What was seen of the orphans of one tree. `seconds` is an estimate of the CPU time of those that have ended, the
     time for which they waited for a CPU included."""
 
-    clock: Callable[[], float] = _since_boot
     load: Callable[[int], float] = load_of
     seconds: float = 0.0
     _known: frozenset[tuple[int, float]] | None = None
-    _looked: float = field(default=0.0)
+    _looked: float = 0.0
 
-    def look(self, members: Mapping[int, Process], shim: int) -> None:
-        """Count what has come and gone since the last look; the first one counts nothing."""
-        now = self.clock()
+    def look(self, members: Mapping[int, Process], shim: int, now: float) -> None:
+        """Count what has come and gone since the last look; the first one counts nothing. `now` is in seconds after
+        boot, as start times are."""
         orphans = [one for one in members.values() if one.parent not in members and one.pid != shim]
         if self._known is not None:
             new = [one for one in orphans if (one.pid, one.started) not in self._known]

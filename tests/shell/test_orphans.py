@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -21,13 +22,13 @@ class Scene:
     load: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.orphans = Orphans(lambda: self.now, lambda pid: self.load.get(pid, 0.0))
+        self.orphans = Orphans(lambda pid: self.load.get(pid, 0.0))
 
     def look(self, *others: Process) -> float:
         """What is counted after another second."""
         self.now += 1.0
         agents = (Process(SHIM, 1, SHIM, 90.0, False), Process(11, SHIM, SHIM, 90.0, False))
-        self.orphans.look({one.pid: one for one in (*agents, *others)}, SHIM)
+        self.orphans.look({one.pid: one for one in (*agents, *others)}, SHIM, self.now)
         return self.orphans.seconds
 
     def orphan(self, pid: int, *, age: float, load: float) -> Process:
@@ -69,6 +70,7 @@ def test_the_load_of_a_process_is_what_the_kernel_counts() -> None:
     own = look(os.getpid())
     assert own is not None
     orphans = Orphans()
-    orphans.look({}, SHIM)
-    orphans.look({own.pid: own}, SHIM)
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    orphans.look({}, SHIM, now - 1.0)
+    orphans.look({own.pid: own}, SHIM, now)
     assert orphans.seconds > 0.0
