@@ -37,12 +37,13 @@ def found(client: Client, one: str) -> dict[str, Any]:
 
 
 def _facts(client: Client, agent: render.Agent) -> list[dict[str, Any]]:
-    """From its beginning to its end. A clock that was set back may hide it: then from the beginning of all."""
-    since = history.before(client, agent["queued_at"]) if agent["queued_at"] else 0
-    facts = list(history.facts(client, since, agent["ended_at"]))
-    if any(fact["event"] == "agent-queued" and fact["agent"] == agent["id"] for fact in facts):
-        return facts
-    return list(history.facts(client))
+    """What happened to it, and what else happened in the moment of its end."""
+    own = {fact["seq"]: fact for fact in history.about(client, agent["id"], agent["queued_at"], agent["ended_at"])}
+    if agent["ended_at"] is None:
+        return list(own.values())
+    since = history.before(client, agent["ended_at"])
+    then = {fact["seq"]: fact for fact in history.facts(client, since, agent["ended_at"])}
+    return sorted({**own, **then}.values(), key=lambda fact: int(fact["seq"]))
 
 
 def _attempt_map(attempt: Attempt) -> dict[str, Any]:

@@ -66,6 +66,7 @@ def serve(
         stack.callback(ports.close)
         door = _door(home, settings.remote.listen, stack)
         parts = assemble(home, settings, store, ports, door, clock, defaults)
+        stack.callback(parts.processes.close)  # also when it cannot serve: its cgroup would stay for good
         parts.settings.notify = notify
         presence = Presence(home, lock, ports)
         loop = Loop(parts, wakeup, notify, presence)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from orchd.borrowers import Borrowers
 from orchd.callers import Callers
 from orchd.config import Settled, heed_limit
 from orchd.core.model import Agent, AgentId, Attributes, Instant, State
@@ -61,6 +62,7 @@ class Parts:
     given: Given
     processes: LocalProcesses
     parked: Parked
+    borrowers: Borrowers
     records: Records
     scribe: Scribe
     gateway: Gateway
@@ -161,6 +163,7 @@ def assemble(
         given,
         processes,
         Parked(state, processes.load_seconds, processes.freeze, lambda: clock().mono),
+        Borrowers(state, processes.load_seconds, processes.quiet_for, lambda: clock().mono),
         records,
         scribe,
         gateway,

@@ -269,15 +269,16 @@ class DrainBegan:
 
 @dataclass(frozen=True, slots=True)
 class StallBegan:
-    """Every agent at work depends on an agent that no slot is free for, and no slot can be lent safely."""
+    """Every agent at work depends on an agent that no slot is free for, and no slot can be lent safely; or agents that
+    run in a lent slot have made no progress for `stall_after` seconds."""
 
-    agents: tuple[AgentId, ...]  # the agents at work
+    agents: tuple[AgentId, ...]  # the agents at work; or those without progress
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class StallEnded:
-    """A slot is free again, or an agent at work depends on no queued agent any more."""
+    """A slot is free again, an agent at work depends on no queued agent any more, or none stands still any more."""
 
 
 @dataclass(frozen=True, slots=True)

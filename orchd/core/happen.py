@@ -31,6 +31,7 @@ from orchd.core.inputs import (
     SpaceSeen,
     Spawned,
     SpawnFailed,
+    StoodStill,
     Tick,
     TreeGone,
     WorkedWhileWaiting,
@@ -144,6 +145,12 @@ def over_memory(turn: Turn, event: OverMemory) -> None:
         turn.record(StopBegan(agent.id, agent.attempt, Cause.MEMORY, MEMORY))
     turn.record(KillBegan(agent.id, agent.attempt))
     turn.do(Kill(agent.id, agent.attempt))
+
+
+def stood_still(turn: Turn, event: StoodStill) -> None:
+    """No fact: `settle` announces it while it lasts, and every daemon looks anew."""
+    current = (turn.current(agent, attempt) for agent, attempt in event.attempts)
+    turn.state.standing = frozenset(agent.id for agent in current if agent is not None)
 
 
 def space_seen(turn: Turn, event: SpaceSeen) -> None:

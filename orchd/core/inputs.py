@@ -239,6 +239,13 @@ class WorkedWhileWaiting:
 
 
 @dataclass(frozen=True, slots=True)
+class StoodStill:
+    """All attempts in a lent slot that have used no CPU and put nothing out for `stall_after` seconds."""
+
+    attempts: frozenset[tuple[AgentId, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class SpaceSeen:
     """How many bytes are free on the disk of the home, and how many there shall be."""
 
@@ -279,6 +286,7 @@ Input = (
     | Heard
     | OverMemory
     | WorkedWhileWaiting
+    | StoodStill
     | SpaceSeen
     | Tick
     | Admit

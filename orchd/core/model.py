@@ -268,6 +268,7 @@ class State:
     is_new_next: bool = False  # the last slot went back to an agent whose wait was cut short; a new agent is next
     stalled_since: float | None = None  # mono, of this daemon
     is_stall_announced: bool = False
+    standing: frozenset[AgentId] = frozenset()  # in a lent slot without progress for `stall_after`, as this daemon saw
     is_paused: bool = False
     is_draining: bool = False  # of this daemon, never remembered
     is_short: bool = False  # of room on the disk; looked at anew by every daemon

@@ -200,7 +200,7 @@ class LocalProcesses:
     def load_seconds(self, agent: AgentId, attempt: int) -> tuple[float, float]:
         """CPU time that the attempt has used, and the time for which its processes waited for a CPU."""
         handle = self._handles.get((agent, attempt))
-        return handle.load_seconds() if handle is not None else (0.0, 0.0)
+        return handle.load_seconds(self._clock()) if handle is not None else (0.0, 0.0)
 
     def quiet_for(self, agent: AgentId, attempt: int) -> float:
         """Seconds since its last output, as far back as it was last asked."""

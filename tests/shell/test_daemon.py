@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from orchd import daemon
+from orchd.procs.cgroups import Cgroups
 from orchd.wire import Home
 from tests.conftest import DEADLINE, Instance, until
 from tests.shell.machine import NOBODY, descriptors, needs_root
@@ -50,6 +51,20 @@ def test_where_no_client_is_installed_the_one_that_is_made_is_not_what_lies_wher
     daemon._link_client(home)
     said = subprocess.check_output([home.bin / "orchctl", "--version"], cwd=tmp_path, text=True)
     assert said.startswith("orchctl ")
+
+
+def test_a_daemon_that_cannot_serve_leaves_no_cgroup_behind(stopped: Instance) -> None:
+    stopped.home.create()
+    if (made := Cgroups.where_allowed(stopped.home.tag)) is None:
+        pytest.skip("no cgroup2 directory can be made here")
+    made.close()
+    assert not made.base.exists()
+    stopped.home.socket.mkdir(parents=True)
+    words = [sys.executable, "-m", "orchd", "--home", stopped.directory]
+    done = subprocess.run(words, env=stopped.env, capture_output=True, text=True, check=False)
+    assert done.returncode
+    assert not made.base.exists(), done.stderr
+    stopped.home.socket.rmdir()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
