@@ -184,10 +184,15 @@ def queued_lines(agents: Sequence[Agent]) -> list[str]:
 
 
 def going(agents: Sequence[Agent]) -> str:
-    """`agent-003 is still running, agent-004 still queued`, or how many when that is too many to name."""
+    """`agent-003 is running, agent-004 is queued (why)`, or how many when that is too many to name."""
     if len(agents) > _NAMED:
         return f"{len(agents)} agents have not ended"
-    return ", ".join(f"{agent['id']} is {agent['status']}" for agent in agents)
+    why = {
+        agent["id"]: f" ({clean(agent['reason'])})"
+        for agent in agents
+        if agent["status"] == "queued" and agent["reason"]
+    }
+    return ", ".join(f"{agent['id']} is {agent['status']}{why.get(agent['id'], '')}" for agent in agents)
 
 
 def waiting(counts: Mapping[str, int], *, is_whole: bool) -> str:

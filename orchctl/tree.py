@@ -77,8 +77,8 @@ def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
     limit, agents = answer["limit"], answer["agents"]
     over = f", {limit['overdrawn']} overdrawn" if limit["overdrawn"] else ""
     queued = counted(answer)["queued"]
-    spent = [one["tokens"] for one in answer.get("budgets", ()) if one["id"].startswith("session-")]
-    tokens = sum(spent or (agent["tokens"] or 0 for agent in agents))  # of all agents of the sessions, shown or not
+    of_sessions = answer.get("tokens")  # of all their agents, shown or not
+    tokens = sum(agent["tokens"] or 0 for agent in agents) if of_sessions is None else of_sessions
     parts = [
         f"slots {bar(limit['working'], limit['limit'], look)} {limit['working']}/{limit['limit']} in use{over}",
         f"{limit['living']}/{limit['resident']} alive",
@@ -117,8 +117,7 @@ def _spending(budgets: Sequence[Mapping[str, Any]], look: Look) -> Iterator[str]
             part = bar(one["cost_usd"] / one["max_cost"] * _CELLS, _CELLS, look)
             parts.append(f"{part} ${one['cost_usd']:.2f} of ${one['max_cost']:.2f}")
         reached = ": nothing more of it starts" if one["reached"] else ""
-        if parts:
-            yield f"budget of {one['id']} {' '.join(parts)}{reached}"
+        yield f"budget of {one['id']} {' '.join(parts)}{reached}"
 
 
 def _foot(answer: Mapping[str, Any], look: Look) -> Iterator[str]:

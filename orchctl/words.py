@@ -42,13 +42,14 @@ COMMANDS: dict[str, str] = {
     **dict.fromkeys(("dashboard", "monitor", "tui", "ui", "watch"), _SCREEN),
     **dict.fromkeys(("describe", "get", "info", "inspect", "show"), _SHOW),
     **dict.fromkeys(("again", "redo", "rerun", "restart"), "`orchctl retry ID` gives an agent a new attempt"),
-    "history": "`orchctl status --all` shows all agents, `orchctl events --since 0` all events",
+    "history": "`orchctl status --all` shows all agents, `orchctl export --csv` has them as data",
     **dict.fromkeys(("hold", "suspend"), "`orchctl pause` starts no more agents"),
     **dict.fromkeys(("continue", "release", "unpause"), "`orchctl resume` starts agents again"),
     **dict.fromkeys(("check", "health", "ping", "verify"), "`orchctl doctor` checks the installation"),
     **dict.fromkeys(("dag", "graph", "workflow"), "`orchctl run FILE` runs a composition"),
     **dict.fromkeys(("cost", "spend", "tokens"), "`orchctl usage` shows tokens and cost"),
-    **dict.fromkeys(("merge", "worktree"), "`orchctl worktrees` works on the git worktrees of agents"),
+    "worktree": "`orchctl worktrees` works on the git worktrees of agents",
+    "merge": "`orchctl tasks merge` joins the results of tasks; branches of agents are merged by `git merge`",
     **dict.fromkeys(("settings", "set"), "`orchctl config` shows and checks the configuration"),
     "install": "`orchctl service install` and `orchctl skill install` install",
     "uninstall": "`orchctl uninstall-project` cleans a project, `orchctl service uninstall` removes the service",
@@ -81,7 +82,14 @@ OPTIONS: dict[str, str] = {
     **dict.fromkeys(("--verbose", "--debug", "-v"), "`orchctl why ID` and `orchctl events` show more"),
     **dict.fromkeys(("--branch", "--isolate", "--isolation"), "--worktree gives an agent a git worktree of its own"),
     **dict.fromkeys(("--file", "--input"), "--batch FILE reads agents from a file, --stdin FILE is the standard input"),
-    **dict.fromkeys(("--force", "--yes", "-y"), "no command asks for confirmation, and none has to be forced"),
+    **dict.fromkeys(
+        ("worktrees --force", "worktrees --discard"),
+        "work that is not merged is never removed: discard it yourself with `git worktree remove --force` and "
+        "`git branch -D`",
+    ),
+    **dict.fromkeys(("--yes", "-y"), "no command asks for confirmation"),
+    "spawn --max-cost": "a budget is that of a session: `orchctl budget ID` sets it",
+    "spawn --max-tokens": "a budget is that of a session: `orchctl budget ID` sets it",
 }
 """Options that a command does not have, alone or after that command, and what has their meaning here."""
 

@@ -12,7 +12,7 @@ from orchd.core.index import ticket_of
 from orchd.core.model import Agent, AgentId, State, Status, agent_id, number_of
 from orchd.core.runs import Run, number_of_run
 from orchd.core.sessions import Session, SessionId, number_of_session
-from orchd.core.spending import Budget, Spent
+from orchd.core.spending import Budget
 from orchd.records import Records
 from orchd.store import Store
 from orchd.views import budget_map
@@ -84,8 +84,8 @@ class Listing:
         return First(sorted(nsmallest(most, found, key=self._rank), key=lambda agent: agent.number), dict(counts))
 
     def budgets(self, named: Iterable[Agent], root: AgentId | None, own: SessionId | None) -> list[dict[str, object]]:
-        """What has spent something, of the sessions with unfinished agents and of those of `named`, and what has a
-        budget, of the runs too; with `root`, only those of this tree, whose session is `own`."""
+        """What has a budget, of the sessions and runs with unfinished agents and of those of `named`; with `root`, only
+        those of this tree, whose session is `own`."""
         of_named = {one.spec.session for one in named} if own is None else {own}
         sessions = {*(self._state.in_sessions if own is None else ()), *(one for one in of_named if one)}
         runs = {run.id for run in self._state.runs.values() if not run.is_over}
@@ -93,8 +93,12 @@ class Listing:
         scopes: list[Session | Run | None] = [self._session(one) for one in sorted(sessions, key=number_of_session)]
         found = (self._state.runs.get(one) or self._store.run(one) for one in sorted(runs, key=number_of_run))
         scopes += [run for run in found if run is not None and (root is None or root in run.plan.ancestors)]
-        shown = (one for one in scopes if one is not None and (one.budget != Budget() or _has_spent(one)))
-        return [{"id": one.id, **budget_map(one)} for one in shown]
+        return [{"id": one.id, **budget_map(one)} for one in scopes if one is not None and one.budget != Budget()]
+
+    def tokens(self, agents: Iterable[Agent]) -> int:
+        """What the whole sessions of these agents have taken."""
+        sessions = map(self._session, {agent.spec.session for agent in agents if agent.spec.session is not None})
+        return sum(session.spent.tokens for session in sessions if session is not None)
 
     def _session(self, one: SessionId) -> Session | None:
         return self._state.sessions.get(one) or self._store.session(one)
@@ -115,7 +119,3 @@ class Listing:
         if agent.status is Status.QUEUED:
             return (_ORDER[agent.status], any(self._state.unfinished(agent.spec.after)), ticket_of(agent))
         return (_ORDER[agent.status], agent.number)
-
-
-def _has_spent(scope: Session | Run) -> bool:
-    return isinstance(scope, Session) and scope.spent != Spent()

@@ -90,7 +90,8 @@ class Queries:
         root, named = self._naming.root_of(caller), self._naming.seen(caller, asked.ids, most=None)
         first = self._listing.first_of(named, most) if asked.ids else self._listing.first(most, root)
         budgets = self._listing.budgets(named, root, self._naming.session_of(caller))
-        return self.agents(first.agents, usage=asked.usage), {"counts": first.counts, "budgets": budgets}
+        beside = {"counts": first.counts, "budgets": budgets, "tokens": self._listing.tokens(first.agents)}
+        return self.agents(first.agents, usage=asked.usage), beside
 
     def why(self, caller: Caller, asked: ops.Why) -> dict[str, object]:
         """Why an agent or run is where it is; whoever stands in its way outside the caller's tree is only counted."""

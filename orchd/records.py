@@ -60,11 +60,17 @@ class Records:
         if agent is None and one is not None and number_of(one) <= self._state.last_number:
             raise _pruned(one)
         if agent is None:
-            raise WireError(
-                "unknown-agent",
-                f"no agent has the id or name {text!r}; `orchctl status --all` lists all agents",
-            )
+            raise WireError("unknown-agent", self._unknown(text, root))
         return agent
+
+    def _unknown(self, text: str, root: AgentId | None) -> str:
+        if (session := canonical_session(text)) is not None:
+            return f"{text!r} is no agent: {session} is the id of a session, which `orchctl session show` shows"
+        if root is not None:
+            return (
+                f"no agent in the tree of {root} has the id or name {text!r}: names are those of the caller's own tree"
+            )
+        return f"no agent has the id or name {text!r}; `orchctl status --all` lists all agents"
 
     def _named(self, name: str, root: AgentId | None) -> Agent | None:
         named = [agent for agent in self._state.agents.values() if agent.spec.name == name]

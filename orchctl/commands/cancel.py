@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,8 @@ from orchctl import census, exits, out, render
 from orchctl.client import Client
 from orchctl.errors import UsageError
 from orchd.wire import MOST
+
+_PAGE = 500  # agents of one answer
 
 
 def run(args: SimpleNamespace) -> int:
@@ -19,6 +22,7 @@ def run(args: SimpleNamespace) -> int:
         raise UsageError("--wait-timeout is for --wait: give both")
     with Client() as client:
         ids = _unfinished(client) if args.all else args.ids
+        below = _below(client, ids) if args.wait and ids else []
         agents: list[dict[str, Any]] = []
         for at in range(0, len(ids), MOST):
             agents += client.call("cancel", {"ids": ids[at : at + MOST]})["agents"]
@@ -27,8 +31,33 @@ def run(args: SimpleNamespace) -> int:
             result["timed_out"] = False
             if named := [agent["id"] for agent in agents]:
                 result = client.wait(ids=named, scope="tree", timeout=args.wait_timeout)
+                result["agents"] = _united(client, result["agents"], below)
     out.result(result, render.told_lines(result["agents"]), as_json=args.json)
     return exits.TIMED_OUT if result.get("timed_out") else exits.OK
+
+
+def _below(client: Client, ids: Iterable[str]) -> list[str]:
+    """All that is not over below these: it may have ended before the wait for it begins."""
+    found: list[str] = []
+    frontier = list(ids)
+    while frontier:
+        agents = [agent for at in range(0, len(frontier), _PAGE) for agent in _shown(client, frontier[at : at + _PAGE])]
+        found += [agent["id"] for agent in agents if not render.is_over(agent)]
+        frontier = [child for agent in agents for child in agent["children"]]
+    return found
+
+
+def _shown(client: Client, ids: list[str]) -> list[dict[str, Any]]:
+    agents: list[dict[str, Any]] = client.call("status", {"ids": ids, "usage": False})["agents"]
+    return agents
+
+
+def _united(client: Client, ended: list[dict[str, Any]], below: list[str]) -> list[dict[str, Any]]:
+    known = {agent["id"]: agent for agent in ended}
+    missing = [one for one in below if one not in known]
+    for at in range(0, len(missing), _PAGE):
+        known |= {agent["id"]: agent for agent in _shown(client, missing[at : at + _PAGE])}
+    return sorted(known.values(), key=render.number)
 
 
 def _unfinished(client: Client) -> list[str]:

@@ -20,7 +20,7 @@ from orchctl.tasks.prompts import skeleton
 from orchctl.tasks.states import State
 
 _SHOWN = 20  # errors, unless all are asked for
-_GIVEN = ("goal", "skill", "runner", "model", "after", "timeout")
+_GIVEN = ("goal", "skill", "runner", "model", "after", "timeout", "retries")
 
 
 def new(args: SimpleNamespace) -> int:

@@ -103,13 +103,23 @@ def _example(key: str) -> str:
     return examples.get(key, '"subSkills": [...]' if key == "subSkills" else f'"{key}": "..."')
 
 
+_MEANT = {  # by keys of other tools
+    "optional": "`required: false` makes a member optional",
+    **dict.fromkeys(
+        ("after", "dependsOn", "depends_on", "needs", "requires"), "`dependencies` lists what it comes after"
+    ),
+    **dict.fromkeys(("concurrency", "parallel"), "`maxParallel` bounds how many run at once"),
+}
+
+
 def _unknown(error: _Error) -> Iterator[Problem]:
     known = error.schema["properties"]
     patterns = error.schema.get("patternProperties", ())
     for key, value in error.instance.items():
         if key not in known and not any(re.search(pattern, key) for pattern in patterns):
             nearest = get_close_matches(key, known, 1)
-            way_out = f"did you mean {nearest[0]!r}?" if nearest else f"take it away, or call it 'x-{key}'"
+            keys = f"the keys here are {', '.join(sorted(known))}; a key of your own begins with `x-`"
+            way_out = _MEANT.get(key) or (f"did you mean {nearest[0]!r}?" if nearest else keys)
             place = json_path([*error.path, key])
             yield Problem("unknown-key", place, value, f"{key!r} is no key that is known here", way_out)
 

@@ -14,6 +14,7 @@ _NEW = (
     Option("model", "The model that its runner asks for.", "text", metavar="NAME"),
     Option("after", "Start it only when this task has completed.", "text", many=True, metavar="NAME"),
     Option("timeout", "End it after this long: 90, 90s, 15m, 2h.", "text", metavar="DURATION"),
+    Option("retries", "New attempts when it fails.", "number", metavar="N"),
     Option("dir", "The directory of the task files; docs/tasks otherwise.", "text", metavar="DIR"),
     Option("body", "The prompt, from this file instead of a skeleton; - is stdin.", "text", metavar="FILE"),
     JSON,

@@ -6,6 +6,7 @@ from typing import Any
 
 from orchd.callers import Outside
 from orchd.core.model import agent_id
+from orchd.core.spending import Spent
 from orchd.wire import ops
 from orchd.wire.shapes import build
 from tests.shell.bench import Bench
@@ -93,3 +94,11 @@ def test_the_budget_of_an_old_session_is_shown_while_it_has_agents_and_when_one_
     assert budgets(bench) == ["session-001"]
     assert budgets(bench, Outside.OWNER, "2") == ["session-001", "session-002"]
     assert budgets(bench, going["agents"][0]["id"]) == ["session-001"]
+
+
+def test_the_tokens_are_those_of_whole_sessions(bench: Bench) -> None:
+    bench.ask("spawn", SLEEP)
+    session = bench.state.sessions[bench.agent("1").spec.session or ""]
+    session.spent = session.spent.plus(Spent(input_tokens=1000, output_tokens=5))
+    assert bench.ask("status", {"most": 0})["tokens"] == 0
+    assert bench.ask("status", {"most": 1})["tokens"] == 1005

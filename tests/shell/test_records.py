@@ -145,3 +145,17 @@ def test_what_is_being_pruned_has_no_name(bench: Bench) -> None:
     bench.until_over(two)
     bench.records.leave([two.id])
     assert bench.records.find("api").id == one.id
+
+
+def test_what_has_another_kind_of_id_is_named(bench: Bench) -> None:
+    with pytest.raises(WireError, match="session-001 is the id of a session") as caught:
+        bench.records.find("session-1")
+    assert caught.value.code == "unknown-agent"
+
+
+def test_an_agent_finds_by_name_what_is_in_its_own_tree(bench: Bench) -> None:
+    first, other = bench.spawn("sleep", "600", name="first"), bench.spawn("sleep", "600", name="other")
+    assert bench.records.find("first", first.id) is first
+    with pytest.raises(WireError, match=f"no agent in the tree of {first.id} has the id or name 'other'"):
+        bench.records.find("other", first.id)
+    assert bench.records.find(other.id, first.id) is other  # whether it may be seen is decided elsewhere

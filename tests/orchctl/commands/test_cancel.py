@@ -58,3 +58,12 @@ def test_all_are_cancelled_with_what_is_below_them(instance: Instance, orchctl: 
 @pytest.mark.parametrize("line", [[], ["1", "--all"], ["1", "--wait-timeout", "1"]])
 def test_what_contradicts_itself_is_refused(orchctl: Orchctl, line: list[str]) -> None:
     assert orchctl("cancel", *line).code == 2
+
+
+def test_with_wait_what_was_queued_below_is_shown_too(instance: Instance, orchctl: Orchctl) -> None:
+    instance.ctl("limit", "1")
+    spawns = "orchctl spawn -- true; orchctl spawn -- true; exec sleep 600"
+    top = instance.spawn("sh", "-c", spawns)
+    until(lambda: [one["status"] for one in instance.status("--all")["agents"]] == ["running", "queued", "queued"])
+    done = orchctl("cancel", top, "--wait", "--json")
+    assert [agent["id"] for agent in json.loads(done.out)["agents"]] == ["agent-001", "agent-002", "agent-003"]

@@ -149,3 +149,11 @@ def test_a_tree_is_over_when_nothing_below_is_left(instance: Instance, orchctl: 
 def test_a_name_may_be_waited_for(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("true", options=["--name", "api"])
     assert orchctl("wait", "api").out.startswith("agent-001  api  completed")
+
+
+def test_what_keeps_an_agent_in_the_queue_is_said_when_the_waiting_ends(instance: Instance, orchctl: Orchctl) -> None:
+    instance.ctl("pause")
+    instance.spawn("true")
+    done = orchctl("wait", "1", "--timeout", "0.1")
+    assert done.code == 75
+    assert "timed-out: agent-001 is queued (admissions are paused" in done.err

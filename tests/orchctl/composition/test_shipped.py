@@ -18,7 +18,7 @@ GROUPS = {
         ["qa-engineer", "code-reviewer"],
     ],
 }
-LONGEST = {"skill-parallel-orchestration": 9000}  # it is read by itself, not as a part of a prompt
+LONGEST = {"skill-parallel-orchestration": 12_000}  # it is read by itself, not as a part of a prompt
 
 
 @pytest.mark.parametrize("name", GROUPS)
