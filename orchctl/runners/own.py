@@ -50,6 +50,7 @@ class Own:
         self._found: dict[str, Any] = {}
         self._whole = bytearray()  # its output, as long as it can be read as a whole
         self._is_long = False
+        self._has_code = False  # of a rate limit, with the last error
 
     def hear(self, line: Line) -> None:
         """A line: a JSON value, or a part of one over several lines."""
@@ -80,8 +81,13 @@ class Own:
             self._take_over()
             outcome.fault = self._fault_in_json()
         outcome.fault = outcome.fault or (f"exit code {code}" if code else None)
-        if outcome.fault is not None and limits.is_limit(outcome.fault):
+        if outcome.fault is not None and self._is_limited():
             outcome.retry_at = limits.retry_at(outcome.fault, None, limits.now())
+
+    def _is_limited(self) -> bool:
+        """Whether its service said so: in the words of the error, or in a code inside the error or beside it."""
+        error = self._found.get("error")
+        return bool(error) and (self._has_code or (isinstance(error, str) and limits.is_limit(error)))
 
     def _look_at_whole(self) -> None:
         for value in jsontext.values(self._whole.decode(errors="replace")):
@@ -99,6 +105,10 @@ class Own:
                 self._found[key] = (amount(self._found, key) or 0) + (amount(there) or 0)
             else:
                 self._found[key] = there
+            if key == "error" and there:
+                above = (self._settings.error or "").rpartition(".")[0]
+                beside = placed(value, above) if above else value
+                self._has_code = limits.has_code(there) or limits.has_code(beside)
 
     def _take_over(self) -> None:
         outcome, found = self.outcome, self._found
