@@ -285,6 +285,7 @@ class RunnerLimited:
 
     runner: str
     until: float  # wall
+    reason: str = ""  # in the words of the service
 
 
 @dataclass(frozen=True, slots=True)

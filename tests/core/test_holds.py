@@ -108,6 +108,63 @@ def test_a_person_can_have_it_tried_at_once() -> None:
     assert box.status(first) == ["running"]
 
 
+def turned_away_until_it_fails(box: Box, one: AgentId, seconds: float) -> int:
+    """How often the agent waits for its service, which wants no more for `seconds` each time."""
+    for waits in range(100):
+        limited(box, one, seconds)
+        if box.agent(one).is_over:
+            return waits
+        box.now += seconds
+        box.tell(inputs.Tick())
+        assert box.status(one) == ["running"]
+    raise AssertionError("it is tried without end")
+
+
+def test_one_that_is_turned_away_too_often_fails_in_the_words_of_its_service() -> None:
+    box = Box(limit=1)
+    box.state.rate_limit_waits = 3
+    (first,) = box.batch(spec("a", runner="claude", retries=5), scope=HERE)
+    assert turned_away_until_it_fails(box, first, 60.0) == 3
+    assert box.status(first) == ["failed"]
+    said = "claude was rate-limited, and has waited 3 times (`rate_limit_waits`): too often"
+    assert box.agent(first).reason == said
+
+
+def test_one_that_is_turned_away_for_too_long_fails_in_the_words_of_its_service() -> None:
+    box = Box(limit=1)
+    box.state.rate_limit_time = 130.0
+    (first,) = box.batch(spec("a", runner="claude", retries=5), scope=HERE)
+    assert turned_away_until_it_fails(box, first, 60.0) == 2
+    said = "claude was rate-limited, and would have waited 180 s in all (`rate_limit_time`): too often"
+    assert box.agent(first).reason == said
+
+
+def test_without_patience_the_first_rate_limit_is_a_failure_and_holds_the_runner_all_the_same() -> None:
+    box = Box(limit=1)
+    box.state.rate_limit_waits = 0
+    first, second = two(box, runner="claude")
+    limited(box, first, 60.0)
+    assert box.status(first, second) == ["failed", "queued"]
+
+
+def test_a_retry_by_a_person_may_wait_as_often_again() -> None:
+    box = Box(limit=1)
+    box.state.rate_limit_waits, box.state.rate_limit_time = 2, 1000.0
+    (first,) = box.batch(spec("a", runner="claude"), scope=HERE)
+    assert turned_away_until_it_fails(box, first, 400.0) == 2
+    box.now += 400.0
+    box.tell(inputs.Retry(box.request(), (first,), ("digest",)))
+    assert turned_away_until_it_fails(box, first, 400.0) == 2
+
+
+def test_the_words_of_the_service_are_shown_from_the_first_time() -> None:
+    box = Box(limit=1)
+    first, second = two(box, runner="claude")
+    limited(box, first, 60.0)
+    for one in (first, second):
+        assert (reason(box.state, box.agent(one), box.now) or "").endswith(". Its service: too often")
+
+
 def test_one_that_completed_or_was_cancelled_is_over_whatever_its_service_said() -> None:
     box = Box(limit=2)
     first, second = box.batch(spec("a", runner="claude"), spec("b", runner="claude"), scope=HERE)
