@@ -54,7 +54,7 @@ def is_limit(text: str) -> bool:
 
 
 def has_code(error: Any) -> bool:
-    """Whether an error in JSON has the code of a rate limit, in its own place or one below: `{"error": {"code": 429}}`."""
+    """Whether an error in JSON has the code of a rate limit, in its own place or below `error`."""
     for place in ((), ("error",)):
         for name in _NAMES:
             if (code := at(error, *place, name)) is not None and str(code).lower() in _CODES:

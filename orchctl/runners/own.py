@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class Own:
         settings = attempt.settings
         self.takes_stdin = settings.prompt == "stdin"
         self.is_read = settings.result == "json"
-        self.reads_errors = False
+        self.reads_errors = self.is_interrupted = False
         self.leaves_result = settings.result != "exit-code"
         self.argv = [*_filled(attempt, log), *attempt.arguments]
         self.caps: dict[str, str] = {}
@@ -72,6 +73,10 @@ class Own:
     def patience(self) -> float | None:
         """It may take as long as its agent may."""
         return None
+
+    def so_far(self) -> Outcome:
+        """Nothing is known before its end."""
+        return replace(self.outcome, notes=[])
 
     def judge(self, code: int, left: list[Process]) -> None:  # noqa: ARG002 - every runner takes it
         """By the exit code; with JSON, by what it says too."""

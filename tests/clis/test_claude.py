@@ -89,13 +89,23 @@ def test_one_that_is_killed_leaves_no_result_and_has_failed(clis: Clis) -> None:
     assert agent["cli_session"]
 
 
-def test_one_that_is_cancelled_says_what_it_spent(clis: Clis) -> None:
-    (one,) = clis.spawn(clis.spec("claude", {"bash": "sleep 60"}))
-    until(lambda: "Bash: sleep 60" in clis.log(one), what="the tool")
-    clis.instance.ctl("cancel", one)
+@pytest.mark.parametrize(
+    ("how", "status"), [("cancel", "cancelled"), ("timeout", "timed-out"), ("silence", "timed-out")]
+)
+def test_one_that_is_ended_says_what_it_spent_and_a_budget_counts_it(clis: Clis, how: str, status: str) -> None:
+    bound = {} if how == "cancel" else {how: 15.0}
+    clis.instance.ctl("session", "new", "--max-cost", "0.0001", cwd=clis.directory)
+    (one,) = clis.spawn(clis.spec("claude", {"bash": "sleep 600"}, **bound))
+    until(lambda: "Bash: sleep 600" in clis.log(one), what="the tool")
+    if how == "cancel":
+        clis.instance.ctl("cancel", one)
     clis.instance.ctl("wait", one, code=1)
     agent = clis.instance.agent(one)
-    assert (agent["status"], agent["exit_code"]) == ("cancelled", 143)
+    assert (agent["status"], agent["exit_code"]) == (status, 143)
+    assert (agent["cost_source"], agent["cost_unknown"], agent["notes"]) == ("cli", 0, [])
+    assert agent["cost_usd"] > 0.0001
+    (another,) = clis.spawn(clis.spec("claude", {"say": "ok"}))
+    assert "has spent $" in clis.instance.agent(another)["reason"]
     assert agent["tokens"] >= 1041  # its tool was ended too, and it may have asked once more before it was
 
 
