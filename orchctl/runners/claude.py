@@ -25,6 +25,10 @@ from orchd.wire import reports
 # Agents of its own would work beside the limit. The variables are heeded from 2.1.217 on; before that, only a tool that
 # is not there starts none. `Task` and `Agent` are two names of one tool.
 _CAPS = {"CLAUDE_CODE_MAX_SUBAGENT_SPAWN_DEPTH": "1", "CLAUDE_CODE_MAX_CONCURRENT_SUBAGENTS": "1"}
+# Its shell tool ends a command after two minutes, and at most ten where the model asks for more: an `orchctl wait` in it
+# was cut long before the agents that it waits for had ended. The time-out of the agent itself bounds both.
+_DAY = str(24 * 60 * 60 * 1000)  # milliseconds
+_WAITS = {"BASH_DEFAULT_TIMEOUT_MS": _DAY, "BASH_MAX_TIMEOUT_MS": _DAY}
 _NO_AGENTS = "--disallowedTools=Task,Agent,Workflow"
 _TOLD_BY = ("command", "file_path", "path", "pattern", "query", "url", "description", "prompt", "skill")
 _TOO_MANY = 429
@@ -56,7 +60,7 @@ class Claude:
             *settings.args,
             *attempt.arguments,
         ]
-        self.caps = _CAPS
+        self.caps = _CAPS | _WAITS
         self.outcome = Outcome()
         self._log = log
         self._results: list[str] = []

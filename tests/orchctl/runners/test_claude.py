@@ -333,12 +333,14 @@ def test_config_and_the_users_own_variables_change_it(stage: Stage) -> None:
     )
     stage.says("my-claude", DONE)
     env = {"CLAUDE_CODE_MAX_CONCURRENT_SUBAGENTS": "4", "SECRET": "x", "CLAUDECODE": "1", "CLAUDE_CODE_SESSION_ID": "x"}
+    env["BASH_DEFAULT_TIMEOUT_MS"] = "300000"
     assert stage.run("claude", "--max-turns=1", **env).code == 0
     assert stage.argv == [
         *("--debug", "-p", "--output-format", "stream-json", "--verbose", "--model", "sonnet"),
         *("--permission-mode", "acceptEdits", "--max-turns=1"),
     ]
     seen = stage.env
+    assert (seen["BASH_DEFAULT_TIMEOUT_MS"], seen["BASH_MAX_TIMEOUT_MS"]) == ("300000", "86400000")
     assert (seen["CLAUDE_CODE_MAX_CONCURRENT_SUBAGENTS"], seen["CLAUDE_CODE_MAX_SUBAGENT_SPAWN_DEPTH"]) == ("4", "1")
     assert seen["GIVEN"] == "yes"
     assert not {"SECRET", "CLAUDECODE", "CLAUDE_CODE_SESSION_ID", "ORCHD_REPORT"} & set(seen)
