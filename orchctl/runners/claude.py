@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from orchctl.runners import limits
+from orchctl.runners import limits, resuming
 from orchctl.runners.attempt import Attempt
 from orchctl.runners.background import Background
 from orchctl.runners.leftovers import Process
@@ -25,8 +25,8 @@ from orchd.wire import reports
 # Agents of its own would work beside the limit. The variables are heeded from 2.1.217 on; before that, only a tool that
 # is not there starts none. `Task` and `Agent` are two names of one tool.
 _CAPS = {"CLAUDE_CODE_MAX_SUBAGENT_SPAWN_DEPTH": "1", "CLAUDE_CODE_MAX_CONCURRENT_SUBAGENTS": "1"}
-# Its shell tool ends a command after two minutes, and at most ten where the model asks for more: an `orchctl wait` in it
-# was cut long before the agents that it waits for had ended. The time-out of the agent itself bounds both.
+# Its shell tool ends a command after two minutes, and at most ten where the model asks for more: an `orchctl wait` in
+# it was cut long before the agents that it waits for had ended. The time-out of the agent itself bounds both.
 _DAY = str(24 * 60 * 60 * 1000)  # milliseconds
 _WAITS = {"BASH_DEFAULT_TIMEOUT_MS": _DAY, "BASH_MAX_TIMEOUT_MS": _DAY}
 _NO_AGENTS = "--disallowedTools=Task,Agent,Workflow"
@@ -52,10 +52,12 @@ class Claude:
 
     def __init__(self, attempt: Attempt, log: Log) -> None:
         settings = attempt.settings
+        self.resumed = resuming.session(attempt, attempt.environment({}), log)
         self.argv = [
             *(settings.command or ("claude",)),
             *("-p", "--output-format", "stream-json", "--verbose"),
             *(() if settings.subagents else (_NO_AGENTS,)),
+            *(("--resume", self.resumed) if self.resumed else ()),
             *(("--model", attempt.model) if attempt.model else ()),
             *settings.args,
             *attempt.arguments,

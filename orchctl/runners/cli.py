@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from orchctl.runners import leftovers, process, prompt
+from orchctl.runners import leftovers, process, prompt, resuming
 from orchctl.runners.attempt import Attempt, UnfitError
 from orchctl.runners.log import Log, short
 from orchctl.runners.outcome import FAILED, Outcome, keep_result, leave_report, stamp
@@ -29,6 +29,7 @@ class Cli(Protocol):
     takes_stdin: bool  # whether the prompt is on its standard input
     is_read: bool  # whether its output is for us, or goes to the log as it is
     leaves_result: bool  # whether it has completed only if it leaves a result
+    resumed: str | None  # the session that it goes on with
     is_interrupted: bool  # whether it is ended by SIGINT, on which it says what it took, before SIGTERM
     reads_errors: bool  # whether what it puts out as errors says something
     is_answered: bool  # whether its result is there, and it begins no other turn as far as is known
@@ -168,13 +169,18 @@ def _ended(attempt: Attempt, cli: Cli, log: Log, left: list[leftovers.Process]) 
     """Run the CLI; `left` is filled with the processes of the attempt as of its last result."""
     ears = _Listening(attempt, cli, log, left)
     ears.report()
-    stdin = prompt.standing(attempt.env, log) if cli.takes_stdin else os.open(os.devnull, os.O_RDONLY)
+    stdin = _prompt(attempt, cli, log) if cli.takes_stdin else os.open(os.devnull, os.O_RDONLY)
     hear = ears.hear if cli.is_read else None
     hear_error = ears.hear_error if cli.reads_errors else None
     end_rest = partial(_end_rest, attempt) if cli.is_interrupted else None
     ended = process.run(cli.argv, attempt.environment(cli.caps), stdin, hear, ears.patience, hear_error, end_rest)
     ears.close()
     return ended
+
+
+def _prompt(attempt: Attempt, cli: Cli, log: Log) -> int:
+    """A descriptor of the prompt; a session that goes on knows its task."""
+    return prompt.standing(attempt.env, log) if cli.resumed is None else prompt.in_memory(resuming.GO_ON)
 
 
 def _end_rest(attempt: Attempt) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orchctl.runners import leftovers, limits
+from orchctl.runners import leftovers, limits, resuming
 from orchctl.runners.attempt import Attempt
 from orchctl.runners.log import Log, short
 from orchctl.runners.outcome import Outcome
@@ -40,6 +40,7 @@ class Codex:
 
     def __init__(self, attempt: Attempt, log: Log, last: Path | None) -> None:
         settings = attempt.settings
+        self.resumed = resuming.session(attempt, attempt.environment({}), log)
         self.argv = [
             *(settings.command or ("codex",)),
             *("exec", "--json"),
@@ -49,6 +50,7 @@ class Codex:
             *(("--model", attempt.model) if attempt.model else ()),
             *settings.args,
             *attempt.arguments,
+            *(("resume", self.resumed) if self.resumed else ()),  # after the options, of which it has few itself
             "-",
         ]
         self.caps: dict[str, str] = {}

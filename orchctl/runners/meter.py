@@ -13,8 +13,7 @@ from typing import Any
 
 from orchctl.runners.outcome import Outcome, dollars
 from orchctl.runners.values import amount, at, count, items, text
-from orchd.wire import reports
-from orchd.wire.runners import Price
+from orchd.wire import reports, runners
 
 _REMEMBERED = 1000  # messages whose tokens have been counted: the parts of one message come close together
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
@@ -23,14 +22,14 @@ _OF_MODELS = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreat
 _NOTHING = (0, 0, 0, 0)
 # The dearest list price of its models so far, in dollars for a million tokens, a cache of an hour included: without
 # `prices` nothing says what this model costs.
-_DEAREST = Price(input=15.0, output=75.0, cache_read=1.5, cache_write=30.0)
+_DEAREST = runners.Price(input=15.0, output=75.0, cache_read=1.5, cache_write=30.0)
 _CHARACTERS = 2  # of a token at least: a message says when it begins how many tokens it has put out, which is none yet
 
 
 class Meter:
     """Counts the tokens of one session: those of its results, and those of the messages since."""
 
-    def __init__(self, prices: Mapping[str, Price]) -> None:
+    def __init__(self, prices: Mapping[str, runners.Price]) -> None:
         self._prices = prices
         self._known: tuple[int, ...] = _NOTHING  # with the last result
         self._cost: float | None = None  # with the last result, in dollars

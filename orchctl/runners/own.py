@@ -45,6 +45,7 @@ class Own:
         self.argv = [*_filled(attempt, log), *attempt.arguments]
         self.caps: dict[str, str] = {}
         self.outcome = Outcome()
+        self.resumed: str | None = None
         self._settings = settings
         self._log = log
         self.is_answered = False  # which of its words are the last is not known

@@ -246,14 +246,21 @@ def _spend(state: State, agent: Agent, spent: Spent) -> None:
 def _deferred(state: State, agent: Agent, fact: AttemptDeferred, at: Instant) -> None:
     _requeue(agent)
     agent.rate_limits += 1
+    agent.resumes = _cli_session(agent) or agent.resumes
     agent.limited_since = at.wall if agent.limited_since is None else agent.limited_since
     agent.reason = fact.reason
     agent.ended_at = at.wall
 
 
+def _cli_session(agent: Agent) -> str | None:
+    report = agent.outcome.report if agent.outcome else None
+    return report.session_id if report else None
+
+
 def _retried(state: State, agent: Agent, fact: AttemptRetried, at: Instant) -> None:
     _requeue(agent)
     agent.tries += 1
+    agent.resumes = None
     agent.reason = fact.reason
     agent.ready_at = at.mono + fact.delay
     agent.ended_at = at.wall
@@ -266,6 +273,7 @@ def _revived(state: State, agent: Agent, fact: AgentRevived, at: Instant) -> Non
     agent.spec = replace(agent.spec, environment=fact.environment, attributes=attributes)
     agent.tries = agent.rate_limits = 0
     agent.limited_since = None
+    agent.resumes = _cli_session(agent) if fact.is_resumed else None
     agent.age = at.mono
     agent.queued_at, agent.started_at, agent.ended_at = at.wall, None, None
     agent.reason = agent.outcome = agent.cause = None

@@ -240,6 +240,7 @@ class AgentRevived:
     agent: AgentId
     environment: str
     attributes: Attributes | None = None  # None: as before
+    is_resumed: bool = False  # it goes on with the last session of its CLI
 
 
 @dataclass(frozen=True, slots=True)

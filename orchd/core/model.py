@@ -197,6 +197,7 @@ class Agent:
     attempt: int = 0
     tries: int = 0  # attempts that ended badly; what `retries` is compared with
     rate_limits: int = 0  # attempts that its service turned away, since it was spawned or retried
+    resumes: str | None = None  # the session of its CLI that its next attempt, or this one, goes on with
     limited_since: float | None = None  # wall, when the first of them ended
     pid: int | None = None
     cgroup: str | None = None

@@ -218,3 +218,30 @@ def test_denied_permissions_are_noted(clis: Clis) -> None:
         ["permissions-denied", "nothing-permitted"],
     )
     assert "exit 0; 2 permissions denied; nothing permitted that changes anything" in clis.instance.ctl("status")
+
+
+def test_one_that_is_turned_away_goes_on_with_its_session(clis: Clis, tmp_path: Path) -> None:
+    step = {"bash": "echo step >> steps"}
+    (one,) = clis.spawn(clis.spec("claude", step, {"status": 429, "times": 1}, {"say": "All done."}))
+    until(lambda: clis.instance.agent(one)["status"] == "queued", what="a rate limit")
+    first = clis.instance.agent(one)
+    clis.instance.ctl("resume")
+    clis.instance.ctl("wait", one)
+    agent = clis.instance.agent(one)
+    assert (agent["status"], agent["attempt"]) == ("completed", 2)
+    assert (tmp_path / "steps").read_text() == "step\n"
+    assert agent["tokens"] == 2 * 1060
+    assert f"goes on with session {first['cli_session']}" in clis.log(one)
+
+
+def test_a_retry_goes_on_with_its_session_when_asked(clis: Clis, tmp_path: Path) -> None:
+    step = {"bash": "echo step >> steps"}
+    agent = clis.ended(clis.spec("claude", step, {"status": 500, "times": 1}, {"say": "All done."}))
+    assert agent["status"] == "failed"
+    clis.instance.ctl("retry", agent["id"], "--resume-session")
+    clis.instance.ctl("wait", agent["id"])
+    assert (tmp_path / "steps").read_text() == "step\n"
+    other = clis.instance.spawn("false")
+    clis.instance.ctl("wait", other, code=1)
+    refused = clis.instance.ctl("retry", other, "--resume-session", code=1)
+    assert refused == ""

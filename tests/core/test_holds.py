@@ -260,3 +260,31 @@ def test_a_resume_is_no_room() -> None:
     (one,) = box.batch(spec("a"), scope=HERE)
     box.tell(inputs.Resume(RequestId("r")))
     assert box.status(one) == ["queued"]
+
+
+def session_of_cli(box: Box, one: AgentId, session: str | None, code: int = 75) -> None:
+    """The attempt ends, turned away or not, in a session of its CLI."""
+    until = WALL + box.now + 1.0 if code == 75 else None
+    report = Report("no", session_id=session, limited_until=until)
+    box.tell(inputs.Exited(one, box.agent(one).attempt, Outcome(code, report=report), is_tree_gone=True))
+
+
+def test_the_session_of_its_cli_goes_on_after_a_rate_limit_and_not_after_a_failure() -> None:
+    box = Box(limit=1)
+    (first,) = box.batch(spec("a", runner="claude", retries=1), scope=HERE)
+    for session, resumed in (("s-1", "s-1"), (None, "s-1"), ("s-2", "s-2")):
+        session_of_cli(box, first, session)
+        box.now += 2.0
+        box.tell(inputs.Tick())
+        assert (box.status(first), box.agent(first).resumes) == (["running"], resumed)
+    session_of_cli(box, first, "s-3", code=1)
+    assert (box.status(first), box.agent(first).resumes) == (["queued"], None)
+
+
+@pytest.mark.parametrize(("is_resumed", "resumed"), [(True, "s-1"), (False, None)])
+def test_a_retry_goes_on_with_the_session_only_when_asked(is_resumed: bool, resumed: str | None) -> None:
+    box = Box(limit=1)
+    (first,) = box.batch(spec("a", runner="claude"), scope=HERE)
+    session_of_cli(box, first, "s-1", code=1)
+    box.tell(inputs.Retry(box.request(), (first,), ("digest",), is_resumed=is_resumed))
+    assert box.agent(first).resumes == resumed
