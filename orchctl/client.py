@@ -114,7 +114,18 @@ class Client:
         `scope` is `ids`, `tree` (ids and all below them, also what is spawned meanwhile), `all` or `children`; with
         `is_any` the first end is enough. One wait for any takes at most 10,000 ids, one for all of them any number.
         Daemons may come and go meanwhile. Raises as `call` does, but is patient with any that answers.
+        Inside an agent SIGTERM, SIGINT and SIGHUP take effect only when a daemon answers, or after `PATIENCE` seconds.
         """
+        if not self._awaits:
+            return self._wait_for(ids, scope, timeout, watch, is_any=is_any)
+        from orchctl.holding import Holding
+
+        with Holding(lambda: start.is_running(self.home), PATIENCE, watch) as held:
+            return self._wait_for(ids, scope, timeout, held, is_any=is_any)
+
+    def _wait_for(
+        self, ids: Iterable[str], scope: str, timeout: float | None, watch: Watch | None, *, is_any: bool
+    ) -> dict[str, Any]:
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         names = self.ids(ids)
         if is_any or len(names) <= MOST:

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from orchctl.faroutput import FarOutput
 
 _BLOCK = 1 << 16
+SHORTENED = b"[orchd: the file was made shorter; it goes on from its beginning]\n"
 _IN_MODIFY = 0x2
 
 
 class Log:
     """One output, read from the beginning or from its last lines.
 
-    Where the middle of it was left out, a line of ours says how many bytes that were.
+    Where the middle of it was left out, a line of ours says how many bytes that were; another one that the file has
+    become shorter than what was read of it, as by `copytruncate` of logrotate: then it is read from its beginning.
     """
 
     def __init__(self, output: Path | FarOutput, lines: int | None = None) -> None:
@@ -38,6 +40,10 @@ class Log:
         is_more = True
         while is_more:
             block, gap = self._source.read(self._position, _BLOCK)
+            if not block and gap is None and self._source.size() < self._position:
+                sink.write(b"\n" * self._is_inside_line + SHORTENED)
+                self._position, self._is_inside_line = 0, False
+                continue
             self._put(sink, block)
             self._position += len(block)
             is_more = bool(block)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from orchctl.errors import RefusedError
 
@@ -35,13 +35,18 @@ ELSEWHERE = (
 )
 
 FAILED = "git-failed"
+NO_HOOKS = ("-c", "core.hooksPath=/dev/null")  # options
 
 
 class Git:
-    """git in `directory`. Every call raises RefusedError when git is missing, or says no (`git-failed`)."""
+    """git in `directory`. Every call raises RefusedError when git is missing, or says no (`git-failed`).
 
-    def __init__(self, directory: Path, patience: float = PATIENCE) -> None:
+    `options` come before the command.
+    """
+
+    def __init__(self, directory: Path, patience: float = PATIENCE, options: tuple[str, ...] = ()) -> None:
         self._directory = directory
+        self._options = options
         self._patience = patience
 
     def ask(self, *words: str) -> str:
@@ -51,6 +56,15 @@ class Git:
     def tell(self, *words: str) -> str:
         """The same for what changes something."""
         return self._patiently(words, {})
+
+    def maybe(self, *words: str) -> str | None:
+        """What it prints; None when git says no."""
+        try:
+            return self.ask(*words)
+        except RefusedError as error:
+            if error.code != FAILED:
+                raise
+            return None
 
     def is_true(self, *words: str) -> bool:
         """Whether it ends with 0, which some commands mean as yes."""
@@ -77,21 +91,34 @@ class Git:
         return os.fsdecode(done.stdout).removesuffix("\n")
 
     def _run(self, words: tuple[str, ...], env: Mapping[str, str]) -> CompletedProcess[bytes]:
-        import subprocess
+        from subprocess import DEVNULL, CompletedProcess, run
 
         try:
-            return subprocess.run(
-                ["git", *words],  # noqa: S607 - it is the user's own, on their PATH
-                cwd=self._directory,
-                env={**surroundings(os.environ), "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **env},
-                stdin=subprocess.DEVNULL,  # an agent's prompt is on it
-                capture_output=True,
-                check=False,
-            )
+            with _memory() as out, _memory() as err:
+                done = run(
+                    ["git", *self._options, *words],  # noqa: S607 - it is the user's own, on their PATH
+                    cwd=self._directory,
+                    env={**surroundings(os.environ), "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **env},
+                    stdin=DEVNULL,  # an agent's prompt is on it
+                    stdout=out,
+                    stderr=err,
+                    check=False,
+                )
+                return CompletedProcess(done.args, done.returncode, _content(out), _content(err))
         except FileNotFoundError:
             if not self._directory.is_dir():
                 raise RefusedError(f"there is no directory {self._directory}", code=FAILED) from None
             raise RefusedError("git is not on the PATH: install it, or leave out --worktree", code="no-git") from None
+
+
+def _memory() -> IO[bytes]:
+    """A file for what git prints: a process that a hook leaves behind would hold a pipe open for ever."""
+    return os.fdopen(os.memfd_create("git"), "w+b")
+
+
+def _content(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
 
 
 def surroundings(env: Mapping[str, str]) -> dict[str, str]:

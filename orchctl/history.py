@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from orchctl.client import Client
+from orchd.wire import WireError
 
 _PAGE = 1000
 
@@ -49,12 +50,30 @@ def _up_to(client: Client, since: int, last: int) -> Iterator[dict[str, Any]]:
 
 def facts(client: Client, since: int = 0, until: str | None = None) -> Iterator[dict[str, Any]]:
     """The facts after the number `since`, oldest first, to the last one that is not later than `until`."""
+    for fact in _pages(client, since, {}):
+        if until is not None and fact["at"] > until:
+            return
+        yield fact
+
+
+def _pages(client: Client, since: int, only: dict[str, object]) -> Iterator[dict[str, Any]]:
     while True:
-        page = client.call("events", {"since": since, "count": _PAGE})
+        page = client.call("events", {"since": since, "count": _PAGE, **only})
         for fact in page["events"]:
-            if until is not None and fact["at"] > until:
-                return
             yield fact
             since = fact["seq"]
         if not page["events"] or since >= page["last"]:
             return
+
+
+def about(client: Client, agent: str, queued_at: str | None, ended_at: str | None) -> Iterator[dict[str, Any]]:
+    """The facts about one agent, oldest first. A daemon of an earlier version tells all facts of its time instead, or
+    all there are where a clock that was set back hides its beginning."""
+    try:
+        yield from _pages(client, 0, {"agent": agent})
+    except WireError as error:
+        if "agent is not known here" not in error.message:
+            raise
+        of_its_time = list(facts(client, before(client, queued_at) if queued_at else 0, ended_at))
+        is_whole = any(fact["event"] == "agent-queued" and fact["agent"] == agent for fact in of_its_time)
+        yield from of_its_time if is_whole else facts(client)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ WRITTEN = "written"
 CURRENT = "up to date"
 REPLACED = "replaced"
 CHANGED = "changed"
+REMOVED = "removed"
 
 
 class File(NamedTuple):
@@ -45,6 +47,44 @@ def install(skill: Path, folder: Path, *, is_forced: bool) -> list[File]:
         value = {formats.FIELD: _VERSION, **known}
         _write(folder / MANIFEST, json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
     return found
+
+
+def uninstall(skill: Path, project: Path, place: str) -> list[File]:
+    """Remove the copy of `skill` from the directory `place` of `project`, but for files that were changed since.
+
+    No link is followed. Raises OSError, RefusedError.
+    """
+    try:
+        with opening.inside(project, *Path(place).parts) as folder:
+            known = _known(folder / MANIFEST)
+            shipped = {str(source.relative_to(skill)): _digest(source.read_bytes()) for source in _files(skill)}
+            names = sorted(name for name in {*known, *shipped} if ".." not in Path(name).parts and name[:1] != "/")
+            states = {name: _removed(folder, Path(name), (known.get(name), shipped.get(name))) for name in names}
+            if CHANGED not in states.values():
+                (folder / MANIFEST).unlink(missing_ok=True)
+    except (FileNotFoundError, NotADirectoryError):  # there is no copy, or a link leads to it
+        return []
+    return [File(project / place / name, state) for name, state in states.items() if state]
+
+
+def _removed(folder: Path, name: Path, digests: tuple[str | None, ...]) -> str:
+    """Remove one file, and the directories in `folder` that it was the last of: what was done, empty if nothing."""
+    try:
+        with opening.inside(folder, *name.parent.parts) as parent:
+            if _digest(opening.read_file(parent / name.name)) not in digests:
+                return CHANGED
+            (parent / name.name).unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    emptied(folder, name.parent)
+    return REMOVED
+
+
+def emptied(directory: Path, place: Path) -> None:
+    """Remove the directory `place` of `directory`, and those above it up to that, as long as nothing is in them."""
+    for one in (place, *place.parents)[:-1]:
+        with suppress(OSError), opening.inside(directory, *one.parent.parts) as parent:
+            (parent / one.name).rmdir()
 
 
 def _files(skill: Path) -> Iterator[Path]:

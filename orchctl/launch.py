@@ -15,7 +15,7 @@ from orchctl import attributes
 from orchctl.composition import Flat, Group, Member, Task, Tree, around, estimate_tokens, flatten, task_prompt
 from orchctl.errors import NoDaemonError, UsageError
 from orchctl.projects import project_of
-from orchctl.start import environment
+from orchctl.start import for_agents
 from orchd.wire import MAX_FRAME, duration, ops, pack_request, shapes, variables, whole
 
 _RUNS = ".agent/runs"
@@ -52,7 +52,7 @@ def prepared(tree: Tree, task: Task, *, runner: str | None, directory: Path, res
 
 def sendable(launch: Launch) -> dict[str, Any]:
     """The request with this environment. Raises UsageError when the daemon would not take it."""
-    request = {**launch.request, "env": environment(), "attributes": attributes.own()}
+    request = {**launch.request, "env": for_agents(), "attributes": attributes.own()}
     try:
         shapes.build(ops.Run, request)
     except shapes.ShapeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,10 @@ def note_pretenders(agents: Iterable[Mapping[str, Any]], asked: str | None) -> N
 
 def is_pretended(result: Path) -> bool:
     """Whether the mock runner wrote this result; False when it cannot be read."""
+    from orchd.wire import opening
+
     try:
-        with result.open("rb") as file:
+        with os.fdopen(opening.open_file(result, os.O_RDONLY, follow=True), "rb") as file:
             return f"\n\n{MARK}\n".encode() in file.read(_HEAD)
     except OSError:
         return False

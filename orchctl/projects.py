@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from orchctl import attributes
-from orchctl.start import environment
+from orchctl.start import for_agents
 
 
 def project_of(directory: Path) -> Path:
@@ -17,4 +17,4 @@ def project_of(directory: Path) -> Path:
 def asked_in(directory: Path) -> dict[str, Any]:
     """What a request to spawn says of where it is made: the directory, its project, and this environment."""
     where = {"cwd": str(directory), "project": str(project_of(directory))}
-    return {**where, "env": environment(), "attributes": attributes.own()}
+    return {**where, "env": for_agents(), "attributes": attributes.own()}

@@ -11,13 +11,15 @@ from typing import Any, NamedTuple, TypeVar
 from orchctl import render
 from orchctl.errors import RefusedError
 from orchctl.git import Git
-from orchctl.worktree_checks import changes
+from orchctl.holdings import Given, lost_modules, of_tree
+from orchctl.worktree_checks import changes, named
+from orchctl.worktree_filling import submodules
+from orchctl.worktree_settings import reproducible
 from orchctl.worktrees import Record, record_path
 
 T = TypeVar("T")
 
 _HEADS = "refs/heads/"
-_NAMED = 3  # files that are named one by one
 # What stands in the git directory of a worktree while a merge and the like is under way there.
 _UNDER_WAY = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_LOG", "rebase-merge", "rebase-apply")
 
@@ -87,12 +89,15 @@ class Worktree:
     def _changed(self) -> list[str]:
         return changes(Git(self.path), "--untracked-files=all")
 
-    def pruned(self, agents: Agents, *, is_dry: bool) -> Outcome:
-        """Remove it and its branch, as far as both are nobody's and hold nothing of their own."""
+    def pruned(self, agents: Agents, *, is_dry: bool, with_ignored: bool = False) -> Outcome:
+        """Remove it and its branch, as far as both are nobody's and hold nothing of their own.
+
+        `with_ignored`: ignored files do not count, but repositories in it do.
+        """
         try:
             self._check_agents(agents)
             entry = self._entry()
-            self._check_place(entry)
+            self._check_place(entry, with_ignored=with_ignored)
         except (Kept, RefusedError) as why:
             return Outcome(is_removed=False, is_branch_deleted=False, reason=str(why))
         try:
@@ -130,7 +135,7 @@ class Worktree:
         real = os.path.realpath(self.path)
         return next((one for one in entries(self._git) if os.path.realpath(one.path) == real), None)
 
-    def _check_place(self, entry: Entry | None) -> None:
+    def _check_place(self, entry: Entry | None, *, with_ignored: bool) -> None:
         """Raise Kept when its directory holds anything that would be lost; nobody began in what was never made."""
         if not self.record.is_made:
             return
@@ -147,14 +152,37 @@ class Worktree:
         if under_way := [name for name in _UNDER_WAY if (own / name).exists()]:
             raise Kept(f"something is under way in it ({', '.join(under_way)})")
         if found := [*self._changed(), *_unseen(git, self.path)]:
-            more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-            raise Kept(f"it has uncommitted work: {', '.join(found[:_NAMED])}{more}")
+            raise Kept(f"it has uncommitted work: {named(found)}")
+        self._check_hidden(own, with_ignored=with_ignored)
+
+    def _check_hidden(self, own: Path, *, with_ignored: bool) -> None:
+        """Raise Kept for what git does not count as work in it; `own` is its git directory."""
+        real = Path(os.path.realpath(self.path))
+        trees = (Path(os.path.realpath(one.path)) for one in entries(self._git))
+        if inner := [str(one.relative_to(real)) for one in trees if one != real and one.is_relative_to(real)]:
+            raise Kept(f"it has another worktree in it: {named(inner)}; `git worktree move` takes that elsewhere")
+        holdings = of_tree(self.path, Given(self.record.copied, self._patterns()))
+        if found := sorted({*holdings.repositories, *lost_modules(own, self._pinned())}):
+            raise Kept(f"it has repositories in it, or work in submodules: {named(found)}; move or push what counts")
+        if holdings.files and not with_ignored:
+            raise Kept(f"it has files that git ignores: {named(holdings.files)}; `prune --ignored` removes them too")
+
+    def _pinned(self) -> list[str]:
+        """The commits of submodules that it began with: they are elsewhere, in a branch or not."""
+        tree = self._git.maybe("ls-tree", "-r", "-z", self.record.start) or ""
+        return [line.split(None, 3)[2] for line in tree.split("\0") if line.startswith("160000 ")]
+
+    def _patterns(self) -> tuple[str, ...]:
+        """Which ignored files can be made again, by the configuration."""
+        checkout = self.record.checkout or Path(self.record.repository).parent
+        return reproducible(self.path.parents[1] / "config.toml", Path(checkout))
 
     def _check_commits(self, tip: str, *, but_own: bool) -> None:
         """Raise Kept when commits of `tip` are in no branch; `but_own`: in no other than its own."""
         own = self.record.branch
         others = [f"--exclude={own}"] * but_own + ["--branches"] + [f"--exclude=*/{own}"] * but_own + ["--remotes"]
-        count = int(self._git.ask("rev-list", "--count", tip, "--not", *others))
+        # a merge that it began with is nobody's work: what it merged is in the branches of others, or counts too
+        count = len({*self._git.ask("rev-list", tip, "--not", *others).split()} - {*self.record.merged})
         if count:
             what = "a commit that is" if count == 1 else f"{count} commits that are"
             raise Kept(f"it has {what} in no other branch: merge {own} first; a squashed merge does not count")
@@ -177,9 +205,14 @@ class Worktree:
             return None
 
     def _remove(self, entry: Entry | None) -> None:
-        if entry is not None:  # without force, git looks itself once more whether all is committed
-            forced = () if self.record.is_made else ("--force", "--force")
-            self._git.tell("worktree", "remove", *forced, str(self.path))
+        if entry is not None:
+            self._git.tell("worktree", "remove", *self._forced(), str(self.path))
+
+    def _forced(self) -> tuple[str, ...]:
+        """Without force git looks once more whether all is committed; but it never removes one with submodules."""
+        if not self.record.is_made:
+            return ("--force", "--force")
+        return ("--force",) if self.path.exists() and any(submodules(Git(self.path))) else ()
 
     def _delete_branch(self, tip: str | None) -> None:
         if tip is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from orchctl import history, render
@@ -36,12 +37,13 @@ def found(client: Client, one: str) -> dict[str, Any]:
 
 
 def _facts(client: Client, agent: render.Agent) -> list[dict[str, Any]]:
-    """From its beginning to its end. A clock that was set back may hide it: then from the beginning of all."""
-    since = history.before(client, agent["queued_at"]) if agent["queued_at"] else 0
-    facts = list(history.facts(client, since, agent["ended_at"]))
-    if any(fact["event"] == "agent-queued" and fact["agent"] == agent["id"] for fact in facts):
-        return facts
-    return list(history.facts(client))
+    """What happened to it, and what else happened in the moment of its end."""
+    own = {fact["seq"]: fact for fact in history.about(client, agent["id"], agent["queued_at"], agent["ended_at"])}
+    if agent["ended_at"] is None:
+        return list(own.values())
+    since = history.before(client, agent["ended_at"])
+    then = {fact["seq"]: fact for fact in history.facts(client, since, agent["ended_at"])}
+    return sorted({**own, **then}.values(), key=lambda fact: int(fact["seq"]))
 
 
 def _attempt_map(attempt: Attempt) -> dict[str, Any]:
@@ -163,7 +165,7 @@ def _past(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"not granted, of the attributes of its caller: {answer['unmet']}"
     if answer.get("attempts"):
         yield "attempts:"
-        yield from _indented(render.aligned(render.filled([_row(one) for one in answer["attempts"]])))
+        yield from _indented(render.aligned(render.filled([_row(*few) for few in _folded(answer["attempts"])])))
     if answer.get("took"):
         yield f"{len(answer['took'])} ended with it:"
         rows = [[one["id"], render.named(one), one["status"], render.clean(one["reason"])] for one in answer["took"]]
@@ -173,11 +175,18 @@ def _past(answer: Mapping[str, Any]) -> Iterator[str]:
         yield from _indented([render.file_line(line) for line in answer["log"]["lines"]])
 
 
-def _row(one: Mapping[str, Any]) -> list[str]:
+def _folded(attempts: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Attempts that follow each other and did not begin for the same reason are together."""
+    for _, few in groupby(attempts, lambda one: one["reason"] if one["how"] == "voided" else one["attempt"]):
+        yield list(few)
+
+
+def _row(one: Mapping[str, Any], *others: Mapping[str, Any]) -> list[str]:
+    alike = [one, *others]
     return [
-        f"try {one['attempt']}",
-        f"queued {render.span(one['queued_seconds'])}",
-        f"took {render.span(one['seconds'])}" if one["seconds"] is not None else "goes on",
+        f"tries {one['attempt']}-{alike[-1]['attempt']}" if others else f"try {one['attempt']}",
+        f"queued {render.span(sum(each['queued_seconds'] for each in alike))}",
+        f"took {render.span(sum(each['seconds'] for each in alike))}" if one["seconds"] is not None else "goes on",
         f"waited {render.span(one['waited_seconds'])} of it" if one["waited_seconds"] else "",
         one["how"] or "",
         "" if one["exit_code"] is None else f"exit {one['exit_code']}",

@@ -8,7 +8,7 @@ import sys
 import time
 
 from orchctl.errors import NoDaemonError
-from orchd.wire import Home, HomeError, homes, locks, opening, sockets, variables
+from orchd.wire import Home, HomeError, homes, inherited, locks, opening, sockets, variables
 
 PATIENCE = 30.0  # seconds for a daemon to be ready
 _SILENCE = 10.0  # seconds for a daemon that holds the lock to answer or to end: it may be starting or stopping
@@ -100,6 +100,11 @@ def command(home: Home) -> list[str]:
 def environment() -> dict[str, str]:
     """This environment without the agent: a daemon belongs to none."""
     return {key: value for key, value in os.environ.items() if key not in variables.OF_ONE_AGENT}
+
+
+def for_agents() -> dict[str, str]:
+    """The variables that the agents have which this process asks for."""
+    return inherited.without_descriptors(environment())
 
 
 def _start(home: Home) -> bool:

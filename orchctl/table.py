@@ -61,7 +61,15 @@ _SPAWN = (
     JSON,
 )
 _PM = (
-    Option("tasks", "Take tasks from this file: .md task list, JSON array, or JSON lines.", "text", metavar="FILE"),
+    Option("tasks", "Take tasks from this file: a plan in Markdown or JSON.", "text", metavar="FILE"),
+    Option(
+        "format",
+        "How FILE is read: spec-kit, kiro, openspec, task-master or checklist; by what it holds otherwise.",
+        "text",
+        metavar="FORMAT",
+    ),
+    Option("tag", "The tag of Task Master's tasks; its current one otherwise.", "text", metavar="NAME"),
+    Option("optional", "Start tasks too that FILE says are optional."),
     Option("beads", "Take what `bd ready` shows; the default where there is a .beads directory."),
     Option("max", "How many developers of its own work at once; the limit otherwise.", "number", metavar="N"),
     Option("once", "Only what is ready now: start no more as developers end."),
@@ -71,11 +79,11 @@ _PM = (
     Option("worktree", "Give each a git worktree and branch of its own."),
     Option("developer_timeout", "End a developer after this long.", "duration", metavar="DURATION"),
     Option("retries", "New attempts for a developer that fails.", "number", metavar="N"),
-    Option("tick", "Tick the box of a task in the Markdown file when it completed."),
+    Option("tick", "Tick the box of a task in FILE when it completed, or set its status there."),
     Option("close_failed", "Close the issue of a developer that failed, as failed, rather than open it again."),
     Option("bd_timeout", "How long `bd` may take for one answer; 30s otherwise.", "duration", metavar="DURATION"),
     Option("timeout", "Stop waiting after this long; developers go on.", "duration", metavar="DURATION"),
-    Option("dry_run", "Only show what would be started."),
+    Option("dry_run", "Only show what would be started, in which waves, and why each task waits."),
     JSON,
 )
 
@@ -284,6 +292,7 @@ COMMANDS: dict[str, Command] = {
             (
                 Option("all", "Of every repository, not only of the one that this is in."),
                 Option("dry_run", "Only say what would be removed."),
+                Option("ignored", "Remove files that git ignores, too, but no repositories."),
                 JSON,
             ),
             function="prune",

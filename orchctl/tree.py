@@ -91,7 +91,9 @@ def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
         yield "disk full: nothing is started or recorded; free some space, or `orchctl prune --keep 0`"
     if limit["paused"]:
         yield "paused: no new agents start; `orchctl resume` starts them again"
-    if limit.get("stalled"):
+    if still := limit.get("standing_still"):
+        yield f"stalled: no progress of {' '.join(still)} in a lent slot; `orchctl why {still[0]}` says what helps"
+    elif limit.get("stalled"):
         yield "stalled: every agent at work depends on a queued agent; `orchctl why` of a queued agent says what helps"
     for runner, until in limit["held"].items():
         left = render.span(max(0.0, -render.since(until, now)))

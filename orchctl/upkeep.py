@@ -43,6 +43,13 @@ UPKEEP = (
         ),
     ),
     Command(
+        ("uninstall-project",),
+        "Remove from this project session files, unchanged copies of the skill, and lines for git.",
+        "uninstall_project",
+        (),
+        (JSON,),
+    ),
+    Command(
         ("doctor",),
         "Look for what is wrong with this machine and instance, and say what to do.",
         "doctor",

@@ -50,7 +50,8 @@ COMMANDS: dict[str, str] = {
     **dict.fromkeys(("cost", "spend", "tokens"), "`orchctl usage` shows tokens and cost"),
     **dict.fromkeys(("merge", "worktree"), "`orchctl worktrees` works on the git worktrees of agents"),
     **dict.fromkeys(("settings", "set"), "`orchctl config` shows and checks the configuration"),
-    **dict.fromkeys(("install", "uninstall"), "`orchctl service install` and `orchctl skill install` install"),
+    "install": "`orchctl service install` and `orchctl skill install` install",
+    "uninstall": "`orchctl uninstall-project` cleans a project, `orchctl service uninstall` removes the service",
 }
 """First words that are no command, and what does what they mean elsewhere."""
 

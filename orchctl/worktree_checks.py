@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from orchctl.errors import RefusedError
 from orchctl.git import FAILED, Git
+from orchctl.worktree_settings import Filling, filling, session_paths
 from orchd.wire import agentspec, branches, shapes
 
 _NAMED = 3  # files that are named one by one
 _HEADS = "refs/heads/"
+# What `bd`, orchctl and the daemon write while agents work: nobody's edit.
+_BOOKS = (".beads", ".agent", ".claude/state")
 
 
 class Checkout(NamedTuple):
@@ -22,22 +26,25 @@ class Checkout(NamedTuple):
     repository: Path  # what all worktrees of one repository share
 
 
-def check(specs: Sequence[Mapping[str, object]], directory: Path) -> None:
-    """Return when every agent of `specs` that wants a worktree can have it. Raises RefusedError: nothing is spawned.
+def check(specs: Sequence[dict[str, object]], directory: Path, config: Path) -> list[str]:
+    """Give every agent of `specs` that wants a worktree its base. Raises RefusedError when one cannot have it.
 
-    `directory` is where those work that name no other.
+    `directory` is where those work that name no other, `config` the config.toml of the home. Returns warnings, each one
+    line: what the worktrees will not have.
     """
-    wanted: dict[Path, list[str]] = {}
+    wanted: dict[Path, list[dict[str, object]]] = {}
     for spec in specs:
         if spec.get("worktree"):
-            wanted.setdefault(Path(str(spec.get("cwd") or directory)), []).append(_name(spec))
+            wanted.setdefault(Path(str(spec.get("cwd") or directory)), []).append(spec)
     seen: dict[Path, set[str]] = {}
-    clean: set[Path] = set()
-    for place, names in wanted.items():
+    warnings: dict[str, None] = {}
+    for place, found in wanted.items():
         checkout = checkout_of(place)
-        if checkout.top not in clean:
-            check_clean(checkout)
-            clean.add(checkout.top)
+        base = head(checkout)
+        warnings |= dict.fromkeys(looked_at(checkout, config))
+        names = [_name(spec) for spec in found]
+        for spec in found:
+            spec.setdefault("base", base)
         taken = seen.setdefault(checkout.repository, set())
         for name in names:
             branch = branches.branch_of(name)
@@ -46,6 +53,25 @@ def check(specs: Sequence[Mapping[str, object]], directory: Path) -> None:
                 raise RefusedError(what, code="branch-taken")
             taken.add(branch)
         check_branches(checkout, {branches.branch_of(name): name for name in names})
+    return list(warnings)
+
+
+def looked_at(checkout: Checkout, config: Path, but: Collection[Path] = ()) -> list[str]:
+    """What worktrees made from this checkout will not have, in lines. Raises RefusedError when none can be filled.
+
+    Changes of the files `but` are no matter.
+    """
+    filled = filling_of(config, checkout)
+    found = list(unseen(checkout, but, (*_BOOKS, *session_paths(config))))
+    if not filled.submodules and (checkout.top / ".gitmodules").exists():
+        what = "submodules are empty in worktrees"
+        found.append(f"{checkout.top}: {what}; `submodules = true` of the table [worktree] in .orchd.toml fills them")
+    return found
+
+
+def filling_of(config: Path, checkout: Checkout) -> Filling:
+    """What worktrees made from this checkout are filled with. Raises RefusedError."""
+    return filling(config, checkout.top, checkout.repository)
 
 
 def checkout_of(directory: Path, way_out: str = "leave out --worktree") -> Checkout:
@@ -61,21 +87,45 @@ def checkout_of(directory: Path, way_out: str = "leave out --worktree") -> Check
     return Checkout(Path(top), inside, (directory / common).resolve())
 
 
-def check_clean(checkout: Checkout) -> None:
-    """Return when a worktree made now has all that the checkout has. Raises RefusedError."""
-    git = Git(checkout.top)
-    if not git.is_true("rev-parse", "--quiet", "--verify", "HEAD^{commit}"):
+def head(checkout: Checkout) -> str:
+    """The commit at which a worktree begins that is asked for now. Raises RefusedError (`no-commit`)."""
+    found = Git(checkout.top).maybe("rev-parse", "--quiet", "--verify", "HEAD^{commit}")
+    if found is None:
         what = f"{checkout.top} has no commit yet to begin a branch at: commit something, or leave out --worktree"
         raise RefusedError(what, code="no-commit")
-    changed = changes(git, "--untracked-files=no")
+    return found
+
+
+def unseen(checkout: Checkout, but: Collection[Path] = (), books: Sequence[str] = _BOOKS) -> Iterator[str]:
+    """A line that names the changes which no worktree will have, when there are any.
+
+    What is in the directories `books`, at the top or below, does not count, and neither do the files `but`.
+    """
+    no_matter = {os.path.realpath(path) for path in but}
+    try:
+        found = changes(Git(checkout.top), "--untracked-files=no")
+    except RefusedError as error:
+        if error.code != FAILED:
+            raise
+        yield f"whether {checkout.top} has changes that worktrees do not have is unknown: {error.message}"
+        return
+    changed = [
+        name
+        for name in found
+        if not any(Path(name).is_relative_to(one) or f"/{one}/" in name for one in books)
+        and os.path.realpath(checkout.top / name) not in no_matter
+    ]
     if changed:
-        more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
-        raise RefusedError(
-            f"{checkout.top} has changes that a worktree would not have: {', '.join(changed[:_NAMED])}{more}; "
-            "commit them, or put them away with `git stash`",
-            code="uncommitted-changes",
-            details={"files": changed},
+        yield (
+            f"{checkout.top} has changes that worktrees do not have: {named(changed)}; "
+            "they begin at the last commit, so commit what agents are to see"
         )
+
+
+def named(files: Sequence[str]) -> str:
+    """The first of these files, and how many more there are."""
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    return f"{', '.join(files[:_NAMED])}{more}"
 
 
 def changes(git: Git, *how: str) -> list[str]:
@@ -107,6 +157,12 @@ def check_branches(checkout: Checkout, wanted: Mapping[str, str]) -> None:
                 code="branch-taken",
                 details={"branch": branch},
             )
+
+
+def has_worktree(agent: Mapping[str, Any]) -> bool:
+    """Whether an agent has completed in a worktree that is still there, so that others can begin with its work."""
+    path = agent.get("worktree")
+    return agent["status"] == "completed" and path is not None and Path(f"{path}.json").exists()
 
 
 def free_name(name: str, directory: Path, but: set[str]) -> str:

@@ -12,13 +12,15 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import NoReturn
 
 from orchctl.errors import ClientError, RefusedError
 from orchctl.git import ELSEWHERE, Git
-from orchctl.worktree_checks import Checkout, check_branches, check_clean, checkout_of
+from orchctl.worktree_bases import Tip, merge, start, tips
+from orchctl.worktree_checks import Checkout, changes, check_branches, checkout_of, filling_of, head, named, unseen
+from orchctl.worktree_filling import check_out, copy_ignored, fill_submodules, set_up, warn
 from orchd.wire import branches, formats, opening, shapes, variables, whole
 
 FAILED = 1
@@ -35,7 +37,14 @@ class Record:
     branch: str
     start: str  # the commit that the branch began at
     origin: str | None  # the branch that was checked out there; None when none was
-    is_made: bool = False  # whether git was done with it, so that the agent may have begun
+    is_made: bool = False  # whether git was done with it
+    checkout: str | None = None  # the top of the working tree that it was asked for in
+    merged: tuple[str, ...] = ()  # the merge commits that it began with, which nobody worked on
+    is_filled: bool = True  # whether submodules, copies and the set-up are done, so that the agent may have begun
+    copied: dict[str, str] = field(default_factory=dict)  # the digest of each file that was copied, by its path
+
+
+_KEYS = {one.name for one in fields(Record)}  # a newer version may write more
 
 
 def record_path(worktree: Path) -> Path:
@@ -55,8 +64,7 @@ def read(worktree: Path) -> Record | None:
     try:
         whole = dict(json.loads(opening.read_file(record_path(worktree))))
         formats.check(record_path(worktree), whole, _VERSION, "move the file away: the worktree stays")
-        whole.pop(formats.FIELD, None)
-        return shapes.build(Record, whole)
+        return shapes.build(Record, {key: value for key, value in whole.items() if key in _KEYS})
     except formats.NewerFormatError as error:
         raise RefusedError(str(error), code="newer-format") from None
     except (OSError, ValueError, TypeError):
@@ -96,10 +104,11 @@ def entered(env: MutableMapping[str, str], argv: Sequence[str]) -> int | None:
     except (ClientError, OSError) as error:
         return _given_up(" ".join(str(error).split()), env)
     env["PWD"] = str(directory)
-    for name in ELSEWHERE:
+    for name in (*ELSEWHERE, variables.ENV_BASE, variables.ENV_BEFORE):
         env.pop(name, None)
     if env.get(variables.ENV_RUNNER):
         return None
+    env.pop(variables.ENV_REPORT, None)  # a command reports nothing: its exit code decides
     return _become(argv)
 
 
@@ -139,51 +148,115 @@ def _made(path: Path, env: Mapping[str, str]) -> Path:
         if (is_first and record is not None) or (record is None and path.exists()):
             what = f"{path} is there already and not this agent's; `orchctl worktrees list --all` shows what it holds"
             raise RefusedError(what, code="worktree-taken")
-        if record is None:
-            record = _begun(path, checkout, branches.branch_of(env.get(variables.ENV_NAME, "")))
-        if not record.is_made or not (path / ".git").exists():
-            _finish(path, Git(checkout.top), record)
+        if record is None or not record.is_made or not (path / ".git").exists():
+            record = _made_whole(path, checkout, record, env)
+    if not record.is_filled:  # it may take long, and others can make and remove worktrees meanwhile
+        _fill(path, checkout, record, env)
     return path / checkout.inside
 
 
-def _begun(path: Path, checkout: Checkout, branch: str) -> Record:
+def _made_whole(path: Path, checkout: Checkout, record: Record | None, env: Mapping[str, str]) -> Record:
+    """Make what is not there yet, or not all of it."""
+    before = [] if record is not None and record.is_made else _before(path, checkout, env)
+    if record is None:
+        branch = branches.branch_of(env.get(variables.ENV_NAME, ""))
+        record = _begun(path, checkout, branch, env.get(variables.ENV_BASE), before)
+    return _finish(path, Git(checkout.top), record, before)
+
+
+def _fill(path: Path, checkout: Checkout, record: Record, env: Mapping[str, str]) -> None:
+    """Fill it as config.toml and the checkout say. A later attempt does again what this one does not come to do."""
+    home = Path(env.get(variables.ENV_HOME) or path.parents[1])
+    wanted = filling_of(home / "config.toml", checkout)
+    fill_submodules(path, wanted)
+    record = replace(record, copied=record.copied | copy_ignored(checkout.top, path, wanted.copy))
+    write(path, record)
+    if wanted.setup is not None:
+        set_up(path, wanted.setup, checkout.top, env)
+    write(path, replace(record, is_filled=True))
+
+
+def _before(path: Path, checkout: Checkout, env: Mapping[str, str]) -> list[Tip]:
+    """The branches of the agents that it comes after, of those with worktrees of the same repository."""
+    found = []
+    for one in filter(None, env.get(variables.ENV_BEFORE, "").split(",")):
+        tree = path.with_name(one)
+        record = read(tree)
+        if record is None or record.repository != str(checkout.repository):
+            continue
+        found.append(record.branch)
+        left = changes(Git(tree), "--untracked-files=normal") if (tree / ".git").exists() else []
+        if left:
+            warn(f"{one} left work that it did not commit, and this worktree does not have it: {named(left)}")
+    return tips(Git(checkout.top), found)
+
+
+def _begun(path: Path, checkout: Checkout, branch: str, base: str | None, before: list[Tip]) -> Record:
     """A record of what is to be made, when it can be."""
-    check_clean(checkout)
-    check_branches(checkout, {branch: branch.partition("/")[2]})
     git = Git(checkout.top)
+    if base is None:
+        base = head(checkout)
+        for text in unseen(checkout):
+            warn(text)
+    check_branches(checkout, {branch: branch.partition("/")[2]})
     origin = git.ask("rev-parse", "--abbrev-ref", "HEAD")
     record = Record(
         repository=str(checkout.repository),
         branch=branch,
-        start=git.ask("rev-parse", "HEAD"),
+        start=start(git, base, before),
         origin=None if origin == "HEAD" else origin,
+        checkout=str(checkout.top),
+        is_filled=False,
     )
     write(path, record)
     try:
         git.tell("update-ref", _HEADS + branch, record.start, "0" * len(record.start))  # only when it is not there
     except RefusedError as error:
         record_path(path).unlink(missing_ok=True)
+        if git.maybe("rev-parse", "--quiet", "--verify", _HEADS + branch) is None:
+            raise RefusedError(f"the branch {branch} cannot be begun: {error.message}", code=error.code) from None
         what = f"the branch {branch} cannot be begun: {error.message}; give the agent another --name"
         raise RefusedError(what, code="branch-taken") from None
     return record
 
 
-def _finish(path: Path, git: Git, record: Record) -> None:
+def _finish(path: Path, git: Git, record: Record, before: list[Tip]) -> Record:
     """Let git make it, over what an attempt left that did not get so far as to begin."""
-    import shutil
-
     forced = () if record.is_made else ("--force", "--force")
     if forced or not path.exists():
-        with suppress(RefusedError):  # git rarely knows of one
-            git.tell("worktree", "remove", *forced, str(path))
-    if forced:
-        shutil.rmtree(path, ignore_errors=True)
+        _clear(path, git, forced)
     is_there = git.is_true("show-ref", "--verify", "--quiet", _HEADS + record.branch)  # somebody may have deleted it
     where = [str(path), record.branch] if is_there else ["-b", record.branch, str(path), record.start]
     with _alone_with(Path(record.repository)):
         git.tell("worktree", "add", "--no-checkout", *where)
-    Git(path).tell("checkout", "--quiet", "--force")  # what takes long, all at once
-    write(path, replace(record, is_made=True))
+    check_out(path)  # what takes long, all at once
+    if before:
+        record = replace(record, merged=_merged(path, git, record, before))
+    record = replace(record, is_made=True, is_filled=False, copied={})
+    write(path, record)
+    return record
+
+
+def _clear(path: Path, git: Git, forced: Sequence[str]) -> None:
+    """Remove what is there of a worktree, so that it can be made."""
+    import shutil
+
+    with suppress(RefusedError):  # git rarely knows of one
+        git.tell("worktree", "remove", *forced, str(path))
+    if forced:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _merged(path: Path, git: Git, record: Record, before: list[Tip]) -> tuple[str, ...]:
+    """The merges that it begins with. Raises RefusedError; then nothing of it is left, and a retry begins anew."""
+    try:
+        return merge(path, record.branch, before)
+    except RefusedError:
+        _clear(path, git, ("--force", "--force"))
+        with suppress(RefusedError):
+            git.tell("update-ref", "-d", _HEADS + record.branch)
+        record_path(path).unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import errno
 import faulthandler
 import logging
 import os
+import signal
 import sys
 import time
 from importlib.metadata import version
@@ -34,6 +35,7 @@ def clock() -> Instant:
 
 def main() -> int:
     """Serve in the foreground. Who wants it in the background starts it there: `orchctl daemon start`."""
+    _take_signals()
     options = _options()
     faulthandler.enable()  # a watchdog ends a loop that hangs by SIGABRT: then the log says where it hung
     logs.configure(sys.stderr, os.environ)
@@ -54,6 +56,13 @@ def main() -> int:
         return EXIT_REFUSED
     finally:
         notify.close()
+
+
+def _take_signals() -> None:
+    """Neither what the process that started this one had blocked nor what it ignored is ours to keep."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _run(options: argparse.Namespace, home: Home, notify: Notifier) -> int:

@@ -1,9 +1,10 @@
 """Who is asking, by the kernel's word: the process that connected, walked up to a shim.
 
 The answer is given once, when the connection is accepted, and holds for all its requests. A process is an agent's when
-it descends from the agent's shim, is in its session or in its cgroup. Variables prove nothing: a process that has those
-of an agent, and is not proven to be of that agent, may do nothing. Neither may an orphan below the daemon of which
-nothing proves whose it is.
+it descends from the agent's shim, or is in its session, or the leader of its session descends from the shim. The cgroup
+proves nothing, since any process of the user can move there, nor do variables: a process that is in a cgroup of an
+agent, or has the variables of one, and is not proven to be of that agent, may do nothing. Neither may an orphan below
+the daemon of which nothing proves whose it is.
 """
 
 from __future__ import annotations
@@ -22,10 +23,16 @@ from orchd.procs.procfs import PROC, Process, look, marks
 from orchd.roles import Visitor
 from orchd.wire import ENV_AGENT, ENV_HOME, Home, WireError
 from orchd.wire.cgroups import own_cgroup
+from orchd.wire.settings import Config
 
 _LOOKS = 100  # at a caller whose parents come and go
 
 _WHOLE = b"0 0 4294967295".split()  # the uid_map of a namespace in which every user has its own uid
+
+_ENTER = (
+    "ask from outside for an agent whose command enters it (`nsenter`, `ip netns exec`), or start a daemon inside with "
+    "an ORCHD_HOME of its own"
+)
 
 Caller = AgentId | Outside | Visitor
 
@@ -80,6 +87,7 @@ class Callers:
         self._home = home
         self._processes = processes
         self._uid = os.getuid()
+        self._accepts_confined = False
 
     def who(self, peer: Peer) -> Caller:
         """The agent that this peer belongs to, or what it is otherwise."""
@@ -88,6 +96,26 @@ class Callers:
         if isinstance(peer.identity, Outside):
             return peer.identity
         return peer.identity[0] if peer.identity in self._processes.shims().values() else Outside.FORMER
+
+    def heed(self, config: Config) -> None:
+        """Go by this configuration from now on."""
+        self._accepts_confined = config.confined_callers == "accept"
+
+    def check_confinement(self, peer: Peer, caller: Caller) -> None:
+        """Raises WireError `forbidden` when agents of this caller would run outside of what is around it."""
+        if self._accepts_confined or isinstance(caller, Visitor):
+            return
+        try:
+            found = namespaces.confinement(peer.pid)
+        except (FileNotFoundError, ProcessLookupError):
+            raise WireError("forbidden", "the calling process has ended; ask again") from None
+        if found:
+            inside = "call orchctl from a process of the agent that is not confined so" if agent_of(caller) else _ENTER
+            raise WireError(
+                "forbidden",
+                f"the calling process is confined ({', '.join(found)}), and what it starts would not be: agents run "
+                f'where the daemon runs. Either {inside}, or the owner sets confined_callers = "accept" in config.toml',
+            )
 
     def identify(self, peer: Credentials) -> Identity:
         """What is proven of the process that connected. Raises OSError when no descriptor is free to look with."""
@@ -117,14 +145,26 @@ class Callers:
         return Outside.NOBODY
 
     def _proven(self, caller: Process, shims: dict[int, Key]) -> Identity | None:
-        """The attempt that an orphan belongs to by its session or its cgroup, which no process can choose freely."""
+        """The attempt that an orphan belongs to by its session, which no process can choose.
+
+        A process can choose its cgroup, so that only takes rights away: whoever is in one of an agent is not the owner.
+        """
         cgroups = self._processes.cgroups()
-        # where there is a cgroup the session may have been an earlier attempt's too
-        if (found := shims.get(caller.session)) is not None and found not in cgroups.values():
-            return found
+        in_session = shims.get(caller.session)
+        of_cgroup: Identity | None = None
         if self._is_in_a_cgroup_of_ours(caller.pid) and (cgroup := held_in(own_cgroup(caller.pid), self._home.tag)):
-            return cgroups.get(cgroup, Outside.FORMER)
-        return None
+            of_cgroup = cgroups.get(cgroup, Outside.FORMER)
+        # where there is a cgroup the session may have been an earlier attempt's too
+        if in_session is not None and (in_session == of_cgroup or in_session not in cgroups.values()):
+            return in_session
+        if (below := self._above_leader(caller, shims)) is not None:
+            return below
+        return of_cgroup if of_cgroup in (None, Outside.FORMER) else Outside.NOBODY
+
+    def _above_leader(self, caller: Process, shims: dict[int, Key]) -> Key | None:
+        """The attempt from whose shim the leader of the caller's session descends: all of a session come from it."""
+        leaders = [process.pid for process in _line(caller.session)] if caller.session else []
+        return next((shims[pid] for pid in leaders if pid in shims and pid != caller.session), None)
 
     def _is_in_a_cgroup_of_ours(self, pid: int) -> bool:
         """The quick question: to say which one it is, all mounts have to be read."""

@@ -146,8 +146,9 @@ def _spec(fields: dict[str, Any]) -> Spec:
     )
 
 
-def _attributes(umask: Any, nice: Any, policy: Any, cpus: Any, limits: list[list[Any]]) -> Attributes:
-    return Attributes(umask, nice, policy, cpus, tuple((name, soft, hard) for name, soft, hard in limits))
+def _attributes(umask: Any, nice: Any, policy: Any, cpus: Any, limits: list[list[Any]], *rest: Any) -> Attributes:
+    """As they were written, by versions that knew fewer too."""
+    return Attributes(umask, nice, policy, cpus, tuple((name, soft, hard) for name, soft, hard in limits), *rest)
 
 
 def _membership(run: str, path: str, after: list[str], *rest: Any) -> Membership:
@@ -219,7 +220,7 @@ def describe(fact: Fact) -> dict[str, object]:
     return {name: value.value if isinstance(value, Enum) else value for name, value in plain.items()}
 
 
-_HIDDEN = ("agent", "seed", "environment", "cgroup", "attributes")
+_HIDDEN = ("agent", "seed", "environment", "cgroup", "attributes", "remedy")
 _KINDS: tuple[type[Any], ...] = get_args(Fact)
 _NAMES = {kind: re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower() for kind in _KINDS}
 _SHOWN = {kind: tuple(field.name for field in dataclasses.fields(kind) if field.name not in _HIDDEN) for kind in _KINDS}

@@ -23,7 +23,7 @@ from orchd.fulldisk import FullDisk, Signals, take_up
 from orchd.keyring import Keyring, server_secret
 from orchd.loop import Loop
 from orchd.notify import Notifier
-from orchd.parts import Door, Parts, assemble
+from orchd.parts import Door, Parts, assemble, open_store, restore
 from orchd.ports import Ports
 from orchd.presence import Lock, Presence
 from orchd.remote import Remote
@@ -59,18 +59,19 @@ def serve(
         check_namespaces(home)
         leave_word(home, service)
         defaults = _become_daemon()
-        _check_history(home)
-        store = Store(home.database)
+        store = open_store(home)
         stack.callback(store.close)
         wakeup = stack.enter_context(_signals())
         ports = Ports(home)
         stack.callback(ports.close)
         door = _door(home, settings.remote.listen, stack)
         parts = assemble(home, settings, store, ports, door, clock, defaults)
+        stack.callback(parts.processes.close)  # also when it cannot serve: its cgroup would stay for good
         parts.settings.notify = notify
         presence = Presence(home, lock, ports)
         loop = Loop(parts, wakeup, notify, presence)
         _heed_signals(loop)
+        descriptors.check_for_daemon()
         _recover(home, parts, loop)
         _open(home, presence, door)
         keep_reserve(home.reserve)
@@ -149,7 +150,7 @@ def _open(home: Home, presence: Presence, door: Door) -> None:
 def _recover(home: Home, parts: Parts, loop: Loop) -> None:
     """Take up what an earlier daemon left: its agents become inputs like any others, through the same admission."""
     state = parts.state
-    parts.records.restore(parts.unfinished, parts.clock().mono)
+    restore(home, parts)
     _link_client(home)
     _take_up_given(parts)
     living = list(state.living.values())
@@ -164,16 +165,6 @@ def _recover(home: Home, parts: Parts, loop: Loop) -> None:
     )
     parts.scribe.catch_up()
     log.info("took up %d living and %d queued agents", len(living), len(state.agents) - len(state.living))
-
-
-def _check_history(home: Home) -> None:
-    """Raises StoreError where the database is gone and agents of it are not: a new one would know nothing of them."""
-    what = "missing" if not home.database.exists() else "empty" if not home.database.stat().st_size else None
-    if what is not None and any(home.agents.glob("*.exit")):
-        raise StoreError(
-            f"{home.database} is {what}, and {home.agents} has files of agents that it knew: put it back, or move "
-            f"{home.agents} away to begin with an empty history (agents that still run are then not counted)"
-        )
 
 
 def _take_up_given(parts: Parts) -> None:

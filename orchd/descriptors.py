@@ -7,10 +7,13 @@ import os
 import resource
 from contextlib import suppress
 
+from orchd.errors import OrchdError
+
 _MOST, _LEAST = 4096, 8
 _OPEN = "/proc/self/fd"
 _RESERVE = 12  # descriptors
 _FOR_CLIENTS = 16  # eight connections
+_FOR_ONE = 6  # for the connection of a client that waits, and what an attempt keeps open
 _OWN = 32  # descriptors that the daemon has open whatever happens
 
 _before: list[tuple[int, int]] = []  # the limits that this process was started with
@@ -43,6 +46,17 @@ def check_for_client() -> None:
 def check_for_attempt() -> None:
     """Raise OSError (EMFILE) when what is left is for that and for clients: agents must not shut them out."""
     _check(_RESERVE + _FOR_CLIENTS)
+
+
+def check_for_daemon() -> None:
+    """Raise OrchdError when no agent could ever start beside what is open now."""
+    needed = _open_files() + _RESERVE + _FOR_CLIENTS + _FOR_ONE
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if needed > most != resource.RLIM_INFINITY:
+        raise OrchdError(
+            f"the hard limit of open files is {most}, and with fewer than {needed} no agent could start: raise it with "
+            "`ulimit -Hn` in the shell that starts orchd (as root), or LimitNOFILE= in its unit"
+        )
 
 
 def _check(reserve: int) -> None:

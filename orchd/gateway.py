@@ -8,7 +8,7 @@ from typing import Any
 
 from orchd.answers import Answers, id_in_use
 from orchd.asked import is_change, shaped
-from orchd.callers import Caller, Callers
+from orchd.callers import Caller, Callers, seeing
 from orchd.core import inputs
 from orchd.core.effects import Answer, Effect, Refuse
 from orchd.core.inputs import Input
@@ -106,6 +106,9 @@ class Gateway:
             return None
         if self._is_repeated(peer, request, op, caller):
             return None
+        if isinstance(asked, STARTS):
+            with seeing():
+                self._callers.check_confinement(peer, caller)
         flush()
         is_paged = isinstance(asked, wire_ops.Wait) and asked.paged
         self._pending[request] = Pending(peer.route, op, caller, is_paged)
@@ -211,6 +214,7 @@ class Gateway:
         self._reply(pending.route, packed(effect.request, result))
 
 
+STARTS = (wire_ops.Spawn, wire_ops.Run, wire_ops.Retry)
 CHANGES: dict[type, Callable[[Gateway, Peer, RequestId, Caller, Any], Input | None]] = {
     wire_ops.Spawn: lambda self, _, request, caller, asked: self._translate.spawn(request, caller, asked),
     wire_ops.Run: lambda self, _, request, caller, asked: self._translate.run(request, caller, asked),

@@ -135,6 +135,7 @@ class Loop:
             processes.next_deadline(),
             processes.logs.next_deadline(),
             parts.parked.next_deadline(),
+            parts.borrowers.next_deadline(),
             parts.pruner.next_deadline(),
         )
         due = min((moment for moment in alarms if moment is not None), default=None)
@@ -152,7 +153,9 @@ class Loop:
             self._parts.engine.finish()
             self._parts.store.finish()
         seen = self._parts.space.look(is_short=self._parts.state.is_short)
-        events = [*([seen] if seen else []), *self._parts.processes.news(), *self._parts.parked.look()]
+        events: list[Input] = [*([seen] if seen else [])]
+        events += self._parts.borrowers.look()  # before the news: of an attempt that has ended nothing can be seen
+        events += [*self._parts.processes.news(), *self._parts.parked.look()]
         if self._parts.remote is not None:
             self._parts.remote.see(ready)
         is_due = self._deadline is not None and self._deadline <= self._parts.clock().mono

@@ -6,17 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from orchd.borrowers import Borrowers
 from orchd.callers import Callers
 from orchd.config import Settled, heed_limit
-from orchd.core.model import Agent, Attributes, Instant, State
+from orchd.core.model import Agent, AgentId, Attributes, Instant, State
 from orchd.engine import Engine
 from orchd.environments import Environments
+from orchd.errors import StoreError
 from orchd.gateway import Gateway
 from orchd.given import Given, Inputs, Retries
 from orchd.keyring import Keyring
 from orchd.naming import Naming
 from orchd.parked import Parked
 from orchd.ports import Ports
+from orchd.procs import unrecorded
 from orchd.procs.cgroups import Cgroups
 from orchd.procs.local import LocalProcesses
 from orchd.pruning import Pruner
@@ -33,6 +36,7 @@ from orchd.views import iso
 from orchd.visitors import Visitors
 from orchd.waits import Waits
 from orchd.wire import Home
+from orchd.wire.database import lost
 from orchd.wire.settings import Config, resident_of
 
 
@@ -58,6 +62,7 @@ class Parts:
     given: Given
     processes: LocalProcesses
     parked: Parked
+    borrowers: Borrowers
     records: Records
     scribe: Scribe
     gateway: Gateway
@@ -67,6 +72,26 @@ class Parts:
     settings: Settled
     space: Space
     pruner: Pruner
+
+
+def open_store(home: Home) -> Store:
+    """The database. Raises StoreError for one that cannot be used, and where it is gone and agents of it are not."""
+    has_attempts = unrecorded.has_attempts(home)
+    if has_attempts and not home.database.exists():
+        raise StoreError(lost(home.database, "is missing"))
+    return Store(home.database, begins=not has_attempts)
+
+
+def restore(home: Home, parts: Parts) -> None:
+    """Put into memory what an earlier daemon left unfinished. Raises StoreError when agents run that the database does
+    not know."""
+    records = parts.records
+    records.restore(parts.unfinished, parts.clock().mono)
+
+    def begun(one: AgentId) -> int | None:
+        return None if (agent := records.recorded(one)) is None else agent.attempt
+
+    unrecorded.check(home, parts.state, begun, lambda: parts.clock().mono)
 
 
 def assemble(
@@ -103,6 +128,8 @@ def assemble(
     pruner = Pruner(home, state, store, records, processes, clock, config)
     settings.tell(pruner.heed)
     callers = Callers(home, processes)
+    callers.heed(config)
+    settings.tell(callers.heed)
     ports.identify = callers.identify
     gateway = Gateway(
         state=state,
@@ -136,6 +163,7 @@ def assemble(
         given,
         processes,
         Parked(state, processes.load_seconds, processes.freeze, lambda: clock().mono),
+        Borrowers(state, processes.load_seconds, processes.quiet_for, lambda: clock().mono),
         records,
         scribe,
         gateway,

@@ -289,7 +289,11 @@ class Queries:
     def events(self, caller: Caller, asked: ops.Events) -> dict[str, object]:
         """The facts after a sequence number, oldest first."""
         root = self._naming.root_of(caller)
-        facts = self._store.facts(asked.since, asked.count, number_of(root) if root else None)
+        if asked.agent is None:
+            facts = self._store.facts(asked.since, asked.count, number_of(root) if root else None)
+        else:
+            (agent,) = self._naming.seen(caller, (asked.agent,))
+            facts = self._store.facts_about(agent, asked.since, asked.count)
         shown = [views.fact_map(fact) for fact in facts]
         return {
             "events": shown[: fitting(shown)],

@@ -202,6 +202,15 @@ class Reader:
         )
         return [StoredFact(seq, at, event, agent, unpack(doc)) for seq, at, event, agent, doc in found]
 
+    def facts_about(self, agent: Agent, since: int, count: int) -> list[StoredFact]:
+        """The first `count` facts after `since` that are about one agent: those of its tree are looked through."""
+        found = self._many(
+            "SELECT seq, at, event, agent, doc FROM facts"
+            " WHERE root = ? AND seq > ? AND agent = ? ORDER BY seq LIMIT ?",
+            (number_of(agent.root), since, agent.number, count),
+        )
+        return [StoredFact(seq, at, event, agent, unpack(doc)) for seq, at, event, agent, doc in found]
+
     def _agents(self, where: str, *values: object) -> Iterator[Agent]:
         for number, spec, doc in self._many(f"SELECT number, spec, doc FROM agents WHERE {where}", values):
             yield self._sound(partial(unpack_agent, agent_id(number), spec, doc))

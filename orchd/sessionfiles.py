@@ -22,7 +22,7 @@ from orchd.core.model import Agent, State
 from orchd.core.places import working
 from orchd.core.sessions import Session, SessionId
 from orchd.views import iso
-from orchd.wire import whole
+from orchd.wire import projects, whole
 from orchd.wire.opening import append_file, inside, open_file
 
 VERSION = 1  # of the files: a higher number means that a key has another meaning, or is gone
@@ -80,13 +80,14 @@ class Directory:
         self._state = Path(places.state).parts
 
     def is_ours(self) -> bool:
-        """Whether files may be put here: into what is this user's, where no stranger could have laid links."""
+        """Whether files may be put here: into a project of this user, where no stranger could have laid links."""
         try:
             found = self._path.stat()
         except OSError:
             return False
         is_root = self._path == self._path.parent
-        return found.st_uid == os.getuid() and not found.st_mode & stat.S_IWOTH and not is_root
+        is_safe = found.st_uid == os.getuid() and not found.st_mode & stat.S_IWOTH and not is_root
+        return is_safe and projects.is_project(self._path)
 
     def last_seq(self, session: SessionId) -> int | None:
         """The number of the session's last event in the file, or of anybody's where none of its own is near the end;
@@ -255,12 +256,20 @@ def _without_halves(value: object) -> object:
 
 @contextmanager
 def _made(project: Path, *names: str) -> Iterator[Path]:
-    """A path of the directory. A new one is hidden from version control: its files change all the time."""
+    """A path of the directory. A new one is hidden from git: its files change all the time."""
     is_new = not project.joinpath(*names).is_dir()
     with inside(project, *names, create=True) as directory:
-        if is_new:
+        if is_new and not _is_excluded(project, "/".join(names)):
             whole.write(directory / ".gitignore", b"*\n")
         yield directory
+
+
+def _is_excluded(project: Path, place: str) -> bool:
+    """Whether the checkout's own list of ignored files has the directory now."""
+    try:
+        return projects.exclude(project, (place, projects.RUNS))
+    except OSError:
+        return False
 
 
 def _replace(path: Path, text: str) -> None:

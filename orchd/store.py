@@ -16,7 +16,7 @@ from orchd.errors import DiskFull, StoreError
 from orchd.past import Past
 from orchd.reading import StoredAnswer
 from orchd.space import has_room
-from orchd.wire.database import APPLICATION_ID, reason
+from orchd.wire.database import APPLICATION_ID, lost, reason
 
 KEPT_ANSWERS = 10_000
 
@@ -40,9 +40,11 @@ class Saved(NamedTuple):
 class Store(Past):
     """An open database. Raises StoreError wherever it cannot do what it was asked."""
 
-    def __init__(self, path: Path, *, without_room: bool = False) -> None:
-        """Open it. `without_room`: write nothing by itself, and need no room on the disk to read."""
+    def __init__(self, path: Path, *, without_room: bool = False, begins: bool = True) -> None:
+        """Open it. `without_room`: write nothing by itself, and need no room on the disk to read. `begins`: make the
+        tables of an empty file; without it, one that is empty has lost what it had, and is refused."""
         self._path = path
+        self._begins = begins
         self._without_room = without_room
         self._saved: Saved | None = None
         self._seq = self._begun = 0
@@ -70,6 +72,8 @@ class Store(Past):
         is_empty = self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
         if application != APPLICATION_ID and not is_empty:
             raise StoreError(f"{self._path} is some other program's database: move it away")
+        if is_empty and not self._begins:
+            raise StoreError(lost(self._path, "is empty"))
         if not is_empty and not migrations.FIRST <= version <= migrations.newest():
             raise StoreError(self._foreign(version))
         self._db.execute("PRAGMA journal_mode = WAL")

@@ -24,7 +24,7 @@ from orchd.rights import check_sight
 from orchd.roles import Visitor
 from orchd.store import Store
 from orchd.views import canonical
-from orchd.wire import WireError, agentspec, ops, runners, variables
+from orchd.wire import WireError, agentspec, inherited, ops, runners, variables
 from orchd.wire import attributes as wire_attributes
 from orchd.wire.settings import Config
 
@@ -191,6 +191,7 @@ class Translator:
             output_dir=spec.output_dir,
             result=spec.result,
             worktree=spec.worktree,
+            base=spec.base,
             tokens=spec.tokens,
             after=tuple(self._after(caller, one, names) for one in spec.after),
             priority=spec.priority,
@@ -305,12 +306,12 @@ def _check_sessions(agents: Iterable[Agent]) -> None:
 
 def _attributes(sent: wire_attributes.Attributes) -> Attributes:
     limits = tuple((name, soft, hard) for name, (soft, hard) in sorted(sent.limits.items()))
-    return Attributes(sent.umask, sent.nice, sent.policy, sent.cpus, limits)
+    return Attributes(sent.umask, sent.nice, sent.policy, sent.cpus, limits, sent.oom_score_adj)
 
 
 def _environment(caller: Caller, sent: dict[str, str]) -> dict[str, str]:
     """What an agent gets: on another machine there is no environment to bring along, so this daemon's is the base."""
-    return {**os.environ, **sent} if isinstance(caller, Visitor) else sent
+    return {**inherited.without_descriptors(os.environ), **sent} if isinstance(caller, Visitor) else sent
 
 
 def _shared(environment: Mapping[str, str]) -> dict[str, str]:

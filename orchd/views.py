@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from orchd.core.explain import position, reason
-from orchd.core.model import WORKING, Agent, AgentId, Level, State, Status, agent_id
+from orchd.core.model import WORKING, Agent, AgentId, Level, State, Status, agent_id, number_of
 from orchd.core.places import overdrawn, working
 from orchd.core.returning import is_returning
 from orchd.core.runs import Group, Membership, Run, RunId, run_id
@@ -37,6 +37,7 @@ def limit(state: State) -> dict[str, object]:
         "enforcement": "strict" if state.is_strict else "lenient",
         "frozen": sum(agent.frozen is not None for agent in state.waiting.values()),
         "stalled": state.is_stall_announced,
+        "standing_still": sorted(state.standing, key=number_of),
         "paused": state.is_paused,
         "short_of_space": state.is_short,
         "held": {runner: iso(until.wall) for runner, until in state.holds.items()},
@@ -140,6 +141,7 @@ def _worktree(home: Home, agent: Agent) -> dict[str, object]:
     return {
         "worktree": str(home.worktrees / agent.id) if has_one else None,
         "branch": branch_of(agent.spec.name) if has_one else None,
+        "base": agent.spec.base,
     }
 
 

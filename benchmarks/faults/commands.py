@@ -34,6 +34,7 @@ ASKED = {
     "metrics": "--serve unix:metrics.sock",
     "hook": "-- true",
     "timeline": "-o timeline.svg",
+    "export": "--json",
     "trace": "-o spans.json",
     "prune": "--older-than 1d",
     "validate": _COMPOSITION,

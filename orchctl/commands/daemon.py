@@ -11,9 +11,10 @@ from types import SimpleNamespace
 from orchctl import exits, out, render, services
 from orchctl.client import Client
 from orchctl.commands import stop
+from orchctl.doctor.machine import ENDS_WITH_IT
 from orchctl.errors import NoDaemonError
 from orchctl.start import check_outside, command, ensure, environment, is_running
-from orchd.wire import Home, default_home, locks, sockets
+from orchd.wire import Home, cgroups, default_home, locks, sockets
 
 _QUICK = 3.0  # seconds for a daemon to answer, and to end
 
@@ -24,7 +25,10 @@ def start(args: SimpleNamespace) -> int:
     check_outside(home)
     if is_running(home) or not services.act(home, "start"):
         ensure(home)
-    return status(args)
+    code = status(args)
+    if (pid := locks.holder(home.lock)) is not None and (found := cgroups.passing_scope(pid.pid or "self")) is not None:
+        out.note(f"the daemon is in {found}: {ENDS_WITH_IT}; `orchctl service install` makes it a service")
+    return code
 
 
 def run(_: SimpleNamespace) -> int:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import exits, out, render
+from orchctl import exits, out, render, worktree_checks
 from orchctl.client import Client
-from orchctl.errors import NoDaemonError, UsageError
+from orchctl.errors import NoDaemonError, RefusedError, UsageError
+from orchctl.plans.reading import FORMATS
+from orchctl.plans.reading import Wishes as PlanWishes
+from orchctl.plans.shape import slug
 from orchctl.pm import journal as journals
 from orchctl.pm import report as reports
 from orchctl.pm.bd import TIMEOUT, Bd
 from orchctl.pm.beads import Beads, place
 from orchctl.pm.conductor import Conductor
-from orchctl.pm.developers import Wishes, developer, labels_of
+from orchctl.pm.developers import Wishes, developer, labels_of, name_of
 from orchctl.pm.files import File
-from orchctl.pm.items import Source, slug
+from orchctl.pm.items import Item, Source
 from orchctl.pm.journal import Journal
 from orchd.wire import HomeError
 
@@ -34,9 +37,11 @@ def run(args: SimpleNamespace) -> int:
     name, where = _named(args, directory)
     if args.dry_run:
         return _shown(args, directory, name)
-    with journals.alone(directory / journals.RUNS, where):
+    with journals.alone(directory / journals.RUNS, *where):
         journal = journals.unfinished(directory, name)
         source = _source(args, directory, () if journal is None else [one["row"] for one in journal.of("over")])
+        for note in source.notes() if isinstance(source, File) else ():
+            out.note(render.clean_line(note))
         with Client() as client:
             return _work(args, client, source, journal or journals.begun(directory, name))
 
@@ -48,26 +53,41 @@ def _check(args: SimpleNamespace) -> None:
         raise UsageError("--tasks FILE and Beads are two lists: leave out --beads and --close-failed, or --tasks")
     if args.tick and args.tasks is None:
         raise UsageError("--tick ticks the boxes of --tasks FILE: Beads closes issues by itself")
+    if args.tasks is None and (args.format is not None or args.tag is not None or args.optional):
+        raise UsageError("--format, --tag and --optional say how --tasks FILE is read: give it")
+    if args.format not in {None, *FORMATS}:
+        raise UsageError(f"--format {args.format}: it must be one of {', '.join(FORMATS)}")
 
 
-def _named(args: SimpleNamespace, directory: Path) -> tuple[str, Path]:
-    """What the list is called in journals, and the directory that only one pm may work in."""
+def _named(args: SimpleNamespace, directory: Path) -> tuple[str, list[Path]]:
+    """What the list is called in journals, and what only one pm may work in or on.
+
+    A file is replaced when it is ticked, so its directory is locked too; it itself is for its other hard links.
+    """
     if args.tasks is not None:
-        path = directory / args.tasks
-        return f"tasks:{path}", path.parent if path.parent.is_dir() else directory
+        path = Path(os.path.realpath(directory / args.tasks))
+        places = [path.parent if path.parent.is_dir() else directory]
+        return _file(args, directory).name, [*places, path] if path.is_file() else places
     found = Path(os.environ["BEADS_DIR"]).absolute() if os.environ.get("BEADS_DIR") else place(directory)
     if found is None or not found.is_dir():
         what = f"no .beads directory in {directory} or above: run `bd init`, or give a list with --tasks FILE"
         raise UsageError(what, code="no-tasks")
-    return f"beads:{found}", found
+    return f"beads:{found}", [found]
 
 
 def _source(args: SimpleNamespace, directory: Path, rows: Any) -> Source:
     if args.tasks is None:
         return Beads(Bd(directory, args.bd_timeout or TIMEOUT), closes_failed=args.close_failed)
-    file = File(directory / args.tasks, ticks=args.tick)
+    file = _file(args, directory)
     file.recall(rows)
     return file
+
+
+def _file(args: SimpleNamespace, directory: Path) -> File:
+    wishes = PlanWishes(args.format, args.tag, args.optional)
+    path = directory / args.tasks
+    shown = str(path.relative_to(directory)) if path.is_relative_to(directory) else str(path)
+    return File(path, ticks=args.tick, wishes=wishes, shown=shown)
 
 
 def _wishes(args: SimpleNamespace, directory: Path, client: Client) -> Wishes:
@@ -93,6 +113,7 @@ def _work(args: SimpleNamespace, client: Client, source: Source, journal: Journa
 
     most = args.max or client.call("limit")["limit"]
     wishes = _wishes(args, journal.directory.parents[2], client)
+    warnings = _warnings(args, client, wishes.directory)
     conductor = Conductor(client, source, journal, wishes, most=most, wait=wait, tell=_teller(args))
     try:
         is_done = conductor.work(once=args.once)
@@ -101,7 +122,20 @@ def _work(args: SimpleNamespace, client: Client, source: Source, journal: Journa
         raise
     if is_done and not conductor.troubles:
         journal.add(finished=True)
-    return _told(args, conductor, journal, is_done=is_done)
+    return _told(args, conductor, journal, is_done=is_done, warnings=warnings)
+
+
+def _warnings(args: SimpleNamespace, client: Client, directory: Path) -> list[str]:
+    """What the worktrees of developers will not have; its own plan is no matter. What is wrong is said at a start."""
+    if not args.worktree:
+        return []
+    plan = [directory / args.tasks] if args.tasks is not None else []
+    with suppress(RefusedError):
+        found = worktree_checks.looked_at(worktree_checks.checkout_of(directory), client.home.config, plan)
+        for text in found:
+            out.note(text)
+        return found
+    return []
 
 
 def _teller(args: SimpleNamespace) -> Any:
@@ -133,7 +167,7 @@ def _going(conductor: Conductor) -> str:
     return f"at work without a pm: {', '.join(conductor.going)}; the same command waits for them again"
 
 
-def _told(args: SimpleNamespace, conductor: Conductor, journal: Journal, *, is_done: bool) -> int:
+def _told(args: SimpleNamespace, conductor: Conductor, journal: Journal, *, is_done: bool, warnings: list[str]) -> int:
     found = reports.report(
         conductor.rows,
         name=journal.directory.name,
@@ -142,6 +176,7 @@ def _told(args: SimpleNamespace, conductor: Conductor, journal: Journal, *, is_d
         skipped=conductor.skipped,
         left=conductor.left,
         troubles=conductor.troubles,
+        warnings=warnings,
         timed_out=not is_done,
     )
     out.result(found, reports.lines(found), as_json=args.json)
@@ -154,22 +189,46 @@ def _told(args: SimpleNamespace, conductor: Conductor, journal: Journal, *, is_d
 
 
 def _shown(args: SimpleNamespace, directory: Path, name: str) -> int:
-    """What would be started first. Nothing is taken, and no daemon is started."""
+    """What would be started, and when. Nothing is taken, and no daemon is started."""
     journal = journals.unfinished(directory, name)
-    board = _source(args, directory, () if journal is None else [one["row"] for one in journal.of("over")]).board()
+    source = _source(args, directory, () if journal is None else [one["row"] for one in journal.of("over")])
+    board = source.board()
     with Client(starts=False) as client:
         most = args.max or _limit(client)
         wishes = _wishes(args, directory, client)
     begun = journal.entries if journal is not None else {}
     chosen = [item for item in board.ready if item.id not in begun][:most]
-    results = directory / journals.RUNS / "pm-N"
-    specs = []
-    for item in chosen:
-        prompt, result = results / f"{slug(item.id)}.prompt.md", results / f"{slug(item.id)}.md"
-        specs.append(developer(item, item.id, wishes, prompt=prompt, result=result).spec)
-    found = {"max": most, "agents": specs, "ready": len(board.ready), "left": board.left, "begun": list(begun)}
-    out.result(found, _lines(found), as_json=args.json)
+    found: dict[str, Any] = {
+        "max": most,
+        "agents": [_spec(item, directory, wishes) for item in chosen],
+        "ready": len(board.ready),
+        "left": board.left,
+        "begun": list(begun),
+    }
+    if isinstance(source, File):
+        waves = [[item for item in wave if item.id not in begun] for wave in source.waves()]
+        found |= {"format": source.plan.format, "tag": source.plan.tag, "notes": source.notes()}
+        found["waves"] = [[_planned(item, source) for item in wave] for wave in waves if wave]
+        rows = [_row(_spec(item, directory, wishes), f"wave {n}") for n, wave in enumerate(waves, 1) for item in wave]
+        planned = {item.id for wave in waves for item in wave}
+    else:
+        rows, planned = [_row(spec) for spec in found["agents"]], set()
+    rows = [[*row, board.left.get(row[1], "")] if planned else row for row in rows]
+    out.result(found, _lines(found, rows, planned), as_json=args.json)
     return exits.OK
+
+
+def _spec(item: Item, directory: Path, wishes: Wishes) -> dict[str, Any]:
+    """The agent that an item would have."""
+    results = directory / journals.RUNS / "pm-N"
+    prompt, result = results / f"{slug(item.id)}.prompt.md", results / f"{slug(item.id)}.md"
+    return developer(item, name_of(item.id), wishes, prompt=prompt, result=result).spec
+
+
+def _planned(item: Item, file: File) -> dict[str, Any]:
+    """One task of a wave, as JSON."""
+    known = {"id": item.id, "title": item.title, "labels": item.labels, "files": item.files}
+    return {**known, "after": list(item.after), "why": file.why(item.id)}
 
 
 def _limit(client: Client) -> int:
@@ -180,13 +239,19 @@ def _limit(client: Client) -> int:
     return limit
 
 
-def _lines(found: Mapping[str, Any]) -> Iterator[str]:
-    rows = []
-    for spec in found["agents"]:
-        runs = "a composition" if "command" in spec else spec.get("runner", "the default runner")
-        rows.append([render.clean(cell) for cell in (spec["task_id"], spec.get("skill", ""), runs, spec["goal"])])
-    yield from render.aligned(render.filled(rows)) if rows else ["nothing is ready"]
+def _row(spec: Mapping[str, Any], *before: str) -> list[str]:
+    runs = "a composition" if "command" in spec else spec.get("runner", "the default runner")
+    return [*before, spec["task_id"], spec.get("skill", ""), runs, spec["goal"]]
+
+
+def _lines(found: Mapping[str, Any], rows: list[list[str]], planned: Collection[str]) -> Iterator[str]:
+    """The rows of what would be started; then what would not, and why."""
+    cleaned = [[render.clean(cell) for cell in row] for row in rows]
+    yield from render.aligned(render.filled(cleaned)) if rows else ["nothing is ready"]
     if found["begun"]:
         yield render.clean_line(f"begun by a pm before, and gone on with: {', '.join(found['begun'])}")
     for one, why in found["left"].items():
-        yield render.clean_line(f"{one}  not ready: {why}")
+        if one not in planned:
+            yield render.clean_line(f"{one}  not ready: {why}")
+    for note in found.get("notes", ()):
+        yield render.clean_line(note)

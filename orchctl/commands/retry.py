@@ -10,7 +10,7 @@ from orchctl import attributes, envfiles, exits, out, render, targets
 from orchctl.client import Client
 from orchctl.commands.session import status
 from orchctl.here import here
-from orchctl.start import environment
+from orchctl.start import for_agents
 
 Agents = Mapping[str, Mapping[str, Any]]  # by their ids
 
@@ -18,7 +18,7 @@ Agents = Mapping[str, Mapping[str, Any]]  # by their ids
 def run(args: SimpleNamespace) -> int:
     """Print a line for each; exit code 1 when one is skipped again. The new attempt has the environment of the first,
     and --env-file and --env over it."""
-    variables = environment() if args.current_env and not targets.is_far() else {}
+    variables = for_agents() if args.current_env and not targets.is_far() else {}
     variables |= envfiles.read(args.env_file, here("/")) | envfiles.pairs(args.env)
     with Client() as client:
         runs = [one for one in args.ids if one.lower().startswith("run-")]

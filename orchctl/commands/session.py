@@ -10,17 +10,27 @@ from typing import Any
 from orchctl import census, exits, out, render, sessions, targets
 from orchctl.client import Client
 from orchctl.projects import project_of
+from orchd.wire import projects
 
 
 def new(args: SimpleNamespace) -> int:
-    """Open a session here and print its id; the one that is open is closed."""
+    """Open a session here and print its id; the one that is open is closed. It makes the directory a project."""
     asked = {"name": args.name, "max_tokens": args.max_tokens, "max_cost": args.max_cost}
     with Client() as client:
+        if not targets.is_far():
+            _mark(Path(_here()))
         answer = client.call(
             "session-new", {"project": _here(), **{key: value for key, value in asked.items() if value is not None}}
         )
     out.result(answer, [answer["session"]["id"]], as_json=args.json)
     return exits.OK
+
+
+def _mark(project: Path) -> None:
+    try:
+        projects.mark(project)
+    except OSError as error:  # sessions work without files
+        out.note(f"there will be no session files: {project / projects.MARK} cannot be made: {error.strerror}")
 
 
 def show_all(args: SimpleNamespace) -> int:

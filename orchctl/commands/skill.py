@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,17 +12,19 @@ from orchctl import exits, installing, out, render
 from orchctl.composition import skills
 from orchctl.errors import UsageError
 from orchctl.installing import File
+from orchctl.projects import project_of
 from orchctl.tasks import frontmatter
 from orchd.wire import opening
 
 SKILL = "skill-parallel-orchestration"
-_DIRECTORY = ".agent/skills"
-_CLAUDE = ".claude/skills"
+_EVERYBODY, _CLAUDE, _CODEX = skills.INSTALLED
 
 
 def install(args: SimpleNamespace) -> int:
     """Write the skill that teaches an LLM to orchestrate; exit code 1 when a changed file was left alone."""
-    words = dict.fromkeys([args.dir or _DIRECTORY, *([_CLAUDE] if args.claude else [])])
+    found_places = [args.dir] if args.dir else _found(Path.cwd())
+    asked = [place for place, is_asked in ((_CLAUDE, args.claude), (_CODEX, args.codex)) if is_asked]
+    words = dict.fromkeys([*found_places, *asked])
     source = skills.SHIPPED / SKILL
     folders = {f"{word.rstrip('/')}/{SKILL}": Path.cwd() / word / SKILL for word in words}
     done = {word: installing.install(source, folder, is_forced=args.force) for word, folder in folders.items()}
@@ -35,6 +38,17 @@ def install(args: SimpleNamespace) -> int:
     if changed and not args.json:
         out.note("changed: what you changed was left alone; --force replaces it and keeps the old one as .bak")
     return exits.REFUSED if changed else exits.OK
+
+
+def _found(directory: Path) -> Iterator[str]:
+    """Where the CLIs look for skills that are installed, or that the project has a directory of."""
+    yield _EVERYBODY
+    project = project_of(directory)
+    own = {one.name for one in (project / ".claude").glob("*")} - {"state"}  # which the daemon makes by itself
+    if shutil.which("claude") or own:
+        yield _CLAUDE
+    if shutil.which("codex") or (project / ".agents").is_dir():
+        yield _CODEX
 
 
 def _installed(word: str, folder: Path, found: list[File]) -> Iterator[str]:

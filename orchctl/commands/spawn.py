@@ -13,7 +13,7 @@ from orchctl.here import here
 from orchctl.pretenders import note_pretenders
 from orchctl.projects import asked_in
 from orchctl.specs import placed
-from orchd.wire.runners import BUILT_IN
+from orchd.wire import Home, default_home
 
 _NOTED = 10  # queued agents that are told of one by one
 _OF_ONE = (
@@ -33,12 +33,9 @@ def run(args: SimpleNamespace) -> int:
         out.put(examples.batch())
         return exits.OK
     specs = [_spec(args)] if args.batch is None else _batch(args)
-    if any(spec.get("worktree") for spec in specs) and not targets.is_far():
-        from orchctl import worktree_checks
-
-        worktree_checks.check(specs, here(args.cwd))
+    warnings = _checked(specs, args)
     with Client() as client:
-        result = _spawned(client, args, specs)
+        result = {**_spawned(client, args, specs), **warnings}
         if not (args.wait and args.json):  # as JSON there is one answer, and one that waits has a later one
             out.result(result, [agent["id"] for agent in result["agents"]], as_json=args.json)
             out.flush()
@@ -51,6 +48,18 @@ def run(args: SimpleNamespace) -> int:
 
         waited = SimpleNamespace(ids=[one["id"] for one in result["agents"]], json=args.json)
         return wait.wait(client, waited, timeout=args.wait_timeout)
+
+
+def _checked(specs: list[dict[str, object]], args: SimpleNamespace) -> dict[str, list[str]]:
+    """Raise RefusedError when one cannot have the worktree that it wants. Returns what to tell beside the agents."""
+    if not any(spec.get("worktree") for spec in specs) or targets.is_far():
+        return {}
+    from orchctl import worktree_checks
+
+    warnings = worktree_checks.check(specs, here(args.cwd), Home(default_home()).config)
+    for text in warnings:
+        out.note(text)
+    return {"warnings": warnings} if warnings else {}
 
 
 def _note_queued(agents: list[Mapping[str, Any]]) -> None:
@@ -91,7 +100,7 @@ def _check_meant(args: SimpleNamespace) -> None:
     if len(args.command) != 1 or targets.is_far():
         return
     (word,) = args.command
-    if args.goal and args.runner is None and word in BUILT_IN:
+    if args.goal and args.runner is None and _is_runner(word):
         raise UsageError(f"the command is {word!r} alone, which gets no goal: did you mean --runner {word}?")
     is_file = word.endswith((".json", ".jsonl"))
     if not is_file and not any(map(str.isspace, word)):
@@ -108,6 +117,12 @@ def _check_meant(args: SimpleNamespace) -> None:
         f"there is no program {word!r}: did you mean --goal {shlex.quote(word)}? The arguments of a command are words "
         "of their own; `sh -c` takes a line"
     )
+
+
+def _is_runner(word: str) -> bool:
+    from orchd.wire import runners  # most calls do without its imports
+
+    return word in runners.BUILT_IN
 
 
 def _is_given(value: object) -> bool:

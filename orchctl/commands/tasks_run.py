@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import out
+from orchctl import out, worktree_checks
 from orchctl.client import Client
 from orchctl.commands import wait
 from orchctl.errors import RefusedError, UsageError
@@ -20,8 +20,7 @@ from orchctl.tasks.files import RESULTS, Task, plain
 from orchctl.tasks.launching import PROMPTS, Choice, Wanted
 from orchctl.tasks.opened import Place, opened, place, standing
 from orchctl.tasks.states import State
-from orchd.wire import WireError, default_home, runners
-from orchd.wire.shapes import ShapeError
+from orchd.wire import WireError, default_home, runners, shapes
 
 _TURN = 60.0  # seconds for somebody else to finish asking
 
@@ -38,7 +37,7 @@ def run(args: SimpleNamespace) -> int:
     launching.known(tasks, only)
     wanted = Wanted(only, args.again, args.runner, _default(), args.model, args.worktree)
     with Client() as client:
-        choice, states, agents = _locked(client, tasks, where, wanted)
+        choice, states, (agents, warnings) = _locked(client, tasks, where, wanted)
         if not args.json:
             _say(choice, states, where, is_all=not only)
         unsaid = [agent for task, agent in zip(choice.run, agents, strict=True) if not task.runner]
@@ -46,6 +45,7 @@ def run(args: SimpleNamespace) -> int:
         going = [state.agent for task in choice.going if (state := states[task.name]).agent is not None]
         ids = [agent["id"] for agent in (*agents, *going)]
         value = {"agents": agents, "going": going, "done": [task.name for task in choice.done]}
+        value |= {"warnings": warnings} if warnings else {}
         if args.wait and args.json:  # then there is one answer, the last
             return _ended(client, ids, value, args.wait_timeout)
         out.result(value, ids, as_json=args.json)
@@ -61,7 +61,7 @@ def _default() -> str | None:
     """The runner of tasks that name none; None when the daemon will refuse them, and say why."""
     try:
         return runners.read(default_home() / "config.toml").chosen(os.environ)
-    except (WireError, ShapeError, OSError):
+    except (WireError, shapes.ShapeError, OSError):
         return None
 
 
@@ -74,7 +74,7 @@ def _ended(client: Client, ids: Sequence[str], value: dict[str, Any], timeout: f
 
 def _locked(
     client: Client, tasks: Sequence[Task], where: Place, wanted: Wanted
-) -> tuple[Choice, States, list[dict[str, Any]]]:
+) -> tuple[Choice, States, tuple[list[dict[str, Any]], list[str]]]:
     """Look and spawn, while nobody else does: else two would spawn the same task."""
     from filelock import FileLock, Timeout
 
@@ -84,29 +84,42 @@ def _locked(
         with FileLock(prompts / ".lock", timeout=_TURN):
             states = standing(tasks, where, client)
             choice = launching.chosen(tasks, states, wanted)
-            return choice, states, _spawned(client, choice, states, where, wanted)
+            return choice, states, _spawned(client, tasks, choice, states, where, wanted)
     except Timeout:
         raise RefusedError(f"somebody else runs the tasks of {where.shown} and does not finish", code="busy") from None
 
 
-def _spawned(client: Client, choice: Choice, states: States, where: Place, wanted: Wanted) -> list[dict[str, Any]]:
+def _spawned(
+    client: Client, tasks: Sequence[Task], choice: Choice, states: States, where: Place, wanted: Wanted
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The agents that were asked for, and what their worktrees will not have."""
     if not choice.run:
-        return []
+        return [], []
     results, directory = where.path / RESULTS, Path.cwd()
     with launching.without_old_results(choice.run, results) as kept:
-        launching.write_prompts(choice.run, results, directory)
+        launching.write_prompts(choice.run, results, directory, tasks)
         agents = launching.specs(choice, states, results, wanted)
+        warnings = worktree_checks.check(agents, directory, client.home.config) if wanted.worktree else []
         answer = client.call("spawn", {"agents": agents, **asked_in(directory)})
+    for text in warnings:
+        out.note(text)
     for path in kept:
         out.note(f"{where.shown}/{RESULTS}/{path.name.partition('.md')[0]}.md is made anew; the old one is {path.name}")
     found: list[dict[str, Any]] = answer["agents"]
-    return found
+    return found, warnings
+
+
+def _proof(task: Task, state: State, where: Place) -> str:
+    """Why a task counts as done."""
+    if state.agent is not None and not task.result(where.path / RESULTS).exists():
+        return f"{state.agent['id']} completed"
+    return f"{where.result(task)} is there"
 
 
 def _say(choice: Choice, states: States, where: Place, *, is_all: bool) -> None:
     """What is not run, and why."""
     for task in choice.done:
-        out.note(f"{task.name} is done: {where.result(task)} is there; --again runs it once more")
+        out.note(f"{task.name} is done: {_proof(task, states[task.name], where)}; --again runs it once more")
     for task in choice.going:
         out.note(f"{task.name} is on its way: {states[task.name].said()}")
     if not choice.run and not choice.going:

@@ -36,7 +36,7 @@ def prune(args: SimpleNamespace) -> int:
             with held(client.home.worktrees, is_alone=True):
                 living = [agent for agent in census.status(client, {})["agents"] if not render.is_over(agent)]
                 known = Agents(census.known(client, [one.path.name]), living)
-                maps.append(_told(one, one.pruned(known, is_dry=args.dry_run)))
+                maps.append(_told(one, one.pruned(known, is_dry=args.dry_run, with_ignored=args.ignored)))
     verb = "would be removed" if args.dry_run else "removed"
     lines = [_sentence(one, verb) for one in maps] or ["no worktrees"]
     out.result({"worktrees": maps}, lines, as_json=args.json)

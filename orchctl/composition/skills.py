@@ -10,15 +10,17 @@ from orchd.wire import opening
 SKILL = "SKILL.md"
 COMPOSITION = "composition.json"
 SHIPPED = Path(__file__).parents[1] / "skills"
-_LOCAL = ("skills", ".agent/skills", ".claude/skills")
+INSTALLED = (".agent/skills", ".claude/skills", ".agents/skills")
+"""Where `orchctl skill install` puts skills: for everybody, for claude, for codex."""
+_LOCAL = ("skills", *INSTALLED)
 
 
 def places(directory: Path, beside: Path | None = None) -> list[Path]:
     """Folders of skills, in the order they are looked through.
 
     First where the composition is: `beside` is its file, and other skills stand next to its folder, or next to the
-    file itself when that is not called composition.json. Then `skills`, `.agent/skills` and `.claude/skills` in
-    `directory`, then those that are installed with this package.
+    file itself when that is not called composition.json. Then `skills`, `.agent/skills`, `.claude/skills` and
+    `.agents/skills` in `directory`, then those that are installed with this package.
     """
     near = [] if beside is None else [beside.parent.parent if beside.name == COMPOSITION else beside.parent]
     return [*near, *(directory / place for place in _LOCAL), SHIPPED]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from orchctl.doctor.asking import Daemon
 from orchctl.doctor.findings import Finding, ok, problem, warning
-from orchd.wire import Home, homes, log_of, runners, settings
+from orchd.wire import Home, homes, log_of, projects, runners, settings
 
 _NO_CONTROLLER = "no controller of cgroup v2 is passed on to agents; docs/operations.md says where one can be"
 _AHEAD = 60.0  # seconds that a clock may have been set back
@@ -165,6 +165,6 @@ def sessions(asked: Daemon, config: settings.Config) -> Iterator[Finding]:
         return
     for one in (asked.ask("sessions") or {"sessions": []})["sessions"]:
         place = Path(one["directory"])
-        if one["closed_at"] is None and place.exists() and not os.access(place, os.W_OK):
+        if one["closed_at"] is None and projects.is_project(place) and not os.access(place, os.W_OK):
             what = f"the files of {one['id']} cannot be written in {place}"
             yield warning("sessions", what, "make it writable, or set session_files = false")

@@ -14,6 +14,8 @@ from orchd.wire import settings
 
 _ROOM = "make room: `orchctl prune --keep 0` deletes finished agents and their logs"
 _FILES = 1024  # open files that a daemon with many agents and clients may need
+ENDS_WITH_IT = "what ends that ends the daemon and all agents"
+_RAISE = "raise `ulimit -Hn` where the daemon is started, or LimitNOFILE= in its unit, and start it again"
 _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"})  # locks and shared memory do not hold there
 
 
@@ -56,14 +58,27 @@ def cgroups(answer: Mapping[str, Any] | None, config: settings.Config) -> Findin
     return ok("cgroups", f"{place} can be used by a daemon that is started here")
 
 
-def limits() -> Iterator[Finding]:
-    """How many files and processes this user may have."""
-    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    _, processes = resource.getrlimit(resource.RLIMIT_NPROC)
+def scope(daemon: int) -> Iterator[Finding]:
+    """Whether the daemon of this pid, or one that is started here (0), ends with a session: nothing if it does not."""
+    if (found := own.passing_scope(daemon or "self")) is not None:
+        whose = f"the daemon, pid {daemon}, is" if daemon else "a daemon that is started here would be"
+        yield warning("cgroups", f"{whose} in {found}: {ENDS_WITH_IT}", "`orchctl service install` makes it a service")
+
+
+def limits(daemon: int = 0) -> Iterator[Finding]:
+    """How many files and processes the daemon of this pid may have; without one (0), one that is started here."""
+    try:
+        _, files = resource.prlimit(daemon, resource.RLIMIT_NOFILE)
+        _, processes = resource.prlimit(daemon, resource.RLIMIT_NPROC)
+    except (ProcessLookupError, PermissionError):  # it has just ended, or is of another pid namespace
+        daemon = 0
+        _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+        _, processes = resource.getrlimit(resource.RLIMIT_NPROC)
+    whose = f"the daemon, pid {daemon}, may have " if daemon else ""
     many = "any number of" if processes == resource.RLIM_INFINITY else f"{processes}"
-    what = f"{'any number of' if files == resource.RLIM_INFINITY else files} open files, {many} processes"
+    what = f"{whose}{'any number of' if files == resource.RLIM_INFINITY else files} open files, {many} processes"
     if files != resource.RLIM_INFINITY and files < _FILES:
-        yield warning("limits", f"{what}: a large fleet needs {_FILES} files", "raise `ulimit -Hn`, or LimitNOFILE=")
+        yield warning("limits", f"{what}: a large fleet needs {_FILES} files", _RAISE)
     else:
         yield ok("limits", what)
 

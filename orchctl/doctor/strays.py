@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home, locks
+from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home, database, locks
 
 _PROC = Path("/proc")
 
@@ -24,9 +26,32 @@ class Stray(NamedTuple):
 
 
 def strays(home: Home, living: set[str]) -> list[Stray]:
-    """Those of no attempt whose record is locked, and of no agent in `living`: a daemon is still at ending it."""
-    left = ((found, home.agents / f"{attempt}.exit") for found, attempt in _marked(home))
-    return [found for found, record in left if found.agent not in living and not locks.is_locked(record)]
+    """Those of no agent in `living`, which a daemon still has to do with, and of no attempt whose record is locked and
+    which the database knows."""
+    left = [(found, attempt) for found, attempt in _marked(home) if found.agent not in living]
+    alive = {(found.agent, attempt) for found, attempt in left if locks.is_locked(_record(home, found, attempt))}
+    known = alive - _unknown(home, alive)
+    return [found for found, attempt in left if (found.agent, attempt) not in known]
+
+
+def _record(home: Home, found: Stray, attempt: str) -> Path:
+    return home.agents / f"{found.agent}.{attempt}.exit"
+
+
+def _unknown(home: Home, alive: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The attempts that the database knows nothing of. None where it cannot be read: that is a finding of its own, and
+    with the database put back they may be agents like any others."""
+    numbers = {(agent, attempt): _number(agent) for agent, attempt in alive}
+    try:
+        begun = database.attempts_begun(home.database, set(numbers.values()))
+    except sqlite3.Error:
+        return set()
+    return {one for one, number in numbers.items() if begun.get(number, 0) < _number(one[1])}
+
+
+def _number(text: str) -> int:
+    digits = text.rpartition("-")[2]
+    return int(digits) if re.fullmatch("[0-9]{1,18}", digits) else 0
 
 
 def end(stray: Stray) -> bool:
@@ -55,8 +80,7 @@ def _marked(home: Home) -> Iterator[tuple[Stray, str]]:
             command = os.fsdecode((entry / "cmdline").read_bytes()).replace("\0", " ").strip()
             started = _started(int(entry.name))
             if marks.get(ENV_HOME) == str(home.directory) and marks.get(ENV_AGENT) and command and started:
-                attempt = f"{marks[ENV_AGENT]}.{marks.get(ENV_ATTEMPT)}"
-                yield Stray(int(entry.name), started, marks[ENV_AGENT], command), attempt
+                yield Stray(int(entry.name), started, marks[ENV_AGENT], command), marks.get(ENV_ATTEMPT, "")
 
 
 def _started(pid: int) -> str | None:

@@ -14,6 +14,8 @@ from orchctl.render import clean
 # What holds other issues, or is a message: nothing that a developer could do.
 _NO_WORK = frozenset({"epic", "molecule", "gate", "message", "event"})
 
+_BLOCKING = frozenset({"blocks", "conditional-blocks", "waits-for"})  # dependencies whose work comes first
+
 
 def place(directory: Path) -> Path | None:
     """The `.beads` directory of `directory`, looked for upward; None when there is none."""
@@ -31,6 +33,17 @@ class Beads:
         """What `bd` calls ready, in its order."""
         found = self._bd.issues("ready", "--limit", "0")
         return Board([_item(one) for one in found if one.get("issue_type") not in _NO_WORK])
+
+    def before(self, item: Item) -> tuple[str, ...]:
+        """What blocks it, by both forms in which `bd show` names dependencies."""
+        found = self._shown(item.id).get("dependencies")
+        known = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+        blockers = [one for one in known if (one.get("type") or one.get("dependency_type")) in _BLOCKING]
+        return tuple(str(one.get("depends_on_id") or one.get("id")) for one in blockers)
+
+    def is_open(self, one: str) -> bool:
+        """Whether nobody has closed it."""
+        return self._shown(one).get("status") != "closed"
 
     def take(self, item: Item) -> bool:
         """Claim it. What `bd` says when it was too late differs by version, so the issue itself is asked."""

@@ -13,9 +13,10 @@ from typing import Any
 from orchctl import census, render, worktree_checks
 from orchctl.client import Client
 from orchctl.errors import RefusedError, UsageError
+from orchctl.plans.shape import slug
 from orchctl.pm import journal as journals
-from orchctl.pm.developers import Developer, Wishes, developer
-from orchctl.pm.items import Board, Item, Source, slug
+from orchctl.pm.developers import Developer, Wishes, developer, name_of
+from orchctl.pm.items import Board, Item, Source
 from orchctl.pm.journal import Journal
 from orchctl.pm.report import Row, judged, lost_row, row_of
 from orchctl.pretenders import note_pretenders
@@ -40,6 +41,7 @@ class Conductor:
         self._wait = wait
         self._tell = tell
         self._has_started = False
+        self._agents = journals.completed(journal)  # the agents of items that completed, of this pm and earlier ones
         self.going: dict[str, dict[str, Any]] = {}  # the entries of developers that have not ended, by agent
         self.rows: list[Row] = [entry["row"] for entry in journal.of("over")]
         self.left: Mapping[str, str] = {}
@@ -74,7 +76,9 @@ class Conductor:
         for entry in self._journal.of("taking", "taken"):
             if entry["id"] in found:
                 self._journal.add(id=entry["id"], state="started", agent=found[entry["id"]])
-            elif entry["state"] == "taken" or self._take(entry):
+            elif entry["state"] == "taken":
+                waiting += [entry] if self._keeps(entry) else []
+            elif self._take(entry):
                 waiting.append(entry)
         started = {entry["agent"]: entry for entry in self._journal.of("started")}
         known = census.known(self._client, started)
@@ -84,6 +88,14 @@ class Conductor:
         self.going = {agent: entry for agent, entry in started.items() if agent in known}
         self._collect(agent for agent in known.values() if render.is_over(agent))
         return waiting
+
+    def _keeps(self, entry: dict[str, Any]) -> bool:
+        """Whether an item that an earlier pm took is still to be done."""
+        if not self._source.is_open(entry["id"]):
+            self._journal.add(id=entry["id"], state="dropped")
+            self.skipped.append(entry["id"])
+            return False
+        return True
 
     def _found(self, entries: list[dict[str, Any]]) -> dict[str, str]:
         """The agents of items that were taken: a request for them may have arrived whose reply nobody heard."""
@@ -138,7 +150,9 @@ class Conductor:
     def _check_place(self) -> None:
         """Raise RefusedError before anything is taken that could not be started."""
         if self._wishes.worktree:
-            worktree_checks.check_clean(worktree_checks.checkout_of(self._wishes.directory))
+            checkout = worktree_checks.checkout_of(self._wishes.directory)
+            worktree_checks.head(checkout)
+            worktree_checks.filling_of(self._client.home.config, checkout)
 
     def _take(self, entry: dict[str, Any]) -> bool:
         is_ours = self._source.take(journals.item_of(entry))
@@ -160,6 +174,10 @@ class Conductor:
     def _spawn(self, entries: list[dict[str, Any]]) -> None:
         """All of them in one request; when it is refused, everything is given back."""
         made = [self._developer(entry, name) for entry, name in zip(entries, self._names(entries), strict=True)]
+        if self._wishes.worktree:
+            base = worktree_checks.head(worktree_checks.checkout_of(self._wishes.directory))
+            for entry, one in zip(entries, made, strict=True):
+                one.spec.update(base=base, **self._begun_with(entry))
         request = {"agents": [one.spec for one in made], **asked_in(self._wishes.directory)}
         try:
             shapes.build(ops.Spawn, request)
@@ -181,10 +199,18 @@ class Conductor:
 
     def _names(self, entries: list[dict[str, Any]]) -> list[str]:
         """What they are called: in worktrees, so that each has a branch that is not there yet."""
+        names = [name_of(entry["id"]) for entry in entries]
         if not self._wishes.worktree:
-            return [entry["id"] for entry in entries]
+            return names
         used: set[str] = set()
-        return [worktree_checks.free_name(entry["id"], self._wishes.directory, used) for entry in entries]
+        return [worktree_checks.free_name(name, self._wishes.directory, used) for name in names]
+
+    def _begun_with(self, entry: dict[str, Any]) -> dict[str, list[str]]:
+        """The `after` of a developer that is to begin with what others have committed in their worktrees."""
+        before = self._source.before(journals.item_of(entry))
+        known = census.known(self._client, [self._agents[one] for one in before if one in self._agents])
+        after = [agent["id"] for agent in known.values() if worktree_checks.has_worktree(agent)]
+        return {"after": after} if after else {}
 
     def _developer(self, entry: dict[str, Any], name: str) -> Developer:
         prompt, result = self._journal.prompt(entry), self._journal.result(entry)
@@ -214,6 +240,7 @@ class Conductor:
         try:
             row["task"] = self._source.finish(entry["id"], {"reason": None, **agent})
             self._journal.add(id=entry["id"], state="over", row=row)
+            self._agents |= journals.completed_in(self._journal)
         except RefusedError as error:
             self.troubles.append(f"{entry['id']}: {agent['id']} {agent['status']}, and its task was not told: {error}")
         self.rows.append(row)

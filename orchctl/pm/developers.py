@@ -75,6 +75,11 @@ def skill_of(item: Item, wishes: Wishes) -> str | None:
     return item.skill or next((skill for skill in found if skill), wishes.skill)
 
 
+def name_of(task: str) -> str:
+    """What the developer of a task is called. A bare number would name an agent by its id."""
+    return f"task-{task}" if task.isdecimal() else task
+
+
 def developer(item: Item, name: str, wishes: Wishes, *, prompt: Path, result: Path) -> Developer:
     """The developer `name` of an item, whose prompt will be in the file `prompt`."""
     skill = skill_of(item, wishes)

@@ -1,64 +1,69 @@
-"""Work from a file: a JSON array, JSON objects one a line, or a task list in Markdown."""
+"""Work from a file: a plan of one of the tools that write plans, a task list in Markdown, or JSON of our own."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any
 
 from orchctl.errors import RefusedError, UsageError
 from orchctl.listing import Listing
-from orchctl.pm import markdown
+from orchctl.plans import entries, reading
+from orchctl.plans.order import reason, shared, waves
+from orchctl.plans.reading import Wishes
+from orchctl.plans.shape import Node, Plan, PlanError, State, marked
 from orchctl.pm.items import Board, Item, by_urgency
-from orchd.core.composition import cycle_in
-from orchd.wire import shapes, whole
+from orchd.wire import opening, whole
 
 _CODE = "bad-tasks"
 _MARKDOWN = (".md", ".markdown")
-_LONGEST = 200  # characters of an id: what the daemon takes
-_Said = Annotated[str, shapes.Check(str.strip, "something that is not empty")]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One object of a JSON file."""
-
-    id: _Said
-    title: _Said
-    description: str = ""
-    acceptance: str = ""
-    labels: tuple[str, ...] = ()
-    priority: int = 2
-    after: tuple[str, ...] = ()
-    skill: str | None = None
-    done: bool = False
-
-
-class Placed(NamedTuple):
-    """An item and where it stands, for messages."""
-
-    place: str
-    item: Item
+_JSON = (".json", ".jsonl")
+_BESIDE = (
+    "spec.md",
+    "requirements.md",
+    "bugfix.md",
+    "proposal.md",
+    "plan.md",
+    "design.md",
+    "research.md",
+    "data-model.md",
+)
 
 
 class File:
-    """The tasks in a file, read once. With `ticks`, a task that completed gets its box ticked there."""
+    """The tasks in a file, read again before each start. With `ticks`, what becomes of a task is marked there.
 
-    def __init__(self, path: Path, *, ticks: bool = False) -> None:
+    `shown` is the path for developers. Raises UsageError for a file that cannot be relied on.
+    """
+
+    def __init__(self, path: Path, *, ticks: bool = False, wishes: Wishes | None = None, shown: str = "") -> None:
         self._path = path
+        self._shown = shown or str(path)
         self._listing = Listing(str(path), _CODE, "started")
         self._ticks = ticks
-        is_markdown = path.suffix.lower() in _MARKDOWN
-        if ticks and not is_markdown:
-            raise UsageError(f"--tick ticks boxes, and {path} is no Markdown file: leave it out")
-        text = self._listing.text()
-        found = self._of_markdown(text) if is_markdown else self._of_json(text)
-        self._check(found)
-        self._items = {one.item.id: one.item for one in found}
-        self._done = {item.id for item in self._items.values() if item.is_done}
+        self._wishes = (wishes or Wishes())._replace(current=_current_tag(path))
+        self._completed: set[str] = set()
         self._failed: dict[str, str] = {}
+        self._look()
+        if ticks and not self.plan.marks:
+            what = (
+                f"--tick writes into Markdown and into tasks.json of Task Master, and {path} is neither: leave it out"
+            )
+            raise UsageError(what)
+
+    def _look(self) -> None:
+        """Know what the file says now: a person may have changed it. Raises UsageError."""
+        self.plan = self._read(self._listing.text())
+        self._done = {task.id for task in self.plan.tasks if task.is_done} | self._completed
+
+    @property
+    def name(self) -> str:
+        """What it is called in journals: another tag is another list."""
+        tag = self.plan.tag if self.plan.tag not in {None, "master"} else ""
+        return f"tasks:{os.path.realpath(self._path)}{f'#{tag}' if tag else ''}"
 
     def recall(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Know what an earlier pm came to, as its report says it: the file may not."""
@@ -67,44 +72,74 @@ class File:
 
     def board(self) -> Board:
         """What comes after nothing that is not done, and what does."""
+        self._look()
         ready, left = [], {}
-        for item in self._items.values():
-            if item.id in self._done or item.id in self._failed:
+        for task in self.plan.tasks:
+            if task.id in self._done or task.id in self._failed:
                 continue
-            missing = [one for one in item.after if one not in self._done]
-            if missing:
-                left[item.id] = ", ".join(f"after {one}{self._failed.get(one, '')}" for one in missing)
+            if why := reason(task, self._done, self._failed):
+                left[task.id] = why
             else:
-                ready.append(item)
+                ready.append(self._item(task))
         return Board(by_urgency(ready), left)
 
-    def take(self, item: Item) -> bool:
-        """A file is nobody else's."""
-        return item.id in self._items
+    def waves(self) -> list[list[Item]]:
+        """What is ready, what is once that is done, and so on."""
+        return [by_urgency(map(self._item, wave)) for wave in waves(self.plan, self._done, self._failed)]
 
-    def give_back(self, one: str, note: str) -> None:
-        """It was never marked as taken."""
+    def notes(self) -> list[str]:
+        """What a person should know of the file before anything of it is started."""
+        return [*self.plan.notes, *shared(waves(self.plan, self._done, self._failed))]
+
+    def why(self, one: str) -> str:
+        """What keeps a task from being begun; "" when nothing does."""
+        task = next(task for task in self.plan.tasks if task.id == one)
+        return reason(task, self._done, self._failed)
+
+    def before(self, item: Item) -> tuple[str, ...]:
+        """What it comes after."""
+        return item.after
+
+    def is_open(self, one: str) -> bool:
+        """Whether it is still in the file, and not marked as done there."""
+        self._look()
+        return one not in self._done and any(task.id == one for task in self.plan.tasks)
+
+    def take(self, item: Item) -> bool:
+        """Whether it is still open; then it is marked as begun, where its tool has such a mark. Raises RefusedError."""
+        if not self.is_open(item.id):
+            return False
+        self._mark(item.id, "active")
+        return True
+
+    def give_back(self, one: str, note: str) -> None:  # noqa: ARG002 - a file has no place for it
+        """It is open again."""
+        self._mark(one, "open")
 
     def finish(self, one: str, agent: Mapping[str, Any]) -> str:
-        """Remember it, and tick it when that was asked. Raises RefusedError when the file cannot be written."""
+        """Remember it, and mark it when that was asked. Raises RefusedError when the file cannot be written."""
         self._note(one, agent["status"])
         if agent["status"] != "completed":
+            self._mark(one, "open")
             return "open"
-        return "ticked" if self._ticks and self._tick(one) else "done"
+        return "ticked" if self._mark(one, "done") else "done"
 
     def _note(self, one: str, status: str) -> None:
         if status == "completed":
+            self._completed.add(one)
             self._done.add(one)
         else:
             self._failed[one] = f", which {status}"
 
-    def _tick(self, one: str) -> bool:
-        """Whether its box was there to be ticked: somebody may have written in the file meanwhile."""
+    def _mark(self, one: str, state: State) -> bool:
+        """Whether it has now another mark: somebody may have written in the file meanwhile."""
+        if not self._ticks:
+            return False
         path = self._path.resolve()  # a link stays one
         try:
             before = self._listing.text()
-            after = markdown.ticked(before, one)
-        except (UsageError, markdown.WrongLine):
+            after = marked(reading.parsed(before, self._wishes), before, one, state)
+        except (UsageError, PlanError):
             return False
         if after == before:
             return False
@@ -115,47 +150,68 @@ class File:
             raise RefusedError(what, code="not-ticked") from None
         return True
 
-    def _of_markdown(self, text: str) -> list[Placed]:
+    def _read(self, text: str) -> Plan:
+        unit = "line"
         try:
-            tasks = markdown.read(text)
-        except markdown.WrongLine as error:
-            raise self._listing.wrong(f"{self._listing.title} line {error.number}", str(error)) from None
-        found = []
-        for task in tasks:
-            description, acceptance = markdown.described(task)
-            item = replace(task.item, description=description, acceptance=acceptance)
-            found.append(Placed(f"{self._listing.title} line {task.number}", item))
-        return found
+            if self._wishes.format is None and self._path.suffix.lower() not in _MARKDOWN:
+                if _is_one_object(text):
+                    self._wishes = self._wishes._replace(format="task-master")
+                elif text.lstrip()[:1] in {"{", "["} or self._path.suffix.lower() in _JSON:
+                    plan = entries.read(self._listing, text)
+                    unit = plan.unit
+                    reading.settle(plan)
+                    return plan
+            return reading.read(text, self._wishes)
+        except PlanError as error:
+            raise self._wrong(error, unit) from None
 
-    def _of_json(self, text: str) -> list[Placed]:
-        found = []
-        for place, value in self._listing.entries(text):
-            try:
-                entry = shapes.build(Entry, value)
-                json.dumps(value, ensure_ascii=False).encode()
-            except UnicodeEncodeError as error:
-                raise self._listing.wrong(place, f"{error.object[error.start]!r} is half a character") from None
-            except shapes.ShapeError as error:
-                raise self._listing.wrong(place, str(error)) from None
-            known = {name: getattr(entry, name) for name in Entry.__dataclass_fields__ if name != "done"}
-            found.append(Placed(place, Item(**known, is_done=entry.done)))
-        return found
+    def _wrong(self, error: PlanError, unit: str) -> UsageError:
+        if not error.line:
+            return UsageError(f"{self._listing.title} {error}", code=_CODE)
+        place = f"{self._listing.title} {unit} {error.line - (unit == 'index')}"
+        return self._listing.wrong(place, str(error))
 
-    def _check(self, found: list[Placed]) -> None:
-        """Raise UsageError for ids that are there twice, or not at all, and for circles."""
-        if not found:
-            what = f"{self._listing.title} holds no task: write `- [ ] Title` lines, or JSON objects with id and title"
-            raise UsageError(what, code=_CODE)
-        places: dict[str, str] = {}
-        for place, item in found:
-            if len(item.id) > _LONGEST:
-                raise self._listing.wrong(place, f"an id of {len(item.id)} characters: the most is {_LONGEST}")
-            if item.id in places:
-                what = f"the id {item.id!r} is there already, at {places[item.id]}: give it `(id: ...)` of its own"
-                raise self._listing.wrong(place, what)
-            places[item.id] = place
-        for place, item in found:
-            if unknown := [one for one in item.after if one not in places]:
-                raise self._listing.wrong(place, f"{item.id!r} comes after {unknown[0]!r}, which is no task here")
-        if cycle := cycle_in({item.id: item.after for _, item in found}):
-            raise self._listing.wrong(places[cycle[0]], f"these wait for each other: {' -> '.join(cycle)}")
+    def _item(self, task: Node) -> Item:
+        said = (self._context(task), task.description)
+        return Item(
+            id=task.id,
+            title=task.title,
+            description="\n\n".join(one for one in said if one),
+            acceptance=task.acceptance,
+            labels=task.labels,
+            priority=task.priority,
+            after=tuple(task.after),
+            skill=task.skill,
+            files=task.files,
+        )
+
+    def _context(self, task: Node) -> str:
+        """Where a task of another tool's plan comes from, and what stands beside it."""
+        if self.plan.format in {"checklist", "json"}:
+            return ""
+        beside = [name for name in _BESIDE if (self._path.parent / name).is_file()]
+        section = f", {task.section}" if task.section else ""
+        read = f" Read {', '.join(beside)} beside it first." if beside else ""
+        return f"Task {task.id} of {self._shown}{section}.{read} Leave that file as it is: its marks are set for you."
+
+
+def _is_one_object(text: str) -> bool:
+    """Whether it is one JSON object over several lines, whole or broken, or Task Master's in one line."""
+    if reading.is_task_master(text):
+        return True
+    first = text.strip().split("\n")[0]
+    if not first.startswith("{"):
+        return False
+    try:
+        json.loads(first)
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
+def _current_tag(path: Path) -> str | None:
+    """The tag that Task Master works in, by its own state."""
+    with suppress(OSError, ValueError, RecursionError, AttributeError):
+        found = json.loads(opening.read_file(path.parent.parent / "state.json", follow=True)).get("currentTag")
+        return found if isinstance(found, str) else None
+    return None

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-
-_LONGEST = 80  # characters of a slug
-_FOREIGN = re.compile(r"[^\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +19,7 @@ class Item:
     priority: int = 2
     after: tuple[str, ...] = ()
     skill: str | None = None
-    is_done: bool = False
+    files: tuple[str, ...] = ()  # paths that it names
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +36,12 @@ class Source(Protocol):
     def board(self) -> Board:
         """How it stands."""
 
+    def before(self, item: Item) -> tuple[str, ...]:
+        """The ids of what it depends on."""
+
+    def is_open(self, one: str) -> bool:
+        """Whether it is still to be done, by what the list says now."""
+
     def take(self, item: Item) -> bool:
         """Have it for ourselves; False when somebody else was quicker."""
 
@@ -48,11 +50,6 @@ class Source(Protocol):
 
     def finish(self, one: str, agent: Mapping[str, Any]) -> str:
         """Write down what its developer came to. Returns what the list says of it then."""
-
-
-def slug(text: str) -> str:
-    """`text` as the name of a file: `fix-the-login` for `Fix the login!`."""
-    return _FOREIGN.sub("-", text).strip("-.")[:_LONGEST].rstrip("-.") or "task"
 
 
 def by_urgency(items: Iterable[Item]) -> list[Item]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +20,15 @@ from orchd.wire import formats, opening
 RUNS = ".agent/runs"
 _NAME = "journal.jsonl"
 _VERSION = 1  # of a journal, in its first line
+_BEGUN: dict[str, type] = {"item": dict, "file": str}
+# What an entry has in each state besides its id.
+_NEEDED: dict[str, dict[str, type]] = {
+    "taking": _BEGUN,
+    "taken": _BEGUN,
+    "started": {**_BEGUN, "agent": str},
+    "over": {**_BEGUN, "row": dict},
+    "dropped": {},
+}
 
 
 class Journal:
@@ -32,34 +41,36 @@ class Journal:
         self.entries: dict[str, dict[str, Any]] = {}
         self._before = ""  # what goes before the next line
         path = directory / _NAME
-        for line in _lines(path):
-            self._read(line)
+        self.broken: RefusedError | None = None  # the first line that cannot be read
+        for number, line in enumerate(_lines(path), 1):
+            try:
+                self._read(line)
+            except _BrokenLineError as error:
+                self.broken = self.broken or _refusal(path, number, str(error))
             self._before = "\n"  # the last line may have been cut off
 
-    def _read(self, line: str) -> None:
-        try:
-            said = json.loads(line)
-        except ValueError:  # cut off by a death: what it was to say had not been done
-            return
-        if not isinstance(said, dict):  # as above
+    def _read(self, line: bytes) -> None:
+        if (said := _said(line)) is None:
             return
         try:
             formats.check(self.directory / _NAME, said, _VERSION, "move its directory away to begin a new pm")
         except formats.NewerFormatError as error:
             raise RefusedError(str(error), code="newer-format") from None
-        self.source = said.get("source", self.source)
-        self.is_finished = said.get("finished", self.is_finished)
+        self.source = str(said.get("source", self.source))
+        self.is_finished = bool(said.get("finished", self.is_finished))
         if "id" in said:
-            self.entries.setdefault(said["id"], {}).update(said)
-            if said["state"] == "dropped":
-                del self.entries[said["id"]]
+            entry = {**self.entries.get(_text(said, "id"), {}), **said}
+            _check(entry)
+            self.entries[entry["id"]] = entry
+            if entry["state"] == "dropped":
+                del self.entries[entry["id"]]
 
     def add(self, **said: Any) -> None:
         """Remember it."""
         line = json.dumps(said)
         opening.append_file(self.directory / _NAME, f"{self._before}{line}\n".encode())
         self._before = ""
-        self._read(line)
+        self._read(line.encode())
 
     def of(self, *states: str) -> list[dict[str, Any]]:
         """The entries that are in one of these states."""
@@ -74,31 +85,115 @@ class Journal:
         return self.directory / f"{entry['file']}.md"
 
 
-def _lines(path: Path) -> list[str]:
+class _BrokenLineError(ValueError):
+    """A line that no journal has, and that no death can have left behind."""
+
+
+def _lines(path: Path) -> list[bytes]:
     try:
-        return opening.read_file(path).decode(errors="replace").split("\n")
+        return opening.read_file(path).split(b"\n")
     except FileNotFoundError:
         return []
 
 
+def _said(line: bytes) -> dict[str, Any] | None:
+    """The object in a line; None for an empty one, and for one that a death cut off: what it was to say was not done.
+
+    A journal is plain ASCII, and all that is missing of a line that was cut off is its end. After a power cut there may
+    be zeros in place of it. Raises _BrokenLineError.
+    """
+    text = line.rstrip(b"\0").strip()
+    if not text:
+        return None
+    try:
+        said = json.loads(text.decode("ascii"))
+    except UnicodeDecodeError as error:
+        raise _BrokenLineError(f"the byte {text[error.start]:#04x} is none that a journal has") from None
+    except json.JSONDecodeError as error:
+        if not text.startswith(b"{") or (text.endswith(b"}") and error.pos < len(text)):
+            raise _BrokenLineError(f"column {error.colno} is not JSON: {error.msg}") from None
+        return None
+    except (ValueError, RecursionError) as error:
+        raise _BrokenLineError(str(error)) from None
+    if not isinstance(said, dict):
+        raise _BrokenLineError("it is no JSON object")
+    return said
+
+
+def _check(entry: Mapping[str, Any]) -> None:
+    """Raise _BrokenLineError for what no pm writes of an item."""
+    state = _text(entry, "state")
+    if state not in _NEEDED:
+        raise _BrokenLineError(f"an item has no state {state!r:.40}")
+    for key in _NEEDED[state]:
+        if not isinstance(entry.get(key), _NEEDED[state][key]):
+            raise _BrokenLineError(f"the item {entry['id']!r:.60} is {state}, and its `{key}` is missing or wrong")
+
+
+def _text(said: Mapping[str, Any], key: str) -> str:
+    if not isinstance(value := said.get(key), str):
+        raise _BrokenLineError(f"`{key}` is missing or no text")
+    return value
+
+
+def _refusal(path: Path, number: int, why: str) -> RefusedError:
+    what = (
+        f"{path} line {number}: {why}; correct the line, or remove it when it is of no use, and give the same command "
+        f"again; or move {path.parent} away to begin a new pm, which knows nothing of the developers of this one"
+    )
+    return RefusedError(what, code="broken-journal", details={"path": str(path), "line": number})
+
+
 def item_of(entry: dict[str, Any]) -> Item:
     """The item that an entry is about."""
-    known = entry["item"]
-    return Item(**{**known, "labels": tuple(known["labels"]), "after": tuple(known["after"])})
+    known: dict[str, Any] = {}
+    for name, value in entry["item"].items():
+        if name in Item.__dataclass_fields__:  # an older version had others
+            known[name] = tuple(value) if isinstance(value, list) else value
+    return Item(**known)
 
 
 def entry_of(item: Item, file: str) -> dict[str, Any]:
     """What begins the story of an item, whose files are called `file`."""
-    return {"id": item.id, "state": "taking", "item": asdict(item), "file": file}
+    known = asdict(item)
+    del known["files"]  # they are shown before it begins, and no older version knows them
+    return {"id": item.id, "state": "taking", "item": known, "file": file}
 
 
 def unfinished(directory: Path, source: str) -> Journal | None:
     """The last pm in `directory` that took from `source`, if it did not come to its end."""
     for _, path in sorted(_numbered(directory), reverse=True):
         journal = Journal(path)
-        if journal.source == source:
-            return None if journal.is_finished else journal
+        is_ours = is_same(journal.source, source)
+        if is_ours and journal.is_finished:
+            return None
+        if journal.broken is not None and (is_ours or not journal.source):
+            raise journal.broken
+        if is_ours:
+            return journal
     return None
+
+
+def is_same(one: str, other: str) -> bool:
+    """Whether two names of lists mean the same file or directory: both `KIND:PATH`, and paths may be links."""
+    kinds, paths = zip(*(name.partition(":")[::2] for name in (one, other)), strict=True)
+    return bool(kinds[0] == kinds[1] and os.path.realpath(paths[0]) == os.path.realpath(paths[1]))
+
+
+def completed(journal: Journal) -> dict[str, str]:
+    """The agents that completed items of the list of `journal`, by the ids of the items, of all pms so far."""
+    found: dict[str, str] = {}
+    for _, path in sorted(_numbered(journal.directory.parents[2])):
+        known = journal if path == journal.directory else Journal(path)
+        if is_same(known.source, journal.source):
+            found |= completed_in(known)
+    return found
+
+
+def completed_in(journal: Journal) -> dict[str, str]:
+    """The agents that completed items in one journal, by the ids of the items."""
+    rows = [entry["row"] for entry in journal.of("over")]
+    return {row["id"]: row["agent"] for row in rows if row.get("status") == "completed"}
 
 
 def begun(directory: Path, source: str) -> Journal:
@@ -120,7 +215,10 @@ def _numbered(directory: Path) -> Iterator[tuple[int, Path]]:
 
 @contextmanager
 def alone(*places: Path) -> Iterator[None]:
-    """No other pm works in these directories meanwhile. Raises RefusedError when one does."""
+    """No other pm works in these directories, or on these files, meanwhile. Raises RefusedError when one does.
+
+    A lock is of what a path leads to, by whatever name: links of both kinds lead to the same.
+    """
     with ExitStack() as stack:
         for place in dict.fromkeys(places):
             _lock(stack, place)
@@ -130,11 +228,13 @@ def alone(*places: Path) -> Iterator[None]:
 def _lock(stack: ExitStack, place: Path) -> None:
     import fcntl
 
-    place.mkdir(parents=True, exist_ok=True)
-    lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if not place.is_file():
+        place.mkdir(parents=True, exist_ok=True)
+    lock = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
     stack.callback(os.close, lock)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        what = f"another orchctl pm is at work in {place}: wait for it, or end it; its developers go on"
+        where = "on" if place.is_file() else "in"
+        what = f"another orchctl pm is at work {where} {place}: wait for it, or end it; its developers go on"
         raise RefusedError(what, code="pm-running") from None

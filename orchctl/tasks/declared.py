@@ -64,8 +64,9 @@ SKILL = (
         "skill",
         (),
         (
-            Option("dir", "Where skills are; .agent/skills otherwise.", "text", metavar="DIR"),
-            Option("claude", "In .claude/skills too."),
+            Option("dir", "Only in this directory of skills; otherwise where the CLIs look.", "text", metavar="DIR"),
+            Option("claude", "In .claude/skills too, though no claude is found."),
+            Option("codex", "In .agents/skills too, though no codex is found."),
             Option("force", "Replace files that were changed; the old ones are kept as .bak."),
             JSON,
         ),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -45,6 +47,7 @@ class Task:
     files: tuple[str, ...] = ()  # paths and globs that it will write to
     body: str = ""
     lines: Mapping[str, int] = field(default_factory=dict)
+    command: tuple[str, ...] = ()  # what is run instead of a runner
 
     def result(self, results: Path) -> Path:
         """Its file in `results`: NAME.md, or subtask-NAME.md when somebody has called the task like its file."""
@@ -115,9 +118,14 @@ def made(path: Path, text: str, shown: str) -> Task:
     if (why := why_no_name(values["name"])) is not None and (not line or line not in told):
         problems.append(Problem("bad-name", shown, line, *why))
     body = parsed.body.strip()
-    values["goal"] = values.get("goal") or _first_words(body)
+    values["goal"] = values.get("goal") or _first_words(body) or shlex.join(values.get("command", ()))[:_GOAL]
+    problems += [
+        Problem("bad-value", shown, _line_of(parsed, key), f"{key} says nothing to a command", "leave one of them out")
+        for key in ("runner", "model")
+        if values.get("command") and values.get(key)
+    ]
     if not values["goal"] and not told:
-        way_out = "write `goal: ...` into its front matter, or a text below"
+        way_out = "write `goal: ...` or `command: [...]` into its front matter, or a text below"
         problems.append(Problem("no-goal", shown, 0, "says neither a goal nor anything else", way_out))
     if problems:
         raise TasksError(sorted(problems, key=lambda problem: problem.line))
@@ -215,6 +223,17 @@ def _texts(_: str, value: str | tuple[str, ...]) -> tuple[str, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
+def _words(key: str, value: str | tuple[str, ...]) -> Any:
+    """A program and its arguments."""
+    if isinstance(value, str):
+        shown = json.dumps(value.split(), ensure_ascii=False)
+        way_out = f'write each word by itself, as in {shown}, or ["sh", "-c", "..."] for a line of a shell'
+        raise ValueError(f"{key} must be a list; {way_out}")  # noqa: TRY004 - a mistake in a file
+    if not value[0]:
+        raise ValueError(f"{key} has no program; write it first")
+    return _checked(key, value)
+
+
 def _names(key: str, value: str | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(plain, _texts(key, value))))
 
@@ -223,6 +242,7 @@ KEYS: dict[str, Callable[[str, str | tuple[str, ...]], Any]] = {
     "name": _text,
     "goal": _fitting,
     "skill": _fitting,
+    "command": _words,
     "runner": _fitting,
     "model": _fitting,
     "after": _names,

@@ -23,6 +23,7 @@ _SPECIAL = "[]{}&*!%@`\"',#?:-"  # what a text may not begin with, unless it is 
 _PLAIN = re.compile(
     r"[A-Za-z_/][\w /.()+-]*|\d+[smhd]", re.ASCII
 )  # what needs no quotes, in the eyes of any reader of YAML
+_REMARK = re.compile(r"\s*<!--.*-->\s*")
 _OTHER_TYPES = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", ".inf", ".nan"})
 
 
@@ -60,10 +61,13 @@ class _WrongError(ValueError):
 
 
 def parse(text: str) -> Parsed:
-    """The front matter and the body of a file; a file that does not begin with `---` is all body."""
+    """The front matter and the body of a file; a file that does not begin with `---` is all body.
+
+    Front matter behind empty lines or a comment, or indented, is a mistake.
+    """
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     if lines[0].rstrip() != EDGE:
-        return Parsed(body="\n".join(lines))
+        return Parsed(body="\n".join(lines), mistakes=list(_misplaced(lines)))
     ends = [index for index, line in enumerate(lines) if line.rstrip() == EDGE and index]
     if not ends:
         mistake = Mistake(1, "the front matter never ends", f"write a line `{EDGE}` behind its last key")
@@ -71,6 +75,18 @@ def parse(text: str) -> Parsed:
     reader = _Reader(lines[1 : ends[0]])
     reader.read()
     return Parsed(reader.values, "\n".join(lines[ends[0] + 1 :]), ends[0] + 2, reader.mistakes)
+
+
+def _misplaced(lines: list[str]) -> Iterator[Mistake]:
+    """What is meant for front matter and would be text: its first line is not the first of the file, or is indented."""
+    first = next((index for index, line in enumerate(lines) if line.strip() and not _REMARK.fullmatch(line)), 0)
+    ends = any(line.strip() == EDGE for line in lines[first + 1 :])
+    following = next((line for line in lines[first + 1 :] if line.strip()), "")
+    if lines[first].strip() == EDGE and (ends or _KEY.match(following.lstrip())):
+        what = "the front matter does not begin in the first line, and would be text"
+        yield Mistake(
+            first + 1, what, f"begin the file with `{EDGE}`, or write `***` if it is to be a line across the page"
+        )
 
 
 class _Reader:

@@ -14,8 +14,8 @@ from orchctl.errors import RefusedError, UsageError
 from orchctl.tasks.files import Task
 from orchctl.tasks.prompts import prompt
 from orchctl.tasks.states import OUTDATED, State
-from orchd.wire import whole
-from orchd.wire.runners import MOCK
+from orchctl.worktree_checks import has_worktree
+from orchd.wire import runners, whole
 
 PROMPTS = ".prompts"
 
@@ -65,7 +65,9 @@ def known(tasks: Sequence[Task], only: Collection[str]) -> None:
 
 def _is_done(task: Task, state: State, wanted: Wanted) -> bool:
     """Whether its result stands: what the mock wrote does for another run with the mock alone."""
-    return state.is_done and (not state.is_pretended or (task.runner or wanted.runner or wanted.default) == MOCK)
+    return state.is_done and (
+        not state.is_pretended or (task.runner or wanted.runner or wanted.default) == runners.MOCK
+    )
 
 
 def _check_before(run: Sequence[Task], states: Mapping[str, State], wanted: Wanted) -> None:
@@ -92,13 +94,17 @@ def _spec(
     task: Task, states: Mapping[str, State], names: Collection[str], results: Path, wanted: Wanted
 ) -> dict[str, Any]:
     agents = {one: states[one].agent for one in task.after if states[one].is_on_its_way}
+    if wanted.worktree:
+        done = {one: states[one].agent for one in task.after if one not in names}
+        agents |= {one: agent for one, agent in done.items() if agent is not None and has_worktree(agent)}
     after = [agent["id"] if (agent := agents.get(one)) else one for one in task.after if one in names or one in agents]
     given: dict[str, Any] = {
         "name": task.name,
         "goal": task.goal,
         "skill": task.skill,
-        "runner": task.runner or wanted.runner,
-        "model": task.model or wanted.model,
+        "command": list(task.command),
+        "runner": None if task.command else task.runner or wanted.runner,
+        "model": None if task.command else task.model or wanted.model,
         "worktree": wanted.worktree,
         "stdin": str(prompt_path(task, results)),
         "result": str(task.results(results)[0]),
@@ -119,12 +125,16 @@ def prompt_path(task: Task, results: Path) -> Path:
     return results / PROMPTS / f"{task.name}.md"
 
 
-def write_prompts(run: Sequence[Task], results: Path, directory: Path) -> None:
-    """Put every prompt where its agent finds it."""
+def write_prompts(run: Sequence[Task], results: Path, directory: Path, tasks: Sequence[Task] = ()) -> None:
+    """Put every prompt of `run` where its agent finds it. Of all `tasks`, those with a command may leave no result."""
     places = skills.places(directory)
+    commands = {task.name for task in tasks if task.command}
     for task in run:
         folder = skills.find(task.skill, places) if task.skill else None
-        inputs = [str(Task(Path(), one).result(results)) for one in task.after]
+        inputs = [
+            f"{Task(Path(), one).result(results)}{', if there is one: of a command' if one in commands else ''}"
+            for one in task.after
+        ]
         text = prompt(
             task,
             skill_text=skills.text_of(folder) if folder else "",

@@ -27,7 +27,9 @@ def merged(tasks: Sequence[Task], states: Mapping[str, State], results: Path) ->
     """The results of `tasks` in their order."""
     lacking = {task.name: said for task in tasks if (said := _lack(task, states[task.name], results))}
     outdated = {task.name: states[task.name].why for task in tasks if states[task.name].word == OUTDATED}
-    parts = ["# Results", *(part for task in tasks for part in _parts(task, lacking.get(task.name), results))]
+    parts = ["# Results"]
+    for task in tasks:
+        parts += _parts(task, states[task.name], lacking.get(task.name), results)
     return Merged("\n\n".join(parts) + "\n", lacking, outdated)
 
 
@@ -39,12 +41,14 @@ def _lack(task: Task, state: State, results: Path) -> str:
     return f"{state.said()}{partly}"
 
 
-def _parts(task: Task, lack: str | None, results: Path) -> Iterator[str]:
+def _parts(task: Task, state: State, lack: str | None, results: Path) -> Iterator[str]:
     yield f"## {task.name}"
     if lack is not None:
         yield f"> **There is no result.** {lack}"
     if text := _text(task, results):
         yield lowered(text, _BELOW)
+    elif lack is None and state.agent is not None:
+        yield f"> The command completed without a result; `orchctl logs {state.agent['id']}` shows its output."
 
 
 def _text(task: Task, results: Path) -> str:

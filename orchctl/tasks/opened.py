@@ -86,11 +86,11 @@ def standing_anyway(tasks: Sequence[Task], where: Place) -> dict[str, State]:
 
 
 def history(client: Client) -> Iterator[list[dict[str, Any]]]:
-    """The newest agents, a page at a time."""
+    """The agents, newest first, a page at a time."""
     before, seen = None, 0
     while seen < RECENT:
         answer = client.call("status", {"all": True, "before": before, "usage": False}, patience=_PATIENCE)
-        yield answer["agents"]
+        yield answer["agents"][::-1]  # a page of the daemon has its newest last
         seen += len(answer["agents"])
         if (before := answer["more"]) is None:
             return

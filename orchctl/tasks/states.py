@@ -29,6 +29,7 @@ class State:
     why: str = ""
     agent: Agent | None = None  # the newest that was to write its result
     is_pretended: bool = False  # its result is of the mock runner: for all other runners it is still to be done
+    made: int = 0  # when its result was written, in nanoseconds, or its command completed without one
 
     @property
     def is_done(self) -> bool:
@@ -58,7 +59,7 @@ def states(ordered: Sequence[Task], results: Path, agents: Mapping[str, Agent]) 
 def _state(task: Task, results: Path, agent: Agent | None, before: Mapping[str, State]) -> State:
     if agent is not None and not render.is_over(agent):
         return State(agent["status"], render.clean(agent["reason"] or ""), agent)
-    made = _time(task.result(results))
+    made = _time(task.result(results)) or _completed(task, agent)
     if agent is not None and agent["status"] != "completed" and not _is_newer(made, agent):
         return State(agent["status"], render.outcome(agent), agent)
     if made is None:
@@ -67,7 +68,14 @@ def _state(task: Task, results: Path, agent: Agent | None, before: Mapping[str, 
     if why:
         return State(OUTDATED, why, agent)
     is_mock = is_pretended(task.result(results))
-    return State(DONE, "by the mock runner, which only pretends" if is_mock else "", agent, is_mock)
+    return State(DONE, "by the mock runner, which only pretends" if is_mock else "", agent, is_mock, made)
+
+
+def _completed(task: Task, agent: Agent | None) -> int | None:
+    """When a command completed, which need not write a result, in nanoseconds."""
+    if not task.command or agent is None or agent["status"] != "completed":
+        return None
+    return int(render.unix(agent["ended_at"]) * 1e9)
 
 
 def _is_newer(made: int | None, agent: Agent) -> bool:
@@ -81,7 +89,8 @@ def _why_outdated(task: Task, made: int, results: Path, before: Mapping[str, Sta
     for name in task.after:
         if not before[name].is_done:
             return f"{name}, which it comes after, is not done"
-        if max(_time(path) or 0 for path in Task(Path(), name).results(results)) > made:
+        written = max(_time(path) or 0 for path in Task(Path(), name).results(results))
+        if max(written, before[name].made) > made:
             return f"the result of {name}, which it comes after, is newer"
     return ""
 

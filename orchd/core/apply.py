@@ -191,6 +191,7 @@ def _admitted(state: State, agent: Agent, fact: AttemptAdmitted, at: Instant) ->
 
 def _started(state: State, agent: Agent, fact: AttemptStarted, at: Instant) -> None:
     agent.pid, agent.cgroup, agent.unmet = fact.pid, fact.cgroup, fact.unmet
+    state.refusals, state.remedy = 0, ""
 
 
 def _voided(state: State, agent: Agent, fact: AttemptVoided, at: Instant) -> None:
@@ -201,6 +202,8 @@ def _voided(state: State, agent: Agent, fact: AttemptVoided, at: Instant) -> Non
     agent.reason = fact.reason
     if fact.hold:
         state.held_until = at.mono + fact.hold
+        state.refusals += 1
+        state.remedy = fact.remedy
 
 
 def _promoted(state: State, agent: Agent, fact: AgentPromoted, at: Instant) -> None:
@@ -225,6 +228,7 @@ def _kill_began(state: State, agent: Agent, fact: KillBegan, at: Instant) -> Non
 
 def _process_ended(state: State, agent: Agent, fact: ProcessEnded, at: Instant) -> None:
     agent.outcome = fact.outcome
+    state.refusals, state.held_until = 0, 0.0  # what it had may be what was missing
     if (report := fact.outcome.report) is not None:
         _spend(state, agent, report.spent)
     agent.waits.clear()

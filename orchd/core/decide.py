@@ -48,6 +48,7 @@ HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     inputs.Heard: happen.heard,
     inputs.OverMemory: happen.over_memory,
     inputs.WorkedWhileWaiting: happen.worked_while_waiting,
+    inputs.StoodStill: happen.stood_still,
     inputs.SpaceSeen: happen.space_seen,
     inputs.Admit: happen.admit,
     inputs.Tick: happen.tick,

@@ -48,6 +48,7 @@ class AttemptVoided:
     attempt: int
     reason: str
     hold: float = 0.0  # seconds for which the machine should not be asked again, for anyone
+    remedy: str = ""  # what would have the machine start a process, where that is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,15 +270,16 @@ class DrainBegan:
 
 @dataclass(frozen=True, slots=True)
 class StallBegan:
-    """Every agent at work depends on an agent that no slot is free for, and no slot can be lent safely."""
+    """Every agent at work depends on an agent that no slot is free for, and no slot can be lent safely; or agents that
+    run in a lent slot have made no progress for `stall_after` seconds."""
 
-    agents: tuple[AgentId, ...]  # the agents at work
+    agents: tuple[AgentId, ...]  # the agents at work; or those without progress
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class StallEnded:
-    """A slot is free again, or an agent at work depends on no queued agent any more."""
+    """A slot is free again, an agent at work depends on no queued agent any more, or none stands still any more."""
 
 
 @dataclass(frozen=True, slots=True)

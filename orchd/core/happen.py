@@ -31,16 +31,16 @@ from orchd.core.inputs import (
     SpaceSeen,
     Spawned,
     SpawnFailed,
+    StoodStill,
     Tick,
     TreeGone,
     WorkedWhileWaiting,
 )
 from orchd.core.model import Agent, Cause, Oom, Outcome, State, Status
-from orchd.core.retry import backoff, next_seed
+from orchd.core.retry import HOLD_SECONDS, MOST_HOLD_SECONDS, backoff, next_seed
 from orchd.core.settle import cancel_children, refuse_waits, stop
 from orchd.core.turn import Turn
 
-HOLD_SECONDS = 1.0
 MARGIN = 16  # a shortage is over with this part more than the floor
 LONGEST_HOLD = 8 * 86_400.0  # seconds: the longest of the known rate limits is counted by the week
 MEMORY = "memory"  # the reason of one that took more than it may: scripts may rely on it
@@ -54,9 +54,11 @@ def spawned(turn: Turn, event: Spawned) -> None:
 
 
 def spawn_failed(turn: Turn, event: SpawnFailed) -> None:
-    """What the agent is at fault for ends it; for what the machine is at fault for all are held, for a little while."""
+    """What the agent is at fault for ends it; for what the machine is at fault for all are held, for a little while,
+    which grows as long as the machine refuses."""
     if event.is_passing:
-        turn.record(AttemptVoided(event.agent, event.attempt, event.reason, HOLD_SECONDS))
+        hold = min(MOST_HOLD_SECONDS, HOLD_SECONDS * 2.0 ** min(turn.state.refusals, 20))
+        turn.record(AttemptVoided(event.agent, event.attempt, event.reason, hold, event.remedy))
     else:
         turn.record(AgentFailed(event.agent, event.reason))
 
@@ -143,6 +145,12 @@ def over_memory(turn: Turn, event: OverMemory) -> None:
         turn.record(StopBegan(agent.id, agent.attempt, Cause.MEMORY, MEMORY))
     turn.record(KillBegan(agent.id, agent.attempt))
     turn.do(Kill(agent.id, agent.attempt))
+
+
+def stood_still(turn: Turn, event: StoodStill) -> None:
+    """No fact: `settle` announces it while it lasts, and every daemon looks anew."""
+    current = (turn.current(agent, attempt) for agent, attempt in event.attempts)
+    turn.state.standing = frozenset(agent.id for agent in current if agent is not None)
 
 
 def space_seen(turn: Turn, event: SpaceSeen) -> None:

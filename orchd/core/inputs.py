@@ -176,6 +176,7 @@ class SpawnFailed:
     attempt: int
     reason: str
     is_passing: bool
+    remedy: str = ""  # what would change it; nothing where that is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +240,13 @@ class WorkedWhileWaiting:
 
 
 @dataclass(frozen=True, slots=True)
+class StoodStill:
+    """All attempts in a lent slot that have used no CPU and put nothing out for `stall_after` seconds."""
+
+    attempts: frozenset[tuple[AgentId, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class SpaceSeen:
     """How many bytes are free on the disk of the home, and how many there shall be."""
 
@@ -279,6 +287,7 @@ Input = (
     | Heard
     | OverMemory
     | WorkedWhileWaiting
+    | StoodStill
     | SpaceSeen
     | Tick
     | Admit

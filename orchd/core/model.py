@@ -98,6 +98,7 @@ class Attributes:
     policy: str | None = None  # of the scheduler
     cpus: str | None = None  # as in `0-3,8`
     limits: tuple[tuple[str, int, int], ...] = ()  # name, soft, hard; -1 is none
+    oom_score_adj: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ class Spec:
     model: str | None = None
     result: str | None = None
     worktree: bool = False
+    base: str | None = None  # the commit that its worktree begins at
     tokens: int | None = None  # how many it was expected to take
     after: tuple[AgentId, ...] = ()
     priority: int = 0
@@ -279,11 +281,14 @@ class State:
     is_new_next: bool = False  # the last slot went back to an agent whose wait was cut short; a new agent is next
     stalled_since: float | None = None  # mono, of this daemon
     is_stall_announced: bool = False
+    standing: frozenset[AgentId] = frozenset()  # in a lent slot without progress for `stall_after`, as this daemon saw
     is_paused: bool = False
     is_draining: bool = False  # of this daemon, never remembered
     is_short: bool = False  # of room on the disk; looked at anew by every daemon
     held_until: float = 0.0  # mono; the machine refused to start a process
     holds: dict[str, RateLimit] = field(default_factory=dict)  # by runner
+    refusals: int = 0  # by the machine, one after another
+    remedy: str = ""  # what would end them, where that is known
     last_number: int = 0
     last_run: int = 0
     last_session: int = 0

@@ -8,7 +8,7 @@ admission only ever looks at the heads of the lines: what cannot start now never
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from typing import Any, NamedTuple
 
@@ -102,6 +102,15 @@ class Queue:
         """The tickets of one line, best first."""
         return iter(self._lines.get(line, ()))
 
+    def length(self, line: Line) -> int:
+        """How many tickets stand in this line."""
+        return len(self._lines.get(line, ()))
+
+    def first_of(self, line: Line, wanted: Iterable[Ticket]) -> Ticket | None:
+        """The best of `wanted` that stands in this line, or None."""
+        tickets = self._lines.get(line, [])
+        return min((entry for entry in wanted if _holds(tickets, entry)), default=None)
+
     def in_order(self) -> Iterator[Ticket]:
         """All tickets that stand in a line, best first."""
         return merge(*self._lines.values())
@@ -119,6 +128,11 @@ class Queue:
             yield from ((entry, line) for entry in tickets)
         for _, line, entry in self._delayed:
             yield entry, line
+
+
+def _holds(line: list[Ticket], entry: Ticket) -> bool:
+    index = bisect_left(line, entry)
+    return index < len(line) and line[index] == entry
 
 
 def _remove(line: list[Any], entry: tuple[Any, ...]) -> None:

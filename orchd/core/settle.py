@@ -14,7 +14,7 @@ from orchd.core.facts import (
 )
 from orchd.core.graph import needed
 from orchd.core.holds import why_held
-from orchd.core.index import ripen, why_never
+from orchd.core.index import ripen, ticket_of, why_never
 from orchd.core.model import Agent, AgentId, Cause, State, Status, agent_id
 from orchd.core.places import has_resident_place, has_room, has_working_place, is_safe_with, working
 from orchd.core.queue import AGING_SECONDS, Line, Ticket
@@ -179,5 +179,8 @@ def has_aged(agent: Agent, now: float) -> bool:
 
 
 def _first_needed(state: State, line: Line) -> Ticket | None:
+    """Looks through those that are needed or through the line, whichever is shorter: it is asked after each end."""
     wanted = needed(state)
+    if len(wanted) <= state.queue.length(line):
+        return state.queue.first_of(line, map(ticket_of, state.unfinished(wanted)))
     return next((entry for entry in state.queue.tickets(line) if agent_id(entry.number) in wanted), None)

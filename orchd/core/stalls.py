@@ -4,6 +4,9 @@ No wait-for graph shows a parent that polls for its children instead of waiting 
 that each agent at work has an agent below it which is queued, or whose wait is over, and which only a slot is missing
 for. Such a parent may still be working, so nothing is done for a while; then the agent that has been quiet longest
 lends its slot to an agent that it depends on: its own processes are frozen until that agent has ended.
+
+An agent in a lent slot may need what its lender holds, a lock or the other end of a pipe. Then it stands still for
+ever, which is announced like a stall that cannot be broken.
 """
 
 from __future__ import annotations
@@ -17,10 +20,14 @@ from orchd.core.facts import AgentPromoted, StallBegan, StallEnded
 from orchd.core.graph import claims_needed, path_to, waits_for
 from orchd.core.holds import why_held
 from orchd.core.index import line_of
-from orchd.core.model import WORKING, Agent, Frozen, State, Status
+from orchd.core.model import WORKING, Agent, AgentId, Frozen, State, Status, number_of
 from orchd.core.places import has_resident_place, has_room, has_working_place, is_safe_promoted
 from orchd.core.turn import Turn
 
+STANDS_STILL = (
+    "it has made no progress in the slot that it was lent: it may need what its lender holds, which is frozen; "
+    "`orchctl limit` with one more lets both go on"
+)
 NO_ROOM = "no resident slot is left for what they wait for; `orchctl limit --resident` allows more"
 
 
@@ -29,10 +36,11 @@ def look(turn: Turn) -> None:
     state = turn.state
     if turn.is_cut_short or not is_stalled(state, turn.now):
         state.stalled_since = None
-        if state.is_stall_announced:
-            turn.record(StallEnded())
+        _announce_standing(turn)
         return
     if state.stalled_since is None:
+        if state.standing and state.is_stall_announced:
+            turn.record(StallEnded())  # of another kind: this one may be broken
         state.stalled_since = turn.now
     if turn.now < state.stalled_since + state.stall_after:
         return
@@ -40,6 +48,25 @@ def look(turn: Turn) -> None:
         state.stalled_since = turn.now if is_stalled(state, turn.now) else None
     elif not state.is_stall_announced:
         turn.record(StallBegan(tuple(agent.id for agent in _at_work(state)), NO_ROOM))
+
+
+def _announce_standing(turn: Turn) -> None:
+    """Announce agents that stand still in a lent slot, once until none does."""
+    state = turn.state
+    if state.standing:
+        state.standing = frozenset(one for one in state.standing if lender_of(state, one) is not None)
+    if state.standing and not state.is_stall_announced:
+        turn.record(StallBegan(tuple(sorted(state.standing, key=number_of)), STANDS_STILL))
+    elif state.is_stall_announced and not state.standing:
+        turn.record(StallEnded())
+
+
+def lender_of(state: State, borrower: AgentId) -> Agent | None:
+    """The frozen agent in whose slot `borrower` is at work; None while it is not at work in a lent slot."""
+    agent = state.living.get(borrower)
+    if agent is None or agent.status is not Status.RUNNING:
+        return None
+    return next((one for one in state.waiting.values() if one.lent_to == borrower), None)
 
 
 def _break(turn: Turn) -> bool:

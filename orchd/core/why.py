@@ -16,6 +16,7 @@ from orchd.core.index import line_of, ticket_of
 from orchd.core.model import WORKING, Agent, AgentId, Cause, State, Status, agent_id
 from orchd.core.places import claims, has_working_place, smallest_safe_resident, working
 from orchd.core.runs import Run, RunStatus
+from orchd.core.stalls import lender_of
 
 Finder = Callable[[AgentId], Agent | None]
 MOST = 100  # holders that are named; nobody reads more
@@ -44,6 +45,9 @@ def why(state: State, agent: Agent, now: float, find: Finder) -> Verdict:
         left = None if agent.kill_at is None else max(0.0, agent.kill_at - now)
         way_out = "it is being killed" if left is None else f"what does not end by itself is killed in {left:.0f} s"
         return Verdict("stopping", sentence, way_out=way_out)
+    if agent.id in state.standing and (lender := lender_of(state, agent.id)) is not None:
+        way_out = f"`orchctl limit {working(state) + 1}`, which lets both go on, or `orchctl cancel {agent.id}`"
+        return Verdict("standing-still", sentence, (lender.id,), 1, way_out)
     return Verdict("working", sentence or "it holds a place and works")
 
 
@@ -90,6 +94,7 @@ def _of_queued(state: State, agent: Agent, now: float) -> Verdict:
         places=max(working(state), state.limit) + number,
         resident=len(state.living) + number + max(0, state.guards.depth - 1 - agent.depth),
         safe=smallest_safe_resident(sorted([*claims(state), agent.claim])),
+        remedy=state.remedy or "processes or memory that become free",
     )
     held_by = number - 1 if hold.rule is Rule.ORDER else len(found)
     if hold.rule is Rule.ORDER and not held_by:
@@ -162,7 +167,7 @@ WAYS_OUT = {
     Rule.RETRY_DELAY: "time alone: it is tried again by itself",
     Rule.DAEMON_STOPPING: "the next daemon: `orchctl daemon start`",
     Rule.PAUSED: "`orchctl resume`",
-    Rule.MACHINE: "processes or memory that become free; it is tried again by itself",
+    Rule.MACHINE: "{remedy}; it is tried again by itself",
     Rule.DISK: "room on the disk, or a smaller `free_bytes` in config.toml and `orchctl config reload`",
     Rule.RATE_LIMITED: "time alone, or `orchctl resume`, which tries {scope} at once",
     Rule.BUDGET: "`orchctl budget {scope}` with --max-tokens or --max-cost above what is spent, or --unlimited",

@@ -13,6 +13,7 @@ from contextlib import suppress
 from functools import cache
 
 from orchd.core.model import Attributes
+from orchd.procs.procfs import PROC
 from orchd.wire.attributes import UNLIMITED, parse_cpus
 
 PRIVATE = 0o077
@@ -38,6 +39,7 @@ def filled(attributes: Attributes | None, defaults: Attributes) -> Attributes:
         policy=attributes.policy or defaults.policy,
         cpus=attributes.cpus or defaults.cpus,
         limits=attributes.limits or defaults.limits,
+        oom_score_adj=defaults.oom_score_adj if attributes.oom_score_adj is None else attributes.oom_score_adj,
     )
 
 
@@ -50,7 +52,8 @@ def staged_limits(attributes: Attributes) -> str:
 def apply(pid: int, attributes: Attributes) -> str | None:
     """Set them on a shim that has no agent yet: what could not be set, in words."""
     with suppress(ProcessLookupError):  # its end is news of its own
-        return "; ".join([*_limits(pid, attributes), *_schedule(pid, attributes), *_cpus(pid, attributes.cpus)]) or None
+        unmet = [*_limits(pid, attributes), *_schedule(pid, attributes), *_cpus(pid, attributes.cpus)]
+        return "; ".join([*unmet, *_oom(pid, attributes)]) or None
     return None
 
 
@@ -94,6 +97,19 @@ def _cpus(pid: int, cpus: str | None) -> Iterator[str]:
     else:
         if lacking := wanted - os.sched_getaffinity(pid):
             yield f"CPUs {cpus}: {len(lacking)} of them may not be used here"
+
+
+def _oom(pid: int, attributes: Attributes) -> Iterator[str]:
+    """Sooner ended than others, never later: what protects its caller when memory runs out protects no agent."""
+    if not attributes.oom_score_adj or attributes.oom_score_adj < 0:
+        return
+    place = PROC / str(pid) / "oom_score_adj"
+    try:
+        place.write_text(str(attributes.oom_score_adj), encoding="ascii")
+    except FileNotFoundError:
+        raise ProcessLookupError from None
+    except PermissionError:  # lower than the daemon's own
+        yield f"oom_score_adj {attributes.oom_score_adj}: it is {place.read_text(encoding='ascii').strip()}"
 
 
 @cache

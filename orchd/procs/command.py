@@ -121,9 +121,18 @@ def _told(home: Home, agent: Agent) -> Iterator[tuple[str, str | None]]:
     yield variables.ENV_OUTPUT_DIR, spec.output_dir
     if spec.runner:
         yield variables.ENV_RUNNER, spec.runner
+    if is_reported(agent):
         yield variables.ENV_REPORT, files_of(home, agent.id, agent.attempt).report
     if spec.worktree:
+        before = [one for one in spec.after if (home.worktrees / f"{one}.json").exists()]
         yield variables.ENV_WORKTREE, str(home.worktrees / agent.id)
+        yield variables.ENV_BASE, spec.base
+        yield variables.ENV_BEFORE, ",".join(before) or None
+
+
+def is_reported(agent: Agent) -> bool:
+    """Whether there is a program between its shim and it that can say why it did not complete."""
+    return agent.spec.runner is not None or agent.spec.worktree
 
 
 def _words(agent: Agent, env: Mapping[str, str]) -> list[str]:

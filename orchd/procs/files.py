@@ -38,6 +38,11 @@ class Files(NamedTuple):
         return f"{self.stem}.log"
 
     @property
+    def earlier(self) -> str:
+        """The output of an earlier attempt of this name, of which the database lost its record."""
+        return f"{self.stem}.log.earlier"
+
+    @property
     def report(self) -> str:
         """What its runner said of it, when it has one that can tell."""
         return f"{self.stem}.report"
@@ -50,12 +55,18 @@ class Files(NamedTuple):
     def open_log(self) -> int:
         """A descriptor that appends to it. Raises OSError.
 
-        What an agent put in its place, or linked it to, goes: an attempt writes to a file of its own.
+        What an agent put in its place, or linked it to, goes: an attempt writes to a file of its own. So does what an
+        attempt of the same name has put out that the database does not know any more: it is set aside.
         """
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         try:
             descriptor = open_file(self.log, flags)
-            if os.fstat(descriptor).st_nlink > 1:
+            found = os.fstat(descriptor)
+            if found.st_nlink == 1 and found.st_size:
+                os.close(descriptor)
+                os.replace(self.log, self.earlier)  # noqa: PTH105 - its paths are strings
+                descriptor = open_file(self.log, flags | os.O_EXCL)
+            elif found.st_nlink > 1:
                 os.close(descriptor)
                 raise OSError(errno.EINVAL, "another name leads to it")  # noqa: TRY301 - handled as all else in its place
         except OSError as error:
@@ -100,16 +111,24 @@ class Files(NamedTuple):
     def room(self) -> int:
         """Bytes on the disk that they take."""
         found = 0
-        for path in (self.log, self.record, self.report):
+        for path in (self.log, self.earlier, self.record, self.report):
             with suppress(OSError):
                 found += os.stat(path, follow_symlinks=False).st_blocks * 512  # noqa: PTH116 - its paths are strings
         return found
 
     def remove(self) -> None:
-        """Leave nothing of an attempt."""
-        for path in (self.log, self.record, self.report):
-            with suppress(OSError):
-                os.unlink(path)  # noqa: PTH108 - its paths are strings
+        """Leave nothing of an attempt that did not begin."""
+        _remove(self.log, self.record, self.report)
+
+    def remove_all(self) -> None:
+        """Leave nothing of an attempt, nor of an earlier one of its name."""
+        _remove(self.log, self.earlier, self.record, self.report)
+
+
+def _remove(*paths: str) -> None:
+    for path in paths:
+        with suppress(OSError):
+            os.unlink(path)  # noqa: PTH108 - its paths are strings
 
 
 def _clear(path: str) -> None:

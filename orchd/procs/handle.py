@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from orchd.procs import controllers
 from orchd.procs.files import Files
+from orchd.procs.orphans import Orphans
 from orchd.procs.procfs import Process, cpu_seconds, delay_seconds
 from orchd.procs.successors import Shim
 from orchd.procs.trees import Tree
@@ -31,6 +32,7 @@ class Handle:
     idle_looks: int = 0
     cpu_before: float = 0.0  # seconds that its shim had spent on others
     cpu_base: float | None = None  # seconds that its cgroup had spent on others, since the first look
+    orphans: Orphans = field(default_factory=Orphans)
     rss_bytes: int = 0
     log_size: int = 0
     looked: float = 0.0
@@ -68,10 +70,13 @@ class Handle:
         outside = sum(cpu_seconds(pid) for pid in members if pid not in inside)
         return round(max(counted - self.cpu_base, 0.0) + outside, 3)
 
-    def load_seconds(self) -> tuple[float, float]:
-        """CPU time that its tree has used, and the time for which its processes waited for a CPU."""
+    def load_seconds(self, now: float) -> tuple[float, float]:
+        """CPU time that its tree has used, and the time for which its processes waited for a CPU. Without a cgroup an
+        estimate of what orphans used that have ended is part of it. `now` is in seconds after boot."""
         members = self.tree.members()
-        return self.cpu_seconds(members), sum(map(delay_seconds, members))
+        if self.tree.cgroup is None:
+            self.orphans.look(members, self.tree.shim, now)
+        return self.cpu_seconds(members) + self.orphans.seconds, sum(map(delay_seconds, members))
 
     def shown(self, usage: Usage) -> Usage:
         """What its tree uses, without what its shim spent on others, and with the most that it took."""

@@ -17,7 +17,7 @@ from orchd.core.inputs import Adopted, Input, NeverRan, OverMemory, Spawned, Spa
 from orchd.core.model import Agent, AgentId, Attributes
 from orchd.procs import controllers, freezing
 from orchd.procs.cgroups import Cgroups
-from orchd.procs.command import Refused, command_of
+from orchd.procs.command import Refused, command_of, is_reported
 from orchd.procs.endings import exit_of, is_left_alone, text_of
 from orchd.procs.files import files_of
 from orchd.procs.guarding import Guard
@@ -36,6 +36,15 @@ from orchd.wire.locks import is_locked
 
 Key = tuple[AgentId, int]
 _PERMANENT = frozenset({errno.E2BIG, errno.EINVAL, errno.ENOEXEC})
+_REMEDIES = {
+    errno.EMFILE: "clients and agents that end, or a daemon that is started under a higher `ulimit -Hn` "
+    "(`LimitNOFILE=` in its unit)",
+    errno.ENFILE: "files that other programs close, or a higher fs.file-max (sysctl)",
+    errno.EAGAIN: "processes that end, or a higher limit of them: `ulimit -u`, `TasksMax=`, pids.max of its cgroup",
+    errno.ENOMEM: "memory that becomes free",
+    errno.ENOSPC: "room on the disk: `orchctl prune` deletes finished agents and their logs",
+    errno.EDQUOT: "room in the disk quota: `orchctl prune` deletes finished agents and their logs",
+}
 
 
 class LocalProcesses:
@@ -102,7 +111,7 @@ class LocalProcesses:
 
     def _take_up(self, agent: Agent, tree: Tree, shim: Shim | None = None) -> None:
         key, bound = (agent.id, agent.attempt), agent.spec.memory_max
-        files, is_told = files_of(self._home, *key), agent.spec.runner is not None
+        files, is_told = files_of(self._home, *key), is_reported(agent)
         self._shims.pids.add(tree.shim)
         handle = Handle(tree, files, is_told, shim, pid=tree.shim, looked=self._clock(), kills=self._kills.lately())
         handle.asks_runner = agent.spec.runner == runners.CLAUDE
@@ -121,7 +130,8 @@ class LocalProcesses:
                 "; together its arguments and variables may take a quarter of the daemon's `ulimit -s`, and 6 MiB at "
                 "most: write what is long to files and give their paths"
             )
-        return SpawnFailed(*key, reason, is_passing=error.errno not in _PERMANENT)
+        remedy = _REMEDIES.get(error.errno or 0, "")
+        return SpawnFailed(*key, reason, is_passing=error.errno not in _PERMANENT, remedy=remedy)
 
     def _variables(self, agent: Agent) -> Mapping[str, str]:
         try:
@@ -192,7 +202,7 @@ class LocalProcesses:
     def load_seconds(self, agent: AgentId, attempt: int) -> tuple[float, float]:
         """CPU time that the attempt has used, and the time for which its processes waited for a CPU."""
         handle = self._handles.get((agent, attempt))
-        return handle.load_seconds() if handle is not None else (0.0, 0.0)
+        return handle.load_seconds(self._clock()) if handle is not None else (0.0, 0.0)
 
     def quiet_for(self, agent: AgentId, attempt: int) -> float:
         """Seconds since its last output, as far back as it was last asked."""
@@ -204,7 +214,7 @@ class LocalProcesses:
 
     def discard(self, agent: AgentId, attempt: int) -> None:
         """Leave nothing of an attempt that is over."""
-        files_of(self._home, agent, attempt).remove()
+        files_of(self._home, agent, attempt).remove_all()
 
     def usage(self, keys: Iterable[Key]) -> dict[Key, Usage]:
         """A sample of each attempt that lives here."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from orchd.errors import OrchdError
@@ -15,6 +18,8 @@ from orchd.wire.private import write_private
 
 _DECISIVE = ("pid", "user")  # with another mount namespace alone, agents can be seen and ended
 _ALL = ("pid", "user", "mnt")
+_OF_AGENTS = {"net": "network", "mnt": "mount", "uts": "UTS", "ipc": "IPC"}  # an agent is in those of the daemon
+_CONFINED = re.compile(rb"^NoNewPrivs:\t1$", re.MULTILINE)
 
 
 def enter(home: Home) -> None:
@@ -35,6 +40,34 @@ def enter(home: Home) -> None:
                 "container, where the daemon ran before, or wait until they have ended"
             )
     write_private(home.namespaces, f"{json.dumps(own)}\n".encode())
+
+
+def confinement(pid: int) -> list[str]:
+    """What a process has around it that its agents would not have: namespaces, NoNewPrivs; each as a clause of it.
+
+    Raises FileNotFoundError or ProcessLookupError when it has ended.
+    """
+    own, found = _own_place(), []
+    with suppress(PermissionError):  # it has more rights than this process, and so nobody has confined it
+        found = [
+            f"it is in another {name} namespace"
+            for kind, name in _OF_AGENTS.items()
+            if os.readlink(PROC / str(pid) / "ns" / kind) != own.get(kind)  # noqa: PTH115 - it is no path
+        ]
+    if not own.get("confined") and _is_confined(pid):
+        found.append("it has NoNewPrivs set")
+    return found
+
+
+@cache
+def _own_place() -> dict[str, str]:
+    """They never change: this process enters none."""
+    own = {kind: os.readlink(PROC / "self/ns" / kind) for kind in _OF_AGENTS}  # noqa: PTH115
+    return own | ({"confined": "1"} if _is_confined(os.getpid()) else {})
+
+
+def _is_confined(pid: int) -> bool:
+    return _CONFINED.search((PROC / str(pid) / "status").read_bytes()) is not None
 
 
 def _own() -> dict[str, str]:

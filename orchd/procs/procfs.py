@@ -74,6 +74,16 @@ def delay_seconds(pid: int) -> float:
         return 0.0
 
 
+def load_of(pid: int) -> float:
+    """Seconds for which the first thread of a process ran, or was ready to run and waited for a CPU; 0 when it has
+    ended."""
+    try:
+        ran, waited = (PROC / str(pid) / "schedstat").read_bytes().split()[:2]
+    except (OSError, ValueError):  # ended, or a kernel that does not count it
+        return cpu_seconds(pid)
+    return (int(ran) + int(waited)) / 1e9
+
+
 def name_of(pid: int) -> str:
     """The name of the program that a process runs, in printable characters; `?` when it has ended."""
     try:

@@ -5,6 +5,7 @@ Durations are seconds. Ids are `agent-001`; `1` and `agent-1` name the same agen
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -28,6 +29,7 @@ Nodes = Annotated[
 Tokens = Annotated[int, Check(lambda number: 0 < number <= 10**15, "between 1 and 10^15")]
 Dollars = Annotated[float, Check(lambda number: number > 0, "above 0")]
 Ids = Annotated[tuple[Name, ...], Check(lambda ids: len(ids) <= MOST, "a list of at most 10,000 ids", is_early=True)]
+Commit = Annotated[str, Check(re.compile("[0-9a-f]{40}([0-9a-f]{24})?").fullmatch, "the full name of a commit")]
 Memory = Annotated[int, Check(lambda amount: amount >= 1 << 20, "at least 1M, in bytes 1048576")]
 Processors = Annotated[float, Check(lambda number: 0.01 <= number <= MOST, "between 1% and 1,000,000%")]
 Pids = Annotated[int, Check(lambda number: number >= 4, "4 or more: its supervising shell is one of them")]
@@ -55,6 +57,7 @@ class AgentSpec:
     output_dir: Path | None = None  # made before the start, told to the agent as ORCHD_OUTPUT_DIR
     result: Path | None = None  # the file for its result, told to the agent as ORCHD_RESULT
     worktree: bool = False  # work in a git worktree of its own of the repository that holds `cwd`
+    base: Commit | None = None  # that the worktree begins at; the HEAD of the checkout when it is made, otherwise
     tokens: Annotated[int, Check(lambda number: 0 <= number <= 10**12, "between 0 and 10^12")] | None = None  # expected
     after: Ids = ()  # ids, or names of others in the same request; all must complete first
     priority: Annotated[int, Check(lambda number: -100 <= number <= 100, "between -100 and 100")] = 0

@@ -18,6 +18,7 @@ LIMITS = (
 _LARGEST_CPU = 8192
 _MASK = range(0o1000)
 _NICE = range(-20, 20)
+_OOM = range(1, 1001)  # what a caller has that is lower protects it, and protects no agent
 
 
 def parse_cpus(text: str) -> frozenset[int]:
@@ -60,6 +61,7 @@ class Attributes:
     nice: Annotated[int, Check(_NICE.__contains__, "between -20 and 19")] | None = None
     policy: Annotated[str, Check(POLICIES.__contains__, ", ".join(POLICIES))] | None = None
     cpus: Annotated[str, Check(_are_cpus, "a list of CPUs like 0-3,8")] | None = None
+    oom_score_adj: Annotated[int, Check(_OOM.__contains__, "between 1 and 1000")] | None = None
     limits: Annotated[
         dict[str, _Pair], Check(_are_limits, f"limits of {', '.join(LIMITS)}, each a soft and a hard one, -1 for none")
     ] = field(default_factory=dict)

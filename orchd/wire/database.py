@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -21,12 +21,13 @@ class Checked(NamedTuple):
     problem: str | None
     note: str | None = None
     remedy: str = ""
+    is_empty: bool = False  # or not there at all
 
 
 def check(path: Path, now: Callable[[], float], seconds: float) -> Checked:
     """Look at the database in `path` for so many `seconds` of the clock `now`."""
     if not path.exists():
-        return Checked(None, "it does not exist yet")
+        return Checked(None, "it does not exist yet", is_empty=True)
     if not path.is_file():
         return Checked(f"{path} is no file", remedy=_aside(path))
     for mode, word in ((os.R_OK, "read"), (os.W_OK, "written")):
@@ -63,7 +64,7 @@ def _look(database: sqlite3.Connection, path: Path, now: Callable[[], float], se
     (version,) = database.execute("PRAGMA user_version").fetchone()
     (application,) = database.execute("PRAGMA application_id").fetchone()
     if database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None:
-        return Checked(None, "it is empty")
+        return Checked(None, "it is empty", is_empty=True)
     if application != APPLICATION_ID:
         return Checked(f"{path} is some other program's database", remedy=_aside(path))
     if not SCHEMAS[0] <= version <= SCHEMAS[1]:
@@ -80,6 +81,29 @@ def _look(database: sqlite3.Connection, path: Path, now: Callable[[], float], se
     if found != ["ok"]:
         return Checked(f"{path} is damaged: {'; '.join(found)[:200]}", remedy=_aside(path))
     return Checked(None, f"schema {version}, undamaged")
+
+
+def lost(path: Path, how: str) -> str:
+    """The sentence for a database in `path` that is gone or empty, as `how` says, beside files of agents."""
+    agents = path.parent / "agents"
+    return (
+        f"{path} {how}, and {agents} has files of agents that it knew: put it back, or move {agents} away to begin "
+        "with an empty history (agents that still run are then not counted)"
+    )
+
+
+def attempts_begun(path: Path, agents: Iterable[int]) -> dict[int, int]:
+    """How many attempts each of these agents has begun, by their numbers; those that it does not know are left out.
+
+    Raises sqlite3.Error for a database that cannot be read, or has no tables.
+    """
+    known: dict[int, int] = {}
+    with closing(sqlite3.connect(_uri(path), uri=True, isolation_level=None)) as database:
+        for number in agents:
+            if database.execute("SELECT 1 FROM agents WHERE number = ?", (number,)).fetchone() is not None:
+                query = "SELECT count(*) FROM facts WHERE agent = ? AND event = 'attempt-admitted'"
+                (known[number],) = database.execute(query, (number,)).fetchone()
+    return known
 
 
 def reason(error: sqlite3.Error) -> str:

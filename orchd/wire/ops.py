@@ -205,6 +205,7 @@ class Events:
 
     since: Annotated[int, Check(lambda number: number >= 0, "0 or more")] = 0
     count: Annotated[int, Check(lambda number: 1 <= number <= 1000, "between 1 and 1,000")] = 1000
+    agent: Name | None = None  # only those about this one
 
 
 @dataclass(frozen=True, slots=True)

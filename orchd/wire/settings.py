@@ -46,6 +46,11 @@ _Size = Annotated[
 ]
 _Share = Annotated[str, Check(lambda text: _reads(text, share, 0.01), "a share of one processor, as in 50% or 150%")]
 _Umask = Annotated[str, Check(re.compile("0?[0-7]{3}").fullmatch, "three octal digits, as in 077")]
+_Pattern = Annotated[
+    str, Check(lambda path: path and path[0] != "/" and ".." not in path.split("/"), "a pattern inside the checkout")
+]
+_Line = Annotated[str, Check(lambda text: text.strip() and "\0" not in text, "a command of the shell")]
+_Directory = Annotated[str, Check(re.compile("(~|~?/.*)").fullmatch, "a path that begins with / or ~/")]
 _Pids = Annotated[int, Check(lambda number: number >= 4, "4 or more")]
 
 
@@ -63,6 +68,30 @@ class ProjectManagement:
     """The table `[pm]`."""
 
     labels: dict[str, str] = field(default_factory=dict)  # the skill that a task with this label is done with
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """How the git worktrees of agents are filled. A pattern is one of git's (`glob`), from the top of the checkout."""
+
+    copy: tuple[_Pattern, ...] = ()  # files that git ignores, copied from the checkout
+    setup: _Line | None = None  # run in the worktree before the agent, in its attempt
+    submodules: bool | None = None  # whether they are filled
+    reproducible: tuple[_Pattern, ...] = ()  # files that git ignores and `worktrees prune` takes along
+
+
+@dataclass(frozen=True, slots=True)
+class AllTrees(Trees):
+    """The table `[worktree]` of config.toml, for the worktrees of all repositories."""
+
+    trusted: tuple[_Directory, ...] = ()  # below them, `.orchd.toml` may have a `setup`
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """`.orchd.toml` at the top of a checkout."""
+
+    worktree: Trees = field(default_factory=Trees)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +119,7 @@ class Config:
     cpu_max: _Share | None = None
     pids_max: _Pids | None = None
     umask: _Umask | None = None
+    confined_callers: Annotated[str, Check(lambda how: how in ("refuse", "accept"), "refuse or accept")] = "refuse"
     session_files: bool = True
     sessions_path: _Relative = ".agent/sessions"
     state_path: _Relative = ".claude/state"
@@ -104,6 +134,7 @@ class Config:
     runner: str | None = None
     runners: dict[str, Settings] = field(default_factory=dict)
     pm: ProjectManagement = field(default_factory=ProjectManagement)
+    worktree: AllTrees = field(default_factory=AllTrees)
     remote: Remote = field(default_factory=Remote)
 
     @property
@@ -119,7 +150,7 @@ LIMITED = "on reload, unless `orchctl limit` has set it; `orchctl limit --reset`
 COMMAND = "after `orchctl limit --reset`: a command has set it, and a command comes before the file"
 LIMITS = ("limit", "resident")
 IN_LIMIT = ("agents", "resident", "enforcement", "stall_after")  # of the table [limit]
-TABLES = ("runners", "pm", "remote")
+TABLES = ("runners", "pm", "worktree", "remote")
 RUNNERS = "at once, of a runner that is new on reload"
 AT_ONCE = "at once, without a reload"
 
@@ -157,6 +188,10 @@ KEYS: dict[str, Key] = {
     "umask": Key(
         "octal digits", "the umask of all agents, in place of their callers' umask", NEW_AGENTS, "the caller's"
     ),
+    "confined_callers": Key(
+        "refuse or accept",
+        "what is done for callers in other namespaces, or with NoNewPrivs, which agents would not have",
+    ),
     "session_files": Key("true or false", "whether files in the project directory show its session"),
     "sessions_path": Key("path", "of `latest.yaml`, in the project directory"),
     "state_path": Key("path", "of `agents.json` and `events.jsonl`, in the project directory"),
@@ -173,6 +208,7 @@ KEYS: dict[str, Key] = {
     "runner": Key("name", "what runs an agent that names neither a runner nor a command", NEW_AGENTS, "`mock`"),
     "runners": Key("tables", "`[runners.NAME]`: see [runners](runners.md)", RUNNERS, "those that are built in"),
     "pm": Key("table", "`[pm]`: `labels` say which skill a task with a label is done with", AT_ONCE, "no labels"),
+    "worktree": Key("table", "`[worktree]`: see [worktrees](worktrees.md#what-git-does-not-track)", AT_ONCE, "empty"),
     "remote": Key(
         "table", "`[remote]`: `listen` is where clients on other machines may connect", RESTART, "nobody may"
     ),

@@ -23,6 +23,9 @@ ENV_RESUME_SESSION = "ORCHD_RESUME_SESSION"  # the session of its CLI that it go
 ENV_OUTPUT_DIR = "ORCHD_OUTPUT_DIR"
 ENV_REPORT = "ORCHD_REPORT"  # where its runner reports what became of the attempt; not for the agent itself
 ENV_WORKTREE = "ORCHD_WORKTREE"  # the git worktree that its runner makes for it
+ENV_BASE = "ORCHD_WORKTREE_BASE"  # the commit that it begins at
+ENV_BEFORE = "ORCHD_WORKTREE_AFTER"  # ids, separated by commas: agents with worktrees whose work it begins with
+ENV_CHECKOUT = "ORCHD_CHECKOUT"  # the checkout that the worktree was made from; of the set-up command
 
 OF_ONE_AGENT = frozenset(
     {
@@ -30,6 +33,7 @@ OF_ONE_AGENT = frozenset(
         *(ENV_CONNECT, ENV_PROFILE),
         *(ENV_RESULT, ENV_RESULTS, ENV_OUTPUT_DIR, ENV_REPORT, ENV_WORKTREE),
         ENV_RESUME_SESSION,
+        *(ENV_BASE, ENV_BEFORE, ENV_CHECKOUT),
     }
 )
 """What must not pass from an agent to those that it spawns."""

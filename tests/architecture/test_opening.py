@@ -24,6 +24,8 @@ OPENERS = {
     "orchd/procs/launch.py": "the standard input that the caller chose, without blocking; directories; /proc",
     "orchd/procs/programs.py": "the program that the caller chose, without blocking",
     "orchd/procs/procfs.py": "/proc",
+    "orchd/procs/attributes.py": "/proc",
+    "orchd/procs/namespaces.py": "/proc",
     "orchd/ports.py": "/dev/null",
     "orchctl/inside.py": "/proc",
     "orchctl/runners/leftovers.py": "/proc",

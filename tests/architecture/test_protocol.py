@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 from orchd.wire.ops import OPS
@@ -103,6 +104,19 @@ def test_every_result_has_the_keys_that_are_documented(instance: Instance) -> No
                 assert {"seq", "at", "event", "agent"} <= set(result["events"][0])
     assert instance.daemon is not None
     instance.daemon.wait(30)
+
+
+def test_no_key_of_an_answer_is_documented_twice() -> None:
+    cells = [row.split("|")[1] for row in table_after("An agent:\n")]
+    keys = re.findall(r"`(\w+)`", "".join(cells))
+    assert len(keys) > 50
+    assert sorted(set(keys)) == sorted(keys)
+
+
+def table_after(text: str) -> list[str]:
+    """The rows of the table that follows."""
+    lines = PROTOCOL.partition(text)[2].strip().splitlines()
+    return list(takewhile(lambda line: line.startswith("|"), lines))
 
 
 def documented_keys(title: str, *, but: bool) -> set[str]:

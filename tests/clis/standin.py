@@ -10,6 +10,8 @@ The stand-in holds no state but what it was asked, so that many agents can talk 
                                     step after it
     {"cut": true}                   a stream that breaks off in the middle of a text
     {"hang": true}                  a text, and then nothing until the stand-in closes
+
+A prompt that people wrote has no steps: those of the first text in `StandIn.answers` that is part of it count.
 """
 
 from __future__ import annotations
@@ -50,6 +52,7 @@ class StandIn(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.refused: Counter[str] = Counter()
+        self.answers: dict[str, list[dict[str, Any]]] = {}
         self.heard = threading.Condition()
         self.closing = threading.Event()
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, name="stand-in")
@@ -103,11 +106,15 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         self.server.note(path, body)
         if path.endswith("/messages"):
-            self._answer(_steps(body["messages"]), _turns_of_messages(body), _message)
+            self._answer(self._steps(body["messages"]), _turns_of_messages(body), _message)
         elif path.endswith("/responses"):
-            self._answer(_steps(body["input"]), _turns_of_responses(body), _response)
+            self._answer(self._steps(body["input"]), _turns_of_responses(body), _response)
         else:
             self._reply(404, {"error": {"type": "not_found_error", "message": path}})
+
+    def _steps(self, said: object) -> list[dict[str, Any]]:
+        known = (steps for text in _texts(said) for part, steps in self.server.answers.items() if part in text)
+        return _steps(said) or next(known, [])
 
     def _answer(self, steps: list[dict[str, Any]], turn: int, render: Any) -> None:
         step = steps[turn] if turn < len(steps) else {"say": "There is nothing left to do."}

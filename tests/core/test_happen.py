@@ -8,9 +8,10 @@ from orchd.core import inputs
 from orchd.core.decide import decide, next_deadline
 from orchd.core.effects import Freeze, Kill, Listen, Refuse, Release, Terminate, Thaw, Watch
 from orchd.core.facts import AgentHeard, AttemptRetried, KillBegan, ProcessEnded, StopBegan
-from orchd.core.happen import HOLD_SECONDS, MACHINES
+from orchd.core.happen import MACHINES
 from orchd.core.model import AgentId, Cause, Instant, Oom, Outcome, agent_id
 from orchd.core.places import overdrawn
+from orchd.core.retry import HOLD_SECONDS, MOST_HOLD_SECONDS
 from orchd.core.turn import Turn
 from tests.core.box import Box, names, spec
 
@@ -41,6 +42,27 @@ def test_when_the_machine_refuses_nobody_is_started_for_a_while() -> None:
     box.sleep(HOLD_SECONDS)
     assert box.status(one, two) == ["running", "running"]
     assert box.agent(one).attempt == 2
+
+
+def test_a_machine_that_goes_on_refusing_is_asked_less_and_less_often() -> None:
+    box = Box(limit=2)
+    (other,) = box.batch(spec("other"))
+    one = agent_id(2)
+    held = []
+    for _ in range(9):
+        box.broken[one] = ("no pids", True)
+        if not held:
+            box.batch(spec("a"))
+        else:
+            box.sleep(held[-1])
+        assert box.status(one) == ["queued"]
+        held.append(box.state.held_until - box.now)
+    assert held == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, MOST_HOLD_SECONDS, MOST_HOLD_SECONDS, MOST_HOLD_SECONDS]
+    box.exit(other, 0)  # what it held may be what is missing
+    assert box.status(one) == ["running"]
+    box.broken[agent_id(3)] = ("no pids", True)
+    box.batch(spec("b"))
+    assert box.state.held_until == box.now + HOLD_SECONDS
 
 
 @pytest.mark.parametrize(("code", "status"), [(0, "completed"), (1, "failed"), (137, "failed"), (None, "lost")])

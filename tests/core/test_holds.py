@@ -9,9 +9,10 @@ from orchd.core.decide import next_deadline
 from orchd.core.effects import Refuse
 from orchd.core.explain import reason
 from orchd.core.facts import AttemptDeferred, RunnerLimited
-from orchd.core.happen import HOLD_SECONDS, LONGEST_HOLD
+from orchd.core.happen import LONGEST_HOLD
 from orchd.core.inputs import Scope
 from orchd.core.model import AgentId, Outcome, Report, RequestId
+from orchd.core.retry import HOLD_SECONDS
 from orchd.core.runs import Group, Plan, run_id
 from orchd.core.sessions import session_id
 from orchd.core.spending import Budget, Spent

@@ -91,6 +91,17 @@ def test_a_position_counts_all_lines() -> None:
     assert [queue.position(made(number)) for number in (1, 2, 3, 4)] == [1, 2, 3, 4]
 
 
+def test_the_first_of_some_is_the_best_of_those_that_stand_in_the_line() -> None:
+    queue = Queue()
+    for number, claim in ((1, 1), (2, 0), (3, 0), (4, 0)):
+        queue.add(made(number), Line(claim))
+    queue.delay(made(5), Line(0), 10.0)
+    assert (queue.length(Line(0)), queue.length(Line(7))) == (3, 0)
+    assert queue.first_of(Line(0), [made(6), made(5), made(4), made(3), made(1)]) == made(3)
+    assert queue.first_of(Line(0), [made(1)]) is None
+    assert queue.first_of(Line(7), [made(1)]) is None
+
+
 @given(st.lists(st.tuples(TICKETS, st.integers(0, 2), st.none() | st.floats(0, 100)), unique_by=lambda one: one[0]))
 def test_nothing_is_lost_and_nothing_comes_twice(entries: list[tuple[Ticket, int, float | None]]) -> None:
     queue = Queue()

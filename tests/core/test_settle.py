@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from orchd.core.effects import Answer, Refuse, Terminate
 from orchd.core.facts import AgentCancelled, AgentReturned, AttemptAdmitted, StopBegan
 from orchd.core.model import AgentId, Status, agent_id
 from orchd.core.places import overdrawn, working
-from orchd.core.queue import AGING_SECONDS
+from orchd.core.queue import AGING_SECONDS, Line, Queue, Ticket
 from orchd.core.settle import next_to_start
 from tests.core.box import Box, spec
 
@@ -349,3 +350,21 @@ def test_several_that_return_share_the_places_there_are() -> None:
     assert box.status(one, two) == ["running", "waiting"]
     box.exit(busy)
     assert box.status(one, two) == ["running", "running"]
+
+
+def test_an_end_while_the_daemon_drains_costs_no_look_at_all_that_is_queued(monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Box(limit=3)
+    parent, *others = box.batch(*(spec(f"a{number}") for number in range(3)))
+    box.batch(*(spec(f"q{number}", priority=1) for number in range(50)))
+    children = box.batch(spec("child"), spec("second"), caller=parent)
+    box.tell(inputs.Drain(box.request(), stop=False))
+
+    def read(_: Queue, line: Line) -> Iterator[Ticket]:
+        raise AssertionError(f"all of {line} is read")
+
+    monkeypatch.setattr(Queue, "tickets", read)
+    box.exit(others[0])
+    assert box.status(*children) == ["running", "queued"]
+    box.cancel(parent)
+    box.exit(others[1])
+    assert len(box.are(Status.QUEUED)) == 50

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchd.core import facts, inputs
 from orchd.core.decide import next_deadline
 from orchd.core.effects import Freeze, Thaw
-from orchd.core.explain import why_queued
+from orchd.core.explain import reason, why_queued
 from orchd.core.model import AgentId, Frozen
 from orchd.core.stalls import is_stalled
 from tests.core.box import Box, spec
@@ -128,6 +128,66 @@ def test_a_slot_goes_to_a_new_agent_before_it_goes_to_a_lender() -> None:
     box.sleep(30.0)
     box.limit(limit=2)
     assert box.status(parent, child, other) == ["waiting", "running", "running"]
+
+
+def borrowing(box: Box) -> tuple[AgentId, AgentId]:
+    """An agent that lent its slot, and the one that runs in it."""
+    ((parent, child),) = pollers(box, 1)
+    box.sleep(30.0)
+    return parent, child
+
+
+def stands_still(box: Box, *ids: AgentId) -> None:
+    """These make no progress."""
+    box.tell(inputs.StoodStill(frozenset((one, box.agent(one).attempt) for one in ids)))
+
+
+def test_an_agent_that_stands_still_in_a_lent_slot_is_announced_once_until_it_goes_on() -> None:
+    box = Box(limit=1)
+    parent, child = borrowing(box)
+    stands_still(box, child)
+    (began,) = box.facts(facts.StallBegan)
+    assert (began.agents, "`orchctl limit` with one more" in began.reason) == ((child,), True)
+    assert f"the slot that {parent} lent it" in (reason(box.state, box.agent(child), box.now) or "")
+    stands_still(box, child)
+    assert box.turn.facts == []
+    stands_still(box)
+    assert box.facts(facts.StallEnded)
+    assert reason(box.state, box.agent(child), box.now) is None
+
+
+def test_the_end_of_one_that_stood_still_ends_the_stall() -> None:
+    box = Box(limit=1)
+    _, child = borrowing(box)
+    stands_still(box, child)
+    box.exit(child)
+    assert box.facts(facts.StallEnded)
+
+
+def test_the_return_of_the_lender_ends_the_stall() -> None:
+    box = Box(limit=1)
+    parent, child = borrowing(box)
+    stands_still(box, child)
+    box.limit(limit=2)
+    assert (box.status(parent, child), len(box.facts(facts.StallEnded))) == (["running", "running"], 1)
+
+
+def test_an_attempt_that_is_over_and_one_in_no_lent_slot_are_not_announced() -> None:
+    box = Box(limit=1)
+    parent, child = borrowing(box)
+    box.tell(inputs.StoodStill(frozenset({(child, 7), (parent, 1)})))
+    assert (box.turn.facts, box.state.standing) == ([], frozenset())
+
+
+def test_a_stall_that_may_be_broken_is_broken_after_one_that_stood_still() -> None:
+    """What stands still has spawned an agent that only a slot is missing for: its own slot is lent on."""
+    box = Box(limit=1)
+    _, child = borrowing(box)
+    stands_still(box, child)
+    below = box.spawn("below", caller=child)
+    assert box.facts(facts.StallEnded)
+    box.sleep(30.0)
+    assert (box.status(below), box.agent(child).lent_to) == (["running"], below)
 
 
 def test_a_lender_counts_as_waiting_for_its_borrower() -> None:

@@ -272,3 +272,18 @@ def test_one_that_was_cancelled_before_it_was_tried_again_met_no_bound() -> None
     assert asked(box, one).rule == "retry-delay"
     box.cancel(one)
     assert asked(box, one).rule == "cancelled"
+
+
+def test_one_without_progress_in_a_lent_slot_may_need_its_lender() -> None:
+    box = Box(limit=1)
+    parent = box.spawn("parent")
+    child = box.spawn("child", caller=parent)
+    box.sleep(30.0)
+    assert asked(box, child).rule == "working"
+    box.tell(inputs.StoodStill(frozenset({(child, 1)})))
+    told = asked(box, child)
+    assert (told.rule, told.holders, told.held_by) == ("standing-still", (parent,), 1)
+    assert told.sentence == (
+        f"no progress in the slot that {parent} lent it: it may need what {parent} holds, which is frozen"
+    )
+    assert told.way_out == f"`orchctl limit 2`, which lets both go on, or `orchctl cancel {child}`"

@@ -6,8 +6,9 @@ import json
 import re
 from pathlib import Path
 
+from orchctl.plans.entries import Entry
+from orchctl.plans.reading import FORMATS
 from orchctl.pm.developers import LABELS
-from orchctl.pm.files import Entry
 from tests.conftest import Instance
 
 TEXT = (Path(__file__).parents[2] / "docs/pm.md").read_text()
@@ -38,11 +39,19 @@ def test_every_key_and_label_is_shown() -> None:
     assert set(re.findall(r"`(\w+)`", section)) == set(LABELS)
 
 
+def test_every_format_is_shown() -> None:
+    table = TEXT.split("| `--format` | ids |")[1].split("\n\n")[0]
+    assert tuple(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)) == FORMATS
+
+
 def test_every_key_of_the_report_is_shown(stopped: Instance, tmp_path: Path) -> None:
     (tmp_path / "plan.md").write_text("- [ ] A\n")
     stopped.env["ORCHD_MOCK_SECONDS"] = "0.01"
     stopped.start()
     found = json.loads(stopped.ctl("pm", "--tasks", "plan.md", "--runner", "mock", "--json", cwd=tmp_path))
-    named = set(re.findall(r"`(\w+)`", TEXT.split("As JSON (`--json`)")[1]))
+    said, of_dry_run = TEXT.split("As JSON (`--json`)")[1].split("With `--dry-run`")
+    named = set(re.findall(r"`(\w+)`", said))
     assert set(found) <= named
     assert set(found["developers"][0]) - {"queued_at", "ended_at"} <= named
+    dry = json.loads(stopped.ctl("pm", "--tasks", "plan.md", "--dry-run", "--json", cwd=tmp_path))
+    assert {*dry, *dry["waves"][0][0]} == set(re.findall(r"`(\w+)`", of_dry_run))

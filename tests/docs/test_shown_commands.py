@@ -27,10 +27,10 @@ COMMAND = re.compile(rf"(?:\w+=\$\()?(?:\w+=\S* )*(?:{PROGRAMS}) ")
 
 # Pages whose commands a test runs in their order, all of them.
 PAGES_ELSEWHERE = {
+    "README.md": "tests/docs/test_readme.py::test_every_block_runs_as_it_stands",
     "operations.md": "tests/systemd/test_operations.py::test_every_command_does_what_it_is_there_for",
     "tasks.md": "tests/docs/test_tasks.py::test_every_command_puts_out_what_is_shown",
 }
-TOP = "tests/orchctl/commands/test_top.py::test_it_shows_steers_and_leaves_the_terminal_as_it_was"
 PORT = "tests/orchctl/commands/test_metrics.py::test_a_port_answers_through_the_death_of_the_daemon"
 SOCKET = "tests/orchctl/commands/test_metrics.py::test_a_socket_is_the_users_own_and_goes_with_its_server"
 TRACE = "tests/orchctl/commands/test_trace.py::test_spans_have_their_parents_and_are_the_same_every_time"
@@ -51,7 +51,6 @@ ELSEWHERE = {
         "takes most of an hour; its parts are tried there",
     ),
     "make simulate": (SIMULATION, "takes minutes; that test takes thousands of its steps"),
-    "orchctl top": (TOP, "wants a whole terminal"),
     "orchctl metrics --serve 127.0.0.1:9469": (PORT, "goes on until it is interrupted"),
     "orchctl metrics --serve unix:/run/user/1000/orchd-metrics.sock": (SOCKET, "goes on until it is interrupted"),
     "orchctl hook --position ~/.local/state/notify.position -- notify-me": (HOOK, "goes on until it is interrupted"),
@@ -70,6 +69,12 @@ echo '{"type": "system", "subtype": "init", "session_id": "s-1"}'
 echo '{"type": "result", "subtype": "success", "is_error": false, "result": "All done.", "num_turns": 2}'
 """
 TEAM = '{"name": "team", "executionMode": "parallel", "subSkills": [{"skillName": "ui", "dependencies": ["api"]}]}'
+
+PLANS = {
+    "specs/001-sign-in/tasks.md": "- [ ] T001 Sign in\n",
+    ".kiro/specs/sign-in/tasks.md": "- [ ] 1. Sign in\n",
+    ".taskmaster/tasks/tasks.json": '{"master": {"tasks": [{"id": 1, "title": "Sign in", "status": "pending"}]}}',
+}
 
 
 def blocks(text: str) -> list[list[str]]:
@@ -110,6 +115,9 @@ def stage(instance: Instance, tmp_path: Path) -> Path:
     for name in ("developers.jsonl", "parts.jsonl"):
         (project / name).write_text('{"command": ["true"]}\n{"command": ["true"]}\n')
     (project / "plan.md").write_text("- [ ] Sign in\n- [ ] Sign out\n")
+    for path, text in PLANS.items():
+        (project / path).parent.mkdir(parents=True)
+        (project / path).write_text(text)
     (project / "team.json").write_text(TEAM)
     (project / "docs/tasks").mkdir(parents=True)
     (project / "docs/tasks/subtask-schema.md").write_text("---\ngoal: Design the tables\n---\n")

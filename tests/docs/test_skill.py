@@ -11,7 +11,9 @@ import yaml
 
 from orchctl.composition import skills
 from orchctl.table import COMMANDS
+from orchd.wire import runners
 from tests.conftest import Instance
+from tests.orchctl import repos
 from tests.shell.raw import documented_codes
 
 FOLDER = skills.SHIPPED / "skill-parallel-orchestration"
@@ -30,24 +32,37 @@ OTHERS = {
 
 
 def test_all_its_commands_work_one_after_the_other(instance: Instance, tmp_path: Path) -> None:
-    instance.ctl("skill", "install", cwd=tmp_path)
-    env = {**instance.env, "ORCHD_MOCK_SECONDS": "0.05"}
+    project = repos.repository(tmp_path / "project")
+    env = {**instance.env, **repos.SETTINGS, "ORCHD_MOCK_SECONDS": "0.05"}
+    instance.ctl("skill", "install", cwd=project)
     for block in BLOCKS:
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", block],
             env=env,
-            cwd=tmp_path,
+            cwd=project,
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
         assert done.returncode == 0, (block, done.stdout, done.stderr)
-    assert len(BLOCKS) > 8
-    instance.ctl("wait", "--all")
-    assert {one["status"] for one in instance.status("--all")["agents"]} == {"completed"}
-    report = (tmp_path / "report.md").read_text()
-    assert re.findall(r"^## (\w+)$", report, re.MULTILINE) == ["docs", "schema", "api", "ui"]
+    assert len(BLOCKS) > 12
+    instance.ctl("wait", "--all", code=None)
+    others = {one["name"]: one["status"] for one in instance.status("--all")["agents"] if one["status"] != "completed"}
+    assert others == {"server": "cancelled"}
+    report = (project / "report.md").read_text()
+    assert re.findall(r"^## (\w+)$", report, re.MULTILINE) == ["docs", "schema", "api", "ui", "check"]
+
+
+def test_its_main_path_is_no_pretence() -> None:
+    """An LLM does what the examples do."""
+    assert [block for block in BLOCKS[:-1] if "mock" in block] == []
+
+
+def test_the_permissions_it_shows_are_a_configuration(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
+    (tmp_path / "config.toml").write_text(example)
+    assert runners.read(tmp_path / "config.toml").of("claude").args
 
 
 def test_every_command_it_names_is_one() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -22,7 +24,9 @@ def plain(text: str, directory: Path) -> str:
 
 def ran(command: str, instance: Instance, directory: Path) -> tuple[str, str]:
     """What a line of a shell puts out."""
-    env = {**instance.env, "ORCHD_MOCK_SECONDS": "0.01"}
+    places = instance.env["PATH"].split(os.pathsep)  # without the CLIs that the skill would be installed for
+    found = [one for one in places if not any(shutil.which(name, path=one) for name in ("claude", "codex"))]
+    env = {**instance.env, "ORCHD_MOCK_SECONDS": "0.01", "PATH": os.pathsep.join(found)}
     done = subprocess.run(
         ["bash", "-c", command], env=env, cwd=directory, capture_output=True, text=True, timeout=60, check=False
     )

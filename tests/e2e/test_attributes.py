@@ -137,3 +137,22 @@ def test_what_the_daemon_may_not_give_is_said_by_why(stopped: Instance) -> None:
     assert "nice 0: it is 5" in said
     assert "its hard limit is 256" in said
     assert "its hard limit is 256" in json.loads(stopped.ctl("why", "--json", one))["unmet"]
+
+
+@pytest.mark.parametrize(("score", "given"), [("300", "300"), ("-300", "0")])
+def test_an_agent_is_ended_as_soon_as_its_caller_when_memory_runs_out_and_not_later(
+    stopped: Instance, score: str, given: str
+) -> None:
+    """A caller that is protected is one that a service manager or root has protected: that is not for its agents."""
+    if score[0] == "-" and os.getuid() != 0:
+        pytest.skip("needs root to protect a process")
+    stopped.start("sh", "-c", 'echo 0 > /proc/$$/oom_score_adj; exec "$@"', "sh", sys.executable, "-m", "orchd")
+    caller = ["sh", "-c", f'echo {score} > /proc/$$/oom_score_adj; exec "$@"', "sh"]
+    shows = ["--", "cat", "/proc/self/oom_score_adj"]
+    for _ in range(2):  # the second may be served by the shim of the first
+        one = as_caller(stopped, "spawn", "--wait", *shows, caller=caller).split()[0]
+        assert stopped.ctl("logs", one).strip() == given
+    other = as_caller(
+        stopped, "spawn", "--wait", *shows, caller=["sh", "-c", 'echo 0 > /proc/$$/oom_score_adj; exec "$@"', "sh"]
+    )
+    assert stopped.ctl("logs", other.split()[0]).strip() == "0"

@@ -32,6 +32,16 @@ os.read(os.open(sys.argv[2], os.O_RDONLY), 1)
 while True:
     pass
 """
+# Each process works for a moment, forks the next one and ends: what it used is counted by nobody.
+CHAIN = """\
+import os, time
+while True:
+    until = time.process_time() + 0.03
+    while time.process_time() < until:
+        pass
+    if os.fork():
+        os._exit(0)
+"""
 # `wait` blocks in a wait, and `go` until work may begin.
 WAYS_TO_WORK = {
     "beside": "{wait} & {go}; {busy}",
@@ -43,6 +53,7 @@ WAYS_TO_WORK = {
     "other-session": "{wait} & {go}; setsid sh -c '{busy}' & wait",
     "orphan": "{wait} & {go}; (setsid sh -c '{busy}' &); wait",
     "short-programs": "{wait} & {go}; while :; do cat /proc/self/stat >/dev/null; done",
+    "chain-of-orphans": "{wait} & {go}; {python} -S {chain}; wait",
     "own-socket": "exec {python} {raw} {target} {gate}",
     "no-client": "{wait} & {go}; kill -9 $!; {busy}",
 }
@@ -64,6 +75,8 @@ class Workers:
         self.gate, go = fleet.gate(), fleet.gate()
         raw = fleet.directory / "raw.py"
         raw.write_text(RAW)
+        chain = fleet.directory / "chain.py"
+        chain.write_text(CHAIN)
         target = f"agent-{len(ways) + 2:03d}"
         words = {
             "wait": f"orchctl wait {target} >/dev/null 2>&1",
@@ -71,6 +84,7 @@ class Workers:
             "busy": BUSY,
             "python": sys.executable,
             "raw": raw,
+            "chain": chain,
             "target": target,
             "gate": go.path,
         }

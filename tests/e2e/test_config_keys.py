@@ -14,6 +14,7 @@ import pytest
 
 from orchd.wire.settings import KEYS, Config
 from tests.conftest import BIN, Instance, until
+from tests.orchctl import repos
 from tests.orchctl.runners.test_keys import EFFECTS as OF_RUNNERS
 
 Effect = Callable[[Instance, Path], object]
@@ -45,6 +46,7 @@ def killed(instance: Instance, _: Path) -> str:
 
 def session_in(instance: Instance, directory: Path) -> list[str]:
     """The files that a session left in its project."""
+    (directory / ".agent").mkdir(exist_ok=True)
     one = instance.ctl("spawn", "--", "true", cwd=directory).strip()
     instance.ctl("wait", one)
     return sorted(str(path.relative_to(directory)) for path in directory.rglob("*.*") if path.is_file())
@@ -102,6 +104,21 @@ def turned_away(instance: Instance, directory: Path) -> str:
     return str(instance.agent(one)["status"])
 
 
+def in_worktree(instance: Instance, directory: Path, project: str = "") -> str:
+    """What an agent sees in its worktree, and what is said when that is to be pruned."""
+    instance.env.update(repos.SETTINGS, GIT_ALLOW_PROTOCOL="file")
+    library, repo = repos.repository(directory / "library"), repos.repository(directory / "repo")
+    repos.git(repo, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library), "lib")
+    repos.commit(repo, **{".gitignore": ".env\nout\n", ".orchd.toml": project})
+    (repo / ".env").touch()
+    told = json.loads(
+        instance.ctl("spawn", "--worktree", "--json", "--", "sh", "-c", "ls -A . lib; touch out", cwd=repo)
+    )
+    one = told["agents"][0]["id"]
+    instance.ctl("wait", one, code=None)
+    return instance.ctl("logs", one) + instance.ctl("worktrees", "prune", cwd=repo)
+
+
 EFFECTS: dict[str, tuple[str, Effect, Callable[[object], bool]]] = {
     "limit": ("3", lambda one, _: one.status()["limit"]["limit"], lambda seen: seen == 3),
     "resident": ("9", lambda one, _: one.status()["limit"]["resident"], lambda seen: seen == 9),
@@ -121,6 +138,11 @@ EFFECTS: dict[str, tuple[str, Effect, Callable[[object], bool]]] = {
     "cpu_max": ('"50%"', spawned_bounded, lambda seen: seen in (0.5, "cannot-bound")),
     "pids_max": ("50", spawned_bounded, lambda seen: seen in (50, "cannot-bound")),
     "umask": ('"037"', lambda one, _: said(one, "sh", "-c", "umask"), lambda seen: str(seen).strip() == "0037"),
+    "confined_callers": (
+        '"accept"',
+        lambda one, _: said(one, "setpriv", "--no-new-privs", "orchctl", "spawn", "--json", "--", "true"),
+        lambda seen: "agent-002" in str(seen),
+    ),
     "session_files": ("false", session_in, lambda seen: seen == []),
     "sessions_path": ('"odd"', session_in, lambda seen: "odd/session-001.yaml" in str(seen)),
     "state_path": ('"odd"', session_in, lambda seen: "odd/events.jsonl" in str(seen)),
@@ -147,6 +169,15 @@ EFFECTS: dict[str, tuple[str, Effect, Callable[[object], bool]]] = {
         lambda seen: "heard" in str(seen),
     ),
     "pm.labels": ('{ odd = "mine" }', skill_of_label, lambda seen: '"mine"' in str(seen)),
+    "worktree.copy": ('[".env"]', in_worktree, lambda seen: "\n.env\n" in str(seen)),
+    "worktree.setup": ('"echo done"', in_worktree, lambda seen: "\ndone\n" in str(seen)),
+    "worktree.submodules": ("true", in_worktree, lambda seen: "lib:\n.git\na\n" in str(seen)),
+    "worktree.reproducible": ('["out"]', in_worktree, lambda seen: "removed, with its branch" in str(seen)),
+    "worktree.trusted": (
+        '["/"]',
+        lambda one, place: in_worktree(one, place, '[worktree]\nsetup = "echo done"\n'),
+        lambda seen: "\ndone\n" in str(seen),
+    ),
     "remote.listen": (
         '"tcp://127.0.0.1:0"',
         lambda one, _: one.ctl("keys", "list"),

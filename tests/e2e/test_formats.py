@@ -21,9 +21,9 @@ from tests.conftest import Instance
 RECORD = worktrees.Record("/r/.git", "agent/x", "0" * 40, "main")
 
 
-def newer(path: Path, whole: dict[str, object]) -> bytes:
+def newer(path: Path, whole: dict[str, object], version: int = 2) -> bytes:
     """Write it as the next version would. Returns what is in the file."""
-    path.write_text(f"{json.dumps({**whole, 'version': 2})}\n")
+    path.write_text(f"{json.dumps({**whole, 'version': version})}\n")
     path.chmod(0o600)
     return path.read_bytes()
 
@@ -59,7 +59,7 @@ def test_journals(tmp_path: Path) -> None:
     path = begun.directory / "journal.jsonl"
     first = json.loads(path.read_text().splitlines()[0])
     assert first == {"version": 1, "source": "plan.md"}
-    path.write_text('{"source": "plan.md"}\n[3]\n')
+    path.write_text('{"source": "plan.md"}\n')
     found = journal.unfinished(tmp_path, "plan.md")
     assert found is not None
     assert found.source == "plan.md"
@@ -87,7 +87,7 @@ def test_reports_are_read_with_more_keys_and_not_in_a_newer_version(tmp_path: Pa
     assert "version" not in json.loads(path.read_bytes())
     path.write_text('{"status": "completed", "version": 1, "input_tokens": 3, "color": "red"}')
     assert reports.read(str(path)) == reports.Report("completed", input_tokens=3)
-    newer(path, {"status": "completed"})
+    newer(path, {"status": "completed"}, reports.VERSION + 1)
     assert reports.read(str(path)) is None
 
 

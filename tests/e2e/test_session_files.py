@@ -21,8 +21,8 @@ needs_jq = pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not inst
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A directory that agents are spawned in."""
-    (tmp_path / "project").mkdir()
+    """A project that agents are spawned in."""
+    (tmp_path / "project/.agent").mkdir(parents=True)
     return tmp_path / "project"
 
 

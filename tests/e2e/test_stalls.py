@@ -37,6 +37,7 @@ class Pollers:
 
     def __init__(self, fleet: Fleet, way: str, limit: int, resident: int) -> None:
         self.fleet = fleet
+        (fleet.directory / ".agent").mkdir(exist_ok=True)  # agents poll the files of its session
         fleet.instance.configure(
             f'limit = {limit}\nresident = {resident}\nstall_after = {STALL_AFTER}\ncgroups = "{way}"\ngrace = {GRACE}\n'
         )
@@ -123,6 +124,26 @@ def test_a_stall_that_cannot_be_resolved_is_announced(resting: Fleet) -> None:
         resting.client.call("limit", {"resident": 2})
         pollers.all_complete(2)
         assert len(pollers.events("stall-began")) == len(pollers.events("stall-ended")) == 1
+        assert resting.client.call("limit")["stalled"] is False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [BY_CGROUP, "off"])
+def test_an_agent_that_needs_what_its_lender_holds_is_announced(resting: Fleet, way: str) -> None:
+    """Each end of a FIFO is opened only when the other one is: both can go on only side by side."""
+    with made(resting, way, 1) as pollers:
+        meets = resting.directory / "meets"
+        lender = resting.spawn(f"mkfifo {meets}; orchctl spawn -- sh -c 'echo hi > {meets}' >/dev/null; cat {meets}")
+        (began,) = until(lambda: pollers.events("stall-began"))
+        assert (began["agents"], "orchctl limit" in began["reason"]) == (["agent-002"], True)
+        assert "stalled: no progress of agent-002 in a lent slot" in resting.instance.ctl("status")
+        said = resting.instance.ctl("why", "agent-002")
+        assert f"it may need what {lender} holds" in said
+        assert "orchctl limit 2" in said
+        assert pollers.witness.violations == []
+        resting.client.call("limit", {"limit": 2})
+        assert [one["status"] for one in resting.all_end()] == ["completed"] * 2
+        assert len(pollers.events("stall-ended")) == 1
         assert resting.client.call("limit")["stalled"] is False
 
 

@@ -120,6 +120,22 @@ def test_growth_wakes_whoever_watches_and_is_copied_once(tmp_path: Path) -> None
     changes.close()
 
 
+@pytest.mark.parametrize(("before", "end"), [(b"old\n", b""), (b"old", b"\n")])
+def test_a_file_that_was_made_shorter_goes_on_from_its_beginning(tmp_path: Path, before: bytes, end: bytes) -> None:
+    path, sink = tmp_path / "log", io.BytesIO()
+    path.write_bytes(before * 9)
+    log = Log(path, None)
+    log.copy(sink)
+    os.truncate(path, 0)
+    log.copy(sink)
+    with path.open("ab") as file:
+        file.write(b"new\n")
+    log.copy(sink)
+    log.copy(sink)
+    log.close()
+    assert sink.getvalue() == before * 9 + end + follow.SHORTENED + b"new\n"
+
+
 def test_a_file_that_cannot_be_watched_is_an_error(tmp_path: Path) -> None:
     changes = Changes()
     with pytest.raises(FileNotFoundError, match="No such file"):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from orchctl import worktree_checks
 from orchctl.errors import RefusedError
-from orchctl.worktree_checks import check, checkout_of
+from orchctl.worktree_checks import checkout_of, looked_at
 from tests.orchctl import repos
 
 
@@ -15,6 +16,11 @@ from tests.orchctl import repos
 def repo(tmp_path: Path) -> Path:
     """A repository with one commit."""
     return repos.repository(tmp_path / "repo")
+
+
+def check(specs: list[dict[str, object]], directory: Path) -> list[str]:
+    """The warnings, in a home without a configuration."""
+    return worktree_checks.check(specs, directory, directory / "no-home/config.toml")
 
 
 def wants(*names: str, **known: object) -> list[dict[str, object]]:
@@ -53,16 +59,66 @@ def test_a_repository_without_a_commit(tmp_path: Path) -> None:
     assert refused(wants("a"), tmp_path / "new").code == "no-commit"
 
 
-def test_changes_that_a_worktree_would_not_have_are_named(repo: Path) -> None:
+def test_the_base_is_the_commit_of_now_in_each_checkout(repo: Path, tmp_path: Path) -> None:
+    other = repos.repository(tmp_path / "other")
+    plain: dict[str, object] = {"command": ["true"]}
+    specs = [*wants("a"), *wants("b", cwd=str(other)), plain, *wants("c", base="0" * 40)]
+    assert check(specs, repo) == []
+    assert [spec.get("base") for spec in specs] == [
+        repos.git(repo, "rev-parse", "HEAD"),
+        repos.git(other, "rev-parse", "HEAD"),
+        None,
+        "0" * 40,
+    ]
+
+
+def test_changes_that_worktrees_do_not_have_are_a_warning(repo: Path) -> None:
     repos.commit(repo, **dict.fromkeys("cdef", "x"))
     for name in "cdef":
         (repo / name).write_text("changed")
     repos.git(repo, "mv", "a", "z")
-    error = refused(wants("x"), repo / "sub")
-    assert error.code == "uncommitted-changes"
-    assert f"{repo} has changes that a worktree would not have: c, d, e and 2 more; " in error.message
-    assert sorted(error.details["files"]) == ["c", "d", "e", "f", "z"]  # type: ignore[call-overload]
-    assert "git stash" in error.message
+    specs = wants("x")
+    (warning,) = check(specs, repo / "sub")
+    assert warning.startswith(f"{repo} has changes that worktrees do not have: c, d, e and 2 more; ")
+    assert specs[0]["base"] == repos.git(repo, "rev-parse", "HEAD")
+
+
+def test_a_git_that_cannot_tell_what_has_changed_is_a_warning(repo: Path) -> None:
+    repos.commit(repo, **{".gitattributes": "a filter=x\n"})
+    repos.git(repo, "config", "filter.x.clean", "false")
+    repos.git(repo, "config", "filter.x.required", "true")
+    (repo / "a").write_text("two")
+    (warning,) = check(wants("x"), repo)
+    assert "is unknown: " in warning
+
+
+def test_what_programs_keep_books_in_and_the_plan_are_no_changes(repo: Path) -> None:
+    books = (".beads/issues.jsonl", ".agent/runs/pm-1/a.md", ".claude/state/agents.json", "sub/.beads/x", "plan.md")
+    repos.commit(repo, **dict.fromkeys(books, "x"))
+    for name in books:
+        (repo / name).write_text("changed")
+    assert ["plan.md" in text for text in check(wants("x"), repo)] == [True]
+    (repo / "link.md").symlink_to("plan.md")
+    checkout, config = checkout_of(repo), repo / "none.toml"
+    assert looked_at(checkout, config, [repo / "link.md"]) == []
+    repos.commit(repo, **{"odd/latest.yaml": "x"})
+    (repo / "odd/latest.yaml").write_text("changed")
+    assert len(looked_at(checkout, config, [repo / "plan.md"])) == 1
+    config.write_text('sessions_path = "odd"\n')
+    assert looked_at(checkout, config, [repo / "plan.md"]) == []
+    (repo / ".beadsy").mkdir()
+    repos.commit(repo, **{".beadsy/a": "x"})
+    (repo / ".beadsy/a").write_text("changed")
+    (warning,) = looked_at(checkout, config, [repo / "plan.md"])
+    assert ": .beadsy/a; " in warning
+
+
+def test_submodules_that_stay_empty_are_a_warning(repo: Path) -> None:
+    (repo / ".gitmodules").touch()
+    (warning,) = check(wants("x"), repo)
+    assert "submodules are empty in worktrees" in warning
+    (repo / ".orchd.toml").write_text("[worktree]\nsubmodules = true\n")
+    assert check(wants("x"), repo) == []
 
 
 def test_a_branch_that_is_there_is_taken(repo: Path) -> None:

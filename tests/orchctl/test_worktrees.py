@@ -36,7 +36,8 @@ def test_the_command_works_in_a_worktree_on_a_branch_of_its_own(repo: Path, runn
     assert out.splitlines() == [str(runner.worktree)] * 2 + ["orchd/api", "one"]
     assert repos.branches(repo) == ["main", "orchd/api"]
     start = repos.git(repo, "rev-parse", "main")
-    assert read(runner.worktree) == Record(str(repo / ".git"), "orchd/api", start, "main", is_made=True)
+    record = Record(str(repo / ".git"), "orchd/api", start, "main", is_made=True, checkout=str(repo))
+    assert read(runner.worktree) == record
 
 
 def test_it_is_told_where_it_is(repo: Path, runner: Runner) -> None:
@@ -144,15 +145,27 @@ def test_what_is_left_of_one_that_git_has_forgotten_is_made_anew(repo: Path, run
     assert runner.run(repo, SHELL, "-c", "cat a", attempt=2)[:2] == (0, "one")
 
 
-@pytest.mark.parametrize("prepared", ["dirty", "taken", "outside", "empty"])
+def test_it_begins_at_its_base_whatever_has_become_of_the_checkout(repo: Path, runner: Runner) -> None:
+    base = repos.git(repo, "rev-parse", "HEAD")
+    repos.commit(repo, a="later")
+    (repo / "a").write_text("changed")
+    assert runner.run(repo, SHELL, "-c", "cat a", ORCHD_WORKTREE_BASE=base) == (0, "one", "")
+
+
+def test_changes_of_the_checkout_are_said_where_no_base_was_fixed(repo: Path, runner: Runner) -> None:
+    (repo / "a").write_text("changed")
+    code, out, err = runner.run(repo, SHELL, "-c", "cat a")
+    assert (code, out) == (0, "one")
+    assert f"{repo} has changes that worktrees do not have: a; " in err
+
+
+@pytest.mark.parametrize("prepared", ["taken", "outside", "empty"])
 def test_what_cannot_be_made_is_one_line_and_a_failure(
     prepared: str, repo: Path, runner: Runner, tmp_path: Path
 ) -> None:
-    codes = {"dirty": "uncommitted-changes", "taken": "branch-taken", "outside": "no-repository", "empty": "no-commit"}
+    codes = {"taken": "branch-taken", "outside": "no-repository", "empty": "no-commit"}
     place = repo
-    if prepared == "dirty":
-        (repo / "a").write_text("changed")
-    elif prepared == "taken":
+    if prepared == "taken":
         repos.git(repo, "branch", "orchd/api")
     elif prepared == "outside":
         place = tmp_path

@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -110,3 +111,20 @@ def test_cpus_that_do_not_exist_are_said(pid: int) -> None:
 
 def test_every_name_of_a_limit_has_its_number() -> None:
     assert attributes._number("nofile") == resource.RLIMIT_NOFILE
+
+
+def test_a_score_that_may_not_be_given_is_named_and_one_below_zero_is_not_asked_for(
+    pid: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score = Path(f"/proc/{pid}/oom_score_adj")
+    before = score.read_text()
+    assert apply(pid, Attributes(oom_score_adj=-300)) is None
+    assert score.read_text() == before
+    assert apply(pid, Attributes(oom_score_adj=900)) is None
+    assert score.read_text().strip() == "900"
+
+    def write_text(path: Path, *_: object, **__: object) -> int:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    assert apply(pid, Attributes(oom_score_adj=800)) == "oom_score_adj 800: it is 900"

@@ -14,7 +14,7 @@ from orchd.core.model import State
 from orchd.errors import ConfigError
 from orchd.wire import runners
 from orchd.wire.runners import Settings
-from orchd.wire.settings import KEYS, Config, ProjectManagement, Remote, default
+from orchd.wire.settings import KEYS, AllTrees, Config, ProjectManagement, Remote, default
 from orchd.wire.shapes import ShapeError
 
 CHANGED = {
@@ -32,6 +32,7 @@ CHANGED = {
     "cpu_max": "150%",
     "pids_max": 50,
     "umask": "027",
+    "confined_callers": "accept",
     "session_files": False,
     "sessions_path": "s",
     "state_path": "a/b",
@@ -46,10 +47,18 @@ CHANGED = {
     "runner": "claude",
     "runners": {"claude": Settings(model="opus")},
     "pm": ProjectManagement({"backend": "mine"}),
+    "worktree": AllTrees((".env",), "npm ci", submodules=True, reproducible=("out",), trusted=("/src", "~/src")),
     "remote": Remote("tcp://127.0.0.1:7777"),
 }
 WRITTEN = {
     "pm": 'pm = { labels = { backend = "mine" } }',
+    "worktree": """[worktree]
+copy = [".env"]
+setup = "npm ci"
+submodules = true
+reproducible = ["out"]
+trusted = ["/src", "~/src"]
+""",
     "runners": '[runners.claude]\nmodel = "opus"\n',
     "remote": '[remote]\nlisten = "tcp://127.0.0.1:7777"\n',
 }  # what is more than a word or a number
@@ -115,6 +124,8 @@ def test_how_the_limit_is_kept_is_what_the_file_says(tmp_path: Path, text: str, 
         ("[runners.claude]\nmodle = 1", "runners.claude.modle is not known here; did you mean runners.claude.model?"),
         ("[runners.mine]\nmodel = 'x'", "runners.mine.command is missing: a list with the program and its arguments"),
         ("[pm.labels]\nbackend = 1", "pm.labels must map strings to strings"),
+        ('[worktree]\ntrusted = ["~somebody/src"]', "worktree.trusted[0] must be a path that begins with / or ~/"),
+        ('[worktree]\nsetup = " "', "worktree.setup must be a command of the shell"),
         ("[pm]\nlabel = {}", "pm.label is not known here; did you mean pm.labels?"),
     ],
 )

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from orchd import daemon
+from orchd.procs.cgroups import Cgroups
 from orchd.wire import Home
 from tests.conftest import DEADLINE, Instance, until
 from tests.shell.machine import NOBODY, descriptors, needs_root
@@ -52,6 +53,20 @@ def test_where_no_client_is_installed_the_one_that_is_made_is_not_what_lies_wher
     assert said.startswith("orchctl ")
 
 
+def test_a_daemon_that_cannot_serve_leaves_no_cgroup_behind(stopped: Instance) -> None:
+    stopped.home.create()
+    if (made := Cgroups.where_allowed(stopped.home.tag)) is None:
+        pytest.skip("no cgroup2 directory can be made here")
+    made.close()
+    assert not made.base.exists()
+    stopped.home.socket.mkdir(parents=True)
+    words = [sys.executable, "-m", "orchd", "--home", stopped.directory]
+    done = subprocess.run(words, env=stopped.env, capture_output=True, text=True, check=False)
+    assert done.returncode
+    assert not made.base.exists(), done.stderr
+    stopped.home.socket.rmdir()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_and_its_agents_go_on(stopped: Instance, number: signal.Signals) -> None:
     stopped.start()
@@ -62,6 +77,29 @@ def test_a_signal_ends_it_and_its_agents_go_on(stopped: Instance, number: signal
     assert f"leaving; 1 agents go on: {one}" in stopped.log()
     stopped.start()
     assert stopped.agent(one)["status"] == "running"
+
+
+_DEAF = """
+import os, signal, sys
+if sys.argv[1] == "blocks":
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+else:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+os.execv(sys.executable, [sys.executable, "-m", "orchd", *sys.argv[2:]])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", ["blocks", "ignores"])
+def test_a_signal_ends_it_though_what_started_it_hears_none(
+    stopped: Instance, how: str, number: signal.Signals
+) -> None:
+    stopped.start(sys.executable, "-c", _DEAF, how)
+    assert stopped.daemon is not None
+    stopped.daemon.send_signal(number)
+    assert stopped.daemon.wait(DEADLINE) == 0
+    assert "leaving; 0 agents go on" in stopped.log()
 
 
 def test_the_end_of_its_terminal_is_not_its_end(instance: Instance) -> None:

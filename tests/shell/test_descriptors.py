@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import resource
 import socket
+import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from orchd import descriptors
-from tests.conftest import Instance, until
+from tests.conftest import DEADLINE, Instance, until
 from tests.shell.machine import descriptors as open_files
 from tests.shell.raw import Raw
 
@@ -35,6 +38,34 @@ def test_the_daemon_opens_as_many_files_as_it_may_and_agents_get_the_limit_it_wa
         raw.ask("spawn", {"agents": agents, "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}})
     stopped.ctl("wait", "1")
     assert stopped.ctl("logs", "1").split() == ["300", "700"]
+
+
+def test_under_a_hard_limit_with_which_no_agent_could_start_there_is_no_daemon(stopped: Instance) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -n 44; exec "$0" "$@"', sys.executable, "-m", "orchd", "--home", str(stopped.directory)],
+        env=stopped.env,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert re.search(
+        r"the hard limit of open files is 44, and with fewer than \d+ no agent could start: .*LimitNOFILE=", done.stderr
+    )
+    least = int(re.findall(r"fewer than (\d+)", done.stderr)[0])
+    start_limited(stopped, f"ulimit -n {least + 1}")  # a descriptor more: the end of the pipe for `ready`
+    one = stopped.spawn("true")
+    assert "completed" in stopped.ctl("wait", one)
+
+
+def test_doctor_reports_the_limit_of_the_daemon_and_not_its_own(stopped: Instance) -> None:
+    start_limited(stopped, "ulimit -n 300")
+    found = json.loads(stopped.ctl("doctor", "--json", code=None))["findings"]
+    ((state, what),) = [(one["state"], one["what"]) for one in found if one["check"] == "limits"]
+    assert stopped.daemon is not None
+    assert state == "warning"
+    assert what.startswith(f"the daemon, pid {stopped.daemon.pid}, may have 300 open files, ")
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,7 @@ class Stage:
                 logs=SimpleNamespace(fileno=fileno["logs"], next_deadline=lambda: None, look=lambda: None),
             ),
             parked=SimpleNamespace(next_deadline=lambda: None, look=list),
+            borrowers=SimpleNamespace(next_deadline=lambda: None, look=list),
             gateway=SimpleNamespace(leaving=False),
             waits=SimpleNamespace(
                 fileno=fileno["waits"],

@@ -59,6 +59,10 @@ def test_an_agent_sees_its_own_tree_and_no_other(bench: Bench) -> None:
     events = bench.queries.events(one.id, build(ops.Events, {}))["events"]
     assert {event["agent"] for event in events} == {one.id}  # type: ignore[attr-defined]
     assert "session-opened" not in {event["event"] for event in events}  # type: ignore[attr-defined]
+    about = bench.queries.events(one.id, build(ops.Events, {"agent": "1"}))["events"]
+    assert about == [event for event in events if event["agent"] == one.id]  # type: ignore[attr-defined]
+    with pytest.raises(WireError, match="not of the tree"):
+        bench.queries.events(one.id, build(ops.Events, {"agent": other.id}))
 
 
 def test_usage_is_sampled_only_when_it_is_asked_for(bench: Bench) -> None:

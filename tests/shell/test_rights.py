@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.procs.cgroups import Cgroups
+from orchd.procs.cgroups import Cgroups, own_cgroup
 from tests.conftest import BIN, Instance, until
 from tests.shell.machine import needs_root
 
@@ -100,14 +100,82 @@ def test_what_an_agent_may_do_it_can(box: Instance) -> None:
 def test_whoever_fled_from_its_agent_has_not_become_its_owner(
     stopped: Instance, tmp_path: Path, *, is_restarted: bool
 ) -> None:
-    """In a cgroup there is no way out: an orphan without any mark is still the agent's, also after a restart."""
+    """An orphan without any mark that is in a cgroup of an agent may do nothing, also after a restart."""
     stopped.home.create()
     if Cgroups.where_allowed("test-of-rights") is None:
         pytest.skip("no cgroup2 directory can be made here")
     stopped.start()
-    one, answer = fled(stopped, tmp_path, is_restarted=is_restarted)
-    assert f"forbidden: {one} is an agent" in answer
+    _, answer = fled(stopped, tmp_path, is_restarted=is_restarted)
+    assert "forbidden: the calling process has detached" in answer
     assert stopped.status()["limit"]["limit"] == 7
+
+
+JOINED = (
+    "import os, sys\n"
+    "def ask():\n"
+    "    open(sys.argv[2] + '/cgroup.procs', 'w').write('0')\n"
+    "    for words in sys.argv[3:]: os.system(f'orchctl {words} 2>&1')\n"
+    "def as_child(): ask()\n"
+    "def as_orphan_of_the_session():\n"
+    "    if os.fork(): return\n"
+    "    if os.fork(): os._exit(0)\n"
+    "    ask(), os._exit(0)\n"
+    "def as_orphan():\n"
+    "    if os.fork(): return\n"
+    "    os.setsid()\n"
+    "    if os.fork(): os._exit(0)\n"
+    "    ask(), os._exit(0)\n"
+    "def with_its_variables():\n"
+    "    os.environ.update(ORCHD_AGENT='agent-001', ORCHD_ATTEMPT='1')\n"
+    "    as_orphan()\n"
+    "def without_variables():\n"
+    "    del os.environ['ORCHD_AGENT'], os.environ['ORCHD_ATTEMPT']\n"
+    "    as_orphan()\n"
+    "globals()[sys.argv[1]]()\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("way", "is_known"),
+    [
+        ("as_child", True),
+        ("as_orphan_of_the_session", False),
+        ("as_orphan", False),
+        ("with_its_variables", False),
+        ("without_variables", False),
+    ],
+)
+def test_a_process_that_moves_into_the_cgroup_of_an_agent_does_not_become_that_agent(
+    stopped: Instance, tmp_path: Path, way: str, *, is_known: bool
+) -> None:
+    """With its parents it stays what it was; without them nothing proves that it was in that cgroup from the start."""
+    stopped.home.create()
+    if Cgroups.where_allowed("test-of-rights") is None:
+        pytest.skip("no cgroup2 directory can be made here")
+    stopped.start()
+    victim = stopped.spawn("sleep", "1000")
+    cgroup = until(lambda: own_cgroup(stopped.agent(victim)["pid"]))
+    (tmp_path / "joined.py").write_text(JOINED)
+    asked = "'spawn --name fake -- true' 'cancel agent-001' 'limit 9'"
+    one = stopped.spawn("sh", "-c", f"python3 {tmp_path}/joined.py {way} {cgroup} {asked}; exec sleep 1000")
+    until(lambda: stopped.ctl("logs", one).count("forbidden: ") == (2 if is_known else 3))
+    agents = {agent["name"]: agent for agent in stopped.status("--all")["agents"]}
+    assert agents["fake"]["parent"] == one if is_known else "fake" not in agents
+    assert stopped.agent(victim)["status"] == "running"
+
+
+@pytest.mark.parametrize("cgroups", ["auto", "off"])
+def test_an_orphan_is_the_agents_while_the_leader_of_its_session_is(
+    stopped: Instance, tmp_path: Path, cgroups: str
+) -> None:
+    """As with a job that a shell in a session of its own leaves in the background."""
+    stopped.home.create()
+    stopped.configure(f'cgroups = "{cgroups}"\n')
+    stopped.start()
+    words = "(orchctl spawn --name child -- true; echo done) > {} 2>&1 &".format(tmp_path / "answer")
+    one = stopped.spawn("setsid", "-w", "sh", "-c", f"sh -c '{words}'; sleep 1000")
+    until(lambda: (tmp_path / "answer").exists() and "done" in (tmp_path / "answer").read_text())
+    assert stopped.agent("child")["parent"] == one
 
 
 def test_an_orphan_without_any_mark_is_nobody(stopped: Instance, tmp_path: Path) -> None:
@@ -142,9 +210,53 @@ def fled(instance: Instance, tmp_path: Path, *, is_restarted: bool) -> tuple[str
 @needs_root
 @pytest.mark.parametrize("way", ["unshare -Ur", "unshare -pf --mount-proc", "unshare -m", "setsid -w", "unshare -C"])
 def test_in_other_namespaces_and_sessions_it_is_the_agent_that_it_was(box: Instance, way: str) -> None:
+    with box.home.config.open("a") as config:
+        config.write('confined_callers = "accept"\n')
+    box.ctl("config", "reload")
     limit, child = said(box, "limit 9", "spawn -- true", forged=way)
     assert "forbidden: agent-002 is an agent" in limit
     assert box.agent(child.split()[0])["parent"] == "agent-002"
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("way", "named"),
+    [
+        ("unshare -n", "it is in another network namespace"),
+        ("unshare -m", "it is in another mount namespace"),
+        ("unshare -u -i", "it is in another UTS namespace, it is in another IPC namespace"),
+        ("setpriv --no-new-privs", "it has NoNewPrivs set"),
+    ],
+)
+def test_what_is_confined_starts_nothing_outside_of_it(instance: Instance, way: str, named: str) -> None:
+    first = instance.spawn("false")
+    instance.ctl("wait", first, code=1)
+    for words in (["spawn", "--", "true"], ["retry", first]):
+        done = subprocess.run(
+            [*way.split(), BIN / "orchctl", *words], env=instance.env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert f"the calling process is confined ({named}), and what it starts would not be" in done.stderr
+        assert "`nsenter`" in done.stderr
+    inside, looked = said(instance, "spawn -- true", "status --json", forged=way)
+    assert f"confined ({named})" in inside
+    assert "call orchctl from a process of the agent that is not confined so" in inside
+    assert looked.endswith("exit 0")
+    with instance.home.config.open("a") as config:
+        config.write('confined_callers = "accept"\n')
+    instance.ctl("config", "reload")
+    assert said(instance, "spawn -- true", forged=way)[0].endswith("exit 0")
+
+
+@needs_root
+def test_a_daemon_that_is_confined_itself_serves_callers_beside_it_and_none_outside(stopped: Instance) -> None:
+    stopped.home.create()
+    stopped.start("unshare", "-n", "setpriv", "--no-new-privs", sys.executable, "-m", "orchd")
+    assert stopped.daemon is not None
+    words = ["nsenter", "-t", str(stopped.daemon.pid), "-n", str(BIN / "orchctl"), "spawn", "--", "true"]
+    done = subprocess.run(words, env=stopped.env, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "agent-001", done.stderr
+    assert "confined (it is in another network namespace)" in refused(stopped, "spawn", "--json", "--", "true")
 
 
 @needs_root

@@ -15,6 +15,11 @@ from orchd.wire.settings import Config
 from tests.shell.bench import Bench
 
 
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path) -> None:
+    (tmp_path / ".agent").mkdir()
+
+
 def spawned(bench: Bench, project: Path, *command: str, count: int = 1) -> list[str]:
     """New agents of a project."""
     agents = [{"command": list(command or ("true",))}] * count
@@ -78,8 +83,8 @@ def test_what_is_no_end_is_written_soon_and_not_too_often(
 
 def test_each_project_has_its_own(bench: Bench, tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
-    here.mkdir()
-    there.mkdir()
+    for each in (here, there):
+        (each / ".agent").mkdir(parents=True)
     (one,) = spawned(bench, here, "sleep", "600")
     (two,) = spawned(bench, there, "sleep", "600")
     bench.scribe.write()
@@ -144,7 +149,7 @@ def test_with_one_switch_there_are_none(tmp_path: Path, home_directory: Path) ->
     (one,) = spawned(bench, tmp_path)
     bench.until_over(bench.agent(one))
     bench.shell._scribe.catch_up()
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.rglob("*")] == [".agent"]
     bench.close()
 
 
@@ -153,7 +158,7 @@ def test_sessions_in_which_nothing_goes_on_are_not_kept_for_ever(
 ) -> None:
     monkeypatch.setattr("orchd.scribe._KEPT", 1)
     for name in ("a", "b"):
-        (tmp_path / name).mkdir()
+        (tmp_path / name / ".agent").mkdir(parents=True)
         (one,) = spawned(bench, tmp_path / name)
         bench.until_over(bench.agent(one))
         bench.ask("wait", {"ids": [one]})

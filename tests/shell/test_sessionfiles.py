@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from orchd.core.model import Agent, Level, Outcome, Spec, State, Status, agent_i
 from orchd.core.sessions import Session, session_id
 from orchd.core.spending import Spent
 from orchd.sessionfiles import Directory, Places, Shown, as_json
+from tests.orchctl import repos
 
 ONE = session_id(1)
 
@@ -139,12 +139,46 @@ def test_a_reader_that_has_opened_a_file_reads_all_of_the_old_one(tmp_path: Path
     assert sorted(one.name for one in (tmp_path / ".claude/state").iterdir()) == [".gitignore", "agents.json"]
 
 
-def test_version_control_does_not_see_them(tmp_path: Path) -> None:
-    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+def test_an_arbitrary_directory_gets_no_files(tmp_path: Path) -> None:
+    assert not Directory(str(tmp_path), Places()).is_ours()
+    repos.repository(tmp_path / "checkout")
+    assert Directory(str(tmp_path / "checkout"), Places()).is_ours()
+
+
+def untracked(path: Path) -> list[str]:
+    """What git shows in a checkout that is not committed, ignored files included."""
+    return repos.git(path, "status", "--porcelain", "--untracked-files=all", "--ignored").splitlines()
+
+
+@pytest.mark.parametrize("kind", ["checkout", "worktree"])
+def test_git_ignores_them_without_a_file_in_the_project(tmp_path: Path, kind: str) -> None:
+    main = repos.repository(tmp_path / "main")
+    project = main
+    if kind == "worktree":
+        project = tmp_path / "tree"
+        repos.git(main, "worktree", "add", "-q", str(project))
+    show(project, agent())
+    Directory(str(project), Places()).append(['{"seq": 1}'])
+    assert {line.split()[0] for line in untracked(project)} == {"!!"}
+    assert list(project.rglob(".gitignore")) == []
+    assert "/.agent/sessions/\n" in (main / ".git/info/exclude").read_text()
+
+
+def test_where_git_cannot_be_told_the_directories_hide_themselves(tmp_path: Path) -> None:
+    project = repos.repository(tmp_path / "main")
+    precious = tmp_path / "precious"
+    precious.write_text("kept\n")
+    (project / ".git/info/exclude").unlink(missing_ok=True)
+    (project / ".git/info/exclude").symlink_to(precious)
+    show(project, agent())
+    assert precious.read_text() == "kept\n"
+    assert {line.split()[0] for line in untracked(project)} == {"!!"}
+
+
+def test_a_directory_that_git_does_not_know_hides_them_from_a_later_git(tmp_path: Path) -> None:
     show(tmp_path, agent())
-    Directory(str(tmp_path), Places()).append(['{"seq": 1}'])
-    done = subprocess.run(["git", "status", "--porcelain"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout == ""
+    repos.git(tmp_path, "init", "-q")
+    assert {line.split()[0] for line in untracked(tmp_path)} == {"!!"}
 
 
 def event(seq: object, session: str = "session-001") -> str:
@@ -204,6 +238,7 @@ def test_a_pipe_in_the_place_of_the_events_holds_nobody_up(tmp_path: Path) -> No
 
 
 def test_where_a_stranger_could_lay_links_there_are_no_files(tmp_path: Path) -> None:
+    (tmp_path / ".agent").mkdir()
     assert Directory(str(tmp_path), Places()).is_ours()
     tmp_path.chmod(0o777)
     assert not Directory(str(tmp_path), Places()).is_ours()

@@ -169,6 +169,19 @@ def test_facts_are_numbered_without_a_gap_and_read_in_pages(store: Store) -> Non
     ]
     assert store.facts(7, 3) == store.facts(2**63 - 1, 3) == []
     assert [fact.agent for fact in store.facts(0, 9, root=5)] == [5, 6, None]
+    sixth = store.agent(agent_id(6))
+    assert sixth is not None
+    (queued,) = store.facts_about(sixth, 0, 9)
+    assert (queued.agent, queued.event) == (6, "agent-queued")
+    assert store.facts_about(sixth, queued.seq, 9) == store.facts_about(sixth, 0, 0) == []
+
+
+def test_facts_about_an_agent_are_found_without_a_look_at_all_facts(store: Store) -> None:
+    plan = store._many(
+        "EXPLAIN QUERY PLAN SELECT seq FROM facts WHERE root = ? AND seq > ? AND agent = ? ORDER BY seq LIMIT ?",
+        (1, 0, 1, 9),
+    )
+    assert "facts_by_root" in str(plan)
 
 
 def test_the_sequence_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -117,6 +117,7 @@ def test_working_agents_are_counted_by_level(bench: Bench) -> None:
         "enforcement": "strict",
         "frozen": 0,
         "stalled": False,
+        "standing_still": [],
         "limit": 7,
         "working": 1,
         "resident": 28,

@@ -131,6 +131,18 @@ DEFECTS = (
         "        return\n",
     ),
     _defect(
+        "an agent that stands still in a lent slot is announced",
+        "stalls.py",
+        "    if state.standing and not state.is_stall_announced:\n",
+        "    if not state.standing and not state.stall_after:\n",
+    ),
+    _defect(
+        "the announcement of one that stands still ends",
+        "stalls.py",
+        "    elif state.is_stall_announced and not state.standing:\n",
+        "    elif not state.stall_after:\n",
+    ),
+    _defect(
         "a lender runs on when its borrower has ended",
         "index.py",
         "    return agent.lent_to is None or not any(state.unfinished([agent.lent_to]))\n",

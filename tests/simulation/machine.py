@@ -95,14 +95,20 @@ class Machine(Cast):
         self.world.failures.append(is_passing)
 
     def agents_fall_silent(self) -> None:
-        """All of them."""
+        """All of them, and those in a lent slot stand still."""
         self.say("all agents fall silent")
         self.world.quiet = 100.0
+        lent = [one.lent_to for one in self.world.state.waiting.values() if one.lent_to in self.world.state.living]
+        self._stand_still({(one, self.world.state.living[one].attempt) for one in lent if one is not None})
 
     def agents_are_loud(self) -> None:
         """Again."""
         self.say("all agents put something out")
         self.world.quiet = 1.0
+        self._stand_still(set())
+
+    def _stand_still(self, attempts: set[tuple[AgentId, int]]) -> None:
+        self.world.tell(inputs.StoodStill(frozenset({*attempts, (AgentId("agent-001"), 99)})))
 
     def the_daemon_is_killed(self) -> None:
         """Between two turns."""

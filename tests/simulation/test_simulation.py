@@ -41,6 +41,9 @@ UNSEEN = {
     "after a wait in pieces a new agent goes first",
     "the quietest agent lends",
     "a slot is lent only where a resident slot is left",
+    "an agent that stands still in a lent slot is announced once",
+    "a stall that may be broken is due after one that stood still",
+    "an older attempt that stood still does not count",
 }
 
 

@@ -113,6 +113,12 @@ class Observer:
         self._tell_time(world)
         is_stalled = naive_starts.is_stalled(world)
         self.stalled_since = (world.now if self.stalled_since is None else self.stalled_since) if is_stalled else None
+        lent = {one.lent_to for one in naive.living(state)}
+        assert is_stalled or {one.id for one in working if one.status is Status.RUNNING} & lent >= state.standing, (
+            "it counts as standing still and is at work in no lent slot"
+        )
+        if not is_stalled:
+            assert state.is_stall_announced == bool(state.standing), "a stall without an announcement, or the reverse"
 
     def _tell_time(self, world: World) -> None:
         alive = {(agent.id, agent.attempt): agent for agent in naive.living(world.state)}

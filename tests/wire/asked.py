@@ -28,6 +28,7 @@ FITTING: dict[str, st.SearchStrategy[Any]] = {
     "max_cost": st.sampled_from([0.5, 7]),
     "result": st.just("/tmp/result.md"),
     "worktree": st.just(value=False),
+    "base": st.sampled_from(["0" * 40, "0123456789abcdef" * 4]),
     "env": st.dictionaries(st.sampled_from(["A", "B", "PATH"]), st.sampled_from(["", "x", "/bin:/usr/bin", "\udcff"])),
     "scope": st.sampled_from(["ids", "all", "children"]),
     "priority": st.integers(-100, 100),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchd.wire import cgroups
 from orchd.wire.cgroups import own_cgroup
 
 V1 = "30 20 0:25 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
@@ -29,3 +30,24 @@ def test_it_is_below_the_mount_of_v2(tmp_path: Path, mounts: str, expected: str 
 
 def test_a_process_that_is_gone_has_none(tmp_path: Path) -> None:
     assert own_cgroup(5, proc=tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("0::/user.slice/user-1000.slice/session-3.scope\n", "session-3.scope"),
+        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/run-r1f.scope/daemon\n", "run-r1f.scope"),
+        ("0::/system.slice/docker-1f.scope\n", "docker-1f.scope"),
+        ("1:name=systemd:/user.slice/user-0.slice/session-c1.scope\n0::/\n", "session-c1.scope"),
+        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/orchd.service\n", None),
+        ("0::/user.slice/user-1000.slice/user@1000.service/init.scope\n", None),
+        ("0::/init.scope\n", None),
+        ("4:memory:/a.scope\n0::/\n", None),
+        (None, None),
+    ],
+)
+def test_a_scope_that_ends_with_a_session_is_named(tmp_path: Path, text: str | None, found: str | None) -> None:
+    if text is not None:
+        (tmp_path / "7").mkdir()
+        (tmp_path / "7/cgroup").write_text(text)
+    assert cgroups.passing_scope(7, tmp_path) == found

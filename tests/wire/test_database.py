@@ -30,9 +30,9 @@ def test_the_layouts_are_those_that_the_daemon_makes() -> None:
 
 def test_a_sound_one_is_no_problem_while_it_is_open_and_afterwards(tmp_path: Path) -> None:
     path = tmp_path / "orchd.db"
-    assert found(path) == Checked(None, "it does not exist yet")
+    assert found(path) == Checked(None, "it does not exist yet", is_empty=True)
     path.touch()
-    assert found(path) == Checked(None, "it is empty")
+    assert found(path) == Checked(None, "it is empty", is_empty=True)
     with closing(Store(path)):
         assert found(path) == Checked(None, f"schema {SCHEMAS[1]}, undamaged")
     assert found(path) == Checked(None, f"schema {SCHEMAS[1]}, undamaged")

@@ -40,7 +40,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("spawn", {"agents": [{"command": ["x"], "name": ""}], "cwd": "/"}, "1 to 200 characters"),
     ("spawn", {"agents": [{"command": ["x"], "name": "n" * 201}], "cwd": "/"}, "1 to 200 characters"),
     ("spawn", {"agents": [{"command": ["x"], "goal": "g" * 4097}], "cwd": "/"}, "at most 4,096 characters"),
-    ("wait", {"scope": "some"}, "scope must be ids, all or children, not 'some'"),
+    ("wait", {"scope": "some"}, "scope must be ids, tree, all or children, not 'some'"),
     ("wait", {"timeout": -0.1}, "timeout must be 0 or more"),
     ("cancel", {"ids": []}, "ids must be a list of at least one id, not ()"),
     ("cancel", {}, "ids is missing"),

@@ -100,6 +100,7 @@ def test_without_a_daemon_there_is_nobody_to_reload(orchctl: Orchctl) -> None:
 
 
 def test_files_of_sessions_move_with_all_that_they_have(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
+    (tmp_path / ".agent").mkdir()
     (one,) = orchctl("spawn", "--", "true").out.split()
     instance.ctl("wait", one)
     before = (tmp_path / ".claude/state/events.jsonl").read_text()

@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import DEADLINE, Instance
+from orchd.wire.cgroups import own_cgroup
+from tests.conftest import BIN, DEADLINE, Instance, until
 from tests.orchctl.conftest import Orchctl
 
 Left = Callable[[str, str], "subprocess.Popen[bytes]"]
@@ -46,7 +48,7 @@ def test_without_a_daemon_it_looks_and_starts_none(orchctl: Orchctl, stopped: In
     assert not stopped.home.socket.exists()
     checks = {one["check"] for one in json.loads(orchctl("doctor", "--json").out)["findings"]}
     known = {"config", "rights", "daemon", "versions", "systemd", "cgroups", "limits", "clock", "disk", "filesystem"}
-    assert checks == known | {"bounds", "processes", "runners", "strays", "home", "database"}
+    assert checks == known | {"bounds", "processes", "runners", "strays", "home", "database", "files"}
 
 
 def test_with_a_daemon_it_says_who_answers(orchctl: Orchctl, instance: Instance) -> None:
@@ -116,3 +118,35 @@ def test_without_a_daemon_agents_that_live_are_no_strays(orchctl: Orchctl, stopp
     assert findings(orchctl, "strays", "--fix")[0][1].startswith(f"pid {stray.pid} is left of agent-900")
     stopped.start()
     assert stopped.agent(one)["status"] == "running"
+
+
+@pytest.fixture
+def scope() -> Iterator[Path]:
+    """A cgroup that has the name of a scope of systemd."""
+    base = own_cgroup()
+    if base is None or not os.access(base, os.W_OK):
+        pytest.skip("no cgroup of version 2 can be made here")
+    made = base / f"run-{os.getpid()}.scope"
+    made.mkdir()
+    yield made
+    until(lambda: not (made / "cgroup.procs").read_text(), what="an empty cgroup")
+    for below in sorted((path for path in made.rglob("*") if path.is_dir()), reverse=True):
+        below.rmdir()
+    made.rmdir()
+
+
+def test_a_daemon_in_a_scope_that_ends_with_a_session_is_named_at_its_start_and_by_doctor(
+    stopped: Instance, scope: Path
+) -> None:
+    stopped.home.create()
+    inside = ["sh", "-c", f'echo 0 > {scope}/cgroup.procs && exec "$@"', "sh", str(BIN / "orchctl")]
+    done = subprocess.run(
+        [*inside, "daemon", "start"], env=stopped.env, capture_output=True, text=True, timeout=DEADLINE, check=True
+    )
+    said = f"{scope.name}: what ends that ends the daemon and all agents"
+    assert said in done.stderr
+    found = json.loads(stopped.ctl("doctor", "--json", code=None))["findings"]
+    named = [one for one in found if said in one["what"]]
+    assert [one["state"] for one in named] == ["warning"]
+    assert "`orchctl service install`" in named[0]["remedy"]
+    stopped.ctl("daemon", "stop", "--stop-agents")

@@ -88,3 +88,31 @@ def test_what_an_agent_spawns_elsewhere_is_of_its_session(instance: Instance, or
 
 def test_nobody_starts_a_daemon_to_look(orchctl: Orchctl, stopped: Instance) -> None:
     assert [orchctl("session", word).code for word in ("list", "show", "close")] == [69, 69, 69]
+
+
+def test_only_a_session_that_a_person_opened_leaves_files_in_an_arbitrary_directory(
+    instance: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
+    before = list(tmp_path.iterdir())
+    orchctl("spawn", "--wait", "--", "true")
+    assert list(tmp_path.iterdir()) == before
+    orchctl("session", "new")
+    orchctl("spawn", "--wait", "--", "true")
+    assert (tmp_path / ".agent/sessions/latest.yaml").readlink() == Path("session-002.yaml")
+
+
+def test_a_session_of_a_directory_that_cannot_be_marked_works_without_files(
+    instance: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
+    (tmp_path / ".agent").touch()
+    done = orchctl("session", "new")
+    assert (done.code, done.out) == (0, "session-001\n")
+    assert done.err == f"there will be no session files: {tmp_path}/.agent cannot be made: File exists\n"
+
+
+def test_a_home_directory_gets_no_files_though_it_is_a_checkout(stopped: Instance, tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    stopped.env["HOME"] = str(tmp_path)
+    stopped.start()
+    stopped.ctl("spawn", "--wait", "--", "true", cwd=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".git"]

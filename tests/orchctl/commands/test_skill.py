@@ -3,13 +3,71 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
+import pytest
+
+from tests.conftest import Instance
 from tests.orchctl.composition.files import composition, written
 from tests.orchctl.conftest import Orchctl
 
 NAME = "skill-parallel-orchestration"
 FILES = ["SKILL.md", "scripts/spawn_agent_mock.py"]
+
+
+@pytest.fixture(autouse=True)
+def _no_cli(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is installed here."""
+    places = os.environ["PATH"].split(os.pathsep)
+    left = [one for one in places if not any(shutil.which(name, path=one) for name in ("claude", "codex"))]
+    monkeypatch.setenv("PATH", os.pathsep.join(left))
+
+
+def copies(directory: Path) -> list[str]:
+    """The directories of skills that have it."""
+    return sorted(str(path.relative_to(directory).parents[1]) for path in directory.rglob(f"{NAME}/SKILL.md"))
+
+
+def test_it_goes_where_the_clis_that_are_installed_look(stopped: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    stopped.env["PATH"] = f"{tmp_path}/bin:{stopped.env['PATH']}"
+    for name, expected in (
+        ("claude", [".agent/skills", ".claude/skills"]),
+        ("codex", [".agent/skills", ".agents/skills", ".claude/skills"]),
+    ):
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        (tmp_path / "bin" / name).touch(mode=0o755)
+        assert orchctl("skill", "install").code == 0
+        assert copies(tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (".claude/settings.json", [".agent/skills", ".claude/skills"]),
+        (".claude/state/agents.json", [".agent/skills"]),
+        (".agents/x", [".agent/skills", ".agents/skills"]),
+    ],
+)
+def test_it_goes_where_a_project_has_something_of_a_cli_that_the_daemon_has_not_made(
+    orchctl: Orchctl, tmp_path: Path, made: str, expected: list[str]
+) -> None:
+    (tmp_path / made).parent.mkdir(parents=True)
+    (tmp_path / made).touch()
+    orchctl("skill", "install")
+    assert copies(tmp_path) == expected
+
+
+def test_a_directory_that_is_named_is_the_only_one(orchctl: Orchctl, tmp_path: Path) -> None:
+    (tmp_path / ".agents").mkdir()
+    orchctl("skill", "install", "--dir", "mine")
+    assert copies(tmp_path) == ["mine"]
+
+
+def test_one_in_the_directory_of_codex_is_found(orchctl: Orchctl, tmp_path: Path) -> None:
+    written(tmp_path / ".agents/skills/own/SKILL.md", "# Own\n")
+    assert orchctl("skill", "show", "own").out == "# Own\n"
 
 
 def test_it_is_installed_and_the_second_time_up_to_date(orchctl: Orchctl, tmp_path: Path) -> None:

@@ -233,3 +233,39 @@ def test_what_the_mock_wrote_is_no_work_of_another_runner(tasks: Path, instance:
     assert orchctl("tasks", "run", "--runner", "real", "--wait").code == 0
     assert "only pretends" not in orchctl("tasks", "list").out
     assert "nothing to do" in orchctl("tasks", "run", "--runner", "real", "--wait").err
+
+
+def test_a_command_runs_as_it_is_between_tasks_that_have_a_runner(
+    tmp_path: Path, instance: Instance, orchctl: Orchctl
+) -> None:
+    directory = tmp_path / "docs/tasks"
+    script = 'grep -q "do a" && echo tested; test -z "$FAILS"'
+    for name, lines in (
+        ("a", ["goal: do a"]),
+        ("b", [f"command: {json.dumps(['sh', '-c', script])}", "after: [a]", "goal: do a check"]),
+        ("c", ["goal: do c", "after: [b]"]),
+    ):
+        aged(task(directory, name, *lines), 60)
+    orchctl(*RUN, "--wait", env={**instance.env, "FAILS": "yes"})
+    assert [status for _, status, _ in spawned(instance)] == ["completed", "failed", "skipped"]
+    done = orchctl(*RUN, "--wait")
+    assert (done.code, done.out.split()[:2]) == (0, ["agent-004", "agent-005"])
+    found = instance.agent("agent-004")
+    assert (found["command"], found["runner"]) == (["sh", "-c", script], None)
+    assert instance.ctl("logs", "agent-004") == "tested\n"
+    assert "b.md, if there is one: of a command\n" in (directory / "results/.prompts/c.md").read_text()
+    assert "b is done: agent-004 completed; --again runs it once more\n" in orchctl(*RUN).err
+    merged = orchctl("tasks", "merge")
+    assert merged.code == 0
+    assert "\n> The command completed without a result; `orchctl logs agent-004` shows its output.\n" in merged.out
+
+
+def test_the_newest_agent_of_a_task_counts(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
+    """Not one that failed before it."""
+    only = ("--only", "a")
+    orchctl(*RUN, *only, "--wait", env={**instance.env, "ORCHD_MOCK_FAIL": "a"})
+    second = orchctl(*RUN, *only, env={**instance.env, "ORCHD_MOCK_SECONDS": "600"}).out.strip()
+    third = orchctl(*RUN, *only)
+    assert (third.code, third.out.strip()) == (0, second)
+    instance.ctl("cancel", second)
+    instance.ctl("wait", second, code=None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 
 from tests.conftest import Instance, until
 from tests.orchctl.conftest import Orchctl
@@ -26,6 +28,33 @@ def test_a_full_disk_is_told_and_what_would_change_it(stopped: Instance, orchctl
     head, way_out = orchctl("why", "1").out.splitlines()
     assert head.startswith("agent-001 true is queued, position 1 (disk): the disk is nearly full; ")
     assert way_out.endswith("room on the disk, or a smaller `free_bytes` in config.toml and `orchctl config reload`")
+
+
+def test_tries_that_the_machine_refused_alike_are_one_line_with_what_fits_the_error(
+    instance: Instance, orchctl: Orchctl
+) -> None:
+    assert instance.daemon is not None
+    pid = instance.daemon.pid
+    with instance.client() as client:
+        client.call("limit")
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")) + 3, before[1]))
+        try:
+            client.call("spawn", {"agents": [{"command": ["/bin/true"]}], "cwd": "/"})
+            until(lambda: client.call("status", {"ids": ["agent-001"]})["agents"][0]["attempt"] >= 3)
+            verdict = client.call("why", {"id": "agent-001"})
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    assert verdict["rule"] == "machine"
+    assert "`ulimit -Hn`" in verdict["way_out"]
+    instance.ctl("wait", "agent-001")
+    past = orchctl("why", "agent-001").out.partition("attempts:\n")[2].splitlines()
+    assert past[0].split()[:2] == [
+        "tries",
+        f"1-{len(json.loads(orchctl('why', '--json', 'agent-001').out)['attempts']) - 1}",
+    ]
+    assert past[0].endswith(" cannot start: Too many open files")
+    assert past[1].split()[0] == "try"
 
 
 def test_one_that_was_skipped_is_tried_again_with_what_did_not_complete_before_it(

@@ -62,23 +62,38 @@ def test_what_cannot_have_a_worktree_is_refused_and_nothing_is_spawned(
     assert refused("--batch", batch(repo, "a", "a")) == "branch-taken"
     repos.git(repo, "branch", "orchd/a")
     assert refused("--batch", batch(repo, "b", "a")) == "branch-taken"
-    (repo / "a").write_text("changed")
-    assert refused("--worktree", "--", "true") == "uncommitted-changes"
-    as_json = json.loads(orchctl("spawn", "--worktree", "--json", "--", "true", cwd=repo).out)
-    assert as_json["error"]["details"] == {"files": ["a"]}
     assert instance.status("--all")["agents"] == []
 
 
-def test_what_has_changed_since_is_said_by_the_agent(
+def test_the_base_is_fixed_when_the_agent_is_asked_for_and_changes_are_a_warning(
+    instance: Instance, orchctl: Orchctl, repo: Path, gate: Callable[[], None], tmp_path: Path
+) -> None:
+    base = repos.git(repo, "rev-parse", "HEAD")
+    first = instance.spawn("sh", "-c", f"read x <{tmp_path}/gate")
+    (repo / "a").write_text("changed")
+    done = orchctl("spawn", "--json", "--worktree", "--after", first, "--", "cat", "a", cwd=repo)
+    said = json.loads(done.out)
+    assert said["warnings"] == [done.err.strip()]
+    assert f"{repo} has changes that worktrees do not have: a; " in done.err
+    second = said["agents"][0]["id"]
+    assert instance.agent(second)["base"] == base
+    repos.git(repo, "commit", "--quiet", "--all", "--message", "later")
+    (repo / "a").write_text("changed again")
+    gate()
+    assert orchctl("wait", second).code == 0
+    assert instance.ctl("logs", second) == "one"
+
+
+def test_why_a_worktree_could_not_be_made_is_the_reason_of_its_agent(
     instance: Instance, orchctl: Orchctl, repo: Path, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     first = instance.spawn("sh", "-c", f"read x <{tmp_path}/gate")
-    second = orchctl("spawn", "--worktree", "--after", first, "--", "true", cwd=repo).out.strip()
-    (repo / "a").write_text("changed")
+    second = orchctl("spawn", "--worktree", "--name", "api", "--after", first, "--", "true", cwd=repo).out.strip()
+    repos.git(repo, "branch", "orchd/api")
     gate()
     assert orchctl("wait", second).code == 1
-    assert instance.ctl("logs", second).startswith("uncommitted-changes: ")
-    assert instance.agent(second)["status"] == "failed"
+    assert instance.ctl("logs", second).startswith("branch-taken: ")
+    assert instance.agent(second)["reason"].startswith("branch-taken: ")
 
 
 def test_a_retry_goes_on_where_the_last_attempt_was(instance: Instance, orchctl: Orchctl, repo: Path) -> None:

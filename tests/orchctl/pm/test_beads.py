@@ -122,3 +122,19 @@ def test_one_that_is_closed_already_may_be_closed_again(fake: FakeBd, beads: Bea
     fake.say({"id": "bd-1", "status": "in_progress"}, modes={"close": "error"})
     with pytest.raises(RefusedError, match="database is locked"):
         beads.finish("bd-1", ended("completed"))
+
+
+@pytest.mark.parametrize("form", ["raw", "shown"])
+def test_what_blocks_an_issue_comes_before_it(fake: FakeBd, beads: Beads, form: str) -> None:
+    kinds = ("blocks", "parent-child", "conditional-blocks", "related", "waits-for")
+    raw = [{"issue_id": "bd-9", "depends_on_id": f"bd-{kind}", "type": kind} for kind in kinds]
+    shown = [{"id": f"bd-{kind}", "title": "x", "dependency_type": kind} for kind in kinds]
+    known = {"dependencies": raw if form == "raw" else shown}
+    fake.say({"id": "bd-9", "title": "x", **known}, {"id": "bd-8", "title": "x"})
+    assert beads.before(Item("bd-9", "x")) == ("bd-blocks", "bd-conditional-blocks", "bd-waits-for")
+    assert beads.before(Item("bd-8", "x")) == ()
+
+
+def test_an_issue_that_somebody_closed_is_not_open(fake: FakeBd, beads: Beads) -> None:
+    fake.say({"id": "bd-1", "title": "x", "status": "in_progress"}, {"id": "bd-2", "title": "x", "status": "closed"})
+    assert (beads.is_open("bd-1"), beads.is_open("bd-2")) == (True, False)

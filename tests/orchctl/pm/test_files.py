@@ -92,7 +92,7 @@ def test_a_box_that_is_gone_or_a_file_that_is_wrong_now_does_no_harm(tmp_path: P
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("p.md", "\n- [ ] A\n- [ ] A\n", "line 3: the id 'a' is there already, at {path} line 2"),
+        ("p.md", "\n- [ ] A\n- [ ] A\n", "line 3: the id 'a' is there already, in line 2"),
         ("p.md", "- [ ] A (after: b)\n", "line 1: 'a' comes after 'b', which is no task here"),
         ("p.md", "- [ ] A (after: b)\n- [ ] B (after: a)\n", "these wait for each other: "),
         ("p.md", "- [ ] A (prio: 1)\n- [ ] B (after: a, a\n- [ ] C (priorty: 1)\n", "line 3: `(priorty: ...)`"),
@@ -125,5 +125,28 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 
 
 def test_only_boxes_can_be_ticked(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no Markdown file"):
+    with pytest.raises(UsageError, match="is neither: leave it out"):
         read(tmp_path / "plan.json", json.dumps(PLAN), ticks=True)
+
+
+def test_what_a_person_writes_meanwhile_counts(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.md"
+    plan.write_text("- [ ] A\n- [ ] B\n- [ ] C (after: a)\n")
+    file = File(plan)
+    first, second = file.board().ready
+    plan.write_text("- [x] A\n- [ ] B\n- [ ] C (after: a)\n- [ ] D\n")
+    assert (file.take(first), file.take(second)) == (False, True)
+    assert [item.id for item in file.board().ready] == ["b", "c", "d"]
+    file.finish("b", {"status": "completed"})
+    plan.write_text("- [ ] B\n- [ ] D\n")
+    assert [item.id for item in file.board().ready] == ["d"]
+    assert (file.is_open("c"), file.is_open("b"), file.is_open("d")) == (False, False, True)
+
+
+def test_a_file_that_is_wrong_by_now_starts_nothing(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.md"
+    plan.write_text("- [ ] A\n")
+    file = File(plan)
+    plan.write_text("- [ ] A (after: nothing)\n")
+    with pytest.raises(UsageError):
+        file.board()

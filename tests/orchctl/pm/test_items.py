@@ -2,23 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from orchctl.pm.items import Item, by_urgency, slug
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("bd-a3f8.1", "bd-a3f8.1"),
-        ("Fix the login!", "Fix-the-login"),
-        ("../../etc", "etc"),
-        ("", "task"),
-        ("x" * 300, "x" * 80),
-    ],
-)
-def test_a_text_becomes_the_name_of_a_file(text: str, name: str) -> None:
-    assert slug(text) == name
+from orchctl.pm.items import Item, by_urgency
 
 
 def test_the_most_urgent_come_first_and_otherwise_none_overtakes() -> None:

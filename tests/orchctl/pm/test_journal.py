@@ -8,7 +8,7 @@ import pytest
 
 from orchctl.errors import RefusedError
 from orchctl.pm.items import Item
-from orchctl.pm.journal import Journal, alone, begun, entry_of, item_of, unfinished
+from orchctl.pm.journal import Journal, alone, begun, completed, entry_of, item_of, unfinished
 
 ITEM = Item("bd-1", "Größe", labels=("a", "b"), after=("bd-0",), skill="s")
 
@@ -69,3 +69,104 @@ def test_one_at_a_time_works_in_a_place(tmp_path: Path) -> None:
     assert caught.value.code == "pm-running"
     with alone(tmp_path, tmp_path):
         pass
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b'{"id": "bd-1", "state": "ta\xffen"}', "the byte 0xff is none that a journal has"),
+        (b'{"id": "bd-1" "state": "taken"}', "column 15 is not JSON"),
+        (b'"id": "bd-1", "state": "taken"}', "column 5 is not JSON"),
+        (b"[1]", "it is no JSON object"),
+        (b'{"id": 7, "state": "taken"}', "`id` is missing or no text"),
+        (b'{"id": "bd-1", "state": "token"}', "an item has no state 'token'"),
+        (b'{"id": "bd-1", "state": "started"}', "the item 'bd-1' is started, and its `agent` is missing or wrong"),
+        (b'{"id": "bd-9", "state": "taken"}', "the item 'bd-9' is taken, and its `item` is missing or wrong"),
+        (b'{"id": "bd-1", "state": "over", "row": 7}', "the item 'bd-1' is over, and its `row` is missing or wrong"),
+    ],
+)
+def test_a_line_that_is_broken_is_an_error_with_its_place_and_the_way_on(
+    tmp_path: Path, line: bytes, said: str
+) -> None:
+    journal = begun(tmp_path, "beads:x")
+    journal.add(**entry_of(ITEM, "bd-1"))
+    path = journal.directory / "journal.jsonl"
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    journal.add(id="bd-1", state="taken")
+    with pytest.raises(RefusedError) as caught:
+        unfinished(tmp_path, "beads:x")
+    assert caught.value.code == "broken-journal"
+    assert caught.value.message.startswith(f"{path} line 3: {said}")
+    assert f"move {journal.directory} away" in caught.value.message
+    assert caught.value.details == {"path": str(path), "line": 3}
+    path.write_bytes(path.read_bytes().replace(b"\n" + line + b"\n", b"\n"))
+    found = unfinished(tmp_path, "beads:x")
+    assert found is not None
+    assert [entry["state"] for entry in found.entries.values()] == ["taken"]
+
+
+def test_a_broken_journal_is_in_the_way_of_its_own_list_alone_and_only_until_it_is_finished(tmp_path: Path) -> None:
+    journal = begun(tmp_path, "beads:x")
+    path = journal.directory / "journal.jsonl"
+    path.write_bytes(path.read_bytes() + b"\xff\n")
+    assert unfinished(tmp_path, "beads:y") is None
+    with pytest.raises(RefusedError):
+        unfinished(tmp_path, "beads:x")
+    journal.add(finished=True)
+    assert unfinished(tmp_path, "beads:x") is None
+
+
+def test_a_journal_whose_list_is_unknown_is_in_the_way_of_all(tmp_path: Path) -> None:
+    journal = begun(tmp_path, "beads:x")
+    (journal.directory / "journal.jsonl").write_bytes(b"\xff\n")
+    with pytest.raises(RefusedError) as caught:
+        unfinished(tmp_path, "beads:y")
+    assert " line 1: " in caught.value.message
+
+
+def test_zeros_that_a_power_cut_leaves_at_the_end_are_no_line(tmp_path: Path) -> None:
+    journal = begun(tmp_path, "beads:x")
+    journal.add(**entry_of(ITEM, "bd-1"))
+    path = journal.directory / "journal.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"id": "bd-1", "st' + bytes(100))
+    found = unfinished(tmp_path, "beads:x")
+    assert found is not None
+    found.add(id="bd-1", state="taken")
+    assert [entry["state"] for entry in Journal(journal.directory).entries.values()] == ["taken"]
+
+
+def test_a_list_is_the_same_by_whatever_link_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/plan.md").touch()
+    (tmp_path / "link").symlink_to("real")
+    journal = begun(tmp_path, f"tasks:{tmp_path}/link/plan.md")
+    found = unfinished(tmp_path, f"tasks:{tmp_path}/real/plan.md")
+    assert found is not None
+    assert found.directory == journal.directory
+    assert unfinished(tmp_path, f"beads:{tmp_path}/real/plan.md") is None
+
+
+def test_a_file_is_locked_by_all_its_names(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    plan, hard, soft = tmp_path / "one/plan.md", tmp_path / "hard.md", tmp_path / "soft.md"
+    plan.touch()
+    hard.hardlink_to(plan)
+    soft.symlink_to(plan)
+    for other in (hard, soft):
+        with alone(plan), pytest.raises(RefusedError) as caught, alone(other):
+            raise AssertionError("both at once")
+        assert caught.value.message.startswith(f"another orchctl pm is at work on {other}: ")
+
+
+def test_the_agents_that_completed_items_are_known_from_all_journals_of_a_list(tmp_path: Path) -> None:
+    for source, one, agent, status in (
+        ("tasks:/x", "a", "agent-001", "completed"),
+        ("tasks:/x", "b", "agent-002", "failed"),
+        ("tasks:/y", "c", "agent-003", "completed"),
+        ("tasks:/x", "a", "agent-004", "completed"),
+    ):
+        journal = begun(tmp_path, source)
+        journal.add(**entry_of(Item(one, one), one))
+        journal.add(id=one, state="over", row={"id": one, "agent": agent, "status": status})
+        journal.add(finished=True)
+    assert completed(journal) == {"a": "agent-004"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -56,8 +57,33 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         nesting=1,
         files=("src/api",),
         body="Do it.",
-        lines={key: line for line, key in enumerate([*files.KEYS, "x-mine"], 2)},
+        lines={key: line for line, key in enumerate([*(key for key in files.KEYS if key != "command"), "x-mine"], 2)},
     )
+
+
+def test_a_command_is_words_and_needs_no_goal(tmp_path: Path) -> None:
+    words = ["sh", "-c", "make test && echo ok"]
+    path = tmp_path / "subtask-test.md"
+    path.write_text(f"---\ncommand: {json.dumps(words)}\n---\n")
+    found = read(path, "f")
+    assert (found.command, found.goal) == (tuple(words), "sh -c 'make test && echo ok'")
+    path.write_text("---\ncommand:\n  - make\n  - test\ngoal: Try it\n---\n")
+    assert (read(path, "f").command, read(path, "f").goal) == (("make", "test"), "Try it")
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["command: make test"], 'command must be a list; write each word by itself, as in ["make", "test"], or'),
+        (['command: [""]'], "command has no program; write it first"),
+        (["command: [make]", "runner: claude"], "runner says nothing to a command; leave one of them out"),
+        (["command: [make]", "model: opus"], "model says nothing to a command; leave one of them out"),
+    ],
+)
+def test_what_is_no_command(tmp_path: Path, lines: list[str], message: str) -> None:
+    (found,) = problems(task(tmp_path, "a", *lines))
+    assert (found[0], found[1]) == (len(lines) + 1, "bad-value")
+    assert message in found[2]
 
 
 def test_a_file_without_front_matter_is_called_like_its_file_and_its_first_words_are_the_goal(tmp_path: Path) -> None:

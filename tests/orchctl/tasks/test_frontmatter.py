@@ -69,6 +69,22 @@ def test_without_front_matter_all_is_body() -> None:
     assert (parsed.values, parsed.body, parsed.mistakes) == ({}, "# Title\n---\n", [])
 
 
+@pytest.mark.parametrize(
+    ("before", "line"), [("\n", 2), ("\n \n", 3), (" ", 1), ("\ufeff\r\n", 2), ("<!-- generated -->\n\n", 3)]
+)
+def test_front_matter_that_would_be_text_is_a_mistake(before: str, line: int) -> None:
+    (mistake,) = parse(f"{before}---\nafter: schema\n---\nText\n").mistakes
+    assert (mistake.line, mistake.message) == (
+        line,
+        "the front matter does not begin in the first line, and would be text",
+    )
+
+
+@pytest.mark.parametrize("text", ["\n---\nSome words.\n", "\n***\nafter: schema\n***\n", "Words\n---\nafter: x\n"])
+def test_a_line_across_the_page_is_no_front_matter(text: str) -> None:
+    assert parse(text).mistakes == []
+
+
 def test_windows_and_its_editors_are_understood() -> None:
     parsed = parse("\ufeff---\r\nname: a\r\n---\r\nbody\r\n")
     assert (parsed.values["name"].value, parsed.body) == ("a", "body\n")

@@ -95,3 +95,19 @@ def test_the_newest_agent_of_each_is_found_by_the_result_it_was_to_write(tmp_pat
     found = newest_agents(tasks, tmp_path, left)
     assert {name: one["id"] for name, one in found.items()} == {"a": "agent-008", "b": "agent-006"}
     assert list(left) == [[]], "what is known is not looked for any longer"
+
+
+def test_a_command_that_completed_is_done_though_it_left_no_result(tmp_path: Path) -> None:
+    one = made(tmp_path, "a", "command: [make]")
+    assert stood(tmp_path, one) == {"a": ("missing", "")}
+    assert stood(tmp_path, one, a=failed(1)) == {"a": ("failed", "exit 1")}
+    completed = failed(30, status="completed", exit_code=0)
+    assert stood(tmp_path, one, a=completed) == {"a": ("done", "")}
+    long_ago = failed(90, status="completed", exit_code=0)
+    assert stood(tmp_path, one, a=long_ago) == {"a": ("outdated", "its task file is newer than its result")}
+    after = made(tmp_path, "b", "after: [a]")
+    aged(result(tmp_path, "b"), 40)
+    assert stood(tmp_path, one, after, a=completed)["b"] == (
+        "outdated",
+        "the result of a, which it comes after, is newer",
+    )

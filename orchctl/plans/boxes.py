@@ -1,0 +1,260 @@
+"""The boxes of a Markdown file. CommonMark decides what is a list item and what is code.
+
+A line that looks like a task and is none to CommonMark is a mistake or a note, so that no task vanishes unseen.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from orchctl.plans.shape import PlanError, Spot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from markdown_it.token import Token
+
+_BOX = re.compile(r"\[(?P<mark>[^\w\[\]]|[xX])\](?P<star>(?:\\?\*)?)[ \t]+(?P<text>\S[^\n]*)")
+_LIKE = re.compile(r"^[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[(?:[^\w\[\]]|[xX])\](?:\\?\*)?[ \t]+\S")
+# A box with a slip in it; `[x](...)`, `[x][...]` and `[x]: ...` are links.
+_SLIP = re.compile(r"^[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]*\[[ \t]{0,2}[xX]?[ \t]{0,2}\](?![(\[:])[ \t]*\S")
+_QUOTED = re.compile(r"^[ \t]*>")
+_BREAK = re.compile(r"\r\n?|\n")
+_DONE = "xX✓✔✅☑"
+
+
+class Heading(NamedTuple):
+    """A heading, and in which line it stands."""
+
+    level: int
+    title: str
+    line: int
+
+
+class Code(NamedTuple):
+    """A code block: its language, its text, and in which line it begins."""
+
+    language: str
+    text: str
+    line: int
+    headings: tuple[Heading, ...]
+
+
+@dataclass(slots=True)
+class Box:
+    """One box. `text` is the first line behind it, `more` the rest of its paragraph; `lines` are all lines of the file.
+
+    Lines `line` to `end` belong to it, from 1; its paragraph ends before the line `below`.
+    """
+
+    line: int
+    below: int
+    end: int
+    mark: str
+    is_starred: bool
+    text: str
+    more: list[str]
+    spot: Spot
+    headings: tuple[Heading, ...]
+    parent: Box | None
+    lines: list[str]
+    boxes: list[Box] = field(default_factory=list)
+
+    @property
+    def own(self) -> list[str]:
+        """The lines below it that belong to none of its inner boxes."""
+        inner = {number for box in self.boxes for number in range(box.line, box.end + 1)}
+        return [self.lines[number - 1] for number in range(self.below, self.end + 1) if number not in inner]
+
+    @property
+    def whole(self) -> list[str]:
+        """All its lines."""
+        return self.lines[self.line - 1 : self.end]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is ticked."""
+        return self.mark in _DONE
+
+    @property
+    def held(self) -> str:
+        """Why nothing is to be started for it although it is not ticked."""
+        if self.is_done or self.mark.isspace():
+            return ""
+        return "in progress" if self.mark == "-" else f"its box says [{self.mark}]"
+
+
+@dataclass(slots=True)
+class Page:
+    """What a Markdown file holds."""
+
+    boxes: list[Box]
+    codes: list[Code]
+    prose: list[tuple[int, str]]  # paragraphs that belong to no box, by line
+    notes: list[str]
+
+
+def read(text: str) -> Page:
+    """The boxes of a text in their order. Raises PlanError for what looks like a task and would not be read as one."""
+    from markdown_it import MarkdownIt
+
+    lines = _Lines(text)
+    reader = _Reader(lines)
+    reader.take(MarkdownIt("commonmark").parse(lines.text))
+    reader.check()
+    return Page(reader.boxes, reader.codes, reader.prose, reader.notes)
+
+
+class _Lines:
+    """A text by lines, as CommonMark divides it. A mark of the byte order before it is no text."""
+
+    def __init__(self, text: str) -> None:
+        self._skipped = 1 if text.startswith("\ufeff") else 0
+        self.text = text[self._skipped :]
+        breaks = list(_BREAK.finditer(self.text))
+        self.starts = [0, *(one.end() for one in breaks)]
+        ends = [*(one.start() for one in breaks), len(self.text)]
+        self.all = [self.text[start:end] for start, end in zip(self.starts, ends, strict=True)]
+
+    def spot(self, line: int, column: int) -> Spot:
+        """The place of one character, in a line from 0."""
+        start = self._skipped + self.starts[line] + column
+        return Spot(start, start + 1)
+
+
+class _Reader:
+    def __init__(self, lines: _Lines) -> None:
+        self.boxes: list[Box] = []
+        self.codes: list[Code] = []
+        self.prose: list[tuple[int, str]] = []
+        self.notes: list[str] = []
+        self._lines = lines
+        self._headings: tuple[Heading, ...] = ()
+        self._items: list[tuple[int, Box | None]] = []  # the list items that are open: where they end, their boxes
+        self._known: set[int] = set()  # lines that are boxes, from 0
+        self._blocks: list[Token] = []
+
+    def take(self, tokens: Sequence[Token]) -> None:
+        quotes = 0
+        for index, token in enumerate(tokens):
+            quotes += {"blockquote_open": 1, "blockquote_close": -1}.get(token.type, 0)
+            if token.type == "heading_open" and not quotes:
+                self._heading(token, tokens[index + 1].content)
+            elif token.type == "list_item_open":
+                inline = tokens[index + 2] if tokens[index + 1].type == "paragraph_open" else None
+                self._item(token, None if quotes else inline)
+            elif token.type == "list_item_close":
+                self._items.pop()
+            elif token.type in {"fence", "code_block", "html_block"}:
+                self._blocks.append(token)
+                if token.type == "fence" and token.map:
+                    self.codes.append(Code(token.info.strip(), token.content, token.map[0] + 1, self._headings))
+            elif token.type == "inline" and token.map and not any(box for _, box in self._items):
+                self.prose.append((token.map[0] + 1, token.content))
+
+    def _heading(self, token: Token, title: str) -> None:
+        level, line = int(token.tag[1]), (token.map or [0])[0] + 1
+        above = (one for one in self._headings if one.level < level)
+        self._headings = (*above, Heading(level, " ".join(title.split()), line))
+
+    def _item(self, token: Token, inline: Token | None) -> None:
+        parent = next((box for _, box in reversed(self._items) if box), None)
+        end = (token.map or [0, 0])[1]
+        found = _BOX.match(inline.content) if inline is not None else None
+        if inline is None or inline.map is None or found is None:
+            self._items.append((end, None))
+            return
+        first, last = inline.map
+        raw = self._lines.all[first]
+        column = raw.rindex(inline.content.split("\n")[0].rstrip())
+        box = Box(
+            line=first + 1,
+            below=last + 1,
+            end=end,
+            mark=found["mark"],
+            is_starred=bool(found["star"]),
+            text=found["text"].rstrip(),
+            more=self._lines.all[first + 1 : last],
+            spot=self._lines.spot(first, column + 1),
+            headings=self._headings,
+            parent=parent,
+            lines=self._lines.all,
+        )
+        self._known.add(first)
+        self._items.append((end, box))
+        self.boxes.append(box)
+        if parent is not None:
+            parent.boxes.append(box)
+
+    def check(self) -> None:
+        """Raise PlanError for a task that CommonMark takes for something else; note what it rightly takes for code."""
+        missed = [
+            number
+            for number, line in enumerate(self._lines.all)
+            if (_LIKE.match(line) or _SLIP.match(line)) and number not in self._known and not _QUOTED.match(line)
+        ]
+        for token in self._blocks:
+            first, end = token.map or (0, 0)
+            inside = [number for number in missed if first <= number < end]
+            if inside:
+                self._check_block(token, inside)
+                what = (
+                    "box in code or a comment is no task"
+                    if len(inside) == 1
+                    else "boxes in code or a comment are no tasks"
+                )
+                self.notes.append(f"line {first + 1}: {len(inside)} {what}")
+                missed = [number for number in missed if not first <= number < end]
+        for number in missed[:1]:
+            if _LIKE.match(self._lines.all[number]):
+                what = "looks like a task, and Markdown takes it for text of the lines before"
+                raise PlanError(number + 1, f"{what}: put an empty line before it, or indent it less")
+            raise PlanError(number + 1, "looks like a task, and is none: write `- [ ] Title`, or `- [x] Title`")
+
+    def _check_block(self, block: Token, inside: Sequence[int]) -> None:
+        first, end = block.map or (0, 0)
+        lines = self._lines.all[first:end]
+        if block.type == "code_block":
+            what = "looks like a task, and Markdown takes it for code, for it is indented by four spaces"
+            raise PlanError(inside[0] + 1, f"{what}: indent it less")
+        if block.type == "html_block":
+            _check_html(lines, first, inside[0])
+            return
+        if not _is_closed(block, lines):
+            what = f"the code fence that begins here never ends, and takes the task in line {inside[0] + 1} with it"
+            raise PlanError(first + 1, f"{what}: end it with a line `{block.markup}`")
+        again = re.compile(rf"[ \t]*{re.escape(block.markup)}{block.markup[0]}*[ \t]*\w")
+        inner = next((number for number in range(first + 1, end) if again.match(self._lines.all[number])), end)
+        behind = next((number for number in inside if number > inner), None)
+        if behind is not None:
+            what = f"another code fence begins inside the one of line {first + 1}, with a task in line {behind + 1}"
+            raise PlanError(inner + 1, f"{what}: end the first one before it")
+
+
+def _is_closed(fence: Token, lines: Sequence[str]) -> bool:
+    mark = re.escape(fence.markup[0])
+    return len(lines) > 1 and re.fullmatch(rf"[ \t>]*{mark}{{{len(fence.markup)},}}[ \t]*", lines[-1]) is not None
+
+
+def _check_html(lines: Sequence[str], first: int, number: int) -> None:
+    text = "\n".join(lines)
+    if not lines[0].lstrip().startswith("<!--"):
+        what = "looks like a task, and Markdown takes it for HTML"
+        raise PlanError(number + 1, f"{what}, which goes on to the next empty line: put one before it")
+    if "-->" not in text:
+        what = f"the comment that begins here never ends, and takes the task in line {number + 1} with it"
+        raise PlanError(first + 1, f"{what}: end it with `-->`")
+
+
+def outermost(boxes: Sequence[Box]) -> Iterator[Box]:
+    """The boxes that stand in no other box."""
+    return (box for box in boxes if box.parent is None)
+
+
+def flush(lines: Sequence[str]) -> str:
+    """These lines without the indent that all of them have."""
+    from textwrap import dedent
+
+    return dedent("\n".join(lines).expandtabs()).strip()

@@ -1,0 +1,73 @@
+"""Task lists in Markdown.
+
+    - [ ] Sign in with e-mail (id: login) (labels: backend, api) (priority: 1)
+      What stands below it, further in, is its description; boxes there are its acceptance criteria.
+    - [ ] The login page (after: login) (skill: skyfom-frontend-developer)
+    - [x] What is done is there for others to come after.
+
+Everything else in the file is left alone.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from typing import Any
+
+from orchctl.plans import markdown
+from orchctl.plans.boxes import Box, Page, flush, outermost
+from orchctl.plans.order import Counts
+from orchctl.plans.shape import Node, Plan, PlanError, slug
+
+_NOTE = re.compile(r"\s*\((\w+):\s*([^()]*)\)")
+_NEAR = 0.75  # how much a key must look like one that is known to be a slip of it
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+_KEYS: dict[str, Callable[[str], Any]] = {"id": str, "after": _words, "labels": _words, "skill": str, "priority": int}
+
+
+def has_ids(page: Page) -> bool:
+    """Whether a task gives itself an id in our own way."""
+    return any(key.lower() == "id" for box in page.boxes for key, _ in _NOTE.findall(box.text))
+
+
+def read(page: Page, counts: Counts) -> Plan:  # noqa: ARG001 - the order of a list says nothing
+    """The plan that a page holds."""
+    nodes = [_node(box) for box in outermost(page.boxes)]
+    return Plan("checklist", nodes, marks=markdown.marks(page.boxes))
+
+
+def _node(box: Box) -> Node:
+    known: dict[str, Any] = {}
+    title = box.text
+    for note in _NOTE.finditer(box.text):
+        key, value = note[1].lower(), note[2].strip()
+        if key not in _KEYS:
+            _check_slip(box.line, key)
+            continue
+        try:
+            known[key] = _KEYS[key](value)
+        except ValueError:
+            raise PlanError(box.line, f"({key}: {value}) is no whole number") from None
+        title = title.replace(note[0], "", 1)
+    title = title.strip()
+    if not title or known.get("id") == "":
+        raise PlanError(box.line, "a task needs a title, and an id when it says `id:`")
+    node = markdown.node(box, title, acceptance=box.boxes)
+    node.title, node.description = title, flush([*box.more, *box.own])
+    node.id = known.get("id", slug(title).lower())
+    node.after = dict.fromkeys(known.get("after", ()), "")
+    node.labels = known.get("labels", ())
+    node.priority, node.skill = known.get("priority", 2), known.get("skill")
+    return node
+
+
+def _check_slip(line: int, key: str) -> None:
+    near = difflib.get_close_matches(key, _KEYS, 1, _NEAR)
+    if near:
+        raise PlanError(line, f"`({key}: ...)` is not known here; did you mean `({near[0]}: ...)`?")

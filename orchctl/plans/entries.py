@@ -1,0 +1,47 @@
+"""Tasks as JSON of our own: an array, or an object a line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated
+
+from orchctl.listing import Listing
+from orchctl.plans.shape import Node, Plan
+from orchd.wire import shapes
+
+_Said = Annotated[str, shapes.Check(str.strip, "something that is not empty")]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One object of a JSON file."""
+
+    id: _Said
+    title: _Said
+    description: str = ""
+    acceptance: str = ""
+    labels: tuple[str, ...] = ()
+    priority: int = 2
+    after: tuple[str, ...] = ()
+    skill: str | None = None
+    done: bool = False
+
+
+def read(listing: Listing, text: str) -> Plan:
+    """The plan of a file; it says nothing that can be written back. Raises UsageError."""
+    found: list[Node] = []
+    unit = "index" if text.lstrip().startswith("[") else "line"
+    for place, value in listing.entries(text):
+        try:
+            entry = shapes.build(Entry, value)
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise listing.wrong(place, f"{error.object[error.start]!r} is half a character") from None
+        except shapes.ShapeError as error:
+            raise listing.wrong(place, str(error)) from None
+        same = {name: getattr(entry, name) for name in Entry.__dataclass_fields__ if name not in {"done", "after"}}
+        number = int(place.rsplit(" ", 1)[1])
+        after = dict.fromkeys(entry.after, "")
+        found.append(Node(**same, line=number + (unit == "index"), is_done=entry.done, after=after))
+    return Plan("json", found, unit=unit)

@@ -1,0 +1,89 @@
+"""JSON with the place of each value in its text, so that one value can be written and every other byte stays."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+
+from orchctl.plans.shape import PlanError
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_SCALAR = re.compile(r"[^\s,\]}]+")
+
+
+class Value(NamedTuple):
+    """A value and where it stands: a dict of Values, a list of Values, or what `json` makes of it."""
+
+    data: Any
+    start: int
+    end: int
+
+    def plain(self) -> Any:
+        """It without its places."""
+        if isinstance(self.data, dict):
+            return {key: value.plain() for key, value in self.data.items()}
+        return [value.plain() for value in self.data] if isinstance(self.data, list) else self.data
+
+
+def read(text: str) -> Value:
+    """The value that a text is. A mark of the byte order is white space. Raises PlanError with the line of no JSON."""
+    text = text.replace("\ufeff", " ", 1) if text.startswith("\ufeff") else text
+    try:
+        json.loads(text)
+        return _value(text, _next(text, 0))
+    except json.JSONDecodeError as error:
+        raise PlanError(error.lineno, f"column {error.colno} is not JSON: {error.msg}") from None
+    except ValueError:  # Python reads no longer ones
+        raise PlanError(0, "a number has too many digits") from None
+    except RecursionError:
+        raise PlanError(0, "is nested too deeply") from None
+
+
+def line_of(text: str, value: Value) -> int:
+    """The line in which a value begins."""
+    return text.count("\n", 0, value.start) + 1
+
+
+def _value(text: str, at: int) -> Value:
+    if text[at] == "{":
+        return _object(text, at)
+    if text[at] == "[":
+        return _array(text, at)
+    end = _end(_STRING, text, at) if text[at] == '"' else _end(_SCALAR, text, at)
+    return Value(json.loads(text[at:end]), at, end)
+
+
+def _next(text: str, at: int) -> int:
+    """The place of what comes behind white space."""
+    return _end(_SPACE, text, at)
+
+
+def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return found.end() if found else at
+
+
+def _array(text: str, start: int) -> Value:
+    found: list[Value] = []
+    at = _next(text, start + 1)
+    while text[at] != "]":
+        found.append(_value(text, at))
+        at = _next(text, found[-1].end)
+        if text[at] == ",":
+            at = _next(text, at + 1)
+    return Value(found, start, at + 1)
+
+
+def _object(text: str, start: int) -> Value:
+    found: dict[str, Value] = {}
+    at = _next(text, start + 1)
+    while text[at] != "}":
+        key = _value(text, at)
+        at = _next(text, _next(text, key.end) + 1)
+        found[key.data] = _value(text, at)
+        at = _next(text, found[key.data].end)
+        if text[at] == ",":
+            at = _next(text, at + 1)
+    return Value(found, start, at + 1)

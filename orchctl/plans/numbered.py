@@ -1,0 +1,150 @@
+"""Plans whose tasks have numbers: Kiro's `- [ ] 2.1 Title` and OpenSpec's, with `## 2. Title` above.
+
+Numbers give the order. A task with others below its number is a group. Kiro's `- [ ]*` is optional, `- [-]` in
+progress; its dependency graph, where the file has one, takes the place of the order. `(P)` is as spec-kit's `[P]`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from orchctl.plans import markdown
+from orchctl.plans.boxes import Box, Code, Page
+from orchctl.plans.order import Counts, Stage, batches, staged
+from orchctl.plans.phrases import NUMBER, Dependencies
+from orchctl.plans.shape import Node, Plan, PlanError
+
+_NAMED = r"[A-Z][A-Z0-9_]*-\d+"
+_IDS = rf"(?:{NUMBER}|{_NAMED})"
+_ID = re.compile(
+    rf"(?:\*\*|`|\[)?(?:Task\s+)?(?P<id>\d+(?:\.\d+)+[a-z]?|\d+[a-z]?(?=[.):])|{_NAMED}(?=[\s:.)*]))(?:\*\*|`|\])?[.):]*(?:\s+|$)"
+)
+_PARALLEL = re.compile(r"^\(P\)\s*|\s*\(P\)$|^\[P\]\s*")
+_SAYS = Dependencies(_IDS, strict=True)
+_KIRO = re.compile(r"^[ \t]*(?:-[ \t]*)?_?Requirements?:", re.MULTILINE)
+
+
+def number_of(box: Box) -> str | None:
+    """The number of a task, such as `2.1`, or a name such as `CORE-2`."""
+    found = _ID.match(box.text)
+    return found["id"] if found else None
+
+
+def is_kiro(page: Page) -> bool:
+    """Whether it has what only Kiro writes; OpenSpec has groups as headings otherwise."""
+    return any(
+        box.is_starred or box.mark == "-" or (number_of(box) or ".").isdecimal() or _KIRO.search("\n".join(box.own))
+        for box in page.boxes
+    )
+
+
+def kiro(page: Page, counts: Counts) -> Plan:
+    """The plan that a page holds. `counts` says which tasks must still be done."""
+    return _read("kiro", page, counts)
+
+
+def openspec(page: Page, counts: Counts) -> Plan:
+    """The same, of OpenSpec, which knows no task in progress."""
+    return _read("openspec", page, counts)
+
+
+def _read(name: str, page: Page, counts: Counts) -> Plan:
+    boxes = [box for box in page.boxes if box.parent is None or number_of(box)]
+    names = markdown.Names()
+    nodes = [_node(box, names) for box in boxes]
+    of_box = {id(box): node for box, node in zip(boxes, nodes, strict=True)}
+    ids = {node.id for node in nodes}
+    for box, node in zip(boxes, nodes, strict=True):
+        outer = of_box.get(id(box.parent)) if box.parent else None
+        node.parent = _above(node.id, ids) if number_of(box) else None
+        node.parent = node.parent or (outer.id if outer else None)
+    plan = markdown.grouped(name, nodes)
+    places = {node.id: box for box, node in zip(boxes, nodes, strict=True)}
+    graph = [code for code in page.codes if _is_graph(code)]
+    if graph:
+        _by_graph(plan, graph[0], counts)
+    else:
+        staged(_stages(_by_number(plan.tasks), places), counts)
+    plan.marks = markdown.marks(page.boxes, with_active=name == "kiro")
+    return plan
+
+
+def _node(box: Box, names: markdown.Names) -> Node:
+    found = _ID.match(box.text)
+    title = box.text[found.end() :] if found else box.text
+    node = markdown.node(box, title, acceptance=[one for one in box.boxes if not number_of(one)])
+    node.is_parallel = _PARALLEL.search(node.title) is not None
+    node.title = _PARALLEL.sub("", node.title).removesuffix("**") or box.text
+    node.id = found["id"] if found else names.of(node.title)
+    node.after = dict.fromkeys(_SAYS.of(markdown.words(box)), "")
+    return node
+
+
+def _above(number: str, ids: set[str]) -> str | None:
+    """The nearest number above it that is a task too: `2` for `2.1.3` where there is no `2.1`."""
+    parts = number.split(".")
+    return next((one for count in range(len(parts) - 1, 0, -1) if (one := ".".join(parts[:count])) in ids), None)
+
+
+def _by_number(tasks: list[Node]) -> list[Node]:
+    """In the order of their numbers; as they stand where one of them has none."""
+    if not all(re.fullmatch(r"\d+(?:\.\d+)*", task.id) for task in tasks):
+        return tasks
+    return sorted(tasks, key=lambda task: [int(part) for part in task.id.split(".")])
+
+
+def _stages(tasks: Sequence[Node], places: dict[str, Box]) -> Iterator[Stage]:
+    """One after the other; what may run in parallel does so with its neighbours in the same group."""
+    section: list[Node] = []
+    for task in tasks:
+        if section and _section(section[-1], places) != _section(task, places):
+            yield from batches(section, "in order")
+            section = []
+        section.append(task)
+    yield from batches(section, "in order")
+
+
+def _section(task: Node, places: dict[str, Box]) -> tuple[object, ...]:
+    return (task.parent, places[task.id].headings)
+
+
+def _is_graph(code: Code) -> bool:
+    return '"waves"' in code.text and code.text.lstrip().startswith("{")
+
+
+def _by_graph(plan: Plan, code: Code, counts: Counts) -> None:
+    """Order by waves. What stands in no wave comes after all that stands before it in the file."""
+    leaves = {group.id: list(plan.leaves(group.id)) for group in plan.groups}
+    leaves |= {task.id: [task] for task in plan.tasks}
+    stages: list[Stage] = []
+    seen: set[str] = set()
+    for number, ids in enumerate(_waves(code)):
+        if unknown := [one for one in ids if one not in leaves]:
+            raise PlanError(code.line, f"the dependency graph names {unknown[0]!r}, which is no task here")
+        tasks = [task for one in ids for task in leaves[one] if task.id not in seen]
+        seen |= {task.id for task in tasks}
+        stages.append(Stage(tasks, f"wave {number} of the dependency graph"))
+    staged(stages, counts)
+    before: dict[str, str] = {}
+    for task in plan.tasks:
+        if task.id not in seen:
+            task.comes_after(before)
+        if counts(task):
+            before[task.id] = "in order"
+
+
+def _waves(code: Code) -> Iterator[list[str]]:
+    try:
+        found: Any = json.loads(code.text)
+    except (ValueError, RecursionError) as error:
+        line = code.line + getattr(error, "lineno", 1)
+        raise PlanError(line, f"the dependency graph is not JSON: {getattr(error, 'msg', error)}") from None
+    waves = found.get("waves")
+    for wave in waves if isinstance(waves, list) else [None]:
+        ids = wave.get("tasks") if isinstance(wave, dict) else wave
+        if not isinstance(ids, list) or not all(isinstance(one, str | int) for one in ids):
+            raise PlanError(code.line, 'a wave of the dependency graph must be like {"tasks": ["1.1", "2.1"]}')
+        yield [str(one) for one in ids]

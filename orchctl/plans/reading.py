@@ -1,0 +1,130 @@
+"""Plans from the text of a file: recognized by what it holds, read, and checked as a whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from itertools import pairwise
+from typing import NamedTuple
+
+from orchctl.plans import boxes, checklist, numbered, speckit, taskmaster
+from orchctl.plans.boxes import Page
+from orchctl.plans.order import Counts
+from orchctl.plans.shape import OPTIONAL, Node, Plan, PlanError
+from orchd.core.composition import cycle_in
+
+FORMATS = ("spec-kit", "kiro", "openspec", "task-master", "checklist")
+_LONGEST = 200  # characters of an id: what the daemon takes
+_MARKDOWN: dict[str, Callable[[Page, Counts], Plan]] = {
+    "spec-kit": speckit.read,
+    "kiro": numbered.kiro,
+    "openspec": numbered.openspec,
+    "checklist": checklist.read,
+}
+
+
+class Wishes(NamedTuple):
+    """How a file is to be read. `current` is the tag that Task Master works in."""
+
+    format: str | None = None
+    tag: str | None = None
+    with_optional: bool = False
+    current: str | None = None
+
+
+def is_task_master(text: str) -> bool:
+    """Whether a text has the form of Task Master's file; what is no JSON has none."""
+    with suppress(ValueError, RecursionError):
+        return taskmaster.is_plan(json.loads(text.removeprefix("\ufeff")))
+    return False
+
+
+def recognized(page: Page) -> str:
+    """The format of a Markdown file, by what it holds; `checklist` for what says nothing else."""
+    named = sum(map(speckit.is_task, page.boxes))
+    counted = sum(numbered.number_of(box) is not None for box in page.boxes)
+    if checklist.has_ids(page) or not (named or counted):
+        return "checklist"
+    if named >= counted:
+        return "spec-kit"
+    return "kiro" if numbered.is_kiro(page) else "openspec"
+
+
+def parsed(text: str, wishes: Wishes) -> Plan:
+    """The plan that a text is, without a look at the whole of it. Raises PlanError."""
+
+    def counts(task: Node) -> bool:
+        return not task.is_done and (wishes.with_optional or not task.is_optional)
+
+    if wishes.format == "task-master" or (wishes.format is None and is_task_master(text)):
+        return taskmaster.read(text, wishes.tag, wishes.current)
+    page = boxes.read(text)
+    name = wishes.format or recognized(page)
+    if wishes.tag is not None:
+        raise PlanError(0, f"is read as {name}, which has no tags: leave out --tag")
+    plan = _MARKDOWN[name](page, counts)
+    plan.notes += page.notes
+    return plan
+
+
+def read(text: str, wishes: Wishes = Wishes()) -> Plan:  # noqa: B008 - it cannot be changed
+    """The plan that a text is. Raises PlanError for whatever in it cannot be relied on."""
+    plan = parsed(text, wishes)
+    settle(plan, with_optional=wishes.with_optional)
+    return plan
+
+
+def settle(plan: Plan, *, with_optional: bool = False) -> None:
+    """Check ids and dependencies, and make dependencies on groups such on their tasks. Raises PlanError."""
+    if not plan.tasks:
+        raise PlanError(0, "holds no task: write `- [ ] Title` lines, or JSON objects with id and title")
+    _check_ids(plan)
+    if not with_optional:
+        for task in plan.tasks:
+            if task.is_optional and not task.is_done:
+                task.held = task.held or OPTIONAL
+    _expand(plan)
+    _check_cycles(plan)
+
+
+def _expand(plan: Plan) -> None:
+    """Make dependencies on groups such on their tasks. Nothing waits for what is optional and not started."""
+    tasks = {task.id: task for task in plan.tasks}
+    leaves: dict[str, list[str]] = {group.id: [] for group in plan.groups}
+    for task in plan.tasks:
+        for group in plan.ancestors(task):
+            leaves[group].append(task.id)
+    for task in plan.tasks:
+        if not task.is_done:
+            task.after = dict(_expanded(task, tasks, leaves))
+
+
+def _expanded(task: Node, tasks: dict[str, Node], leaves: dict[str, list[str]]) -> Iterable[tuple[str, str]]:
+    for one, why in task.after.items():
+        if one not in tasks and one not in leaves:
+            raise PlanError(task.line, f"{task.id!r} comes after {one!r}, which is no task here")
+        for other in leaves.get(one, [one]):
+            if other != task.id and tasks[other].held != OPTIONAL:
+                yield other, why
+
+
+def _check_cycles(plan: Plan) -> None:
+    tasks = {task.id: task for task in plan.tasks if not task.is_done}
+    cycle = cycle_in({one: [other for other in task.after if other in tasks] for one, task in tasks.items()})
+    if cycle:
+        whys = [tasks[one].after[other] for one, other in pairwise(cycle)]
+        said = [f"{one} (after the next: {why})" if why else one for one, why in zip(cycle, whys, strict=False)]
+        raise PlanError(tasks[cycle[0]].line, f"these wait for each other: {' -> '.join([*said, cycle[-1]])}")
+
+
+def _check_ids(plan: Plan) -> None:
+    """Raise PlanError for an id that is too long, or that two have; of two that are done nobody asks which is which."""
+    seen: dict[str, Node] = {}
+    for node in sorted([*plan.tasks, *plan.groups], key=lambda node: node.line):
+        if len(node.id) > _LONGEST:
+            raise PlanError(node.line, f"an id of {len(node.id)} characters: the most is {_LONGEST}")
+        other = seen.setdefault(node.id, node)
+        if other is not node and not (node.is_done and other.is_done):
+            what = f"the id {node.id!r} is there already, in {plan.unit} {other.line - (plan.unit == 'index')}"
+            raise PlanError(node.line, f"{what}: give each an id of its own")

@@ -1,0 +1,135 @@
+"""The one shape that every reader of a plan gives: tasks, groups of them, and where their marks stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+State = Literal["open", "active", "done"]  # what can be written back
+IN_PROGRESS = "in progress"
+OPTIONAL = "optional"
+_FOREIGN = re.compile(r"[^\w.-]+")
+_LONGEST = 80  # characters of a slug
+
+
+def slug(text: str) -> str:
+    """`text` as the name of a file: `fix-the-login` for `fix the login!`."""
+    return _FOREIGN.sub("-", text).strip("-.")[:_LONGEST].rstrip("-.") or "task"
+
+
+class PlanError(Exception):
+    """What a file says cannot be read: `line`, from 1, and why. 0 is the file as a whole."""
+
+    def __init__(self, line: int, what: str) -> None:
+        super().__init__(what)
+        self.line = line
+
+
+class Spot(NamedTuple):
+    """Where the mark of a task stands in the text, as offsets of characters; `lead` is written before a new mark."""
+
+    start: int
+    end: int
+    lead: str = ""
+
+
+@dataclass(slots=True)
+class Node:
+    """A task or a group. `held` says in words why nothing is started although it is not done; "" otherwise.
+
+    `after` has the ids that must be done first, each with the reason; "" where the file names the dependency itself.
+    """
+
+    id: str
+    title: str
+    line: int
+    spot: Spot | None = None
+    parent: str | None = None
+    is_done: bool = False
+    held: str = ""
+    is_optional: bool = False
+    is_parallel: bool = False
+    after: dict[str, str] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    description: str = ""
+    acceptance: str = ""
+    priority: int = 2
+    skill: str | None = None
+    section: str = ""  # the headings above it
+
+    def comes_after(self, others: Mapping[str, str]) -> None:
+        """Add what must be done first. A reason that is known already stays."""
+        for one, why in others.items():
+            if one != self.id:
+                self.after.setdefault(one, why)
+
+
+@dataclass(slots=True)
+class Plan:
+    """A plan as its file says it. `marks` is what to write for a state; what it lacks is not written."""
+
+    format: str
+    tasks: list[Node]
+    groups: list[Node] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    marks: Mapping[str, str] = field(default_factory=dict)
+    tag: str | None = None
+    unit: str = "line"  # what the numbers in `line` count, for messages
+
+    def leaves(self, group: str) -> Iterator[Node]:
+        """The tasks of a group, however deep."""
+        return (task for task in self.tasks if group in self.ancestors(task))
+
+    def ancestors(self, node: Node) -> list[str]:
+        """The groups that hold it, the innermost first."""
+        parents = {one.id: one.parent for one in self.groups}
+        found: list[str] = []
+        above = node.parent
+        while above is not None and above not in found:
+            found.append(above)
+            above = parents.get(above)
+        return found
+
+
+def marked(plan: Plan, text: str, one: str, state: State) -> str:
+    """`text`, which `plan` was read from, with the task `one` in `state`, and its groups as follows from that.
+
+    A group is done when all its tasks are that are not optional, and active when one of them is active or done.
+    Everything else stays as it is. The same text when the task is not there, or has the state already.
+    """
+    task = next((task for task in plan.tasks if task.id == one), None)
+    if task is None or task.spot is None or task.is_done or state not in plan.marks:
+        return text
+    if state != "done" and not _may_become(task, state):  # what is done is a fact, whatever was decided meanwhile
+        return text
+    states = {other.id: _state(other) for other in plan.tasks} | {one: state}
+    edits = {task.spot: plan.marks[state]}
+    groups = {group.id: group for group in plan.groups}
+    for group in map(groups.__getitem__, plan.ancestors(task)):
+        wanted = _of_group([(leaf, states[leaf.id]) for leaf in plan.leaves(group.id)])
+        if group.spot is not None and _may_become(group, wanted) and wanted in plan.marks:
+            edits[group.spot] = plan.marks[wanted]
+    for spot in sorted(edits, reverse=True):
+        text = f"{text[: spot.start]}{spot.lead}{edits[spot]}{text[spot.end :]}"
+    return text
+
+
+def _state(node: Node) -> str:
+    if node.is_done:
+        return "done"
+    return "active" if node.held == IN_PROGRESS else node.held or "open"
+
+
+def _may_become(node: Node, state: str) -> bool:
+    """What a person has set aside, or done, stays so; only what is active can be open again."""
+    return (_state(node), state) in {("open", "active"), ("open", "done"), ("active", "done"), ("active", "open")}
+
+
+def _of_group(leaves: list[tuple[Node, str]]) -> str:
+    required = [state for leaf, state in leaves if not leaf.is_optional] or [state for _, state in leaves]
+    if all(state == "done" for state in required):
+        return "done"
+    return "active" if any(state in {"active", "done"} for _, state in leaves) else "open"

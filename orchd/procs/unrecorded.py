@@ -1,0 +1,85 @@
+"""Attempts that have files in the home and that the database does not know: an older copy of it was put back, or it is
+empty. Their ids are not given out again, and none of them may still run."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from orchd.core.model import AgentId, State, agent_id
+from orchd.errors import StoreError
+from orchd.procs.endings import text_of
+from orchd.procs.files import files_of
+from orchd.procs.shim import parse_record
+from orchd.wire import Home, locks
+
+_FILE = re.compile(r"agent-([0-9]{3,18})\.([0-9]{1,9})\.(?:exit|log|report)")
+_SECONDS = 5.0  # for a shim to end whose daemon died before it wrote the attempt down, on a busy machine
+_PAUSE = 0.02
+
+Begun = Callable[[AgentId], int | None]  # attempts, by the database; None for an agent that it does not have
+
+
+class _Found(NamedTuple):
+    """An attempt, by the numbers in the names of its files."""
+
+    number: int
+    attempt: int
+
+
+def has_attempts(home: Home) -> bool:
+    """Whether an attempt has files in the home."""
+    return next(_attempts(home), None) is not None
+
+
+def check(home: Home, state: State, begun: Begun, clock: Callable[[], float]) -> None:
+    """Set the last number of `state` to at least the highest of which the home has files.
+
+    Raises StoreError while a process of an attempt runs that the database does not know: it would not be counted.
+    """
+    unknown = sorted({one for one in _attempts(home) if _is_unknown(one, state, begun)})
+    until = clock() + _SECONDS
+    while (living := [one for one in unknown if _is_living(home, one)]) and clock() < until:
+        select.select([], [], [], _PAUSE)
+    if living:
+        names = ", ".join(f"{agent_id(one.number)} (attempt {one.attempt})" for one in living[:10])
+        more = f" and {len(living) - 10} more" if len(living) > 10 else ""  # noqa: PLR2004
+        raise StoreError(
+            f"{names}{more} of {home.directory} is running, and {home.database} has no record of it, as after an older "
+            "copy of it was put back: put the newer one back, or end what is running by `orchctl doctor --fix`"
+        )
+    for one in unknown:
+        if not _never_ran(home, one):
+            state.last_number = max(state.last_number, one.number)
+
+
+def _attempts(home: Home) -> Iterator[_Found]:
+    with suppress(FileNotFoundError), os.scandir(home.agents) as entries:
+        for entry in entries:
+            if found := _FILE.fullmatch(entry.name):
+                yield _Found(int(found[1]), int(found[2]))
+
+
+def _is_unknown(one: _Found, state: State, begun: Begun) -> bool:
+    """Whether the agent has begun fewer attempts, by the database, or is not in it."""
+    if one.number > state.last_number:
+        return True
+    agent = state.agents.get(agent_id(one.number))
+    if agent is not None or one.attempt == 1:  # what is over has begun one, as a rule: the database need not be asked
+        return agent is not None and one.attempt > agent.attempt
+    known = begun(agent_id(one.number))
+    return known is not None and one.attempt > known
+
+
+def _is_living(home: Home, one: _Found) -> bool:
+    return locks.is_locked(files_of(home, agent_id(one.number), one.attempt).record)
+
+
+def _never_ran(home: Home, one: _Found) -> bool:
+    """Whether its daemon died before it wrote the attempt down, and its shim has ended by itself."""
+    files = files_of(home, agent_id(one.number), one.attempt)
+    return not parse_record(text_of(files.record), files.name).ran

@@ -1,0 +1,112 @@
+"""`orchctl uninstall-project`."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Instance
+from tests.orchctl import repos
+from tests.orchctl.conftest import Orchctl
+
+SKILL = "skills/skill-parallel-orchestration"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A checkout."""
+    return repos.repository(tmp_path / "project")
+
+
+def everything(project: Path) -> set[str]:
+    """Every file of a checkout but those of git."""
+    found = (path.relative_to(project) for path in project.rglob("*"))
+    return {str(path) for path in found if path.parts[0] != ".git"}
+
+
+def test_a_checkout_is_as_before(instance: Instance, orchctl: Orchctl, project: Path) -> None:
+    before, exclude = everything(project), (project / ".git/info/exclude").read_text()
+    orchctl("skill", "install", "--claude", "--codex", cwd=project)
+    orchctl("spawn", "--wait", "--", "true", cwd=project)
+    assert (project / ".agent/sessions/latest.yaml").exists()
+    done = orchctl("uninstall-project", cwd=project / "sub")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert ".agent/sessions/session-001.yaml: removed" in lines
+    assert f".agents/{SKILL}/SKILL.md: removed" in lines
+    assert ".git/info/exclude: /.claude/state/: removed" in lines
+    assert everything(project) == before
+    assert (project / ".git/info/exclude").read_text() == exclude
+    again = orchctl("uninstall-project", cwd=project)
+    assert again == (0, f"there is nothing of orchd in {project}\n", "")
+
+
+def test_a_marked_directory_is_as_before(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    before = everything(tmp_path)
+    orchctl("session", "new")
+    orchctl("spawn", "--wait", "--", "true")
+    assert (tmp_path / ".claude/state/agents.json").exists()
+    assert orchctl("uninstall-project").code == 0
+    assert everything(tmp_path) == before
+    assert orchctl("spawn", "--wait", "--", "true").code == 0
+    assert everything(tmp_path) == before
+
+
+def test_what_was_changed_or_is_none_of_ours_stays(instance: Instance, orchctl: Orchctl, project: Path) -> None:
+    orchctl("skill", "install", "--claude", cwd=project)
+    orchctl("spawn", "--wait", "--", "true", cwd=project)
+    (project / f".agent/{SKILL}/SKILL.md").write_text("mine")
+    kept = {f".agent/{SKILL}/SKILL.md", ".claude/settings.json", ".agent/sessions/notes", ".agent/runs/x.md"}
+    for name in kept - {f".agent/{SKILL}/SKILL.md"}:
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("mine")
+    done = orchctl("uninstall-project", "--json", cwd=project)
+    assert done.code == 1
+    answer = json.loads(done.out)
+    assert answer["changed"] == [f".agent/{SKILL}/SKILL.md"]
+    assert set(answer["excluded"][1:]) == {"/.agent/sessions/", "/.agent/runs/", "/.claude/state/"}
+    left = {name for name in everything(project) if (project / name).is_file() and name.startswith(".")}
+    assert left == {*kept, f".agent/{SKILL}/.installed.json"}
+
+
+def test_no_link_is_followed(orchctl: Orchctl, project: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    orchctl("skill", "install", "--dir", "skills", cwd=elsewhere)
+    (elsewhere / "sessions").mkdir()
+    (elsewhere / "sessions/latest.yaml").touch()
+    before = everything(elsewhere)
+    (project / ".agent").symlink_to(elsewhere)
+    assert orchctl("uninstall-project", cwd=project).code == 0
+    assert everything(elsewhere) == before
+
+
+def test_a_manifest_names_no_file_of_anybody_else(orchctl: Orchctl, project: Path) -> None:
+    """Agents can write it."""
+    orchctl("skill", "install", cwd=project)
+    manifest = project / f".agent/{SKILL}/.installed.json"
+    known = json.loads(manifest.read_text())
+    digest = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"  # of the file `a`, "one"
+    manifest.write_text(json.dumps({**known, "../../../a": digest, str(project / "a"): digest}))
+    assert orchctl("uninstall-project", cwd=project).code == 0
+    assert (project / "a").read_text() == "one"
+
+
+def test_while_an_agent_of_the_project_goes_on_it_is_refused(
+    instance: Instance, orchctl: Orchctl, project: Path
+) -> None:
+    one = orchctl("spawn", "--", "sleep", "600", cwd=project).out.strip()
+    done = orchctl("uninstall-project", cwd=project)
+    assert (done.code, done.err.split(":")[0], one in done.err) == (1, "agents-not-over", True)
+    instance.ctl("cancel", one)
+    instance.ctl("wait", one, code=None)
+    assert orchctl("uninstall-project", cwd=project).code == 0
+
+
+def test_no_daemon_is_needed(orchctl: Orchctl, project: Path) -> None:
+    orchctl("skill", "install", cwd=project)
+    assert orchctl("uninstall-project", cwd=project).code == 0
+    assert not os.path.lexists(project / ".agent")

@@ -1,0 +1,41 @@
+"""Plans made of texts, and what they say in short."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchctl.plans import reading
+from orchctl.plans.order import reason, waves
+from orchctl.plans.reading import Wishes
+from orchctl.plans.shape import Plan, State, marked
+
+
+def read(text: str, **wishes: Any) -> Plan:
+    """The plan that a text is."""
+    return reading.read(text, Wishes(**wishes))
+
+
+def in_waves(plan: Plan) -> list[list[str]]:
+    """The ids of each wave of what is not done."""
+    done = {task.id for task in plan.tasks if task.is_done}
+    return [[task.id for task in wave] for wave in waves(plan, done, {})]
+
+
+def whys(plan: Plan) -> dict[str, str]:
+    """What keeps each task from being begun."""
+    done = {task.id for task in plan.tasks if task.is_done}
+    return {task.id: why for task in plan.tasks if not task.is_done and (why := reason(task, done, {}))}
+
+
+def written(text: str, one: str, state: State) -> str:
+    """The text once a task is marked."""
+    return marked(reading.parsed(text, Wishes()), text, one, state)
+
+
+def changed(text: str, *marks: tuple[str, State]) -> list[str]:
+    """The lines that differ once these tasks are marked, one after the other."""
+    after = text
+    for one, state in marks:
+        after = written(after, one, state)
+    pairs = zip(text.split("\n"), after.split("\n"), strict=True)
+    return [new for old, new in pairs if new != old]

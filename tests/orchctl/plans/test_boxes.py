@@ -1,0 +1,111 @@
+"""What is a box in Markdown, and what only looks like one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchctl.plans import boxes, reading
+from orchctl.plans.reading import Wishes
+from orchctl.plans.shape import PlanError, marked
+
+
+def found(text: str) -> list[str]:
+    """What stands behind the boxes of a text."""
+    return [box.text for box in boxes.read(text).boxes]
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        "```bash\nnpm test\n```python\n```",
+        "~~~\n```\n~~~",
+        "- [ ] ```npm test``` runs",
+        "- [ ] the `a\n- [ ] b` of it",
+        "    ```",
+        "````\n```\n- [ ] c\n```\n````",
+        "- [ ] d\n\n  ```sh\n  - [ ] e\n  ```",
+        "<!-- - [ ] f -->",
+        "<!--\n- [ ] g\n-->",
+        "***\n\n`open",
+    ],
+)
+def test_code_swallows_no_task_behind_it(between: str) -> None:
+    assert found(f"- [ ] first\n\n{between}\n\n- [ ] last\n")[-1] == "last"
+
+
+def test_what_is_in_code_or_a_comment_is_noted() -> None:
+    page = boxes.read("- [ ] a\n\n```\n- [ ] b\n* [x] c\n```\n\n<!--\n- [ ] d\n-->\n> - [ ] quoted\n")
+    assert page.notes == [
+        "line 3: 2 boxes in code or a comment are no tasks",
+        "line 8: 1 box in code or a comment is no task",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("- [ ] a\n\n```sh\n- [ ] b\n", 3, "the code fence that begins here never ends, and takes the task in line 4"),
+        (
+            "```\nx\n```sh\n- [ ] b\n```\n",
+            3,
+            "another code fence begins inside the one of line 1, with a task in line 4",
+        ),
+        ("<!-- x\n- [ ] a\n", 1, "the comment that begins here never ends, and takes the task in line 2"),
+        ("<details>\n- [ ] a\n\n- [ ] b\n", 2, "Markdown takes it for HTML"),
+        ("Text\n\n    - [ ] a\n", 3, "Markdown takes it for code, for it is indented by four spaces"),
+        ("- a\n  - b\n          - [ ] c\n", 3, "Markdown takes it for text of the lines before"),
+        ("Text\n2. [ ] c\n", 2, "Markdown takes it for text of the lines before"),
+    ],
+)
+def test_a_task_that_would_vanish_is_a_mistake(text: str, line: int, said: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        boxes.read(text)
+    assert caught.value.line == line
+    assert said in str(caught.value)
+
+
+def test_boxes_know_their_lines_their_headings_and_each_other() -> None:
+    page = boxes.read(
+        "# A\n## B\n- [ ] one\n  more\n\n  - plain\n    - [x] two\n      below\n  rest\n### C\n1. [~] three\n"
+    )
+    one, two, three = page.boxes
+    assert (two.parent, one.boxes, three.parent) == (one, [two], None)
+    assert [[heading.title for heading in box.headings] for box in page.boxes] == [["A", "B"], ["A", "B"], list("ABC")]
+    assert (one.more, two.more) == (["  more"], ["      below", "  rest"])
+    assert (two.is_done, one.held, three.held) == (True, "", "its box says [~]")
+
+
+LINES = st.lists(
+    st.sampled_from(
+        [
+            *("- [ ] T001 a", "- [x] T002 [P] b", "- [ ] T003 (depends on T001)", "- [-] 1. c", "  - [ ] 1.1 d"),
+            *("- [ ]* 2.1 e", "  - [X] f", "## 1. G", "```", "```sh", "~~~", "    - [ ] h", "> - [ ] i", "<!--", "-->"),
+            *("", "text `", "- j", "1. [ ] 3. k", "\t- [ ] l", "---", "- [ ] m (id: n)", "* [✓] o", "é\u2028- [ ] p"),
+        ]
+    ),
+    max_size=14,
+)
+
+
+@given(
+    LINES, st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from([None, "spec-kit", "kiro", "openspec", "checklist"])
+)
+def test_any_file_is_read_or_refused_and_only_marks_are_written(lines: list[str], end: str, name: str | None) -> None:
+    text = end.join(lines)
+    wishes = Wishes(name)
+    try:
+        plan = reading.read(text, wishes)
+    except PlanError:
+        return
+    spots = {node.spot.start for node in (*plan.tasks, *plan.groups) if node.spot}
+    for task in plan.tasks:
+        raw = reading.parsed(text, wishes)
+        after = marked(raw, text, task.id, "done")
+        assert {place for place, (old, new) in enumerate(zip(text, after, strict=True)) if old != new} <= spots
+        if not task.is_done and not task.held:
+            again = {one.id: one for one in reading.parsed(after, wishes).tasks}
+            assert again[task.id].is_done
+    order: dict[str, int] = {task.id: number for number, task in enumerate(plan.tasks)}
+    assert all(one in order for task in plan.tasks if not task.is_done for one in task.after)

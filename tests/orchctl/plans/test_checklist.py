@@ -1,0 +1,126 @@
+"""Task lists in Markdown."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchctl.plans import reading
+from orchctl.plans.reading import Wishes
+from orchctl.plans.shape import Node, Plan, PlanError, marked
+
+LIST = """# Plan
+
+- [ ] Sign in with e-mail (id: login) (labels: backend, api) (priority: 1)
+  Uses the new API.
+
+      def login(): ...
+
+  - [ ] a test passes
+  - [x] it is documented
+- [ ] The login page (see the wiki) (after: login) (skill: skyfom-frontend-developer)
+* [x] Set up CI
+
+Some text that belongs to nothing.
+
+1. [ ] Numbered, too
+```
+- [ ] only an example
+```
+  - [ ] Indented
+"""
+
+
+def read(text: str) -> Plan:
+    """The checklist that a text is."""
+    return reading.parsed(text, Wishes("checklist"))
+
+
+def ticked(text: str, one: str) -> str:
+    """The text with this task ticked."""
+    return marked(read(text), text, one, "done")
+
+
+def said(task: Node) -> dict[str, object]:
+    """What a task says that is not as it is by itself."""
+    values = {name: getattr(task, name) for name in ("title", "labels", "priority", "skill", "is_done")}
+    usual = {"labels": (), "priority": 2, "skill": None, "is_done": False}
+    return {name: value for name, value in values.items() if usual.get(name) != value} | (
+        {"after": list(task.after)} if task.after else {}
+    )
+
+
+def test_every_task_is_found_with_what_it_says() -> None:
+    assert {task.id: said(task) for task in read(LIST).tasks} == {
+        "login": {"title": "Sign in with e-mail", "labels": ("backend", "api"), "priority": 1},
+        "the-login-page-see-the-wiki": {
+            "title": "The login page (see the wiki)",
+            "after": ["login"],
+            "skill": "skyfom-frontend-developer",
+        },
+        "set-up-ci": {"title": "Set up CI", "is_done": True},
+        "numbered-too": {"title": "Numbered, too"},
+        "indented": {"title": "Indented"},
+    }
+    assert [task.line for task in read(LIST).tasks] == [3, 10, 11, 15, 19]
+
+
+def test_what_stands_below_is_its_description_and_boxes_are_criteria() -> None:
+    login, page = read(LIST).tasks[:2]
+    assert login.description == "Uses the new API.\n\n    def login(): ..."
+    assert login.acceptance == "- [ ] a test passes\n- [x] it is documented"
+    assert (page.description, page.acceptance) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("- [ ] x (priority: high)", "(priority: high) is no whole number"),
+        ("- [ ] x (aftr: y)", "did you mean `(after: ...)`"),
+        ("- [ ] x (Label: y)", "did you mean `(labels: ...)`"),
+        ("- [ ] (id: x)", "a task needs a title"),
+        ("- [ ] x (id: )", "a task needs a title, and an id"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line(line: str, said: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        read(f"# Plan\n\n{line}\n")
+    assert caught.value.line == 3
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["- x", "- [ ]", "[ ] x", "- [y] x", "a - [ ] x", "- [x](y)", "- [x]: y", "> - [ ] x"])
+def test_what_is_no_task_is_none(line: str) -> None:
+    assert read(line).tasks == []
+
+
+@pytest.mark.parametrize("line", ["- [] x", "-[ ] x", "-[ ]x", "- [ ]x", "- [ x ] y", "1.[ ] x", "* [X ] y"])
+def test_a_box_with_a_slip_in_it_is_a_mistake(line: str) -> None:
+    with pytest.raises(PlanError, match="looks like a task, and is none: write"):
+        read(line)
+
+
+def test_only_the_box_of_that_task_is_ticked() -> None:
+    after = ticked(LIST, "login")
+    assert after == LIST.replace("- [ ] Sign in", "- [x] Sign in")
+    assert ticked(after, "login") == after
+    assert ticked(LIST, "nobody") == LIST
+    assert ticked("- [ ] a [ ] b\r\n", "a-b") == "- [x] a [ ] b\r\n"
+
+
+@given(st.text(st.sampled_from("- [x]()\n:`~ab1,#*") | st.characters(), max_size=80))
+def test_any_text_is_read_and_ticking_changes_one_character_at_most(text: str) -> None:
+    try:
+        tasks = read(text).tasks
+    except PlanError:
+        return
+    for task in tasks:
+        after = ticked(text, task.id)
+        assert sum(one != other for one, other in zip(text, after, strict=True)) <= 1
+
+
+def test_a_mark_of_the_byte_order_hides_no_task_and_stays() -> None:
+    text = "\ufeff- [ ] one\n- [ ] two\n"
+    assert [(task.line, task.id) for task in read(text).tasks] == [(1, "one"), (2, "two")]
+    assert ticked(text, "one") == "\ufeff- [x] one\n- [ ] two\n"

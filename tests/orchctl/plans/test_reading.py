@@ -1,0 +1,40 @@
+"""Plans are recognized by what they hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchctl.plans.shape import PlanError
+from tests.orchctl.plans.made import in_waves, read
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("- [ ] T001 A\n- [ ] All is well\n- [ ] All is good\n", "spec-kit"),
+        ("- [ ] 1. A\n- [ ] 2. B\n", "kiro"),
+        ("- [ ] 1.1 A\n  - _Requirements: 1_\n", "kiro"),
+        ("## 1. G\n- [ ] 1.1 A\n- [ ] 1.2 B\n", "openspec"),
+        ("- [ ] A\n- [ ] 3 B\n- [ ] 2024 C\n", "checklist"),
+        ("- [ ] T001 A (id: a)\n- [ ] B (after: a)\n", "checklist"),
+        ('\ufeff{"tasks": [{"id": 1, "title": "A"}]}', "task-master"),
+        ('{"v1": {"tasks": [{"id": 1, "title": "A"}]}}', "task-master"),
+    ],
+)
+def test_the_format_follows_from_the_text(text: str, name: str) -> None:
+    assert read(text).format == name
+
+
+def test_a_format_that_is_asked_for_rules() -> None:
+    text = "- [ ] 1. A\n- [ ] 2. B\n"
+    assert in_waves(read(text, format="checklist")) == [["1.-a", "2.-b"]]
+    assert in_waves(read(text, format="openspec")) == [["1"], ["2"]]
+    with pytest.raises(PlanError, match="is read as kiro, which has no tags"):
+        read(text, tag="x")
+
+
+def test_a_plan_without_tasks_is_a_mistake() -> None:
+    with pytest.raises(PlanError, match="holds no task"):
+        read("# Nothing\n")
+    with pytest.raises(PlanError, match="an id of 201 characters: the most is 200"):
+        read(f"- [ ] x (id: {'x' * 201})\n")

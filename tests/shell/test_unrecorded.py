@@ -1,0 +1,142 @@
+"""A database that lost what the home has files of: nothing is given out again, and nothing runs uncounted."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import DEADLINE, Instance, until
+
+
+def refused(instance: Instance) -> str:
+    """What a daemon says that does not start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "orchd", "--home", str(instance.directory)],
+        env=instance.env,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert done.returncode == 1, (done.returncode, done.stderr)
+    return done.stderr
+
+
+def findings(instance: Instance, check: str, *words: str) -> list[tuple[str, str]]:
+    """State and sentence of each finding of this check of `doctor`."""
+    found = json.loads(instance.ctl("doctor", "--json", *words, code=None))["findings"]
+    return [(one["state"], one["what"]) for one in found if one["check"] == check]
+
+
+def copied(instance: Instance, to: Path) -> None:
+    """Copy the database as it is now, with its log folded in."""
+    with closing(sqlite3.connect(instance.home.database)) as database, closing(sqlite3.connect(to)) as other:
+        database.backup(other)
+
+
+def put_back(instance: Instance, copy: Path) -> None:
+    """Put this copy in the place of the database."""
+    for path in instance.directory.glob("orchd.db*"):
+        path.unlink()
+    shutil.copy(copy, instance.home.database)
+
+
+@pytest.mark.parametrize("how", ["no log", "truncated", "moved away"])
+def test_an_empty_database_beside_files_of_agents_is_refused_and_doctor_reports_it(
+    instance: Instance, how: str
+) -> None:
+    shim = psutil.Process(instance.agent(instance.spawn("sleep", "600"))["pid"])
+    tree = [shim, *shim.children(recursive=True)]
+    try:
+        instance.kill()
+        wal = Path(f"{instance.home.database}-wal")
+        wal.unlink()
+        if how == "truncated":
+            os.truncate(instance.home.database, 0)
+        elif how == "moved away":
+            instance.home.database.unlink()
+        word = "missing" if how == "moved away" else "empty"
+        assert f"orchd.db is {word}, and {instance.home.agents} has files of agents that it knew" in refused(instance)
+        assert shim.is_running()
+        ((state, what),) = findings(instance, "database", "--fix")
+        assert (state, "has lost its agents" in what) == ("problem", True)
+        assert shim.is_running()  # what the database knows of it may be put back
+    finally:
+        for process in tree:
+            process.kill()
+    shutil.move(instance.home.agents, instance.directory / "away")
+    instance.start()
+    assert instance.status()["agents"] == []
+
+
+def test_an_older_copy_gives_out_no_id_again_and_mixes_no_output(instance: Instance, tmp_path: Path) -> None:
+    instance.ctl("pause")
+    first = instance.spawn("echo", "again")
+    copied(instance, tmp_path / "copy")
+    instance.ctl("resume")
+    later = instance.spawn("echo", "once")
+    instance.ctl("wait", first, later)
+    instance.stop()
+    put_back(instance, tmp_path / "copy")
+    instance.start()
+    new = instance.spawn("echo", "new")
+    assert new not in (first, later)
+    instance.ctl("resume")
+    instance.ctl("wait", first, new)
+    assert (instance.home.agents / f"{first}.1.log").read_text() == "again\n"
+    assert (instance.home.agents / f"{first}.1.log.earlier").read_text() == "again\n"
+    assert (instance.home.agents / f"{later}.1.log").read_text() == "once\n"
+    instance.ctl("prune", "--keep", "0")
+    assert not list(instance.home.agents.glob(f"{first}.*"))
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["agent", "attempt"])
+def test_an_agent_that_runs_and_that_an_older_copy_does_not_know_keeps_the_daemon_out(
+    instance: Instance, tmp_path: Path, *, is_new: bool
+) -> None:
+    before = instance.spawn("false")
+    instance.ctl("wait", before, code=1)
+    copied(instance, tmp_path / "copy")
+    if is_new:
+        one = instance.spawn("sleep", "600")
+    else:
+        switch = tmp_path / "switch"
+        one = instance.spawn("sh", "-c", f"[ -e {switch} ] && exec sleep 600; exit 1")
+        instance.ctl("wait", one, code=1)
+        copied(instance, tmp_path / "copy")
+        switch.touch()
+        instance.ctl("retry", one)
+    shim = psutil.Process(instance.agent(one)["pid"])
+    until(lambda: [child.name() for child in shim.children()] == ["sleep"])
+    copied(instance, tmp_path / "newer")
+    instance.kill()
+    put_back(instance, tmp_path / "copy")
+    said = refused(instance)
+    assert f"{one} (attempt {1 if is_new else 2}) of {instance.directory} is running" in said
+    assert "put the newer one back" in said
+    ((state, what),) = findings(instance, "strays")
+    assert (state, f"is left of {one}: " in what and "sleep 600" in what) == ("problem", True)
+    put_back(instance, tmp_path / "newer")
+    assert [state for state, _ in findings(instance, "strays")] == ["ok"]
+    put_back(instance, tmp_path / "copy")
+    assert [state for state, _ in findings(instance, "strays", "--fix")] == ["ok"]
+    shim.wait(DEADLINE)
+    instance.start()
+    assert instance.spawn("true") not in (before, one)
+
+
+def test_an_attempt_whose_daemon_died_before_it_wrote_it_down_takes_no_id(instance: Instance) -> None:
+    instance.kill()
+    (instance.home.agents / "agent-001.1.exit").write_text("exit-record 3 boot\ngate\n")
+    (instance.home.agents / "agent-001.1.log").touch()
+    instance.start()
+    assert instance.spawn("true") == "agent-001"
