@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orchctl.runners import jsontext, limits, prompt
+from orchctl.runners import jsontext, limits, prompt, resuming
 from orchctl.runners.attempt import Attempt, UnfitError
 from orchctl.runners.leftovers import Process
 from orchctl.runners.log import Log, short
@@ -42,10 +42,10 @@ class Own:
         self.is_read = settings.result == "json"
         self.reads_errors = self.is_interrupted = False
         self.leaves_result = settings.result != "exit-code"
-        self.argv = [*_filled(attempt, log), *attempt.arguments]
+        self.resumed = attempt.resumes if settings.resume else None
+        self.argv = [*_filled(attempt, log, self.resumed), *attempt.arguments]
         self.caps: dict[str, str] = {}
         self.outcome = Outcome()
-        self.resumed: str | None = None
         self._settings = settings
         self._log = log
         self.is_answered = False  # which of its words are the last is not known
@@ -132,14 +132,16 @@ class Own:
         return f"its output has no text at {self._settings.text}"
 
 
-def _filled(attempt: Attempt, log: Log) -> list[str]:
+def _filled(attempt: Attempt, log: Log, resumed: str | None) -> list[str]:
     """The command and its arguments. An argument that needs what there is not is left out."""
     settings = attempt.settings
     known = {name: attempt.env.get(variable, "") for name, variable in _VARIABLES.items()}
     known |= {"model": attempt.model or "", "cwd": str(Path.cwd())}
     if settings.prompt == "argument":
-        known["prompt"] = _as_argument(prompt.text(attempt.env, log).strip())
-    words = (*settings.command, *settings.args)
+        told = prompt.text(attempt.env, log) if resumed is None else resuming.GO_ON
+        known["prompt"] = _as_argument(told.strip())
+    known["session"] = resumed or ""
+    words = (*(settings.command if resumed is None else settings.resume), *settings.args)
     return [
         _no_option(runners.PLACEHOLDER.sub(lambda found: known[found[1]], word), word)
         for word in words

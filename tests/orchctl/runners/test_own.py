@@ -116,6 +116,15 @@ def test_a_limit_of_its_service_is_told_from_an_error_that_speaks_of_limits(
     assert stage.run("mine").code == code
 
 
+@pytest.mark.parametrize(("resume", "argv"), [('["mine", "--resume={session}"]', ["--resume=-s"]), ("[]", [])])
+def test_a_session_goes_on_where_the_table_says_how(stage: Stage, resume: str, argv: list[str]) -> None:
+    stage.config.write_text(f"{JSON}resume = {resume}\n")
+    stage.says("mine", {"a": [{"b": "yes"}], "s": "-s"})
+    assert stage.run("mine", ORCHD_RESUME_SESSION="-s").code == 0
+    assert [word for word in stage.argv if word] == argv
+    assert ("Go on with your task" in stage.prompt) is bool(argv)
+
+
 def test_one_that_is_gone_from_the_file_is_said(stage: Stage) -> None:
     ran = stage.run("mine")
     assert (ran.code, ran.reason) == (1, "'mine' is no runner any more: there are mock, claude, codex")
