@@ -148,17 +148,17 @@ def test_a_wait_for_more_than_one_request_names_is_several_that_are_joined(
         ids = list(args()["ids"])  # type: ignore[call-overload]
         if op == "status":
             return {"agents": [{"id": one} for one in ids]}
-        return {"agents": [{"id": ids[0]}], "timed_out": "c" in ids, "more": ids[1:]}
+        return {"agents": [{"id": ids[0]}], "timed_out": "3" in ids, "more": ids[1:]}
 
     with Client(home) as client:
         monkeypatch.setattr(client, "_ask", ask)
-        result = client.wait(ids="abcde", timeout=60)
-        assert [agent["id"] for agent in result["agents"]] == list("abcde")
+        result = client.wait(ids="12345", timeout=60)
+        assert [agent["id"] for agent in result["agents"]] == list("12345")
         assert result["timed_out"]
-        assert [args["ids"] for op, args in asked if op == "wait"] == [("a", "b"), ("c", "d"), ("e",)]
+        assert [args["ids"] for op, args in asked if op == "wait"] == [("1", "2"), ("3", "4"), ("5",)]
         asked.clear()
-        client.wait(ids="abc", is_any=True)
-    assert asked[0][1] == {"ids": ("a", "b", "c"), "scope": "ids", "any": True, "timeout": None, "paged": True}
+        client.wait(ids="123", is_any=True)
+    assert asked[0][1] == {"ids": ("1", "2", "3"), "scope": "ids", "any": True, "timeout": None, "paged": True}
 
 
 def test_a_daemon_from_before_an_upgrade_is_asked_as_it_knows(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,3 +188,19 @@ def test_any_other_refusal_is_no_reason_to_ask_again(home: Home, code: str, monk
             with pytest.raises(WireError, match="no"):
                 act()
     assert asked == ["wait", "status"]
+
+
+def test_a_name_is_made_an_id_before_the_wait(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, dict[str, object]]] = []
+
+    def ask(op: str, args: Callable[[], dict[str, object]], *_: object) -> dict[str, object]:
+        asked.append((op, args()))
+        return {"agents": [{"id": "agent-007"}], "timed_out": False, "more": []}
+
+    with Client(home) as client:
+        monkeypatch.setattr(client, "_ask", ask)
+        client.wait(ids=["api", "Agent-1", "run-002"])
+    assert [(op, tuple(args["ids"])) for op, args in asked] == [  # type: ignore[arg-type]
+        ("status", ("api",)),
+        ("wait", ("agent-007", "Agent-1", "run-002")),
+    ]

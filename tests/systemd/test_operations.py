@@ -73,6 +73,7 @@ IN_PASSING = {
     "systemctl enable --now orchd@ann": "test_the_machines_service_is_there_for_a_user",
     "systemctl ... orchd@NAME": "test_the_machines_service_is_there_for_a_user",
     "orchctl daemon stop --keep-agents": "test_what_lives_afterwards_is_what_was_said",
+    "orchctl uninstall-project": "tests/orchctl/commands/test_uninstall_project.py",
     "orchctl daemon stop": "tests/orchctl/commands/test_stop.py",
     "orchctl daemon start": "test_stopping_it_leaves_agents_and_nobody_starts",
     "systemctl --user reset-failed orchd": "test_one_that_cannot_start_gives_up_and_says_why",
