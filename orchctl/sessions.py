@@ -30,8 +30,13 @@ def _row(one: Row) -> list[str]:
 
 def cost(one: Row) -> str:
     """`12,345 tokens $0.42`, nothing for what has cost nothing that is known."""
-    parts = [f"{one['tokens']:,} tokens" if one["tokens"] else "", f"${one['cost_usd']:.2f}" if one["cost_usd"] else ""]
-    return " ".join(part for part in parts if part)
+    unknown = one.get("cost_unknown")
+    parts = [
+        f"{one['tokens']:,} tokens" if one["tokens"] else "",
+        f"${one['cost_usd']:.2f}" if one["cost_usd"] else "",
+        f"and {unknown} attempt{'s' * (unknown != 1)} of unknown cost" if unknown else "",
+    ]
+    return " ".join(part for part in parts if part).removeprefix("and ")
 
 
 def budget_line(one: Row) -> str:

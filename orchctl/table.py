@@ -149,6 +149,7 @@ COMMANDS: dict[str, Command] = {
                 Option("env", "Set a variable over that environment.", "variable", many=True, metavar="KEY=VALUE"),
                 _ENV_FILE,
                 Option("current_env", "Use the environment of this shell instead."),
+                Option("resume_session", "Go on with the last session of the agent's CLI."),
                 Option("with_dependents", "Retry also what was skipped because of them."),
                 Option("with_dependencies", "Retry also what they come after and did not complete."),
                 JSON,

@@ -29,6 +29,7 @@ def heed_limit(state: State, config: Config) -> None:
     state.guards = Guards(config.depth, config.children, config.agents)
     state.is_strict = config.enforcement == "strict"
     state.stall_after = config.stall_after
+    state.rate_limit_waits, state.rate_limit_time = config.rate_limit_waits, config.rate_limit_time
 
 
 def limits_of(config: Config, request: RequestId | None) -> SetLimit:

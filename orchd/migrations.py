@@ -28,7 +28,9 @@ def _freeze_agents(db: sqlite3.Connection) -> None:
 
 
 def _note_attempts(db: sqlite3.Connection) -> None:
-    """Reports in rows of agents may hold notes. Rows of version 2 have none and are read as they are."""
+    """Reports in rows of agents may hold notes, and agents how often and since when they were rate-limited; the words
+    of a service stand beside the end of its rate limit. Rows of version 2 say nothing of that and are read as they are.
+    """
 
 
 # The step at index 0 makes version 2 of version 1, and so on. A step that was released is never changed again.

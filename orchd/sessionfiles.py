@@ -161,7 +161,8 @@ def _fixed_json(agent: Agent) -> str:
 
 def _changing_json(agent: Agent) -> str:
     code = agent.outcome.code if agent.outcome else None
-    tokens, cost = (agent.spent.tokens, agent.spent.cost_usd) if agent.spent else ("null", "null")
+    tokens, known = (agent.spent.tokens, agent.spent.known_cost) if agent.spent else ("null", None)
+    cost = "null" if known is None else known
     return (
         f', "status": "{agent.status.value}", "reason": {as_json({"reason": agent.reason})[11:-1]}'
         f', "attempt": {agent.attempt}, "exitCode": {"null" if code is None else code}'

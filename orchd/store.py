@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from orchd import migrations, rows
 from orchd.codec import pack, unpack
 from orchd.commits import Commits
 from orchd.core.facts import Fact
-from orchd.core.model import Agent, Instant, State
+from orchd.core.model import Agent, Instant, RateLimit, State
 from orchd.errors import DiskFull, StoreError
 from orchd.past import Past
 from orchd.reading import StoredAnswer
@@ -32,7 +32,7 @@ class Saved(NamedTuple):
     last_number: int
     last_run: int
     last_session: int
-    holds: dict[str, float]  # by runner, until when (wall)
+    holds: dict[str, Any]  # by runner, until when (wall) and the words of its service; until schema 2 when alone
     seed: int
     is_limit_set: bool | None = None  # None: written by a version that did not know
 
@@ -160,7 +160,7 @@ class Store(Past):
                 saved.last_run,
                 saved.last_session,
             )
-            state.holds = {runner: Instant(now.mono + until - now.wall, until) for runner, until in saved.holds.items()}
+            state.holds = {runner: _rate_limit(held, now) for runner, held in saved.holds.items()}
             state.seed = saved.seed
         self._remember_pruned()
         if not self._without_room:
@@ -181,6 +181,11 @@ def _kept(answers: Iterable[StoredAnswer]) -> tuple[str, list[rows.Row]]:
     return _KEEP, [(answer.request, answer.op, answer.caller, pack(answer.result)) for answer in answers]
 
 
+def _rate_limit(saved: Any, now: Instant) -> RateLimit:
+    until, reason = saved if isinstance(saved, list) else (saved, "")
+    return RateLimit(now.mono + until - now.wall, until, reason)
+
+
 def _saved(state: State) -> Saved:
     return Saved(
         state.limit,
@@ -189,7 +194,7 @@ def _saved(state: State) -> Saved:
         state.last_number,
         state.last_run,
         state.last_session,
-        {runner: until.wall for runner, until in state.holds.items()},
+        {runner: [held.wall, held.reason] for runner, held in state.holds.items()},
         state.seed,
         state.is_limit_set,
     )

@@ -262,10 +262,12 @@ class Translator:
             self._check_blockers(self._state.agents[one])
         self._check_results([self._state.agents[one].spec for one in ids], ids)
         attributes = self._attributes(caller, asked.attributes) if asked.attributes is not None else None
+        if asked.resume_session:
+            _check_sessions(self._state.agents[one] for one in ids)
         for one in ids:
             self._given.retries.restore_input(self._state.agents[one])
         environments = tuple(self._environment_again(caller, asked, one) for one in ids)
-        return inputs.Retry(request, ids, environments, attributes)
+        return inputs.Retry(request, ids, environments, attributes, asked.resume_session)
 
     def _attributes(self, caller: Caller, sent: wire_attributes.Attributes | None) -> Attributes | None:
         """Those of the caller's process, but for a umask that the configuration sets; none from another machine."""
@@ -290,6 +292,15 @@ class Translator:
                 "pruned",
                 f"{agent.id} never started, and nobody knows whether {gone[0]}, which it comes after, completed: "
                 "that was pruned; spawn it anew",
+            )
+
+
+def _check_sessions(agents: Iterable[Agent]) -> None:
+    for agent in agents:
+        report = agent.outcome.report if agent.outcome else None
+        if report is None or report.session_id is None:
+            raise WireError(
+                "no-session", f"{agent.id}: no session of its CLI is known; retry it without --resume-session"
             )
 
 

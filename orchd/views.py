@@ -167,7 +167,7 @@ def _spent(agent: Agent) -> dict[str, object]:
         "turns": report.turns if report else None,
         "notes": [note._asdict() for note in report.notes] if report else [],
         "tokens": agent.spent.tokens if agent.spent else None,
-        **(agent.spent._asdict() if agent.spent else _NOTHING_KNOWN),
+        **({**agent.spent._asdict(), "cost_usd": agent.spent.known_cost} if agent.spent else _NOTHING_KNOWN),
         "tokens_expected": agent.spec.tokens,
         "cost_source": report.cost_source if report else None,
     }
@@ -228,6 +228,7 @@ def budget_map(scope: Run | Session) -> dict[str, object]:
         "max_cost": scope.budget.cost_usd,
         "tokens": scope.spent.tokens,
         "cost_usd": scope.spent.cost_usd,
+        "cost_unknown": scope.spent.cost_unknown,
         "reached": scope.budget.reached_by(scope.spent),
     }
 

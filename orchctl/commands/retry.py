@@ -31,6 +31,8 @@ def run(args: SimpleNamespace) -> int:
         chosen = list(dict.fromkeys([*before, *ids, *(behind if args.with_dependents else ())]))
         own = {} if targets.is_far() else {"attributes": attributes.own()}
         request: dict[str, object] = {"ids": chosen, "env": variables, "current_env": args.current_env, **own}
+        if args.resume_session:
+            request["resume_session"] = True
         result = client.call("retry", request)
     out.result(result, render.told_lines(result["agents"]), as_json=args.json)
     skipped = [agent["id"] for agent in result["agents"] if agent["status"] == "skipped"]

@@ -44,6 +44,11 @@ class Attempt:
         return Path(path) if path else None
 
     @property
+    def resumes(self) -> str | None:
+        """The session of its CLI that it goes on with."""
+        return self.env.get(variables.ENV_RESUME_SESSION) or None
+
+    @property
     def report(self) -> Path | None:
         """The file for the report; None when the runner was started by hand."""
         path = self.env.get(variables.ENV_REPORT)

@@ -7,15 +7,16 @@ of at least one turn, and nothing that it started in the background was cut off 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from operator import add
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from orchctl.runners import limits
+from orchctl.runners import limits, resuming
 from orchctl.runners.attempt import Attempt
 from orchctl.runners.background import Background
 from orchctl.runners.leftovers import Process
 from orchctl.runners.log import Log, first, short
+from orchctl.runners.meter import Meter
 from orchctl.runners.outcome import Outcome
 from orchctl.runners.stream import Line
 from orchctl.runners.values import amount, at, count, items, parsed, text
@@ -24,14 +25,13 @@ from orchd.wire import reports
 # Agents of its own would work beside the limit. The variables are heeded from 2.1.217 on; before that, only a tool that
 # is not there starts none. `Task` and `Agent` are two names of one tool.
 _CAPS = {"CLAUDE_CODE_MAX_SUBAGENT_SPAWN_DEPTH": "1", "CLAUDE_CODE_MAX_CONCURRENT_SUBAGENTS": "1"}
+# Its shell tool ends a command after two minutes, and at most ten where the model asks for more: an `orchctl wait` in
+# it was cut long before the agents that it waits for had ended. The time-out of the agent itself bounds both.
+_DAY = str(24 * 60 * 60 * 1000)  # milliseconds
+_WAITS = {"BASH_DEFAULT_TIMEOUT_MS": _DAY, "BASH_MAX_TIMEOUT_MS": _DAY}
 _NO_AGENTS = "--disallowedTools=Task,Agent,Workflow"
 _TOLD_BY = ("command", "file_path", "path", "pattern", "query", "url", "description", "prompt", "skill")
-_REMEMBERED = 1000  # messages whose tokens have been counted: the parts of one message come close together
 _TOO_MANY = 429
-_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
-_OF_USAGE = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-_OF_MODELS = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
-_NOTHING = (0, 0, 0, 0)
 _EXIT = 3.0  # seconds without output in which it has to exit after its result
 _NEXT_TURN = 60.0  # seconds in which it has to begin the turn that the end of a task brings about
 # What changes nothing: that it was permitted says nothing of what was denied.
@@ -48,18 +48,21 @@ class Claude:
     is_read = True
     leaves_result = True
     reads_errors = False
+    is_interrupted = True  # on SIGINT it prints its result with what it took, on SIGTERM nothing
 
     def __init__(self, attempt: Attempt, log: Log) -> None:
         settings = attempt.settings
+        self.resumed = resuming.session(attempt, attempt.environment({}), log)
         self.argv = [
             *(settings.command or ("claude",)),
             *("-p", "--output-format", "stream-json", "--verbose"),
             *(() if settings.subagents else (_NO_AGENTS,)),
+            *(("--resume", self.resumed) if self.resumed else ()),
             *(("--model", attempt.model) if attempt.model else ()),
             *settings.args,
             *attempt.arguments,
         ]
-        self.caps = _CAPS
+        self.caps = _CAPS | _WAITS
         self.outcome = Outcome()
         self._log = log
         self._results: list[str] = []
@@ -71,8 +74,7 @@ class Claude:
         self._last_text = ""  # of the turn
         self._denied: dict[str, None] = {}  # the calls that were not permitted
         self._has_acted = False  # whether a call that changes anything was permitted
-        self._before: tuple[int, ...] = _NOTHING  # the tokens of the turns that have a result
-        self._counted: dict[str, None] = {}
+        self._meter = Meter(settings.prices)
         self._limit: float | None = None  # until when the service turns us away, as far as it has said
         self._is_limited = False
         self._last_words = ""
@@ -106,10 +108,17 @@ class Claude:
             return None
         return _NEXT_TURN if self._has_news else _EXIT
 
+    def so_far(self) -> Outcome:
+        """What is known of what it took."""
+        outcome = replace(self.outcome, notes=[])
+        self._meter.read(outcome)
+        return outcome
+
     def judge(self, code: int, left: list[Process]) -> None:
         """Why it has not completed, if it has not."""
         outcome = self.outcome
         outcome.result = "\n\n".join(filter(None, self._results))
+        self._meter.read(outcome)
         self._background.close(left)
         for task in self._background.servers:
             outcome.note(reports.BACKGROUND_KILLED, f"background work killed: {short(task)}")
@@ -150,6 +159,7 @@ class Claude:
     def _init(self, message: dict[str, Any]) -> None:
         outcome = self.outcome
         self._begin_turn()
+        self._meter.ask()
         if outcome.session_id is None:  # it says so again with every turn
             self._log.say(f"claude {text(message, 'claude_code_version')}, session {text(message, 'session_id')}")
         outcome.session_id = text(message, "session_id") or outcome.session_id
@@ -177,7 +187,7 @@ class Claude:
         indent = "  " if text(message, "parent_tool_use_id") else ""
         if not indent:
             self._begin_turn()
-        self._count(at(message, "message"))
+        self._meter.message(at(message, "message"))
         if text(message, "error") == "rate_limit" and not indent:
             self._is_limited = True
         for block in items(message, "message", "content"):
@@ -188,17 +198,8 @@ class Claude:
                 self._background.call(block)
                 self._log.say(f"{text(block, 'name')}: {_argument(at(block, 'input'))}", indent)
 
-    def _count(self, message: Any) -> None:
-        """Count its tokens once, for a turn without a result. One message comes in several parts."""
-        one = text(message, "id")
-        if one in self._counted:
-            return
-        self._counted[one] = None
-        if len(self._counted) > _REMEMBERED:
-            del self._counted[next(iter(self._counted))]
-        self._set_tokens(map(add, self._tokens(), (count(message, "usage", key) for key in _OF_USAGE)))
-
     def _user(self, message: dict[str, Any]) -> None:
+        self._meter.ask()
         for block in items(message, "message", "content"):
             is_failed = at(block, "is_error") is True
             tool = self._background.called(
@@ -232,34 +233,11 @@ class Claude:
             what = "is_error" if subtype == "success" else subtype or "nothing"
             self._faults.append(f"its result says {what}{f' ({status})' if status else ''}{f': {why}' if why else ''}")
         self._last_text, self._has_news = "", False
-        self._spend(message)
+        self.outcome.turns = (self.outcome.turns or 0) + count(message, "num_turns")
+        self._meter.result(message)
         for denied in items(message, "permission_denials"):
             self._denied[text(denied, "tool_use_id") or str(len(self._denied))] = None
             self._log.say(f"not permitted: {text(denied, 'tool_name')}: {_argument(at(denied, 'tool_input'))}")
-
-    def _tokens(self) -> tuple[int, ...]:
-        return tuple(getattr(self.outcome, name) for name in _TOKENS)
-
-    def _set_tokens(self, tokens: Iterable[int]) -> None:
-        for name, number in zip(_TOKENS, tokens, strict=True):
-            setattr(self.outcome, name, number)
-
-    def _spend(self, message: dict[str, Any]) -> None:
-        """Take over its totals, which are those of the whole session, other models and agents of its own included.
-
-        Without them the turn has what its `usage` says, or what was counted of its messages.
-        """
-        outcome = self.outcome
-        outcome.turns = (outcome.turns or 0) + count(message, "num_turns")
-        outcome.cost_usd = amount(message, "total_cost_usd")
-        outcome.cost_source = "cli"
-        models = at(message, "modelUsage")
-        used = list(models.values()) if isinstance(models, dict) else []
-        if used:
-            self._set_tokens(sum(count(one, key) for one in used) for key in _OF_MODELS)
-        elif isinstance(usage := at(message, "usage"), dict):
-            self._set_tokens(map(add, self._before, (count(usage, key) for key in _OF_USAGE)))
-        self._before = self._tokens()
 
 
 def _argument(given: Any) -> str:

@@ -6,10 +6,11 @@ import errno
 import os
 import signal
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from orchctl.runners import leftovers, process, prompt
+from orchctl.runners import leftovers, process, prompt, resuming
 from orchctl.runners.attempt import Attempt, UnfitError
 from orchctl.runners.log import Log, short
 from orchctl.runners.outcome import FAILED, Outcome, keep_result, leave_report, stamp
@@ -28,6 +29,8 @@ class Cli(Protocol):
     takes_stdin: bool  # whether the prompt is on its standard input
     is_read: bool  # whether its output is for us, or goes to the log as it is
     leaves_result: bool  # whether it has completed only if it leaves a result
+    resumed: str | None  # the session that it goes on with
+    is_interrupted: bool  # whether it is ended by SIGINT, on which it says what it took, before SIGTERM
     reads_errors: bool  # whether what it puts out as errors says something
     is_answered: bool  # whether its result is there, and it begins no other turn as far as is known
 
@@ -39,6 +42,9 @@ class Cli(Protocol):
 
     def patience(self) -> float | None:
         """How many seconds without more output the CLI has to exit; None while it may work."""
+
+    def so_far(self) -> Outcome:
+        """What is known of what it took, for the case that nothing more can be reported."""
 
     def judge(self, code: int, left: list[leftovers.Process]) -> None:
         """Complete the outcome: it has ended. `left` are processes of the attempt as of its last result."""
@@ -112,17 +118,28 @@ def _note_commits(attempt: Attempt, outcome: Outcome) -> None:
 class _Listening:
     """What is heard of the CLI, by lines, and which processes there were at its last result."""
 
-    def __init__(self, attempt: Attempt, cli: Cli, left: list[leftovers.Process]) -> None:
+    def __init__(self, attempt: Attempt, cli: Cli, log: Log, left: list[leftovers.Process]) -> None:
         self._env = attempt.env
         self._cli = cli
         self._left = left
         self._lines, self._errors = Lines(), Lines()
         self._has_looked = False
+        self._log, self._path = log, attempt.report
+        self._reported: reports.Report | None = None
+
+    def report(self) -> None:
+        """Leave a report of what was taken so far, if it has changed: the runner may be killed at any time."""
+        outcome = self._cli.so_far()
+        outcome.fault = "its runner was killed"
+        if (report := outcome.report()) != self._reported:
+            self._reported = report
+            leave_report(outcome, self._path, self._log)
 
     def hear(self, data: bytes) -> None:
         """A piece of its output."""
         for line in self._lines.feed(data):
             self._cli.hear(line)
+        self.report()
 
     def hear_error(self, data: bytes) -> None:
         """A piece of its standard error."""
@@ -150,13 +167,27 @@ class _Listening:
 
 def _ended(attempt: Attempt, cli: Cli, log: Log, left: list[leftovers.Process]) -> process.Ended:
     """Run the CLI; `left` is filled with the processes of the attempt as of its last result."""
-    ears = _Listening(attempt, cli, left)
-    stdin = prompt.standing(attempt.env, log) if cli.takes_stdin else os.open(os.devnull, os.O_RDONLY)
+    ears = _Listening(attempt, cli, log, left)
+    ears.report()
+    stdin = _prompt(attempt, cli, log) if cli.takes_stdin else os.open(os.devnull, os.O_RDONLY)
     hear = ears.hear if cli.is_read else None
     hear_error = ears.hear_error if cli.reads_errors else None
-    ended = process.run(cli.argv, attempt.environment(cli.caps), stdin, hear, ears.patience, hear_error)
+    end_rest = partial(_end_rest, attempt) if cli.is_interrupted else None
+    ended = process.run(cli.argv, attempt.environment(cli.caps), stdin, hear, ears.patience, hear_error, end_rest)
     ears.close()
     return ended
+
+
+def _prompt(attempt: Attempt, cli: Cli, log: Log) -> int:
+    """A descriptor of the prompt; a session that goes on knows its task."""
+    return prompt.standing(attempt.env, log) if cli.resumed is None else prompt.in_memory(resuming.GO_ON)
+
+
+def _end_rest(attempt: Attempt) -> None:
+    """SIGTERM to what the CLI has started: the daemon has told the runner alone."""
+    for one in leftovers.of_attempt(attempt.env):
+        with suppress(ProcessLookupError):
+            os.kill(one.pid, signal.SIGTERM)
 
 
 def _pass_on(data: bytes) -> None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import shlex
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orchctl.runners import leftovers, limits
+from orchctl.runners import leftovers, limits, resuming
 from orchctl.runners.attempt import Attempt
 from orchctl.runners.log import Log, short
 from orchctl.runners.outcome import Outcome
@@ -35,9 +36,11 @@ class Codex:
     is_read = True
     leaves_result = True
     reads_errors = True
+    is_interrupted = False
 
     def __init__(self, attempt: Attempt, log: Log, last: Path | None) -> None:
         settings = attempt.settings
+        self.resumed = resuming.session(attempt, attempt.environment({}), log)
         self.argv = [
             *(settings.command or ("codex",)),
             *("exec", "--json"),
@@ -47,6 +50,7 @@ class Codex:
             *(("--model", attempt.model) if attempt.model else ()),
             *settings.args,
             *attempt.arguments,
+            *(("resume", self.resumed) if self.resumed else ()),  # after the options, of which it has few itself
             "-",
         ]
         self.caps: dict[str, str] = {}
@@ -58,6 +62,7 @@ class Codex:
         self._going: dict[str, str] = {}  # commands that have not ended, by item
         self._acted: list[str] = []  # the statuses of what it did
         self.is_answered = False
+        self._has_usage = False  # of all that it was asked
         self._fault = ""  # the last word on why a turn failed
 
     def hear(self, line: Line) -> None:
@@ -74,11 +79,12 @@ class Codex:
             self.outcome.session_id = text(event, "thread_id") or None
             self._log.say(f"codex, session {self.outcome.session_id}")
         elif kind == "turn.started":
-            self.is_answered = False
+            self.is_answered = self._has_usage = False
         elif kind == "turn.completed":
             self._turns += 1
             self._fault = ""
             self.is_answered = True
+            self._has_usage = True
             self._spend(at(event, "usage"))
         elif kind in ("turn.failed", "error"):
             self.is_answered = kind == "turn.failed"
@@ -95,11 +101,18 @@ class Codex:
         """It exits by itself after its turn, and ends its commands with that."""
         return _EXIT if self.is_answered else None
 
+    def so_far(self) -> Outcome:
+        """What is known of what it took: nothing before its turn is completed."""
+        outcome = replace(self.outcome, notes=[])
+        self._note_usage(outcome)
+        return outcome
+
     def judge(self, code: int, left: list[leftovers.Process]) -> None:
         """Why it has not completed, if it has not; and what it said last."""
         outcome = self.outcome
         outcome.turns = self._turns or None
         self._note_denied()
+        self._note_usage(outcome)
         jobs = self._cut_off(left)
         if code or self._fault or not self._turns:
             unsaid = f"exit code {code}" if code else "it ended without completing its turn"
@@ -125,6 +138,11 @@ class Codex:
             else:
                 jobs.append(inner)
         return jobs
+
+    def _note_usage(self, outcome: Outcome) -> None:
+        is_asked = self._has_worked or (outcome.session_id and not self._fault)
+        if is_asked and not self._has_usage:
+            outcome.note(reports.USAGE_UNKNOWN, "ended before it said what it took: tokens and cost are unknown")
 
     def _note_denied(self) -> None:
         if count := self._acted.count(_DENIED):

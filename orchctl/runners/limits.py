@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from orchctl.runners.values import at, parsed
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -12,7 +14,20 @@ if TYPE_CHECKING:
 SOON = 60.0  # seconds, when nobody says how long
 _LATEST = 8 * 86400.0  # seconds: what is later than the longest window of any plan was misread
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_LIMITED = re.compile(r"rate.?limit|usage limit|too many requests|\bstatus:? 429\b", re.IGNORECASE)
+# What a service or its CLI says of a limit begins so. The same words in the middle of a text are somebody else's: a
+# test that fails may be called `test_rate_limit` and expect a 429.
+_LIMITED = re.compile(
+    r"(?:(?:api |http )?error\b[\s:]*|[a-z_.]*\bRateLimitError\b[\s:]*|stream disconnected before completion[\s:]+"
+    r"|exceeded retry limit, last |unexpected |request failed with |\()*"
+    r"(?:rate_limit_(?:error|exceeded)\b|rate.?limit (?:exceeded|reached|hit|error)\b|too many requests"
+    r"|you(?:\W?ve| have) (?:hit|reached|exceeded) your (?:[\w-]+ ){0,3}limit"
+    r"|(?:[\w-]+ ){0,2}usage limit (?:reached|exceeded|has been)|this request would exceed your [\w' -]{0,80}rate limit"
+    r"|(?:http |code:? |status:? |status code:? )429\b|429(?:$|\)|:| -| too many| \{))",
+    re.IGNORECASE,
+)
+_STATUS = re.compile(r"(?:(?:api |http )?error\b\W*)?(?:\d{3}\b[ :]*)?(?=\{)", re.IGNORECASE)
+_CODES = frozenset({"429", "rate_limit_error", "rate_limit_exceeded", "usage_limit_reached", "too_many_requests"})
+_NAMES = ("type", "code", "status", "status_code", "statusCode", "http_status", "api_error_status")
 _WAIT = re.compile(r"(?:again|reset\w*) (?:in|after) ((?:[0-9.]+ ?[a-z]+[, ]*)+)", re.IGNORECASE)
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|[smhd])", re.IGNORECASE)
 _CLOCK = re.compile(
@@ -29,8 +44,22 @@ def now() -> float:
 
 
 def is_limit(text: str) -> bool:
-    """Whether this is what a service says to somebody who asks too often."""
-    return _LIMITED.search(text) is not None
+    """Whether this is what a service says to a client that asks too often: by its first words, or as an error in JSON
+    after them."""
+    text = text.strip()
+    if _LIMITED.match(text) is not None:
+        return True
+    begin = _STATUS.match(text)
+    return has_code(parsed(text[begin.end() :].encode())) if begin else False
+
+
+def has_code(error: Any) -> bool:
+    """Whether an error in JSON has the code of a rate limit, in its own place or below `error`."""
+    for place in ((), ("error",)):
+        for name in _NAMES:
+            if (code := at(error, *place, name)) is not None and str(code).lower() in _CODES:
+                return True
+    return False
 
 
 def retry_at(text: str, told: float | None, at: float) -> float:

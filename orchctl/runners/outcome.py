@@ -40,6 +40,10 @@ class Outcome:
         """Keep something that a person should know and that is no failure."""
         self.notes.append(reports.Note(code, " ".join(text.split())[:_LONGEST]))
 
+    def has_note(self, code: str) -> bool:
+        """Whether there is a note of this kind."""
+        return any(note.code == code for note in self.notes)
+
     @property
     def status(self) -> str:
         """In the report's words."""
@@ -54,17 +58,10 @@ class Outcome:
     def estimate(self, prices: Mapping[str, runners.Price]) -> None:
         """Say what it cost, if the user has said what its model costs, and the CLI has not."""
         price = prices.get(self.model or "") or prices.get("*")
-        if price is None or self.cost_usd is not None:
+        if price is None or self.cost_usd is not None or self.has_note(reports.USAGE_UNKNOWN):
             return
-        read = price.input if price.cache_read is None else price.cache_read
-        written = price.input if price.cache_write is None else price.cache_write
-        dollars = (
-            self.input_tokens * price.input
-            + self.output_tokens * price.output
-            + self.cache_read_tokens * read
-            + self.cache_write_tokens * written
-        )
-        self.cost_usd, self.cost_source = dollars / _MILLION, "estimated"
+        tokens = (self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_tokens)
+        self.cost_usd, self.cost_source = dollars(price, *tokens), "estimated"
 
     def report(self) -> reports.Report:
         """What the daemon reads."""
@@ -100,6 +97,14 @@ class Outcome:
             yield f"{self.cache_read_tokens:,} from a cache"
         if self.cost_usd:
             yield f"${self.cost_usd:.4f}{'' if self.cost_source == 'cli' else ' estimated'}"
+
+
+def dollars(price: runners.Price, read: int, written: int, cache_read: int, cache_write: int) -> float:
+    """What so many tokens cost."""
+    of_cached = price.input if price.cache_read is None else price.cache_read
+    of_caching = price.input if price.cache_write is None else price.cache_write
+    sums = read * price.input + written * price.output + cache_read * of_cached + cache_write * of_caching
+    return sums / _MILLION
 
 
 def stamp(path: Path | None) -> Stamp | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orchctl.runners import jsontext, limits, prompt
+from orchctl.runners import jsontext, limits, prompt, resuming
 from orchctl.runners.attempt import Attempt, UnfitError
 from orchctl.runners.leftovers import Process
 from orchctl.runners.log import Log, short
@@ -39,9 +40,10 @@ class Own:
         settings = attempt.settings
         self.takes_stdin = settings.prompt == "stdin"
         self.is_read = settings.result == "json"
-        self.reads_errors = False
+        self.reads_errors = self.is_interrupted = False
         self.leaves_result = settings.result != "exit-code"
-        self.argv = [*_filled(attempt, log), *attempt.arguments]
+        self.resumed = attempt.resumes if settings.resume else None
+        self.argv = [*_filled(attempt, log, self.resumed), *attempt.arguments]
         self.caps: dict[str, str] = {}
         self.outcome = Outcome()
         self._settings = settings
@@ -50,6 +52,7 @@ class Own:
         self._found: dict[str, Any] = {}
         self._whole = bytearray()  # its output, as long as it can be read as a whole
         self._is_long = False
+        self._has_code = False  # of a rate limit, with the last error
 
     def hear(self, line: Line) -> None:
         """A line: a JSON value, or a part of one over several lines."""
@@ -72,6 +75,10 @@ class Own:
         """It may take as long as its agent may."""
         return None
 
+    def so_far(self) -> Outcome:
+        """Nothing is known before its end."""
+        return replace(self.outcome, notes=[])
+
     def judge(self, code: int, left: list[Process]) -> None:  # noqa: ARG002 - every runner takes it
         """By the exit code; with JSON, by what it says too."""
         outcome = self.outcome
@@ -80,8 +87,13 @@ class Own:
             self._take_over()
             outcome.fault = self._fault_in_json()
         outcome.fault = outcome.fault or (f"exit code {code}" if code else None)
-        if outcome.fault is not None and limits.is_limit(outcome.fault):
+        if outcome.fault is not None and self._is_limited():
             outcome.retry_at = limits.retry_at(outcome.fault, None, limits.now())
+
+    def _is_limited(self) -> bool:
+        """Whether its service said so: in the words of the error, or in a code inside the error or beside it."""
+        error = self._found.get("error")
+        return bool(error) and (self._has_code or (isinstance(error, str) and limits.is_limit(error)))
 
     def _look_at_whole(self) -> None:
         for value in jsontext.values(self._whole.decode(errors="replace")):
@@ -99,6 +111,10 @@ class Own:
                 self._found[key] = (amount(self._found, key) or 0) + (amount(there) or 0)
             else:
                 self._found[key] = there
+            if key == "error" and there:
+                above = (self._settings.error or "").rpartition(".")[0]
+                beside = placed(value, above) if above else value
+                self._has_code = limits.has_code(there) or limits.has_code(beside)
 
     def _take_over(self) -> None:
         outcome, found = self.outcome, self._found
@@ -116,14 +132,16 @@ class Own:
         return f"its output has no text at {self._settings.text}"
 
 
-def _filled(attempt: Attempt, log: Log) -> list[str]:
+def _filled(attempt: Attempt, log: Log, resumed: str | None) -> list[str]:
     """The command and its arguments. An argument that needs what there is not is left out."""
     settings = attempt.settings
     known = {name: attempt.env.get(variable, "") for name, variable in _VARIABLES.items()}
     known |= {"model": attempt.model or "", "cwd": str(Path.cwd())}
     if settings.prompt == "argument":
-        known["prompt"] = _as_argument(prompt.text(attempt.env, log).strip())
-    words = (*settings.command, *settings.args)
+        told = prompt.text(attempt.env, log) if resumed is None else resuming.GO_ON
+        known["prompt"] = _as_argument(told.strip())
+    known["session"] = resumed or ""
+    words = (*(settings.command if resumed is None else settings.resume), *settings.args)
     return [
         _no_option(runners.PLACEHOLDER.sub(lambda found: known[found[1]], word), word)
         for word in words

@@ -17,6 +17,7 @@ from typing import NamedTuple
 _CHUNK = 1 << 16
 _HEEDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _KILL_AFTER = 2.0  # seconds from SIGTERM to SIGKILL for a CLI that does not exit
+_INTERRUPTED = 2.0  # seconds from SIGINT to SIGTERM for a CLI that says on SIGINT what it took
 _OWN_TIME = 1.0  # seconds before a signal is passed on: the daemon signals the whole tree, and twice is rude
 
 
@@ -40,10 +41,13 @@ def run(
     hear: Callable[[bytes], None] | None,
     patience: Patience = lambda _: None,
     hear_error: Callable[[bytes], None] | None = None,
+    end_rest: Callable[[], None] | None = None,
 ) -> Ended:
     """Run it to its end; `hear` gets all that it puts out, or it writes straight to our own stdout.
 
-    The same for `hear_error` and its standard error, when it is heard at all.
+    The same for `hear_error` and its standard error, when it is heard at all. With `end_rest`, a SIGTERM is for us
+    alone: the process gets SIGINT, and if it does not end by that, SIGTERM, and `end_rest` is called for what it has
+    started.
 
     Raises OSError when there is no such program.
     """
@@ -52,7 +56,7 @@ def run(
     stdout = None if hear is None else subprocess.PIPE
     stderr = None if hear_error is None else subprocess.PIPE
     with (
-        _heeding(stopped) as watched,
+        _heeding(stopped, end_rest) as watched,
         subprocess.Popen(argv, env=env, stdin=stdin, stdout=stdout, stderr=stderr) as child,
     ):
         watched.append(child)
@@ -67,17 +71,22 @@ def run(
 
 
 @contextmanager
-def _heeding(stopped: list[int]) -> Iterator[list[subprocess.Popen[bytes]]]:
+def _heeding(stopped: list[int], end_rest: Callable[[], None] | None = None) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Note signals instead of dying of them; pass one on only if the process does not end by itself."""
     watched: list[subprocess.Popen[bytes]] = []
 
     def note(number: int, _: object) -> None:
         stopped.append(number)
-        signal.setitimer(signal.ITIMER_REAL, _OWN_TIME)
+        is_first = end_rest is not None and stopped == [signal.SIGTERM]
+        for child in watched if is_first else ():
+            child.send_signal(signal.SIGINT)
+        signal.setitimer(signal.ITIMER_REAL, _INTERRUPTED if is_first else _OWN_TIME)
 
     def pass_on(_: int, __: object) -> None:
         for child in watched:
             child.send_signal(stopped[0])
+        if end_rest is not None:
+            end_rest()
 
     before = {number: signal.signal(number, note) for number in _HEEDED}
     before[signal.SIGALRM] = signal.signal(signal.SIGALRM, pass_on)

@@ -15,7 +15,7 @@ _MOST = 1 << 20  # characters: several times what an argument can hold
 
 def standing(env: Mapping[str, str], log: Log, stdin: int = 0) -> int:
     """A descriptor that the prompt can be read from."""
-    return stdin if _is_given(stdin) else _in_memory(made(env, log))
+    return stdin if _is_given(stdin) else in_memory(made(env, log))
 
 
 def text(env: Mapping[str, str], log: Log, stdin: int = 0) -> str:
@@ -52,7 +52,7 @@ def _is_given(stdin: int) -> bool:
         return False
 
 
-def _in_memory(told: str) -> int:
+def in_memory(told: str) -> int:
     """A file that only we know: nobody has to keep a pipe going."""
     descriptor = os.memfd_create("prompt")
     with os.fdopen(os.dup(descriptor), "wb") as file:

@@ -63,7 +63,7 @@ from orchd.core.index import (
     note_in_run,
     queued_behind,
 )
-from orchd.core.model import LIVING, Agent, Cause, Instant, Oom, State, Status, number_of
+from orchd.core.model import LIVING, Agent, Cause, Instant, Oom, RateLimit, State, Status, number_of
 from orchd.core.runs import Mate, Run, RunStatus, number_of_run
 from orchd.core.sessions import Session, number_of_session
 from orchd.core.spending import Spent
@@ -90,7 +90,7 @@ def _apply_to_host(state: State, fact: BoxFact, at: Instant) -> None:
     elif isinstance(fact, StallBegan | StallEnded):
         state.is_stall_announced = isinstance(fact, StallBegan)
     elif isinstance(fact, RunnerLimited):
-        state.holds[fact.runner] = Instant(at.mono + fact.until - at.wall, fact.until)
+        state.holds[fact.runner] = RateLimit(at.mono + fact.until - at.wall, fact.until, fact.reason)
     else:
         state.is_paused = isinstance(fact, AdmissionsPaused)
         if not state.is_paused:
@@ -249,13 +249,22 @@ def _spend(state: State, agent: Agent, spent: Spent) -> None:
 
 def _deferred(state: State, agent: Agent, fact: AttemptDeferred, at: Instant) -> None:
     _requeue(agent)
+    agent.rate_limits += 1
+    agent.resumes = _cli_session(agent) or agent.resumes
+    agent.limited_since = at.wall if agent.limited_since is None else agent.limited_since
     agent.reason = fact.reason
     agent.ended_at = at.wall
+
+
+def _cli_session(agent: Agent) -> str | None:
+    report = agent.outcome.report if agent.outcome else None
+    return report.session_id if report else None
 
 
 def _retried(state: State, agent: Agent, fact: AttemptRetried, at: Instant) -> None:
     _requeue(agent)
     agent.tries += 1
+    agent.resumes = None
     agent.reason = fact.reason
     agent.ready_at = at.mono + fact.delay
     agent.ended_at = at.wall
@@ -266,7 +275,9 @@ def _revived(state: State, agent: Agent, fact: AgentRevived, at: Instant) -> Non
     _requeue(agent)
     attributes = fact.attributes or agent.spec.attributes
     agent.spec = replace(agent.spec, environment=fact.environment, attributes=attributes)
-    agent.tries = 0
+    agent.tries = agent.rate_limits = 0
+    agent.limited_since = None
+    agent.resumes = _cli_session(agent) if fact.is_resumed else None
     agent.age = at.mono
     agent.queued_at, agent.started_at, agent.ended_at = at.wall, None, None
     agent.reason = agent.outcome = agent.cause = None

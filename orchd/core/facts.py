@@ -241,6 +241,7 @@ class AgentRevived:
     agent: AgentId
     environment: str
     attributes: Attributes | None = None  # None: as before
+    is_resumed: bool = False  # it goes on with the last session of its CLI
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +288,7 @@ class RunnerLimited:
 
     runner: str
     until: float  # wall
+    reason: str = ""  # in the words of the service
 
 
 @dataclass(frozen=True, slots=True)

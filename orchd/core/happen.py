@@ -203,27 +203,42 @@ def conclude(turn: Turn, agent: Agent, note: str | None) -> None:
         turn.record(AgentCompleted(agent.id))
         return
     elif (limited := _turned_away(agent)) is not None and not _is_cut_short(turn.state, agent):
-        _defer(turn, agent, *limited)
+        _put_off(turn, agent, *limited)
     else:
         _ended_badly(turn, agent, note or agent.reason)
     cancel_children(turn, agent, f"its parent {agent.id} did not complete")
 
 
-def _turned_away(agent: Agent) -> tuple[str, float] | None:
-    """The runner whose service turned the attempt away, and until when (wall)."""
+def _turned_away(agent: Agent) -> tuple[str, float, str] | None:
+    """The runner whose service turned the attempt away, until when (wall), and the words of the service."""
     report = agent.outcome.report if agent.outcome else None
     if agent.cause is not Cause.ENDED or agent.spec.runner is None or report is None or report.limited_until is None:
         return None
-    return agent.spec.runner, report.limited_until
+    return agent.spec.runner, report.limited_until, report.reason or ""
 
 
-def _defer(turn: Turn, agent: Agent, runner: str, until: float) -> None:
-    """Nobody asks its service again before the time given, and the agent loses nothing by it."""
+def _put_off(turn: Turn, agent: Agent, runner: str, until: float, said: str) -> None:
+    """Nobody asks its service again before the time given, and the agent loses nothing by it, up to a bound: a limit
+    may be one that no time ends."""
     until = min(max(until, turn.at.wall + HOLD_SECONDS), turn.at.wall + LONGEST_HOLD)
     held = turn.state.holds.get(runner)
     if held is None or held.wall < until:
-        turn.record(RunnerLimited(runner, until))
-    turn.record(AttemptDeferred(agent.id, agent.attempt, f"{runner} was rate-limited"))
+        turn.record(RunnerLimited(runner, until, said))
+    words = f": {said}" if said else ""
+    if (bound := _bound_reached(turn, agent, until)) is not None:
+        turn.record(AgentFailed(agent.id, f"{runner} was rate-limited, {bound}{words}"))
+    else:
+        turn.record(AttemptDeferred(agent.id, agent.attempt, f"{runner} was rate-limited{words}"))
+
+
+def _bound_reached(turn: Turn, agent: Agent, until: float) -> str | None:
+    """Why the agent does not wait for its service until then (wall); None when it does."""
+    since = turn.at.wall if agent.limited_since is None else agent.limited_since
+    if agent.rate_limits >= turn.state.rate_limit_waits:
+        return f"and has waited {agent.rate_limits} times (`rate_limit_waits`)"
+    if until - since > turn.state.rate_limit_time:
+        return f"and would have waited {until - since:.0f} s in all (`rate_limit_time`)"
+    return None
 
 
 def _ended_badly(turn: Turn, agent: Agent, note: str | None) -> None:

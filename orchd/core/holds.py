@@ -45,7 +45,8 @@ def why_held(state: State, line: Line, now: float) -> Hold | None:
         return Hold(Rule.DISK, said)
     until = state.holds.get(line.runner)
     if until is not None and until.mono > now:
-        said = f"{line.runner} is rate-limited for {until.mono - now:.0f} s more; `orchctl resume` tries at once"
+        left = f"{line.runner} is rate-limited for {until.mono - now:.0f} s more; `orchctl resume` tries at once"
+        said = f"{left}. Its service: {until.reason}" if until.reason else left
         return Hold(Rule.RATE_LIMITED, said, line.runner)
     run = state.runs.get(RunId(line.run))
     session = state.sessions.get(SessionId(line.session))

@@ -95,6 +95,7 @@ class Retry:
     ids: tuple[AgentId, ...]
     environments: tuple[str, ...]  # of each
     attributes: Attributes | None = None  # None: those that they had
+    is_resumed: bool = False  # they go on with the sessions of their CLIs, as far as these are known
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,14 @@ class Instant(NamedTuple):
     wall: float
 
 
+class RateLimit(NamedTuple):
+    """Until when, on two clocks, the service of a runner wants no more, and its own words about that."""
+
+    mono: float
+    wall: float
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Attributes:
     """What an agent's process inherits besides its variables. What is None or empty is the daemon's own."""
@@ -190,6 +198,9 @@ class Agent:
     status: Status = Status.QUEUED
     attempt: int = 0
     tries: int = 0  # attempts that ended badly; what `retries` is compared with
+    rate_limits: int = 0  # attempts that its service turned away, since it was spawned or retried
+    resumes: str | None = None  # the session of its CLI that its next attempt, or this one, goes on with
+    limited_since: float | None = None  # wall, when the first of them ended
     pid: int | None = None
     cgroup: str | None = None
     unmet: str | None = None  # which of its attributes the attempt could not be given
@@ -265,6 +276,8 @@ class State:
     guards: Guards = field(default_factory=Guards)
     is_strict: bool = True  # an agent whose wait ended early works only in a slot; from the configuration
     stall_after: float = 30.0  # seconds before an agent that only polls lends its slot; from the configuration
+    rate_limit_waits: int = 10  # how often an agent waits for its service before it fails; from the configuration
+    rate_limit_time: float = 8 * 86_400.0  # seconds from its first rate limit to the end of its last; likewise
     is_new_next: bool = False  # the last slot went back to an agent whose wait was cut short; a new agent is next
     stalled_since: float | None = None  # mono, of this daemon
     is_stall_announced: bool = False
@@ -273,9 +286,9 @@ class State:
     is_draining: bool = False  # of this daemon, never remembered
     is_short: bool = False  # of room on the disk; looked at anew by every daemon
     held_until: float = 0.0  # mono; the machine refused to start a process
+    holds: dict[str, RateLimit] = field(default_factory=dict)  # by runner
     refusals: int = 0  # by the machine, one after another
     remedy: str = ""  # what would end them, where that is known
-    holds: dict[str, Instant] = field(default_factory=dict)  # by runner; until then its service wants no more
     last_number: int = 0
     last_run: int = 0
     last_session: int = 0

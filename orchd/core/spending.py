@@ -12,7 +12,13 @@ class Spent(NamedTuple):
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
-    cost_usd: float = 0.0
+    cost_usd: float = 0.0  # of the attempts whose cost is known
+    cost_unknown: int = 0  # attempts whose cost is not known
+
+    @property
+    def known_cost(self) -> float | None:
+        """Dollars; None when nothing is known of them. Of some attempts alone it is the least that was spent."""
+        return None if self.cost_unknown and not self.cost_usd else self.cost_usd
 
     @property
     def tokens(self) -> int:
@@ -27,6 +33,7 @@ class Spent(NamedTuple):
             self.cache_read_tokens + other.cache_read_tokens,
             self.cache_write_tokens + other.cache_write_tokens,
             self.cost_usd + other.cost_usd,
+            self.cost_unknown + other.cost_unknown,
         )
 
 

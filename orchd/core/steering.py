@@ -53,7 +53,7 @@ def retry(turn: Turn, event: Retry) -> None:
     for one in blockers_first({agent.id: agent.spec.after for agent in agents.values()}):
         if one in agents:
             _resume_run(turn, agents[one])
-            turn.record(AgentRevived(one, environments[one], event.attributes))
+            turn.record(AgentRevived(one, environments[one], event.attributes, event.is_resumed))
             skip_if_hopeless(turn, one)
     for waiter in sorted({waiter for one in event.ids for waiter in turn.state.awaited.get(one, ())}):
         _reopen_wait(turn, turn.state.living[waiter])

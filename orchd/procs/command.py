@@ -111,6 +111,7 @@ def _told(home: Home, agent: Agent) -> Iterator[tuple[str, str | None]]:
     spec = agent.spec
     yield variables.ENV_AGENT, agent.id
     yield variables.ENV_ATTEMPT, str(agent.attempt)
+    yield variables.ENV_RESUME_SESSION, agent.resumes
     yield variables.ENV_NAME, spec.name
     yield variables.ENV_GOAL, spec.goal
     yield variables.ENV_SKILL, spec.skill

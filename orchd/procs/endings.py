@@ -49,6 +49,7 @@ def report_in(path: str) -> Report | None:
         told.cache_read_tokens,
         told.cache_write_tokens,
         told.cost_usd or 0.0,
+        int(told.cost_usd is None),
     )
     return Report(
         None if told.status == "completed" else told.reason or told.status,

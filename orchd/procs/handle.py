@@ -26,6 +26,7 @@ class Handle:
     is_released: bool = False
     is_killing: bool = False
     is_frozen: bool = False
+    asks_runner: bool = False  # whether its runner alone is asked to end first, and ends its CLI itself
     is_shim_killed: bool = False  # by us, because it could not be brought to report
     agents: list[int] = field(default_factory=list)  # pids of its shim's children that are watched
     idle_looks: int = 0

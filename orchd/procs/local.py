@@ -31,7 +31,7 @@ from orchd.procs.trimming import Trimmer
 from orchd.procs.usage import Usage, of_trees
 from orchd.procs.watch import GATE, Watch
 from orchd.procs.weighing import Scale
-from orchd.wire import Home
+from orchd.wire import Home, runners
 from orchd.wire.locks import is_locked
 
 Key = tuple[AgentId, int]
@@ -114,6 +114,7 @@ class LocalProcesses:
         files, is_told = files_of(self._home, *key), is_reported(agent)
         self._shims.pids.add(tree.shim)
         handle = Handle(tree, files, is_told, shim, pid=tree.shim, looked=self._clock(), kills=self._kills.lately())
+        handle.asks_runner = agent.spec.runner == runners.CLAUDE
         handle.cpu_before = shim.cpu_seconds if shim else parse_record(text_of(files.record), files.name).before
         self._handles[key] = handle
         self.logs.begin(key, files.log)
@@ -172,8 +173,9 @@ class LocalProcesses:
             handle.is_killing = True
             handle.tree.kill()
             self._guard.kill((agent, attempt))
-        else:
+        elif not (handle.asks_runner and handle.tree.ask()):
             handle.tree.terminate()
+        handle.asks_runner = False  # what its runner leaves behind is asked itself
 
     def freeze(self, agent: AgentId, attempt: int) -> None:
         """Let no process of the attempt run until it is thawed or stopped; nothing when it has ended."""

@@ -182,6 +182,17 @@ class Tree:
             send(process, signal.SIGCONT)
         self.wake_shim()
 
+    def ask(self) -> bool:
+        """SIGTERM to what the shim runs, alone: it ends the rest of the tree in its own way. What was stopped or frozen
+        is woken, to end. Returns whether there was somebody to ask."""
+        asked = _alive(children_of(self.shim) or ()).values()
+        for process in asked:
+            send(process, signal.SIGTERM)
+        for process in self._signalled():
+            send(process, signal.SIGCONT)
+        self.wake_shim()
+        return bool(asked)
+
     def kill(self) -> None:
         """SIGKILL to all that there is now. The shim ends by itself once its agent has, with its record written."""
         shim = look(self.shim)

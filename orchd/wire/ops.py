@@ -167,6 +167,7 @@ class Retry:
     env: dict[str, str] = field(default_factory=dict)  # over the environment that each was spawned with
     current_env: bool = False  # `env` alone, without the environment that each was spawned with
     attributes: Attributes | None = None  # of the client's process; those that they had otherwise
+    resume_session: bool = False  # go on with the last session of each one's CLI, which must be known
 
 
 @dataclass(frozen=True, slots=True)

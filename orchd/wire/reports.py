@@ -30,7 +30,12 @@ PERMISSIONS_DENIED = "permissions-denied"
 NOTHING_PERMITTED = "nothing-permitted"  # each of its tools that changes anything was denied
 BACKGROUND_KILLED = "background-killed"  # a process that was meant to stay ends with its agent
 CLI_ENDED = "cli-ended"  # the CLI printed its result and did not exit
-NOTES = (NOTHING_COMMITTED, PERMISSIONS_DENIED, NOTHING_PERMITTED, BACKGROUND_KILLED, CLI_ENDED)
+USAGE_ESTIMATED = "usage-estimated"  # tokens and cost are an upper estimate
+USAGE_UNKNOWN = "usage-unknown"  # what it took is more than the report says
+NOTES = (
+    *(NOTHING_COMMITTED, PERMISSIONS_DENIED, NOTHING_PERMITTED, BACKGROUND_KILLED, CLI_ENDED),
+    *(USAGE_ESTIMATED, USAGE_UNKNOWN),
+)
 """The codes of notes."""
 
 

@@ -20,7 +20,19 @@ from orchd.wire.variables import ENV_DEFAULT_RUNNER
 
 MOCK, CLAUDE, CODEX = "mock", "claude", "codex"
 BUILT_IN = (MOCK, CLAUDE, CODEX)
-PLACEHOLDERS = ("prompt", "goal", "skill", "model", "result", "task_id", "name", "cwd", "output_dir", "attempt")
+PLACEHOLDERS = (
+    "prompt",
+    "goal",
+    "skill",
+    "model",
+    "result",
+    "task_id",
+    "name",
+    "cwd",
+    "output_dir",
+    "attempt",
+    "session",
+)
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -67,6 +79,7 @@ class Settings:
     text: _Place | None = None
     error: _Place | None = None
     session: _Place | None = None
+    resume: _Words = ()
     input_tokens: _Place | None = None
     output_tokens: _Place | None = None
     cache_read_tokens: _Place | None = None
@@ -143,7 +156,8 @@ def checked(default: str | None, settings: Mapping[str, Settings]) -> Runners:
 def wrong(default: str | None, settings: Mapping[str, Settings]) -> Iterator[Problem]:
     """All that each alone, or all together, cannot be."""
     for name, one in settings.items():
-        checks = (_wrong_name(name), _wrong_key(name, one), None if name in BUILT_IN else _wrong_own(name, one))
+        own = () if name in BUILT_IN else (_wrong_own(name, one), _wrong_resume(name, one))
+        checks = (_wrong_name(name), _wrong_key(name, one), *own)
         yield from (problem for problem in checks if problem is not None)
     runners = Runners(default, settings)
     if default is not None and default not in runners.names:
@@ -197,6 +211,21 @@ def _default(one: Any) -> object:
     return one.default if one.default is not MISSING else one.default_factory()
 
 
+def _wrong_resume(name: str, settings: Settings) -> Problem | None:
+    path = f"runners.{name}"
+    if not settings.resume:
+        return None
+    used = [name for word in settings.resume for name in PLACEHOLDER.findall(word)]
+    if "session" not in used or settings.session is None:
+        needed = f"{path}.session, the place of the session in its JSON"
+        return Problem(path, f"{path}.resume needs {{session}} in one of its words, and {needed}")
+    if strange := sorted(set(used) - set(PLACEHOLDERS)):
+        return Problem(path, f"{path}.resume has {{{strange[0]}}}, which is no placeholder")
+    if ("prompt" in used) != (settings.prompt == "argument"):
+        return Problem(path, f'{path}.resume must have {{prompt}} when {path}.prompt is "argument", and only then')
+    return None
+
+
 def _wrong_own(name: str, settings: Settings) -> Problem | None:
     """What a runner of one's own cannot say. Where several things are wrong, the later ones follow from the first."""
     path = f"runners.{name}"
@@ -204,8 +233,8 @@ def _wrong_own(name: str, settings: Settings) -> Problem | None:
         return Problem(path, f"{path}.command is missing: a list with the program and its arguments")
     words = (*settings.command, *settings.args)
     used = [name for word in words for name in PLACEHOLDER.findall(word)]
-    if strange := sorted(set(used) - set(PLACEHOLDERS)):
-        shown = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+    if strange := sorted({*used} - {*PLACEHOLDERS} | {*used} & {"session"}):
+        shown = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS if name != "session")
         return Problem(path, f"{path}.command has {{{strange[0]}}}, which is no placeholder; there are {shown}")
     if ("prompt" in used) != (settings.prompt == "argument"):
         return Problem(path, f'{path}.prompt must be "argument" when its command has {{prompt}}, and only then')

@@ -123,6 +123,8 @@ class Config:
     session_files: bool = True
     sessions_path: _Relative = ".agent/sessions"
     state_path: _Relative = ".claude/state"
+    rate_limit_waits: Annotated[int, Check(lambda number: 0 <= number <= 10_000, "between 0 and 10,000")] = 10
+    rate_limit_time: _Seconds = 8 * 86_400.0
     free_bytes: _Bytes | None = None
     keep_age: _Positive | None = None
     keep_count: _Kept = 100_000
@@ -193,6 +195,8 @@ KEYS: dict[str, Key] = {
     "session_files": Key("true or false", "whether files in the project directory show its session"),
     "sessions_path": Key("path", "of `latest.yaml`, in the project directory"),
     "state_path": Key("path", "of `agents.json` and `events.jsonl`, in the project directory"),
+    "rate_limit_waits": Key("waits", "how often an agent waits for its service to take it again before it fails"),
+    "rate_limit_time": Key("duration", "from the first rate limit of an agent to the end of its last, before it fails"),
     "free_bytes": Key(
         "size", "with less room than this on the disk of the home nobody starts; 0 is any", RELOAD, _FREE
     ),
@@ -231,7 +235,7 @@ def read(path: Path) -> Config:
 
 # What may be written with a unit, as on the command line.
 _WRITTEN: dict[str, Callable[[str], float]] = {
-    **dict.fromkeys(("stall_after", "grace", "timeout", "silence", "keep_age"), duration),
+    **dict.fromkeys(("stall_after", "grace", "timeout", "silence", "rate_limit_time", "keep_age"), duration),
     **dict.fromkeys(("free_bytes", "keep_bytes", "log_bytes"), size),
 }
 

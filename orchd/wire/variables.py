@@ -19,6 +19,7 @@ ENV_DEFAULT_RUNNER = "ORCHD_DEFAULT_RUNNER"  # a person's: what runs a goal that
 ENV_MODEL = "ORCHD_MODEL"
 ENV_RESULT = "ORCHD_RESULT"  # the file that it is to write its result to
 ENV_RESULTS = "ORCHD_RESULTS"  # what others wrote and it may read: a JSON array of paths
+ENV_RESUME_SESSION = "ORCHD_RESUME_SESSION"  # the session of its CLI that it goes on with
 ENV_OUTPUT_DIR = "ORCHD_OUTPUT_DIR"
 ENV_REPORT = "ORCHD_REPORT"  # where its runner reports what became of the attempt; not for the agent itself
 ENV_WORKTREE = "ORCHD_WORKTREE"  # the git worktree that its runner makes for it
@@ -31,6 +32,7 @@ OF_ONE_AGENT = frozenset(
         *(ENV_AGENT, ENV_ATTEMPT, ENV_NAME, ENV_GOAL, ENV_SKILL, ENV_TASK_ID, ENV_RUNNER, ENV_MODEL),
         *(ENV_CONNECT, ENV_PROFILE),
         *(ENV_RESULT, ENV_RESULTS, ENV_OUTPUT_DIR, ENV_REPORT, ENV_WORKTREE),
+        ENV_RESUME_SESSION,
         *(ENV_BASE, ENV_BEFORE, ENV_CHECKOUT),
     }
 )

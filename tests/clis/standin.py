@@ -6,7 +6,8 @@ The stand-in holds no state but what it was asked, so that many agents can talk 
     {"say": "text"}                 the answer, and the end of the turn
     {"bash": "command"}             a call of the CLI's shell tool
     {"tool": "Name", "input": {}}   a call of any other tool
-    {"status": 529, "headers": {}}  an error, again and again when the CLI tries again
+    {"status": 529, "headers": {}}  an error, again and again when the CLI tries again, or the first `times`; then the
+                                    step after it
     {"cut": true}                   a stream that breaks off in the middle of a text
     {"hang": true}                  a text, and then nothing until the stand-in closes
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,6 +51,7 @@ class StandIn(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.refused: Counter[str] = Counter()
         self.answers: dict[str, list[dict[str, Any]]] = {}
         self.heard = threading.Condition()
         self.closing = threading.Event()
@@ -64,6 +67,12 @@ class StandIn(ThreadingHTTPServer):
         """The bodies of what was asked of a path."""
         with self.heard:
             return [body for path, body in self.asked if path.partition("?")[0].endswith(ending)]
+
+    def is_refused(self, step: dict[str, Any], steps: list[dict[str, Any]]) -> bool:
+        """Whether an error is due: again and again, or so many `times` for these steps."""
+        with self.heard:
+            self.refused[json.dumps(steps)] += 1
+            return "times" not in step or self.refused[json.dumps(steps)] <= int(step["times"])
 
     def note(self, path: str, body: dict[str, Any]) -> None:
         """Remember what was asked, and tell who waits for it."""
@@ -109,9 +118,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, steps: list[dict[str, Any]], turn: int, render: Any) -> None:
         step = steps[turn] if turn < len(steps) else {"say": "There is nothing left to do."}
-        if "status" in step:
+        if "status" in step and self.server.is_refused(step, steps):
             self._refuse(step)
             return
+        if "status" in step:
+            step = steps[turn + 1]
         self.send_response(200)
         for name, value in {
             "Content-Type": "text/event-stream",

@@ -89,13 +89,23 @@ def test_one_that_is_killed_leaves_no_result_and_has_failed(clis: Clis) -> None:
     assert agent["cli_session"]
 
 
-def test_one_that_is_cancelled_says_what_it_spent(clis: Clis) -> None:
-    (one,) = clis.spawn(clis.spec("claude", {"bash": "sleep 60"}))
-    until(lambda: "Bash: sleep 60" in clis.log(one), what="the tool")
-    clis.instance.ctl("cancel", one)
+@pytest.mark.parametrize(
+    ("how", "status"), [("cancel", "cancelled"), ("timeout", "timed-out"), ("silence", "timed-out")]
+)
+def test_one_that_is_ended_says_what_it_spent_and_a_budget_counts_it(clis: Clis, how: str, status: str) -> None:
+    bound = {} if how == "cancel" else {how: 15.0}
+    clis.instance.ctl("session", "new", "--max-cost", "0.0001", cwd=clis.directory)
+    (one,) = clis.spawn(clis.spec("claude", {"bash": "sleep 600"}, **bound))
+    until(lambda: "Bash: sleep 600" in clis.log(one), what="the tool")
+    if how == "cancel":
+        clis.instance.ctl("cancel", one)
     clis.instance.ctl("wait", one, code=1)
     agent = clis.instance.agent(one)
-    assert (agent["status"], agent["exit_code"]) == ("cancelled", 143)
+    assert (agent["status"], agent["exit_code"]) == (status, 143)
+    assert (agent["cost_source"], agent["cost_unknown"], agent["notes"]) == ("cli", 0, [])
+    assert agent["cost_usd"] > 0.0001
+    (another,) = clis.spawn(clis.spec("claude", {"say": "ok"}))
+    assert "has spent $" in clis.instance.agent(another)["reason"]
     assert agent["tokens"] >= 1041  # its tool was ended too, and it may have asked once more before it was
 
 
@@ -208,3 +218,30 @@ def test_denied_permissions_are_noted(clis: Clis) -> None:
         ["permissions-denied", "nothing-permitted"],
     )
     assert "exit 0; 2 permissions denied; nothing permitted that changes anything" in clis.instance.ctl("status")
+
+
+def test_one_that_is_turned_away_goes_on_with_its_session(clis: Clis, tmp_path: Path) -> None:
+    step = {"bash": "echo step >> steps"}
+    (one,) = clis.spawn(clis.spec("claude", step, {"status": 429, "times": 1}, {"say": "All done."}))
+    until(lambda: clis.instance.agent(one)["status"] == "queued", what="a rate limit")
+    first = clis.instance.agent(one)
+    clis.instance.ctl("resume")
+    clis.instance.ctl("wait", one)
+    agent = clis.instance.agent(one)
+    assert (agent["status"], agent["attempt"]) == ("completed", 2)
+    assert (tmp_path / "steps").read_text() == "step\n"
+    assert agent["tokens"] == 2 * 1060
+    assert f"goes on with session {first['cli_session']}" in clis.log(one)
+
+
+def test_a_retry_goes_on_with_its_session_when_asked(clis: Clis, tmp_path: Path) -> None:
+    step = {"bash": "echo step >> steps"}
+    agent = clis.ended(clis.spec("claude", step, {"status": 500, "times": 1}, {"say": "All done."}))
+    assert agent["status"] == "failed"
+    clis.instance.ctl("retry", agent["id"], "--resume-session")
+    clis.instance.ctl("wait", agent["id"])
+    assert (tmp_path / "steps").read_text() == "step\n"
+    other = clis.instance.spawn("false")
+    clis.instance.ctl("wait", other, code=1)
+    refused = clis.instance.ctl("retry", other, "--resume-session", code=1)
+    assert refused == ""

@@ -23,7 +23,7 @@ OF_SCOPES = (
         "an agent that was turned away has not failed",
         "happen.py",
         "    elif (limited := _turned_away(agent)) is not None and not _is_cut_short(turn.state, agent):\n"
-        "        _defer(turn, agent, *limited)\n",
+        "        _put_off(turn, agent, *limited)\n",
         "",
         core("holds", "one_that_was_turned_away_is_queued_again_and_loses_nothing"),
     ),
@@ -33,6 +33,27 @@ OF_SCOPES = (
         "    if held is None or held.wall < until:\n",
         "    if True:\n",
         core("holds", "of_two_times_the_later_one_counts"),
+    ),
+    Mutant(
+        "an agent waits for its service only so often",
+        "happen.py",
+        "    if agent.rate_limits >= turn.state.rate_limit_waits:\n",
+        "    if False:\n",
+        core("holds", "one_that_is_turned_away_too_often_fails_in_the_words_of_its_service"),
+    ),
+    Mutant(
+        "an agent waits for its service only so long",
+        "happen.py",
+        "    if until - since > turn.state.rate_limit_time:\n",
+        "    if False:\n",
+        core("holds", "one_that_is_turned_away_for_too_long_fails_in_the_words_of_its_service"),
+    ),
+    Mutant(
+        "the time of all waits counts, and not of the last",
+        "apply.py",
+        "    agent.limited_since = at.wall if agent.limited_since is None else agent.limited_since\n",
+        "    agent.limited_since = at.wall\n",
+        core("holds", "one_that_is_turned_away_for_too_long_fails_in_the_words_of_its_service"),
     ),
     Mutant(
         "what an attempt cost counts for its session",

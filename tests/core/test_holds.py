@@ -109,6 +109,63 @@ def test_a_person_can_have_it_tried_at_once() -> None:
     assert box.status(first) == ["running"]
 
 
+def turned_away_until_it_fails(box: Box, one: AgentId, seconds: float) -> int:
+    """How often the agent waits for its service, which wants no more for `seconds` each time."""
+    for waits in range(100):
+        limited(box, one, seconds)
+        if box.agent(one).is_over:
+            return waits
+        box.now += seconds
+        box.tell(inputs.Tick())
+        assert box.status(one) == ["running"]
+    raise AssertionError("it is tried without end")
+
+
+def test_one_that_is_turned_away_too_often_fails_in_the_words_of_its_service() -> None:
+    box = Box(limit=1)
+    box.state.rate_limit_waits = 3
+    (first,) = box.batch(spec("a", runner="claude", retries=5), scope=HERE)
+    assert turned_away_until_it_fails(box, first, 60.0) == 3
+    assert box.status(first) == ["failed"]
+    said = "claude was rate-limited, and has waited 3 times (`rate_limit_waits`): too often"
+    assert box.agent(first).reason == said
+
+
+def test_one_that_is_turned_away_for_too_long_fails_in_the_words_of_its_service() -> None:
+    box = Box(limit=1)
+    box.state.rate_limit_time = 130.0
+    (first,) = box.batch(spec("a", runner="claude", retries=5), scope=HERE)
+    assert turned_away_until_it_fails(box, first, 60.0) == 2
+    said = "claude was rate-limited, and would have waited 180 s in all (`rate_limit_time`): too often"
+    assert box.agent(first).reason == said
+
+
+def test_without_patience_the_first_rate_limit_is_a_failure_and_holds_the_runner_all_the_same() -> None:
+    box = Box(limit=1)
+    box.state.rate_limit_waits = 0
+    first, second = two(box, runner="claude")
+    limited(box, first, 60.0)
+    assert box.status(first, second) == ["failed", "queued"]
+
+
+def test_a_retry_by_a_person_may_wait_as_often_again() -> None:
+    box = Box(limit=1)
+    box.state.rate_limit_waits, box.state.rate_limit_time = 2, 1000.0
+    (first,) = box.batch(spec("a", runner="claude"), scope=HERE)
+    assert turned_away_until_it_fails(box, first, 400.0) == 2
+    box.now += 400.0
+    box.tell(inputs.Retry(box.request(), (first,), ("digest",)))
+    assert turned_away_until_it_fails(box, first, 400.0) == 2
+
+
+def test_the_words_of_the_service_are_shown_from_the_first_time() -> None:
+    box = Box(limit=1)
+    first, second = two(box, runner="claude")
+    limited(box, first, 60.0)
+    for one in (first, second):
+        assert (reason(box.state, box.agent(one), box.now) or "").endswith(". Its service: too often")
+
+
 def test_one_that_completed_or_was_cancelled_is_over_whatever_its_service_said() -> None:
     box = Box(limit=2)
     first, second = box.batch(spec("a", runner="claude"), spec("b", runner="claude"), scope=HERE)
@@ -204,3 +261,31 @@ def test_a_resume_is_no_room() -> None:
     (one,) = box.batch(spec("a"), scope=HERE)
     box.tell(inputs.Resume(RequestId("r")))
     assert box.status(one) == ["queued"]
+
+
+def session_of_cli(box: Box, one: AgentId, session: str | None, code: int = 75) -> None:
+    """The attempt ends, turned away or not, in a session of its CLI."""
+    until = WALL + box.now + 1.0 if code == 75 else None
+    report = Report("no", session_id=session, limited_until=until)
+    box.tell(inputs.Exited(one, box.agent(one).attempt, Outcome(code, report=report), is_tree_gone=True))
+
+
+def test_the_session_of_its_cli_goes_on_after_a_rate_limit_and_not_after_a_failure() -> None:
+    box = Box(limit=1)
+    (first,) = box.batch(spec("a", runner="claude", retries=1), scope=HERE)
+    for session, resumed in (("s-1", "s-1"), (None, "s-1"), ("s-2", "s-2")):
+        session_of_cli(box, first, session)
+        box.now += 2.0
+        box.tell(inputs.Tick())
+        assert (box.status(first), box.agent(first).resumes) == (["running"], resumed)
+    session_of_cli(box, first, "s-3", code=1)
+    assert (box.status(first), box.agent(first).resumes) == (["queued"], None)
+
+
+@pytest.mark.parametrize(("is_resumed", "resumed"), [(True, "s-1"), (False, None)])
+def test_a_retry_goes_on_with_the_session_only_when_asked(is_resumed: bool, resumed: str | None) -> None:
+    box = Box(limit=1)
+    (first,) = box.batch(spec("a", runner="claude"), scope=HERE)
+    session_of_cli(box, first, "s-1", code=1)
+    box.tell(inputs.Retry(box.request(), (first,), ("digest",), is_resumed=is_resumed))
+    assert box.agent(first).resumes == resumed

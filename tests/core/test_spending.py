@@ -38,3 +38,10 @@ def test_together_they_are_the_sum_of_each(one: Spent, other: Spent) -> None:
 )
 def test_a_budget_is_reached_by_either_number(budget: Budget, said: str | None) -> None:
     assert budget.reached_by(Spent(400, 600, 9000, 0, 2.5)) == said
+
+
+def test_a_cost_of_which_nothing_is_known_is_none() -> None:
+    unknown = Spent(5, cost_unknown=1)
+    assert (Spent().known_cost, unknown.known_cost) == (0.0, None)
+    both = unknown.plus(Spent(cost_usd=0.5)).plus(unknown)
+    assert (both.known_cost, both.cost_unknown) == (0.5, 2)

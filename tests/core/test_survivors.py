@@ -62,7 +62,10 @@ def test_who_was_turned_away_is_told_when_and_by_whom_and_a_limit_is_noted_once(
     report = Report(limited_until=WALL + box.now + 60.0)
     end(box, first, report)
     assert box.facts(AttemptDeferred) == [AttemptDeferred(first, 1, "claude was rate-limited")]
-    assert (box.agent(first).reason, box.agent(first).ended_at) == ("claude was rate-limited", WALL + box.now)
+    assert (box.agent(first).reason, box.agent(first).ended_at) == (
+        "claude was rate-limited",
+        WALL + box.now,
+    )
     end(box, second, report)
     assert box.facts(RunnerLimited) == []
 

@@ -96,6 +96,14 @@ def poller(instance: Instance, _: Path) -> str:
     return str(instance.agent(one)["status"])
 
 
+def turned_away(instance: Instance, directory: Path) -> str:
+    """What becomes of an agent whose service wants no more for a minute."""
+    limit = ("--env", "ORCHD_MOCK_RATE_LIMIT=api:60")
+    one = instance.ctl("spawn", "--runner", "mock", "--goal", "x", "--name", "api", *limit, cwd=directory).strip()
+    until(lambda: "rate-limited" in (instance.agent(one)["reason"] or ""))
+    return str(instance.agent(one)["status"])
+
+
 def in_worktree(instance: Instance, directory: Path, project: str = "") -> str:
     """What an agent sees in its worktree, and what is said when that is to be pruned."""
     instance.env.update(repos.SETTINGS, GIT_ALLOW_PROTOCOL="file")
@@ -138,6 +146,8 @@ EFFECTS: dict[str, tuple[str, Effect, Callable[[object], bool]]] = {
     "session_files": ("false", session_in, lambda seen: seen == []),
     "sessions_path": ('"odd"', session_in, lambda seen: "odd/session-001.yaml" in str(seen)),
     "state_path": ('"odd"', session_in, lambda seen: "odd/events.jsonl" in str(seen)),
+    "rate_limit_waits": ("0", turned_away, lambda seen: seen == "failed"),
+    "rate_limit_time": ("50", turned_away, lambda seen: seen == "failed"),
     "free_bytes": (str(1 << 60), lambda one, _: one.status()["limit"]["short_of_space"], lambda seen: seen is True),
     "keep_age": ("0.01", first_of_three, lambda seen: str(seen).startswith("pruned: ")),
     "keep_count": ("1", first_of_three, lambda seen: str(seen).startswith("pruned: ")),

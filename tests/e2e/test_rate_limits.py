@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.conftest import Instance, until
 
 MOCK = ("--runner", "mock", "--goal", "x", "--env", "ORCHD_MOCK_SECONDS=0")
@@ -38,6 +40,23 @@ def test_a_runner_is_held_through_the_death_of_the_daemon_and_others_go_on(insta
     instance.ctl("resume")
     instance.ctl("wait", one, another)
     assert instance.status()["limit"]["held"] == {}
+
+
+def test_a_limit_that_no_time_ends_fails_in_the_words_of_the_service(stopped: Instance, tmp_path: Path) -> None:
+    said = "Rate limit reached: extra usage is required, try again in 1s"
+    stopped.configure(
+        "rate_limit_waits = 2\n[runners.mine]\n"
+        f"""command = ["sh", "-c", "echo x >> starts; echo '{{\\"e\\": \\"{said}\\"}}'; exit 1"]\n"""
+        'result = "json"\ntext = "t"\nerror = "e"\n'
+    )
+    stopped.start()
+    one = stopped.ctl("spawn", "--runner", "mine", "--goal", "x", "--retries", "9", cwd=tmp_path).strip()
+    until(lambda: f"Its service: {said}" in (stopped.agent(one)["reason"] or ""))
+    stopped.ctl("wait", one, code=1)
+    agent = stopped.agent(one)
+    assert (agent["status"], agent["attempt"]) == ("failed", 3)
+    assert agent["reason"] == f"mine was rate-limited, and has waited 2 times (`rate_limit_waits`): {said}"
+    assert (tmp_path / "starts").read_text() == "x\n" * 3
 
 
 def test_a_waiting_parent_whose_child_is_held_back_gets_its_answer_later(instance: Instance) -> None:

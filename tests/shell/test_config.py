@@ -36,6 +36,8 @@ CHANGED = {
     "session_files": False,
     "sessions_path": "s",
     "state_path": "a/b",
+    "rate_limit_waits": 3,
+    "rate_limit_time": 900.0,
     "free_bytes": 5,
     "keep_age": 3600.0,
     "keep_count": 9,

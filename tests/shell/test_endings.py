@@ -51,11 +51,11 @@ def test_a_report_is_said_in_the_words_of_the_core(tmp_path: Path) -> None:
     path = tmp_path / "report"
     assert report_in(str(path)) is None
     write(path, Told(status="completed", input_tokens=5, turns=2, notes=(("a", "b"),)))
-    assert report_in(str(path)) == Report(spent=Spent(5), turns=2, notes=(Note("a", "b"),))
+    assert report_in(str(path)) == Report(spent=Spent(5, cost_unknown=1), turns=2, notes=(Note("a", "b"),))
     write(path, Told(status="failed"))
-    assert report_in(str(path)) == Report("failed")
+    assert report_in(str(path)) == Report("failed", Spent(cost_unknown=1))
     write(path, Told(status="rate-limited", reason="too many", retry_at=9.0))
-    assert report_in(str(path)) == Report("too many", limited_until=9.0)
+    assert report_in(str(path)) == Report("too many", Spent(cost_unknown=1), limited_until=9.0)
 
 
 def test_a_pid_names_a_session_as_long_as_nobody_else_can_have_it(tmp_path: Path) -> None:

@@ -77,6 +77,15 @@ def test_asking_spares_the_shim_and_wakes_what_was_stopped(grow: Callable[[str],
     until(lambda: set(tree.members()) <= {tree.shim})
 
 
+def test_asking_the_runner_alone_spares_what_is_below_it_and_wakes_it(grow: Callable[[str], Tree]) -> None:
+    tree = grow('trap "exit 0" TERM; sleep 600 & kill -STOP $$; wait')
+    until(lambda: any(process.is_stopped for process in tree.members().values()))
+    assert tree.ask()
+    until(lambda: len(tree.members()) == 1)  # what was below goes on without it
+    assert [Path(f"/proc/{pid}/comm").read_text() for pid in tree.members()] == ["sleep\n"]
+    assert not tree.ask()
+
+
 def test_killing_leaves_nothing(grow: Callable[[str], Tree]) -> None:
     tree = grow('trap "" TERM; setsid sleep 600 & sleep 600; sleep 600')
     until(lambda: len(tree.members()) >= 4)

@@ -28,6 +28,7 @@ from orchd.core.facts import (
     WaitExpired,
     WorkSeen,
 )
+from orchd.core.happen import HOLD_SECONDS, LONGEST_HOLD
 from orchd.core.index import indexes, recount
 from orchd.core.model import OVER, Agent, AgentId, Cause, Frozen, Instant, State, Status
 from orchd.core.runs import RunStatus
@@ -80,8 +81,9 @@ class WatchedTurn(Turn):
             assert agent.cause is not Cause.CANCELLED, "retried what somebody ended"
         if isinstance(fact, AgentQueued) and fact.ancestors:
             assert self._children(fact.ancestors[-1]) < self.state.guards.children, "more children than may be"
-        if isinstance(fact, AgentFailed | AttemptRetried):
-            assert not _is_turned_away(self.state.agents[fact.agent]), "blamed for what its service did"
+        if isinstance(fact, AgentFailed | AttemptRetried) and _is_turned_away(agent := self.state.agents[fact.agent]):
+            assert isinstance(fact, AgentFailed), "a rate limit took one of its retries"
+            assert _has_waited_enough(self.state, agent, self.now), "blamed for what its service did"
         super().record(fact)
         if isinstance(fact, AttemptDeferred):
             assert self.state.agents[fact.agent].tries == self.tries[fact.agent], "it lost a try for nothing"
@@ -176,6 +178,14 @@ def _is_turned_away(agent: Agent) -> bool:
     report = agent.outcome.report if agent.outcome else None
     is_limited = report is not None and report.limited_until is not None and agent.spec.runner is not None
     return is_limited and agent.cause is Cause.ENDED and agent.spec.member is None
+
+
+def _has_waited_enough(state: State, agent: Agent, now: float) -> bool:
+    """Whether it has waited for its service as often or as long as it may."""
+    report = agent.outcome.report if agent.outcome else None
+    until = min(max(report.limited_until or 0.0, now + HOLD_SECONDS), now + LONGEST_HOLD) if report else now
+    is_long = agent.limited_since is not None and until - agent.limited_since > state.rate_limit_time
+    return agent.rate_limits >= state.rate_limit_waits or is_long
 
 
 def check_turn(world: World, turn: WatchedTurn) -> None:

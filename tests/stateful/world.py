@@ -23,7 +23,7 @@ from orchd.core.facts import (
     RunnerLimited,
 )
 from orchd.core.index import forget, forget_runs, load
-from orchd.core.model import Agent, AgentId, Guards, Instant, Report, RequestId, Spec, State, Status
+from orchd.core.model import Agent, AgentId, Guards, RateLimit, Report, RequestId, Spec, State, Status
 from orchd.core.runs import Group, Plan, Run, RunId
 from orchd.core.sessions import SessionId
 from orchd.core.spending import Budget, Spent
@@ -198,7 +198,7 @@ class World:
         self.state.is_strict, self.state.stall_after = known.is_strict, known.stall_after  # from the configuration
         self.state.is_paused, self.state.last_number, self.state.seed = is_paused, last_number, seed
         self.state.last_run = last_run
-        self.state.holds = {runner: Instant(until, until) for runner, until in self.held.items()}
+        self.state.holds = {runner: RateLimit(until, until) for runner, until in self.held.items()}
         for one in self.runs:
             if not (run := self.stored_run(one)).is_over:
                 self.state.runs[one] = run

@@ -100,8 +100,12 @@ class Stage:
     def ended(self, process: subprocess.Popen[bytes]) -> Ran:
         """How it ended."""
         code = process.wait(30)
-        report = json.loads(self._report.read_text()) if self._report.exists() else {}
-        return Ran(code, self.log, report)
+        return Ran(code, self.log, self.reported())
+
+    def reported(self) -> dict[str, Any]:
+        """The report as it is now; empty when there is none."""
+        found: dict[str, Any] = json.loads(self._report.read_text()) if self._report.exists() else {}
+        return found
 
     @property
     def log(self) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import time
 from typing import Any
 
@@ -215,19 +213,68 @@ def test_on_sigterm_it_is_read_to_its_end_and_what_was_spent_is_told(stage: Stag
     more = [said("a", 1), said("b", 1), said("c", 2)]  # two parts of one message, and another
     stage.program(
         "claude",
-        f"trap 'echo {json.dumps(json.dumps(more[2]))}; exit 143' TERM\n"
+        f"trap 'echo {json.dumps(json.dumps(more[2]))}; exit 143' INT\n"
         f"printf '%s\\n' '{json.dumps(INIT)}' '{json.dumps(more[0])}' '{json.dumps(more[1])}'\n"
         "while :; do sleep 0.01; done",
     )
     process = stage.start("claude")
     until(lambda: "b\n" in stage.log)
-    os.killpg(process.pid, signal.SIGTERM)
+    process.terminate()
     ran = stage.ended(process)
     assert (ran.code, ran.status, ran.reason) == (143, "failed", "ended by SIGTERM")
     assert "c\n" in ran.log
     spent = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
     assert [ran.report[key] for key in spent] == [100, 8, 12, 4]
-    assert (ran.report["session_id"], ran.report["cost_usd"]) == ("s-1", None)
+    assert ran.report["session_id"] == "s-1"
+    assert (ran.report["cost_usd"], ran.report["cost_source"]) == (pytest.approx(0.002238), "estimated")
+    assert [code for code, _ in ran.report["notes"]] == ["usage-estimated"]
+
+
+def used(name: str, written: str, number: int) -> dict[str, Any]:
+    """A message that calls a tool with so much."""
+    message = said("x", number)
+    message["message"]["content"] = [{"type": "tool_use", "id": "t", "name": name, "input": {"command": written}}]
+    return message
+
+
+ANSWERED = {"type": "user", "message": {"content": [{"type": "tool_result", "tool_use_id": "t", "content": "ok"}]}}
+SPENT = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cost_usd")
+
+
+@pytest.mark.parametrize(
+    ("messages", "tokens", "dollars", "note"),
+    [
+        ([INIT], [0, 0, 0, 0], None, "usage-unknown"),
+        ([INIT, used("Bash", "y" * 986, 1)], [50, 500, 6, 2], 0.038319, "usage-estimated"),
+        ([INIT, used("Bash", "y" * 986, 1), ANSWERED], [50, 500, 6, 64], 0.040179, "usage-estimated"),
+        (
+            [{**DONE, "total_cost_usd": 0.5, "usage": USAGE}, INIT, said("b", 2)],
+            [100, 8, 12, 4],
+            0.501119,
+            "usage-estimated",
+        ),
+        ([{**DONE, "total_cost_usd": 0.5, "usage": USAGE}, INIT], [50, 4, 6, 2], 0.5, "usage-unknown"),
+    ],
+    ids=["nothing shown", "a message", "a request on its way", "after a result", "a request after a result"],
+)
+def test_of_one_that_is_killed_the_most_that_it_can_have_taken_counts(
+    stage: Stage, messages: list[dict[str, Any]], tokens: list[int], dollars: float | None, note: str
+) -> None:
+    stage.says("claude", *messages, {"type": "system", "subtype": "api_retry"}, code=137)
+    report = stage.run("claude").report
+    assert [report[key] for key in SPENT] == [*tokens, dollars if dollars is None else pytest.approx(dollars)]
+    assert [code for code, _ in report["notes"]] == [note]
+
+
+def test_a_runner_that_is_killed_leaves_what_was_taken_so_far(stage: Stage) -> None:
+    lines = " ".join(f"'{json.dumps(message)}'" for message in (INIT, said("begun", 1)))
+    stage.program("claude", f"printf '%s\\n' {lines}; while :; do sleep 0.01; done")
+    process = stage.start("claude")
+    until(lambda: "begun\n" in stage.log and stage.reported().get("input_tokens"))
+    process.kill()
+    ran = stage.ended(process)
+    assert (ran.status, ran.reason, ran.report["session_id"]) == ("failed", "its runner was killed", "s-1")
+    assert (ran.report["input_tokens"], ran.report["cost_source"]) == (50, "estimated")
 
 
 def test_a_price_estimates_what_it_did_not_live_to_say(stage: Stage) -> None:
@@ -286,12 +333,14 @@ def test_config_and_the_users_own_variables_change_it(stage: Stage) -> None:
     )
     stage.says("my-claude", DONE)
     env = {"CLAUDE_CODE_MAX_CONCURRENT_SUBAGENTS": "4", "SECRET": "x", "CLAUDECODE": "1", "CLAUDE_CODE_SESSION_ID": "x"}
+    env["BASH_DEFAULT_TIMEOUT_MS"] = "300000"
     assert stage.run("claude", "--max-turns=1", **env).code == 0
     assert stage.argv == [
         *("--debug", "-p", "--output-format", "stream-json", "--verbose", "--model", "sonnet"),
         *("--permission-mode", "acceptEdits", "--max-turns=1"),
     ]
     seen = stage.env
+    assert (seen["BASH_DEFAULT_TIMEOUT_MS"], seen["BASH_MAX_TIMEOUT_MS"]) == ("300000", "86400000")
     assert (seen["CLAUDE_CODE_MAX_CONCURRENT_SUBAGENTS"], seen["CLAUDE_CODE_MAX_SUBAGENT_SPAWN_DEPTH"]) == ("4", "1")
     assert seen["GIVEN"] == "yes"
     assert not {"SECRET", "CLAUDECODE", "CLAUDE_CODE_SESSION_ID", "ORCHD_REPORT"} & set(seen)

@@ -173,7 +173,7 @@ def test_the_log_says_what_it_does(stage: Stage) -> None:
         "collab tool call: wait",
         "note: Model metadata not found",
         "error: stream disconnected",
-        "codex failed: stream disconnected",
+        "codex failed: stream disconnected; ended before it said what it took: tokens and cost are unknown",
     ]
 
 

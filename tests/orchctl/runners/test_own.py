@@ -96,10 +96,33 @@ def test_json_that_says_no_is_a_failure(stage: Stage, message: object, code: int
     assert ran.reason.startswith(reason)
 
 
-def test_an_error_that_is_a_limit_is_one(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ({"e": "Rate limit reached, try again in 5m"}, 75),
+        ({"e": {"type": "rate_limit_error", "message": "slow down"}}, 75),
+        ({"e": {"error": {"code": 429}}}, 75),
+        ({"e": "slow down", "status": 429}, 75),
+        ({"e": "Tests failed: test_rate_limit_middleware expected 429"}, 1),
+        ({"e": {"failed": ["test_rate_limit", "expected status 429"]}}, 1),
+        ({"e": None, "status": 429}, 1),
+    ],
+)
+def test_a_limit_of_its_service_is_told_from_an_error_that_speaks_of_limits(
+    stage: Stage, message: dict[str, object], code: int
+) -> None:
     stage.config.write_text(JSON)
-    stage.says("mine", {"e": "Rate limit reached, try again in 5m"})
-    assert stage.run("mine")[0] == 75
+    stage.says("mine", message, code=1)
+    assert stage.run("mine").code == code
+
+
+@pytest.mark.parametrize(("resume", "argv"), [('["mine", "--resume={session}"]', ["--resume=-s"]), ("[]", [])])
+def test_a_session_goes_on_where_the_table_says_how(stage: Stage, resume: str, argv: list[str]) -> None:
+    stage.config.write_text(f"{JSON}resume = {resume}\n")
+    stage.says("mine", {"a": [{"b": "yes"}], "s": "-s"})
+    assert stage.run("mine", ORCHD_RESUME_SESSION="-s").code == 0
+    assert [word for word in stage.argv if word] == argv
+    assert ("Go on with your task" in stage.prompt) is bool(argv)
 
 
 def test_one_that_is_gone_from_the_file_is_said(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchctl.runners import process
+from orchctl.runners import leftovers, process
 from tests.conftest import until
 from tests.orchctl.runners.conftest import Stage
 
@@ -46,13 +46,35 @@ def test_one_that_closes_its_output_is_waited_for(stage: Stage) -> None:
 
 
 def test_a_signal_for_the_runner_alone_is_passed_on(stage: Stage) -> None:
-    stage.program("claude", "trap 'echo heard; exit 7' TERM; echo ready; while :; do sleep 0.01; done")
-    running = stage.start("claude")
+    stage.program("codex", "trap 'echo heard; exit 7' TERM; echo ready; while :; do sleep 0.01; done")
+    running = stage.start("codex")
     until(lambda: "ready" in stage.log)
     running.terminate()
     ran = stage.ended(running)
     assert (ran.code, ran.reason) == (143, "ended by SIGTERM")
     assert "heard" in ran.log
+
+
+@pytest.mark.parametrize(
+    ("on_int", "said"), [("echo INT; exit 7", ["INT"]), ("echo INT", ["INT", "TERM"])], ids=["ends", "does not end"]
+)
+def test_claude_is_interrupted_before_it_and_what_it_started_are_terminated(
+    stage: Stage, on_int: str, said: list[str]
+) -> None:
+    marks = {"ORCHD_AGENT": "agent-001", "ORCHD_ATTEMPT": "1"}
+    rest = "setsid sh -c 'trap \"echo REST >&2; exit\" TERM; echo up; while :; do sleep 0.01; done' &"
+    script = f"trap '{on_int}' INT; trap 'echo TERM; exit 7' TERM; {rest} echo ready; while :; do sleep 0.01; done"
+    stage.program("claude", script)
+    running = stage.start("claude", **marks)
+    until(lambda: {"ready", "up"} <= set(stage.log.splitlines()))
+    running.terminate()
+    ran = stage.ended(running)
+    assert (ran.code, ran.reason) == (143, "ended by SIGTERM")
+    assert [line for line in ran.log.splitlines() if line in ("INT", "TERM")] == said
+    if "TERM" in said:
+        until(lambda: "REST" in stage.log)
+    for left in leftovers.of_attempt({**os.environ, "ORCHD_HOME": str(stage.directory), **marks}):
+        os.kill(left.pid, signal.SIGKILL)
 
 
 def test_a_cli_that_a_signal_ended_has_its_code(stage: Stage) -> None:
