@@ -50,6 +50,7 @@ EFFECTS: dict[str, tuple[str, dict[str, str], str, Look, object]] = {
     "session": ("mine", OWN, '"s"', told("session_id"), "s-1"),
     "resume": ("mine", {**OWN, "session": '"s"'}, '["mine", "-r={session}"]', lambda seen: "-r=s-9" in seen.argv, True),
     "input_tokens": ("mine", OWN, '"in"', told("input_tokens"), 1000),
+    "usage": ("mine", {**OWN, "input_tokens": '"in"'}, '"sum"', told("input_tokens"), 1007),
     "output_tokens": ("mine", OWN, '"out"', told("output_tokens"), 500),
     "cache_read_tokens": ("mine", OWN, '"read"', told("cache_read_tokens"), 200),
     "cache_write_tokens": ("mine", OWN, '"write"', told("cache_write_tokens"), 100),
@@ -72,7 +73,8 @@ def table(name: str, keys: dict[str, str]) -> str:
 def seen(stage: Stage, name: str, keys: dict[str, str]) -> Seen:
     """What a run with these keys leaves."""
     stage.config.write_text(table(name, keys))
-    stage.says(name, {"type": "result", "subtype": "success", "is_error": False, "result": "A"} | TOLD)
+    step = [{"in": 7}] if name == "mine" else []
+    stage.says(name, *step, {"type": "result", "subtype": "success", "is_error": False, "result": "A"} | TOLD)
     stage.result.unlink(missing_ok=True)
     ran = stage.run(name, EXTRA="1", ORCHD_RESUME_SESSION="s-9")
     return Seen(ran, stage.argv, stage.env, stage.prompt, stage.result.read_text() if stage.result.exists() else "")
