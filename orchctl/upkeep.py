@@ -54,6 +54,10 @@ UPKEEP = (
         "Look for what is wrong with this machine and instance, and say what to do.",
         "doctor",
         (),
-        (Option("fix", "End processes that agents left behind."), JSON),
+        (
+            Option("fix", "End processes that agents left behind."),
+            Option("end_agents", "Only end all processes of agents, where no daemon can serve."),
+            JSON,
+        ),
     ),
 )

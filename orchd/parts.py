@@ -92,6 +92,8 @@ def restore(home: Home, parts: Parts) -> None:
         return None if (agent := records.recorded(one)) is None else agent.attempt
 
     unrecorded.check(home, parts.state, begun, lambda: parts.clock().mono)
+    if not parts.state.last_number:
+        unrecorded.check_marks(home)
 
 
 def assemble(

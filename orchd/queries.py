@@ -200,7 +200,9 @@ class Queries:
     def session_status(self, caller: Caller, asked: ops.SessionStatus) -> dict[str, object]:
         """A session with one page of its agents, newest first."""
         session = self._naming.session_asked(caller, asked)
-        shown, more = self._page(self._store.in_session(session.id, asked.before, PAGE + 1), usage=False)
+        root = self._naming.root_of(caller)
+        numbers = self._store.in_session(session.id, asked.before, PAGE + 1, None if root is None else number_of(root))
+        shown, more = self._page(numbers, usage=False)
         return {"session": self.session_map(session), "agents": shown[::-1], "more": more}
 
     def _page(self, numbers: list[int], *, usage: bool) -> tuple[list[dict[str, object]], int | None]:

@@ -106,11 +106,12 @@ class Reader:
         for number, doc in self._many(f"SELECT number, doc FROM sessions WHERE {where}", values):
             yield self._sound(partial(unpack_session, session_id(number), doc))
 
-    def in_session(self, session: SessionId, before: int | None, count: int) -> list[int]:
-        """The numbers of the `count` newest agents of a session below `before`, newest first."""
+    def in_session(self, session: SessionId, before: int | None, count: int, root: int | None = None) -> list[int]:
+        """The numbers of the `count` newest agents of a session below `before`, of one tree or of all, newest first."""
         found = self._many(
-            "SELECT number FROM agents WHERE session = ? AND number < ? ORDER BY number DESC LIMIT ?",
-            (number_of_session(session), before if before is not None else 2**62, count),
+            "SELECT number FROM agents WHERE session = ? AND number < ? AND (?4 IS NULL OR root = ?4)"
+            " ORDER BY number DESC LIMIT ?3",
+            (number_of_session(session), before if before is not None else 2**62, count, root),
         )
         return [number for (number,) in found]
 

@@ -35,6 +35,7 @@ ASKED = {
     "hook": "-- true",
     "timeline": "-o timeline.svg",
     "export": "--json",
+    "uninstall-project": "",
     "trace": "-o spans.json",
     "prune": "--older-than 1d",
     "validate": _COMPOSITION,

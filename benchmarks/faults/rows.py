@@ -168,8 +168,8 @@ ANYWHERE = Plant(
 ANY_FILE = Plant(
     "any file in the place of a log is opened as it is",
     "orchd/procs/files.py",
-    "            descriptor = open_file(self.log, flags)\n            if",
-    "            descriptor = os.open(self.log, flags | os.O_CLOEXEC, 0o600)\n            if",
+    "            descriptor = open_file(self.log, flags)\n            found",
+    "            descriptor = os.open(self.log, flags | os.O_CLOEXEC, 0o600)\n            found",
 )
 UNMISSED = Plant(
     "the daemon does not look whether the database is still there",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from orchctl import census, exits, out, render
 from orchctl.client import Client
 from orchctl.errors import UsageError
-from orchd.wire import MOST
+from orchd.wire import ENV_AGENT, MOST
 
 _PAGE = 500  # agents of one answer
 
@@ -64,4 +65,6 @@ def _unfinished(client: Client) -> list[str]:
     """The agents that are not over and whose parents are: all others are below them."""
     everybody = census.status(client, {"usage": False})["agents"]
     going = {agent["id"]: agent["parent"] for agent in everybody if not render.is_over(agent)}
+    if own := os.environ.get(ENV_AGENT):  # an agent ends what it has spawned
+        return [one for one, parent in going.items() if parent == own]
     return [one for one, parent in going.items() if parent not in going]

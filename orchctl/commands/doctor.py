@@ -10,7 +10,7 @@ from orchctl import exits, out, render
 from orchctl.doctor import database, instance, machine, service
 from orchctl.doctor.asking import Daemon
 from orchctl.doctor.findings import PROBLEM, Finding, ok, problem, warning
-from orchctl.doctor.strays import end, strays
+from orchctl.doctor.strays import end, marked, strays
 from orchd.wire import Home, default_home
 
 _FIRST = 1000  # agents of one answer, of which those that live come first
@@ -19,7 +19,8 @@ _LIVING = ("starting", "running", "waiting", "stopping")
 
 def run(args: SimpleNamespace) -> int:
     """Print a line for each finding, or `{findings: [{check, state, what, remedy}], problems}`; 1 with problems."""
-    found = list(_findings(Home(default_home()), is_fixing=args.fix))
+    home = Home(default_home())
+    found = list(_ended(home, Daemon(home)) if args.end_agents else _findings(home, is_fixing=args.fix))
     problems = sum(finding.state == PROBLEM for finding in found)
     value = {"findings": [finding._asdict() for finding in found], "problems": problems}
     out.result(value, map(_line, found), as_json=args.json)
@@ -69,6 +70,21 @@ def _strays(home: Home, asked: Daemon, *, is_fixing: bool) -> Iterator[Finding]:
             yield ok("strays", f"{what}; it was ended")
         else:
             yield problem("strays", what, "`orchctl doctor --fix` ends it")
+
+
+def _ended(home: Home, asked: Daemon) -> Iterator[Finding]:
+    """End every process that shows the marks of an agent of this home, for where no daemon can."""
+    if asked.answer is not None or asked.holder is not None:
+        remedy = "`orchctl cancel --all --wait`, or `orchctl daemon stop --stop-agents`"
+        yield problem("strays", "--end-agents is for a home that no daemon serves", remedy)
+        return
+    found = marked(home)
+    for stray in found:
+        what = f"pid {stray.pid} of {stray.agent}: {stray.command:.60}"
+        if end(stray):
+            yield ok("strays", f"{what}; it was ended")
+    if not found:
+        yield ok("strays", "no process of an agent runs")
 
 
 def _living(asked: Daemon) -> Iterator[str]:

@@ -85,7 +85,7 @@ def _told(result: dict[str, Any], *, as_json: bool) -> int:
         for line in [*render.ended_lines(over), *map(runs.outcome, _over(result))]:
             out.say(line)
     if result["timed_out"] and not as_json:
-        out.note(f"timed-out: {render.going(going)}; they go on" if going else "timed-out: nothing is known of them")
+        out.note(f"timed-out: {render.going(going)}; they go on" if going else "timed-out; all have ended since")
     return code_of(result)
 
 

@@ -34,6 +34,11 @@ def strays(home: Home, living: set[str]) -> list[Stray]:
     return [found for found, attempt in left if (found.agent, attempt) not in known]
 
 
+def marked(home: Home) -> list[Stray]:
+    """All processes that carry the marks of an agent of this home."""
+    return [found for found, _ in _marked(home)]
+
+
 def _record(home: Home, found: Stray, attempt: str) -> Path:
     return home.agents / f"{found.agent}.{attempt}.exit"
 

@@ -14,10 +14,13 @@ from orchd.core.model import AgentId, State, agent_id
 from orchd.errors import StoreError
 from orchd.procs.endings import text_of
 from orchd.procs.files import files_of
+from orchd.procs.procfs import PROC, everyone, marks
 from orchd.procs.shim import parse_record
-from orchd.wire import Home, locks
+from orchd.wire import ENV_AGENT, ENV_HOME, Home, locks
 
 _FILE = re.compile(r"agent-([0-9]{3,18})\.([0-9]{1,9})\.(?:exit|log|report)")
+_LOCK = re.compile(r": FLOCK .*:([0-9]+) [0-9]+ (?:[0-9]+|EOF)$")
+_NAMED = 10  # agents of one message
 _SECONDS = 5.0  # for a shim to end whose daemon died before it wrote the attempt down, on a busy machine
 _PAUSE = 0.02
 
@@ -43,11 +46,14 @@ def check(home: Home, state: State, begun: Begun, clock: Callable[[], float]) ->
     """
     unknown = sorted({one for one in _attempts(home) if _is_unknown(one, state, begun)})
     until = clock() + _SECONDS
-    while (living := [one for one in unknown if _is_living(home, one)]) and clock() < until:
+    while (living := sorted({*_locked_beside(home, state), *unknown})) and clock() < until:
+        living = [one for one in living if _is_living(home, one)]
+        if not living:
+            break
         select.select([], [], [], _PAUSE)
     if living:
-        names = ", ".join(f"{agent_id(one.number)} (attempt {one.attempt})" for one in living[:10])
-        more = f" and {len(living) - 10} more" if len(living) > 10 else ""  # noqa: PLR2004
+        names = ", ".join(f"{agent_id(one.number)} (attempt {one.attempt})" for one in living[:_NAMED])
+        more = f" and {len(living) - _NAMED} more" if len(living) > _NAMED else ""
         raise StoreError(
             f"{names}{more} of {home.directory} is running, and {home.database} has no record of it, as after an older "
             "copy of it was put back: put the newer one back, or end what is running by `orchctl doctor --fix`"
@@ -55,6 +61,47 @@ def check(home: Home, state: State, begun: Begun, clock: Callable[[], float]) ->
     for one in unknown:
         if not _never_ran(home, one):
             state.last_number = max(state.last_number, one.number)
+
+
+def _locked_beside(home: Home, state: State) -> Iterator[_Found]:
+    """The attempts whose shims live, by the locks that the kernel lists, and that are not at work by `state`.
+
+    A shim that served several attempts holds one file under all their names: one that is at work speaks for all.
+    """
+    locked = _locked_inodes()
+    by_inode: dict[int, list[_Found]] = {}
+    with suppress(FileNotFoundError), os.scandir(home.agents) as entries:
+        for entry in entries:
+            if entry.inode() in locked and (found := _FILE.fullmatch(entry.name)) and entry.name.endswith(".exit"):
+                by_inode.setdefault(entry.inode(), []).append(_Found(int(found[1]), int(found[2])))
+    for names in by_inode.values():
+        if not any(_is_at_work(one, state) for one in names):
+            yield max(names)
+
+
+def _locked_inodes() -> set[int]:
+    with suppress(OSError):
+        lines = (PROC / "locks").read_text().splitlines()
+        return {int(found[1]) for line in lines if (found := _LOCK.search(line))}
+    return set()
+
+
+def _is_at_work(one: _Found, state: State) -> bool:
+    agent = state.agents.get(agent_id(one.number))
+    return agent is not None and agent.attempt == one.attempt
+
+
+def check_marks(home: Home) -> None:
+    """Raises StoreError when a process shows the marks of an agent of this home, of which the home has nothing: it was
+    emptied or moved away, and what still runs would not be counted."""
+    found = {pid: shown for pid in everyone() if (shown := marks(pid)).get(ENV_HOME) == str(home.directory)}
+    agents = sorted({shown[ENV_AGENT] for shown in found.values() if shown.get(ENV_AGENT)})
+    if agents:
+        names = ", ".join(agents[:_NAMED]) + (f" and {len(agents) - _NAMED} more" if len(agents) > _NAMED else "")
+        raise StoreError(
+            f"processes of {names} of {home.directory} are running, and this home has no record of any agent: put back "
+            "what was in it, or end them by `orchctl doctor --end-agents`"
+        )
 
 
 def _attempts(home: Home) -> Iterator[_Found]:

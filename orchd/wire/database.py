@@ -47,8 +47,9 @@ def check(path: Path, now: Callable[[], float], seconds: float) -> Checked:
 def _aside(path: Path) -> str:
     broken = path.parent / "broken"
     return (
-        f"restore a backup, or begin anew: `mkdir -p {broken}`, then `mv {path}* {path.parent}/agents {broken}`, "
-        "then `orchctl daemon start`"
+        "restore a backup, or begin anew with the limit of config.toml: end what still runs by `orchctl doctor "
+        f"--end-agents`, then `mkdir -p {broken}`, then `mv {path}* {path.parent}/agents {broken}`, then `orchctl "
+        "daemon start`"
     )
 
 
@@ -88,7 +89,7 @@ def lost(path: Path, how: str) -> str:
     agents = path.parent / "agents"
     return (
         f"{path} {how}, and {agents} has files of agents that it knew: put it back, or move {agents} away to begin "
-        "with an empty history (agents that still run are then not counted)"
+        "with an empty history, after `orchctl doctor --end-agents` has ended what still runs"
     )
 
 

@@ -26,6 +26,7 @@ OPENERS = {
     "orchd/procs/procfs.py": "/proc",
     "orchd/procs/attributes.py": "/proc",
     "orchd/procs/namespaces.py": "/proc",
+    "orchd/procs/unrecorded.py": "/proc",
     "orchd/ports.py": "/dev/null",
     "orchctl/inside.py": "/proc",
     "orchctl/runners/leftovers.py": "/proc",

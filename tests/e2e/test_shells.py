@@ -33,9 +33,12 @@ ODD = {
 }
 SHOW = "import json, os; print(json.dumps([dict(os.environ), os.getcwd()]))"
 
+ACCEPTS = 'confined_callers = "accept"\n'  # the daemon is in a mount namespace of its own
+
 
 @pytest.mark.parametrize("shell", WANTED)
 def test_variables_arrive_and_ends_are_known_whatever_the_shell_is(stopped: Instance, shell: str) -> None:
+    stopped.configure(ACCEPTS)
     stopped.start(*with_shell(shell, sys.executable, "-m", "orchd"))
     one = stopped.ctl("spawn", "--wait", "--json", "--", sys.executable, "-c", SHOW, env=ODD)
     (found,) = json.loads(one)["agents"]
@@ -49,6 +52,7 @@ def test_variables_arrive_and_ends_are_known_whatever_the_shell_is(stopped: Inst
 @pytest.mark.parametrize("shell", WANTED)
 def test_each_variable_alone_does_no_harm(stopped: Instance, shell: str) -> None:
     """Together one may hide what another does."""
+    stopped.configure(ACCEPTS)
     stopped.start(*with_shell(shell, sys.executable, "-m", "orchd"))
     with stopped.client() as client:
         made = {}

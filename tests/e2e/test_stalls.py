@@ -133,8 +133,13 @@ def test_an_agent_that_needs_what_its_lender_holds_is_announced(resting: Fleet, 
     """Each end of a FIFO is opened only when the other one is: both can go on only side by side."""
     with made(resting, way, 1) as pollers:
         meets = resting.directory / "meets"
-        lender = resting.spawn(f"mkfifo {meets}; orchctl spawn -- sh -c 'echo hi > {meets}' >/dev/null; cat {meets}")
-        (began,) = until(lambda: pollers.events("stall-began"))
+        gate = resting.gate()  # which the borrower passes once its lender is frozen: a reader that is not would meet it
+        (resting.directory / "writes").write_text(f"{gate.script}\necho hi > {meets}\n")
+        spawns = f"orchctl spawn -- sh {resting.directory}/writes >/dev/null"
+        lender = resting.spawn(f"mkfifo {meets}; {spawns}; cat {meets}")
+        resting.reaches(lender, "waiting")
+        gate.let()
+        began = until(lambda: pollers.events("stall-began"))[0]
         assert (began["agents"], "orchctl limit" in began["reason"]) == (["agent-002"], True)
         assert "stalled: no progress of agent-002 in a lent slot" in resting.instance.ctl("status")
         said = resting.instance.ctl("why", "agent-002")
@@ -143,7 +148,7 @@ def test_an_agent_that_needs_what_its_lender_holds_is_announced(resting: Fleet, 
         assert pollers.witness.violations == []
         resting.client.call("limit", {"limit": 2})
         assert [one["status"] for one in resting.all_end()] == ["completed"] * 2
-        assert len(pollers.events("stall-ended")) == 1
+        assert len(pollers.events("stall-ended")) == len(pollers.events("stall-began"))
         assert resting.client.call("limit")["stalled"] is False
 
 

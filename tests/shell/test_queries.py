@@ -218,3 +218,10 @@ def test_events_end_where_a_frame_has_no_more_room(bench: Bench) -> None:
         bench.ask("events", {"since": first["events"][-1]["seq"]})["events"][0]["seq"]
         == before + len(first["events"]) + 1
     )
+
+
+def test_an_agent_is_shown_its_own_tree_of_its_session(bench: Bench) -> None:
+    first, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
+    shown = bench.ask("session-status", {}, pid=first.pid)["agents"]
+    assert [agent["id"] for agent in shown] == [first.id]
+    assert [agent["id"] for agent in bench.ask("session-status", {})["agents"]] == [other.id, first.id]

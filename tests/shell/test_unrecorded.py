@@ -140,3 +140,38 @@ def test_an_attempt_whose_daemon_died_before_it_wrote_it_down_takes_no_id(instan
     (instance.home.agents / "agent-001.1.log").touch()
     instance.start()
     assert instance.spawn("true") == "agent-001"
+
+
+def test_a_home_that_was_emptied_while_its_agents_run_is_not_begun_anew(instance: Instance) -> None:
+    shim = psutil.Process(instance.agent(instance.spawn("sleep", "600"))["pid"])
+    (agent,) = shim.children()
+    instance.kill()
+    for path in instance.directory.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert "processes of agent-001 of" in refused(instance)
+    instance.ctl("doctor", "--end-agents")
+    until(lambda: not agent.is_running())
+    until(lambda: not shim.is_running() or shim.status() == psutil.STATUS_ZOMBIE)
+    shutil.rmtree(instance.directory / "agents", ignore_errors=True)
+    instance.start()
+    assert instance.status()["agents"] == []
+
+
+def test_an_attempt_of_an_agent_that_is_over_by_an_older_copy_is_not_left_uncounted(
+    instance: Instance, tmp_path: Path
+) -> None:
+    instance.spawn("sleep", "600")
+    copied(instance, tmp_path / "copy")
+    shim = psutil.Process(instance.agent(instance.spawn("sleep", "600"))["pid"])
+    instance.kill()
+    put_back(instance, tmp_path / "copy")
+    with closing(sqlite3.connect(instance.home.database)) as database:  # as if it had given the id to another agent
+        database.execute(
+            "INSERT INTO agents SELECT 2, 2, parent, run, session, result, 1, spec, doc FROM agents WHERE number = 1"
+        )
+        database.commit()
+    said = refused(instance)
+    assert "agent-002 (attempt 1) of" in said or "agent-002" in said
+    assert shim.is_running()
+    instance.ctl("doctor", "--end-agents")
+    until(lambda: not shim.is_running() or shim.status() == psutil.STATUS_ZOMBIE)
