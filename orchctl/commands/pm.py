@@ -98,13 +98,13 @@ def _wishes(args: SimpleNamespace, directory: Path, client: Client) -> Wishes:
         runner=args.runner,
         model=args.model,
         worktree=args.worktree,
-        timeout=args.developer_timeout,
+        timeout=args.timeout,
         retries=args.retries,
     )
 
 
 def _work(args: SimpleNamespace, client: Client, source: Source, journal: Journal) -> int:
-    deadline = None if args.timeout is None else time.monotonic() + args.timeout
+    deadline = None if args.wait_timeout is None else time.monotonic() + args.wait_timeout
 
     def wait(ids: list[str]) -> dict[str, Any]:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())

@@ -125,10 +125,10 @@ def test_a_timeout_is_exit_code_75_and_the_same_command_goes_on(
 ) -> None:
     fake.say(*issues("bd-1"))
     quick.ctl("pause")
-    done = orchctl("pm", *MOCK, "--timeout", "0.2")
+    done = orchctl("pm", *MOCK, "--wait-timeout", "0.2")
     assert done.code == 75
     assert done.err == "timed-out: at work without a pm: agent-001; the same command waits for them again\n"
-    found = said(orchctl("pm", *MOCK, "--timeout", "0.2", "--json"), code=75)
+    found = said(orchctl("pm", *MOCK, "--wait-timeout", "0.2", "--json"), code=75)
     assert (found["timed_out"], found["going"], found["developers"]) == (True, ["agent-001"], [])
     quick.ctl("resume")
     assert orchctl("pm", *MOCK).code == 0

@@ -78,7 +78,7 @@ def test_the_next_pm_goes_on_with_what_it_marked_as_begun(quick: Instance, orchc
     (tmp_path / "tasks.md").write_text(KIRO)
     quick.ctl("pause")
     command = ("pm", "--tasks", "tasks.md", "--tick", *MOCK)
-    assert orchctl(*command, "--timeout", "0.2").code == 75
+    assert orchctl(*command, "--wait-timeout", "0.2").code == 75
     begun = KIRO.replace("[ ] 1. ", "[-] 1. ").replace("[ ] 1.1", "[-] 1.1")
     assert (tmp_path / "tasks.md").read_text() == begun
     quick.ctl("resume")
@@ -112,7 +112,7 @@ def test_two_tags_of_a_file_are_two_lists(quick: Instance, orchctl: Orchctl, tmp
     assert said(orchctl(*command))["tag"] == "next"
     assert said(orchctl(*command, "--tag", "v3"))["tag"] == "v3"
     quick.ctl("pause")
-    assert orchctl(*command[:-2], "--tag", "master", "--timeout", "0.2").code == 75
+    assert orchctl(*command[:-2], "--tag", "master", "--wait-timeout", "0.2").code == 75
     assert said(orchctl(*command, "--tag", "master"))["begun"] == ["1"]
     assert said(orchctl(*command))["begun"] == []
     quick.ctl("resume")
