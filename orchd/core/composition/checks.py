@@ -162,5 +162,8 @@ def behind_optional(composition: Composition) -> Iterator[Problem]:
         for before in order[name_of(one)]:
             if one.required and before in optional:
                 message = f"{name_of(one)!r} is required and comes after {before!r}, which is not"
-                way_out = f"where {before!r} fails the composition fails too: make both required, or neither"
+                way_out = (
+                    f"where {before!r} fails, {name_of(one)!r} is skipped and the composition fails: make {before!r} "
+                    f"required; or, to run {name_of(one)!r} all the same, take {before!r} out of its dependencies"
+                )
                 yield Problem("required-behind-optional", f"$.subSkills[{index}]", before, message, way_out)
