@@ -19,6 +19,7 @@ def test_it_is_shown_and_changed(instance: Instance, orchctl: Orchctl) -> None:
         "max_cost": 2.5,
         "tokens": 0,
         "cost_usd": 0.0,
+        "cost_unknown": 0,
         "reached": None,
     }
     assert orchctl("budget", "session-001", "--unlimited").out.endswith("may spend as much as it takes\n")
