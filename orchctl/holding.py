@@ -72,11 +72,9 @@ class Holding:
     def _hold(self, number: int, _: FrameType | None) -> None:
         if self._number is not None:
             return
+        # whether a daemon answers is looked at in `look`: this may interrupt an import that the look needs
         self._number, self._until = number, time.monotonic() + self._patience
-        if self._is_served():
-            self._let_go()
-        else:
-            os.write(self._wake, b"\n")
+        os.write(self._wake, b"\n")
 
     def _let_go(self) -> None:
         number, self._number = self._number, None
