@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 from orchd.bounds import Held, bounds_of
@@ -34,6 +35,7 @@ class _Base(NamedTuple):
 
     environment: str  # its digest
     attributes: Attributes | None
+    choose: Callable[[Mapping[str, str]], str]  # what runs work that names no runner, by variables of its own
 
 
 class Translator:
@@ -75,9 +77,7 @@ class Translator:
         parent = self._parent(caller, asked.parent)
         asked = replace(asked, env=_environment(caller, asked.env))
         names = {agentspec.name_of(spec) for spec in asked.agents}
-        attributes = self._attributes(caller, asked.attributes)
-        kept = self._keep_all(asked.env, [spec.env for spec in asked.agents])
-        bases = [_Base(environment, attributes) for environment in kept]
+        bases = self._bases(caller, asked, [spec.env for spec in asked.agents])
         specs = tuple(
             self._spec(caller, asked, spec, names, base) for spec, base in zip(asked.agents, bases, strict=True)
         )
@@ -90,9 +90,7 @@ class Translator:
         """The run that is to be, with what is known of how long its members take."""
         parent = self._parent(caller, asked.parent)
         asked = replace(asked, env=_environment(caller, asked.env))
-        attributes = self._attributes(caller, asked.attributes)
-        kept = self._keep_all(asked.env, [member.agent.env for member in asked.members])
-        bases = [_Base(environment, attributes) for environment in kept]
+        bases = self._bases(caller, asked, [member.agent.env for member in asked.members])
         plan = Plan(
             name=asked.name,
             groups=tuple(
@@ -112,6 +110,21 @@ class Translator:
         scope = self._scope(parent, asked.project or asked.cwd)
         budget = Budget(asked.max_tokens, asked.max_cost)
         return inputs.BeginRun(request, parent, plan, parts, after, durations(seconds, tokens), kin, scope, budget)
+
+    def _bases(self, caller: Caller, asked: ops.Spawn | ops.Run, changes: Sequence[Mapping[str, str]]) -> list[_Base]:
+        """What each agent gets of its caller, by the variables of its own; programs are looked for once a request."""
+        known = self._runners
+        names = (variables.ENV_DEFAULT_RUNNER, "PATH")
+
+        @cache
+        def chosen(*values: str) -> str:
+            return known.chosen(dict(zip(names, values, strict=True)))
+
+        def choose(own: Mapping[str, str]) -> str:
+            return chosen(*(own.get(name, asked.env.get(name, "")) for name in names))
+
+        attributes = self._attributes(caller, asked.attributes)
+        return [_Base(environment, attributes, choose) for environment in self._keep_all(asked.env, changes)]
 
     def session_new(self, request: RequestId, asked: ops.SessionNew) -> inputs.OpenSession:
         """The session that is to be."""
@@ -179,7 +192,7 @@ class Translator:
         config = self._config
         return Spec(
             command=spec.command,
-            runner=_runner(spec, self._runners, {**asked.env, **spec.env}),
+            runner=_runner(spec, self._runners, base.choose),
             model=spec.model,
             name=agentspec.name_of(spec),
             cwd=spec.cwd or asked.cwd,
@@ -323,10 +336,12 @@ def _is_there(path: str | None) -> bool:
     return os.path.exists(path or "")  # noqa: PTH110 - unlike that of Path it raises nothing
 
 
-def _runner(spec: agentspec.AgentSpec, known: runners.Runners, environment: Mapping[str, str]) -> str | None:
+def _runner(
+    spec: agentspec.AgentSpec, known: runners.Runners, choose: Callable[[Mapping[str, str]], str]
+) -> str | None:
     """What is between the daemon and the agent; None for a command, which is started as it is."""
     if not spec.has_work:
         raise WireError("bad-request", "nothing to run: give a command, or a goal for a runner")
     if spec.runner is not None:
         return known.known(spec.runner)
-    return None if spec.command else known.chosen(environment)
+    return None if spec.command else choose(spec.env)

@@ -242,3 +242,18 @@ def test_a_result_that_was_moved_away_leaves_its_name_to_one_at_a_time(bench: Be
     assert bench.code("spawn", {"agents": [{"command": ["true"], "result": str(result)}], "cwd": "/"}) == "name-taken"
     bench.ask("cancel", {"ids": [waiting.id]})
     assert bench.spawn("true", result=str(result)).status is Status.QUEUED
+
+
+def test_programs_of_runners_are_looked_for_once_a_request(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "claude").write_text("#!/bin/sh\n")
+    (tmp_path / "claude").chmod(0o755)
+    looks: list[str] = []
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda program, **how: looks.append(program) or which(program, **how))
+    agents = [*({"goal": "x"} for _ in range(50)), {"goal": "x", "env": {"ORCHD_DEFAULT_RUNNER": "mock"}}]
+    request = build(ops.Spawn, {"agents": agents, "cwd": "/", "env": {"PATH": str(tmp_path)}})
+    specs = bench.translator.spawn(ONE, Outside.OWNER, request).specs
+    assert [spec.runner for spec in specs] == [*["claude"] * 50, "mock"]
+    assert looks == ["claude", "codex"]
