@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -34,9 +34,16 @@ class _Found(NamedTuple):
     attempt: int
 
 
+class _File(NamedTuple):
+    """A file of an attempt; `record` is the inode of an exit record, which all that one shim served share."""
+
+    attempt: _Found
+    record: int | None
+
+
 def has_attempts(home: Home) -> bool:
     """Whether an attempt has files in the home."""
-    return next(_attempts(home), None) is not None
+    return next(_files(home), None) is not None
 
 
 def check(home: Home, state: State, begun: Begun, clock: Callable[[], float]) -> None:
@@ -44,18 +51,16 @@ def check(home: Home, state: State, begun: Begun, clock: Callable[[], float]) ->
 
     Raises StoreError while a process of an attempt runs that the database does not know: it would not be counted.
     """
-    unknown = sorted({one for one in _attempts(home) if _is_unknown(one, state, begun)})
+    files = list(_files(home))
+    unknown = sorted({file.attempt for file in files if _is_unknown(file.attempt, state, begun)})
+    living = sorted({*_locked_beside(files, state), *unknown})
     until = clock() + _SECONDS
-    while (living := sorted({*_locked_beside(home, state), *unknown})) and clock() < until:
-        living = [one for one in living if _is_living(home, one)]
-        if not living:
-            break
+    while (living := [one for one in living if _is_living(home, one)]) and clock() < until:
         select.select([], [], [], _PAUSE)
     if living:
-        names = ", ".join(f"{agent_id(one.number)} (attempt {one.attempt})" for one in living[:_NAMED])
-        more = f" and {len(living) - _NAMED} more" if len(living) > _NAMED else ""
+        names = _named([f"{agent_id(one.number)} (attempt {one.attempt})" for one in living])
         raise StoreError(
-            f"{names}{more} of {home.directory} is running, and {home.database} has no record of it, as after an older "
+            f"{names} of {home.directory} is running, and {home.database} has no record of it, as after an older "
             "copy of it was put back: put the newer one back, or end what is running by `orchctl doctor --fix`"
         )
     for one in unknown:
@@ -63,17 +68,21 @@ def check(home: Home, state: State, begun: Begun, clock: Callable[[], float]) ->
             state.last_number = max(state.last_number, one.number)
 
 
-def _locked_beside(home: Home, state: State) -> Iterator[_Found]:
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
+
+
+def _locked_beside(files: Iterable[_File], state: State) -> Iterator[_Found]:
     """The attempts whose shims live, by the locks that the kernel lists, and that are not at work by `state`.
 
     A shim that served several attempts holds one file under all their names: one that is at work speaks for all.
     """
     locked = _locked_inodes()
     by_inode: dict[int, list[_Found]] = {}
-    with suppress(FileNotFoundError), os.scandir(home.agents) as entries:
-        for entry in entries:
-            if entry.inode() in locked and (found := _FILE.fullmatch(entry.name)) and entry.name.endswith(".exit"):
-                by_inode.setdefault(entry.inode(), []).append(_Found(int(found[1]), int(found[2])))
+    for file in files:
+        if file.record in locked:
+            by_inode.setdefault(file.record, []).append(file.attempt)
     for names in by_inode.values():
         if not any(_is_at_work(one, state) for one in names):
             yield max(names)
@@ -97,18 +106,18 @@ def check_marks(home: Home) -> None:
     found = {pid: shown for pid in everyone() if (shown := marks(pid)).get(ENV_HOME) == str(home.directory)}
     agents = sorted({shown[ENV_AGENT] for shown in found.values() if shown.get(ENV_AGENT)})
     if agents:
-        names = ", ".join(agents[:_NAMED]) + (f" and {len(agents) - _NAMED} more" if len(agents) > _NAMED else "")
         raise StoreError(
-            f"processes of {names} of {home.directory} are running, and this home has no record of any agent: put back "
-            "what was in it, or end them by `orchctl doctor --end-agents`"
+            f"processes of {_named(agents)} of {home.directory} are running, and this home has no record of any agent: "
+            "put back what was in it, or end them by `orchctl doctor --end-agents`"
         )
 
 
-def _attempts(home: Home) -> Iterator[_Found]:
+def _files(home: Home) -> Iterator[_File]:
     with suppress(FileNotFoundError), os.scandir(home.agents) as entries:
         for entry in entries:
             if found := _FILE.fullmatch(entry.name):
-                yield _Found(int(found[1]), int(found[2]))
+                record = entry.inode() if entry.name.endswith(".exit") else None
+                yield _File(_Found(int(found[1]), int(found[2])), record)
 
 
 def _is_unknown(one: _Found, state: State, begun: Begun) -> bool:
