@@ -23,16 +23,16 @@ def run(args: SimpleNamespace) -> int:
         raise UsageError("--wait-timeout is for --wait: give both")
     with Client() as client:
         ids = _unfinished(client) if args.all else args.ids
-        below = _below(client, ids) if args.wait and ids else []
+        below = _below(client, ids) if args.wait else []
         agents: list[dict[str, Any]] = []
         for at in range(0, len(ids), MOST):
             agents += client.call("cancel", {"ids": ids[at : at + MOST]})["agents"]
         result: dict[str, Any] = {"agents": agents}
         if args.wait:
             result["timed_out"] = False
-            if named := [agent["id"] for agent in agents]:
+            if named := dict.fromkeys([*(agent["id"] for agent in agents), *below]):
                 result = client.wait(ids=named, scope="tree", timeout=args.wait_timeout)
-                result["agents"] = _united(client, result["agents"], below)
+                result["agents"].sort(key=render.number)
     out.result(result, render.told_lines(result["agents"]), as_json=args.json)
     return exits.TIMED_OUT if result.get("timed_out") else exits.OK
 
@@ -42,23 +42,12 @@ def _below(client: Client, ids: Iterable[str]) -> list[str]:
     found: list[str] = []
     frontier = list(ids)
     while frontier:
-        agents = [agent for at in range(0, len(frontier), _PAGE) for agent in _shown(client, frontier[at : at + _PAGE])]
+        agents: list[dict[str, Any]] = []
+        for at in range(0, len(frontier), _PAGE):
+            agents += client.call("status", {"ids": frontier[at : at + _PAGE], "usage": False})["agents"]
         found += [agent["id"] for agent in agents if not render.is_over(agent)]
         frontier = [child for agent in agents for child in agent["children"]]
     return found
-
-
-def _shown(client: Client, ids: list[str]) -> list[dict[str, Any]]:
-    agents: list[dict[str, Any]] = client.call("status", {"ids": ids, "usage": False})["agents"]
-    return agents
-
-
-def _united(client: Client, ended: list[dict[str, Any]], below: list[str]) -> list[dict[str, Any]]:
-    known = {agent["id"]: agent for agent in ended}
-    missing = [one for one in below if one not in known]
-    for at in range(0, len(missing), _PAGE):
-        known |= {agent["id"]: agent for agent in _shown(client, missing[at : at + _PAGE])}
-    return sorted(known.values(), key=render.number)
 
 
 def _unfinished(client: Client) -> list[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from orchctl import exits, out, render, worktree_checks
 from orchctl.client import Client
+from orchctl.commands.wait import watched
 from orchctl.errors import NoDaemonError, RefusedError, UsageError
 from orchctl.plans.reading import FORMATS
 from orchctl.plans.reading import Wishes as PlanWishes
@@ -108,7 +109,7 @@ def _work(args: SimpleNamespace, client: Client, source: Source, journal: Journa
 
     def wait(ids: list[str]) -> dict[str, Any]:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        with _progress(client, ids) as watch:
+        with watched(client, ids, ()) as watch:
             return client.wait(ids=ids, is_any=True, timeout=left, watch=watch)
 
     most = args.max or client.call("limit")["limit"]
@@ -145,19 +146,6 @@ def _teller(args: SimpleNamespace) -> Any:
             out.note(render.clean_line(f"{row['agent']} {row['status']}{took}: {row['id']} {row['title']}"))
 
     return tell
-
-
-@contextmanager
-def _progress(client: Client, ids: list[str]) -> Iterator[Any]:
-    if not out.is_for_people():
-        yield None
-        return
-    from contextlib import closing
-
-    from orchctl.progress import Progress, of_wait
-
-    with closing(Progress(client, of_wait(ids))) as line:
-        yield line
 
 
 def _going(conductor: Conductor) -> str:

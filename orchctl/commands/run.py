@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from orchctl import census, exits, launch, out, runs
 from orchctl.client import Client
-from orchctl.commands.wait import note_interrupted
+from orchctl.commands.wait import watched
 from orchctl.composition import CompositionError, Tree
 from orchctl.launch import Launch
 from orchctl.opened import note_risks, opened, refused, task_of
@@ -54,11 +53,8 @@ def _started(client: Client, args: SimpleNamespace, tree: Tree, directory: Path)
 
 def _ended(client: Client, args: SimpleNamespace, result: dict[str, Any]) -> int:
     ids = [agent["id"] for agent in result["agents"]]
-    try:
-        _wait(client, ids, args.wait_timeout)
-    except KeyboardInterrupt:
-        note_interrupted([result["run"]["id"]])
-        raise
+    with watched(client, ids, [result["run"]["id"]]) as line:
+        client.wait(ids=ids, timeout=args.wait_timeout, watch=line)
     answer = census.run(client, result["run"]["id"])
     if args.json:
         out.say_json(answer)
@@ -69,16 +65,6 @@ def _ended(client: Client, args: SimpleNamespace, result: dict[str, Any]) -> int
         out.note(f"timed-out: {answer['run']['id']} goes on: `orchctl wait {answer['run']['id']}`")
         return exits.TIMED_OUT
     return exits.OK if answer["run"]["status"] == "completed" else exits.REFUSED
-
-
-def _wait(client: Client, ids: Sequence[str], timeout: float | None) -> None:
-    if not out.is_for_people():
-        client.wait(ids=ids, timeout=timeout)
-        return
-    from orchctl.progress import Progress, of_wait
-
-    with closing(Progress(client, of_wait(ids))) as line:
-        client.wait(ids=ids, timeout=timeout, watch=line)
 
 
 def _shown(made: Launch, *, as_json: bool) -> int:

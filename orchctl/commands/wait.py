@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -40,20 +41,31 @@ def wait(
     timeout: float | None = None,
 ) -> int:
     """Wait for `args.ids` or the scope and print what came of it."""
-    line = _progress(client, args.ids)
-    try:
+    with watched(client, args.ids, args.ids) as line:
         result = ended(client, args.ids, scope=scope, is_any=is_any, timeout=timeout, watch=line)
+    return _told(result, as_json=args.json)
+
+
+@contextmanager
+def watched(client: Client, ids: Sequence[str], named: Sequence[str]) -> Iterator[Progress | None]:
+    """The line of progress of a wait for `ids`, for people only. A person who interrupts it is shown that what they
+    `named` goes on, and how to wait for it again."""
+    line: Progress | None = None
+    if out.is_for_people():
+        from orchctl.progress import Progress, of_wait
+
+        line = Progress(client, of_wait(ids))
+    try:
+        yield line
     except KeyboardInterrupt:
-        note_interrupted(args.ids)
+        _note_interrupted(named)
         raise
     finally:
         if line:
             line.close()
-    return _told(result, as_json=args.json)
 
 
-def note_interrupted(ids: Sequence[str]) -> None:
-    """Say what goes on after the person has ended the waiting, and how to wait for it again."""
+def _note_interrupted(ids: Sequence[str]) -> None:
     if ids:
         named = " ".join(ids[:_NAMED]) + (" ..." if len(ids) > _NAMED else "")
         goes = "goes" if len(ids) == 1 else "go"
@@ -66,14 +78,6 @@ def ended(client: Client, ids: Sequence[str], **how: Any) -> dict[str, Any]:
     named = [one for one in ids if _RUN.fullmatch(one)]
     result["runs"] = [client.call("run-status", {"id": one})["run"] for one in named]
     return result
-
-
-def _progress(client: Client, ids: Sequence[str]) -> Progress | None:
-    if not out.is_for_people():
-        return None
-    from orchctl.progress import Progress, of_wait
-
-    return Progress(client, of_wait(ids))
 
 
 def _told(result: dict[str, Any], *, as_json: bool) -> int:

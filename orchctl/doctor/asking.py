@@ -49,6 +49,11 @@ class Daemon:
         return None
 
     @property
+    def pid(self) -> int:
+        """The process that answers; 0 when none does."""
+        return self.answer["pid"] if self.answer else 0
+
+    @property
     def who(self) -> str:
         """The process, as it can be known without an answer."""
         pid = (self.holder.pid if self.holder else None) or self.listener
