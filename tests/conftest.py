@@ -98,6 +98,19 @@ class Instance:
             said = ready.readline()
         assert said == b"ready\n", (said, self.log())
 
+    def refusal(self, *before: str) -> subprocess.CompletedProcess[str]:
+        """A daemon that must not start, run to its end; `before` are words before its command."""
+        done = subprocess.run(
+            [*before, sys.executable, "-m", "orchd", "--home", str(self.directory)],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        return done
+
     def log(self) -> str:
         """What the daemon has said."""
         return (self.directory / "daemon.log").read_text()

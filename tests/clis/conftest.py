@@ -87,6 +87,20 @@ class Clis:
         """What an agent has said so far."""
         return self.instance.ctl("logs", one)
 
+    def goes_on(self, runner: str, directory: Path) -> dict[str, Any]:
+        """An agent that its service turns away after a step, and that goes on with its session; as it ended."""
+        step = {"bash": "echo step >> steps"}
+        (one,) = self.spawn(self.spec(runner, step, {"status": 429, "times": 1}, {"say": "All done."}))
+        until(lambda: self.instance.agent(one)["status"] == "queued", what="a rate limit")
+        first = self.instance.agent(one)
+        self.instance.ctl("resume")
+        self.instance.ctl("wait", one)
+        agent = self.instance.agent(one)
+        assert (agent["status"], agent["attempt"]) == ("completed", 2)
+        assert (directory / "steps").read_text() == "step\n"
+        assert f"goes on with session {first['cli_session']}" in self.log(one)
+        return agent
+
     def until_asked(self, ending: str) -> None:
         """Return when the service was asked for an answer."""
         until(lambda: self.service.requests(ending), what=ending)

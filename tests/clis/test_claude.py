@@ -221,17 +221,8 @@ def test_denied_permissions_are_noted(clis: Clis) -> None:
 
 
 def test_one_that_is_turned_away_goes_on_with_its_session(clis: Clis, tmp_path: Path) -> None:
-    step = {"bash": "echo step >> steps"}
-    (one,) = clis.spawn(clis.spec("claude", step, {"status": 429, "times": 1}, {"say": "All done."}))
-    until(lambda: clis.instance.agent(one)["status"] == "queued", what="a rate limit")
-    first = clis.instance.agent(one)
-    clis.instance.ctl("resume")
-    clis.instance.ctl("wait", one)
-    agent = clis.instance.agent(one)
-    assert (agent["status"], agent["attempt"]) == ("completed", 2)
-    assert (tmp_path / "steps").read_text() == "step\n"
+    agent = clis.goes_on("claude", tmp_path)
     assert agent["tokens"] == 2 * 1060
-    assert f"goes on with session {first['cli_session']}" in clis.log(one)
 
 
 def test_a_retry_goes_on_with_its_session_when_asked(clis: Clis, tmp_path: Path) -> None:

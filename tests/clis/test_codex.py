@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.clis.conftest import Clis
-from tests.conftest import processes_of, until
+from tests.conftest import processes_of
 
 NEEDED = ("codex",)
 pytestmark = [pytest.mark.clis, pytest.mark.slow]
@@ -124,13 +124,4 @@ def test_what_its_sandbox_keeps_out_was_denied(clis: Clis) -> None:
 
 
 def test_one_that_is_turned_away_goes_on_with_its_session(clis: Clis, tmp_path: Path) -> None:
-    step = {"bash": "echo step >> steps"}
-    (one,) = clis.spawn(clis.spec("codex", step, {"status": 429, "times": 1}, {"say": "All done."}))
-    until(lambda: clis.instance.agent(one)["status"] == "queued", what="a rate limit")
-    first = clis.instance.agent(one)
-    clis.instance.ctl("resume")
-    clis.instance.ctl("wait", one)
-    agent = clis.instance.agent(one)
-    assert (agent["status"], agent["attempt"]) == ("completed", 2)
-    assert (tmp_path / "steps").read_text() == "step\n"
-    assert f"goes on with session {first['cli_session']}" in clis.log(one)
+    clis.goes_on("codex", tmp_path)

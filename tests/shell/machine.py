@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import traceback
 from collections.abc import Callable, Iterator
@@ -10,6 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from orchd.procs.procfs import look
+from tests.conftest import until
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root to be two users, or to mount a disk")
@@ -70,6 +74,12 @@ def as_nobody(work: Callable[[], object]) -> str:
         said = pipe.read().decode()
     os.waitpid(pid, 0)
     return said
+
+
+def stop(pid: int) -> None:
+    """Stop a process; return when it is stopped."""
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: (found := look(pid)) is not None and found.is_stopped)
 
 
 def descriptors(pid: int) -> dict[str, str]:

@@ -21,6 +21,7 @@ from tests.conftest import until
 from tests.e2e.ways import can_make_cgroups
 from tests.e2e.yard import Yard
 from tests.shell.attempts import ENV, agent
+from tests.shell.machine import stop
 
 
 class Post:
@@ -76,12 +77,6 @@ def post(home_directory: Path) -> Iterator[Post]:
     made = Post(Home(home_directory))
     yield made
     made.close()
-
-
-def stop(pid: int) -> None:
-    """Stop a process; return when it is stopped."""
-    os.kill(pid, signal.SIGSTOP)
-    until(lambda: (found := look(pid)) is not None and found.is_stopped)
 
 
 def test_nothing_is_looked_at_while_an_agent_just_runs(post: Post) -> None:

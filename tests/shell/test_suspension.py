@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from orchd.procs.cgroups import own_cgroup
-from orchd.procs.procfs import children_of, look
+from orchd.procs.procfs import children_of
 from tests.conftest import Instance, until
 from tests.e2e.ways import BY_CGROUP
+from tests.shell.machine import stop
 
 
 def why(instance: Instance, one: str) -> dict[str, Any]:
@@ -28,12 +29,6 @@ def child_of(instance: Instance, one: str) -> int:
     until(lambda: any(Path(f"/proc/{pid}/comm").read_text() == "sleep\n" for pid in children_of(shim) or ()))
     (pid,) = children_of(shim) or ()
     return pid
-
-
-def stop(pid: int) -> None:
-    """Stop a process; return when it is stopped."""
-    os.kill(pid, signal.SIGSTOP)
-    until(lambda: (found := look(pid)) is not None and found.is_stopped)
 
 
 @pytest.mark.parametrize("way", [BY_CGROUP, "off"])

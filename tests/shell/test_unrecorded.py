@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -19,14 +17,7 @@ from tests.conftest import DEADLINE, Instance, until
 
 def refused(instance: Instance) -> str:
     """What a daemon says that does not start."""
-    done = subprocess.run(
-        [sys.executable, "-m", "orchd", "--home", str(instance.directory)],
-        env=instance.env,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
-    )
+    done = instance.refusal()
     assert done.returncode == 1, (done.returncode, done.stderr)
     return done.stderr
 
