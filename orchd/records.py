@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
+from orchd.core.explain import listed
 from orchd.core.index import forget, forget_runs, load
 from orchd.core.model import Agent, AgentId, State, number_of
 from orchd.core.retry import MOST_SECONDS
@@ -76,11 +77,9 @@ class Records:
         named = [agent for agent in self._state.agents.values() if agent.spec.name == name]
         going = sorted(agent.id for agent in named if not agent.is_over and root in (None, agent.root))
         if len(going) > 1:
-            more = f" and {len(going) - _LISTED} more" if len(going) > _LISTED else ""
             raise WireError(
                 "ambiguous",
-                f"{len(going)} agents with the name {name!r} are not over: {', '.join(going[:_LISTED])}{more}; "
-                "give an id",
+                f"{len(going)} agents with the name {name!r} are not over: {listed(going, _LISTED)}; give an id",
             )
         if going:
             return self._state.agents[going[0]]

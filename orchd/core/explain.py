@@ -40,7 +40,7 @@ def _why_waiting(state: State, agent: Agent) -> str:
         return WAITS_FOR_SLOT + (f"; frozen until then: {_FROZEN[agent.frozen]}" if agent.frozen else "")
     if agent.lent_to is not None:
         return f"lent its slot to {agent.lent_to}, which it depends on; `orchctl wait` does that without the delay"
-    return f"waits for {_list(awaited(state, agent))}"
+    return f"waits for {listed(awaited(state, agent))}"
 
 
 def awaited(state: State, agent: Agent) -> list[AgentId]:
@@ -51,7 +51,7 @@ def awaited(state: State, agent: Agent) -> list[AgentId]:
 def why_queued(state: State, agent: Agent, now: float) -> Hold:
     """The first rule in the way of its start."""
     if blockers := list(state.unfinished(agent.spec.after)):
-        said = _list([f"{found.id} ({found.status.value})" for found in blockers])
+        said = listed([f"{found.id} ({found.status.value})" for found in blockers])
         return Hold(Rule.AFTER, f"after {said}", agent.id)
     if agent.ready_at is not None and agent.ready_at > now:
         return Hold(Rule.RETRY_DELAY, f"tries again in {agent.ready_at - now:.0f} s: {agent.reason}")
@@ -81,7 +81,7 @@ def _full(state: State, agent: Agent) -> Hold:
     if not is_safe_with(state, agent.claim):
         held = claims(state)
         said = (
-            f"its nesting of {agent.claim} beside {len(held)} living agents with nesting {_list(held)} "
+            f"its nesting of {agent.claim} beside {len(held)} living agents with nesting {listed(held)} "
             f"could deadlock at {state.resident} resident places"
         )
         return Hold(Rule.NESTING, said)
@@ -90,6 +90,7 @@ def _full(state: State, agent: Agent) -> Hold:
     return Hold(Rule.ORDER, "others are before it")
 
 
-def _list(items: Sequence[object]) -> str:
-    shown = ", ".join(str(item) for item in items[:SHOWN])
-    return shown if len(items) <= SHOWN else f"{shown} and {len(items) - SHOWN} more"
+def listed(items: Sequence[object], most: int = SHOWN) -> str:
+    """The first of these, and how many more there are."""
+    shown = ", ".join(str(item) for item in items[:most])
+    return shown if len(items) <= most else f"{shown} and {len(items) - most} more"

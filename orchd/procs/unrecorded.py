@@ -6,10 +6,11 @@ from __future__ import annotations
 import os
 import re
 import select
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
+from orchd.core.explain import listed
 from orchd.core.model import AgentId, State, agent_id
 from orchd.errors import StoreError
 from orchd.procs.endings import text_of
@@ -58,7 +59,7 @@ def check(home: Home, state: State, begun: Begun, clock: Callable[[], float]) ->
     while (living := [one for one in living if _is_living(home, one)]) and clock() < until:
         select.select([], [], [], _PAUSE)
     if living:
-        names = _named([f"{agent_id(one.number)} (attempt {one.attempt})" for one in living])
+        names = listed([f"{agent_id(one.number)} (attempt {one.attempt})" for one in living], _NAMED)
         raise StoreError(
             f"{names} of {home.directory} is running, and {home.database} has no record of it, as after an older "
             "copy of it was put back: put the newer one back, or end what is running by `orchctl doctor --fix`"
@@ -66,11 +67,6 @@ def check(home: Home, state: State, begun: Begun, clock: Callable[[], float]) ->
     for one in unknown:
         if not _never_ran(home, one):
             state.last_number = max(state.last_number, one.number)
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _locked_beside(files: Iterable[_File], state: State) -> Iterator[_Found]:
@@ -107,8 +103,8 @@ def check_marks(home: Home) -> None:
     agents = sorted({shown[ENV_AGENT] for shown in found.values() if shown.get(ENV_AGENT)})
     if agents:
         raise StoreError(
-            f"processes of {_named(agents)} of {home.directory} are running, and this home has no record of any agent: "
-            "put back what was in it, or end them by `orchctl doctor --end-agents`"
+            f"processes of {listed(agents, _NAMED)} of {home.directory} are running, and this home has no record of any "
+            "agent: put back what was in it, or end them by `orchctl doctor --end-agents`"
         )
 
 
