@@ -53,6 +53,10 @@ class Git:
         """What it prints, without the last newline. Nothing is changed, not even the index for the sake of speed."""
         return self._patiently(words, {"GIT_OPTIONAL_LOCKS": "0"})
 
+    def entries(self, command: str, *words: str) -> list[str]:
+        """What a command lists that takes `-z`, as paths may have any character."""
+        return [entry for entry in self.ask(command, "-z", *words).split("\0") if entry]
+
     def tell(self, *words: str) -> str:
         """The same for what changes something."""
         return self._patiently(words, {})

@@ -70,10 +70,9 @@ def _covered(git: Git, patterns: tuple[str, ...]) -> Iterator[str]:
         yield from _asked(git, "--", *(f":(top,glob){pattern}" for pattern in patterns))
 
 
-def _asked(git: Git, *words: str) -> Iterator[str]:
+def _asked(git: Git, *words: str) -> list[str]:
     """Ignored files; with `--directory`, whole ignored directories as such."""
-    said = git.ask("ls-files", "--others", "--ignored", "--exclude-standard", "-z", *words)
-    yield from filter(None, said.split("\0"))
+    return git.entries("ls-files", "--others", "--ignored", "--exclude-standard", *words)
 
 
 def lost_modules(directory: Path, start: Iterable[str]) -> list[str]:

@@ -12,7 +12,7 @@ from orchctl import render
 from orchctl.errors import RefusedError
 from orchctl.git import Git
 from orchctl.holdings import Given, lost_modules, of_tree
-from orchctl.worktree_checks import changes, named
+from orchctl.worktree_checks import changes
 from orchctl.worktree_filling import submodules
 from orchctl.worktree_settings import reproducible
 from orchctl.worktrees import Record, record_path
@@ -152,7 +152,7 @@ class Worktree:
         if under_way := [name for name in _UNDER_WAY if (own / name).exists()]:
             raise Kept(f"something is under way in it ({', '.join(under_way)})")
         if found := [*self._changed(), *_unseen(git, self.path)]:
-            raise Kept(f"it has uncommitted work: {named(found)}")
+            raise Kept(f"it has uncommitted work: {render.listed(found)}")
         self._check_hidden(own, with_ignored=with_ignored)
 
     def _check_hidden(self, own: Path, *, with_ignored: bool) -> None:
@@ -160,12 +160,18 @@ class Worktree:
         real = Path(os.path.realpath(self.path))
         trees = (Path(os.path.realpath(one.path)) for one in entries(self._git))
         if inner := [str(one.relative_to(real)) for one in trees if one != real and one.is_relative_to(real)]:
-            raise Kept(f"it has another worktree in it: {named(inner)}; `git worktree move` takes that elsewhere")
+            raise Kept(
+                f"it has another worktree in it: {render.listed(inner)}; `git worktree move` takes that elsewhere"
+            )
         holdings = of_tree(self.path, Given(self.record.copied, self._patterns()))
         if found := sorted({*holdings.repositories, *lost_modules(own, self._pinned())}):
-            raise Kept(f"it has repositories in it, or work in submodules: {named(found)}; move or push what counts")
+            raise Kept(
+                f"it has repositories in it, or work in submodules: {render.listed(found)}; move or push what counts"
+            )
         if holdings.files and not with_ignored:
-            raise Kept(f"it has files that git ignores: {named(holdings.files)}; `prune --ignored` removes them too")
+            raise Kept(
+                f"it has files that git ignores: {render.listed(holdings.files)}; `prune --ignored` removes them too"
+            )
 
     def _pinned(self) -> list[str]:
         """The commits of submodules that it began with: they are elsewhere, in a branch or not."""
@@ -240,6 +246,6 @@ def entries(git: Git) -> Iterator[Entry]:
 
 def _unseen(git: Git, path: Path) -> Iterator[str]:
     """Files that git was told not to look at, and that are there all the same."""
-    for line in git.ask("ls-files", "-v", "-z").split("\0"):
+    for line in git.entries("ls-files", "-v"):
         if (line[:1] == "S" or line[:1].islower()) and os.path.lexists(path / line[2:]):
             yield line[2:]

@@ -195,6 +195,12 @@ def going(agents: Sequence[Agent]) -> str:
     return ", ".join(f"{agent['id']} is {agent['status']}{why.get(agent['id'], '')}" for agent in agents)
 
 
+def listed(items: Sequence[str], most: int = 3) -> str:
+    """The first of these, and how many more there are."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return f"{', '.join(items[:most])}{more}"
+
+
 def waiting(counts: Mapping[str, int], *, is_whole: bool) -> str:
     """`waiting: 2 of 7 ended, 4 running, 1 queued`, or without the first part when these are not all."""
     ended = [f"{counts.get('ended', 0)} of {sum(counts.values())} ended"] if is_whole else []

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from orchctl.errors import RefusedError
 from orchctl.git import FAILED, NO_HOOKS, Git
+from orchctl.render import listed
 
 _HEADS = "refs/heads/"
-_NAMED = 3  # files that are named one by one
 _NAMELESS = ("-c", "user.name=orchd", "-c", "user.email=orchd@localhost")
 
 
@@ -68,12 +68,11 @@ def _name(path: Path) -> tuple[str, ...]:
 
 
 def _refusal(git: Git, branch: str, tip: Tip, error: RefusedError) -> RefusedError:
-    files = [name for name in git.ask("diff", "--name-only", "--diff-filter=U", "-z").split("\0") if name]
+    files = git.entries("diff", "--name-only", "--diff-filter=U")
     if not files:
         return error
-    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
     what = (
         f"{branch} cannot begin with the work of all that it comes after: merging {tip.branch} conflicts in "
-        f"{', '.join(files[:_NAMED])}{more}; merge these branches by hand, one into the other, then `orchctl retry`"
+        f"{listed(files)}; merge these branches by hand, one into the other, then `orchctl retry`"
     )
     return RefusedError(what, code="merge-conflict", details={"branch": tip.branch, "files": files})

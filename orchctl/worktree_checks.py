@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from orchctl.errors import RefusedError
 from orchctl.git import FAILED, Git
+from orchctl.render import listed
 from orchctl.worktree_settings import Filling, filling, session_paths
 from orchd.wire import agentspec, branches, shapes
 
-_NAMED = 3  # files that are named one by one
 _HEADS = "refs/heads/"
 # What `bd`, orchctl and the daemon write while agents work: nobody's edit.
 _BOOKS = (".beads", ".agent", ".claude/state")
@@ -117,25 +117,17 @@ def unseen(checkout: Checkout, but: Collection[Path] = (), books: Sequence[str] 
     ]
     if changed:
         yield (
-            f"{checkout.top} has changes that worktrees do not have: {named(changed)}; "
+            f"{checkout.top} has changes that worktrees do not have: {listed(changed)}; "
             "they begin at the last commit, so commit what agents are to see"
         )
 
 
-def named(files: Sequence[str]) -> str:
-    """The first of these files, and how many more there are."""
-    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
-    return f"{', '.join(files[:_NAMED])}{more}"
-
-
 def changes(git: Git, *how: str) -> list[str]:
     """The paths that differ from the last commit, by `git status`."""
-    said = git.ask("status", "--porcelain", "-z", "--ignore-submodules=untracked", *how).split("\0")
     found = []
-    entries = iter(said)
+    entries = iter(git.entries("status", "--porcelain", "--ignore-submodules=untracked", *how))
     for entry in entries:
-        if entry:
-            found.append(entry[3:])
+        found.append(entry[3:])
         if entry[:1] in ("R", "C"):  # what it was called before stands in an entry of its own
             next(entries, None)
     return found

@@ -56,7 +56,7 @@ def fill_submodules(path: Path, filling: Filling) -> None:
 
 def submodules(git: Git) -> Iterator[str]:
     """The directories of the submodules that the index of a working tree names, filled or not."""
-    for line in git.ask("ls-files", "--stage", "-z").split("\0"):
+    for line in git.entries("ls-files", "--stage"):
         about, _, name = line.partition("\t")
         if about.startswith(_GITLINK):
             yield name
@@ -70,12 +70,12 @@ def copy_ignored(source: Path, target: Path, patterns: Iterable[str]) -> dict[st
     specs = [f":(top,glob){pattern}" for pattern in patterns]
     if not specs:
         return {}
-    others = ("ls-files", "--others", "--exclude-standard", "-z")
+    others = ("ls-files", "--others", "--exclude-standard")
     git = Git(source)
-    for name in filter(None, git.ask(*others, "--", *specs).split("\0")):
+    for name in git.entries(*others, "--", *specs):
         warn(f"{name} is not copied: git does not ignore it, so that a commit of everything would take it along")
     found = {}
-    for name in filter(None, git.ask(*others, "--ignored", "--", *specs).split("\0")):
+    for name in git.entries(*others, "--ignored", "--", *specs):
         if name.endswith("/"):
             warn(f"{name} is not copied: it is a repository of its own")
         elif _copied(source / name, target / name, target):

@@ -18,8 +18,9 @@ from typing import NoReturn
 
 from orchctl.errors import ClientError, RefusedError
 from orchctl.git import ELSEWHERE, Git
+from orchctl.render import listed
 from orchctl.worktree_bases import Tip, merge, start, tips
-from orchctl.worktree_checks import Checkout, changes, check_branches, checkout_of, filling_of, head, named, unseen
+from orchctl.worktree_checks import Checkout, changes, check_branches, checkout_of, filling_of, head, unseen
 from orchctl.worktree_filling import check_out, copy_ignored, fill_submodules, set_up, warn
 from orchd.wire import branches, formats, opening, shapes, variables, whole
 
@@ -187,7 +188,7 @@ def _before(path: Path, checkout: Checkout, env: Mapping[str, str]) -> list[Tip]
         found.append(record.branch)
         left = changes(Git(tree), "--untracked-files=normal") if (tree / ".git").exists() else []
         if left:
-            warn(f"{one} left work that it did not commit, and this worktree does not have it: {named(left)}")
+            warn(f"{one} left work that it did not commit, and this worktree does not have it: {listed(left)}")
     return tips(Git(checkout.top), found)
 
 

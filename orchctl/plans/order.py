@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import NamedTuple
 
 from orchctl.plans.shape import IN_PROGRESS, OPTIONAL, Node, Plan
+from orchctl.render import listed
 
-_SHOWN = 3  # ids in a message
 _HELD = {
     OPTIONAL: "optional: --optional starts it",
     IN_PROGRESS: "in progress: somebody works on it; set it back when nobody does",
@@ -89,6 +89,5 @@ def reason(task: Node, done: Collection[str], failed: Mapping[str, str]) -> str:
             by_why.setdefault(why, []).append(f"{one}{failed.get(one, '')}")
     parts = []
     for why, ids in by_why.items():
-        rest = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
-        parts.append(f"after {', '.join(ids[:_SHOWN])}{rest}{f' ({why})' if why else ''}")
+        parts.append(f"after {listed(ids)}{f' ({why})' if why else ''}")
     return "; ".join(parts)
