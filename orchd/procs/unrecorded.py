@@ -103,8 +103,8 @@ def check_marks(home: Home) -> None:
     agents = sorted({shown[ENV_AGENT] for shown in found.values() if shown.get(ENV_AGENT)})
     if agents:
         raise StoreError(
-            f"processes of {listed(agents, _NAMED)} of {home.directory} are running, and this home has no record of any "
-            "agent: put back what was in it, or end them by `orchctl doctor --end-agents`"
+            f"processes of {listed(agents, _NAMED)} of {home.directory} are running, and this home has no record of "
+            "any agent: put back what was in it, or end them by `orchctl doctor --end-agents`"
         )
 
 
