@@ -39,10 +39,12 @@ def test_an_idle_daemon_does_not_wake_up(instance: Instance, living: int) -> Non
         if living:
             waiting.send(request("w", "wait", {"scope": "all", "timeout": 6000}))
         raw.ask("daemon")
-        settled = until(lambda: (before := switches(instance.daemon.pid)) and not raw.socket.poll(1000) and before)  # type: ignore[union-attr]
-        before = switches(instance.daemon.pid)
-        assert not raw.socket.poll(1500)
-        assert switches(instance.daemon.pid) == before >= settled
+        for _ in range(4):  # a busy machine takes pages from a process at rest: to read one again is a switch too
+            before = switches(instance.daemon.pid)
+            assert not raw.socket.poll(2500)
+            if (after := switches(instance.daemon.pid)) == before:
+                break
+        assert after == before
         raw.ask("cancel", {"ids": [f"{number + 1}" for number in range(living)]}) if living else None
 
 
