@@ -77,3 +77,25 @@ SEEING = (
         ),
     ),
 )
+
+WORKTREES = (
+    Command(
+        ("worktrees", "show"),
+        "Show a worktree: its branch, its work, what keeps it from being pruned, and the next commands.",
+        "worktrees",
+        (Argument("id", "The agent, by its id or name; or the branch.", "ID", required=True),),
+        (JSON,),
+        function="show",
+    ),
+    Command(
+        ("worktrees", "remove"),
+        "Remove the worktrees of ended agents, with their branches.",
+        "worktrees",
+        (Argument("ids", "The agents, by their ids or names.", "ID...", many=True, required=True),),
+        (
+            Option("force", "Remove uncommitted changes and unmerged commits too; prints first what is lost."),
+            JSON,
+        ),
+        function="remove",
+    ),
+)
