@@ -6,7 +6,6 @@ import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -17,7 +16,7 @@ from orchctl.holdings import Given, lost_modules, of_tree
 from orchctl.worktree_checks import changes
 from orchctl.worktree_filling import submodules
 from orchctl.worktree_settings import reproducible
-from orchctl.worktrees import Record, record_path
+from orchctl.worktrees import Record, located, record_path
 
 T = TypeVar("T")
 
@@ -59,7 +58,7 @@ class Worktree:
 
     def __init__(self, path: Path, record: Record) -> None:
         self.path = path
-        self.record = record = _located(path, record)
+        self.record = record = located(path, record)
         self.git = Git(Path(record.repository))
         self.ref = f"{_HEADS}{record.branch}"
 
@@ -70,6 +69,7 @@ class Worktree:
     def shown(self, agent: Mapping[str, Any] | None) -> dict[str, Any]:
         """It as `orchctl worktrees list` shows it."""
         has_repository = self.has_repository()
+        files = _if_it_can_be_had(lambda: len(self.changed())) if has_repository and self.path.exists() else None
         return {
             "path": str(self.path),
             "branch": self.record.branch,
@@ -78,7 +78,8 @@ class Worktree:
             "repository": self.record.repository,
             "origin": self.record.origin,
             "ahead": _if_it_can_be_had(self._ahead) if has_repository else None,
-            "uncommitted": _if_it_can_be_had(self._is_changed) if has_repository and self.path.exists() else None,
+            "uncommitted": None if files is None else bool(files),
+            "uncommitted_files": files,
         }
 
     def _ahead(self) -> int | None:
@@ -88,9 +89,6 @@ class Worktree:
             return None
         origin = self.commit(f"{_HEADS}{self.record.origin}") if self.record.origin else None
         return int(self.git.ask("rev-list", "--count", f"{origin or self.record.start}..{tip}"))
-
-    def _is_changed(self) -> bool:
-        return bool(self.changed())
 
     def changed(self) -> list[str]:
         """The files that differ from the last commit, untracked ones included."""
@@ -273,14 +271,6 @@ class Worktree:
             with suppress(RefusedError):  # it rarely has any settings
                 self.git.tell("config", "--remove-section", f"branch.{self.record.branch}")
         record_path(self.path).unlink(missing_ok=True)
-
-
-def _located(path: Path, record: Record) -> Record:
-    """The record, with the repository that the worktree names now when that of the record is gone."""
-    if Path(record.repository).is_dir() or not (path / ".git").is_file():
-        return record
-    common = Git(path).maybe("rev-parse", "--git-common-dir")
-    return record if common is None else replace(record, repository=str((path / common).resolve()))
 
 
 def _if_it_can_be_had(question: Callable[[], T]) -> T | None:

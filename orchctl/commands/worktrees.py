@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import census, exits, out, render
+from orchctl import census, commits, exits, out, render
 from orchctl.client import Client
 from orchctl.errors import NoDaemonError
 from orchctl.pruning import Agents, Outcome, Worktree
@@ -144,8 +144,12 @@ def _agents(client: Client, found: list[Worktree]) -> Mapping[str, Mapping[str, 
 
 def _row(one: Mapping[str, Any]) -> list[str]:
     ahead = "" if one["ahead"] is None else f"{one['ahead']} ahead of {one['origin'] or 'its start'}"
-    state = {None: "gone" if not Path(one["path"]).exists() else "?", True: "uncommitted work", False: "clean"}
-    cells = [one["agent"], one["status"] or "?", one["branch"], ahead, state[one["uncommitted"]], one["path"]]
+    files = one["uncommitted_files"]
+    if files is None:
+        state = "?" if Path(one["path"]).exists() else "gone"
+    else:
+        state = commits.left_text(files) if files else "clean"
+    cells = [one["agent"], one["status"] or "?", one["branch"], ahead, state, one["path"]]
     return [render.clean(cell) for cell in cells]
 
 

@@ -118,7 +118,7 @@ def test_list_shows_those_of_this_repository_or_all(
         ["agent-002", "completed", "orchd/ui"],
     ]
     assert "1 ahead of main" in both[0]
-    assert "uncommitted work" in both[1]
+    assert "uncommitted changes in 1 file " in both[1]
     outside = orchctl("worktrees", "list")
     assert (outside.code, outside.err[:15]) == (1, "no-repository: ")
     assert "--all" in outside.err
@@ -301,3 +301,20 @@ def test_an_agent_cannot_remove_the_worktree_of_another(instance: Instance, orch
     assert orchctl("spawn", "--wait", "--", "orchctl", "worktrees", "remove", "api", "--force", cwd=repo).code == 1
     assert instance.ctl("logs", "2").startswith("forbidden: ")
     assert "orchd/api" in repos.branches(repo)
+
+
+def test_a_plain_command_that_leaves_changes_is_noted_in_wait_why_list_and_json(
+    instance: Instance, orchctl: Orchctl, repo: Path
+) -> None:
+    done = orchctl("spawn", "--wait", "--worktree", "--name", "api", "--", "touch", "x", "y", "z", cwd=repo)
+    assert done.code == 0
+    said = "uncommitted changes in 3 files"
+    assert done.out.splitlines()[-1].endswith(f"exit 0; {said}")
+    assert orchctl("why", "api").out.splitlines()[0].endswith(f"exit 0; {said}")
+    noted = [{"code": "uncommitted-changes", "text": said}]
+    assert json.loads(orchctl("why", "api", "--json").out)["agent"]["notes"] == noted
+    assert json.loads(orchctl("wait", "api", "--json").out)["agents"][0]["notes"] == noted
+    assert said in orchctl("worktrees", "list", cwd=repo).out
+    assert json.loads(orchctl("worktrees", "list", "--json", cwd=repo).out)["worktrees"][0]["uncommitted_files"] == 3
+    repos.commit(instance.home.worktrees / "agent-001", x="1", y="1", z="1")
+    assert said not in orchctl("why", "api").out
