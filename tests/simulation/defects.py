@@ -104,6 +104,7 @@ DEFECTS = (
         "settle.py",
         "    if best is None and not has_returning and not working(state):\n",
         "    if best is None and now < 0:\n",
+        _history("the_reserve_for_chains_is_used_when_nothing_is_at_work"),
     ),
     _defect(
         "a slot is lent to an agent whose wait is over",
