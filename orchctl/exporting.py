@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from orchctl import folding, lanes, timelines
+from orchctl import folding, lanes, render, timelines
 from orchctl.lives import Life
 from orchctl.timelines import History
 
@@ -76,7 +76,7 @@ def totals(history: History, rows: Sequence[Row]) -> dict[str, Any]:
         "saved_seconds": _rounded(sequential - real),
         "speed_up": round(sequential / real, 3) if real else None,
         "utilisation": None if known.utilisation is None else round(known.utilisation, 4),
-        **{key: _added(row[key] for row in rows) for key in (*_TOKENS, "cost_usd")},
+        **{key: _added(row[key] for row in rows if not render.is_simulated(row)) for key in (*_TOKENS, "cost_usd")},
         "agents_without_cost": sum(row["cost_usd"] is None for row in rows),
     }
 

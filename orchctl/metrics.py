@@ -51,8 +51,9 @@ class Counters:
             self.queue_seconds += max(0.0, at - self._waiting.pop(fact["agent"], at))
             self._held[fact["agent"]] = at
         elif event == "process-ended":
-            self.tokens += fact.get("tokens", 0)
-            self.dollars += fact.get("cost_usd", 0.0)
+            if not render.is_simulated(fact):
+                self.tokens += fact.get("tokens", 0)
+                self.dollars += fact.get("cost_usd", 0.0)
         elif event in _AGAIN or event in _OVER:
             self._end(fact["agent"], event, at)
 

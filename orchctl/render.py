@@ -117,6 +117,18 @@ def short(amount: int) -> str:
     return str(amount)
 
 
+def is_simulated(row: Mapping[str, Any]) -> bool:
+    """Whether the tokens and dollars of an agent, an event or a row were only simulated, by the mock runner."""
+    return row.get("cost_source") == "simulated"
+
+
+def tokens(agent: Agent) -> str:
+    """`12.3k tokens`, marked where they were only simulated; empty without any."""
+    if not agent["tokens"]:
+        return ""
+    return f"{short(agent['tokens'])} {'mock ' if is_simulated(agent) else ''}tokens"
+
+
 def since(stamp: str, now: float) -> float:
     """Seconds from an ISO 8601 time to `now` (Unix time)."""
     return now - unix(stamp)

@@ -28,6 +28,9 @@ def _row(one: Row) -> list[str]:
     ]
 
 
+_ABOUT = {"estimated": "~", "simulated": "mock "}  # what stands before dollars that no service has counted
+
+
 def cost(one: Row) -> str:
     """`12,345 tokens $0.42`, nothing for what has cost nothing that is known."""
     unknown = one.get("cost_unknown")
@@ -56,7 +59,7 @@ def usage_lines(rows: Sequence[Row]) -> Iterator[str]:
 
 def _usage(row: Row) -> list[str]:
     known = [row["tokens_expected"], row["tokens"], row["input_tokens"], row["output_tokens"], row["cache_read_tokens"]]
-    about = "~" if row["cost_source"] == "estimated" else ""
+    about = _ABOUT.get(row["cost_source"], "")
     return [
         row["id"],
         render.clean(row["name"] or ""),

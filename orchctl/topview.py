@@ -144,7 +144,7 @@ def _cells(prefix: str, agent: Agent, load: float | None, now: float) -> list[Te
         Text("" if seconds is None else render.span(seconds)),
         Text("" if load is None else f"{load:.0f}%"),
         Text(render.size(agent["rss_bytes"]) if agent["rss_bytes"] and not render.is_over(agent) else ""),
-        Text(render.short(agent["tokens"]) if agent["tokens"] else ""),
+        Text(render.tokens(agent).removesuffix("tokens").strip()),
         Text(render.clean(said)),
     ]
 

@@ -78,7 +78,8 @@ def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
     over = f", {limit['overdrawn']} overdrawn" if limit["overdrawn"] else ""
     queued = counted(answer)["queued"]
     of_sessions = answer.get("tokens")  # of all their agents, shown or not
-    tokens = sum(agent["tokens"] or 0 for agent in agents) if of_sessions is None else of_sessions
+    own = (agent["tokens"] or 0 for agent in agents if not render.is_simulated(agent))
+    tokens = sum(own) if of_sessions is None else of_sessions
     parts = [
         f"slots {bar(limit['working'], limit['limit'], look)} {limit['working']}/{limit['limit']} in use{over}",
         f"{limit['living']}/{limit['resident']} alive",
@@ -155,7 +156,7 @@ def _agents(agents: list[Agent], now: float, look: Look) -> list[str]:
         _column([_cpu(agent) for agent in shown], 4),
         _column([_memory(agent) for agent in shown], 3),
         _column([f"pid {agent['pid']}" if agent["pid"] else "" for agent in shown], 6),
-        _column([f"{render.short(agent['tokens'])} tokens" if agent["tokens"] else "" for agent in shown], 5),
+        _column([render.tokens(agent) for agent in shown], 5),
     ]
     chosen = _chosen([column for column in every if column.width], look)
     return [_line(chosen, index, agent, look) for index, agent in enumerate(shown)]

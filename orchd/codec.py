@@ -214,6 +214,7 @@ def describe(fact: Fact) -> dict[str, object]:
         plain["exit_code"] = outcome.code
         if outcome.report is not None:
             plain |= {"tokens": outcome.report.spent.tokens, "cost_usd": outcome.report.spent.cost_usd}
+            plain |= {"cost_source": outcome.report.cost_source} if outcome.report.is_simulated else {}
             plain |= {"notes": [note.text for note in outcome.report.notes]} if outcome.report.notes else {}
     if isinstance(budget := plain.pop("budget", None), Budget):
         plain |= {"max_tokens": budget.tokens, "max_cost": budget.cost_usd}

@@ -96,12 +96,14 @@ class Queries:
     def why(self, caller: Caller, asked: ops.Why) -> dict[str, object]:
         """Why an agent or run is where it is; whoever stands in its way outside the caller's tree is only counted."""
         found = self._naming.seen(caller, (asked.id,))
+        now = self._clock().mono
         if views.canonical_run(asked.id) is not None:
             run = self._records.run(asked.id)
-            verdict, shown = why_run(run), {"id": run.id, "status": run.status.value, "unmet": None}
+            verdict = why_run(self._state, run, now)
+            shown = {"id": run.id, "status": run.status.value, "unmet": None}
         else:
             (agent,) = found
-            verdict = self._suspended(agent) or why(self._state, agent, self._clock().mono, self._records.recorded)
+            verdict = self._suspended(agent) or why(self._state, agent, now, self._records.recorded)
             shown = {"id": agent.id, "status": agent.status.value, "unmet": agent.unmet}
         root = self._naming.root_of(caller)
         holders = [one for one in self._records.many(verdict.holders) if root in (None, one.root)]

@@ -13,12 +13,12 @@ from typing import Any
 
 import zmq
 
-from orchctl import exits, out, services
+from orchctl import exits, inside, out, services
 from orchctl.client import PATIENCE, Client
 from orchctl.connection import Watch, milliseconds
 from orchctl.errors import NoDaemonError, TimedOutError, UsageError
 from orchctl.start import is_running
-from orchd.wire import Home, default_home, locks, log_of
+from orchd.wire import Home, WireError, default_home, locks, log_of
 
 _WAYS = {"keep_agents": "keep", "stop_agents": "stop", "drain": "drain"}
 _NOBODY = {"living": 0, "agents": []}
@@ -47,7 +47,7 @@ def run(args: SimpleNamespace) -> int:
                 raise
             return _none_runs(home, as_json=args.json)
     with Client(home, starts=False) as client:
-        way = way or _chosen(client.call("limit")["living"])
+        way = way or _chosen(client.call("limit")["living"], home)
         answer = end(client, pid, way)
     left = answer.get("agents", []) if way == "keep" else []
     out.result(answer, _going_on(left), as_json=args.json)
@@ -86,11 +86,13 @@ def end(client: Client, pid: int, way: str) -> dict[str, Any]:
     return answer
 
 
-def _chosen(living: int) -> str:
-    """What becomes of the agents, from whoever sits there."""
+def _chosen(living: int, home: Home) -> str:
+    """What becomes of the agents, as the person at the terminal answers."""
     if not living:
         return "keep"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if (evidence := inside.evidence(home)) is not None:  # no option would help
+            raise WireError("forbidden", f"an agent cannot stop its daemon ({evidence}): ask from outside every agent")
         raise UsageError(
             f"{living} agents live: say --keep-agents, --stop-agents or --drain", details={"living": living}
         )

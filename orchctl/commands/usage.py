@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import census, exits, out, sessions
+from orchctl import census, exits, out, render, sessions
 from orchctl.client import Client
 from orchctl.commands.session import status
 
@@ -46,8 +46,10 @@ def _of_session(answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _sum(whole: dict[str, Any], agents: Iterable[dict[str, Any]]) -> dict[str, Any]:
     rows = [_of_agent(agent) for agent in agents]
-    total = {key: _added(row[key] for row in rows) for key in ("tokens_expected", *_COUNTS)}
-    sources = {row["cost_source"] for row in rows if row["cost_usd"]}
+    real = [row for row in rows if not render.is_simulated(row)]
+    total = {key: _added(row[key] for row in real) for key in _COUNTS}
+    total["tokens_expected"] = _added(row["tokens_expected"] for row in rows)
+    sources = {row["cost_source"] for row in real if row["cost_usd"]}
     source = "estimated" if "estimated" in sources else "cli" if sources else None
     return {"id": whole["id"], "name": whole["name"], **total, "cost_source": source}
 

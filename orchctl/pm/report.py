@@ -24,6 +24,7 @@ def row_of(entry: Mapping[str, Any], agent: Mapping[str, Any], result: Path) -> 
         "seconds": render.lifetime(agent, 0.0),
         "tokens": agent["tokens"],
         "cost_usd": agent["cost_usd"],
+        "cost_source": agent.get("cost_source"),
         "branch": agent["branch"],
         "notes": list(agent.get("notes") or ()),
         "result": str(result) if result.is_file() else None,
@@ -61,7 +62,8 @@ def report(rows: Sequence[Row], **known: Any) -> dict[str, Any]:
     """All of it, and what it comes to. `known` is added as it is."""
     one_by_one = sum(row["seconds"] or 0.0 for row in rows)
     wall = _covered(rows)
-    costs = [row["cost_usd"] for row in rows if row["cost_usd"] is not None]
+    real = [row for row in rows if not render.is_simulated(row)]
+    costs = [row["cost_usd"] for row in real if row["cost_usd"] is not None]
     return {
         **known,
         "developers": list(rows),
@@ -69,7 +71,7 @@ def report(rows: Sequence[Row], **known: Any) -> dict[str, Any]:
         "one_by_one_seconds": round(one_by_one, 3),
         "wall_seconds": round(wall, 3),
         "speed_up": round(one_by_one / wall, 2) if wall else None,
-        "tokens": sum(row["tokens"] or 0 for row in rows),
+        "tokens": sum(row["tokens"] or 0 for row in real),
         "cost_usd": round(sum(costs), 6) if costs else None,
     }
 
@@ -100,13 +102,14 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _cells(row: Row) -> list[str]:
+    mock = "mock " if render.is_simulated(row) else ""
     cells = [
         row["id"],
         row["agent"],
         row["status"],
         "" if row["seconds"] is None else render.span(row["seconds"]),
-        f"{row['tokens']:,} tokens" if row["tokens"] else "",
-        f"${row['cost_usd']:.2f}" if row["cost_usd"] is not None else "",
+        f"{row['tokens']:,} {mock}tokens" if row["tokens"] else "",
+        f"{mock}${row['cost_usd']:.2f}" if row["cost_usd"] is not None else "",
         row["result"] or "",
         _remark(row),
     ]

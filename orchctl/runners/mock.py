@@ -17,7 +17,7 @@ from orchctl.runners.attempt import Attempt, UnfitError
 from orchctl.runners.cli import concluded
 from orchctl.runners.log import Log
 from orchctl.runners.outcome import Outcome, keep_result, stamp
-from orchd.wire import variables
+from orchd.wire import reports, variables
 
 _STEPS = 4
 _SECONDS = 0.5
@@ -37,7 +37,7 @@ class _Ended(Exception):
 def run(attempt: Attempt, log: Log) -> int:
     """Pretend. Returns the exit code."""
     env = {**attempt.env, **attempt.settings.env}
-    outcome = Outcome(model=attempt.model or "mock", cost_source="estimated", turns=0)
+    outcome = Outcome(model=attempt.model or "mock", cost_source=reports.SIMULATED, turns=0)
     try:
         return _pretended(attempt, env, outcome, log)
     except _Ended as ended:

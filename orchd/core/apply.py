@@ -63,7 +63,7 @@ from orchd.core.index import (
     note_in_run,
     queued_behind,
 )
-from orchd.core.model import LIVING, Agent, Cause, Instant, Oom, RateLimit, State, Status, number_of
+from orchd.core.model import LIVING, Agent, Cause, Instant, Oom, RateLimit, Report, State, Status, number_of
 from orchd.core.runs import Mate, Run, RunStatus, number_of_run
 from orchd.core.sessions import Session, number_of_session
 from orchd.core.spending import Spent
@@ -230,7 +230,7 @@ def _process_ended(state: State, agent: Agent, fact: ProcessEnded, at: Instant) 
     agent.outcome = fact.outcome
     state.refusals, state.held_until = 0, 0.0  # what it had may be what was missing
     if (report := fact.outcome.report) is not None:
-        _spend(state, agent, report.spent)
+        _spend(state, agent, report)
     agent.waits.clear()
     parking.unfreeze(agent, at)
     if agent.cause is None:
@@ -239,8 +239,12 @@ def _process_ended(state: State, agent: Agent, fact: ProcessEnded, at: Instant) 
         agent.kill_at = at.mono + agent.spec.grace
 
 
-def _spend(state: State, agent: Agent, spent: Spent) -> None:
+def _spend(state: State, agent: Agent, report: Report) -> None:
+    """Add what an attempt took to its agent and, unless it was simulated, to the budgets of its session and run."""
+    spent = report.spent
     agent.spent = spent.plus(agent.spent or Spent())
+    if report.is_simulated:
+        return
     if (session := agent.spec.session) is not None:
         state.sessions[session].spent = spent.plus(state.sessions[session].spent)
     if (member := agent.spec.member) is not None:

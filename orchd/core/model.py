@@ -163,12 +163,17 @@ class Report:
 
     reason: str | None = None  # why it did not complete
     spent: Spent = field(default_factory=Spent)
-    cost_source: str | None = None  # who says what it cost: cli or estimated
+    cost_source: str | None = None  # who says what it cost: cli, estimated or simulated
     session_id: str | None = None  # the agent's own, by which its CLI resumes it
     model: str | None = None
     turns: int | None = None
     limited_until: float | None = None  # wall: its service turned it away for being asked too often
     notes: tuple[Note, ...] = ()
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether no service was asked, so that nothing was spent."""
+        return self.cost_source == "simulated"
 
 
 @dataclass(frozen=True, slots=True)

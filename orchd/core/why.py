@@ -113,18 +113,31 @@ def _of_waiting(state: State, agent: Agent, sentence: str | None) -> Verdict:
     return Verdict("returning", sentence, tuple(found[:MOST]), len(found), way_out)
 
 
-def why_run(run: Run) -> Verdict:
-    """What a run waits for, or with whose failure its own began."""
+def why_run(state: State, run: Run, now: float) -> Verdict:
+    """What a run waits for, or with whose failure its own began. A run of which nothing is at work waits for what keeps
+    its first member from starting: a budget, a pause, a full limit."""
     blamed = [run.members[run.blame_in("")].agent] if run.tallies[""].failed or run.bad_end("") else []
     going = [mate.agent for path, mate in run.members.items() if path not in run.ended]
     found = [AgentId(one) for one in blamed or going]
     sentence = run.reason or f"{len(run.ended)} of {len(run.members)} members have ended"
     way_out: str | None
     if not run.is_over:
+        held = None if blamed else _holding(state, map(AgentId, going), now)
+        if held is not None:
+            return held._replace(rule=run.status.value, sentence=f"{sentence}; {held.sentence}")
         way_out = "the end of those that are at work; what comes after a failure is skipped" if blamed else "their end"
     else:
         way_out = None if run.status is RunStatus.COMPLETED else f"`orchctl retry {run.id}` tries what did not complete"
     return Verdict(run.status.value, sentence, tuple(found[:MOST]), len(found), way_out)
+
+
+def _holding(state: State, members: Iterable[AgentId], now: float) -> Verdict | None:
+    """Why the first of `members` that waits for no other does not start; None while any of them is at work."""
+    agents = [state.agents[member] for member in members if member in state.agents]
+    if any(agent.status is not Status.QUEUED for agent in agents):
+        return None
+    verdicts = (_of_queued(state, agent, now) for agent in agents)
+    return next((verdict for verdict in verdicts if verdict.rule != Rule.AFTER.value), None)
 
 
 def _before(number: int) -> str:

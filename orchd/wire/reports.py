@@ -18,6 +18,8 @@ from orchd.wire.shapes import Check, ShapeError, build
 VERSION = 2  # of a report; it is not written, so that a daemon that was not restarted since an upgrade reads it too
 LONGEST = 65_536  # bytes of a report; the result itself is a file of its own
 STATUSES = ("completed", "failed", "rate-limited")
+SIMULATED = "simulated"  # no service was asked: tokens and dollars count in no budget and no sum
+COST_SOURCES = ("cli", "estimated", SIMULATED)
 
 _Count = Annotated[int, Check(lambda number: 0 <= number <= 10**15, "between 0 and 10^15")]
 _LONGEST_TEXT = 4096
@@ -64,7 +66,7 @@ class Report:
     cache_read_tokens: _Count = 0
     cache_write_tokens: _Count = 0
     cost_usd: _Amount | None = None
-    cost_source: Annotated[str, Check(("cli", "estimated").__contains__, "cli or estimated")] | None = None
+    cost_source: Annotated[str, Check(COST_SOURCES.__contains__, f"one of {', '.join(COST_SOURCES)}")] | None = None
     session_id: _Text | None = None  # the agent's own, by which its CLI resumes it
     model: _Text | None = None
     turns: _Count | None = None

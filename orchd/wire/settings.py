@@ -205,7 +205,9 @@ KEYS: dict[str, Key] = {
     "keep_bytes": Key("size", "what the logs of all attempts may take", RELOAD, _KEPT),
     "log_bytes": Key("size", "of the output of one attempt that are kept: its head and its tail"),
     "cgroups": Key("auto or off", "whether agents get cgroups of their own where the machine allows it", RESTART),
-    "runner": Key("name", "what runs an agent that names neither a runner nor a command", NEW_AGENTS, "`mock`"),
+    "runner": Key(
+        "name", "what runs an agent that names neither a runner nor a command", NEW_AGENTS, "the CLI that is installed"
+    ),
     "runners": Key("tables", "`[runners.NAME]`: see [runners](runners.md)", RUNNERS, "those that are built in"),
     "pm": Key("table", "`[pm]`: `labels` say which skill a task with a label is done with", AT_ONCE, "no labels"),
     "worktree": Key("table", "`[worktree]`: see [worktrees](worktrees.md#what-git-does-not-track)", AT_ONCE, "empty"),

@@ -58,8 +58,8 @@ MUTANTS = (
     Mutant(
         "an agent that returns goes before a new one",
         "settle.py",
-        "if back is None or state.is_new_next else None",
-        "if state else None",
+        "may_go_first = back is None or state.is_new_next",
+        "may_go_first = bool(state)",
         story("02-parents-return-before-new-ones"),
     ),
     Mutant(

@@ -240,12 +240,14 @@ def test_a_run_is_held_by_those_that_go_on_and_blames_the_first_that_failed() ->
     box = Box()
     first, second = begun(box, *EVEN, is_fail_fast=False)
     run = box.state.runs[run_id(1)]
-    assert why_run(run) == Verdict("running", "0 of 2 members have ended", (first, second), 2, "their end")
+    assert why_run(box.state, run, box.now) == Verdict(
+        "running", "0 of 2 members have ended", (first, second), 2, "their end"
+    )
     box.exit(second, 1)
     way_out = "the end of those that are at work; what comes after a failure is skipped"
-    assert why_run(run) == Verdict("running", "1 of 2 members have ended", (second,), 1, way_out)
+    assert why_run(box.state, run, box.now) == Verdict("running", "1 of 2 members have ended", (second,), 1, way_out)
     box.exit(first)
-    told = why_run(run)
+    told = why_run(box.state, run, box.now)
     assert (told.rule, told.holders, told.way_out) == (
         "failed",
         (second,),
@@ -253,7 +255,7 @@ def test_a_run_is_held_by_those_that_go_on_and_blames_the_first_that_failed() ->
     )
     begun(box, "c")
     box.exit(AgentId("agent-003"))
-    assert why_run(box.state.runs[run_id(2)]) == Verdict("completed", "1 of 1 members have ended")
+    assert why_run(box.state, box.state.runs[run_id(2)], box.now) == Verdict("completed", "1 of 1 members have ended")
 
 
 def test_one_that_ended_for_its_memory_met_that_bound() -> None:
@@ -287,3 +289,12 @@ def test_one_without_progress_in_a_lent_slot_may_need_its_lender() -> None:
         f"no progress in the slot that {parent} lent it: it may need what {parent} holds, which is frozen"
     )
     assert told.way_out == f"`orchctl limit 2`, which lets both go on, or `orchctl cancel {child}`"
+
+
+def test_a_run_of_which_nothing_is_at_work_waits_for_what_keeps_its_first_member_from_starting() -> None:
+    box = Box()
+    box.pause()
+    begun(box, *EVEN, is_fail_fast=False)
+    verdict = why_run(box.state, box.state.runs[run_id(1)], box.now)
+    assert verdict.sentence == "0 of 2 members have ended; admissions are paused; `orchctl resume` lets it start"
+    assert (verdict.rule, verdict.way_out) == ("running", "`orchctl resume`")

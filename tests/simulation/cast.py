@@ -21,6 +21,7 @@ class Cast:
     def __init__(self, opening: Opening) -> None:
         state = State(limit=opening.limit, resident=opening.resident, guards=GUARDS, seed=opening.seed)
         state.is_strict = opening.is_strict
+        state.rate_limit_waits, state.rate_limit_time = opening.rate_limit_waits, opening.rate_limit_time
         self.world = World(state, is_thorough=False, is_roomy=opening.is_roomy)
         self.world.launches = opening.launches
         self.dice = Random(0)

@@ -83,8 +83,8 @@ DEFECTS = (
     _defect(
         "an agent that returns goes before a new one",
         "settle.py",
-        "new = next_to_start(state, turn.now) if back is None or state.is_new_next else None",
-        "new = next_to_start(state, turn.now)",
+        "may_go_first = back is None or state.is_new_next",
+        "may_go_first = True",
     ),
     _defect(
         "what is awaited again is waited for again",
@@ -102,8 +102,9 @@ DEFECTS = (
     _defect(
         "the room of a chain is used when nothing is at work",
         "settle.py",
-        "    if best is None and not working(state):\n",
+        "    if best is None and not has_returning and not working(state):\n",
         "    if best is None and now < 0:\n",
+        _history("the_reserve_for_chains_is_used_when_nothing_is_at_work"),
     ),
     _defect(
         "a slot is lent to an agent whose wait is over",

@@ -72,6 +72,8 @@ class Opening(NamedTuple):
     is_strict: bool = True
     is_roomy: bool = False  # a chain of agents always has room, and agents wait for their own children alone
     launches: int | None = None  # how many attempts may start in one turn
+    rate_limit_waits: int = 10  # how often an agent waits for its service
+    rate_limit_time: float = 8 * 86_400.0  # seconds from its first rate limit to the end of its last
 
 
 def drawn(seed: int, number: int, length: int) -> tuple[Opening, list[Step]]:
@@ -82,5 +84,10 @@ def drawn(seed: int, number: int, length: int) -> tuple[Opening, list[Step]]:
     room = limit + DEPTH - 1
     resident = chance.choice([room, 4 * limit + DEPTH] if is_roomy else [limit, limit + 1, limit + 2, room, 4 * limit])
     is_strict = is_roomy or chance.random() < 0.85
-    opening = Opening(limit, resident, chance.getrandbits(64), is_strict, is_roomy, chance.choice([None, None, 1, 2]))
+    patience = Random(f"{seed}:{number}:rate limits")
+    opening = Opening(
+        *(limit, resident, chance.getrandbits(64), is_strict, is_roomy, chance.choice([None, None, 1, 2])),
+        rate_limit_waits=patience.choice([0, 1, 2, 10, 10]),
+        rate_limit_time=patience.choice([50.0, 50.0, 500.0, 8 * 86_400.0]),
+    )
     return opening, [Step(name, chance.getrandbits(32)) for name in chance.choices(_NAMES, _SHARES, k=length)]

@@ -29,7 +29,6 @@ UNSEEN = {
     "trying again never deadlocks",
     "trying again closes no cycle",
     "what could never start is not queued again",
-    "trying again keeps the order of a chain",
     "a cancelled parent's children are cancelled",
     "a retry waits longer each time",
     "grace ends with a kill",
@@ -44,6 +43,7 @@ UNSEEN = {
     "an agent that stands still in a lent slot is announced once",
     "a stall that may be broken is due after one that stood still",
     "an older attempt that stood still does not count",
+    "the time of all waits counts, and not of the last",
 }
 
 

@@ -16,6 +16,7 @@ from orchd.core.facts import (
     AgentLost,
     AgentQueued,
     AgentReturned,
+    AgentSkipped,
     AgentThawed,
     AgentTimedOut,
     AttemptAdmitted,
@@ -75,6 +76,9 @@ class WatchedTurn(Turn):
             agent = self.state.agents[fact.agent]
             self.tries[agent.id] = agent.tries
             assert agent.cause is Cause.ENDED, "put off what somebody ended"
+            assert not _has_waited_enough(self.world, agent), "waits for its service again, too often or too long"
+        if isinstance(fact, AgentSkipped):
+            assert fact.agent not in self.world.ran, "skipped although an attempt of it ran"
         if isinstance(fact, AttemptRetried):
             agent = self.state.agents[fact.agent]
             assert agent.tries < agent.spec.retries, "retried too often"
@@ -83,7 +87,7 @@ class WatchedTurn(Turn):
             assert self._children(fact.ancestors[-1]) < self.state.guards.children, "more children than may be"
         if isinstance(fact, AgentFailed | AttemptRetried) and _is_turned_away(agent := self.state.agents[fact.agent]):
             assert isinstance(fact, AgentFailed), "a rate limit took one of its retries"
-            assert _has_waited_enough(self.state, agent, self.now), "blamed for what its service did"
+            assert _has_waited_enough(self.world, agent), "blamed for what its service did"
         super().record(fact)
         if isinstance(fact, AttemptDeferred):
             assert self.state.agents[fact.agent].tries == self.tries[fact.agent], "it lost a try for nothing"
@@ -180,12 +184,12 @@ def _is_turned_away(agent: Agent) -> bool:
     return is_limited and agent.cause is Cause.ENDED and agent.spec.member is None
 
 
-def _has_waited_enough(state: State, agent: Agent, now: float) -> bool:
+def _has_waited_enough(world: World, agent: Agent) -> bool:
     """Whether it has waited for its service as often or as long as it may."""
+    state, now, limits = world.state, world.now, world.rate_limits.get(agent.id, [])
     report = agent.outcome.report if agent.outcome else None
     until = min(max(report.limited_until or 0.0, now + HOLD_SECONDS), now + LONGEST_HOLD) if report else now
-    is_long = agent.limited_since is not None and until - agent.limited_since > state.rate_limit_time
-    return agent.rate_limits >= state.rate_limit_waits or is_long
+    return len(limits) >= state.rate_limit_waits or until - min(limits, default=now) > state.rate_limit_time
 
 
 def check_turn(world: World, turn: WatchedTurn) -> None:

@@ -69,6 +69,15 @@ def fleets(styles: tuple[str, ...], limit: int, resident: int, depth: int, count
             assert world.refusals == []
 
 
+def test_the_reserve_for_chains_is_left_alone_while_an_agent_whose_wait_is_over_may_go_on() -> None:
+    order = Random(
+        380828963614
+    )  # a new agent goes before one that returns; it took the reserve, and a wait was refused
+    world = World(State(limit=3, resident=6, guards=Guards(depth=4)), is_thorough=True, is_roomy=True)
+    assert Play(world, order).run(mixed_forest(order, 4, 5, STYLES["waits"]))
+    assert world.refusals == []
+
+
 FLEETS = [(1, 4, 3), (1, 1, 3), (2, 8, 3), (3, 3, 4), (3, 6, 4), (7, 28, 4), (7, 7, 5), (7, 11, 5)]
 STYLES = {"waits": ("all", *CUT), "polls": (POLL,), "both": ("all", *CUT, POLL)}
 

@@ -183,3 +183,14 @@ def test_an_agent_whose_reply_was_withheld_waits_again_when_what_it_waits_for_is
     world.sleep(20.0)  # it waits, and not only for a slot: this time counts
     assert status(world, A) == ["stopping"]
     world.finish()
+
+
+def test_the_reserve_for_chains_is_used_when_nothing_is_at_work() -> None:
+    world = new_world(1, 4)
+    world.spawn(None, spec("a"), spec("b"))
+    assert status(world, A, B) == ["running", "queued"]
+    world.wait(A, (B,), is_any=False, timeout=None)
+    assert status(world, A, B) == ["waiting", "running"]
+    end(world, B)
+    end(world, A)
+    world.finish()

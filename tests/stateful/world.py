@@ -17,6 +17,8 @@ from orchd.core.facts import (
     AgentFact,
     AgentRevived,
     AttemptAdmitted,
+    AttemptDeferred,
+    AttemptRetried,
     Fact,
     ProcessEnded,
     RunFact,
@@ -61,6 +63,8 @@ class World:
     admitted: set[Key] = field(default_factory=set)
     completed: set[AgentId] = field(default_factory=set)
     revived: set[AgentId] = field(default_factory=set)
+    ran: set[AgentId] = field(default_factory=set)  # agents that wait for another attempt after one that ran
+    rate_limits: dict[AgentId, list[float]] = field(default_factory=dict)  # when each ended, since spawn or retry
     failures: deque[bool] = field(default_factory=deque)  # of the next launches: whether each passes
     quiet: float = 0.0
     launches: int | None = None  # how many attempts may start in one turn
@@ -144,14 +148,23 @@ class World:
                 self.admitted.add((fact.agent, fact.attempt))
             if isinstance(fact, AgentCompleted):
                 self.completed.add(fact.agent)
-            if isinstance(fact, AgentRevived):
-                self.revived.add(fact.agent)
+            self._count_tries(fact)
         for event in turn.events:
             if isinstance(event, inputs.WorkedWhileWaiting) and self.state.is_strict:
                 for client in self.clients.values():
                     client.is_beside |= client.key == (event.agent, event.attempt)
         self.ledger.commit(self.state, turn.facts)
         self.box = self._box()
+
+    def _count_tries(self, fact: Fact) -> None:
+        if isinstance(fact, AttemptDeferred):
+            self.rate_limits.setdefault(fact.agent, []).append(self.now)
+        if isinstance(fact, AttemptDeferred | AttemptRetried):
+            self.ran.add(fact.agent)
+        if isinstance(fact, AgentRevived):
+            self.rate_limits.pop(fact.agent, None)
+            self.ran.discard(fact.agent)
+            self.revived.add(fact.agent)
 
     def _run_changed_by(self, fact: Fact) -> RunId | None:
         if isinstance(fact, RunFact):
@@ -196,6 +209,7 @@ class World:
         known = self.state
         self.state = State(limit=limit, resident=resident, guards=known.guards)
         self.state.is_strict, self.state.stall_after = known.is_strict, known.stall_after  # from the configuration
+        self.state.rate_limit_waits, self.state.rate_limit_time = known.rate_limit_waits, known.rate_limit_time
         self.state.is_paused, self.state.last_number, self.state.seed = is_paused, last_number, seed
         self.state.last_run = last_run
         self.state.holds = {runner: RateLimit(until, until) for runner, until in self.held.items()}

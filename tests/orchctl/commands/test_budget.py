@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from tests.conftest import Instance
+from tests.orchctl.composition.files import composition, written
 from tests.orchctl.conftest import Orchctl
+from tests.orchctl.spending import configure
 
 
 def test_it_is_shown_and_changed(instance: Instance, orchctl: Orchctl) -> None:
@@ -38,8 +41,8 @@ def test_a_session_that_has_spent_it_starts_nothing_more_until_it_gets_more(
 ) -> None:
     orchctl("limit", "1")
     orchctl("session", "new", "--max-tokens", "1")
-    mock = ["--runner", "mock", "--goal", "x", "--env", "ORCHD_MOCK_SECONDS=0"]
-    one, two = (orchctl("spawn", *mock).out.strip() for _ in range(2))
+    configure(instance)
+    one, two = (orchctl("spawn", "--runner", "real", "--goal", "x").out.strip() for _ in range(2))
     instance.ctl("wait", one)
     spent = instance.agent(one)["tokens"]
     assert spent > 1
@@ -48,3 +51,23 @@ def test_a_session_that_has_spent_it_starts_nothing_more_until_it_gets_more(
     assert orchctl("session", "list").out.splitlines()[0].endswith(f"stopped: has spent {spent:,} of 1 tokens")
     orchctl("budget", "session-001", "--unlimited")
     instance.ctl("wait", two)
+
+
+def test_a_run_that_is_held_by_a_budget_names_it(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    configure(instance)
+    orchctl("session", "new", "--max-tokens", "1")
+    assert orchctl("spawn", "--runner", "real", "--goal", "x", "--wait").code == 0
+    written(tmp_path / "team.json", composition("a", "b"))
+    run = orchctl("run", "team.json", "--runner", "real", "--detach").out.split()[0]
+    answer = json.loads(orchctl("why", run, "--json").out)
+    assert "session-001 has spent 4,400 of 1 tokens; `orchctl budget session-001` allows more" in answer["reason"]
+    assert answer["way_out"].startswith("`orchctl budget session-001`")
+    orchctl("budget", "session-001", "--unlimited")
+    assert orchctl("wait", run).code == 0
+
+
+def test_the_mock_runner_uses_up_no_budget(instance: Instance, orchctl: Orchctl) -> None:
+    orchctl("session", "new", "--max-tokens", "1")
+    mock = ["--runner", "mock", "--goal", "x", "--env", "ORCHD_MOCK_SECONDS=0", "--wait"]
+    assert [orchctl("spawn", *mock).code for _ in range(2)] == [0, 0]
+    assert orchctl("budget", "session-001").out.startswith("session-001 has spent nothing")

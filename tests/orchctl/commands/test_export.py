@@ -8,8 +8,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import Instance, until
 from tests.orchctl.composition.files import after, composition, written
 from tests.orchctl.conftest import Orchctl
@@ -34,11 +32,12 @@ def test_each_agent_is_a_row_and_a_run_and_a_session_have_their_own(
     assert [one["id"] for one in found["agents"]] == ["agent-001", "agent-002", "agent-003", "agent-004"]
     assert (again["attempts"], again["status"], again["member"], again["cost_usd"]) == (2, "completed", "again", None)
     assert again["queued_seconds"] > 0.4  # before its second attempt
-    assert (told["runner"], told["tokens"] > 0, told["cost_source"]) == ("mock", True, "estimated")
+    assert (told["runner"], told["tokens"] > 0, told["cost_source"]) == ("mock", True, "simulated")
     assert (child["parent"], parent["waited_seconds"] > 0) == ("agent-003", True)
     totals = found["totals"]
     assert (totals["agents"], totals["attempts"]) == (4, 5)
-    assert totals["cost_usd"] == pytest.approx(told["cost_usd"], abs=1e-6)
+    assert told["cost_usd"] > 0
+    assert totals["cost_usd"] is None  # no service was asked
     assert totals["agents_without_cost"] == 3
     assert totals["sequential_seconds"] == round(sum(one["worked_seconds"] for one in found["agents"]), 6)
     assert [one["id"] for one in json.loads(orchctl("export", "--json", "run-001").out)["agents"]] == [

@@ -139,6 +139,14 @@ def test_an_agent_may_not_stop_it(instance: Instance) -> None:
     assert instance.ctl("logs", one).startswith("forbidden: ")
 
 
+def test_an_agent_that_names_no_option_learns_that_none_would_help(instance: Instance) -> None:
+    agent = instance.spawn("sh", "-c", "orchctl daemon stop")
+    instance.ctl("wait", agent, code=1)
+    log = instance.ctl("logs", agent)
+    assert log.startswith("forbidden: an agent cannot stop its daemon (ORCHD_AGENT is agent-001)")
+    assert "--keep-agents" not in log
+
+
 def test_one_that_does_not_leave_is_not_waited_for_for_ever(
     instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,9 @@ import pytest
 from tests.conftest import Instance
 from tests.orchctl.composition.files import composition, written
 from tests.orchctl.conftest import Orchctl
+from tests.orchctl.spending import configure
 
+REAL = ("--runner", "real", "--goal", "x")
 MOCK = ("--runner", "mock", "--goal", "x", "--env", "ORCHD_MOCK_SECONDS=0")
 
 
@@ -23,11 +25,11 @@ def usage(orchctl: Orchctl, *ids: str) -> dict[str, dict[str, Any]]:
 @pytest.fixture
 def spent(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> Orchctl:
     """A project with an agent that was expected to take 500, one that tells nothing, and a run of two."""
-    assert orchctl("spawn", "--name", "api", "--tokens", "500", *MOCK, "--wait").code == 0
+    configure(instance)
+    assert orchctl("spawn", "--name", "api", "--tokens", "500", *REAL, "--wait").code == 0
     assert orchctl("spawn", "--name", "plain", "--wait", "--", "true").code == 0
     written(tmp_path / "team.json", composition("a", "b"))
-    env = {**instance.env, "ORCHD_MOCK_SECONDS": "0"}
-    assert orchctl("run", "team.json", "--runner", "mock", env=env).code == 0
+    assert orchctl("run", "team.json", "--runner", "real").code == 0
     return orchctl
 
 
@@ -59,3 +61,18 @@ def test_those_that_are_named_are_shown(spent: Orchctl) -> None:
     assert session.split()[0] == "session-001"
     assert session.split()[-1].startswith("~$0.0")
     assert spent("usage", "agent-099").err.startswith("unknown-agent: ")
+
+
+def test_what_the_mock_runner_simulates_is_marked_and_counts_in_no_sum(spent: Orchctl) -> None:
+    before = json.loads(spent("session", "show", "--json").out)["session"]
+    assert spent("spawn", "--name", "pretender", *MOCK, "--wait").code == 0
+    rows = usage(spent)
+    assert (rows["agent-005"]["cost_source"], rows["agent-005"]["tokens"] > 1000) == ("simulated", True)
+    assert rows["session-001"]["tokens"] == before["tokens"]
+    after = json.loads(spent("session", "show", "--json").out)["session"]
+    assert (after["tokens"], after["cost_usd"]) == (before["tokens"], before["cost_usd"])
+    (line,) = (line for line in spent("usage").out.splitlines() if line.startswith("agent-005"))
+    assert "  mock $0.0" in line
+    assert "k mock tokens" in spent("status", "agent-005").out
+    exported = json.loads(spent("export", "--json").out)
+    assert exported["totals"]["tokens"] == before["tokens"]

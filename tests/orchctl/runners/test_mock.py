@@ -28,7 +28,7 @@ def test_it_reads_works_and_writes_its_result(stage: Stage) -> None:
 
 def test_it_pretends_to_have_spent_something(stage: Stage) -> None:
     report = stage.run("mock", **QUICK).report
-    assert report["cost_source"] == "estimated"
+    assert report["cost_source"] == "simulated"
     assert 2000 <= report["input_tokens"] <= 11_000
     assert report["output_tokens"] == report["input_tokens"] // 10
     assert 0 < report["cost_usd"] < 1
