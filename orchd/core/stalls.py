@@ -131,7 +131,7 @@ def _needed_by(state: State, agent: Agent) -> Iterator[Agent]:
 
 
 def _waits_only_for_a_slot(state: State, agent: Agent, now: float) -> bool:
-    if any(state.unfinished(agent.spec.after)) or (agent.ready_at is not None and agent.ready_at > now):
+    if any(state.unfinished(agent.blockers)) or (agent.ready_at is not None and agent.ready_at > now):
         return False
     return why_held(state, line_of(agent), now) is None
 
