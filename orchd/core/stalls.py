@@ -46,6 +46,8 @@ def look(turn: Turn) -> None:
         return
     if _break(turn):
         state.stalled_since = turn.now if is_stalled(state, turn.now) else None
+        if state.stalled_since is None:
+            _announce_standing(turn)  # an announced stall that is broken in the end has ended
     elif not state.is_stall_announced:
         turn.record(StallBegan(tuple(agent.id for agent in _at_work(state)), NO_ROOM))
 

@@ -16,6 +16,7 @@ from orchd.core.facts import (
     AgentLost,
     AgentQueued,
     AgentReturned,
+    AgentRevived,
     AgentSkipped,
     AgentThawed,
     AgentTimedOut,
@@ -78,7 +79,8 @@ class WatchedTurn(Turn):
             assert agent.cause is Cause.ENDED, "put off what somebody ended"
             assert not _has_waited_enough(self.world, agent), "waits for its service again, too often or too long"
         if isinstance(fact, AgentSkipped):
-            assert fact.agent not in self.world.ran, "skipped although an attempt of it ran"
+            is_revived = any(isinstance(other, AgentRevived) and other.agent == fact.agent for other in self.facts)
+            assert is_revived or fact.agent not in self.world.ran, "skipped although an attempt of it ran"
         if isinstance(fact, AttemptRetried):
             agent = self.state.agents[fact.agent]
             assert agent.tries < agent.spec.retries, "retried too often"
