@@ -21,7 +21,8 @@ from orchd.wire import VERSION
 _Complaint: type[Exception] = typer.BadParameter.__mro__[-4]
 
 _COMPLETED = {  # by the name of the field
-    **dict.fromkeys(("id", "ids", "after", "parent"), completion.agents),
+    **dict.fromkeys(("id", "ids", "parent"), completion.agents),
+    "after": completion.dependencies,
     "file": completion.compositions,
     "run": completion.runs,
     "skill": completion.skills_here,

@@ -9,11 +9,25 @@ from typing import Any
 from orchctl.errors import ClientError
 from orchd.wire import HomeError, WireError
 
+_CONDITIONS = (
+    ("completed", "start after it has completed"),
+    ("failed", "start after it has failed, timed out or was lost"),
+    ("any", "start after it has ended, however"),
+)
+
 
 def agents(incomplete: str) -> list[tuple[str, str]]:
     """Ids that begin so; none when no daemon runs, and none is started for it."""
     found = _asked("status", {"usage": False, "most": 500}).get("agents", ())
     return _offered(incomplete, ((agent["id"], f"{agent['name']}, {agent['status']}") for agent in found))
+
+
+def dependencies(incomplete: str) -> list[tuple[str, str]]:
+    """Ids that begin so; behind an id and a colon, the conditions."""
+    head, colon, _ = incomplete.rpartition(":")
+    if not colon:
+        return agents(incomplete)
+    return _offered(incomplete, ((f"{head}:{condition}", what) for condition, what in _CONDITIONS))
 
 
 def runs(incomplete: str) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ _TOKENS = ("tokens", "input_tokens", "output_tokens", "cache_read_tokens", "cach
 _SAID = ("run", "member", "session", "task_id", "skill", "runner", "model")
 _STAMPS = ("queued_at", "started_at", "ended_at")
 COLUMNS = (
-    *("id", "name", "level", "parent", *_SAID),
+    *("id", "name", "level", "parent", "after", *_SAID),
     *("status", "reason", "exit_code", "attempts", "queued_seconds", "worked_seconds", "waited_seconds"),
     *(*_STAMPS, *_TOKENS, "cost_usd", "cost_source"),
 )
@@ -44,6 +44,7 @@ def _row(life: Life, now: float, agent: Mapping[str, Any]) -> Row:
         "name": life.name,
         "level": life.level,
         "parent": life.parent,
+        "after": " ".join(render.dependencies(agent)) or None,
         "status": agent.get("status", life.status),
         "reason": agent.get("reason", life.reason),
         "attempts": len(life.attempts),

@@ -39,6 +39,12 @@ def clean(text: str) -> str:
     return _legible(" ".join(text.split()))
 
 
+def dependencies(agent: Agent) -> list[str]:
+    """The agents that it comes after, with conditions: `agent-001`, `agent-003:any`."""
+    conditions = agent.get("conditions", {})  # of a daemon that knows none
+    return [f"{one}:{conditions[one]}" if one in conditions else one for one in agent.get("after", ())]
+
+
 def named(agent: Agent) -> str:
     """Its name, never empty: a cell that is empty everywhere takes its column away."""
     return clean(agent["name"]) or "?"

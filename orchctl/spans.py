@@ -197,7 +197,8 @@ def _of_agent(life: Life, told: Mapping[str, Any], *, is_newest: bool) -> Attrib
         known["process.executable.name"] = os.path.basename(told["command"][0])  # noqa: PTH119 - may be no path
     wanted = {**_GEN_AI, **(_USAGE if is_newest else {})}
     known |= {name: told[key] for key, name in wanted.items() if told.get(key) is not None}
-    ours = {key: told.get(key) for key in _OURS} | {"level": life.level, "status": life.status}
+    after = " ".join(render.dependencies(told)) or None
+    ours = {key: told.get(key) for key in _OURS} | {"after": after, "level": life.level, "status": life.status}
     return {**known, **_given(ours), **_failed(life.status)}
 
 

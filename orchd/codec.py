@@ -17,6 +17,7 @@ from orchd.core.model import (
     AgentId,
     Attributes,
     Cause,
+    Condition,
     Frozen,
     Level,
     Note,
@@ -66,6 +67,7 @@ def pack_spec(agent: Agent) -> bytes:
         fields["member"] = [getattr(member, name) for name in _MEMBER]
     if (attributes := agent.spec.attributes) is not None:
         fields["attributes"] = _of_attributes(attributes)
+    fields["conditions"] = [(blocker, condition.value) for blocker, condition in agent.spec.conditions]
     return pack([fields, agent.level.value, agent.ancestors])
 
 
@@ -139,6 +141,7 @@ def _spec(fields: dict[str, Any]) -> Spec:
             **fields,
             "command": tuple(fields["command"]),
             "after": tuple(fields["after"]),
+            "conditions": tuple((blocker, Condition(word)) for blocker, word in fields.get("conditions", ())),
             "variables": tuple((name, value) for name, value in fields["variables"]),
             "member": _membership(*member) if member else None,
             "attributes": _attributes(*fields["attributes"]) if fields.get("attributes") else None,

@@ -117,5 +117,5 @@ class Listing:
         if agent.is_over:
             return (_LAST, -agent.number)
         if agent.status is Status.QUEUED:
-            return (_ORDER[agent.status], any(self._state.unfinished(agent.spec.after)), ticket_of(agent))
+            return (_ORDER[agent.status], any(self._state.unfinished(agent.blockers)), ticket_of(agent))
         return (_ORDER[agent.status], agent.number)

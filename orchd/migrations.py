@@ -33,8 +33,15 @@ def _note_attempts(db: sqlite3.Connection) -> None:
     """
 
 
+def _keep_conditions(db: sqlite3.Connection) -> None:
+    """Rows of agents may hold the conditions of dependencies, and whether the agent has started.
+
+    Rows of version 3 have neither: every dependency requires completion.
+    """
+
+
 # The step at index 0 makes version 2 of version 1, and so on. A step that was released is never changed again.
-STEPS: tuple[Step, ...] = (_freeze_agents, _note_attempts)
+STEPS: tuple[Step, ...] = (_freeze_agents, _note_attempts, _keep_conditions)
 
 
 def newest() -> int:

@@ -14,9 +14,10 @@ from orchd.callers import Caller, agent_of
 from orchd.config import limits_of
 from orchd.core import inputs
 from orchd.core.composition import durations
-from orchd.core.model import Agent, AgentId, Attributes, RequestId, Spec, State, Status, agent_id
+from orchd.core.model import Agent, AgentId, Attributes, Condition, RequestId, Spec, State, Status, agent_id
 from orchd.core.runs import Group, Plan
 from orchd.core.spending import Budget
+from orchd.dependencies import dependencies_of
 from orchd.environments import Environments
 from orchd.given import Given
 from orchd.naming import Naming
@@ -190,6 +191,7 @@ class Translator:
         self, caller: Caller, asked: ops.Spawn | ops.Run, spec: agentspec.AgentSpec, names: set[str], base: _Base
     ) -> Spec:
         config = self._config
+        after, conditions = dependencies_of(spec.after, names, lambda text: self._after(caller, text, names))
         return Spec(
             command=spec.command,
             runner=_runner(spec, self._runners, base.choose),
@@ -206,7 +208,8 @@ class Translator:
             worktree=spec.worktree,
             base=spec.base,
             tokens=spec.tokens,
-            after=tuple(self._after(caller, one, names) for one in spec.after),
+            after=after,
+            conditions=conditions,
             priority=spec.priority,
             nesting=spec.nesting,
             timeout=spec.timeout if spec.timeout is not None else config.timeout,
@@ -299,12 +302,17 @@ class Translator:
 
     def _check_blockers(self, agent: Agent) -> None:
         """One that never started may have come after one that did not complete; of one that is gone nobody knows."""
-        gone = [one for one in agent.spec.after if one not in self._state.agents]
+        conditions = dict(agent.spec.conditions)
+        gone = [
+            one
+            for one in agent.spec.after
+            if one not in self._state.agents and conditions.get(one) is not Condition.ANY
+        ]
         if gone and not agent.attempt:
             raise WireError(
                 "pruned",
-                f"{agent.id} never started, and nobody knows whether {gone[0]}, which it comes after, completed: "
-                "that was pruned; spawn it anew",
+                f"{agent.id} never started, and how {gone[0]}, which it comes after, ended is unknown: "
+                "that agent was pruned; spawn it anew",
             )
 
 

@@ -121,6 +121,7 @@ def _asked(agent: Agent) -> dict[str, object]:
         "output_dir": spec.output_dir,
         "result": spec.result,
         "after": list(spec.after),
+        "conditions": {blocker: condition.value for blocker, condition in spec.conditions},
         "priority": spec.priority,
         "nesting": agent.claim if agent.status is not Status.QUEUED else spec.nesting,
         "timeout": spec.timeout,

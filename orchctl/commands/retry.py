@@ -61,15 +61,24 @@ def _beside(client: Client, agents: Iterable[Mapping[str, Any]]) -> Agents:
 
 
 def _badly_ended(known: Agents, ids: Iterable[str]) -> list[str]:
-    """What these come after, at any distance, that is over and did not complete, the first of them first."""
+    """What these come after, at any distance, that ended otherwise than they require, the first of them first."""
     found: dict[str, None] = {}
     frontier = list(ids)
     while frontier:
-        for one in known.get(frontier.pop(), {}).get("after", ()):
-            if one in known and one not in found and render.is_over(known[one]) and known[one]["status"] != "completed":
+        agent = known.get(frontier.pop(), {})
+        for one in agent.get("after", ()):
+            if one in known and one not in found and _is_in_the_way(known[one], agent):
                 found[one] = None
                 frontier.append(one)
     return list(found)[::-1]
+
+
+def _is_in_the_way(blocker: Mapping[str, Any], agent: Mapping[str, Any]) -> bool:
+    """Whether `blocker` has ended, not as `agent` requires, and can be retried."""
+    condition = agent.get("conditions", {}).get(blocker["id"], "completed")  # daemons before have no conditions
+    failed = ("failed", "timed-out", "lost")
+    is_satisfied = condition == "any" or (condition == "failed" and blocker["status"] in failed)
+    return render.is_over(blocker) and blocker["status"] != "completed" and not is_satisfied
 
 
 def _skipped(known: Agents, ids: Iterable[str]) -> list[str]:

@@ -98,7 +98,7 @@ def _map(task: Task, state: State, where: Place) -> dict[str, Any]:
 
 def _lines(tasks: Sequence[Task], states: Mapping[str, State]) -> list[str]:
     rows = [
-        [task.name, states[task.name].said(), f"after {', '.join(task.after)}" if task.after else "", task.goal]
+        [task.name, states[task.name].said(), f"after {', '.join(task.dependencies)}" if task.after else "", task.goal]
         for task in tasks
     ]
     return [render.clean_line(line) for line in render.aligned(render.filled(rows))]

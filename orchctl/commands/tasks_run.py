@@ -45,6 +45,7 @@ def run(args: SimpleNamespace) -> int:
         going = [state.agent for task in choice.going if (state := states[task.name]).agent is not None]
         ids = [agent["id"] for agent in (*agents, *going)]
         value = {"agents": agents, "going": going, "done": [task.name for task in choice.done]}
+        value |= {"unneeded": [task.name for task in choice.unneeded]} if choice.unneeded else {}
         value |= {"warnings": warnings} if warnings else {}
         if args.wait and args.json:  # then there is one answer, the last
             return _ended(client, ids, value, args.wait_timeout)
@@ -123,5 +124,16 @@ def _say(choice: Choice, states: States, where: Place, *, is_all: bool) -> None:
         out.note(f"{task.name} is done: {_proof(task, states[task.name], where)}; --again runs it once more")
     for task in choice.going:
         out.note(f"{task.name} is on its way: {states[task.name].said()}")
+    for task in choice.unneeded:
+        out.note(f"{task.name} is not needed: {states[task.name].why}")
     if not choice.run and not choice.going:
-        out.note("nothing to do: " + ("every task is done" if is_all else "what --only names is done"))
+        out.note(
+            "nothing to do: "
+            + (
+                "every task is done or not needed"
+                if is_all and choice.unneeded
+                else "every task is done"
+                if is_all
+                else "what --only names is done"
+            )
+        )

@@ -14,7 +14,7 @@ from typing import Any
 from orchctl.tasks import frontmatter
 from orchctl.tasks.frontmatter import Parsed
 from orchctl.tasks.problems import Problem, TasksError
-from orchd.wire import agentspec, duration, opening, shapes, share, size
+from orchd.wire import agentspec, dependencies, duration, opening, shapes, share, size
 
 DIRECTORY = "docs/tasks"
 PREFIX = "subtask-"
@@ -37,6 +37,7 @@ class Task:
     runner: str | None = None
     model: str | None = None
     after: tuple[str, ...] = ()
+    conditions: Mapping[str, str] = field(default_factory=dict)  # of tasks in `after`; `completed` for all others
     timeout: float | None = None
     retries: int = 0
     memory_max: int | None = None
@@ -48,6 +49,15 @@ class Task:
     body: str = ""
     lines: Mapping[str, int] = field(default_factory=dict)
     command: tuple[str, ...] = ()  # what is run instead of a runner
+
+    def condition(self, name: str) -> str:
+        """How the task `name` in `after` must end for this task to start."""
+        return self.conditions.get(name, dependencies.COMPLETED)
+
+    @property
+    def dependencies(self) -> list[str]:
+        """`after` as it is written, with conditions."""
+        return [f"{name}:{how}" if (how := self.conditions.get(name)) else name for name in self.after]
 
     def result(self, results: Path) -> Path:
         """Its file in `results`: NAME.md, or subtask-NAME.md when somebody has called the task like its file."""
@@ -127,6 +137,9 @@ def made(path: Path, text: str, shown: str) -> Task:
     if not values["goal"] and not told:
         way_out = "write `goal: ...` or `command: [...]` into its front matter, or a text below"
         problems.append(Problem("no-goal", shown, 0, "says neither a goal nor anything else", way_out))
+    after = values.pop("after", {})
+    values["after"] = tuple(after)
+    values["conditions"] = {name: how for name, how in after.items() if how != dependencies.COMPLETED}
     if problems:
         raise TasksError(sorted(problems, key=lambda problem: problem.line))
     return Task(path, body=body, lines={key: value.line for key, value in parsed.values.items()}, **values)
@@ -234,8 +247,18 @@ def _words(key: str, value: str | tuple[str, ...]) -> Any:
     return _checked(key, value)
 
 
-def _names(key: str, value: str | tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(map(plain, _texts(key, value))))
+def _dependencies(key: str, value: str | tuple[str, ...]) -> dict[str, str]:
+    """The condition of each task that it comes after. Names of tasks have no colon."""
+    found: dict[str, str] = {}
+    for text in _texts(key, value):
+        name, _, condition = plain(text).partition(":")
+        condition = condition or dependencies.COMPLETED
+        if condition not in dependencies.CONDITIONS:
+            known = ", ".join(f"{name}:{one}" for one in dependencies.CONDITIONS)
+            raise ValueError(f"{key}: {condition!r:.60} in {text!r:.160} is no condition; write {known}")
+        if found.setdefault(name, condition) != condition:
+            raise ValueError(f"{key}: {name!r} is given twice, with {found[name]} and {condition}; give one condition")
+    return found
 
 
 KEYS: dict[str, Callable[[str, str | tuple[str, ...]], Any]] = {
@@ -245,7 +268,7 @@ KEYS: dict[str, Callable[[str, str | tuple[str, ...]], Any]] = {
     "command": _words,
     "runner": _fitting,
     "model": _fitting,
-    "after": _names,
+    "after": _dependencies,
     "timeout": _duration,
     "retries": _number,
     "memory_max": _size,

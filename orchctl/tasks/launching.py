@@ -13,11 +13,12 @@ from orchctl.composition import guess_tokens, skills
 from orchctl.errors import RefusedError, UsageError
 from orchctl.tasks.files import Task
 from orchctl.tasks.prompts import prompt
-from orchctl.tasks.states import OUTDATED, State
+from orchctl.tasks.states import OUTDATED, UNNEEDED, State
 from orchctl.worktree_checks import has_worktree
-from orchd.wire import runners, whole
+from orchd.wire import dependencies, runners, whole
 
 PROMPTS = ".prompts"
+_FAILED = ("failed", "timed-out", "lost")
 
 
 class Wanted(NamedTuple):
@@ -33,11 +34,12 @@ class Wanted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The tasks that are to run now, those that are on their way, and those that are left alone because done."""
+    """The tasks that are to run now, those that are on their way, and those left alone: done, or not needed."""
 
     run: tuple[Task, ...]
     going: tuple[Task, ...]
     done: tuple[Task, ...]
+    unneeded: tuple[Task, ...] = ()
 
 
 def chosen(tasks: Sequence[Task], states: Mapping[str, State], wanted: Wanted) -> Choice:
@@ -46,9 +48,22 @@ def chosen(tasks: Sequence[Task], states: Mapping[str, State], wanted: Wanted) -
     going = tuple(task for task in among if states[task.name].is_on_its_way)
     left = [task for task in among if not states[task.name].is_on_its_way]
     done = tuple(task for task in left if _is_done(task, states[task.name], wanted) and not wanted.is_again)
-    run = tuple(task for task in left if task not in done)
+    open_ = [task for task in left if task not in done]
+    unneeded = _unneeded(open_, states)
+    run = tuple(task for task in open_ if task not in unneeded)
     _check_before(run, states, wanted)
-    return Choice(run, going, done)
+    return Choice(run, going, done, tuple(unneeded))
+
+
+def _unneeded(tasks: Sequence[Task], states: Mapping[str, State]) -> list[Task]:
+    """The tasks that no agent would start for; a task is needed after all when one that it comes after runs again."""
+    running = {task.name for task in tasks}
+    found = []
+    for task in tasks:  # each behind those that it comes after
+        if states[task.name].word == UNNEEDED and running.isdisjoint(task.after):
+            running.discard(task.name)
+            found.append(task)
+    return found
 
 
 def known(tasks: Sequence[Task], only: Collection[str]) -> None:
@@ -75,9 +90,24 @@ def _check_before(run: Sequence[Task], states: Mapping[str, State], wanted: Want
     for task in run:
         for one in task.after:
             state = states[one]
-            if one not in names and not state.is_on_its_way and not _has_result(task, state, wanted):
-                what = f"{task.name!r} comes after {one!r}, which is {state.said()}; run that too, with `--only {one}`"
+            if one not in names and not state.is_on_its_way and not _is_satisfied(task, one, state, wanted):
+                way_out = f"run that too, with `--only {one}`"
+                what = f"{task.name!r} comes after {_named(task, one)}, which is {state.said()}; {way_out}"
                 raise RefusedError(what, code="not-done", details={"task": task.name, "after": one})
+
+
+def _named(task: Task, one: str) -> str:
+    return repr(one) if one not in task.conditions else repr(f"{one}:{task.conditions[one]}")
+
+
+def _is_satisfied(task: Task, one: str, state: State, wanted: Wanted) -> bool:
+    """Whether the task `one` ended as `task` requires; one that is not needed ended as one that was skipped."""
+    condition = task.condition(one)
+    if condition == dependencies.COMPLETED:
+        return _has_result(task, state, wanted)
+    if condition == dependencies.ANY:
+        return state.agent is not None or state.word in (UNNEEDED, OUTDATED) or state.is_done
+    return state.word in _FAILED
 
 
 def _has_result(task: Task, state: State, wanted: Wanted) -> bool:
@@ -97,7 +127,11 @@ def _spec(
     if wanted.worktree:
         done = {one: states[one].agent for one in task.after if one not in names}
         agents |= {one: agent for one, agent in done.items() if agent is not None and has_worktree(agent)}
-    after = [agent["id"] if (agent := agents.get(one)) else one for one in task.after if one in names or one in agents]
+    after = [
+        _with_condition(task, one, agent["id"] if (agent := agents.get(one)) else one)
+        for one in task.after
+        if one in names or one in agents
+    ]
     given: dict[str, Any] = {
         "name": task.name,
         "goal": task.goal,
@@ -120,6 +154,10 @@ def _spec(
     return {key: value for key, value in given.items() if value not in (None, [], 0, False)}
 
 
+def _with_condition(task: Task, one: str, agent: str) -> str:
+    return f"{agent}:{task.conditions[one]}" if one in task.conditions else agent
+
+
 def prompt_path(task: Task, results: Path) -> Path:
     """The file that its agent reads on standard input."""
     return results / PROMPTS / f"{task.name}.md"
@@ -131,10 +169,7 @@ def write_prompts(run: Sequence[Task], results: Path, directory: Path, tasks: Se
     commands = {task.name for task in tasks if task.command}
     for task in run:
         folder = skills.find(task.skill, places) if task.skill else None
-        inputs = [
-            f"{Task(Path(), one).result(results)}{', if there is one: of a command' if one in commands else ''}"
-            for one in task.after
-        ]
+        inputs = [f"{Task(Path(), one).result(results)}{_doubt(task, one, commands)}" for one in task.after]
         text = prompt(
             task,
             skill_text=skills.text_of(folder) if folder else "",
@@ -143,6 +178,14 @@ def write_prompts(run: Sequence[Task], results: Path, directory: Path, tasks: Se
         )
         # it names directories, which are bytes
         whole.write(prompt_path(task, results), text.encode(errors="surrogateescape"))
+
+
+def _doubt(task: Task, one: str, commands: Collection[str]) -> str:
+    """Why the result of the task `one` may not exist; empty when it does."""
+    if one in task.conditions:
+        ended = "has failed" if task.conditions[one] == dependencies.FAILED else "may have failed"
+        return f", if there is one: {one} {ended}"
+    return ", if there is one: of a command" if one in commands else ""
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchctl.tasks.files import Task
 from orchctl.tasks.outline import lowered
-from orchctl.tasks.states import OUTDATED, State
+from orchctl.tasks.states import OUTDATED, UNNEEDED, State
 from orchd.wire import opening
 
 _BELOW = 3  # the level of the highest headings of a result; the document's title has 1, a task's heading 2
@@ -35,7 +35,7 @@ def merged(tasks: Sequence[Task], states: Mapping[str, State], results: Path) ->
 
 def _lack(task: Task, state: State, results: Path) -> str:
     """Why there is nothing, or nothing whole, to read; empty when there is."""
-    if state.is_done or state.word == OUTDATED:
+    if state.is_done or state.word in (OUTDATED, UNNEEDED):
         return ""
     partly = ", what follows may be part of it" if _text(task, results) else ""
     return f"{state.said()}{partly}"
@@ -47,6 +47,8 @@ def _parts(task: Task, state: State, lack: str | None, results: Path) -> Iterato
         yield f"> **There is no result.** {lack}"
     if text := _text(task, results):
         yield lowered(text, _BELOW)
+    elif state.word == UNNEEDED:
+        yield f"> Not needed: {state.why}."
     elif lack is None and state.agent is not None:
         yield f"> The command completed without a result; `orchctl logs {state.agent['id']}` shows its output."
 

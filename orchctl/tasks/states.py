@@ -10,10 +10,12 @@ from typing import Any
 from orchctl import commits, render
 from orchctl.pretenders import is_pretended
 from orchctl.tasks.files import Task
+from orchd.wire import dependencies
 
 DONE = "done"
 MISSING = "missing"
 OUTDATED = "outdated"
+UNNEEDED = "unneeded"  # it comes after the failure of a task that is done
 
 _TICK = 0.001  # seconds; ends are told to the millisecond
 RECENT = 2000  # agents of the history that are looked through for those of tasks
@@ -43,7 +45,7 @@ class State:
 
     def said(self) -> str:
         """The state in words: `failed: agent-003, exit 1`."""
-        who = self.agent["id"] if self.agent is not None and self.word not in (DONE, OUTDATED) else ""
+        who = self.agent["id"] if self.agent is not None and self.word not in (DONE, OUTDATED, UNNEEDED) else ""
         details = ", ".join(part for part in (who, self.why) if part)
         return f"{self.word}: {details}" if details else self.word
 
@@ -60,7 +62,10 @@ def _state(task: Task, results: Path, agent: Agent | None, before: Mapping[str, 
     if agent is not None and not render.is_over(agent):
         return State(agent["status"], render.clean(agent["reason"] or ""), agent)
     made = _time(task.result(results)) or _completed(task, agent)
-    if agent is not None and agent["status"] != "completed" and not _is_newer(made, agent):
+    is_bad = agent is not None and agent["status"] != "completed" and not _is_newer(made, agent)
+    if (is_bad or made is None) and (why := _why_unneeded(task, before)):
+        return State(UNNEEDED, why, agent)
+    if agent is not None and is_bad:
         return State(agent["status"], render.outcome(agent), agent)
     if made is None:
         return State(MISSING, "it completed and left no result" if agent is not None else "", agent)
@@ -84,12 +89,26 @@ def _is_newer(made: int | None, agent: Agent) -> bool:
     return made is not None and bool(agent["ended_at"]) and made > (render.unix(agent["ended_at"]) + _TICK) * 1e9
 
 
+def _why_unneeded(task: Task, before: Mapping[str, State]) -> str:
+    """Why no agent would start for it; empty when one may."""
+    for name in task.after:
+        condition, state = task.condition(name), before[name]
+        if condition == dependencies.FAILED and state.word in (DONE, OUTDATED):
+            return f"{name} is done, and this task comes after its failure"
+        if condition != dependencies.ANY and state.word == UNNEEDED:
+            return f"{name}, which it comes after, is not needed"
+    return ""
+
+
 def _why_outdated(task: Task, made: int, results: Path, before: Mapping[str, State]) -> str:
     if (_time(task.path) or 0) > made:
         return "its task file is newer than its result"
     for name in task.after:
-        if not before[name].is_done:
+        is_required = task.condition(name) == dependencies.COMPLETED
+        if is_required and not before[name].is_done:
             return f"{name}, which it comes after, is not done"
+        if task.condition(name) == dependencies.FAILED:
+            continue  # its result, if there is one, was written after the failure that this task was for
         written = max(_time(path) or 0 for path in Task(Path(), name).results(results))
         if max(written, before[name].made) > made:
             return f"the result of {name}, which it comes after, is newer"

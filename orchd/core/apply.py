@@ -182,7 +182,7 @@ def _born(state: State, fact: AgentQueued, at: Instant) -> Agent:
 
 def _admitted(state: State, agent: Agent, fact: AttemptAdmitted, at: Instant) -> None:
     state.is_new_next = False
-    agent.attempt = fact.attempt
+    agent.attempt, agent.has_started = fact.attempt, True
     agent.pid = agent.cgroup = agent.unmet = agent.outcome = agent.cause = agent.kill_at = agent.ready_at = None
     agent.reason = agent.ended_at = None
     agent.started = agent.heard = at.mono
@@ -280,6 +280,7 @@ def _revived(state: State, agent: Agent, fact: AgentRevived, at: Instant) -> Non
     attributes = fact.attributes or agent.spec.attributes
     agent.spec = replace(agent.spec, environment=fact.environment, attributes=attributes)
     agent.tries = agent.rate_limits = 0
+    agent.has_started = False
     agent.limited_since = None
     agent.resumes = _cli_session(agent) if fact.is_resumed else None
     agent.age = at.mono

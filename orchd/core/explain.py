@@ -7,13 +7,18 @@ from collections.abc import Sequence
 from orchd.core.graph import waits_for
 from orchd.core.holds import Hold, Rule, why_held
 from orchd.core.index import line_of, ticket_of
-from orchd.core.model import Agent, AgentId, Frozen, State, Status
+from orchd.core.model import Agent, AgentId, Condition, Frozen, State, Status
 from orchd.core.places import claims, has_resident_place, has_room, is_safe_with, resident_bound, working
 from orchd.core.returning import is_returning
 from orchd.core.stalls import lender_of
 
 SHOWN = 3
 WAITS_FOR_SLOT = "waits for a slot"
+_AFTER = {
+    Condition.COMPLETED: "after {}",
+    Condition.ANY: "waits for {} to end",
+    Condition.FAILED: "waits for {} to fail",
+}
 _FROZEN = {
     Frozen.WAIT_CUT: "the client of its wait ended",
     Frozen.BUSY: "it used the CPU while it counted as waiting",
@@ -50,9 +55,8 @@ def awaited(state: State, agent: Agent) -> list[AgentId]:
 
 def why_queued(state: State, agent: Agent, now: float) -> Hold:
     """The first rule in the way of its start."""
-    if blockers := list(state.unfinished(agent.spec.after)):
-        said = listed([f"{found.id} ({found.status.value})" for found in blockers])
-        return Hold(Rule.AFTER, f"after {said}", agent.id)
+    if blockers := list(state.unfinished(agent.blockers)):
+        return Hold(Rule.AFTER, _after(agent, blockers), agent.id)
     if agent.ready_at is not None and agent.ready_at > now:
         return Hold(Rule.RETRY_DELAY, f"tries again in {agent.ready_at - now:.0f} s: {agent.reason}")
     if state.is_draining:
@@ -63,6 +67,17 @@ def why_queued(state: State, agent: Agent, now: float) -> Hold:
         left = state.held_until - now
         return Hold(Rule.MACHINE, f"the machine could not start a process; next try in {left:.0f} s")
     return why_held(state, line_of(agent), now) or _full(state, agent)
+
+
+def _after(agent: Agent, blockers: Sequence[Agent]) -> str:
+    """The agents that it comes after, by the condition of each: `after agent-001 (running)` requires completion."""
+    conditions = dict(agent.spec.conditions)
+    by_condition: dict[Condition, list[str]] = {condition: [] for condition in Condition}
+    for blocker in blockers:
+        condition = conditions.get(blocker.id, Condition.COMPLETED)
+        by_condition[condition].append(f"{blocker.id} ({blocker.status.value})")
+    parts = (_AFTER[condition].format(listed(found)) for condition, found in by_condition.items() if found)
+    return "; ".join(parts)
 
 
 def _full(state: State, agent: Agent) -> Hold:

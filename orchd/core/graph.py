@@ -16,7 +16,7 @@ def waits_for(state: State, agent: Agent) -> list[AgentId]:
     """
     wanted: Iterable[AgentId] = (target for wait in agent.waits.values() for target in wait.targets)
     if agent.status is Status.QUEUED:
-        wanted = agent.spec.after
+        wanted = agent.blockers
     elif agent.lent_to is not None:
         wanted = [*wanted, agent.lent_to]
     return [found.id for found in state.unfinished(wanted)]
@@ -96,7 +96,7 @@ def _reached(state: State, start: Iterable[AgentId]) -> list[Agent]:
             continue
         seen[agent.id] = agent
         if agent.status is Status.QUEUED:
-            frontier.extend(state.unfinished(agent.spec.after))
+            frontier.extend(state.unfinished(agent.blockers))
     return list(seen.values())
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from orchd.core.composition import around
-from orchd.core.model import LIVING, Agent, AgentId, State, Status, Wait
+from orchd.core.model import LIVING, Agent, AgentId, Condition, State, Status, Wait
 from orchd.core.queue import Line, Ticket, ticket
 from orchd.core.runs import Ending, RunId, recounted
 
@@ -48,11 +48,16 @@ def enter_indexes(state: State, agent: Agent) -> None:
     if agent.status in LIVING:
         state.living[agent.id] = agent
         enter_waits(state, agent)
-    if agent.status is not Status.QUEUED:
-        return
-    blockers = [found.id for found in state.unfinished(agent.spec.after)] if agent.spec.after else []
+    if agent.status is Status.QUEUED:
+        _enter_queue(state, agent)
+
+
+def _enter_queue(state: State, agent: Agent) -> None:
+    blockers = [found.id for found in state.unfinished(agent.blockers)] if agent.spec.after else []
     for blocker in blockers:
         state.dependents.setdefault(blocker, set()).add(agent.id)
+    for blocker, _ in agent.spec.conditions:
+        state.conditional.setdefault(blocker, set()).add(agent.id)
     if not blockers:
         stand_in_line(state, agent)
 
@@ -71,6 +76,8 @@ def leave_indexes(state: State, agent: Agent) -> None:
     if agent.status is Status.QUEUED:
         for blocker in agent.spec.after:
             _discard(state.dependents, blocker, agent.id)
+        for blocker, _ in agent.spec.conditions:
+            _discard(state.conditional, blocker, agent.id)
         state.queue.discard(ticket_of(agent), line_of(agent), agent.ready_at)
 
 
@@ -151,11 +158,15 @@ def note_in_run(state: State, agent: Agent, *, was_over: bool) -> None:
 
 
 def queued_behind(state: State, agent: Agent) -> list[Agent]:
-    """Those that come after a member that is over and may still start: when it is tried again, they wait again."""
-    if (member := agent.spec.member) is None:
-        return []
-    mates = (state.agents.get(AgentId(one)) for one in state.runs[member.run].agents_behind(member.path))
-    return [mate for mate in mates if mate is not None and mate.status is Status.QUEUED]
+    """Those that come after an agent that is over and may still start: when it is tried again, they wait again.
+
+    Only members of runs and agents with conditions start after an agent that did not complete.
+    """
+    behind = [state.agents[one] for one in sorted(state.conditional.get(agent.id, ()))]
+    if (member := agent.spec.member) is not None:
+        mates = (state.agents.get(AgentId(one)) for one in state.runs[member.run].agents_behind(member.path))
+        behind += [mate for mate in mates if mate is not None and mate.status is Status.QUEUED]
+    return behind
 
 
 def free_dependents(state: State, agent: Agent) -> None:
@@ -165,24 +176,25 @@ def free_dependents(state: State, agent: Agent) -> None:
         if why_never(state, dependent) is not None:
             continue
         _discard(state.dependents, agent.id, one)
-        if not any(state.unfinished(dependent.spec.after)):
+        if not any(state.unfinished(dependent.blockers)):
             stand_in_line(state, dependent)
 
 
 def why_never(state: State, agent: Agent) -> str | None:
-    """Why a queued agent cannot start any more: what it comes after ended, and did not complete."""
+    """Why a queued agent cannot start any more: what it comes after ended, and not as its condition requires."""
     if (member := agent.spec.member) is not None:
         run = state.runs[member.run]
         ends = ((node, run.bad_end(node)) for node in member.after)
-    else:
-        blockers = (state.agents.get(one) for one in agent.spec.after)
-        ends = ((found.id, found.status.value if is_bad(found) else None) for found in blockers if found is not None)
-    return next((f"{name} did not complete: {end}" for name, end in ends if end is not None), None)
-
-
-def is_bad(agent: Agent) -> bool:
-    """Whether it ended and did not complete."""
-    return agent.is_over and agent.status is not Status.COMPLETED
+        return next((f"{name} did not complete: {end}" for name, end in ends if end is not None), None)
+    conditions = dict(agent.spec.conditions)
+    for blocker in (state.agents.get(one) for one in agent.blockers):
+        if blocker is None or not blocker.is_over:
+            continue
+        condition = conditions.get(blocker.id, Condition.COMPLETED)
+        if blocker.status not in condition.satisfied_by:
+            what = "fail" if condition is Condition.FAILED else "complete"
+            return f"{blocker.id} did not {what}: {blocker.status.value}"
+    return None
 
 
 def ripen(state: State, now: float) -> None:
@@ -237,7 +249,7 @@ def indexes(state: State) -> tuple[object, ...]:
         (set(state.waiting), set(state.due), set(state.expiring)),
         state.awaited,
         state.children,
-        state.dependents,
+        (state.dependents, state.conditional),
         state.environments,
         state.in_sessions,
         (sorted(state.queue.entries()), len(state.queue)),

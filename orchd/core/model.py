@@ -67,6 +67,26 @@ class Frozen(Enum):
     LENT = "lent"  # it lent its slot to an agent that it depends on
 
 
+class Condition(Enum):
+    """How an agent must end for an agent that depends on it to start."""
+
+    COMPLETED = "completed"
+    ANY = "any"
+    FAILED = "failed"  # by itself: cancelled and skipped agents have not failed
+
+    @property
+    def satisfied_by(self) -> frozenset[Status]:
+        """The final statuses that satisfy the condition."""
+        return _SATISFYING[self]
+
+
+_SATISFYING = {
+    Condition.COMPLETED: frozenset({Status.COMPLETED}),
+    Condition.ANY: OVER,
+    Condition.FAILED: frozenset({Status.FAILED, Status.TIMED_OUT, Status.LOST}),
+}
+
+
 class Oom(Enum):
     """Whose want of memory the kernel ended processes for while an attempt ran."""
 
@@ -121,6 +141,7 @@ class Spec:
     base: str | None = None  # the commit that its worktree begins at
     tokens: int | None = None  # how many it was expected to take
     after: tuple[AgentId, ...] = ()
+    conditions: tuple[tuple[AgentId, Condition], ...] = ()  # for agents in `after`; `completed` for all others
     priority: int = 0
     nesting: int = 0
     timeout: float | None = None
@@ -202,6 +223,7 @@ class Agent:
     parent_attempt: int = 0  # which attempt of its parent spawned it; 0 without a parent
     status: Status = Status.QUEUED
     attempt: int = 0
+    has_started: bool = False  # an attempt was admitted since it was spawned or retried
     tries: int = 0  # attempts that ended badly; what `retries` is compared with
     rate_limits: int = 0  # attempts that its service turned away, since it was spawned or retried
     resumes: str | None = None  # the session of its CLI that its next attempt, or this one, goes on with
@@ -249,6 +271,14 @@ class Agent:
     def is_over(self) -> bool:
         """Whether nothing more happens to it unless a person asks."""
         return self.status in OVER
+
+    @property
+    def blockers(self) -> tuple[AgentId, ...]:
+        """The agents that must end before it starts; none once it has started, also when it is queued again.
+
+        An agent in `after` may end, be retried and wait for this agent: a new dependency on it would be a deadlock.
+        """
+        return () if self.has_started and self.spec.conditions else self.spec.after
 
 
 def agent_id(number: int) -> AgentId:
@@ -309,6 +339,7 @@ class State:
     awaited: dict[AgentId, set[AgentId]] = field(default_factory=dict)  # who waits for an agent
     children: dict[AgentId, set[AgentId]] = field(default_factory=dict)
     dependents: dict[AgentId, set[AgentId]] = field(default_factory=dict)
+    conditional: dict[AgentId, set[AgentId]] = field(default_factory=dict)  # queued agents by agents in `conditions`
     environments: dict[str, int] = field(default_factory=dict)
     in_sessions: dict[SessionId, int] = field(default_factory=dict)  # agents that are not over
     queue: Queue = field(default_factory=Queue)

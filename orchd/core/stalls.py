@@ -46,6 +46,8 @@ def look(turn: Turn) -> None:
         return
     if _break(turn):
         state.stalled_since = turn.now if is_stalled(state, turn.now) else None
+        if state.stalled_since is None:
+            _announce_standing(turn)  # an announced stall that is broken in the end has ended
     elif not state.is_stall_announced:
         turn.record(StallBegan(tuple(agent.id for agent in _at_work(state)), NO_ROOM))
 
@@ -131,7 +133,7 @@ def _needed_by(state: State, agent: Agent) -> Iterator[Agent]:
 
 
 def _waits_only_for_a_slot(state: State, agent: Agent, now: float) -> bool:
-    if any(state.unfinished(agent.spec.after)) or (agent.ready_at is not None and agent.ready_at > now):
+    if any(state.unfinished(agent.blockers)) or (agent.ready_at is not None and agent.ready_at > now):
         return False
     return why_held(state, line_of(agent), now) is None
 

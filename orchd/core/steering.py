@@ -98,7 +98,7 @@ def _cycle_through(revived: State, agents: Iterable[Agent]) -> tuple[str, str] |
 
 def _revived(state: State, agents: Iterable[Agent]) -> State:
     """What would be if they were queued again. Those that live may have begun to wait since, not knowing of them."""
-    queued = {one.id: replace(one, status=Status.QUEUED, claim=one.spec.nesting) for one in agents}
+    queued = {one.id: replace(one, status=Status.QUEUED, claim=one.spec.nesting, has_started=False) for one in agents}
     return replace(state, agents={**state.agents, **queued})
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from heapq import nsmallest
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from orchd.core.explain import awaited, position, reason, why_queued
 from orchd.core.graph import waits_for
 from orchd.core.holds import Rule
 from orchd.core.index import line_of, ticket_of
-from orchd.core.model import WORKING, Agent, AgentId, Cause, State, Status, agent_id
+from orchd.core.model import WORKING, Agent, AgentId, Cause, Condition, State, Status, agent_id
 from orchd.core.places import claims, has_working_place, smallest_safe_resident, working
 from orchd.core.runs import Run, RunStatus
 from orchd.core.stalls import lender_of
@@ -57,22 +57,40 @@ def _again(agent: Agent, find: Finder) -> str | None:
         return None
     if agent.status is Status.SKIPPED and agent.spec.member is not None:
         return f"`orchctl retry {agent.spec.member.run}` tries it again, with what did not complete before it"
+    if agent.status is Status.SKIPPED and (done := _completed_before(agent, find)) is not None:
+        return f"`orchctl spawn` without the condition: {done} completed, and what completed is not retried"
     before = _incomplete_before(agent, find) if agent.status is Status.SKIPPED else []
     if len(before) > MOST:
         return f"`orchctl retry` of all {len(before)} that did not complete before it, and of it, tries it again"
     return f"`orchctl retry {' '.join([*before, agent.id])}` tries it again"
 
 
+def _completed_before(agent: Agent, find: Finder) -> AgentId | None:
+    """An agent that would have had to fail and completed, which is final."""
+    completed = (one.id for one in _unsatisfied(agent, find) if one.status is Status.COMPLETED)
+    return next(completed, None)
+
+
 def _incomplete_before(agent: Agent, find: Finder) -> list[AgentId]:
-    """Those that ended badly among what it comes after, and among what these come after."""
+    """The agents that it was skipped for and that can be retried, near and far."""
     found: dict[AgentId, int] = {}
-    pending = [*agent.spec.after]
+    pending = [agent]
     while pending:
-        one = find(pending.pop())
-        if one is not None and one.id not in found and one.is_over and one.status is not Status.COMPLETED:
-            found[one.id] = one.number
-            pending += one.spec.after
+        for one in _unsatisfied(pending.pop(), find):
+            if one.id not in found and one.status is not Status.COMPLETED:
+                found[one.id] = one.number
+                pending.append(one)
     return sorted(found, key=found.__getitem__)
+
+
+def _unsatisfied(agent: Agent, find: Finder) -> Iterator[Agent]:
+    """The agents in its `after` that have ended, and not as its condition requires."""
+    conditions = dict(agent.spec.conditions)
+    for blocker in map(find, agent.spec.after):
+        if blocker is None or not blocker.is_over:
+            continue
+        if blocker.status not in conditions.get(blocker.id, Condition.COMPLETED).satisfied_by:
+            yield blocker
 
 
 def _ending(agent: Agent) -> str:
@@ -90,6 +108,7 @@ def _of_queued(state: State, agent: Agent, now: float) -> Verdict:
     number = position(state, agent) or 1
     way_out = WAYS_OUT[hold.rule].format(
         scope=hold.scope,
+        ends=_ends(agent),
         before=_before(number),
         places=max(working(state), state.limit) + number,
         resident=len(state.living) + number + max(0, state.guards.depth - 1 - agent.depth),
@@ -140,6 +159,20 @@ def _holding(state: State, members: Iterable[AgentId], now: float) -> Verdict | 
     return next((verdict for verdict in verdicts if verdict.rule != Rule.AFTER.value), None)
 
 
+def _ends(agent: Agent) -> str:
+    """What starts an agent that comes after others, and what skips it."""
+    conditions = {condition for _, condition in agent.spec.conditions}
+    if len(agent.spec.conditions) < len(agent.spec.after):
+        conditions.add(Condition.COMPLETED)
+    if conditions == {Condition.ANY}:
+        return "their end, whatever it is"
+    if conditions == {Condition.FAILED}:
+        return f"their failure; when one of them ends otherwise, {agent.id} is skipped"
+    if Condition.FAILED in conditions or Condition.ANY in conditions:
+        return f"their end as its conditions require; when one of them ends otherwise, {agent.id} is skipped"
+    return f"their completion; when one of them does not complete, {agent.id} is skipped"
+
+
 def _before(number: int) -> str:
     return f"; {number - 1} queued before it go first" if number > 1 else ""
 
@@ -176,7 +209,7 @@ _HOLDERS: dict[Rule, Callable[[State, Agent], Iterable[AgentId]]] = {
     Rule.ORDER: _earlier,
 }
 WAYS_OUT = {
-    Rule.AFTER: "their completion; when one of them does not complete, {scope} is skipped",
+    Rule.AFTER: "{ends}",
     Rule.RETRY_DELAY: "time alone: it is tried again by itself",
     Rule.DAEMON_STOPPING: "the next daemon: `orchctl daemon start`",
     Rule.PAUSED: "`orchctl resume`",

@@ -29,6 +29,10 @@ Nodes = Annotated[
 Tokens = Annotated[int, Check(lambda number: 0 < number <= 10**15, "between 1 and 10^15")]
 Dollars = Annotated[float, Check(lambda number: number > 0, "above 0")]
 Ids = Annotated[tuple[Name, ...], Check(lambda ids: len(ids) <= MOST, "a list of at most 10,000 ids", is_early=True)]
+Dependency = Annotated[str, Check(lambda text: 0 < len(text) <= 210, "1 to 210 characters")]
+Dependencies = Annotated[
+    tuple[Dependency, ...], Check(lambda found: len(found) <= MOST, "a list of at most 10,000 ids", is_early=True)
+]
 Commit = Annotated[str, Check(re.compile("[0-9a-f]{40}([0-9a-f]{24})?").fullmatch, "the full name of a commit")]
 Memory = Annotated[int, Check(lambda amount: amount >= 1 << 20, "at least 1M, in bytes 1048576")]
 Processors = Annotated[float, Check(lambda number: 0.01 <= number <= MOST, "between 1% and 1,000,000%")]
@@ -59,7 +63,7 @@ class AgentSpec:
     worktree: bool = False  # work in a git worktree of its own of the repository that holds `cwd`
     base: Commit | None = None  # that the worktree begins at; the HEAD of the checkout when it is made, otherwise
     tokens: Annotated[int, Check(lambda number: 0 <= number <= 10**12, "between 0 and 10^12")] | None = None  # expected
-    after: Ids = ()  # ids, or names of others in the same request; all must complete first
+    after: Dependencies = ()  # ids or names, each with a condition if any: `agent-001`, `api:any`, `api:failed`
     priority: Annotated[int, Check(lambda number: -100 <= number <= 100, "between -100 and 100")] = 0
     nesting: Annotated[int, Check(lambda number: number >= 0, "0 or more")] = 0  # levels it may wait for
     timeout: Positive | None = None  # from its start to its end

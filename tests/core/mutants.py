@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from tests.core.mutants_of_conditions import OF_CONDITIONS
 from tests.core.mutants_of_scopes import OF_SCOPES
 from tests.core.mutants_of_slots import OF_SLOTS
 from tests.core.planting import Mutant, core, is_killed, story
@@ -100,7 +101,7 @@ MUTANTS = (
     Mutant(
         "a claim looks behind what is queued",
         "graph.py",
-        "            frontier.extend(state.unfinished(agent.spec.after))\n",
+        "            frontier.extend(state.unfinished(agent.blockers))\n",
         "            continue\n",
         core("graph", "a_claim_is_one_more_than_the_largest_below_also_behind_what_is_queued"),
     ),
@@ -353,6 +354,7 @@ MUTANTS = (
         "agent.cause = Cause.ENDED",
         core("happen", "one_that_the_kernel_ended_for_its_own_bound_has_failed_for_memory[None]"),
     ),
+    *OF_CONDITIONS,
     *OF_SCOPES,
     *OF_SLOTS,
 )

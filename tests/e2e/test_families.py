@@ -124,6 +124,48 @@ def test_what_comes_after_a_failure_is_skipped_and_all_behind_it(fleet: Fleet) -
     assert fleet.agent(late)["status"] == "skipped"
 
 
+def test_a_failure_starts_what_repairs_and_any_end_what_reports_also_after_a_death_of_the_daemon(fleet: Fleet) -> None:
+    gate, fails = fleet.gate(), fleet.gate()
+    good = fleet.spawn(gate.script, name="good")
+    bad = fleet.spawn(f"{fails.script}; exit 1", name="bad")
+    specs = [
+        fleet.spec("true", name=f"{one}-{condition}", after=[f"{one}:{condition}"])
+        for one in ("good", "bad")
+        for condition in ("completed", "failed", "any")
+    ]
+    ids = fleet.batch([*specs, fleet.spec("true", after=["bad-failed:completed", "good-failed:any"])])
+    assert fleet.agent(ids[2])["reason"] == f"waits for {good} (running) to end"
+    assert fleet.agent(ids[4])["reason"] == f"waits for {bad} (running) to fail"
+    assert fleet.agent(ids[4])["conditions"] == {bad: "failed"}
+    fleet.instance.kill()
+    fleet.instance.start()
+    assert fleet.agent(ids[4])["conditions"] == {bad: "failed"}
+    gate.let()
+    fails.let()
+    ended = fleet.ends(*ids)
+    wanted = ["completed", "skipped", "completed", "skipped", "completed", "completed", "completed"]
+    assert [one["status"] for one in ended] == wanted
+    assert ended[1]["reason"] == f"{good} did not fail: completed"
+    assert ended[3]["reason"] == f"{bad} did not complete: failed"
+
+
+def test_an_unknown_condition_is_an_error_that_lists_the_three(fleet: Fleet) -> None:
+    one = fleet.spawn("true")
+    with pytest.raises(WireError, match=f"write {one}:completed, {one}:failed, {one}:any, or {one} alone") as refused:
+        fleet.spawn("true", after=[f"{one}:faild"])
+    assert refused.value.code == "unknown-condition"
+
+
+def test_a_name_with_a_colon_wins_over_a_condition(fleet: Fleet) -> None:
+    gate = fleet.gate()
+    plain, colon = fleet.spawn("true", name="api"), fleet.spawn(gate.script, name="api:any")
+    named, other = fleet.spawn("true", after=["api:any"]), fleet.spawn("true", after=["api:completed"])
+    assert fleet.agent(named)["after"] == [colon]
+    assert fleet.agent(other)["after"] == [plain]
+    gate.let()
+    fleet.ends()
+
+
 def test_no_queue_refuses_what_does_not_fit_and_takes_what_does(fleet: Fleet) -> None:
     gate = fleet.gate()
     fleet.client.call("limit", {"limit": 2})

@@ -20,6 +20,15 @@ def test_ids_are_offered_with_their_names(home: Home, stopped: Instance) -> None
     assert completion.agents("agent-002") == [("agent-002", "ui, running")]
 
 
+def test_conditions_are_offered_behind_an_id() -> None:
+    assert [word for word, _ in completion.dependencies("agent-001:")] == [
+        "agent-001:completed",
+        "agent-001:failed",
+        "agent-001:any",
+    ]
+    assert [word for word, _ in completion.dependencies("agent-001:a")] == ["agent-001:any"]
+
+
 def test_without_a_daemon_nothing_is_offered_and_none_is_started(home: Home) -> None:
     assert completion.agents("") == []
     assert not home.database.exists()

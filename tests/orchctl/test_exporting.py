@@ -46,6 +46,12 @@ def test_a_row_has_what_an_agent_took_in_all_its_attempts() -> None:
     assert all(tuple(row) == exporting.COLUMNS for row in (lead, again, late))
 
 
+def test_a_row_names_dependencies_with_their_conditions() -> None:
+    known = {"agent-002": {"after": ["agent-001", "agent-003"], "conditions": {"agent-003": "any"}}}
+    rows = exporting.rows(HISTORY, known)
+    assert [row["after"] for row in rows] == [None, "agent-001 agent-003:any", None]
+
+
 def test_totals_compare_the_work_with_the_time_in_which_anybody_was_there() -> None:
     found = exporting.totals(HISTORY, exporting.rows(HISTORY, KNOWN))
     assert (found["sequential_seconds"], found["real_seconds"]) == (8.5, 14.0)  # 0 to 9, and 20 to 25

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from orchd.core.inputs import Part
-from orchd.core.model import Agent, AgentId, Guards, Spec, State, Status
+from orchd.core.model import Agent, AgentId, Condition, Guards, Spec, State, Status
 from orchd.core.spending import Budget
 from tests.simulation.steps import DEPTH, Opening, Step
 from tests.stateful.outside import Client, Proc
@@ -84,10 +84,17 @@ class Cast:
             named = [AgentId(spec.name) for spec in specs]
             known = named if self.world.is_roomy else [*self.ids(), *named]
             count = min(len(known), self.dice.choice([0, 0, 0, 1, 2]))
-            specs.append(self._spec(f"new-{number}", tuple(self.dice.choices(known, k=count))))
+            after = tuple(self.dice.choices(known, k=count))
+            specs.append(self._spec(f"new-{number}", after, self._conditions(after)))
         return specs
 
-    def _spec(self, name: str, after: tuple[AgentId, ...]) -> Spec:
+    def _conditions(self, after: tuple[AgentId, ...]) -> tuple[tuple[AgentId, Condition], ...]:
+        """Most dependencies require completion. Other dice: a history without conditions stays what it was."""
+        dice = Random(f"{self.world.turns}:{after}")
+        drawn = [(one, dice.choice([None, None, Condition.ANY, Condition.FAILED])) for one in dict.fromkeys(after)]
+        return tuple((one, condition) for one, condition in drawn if condition is not None)
+
+    def _spec(self, name: str, after: tuple[AgentId, ...], conditions: tuple[tuple[AgentId, Condition], ...]) -> Spec:
         choice = self.dice.choice
         return Spec(
             command=("true",),
@@ -95,6 +102,7 @@ class Cast:
             cwd="/",
             environment="e",
             after=after,
+            conditions=conditions,
             nesting=0 if self.world.is_roomy else choice([0, 0, 0, 1, 2]),
             priority=choice([0, 0, -1, 1]),
             timeout=choice([None, None, None, 20.0]),
@@ -124,6 +132,8 @@ def _described(spec: Spec) -> str:
     plain = Spec(spec.command, spec.name, spec.cwd, spec.environment)
     fields = ("after", "nesting", "priority", "timeout", "silence", "grace", "retries", "runner")
     told = {name: getattr(spec, name) for name in fields if getattr(spec, name) != getattr(plain, name)}
+    if spec.conditions:
+        told["conditions"] = tuple(f"{one}:{condition.value}" for one, condition in spec.conditions)
     words = [f"{name}={','.join(value) if isinstance(value, tuple) else value}" for name, value in told.items()]
     return " ".join([spec.name, *words])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchd.core.model import Agent, AgentId, State, Status, Wait
+from orchd.core.model import Agent, AgentId, Condition, State, Status, Wait
 
 WORKING = {Status.STARTING, Status.RUNNING, Status.STOPPING}
 LIVING = WORKING | {Status.WAITING}
@@ -80,9 +80,21 @@ def most_alive(state: State, depth: int) -> int:
 def below(state: State, agent: Agent) -> list[Agent]:
     """Whom it cannot go on without, directly."""
     if agent.status is Status.QUEUED:
-        return unfinished(state, agent.spec.after)
+        return [] if agent.has_started and agent.spec.conditions else unfinished(state, agent.spec.after)
     lent = [agent.lent_to] if agent.lent_to is not None else []
     return unfinished(state, [*lent, *(target for wait in agent.waits.values() for target in wait.targets)])
+
+
+def is_satisfied(agent: Agent, blocker: Agent) -> bool:
+    """Whether `blocker` ended as `agent`, which comes after it, requires."""
+    if not blocker.is_over:
+        return False
+    condition = dict(agent.spec.conditions).get(blocker.id)
+    if condition is Condition.ANY:
+        return True
+    if condition is Condition.FAILED:
+        return blocker.status in {Status.FAILED, Status.TIMED_OUT, Status.LOST}
+    return blocker.status is Status.COMPLETED
 
 
 def all_below(state: State, agent: Agent) -> dict[AgentId, Agent]:

@@ -16,6 +16,7 @@ from orchd.core.facts import (
     AgentLost,
     AgentQueued,
     AgentReturned,
+    AgentRevived,
     AgentSkipped,
     AgentThawed,
     AgentTimedOut,
@@ -78,7 +79,8 @@ class WatchedTurn(Turn):
             assert agent.cause is Cause.ENDED, "put off what somebody ended"
             assert not _has_waited_enough(self.world, agent), "waits for its service again, too often or too long"
         if isinstance(fact, AgentSkipped):
-            assert fact.agent not in self.world.ran, "skipped although an attempt of it ran"
+            is_revived = any(isinstance(other, AgentRevived) and other.agent == fact.agent for other in self.facts)
+            assert is_revived or fact.agent not in self.world.ran, "skipped although an attempt of it ran"
         if isinstance(fact, AttemptRetried):
             agent = self.state.agents[fact.agent]
             assert agent.tries < agent.spec.retries, "retried too often"
@@ -112,6 +114,9 @@ class WatchedTurn(Turn):
         assert not self.world.ledger.is_spent(agent, self.facts), "admitted though its budget is spent"
         assert naive.is_ready(state, agent, self.now), "admitted before it was ready"
         assert naive_runs.has_room(state, agent), "admitted beyond the maxParallel of its run"
+        if agent.spec.member is None and not agent.has_started:
+            before = [self.world.look(one) for one in agent.spec.after]
+            assert all(naive.is_satisfied(agent, one) for one in before), "admitted against a condition"
         for node in naive_runs.what_is_before(state, agent):
             run = state.runs[agent.spec.member.run]  # type: ignore[union-attr]
             assert naive_runs.end_of(run, node, self.world.look) == "completed", "admitted after what did not complete"
@@ -238,8 +243,8 @@ def check_agent(world: World, agent: Agent) -> None:
         assert connected <= set(agent.waits), "a client without its wait"
     if agent.status is Status.QUEUED:
         if agent.spec.member is None:
-            stored = [world.store[one] for one in agent.spec.after]
-            assert all(one.status is Status.COMPLETED or not one.is_over for one in stored), "it can never start"
+            stored = [world.store[one] for one in agent.spec.after if not agent.has_started]
+            assert all(naive.is_satisfied(agent, one) or not one.is_over for one in stored), "it can never start"
         for node in naive_runs.what_is_before(state, agent):
             end = naive_runs.end_of(state.runs[agent.spec.member.run], node, world.look)  # type: ignore[union-attr]
             assert end in {None, "completed"}, "it can never start"

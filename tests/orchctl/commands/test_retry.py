@@ -125,3 +125,23 @@ def test_a_retry_behind_what_failed_is_no_success_and_takes_it_along_when_asked(
     assert "`orchctl retry agent-003 --with-dependencies`" in done.err
     assert orchctl("retry", "c", "--with-dependencies").code == 0
     assert orchctl("wait", "a", "b", "c").code == 0
+
+
+def test_a_failure_that_satisfied_a_condition_is_no_dependency_to_retry(instance: Instance, orchctl: Orchctl) -> None:
+    instance.spawn("false")
+    instance.spawn("false")
+    instance.ctl("wait", "1", "2", code=1)
+    last = instance.spawn("true", options=["--after", "1:failed", "--after", "2"])
+    assert instance.agent(last)["status"] == "skipped"
+    done = orchctl("retry", last, "--with-dependencies", "--json")
+    assert [agent["id"] for agent in json.loads(done.out)["agents"]] == ["agent-002", "agent-003"]
+
+
+def test_what_was_skipped_behind_a_cancelled_agent_is_retried_with_it(instance: Instance, orchctl: Orchctl) -> None:
+    instance.spawn("sh", "-c", '[ "$ORCHD_ATTEMPT" = 1 ] && sleep 60; exit 1')
+    instance.spawn("true", options=["--after", "1:failed"])
+    instance.ctl("cancel", "1")
+    instance.ctl("wait", "1", "2", code=1)
+    assert instance.agent("agent-002")["reason"] == "agent-001 did not fail: cancelled"
+    orchctl("retry", "1", "--with-dependents")
+    instance.ctl("wait", "2")

@@ -185,3 +185,23 @@ def test_a_result_may_be_called_like_the_task_or_like_its_file(tmp_path: Path) -
     assert one.result(tmp_path) == tmp_path / "subtask-a.md"
     (tmp_path / "a.md").write_text("x")
     assert one.result(tmp_path) == tmp_path / "a.md"
+
+
+def test_dependencies_may_have_conditions(tmp_path: Path) -> None:
+    found = read(task(tmp_path, "c", 'after: ["a:failed", "subtask-b:any", "d:completed", e]'), "f")
+    assert found.after == ("a", "b", "d", "e")
+    assert found.conditions == {"a": "failed", "b": "any"}
+    assert found.dependencies == ["a:failed", "b:any", "d", "e"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('after: ["a:faild"]', "after: 'faild' in 'a:faild' is no condition; write a:completed, a:failed, a:any"),
+        ('after: [a, "a:any"]', "after: 'a' is given twice, with completed and any; give one condition"),
+    ],
+)
+def test_what_is_no_condition(tmp_path: Path, line: str, message: str) -> None:
+    (found,) = problems(task(tmp_path, "c", line))
+    assert found[:2] == (2, "bad-value")
+    assert message in found[2]

@@ -11,7 +11,7 @@ from orchctl.errors import RefusedError, UsageError
 from orchctl.tasks import launching
 from orchctl.tasks.files import Task
 from orchctl.tasks.launching import Wanted, chosen, specs, without_old_results
-from orchctl.tasks.states import DONE, MISSING, OUTDATED, State
+from orchctl.tasks.states import DONE, MISSING, OUTDATED, UNNEEDED, State
 from orchd.wire import agentspec, shapes
 from tests.orchctl.agents import agent, ended
 from tests.orchctl.tasks.made import result
@@ -141,3 +141,48 @@ def test_a_prompt_is_utf_8_and_keeps_the_bytes_of_paths(tmp_path: Path) -> None:
     said = (results / launching.PROMPTS / "a.md").read_bytes()
     assert b"caf\xc3\xa9" in said
     assert os.fsencode(tmp_path) + b"/l\xe9/a.md" in said
+
+
+BEHIND = [
+    Task(Path("subtask-a.md"), "a", "x"),
+    Task(Path("subtask-b.md"), "b", "x", after=("a",), conditions={"a": "failed"}),
+    Task(Path("subtask-c.md"), "c", "x", after=("a", "b"), conditions={"b": "any"}),
+]
+
+
+def test_conditions_go_with_names_and_with_agents_that_are_on_their_way() -> None:
+    choice = chosen(BEHIND, ALL_MISSING, Wanted())
+    made = {spec["name"]: spec.get("after") for spec in specs(choice, ALL_MISSING, RESULTS, Wanted())}
+    assert made == {"a": None, "b": ["a:failed"], "c": ["a", "b:any"]}
+    going = {**ALL_MISSING, "a": State("running", "", agent(3))}
+    made = {spec["name"]: spec["after"] for spec in specs(chosen(BEHIND, going, Wanted()), going, RESULTS, Wanted())}
+    assert made == {"b": ["agent-003:failed"], "c": ["agent-003", "b:any"]}
+
+
+def test_what_is_not_needed_is_left_alone_unless_what_it_comes_after_runs_again() -> None:
+    states = {"a": State(DONE), "b": State(UNNEEDED, "why"), "c": State(MISSING)}
+    choice = chosen(BEHIND, states, Wanted())
+    assert (names(choice.run), names(choice.done), names(choice.unneeded)) == ("c", "a", "b")
+    assert "after" not in specs(choice, states, RESULTS, Wanted())[0]
+    again = chosen(BEHIND, states, Wanted(is_again=True))
+    assert (names(again.run), names(again.unneeded)) == ("abc", "")
+
+
+@pytest.mark.parametrize(
+    ("word", "runs"), [("failed", True), ("timed-out", True), ("lost", True), ("cancelled", False), (MISSING, False)]
+)
+def test_a_task_for_a_failure_runs_alone_after_one(word: str, runs: bool) -> None:
+    states = {**ALL_MISSING, "a": State(word, "", ended(3, status=word) if word != MISSING else None)}
+    if runs:
+        assert names(chosen(BEHIND, states, Wanted(only=("b",))).run) == "b"
+        return
+    with pytest.raises(RefusedError, match=f"'b' comes after 'a:failed', which is {word}"):
+        chosen(BEHIND, states, Wanted(only=("b",)))
+
+
+def test_a_prompt_marks_results_that_may_not_exist(tmp_path: Path) -> None:
+    (tmp_path / ".prompts").mkdir()
+    launching.write_prompts(BEHIND[1:], tmp_path, tmp_path, BEHIND)
+    assert "a.md, if there is one: a has failed\n" in (tmp_path / ".prompts/b.md").read_text()
+    assert "a.md\n" in (text := (tmp_path / ".prompts/c.md").read_text())
+    assert "b.md, if there is one: b may have failed\n" in text

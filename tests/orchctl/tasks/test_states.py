@@ -122,3 +122,34 @@ def test_a_command_that_left_changes_uncommitted_in_its_worktree_is_done_and_say
     result(tmp_path / "tasks", "a")
     known = ended(1, worktree=str(bench.tree), runner=None)
     assert stood(tmp_path / "tasks", one, a=known) == {"a": ("done", "uncommitted changes in 1 file")}
+
+
+def test_a_task_for_a_failure_is_not_needed_when_there_is_none_and_neither_is_what_comes_after_it(
+    tmp_path: Path,
+) -> None:
+    tasks = [
+        made(tmp_path, "a"),
+        made(tmp_path, "b", 'after: ["a:failed"]'),
+        made(tmp_path, "c", "after: [b]"),
+        made(tmp_path, "d", 'after: ["b:any"]'),
+    ]
+    assert {name: word for name, (word, _) in stood(tmp_path, *tasks).items()} == dict.fromkeys("abcd", "missing")
+    result(tmp_path, "a")
+    assert stood(tmp_path, *tasks) == {
+        "a": ("done", ""),
+        "b": ("unneeded", "a is done, and this task comes after its failure"),
+        "c": ("unneeded", "b, which it comes after, is not needed"),
+        "d": ("missing", ""),
+    }
+
+
+def test_the_result_of_a_task_for_a_failure_stands_beside_a_later_result_of_the_other(tmp_path: Path) -> None:
+    tasks = [made(tmp_path, "a"), made(tmp_path, "b", 'after: ["a:failed"]'), made(tmp_path, "c", 'after: ["a:any"]')]
+    aged(result(tmp_path, "b"), 20)
+    aged(result(tmp_path, "c"), 20)
+    failure = failed(30)
+    assert stood(tmp_path, *tasks, a=failure)["b"] == ("done", "")
+    assert stood(tmp_path, *tasks, a=failure)["c"] == ("done", "")
+    aged(result(tmp_path, "a"), 10)
+    assert stood(tmp_path, *tasks)["b"] == ("done", "")
+    assert stood(tmp_path, *tasks)["c"] == ("outdated", "the result of a, which it comes after, is newer")

@@ -1,0 +1,48 @@
+"""Planted defects of dependencies with conditions."""
+
+from __future__ import annotations
+
+from tests.core.planting import Mutant
+
+
+def _test(function: str) -> str:
+    return f"tests/core/test_conditions.py::test_{function}"
+
+
+OF_CONDITIONS = (
+    Mutant(
+        "any end satisfies the condition any",
+        "model.py",
+        "    Condition.ANY: OVER,\n",
+        "    Condition.ANY: OVER - {Status.LOST},\n",
+        _test("an_agent_starts_after_the_ends_that_its_condition_names"),
+    ),
+    Mutant(
+        "what was cancelled has not failed",
+        "model.py",
+        "frozenset({Status.FAILED, Status.TIMED_OUT, Status.LOST})",
+        "OVER - {Status.COMPLETED}",
+        _test("an_agent_starts_after_the_ends_that_its_condition_names"),
+    ),
+    Mutant(
+        "a queued agent waits again for what is retried",
+        "index.py",
+        "    behind = [state.agents[one] for one in sorted(state.conditional.get(agent.id, ()))]\n",
+        "    behind: list[Agent] = []\n",
+        _test("a_queued_agent_waits_again_for_what_is_retried"),
+    ),
+    Mutant(
+        "an agent that has started depends on no other",
+        "model.py",
+        "return () if self.has_started and self.spec.conditions else self.spec.after",
+        "return self.spec.after",
+        _test("an_agent_that_has_started_depends_on_no_other_when_it_is_queued_again"),
+    ),
+    Mutant(
+        "an agent that is retried waits again",
+        "apply.py",
+        "    agent.has_started = False\n",
+        "",
+        _test("an_agent_that_is_retried_waits_again"),
+    ),
+)

@@ -1,0 +1,215 @@
+"""Agents that start after others have failed, or have ended in any way."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchd.core.model import AgentId, Condition
+from orchd.core.why import why
+from tests.core.box import Box, spec
+
+ENDS = ("completed", "failed", "timed-out", "lost", "cancelled", "skipped")
+
+
+def behind(box: Box, blocker: AgentId, condition: Condition, *more: AgentId, **fields: object) -> AgentId:
+    """An agent that comes after `blocker` under a condition, and after `more`."""
+    return box.spawn("behind", after=(blocker, *more), conditions=((blocker, condition),), **fields)
+
+
+def blocked(box: Box, how: str) -> tuple[AgentId, AgentId | None]:
+    """An agent that is to end as `how` says, and for `skipped` the agent that it comes after."""
+    first = box.spawn("first") if how == "skipped" else None
+    after = () if first is None else (first,)
+    return box.spawn("blocker", after=after, timeout=5.0 if how == "timed-out" else None), first
+
+
+def end(box: Box, one: AgentId, how: str, first: AgentId | None) -> None:
+    """Let it end so."""
+    if how == "skipped":
+        assert first is not None
+        box.exit(first, 1)
+    elif how == "cancelled":
+        box.cancel(one)
+        box.exit(one, 143)
+    elif how == "timed-out":
+        box.sleep(6.0)
+        box.exit(one, 143)
+    else:
+        box.exit(one, {"completed": 0, "failed": 1, "lost": None}[how])
+    assert box.status(one) == [how]
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["before", "late"])
+@pytest.mark.parametrize("condition", Condition)
+@pytest.mark.parametrize("how", ENDS)
+def test_an_agent_starts_after_the_ends_that_its_condition_names(how: str, condition: Condition, is_late: bool) -> None:
+    wanted = {Condition.COMPLETED: {"completed"}, Condition.ANY: {*ENDS}, Condition.FAILED: {*ENDS[1:4]}}[condition]
+    box = Box()
+    blocker, first = blocked(box, how)
+    if is_late:
+        end(box, blocker, how, first)
+        one = behind(box, blocker, condition)
+    else:
+        one = behind(box, blocker, condition)
+        assert box.status(one) == ["queued"]
+        end(box, blocker, how, first)
+    assert box.status(one) == ["running" if how in wanted else "skipped"]
+    if how not in wanted:
+        what = "fail" if condition is Condition.FAILED else "complete"
+        assert box.agent(one).reason == f"{blocker} did not {what}: {how}"
+
+
+def test_an_agent_of_the_same_request_is_named_with_its_condition() -> None:
+    box = Box()
+    first, second = box.batch(
+        spec("a"), spec("b", after=(AgentId("a"),), conditions=((AgentId("a"), Condition.FAILED),))
+    )
+    assert box.agent(second).spec.conditions == ((first, Condition.FAILED),)
+    box.exit(first, 1)
+    assert box.status(second) == ["running"]
+
+
+def test_all_conditions_must_be_satisfied() -> None:
+    box = Box()
+    first, other = box.spawn("first"), box.spawn("other")
+    one = behind(box, first, Condition.ANY, other)
+    box.exit(first, 1)
+    assert box.status(one) == ["queued"]
+    box.exit(other, 1)
+    assert box.agent(one).reason == f"{other} did not complete: failed"
+
+
+def test_an_agent_behind_one_that_is_skipped_for_its_condition_may_start() -> None:
+    box = Box()
+    first = box.spawn("first")
+    repair = behind(box, first, Condition.FAILED)
+    report = behind(box, repair, Condition.ANY)
+    box.exit(first)
+    assert box.status(repair, report) == ["skipped", "running"]
+
+
+def test_a_queued_agent_waits_again_for_what_is_retried() -> None:
+    box = Box()
+    first, other = box.spawn("first"), box.spawn("other")
+    one = behind(box, first, Condition.FAILED, other)
+    box.exit(first, 1)
+    box.retry(first)
+    box.exit(other)
+    assert box.status(first, one) == ["running", "queued"]
+    box.exit(first)
+    assert box.agent(one).reason == f"{first} did not fail: completed"
+
+
+def test_what_is_retried_is_waited_for_again_in_a_full_queue_too() -> None:
+    box = Box(limit=1)
+    first = box.spawn("first")
+    busy = box.spawn("busy")
+    one = behind(box, first, Condition.ANY)
+    box.exit(first, 1)
+    assert why(box.state, box.agent(one), box.now, box.state.agents.get).rule == "limit"
+    box.retry(first)
+    assert box.status(first, busy, one) == ["queued", "running", "queued"]
+    assert why(box.state, box.agent(one), box.now, box.state.agents.get).rule == "after"
+    box.exit(busy)
+    assert box.status(first, one) == ["running", "queued"]
+    box.exit(first)
+    assert box.status(one) == ["running"]
+
+
+def test_an_agent_that_has_started_depends_on_no_other_when_it_is_queued_again() -> None:
+    """Otherwise an agent that is retried and then waits for it would wait for itself."""
+    box = Box()
+    first = box.spawn("first")
+    one = behind(box, first, Condition.ANY, retries=1)
+    box.exit(first, 1)
+    box.retry(first)
+    box.wait(first, one)
+    box.exit(one, 1)
+    assert box.status(first, one) == ["waiting", "queued"]
+    box.sleep(10.0)
+    assert box.status(one) == ["running"]
+    box.exit(one)
+    assert box.status(first) == ["running"]
+
+
+def test_an_agent_that_is_retried_waits_again() -> None:
+    box = Box()
+    first = box.spawn("first")
+    one = behind(box, first, Condition.ANY)
+    box.exit(first, 1)
+    box.exit(one, 1)
+    box.retry(first, one)
+    assert box.status(first, one) == ["running", "queued"]
+
+
+def test_a_retry_that_would_close_a_cycle_through_a_condition_is_refused() -> None:
+    box = Box()
+    waiter = box.spawn("waiter")
+    first = box.spawn("first", after=(waiter,))
+    box.cancel(first)
+    one = behind(box, first, Condition.ANY)
+    box.exit(one, 1)
+    box.pause()
+    box.retry(one)
+    box.wait(waiter, one)
+    assert box.status(waiter, one) == ["waiting", "queued"]
+    box.retry(first)
+    assert box.refusal() == "cycle"
+
+
+@pytest.mark.parametrize(
+    ("conditions", "sentence", "way_out"),
+    [
+        ((Condition.ANY,), "waits for agent-001 (running) to end", "their end, whatever it is"),
+        (
+            (Condition.FAILED,),
+            "waits for agent-001 (running) to fail",
+            "their failure; when one of them ends otherwise, agent-003 is skipped",
+        ),
+        (
+            (Condition.ANY, Condition.COMPLETED),
+            "after agent-002 (running); waits for agent-001 (running) to end",
+            "their end as its conditions require; when one of them ends otherwise, agent-003 is skipped",
+        ),
+        (
+            (Condition.COMPLETED,),
+            "after agent-001 (running)",
+            "their completion; when one of them does not complete, agent-003 is skipped",
+        ),
+    ],
+)
+def test_why_names_the_condition(conditions: tuple[Condition, ...], sentence: str, way_out: str) -> None:
+    box = Box()
+    first, second = box.batch(spec("a"), spec("b"))
+    pairs = tuple(zip((first, second), conditions, strict=False))
+    kept = tuple((blocker, condition) for blocker, condition in pairs if condition is not Condition.COMPLETED)
+    one = box.spawn(after=tuple(blocker for blocker, _ in pairs), conditions=kept)
+    answer = why(box.state, box.agent(one), box.now, box.state.agents.get)
+    assert (answer.rule, answer.sentence, answer.way_out) == ("after", sentence, way_out)
+
+
+def test_why_of_a_skipped_agent_names_what_a_retry_takes() -> None:
+    box = Box()
+    first, second = box.batch(spec("a"), spec("b"))
+    repair = behind(box, first, Condition.FAILED)
+    box.cancel(first)
+    box.exit(first, 143)
+    answer = why(box.state, box.agent(repair), box.now, box.state.agents.get)
+    assert answer.way_out == f"`orchctl retry {first} {repair}` tries it again"
+    other = behind(box, second, Condition.FAILED)
+    box.exit(second)
+    answer = why(box.state, box.agent(other), box.now, box.state.agents.get)
+    assert (
+        answer.way_out
+        == f"`orchctl spawn` without the condition: {second} completed, and what completed is not retried"
+    )
+
+
+def test_a_failure_that_satisfied_a_condition_is_not_retried_with_what_was_skipped() -> None:
+    box = Box()
+    first, other = box.batch(spec("a"), spec("b"))
+    one = behind(box, first, Condition.FAILED, other)
+    box.exit(first, 1)
+    box.exit(other, 1)
+    answer = why(box.state, box.agent(one), box.now, box.state.agents.get)
+    assert answer.way_out == f"`orchctl retry {other} {one}` tries it again"
