@@ -93,7 +93,7 @@ def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
     if limit["paused"]:
         yield "paused: no new agents start; `orchctl resume` starts them again"
     if still := limit.get("standing_still"):
-        yield f"stalled: no progress of {' '.join(still)} in a lent slot; `orchctl why {still[0]}` says what helps"
+        yield f"stalled: no progress of {' '.join(still)} while another waits for a slot; see `orchctl why {still[0]}`"
     elif limit.get("stalled"):
         yield "stalled: every agent at work depends on a queued agent; `orchctl why` of a queued agent says what helps"
     for runner, until in limit["held"].items():
