@@ -63,7 +63,7 @@ DEFECTS = (
     _defect(
         "a new daemon freezes what the old one was to freeze",
         "happen.py",
-        "        turn.do((Freeze if agent.frozen else Thaw)(agent.id, agent.attempt))\n",
+        "        turn.do((Freeze if agent.frozen or agent.is_paused else Thaw)(agent.id, agent.attempt))\n",
         "        turn.do(Thaw(agent.id, agent.attempt))\n",
     ),
     _defect(
