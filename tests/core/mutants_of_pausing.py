@@ -71,7 +71,7 @@ OF_PAUSING = (
         "stalls.py",
         "if agent.status in WORKING and not agent.is_paused)",
         "if agent.status in WORKING)",
-        _test("a_paused_agent_is_no_part_of_a_stall_and_lends_no_slot"),
+        _test("a_paused_agent_that_depends_on_no_other_hides_no_stall"),
     ),
     Mutant(
         "a held agent is no reason to lend a slot",

@@ -6,6 +6,13 @@ from tests.core.planting import Mutant, core, story
 
 OF_SLOTS = (
     Mutant(
+        "an announced stall that is broken has ended",
+        "stalls.py",
+        "        if state.stalled_since is None:\n            _announce_standing(turn)",
+        "        if state is None:\n            _announce_standing(turn)",
+        core("stalls", "an_announced_stall_ends_in_the_turn_in_which_it_is_broken"),
+    ),
+    Mutant(
         "a wait whose time is up returns its agent only in a slot",
         "returning.py",
         "not state.is_strict and _is_cut_short(agent)",

@@ -267,6 +267,15 @@ def test_a_paused_agent_is_no_part_of_a_stall_and_lends_no_slot() -> None:
     assert box.status(child) == ["running"]
 
 
+def test_a_paused_agent_that_depends_on_no_other_hides_no_stall() -> None:
+    box = Box(limit=2)
+    polls, paused = box.spawn("polls"), box.spawn("paused")
+    child = box.spawn("child", caller=polls)
+    box.pause_agents(paused)
+    box.sleep(30.0)
+    assert (box.agent(polls).lent_to, box.status(child)) == (child, ["running"])
+
+
 def test_there_is_no_stall_where_every_agent_at_work_is_paused() -> None:
     box = Box(limit=1)
     parent = box.spawn("parent")
@@ -280,6 +289,7 @@ def test_a_held_agent_is_no_reason_to_lend_a_slot() -> None:
     box = Box(limit=1)
     parent = box.spawn("parent")
     child = box.spawn("child", caller=parent)
+    box.spawn("other")
     box.pause_agents(child)
     box.sleep(60.0)
     assert (box.agent(parent).frozen, is_stalled(box.state, box.now)) == (None, False)

@@ -27,7 +27,9 @@ QUESTIONS = {"Launch", "Listen"}
 # Not told from the right thing within so few steps; docs/simulation.md says why.
 UNSEEN = {
     "any end satisfies the condition any",
-    "an agent that has started depends on no other",
+    "an announced stall that is broken has ended",
+    "a request on its way thaws no paused agent",
+    "a held agent is no reason to lend a slot",
     "an agent that is retried waits again",
     "trying again never deadlocks",
     "trying again closes no cycle",
