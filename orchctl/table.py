@@ -167,7 +167,7 @@ COMMANDS: dict[str, Command] = {
             "Start no more agents, or pause the agents that are named.",
             "pause",
             (_PAUSED,),
-            (Option("release_slot", "Let other agents start in the slots of the paused ones."), JSON),
+            (Option("release_slot", "Let other agents start in the slots of the paused agents."), JSON),
         ),
         Command(("resume",), "Start agents again, or resume the agents that are named.", "resume", (_PAUSED,), (JSON,)),
         Command(

@@ -94,7 +94,7 @@ def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
     if limit["paused"]:
         yield "paused: no new agents start; `orchctl resume` starts them again"
     if paused := limit.get("paused_agents"):
-        yield f"paused agents: {' '.join(paused)}; `orchctl resume {paused[0]}` lets one continue"
+        yield f"paused agents: {' '.join(paused)}; `orchctl resume {paused[0]}` lets it continue"
     if still := limit.get("standing_still"):
         yield f"stalled: no progress of {' '.join(still)} in a lent slot; `orchctl why {still[0]}` says what helps"
     elif limit.get("stalled"):

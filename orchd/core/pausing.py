@@ -46,7 +46,7 @@ def resume_agents(turn: Turn, event: ResumeAgents) -> None:
 
 
 def _named(state: State, ids: Iterable[AgentId]) -> list[Agent]:
-    return [state.agents[one] for one in dict.fromkeys(ids)]
+    return [state.agents[agent_id] for agent_id in dict.fromkeys(ids)]
 
 
 def _unfit(state: State, ids: Iterable[AgentId], what: str) -> str | None:

@@ -64,7 +64,7 @@ def test_a_paused_agent_is_frozen_through_a_death_of_the_daemon_and_continues(re
     assert resting.client.call("limit")["working"] == 1
     text = resting.instance.ctl("status")
     assert "paused" in next(line for line in text.splitlines() if one in line and "one" in line)
-    assert f"paused agents: {one}; `orchctl resume {one}` lets one continue" in text
+    assert f"paused agents: {one}; `orchctl resume {one}` lets it continue" in text
     why = json.loads(resting.instance.ctl("why", one, "--json"))
     assert (why["status"], why["rule"], why["way_out"]) == ("paused", "held", f"`orchctl resume {one}`")
     assert 'orchd_agents{status="paused"} 1' in resting.instance.ctl("metrics")
