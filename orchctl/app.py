@@ -14,7 +14,7 @@ import typer
 from orchctl import completion, exits, out, targets
 from orchctl.declared import KINDS, Argument, Command, Option
 from orchctl.table import COMMANDS, GROUPS
-from orchctl.words import hint
+from orchctl.words import extra, hint
 from orchd.wire import VERSION
 
 # The class that every complaint of the framework has in common; its place and name differ between versions.
@@ -197,6 +197,8 @@ def _meant(complaint: Exception, words: Sequence[str]) -> str | None:
     """What a word of another tool is here; None when the complaint is about none."""
     command = next((COMMANDS[name] for name in (" ".join(words[:2]), *words[:1]) if name in COMMANDS), None)
     option = getattr(complaint, "option_name", None)
+    if command is not None and "unexpected extra argument" in getattr(complaint, "message", ""):
+        return extra(" ".join(command.words), words)
     if (option is None) != (command is None and words[0] not in GROUPS):
         return None
     return hint(words, option, {flag for known in (command.options if command else ()) for flag in known.flags})

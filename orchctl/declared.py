@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import NamedTuple
 
-from orchctl import targets
+from orchctl import moments, targets
 from orchd.wire import duration, share, size, variables
 
 _LARGEST = 2**63 - 1  # what a msgpack integer holds
@@ -111,6 +111,12 @@ def amount(text: str) -> float:
     return value
 
 
+def moment(text: str) -> str:
+    """A time as typed, an age or ISO 8601, once it is known to be a time; the command resolves it."""
+    moments.unix(text, 0.0)
+    return text
+
+
 KINDS: dict[str, Callable[[str], object]] = {
     "text": str,
     "number": number,
@@ -120,6 +126,7 @@ KINDS: dict[str, Callable[[str], object]] = {
     "pair": pair,
     "variable": variable,
     "amount": amount,
+    "moment": moment,
 }
 
 JSON = Option("json", "Print the result, or the error, as JSON on stdout.")

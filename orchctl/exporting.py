@@ -10,9 +10,9 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from orchctl import gantt, lanes, render
-from orchctl.gantt import History
+from orchctl import folding, lanes, render, timelines
 from orchctl.lives import Life
+from orchctl.timelines import History
 
 Row = dict[str, Any]
 
@@ -64,7 +64,7 @@ def totals(history: History, rows: Sequence[Row]) -> dict[str, Any]:
     """
     sequential = sum(row["worked_seconds"] for row in rows)
     real = _covered(history)
-    known = gantt.numbers(history)
+    known = timelines.numbers(history)
     return {
         "agents": len(rows),
         "attempts": known.attempts,
@@ -83,15 +83,8 @@ def totals(history: History, rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _covered(history: History) -> float:
-    """Seconds in which there was at least one agent that was not over."""
-    spans = [*lanes.queued(history.lives, history.end)]
-    for life in history.lives:
-        spans += [(one.admitted, history.end if one.ended is None else one.ended) for one in life.attempts]
-    covered, until = 0.0, float("-inf")
-    for begin, end in sorted(spans):
-        covered += max(0.0, end - max(begin, until))
-        until = max(until, end)
-    return covered
+    """Seconds in which at least one agent was not over."""
+    return sum(end - begin for begin, end in folding.busy(history.lives, history.end))
 
 
 def _added(numbers: Iterable[float | None]) -> float | None:

@@ -1,4 +1,4 @@
-"""A timeline as SVG: attempts by place, who waited, how many were at work and in the queue.
+"""A timeline as SVG: attempts by slot, waits, and how many agents were at work and in the queue.
 
 The same history gives the same text. It stands alone: its colours are in it, and nothing in it is run.
 """
@@ -6,22 +6,26 @@ The same history gives the same text. It stands alone: its colours are in it, an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from html import escape
 from typing import NamedTuple
 
-from orchctl import lanes, render
+from orchctl import lanes, render, timelines
+from orchctl.folding import Axis
 from orchctl.lanes import Block
-from orchctl.lives import Attempt, Life
-from orchctl.shades import DARK, LIGHT, style
+from orchctl.lives import Attempt
+from orchctl.shades import style
+from orchctl.timelines import History
 
-_WIDTH, _LEFT, _RIGHT = 1200, 76, 24
+LEFT = 76
+_WIDTH, _RIGHT = 1200, 24
 _HEAD, _LANE, _THIN, _CHART, _GAP = 92, 24, 8, 56, 34
 _NAMED, _MOST_NAMED = 16, 12  # how tall a wait is with its name, and how many may be at once for that
 _MOST_TALL = 40  # lanes; more than these are thin, and without names
 _LETTER = 6.4  # pixels of a letter in a bar
+_BREAK, _LABELLED = 22, 13  # pixels of a folded gap, and how many its label needs
 _TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 _MOST_TICKS = 12
+_APART = 48  # pixels between two labels of the axis
 _ENDS = {
     "completed": ("", "completed"),
     "retried": ("again", "tried again"),
@@ -36,26 +40,6 @@ _ENDS = {
 _MARKS = {"bad": "✕", "again": "↻", "cut": "■"}
 
 
-class History(NamedTuple):
-    """What is to be drawn. Times are Unix times."""
-
-    title: str
-    lives: Sequence[Life]
-    limits: Sequence[tuple[float, int]]  # from when on; none is known before the first
-    begin: float
-    end: float
-
-
-class Numbers(NamedTuple):
-    """A history in short."""
-
-    agents: int
-    attempts: int
-    seconds: float
-    utilisation: float | None  # of the places there were, the part that was held; None without a limit
-    most_queued: int
-
-
 class _Bands(NamedTuple):
     """What stands where, from the top to the bottom."""
 
@@ -68,22 +52,6 @@ class _Bands(NamedTuple):
     foot: int
 
 
-def numbers(history: History) -> Numbers:
-    """How many, how long, how full: of the time in which the limit is known."""
-    known = min((at for at, _ in history.limits), default=history.end)
-    blocks = [one for one in lanes.working(history.lives, history.end) if one.end > known]
-    held = lanes.area(lanes.counts((max(one.begin, known), one.end) for one in blocks), history.end)
-    there = lanes.area([(max(at, history.begin), limit) for at, limit in history.limits], history.end)
-    waits = lanes.counts(lanes.queued(history.lives, history.end))
-    return Numbers(
-        len(history.lives),
-        sum(len(life.attempts) for life in history.lives),
-        history.end - history.begin,
-        held / there if there else None,
-        max((count for _, count in waits), default=0),
-    )
-
-
 def svg(history: History) -> str:
     """The picture."""
     return "\n".join(_Drawing(history).lines()) + "\n"
@@ -92,12 +60,16 @@ def svg(history: History) -> str:
 class _Drawing:
     def __init__(self, history: History) -> None:
         self._history = history
-        self._seconds = max(history.end - history.begin, 0.001)
-        self._blocks = lanes.working(history.lives, history.end)
-        self._waits = lanes.waiting(history.lives, history.end)
+        width = _WIDTH - LEFT - _RIGHT
+        self._axis = Axis(history.begin, history.end, width, timelines.folded(history), _BREAK)
+        self._blocks = self._since_begin(lanes.working(history.lives, history.end))
+        self._waits = self._since_begin(lanes.waiting(history.lives, history.end))
         self._limit = max((limit for _, limit in history.limits), default=0)
         self._places = max([self._limit, *(one.lane + 1 for one in self._blocks)], default=0)
         self._bands = self._banded()
+
+    def _since_begin(self, blocks: Sequence[Block]) -> list[Block]:
+        return lanes.in_lanes([block for block in blocks if block.end > self._history.begin])
 
     def _banded(self) -> _Bands:
         lane = _LANE if self._places <= _MOST_TALL else _THIN
@@ -109,8 +81,7 @@ class _Drawing:
         return _Bands(lane, wait, _HEAD, waits, busy, queue, queue + _CHART)
 
     def _x(self, at: float) -> float:
-        within = min(max(at, self._history.begin), self._history.end) - self._history.begin
-        return _LEFT + within / self._seconds * (_WIDTH - _LEFT - _RIGHT)
+        return LEFT + self._axis.x(at)
 
     def lines(self) -> Iterator[str]:
         height = self._bands.foot + 40
@@ -118,33 +89,25 @@ class _Drawing:
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" '
             f'height="{height}" role="img" aria-labelledby="title desc">'
         )
-        yield f'<title id="title">{_text(self._history.title)}</title>'
-        yield f'<desc id="desc">{_text(self._said())}</desc>'
+        yield f'<title id="title">{safe(self._history.title)}</title>'
+        yield f'<desc id="desc">{safe(timelines.described(self._history))}</desc>'
         yield style()
         yield f'<rect class="paper" width="{_WIDTH}" height="{height}"/>'
         yield from self._heading()
-        yield from self._axis()
+        yield from self._grid()
         yield from self._lanes()
         yield from self._waiting()
         yield from self._charts()
+        yield from self._breaks()
         yield "</svg>"
 
-    def _said(self) -> str:
-        known = numbers(self._history)
-        full = "" if known.utilisation is None else f", {known.utilisation:.0%} of the places held"
-        began = datetime.fromtimestamp(self._history.begin, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        return (
-            f"{known.agents} agents in {known.attempts} attempts, {render.span(known.seconds)} from {began}{full}, "
-            f"at most {known.most_queued} queued"
-        )
-
     def _heading(self) -> Iterator[str]:
-        yield f'<text class="ink big" x="{_LEFT}" y="30">{_text(self._history.title)}</text>'
-        yield f'<text class="faint" x="{_LEFT}" y="50">{_text(self._said())}</text>'
-        x = float(_LEFT)
+        yield f'<text class="ink big" x="{LEFT}" y="30">{safe(self._history.title)}</text>'
+        yield f'<text class="faint" x="{LEFT}" y="50">{safe(timelines.described(self._history))}</text>'
+        x = float(LEFT)
         for name, mark, label in self._legend():
             yield f'<rect class="{name}" x="{x:.1f}" y="62" width="12" height="12" rx="2"/>'
-            yield f'<text class="faint" x="{x + 17:.1f}" y="72">{_text(f"{mark} {label}".strip())}</text>'
+            yield f'<text class="faint" x="{x + 17:.1f}" y="72">{safe(f"{mark} {label}".strip())}</text>'
             x += 17 + (len(label) + 2) * _LETTER + 18
 
     def _legend(self) -> Iterator[tuple[str, str, str]]:
@@ -154,24 +117,41 @@ class _Drawing:
         ends = {_class_of(one.attempt): _ENDS[one.attempt.how or "completed"][1] for one in self._blocks}
         yield from ((name, _MARKS[name], ends[name]) for name in ("bad", "again", "cut") if name in ends)
         if self._waits:
-            yield "wait", "", "waits for others, its place given back"
+            yield "wait", "", "waits for others, without a slot"
 
-    def _axis(self) -> Iterator[str]:
-        fitting = (tick for tick in _TICKS if self._seconds / tick <= _MOST_TICKS)
-        step = next(fitting, self._seconds / _MOST_TICKS)
-        for number in range(int(self._seconds / step) + 1):
-            x = self._x(self._history.begin + number * step)
+    def _grid(self) -> Iterator[str]:
+        fitting = (tick for tick in _TICKS if self._axis.seconds / tick <= _MOST_TICKS)
+        step = next(fitting, self._axis.seconds / _MOST_TICKS)
+        labelled = float("-inf")
+        for at in self._axis.ticks(step, self._history.begin):
+            x, seconds = self._x(at), at - self._history.begin
             yield f'<line class="grid" x1="{x:.1f}" y1="{_HEAD - 6}" x2="{x:.1f}" y2="{self._bands.foot}"/>'
-            label = render.span(number * step) if number else "0"
-            yield f'<text class="faint mid" x="{x:.1f}" y="{self._bands.foot + 18}">{label}</text>'
+            if x - labelled >= _APART:
+                label = timelines.offset(seconds, is_exact=bool(self._axis.breaks))
+                yield f'<text class="faint mid" x="{x:.1f}" y="{self._bands.foot + 18}">{label}</text>'
+                labelled = x
+
+    def _breaks(self) -> Iterator[str]:
+        """What stands for the folded gaps, over everything that crosses them."""
+        top, foot = _HEAD - 6, self._bands.foot + 4
+        for fold in self._axis.breaks:
+            left, right, length = LEFT + fold.left, LEFT + fold.right, render.span(fold.end - fold.begin)
+            yield f"<g><title>idle for {length}, not to scale</title>"
+            yield f'<rect class="paper" x="{left:.1f}" y="{top}" width="{right - left:.1f}" height="{foot - top}"/>'
+            yield from (f'<path class="fold" d="M{x:.1f} {top} V{foot}"/>' for x in (left, right))
+            if right - left >= _LABELLED:
+                x, y = (left + right) / 2 + 4, (top + foot) / 2
+                turned = f'transform="rotate(-90 {x:.1f} {y:.1f})"'
+                yield f'<text class="faint mid small" x="{x:.1f}" y="{y:.1f}" {turned}>{length} idle</text>'
+            yield "</g>"
 
     def _lanes(self) -> Iterator[str]:
         bands = self._bands
         for lane in range(self._places):
-            y, width = bands.places + lane * bands.lane, _WIDTH - _LEFT - _RIGHT
-            yield f'<rect class="lane" x="{_LEFT}" y="{y + 1}" width="{width}" height="{bands.lane - 2}" rx="3"/>'
+            y, width = bands.places + lane * bands.lane, _WIDTH - LEFT - _RIGHT
+            yield f'<rect class="lane" x="{LEFT}" y="{y + 1}" width="{width}" height="{bands.lane - 2}" rx="3"/>'
             if bands.lane == _LANE:
-                yield f'<text class="faint end" x="{_LEFT - 8}" y="{y + 16}">place {lane + 1}</text>'
+                yield f'<text class="faint end" x="{LEFT - 8}" y="{y + 16}">slot {lane + 1}</text>'
         for block in self._blocks:
             yield from self._bar(block)
         yield from self._limit_line(lambda limit: bands.places + limit * bands.lane)
@@ -184,13 +164,13 @@ class _Drawing:
         rest = (
             f'y="{y + 2}" width="{max(width - 0.8, 0.8):.1f}" height="{bands.lane - 4}" rx="{min(3.0, width / 3):.1f}"'
         )
-        yield f'<g><title>{_text(_told(block))}</title><rect class="{name}" x="{x:.1f}" {rest}/>'
+        yield f'<g><title>{safe(_told(block))}</title><rect class="{name}" x="{x:.1f}" {rest}/>'
         mark = f" {_MARKS[ending]}" if ending and block.is_last else ""
         tries = f" #{block.attempt.number}" if block.attempt.number > 1 else ""
         room = int((width - 8) / _LETTER)
         if bands.lane == _LANE and room >= len(mark) + 1:  # of a name, as much as there is room for
             said = _fitted(render.clean(block.life.name) + tries, room - len(mark)) + mark
-            yield f'<text class="name" x="{x + 5:.1f}" y="{y + 16}">{_text(said)}</text>'
+            yield f'<text class="name" x="{x + 5:.1f}" y="{y + 16}">{safe(said)}</text>'
         yield "</g>"
 
     def _limit_line(self, y: Callable[[int], float]) -> Iterator[str]:
@@ -203,30 +183,31 @@ class _Drawing:
     def _waiting(self) -> Iterator[str]:
         tall = self._bands.wait
         if self._waits:
-            yield f'<text class="faint end" x="{_LEFT - 8}" y="{self._bands.waits + 10}">waiting</text>'
+            yield f'<text class="faint end" x="{LEFT - 8}" y="{self._bands.waits + 10}">waiting</text>'
         for block in self._waits:
             x, y = self._x(block.begin), self._bands.waits + block.lane * tall
             width = max(self._x(block.end) - x, 1.0)
             said = f"{block.life.id} {block.life.name} waits for others, {render.span(block.end - block.begin)}"
             bar = f'<rect class="wait" x="{x:.1f}" y="{y + 1}" width="{width:.1f}" height="{tall - 3}" rx="2"/>'
             name = _fitted(render.clean(block.life.name), int((width - 8) / _LETTER)) if tall == _NAMED else ""
-            label = f'<text class="faint small" x="{x + 5:.1f}" y="{y + 11}">{_text(name)}</text>' if name else ""
-            yield f"<g><title>{_text(said)}</title>{bar}{label}</g>"
+            label = f'<text class="faint small" x="{x + 5:.1f}" y="{y + 11}">{safe(name)}</text>' if name else ""
+            yield f"<g><title>{safe(said)}</title>{bar}{label}</g>"
 
     def _charts(self) -> Iterator[str]:
-        busy = lanes.counts((one.begin, one.end) for one in self._blocks)
+        begin = self._history.begin
+        busy = lanes.counts((max(block.begin, begin), block.end) for block in self._blocks)
         most = max([self._limit, *(count for _, count in busy)], default=1) or 1
         top = self._bands.busy
         yield from self._chart("working", "busy", busy, most, top)
         yield from self._limit_line(lambda limit: top + _CHART * (1 - limit / most))
-        queue = lanes.counts(lanes.queued(self._history.lives, self._history.end))
+        queue = lanes.counts(timelines.queued(self._history))
         yield from self._chart("queued", "queue", queue, max((n for _, n in queue), default=1) or 1, self._bands.queue)
 
     def _chart(self, label: str, name: str, steps: Sequence[tuple[float, int]], most: int, top: int) -> Iterator[str]:
         foot = top + _CHART
-        yield f'<text class="faint end" x="{_LEFT - 8}" y="{foot}">{label}</text>'
-        yield f'<text class="faint end" x="{_LEFT - 8}" y="{top + 10}">{most}</text>'
-        yield f'<line class="grid" x1="{_LEFT}" y1="{foot}" x2="{_WIDTH - _RIGHT}" y2="{foot}"/>'
+        yield f'<text class="faint end" x="{LEFT - 8}" y="{foot}">{label}</text>'
+        yield f'<text class="faint end" x="{LEFT - 8}" y="{top + 10}">{most}</text>'
+        yield f'<line class="grid" x1="{LEFT}" y1="{foot}" x2="{_WIDTH - _RIGHT}" y2="{foot}"/>'
         if points := self._steps(steps, lambda count: foot - count / most * _CHART):
             left, right = self._x(steps[0][0]), self._x(self._history.end)
             closed = f"{points} L{right:.1f} {foot} L{left:.1f} {foot} Z"
@@ -261,30 +242,6 @@ def _fitted(text: str, letters: int) -> str:
     return f"{text[: letters - 1]}…" if letters > 3 else ""  # noqa: PLR2004 - less says nothing
 
 
-def _text(text: str) -> str:
+def safe(text: str) -> str:
     """As it may stand in XML, which has no place for most control characters."""
     return escape(render.clean(text.encode("utf-8", "replace").decode()))
-
-
-def html(history: History) -> str:
-    """The picture in a page, with the same as a table."""
-    rows = "\n".join(_row(life, attempt) for life in history.lives for attempt in life.attempts)
-    heads = "".join(f"<th>{one}</th>" for one in ("agent", "name", "level", "try", "queued", "held", "how", "reason"))
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark"><title>{_text(history.title)}</title>
-<style>body{{margin:0;font:14px system-ui,sans-serif;background:{LIGHT["paper"]};color:{LIGHT["ink"]}}}
-svg{{display:block;width:100%;height:auto}}details{{margin:1em {_LEFT}px}}
-td,th{{text-align:left;padding:2px 12px 2px 0}}
-@media (prefers-color-scheme:dark){{body{{background:{DARK["paper"]};color:{DARK["ink"]}}}}}</style></head><body>
-{svg(history)}<details><summary>The same as a table</summary><table><thead><tr>{heads}</tr></thead><tbody>
-{rows}
-</tbody></table></details></body></html>
-"""
-
-
-def _row(life: Life, attempt: Attempt) -> str:
-    held = "" if attempt.ended is None else render.span(attempt.ended - attempt.admitted)
-    queued = render.span(attempt.admitted - attempt.queued)
-    cells = (life.id, life.name, life.level, str(attempt.number), queued, held, attempt.how or "", attempt.reason or "")
-    return f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in cells)}</tr>"

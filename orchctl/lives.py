@@ -26,6 +26,7 @@ class Attempt:
     reason: str | None = None
     exit_code: int | None = None
     waits: list[tuple[float, float | None]] = field(default_factory=list)
+    frozen: list[float] = field(default_factory=list)  # the begins of the waits in which it was frozen
 
     def works(self, now: float) -> list[tuple[float, float]]:
         """When it held a working place, up to `now`."""
@@ -103,6 +104,8 @@ def _tried(life: Life, attempt: Attempt, fact: Fact, at: float) -> None:
     elif event in ("wait-began", "agent-frozen"):
         if not attempt.waits or attempt.waits[-1][1] is not None:
             attempt.waits.append((at, None))
+            if event == "agent-frozen":
+                attempt.frozen.append(at)
     elif event in ("agent-returned", "agent-thawed", "work-seen", "stop-began"):
         _return(attempt, at)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ from orchctl.holdings import Given, lost_modules, of_tree
 from orchctl.worktree_checks import changes
 from orchctl.worktree_filling import submodules
 from orchctl.worktree_settings import reproducible
-from orchctl.worktrees import Record, record_path
+from orchctl.worktrees import Record, located, record_path
 
 T = TypeVar("T")
 
@@ -57,13 +58,18 @@ class Worktree:
 
     def __init__(self, path: Path, record: Record) -> None:
         self.path = path
-        self.record = record
-        self._git = Git(Path(record.repository))
-        self._ref = f"{_HEADS}{record.branch}"
+        self.record = record = located(path, record)
+        self.git = Git(Path(record.repository))
+        self.ref = f"{_HEADS}{record.branch}"
+
+    def has_repository(self) -> bool:
+        """Whether the repository is where it was, or where the worktree says that it is now."""
+        return Path(self.record.repository).is_dir()
 
     def shown(self, agent: Mapping[str, Any] | None) -> dict[str, Any]:
         """It as `orchctl worktrees list` shows it."""
-        has_repository = Path(self.record.repository).is_dir()
+        has_repository = self.has_repository()
+        files = _if_it_can_be_had(lambda: len(self.changed())) if has_repository and self.path.exists() else None
         return {
             "path": str(self.path),
             "branch": self.record.branch,
@@ -72,21 +78,20 @@ class Worktree:
             "repository": self.record.repository,
             "origin": self.record.origin,
             "ahead": _if_it_can_be_had(self._ahead) if has_repository else None,
-            "uncommitted": _if_it_can_be_had(self._is_changed) if has_repository and self.path.exists() else None,
+            "uncommitted": None if files is None else bool(files),
+            "uncommitted_files": files,
         }
 
     def _ahead(self) -> int | None:
         """Commits of its branch that are not in the one it came from, or after its start when that is gone."""
-        tip = self._commit(self._ref)
+        tip = self.commit(self.ref)
         if tip is None:
             return None
-        origin = self._commit(f"{_HEADS}{self.record.origin}") if self.record.origin else None
-        return int(self._git.ask("rev-list", "--count", f"{origin or self.record.start}..{tip}"))
+        origin = self.commit(f"{_HEADS}{self.record.origin}") if self.record.origin else None
+        return int(self.git.ask("rev-list", "--count", f"{origin or self.record.start}..{tip}"))
 
-    def _is_changed(self) -> bool:
-        return bool(self._changed())
-
-    def _changed(self) -> list[str]:
+    def changed(self) -> list[str]:
+        """The files that differ from the last commit, untracked ones included."""
         return changes(Git(self.path), "--untracked-files=all")
 
     def pruned(self, agents: Agents, *, is_dry: bool, with_ignored: bool = False) -> Outcome:
@@ -95,74 +100,98 @@ class Worktree:
         `with_ignored`: ignored files do not count, but repositories in it do.
         """
         try:
-            self._check_agents(agents)
-            entry = self._entry()
+            self.check_agents(agents)
+            entry = self.entry()
             self._check_place(entry, with_ignored=with_ignored)
         except (Kept, RefusedError) as why:
             return Outcome(is_removed=False, is_branch_deleted=False, reason=str(why))
         try:
-            tip = self._free_branch(entry)
+            tip = self.free_branch(entry)
         except Kept as why:
             if self.path.exists():
                 return Outcome(is_removed=False, is_branch_deleted=False, reason=str(why))
             if not is_dry:
-                self._remove(entry)
+                self.remove(entry)
             return Outcome(is_removed=True, is_branch_deleted=False, reason=str(why))
         try:
             if not is_dry:
-                self._remove(entry)
-                self._delete_branch(tip)
+                self.remove(entry)
+                self.delete_branch(tip)
         except RefusedError as error:
             return Outcome(is_removed=not self.path.exists(), is_branch_deleted=False, reason=error.message)
         return Outcome(is_removed=True, is_branch_deleted=tip is not None, reason=None)
 
-    def _check_agents(self, agents: Agents) -> None:
+    def check_agents(self, agents: Agents) -> None:
         """Raise Kept when somebody works in it, or when nobody can tell."""
         name = self.path.name
         if name not in agents.known:
             raise Kept(f"nobody knows what became of {name}: `git worktree remove {self.path}` if you do")
         if not render.is_over(agents.known[name]):
             raise Kept(f"{name} is {agents.known[name]['status']}")
-        for other in agents.living:
-            if Path(os.path.realpath(other["cwd"])).is_relative_to(os.path.realpath(self.path)):
-                raise Kept(f"{other['id']} works in it")
+        if (other := self.occupant(agents)) is not None:
+            raise Kept(f"{other} works in it")
 
-    def _entry(self) -> Entry | None:
-        if not Path(self.record.repository).is_dir():
+    def occupant(self, agents: Agents) -> str | None:
+        """The id of an agent that is alive and has its directory in the worktree; its own agent comes first."""
+        own = agents.known.get(self.path.name)
+        if own is not None and not render.is_over(own):
+            return self.path.name
+        real = os.path.realpath(self.path)
+        inside = (agent["id"] for agent in agents.living if Path(os.path.realpath(agent["cwd"])).is_relative_to(real))
+        return next(inside, None)
+
+    def entry(self) -> Entry | None:
+        """What git lists of it; None when it lists nothing. Raises Kept when the repository is gone."""
+        if not self.has_repository():
             if not self.path.exists():
                 return None
-            raise Kept(f"its repository {self.record.repository} is gone, and with it what would tell what it holds")
+            raise Kept(
+                f"its repository {self.record.repository} is gone, and with it what would tell what it holds; "
+                f"if the repository was moved, run `git worktree repair {shlex.quote(str(self.path))}` in it"
+            )
         real = os.path.realpath(self.path)
-        return next((one for one in entries(self._git) if os.path.realpath(one.path) == real), None)
+        return next((one for one in entries(self.git) if os.path.realpath(one.path) == real), None)
 
     def _check_place(self, entry: Entry | None, *, with_ignored: bool) -> None:
         """Raise Kept when its directory holds anything that would be lost; nobody began in what was never made."""
         if not self.record.is_made:
             return
-        if entry is not None and entry.lock is not None:
-            raise Kept(f"it is locked{entry.lock and f': {entry.lock}'}; `git worktree unlock` opens it")
-        if entry is not None and entry.head is not None and entry.branch != self._ref:
-            self._check_commits(entry.head, but_own=self.path.exists())
+        self.check_lock(entry)
+        if entry is not None and entry.head is not None and entry.branch != self.ref:
+            self.check_commits(entry.head, but_own=self.path.exists())
         if not self.path.exists():
             return
-        if entry is None:
-            raise Kept(f"git knows of no worktree there: look what {self.path} is")
+        self.check_known(entry)
         git = Git(self.path)
         own = Path(git.ask("rev-parse", "--absolute-git-dir"))
         if under_way := [name for name in _UNDER_WAY if (own / name).exists()]:
             raise Kept(f"something is under way in it ({', '.join(under_way)})")
-        if found := [*self._changed(), *_unseen(git, self.path)]:
+        if found := [*self.changed(), *unseen(git, self.path)]:
             raise Kept(f"it has uncommitted work: {render.listed(found)}")
-        self._check_hidden(own, with_ignored=with_ignored)
+        self.check_hidden(own, with_ignored=with_ignored)
 
-    def _check_hidden(self, own: Path, *, with_ignored: bool) -> None:
-        """Raise Kept for what git does not count as work in it; `own` is its git directory."""
+    def check_lock(self, entry: Entry | None) -> None:
+        """Raise Kept when git keeps the worktree locked."""
+        if entry is not None and entry.lock is not None:
+            raise Kept(f"it is locked{entry.lock and f': {entry.lock}'}; `git worktree unlock` opens it")
+
+    def check_known(self, entry: Entry | None) -> None:
+        """Raise Kept when the directory is no worktree of its repository."""
+        if entry is None:
+            raise Kept(f"git knows of no worktree there: look what {self.path} is")
+
+    def check_inner(self) -> None:
+        """Raise Kept when other worktrees are below its directory."""
         real = Path(os.path.realpath(self.path))
-        trees = (Path(os.path.realpath(one.path)) for one in entries(self._git))
+        trees = (Path(os.path.realpath(one.path)) for one in entries(self.git))
         if inner := [str(one.relative_to(real)) for one in trees if one != real and one.is_relative_to(real)]:
             raise Kept(
                 f"it has another worktree in it: {render.listed(inner)}; `git worktree move` takes that elsewhere"
             )
+
+    def check_hidden(self, own: Path, *, with_ignored: bool) -> None:
+        """Raise Kept for what git does not count as work in it; `own` is its git directory."""
+        self.check_inner()
         holdings = of_tree(self.path, Given(self.record.copied, self._patterns()))
         if found := sorted({*holdings.repositories, *lost_modules(own, self._pinned())}):
             raise Kept(
@@ -175,7 +204,7 @@ class Worktree:
 
     def _pinned(self) -> list[str]:
         """The commits of submodules that it began with: they are elsewhere, in a branch or not."""
-        tree = self._git.maybe("ls-tree", "-r", "-z", self.record.start) or ""
+        tree = self.git.maybe("ls-tree", "-r", "-z", self.record.start) or ""
         return [line.split(None, 3)[2] for line in tree.split("\0") if line.startswith("160000 ")]
 
     def _patterns(self) -> tuple[str, ...]:
@@ -183,36 +212,51 @@ class Worktree:
         checkout = self.record.checkout or Path(self.record.repository).parent
         return reproducible(self.path.parents[1] / "config.toml", Path(checkout))
 
-    def _check_commits(self, tip: str, *, but_own: bool) -> None:
+    def check_commits(self, tip: str, *, but_own: bool) -> None:
         """Raise Kept when commits of `tip` are in no branch; `but_own`: in no other than its own."""
-        own = self.record.branch
-        others = [f"--exclude={own}"] * but_own + ["--branches"] + [f"--exclude=*/{own}"] * but_own + ["--remotes"]
-        # a merge that it began with is nobody's work: what it merged is in the branches of others, or counts too
-        count = len({*self._git.ask("rev-list", tip, "--not", *others).split()} - {*self.record.merged})
-        if count:
+        if count := len(self.unmerged(tip, but_own=but_own)):
             what = "a commit that is" if count == 1 else f"{count} commits that are"
+            own = self.record.branch
             raise Kept(f"it has {what} in no other branch: merge {own} first; a squashed merge does not count")
 
-    def _free_branch(self, entry: Entry | None) -> str | None:
+    def unmerged(self, tip: str, *, but_own: bool) -> list[str]:
+        """The commits of `tip` that are in no branch, the newest first; `but_own`: in no other than its own."""
+        own = self.record.branch
+        others = [f"--exclude={own}"] * but_own + ["--branches"] + [f"--exclude=*/{own}"] * but_own + ["--remotes"]
+        # a merge that it began with is no work: what it merged is in the branches of others, or counts too
+        found = self.git.ask("rev-list", tip, "--not", *others).split()
+        return [commit for commit in found if commit not in self.record.merged]
+
+    def free_branch(self, entry: Entry | None) -> str | None:
         """The commit of its branch when that can go too, None when it is gone. Raises Kept."""
-        tip = self._commit(self._ref) if Path(self.record.repository).is_dir() else None
-        if tip is None:
-            return None
-        self._check_commits(tip, but_own=True)
-        for other in entries(self._git):
-            if other.branch == self._ref and (entry is None or other.path != entry.path):
-                raise Kept(f"its branch is checked out in {other.path}")
+        tip = self.tip()
+        if tip is not None:
+            self.check_commits(tip, but_own=True)
+            self.check_branch(entry)
         return tip
 
-    def _commit(self, ref: str) -> str | None:
+    def tip(self) -> str | None:
+        """The commit of its branch; None when the branch or the repository is gone."""
+        return self.commit(self.ref) if self.has_repository() else None
+
+    def check_branch(self, entry: Entry | None) -> None:
+        """Raise Kept when its branch is checked out elsewhere."""
+        for other in entries(self.git):
+            if other.branch == self.ref and (entry is None or other.path != entry.path):
+                raise Kept(f"its branch is checked out in {other.path}")
+
+    def commit(self, ref: str) -> str | None:
+        """The commit of a ref; None when there is no such ref."""
         try:
-            return self._git.ask("rev-parse", "--quiet", "--verify", f"{ref}^{{commit}}")
+            return self.git.ask("rev-parse", "--quiet", "--verify", f"{ref}^{{commit}}")
         except RefusedError:
             return None
 
-    def _remove(self, entry: Entry | None) -> None:
+    def remove(self, entry: Entry | None, *, is_forced: bool = False) -> None:
+        """Let git remove the directory; `is_forced`: with the changes in it."""
         if entry is not None:
-            self._git.tell("worktree", "remove", *self._forced(), str(self.path))
+            forced = self._forced() or ("--force",) * is_forced
+            self.git.tell("worktree", "remove", *forced, str(self.path))
 
     def _forced(self) -> tuple[str, ...]:
         """Without force git looks once more whether all is committed; but it never removes one with submodules."""
@@ -220,11 +264,12 @@ class Worktree:
             return ("--force", "--force")
         return ("--force",) if self.path.exists() and any(submodules(Git(self.path))) else ()
 
-    def _delete_branch(self, tip: str | None) -> None:
+    def delete_branch(self, tip: str | None) -> None:
+        """Delete the branch, unless it has moved from `tip`, and the record."""
         if tip is not None:
-            self._git.tell("update-ref", "-d", self._ref, tip)  # not when it has moved meanwhile
+            self.git.tell("update-ref", "-d", self.ref, tip)  # not when it has moved meanwhile
             with suppress(RefusedError):  # it rarely has any settings
-                self._git.tell("config", "--remove-section", f"branch.{self.record.branch}")
+                self.git.tell("config", "--remove-section", f"branch.{self.record.branch}")
         record_path(self.path).unlink(missing_ok=True)
 
 
@@ -244,7 +289,7 @@ def entries(git: Git) -> Iterator[Entry]:
             yield Entry(said["worktree"], said.get("HEAD"), said.get("branch"), said.get("locked"))
 
 
-def _unseen(git: Git, path: Path) -> Iterator[str]:
+def unseen(git: Git, path: Path) -> Iterator[str]:
     """Files that git was told not to look at, and that are there all the same."""
     for line in git.entries("ls-files", "-v"):
         if (line[:1] == "S" or line[:1].islower()) and os.path.lexists(path / line[2:]):

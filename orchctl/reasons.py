@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from orchctl import history, render
+from orchctl import commits, history, render
 from orchctl.client import Client
 from orchctl.lives import Attempt, Fact, Life, read
 from orchctl.tails import tail
@@ -24,7 +24,7 @@ def found(client: Client, one: str) -> dict[str, Any]:
     if verdict["id"].startswith("run-"):
         blamed = verdict["holders"][:1] if verdict["status"] != "running" else []
         return {**verdict, "member": found(client, blamed[0]["id"]) if blamed else None}
-    (agent,) = client.call("status", {"ids": [verdict["id"]]})["agents"]
+    (agent,) = commits.noted(client.call("status", {"ids": [verdict["id"]]})["agents"])
     facts = _facts(client, agent)
     life = read(facts).agents.get(agent["id"])
     return {

@@ -54,18 +54,48 @@ SEEING = (
     ),
     Command(
         ("timeline",),
-        "Draw what was at work when, by place: of all agents, a run or a session.",
+        "Draw agents over time: of all agents, a run or a session.",
         "timeline",
-        (Argument("id", "A run or session: run-001, session-001; all there is otherwise.", "[RUN|SESSION]"),),
+        (Argument("id", "A run or session: run-001, session-001; default: all agents.", "[RUN|SESSION]"),),
         (
             Option(
                 "out",
-                "Write it here, as .svg or .html; as SVG to stdout otherwise.",
+                "Write the timeline to this file: .svg, .html or .txt; default: stdout.",
                 "text",
                 metavar="FILE",
                 short="-o",
             ),
-            Option("json", "Print what it shows in short, as JSON."),
+            Option(
+                "format",
+                "svg, html or text; default: by FILE, else text on a terminal and SVG elsewhere.",
+                "text",
+                metavar="FORMAT",
+            ),
+            Option("since", "Only from this time on: an age (2h) or an ISO time.", "moment", metavar="TIME"),
+            Option("no_fold", "Draw idle gaps to scale; default: fold long gaps."),
+            Option("json", "Print the numbers of the timeline and its idle gaps as JSON."),
         ),
+    ),
+)
+
+WORKTREES = (
+    Command(
+        ("worktrees", "show"),
+        "Show a worktree: its branch, its work, what keeps it from being pruned, and the next commands.",
+        "worktrees",
+        (Argument("id", "The agent, by its id or name; or the branch.", "ID", required=True),),
+        (JSON,),
+        function="show",
+    ),
+    Command(
+        ("worktrees", "remove"),
+        "Remove the worktrees of ended agents, with their branches.",
+        "worktrees",
+        (Argument("ids", "The agents, by their ids or names.", "ID...", many=True, required=True),),
+        (
+            Option("force", "Remove uncommitted changes and unmerged commits too; prints first what is lost."),
+            JSON,
+        ),
+        function="remove",
     ),
 )

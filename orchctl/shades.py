@@ -22,6 +22,7 @@ def style() -> str:
         "text{font:12px system-ui,sans-serif}.big{font-size:18px;font-weight:600}.end{text-anchor:end}",
         ".mid{text-anchor:middle}.name,.small{font-size:11px}.area{fill-opacity:.55}",
         ".limit{fill:none;stroke-width:1.5;stroke-dasharray:6 4}.grid{stroke-width:1}.wait{fill:none;stroke-width:1.2}",
+        ".fold{fill:none;stroke-width:1.2;stroke-dasharray:3 3}",
     ]
     dark = "".join(_coloured(DARK))
     return f"<style>{''.join(rules)}{''.join(_coloured(LIGHT))}@media (prefers-color-scheme:dark){{{dark}}}</style>"
@@ -30,4 +31,4 @@ def style() -> str:
 def _coloured(colours: dict[str, str]) -> Iterable[str]:
     lined = {"grid": "stroke", "limit": "stroke"}
     yield from (f".{name}{{{lined.get(name, 'fill')}:{colour}}}" for name, colour in colours.items())
-    yield f".limited{{fill:{colours['limit']}}}.wait{{stroke:{colours['faint']}}}"
+    yield f".limited{{fill:{colours['limit']}}}.wait,.fold{{stroke:{colours['faint']}}}"

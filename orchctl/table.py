@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchctl.declared import COMMAND, JSON, Argument, Command, Option
 from orchctl.doors import DOORS
 from orchctl.life import LIFE
-from orchctl.seeing import SEEING
+from orchctl.seeing import SEEING, WORKTREES
 from orchctl.tasks.declared import SKILL, TASKS
 from orchctl.upkeep import UPKEEP
 
@@ -295,8 +295,9 @@ COMMANDS: dict[str, Command] = {
             "worktrees",
             (),
             (Option("all", "Of every repository, not only of the one that this is in."), JSON),
-            function="show",
+            function="show_all",
         ),
+        *WORKTREES,
         Command(
             ("worktrees", "prune"),
             "Remove worktrees that are over, clean and merged, with their branches.",
@@ -333,5 +334,5 @@ GROUPS = {
     "session": "What was begun in a project, as a whole.",
     "tasks": "Take work apart into task files, run them at once, put the results together.",
     "skill": "Skills that are found from here, and the one that teaches an LLM to orchestrate.",
-    "worktrees": "See and clear away the git worktrees of agents.",
+    "worktrees": "List, show and remove the git worktrees of agents.",
 }

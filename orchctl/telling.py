@@ -5,24 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from orchctl import history
+from orchctl import history, timelines
 from orchctl.client import Client
 from orchctl.composition import LIMIT
 from orchctl.errors import RefusedError, UsageError
-from orchctl.gantt import History
-from orchctl.lives import Attempt, Life, Lives, read
+from orchctl.lives import Lives, read
+from orchctl.timelines import History
 
 
-def told(client: Client, one: str | None, now: float) -> History:
-    """What is known of `one`, a run or a session, or of everything. Raises RefusedError where nothing happened yet."""
-    title, wanted, lives, since = _of_all(client) if one is None else _of_one(client, one)
+def told(client: Client, one: str | None, now: float, since: float | None = None) -> History:
+    """What is known of `one`, a run or a session, or of everything, from `since` (Unix time) on if it is given.
+
+    Raises RefusedError where there are no agents.
+    """
+    title, wanted, lives, seq = _of_all(client) if one is None else _of_one(client, one)
     agents = [life for life in lives.agents.values() if wanted is None or life.id in wanted]
     if not agents:
         raise RefusedError(f"{one or 'this home'} has no agents yet, so there is nothing to show", code="no-history")
-    end = now if any(life.status is None for life in agents) else max(map(_last, agents))
-    begin = min(_first(life) for life in agents)
-    limits = _limits(client, lives, begin, since)
-    return History(title, agents, limits, begin, max(begin, end))
+    end = now if any(life.status is None for life in agents) else max(map(timelines.last, agents))
+    begin = min(map(timelines.first, agents))
+    limits = _limits(client, lives, begin, seq)
+    whole = History(title, agents, limits, begin, max(begin, end))
+    if since is None:
+        return whole
+    rest = timelines.cut(whole, since)
+    if not rest.lives:
+        raise RefusedError(
+            f"{one or 'this home'} has no agents that ended after the time of --since; choose an earlier time",
+            code="no-history",
+        )
+    return rest
 
 
 def _of_all(client: Client) -> tuple[str, None, Lives, int]:
@@ -53,15 +65,6 @@ def _of_session(facts: Iterable[Mapping[str, Any]], session: str) -> Iterator[Ma
     for fact in facts:
         if fact["event"] != "agent-queued" or fact.get("session") == session:
             yield fact
-
-
-def _first(life: Life) -> float:
-    attempts: list[Attempt] = life.attempts
-    return min([life.queued, *(attempt.queued for attempt in attempts)])
-
-
-def _last(life: Life) -> float:
-    return life.ended if life.ended is not None else life.queued
 
 
 def _limits(client: Client, lives: Lives, begin: float, since: int) -> list[tuple[float, int]]:

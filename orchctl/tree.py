@@ -96,7 +96,7 @@ def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
     if paused := limit.get("paused_agents"):
         yield f"paused agents: {' '.join(paused)}; `orchctl resume {paused[0]}` lets it continue"
     if still := limit.get("standing_still"):
-        yield f"stalled: no progress of {' '.join(still)} in a lent slot; `orchctl why {still[0]}` says what helps"
+        yield f"stalled: no progress of {' '.join(still)} while another waits for a slot; see `orchctl why {still[0]}`"
     elif limit.get("stalled"):
         yield "stalled: every agent at work depends on a queued agent; `orchctl why` of a queued agent says what helps"
     for runner, until in limit["held"].items():

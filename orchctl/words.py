@@ -84,14 +84,32 @@ OPTIONS: dict[str, str] = {
     **dict.fromkeys(("--file", "--input"), "--batch FILE reads agents from a file, --stdin FILE is the standard input"),
     **dict.fromkeys(
         ("worktrees --force", "worktrees --discard"),
-        "work that is not merged is never removed: discard it yourself with `git worktree remove --force` and "
-        "`git branch -D`",
+        "prune never removes work that is not merged: `orchctl worktrees remove ID --force` does, and prints first "
+        "what is lost",
     ),
     **dict.fromkeys(("--yes", "-y"), "no command asks for confirmation"),
     "spawn --max-cost": "a budget is that of a session: `orchctl budget ID` sets it",
     "spawn --max-tokens": "a budget is that of a session: `orchctl budget ID` sets it",
 }
 """Options that a command does not have, alone or after that command, and what has their meaning here."""
+
+_ONE_AGENT = "`orchctl worktrees remove {}` removes the worktree and the branch of one agent"
+
+ARGUMENTS: dict[str, str] = {
+    "prune": "prune deletes ended agents by age or number, not by id: `orchctl prune --older-than 7d --dry-run` shows "
+    f"which; {_ONE_AGENT}",
+    "worktrees prune": f"worktrees prune takes no ids: {_ONE_AGENT}",
+}
+"""Commands without arguments that are given some, and what has the meaning of the first; `{}` stands for it."""
+
+
+def extra(command: str, words: Sequence[str]) -> str | None:
+    """What the first argument of a command without arguments means; None if unknown."""
+    if command not in ARGUMENTS:
+        return None
+    rest = words[len(command.split()) :]
+    agent = next((word for word in rest if not word.startswith("-")), "ID")
+    return ARGUMENTS[command].format(agent)
 
 
 def hint(words: Sequence[str], option: str | None, has: Container[str]) -> str | None:

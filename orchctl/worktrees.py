@@ -72,6 +72,14 @@ def read(worktree: Path) -> Record | None:
         return None
 
 
+def located(path: Path, record: Record) -> Record:
+    """The record, with the repository that the worktree names now when that of the record is gone."""
+    if Path(record.repository).is_dir() or not (path / ".git").is_file():
+        return record
+    common = Git(path).maybe("rev-parse", "--git-common-dir")
+    return record if common is None else replace(record, repository=str((path / common).resolve()))
+
+
 def write(worktree: Path, record: Record) -> None:
     """Keep the record, whole or not at all."""
     content = json.dumps({formats.FIELD: _VERSION, **asdict(record)}).encode()

@@ -1,9 +1,11 @@
-"""Agents that make no progress in a lent slot: seen by the CPU time of their process trees and by their output.
+"""Agents that make no progress while another agent waits for a slot: seen by their CPU time and by their output.
 
-The agent that lent its slot is frozen with all that it holds. An agent in that slot which needs such a thing, a lock or
-the other end of a pipe, is blocked for ever. No event shows that. What it shows is that it uses no CPU and puts nothing
-out, as does an agent that waits for time or for the network, so that it is announced and nothing is done about it.
-Nothing is looked at while no slot is lent.
+An agent that lent its slot is frozen with all that it holds, and an agent whose wait is over is kept from going on. An
+agent at work that needs such a thing, a lock or the other end of a pipe, is blocked for ever. No event shows that. What
+shows it is that it uses no CPU and puts nothing out, as does an agent that waits for time or for the network, so that
+it is announced and nothing is done about it. Of an agent in a lent slot this is enough; an agent whose wait is over
+gets the slot of any other agent, so that all agents at work must stand still. Nothing is looked at while no agent waits
+for a slot.
 """
 
 from __future__ import annotations
@@ -12,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchd.core.inputs import StoodStill
-from orchd.core.model import AgentId, State
-from orchd.core.stalls import lender_of
+from orchd.core.model import AgentId, State, Status
+from orchd.core.stalls import lender_of, returning_without_slot
 
 Key = tuple[AgentId, int]
 
@@ -25,15 +27,18 @@ SLACK = 0.01  # seconds of CPU between two looks, or of waiting for one: less is
 
 @dataclass(slots=True)
 class _Look:
-    """What was seen of one borrower."""
+    """What was seen of an agent at work."""
 
     load: float  # seconds of CPU, and of waiting for a CPU
     moved: float  # when it was last seen to make progress, on the clock that is compared
 
 
 class Borrowers:
-    """Looks at the agents of `state` that run in a lent slot. `load_seconds` are the CPU time of the tree of an attempt
-    and the time in which its processes waited for a CPU; `quiet_for` are the seconds since its last output."""
+    """Looks at the agents of `state` that keep another from its slot.
+
+    `load_seconds` are the CPU time of the tree of an attempt and the time in which its processes waited for a CPU;
+    `quiet_for` are the seconds since its last output.
+    """
 
     def __init__(
         self,
@@ -51,8 +56,9 @@ class Borrowers:
         self._told: frozenset[Key] = frozenset()
 
     def next_deadline(self) -> float | None:
-        """When to look again, on the clock that is compared; None while no slot is lent."""
-        if not any(agent.lent_to is not None for agent in self._state.waiting.values()):
+        """When to look again, on the clock that is compared; None while no agent waits for a slot."""
+        has_lent = any(agent.lent_to is not None for agent in self._state.waiting.values())
+        if not has_lent and returning_without_slot(self._state) is None:
             self._due, self._told = None, frozenset()
             self._looks.clear()
         elif self._due is None:
@@ -65,8 +71,11 @@ class Borrowers:
         if self._due is None or now < self._due:
             return []
         self._due = now + self._pause()
-        self._looks = {key: self._seen(key, now) for key in self._borrowers()}
+        borrowers, at_work = self._borrowers(), self._at_work()
+        self._looks = {key: self._seen(key, now) for key in (*borrowers, *at_work)}
         still = frozenset(key for key, seen in self._looks.items() if now - seen.moved >= self._state.stall_after)
+        if not still.issuperset(at_work):
+            still &= frozenset(borrowers)
         if still == self._told:
             return []
         self._told = still
@@ -78,6 +87,14 @@ class Borrowers:
     def _borrowers(self) -> list[Key]:
         lent = [agent.lent_to for agent in self._state.waiting.values() if agent.lent_to is not None]
         return [(one, self._state.living[one].attempt) for one in lent if lender_of(self._state, one) is not None]
+
+    def _at_work(self) -> list[Key]:
+        """All agents at work, where one of them may be what an agent that waits for a slot waits for."""
+        if returning_without_slot(self._state) is None:
+            return []
+        living = self._state.living.values()
+        running = (agent for agent in living if agent.status is Status.RUNNING and not agent.is_paused)
+        return [(agent.id, agent.attempt) for agent in running]
 
     def _seen(self, key: Key, now: float) -> _Look:
         load, before = sum(self._load_seconds(*key)), self._looks.get(key)

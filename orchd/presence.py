@@ -1,6 +1,7 @@
 """The files by which clients and other daemons see this daemon: the lock of its home, and its sockets.
 
-When one of them is removed, inotify reports it, and the file is made again.
+When one of them is removed, inotify reports it, and the file is made again. A database that was removed or replaced, or
+that something was mounted over, ends the daemon: what it acknowledged would be gone with it.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from pathlib import Path
 from orchd.errors import AlreadyRunning
 from orchd.ports import Ports
 from orchd.wire import Home, HomeError, locks
-from orchd.wire.inotify import DELETE, DELETE_SELF, MOVE_SELF, MOVED_FROM, MOVED_TO, ONLYDIR, Inotify
+from orchd.wire.inotify import CREATE, DELETE, DELETE_SELF, MOVE_SELF, MOVED_FROM, MOVED_TO, ONLYDIR, Inotify
 from orchd.wire.opening import open_file
 from orchd.wire.sockets import is_listened_to
 
 log = logging.getLogger("orchd")
 
-_REMOVED = DELETE | MOVED_FROM | MOVED_TO | DELETE_SELF | MOVE_SELF | ONLYDIR
+_CHANGED = CREATE | DELETE | MOVED_FROM | MOVED_TO | DELETE_SELF | MOVE_SELF | ONLYDIR
 # A client that looks whether the lock is held holds it for a moment; a daemon that is starting or stopping, for longer.
 # The end of a daemon that does not answer is awaited, but no longer than clients wait for us.
 _FIRST_SECONDS, _PATIENCE, _PAUSE = 1.0, 20.0, 0.05
@@ -115,21 +116,26 @@ class Presence:
         self._home = home
         self._lock = lock
         self._ports = ports
-        self._database: os.stat_result | None = None
+        self._database: dict[Path, os.stat_result] = {}  # its files, as they were first seen
+        self._changes = select.epoll()
         try:
             self._inotify: Inotify | None = Inotify()
+            self._changes.register(self._inotify.fileno(), select.EPOLLIN)
         except OSError as error:
             log.warning("no inotify: %s; sockets that are removed are not made again", error.strerror)
             self._inotify = None
+        self._mounts = -1
+        with suppress(OSError):  # no /proc: then mounts are not seen
+            self._mounts = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
+            self._changes.register(self._mounts, select.EPOLLPRI)  # proc_pid_mountinfo(5): when a mount has changed
 
     def fileno(self) -> int:
-        """Readable when a file may have been removed; -1 without inotify."""
-        return -1 if self._inotify is None else self._inotify.fileno()
+        """Readable when a file may have been removed or replaced, or a mount has changed."""
+        return self._changes.fileno()
 
     def begin(self) -> None:
         """Bind the sockets, and watch both directories from now on."""
-        with suppress(OSError):
-            self._database = self._home.database.stat()
+        self._has_database()
         self._watch()
         self._ports.bind()
 
@@ -137,10 +143,11 @@ class Presence:
         """Make again what was removed. False when another daemon has taken the home over: then this one must leave."""
         if self._inotify is not None:
             self._inotify.events()
+        self._changes.poll(0)  # reads the event of the mounts
         if not self._has_database():
             log.critical(
-                "%s was removed or replaced, so nothing that is asked for can be kept: leaving, agents go on; "
-                "put it back and start orchd again",
+                "%s, or its -wal file, was removed or replaced, or a file system was mounted over it, so nothing that "
+                "is asked for can be kept: leaving, agents go on; put it back and start orchd again",
                 self._home.database,
             )
             return False
@@ -161,16 +168,21 @@ class Presence:
         return (home.directory, home.sockets, home.agents, home.environments, home.bin)
 
     def _has_database(self) -> bool:
-        """Whether the database in the home is still the one that is open."""
-        if self._database is None:
-            return True
-        try:
-            return os.path.samestat(self._database, self._home.database.stat())
-        except OSError:
-            return False
+        """Whether the files of the database in the home are still those that are open."""
+        database = self._home.database
+        for path in (database, database.with_name(f"{database.name}-wal")):
+            try:
+                state = path.stat()
+            except OSError:
+                if path in self._database:
+                    return False
+            else:
+                if not os.path.samestat(self._database.setdefault(path, state), state):
+                    return False
+        return True
 
     def _watch(self) -> None:
         """A directory that was removed and made again is another one: watching one twice changes nothing."""
         if self._inotify is not None:
             for directory in {self._home.directory, self._home.sockets}:
-                self._inotify.watch(directory, _REMOVED)
+                self._inotify.watch(directory, _CHANGED)

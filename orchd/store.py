@@ -48,6 +48,7 @@ class Store(Past):
         self._without_room = without_room
         self._saved: Saved | None = None
         self._seq = self._begun = 0
+        self._sizes = dict.fromkeys((path, path.with_name(f"{path.name}-wal")), 0)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
@@ -86,6 +87,7 @@ class Store(Past):
             self._migrate(version)
         row = self._one("SELECT seq FROM sqlite_sequence WHERE name = 'facts'")
         self._seq = int(row[0]) if row else 0
+        self._check_sizes()
 
     def _create(self) -> None:
         self._db.executescript(f"BEGIN; {rows.SCHEMA} PRAGMA application_id = {APPLICATION_ID};")
@@ -126,6 +128,7 @@ class Store(Past):
     def begin(self, state: State, at: float, facts: Sequence[Fact], answers: Iterable[StoredAnswer] = ()) -> None:
         """Write the same as it is now, and let it go to the disk while others do something else."""
         self.finish()
+        self._check_sizes()
         try:
             self._db.execute("BEGIN IMMEDIATE")
             for statement, values in (*rows.of(state, at, facts), _kept(answers)):
@@ -147,6 +150,21 @@ class Store(Past):
             raise self._failure(error) from None
         self._seq += self._begun  # one writer, so the sequence has no gaps
         self._begun = 0
+
+    def _check_sizes(self) -> None:
+        """Raises StoreError when a file of the database is smaller than before, which SQLite never makes it: it was cut
+        or removed, and what is committed from now on could not be read."""
+        for path, size in self._sizes.items():
+            try:
+                now = path.stat().st_size
+            except FileNotFoundError:
+                now = 0
+            if now < size:
+                raise StoreError(
+                    f"{path} has {now:,} bytes and had {size:,}: it was cut or removed, and nothing that is asked for "
+                    "can be kept. Put it back as it was and start orchd again"
+                )
+            self._sizes[path] = now
 
     def restore(self, state: State, now: Instant) -> list[Agent]:
         """Set the numbers of `state` to what they were; the agents that were not over."""

@@ -53,6 +53,8 @@ ASKED = {
     "usage": "",
     "runners": "",
     "worktrees list": "",
+    "worktrees show": "agent-001",
+    "worktrees remove": "agent-001",
     "worktrees prune": "",
     "tasks new": "api --goal g",
     "tasks list": "",

@@ -174,8 +174,8 @@ ANY_FILE = Plant(
 UNMISSED = Plant(
     "the daemon does not look whether the database is still there",
     "orchd/presence.py",
-    "return os.path.samestat(self._database, self._home.database.stat())",
-    "return True",
+    "        if not self._has_database():\n",
+    "        if self._has_database() is None:\n",
 )
 UNCOUNTED = Plant(
     "connections are not counted",

@@ -54,7 +54,7 @@ def run(args: SimpleNamespace) -> int:
         _watch(client, [*made["agents"], *members], as_json=args.json)
         took = time.monotonic() - began
         if args.timeline is not None:
-            timeline.drawn(client, None, args.timeline)
+            timeline.write(client, args.timeline)
         return _summed_up(client, took, as_json=args.json)
 
 

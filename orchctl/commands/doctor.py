@@ -65,8 +65,12 @@ def _strays(home: Home, asked: Daemon, *, is_fixing: bool) -> Iterator[Finding]:
     if not found:
         yield ok("strays", "no process of an agent that has ended is left")
     for stray in found:
-        what = f"pid {stray.pid} is left of {stray.agent}: {stray.command:.60}"
-        if is_fixing and end(stray):
+        is_left = stray.is_known or asked.answer is not None  # a daemon that serves the home knows its agents
+        state = "is left" if is_left else "runs, and the home has no record"
+        what = f"pid {stray.pid} {state} of {stray.agent}: {stray.command:.60}"
+        if not is_left:
+            yield problem("strays", what, "put the home back as it was, or end it by `orchctl doctor --end-agents`")
+        elif is_fixing and end(stray):
             yield ok("strays", f"{what}; it was ended")
         else:
             yield problem("strays", what, "`orchctl doctor --fix` ends it")

@@ -68,7 +68,8 @@ def _default() -> str | None:
 
 def _ended(client: Client, ids: Sequence[str], value: dict[str, Any], timeout: float | None) -> int:
     """Wait, and print what came of all that were on their way."""
-    result = client.wait(ids=ids, timeout=timeout) if ids else {"agents": [], "timed_out": False}
+    result = wait.ended(client, ids, timeout=timeout) if ids else {"agents": [], "timed_out": False}
+    result.pop("runs", None)
     out.say_json({**value, "going": [], **result})
     return wait.code_of(result)
 

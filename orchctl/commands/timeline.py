@@ -1,48 +1,108 @@
-"""`orchctl timeline`: what was at work when, as a picture. It never starts a daemon."""
+"""`orchctl timeline`: draw agents over time. It never starts a daemon."""
 
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from orchctl import exits, out
+from orchctl import exits, moments, out
 from orchctl.client import Client
 from orchctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from orchctl.gantt import Numbers
+    from orchctl.timelines import History
 
-_KINDS = (".svg", ".html")
+_FORMATS = {"svg": ".svg", "html": ".html", "text": ".txt"}
+_WIDTH = 100  # columns of a text chart that no terminal shows
 
 
 def run(args: SimpleNamespace) -> int:
-    """Write the picture to the file, or as SVG to stdout; with `--json` print what it shows in short."""
-    check(args.out)
+    """Write the timeline to the file or to stdout; with `--json` print its numbers."""
+    kind = chosen(args.out, args.format)
+    now = time.clock_gettime(time.CLOCK_REALTIME)
     with Client(starts=False) as client:
-        known, picture = drawn(client, args.id, args.out)
+        history = _read(client, args, now)
     if args.out is None and not args.json:
-        out.put(picture)
+        out.put(_drawing(history, kind or ("text" if out.is_terminal() else "svg"), is_shown=True))
         return exits.OK
-    answer = {"file": args.out, **known._asdict()}
-    out.result(answer, [f"{args.out}: {known.agents} agents, {known.attempts} attempts"], as_json=args.json)
+    if args.out is not None:
+        Path(args.out).write_text(_drawing(history, kind or "svg"), encoding="utf-8")
+    answer = _answer(history, args.out)
+    lines = [f"{args.out}: {answer['agents']} agents, {answer['attempts']} attempts"]
+    out.result(answer, lines, as_json=args.json)
     return exits.OK
 
 
+def chosen(name: str | None, kind: str | None) -> str | None:
+    """The format that `--format` or the file name asks for. Raises UsageError for one that does not exist."""
+    if kind is not None and kind not in _FORMATS:
+        raise UsageError(f"--format: {kind!r} is not a format; use {', '.join(_FORMATS)}")
+    if name is None:
+        return kind
+    by_name = next((known for known, suffix in _FORMATS.items() if suffix == Path(name).suffix), None)
+    if by_name is None and kind is None:
+        raise UsageError(f"-o: {name}: unknown suffix; use {', '.join(_FORMATS.values())}, or add --format")
+    if None not in (by_name, kind) and by_name != kind:
+        raise UsageError(
+            f"--format {kind} and -o {name} contradict each other; leave --format out, or change the suffix"
+        )
+    return kind or by_name
+
+
 def check(name: str | None) -> None:
-    """Raises UsageError for a file that can be no timeline."""
-    if name is not None and Path(name).suffix not in _KINDS:
-        raise UsageError(f"{name}: a timeline is {' or '.join(_KINDS)}, and the ending of its name says which")
+    """Raises UsageError for a file name whose suffix is not a format."""
+    chosen(name, None)
 
 
-def drawn(client: Client, one: str | None, name: str | None) -> tuple[Numbers, str]:
-    """The history of `one`, or all of it, in short and as a picture, which is written to `name` if there is one."""
-    from orchctl import gantt
+def write(client: Client, name: str) -> None:
+    """Write the timeline of all agents to the file."""
     from orchctl.telling import told
 
-    history = told(client, one, time.clock_gettime(time.CLOCK_REALTIME))
-    picture = gantt.html(history) if name is not None and name.endswith(".html") else gantt.svg(history)
-    if name is not None:
-        Path(name).write_text(picture, encoding="utf-8")
-    return gantt.numbers(history), picture
+    history = told(client, None, time.clock_gettime(time.CLOCK_REALTIME))
+    Path(name).write_text(_drawing(history, chosen(name, None) or "svg"), encoding="utf-8")
+
+
+def _read(client: Client, args: SimpleNamespace, now: float) -> History:
+    from orchctl.telling import told
+
+    since = None if args.since is None else moments.unix(args.since, now)
+    return told(client, args.id, now, since)._replace(folds=not args.no_fold)
+
+
+def _drawing(history: History, kind: str, *, is_shown: bool = False) -> str:
+    if kind == "html":
+        from orchctl import gantt_page
+
+        return gantt_page.html(history)
+    if kind == "svg":
+        from orchctl import gantt
+
+        return gantt.svg(history)
+    return _text(history, is_shown=is_shown)
+
+
+def _text(history: History, *, is_shown: bool) -> str:
+    from orchctl import textchart
+    from orchctl.tree import Look
+
+    look = Look(_WIDTH)
+    if is_shown:
+        look = Look(out.width() or _WIDTH, out.has_colours(), not out.can_show(textchart.CHARACTERS))
+    return "".join(f"{line}\n" for line in textchart.chart(history, look))
+
+
+def _answer(history: History, name: str | None) -> dict[str, Any]:
+    from orchctl import timelines
+
+    gaps = [
+        {"begin": _iso(begin), "end": _iso(end), "seconds": round(end - begin, 3)}
+        for begin, end in timelines.gaps(history)
+    ]
+    return {"file": name, **timelines.numbers(history)._asdict(), "gaps": gaps}
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -75,6 +75,10 @@ def _note_interrupted(ids: Sequence[str]) -> None:
 def ended(client: Client, ids: Sequence[str], **how: Any) -> dict[str, Any]:
     """What `Client.wait` returns, and `runs`: those of `ids` that are runs, as `run-status` shows them."""
     result = client.wait(ids=ids, **how)
+    if any(agent.get("worktree") for agent in result["agents"]):
+        from orchctl import commits
+
+        result["agents"] = commits.noted(result["agents"])
     named = [one for one in ids if _RUN.fullmatch(one)]
     result["runs"] = [client.call("run-status", {"id": one})["run"] for one in named]
     return result

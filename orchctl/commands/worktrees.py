@@ -7,15 +7,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchctl import census, exits, out, render
+from orchctl import census, commits, exits, out, render
 from orchctl.client import Client
 from orchctl.errors import NoDaemonError
 from orchctl.pruning import Agents, Outcome, Worktree
 from orchctl.worktree_checks import checkout_of
 from orchctl.worktrees import all_in, held
+from orchd.wire import WireError
 
 
-def show(args: SimpleNamespace) -> int:
+def show_all(args: SimpleNamespace) -> int:
     """Print a line for each, or `{worktrees}`. It never starts a daemon."""
     with Client(starts=False) as client:
         found = _chosen(client, args)
@@ -26,6 +27,88 @@ def show(args: SimpleNamespace) -> int:
     return exits.OK
 
 
+def show(args: SimpleNamespace) -> int:
+    """Print all about one worktree. It never starts a daemon."""
+    from orchctl import worktree_views
+
+    with Client(starts=False) as client:
+        worktree = worktree_views.named(args.id, _every(client))
+        known, living = _agents(client, [worktree]), []
+        if known:
+            living = _living(client)
+    view = worktree_views.detailed(worktree, Agents(known, living))
+    out.result(view, worktree_views.lines(view), as_json=args.json)
+    return exits.OK
+
+
+def remove(args: SimpleNamespace) -> int:
+    """Remove worktrees by the ids of their agents: `{worktrees: [{agent, removed, reason, lost, ...}]}`."""
+    from orchctl import worktree_views
+
+    maps = []
+    with Client() as client:  # only a daemon knows whether an agent is alive
+        every = _every(client)
+        chosen = dict.fromkeys(worktree_views.named(word, every) for word in args.ids)  # all are known, or none goes
+        for worktree in chosen:
+            with held(client.home.worktrees, is_alone=True):
+                maps.append(_removed(client, worktree, args))
+    if args.json:
+        out.say_json({"worktrees": maps})
+    return exits.OK if all(view["removed"] for view in maps) else exits.REFUSED
+
+
+def _removed(client: Client, worktree: Worktree, args: SimpleNamespace) -> dict[str, Any]:
+    """Remove it, and print what is lost before, and what became of it after."""
+    from orchctl import worktree_removal
+
+    agent, lost = worktree.path.name, []
+
+    def report(found: worktree_removal.Lost) -> None:
+        lost.append(found.shown(worktree))
+        if not args.json:
+            for line in found.lines(worktree):
+                out.say(render.clean_line(f"{agent}  {line}"))
+            out.flush()
+
+    agents = Agents(_ended(client, agent), _living(client))
+    if args.force:
+        outcome = worktree_removal.forced(worktree, agents, report)
+    else:
+        outcome = worktree_removal.removed(worktree, agents)
+    view = {**_told(worktree, outcome), "lost": lost[0] if lost else None}
+    if not args.json:
+        out.say(_sentence(view, "removed") + ("" if view["removed"] else _way_out(worktree, agents, args)))
+    return view
+
+
+def _way_out(worktree: Worktree, agents: Agents, args: SimpleNamespace) -> str:
+    """What removes a worktree that stays, as the end of a sentence."""
+    from orchctl.worktree_removal import can_be_forced
+
+    if (occupant := worktree.occupant(agents)) is not None:
+        return f"; `orchctl cancel {occupant}` first"
+    return "" if args.force or not can_be_forced(worktree, agents) else "; --force removes it with what it holds"
+
+
+def _ended(client: Client, agent: str) -> dict[str, dict[str, Any]]:
+    """The agent by its id, or nothing when it is no longer in the history. Raises WireError when it may not be seen."""
+    try:
+        return {agent: client.call("status", {"ids": [agent], "usage": False})["agents"][0]}
+    except WireError as error:
+        if error.code not in ("unknown-agent", "pruned"):
+            raise
+        return {}
+
+
+def _living(client: Client) -> list[dict[str, Any]]:
+    return [agent for agent in census.status(client, {})["agents"] if not render.is_over(agent)]
+
+
+def _every(client: Client) -> list[Worktree]:
+    """The worktrees of every repository."""
+    return [Worktree(path, record) for path, record in all_in(client.home.worktrees)]
+
+
 def prune(args: SimpleNamespace) -> int:
     """Remove what can go and say why the rest stays: `{worktrees: [{path, branch, agent, removed, ...}]}`."""
     maps = []
@@ -34,8 +117,7 @@ def prune(args: SimpleNamespace) -> int:
             # one at a time and each looked at anew: who is over may be tried again, and what one branch
             # has in common with another is in no other once that one is gone
             with held(client.home.worktrees, is_alone=True):
-                living = [agent for agent in census.status(client, {})["agents"] if not render.is_over(agent)]
-                known = Agents(census.known(client, [one.path.name]), living)
+                known = Agents(census.known(client, [one.path.name]), _living(client))
                 maps.append(_told(one, one.pruned(known, is_dry=args.dry_run, with_ignored=args.ignored)))
     verb = "would be removed" if args.dry_run else "removed"
     lines = [_sentence(one, verb) for one in maps] or ["no worktrees"]
@@ -45,7 +127,7 @@ def prune(args: SimpleNamespace) -> int:
 
 def _chosen(client: Client, args: SimpleNamespace) -> list[Worktree]:
     """Those of the repository that this is in, or all."""
-    found = [Worktree(path, record) for path, record in all_in(client.home.worktrees)]
+    found = _every(client)
     if args.all:
         return found
     repository = str(checkout_of(Path.cwd(), "see those of every repository with --all").repository)
@@ -62,8 +144,12 @@ def _agents(client: Client, found: list[Worktree]) -> Mapping[str, Mapping[str, 
 
 def _row(one: Mapping[str, Any]) -> list[str]:
     ahead = "" if one["ahead"] is None else f"{one['ahead']} ahead of {one['origin'] or 'its start'}"
-    state = {None: "gone" if not Path(one["path"]).exists() else "?", True: "uncommitted work", False: "clean"}
-    cells = [one["agent"], one["status"] or "?", one["branch"], ahead, state[one["uncommitted"]], one["path"]]
+    files = one["uncommitted_files"]
+    if files is None:
+        state = "?" if Path(one["path"]).exists() else "gone"
+    else:
+        state = commits.left_text(files) if files else "clean"
+    cells = [one["agent"], one["status"] or "?", one["branch"], ahead, state, one["path"]]
     return [render.clean(cell) for cell in cells]
 
 

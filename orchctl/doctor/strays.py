@@ -23,15 +23,18 @@ class Stray(NamedTuple):
     started: str
     agent: str
     command: str
+    is_known: bool = True  # the database has the attempt
 
 
 def strays(home: Home, living: set[str]) -> list[Stray]:
-    """Those of no agent in `living`, which a daemon still has to do with, and of no attempt whose record is locked and
-    which the database knows."""
-    left = [(found, attempt) for found, attempt in _marked(home) if found.agent not in living]
-    alive = {(found.agent, attempt) for found, attempt in left if locks.is_locked(_record(home, found, attempt))}
-    known = alive - _unknown(home, alive)
-    return [found for found, attempt in left if (found.agent, attempt) not in known]
+    """The processes of no agent in `living`, and of no attempt that the database has and whose record is locked."""
+    left = [(stray, attempt) for stray, attempt in _marked(home) if stray.agent not in living]
+    unknown = _unknown(home, {(stray.agent, attempt) for stray, attempt in left})
+    return [
+        stray._replace(is_known=(stray.agent, attempt) not in unknown)
+        for stray, attempt in left
+        if (stray.agent, attempt) in unknown or not locks.is_locked(_record(home, stray, attempt))
+    ]
 
 
 def marked(home: Home) -> list[Stray]:
@@ -43,14 +46,14 @@ def _record(home: Home, found: Stray, attempt: str) -> Path:
     return home.agents / f"{found.agent}.{attempt}.exit"
 
 
-def _unknown(home: Home, alive: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """The attempts that the database knows nothing of. None where it cannot be read: that is a finding of its own, and
-    with the database put back they may be agents like any others."""
-    numbers = {(agent, attempt): _number(agent) for agent, attempt in alive}
+def _unknown(home: Home, attempts: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The attempts that the database does not have, as after an older copy of it was put back. Without a database that
+    can be read these are all attempts: with the right one put back they may be agents that run."""
+    numbers = {(agent, attempt): _number(agent) for agent, attempt in attempts}
     try:
         begun = database.attempts_begun(home.database, set(numbers.values()))
     except sqlite3.Error:
-        return set()
+        return attempts
     return {one for one, number in numbers.items() if begun.get(number, 0) < _number(one[1])}
 
 

@@ -45,6 +45,8 @@ def judged(agent: Mapping[str, Any], *, is_pretending: bool) -> dict[str, Any]:
     if not noted and not is_pretending and agent["status"] == "completed" and agent.get("worktree"):
         made = commits.made_in(Path(agent["worktree"]))
         reason = "nothing committed" if made is not None and not made.commits else ""
+    if not is_pretending:
+        (agent,) = commits.noted([agent])
     is_idle = agent["status"] == "completed" and bool(reason) and not is_pretending
     return {**agent, "status": "failed", "reason": reason} if is_idle else dict(agent)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchctl import render
+from orchctl import commits, render
 from orchctl.pretenders import is_pretended
 from orchctl.tasks.files import Task
 from orchd.wire import dependencies
@@ -73,7 +73,8 @@ def _state(task: Task, results: Path, agent: Agent | None, before: Mapping[str, 
     if why:
         return State(OUTDATED, why, agent)
     is_mock = is_pretended(task.result(results))
-    return State(DONE, "by the mock runner, which only pretends" if is_mock else "", agent, is_mock, made)
+    left = render.notes(*commits.noted([agent])) if agent is not None else ""
+    return State(DONE, "by the mock runner, which only pretends" if is_mock else left, agent, is_mock, made)
 
 
 def _completed(task: Task, agent: Agent | None) -> int | None:

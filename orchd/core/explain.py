@@ -10,7 +10,7 @@ from orchd.core.index import line_of, ticket_of
 from orchd.core.model import Agent, AgentId, Condition, Frozen, State, Status
 from orchd.core.places import claims, has_resident_place, has_room, is_safe_with, resident_bound, working
 from orchd.core.returning import is_returning
-from orchd.core.stalls import lender_of
+from orchd.core.stalls import kept_waiting_by
 
 SHOWN = 3
 WAITS_FOR_SLOT = "waits for a slot"
@@ -39,8 +39,12 @@ def reason(state: State, agent: Agent, now: float) -> str | None:
         return why_queued(state, agent, now).sentence
     if agent.is_paused:
         return _why_paused(agent)
-    if agent.id in state.standing and (lender := lender_of(state, agent.id)) is not None:
-        return f"no progress in the slot that {lender.id} lent it: it may need what {lender.id} holds, which is frozen"
+    if agent.id in state.standing and (other := kept_waiting_by(state, agent.id)) is not None:
+        if other.lent_to == agent.id:
+            return (
+                f"no progress in the slot that {other.id} lent it: it may need what {other.id} holds, which is frozen"
+            )
+        return f"no progress while {other.id} waits for a slot: it may need what {other.id} holds"
     return _why_waiting(state, agent) if agent.status is Status.WAITING else agent.reason
 
 

@@ -6,7 +6,8 @@ for. Such a parent may still be working, so nothing is done for a while; then th
 lends its slot to an agent that it depends on: its own processes are frozen until that agent has ended.
 
 An agent in a lent slot may need what its lender holds, a lock or the other end of a pipe. Then it stands still for
-ever, which is announced like a stall that cannot be broken.
+ever, which is announced like a stall that cannot be broken. So is it when no agent at work makes progress and another
+agent, whose wait is over, waits for a slot: it may hold what they need.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from orchd.core.places import has_resident_place, has_room, has_working_place, i
 from orchd.core.turn import Turn
 
 STANDS_STILL = (
-    "it has made no progress in the slot that it was lent: it may need what its lender holds, which is frozen; "
+    "no progress while another agent waits for a slot: they may need what that agent holds; "
     "`orchctl limit` with one more lets both go on"
 )
 NO_ROOM = "no resident slot is left for what they wait for; `orchctl limit --resident` allows more"
@@ -53,10 +54,10 @@ def look(turn: Turn) -> None:
 
 
 def _announce_standing(turn: Turn) -> None:
-    """Announce agents that stand still in a lent slot, once until none does."""
+    """Announce agents that stand still while another agent waits for a slot, once until none does."""
     state = turn.state
     if state.standing:
-        state.standing = frozenset(one for one in state.standing if lender_of(state, one) is not None)
+        state.standing = frozenset(agent for agent in state.standing if kept_waiting_by(state, agent) is not None)
     if state.standing and not state.is_stall_announced:
         turn.record(StallBegan(tuple(sorted(state.standing, key=number_of)), STANDS_STILL))
     elif state.is_stall_announced and not state.standing:
@@ -69,6 +70,21 @@ def lender_of(state: State, borrower: AgentId) -> Agent | None:
     if agent is None or agent.status is not Status.RUNNING or agent.is_paused:
         return None
     return next((one for one in state.waiting.values() if one.lent_to == borrower), None)
+
+
+def returning_without_slot(state: State) -> Agent | None:
+    """The first agent that only waits for a slot while none is free; None without one."""
+    if has_working_place(state):
+        return None
+    return next((agent for agent in state.due.values() if returning.is_returning(state, agent)), None)
+
+
+def kept_waiting_by(state: State, agent: AgentId) -> Agent | None:
+    """The agent that cannot go on while `agent` is at work: its lender, or else one that waits for a slot."""
+    at_work = state.living.get(agent)
+    if at_work is None or at_work.status is not Status.RUNNING or at_work.is_paused:
+        return None
+    return lender_of(state, agent) or returning_without_slot(state)
 
 
 def _break(turn: Turn) -> bool:

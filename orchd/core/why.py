@@ -16,7 +16,7 @@ from orchd.core.index import line_of, ticket_of
 from orchd.core.model import WORKING, Agent, AgentId, Cause, Condition, State, Status, agent_id
 from orchd.core.places import claims, has_working_place, smallest_safe_resident, working
 from orchd.core.runs import Run, RunStatus
-from orchd.core.stalls import lender_of
+from orchd.core.stalls import kept_waiting_by
 
 Finder = Callable[[AgentId], Agent | None]
 MOST = 100  # holders that are named; nobody reads more
@@ -47,9 +47,9 @@ def why(state: State, agent: Agent, now: float, find: Finder) -> Verdict:
         left = None if agent.kill_at is None else max(0.0, agent.kill_at - now)
         way_out = "it is being killed" if left is None else f"what does not end by itself is killed in {left:.0f} s"
         return Verdict("stopping", sentence, way_out=way_out)
-    if agent.id in state.standing and (lender := lender_of(state, agent.id)) is not None:
+    if agent.id in state.standing and (other := kept_waiting_by(state, agent.id)) is not None:
         way_out = f"`orchctl limit {working(state) + 1}`, which lets both go on, or `orchctl cancel {agent.id}`"
-        return Verdict("standing-still", sentence, (lender.id,), 1, way_out)
+        return Verdict("standing-still", sentence, (other.id,), 1, way_out)
     return Verdict("working", sentence or "it holds a place and works")
 
 

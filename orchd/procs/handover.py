@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from shlex import quote
@@ -20,6 +20,8 @@ from orchd.wire.variables import OF_ONE_AGENT
 
 MARKS = frozenset({ENV_HOME, ENV_AGENT, ENV_ATTEMPT})  # what the shim itself shows, and passes on as it is
 DIRECTORY, BEGIN, LOGS, LIMITS = "_orchd_cwd", "_orchd_begin", "_orchd_logs", "_orchd_limits"
+FIRST, WORDS = "_orchd_first", "_orchd_words"  # the name and the words of the attempt that a shim is made for
+_MOST_WORDS = 32768  # bytes: the kernel allows four times as many in one variable
 _SLOT = "_orchd_"
 _STAGE = str(Path(__file__).with_name("stage.py"))
 BY_BASH = "_"  # bash alone sets this one for each program, over any that was exported
@@ -52,6 +54,15 @@ def slot(number: int) -> str:
 def held(name: str, value: str | None) -> str:
     """What a slot holds. A name alone exports nothing, since the shim has no variable of that name."""
     return name if value is None else f"{name}={value}"
+
+
+def carried(words: Sequence[str]) -> str | None:
+    """The words of an agent in one variable, quoted for a shell; None when they are long or no printable ASCII.
+
+    A shim whose first agent has its words in a variable shows no agent in its arguments.
+    """
+    text = " ".join(map(quote, words))
+    return text if text.isascii() and text.isprintable() and len(text) < _MOST_WORDS else None
 
 
 @lru_cache(maxsize=64)

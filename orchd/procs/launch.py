@@ -62,6 +62,7 @@ def _environment(agent: Agent, command: Command, files: Files, cgroup: Cgroup | 
     return {
         **{name: variables[name] for name in marks},
         **handover.shim_environment(command.slots, variables),
+        **_first(files, command, cgroup),
         handover.DIRECTORY: agent.spec.cwd,
         handover.BEGIN: command.begin,
         handover.LOGS: files.directory,
@@ -85,8 +86,16 @@ def _oom_score() -> int:
         return 0
 
 
+def _first(files: Files, command: Command, cgroup: Cgroup | None) -> dict[str, str]:
+    """The name and the words of the attempt, for a shim that may serve others too; nothing for any other."""
+    words = None if cgroup is None else handover.carried(command.words)
+    return {} if words is None else {handover.FIRST: files.name, handover.WORDS: words}
+
+
 def _words(files: Files, command: Command, cgroup: Cgroup | None) -> list[str]:
     script = shim.SCRIPT if cgroup is None else shim.SCRIPT_IN_CGROUP
+    if _first(files, command, cgroup):
+        return [shim.SHELL, "-c", script, shim.LABEL]
     return [shim.SHELL, "-c", script, f"orchd-{files.name}", *command.words]
 
 

@@ -25,10 +25,13 @@ from orchd.wire import ENV_AGENT, ENV_ATTEMPT
 GATE, RECORD, CGROUP = 3, 4, 5
 SHELL = "/bin/sh"
 _HEED = "_orchd_stop=; trap '_orchd_stop=1' TERM INT HUP QUIT\n"
-# from its own name and not its environment, which is what it shows of itself as long as it lives
+# ORCHD_AGENT does not come from the environment, which a process shows unchanged as long as it lives. A shim that may
+# serve other attempts has a neutral name and no words of an agent either: ps shows both
 _TELL = f"""\
 _orchd_is() {{ _orchd_name=$1; export {ENV_AGENT}="${{1%.*}}" {ENV_ATTEMPT}="${{1##*.}}"; }}
-_orchd_is "${{0#orchd-}}"
+if [ "${{_orchd_first-}}" ]; then
+_orchd_is "$_orchd_first"; eval "set -- $_orchd_words"; unset _orchd_first _orchd_words
+else _orchd_is "${{0#orchd-}}"; fi
 next() {{ _orchd_is "$1"; _orchd_stop=; command exec >>"$_orchd_logs/$1.log" 2>&1 </dev/null; }}
 """
 _ENTER = "echo 0 >&5 && exec 5>&- || { echo cgroup >&4; exit 0; }\n"
@@ -45,7 +48,9 @@ echo gate >&4
 """
 SCRIPT = f"{_HEED}{_TELL}{_SERVE}"
 SCRIPT_IN_CGROUP = f"{_HEED}{_TELL}{_ENTER}{_SERVE}"
-"""What the shell is to do: to be run with `orchd-` and an attempt's name as its own, and that attempt's words."""
+"""What the shell is to do: to be run as `LABEL` with the attempt's name and words in `_orchd_first` and `_orchd_words`
+(orchd/procs/handover.py), or with `orchd-` and the attempt's name as its own name, and that attempt's words."""
+LABEL = "orchd-shim"
 GO = b":\n"
 SERVED = b"\n"
 _SHUT_OUT, _NEVER, _NO_DIRECTORY = "cgroup", "gate", "directory"

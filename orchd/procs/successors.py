@@ -42,7 +42,8 @@ class Shim:
     @property
     def may_be_followed(self) -> bool:
         """Whether another attempt might find things as they are for this one."""
-        return self.cgroup is not None and _is_plain(self.spec) and self.attempts < MOST
+        is_neutral = self.cgroup is not None and handover.carried(self.command.words) is not None
+        return is_neutral and _is_plain(self.spec) and self.attempts < MOST
 
     def open(self) -> None:
         """Let it serve."""

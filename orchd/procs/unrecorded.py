@@ -62,7 +62,7 @@ def check(home: Home, state: State, begun: Begun, clock: Callable[[], float]) ->
         names = listed([f"{agent_id(one.number)} (attempt {one.attempt})" for one in living], _NAMED)
         raise StoreError(
             f"{names} of {home.directory} is running, and {home.database} has no record of it, as after an older "
-            "copy of it was put back: put the newer one back, or end what is running by `orchctl doctor --fix`"
+            "copy of it was put back: put the newer one back, or end what is running by `orchctl doctor --end-agents`"
         )
     for one in unknown:
         if not _never_ran(home, one):

@@ -113,8 +113,8 @@ OF_SLOTS = (
     Mutant(
         "one that stood still and is in no lent slot any more stands still no more",
         "stalls.py",
-        "if lender_of(state, one) is not None)",
-        "if one in state.living)",
+        "if kept_waiting_by(state, agent) is not None)",
+        "if agent in state.living)",
         core("stalls", "the_return_of_the_lender_ends_the_stall"),
     ),
     Mutant(
@@ -129,7 +129,7 @@ OF_SLOTS = (
         "happen.py",
         "    current = (turn.current(agent, attempt) for agent, attempt in event.attempts)\n",
         "    current = (turn.state.living.get(agent) for agent, _ in event.attempts)\n",
-        core("stalls", "an_attempt_that_is_over_and_one_in_no_lent_slot_are_not_announced"),
+        core("stalls", "an_attempt_that_has_ended_and_an_agent_that_keeps_no_other_from_its_slot_are_not_announced"),
     ),
     Mutant(
         "an agent that depends on nothing queued is no part of a stall",

@@ -311,3 +311,14 @@ def test_a_paused_lender_waits_until_it_is_resumed_and_a_paused_borrower_stands_
     assert box.status(parent) == ["waiting"]
     box.resume_agents(parent)
     assert box.status(parent) == ["running"]
+
+
+def test_a_paused_agent_does_not_stand_still_while_another_waits_for_a_slot() -> None:
+    box = Box(limit=1)
+    waiter, child = box.spawn("waiter"), box.spawn("child")
+    request = box.wait(waiter, child)
+    box.tell(inputs.CallerGone(waiter, request))
+    box.tell(inputs.StoodStill(frozenset({(child, 1)})))
+    assert box.facts(facts.StallBegan)
+    box.pause_agents(child)
+    assert box.facts(facts.StallEnded)

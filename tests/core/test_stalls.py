@@ -186,7 +186,7 @@ def test_the_return_of_the_lender_ends_the_stall() -> None:
     assert (box.status(parent, child), len(box.facts(facts.StallEnded))) == (["running", "running"], 1)
 
 
-def test_an_attempt_that_is_over_and_one_in_no_lent_slot_are_not_announced() -> None:
+def test_an_attempt_that_has_ended_and_an_agent_that_keeps_no_other_from_its_slot_are_not_announced() -> None:
     box = Box(limit=1)
     parent, child = borrowing(box)
     box.tell(inputs.StoodStill(frozenset({(child, 7), (parent, 1)})))
@@ -223,3 +223,33 @@ def test_an_agent_leaves_room_for_a_chain_of_agents_below_it() -> None:
     assert box.status(third) == ["queued"]
     sentence = why_queued(box.state, box.agent(third), box.now).sentence
     assert sentence == "3 of 4 resident slots are taken; 2 are kept free for agents below"
+
+
+def returning(box: Box) -> tuple[AgentId, AgentId]:
+    """An agent whose wait has timed out, so that it only waits for a slot, and the agent that has the slot."""
+    parent = box.spawn("parent")
+    child = box.spawn("child", caller=parent)
+    box.wait(parent, child, timeout=1.0)
+    box.sleep(1.0)
+    return parent, child
+
+
+def test_agents_that_stand_still_while_one_waits_for_a_slot_are_announced_until_they_go_on() -> None:
+    box = Box(limit=1)
+    parent, child = returning(box)
+    assert box.status(parent, child) == ["waiting", "running"]
+    stands_still(box, child)
+    (began,) = box.facts(facts.StallBegan)
+    assert (began.agents, "`orchctl limit` with one more" in began.reason) == ((child,), True)
+    sentence = reason(box.state, box.agent(child), box.now) or ""
+    assert sentence == f"no progress while {parent} waits for a slot: it may need what {parent} holds"
+    stands_still(box)
+    assert box.facts(facts.StallEnded)
+
+
+def test_a_slot_for_the_agent_that_waits_for_it_ends_the_stall() -> None:
+    box = Box(limit=1)
+    parent, child = returning(box)
+    stands_still(box, child)
+    box.limit(limit=2)
+    assert (box.status(parent, child), len(box.facts(facts.StallEnded))) == (["running", "running"], 1)

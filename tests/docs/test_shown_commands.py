@@ -60,7 +60,10 @@ ELSEWHERE = {
 }
 NEEDS = {"sessions.md": "jq"}
 # What must have happened before a command has something to show.
-BEFORE = {"grep -A1 '  - name:' .agent/sessions/latest.yaml": "orchctl spawn --wait -- true"}
+BEFORE = {
+    "grep -A1 '  - name:' .agent/sessions/latest.yaml": "orchctl spawn --wait -- true",
+    "orchctl worktrees show profile": "orchctl spawn --wait --worktree --name profile -- touch new",
+}
 EXITS = {"orchctl validate team.json": 1}  # of those that are not to end with 0
 
 CLAUDE = """#!/bin/sh

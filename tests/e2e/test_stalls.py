@@ -141,7 +141,7 @@ def test_an_agent_that_needs_what_its_lender_holds_is_announced(resting: Fleet, 
         gate.let()
         began = until(lambda: pollers.events("stall-began"))[0]
         assert (began["agents"], "orchctl limit" in began["reason"]) == (["agent-002"], True)
-        assert "stalled: no progress of agent-002 in a lent slot" in resting.instance.ctl("status")
+        assert "stalled: no progress of agent-002 while another waits for a slot" in resting.instance.ctl("status")
         said = resting.instance.ctl("why", "agent-002")
         assert f"it may need what {lender} holds" in said
         assert "orchctl limit 2" in said
@@ -150,6 +150,25 @@ def test_an_agent_that_needs_what_its_lender_holds_is_announced(resting: Fleet, 
         assert [one["status"] for one in resting.all_end()] == ["completed"] * 2
         assert len(pollers.events("stall-ended")) == len(pollers.events("stall-began"))
         assert resting.client.call("limit")["stalled"] is False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [BY_CGROUP, "off"])
+def test_an_agent_that_needs_what_an_agent_holds_whose_wait_is_over_is_announced(resting: Fleet, way: str) -> None:
+    with made(resting, way, 1) as pollers:
+        lock = resting.directory / "lock"
+        spawns = f"orchctl spawn -- flock {lock} true"
+        parent = resting.spawn(
+            f"exec 9>{lock}; flock 9; {spawns} >/dev/null; orchctl wait agent-002 --timeout 0.5; true"
+        )
+        began = until(lambda: pollers.events("stall-began"))[0]
+        assert (began["agents"], "orchctl limit" in began["reason"]) == (["agent-002"], True)
+        assert "while another waits for a slot" in resting.instance.ctl("status")
+        assert f"it may need what {parent} holds" in resting.instance.ctl("why", "agent-002")
+        assert pollers.witness.violations == []
+        resting.client.call("limit", {"limit": 2})
+        assert [one["status"] for one in resting.all_end()] == ["completed"] * 2
+        assert len(pollers.events("stall-ended")) == len(pollers.events("stall-began"))
 
 
 @pytest.mark.slow

@@ -31,6 +31,7 @@ ROUNDS = [
     ["metrics"],
     ["trace", "--json"],
     ["timeline"],
+    ["timeline", "--format", "text"],
     ["worktrees", "list", "--all"],
     ["doctor"],
     ["config", "show"],

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from orchctl import exporting
-from orchctl.gantt import History
 from orchctl.lives import Attempt, Life
+from orchctl.timelines import History
 
 LEAD = Life(
     "agent-001", "lead", "pm", None, 0.0, [Attempt(1, 0.0, 1.0, 9.0, "completed", waits=[(2.0, 7.0)])], "completed"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from orchctl.gantt import History, html, numbers, svg
+from orchctl.gantt import svg
+from orchctl.gantt_page import html
 from orchctl.lives import Attempt, Life
+from orchctl.timelines import History, numbers
 
 GOLDEN = Path(__file__).parent / "timeline.svg"
 BEGAN = 1767323165.0  # 2026-01-02T03:06:05Z
@@ -44,6 +46,51 @@ def many(count: int, limit: int = 50) -> History:
     return History("many", lives, [(BEGAN, limit)], BEGAN, BEGAN + count / limit)
 
 
+def with_a_night() -> History:
+    """Twelve agents of one minute, one after the other, with five hours in the middle."""
+    starts = [60.0 * n + (5 * 3600 if n >= 6 else 0) for n in range(12)]
+    lives = [
+        Life(
+            f"agent-{n + 1:03d}",
+            f"worker-{n + 1}",
+            "pm",
+            None,
+            BEGAN + at,
+            [tried(1, at, at, at + 60, "completed")],
+            "completed",
+            None,
+            BEGAN + at + 60,
+        )
+        for n, at in enumerate(starts)
+    ]
+    return History("night", lives, [(BEGAN, 1)], BEGAN, BEGAN + 5 * 3600 + 720)
+
+
+def texts_of(picture: str) -> list[str]:
+    """The texts of a picture that are visible."""
+    return [element.text or "" for element in ET.fromstring(picture).iter() if element.tag.endswith("}text")]
+
+
+def test_a_long_idle_gap_is_folded_so_that_short_agents_show_their_names() -> None:
+    texts = texts_of(svg(with_a_night()))
+    assert [text for text in texts if text.startswith("worker-")] == [f"worker-{n}" for n in range(1, 13)]
+    assert "5h idle" in texts
+    # labels are offsets in wall time on both sides of the gap
+    assert {"0", "5m", "5h 7m", "5h 12m"} <= set(texts)
+    assert not {"7m", "8m"} & set(texts)
+
+
+def test_without_folding_the_axis_is_linear() -> None:
+    texts = texts_of(svg(with_a_night()._replace(folds=False)))
+    assert not [text for text in texts if text.startswith("worker-") or text.endswith("idle")]
+    assert "2h" in texts
+
+
+def test_folding_changes_no_number() -> None:
+    assert numbers(with_a_night()) == numbers(with_a_night()._replace(folds=False))
+    assert numbers(with_a_night()).utilisation == 720 / (5 * 3600 + 720)
+
+
 def test_the_picture_of_a_history_is_always_the_same() -> None:
     assert svg(made_up()) == GOLDEN.read_text()
 
@@ -55,7 +102,7 @@ def test_it_says_in_words_what_it_shows() -> None:
     assert texts[1].startswith("7 agents in 7 attempts, 1m from 2026-01-02 03:06:05 UTC, 8")
     assert "agent-003 flaky, pm, try 1: retried (exit code 3); queued 0.0s, worked 12s" in texts
     assert "agent-001 lead waits for others, 25s" in texts
-    assert {"limit 3", "place 3", "✕ failed", "↻ tried again", "■ cancelled"} <= set(texts)
+    assert {"limit 3", "slot 3", "✕ failed", "↻ tried again", "■ cancelled"} <= set(texts)
 
 
 def test_nothing_from_outside_becomes_markup_and_nothing_is_run_or_loaded() -> None:
@@ -85,7 +132,7 @@ def test_thousands_of_attempts_at_many_places_stay_a_picture() -> None:
     picture = svg(many(5000))
     root = ET.fromstring(picture)
     assert int(root.attrib["height"]) < 800
-    assert "place 1" not in picture
+    assert "slot 1" not in picture
     assert len(picture) < 2_000_000
 
 

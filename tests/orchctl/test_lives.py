@@ -61,6 +61,9 @@ def test_who_waits_gives_its_place_back_until_it_returns_or_is_ended() -> None:
         fact(15, "wait-began", targets=["agent-004"]),
     ]
     assert spans(read(facts)) == [(1.0, 3.0), (7.0, 10.0)]
+    frozen = read([*facts, fact(16, "agent-thawed"), fact(17, "agent-frozen")]).agents["agent-001"].attempts[0]
+    assert [begin - BEGAN for begin, _ in frozen.waits] == [3.0, 10.0, 12.0]
+    assert [begin - BEGAN for begin in frozen.frozen] == [12.0]
     stopped = [*facts, fact(17, "stop-began", attempt=1, cause="cancelled", reason="cancelled")]
     assert spans(read(stopped)) == [(1.0, 3.0), (7.0, 10.0), (12.0, 50.0)]
     over = [*stopped, fact(20, "agent-cancelled", reason="cancelled")]

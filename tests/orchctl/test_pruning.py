@@ -285,6 +285,7 @@ def test_it_is_shown_with_what_it_holds(bench: Bench) -> None:
         "origin": "main",
         "ahead": 0,
         "uncommitted": False,
+        "uncommitted_files": 0,
     }
     commit(bench.tree, c="one")
     (bench.tree / "new").touch()

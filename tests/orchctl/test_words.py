@@ -11,7 +11,7 @@ from orchctl.table import COMMANDS, GROUPS
 from tests.orchctl.conftest import Orchctl
 
 FLAGS = {flag for command in COMMANDS.values() for option in command.options for flag in option.flags}
-HINTS = [*words.COMMANDS.values(), *words.OPTIONS.values()]
+HINTS = [*words.COMMANDS.values(), *words.OPTIONS.values(), *words.ARGUMENTS.values()]
 
 
 @pytest.mark.parametrize("alias", words.ALIASES)
@@ -51,6 +51,9 @@ def test_an_alias_does_what_it_stands_for(orchctl: Orchctl) -> None:
         ("spawn -pdo", "--goal TEXT is what an agent is to do"),
         ("spawn -m x", "--model NAME is the model"),
         ("spawn --parallel 3 -- true", "`orchctl limit N`"),
+        ("prune agent-056", "`orchctl worktrees remove agent-056` removes"),
+        ("worktrees prune 56", "`orchctl worktrees remove 56` removes"),
+        ("worktrees prune --force", "`orchctl worktrees remove ID --force` does"),
         ("logs -n 3 1", "--lines N shows only the last lines"),
     ],
 )

@@ -19,6 +19,7 @@ VALUES = {
     "variable": st.one_of(st.sampled_from(["K=V", "K=", "=V", "K", "K=a=b", "K L=V", "X-Y=V"]), TEXT),
     "size": st.one_of(st.sampled_from(["512M", "2G", "0", "-1", "M", "", "1e3"]), TEXT),
     "share": st.one_of(st.sampled_from(["50%", "150%", "0%", "%", "", "-1%", "nan%"]), TEXT),
+    "moment": st.one_of(st.sampled_from(["2h", "2026-11-30T10:00", "2026-11-30", "-1", "", "now", "0001-01-01"]), TEXT),
     "amount": st.one_of(st.sampled_from(["5", "2.50", "$3", "0", "-1", "nan", "inf", "1e3", ""]), TEXT),
 }
 GOOD = {
@@ -29,6 +30,7 @@ GOOD = {
     "variable": st.sampled_from(["K=V", "K=", "K=a=b"]),
     "size": st.sampled_from(["512M", "2G"]),
     "share": st.sampled_from(["50%", "150%"]),
+    "moment": st.sampled_from(["2h", "90", "2026-11-30T10:00", "2026-11-30T10:00:00Z"]),
     "amount": st.sampled_from(["5", "2.50", "$3"]),
 }
 

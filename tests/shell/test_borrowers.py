@@ -8,7 +8,7 @@ import pytest
 
 from orchd.borrowers import LONGEST, LOOKS, SLACK, Borrowers
 from orchd.core.inputs import StoodStill
-from orchd.core.model import Agent, AgentId, Frozen, State, Status
+from orchd.core.model import Agent, AgentId, Frozen, RequestId, State, Status, Wait, agent_id, number_of
 from tests.shell.attempts import agent
 
 AFTER = 30.0
@@ -101,3 +101,36 @@ def test_each_attempt_has_its_own_time(scene: Scene) -> None:
     borrower.attempt += 1
     assert scene.looks(AFTER - 1.0) == []
     assert scene.looks(AFTER / LOOKS) == [StoodStill(frozenset({(AgentId("agent-002"), borrower.attempt)}))]
+
+
+class Returning(Scene):
+    """An agent whose wait has timed out and two at work, at limit 2."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.loads = dict.fromkeys((1, 2, 3), 0.0)
+        self.borrowers = Borrowers(
+            self.state, lambda one, _: (self.loads[number_of(one)], 0.0), lambda *_: self.now, lambda: self.now
+        )
+        self.state.limit = 2
+        for number in (1, 2, 3):
+            one = self.state.living[agent_id(number)] = agent("sh", number=number)
+            one.status = Status.RUNNING
+        first = self.state.living[agent_id(1)]
+        first.status = Status.WAITING
+        first.waits["w"] = Wait(RequestId("w"), (agent_id(2),), False, 1.0, 1, 1.0, is_expired=True)
+        self.state.waiting[first.id] = self.state.due[first.id] = first
+
+
+def test_while_an_agent_waits_for_a_slot_only_the_stand_still_of_all_at_work_is_reported() -> None:
+    scene = Returning()
+    seen: list[StoodStill] = []
+    for _ in range(3 * LOOKS):
+        scene.loads[3] += 1.0
+        seen += scene.look()
+    assert seen == []
+    assert scene.looks(2 * AFTER) == [StoodStill(frozenset({(agent_id(number), 1) for number in (2, 3)}))]
+    scene.loads[2] += 1.0
+    assert scene.look() == [StoodStill(frozenset())]
+    scene.state.limit = 3
+    assert scene.borrowers.next_deadline() is None

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from orchd.errors import AlreadyRunning
 from orchd.presence import Lock
 from orchd.wire import Home, HomeError, locks
 from tests.conftest import BIN, DEADLINE, Instance, until
+from tests.shell.raw import Raw, request
 
 
 def pid(instance: Instance) -> int:
@@ -89,13 +91,47 @@ def test_a_daemon_whose_lock_another_has_taken_leaves_and_takes_nothing_along(in
     assert "another daemon has taken it" in instance.log()
 
 
+@pytest.mark.parametrize("how", ["removed", "replaced", "cut"])
+@pytest.mark.parametrize("ending", ["", "-wal"])
+def test_a_daemon_whose_database_goes_acknowledges_nothing_more(instance: Instance, ending: str, how: str) -> None:
+    assert instance.daemon is not None
+    instance.ctl("limit", "3")
+    instance.ctl("spawn", "--wait", "--", "true")
+    path = Path(f"{instance.home.database}{ending}")
+    if how == "cut":
+        os.truncate(path, 0)
+        with Raw(instance.home) as raw:  # which starts no other daemon, as a client would
+            raw.send(request("r1", "pause"))
+            assert instance.daemon.wait(DEADLINE) == 1
+            assert not raw.socket.poll(0)
+    elif how == "replaced":
+        shutil.copy(path, copy := instance.directory / "copy")
+        copy.replace(path)
+    else:
+        path.unlink()
+    assert instance.daemon.wait(DEADLINE) == (1 if how == "cut" else 0)
+    assert f"{path if how == 'cut' else instance.home.database}" in instance.log()
+    assert "start orchd again" in instance.log()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can mount")
+def test_a_daemon_leaves_when_a_file_system_is_mounted_over_its_home(stopped: Instance) -> None:
+    stopped.start("unshare", "--mount", "--propagation", "private", sys.executable, "-m", "orchd")
+    assert stopped.daemon is not None
+    inside = ["nsenter", "--mount", f"--target={stopped.daemon.pid}"]
+    subprocess.run([*inside, "mount", "-t", "tmpfs", "tmpfs", str(stopped.directory)], check=True)
+    assert stopped.daemon.wait(DEADLINE) == 0
+    assert "a file system was mounted over it" in stopped.log()
+
+
 def test_the_directory_of_the_sockets_is_made_again(stopped: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = stopped.directory / ("d" * 90)
     stopped.env["ORCHD_HOME"] = str(deep)
     home = Home(deep)
     assert home.sockets != deep
     stopped.ctl("daemon", "start")
-    shutil.rmtree(home.sockets)
+    home.sockets.rename(away := home.sockets.with_name(f"{home.sockets.name}-away"))
+    shutil.rmtree(away)
     until(home.socket.exists)
     stopped.ctl("status")
     stopped.ctl("daemon", "stop")

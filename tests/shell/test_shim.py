@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.procs import shim
+from orchd.procs import handover, shim
 
 NAME = "agent-001.1"
 
@@ -43,6 +44,7 @@ def lives(
     name: str = f"orchd-{NAME}",
     shell: str = shim.SHELL,
     cwd: str = "/",
+    variables: Mapping[str, str] = {},
 ) -> Told:
     """The whole life of a shim that was given these lines through its gate, each after it had served."""
     record = os.open(tmp_path / "exit", os.O_RDWR | os.O_CREAT | os.O_APPEND)
@@ -58,7 +60,7 @@ def lives(
     pid = os.posix_spawn(
         shell,
         ["sh", "-c", script, name, *argv],
-        {"_orchd_logs": str(tmp_path), "_orchd_cwd": cwd, "_orchd_begin": 'exec "$@"'},
+        {"_orchd_logs": str(tmp_path), "_orchd_cwd": cwd, "_orchd_begin": 'exec "$@"', **variables},
         file_actions=[(os.POSIX_SPAWN_DUP2, source, target) for source, target in moved],
         setsid=True,
         setsigdef=[signal.SIGHUP],  # who ignores it from the start, as under nohup, can set no trap for it
@@ -261,3 +263,16 @@ def test_an_agent_finds_who_it_is_by_the_shims_own_name(tmp_path: Path) -> None:
     show = f'echo "$ORCHD_AGENT $ORCHD_ATTEMPT" > {tmp_path}/said'
     lives(tmp_path, "/bin/sh", "-c", show, name="orchd-agent-012.3")
     assert (tmp_path / "said").read_text() == "agent-012 3\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_first_attempt_and_its_words_can_come_by_variables_which_the_agent_does_not_get(
+    tmp_path: Path, shell: str
+) -> None:
+    script = f'echo "$ORCHD_AGENT $ORCHD_ATTEMPT $1 ${{_orchd_first-}}${{_orchd_words-}}" >{tmp_path}/said'
+    words = handover.carried(["/bin/sh", "-c", script, "sh", "it's * $HOME"])
+    assert words is not None
+    variables = {handover.FIRST: "agent-012.3", handover.WORDS: words}
+    told = lives(tmp_path, name=shim.LABEL, shell=shell, variables=variables)
+    assert told.of("agent-012.3").code == 0
+    assert (tmp_path / "said").read_text() == "agent-012 3 it's * $HOME \n"

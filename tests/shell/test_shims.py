@@ -133,6 +133,49 @@ def test_it_shows_nobodys_marks_since_it_may_serve_somebody_else(cast: Cast, tmp
     assert cast.news()
 
 
+def shown(pid: int) -> list[str]:
+    """The arguments of a process, as ps shows them; a program that is just beginning has none for a moment."""
+    return until(Path(f"/proc/{pid}/cmdline").read_text).rstrip("\0").split("\0")
+
+
+def test_the_arguments_of_a_shim_name_no_agent_while_it_serves_one_after_another(cast: Cast, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "go")
+    first = agent("sh", "-c", ": the-first")
+    pid = cast.start(first)
+    arguments = shown(pid)
+    assert arguments[-1] == "orchd-shim"
+    assert not [word for word in arguments if "agent-0" in word or "the-first" in word]
+    assert cast.end(first).outcome.code == 0
+    second = agent("sh", "-c", f"echo there; read x <{tmp_path}/go", number=2)
+    assert cast.start(second) == pid
+    cast.processes.release(second.id, 1)
+    until(lambda: cast.log(second) == "there\n")
+    assert shown(pid) == arguments
+    (child,) = psutil.Process(pid).children()
+    assert marks(child.pid)["ORCHD_AGENT"] == "agent-002"
+    assert shown(child.pid)[-1].startswith("echo there")
+    (tmp_path / "go").write_text("\n")
+    assert cast.news()
+
+
+@pytest.mark.parametrize("word", ["\n", "\x80", "x" * 40000])
+def test_a_shim_that_shows_its_agent_is_followed_by_nobody(cast: Cast, word: str) -> None:
+    one = agent("/usr/bin/printf", "%s", word)
+    pid = cast.start(one)
+    assert "orchd-agent-001.1" in shown(pid)
+    cast.end(one)
+    assert Path(f"{cast.home.agents}/agent-001.1.log").read_bytes() == os.fsencode(word)
+    assert cast.start(agent("true", number=2)) != pid
+
+
+@pytest.mark.parametrize("word", ["", "a b", "$HOME", "*", "';echo x", '"', "\\", "-n", "`id`", "!", "~", "#", "--"])
+def test_the_words_of_the_first_are_what_was_asked_for_to_the_byte(cast: Cast, word: str) -> None:
+    one = agent("/usr/bin/printf", "[%s]", word)
+    assert shown(cast.start(one))[-1] == "orchd-shim"
+    assert cast.end(one).outcome.code == 0
+    assert cast.log(one) == f"[{word}]"
+
+
 @pytest.mark.parametrize("word", ["", "a b", "$HOME", "*", "';echo x", '"', "\\", "-n", "`id`", "!", "~", "#", "--"])
 def test_the_words_of_one_that_follows_are_what_was_asked_for_to_the_byte(cast: Cast, word: str) -> None:
     pid = cast.run("true")

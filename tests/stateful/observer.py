@@ -114,10 +114,11 @@ class Observer:
         self._tell_time(world)
         is_stalled = naive_starts.is_stalled(world)
         self.stalled_since = (world.now if self.stalled_since is None else self.stalled_since) if is_stalled else None
-        lent = {one.lent_to for one in naive.living(state)}
-        assert is_stalled or {one.id for one in working if one.status is Status.RUNNING} & lent >= state.standing, (
-            "it counts as standing still and is at work in no lent slot"
-        )
+        running = {agent.id for agent in working if agent.status is Status.RUNNING}
+        is_full = naive.working(state) >= state.limit
+        if not (is_full and any(naive.is_returning(state, agent, world.now) for agent in naive.living(state))):
+            running &= {agent.lent_to for agent in naive.living(state)}
+        assert is_stalled or running >= state.standing, "it counts as standing still and keeps no agent from its slot"
         if not is_stalled:
             assert state.is_stall_announced == bool(state.standing), "a stall without an announcement, or the reverse"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -112,12 +113,31 @@ def test_what_an_ended_agent_left_is_found_and_ended_and_nobody_else(
 
 def test_without_a_daemon_agents_that_live_are_no_strays(orchctl: Orchctl, stopped: Instance, left: Left) -> None:
     stopped.start()
-    one = stopped.spawn("sleep", "600")
+    over, one = stopped.spawn("true"), stopped.spawn("sleep", "600")
+    stopped.ctl("wait", over)
     stopped.stop("--keep-agents")
-    stray = left("agent-900", "1")
-    assert findings(orchctl, "strays", "--fix")[0][1].startswith(f"pid {stray.pid} is left of agent-900")
+    stray = left(over, "1")
+    assert findings(orchctl, "strays", "--fix")[0][1].startswith(f"pid {stray.pid} is left of {over}")
     stopped.start()
     assert stopped.agent(one)["status"] == "running"
+
+
+def test_agents_of_a_home_that_was_moved_away_for_a_moment_are_not_ended(
+    orchctl: Orchctl, stopped: Instance, tmp_path: Path
+) -> None:
+    stopped.start()
+    agent = stopped.spawn("sleep", "600")
+    until(lambda: stopped.agent(agent)["status"] == "running")
+    stopped.stop("--keep-agents")
+    kept = tmp_path / "kept"
+    stopped.directory.rename(kept)
+    stopped.directory.mkdir(mode=0o700)
+    ((state, what), *_) = findings(orchctl, "strays", "--fix")
+    assert (state, f"the home has no record of {agent}: " in what) == ("problem", True)
+    shutil.rmtree(stopped.directory)
+    kept.rename(stopped.directory)
+    stopped.start()
+    assert stopped.agent(agent)["status"] == "running"
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from tests.orchctl.agents import ended
 from tests.orchctl.composition.files import after, composition, written
 from tests.orchctl.conftest import Orchctl
 from tests.orchctl.pm.asked import MOCK, said
+from tests.orchctl.repos import commit
+from tests.orchctl.test_pruning import Bench
 
 COMMITS = "case $ORCHD_NAME in *a) git commit -q --allow-empty -m done;; esac"
 RUNNER = f"[runners.hand]\ncommand = {json.dumps(['sh', '-c', COMMITS])}\nresult = 'exit-code'\n"
@@ -88,3 +90,16 @@ def test_notes_are_in_the_report() -> None:
     row = row_of({"id": "a", "agent": "agent-001", "item": {"title": "A"}}, agent, Path("/none"))
     (line, *_) = lines(report([row], name="pm-1", left={}, troubles=[], skipped=[]))
     assert line.endswith("  3 permissions denied")
+
+
+def test_what_a_team_left_uncommitted_is_in_the_report(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    commit(bench.tree, b="1")
+    (bench.tree / "a").write_text("changed")
+    agent = ended(1, runner=None, worktree=str(bench.tree), notes=[], tokens=None, cost_usd=None, branch=None)
+    seen = judged(agent, is_pretending=False)
+    assert seen["status"] == "completed"
+    row = row_of({"id": "a", "agent": "agent-001", "item": {"title": "A"}}, seen, Path("/none"))
+    (line, *_) = lines(report([row], name="pm-1", left={}, troubles=[], skipped=[]))
+    assert line.endswith("  uncommitted changes in 1 file")
+    assert judged(agent, is_pretending=True)["notes"] == []

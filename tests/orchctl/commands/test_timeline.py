@@ -6,8 +6,10 @@ import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Instance
-from tests.orchctl.conftest import Orchctl
+from tests.orchctl.conftest import Background, Orchctl, Terminal
 
 
 def titles(path: Path) -> list[str]:
@@ -28,7 +30,7 @@ def test_all_that_happened_is_in_it_with_its_retry_and_its_wait(
     assert said[0] == "orchd: all agents"
     assert [one for one in said if "flaky, pm, try 1: retried (exit code 1)" in one]
     assert [one for one in said if one.startswith("agent-001 sh waits for others")]
-    assert not [one for one in said if "place 2" in one]
+    assert not [one for one in said if "slot 2" in one]
     assert orchctl("timeline").out == (tmp_path / "all.svg").read_text()
 
 
@@ -57,7 +59,7 @@ def test_what_can_be_no_timeline_is_refused(instance: Instance, orchctl: Orchctl
     done = orchctl("timeline", "-o", "x.png")
     assert (done.code, done.err) == (
         2,
-        "usage: x.png: a timeline is .svg or .html, and the ending of its name says which\n",
+        "usage: -o: x.png: unknown suffix; use .svg, .html, .txt, or add --format\n",
     )
     assert orchctl("timeline", "agent-001").code == 2
     assert orchctl("demo", "--timeline", "x.png").code == 2
@@ -88,3 +90,61 @@ def test_before_its_first_change_the_limit_is_that_of_a_new_home(instance: Insta
     before = json.loads(orchctl("timeline", "--json").out)["utilisation"]
     instance.ctl("limit", "1")
     assert json.loads(orchctl("timeline", "--json").out)["utilisation"] == before < 0.15
+
+
+def test_the_format_is_chosen_by_option_suffix_and_terminal(
+    instance: Instance, orchctl: Orchctl, background: Background, terminal: Terminal, tmp_path: Path
+) -> None:
+    instance.ctl("wait", instance.spawn("true", options=["--name", "quick"]))
+    assert orchctl("timeline").out.startswith("<svg ")
+    assert orchctl("timeline", "--format", "html").out.startswith("<!doctype html>")
+    text = orchctl("timeline", "--format", "text").out
+    assert "agent-001 quick" in text
+    assert "\x1b" not in text
+    assert orchctl("timeline", "-o", "chart.txt").code == 0
+    assert (tmp_path / "chart.txt").read_text() == text
+    assert orchctl("timeline", "-o", "chart", "--format", "svg").code == 0
+    assert (tmp_path / "chart").read_text().startswith("<svg ")
+    assert orchctl("timeline", "--format", "png").err == "usage: --format: 'png' is not a format; use svg, html, text\n"
+    done = orchctl("timeline", "--format", "svg", "-o", "x.html")
+    assert (done.code, done.err[:45]) == (2, "usage: --format svg and -o x.html contradict ")
+    background("timeline", stdout=terminal.theirs)
+    shown = terminal.until("completed\r\n")
+    assert "\x1b[32m" in shown
+    assert "<svg" not in shown
+
+
+def test_no_color_is_heeded_on_a_terminal(
+    instance: Instance, background: Background, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance.ctl("wait", instance.spawn("true"))
+    monkeypatch.setitem(instance.env, "NO_COLOR", "1")
+    background("timeline", stdout=terminal.theirs)
+    assert "\x1b[" not in terminal.until("completed\r\n")
+
+
+def test_since_leaves_out_what_had_ended_and_cuts_what_began_before(instance: Instance, orchctl: Orchctl) -> None:
+    instance.ctl("limit", "1")
+    first = instance.spawn("true", options=["--name", "earlier"])
+    instance.ctl("wait", first)
+    second = instance.spawn("sleep", "60", options=["--name", "later"])
+    (began,) = (agent["started_at"] for agent in instance.status(second)["agents"])
+    known = json.loads(orchctl("timeline", "--since", began, "--json").out)
+    assert (known["agents"], known["attempts"]) == (1, 1)
+    assert json.loads(orchctl("timeline", "--since", "1h", "--json").out)["agents"] == 2
+    assert json.loads(orchctl("timeline", "session-001", "--since", began, "--json").out)["agents"] == 1
+    assert orchctl("timeline", "--since", "yesterday").code == 2
+    assert "write an age, as in 90s, 15m, 2h, 1d, or an ISO time" in orchctl("timeline", "--since", "yesterday").err
+    instance.ctl("cancel", second)
+    done = orchctl("timeline", "--since", "2999-01-01")
+    assert (done.code, done.err[:12]) == (1, "no-history: ")
+
+
+def test_json_has_the_idle_gaps(instance: Instance, orchctl: Orchctl) -> None:
+    instance.ctl("wait", instance.spawn("true"))
+    assert json.loads(orchctl("timeline", "--json").out)["gaps"] == []
+    instance.ctl("wait", instance.spawn("sleep", "0.3"))
+    known = json.loads(orchctl("timeline", "--json", "--no-fold").out)
+    (gap,) = known["gaps"]  # as long as the client took to start
+    assert gap["begin"] < gap["end"]
+    assert 0 < gap["seconds"] < known["seconds"]

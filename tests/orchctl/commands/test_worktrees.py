@@ -118,7 +118,7 @@ def test_list_shows_those_of_this_repository_or_all(
         ["agent-002", "completed", "orchd/ui"],
     ]
     assert "1 ahead of main" in both[0]
-    assert "uncommitted work" in both[1]
+    assert "uncommitted changes in 1 file " in both[1]
     outside = orchctl("worktrees", "list")
     assert (outside.code, outside.err[:15]) == (1, "no-repository: ")
     assert "--all" in outside.err
@@ -205,3 +205,116 @@ def test_with_a_runner_the_mock_works_in_the_worktree(instance: Instance, orchct
     assert orchctl("spawn", *words, cwd=repo, env=env).code == 0
     assert result.exists()
     assert "orchd/m" in repos.branches(repo)
+
+
+def test_show_has_the_work_what_keeps_it_and_what_fits_next(
+    instance: Instance, orchctl: Orchctl, repo: Path, tmp_path: Path
+) -> None:
+    script = f"{COMMITS}; echo x >a; touch mine"
+    orchctl("spawn", "--wait", "--batch", batch(repo, "api", script=script), cwd=repo)
+    repos.commit(repo, later="1")
+    view = json.loads(orchctl("worktrees", "show", "api", "--json").out)
+    assert (view["agent"], view["name"], view["status"]) == ("agent-001", "api", "completed")
+    assert (view["origin"], view["ahead"], view["behind"], view["merged"]) == ("main", 1, 1, False)
+    assert (view["changed"], view["untracked"]) == (["a"], ["mine"])
+    assert view["unmerged"][0].endswith(" api")
+    assert view["kept"] == "it has uncommitted work: a, mine"
+    assert view["next"][-1] == "orchctl worktrees remove agent-001 --force"
+    for word in ("1", "agent-001", "agent-1", "orchd/api", view["path"]):
+        assert orchctl("worktrees", "show", word).out == orchctl("worktrees", "show", "api").out
+    rows = dict(line.split(None, 1) for line in orchctl("worktrees", "show", "1").out.splitlines() if line[0] != " ")
+    assert rows["agent"] == "agent-001 api completed"
+    assert rows["target"] == "main, 1 ahead, 1 behind"
+    assert rows["merged"] == "no, 1 in no other branch"
+    assert rows["untracked"] == "mine"
+    assert orchctl("worktrees", "show", "nope").err.startswith("no-worktree: 'nope'")
+    other = repos.repository(tmp_path / "other")
+    orchctl("spawn", "--wait", "--batch", batch(other, "api"), cwd=other)
+    assert orchctl("worktrees", "show", "api").err.startswith("ambiguous-name: 'api' means agent-001 and agent-002")
+
+
+def test_show_needs_no_daemon(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
+    orchctl("spawn", "--wait", "--batch", batch(repo, "api"), cwd=repo)
+    instance.ctl("daemon", "stop")
+    done = orchctl("worktrees", "show", "api")
+    assert done.code == 0
+    assert "status unknown" in done.out
+
+
+def test_remove_refuses_work_and_names_it_and_removes_the_rest(
+    instance: Instance, orchctl: Orchctl, repo: Path
+) -> None:
+    orchctl("spawn", "--wait", "--batch", batch(repo, "done", "unmerged", script=COMMITS), cwd=repo)
+    orchctl("spawn", "--wait", "--worktree", "--name", "dirty", "--", "touch", "new", cwd=repo)
+    repos.git(repo, "merge", "--quiet", "orchd/done")
+    done = orchctl("worktrees", "remove", "done", "unmerged", "3")
+    assert done.code == 1
+    removed, unmerged, dirty = done.out.splitlines()
+    assert removed == "agent-001  removed, with its branch orchd/done"
+    assert "in no other branch" in unmerged
+    assert " unmerged; --force removes" in unmerged
+    assert dirty.endswith("it has uncommitted work: new; --force removes it with what it holds")
+    assert repos.branches(repo) == ["main", "orchd/dirty", "orchd/unmerged"]
+    assert orchctl("worktrees", "remove", "unmerged", "nope").code == 1  # one that is unknown: nothing is removed
+    assert json.loads(orchctl("worktrees", "remove", "3", "--json").out)["worktrees"][0]["removed"] is False
+
+
+def test_with_force_what_is_lost_is_printed_first_and_can_be_restored(
+    instance: Instance, orchctl: Orchctl, repo: Path
+) -> None:
+    orchctl("spawn", "--wait", "--batch", batch(repo, "api", script=f"{COMMITS}; touch mine"), cwd=repo)
+    tip = repos.git(repo, "rev-parse", "orchd/api")
+    done = orchctl("worktrees", "remove", "api", "--force")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[0].startswith("agent-001  lost: 1 commit in no other branch: ")
+    restore = f"git -C {repo}/.git branch orchd/api {tip}"
+    assert lines[1] == f"agent-001  restore with: {restore}"
+    assert lines[2] == "agent-001  lost: uncommitted changes in 1 file: mine"
+    assert lines[3] == "agent-001  removed, with its branch orchd/api"
+    assert repos.branches(repo) == ["main"]
+    repos.git(repo, *restore.split()[1:])
+    assert repos.git(repo, "rev-parse", "orchd/api") == tip
+
+
+def test_an_agent_that_is_alive_keeps_its_worktree_also_with_force(
+    instance: Instance, orchctl: Orchctl, repo: Path, gate: Callable[[], None], tmp_path: Path
+) -> None:
+    script = f"orchctl spawn -- sh -c 'read x <{tmp_path}/gate'"
+    orchctl("spawn", "--wait", "--batch", batch(repo, "parent", script=script), cwd=repo)
+    orchctl("spawn", "--worktree", "--name", "own", "--", "sh", "-c", f"read x <{tmp_path}/gate", cwd=repo)
+    for force in ((), ("--force",)):
+        done = orchctl("worktrees", "remove", "parent", "own", *force)
+        assert done.code == 1
+        child, own = done.out.splitlines()
+        assert child.endswith("; `orchctl cancel agent-002` first")
+        assert own.endswith("; `orchctl cancel agent-003` first")
+    view = json.loads(orchctl("worktrees", "show", "own", "--json").out)
+    assert view["next"] == ["orchctl logs agent-003 -f", "orchctl cancel agent-003"]
+    gate()
+    assert orchctl("wait", "agent-002", "agent-003").code == 0
+    assert orchctl("worktrees", "remove", "parent", "own").code == 0
+
+
+def test_an_agent_cannot_remove_the_worktree_of_another(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
+    orchctl("spawn", "--wait", "--batch", batch(repo, "api"), cwd=repo)
+    assert orchctl("spawn", "--wait", "--", "orchctl", "worktrees", "remove", "api", "--force", cwd=repo).code == 1
+    assert instance.ctl("logs", "2").startswith("forbidden: ")
+    assert "orchd/api" in repos.branches(repo)
+
+
+def test_a_plain_command_that_leaves_changes_is_noted_in_wait_why_list_and_json(
+    instance: Instance, orchctl: Orchctl, repo: Path
+) -> None:
+    done = orchctl("spawn", "--wait", "--worktree", "--name", "api", "--", "touch", "x", "y", "z", cwd=repo)
+    assert done.code == 0
+    said = "uncommitted changes in 3 files"
+    assert done.out.splitlines()[-1].endswith(f"exit 0; {said}")
+    assert orchctl("why", "api").out.splitlines()[0].endswith(f"exit 0; {said}")
+    noted = [{"code": "uncommitted-changes", "text": said}]
+    assert json.loads(orchctl("why", "api", "--json").out)["agent"]["notes"] == noted
+    assert json.loads(orchctl("wait", "api", "--json").out)["agents"][0]["notes"] == noted
+    assert said in orchctl("worktrees", "list", cwd=repo).out
+    assert json.loads(orchctl("worktrees", "list", "--json", cwd=repo).out)["worktrees"][0]["uncommitted_files"] == 3
+    repos.commit(instance.home.worktrees / "agent-001", x="1", y="1", z="1")
+    assert said not in orchctl("why", "api").out

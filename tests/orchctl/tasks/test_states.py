@@ -12,6 +12,7 @@ from orchctl.tasks.files import Task, read
 from orchctl.tasks.states import State, newest_agents, states
 from tests.orchctl.agents import agent, ended
 from tests.orchctl.tasks.made import aged, result, task
+from tests.orchctl.test_pruning import Bench
 
 
 def stood(directory: Path, *tasks: Task, **agents: dict[str, Any]) -> dict[str, tuple[str, str]]:
@@ -111,6 +112,16 @@ def test_a_command_that_completed_is_done_though_it_left_no_result(tmp_path: Pat
         "outdated",
         "the result of a, which it comes after, is newer",
     )
+
+
+def test_a_command_that_left_changes_uncommitted_in_its_worktree_is_done_and_says_so(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "bench")
+    (bench.tree / "a").write_text("changed")
+    (tmp_path / "tasks").mkdir()
+    one = made(tmp_path / "tasks", "a")
+    result(tmp_path / "tasks", "a")
+    known = ended(1, worktree=str(bench.tree), runner=None)
+    assert stood(tmp_path / "tasks", one, a=known) == {"a": ("done", "uncommitted changes in 1 file")}
 
 
 def test_a_task_for_a_failure_is_not_needed_when_there_is_none_and_neither_is_what_comes_after_it(

@@ -1,0 +1,141 @@
+"""One worktree in detail, and worktrees by what a person types."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchctl import render
+from orchctl.errors import RefusedError
+from orchctl.git import Git
+from orchctl.pruning import Agents, Worktree
+from orchctl.worktree_checks import changes
+from orchctl.worktree_removal import described
+from orchd.wire import branches
+
+_ID = re.compile(r"(?:agent-)?(\d+)")
+_SHOWN = 20  # files of each kind
+
+
+def named(word: str, worktrees: Sequence[Worktree]) -> Worktree:
+    """The worktree of an agent, by the id or name of the agent, the branch or the path. Raises RefusedError."""
+    found = [worktree for worktree in worktrees if _is_meant(word, worktree)]
+    if not found:
+        raise RefusedError(
+            f"{word!r}: no agent of this id or name has a worktree; `orchctl worktrees list --all` lists all of them",
+            code="no-worktree",
+        )
+    if len(found) > 1:
+        ids = " and ".join(worktree.path.name for worktree in found)
+        raise RefusedError(f"{word!r} means {ids}: give one of the ids", code="ambiguous-name")
+    return found[0]
+
+
+def _is_meant(word: str, worktree: Worktree) -> bool:
+    if number := _ID.fullmatch(word):
+        return int(number[1]) == int(worktree.path.name.rpartition("-")[2])
+    is_path = "/" in word and os.path.realpath(word) == os.path.realpath(worktree.path)
+    return is_path or worktree.record.branch in (word, branches.branch_of(word))
+
+
+def detailed(worktree: Worktree, agents: Agents) -> dict[str, Any]:
+    """All that `orchctl worktrees show` shows of it."""
+    agent = agents.known.get(worktree.path.name)
+    changed, untracked = _files(worktree)
+    planned = worktree.pruned(agents, is_dry=True)
+    tip = worktree.tip()
+    unmerged = _commits(worktree, tip)
+    view = {
+        **worktree.shown(agent),
+        "name": agent["name"] if agent else None,
+        "exists": worktree.path.exists(),
+        "base": worktree.record.start,
+        "tip": tip,
+        "behind": _behind(worktree, tip),
+        "changed": changed,
+        "untracked": untracked,
+        "merged": None if unmerged is None else not unmerged,
+        "unmerged": [described(worktree, commit) for commit in unmerged or ()],
+        "kept": planned.reason,
+    }
+    return {**view, "next": list(_next(view))}
+
+
+def _files(worktree: Worktree) -> tuple[list[str] | None, list[str] | None]:
+    """The changed and the untracked files; None where git cannot tell."""
+    if not (worktree.path.exists() and worktree.has_repository()):
+        return None, None
+    try:
+        changed = changes(Git(worktree.path), "--untracked-files=no")
+        tracked = set(changed)
+        return changed, [name for name in worktree.changed() if name not in tracked]
+    except RefusedError:
+        return None, None
+
+
+def _commits(worktree: Worktree, tip: str | None) -> list[str] | None:
+    try:
+        return None if tip is None else worktree.unmerged(tip, but_own=True)
+    except RefusedError:
+        return None
+
+
+def _behind(worktree: Worktree, tip: str | None) -> int | None:
+    """Commits of the target branch that its branch does not have."""
+    origin = worktree.record.origin
+    if tip is None or origin is None:
+        return None
+    count = worktree.git.maybe("rev-list", "--count", f"{tip}..refs/heads/{origin}")
+    return None if count is None else int(count)
+
+
+def _next(view: Mapping[str, Any]) -> Iterator[str]:
+    """The commands that fit, the usual one first."""
+    agent, path, branch = view["agent"], shlex.quote(view["path"]), shlex.quote(view["branch"])
+    if view["status"] is not None and view["status"] not in render.OVER:
+        yield f"orchctl logs {agent} -f"
+        yield f"orchctl cancel {agent}"
+        return
+    if view["changed"] or view["untracked"]:
+        yield f"git -C {path} status"
+        yield f"git -C {path} add --all && git -C {path} commit"
+    if view["merged"] is False:
+        if view["origin"] is not None:
+            yield f"git diff {shlex.quote(view['origin'])}...{branch}"
+        yield f"git merge {branch}"
+    yield f"orchctl worktrees remove {agent}{' --force' if view['kept'] else ''}"
+
+
+def lines(view: Mapping[str, Any]) -> list[str]:
+    """The view for people."""
+    target = view["origin"] or "its base"
+    ahead = [f"{view[key]} {key}" for key in ("ahead", "behind") if view[key] is not None]
+    merged = {None: "unknown", True: "yes", False: f"no, {len(view['unmerged'])} in no other branch"}[view["merged"]]
+    rows = [
+        ["agent", " ".join(filter(None, (view["agent"], view["name"], view["status"] or "status unknown")))],
+        ["path", view["path"] + ("" if view["exists"] else " (missing)")],
+        ["branch", f"{view['branch']}{'' if view['tip'] is None else ' at ' + view['tip'][:12]}"],
+        ["base", view["base"][:12]],
+        ["target", ", ".join([target, *ahead])],
+        ["repository", view["repository"] + ("" if Path(view["repository"]).is_dir() else " (missing)")],
+        ["merged", merged],
+        *_listing("", view["unmerged"]),
+        *_listing("uncommitted", view["changed"]),
+        *_listing("untracked", view["untracked"]),
+        ["prune", f"no: {view['kept']}" if view["kept"] else "would remove it"],
+        *(["next" if index == 0 else "", command] for index, command in enumerate(view["next"])),
+    ]
+    return render.aligned([[label, render.clean(text)] for label, text in rows])
+
+
+def _listing(label: str, items: Sequence[str] | None) -> Iterator[list[str]]:
+    """A row for each item, up to a bound."""
+    if items is None or (label and not items):
+        yield from [[label, "unknown" if items is None else "none"]] if label else []
+        return
+    shown = [*items[:_SHOWN], *([f"and {len(items) - _SHOWN} more"] if len(items) > _SHOWN else [])]
+    yield from ([label if index == 0 else "", text] for index, text in enumerate(shown))
