@@ -12,7 +12,7 @@ from orchctl.lives import Fact
 
 _AGAIN = {"attempt-retried": "retried", "attempt-deferred": "deferred", "attempt-voided": "voided"}
 _OVER = {f"agent-{status}": status for status in sorted(render.OVER)}
-_GOING = ("queued", "starting", "running", "waiting", "stopping")
+_GOING = ("queued", "starting", "running", "waiting", "paused", "stopping")
 Samples = Iterable[tuple[Mapping[str, str], float]]
 
 

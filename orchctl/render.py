@@ -19,6 +19,8 @@ _SIZES = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
 
 def status_of(agent: Mapping[str, Any]) -> str:
     """The status of an agent for people: whether a waiting agent waits for agents or only for a slot."""
+    if agent["status"] == "paused":
+        return "paused"
     if agent.get("waits_for_slot"):
         return "waiting for a slot"
     return "lending its slot" if agent.get("lent_to") else str(agent["status"])
@@ -243,6 +245,11 @@ def filled(rows: list[list[str]]) -> list[list[str]]:
 def told_lines(agents: Sequence[Agent]) -> list[str]:
     """One line for each agent that something was done to: id, name, status, and what there is to say."""
     return aligned([[agent["id"], named(agent), status_of(agent), _told(agent)] for agent in agents])
+
+
+def steered_lines(result: Mapping[str, Any], dot: str) -> list[str]:
+    """What `pause` or `resume` did: a line for each agent that was named, or the slots."""
+    return told_lines(result["agents"]) if "agents" in result else [places(result, dot)]
 
 
 def _told(agent: Agent) -> str:

@@ -12,6 +12,7 @@ from orchctl.upkeep import UPKEEP
 _IDS = Argument("ids", "Agents: agent-001, agent-1, 1 or a name.", "[ID]...", many=True)
 _WHAT = "Agents, as agent-001, agent-1, 1 or a name, or runs, as run-001."
 _THESE = Argument("ids", _WHAT, "[ID]...", many=True)
+_PAUSED = Argument("ids", "Agents or runs, by id or name; the whole daemon otherwise.", "[ID]...", many=True)
 _SOME = Argument("ids", _WHAT, "ID...", many=True, required=True)
 _SESSION = Argument("id", "The session, as session-001; this project's newest otherwise.", "[ID]")
 _BUDGET = (
@@ -161,8 +162,14 @@ COMMANDS: dict[str, Command] = {
                 JSON,
             ),
         ),
-        Command(("pause",), "Start no more agents; those that run go on.", "pause", (), (JSON,)),
-        Command(("resume",), "Start agents again.", "resume", (), (JSON,)),
+        Command(
+            ("pause",),
+            "Start no more agents, or pause the agents that are named.",
+            "pause",
+            (_PAUSED,),
+            (Option("release_slot", "Let other agents start in the slots of the paused agents."), JSON),
+        ),
+        Command(("resume",), "Start agents again, or resume the agents that are named.", "resume", (_PAUSED,), (JSON,)),
         Command(
             ("limit",),
             "Show the limit, or change it at once.",

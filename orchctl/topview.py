@@ -35,6 +35,7 @@ _STYLES = {
     "running": "green",
     "starting": "green",
     "waiting": "cyan",
+    "paused": "magenta",
     "stopping": "yellow",
     "queued": "yellow",
     "failed": "red",

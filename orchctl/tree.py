@@ -16,6 +16,7 @@ _COLOURS = {
     "running": "32",
     "starting": "32",
     "waiting": "36",
+    "paused": "35",
     "stopping": "33",
     "queued": "33",
     "completed": "2",
@@ -92,6 +93,8 @@ def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
         yield "disk full: nothing is started or recorded; free some space, or `orchctl prune --keep 0`"
     if limit["paused"]:
         yield "paused: no new agents start; `orchctl resume` starts them again"
+    if paused := limit.get("paused_agents"):
+        yield f"paused agents: {' '.join(paused)}; `orchctl resume {paused[0]}` lets it continue"
     if still := limit.get("standing_still"):
         yield f"stalled: no progress of {' '.join(still)} while another waits for a slot; see `orchctl why {still[0]}`"
     elif limit.get("stalled"):

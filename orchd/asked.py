@@ -17,6 +17,11 @@ def shaped(op: str, args: dict[str, object]) -> ops.Request:
         raise WireError("bad-request", f"{op}: {error}") from None
 
 
+def right_of(op: str, asked: ops.Request) -> str:
+    """The name by which rights know an operation: pausing agents is another right than pausing admissions."""
+    return f"{op} ID" if isinstance(asked, ops.Pause | ops.Resume) and asked.ids else op
+
+
 def is_change(asked: ops.Request) -> bool:
     """Whether an operation that shows a number is asked to change it."""
     if isinstance(asked, ops.Budget):

@@ -92,7 +92,9 @@ class Borrowers:
         """All agents at work, where one of them may be what an agent that waits for a slot waits for."""
         if returning_without_slot(self._state) is None:
             return []
-        return [(agent.id, agent.attempt) for agent in self._state.living.values() if agent.status is Status.RUNNING]
+        living = self._state.living.values()
+        running = (agent for agent in living if agent.status is Status.RUNNING and not agent.is_paused)
+        return [(agent.id, agent.attempt) for agent in running]
 
     def _seen(self, key: Key, now: float) -> _Look:
         load, before = sum(self._load_seconds(*key)), self._looks.get(key)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from orchd.answers import Answers, id_in_use
-from orchd.asked import is_change, shaped
+from orchd.asked import is_change, right_of, shaped
 from orchd.callers import Caller, Callers, seeing
 from orchd.core import inputs
 from orchd.core.effects import Answer, Effect, Refuse
@@ -99,7 +99,7 @@ class Gateway:
         if caller is Outside.STRANGER:
             log.warning("refused a request of uid %d, pid %d", peer.uid, peer.pid)
         asked = shaped(op, args)
-        check_op(caller, op, changes_limit=is_change(asked))
+        check_op(caller, right_of(op, asked), changes_limit=is_change(asked))
         if (answer := QUERIES.get(type(asked))) is not None and not is_change(asked):
             flush()
             self._reply(peer.route, self._answered(request, op, lambda: answer(self._queries, caller, asked)))
@@ -223,8 +223,8 @@ CHANGES: dict[type, Callable[[Gateway, Peer, RequestId, Caller, Any], Input | No
     ),
     wire_ops.Cancel: lambda self, _, request, caller, asked: self._translate.cancel(request, caller, asked),
     wire_ops.Retry: lambda self, _, request, caller, asked: self._translate.retry(request, caller, asked),
-    wire_ops.Pause: lambda _, __, request, ___, ____: inputs.Pause(request),
-    wire_ops.Resume: lambda _, __, request, ___, ____: inputs.Resume(request),
+    wire_ops.Pause: lambda self, _, request, caller, asked: self._translate.pause(request, caller, asked),
+    wire_ops.Resume: lambda self, _, request, caller, asked: self._translate.resume(request, caller, asked),
     wire_ops.Limit: lambda self, _, request, ___, asked: self._translate.limit(request, asked),
     wire_ops.SessionNew: lambda self, _, request, __, asked: self._translate.session_new(request, asked),
     wire_ops.SessionClose: lambda self, _, request, __, asked: self._translate.session_close(request, asked),

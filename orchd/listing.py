@@ -59,7 +59,7 @@ class Listing:
         """
         unfinished = self._unfinished(root)
         living = [agent for agent in self._state.living.values() if root in (None, agent.root)]
-        counts = Counter(agent.status.value for agent in living)
+        counts = Counter(agent.shown_status for agent in living)
         counts[Status.QUEUED.value] = len(unfinished) - len(living)
         chosen = nsmallest(most, living, key=self._rank)
         chosen += self._queued(most - len(chosen), unfinished)
@@ -80,7 +80,7 @@ class Listing:
     def first_of(self, agents: Iterable[Agent], most: int) -> First:
         """The first `most` of these agents, and how many they are."""
         found = list({agent.id: agent for agent in agents}.values())
-        counts = Counter(ENDED if agent.is_over else agent.status.value for agent in found)
+        counts = Counter(ENDED if agent.is_over else agent.shown_status for agent in found)
         return First(sorted(nsmallest(most, found, key=self._rank), key=lambda agent: agent.number), dict(counts))
 
     def budgets(self, named: Iterable[Agent], root: AgentId | None, own: SessionId | None) -> list[dict[str, object]]:

@@ -34,9 +34,9 @@ def _note_attempts(db: sqlite3.Connection) -> None:
 
 
 def _keep_conditions(db: sqlite3.Connection) -> None:
-    """Rows of agents may hold the conditions of dependencies, and whether the agent has started.
+    """Rows of agents may hold the conditions of dependencies, whether the agent has started, and whether it is paused.
 
-    Rows of version 3 have neither: every dependency requires completion.
+    Rows of version 3 have none of them: every dependency requires completion, and no agent is paused.
     """
 
 

@@ -104,7 +104,7 @@ class Queries:
         else:
             (agent,) = found
             verdict = self._suspended(agent) or why(self._state, agent, now, self._records.recorded)
-            shown = {"id": agent.id, "status": agent.status.value, "unmet": agent.unmet}
+            shown = {"id": agent.id, "status": agent.shown_status, "unmet": agent.unmet}
         root = self._naming.root_of(caller)
         holders = [one for one in self._records.many(verdict.holders) if root in (None, one.root)]
         return {**shown, **views.verdict_map(verdict, holders)}
@@ -154,7 +154,7 @@ class Queries:
         """What whoever asked for a change is told once it is done."""
         if op == "run":
             return self.run_answer(self._records.many(answer.agents))
-        if op in ("spawn", "cancel", "retry"):
+        if op in ("spawn", "cancel", "retry") or (op in ("pause", "resume") and answer.agents):
             return views.tickets(self._state, self._records.many(answer.agents), self._clock().mono)
         if op == "wait":
             agents = self.agents(self._records.many(answer.agents), usage=False)
@@ -183,7 +183,7 @@ class Queries:
         """The members of a run by status; of those that are over the run itself knows."""
         counts = Counter(ending.status for ending in run.ended.values())
         going = (AgentId(mate.agent) for path, mate in run.members.items() if path not in run.ended)
-        return counts + Counter(self._state.agents[one].status.value for one in going)
+        return counts + Counter(self._state.agents[one].shown_status for one in going)
 
     def skills(self, asked: ops.Skills) -> dict[str, object]:
         """How long agents of these skills took."""
@@ -274,7 +274,7 @@ class Queries:
         (agent,) = self._naming.seen(caller, (asked.id,))
         attempt = asked.attempt or agent.attempt
         if attempt > agent.attempt or not attempt:
-            made = f"it had {agent.attempt}" if agent.attempt else f"it is {agent.status.value} and has not started"
+            made = f"it had {agent.attempt}" if agent.attempt else f"it is {agent.shown_status} and has not started"
             raise WireError("no-log", f"{agent.id} has no attempt {attempt or 1}: {made}")
         return {
             "id": agent.id,

@@ -14,6 +14,7 @@ from orchd.wire import ENV_AGENT, WireError
 # What an agent may ask at all; the objects it names are checked one by one.
 OF_AGENTS = frozenset(
     {"spawn", "run", "runs", "run-status", "skills", "status", "why", "wait", "cancel", "retry", "logs", "events"}
+    | {"pause ID", "resume ID"}
     | {"limit", "daemon", "sessions", "session-status"}
 )
 

@@ -18,6 +18,10 @@ LEAST: dict[str, str] = {
 """The least role that may ask for an op. `limit` and `budget` show at this role; to change them is for an admin."""
 
 
+NAMED = {"pause ID": USER, "resume ID": USER}
+"""The same for operations on agents that are named, where this is another right."""
+
+
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """A client on another machine, by the key that it has shown to have. It is never inside an agent."""
@@ -31,7 +35,7 @@ class Visitor:
 
 def check_role(visitor: Visitor, op: str, *, is_change: bool) -> None:
     """Raises WireError `forbidden` when the role of the visitor's key does not go so far."""
-    least = ADMIN if is_change else LEAST.get(op)
+    least = ADMIN if is_change else NAMED.get(op, LEAST.get(op))
     if least is None or ROLES.index(visitor.role) < ROLES.index(least):
         who = f"a key with the role {least}" if least else "the machine it runs on"
         raise WireError("forbidden", f"{visitor} has the role {visitor.role}: `{op}` is for {who}")

@@ -164,7 +164,7 @@ def _changing_json(agent: Agent) -> str:
     tokens, known = (agent.spent.tokens, agent.spent.known_cost) if agent.spent else ("null", None)
     cost = "null" if known is None else known
     return (
-        f', "status": "{agent.status.value}", "reason": {as_json({"reason": agent.reason})[11:-1]}'
+        f', "status": "{agent.shown_status}", "reason": {as_json({"reason": agent.reason})[11:-1]}'
         f', "attempt": {agent.attempt}, "exitCode": {"null" if code is None else code}'
         f', "spawnedAt": {_time(agent.queued_at)}, "startedAt": {_time(agent.started_at)}'
         f', "endedAt": {_time(agent.ended_at)}, "tokens": {tokens}, "costUsd": {cost}}}'
@@ -212,7 +212,7 @@ def _fixed_yaml(agent: Agent) -> str:
 
 def _changing_yaml(agent: Agent) -> str:
     return (
-        f"    status: {agent.status.value.capitalize()}\n"
+        f"    status: {agent.shown_status.capitalize()}\n"
         f"    attempt: {agent.attempt}\n"
         f"    reason: {_scalar(agent.reason)}\n"
         f"    spawned_at: {_time(agent.queued_at)}\n"

@@ -265,7 +265,24 @@ class Translator:
 
     def cancel(self, request: RequestId, caller: Caller, asked: ops.Cancel) -> inputs.Cancel:
         """Whom to end."""
-        return inputs.Cancel(request, self._naming.commanded(caller, asked.ids, lambda end: end is None))
+        return inputs.Cancel(request, self._unfinished(caller, asked.ids))
+
+    def pause(self, request: RequestId, caller: Caller, asked: ops.Pause) -> inputs.Pause | inputs.PauseAgents:
+        """Admissions, or the agents that are named."""
+        if asked.ids:
+            return inputs.PauseAgents(request, self._unfinished(caller, asked.ids), asked.release_slot)
+        if asked.release_slot:
+            raise WireError("bad-request", "`release_slot` is for agents: give `ids`, or leave it out")
+        return inputs.Pause(request)
+
+    def resume(self, request: RequestId, caller: Caller, asked: ops.Resume) -> inputs.Resume | inputs.ResumeAgents:
+        """Admissions, or the agents that are named."""
+        return (
+            inputs.ResumeAgents(request, self._unfinished(caller, asked.ids)) if asked.ids else inputs.Resume(request)
+        )
+
+    def _unfinished(self, caller: Caller, ids: tuple[str, ...]) -> tuple[AgentId, ...]:
+        return self._naming.commanded(caller, ids, lambda end: end is None)
 
     def retry(self, request: RequestId, caller: Caller, asked: ops.Retry) -> inputs.Retry:
         """Which agents to try again, each in the environment that it was spawned with, and `env` over it."""

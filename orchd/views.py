@@ -39,6 +39,7 @@ def limit(state: State) -> dict[str, object]:
         "stalled": state.is_stall_announced,
         "standing_still": sorted(state.standing, key=number_of),
         "paused": state.is_paused,
+        "paused_agents": [agent.id for agent in state.living.values() if agent.is_paused],
         "short_of_space": state.is_short,
         "held": {runner: iso(until.wall) for runner, until in state.holds.items()},
     }
@@ -78,7 +79,7 @@ def ticket(state: State, agent: Agent, now: float) -> dict[str, object]:
         "id": agent.id,
         "name": agent.spec.name,
         "runner": agent.spec.runner,
-        "status": agent.status.value,
+        "status": agent.shown_status,
         "position": position(state, agent),
         "reason": reason(state, agent, now),
     }
@@ -96,6 +97,7 @@ def agent_map(
         "waits_for_slot": is_returning(state, agent),
         "frozen": agent.frozen.value if agent.frozen else None,
         "lent_to": agent.lent_to,
+        "paused": agent.is_paused,
         "level": agent.level.value,
         "depth": agent.depth,
         "parent": agent.parent,
@@ -183,7 +185,7 @@ def verdict_map(verdict: Verdict, holders: Iterable[Agent]) -> dict[str, object]
             {
                 "id": one.id,
                 "name": one.spec.name,
-                "status": one.status.value,
+                "status": one.shown_status,
                 "since": iso(one.queued_at if one.status is Status.QUEUED else one.started_at),
             }
             for one in holders
@@ -216,7 +218,7 @@ def whole_run_map(run: Run, members: Iterable[Agent]) -> dict[str, object]:
     """A run in full."""
     found = [(agent, member) for agent in members if (member := agent.spec.member) is not None]
     return {
-        **run_map(run, Counter(agent.status.value for agent, _ in found)),
+        **run_map(run, Counter(agent.shown_status for agent, _ in found)),
         "groups": [_group_map(group) for group in run.plan.groups],
         "members": [_member_map(agent, member) for agent, member in found],
     }
@@ -262,7 +264,7 @@ def _member_map(agent: Agent, member: Membership) -> dict[str, object]:
     return {
         "path": member.path,
         "id": agent.id,
-        "status": agent.status.value,
+        "status": agent.shown_status,
         "required": member.is_required,
         "reason": agent.reason,
         "after": list(member.after),

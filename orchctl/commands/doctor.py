@@ -14,7 +14,7 @@ from orchctl.doctor.strays import end, marked, strays
 from orchd.wire import Home, default_home
 
 _FIRST = 1000  # agents of one answer, of which those that live come first
-_LIVING = ("starting", "running", "waiting", "stopping")
+_LIVING = ("starting", "running", "waiting", "paused", "stopping")
 
 
 def run(args: SimpleNamespace) -> int:

@@ -1,4 +1,4 @@
-"""`orchctl pause`: start no more agents until `resume`; those that run go on."""
+"""`orchctl pause`: start no more agents until `resume`, or pause the agents that are named."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ from types import SimpleNamespace
 
 from orchctl import exits, out, render
 from orchctl.client import Client
+from orchctl.errors import UsageError
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print the places as they are now."""
+    """Print the slots as they are now; with ids, a line for each agent."""
+    if args.release_slot and not args.ids:
+        raise UsageError("--release-slot is for agents: give their ids or names, or leave it out")
     with Client() as client:
-        result = client.call("pause")
-    out.result(result, [render.places(result, out.dot())], as_json=args.json)
+        if args.ids:
+            result = client.call("pause", {"ids": list(args.ids), "release_slot": args.release_slot})
+        else:
+            result = client.call("pause")
+    out.result(result, render.steered_lines(result, out.dot()), as_json=args.json)
     return exits.OK

@@ -1,4 +1,4 @@
-"""`orchctl resume`: start agents again after `pause`."""
+"""`orchctl resume`: start agents again after `pause`, or let the agents that are named continue."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from orchctl.client import Client
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print the places as they are now."""
+    """Print the slots as they are now; with ids, a line for each agent."""
     with Client() as client:
-        result = client.call("resume")
-    out.result(result, [render.places(result, out.dot())], as_json=args.json)
+        result = client.call("resume", {"ids": list(args.ids)} if args.ids else {})
+    out.result(result, render.steered_lines(result, out.dot()), as_json=args.json)
     return exits.OK

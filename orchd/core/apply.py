@@ -17,8 +17,10 @@ from orchd.core.facts import (
     AgentFrozen,
     AgentHeard,
     AgentLost,
+    AgentPaused,
     AgentPromoted,
     AgentQueued,
+    AgentResumed,
     AgentReturned,
     AgentRevived,
     AgentSkipped,
@@ -216,6 +218,7 @@ def _heard(state: State, agent: Agent, fact: AgentHeard, at: Instant) -> None:
 
 def _stop_began(state: State, agent: Agent, fact: StopBegan, at: Instant) -> None:
     agent.cause, agent.reason = fact.cause, fact.reason
+    agent.is_paused = False
     agent.waits.clear()
     parking.unfreeze(agent, at)
     if agent.kill_at is None:
@@ -231,6 +234,7 @@ def _process_ended(state: State, agent: Agent, fact: ProcessEnded, at: Instant) 
     state.refusals, state.held_until = 0, 0.0  # what it had may be what was missing
     if (report := fact.outcome.report) is not None:
         _spend(state, agent, report)
+    agent.is_paused = False
     agent.waits.clear()
     parking.unfreeze(agent, at)
     if agent.cause is None:
@@ -293,7 +297,7 @@ def _ended(state: State, agent: Agent, fact: Any, at: Instant) -> None:
 
 
 def _requeue(agent: Agent) -> None:
-    agent.pid = agent.cgroup = agent.started = agent.heard = agent.kill_at = None
+    agent.pid = agent.cgroup = agent.started = agent.heard = agent.kill_at = agent.held_since = None
     agent.claim = agent.spec.nesting
     agent.waits.clear()
 
@@ -301,6 +305,7 @@ def _requeue(agent: Agent) -> None:
 def _close(agent: Agent, at: Instant) -> None:
     agent.ended_at = at.wall
     agent.pid = agent.kill_at = agent.ready_at = None
+    agent.is_paused = False
     agent.waits.clear()
     if agent.status is Status.COMPLETED:
         agent.reason = None
@@ -320,6 +325,8 @@ CHANGES: dict[type, Callable[[State, Agent, Any, Instant], None]] = {
     WorkSeen: parking.work_seen,
     AgentFrozen: parking.frozen,
     AgentThawed: parking.thawed,
+    AgentPaused: parking.paused,
+    AgentResumed: parking.resumed,
     AgentHeard: _heard,
     StopBegan: _stop_began,
     KillBegan: _kill_began,

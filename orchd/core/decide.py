@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from orchd.core import happen, inputs, running, scoping, spawning, stalls, steering, waiting
+from orchd.core import happen, inputs, pausing, running, scoping, spawning, stalls, steering, waiting
 from orchd.core.happen import silence_at, timeout_at
 from orchd.core.model import State, Status
 from orchd.core.settle import settle
@@ -34,6 +34,8 @@ HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     inputs.Retry: steering.retry,
     inputs.Pause: steering.pause,
     inputs.Resume: steering.resume,
+    inputs.PauseAgents: pausing.pause_agents,
+    inputs.ResumeAgents: pausing.resume_agents,
     inputs.SetLimit: steering.set_limit,
     inputs.OpenSession: scoping.open_session,
     inputs.CloseSession: scoping.close_session,

@@ -23,18 +23,22 @@ _FROZEN = {
     Frozen.WAIT_CUT: "the client of its wait ended",
     Frozen.BUSY: "it used the CPU while it counted as waiting",
     Frozen.LENT: "the agent that ran in its slot has ended",
+    Frozen.PAUSED: "its slot was released when it was paused",
 }
 
 
 def position(state: State, agent: Agent) -> int | None:
     """Its number among those that wait for nothing but a place; None when it is not queued."""
-    return state.queue.position(ticket_of(agent)) if agent.status is Status.QUEUED else None
+    is_queued = agent.status is Status.QUEUED and not agent.is_paused
+    return state.queue.position(ticket_of(agent)) if is_queued else None
 
 
 def reason(state: State, agent: Agent, now: float) -> str | None:
     """Why `agent` is queued or what it waits for, or how it came to where it is."""
     if agent.status is Status.QUEUED:
         return why_queued(state, agent, now).sentence
+    if agent.is_paused:
+        return _why_paused(agent)
     if agent.id in state.standing and (other := kept_waiting_by(state, agent.id)) is not None:
         if other.lent_to == agent.id:
             return (
@@ -42,6 +46,14 @@ def reason(state: State, agent: Agent, now: float) -> str | None:
             )
         return f"no progress while {other.id} waits for a slot: it may need what {other.id} holds"
     return _why_waiting(state, agent) if agent.status is Status.WAITING else agent.reason
+
+
+def _why_paused(agent: Agent) -> str:
+    if agent.status is Status.RUNNING:
+        slot = "it keeps its slot"
+    else:
+        slot = "its slot is released" if agent.frozen is Frozen.PAUSED else "it holds no slot"
+    return f"{slot}; `orchctl resume {agent.id}` lets it continue"
 
 
 def _why_waiting(state: State, agent: Agent) -> str:
@@ -59,6 +71,8 @@ def awaited(state: State, agent: Agent) -> list[AgentId]:
 
 def why_queued(state: State, agent: Agent, now: float) -> Hold:
     """The first rule in the way of its start."""
+    if agent.is_paused:
+        return Hold(Rule.HELD, f"it is paused; `orchctl resume {agent.id}` lets it start", agent.id)
     if blockers := list(state.unfinished(agent.blockers)):
         return Hold(Rule.AFTER, _after(agent, blockers), agent.id)
     if agent.ready_at is not None and agent.ready_at > now:
@@ -79,7 +93,7 @@ def _after(agent: Agent, blockers: Sequence[Agent]) -> str:
     by_condition: dict[Condition, list[str]] = {condition: [] for condition in Condition}
     for blocker in blockers:
         condition = conditions.get(blocker.id, Condition.COMPLETED)
-        by_condition[condition].append(f"{blocker.id} ({blocker.status.value})")
+        by_condition[condition].append(f"{blocker.id} ({blocker.shown_status})")
     parts = (_AFTER[condition].format(listed(found)) for condition, found in by_condition.items() if found)
     return "; ".join(parts)
 
@@ -92,7 +106,7 @@ def _full(state: State, agent: Agent) -> Hold:
     if busy >= state.limit:
         over = f", {busy - state.limit} overdrawn" if busy > state.limit else ""
         stalled = "; every agent at work depends on a queued agent" if state.stalled_since is not None else ""
-        return Hold(Rule.LIMIT, f"{busy} of {state.limit} slots are in use{over}{stalled}")
+        return Hold(Rule.LIMIT, f"{busy} of {state.limit} slots are in use{over}{_paused(state)}{stalled}")
     if not has_resident_place(state, agent.depth):
         kept = state.resident - resident_bound(state, agent.depth)
         rest = f"; {kept} are kept free for agents below" if kept else ""
@@ -107,6 +121,16 @@ def _full(state: State, agent: Agent) -> Hold:
     if position(state, agent) == 1:
         return Hold(Rule.ORDER, "it starts next")
     return Hold(Rule.ORDER, "others are before it")
+
+
+def _paused(state: State) -> str:
+    paused = slots_of_paused(state)
+    return f", {len(paused)} by paused agents: {listed(paused)}" if paused else ""
+
+
+def slots_of_paused(state: State) -> list[AgentId]:
+    """The paused agents that keep their slots."""
+    return [agent.id for agent in state.living.values() if agent.is_paused and agent.status is Status.RUNNING]
 
 
 def listed(items: Sequence[object], most: int = SHOWN) -> str:

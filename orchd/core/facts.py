@@ -132,6 +132,20 @@ class AgentThawed:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentPaused:
+    """It does not start, or its process tree is frozen, until it is resumed."""
+
+    agent: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class AgentResumed:
+    """It is paused no longer. Without a slot it waits for one."""
+
+    agent: AgentId
+
+
+@dataclass(frozen=True, slots=True)
 class AgentHeard:
     """It put something out, or was seen not to be silent."""
 
@@ -364,6 +378,8 @@ AgentFact = (
     | WorkSeen
     | AgentFrozen
     | AgentThawed
+    | AgentPaused
+    | AgentResumed
     | AgentHeard
     | StopBegan
     | KillBegan

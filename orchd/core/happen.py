@@ -100,7 +100,7 @@ def adopted(turn: Turn, event: Adopted) -> None:
     if agent.status is Status.STOPPING:
         _end_tree(turn, agent)
     else:  # the daemon may have died between a commit and what it was to do after it
-        turn.do((Freeze if agent.frozen else Thaw)(agent.id, agent.attempt))
+        turn.do((Freeze if agent.frozen or agent.is_paused else Thaw)(agent.id, agent.attempt))
     for wait in agent.waits.values():
         turn.do(Watch(agent.id, wait.request))
 
@@ -120,7 +120,9 @@ def caller_gone(turn: Turn, event: CallerGone) -> None:
 def worked_while_waiting(turn: Turn, event: WorkedWhileWaiting) -> None:
     """Its wait is not what keeps it from working."""
     agent = turn.current(event.agent, event.attempt)
-    if agent is not None and agent.status is Status.WAITING and agent.frozen is None and turn.state.is_strict:
+    if agent is None or agent.status is not Status.WAITING or agent.frozen is not None or agent.is_paused:
+        return
+    if turn.state.is_strict:
         returning.work_seen(turn, agent)
 
 
@@ -181,15 +183,15 @@ def tick(turn: Turn, event: Tick) -> None:  # noqa: ARG001 - every handler takes
 
 
 def timeout_at(agent: Agent) -> float | None:
-    """When the attempt has taken too long. While only a slot is missing, its time stands still."""
+    """When the attempt has taken too long. While only a slot is missing or it is paused, its time stands still."""
     timeout, started = agent.spec.timeout, agent.started
     return None if timeout is None or started is None or agent.held_since is not None else started + timeout
 
 
 def silence_at(agent: Agent) -> float | None:
-    """When it is time to look whether it has been silent for too long. Who is blocked may be silent."""
+    """When it is time to look whether it has been silent for too long. A blocked or paused agent may be silent."""
     silence, last = agent.spec.silence, agent.heard
-    if silence is None or last is None or agent.status is not Status.RUNNING:
+    if silence is None or last is None or agent.status is not Status.RUNNING or agent.is_paused:
         return None
     return last + silence
 

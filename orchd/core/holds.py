@@ -15,6 +15,7 @@ from orchd.core.sessions import SessionId
 class Rule(StrEnum):
     """What may be in the way of a start, by the names that the protocol has for it."""
 
+    HELD = "held"
     AFTER = "after"
     RETRY_DELAY = "retry-delay"
     DAEMON_STOPPING = "daemon-stopping"

@@ -139,7 +139,9 @@ def is_satisfied(state: State, wait: Wait) -> bool:
 
 
 def stand_in_line(state: State, agent: Agent) -> None:
-    """`agent` waits for nothing but a place, or for its time."""
+    """`agent` waits for nothing but a place, or for its time; a paused agent is in no line."""
+    if agent.is_paused:
+        return
     if agent.ready_at is None:
         state.queue.add(ticket_of(agent), line_of(agent))
     else:

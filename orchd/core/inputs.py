@@ -113,6 +113,23 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseAgents:
+    """Start none of these agents, and freeze the process trees of those that have started; all or none."""
+
+    request: RequestId
+    ids: tuple[AgentId, ...]
+    is_slot_released: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAgents:
+    """Let these agents start or continue; all or none."""
+
+    request: RequestId
+    ids: tuple[AgentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SetLimit:
     """Change either number or both, by a command; or, not `by_command`, to what the configuration contains."""
 
@@ -273,6 +290,8 @@ Input = (
     | Retry
     | Pause
     | Resume
+    | PauseAgents
+    | ResumeAgents
     | SetLimit
     | OpenSession
     | CloseSession

@@ -65,6 +65,7 @@ class Frozen(Enum):
     WAIT_CUT = "wait-cut"  # the client of its wait ended, and no slot was free
     BUSY = "busy"  # it used the CPU while it counted as waiting, and no slot was free
     LENT = "lent"  # it lent its slot to an agent that it depends on
+    PAUSED = "paused"  # it was paused, and its slot was released
 
 
 class Condition(Enum):
@@ -245,7 +246,8 @@ class Agent:
     waits: dict[RequestId, Wait] = field(default_factory=dict)
     frozen: Frozen | None = None
     lent_to: AgentId | None = None  # the agent that runs in its slot
-    held_since: float | None = None  # mono; since then only a slot is missing, and no time-out counts
+    is_paused: bool = False  # by a command: a queued agent does not start, and the tree of any other is frozen
+    held_since: float | None = None  # mono; since then a slot is missing or it is paused, and no time-out counts
 
     @property
     def number(self) -> int:
@@ -271,6 +273,16 @@ class Agent:
     def is_over(self) -> bool:
         """Whether nothing more happens to it unless a person asks."""
         return self.status in OVER
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it is paused and has a process tree, which is frozen."""
+        return self.is_paused and self.status is not Status.QUEUED
+
+    @property
+    def shown_status(self) -> str:
+        """Its status for people and scripts: `paused` instead of running or waiting while its tree is frozen."""
+        return "paused" if self.is_suspended else self.status.value
 
     @property
     def blockers(self) -> tuple[AgentId, ...]:

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from orchd.core.facts import (
     AgentFrozen,
+    AgentPaused,
+    AgentResumed,
     AgentReturned,
     AgentThawed,
     SlotAwaited,
@@ -64,7 +66,7 @@ def frozen(state: State, agent: Agent, fact: AgentFrozen, at: Instant) -> None:
 
 
 def thawed(state: State, agent: Agent, fact: AgentThawed, at: Instant) -> None:
-    state.is_new_next = agent.frozen is not Frozen.LENT
+    state.is_new_next = agent.frozen in (Frozen.WAIT_CUT, Frozen.BUSY)
     agent.heard = at.mono
     unfreeze(agent, at)
 
@@ -75,7 +77,27 @@ def _to_background(agent: Agent) -> None:
 
 
 def unfreeze(agent: Agent, at: Instant) -> None:
-    """The time for which only a slot was missing counts for no time-out."""
+    """The time for which only a slot was missing counts for no time-out; nor does the time that it is paused."""
+    _count_held(agent, at)
+    agent.frozen = agent.lent_to = None
+    agent.held_since = at.mono if agent.is_suspended else None
+
+
+def paused(state: State, agent: Agent, fact: AgentPaused, at: Instant) -> None:
+    agent.is_paused = True
+    if agent.started is not None and agent.held_since is None:
+        agent.held_since = at.mono
+
+
+def resumed(state: State, agent: Agent, fact: AgentResumed, at: Instant) -> None:
+    """A frozen agent lacks a slot from now on. Silence is counted anew."""
+    agent.is_paused = False
+    if agent.started is not None:
+        agent.heard = at.mono
+    _count_held(agent, at)
+    agent.held_since = at.mono if agent.frozen is not None else None
+
+
+def _count_held(agent: Agent, at: Instant) -> None:
     if agent.held_since is not None and agent.started is not None:
         agent.started += at.mono - agent.held_since
-    agent.frozen = agent.lent_to = agent.held_since = None

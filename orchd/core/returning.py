@@ -58,7 +58,7 @@ def next_to_return(state: State) -> Agent | None:
 
 def is_returning(state: State, agent: Agent) -> bool:
     """Whether `agent` waits, and lacks nothing but a slot."""
-    if agent.status is not Status.WAITING:
+    if agent.status is not Status.WAITING or agent.is_paused:
         return False
     if agent.frozen is not None:
         return is_to_thaw(state, agent)
@@ -71,6 +71,7 @@ def idle_lender(state: State) -> Agent | None:
     if not has_working_place(state) or not state.waiting:
         return None
     lenders = (agent for agent in state.waiting.values() if agent.lent_to is not None)
+    lenders = (agent for agent in lenders if not agent.is_paused)
     return next((agent for agent in lenders if has_room(state, line_of(agent))), None)
 
 
@@ -121,6 +122,8 @@ def work_seen(turn: Turn, agent: Agent) -> None:
 
 
 def _may_work(state: State, agent: Agent) -> bool:
+    if agent.is_paused:
+        return False
     return not state.is_strict or (has_working_place(state) and has_room(state, line_of(agent)))
 
 

@@ -67,7 +67,7 @@ def _announce_standing(turn: Turn) -> None:
 def lender_of(state: State, borrower: AgentId) -> Agent | None:
     """The frozen agent in whose slot `borrower` is at work; None while it is not at work in a lent slot."""
     agent = state.living.get(borrower)
-    if agent is None or agent.status is not Status.RUNNING:
+    if agent is None or agent.status is not Status.RUNNING or agent.is_paused:
         return None
     return next((one for one in state.waiting.values() if one.lent_to == borrower), None)
 
@@ -82,7 +82,7 @@ def returning_without_slot(state: State) -> Agent | None:
 def kept_waiting_by(state: State, agent: AgentId) -> Agent | None:
     """The agent that cannot go on while `agent` is at work: its lender, or else one that waits for a slot."""
     at_work = state.living.get(agent)
-    if at_work is None or at_work.status is not Status.RUNNING:
+    if at_work is None or at_work.status is not Status.RUNNING or at_work.is_paused:
         return None
     return lender_of(state, agent) or returning_without_slot(state)
 
@@ -108,11 +108,13 @@ def due_at(state: State) -> float | None:
 def is_stalled(state: State, now: float) -> bool:
     """Whether every agent at work is running and depends on an agent which only a slot is missing for.
 
+    A paused agent that keeps its slot does not count: it gives its slot back to no other before it is resumed.
+
     Where a slot is free all the same, no resident slot is left for what they depend on, or only a reserved one.
     """
     if state.is_paused or state.is_draining or state.held_until > now or not (len(state.queue) or state.due):
         return False
-    workers = (agent for agent in state.living.values() if agent.status in WORKING)
+    workers = (agent for agent in state.living.values() if agent.status in WORKING and not agent.is_paused)
     first = next(workers, None)  # most often it depends on no other agent, and nothing else is looked at
     return first is not None and all(
         agent.status is Status.RUNNING and any(True for _ in _lacking_a_slot(state, agent, now))
@@ -121,7 +123,7 @@ def is_stalled(state: State, now: float) -> bool:
 
 
 def _at_work(state: State) -> list[Agent]:
-    return [agent for agent in state.living.values() if agent.status is Status.RUNNING]
+    return [agent for agent in state.living.values() if agent.status is Status.RUNNING and not agent.is_paused]
 
 
 def _lacking_a_slot(state: State, agent: Agent, now: float) -> Iterator[Agent]:
@@ -149,7 +151,8 @@ def _needed_by(state: State, agent: Agent) -> Iterator[Agent]:
 
 
 def _waits_only_for_a_slot(state: State, agent: Agent, now: float) -> bool:
-    if any(state.unfinished(agent.blockers)) or (agent.ready_at is not None and agent.ready_at > now):
+    is_delayed = agent.ready_at is not None and agent.ready_at > now
+    if agent.is_paused or is_delayed or any(state.unfinished(agent.blockers)):
         return False
     return why_held(state, line_of(agent), now) is None
 

@@ -61,7 +61,7 @@ def retry(turn: Turn, event: Retry) -> None:
 
 
 def _reopen_wait(turn: Turn, waiter: Agent) -> None:
-    is_withheld = waiter.held_since is not None and waiter.frozen is None
+    is_withheld = waiter.held_since is not None and waiter.frozen is None and not waiter.is_paused
     if is_withheld and not is_returning(turn.state, waiter):
         turn.record(WaitReopened(waiter.id))
 

@@ -48,7 +48,8 @@ def _park(turn: Turn, agent: Agent, wait: Wait) -> None:
         _refuse_deadlock(turn, agent, wait, needed)
         return
     promote(turn, needed)
-    if agent.frozen is not None:  # the request was on its way; from now on its client is blocked
+    # The request of a frozen agent was on its way; from now on its client is blocked. A paused agent stays frozen.
+    if agent.frozen is not None and not agent.is_paused:
         turn.do(Thaw(agent.id, agent.attempt))
     turn.record(WaitBegan(agent.id, wait))
     turn.do(Watch(agent.id, wait.request))

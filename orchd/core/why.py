@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from heapq import nsmallest
 from typing import NamedTuple
 
-from orchd.core.explain import awaited, position, reason, why_queued
+from orchd.core.explain import awaited, position, reason, slots_of_paused, why_queued
 from orchd.core.graph import waits_for
 from orchd.core.holds import Rule
 from orchd.core.index import line_of, ticket_of
@@ -39,6 +39,8 @@ def why(state: State, agent: Agent, now: float, find: Finder) -> Verdict:
         return Verdict(_ending(agent), sentence, way_out=_again(agent, find))
     if agent.status is Status.QUEUED:
         return _of_queued(state, agent, now)
+    if agent.is_paused:
+        return Verdict(Rule.HELD.value, sentence, way_out=f"`orchctl resume {agent.id}`")
     if agent.status is Status.WAITING:
         return _of_waiting(state, agent, sentence)
     if agent.status is Status.STOPPING:
@@ -109,6 +111,7 @@ def _of_queued(state: State, agent: Agent, now: float) -> Verdict:
     way_out = WAYS_OUT[hold.rule].format(
         scope=hold.scope,
         ends=_ends(agent),
+        resume="".join(f", `orchctl resume {one}`" for one in slots_of_paused(state)[:1]),
         before=_before(number),
         places=max(working(state), state.limit) + number,
         resident=len(state.living) + number + max(0, state.guards.depth - 1 - agent.depth),
@@ -209,6 +212,7 @@ _HOLDERS: dict[Rule, Callable[[State, Agent], Iterable[AgentId]]] = {
     Rule.ORDER: _earlier,
 }
 WAYS_OUT = {
+    Rule.HELD: "`orchctl resume {scope}`",
     Rule.AFTER: "{ends}",
     Rule.RETRY_DELAY: "time alone: it is tried again by itself",
     Rule.DAEMON_STOPPING: "the next daemon: `orchctl daemon start`",
@@ -218,7 +222,7 @@ WAYS_OUT = {
     Rule.RATE_LIMITED: "time alone, or `orchctl resume`, which tries {scope} at once",
     Rule.BUDGET: "`orchctl budget {scope}` with --max-tokens or --max-cost above what is spent, or --unlimited",
     Rule.MAX_PARALLEL: "the end of one of them{before}",
-    Rule.LIMIT: "the end of one of them{before}, or `orchctl limit {places}`",
+    Rule.LIMIT: "the end of one of them{before}{resume}, or `orchctl limit {places}`",
     Rule.RESIDENT: "the end of one of them{before}, or `orchctl limit --resident {resident}`",
     Rule.NESTING: "the end of one of them, or `orchctl limit --resident {safe}`",
     Rule.ORDER: "their start",

@@ -172,12 +172,20 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """No admissions until `resume`. Result: the limit."""
+    """Without `ids`: no admissions until `resume`. Result: the limit.
+
+    With them: hold queued agents, and freeze the process trees of the others. Result: `{agents: [...]}`."""
+
+    ids: Ids = ()
+    release_slot: bool = False  # of agents that are running: others may start instead
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Admissions again. Result: the limit."""
+    """Without `ids`: admissions again. Result: the limit. With them: these agents continue.
+    Result: `{agents: [...]}`."""
+
+    ids: Ids = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,14 @@ class Box:
         """Admissions go on."""
         return self.tell(inputs.Resume(self.request()))
 
+    def pause_agents(self, *ids: AgentId, release: bool = False) -> Turn:
+        """A person pauses agents."""
+        return self.tell(inputs.PauseAgents(self.request(), ids, release))
+
+    def resume_agents(self, *ids: AgentId) -> Turn:
+        """A person lets agents continue."""
+        return self.tell(inputs.ResumeAgents(self.request(), ids))
+
     def drain(self, *, stop: bool = False) -> Turn:
         """The daemon is to leave."""
         return self.tell(inputs.Drain(self.request(), stop))

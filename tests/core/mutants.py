@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from tests.core.mutants_of_conditions import OF_CONDITIONS
+from tests.core.mutants_of_pausing import OF_PAUSING
 from tests.core.mutants_of_scopes import OF_SCOPES
 from tests.core.mutants_of_slots import OF_SLOTS
 from tests.core.planting import Mutant, core, is_killed, story
@@ -294,7 +295,7 @@ MUTANTS = (
     Mutant(
         "who is blocked may be silent",
         "happen.py",
-        "if silence is None or last is None or agent.status is not Status.RUNNING:",
+        "if silence is None or last is None or agent.status is not Status.RUNNING or agent.is_paused:",
         "if silence is None or last is None:",
         core("happen", "who_is_blocked_may_be_silent_and_begins_to_be_when_it_returns"),
     ),
@@ -355,6 +356,7 @@ MUTANTS = (
         core("happen", "one_that_the_kernel_ended_for_its_own_bound_has_failed_for_memory[None]"),
     ),
     *OF_CONDITIONS,
+    *OF_PAUSING,
     *OF_SCOPES,
     *OF_SLOTS,
 )

@@ -6,6 +6,13 @@ from tests.core.planting import Mutant, core, story
 
 OF_SLOTS = (
     Mutant(
+        "an announced stall that is broken has ended",
+        "stalls.py",
+        "        if state.stalled_since is None:\n            _announce_standing(turn)",
+        "        if state is None:\n            _announce_standing(turn)",
+        core("stalls", "an_announced_stall_ends_in_the_turn_in_which_it_is_broken"),
+    ),
+    Mutant(
         "a wait whose time is up returns its agent only in a slot",
         "returning.py",
         "not state.is_strict and _is_cut_short(agent)",
@@ -78,7 +85,7 @@ OF_SLOTS = (
     Mutant(
         "the next daemon freezes what was frozen",
         "happen.py",
-        "turn.do((Freeze if agent.frozen else Thaw)(agent.id, agent.attempt))",
+        "turn.do((Freeze if agent.frozen or agent.is_paused else Thaw)(agent.id, agent.attempt))",
         "turn.do(Thaw(agent.id, agent.attempt))",
         core("happen", "a_frozen_agent_is_frozen_again_by_the_next_daemon"),
     ),

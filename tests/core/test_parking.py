@@ -39,12 +39,14 @@ def test_freezing_ends_the_wait_whose_client_ended_and_puts_the_others_into_the_
 
 
 @pytest.mark.parametrize("cause", Frozen)
-def test_thawing_gives_the_time_back_and_lets_a_new_agent_go_first_unless_the_slot_was_lent(cause: Frozen) -> None:
+def test_thawing_gives_the_time_back_and_lets_a_new_agent_go_first_after_a_wait_cut_short(
+    cause: Frozen,
+) -> None:
     state, agent = waiting()
     apply(state, facts.AgentFrozen(agent.id, 1, cause), LATER)
     apply(state, facts.AgentThawed(agent.id, 1), Instant(1130.0, 1130.0))
     assert (agent.started, agent.heard, agent.frozen, agent.held_since) == (1030.0, 1130.0, None, None)
-    assert state.is_new_next == (cause is not Frozen.LENT)
+    assert state.is_new_next == (cause in {Frozen.WAIT_CUT, Frozen.BUSY})
 
 
 def test_a_new_wait_of_a_frozen_agent_unfreezes_it() -> None:

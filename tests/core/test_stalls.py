@@ -156,6 +156,20 @@ def test_an_agent_that_stands_still_in_a_lent_slot_is_announced_once_until_it_go
     assert reason(box.state, box.agent(child), box.now) is None
 
 
+def test_an_announced_stall_ends_in_the_turn_in_which_it_is_broken() -> None:
+    box = Box(limit=3, resident=3)
+    parent, other = box.spawn("parent"), box.spawn("other")
+    child = box.spawn("child", caller=parent)
+    request = box.wait(child, box.spawn("below", caller=parent))
+    box.spawn("below", caller=other)
+    box.limit(limit=2)
+    box.sleep(30.0)
+    assert box.facts(facts.StallBegan)
+    box.tell(inputs.CallerGone(child, request))
+    assert (box.agent(parent).lent_to, box.status(child)) == (child, ["running"])
+    assert len(box.facts(facts.StallEnded)) == 1
+
+
 def test_the_end_of_one_that_stood_still_ends_the_stall() -> None:
     box = Box(limit=1)
     _, child = borrowing(box)

@@ -30,6 +30,8 @@ SAMPLES: tuple[AgentFact, ...] = (
     facts.WorkSeen(ONE),
     facts.AgentFrozen(ONE, 1, Frozen.BUSY),
     facts.AgentThawed(ONE, 1),
+    facts.AgentPaused(ONE),
+    facts.AgentResumed(ONE),
     facts.AgentHeard(ONE, 1, 0.0),
     facts.StopBegan(ONE, 1, Cause.CANCELLED, "why"),
     facts.KillBegan(ONE, 1),

@@ -58,3 +58,9 @@ def allowed(visitor: Visitor, op: str, *, is_change: bool) -> bool:
     except WireError as error:
         return error.code != "forbidden"
     return True
+
+
+def test_agents_are_paused_and_resumed_by_who_may_cancel_them() -> None:
+    for op in ("pause ID", "resume ID"):
+        assert allowed(Visitor("laptop", USER), op, is_change=False)
+        assert not allowed(Visitor("laptop", VIEWER), op, is_change=False)

@@ -43,6 +43,10 @@ class Cast:
         """The newest of them."""
         return self.ids()[-CROWD:]
 
+    def unfinished_ids(self) -> list[AgentId]:
+        """All that have not ended."""
+        return [agent.id for agent in self.world.state.agents.values() if not agent.is_over]
+
     def procs(self) -> list[Proc]:
         """All processes that hold a place."""
         return list(self.world.procs.values())
@@ -62,7 +66,8 @@ class Cast:
 
     def frozen(self) -> list[AgentId]:
         """Agents whose processes are kept from running."""
-        return [agent.id for agent in self.world.state.living.values() if agent.frozen is not None]
+        living = self.world.state.living.values()
+        return [agent.id for agent in living if agent.frozen is not None or agent.is_suspended]
 
     def client(self) -> Client | None:
         """One of those that are blocked, or were when the daemon died."""

@@ -18,12 +18,6 @@ def _history(name: str) -> str:
 
 DEFECTS = (
     _defect(
-        "an announced stall that is broken has ended",
-        "stalls.py",
-        "        if state.stalled_since is None:\n            _announce_standing(turn)",
-        "        if state is None:\n            _announce_standing(turn)",
-    ),
-    _defect(
         "an agent whose wait expired works only in a slot",
         "returning.py",
         "(not state.is_strict and _is_cut_short(agent))",
@@ -63,7 +57,7 @@ DEFECTS = (
     _defect(
         "a new daemon freezes what the old one was to freeze",
         "happen.py",
-        "        turn.do((Freeze if agent.frozen else Thaw)(agent.id, agent.attempt))\n",
+        "        turn.do((Freeze if agent.frozen or agent.is_paused else Thaw)(agent.id, agent.attempt))\n",
         "        turn.do(Thaw(agent.id, agent.attempt))\n",
     ),
     _defect(

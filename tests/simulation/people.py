@@ -155,6 +155,23 @@ class People(Cast):
         self.say("somebody pauses")
         self.world.tell(inputs.Pause(self.world.request()))
 
+    def somebody_pauses_agents(self) -> None:
+        """One or two, ended or not, with their slots or without."""
+        if ids := self.unfinished_ids():
+            wanted = tuple(self.dice.choices(ids, k=self.dice.choice([1, 1, 2])))
+            wanted += tuple(self.dice.choices(self.late_ids(), k=1)) if self.rarely() else ()
+            is_released = self.dice.random() < 0.4
+            self.say(f"somebody pauses {' '.join(wanted)}{' and releases the slots' * is_released}")
+            self.world.pause(wanted, is_slot_released=is_released)
+
+    def somebody_resumes_agents(self) -> None:
+        """One that is paused, and rarely another too."""
+        paused = [agent.id for agent in self.world.state.agents.values() if agent.is_paused]
+        if ids := (self.late_ids() if self.rarely() else paused):
+            wanted = (self.dice.choice(ids),)
+            self.say(f"somebody resumes {' '.join(wanted)}")
+            self.world.resume(wanted)
+
     def somebody_resumes(self) -> None:
         """They start again."""
         self.say("somebody resumes")

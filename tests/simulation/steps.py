@@ -29,6 +29,8 @@ WEIGHTS = {
     "the_limit_changes": 3,
     "somebody_pauses": 1,
     "somebody_resumes": 3,
+    "somebody_pauses_agents": 3,
+    "somebody_resumes_agents": 4,
     "a_session_opens": 1,
     "a_session_closes": 1,
     "a_budget_is_set": 3,

@@ -26,6 +26,11 @@ from tests.stateful.stress import stress
 QUESTIONS = {"Launch", "Listen"}
 # Not told from the right thing within so few steps; docs/simulation.md says why.
 UNSEEN = {
+    "any end satisfies the condition any",
+    "an announced stall that is broken has ended",
+    "a request on its way thaws no paused agent",
+    "a held agent is no reason to lend a slot",
+    "an agent that is retried waits again",
     "trying again never deadlocks",
     "trying again closes no cycle",
     "what could never start is not queued again",
@@ -56,7 +61,7 @@ def test_every_step_is_one_that_somebody_can_make() -> None:
 def test_thousands_of_steps_keep_every_promise_and_reach_every_fact_and_effect() -> None:
     reached: set[type] = set()
     for number in range(40):
-        opening, steps = drawn(7, number, simulation.LENGTH)
+        opening, steps = drawn(19, number, simulation.LENGTH)
         performance = Performance(opening, simulation.EVERY)
         assert performance.run(steps) is None
         reached |= performance.kinds

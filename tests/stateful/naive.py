@@ -61,7 +61,7 @@ def blocking(agent: Agent) -> list[Wait]:
 
 def is_returning(state: State, agent: Agent, now: float) -> bool:
     """Whether an agent that waits or is frozen lacks nothing but a slot."""
-    if agent.status is not Status.WAITING:
+    if agent.status is not Status.WAITING or agent.is_paused:
         return False
     if agent.frozen is not None:
         return agent.lent_to is None or not unfinished(state, [agent.lent_to])
@@ -143,7 +143,7 @@ def waits_for_itself(state: State, agent: Agent, pollers: set[AgentId]) -> bool:
 def is_ready(state: State, agent: Agent, now: float) -> bool:
     """Whether it waits for nothing but a place."""
     is_due = agent.ready_at is None or agent.ready_at <= now
-    return agent.status is Status.QUEUED and is_due and not below(state, agent)
+    return agent.status is Status.QUEUED and is_due and not agent.is_paused and not below(state, agent)
 
 
 def is_needed(state: State, agent: Agent) -> bool:

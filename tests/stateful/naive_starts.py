@@ -45,9 +45,9 @@ def returning(world: World) -> list[Agent]:
 
 
 def is_stalled(world: World) -> bool:
-    """Whether each agent at work runs and needs an agent for which only a slot is missing."""
+    """Whether each agent at work runs and needs an agent for which only a slot is missing; paused ones do not count."""
     state, now = world.state, world.now
-    busy = [agent for agent in naive.living(state) if agent.status in naive.WORKING]
+    busy = [agent for agent in naive.living(state) if agent.status in naive.WORKING and not agent.is_paused]
     if not busy or state.is_paused or state.is_draining or state.held_until > now:
         return False
     for agent in busy:

@@ -28,9 +28,9 @@ class Clock:
 
 
 def _is_cut_short(agent: Agent, fact: AgentReturned | AgentThawed) -> bool:
-    """Whether the agent may wait again at once: its wait expired, or it was frozen for another reason than a loan."""
+    """Whether the agent may wait again at once: its wait expired or was cut short."""
     if isinstance(fact, AgentThawed):
-        return agent.frozen is not Frozen.LENT
+        return agent.frozen in {Frozen.WAIT_CUT, Frozen.BUSY}
     return agent.waits[fact.request].is_expired
 
 
@@ -109,7 +109,8 @@ class Observer:
             key = (agent.id, agent.attempt)
             if agent.status is Status.WAITING:
                 assert key not in runnable, "it counts as waiting and can run"
-            assert (agent.frozen is not None) == world.procs[key].is_frozen, "frozen in the state or in fact, not both"
+            is_frozen = agent.frozen is not None or agent.is_paused
+            assert is_frozen == world.procs[key].is_frozen, "frozen in the state or in fact, not both"
         self._tell_time(world)
         is_stalled = naive_starts.is_stalled(world)
         self.stalled_since = (world.now if self.stalled_since is None else self.stalled_since) if is_stalled else None
@@ -129,7 +130,8 @@ class Observer:
         self.clocks = {key: self.clocks.get(key, Clock(0.0, world.now)) for key in alive}
         for key, agent in alive.items():
             self.clocks[key].last = world.now
-            self.clocks[key].is_held = agent.frozen is not None or naive.is_returning(world.state, agent, world.now)
+            is_frozen = agent.frozen is not None or agent.is_paused
+            self.clocks[key].is_held = is_frozen or naive.is_returning(world.state, agent, world.now)
 
     def check_time(self, world: World) -> None:
         """When the daemon has nothing due at this moment, no time-out is overdue and no stall goes unnoticed."""

@@ -142,6 +142,7 @@ class WatchedTurn(Turn):
 
     def _check_return(self, fact: AgentReturned | AgentThawed | WorkSeen) -> None:
         agent = self.state.agents[fact.agent]
+        assert not agent.is_paused, "a paused agent went back to work"
         if not self.state.is_strict and self._is_cut_short(fact):
             return
         assert naive.working(self.state) < self.state.limit, "returned without a place"
@@ -167,11 +168,15 @@ class WatchedTurn(Turn):
         return isinstance(fact, AgentReturned) and inputs.CallerGone(fact.agent, fact.request) in self.events
 
     def _check_freeze(self, fact: AgentFrozen) -> None:
-        """An agent is kept from running only while it has no slot, and for one of three reasons."""
+        """An agent is kept from running only while it has no slot, and for one of four reasons."""
         agent, state = self.state.agents[fact.agent], self.state
         assert agent.frozen is None, "frozen twice"
         if fact.cause is Frozen.LENT:
             assert fact.lent_to is not None, "lent to no agent"
+            return
+        if agent.is_paused:
+            is_released = any(isinstance(one, inputs.PauseAgents) and one.is_slot_released for one in self.events)
+            assert fact.cause is not Frozen.PAUSED or is_released, "its slot was taken without a request"
             return
         assert state.is_strict, "frozen although the limit is lenient"
         has_slot = naive.working(state) < state.limit and naive_runs.has_room(state, agent)
@@ -201,6 +206,7 @@ def check_turn(world: World, turn: WatchedTurn) -> None:
     """What one turn must have done; the next one cannot tell any more."""
     check_ends(world, turn)
     check_cancels(world.state, turn)
+    check_pauses(world, turn)
 
 
 def check(world: World, turn: WatchedTurn) -> None:
@@ -234,7 +240,7 @@ def check_agent(world: World, agent: Agent) -> None:
         "it lent its slot to no agent, or was not frozen"
     )
     is_held = agent.status is Status.WAITING and naive.is_returning(state, agent, world.now)
-    assert (agent.held_since is not None) == (is_held or agent.frozen is not None), (
+    assert (agent.held_since is not None) == (is_held or agent.frozen is not None or agent.is_suspended), (
         "held without a reason, or unnoticed"
     )
     clients = {one: client for one, client in world.clients.items() if client.begin.agent == agent.id}
@@ -289,6 +295,18 @@ def check_cancels(state: State, turn: WatchedTurn) -> None:
     for agent in state.agents.values() if named else ():
         if not named.isdisjoint({agent.id, *agent.ancestors}):
             assert agent.is_over or agent.cause is Cause.CANCELLED, "cancelled and goes on"
+
+
+def check_pauses(world: World, turn: WatchedTurn) -> None:
+    """An agent that a request named is paused, or is not, when that is answered; and no time-out ends a paused one."""
+    answered = {effect.request for effect in turn.effects if isinstance(effect, Answer)}
+    for event in turn.events:
+        if isinstance(event, inputs.PauseAgents | inputs.ResumeAgents) and event.request in answered:
+            is_paused = isinstance(event, inputs.PauseAgents)
+            assert all(world.look(one).is_paused == is_paused for one in event.ids), "answered, and not done"
+            is_slot_kept = is_paused and not event.is_slot_released  # type: ignore[union-attr]
+            taken = [fact.agent for fact in turn.facts if isinstance(fact, AgentFrozen)]
+            assert not is_slot_kept or set(event.ids).isdisjoint(taken), "paused, and its slot was taken"
 
 
 def check_started(world: World, turn: Turn) -> None:

@@ -328,6 +328,18 @@ class World:
         forget(self.state, list(self.state.agents))
         return turn
 
+    def pause(self, ids: tuple[AgentId, ...], *, is_slot_released: bool) -> None:
+        """A person pauses agents, ended or not."""
+        self.recall(ids)
+        self.tell(inputs.PauseAgents(self.request(), ids, is_slot_released))
+        forget(self.state, list(self.state.agents))
+
+    def resume(self, ids: tuple[AgentId, ...]) -> None:
+        """A person lets agents continue."""
+        self.recall(ids)
+        self.tell(inputs.ResumeAgents(self.request(), ids))
+        forget(self.state, list(self.state.agents))
+
     def budget(self, target: str, budget: Budget) -> Turn:
         """How much a session or run may cost from now on."""
         if (run := RunId(target)) in self.runs:
@@ -397,6 +409,8 @@ class World:
         if self.state.is_draining:
             self.restart()
         self.tell(inputs.Resume(self.request()))
+        if paused := tuple(agent.id for agent in self.state.agents.values() if agent.is_paused):
+            self.resume(paused)
         self.tell(inputs.SpaceSeen(1, 0))
         for scope in [one for one, budget in self.ledger.budgets.items() if budget != Budget()]:
             self.budget(scope, Budget())

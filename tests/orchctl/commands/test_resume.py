@@ -16,3 +16,9 @@ def test_what_was_queued_starts(instance: Instance, orchctl: Orchctl) -> None:
     assert "paused" not in done.out
     instance.ctl("wait", "1")
     assert json.loads(orchctl("resume", "--json").out)["paused"] is False
+
+
+def test_agents_continue_that_are_named(instance: Instance, orchctl: Orchctl) -> None:
+    one = instance.spawn("sleep", "600")
+    orchctl("pause", one)
+    assert orchctl("resume", one).out.split()[:3] == [one, "sleep", "running"]

@@ -1,0 +1,191 @@
+"""Agents that are paused and resumed: their processes, their slots and their time, with and without cgroups."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from orchd.procs.cgroups import own_cgroup
+from orchd.procs.procfs import children_of
+from orchd.wire import WireError
+from tests.conftest import until
+from tests.e2e.fleet import Fleet, pids_in
+from tests.e2e.ways import BY_CGROUP
+
+WAYS = (BY_CGROUP, "off")
+GRACE, SLACK, LOAD = 0.5, 2.0, 3.0  # seconds; the last is what a busy machine may take
+STUBBORN = "trap '' TERM; echo $$ > pids; sh -c 'echo $$ >> pids; exec sleep 600' & wait; wait"
+
+
+def started(fleet: Fleet, way: str, limit: int = 7) -> None:
+    """Start the daemon of `fleet`."""
+    fleet.instance.configure(f'cgroups = "{way}"\nlimit = {limit}\ngrace = {GRACE}\n')
+    fleet.instance.start()
+
+
+def can_run(pid: int) -> bool:
+    """Whether the kernel lets a process run: it is neither stopped nor frozen by its cgroup."""
+    state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    group = own_cgroup(pid)
+    events = None if group is None else group / "cgroup.events"  # the uppermost cgroup has none
+    is_frozen = events is not None and events.exists() and "frozen 1" in events.read_text()
+    return state != b"T" and not is_frozen
+
+
+def tree_of(fleet: Fleet, one: str) -> list[int]:
+    """The processes below the shim of an agent."""
+    found, frontier = [], [fleet.agent(one)["pid"]]
+    while frontier:
+        below = list(children_of(frontier.pop()) or ())
+        found += below
+        frontier += below
+    return found
+
+
+def assert_frozen(fleet: Fleet, one: str) -> None:
+    """The agent has processes and none of them can run, once the kernel has done what it was asked for."""
+    until(lambda: (tree := tree_of(fleet, one)) and not any(map(can_run, tree)), what=f"{one} frozen")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_paused_agent_is_frozen_through_a_death_of_the_daemon_and_continues(resting: Fleet, way: str) -> None:
+    started(resting, way)
+    gate = resting.gate()
+    one = resting.spawn(f"{gate.script}", name="one")
+    resting.started(one)
+    resting.instance.ctl("pause", "one")
+    assert_frozen(resting, one)
+    shown = resting.agent(one)
+    assert (shown["status"], shown["paused"], shown["waits_for_slot"]) == ("paused", True, False)
+    assert shown["reason"] == f"it keeps its slot; `orchctl resume {one}` lets it continue"
+    assert resting.client.call("limit")["working"] == 1
+    text = resting.instance.ctl("status")
+    assert "paused" in next(line for line in text.splitlines() if one in line and "one" in line)
+    assert f"paused agents: {one}; `orchctl resume {one}` lets it continue" in text
+    why = json.loads(resting.instance.ctl("why", one, "--json"))
+    assert (why["status"], why["rule"], why["way_out"]) == ("paused", "held", f"`orchctl resume {one}`")
+    assert 'orchd_agents{status="paused"} 1' in resting.instance.ctl("metrics")
+    resting.daemon_dies()
+    resting.client.call("limit")
+    assert_frozen(resting, one)
+    assert resting.agent(one)["status"] == "paused"
+    gate.let()
+    resting.instance.ctl("resume", one)
+    assert resting.ends(one)[0]["status"] == "completed"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_released_slot_goes_to_another_agent_and_is_waited_for(resting: Fleet, way: str) -> None:
+    started(resting, way, limit=1)
+    gate, other_gate = resting.gate(), resting.gate()
+    one = resting.spawn(gate.script)
+    resting.started(one)
+    other = resting.spawn(other_gate.script)
+    resting.client.call("pause", {"ids": [one]})
+    why = resting.client.call("why", {"id": other})
+    assert why["reason"] == f"1 of 1 slots are in use, 1 by paused agents: {one}"
+    resting.client.call("pause", {"ids": [one], "release_slot": True})
+    resting.started(other)
+    assert_frozen(resting, one)
+    assert [agent["status"] for agent in resting.show(one, other)] == ["paused", "running"]
+    resting.client.call("resume", {"ids": [one]})
+    shown = resting.agent(one)
+    assert (shown["status"], shown["waits_for_slot"], shown["frozen"]) == ("waiting", True, "paused")
+    assert_frozen(resting, one)
+    gate.let()
+    other_gate.let()
+    assert [agent["status"] for agent in resting.ends(one, other)] == ["completed", "completed"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("release", [False, True], ids=["kept", "released"])
+@pytest.mark.parametrize("how", ["cancel", "cancel-after-death", "stop-agents"])
+def test_a_paused_agent_ends_in_time(resting: Fleet, way: str, how: str, release: bool) -> None:
+    started(resting, way)
+    one = resting.spawn(STUBBORN)
+    pids = until(lambda: found if len(found := pids_in(resting.directory / "pids")) == 2 else None)
+    resting.client.call("pause", {"ids": [one], "release_slot": release})
+    until(lambda: not any(map(can_run, pids)))
+    if how == "cancel-after-death":
+        resting.daemon_dies()
+        resting.client.call("limit")
+    began = time.monotonic()
+    if how == "stop-agents":
+        resting.instance.stop()
+        resting.instance.start()
+    else:
+        resting.client.call("cancel", {"ids": [one]})
+        resting.ends(one)
+    assert time.monotonic() - began < GRACE + SLACK + LOAD
+    assert resting.agent(one)["status"] == "cancelled"
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+
+
+def test_a_queued_agent_is_held_and_a_parent_in_a_wait_gets_no_reply_until_they_are_resumed(fleet: Fleet) -> None:
+    gate = fleet.gate()
+    parent = fleet.spawn(f"orchctl spawn --name child -- sh -c '{gate.script}' && orchctl wait --children && echo back")
+    until(lambda: fleet.agent(parent)["status"] == "waiting")
+    fleet.client.call("pause")
+    held = fleet.spawn("true")
+    fleet.client.call("pause", {"ids": [held, parent]})
+    fleet.client.call("resume")
+    assert fleet.agent(held)["reason"] == f"it is paused; `orchctl resume {held}` lets it start"
+    assert fleet.client.call("why", {"id": held})["rule"] == "held"
+    assert fleet.agent(parent)["status"] == "paused"
+    assert_frozen(fleet, parent)
+    gate.let()
+    fleet.ends("agent-002")
+    assert (fleet.agent(parent)["status"], fleet.agent(held)["status"]) == ("paused", "queued")
+    fleet.client.call("resume", {"ids": [held, parent]})
+    assert [agent["status"] for agent in fleet.ends(held, parent)] == ["completed", "completed"]
+    assert fleet.instance.ctl("logs", parent).endswith("back\n")
+
+
+@pytest.mark.slow
+def test_paused_time_counts_for_no_time_out(fleet: Fleet) -> None:
+    gate = fleet.gate()
+    one = fleet.spawn(gate.script, timeout=2.0, silence=2.0)
+    fleet.started(one)
+    fleet.client.call("pause", {"ids": [one]})
+    over = time.monotonic() + 3.0
+    until(lambda: time.monotonic() >= over)
+    assert fleet.agent(one)["status"] == "paused"
+    fleet.client.call("resume", {"ids": [one]})
+    gate.let()
+    assert fleet.ends(one)[0]["status"] == "completed"
+
+
+def test_what_has_ended_is_refused_with_its_status(fleet: Fleet) -> None:
+    one = fleet.spawn("exit 3")
+    fleet.ends(one)
+    for op, code in (("pause", "cannot-pause"), ("resume", "cannot-resume")):
+        with pytest.raises(WireError, match=f"{one} is failed and cannot be {op}d; only agents") as refused:
+            fleet.client.call(op, {"ids": [one]})
+        assert refused.value.code == code
+    with pytest.raises(WireError, match="`release_slot` is for agents"):
+        fleet.client.call("pause", {"release_slot": True})
+
+
+def test_an_agent_pauses_what_is_below_it_and_nothing_else(fleet: Fleet) -> None:
+    gate = fleet.gate()
+    stranger = fleet.spawn(gate.script)
+    commands = (
+        "orchctl spawn --name child -- sleep 600",
+        "until orchctl status child --json | grep -q running; do :; done",
+        "orchctl pause child",
+        "orchctl resume child",
+        f"orchctl pause {stranger} || echo refused",
+        'orchctl pause "$ORCHD_AGENT" || echo refused',
+        "orchctl pause || echo refused",
+        "orchctl cancel child",
+    )
+    one = fleet.spawn("; ".join(commands))
+    fleet.ends(one)
+    log = fleet.instance.ctl("logs", one)
+    assert "agent-003  child  paused" in log
+    assert log.count("refused") == 3
+    assert fleet.agent(stranger)["status"] == "running"
+    gate.let()
