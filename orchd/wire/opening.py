@@ -93,10 +93,24 @@ def _entered(parent: int, name: str, *, create: bool) -> int:
         return os.open(name, flags, dir_fd=parent)
 
 
+def check_replaceable(path: Path) -> None:
+    """Raises OSError where something is at `path` that no file may replace: a device, a FIFO or a socket.
+
+    A link is replaced, and what it leads to stays; rename(2) itself refuses a directory.
+    """
+    try:
+        state = path.lstat()
+    except FileNotFoundError:
+        return
+    if not (stat.S_ISLNK(state.st_mode) or stat.S_ISDIR(state.st_mode)):
+        _check(path, state)
+
+
 def _check(path: str | Path, found: os.stat_result) -> None:
     """Raises OSError for what is not a regular file."""
     if stat.S_ISREG(found.st_mode):
         return
     kind = next((words for is_kind, words in _KINDS if is_kind(found.st_mode)), "a device")
     number = errno.ELOOP if stat.S_ISLNK(found.st_mode) else errno.EINVAL
-    raise OSError(number, f"{kind} is in the place of the file; remove it", str(path))
+    remedy = "give another path" if kind == "a device" else "remove it"
+    raise OSError(number, f"{kind} is in the place of the file; {remedy}", str(path))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from orchd.wire.opening import check_replaceable
+
 
 def write_private(path: Path, content: bytes, *, is_new: bool = False) -> None:
     """Put it there as a whole, on the disk before this returns, for this user alone.
 
     Raises OSError; with `is_new` FileExistsError where there is something already.
     """
+    check_replaceable(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -6,12 +6,15 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from orchd.wire.opening import check_replaceable
+
 
 def write(path: Path, content: bytes, mode: int | None = None) -> None:
-    """Put it there, or leave what was there. Raises OSError.
+    """Put it there, or leave what was there. Raises OSError, also where a device or FIFO is at `path`.
 
     `mode` are its permissions; None are those that any new file gets.
     """
+    check_replaceable(path)
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)  # of somebody who died; or a link that a checkout brought, which leads anywhere
     try:

@@ -27,6 +27,7 @@ OPENERS = {
     "orchd/procs/attributes.py": "/proc",
     "orchd/procs/namespaces.py": "/proc",
     "orchd/procs/unrecorded.py": "/proc",
+    "orchd/presence.py": "/proc",
     "orchd/ports.py": "/dev/null",
     "orchctl/inside.py": "/proc",
     "orchctl/runners/leftovers.py": "/proc",

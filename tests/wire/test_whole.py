@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from orchd.wire import whole
+from orchd.wire import private, whole
 
 
 def test_what_was_there_is_replaced_and_whoever_has_it_open_still_reads_it_whole(tmp_path: Path) -> None:
@@ -61,3 +62,16 @@ def test_what_cannot_be_written_leaves_what_was_there_and_no_draft(
     with pytest.raises(OSError, match="full"):
         whole.write(tmp_path / "file", b"content")
     assert {one.name: one.read_text() for one in tmp_path.iterdir()} == {"file": "kept"}
+
+
+@pytest.mark.parametrize("write", [whole.write, private.write_private])
+def test_what_is_no_file_is_not_replaced(tmp_path: Path, write: Callable[[Path, bytes], None]) -> None:
+    """As root this replaced /dev/null for every program of the machine."""
+    os.mkfifo(path := tmp_path / "device")
+    with pytest.raises(OSError, match="a FIFO is in the place of the file"):
+        write(path, b"content")
+    assert path.is_fifo()
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    write(link, b"content")
+    assert (path.is_fifo(), link.read_bytes()) == (True, b"content")
