@@ -8,11 +8,13 @@ from types import SimpleNamespace
 
 from orchctl import exits, fast
 from orchctl.words import usual
+from orchd.wire.locales import use_utf8
 
 
 def main() -> int:
     """Run the process's arguments; returns the exit code."""
     exits.open_missing()
+    use_utf8()
     words = sys.argv[1:]
     return exits.guarded(_run, SimpleNamespace(words=words, json="--json" in words))
 

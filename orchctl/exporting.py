@@ -65,6 +65,7 @@ def totals(history: History, rows: Sequence[Row]) -> dict[str, Any]:
     sequential = sum(row["worked_seconds"] for row in rows)
     real = _covered(history)
     known = timelines.numbers(history)
+    paid = [row for row in rows if not render.is_simulated(row)]
     return {
         "agents": len(rows),
         "attempts": known.attempts,
@@ -77,8 +78,8 @@ def totals(history: History, rows: Sequence[Row]) -> dict[str, Any]:
         "saved_seconds": _rounded(sequential - real),
         "speed_up": round(sequential / real, 3) if real else None,
         "utilisation": None if known.utilisation is None else round(known.utilisation, 4),
-        **{key: _added(row[key] for row in rows if not render.is_simulated(row)) for key in (*_TOKENS, "cost_usd")},
-        "agents_without_cost": sum(row["cost_usd"] is None for row in rows),
+        **{key: _added(row[key] for row in paid) for key in (*_TOKENS, "cost_usd")},
+        "agents_without_cost": len(rows) - sum(row["cost_usd"] is not None for row in paid),
     }
 
 

@@ -16,8 +16,18 @@ _PAUSED = Argument("ids", "Agents or runs, by id or name; the whole daemon other
 _SOME = Argument("ids", _WHAT, "ID...", many=True, required=True)
 _SESSION = Argument("id", "The session, as session-001; this project's newest otherwise.", "[ID]")
 _BUDGET = (
-    Option("max_tokens", "Start nothing more of it once it has taken this many.", "number", metavar="N"),
-    Option("max_cost", "Start nothing more of it once it has cost this much.", "amount", metavar="DOLLARS"),
+    Option(
+        "max_tokens",
+        "Start nothing more of it once it has taken this many tokens; mock agents count nothing.",
+        "number",
+        metavar="N",
+    ),
+    Option(
+        "max_cost",
+        "Start nothing more of it once it has cost this much; mock agents count nothing.",
+        "amount",
+        metavar="DOLLARS",
+    ),
 )
 _FILE = Argument("file", "A composition.json, a skill folder, or the name of a composition.", "FILE", required=True)
 _TASK = (

@@ -24,7 +24,7 @@ def told(client: Client, one: str | None, now: float, since: float | None = None
         raise RefusedError(f"{one or 'this home'} has no agents yet, so there is nothing to show", code="no-history")
     end = now if any(life.status is None for life in agents) else max(map(timelines.last, agents))
     begin = min(map(timelines.first, agents))
-    limits = _limits(client, lives, begin, seq)
+    limits = [(at, limit) for at, limit in _limits(client, lives, begin, seq) if at <= end]
     whole = History(title, agents, limits, begin, max(begin, end))
     if since is None:
         return whole

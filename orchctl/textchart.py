@@ -18,6 +18,7 @@ _BREAK = 2  # columns, so that one whole column is free for the mark
 _DURATION = 10
 _NAMED_GAPS = 4
 _APART = 2  # columns between two labels of the axis
+_MOMENT = 0.001  # seconds, less than a column shows
 _TICKS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 
 
@@ -33,6 +34,7 @@ _STATES = {
     "work": _State("at work", "█", "#", "32"),
     "wait": _State("waiting", "▒", "-", "36"),
     "frozen": _State("frozen", "▓", "=", "36"),
+    "again": _State("tried again", "✕", "x", "31"),
     "gap": _State("idle, not to scale", "┊", ":", "2"),
 }
 _ENDS = {
@@ -47,9 +49,9 @@ _ENDS = {
 CHARACTERS = "".join(state.cell for state in (*_STATES.values(), *_ENDS.values()))
 
 
-def chart(history: History, look: Look, most: int = MOST) -> list[str]:
-    """The lines. `look.width` None is 100 columns."""
-    return list(_Chart(history, look, most).lines())
+def chart(history: History, look: Look, most: int | None = MOST) -> list[str]:
+    """The lines, of the latest `most` agents. `look.width` None is 100 columns."""
+    return list(_Chart(history, look, len(history.lives) if most is None else most).lines())
 
 
 class _Chart:
@@ -87,7 +89,7 @@ class _Chart:
         yield self._fitted(self._legend())
         if left := len(self._history.lives) - len(self._shown):
             yield self._fitted(
-                f"{self._look.ellipsis} and {left:,} earlier agents: `-o FILE.html` draws all, `--since 2h` the latest"
+                f"{self._look.ellipsis} and {left:,} earlier agents: `-o FILE` draws all, `--since 2h` the latest"
             )
 
     def _fitted(self, line: str) -> str:
@@ -117,6 +119,8 @@ class _Chart:
             frozen = set(attempt.frozen)
             spans += [("frozen" if at in frozen else "wait", at, back or end) for at, back in attempt.waits]
         spans += [("work", *work) for attempt in life.attempts for work in attempt.works(end)]
+        ends = (attempt.ended for attempt in life.attempts[:-1])
+        spans += [("again", moment - _MOMENT, moment) for moment in ends if moment is not None]
         for state, begin, until in spans:
             if until > begin and until > self._axis.begin:
                 first, last = self._columns(begin, until)
@@ -189,6 +193,7 @@ def _end(life: Life, now: float) -> float:
 
 
 def _took(life: Life, now: float) -> float:
-    """From the first start to the end; of an agent that never started, from the queue to the end."""
-    began = life.attempts[0].admitted if life.attempts else life.queued
-    return _end(life, now) - began
+    """Seconds at work in all attempts; of an agent that never started, from the queue to the end."""
+    if not life.attempts:
+        return _end(life, now) - life.queued
+    return sum(end - begin for attempt in life.attempts for begin, end in attempt.works(now))

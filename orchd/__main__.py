@@ -22,6 +22,7 @@ from orchd.notify import Notifier
 from orchd.presence import Lock
 from orchd.wire import VERSION, Home, HomeError, default_home, services
 from orchd.wire.homes import absolute
+from orchd.wire.locales import use_utf8
 
 EXIT_REFUSED = 1
 EXIT_TAKEN = 69  # EX_UNAVAILABLE: another daemon serves the home, and starting this one again changes nothing
@@ -35,6 +36,7 @@ def clock() -> Instant:
 
 def main() -> int:
     """Serve in the foreground. Who wants it in the background starts it there: `orchctl daemon start`."""
+    use_utf8()
     _take_signals()
     options = _options()
     faulthandler.enable()  # a watchdog ends a loop that hangs by SIGABRT: then the log says where it hung

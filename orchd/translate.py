@@ -25,7 +25,7 @@ from orchd.records import Records
 from orchd.rights import check_sight
 from orchd.roles import Visitor
 from orchd.store import Store
-from orchd.views import canonical
+from orchd.views import canonical, canonical_run, canonical_session
 from orchd.wire import WireError, agentspec, inherited, ops, runners, variables
 from orchd.wire import attributes as wire_attributes
 from orchd.wire.settings import Config
@@ -76,6 +76,7 @@ class Translator:
     def spawn(self, request: RequestId, caller: Caller, asked: ops.Spawn) -> inputs.SpawnAgents:
         """The agents that are to be, under whoever the kernel says is calling."""
         parent = self._parent(caller, asked.parent)
+        _check_names(asked.agents)
         asked = replace(asked, env=_environment(caller, asked.env))
         names = {agentspec.name_of(spec) for spec in asked.agents}
         bases = self._bases(caller, asked, [spec.env for spec in asked.agents])
@@ -370,3 +371,11 @@ def _runner(
     if spec.runner is not None:
         return known.known(spec.runner)
     return None if spec.command else choose(spec.env)
+
+
+def _check_names(specs: Iterable[agentspec.AgentSpec]) -> None:
+    """Raises WireError for a name that every command would take for the id of something else."""
+    for name in (spec.name for spec in specs if spec.name):
+        meant = canonical(name) or canonical_run(name) or canonical_session(name)
+        if meant is not None:
+            raise WireError("bad-request", f"the name {name!r} means {meant} to every command: choose another name")

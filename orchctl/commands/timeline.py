@@ -88,10 +88,11 @@ def _text(history: History, *, is_shown: bool) -> str:
     from orchctl import textchart
     from orchctl.tree import Look
 
-    look = Look(_WIDTH)
+    look, most = Look(_WIDTH), None
     if is_shown:
         look = Look(out.width() or _WIDTH, out.has_colours(), not out.can_show(textchart.CHARACTERS))
-    return "".join(f"{line}\n" for line in textchart.chart(history, look))
+        most = textchart.MOST
+    return "".join(f"{line}\n" for line in textchart.chart(history, look, most))
 
 
 def _answer(history: History, name: str | None) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from orchctl.runners.attempt import Attempt, UnfitError, attempt_of, last_messag
 from orchctl.runners.log import Log
 from orchctl.runners.outcome import Outcome
 from orchd.wire import runners, variables
+from orchd.wire.locales import use_utf8
 
 
 def main() -> int:
     """Run the agent. Returns its exit code."""
+    use_utf8()
     if os.environ.get(variables.ENV_WORKTREE):
         from orchctl import worktrees
 

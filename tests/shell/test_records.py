@@ -126,11 +126,6 @@ def test_a_name_means_the_agent_that_is_not_over_or_else_the_newest(bench: Bench
     assert caught.value.code == "ambiguous"
 
 
-def test_an_id_wins_over_a_name(bench: Bench) -> None:
-    first, second = bench.spawn("sleep", "600", name="2"), bench.spawn("sleep", "600", name="agent-001")
-    assert [bench.records.find(text) for text in ("agent-001", "Agent-1", "2")] == [first, first, second]
-
-
 def test_a_name_is_that_of_the_agent_and_not_of_one_whose_goal_has_its_bytes(bench: Bench) -> None:
     one = bench.spawn("true", name="api")
     bench.until_over(one)

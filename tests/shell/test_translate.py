@@ -43,22 +43,13 @@ def test_agents_of_one_request_share_their_environment(bench: Bench) -> None:
     assert specs[0].environment == specs[1].environment
 
 
-def test_a_name_that_looks_like_an_id_is_never_taken_for_what_was_not_meant(bench: Bench) -> None:
-    one = bench.spawn("sleep", "600")
-    named = {"name": one.id, "command": ["true"]}
-
-    def spawned(wanted: str) -> dict[str, object]:
-        after = {"command": ["true"], "after": [wanted]}
-        return {"agents": [named, after], "cwd": "/", "env": {"PATH": "/bin"}}
-
-    for wanted in ("1", "agent-1"):
-        with pytest.raises(
-            WireError, match=f"'{wanted}' is agent-001, and another of this request has that"
-        ) as refused:
-            bench.ask("spawn", spawned(wanted))
-        assert refused.value.code == "ambiguous"
-    made = bench.ask("spawn", spawned(one.id))["agents"]
-    assert bench.agent(made[1]["id"]).spec.after == (made[0]["id"],)
+@pytest.mark.parametrize("name", ["8", "agent-8", "Agent-008", "run-1", "session-003"])
+def test_a_name_that_means_something_else_to_every_command_is_refused(bench: Bench, name: str) -> None:
+    with pytest.raises(WireError, match=f"the name '{name}' means .*-00.* to every command: choose another name"):
+        bench.ask("spawn", {"agents": [{"command": ["true"], "name": name}], "cwd": "/", "env": {"PATH": "/bin"}})
+    assert bench.ask(
+        "spawn", {"agents": [{"command": ["true"], "name": "task-2"}], "cwd": "/", "env": {"PATH": "/bin"}}
+    )
 
 
 def test_after_may_name_another_of_the_request_or_an_agent_in_any_form(bench: Bench) -> None:

@@ -103,8 +103,9 @@ class WatchedTurn(Turn):
         assert naive.working(state) < state.limit, "admitted beyond the limit"
         assert len(naive.living(state)) < state.resident, "admitted beyond the resident places"
         has_place = len(naive.living(state)) < naive.most_alive(state, agent.depth)
-        may_use_reserve = naive.is_needed(state, agent) and (
-            not naive.working(state) or self.world.observer.may_break_a_stall(state)
+        may_use_reserve = (naive.is_needed(state, agent) and not naive.working(state)) or (
+            self.world.observer.may_break_a_stall(state)
+            and any(agent.id in naive.needs(state, other) for other in naive.living(state))
         )
         assert has_place or may_use_reserve or self._is_lent_to(agent), "admitted into the room of a chain"
         assert not state.is_paused, "admitted while paused"

@@ -72,6 +72,10 @@ def _edges(sub_skills: Iterable[SubSkill]) -> Iterator[tuple[str, SubSkill, str]
 
 def _unknown(path: str, dependency: str, nearest: Sequence[str]) -> Problem:
     way_out = f"did you mean {nearest[0]!r}?" if nearest else "name one of the sub-skills, by its `id` if it has one"
+    if dependency.rpartition(":")[2] in ("any", "failed", "completed"):
+        way_out = (
+            f"a dependency in a composition has no condition; {way_out} `spawn --after` and task files have conditions"
+        )
     return Problem("unknown-dependency", path, dependency, f"{dependency!r} is not a sub-skill", way_out)
 
 

@@ -38,7 +38,7 @@ def test_each_agent_is_a_row_and_a_run_and_a_session_have_their_own(
     assert (totals["agents"], totals["attempts"]) == (4, 5)
     assert told["cost_usd"] > 0
     assert totals["cost_usd"] is None  # no service was asked
-    assert totals["agents_without_cost"] == 3
+    assert totals["agents_without_cost"] == 4
     assert totals["sequential_seconds"] == round(sum(one["worked_seconds"] for one in found["agents"]), 6)
     assert [one["id"] for one in json.loads(orchctl("export", "--json", "run-001").out)["agents"]] == [
         "agent-001",

@@ -112,8 +112,8 @@ def test_a_run_names_the_member_to_blame_and_why_it_failed(instance: Instance, o
         client.call("run", {"name": "r", "cwd": "/", "env": instance.env, "groups": [{}], "members": members})
         waiting = orchctl("why", "run-1").out.splitlines()
         client.call("resume")
-    assert waiting[0] == "run-001 is running: 0 of 2 members have ended"
-    assert waiting[2] == "members that it waits for:"
+    paused = "admissions are paused; `orchctl resume` lets it start"
+    assert waiting[0] == f"run-001 is running: 0 of 2 members have ended; {paused}"
     instance.ctl("wait", "run-001", code=1)
     lines = [line.strip() for line in orchctl("why", "run-001").out.splitlines()]
     assert lines[0].startswith("run-001 failed: ")
