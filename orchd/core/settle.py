@@ -120,7 +120,7 @@ def _cut_short(turn: Turn, run: Run, group: str) -> None:
     what = "was skipped" if run.ended[path].is_skipped else "failed"
     reason = f"{path} {what}, and {group or run.plan.name} fails fast"
     for agent in turn.state.unfinished([AgentId(one) for one in run.members_of(group)]):
-        if agent.status is Status.QUEUED and agent.ended_at is not None:  # it ran, and was to be tried again
+        if agent.status is Status.QUEUED and (agent.tries or agent.rate_limits):  # it ran, and was to be tried again
             turn.record(AgentCancelled(agent.id, f"{reason}; its attempt {agent.attempt} before: {agent.reason}"))
         elif agent.status is Status.QUEUED:
             turn.record(AgentSkipped(agent.id, reason))

@@ -107,7 +107,7 @@ OF_SCOPES = (
     Mutant(
         "what ran is not skipped",
         "settle.py",
-        "if agent.status is Status.QUEUED and agent.ended_at is not None:",
+        "if agent.status is Status.QUEUED and (agent.tries or agent.rate_limits):",
         "if agent.status is Status.QUEUED and agent.attempt > 99:",
         core("running", "what_ran_and_was_to_be_tried_again_is_cancelled_with_its_group_and_not_skipped"),
     ),
