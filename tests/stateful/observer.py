@@ -52,6 +52,7 @@ class Observer:
         state = world.state
         if isinstance(fact, AttemptAdmitted):
             self.is_new_due, self.passed_over = False, set()
+            self.stalled_since = None  # no stall while it is at work, and that may be over when the turn is
         elif isinstance(fact, AgentReturned | AgentThawed):
             has_slot = naive.working(state) < state.limit
             still = self.passed_over & {agent.id for agent in naive_starts.startable(world)} if has_slot else set()
