@@ -20,8 +20,11 @@ def is_held(world: World, agent: Agent, slack: float = 0.0) -> bool:
     return world.state.is_short or is_limited or world.ledger.is_spent(agent, ())
 
 
-def startable(world: World) -> list[Agent]:
-    """The queued agents that may start if a slot is free, as far as is certain."""
+def startable(world: World, *, may_use_reserve: bool = True) -> list[Agent]:
+    """The queued agents that may start if a slot is free, as far as is certain.
+
+    `may_use_reserve`: no agent whose wait is over may take the slot. The room of a chain is used while none is at work.
+    """
     state, now = world.state, world.now
     if state.is_paused or state.held_until > now:
         return []
@@ -29,7 +32,7 @@ def startable(world: World) -> list[Agent]:
         one for one in state.agents.values() if naive.is_ready(state, one, now) and not is_held(world, one, -ROUNDING)
     ]
     ready = [one for one in ready if naive_runs.has_room(state, one)]
-    alive, is_idle = len(naive.living(state)), not naive.working(state)  # then the room of a chain is used, too
+    alive, is_idle = len(naive.living(state)), may_use_reserve and not naive.working(state)
     ready = [one for one in ready if alive < (state.resident if is_idle else naive.most_alive(state, one.depth))]
     unsafe = [one for one in ready if not naive.is_safe(state, one.claim)]
     has_aged = any(now - one.age > AGING_SECONDS for one in unsafe)

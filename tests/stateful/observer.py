@@ -55,13 +55,19 @@ class Observer:
             self.stalled_since = None  # no stall while it is at work, and that may be over when the turn is
         elif isinstance(fact, AgentReturned | AgentThawed):
             has_slot = naive.working(state) < state.limit
-            still = self.passed_over & {agent.id for agent in naive_starts.startable(world)} if has_slot else set()
+            still = (
+                self.passed_over & {agent.id for agent in naive_starts.startable(world, may_use_reserve=False)}
+                if has_slot
+                else set()
+            )
             assert not still or self.borrower == fact.agent, (
                 f"two agents whose waits were cut short went before {still}"
             )
             self.is_new_due = _is_cut_short(state.agents[fact.agent], fact)
             self.passed_over = (
-                {agent.id for agent in naive_starts.startable(world)} if self.is_new_due and has_slot else set()
+                {agent.id for agent in naive_starts.startable(world, may_use_reserve=False)}
+                if self.is_new_due and has_slot
+                else set()
             )
         elif isinstance(fact, AgentFrozen) and fact.cause is Frozen.LENT:
             self._check_loan(world, fact)
