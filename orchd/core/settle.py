@@ -42,13 +42,15 @@ def _hand_out_slots(turn: Turn) -> None:
     turn.is_cut_short = False
     while True:
         back = returning.next_to_return(state)
+        lender = returning.idle_lender(state)
+        may_use_reserve = back is None and lender is None
         may_go_first = back is None or state.is_new_next
-        new = next_to_start(state, turn.now, has_returning=back is not None) if may_go_first else None
+        new = next_to_start(state, turn.now, may_use_reserve=may_use_reserve) if may_go_first else None
         if new is not None and turn.may_launch():
             admit(turn, new)
         elif new is None and back is not None:
             returning.bring_back(turn, back)
-        elif new is None and (lender := returning.idle_lender(state)) is not None:
+        elif new is None and lender is not None:
             returning.bring_back(turn, lender)
         else:
             return
@@ -140,10 +142,10 @@ def _ending_of(run: Run) -> RunEnded:
     return RunEnded(run.id, status, f"{path} ({run.members[path].agent}) {ending.status}: {ending.reason}")
 
 
-def next_to_start(state: State, now: float, *, has_returning: bool = False) -> Agent | None:
+def next_to_start(state: State, now: float, *, may_use_reserve: bool = True) -> Agent | None:
     """The agent that may take a slot now: the best of those whose start keeps the state safe.
 
-    `has_returning`: an agent whose wait is over may take the slot instead, so the reserve for chains is kept.
+    `may_use_reserve`: no agent that is alive could take the slot instead, so a slot kept for chains may be used.
     """
     if state.is_paused or state.held_until > now or not has_working_place(state):
         return None
@@ -160,7 +162,7 @@ def next_to_start(state: State, now: float, *, has_returning: bool = False) -> A
         elif has_aged(state.agents[agent_id(head.number)], now):
             # It has waited long for the living to leave it room: only what they need may still go before it.
             must_be_needed = True
-    if best is None and not has_returning and not working(state):
+    if best is None and may_use_reserve and not working(state):
         best = _beyond_reserve(state, now)
     return None if best is None else state.agents[agent_id(best.number)]
 

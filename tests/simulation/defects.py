@@ -102,7 +102,7 @@ DEFECTS = (
     _defect(
         "the room of a chain is used when nothing is at work",
         "settle.py",
-        "    if best is None and not has_returning and not working(state):\n",
+        "    if best is None and may_use_reserve and not working(state):\n",
         "    if best is None and now < 0:\n",
         _history("the_reserve_for_chains_is_used_when_nothing_is_at_work"),
     ),
