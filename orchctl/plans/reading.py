@@ -81,6 +81,9 @@ def settle(plan: Plan, *, with_optional: bool = False) -> None:
         raise PlanError(0, "holds no task: write `- [ ] Title` lines, or JSON objects with id and title")
     _check_ids(plan)
     _check_selves(plan)
+    for task in plan.tasks:  # a JSON file can escape it
+        if "\0" in f"{task.id}{task.title}{task.description}{task.acceptance}" and not task.is_done:
+            raise PlanError(task.line, f"{task.id!r} holds a null character (U+0000): remove it")
     if not with_optional:
         for task in plan.tasks:
             if task.is_optional and not task.is_done:

@@ -77,6 +77,12 @@ def test_a_null_character_is_a_mistake(text: str, line: int) -> None:
     assert caught.value.line == line
 
 
+def test_a_null_character_that_json_escapes_is_a_mistake() -> None:
+    with pytest.raises(PlanError, match="'1' holds a null character") as caught:
+        read('{"master": {"tasks": [\n{"id": 1, "title": "A\\u0000B"}\n]}}')
+    assert caught.value.line == 2
+
+
 @pytest.mark.parametrize("box", ["- [ ]", "- [ ] ", "* [x]", "1. [~]", "- [ ]*", "- [ ]\t"])
 @pytest.mark.parametrize("title", ["Due", "  Due", "\n       Due"])
 def test_a_box_without_a_title_in_its_line_is_a_mistake(box: str, title: str) -> None:
