@@ -6,15 +6,16 @@ import os
 import sys
 from types import SimpleNamespace
 
-from orchctl import exits, fast
+from orchctl import exits, fast, out
 from orchctl.words import usual
-from orchd.wire.locales import use_utf8
+from orchd.wire import utf8
 
 
 def main() -> int:
     """Run the process's arguments; returns the exit code."""
+    utf8.ensure()
     exits.open_missing()
-    use_utf8()
+    out.prepare(utf8.output_encoding())
     words = sys.argv[1:]
     return exits.guarded(_run, SimpleNamespace(words=words, json="--json" in words))
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
 from typing import TextIO
+
+
+def prepare(encoding: str | None = None) -> None:
+    """Let stdout and stderr escape the characters that their encoding lacks. `encoding` replaces theirs."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def say(text: str) -> None:

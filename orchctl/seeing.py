@@ -60,7 +60,7 @@ SEEING = (
         (
             Option(
                 "out",
-                "Write the timeline to this file: .svg, .html or .txt; default: stdout.",
+                "Write the timeline to this file: .svg, .html or .txt; default, and for -: stdout.",
                 "text",
                 metavar="FILE",
                 short="-o",

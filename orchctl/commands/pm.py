@@ -43,8 +43,16 @@ def run(args: SimpleNamespace) -> int:
         source = _source(args, directory, () if journal is None else [one["row"] for one in journal.of("over")])
         for note in source.notes() if isinstance(source, File) else ():
             out.note(render.clean_line(note))
+        if isinstance(source, File) and journal is not None:
+            _catch_up(source, journal)
         with Client() as client:
             return _work(args, client, source, journal or journals.begun(directory, name))
+
+
+def _catch_up(source: File, journal: Journal) -> None:
+    """Tick what an earlier pm completed and could not tick, so that no later pm starts it again."""
+    for row in source.catch_up([entry["row"] for entry in journal.of("over")]):
+        journal.add(id=row["id"], state="over", row=row)
 
 
 def _check(args: SimpleNamespace) -> None:

@@ -21,6 +21,10 @@ _WIDTH = 100  # columns of a text chart that no terminal shows
 
 def run(args: SimpleNamespace) -> int:
     """Write the timeline to the file or to stdout; with `--json` print its numbers."""
+    if args.out == "-":
+        if args.json:
+            raise UsageError("-o -: --json prints to stdout too; choose one of them")
+        args.out = None
     kind = chosen(args.out, args.format)
     now = time.clock_gettime(time.CLOCK_REALTIME)
     with Client(starts=False) as client:
@@ -42,6 +46,8 @@ def chosen(name: str | None, kind: str | None) -> str | None:
         raise UsageError(f"--format: {kind!r} is not a format; use {', '.join(_FORMATS)}")
     if name is None:
         return kind
+    if name == "-":
+        raise UsageError("-o -: give a file name here; `orchctl timeline` writes to stdout")
     by_name = next((known for known, suffix in _FORMATS.items() if suffix == Path(name).suffix), None)
     if by_name is None and kind is None:
         raise UsageError(f"-o: {name}: unknown suffix; use {', '.join(_FORMATS.values())}, or add --format")

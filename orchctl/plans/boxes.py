@@ -12,17 +12,26 @@ from typing import TYPE_CHECKING, NamedTuple
 from orchctl.plans.shape import PlanError, Spot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from markdown_it.token import Token
 
-_BOX = re.compile(r"\[(?P<mark>[^\w\[\]]|[xX])\](?P<star>(?:\\?\*)?)[ \t]+(?P<text>\S[^\n]*)")
-_LIKE = re.compile(r"^[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[(?:[^\w\[\]]|[xX])\](?:\\?\*)?[ \t]+\S")
+_ITEM = r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+"
+# A mark is one character, which a variation selector may follow, as in many emoji.
+_MARK = r"\[(?P<mark>[^\[\]]\ufe0f?)\](?P<star>(?:\\?\*)?)"
+# `[P] tasks = ...` explains a label in every plan of spec-kit.
+_LEGEND = r"(?!\[P\][ \t]+(?!\W*(?:T?\d|[A-Z][A-Z0-9_]*-\d)))"
+_BOX = re.compile(rf"{_MARK}[ \t]+(?P<text>\S[^\n]*)")
+_BARE = re.compile(r"\[[^\w\[\]]\ufe0f?\](?:\\?\*)?[ \t]*(?:\n|$)|\[[xX]\](?:\\?\*)?[ \t]*(?:\n|$)")
+_LIKE = re.compile(rf"^{_ITEM}{_LEGEND}{_MARK}[ \t]+\S")
+_COMMENTED = re.compile(rf"^[ \t]*<!--{_ITEM}{_LEGEND}{_MARK}[ \t]+\S")
 # A box with a slip in it; `[x](...)`, `[x][...]` and `[x]: ...` are links.
-_SLIP = re.compile(r"^[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]*\[[ \t]{0,2}[xX]?[ \t]{0,2}\](?![(\[:])[ \t]*\S")
+_SLIP = re.compile(
+    r"^[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]*\[(?:[ \t]{0,2}[xX]?[ \t]{0,2}|(?i:xx|ok|yes|done))\](?![(\[:])[ \t]*\S"
+)
 _QUOTED = re.compile(r"^[ \t]*>")
 _BREAK = re.compile(r"\r\n?|\n")
-_DONE = "xX✓✔✅☑"
+DONE = "xX✓✔✅☑"  # the marks of what is done
 
 
 class Heading(NamedTuple):
@@ -76,7 +85,7 @@ class Box:
     @property
     def is_done(self) -> bool:
         """Whether it is ticked."""
-        return self.mark in _DONE
+        return self.mark[0] in DONE
 
     @property
     def held(self) -> str:
@@ -101,8 +110,10 @@ def read(text: str) -> Page:
     from markdown_it import MarkdownIt
 
     lines = _Lines(text)
-    reader = _Reader(lines)
-    reader.take(MarkdownIt("commonmark").parse(lines.text))
+    links: dict[str, dict[str, object]] = {}
+    tokens = MarkdownIt("commonmark").parse(lines.text, links)
+    reader = _Reader(lines, links.get("references", {}))
+    reader.take(tokens)
     reader.check()
     return Page(reader.boxes, reader.codes, reader.prose, reader.notes)
 
@@ -117,15 +128,19 @@ class _Lines:
         self.starts = [0, *(one.end() for one in breaks)]
         ends = [*(one.start() for one in breaks), len(self.text)]
         self.all = [self.text[start:end] for start, end in zip(self.starts, ends, strict=True)]
+        for number, line in enumerate(self.all, 1):
+            if "\0" in line:  # CommonMark replaces it, and no program takes it as an argument
+                raise PlanError(number, "holds a null character (U+0000): remove it")
 
-    def spot(self, line: int, column: int) -> Spot:
-        """The place of one character, in a line from 0."""
+    def spot(self, line: int, column: int, length: int) -> Spot:
+        """The place of some characters, in a line from 0."""
         start = self._skipped + self.starts[line] + column
-        return Spot(start, start + 1)
+        return Spot(start, start + length)
 
 
 class _Reader:
-    def __init__(self, lines: _Lines) -> None:
+    def __init__(self, lines: _Lines, links: Collection[str]) -> None:
+        self._links = links  # the names of the links that the text defines, in capitals
         self.boxes: list[Box] = []
         self.codes: list[Code] = []
         self.prose: list[tuple[int, str]] = []
@@ -163,6 +178,11 @@ class _Reader:
         parent = next((box for _, box in reversed(self._items) if box), None)
         end = (token.map or [0, 0])[1]
         found = _BOX.match(inline.content) if inline is not None else None
+        if inline is not None and inline.map and _BARE.match(inline.content) and self._has_text(inline.map[0] + 1, end):
+            raise PlanError(inline.map[0] + 1, "a box without a title: write the title in the same line")
+        if inline is not None and inline.map and found is not None and found["mark"].upper() in self._links:
+            self._known.add(inline.map[0])
+            found = None
         if inline is None or inline.map is None or found is None:
             self._items.append((end, None))
             return
@@ -177,7 +197,7 @@ class _Reader:
             is_starred=bool(found["star"]),
             text=found["text"].rstrip(),
             more=self._lines.all[first + 1 : last],
-            spot=self._lines.spot(first, column + 1),
+            spot=self._lines.spot(first, column + 1, len(found["mark"])),
             headings=self._headings,
             parent=parent,
             lines=self._lines.all,
@@ -188,6 +208,9 @@ class _Reader:
         if parent is not None:
             parent.boxes.append(box)
 
+    def _has_text(self, first: int, end: int) -> bool:
+        return any(line.strip() for line in self._lines.all[first:end])
+
     def check(self) -> None:
         """Raise PlanError for a task that CommonMark takes for something else; note what it rightly takes for code."""
         missed = [
@@ -195,9 +218,10 @@ class _Reader:
             for number, line in enumerate(self._lines.all)
             if (_LIKE.match(line) or _SLIP.match(line)) and number not in self._known and not _QUOTED.match(line)
         ]
+        commented = [number for number, line in enumerate(self._lines.all) if _COMMENTED.match(line)]
         for token in self._blocks:
             first, end = token.map or (0, 0)
-            inside = [number for number in missed if first <= number < end]
+            inside = sorted(number for number in {*missed, *commented} if first <= number < end)
             if inside:
                 self._check_block(token, inside)
                 what = (

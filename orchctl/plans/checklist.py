@@ -60,6 +60,7 @@ def _node(box: Box) -> Node:
         raise PlanError(box.line, "a task needs a title, and an id when it says `id:`")
     node = markdown.node(box, title, acceptance=box.boxes)
     node.title, node.description = title, flush([*box.more, *box.own])
+    markdown.strike(node)
     node.id = known.get("id", slug(title).lower())
     node.after = dict.fromkeys(known.get("after", ()), "")
     node.labels = known.get("labels", ())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from orchctl.plans.boxes import Box, flush
 from orchctl.plans.phrases import files
-from orchctl.plans.shape import IN_PROGRESS, Node, Plan, slug
+from orchctl.plans.shape import IN_PROGRESS, STRUCK, Node, Plan, slug
+
+_STRUCK = re.compile(r"~~(?!\s)(?:(?!~~)[^\n])+~~\W*")
 
 
 class Names:
@@ -27,6 +30,12 @@ class Names:
 def words(box: Box) -> str:
     """All that a box says, without what its inner boxes say."""
     return "\n".join((box.text, *box.more, *box.own))
+
+
+def strike(node: Node, *, is_struck: bool = False) -> None:
+    """Hold a task whose whole title, or id, is struck out: `~~Title~~`."""
+    if (is_struck or _STRUCK.fullmatch(node.title)) and not node.is_done:
+        node.held = node.held or STRUCK
 
 
 def node(box: Box, title: str, *, acceptance: Iterable[Box] = ()) -> Node:
@@ -61,7 +70,7 @@ def grouped(name: str, nodes: Sequence[Node]) -> Plan:
             task.parent = outer[task.parent]
     for task in plan.tasks:
         for group in map(by_id.__getitem__, plan.ancestors(task)):
-            task.comes_after(group.after)
+            task.comes_after({one: why for one, why in group.after.items() if one != task.id})
             task.is_optional = task.is_optional or group.is_optional
             task.labels = tuple(dict.fromkeys((*task.labels, *group.labels)))
             said = f"Part of {group.id}: {group.title}\n\n{group.description}".strip()
@@ -73,7 +82,7 @@ def grouped(name: str, nodes: Sequence[Node]) -> Plan:
 def _inherit(plan: Plan) -> None:
     """What must be done in a group that is done is done, whatever its own mark says; that is noted.
 
-    A status of Task Master that sets a group aside sets its tasks aside.
+    A mark or a status that holds a group holds its tasks, except that of a group in progress.
     """
     groups = {group.id: group for group in plan.groups}
     closed: dict[str, list[str]] = {}
@@ -86,8 +95,9 @@ def _inherit(plan: Plan) -> None:
         if done is not None and (done.is_optional or not task.is_optional):
             task.is_done = True
             closed.setdefault(done.id, []).append(task.id)
-        elif aside is not None and plan.format == "task-master":
-            task.held = task.held or f"its group {aside.id} is {aside.held}"
+        elif aside is not None:
+            is_status = plan.format == "task-master" or aside.held == STRUCK
+            task.held = task.held or f"its group {aside.id} is {'' if is_status else 'held: '}{aside.held}"
     for group, ids in closed.items():
         plan.notes.append(f"line {groups[group].line}: {group} is done; taken as done with it: {', '.join(ids)}")
 

@@ -20,7 +20,7 @@ from orchctl.plans.shape import Node, Plan, PlanError
 _NAMED = r"[A-Z][A-Z0-9_]*-\d+"
 _IDS = rf"(?:{NUMBER}|{_NAMED})"
 _ID = re.compile(
-    rf"(?:\*\*|`|\[)?(?:Task\s+)?(?P<id>\d+(?:\.\d+)+[a-z]?|\d+[a-z]?(?=[.):])|{_NAMED}(?=[\s:.)*]))(?:\*\*|`|\])?[.):]*(?:\s+|$)"
+    rf"(?P<struck>~~)?(?:\*\*|`|\[)?(?:Task\s+)?(?P<id>\d+(?:\.\d+)+[a-z]?|\d+[a-z]?(?=[.):])|{_NAMED}(?=[\s:.)*]))(?:\*\*|`|\])?(?:~~)?[.):]*(?:\s+|$)"
 )
 _PARALLEL = re.compile(r"^\(P\)\s*|\s*\(P\)$|^\[P\]\s*")
 _SAYS = Dependencies(_IDS, strict=True)
@@ -79,6 +79,7 @@ def _node(box: Box, names: markdown.Names) -> Node:
     node.is_parallel = _PARALLEL.search(node.title) is not None
     node.title = _PARALLEL.sub("", node.title).removesuffix("**") or box.text
     node.id = found["id"] if found else names.of(node.title)
+    markdown.strike(node, is_struck=bool(found and found["struck"]))
     node.after = dict.fromkeys(_SAYS.of(markdown.words(box)), "")
     return node
 
@@ -121,7 +122,7 @@ def _by_graph(plan: Plan, code: Code, counts: Counts) -> None:
     leaves |= {task.id: [task] for task in plan.tasks}
     stages: list[Stage] = []
     seen: set[str] = set()
-    for number, ids in enumerate(_waves(code)):
+    for number, ids in _waves(code):
         if unknown := [one for one in ids if one not in leaves]:
             raise PlanError(code.line, f"the dependency graph names {unknown[0]!r}, which is no task here")
         tasks = [task for one in ids for task in leaves[one] if task.id not in seen]
@@ -136,15 +137,25 @@ def _by_graph(plan: Plan, code: Code, counts: Counts) -> None:
             before[task.id] = "in order"
 
 
-def _waves(code: Code) -> Iterator[list[str]]:
+def _waves(code: Code) -> list[tuple[int, list[str]]]:
+    """The tasks of each wave with its number: in the order of their ids, or as they stand where one has none."""
     try:
         found: Any = json.loads(code.text)
     except (ValueError, RecursionError) as error:
         line = code.line + getattr(error, "lineno", 1)
         raise PlanError(line, f"the dependency graph is not JSON: {getattr(error, 'msg', error)}") from None
     waves = found.get("waves")
+    lists: list[list[str]] = []
+    numbers: list[int] = []
     for wave in waves if isinstance(waves, list) else [None]:
         ids = wave.get("tasks") if isinstance(wave, dict) else wave
         if not isinstance(ids, list) or not all(isinstance(one, str | int) for one in ids):
             raise PlanError(code.line, 'a wave of the dependency graph must be like {"tasks": ["1.1", "2.1"]}')
-        yield [str(one) for one in ids]
+        lists.append([str(one) for one in ids])
+        if isinstance(wave, dict) and isinstance(wave.get("id"), int):
+            numbers.append(wave["id"])
+    if len(numbers) < len(lists):
+        return list(enumerate(lists))
+    if twice := [one for one in numbers if numbers.count(one) > 1]:
+        raise PlanError(code.line, f"two waves of the dependency graph have the id {twice[0]}")
+    return sorted(zip(numbers, lists, strict=True))

@@ -80,6 +80,10 @@ def settle(plan: Plan, *, with_optional: bool = False) -> None:
     if not plan.tasks:
         raise PlanError(0, "holds no task: write `- [ ] Title` lines, or JSON objects with id and title")
     _check_ids(plan)
+    _check_selves(plan)
+    for task in plan.tasks:  # a JSON file can escape it
+        if "\0" in f"{task.id}{task.title}{task.description}{task.acceptance}" and not task.is_done:
+            raise PlanError(task.line, f"{task.id!r} holds a null character (U+0000): remove it")
     if not with_optional:
         for task in plan.tasks:
             if task.is_optional and not task.is_done:
@@ -107,6 +111,15 @@ def _expanded(task: Node, tasks: dict[str, Node], leaves: dict[str, list[str]]) 
         for other in leaves.get(one, [one]):
             if other != task.id and tasks[other].held != OPTIONAL:
                 yield other, why
+
+
+def _check_selves(plan: Plan) -> None:
+    """Raise PlanError for a task that comes after itself, or after a group that it is part of."""
+    for task in plan.tasks:
+        own = [one for one in task.after if one == task.id or one in plan.ancestors(task)]
+        if own and not task.is_done:
+            what = "the task itself" if own[0] == task.id else "its own group"
+            raise PlanError(task.line, f"{task.id!r} comes after {own[0]!r}, which is {what}: remove that dependency")
 
 
 def _check_cycles(plan: Plan) -> None:

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 State = Literal["open", "active", "done"]  # what can be written back
 IN_PROGRESS = "in progress"
 OPTIONAL = "optional"
+STRUCK = "struck out"
 _FOREIGN = re.compile(r"[^\w.-]+")
 _LONGEST = 80  # characters of a slug
 
@@ -63,8 +64,7 @@ class Node:
     def comes_after(self, others: Mapping[str, str]) -> None:
         """Add what must be done first. A reason that is known already stays."""
         for one, why in others.items():
-            if one != self.id:
-                self.after.setdefault(one, why)
+            self.after.setdefault(one, why)
 
 
 @dataclass(slots=True)

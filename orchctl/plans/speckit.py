@@ -33,8 +33,11 @@ def is_task(box: Box) -> bool:
 
 
 def read(page: Page, counts: Counts) -> Plan:
-    """The plan that a page holds. `counts` says which tasks must still be done."""
-    boxes = [box for box in page.boxes if box.parent is None or is_task(box)]
+    """The plan that a page holds. `counts` says which tasks must still be done.
+
+    `[P] tasks = ...`, which every plan of spec-kit has among its notes, explains the label and is no task.
+    """
+    boxes = [box for box in page.boxes if is_task(box) or (box.parent is None and box.mark != "P")]
     names = markdown.Names()
     nodes = {id(box): _node(box, names) for box in boxes}
     for box in boxes:
@@ -62,8 +65,7 @@ def _node(box: Box, names: markdown.Names) -> Node:
     node.id = found["id"] if found else names.of(node.title)
     node.is_parallel = "P" in labels
     node.labels = tuple(label for label in labels if label != "P")
-    if found and found["struck"] and not node.is_done:
-        node.held = "struck out"
+    markdown.strike(node, is_struck=bool(found and found["struck"]))
     node.after = dict.fromkeys(_SAYS.of(markdown.words(box)), "")
     return node
 

@@ -84,7 +84,8 @@ class Conductor:
         known = census.known(self._client, started)
         for agent, entry in started.items():
             if agent not in known:
-                self._end(entry, lost_row(entry, self._journal.result(entry)), {"id": agent, "status": "lost"})
+                row = entry.get("row") or lost_row(entry, self._journal.result(entry))
+                self._end(entry, row, {"id": agent, "status": row["status"], "reason": row["reason"]})
         self.going = {agent: entry for agent, entry in started.items() if agent in known}
         self._collect(agent for agent in known.values() if render.is_over(agent))
         return waiting
@@ -242,6 +243,9 @@ class Conductor:
             self._journal.add(id=entry["id"], state="over", row=row)
             self._agents |= journals.completed_in(self._journal)
         except RefusedError as error:
-            self.troubles.append(f"{entry['id']}: {agent['id']} {agent['status']}, and its task was not told: {error}")
+            self._journal.add(id=entry["id"], state="started", row=row)  # the daemon may forget the agent
+            self.troubles.append(
+                f"{entry['id']}: {agent['id']} {agent['status']}, and its list was not updated: {error}"
+            )
         self.rows.append(row)
         self._tell(row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from orchctl.plans.order import reason, shared, waves
 from orchctl.plans.reading import Wishes
 from orchctl.plans.shape import Node, Plan, PlanError, State, marked
 from orchctl.pm.items import Board, Item, by_urgency
+from orchctl.pm.report import Row
 from orchd.wire import opening, whole
 
+TICKED = "ticked"  # the `task` of a row whose mark a pm has written
 _CODE = "bad-tasks"
 _MARKDOWN = (".md", ".markdown")
 _JSON = (".json", ".jsonl")
@@ -119,10 +121,32 @@ class File:
     def finish(self, one: str, agent: Mapping[str, Any]) -> str:
         """Remember it, and mark it when that was asked. Raises RefusedError when the file cannot be written."""
         self._note(one, agent["status"])
-        if agent["status"] != "completed":
-            self._mark(one, "open")
-            return "open"
-        return "ticked" if self._mark(one, "done") else "done"
+        state: State = "done" if agent["status"] == "completed" else "open"
+        is_written = self._mark(one, state)
+        return TICKED if is_written and state == "done" else self._status(one)
+
+    def catch_up(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Tick the tasks that an earlier pm completed and did not tick. Yields their rows, with the new `task`.
+
+        The title is compared because a new plan may give an old number to another task. Raises RefusedError.
+        """
+        titles = {task.id: task.title for task in self.plan.tasks}
+        for row in rows:
+            is_same = titles.get(row["id"]) == row.get("title")
+            is_unwritten = row.get("status") == "completed" and row.get("task") != TICKED
+            if is_same and is_unwritten and self._mark(row["id"], "done"):
+                yield {**row, "task": TICKED}
+
+    def _status(self, one: str) -> str:
+        """What the file says of a task now: `done`, `open`, why it is held, `gone`, or `unknown`."""
+        try:
+            self._look()
+        except UsageError:
+            return "unknown"
+        task = next((task for task in self.plan.tasks if task.id == one), None)
+        if task is None:
+            return "gone"
+        return "done" if task.is_done else task.held or "open"
 
     def _note(self, one: str, status: str) -> None:
         if status == "completed":
@@ -132,15 +156,20 @@ class File:
             self._failed[one] = f", which {status}"
 
     def _mark(self, one: str, state: State) -> bool:
-        """Whether it has now another mark: somebody may have written in the file meanwhile."""
+        """Write the mark of a task; False when the file has it already, or has no such task.
+
+        A file that cannot be read now may have the task again later: RefusedError, so that the next pm writes the mark.
+        """
         if not self._ticks:
             return False
         path = self._path.resolve()  # a link stays one
         try:
             before = self._listing.text()
             after = marked(reading.parsed(before, self._wishes), before, one, state)
-        except (UsageError, PlanError):
-            return False
+        except UsageError as error:
+            raise _not_ticked(path, error.message.partition("; ")[0]) from None
+        except PlanError as error:
+            raise _not_ticked(path, f"line {error.line}: {error}" if error.line else str(error)) from None
         if after == before:
             return False
         try:
@@ -193,6 +222,11 @@ class File:
         section = f", {task.section}" if task.section else ""
         read = f" Read {', '.join(beside)} beside it first." if beside else ""
         return f"Task {task.id} of {self._shown}{section}.{read} Leave that file as it is: its marks are set for you."
+
+
+def _not_ticked(path: Path, why: str) -> RefusedError:
+    what = f"{path} cannot be ticked: {why}; correct or restore the file, and run the same command again"
+    return RefusedError(what, code="not-ticked")
 
 
 def _is_one_object(text: str) -> bool:

@@ -10,13 +10,12 @@ from orchctl.runners import cli, mock
 from orchctl.runners.attempt import Attempt, UnfitError, attempt_of, last_message, unfit
 from orchctl.runners.log import Log
 from orchctl.runners.outcome import Outcome
-from orchd.wire import runners, variables
-from orchd.wire.locales import use_utf8
+from orchd.wire import runners, utf8, variables
 
 
 def main() -> int:
     """Run the agent. Returns its exit code."""
-    use_utf8()
+    utf8.ensure()
     if os.environ.get(variables.ENV_WORKTREE):
         from orchctl import worktrees
 

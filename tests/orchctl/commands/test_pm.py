@@ -172,7 +172,7 @@ def test_an_issue_that_could_not_be_closed_is_closed_the_next_time(
     fake.say(*issues("bd-1", "bd-2"), modes={"close": "error"})
     found = said(orchctl("pm", *MOCK, "--json", "--max", "1"), code=1)
     assert [(row["status"], row["task"]) for row in found["developers"]] == [("completed", None)]
-    assert "its task was not told: bd-failed: `bd close bd-1`: database is locked" in found["troubles"][0]
+    assert "its list was not updated: bd-failed: `bd close bd-1`: database is locked" in found["troubles"][0]
     fake.change(modes={})
     again = said(orchctl("pm", *MOCK, "--json"))
     assert [(row["id"], row["task"]) for row in again["developers"]] == [("bd-1", "closed"), ("bd-2", "closed")]

@@ -148,3 +148,12 @@ def test_json_has_the_idle_gaps(instance: Instance, orchctl: Orchctl) -> None:
     (gap,) = known["gaps"]  # as long as the client took to start
     assert gap["begin"] < gap["end"]
     assert 0 < gap["seconds"] < known["seconds"]
+
+
+def test_a_dash_is_stdout(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+    instance.ctl("wait", instance.spawn("true"))
+    done = orchctl("timeline", "-o", "-")
+    assert (done.code, done.out[:4]) == (0, "<svg"), done
+    assert orchctl("timeline", "-o", "-", "--format", "text").out == orchctl("timeline", "--format", "text").out
+    assert orchctl("timeline", "-o", "-", "--json").code == 2
+    assert not (tmp_path / "-").exists()

@@ -90,7 +90,9 @@ def test_a_mistake_is_told_with_its_line(line: str, said: str) -> None:
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("line", ["- x", "- [ ]", "[ ] x", "- [y] x", "a - [ ] x", "- [x](y)", "- [x]: y", "> - [ ] x"])
+@pytest.mark.parametrize(
+    "line", ["- x", "- [ ]", "[ ] x", "- [US1] x", "a - [ ] x", "- [x](y)", "- [x]: y", "> - [ ] x"]
+)
 def test_what_is_no_task_is_none(line: str) -> None:
     assert read(line).tasks == []
 

@@ -85,11 +85,19 @@ def test_a_dependency_graph_takes_the_place_of_the_order() -> None:
     assert in_waves(read(KIRO + GRAPH.replace('["2.2", "2.3"]', '["4"]'))) == [["2.1", "3.2"], ["2.3", "4"]]
 
 
+def test_waves_follow_their_ids_and_stand_in_order_where_one_has_none() -> None:
+    swapped = GRAPH.replace('"id": 0', '"id": 7')
+    assert in_waves(read(KIRO + swapped)) == [["2.3"], ["2.1", "3.2"], ["4"]]
+    assert whys(read(KIRO + swapped))["2.1"] == "after 2.3 (wave 1 of the dependency graph)"
+    assert in_waves(read(KIRO + swapped.replace('"id": 1, ', ""))) == [["2.1", "3.2"], ["2.3"], ["4"]]
+
+
 @pytest.mark.parametrize(
     ("graph", "line", "said"),
     [
         (GRAPH.replace("2.3", "9.9"), 19, "the dependency graph names '9.9', which is no task here"),
         (GRAPH.replace("] },", "] }"), 23, "the dependency graph is not JSON: Expecting ',' delimiter"),
+        (GRAPH.replace('"id": 1', '"id": 0'), 19, "two waves of the dependency graph have the id 0"),
         (GRAPH.replace('"tasks"', '"task"'), 19, "a wave of the dependency graph must be like"),
     ],
 )

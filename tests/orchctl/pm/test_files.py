@@ -43,7 +43,7 @@ def test_what_comes_after_nothing_open_is_ready_most_urgent_first(form: str, tmp
 def test_one_that_completed_makes_others_ready_and_one_that_failed_does_not(tmp_path: Path) -> None:
     text = "- [ ] A\n- [ ] B\n- [ ] C (after: a)\n- [ ] D (after: a, b)\n"
     file = read(tmp_path / "plan.md", text)
-    assert file.finish("a", ended("completed")) == "done"
+    assert file.finish("a", ended("completed")) == "open"
     assert file.finish("b", ended("timed-out")) == "open"
     board = file.board()
     assert [item.id for item in board.ready] == ["c"]
@@ -78,15 +78,44 @@ def test_a_file_that_cannot_be_written_is_refused_and_stays_as_it_was(tmp_path: 
     assert path.read_text() == "- [ ] A\n"
 
 
-def test_a_box_that_is_gone_or_a_file_that_is_wrong_now_does_no_harm(tmp_path: Path) -> None:
+def test_the_task_of_a_row_is_what_the_file_says_then(tmp_path: Path) -> None:
     path = tmp_path / "plan.md"
-    file = read(path, "- [ ] A\n- [ ] B\n- [ ] C\n", ticks=True)
-    path.write_text("- [x] A\n")
+    file = read(path, "- [ ] A\n- [ ] B\n", ticks=True)
+    path.write_text("- [x] A\n- [~] C\n")
     assert file.finish("a", ended("completed")) == "done"
-    path.write_text("- [ ] B (priority: x)\n")
-    assert file.finish("b", ended("completed")) == "done"
+    assert file.finish("b", ended("completed")) == "gone"
+    assert file.finish("c", ended("failed")) == "its box says [~]"
+    assert path.read_text() == "- [x] A\n- [~] C\n"
     path.unlink()
-    assert file.finish("c", ended("completed")) == "done"
+    file = read(tmp_path / "other.md", "- [ ] A\n")
+    (tmp_path / "other.md").unlink()
+    assert file.finish("a", ended("completed")) == "unknown"
+
+
+@pytest.mark.parametrize("status", ["completed", "failed"])
+@pytest.mark.parametrize("content", [None, b"- [ ] B (priority: x)\n", b"- [ ] A\n\xff"])
+def test_a_mark_that_cannot_be_written_now_is_refused(tmp_path: Path, status: str, content: bytes | None) -> None:
+    path = tmp_path / "plan.md"
+    file = read(path, "- [ ] A\n", ticks=True)
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(RefusedError, match="cannot be ticked: ") as caught:
+        file.finish("a", ended(status))
+    assert caught.value.code == "not-ticked"
+
+
+def test_an_earlier_completion_is_ticked_only_for_the_same_task(tmp_path: Path) -> None:
+    path = tmp_path / "plan.md"
+    file = read(path, "- [ ] A\n- [ ] Other (id: b)\n- [ ] C\n- [ ] D\n", ticks=True)
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "title": "A", "status": "completed", "task": "done"},
+        {"id": "b", "title": "B", "status": "completed", "task": "gone"},
+        {"id": "c", "title": "C", "status": "failed", "task": "open"},
+        {"id": "d", "title": "D", "status": "completed", "task": "ticked"},  # and a person opened it again
+    ]
+    assert list(file.catch_up(rows)) == [{**rows[0], "task": "ticked"}]
+    assert path.read_text() == "- [x] A\n- [ ] Other (id: b)\n- [ ] C\n- [ ] D\n"
 
 
 @pytest.mark.parametrize(

@@ -55,11 +55,3 @@ def test_an_agent_gets_the_bytes_that_its_caller_gave(
     log = stopped.home.agents / "agent-001.1.log"
     until(lambda: log.read_bytes().count(b"\n") == 4)
     assert log.read_bytes().split(b"\n") == [TEXT, TEXT, TEXT, directory, b""]
-
-
-def test_commands_print_what_the_encoding_of_the_locale_lacks(stopped: Instance, locale: dict[str, str]) -> None:
-    stopped.env |= locale
-    stopped.start()
-    stopped.spawn("true", options=["--name", "F\xfcge \u65e5"])
-    stopped.ctl("wait", "--all")
-    assert "F\xfcge \u65e5" in stopped.ctl("status", "--all")

@@ -1,0 +1,78 @@
+"""`orchctl pm --tick` when the plan cannot be read at the moment a developer ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Instance, until
+from tests.orchctl.conftest import Background, Orchctl
+from tests.orchctl.pm.asked import MOCK, said
+
+PLAN = "- [ ] Uno\n- [ ] Due (after: uno)\n"
+TICK = ("pm", "--tasks", "plan.md", "--tick", *MOCK, "--json")
+
+
+def damaged(path: Path) -> None:
+    """A byte that is not UTF-8 is appended."""
+    path.write_bytes(path.read_bytes() + b"\xff")
+
+
+def broken(path: Path) -> None:
+    """A line is half written."""
+    path.write_text(f"{PLAN}- [ ] Tre (priority: x)\n")
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, damaged, broken])
+@pytest.mark.parametrize("is_forgotten", [False, True])
+def test_a_task_that_could_not_be_ticked_is_ticked_by_the_next_pm_and_started_once(
+    quick: Instance,
+    orchctl: Orchctl,
+    background: Background,
+    tmp_path: Path,
+    damage: Callable[[Path], None],
+    is_forgotten: bool,
+) -> None:
+    plan = tmp_path / "plan.md"
+    plan.write_text(PLAN)
+    quick.ctl("pause")
+    pm = background(*TICK, cwd=tmp_path)
+    journal = tmp_path / ".agent/runs/pm-1/journal.jsonl"
+    until(lambda: journal.exists() and '"started"' in journal.read_text())
+    damage(plan)
+    quick.ctl("resume")
+    first = json.loads(pm.communicate(timeout=30)[0])
+    assert pm.returncode == 1
+    assert [(row["id"], row["task"]) for row in first["developers"]] == [("uno", None)]
+    assert "not-ticked" in first["troubles"][0]
+    plan.write_text(PLAN)
+    if is_forgotten:
+        quick.ctl("prune", "--older-than", "0s")
+        assert quick.status("--all")["agents"] == []
+    second = said(orchctl(*TICK))
+    assert [(row["id"], row["status"], row["task"]) for row in second["developers"]] == [
+        ("uno", "completed", "ticked"),
+        ("due", "completed", "ticked"),
+    ]
+    assert plan.read_text() == PLAN.replace("[ ]", "[x]")
+    assert said(orchctl(*TICK))["developers"] == []
+
+
+def test_a_task_of_a_pm_without_tick_is_ticked_by_the_next_one_with_it(
+    quick: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.md"
+    plan.write_text(PLAN)
+    quick.env["ORCHD_MOCK_FAIL"] = "due"
+    words = [word for word in TICK if word != "--tick"]
+    first = said(orchctl(*words, "--once"))
+    assert [(row["id"], row["task"]) for row in first["developers"]] == [("uno", "open")]
+    journal = tmp_path / ".agent/runs/pm-1/journal.jsonl"
+    kept = [line for line in journal.read_text().splitlines() if "finished" not in line]
+    journal.write_text("\n".join(kept) + "\n")  # as if it had been killed before its end
+    said(orchctl(*TICK), code=1)
+    assert plan.read_text() == PLAN.replace("[ ] Uno", "[x] Uno")
+    assert [agent["task_id"] for agent in quick.status("--all")["agents"]] == ["uno", "due"]
