@@ -18,7 +18,7 @@ from tests.orchctl.pm.asked import MOCK, said
 from tests.orchctl.repos import commit, git
 from tests.orchctl.test_pruning import Bench
 
-COMMITS = "case $ORCHD_NAME in *a) git commit -q --allow-empty -m done;; esac"
+COMMITS = "echo done >$ORCHD_RESULT; case $ORCHD_NAME in *a) git commit -q --allow-empty -m done;; esac"
 RUNNER = f"[runners.hand]\ncommand = {json.dumps(['sh', '-c', COMMITS])}\nresult = 'exit-code'\n"
 PLAN = "- [ ] A\n- [ ] B\n- [ ] C (after: b)\n"
 
