@@ -6,13 +6,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from orchctl import targets, worktrees
+from orchctl import render, targets, worktrees
 from orchctl.errors import RefusedError
 from orchctl.git import Git
 from orchctl.worktree_checks import changes
+from orchctl.worktree_heads import Elsewhere, elsewhere, is_on, listed_at
 
 UNCOMMITTED = "uncommitted-changes"
 """The code of the note that plain commands get here: no runner stands beside them to report it."""
+
+
+ELSEWHERE = "commits-elsewhere"
+"""The code of the note on commits that the branch of a worktree lacks, since its HEAD is not that branch."""
 
 
 class Made(NamedTuple):
@@ -39,19 +44,35 @@ def left_text(files: int) -> str:
     return f"uncommitted changes in {files} file{'' if files == 1 else 's'}"
 
 
+def elsewhere_in(worktree: Path) -> Elsewhere | None:
+    """Commits of this worktree that its branch lacks; None when there are none, or git does not answer."""
+    try:
+        if (record := worktrees.read(worktree)) is None or is_on(worktree, record.branch):
+            return None
+        git = Git(Path(record.repository))
+        return elsewhere(git, listed_at(git, worktree), record.branch, record.start, record.origin)
+    except (RefusedError, ValueError):
+        return None
+
+
 def noted(agents: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The agents as the daemon shows them; a plain command that completed and left changes in its worktree that it did
-    not commit has a note of it. The worktrees of a remote daemon cannot be looked at."""
-    return [_with_note(agent) for agent in agents]
+    """The agents as the daemon shows them, with notes on what git shows of their worktrees: commits elsewhere of an
+    agent that ended, and changes that a plain command which completed did not commit. The worktrees of a remote daemon
+    cannot be examined."""
+    return [_with_notes(agent) for agent in agents]
 
 
-def _with_note(agent: Mapping[str, Any]) -> dict[str, Any]:
-    is_plain = agent["status"] == "completed" and agent.get("worktree") and not agent.get("runner")
-    files = _left_in(Path(agent["worktree"])) if is_plain and not targets.is_far() else 0
-    if not files:
+def _with_notes(agent: Mapping[str, Any]) -> dict[str, Any]:
+    if not agent.get("worktree") or not render.is_over(agent) or targets.is_far():
         return dict(agent)
-    note = {"code": UNCOMMITTED, "text": left_text(files)}
-    return {**agent, "notes": [*(agent.get("notes") or ()), note]}
+    path = Path(agent["worktree"])
+    notes = []
+    if (head := elsewhere_in(path)) is not None:
+        notes.append({"code": ELSEWHERE, "text": head.text})
+    is_plain = agent["status"] == "completed" and not agent.get("runner")
+    if is_plain and (files := _left_in(path)):
+        notes.append({"code": UNCOMMITTED, "text": left_text(files)})
+    return {**agent, "notes": [*(agent.get("notes") or ()), *notes]} if notes else dict(agent)
 
 
 def _left_in(worktree: Path) -> int:

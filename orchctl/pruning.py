@@ -15,14 +15,11 @@ from orchctl.git import Git
 from orchctl.holdings import Given, lost_modules, of_tree
 from orchctl.worktree_checks import changes
 from orchctl.worktree_filling import submodules
+from orchctl.worktree_heads import HEADS, UNDER_WAY, Elsewhere, Entry, elsewhere, entries, is_on, listed_at
 from orchctl.worktree_settings import reproducible
 from orchctl.worktrees import Record, located, record_path
 
 T = TypeVar("T")
-
-_HEADS = "refs/heads/"
-# What stands in the git directory of a worktree while a merge and the like is under way there.
-_UNDER_WAY = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_LOG", "rebase-merge", "rebase-apply")
 
 
 class Kept(Exception):
@@ -34,15 +31,6 @@ class Agents(NamedTuple):
 
     known: Mapping[str, Mapping[str, Any]]  # by id, those that have worktrees
     living: Iterable[Mapping[str, Any]]  # all that are not over
-
-
-class Entry(NamedTuple):
-    """A worktree as git lists it."""
-
-    path: str
-    head: str | None
-    branch: str | None  # the full name of its ref; None when detached
-    lock: str | None  # why it is locked; nothing is a reason too
 
 
 class Outcome(NamedTuple):
@@ -60,7 +48,7 @@ class Worktree:
         self.path = path
         self.record = record = located(path, record)
         self.git = Git(Path(record.repository))
-        self.ref = f"{_HEADS}{record.branch}"
+        self.ref = f"{HEADS}{record.branch}"
 
     def has_repository(self) -> bool:
         """Whether the repository is where it was, or where the worktree says that it is now."""
@@ -80,6 +68,7 @@ class Worktree:
             "ahead": _if_it_can_be_had(self._ahead) if has_repository else None,
             "uncommitted": None if files is None else bool(files),
             "uncommitted_files": files,
+            "elsewhere": None if (elsewhere := self.elsewhere()) is None else elsewhere.shown(),
         }
 
     def _ahead(self) -> int | None:
@@ -87,7 +76,7 @@ class Worktree:
         tip = self.commit(self.ref)
         if tip is None:
             return None
-        origin = self.commit(f"{_HEADS}{self.record.origin}") if self.record.origin else None
+        origin = self.commit(f"{HEADS}{self.record.origin}") if self.record.origin else None
         return int(self.git.ask("rev-list", "--count", f"{origin or self.record.start}..{tip}"))
 
     def changed(self) -> list[str]:
@@ -149,8 +138,15 @@ class Worktree:
                 f"its repository {self.record.repository} is gone, and with it what would tell what it holds; "
                 f"if the repository was moved, run `git worktree repair {shlex.quote(str(self.path))}` in it"
             )
-        real = os.path.realpath(self.path)
-        return next((one for one in entries(self.git) if os.path.realpath(one.path) == real), None)
+        return listed_at(self.git, self.path)
+
+    def elsewhere(self) -> Elsewhere | None:
+        """Commits of its HEAD that its branch lacks; None when there are none or git cannot tell."""
+        record = self.record
+        with suppress(Kept, RefusedError):
+            if self.has_repository() and not is_on(self.path, record.branch):
+                return elsewhere(self.git, self.entry(), record.branch, record.start, record.origin)
+        return None
 
     def _check_place(self, entry: Entry | None, *, with_ignored: bool) -> None:
         """Raise Kept when its directory holds anything that would be lost; nobody began in what was never made."""
@@ -158,13 +154,13 @@ class Worktree:
             return
         self.check_lock(entry)
         if entry is not None and entry.head is not None and entry.branch != self.ref:
-            self.check_commits(entry.head, but_own=self.path.exists())
+            self._check_head(entry)
         if not self.path.exists():
             return
         self.check_known(entry)
         git = Git(self.path)
         own = Path(git.ask("rev-parse", "--absolute-git-dir"))
-        if under_way := [name for name in _UNDER_WAY if (own / name).exists()]:
+        if under_way := [name for name in UNDER_WAY if (own / name).exists()]:
             raise Kept(f"something is under way in it ({', '.join(under_way)})")
         if found := [*self.changed(), *unseen(git, self.path)]:
             raise Kept(f"it has uncommitted work: {render.listed(found)}")
@@ -212,17 +208,29 @@ class Worktree:
         checkout = self.record.checkout or Path(self.record.repository).parent
         return reproducible(self.path.parents[1] / "config.toml", Path(checkout))
 
+    def _check_head(self, entry: Entry) -> None:
+        """Raise Kept for commits of a HEAD that is not its branch; the branch that is checked out does not count."""
+        other = entry.branch.removeprefix(HEADS) if entry.branch else None
+        if count := len(self.unmerged(str(entry.head), but_own=self.path.exists(), but=other)):
+            where = f"branch {other}" if other else f"commit {str(entry.head)[:12]}, which is checked out"
+            raise Kept(f"it has {_commits_that(count)} only in the {where}: merge that first")
+
     def check_commits(self, tip: str, *, but_own: bool) -> None:
         """Raise Kept when commits of `tip` are in no branch; `but_own`: in no other than its own."""
         if count := len(self.unmerged(tip, but_own=but_own)):
-            what = "a commit that is" if count == 1 else f"{count} commits that are"
             own = self.record.branch
-            raise Kept(f"it has {what} in no other branch: merge {own} first; a squashed merge does not count")
+            raise Kept(
+                f"it has {_commits_that(count)} in no other branch: merge {own} first; a squashed merge does not count"
+            )
 
-    def unmerged(self, tip: str, *, but_own: bool) -> list[str]:
-        """The commits of `tip` that are in no branch, the newest first; `but_own`: in no other than its own."""
-        own = self.record.branch
-        others = [f"--exclude={own}"] * but_own + ["--branches"] + [f"--exclude=*/{own}"] * but_own + ["--remotes"]
+    def unmerged(self, tip: str, *, but_own: bool, but: str | None = None) -> list[str]:
+        """The commits of `tip` that are in no branch, the newest first; `but_own`: in no other than its own.
+
+        The branch `but` does not count either.
+        """
+        without = [self.record.branch] * but_own + ([but] if but else [])
+        local, remote = [f"--exclude={one}" for one in without], [f"--exclude=*/{one}" for one in without]
+        others = [*local, "--branches", *remote, "--remotes"]
         # a merge that it began with is no work: what it merged is in the branches of others, or counts too
         found = self.git.ask("rev-list", tip, "--not", *others).split()
         return [commit for commit in found if commit not in self.record.merged]
@@ -273,20 +281,16 @@ class Worktree:
         record_path(self.path).unlink(missing_ok=True)
 
 
+def _commits_that(count: int) -> str:
+    return "a commit that is" if count == 1 else f"{count} commits that are"
+
+
 def _if_it_can_be_had(question: Callable[[], T]) -> T | None:
     """The answer; None where git knows of nothing like it: one broken repository must not hide the others."""
     try:
         return question()
     except RefusedError:
         return None
-
-
-def entries(git: Git) -> Iterator[Entry]:
-    """Every worktree that git knows of."""
-    for block in git.ask("worktree", "list", "--porcelain").split("\n\n"):
-        said = dict(line.partition(" ")[::2] for line in block.split("\n") if line)
-        if "worktree" in said:
-            yield Entry(said["worktree"], said.get("HEAD"), said.get("branch"), said.get("locked"))
 
 
 def unseen(git: Git, path: Path) -> Iterator[str]:

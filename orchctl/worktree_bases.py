@@ -12,6 +12,7 @@ from typing import NamedTuple
 from orchctl.errors import RefusedError
 from orchctl.git import FAILED, NO_HOOKS, Git
 from orchctl.render import listed
+from orchctl.worktree_heads import Elsewhere
 
 _HEADS = "refs/heads/"
 _NAMELESS = ("-c", "user.name=orchd", "-c", "user.email=orchd@localhost")
@@ -32,6 +33,17 @@ def tips(git: Git, branches: Iterable[str]) -> list[Tip]:
         if commit is not None:
             found.append(Tip(branch, commit))
     return found
+
+
+def tip_of(agent: str, head: Elsewhere) -> Tip:
+    """The HEAD of the agent's worktree, where that has all of its work. Raises RefusedError (`commits-elsewhere`)."""
+    if head.doubt is None:
+        return Tip(head.branch or head.commit[:12], head.commit)
+    what = (
+        f"{agent} has {head.text}, and {head.doubt}, so its work is not clear: `orchctl worktrees show {agent}` shows "
+        f"it; bring what counts to {head.own}, then `orchctl retry`"
+    )
+    raise RefusedError(what, code="commits-elsewhere", details={"agent": agent, "commit": head.commit})
 
 
 def start(git: Git, base: str, before: Iterable[Tip]) -> str:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from orchctl import render
 from orchctl.errors import RefusedError
 from orchctl.git import Git
-from orchctl.pruning import Agents, Entry, Kept, Outcome, Worktree, unseen
+from orchctl.pruning import Agents, Kept, Outcome, Worktree, unseen
+from orchctl.worktree_heads import Entry
 
 _NAMED = 5  # commits and files of a message
 
@@ -60,7 +61,7 @@ def removed(worktree: Worktree, agents: Agents) -> Outcome:
     if planned.is_removed and planned.reason is None:
         return worktree.pruned(agents, is_dry=False)
     reason = planned.reason or "unknown"
-    if named := _unmerged(worktree):
+    if named := unmerged(worktree):
         reason += f"; unmerged: {render.listed([described(worktree, commit) for commit in named], _NAMED)}"
     return Outcome(is_removed=False, is_branch_deleted=False, reason=reason)
 
@@ -136,12 +137,16 @@ def _lost(worktree: Worktree, entry: Entry | None) -> Lost:
     return Lost(tips, uncommitted, hidden)
 
 
-def _unmerged(worktree: Worktree) -> list[str]:
+def unmerged(worktree: Worktree) -> list[str] | None:
+    """The commits of its branch and of its HEAD that no other branch has; None where git cannot tell."""
     try:
-        tip = worktree.tip()
-        return [] if tip is None else worktree.unmerged(tip, but_own=True)
+        tip, head = worktree.tip(), worktree.elsewhere()
+        if tip is None and head is None:
+            return None
+        commits = [] if head is None else worktree.unmerged(head.commit, but_own=True, but=head.branch)
+        return list(dict.fromkeys([*commits, *([] if tip is None else worktree.unmerged(tip, but_own=True))]))
     except RefusedError:
-        return []
+        return None
 
 
 def described(worktree: Worktree, commit: str) -> str:

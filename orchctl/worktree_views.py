@@ -14,7 +14,8 @@ from orchctl.errors import RefusedError
 from orchctl.git import Git
 from orchctl.pruning import Agents, Worktree
 from orchctl.worktree_checks import changes
-from orchctl.worktree_removal import described
+from orchctl.worktree_heads import Elsewhere
+from orchctl.worktree_removal import described, unmerged
 from orchd.wire import branches
 
 _ID = re.compile(r"(?:agent-)?(\d+)")
@@ -48,7 +49,7 @@ def detailed(worktree: Worktree, agents: Agents) -> dict[str, Any]:
     changed, untracked = _files(worktree)
     planned = worktree.pruned(agents, is_dry=True)
     tip = worktree.tip()
-    unmerged = _commits(worktree, tip)
+    commits = unmerged(worktree)
     view = {
         **worktree.shown(agent),
         "name": agent["name"] if agent else None,
@@ -58,11 +59,11 @@ def detailed(worktree: Worktree, agents: Agents) -> dict[str, Any]:
         "behind": _behind(worktree, tip),
         "changed": changed,
         "untracked": untracked,
-        "merged": None if unmerged is None else not unmerged,
-        "unmerged": [described(worktree, commit) for commit in unmerged or ()],
+        "merged": None if commits is None else not commits,
+        "unmerged": [described(worktree, commit) for commit in commits or ()],
         "kept": planned.reason,
     }
-    return {**view, "next": list(_next(view))}
+    return {**view, "next": list(_next(view, worktree.elsewhere()))}
 
 
 def _files(worktree: Worktree) -> tuple[list[str] | None, list[str] | None]:
@@ -77,13 +78,6 @@ def _files(worktree: Worktree) -> tuple[list[str] | None, list[str] | None]:
         return None, None
 
 
-def _commits(worktree: Worktree, tip: str | None) -> list[str] | None:
-    try:
-        return None if tip is None else worktree.unmerged(tip, but_own=True)
-    except RefusedError:
-        return None
-
-
 def _behind(worktree: Worktree, tip: str | None) -> int | None:
     """Commits of the target branch that its branch does not have."""
     origin = worktree.record.origin
@@ -93,7 +87,7 @@ def _behind(worktree: Worktree, tip: str | None) -> int | None:
     return None if count is None else int(count)
 
 
-def _next(view: Mapping[str, Any]) -> Iterator[str]:
+def _next(view: Mapping[str, Any], elsewhere: Elsewhere | None) -> Iterator[str]:
     """The commands that fit, the usual one first."""
     agent, path, branch = view["agent"], shlex.quote(view["path"]), shlex.quote(view["branch"])
     if view["status"] is not None and view["status"] not in render.OVER:
@@ -103,11 +97,22 @@ def _next(view: Mapping[str, Any]) -> Iterator[str]:
     if view["changed"] or view["untracked"]:
         yield f"git -C {path} status"
         yield f"git -C {path} add --all && git -C {path} commit"
+    if elsewhere is not None:
+        yield from _to_branch(path, branch, elsewhere)
     if view["merged"] is False:
         if view["origin"] is not None:
             yield f"git diff {shlex.quote(view['origin'])}...{branch}"
         yield f"git merge {branch}"
     yield f"orchctl worktrees remove {agent}{' --force' if view['kept'] else ''}"
+
+
+def _to_branch(path: str, branch: str, elsewhere: Elsewhere) -> Iterator[str]:
+    """The commands that bring commits of the HEAD to the branch of the worktree."""
+    if elsewhere.doubt is None:
+        yield f"git -C {path} branch --force {branch} {elsewhere.commit[:12]}"
+        return
+    yield f"git -C {path} log --graph {branch} {elsewhere.commit[:12]}"
+    yield f"git -C {path} checkout {branch} && git -C {path} merge {elsewhere.commit[:12]}"
 
 
 def lines(view: Mapping[str, Any]) -> list[str]:
@@ -122,6 +127,7 @@ def lines(view: Mapping[str, Any]) -> list[str]:
         ["base", view["base"][:12]],
         ["target", ", ".join([target, *ahead])],
         ["repository", view["repository"] + ("" if Path(view["repository"]).is_dir() else " (missing)")],
+        *([["elsewhere", _elsewhere(view)]] if view["elsewhere"] else []),
         ["merged", merged],
         *_listing("", view["unmerged"]),
         *_listing("uncommitted", view["changed"]),
@@ -130,6 +136,12 @@ def lines(view: Mapping[str, Any]) -> list[str]:
         *(["next" if index == 0 else "", command] for index, command in enumerate(view["next"])),
     ]
     return render.aligned([[label, render.clean(text)] for label, text in rows])
+
+
+def _elsewhere(view: Mapping[str, Any]) -> str:
+    head = view["elsewhere"]
+    count = f"{head['commits']} commit{'s' * (head['commits'] != 1)}"
+    return f"{count} on {head['branch'] or 'a detached HEAD'} at {head['head'][:12]}, not on {view['branch']}"
 
 
 def _listing(label: str, items: Sequence[str] | None) -> Iterator[list[str]]:

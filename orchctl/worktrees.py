@@ -19,9 +19,10 @@ from typing import NoReturn
 from orchctl.errors import ClientError, RefusedError
 from orchctl.git import ELSEWHERE, Git
 from orchctl.render import listed
-from orchctl.worktree_bases import Tip, merge, start, tips
+from orchctl.worktree_bases import Tip, merge, start, tip_of, tips
 from orchctl.worktree_checks import Checkout, changes, check_branches, checkout_of, filling_of, head, unseen
 from orchctl.worktree_filling import check_out, copy_ignored, fill_submodules, set_up, warn
+from orchctl.worktree_heads import elsewhere, listed_at
 from orchd.wire import branches, formats, opening, shapes, variables, whole
 
 FAILED = 1
@@ -186,18 +187,27 @@ def _fill(path: Path, checkout: Checkout, record: Record, env: Mapping[str, str]
 
 
 def _before(path: Path, checkout: Checkout, env: Mapping[str, str]) -> list[Tip]:
-    """The branches of the agents that it comes after, of those with worktrees of the same repository."""
+    """What the agents have committed that it comes after, of those with worktrees of the same repository.
+
+    Raises RefusedError (`commits-elsewhere`) when it is not clear which commits are their work.
+    """
+    git = Git(checkout.top)
     found = []
     for one in filter(None, env.get(variables.ENV_BEFORE, "").split(",")):
         tree = path.with_name(one)
         record = read(tree)
         if record is None or record.repository != str(checkout.repository):
             continue
-        found.append(record.branch)
-        left = changes(Git(tree), "--untracked-files=normal") if (tree / ".git").exists() else []
+        entry = listed_at(git, tree)
+        head = elsewhere(git, entry, record.branch, record.start, record.origin)
+        found += tips(git, [record.branch]) if head is None else [tip_of(one, head)]
+        if head is not None:
+            warn(f"{one} has {head.text}; this worktree begins with them")
+        place = tree if entry is None else Path(entry.path)
+        left = changes(Git(place), "--untracked-files=normal") if (place / ".git").exists() else []
         if left:
             warn(f"{one} left work that it did not commit, and this worktree does not have it: {listed(left)}")
-    return tips(Git(checkout.top), found)
+    return list(dict.fromkeys(found))
 
 
 def _begun(path: Path, checkout: Checkout, branch: str, base: str | None, before: list[Tip]) -> Record:

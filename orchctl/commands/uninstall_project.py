@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +28,8 @@ _STATE = re.compile(r"agents\.json|events\.jsonl|\.agents\.json\.new|\.gitignore
 def run(args: SimpleNamespace) -> int:
     """Print each file and line that was removed, and each file that was changed and stays: then the exit code is 1.
 
-    With `--json` `{project, removed: [PATH], excluded: [LINE], changed: [PATH]}`.
+    The lines that hide session files from git stay while another checkout of the repository has such files.
+    With `--json` `{project, removed: [PATH], excluded: [LINE], changed: [PATH], in_use: [CHECKOUT]}`.
     """
     project = project_of(Path.cwd())
     _check_idle()
@@ -39,10 +40,11 @@ def run(args: SimpleNamespace) -> int:
     config = _config()
     places = {config.sessions_path: _SESSIONS, config.state_path: _STATE}
     removed += [path for place, names in places.items() for path in _session_files(project, place, names)]
-    lines = projects.include(project, (*places, projects.RUNS))
+    in_use = [str(other) for other in projects.others(project) if _has_session_files(other, places)]
+    lines = [] if in_use else projects.include(project, (*places, projects.RUNS))
     for place in places:
         installing.emptied(project, Path(place))
-    value = {"project": str(project), "removed": removed, "excluded": lines, "changed": changed}
+    value = {"project": str(project), "removed": removed, "excluded": lines, "changed": changed, "in_use": in_use}
     out.result(value, map(render.clean_line, _lines(value)), as_json=args.json)
     return exits.REFUSED if changed else exits.OK
 
@@ -52,9 +54,11 @@ def _lines(value: dict[str, Any]) -> Iterator[str]:
         yield f"{path}: {REMOVED}"
     for line in value["excluded"]:
         yield f".git/info/exclude: {line}: {REMOVED}"
+    for path in value["in_use"]:
+        yield f".git/info/exclude: stays as it is: {path} has session files; `orchctl uninstall-project` there first"
     for path in value["changed"]:
         yield f"{path}: {CHANGED}, it stays"
-    if not (value["removed"] or value["excluded"] or value["changed"]):
+    if not (value["removed"] or value["excluded"] or value["changed"] or value["in_use"]):
         yield f"there is nothing of orchd in {value['project']}"
 
 
@@ -75,6 +79,15 @@ def _session_files(project: Path, place: str, names: re.Pattern[str]) -> list[st
                 path.unlink()
                 gone.append(f"{place}/{path.name}")
     return gone
+
+
+def _has_session_files(project: Path, places: Mapping[str, re.Pattern[str]]) -> bool:
+    """Whether there are session files in a checkout. No link is followed."""
+    for place, names in places.items():
+        with suppress(OSError), opening.inside(project, *Path(place).parts) as directory:
+            if any(names.fullmatch(path.name) for path in directory.iterdir()):
+                return True
+    return False
 
 
 def _config() -> settings.Config:

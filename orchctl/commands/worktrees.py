@@ -149,6 +149,9 @@ def _row(one: Mapping[str, Any]) -> list[str]:
         state = "?" if Path(one["path"]).exists() else "gone"
     else:
         state = commits.left_text(files) if files else "clean"
+    if head := one["elsewhere"]:
+        count = f"{head['commits']} commit{'s' * (head['commits'] != 1)}"
+        state += f", {count} elsewhere: on {head['branch'] or 'a detached HEAD'}"
     cells = [one["agent"], one["status"] or "?", one["branch"], ahead, state, one["path"]]
     return [render.clean(cell) for cell in cells]
 

@@ -47,8 +47,15 @@ def judged(agent: Mapping[str, Any], *, is_pretending: bool) -> dict[str, Any]:
         reason = "nothing committed" if made is not None and not made.commits else ""
     if not is_pretending:
         (agent,) = commits.noted([agent])
+        reason = reason or _unclear(agent)
     is_idle = agent["status"] == "completed" and bool(reason) and not is_pretending
     return {**agent, "status": "failed", "reason": reason} if is_idle else dict(agent)
+
+
+def _unclear(agent: Mapping[str, Any]) -> str:
+    """Why no dependent can begin with what it committed; empty when one can."""
+    head = commits.elsewhere_in(Path(agent["worktree"])) if agent.get("worktree") else None
+    return "" if head is None or head.doubt is None else f"{head.text}, and {head.doubt}"
 
 
 def lost_row(entry: Mapping[str, Any], result: Path) -> Row:

@@ -46,7 +46,6 @@ class Claude:
 
     takes_stdin = True
     is_read = True
-    leaves_result = True
     reads_errors = False
     is_interrupted = True  # on SIGINT it prints its result with what it took, on SIGTERM nothing
 

@@ -28,7 +28,6 @@ class Cli(Protocol):
     caps: dict[str, str]  # variables for it, unless the user has set them
     takes_stdin: bool  # whether the prompt is on its standard input
     is_read: bool  # whether its output is for us, or goes to the log as it is
-    leaves_result: bool  # whether it has completed only if it leaves a result
     resumed: str | None  # the session that it goes on with
     is_interrupted: bool  # whether it is ended by SIGINT, on which it says what it took, before SIGTERM
     reads_errors: bool  # whether what it puts out as errors says something
@@ -71,7 +70,7 @@ def run(attempt: Attempt, cli: Cli, log: Log) -> int:
     if ended.is_overdue:
         outcome.note(reports.CLI_ENDED, "its CLI did not exit after the result and was ended")
     _look_at_rest(attempt, cli, left)
-    if outcome.fault is None and attempt.result is not None and cli.leaves_result:
+    if outcome.fault is None and attempt.result is not None:
         keep_result(outcome, attempt.result, before)
     return concluded(attempt, outcome, log, outcome.code(code))
 

@@ -34,7 +34,6 @@ class Codex:
 
     takes_stdin = True
     is_read = True
-    leaves_result = True
     reads_errors = True
     is_interrupted = False
 
@@ -120,7 +119,9 @@ class Codex:
             if limits.is_limit(self._fault):
                 outcome.retry_at = limits.retry_at(self._fault, None, limits.now())
             return
-        if not self._has_worked and not outcome.output_tokens:
+        if not self.is_answered:
+            outcome.fault = "it ended in the middle of a turn that it began after its result"
+        elif not self._has_worked and not outcome.output_tokens:
             outcome.fault = "its turn was empty: the model put out nothing"
         elif jobs:
             outcome.fault = f"it ended before its own commands did: {', '.join(map(short, jobs))}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 SOON = 60.0  # seconds, when nobody says how long
 _LATEST = 8 * 86400.0  # seconds: what is later than the longest window of any plan was misread
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 # What a service or its CLI says of a limit begins so. The same words in the middle of a text are somebody else's: a
 # test that fails may be called `test_rate_limit` and expect a 429.
 _LIMITED = re.compile(
@@ -28,8 +28,19 @@ _LIMITED = re.compile(
 _STATUS = re.compile(r"(?:(?:api |http )?error\b\W*)?(?:\d{3}\b[ :]*)?(?=\{)", re.IGNORECASE)
 _CODES = frozenset({"429", "rate_limit_error", "rate_limit_exceeded", "usage_limit_reached", "too_many_requests"})
 _NAMES = ("type", "code", "status", "status_code", "statusCode", "http_status", "api_error_status")
-_WAIT = re.compile(r"(?:again|reset\w*) (?:in|after) ((?:[0-9.]+ ?[a-z]+[, ]*)+)", re.IGNORECASE)
-_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|[smhd])", re.IGNORECASE)
+_WAIT = re.compile(
+    r"(?:(?:again|retry(?:ing)?|reset\w*|wait)[ -](?:in|after|for)|wait|retry_after)\b[\"']?[:=]? ?"
+    r"((?:[0-9.]+ ?[a-z]+(?:,? and |[, ])*)+)",
+    re.IGNORECASE,
+)
+_PART = re.compile(
+    r"([0-9]+(?:\.[0-9]+)?) ?(?:(m(?:s\b|illisec\w*))|(s|m|h|d|w)(?:ec\w*|in\w*|r|rs|our\w*|ay\w*|eek\w*)?(?![a-z]))",
+    re.IGNORECASE,
+)
+# The header of HTTP and its copies in JSON: a number of seconds without a unit.
+_SECONDS = re.compile(
+    r"retry[-_ ]?after(?:[-_ ]?seconds)?\b[\"']?[:=]? ?[\"']?([0-9]+(?:\.[0-9]+)?)(?![0-9.]| ?[a-z])", re.IGNORECASE
+)
 _CLOCK = re.compile(
     r"(?:again at|resets?(?: at)?) (?:([a-z]{3})[a-z]* (\d{1,2})(?:st|nd|rd|th)?,? (?:(\d{4}),? )?(?:at )?)?"
     r"(\d{1,2})(?::(\d\d))? ?([ap])m(?: \(([\w/+-]+)\))?",
@@ -71,11 +82,13 @@ def retry_at(text: str, told: float | None, at: float) -> float:
 
 
 def _after_a_while(text: str, at: float) -> float | None:
-    """`try again in 1m30.5s`, `try again in 3 days 4 hours`."""
-    if (found := _WAIT.search(text)) is None:
-        return None
-    parts = _PART.findall(found[1])
-    return at + sum(float(number) * _UNITS[unit.lower()] for number, unit in parts) if parts else None
+    """`try again in 1m30.5s`, `Retry after 3 seconds`, `try again in 3 days 4 hours`, `Retry-After: 20`."""
+    if (found := _WAIT.search(text)) is not None and (parts := _PART.findall(found[1])):
+        return at + sum(
+            float(number) * _UNITS["ms" if thousandths else unit.lower()] for number, thousandths, unit in parts
+        )
+    seconds = _SECONDS.search(text)
+    return at + float(seconds[1]) if seconds is not None else None
 
 
 def _by_the_clock(text: str, at: float) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +42,6 @@ class Own:
         self.takes_stdin = settings.prompt == "stdin"
         self.is_read = settings.result == "json"
         self.reads_errors = self.is_interrupted = False
-        self.leaves_result = settings.result != "exit-code"
         self.resumed = attempt.resumes if settings.resume else None
         self.argv = [*_filled(attempt, log, self.resumed), *attempt.arguments]
         self.caps: dict[str, str] = {}
@@ -51,7 +51,7 @@ class Own:
         self.is_answered = False  # which of its words are the last is not known
         self._found: dict[str, Any] = {}
         self._whole = bytearray()  # its output, as long as it can be read as a whole
-        self._is_long = False
+        self._is_long = self._is_cut = False  # `_is_cut`: the output, as far as it was read, ends inside of a value
         self._has_code = False  # of a rate limit, with the last error
 
     def hear(self, line: Line) -> None:
@@ -65,6 +65,7 @@ class Own:
             self._is_long = True
         if self._is_long:  # then a value a line
             self._look(parsed(line.data))
+            self._is_cut = jsontext.values(line.data.decode(errors="replace")).is_cut
         else:
             self._whole += line.data + b"\n"
 
@@ -88,7 +89,7 @@ class Own:
             outcome.fault = self._fault_in_json()
         outcome.fault = outcome.fault or (f"exit code {code}" if code else None)
         if outcome.fault is not None and self._is_limited():
-            outcome.retry_at = limits.retry_at(outcome.fault, None, limits.now())
+            outcome.retry_at = limits.retry_at(_words(self._found["error"]), None, limits.now())
 
     def _is_limited(self) -> bool:
         """Whether its service said so: in the words of the error, or in a code inside the error or beside it."""
@@ -96,7 +97,10 @@ class Own:
         return bool(error) and (self._has_code or (isinstance(error, str) and limits.is_limit(error)))
 
     def _look_at_whole(self) -> None:
-        for value in jsontext.values(self._whole.decode(errors="replace")):
+        if not self._whole:
+            return
+        found, self._is_cut = jsontext.values(self._whole.decode(errors="replace"))
+        for value in found:
             self._look(value)
         self._whole.clear()
 
@@ -126,10 +130,17 @@ class Own:
 
     def _fault_in_json(self) -> str | None:
         if error := self._found.get("error"):
-            return error if isinstance(error, str) else f"it says {short(repr(error))} at {self._settings.error}"
+            return error if isinstance(error, str) else f"it says {short(_words(error))} at {self._settings.error}"
+        if self._is_cut:
+            return "its stream is cut: its output ends inside of a JSON value"
         if isinstance(self._found.get("text"), str):
             return None
         return f"its output has no text at {self._settings.text}"
+
+
+def _words(error: Any) -> str:
+    """An error as its CLI printed it."""
+    return error if isinstance(error, str) else json.dumps(error, ensure_ascii=False)
 
 
 def _filled(attempt: Attempt, log: Log, resumed: str | None) -> list[str]:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 _CHUNK = 1 << 16
+_STDERR = 2
 _HEEDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _KILL_AFTER = 2.0  # seconds from SIGTERM to SIGKILL for a CLI that does not exit
 _INTERRUPTED = 2.0  # seconds from SIGINT to SIGTERM for a CLI that says on SIGINT what it took
@@ -65,7 +66,7 @@ def run(
             if pipe is not None and heard is not None:
                 pipes[pipe.fileno()] = heard
         if hear is not None:
-            is_overdue = _read(child, pipes, patience)
+            is_overdue = _read(child, pipes, _Deadline(child, patience, None if hear_error else _STDERR))
         code = child.wait()
     return Ended(128 - code if code < 0 else code, stopped[0] if stopped else None, is_overdue)
 
@@ -99,11 +100,17 @@ def _heeding(stopped: list[int], end_rest: Callable[[], None] | None = None) -> 
 
 
 class _Deadline:
-    """When the CLI has to have exited; then it is ended, by SIGTERM and after a while by SIGKILL."""
+    """When the CLI has to have exited; then it is ended, by SIGTERM and after a while by SIGKILL.
 
-    def __init__(self, child: subprocess.Popen[bytes], patience: Patience) -> None:
+    `log` is a descriptor that the CLI writes its standard error to by itself. That is output as well: it shows in the
+    size of the file. A pipe in its place would break for processes that outlive the CLI.
+    """
+
+    def __init__(self, child: subprocess.Popen[bytes], patience: Patience, log: int | None) -> None:
         self._child = child
         self._patience = patience
+        self._log = log
+        self._size = 0  # of the log
         self._at: float | None = None  # monotonic
         self._signals = [signal.SIGKILL, signal.SIGTERM]  # the last first
         self.has_come = False
@@ -117,21 +124,34 @@ class _Deadline:
         if not self.has_come:
             seconds = self._patience(self._child.pid)
             self._at = None if seconds is None else time.monotonic() + seconds
+            if self._log is not None:
+                self._size = os.fstat(self._log).st_size
 
     def keep(self) -> None:
         """End it when its time is over."""
-        if self._at is not None and time.monotonic() >= self._at:
+        if self._at is None or time.monotonic() < self._at:
+            return
+        if self.has_come or not self._is_extended():
             self.has_come = True
             self._child.send_signal(self._signals.pop())
             self._at = time.monotonic() + _KILL_AFTER if self._signals else None
 
+    def _is_extended(self) -> bool:
+        """Whether there was output in the log, so that the time began anew with the last of it."""
+        seconds = self._patience(self._child.pid)
+        if self._log is None or seconds is None or (log := os.fstat(self._log)).st_size == self._size:
+            return False
+        self._size = log.st_size
+        passed = max(0.0, time.clock_gettime(time.CLOCK_REALTIME) - log.st_mtime)
+        self._at = time.monotonic() + seconds - passed
+        return passed < seconds
 
-def _read(child: subprocess.Popen[bytes], pipes: Mapping[int, Callable[[bytes], None]], patience: Patience) -> bool:
+
+def _read(child: subprocess.Popen[bytes], pipes: Mapping[int, Callable[[bytes], None]], deadline: _Deadline) -> bool:
     """All that it puts out, up to its end: what it leaves behind may keep a pipe open for ever.
 
     Returns whether it had to be ended.
     """
-    deadline = _Deadline(child, patience)
     ended = os.pidfd_open(child.pid)
     poll = select.poll()
     for descriptor in (*pipes, ended):

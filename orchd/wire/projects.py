@@ -71,6 +71,18 @@ def include(checkout: Path, places: Iterable[str]) -> list[str]:
     return [os.fsdecode(line.rstrip(b"\n")) for line in lines if line not in left]
 
 
+def others(checkout: Path) -> list[Path]:
+    """The other checkouts of the same repository, to which the lines of `exclude` apply too. Raises OSError."""
+    common = _common(checkout)
+    if common is None:
+        return []
+    found = [common] if common.name == ".git" else []
+    for pointer in sorted(common.glob("worktrees/*/gitdir")):
+        with suppress(OSError):  # git is just removing it
+            found.append(pointer.parent / read_as_text(pointer).strip())
+    return [file.parent for file in found if file.exists() and not _is_same(file.parent, checkout)]
+
+
 def _pattern(place: str) -> str:
     """The line of gitignore(5) that matches this directory, from the root of a checkout, and no other."""
     return "/" + re.sub(r"([\\*?\[ ])", r"\\\1", place) + "/"

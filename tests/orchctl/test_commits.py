@@ -10,7 +10,7 @@ import pytest
 
 from orchctl import commits
 from orchd.wire import variables
-from tests.orchctl.repos import commit
+from tests.orchctl.repos import commit, git
 from tests.orchctl.test_pruning import Bench
 from tests.orchctl.test_pruning import bench as bench  # noqa: PLC0414 - a fixture
 
@@ -57,3 +57,13 @@ def test_a_worktree_that_is_gone_is_no_error(bench: Bench) -> None:
     assert notes(agent(bench.tree)) == []
     shutil.rmtree(bench.tree)
     assert notes(agent(bench.tree)) == []
+
+
+@pytest.mark.parametrize("fields", [{}, {"runner": "claude"}, {"status": "failed"}])
+def test_commits_of_a_head_that_is_not_the_branch_are_a_note(bench: Bench, fields: dict[str, object]) -> None:
+    git(bench.tree, "checkout", "-q", "-b", "feature")
+    assert notes(agent(bench.tree, **fields)) == []
+    commit(bench.tree, b="1")
+    assert notes(agent(bench.tree, **fields)) == ["1 commit elsewhere: on feature, not on orchd/api"]
+    git(bench.tree, "branch", "--force", "orchd/api", "HEAD")
+    assert notes(agent(bench.tree, **fields)) == []

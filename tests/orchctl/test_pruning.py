@@ -167,15 +167,18 @@ def test_unmerged_commits_stay_also_when_they_are_squashed_elsewhere(bench: Benc
 def test_commits_of_a_detached_head_stay(bench: Bench) -> None:
     git(bench.tree, "checkout", "--quiet", "--detach")
     commit(bench.tree, c="one")
-    assert "a commit that is in no other branch" in bench.kept()
+    assert "a commit that is only in the commit " in bench.kept()
     git(bench.repo, "branch", "rescued", git(bench.tree, "rev-parse", "HEAD"))
     assert bench.pruned() == GONE
 
 
-def test_another_branch_that_it_works_on_is_not_deleted(bench: Bench) -> None:
-    git(bench.tree, "checkout", "--quiet", "-b", "feature")
+@pytest.mark.parametrize("words", [("checkout", "-q", "-b", "feature"), ("branch", "-m", "feature")])
+def test_commits_of_another_branch_that_it_works_on_stay_until_merged(bench: Bench, words: tuple[str, ...]) -> None:
+    git(bench.tree, *words)
     commit(bench.tree, c="one")
-    assert bench.pruned() == GONE
+    assert bench.kept() == "it has a commit that is only in the branch feature: merge that first"
+    git(bench.repo, "merge", "--quiet", "feature")
+    assert bench.pruned().is_removed
     assert repos.branches(bench.repo) == ["feature", "main"]
 
 
@@ -244,7 +247,7 @@ def test_a_detached_commit_keeps_the_entry_of_a_directory_that_is_gone(bench: Be
     git(bench.tree, "checkout", "--quiet", "--detach")
     commit(bench.tree, c="one")
     shutil.rmtree(bench.tree)
-    assert "a commit that is in no other branch" in bench.kept()
+    assert "a commit that is only in the commit " in bench.kept()
 
 
 def test_a_branch_that_is_gone_already_is_no_hindrance(bench: Bench) -> None:
@@ -286,6 +289,7 @@ def test_it_is_shown_with_what_it_holds(bench: Bench) -> None:
         "ahead": 0,
         "uncommitted": False,
         "uncommitted_files": 0,
+        "elsewhere": None,
     }
     commit(bench.tree, c="one")
     (bench.tree / "new").touch()

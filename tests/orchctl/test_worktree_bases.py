@@ -165,3 +165,55 @@ def test_a_record_of_a_newer_version_with_more_keys_is_read(bench: Bench) -> Non
     path = record_path(bench.made(1).worktree)
     path.write_text(json.dumps({**json.loads(path.read_text()), "colour": "red"}))
     assert read(bench.runner(1).worktree) is not None
+
+
+LEAVING = {
+    "feature": ["checkout", "-q", "-b", "feature"],
+    "detached": ["checkout", "-q", "--detach"],
+    "renamed": ["branch", "-m", "feature"],
+}
+
+
+@pytest.mark.parametrize("way", LEAVING)
+def test_a_dependent_begins_with_commits_of_a_head_that_is_not_the_branch(bench: Bench, way: str) -> None:
+    first = bench.made(1).worktree
+    git(first, *LEAVING[way])
+    tip = commit(first, x="1")
+    code, out, err = bench.run(bench.runner(2), 1)
+    assert (code, out) == (0, "")
+    place = f"on a detached HEAD at {tip[:12]}" if way == "detached" else "on feature"
+    assert err == f"agent-001 has 1 commit elsewhere: {place}, not on orchd/dev-1; this worktree begins with them\n"
+    assert git(bench.runner(2).worktree, "rev-parse", "HEAD") == tip
+
+
+def test_commits_of_a_head_are_merged_with_others(bench: Bench) -> None:
+    first = bench.made(1).worktree
+    git(first, *LEAVING["feature"])
+    commit(first, x="1")
+    commit(bench.made(2).worktree, y="1")
+    assert bench.run(bench.runner(3), 1, 2)[0] == 0
+    third = bench.runner(3).worktree
+    assert ((third / "x").exists(), (third / "y").exists()) == (True, True)
+
+
+def test_a_dependent_is_refused_where_branch_and_head_have_diverged(bench: Bench) -> None:
+    first = bench.made(1).worktree
+    commit(first, y="1")
+    git(first, "checkout", "-q", "-b", "feature", bench.base)
+    commit(first, x="1")
+    code, _, err = bench.run(bench.runner(2), 1)
+    assert code == 1
+    assert err.startswith("commits-elsewhere: agent-001 has 1 commit elsewhere: on feature, not on orchd/dev-1, and ")
+    assert "orchd/dev-1 has commits that its HEAD lacks" in err
+    assert not bench.runner(2).worktree.exists()
+
+
+def test_a_head_without_commits_of_its_own_is_no_matter(bench: Bench) -> None:
+    first = bench.made(1).worktree
+    newer = commit(bench.repo, z="1")
+    git(first, "checkout", "-q", "--detach", newer)  # of `main`, which the branch came from
+    bench.made(2, 1)
+    git(first, "checkout", "-q", "orchd/dev-1")
+    tip = commit(first, x="1")
+    git(first, "checkout", "-q", "-b", "same")
+    assert git(bench.made(3, 1).worktree, "rev-parse", "HEAD") == tip

@@ -15,10 +15,10 @@ from tests.orchctl.agents import ended
 from tests.orchctl.composition.files import after, composition, written
 from tests.orchctl.conftest import Orchctl
 from tests.orchctl.pm.asked import MOCK, said
-from tests.orchctl.repos import commit
+from tests.orchctl.repos import commit, git
 from tests.orchctl.test_pruning import Bench
 
-COMMITS = "case $ORCHD_NAME in *a) git commit -q --allow-empty -m done;; esac"
+COMMITS = "echo done >$ORCHD_RESULT; case $ORCHD_NAME in *a) git commit -q --allow-empty -m done;; esac"
 RUNNER = f"[runners.hand]\ncommand = {json.dumps(['sh', '-c', COMMITS])}\nresult = 'exit-code'\n"
 PLAN = "- [ ] A\n- [ ] B\n- [ ] C (after: b)\n"
 
@@ -103,3 +103,21 @@ def test_what_a_team_left_uncommitted_is_in_the_report(tmp_path: Path) -> None:
     (line, *_) = lines(report([row], name="pm-1", left={}, troubles=[], skipped=[]))
     assert line.endswith("  uncommitted changes in 1 file")
     assert judged(agent, is_pretending=True)["notes"] == []
+
+
+def test_commits_elsewhere_are_in_the_report_and_a_task_whose_work_is_unclear_is_not_done(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    git(bench.tree, "checkout", "-q", "-b", "feature")
+    commit(bench.tree, b="1")
+    agent = ended(1, runner=None, worktree=str(bench.tree), notes=[], tokens=None, cost_usd=None, branch=None)
+    seen = judged(agent, is_pretending=False)
+    assert seen["status"] == "completed"
+    row = row_of({"id": "a", "agent": "agent-001", "item": {"title": "A"}}, seen, Path("/none"))
+    (line, *_) = lines(report([row], name="pm-1", left={}, troubles=[], skipped=[]))
+    assert line.endswith("  1 commit elsewhere: on feature, not on orchd/api")
+    git(bench.tree, "checkout", "-q", "orchd/api")
+    commit(bench.tree, c="1")
+    git(bench.tree, "checkout", "-q", "feature")
+    seen = judged(agent, is_pretending=False)
+    assert seen["status"] == "failed"
+    assert seen["reason"].endswith("orchd/api has commits that its HEAD lacks")

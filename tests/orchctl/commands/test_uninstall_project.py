@@ -110,3 +110,24 @@ def test_no_daemon_is_needed(orchctl: Orchctl, project: Path) -> None:
     orchctl("skill", "install", cwd=project)
     assert orchctl("uninstall-project", cwd=project).code == 0
     assert not os.path.lexists(project / ".agent")
+
+
+def test_git_goes_on_to_ignore_the_session_files_of_another_worktree(
+    instance: Instance, orchctl: Orchctl, project: Path, tmp_path: Path
+) -> None:
+    exclude = (project / ".git/info/exclude").read_text()
+    other = tmp_path / "b"
+    repos.git(project, "worktree", "add", "-q", str(other), "-b", "b")
+    for directory in (project, other):
+        assert orchctl("spawn", "--wait", "--", "true", cwd=directory).code == 0
+    done = orchctl("uninstall-project", cwd=project)
+    assert (done.code, done.err) == (0, "")
+    assert f".git/info/exclude: stays as it is: {other} has session files" in done.out
+    assert not (project / ".agent").exists()
+    assert orchctl("spawn", "--wait", "--", "true", cwd=other).code == 0
+    repos.git(other, "add", "-A")
+    assert repos.git(other, "status", "--porcelain") == ""
+    again = json.loads(orchctl("uninstall-project", "--json", cwd=project).out)
+    assert (again["excluded"], again["in_use"]) == ([], [str(other)])
+    assert ".git/info/exclude: /.agent/sessions/: removed" in orchctl("uninstall-project", cwd=other).out
+    assert (project / ".git/info/exclude").read_text() == exclude

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -318,3 +319,23 @@ def test_a_plain_command_that_leaves_changes_is_noted_in_wait_why_list_and_json(
     assert json.loads(orchctl("worktrees", "list", "--json", cwd=repo).out)["worktrees"][0]["uncommitted_files"] == 3
     repos.commit(instance.home.worktrees / "agent-001", x="1", y="1", z="1")
     assert said not in orchctl("why", "api").out
+
+
+def test_commits_elsewhere_are_shown_and_the_next_step_brings_them_to_the_branch(
+    instance: Instance, orchctl: Orchctl, repo: Path
+) -> None:
+    script = "git checkout -q --detach; echo 1 >x; git add x; git commit -qm x"
+    done = orchctl("spawn", "--wait", "--worktree", "--name", "b1", "--", "sh", "-c", script, cwd=repo)
+    assert "1 commit elsewhere: on a detached HEAD at " in done.out
+    assert (
+        orchctl("spawn", "--wait", "--worktree", "--name", "b2", "--after", "b1", "--", "cat", "x", cwd=repo).code == 0
+    )
+    assert "not on orchd/b1" in orchctl("why", "b1").out
+    assert "clean, 1 commit elsewhere: on a detached HEAD" in orchctl("worktrees", "list", cwd=repo).out
+    orchctl("worktrees", "remove", "b2", "--force")
+    view = json.loads(orchctl("worktrees", "show", "b1", "--json").out)
+    assert (view["merged"], view["elsewhere"]["commits"]) == (False, 1)
+    assert "elsewhere" in orchctl("worktrees", "show", "b1").out
+    subprocess.run(["sh", "-c", view["next"][0]], check=True, timeout=30)
+    view = json.loads(orchctl("worktrees", "show", "b1", "--json").out)
+    assert (view["elsewhere"], view["ahead"], view["merged"]) == (None, 1, False)

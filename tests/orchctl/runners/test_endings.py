@@ -276,6 +276,25 @@ def test_a_turn_that_begins_after_the_result_and_does_not_end_is_a_cut_stream(st
     assert (ran.status, ran.reason) == ("failed", "it ended in the middle of a turn that it began after its result")
 
 
+def test_a_turn_of_codex_that_begins_after_another_and_does_not_end_is_a_cut_stream(stage: Stage) -> None:
+    begun = {"type": "turn.started"}
+    stage.says("codex", {"type": "thread.started", "thread_id": "t"}, begun, message("A"), TURN, begun)
+    ran = stage.run("codex")
+    assert (ran.status, ran.code) == ("failed", 1)
+    assert ran.reason == "it ended in the middle of a turn that it began after its result"
+    stage.says("codex", begun, message("A"), TURN, begun, message("B"), TURN)
+    assert stage.run("codex").code == 0
+
+
+@pytest.mark.parametrize("cli", ["claude", "codex"])
+def test_standard_error_is_output_that_gives_it_time_to_exit(stage: Stage, cli: str) -> None:
+    stage.says(cli, *PLAIN[cli])
+    stage.program(cli, f"cat >/dev/null; cat {stage.directory}/stream; for x in 1 2 3 4; do sleep 1; echo $x >&2; done")
+    ran = stage.run(cli)
+    assert (ran.status, ran.report["notes"]) == ("completed", [])
+    assert "4" in ran.log.splitlines()
+
+
 def test_a_turn_that_begins_after_the_result_takes_its_time(stage: Stage) -> None:
     """The task ends, and the model thinks longer about that than a CLI may take to exit."""
     begun = "".join(f"{json.dumps(one)}\n" for one in [*background("make"), said("Now")])

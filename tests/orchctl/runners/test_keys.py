@@ -14,6 +14,7 @@ OWN = {"command": '["mine"]', "result": '"json"', "text": '"t"', "args": '["{mod
 COUNTED = {"input": "in", "output": "out", "cache_read": "read", "cache_write": "write"}
 TOKENS = {f"{kind}_tokens": f'"{word}"' for kind, word in COUNTED.items()}
 ARGUMENT = '"argument"\nrunners.mine.args = ["{prompt}"]'
+JSON = '"json"\nrunners.mine.text = "t"'
 ERRING = dict(OWN)
 BARE = {"command": '["mine"]'}
 PRICED = {**OWN, **TOKENS, "model": '"m"', "prices.m.input": "1000.0", "prices.m.output": "1000.0"}
@@ -44,7 +45,7 @@ EFFECTS: dict[str, tuple[str, dict[str, str], str, Look, object]] = {
     "args": ("mine", OWN, '["-y", "{model}"]', lambda seen: "-y" in seen.argv, True),
     "model": ("mine", OWN, '"m9"', lambda seen: "m9" in seen.argv, True),
     "prompt": ("mine", BARE, ARGUMENT, lambda seen: "Build the API." in seen.argv, True),
-    "result": ("mine", BARE, '"file"', told("status"), "failed"),
+    "result": ("mine", BARE, JSON, told("status"), "completed"),
     "text": ("mine", OWN, '"other"', lambda seen: seen.result, "B"),
     "error": ("mine", ERRING, '"no"', told("reason"), "boom"),
     "session": ("mine", OWN, '"s"', told("session_id"), "s-1"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.orchctl.runners.conftest import Stage
@@ -15,7 +17,7 @@ def test_it_gets_the_prompt_on_stdin_and_its_exit_code_decides(stage: Stage) -> 
         '[runners.mine]\ncommand = ["mine", "--goal={goal}", "-m={model}", "{name} {skill}", "--in", "{cwd}", "{"]\n'
         'args = ["{result}", "{task_id}"]\nmodel = "m1"\n'
     )
-    stage.says("mine")
+    stage.says("mine", first='echo done >"$ORCHD_RESULT"')
     ran = stage.run("mine", "more")
     assert (ran.code, ran.status) == (0, "completed")
     assert stage.prompt.startswith("Build the API.\n")
@@ -23,7 +25,6 @@ def test_it_gets_the_prompt_on_stdin_and_its_exit_code_decides(stage: Stage) -> 
         *("--goal=Build the API.", "-m=m1", "--in", str(stage.directory), "{"),
         *(str(stage.result), "more"),
     ]
-    assert not stage.result.exists()
     stage.says("mine", code=4)
     assert stage.run("mine")[::2] == (4, ran.report | {"status": "failed", "reason": "exit code 4"})
 
@@ -33,15 +34,16 @@ def test_the_prompt_may_be_an_argument(stage: Stage) -> None:
     stage.says("mine")
     assert stage.run("mine", ORCHD_RESULT="").code == 0
     assert (stage.argv, stage.prompt) == (["-p", "Build the API."], "")
-    assert stage.run("mine", stdin=b"From a \0file.").code == 0
+    assert stage.run("mine", stdin=b"From a \0file.", ORCHD_RESULT="").code == 0
     assert stage.argv == ["-p", "From a file."]
     ran = stage.run("mine", stdin=b"x" * 131_072)
     assert (ran.code, ran.status) == (1, "failed")
     assert ran.reason.startswith("a prompt of 131,072 bytes is too long for an argument: set prompt")
 
 
-def test_a_file_decides_where_one_is_wanted(stage: Stage) -> None:
-    stage.config.write_text('[runners.mine]\ncommand = ["mine"]\nresult = "file"\n')
+@pytest.mark.parametrize("decides", ["file", "exit-code"])
+def test_without_a_result_in_the_file_that_is_asked_for_it_has_failed(stage: Stage, decides: str) -> None:
+    stage.config.write_text(f'[runners.mine]\ncommand = ["mine"]\nresult = "{decides}"\n')
     stage.result.write_text("old")
     stage.says("mine")
     ran = stage.run("mine")
@@ -83,7 +85,7 @@ def test_json_may_be_spread_over_lines(stage: Stage) -> None:
         ({"x": 1}, 0, "its output has no text at a.-1.b"),
         ({"a": [{"b": 7}]}, 0, "its output has no text at a.-1.b"),
         ({"a": [{"b": "yes"}], "e": "broken"}, 0, "broken"),
-        ({"a": [{"b": "yes"}], "e": {"code": 7}}, 0, "it says {'code': 7} at e"),
+        ({"a": [{"b": "yes"}], "e": {"code": 7}}, 0, 'it says {"code": 7} at e'),
         ({"a": [{"b": "yes"}], "e": False}, 3, "exit code 3"),
         ({"a": [{"b": ""}]}, 0, "it left no result at"),
     ],
@@ -114,6 +116,54 @@ def test_a_limit_of_its_service_is_told_from_an_error_that_speaks_of_limits(
     stage.config.write_text(JSON)
     stage.says("mine", message, code=1)
     assert stage.run("mine").code == code
+
+
+CUT = [
+    '{"a": [{"b": "second st',
+    '{"e": "boom"',
+    '{"a": [1,',
+    '{"a": tru',
+    '{"a": -',
+    '{"a": 1.',
+    '{"a": "\\u12',
+    "{",
+    '{\n "a": [\n  {"b": "inner"},\n',
+]
+
+
+# of more than is kept, only values on one line are read
+@pytest.mark.parametrize(("end", "flood"), [*((end, False) for end in CUT), *((end, True) for end in CUT[:3])])
+def test_output_that_ends_inside_of_a_value_is_a_cut_stream(stage: Stage, end: str, *, flood: bool) -> None:
+    stage.config.write_text(JSON)
+    (stage.directory / "end").write_text(end)
+    lines = f'yes \'{{"x": "{"y" * 100_000}"}}\' | head -n 50' if flood else "true"
+    stage.program("mine", f'echo \'{{"a": [{{"b": "first"}}]}}\'; {lines}; cat {stage.directory}/end')
+    ran = stage.run("mine")
+    assert (ran.code, ran.reason) == (1, "its stream is cut: its output ends inside of a JSON value")
+    assert not stage.result.exists()
+
+
+@pytest.mark.parametrize("end", ["[info] bye", "[1/2] done", '{"not": json}', "{a", 'so {"a": 1', '{"c": 1}\n\n'])
+def test_other_last_lines_are_no_cut_stream(stage: Stage, end: str) -> None:
+    stage.config.write_text(JSON)
+    (stage.directory / "end").write_text(end)
+    stage.program("mine", f'echo \'{{"a": [{{"b": "yes"}}]}}\'; cat {stage.directory}/end')
+    assert stage.run("mine").code == 0
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"e": "429 Too Many Requests. Retry after 3 seconds"},
+        {"e": {"code": 429, "message": "Please retry in 3 seconds"}},
+        {"e": {"code": 429, "detail": "x" * 1000, "retry_after": 3}},
+    ],
+)
+def test_a_time_in_its_error_is_when_it_comes_back(stage: Stage, message: dict[str, object]) -> None:
+    stage.config.write_text(JSON)
+    stage.says("mine", message)
+    begun = time.time()
+    assert stage.run("mine").report["retry_at"] - begun < 30
 
 
 @pytest.mark.parametrize(("resume", "argv"), [('["mine", "--resume={session}"]', ["--resume=-s"]), ("[]", [])])

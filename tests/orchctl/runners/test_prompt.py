@@ -56,7 +56,7 @@ def test_a_skill_that_is_nowhere_is_a_note_and_no_failure(told: Stage) -> None:
     assert told.prompt == "Build the API.\n"
     (told.directory / "skills/odd/SKILL.md").mkdir(parents=True)
     (told.directory / "skills/odd/composition.json").write_text("{}")
-    assert told.run("mine", ORCHD_SKILL="odd").code == 0
+    assert told.run("mine", ORCHD_RESULT="", ORCHD_SKILL="odd").code == 0
 
 
 def test_a_goal_may_have_any_bytes(told: Stage) -> None:
