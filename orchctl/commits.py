@@ -10,7 +10,7 @@ from orchctl import render, targets, worktrees
 from orchctl.errors import RefusedError
 from orchctl.git import Git
 from orchctl.worktree_checks import changes
-from orchctl.worktree_heads import Elsewhere, elsewhere, is_on, listed_at
+from orchctl.worktree_heads import Elsewhere, elsewhere, is_on, listed_at, place_of
 
 UNCOMMITTED = "uncommitted-changes"
 """The code of the note that plain commands get here: no runner stands beside them to report it."""
@@ -50,7 +50,7 @@ def elsewhere_in(worktree: Path) -> Elsewhere | None:
         if (record := worktrees.read(worktree)) is None or is_on(worktree, record.branch):
             return None
         git = Git(Path(record.repository))
-        return elsewhere(git, listed_at(git, worktree), record.branch, record.start, record.origin)
+        return elsewhere(git, listed_at(git, place_of(git, worktree)), record.branch, record.start, record.origin)
     except (RefusedError, ValueError):
         return None
 

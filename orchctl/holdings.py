@@ -60,6 +60,7 @@ def of_tree(path: Path, given: Given = Given()) -> Holdings:  # noqa: B008 - it 
         found = _of_entry(known, name.rstrip("/"))
         repositories += found.repositories
         files += sorted(found.files)[:1]
+    repositories += nested(git.entries("ls-files", "--others", "--exclude-standard"))
     for name in submodules(git):
         repositories += _of_submodule(path / name, name)
     return Holdings(files, repositories)
@@ -153,3 +154,25 @@ def _of_submodule(path: Path, name: str) -> Iterator[str]:
         yield name
     yield from (f"{name}/{one}" for one in (*changes(git, "--untracked-files=all"), *inside.files))
     yield from (f"{name}/{one}" for one in inside.repositories)
+
+
+def unseen(git: Git, path: Path) -> Iterator[str]:
+    """Files that git was told not to look at, and that are there all the same."""
+    for line in git.entries("ls-files", "-v"):
+        if (line[:1] == "S" or line[:1].islower()) and os.path.lexists(path / line[2:]):
+            yield line[2:]
+
+
+def nested(names: Iterable[str]) -> list[str]:
+    """Of untracked paths those that are repositories: git lists each as a directory, and never what is in it."""
+    return [name for name in names if name.endswith("/")]
+
+
+def described(top: Path, name: str) -> str:
+    """A path below `top`, with the number of its commits where it is a repository whose commits are there."""
+    if not (top / name / ".git").is_dir():
+        return name
+    git = Git(top / name)
+    heads = ["HEAD"] if git.maybe("rev-parse", "--quiet", "--verify", "HEAD") else []
+    count = git.maybe("rev-list", "--count", "--all", *heads)
+    return f"{name} (a repository with {'unknown' if count is None else count} commit{'s' * (count != '1')})"

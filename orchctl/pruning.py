@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from orchctl import render
 from orchctl.errors import RefusedError
 from orchctl.git import Git
-from orchctl.holdings import Given, lost_modules, of_tree
+from orchctl.holdings import Given, described, lost_modules, of_tree, unseen
 from orchctl.worktree_checks import changes
 from orchctl.worktree_filling import submodules
-from orchctl.worktree_heads import HEADS, UNDER_WAY, Elsewhere, Entry, elsewhere, entries, is_on, listed_at
+from orchctl.worktree_heads import HEADS, UNDER_WAY, Elsewhere, Entry, elsewhere, entries, is_on, listed_at, place_of
 from orchctl.worktree_settings import reproducible
 from orchctl.worktrees import Record, located, record_path
-
-T = TypeVar("T")
 
 
 class Kept(Exception):
@@ -48,40 +46,20 @@ class Worktree:
         self.path = path
         self.record = record = located(path, record)
         self.git = Git(Path(record.repository))
+        self.place = place_of(self.git, path) if self.has_repository() else path  # where it is, also when it was moved
         self.ref = f"{HEADS}{record.branch}"
 
     def has_repository(self) -> bool:
         """Whether the repository is where it was, or where the worktree says that it is now."""
         return Path(self.record.repository).is_dir()
 
-    def shown(self, agent: Mapping[str, Any] | None) -> dict[str, Any]:
-        """It as `orchctl worktrees list` shows it."""
-        has_repository = self.has_repository()
-        files = _if_it_can_be_had(lambda: len(self.changed())) if has_repository and self.path.exists() else None
-        return {
-            "path": str(self.path),
-            "branch": self.record.branch,
-            "agent": self.path.name,
-            "status": agent["status"] if agent else None,
-            "repository": self.record.repository,
-            "origin": self.record.origin,
-            "ahead": _if_it_can_be_had(self._ahead) if has_repository else None,
-            "uncommitted": None if files is None else bool(files),
-            "uncommitted_files": files,
-            "elsewhere": None if (elsewhere := self.elsewhere()) is None else elsewhere.shown(),
-        }
-
-    def _ahead(self) -> int | None:
-        """Commits of its branch that are not in the one it came from, or after its start when that is gone."""
-        tip = self.commit(self.ref)
-        if tip is None:
-            return None
-        origin = self.commit(f"{HEADS}{self.record.origin}") if self.record.origin else None
-        return int(self.git.ask("rev-list", "--count", f"{origin or self.record.start}..{tip}"))
-
     def changed(self) -> list[str]:
         """The files that differ from the last commit, untracked ones included."""
-        return changes(Git(self.path), "--untracked-files=all")
+        return changes(Git(self.place), "--untracked-files=all")
+
+    def described(self, names: Iterable[str]) -> list[str]:
+        """Paths in it, with the commits of those that are repositories."""
+        return [described(self.place, name) for name in names]
 
     def pruned(self, agents: Agents, *, is_dry: bool, with_ignored: bool = False) -> Outcome:
         """Remove it and its branch, as far as both are nobody's and hold nothing of their own.
@@ -97,8 +75,11 @@ class Worktree:
         try:
             tip = self.free_branch(entry)
         except Kept as why:
-            if self.path.exists():
+            if self.place.exists():
                 return Outcome(is_removed=False, is_branch_deleted=False, reason=str(why))
+            if entry is None:
+                what = f"its directory is gone, and its branch {self.record.branch} stays: {why}"
+                return Outcome(is_removed=False, is_branch_deleted=False, reason=what)
             if not is_dry:
                 self.remove(entry)
             return Outcome(is_removed=True, is_branch_deleted=False, reason=str(why))
@@ -107,14 +88,14 @@ class Worktree:
                 self.remove(entry)
                 self.delete_branch(tip)
         except RefusedError as error:
-            return Outcome(is_removed=not self.path.exists(), is_branch_deleted=False, reason=error.message)
+            return Outcome(is_removed=not self.place.exists(), is_branch_deleted=False, reason=error.message)
         return Outcome(is_removed=True, is_branch_deleted=tip is not None, reason=None)
 
     def check_agents(self, agents: Agents) -> None:
         """Raise Kept when somebody works in it, or when nobody can tell."""
         name = self.path.name
         if name not in agents.known:
-            raise Kept(f"nobody knows what became of {name}: `git worktree remove {self.path}` if you do")
+            raise Kept(f"nobody knows what became of {name}: `git worktree remove {self.place}` if you do")
         if not render.is_over(agents.known[name]):
             raise Kept(f"{name} is {agents.known[name]['status']}")
         if (other := self.occupant(agents)) is not None:
@@ -125,26 +106,26 @@ class Worktree:
         own = agents.known.get(self.path.name)
         if own is not None and not render.is_over(own):
             return self.path.name
-        real = os.path.realpath(self.path)
+        real = os.path.realpath(self.place)
         inside = (agent["id"] for agent in agents.living if Path(os.path.realpath(agent["cwd"])).is_relative_to(real))
         return next(inside, None)
 
     def entry(self) -> Entry | None:
         """What git lists of it; None when it lists nothing. Raises Kept when the repository is gone."""
         if not self.has_repository():
-            if not self.path.exists():
+            if not self.place.exists():
                 return None
             raise Kept(
                 f"its repository {self.record.repository} is gone, and with it what would tell what it holds; "
                 f"if the repository was moved, run `git worktree repair {shlex.quote(str(self.path))}` in it"
             )
-        return listed_at(self.git, self.path)
+        return listed_at(self.git, self.place)
 
     def elsewhere(self) -> Elsewhere | None:
         """Commits of its HEAD that its branch lacks; None when there are none or git cannot tell."""
         record = self.record
         with suppress(Kept, RefusedError):
-            if self.has_repository() and not is_on(self.path, record.branch):
+            if self.has_repository() and not is_on(self.place, record.branch):
                 return elsewhere(self.git, self.entry(), record.branch, record.start, record.origin)
         return None
 
@@ -155,15 +136,15 @@ class Worktree:
         self.check_lock(entry)
         if entry is not None and entry.head is not None and entry.branch != self.ref:
             self._check_head(entry)
-        if not self.path.exists():
+        if not self.place.exists():
             return
         self.check_known(entry)
-        git = Git(self.path)
+        git = Git(self.place)
         own = Path(git.ask("rev-parse", "--absolute-git-dir"))
         if under_way := [name for name in UNDER_WAY if (own / name).exists()]:
             raise Kept(f"something is under way in it ({', '.join(under_way)})")
-        if found := [*self.changed(), *unseen(git, self.path)]:
-            raise Kept(f"it has uncommitted work: {render.listed(found)}")
+        if found := [*self.changed(), *unseen(git, self.place)]:
+            raise Kept(f"it has uncommitted work: {render.listed(self.described(found))}")
         self.check_hidden(own, with_ignored=with_ignored)
 
     def check_lock(self, entry: Entry | None) -> None:
@@ -174,11 +155,17 @@ class Worktree:
     def check_known(self, entry: Entry | None) -> None:
         """Raise Kept when the directory is no worktree of its repository."""
         if entry is None:
-            raise Kept(f"git knows of no worktree there: look what {self.path} is")
+            raise Kept(f"git knows of no worktree there: look what {self.place} is")
+        if not (self.place / ".git").exists():
+            raise Kept(f"its .git file is missing: `{self.repairing()}` writes it again")
+
+    def repairing(self) -> str:
+        """The command that writes a missing .git file again."""
+        return shlex.join(["git", "-C", self.record.repository, "worktree", "repair"])
 
     def check_inner(self) -> None:
         """Raise Kept when other worktrees are below its directory."""
-        real = Path(os.path.realpath(self.path))
+        real = Path(os.path.realpath(self.place))
         trees = (Path(os.path.realpath(one.path)) for one in entries(self.git))
         if inner := [str(one.relative_to(real)) for one in trees if one != real and one.is_relative_to(real)]:
             raise Kept(
@@ -188,10 +175,11 @@ class Worktree:
     def check_hidden(self, own: Path, *, with_ignored: bool) -> None:
         """Raise Kept for what git does not count as work in it; `own` is its git directory."""
         self.check_inner()
-        holdings = of_tree(self.path, Given(self.record.copied, self._patterns()))
+        holdings = of_tree(self.place, Given(self.record.copied, self._patterns()))
         if found := sorted({*holdings.repositories, *lost_modules(own, self._pinned())}):
             raise Kept(
-                f"it has repositories in it, or work in submodules: {render.listed(found)}; move or push what counts"
+                f"it has repositories in it, or work in submodules: {render.listed(self.described(found))}; "
+                "move or push what counts"
             )
         if holdings.files and not with_ignored:
             raise Kept(
@@ -211,7 +199,7 @@ class Worktree:
     def _check_head(self, entry: Entry) -> None:
         """Raise Kept for commits of a HEAD that is not its branch; the branch that is checked out does not count."""
         other = entry.branch.removeprefix(HEADS) if entry.branch else None
-        if count := len(self.unmerged(str(entry.head), but_own=self.path.exists(), but=other)):
+        if count := len(self.unmerged(str(entry.head), but_own=self.place.exists(), but=other)):
             where = f"branch {other}" if other else f"commit {str(entry.head)[:12]}, which is checked out"
             raise Kept(f"it has {_commits_that(count)} only in the {where}: merge that first")
 
@@ -264,13 +252,13 @@ class Worktree:
         """Let git remove the directory; `is_forced`: with the changes in it."""
         if entry is not None:
             forced = self._forced() or ("--force",) * is_forced
-            self.git.tell("worktree", "remove", *forced, str(self.path))
+            self.git.tell("worktree", "remove", *forced, str(self.place))
 
     def _forced(self) -> tuple[str, ...]:
         """Without force git looks once more whether all is committed; but it never removes one with submodules."""
         if not self.record.is_made:
             return ("--force", "--force")
-        return ("--force",) if self.path.exists() and any(submodules(Git(self.path))) else ()
+        return ("--force",) if self.place.exists() and any(submodules(Git(self.place))) else ()
 
     def delete_branch(self, tip: str | None) -> None:
         """Delete the branch, unless it has moved from `tip`, and the record."""
@@ -283,18 +271,3 @@ class Worktree:
 
 def _commits_that(count: int) -> str:
     return "a commit that is" if count == 1 else f"{count} commits that are"
-
-
-def _if_it_can_be_had(question: Callable[[], T]) -> T | None:
-    """The answer; None where git knows of nothing like it: one broken repository must not hide the others."""
-    try:
-        return question()
-    except RefusedError:
-        return None
-
-
-def unseen(git: Git, path: Path) -> Iterator[str]:
-    """Files that git was told not to look at, and that are there all the same."""
-    for line in git.entries("ls-files", "-v"):
-        if (line[:1] == "S" or line[:1].islower()) and os.path.lexists(path / line[2:]):
-            yield line[2:]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from orchctl.errors import RefusedError
 from orchctl.git import Git
 
 HEADS = "refs/heads/"
@@ -63,6 +64,29 @@ def listed_at(git: Git, path: Path) -> Entry | None:
     """What git lists of the worktree at `path`; None when it lists none."""
     real = os.path.realpath(path)
     return next((entry for entry in entries(git) if os.path.realpath(entry.path) == real), None)
+
+
+def place_of(git: Git, path: Path) -> Path:
+    """Where the worktree is that was made at `path`: `git worktree move` keeps the name that git has for it."""
+    if path.exists():
+        return path
+    try:
+        listed = [Path(entry.path) for entry in entries(git)]
+    except RefusedError:
+        return path
+    if os.path.realpath(path) in map(os.path.realpath, listed):  # it was deleted
+        return path
+    # another home may have a worktree of the same name, with a record beside it
+    moved = (tree for tree in listed if _name(tree) == path.name and not Path(f"{tree}.json").exists())
+    return next(moved, path)
+
+
+def _name(tree: Path) -> str | None:
+    """The name that git has for a worktree; None where there is none."""
+    if not (tree / ".git").is_file():
+        return None
+    directory = Git(tree).maybe("rev-parse", "--absolute-git-dir")
+    return None if directory is None else Path(directory).name
 
 
 def is_on(tree: Path, branch: str) -> bool:

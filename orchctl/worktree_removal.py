@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from orchctl import render
 from orchctl.errors import RefusedError
 from orchctl.git import Git
-from orchctl.pruning import Agents, Kept, Outcome, Worktree, unseen
+from orchctl.holdings import unseen
+from orchctl.pruning import Agents, Kept, Outcome, Worktree
 from orchctl.worktree_heads import Entry
 
 _NAMED = 5  # commits and files of a message
@@ -41,7 +42,7 @@ class Lost(NamedTuple):
         if self.uncommitted:
             lines.append(
                 f"lost: uncommitted changes in {_counted(self.uncommitted, 'file')}: "
-                f"{render.listed(self.uncommitted, _NAMED)}"
+                f"{render.listed(worktree.described(self.uncommitted), _NAMED)}"
             )
         if self.hidden:
             lines.append(f"lost: {self.hidden}")
@@ -98,7 +99,7 @@ def _checked(worktree: Worktree, agents: Agents) -> Entry | None:
     if not worktree.record.is_made:  # git locks what it is just making
         return entry
     worktree.check_lock(entry)
-    if worktree.path.exists():
+    if worktree.place.exists():
         worktree.check_known(entry)
         worktree.check_inner()
     return entry
@@ -112,7 +113,7 @@ def _deleted(worktree: Worktree, entry: Entry | None) -> Outcome:
             worktree.check_branch(entry)
         worktree.delete_branch(tip)
     except (Kept, RefusedError) as why:
-        return Outcome(is_removed=not worktree.path.exists(), is_branch_deleted=False, reason=str(why))
+        return Outcome(is_removed=not worktree.place.exists(), is_branch_deleted=False, reason=str(why))
     return Outcome(is_removed=True, is_branch_deleted=tip is not None, reason=None)
 
 
@@ -125,10 +126,10 @@ def _lost(worktree: Worktree, entry: Entry | None) -> Lost:
         commits = worktree.unmerged(entry.head, but_own=True)
         if commits:
             tips.append(Tip(f"{branch}-detached", entry.head, commits))
-    if entry is None or not worktree.path.exists() or not worktree.record.is_made:
+    if entry is None or not worktree.place.exists() or not worktree.record.is_made:
         return Lost(tips, [], None)
-    git = Git(worktree.path)
-    uncommitted = [*worktree.changed(), *unseen(git, worktree.path)]
+    git = Git(worktree.place)
+    uncommitted = [*worktree.changed(), *unseen(git, worktree.place)]
     hidden = None
     try:
         worktree.check_hidden(Path(git.ask("rev-parse", "--absolute-git-dir")), with_ignored=False)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from orchctl import render
 from orchctl.errors import RefusedError
 from orchctl.git import Git
+from orchctl.holdings import nested
 from orchctl.pruning import Agents, Worktree
 from orchctl.worktree_checks import changes
-from orchctl.worktree_heads import Elsewhere
-from orchctl.worktree_removal import described, unmerged
+from orchctl.worktree_heads import HEADS, Elsewhere
+from orchctl.worktree_removal import can_be_forced, described, unmerged
 from orchd.wire import branches
+
+T = TypeVar("T")
 
 _ID = re.compile(r"(?:agent-)?(\d+)")
 _SHOWN = 20  # files of each kind
@@ -39,8 +42,48 @@ def named(word: str, worktrees: Sequence[Worktree]) -> Worktree:
 def _is_meant(word: str, worktree: Worktree) -> bool:
     if number := _ID.fullmatch(word):
         return int(number[1]) == int(worktree.path.name.rpartition("-")[2])
-    is_path = "/" in word and os.path.realpath(word) == os.path.realpath(worktree.path)
+    is_path = "/" in word and os.path.realpath(word) in map(os.path.realpath, (worktree.path, worktree.place))
     return is_path or worktree.record.branch in (word, branches.branch_of(word))
+
+
+def shown(worktree: Worktree, agent: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A worktree as `orchctl worktrees list` shows it."""
+    has_repository = worktree.has_repository()
+    files = _if_it_can_be_had(lambda: len(worktree.changed())) if has_repository and _has_tree(worktree) else None
+    return {
+        "path": str(worktree.place),
+        "branch": worktree.record.branch,
+        "agent": worktree.path.name,
+        "status": agent["status"] if agent else None,
+        "repository": worktree.record.repository,
+        "origin": worktree.record.origin,
+        "ahead": _if_it_can_be_had(lambda: _ahead(worktree)) if has_repository else None,
+        "uncommitted": None if files is None else bool(files),
+        "uncommitted_files": files,
+        "elsewhere": None if (elsewhere := worktree.elsewhere()) is None else elsewhere.shown(),
+    }
+
+
+def _ahead(worktree: Worktree) -> int | None:
+    """Commits of its branch that are not in the one it came from, or after its start when that is gone."""
+    tip = worktree.commit(worktree.ref)
+    if tip is None:
+        return None
+    origin = worktree.commit(f"{HEADS}{worktree.record.origin}") if worktree.record.origin else None
+    return int(worktree.git.ask("rev-list", "--count", f"{origin or worktree.record.start}..{tip}"))
+
+
+def _if_it_can_be_had(question: Callable[[], T]) -> T | None:
+    """The answer; None where git knows of nothing like it: one broken repository must not hide the others."""
+    try:
+        return question()
+    except RefusedError:
+        return None
+
+
+def _has_tree(worktree: Worktree) -> bool:
+    """Whether git can examine it: in a directory without a `.git`, git would examine the repository above."""
+    return (worktree.place / ".git").exists()
 
 
 def detailed(worktree: Worktree, agents: Agents) -> dict[str, Any]:
@@ -51,27 +94,30 @@ def detailed(worktree: Worktree, agents: Agents) -> dict[str, Any]:
     tip = worktree.tip()
     commits = unmerged(worktree)
     view = {
-        **worktree.shown(agent),
+        **shown(worktree, agent),
         "name": agent["name"] if agent else None,
-        "exists": worktree.path.exists(),
+        "exists": worktree.place.exists(),
         "base": worktree.record.start,
         "tip": tip,
         "behind": _behind(worktree, tip),
         "changed": changed,
         "untracked": untracked,
+        "repositories": worktree.described(nested(untracked or ())),
         "merged": None if commits is None else not commits,
         "unmerged": [described(worktree, commit) for commit in commits or ()],
         "kept": planned.reason,
     }
-    return {**view, "next": list(_next(view, worktree.elsewhere()))}
+    is_stuck = planned.reason is not None and not can_be_forced(worktree, agents)
+    steps = _unstuck(worktree, view, agents) if is_stuck and _is_over(view) else _next(view, worktree.elsewhere())
+    return {**view, "next": list(steps)}
 
 
 def _files(worktree: Worktree) -> tuple[list[str] | None, list[str] | None]:
     """The changed and the untracked files; None where git cannot tell."""
-    if not (worktree.path.exists() and worktree.has_repository()):
+    if not (_has_tree(worktree) and worktree.has_repository()):
         return None, None
     try:
-        changed = changes(Git(worktree.path), "--untracked-files=no")
+        changed = changes(Git(worktree.place), "--untracked-files=no")
         tracked = set(changed)
         return changed, [name for name in worktree.changed() if name not in tracked]
     except RefusedError:
@@ -90,13 +136,18 @@ def _behind(worktree: Worktree, tip: str | None) -> int | None:
 def _next(view: Mapping[str, Any], elsewhere: Elsewhere | None) -> Iterator[str]:
     """The commands that fit, the usual one first."""
     agent, path, branch = view["agent"], shlex.quote(view["path"]), shlex.quote(view["branch"])
-    if view["status"] is not None and view["status"] not in render.OVER:
+    if not _is_over(view):
         yield f"orchctl logs {agent} -f"
         yield f"orchctl cancel {agent}"
         return
+    inner = nested(view["untracked"] or ())
     if view["changed"] or view["untracked"]:
         yield f"git -C {path} status"
-        yield f"git -C {path} add --all && git -C {path} commit"
+    for name in inner:  # `git add` would commit a reference to them, without their commits
+        yield f"git -C {shlex.quote(os.path.join(view['path'], name))} log --oneline --all"  # noqa: PTH118 - a text
+    if view["changed"] or len(inner) < len(view["untracked"] or ()):
+        but = "".join(f" {shlex.quote(f':(exclude){name}')}" for name in inner)
+        yield f"git -C {path} add --all{' -- .' + but if but else ''} && git -C {path} commit"
     if elsewhere is not None:
         yield from _to_branch(path, branch, elsewhere)
     if view["merged"] is False:
@@ -104,6 +155,28 @@ def _next(view: Mapping[str, Any], elsewhere: Elsewhere | None) -> Iterator[str]
             yield f"git diff {shlex.quote(view['origin'])}...{branch}"
         yield f"git merge {branch}"
     yield f"orchctl worktrees remove {agent}{' --force' if view['kept'] else ''}"
+
+
+def _is_over(view: Mapping[str, Any]) -> bool:
+    return view["status"] is None or view["status"] in render.OVER
+
+
+def _unstuck(worktree: Worktree, view: Mapping[str, Any], agents: Agents) -> Iterator[str]:
+    """The commands for a worktree that not even `remove --force` removes as it is."""
+    agent, path, repository = view["agent"], shlex.quote(view["path"]), shlex.quote(view["repository"])
+    entry = worktree.entry() if worktree.has_repository() else None
+    if (occupant := worktree.occupant(agents)) is not None:
+        yield f"orchctl cancel {occupant}"
+    elif entry is None:
+        yield f"ls -A {path}"
+        yield f"mv {path} {path}.away && orchctl worktrees remove {agent}"
+    elif entry.lock is not None:
+        yield f"git -C {repository} worktree unlock {path}"
+    elif not _has_tree(worktree):
+        yield worktree.repairing()
+    else:
+        yield f"git -C {repository} worktree list"
+    yield f"orchctl worktrees show {agent}"
 
 
 def _to_branch(path: str, branch: str, elsewhere: Elsewhere) -> Iterator[str]:
@@ -132,6 +205,7 @@ def lines(view: Mapping[str, Any]) -> list[str]:
         *_listing("", view["unmerged"]),
         *_listing("uncommitted", view["changed"]),
         *_listing("untracked", view["untracked"]),
+        *(_listing("repositories", view["repositories"]) if view["repositories"] else ()),
         ["prune", f"no: {view['kept']}" if view["kept"] else "would remove it"],
         *(["next" if index == 0 else "", command] for index, command in enumerate(view["next"])),
     ]

@@ -22,7 +22,7 @@ from orchctl.render import listed
 from orchctl.worktree_bases import Tip, merge, start, tip_of, tips
 from orchctl.worktree_checks import Checkout, changes, check_branches, checkout_of, filling_of, head, unseen
 from orchctl.worktree_filling import check_out, copy_ignored, fill_submodules, set_up, warn
-from orchctl.worktree_heads import elsewhere, listed_at
+from orchctl.worktree_heads import elsewhere, listed_at, place_of
 from orchd.wire import branches, formats, opening, shapes, variables, whole
 
 FAILED = 1
@@ -198,12 +198,12 @@ def _before(path: Path, checkout: Checkout, env: Mapping[str, str]) -> list[Tip]
         record = read(tree)
         if record is None or record.repository != str(checkout.repository):
             continue
-        entry = listed_at(git, tree)
+        place = place_of(git, tree)
+        entry = listed_at(git, place)
         head = elsewhere(git, entry, record.branch, record.start, record.origin)
         found += tips(git, [record.branch]) if head is None else [tip_of(one, head)]
         if head is not None:
             warn(f"{one} has {head.text}; this worktree begins with them")
-        place = tree if entry is None else Path(entry.path)
         left = changes(Git(place), "--untracked-files=normal") if (place / ".git").exists() else []
         if left:
             warn(f"{one} left work that it did not commit, and this worktree does not have it: {listed(left)}")

@@ -18,10 +18,12 @@ from orchd.wire import WireError
 
 def show_all(args: SimpleNamespace) -> int:
     """Print a line for each, or `{worktrees}`. It never starts a daemon."""
+    from orchctl import worktree_views
+
     with Client(starts=False) as client:
         found = _chosen(client, args)
         agents = _agents(client, found)
-    maps = [one.shown(agents.get(one.path.name)) for one in found]
+    maps = [worktree_views.shown(one, agents.get(one.path.name)) for one in found]
     lines = render.aligned([_row(one) for one in maps]) or ["no worktrees; `orchctl spawn --worktree` makes some"]
     out.result({"worktrees": maps}, lines, as_json=args.json)
     return exits.OK
@@ -158,7 +160,7 @@ def _row(one: Mapping[str, Any]) -> list[str]:
 
 def _told(one: Worktree, outcome: Outcome) -> dict[str, Any]:
     return {
-        "path": str(one.path),
+        "path": str(one.place),
         "branch": one.record.branch,
         "agent": one.path.name,
         "removed": outcome.is_removed,

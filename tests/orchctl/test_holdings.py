@@ -117,7 +117,7 @@ def test_a_repository_in_an_ignored_directory_stays(bench: Bench, place: str) ->
     bench.ignores("inner", ".worktrees", "node_modules", "env")
     repos.repository(bench.tree / place)
     written(bench.tree, "env/pyvenv.cfg")
-    assert bench.kept(with_ignored=True).startswith(f"it has repositories in it, or work in submodules: {place}; ")
+    assert bench.kept(with_ignored=True).startswith(f"it has repositories in it, or work in submodules: {place} (a ")
 
 
 def test_a_worktree_of_another_repository_stays(bench: Bench, tmp_path: Path) -> None:
@@ -212,4 +212,4 @@ def test_a_repository_that_was_committed_as_if_it_were_a_submodule_stays(bench: 
     git(bench.tree, "add", "inner")
     git(bench.tree, "commit", "--quiet", "--message", "embedded")
     git(bench.repo, "merge", "--quiet", "orchd/api")
-    assert ": inner; " in bench.kept(with_ignored=True)
+    assert ": inner (a repository with 1 commit); " in bench.kept(with_ignored=True)

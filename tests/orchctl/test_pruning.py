@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchctl.pruning import Agents, Outcome, Worktree
+from orchctl.worktree_views import shown as shown_of
 from orchctl.worktrees import read, record_path
 from tests.orchctl import repos
 from tests.orchctl.repos import Runner, commit, git
@@ -144,7 +145,7 @@ def test_untracked_files_stay_also_where_git_is_told_not_to_show_them(bench: Ben
 
 def test_a_repository_inside_it_stays(bench: Bench) -> None:
     repos.repository(bench.tree / "inner")
-    assert bench.kept() == "it has uncommitted work: inner/"
+    assert bench.kept() == "it has uncommitted work: inner/ (a repository with 1 commit)"
 
 
 @pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
@@ -243,6 +244,38 @@ def test_unmerged_work_outlives_its_directory_until_it_is_merged(bench: Bench) -
     assert bench.is_gone()
 
 
+def test_one_that_git_has_moved_is_found_there(bench: Bench, tmp_path: Path) -> None:
+    other = bench.made("agent-002", "ui")
+    moved = tmp_path / "moved"
+    git(bench.repo, "worktree", "move", str(bench.tree), str(moved))
+    (moved / "new").touch()
+    assert bench.pruned() == Outcome(is_removed=False, is_branch_deleted=False, reason="it has uncommitted work: new")
+    shown = shown_of(bench.worktree(), OVER["agent-001"])
+    assert (shown["path"], shown["agent"], shown["uncommitted_files"]) == (str(moved), "agent-001", 1)
+    (moved / "new").unlink()
+    assert bench.pruned() == GONE
+    assert bench.is_gone()
+    assert (moved.exists(), other.exists()) == (False, True)
+
+
+def test_a_worktree_of_the_same_name_elsewhere_is_another(bench: Bench, tmp_path: Path) -> None:
+    git(bench.repo, "worktree", "remove", str(bench.tree))
+    other = Bench.__new__(Bench)
+    other.repo, other.home = bench.repo, tmp_path / "home2"
+    made = other.made("agent-001", "second")
+    assert bench.pruned() == GONE
+    assert made.exists()
+
+
+def test_what_is_gone_already_is_not_said_to_be_removed(bench: Bench) -> None:
+    commit(bench.tree, c="one")
+    shutil.rmtree(bench.tree)
+    assert bench.pruned().is_removed
+    outcome = bench.pruned()
+    assert (outcome.is_removed, outcome.is_branch_deleted) == (False, False)
+    assert str(outcome.reason).startswith("its directory is gone, and its branch orchd/api stays: it has a commit")
+
+
 def test_a_detached_commit_keeps_the_entry_of_a_directory_that_is_gone(bench: Bench) -> None:
     git(bench.tree, "checkout", "--quiet", "--detach")
     commit(bench.tree, c="one")
@@ -278,7 +311,7 @@ def test_what_was_never_made_goes(bench: Bench) -> None:
 
 
 def test_it_is_shown_with_what_it_holds(bench: Bench) -> None:
-    shown = bench.worktree().shown(OVER["agent-001"])
+    shown = shown_of(bench.worktree(), OVER["agent-001"])
     assert shown == {
         "path": str(bench.tree),
         "branch": "orchd/api",
@@ -293,11 +326,11 @@ def test_it_is_shown_with_what_it_holds(bench: Bench) -> None:
     }
     commit(bench.tree, c="one")
     (bench.tree / "new").touch()
-    shown = bench.worktree().shown(None)
+    shown = shown_of(bench.worktree(), None)
     assert (shown["status"], shown["ahead"], shown["uncommitted"]) == (None, 1, True)
     git(bench.repo, "branch", "--move", "main", "trunk")
-    assert bench.worktree().shown(None)["ahead"] == 1
+    assert shown_of(bench.worktree(), None)["ahead"] == 1
     shutil.rmtree(bench.tree)
-    assert bench.worktree().shown(None)["uncommitted"] is None
+    assert shown_of(bench.worktree(), None)["uncommitted"] is None
     shutil.rmtree(bench.repo)
-    assert bench.worktree().shown(None)["ahead"] is None
+    assert shown_of(bench.worktree(), None)["ahead"] is None

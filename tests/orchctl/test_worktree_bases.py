@@ -217,3 +217,12 @@ def test_a_head_without_commits_of_its_own_is_no_matter(bench: Bench) -> None:
     tip = commit(first, x="1")
     git(first, "checkout", "-q", "-b", "same")
     assert git(bench.made(3, 1).worktree, "rev-parse", "HEAD") == tip
+
+
+def test_a_head_is_found_where_the_worktree_was_moved_to(bench: Bench, tmp_path: Path) -> None:
+    first = bench.made(1).worktree
+    git(first, *LEAVING["detached"])
+    tip = commit(first, x="1")
+    git(bench.repo, "worktree", "move", str(first), str(tmp_path / "moved"))
+    assert bench.run(bench.runner(2), 1)[0] == 0
+    assert git(bench.runner(2).worktree, "rev-parse", "HEAD") == tip

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from orchctl.pruning import Agents, Outcome
 from orchctl.worktree_removal import Lost, forced, removed
+from orchctl.worktree_views import detailed, lines
 from orchctl.worktrees import record_path
-from tests.orchctl.repos import commit, git
+from tests.orchctl.repos import SETTINGS, commit, git
 from tests.orchctl.test_pruning import GONE, OVER, Bench
 from tests.orchctl.test_pruning import bench as bench  # noqa: PLC0414 - a fixture
 
-AGENTS = Agents(OVER, [])
+AGENTS = Agents({"agent-001": {**OVER["agent-001"], "name": "api"}}, [])
 
 
 def by_force(bench: Bench) -> tuple[Outcome, Lost | None]:
@@ -123,3 +126,62 @@ def test_a_worktree_that_was_never_finished_is_removed(bench: Bench) -> None:
     git(bench.repo, "worktree", "lock", "--reason", "initializing", str(bench.tree))
     assert by_force(bench)[0] == GONE
     assert bench.is_gone()
+
+
+def inner(bench: Bench, name: str) -> None:
+    """A repository with three commits in the worktree, which git does not track."""
+    made = bench.tree / name
+    made.mkdir()
+    git(made, "init", "--quiet")
+    for number in range(3):
+        commit(made, f=str(number))
+
+
+def test_the_commits_of_a_repository_in_it_are_named_as_lost(bench: Bench) -> None:
+    inner(bench, "inner")
+    said = "inner/ (a repository with 3 commits)"
+    assert str(removed(bench.worktree(), AGENTS).reason) == f"it has uncommitted work: {said}"
+    _, lost = by_force(bench)
+    assert lost is not None
+    assert lost.hidden == f"it has repositories in it, or work in submodules: {said}"
+
+
+def test_show_does_not_advise_to_add_a_repository_in_it(bench: Bench) -> None:
+    inner(bench, "inner")
+    view = detailed(bench.worktree(), AGENTS)
+    assert view["repositories"] == ["inner/ (a repository with 3 commits)"]
+    assert any("repositories" in line and "3 commits" in line for line in lines(view))
+    assert not [step for step in view["next"] if " add " in step]
+    (bench.tree / "new").touch()
+    (step,) = [step for step in detailed(bench.worktree(), AGENTS)["next"] if " add " in step]
+    subprocess.run(["sh", "-c", f"{step} -m new"], check=True, env={**os.environ, **SETTINGS}, timeout=30)
+    assert git(bench.tree, "ls-tree", "--name-only", "HEAD").split() == ["a", "new", "sub"]
+    assert git(bench.tree, "status", "--porcelain") == "?? inner/"
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_the_next_steps_for_one_without_a_git_file_work(bench: Bench, *, is_listed: bool) -> None:
+    (bench.tree / "new").write_text("work")
+    (bench.tree / ".git").unlink()
+    if not is_listed:
+        git(bench.repo, "worktree", "prune", "--expire=now")
+    outcome, lost = by_force(bench)
+    assert (outcome.is_removed, lost) == (False, None)
+    view = detailed(bench.worktree(), AGENTS)
+    assert not [step for step in view["next"] if "--force" in step]
+    if is_listed:
+        assert "worktree repair" in str(outcome.reason)
+        subprocess.run(["sh", "-c", view["next"][0]], check=True, timeout=30)
+        assert bench.kept() == "it has uncommitted work: new"
+        assert by_force(bench)[0] == GONE
+    else:
+        subprocess.run(["sh", "-c", view["next"][1].partition(" && ")[0]], check=True, timeout=30)
+        assert removed(bench.worktree(), AGENTS) == GONE
+        assert (bench.tree.with_name("agent-001.away") / "new").read_text() == "work"
+
+
+def test_the_next_step_for_a_locked_one_is_to_unlock_it(bench: Bench) -> None:
+    git(bench.repo, "worktree", "lock", str(bench.tree))
+    step, *_ = detailed(bench.worktree(), AGENTS)["next"]
+    subprocess.run(["sh", "-c", step], check=True, timeout=30)
+    assert removed(bench.worktree(), AGENTS) == GONE
