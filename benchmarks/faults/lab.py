@@ -217,9 +217,18 @@ class Lab:
         """What the agents wrote themselves."""
         begins, ends = self.signed("begin"), self.signed("end")
         again = [one for one, count in begins.items() if count > 1]
+        again += [f"{agent} (never recorded)" for agent in begins if agent not in known and self._is_unknown(agent)]
         self.tally.count("twice", len(again), f"{again[:5]}")
         silent = [one for one in known if isinstance(expected[one], int) and not (begins[one] and ends[one])]
         self.tally.count("lost", len(silent), f"said to have ended, and did not: {silent[:5]}")
+
+    def _is_unknown(self, agent: str) -> bool:
+        """Whether the daemon has never recorded it: then it ran beside the agent that its request was answered with."""
+        try:
+            self.client.call("status", {"ids": [agent], "usage": False})
+        except WireError as error:
+            return error.code == "unknown-agent"
+        return False
 
     def audit_rest(self) -> None:
         """Nothing of any agent lives when all are over, the limit was kept, and no daemon died without a word."""

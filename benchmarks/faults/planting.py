@@ -11,26 +11,31 @@ _COPIED = ("orchd", "orchctl", "tests", "benchmarks", "docs")
 
 
 class Plant(NamedTuple):
-    """A bug: `old`, which is once in `file`, becomes `new`."""
+    """A bug: `old`, which is once in `file`, becomes `new`; `also` where two places guard against the same fault."""
 
     what: str
     file: str
     old: str
     new: str
+    also: Plant | None = None
 
 
 def fits(plant: Plant) -> bool:
     """Whether it can be planted in the product as it is."""
-    return (ROOT / plant.file).read_text().count(plant.old) == 1
+    is_there = (ROOT / plant.file).read_text().count(plant.old) == 1
+    return is_there and (plant.also is None or fits(plant.also))
 
 
 def planted(plant: Plant, directory: Path) -> Path:
     """The root of a copy with the bug in it."""
     for name in _COPIED:
         shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__", "results"))
-    path = directory / plant.file
-    text = path.read_text()
-    if text.count(plant.old) != 1:
-        raise SystemExit(f"{plant.file} has changed, the bug {plant.what!r} cannot be planted: mend {__name__}'s table")
-    path.write_text(text.replace(plant.old, plant.new))
+    bug: Plant | None = plant
+    while bug is not None:
+        path = directory / bug.file
+        text = path.read_text()
+        if text.count(bug.old) != 1:
+            raise SystemExit(f"{bug.file} has changed, the bug {bug.what!r} cannot be planted: mend {__name__}'s table")
+        path.write_text(text.replace(bug.old, bug.new))
+        bug = bug.also
     return directory

@@ -176,6 +176,12 @@ UNMISSED = Plant(
     "orchd/presence.py",
     "        if not self._has_database():\n",
     "        if self._has_database() is None:\n",
+    Plant(
+        "a database that is cut is written on",
+        "orchd/store.py",
+        "            if now < size:\n",
+        "            if now < 0:\n",
+    ),
 )
 UNCOUNTED = Plant(
     "connections are not counted",
