@@ -65,7 +65,7 @@ def _at_point(lab: Lab, point: str) -> None:
         lab.client.call("cancel", {"ids": [one]})
         lab.has_died()
     expected |= dict(zip(lab.spawn([lab.spec(BRIEF, code) for code in CODES]), CODES, strict=True))
-    lab.audit(expected)
+    lab.audit(expected, are_all=True)
     lab.has_died()
 
 

@@ -88,7 +88,16 @@ CRASHING = Plant(
     "a request of the wrong shape is no error", "orchd/asked.py", "except ShapeError as", "except KeyError as"
 )
 UNBOUNDED = Plant(
-    "replies are kept for ever", "orchd/connections.py", "_REPLIES_KEPT = 1200 ", "_REPLIES_KEPT = 1 << 60 "
+    "replies are kept for ever",
+    "orchd/connections.py",
+    "_REPLIES_KEPT = 1200 ",
+    "_REPLIES_KEPT = 1 << 60 ",
+    Plant(
+        "a client that does not read is heard",
+        "orchd/connections.py",
+        "_REPLIES_WAITING = 64 ",
+        "_REPLIES_WAITING = 1 << 60 ",
+    ),
 )
 FEW_FILES = Plant(
     "the daemon keeps to the files its shell allowed",
