@@ -144,7 +144,9 @@ def test_who_never_started_is_not_tried_again_when_nobody_knows_what_it_came_aft
     assert bench.prune(keep=3)["agents"] == 1
     assert shown(bench) == [skipped.id, done.id, tried.id]
     bench.ask("cancel", {"ids": [skipped.id]})
-    with pytest.raises(WireError, match="agent-002 never started, and nobody knows whether agent-001"):
+    with pytest.raises(
+        WireError, match="agent-002 never started, and how agent-001, which it comes after, ended is unknown"
+    ):
         bench.ask("retry", {"ids": [skipped.id], "env": ENV})
     assert bench.prune(keep=1)["agents"] == 2
     bench.ask("retry", {"ids": [tried.id], "env": ENV})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Instance
+from tests.conftest import Instance, until
 from tests.orchctl import repos
 from tests.orchctl.conftest import Orchctl
 
@@ -284,6 +284,7 @@ def test_an_agent_that_is_alive_keeps_its_worktree_also_with_force(
     script = f"orchctl spawn -- sh -c 'read x <{tmp_path}/gate'"
     orchctl("spawn", "--wait", "--batch", batch(repo, "parent", script=script), cwd=repo)
     orchctl("spawn", "--worktree", "--name", "own", "--", "sh", "-c", f"read x <{tmp_path}/gate", cwd=repo)
+    until(lambda: orchctl("worktrees", "show", "own").code == 0)  # made by its attempt
     for force in ((), ("--force",)):
         done = orchctl("worktrees", "remove", "parent", "own", *force)
         assert done.code == 1
