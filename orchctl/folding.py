@@ -6,9 +6,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from orchctl import lanes
+from orchctl.lanes import Span
 from orchctl.lives import Life
-
-Span = tuple[float, float]
 
 _SHARE = 0.1  # of the time with agents: a longer gap is folded
 _MOST = 0.4  # of the axis, which all breaks together take at most
@@ -16,11 +16,10 @@ _MOST = 0.4  # of the axis, which all breaks together take at most
 
 def busy(lives: Iterable[Life], now: float) -> list[Span]:
     """The stretches in which at least one agent was queued, at work or waiting, in order and apart."""
-    spans = []
+    lives = list(lives)
+    spans = lanes.queued(lives, now)
     for life in lives:
-        spans += [(attempt.queued, now if attempt.ended is None else attempt.ended) for attempt in life.attempts]
-        if not life.attempts or life.attempts[-1].queued < life.queued:
-            spans.append((life.queued, now if life.ended is None else life.ended))
+        spans += [(attempt.admitted, now if attempt.ended is None else attempt.ended) for attempt in life.attempts]
     merged: list[Span] = []
     for begin, end in sorted(spans):
         if merged and begin <= merged[-1][1]:

@@ -15,7 +15,7 @@ from orchctl.git import Git
 from orchctl.holdings import Given, described, lost_modules, of_tree, unseen
 from orchctl.worktree_checks import changes
 from orchctl.worktree_filling import submodules
-from orchctl.worktree_heads import HEADS, UNDER_WAY, Elsewhere, Entry, elsewhere, entries, is_on, listed_at, place_of
+from orchctl.worktree_heads import HEADS, Elsewhere, Entry, elsewhere, entries, is_on, listed_at, place_of, under_way
 from orchctl.worktree_settings import reproducible
 from orchctl.worktrees import Record, located, record_path
 
@@ -141,8 +141,8 @@ class Worktree:
         self.check_known(entry)
         git = Git(self.place)
         own = Path(git.ask("rev-parse", "--absolute-git-dir"))
-        if under_way := [name for name in UNDER_WAY if (own / name).exists()]:
-            raise Kept(f"something is under way in it ({', '.join(under_way)})")
+        if names := under_way(own):
+            raise Kept(f"something is under way in it ({', '.join(names)})")
         if found := [*self.changed(), *unseen(git, self.place)]:
             raise Kept(f"it has uncommitted work: {render.listed(self.described(found))}")
         self.check_hidden(own, with_ignored=with_ignored)

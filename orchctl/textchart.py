@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from orchctl import render, timelines
+from orchctl import lanes, render, timelines
 from orchctl.folding import Axis
 from orchctl.lives import Life
 from orchctl.timelines import History
@@ -111,10 +111,7 @@ class _Chart:
         """The state of the agent in each column."""
         cells: list[str | None] = [None] * self._bar
         end = self._history.end
-        tried = life.attempts[-1].queued if life.attempts else None
-        spans = [("queued", attempt.queued, attempt.admitted) for attempt in life.attempts]
-        if tried is None or tried < life.queued:
-            spans.append(("queued", life.queued, end if life.ended is None else life.ended))
+        spans = [("queued", *span) for span in lanes.queued([life], end)]
         for attempt in life.attempts:
             frozen = set(attempt.frozen)
             spans += [("frozen" if at in frozen else "wait", at, back or end) for at, back in attempt.waits]

@@ -51,18 +51,18 @@ def numbers(history: History) -> Numbers:
     )
 
 
-def queued(history: History) -> list[folding.Span]:
+def queued(history: History) -> list[lanes.Span]:
     """When each agent was queued, since the begin of the history."""
     spans = lanes.queued(history.lives, history.end)
     return [(max(begin, history.begin), end) for begin, end in spans if end > history.begin]
 
 
-def gaps(history: History) -> list[folding.Span]:
+def gaps(history: History) -> list[lanes.Span]:
     """The idle gaps that are long enough to be folded."""
     return folding.gaps(history.lives, history.begin, history.end)
 
 
-def folded(history: History) -> list[folding.Span]:
+def folded(history: History) -> list[lanes.Span]:
     """The idle gaps that the drawing folds."""
     return gaps(history) if history.folds else []
 

@@ -12,9 +12,8 @@ from typing import NamedTuple
 from orchctl.errors import RefusedError
 from orchctl.git import FAILED, NO_HOOKS, Git
 from orchctl.render import listed
-from orchctl.worktree_heads import Elsewhere
+from orchctl.worktree_heads import HEADS, Elsewhere, commit_of
 
-_HEADS = "refs/heads/"
 _NAMELESS = ("-c", "user.name=orchd", "-c", "user.email=orchd@localhost")
 
 
@@ -29,7 +28,7 @@ def tips(git: Git, branches: Iterable[str]) -> list[Tip]:
     """Those of the branches that are there: one that was pruned is in another branch."""
     found = []
     for branch in dict.fromkeys(branches):
-        commit = git.maybe("rev-parse", "--quiet", "--verify", f"{_HEADS}{branch}^{{commit}}")
+        commit = commit_of(git, f"{HEADS}{branch}")
         if commit is not None:
             found.append(Tip(branch, commit))
     return found

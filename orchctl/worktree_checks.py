@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from orchctl.errors import RefusedError
 from orchctl.git import FAILED, Git
 from orchctl.render import listed
+from orchctl.worktree_heads import HEADS
 from orchctl.worktree_settings import Filling, filling, session_paths
 from orchd.wire import agentspec, branches, shapes
 
-_HEADS = "refs/heads/"
 # What `bd`, orchctl and the daemon write while agents work: nobody's edit.
 _BOOKS = (".beads", ".agent", ".claude/state")
 
@@ -136,12 +136,12 @@ def changes(git: Git, *how: str) -> list[str]:
 def check_branches(checkout: Checkout, wanted: Mapping[str, str]) -> None:
     """Return when none of these branches, by the names of their agents, is there. Raises RefusedError."""
     root = branches.PREFIX.rstrip("/")
-    there = Git(checkout.top).ask("for-each-ref", "--format=%(refname)", f"{_HEADS}{root}").split("\n")
-    if f"{_HEADS}{root}" in there:
+    there = Git(checkout.top).ask("for-each-ref", "--format=%(refname)", f"{HEADS}{root}").split("\n")
+    if f"{HEADS}{root}" in there:
         what = f"the branch {root!r} leaves no room for {root}/NAME: rename it with `git branch -m {root} NEW`"
         raise RefusedError(what, code="branch-taken")
     for branch, name in wanted.items():
-        ref = f"{_HEADS}{branch}"
+        ref = f"{HEADS}{branch}"
         if any(one == ref or one.startswith(f"{ref}/") for one in there):
             raise RefusedError(
                 f"the branch {branch} of agent {name!r} is there already: give it another --name, or see "
@@ -159,7 +159,7 @@ def has_worktree(agent: Mapping[str, Any]) -> bool:
 
 def free_name(name: str, directory: Path, but: set[str]) -> str:
     """`name`, or with a number behind it, so that its branch is neither there yet nor one of `but`, which it joins."""
-    there = Git(directory).ask("for-each-ref", "--format=%(refname:lstrip=2)", f"{_HEADS}{branches.PREFIX}").split("\n")
+    there = Git(directory).ask("for-each-ref", "--format=%(refname:lstrip=2)", f"{HEADS}{branches.PREFIX}").split("\n")
     for number in range(1, len(there) + len(but) + 2):
         candidate = name if number == 1 else f"{name}-{number}"
         branch = branches.branch_of(candidate)

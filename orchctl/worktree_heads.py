@@ -15,7 +15,6 @@ from orchctl.errors import RefusedError
 from orchctl.git import Git
 
 HEADS = "refs/heads/"
-# Files in the git directory of a worktree while a merge, a rebase or the like is in progress.
 UNDER_WAY = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_LOG", "rebase-merge", "rebase-apply")
 
 
@@ -95,6 +94,11 @@ def is_on(tree: Path, branch: str) -> bool:
     return is_there and Git(tree).maybe("symbolic-ref", "--quiet", "HEAD") == f"{HEADS}{branch}"
 
 
+def under_way(directory: Path) -> list[str]:
+    """The files that show a merge, a rebase or the like in progress; `directory` is the git directory of a worktree."""
+    return [name for name in UNDER_WAY if (directory / name).exists()]
+
+
 def elsewhere(git: Git, entry: Entry | None, own: str, start: str, origin: str | None) -> Elsewhere | None:
     """The commits of the worktree `entry` that its branch `own` lacks; None when there are none.
 
@@ -104,8 +108,8 @@ def elsewhere(git: Git, entry: Entry | None, own: str, start: str, origin: str |
     ref = f"{HEADS}{own}"
     if entry is None or entry.head is None or entry.branch == ref or not entry.head.strip("0"):
         return None
-    tip = _commit(git, ref)
-    others = [commit for commit in (tip, _commit(git, f"{HEADS}{origin}") if origin else None) if commit]
+    tip = commit_of(git, ref)
+    others = [commit for commit in (tip, commit_of(git, f"{HEADS}{origin}") if origin else None) if commit]
     count = int(git.ask("rev-list", "--count", entry.head, "--not", start, *others))
     if not count:
         return None
@@ -113,7 +117,8 @@ def elsewhere(git: Git, entry: Entry | None, own: str, start: str, origin: str |
     return Elsewhere(count, entry.head, branch, own, _doubt(git, entry, own, tip or start))
 
 
-def _commit(git: Git, ref: str) -> str | None:
+def commit_of(git: Git, ref: str) -> str | None:
+    """The commit of a ref; None when there is no such ref."""
     return git.maybe("rev-parse", "--quiet", "--verify", f"{ref}^{{commit}}")
 
 
@@ -124,7 +129,6 @@ def _doubt(git: Git, entry: Entry, own: str, tip: str) -> str | None:
     tree = Path(entry.path)
     if not (tree / ".git").exists():
         return None
-    directory = Path(Git(tree).ask("rev-parse", "--absolute-git-dir"))
-    if names := [name for name in UNDER_WAY if (directory / name).exists()]:
+    if names := under_way(Path(Git(tree).ask("rev-parse", "--absolute-git-dir"))):
         return f"an operation of git is in progress in it ({', '.join(names)})"
     return None

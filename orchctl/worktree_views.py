@@ -129,7 +129,7 @@ def _behind(worktree: Worktree, tip: str | None) -> int | None:
     origin = worktree.record.origin
     if tip is None or origin is None:
         return None
-    count = worktree.git.maybe("rev-list", "--count", f"{tip}..refs/heads/{origin}")
+    count = worktree.git.maybe("rev-list", "--count", f"{tip}..{HEADS}{origin}")
     return None if count is None else int(count)
 
 

@@ -22,12 +22,11 @@ from orchctl.render import listed
 from orchctl.worktree_bases import Tip, merge, start, tip_of, tips
 from orchctl.worktree_checks import Checkout, changes, check_branches, checkout_of, filling_of, head, unseen
 from orchctl.worktree_filling import check_out, copy_ignored, fill_submodules, set_up, warn
-from orchctl.worktree_heads import elsewhere, listed_at, place_of
+from orchctl.worktree_heads import HEADS, elsewhere, listed_at, place_of
 from orchd.wire import branches, formats, opening, shapes, variables, whole
 
 FAILED = 1
 _VERSION = 1  # of a record
-_HEADS = "refs/heads/"
 _NOT_FOUND, _NOT_RUNNABLE = 127, 126  # as a shell says it
 
 
@@ -229,10 +228,10 @@ def _begun(path: Path, checkout: Checkout, branch: str, base: str | None, before
     )
     write(path, record)
     try:
-        git.tell("update-ref", _HEADS + branch, record.start, "0" * len(record.start))  # only when it is not there
+        git.tell("update-ref", HEADS + branch, record.start, "0" * len(record.start))  # only when it is not there
     except RefusedError as error:
         record_path(path).unlink(missing_ok=True)
-        if git.maybe("rev-parse", "--quiet", "--verify", _HEADS + branch) is None:
+        if git.maybe("rev-parse", "--quiet", "--verify", HEADS + branch) is None:
             raise RefusedError(f"the branch {branch} cannot be begun: {error.message}", code=error.code) from None
         what = f"the branch {branch} cannot be begun: {error.message}; give the agent another --name"
         raise RefusedError(what, code="branch-taken") from None
@@ -244,7 +243,7 @@ def _finish(path: Path, git: Git, record: Record, before: list[Tip]) -> Record:
     forced = () if record.is_made else ("--force", "--force")
     if forced or not path.exists():
         _clear(path, git, forced)
-    is_there = git.is_true("show-ref", "--verify", "--quiet", _HEADS + record.branch)  # somebody may have deleted it
+    is_there = git.is_true("show-ref", "--verify", "--quiet", HEADS + record.branch)  # somebody may have deleted it
     where = [str(path), record.branch] if is_there else ["-b", record.branch, str(path), record.start]
     with _alone_with(Path(record.repository)):
         git.tell("worktree", "add", "--no-checkout", *where)
@@ -273,7 +272,7 @@ def _merged(path: Path, git: Git, record: Record, before: list[Tip]) -> tuple[st
     except RefusedError:
         _clear(path, git, ("--force", "--force"))
         with suppress(RefusedError):
-            git.tell("update-ref", "-d", _HEADS + record.branch)
+            git.tell("update-ref", "-d", HEADS + record.branch)
         record_path(path).unlink(missing_ok=True)
         raise
 

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchd.core.inputs import StoodStill
-from orchd.core.model import AgentId, State, Status
-from orchd.core.stalls import lender_of, returning_without_slot
+from orchd.core.model import AgentId, State
+from orchd.core.stalls import at_work, lender_of, returning_without_slot
 
 Key = tuple[AgentId, int]
 
@@ -71,10 +71,10 @@ class Borrowers:
         if self._due is None or now < self._due:
             return []
         self._due = now + self._pause()
-        borrowers, at_work = self._borrowers(), self._at_work()
-        self._looks = {key: self._seen(key, now) for key in (*borrowers, *at_work)}
+        borrowers, workers = self._borrowers(), self._workers()
+        self._looks = {key: self._seen(key, now) for key in (*borrowers, *workers)}
         still = frozenset(key for key, seen in self._looks.items() if now - seen.moved >= self._state.stall_after)
-        if not still.issuperset(at_work):
+        if not still.issuperset(workers):
             still &= frozenset(borrowers)
         if still == self._told:
             return []
@@ -88,13 +88,11 @@ class Borrowers:
         lent = [agent.lent_to for agent in self._state.waiting.values() if agent.lent_to is not None]
         return [(one, self._state.living[one].attempt) for one in lent if lender_of(self._state, one) is not None]
 
-    def _at_work(self) -> list[Key]:
+    def _workers(self) -> list[Key]:
         """All agents at work, where one of them may be what an agent that waits for a slot waits for."""
         if returning_without_slot(self._state) is None:
             return []
-        living = self._state.living.values()
-        running = (agent for agent in living if agent.status is Status.RUNNING and not agent.is_paused)
-        return [(agent.id, agent.attempt) for agent in running]
+        return [(agent.id, agent.attempt) for agent in at_work(self._state)]
 
     def _seen(self, key: Key, now: float) -> _Look:
         load, before = sum(self._load_seconds(*key)), self._looks.get(key)

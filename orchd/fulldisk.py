@@ -94,7 +94,7 @@ class FullDisk:
         self._has_freed = False  # the reserve, or what was pruned: a normal daemon may have enough
         self._poller = zmq.Poller()
         logs = () if parts is None else (parts.processes.logs.fileno(),)
-        for readable in (ports.fileno(), wakeup, *logs, *([presence.fileno()] if presence.fileno() >= 0 else [])):
+        for readable in (ports.fileno(), wakeup, *logs, presence.fileno()):
             self._poller.register(readable, zmq.POLLIN)
         if parts is not None:
             parts.gateway.refuse_changes(partial(self._changed, parts.gateway))

@@ -45,7 +45,7 @@ class Loop:
             wakeup,
         ):
             self._poller.register(readable, zmq.POLLIN)
-        if presence is not None and presence.fileno() >= 0:
+        if presence is not None:
             self._poller.register(presence.fileno(), zmq.POLLIN)
         self._far: zmq.Socket[bytes] | None = None
         self._far_sockets: list[zmq.Socket[bytes]] = []

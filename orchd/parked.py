@@ -96,16 +96,12 @@ class Parked:
 
     def _seen(self, agent: Agent, now: float, due: float) -> _Look:
         cpu, delay = self._load_seconds(agent.id, agent.attempt)
-        return _Look(agent.attempt, len(agent.waits), cpu, delay, _is_frozen(agent), now, due)
+        return _Look(agent.attempt, len(agent.waits), cpu, delay, agent.has_frozen_tree, now, due)
 
 
 def _is_about(seen: _Look, agent: Agent) -> bool:
     """Whether the agent waits, or is frozen, as it was when it was looked at."""
-    return (seen.attempt, seen.is_frozen) == (agent.attempt, _is_frozen(agent))
-
-
-def _is_frozen(agent: Agent) -> bool:
-    return agent.frozen is not None or agent.is_paused
+    return (seen.attempt, seen.is_frozen) == (agent.attempt, agent.has_frozen_tree)
 
 
 def _has_worked(before: _Look, after: _Look) -> bool:

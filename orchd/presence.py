@@ -17,6 +17,7 @@ from pathlib import Path
 from orchd.errors import AlreadyRunning
 from orchd.ports import Ports
 from orchd.wire import Home, HomeError, locks
+from orchd.wire.database import files_of
 from orchd.wire.inotify import CREATE, DELETE, DELETE_SELF, MOVE_SELF, MOVED_FROM, MOVED_TO, ONLYDIR, Inotify
 from orchd.wire.opening import open_file
 from orchd.wire.sockets import is_listened_to
@@ -124,10 +125,9 @@ class Presence:
         except OSError as error:
             log.warning("no inotify: %s; sockets that are removed are not made again", error.strerror)
             self._inotify = None
-        self._mounts = -1
         with suppress(OSError):  # no /proc: then mounts are not seen
-            self._mounts = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
-            self._changes.register(self._mounts, select.EPOLLPRI)  # proc_pid_mountinfo(5): when a mount has changed
+            mounts = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
+            self._changes.register(mounts, select.EPOLLPRI)  # proc_pid_mountinfo(5): when a mount has changed
 
     def fileno(self) -> int:
         """Readable when a file may have been removed or replaced, or a mount has changed."""
@@ -169,8 +169,7 @@ class Presence:
 
     def _has_database(self) -> bool:
         """Whether the files of the database in the home are still those that are open."""
-        database = self._home.database
-        for path in (database, database.with_name(f"{database.name}-wal")):
+        for path in files_of(self._home.database):
             try:
                 state = path.stat()
             except OSError:

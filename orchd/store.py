@@ -16,7 +16,7 @@ from orchd.errors import DiskFull, StoreError
 from orchd.past import Past
 from orchd.reading import StoredAnswer
 from orchd.space import has_room
-from orchd.wire.database import APPLICATION_ID, lost, reason
+from orchd.wire.database import APPLICATION_ID, files_of, lost, reason
 
 KEPT_ANSWERS = 10_000
 
@@ -48,7 +48,7 @@ class Store(Past):
         self._without_room = without_room
         self._saved: Saved | None = None
         self._seq = self._begun = 0
-        self._sizes = dict.fromkeys((path, path.with_name(f"{path.name}-wal")), 0)
+        self._sizes = dict.fromkeys(files_of(path), 0)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from orchctl.doctor.asking import Daemon
 from orchctl.doctor.findings import Finding, ok, problem, warning
-from orchd.wire import Home, homes, log_of, projects, runners, settings
+from orchd.wire import Home, database, homes, log_of, projects, runners, settings
 
 _NO_CONTROLLER = "no controller of cgroup v2 is passed on to agents; docs/operations.md says where one can be"
 _AHEAD = 60.0  # seconds that a clock may have been set back
@@ -133,7 +133,7 @@ def bounds(asked: Daemon) -> Iterator[Finding]:
 
 def clock(home: Home, now: float) -> Finding:
     """Whether the calendar is behind what was written last."""
-    written = [path.stat().st_mtime for path in (home.database, Path(f"{home.database}-wal")) if path.exists()]
+    written = [path.stat().st_mtime for path in database.files_of(home.database) if path.exists()]
     if written and max(written) > now + _AHEAD:
         what = f"the clock is {max(written) - now:.0f} s behind what was written last"
         return problem("clock", what, "set it; durations are right anyway, times that are shown are not")

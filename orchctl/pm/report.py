@@ -54,7 +54,9 @@ def judged(agent: Mapping[str, Any], *, is_pretending: bool) -> dict[str, Any]:
 
 def _unclear(agent: Mapping[str, Any]) -> str:
     """Why no dependent can begin with what it committed; empty when one can."""
-    head = commits.elsewhere_in(Path(agent["worktree"])) if agent.get("worktree") else None
+    if all(note["code"] != commits.ELSEWHERE for note in agent.get("notes") or ()):
+        return ""
+    head = commits.elsewhere_in(Path(agent["worktree"]))
     return "" if head is None or head.doubt is None else f"{head.text}, and {head.doubt}"
 
 

@@ -100,7 +100,7 @@ def adopted(turn: Turn, event: Adopted) -> None:
     if agent.status is Status.STOPPING:
         _end_tree(turn, agent)
     else:  # the daemon may have died between a commit and what it was to do after it
-        turn.do((Freeze if agent.frozen or agent.is_paused else Thaw)(agent.id, agent.attempt))
+        turn.do((Freeze if agent.has_frozen_tree else Thaw)(agent.id, agent.attempt))
     for wait in agent.waits.values():
         turn.do(Watch(agent.id, wait.request))
 
@@ -120,7 +120,7 @@ def caller_gone(turn: Turn, event: CallerGone) -> None:
 def worked_while_waiting(turn: Turn, event: WorkedWhileWaiting) -> None:
     """Its wait is not what keeps it from working."""
     agent = turn.current(event.agent, event.attempt)
-    if agent is None or agent.status is not Status.WAITING or agent.frozen is not None or agent.is_paused:
+    if agent is None or agent.status is not Status.WAITING or agent.has_frozen_tree:
         return
     if turn.state.is_strict:
         returning.work_seen(turn, agent)

@@ -188,15 +188,20 @@ def why_never(state: State, agent: Agent) -> str | None:
         run = state.runs[member.run]
         ends = ((node, run.bad_end(node)) for node in member.after)
         return next((f"{name} did not complete: {end}" for name, end in ends if end is not None), None)
-    conditions = dict(agent.spec.conditions)
-    for blocker in (state.agents.get(one) for one in agent.blockers):
-        if blocker is None or not blocker.is_over:
-            continue
-        condition = conditions.get(blocker.id, Condition.COMPLETED)
-        if blocker.status not in condition.satisfied_by:
-            what = "fail" if condition is Condition.FAILED else "complete"
-            return f"{blocker.id} did not {what}: {blocker.status.value}"
+    for blocker, condition in unsatisfied(agent, map(state.agents.get, agent.blockers)):
+        what = "fail" if condition is Condition.FAILED else "complete"
+        return f"{blocker.id} did not {what}: {blocker.status.value}"
     return None
+
+
+def unsatisfied(agent: Agent, blockers: Iterable[Agent | None]) -> Iterator[tuple[Agent, Condition]]:
+    """The agents among `blockers` that have ended, and not as `agent` requires, each with the condition."""
+    conditions = dict(agent.spec.conditions)
+    for blocker in blockers:
+        if blocker is not None and blocker.is_over:
+            condition = conditions.get(blocker.id, Condition.COMPLETED)
+            if blocker.status not in condition.satisfied_by:
+                yield blocker, condition
 
 
 def ripen(state: State, now: float) -> None:

@@ -280,6 +280,11 @@ class Agent:
         return self.is_paused and self.status is not Status.QUEUED
 
     @property
+    def has_frozen_tree(self) -> bool:
+        """Whether its process tree is frozen, for want of a slot or because it is paused."""
+        return self.frozen is not None or self.is_suspended
+
+    @property
     def shown_status(self) -> str:
         """Its status for people and scripts: `paused` instead of running or waiting while its tree is frozen."""
         return "paused" if self.is_suspended else self.status.value

@@ -42,15 +42,14 @@ def _hand_out_slots(turn: Turn) -> None:
     turn.is_cut_short = False
     while True:
         back = returning.next_to_return(state)
-        lender = returning.idle_lender(state)
-        may_use_reserve = back is None and lender is None
+        may_use_reserve = back is None and not working(state) and returning.idle_lender(state) is None
         may_go_first = back is None or state.is_new_next
         new = next_to_start(state, turn.now, may_use_reserve=may_use_reserve) if may_go_first else None
         if new is not None and turn.may_launch():
             admit(turn, new)
         elif new is None and back is not None:
             returning.bring_back(turn, back)
-        elif new is None and lender is not None:
+        elif new is None and (lender := returning.idle_lender(state)) is not None:
             returning.bring_back(turn, lender)
         else:
             return

@@ -50,7 +50,7 @@ def look(turn: Turn) -> None:
         if state.stalled_since is None:
             _announce_standing(turn)  # an announced stall that is broken in the end has ended
     elif not state.is_stall_announced:
-        turn.record(StallBegan(tuple(agent.id for agent in _at_work(state)), NO_ROOM))
+        turn.record(StallBegan(tuple(agent.id for agent in at_work(state)), NO_ROOM))
 
 
 def _announce_standing(turn: Turn) -> None:
@@ -89,7 +89,7 @@ def kept_waiting_by(state: State, agent: AgentId) -> Agent | None:
 
 def _break(turn: Turn) -> bool:
     """Whether a slot was lent; in the resident slots that are kept free for chains only where there is no other way."""
-    quiet_first = sorted(_at_work(turn.state), key=lambda agent: (agent.heard or 0.0, agent.number))
+    quiet_first = sorted(at_work(turn.state), key=lambda agent: (agent.heard or 0.0, agent.number))
     pairs = [(lender, one) for lender in quiet_first for one in _lacking_a_slot(turn.state, lender, turn.now)]
     return any(
         _lend(turn, lender, borrower, may_use_reserve=may_use_reserve)
@@ -122,7 +122,8 @@ def is_stalled(state: State, now: float) -> bool:
     )
 
 
-def _at_work(state: State) -> list[Agent]:
+def at_work(state: State) -> list[Agent]:
+    """The agents that run and are not paused."""
     return [agent for agent in state.living.values() if agent.status is Status.RUNNING and not agent.is_paused]
 
 

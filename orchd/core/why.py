@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from heapq import nsmallest
 from typing import NamedTuple
 
 from orchd.core.explain import awaited, position, reason, slots_of_paused, why_queued
 from orchd.core.graph import waits_for
 from orchd.core.holds import Rule
-from orchd.core.index import line_of, ticket_of
+from orchd.core.index import line_of, ticket_of, unsatisfied
 from orchd.core.model import WORKING, Agent, AgentId, Cause, Condition, State, Status, agent_id
 from orchd.core.places import claims, has_working_place, smallest_safe_resident, working
 from orchd.core.runs import Run, RunStatus
@@ -69,7 +69,8 @@ def _again(agent: Agent, find: Finder) -> str | None:
 
 def _completed_before(agent: Agent, find: Finder) -> AgentId | None:
     """An agent that would have had to fail and completed, which is final."""
-    completed = (one.id for one in _unsatisfied(agent, find) if one.status is Status.COMPLETED)
+    ended = unsatisfied(agent, map(find, agent.spec.after))
+    completed = (one.id for one, _ in ended if one.status is Status.COMPLETED)
     return next(completed, None)
 
 
@@ -78,21 +79,12 @@ def _incomplete_before(agent: Agent, find: Finder) -> list[AgentId]:
     found: dict[AgentId, int] = {}
     pending = [agent]
     while pending:
-        for one in _unsatisfied(pending.pop(), find):
+        before = pending.pop()
+        for one, _ in unsatisfied(before, map(find, before.spec.after)):
             if one.id not in found and one.status is not Status.COMPLETED:
                 found[one.id] = one.number
                 pending.append(one)
     return sorted(found, key=found.__getitem__)
-
-
-def _unsatisfied(agent: Agent, find: Finder) -> Iterator[Agent]:
-    """The agents in its `after` that have ended, and not as its condition requires."""
-    conditions = dict(agent.spec.conditions)
-    for blocker in map(find, agent.spec.after):
-        if blocker is None or not blocker.is_over:
-            continue
-        if blocker.status not in conditions.get(blocker.id, Condition.COMPLETED).satisfied_by:
-            yield blocker
 
 
 def _ending(agent: Agent) -> str:

@@ -37,6 +37,7 @@ class Command(NamedTuple):
     begin: str
     attributes: Attributes
     limits: str  # those that are too low for its shim
+    carried: str | None  # its words in one variable, where its shim may serve others too
 
 
 def command(words: list[str], variables: dict[str, str], attributes: Attributes = Attributes()) -> Command:  # noqa: B008
@@ -47,7 +48,7 @@ def command(words: list[str], variables: dict[str, str], attributes: Attributes 
     is_staged = bool(limits) or ("=" in words[0] and handover.BY_BASH in variables)
     umask = PRIVATE if attributes.umask is None else attributes.umask
     begin = handover.begin(slots, umask=umask, is_staged=is_staged)
-    return Command(words, variables, slots, begin, attributes, limits)
+    return Command(words, variables, slots, begin, attributes, limits, handover.carried(words))
 
 
 def command_of(home: Home, agent: Agent, environment: Mapping[str, str], defaults: Attributes) -> Command:

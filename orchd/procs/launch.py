@@ -88,8 +88,9 @@ def _oom_score() -> int:
 
 def _first(files: Files, command: Command, cgroup: Cgroup | None) -> dict[str, str]:
     """The name and the words of the attempt, for a shim that may serve others too; nothing for any other."""
-    words = None if cgroup is None else handover.carried(command.words)
-    return {} if words is None else {handover.FIRST: files.name, handover.WORDS: words}
+    if cgroup is None or command.carried is None:
+        return {}
+    return {handover.FIRST: files.name, handover.WORDS: command.carried}
 
 
 def _words(files: Files, command: Command, cgroup: Cgroup | None) -> list[str]:

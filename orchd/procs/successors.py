@@ -42,7 +42,7 @@ class Shim:
     @property
     def may_be_followed(self) -> bool:
         """Whether another attempt might find things as they are for this one."""
-        is_neutral = self.cgroup is not None and handover.carried(self.command.words) is not None
+        is_neutral = self.cgroup is not None and self.command.carried is not None
         return is_neutral and _is_plain(self.spec) and self.attempts < MOST
 
     def open(self) -> None:

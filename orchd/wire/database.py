@@ -24,6 +24,11 @@ class Checked(NamedTuple):
     is_empty: bool = False  # or not there at all
 
 
+def files_of(path: Path) -> tuple[Path, Path]:
+    """The database file and its write-ahead log."""
+    return path, path.with_name(f"{path.name}-wal")
+
+
 def check(path: Path, now: Callable[[], float], seconds: float) -> Checked:
     """Look at the database in `path` for so many `seconds` of the clock `now`."""
     if not path.exists():
@@ -55,7 +60,7 @@ def _aside(path: Path) -> str:
 
 def _uri(path: Path) -> str:
     """Without a write-ahead log nothing is being written, and so no shared memory has to be made beside the file."""
-    wal = path.with_name(f"{path.name}-wal")
+    _, wal = files_of(path)
     is_folded = not wal.exists() or not wal.stat().st_size
     return f"{path.absolute().as_uri()}?{'immutable=1' if is_folded else 'mode=ro'}"
 

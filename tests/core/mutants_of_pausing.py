@@ -55,7 +55,7 @@ OF_PAUSING = (
     Mutant(
         "the next daemon freezes what was paused",
         "happen.py",
-        "Freeze if agent.frozen or agent.is_paused else Thaw",
+        "Freeze if agent.has_frozen_tree else Thaw",
         "Freeze if agent.frozen else Thaw",
         _test("the_next_daemon_freezes_a_paused_agent_again"),
     ),

@@ -85,7 +85,7 @@ OF_SLOTS = (
     Mutant(
         "the next daemon freezes what was frozen",
         "happen.py",
-        "turn.do((Freeze if agent.frozen or agent.is_paused else Thaw)(agent.id, agent.attempt))",
+        "turn.do((Freeze if agent.has_frozen_tree else Thaw)(agent.id, agent.attempt))",
         "turn.do(Thaw(agent.id, agent.attempt))",
         core("happen", "a_frozen_agent_is_frozen_again_by_the_next_daemon"),
     ),

@@ -57,7 +57,7 @@ DEFECTS = (
     _defect(
         "a new daemon freezes what the old one was to freeze",
         "happen.py",
-        "        turn.do((Freeze if agent.frozen or agent.is_paused else Thaw)(agent.id, agent.attempt))\n",
+        "        turn.do((Freeze if agent.has_frozen_tree else Thaw)(agent.id, agent.attempt))\n",
         "        turn.do(Thaw(agent.id, agent.attempt))\n",
     ),
     _defect(
@@ -128,7 +128,7 @@ DEFECTS = (
     _defect(
         "a stall that cannot be broken is announced",
         "stalls.py",
-        "        turn.record(StallBegan(tuple(agent.id for agent in _at_work(state)), NO_ROOM))\n",
+        "        turn.record(StallBegan(tuple(agent.id for agent in at_work(state)), NO_ROOM))\n",
         "        return\n",
     ),
     _defect(
