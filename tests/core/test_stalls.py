@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
 from orchd.core import facts, inputs
 from orchd.core.decide import next_deadline
 from orchd.core.effects import Freeze, Thaw
@@ -137,6 +141,15 @@ def borrowing(box: Box) -> tuple[AgentId, AgentId]:
     return parent, child
 
 
+def returning(box: Box) -> tuple[AgentId, AgentId]:
+    """An agent whose wait has timed out, so that it only waits for a slot, and the agent that has the slot."""
+    parent = box.spawn("parent")
+    child = box.spawn("child", caller=parent)
+    box.wait(parent, child, timeout=1.0)
+    box.sleep(1.0)
+    return parent, child
+
+
 def stands_still(box: Box, *ids: AgentId) -> None:
     """These make no progress."""
     box.tell(inputs.StoodStill(frozenset((one, box.agent(one).attempt) for one in ids)))
@@ -178,9 +191,10 @@ def test_the_end_of_one_that_stood_still_ends_the_stall() -> None:
     assert box.facts(facts.StallEnded)
 
 
-def test_the_return_of_the_lender_ends_the_stall() -> None:
+@pytest.mark.parametrize("kept", [borrowing, returning])
+def test_the_return_of_the_lender_ends_the_stall(kept: Callable[[Box], tuple[AgentId, AgentId]]) -> None:
     box = Box(limit=1)
-    parent, child = borrowing(box)
+    parent, child = kept(box)
     stands_still(box, child)
     box.limit(limit=2)
     assert (box.status(parent, child), len(box.facts(facts.StallEnded))) == (["running", "running"], 1)
@@ -225,15 +239,6 @@ def test_an_agent_leaves_room_for_a_chain_of_agents_below_it() -> None:
     assert sentence == "3 of 4 resident slots are taken; 2 are kept free for agents below"
 
 
-def returning(box: Box) -> tuple[AgentId, AgentId]:
-    """An agent whose wait has timed out, so that it only waits for a slot, and the agent that has the slot."""
-    parent = box.spawn("parent")
-    child = box.spawn("child", caller=parent)
-    box.wait(parent, child, timeout=1.0)
-    box.sleep(1.0)
-    return parent, child
-
-
 def test_agents_that_stand_still_while_one_waits_for_a_slot_are_announced_until_they_go_on() -> None:
     box = Box(limit=1)
     parent, child = returning(box)
@@ -245,11 +250,3 @@ def test_agents_that_stand_still_while_one_waits_for_a_slot_are_announced_until_
     assert sentence == f"no progress while {parent} waits for a slot: it may need what {parent} holds"
     stands_still(box)
     assert box.facts(facts.StallEnded)
-
-
-def test_a_slot_for_the_agent_that_waits_for_it_ends_the_stall() -> None:
-    box = Box(limit=1)
-    parent, child = returning(box)
-    stands_still(box, child)
-    box.limit(limit=2)
-    assert (box.status(parent, child), len(box.facts(facts.StallEnded))) == (["running", "running"], 1)

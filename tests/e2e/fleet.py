@@ -6,7 +6,8 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,21 @@ class Fleet:
         pid = self.daemon_pid()
         os.kill(pid, signal.SIGKILL)
         until(lambda: not is_alive(pid), what="the daemon's death")
+
+    def stopped(self, how: str, cancelled: Sequence[str], *others: str) -> tuple[float, list[dict[str, Any]]]:
+        """How long it takes to end agents by `cancel`, `cancel-after-death` or `stop-agents`, and the agents then."""
+        if how == "cancel-after-death":
+            self.daemon_dies()
+            self.client.call("limit")
+        began = time.monotonic()
+        if how == "stop-agents":
+            self.instance.stop()
+            self.instance.start()
+            ended = self.show(*cancelled, *others)
+        else:
+            self.client.call("cancel", {"ids": list(cancelled)})
+            ended = self.ends(*cancelled, *others)
+        return time.monotonic() - began, ended
 
     def admitted(self) -> list[str]:
         """The agents in the order in which they were first admitted."""

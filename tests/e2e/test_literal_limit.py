@@ -123,18 +123,8 @@ def test_time_for_which_only_a_slot_is_missing_counts_for_no_time_out(resting: F
 @pytest.mark.parametrize("how", ["cancel", "stop-agents", "cancel-after-death"])
 def test_agents_that_are_held_end_in_time_when_they_are_stopped(resting: Fleet, way: str, how: str) -> None:
     held = Held(resting, way)
-    if how == "cancel-after-death":
-        resting.daemon_dies()
-        resting.client.call("limit")
-    began = time.monotonic()
-    if how == "stop-agents":
-        resting.instance.stop()
-        resting.instance.start()
-        ended = resting.show(*held.ids)
-    else:
-        resting.client.call("cancel", {"ids": held.ids})
-        ended = resting.ends(*held.ids)
-    assert time.monotonic() - began < GRACE + SLACK + LOAD
+    took, ended = resting.stopped(how, held.ids)
+    assert took < GRACE + SLACK + LOAD
     assert [agent["status"] for agent in ended] == ["cancelled"] * 3
 
 

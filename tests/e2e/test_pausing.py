@@ -109,18 +109,9 @@ def test_a_paused_agent_ends_in_time(resting: Fleet, way: str, how: str, release
     pids = until(lambda: found if len(found := pids_in(resting.directory / "pids")) == 2 else None)
     resting.client.call("pause", {"ids": [one], "release_slot": release})
     until(lambda: not any(map(can_run, pids)))
-    if how == "cancel-after-death":
-        resting.daemon_dies()
-        resting.client.call("limit")
-    began = time.monotonic()
-    if how == "stop-agents":
-        resting.instance.stop()
-        resting.instance.start()
-    else:
-        resting.client.call("cancel", {"ids": [one]})
-        resting.ends(one)
-    assert time.monotonic() - began < GRACE + SLACK + LOAD
-    assert resting.agent(one)["status"] == "cancelled"
+    took, (ended,) = resting.stopped(how, [one])
+    assert took < GRACE + SLACK + LOAD
+    assert ended["status"] == "cancelled"
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
 
 
