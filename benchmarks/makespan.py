@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from benchmarks.harness import Figure, daemon, report, timed
 from orchctl.client import Client
-from orchd.core.composition import critical_path, levels
+from orchd.dag import critical_path, levels
 
 COUNT, LIMIT, SEED = 20, 7, 2026
 DEVELOPERS, SECONDS, ROUNDS = 7, 2.0, 5

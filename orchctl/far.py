@@ -13,7 +13,7 @@ from typing import Annotated
 import zmq
 
 from orchctl.errors import NoDaemonError, RefusedError, UsageError
-from orchd.wire import addresses, keys, pack_request, shapes
+from orchd.wire import addresses, keyfiles, keys, pack_request, shapes
 
 PATIENCE = 30.0  # seconds without a connection
 EVENTS = (
@@ -83,10 +83,10 @@ def profile(name: str | None, connect: str | None) -> Far:
         )
     file = Path(found.key) if found.key[:1] == "/" else key_file(found.key)
     try:
-        return Far(name, found.connect, found.server_key, keys.read_secret(file))
+        return Far(name, found.connect, found.server_key, keyfiles.read_secret(file))
     except FileNotFoundError:
         raise RefusedError(f"there is no key {file}: `orchctl keys new {found.key}` makes one", code="no-key") from None
-    except keys.KeyFileError as error:
+    except keyfiles.KeyFileError as error:
         raise RefusedError(str(error), code="bad-key-file") from None
 
 

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchd.core.inputs import SetLimit
-from orchd.core.model import Guards, RequestId, State
+from orchd.core.model import Guards, State
 from orchd.errors import ConfigError
 from orchd.notify import Notifier
-from orchd.wire.settings import COMMAND, KEYS, LIMITS, RESTART, TABLES, Config, SettingsError, changed, resident_of
+from orchd.translate import limits_of
+from orchd.wire.settings import COMMAND, KEYS, LIMITS, RESTART, TABLES, Config, SettingsError, changed
 from orchd.wire.settings import read as read_settings
 
 log = logging.getLogger("orchd")
@@ -30,11 +31,6 @@ def heed_limit(state: State, config: Config) -> None:
     state.is_strict = config.enforcement == "strict"
     state.stall_after = config.stall_after
     state.rate_limit_waits, state.rate_limit_time = config.rate_limit_waits, config.rate_limit_time
-
-
-def limits_of(config: Config, request: RequestId | None) -> SetLimit:
-    """The input for the core that sets the limit to that of a configuration."""
-    return SetLimit(request, config.limit, resident_of(config), by_command=False)
 
 
 class Settled:

@@ -11,7 +11,8 @@ from orchd.errors import OrchdError
 from orchd.roles import Visitor
 from orchd.wire import WireError, formats
 from orchd.wire.afar import KeyAuthorize
-from orchd.wire.keys import KeyFileError, new_secret, read_private, read_secret
+from orchd.wire.keyfiles import KeyFileError, read_private, read_secret
+from orchd.wire.keys import NoCurveError, new_secret
 from orchd.wire.private import write_private
 from orchd.wire.shapes import ShapeError, build
 
@@ -42,7 +43,7 @@ def server_secret(path: Path) -> str:
             secret = new_secret()
             write_private(path, f"{secret}\n".encode(), is_new=True)
             return secret
-    except KeyFileError as error:
+    except (KeyFileError, NoCurveError) as error:
         raise KeyringError(f"{error}; without a key of its own the daemon listens to no other machine") from None
     except OSError as error:
         raise KeyringError(f"the key {path} cannot be made: {error.strerror}; make room or rights for it") from None

@@ -11,12 +11,11 @@ from typing import NamedTuple
 
 from orchd.bounds import Held, bounds_of
 from orchd.callers import Caller, agent_of
-from orchd.config import limits_of
 from orchd.core import inputs
-from orchd.core.composition import durations
 from orchd.core.model import Agent, AgentId, Attributes, Condition, RequestId, Spec, State, Status, agent_id
 from orchd.core.runs import Group, Plan
 from orchd.core.spending import Budget
+from orchd.dag import durations
 from orchd.dependencies import dependencies_of
 from orchd.environments import Environments
 from orchd.given import Given
@@ -28,7 +27,7 @@ from orchd.store import Store
 from orchd.views import canonical, canonical_run, canonical_session
 from orchd.wire import WireError, agentspec, inherited, ops, runners, variables
 from orchd.wire import attributes as wire_attributes
-from orchd.wire.settings import Config
+from orchd.wire.settings import Config, resident_of
 
 
 class _Base(NamedTuple):
@@ -37,6 +36,11 @@ class _Base(NamedTuple):
     environment: str  # its digest
     attributes: Attributes | None
     choose: Callable[[Mapping[str, str]], str]  # what runs work that names no runner, by variables of its own
+
+
+def limits_of(config: Config, request: RequestId | None) -> inputs.SetLimit:
+    """The input for the core that sets the limit to that of a configuration."""
+    return inputs.SetLimit(request, config.limit, resident_of(config), by_command=False)
 
 
 class Translator:

@@ -13,7 +13,8 @@ import zmq
 
 from orchctl.far import Far
 from orchd.wire import pack_request, unpack_reply
-from orchd.wire.keys import new_secret, public_of, read_secret
+from orchd.wire.keyfiles import read_secret
+from orchd.wire.keys import new_secret, public_of
 from tests.conftest import BIN, Instance
 
 PATIENCE = 30_000

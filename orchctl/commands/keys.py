@@ -27,7 +27,7 @@ def new(args: SimpleNamespace) -> int:
     except FileExistsError:
         what = f"there is a key {path} already: take another name, or move it away first"
         raise RefusedError(what, code="key-exists") from None
-    except pairs.KeyFileError as error:
+    except pairs.NoCurveError as error:
         raise RefusedError(str(error), code="bad-key-file") from None
     public = pairs.public_of(secret)
     out.result({"name": args.name, "public": public, "file": str(path)}, [public], as_json=args.json)

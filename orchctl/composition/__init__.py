@@ -31,11 +31,8 @@ from orchd.core.composition import (
     Task,
     TokenEstimate,
     Tree,
-    around,
     composition_from,
-    critical_path,
     dependencies_of,
-    durations,
     estimate_composition_tokens,
     estimate_tokens,
     flatten,
@@ -43,16 +40,15 @@ from orchd.core.composition import (
     generate_parallel_spawn_prompt,
     generate_parallel_task_specs,
     guess_tokens,
-    levels,
     makespan,
     name_of,
     order_of,
     plan,
-    remaining_paths,
     task_prompt,
     task_spec,
     token_breakdown,
 )
+from orchd.dag import around, critical_path, durations, levels, remaining_paths
 
 __all__ = [
     "LIMIT",

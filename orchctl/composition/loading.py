@@ -16,14 +16,13 @@ from orchd.core.composition import (
     Tree,
     behind_optional,
     composition_from,
-    cycle_in,
     flatten,
     name_of,
     problems,
-    topological,
     warnings,
 )
 from orchd.core.composition import plan_execution_order as order_of_groups
+from orchd.dag import cycle_in, topological
 from orchd.wire import duration
 
 LIMIT = 7  # of a machine whose daemon nobody asked

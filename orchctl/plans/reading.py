@@ -12,7 +12,7 @@ from orchctl.plans import boxes, checklist, numbered, speckit, taskmaster
 from orchctl.plans.boxes import Page
 from orchctl.plans.order import Counts
 from orchctl.plans.shape import OPTIONAL, Node, Plan, PlanError
-from orchd.core.composition import cycle_in
+from orchd.dag import cycle_in
 
 FORMATS = ("spec-kit", "kiro", "openspec", "task-master", "checklist")
 _LONGEST = 200  # characters of an id: what the daemon takes

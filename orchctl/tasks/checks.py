@@ -10,7 +10,7 @@ from pathlib import Path
 from orchctl.tasks.files import RESULTS, Task
 from orchctl.tasks.overlap import overlaps
 from orchctl.tasks.problems import Problem
-from orchd.core.composition import cycle_in, topological
+from orchd.dag import cycle_in, topological
 
 Shown = Callable[[Task], str]  # how messages call a task's file
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from graphlib import TopologicalSorter
 
-from orchd.core.composition import cycle_in
 from orchd.core.model import Agent, AgentId, State, Status
+from orchd.dag import cycle_in
 
 
 def waits_for(state: State, agent: Agent) -> list[AgentId]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from orchd.core.composition import around
 from orchd.core.model import LIVING, Agent, AgentId, Condition, State, Status, Wait
 from orchd.core.queue import Line, Ticket, ticket
 from orchd.core.runs import Ending, RunId, recounted
+from orchd.dag import around
 
 
 def ticket_of(agent: Agent) -> Ticket:

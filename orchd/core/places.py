@@ -12,10 +12,10 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Mapping
 
-from orchd.core.composition import around, groups_around
 from orchd.core.model import WORKING, Agent, AgentId, State
 from orchd.core.queue import Line
 from orchd.core.runs import Run, RunId
+from orchd.dag import around, groups_around
 
 
 def working(state: State) -> int:

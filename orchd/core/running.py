@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
-from orchd.core.composition import around, cycle_in, groups_around, remaining_paths, topological
 from orchd.core.facts import AgentQueued, RunBegan
 from orchd.core.inputs import BeginRun, Part
 from orchd.core.model import Level, agent_id
@@ -14,6 +13,7 @@ from orchd.core.runs import Membership, run_id
 from orchd.core.scoping import session_of
 from orchd.core.spawning import Refusal, check_guards, check_nesting, parent_for
 from orchd.core.turn import Turn
+from orchd.dag import around, cycle_in, groups_around, remaining_paths, topological
 
 MOST_EDGES = 1_000_000  # from members to the members that they come after, those of whole groups one by one
 

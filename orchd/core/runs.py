@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple, NewType
 
-from orchd.core.composition import around, groups_around
 from orchd.core.sessions import SessionId
 from orchd.core.spending import Budget, Spent
+from orchd.dag import around, groups_around
 
 RunId = NewType("RunId", str)
 

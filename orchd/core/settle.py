@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from orchd.core import returning, stalls
 from orchd.core.admit import admit
-from orchd.core.composition import groups_around
 from orchd.core.effects import Terminate
 from orchd.core.facts import (
     AgentCancelled,
@@ -20,6 +19,7 @@ from orchd.core.places import has_resident_place, has_room, has_working_place, i
 from orchd.core.queue import AGING_SECONDS, Line, Ticket
 from orchd.core.runs import Run, RunId, RunStatus
 from orchd.core.turn import Turn
+from orchd.dag import groups_around
 
 
 def settle(turn: Turn) -> None:

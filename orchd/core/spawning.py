@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from orchd.core.composition import cycle_in
 from orchd.core.facts import AgentQueued, AgentSkipped
 from orchd.core.graph import blockers_first
 from orchd.core.holds import why_held
@@ -18,6 +17,7 @@ from orchd.core.scoping import session_now, session_of
 from orchd.core.sessions import SessionId
 from orchd.core.settle import has_aged, next_to_start
 from orchd.core.turn import Turn
+from orchd.dag import cycle_in
 
 
 class Refusal(Exception):

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # What a module with another name, or none, is tested by.
 ELSEWHERE = {
+    "orchd/dag.py": "tests/test_dag.py",
     "orchd/__main__.py": "tests/shell/test_main.py",
     "orchd/errors.py": "tests/shell/test_faults.py",
     "orchd/wire/variables.py": "tests/shell/test_command.py",

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.core.composition import around, groups_around
 from orchd.core.runs import (
     Ending,
     Group,
@@ -17,6 +16,7 @@ from orchd.core.runs import (
     recounted,
     run_id,
 )
+from orchd.dag import around, groups_around
 
 GOOD, BAD, SKIPPED = Ending("completed", None), Ending("failed", "exit code 1"), Ending("skipped", "x did not complete")
 

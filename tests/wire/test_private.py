@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.wire.keys import read_private
+from orchd.wire.keyfiles import read_private
 from orchd.wire.private import write_private
 
 

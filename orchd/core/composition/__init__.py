@@ -2,7 +2,6 @@
 
 from orchd.core.composition.checks import behind_optional, problems, warnings
 from orchd.core.composition.errors import CompositionError, Problem
-from orchd.core.composition.graphs import Graph, critical_path, cycle_in, levels, remaining_paths, topological
 from orchd.core.composition.parse import composition_from, key_of
 from orchd.core.composition.plan import dependencies_of, name_of, order_of, plan, plan_execution_order
 from orchd.core.composition.prompts import (
@@ -14,7 +13,7 @@ from orchd.core.composition.prompts import (
     task_prompt,
     task_spec,
 )
-from orchd.core.composition.times import durations, makespan
+from orchd.core.composition.times import makespan
 from orchd.core.composition.tokens import (
     TokenEstimate,
     estimate_composition_tokens,
@@ -22,7 +21,7 @@ from orchd.core.composition.tokens import (
     guess_tokens,
     token_breakdown,
 )
-from orchd.core.composition.trees import Flat, Group, Member, Tree, around, expanded, flatten, groups_around
+from orchd.core.composition.trees import Flat, Group, Member, Tree, flatten
 from orchd.core.composition.types import Composition, CoordinationStrategy, SubSkill
 
 __all__ = [
@@ -30,7 +29,6 @@ __all__ = [
     "CompositionError",
     "CoordinationStrategy",
     "Flat",
-    "Graph",
     "Group",
     "Member",
     "ParallelTaskSpec",
@@ -39,34 +37,25 @@ __all__ = [
     "Task",
     "TokenEstimate",
     "Tree",
-    "around",
     "behind_optional",
     "composition_from",
-    "critical_path",
-    "cycle_in",
     "dependencies_of",
-    "durations",
     "estimate_composition_tokens",
     "estimate_tokens",
-    "expanded",
     "flatten",
     "generate_composition_prompt",
     "generate_parallel_spawn_prompt",
     "generate_parallel_task_specs",
-    "groups_around",
     "guess_tokens",
     "key_of",
-    "levels",
     "makespan",
     "name_of",
     "order_of",
     "plan",
     "plan_execution_order",
     "problems",
-    "remaining_paths",
     "task_prompt",
     "task_spec",
     "token_breakdown",
-    "topological",
     "warnings",
 ]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
 from orchd.core.composition.errors import CompositionError, Problem
-from orchd.core.composition.graphs import cycle_in, cyclic
-from orchd.core.composition.plan import dependencies_of, doubled, name_of, order_of
+from orchd.core.composition.plan import cyclic, dependencies_of, doubled, name_of, order_of
 from orchd.core.composition.types import Composition, SubSkill
+from orchd.dag import cycle_in
 
 _CYCLES = 10  # that are told: each takes a walk through the whole
 _LONGEST_NAME = 200  # bytes: the names of a member's files are longer, and no file's may have more than 255

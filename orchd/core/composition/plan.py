@@ -7,8 +7,8 @@ from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
 from orchd.core.composition.errors import CompositionError, Problem
-from orchd.core.composition.graphs import levels, successors, topological
 from orchd.core.composition.types import Composition, SubSkill
+from orchd.dag import CyclicGraphError, UnknownNodeError, levels, successors, topological
 
 
 def name_of(sub_skill: SubSkill) -> str:
@@ -23,7 +23,9 @@ def plan_execution_order(sub_skills: Sequence[SubSkill]) -> list[list[SubSkill]]
     that are not there, and cycles, whose path it has.
     """
     known = _by_name(sub_skills)
-    return [[known[name] for name in group] for group in levels(dependencies_of(sub_skills))]
+    graph = dependencies_of(sub_skills)
+    _check(graph)
+    return [[known[name] for name in group] for group in levels(graph)]
 
 
 def _by_name(sub_skills: Iterable[SubSkill]) -> dict[str, SubSkill]:
@@ -51,6 +53,34 @@ def dependencies_of(sub_skills: Iterable[SubSkill]) -> dict[str, list[str]]:
     return {name_of(one): list(dict.fromkeys(one.dependencies)) for one in sub_skills}
 
 
+def _check(graph: Mapping[str, Sequence[str]]) -> None:
+    """Raise CompositionError for a graph that has no order."""
+    try:
+        topological(graph)
+    except CyclicGraphError as error:
+        raise CompositionError([cyclic(error.cycle)]) from None
+    except UnknownNodeError as error:
+        raise CompositionError(
+            [
+                Problem(
+                    "unknown-dependency",
+                    "$.subSkills",
+                    error.dependency,
+                    f"{error.node!r} depends on {error.dependency!r}, which is not there",
+                    "add it, or take the dependency away",
+                )
+            ]
+        ) from None
+
+
+def cyclic(cycle: Sequence[str], path: str = "$.subSkills") -> Problem:
+    """The problem that `cycle` is."""
+    shown = " -> ".join(cycle)
+    return Problem(
+        "cycle", path, list(cycle), f"a cycle of dependencies: {shown}", "take one of these dependencies away"
+    )
+
+
 def order_of(composition: Composition) -> dict[str, list[str]]:
     """Each name with what it comes after in the composition's mode. Raises CompositionError as the plan does.
 
@@ -61,7 +91,7 @@ def order_of(composition: Composition) -> dict[str, list[str]]:
     if composition.execution_mode == "parallel":
         return {name: [] for name in names}
     graph = dependencies_of(composition.sub_skills)
-    topological(graph)
+    _check(graph)
     if composition.execution_mode == "hybrid":
         return graph
     line = _in_line(graph)

@@ -1,4 +1,4 @@
-"""How long nodes will take, as far as anybody can know, and how long the whole takes at a limit."""
+"""The makespan of a graph at a limit."""
 
 from __future__ import annotations
 
@@ -6,32 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 
-from orchd.core.composition.graphs import Graph, remaining_paths, successors
-
-Known = Mapping[str, float | None]
-
-
-def durations(seconds: Known, tokens: Known) -> dict[str, float]:
-    """A duration for each node, that is each key of `seconds` or `tokens`; None there is the same as no key.
-
-    `seconds` are what history says, `tokens` are estimates. A node with history takes its seconds. One without takes
-    its tokens times the seconds per token of the nodes that have both. Without any history the unit is not seconds
-    but plain tokens. What has neither, or tokens that nothing converts, takes the mean of all others, or 1.
-    """
-    history = {node: value for node, value in seconds.items() if value is not None}
-    estimates = {node: value for node, value in tokens.items() if value is not None}
-    rate = _seconds_per_token(history, estimates)
-    known = history if rate is None else {**{node: value * rate for node, value in estimates.items()}, **history}
-    mean = sum(known.values()) / len(known) if known else 1.0
-    return {node: float(known.get(node, mean)) for node in (*tokens, *seconds)}
-
-
-def _seconds_per_token(history: Mapping[str, float], estimates: Mapping[str, float]) -> float | None:
-    """1 without history, None when there is some but no estimate to compare it with."""
-    if not history:
-        return 1.0
-    both = [node for node in history if estimates.get(node)]
-    return sum(history[node] for node in both) / sum(estimates[node] for node in both) if both else None
+from orchd.dag import Graph, groups_around, remaining_paths, successors
 
 
 def makespan(
@@ -102,7 +77,7 @@ class _Line:
 
     def leave(self, node: str) -> None:
         self._free += 1
-        for group in _groups_around(node):
+        for group in groups_around(node):
             self._busy[group] -= 1
             self._release(group)
             if self._busy[group]:
@@ -113,7 +88,7 @@ class _Line:
 
     def _joined(self, node: str) -> list[str]:
         """The groups that get one more node at work with it: a group at work is counted in those around it already."""
-        groups = list(_groups_around(node))
+        groups = list(groups_around(node))
         busy = next((index for index, group in enumerate(groups) if self._busy[group]), len(groups))
         return groups[: busy + 1]
 
@@ -121,10 +96,3 @@ class _Line:
         waiting = [entries for entries in self._aside[group].values() if entries]
         if waiting:
             heappush(self._ready, heappop(min(waiting)))
-
-
-def _groups_around(node: str) -> Iterator[str]:
-    """Innermost first; the last is the whole."""
-    while node:
-        node = node.rpartition("/")[0]
-        yield node

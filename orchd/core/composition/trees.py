@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from orchd.core.composition.errors import CompositionError, Problem
 from orchd.core.composition.plan import name_of, order_of
 from orchd.core.composition.types import Composition, SubSkill
+from orchd.dag import around
 
 MOST = 10_000  # members of one run, and groups
 LONGEST_PATH = 1000  # bytes of the path of a member: in a run it is that of a file, below some directory
@@ -101,18 +102,6 @@ def expanded(
         if outer and path not in is_followed:
             graph[outer].append(path)
     return graph
-
-
-def around(path: str) -> str:
-    """The path of the group that a member or group is in."""
-    return path.rpartition("/")[0]
-
-
-def groups_around(path: str) -> Iterator[str]:
-    """The groups that a node is in, innermost first; the last is the whole."""
-    while path:
-        path = around(path)
-        yield path
 
 
 def flatten(tree: Tree) -> Flat:

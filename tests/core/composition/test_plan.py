@@ -8,12 +8,14 @@ from hypothesis import given
 from orchd.core.composition import (
     Composition,
     CompositionError,
+    Problem,
     SubSkill,
     name_of,
     order_of,
     plan,
     plan_execution_order,
 )
+from orchd.core.composition.plan import cyclic
 from tests.core.composition.graphs import Graph, acyclic
 
 TEAM = (
@@ -85,3 +87,10 @@ def test_a_sequence_is_a_topological_order_that_never_leaves_the_list_without_ne
     for name in line:
         assert name == next(one for one in waiting if not set(graph[one]) & set(waiting))
         waiting.remove(name)
+
+
+def test_the_problem_of_a_cycle_has_its_path() -> None:
+    cycle = ["a", "b", "a"]
+    message, way_out = "a cycle of dependencies: a -> b -> a", "take one of these dependencies away"
+    assert cyclic(cycle, "$") == Problem("cycle", "$", cycle, message, way_out)
+    assert cyclic(cycle).path == "$.subSkills"

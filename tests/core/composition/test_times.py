@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.core.composition import durations, makespan, remaining_paths
+from orchd.core.composition import makespan
+from orchd.dag import durations, remaining_paths
 from tests.core.composition.graphs import Graph, acyclic, fan, weights
 
 TEAM: Graph = {"backend": [], "frontend": ["backend"], "mobile": ["backend"], "tests": ["frontend", "mobile"]}

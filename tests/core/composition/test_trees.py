@@ -11,15 +11,11 @@ from orchd.core.composition import (
     Problem,
     SubSkill,
     Tree,
-    around,
-    critical_path,
-    expanded,
     flatten,
-    levels,
     makespan,
-    topological,
 )
 from orchd.core.composition.trees import MOST
+from orchd.dag import around, critical_path, expanded, levels, topological
 
 INNER = Composition(
     "web",
