@@ -46,7 +46,7 @@ stress: $(VENV)/ready faults simulate ## thousands of histories, every planted m
 simulate: $(VENV)/ready ## a million steps of the core with crashes; STEPS, and SEED to have the same ones again
 	$(BIN)/python -m tests.simulation --steps $(or $(STEPS),1000000) $(if $(SEED),--seed $(SEED))
 
-# MODULES names what is mutated, as in `make mutation MODULES='orchd.core.settle.*'`; what is known already is not tested again.
+# MODULES names what is mutated, as in `make mutation MODULES='orchd.core.handlers.schedule.*'`; what is known already is not tested again.
 mutation: $(VENV)/ready ## which changes to the core no test notices; the whole takes an hour
 	$(BIN)/python -m pip install --quiet -e '.[mutation]'
 	nice -n 15 $(BIN)/mutmut run --max-children $(or $(CHILDREN),1) $(or $(MODULES),'orchd.core.*')

@@ -10,7 +10,7 @@ from importlib import import_module
 
 from benchmarks.harness import machine, timed
 from benchmarks.peers import cache
-from orchd.wire import WireError
+from orchd.protocol.errors import WireError
 
 NAMES = (
     "throughput",

@@ -10,7 +10,7 @@ from benchmarks import pictures
 from benchmarks.harness import Figure, over, report, timed
 from benchmarks.peers import Orchd
 from benchmarks.peers.orchd import TRUE
-from orchd.wire import pack_request
+from orchd.protocol.frames import pack_request
 
 CLIENTS, ROUNDS = (1, 10, 50, 100, 500), 5
 REQUESTS, SUBMITS, ALONE = 2000, 500, 100  # of all clients together; of one while the others rest

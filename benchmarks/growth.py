@@ -13,7 +13,7 @@ from benchmarks.handover import CLOCK, step
 from benchmarks.harness import timed
 from benchmarks.idle import memory
 from benchmarks.peers import Orchd
-from orchd.wire import Home
+from orchd.instance.home import Home
 
 HISTORIES, ROUNDS = (10, 100, 1000, 10_000, 100_000), 5
 CALLS, CHAIN, SHORT = 40, 30, 200

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchctl.client import Client
-from orchd.wire import Home
+from orchd.instance.home import Home
 
 RESULTS = Path(__file__).parent / "results"
 

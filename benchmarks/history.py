@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from orchd.core import inputs
 from orchd.core.decide import decide
-from orchd.core.index import forget
-from orchd.core.model import Instant, Outcome, RequestId, Spec, State
+from orchd.core.state.agents import Instant, Outcome, RequestId, Spec, State
+from orchd.core.state.indexes import forget
 from orchd.core.turn import Turn
-from orchd.store import Store
-from orchd.wire import Home
+from orchd.instance.home import Home
+from orchd.store.database import Store
 
 BATCH = 100  # what lives is looked through at each step: more at once takes longer
 

@@ -10,7 +10,7 @@ import zmq
 
 from benchmarks.harness import Figure, report, temporary_home, timed
 from benchmarks.peers import Orchd
-from orchd.wire import pack_request
+from orchd.protocol.frames import pack_request
 
 HISTORY, CALLS, ROUNDS = 10_000, 1000, 5
 

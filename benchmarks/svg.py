@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import NamedTuple
 
-from orchctl.shades import DARK, LIGHT
+from orchctl.timeline.palette import DARK, LIGHT
 
 WIDTH = 960
 _LABEL, _GAP, _HEAD, _ROW = 264, 28, 84, 26

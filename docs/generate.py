@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from orchctl.declared import Argument, Option
-from orchctl.table import COMMANDS
-from orchd.core.facts import AgentQueued
-from orchd.core.model import OVER, Status
-from orchd.core.table import NEXT
-from orchd.wire.settings import KEYS, Key, default
+from orchctl.commands.registry import COMMANDS
+from orchctl.commands.spec import Argument, Option
+from orchd.core.state.agents import OVER, Status
+from orchd.core.state.events import AgentQueued
+from orchd.core.state.transitions import NEXT
+from orchd.instance.config import KEYS, Key, default
 
 DOCS = Path(__file__).parent
 SCHEMA = DOCS.parent / "orchctl/schemas/skill-composition-schema.json"
-TYPES = DOCS.parent / "orchd/core/composition/types.py"
+TYPES = DOCS.parent / "orchctl/composition/types.py"
 
 
 def states() -> str:

@@ -6,33 +6,35 @@ import os
 import sys
 from types import SimpleNamespace
 
-from orchctl import exits, fast, out
-from orchctl.words import usual
-from orchd.wire import utf8
+from orchctl import exit_codes
+from orchctl.cli import quick_parser
+from orchctl.cli.words import usual
+from orchctl.terminal import console
+from orchd.instance.system import utf8
 
 
 def main() -> int:
     """Run the process's arguments; returns the exit code."""
     utf8.ensure()
-    exits.open_missing()
-    out.prepare(utf8.output_encoding())
+    exit_codes.open_missing()
+    console.prepare(utf8.output_encoding())
     words = sys.argv[1:]
-    return exits.guarded(_run, SimpleNamespace(words=words, json="--json" in words))
+    return exit_codes.guarded(_run, SimpleNamespace(words=words, json="--json" in words))
 
 
 def _run(given: SimpleNamespace) -> int:
     words = given.words
     if words and words[0].startswith(("--connect", "--profile")):
-        from orchctl import targets
+        from orchctl.client import target
 
-        words = targets.taken(words)
+        words = target.taken(words)
     words = usual(words)
-    parsed = None if "_ORCHCTL_COMPLETE" in os.environ else fast.parse(words)
+    parsed = None if "_ORCHCTL_COMPLETE" in os.environ else quick_parser.parse(words)
     if parsed is not None:
-        return exits.guarded(parsed.command.run, parsed.args)
-    from orchctl import app
+        return exit_codes.guarded(parsed.command.run, parsed.args)
+    from orchctl.cli import typer_app
 
-    return app.main(words)
+    return typer_app.main(words)
 
 
 if __name__ == "__main__":

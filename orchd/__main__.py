@@ -14,14 +14,17 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from orchd import logs, migrations
-from orchd.core.model import Instant
-from orchd.daemon import serve, serve_without_room
+from orchd.core.state.agents import Instant
+from orchd.daemon import log_format
+from orchd.daemon.lifecycle import serve, serve_without_room
+from orchd.daemon.presence import Lock
+from orchd.daemon.sd_notify import Notifier
 from orchd.errors import AlreadyRunning, DiskFull, OrchdError
-from orchd.notify import Notifier
-from orchd.presence import Lock
-from orchd.wire import VERSION, Home, HomeError, default_home, services, utf8
-from orchd.wire.homes import absolute
+from orchd.instance import service as services
+from orchd.instance.home import Home, HomeError, absolute, default_home
+from orchd.instance.system import utf8
+from orchd.protocol.frames import VERSION
+from orchd.store import migrations
 
 EXIT_REFUSED = 1
 EXIT_TAKEN = 69  # EX_UNAVAILABLE: another daemon serves the home, and starting this one again changes nothing
@@ -39,7 +42,7 @@ def main() -> int:
     _take_signals()
     options = _options()
     faulthandler.enable()  # a watchdog ends a loop that hangs by SIGABRT: then the log says where it hung
-    logs.configure(sys.stderr, os.environ)
+    log_format.configure(sys.stderr, os.environ)
     log = logging.getLogger("orchd")
     notify = Notifier.from_environment(os.environ, os.getpid())
     try:

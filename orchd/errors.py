@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchd.wire.shapes import Problem
+from orchd.protocol.schema import Problem
 
 
 class OrchdError(Exception):

@@ -19,8 +19,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from orchctl.client import Client
-from orchd.wire import Home
+from orchd.instance.home import Home
 
+pytest_plugins = ("tests.support.fixtures",)
 BIN = Path(sys.executable).parent
 DEADLINE = 30.0
 

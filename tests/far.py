@@ -11,10 +11,10 @@ from typing import Any
 
 import zmq
 
-from orchctl.far import Far
-from orchd.wire import pack_request, unpack_reply
-from orchd.wire.keyfiles import read_secret
-from orchd.wire.keys import new_secret, public_of
+from orchctl.client.remote import Far
+from orchd.instance.key_files import read_secret
+from orchd.protocol.frames import pack_request, unpack_reply
+from orchd.protocol.keys import new_secret, public_of
 from tests.conftest import BIN, Instance
 
 PATIENCE = 30_000

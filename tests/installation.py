@@ -68,7 +68,7 @@ def install(directory: Path, which: str) -> Path:
         shutil.copytree(ROOT / name, packages / name, ignore=shutil.ignore_patterns("__pycache__"))
     _describe(packages, VERSIONS[which])
     if which == "newer":
-        with (packages / "orchd/migrations.py").open("a") as steps:
+        with (packages / "orchd/store/migrations.py").open("a") as steps:
             steps.write(_ONE_MORE)
     return programs
 

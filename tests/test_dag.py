@@ -19,7 +19,7 @@ from orchd.dag import (
     successors,
     topological,
 )
-from tests.core.composition.graphs import Counted, Graph, acyclic, chain, fan, weights
+from tests.support.graphs import Counted, Graph, acyclic, chain, fan, weights
 
 TEAM: Graph = {"backend": [], "frontend": ["backend"], "mobile": ["backend"], "tests": ["frontend", "mobile"]}
 

@@ -16,8 +16,8 @@ import zmq
 from benchmarks.faults.killing import BRIEF, CODES
 from benchmarks.faults.lab import DEADLINE, Lab, rest, until
 from benchmarks.faults.tally import Tally
-from orchd.wire import pack_request
-from tests.shell.raw import Raw, provoked_codes
+from orchd.protocol.frames import pack_request
+from tests.support.raw import Raw, provoked_codes
 
 _WINDOW = 100  # frames sent before their replies are read: a client that reads gets all
 _FRAMES, _ROUNDS = 1000, 5

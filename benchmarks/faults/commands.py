@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from benchmarks.faults.killing import BRIEF
 from benchmarks.faults.lab import Lab, until
 from benchmarks.faults.tally import Tally
-from orchctl.table import COMMANDS
+from orchctl.commands.registry import COMMANDS
 
 _COMPOSITION = "skyfom-fullstack-developer"
 _LONGEST = 0.7  # seconds; those that go on for ever are killed within this

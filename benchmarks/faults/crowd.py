@@ -13,7 +13,8 @@ from pathlib import Path
 import msgpack
 import zmq
 
-from orchd.wire import Home, pack_request
+from orchd.instance.home import Home
+from orchd.protocol.frames import pack_request
 
 _PATIENCE = int(float(os.environ.get("FAULTS_DEADLINE", "60")) * 500)  # ms
 

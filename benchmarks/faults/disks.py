@@ -13,7 +13,7 @@ from benchmarks.faults.layer import FAIL, Layer
 from benchmarks.faults.tally import Tally
 from orchctl.client import Client
 from orchctl.errors import NoDaemonError
-from orchd.wire import WireError
+from orchd.protocol.errors import WireError
 
 _STEP = 7
 _REFUSALS = ("cannot-store", "disk-full")

@@ -12,7 +12,7 @@ from benchmarks.faults.lab import Lab, is_alive, rest
 from benchmarks.faults.tally import Tally
 from orchctl.client import Client
 from orchctl.errors import NoDaemonError
-from orchd.wire import WireError
+from orchd.protocol.errors import WireError
 
 _LEAVES = 5.0  # seconds within which a daemon leaves that can keep nothing
 _OWN = '"$ORCHD_HOME/agents/$ORCHD_AGENT.$ORCHD_ATTEMPT.log"'

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 import msgpack
 
-from orchd.wire import pack_request
-from orchd.zmtp import GREETING, Session, command, encode
+from orchd.network.zmtp import GREETING, Session, command, encode
+from orchd.protocol.frames import pack_request
 
 _OPENING = GREETING + command(b"READY", b"\x0bSocket-Type\0\0\0\x06DEALER")
 _SECONDS = 20.0

@@ -20,7 +20,9 @@ from benchmarks.faults.tally import Tally
 from benchmarks.harness import orchctl
 from orchctl.client import Client
 from orchctl.errors import NoDaemonError
-from orchd.wire import MOST, Home, WireError
+from orchd.instance.home import Home
+from orchd.protocol.errors import WireError
+from orchd.protocol.frames import MOST
 from tests.runnable import Runnable
 from tests.witness import Witness
 

@@ -16,7 +16,7 @@ from benchmarks.faults import clients
 from benchmarks.faults.killing import BRIEF
 from benchmarks.faults.lab import Lab, rest
 from benchmarks.faults.tally import Tally
-from tests.shell.raw import Raw, provoked_codes
+from tests.support.raw import Raw, provoked_codes
 
 LIMIT, RESIDENT = 7, 28
 _QUEUED = 40  # no more is asked for while so many are queued

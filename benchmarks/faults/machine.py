@@ -14,7 +14,7 @@ from benchmarks.faults.layer import Layer
 from benchmarks.faults.tally import Tally
 from orchctl.client import Client
 from orchctl.errors import NoDaemonError
-from orchd.wire import WireError
+from orchd.protocol.errors import WireError
 
 _DAY = 86_400
 _GROUP = Path("/sys/fs/cgroup/memory")

@@ -11,7 +11,7 @@ from benchmarks.faults.lab import Stuck
 from benchmarks.faults.rows import ROWS
 from benchmarks.faults.tally import Tally
 from orchctl.errors import NoDaemonError
-from orchd.wire import WireError
+from orchd.protocol.errors import WireError
 
 
 def main(name: str, tries: int, seconds: float, *, until_trouble: bool) -> Tally:

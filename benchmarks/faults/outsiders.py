@@ -18,8 +18,8 @@ from benchmarks.faults.lab import Lab, until
 from benchmarks.faults.tally import Tally
 from orchctl.client import Client
 from orchctl.errors import NoDaemonError
-from orchd.wire import WireError
-from orchd.wire.sockets import is_listened_to
+from orchd.instance.system.sockets import is_listened_to
+from orchd.protocol.errors import WireError
 
 _FILES, _IDLE = 64, 100
 _LIMIT = 2

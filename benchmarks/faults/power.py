@@ -15,10 +15,10 @@ from benchmarks.faults.killing import BRIEF, CODES
 from benchmarks.faults.lab import Lab, until
 from benchmarks.faults.layer import Layer
 from benchmarks.faults.tally import Tally
-from orchd.core.model import AgentId, Instant, State, Status
+from orchd.core.state.agents import AgentId, Instant, State, Status
 from orchd.errors import StoreError
-from orchd.procs.procfs import BOOT
-from orchd.store import Store
+from orchd.processes.linux.procfs import BOOT
+from orchd.store.database import Store
 
 MEMORY = ("-shm", ".sock", ".lock")  # what is no content of a disk
 _EVERY = 25  # of the disks each so many-th is opened by a daemon, and all that is queued there is run

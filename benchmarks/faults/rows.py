@@ -35,7 +35,7 @@ class Row(NamedTuple):
     least: int = 1
 
 
-ENGINE, LOCAL = "orchd/engine.py", "orchd/procs/local.py"
+ENGINE, LOCAL = "orchd/daemon/engine.py", "orchd/processes/local.py"
 _ANSWERS = "        answers = self._shell.promised(turn.effects)\n"
 GATES_EARLY = Plant(
     "gates are opened before the commit",
@@ -58,17 +58,24 @@ FORGOTTEN = Plant(
 )
 UNBEGUN = Plant(
     "whoever had not begun is taken for lost",
-    "orchd/procs/shim.py",
+    "orchd/processes/shims/script.py",
     "if last not in (_SHUT_OUT, _NEVER):",
     "if last != _SHUT_OUT:",
 )
-TREES = Plant("nobody looks what is left of a tree", "orchd/procs/trees.py", "return not self.members()", "return True")
-IMPATIENT = Plant("clients give up after 3 s", "orchctl/client.py", "PATIENCE = 30.0 ", "PATIENCE = 3.0 ")
+TREES = Plant(
+    "nobody looks what is left of a tree",
+    "orchd/processes/linux/process_tree.py",
+    "return not self.members()",
+    "return True",
+)
+IMPATIENT = Plant("clients give up after 3 s", "orchctl/client/client.py", "PATIENCE = 30.0 ", "PATIENCE = 3.0 ")
 
-UNSYNCED = Plant("commits are not synced", "orchd/store.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF")
+UNSYNCED = Plant(
+    "commits are not synced", "orchd/store/database.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF"
+)
 UNHEARD = Plant(
     "a commit that failed is taken for one that did not",
-    "orchd/commits.py",
+    "orchd/store/commit_thread.py",
     "            except sqlite3.Error as error:\n                self._error = error\n",
     "            except sqlite3.Error:\n                pass\n",
 )
@@ -82,43 +89,48 @@ CALENDAR = Plant(
     "deadlines go by the calendar", "orchd/__main__.py", "time.clock_gettime(time.CLOCK_BOOTTIME)", "time.time()"
 )
 SMOOTH = Plant(
-    "every end is told as a good one", "orchd/procs/shim.py", 'echo "$_orchd_name $?"', 'echo "$_orchd_name 0"'
+    "every end is told as a good one",
+    "orchd/processes/shims/script.py",
+    'echo "$_orchd_name $?"',
+    'echo "$_orchd_name 0"',
 )
 CRASHING = Plant(
-    "a request of the wrong shape is no error", "orchd/asked.py", "except ShapeError as", "except KeyError as"
+    "a request of the wrong shape is no error", "orchd/server/requests.py", "except ShapeError as", "except KeyError as"
 )
 UNBOUNDED = Plant(
     "replies are kept for ever",
-    "orchd/connections.py",
+    "orchd/network/connections.py",
     "_REPLIES_KEPT = 1200 ",
     "_REPLIES_KEPT = 1 << 60 ",
     Plant(
         "a client that does not read is heard",
-        "orchd/connections.py",
+        "orchd/network/connections.py",
         "_REPLIES_WAITING = 64 ",
         "_REPLIES_WAITING = 1 << 60 ",
     ),
 )
 FEW_FILES = Plant(
     "the daemon keeps to the files its shell allowed",
-    "orchd/descriptors.py",
+    "orchd/processes/linux/descriptors.py",
     "    if before[0] < before[1]:",
     "    if before[0] > before[1]:",
 )
 NOT_GONE = Plant(
     "an agent whose waiting client died is still said to wait",
-    "orchd/waits.py",
+    "orchd/server/waits.py",
     "            if agent is not None:\n                gone.append",
     "            if agent is not None and not agent:\n                gone.append",
 )
 MILD = Plant(
     "whoever ignores TERM is asked again",
-    "orchd/procs/trees.py",
+    "orchd/processes/linux/process_tree.py",
     "send(process, signal.SIGKILL)",
     "send(process, signal.SIGTERM)",
 )
-OPEN_RECORD = Plant("agents hold their own record", "orchd/procs/shim.py", "exec 3<&- 4>&-; eval", "exec 3<&-; eval")
-RETURNING = "orchd/core/returning.py"
+OPEN_RECORD = Plant(
+    "agents hold their own record", "orchd/processes/shims/script.py", "exec 3<&- 4>&-; eval", "exec 3<&-; eval"
+)
+RETURNING = "orchd/core/handlers/returning.py"
 UNFROZEN = Plant(
     "an agent whose waiting client died works at once",
     RETURNING,
@@ -130,28 +142,31 @@ UNWITHHELD = Plant(
 )
 UNNOTICED = Plant(
     "work beside a wait is not looked for",
-    "orchd/parked.py",
+    "orchd/monitors/background_work.py",
     "if seen.has_worked and before.has_worked:",
     "if seen.has_worked and before.has_worked and not agent:",
 )
 UNLENT = Plant(
-    "no slot is lent in a stall", "orchd/core/stalls.py", "    if _break(turn):", "    if not turn and _break(turn):"
+    "no slot is lent in a stall",
+    "orchd/core/handlers/stalls.py",
+    "    if _break(turn):",
+    "    if not turn and _break(turn):",
 )
 UNWOKEN = Plant(
     "a shim that was stopped is not woken",
-    "orchd/procs/trees.py",
+    "orchd/processes/linux/process_tree.py",
     "send(shim, signal.SIGCONT)",
     "send(shim, signal.SIGURG)",
 )
 INSIDE = Plant(
     "only what is in its cgroup is taken for an agent's",
-    "orchd/procs/trees.py",
+    "orchd/processes/linux/process_tree.py",
     "found = self._near(inside)\n",
     "found = self._near(inside) if self.cgroup is None else inside\n",
 )
 ONCE = Plant(
     "a shim enters its directory once, and not for each agent",
-    "orchd/procs/shim.py",
+    "orchd/processes/shims/script.py",
     """\
 while read -r _orchd_line <&3 && eval "$_orchd_line"; do
 if [ "$_orchd_stop" ]; then (exit 143); else (
@@ -164,37 +179,37 @@ true ||""",
 )
 INHERITED = Plant(
     "a connection outlives the process that opened it",
-    "orchd/ports.py",
+    "orchd/network/sockets.py",
     "not isinstance(identity, Outside)) and not peer.is_alive():",
     "not isinstance(identity, Outside)) and not peer:",
 )
 ANYWHERE = Plant(
     "a daemon serves in any pid namespace",
-    "orchd/procs/namespaces.py",
+    "orchd/processes/launching/namespaces.py",
     "alive = _is_alive(home.agents) if other else None",
     "alive = None",
 )
 ANY_FILE = Plant(
     "any file in the place of a log is opened as it is",
-    "orchd/procs/files.py",
+    "orchd/processes/attempt_files.py",
     "            descriptor = open_file(self.log, flags)\n            found",
     "            descriptor = os.open(self.log, flags | os.O_CLOEXEC, 0o600)\n            found",
 )
 UNMISSED = Plant(
     "the daemon does not look whether the database is still there",
-    "orchd/presence.py",
+    "orchd/daemon/presence.py",
     "        if not self._has_database():\n",
     "        if self._has_database() is None:\n",
     Plant(
         "a database that is cut is written on",
-        "orchd/store.py",
+        "orchd/store/database.py",
         "            if now < size:\n",
         "            if now < 0:\n",
     ),
 )
 UNCOUNTED = Plant(
     "connections are not counted",
-    "orchd/connections.py",
+    "orchd/network/connections.py",
     "return len(self._by_number) < self.most and self._has_share(identity)",
     "return True",
 )

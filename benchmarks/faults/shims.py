@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.faults.killing import BRIEF, STUBBORN
 from benchmarks.faults.lab import Lab, until
 from benchmarks.faults.tally import Tally
-from orchd.wire.cgroups import own_cgroup
+from orchd.instance.system.own_cgroup import own_cgroup
 from tests.e2e.ways import can_make_cgroups
 
 _MODES = ("off", "auto")

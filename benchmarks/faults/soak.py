@@ -27,13 +27,13 @@ from benchmarks.harness import RESULTS, machine
 PLANTS = (
     Plant(
         "descriptors of those who have ended are not closed",
-        "orchd/procs/watch.py",
+        "orchd/processes/linux/exit_watch.py",
         "        os.close(descriptor)\n        key, pid = self._watched.pop",
         "        key, pid = self._watched.pop",
     ),
     Plant(
         "16 kB of memory are kept for each agent that is over",
-        "orchd/engine.py",
+        "orchd/daemon/engine.py",
         "        forget(self.state, over)\n",
         "        forget(self.state, over)\n"
         "        self.__dict__.setdefault('kept', []).extend(bytearray(1 << 14) for _ in over)\n",

@@ -6,7 +6,7 @@ from benchmarks import history
 from benchmarks.harness import orchctl, start
 from benchmarks.peers.base import WRITER, Peer
 from orchctl.client import Client
-from orchd.wire import Home
+from orchd.instance.home import Home
 
 TRUE = {"command": ["/bin/true"]}
 BATCH = 5000

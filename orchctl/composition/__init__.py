@@ -8,7 +8,9 @@
 The file format is that of docs/compositions.md.
 """
 
-from orchctl.composition.loading import (
+from orchctl.composition.estimates import makespan
+from orchctl.composition.flatten import Flat, Group, Member, Tree, flatten
+from orchctl.composition.loader import (
     LIMIT,
     Validation,
     at_risk,
@@ -17,37 +19,27 @@ from orchctl.composition.loading import (
     plan_execution_order,
     validate_skill_composition,
 )
-from orchctl.composition.structure import schema
-from orchd.core.composition import (
-    Composition,
-    CompositionError,
-    CoordinationStrategy,
-    Flat,
-    Group,
-    Member,
+from orchctl.composition.order import dependencies_of, name_of, order_of
+from orchctl.composition.parse import composition_from
+from orchctl.composition.problems import CompositionError, Problem
+from orchctl.composition.prompts import (
     ParallelTaskSpec,
-    Problem,
-    SubSkill,
     Task,
-    TokenEstimate,
-    Tree,
-    composition_from,
-    dependencies_of,
-    estimate_composition_tokens,
-    estimate_tokens,
-    flatten,
     generate_composition_prompt,
     generate_parallel_spawn_prompt,
     generate_parallel_task_specs,
-    guess_tokens,
-    makespan,
-    name_of,
-    order_of,
-    plan,
     task_prompt,
     task_spec,
+)
+from orchctl.composition.schema import schema
+from orchctl.composition.tokens import (
+    TokenEstimate,
+    estimate_composition_tokens,
+    estimate_tokens,
+    guess_tokens,
     token_breakdown,
 )
+from orchctl.composition.types import Composition, CoordinationStrategy, SubSkill
 from orchd.dag import around, critical_path, durations, levels, remaining_paths
 
 __all__ = [

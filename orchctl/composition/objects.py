@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from orchctl.composition.jsonfiles import json_path
-from orchd.core.composition import Composition, CoordinationStrategy, Problem, SubSkill, key_of
+from orchctl.composition.json_reader import json_path
+from orchctl.composition.parse import key_of
+from orchctl.composition.problems import Problem
+from orchctl.composition.types import Composition, CoordinationStrategy, SubSkill
 
 _SHOWN = 60  # characters of a value in a message
 

@@ -6,9 +6,12 @@ import time
 from typing import Any
 
 from orchctl.client import Client
+from orchctl.daemon.launcher import is_held
+from orchctl.daemon.probe import is_running
 from orchctl.errors import ClientError, NoDaemonError
-from orchctl.start import is_held, is_running
-from orchd.wire import Home, WireError, locks, sockets
+from orchd.instance.home import Home
+from orchd.instance.system import locks, sockets
+from orchd.protocol.errors import WireError
 
 _PATIENCE = 0.8  # seconds for all questions together; the daemon answers each within milliseconds
 _BEGINNING = 0.6  # seconds for a daemon that has the lock to listen: a start takes half of that

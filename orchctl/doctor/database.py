@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from orchctl.doctor.findings import Finding, ok, problem
-from orchd.wire import Home
-from orchd.wire import database as database_file
+from orchd.instance import database_file
+from orchd.instance.home import Home
 
 _SECONDS = 0.5
 _PUT_BACK = "restore a backup; agents that still run are then agents like any others, if it is new enough"

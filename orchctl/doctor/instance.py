@@ -14,7 +14,11 @@ from pathlib import Path
 
 from orchctl.doctor.asking import Daemon
 from orchctl.doctor.findings import Finding, ok, problem, warning
-from orchd.wire import Home, database, homes, log_of, projects, runners, settings
+from orchd.instance import config as settings
+from orchd.instance import database_file, projects, runner_config
+from orchd.instance import home as homes
+from orchd.instance.home import Home
+from orchd.instance.service import log_of
 
 _NO_CONTROLLER = "no controller of cgroup v2 is passed on to agents; docs/operations.md says where one can be"
 _AHEAD = 60.0  # seconds that a clock may have been set back
@@ -133,7 +137,7 @@ def bounds(asked: Daemon) -> Iterator[Finding]:
 
 def clock(home: Home, now: float) -> Finding:
     """Whether the calendar is behind what was written last."""
-    written = [path.stat().st_mtime for path in database.files_of(home.database) if path.exists()]
+    written = [path.stat().st_mtime for path in database_file.files_of(home.database) if path.exists()]
     if written and max(written) > now + _AHEAD:
         what = f"the clock is {max(written) - now:.0f} s behind what was written last"
         return problem("clock", what, "set it; durations are right anyway, times that are shown are not")
@@ -144,14 +148,14 @@ def clis(config: settings.Config) -> Iterator[Finding]:
     """Whether the programs of the runners are there; only the default one must be."""
     known = config.known_runners
     for name in known.names:
-        if name == runners.MOCK:
+        if name == runner_config.MOCK:
             continue
         program = known.program(name) or name
         if path := shutil.which(program):
             yield ok("runners", f"{name}: {path}")
         elif name == known.default:
             yield problem("runners", f"{program} is not on the PATH, and {name} is the default", "install it")
-        elif name not in runners.BUILT_IN:
+        elif name not in runner_config.BUILT_IN:
             yield warning(
                 "runners", f"{name}: {program} is not on the PATH", "install it, or take it out of config.toml"
             )

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from orchctl.doctor.findings import Finding, ok, problem, warning
-from orchd.wire import cgroups as own
-from orchd.wire import settings
+from orchd.instance import config as settings
+from orchd.instance.system import own_cgroup as own
 
 _ROOM = "make room: `orchctl prune --keep 0` deletes finished agents and their logs"
 _FILES = 1024  # open files that a daemon with many agents and clients may need

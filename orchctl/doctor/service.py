@@ -7,10 +7,12 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from orchctl import services, units, users
+from orchctl.daemon import systemd, units
+from orchctl.daemon import user as users
 from orchctl.doctor.findings import Finding, ok, problem, warning
 from orchctl.errors import RefusedError
-from orchd.wire import Home, Service, served_by
+from orchd.instance.home import Home
+from orchd.instance.service import Service, served_by
 
 _PATIENCE = 1.0  # seconds for the manager to answer
 _UNITS = Path("/run/systemd/system")
@@ -26,11 +28,11 @@ def service(
         return
     ours = served_by(home)
     service = ours or _installed()
-    found = services.shown(service, patience) if service is not None else {}
+    found = systemd.shown(service, patience) if service is not None else {}
     if service is None or found.get("LoadState") == "not-found":
         yield ok("systemd", "orchd is no service: the daemon starts with the first command that needs it")
         return
-    elsewhere = services.home_in(found)
+    elsewhere = systemd.home_in(found)
     if ours is None and elsewhere not in (None, str(home.directory)):
         yield ok("systemd", f"{service.unit} serves another home, {elsewhere}")
         return
@@ -58,7 +60,7 @@ def _wrong(service: Service, found: Mapping[str, str], *, is_ours: bool) -> Find
     if not found:
         what = f"the manager of {service.unit} does not answer"
         return warning("systemd", what, f"`{' '.join(service.systemctl('status'))}` in a login session shows it")
-    again = " and ".join(f"`{command}`" for command in services.revival(service, found["ActiveState"]))
+    again = " and ".join(f"`{command}`" for command in systemd.revival(service, found["ActiveState"]))
     install = f"`orchctl service install --{service.scope}`"
     program = _program(found)
     if program is not None and not os.access(program, os.X_OK):
@@ -67,10 +69,10 @@ def _wrong(service: Service, found: Mapping[str, str], *, is_ours: bool) -> Find
     if found.get("LoadState") != "loaded":
         what = f"{service.unit} is {found.get('LoadState')}: {found.get('FragmentPath')}"
         return problem("systemd", what, f"`{service.says('unmask')}`, or {install}, then {again}")
-    if found["ActiveState"] == services.FAILED:
+    if found["ActiveState"] == systemd.FAILED:
         why = found.get("StatusText") or found.get("Result", "")
         return problem("systemd", f"{service.unit} is failed: {why}; {service.log} shows more", f"{again} starts it")
-    if is_ours and found["ActiveState"] not in services.COMING:
+    if is_ours and found["ActiveState"] not in systemd.COMING:
         return warning(
             "systemd", f"{service.unit} is {found['ActiveState']}: commands exit with 69", f"{again} starts it"
         )

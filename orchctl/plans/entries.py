@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import Annotated
 
-from orchctl.listing import Listing
 from orchctl.plans.shape import Node, Plan
-from orchd.wire import shapes
+from orchctl.spawn.json_lines import Listing
+from orchd.protocol import schema
 
-_Said = Annotated[str, shapes.Check(str.strip, "something that is not empty")]
+_Said = Annotated[str, schema.Check(str.strip, "something that is not empty")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,11 @@ def read(listing: Listing, text: str) -> Plan:
     unit = "index" if text.lstrip().startswith("[") else "line"
     for place, value in listing.entries(text):
         try:
-            entry = shapes.build(Entry, value)
+            entry = schema.build(Entry, value)
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
             raise listing.wrong(place, f"{error.object[error.start]!r} is half a character") from None
-        except shapes.ShapeError as error:
+        except schema.ShapeError as error:
             raise listing.wrong(place, str(error)) from None
         same = {name: getattr(entry, name) for name in Entry.__dataclass_fields__ if name not in {"done", "after"}}
         number = int(place.rsplit(" ", 1)[1])

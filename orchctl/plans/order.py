@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import NamedTuple
 
 from orchctl.plans.shape import IN_PROGRESS, OPTIONAL, Node, Plan
-from orchctl.render import listed
+from orchctl.render.text import listed
 
 _HELD = {
     OPTIONAL: "optional: --optional starts it",

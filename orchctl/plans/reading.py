@@ -8,8 +8,9 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import NamedTuple
 
-from orchctl.plans import boxes, checklist, numbered, speckit, taskmaster
+from orchctl.plans import boxes
 from orchctl.plans.boxes import Page
+from orchctl.plans.formats import checklist, numbered, speckit, taskmaster
 from orchctl.plans.order import Counts
 from orchctl.plans.shape import OPTIONAL, Node, Plan, PlanError
 from orchd.dag import cycle_in

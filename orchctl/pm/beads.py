@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from orchctl.errors import RefusedError
-from orchctl.pm.bd import Bd
-from orchctl.pm.items import Board, Item
-from orchctl.render import clean
+from orchctl.pm.beads_cli import Bd
+from orchctl.pm.work_item import Board, Item
+from orchctl.render.text import clean
 
 # What holds other issues, or is a message: nothing that a developer could do.
 _NO_WORK = frozenset({"epic", "molecule", "gate", "message", "event"})

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from orchctl.errors import RefusedError
-from orchctl.pm.items import Item
-from orchd.wire import formats, opening
+from orchctl.pm.work_item import Item
+from orchd.instance import formats
+from orchd.instance.system import open_file
 
 RUNS = ".agent/runs"
 _NAME = "journal.jsonl"
@@ -68,7 +69,7 @@ class Journal:
     def add(self, **said: Any) -> None:
         """Remember it."""
         line = json.dumps(said)
-        opening.append_file(self.directory / _NAME, f"{self._before}{line}\n".encode())
+        open_file.append_file(self.directory / _NAME, f"{self._before}{line}\n".encode())
         self._before = ""
         self._read(line.encode())
 
@@ -91,7 +92,7 @@ class _BrokenLineError(ValueError):
 
 def _lines(path: Path) -> list[bytes]:
     try:
-        return opening.read_file(path).split(b"\n")
+        return open_file.read_file(path).split(b"\n")
     except FileNotFoundError:
         return []
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchctl import commits, render
-from orchd.wire import reports
+from orchctl.render import text as render
+from orchctl.worktrees import commits
+from orchd.instance import runner_report
 
 Row = dict[str, Any]
 
@@ -41,7 +42,9 @@ def judged(agent: Mapping[str, Any], *, is_pretending: bool) -> dict[str, Any]:
     commits nothing and only pretends to work.
     """
     noted = {note["code"]: note["text"] for note in agent.get("notes") or ()}
-    reason = "; ".join(noted[code] for code in (reports.NOTHING_PERMITTED, reports.NOTHING_COMMITTED) if code in noted)
+    reason = "; ".join(
+        noted[code] for code in (runner_report.NOTHING_PERMITTED, runner_report.NOTHING_COMMITTED) if code in noted
+    )
     if not noted and not is_pretending and agent["status"] == "completed" and agent.get("worktree"):
         made = commits.made_in(Path(agent["worktree"]))
         reason = "nothing committed" if made is not None and not made.commits else ""

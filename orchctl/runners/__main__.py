@@ -6,20 +6,22 @@ import os
 import sys
 from collections.abc import Mapping
 
-from orchctl.runners import cli, mock
-from orchctl.runners.attempt import Attempt, UnfitError, attempt_of, last_message, unfit
-from orchctl.runners.log import Log
-from orchctl.runners.outcome import Outcome
-from orchd.wire import runners, utf8, variables
+from orchctl.runners import mock
+from orchctl.runners.harness import supervise
+from orchctl.runners.harness.attempt import Attempt, UnfitError, attempt_of, last_message, unfit
+from orchctl.runners.harness.log import Log
+from orchctl.runners.harness.outcome import Outcome
+from orchd.instance import environment, runner_config
+from orchd.instance.system import utf8
 
 
 def main() -> int:
     """Run the agent. Returns its exit code."""
     utf8.ensure()
-    if os.environ.get(variables.ENV_WORKTREE):
-        from orchctl import worktrees
+    if os.environ.get(environment.ENV_WORKTREE):
+        from orchctl.worktrees import create
 
-        if (code := worktrees.entered(os.environ, sys.argv[1:])) is not None:
+        if (code := create.entered(os.environ, sys.argv[1:])) is not None:
             return code
     return run(os.environ, tuple(sys.argv[1:]), Log())
 
@@ -31,24 +33,24 @@ def run(env: Mapping[str, str], arguments: tuple[str, ...], log: Log) -> int:
         attempt = attempt_of(env, arguments)
         return _run(attempt, log)
     except UnfitError as error:
-        return cli.concluded(attempt, Outcome(fault=str(error)), log)
+        return supervise.concluded(attempt, Outcome(fault=str(error)), log)
 
 
 def _run(attempt: Attempt, log: Log) -> int:
-    if attempt.runner == runners.MOCK:
+    if attempt.runner == runner_config.MOCK:
         return mock.run(attempt, log)
-    if attempt.runner == runners.CLAUDE:
+    if attempt.runner == runner_config.CLAUDE:
         from orchctl.runners.claude import Claude
 
-        return cli.run(attempt, Claude(attempt, log), log)
-    if attempt.runner == runners.CODEX:
+        return supervise.run(attempt, Claude(attempt, log), log)
+    if attempt.runner == runner_config.CODEX:
         from orchctl.runners.codex import Codex
 
         with last_message(attempt) as last:
-            return cli.run(attempt, Codex(attempt, log, last), log)
-    from orchctl.runners.own import Own
+            return supervise.run(attempt, Codex(attempt, log, last), log)
+    from orchctl.runners.custom import Own
 
-    return cli.run(attempt, Own(attempt, log), log)
+    return supervise.run(attempt, Own(attempt, log), log)
 
 
 if __name__ == "__main__":

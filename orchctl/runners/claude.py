@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from orchctl.runners import limits, resuming
-from orchctl.runners.attempt import Attempt
-from orchctl.runners.background import Background
-from orchctl.runners.leftovers import Process
-from orchctl.runners.log import Log, first, short
-from orchctl.runners.meter import Meter
-from orchctl.runners.outcome import Outcome
-from orchctl.runners.stream import Line
-from orchctl.runners.values import amount, at, count, items, parsed, text
-from orchd.wire import reports
+from orchctl.runners.claude_background import Background
+from orchctl.runners.claude_meter import Meter
+from orchctl.runners.harness import rate_limits, resuming
+from orchctl.runners.harness.attempt import Attempt
+from orchctl.runners.harness.json_access import amount, at, count, items, parsed, text
+from orchctl.runners.harness.leftovers import Process
+from orchctl.runners.harness.lines import Line
+from orchctl.runners.harness.log import Log, first, short
+from orchctl.runners.harness.outcome import Outcome
+from orchd.instance import runner_report
 
 # Agents of its own would work beside the limit. The variables are heeded from 2.1.217 on; before that, only a tool that
 # is not there starts none. `Task` and `Agent` are two names of one tool.
@@ -120,15 +120,15 @@ class Claude:
         self._meter.read(outcome)
         self._background.close(left)
         for task in self._background.servers:
-            outcome.note(reports.BACKGROUND_KILLED, f"background work killed: {short(task)}")
+            outcome.note(runner_report.BACKGROUND_KILLED, f"background work killed: {short(task)}")
         if self._denied:
             count = len(self._denied)
-            outcome.note(reports.PERMISSIONS_DENIED, f"{count} permission{'s' * (count != 1)} denied")
+            outcome.note(runner_report.PERMISSIONS_DENIED, f"{count} permission{'s' * (count != 1)} denied")
             if not self._has_acted:
-                outcome.note(reports.NOTHING_PERMITTED, "nothing permitted that changes anything")
+                outcome.note(runner_report.NOTHING_PERMITTED, "nothing permitted that changes anything")
         outcome.fault = next(self._reasons(code), None)
         if outcome.fault is not None and self._is_limited:
-            outcome.retry_at = limits.retry_at(outcome.fault, self._limit, limits.now())
+            outcome.retry_at = rate_limits.retry_at(outcome.fault, self._limit, rate_limits.now())
 
     def _reasons(self, code: int) -> Iterator[str]:
         yield from self._faults

@@ -11,13 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orchctl.runners import leftovers, limits, resuming
-from orchctl.runners.attempt import Attempt
-from orchctl.runners.log import Log, short
-from orchctl.runners.outcome import Outcome
-from orchctl.runners.stream import Line
-from orchctl.runners.values import at, count, items, parsed, text
-from orchd.wire import opening, reports
+from orchctl.runners.harness import leftovers, rate_limits, resuming
+from orchctl.runners.harness.attempt import Attempt
+from orchctl.runners.harness.json_access import at, count, items, parsed, text
+from orchctl.runners.harness.lines import Line
+from orchctl.runners.harness.log import Log, short
+from orchctl.runners.harness.outcome import Outcome
+from orchd.instance import runner_report
+from orchd.instance.system import open_file
 
 # Agents of its own would work beside the limit: there are none, or one at a time. These keys do no harm where a version
 # does not know them.
@@ -116,8 +117,8 @@ class Codex:
         if code or self._fault or not self._turns:
             unsaid = f"exit code {code}" if code else "it ended without completing its turn"
             outcome.fault = self._fault or unsaid
-            if limits.is_limit(self._fault):
-                outcome.retry_at = limits.retry_at(self._fault, None, limits.now())
+            if rate_limits.is_limit(self._fault):
+                outcome.retry_at = rate_limits.retry_at(self._fault, None, rate_limits.now())
             return
         if not self.is_answered:
             outcome.fault = "it ended in the middle of a turn that it began after its result"
@@ -127,7 +128,7 @@ class Codex:
             outcome.fault = f"it ended before its own commands did: {', '.join(map(short, jobs))}"
         if self._last is not None:
             with suppress(OSError):  # without the file, what was heard last is the result
-                text_of_file = opening.read_as_text(self._last)
+                text_of_file = open_file.read_as_text(self._last)
                 outcome.result = text_of_file if text_of_file.strip() else outcome.result
 
     def _cut_off(self, left: list[leftovers.Process]) -> list[str]:
@@ -135,7 +136,7 @@ class Codex:
         jobs = []
         for command in self._going.values():
             if leftovers.serves(inner := _inner(command), left):
-                self.outcome.note(reports.BACKGROUND_KILLED, f"background work killed: {short(inner)}")
+                self.outcome.note(runner_report.BACKGROUND_KILLED, f"background work killed: {short(inner)}")
             else:
                 jobs.append(inner)
         return jobs
@@ -143,13 +144,13 @@ class Codex:
     def _note_usage(self, outcome: Outcome) -> None:
         is_asked = self._has_worked or (outcome.session_id and not self._fault)
         if is_asked and not self._has_usage:
-            outcome.note(reports.USAGE_UNKNOWN, "ended before it said what it took: tokens and cost are unknown")
+            outcome.note(runner_report.USAGE_UNKNOWN, "ended before it said what it took: tokens and cost are unknown")
 
     def _note_denied(self) -> None:
         if count := self._acted.count(_DENIED):
-            self.outcome.note(reports.PERMISSIONS_DENIED, f"{count} permission{'s' * (count != 1)} denied")
+            self.outcome.note(runner_report.PERMISSIONS_DENIED, f"{count} permission{'s' * (count != 1)} denied")
             if "completed" not in self._acted:
-                self.outcome.note(reports.NOTHING_PERMITTED, "nothing permitted that changes anything")
+                self.outcome.note(runner_report.NOTHING_PERMITTED, "nothing permitted that changes anything")
 
     def _failed(self, why: str) -> None:
         if why and why != self._fault:  # it says so twice

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from orchctl.pretenders import MARK
-from orchctl.runners import limits, prompt
-from orchctl.runners.attempt import Attempt, UnfitError
-from orchctl.runners.cli import concluded
-from orchctl.runners.log import Log
-from orchctl.runners.outcome import Outcome, keep_result, stamp
-from orchd.wire import reports, variables
+from orchctl.runners.harness import prompt, rate_limits
+from orchctl.runners.harness.attempt import Attempt, UnfitError
+from orchctl.runners.harness.log import Log
+from orchctl.runners.harness.outcome import Outcome, keep_result, stamp
+from orchctl.runners.harness.supervise import concluded
+from orchctl.spawn.mock_notes import MARK
+from orchd.instance import environment, runner_report
 
 _STEPS = 4
 _SECONDS = 0.5
@@ -37,7 +37,7 @@ class _Ended(Exception):
 def run(attempt: Attempt, log: Log) -> int:
     """Pretend. Returns the exit code."""
     env = {**attempt.env, **attempt.settings.env}
-    outcome = Outcome(model=attempt.model or "mock", cost_source=reports.SIMULATED, turns=0)
+    outcome = Outcome(model=attempt.model or "mock", cost_source=runner_report.SIMULATED, turns=0)
     try:
         return _pretended(attempt, env, outcome, log)
     except _Ended as ended:
@@ -49,7 +49,7 @@ def _pretended(attempt: Attempt, env: Mapping[str, str], outcome: Outcome, log: 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _end)
     before = stamp(attempt.result)
-    name = env.get(variables.ENV_NAME) or "mock"
+    name = env.get(environment.ENV_NAME) or "mock"
     chance = _chance(env, name)
     told = prompt.text(env, log)
     log.say(f"{name}: read a prompt of {len(told)} characters")
@@ -59,7 +59,7 @@ def _pretended(attempt: Attempt, env: Mapping[str, str], outcome: Outcome, log: 
         _spend(outcome, len(told), chance, step)
         log.say(f"{name}: step {step} of {_STEPS}")
     outcome.fault = _fault(env, name, chance, outcome)
-    outcome.result = _result(name, env.get(variables.ENV_RESULTS, ""))
+    outcome.result = _result(name, env.get(environment.ENV_RESULTS, ""))
     if outcome.fault is None and attempt.result is not None:
         keep_result(outcome, attempt.result, before)
     return concluded(attempt, outcome, log, outcome.code(0))
@@ -72,8 +72,8 @@ def _end(number: int, _: object) -> None:
 def _fault(env: Mapping[str, str], name: str, chance: float, outcome: Outcome) -> str | None:
     """Why it fails this time, if it does."""
     limited = dict(one.rpartition(":")[::2] for one in env.get("ORCHD_MOCK_RATE_LIMIT", "").split(",") if one)
-    if name in limited and env.get(variables.ENV_ATTEMPT, "1") == "1":
-        outcome.retry_at = limits.now() + _number(limited, name, 0.0)
+    if name in limited and env.get(environment.ENV_ATTEMPT, "1") == "1":
+        outcome.retry_at = rate_limits.now() + _number(limited, name, 0.0)
         return "turned away for being asked too often, as ORCHD_MOCK_RATE_LIMIT says"
     if name in env.get("ORCHD_MOCK_FAIL", "").split(","):
         return "failed, as ORCHD_MOCK_FAIL says"
@@ -86,7 +86,7 @@ def _chance(env: Mapping[str, str], name: str) -> float:
     """A number between 0 and 1 that is the same for the same seed, name and attempt."""
     from hashlib import blake2b
 
-    drawn = f"{env.get('ORCHD_MOCK_SEED', '')}\0{name}\0{env.get(variables.ENV_ATTEMPT, '1')}"
+    drawn = f"{env.get('ORCHD_MOCK_SEED', '')}\0{name}\0{env.get(environment.ENV_ATTEMPT, '1')}"
     return int.from_bytes(blake2b(os.fsencode(drawn), digest_size=6).digest(), "big") / 2**48
 
 
@@ -109,5 +109,5 @@ def _number(env: Mapping[str, str], name: str, default: float) -> float:
 
 
 def _result(name: str, inputs: str) -> str:
-    read = [path for path in variables.paths(inputs) if Path(path).exists()]
+    read = [path for path in environment.paths(inputs) if Path(path).exists()]
     return "\n".join([f"# {name}", "", MARK, "", *(f"- has read {path}" for path in read)]) + "\n"

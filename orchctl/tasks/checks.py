@@ -7,9 +7,9 @@ from difflib import get_close_matches
 from itertools import combinations, islice
 from pathlib import Path
 
-from orchctl.tasks.files import RESULTS, Task
 from orchctl.tasks.overlap import overlaps
 from orchctl.tasks.problems import Problem
+from orchctl.tasks.task_file import RESULTS, Task
 from orchd.dag import cycle_in, topological
 
 Shown = Callable[[Task], str]  # how messages call a task's file

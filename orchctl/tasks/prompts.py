@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchctl.tasks.files import Task
+from orchctl.tasks.task_file import Task
 
 
 def prompt(task: Task, *, skill_text: str, inputs: Sequence[str], result: str) -> str:

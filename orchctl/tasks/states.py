@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchctl import commits, render
-from orchctl.pretenders import is_pretended
-from orchctl.tasks.files import Task
-from orchd.wire import dependencies
+from orchctl.render import text
+from orchctl.spawn.mock_notes import is_pretended
+from orchctl.tasks.task_file import Task
+from orchctl.worktrees import commits
+from orchd.protocol import dependencies
 
 DONE = "done"
 MISSING = "missing"
@@ -41,7 +42,7 @@ class State:
     @property
     def is_on_its_way(self) -> bool:
         """Whether an agent works on it, or will."""
-        return self.agent is not None and not render.is_over(self.agent)
+        return self.agent is not None and not text.is_over(self.agent)
 
     def said(self) -> str:
         """The state in words: `failed: agent-003, exit 1`."""
@@ -59,21 +60,21 @@ def states(ordered: Sequence[Task], results: Path, agents: Mapping[str, Agent]) 
 
 
 def _state(task: Task, results: Path, agent: Agent | None, before: Mapping[str, State]) -> State:
-    if agent is not None and not render.is_over(agent):
-        return State(agent["status"], render.clean(agent["reason"] or ""), agent)
+    if agent is not None and not text.is_over(agent):
+        return State(agent["status"], text.clean(agent["reason"] or ""), agent)
     made = _time(task.result(results)) or _completed(task, agent)
     is_bad = agent is not None and agent["status"] != "completed" and not _is_newer(made, agent)
     if (is_bad or made is None) and (why := _why_unneeded(task, before)):
         return State(UNNEEDED, why, agent)
     if agent is not None and is_bad:
-        return State(agent["status"], render.outcome(agent), agent)
+        return State(agent["status"], text.outcome(agent), agent)
     if made is None:
         return State(MISSING, "it completed and left no result" if agent is not None else "", agent)
     why = _why_outdated(task, made, results, before)
     if why:
         return State(OUTDATED, why, agent)
     is_mock = is_pretended(task.result(results))
-    left = render.notes(*commits.noted([agent])) if agent is not None else ""
+    left = text.notes(*commits.noted([agent])) if agent is not None else ""
     return State(DONE, "by the mock runner, which only pretends" if is_mock else left, agent, is_mock, made)
 
 
@@ -81,12 +82,12 @@ def _completed(task: Task, agent: Agent | None) -> int | None:
     """When a command completed, which need not write a result, in nanoseconds."""
     if not task.command or agent is None or agent["status"] != "completed":
         return None
-    return int(render.unix(agent["ended_at"]) * 1e9)
+    return int(text.unix(agent["ended_at"]) * 1e9)
 
 
 def _is_newer(made: int | None, agent: Agent) -> bool:
     """Whether somebody has written the result after the agent had failed to."""
-    return made is not None and bool(agent["ended_at"]) and made > (render.unix(agent["ended_at"]) + _TICK) * 1e9
+    return made is not None and bool(agent["ended_at"]) and made > (text.unix(agent["ended_at"]) + _TICK) * 1e9
 
 
 def _why_unneeded(task: Task, before: Mapping[str, State]) -> str:

@@ -19,41 +19,43 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from orchd.core import happen, inputs, pausing, running, scoping, spawning, stalls, steering, waiting
-from orchd.core.happen import silence_at, timeout_at
-from orchd.core.model import State, Status
-from orchd.core.settle import settle
+from orchd.core import inputs
+from orchd.core.handlers import control, pausing, processes, run, sessions, spawn, stalls
+from orchd.core.handlers import wait as waiting
+from orchd.core.handlers.processes import silence_at, timeout_at
+from orchd.core.handlers.schedule import settle
+from orchd.core.state.agents import State, Status
 from orchd.core.turn import Turn
 
 HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
-    inputs.SpawnAgents: spawning.spawn_agents,
-    inputs.BeginRun: running.begin_run,
+    inputs.SpawnAgents: spawn.spawn_agents,
+    inputs.BeginRun: run.begin_run,
     inputs.BeginWait: waiting.begin_wait,
-    inputs.CallerGone: happen.caller_gone,
-    inputs.Cancel: steering.cancel,
-    inputs.Retry: steering.retry,
-    inputs.Pause: steering.pause,
-    inputs.Resume: steering.resume,
+    inputs.CallerGone: processes.caller_gone,
+    inputs.Cancel: control.cancel,
+    inputs.Retry: control.retry,
+    inputs.Pause: control.pause,
+    inputs.Resume: control.resume,
     inputs.PauseAgents: pausing.pause_agents,
     inputs.ResumeAgents: pausing.resume_agents,
-    inputs.SetLimit: steering.set_limit,
-    inputs.OpenSession: scoping.open_session,
-    inputs.CloseSession: scoping.close_session,
-    inputs.SetBudget: scoping.set_budget,
-    inputs.Drain: steering.drain,
-    inputs.Spawned: happen.spawned,
-    inputs.SpawnFailed: happen.spawn_failed,
-    inputs.Exited: happen.exited,
-    inputs.NeverRan: happen.never_ran,
-    inputs.TreeGone: happen.tree_gone,
-    inputs.Adopted: happen.adopted,
-    inputs.Heard: happen.heard,
-    inputs.OverMemory: happen.over_memory,
-    inputs.WorkedWhileWaiting: happen.worked_while_waiting,
-    inputs.StoodStill: happen.stood_still,
-    inputs.SpaceSeen: happen.space_seen,
-    inputs.Admit: happen.admit,
-    inputs.Tick: happen.tick,
+    inputs.SetLimit: control.set_limit,
+    inputs.OpenSession: sessions.open_session,
+    inputs.CloseSession: sessions.close_session,
+    inputs.SetBudget: sessions.set_budget,
+    inputs.Drain: control.drain,
+    inputs.Spawned: processes.spawned,
+    inputs.SpawnFailed: processes.spawn_failed,
+    inputs.Exited: processes.exited,
+    inputs.NeverRan: processes.never_ran,
+    inputs.TreeGone: processes.tree_gone,
+    inputs.Adopted: processes.adopted,
+    inputs.Heard: processes.heard,
+    inputs.OverMemory: processes.over_memory,
+    inputs.WorkedWhileWaiting: processes.worked_while_waiting,
+    inputs.StoodStill: processes.stood_still,
+    inputs.SpaceSeen: processes.space_seen,
+    inputs.Admit: processes.admit,
+    inputs.Tick: processes.tick,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orchd.core.model import AgentId, RequestId
+from orchd.core.state.agents import AgentId, RequestId
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orchd.core.model import AgentId, Attributes, Outcome, RequestId, Spec
-from orchd.core.runs import Plan, RunId
-from orchd.core.sessions import SessionId
-from orchd.core.spending import Budget
+from orchd.core.state.agents import AgentId, Attributes, Outcome, RequestId, Spec
+from orchd.core.state.runs import Plan, RunId
+from orchd.core.state.sessions import SessionId
+from orchd.core.state.spending import Budget
 
 Caller = AgentId | None  # None: somebody outside every agent
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchd.core.apply import apply
 from orchd.core.effects import Answer, Effect, Launch, Listen, Refuse
-from orchd.core.facts import Fact
-from orchd.core.model import Agent, AgentId, Instant, RequestId, State
+from orchd.core.state.agents import Agent, AgentId, Instant, RequestId, State
+from orchd.core.state.apply import apply
+from orchd.core.state.events import Fact
 
 Question = Launch | Listen
 

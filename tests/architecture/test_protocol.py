@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 
-from orchd.wire.ops import OPS
+from orchd.protocol.operations import OPS
 from tests.conftest import Instance
-from tests.shell.raw import Raw, documented_codes
+from tests.support.raw import Raw, documented_codes
 
 ROOT = Path(__file__).parents[2]
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()

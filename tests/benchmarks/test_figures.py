@@ -15,9 +15,10 @@ from benchmarks.__main__ import NAMES, done
 from benchmarks.handover import step
 from benchmarks.makespan import Dag, drawn, member
 from benchmarks.peers.base import MARK, Peer, kill, marked, until
-from orchd.core.model import Instant, State
-from orchd.store import Store
-from orchd.wire import Home, ops, shapes
+from orchd.core.state.agents import Instant, State
+from orchd.instance.home import Home
+from orchd.protocol import operations, schema
+from orchd.store.database import Store
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -77,7 +78,7 @@ def test_no_schedule_is_shorter_than_the_bound() -> None:
 def test_a_node_of_a_graph_is_what_a_run_takes() -> None:
     dag = Dag({"a": [], "b": ["a"]}, {"a": 100, "b": 200})
     members = [member(dag, node, node, after) for node, after in dag.after.items()]
-    asked = shapes.build(ops.Run, {"name": "dag", "cwd": "/", "groups": [{"path": ""}], "members": members})
+    asked = schema.build(operations.Run, {"name": "dag", "cwd": "/", "groups": [{"path": ""}], "members": members})
     assert [one.agent.tokens for one in asked.members] == [100, 200]
 
 

@@ -6,76 +6,76 @@ from tests.core.planting import Mutant
 
 
 def _test(function: str) -> str:
-    return f"tests/core/test_pausing.py::test_{function}"
+    return f"tests/core/handlers/test_pausing.py::test_{function}"
 
 
 OF_PAUSING = (
     Mutant(
         "a paused agent does not return",
-        "returning.py",
+        "admission/without_slot.py",
         "    if agent.status is not Status.WAITING or agent.is_paused:\n",
         "    if agent.status is not Status.WAITING:\n",
         _test("a_frozen_agent_that_is_paused_does_not_return_before_it_is_resumed"),
     ),
     Mutant(
         "a paused queued agent does not start",
-        "index.py",
+        "state/indexes.py",
         "    if agent.is_paused:\n        return\n",
         "",
         _test("a_queued_agent_is_held_until_it_is_resumed"),
     ),
     Mutant(
         "paused time counts for no time-out",
-        "parking.py",
+        "state/apply_waits.py",
         "    if agent.started is not None and agent.held_since is None:\n",
         "    if agent.started is None and agent.held_since is None:\n",
         _test("paused_time_counts_for_no_time_out"),
     ),
     Mutant(
         "a paused agent keeps its slot",
-        "pausing.py",
+        "handlers/pausing.py",
         "if event.is_slot_released and agent.status is Status.RUNNING:",
         "if agent.status is Status.RUNNING:",
         _test("a_running_agent_is_frozen_and_keeps_its_slot"),
     ),
     Mutant(
         "what is paused is frozen in fact",
-        "pausing.py",
+        "handlers/pausing.py",
         "                turn.do(Freeze(agent.id, agent.attempt))\n",
         "                pass\n",
         _test("a_running_agent_is_frozen_and_keeps_its_slot"),
     ),
     Mutant(
         "an agent without a slot is not thawed when it is resumed",
-        "pausing.py",
+        "handlers/pausing.py",
         "if agent.status is not Status.QUEUED and agent.frozen is None:",
         "if agent.status is not Status.QUEUED:",
         _test("its_slot_goes_to_another_agent_on_request_and_it_waits_for_one_when_it_is_resumed"),
     ),
     Mutant(
         "the next daemon freezes what was paused",
-        "happen.py",
+        "handlers/processes.py",
         "Freeze if agent.has_frozen_tree else Thaw",
         "Freeze if agent.frozen else Thaw",
         _test("the_next_daemon_freezes_a_paused_agent_again"),
     ),
     Mutant(
         "a request on its way thaws no paused agent",
-        "waiting.py",
+        "handlers/wait.py",
         "if agent.frozen is not None and not agent.is_paused:",
         "if agent.frozen is not None or agent.is_paused:",
         _test("a_request_to_wait_that_was_on_its_way_leaves_the_agent_frozen"),
     ),
     Mutant(
         "a paused agent is no part of a stall",
-        "stalls.py",
+        "handlers/stalls.py",
         "if agent.status in WORKING and not agent.is_paused)",
         "if agent.status in WORKING)",
         _test("a_paused_agent_that_depends_on_no_other_hides_no_stall"),
     ),
     Mutant(
         "a held agent is no reason to lend a slot",
-        "stalls.py",
+        "handlers/stalls.py",
         "    if agent.is_paused or is_delayed or ",
         "    if is_delayed or ",
         _test("a_held_agent_is_no_reason_to_lend_a_slot"),

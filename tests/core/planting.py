@@ -27,7 +27,8 @@ class Mutant(NamedTuple):
 
 def core(module: str, function: str) -> str:
     """A test of one module."""
-    return f"tests/core/test_{module}.py::test_{function}"
+    folder, _, name = module.rpartition("/")
+    return f"tests/core/{folder and f'{folder}/'}test_{name}.py::test_{function}"
 
 
 def story(name: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchd.core.model import AgentId, Condition
-from orchd.core.why import why
+from orchd.core.admission.why import why
+from orchd.core.state.agents import AgentId, Condition
 from tests.core.box import Box, spec
 
 ENDS = ("completed", "failed", "timed-out", "lost", "cancelled", "skipped")

@@ -9,7 +9,7 @@ import pytest
 
 from orchd.core import effects
 from orchd.core.effects import Answer, Effect, Refuse
-from orchd.core.model import RequestId
+from orchd.core.state.agents import RequestId
 from orchd.core.turn import Question
 from tests.core.box import declared_in
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from orchd.core.effects import Answer, Launch, Refuse, Release
-from orchd.core.facts import AdmissionsPaused
-from orchd.core.model import Instant, RequestId, State, Status, agent_id
+from orchd.core.state.agents import Instant, RequestId, State, Status, agent_id
+from orchd.core.state.events import AdmissionsPaused
 from orchd.core.turn import Turn
 from tests.core.box import Box
 

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchctl import exits
-from orchctl.table import COMMANDS
+from orchctl import exit_codes
+from orchctl.commands.registry import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/commands.md").read_text()
@@ -62,7 +62,7 @@ def test_every_variable_is_there_and_none_is_made_up() -> None:
 
 
 def test_every_exit_code_is_there_and_none_is_made_up() -> None:
-    codes = {value for name, value in vars(exits).items() if name.isupper() and isinstance(value, int)}
+    codes = {value for name, value in vars(exit_codes).items() if name.isupper() and isinstance(value, int)}
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", section("Exit codes"), re.MULTILINE)} == codes
 
 

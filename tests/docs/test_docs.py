@@ -11,8 +11,8 @@ import msgpack
 import pytest
 import zmq
 
-from orchctl.table import COMMANDS
-from orchd.core.holds import Rule
+from orchctl.commands.registry import COMMANDS
+from orchd.core.admission.blocking import Rule
 from tests.conftest import Instance
 
 ROOT = Path(__file__).parents[2]

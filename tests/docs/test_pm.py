@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchctl.plans.entries import Entry
 from orchctl.plans.reading import FORMATS
-from orchctl.pm.developers import LABELS
+from orchctl.pm.developer import LABELS
 from tests.conftest import Instance
 
 TEXT = (Path(__file__).parents[2] / "docs/pm.md").read_text()

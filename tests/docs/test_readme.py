@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from orchd.wire import runners
+from orchd.instance import runner_config
 from tests.clis.conftest import Clis, found
 from tests.clis.standin import StandIn
 from tests.conftest import Instance
@@ -127,7 +127,7 @@ def test_every_block_runs_as_it_stands(stage: Instance, tmp_path: Path) -> None:
 def test_what_a_person_is_told_first_gives_the_permissions(tmp_path: Path) -> None:
     (config,) = re.findall(r"config path\)\" <<'END'\n(.*?)^END", TEXT, re.MULTILINE | re.DOTALL)
     (tmp_path / "config.toml").write_text(config)
-    known = runners.read(tmp_path / "config.toml")
+    known = runner_config.read(tmp_path / "config.toml")
     assert (known.default, known.of("claude").args[:2]) == ("claude", ("--permission-mode", "acceptEdits"))
     assert "Bash" not in known.of("claude").args, "every command"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from orchd.wire.runners import PLACEHOLDERS, Price, Settings, checked, read
-from orchd.wire.shapes import build
+from orchd.instance.runner_config import PLACEHOLDERS, Price, Settings, checked, read
+from orchd.protocol.schema import build
 from tests.conftest import Instance
 
 ROOT = Path(__file__).parents[2]

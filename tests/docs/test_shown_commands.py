@@ -31,15 +31,15 @@ PAGES_ELSEWHERE = {
     "operations.md": "tests/systemd/test_operations.py::test_every_command_does_what_it_is_there_for",
     "tasks.md": "tests/docs/test_tasks.py::test_every_command_puts_out_what_is_shown",
 }
-PORT = "tests/orchctl/commands/test_metrics.py::test_a_port_answers_through_the_death_of_the_daemon"
-SOCKET = "tests/orchctl/commands/test_metrics.py::test_a_socket_is_the_users_own_and_goes_with_its_server"
-TRACE = "tests/orchctl/commands/test_trace.py::test_spans_have_their_parents_and_are_the_same_every_time"
-HOOK = "tests/orchctl/commands/test_hook.py::test_each_end_is_told_once_whoever_dies"
+PORT = "tests/orchctl/commands/observe/test_metrics.py::test_a_port_answers_through_the_death_of_the_daemon"
+SOCKET = "tests/orchctl/commands/observe/test_metrics.py::test_a_socket_is_the_users_own_and_goes_with_its_server"
+TRACE = "tests/orchctl/commands/observe/test_trace.py::test_spans_have_their_parents_and_are_the_same_every_time"
+HOOK = "tests/orchctl/commands/observe/test_hook.py::test_each_end_is_told_once_whoever_dies"
 SIMULATION = (
     "tests/simulation/test_simulation.py::test_thousands_of_steps_keep_every_promise_and_reach_every_fact_and_effect"
 )
 DEMO = (
-    "tests/orchctl/commands/test_demo.py::"
+    "tests/orchctl/commands/agents/test_demo.py::"
     "test_the_demo_shows_a_fleet_and_a_composition_through_a_kill_and_leaves_nothing"
 )
 # Commands that cannot be run here: the test that runs the same, and why.

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchctl.composition import skills
-from orchctl.table import COMMANDS
-from orchd.wire import runners
+from orchctl.commands.registry import COMMANDS
+from orchctl.skills import find
+from orchd.instance import runner_config
 from tests.conftest import Instance
 from tests.orchctl import repos
-from tests.shell.raw import documented_codes
+from tests.support.raw import documented_codes
 
-FOLDER = skills.SHIPPED / "skill-parallel-orchestration"
+FOLDER = find.SHIPPED / "skill-parallel-orchestration"
 TEXT = (FOLDER / "SKILL.md").read_text()
 BLOCKS = re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
 # Of the client, of tasks, and of sessions, which docs/protocol.md explains elsewhere or not at all.
@@ -62,7 +62,7 @@ def test_its_main_path_is_no_pretence() -> None:
 def test_the_permissions_it_shows_are_a_configuration(tmp_path: Path) -> None:
     (example,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
     (tmp_path / "config.toml").write_text(example)
-    assert runners.read(tmp_path / "config.toml").of("claude").args
+    assert runner_config.read(tmp_path / "config.toml").of("claude").args
 
 
 def test_every_command_it_names_is_one() -> None:
@@ -92,7 +92,7 @@ def test_it_explains_the_codes_there_are_and_all_that_an_agent_meets() -> None:
     assert met <= explained
 
 
-@pytest.mark.parametrize("path", sorted(skills.SHIPPED.glob("*/SKILL.md")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", sorted(find.SHIPPED.glob("*/SKILL.md")), ids=lambda path: path.parent.name)
 def test_the_front_matter_of_a_shipped_skill_is_yaml(path: Path) -> None:
     values = yaml.safe_load(path.read_text().split("---\n")[1])
     assert values["name"] == path.parent.name

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import orchctl.tasks.files
+import orchctl.tasks.task_file
 from tests.conftest import Instance
 
 TEXT = (Path(__file__).parents[2] / "docs/tasks.md").read_text()
@@ -44,5 +44,5 @@ def test_every_command_puts_out_what_is_shown(instance: Instance, tmp_path: Path
 def test_every_key_is_explained() -> None:
     table = TEXT.split("| key | |")[1].split("\n\n")[0]
     assert set(re.findall(r"`(\w+)`", re.sub(r"\|[^|]*\|$", "", table, flags=re.MULTILINE))) == set(
-        orchctl.tasks.files.KEYS
+        orchctl.tasks.task_file.KEYS
     )

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from tests.conftest import Instance
-from tests.orchctl.test_metrics import parsed
+from tests.orchctl.exporters.test_metrics import parsed
 
 PAGE = (Path(__file__).parents[2] / "docs/watching.md").read_text()
 

@@ -13,12 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from orchd import __main__, pruning
-from orchd.core.facts import AttemptStarted
-from orchd.gateway import Gateway
-from orchd.procs.local import LocalProcesses
-from orchd.procs.trees import Tree
-from orchd.store import Store
+from orchd import __main__
+from orchd.core.state.events import AttemptStarted
+from orchd.processes.linux.process_tree import Tree
+from orchd.processes.local import LocalProcesses
+from orchd.retention import pruner
+from orchd.server.dispatcher import Gateway
+from orchd.store.database import Store
 
 # Where the daemon can die, in the order in which one turn passes them.
 TURN = (
@@ -96,5 +97,5 @@ def arm(point: str) -> None:
 
 if __name__ == "__main__":
     arm(os.environ["ORCHD_TEST_POINT"])
-    pruning.PIECE = 2  # so that a few agents are several pieces
+    pruner.PIECE = 2  # so that a few agents are several pieces
     sys.exit(__main__.main())

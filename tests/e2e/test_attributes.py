@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from orchctl.attributes import own
+from orchctl.spawn.attributes import own
 from tests.conftest import BIN, Instance
 
-SHOW = "import json, os; from orchctl.attributes import own; print(json.dumps(own()), flush=True)"
+SHOW = "import json, os; from orchctl.spawn.attributes import own; print(json.dumps(own()), flush=True)"
 MAKE = "; open('made', 'w').close(); os.mkdir('directory')"
 FAIL_FIRST = "; os._exit(os.environ['ORCHD_ATTEMPT'] == '1')"
 CALLER = ["sh", "-c", 'umask 027; ulimit -n 300; exec nice -n 4 taskset -c 0 "$@"', "sh"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.procs.cgroups import own_cgroup
+from orchd.processes.linux.cgroups import own_cgroup
 from tests.conftest import processes_of, until
 from tests.e2e.fleet import Fleet
 from tests.e2e.parents import pinging
@@ -24,7 +24,7 @@ BUSY = "while :; do :; done"
 # Waits on a socket of its own and goes on: no client can be seen.
 RAW = """\
 import os, pathlib, sys, zmq
-from orchd.wire import Home, pack_request
+from orchd.instance.home import Home; from orchd.protocol.frames import pack_request
 socket = zmq.Context().socket(zmq.DEALER)
 socket.connect("ipc://" + str(Home(pathlib.Path(os.environ["ORCHD_HOME"])).socket))
 socket.send(pack_request("raw", "wait", {"ids": [sys.argv[1]]}))

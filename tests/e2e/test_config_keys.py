@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from orchd.wire.settings import KEYS, Config
+from orchd.instance.config import KEYS, Config
 from tests.conftest import BIN, Instance, until
 from tests.orchctl import repos
 from tests.orchctl.runners.test_keys import EFFECTS as OF_RUNNERS

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Instance, processes_of, until
-from tests.shell.machine import needs_root
+from tests.support.machine import needs_root
 
 BARE = "env -u ORCHD_AGENT -u ORCHD_ATTEMPT"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.procs.cgroups import own_cgroup
+from orchd.processes.linux.cgroups import own_cgroup
 from tests.conftest import until
 from tests.e2e.fleet import Fleet, is_alive, pids_in
 from tests.e2e.ways import can_make_cgroups

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.wire import WireError
+from orchd.protocol.errors import WireError
 from tests.conftest import Instance, until
 from tests.e2e.fleet import Fleet, pids_in
 

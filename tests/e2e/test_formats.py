@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from orchctl import installing, worktrees
-from orchctl.composition import skills
 from orchctl.errors import RefusedError
 from orchctl.pm import journal
-from orchd.keyring import Keyring, KeyringError
-from orchd.wire import reports
-from orchd.wire.afar import KeyAuthorize
+from orchctl.skills import find
+from orchctl.skills import install as installing
+from orchctl.worktrees import create
+from orchd.instance import runner_report
+from orchd.network.keyring import Keyring, KeyringError
+from orchd.protocol.remote_operations import KeyAuthorize
 from tests.conftest import Instance
 
-RECORD = worktrees.Record("/r/.git", "agent/x", "0" * 40, "main")
+RECORD = create.Record("/r/.git", "agent/x", "0" * 40, "main")
 
 
 def newer(path: Path, whole: dict[str, object], version: int = 2) -> bytes:
@@ -43,15 +44,15 @@ def test_keys(tmp_path: Path) -> None:
 
 def test_records_of_worktrees(tmp_path: Path) -> None:
     worktree = tmp_path / "agent-001"
-    worktrees.write(worktree, RECORD)
-    path = worktrees.record_path(worktree)
+    create.write(worktree, RECORD)
+    path = create.record_path(worktree)
     whole = json.loads(path.read_bytes())
     assert whole.pop("version") == 1
     path.write_text(json.dumps(whole))
-    assert worktrees.read(worktree) == RECORD
+    assert create.read(worktree) == RECORD
     newer(path, whole)
     with pytest.raises(RefusedError, match=r"agent-001\.json has the version 2"):
-        worktrees.read(worktree)
+        create.read(worktree)
 
 
 def test_journals(tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_journals(tmp_path: Path) -> None:
 
 
 def test_manifests_of_skills(tmp_path: Path) -> None:
-    skill = next(path for path in skills.SHIPPED.iterdir() if (path / skills.SKILL).is_file())
+    skill = next(path for path in find.SHIPPED.iterdir() if (path / find.SKILL).is_file())
     installing.install(skill, tmp_path, is_forced=False)
     path = tmp_path / installing.MANIFEST
     whole = json.loads(path.read_bytes())
@@ -83,12 +84,12 @@ def test_manifests_of_skills(tmp_path: Path) -> None:
 
 def test_reports_are_read_with_more_keys_and_not_in_a_newer_version(tmp_path: Path) -> None:
     path = tmp_path / "report"
-    reports.write(path, reports.Report("completed", input_tokens=3))
+    runner_report.write(path, runner_report.Report("completed", input_tokens=3))
     assert "version" not in json.loads(path.read_bytes())
     path.write_text('{"status": "completed", "version": 1, "input_tokens": 3, "color": "red"}')
-    assert reports.read(str(path)) == reports.Report("completed", input_tokens=3)
-    newer(path, {"status": "completed"}, reports.VERSION + 1)
-    assert reports.read(str(path)) is None
+    assert runner_report.read(str(path)) == runner_report.Report("completed", input_tokens=3)
+    newer(path, {"status": "completed"}, runner_report.VERSION + 1)
+    assert runner_report.read(str(path)) is None
 
 
 def test_versions_are_shown(instance: Instance) -> None:

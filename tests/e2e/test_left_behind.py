@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchd.procs import shim
+from orchd.processes.shims import script
 from tests.conftest import DEADLINE, Instance, processes_of, until
-from tests.shell.raw import Raw, request
+from tests.support.raw import Raw, request
 
 # A child in a session of its own, whose parent is gone.
 FORKS = "setsid sleep 600 & echo $! >> {pids}; (sleep 600 & echo $! >> {pids}); echo up; exec sleep 600"
@@ -38,7 +38,7 @@ def left(instance: Instance) -> dict[str, set[int]]:
 def recorded(pid: int) -> str | None:
     """The agent whose exit record a shim holds: a shim shows neither marks nor a name of an agent."""
     with suppress(FileNotFoundError):
-        record = Path(f"/proc/{pid}/fd/{shim.RECORD}").readlink()
+        record = Path(f"/proc/{pid}/fd/{script.RECORD}").readlink()
         return record.name.partition(".")[0] if record.suffix == ".exit" else None
     return None
 

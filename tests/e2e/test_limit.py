@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from orchctl.start import is_running
+from orchctl.daemon.probe import is_running
 from tests import witness as witness_module
 from tests.conftest import DEADLINE, until
 from tests.e2e.fleet import Fleet

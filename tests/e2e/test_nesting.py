@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from orchd.wire import WireError
+from orchd.protocol.errors import WireError
 from tests.e2e.fleet import Fleet
 
 PLACES = [(7, 28), (7, 7), (3, 12), (3, 3), (1, 4), (1, 1)]

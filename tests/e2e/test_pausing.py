@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from orchd.procs.cgroups import own_cgroup
-from orchd.procs.procfs import children_of
-from orchd.wire import WireError
+from orchd.processes.linux.cgroups import own_cgroup
+from orchd.processes.linux.procfs import children_of
+from orchd.protocol.errors import WireError
 from tests.conftest import until
 from tests.e2e.fleet import Fleet, pids_in
 from tests.e2e.ways import BY_CGROUP

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import Instance, until
 from tests.orchctl import repos
-from tests.shell.machine import descriptors
+from tests.support.machine import descriptors
 
 LISTENS = 0x10000  # __SO_ACCEPTON in the flags of /proc/net/unix
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from orchd.wire import WireError
+from orchd.protocol.errors import WireError
 from tests.conftest import Instance, until
 from tests.far import Laptop, Raw, authorized, server
 

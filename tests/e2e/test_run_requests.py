@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchd.wire import WireError
+from orchd.protocol.errors import WireError
 from tests.conftest import until
 from tests.e2e.fleet import Fleet
 from tests.e2e.troupe import Map, Troupe, group, ids, lines_of, reasons, statuses

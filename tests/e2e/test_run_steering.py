@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchd.wire import WireError
+from orchd.protocol.errors import WireError
 from tests.e2e.fleet import Fleet
 from tests.e2e.troupe import Troupe, group, ids, reasons, statuses
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.conftest import Instance
-from tests.shell.shells import WANTED, with_shell
+from tests.support.shells import WANTED, with_shell
 
 ODD = {
     "OPTIND": "x",

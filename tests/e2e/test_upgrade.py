@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd import migrations
+from orchd.store import migrations
 from tests.conftest import Instance, until
 from tests.e2e.fleet import Book, Gate
 from tests.installation import install

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.wire.locks import is_locked
+from orchd.instance.system.locks import is_locked
 from tests.conftest import DEADLINE, Instance, until
 from tests.e2e.fleet import Book, Gate
 from tests.installation import base, install_base

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from orchd.procs.cgroups import Cgroups
+from orchd.processes.linux.cgroups import Cgroups
 
 
 def can_make_cgroups() -> bool:

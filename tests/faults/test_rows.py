@@ -8,7 +8,7 @@ from benchmarks.faults import commands, planting, soak
 from benchmarks.faults.planting import Plant
 from benchmarks.faults.rows import ROWS, Row
 from benchmarks.faults.tally import Tally
-from orchctl.table import COMMANDS
+from orchctl.commands.registry import COMMANDS
 
 PLANTS = {row.name: row.plant for row in ROWS} | {plant.what: plant for plant in soak.PLANTS}
 

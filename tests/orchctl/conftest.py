@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from orchd.wire import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, Home
-from orchd.wire.variables import ENV_DEFAULT_RUNNER
+from orchd.instance.environment import ENV_AGENT, ENV_ATTEMPT, ENV_DEFAULT_RUNNER, ENV_HOME
+from orchd.instance.home import Home
 from tests.conftest import BIN, DEADLINE, Instance
 
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import zmq
 
-from orchd.wire import Home, pack_result, unpack_request
+from orchd.instance.home import Home
+from orchd.protocol.frames import pack_result, unpack_request
 
 Replies = Callable[[str], list[bytes]]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 
-from orchctl import errors, exits
+from orchctl import errors, exit_codes
 
 
 def test_every_error_has_a_code_of_its_own_and_an_exit_code() -> None:
     kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.ClientError)]
     assert len({kind.code for kind in kinds}) == len(kinds)
-    assert set(kinds) - {errors.ClientError} == set(exits.CODES)
+    assert set(kinds) - {errors.ClientError} == set(exit_codes.CODES)
 
 
 def test_a_code_may_be_more_precise_than_its_kind() -> None:

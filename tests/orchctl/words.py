@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from orchctl.declared import Argument, Command, Option
-from orchctl.table import COMMANDS
+from orchctl.commands.registry import COMMANDS
+from orchctl.commands.spec import Argument, Command, Option
 
 # What a parser may stumble over: emptiness, what looks like an option, what is no UTF-8.
 ODD = ("", "-", "--", "-x", "-f", "--json", "--name", "a=b", "=", "K=V", "K=", "é…", "\udcff", "two words", "1", "-1")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from orchd.core import inputs
 from orchd.core.decide import next_deadline
-from orchd.core.model import AgentId, Oom
-from orchd.core.spending import Spent
+from orchd.core.state.agents import AgentId, Oom
+from orchd.core.state.spending import Spent
 from tests.simulation.cast import Cast, named
 from tests.stateful.news import stale
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchd.core import inputs
-from orchd.core.model import AgentId
+from orchd.core.state.agents import AgentId
 from tests.simulation.cast import Cast, described, listed, said
 from tests.simulation.shapes import shaped
 

@@ -9,7 +9,7 @@ from textwrap import shorten
 from typing import NamedTuple
 
 from orchd.core.effects import Effect
-from orchd.core.facts import Fact
+from orchd.core.state.events import Fact
 from tests.simulation.machine import Machine
 from tests.simulation.people import People
 from tests.simulation.steps import Opening, Step

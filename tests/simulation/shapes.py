@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 
 from orchd.core.inputs import Part
-from orchd.core.model import Spec
-from orchd.core.runs import Group
+from orchd.core.state.agents import Spec
+from orchd.core.state.runs import Group
 
 PATHS = ("", "g", "g/h")
 

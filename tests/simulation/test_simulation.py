@@ -10,9 +10,9 @@ from typing import get_args
 
 import pytest
 
-from orchd.core import settle
 from orchd.core.effects import Effect
-from orchd.core.facts import Fact
+from orchd.core.handlers import schedule
+from orchd.core.state.events import Fact
 from tests.core.mutants import MUTANTS
 from tests.core.planting import ROOT, Mutant, is_killed
 from tests.simulation import __main__ as simulation
@@ -88,7 +88,7 @@ def test_what_a_planted_bug_does_is_caught_made_short_and_performed_again(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(settle, "has_working_place", lambda state: True)
+    monkeypatch.setattr(schedule, "has_working_place", lambda state: True)
     assert simulation.main(["--seed", "1", "--steps", "5000"]) == 1
     said = capsys.readouterr().out
     assert said.startswith("seed 1\n")

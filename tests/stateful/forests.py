@@ -9,7 +9,7 @@ from random import Random
 
 from orchd.core import inputs
 from orchd.core.decide import next_deadline
-from orchd.core.model import AgentId, Spec
+from orchd.core.state.agents import AgentId, Spec
 from tests.stateful.outside import Client, Proc
 from tests.stateful.world import World
 

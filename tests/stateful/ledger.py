@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from orchd.codec import pack_session, unpack_session
-from orchd.core.facts import (
+from orchd.core.inputs import Scope
+from orchd.core.state.agents import Agent, State
+from orchd.core.state.events import (
     AgentQueued,
     Fact,
     ProcessEnded,
@@ -16,10 +17,9 @@ from orchd.core.facts import (
     SessionFact,
     SessionOpened,
 )
-from orchd.core.inputs import Scope
-from orchd.core.model import Agent, State
-from orchd.core.sessions import Session, SessionId, number_of_session
-from orchd.core.spending import Budget, Spent
+from orchd.core.state.sessions import Session, SessionId, number_of_session
+from orchd.core.state.spending import Budget, Spent
+from orchd.store.codec import pack_session, unpack_session
 
 
 @dataclass

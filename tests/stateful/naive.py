@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchd.core.model import Agent, AgentId, Condition, State, Status, Wait
+from orchd.core.state.agents import Agent, AgentId, Condition, State, Status, Wait
 
 WORKING = {Status.STARTING, Status.RUNNING, Status.STOPPING}
 LIVING = WORKING | {Status.WAITING}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchd.core.model import Agent, AgentId, State, Status
-from orchd.core.runs import Run
+from orchd.core.state.agents import Agent, AgentId, State, Status
+from orchd.core.state.runs import Run
 from tests.stateful import naive
 
 Look = Callable[[AgentId], Agent]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchd.core.model import Agent, Status
-from orchd.core.queue import AGING_SECONDS
+from orchd.core.state.agents import Agent, Status
+from orchd.core.state.ready_queue import AGING_SECONDS
 from tests.stateful import naive, naive_runs
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchd.core import inputs
-from orchd.core.model import AgentId, Outcome, RequestId
+from orchd.core.state.agents import AgentId, Outcome, RequestId
 
 
 def stale(one: AgentId, attempt: int) -> list[inputs.Input]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchd.core.facts import AgentFrozen, AgentReturned, AgentThawed, AttemptAdmitted, Fact
-from orchd.core.model import Agent, AgentId, Cause, Frozen, State, Status
+from orchd.core.state.agents import Agent, AgentId, Cause, Frozen, State, Status
+from orchd.core.state.events import AgentFrozen, AgentReturned, AgentThawed, AttemptAdmitted, Fact
 from tests.stateful import naive, naive_starts
 from tests.stateful.naive_starts import ROUNDING
 from tests.stateful.outside import Key, can_run

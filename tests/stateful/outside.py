@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from orchd.codec import pack_agent, pack_spec, unpack_agent
 from orchd.core import inputs
-from orchd.core.model import Agent, AgentId, Oom, Outcome, Report
+from orchd.core.state.agents import Agent, AgentId, Oom, Outcome, Report
+from orchd.store.codec import pack_agent, pack_spec, unpack_agent
 
 Key = tuple[AgentId, int]
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from orchd.core import inputs
 from orchd.core.effects import Answer, Refuse
-from orchd.core.facts import (
+from orchd.core.handlers.processes import HOLD_SECONDS, LONGEST_HOLD
+from orchd.core.state.agents import OVER, Agent, AgentId, Cause, Frozen, Instant, State, Status
+from orchd.core.state.events import (
     AdmissionsResumed,
     AgentCancelled,
     AgentCompleted,
@@ -30,10 +32,8 @@ from orchd.core.facts import (
     WaitExpired,
     WorkSeen,
 )
-from orchd.core.happen import HOLD_SECONDS, LONGEST_HOLD
-from orchd.core.index import indexes, recount
-from orchd.core.model import OVER, Agent, AgentId, Cause, Frozen, Instant, State, Status
-from orchd.core.runs import RunStatus
+from orchd.core.state.indexes import indexes, recount
+from orchd.core.state.runs import RunStatus
 from orchd.core.turn import Turn
 from tests.stateful import naive, naive_runs, naive_starts
 from tests.stateful.naive_starts import ROUNDING

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from orchd.core import inputs
 from orchd.core.decide import next_deadline
-from orchd.core.model import AgentId, Spec
+from orchd.core.state.agents import AgentId, Spec
 from tests.stateful.world import DEPTH, World, new_world
 
 A, B, C, D = (AgentId(f"agent-00{number}") for number in (1, 2, 3, 4))

@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from orchd.core import inputs
 from orchd.core.decide import next_deadline
-from orchd.core.model import AgentId, Oom, Spec, Status
-from orchd.core.runs import Group
+from orchd.core.state.agents import AgentId, Oom, Spec, Status
+from orchd.core.state.runs import Group
 from tests.stateful.news import stale
 from tests.stateful.outside import Client, Proc
 from tests.stateful.stress import stress

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
 
-from orchd.codec import pack_run, unpack_run
 from orchd.core import inputs
 from orchd.core.decide import decide, next_deadline
 from orchd.core.effects import Answer, Effect, Freeze, Kill, Launch, Refuse, Release, Terminate, Thaw, Watch
-from orchd.core.facts import (
+from orchd.core.state.agents import Agent, AgentId, Guards, RateLimit, Report, RequestId, Spec, State, Status
+from orchd.core.state.events import (
     AdmissionsResumed,
     AgentCompleted,
     AgentFact,
@@ -24,12 +24,12 @@ from orchd.core.facts import (
     RunFact,
     RunnerLimited,
 )
-from orchd.core.index import forget, forget_runs, load
-from orchd.core.model import Agent, AgentId, Guards, RateLimit, Report, RequestId, Spec, State, Status
-from orchd.core.runs import Group, Plan, Run, RunId
-from orchd.core.sessions import SessionId
-from orchd.core.spending import Budget, Spent
+from orchd.core.state.indexes import forget, forget_runs, load
+from orchd.core.state.runs import Group, Plan, Run, RunId
+from orchd.core.state.sessions import SessionId
+from orchd.core.state.spending import Budget, Spent
 from orchd.core.turn import Question, Turn
+from orchd.store.codec import pack_run, unpack_run
 from tests.stateful import naive, promises
 from tests.stateful.ledger import Ledger
 from tests.stateful.observer import Observer

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from orchd.wire.cgroups import own_cgroup
+from orchd.instance.system.own_cgroup import own_cgroup
 from tests.conftest import BIN, DEADLINE, until
 
 ROOT = Path(__file__).parents[2]

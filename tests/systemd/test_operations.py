@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchctl import units
+from orchctl.daemon import units
 from tests.conftest import BIN
 from tests.installation import PROGRAM
 from tests.systemd.box import ROOT, Box, Installed
@@ -73,25 +73,25 @@ IN_PASSING = {
     "systemctl enable --now orchd@ann": "test_the_machines_service_is_there_for_a_user",
     "systemctl ... orchd@NAME": "test_the_machines_service_is_there_for_a_user",
     "orchctl daemon stop --keep-agents": "test_what_lives_afterwards_is_what_was_said",
-    "orchctl uninstall-project": "tests/orchctl/commands/test_uninstall_project.py",
-    "orchctl daemon stop": "tests/orchctl/commands/test_stop.py",
+    "orchctl uninstall-project": "tests/orchctl/commands/sessions/test_uninstall_project.py",
+    "orchctl daemon stop": "tests/orchctl/commands/daemon/test_stop.py",
     "orchctl daemon start": "test_stopping_it_leaves_agents_and_nobody_starts",
     "systemctl --user reset-failed orchd": "test_one_that_cannot_start_gives_up_and_says_why",
     "systemctl --user status orchd": "",
     "systemctl status": "",
-    "orchctl prune": "tests/shell/test_fulldisk.py",
-    "orchctl prune --keep 0": "tests/shell/test_fulldisk.py",
+    "orchctl prune": "tests/daemon/test_full_disk.py",
+    "orchctl prune --keep 0": "tests/daemon/test_full_disk.py",
     "systemctl --user edit orchd": "",  # opens an editor
     "systemctl --user kill orchd": "test_a_kill_of_the_whole_unit_kills_agents_too",
     "orchctl service install": "test_installing_says_what_is_to_be_done",
     "orchctl wait": "test_a_daemon_that_was_killed_comes_back",
-    "orchctl cancel": "tests/orchctl/commands/test_cancel.py",
-    "orchctl daemon restart": "tests/orchctl/commands/test_daemon.py",
-    "orchctl doctor": "tests/orchctl/commands/test_doctor.py",
-    "orchctl why": "tests/orchctl/commands/test_why.py",
-    "orchctl why ID": "tests/orchctl/commands/test_why.py",
-    "orchctl spawn": "tests/orchctl/commands/test_spawn.py",
-    "orchctl retry": "tests/orchctl/commands/test_retry.py",
+    "orchctl cancel": "tests/orchctl/commands/agents/test_cancel.py",
+    "orchctl daemon restart": "tests/orchctl/commands/daemon/test_daemon.py",
+    "orchctl doctor": "tests/orchctl/commands/daemon/test_doctor.py",
+    "orchctl why": "tests/orchctl/commands/agents/test_why.py",
+    "orchctl why ID": "tests/orchctl/commands/agents/test_why.py",
+    "orchctl spawn": "tests/orchctl/commands/agents/test_spawn.py",
+    "orchctl retry": "tests/orchctl/commands/agents/test_retry.py",
     "orchctl spawn --memory-max 2G --cpu-max 150% --pids-max 200": "tests/e2e/test_bounds.py",
     "orchctl keys new laptop": "tests/e2e/test_remote.py",
     "orchctl keys authorize laptop PUBLIC --role user": "tests/e2e/test_remote.py",

@@ -45,7 +45,7 @@ def test_a_loop_that_hangs_is_ended_and_the_next_daemon_takes_the_agents_over(se
     (after,) = service.agents(one)
     assert (after["status"], after["pid"], after["attempt"]) == ("running", before["pid"], 1)
     assert service.shows("NRestarts") == "1"
-    assert "orchd/loop.py" in service.says()  # where it hung
+    assert "orchd/daemon/loop.py" in service.says()  # where it hung
 
 
 def test_one_that_takes_too_much_memory_is_ended_and_leaves_the_rest(service: Installed) -> None:

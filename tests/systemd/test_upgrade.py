@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchd import migrations
+from orchd.store import migrations
 from tests.conftest import DEADLINE, until
 from tests.installation import PROGRAM
 from tests.systemd.box import Box, Installed

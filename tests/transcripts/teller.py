@@ -7,33 +7,34 @@ import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from orchd.core import facts, inputs
+from orchd.core import inputs
+from orchd.core.admission.reasons import reason
+from orchd.core.admission.slots import overdrawn, working
 from orchd.core.decide import next_deadline
 from orchd.core.effects import Answer, Effect, Freeze, Kill, Refuse, Terminate, Thaw
-from orchd.core.explain import reason
-from orchd.core.facts import AgentFact, Fact
-from orchd.core.model import AgentId, Outcome, RequestId
-from orchd.core.places import overdrawn, working
+from orchd.core.state import events
+from orchd.core.state.agents import AgentId, Outcome, RequestId
+from orchd.core.state.events import AgentFact, Fact
 from tests.core.box import Box, spec
 
 # The shell is told of them as well, and one line each is enough.
-UNSAID = (facts.AttemptStarted, facts.AgentHeard)
+UNSAID = (events.AttemptStarted, events.AgentHeard)
 DETAILS: dict[type, Callable[[Any], str]] = {
-    facts.AttemptAdmitted: lambda fact: f" #{fact.attempt}",
-    facts.AttemptVoided: lambda fact: f": {fact.reason}",
-    facts.AttemptRetried: lambda fact: f" in {fact.delay:.2f} s: {fact.reason}",
-    facts.AgentPromoted: lambda fact: f" to {fact.claim}",
-    facts.AgentFrozen: lambda fact: f", {fact.cause.value}" + (f" to {fact.lent_to}" if fact.lent_to else ""),
-    facts.StallBegan: lambda fact: f": {' '.join(fact.agents)}: {fact.reason}",
-    facts.WaitBegan: lambda fact: f" for {'any of ' if fact.wait.is_any else ''}{' '.join(fact.wait.targets)}",
-    facts.StopBegan: lambda fact: f", {fact.cause.value}: {fact.reason}",
-    facts.ProcessEnded: lambda fact: f", code {fact.outcome.code}",
-    facts.AgentFailed: lambda fact: f": {fact.reason}",
-    facts.AgentCancelled: lambda fact: f": {fact.reason}",
-    facts.AgentTimedOut: lambda fact: f": {fact.reason}",
-    facts.AgentLost: lambda fact: f": {fact.reason}",
-    facts.AgentSkipped: lambda fact: f": {fact.reason}",
-    facts.LimitChanged: lambda fact: f" to {fact.limit}, resident {fact.resident}",
+    events.AttemptAdmitted: lambda fact: f" #{fact.attempt}",
+    events.AttemptVoided: lambda fact: f": {fact.reason}",
+    events.AttemptRetried: lambda fact: f" in {fact.delay:.2f} s: {fact.reason}",
+    events.AgentPromoted: lambda fact: f" to {fact.claim}",
+    events.AgentFrozen: lambda fact: f", {fact.cause.value}" + (f" to {fact.lent_to}" if fact.lent_to else ""),
+    events.StallBegan: lambda fact: f": {' '.join(fact.agents)}: {fact.reason}",
+    events.WaitBegan: lambda fact: f" for {'any of ' if fact.wait.is_any else ''}{' '.join(fact.wait.targets)}",
+    events.StopBegan: lambda fact: f", {fact.cause.value}: {fact.reason}",
+    events.ProcessEnded: lambda fact: f", code {fact.outcome.code}",
+    events.AgentFailed: lambda fact: f": {fact.reason}",
+    events.AgentCancelled: lambda fact: f": {fact.reason}",
+    events.AgentTimedOut: lambda fact: f": {fact.reason}",
+    events.AgentLost: lambda fact: f": {fact.reason}",
+    events.AgentSkipped: lambda fact: f": {fact.reason}",
+    events.LimitChanged: lambda fact: f" to {fact.limit}, resident {fact.resident}",
 }
 
 
@@ -77,7 +78,7 @@ class Teller:
         return list(self._shown(found) if found is not None else self._turn()) or ["-"]
 
     def _turn(self) -> Iterator[str]:
-        self.ids.update({fact.spec.name: fact.agent for fact in self.box.facts(facts.AgentQueued)})
+        self.ids.update({fact.spec.name: fact.agent for fact in self.box.facts(events.AgentQueued)})
         yield from (
             self._named(line) for came in [*self.box.turn.facts, *self.box.turn.effects] if (line := told(came))
         )

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchctl.composition import flatten, load_tree, name_of, plan_execution_order, skills, validate_skill_composition
-from orchctl.opened import located
+from orchctl.composition import flatten, load_tree, name_of, plan_execution_order, validate_skill_composition
+from orchctl.runs.locate import located
+from orchctl.skills import find
 
 ROOT = Path(__file__).parents[3]
 GROUPS = {
@@ -24,7 +25,7 @@ LONGEST = {"skill-parallel-orchestration": 12_000}  # it is read by itself, not 
 @pytest.mark.parametrize("name", GROUPS)
 def test_it_is_found_by_name_valid_and_planned_as_promised(name: str, tmp_path: Path) -> None:
     path = located(name, tmp_path)
-    assert path == skills.SHIPPED / name / "composition.json"
+    assert path == find.SHIPPED / name / "composition.json"
     assert validate_skill_composition(path, directory=tmp_path) == (True, (), ())
     tree = load_tree(path, tmp_path)
     groups = plan_execution_order(tree.composition.sub_skills)
@@ -34,20 +35,20 @@ def test_it_is_found_by_name_valid_and_planned_as_promised(name: str, tmp_path: 
 
 
 def test_there_are_no_others() -> None:
-    assert sorted(GROUPS) == sorted(path.parent.name for path in skills.SHIPPED.glob("*/composition.json"))
+    assert sorted(GROUPS) == sorted(path.parent.name for path in find.SHIPPED.glob("*/composition.json"))
 
 
-@pytest.mark.parametrize("folder", sorted(skills.SHIPPED.iterdir()), ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", sorted(find.SHIPPED.iterdir()), ids=lambda folder: folder.name)
 def test_every_skill_says_its_name_and_what_it_is_for(folder: Path) -> None:
     head = (folder / "SKILL.md").read_text().split("---\n")[1]
     assert f"name: {folder.name}\n" in head
     assert "description: " in head
-    assert 200 < len(skills.text_of(folder)) < LONGEST.get(folder.name, 2000)
+    assert 200 < len(find.text_of(folder)) < LONGEST.get(folder.name, 2000)
 
 
 def test_all_of_it_is_installed_with_the_package() -> None:
     package_data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["orchctl"]
     package = ROOT / "orchctl"
     installed = {path for pattern in package_data for path in package.glob(pattern)}
-    shipped = {path for path in skills.SHIPPED.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    shipped = {path for path in find.SHIPPED.rglob("*") if path.is_file() and path.suffix != ".pyc"}
     assert {path for path in package.rglob("*") if path.suffix in (".md", ".json")} | shipped <= installed

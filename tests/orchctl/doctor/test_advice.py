@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import BIN, DEADLINE, Instance, until
-from tests.shell.machine import full, needs_root, remount, tmpfs
-from tests.shell.raw import Raw, request
+from tests.support.machine import full, needs_root, remount, tmpfs
+from tests.support.raw import Raw, request
 
 SECONDS = 2.0  # of a machine that has nothing else to do
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchctl.doctor import machine
-from orchd.wire.settings import Config
+from orchd.instance.config import Config
 
 
 def test_the_deepest_mount_is_the_one_that_counts(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from orchctl import users
+from orchctl.daemon import user
 from orchctl.doctor import service
 from orchctl.doctor.findings import Finding
-from orchd.wire import Home
-from orchd.wire.services import Service, leave_word
+from orchd.instance.home import Home
+from orchd.instance.service import Service, leave_word
 from tests.conftest import DEADLINE
-from tests.orchctl.test_services import manager
+from tests.orchctl.daemon.test_systemd import manager
 
 USER = Service("user", "orchd.service")
 SH = shutil.which("sh")
@@ -24,7 +24,7 @@ def found(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: di
     lines = {"LoadState": "loaded", "ExecStart": f"{{ path={SH} ; argv[]=sh }}", **shown}
     manager(tmp_path, monkeypatch, "\n".join(f"echo '{key}={value}'" for key, value in lines.items()))
     (tmp_path / "linger").mkdir()
-    (tmp_path / "linger" / (users.name() or "")).touch()
+    (tmp_path / "linger" / (user.name() or "")).touch()
     return list(service.service(home, tmp_path, tmp_path / "linger", DEADLINE))
 
 
@@ -59,7 +59,7 @@ def test_one_that_runs_is_no_problem_but_needs_lingering(
     leave_word(home, USER)
     (finding,) = found(home, tmp_path, monkeypatch, {"ActiveState": "active"})
     assert (finding.state, finding.what) == ("ok", "orchd.service is active")
-    (tmp_path / "linger" / (users.name() or "")).unlink()
+    (tmp_path / "linger" / (user.name() or "")).unlink()
     _, finding = service.service(home, tmp_path, tmp_path / "linger", DEADLINE)
     assert "loginctl enable-linger" in (finding.remedy or "")
 

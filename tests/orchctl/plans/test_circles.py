@@ -9,7 +9,7 @@ import pytest
 
 from orchctl.errors import UsageError
 from orchctl.plans.shape import PlanError
-from orchctl.pm.files import File
+from orchctl.pm.task_list import File
 from tests.orchctl.plans.made import in_waves, read
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from orchctl.errors import RefusedError
-from orchctl.pm.bd import Bd
 from orchctl.pm.beads import Beads, place
-from orchctl.pm.items import Item
+from orchctl.pm.beads_cli import Bd
+from orchctl.pm.work_item import Item
 from tests.orchctl.pm.fake_bd import FakeBd
 
 FAILURES = (

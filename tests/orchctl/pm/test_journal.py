@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchctl.errors import RefusedError
-from orchctl.pm.items import Item
 from orchctl.pm.journal import Journal, alone, begun, completed, entry_of, item_of, unfinished
+from orchctl.pm.work_item import Item
 
 ITEM = Item("bd-1", "Größe", labels=("a", "b"), after=("bd-0",), skill="s")
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from orchd.wire import reports
+from orchd.instance import runner_report
 from tests.conftest import until
 from tests.orchctl.runners.conftest import Ran, Stage
 
@@ -225,7 +225,7 @@ def test_an_ending_counts_as_the_page_says(case: Case, stage: Stage) -> None:
     codes = tuple(code for code, _ in ran.report["notes"])
     assert (ran.status, codes) == (case.status, case.notes), ran.report
     assert (ran.code == 0) == (case.status == "completed")
-    kept = reports.read(str(stage.directory / "report"))
+    kept = runner_report.read(str(stage.directory / "report"))
     assert kept is not None
     if case.status == "completed" and case.cli != "mock":
         assert stage.result.read_text() == "All done."
@@ -239,7 +239,7 @@ def test_the_page_has_every_ending_that_is_played() -> None:
 
 def test_the_page_names_every_note() -> None:
     text = PAGE.read_text()
-    assert [code for code in reports.NOTES if f"| `{code}` |" not in text] == []
+    assert [code for code in runner_report.NOTES if f"| `{code}` |" not in text] == []
 
 
 def test_reasons_name_what_was_cut_off(stage: Stage) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from orchctl.tasks import checks
 from orchctl.tasks.checks import ordered
-from orchctl.tasks.files import Task
+from orchctl.tasks.task_file import Task
 
 
 def tasks(**after: str) -> list[Task]:

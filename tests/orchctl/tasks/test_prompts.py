@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchctl.tasks.files import Task
 from orchctl.tasks.prompts import prompt, skeleton
+from orchctl.tasks.task_file import Task
 
 
 def test_a_prompt_has_the_skill_the_goal_the_text_the_inputs_and_where_the_result_goes() -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from orchctl.tasks.files import Task, read
 from orchctl.tasks.states import State, newest_agents, states
+from orchctl.tasks.task_file import Task, read
 from tests.orchctl.agents import agent, ended
 from tests.orchctl.tasks.made import aged, result, task
-from tests.orchctl.test_pruning import Bench
+from tests.orchctl.worktrees.test_prune import Bench
 
 
 def stood(directory: Path, *tasks: Task, **agents: dict[str, Any]) -> dict[str, tuple[str, str]]:

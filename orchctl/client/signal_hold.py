@@ -1,0 +1,88 @@
+"""Signals that would end the wait of an agent while no daemon runs: they take effect when one answers again.
+
+An agent that waits holds no slot. A daemon freezes it when the client of its wait ends; without a daemon nothing would
+keep it from working beside the agent that it waits for.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    import zmq
+
+    from orchctl.client.connection import Watch
+
+HELD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+PAUSE = 0.1  # seconds between two looks whether a daemon answers: no event reports that
+
+
+class Holding:
+    """A `Watch` around another one. While it is entered, a signal of `HELD` is put off until `is_served` is true, and
+    for `patience` seconds at most. What was ignored stays ignored; in any thread but the main one nothing is held."""
+
+    def __init__(self, is_served: Callable[[], bool], patience: float, watch: Watch | None) -> None:
+        self._is_served = is_served
+        self._patience = patience
+        self._watch = watch
+        self._before: dict[int, Any] = {}
+        self._number: int | None = None  # of the first signal that is held
+        self._until = 0.0
+        self._is_noticed = False
+        self._heard, self._wake = os.pipe()
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            before = {number: signal.getsignal(number) for number in HELD}
+            self._before = {number: one for number, one in before.items() if one not in (signal.SIG_IGN, None)}
+            for number in self._before:
+                signal.signal(number, self._hold)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._restore()
+        os.close(self._heard)
+        os.close(self._wake)
+        if self._number is not None:
+            os.kill(os.getpid(), self._number)
+
+    def sources(self) -> Iterable[zmq.Socket[bytes] | int]:
+        """Those of the other one, and what can be read when a signal is held."""
+        return [self._heard, *(self._watch.sources() if self._watch else ())]
+
+    def look(self) -> float | None:
+        """Let the signal take effect once a daemon answers. Returns seconds as the other one does."""
+        again = self._watch.look() if self._watch else None
+        if self._number is None:
+            return again
+        if not self._is_noticed:
+            self._is_noticed = bool(os.read(self._heard, 1))
+        if self._is_served() or time.monotonic() >= self._until:
+            self._let_go()
+        return PAUSE if again is None else min(PAUSE, again)
+
+    def _hold(self, number: int, _: FrameType | None) -> None:
+        if self._number is not None:
+            return
+        # whether a daemon answers is looked at in `look`: this may interrupt an import that the look needs
+        self._number, self._until = number, time.monotonic() + self._patience
+        os.write(self._wake, b"\n")
+
+    def _let_go(self) -> None:
+        number, self._number = self._number, None
+        self._restore()
+        if number is not None:
+            os.kill(os.getpid(), number)
+
+    def _restore(self) -> None:
+        for number, one in self._before.items():
+            signal.signal(number, one)
+        self._before = {}

@@ -1,0 +1,73 @@
+"""Which daemon is meant: this machine's, or with `--connect` or `--profile` that of another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from orchctl.errors import UsageError
+from orchd.instance import environment
+from orchd.instance.home import Home, default_home
+
+if TYPE_CHECKING:
+    from orchctl.client.remote import Far
+
+_FLAGS = {"--connect": environment.ENV_CONNECT, "--profile": environment.ENV_PROFILE}
+
+FAR = frozenset(
+    {"spawn", "status", "wait", "logs", "cancel", "retry", "pause", "resume", "limit", "events", "top", "why", "plan"}
+    | {"metrics", "hook", "timeline", "runs", "run-status", "session list", "session show", "session close", "budget"}
+    | {"usage", "daemon status", "config reload", "keys list", "keys authorize", "keys revoke"}
+)
+"""The commands that ask the daemon of another machine. They need nothing of its files."""
+
+ALONE = frozenset({"validate", "prompt", "keys new", "skill list", "skill show", "skill install", "tasks new"})
+"""Those that ask no daemon. All others are for the machine that they are called on."""
+
+
+def taken(words: Sequence[str]) -> list[str]:
+    """`words` without the options before the command, which hold from now on. Raises UsageError."""
+    rest = list(words)
+    while rest and (flag := rest[0].partition("=")[0]) in _FLAGS:
+        first = rest.pop(0)
+        value = first.partition("=")[2] if "=" in first else rest.pop(0) if rest else ""
+        use(flag, value)
+    return rest
+
+
+def use(flag: str, value: str) -> None:
+    """Mean this one. Raises UsageError."""
+    if not value:
+        raise UsageError(
+            f"{flag} needs a value: {'tcp://HOST:PORT' if flag == '--connect' else 'a name in config.toml'}"
+        )
+    for name in _FLAGS.values():  # what the environment says holds no more
+        os.environ.pop(name, None)
+    os.environ[_FLAGS[flag]] = value
+
+
+def is_far() -> bool:
+    """Whether another machine's is meant."""
+    return bool(os.environ.get(environment.ENV_CONNECT) or os.environ.get(environment.ENV_PROFILE))
+
+
+def chosen() -> Home | Far:
+    """The one that is meant. Raises UsageError, and RefusedError when its profile cannot be used."""
+    if not is_far():
+        return Home(default_home())
+    from orchctl.client import remote
+
+    return remote.profile(os.environ.get(environment.ENV_PROFILE), os.environ.get(environment.ENV_CONNECT))
+
+
+def check(words: Sequence[str]) -> None:
+    """Raises UsageError for a command that cannot be meant for another machine."""
+    name = " ".join(words)
+    if is_far() and name not in FAR | ALONE:
+        which = os.environ.get(environment.ENV_PROFILE) or os.environ.get(environment.ENV_CONNECT)
+        raise UsageError(
+            f"`{name}` works on files and processes of the machine it is called on, and {which} is another: "
+            f"call it there, or here without --connect, --profile, "
+            f"{environment.ENV_CONNECT} and {environment.ENV_PROFILE}"
+        )

@@ -1,0 +1,201 @@
+"""`orchctl demo`: a real fleet in a temporary home: agents that nest, fail and retry, a composition, a `kill -9`."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from orchctl import exit_codes
+from orchctl.client import Client
+from orchctl.client.subscription import News
+from orchctl.commands.daemon import stop
+from orchctl.commands.observe import timeline
+from orchctl.composition import Task
+from orchctl.daemon import launcher
+from orchctl.render import text
+from orchctl.render.status_tree import Look, picture
+from orchctl.runs import request
+from orchctl.runs.locate import opened
+from orchctl.terminal import console
+from orchd.instance.environment import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
+from orchd.instance.home import Home
+
+_COMPOSITION = "skyfom-fullstack-developer"
+_LIMIT = 4  # fewer places than agents, so that there is something to see
+_KILL_AFTER = 12  # ends of agents before the daemon is killed
+_ENDS = frozenset(f"agent-{how}" for how in text.OVER)
+_GIVES_BACK = _ENDS | {"wait-began", "agent-frozen", "attempt-retried", "attempt-voided"}
+_CLEAR = "\x1b[H\x1b[J"
+_WORK = 'echo "$ORCHD_AGENT works"; sleep {seconds}; echo done'
+_LEAD = (
+    "set -e; for part in {parts}; do"
+    ' orchctl spawn --name $part -- sh -c \'echo "$ORCHD_AGENT works"; sleep 0.6\' >>"$0"; done;'
+    ' orchctl wait $(cat "$0"); rm "$0"'
+)
+
+
+def run(args: SimpleNamespace) -> int:
+    """Show it live, then sum it up. The exit code tells whether all went as promised."""
+    timeline.check(args.timeline)
+    with _fleet() as client:
+        developers = _agents(client.home.directory)
+        made = client.call("spawn", {"agents": developers, "cwd": "/", "env": dict(os.environ)})
+        members = _composed(client)
+        began = time.monotonic()
+        if not args.json:
+            console.say(
+                f"{len(developers)} developers in one request and the {len(members)} members of the composition "
+                f"{_COMPOSITION}, {_LIMIT} places, a home of their own:"
+            )
+        _watch(client, [*made["agents"], *members], as_json=args.json)
+        took = time.monotonic() - began
+        if args.timeline is not None:
+            timeline.write(client, args.timeline)
+        return _summed_up(client, took, as_json=args.json)
+
+
+@contextmanager
+def _fleet() -> Iterator[Client]:
+    """A daemon of our own, gone with its home when we are done."""
+    directory = Path(tempfile.mkdtemp(prefix="orchd-demo-"))
+    for name in (ENV_AGENT, ENV_ATTEMPT):
+        os.environ.pop(name, None)
+    os.environ[ENV_HOME] = str(directory)
+    home = Home(directory)
+    try:
+        launcher.ensure(home)
+        with Client(home) as client:
+            client.call("limit", {"limit": _LIMIT})
+            try:
+                yield client
+            finally:
+                stop.end(client, client.call("daemon")["pid"], "stop")
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _agents(directory: Path) -> list[dict[str, object]]:
+    def worker(name: str, seconds: float, **more: object) -> dict[str, object]:
+        return {"name": name, "command": ["sh", "-c", _WORK.format(seconds=seconds)], **more}
+
+    def lead(name: str, parts: str) -> dict[str, object]:
+        script = ["sh", "-c", _LEAD.format(parts=parts), f"{directory}/{name}.ids"]
+        return {"name": name, "command": script, "nesting": 1, "goal": f"spawns {parts} and waits for them"}
+
+    flaky = 'if [ "$ORCHD_ATTEMPT" = 1 ]; then echo "the first try fails"; exit 1; fi; sleep 0.3'
+    return [
+        lead("backend", "api migration docs"),
+        lead("frontend", "components tests storybook"),
+        worker("mobile", 1.2, goal="waits for nobody"),
+        worker("devops", 0.8),
+        {"name": "flaky", "command": ["sh", "-c", flaky], "retries": 2, "goal": "fails once, then succeeds"},
+        lead("qa", "unit end-to-end performance"),
+        worker("release", 0.3, after=["backend", "frontend", "qa"], goal="comes after backend, frontend and qa"),
+    ]
+
+
+def _composed(client: Client) -> list[dict[str, Any]]:
+    """A composition that comes with the client, run by mock agents."""
+    directory = client.home.directory
+    tree = opened(_COMPOSITION, directory)
+    with request.reserved(directory, _COMPOSITION) as results:
+        made = request.prepared(tree, Task("demo"), runner="mock", directory=directory, results=results)
+        request.write_prompts(made)
+        agents: list[dict[str, Any]] = client.call("run", request.sendable(made))["agents"]
+    return agents
+
+
+def _watch(client: Client, agents: list[dict[str, Any]], *, as_json: bool) -> None:
+    """Show what happens until all have ended, and kill the daemon on the way."""
+    wanted = {agent["id"] for agent in agents}
+    since, ended = 0, 0
+    with closing(News(client.context, client.home)) as news:
+        while wanted:
+            events = client.call("events", {"since": since})["events"]
+            since = events[-1]["seq"] if events else since
+            over = [event["agent"] for event in events if event["event"] in _ENDS]
+            wanted.difference_update(over)
+            _show(client, events, as_json=as_json)
+            is_time = ended < _KILL_AFTER <= ended + len(over)
+            ended += len(over)
+            if is_time:
+                _kill(client, as_json=as_json)
+            elif wanted:
+                news.wait()
+
+
+def _show(client: Client, events: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        return
+    if not sys.stdout.isatty():
+        for event in events:
+            console.say(text.event_line(event))
+        console.flush()
+        return
+    answer = client.call("status", {"all": True})
+    look = Look(console.width(), console.has_colours(), not console.can_show("├─└│…·"), is_whole=True)
+    lines = list(picture(answer, time.clock_gettime(time.CLOCK_REALTIME), look))
+    sys.stdout.write(_CLEAR)
+    console.result(None, lines, as_json=False)
+    console.flush()
+
+
+def _kill(client: Client, *, as_json: bool) -> None:
+    """`kill -9` of the daemon: agents go on, the next daemon takes them up."""
+    pid = client.call("daemon")["pid"]
+    process = os.pidfd_open(pid)
+    signal.pidfd_send_signal(process, signal.SIGKILL)
+    select.select([process], [], [])
+    os.close(process)
+    launcher.ensure(client.home)
+    if not as_json:
+        console.say(
+            f"--- kill -9 {pid}: the daemon died, its agents did not; pid {client.call('daemon')['pid']} took them up"
+        )
+
+
+def _summed_up(client: Client, took: float, *, as_json: bool) -> int:
+    agents = client.call("status", {"all": True, "usage": False})["agents"]
+    alone = sum(text.lifetime(agent, 0.0) or 0.0 for agent in agents if not agent["children"])
+    result = {
+        "agents": len(agents),
+        "completed": sum(agent["status"] == "completed" for agent in agents),
+        "attempts": sum(agent["attempt"] for agent in agents),
+        "limit": client.call("limit")["limit"],
+        "most_at_work": _most_at_work(client),
+        "seconds": round(took, 2),
+        "seconds_one_by_one": round(alone, 2),
+    }
+    lines = [
+        "",
+        f"{result['completed']} of {result['agents']} agents completed in {result['attempts']} attempts; "
+        f"at most {result['most_at_work']} of {result['limit']} places were at work at once.",
+        f"{text.span(took)} together, {text.span(alone)} one by one, with one `kill -9` of the daemon on the way.",
+        "Next: `orchctl spawn -- COMMAND`, `orchctl status`, `orchctl --help`.",
+    ]
+    console.result(result, lines, as_json=as_json)
+    is_kept = result["most_at_work"] <= result["limit"] and result["completed"] == result["agents"]
+    return exit_codes.OK if is_kept else exit_codes.REFUSED
+
+
+def _most_at_work(client: Client) -> int:
+    """The most working places that were held at once, counted from what happened."""
+    held: set[str] = set()
+    most = 0
+    for event in client.call("events", {"since": 0})["events"]:
+        if event["event"] in ("attempt-admitted", "agent-returned", "agent-thawed", "work-seen"):
+            held.add(event["agent"])
+        elif event["event"] in _GIVES_BACK:
+            held.discard(event["agent"])
+        most = max(most, len(held))
+    return most

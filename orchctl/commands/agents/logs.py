@@ -1,0 +1,147 @@
+"""`orchctl logs`: an agent's output, read from the file that the daemon names, or through it from afar."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import zmq
+
+from orchctl import exit_codes
+from orchctl.client import Client
+from orchctl.client.subscription import News, Pace
+from orchctl.errors import RefusedError, UsageError
+from orchctl.history.log_follow import Changes, Log
+from orchctl.history.log_source import opened, output_of
+from orchctl.terminal import console
+from orchd.instance.home import Home
+from orchd.protocol.errors import WireError
+
+if TYPE_CHECKING:
+    from orchctl.history.log_source import FarOutput
+
+_LOOK_AGAIN = 1.0  # seconds
+
+
+def run(args: SimpleNamespace) -> int:
+    """Write the log's bytes to stdout; with `-f` until the agent has ended."""
+    if args.lines is not None and args.lines < 0:
+        raise UsageError(f"--lines must be 0 or more, not {args.lines}")
+    with Client() as client:
+        if args.json:
+            place = _place(client, args)
+            console.say_json({**place, "left_out": _left_out(_output(client, place))})
+        elif args.follow:
+            (args.id,) = client.ids((args.id,))
+            _follow(client, args)
+        else:
+            _opened(client, _place(client, args), args.lines).copy(sys.stdout.buffer)
+    return exit_codes.OK
+
+
+def _place(client: Client, args: SimpleNamespace) -> dict[str, Any]:
+    return client.call("logs", {"id": args.id} if args.attempt is None else {"id": args.id, "attempt": args.attempt})
+
+
+def _output(client: Client, place: dict[str, Any]) -> Path | FarOutput:
+    return output_of(client, place["id"], place["attempt"], place["path"])
+
+
+def _opened(client: Client, place: dict[str, Any], lines: int | None) -> Log:
+    try:
+        return Log(_output(client, place), lines)
+    except FileNotFoundError:
+        raise RefusedError(f"the output of {place['id']} is gone: no {place['path']}", code="no-log") from None
+
+
+def _left_out(output: Path | FarOutput) -> int | None:
+    """How many bytes are missing between head and tail; None of output that is gone."""
+    try:
+        with closing(opened(output)) as source:
+            gap = source.read(0, 1)[1]
+    except OSError:
+        return None
+    return gap.end - gap.start if gap else 0
+
+
+def _follow(client: Client, args: SimpleNamespace) -> None:
+    reader = _Reader(client, args)
+    try:
+        reader.look()
+        if not reader.is_over:
+            # waiting for the agent, and not only reading its file, gives our place away when we are an agent too
+            client.wait(ids=(args.id,), watch=reader)
+        reader.finish()
+    finally:
+        reader.close()
+
+
+class _Reader:
+    """Copies the log as it grows, and goes on with the next attempt when one begins and none was asked for."""
+
+    def __init__(self, client: Client, args: SimpleNamespace) -> None:
+        self._news = News(client.context, client.target)
+        self._pace = Pace(self._news)
+        self._asker = Client(client.target)
+        self._changes = Changes()
+        self._is_near = isinstance(client.target, Home)
+        self._args = args
+        self._lines: int | None = args.lines
+        self._log: Log | None = None
+        self._attempt = 0
+        self.is_over = False
+
+    def sources(self) -> Iterable[zmq.Socket[bytes] | int]:
+        """Growth of the file, and news that may mean another attempt."""
+        return (self._changes.fd, *self._news.sources())
+
+    def look(self) -> float | None:
+        """Copy what is new."""
+        self._changes.drain()
+        left = self._pace.seconds()
+        if left == 0.0:
+            self._pace.looked()
+            self._find()
+        self._copy()
+        # nothing tells how a file on another machine grows
+        return (left or None) if self._is_near else min(left or _LOOK_AGAIN, _LOOK_AGAIN)
+
+    def finish(self) -> None:
+        """Copy what was written last. Raises WireError when the agent ended without ever starting."""
+        self._turn_to(_place(self._asker, self._args))
+        self._copy()
+
+    def close(self) -> None:
+        """Give everything back."""
+        if self._log:
+            self._log.close()
+        self._changes.close()
+        self._news.close()
+        self._asker.close()
+
+    def _find(self) -> None:
+        try:
+            self._turn_to(_place(self._asker, self._args))
+        except WireError as error:
+            if error.code != "no-log" or self._args.attempt is not None:
+                raise
+
+    def _turn_to(self, place: dict[str, Any]) -> None:
+        self.is_over = place["over"]
+        if place["attempt"] == self._attempt:
+            return
+        self._copy()
+        if self._log:
+            self._log.close()
+        self._log, self._attempt = _opened(self._asker, place, self._lines), place["attempt"]
+        self._lines = None
+        if self._is_near:
+            self._changes.watch(Path(place["path"]))
+
+    def _copy(self) -> None:
+        if self._log:
+            self._log.copy(sys.stdout.buffer)

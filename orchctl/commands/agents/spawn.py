@@ -1,0 +1,141 @@
+"""`orchctl spawn`: one agent from the command line, or many from a file, in one request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from orchctl import exit_codes
+from orchctl.client import Client, target
+from orchctl.errors import UsageError
+from orchctl.spawn import env_files, inputs
+from orchctl.spawn.mock_notes import note_pretenders
+from orchctl.spawn.projects import asked_in
+from orchctl.spawn.request import placed
+from orchctl.spawn.working_directory import here
+from orchctl.terminal import console
+from orchd.instance.home import Home, default_home
+
+_NOTED = 10  # queued agents that are told of one by one
+_OF_ONE = (
+    *("name", "goal", "skill", "task_id", "after", "priority", "nesting", "timeout", "silence", "grace"),
+    *("memory_max", "cpu_max", "pids_max"),
+    *("retries", "cwd", "env", "stdin", "output_dir", "runner", "model", "result", "worktree", "tokens", "command"),
+)
+
+
+def run(args: SimpleNamespace) -> int:
+    """Print the new ids, one a line, or the result as JSON: with --wait, what came of them."""
+    if args.wait_timeout is not None and not args.wait:
+        raise UsageError("--wait-timeout is for --wait: give both, or --timeout to end the agent itself")
+    if args.batch_example:
+        from orchctl.spawn import examples
+
+        console.put(examples.batch())
+        return exit_codes.OK
+    specs = [_spec(args)] if args.batch is None else _batch(args)
+    warnings = _checked(specs, args)
+    with Client() as client:
+        result = {**_spawned(client, args, specs), **warnings}
+        if not (args.wait and args.json):  # as JSON there is one answer, and one that waits has a later one
+            console.result(result, [agent["id"] for agent in result["agents"]], as_json=args.json)
+            console.flush()
+        note_pretenders(result["agents"], args.runner or args.batch)
+        if console.is_for_people():
+            _note_queued(result["agents"])
+        if not args.wait:
+            return exit_codes.OK
+        from orchctl.commands.agents import wait
+
+        waited = SimpleNamespace(ids=[one["id"] for one in result["agents"]], json=args.json)
+        return wait.wait(client, waited, timeout=args.wait_timeout)
+
+
+def _checked(specs: list[dict[str, object]], args: SimpleNamespace) -> dict[str, list[str]]:
+    """Raise RefusedError when one cannot have the worktree that it wants. Returns what to tell beside the agents."""
+    if not any(spec.get("worktree") for spec in specs) or target.is_far():
+        return {}
+    from orchctl.worktrees import checks
+
+    warnings = checks.check(specs, here(args.cwd), Home(default_home()).config)
+    for text in warnings:
+        console.note(text)
+    return {"warnings": warnings} if warnings else {}
+
+
+def _note_queued(agents: list[Mapping[str, Any]]) -> None:
+    from orchctl.render import text as render
+
+    lines = render.queued_lines(agents)
+    for line in lines[:_NOTED]:
+        console.note(line)
+    if len(lines) > _NOTED:
+        console.note(f"and {len(lines) - _NOTED:,} more are queued")
+
+
+def _spawned(client: Client, args: SimpleNamespace, specs: list[dict[str, object]]) -> dict[str, Any]:
+    # another machine has an environment and directories of its own
+    where = {"cwd": specs[0]["cwd"], "env": {}} if target.is_far() else asked_in(here(args.cwd))
+    request: dict[str, Any] = {"agents": specs, "no_queue": args.no_queue, **where}
+    request["env"] |= env_files.read(args.env_file, here(args.cwd))
+    if args.parent is not None:
+        request["parent"] = args.parent
+    return client.call("spawn", request)
+
+
+def _spec(args: SimpleNamespace) -> dict[str, object]:
+    if not (args.command or args.goal or args.skill or args.stdin):
+        raise UsageError("nothing to run: write a command after `--`, as in `spawn -- claude -p ...`, or a --goal")
+    _check_meant(args)
+    given = {key: getattr(args, key) for key in _OF_ONE if _is_given(getattr(args, key))}
+    if "env" in given:
+        given["env"] = env_files.pairs(args.env)
+    if args.stdin and (content := inputs.read(args.stdin, here("/"))) is not None:
+        del given["stdin"]
+        given["input"] = content
+    return placed(given, here(args.cwd))
+
+
+def _check_meant(args: SimpleNamespace) -> None:
+    """Raises UsageError for a lone word that is no program, and most likely a goal, a runner or a batch file."""
+    if len(args.command) != 1 or target.is_far():
+        return
+    (word,) = args.command
+    if args.goal and args.runner is None and _is_runner(word):
+        raise UsageError(f"the command is {word!r} alone, which gets no goal: did you mean --runner {word}?")
+    is_file = word.endswith((".json", ".jsonl"))
+    if not is_file and not any(map(str.isspace, word)):
+        return
+    import shlex
+    import shutil
+
+    if shutil.which(word) is not None:
+        return
+    if is_file:
+        what = f"did you mean --batch {word}, or `orchctl run {word}` for a composition?"
+        raise UsageError(f"{word!r} is no program: {what}")
+    raise UsageError(
+        f"there is no program {word!r}: did you mean --goal {shlex.quote(word)}? The arguments of a command are words "
+        "of their own; `sh -c` takes a line"
+    )
+
+
+def _is_runner(word: str) -> bool:
+    from orchd.instance import runner_config  # most calls do without its imports
+
+    return word in runner_config.BUILT_IN
+
+
+def _is_given(value: object) -> bool:
+    return value is not None and value is not False and value != ()
+
+
+def _batch(args: SimpleNamespace) -> list[dict[str, object]]:
+    for key in _OF_ONE:
+        if _is_given(getattr(args, key)):
+            word = "a command" if key == "command" else f"--{key.replace('_', '-')}"
+            raise UsageError(f"{word} does not go with --batch: write `{key}` into {args.batch} for each agent")
+    from orchctl.spawn import batch  # checking shapes takes imports that one agent does not need
+
+    return batch.read(args.batch, here())

@@ -1,0 +1,147 @@
+"""`orchctl config show|check|path|reload`: the configuration in the file, and what is in force in the daemon."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+from orchctl import exit_codes
+from orchctl.client import Client
+from orchctl.daemon.probe import is_running
+from orchctl.errors import RefusedError
+from orchctl.render import text
+from orchctl.terminal import console
+from orchd.instance import config as settings
+from orchd.instance import home as homes
+from orchd.instance.home import Home, default_home
+from orchd.protocol.errors import WireError
+
+COMMAND, FILE, DEFAULT = "command", "config.toml", "default"
+_PATIENCE = 5.0  # seconds for the daemon to answer
+_HIDDEN = "(not shown)"  # of variables, which may be secrets
+
+
+def path(args: SimpleNamespace) -> int:
+    """Print where the file is, whether there is one or not."""
+    file = Home(default_home()).config
+    console.result({"config": str(file), "exists": file.exists()}, [text.clean_line(str(file))], as_json=args.json)
+    return exit_codes.OK
+
+
+def show(args: SimpleNamespace) -> int:
+    """Print each key with the value in force and where it comes from: `command`, `config.toml` or `default`.
+
+    With `--json` `{config, daemon, keys: [{key, value, unset, default, source, in_file, unit, heeded}]}`; `in_file` is
+    the value in the file where that is not in force.
+    """
+    file = Home(default_home()).config
+    try:
+        config = settings.read(file)
+    except settings.SettingsError as error:
+        problems = [problem._asdict() for problem in error.problems]
+        raise RefusedError(f"{error}; correct it", code="bad-config", details={"problems": problems}) from None
+    answer = _asked()
+    keys = [key for name in settings.KEYS for key in _keys(name, config, answer)]
+    rows = [[key["key"], _shown(key), key["unit"], key["source"], _pending(key)] for key in keys]
+    lines = [*text.aligned([[text.clean(cell) for cell in row] for row in rows])]
+    if answer is None:
+        lines.append(
+            "no daemon runs: the next one reads these values; a limit that `orchctl limit` set comes before them"
+        )
+    console.result({"config": str(file), "daemon": answer is not None, "keys": keys}, lines, as_json=args.json)
+    return exit_codes.OK
+
+
+def _asked() -> dict[str, Any] | None:
+    """What is in force in the daemon; None where none runs, or where it is of a version that cannot tell."""
+    home = Home(default_home())
+    if not is_running(home):
+        return None
+    with Client(home, starts=False) as client:
+        try:
+            return client.call("config", patience=_PATIENCE)
+        except WireError as error:
+            if error.code != "unknown-op":
+                raise
+            return None
+
+
+def _pending(key: dict[str, Any]) -> str:
+    if "in_file" not in key:
+        return ""
+    value = "nothing" if key["in_file"] is None else json.dumps(key["in_file"], ensure_ascii=False)
+    return f"config.toml contains {value}, in force {key['heeded']}"
+
+
+def check(args: SimpleNamespace) -> int:
+    """Print a line for each error, or `{config, valid, problems}`; exit code 1 when there are any."""
+    file = homes.absolute(args.file) if args.file else Home(default_home()).config
+    found = []
+    try:
+        settings.read(file)
+    except settings.SettingsError as error:
+        found = error.problems
+    if args.file and not file.exists():
+        raise RefusedError(f"there is no {file}: write the path of a config.toml", code="no-config")
+    value = {"config": str(file), "valid": not found, "problems": [problem._asdict() for problem in found]}
+    lines = [f"error: {problem.message}" for problem in found]
+    lines.append(f"{file} is invalid, errors: {len(found)}" if found else f"{file} is valid")
+    console.result(value, map(text.clean_line, lines), as_json=args.json)
+    return exit_codes.REFUSED if found else exit_codes.OK
+
+
+def reload(args: SimpleNamespace) -> int:
+    """Print what changed, and what waits for something else."""
+    with Client(starts=False) as client:
+        answer = client.call("reload")
+    changed = ", ".join(answer["changed"])
+    lines = [f"changed: {changed}" if changed else "nothing changed"]
+    lines += [f"{key} holds {when}" for key, when in answer["later"].items()]
+    console.result(answer, lines, as_json=args.json)
+    return exit_codes.OK
+
+
+def _keys(name: str, config: settings.Config, answer: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+    """One key; of a table those that are given, one by one."""
+    in_file, about = getattr(config, name), settings.KEYS[name]
+    common: dict[str, Any] = {"unit": about.unit, "heeded": about.heeded}
+    value = in_file if answer is None else answer["values"].get(name, in_file)
+    is_command = answer is not None and answer["by_command"] and name in settings.LIMITS
+    if answer is not None and name == "resident" and not is_command and in_file is None:
+        value = None if value == settings.resident_of(config) else value  # it follows from the limit
+    is_default = value == settings.default(name) and not is_command
+    source = COMMAND if is_command else DEFAULT if is_default else FILE
+    if value != in_file and not (is_command and in_file == settings.default(name)):
+        common |= {"in_file": in_file, "heeded": settings.COMMAND if is_command else about.heeded}
+    common |= {"default": is_default, "source": source}
+    if is_default:
+        yield {"key": name, "value": None if about.unset else value, "unset": about.unset, **common}
+        return
+    for path, leaf in _leaves(value, name):
+        yield {"key": path, "value": leaf, "unset": about.unset if leaf is None else "", **common}
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, object]]:
+    """What is given, in tables one by one."""
+    if path.endswith(".env"):
+        yield from ((f"{path}.{variable}", _HIDDEN) for variable in value)
+    elif isinstance(value, dict) or dataclasses.is_dataclass(value):
+        parts = value if isinstance(value, dict) else _given(value)
+        for name, part in parts.items():
+            yield from _leaves(part, f"{path}.{name}")
+    else:
+        yield path, value
+
+
+def _given(value: Any) -> dict[str, Any]:
+    found = {one: getattr(value, one.name) for one in dataclasses.fields(value)}
+    return {one.name: part for one, part in found.items() if part != settings.blank(one)}
+
+
+def _shown(key: dict[str, Any]) -> str:
+    if key["value"] is None:
+        return str(key["unset"])
+    return _HIDDEN if key["value"] == _HIDDEN else json.dumps(key["value"], ensure_ascii=False)

@@ -1,0 +1,82 @@
+"""`orchctl keys new|list|authorize|revoke`: whose keys let them drive a daemon from another machine."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from orchctl import exit_codes
+from orchctl.client import Client
+from orchctl.errors import RefusedError, UsageError
+from orchctl.render import text
+from orchctl.terminal import console
+from orchd.instance.system import private_file
+from orchd.protocol import keys as pairs
+from orchd.protocol import remote_operations
+
+
+def new(args: SimpleNamespace) -> int:
+    """Make a pair for this machine's user and print its public half; the secret one stays in a file."""
+    from orchctl.client import remote
+
+    if not pairs.is_name(args.name):
+        raise UsageError(f"{args.name!r} names no key: write 1 to 64 letters, digits, dots, dashes and underscores")
+    path = remote.key_file(args.name)
+    for level in (path.parent.parent, path.parent):
+        level.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        secret = pairs.new_secret()
+        private_file.write_private(path, f"{secret}\n".encode(), is_new=True)
+    except FileExistsError:
+        what = f"there is a key {path} already: take another name, or move it away first"
+        raise RefusedError(what, code="key-exists") from None
+    except pairs.NoCurveError as error:
+        raise RefusedError(str(error), code="bad-key-file") from None
+    public = pairs.public_of(secret)
+    console.result({"name": args.name, "public": public, "file": str(path)}, [public], as_json=args.json)
+    if not args.json:
+        console.note(f"the secret half is {path}; on the box: orchctl keys authorize {args.name} {public} --role user")
+    return exit_codes.OK
+
+
+def show(args: SimpleNamespace) -> int:
+    """Print the daemon's own key and address, and a line for each key that is authorised."""
+    with Client(starts=False) as client:
+        answer = client.call("keys")
+    lines = [*_server_lines(answer["server"]), *text.aligned([_row(one) for one in answer["keys"]])]
+    console.result(
+        answer, lines or ["no key is authorised, and there is no [remote] listen in config.toml"], as_json=args.json
+    )
+    return exit_codes.OK
+
+
+def authorize(args: SimpleNamespace) -> int:
+    """Let a key in, and print what the other machine's profile must say."""
+    if args.role not in remote_operations.ROLES:
+        *roles, last = remote_operations.ROLES
+        raise UsageError(f"--role must be {', '.join(roles)} or {last}: say what this key may do")
+    with Client() as client:
+        answer = client.call("key-authorize", {"key": args.name, "public": args.public.lower(), "role": args.role})
+    lines = [f"{answer['name']} may connect as {answer['role']}", *_server_lines(answer["server"])]
+    console.result(answer, lines, as_json=args.json)
+    if answer["server"] is None:
+        console.note(
+            'nobody can connect yet: set `listen = "tcp://ADDRESS:PORT"` in [remote] of config.toml, and restart'
+        )
+    return exit_codes.OK
+
+
+def revoke(args: SimpleNamespace) -> int:
+    """Let a key in no more, and cut off whoever uses it."""
+    with Client() as client:
+        answer = client.call("key-revoke", {"key": args.name})
+    console.result(answer, [f"{answer['name']} is let in no more"], as_json=args.json)
+    return exit_codes.OK
+
+
+def _server_lines(server: dict[str, Any] | None) -> list[str]:
+    return [f"this daemon listens on {server['listens']} and has the server_key {server['public']}"] if server else []
+
+
+def _row(one: dict[str, Any]) -> list[str]:
+    return [text.clean(str(one[key])) for key in ("name", "role", "public", "added_at")]

@@ -1,0 +1,27 @@
+"""`orchctl prune`: take what is over out of the history."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+from orchctl import exit_codes
+from orchctl.client import Client
+from orchctl.errors import UsageError
+from orchctl.render import text
+from orchctl.terminal import console
+
+
+def run(args: SimpleNamespace) -> int:
+    """Return when it is gone; prints `{agents, runs, bytes, dry_run, left}` with `--json`."""
+    if args.keep is not None and args.keep < 0:
+        raise UsageError(f"--keep must be 0 or more, not {args.keep}")
+    wanted = {"older_than": args.older_than, "keep": args.keep, "dry_run": args.dry_run or None}
+    with Client() as client:
+        told = client.call(
+            "prune", {key: value for key, value in wanted.items() if value is not None}, patience=math.inf
+        )
+    verb = "would be pruned" if told["dry_run"] else "pruned"
+    line = f"{told['agents']:,} agents and {told['runs']:,} runs {verb}, {text.size(told['bytes'])} of logs"
+    console.result(told, [f"{line}; {told['left']:,} that are over stay"], as_json=args.json)
+    return exit_codes.OK

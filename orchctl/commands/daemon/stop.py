@@ -1,0 +1,137 @@
+"""`orchctl daemon stop`: end the daemon, and say what becomes of the agents that live."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import SimpleNamespace
+from typing import Any
+
+import zmq
+
+from orchctl import exit_codes
+from orchctl.client.client import PATIENCE, Client
+from orchctl.client.connection import Watch, milliseconds
+from orchctl.daemon import inside, systemd
+from orchctl.daemon.probe import is_running
+from orchctl.errors import NoDaemonError, TimedOutError, UsageError
+from orchctl.terminal import console
+from orchd.instance.home import Home, default_home
+from orchd.instance.service import log_of
+from orchd.instance.system import locks
+from orchd.protocol.errors import WireError
+
+_WAYS = {"keep_agents": "keep", "stop_agents": "stop", "drain": "drain"}
+_NOBODY = {"living": 0, "agents": []}
+_QUESTION = "{living} agents live: [k]eep them running, [s]top them, or [d]rain, which lets them end? "
+
+
+def run(args: SimpleNamespace) -> int:
+    """Return when the daemon is gone: at once where none runs, whichever option is given.
+
+    Prints `{living, agents}` with `--json`: how many agents lived, and which of them go on.
+    """
+    chosen = [way for name, way in _WAYS.items() if getattr(args, name)]
+    if len(chosen) > 1:
+        raise UsageError("--keep-agents, --stop-agents and --drain exclude each other: choose one")
+    way = chosen[0] if chosen else None
+    home = Home(default_home())
+    # agents outlive a daemon that was killed: only another one can end them, or wait until they have ended
+    must_run = way in ("stop", "drain") and not is_running(home) and bool(_living(home))
+    if must_run:
+        systemd.act(home, "start")
+    with Client(home, starts=must_run) as client:
+        try:
+            pid = client.call("daemon")["pid"]
+        except NoDaemonError:
+            if must_run or is_running(home) or locks.holder(home.lock) is not None:  # one that does not answer
+                raise
+            return _none_runs(home, as_json=args.json)
+    with Client(home, starts=False) as client:
+        way = way or _chosen(client.call("limit")["living"], home)
+        answer = end(client, pid, way)
+    left = answer.get("agents", []) if way == "keep" else []
+    console.result(answer, _going_on(left), as_json=args.json)
+    return exit_codes.OK
+
+
+def _none_runs(home: Home, *, as_json: bool) -> int:
+    """There is nothing to stop, which is what was wanted."""
+    left = _living(home)
+    lines = [f"no daemon runs for {home.directory}", *_going_on(left)]
+    console.result({"living": len(left), "agents": left}, lines, as_json=as_json)
+    return exit_codes.OK
+
+
+def _going_on(agents: Sequence[str]) -> list[str]:
+    return [f"{len(agents)} agents go on, for the next daemon to take over: {', '.join(agents)}"] if agents else []
+
+
+def _living(home: Home) -> list[str]:
+    """The agents that live while no daemon can be asked: those whose record is locked."""
+    locked = {path.name.partition(".")[0] for path in home.agents.glob("*.exit") if locks.is_locked(path)}
+    return sorted(locked, key=lambda agent: (len(agent), agent))
+
+
+def end(client: Client, pid: int, way: str) -> dict[str, Any]:
+    """Ask the daemon to leave and return when its process has gone; returns which agents lived when it was asked."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return dict(_NOBODY)
+    try:
+        answer: dict[str, Any] = client.call("stop", {"agents": way})
+        _outlive(client, process, way)
+    finally:
+        os.close(process)
+    return answer
+
+
+def _chosen(living: int, home: Home) -> str:
+    """What becomes of the agents, as the person at the terminal answers."""
+    if not living:
+        return "keep"
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if (evidence := inside.evidence(home)) is not None:  # no option would help
+            raise WireError("forbidden", f"an agent cannot stop its daemon ({evidence}): ask from outside every agent")
+        raise UsageError(
+            f"{living} agents live: say --keep-agents, --stop-agents or --drain", details={"living": living}
+        )
+    ways = {way[0]: way for way in _WAYS.values()}
+    answer = ""
+    while answer not in ways:
+        console.ask(_QUESTION.format(living=living))
+        line = sys.stdin.readline()
+        if not line:
+            raise KeyboardInterrupt
+        answer = line.strip().lower()[:1]
+    return ways[answer]
+
+
+def _outlive(client: Client, process: int, way: str) -> None:
+    """Return when the process has ended. Only leaving at once has a limit: agents may take as long as they need."""
+    until = time.monotonic() + PATIENCE if way == "keep" else math.inf
+    with ExitStack() as stack:
+        line = _line(client, stack) if console.is_for_people() and way != "keep" else None
+        poller = zmq.Poller()
+        for source in (process, *(line.sources() if line else ())):
+            poller.register(source, zmq.POLLIN)
+        while True:
+            again = line.look() if line else None
+            ready = dict(poller.poll(milliseconds(until, again)))
+            if process in ready:
+                return
+            if time.monotonic() >= until:
+                raise TimedOutError(f"the daemon has not left after {PATIENCE:.0f} s; see {log_of(client.home)}")
+
+
+def _line(client: Client, stack: ExitStack) -> Watch:
+    from orchctl.terminal.progress import Progress, of_drain
+
+    line = Progress(client, of_drain)
+    stack.callback(line.close)
+    return line

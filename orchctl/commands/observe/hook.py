@@ -1,0 +1,43 @@
+"""`orchctl hook`: run a command for each agent and run that ends, and for stalls. It never starts a daemon."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing, suppress
+from pathlib import Path
+from types import SimpleNamespace
+
+from orchctl import exit_codes
+from orchctl.client import Client
+from orchctl.errors import NoDaemonError, RefusedError, UsageError
+
+
+def run(args: SimpleNamespace) -> int:
+    """Go on until interrupted; with `--once` only with what has ended since the last time."""
+    from filelock import FileLock, Timeout
+
+    if not args.command or args.position is None:
+        raise UsageError("say which command, and where its position is kept: hook --position FILE -- COMMAND [ARG]...")
+    if shutil.which(args.command[0]) is None:
+        raise UsageError(f"there is no program {args.command[0]!r}; give one that is on PATH, or its path")
+    path = Path(args.position).absolute()
+    try:
+        with FileLock(f"{path}.lock", timeout=0), Client(starts=False) as client:
+            return _told(client, path, args)
+    except Timeout:
+        raise RefusedError(f"another process goes on from {path}; give another file", code="in-use") from None
+
+
+def _told(client: Client, path: Path, args: SimpleNamespace) -> int:
+    from orchctl.client.subscription import News
+    from orchctl.exporters.hook import Hook, Position
+
+    with closing(News(client.context, client.target)) as news:
+        position = Position(path)
+        hook = Hook(args.command, position, position.read(client))
+        hook.catch_up(client)
+        while not args.once:
+            news.wait()
+            with suppress(NoDaemonError):
+                hook.catch_up(client)
+    return exit_codes.OK

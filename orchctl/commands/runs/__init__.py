@@ -1,0 +1,1 @@
+"""Commands about compositions and their runs."""

@@ -1,0 +1,1 @@
+"""Commands about sessions, budgets and usage."""

@@ -1,0 +1,66 @@
+"""`orchctl usage`: what agents, runs and sessions were expected to take, and what they took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+from orchctl import exit_codes
+from orchctl.client import Client, pages
+from orchctl.history.session import session_status
+from orchctl.render import sessions, text
+from orchctl.terminal import console
+
+_COUNTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "tokens", "cost_usd")
+
+
+def run(args: SimpleNamespace) -> int:
+    """Print a line for each that was named; for a session its own, its runs' and its agents'."""
+    with Client(starts=False) as client:
+        rows = [row for one in args.ids or (None,) for row in _rows(client, one)]
+    console.result({"usage": rows}, sessions.usage_lines(rows), as_json=args.json)
+    return exit_codes.OK
+
+
+def _rows(client: Client, one: str | None) -> Iterator[dict[str, Any]]:
+    if one is None or one.startswith("session-"):
+        yield from _of_session(session_status(client, one))
+    elif one.startswith("run-"):
+        answer = pages.run(client, one)
+        yield _sum(answer["run"], answer["agents"])
+        yield from map(_of_agent, answer["agents"])
+    else:
+        yield from map(_of_agent, client.call("status", {"ids": [one], "usage": False})["agents"])
+
+
+def _of_session(answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    agents = answer["agents"][::-1]
+    yield _sum(answer["session"], agents)
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for agent in agents:
+        if agent["run"]:
+            runs.setdefault(agent["run"], []).append(agent)
+    for run, members in runs.items():
+        yield _sum({"id": run, "name": None}, members)
+    yield from map(_of_agent, agents)
+
+
+def _sum(whole: dict[str, Any], agents: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    rows = [_of_agent(agent) for agent in agents]
+    real = [row for row in rows if not text.is_simulated(row)]
+    total = {key: _added(row[key] for row in real) for key in _COUNTS}
+    total["tokens_expected"] = _added(row["tokens_expected"] for row in rows)
+    sources = {row["cost_source"] for row in real if row["cost_usd"]}
+    source = "estimated" if "estimated" in sources else "cli" if sources else None
+    return {"id": whole["id"], "name": whole["name"], **total, "cost_source": source}
+
+
+def _added(numbers: Iterable[float | None]) -> float | None:
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known else None
+
+
+def _of_agent(agent: dict[str, Any]) -> dict[str, Any]:
+    keys = ("id", "name", "tokens_expected", *_COUNTS, "cost_source")
+    return {key: agent[key] for key in keys}

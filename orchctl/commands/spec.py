@@ -1,0 +1,136 @@
+"""What a command is made of: its words, arguments and options, and the kinds of values they take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import NamedTuple
+
+from orchctl.client import target
+from orchctl.history import moments
+from orchd.instance import environment
+from orchd.protocol.durations import duration
+from orchd.protocol.sizes import share, size
+
+_LARGEST = 2**63 - 1  # what a msgpack integer holds
+
+
+class Option(NamedTuple):
+    """One option. `name` is its attribute of the arguments that `run` gets."""
+
+    name: str
+    help: str
+    kind: str = "flag"
+    many: bool = False
+    metavar: str | None = None
+    short: str | None = None
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """How it is written, short form first."""
+        long = f"--{self.name.replace('_', '-')}"
+        return (self.short, long) if self.short else (long,)
+
+    @property
+    def default(self) -> object:
+        """What `run` sees when it is not given."""
+        if self.kind == "flag":
+            return False
+        return () if self.many else None
+
+
+class Argument(NamedTuple):
+    """One positional argument, or with `many` all that are left."""
+
+    name: str
+    help: str
+    metavar: str
+    kind: str = "text"
+    many: bool = False
+    required: bool = False
+
+    @property
+    def default(self) -> object:
+        """What `run` sees when it is not given."""
+        return () if self.many else None
+
+
+class Command(NamedTuple):
+    """One verb. Its module is imported when it runs, not before."""
+
+    words: tuple[str, ...]
+    help: str
+    module: str
+    arguments: tuple[Argument, ...] = ()
+    options: tuple[Option, ...] = ()
+    has_rest: bool = False  # all from the first word that is no option is the argument, options included
+    function: str = "run"
+
+    def run(self, args: SimpleNamespace) -> int:
+        """Do it. Returns the exit code; what it raises is for `exits`."""
+        target.check(self.words)
+        from importlib import import_module
+
+        function: Callable[[SimpleNamespace], int] = getattr(
+            import_module(f"orchctl.commands.{self.module}"), self.function
+        )
+        return function(args)
+
+
+def number(text: str) -> int:
+    """A whole number that fits the wire."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = _LARGEST + 1
+    if abs(value) > _LARGEST:
+        raise ValueError(f"{text!r} is not a whole number that can be sent")
+    return value
+
+
+def pair(text: str) -> str:
+    """`KEY=VALUE`, as it is."""
+    if text.find("=") < 1:
+        raise ValueError(f"{text!r} is not KEY=VALUE")
+    return text
+
+
+def variable(text: str) -> str:
+    """`KEY=VALUE` of an environment, as it is. The message has no value, which may be secret."""
+    name, equals, _ = text.partition("=")
+    if not equals or not environment.is_name(name):
+        raise ValueError(f"{name!r} is not KEY=VALUE: write a name without spaces, `=` and the value")
+    return text
+
+
+def amount(text: str) -> float:
+    """Dollars, as `5` or `2.50`."""
+    try:
+        value = float(text.removeprefix("$"))
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{text!r} is no amount of dollars above 0, like 2.50")
+    return value
+
+
+def moment(text: str) -> str:
+    """A time as typed, an age or ISO 8601, once it is known to be a time; the command resolves it."""
+    moments.unix(text, 0.0)
+    return text
+
+
+KINDS: dict[str, Callable[[str], object]] = {
+    "text": str,
+    "number": number,
+    "duration": duration,
+    "size": size,
+    "share": share,
+    "pair": pair,
+    "variable": variable,
+    "amount": amount,
+    "moment": moment,
+}
+
+JSON = Option("json", "Print the result, or the error, as JSON on stdout.")
+COMMAND = Argument("command", "The program and its arguments, after --.", "-- COMMAND [ARG]...", many=True)

@@ -1,0 +1,1 @@
+"""Commands about task files, the project manager, skills and worktrees."""

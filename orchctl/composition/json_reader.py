@@ -1,0 +1,118 @@
+"""JSON files whose mistakes are told with their place."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from orchctl.composition.problems import CompositionError, Problem
+
+_HALF = re.compile(r"[\ud800-\udfff]")
+
+
+class _Doubled(dict[str, Any]):
+    """An object in which a key was there twice."""
+
+    doubled: tuple[str, ...] = ()
+
+
+def read(path: Path) -> Any:
+    """The value in a file. Raises CompositionError for a file that cannot be read, is not JSON, or says a key twice."""
+    try:
+        return parse(path.read_bytes().decode())
+    except OSError as error:
+        problem = Problem("unreadable", "$", None, f"cannot be read: {error.strerror}", "check the path and its rights")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        problem = Problem("not-utf-8", "$", None, f"line {line} is not UTF-8", "save the file as UTF-8")
+    raise CompositionError([problem])
+
+
+def parse(text: str) -> Any:
+    """The value that `text` is. Raises CompositionError as `read` does."""
+    try:
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno} column {error.colno}"
+        raise CompositionError([_not_json(f"{place}: {error.msg}", "correct it there or just before")]) from None
+    except CompositionError:
+        raise
+    except ValueError:  # Python reads no longer ones
+        raise CompositionError([_not_json("a number has too many digits", "write a shorter one")]) from None
+    except RecursionError:
+        raise CompositionError([_not_json("it is nested too deeply", "make it flatter")]) from None
+    problems = list(_doubled(value))
+    if problems:
+        raise CompositionError(problems)
+    return value
+
+
+def halves(value: Any) -> Iterator[Problem]:
+    r"""Texts with half a character, as `\ud800` is without its other half: no file can be called so, or say it."""
+    way_out = "write the character itself, or both of its halves"
+    for path, here in _walked(value):
+        for text in here if isinstance(here, dict) else [here]:
+            if isinstance(text, str) and (half := _HALF.search(text)):
+                yield Problem("half-character", json_path(path), text, f"{half[0]!r} is half a character", way_out)
+
+
+def unusable(value: Any) -> Iterator[Problem]:
+    """What JSON can say and no run can use: NUL, which no argument, variable or path holds, and infinite numbers."""
+    for path, here in _walked(value):
+        if any(isinstance(key, str) and key.startswith("x-") for key in path):
+            continue  # yours: nothing reads it
+        for text in here if isinstance(here, dict) else [here]:
+            if isinstance(text, str) and "\0" in text:
+                yield Problem("nul", json_path(path), text, "it holds a NUL", "take the NUL away: no program gets one")
+        if isinstance(here, float) and not math.isfinite(here):
+            yield Problem("not-finite", json_path(path), here, f"{here} is no number of JSON", "write a smaller number")
+
+
+def json_path(keys: Iterator[str | int] | list[str | int]) -> str:
+    """`$.subSkills[2].role` for `subSkills`, 2, `role`."""
+    return "$" + "".join(_step(key) for key in keys)
+
+
+def _step(key: str | int) -> str:
+    if isinstance(key, int):
+        return f"[{key}]"
+    return f".{key}" if key.isidentifier() else f"[{key!r}]"
+
+
+def _not_json(what: str, way_out: str) -> Problem:
+    return Problem("not-json", "$", None, f"not JSON: {what}", way_out)
+
+
+def _refuse(constant: str) -> None:
+    raise CompositionError([_not_json(f"{constant} is no number of JSON", "write a number")])
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = _Doubled(pairs)
+    if len(made) < len(pairs):
+        keys = [key for key, _ in pairs]
+        made.doubled = tuple(key for key in made if keys.count(key) > 1)
+    return made
+
+
+def _doubled(value: Any) -> Iterator[Problem]:
+    for path, here in _walked(value):
+        for key in getattr(here, "doubled", ()):
+            place = json_path([*path, key])
+            yield Problem("duplicate-key", place, key, f"the key {key!r} is there more than once", "keep one of them")
+
+
+def _walked(value: Any) -> Iterator[tuple[list[str | int], Any]]:
+    """Every value in `value`, and it itself, with the keys that lead there."""
+    pending: list[tuple[list[str | int], Any]] = [([], value)]
+    while pending:
+        path, here = pending.pop()
+        yield path, here
+        if isinstance(here, dict):
+            pending += [([*path, key], inner) for key, inner in here.items()]
+        elif isinstance(here, list):
+            pending += [([*path, index], inner) for index, inner in enumerate(here)]

@@ -1,0 +1,41 @@
+"""From the JSON value of a composition.json to its types. The structure has been checked; here it only changes form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from orchctl.composition.types import Composition, CoordinationStrategy, SubSkill
+
+_Made = TypeVar("_Made", Composition, CoordinationStrategy, SubSkill)
+
+
+def composition_from(value: Mapping[str, Any]) -> Composition:
+    """The composition that `value` says; its shape is that of skill-composition-schema.json."""
+    return _made(
+        Composition,
+        {
+            **value,
+            "subSkills": [_made(SubSkill, one) for one in value["subSkills"]],
+            "coordinationStrategy": _made(CoordinationStrategy, value.get("coordinationStrategy", {})),
+        },
+    )
+
+
+def key_of(name: str) -> str:
+    """How a field is called in JSON: `token_estimate` is `tokenEstimate`."""
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
+def _made(kind: type[_Made], value: Mapping[str, Any]) -> _Made:
+    keys = {field.name: key_of(field.name) for field in fields(kind)}
+    return kind(**{name: _plain(value[key]) for name, key in keys.items() if key in value})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    # in JSON 3.0 is a whole number as well as 3
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,141 @@
+"""What agents are told: the prompt of one sub-skill, and instructions for an LLM that spawns them itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from orchctl.composition.order import name_of
+from orchctl.composition.types import SubSkill
+
+
+@dataclass(frozen=True, slots=True)
+class ParallelTaskSpec:
+    """One Task call, with the names that such a call has."""
+
+    subagent_type: str
+    description: str
+    prompt: str
+    model: str | None = None
+    run_in_background: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What all members of a composition work on."""
+
+    task_id: str | None = None
+    requirements: str = ""
+    shared_context: Mapping[str, object] = field(default_factory=dict)
+
+
+def task_prompt(
+    sub_skill: SubSkill,
+    task: Task,
+    *,
+    skill_text: str = "",
+    around: Sequence[str] = (),
+    inputs: Sequence[str] = (),
+    result: str = "",
+) -> str:
+    """All that one sub-skill is told. What is empty is left out.
+
+    `skill_text` is its SKILL.md, `around` what the compositions it is part of are for, from the outside in, `inputs`
+    the paths of what its dependencies wrote, and `result` the path that it must write to.
+    """
+    context = [f"- {key}: {value}" for key, value in task.shared_context.items()]
+    parts = [
+        ("", skill_text.strip()),
+        ("Your role", sub_skill.role or f"{name_of(sub_skill)}, working with the skill {sub_skill.skill_name}"),
+        ("What it is part of", "\n".join(f"- {one}" for one in around if one)),
+        ("Task", task.task_id or ""),
+        ("Requirements", task.requirements.strip()),
+        ("Shared context", "\n".join(context)),
+        ("What you are to do", sub_skill.prompt.strip()),
+        ("Read first", _inputs(inputs)),
+        ("Your result", _result(result)),
+    ]
+    return "\n\n".join(f"## {title}\n\n{text}" if title else text for title, text in parts if text) + "\n"
+
+
+def _inputs(paths: Sequence[str]) -> str:
+    if not paths:
+        return ""
+    return "\n".join(["The results of those before you:", "", *(f"- {path}" for path in paths)])
+
+
+def _result(path: str) -> str:
+    if not path:
+        return ""
+    return (
+        f"When you are done, write what you did and what others must know to the file\n\n    {path}\n\n"
+        "Others read it instead of your output. End with a failure if you could not do the task."
+    )
+
+
+def generate_parallel_task_specs(
+    sub_skills: Sequence[SubSkill],
+    *,
+    task_id: str | None = None,
+    requirements: str = "",
+    shared_context: Mapping[str, object] | None = None,
+    skill_texts: Mapping[str, str] | None = None,
+) -> list[ParallelTaskSpec]:
+    """One Task call for each sub-skill. `skill_texts` are the SKILL.md files by the names of sub-skills."""
+    task = Task(task_id, requirements, shared_context or {})
+    known = skill_texts or {}
+    return [task_spec(one, task_prompt(one, task, skill_text=known.get(name_of(one), ""))) for one in sub_skills]
+
+
+def task_spec(sub_skill: SubSkill, prompt: str) -> ParallelTaskSpec:
+    """The Task call that gives `prompt` to a sub-skill."""
+    return ParallelTaskSpec("general-purpose", sub_skill.role or name_of(sub_skill), prompt, sub_skill.model)
+
+
+def generate_parallel_spawn_prompt(tasks: Sequence[ParallelTaskSpec]) -> str:
+    """Instructions to spawn all `tasks` at once; nothing for no tasks."""
+    if not tasks:
+        return ""
+    head = "Spawn the agent below with one Task call. Give it exactly the values shown."
+    if len(tasks) > 1:
+        head = (
+            f"Spawn ALL {len(tasks)} agents below in ONE message with {len(tasks)} Task calls. Calls in separate "
+            "messages run one after the other; calls in the same message run at once. "
+            "Give every call exactly the values shown."
+        )
+    return "\n\n".join([head, *_calls(tasks)]) + "\n"
+
+
+def _calls(tasks: Sequence[ParallelTaskSpec]) -> Iterator[str]:
+    for number, task in enumerate(tasks, 1):
+        fence = _fence(task.prompt)
+        model = f"\n- model: {task.model}" if task.model else ""
+        yield (
+            f"### Task call {number} of {len(tasks)}\n\n"
+            f"- subagent_type: {task.subagent_type}\n- description: {task.description}{model}\n"
+            f"- run_in_background: {str(task.run_in_background).lower()}\n- prompt:\n\n"
+            f"{fence}text\n{task.prompt.rstrip()}\n{fence}"
+        )
+
+
+def _fence(text: str) -> str:
+    """Backticks that no line of `text` could be mistaken for."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return fence
+
+
+def generate_composition_prompt(groups: Sequence[Sequence[ParallelTaskSpec]]) -> str:
+    """Instructions for a whole composition: a message a group, each when all of the one before have completed."""
+    if len(groups) == 1:
+        return generate_parallel_spawn_prompt(groups[0])
+    head = (
+        f"There are {len(groups)} groups of agents. Spawn each group in a message of its own, and the next one only "
+        "when every agent of the one before has completed."
+    )
+    sections = (
+        f"## Group {number} of {len(groups)}\n\n{generate_parallel_spawn_prompt(group)}"
+        for number, group in enumerate(groups, 1)
+    )
+    return "\n".join([f"{head}\n", *sections])

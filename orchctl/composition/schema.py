@@ -1,0 +1,192 @@
+"""The structure of a composition against its JSON Schema: every error, in words that say what to do."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from orchctl.composition.json_reader import json_path
+from orchctl.composition.problems import Problem
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+SCHEMA = Path(__file__).parents[1] / "schemas/skill-composition-schema.json"
+_SHOWN = 60  # characters of a value in a message
+_WORDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The schema of composition.json."""
+    found: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def _validator() -> Validator:
+    from jsonschema import Draft202012Validator  # a tenth of a second that only those pay who check something
+
+    return Draft202012Validator(schema())
+
+
+def checked(value: Any) -> tuple[list[Problem], dict[str, Any] | None]:
+    """What is wrong with the structure, and what is left of `value` without that; None when it is no object."""
+    errors = [
+        _Error(str(one.validator), one.validator_value, one.instance, list(one.absolute_path), one.schema, one.message)
+        for one in _validator().iter_errors(value)
+    ]
+    told = (problem for error in errors for problem in _TOLD[error.rule](error))
+    problems = list({(problem.path, problem.message): problem for problem in told}.values())
+    if not isinstance(value, dict):
+        return problems, None
+    return problems, _without(value, [error.path for error in errors if error.rule not in _KEEP])
+
+
+class _Error(NamedTuple):
+    rule: str  # the keyword of the schema
+    bound: Any  # what the keyword says
+    instance: Any
+    path: list[Any]
+    schema: Any
+    message: str
+
+
+_KEEP = ("required", "additionalProperties")  # the object is right but for a key that is not there or not read
+
+
+def _problem(error: _Error, message: str, way_out: str, code: str = "bad-value") -> Problem:
+    return Problem(code, json_path(error.path), error.instance, message, way_out)
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _kind(error: _Error) -> Iterator[Problem]:
+    kinds = error.bound if isinstance(error.bound, list) else [error.bound]
+    wanted = " or ".join(_WORDS[kind] for kind in kinds if kind != "null")
+    yield _problem(error, f"{_shown(error.instance)} is not {wanted}", f"write {wanted}")
+
+
+def _choice(error: _Error) -> Iterator[Problem]:
+    words = [word for word in error.bound if isinstance(word, str)]
+    nearest = get_close_matches(str(error.instance), words, 1)
+    way_out = f"did you mean {nearest[0]!r}?" if nearest else f"write one of {', '.join(words)}"
+    yield _problem(error, f"{_shown(error.instance)} is none of {', '.join(words)}", way_out)
+
+
+def _missing(error: _Error) -> Iterator[Problem]:
+    path = error.path
+    for key in error.bound:
+        if key not in error.instance:
+            yield Problem("missing", json_path([*path, key]), None, f"{key!r} is missing", f"add {_example(key)}")
+
+
+def _example(key: str) -> str:
+    examples = {"name": '"name": "my-team"', "executionMode": '"executionMode": "hybrid"'}
+    return examples.get(key, '"subSkills": [...]' if key == "subSkills" else f'"{key}": "..."')
+
+
+_MEANT = {  # by keys of other tools
+    "optional": "`required: false` makes a member optional",
+    **dict.fromkeys(
+        ("after", "dependsOn", "depends_on", "needs", "requires"), "`dependencies` lists what it comes after"
+    ),
+    **dict.fromkeys(("concurrency", "parallel"), "`maxParallel` bounds how many run at once"),
+}
+
+
+def _unknown(error: _Error) -> Iterator[Problem]:
+    known = error.schema["properties"]
+    patterns = error.schema.get("patternProperties", ())
+    for key, value in error.instance.items():
+        if key not in known and not any(re.search(pattern, key) for pattern in patterns):
+            nearest = get_close_matches(key, known, 1)
+            keys = f"the keys here are {', '.join(sorted(known))}; a key of your own begins with `x-`"
+            way_out = _MEANT.get(key) or (f"did you mean {nearest[0]!r}?" if nearest else keys)
+            place = json_path([*error.path, key])
+            yield Problem("unknown-key", place, value, f"{key!r} is no key that is known here", way_out)
+
+
+def _bound(error: _Error) -> Iterator[Problem]:
+    words = {"minimum": "{} or more", "maximum": "{} or less", "exclusiveMinimum": "more than {}"}
+    way_out = f"make it {words[error.rule].format(error.bound)}"
+    yield _problem(error, f"{_key(error)} is {_shown(error.instance)}", way_out, "out-of-range")
+
+
+def _pattern(error: _Error) -> Iterator[Problem]:
+    if _key(error) == "timeout":
+        way_out = "write seconds or a unit, as in 90, 90s, 15m, 2h, and more than 0"
+        yield _problem(error, f"{_shown(error.instance)} is not a duration", way_out)
+    else:
+        way_out = "write a name without `=`"
+        yield _problem(error, f"{_shown(error.instance)} is not the name of a variable", way_out)
+
+
+def _length(error: _Error) -> Iterator[Problem]:
+    if error.rule == "maxLength":
+        way_out = f"make it {error.bound} characters or fewer"
+        yield _problem(error, f"{_key(error)} has {len(error.instance)} characters", way_out, "too-long")
+    else:
+        yield _problem(error, f"{_key(error)} is empty", "write something, or leave it out", "empty")
+
+
+def _key(error: _Error) -> str:
+    return str(error.path[-1]) if error.path else "it"
+
+
+_TOLD: Mapping[str, Callable[[_Error], Iterator[Problem]]] = {
+    "type": _kind,
+    "enum": _choice,
+    "required": _missing,
+    "additionalProperties": _unknown,
+    "minimum": _bound,
+    "maximum": _bound,
+    "exclusiveMinimum": _bound,
+    "pattern": _pattern,
+    "minLength": _length,
+    "maxLength": _length,
+    "minItems": _length,
+}
+
+
+def _without(value: dict[str, Any], wrong: list[list[Any]]) -> dict[str, Any]:
+    """A copy that has the right structure, so that the rest can be checked too: empty where something was wrong."""
+    left = copy.deepcopy(value)
+    for path in wrong:
+        _removed(left, path)
+    for key, default in (("name", ""), ("executionMode", "hybrid"), ("subSkills", [])):
+        left.setdefault(key, default)
+    for one in left["subSkills"]:
+        one.setdefault("skillName", "")
+    return left
+
+
+def _removed(left: dict[str, Any], path: list[Any]) -> None:
+    match path:
+        case ["subSkills", int(index)]:
+            left["subSkills"][index] = {}
+        case ["subSkills", int(index), "dependencies", int(place)]:
+            left["subSkills"][index]["dependencies"][place] = ""
+        case ["subSkills", int(index), key, *_]:
+            left["subSkills"][index].pop(key, None)
+        case ["coordinationStrategy", key]:
+            left["coordinationStrategy"].pop(key, None)
+        case [key, *_]:
+            left.pop(key, None)

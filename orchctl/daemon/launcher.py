@@ -1,0 +1,166 @@
+"""Whether a daemon runs, and starting one: exactly one, also when fifty clients want it at once."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+
+from orchctl.daemon.probe import is_running
+from orchctl.errors import NoDaemonError
+from orchd.instance import environment as variables
+from orchd.instance import home as homes
+from orchd.instance.home import Home, HomeError
+from orchd.instance.system import inherited, locks
+from orchd.instance.system import open_file as opening
+
+PATIENCE = 30.0  # seconds for a daemon to be ready
+_SILENCE = 10.0  # seconds for a daemon that holds the lock to answer or to end: it may be starting or stopping
+_PAUSE = 0.05  # seconds between two looks at a lock: no event reports that a lock is free
+_TURN = 35.0  # seconds for somebody else to finish starting one
+
+# The daemon must be nobody's child: neither the one who happened to start it waits for it, nor does the end of an
+# agent's process tree reach it. A shell's `&` would do the same but leave SIGINT ignored, for all agents to inherit.
+_ORPHAN = "import os, sys\nif os.fork() == 0: os.execv(sys.argv[1], sys.argv[1:])"
+
+# Where this command runs in some service, that one's manager wants to hear of it, and nothing of a daemon.
+_OF_OUR_SERVICE = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
+
+
+def ensure(home: Home) -> bool:
+    """Return when a daemon answers; True if this call started it. Raises NoDaemonError or HomeError.
+
+    Inside an agent none is started.
+    """
+    from filelock import FileLock, Timeout
+
+    check_outside(home)
+    home.create()
+    try:
+        with FileLock(home.start_lock, timeout=_TURN, mode=0o600):
+            if is_running(home) or is_held(home) or is_awaited(home):
+                return False
+            return _start(home)
+    except Timeout:
+        raise NoDaemonError(f"somebody else is starting the daemon of {home.directory} and does not finish") from None
+    except OSError as error:
+        raise HomeError(
+            f"cannot write {error.filename or home.directory}: {error.strerror}; {homes.way_out(error)}"
+        ) from None
+
+
+def is_held(home: Home, patience: float = _SILENCE) -> bool:
+    """Wait for a daemon that holds the lock and does not listen: True when it listens, False when the lock is free.
+
+    Such a daemon is starting, or stopping, or binds its sockets again after they were removed. Raises NoDaemonError for
+    one that does none of these in time.
+    """
+    until = time.monotonic() + patience
+    while (held := locks.holder(home.lock)) is not None:
+        if is_running(home):
+            return True
+        if time.monotonic() > until:
+            raise NoDaemonError(
+                f"the daemon of {home.directory} ({held}) runs and does not listen on {home.socket}: it hangs; "
+                "`orchctl daemon restart` replaces it, agents keep running"
+            )
+        select.select([], [], [], _PAUSE)
+    return False
+
+
+def check_outside(home: Home) -> None:
+    """Raises NoDaemonError when no daemon runs and this process is inside an agent, which must not start one."""
+    from orchctl.daemon import inside
+
+    evidence = inside.evidence(home)
+    if evidence is not None and not is_running(home):
+        raise NoDaemonError(
+            f"no daemon runs for {home.directory}, and an agent must not start one ({evidence}). "
+            "Start it from a shell outside every agent: `orchctl daemon start`"
+        )
+
+
+def is_awaited(home: Home) -> bool:
+    """Whether a service has brought the daemon back meanwhile; False where the home has none. Raises NoDaemonError."""
+    from orchctl.daemon import systemd
+
+    service = systemd.of(home)
+    return service is not None and systemd.is_back(home, service, PATIENCE)
+
+
+def command(home: Home) -> list[str]:
+    """The daemon's program and arguments."""
+    return [sys.executable, "-m", "orchd", "--home", str(home.directory)]
+
+
+def environment() -> dict[str, str]:
+    """This environment without the agent: a daemon belongs to none."""
+    return {key: value for key, value in os.environ.items() if key not in variables.OF_ONE_AGENT}
+
+
+def for_agents() -> dict[str, str]:
+    """The variables that the agents have which this process asks for."""
+    return inherited.without_descriptors(environment())
+
+
+def _start(home: Home) -> bool:
+    """Whether it is this one that answers now, and not another that somebody began to start and did not wait for."""
+    log = opening.open_file(home.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    said_before = os.lseek(log, 0, os.SEEK_END)
+    ready, told = os.pipe()
+    try:
+        _launch(home, log, told)
+    finally:
+        os.close(told)
+        os.close(log)
+    try:
+        line = _first_line(ready)
+    finally:
+        os.close(ready)
+    if line == "ready":
+        return True
+    if is_running(home):
+        return False
+    why = line.removeprefix("error: ") or _last_lines(home, said_before) or "it died without a word"
+    raise NoDaemonError(f"the daemon did not start: {why} (log: {home.log})")
+
+
+def _launch(home: Home, log: int, told: int) -> None:
+    import subprocess
+
+    subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _ORPHAN, *command(home), "--ready-fd", str(told)],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        cwd="/",
+        env={name: value for name, value in environment().items() if name not in _OF_OUR_SERVICE},
+        pass_fds=(told,),
+        start_new_session=True,
+        umask=0o077,
+        check=True,
+    )
+
+
+def _first_line(ready: int) -> str:
+    """What the daemon says when it is up or gives up; empty when it died first."""
+    poll = select.poll()
+    poll.register(ready, select.POLLIN)
+    deadline = time.monotonic() + PATIENCE
+    heard = b""
+    while not heard.endswith(b"\n"):
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            return f"error: it was not ready after {PATIENCE:.0f} s"
+        more = os.read(ready, 4096)
+        if not more:
+            break
+        heard += more
+    return heard.decode(errors="replace").strip()
+
+
+def _last_lines(home: Home, since: int) -> str:
+    with os.fdopen(opening.open_file(home.log, os.O_RDONLY), "rb") as log:
+        log.seek(max(since, log.seek(0, os.SEEK_END) - 4096))
+        lines = log.read().decode(errors="replace").split("\n")
+    return " / ".join(line.strip() for line in lines if line.strip())[-500:]

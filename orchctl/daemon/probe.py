@@ -1,0 +1,15 @@
+"""Whether the daemon of this machine answers."""
+
+from __future__ import annotations
+
+from orchctl.errors import NoDaemonError
+from orchd.instance.home import Home
+from orchd.instance.system import sockets
+
+
+def is_running(home: Home) -> bool:
+    """Whether somebody listens on the socket: a file that was left behind refuses the connection."""
+    try:
+        return sockets.is_listened_to(home.socket)
+    except PermissionError as error:
+        raise NoDaemonError(f"{home.socket} cannot be reached: {error.strerror}; is it yours?") from None

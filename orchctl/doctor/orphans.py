@@ -1,0 +1,103 @@
+"""Processes that carry the marks of this instance and belong to no attempt that lives."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from orchd.instance import database_file
+from orchd.instance.environment import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
+from orchd.instance.home import Home
+from orchd.instance.system import locks
+
+_PROC = Path("/proc")
+
+
+class Stray(NamedTuple):
+    """One process, and the attempt that it says it is of."""
+
+    pid: int
+    started: str
+    agent: str
+    command: str
+    is_known: bool = True  # the database has the attempt
+
+
+def strays(home: Home, living: set[str]) -> list[Stray]:
+    """The processes of no agent in `living`, and of no attempt that the database has and whose record is locked."""
+    left = [(stray, attempt) for stray, attempt in _marked(home) if stray.agent not in living]
+    unknown = _unknown(home, {(stray.agent, attempt) for stray, attempt in left})
+    return [
+        stray._replace(is_known=(stray.agent, attempt) not in unknown)
+        for stray, attempt in left
+        if (stray.agent, attempt) in unknown or not locks.is_locked(_record(home, stray, attempt))
+    ]
+
+
+def marked(home: Home) -> list[Stray]:
+    """All processes that carry the marks of an agent of this home."""
+    return [found for found, _ in _marked(home)]
+
+
+def _record(home: Home, found: Stray, attempt: str) -> Path:
+    return home.agents / f"{found.agent}.{attempt}.exit"
+
+
+def _unknown(home: Home, attempts: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The attempts that the database does not have, as after an older copy of it was put back. Without a database that
+    can be read these are all attempts: with the right one put back they may be agents that run."""
+    numbers = {(agent, attempt): _number(agent) for agent, attempt in attempts}
+    try:
+        begun = database_file.attempts_begun(home.database, set(numbers.values()))
+    except sqlite3.Error:
+        return attempts
+    return {one for one, number in numbers.items() if begun.get(number, 0) < _number(one[1])}
+
+
+def _number(text: str) -> int:
+    digits = text.rpartition("-")[2]
+    return int(digits) if re.fullmatch("[0-9]{1,18}", digits) else 0
+
+
+def end(stray: Stray) -> bool:
+    """Kill exactly this process; False when it is gone, or its pid has passed on."""
+    try:
+        descriptor = os.pidfd_open(stray.pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if _started(stray.pid) != stray.started:
+            return False
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _marked(home: Home) -> Iterator[tuple[Stray, str]]:
+    for entry in _PROC.iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with suppress(OSError):
+            marks = dict(pair.partition("=")[::2] for pair in os.fsdecode((entry / "environ").read_bytes()).split("\0"))
+            command = os.fsdecode((entry / "cmdline").read_bytes()).replace("\0", " ").strip()
+            started = _started(int(entry.name))
+            if marks.get(ENV_HOME) == str(home.directory) and marks.get(ENV_AGENT) and command and started:
+                yield Stray(int(entry.name), started, marks[ENV_AGENT], command), marks.get(ENV_ATTEMPT, "")
+
+
+def _started(pid: int) -> str | None:
+    """When it began, in ticks since the boot: the name in brackets before it may hold anything (proc(5))."""
+    try:
+        stat = (_PROC / str(pid) / "stat").read_bytes()
+    except OSError:
+        return None
+    return stat[stat.rindex(b")") + 2 :].split()[19].decode()

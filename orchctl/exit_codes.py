@@ -1,0 +1,93 @@
+"""Exit codes, and the only place that turns exceptions into them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from types import SimpleNamespace
+
+from orchctl.errors import ClientError, NoDaemonError, RefusedError, TimedOutError, UsageError
+from orchctl.spawn import working_directory
+from orchctl.terminal import console
+from orchd.instance.home import HomeError
+from orchd.protocol.errors import WireError
+
+OK = 0
+REFUSED = 1  # the daemon said no, or an agent that was waited for did not complete
+USAGE = 2
+NO_DAEMON = 69  # EX_UNAVAILABLE of sysexits.h
+TIMED_OUT = 75  # EX_TEMPFAIL of sysexits.h
+INTERRUPTED = 130
+BROKEN_PIPE = 141  # as a shell reports a program that SIGPIPE ended
+
+CODES: dict[type[ClientError], int] = {
+    UsageError: USAGE,
+    NoDaemonError: NO_DAEMON,
+    TimedOutError: TIMED_OUT,
+    RefusedError: REFUSED,
+}
+
+
+def guarded(run: Callable[[SimpleNamespace], int], args: SimpleNamespace) -> int:
+    """What `run(args)` returns, or the code of what it raised, after saying so."""
+    as_json = getattr(args, "json", False)
+    try:
+        code = _code(run, args, as_json=as_json)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough
+        _drop()
+        return BROKEN_PIPE
+    except OSError as error:
+        return _failed(error, as_json=as_json)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code
+
+
+def open_missing() -> None:
+    """Give a process that was started with a standard stream closed one that leads nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
+def _failed(error: OSError, *, as_json: bool) -> int:
+    """Say it, though stdout may be what cannot be written."""
+    is_deleted = error.errno == errno.ENOENT and error.filename is None and working_directory.is_deleted()
+    code, message = ("no-directory", working_directory.MESSAGE) if is_deleted else ("system", str(error))
+    try:
+        console.failure(code, message, {"errno": error.errno}, as_json=as_json)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop()
+        return BROKEN_PIPE
+    except OSError:
+        if as_json:
+            return _failed(error, as_json=False)
+        _drop()
+    return REFUSED
+
+
+def _drop() -> None:
+    """The interpreter must not try in the end to flush what could not be written."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _code(run: Callable[[SimpleNamespace], int], args: SimpleNamespace, *, as_json: bool) -> int:
+    try:
+        return run(args)
+    except ClientError as error:
+        console.failure(error.code, error.message, error.details, as_json=as_json)
+        return CODES[type(error)]
+    except WireError as error:
+        console.failure(error.code, error.message, error.details, as_json=as_json)
+        return REFUSED
+    except HomeError as error:
+        console.failure("home", str(error), {}, as_json=as_json)
+        return NO_DAEMON

@@ -1,0 +1,139 @@
+"""Spans as OpenTelemetry's protocol has them: sent to a collector, or written as its JSON. Needs the extra `otel`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import uuid
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from orchctl.errors import RefusedError, UsageError
+from orchctl.exporters.spans import Span
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+_AT_ONCE = 500
+_IDS = ("traceId", "spanId", "parentSpanId")
+_TRACES = "/v1/traces"
+
+
+def check() -> None:
+    """Raises RefusedError where the extra is not installed."""
+    try:
+        import opentelemetry.exporter.otlp.proto.http.trace_exporter
+        import opentelemetry.sdk.trace  # noqa: F401 - both are looked for
+    except ImportError as error:
+        raise RefusedError(
+            f"spans need OpenTelemetry, which is not installed ({error}): pip install 'orchd[otel]'", code="no-otel"
+        ) from None
+
+
+def endpoint(text: str) -> str:
+    """The URL that takes spans. Raises UsageError for what is none."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise UsageError(f"{text!r} is no endpoint; give that of a collector, as http://127.0.0.1:4318")
+    return text if parts.path.rstrip("/") else f"{text.rstrip('/')}{_TRACES}"
+
+
+def send(spans: Sequence[Span], instance: str, where: str | None) -> None:
+    """Hand them to the collector `where`, or to the environment's. Raises RefusedError when it does not take them."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace.export import SpanExportResult
+
+    heard = _heard()
+    exporter = OTLPSpanExporter(endpoint=where)
+    try:
+        for first in range(0, len(spans), _AT_ONCE):
+            if exporter.export(made(spans[first : first + _AT_ONCE], instance)) is not SpanExportResult.SUCCESS:
+                raise RefusedError(
+                    f"{where or 'the collector'} did not take {len(spans) - first} of {len(spans)} spans"
+                    f" ({heard[-1] if heard else 'no reason given'}); see that it runs, and say it again:"
+                    " what it has already is the same then",
+                    code="not-exported",
+                )
+    finally:
+        exporter.shutdown()  # type: ignore[no-untyped-call]  # theirs has no types
+
+
+def _heard() -> list[str]:
+    """What the exporter says from now on of what went wrong, which it says to the log alone."""
+    said: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(" ".join(record.getMessage().split()))
+
+    log = logging.getLogger("opentelemetry")
+    log.addHandler(Listener())
+    log.propagate = False
+    return said
+
+
+def as_json(spans: Iterable[Span], instance: str) -> str:
+    """The request that `send` would make, in the JSON that OpenTelemetry's protocol defines."""
+    from google.protobuf.json_format import MessageToDict
+    from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+
+    request = MessageToDict(encode_spans(made(spans, instance)), use_integers_for_enums=True)
+    return json.dumps(_hexadecimal(request), indent=1) + "\n"
+
+
+def _hexadecimal(value: Any) -> Any:
+    """Its JSON has ids in hexadecimal, where protobuf's has base64."""
+    if isinstance(value, list):
+        return [_hexadecimal(one) for one in value]
+    if isinstance(value, dict):
+        return {key: base64.b64decode(one).hex() if key in _IDS else _hexadecimal(one) for key, one in value.items()}
+    return value
+
+
+def made(spans: Iterable[Span], instance: str) -> list[ReadableSpan]:
+    """The same as the SDK has them, of the `instance` that is one home of orchd's."""
+    from opentelemetry.sdk.resources import Resource
+
+    service = {"service.name": "orchd", "service.version": version("orchd")}
+    resource = Resource.create({**service, "service.instance.id": str(uuid.uuid5(uuid.NAMESPACE_URL, instance))})
+    return [_made(span, resource) for span in spans]
+
+
+def _made(span: Span, resource: Any) -> ReadableSpan:
+    from opentelemetry.sdk.trace import Event, ReadableSpan
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+    from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
+
+    def context(one: str) -> SpanContext:
+        return SpanContext(int(span.trace, 16), int(one, 16), is_remote=False, trace_flags=TraceFlags(1))
+
+    return ReadableSpan(
+        name=_text(span.name),
+        context=context(span.id),
+        parent=context(span.parent) if span.parent else None,
+        resource=resource,
+        attributes={key: _text(value) if isinstance(value, str) else value for key, value in span.attributes.items()},
+        events=[Event(name, timestamp=_nanoseconds(at)) for name, at in span.events],
+        status=Status(StatusCode.ERROR, _text(span.error)) if span.error else Status(),
+        start_time=_nanoseconds(span.begin),
+        end_time=_nanoseconds(span.end),
+        instrumentation_scope=InstrumentationScope("orchd", version("orchd")),
+    )
+
+
+def _text(text: str) -> str:
+    """Names may have bytes that are no UTF-8; protobuf has none."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _nanoseconds(at: float) -> int:
+    """Facts know milliseconds."""
+    return round(at * 1000) * 1_000_000

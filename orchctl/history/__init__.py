@@ -1,0 +1,1 @@
+"""What happened to agents: events, life cycles, reasons, output."""

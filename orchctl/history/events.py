@@ -1,0 +1,79 @@
+"""The facts of a stretch of time, found without reading all that happened before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from orchctl.client import Client
+from orchd.protocol.errors import WireError
+
+_PAGE = 1000
+
+
+def before(client: Client, stamp: str) -> int:
+    """The number of a fact before which all facts are older than `stamp` (ISO 8601); 0 is the beginning.
+
+    Facts are in the order of their times, but for a clock that was set back: whoever misses something asks from 0.
+    """
+    low, high = 0, client.call("events", {"count": 1})["last"]
+    while low < high:
+        middle = (low + high) // 2
+        found = client.call("events", {"since": middle, "count": 1})["events"]
+        if found and found[0]["at"] < stamp:
+            low = found[0]["seq"]
+        else:
+            high = middle
+    return low
+
+
+def newest(client: Client, event: str, until: int) -> dict[str, Any] | None:
+    """The newest fact of this kind up to the number `until`, read backwards; None where there is none, or none left."""
+    while until > 0:
+        since = max(0, until - _PAGE)
+        found = [fact for fact in _up_to(client, since, until) if fact["event"] == event]
+        if found:
+            return found[-1]
+        until = since
+    return None
+
+
+def _up_to(client: Client, since: int, last: int) -> Iterator[dict[str, Any]]:
+    """The facts after the number `since`, to the number `last`."""
+    while since < last:
+        page = client.call("events", {"since": since, "count": min(last - since, _PAGE)})["events"]
+        if not page:
+            return
+        yield from (fact for fact in page if fact["seq"] <= last)
+        since = page[-1]["seq"]
+
+
+def facts(client: Client, since: int = 0, until: str | None = None) -> Iterator[dict[str, Any]]:
+    """The facts after the number `since`, oldest first, to the last one that is not later than `until`."""
+    for fact in _pages(client, since, {}):
+        if until is not None and fact["at"] > until:
+            return
+        yield fact
+
+
+def _pages(client: Client, since: int, only: dict[str, object]) -> Iterator[dict[str, Any]]:
+    while True:
+        page = client.call("events", {"since": since, "count": _PAGE, **only})
+        for fact in page["events"]:
+            yield fact
+            since = fact["seq"]
+        if not page["events"] or since >= page["last"]:
+            return
+
+
+def about(client: Client, agent: str, queued_at: str | None, ended_at: str | None) -> Iterator[dict[str, Any]]:
+    """The facts about one agent, oldest first. A daemon of an earlier version tells all facts of its time instead, or
+    all there are where a clock that was set back hides its beginning."""
+    try:
+        yield from _pages(client, 0, {"agent": agent})
+    except WireError as error:
+        if "agent is not known here" not in error.message:
+            raise
+        of_its_time = list(facts(client, before(client, queued_at) if queued_at else 0, ended_at))
+        is_whole = any(fact["event"] == "agent-queued" and fact["agent"] == agent for fact in of_its_time)
+        yield from of_its_time if is_whole else facts(client)

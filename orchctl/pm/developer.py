@@ -1,0 +1,133 @@
+"""From an item to its developer: the skill, the prompt, and the agent to be spawned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from orchctl.composition import SubSkill, Task, guess_tokens, task_prompt
+from orchctl.errors import UsageError
+from orchctl.pm.work_item import Item
+from orchctl.skills import find as skills
+from orchd.instance import config as settings
+from orchd.instance.home import Home
+from orchd.instance.system import open_file
+from orchd.protocol import branches, schema
+
+# The skill for a label, where `[pm.labels]` of config.toml says nothing else.
+LABELS = {
+    "api": "skyfom-backend-developer",
+    "backend": "skyfom-backend-developer",
+    "database": "skyfom-backend-developer",
+    "server": "skyfom-backend-developer",
+    "frontend": "skyfom-frontend-developer",
+    "ui": "skyfom-frontend-developer",
+    "web": "skyfom-frontend-developer",
+    "android": "skyfom-mobile-developer",
+    "ios": "skyfom-mobile-developer",
+    "mobile": "skyfom-mobile-developer",
+    "fullstack": "skyfom-fullstack-developer",
+    "qa": "skyfom-qa-engineer",
+    "test": "skyfom-qa-engineer",
+    "tests": "skyfom-qa-engineer",
+    "review": "skyfom-code-reviewer",
+    "design": "skyfom-designer",
+}
+_GOAL = 4096  # characters that the daemon takes
+_ARGUMENT = 100_000  # characters of one argument: the kernel refuses a program that gets more than 128 kB in one
+_ROLE = "A developer. Others work at the same time, each on a task of their own: do this one, and nothing else."
+
+
+class Wishes(NamedTuple):
+    """What all developers of a pm have in common."""
+
+    directory: Path
+    labels: Mapping[str, str]
+    skill: str | None = None
+    runner: str | None = None
+    model: str | None = None
+    worktree: bool = False
+    timeout: float | None = None
+    retries: int | None = None
+
+
+class Developer(NamedTuple):
+    """An agent to be, and the text that it gets on its standard input."""
+
+    spec: dict[str, Any]
+    prompt: str
+
+
+def labels_of(home: Home) -> dict[str, str]:
+    """The skills for labels, in small letters: those of config.toml before our own. Raises UsageError."""
+    import tomllib
+
+    try:
+        value = tomllib.loads(open_file.read_file(home.config, follow=True).decode()).get("pm", {})
+        own = schema.build(settings.ProjectManagement, value, "pm").labels
+    except FileNotFoundError:
+        own = {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{home.config}: {error}", code="bad-config") from None
+    return {**LABELS, **{label.lower(): skill for label, skill in own.items()}}
+
+
+def skill_of(item: Item, wishes: Wishes) -> str | None:
+    """The skill it asks for; or that of its first label that stands for one; or the one that everybody gets."""
+    found = (wishes.labels.get(label.lower()) for label in item.labels)
+    return item.skill or next((skill for skill in found if skill), wishes.skill)
+
+
+def name_of(task: str) -> str:
+    """What the developer of a task is called. A bare number would name an agent by its id."""
+    return f"task-{task}" if task.isdecimal() else task
+
+
+def developer(item: Item, name: str, wishes: Wishes, *, prompt: Path, result: Path) -> Developer:
+    """The developer `name` of an item, whose prompt will be in the file `prompt`."""
+    skill = skill_of(item, wishes)
+    folder = skills.find(skill, skills.places(wishes.directory)) if skill else None
+    spec: dict[str, Any] = {
+        "name": name,
+        "goal": item.title[:_GOAL],
+        "skill": skill,
+        "task_id": item.id,
+        "worktree": wishes.worktree,
+        "timeout": wishes.timeout,
+        "retries": wishes.retries,
+        "stdin": str(prompt),
+        "result": str(result),
+    }
+    text = skills.text_of(folder) if folder is not None else ""
+    told = _prompt(item, skill, text, branches.branch_of(name) if wishes.worktree else None, result)
+    if folder is not None and (folder / skills.COMPOSITION).is_file():
+        spec.update(command=_team(item, str(folder), wishes), nesting=1)
+    else:
+        spec.update(runner=wishes.runner, model=wishes.model, tokens=guess_tokens(len(told)))
+    return Developer({key: value for key, value in spec.items() if value not in (None, False)}, told)
+
+
+def _team(item: Item, folder: str, wishes: Wishes) -> list[str]:
+    """The command of a developer that is a whole composition: its members become its children."""
+    options = ["--runner", wishes.runner] if wishes.runner else []
+    wanted = ["--task-id", item.id, "--requirements", _wanted(item)[:_ARGUMENT]]
+    return ["orchctl", "run", *options, *wanted, "--", folder]
+
+
+def _wanted(item: Item) -> str:
+    criteria = f"Acceptance criteria:\n\n{item.acceptance}" if item.acceptance else ""
+    return "\n\n".join(part for part in (item.title, item.description, criteria) if part)
+
+
+def _prompt(item: Item, skill: str | None, text: str, branch: str | None, result: Path) -> str:
+    said = (
+        f"You work in a git worktree on the branch {branch}. Commit your work there: nothing else is kept of it. "
+        "Do not merge it, and touch no other checkout."
+    )
+    return task_prompt(
+        SubSkill(skill or "developer", role=_ROLE, prompt=said if branch else ""),
+        Task(item.id, _wanted(item)),
+        skill_text=text,
+        result=str(result),
+    )

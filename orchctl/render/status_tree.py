@@ -1,0 +1,227 @@
+"""The picture of `status`: places, then the agents as a tree with columns, made to fit a width."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from orchctl.render import text
+from orchctl.render.text import Agent
+
+_ROOM = 24  # columns that goal or reason should get before less important columns are left out
+_CELLS = 20  # of a bar
+_NAME = 24  # columns that a name may take
+_COLOURS = {
+    "running": "32",
+    "starting": "32",
+    "waiting": "36",
+    "paused": "35",
+    "stopping": "33",
+    "queued": "33",
+    "completed": "2",
+    "failed": "31",
+    "timed-out": "31",
+    "lost": "31",
+    "cancelled": "2",
+    "skipped": "2",
+}
+
+
+class Look(NamedTuple):
+    """What the place that shows the picture can do. `width` is None where lines may be of any length."""
+
+    width: int | None = None
+    has_colours: bool = False
+    is_plain: bool = False  # without characters beyond ASCII
+    is_whole: bool = False  # all that was asked for is shown
+
+    @property
+    def dot(self) -> str:
+        """What separates."""
+        return "-" if self.is_plain else "·"
+
+    @property
+    def ellipsis(self) -> str:
+        """What stands for more."""
+        return "..." if self.is_plain else "…"
+
+    @property
+    def branches(self) -> tuple[str, str, str, str]:
+        """A child that has a younger brother, the last child, and what goes under each."""
+        return ("|- ", "`- ", "|  ", "   ") if self.is_plain else ("├─ ", "└─ ", "│  ", "   ")
+
+
+class _Column(NamedTuple):
+    cells: list[str]
+    width: int
+    dispensable: int  # the highest goes first when there is no room
+
+
+def _column(cells: list[str], dispensable: int = 0) -> _Column:
+    return _Column(cells, max(map(text.columns, cells), default=0), dispensable)
+
+
+def picture(answer: Mapping[str, Any], now: float, look: Look) -> list[str]:
+    """Lines for a `status` answer; `now` is Unix time."""
+    above = [_fitted(line, look) for line in (*headed(answer, now, look), *_spending(answer.get("budgets", ()), look))]
+    below = [_fitted(line, look) for line in _foot(answer, look)]
+    return [*above, *_agents(answer["agents"], now, look), *below]
+
+
+def _fitted(line: str, look: Look) -> str:
+    return line if look.width is None else text.fitted(line, look.width, look.ellipsis)
+
+
+def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
+    """The places as a bar, what is in the queue and spent; then what keeps agents from starting."""
+    limit, agents = answer["limit"], answer["agents"]
+    over = f", {limit['overdrawn']} overdrawn" if limit["overdrawn"] else ""
+    queued = counted(answer)["queued"]
+    of_sessions = answer.get("tokens")  # of all their agents, shown or not
+    own = (agent["tokens"] or 0 for agent in agents if not text.is_simulated(agent))
+    tokens = sum(own) if of_sessions is None else of_sessions
+    parts = [
+        f"slots {bar(limit['working'], limit['limit'], look)} {limit['working']}/{limit['limit']} in use{over}",
+        f"{limit['living']}/{limit['resident']} alive",
+        *([f"{queued} queued"] if queued else []),
+        *(f"{count} {level}" for level, count in answer["levels"].items() if count),
+        *([f"{text.short(tokens)} tokens"] if tokens else []),
+    ]
+    yield f" {look.dot} ".join(parts)
+    if answer["daemon"].get("disk_full"):  # a daemon from before an upgrade does not report it
+        yield "disk full: nothing is started or recorded; free some space, or `orchctl prune --keep 0`"
+    if limit["paused"]:
+        yield "paused: no new agents start; `orchctl resume` starts them again"
+    if paused := limit.get("paused_agents"):
+        yield f"paused agents: {' '.join(paused)}; `orchctl resume {paused[0]}` lets it continue"
+    if still := limit.get("standing_still"):
+        yield f"stalled: no progress of {' '.join(still)} while another waits for a slot; see `orchctl why {still[0]}`"
+    elif limit.get("stalled"):
+        yield "stalled: every agent at work depends on a queued agent; `orchctl why` of a queued agent says what helps"
+    for runner, until in limit["held"].items():
+        left = text.span(max(0.0, -text.since(until, now)))
+        yield f"{text.clean(runner)} is rate-limited for {left} more; `orchctl resume` tries at once"
+
+
+def bar(used: float, of: float, look: Look) -> str:
+    """`[###····]`: a cell for each place, or for a part of them when there are many; `!` for those beyond."""
+    cells = min(int(of), _CELLS)
+    full = min(round(used / of * cells), cells + _CELLS)
+    return f"[{'#' * min(full, cells)}{look.dot * (cells - full)}{'!' * (full - cells)}]".replace("-", ".")
+
+
+def _spending(budgets: Sequence[Mapping[str, Any]], look: Look) -> Iterator[str]:
+    for one in budgets:
+        parts = []
+        if one["max_tokens"] is not None:
+            part = bar(one["tokens"] / one["max_tokens"] * _CELLS, _CELLS, look)
+            parts.append(f"{part} {text.short(one['tokens'])} of {text.short(one['max_tokens'])} tokens")
+        if one["max_cost"] is not None:
+            part = bar(one["cost_usd"] / one["max_cost"] * _CELLS, _CELLS, look)
+            parts.append(f"{part} ${one['cost_usd']:.2f} of ${one['max_cost']:.2f}")
+        reached = ": nothing more of it starts" if one["reached"] else ""
+        yield f"budget of {one['id']} {' '.join(parts)}{reached}"
+
+
+def _foot(answer: Mapping[str, Any], look: Look) -> Iterator[str]:
+    agents, left = answer["agents"], counted(answer) - _counts(answer["agents"])
+    if left:
+        told = ", ".join(f"{count:,} {status}" for status, count in left.items())
+        yield f"{look.ellipsis} and {told}: `orchctl status --all` shows all agents, `--json` prints them as data"
+    elif not agents:
+        yield "no agents; `orchctl spawn -- COMMAND` starts one"
+    elif not look.is_whole and max(map(text.number, agents)) > len(agents):
+        yield f"{look.ellipsis} and agents that ended earlier: `orchctl status --all`"
+
+
+def counted(answer: Mapping[str, Any]) -> Counter[str]:
+    """How many agents there are by status, also where the answer shows only the first of them."""
+    return Counter(answer["counts"]) if "counts" in answer else _counts(answer["agents"])
+
+
+def _counts(agents: Iterable[Agent]) -> Counter[str]:
+    return Counter("ended" if text.is_over(agent) else agent["status"] for agent in agents)
+
+
+def _agents(agents: list[Agent], now: float, look: Look) -> list[str]:
+    ordered = list(branched(agents, look))
+    if not ordered:
+        return []
+    shown = [agent for _, agent in ordered]
+    every = [
+        _column([prefix + agent["id"] for prefix, agent in ordered]),
+        _column([text.fitted(text.named(agent), _NAME, look.ellipsis) for agent in shown]),
+        _column([text.status_of(agent) for agent in shown]),
+        _column([_time(agent, now) for agent in shown], 1),
+        _column([f"try {agent['attempt']}" if agent["attempt"] > 1 else "" for agent in shown], 2),
+        _column([agent["level"] for agent in shown], 7),
+        _column([_cpu(agent) for agent in shown], 4),
+        _column([_memory(agent) for agent in shown], 3),
+        _column([f"pid {agent['pid']}" if agent["pid"] else "" for agent in shown], 6),
+        _column([text.tokens(agent) for agent in shown], 5),
+    ]
+    chosen = _chosen([column for column in every if column.width], look)
+    return [_line(chosen, index, agent, look) for index, agent in enumerate(shown)]
+
+
+def branched(
+    agents: list[Agent], look: Look, rank: Callable[[Agent], Any] = text.number
+) -> Iterator[tuple[str, Agent]]:
+    """Every agent once, under its parent when that is shown too, with what is drawn before it; siblings by `rank`."""
+    shown = {agent["id"] for agent in agents}
+    under: dict[str | None, list[Agent]] = {}
+    for agent in sorted(agents, key=rank):
+        under.setdefault(agent["parent"] if agent["parent"] in shown else None, []).append(agent)
+    beside, last, below, nothing = look.branches
+    pending = [("", "", agent) for agent in reversed(under.get(None, []))]
+    while pending:
+        prefix, indent, agent = pending.pop()
+        yield prefix, agent
+        children = under.get(agent["id"], [])
+        for index in range(len(children) - 1, -1, -1):
+            is_last = index == len(children) - 1
+            branch, deeper = (last, nothing) if is_last else (beside, below)
+            pending.append((indent + branch, indent + deeper, children[index]))
+
+
+def _chosen(present: list[_Column], look: Look) -> list[_Column]:
+    """The columns there is room for."""
+    while look.width is not None and sum(column.width + 2 for column in present) + _ROOM > look.width:
+        least = max(present, key=lambda column: column.dispensable)
+        if not least.dispensable:
+            break
+        present = [column for column in present if column is not least]
+    return present
+
+
+def _line(chosen: list[_Column], index: int, agent: Agent, look: Look) -> str:
+    cells = [text.padded(column.cells[index], column.width) for column in chosen]
+    line = _fitted("  ".join([*cells, _remark(agent)]).rstrip(), look)
+    colour = _COLOURS.get(agent["status"])
+    if look.has_colours and colour:
+        # names come before the status and may hold its word: the column, not the word, is coloured
+        start = len("  ".join(cells[:2])) + 2
+        end = start + len(text.status_of(agent))
+        line = f"{line[:start]}\x1b[{colour}m{line[start:end]}\x1b[0m{line[end:]}"
+    return line
+
+
+def _remark(agent: Agent) -> str:
+    said = text.outcome(agent)
+    goal = text.clean(agent["goal"] or "")
+    return f"{said}  {goal}".strip()
+
+
+def _time(agent: Agent, now: float) -> str:
+    seconds = text.lifetime(agent, now)
+    return "" if seconds is None else text.span(seconds)
+
+
+def _cpu(agent: Agent) -> str:
+    return f"{text.span(agent['cpu_seconds'])} cpu" if agent["cpu_seconds"] else ""
+
+
+def _memory(agent: Agent) -> str:
+    bound = f" of {text.size(agent['memory_max'])}" if agent["memory_max"] else ""
+    return f"{text.size(agent['rss_bytes'])}{bound}" if agent["rss_bytes"] else ""

@@ -1,0 +1,97 @@
+"""What a runner knows of the attempt that it runs: what the daemon says in variables, and config.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchd.instance import environment as variables
+from orchd.instance import runner_config
+from orchd.protocol import schema
+
+# What a coding agent's CLI tells its children about itself. An agent is no part of the session that spawned it, and
+# one that thinks so refuses to start, or joins it.
+_OF_ANOTHER_SESSION = (
+    *("CLAUDECODE", "CLAUDE_CODE_SESSION_ID", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_CHILD_SESSION"),
+    *("CLAUDE_CODE_EXECPATH", "CLAUDE_CODE_SSE_PORT", "CLAUDE_EFFORT", "AI_AGENT"),
+    *("CODEX_SESSION_ID", "CODEX_THREAD_ID", "CODEX_TOOL_CALL_ID", "CODEX_CI"),
+    *("CODEX_SANDBOX", "CODEX_SANDBOX_NETWORK_DISABLED"),
+)
+
+
+class UnfitError(Exception):
+    """Why the attempt cannot even begin: a sentence with the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt. `arguments` are those that the spec has for the runner's CLI."""
+
+    runner: str
+    settings: runner_config.Settings
+    arguments: tuple[str, ...]
+    env: Mapping[str, str]
+
+    @property
+    def model(self) -> str | None:
+        """The model that is wanted."""
+        return self.env.get(variables.ENV_MODEL) or self.settings.model
+
+    @property
+    def result(self) -> Path | None:
+        """The file for the result."""
+        path = self.env.get(variables.ENV_RESULT)
+        return Path(path) if path else None
+
+    @property
+    def resumes(self) -> str | None:
+        """The session of its CLI that it goes on with."""
+        return self.env.get(variables.ENV_RESUME_SESSION) or None
+
+    @property
+    def report(self) -> Path | None:
+        """The file for the report; None when the runner was started by hand."""
+        path = self.env.get(variables.ENV_REPORT)
+        return Path(path) if path else None
+
+    def environment(self, caps: Mapping[str, str]) -> dict[str, str]:
+        """What its CLI gets: ours without what is not for it, `caps` unless the user set them, the settings'."""
+        gone = {*_OF_ANOTHER_SESSION, variables.ENV_REPORT, *self.settings.unset}
+        env = {name: value for name, value in self.env.items() if name not in gone}
+        return {**caps, **env, **self.settings.env}
+
+
+def attempt_of(env: Mapping[str, str], arguments: tuple[str, ...]) -> Attempt:
+    """The attempt that these variables tell of. Raises UnfitError when its runner is none."""
+    name = env.get(variables.ENV_RUNNER, "")
+    home = env.get(variables.ENV_HOME)
+    try:
+        known = (
+            runner_config.read(Path(home) / "config.toml") if home else runner_config.Runners(runner_config.MOCK, {})
+        )
+    except (schema.ShapeError, OSError) as error:
+        raise UnfitError(f"{home}/config.toml: {error}") from None
+    if name not in known.names:
+        raise UnfitError(f"{name!r} is no runner any more: there are {', '.join(known.names)}")
+    return Attempt(name, known.of(name), arguments, env)
+
+
+def unfit(env: Mapping[str, str], arguments: tuple[str, ...]) -> Attempt:
+    """The attempt as far as it can be known when nothing is right, so that this can be reported."""
+    return Attempt(env.get(variables.ENV_RUNNER, "no runner"), runner_config.Settings(), arguments, env)
+
+
+@contextmanager
+def last_message(attempt: Attempt) -> Iterator[Path | None]:
+    """A file for what a CLI says last, gone again afterwards; None when nobody wants a result."""
+    if attempt.result is None or attempt.report is None:
+        yield None
+        return
+    path = attempt.report.with_name(f"{attempt.report.name}.last")
+    try:
+        yield path
+    finally:
+        with suppress(OSError):
+            path.unlink()

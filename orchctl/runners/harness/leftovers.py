@@ -1,0 +1,192 @@
+"""What a CLI leaves running when it ends: work that is cut off with its agent, or a server that was meant to stay.
+
+Every process of an attempt carries the attempt's marks in its environment. The daemon ends all of them when the runner
+has ended, so what still works then is not done.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from orchd.instance import environment
+
+PATIENCE = 2.0  # seconds that processes may take to end by themselves after their CLI
+_PROC = Path("/proc")
+_MARKS = (environment.ENV_HOME, environment.ENV_AGENT, environment.ENV_ATTEMPT)
+_SHELLS = frozenset({"sh", "ash", "bash", "busybox", "dash", "fish", "ksh", "zsh"})
+_LISTENS, _ACCEPTS = "0A", 0x10000  # TCP_LISTEN, and __SO_ACCEPTCON of a unix socket
+# Programs, or scripts of package managers, that serve or watch until they are ended.
+_SERVERS = (
+    r"(?:npm|pnpm|yarn|bun|deno)\s+(?:(?:run|task)\s+)?(?:dev|start|serve|preview|watch)\b"
+    r"|(?:npx\s+|bunx\s+)?(?:vite(?!st|\s+build)|nodemon|live-server|http-server|serve|webpack-dev-server)\b"
+    r"|(?:npx\s+)?(?:next|nuxt|astro|ng|remix|gatsby)\s+(?:dev|develop|start|serve)\b"
+    r"|\S*python[\d.]*\s+-m\s+(?:http\.server|uvicorn|gunicorn|flask)\b|\S*python[\d.]*\s+\S*manage\.py\s+runserver\b"
+    r"|flask\s+run\b|uvicorn\b|gunicorn\b|hypercorn\b|php\s+(?:artisan\s+serve|-S)\b"
+    r"|(?:bin/)?rails\s+(?:s|server)\b|hugo\s+server\b|jekyll\s+serve\b|mkdocs\s+serve\b"
+    r"|tail\s+(?:\S+\s+)*?(?:-\w*[fF]\b|--follow)|watch\s|\S*redis-server\b|\S*postgres\b|\S*mongod\b"
+    r"|docker\s+compose\s+up\b|docker-compose\s+up\b"
+)
+_SEPARATORS = r"&&|\|\||[;\n]"
+_PREFIX = r"^(?:\s|\(|\w+=\S*\s|(?:nohup|setsid|exec|env|time|nice)\s)*"
+
+
+class Process(NamedTuple):
+    """A process of the attempt."""
+
+    pid: int
+    parent: int
+    command: str  # its arguments with spaces between
+    is_daemon: bool  # it listens on a socket, or is detached and no shell
+    is_below: bool  # of the CLI: its helpers, which end with it
+
+
+def is_server(command: str) -> bool:
+    """Whether the last command of a shell line serves or watches until it is ended: `npm run dev`, `tail -f log`."""
+    parts = [part for part in re.split(_SEPARATORS, command.rstrip(" &\n;")) if part.strip()]
+    return bool(parts) and re.match(_SERVERS, re.sub(_PREFIX, "", parts[-1])) is not None
+
+
+def of_attempt(env: Mapping[str, str], cli: int = 0) -> list[Process]:
+    """The processes of the attempt that `env` names, but this one, those above it and the process `cli` itself."""
+    if not all(env.get(name) for name in _MARKS):
+        return []
+    marks = {os.fsencode(f"{name}={env[name]}") for name in _MARKS}
+    parents = {pid: parent for pid, parent in _all() if parent is not None}
+    own = set(_above(os.getpid(), parents))
+    listening = _listening()
+    mates = []
+    for pid, parent in parents.items():
+        if pid not in own and pid != cli and _has(pid, marks) and (command := _command(pid)):
+            is_below = bool(cli) and cli in _above(pid, parents)
+            mates.append(Process(pid, parent, " ".join(command), _is_daemon(pid, command, listening), is_below))
+    return mates
+
+
+def still(processes: Iterable[Process], seconds: float = PATIENCE) -> list[Process]:
+    """The processes that have not ended by themselves after so many seconds."""
+    poll, waiting = select.poll(), dict[int, Process]()
+    try:
+        for one in processes:
+            with suppress(OSError):  # it has ended
+                descriptor = os.pidfd_open(one.pid)
+                waiting[descriptor] = one
+                poll.register(descriptor, select.POLLIN)
+        until = time.monotonic() + seconds
+        open_ones = dict(waiting)
+        while open_ones and (left := until - time.monotonic()) > 0:
+            for descriptor, _ in poll.poll(left * 1000):
+                poll.unregister(descriptor)
+                del open_ones[descriptor]
+        return list(open_ones.values())
+    finally:
+        for descriptor in waiting:
+            os.close(descriptor)
+
+
+def serves(command: str, processes: Iterable[Process]) -> bool:
+    """Whether what a shell line has started is a server, by its words, or since it listens."""
+    if is_server(command):
+        return True
+    known = list(processes)
+    begun = {one.pid for one in known if command and command in one.command}
+    while more := {one.pid for one in known if one.parent in begun} - begun:
+        begun |= more
+    return any(one.pid in begun and one.is_daemon for one in known)
+
+
+def trees(processes: Iterable[Process]) -> Iterator[tuple[str, bool]]:
+    """The command at the root of each tree of these processes, and whether it was meant to stay.
+
+    One that listens makes its whole tree a server: the script that has started it, and its workers.
+    """
+    known = {one.pid: one for one in processes}
+    parents = {one.pid: one.parent for one in known.values()}
+    staying: dict[int, bool] = {}
+    for one in known.values():
+        root = [pid for pid in _above(one.pid, parents) if pid in known][-1]
+        staying[root] = staying.get(root, False) or one.is_daemon or is_server(one.command)
+    yield from ((known[root].command, is_staying) for root, is_staying in staying.items())
+
+
+def _all() -> Iterator[tuple[int, int | None]]:
+    for entry in os.listdir(_PROC):  # noqa: PTH208 - names are enough
+        if entry.isdigit():
+            with suppress(OSError, ValueError, IndexError):
+                stat = (_PROC / entry / "stat").read_bytes()
+                yield int(entry), int(stat[stat.rindex(b")") + 2 :].split()[1])
+
+
+def _above(pid: int, parents: Mapping[int, int]) -> Iterator[int]:
+    """The process and those above it."""
+    seen = set[int]()
+    while pid and pid not in seen:
+        seen.add(pid)
+        yield pid
+        pid = parents.get(pid, 0)
+
+
+def _has(pid: int, marks: set[bytes]) -> bool:
+    try:
+        return marks <= set((_PROC / str(pid) / "environ").read_bytes().split(b"\0"))
+    except OSError:
+        return False
+
+
+def _command(pid: int) -> list[str]:
+    """Its arguments; none of a process that has ended."""
+    try:
+        return os.fsdecode((_PROC / str(pid) / "cmdline").read_bytes()).rstrip("\0").split("\0")
+    except OSError:
+        return []
+
+
+def _is_daemon(pid: int, command: list[str], listening: set[str]) -> bool:
+    """Whether it was meant to stay: it listens, or a tool has detached it, as `git maintenance run --detach` is.
+
+    What is detached leads a session of its own and has no input or output. A shell like that is an agent's job.
+    """
+    places = [_link(pid, str(number)) for number in _descriptors(pid)]
+    if any(place.startswith("socket:[") and place[8:-1] in listening for place in places):
+        return True
+    is_mute = all(_link(pid, number) == os.devnull for number in "012")
+    with suppress(OSError):
+        return is_mute and os.getsid(pid) == pid and Path(command[0]).name.lstrip("-") not in _SHELLS
+    return False
+
+
+def _descriptors(pid: int) -> list[str]:
+    try:
+        return os.listdir(_PROC / str(pid) / "fd")  # noqa: PTH208 - names are enough
+    except OSError:
+        return []
+
+
+def _link(pid: int, number: str) -> str:
+    try:
+        return os.readlink(_PROC / str(pid) / "fd" / number)  # noqa: PTH115 - it may name no path
+    except OSError:
+        return ""
+
+
+def _listening() -> set[str]:
+    """The inodes of sockets of this network namespace that take connections."""
+    inodes = set[str]()
+    for name in ("tcp", "tcp6"):
+        inodes |= {inode for _, _, _, state, _, _, _, _, _, inode, *_ in _table(name, 10) if state == _LISTENS}
+    return inodes | {inode for _, _, _, flags, _, _, inode, *_ in _table("unix", 7) if int(flags, 16) & _ACCEPTS}
+
+
+def _table(name: str, width: int) -> Iterator[list[str]]:
+    """The rows of a table of sockets, proc_net(5), that have so many columns at least."""
+    try:
+        lines = (_PROC / "self/net" / name).read_text(errors="replace").splitlines()[1:]
+    except OSError:
+        return
+    yield from (row for line in lines if len(row := line.split()) >= width)

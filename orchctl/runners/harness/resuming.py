@@ -1,0 +1,33 @@
+"""Sessions of the CLIs that an attempt goes on with: whether they are still there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from orchctl.runners.harness.attempt import Attempt
+from orchctl.runners.harness.log import Log
+from orchd.instance import runner_config
+
+# Where each CLI keeps a session: a variable, the directory in the home without it, and a pattern for the file.
+_PLACES = {
+    runner_config.CLAUDE: ("CLAUDE_CONFIG_DIR", ".claude", "projects/*/{}.jsonl"),
+    runner_config.CODEX: ("CODEX_HOME", ".codex", "sessions/*/*/*/rollout-*-{}.jsonl"),
+}
+GO_ON = "You were interrupted. Go on with your task from where you stopped; do not repeat what you have done.\n"
+
+
+def session(attempt: Attempt, env: Mapping[str, str], log: Log) -> str | None:
+    """The session that the attempt goes on with; None when it begins anew. `env` is that of its CLI.
+
+    A session that its CLI has not kept would be an error, so that the attempt begins anew instead.
+    """
+    if (wanted := attempt.resumes) is None:
+        return None
+    variable, below, pattern = _PLACES[attempt.runner]
+    place = Path(env.get(variable) or Path(env.get("HOME") or Path.home()) / below)
+    if wanted.replace("-", "").isalnum() and any(place.glob(pattern.format(wanted))):
+        log.say(f"goes on with session {wanted}")
+        return wanted
+    log.say(f"session {wanted} is not in {place}: begins anew")
+    return None

@@ -1,0 +1,1 @@
+"""Skills: found, installed, and the shipped ones."""

@@ -1,0 +1,1 @@
+"""Agents as the command line and batch files describe them."""

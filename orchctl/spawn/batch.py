@@ -1,0 +1,67 @@
+"""Batch files: one JSON object a line, or one array, each an agent. All of it is checked before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from orchctl.errors import UsageError
+from orchctl.spawn.json_lines import Entry, Listing
+from orchctl.spawn.request import placed
+from orchd.protocol import schema
+from orchd.protocol import specs as agentspec
+from orchd.protocol.durations import duration
+from orchd.protocol.frames import MOST, pack_request
+from orchd.protocol.sizes import share, size
+
+_CODE = "bad-batch"
+_WRITTEN: dict[str, Callable[[str], float]] = {
+    **dict.fromkeys(("timeout", "silence", "grace"), duration),
+    "memory_max": size,
+    "cpu_max": share,
+}  # what may be a text with a unit
+
+
+def read(source: str, directory: Path) -> list[dict[str, object]]:
+    """The agents in a file, or on stdin for `-`; paths in it are relative to `directory`. Raises UsageError."""
+    listing = Listing(source, _CODE, "spawned")
+    entries = list(listing.entries(listing.text()))
+    if len(entries) > MOST:
+        raise UsageError(
+            f"{listing.title} holds {len(entries):,} agents: a batch is spawned as a whole and takes at most {MOST:,}. "
+            f"Nothing was spawned; make several batches of it, for example with `split -l {MOST}`.",
+            code=_CODE,
+        )
+    specs = [_spec(listing, entry, directory) for entry in entries]
+    if not specs:
+        raise UsageError(f"{listing.title} holds no agent: write one JSON object a line, or one array", code=_CODE)
+    return specs
+
+
+def _spec(listing: Listing, entry: Entry, directory: Path) -> dict[str, object]:
+    if not isinstance(entry.value, dict):
+        raise listing.wrong(entry.place, 'must be an object like {"command": ["claude", "-p", "..."]}')
+    spec = placed(entry.value, directory)
+    try:
+        for key, reads in _WRITTEN.items():
+            if isinstance(text := spec.get(key), str):
+                spec[key] = _number(key, reads, text)
+        _check(schema.build(agentspec.AgentSpec, spec))
+        pack_request("check", "spawn", spec)
+    except UnicodeEncodeError as error:
+        raise listing.wrong(entry.place, f"{error.object!r} holds half a character") from None
+    except (schema.ShapeError, OverflowError) as error:
+        raise listing.wrong(entry.place, str(error)) from None
+    return spec
+
+
+def _check(spec: agentspec.AgentSpec) -> None:
+    if not spec.has_work:
+        raise schema.ShapeError("nothing to run: give `command`, or a `goal` for a runner")
+
+
+def _number(key: str, reads: Callable[[str], float], text: str) -> float:
+    try:
+        return reads(text)
+    except ValueError as error:
+        raise schema.ShapeError(f"{key}: {error}") from None

@@ -1,0 +1,36 @@
+"""Mock agents: a note to a person who gets some without asking, and what tells their results from real work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchctl.terminal import console
+
+MARK = "This agent only pretended."
+"""The second paragraph of every result that the mock runner writes."""
+_HEAD = 1024  # bytes; before the mark stands the name of the agent
+
+
+def note_pretenders(agents: Iterable[Mapping[str, Any]], asked: str | None) -> None:
+    """Say so when `agents`, as a reply shows them, only pretend, and no runner was `asked` for."""
+    used = {agent["runner"] for agent in agents}
+    if asked is not None or used == {None}:
+        return
+    from orchd.instance import runner_config  # an agent that is a command needs none of that
+
+    if runner_config.MOCK in used:
+        console.note("mock agents only pretend to work: give --runner NAME, or set `runner` in config.toml")
+
+
+def is_pretended(result: Path) -> bool:
+    """Whether the mock runner wrote this result; False when it cannot be read."""
+    from orchd.instance.system import open_file as opening
+
+    try:
+        with os.fdopen(opening.open_file(result, os.O_RDONLY, follow=True), "rb") as file:
+            return f"\n\n{MARK}\n".encode() in file.read(_HEAD)
+    except OSError:
+        return False

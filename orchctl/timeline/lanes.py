@@ -1,0 +1,83 @@
+"""Attempts put into places, as many as were held at once, and counts over time: what a timeline is drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from heapq import heappop, heappush
+from itertools import accumulate, groupby
+from typing import NamedTuple
+
+from orchctl.history.lifecycles import Attempt, Life
+
+Span = tuple[float, float]
+
+
+class Block(NamedTuple):
+    """A stretch of an attempt in one lane."""
+
+    life: Life
+    attempt: Attempt
+    begin: float
+    end: float
+    lane: int = 0
+    is_last: bool = True  # of its attempt
+
+
+def working(lives: Iterable[Life], now: float) -> list[Block]:
+    """When each attempt held a working place."""
+    found = []
+    for life in lives:
+        for attempt in life.attempts:
+            spans = attempt.works(now)
+            found += [Block(life, attempt, *span, is_last=span is spans[-1]) for span in spans]
+    return in_lanes(found)
+
+
+def waiting(lives: Iterable[Life], now: float) -> list[Block]:
+    """When each attempt waited for others, and held no working place."""
+    every = ((life, attempt, wait) for life in lives for attempt in life.attempts for wait in attempt.waits)
+    return in_lanes(
+        [
+            Block(life, attempt, begin, now if end is None else end, is_last=False)
+            for life, attempt, (begin, end) in every
+        ]
+    )
+
+
+def in_lanes(blocks: Sequence[Block]) -> list[Block]:
+    """Each in the first lane that is free when it begins: no more lanes than are needed at once."""
+    free: list[int] = []
+    busy: list[tuple[float, int]] = []
+    placed = []
+    for block in sorted(blocks, key=lambda one: (one.begin, one.end, one.life.id, one.attempt.admitted)):
+        while busy and busy[0][0] <= block.begin:
+            heappush(free, heappop(busy)[1])
+        lane = heappop(free) if free else len(busy)
+        heappush(busy, (block.end, lane))
+        placed.append(block._replace(lane=lane))
+    return placed
+
+
+def queued(lives: Iterable[Life], now: float) -> list[Span]:
+    """When each agent waited for its next attempt."""
+    found = []
+    for life in lives:
+        found += [(attempt.queued, attempt.admitted) for attempt in life.attempts]
+        is_queued = not life.attempts or life.attempts[-1].queued < life.queued
+        if is_queued:
+            found.append((life.queued, now if life.ended is None else life.ended))
+    return [(begin, end) for begin, end in found if end > begin]
+
+
+def counts(spans: Iterable[Span]) -> list[tuple[float, int]]:
+    """How many there are at once: the count from each moment at which it changes."""
+    edges = sorted(edge for begin, end in spans for edge in ((begin, 1), (end, -1)))
+    moments = [(at, sum(change for _, change in edge)) for at, edge in groupby(edges, key=lambda edge: edge[0])]
+    totals = accumulate(change for _, change in moments)
+    return [(at, total) for (at, _), total in zip(moments, totals, strict=True)]
+
+
+def area(steps: Sequence[tuple[float, int]], end: float) -> float:
+    """The sum of a count over time, up to `end`."""
+    ends = [*(at for at, _ in steps[1:]), end][: len(steps)]
+    return sum(count * max(0.0, min(until, end) - at) for (at, count), until in zip(steps, ends, strict=True))

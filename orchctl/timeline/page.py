@@ -1,0 +1,33 @@
+"""A timeline as a page: the picture, and the same data as a table."""
+
+from __future__ import annotations
+
+from orchctl.history.lifecycles import Attempt, Life
+from orchctl.render import text
+from orchctl.timeline.chart import LEFT, safe, svg
+from orchctl.timeline.palette import DARK, LIGHT
+from orchctl.timeline.summary import History
+
+
+def html(history: History) -> str:
+    """The picture in a page, with the same as a table."""
+    rows = "\n".join(_row(life, attempt) for life in history.lives for attempt in life.attempts)
+    heads = "".join(f"<th>{one}</th>" for one in ("agent", "name", "level", "try", "queued", "held", "how", "reason"))
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark"><title>{safe(history.title)}</title>
+<style>body{{margin:0;font:14px system-ui,sans-serif;background:{LIGHT["paper"]};color:{LIGHT["ink"]}}}
+svg{{display:block;width:100%;height:auto}}details{{margin:1em {LEFT}px}}
+td,th{{text-align:left;padding:2px 12px 2px 0}}
+@media (prefers-color-scheme:dark){{body{{background:{DARK["paper"]};color:{DARK["ink"]}}}}}</style></head><body>
+{svg(history)}<details><summary>The same as a table</summary><table><thead><tr>{heads}</tr></thead><tbody>
+{rows}
+</tbody></table></details></body></html>
+"""
+
+
+def _row(life: Life, attempt: Attempt) -> str:
+    held = "" if attempt.ended is None else text.span(attempt.ended - attempt.admitted)
+    queued = text.span(attempt.admitted - attempt.queued)
+    cells = (life.id, life.name, life.level, str(attempt.number), queued, held, attempt.how or "", attempt.reason or "")
+    return f"<tr>{''.join(f'<td>{safe(cell)}</td>' for cell in cells)}</tr>"

@@ -1,0 +1,118 @@
+"""A timeline as data: agents, limits, and the numbers that sum them up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from orchctl.history.lifecycles import Life
+from orchctl.render import text
+from orchctl.timeline import folding, lanes
+
+_HOUR = 3600
+_UNITS = ((86400, "d"), (_HOUR, "h"), (60, "m"), (1, "s"))
+
+
+class History(NamedTuple):
+    """What is to be drawn. Times are Unix times; of what began before `begin`, the rest is drawn."""
+
+    title: str
+    lives: Sequence[Life]
+    limits: Sequence[tuple[float, int]]  # from when on; none is known before the first
+    begin: float
+    end: float
+    folds: bool = True  # whether long idle gaps are folded
+
+
+class Numbers(NamedTuple):
+    """A history in short."""
+
+    agents: int
+    attempts: int
+    seconds: float
+    utilisation: float | None  # of the slots that the limit allowed, the part that was held; None without a limit
+    most_queued: int
+
+
+def numbers(history: History) -> Numbers:
+    """How many, how long, how full: of the time in which the limit is known."""
+    known = max(min((at for at, _ in history.limits), default=history.end), history.begin)
+    blocks = [block for block in lanes.working(history.lives, history.end) if block.end > known]
+    held = lanes.area(lanes.counts((max(block.begin, known), block.end) for block in blocks), history.end)
+    allowed = lanes.area([(max(at, history.begin), limit) for at, limit in history.limits], history.end)
+    waits = lanes.counts(queued(history))
+    return Numbers(
+        len(history.lives),
+        sum(len(life.attempts) for life in history.lives),
+        history.end - history.begin,
+        held / allowed if allowed else None,
+        max((count for _, count in waits), default=0),
+    )
+
+
+def queued(history: History) -> list[lanes.Span]:
+    """When each agent was queued, since the begin of the history."""
+    spans = lanes.queued(history.lives, history.end)
+    return [(max(begin, history.begin), end) for begin, end in spans if end > history.begin]
+
+
+def gaps(history: History) -> list[lanes.Span]:
+    """The idle gaps that are long enough to be folded."""
+    return folding.gaps(history.lives, history.begin, history.end)
+
+
+def folded(history: History) -> list[lanes.Span]:
+    """The idle gaps that the drawing folds."""
+    return gaps(history) if history.folds else []
+
+
+def described(history: History) -> str:
+    """The numbers in words."""
+    known = numbers(history)
+    full = "" if known.utilisation is None else f", {known.utilisation:.0%} of the slots held"
+    began = datetime.fromtimestamp(history.begin, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return (
+        f"{known.agents} agents in {known.attempts} attempts, {text.span(known.seconds)} from {began}{full}, "
+        f"at most {known.most_queued} queued"
+    )
+
+
+def offset(seconds: float, *, is_exact: bool) -> str:
+    """The label of a moment, in seconds since the begin; `is_exact` shows every unit, as in `5h 20s`."""
+    if seconds == 0:
+        return "0"
+    whole, parts = int(seconds), list[str]()
+    if not is_exact or whole < _HOUR:
+        return text.span(seconds)
+    for size, unit in _UNITS:
+        if whole >= size:
+            parts.append(f"{whole // size}{unit}")
+            whole %= size
+    return " ".join(parts)
+
+
+def cut(history: History, since: float) -> History:
+    """The history from `since` on, without the agents and attempts that had ended by then."""
+    lives = [_cut(life, since) for life in history.lives if life.ended is None or life.ended > since]
+    begin = max(since, min(map(first, lives), default=history.end))
+    begin = min(begin, history.end)
+    before = [(begin, limit) for at, limit in history.limits if at <= begin]
+    limits = before[-1:] + [change for change in history.limits if change[0] > begin]
+    return history._replace(lives=lives, limits=limits, begin=begin)
+
+
+def _cut(life: Life, since: float) -> Life:
+    kept = [attempt for attempt in life.attempts if attempt.ended is None or attempt.ended > since]
+    return replace(life, attempts=kept)
+
+
+def first(life: Life) -> float:
+    """When the agent was queued for the first time."""
+    return min([life.queued, *(attempt.queued for attempt in life.attempts)])
+
+
+def last(life: Life) -> float:
+    """When the agent ended, or of one that has not, when it was queued last."""
+    return life.ended if life.ended is not None else life.queued

@@ -1,0 +1,197 @@
+"""A timeline as text: a line for each agent, with what it did when, made to fit a width."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from orchctl.history.lifecycles import Life
+from orchctl.render import text as render
+from orchctl.render.status_tree import Look
+from orchctl.timeline import lanes, summary
+from orchctl.timeline.folding import Axis
+from orchctl.timeline.summary import History
+
+MOST = 40  # agents that are shown
+_NAME, _SHORT_NAME, _LEAST_BAR, _MOST_BAR = 24, 10, 8, 160
+_BREAK = 2  # columns, so that one whole column is free for the mark
+_DURATION = 10
+_NAMED_GAPS = 4
+_APART = 2  # columns between two labels of the axis
+_MOMENT = 0.001  # seconds, less than a column shows
+_TICKS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+
+
+class _State(NamedTuple):
+    label: str
+    cell: str
+    plain: str  # where only ASCII can be shown
+    colour: str
+
+
+_STATES = {
+    "queued": _State("queued", "░", ".", "33"),
+    "work": _State("at work", "█", "#", "32"),
+    "wait": _State("waiting", "▒", "-", "36"),
+    "frozen": _State("frozen", "▓", "=", "36"),
+    "again": _State("tried again", "✕", "x", "31"),
+    "gap": _State("idle, not to scale", "┊", ":", "2"),
+}
+_ENDS = {
+    "completed": _State("completed", "✓", "+", "2"),
+    "failed": _State("failed", "✕", "x", "31"),
+    "timed-out": _State("timed out", "◷", "t", "31"),
+    "lost": _State("lost", "?", "?", "31"),
+    "cancelled": _State("cancelled", "■", "c", "2"),
+    "skipped": _State("skipped", "↷", "s", "2"),
+    None: _State("not finished", "▸", ">", "32"),
+}
+CHARACTERS = "".join(state.cell for state in (*_STATES.values(), *_ENDS.values()))
+
+
+def chart(history: History, look: Look, most: int | None = MOST) -> list[str]:
+    """The lines, of the latest `most` agents. `look.width` None is 100 columns."""
+    return list(_Chart(history, look, len(history.lives) if most is None else most).lines())
+
+
+class _Chart:
+    def __init__(self, history: History, look: Look, most: int) -> None:
+        self._history, self._look = history, look
+        by_end = sorted(history.lives, key=lambda life: (_end(life, history.end), summary.first(life), life.id))
+        kept = {life.id for life in by_end[-most:]}
+        self._shown = [life for life in history.lives if life.id in kept]
+        self._width = look.width or 100
+        self._has_ids = self._width >= 60  # noqa: PLR2004 - below, the bar needs the room more
+        most_name = _NAME if self._has_ids else _SHORT_NAME
+        self._names = [render.fitted(render.clean(life.name) or "?", most_name, look.ellipsis) for life in self._shown]
+        self._name_width = max(map(render.columns, self._names), default=0)
+        self._id_width = max((len(life.id) for life in self._shown), default=0) + 1 if self._has_ids else 0
+        self._left = self._id_width + self._name_width + 1
+        room = self._width - self._left - 3 - _DURATION
+        self._bar = min(max(room, _LEAST_BAR), _MOST_BAR)
+        self._axis = self._scaled()
+        self._used: set[str] = set()
+        self._ended: set[str | None] = set()
+
+    def _scaled(self) -> Axis:
+        begin = max(self._history.begin, min(map(summary.first, self._shown), default=self._history.begin))
+        shown = self._history._replace(lives=self._shown, begin=begin)
+        return Axis(begin, self._history.end, self._bar, summary.folded(shown), _BREAK)
+
+    def lines(self) -> Iterator[str]:
+        for line in (self._history.title, summary.described(self._history)):
+            yield self._fitted(render.clean_line(line))
+        for name, life in zip(self._names, self._shown, strict=True):
+            yield self._row(name, life)
+        yield self._fitted(self._labels())
+        if self._axis.breaks:
+            yield self._fitted(self._gaps())
+        yield self._fitted(self._legend())
+        if left := len(self._history.lives) - len(self._shown):
+            yield self._fitted(
+                f"{self._look.ellipsis} and {left:,} earlier agents: `-o FILE` draws all, `--since 2h` the latest"
+            )
+
+    def _fitted(self, line: str) -> str:
+        return render.fitted(line, self._width, self._look.ellipsis)
+
+    def _row(self, name: str, life: Life) -> str:
+        cells = self._cells(life)
+        self._used.update(filter(None, cells))
+        ended = life.status
+        self._ended.add(ended)
+        tries = f" x{len(life.attempts)}" if len(life.attempts) > 1 else ""
+        took = f"{render.span(_took(life, self._history.end))}{tries}"
+        before = f"{life.id:<{self._id_width}}" if self._has_ids else ""
+        mark = self._coloured(self._mark(_ENDS[ended]), _ENDS[ended].colour)
+        room = self._width - self._left - self._bar - 3
+        return f"{before}{render.padded(name, self._name_width)} {self._painted(cells)} {mark} {took[: max(room, 0)]}"
+
+    def _cells(self, life: Life) -> list[str | None]:
+        """The state of the agent in each column."""
+        cells: list[str | None] = [None] * self._bar
+        end = self._history.end
+        spans = [("queued", *span) for span in lanes.queued([life], end)]
+        for attempt in life.attempts:
+            frozen = set(attempt.frozen)
+            spans += [("frozen" if at in frozen else "wait", at, back or end) for at, back in attempt.waits]
+        spans += [("work", *work) for attempt in life.attempts for work in attempt.works(end)]
+        ends = (attempt.ended for attempt in life.attempts[:-1])
+        spans += [("again", moment - _MOMENT, moment) for moment in ends if moment is not None]
+        for state, begin, until in spans:
+            if until > begin and until > self._axis.begin:
+                first, last = self._columns(begin, until)
+                cells[first : last + 1] = [state] * (last + 1 - first)
+        for fold in self._axis.breaks:
+            column = _whole(fold.left)
+            if column + 1 <= fold.right:
+                cells[column] = "gap"
+        return cells
+
+    def _columns(self, begin: float, end: float) -> tuple[int, int]:
+        """The first and the last column of a span, which takes one column at least."""
+        first = min(int(self._axis.x(begin)), self._bar - 1)
+        return first, max(first, _whole(self._axis.x(end)) - 1)
+
+    def _painted(self, cells: Sequence[str | None]) -> str:
+        parts, begin = [], 0
+        while begin < len(cells):
+            end = begin
+            while end < len(cells) and cells[end] == cells[begin]:
+                end += 1
+            if (state := cells[begin]) is None:
+                parts.append(" " * (end - begin))
+            else:
+                parts.append(self._coloured(self._mark(_STATES[state]) * (end - begin), _STATES[state].colour))
+            begin = end
+        return "".join(parts)
+
+    def _mark(self, state: _State) -> str:
+        return state.plain if self._look.is_plain else state.cell
+
+    def _coloured(self, text: str, colour: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self._look.has_colours else text
+
+    def _labels(self) -> str:
+        """Offsets from the begin, each from its own column on."""
+        step = next((tick for tick in _TICKS if self._axis.seconds / tick * 12 <= self._bar), self._axis.seconds)
+        line = ""
+        for at in self._axis.ticks(step, self._history.begin):
+            column = int(self._axis.x(at))
+            label = summary.offset(at - self._history.begin, is_exact=bool(self._axis.breaks))
+            if (not line or column >= len(line) + _APART) and column + len(label) <= self._bar + _DURATION:
+                line = f"{line:<{column}}{label}"
+        return " " * self._left + line
+
+    def _gaps(self) -> str:
+        folds = self._axis.breaks
+        parts = [
+            f"{render.span(fold.end - fold.begin)} after "
+            f"{summary.offset(fold.begin - self._history.begin, is_exact=True)}"
+            for fold in folds[:_NAMED_GAPS]
+        ]
+        more = f" and {len(folds) - _NAMED_GAPS} more" if len(folds) > _NAMED_GAPS else ""
+        return f"idle: {', '.join(parts)}{more}"
+
+    def _legend(self) -> str:
+        """Only what occurs."""
+        used = [state for name, state in _STATES.items() if name in self._used]
+        used += [state for name, state in _ENDS.items() if name in self._ended]
+        return "  ".join(f"{self._mark(state)} {state.label}" for state in used)
+
+
+def _whole(x: float) -> int:
+    """`x` rounded up, but for what floats add to a whole number."""
+    return math.ceil(x - 1e-9)
+
+
+def _end(life: Life, now: float) -> float:
+    return now if life.ended is None else life.ended
+
+
+def _took(life: Life, now: float) -> float:
+    """Seconds at work in all attempts; of an agent that never started, from the queue to the end."""
+    if not life.attempts:
+        return _end(life, now) - life.queued
+    return sum(end - begin for attempt in life.attempts for begin, end in attempt.works(now))

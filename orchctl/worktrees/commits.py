@@ -1,0 +1,87 @@
+"""What an agent has committed in its worktree, asked of git."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from orchctl.client import target
+from orchctl.errors import RefusedError
+from orchctl.render import text as render
+from orchctl.worktrees import create
+from orchctl.worktrees.checks import changes
+from orchctl.worktrees.git import Git
+from orchctl.worktrees.heads import Elsewhere, elsewhere, is_on, listed_at, place_of
+
+UNCOMMITTED = "uncommitted-changes"
+"""The code of the note that plain commands get here: no runner stands beside them to report it."""
+
+
+ELSEWHERE = "commits-elsewhere"
+"""The code of the note on commits that the branch of a worktree lacks, since its HEAD is not that branch."""
+
+
+class Made(NamedTuple):
+    """How many commits there are since the worktree was made, and how many files differ from the last."""
+
+    commits: int
+    changed: int
+
+
+def made_in(worktree: Path) -> Made | None:
+    """What was done in this worktree; None when there is none, or git does not answer."""
+    try:
+        if (record := create.read(worktree)) is None:
+            return None
+        git = Git(worktree)
+        ends = ["HEAD", *([record.branch] if git.is_true("rev-parse", "--verify", "--quiet", record.branch) else ())]
+        return Made(int(git.ask("rev-list", "--count", *ends, f"^{record.start}")), len(changes(git)))
+    except (RefusedError, ValueError):
+        return None
+
+
+def left_text(files: int) -> str:
+    """How many files have changes that are not committed, in words."""
+    return f"uncommitted changes in {files} file{'' if files == 1 else 's'}"
+
+
+def elsewhere_in(worktree: Path) -> Elsewhere | None:
+    """Commits of this worktree that its branch lacks; None when there are none, or git does not answer."""
+    try:
+        if (record := create.read(worktree)) is None or is_on(worktree, record.branch):
+            return None
+        git = Git(Path(record.repository))
+        return elsewhere(git, listed_at(git, place_of(git, worktree)), record.branch, record.start, record.origin)
+    except (RefusedError, ValueError):
+        return None
+
+
+def noted(agents: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The agents as the daemon shows them, with notes on what git shows of their worktrees: commits elsewhere of an
+    agent that ended, and changes that a plain command which completed did not commit. The worktrees of a remote daemon
+    cannot be examined."""
+    return [_with_notes(agent) for agent in agents]
+
+
+def _with_notes(agent: Mapping[str, Any]) -> dict[str, Any]:
+    if not agent.get("worktree") or not render.is_over(agent) or target.is_far():
+        return dict(agent)
+    path = Path(agent["worktree"])
+    notes = []
+    if (head := elsewhere_in(path)) is not None:
+        notes.append({"code": ELSEWHERE, "text": head.text})
+    is_plain = agent["status"] == "completed" and not agent.get("runner")
+    if is_plain and (files := _left_in(path)):
+        notes.append({"code": UNCOMMITTED, "text": left_text(files)})
+    return {**agent, "notes": [*(agent.get("notes") or ()), *notes]} if notes else dict(agent)
+
+
+def _left_in(worktree: Path) -> int:
+    """The number of files with changes; 0 where no worktree is left or git does not answer."""
+    if not (worktree / ".git").is_file():
+        return 0
+    try:
+        return len(changes(Git(worktree), "--untracked-files=all"))
+    except RefusedError:
+        return 0

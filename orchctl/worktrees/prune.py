@@ -1,0 +1,271 @@
+"""Worktrees of agents as they stand, and which of them can go: those that hold nothing which is not elsewhere too."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from orchctl.errors import RefusedError
+from orchctl.render import text
+from orchctl.worktrees.checks import changes
+from orchctl.worktrees.create import Record, located, record_path
+from orchctl.worktrees.filling import submodules
+from orchctl.worktrees.git import Git
+from orchctl.worktrees.heads import HEADS, Elsewhere, Entry, elsewhere, entries, is_on, listed_at, place_of, under_way
+from orchctl.worktrees.settings import reproducible
+from orchctl.worktrees.untracked import Given, described, lost_modules, of_tree, unseen
+
+
+class Kept(Exception):
+    """Why a worktree stays."""
+
+
+class Agents(NamedTuple):
+    """What is known of the agents of a home."""
+
+    known: Mapping[str, Mapping[str, Any]]  # by id, those that have worktrees
+    living: Iterable[Mapping[str, Any]]  # all that are not over
+
+
+class Outcome(NamedTuple):
+    """What became of a worktree, or would become of it."""
+
+    is_removed: bool  # the worktree
+    is_branch_deleted: bool
+    reason: str | None  # why the worktree, or at least its branch, stays
+
+
+class Worktree:
+    """One worktree of an agent. Every question is asked of git when it is put."""
+
+    def __init__(self, path: Path, record: Record) -> None:
+        self.path = path
+        self.record = record = located(path, record)
+        self.git = Git(Path(record.repository))
+        self.place = place_of(self.git, path) if self.has_repository() else path  # where it is, also when it was moved
+        self.ref = f"{HEADS}{record.branch}"
+
+    def has_repository(self) -> bool:
+        """Whether the repository is where it was, or where the worktree says that it is now."""
+        return Path(self.record.repository).is_dir()
+
+    def changed(self) -> list[str]:
+        """The files that differ from the last commit, untracked ones included."""
+        return changes(Git(self.place), "--untracked-files=all")
+
+    def described(self, names: Iterable[str]) -> list[str]:
+        """Paths in it, with the commits of those that are repositories."""
+        return [described(self.place, name) for name in names]
+
+    def pruned(self, agents: Agents, *, is_dry: bool, with_ignored: bool = False) -> Outcome:
+        """Remove it and its branch, as far as both are nobody's and hold nothing of their own.
+
+        `with_ignored`: ignored files do not count, but repositories in it do.
+        """
+        try:
+            self.check_agents(agents)
+            entry = self.entry()
+            self._check_place(entry, with_ignored=with_ignored)
+        except (Kept, RefusedError) as why:
+            return Outcome(is_removed=False, is_branch_deleted=False, reason=str(why))
+        try:
+            tip = self.free_branch(entry)
+        except Kept as why:
+            if self.place.exists():
+                return Outcome(is_removed=False, is_branch_deleted=False, reason=str(why))
+            if entry is None:
+                what = f"its directory is gone, and its branch {self.record.branch} stays: {why}"
+                return Outcome(is_removed=False, is_branch_deleted=False, reason=what)
+            if not is_dry:
+                self.remove(entry)
+            return Outcome(is_removed=True, is_branch_deleted=False, reason=str(why))
+        try:
+            if not is_dry:
+                self.remove(entry)
+                self.delete_branch(tip)
+        except RefusedError as error:
+            return Outcome(is_removed=not self.place.exists(), is_branch_deleted=False, reason=error.message)
+        return Outcome(is_removed=True, is_branch_deleted=tip is not None, reason=None)
+
+    def check_agents(self, agents: Agents) -> None:
+        """Raise Kept when somebody works in it, or when nobody can tell."""
+        name = self.path.name
+        if name not in agents.known:
+            raise Kept(f"nobody knows what became of {name}: `git worktree remove {self.place}` if you do")
+        if not text.is_over(agents.known[name]):
+            raise Kept(f"{name} is {agents.known[name]['status']}")
+        if (other := self.occupant(agents)) is not None:
+            raise Kept(f"{other} works in it")
+
+    def occupant(self, agents: Agents) -> str | None:
+        """The id of an agent that is alive and has its directory in the worktree; its own agent comes first."""
+        own = agents.known.get(self.path.name)
+        if own is not None and not text.is_over(own):
+            return self.path.name
+        real = os.path.realpath(self.place)
+        inside = (agent["id"] for agent in agents.living if Path(os.path.realpath(agent["cwd"])).is_relative_to(real))
+        return next(inside, None)
+
+    def entry(self) -> Entry | None:
+        """What git lists of it; None when it lists nothing. Raises Kept when the repository is gone."""
+        if not self.has_repository():
+            if not self.place.exists():
+                return None
+            raise Kept(
+                f"its repository {self.record.repository} is gone, and with it what would tell what it holds; "
+                f"if the repository was moved, run `git worktree repair {shlex.quote(str(self.path))}` in it"
+            )
+        return listed_at(self.git, self.place)
+
+    def elsewhere(self) -> Elsewhere | None:
+        """Commits of its HEAD that its branch lacks; None when there are none or git cannot tell."""
+        record = self.record
+        with suppress(Kept, RefusedError):
+            if self.has_repository() and not is_on(self.place, record.branch):
+                return elsewhere(self.git, self.entry(), record.branch, record.start, record.origin)
+        return None
+
+    def _check_place(self, entry: Entry | None, *, with_ignored: bool) -> None:
+        """Raise Kept when its directory holds anything that would be lost; nobody began in what was never made."""
+        if not self.record.is_made:
+            return
+        self.check_lock(entry)
+        if entry is not None and entry.head is not None and entry.branch != self.ref:
+            self._check_head(entry)
+        if not self.place.exists():
+            return
+        self.check_known(entry)
+        git = Git(self.place)
+        own = Path(git.ask("rev-parse", "--absolute-git-dir"))
+        if names := under_way(own):
+            raise Kept(f"something is under way in it ({', '.join(names)})")
+        if found := [*self.changed(), *unseen(git, self.place)]:
+            raise Kept(f"it has uncommitted work: {text.listed(self.described(found))}")
+        self.check_hidden(own, with_ignored=with_ignored)
+
+    def check_lock(self, entry: Entry | None) -> None:
+        """Raise Kept when git keeps the worktree locked."""
+        if entry is not None and entry.lock is not None:
+            raise Kept(f"it is locked{entry.lock and f': {entry.lock}'}; `git worktree unlock` opens it")
+
+    def check_known(self, entry: Entry | None) -> None:
+        """Raise Kept when the directory is no worktree of its repository."""
+        if entry is None:
+            raise Kept(f"git knows of no worktree there: look what {self.place} is")
+        if not (self.place / ".git").exists():
+            raise Kept(f"its .git file is missing: `{self.repairing()}` writes it again")
+
+    def repairing(self) -> str:
+        """The command that writes a missing .git file again."""
+        return shlex.join(["git", "-C", self.record.repository, "worktree", "repair"])
+
+    def check_inner(self) -> None:
+        """Raise Kept when other worktrees are below its directory."""
+        real = Path(os.path.realpath(self.place))
+        trees = (Path(os.path.realpath(one.path)) for one in entries(self.git))
+        if inner := [str(one.relative_to(real)) for one in trees if one != real and one.is_relative_to(real)]:
+            raise Kept(f"it has another worktree in it: {text.listed(inner)}; `git worktree move` takes that elsewhere")
+
+    def check_hidden(self, own: Path, *, with_ignored: bool) -> None:
+        """Raise Kept for what git does not count as work in it; `own` is its git directory."""
+        self.check_inner()
+        holdings = of_tree(self.place, Given(self.record.copied, self._patterns()))
+        if found := sorted({*holdings.repositories, *lost_modules(own, self._pinned())}):
+            raise Kept(
+                f"it has repositories in it, or work in submodules: {text.listed(self.described(found))}; "
+                "move or push what counts"
+            )
+        if holdings.files and not with_ignored:
+            raise Kept(
+                f"it has files that git ignores: {text.listed(holdings.files)}; `prune --ignored` removes them too"
+            )
+
+    def _pinned(self) -> list[str]:
+        """The commits of submodules that it began with: they are elsewhere, in a branch or not."""
+        tree = self.git.maybe("ls-tree", "-r", "-z", self.record.start) or ""
+        return [line.split(None, 3)[2] for line in tree.split("\0") if line.startswith("160000 ")]
+
+    def _patterns(self) -> tuple[str, ...]:
+        """Which ignored files can be made again, by the configuration."""
+        checkout = self.record.checkout or Path(self.record.repository).parent
+        return reproducible(self.path.parents[1] / "config.toml", Path(checkout))
+
+    def _check_head(self, entry: Entry) -> None:
+        """Raise Kept for commits of a HEAD that is not its branch; the branch that is checked out does not count."""
+        other = entry.branch.removeprefix(HEADS) if entry.branch else None
+        if count := len(self.unmerged(str(entry.head), but_own=self.place.exists(), but=other)):
+            where = f"branch {other}" if other else f"commit {str(entry.head)[:12]}, which is checked out"
+            raise Kept(f"it has {_commits_that(count)} only in the {where}: merge that first")
+
+    def check_commits(self, tip: str, *, but_own: bool) -> None:
+        """Raise Kept when commits of `tip` are in no branch; `but_own`: in no other than its own."""
+        if count := len(self.unmerged(tip, but_own=but_own)):
+            own = self.record.branch
+            raise Kept(
+                f"it has {_commits_that(count)} in no other branch: merge {own} first; a squashed merge does not count"
+            )
+
+    def unmerged(self, tip: str, *, but_own: bool, but: str | None = None) -> list[str]:
+        """The commits of `tip` that are in no branch, the newest first; `but_own`: in no other than its own.
+
+        The branch `but` does not count either.
+        """
+        without = [self.record.branch] * but_own + ([but] if but else [])
+        local, remote = [f"--exclude={one}" for one in without], [f"--exclude=*/{one}" for one in without]
+        others = [*local, "--branches", *remote, "--remotes"]
+        # a merge that it began with is no work: what it merged is in the branches of others, or counts too
+        found = self.git.ask("rev-list", tip, "--not", *others).split()
+        return [commit for commit in found if commit not in self.record.merged]
+
+    def free_branch(self, entry: Entry | None) -> str | None:
+        """The commit of its branch when that can go too, None when it is gone. Raises Kept."""
+        tip = self.tip()
+        if tip is not None:
+            self.check_commits(tip, but_own=True)
+            self.check_branch(entry)
+        return tip
+
+    def tip(self) -> str | None:
+        """The commit of its branch; None when the branch or the repository is gone."""
+        return self.commit(self.ref) if self.has_repository() else None
+
+    def check_branch(self, entry: Entry | None) -> None:
+        """Raise Kept when its branch is checked out elsewhere."""
+        for other in entries(self.git):
+            if other.branch == self.ref and (entry is None or other.path != entry.path):
+                raise Kept(f"its branch is checked out in {other.path}")
+
+    def commit(self, ref: str) -> str | None:
+        """The commit of a ref; None when there is no such ref."""
+        try:
+            return self.git.ask("rev-parse", "--quiet", "--verify", f"{ref}^{{commit}}")
+        except RefusedError:
+            return None
+
+    def remove(self, entry: Entry | None, *, is_forced: bool = False) -> None:
+        """Let git remove the directory; `is_forced`: with the changes in it."""
+        if entry is not None:
+            forced = self._forced() or ("--force",) * is_forced
+            self.git.tell("worktree", "remove", *forced, str(self.place))
+
+    def _forced(self) -> tuple[str, ...]:
+        """Without force git looks once more whether all is committed; but it never removes one with submodules."""
+        if not self.record.is_made:
+            return ("--force", "--force")
+        return ("--force",) if self.place.exists() and any(submodules(Git(self.place))) else ()
+
+    def delete_branch(self, tip: str | None) -> None:
+        """Delete the branch, unless it has moved from `tip`, and the record."""
+        if tip is not None:
+            self.git.tell("update-ref", "-d", self.ref, tip)  # not when it has moved meanwhile
+            with suppress(RefusedError):  # it rarely has any settings
+                self.git.tell("config", "--remove-section", f"branch.{self.record.branch}")
+        record_path(self.path).unlink(missing_ok=True)
+
+
+def _commits_that(count: int) -> str:
+    return "a commit that is" if count == 1 else f"{count} commits that are"

@@ -1,0 +1,86 @@
+"""How worktrees are filled: `[worktree]` of config.toml in the home, and of `.orchd.toml` at the top of a checkout.
+
+A checkout may come from anywhere, so a command in its `.orchd.toml` runs only where config.toml trusts the repository.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from orchctl.errors import RefusedError
+from orchd.instance import config as settings
+from orchd.instance.system import open_file
+from orchd.protocol import schema
+
+T = TypeVar("T")
+
+PROJECT = ".orchd.toml"
+
+
+class Filling(NamedTuple):
+    """What a worktree is filled with besides the files of its commit."""
+
+    copy: tuple[str, ...] = ()  # patterns of git, from the top of the checkout
+    setup: str | None = None  # a command of the shell
+    submodules: bool = False
+    reproducible: tuple[str, ...] = ()  # patterns of ignored files that are no work
+
+
+def filling(config: Path, checkout: Path, repository: Path) -> Filling:
+    """What config.toml and the checkout say together: lists are joined, and of the rest the checkout's comes first.
+
+    Raises RefusedError: `bad-config` for a file that cannot be used, `untrusted-setup` for a command of a repository
+    that is not trusted.
+    """
+    common, own = _common(config), _own(checkout)
+    if own.setup is not None and not is_trusted(repository, common):
+        what = (
+            f"{checkout / PROJECT} sets up each worktree with `{own.setup}`, and {repository} is not trusted: see what "
+            f'that does, then add its directory to `trusted = ["..."]` of the table [worktree] in {config}'
+        )
+        raise RefusedError(what, code="untrusted-setup", details={"setup": own.setup, "repository": str(repository)})
+    submodules = common.submodules if own.submodules is None else own.submodules
+    return Filling(
+        copy=tuple(dict.fromkeys((*common.copy, *own.copy))),
+        setup=own.setup or common.setup,
+        submodules=bool(submodules),
+        reproducible=(*common.reproducible, *own.reproducible),
+    )
+
+
+def session_paths(config: Path) -> tuple[str, ...]:
+    """Where the daemon writes session files, when config.toml moves them. Raises RefusedError (`bad-config`)."""
+    whole = _built(config, lambda found: found)
+    return tuple(str(whole[key]) for key in ("sessions_path", "state_path") if key in whole)
+
+
+def reproducible(config: Path, checkout: Path) -> tuple[str, ...]:
+    """The patterns of ignored files that can be made again. Raises RefusedError (`bad-config`)."""
+    return (*_common(config).reproducible, *_own(checkout).reproducible)
+
+
+def is_trusted(repository: Path, common: settings.AllTrees) -> bool:
+    """Whether the person lets commands of this repository's `.orchd.toml` run."""
+    real = repository.resolve()
+    return any(real.is_relative_to(Path(one).expanduser().resolve()) for one in common.trusted)
+
+
+def _common(config: Path) -> settings.AllTrees:
+    return _built(config, lambda whole: schema.build(settings.AllTrees, whole.get("worktree", {}), "worktree"))
+
+
+def _own(checkout: Path) -> settings.Trees:
+    return _built(checkout / PROJECT, lambda whole: schema.build(settings.Project, whole)).worktree
+
+
+def _built(path: Path, build: Callable[[dict[str, object]], T]) -> T:
+    import tomllib
+
+    try:
+        return build(tomllib.loads(open_file.read_file(path, follow=True).decode()))
+    except (FileNotFoundError, NotADirectoryError):
+        return build({})
+    except (OSError, ValueError, RecursionError) as error:
+        raise RefusedError(f"{path}: {error}; correct it", code="bad-config") from None

@@ -1,0 +1,178 @@
+"""What a working tree holds that git does not see and that would be lost with it.
+
+Ignored files count as work unless they can be made again: they are as they were copied, a pattern of the configuration
+covers them, a tool has marked their directory, or their name is one that tools give to what they make.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import NamedTuple
+
+from orchctl.worktrees.checks import changes
+from orchctl.worktrees.filling import digest, submodules
+from orchctl.worktrees.git import Git
+
+# Directories and files that package managers, interpreters and test tools make again by themselves.
+_CACHES = frozenset(
+    {"node_modules", "bower_components", "__pycache__", "__pypackages__", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+    | {".tox", ".nox", ".eggs", ".hypothesis", ".gradle", ".next", ".nuxt", ".svelte-kit", ".turbo", ".parcel-cache"}
+    | {".terraform", ".dart_tool", ".ipynb_checkpoints"}
+)
+_REMAINS = ("*.pyc", "*.pyo", "*.egg-info", ".DS_Store", "Thumbs.db", ".coverage", "*.tsbuildinfo", ".eslintcache")
+# A directory with one of these was made by a tool: https://bford.info/cachedir/, and virtual environments of Python.
+_MARKS = ("CACHEDIR.TAG", "pyvenv.cfg")
+_BOOKS = (".agent/sessions", ".claude/state")  # the daemon writes them again
+
+
+class Holdings(NamedTuple):
+    """What was found, as paths from the top of the tree."""
+
+    files: list[str]  # ignored; of each ignored directory the first that counts
+    repositories: list[str]  # nested ones, with their submodules' commits and files
+
+
+class Given(NamedTuple):
+    """What is known of the ignored files of a worktree."""
+
+    copied: Mapping[str, str] = {}  # digests, by path
+    patterns: tuple[str, ...] = ()  # of git: what can be made again
+
+
+class _Known(NamedTuple):
+    """The same for one look at the tree `top`."""
+
+    top: Path
+    copied: Mapping[str, str]
+    covered: frozenset[str]  # files that the patterns cover
+
+
+def of_tree(path: Path, given: Given = Given()) -> Holdings:  # noqa: B008 - it never changes
+    """What the working tree at `path` holds. Raises RefusedError where git cannot tell."""
+    git = Git(path)
+    files: list[str] = []
+    repositories: list[str] = []
+    known = _Known(path, given.copied, frozenset(_covered(git, given.patterns)))
+    for name in _asked(git, "--directory"):
+        found = _of_entry(known, name.rstrip("/"))
+        repositories += found.repositories
+        files += sorted(found.files)[:1]
+    repositories += nested(git.entries("ls-files", "--others", "--exclude-standard"))
+    for name in submodules(git):
+        repositories += _of_submodule(path / name, name)
+    return Holdings(files, repositories)
+
+
+def _covered(git: Git, patterns: tuple[str, ...]) -> Iterator[str]:
+    if patterns:
+        yield from _asked(git, "--", *(f":(top,glob){pattern}" for pattern in patterns))
+
+
+def _asked(git: Git, *words: str) -> list[str]:
+    """Ignored files; with `--directory`, whole ignored directories as such."""
+    return git.entries("ls-files", "--others", "--ignored", "--exclude-standard", *words)
+
+
+def lost_modules(directory: Path, start: Iterable[str]) -> list[str]:
+    """The submodules with commits that no remote has, of a git directory that is to be removed with its worktree.
+
+    `start`: the commits of submodules that the worktree began with.
+    """
+    found = []
+    modules = directory / "modules"
+    for place, directories, files in os.walk(modules):
+        if "HEAD" in files and "config" in files:
+            directories[:] = [one for one in directories if one == "modules"]
+            git = Git(Path(place), options=(f"--git-dir={place}", "-c", "core.bare=true"))
+            if _has_own_commits(git, start):
+                found.append(str(Path(place).relative_to(modules)))
+    return sorted(found)
+
+
+def _has_own_commits(git: Git, start: Iterable[str] = ()) -> bool:
+    """Whether there are commits that no remote had when it was last fetched, or any when there is no remote."""
+    if git.maybe("rev-parse", "--verify", "--quiet", "refs/stash") is not None:
+        return True
+    ends = ["--branches", *(["HEAD"] if git.maybe("rev-parse", "--verify", "--quiet", "HEAD") else [])]
+    return bool(git.ask("rev-list", "--ignore-missing", "--max-count=1", *ends, "--not", "--remotes", *start))
+
+
+def _of_entry(known: _Known, name: str) -> Holdings:
+    """What counts of one ignored file or directory. Links are not followed."""
+    path = known.top / name
+    if path.is_symlink() or not path.is_dir():
+        return Holdings([name] if _counts(known, path) else [], [])
+    unread: list[OSError] = []
+    files: list[str] = []
+    repositories: list[str] = []
+    again = {str(path)} if _is_made_again(known.top, path) else set()
+    for place, directories, names in os.walk(path, onerror=unread.append):
+        here = Path(place)
+        if ".git" in directories or ".git" in names:
+            repositories.append(str(here.relative_to(known.top)))
+            directories.clear()
+        elif place in again:
+            again |= {f"{place}/{one}" for one in directories}
+        else:
+            again |= {f"{place}/{one}" for one in directories if _is_made_again(known.top, here / one)}
+            links = [one for one in directories if (here / one).is_symlink()]
+            files += [
+                str((here / one).relative_to(known.top)) for one in (*names, *links) if _counts(known, here / one)
+            ]
+    return Holdings([*files, *(str(error.filename) for error in unread)], repositories)
+
+
+def _is_made_again(top: Path, directory: Path) -> bool:
+    if directory.name in _CACHES or directory.name.endswith(".egg-info"):
+        return True
+    return str(directory.relative_to(top)) in _BOOKS or any((directory / mark).is_file() for mark in _MARKS)
+
+
+def _counts(known: _Known, path: Path) -> bool:
+    """Whether a file is work, as far as anybody can tell."""
+    name = str(path.relative_to(known.top))
+    if name in known.covered or any(fnmatch(path.name, pattern) for pattern in _REMAINS):
+        return False
+    try:
+        return name not in known.copied or digest(path) != known.copied[name]
+    except OSError:
+        return True
+
+
+def _of_submodule(path: Path, name: str) -> Iterator[str]:
+    """What counts in the place of a submodule: `lib/new.c`, or `lib` for its commits."""
+    if not (path / ".git").exists():
+        if path.is_dir() and any(path.iterdir()):
+            yield name
+        return
+    git = Git(path)
+    inside = of_tree(path)
+    if (path / ".git").is_dir() and _has_own_commits(git):  # others have their commits in `lost_modules`
+        yield name
+    yield from (f"{name}/{one}" for one in (*changes(git, "--untracked-files=all"), *inside.files))
+    yield from (f"{name}/{one}" for one in inside.repositories)
+
+
+def unseen(git: Git, path: Path) -> Iterator[str]:
+    """Files that git was told not to look at, and that are there all the same."""
+    for line in git.entries("ls-files", "-v"):
+        if (line[:1] == "S" or line[:1].islower()) and os.path.lexists(path / line[2:]):
+            yield line[2:]
+
+
+def nested(names: Iterable[str]) -> list[str]:
+    """Of untracked paths those that are repositories: git lists each as a directory, and never what is in it."""
+    return [name for name in names if name.endswith("/")]
+
+
+def described(top: Path, name: str) -> str:
+    """A path below `top`, with the number of its commits where it is a repository whose commits are there."""
+    if not (top / name / ".git").is_dir():
+        return name
+    git = Git(top / name)
+    heads = ["HEAD"] if git.maybe("rev-parse", "--quiet", "--verify", "HEAD") else []
+    count = git.maybe("rev-list", "--count", "--all", *heads)
+    return f"{name} (a repository with {'unknown' if count is None else count} commit{'s' * (count != '1')})"

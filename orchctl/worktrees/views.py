@@ -1,0 +1,227 @@
+"""One worktree in detail, and worktrees by what a person types."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from orchctl.errors import RefusedError
+from orchctl.render import text as render
+from orchctl.worktrees.checks import changes
+from orchctl.worktrees.git import Git
+from orchctl.worktrees.heads import HEADS, Elsewhere
+from orchctl.worktrees.prune import Agents, Worktree
+from orchctl.worktrees.remove import can_be_forced, described, unmerged
+from orchctl.worktrees.untracked import nested
+from orchd.protocol import branches
+
+T = TypeVar("T")
+
+_ID = re.compile(r"(?:agent-)?(\d+)")
+_SHOWN = 20  # files of each kind
+
+
+def named(word: str, worktrees: Sequence[Worktree]) -> Worktree:
+    """The worktree of an agent, by the id or name of the agent, the branch or the path. Raises RefusedError."""
+    found = [worktree for worktree in worktrees if _is_meant(word, worktree)]
+    if not found:
+        raise RefusedError(
+            f"{word!r}: no agent of this id or name has a worktree; `orchctl worktrees list --all` lists all of them",
+            code="no-worktree",
+        )
+    if len(found) > 1:
+        ids = " and ".join(worktree.path.name for worktree in found)
+        raise RefusedError(f"{word!r} means {ids}: give one of the ids", code="ambiguous-name")
+    return found[0]
+
+
+def _is_meant(word: str, worktree: Worktree) -> bool:
+    if number := _ID.fullmatch(word):
+        return int(number[1]) == int(worktree.path.name.rpartition("-")[2])
+    is_path = "/" in word and os.path.realpath(word) in map(os.path.realpath, (worktree.path, worktree.place))
+    return is_path or worktree.record.branch in (word, branches.branch_of(word))
+
+
+def shown(worktree: Worktree, agent: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A worktree as `orchctl worktrees list` shows it."""
+    has_repository = worktree.has_repository()
+    files = _if_it_can_be_had(lambda: len(worktree.changed())) if has_repository and _has_tree(worktree) else None
+    return {
+        "path": str(worktree.place),
+        "branch": worktree.record.branch,
+        "agent": worktree.path.name,
+        "status": agent["status"] if agent else None,
+        "repository": worktree.record.repository,
+        "origin": worktree.record.origin,
+        "ahead": _if_it_can_be_had(lambda: _ahead(worktree)) if has_repository else None,
+        "uncommitted": None if files is None else bool(files),
+        "uncommitted_files": files,
+        "elsewhere": None if (elsewhere := worktree.elsewhere()) is None else elsewhere.shown(),
+    }
+
+
+def _ahead(worktree: Worktree) -> int | None:
+    """Commits of its branch that are not in the one it came from, or after its start when that is gone."""
+    tip = worktree.commit(worktree.ref)
+    if tip is None:
+        return None
+    origin = worktree.commit(f"{HEADS}{worktree.record.origin}") if worktree.record.origin else None
+    return int(worktree.git.ask("rev-list", "--count", f"{origin or worktree.record.start}..{tip}"))
+
+
+def _if_it_can_be_had(question: Callable[[], T]) -> T | None:
+    """The answer; None where git knows of nothing like it: one broken repository must not hide the others."""
+    try:
+        return question()
+    except RefusedError:
+        return None
+
+
+def _has_tree(worktree: Worktree) -> bool:
+    """Whether git can examine it: in a directory without a `.git`, git would examine the repository above."""
+    return (worktree.place / ".git").exists()
+
+
+def detailed(worktree: Worktree, agents: Agents) -> dict[str, Any]:
+    """All that `orchctl worktrees show` shows of it."""
+    agent = agents.known.get(worktree.path.name)
+    changed, untracked = _files(worktree)
+    planned = worktree.pruned(agents, is_dry=True)
+    tip = worktree.tip()
+    commits = unmerged(worktree)
+    view = {
+        **shown(worktree, agent),
+        "name": agent["name"] if agent else None,
+        "exists": worktree.place.exists(),
+        "base": worktree.record.start,
+        "tip": tip,
+        "behind": _behind(worktree, tip),
+        "changed": changed,
+        "untracked": untracked,
+        "repositories": worktree.described(nested(untracked or ())),
+        "merged": None if commits is None else not commits,
+        "unmerged": [described(worktree, commit) for commit in commits or ()],
+        "kept": planned.reason,
+    }
+    is_stuck = planned.reason is not None and not can_be_forced(worktree, agents)
+    steps = _unstuck(worktree, view, agents) if is_stuck and _is_over(view) else _next(view, worktree.elsewhere())
+    return {**view, "next": list(steps)}
+
+
+def _files(worktree: Worktree) -> tuple[list[str] | None, list[str] | None]:
+    """The changed and the untracked files; None where git cannot tell."""
+    if not (_has_tree(worktree) and worktree.has_repository()):
+        return None, None
+    try:
+        changed = changes(Git(worktree.place), "--untracked-files=no")
+        tracked = set(changed)
+        return changed, [name for name in worktree.changed() if name not in tracked]
+    except RefusedError:
+        return None, None
+
+
+def _behind(worktree: Worktree, tip: str | None) -> int | None:
+    """Commits of the target branch that its branch does not have."""
+    origin = worktree.record.origin
+    if tip is None or origin is None:
+        return None
+    count = worktree.git.maybe("rev-list", "--count", f"{tip}..{HEADS}{origin}")
+    return None if count is None else int(count)
+
+
+def _next(view: Mapping[str, Any], elsewhere: Elsewhere | None) -> Iterator[str]:
+    """The commands that fit, the usual one first."""
+    agent, path, branch = view["agent"], shlex.quote(view["path"]), shlex.quote(view["branch"])
+    if not _is_over(view):
+        yield f"orchctl logs {agent} -f"
+        yield f"orchctl cancel {agent}"
+        return
+    inner = nested(view["untracked"] or ())
+    if view["changed"] or view["untracked"]:
+        yield f"git -C {path} status"
+    for name in inner:  # `git add` would commit a reference to them, without their commits
+        yield f"git -C {shlex.quote(os.path.join(view['path'], name))} log --oneline --all"  # noqa: PTH118 - a text
+    if view["changed"] or len(inner) < len(view["untracked"] or ()):
+        but = "".join(f" {shlex.quote(f':(exclude){name}')}" for name in inner)
+        yield f"git -C {path} add --all{' -- .' + but if but else ''} && git -C {path} commit"
+    if elsewhere is not None:
+        yield from _to_branch(path, branch, elsewhere)
+    if view["merged"] is False:
+        if view["origin"] is not None:
+            yield f"git diff {shlex.quote(view['origin'])}...{branch}"
+        yield f"git merge {branch}"
+    yield f"orchctl worktrees remove {agent}{' --force' if view['kept'] else ''}"
+
+
+def _is_over(view: Mapping[str, Any]) -> bool:
+    return view["status"] is None or view["status"] in render.OVER
+
+
+def _unstuck(worktree: Worktree, view: Mapping[str, Any], agents: Agents) -> Iterator[str]:
+    """The commands for a worktree that not even `remove --force` removes as it is."""
+    agent, path, repository = view["agent"], shlex.quote(view["path"]), shlex.quote(view["repository"])
+    entry = worktree.entry() if worktree.has_repository() else None
+    if (occupant := worktree.occupant(agents)) is not None:
+        yield f"orchctl cancel {occupant}"
+    elif entry is None:
+        yield f"ls -A {path}"
+        yield f"mv {path} {path}.away && orchctl worktrees remove {agent}"
+    elif entry.lock is not None:
+        yield f"git -C {repository} worktree unlock {path}"
+    elif not _has_tree(worktree):
+        yield worktree.repairing()
+    else:
+        yield f"git -C {repository} worktree list"
+    yield f"orchctl worktrees show {agent}"
+
+
+def _to_branch(path: str, branch: str, elsewhere: Elsewhere) -> Iterator[str]:
+    """The commands that bring commits of the HEAD to the branch of the worktree."""
+    if elsewhere.doubt is None:
+        yield f"git -C {path} branch --force {branch} {elsewhere.commit[:12]}"
+        return
+    yield f"git -C {path} log --graph {branch} {elsewhere.commit[:12]}"
+    yield f"git -C {path} checkout {branch} && git -C {path} merge {elsewhere.commit[:12]}"
+
+
+def lines(view: Mapping[str, Any]) -> list[str]:
+    """The view for people."""
+    target = view["origin"] or "its base"
+    ahead = [f"{view[key]} {key}" for key in ("ahead", "behind") if view[key] is not None]
+    merged = {None: "unknown", True: "yes", False: f"no, {len(view['unmerged'])} in no other branch"}[view["merged"]]
+    rows = [
+        ["agent", " ".join(filter(None, (view["agent"], view["name"], view["status"] or "status unknown")))],
+        ["path", view["path"] + ("" if view["exists"] else " (missing)")],
+        ["branch", f"{view['branch']}{'' if view['tip'] is None else ' at ' + view['tip'][:12]}"],
+        ["base", view["base"][:12]],
+        ["target", ", ".join([target, *ahead])],
+        ["repository", view["repository"] + ("" if Path(view["repository"]).is_dir() else " (missing)")],
+        *([["elsewhere", _elsewhere(view)]] if view["elsewhere"] else []),
+        ["merged", merged],
+        *_listing("", view["unmerged"]),
+        *_listing("uncommitted", view["changed"]),
+        *_listing("untracked", view["untracked"]),
+        *(_listing("repositories", view["repositories"]) if view["repositories"] else ()),
+        ["prune", f"no: {view['kept']}" if view["kept"] else "would remove it"],
+        *(["next" if index == 0 else "", command] for index, command in enumerate(view["next"])),
+    ]
+    return render.aligned([[label, render.clean(text)] for label, text in rows])
+
+
+def _elsewhere(view: Mapping[str, Any]) -> str:
+    head = view["elsewhere"]
+    count = f"{head['commits']} commit{'s' * (head['commits'] != 1)}"
+    return f"{count} on {head['branch'] or 'a detached HEAD'} at {head['head'][:12]}, not on {view['branch']}"
+
+
+def _listing(label: str, items: Sequence[str] | None) -> Iterator[list[str]]:
+    """A row for each item, up to a bound."""
+    if items is None or (label and not items):
+        yield from [[label, "unknown" if items is None else "none"]] if label else []
+        return
+    shown = [*items[:_SHOWN], *([f"and {len(items) - _SHOWN} more"] if len(items) > _SHOWN else [])]
+    yield from ([label if index == 0 else "", text] for index, text in enumerate(shown))

@@ -1,0 +1,1 @@
+"""Which agents may start: slots, blocks, the wait-for graph, and the reasons."""

@@ -1,0 +1,58 @@
+"""What keeps a line from starting though there are places: no room on the disk, a service that
+wants no more, or a budget that is spent."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from orchd.core.state.agents import State
+from orchd.core.state.ready_queue import Line
+from orchd.core.state.runs import RunId
+from orchd.core.state.sessions import SessionId
+
+
+class Rule(StrEnum):
+    """What may be in the way of a start, by the names that the protocol has for it."""
+
+    HELD = "held"
+    AFTER = "after"
+    RETRY_DELAY = "retry-delay"
+    DAEMON_STOPPING = "daemon-stopping"
+    PAUSED = "paused"
+    MACHINE = "machine"
+    DISK = "disk"
+    RATE_LIMITED = "rate-limited"
+    BUDGET = "budget"
+    MAX_PARALLEL = "max-parallel"
+    LIMIT = "limit"
+    RESIDENT = "resident"
+    NESTING = "nesting"
+    ORDER = "order"
+
+
+class Hold(NamedTuple):
+    """What is in the way: the rule, in words, and the agent, runner, run or session that a way out has to name."""
+
+    rule: Rule
+    sentence: str
+    scope: str = ""
+
+
+def why_held(state: State, line: Line, now: float) -> Hold | None:
+    """What is in the way of everyone in `line`; None when nothing is."""
+    if state.is_short:
+        said = "the disk is nearly full; it starts by itself when there is room again (`free_bytes` in config.toml)"
+        return Hold(Rule.DISK, said)
+    until = state.holds.get(line.runner)
+    if until is not None and until.mono > now:
+        left = f"{line.runner} is rate-limited for {until.mono - now:.0f} s more; `orchctl resume` tries at once"
+        said = f"{left}. Its service: {until.reason}" if until.reason else left
+        return Hold(Rule.RATE_LIMITED, said, line.runner)
+    run = state.runs.get(RunId(line.run))
+    session = state.sessions.get(SessionId(line.session))
+    for scope in (run, session):
+        if scope is not None and (reached := scope.budget.reached_by(scope.spent)) is not None:
+            said = f"{scope.id} has spent {reached}; `orchctl budget {scope.id}` allows more"
+            return Hold(Rule.BUDGET, said, scope.id)
+    return None

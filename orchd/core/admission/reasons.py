@@ -1,0 +1,138 @@
+"""Why an agent is not working: one sentence that names what it waits for and who holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchd.core.admission.blocking import Hold, Rule, why_held
+from orchd.core.admission.slots import claims, has_resident_place, has_room, is_safe_with, resident_bound, working
+from orchd.core.admission.wait_graph import waits_for
+from orchd.core.admission.without_slot import is_returning, kept_waiting_by
+from orchd.core.state.agents import Agent, AgentId, Condition, Frozen, State, Status
+from orchd.core.state.indexes import line_of, ticket_of
+
+SHOWN = 3
+WAITS_FOR_SLOT = "waits for a slot"
+_AFTER = {
+    Condition.COMPLETED: "after {}",
+    Condition.ANY: "waits for {} to end",
+    Condition.FAILED: "waits for {} to fail",
+}
+_FROZEN = {
+    Frozen.WAIT_CUT: "the client of its wait ended",
+    Frozen.BUSY: "it used the CPU while it counted as waiting",
+    Frozen.LENT: "the agent that ran in its slot has ended",
+    Frozen.PAUSED: "its slot was released when it was paused",
+}
+
+
+def position(state: State, agent: Agent) -> int | None:
+    """Its number among those that wait for nothing but a place; None when it is not queued."""
+    is_queued = agent.status is Status.QUEUED and not agent.is_paused
+    return state.queue.position(ticket_of(agent)) if is_queued else None
+
+
+def reason(state: State, agent: Agent, now: float) -> str | None:
+    """Why `agent` is queued or what it waits for, or how it came to where it is."""
+    if agent.status is Status.QUEUED:
+        return why_queued(state, agent, now).sentence
+    if agent.is_paused:
+        return _why_paused(agent)
+    if agent.id in state.standing and (other := kept_waiting_by(state, agent.id)) is not None:
+        if other.lent_to == agent.id:
+            return (
+                f"no progress in the slot that {other.id} lent it: it may need what {other.id} holds, which is frozen"
+            )
+        return f"no progress while {other.id} waits for a slot: it may need what {other.id} holds"
+    return _why_waiting(state, agent) if agent.status is Status.WAITING else agent.reason
+
+
+def _why_paused(agent: Agent) -> str:
+    if agent.status is Status.RUNNING:
+        slot = "it keeps its slot"
+    else:
+        slot = "its slot is released" if agent.frozen is Frozen.PAUSED else "it holds no slot"
+    return f"{slot}; `orchctl resume {agent.id}` lets it continue"
+
+
+def _why_waiting(state: State, agent: Agent) -> str:
+    if is_returning(state, agent):
+        return WAITS_FOR_SLOT + (f"; frozen until then: {_FROZEN[agent.frozen]}" if agent.frozen else "")
+    if agent.lent_to is not None:
+        return f"lent its slot to {agent.lent_to}, which it depends on; `orchctl wait` does that without the delay"
+    return f"waits for {listed(awaited(state, agent))}"
+
+
+def awaited(state: State, agent: Agent) -> list[AgentId]:
+    """The agents that a waiting agent waits for; none once it only waits for a slot."""
+    return [] if is_returning(state, agent) else waits_for(state, agent)
+
+
+def why_queued(state: State, agent: Agent, now: float) -> Hold:
+    """The first rule in the way of its start."""
+    if agent.is_paused:
+        return Hold(Rule.HELD, f"it is paused; `orchctl resume {agent.id}` lets it start", agent.id)
+    if blockers := list(state.unfinished(agent.blockers)):
+        return Hold(Rule.AFTER, _after(agent, blockers), agent.id)
+    if agent.ready_at is not None and agent.ready_at > now:
+        return Hold(Rule.RETRY_DELAY, f"tries again in {agent.ready_at - now:.0f} s: {agent.reason}")
+    if state.is_draining:
+        return Hold(Rule.DAEMON_STOPPING, "the daemon is stopping")
+    if state.is_paused:
+        return Hold(Rule.PAUSED, "admissions are paused; `orchctl resume` lets it start")
+    if state.held_until > now:
+        left = state.held_until - now
+        return Hold(Rule.MACHINE, f"the machine could not start a process; next try in {left:.0f} s")
+    return why_held(state, line_of(agent), now) or _full(state, agent)
+
+
+def _after(agent: Agent, blockers: Sequence[Agent]) -> str:
+    """The agents that it comes after, by the condition of each: `after agent-001 (running)` requires completion."""
+    conditions = dict(agent.spec.conditions)
+    by_condition: dict[Condition, list[str]] = {condition: [] for condition in Condition}
+    for blocker in blockers:
+        condition = conditions.get(blocker.id, Condition.COMPLETED)
+        by_condition[condition].append(f"{blocker.id} ({blocker.shown_status})")
+    parts = (_AFTER[condition].format(listed(found)) for condition, found in by_condition.items() if found)
+    return "; ".join(parts)
+
+
+def _full(state: State, agent: Agent) -> Hold:
+    if not has_room(state, line_of(agent)):
+        said = f"as many members of {line_of(agent).run} work as its maxParallel allows"
+        return Hold(Rule.MAX_PARALLEL, said)
+    busy = working(state)
+    if busy >= state.limit:
+        over = f", {busy - state.limit} overdrawn" if busy > state.limit else ""
+        stalled = "; every agent at work depends on a queued agent" if state.stalled_since is not None else ""
+        return Hold(Rule.LIMIT, f"{busy} of {state.limit} slots are in use{over}{_paused(state)}{stalled}")
+    if not has_resident_place(state, agent.depth):
+        kept = state.resident - resident_bound(state, agent.depth)
+        rest = f"; {kept} are kept free for agents below" if kept else ""
+        return Hold(Rule.RESIDENT, f"{len(state.living)} of {state.resident} resident slots are taken{rest}")
+    if not is_safe_with(state, agent.claim):
+        held = claims(state)
+        said = (
+            f"its nesting of {agent.claim} beside {len(held)} living agents with nesting {listed(held)} "
+            f"could deadlock at {state.resident} resident places"
+        )
+        return Hold(Rule.NESTING, said)
+    if position(state, agent) == 1:
+        return Hold(Rule.ORDER, "it starts next")
+    return Hold(Rule.ORDER, "others are before it")
+
+
+def _paused(state: State) -> str:
+    paused = slots_of_paused(state)
+    return f", {len(paused)} by paused agents: {listed(paused)}" if paused else ""
+
+
+def slots_of_paused(state: State) -> list[AgentId]:
+    """The paused agents that keep their slots."""
+    return [agent.id for agent in state.living.values() if agent.is_paused and agent.status is Status.RUNNING]
+
+
+def listed(items: Sequence[object], most: int = SHOWN) -> str:
+    """The first of these, and how many more there are."""
+    shown = ", ".join(str(item) for item in items[:most])
+    return shown if len(items) <= most else f"{shown} and {len(items) - most} more"

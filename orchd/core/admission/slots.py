@@ -1,0 +1,118 @@
+"""The limit: who holds a place, and whether one more may.
+
+Two numbers bound two counts, both of indexes that follow from the agents' statuses. `limit` bounds those that work,
+`resident` those that live. Living agents that wait for others can starve each other of resident places, so each carries
+a claim: how many levels of agents it may still wait for. Admission is Dijkstra's banker's algorithm for one resource
+(EWD 623): with F places free once the claimless are gone (they need nobody and always end), the state is safe iff the
+claims, smallest first, can be met one after the other, each giving its own place back when it is done.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable, Mapping
+
+from orchd.core.state.agents import WORKING, Agent, AgentId, State
+from orchd.core.state.ready_queue import Line
+from orchd.core.state.runs import Run, RunId
+from orchd.dag import around, groups_around
+
+
+def working(state: State) -> int:
+    """Agents that hold a working place."""
+    return len(state.living) - len(state.waiting)
+
+
+def has_room(state: State, line: Line) -> bool:
+    """Whether one more member of a group of a run may work; always true of agents that are in none.
+
+    `max_parallel` counts as the limit does, those that work. A nested group counts as one in the group around it.
+    """
+    run = state.runs.get(RunId(line.run))
+    if run is None or all(group.max_parallel is None for group in run.groups.values()):
+        return True
+    busy: set[str] = set()
+    for agent in _living_in(state, run):
+        if (member := agent.spec.member) is not None and member.run == line.run and agent.status in WORKING:
+            busy |= {member.path, *groups_around(member.path)}
+    for group in (line.group, *groups_around(line.group)):
+        most = run.groups[group].max_parallel
+        if most is not None and sum(around(node) == group for node in busy if node) >= most:
+            return False
+        if group in busy:
+            return True
+    return True
+
+
+def _living_in(state: State, run: Run) -> Iterable[Agent]:
+    """All that live, or all of a run that do: whichever are fewer to look at."""
+    if len(state.living) <= len(run.members):
+        return state.living.values()
+    found = (state.living.get(AgentId(mate.agent)) for mate in run.members.values())
+    return (agent for agent in found if agent is not None)
+
+
+def overdrawn(state: State) -> int:
+    """Working places held beyond the limit: after the limit was lowered, or by agents whose wait was cut short."""
+    return max(0, working(state) - state.limit)
+
+
+def has_working_place(state: State) -> bool:
+    """Whether one more may work."""
+    return working(state) < state.limit
+
+
+def resident_bound(state: State, depth: int) -> int:
+    """How many agents may be alive for one more at `depth` to start.
+
+    An agent leaves room for a whole chain of agents below it: below every agent that is alive another one then always
+    fits, whatever waits for it and however. Where the resident slots are too few for that beside a full limit, keeping
+    some of them free could leave slots idle, and the claims alone decide.
+    """
+    below = state.guards.depth - 1 - depth
+    if below <= 0 or state.resident < state.limit + state.guards.depth - 1:
+        return state.resident
+    return state.resident - below
+
+
+def has_resident_place(state: State, depth: int) -> bool:
+    """Whether one more agent at `depth` may be alive."""
+    return len(state.living) < resident_bound(state, depth)
+
+
+def claims(state: State) -> list[int]:
+    """The claims above zero of all that live, smallest first."""
+    return sorted(agent.claim for agent in state.living.values() if agent.claim > 0)
+
+
+def is_safe(resident: int, held: Iterable[int]) -> bool:
+    """Whether agents with the claims `held` (ascending, all above zero) can all end, one after the other."""
+    held = list(held)
+    free = resident - len(held)
+    return all(free + index >= claim for index, claim in enumerate(held))
+
+
+def is_safe_with(state: State, claim: int) -> bool:
+    """Whether a new agent with `claim` keeps the state safe."""
+    if claim == 0:
+        return True
+    held = claims(state)
+    insort(held, claim)
+    return is_safe(state.resident, held)
+
+
+def is_safe_promoted(state: State, needed: Mapping[AgentId, int], newcomer: int = 0) -> bool:
+    """Whether all living agents can still end with the claims `needed`, beside a new agent with the claim `newcomer`.
+
+    With the claims that they have they always can.
+    """
+    if not needed and not newcomer:
+        return True
+    held = [newcomer, *(needed.get(agent.id, agent.claim) for agent in state.living.values())]
+    return is_safe(state.resident, sorted(claim for claim in held if claim > 0))
+
+
+def smallest_safe_resident(held: Iterable[int]) -> int:
+    """The fewest resident places with which agents holding these claims can all end."""
+    held = list(held)
+    return max((len(held) - index + claim for index, claim in enumerate(held)), default=1)

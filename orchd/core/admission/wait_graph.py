@@ -1,0 +1,111 @@
+"""The wait-for graph: an agent points at those it cannot go on without, by a wait or by `after`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from graphlib import TopologicalSorter
+
+from orchd.core.state.agents import Agent, AgentId, State, Status
+from orchd.dag import cycle_in
+
+
+def waits_for(state: State, agent: Agent) -> list[AgentId]:
+    """Whom `agent` cannot go on without, as far as they are not over.
+
+    All targets of a wait for any of them, also when one has ended: it may be tried again before the agent has a place.
+    """
+    wanted: Iterable[AgentId] = (target for wait in agent.waits.values() for target in wait.targets)
+    if agent.status is Status.QUEUED:
+        wanted = agent.blockers
+    elif agent.lent_to is not None:
+        wanted = [*wanted, agent.lent_to]
+    return [found.id for found in state.unfinished(wanted)]
+
+
+def path_to(state: State, start: Iterable[AgentId], goal: AgentId) -> list[AgentId] | None:
+    """A way from one of `start` to `goal` along the graph, or None."""
+    trail: dict[AgentId, AgentId | None] = dict.fromkeys(start)
+    frontier = list(trail)
+    while frontier:
+        here = frontier.pop()
+        if here == goal:
+            return _walked(trail, here)
+        if (agent := state.agents.get(here)) is None or agent.is_over:
+            continue
+        for there in waits_for(state, agent):
+            if there not in trail:
+                trail[there] = here
+                frontier.append(there)
+    return None
+
+
+def _walked(trail: Mapping[AgentId, AgentId | None], end: AgentId) -> list[AgentId]:
+    path, here = [], end
+    step: AgentId | None = here
+    while step is not None:
+        path.append(step)
+        step = trail[step]
+    return path[::-1]
+
+
+def cycle_from(state: State, start: Iterable[AgentId]) -> Sequence[AgentId] | None:
+    """A cycle among `start` and all that they cannot go on without, as `cycle_in` tells it."""
+    reached: dict[AgentId, list[AgentId]] = {}
+    frontier = list(start)
+    while frontier:
+        here = frontier.pop()
+        if here not in reached:
+            agent = state.agents.get(here)
+            reached[here] = [] if agent is None else waits_for(state, agent)
+            frontier += reached[here]
+    return cycle_in(reached)
+
+
+def blockers_first(graph: Mapping[AgentId, Iterable[AgentId]]) -> Iterable[AgentId]:
+    """The nodes of an acyclic `graph`, each behind all that it comes after."""
+    return TopologicalSorter(graph).static_order()
+
+
+def claims_needed(state: State, waiter: Agent | None, targets: Iterable[AgentId]) -> dict[AgentId, int]:
+    """The claims that must grow if `waiter` waits for `targets`, to one more than the largest of those below.
+
+    Its own may be among them, and those of all that wait for it, near or far. Nobody may be waiting for itself.
+    """
+    if waiter is not None and waiter.claim > max((found.claim for found in _reached(state, targets)), default=-1):
+        return {}  # it may wait for as many levels, and whoever waits for it may already for one more
+    queued: dict[AgentId, list[Agent]] = {}
+    living: dict[AgentId, list[AgentId]] = {}
+    for agent in state.living.values():
+        below = _reached(state, [*waits_for(state, agent), *(targets if agent is waiter else ())])
+        queued[agent.id] = [found for found in below if found.status is Status.QUEUED]
+        living[agent.id] = [found.id for found in below if found.status is not Status.QUEUED]
+    needed: dict[AgentId, int] = {}
+    for one in blockers_first(living):
+        reach = [*(found.claim for found in queued[one]), *(needed[other] for other in living[one])]
+        needed[one] = max(state.living[one].claim, 1 + max(reach, default=-1))
+    return {one: claim for one, claim in needed.items() if claim > state.living[one].claim}
+
+
+def _reached(state: State, start: Iterable[AgentId]) -> list[Agent]:
+    """Those that must end before all of `start` have. Behind a living one nobody looks: it has a claim of its own."""
+    seen: dict[AgentId, Agent] = {}
+    frontier = list(state.unfinished(start))
+    while frontier:
+        agent = frontier.pop()
+        if agent.id in seen:
+            continue
+        seen[agent.id] = agent
+        if agent.status is Status.QUEUED:
+            frontier.extend(state.unfinished(agent.blockers))
+    return list(seen.values())
+
+
+def needed(state: State) -> set[AgentId]:
+    """Whom something that lives may be waiting for: its children, and all that its waits lead to."""
+    awaited: set[AgentId] = set()
+    frontier = list(state.living.values())
+    while frontier:
+        new = set(waits_for(state, frontier.pop())) - awaited
+        awaited |= new
+        frontier += [state.agents[one] for one in new]
+    return awaited.union(*(state.children.get(one, ()) for one in state.living))

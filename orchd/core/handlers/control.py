@@ -1,0 +1,164 @@
+"""What a person changes from outside: cancel, retry, pause, the limit, the end of the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from orchd.core.admission.slots import claims, is_safe, is_safe_promoted, smallest_safe_resident
+from orchd.core.admission.wait_graph import blockers_first, claims_needed, cycle_from
+from orchd.core.admission.without_slot import is_returning
+from orchd.core.handlers.schedule import cancel as cancel_agent
+from orchd.core.handlers.spawn import skip_if_hopeless
+from orchd.core.handlers.wait import promote
+from orchd.core.inputs import Cancel, Drain, Pause, Resume, Retry, SetLimit
+from orchd.core.state.agents import OVER, Agent, State, Status
+from orchd.core.state.events import (
+    AdmissionsPaused,
+    AdmissionsResumed,
+    AgentRevived,
+    DrainBegan,
+    LimitChanged,
+    RunResumed,
+    WaitReopened,
+)
+from orchd.core.turn import Turn
+
+
+def cancel(turn: Turn, event: Cancel) -> None:
+    """Those that are over stay as they are; what is still under them ends with the rest."""
+    for agent in turn.state.unfinished(event.ids):
+        cancel_agent(turn, agent, "cancelled")
+    named = set(event.ids)
+    below = [agent.id for agent in turn.state.agents.values() if not named.isdisjoint(agent.ancestors)]
+    for agent in turn.state.unfinished(below):
+        cancel_agent(turn, agent, "what it belongs to was cancelled")
+    turn.answer(event.request, *event.ids)
+
+
+def retry(turn: Turn, event: Retry) -> None:
+    """Queue them again; their parent's end does not matter any more, what they come after does."""
+    agents = {one: turn.state.agents[one] for one in event.ids}
+    if (wrong := _wrong_retry(turn.state, agents.values())) is not None:
+        turn.refuse(event.request, *wrong)
+        return
+    revived = _revived(turn.state, agents.values())
+    needed = claims_needed(revived, None, ())
+    if not is_safe_promoted(revived, needed):
+        waiting = f"{', '.join(needed)} could not wait for that and for all else to end: retry when they have ended"
+        turn.refuse(event.request, "would-deadlock", waiting)
+        return
+    promote(turn, needed)
+    environments = dict(zip(event.ids, event.environments, strict=True))
+    for one in blockers_first({agent.id: agent.spec.after for agent in agents.values()}):
+        if one in agents:
+            _resume_run(turn, agents[one])
+            turn.record(AgentRevived(one, environments[one], event.attributes, event.is_resumed))
+            skip_if_hopeless(turn, one)
+    for waiter in sorted({waiter for one in event.ids for waiter in turn.state.awaited.get(one, ())}):
+        _reopen_wait(turn, turn.state.living[waiter])
+    turn.answer(event.request, *event.ids)
+
+
+def _reopen_wait(turn: Turn, waiter: Agent) -> None:
+    is_withheld = waiter.held_since is not None and waiter.frozen is None and not waiter.is_paused
+    if is_withheld and not is_returning(turn.state, waiter):
+        turn.record(WaitReopened(waiter.id))
+
+
+def _resume_run(turn: Turn, agent: Agent) -> None:
+    member = agent.spec.member
+    if member is not None and turn.state.runs[member.run].is_over:
+        turn.record(RunResumed(member.run))
+
+
+def _wrong_retry(state: State, agents: Iterable[Agent]) -> tuple[str, str] | None:
+    for agent in agents:
+        if agent.status not in OVER - {Status.COMPLETED}:
+            now = "completed" if agent.status is Status.COMPLETED else f"still {agent.status.value}"
+            return "cannot-retry", f"{agent.id} is {now}: only what ended badly is tried again"
+        if agent.spec.nesting >= state.resident:
+            return (
+                "nesting-too-large",
+                f"{agent.id}: nesting {agent.spec.nesting} can never be met with {state.resident} resident places; "
+                "raise them with `orchctl limit --resident`",
+            )
+    return _cycle_through(_revived(state, agents), agents)
+
+
+def _cycle_through(revived: State, agents: Iterable[Agent]) -> tuple[str, str] | None:
+    """There was none before, so whatever there is goes through one of `agents`."""
+    ids = {agent.id for agent in agents}
+    if (ring := cycle_from(revived, ids)) is None:
+        return None
+    index = next(index for index, one in enumerate(ring) if one in ids)
+    way = " -> ".join([*ring[index:], *ring[1 : index + 1]])
+    return "cycle", f"{ring[index]} would wait for itself: {way}; retry when what waits for it has ended"
+
+
+def _revived(state: State, agents: Iterable[Agent]) -> State:
+    """What would be if they were queued again. Those that live may have begun to wait since, not knowing of them."""
+    queued = {one.id: replace(one, status=Status.QUEUED, claim=one.spec.nesting, has_started=False) for one in agents}
+    return replace(state, agents={**state.agents, **queued})
+
+
+def pause(turn: Turn, event: Pause) -> None:
+    """Pausing twice is pausing."""
+    if not turn.state.is_paused:
+        turn.record(AdmissionsPaused())
+    turn.answer(event.request)
+
+
+def resume(turn: Turn, event: Resume) -> None:
+    """Resuming twice is resuming; what rate limits hold back is tried again too."""
+    if turn.state.is_paused or turn.state.holds:
+        turn.record(AdmissionsResumed())
+    turn.answer(event.request)
+
+
+def set_limit(turn: Turn, event: SetLimit) -> None:
+    """Never so few resident places that what lives could not end."""
+    state = turn.state
+    if event.request is None and state.is_limit_set:
+        return
+    limit = event.limit if event.limit is not None else state.limit
+    resident = event.resident if event.resident is not None else max(state.resident, limit)
+    if (wrong := _wrong_limit(state, limit, resident)) is not None:
+        if event.request is not None:
+            turn.refuse(event.request, *wrong)
+        return
+    if (limit, resident, event.by_command) != (state.limit, state.resident, state.is_limit_set):
+        turn.record(LimitChanged(limit, resident, event.by_command))
+    if event.request is not None:
+        turn.answer(event.request)
+
+
+def _wrong_limit(state: State, limit: int, resident: int) -> tuple[str, str] | None:
+    if resident < limit:
+        return (
+            "bad-limit",
+            f"{resident} resident places are fewer than the limit of {limit}: give at least {limit}",
+        )
+    if not is_safe(resident, claims(state)):
+        least = smallest_safe_resident(claims(state))
+        return (
+            "would-deadlock",
+            f"with {resident} resident places what lives now could not end: give at least {least}",
+        )
+    stuck = [agent.id for agent in state.agents.values() if agent.spec.nesting >= resident and not agent.is_over]
+    if stuck:
+        return (
+            "bad-limit",
+            f"{stuck[0]} and {len(stuck) - 1} others could never start with {resident} resident places",
+        )
+    return None
+
+
+def drain(turn: Turn, event: Drain) -> None:
+    """On the way out; with `stop` everything that lives is ended first. What is queued stays queued."""
+    if not turn.state.is_draining:
+        turn.record(DrainBegan())
+    if event.stop:
+        for agent in list(turn.state.living.values()):
+            cancel_agent(turn, agent, "the daemon was stopped with its agents")
+    turn.answer(event.request)

@@ -1,0 +1,59 @@
+"""Pausing agents: a queued agent is held in the queue, and the process tree of any other is frozen.
+
+A paused agent keeps its slot unless the request releases it: what it was doing then continues at once when it is
+resumed. Without a slot it is frozen like an agent whose wait was cut short, and waits for a slot after it is resumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from orchd.core.effects import Freeze, Thaw
+from orchd.core.handlers import returning
+from orchd.core.inputs import PauseAgents, ResumeAgents
+from orchd.core.state.agents import Agent, AgentId, Frozen, State, Status
+from orchd.core.state.events import AgentPaused, AgentResumed
+from orchd.core.turn import Turn
+
+
+def pause_agents(turn: Turn, event: PauseAgents) -> None:
+    """Pausing twice is pausing; a slot that was kept can be released later."""
+    if (wrong := _unfit(turn.state, event.ids, "paused")) is not None:
+        turn.refuse(event.request, "cannot-pause", wrong)
+        return
+    for agent in _named(turn.state, event.ids):
+        if not agent.is_paused:
+            turn.record(AgentPaused(agent.id))
+            if agent.status is not Status.QUEUED:
+                turn.do(Freeze(agent.id, agent.attempt))
+        if event.is_slot_released and agent.status is Status.RUNNING:
+            returning.freeze(turn, agent, Frozen.PAUSED)
+    turn.answer(event.request, *event.ids)
+
+
+def resume_agents(turn: Turn, event: ResumeAgents) -> None:
+    """Resuming an agent that is not paused changes nothing."""
+    if (wrong := _unfit(turn.state, event.ids, "resumed")) is not None:
+        turn.refuse(event.request, "cannot-resume", wrong)
+        return
+    for agent in _named(turn.state, event.ids):
+        if not agent.is_paused:
+            continue
+        turn.record(AgentResumed(agent.id))
+        if agent.status is not Status.QUEUED and agent.frozen is None:
+            turn.do(Thaw(agent.id, agent.attempt))
+    turn.answer(event.request, *event.ids)
+
+
+def _named(state: State, ids: Iterable[AgentId]) -> list[Agent]:
+    return [state.agents[agent_id] for agent_id in dict.fromkeys(ids)]
+
+
+def _unfit(state: State, ids: Iterable[AgentId], what: str) -> str | None:
+    """Why the request is refused: an agent has ended or is being ended."""
+    for agent in _named(state, ids):
+        if agent.is_over:
+            return f"{agent.id} is {agent.status.value} and cannot be {what}; only agents that have not ended can"
+        if agent.status is Status.STOPPING:
+            return f"{agent.id} is being ended and cannot be {what}; `orchctl wait {agent.id}` waits for its end"
+    return None

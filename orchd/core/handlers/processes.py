@@ -1,0 +1,272 @@
+"""What the world told: handlers named after their inputs."""
+
+from __future__ import annotations
+
+from orchd.core.effects import Freeze, Kill, Listen, Release, Terminate, Thaw, Watch
+from orchd.core.handlers import returning, stalls
+from orchd.core.handlers.backoff import HOLD_SECONDS, MOST_HOLD_SECONDS, backoff, next_seed
+from orchd.core.handlers.schedule import cancel_children, refuse_waits, stop
+from orchd.core.inputs import (
+    Admit,
+    Adopted,
+    CallerGone,
+    Exited,
+    Heard,
+    NeverRan,
+    OverMemory,
+    SpaceSeen,
+    Spawned,
+    SpawnFailed,
+    StoodStill,
+    Tick,
+    TreeGone,
+    WorkedWhileWaiting,
+)
+from orchd.core.state.agents import Agent, Cause, Oom, Outcome, State, Status
+from orchd.core.state.events import (
+    AgentCancelled,
+    AgentCompleted,
+    AgentFailed,
+    AgentHeard,
+    AgentLost,
+    AgentTimedOut,
+    AttemptDeferred,
+    AttemptRetried,
+    AttemptStarted,
+    AttemptVoided,
+    KillBegan,
+    ProcessEnded,
+    RunnerLimited,
+    StopBegan,
+)
+from orchd.core.turn import Turn
+
+MARGIN = 16  # a shortage is over with this part more than the floor
+LONGEST_HOLD = 8 * 86_400.0  # seconds: the longest of the known rate limits is counted by the week
+MEMORY = "memory"  # the reason of one that took more than it may: scripts may rely on it
+MACHINES = "while it ran the kernel killed a process of this machine for want of memory"
+
+
+def spawned(turn: Turn, event: Spawned) -> None:
+    """Remember the pid before the gate opens: a crash in between leaves an agent that never ran."""
+    turn.record(AttemptStarted(event.agent, event.attempt, event.pid, event.cgroup, event.unmet))
+    turn.do(Release(event.agent, event.attempt))
+
+
+def spawn_failed(turn: Turn, event: SpawnFailed) -> None:
+    """What the agent is at fault for ends it; for what the machine is at fault for all are held, for a little while,
+    which grows as long as the machine refuses."""
+    if event.is_passing:
+        hold = min(MOST_HOLD_SECONDS, HOLD_SECONDS * 2.0 ** min(turn.state.refusals, 20))
+        turn.record(AttemptVoided(event.agent, event.attempt, event.reason, hold, event.remedy))
+    else:
+        turn.record(AgentFailed(event.agent, event.reason))
+
+
+def exited(turn: Turn, event: Exited) -> None:
+    """The process ended. Its place is given back when all that it started is gone too."""
+    if (agent := turn.current(event.agent, event.attempt)) is None:
+        return
+    if agent.outcome is None:
+        refuse_waits(turn, agent)
+        turn.record(ProcessEnded(agent.id, agent.attempt, event.outcome))
+    if event.is_tree_gone:
+        conclude(turn, agent, event.note)
+    else:
+        _end_tree(turn, agent)
+
+
+def never_ran(turn: Turn, event: NeverRan) -> None:
+    """Safe to start again, unless somebody wanted it ended."""
+    if (agent := turn.current(event.agent, event.attempt)) is None:
+        return
+    if agent.cause is Cause.CANCELLED:
+        turn.record(AgentCancelled(agent.id, agent.reason or "cancelled"))
+    else:
+        turn.record(AttemptVoided(agent.id, agent.attempt, "it was not begun: its daemon or its shell was ended first"))
+
+
+def tree_gone(turn: Turn, event: TreeGone) -> None:
+    """Nothing of it is left: the place is free."""
+    agent = turn.current(event.agent, event.attempt)
+    if agent is not None and agent.outcome is not None:
+        conclude(turn, agent, None)
+
+
+def adopted(turn: Turn, event: Adopted) -> None:
+    """The daemon was restarted and the attempt was not: take up what was being done with it."""
+    if (agent := turn.current(event.agent, event.attempt)) is None:
+        return
+    if agent.status is Status.STOPPING:
+        _end_tree(turn, agent)
+    else:  # the daemon may have died between a commit and what it was to do after it
+        turn.do((Freeze if agent.has_frozen_tree else Thaw)(agent.id, agent.attempt))
+    for wait in agent.waits.values():
+        turn.do(Watch(agent.id, wait.request))
+
+
+def _end_tree(turn: Turn, agent: Agent) -> None:
+    """Ask again, by the means it has come to: a restarted shell does not know what its predecessor was asked."""
+    turn.do((Terminate if agent.kill_at is not None else Kill)(agent.id, agent.attempt))
+
+
+def caller_gone(turn: Turn, event: CallerGone) -> None:
+    """No client is blocked any more, so the agent works, if there is a slot for it."""
+    agent = turn.state.living.get(event.agent)
+    if agent is not None and event.request in agent.waits:
+        returning.caller_gone(turn, agent, event.request)
+
+
+def worked_while_waiting(turn: Turn, event: WorkedWhileWaiting) -> None:
+    """Its wait is not what keeps it from working."""
+    agent = turn.current(event.agent, event.attempt)
+    if agent is None or agent.status is not Status.WAITING or agent.has_frozen_tree:
+        return
+    if turn.state.is_strict:
+        returning.work_seen(turn, agent)
+
+
+def heard(turn: Turn, event: Heard) -> None:
+    """It was silent for `ago` seconds."""
+    agent = turn.current(event.agent, event.attempt)
+    if agent is None or agent.status is not Status.RUNNING or agent.heard is None:
+        return
+    if turn.now - event.ago > agent.heard:
+        turn.record(AgentHeard(agent.id, agent.attempt, event.ago))
+    if (end := silence_at(agent)) is not None and end <= turn.now:
+        stop(turn, agent, Cause.SILENCE, f"no output for {agent.spec.silence:g} s")
+
+
+def over_memory(turn: Turn, event: OverMemory) -> None:
+    """No grace: what takes too much takes more in the meantime, from everybody."""
+    agent = turn.current(event.agent, event.attempt)
+    if agent is None or (agent.status is Status.STOPPING and agent.kill_at is None):
+        return
+    if agent.status is not Status.STOPPING:
+        refuse_waits(turn, agent)
+        turn.record(StopBegan(agent.id, agent.attempt, Cause.MEMORY, MEMORY))
+    turn.record(KillBegan(agent.id, agent.attempt))
+    turn.do(Kill(agent.id, agent.attempt))
+
+
+def stood_still(turn: Turn, event: StoodStill) -> None:
+    """No fact: `settle` announces it while it lasts, and every daemon looks anew."""
+    current = (turn.current(agent, attempt) for agent, attempt in event.attempts)
+    turn.state.standing = frozenset(agent.id for agent in current if agent is not None)
+
+
+def space_seen(turn: Turn, event: SpaceSeen) -> None:
+    """No fact: a disk that is full could not take it, and every daemon looks anew. A sixteenth more than the floor ends
+    the shortage, so that one at the brink does not come and go."""
+    enough = event.floor + (event.floor // MARGIN if turn.state.is_short else 0)
+    turn.state.is_short = event.free < enough
+
+
+def admit(turn: Turn, event: Admit) -> None:
+    """Nothing new: `settle`, which follows every input, starts the next agents."""
+
+
+def tick(turn: Turn, event: Tick) -> None:  # noqa: ARG001 - every handler takes its input
+    """Deadlines."""
+    if (end := stalls.due_at(turn.state)) is not None and end <= turn.now:
+        for agent in turn.state.living.values():  # which of them has been quiet longest
+            turn.ask(Listen(agent.id, agent.attempt))
+    for agent in list(turn.state.living.values()):
+        if agent.status is Status.STOPPING:
+            if agent.kill_at is not None and agent.kill_at <= turn.now:
+                turn.record(KillBegan(agent.id, agent.attempt))
+                turn.do(Kill(agent.id, agent.attempt))
+        elif (end := timeout_at(agent)) is not None and end <= turn.now:
+            stop(turn, agent, Cause.TIMEOUT, f"took longer than {agent.spec.timeout:g} s")
+        elif (end := silence_at(agent)) is not None and end <= turn.now:
+            turn.ask(Listen(agent.id, agent.attempt))
+
+
+def timeout_at(agent: Agent) -> float | None:
+    """When the attempt has taken too long. While only a slot is missing or it is paused, its time stands still."""
+    timeout, started = agent.spec.timeout, agent.started
+    return None if timeout is None or started is None or agent.held_since is not None else started + timeout
+
+
+def silence_at(agent: Agent) -> float | None:
+    """When it is time to look whether it has been silent for too long. A blocked or paused agent may be silent."""
+    silence, last = agent.spec.silence, agent.heard
+    if silence is None or last is None or agent.status is not Status.RUNNING or agent.is_paused:
+        return None
+    return last + silence
+
+
+def conclude(turn: Turn, agent: Agent, note: str | None) -> None:
+    """Its tree is gone: say what became of it, by why it was stopped and how it ended."""
+    code = agent.outcome.code if agent.outcome else None
+    if agent.cause is Cause.CANCELLED:
+        turn.record(AgentCancelled(agent.id, agent.reason or "cancelled"))
+    elif agent.cause is Cause.ENDED and code == 0:
+        turn.record(AgentCompleted(agent.id))
+        return
+    elif (limited := _turned_away(agent)) is not None and not _is_cut_short(turn.state, agent):
+        _put_off(turn, agent, *limited)
+    else:
+        _ended_badly(turn, agent, note or agent.reason)
+    cancel_children(turn, agent, f"its parent {agent.id} did not complete")
+
+
+def _turned_away(agent: Agent) -> tuple[str, float, str] | None:
+    """The runner whose service turned the attempt away, until when (wall), and the words of the service."""
+    report = agent.outcome.report if agent.outcome else None
+    if agent.cause is not Cause.ENDED or agent.spec.runner is None or report is None or report.limited_until is None:
+        return None
+    return agent.spec.runner, report.limited_until, report.reason or ""
+
+
+def _put_off(turn: Turn, agent: Agent, runner: str, until: float, said: str) -> None:
+    """Nobody asks its service again before the time given, and the agent loses nothing by it, up to a bound: a limit
+    may be one that no time ends."""
+    until = min(max(until, turn.at.wall + HOLD_SECONDS), turn.at.wall + LONGEST_HOLD)
+    held = turn.state.holds.get(runner)
+    if held is None or held.wall < until:
+        turn.record(RunnerLimited(runner, until, said))
+    words = f": {said}" if said else ""
+    if (bound := _bound_reached(turn, agent, until)) is not None:
+        turn.record(AgentFailed(agent.id, f"{runner} was rate-limited, {bound}{words}"))
+    else:
+        turn.record(AttemptDeferred(agent.id, agent.attempt, f"{runner} was rate-limited{words}"))
+
+
+def _bound_reached(turn: Turn, agent: Agent, until: float) -> str | None:
+    """Why the agent does not wait for its service until then (wall); None when it does."""
+    since = turn.at.wall if agent.limited_since is None else agent.limited_since
+    if agent.rate_limits >= turn.state.rate_limit_waits:
+        return f"and has waited {agent.rate_limits} times (`rate_limit_waits`)"
+    if until - since > turn.state.rate_limit_time:
+        return f"and would have waited {until - since:.0f} s in all (`rate_limit_time`)"
+    return None
+
+
+def _ended_badly(turn: Turn, agent: Agent, note: str | None) -> None:
+    is_lost = agent.cause is Cause.ENDED and (agent.outcome is None or agent.outcome.code is None)
+    reason = _reason(agent, note, is_lost=is_lost)
+    if agent.tries < agent.spec.retries and not _is_cut_short(turn.state, agent):
+        delay = backoff(agent.tries, turn.state.seed)
+        turn.record(AttemptRetried(agent.id, agent.attempt, reason, delay, next_seed(turn.state.seed)))
+    elif agent.cause in (Cause.TIMEOUT, Cause.SILENCE):
+        turn.record(AgentTimedOut(agent.id, reason))
+    elif is_lost:
+        turn.record(AgentLost(agent.id, reason))
+    else:
+        turn.record(AgentFailed(agent.id, reason))
+
+
+def _reason(agent: Agent, note: str | None, *, is_lost: bool) -> str:
+    if agent.cause is Cause.MEMORY:
+        return MEMORY
+    outcome = agent.outcome or Outcome(None)
+    said = outcome.report.reason if outcome.report else None
+    reason = note or ("it ended and left no record" if is_lost else said or f"exit code {outcome.code}")
+    return f"{reason}; {MACHINES}" if outcome.oom is Oom.MACHINE and agent.cause is Cause.ENDED else reason
+
+
+def _is_cut_short(state: State, agent: Agent) -> bool:
+    """Whether its run has no use for another attempt."""
+    member = agent.spec.member
+    return member is not None and state.runs[member.run].is_cut_short(member.path)

@@ -1,0 +1,186 @@
+"""What follows: run after every input, so that nobody has to remember to trigger the scheduler."""
+
+from __future__ import annotations
+
+from orchd.core.admission.blocking import why_held
+from orchd.core.admission.slots import has_resident_place, has_room, has_working_place, is_safe_with, working
+from orchd.core.admission.wait_graph import needed
+from orchd.core.effects import Terminate
+from orchd.core.handlers import returning, stalls
+from orchd.core.handlers.admit import admit
+from orchd.core.state.agents import Agent, AgentId, Cause, State, Status, agent_id
+from orchd.core.state.events import AgentCancelled, AgentSkipped, RunEnded, StopBegan
+from orchd.core.state.indexes import ripen, ticket_of, why_never
+from orchd.core.state.ready_queue import AGING_SECONDS, Line, Ticket
+from orchd.core.state.runs import Run, RunId, RunStatus
+from orchd.core.turn import Turn
+from orchd.dag import groups_around
+
+
+def settle(turn: Turn) -> None:
+    """Draw what follows from ends, cut short what must be, give returning agents their places, then admit."""
+    _follow(turn)
+    returning.end_waits(turn)
+    ripen(turn.state, turn.now)
+    _hand_out_slots(turn)
+    returning.withhold(turn)
+    stalls.look(turn)
+
+
+def _hand_out_slots(turn: Turn) -> None:
+    """Give free slots back to agents whose wait is over, then to new ones.
+
+    Agents that return come first: they hold memory already, and others wait for them. After one whose wait was cut
+    short a new agent may go first: a parent that waits in small pieces would keep out the children it waits for.
+    """
+    state = turn.state
+    turn.is_cut_short = False
+    while True:
+        back = returning.next_to_return(state)
+        may_use_reserve = back is None and not working(state) and returning.idle_lender(state) is None
+        may_go_first = back is None or state.is_new_next
+        new = next_to_start(state, turn.now, may_use_reserve=may_use_reserve) if may_go_first else None
+        if new is not None and turn.may_launch():
+            admit(turn, new)
+        elif new is None and back is not None:
+            returning.bring_back(turn, back)
+        elif new is None and (lender := returning.idle_lender(state)) is not None:
+            returning.bring_back(turn, lender)
+        else:
+            return
+
+
+def cancel(turn: Turn, agent: Agent, reason: str) -> None:
+    """End `agent` and everything under it."""
+    if agent.status is Status.QUEUED:
+        turn.record(AgentCancelled(agent.id, reason))
+    elif agent.status is not Status.STOPPING:
+        stop(turn, agent, Cause.CANCELLED, reason)
+    elif agent.cause is not Cause.CANCELLED:
+        turn.record(StopBegan(agent.id, agent.attempt, Cause.CANCELLED, reason))
+    cancel_children(turn, agent, f"its parent {agent.id} was cancelled")
+
+
+def stop(turn: Turn, agent: Agent, cause: Cause, reason: str) -> None:
+    """Begin to end the attempt's process tree."""
+    refuse_waits(turn, agent)
+    turn.record(StopBegan(agent.id, agent.attempt, cause, reason))
+    turn.do(Terminate(agent.id, agent.attempt))
+
+
+def refuse_waits(turn: Turn, agent: Agent) -> None:
+    """`agent` is about to wait for nothing any more: nobody in its tree is left without a reply."""
+    for wait in agent.waits.values():
+        turn.refuse(wait.request, "stopping", f"{agent.id} is being ended and waits for nothing")
+
+
+def cancel_children(turn: Turn, agent: Agent, reason: str) -> None:
+    """What a parent that did not complete leaves behind is of no use to anybody."""
+    for child in turn.state.unfinished(sorted(turn.state.children.get(agent.id, ()))):
+        cancel(turn, child, reason)
+
+
+def _follow(turn: Turn) -> None:
+    """What was to come after an agent that did not complete is skipped, and what was to come after that; runs fail
+    fast, or end. Each skipped agent has ended too."""
+    cut: dict[RunId, set[str]] = {}  # the groups that were cut short already: many may end at once in one
+    while turn.ended:
+        agent = turn.ended.pop(0)
+        for dependent in turn.state.unfinished(sorted(turn.state.dependents.get(agent.id, ()))):
+            if (reason := why_never(turn.state, dependent)) is not None:
+                turn.record(AgentSkipped(dependent.id, reason))
+        if (member := agent.spec.member) is not None:
+            _advance(turn, turn.state.runs[member.run], member.path, cut.setdefault(member.run, set()))
+
+
+def _advance(turn: Turn, run: Run, path: str, cut: set[str]) -> None:
+    """A member has ended: cut short the groups around it that fail fast and failed with it, and end the run with its
+    last member. What failed before does not matter any more: if others are still at it, somebody tries them again.
+    In what is `cut` nothing is queued or works any more."""
+    is_failed = run.has_failed(path)
+    for group in groups_around(path):
+        tally = run.tallies[group]
+        if is_failed and tally.unfinished and run.groups[group].is_fail_fast and group not in cut:
+            _cut_short(turn, run, group)
+            cut.add(group)
+        if tally.unfinished:
+            return
+        is_failed = run.bad_end(group) == "failed" and run.groups[group].is_required
+    if not run.is_over:
+        turn.record(_ending_of(run))
+
+
+def _cut_short(turn: Turn, run: Run, group: str) -> None:
+    """End what works in `group` and skip the rest."""
+    path = run.blame_in(group)
+    what = "was skipped" if run.ended[path].is_skipped else "failed"
+    reason = f"{path} {what}, and {group or run.plan.name} fails fast"
+    for agent in turn.state.unfinished([AgentId(one) for one in run.members_of(group)]):
+        if agent.status is Status.QUEUED and (agent.tries or agent.rate_limits):  # it ran, and was to be tried again
+            turn.record(AgentCancelled(agent.id, f"{reason}; its attempt {agent.attempt} before: {agent.reason}"))
+        elif agent.status is Status.QUEUED:
+            turn.record(AgentSkipped(agent.id, reason))
+        elif agent.status is not Status.STOPPING:
+            cancel(turn, agent, reason)
+
+
+def _ending_of(run: Run) -> RunEnded:
+    if run.bad_end("") is None:
+        return RunEnded(run.id, RunStatus.COMPLETED)
+    path = run.blame_in("")
+    ending = run.ended[path]
+    if ending.is_skipped and (left := run.left_out()) is not None:
+        way_out = f"nothing is in its way any more: `orchctl retry {run.id}` goes on"
+        return RunEnded(run.id, RunStatus.FAILED, f"{left} ({run.members[left].agent}) was skipped, and {way_out}")
+    status = RunStatus.CANCELLED if ending.status == Status.CANCELLED.value else RunStatus.FAILED
+    return RunEnded(run.id, status, f"{path} ({run.members[path].agent}) {ending.status}: {ending.reason}")
+
+
+def next_to_start(state: State, now: float, *, may_use_reserve: bool = True) -> Agent | None:
+    """The agent that may take a slot now: the best of those whose start keeps the state safe.
+
+    `may_use_reserve`: no agent that is alive could take the slot instead, so a slot kept for chains may be used.
+    """
+    if state.is_paused or state.held_until > now or not has_working_place(state):
+        return None
+    must_be_needed = state.is_draining
+    best: Ticket | None = None
+    for head, line in state.queue.heads():
+        if best is not None and best < head:
+            break
+        if not has_resident_place(state, line.depth) or not has_room(state, line) or why_held(state, line, now):
+            continue
+        if is_safe_with(state, line.claim):
+            entry = _first_needed(state, line) if must_be_needed and (line.claim or state.is_draining) else head
+            best = min((one for one in (best, entry) if one is not None), default=None)
+        elif has_aged(state.agents[agent_id(head.number)], now):
+            # It has waited long for the living to leave it room: only what they need may still go before it.
+            must_be_needed = True
+    if best is None and may_use_reserve and not working(state):
+        best = _beyond_reserve(state, now)
+    return None if best is None else state.agents[agent_id(best.number)]
+
+
+def _beyond_reserve(state: State, now: float) -> Ticket | None:
+    """The first that may use a resident slot which is kept free for a chain, because no agent is at work.
+
+    What is alive then waits for agents outside the chains below it, and only these can end its waits.
+    """
+    if len(state.living) >= state.resident:
+        return None
+    lines = [line for _, line in state.queue.heads() if has_room(state, line) and is_safe_with(state, line.claim)]
+    entries = [_first_needed(state, line) for line in lines if not why_held(state, line, now)]
+    return min((entry for entry in entries if entry is not None), default=None)
+
+
+def has_aged(agent: Agent, now: float) -> bool:
+    """Whether it is old enough for others to be held back until there is room for it."""
+    return now - agent.age > AGING_SECONDS
+
+
+def _first_needed(state: State, line: Line) -> Ticket | None:
+    """Looks through those that are needed or through the line, whichever is shorter: it is asked after each end."""
+    wanted = needed(state)
+    if len(wanted) <= state.queue.length(line):
+        return state.queue.first_of(line, map(ticket_of, state.unfinished(wanted)))
+    return next((entry for entry in state.queue.tickets(line) if agent_id(entry.number) in wanted), None)

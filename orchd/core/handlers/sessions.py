@@ -1,0 +1,63 @@
+"""Which session agents belong to, and what a person does with sessions."""
+
+from __future__ import annotations
+
+from orchd.core.inputs import CloseSession, OpenSession, Scope, SetBudget
+from orchd.core.state.agents import Agent, State
+from orchd.core.state.events import RunBudgetChanged, SessionBudgetChanged, SessionClosed, SessionOpened
+from orchd.core.state.runs import RunId
+from orchd.core.state.sessions import Session, SessionId, number_of_session, session_id
+from orchd.core.state.spending import Budget
+from orchd.core.turn import Turn
+
+
+def session_now(state: State, parent: Agent | None, scope: Scope | None) -> SessionId | None:
+    """The session that new agents would belong to, if there is one already."""
+    if parent is not None:
+        return parent.spec.session
+    found = None if scope is None else _open_one(state, scope)
+    return found.id if found else None
+
+
+def session_of(turn: Turn, parent: Agent | None, scope: Scope | None) -> SessionId | None:
+    """The session of new agents, opened now when there is none."""
+    found = session_now(turn.state, parent, scope)
+    if found is not None or parent is not None or scope is None:
+        return found
+    return _opened(turn, scope.directory, None, Budget())
+
+
+def open_session(turn: Turn, event: OpenSession) -> None:
+    """One directory has one open session."""
+    if (old := _open_one(turn.state, event.scope)) is not None:
+        turn.record(SessionClosed(old.id))
+    session = _opened(turn, event.scope.directory, event.name, event.budget)
+    turn.answer_of(event.request, session)
+
+
+def close_session(turn: Turn, event: CloseSession) -> None:
+    """Closing twice is closing."""
+    if turn.state.sessions[event.session].closed_at is None:
+        turn.record(SessionClosed(event.session))
+    turn.answer_of(event.request, event.session)
+
+
+def set_budget(turn: Turn, event: SetBudget) -> None:
+    """More of it, less of it or none at all."""
+    if (run := turn.state.runs.get(RunId(event.target))) is not None:
+        turn.record(RunBudgetChanged(run.id, event.budget))
+    else:
+        turn.record(SessionBudgetChanged(SessionId(event.target), event.budget))
+    turn.answer_of(event.request, event.target)
+
+
+def _open_one(state: State, scope: Scope) -> Session | None:
+    """What the store knew may be closed by now, or opened by another request of the same turn."""
+    here = [one for one in state.sessions.values() if one.directory == scope.directory and one.closed_at is None]
+    return max(here, key=lambda one: number_of_session(one.id), default=None)
+
+
+def _opened(turn: Turn, directory: str, name: str | None, budget: Budget) -> SessionId:
+    session = session_id(turn.state.last_session + 1)
+    turn.record(SessionOpened(session, directory, name, budget))
+    return session

@@ -1,0 +1,179 @@
+"""The one way in: a request to spawn becomes queued agents, all of them or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from orchd.core.admission.blocking import why_held
+from orchd.core.admission.slots import claims, is_safe, is_safe_with, resident_bound, working
+from orchd.core.admission.wait_graph import blockers_first
+from orchd.core.handlers.schedule import has_aged, next_to_start
+from orchd.core.handlers.sessions import session_now, session_of
+from orchd.core.inputs import Caller, SpawnAgents
+from orchd.core.state.agents import Agent, AgentId, Level, Spec, State, Status, agent_id
+from orchd.core.state.events import AgentQueued, AgentSkipped
+from orchd.core.state.indexes import why_never
+from orchd.core.state.ready_queue import Line
+from orchd.core.state.sessions import SessionId
+from orchd.core.turn import Turn
+from orchd.dag import cycle_in
+
+
+class Refusal(Exception):
+    """Why a request is not done; never leaves the core."""
+
+    def __init__(self, code: str, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.code = code
+        self.details = details
+
+
+def spawn_agents(turn: Turn, event: SpawnAgents) -> None:
+    """Check everything first; then nothing can go wrong."""
+    state = turn.state
+    try:
+        parent = parent_for(state, event.caller)
+        check_nesting(state, event.specs)
+        if parent is not None:
+            check_guards(state, parent, len(event.specs), event.kin)
+        wanted = _resolved(state, event.specs)
+        if event.must_start:
+            _check_room(state, turn.now, wanted, 0 if parent is None else parent.depth + 1)
+            _check_holds(state, turn.now, wanted.values(), session_now(state, parent, event.scope))
+    except Refusal as refusal:
+        turn.refuse(event.request, refusal.code, str(refusal), refusal.details)
+        return
+    ancestors = (*parent.ancestors, parent.id) if parent else ()
+    level = Level.SUB_SKILL if parent else Level.PM
+    session = session_of(turn, parent, event.scope)
+    for one in blockers_first({one: spec.after for one, spec in wanted.items()}):
+        if (spec := wanted.get(one)) is not None:
+            spec = replace(spec, session=session) if session else spec
+            turn.record(AgentQueued(one, spec, level, ancestors, parent.attempt if parent else 0))
+            skip_if_hopeless(turn, one)
+    turn.answer(event.request, *wanted)
+
+
+def parent_for(state: State, caller: Caller) -> Agent | None:
+    """The agent that new ones will be under; None for those of a person."""
+    if state.is_draining:
+        raise Refusal("stopping", "the daemon is stopping and takes nothing new; start it again first")
+    if caller is None:
+        return None
+    parent = state.living.get(caller)
+    if parent is None or parent.status is Status.STOPPING:
+        raise Refusal("stopping", f"{caller} is being ended and can spawn nothing")
+    return parent
+
+
+def check_nesting(state: State, specs: Iterable[Spec]) -> None:
+    """Whether each could start at all."""
+    for spec in specs:
+        if spec.nesting >= state.resident:
+            raise Refusal(
+                "nesting-too-large",
+                f"{spec.name}: nesting {spec.nesting} can never be met with {state.resident} resident places; "
+                "declare less or raise them with `orchctl limit --resident`",
+            )
+
+
+def check_guards(state: State, parent: Agent, count: int, kin: int) -> None:
+    """Whether `parent`, in whose tree `kin` were ever spawned, may have `count` more."""
+    guards = state.guards
+    if parent.depth + 1 >= guards.depth:
+        raise Refusal(
+            "too-deep",
+            f"{parent.id} is at level {parent.depth + 1} of {guards.depth} and may not spawn; "
+            "do the work in it, or raise `depth` in the configuration",
+        )
+    children = sum(1 for _ in state.unfinished(state.children.get(parent.id, ())))
+    if children + count > guards.children:
+        raise Refusal(
+            "too-many-children",
+            f"{parent.id} has {children} unfinished children and asks for {count} more: the most is "
+            f"{guards.children}; wait for some, or raise `children` in the configuration",
+        )
+    if kin + count > guards.agents:
+        raise Refusal(
+            "too-many-agents",
+            f"{kin} agents were already spawned inside the tree of {parent.root}: the most is "
+            f"{guards.agents}; raise `agents` in the configuration if that is meant",
+        )
+
+
+def _resolved(state: State, specs: tuple[Spec, ...]) -> dict[AgentId, Spec]:
+    """The specs by the ids they will have, with every name in `after` replaced by an id."""
+    ids = [agent_id(state.last_number + 1 + index) for index in range(len(specs))]
+    named: dict[str, list[AgentId]] = {}
+    for one, spec in zip(ids, specs, strict=True):
+        named.setdefault(spec.name, []).append(one)
+    wanted = {one: _with_ids(state, named, spec) if spec.after else spec for one, spec in zip(ids, specs, strict=True)}
+    if cycle := cycle_in({one: spec.after for one, spec in wanted.items()}):
+        names = [wanted[one].name for one in cycle]
+        raise Refusal("cycle", f"these wait for each other: {' -> '.join(names)}; drop one `after`", path=names)
+    return wanted
+
+
+def _with_ids(state: State, named: dict[str, list[AgentId]], spec: Spec) -> Spec:
+    ids = {name: _reference(state, named, spec, name) for name in spec.after}
+    conditions = tuple((ids[name], condition) for name, condition in spec.conditions)
+    return replace(spec, after=tuple(dict.fromkeys(ids.values())), conditions=conditions)
+
+
+def _reference(state: State, named: dict[str, list[AgentId]], spec: Spec, wanted: str) -> AgentId:
+    found = named.get(wanted)
+    if found and len(found) == 1:
+        return found[0]
+    if found:
+        raise Refusal("ambiguous", f"{spec.name}: `after` {wanted!r} names {len(found)} agents of this request")
+    if wanted not in state.agents:
+        raise Refusal(
+            "unknown-agent",
+            f"{spec.name}: `after` {wanted!r} is neither an agent nor a name in this request; "
+            "`orchctl status --all` shows what there is",
+        )
+    return AgentId(wanted)
+
+
+def _check_room(state: State, now: float, wanted: dict[AgentId, Spec], depth: int) -> None:
+    """Whether all of them start in this very turn."""
+    most = resident_bound(state, depth)
+    held = sorted([*claims(state), *(spec.nesting for spec in wanted.values() if spec.nesting)])
+    after = {one for spec in wanted.values() for one in spec.after}
+    first = [(state.agents[agent_id(head.number)], line.claim) for head, line in state.queue.heads()]
+    held_back_by = [agent for agent, claim in first if has_aged(agent, now) and not is_safe_with(state, claim)]
+    starting = len(state.queue) if next_to_start(state, now) is not None else 0  # earlier ones, a few in each turn
+    fits = (
+        not state.is_paused
+        and state.held_until <= now
+        and working(state) + starting + len(wanted) <= state.limit
+        and len(state.living) + starting + len(wanted) <= most
+        and is_safe(state.resident, held)
+        and not (held_back_by and any(spec.nesting for spec in wanted.values()))
+        and not any(state.unfinished(after))
+        and not after & wanted.keys()
+    )
+    if not fits:
+        raise Refusal(
+            "would-queue",
+            f"{len(wanted)} cannot start now: {working(state)} of {state.limit} places are working, "
+            f"{len(state.living)} of {most} living{', paused' if state.is_paused else ''}; "
+            "leave out --no-queue to queue them",
+        )
+
+
+def _check_holds(state: State, now: float, specs: Iterable[Spec], session: SessionId | None) -> None:
+    """Whether nothing but places keeps them from starting."""
+    for spec in specs:
+        line = Line(spec.nesting, session=session or "", runner=spec.runner or "")
+        if (held := why_held(state, line, now)) is not None:
+            raise Refusal(
+                "would-queue", f"{spec.name} cannot start now: {held.sentence}; leave out --no-queue to queue it"
+            )
+
+
+def skip_if_hopeless(turn: Turn, one: AgentId) -> None:
+    """What it was to come after has already ended badly."""
+    if (reason := why_never(turn.state, turn.state.agents[one])) is not None:
+        turn.record(AgentSkipped(one, reason))

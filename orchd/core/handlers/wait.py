@@ -1,0 +1,75 @@
+"""An agent asks to be blocked until others have ended: promised to end, or refused at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchd.core.admission.slots import is_safe_promoted
+from orchd.core.admission.wait_graph import claims_needed, path_to
+from orchd.core.effects import Thaw, Watch
+from orchd.core.inputs import BeginWait
+from orchd.core.state.agents import Agent, AgentId, Status, Wait
+from orchd.core.state.events import AgentPromoted, WaitBegan
+from orchd.core.state.indexes import is_satisfied
+from orchd.core.turn import Turn
+
+
+def begin_wait(turn: Turn, event: BeginWait) -> None:
+    """Park the agent, if everything that it waits for can end beside all that lives."""
+    agent = turn.state.living.get(event.agent)
+    if agent is None or agent.status is Status.STOPPING:
+        turn.refuse(event.request, "stopping", f"{event.agent} is being ended and can wait for nothing")
+        return
+    if event.request in agent.waits:
+        turn.do(Watch(agent.id, event.request))
+        return
+    deadline = None if event.timeout is None else turn.now + event.timeout
+    wait = Wait(event.request, event.targets, event.is_any, deadline, event.caller, event.caller_started)
+    if is_satisfied(turn.state, wait) or event.timeout == 0:
+        done = is_satisfied(turn.state, wait)
+        turn.answer(event.request, *event.targets, timed_out=not done)
+        return
+    _park(turn, agent, wait)
+
+
+def _park(turn: Turn, agent: Agent, wait: Wait) -> None:
+    unfinished = [found.id for found in turn.state.unfinished(wait.targets)]
+    if (path := path_to(turn.state, unfinished, agent.id)) is not None:
+        path = [agent.id, *path]
+        turn.refuse(
+            wait.request,
+            "cycle",
+            f"{agent.id} would wait for itself: {' -> '.join(path)}; wait for others or end first",
+            {"path": path},
+        )
+        return
+    needed = claims_needed(turn.state, agent, unfinished)
+    if not is_safe_promoted(turn.state, needed):
+        _refuse_deadlock(turn, agent, wait, needed)
+        return
+    promote(turn, needed)
+    # The request of a frozen agent was on its way; from now on its client is blocked. A paused agent stays frozen.
+    if agent.frozen is not None and not agent.is_paused:
+        turn.do(Thaw(agent.id, agent.attempt))
+    turn.record(WaitBegan(agent.id, wait))
+    turn.do(Watch(agent.id, wait.request))
+
+
+def promote(turn: Turn, needed: Mapping[AgentId, int]) -> None:
+    """Let those that live wait for as many levels as they need."""
+    for one, claim in needed.items():
+        turn.record(AgentPromoted(one, claim))
+
+
+def _refuse_deadlock(turn: Turn, agent: Agent, wait: Wait, needed: Mapping[AgentId, int]) -> None:
+    state = turn.state
+    holders = {one.id: one.claim for one in state.living.values() if one.claim > 0 and one is not agent}
+    turn.refuse(
+        wait.request,
+        "would-deadlock",
+        f"{agent.id} would need {needed[agent.id]} more of {state.resident} resident places for what it waits for, "
+        f"and {len(holders)} others hold claims too: end it and collect later, "
+        f"spawn it with --nesting {needed[agent.id]} so that its places are kept for it, "
+        "or raise `orchctl limit --resident`",
+        {"needed": dict(needed), "holders": holders, "resident": state.resident},
+    )

@@ -1,0 +1,1 @@
+"""What the daemon remembers, and the functions that change it."""

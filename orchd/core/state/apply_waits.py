@@ -1,0 +1,103 @@
+"""What waits, withheld replies and freezing change about an agent: the part of `apply` for agents that hold no slot."""
+
+# ruff: noqa: ARG001 - every change takes the same arguments
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchd.core.state.agents import Agent, Frozen, Instant, State
+from orchd.core.state.events import (
+    AgentFrozen,
+    AgentPaused,
+    AgentResumed,
+    AgentReturned,
+    AgentThawed,
+    SlotAwaited,
+    WaitBegan,
+    WaitEnded,
+    WaitExpired,
+    WaitReopened,
+    WorkSeen,
+)
+
+
+def wait_began(state: State, agent: Agent, fact: WaitBegan, at: Instant) -> None:
+    """A frozen agent whose request was already on its way is blocked in this wait instead."""
+    unfreeze(agent, at)
+    agent.waits[fact.wait.request] = fact.wait
+
+
+def wait_ended(state: State, agent: Agent, fact: WaitEnded, at: Instant) -> None:
+    del agent.waits[fact.request]
+    agent.heard = at.mono  # it could not be heard while it was blocked
+
+
+def wait_expired(state: State, agent: Agent, fact: WaitExpired, at: Instant) -> None:
+    agent.waits[fact.request] = replace(agent.waits[fact.request], is_expired=True)
+
+
+def slot_awaited(state: State, agent: Agent, fact: SlotAwaited, at: Instant) -> None:
+    agent.held_since = at.mono
+
+
+def wait_reopened(state: State, agent: Agent, fact: WaitReopened, at: Instant) -> None:
+    unfreeze(agent, at)
+
+
+def returned(state: State, agent: Agent, fact: AgentReturned, at: Instant) -> None:
+    state.is_new_next = agent.waits.pop(fact.request).is_expired
+    agent.heard = at.mono
+    unfreeze(agent, at)
+
+
+def work_seen(state: State, agent: Agent, fact: WorkSeen, at: Instant) -> None:
+    _to_background(agent)
+    unfreeze(agent, at)
+
+
+def frozen(state: State, agent: Agent, fact: AgentFrozen, at: Instant) -> None:
+    agent.frozen, agent.lent_to = fact.cause, fact.lent_to
+    if fact.request is not None:
+        del agent.waits[fact.request]
+    _to_background(agent)
+    if agent.held_since is None:
+        agent.held_since = at.mono
+
+
+def thawed(state: State, agent: Agent, fact: AgentThawed, at: Instant) -> None:
+    state.is_new_next = agent.frozen in (Frozen.WAIT_CUT, Frozen.BUSY)
+    agent.heard = at.mono
+    unfreeze(agent, at)
+
+
+def _to_background(agent: Agent) -> None:
+    for wait in agent.waits.values():
+        agent.waits[wait.request] = replace(wait, is_background=True)
+
+
+def unfreeze(agent: Agent, at: Instant) -> None:
+    """The time for which only a slot was missing counts for no time-out; nor does the time that it is paused."""
+    _count_held(agent, at)
+    agent.frozen = agent.lent_to = None
+    agent.held_since = at.mono if agent.is_suspended else None
+
+
+def paused(state: State, agent: Agent, fact: AgentPaused, at: Instant) -> None:
+    agent.is_paused = True
+    if agent.started is not None and agent.held_since is None:
+        agent.held_since = at.mono
+
+
+def resumed(state: State, agent: Agent, fact: AgentResumed, at: Instant) -> None:
+    """A frozen agent lacks a slot from now on. Silence is counted anew."""
+    agent.is_paused = False
+    if agent.started is not None:
+        agent.heard = at.mono
+    _count_held(agent, at)
+    agent.held_since = at.mono if agent.frozen is not None else None
+
+
+def _count_held(agent: Agent, at: Instant) -> None:
+    if agent.held_since is not None and agent.started is not None:
+        agent.started += at.mono - agent.held_since

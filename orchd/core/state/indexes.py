@@ -1,0 +1,277 @@
+"""The indexes of a State: what could be counted each time and is kept because it is asked each turn.
+
+Only `apply`, `ripen`, `load` and `forget` change them; `recount` makes everything anew from the agents alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from orchd.core.state.agents import LIVING, Agent, AgentId, Condition, State, Status, Wait
+from orchd.core.state.ready_queue import Line, Ticket, ticket
+from orchd.core.state.runs import Ending, RunId, recounted
+from orchd.dag import around
+
+
+def ticket_of(agent: Agent) -> Ticket:
+    """Where `agent` stands in line when it is ready."""
+    member = agent.spec.member
+    if member is None:
+        return ticket(priority=agent.spec.priority, age=agent.age, depth=agent.depth, number=agent.number)
+    return ticket(
+        priority=agent.spec.priority,
+        age=agent.age,
+        depth=agent.depth,
+        number=agent.number,
+        first=member.first,
+        weight=member.weight,
+    )
+
+
+def line_of(agent: Agent) -> Line:
+    """In which line."""
+    spec = agent.spec
+    run, group = ("", "") if spec.member is None else (spec.member.run, around(spec.member.path))
+    return Line(agent.claim, run, group, spec.session or "", spec.runner or "", agent.depth)
+
+
+def enter_indexes(state: State, agent: Agent) -> None:
+    """Enter `agent`, as it is now, wherever it belongs."""
+    if agent.is_over:
+        return
+    state.environments[agent.spec.environment] = state.environments.get(agent.spec.environment, 0) + 1
+    if (session := agent.spec.session) is not None:
+        state.in_sessions[session] = state.in_sessions.get(session, 0) + 1
+    if agent.parent:
+        state.children.setdefault(agent.parent, set()).add(agent.id)
+    if agent.status in LIVING:
+        state.living[agent.id] = agent
+        enter_waits(state, agent)
+    if agent.status is Status.QUEUED:
+        _enter_queue(state, agent)
+
+
+def _enter_queue(state: State, agent: Agent) -> None:
+    blockers = [found.id for found in state.unfinished(agent.blockers)] if agent.spec.after else []
+    for blocker in blockers:
+        state.dependents.setdefault(blocker, set()).add(agent.id)
+    for blocker, _ in agent.spec.conditions:
+        state.conditional.setdefault(blocker, set()).add(agent.id)
+    if not blockers:
+        stand_in_line(state, agent)
+
+
+def leave_indexes(state: State, agent: Agent) -> None:
+    """Take `agent`, as it was, out of all of them."""
+    if agent.is_over:
+        return
+    _release(state.environments, agent.spec.environment)
+    if agent.spec.session is not None:
+        _release(state.in_sessions, agent.spec.session)
+    if agent.parent:
+        _discard(state.children, agent.parent, agent.id)
+    state.living.pop(agent.id, None)
+    leave_waits(state, agent)
+    if agent.status is Status.QUEUED:
+        for blocker in agent.spec.after:
+            _discard(state.dependents, blocker, agent.id)
+        for blocker, _ in agent.spec.conditions:
+            _discard(state.conditional, blocker, agent.id)
+        state.queue.discard(ticket_of(agent), line_of(agent), agent.ready_at)
+
+
+def enter_waits(state: State, agent: Agent) -> None:
+    """Enter the agents that `agent` waits for now, and whether that is over: living agents differ in nothing else."""
+    if agent.status is Status.WAITING:
+        state.waiting[agent.id] = agent
+    elif not agent.waits:
+        return
+    for target in _awaited_by(agent):
+        state.awaited.setdefault(target, set()).add(agent.id)
+    if any(wait.deadline is not None and not wait.is_expired for wait in agent.waits.values()):
+        state.expiring[agent.id] = agent
+    _note_due(state, agent)
+
+
+def leave_waits(state: State, agent: Agent) -> None:
+    """Take out the agents that `agent` waited for, before that changes."""
+    for target in _awaited_by(agent):
+        _discard(state.awaited, target, agent.id)
+    for index in (state.waiting, state.expiring, state.due):
+        index.pop(agent.id, None)
+
+
+def _awaited_by(agent: Agent) -> Iterator[AgentId]:
+    for wait in agent.waits.values():
+        yield from wait.targets
+    if agent.lent_to is not None:
+        yield agent.lent_to
+
+
+def note_end(state: State, agent: Agent) -> None:
+    """`agent` has ended, or is tried again: look anew at the agents that wait for it."""
+    for waiter in state.awaited.get(agent.id, ()):
+        _note_due(state, state.living[waiter])
+
+
+def _note_due(state: State, agent: Agent) -> None:
+    if (agent.frozen and is_to_thaw(state, agent)) or any(is_over(state, wait) for wait in agent.waits.values()):
+        state.due[agent.id] = agent
+    else:
+        state.due.pop(agent.id, None)
+
+
+def is_to_thaw(state: State, agent: Agent) -> bool:
+    """Whether a frozen agent lacks nothing but a slot: if it lent its own, the borrower has ended."""
+    return agent.lent_to is None or not any(state.unfinished([agent.lent_to]))
+
+
+def is_over(state: State, wait: Wait) -> bool:
+    """Whether the wait is to be answered: it has come about, or its deadline has passed."""
+    return wait.is_expired or is_satisfied(state, wait)
+
+
+def is_satisfied(state: State, wait: Wait) -> bool:
+    """Whether what the wait is for has come about."""
+    unfinished = sum(1 for _ in state.unfinished(wait.targets))
+    return unfinished == 0 or (wait.is_any and unfinished < len(wait.targets))
+
+
+def stand_in_line(state: State, agent: Agent) -> None:
+    """`agent` waits for nothing but a place, or for its time; a paused agent is in no line."""
+    if agent.is_paused:
+        return
+    if agent.ready_at is None:
+        state.queue.add(ticket_of(agent), line_of(agent))
+    else:
+        state.queue.delay(ticket_of(agent), line_of(agent), agent.ready_at)
+
+
+def note_in_run(state: State, agent: Agent, *, was_over: bool) -> None:
+    """Tell the run of a member that has ended, or is to be tried again."""
+    member = agent.spec.member
+    if member is None or was_over == agent.is_over:
+        return
+    if agent.is_over:
+        state.runs[member.run].close(member.path, Ending(agent.status.value, agent.reason))
+    else:
+        state.runs[member.run].reopen(member.path)
+
+
+def queued_behind(state: State, agent: Agent) -> list[Agent]:
+    """Those that come after an agent that is over and may still start: when it is tried again, they wait again.
+
+    Only members of runs and agents with conditions start after an agent that did not complete.
+    """
+    behind = [state.agents[one] for one in sorted(state.conditional.get(agent.id, ()))]
+    if (member := agent.spec.member) is not None:
+        mates = (state.agents.get(AgentId(one)) for one in state.runs[member.run].agents_behind(member.path))
+        behind += [mate for mate in mates if mate is not None and mate.status is Status.QUEUED]
+    return behind
+
+
+def free_dependents(state: State, agent: Agent) -> None:
+    """`agent` is over: whoever waited for it alone stands in line. Those that never can are for `settle` to skip."""
+    for one in list(state.dependents.get(agent.id, ())):
+        dependent = state.agents[one]
+        if why_never(state, dependent) is not None:
+            continue
+        _discard(state.dependents, agent.id, one)
+        if not any(state.unfinished(dependent.blockers)):
+            stand_in_line(state, dependent)
+
+
+def why_never(state: State, agent: Agent) -> str | None:
+    """Why a queued agent cannot start any more: what it comes after ended, and not as its condition requires."""
+    if (member := agent.spec.member) is not None:
+        run = state.runs[member.run]
+        ends = ((node, run.bad_end(node)) for node in member.after)
+        return next((f"{name} did not complete: {end}" for name, end in ends if end is not None), None)
+    for blocker, condition in unsatisfied(agent, map(state.agents.get, agent.blockers)):
+        what = "fail" if condition is Condition.FAILED else "complete"
+        return f"{blocker.id} did not {what}: {blocker.status.value}"
+    return None
+
+
+def unsatisfied(agent: Agent, blockers: Iterable[Agent | None]) -> Iterator[tuple[Agent, Condition]]:
+    """The agents among `blockers` that have ended, and not as `agent` requires, each with the condition."""
+    conditions = dict(agent.spec.conditions)
+    for blocker in blockers:
+        if blocker is not None and blocker.is_over:
+            condition = conditions.get(blocker.id, Condition.COMPLETED)
+            if blocker.status not in condition.satisfied_by:
+                yield blocker, condition
+
+
+def ripen(state: State, now: float) -> None:
+    """What time alone changes, and no fact: delayed tickets stand in line, and holds that are over are forgotten."""
+    state.queue.ripen(now)
+    if state.held_until <= now:
+        state.held_until = 0.0
+    for runner in [runner for runner, until in state.holds.items() if until.mono <= now]:
+        del state.holds[runner]
+
+
+def load(state: State, agents: Iterable[Agent]) -> None:
+    """Put agents that were stored into memory."""
+    found = list(agents)
+    for agent in found:
+        state.agents[agent.id] = agent
+    for agent in found:
+        enter_indexes(state, agent)
+
+
+def forget(state: State, ids: Iterable[AgentId]) -> None:
+    """Drop those that are over, and their runs that are: the store has them, and memory must not grow with history."""
+    runs: set[RunId] = set()
+    for one in ids:
+        agent = state.agents.get(one)
+        if agent is not None and agent.is_over:
+            del state.agents[one]
+            runs |= {agent.spec.member.run} if agent.spec.member else set()
+    forget_runs(state, runs)
+
+
+def forget_runs(state: State, ids: Iterable[RunId]) -> None:
+    """Drop those that are over and have no member in memory: one that is there may be about to be tried again."""
+    for one in ids:
+        run = state.runs.get(one)
+        if run is not None and run.is_over and not any(mate.agent in state.agents for mate in run.members.values()):
+            del state.runs[one]
+
+
+def recount(state: State) -> tuple[object, ...]:
+    """Every index anew from the agents alone, to be compared with what is kept."""
+    fresh = State(agents=state.agents, runs=state.runs)
+    for agent in state.agents.values():
+        enter_indexes(fresh, agent)
+    return (*indexes(fresh)[:-1], {run.id: recounted(run) for run in state.runs.values()})
+
+
+def indexes(state: State) -> tuple[object, ...]:
+    """Every index in a form that can be compared."""
+    return (
+        set(state.living),
+        (set(state.waiting), set(state.due), set(state.expiring)),
+        state.awaited,
+        state.children,
+        (state.dependents, state.conditional),
+        state.environments,
+        state.in_sessions,
+        (sorted(state.queue.entries()), len(state.queue)),
+        {run.id: run.tallies for run in state.runs.values()},
+    )
+
+
+def _release(counts: dict[Any, int], key: str) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]
+
+
+def _discard(index: dict[AgentId, set[AgentId]], key: AgentId, value: AgentId) -> None:
+    if members := index.get(key):
+        members.discard(value)
+        if not members:
+            del index[key]

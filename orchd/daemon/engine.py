@@ -1,0 +1,113 @@
+"""The engine keeps the order: decide, make processes behind their gates, commit once, then act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from orchd.core.admission.slots import working
+from orchd.core.decide import decide
+from orchd.core.effects import Effect, Release
+from orchd.core.inputs import Input, Spawned, SpawnFailed
+from orchd.core.state.agents import AgentId, Instant, State
+from orchd.core.state.events import Fact
+from orchd.core.state.indexes import forget
+from orchd.core.turn import Question, Turn
+from orchd.store.database import Store
+from orchd.store.reader import StoredAnswer
+
+_FEW = 16  # agents that start in one turn, however long it takes, when they are all that can start
+_LEAST = 2  # of more than these, as many as a turn starts in any case: the successors of the two that may end in one
+SLICE = 0.01  # seconds that a turn goes on launching after these, while requests wait
+
+
+class Shell(Protocol):
+    """Whoever does what the core asks for."""
+
+    def ask(self, question: Question) -> Input:
+        """Answer `question` now, before the commit."""
+
+    def promised(self, effects: Iterable[Effect]) -> list[StoredAnswer]:
+        """The replies among `effects` that a repeated request must find again."""
+
+    def noted(self, facts: Sequence[Fact], wall: float) -> None:
+        """These are on the disk now; what they are about is still in memory."""
+
+    def do(self, effect: Effect) -> None:
+        """Do it, after the commit."""
+
+
+class Engine:
+    """The one writer of the state and of the store."""
+
+    def __init__(self, state: State, store: Store, shell: Shell, clock: Callable[[], Instant]) -> None:
+        self.state = state
+        self._store = store
+        self._shell = shell
+        self._clock = clock
+        self._begun: tuple[Turn, set[AgentId]] | None = None  # of the turn whose commit is on its way
+        self._over: set[AgentId] = set()
+        self.has_more = False  # agents may start that the last turn did not launch: feed `Admit`
+
+    def feed(self, inputs: Iterable[Input]) -> None:
+        """Decide all, commit once, then act.
+
+        A turn that does nothing but open gates is acted upon when its commit has ended, and the next one may be decided
+        meanwhile: nobody hears of either before. When a commit fails StoreError is raised and the process must die:
+        memory is ahead of disk.
+        """
+        turn = Turn(self.state, self._clock())
+        turn.launches_left = _LEAST
+        for event in inputs:
+            decide(turn, event)
+            self._answer_questions(turn)
+        self.has_more = turn.is_cut_short
+        self.finish()
+        answers = self._shell.promised(turn.effects)
+        if turn.facts or answers:
+            self._store.begin(self.state, turn.at.wall, turn.facts, answers)
+        touched = {one for fact in turn.facts if (one := getattr(fact, "agent", None)) is not None}
+        over = {one for one in touched if self.state.agents[one].is_over}
+        self._begun = (turn, over)  # as they are now: the next turn may be half decided when they are needed
+        if not turn.facts or any(type(effect) is not Release for effect in turn.effects):
+            self.finish()
+
+    def _answer_questions(self, turn: Turn) -> None:
+        """Ask what the turn asks, one question after the other; while there is time, each answer may bring one more."""
+        launched = 0
+        while turn.questions:
+            if self._store.commits.has_ended:
+                self.finish()
+            answer = self._shell.ask(turn.questions.pop(0))
+            launched += isinstance(answer, Spawned | SpawnFailed)
+            is_last = not turn.questions and not turn.launches_left
+            if is_last and (self._are_few(launched) or self._clock().mono - turn.now < SLICE):
+                turn.launches_left = 1
+            decide(turn, answer)
+
+    def _are_few(self, launched: int) -> bool:
+        """Whether those that may start after these are so few that they need not wait for another turn."""
+        return launched + min(len(self.state.queue), self.state.limit - working(self.state)) <= _FEW
+
+    def finish(self) -> None:
+        """Return when all that was decided is on the disk and done."""
+        if self._begun is None:
+            return
+        self._store.finish()
+        (turn, over), self._begun = self._begun, None
+        if turn.facts:
+            self._shell.noted(turn.facts, turn.at.wall)
+        for effect in turn.effects:
+            self._shell.do(effect)
+        forget(self.state, over)
+        self._over |= over
+
+    def ended(self) -> set[AgentId]:
+        """The agents that are over since this was last asked: on the disk, and not in memory any more."""
+        over, self._over = self._over, set()
+        return over
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether a turn is decided that is not done."""
+        return self._begun is not None

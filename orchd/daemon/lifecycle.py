@@ -1,0 +1,227 @@
+"""One daemon's life: what must happen in which order before the first request is answered and after the last."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from orchd.core.inputs import Tick
+from orchd.core.state.agents import Attributes, Instant
+from orchd.daemon import live_config as configuration
+from orchd.daemon.full_disk import FullDisk, Signals, take_up
+from orchd.daemon.loop import Loop
+from orchd.daemon.presence import Lock, Presence
+from orchd.daemon.sd_notify import Notifier
+from orchd.daemon.wiring import Door, Parts, assemble, open_store, restore
+from orchd.errors import ConfigError, StoreError
+from orchd.instance.config import Config
+from orchd.instance.home import Home
+from orchd.instance.service import Service, leave_word
+from orchd.instance.system import atomic_file
+from orchd.monitors.disk_space import keep_reserve
+from orchd.network.callers import check_namespaces, check_proc, check_uid
+from orchd.network.keyring import Keyring, server_secret
+from orchd.network.remote import Remote
+from orchd.network.sockets import Ports
+from orchd.processes.linux import descriptors
+from orchd.store.database import Store
+
+log = logging.getLogger("orchd")
+
+_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+_RECENT = 1_000  # agents that may have ended in the last turn of a daemon that was killed
+# How long a commit that has ended may wait to say so while we decide something else.
+_SWITCH_SECONDS = 0.0002
+
+
+def serve(
+    home: Home,
+    lock: Lock,
+    clock: Callable[[], Instant],
+    notify: Notifier,
+    service: Service | None,
+    ready: Callable[[], None],
+) -> None:
+    """Run until told to leave. Raises OrchdError or HomeError for what a person must mend first."""
+    with ExitStack() as stack:
+        check_proc()
+        check_uid()
+        home.create()
+        lock.acquire()
+        settings = configuration.read(home.config)
+        check_namespaces(home)
+        leave_word(home, service)
+        defaults = _become_daemon()
+        store = open_store(home)
+        stack.callback(store.close)
+        wakeup = stack.enter_context(_signals())
+        ports = Ports(home)
+        stack.callback(ports.close)
+        door = _door(home, settings.remote.listen, stack)
+        parts = assemble(home, settings, store, ports, door, clock, defaults)
+        stack.callback(parts.processes.close)  # also when it cannot serve: its cgroup would stay for good
+        parts.settings.notify = notify
+        presence = Presence(home, lock, ports)
+        loop = Loop(parts, wakeup, notify, presence)
+        _heed_signals(loop)
+        descriptors.check_for_daemon()
+        _recover(home, parts, loop)
+        _open(home, presence, door)
+        keep_reserve(home.reserve)
+        ready()
+        notify.ready()
+        loop.run()
+        log.info("leaving; %d agents go on%s", len(parts.state.living), _named(parts.state.living))
+
+
+def serve_without_room(
+    home: Home, lock: Lock, clock: Callable[[], Instant], notify: Notifier, ready: Callable[[], None]
+) -> bool:
+    """Serve while the disk of the home is full; True when there is room, False when told to leave.
+
+    Raises as `serve` does, and DiskFull when pruning needs more room than there is.
+    """
+    with ExitStack() as stack:
+        lock.acquire()
+        _become_daemon()
+        wakeup = stack.enter_context(_signals())
+        ports = Ports(home)
+        stack.callback(ports.close)
+        presence = Presence(home, lock, ports)
+        signals = Signals()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: signals.leave())
+        parts = _readable(home, ports, clock, stack)
+        full = FullDisk(home, parts, ports, presence, wakeup, notify, clock, signals)
+        presence.begin()
+        log.warning("the disk of %s is full: nothing is started or changed until there is room", home.directory)
+        ready()
+        notify.ready()
+        return full.run()
+
+
+def _readable(home: Home, ports: Ports, clock: Callable[[], Instant], stack: ExitStack) -> Parts | None:
+    """All parts, over a database that is only read; None where it cannot be."""
+    try:
+        settings = configuration.read(home.config)
+    except ConfigError:
+        settings = Config()
+    try:
+        store = Store(home.database, without_room=True)
+        stack.callback(store.close)
+        parts = assemble(home, settings, store, ports, Door(Keyring(home.keys), None), clock)
+        take_up(parts, stack)
+    except (StoreError, OSError) as error:
+        log.warning("only `daemon status` and `daemon stop` are answered: %s", error)
+        return None
+    return parts
+
+
+def _named(agents: Iterable[str]) -> str:
+    return "".join(f"{':' if number == 0 else ','} {one}" for number, one in enumerate(agents))
+
+
+def _door(home: Home, listen: str | None, stack: ExitStack) -> Door:
+    """The door for other machines, held closed for now. Nothing of it is ever plain."""
+    keyring = Keyring(home.keys)
+    if listen is None:
+        return Door(keyring, None)
+    remote = Remote(listen, server_secret(home.server_key), keyring)
+    stack.callback(remote.close)
+    return Door(keyring, remote)
+
+
+def _open(home: Home, presence: Presence, door: Door) -> None:
+    """From now on there are answers."""
+    presence.begin()
+    if door.remote is not None:
+        door.remote.open()
+        log.info("clients with a key may connect to %s; this is %s", door.remote.address, door.remote.public)
+    log.info("serving %s", home.directory)
+
+
+def _recover(home: Home, parts: Parts, loop: Loop) -> None:
+    """Take up what an earlier daemon left: its agents become inputs like any others, through the same admission."""
+    state = parts.state
+    restore(home, parts)
+    _link_client(home)
+    _take_up_given(parts)
+    living = list(state.living.values())
+    seen = parts.space.look(is_short=False)
+    loop.feed(
+        [
+            *([seen] if seen else []),
+            *(parts.processes.adopt(agent) for agent in living),
+            parts.settings.limits(),
+            Tick(),
+        ]
+    )
+    parts.scribe.catch_up()
+    log.info("took up %d living and %d queued agents", len(living), len(state.agents) - len(state.living))
+
+
+def _take_up_given(parts: Parts) -> None:
+    """Environments and inputs, as far as an agent has them or may be tried again with them."""
+    left = parts.environments.left(parts.state.environments)
+    recent = parts.store.agents(parts.store.page(None, _RECENT)) if left else ()  # a daemon died before it was tidy
+    parts.given.recover(parts.state.agents.values(), recent, left)
+    parts.environments.sweep(parts.state.environments)
+
+
+def _become_daemon() -> Attributes:
+    """Be nobody's child to speak of and everybody's parent who has lost theirs. Returns what agents get that bring no
+    attributes of their own: what this process was started with, where it changes that for itself."""
+    if os.getsid(0) != os.getpid() and os.getpgid(0) != os.getpid():
+        os.setsid()
+    umask = os.umask(0o077)
+    os.chdir("/")
+    limits = descriptors.raise_own()
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        log.warning("cannot be a subreaper: %s", os.strerror(ctypes.get_errno()))
+    return Attributes(umask=umask, limits=(("nofile", *limits),))
+
+
+@contextmanager
+def _signals() -> Iterator[int]:
+    """A descriptor that is readable when a signal came. Ended children vanish by themselves; pidfds tell of them."""
+    reader, writer = socket.socketpair()
+    for end in (reader, writer):
+        os.set_blocking(end.fileno(), False)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    old = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    try:
+        yield reader.fileno()
+    finally:
+        signal.set_wakeup_fd(old)
+        reader.close()
+        writer.close()
+
+
+def _heed_signals(loop: Loop) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: loop.leave())
+    signal.signal(signal.SIGINT, lambda *_: loop.leave())
+    signal.signal(signal.SIGHUP, lambda *_: loop.reload())
+
+
+def _link_client(home: Home) -> None:
+    """`orchctl` in a directory of its own, so that an agent's PATH gains it and nothing else."""
+    link = home.bin / "orchctl"
+    script = Path(sys.executable).parent / "orchctl"
+    link.unlink(missing_ok=True)
+    if script.exists():
+        link.symlink_to(script)
+    elif found := shutil.which("orchctl"):
+        link.symlink_to(found)
+    else:
+        # -P: an agent may stand in a directory that has a folder called orchctl
+        atomic_file.write(link, os.fsencode(f'#!/bin/sh\nexec "{sys.executable}" -P -m orchctl "$@"\n'), 0o700)

@@ -1,0 +1,245 @@
+"""The loop: one thread, one poll, one writer. It sleeps until something happens or the core's next deadline."""
+
+from __future__ import annotations
+
+import logging
+import os
+from itertools import chain
+from math import ceil
+
+import zmq
+
+from orchd.core.decide import next_deadline
+from orchd.core.inputs import Admit, Input, Tick
+from orchd.daemon.presence import Presence
+from orchd.daemon.sd_notify import Notifier
+from orchd.daemon.wiring import Parts
+from orchd.errors import ConfigError
+from orchd.monitors.disk_space import LOOK_AGAIN
+from orchd.protocol.frames import pack_hint
+from orchd.views.agents import summary
+
+log = logging.getLogger("orchd")
+
+_LONGEST_SLEEP = 86_400.0  # a deadline may be farther away than any timer can count
+
+
+class Loop:
+    """Drains all that is ready, feeds it to the engine, and tells who waits."""
+
+    def __init__(self, parts: Parts, wakeup: int, notify: Notifier, presence: Presence | None = None) -> None:
+        self._parts = parts
+        self._wakeup = wakeup
+        self._notify = notify
+        self._presence = presence
+        self._deadline: float | None = None
+        self._is_to_reload = False
+        self._told = parts.store.last_seq()
+        self._poller = zmq.Poller()
+        for readable in (
+            parts.ports.fileno(),
+            parts.processes.fileno(),
+            parts.processes.logs.fileno(),
+            parts.waits.fileno(),
+            parts.store.commits.fileno(),
+            wakeup,
+        ):
+            self._poller.register(readable, zmq.POLLIN)
+        if presence is not None:
+            self._poller.register(presence.fileno(), zmq.POLLIN)
+        self._far: zmq.Socket[bytes] | None = None
+        self._far_sockets: list[zmq.Socket[bytes]] = []
+        if parts.remote is not None:
+            self._poller.register(parts.remote.zap, zmq.POLLIN)
+
+    def run(self) -> None:
+        """Serve until somebody wants us to leave and nobody is in the way."""
+        self._show()
+        while not self._may_leave():
+            self._see_the_door()
+            self._turn(dict(self._poller.poll(self._patience())))
+            self._show()
+        self._notify.stopping()
+        self.feed([])
+        self._parts.shell.stop_all()
+        self._parts.scribe.write()
+        self._hint()
+        self._parts.processes.close()
+
+    def _see_the_door(self) -> None:
+        """Poll what clients of other machines come in by: after a key was revoked that is another socket."""
+        remote = self._parts.remote
+        if remote is None or remote.router is self._far:
+            return
+        for old in self._far_sockets:
+            self._poller.unregister(old)
+        self._far = remote.router
+        self._far_sockets = [one for one in (remote.router, remote.monitor) if one is not None]
+        for new in self._far_sockets:
+            self._poller.register(new, zmq.POLLIN)
+
+    def feed(self, events: list[Input]) -> None:
+        """Decide `events`, and whatever that brings about at once; then nothing is left to be done."""
+        if events or self._parts.engine.is_ahead:  # most turns only answer a question
+            self._feed_ahead(events)
+            self._parts.engine.finish()
+            self._tidy()
+        self._tell()  # also of those whose commit ended before this
+
+    def _feed_ahead(self, events: list[Input]) -> None:
+        """The same, but the last commit may be on its way."""
+        while events:
+            self._parts.engine.feed(events)
+            events = self._parts.shell.backlog
+            self._parts.shell.backlog = []
+        self._tell()
+
+    def _tell(self) -> None:
+        while over := self._parts.engine.ended():
+            self._parts.waits.ended(over, self._parts.engine.finish)
+
+    def _tidy(self) -> None:
+        self._parts.records.let_go()
+        self._parts.environments.drop_all_but(self._parts.state.environments)
+        self._parts.given.inputs.tidy()
+
+    def leave(self) -> None:
+        """End at the next turn, leaving agents as they are."""
+        self._parts.gateway.leaving = True
+
+    def reload(self) -> None:
+        """Read the configuration again at the next turn."""
+        self._is_to_reload = True
+
+    def _may_leave(self) -> bool:
+        return self._parts.gateway.leaving or (self._parts.state.is_draining and not self._parts.state.living)
+
+    def _patience(self) -> int | None:
+        """Milliseconds until the next deadline, rounded up so that it has passed when we look; None without one."""
+        parts = self._parts
+        now = parts.clock().mono
+        again = now + LOOK_AGAIN if parts.state.is_short and len(parts.state.queue) else None
+        deadlines = (
+            again,
+            next_deadline(parts.state),
+            parts.waits.next_deadline(),
+            parts.scribe.next_deadline(),
+        )
+        self._deadline = min((moment for moment in deadlines if moment is not None), default=None)
+        processes = parts.processes
+        if parts.engine.has_more or parts.shell.has_more:
+            return 0
+        alarms = (
+            self._deadline,
+            self._notify.next_deadline(),
+            processes.next_deadline(),
+            processes.logs.next_deadline(),
+            parts.parked.next_deadline(),
+            parts.borrowers.next_deadline(),
+            parts.pruner.next_deadline(),
+        )
+        due = min((moment for moment in alarms if moment is not None), default=None)
+        if due is None:
+            return None
+        return ceil(min(max(due - now, 0.0), _LONGEST_SLEEP) * 1000)
+
+    def _turn(self, ready: dict[object, int]) -> None:
+        if self._wakeup in ready:
+            os.read(self._wakeup, 4096)
+            self._heed_signals()
+        if self._presence is not None and self._presence.fileno() in ready and not self._presence.keep():
+            self.leave()
+        if self._parts.store.commits.fileno() in ready:
+            self._parts.engine.finish()
+            self._parts.store.finish()
+        seen = self._parts.space.look(is_short=self._parts.state.is_short)
+        events: list[Input] = [*([seen] if seen else [])]
+        events += self._parts.borrowers.look()  # before the news: of an attempt that has ended nothing can be seen
+        events += [*self._parts.processes.news(), *self._parts.parked.look()]
+        if self._parts.remote is not None:
+            self._parts.remote.see(ready)
+        is_due = self._deadline is not None and self._deadline <= self._parts.clock().mono
+        heard = (self._parts.ports.fileno(), self._parts.waits.fileno(), self._far)
+        if is_due or any(one in ready for one in heard):
+            self._listen(events, is_due=is_due)
+            events = []
+        self._feed_ahead([*events, *self._more()])  # what is only about processes need not wait for the disk
+        if is_due:
+            self._write_files()
+        self._parts.shell.next_turn()
+        if not self._parts.engine.is_ahead:
+            self._tidy()
+        self._parts.processes.rest()
+        self._parts.processes.logs.look()
+        self._prune()
+        self._hint()
+
+    def _more(self) -> list[Input]:
+        """What starts the next agents of a large fleet, a slice a turn: between two slices requests are answered."""
+        return [Admit()] if self._parts.engine.has_more else []
+
+    def _prune(self) -> None:
+        """A slice of what is not wanted any more, when nothing else is on its way to the disk."""
+        parts = self._parts
+        if parts.pruner.is_due():
+            parts.engine.finish()
+            self._tell()  # who is told holds on to nobody any more
+            if not parts.store.commits.is_pending:
+                self._tidy()
+                parts.pruner.turn()
+
+    def _show(self) -> None:
+        """Tell the service manager that we live, and how full we are."""
+        if self._notify.is_wanted:
+            now = self._parts.clock().mono
+            self._notify.live(now)
+            self._notify.status(summary(self._parts.state), now)
+
+    def _heed_signals(self) -> None:
+        """Those that ask us to leave are heeded where the loop ends."""
+        if not self._is_to_reload:
+            return
+        self._is_to_reload = False
+        self._parts.engine.finish()  # files of sessions may move, and tell nothing that is not on the disk
+        try:
+            self._parts.settings.reload()
+            self.feed([self._parts.settings.limits()])
+        except ConfigError as error:
+            log.error("%s; nothing was changed", error)  # noqa: TRY400 - the trace says nothing to a person
+
+    def _write_files(self) -> None:
+        due = self._parts.scribe.next_deadline()
+        if due is not None and due <= self._parts.clock().mono:
+            self._parts.engine.finish()  # no file tells what is not on the disk
+            self._parts.scribe.write()
+
+    def _hint(self) -> None:
+        """Tell whoever listens that there are new facts."""
+        if (seq := self._parts.store.last_seq()) != self._told:
+            self._told = seq
+            self._parts.ports.publish(pack_hint(seq))
+            self._parts.visitors.publish(pack_hint(seq))
+
+    def _listen(self, events: list[Input], *, is_due: bool) -> None:
+        """A turn in which somebody may be told something: all that was decided is on the disk before."""
+        self.feed(events)
+        events = self._parts.waits.news()
+        if is_due:
+            events.append(Tick())
+        self._receive(events)
+        events += self._parts.waits.disconnected(self._parts.ports.ended())
+        self.feed(events)
+
+    def _receive(self, events: list[Input]) -> None:
+        def flush() -> None:
+            if events:
+                self.feed(events[:])
+                events.clear()
+
+        remote = self._parts.remote
+        for peer, frame in chain(self._parts.ports.requests(), remote.requests() if remote else ()):
+            if self._parts.gateway.leaving:
+                return  # who was told which agents are left was told the truth: the next daemon hears the rest
+            event = self._parts.gateway.receive(peer, frame, flush)
+            if event is not None:
+                events.append(event)

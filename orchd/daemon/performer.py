@@ -1,0 +1,138 @@
+"""The shell does what the core asks: one function an effect, in one table."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from orchd.core import effects
+from orchd.core.effects import Effect, Launch
+from orchd.core.inputs import Heard, Input
+from orchd.core.state.agents import Instant, State
+from orchd.core.state.events import (
+    AgentCancelled,
+    AgentCompleted,
+    AgentFailed,
+    AgentLost,
+    AgentQueued,
+    AgentRevived,
+    AgentSkipped,
+    AgentTimedOut,
+    Fact,
+)
+from orchd.core.turn import Question
+from orchd.daemon.engine import SLICE
+from orchd.processes.local import LocalProcesses
+from orchd.server.dispatcher import Gateway
+from orchd.session_files.writer import Scribe
+from orchd.store.reader import StoredAnswer
+from orchd.store.spawn_inputs import Given
+
+_ENDS = AgentCompleted | AgentFailed | AgentCancelled | AgentTimedOut | AgentLost | AgentSkipped
+
+
+class Shell:
+    """Hands effects to the processes and to the gateway; what they bring about at once waits in `backlog`."""
+
+    def __init__(
+        self,
+        state: State,
+        processes: LocalProcesses,
+        gateway: Gateway,
+        scribe: Scribe,
+        clock: Callable[[], Instant],
+    ) -> None:
+        self._state = state
+        self._clock = clock
+        self._stops: deque[effects.Terminate | effects.Kill] = deque()
+        self._stopped_for = 0.0  # seconds of this turn that went into ending trees
+        self._processes = processes
+        self._gateway = gateway
+        self._scribe = scribe
+        self.backlog: list[Input] = []
+        self.given: Given | None = None
+
+    def ask(self, question: Question) -> Input:
+        """Make a process, or look when one was last heard."""
+        if isinstance(question, Launch):
+            return self._processes.start(self._state.agents[question.agent])
+        ago = self._processes.quiet_for(question.agent, question.attempt)
+        return Heard(question.agent, question.attempt, ago)
+
+    def promised(self, wanted: Iterable[Effect]) -> list[StoredAnswer]:
+        """The replies that must survive us."""
+        return self._gateway.promised(wanted)
+
+    def noted(self, facts: Sequence[Fact], wall: float) -> None:
+        """Something happened, and may be shown."""
+        self._scribe.note(facts, wall)
+        if self.given is not None:
+            self._give(self.given, facts)
+
+    def _give(self, given: Given, facts: Sequence[Fact]) -> None:
+        """What agents were given follows them."""
+        agents = self._state.agents
+        given.began(agents[fact.agent] for fact in facts if isinstance(fact, AgentQueued | AgentRevived))
+        given.ended(agents[fact.agent] for fact in facts if isinstance(fact, _ENDS))
+
+    def do(self, effect: Effect) -> None:
+        """Perform one effect."""
+        PERFORM[type(effect)](self, effect)
+
+    def release(self, effect: effects.Release) -> None:
+        """Open a gate."""
+        self._processes.release(effect.agent, effect.attempt)
+
+    def stop(self, effect: effects.Terminate | effects.Kill) -> None:
+        """Ask a tree to end, or end it: in this turn, or in one of the next when there are many. A daemon that dies
+        before that leaves agents that are `stopping`, and the next one ends them."""
+        self._stops.append(effect)
+        self._stop_some()
+
+    def _stop_some(self) -> None:
+        while self._stops and self._stopped_for < SLICE:
+            effect, began = self._stops.popleft(), self._clock().mono
+            self._processes.stop(effect.agent, effect.attempt, kill=isinstance(effect, effects.Kill))
+            self._stopped_for += self._clock().mono - began
+
+    @property
+    def has_more(self) -> bool:
+        """Whether trees are still to be ended that were to end in an earlier turn."""
+        return bool(self._stops)
+
+    def next_turn(self) -> None:
+        """Go on with what the turn before left."""
+        self._stopped_for = 0.0
+        self._stop_some()
+
+    def stop_all(self) -> None:
+        """Leave nothing to a later turn."""
+        while self._stops:
+            self.next_turn()
+
+    def hold(self, effect: effects.Freeze | effects.Thaw) -> None:
+        """Keep a tree from running, or let it run."""
+        act = self._processes.freeze if isinstance(effect, effects.Freeze) else self._processes.thaw
+        act(effect.agent, effect.attempt)
+
+    def watch(self, effect: effects.Watch) -> None:
+        """Watch a client that is blocked."""
+        if (gone := self._gateway.waits.watch(effect.agent, effect.request)) is not None:
+            self.backlog.append(gone)
+
+    def reply(self, effect: effects.Answer | effects.Refuse) -> None:
+        """Tell whoever asked."""
+        self._gateway.do(effect)
+
+
+PERFORM: dict[type, Callable[[Shell, Any], None]] = {
+    effects.Release: Shell.release,
+    effects.Terminate: Shell.stop,
+    effects.Kill: Shell.stop,
+    effects.Freeze: Shell.hold,
+    effects.Thaw: Shell.hold,
+    effects.Watch: Shell.watch,
+    effects.Answer: Shell.reply,
+    effects.Refuse: Shell.reply,
+}

@@ -1,0 +1,307 @@
+"""`config.toml`: every key, its unit, and when a change of it is heeded; the daemon reads it, and so do clients.
+
+What is changed live with a command is state, not configuration. docs/configuration.md is made from this module.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from orchd.instance.runner_config import Runners, Settings, checked, wrong
+from orchd.instance.system.open_file import read_file
+from orchd.protocol.addresses import can_be_listened_on
+from orchd.protocol.durations import duration
+from orchd.protocol.schema import Check, Problem, build, problems
+from orchd.protocol.sizes import share, size
+
+RESIDENT_PER_LIMIT = 4
+LOG_BYTES = 64 << 20
+LEAST_LOG = 64 << 10  # its head and its tail are still worth reading
+
+_Count = Annotated[int, Check(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")]
+_Bytes = Annotated[int, Check(lambda number: number >= 0, "0 or more")]
+_Kept = Annotated[int, Check(lambda number: number >= 1, "1 or more")]
+_LogBytes = Annotated[int, Check(lambda number: number >= LEAST_LOG, f"{LEAST_LOG:,} or more")]
+_Relative = Annotated[
+    str, Check(lambda path: path and path[0] != "/" and ".." not in path.split("/"), "a path inside the project")
+]
+_Seconds = Annotated[float, Check(lambda number: number >= 0, "0 or more")]
+_Listened = Annotated[str, Check(can_be_listened_on, "tcp://ADDRESS:PORT, an address of this machine in numbers")]
+_Positive = Annotated[float, Check(lambda number: number > 0, "above 0")]
+
+
+def _reads(text: str, read: Callable[[str], float], least: float) -> bool:
+    try:
+        return read(text) >= least
+    except ValueError:
+        return False
+
+
+_Size = Annotated[
+    str, Check(lambda text: _reads(text, size, 1 << 20), "a size of at least 1M, with a unit as in 512M or 2G")
+]
+_Share = Annotated[str, Check(lambda text: _reads(text, share, 0.01), "a share of one processor, as in 50% or 150%")]
+_Umask = Annotated[str, Check(re.compile("0?[0-7]{3}").fullmatch, "three octal digits, as in 077")]
+_Pattern = Annotated[
+    str, Check(lambda path: path and path[0] != "/" and ".." not in path.split("/"), "a pattern inside the checkout")
+]
+_Line = Annotated[str, Check(lambda text: text.strip() and "\0" not in text, "a command of the shell")]
+_Directory = Annotated[str, Check(re.compile("(~|~?/.*)").fullmatch, "a path that begins with / or ~/")]
+_Pids = Annotated[int, Check(lambda number: number >= 4, "4 or more")]
+
+
+class SettingsError(ValueError):
+    """A file that cannot be used, with all that is wrong with it."""
+
+    def __init__(self, path: Path, found: list[Problem]) -> None:
+        count = "" if len(found) == 1 else f"{len(found)} problems: "
+        super().__init__(f"{path}: {count}{'; '.join(problem.message for problem in found)}")
+        self.problems = found
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectManagement:
+    """The table `[pm]`."""
+
+    labels: dict[str, str] = field(default_factory=dict)  # the skill that a task with this label is done with
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """How the git worktrees of agents are filled. A pattern is one of git's (`glob`), from the top of the checkout."""
+
+    copy: tuple[_Pattern, ...] = ()  # files that git ignores, copied from the checkout
+    setup: _Line | None = None  # run in the worktree before the agent, in its attempt
+    submodules: bool | None = None  # whether they are filled
+    reproducible: tuple[_Pattern, ...] = ()  # files that git ignores and `worktrees prune` takes along
+
+
+@dataclass(frozen=True, slots=True)
+class AllTrees(Trees):
+    """The table `[worktree]` of config.toml, for the worktrees of all repositories."""
+
+    trusted: tuple[_Directory, ...] = ()  # below them, `.orchd.toml` may have a `setup`
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """`.orchd.toml` at the top of a checkout."""
+
+    worktree: Trees = field(default_factory=Trees)
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """The table `[remote]`."""
+
+    listen: _Listened | None = None  # where whoever has an authorised key may connect from other machines
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Every key of `config.toml`; KEYS says what each is."""
+
+    limit: _Count = 7
+    resident: _Count | None = None
+    enforcement: Annotated[str, Check(lambda how: how in ("strict", "lenient"), "strict or lenient")] = "strict"
+    stall_after: _Seconds = 30.0
+    depth: _Count = 3
+    children: _Count = 20
+    agents: _Count = 500
+    grace: _Seconds = 10.0
+    timeout: _Positive | None = None
+    silence: _Positive | None = None
+    memory_max: _Size | None = None
+    cpu_max: _Share | None = None
+    pids_max: _Pids | None = None
+    umask: _Umask | None = None
+    confined_callers: Annotated[str, Check(lambda how: how in ("refuse", "accept"), "refuse or accept")] = "refuse"
+    session_files: bool = True
+    sessions_path: _Relative = ".agent/sessions"
+    state_path: _Relative = ".claude/state"
+    rate_limit_waits: Annotated[int, Check(lambda number: 0 <= number <= 10_000, "between 0 and 10,000")] = 10
+    rate_limit_time: _Seconds = 8 * 86_400.0
+    free_bytes: _Bytes | None = None
+    keep_age: _Positive | None = None
+    keep_count: _Kept = 100_000
+    keep_bytes: _Bytes | None = None
+    log_bytes: _LogBytes = LOG_BYTES
+    cgroups: Annotated[str, Check(lambda how: how in ("auto", "off"), "auto or off")] = "auto"
+    runner: str | None = None
+    runners: dict[str, Settings] = field(default_factory=dict)
+    pm: ProjectManagement = field(default_factory=ProjectManagement)
+    worktree: AllTrees = field(default_factory=AllTrees)
+    remote: Remote = field(default_factory=Remote)
+
+    @property
+    def known_runners(self) -> Runners:
+        """The runners there are. Raises ShapeError when there cannot be such."""
+        return checked(self.runner, self.runners)
+
+
+RELOAD = "on reload"
+NEW_AGENTS = "on reload, for agents that are spawned after it"
+RESTART = "when the daemon is started again: `orchctl daemon restart`, agents go on"
+LIMITED = "on reload, unless `orchctl limit` has set it; `orchctl limit --reset` returns to the file"
+COMMAND = "after `orchctl limit --reset`: a command has set it, and a command comes before the file"
+LIMITS = ("limit", "resident")
+IN_LIMIT = ("agents", "resident", "enforcement", "stall_after")  # of the table [limit]
+TABLES = ("runners", "pm", "worktree", "remote")
+RUNNERS = "at once, of a runner that is new on reload"
+AT_ONCE = "at once, without a reload"
+
+
+class Key(NamedTuple):
+    """What a key is, in words."""
+
+    unit: str
+    about: str
+    heeded: str = RELOAD  # when a change of it is
+    unset: str = ""  # what holds when it is not given and has no value of its own
+
+
+_UNBOUND = "as much as there is"
+_FREE = "256 MiB, or a twentieth of the disk where that is less"
+_KEPT = "10 GiB, or a tenth of the disk where that is less"
+
+
+KEYS: dict[str, Key] = {
+    "limit": Key("agents", "how many agents work at once", LIMITED),
+    "resident": Key("agents", "how many agents live at once, waiting ones included", LIMITED, "4 x `limit`"),
+    "enforcement": Key(
+        "strict or lenient", "whether an agent whose wait ends early works again only in a slot, or at once"
+    ),
+    "stall_after": Key("duration", "how long agents that only poll keep their slots from the agents they poll for"),
+    "depth": Key("levels", "how many levels of agents there may be"),
+    "children": Key("agents", "unfinished children of one agent"),
+    "agents": Key("agents", "agents that are ever spawned inside one tree"),
+    "grace": Key("duration", "between TERM and KILL when an agent is ended", NEW_AGENTS),
+    "timeout": Key("duration", "an attempt that takes longer is ended", NEW_AGENTS, "as long as it takes"),
+    "silence": Key("duration", "an attempt that puts nothing out for so long is ended", NEW_AGENTS, "may be silent"),
+    "memory_max": Key("size", "an agent whose tree takes more is ended", NEW_AGENTS, _UNBOUND),
+    "cpu_max": Key("per cent of one processor", "what the tree of an agent may keep busy", NEW_AGENTS, _UNBOUND),
+    "pids_max": Key("processes", "what the tree of an agent may have, threads included", NEW_AGENTS, _UNBOUND),
+    "umask": Key(
+        "octal digits", "the umask of all agents, in place of their callers' umask", NEW_AGENTS, "the caller's"
+    ),
+    "confined_callers": Key(
+        "refuse or accept",
+        "what is done for callers in other namespaces, or with NoNewPrivs, which agents would not have",
+    ),
+    "session_files": Key("true or false", "whether files in the project directory show its session"),
+    "sessions_path": Key("path", "of `latest.yaml`, in the project directory"),
+    "state_path": Key("path", "of `agents.json` and `events.jsonl`, in the project directory"),
+    "rate_limit_waits": Key("waits", "how often an agent waits for its service to take it again before it fails"),
+    "rate_limit_time": Key("duration", "from the first rate limit of an agent to the end of its last, before it fails"),
+    "free_bytes": Key(
+        "size", "with less room than this on the disk of the home nobody starts; 0 is any", RELOAD, _FREE
+    ),
+    "keep_age": Key("duration", "agents that ended longer ago leave the history", RELOAD, "for ever"),
+    "keep_count": Key("agents", "how many that are over the history has"),
+    "keep_bytes": Key("size", "what the logs of all attempts may take", RELOAD, _KEPT),
+    "log_bytes": Key("size", "of the output of one attempt that are kept: its head and its tail"),
+    "cgroups": Key("auto or off", "whether agents get cgroups of their own where the machine allows it", RESTART),
+    "runner": Key(
+        "name", "what runs an agent that names neither a runner nor a command", NEW_AGENTS, "the CLI that is installed"
+    ),
+    "runners": Key("tables", "`[runners.NAME]`: see [runners](runners.md)", RUNNERS, "those that are built in"),
+    "pm": Key("table", "`[pm]`: `labels` say which skill a task with a label is done with", AT_ONCE, "no labels"),
+    "worktree": Key("table", "`[worktree]`: see [worktrees](worktrees.md#what-git-does-not-track)", AT_ONCE, "empty"),
+    "remote": Key(
+        "table", "`[remote]`: `listen` is where clients on other machines may connect", RESTART, "nobody may"
+    ),
+}
+
+
+def read(path: Path) -> Config:
+    """The configuration in `path`, or the defaults when there is none. Raises SettingsError with all that is wrong."""
+    import tomllib  # a quick command that wants one number of this module does not pay for a parser
+
+    try:
+        whole = tomllib.loads(read_file(path, follow=True).decode())
+    except FileNotFoundError:
+        return Config()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(path, [Problem("", f"cannot be read: {error}")]) from None
+    except (ValueError, RecursionError) as error:  # digits or brackets without end are no TOMLDecodeError
+        raise SettingsError(path, [Problem("", str(error))]) from None
+    plain, found = _plain(whole)
+    if found := [*found, *_wrong(plain)]:
+        raise SettingsError(path, found)
+    return build(Config, plain)
+
+
+# What may be written with a unit, as on the command line.
+_WRITTEN: dict[str, Callable[[str], float]] = {
+    **dict.fromkeys(("stall_after", "grace", "timeout", "silence", "rate_limit_time", "keep_age"), duration),
+    **dict.fromkeys(("free_bytes", "keep_bytes", "log_bytes"), size),
+}
+
+
+def _plain(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Problem]]:
+    """The values with their units taken away, and those that are written wrong."""
+    plain, found = _flat(whole)
+    for key, reads in _WRITTEN.items():
+        if isinstance(text := plain.get(key), str):
+            try:
+                plain[key] = reads(text)
+            except ValueError as error:
+                found.append(Problem(key, f"{key}: {error}"))
+                del plain[key]
+    if type(amount := plain.get("memory_max")) is int:
+        plain["memory_max"] = str(amount)
+    return plain, found
+
+
+def _flat(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Problem]]:
+    """The values with those of a table `[limit]` beside the others: there `agents` is the key `limit`."""
+    plain, found = dict(whole), []
+    if isinstance(table := whole.get("limit"), dict):
+        del plain["limit"]
+        for name, value in table.items():
+            key = "limit" if name == "agents" else name
+            if name not in IN_LIMIT:
+                found.append(Problem(f"limit.{name}", f"limit.{name} is unknown; [limit] has {', '.join(IN_LIMIT)}"))
+            elif key in plain:
+                found.append(Problem(key, f"{key} is set twice, in [limit] and outside it; remove one of them"))
+            else:
+                plain[key] = value
+    return plain, found
+
+
+def _wrong(whole: Mapping[str, object]) -> Iterator[Problem]:
+    """What is wrong with each key, then what those that are right cannot be together."""
+    found = list(problems(Config, whole))
+    yield from found
+    bad = {problem.key.partition(".")[0] for problem in found}
+    config = build(Config, {key: value for key, value in whole.items() if key not in bad})
+    if "runners" not in bad:
+        yield from (one for one in wrong(config.runner, config.runners) if one.key not in bad)
+    if "limit" not in bad and config.resident is not None and config.resident < config.limit:
+        message = f"resident must be at least limit ({config.limit}), not {config.resident}"
+        yield Problem("resident", message)
+
+
+def resident_of(config: Config) -> int:
+    """The second limit in force where no command has set it."""
+    return config.resident or RESIDENT_PER_LIMIT * config.limit
+
+
+def default(key: str) -> object:
+    """What holds when a key is not given."""
+    (found,) = (one for one in fields(Config) if one.name == key)
+    return blank(found)
+
+
+def blank(one: Field[Any]) -> object:
+    """What a field is when it is not given; MISSING when it must be."""
+    return one.default if one.default_factory is MISSING else one.default_factory()
+
+
+def changed(old: Config, new: Config) -> list[str]:
+    """The keys in which two configurations differ."""
+    return [key for key in KEYS if getattr(old, key) != getattr(new, key)]

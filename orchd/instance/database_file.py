@@ -1,0 +1,128 @@
+"""The database file: what it is, what its errors mean, and whether it can be used, looked at without changing it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+APPLICATION_ID = 0x6F726368  # "orch": tells our file from any other database
+SCHEMAS = (1, 4)  # the oldest and newest layout that this version can use, which orchd.store.migrations makes
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_STEPS = 20_000  # of SQLite, between two looks at the clock
+
+
+class Checked(NamedTuple):
+    """What keeps a daemon from using it and what to do, or what is worth knowing."""
+
+    problem: str | None
+    note: str | None = None
+    remedy: str = ""
+    is_empty: bool = False  # or not there at all
+
+
+def files_of(path: Path) -> tuple[Path, Path]:
+    """The database file and its write-ahead log."""
+    return path, path.with_name(f"{path.name}-wal")
+
+
+def check(path: Path, now: Callable[[], float], seconds: float) -> Checked:
+    """Look at the database in `path` for so many `seconds` of the clock `now`."""
+    if not path.exists():
+        return Checked(None, "it does not exist yet", is_empty=True)
+    if not path.is_file():
+        return Checked(f"{path} is no file", remedy=_aside(path))
+    for mode, word in ((os.R_OK, "read"), (os.W_OK, "written")):
+        if not os.access(path, mode, effective_ids=True):
+            return Checked(f"{path} cannot be {word}", remedy=f"`chmod u+rw {path}`, as root where it is not yours")
+    try:
+        with closing(sqlite3.connect(_uri(path), uri=True, isolation_level=None)) as database:
+            return _look(database, path, now, seconds)
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith("SQLITE_BUSY"):
+            return Checked(None, "in use, and so not checked")
+        remedy = _aside(path) if name.startswith(_DAMAGED) else "make the home writable, and see that its disk is sound"
+        return Checked(f"{path}: {error}", remedy=remedy)
+
+
+def _aside(path: Path) -> str:
+    broken = path.parent / "broken"
+    return (
+        "restore a backup, or begin anew with the limit of config.toml: end what still runs by `orchctl doctor "
+        f"--end-agents`, then `mkdir -p {broken}`, then `mv {path}* {path.parent}/agents {broken}`, then `orchctl "
+        "daemon start`"
+    )
+
+
+def _uri(path: Path) -> str:
+    """Without a write-ahead log nothing is being written, and so no shared memory has to be made beside the file."""
+    _, wal = files_of(path)
+    is_folded = not wal.exists() or not wal.stat().st_size
+    return f"{path.absolute().as_uri()}?{'immutable=1' if is_folded else 'mode=ro'}"
+
+
+def _look(database: sqlite3.Connection, path: Path, now: Callable[[], float], seconds: float) -> Checked:
+    database.execute("PRAGMA busy_timeout = 200")
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    (application,) = database.execute("PRAGMA application_id").fetchone()
+    if database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None:
+        return Checked(None, "it is empty", is_empty=True)
+    if application != APPLICATION_ID:
+        return Checked(f"{path} is some other program's database", remedy=_aside(path))
+    if not SCHEMAS[0] <= version <= SCHEMAS[1]:
+        what = f"{path} has schema {version}, and this orchd knows {SCHEMAS[1]}"
+        return Checked(what, remedy=f"install the version that wrote it, or {_aside(path)}")
+    until = now() + seconds
+    database.set_progress_handler(lambda: now() > until, _STEPS)
+    try:
+        found = [text for (text,) in database.execute("PRAGMA quick_check(3)")]
+    except sqlite3.OperationalError as error:
+        if "interrupted" not in str(error):
+            raise
+        return Checked(None, f"schema {version}; it is too large to be checked whole in {seconds:g} s")
+    if found != ["ok"]:
+        return Checked(f"{path} is damaged: {'; '.join(found)[:200]}", remedy=_aside(path))
+    return Checked(None, f"schema {version}, undamaged")
+
+
+def lost(path: Path, how: str) -> str:
+    """The sentence for a database in `path` that is gone or empty, as `how` says, beside files of agents."""
+    agents = path.parent / "agents"
+    return (
+        f"{path} {how}, and {agents} has files of agents that it knew: put it back, or move {agents} away to begin "
+        "with an empty history, after `orchctl doctor --end-agents` has ended what still runs"
+    )
+
+
+def attempts_begun(path: Path, agents: Iterable[int]) -> dict[int, int]:
+    """How many attempts each of these agents has begun, by their numbers; those that it does not know are left out.
+
+    Raises sqlite3.Error for a database that cannot be read, or has no tables.
+    """
+    known: dict[int, int] = {}
+    with closing(sqlite3.connect(_uri(path), uri=True, isolation_level=None)) as database:
+        for number in agents:
+            if database.execute("SELECT 1 FROM agents WHERE number = ?", (number,)).fetchone() is not None:
+                query = "SELECT count(*) FROM facts WHERE agent = ? AND event = 'attempt-admitted'"
+                (known[number],) = database.execute(query, (number,)).fetchone()
+    return known
+
+
+def reason(error: sqlite3.Error) -> str:
+    """What went wrong, and what to do."""
+    name = getattr(error, "sqlite_errorname", "") or type(error).__name__
+    return f"{error} ({name}): {REMEDIES.get(name.partition('_IOERR')[0], REMEDIES[''])}"
+
+
+REMEDIES = {
+    "SQLITE_FULL": "the disk is full: free some space; the daemon goes on when there is room, and nothing is lost",
+    "SQLITE_READONLY": "the state directory cannot be written: make it writable and start orchd again",
+    "SQLITE_CANTOPEN": "the state directory cannot be used: check that it exists and is yours",
+    "SQLITE_NOTADB": "the file is not a database: restore it from a backup, or move it away to begin anew",
+    "SQLITE_CORRUPT": "the file is damaged: restore it from a backup, or move it away to begin anew",
+    "": "see that the state directory is writable and its disk sound, then start orchd again",
+}

@@ -1,0 +1,167 @@
+"""Where an instance keeps everything. One directory is one instance: its daemon, its state, its socket."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from orchd.instance.environment import ENV_HOME
+
+# sockaddr_un.sun_path holds 108 bytes with its NUL, and libzmq refuses the last one of them (unix(7)).
+MAX_SOCKET_PATH = 106
+
+
+class HomeError(Exception):
+    """The home cannot be used; the message says why and what to do."""
+
+
+def default_home() -> Path:
+    """`$ORCHD_HOME`, or the user's state directory by the XDG rules."""
+    if given := os.environ.get(ENV_HOME):
+        return absolute(given)
+    from platformdirs import user_state_path  # only the outside of an agent gets here: ORCHD_HOME is set inside
+
+    try:
+        found = user_state_path("orchd")
+    except RuntimeError:  # versions differ: others leave the ~ as it is
+        found = Path("~")
+    if not found.is_absolute():
+        raise HomeError(
+            f"uid {os.getuid()} has no home directory: HOME is not set, and the password database has no entry; "
+            f"set HOME or {ENV_HOME}"
+        )
+    return found
+
+
+def absolute(given: str | Path) -> Path:
+    """`given` as an absolute path. Raises HomeError for a relative one in a directory that was deleted."""
+    try:
+        return Path(given).absolute()
+    except FileNotFoundError:
+        raise HomeError(
+            f"{given} is relative, and the current directory was deleted; set {ENV_HOME} to an absolute path"
+        ) from None
+
+
+class Home:
+    """The places of one instance, all computed from its directory alone, so that every shell finds the same daemon."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.database = directory / "orchd.db"
+        self.lock = directory / "orchd.lock"
+        self.start_lock = directory / "start.lock"
+        self.log = directory / "daemon.log"
+        self.agents = directory / "agents"
+        self.environments = directory / "env"
+        self.inputs = directory / "inputs"  # standard inputs that clients sent
+        self.retry = directory / "retry"  # what agents that did not complete were given
+        self.bin = directory / "bin"
+        self.worktrees = directory / "worktrees"
+        self.config = directory / "config.toml"
+        self.server_key = directory / "server.key"  # what this daemon proves to other machines that it is
+        self.keys = directory / "keys.json"  # whom it lets in from there
+        self.service = directory / "service"  # which service the daemon is; see orchd.instance.service
+        self.namespaces = directory / "namespaces"  # those of the last daemon; see orchd.processes.launching.namespaces
+        self.reserve = directory / "reserve"  # room on the disk that `orchctl prune` gives back first
+        self.tag = hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]
+
+    @property
+    def sockets(self) -> Path:
+        """The directory of both sockets: the home, or a short one under the runtime directory when it is too deep."""
+        longest = self.directory / "events.sock"
+        if len(os.fsencode(longest)) <= MAX_SOCKET_PATH:
+            return self.directory
+        return _runtime_directory() / f"orchd-{self.tag}"
+
+    @property
+    def socket(self) -> Path:
+        """Where requests are answered (ROUTER)."""
+        return self.sockets / "orchd.sock"
+
+    @property
+    def events(self) -> Path:
+        """Where news is published (PUB)."""
+        return self.sockets / "events.sock"
+
+    def create(self) -> None:
+        """Make the directories, private to this user. Raises HomeError when that cannot be had."""
+        if self.sockets != self.directory:
+            _make_private(self.sockets.parent)  # whoever owns it could put another socket in the place of ours
+        for directory in (self.directory, self.sockets, self.agents, self.environments, self.bin):
+            _make_private(directory)
+            check_writable(directory)
+        self.check()
+
+    def check(self) -> None:
+        """Raises HomeError for the first of `misplaced`."""
+        for path, expected in self.misplaced():
+            raise HomeError(f"{path} is not {expected}; remove it, or set {ENV_HOME} to another directory")
+
+    def misplaced(self) -> Iterator[tuple[Path, str]]:
+        """The paths at which something of another kind lies than a daemon needs there, and the kind that it needs.
+
+        Other libraries would block on a FIFO, and follow a link.
+        """
+        directories = (self.directory, self.sockets, self.agents, self.environments, self.bin)
+        files = (self.lock, self.start_lock, self.database, self.log, self.namespaces, self.reserve)
+        kinds: tuple[tuple[tuple[Path, ...], Callable[[int], bool], str], ...] = (
+            (directories, stat.S_ISDIR, "a directory"),
+            (files, stat.S_ISREG, "a regular file"),
+            ((self.socket, self.events), stat.S_ISSOCK, "a socket"),
+        )
+        for paths, is_kind, expected in kinds:
+            for path in dict.fromkeys(paths):
+                try:
+                    found = os.stat(path, follow_symlinks=expected == "a directory").st_mode  # noqa: PTH116
+                except OSError:  # there is none; what else is wrong is said by what opens it
+                    continue
+                if not is_kind(found):
+                    yield path, expected
+
+
+def _runtime_directory() -> Path:
+    """A short directory that depends on the user alone, not on variables that differ between two shells of theirs."""
+    uid = os.getuid()
+    run = Path(f"/run/user/{uid}")
+    if run.is_dir() and os.access(run, os.W_OK):
+        return run
+    return Path(f"/tmp/orchd-{uid}")  # noqa: S108 - checked in _make_private: owned by us, closed to others
+
+
+def way_out(error: OSError) -> str:
+    """What to do about a home that cannot be written, as an imperative sentence."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space there: `orchctl prune` deletes finished agents and their logs"
+    if error.errno == errno.EROFS:
+        return f"mount it writable, or set {ENV_HOME} to a directory that can be written"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "raise `ulimit -n`, or end other processes"
+    return f"make it writable for you, or set {ENV_HOME} to a directory that can be written"
+
+
+def _make_private(directory: Path) -> None:
+    """Every level that is made here is 0700; what was there must be a directory of ours that others cannot enter."""
+    try:
+        for level in (*reversed(directory.parents), directory):
+            if not level.exists():
+                level.mkdir(mode=0o700, exist_ok=True)
+        found = directory.stat()
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) & 0o077:
+            directory.chmod(0o700)
+    except OSError as error:
+        raise HomeError(f"cannot make {directory}: {error.strerror}; {way_out(error)}") from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise HomeError(f"{directory} is not a directory of yours; set {ENV_HOME} to one that is")
+
+
+def check_writable(directory: Path) -> None:
+    """Raise HomeError when no file can be made in `directory`: access(2) also reports a read-only file system."""
+    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
+        code = errno.EROFS if os.statvfs(directory).f_flag & os.ST_RDONLY else errno.EACCES
+        error = OSError(code, os.strerror(code))
+        raise HomeError(f"cannot write in {directory}: {error.strerror}; {way_out(error)}")

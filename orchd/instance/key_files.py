@@ -1,0 +1,53 @@
+"""Files that hold keys: used only when they belong to this user, are closed to others and are no links."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from orchd.instance.system.open_file import open_file
+from orchd.protocol.keys import is_key
+
+_MOST = 1 << 20  # bytes of such a file
+
+
+class KeyFileError(Exception):
+    """A file that must not be used; the message says why and what to do, and nothing of what is in it."""
+
+
+def read_secret(path: Path) -> str:
+    """The secret key in a file. Raises KeyFileError, and FileNotFoundError where there is none."""
+    text = read_private(path).decode("ascii", "replace").strip()
+    if not is_key(text):
+        raise KeyFileError(
+            f"{path} holds no key, which is 64 hexadecimal digits: put it back, or delete it for a new one"
+        )
+    return text
+
+
+def read_private(path: Path) -> bytes:
+    """What is in a file of this user's alone. Raises KeyFileError, and FileNotFoundError where there is none."""
+    try:
+        descriptor = open_file(path, os.O_RDONLY)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        why = "it is a link" if error.errno == errno.ELOOP else error.strerror
+        raise KeyFileError(f"{path} cannot be used: {why}; it must be a file of your own") from None
+    try:
+        _check(path, os.fstat(descriptor))
+        return os.read(descriptor, _MOST)
+    finally:
+        os.close(descriptor)
+
+
+def _check(path: Path, found: os.stat_result) -> None:
+    if found.st_uid != os.getuid():
+        raise KeyFileError(f"{path} cannot be used: it belongs to uid {found.st_uid}; it must be a file of your own")
+    if (mode := stat.S_IMODE(found.st_mode)) & 0o077:
+        raise KeyFileError(
+            f"{path} cannot be used: it is open to others (mode {mode:o}); if nobody else has been there, "
+            f"`chmod 600 {path}`, otherwise delete it and make new keys"
+        )

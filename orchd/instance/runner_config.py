@@ -1,0 +1,247 @@
+"""Runners: what turns a prompt into a coding agent's own command, and its words into a report.
+
+`[runners.NAME]` of config.toml changes those that are built in and makes others. The daemon checks the tables when it
+starts, the runner program reads them when it runs. docs/runners.md explains every key.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+from orchd.instance.environment import ENV_DEFAULT_RUNNER
+from orchd.instance.system.open_file import read_file
+from orchd.protocol.errors import WireError
+from orchd.protocol.schema import Check, Problem, ShapeError, build
+
+MOCK, CLAUDE, CODEX = "mock", "claude", "codex"
+BUILT_IN = (MOCK, CLAUDE, CODEX)
+PLACEHOLDERS = (
+    "prompt",
+    "goal",
+    "skill",
+    "model",
+    "result",
+    "task_id",
+    "name",
+    "cwd",
+    "output_dir",
+    "attempt",
+    "session",
+)
+PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_MEMBERS_OWN = "command"  # what a composition's member says that brings a command of its own
+# Which keys say something of which runner; those of its own kind say something of all others.
+_OF = {
+    MOCK: {"env", "unset"},
+    CLAUDE: {"command", "args", "model", "subagents", "prices", "env", "unset"},
+    CODEX: {"command", "args", "model", "subagents", "prices", "env", "unset"},
+}
+_OF_BUILT_IN_ONLY = {"subagents"}
+_READ_FROM_JSON = (
+    *("text", "error", "session"),
+    *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cost"),
+)
+
+_Words = Annotated[tuple[str, ...], Check(lambda words: not words or words[0], "a list with a program in it")]
+_Dollars = Annotated[float, Check(lambda number: 0 <= number <= 10**6, "between 0 and 1,000,000")]
+_Place = Annotated[str, Check(lambda path: all(path.split(".")), "keys and indices with dots between, as a.0.b")]
+_Prompt = Annotated[str, Check(("stdin", "argument").__contains__, "stdin or argument")]
+_Usage = Annotated[str, Check(("last", "sum").__contains__, "last or sum")]
+_Result = Annotated[str, Check(("exit-code", "file", "json").__contains__, "exit-code, file or json")]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model costs, in dollars for a million tokens."""
+
+    input: _Dollars
+    output: _Dollars
+    cache_read: _Dollars | None = None  # that of `input` when not given
+    cache_write: _Dollars | None = None  # that of `input` when not given
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every key of `[runners.NAME]`."""
+
+    command: _Words = ()
+    args: tuple[str, ...] = ()
+    model: str | None = None
+    prompt: _Prompt = "stdin"
+    result: _Result = "exit-code"
+    text: _Place | None = None
+    error: _Place | None = None
+    session: _Place | None = None
+    resume: _Words = ()
+    input_tokens: _Place | None = None
+    output_tokens: _Place | None = None
+    cache_read_tokens: _Place | None = None
+    cache_write_tokens: _Place | None = None
+    cost: _Place | None = None
+    usage: _Usage = "last"
+    subagents: bool = False
+    prices: dict[str, Price] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
+    unset: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Runners:
+    """The runners there are, and which of them is meant when none is named."""
+
+    default: str | None  # None: none is configured, see `chosen`
+    settings: Mapping[str, Settings]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that are built in, then one's own."""
+        return (*BUILT_IN, *(name for name in self.settings if name not in BUILT_IN))
+
+    def of(self, name: str) -> Settings:
+        """What is set for a runner."""
+        return self.settings.get(name, Settings())
+
+    def program(self, name: str) -> str | None:
+        """The program that a runner starts; None for the mock."""
+        return None if name == MOCK else (self.of(name).command or (name,))[0]
+
+    def installed(self, path: str | None) -> list[str]:
+        """The runners whose programs are on this PATH."""
+        programs = {name: self.program(name) for name in self.names}
+        return [name for name, program in programs.items() if program and shutil.which(program, path=path or "")]
+
+    def chosen(self, environment: Mapping[str, str]) -> str:
+        """The runner of work that names none, for a caller with this environment: what ORCHD_DEFAULT_RUNNER says, else
+        `runner` of config.toml, else the only one that is installed. Raises WireError `no-runner` or
+        `unknown-runner`."""
+        name = environment.get(ENV_DEFAULT_RUNNER) or self.default
+        if name is not None:
+            return self.known(name)
+        found = self.installed(environment.get("PATH"))
+        if len(found) == 1:
+            return found[0]
+        state = (
+            f"{' and '.join(found)} are installed" if found else f"none of {', '.join(self.names[1:])} is on the PATH"
+        )
+        raise WireError(
+            "no-runner",
+            f"nothing says what runs a goal, and {state}: give --runner NAME, or set `runner` in config.toml or "
+            f"{ENV_DEFAULT_RUNNER} ({MOCK} only pretends)",
+        )
+
+    def known(self, name: str) -> str:
+        """`name`, if there is such a runner. Raises WireError `unknown-runner`."""
+        if name not in self.names:
+            raise WireError(
+                "unknown-runner",
+                f"{name!r} is no runner; there are {', '.join(self.names)}, and you can add more in config.toml",
+            )
+        return name
+
+
+def checked(default: str | None, settings: Mapping[str, Settings]) -> Runners:
+    """The runners of a configuration. Raises ShapeError for what each alone, or all together, cannot be."""
+    if (first := next(wrong(default, settings), None)) is not None:
+        raise ShapeError(first.message)
+    return Runners(default, settings)
+
+
+def wrong(default: str | None, settings: Mapping[str, Settings]) -> Iterator[Problem]:
+    """All that each alone, or all together, cannot be."""
+    for name, one in settings.items():
+        own = () if name in BUILT_IN else (_wrong_own(name, one), _wrong_resume(name, one))
+        checks = (_wrong_name(name), _wrong_key(name, one), *own)
+        yield from (problem for problem in checks if problem is not None)
+    runners = Runners(default, settings)
+    if default is not None and default not in runners.names:
+        yield Problem("runner", f"runner must be one of {', '.join(runners.names)}, not {default!r}")
+
+
+def read(path: Path) -> Runners:
+    """The runners in a config.toml, or those that are built in when there is none. Raises ShapeError, OSError."""
+    try:
+        text = read_file(path, follow=True)
+    except FileNotFoundError:
+        text = b""
+    if b"runner" not in text:  # most have none, and a parser takes its time to import
+        return Runners(None, {})
+    import tomllib
+
+    try:
+        whole = tomllib.loads(text.decode())
+    except (ValueError, RecursionError) as error:
+        raise ShapeError(str(error)) from None
+    found = build(_Table, {key: whole[key] for key in ("runner", "runners") if key in whole})
+    return checked(found.runner, found.runners)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    runner: str | None = None
+    runners: dict[str, Settings] = field(default_factory=dict)
+
+
+def _wrong_name(name: str) -> Problem | None:
+    if _NAME.fullmatch(name) and name != _MEMBERS_OWN:
+        return None
+    return Problem(
+        f"runners.{name}",
+        f"runners.{name:.60} cannot be called so: give it a name of letters, digits, `_`, `-` and `.`, but not "
+        f"{_MEMBERS_OWN!r}",
+    )
+
+
+def _wrong_key(name: str, settings: Settings) -> Problem | None:
+    known = _OF.get(name, {one.name for one in fields(Settings)} - _OF_BUILT_IN_ONLY)
+    given = {one.name for one in fields(Settings) if getattr(settings, one.name) != _default(one)}
+    if not (strange := sorted(given - known)):
+        return None
+    key = f"runners.{name}.{strange[0]}"
+    return Problem(key, f"{key} says nothing to this runner; known to it are {', '.join(sorted(known))}")
+
+
+def _default(one: Any) -> object:
+    return one.default if one.default is not MISSING else one.default_factory()
+
+
+def _wrong_resume(name: str, settings: Settings) -> Problem | None:
+    path = f"runners.{name}"
+    if not settings.resume:
+        return None
+    used = [name for word in settings.resume for name in PLACEHOLDER.findall(word)]
+    if "session" not in used or settings.session is None:
+        needed = f"{path}.session, the place of the session in its JSON"
+        return Problem(path, f"{path}.resume needs {{session}} in one of its words, and {needed}")
+    if strange := sorted(set(used) - set(PLACEHOLDERS)):
+        return Problem(path, f"{path}.resume has {{{strange[0]}}}, which is no placeholder")
+    if ("prompt" in used) != (settings.prompt == "argument"):
+        return Problem(path, f'{path}.resume must have {{prompt}} when {path}.prompt is "argument", and only then')
+    return None
+
+
+def _wrong_own(name: str, settings: Settings) -> Problem | None:
+    """What a runner of one's own cannot say. Where several things are wrong, the later ones follow from the first."""
+    path = f"runners.{name}"
+    if not settings.command:
+        return Problem(path, f"{path}.command is missing: a list with the program and its arguments")
+    words = (*settings.command, *settings.args)
+    used = [name for word in words for name in PLACEHOLDER.findall(word)]
+    if strange := sorted({*used} - {*PLACEHOLDERS} | {*used} & {"session"}):
+        shown = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS if name != "session")
+        return Problem(path, f"{path}.command has {{{strange[0]}}}, which is no placeholder; there are {shown}")
+    if ("prompt" in used) != (settings.prompt == "argument"):
+        return Problem(path, f'{path}.prompt must be "argument" when its command has {{prompt}}, and only then')
+    if settings.result == "json" and settings.text is None:
+        return Problem(path, f"{path}.text is missing: where in the JSON the result's text is, as message.content")
+    if settings.result != "json" and settings.usage != "last":
+        return Problem(path, f'{path}.usage adds up what is in JSON, which is read only with result = "json"')
+    if settings.result != "json" and (told := [key for key in _READ_FROM_JSON if getattr(settings, key)]):
+        return Problem(path, f'{path}.{told[0]} is a place in JSON, which is read only with result = "json"')
+    return None

@@ -1,0 +1,1 @@
+"""Files, locks and sockets as the operating system has them; shared by daemon and client."""

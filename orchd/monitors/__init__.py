@@ -1,0 +1,1 @@
+"""What the daemon measures while agents run."""

@@ -1,0 +1,91 @@
+"""Room on the disk of the home: looked at in every turn, which costs a microsecond, and told when it matters."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from orchd.core.handlers.processes import MARGIN
+from orchd.core.inputs import SpaceSeen
+from orchd.instance.config import Config
+from orchd.instance.system.open_file import open_file
+
+log = logging.getLogger("orchd")
+
+_USUAL = 256 << 20  # bytes that shall be free where nobody says how many
+_OF_SMALL = 20  # of a small disk, this part of it
+RESERVE = 1 << 20  # bytes of the reserve, and bytes that must be free before a daemon writes again
+_OF_TINY = 16  # of a tiny disk, this part of it
+LOOK_AGAIN = 2.0  # seconds, while somebody is queued for want of room: no kernel tells of room
+
+
+def has_room(directory: Path) -> bool:
+    """Whether as many bytes as the reserve has can be written: only an attempt also knows of quotas. Raises nothing."""
+    probe = directory / ".room"
+    try:
+        _allocate(probe, _reserve_of(directory))
+    except OSError:
+        return False
+    finally:
+        with suppress(OSError):
+            probe.unlink()
+    return True
+
+
+def keep_reserve(reserve: Path) -> None:
+    """Have a file of some size that can be deleted when the disk is full, so that pruning has room to begin."""
+    try:
+        wanted = _reserve_of(reserve.parent)
+        if reserve.exists() and reserve.stat().st_blocks * 512 >= wanted:
+            return
+        found = os.statvfs(reserve.parent)
+        if found.f_bavail * found.f_frsize > 2 * wanted:
+            _allocate(reserve, wanted)
+    except OSError as error:
+        log.warning("cannot reserve room for pruning in %s: %s", reserve, error.strerror)
+        with suppress(OSError):
+            reserve.unlink()
+
+
+def _reserve_of(directory: Path) -> int:
+    found = os.statvfs(directory)
+    return min(RESERVE, found.f_blocks * found.f_frsize // _OF_TINY)
+
+
+def _allocate(path: Path, size: int) -> None:
+    descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    finally:
+        os.close(descriptor)
+
+
+class Space:
+    """The disk that a directory is on."""
+
+    def __init__(self, directory: Path, floor: int | None) -> None:
+        self._directory = directory
+        self._floor = floor
+
+    def heed(self, config: Config) -> None:
+        """Go by this configuration from now on."""
+        self._floor = config.free_bytes
+
+    def look(self, *, is_short: bool) -> SpaceSeen | None:
+        """What there is, where that is not what is known."""
+        try:
+            found = os.statvfs(self._directory)
+        except OSError:  # whoever writes there will say what is wrong
+            return None
+        free = found.f_bavail * found.f_frsize
+        usual = min(_USUAL, found.f_blocks * found.f_frsize // _OF_SMALL)
+        floor = usual if self._floor is None else self._floor
+        if is_short == (free < floor + (floor // MARGIN if is_short else 0)):
+            return None
+        if is_short:
+            log.info("there is room on the disk again: %d bytes are free", free)
+        else:
+            log.warning("%d bytes are free on the disk of the home, fewer than %d: nobody starts", free, floor)
+        return SpaceSeen(free, floor)

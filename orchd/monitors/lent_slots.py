@@ -1,0 +1,102 @@
+"""Agents that make no progress while another agent waits for a slot: seen by their CPU time and by their output.
+
+An agent that lent its slot is frozen with all that it holds, and an agent whose wait is over is kept from going on. An
+agent at work that needs such a thing, a lock or the other end of a pipe, is blocked for ever. No event shows that. What
+shows it is that it uses no CPU and puts nothing out, as does an agent that waits for time or for the network, so that
+it is announced and nothing is done about it. Of an agent in a lent slot this is enough; an agent whose wait is over
+gets the slot of any other agent, so that all agents at work must stand still. Nothing is looked at while no agent waits
+for a slot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from orchd.core.admission.without_slot import lender_of, returning_without_slot
+from orchd.core.handlers.stalls import at_work
+from orchd.core.inputs import StoodStill
+from orchd.core.state.agents import AgentId, State
+
+Key = tuple[AgentId, int]
+
+LOOKS = 4  # in `stall_after` seconds
+LONGEST = 10.0  # seconds between two looks
+SHORTEST = 0.1
+SLACK = 0.01  # seconds of CPU between two looks, or of waiting for one: less is no progress
+
+
+@dataclass(slots=True)
+class _Look:
+    """What was seen of an agent at work."""
+
+    load: float  # seconds of CPU, and of waiting for a CPU
+    moved: float  # when it was last seen to make progress, on the clock that is compared
+
+
+class Borrowers:
+    """Looks at the agents of `state` that keep another from its slot.
+
+    `load_seconds` are the CPU time of the tree of an attempt and the time in which its processes waited for a CPU;
+    `quiet_for` are the seconds since its last output.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        load_seconds: Callable[[AgentId, int], tuple[float, float]],
+        quiet_for: Callable[[AgentId, int], float],
+        clock: Callable[[], float],
+    ) -> None:
+        self._state = state
+        self._load_seconds = load_seconds
+        self._quiet_for = quiet_for
+        self._clock = clock
+        self._looks: dict[Key, _Look] = {}
+        self._due: float | None = None
+        self._told: frozenset[Key] = frozenset()
+
+    def next_deadline(self) -> float | None:
+        """When to look again, on the clock that is compared; None while no agent waits for a slot."""
+        has_lent = any(agent.lent_to is not None for agent in self._state.waiting.values())
+        if not has_lent and returning_without_slot(self._state) is None:
+            self._due, self._told = None, frozenset()
+            self._looks.clear()
+        elif self._due is None:
+            self._due = self._clock() + self._pause()
+        return self._due
+
+    def look(self) -> list[StoodStill]:
+        """Those that stand still now, when these are others than before."""
+        now = self._clock()
+        if self._due is None or now < self._due:
+            return []
+        self._due = now + self._pause()
+        borrowers, workers = self._borrowers(), self._workers()
+        self._looks = {key: self._seen(key, now) for key in (*borrowers, *workers)}
+        still = frozenset(key for key, seen in self._looks.items() if now - seen.moved >= self._state.stall_after)
+        if not still.issuperset(workers):
+            still &= frozenset(borrowers)
+        if still == self._told:
+            return []
+        self._told = still
+        return [StoodStill(still)]
+
+    def _pause(self) -> float:
+        return min(max(self._state.stall_after / LOOKS, SHORTEST), LONGEST)
+
+    def _borrowers(self) -> list[Key]:
+        lent = [agent.lent_to for agent in self._state.waiting.values() if agent.lent_to is not None]
+        return [(one, self._state.living[one].attempt) for one in lent if lender_of(self._state, one) is not None]
+
+    def _workers(self) -> list[Key]:
+        """All agents at work, where one of them may be what an agent that waits for a slot waits for."""
+        if returning_without_slot(self._state) is None:
+            return []
+        return [(agent.id, agent.attempt) for agent in at_work(self._state)]
+
+    def _seen(self, key: Key, now: float) -> _Look:
+        load, before = sum(self._load_seconds(*key)), self._looks.get(key)
+        if before is None or load > before.load + SLACK:
+            return _Look(load, now)
+        return _Look(load, max(before.moved, now - self._quiet_for(*key)))

@@ -1,0 +1,1 @@
+"""Connections: who connects, who they are, what they may do."""

@@ -1,0 +1,189 @@
+"""Who is asking, by the kernel's word: the process that connected, walked up to a shim.
+
+The answer is given once, when the connection is accepted, and holds for all its requests. A process is an agent's when
+it descends from the agent's shim, or is in its session, or the leader of its session descends from the shim. The cgroup
+proves nothing, since any process of the user can move there, nor do variables: a process that is in a cgroup of an
+agent, or has the variables of one, and is not proven to be of that agent, may do nothing. Neither may an orphan below
+the daemon of which nothing proves whose it is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from orchd.core.state.agents import AgentId
+from orchd.errors import OrchdError
+from orchd.instance.config import Config
+from orchd.instance.environment import ENV_AGENT, ENV_HOME
+from orchd.instance.home import Home
+from orchd.instance.system.own_cgroup import own_cgroup
+from orchd.network.peers import Credentials, Identity, Key, Outside, Peer
+from orchd.network.roles import Visitor
+from orchd.processes.launching import namespaces
+from orchd.processes.linux.cgroups import held_in
+from orchd.processes.linux.procfs import PROC, Process, look, marks
+from orchd.processes.local import LocalProcesses
+from orchd.protocol.errors import WireError
+
+_LOOKS = 100  # at a caller whose parents come and go
+
+_WHOLE = b"0 0 4294967295".split()  # the uid_map of a namespace in which every user has its own uid
+
+_ENTER = (
+    "ask from outside for an agent whose command enters it (`nsenter`, `ip netns exec`), or start a daemon inside with "
+    "an ORCHD_HOME of its own"
+)
+
+Caller = AgentId | Outside | Visitor
+
+
+def agent_of(caller: Caller) -> AgentId | None:
+    """The agent that calls, or None for somebody outside."""
+    return caller if isinstance(caller, str) else None
+
+
+@contextmanager
+def seeing() -> Iterator[None]:
+    """Look at whoever calls. When no descriptor is free to look with, they are told to ask again."""
+    try:
+        yield
+    except OSError as error:
+        raise WireError("busy", f"cannot see who is calling: {error.strerror}; ask again later") from None
+
+
+def check_proc() -> None:
+    """Raise OrchdError when processes of other users are hidden: whoever is outside is known by the first of all."""
+    try:
+        first = look(1)
+    except PermissionError:
+        first = None
+    if first is None:
+        raise OrchdError(
+            "/proc hides the processes of other users (hidepid in proc(5)), so that nobody could be seen to be the "
+            "owner; mount it with hidepid=0, or with gid= of a group that this user is in"
+        )
+
+
+def check_uid() -> None:
+    """Raise OrchdError when this user's uid is the one that stands for every user without a uid of their own."""
+    uid, overflow = os.getuid(), int((PROC / "sys/kernel/overflowuid").read_bytes())
+    if uid == overflow and (PROC / "self/uid_map").read_bytes().split() != _WHOLE:
+        raise OrchdError(
+            f"this process runs as uid {uid}, which stands in this user namespace for users that have no uid in it: "
+            "other users would be taken for the owner. Run orchd as a user that the namespace maps (uid_map in "
+            "user_namespaces(7))"
+        )
+
+
+def check_namespaces(home: Home) -> None:
+    """Make the namespaces of this process those of the home. Raises OrchdError when agents run in others."""
+    namespaces.enter(home)
+
+
+class Callers:
+    """Tells callers apart: `identify` once for each connection, `who` for each request."""
+
+    def __init__(self, home: Home, processes: LocalProcesses) -> None:
+        self._home = home
+        self._processes = processes
+        self._uid = os.getuid()
+        self._accepts_confined = False
+
+    def who(self, peer: Peer) -> Caller:
+        """The agent that this peer belongs to, or what it is otherwise."""
+        if peer.visitor is not None:
+            return peer.visitor
+        if isinstance(peer.identity, Outside):
+            return peer.identity
+        return peer.identity[0] if peer.identity in self._processes.shims().values() else Outside.FORMER
+
+    def heed(self, config: Config) -> None:
+        """Go by this configuration from now on."""
+        self._accepts_confined = config.confined_callers == "accept"
+
+    def check_confinement(self, peer: Peer, caller: Caller) -> None:
+        """Raises WireError `forbidden` when agents of this caller would run outside of what is around it."""
+        if self._accepts_confined or isinstance(caller, Visitor):
+            return
+        try:
+            found = namespaces.confinement(peer.pid)
+        except (FileNotFoundError, ProcessLookupError):
+            raise WireError("forbidden", "the calling process has ended; ask again") from None
+        if found:
+            inside = "call orchctl from a process of the agent that is not confined so" if agent_of(caller) else _ENTER
+            raise WireError(
+                "forbidden",
+                f"the calling process is confined ({', '.join(found)}), and what it starts would not be: agents run "
+                f'where the daemon runs. Either {inside}, or the owner sets confined_callers = "accept" in config.toml',
+            )
+
+    def identify(self, peer: Credentials) -> Identity:
+        """What is proven of the process that connected. Raises OSError when no descriptor is free to look with."""
+        if peer.uid != self._uid:
+            return Outside.STRANGER
+        if peer.pid <= 0:
+            return Outside.HIDDEN
+        found = self._look(peer.pid)
+        # asked last: then it was this process that was looked at, and no other that has its pid
+        return found if peer.is_alive() else Outside.ENDED
+
+    def _look(self, pid: int) -> Identity:
+        shims = self._processes.shims()
+        for _ in range(_LOOKS):
+            line = _line(pid)
+            if not line:
+                return Outside.ENDED
+            if (shim := next((process.pid for process in line if process.pid in shims), None)) is not None:
+                return shims[shim]
+            if (proven := self._proven(line[0], shims)) is not None:
+                return proven
+            if any(process.pid == os.getpid() for process in line):
+                break
+            if line[-1].parent == 0:
+                return Outside.MARKED if any(self._is_marked(process) for process in line) else Outside.OWNER
+            # a process in between ended meanwhile, and those below it have another parent now
+        return Outside.NOBODY
+
+    def _proven(self, caller: Process, shims: dict[int, Key]) -> Identity | None:
+        """The attempt that an orphan belongs to by its session, which no process can choose.
+
+        A process can choose its cgroup, so that only takes rights away: whoever is in one of an agent is not the owner.
+        """
+        cgroups = self._processes.cgroups()
+        in_session = shims.get(caller.session)
+        of_cgroup: Identity | None = None
+        if self._is_in_a_cgroup_of_ours(caller.pid) and (cgroup := held_in(own_cgroup(caller.pid), self._home.tag)):
+            of_cgroup = cgroups.get(cgroup, Outside.FORMER)
+        # where there is a cgroup the session may have been an earlier attempt's too
+        if in_session is not None and (in_session == of_cgroup or in_session not in cgroups.values()):
+            return in_session
+        if (below := self._above_leader(caller, shims)) is not None:
+            return below
+        return of_cgroup if of_cgroup in (None, Outside.FORMER) else Outside.NOBODY
+
+    def _above_leader(self, caller: Process, shims: dict[int, Key]) -> Key | None:
+        """The attempt from whose shim the leader of the caller's session descends: all of a session come from it."""
+        leaders = [process.pid for process in _line(caller.session)] if caller.session else []
+        return next((shims[pid] for pid in leaders if pid in shims and pid != caller.session), None)
+
+    def _is_in_a_cgroup_of_ours(self, pid: int) -> bool:
+        """The quick question: to say which one it is, all mounts have to be read."""
+        try:
+            return f"orchd-{self._home.tag}".encode() in (PROC / str(pid) / "cgroup").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+
+    def _is_marked(self, process: Process) -> bool:
+        shown = marks(process.pid)
+        return ENV_AGENT in shown and shown.get(ENV_HOME) == str(self._home.directory)
+
+
+def _line(pid: int) -> list[Process]:
+    """The process, its parent and so on, as far up as they can be seen; whose parent is 0 is the topmost there is."""
+    line: list[Process] = []
+    while pid and (process := look(pid)) is not None:
+        line.append(process)
+        pid = process.parent
+    return line

@@ -1,0 +1,125 @@
+"""The keys that let clients of other machines in: a file of the home, read once; the ops about keys change it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from orchd.errors import OrchdError
+from orchd.instance import formats
+from orchd.instance.key_files import KeyFileError, read_private, read_secret
+from orchd.instance.system.private_file import write_private
+from orchd.network.roles import Visitor
+from orchd.protocol.errors import WireError
+from orchd.protocol.keys import NoCurveError, new_secret
+from orchd.protocol.remote_operations import KeyAuthorize
+from orchd.protocol.schema import ShapeError, build
+
+_MOST = 1000  # keys
+_VERSION = 1  # of the file
+
+
+class KeyringError(OrchdError):
+    """Keys that must not be used, or cannot be: nobody is let in by guessing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A key that lets somebody in."""
+
+    name: str
+    public: str
+    role: str
+    added_at: str
+
+
+def server_secret(path: Path) -> str:
+    """The daemon's own secret key, made when there is none. Raises KeyringError."""
+    try:
+        try:
+            return read_secret(path)
+        except FileNotFoundError:
+            secret = new_secret()
+            write_private(path, f"{secret}\n".encode(), is_new=True)
+            return secret
+    except (KeyFileError, NoCurveError) as error:
+        raise KeyringError(f"{error}; without a key of its own the daemon listens to no other machine") from None
+    except OSError as error:
+        raise KeyringError(f"the key {path} cannot be made: {error.strerror}; make room or rights for it") from None
+
+
+class Keyring:
+    """Records by their public keys. Raises KeyringError for a file that must not be believed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._records = {record.public: record for record in _read(path)}
+        self._unwritten: dict[str, Record] = {}  # revoked, and the disk did not take it
+
+    def visitor(self, public: str) -> Visitor | None:
+        """Who has shown to have this key, if it lets anybody in."""
+        record = self._records.get(public)
+        return Visitor(record.name, record.role) if record else None
+
+    def records(self) -> list[Record]:
+        """All there are, the oldest first."""
+        return list(self._records.values())
+
+    def authorize(self, asked: KeyAuthorize, now: str) -> Record:
+        """Let this key in; said twice, it is the same. Raises WireError."""
+        for record in self._records.values():
+            if (record.name, record.public, record.role) == (asked.key, asked.public, asked.role):
+                return record
+            if asked.key == record.name or asked.public == record.public:
+                what = f"the key {record.name} with the role {record.role} is authorised"
+                raise WireError("name-taken", f"{what}, by this name or with this key: revoke it first")
+        if len(self._records) >= _MOST:
+            raise WireError("busy", f"there are {_MOST} keys: revoke those that nobody uses")
+        made = Record(asked.key, asked.public, asked.role, now)
+        self._write([*self._records.values(), made])
+        self._records[made.public] = made
+        return made
+
+    def revoke(self, name: str) -> Record:
+        """Let it in no more, whatever the disk says. Raises WireError."""
+        known = {**self._records, **self._unwritten}
+        gone = next((record for record in known.values() if record.name == name), None)
+        if gone is None:
+            names = ", ".join(record.name for record in self._records.values()) or "none"
+            raise WireError("unknown-key", f"no key {name} is authorised; there are {names}")
+        self._records.pop(gone.public, None)
+        self._unwritten[gone.public] = gone
+        self._write(self._records.values())
+        self._unwritten.clear()
+        return gone
+
+    def _write(self, records: Iterable[Record]) -> None:
+        text = json.dumps({formats.FIELD: _VERSION, "keys": [asdict(record) for record in records]}, indent=1)
+        try:
+            write_private(self._path, f"{text}\n".encode())
+        except OSError as error:
+            raise WireError(
+                "cannot-store",
+                f"{self._path} cannot be written: {error.strerror}; mend that and ask again. A key that was revoked "
+                "is refused from now on, but would be let in again by the next daemon",
+            ) from None
+
+
+def _read(path: Path) -> list[Record]:
+    try:
+        whole = json.loads(read_private(path))
+        formats.check(path, whole, _VERSION, "move it away and authorise the keys again")
+        records = [build(Record, one) for one in whole["keys"]]
+        for one in records:
+            build(KeyAuthorize, {"key": one.name, "public": one.public, "role": one.role})
+    except FileNotFoundError:
+        return []
+    except (KeyFileError, formats.NewerFormatError) as error:
+        raise KeyringError(str(error)) from None
+    except (ValueError, KeyError, TypeError, AttributeError, ShapeError) as error:
+        raise KeyringError(
+            f"{path} is no list of keys ({error}): put it back, or delete it and authorise anew"
+        ) from None
+    return records

@@ -1,0 +1,219 @@
+"""The door for other machines: a ROUTER that speaks CURVE and nothing else, and the answer to who may come in.
+
+It has a ZeroMQ context, and so a thread of libzmq, of its own: what strangers keep busy does not serve this machine.
+Who is in is asked again with every message, and nobody stays connected when a key is revoked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+import socket
+from collections.abc import Iterator, Mapping
+
+import zmq
+
+from orchd.errors import OrchdError
+from orchd.network.keyring import Keyring
+from orchd.network.peers import Peer
+from orchd.network.remote_connections import Guests
+from orchd.processes.linux.descriptors import most_connections
+from orchd.protocol.addresses import address
+from orchd.protocol.frames import MAX_FRAME, pack_result
+from orchd.protocol.keys import public_of
+
+log = logging.getLogger("orchd")
+
+_BACKLOG = 256
+_REPLIES_KEPT = 16  # for a client that does not read; answers may be large
+_REQUESTS_KEPT = 16
+_FRAMES_A_TURN = 64
+_CONNECTIONS, _LEAST = 512, 8
+_SILENT = 64  # connections that have asked nothing yet, and may never have a key
+_HANDSHAKE = 10_000  # milliseconds in which a connection must have shown its key
+_IDLE, _INTERVAL, _TRIES = 60, 20, 3  # seconds: after which a machine that is gone is not waited for
+_TOLD = 100  # keys that are refused are told of in the log; who makes up more of them fills no disk
+_ZAP = 7  # frames of a question, of which the last is the key (RFC 27)
+_ROUTE = 5  # bytes that libzmq makes, of which the first is 0; what a client chose itself might be another's
+
+
+class RemoteError(OrchdError):
+    """The door cannot be opened."""
+
+
+class FarRoute(tuple[bytes, ...]):
+    """The way back to a client on another machine."""
+
+    __slots__ = ()
+
+
+class Remote:
+    """The door, closed until `open`. Raises RemoteError when it can never be opened."""
+
+    def __init__(self, listen: str, secret: str, keyring: Keyring) -> None:
+        self._keyring = keyring
+        self._secret = bytes.fromhex(secret)
+        self.public = public_of(secret)
+        # the port is ours from the beginning to the end, so that cutting everybody off does not give it away
+        self._listener, self.address = _listener(listen)
+        self._context = zmq.Context()
+        self._told: set[bytes] = set()
+        self.zap = self._context.socket(zmq.REP)
+        self.zap.setsockopt(zmq.LINGER, 0)
+        self.zap.bind("inproc://zeromq.zap.01")
+        self.router: zmq.Socket[bytes] | None = None
+        self.monitor: zmq.Socket[bytes] | None = None  # what libzmq reports of connections
+        self._numbers = itertools.count(1)
+        most = min(_CONNECTIONS, max(_LEAST, most_connections() // 2))
+        self._guests = Guests(most, min(_SILENT, most // 2))
+
+    def open(self) -> None:
+        """Take connections."""
+        router = self._context.socket(zmq.ROUTER)
+        for option, value in (
+            (zmq.CURVE_SERVER, 1),
+            (zmq.CURVE_SECRETKEY, self._secret),
+            (zmq.ZAP_DOMAIN, b"orchd"),
+            (zmq.ZAP_ENFORCE_DOMAIN, 1),  # nobody gets in where nobody is asked
+            (zmq.ROUTER_MANDATORY, 1),
+            (zmq.LINGER, 200),
+            (zmq.BACKLOG, _BACKLOG),
+            (zmq.SNDHWM, _REPLIES_KEPT),
+            (zmq.RCVHWM, _REQUESTS_KEPT),
+            (zmq.MAXMSGSIZE, 2 * MAX_FRAME),
+            (zmq.HANDSHAKE_IVL, _HANDSHAKE),
+            (zmq.TCP_KEEPALIVE, 1),
+            (zmq.TCP_KEEPALIVE_IDLE, _IDLE),
+            (zmq.TCP_KEEPALIVE_INTVL, _INTERVAL),
+            (zmq.TCP_KEEPALIVE_CNT, _TRIES),
+            (zmq.IPV6, int(self._listener.family == socket.AF_INET6)),
+            (zmq.USE_FD, os.dup(self._listener.fileno())),
+        ):
+            router.setsockopt(option, value)
+        self.monitor = self._monitored(router)
+        router.bind(self.address)
+        self.router = router
+
+    def _monitored(self, router: zmq.Socket[bytes]) -> zmq.Socket[bytes]:
+        """Where libzmq reports of its connections. Without a bound: its thread would wait while nothing is read."""
+        place = f"inproc://monitor-{next(self._numbers)}"
+        router.monitor(place, zmq.Event.ACCEPTED | zmq.Event.DISCONNECTED)
+        made = self._context.socket(zmq.PAIR)
+        made.setsockopt(zmq.RCVHWM, 0)
+        made.setsockopt(zmq.LINGER, 0)
+        made.connect(place)
+        return made
+
+    def cut(self) -> None:
+        """End every connection, with what was not sent yet. Whoever still may comes back by themselves."""
+        if self.router is not None:
+            self._close(0)
+            self._guests.clear()
+            self.open()
+
+    def _close(self, linger: int | None = None) -> None:
+        if self.router is not None and self.monitor is not None:
+            self.router.disable_monitor()
+            self.monitor.close(linger=0)
+            self.router.close(linger)
+
+    def see(self, ready: Mapping[object, int]) -> None:
+        """Handle what is ready of handshakes and of connections that came or went."""
+        if self.zap in ready:
+            self.authenticate()
+        if self.monitor in ready:
+            self.watch()
+
+    def watch(self) -> None:
+        """Take note of connections that came and went, and end some when there are too many."""
+        while self.monitor is not None:
+            try:
+                event, _ = self.monitor.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            descriptor = int.from_bytes(event[2:6], "little")
+            if int.from_bytes(event[:2], "little") == zmq.Event.ACCEPTED:
+                self._guests.accepted(descriptor)
+            else:
+                self._guests.left(descriptor)
+
+    def authenticate(self) -> None:
+        """Say of each key that asks to come in whether it may, a bounded number at a time."""
+        for _ in range(_FRAMES_A_TURN):
+            try:
+                asked = self.zap.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            public = asked[-1] if len(asked) == _ZAP and asked[5] == b"CURVE" else b""
+            is_known = self._keyring.visitor(public.hex()) is not None
+            if not is_known:
+                self._tell(public, asked[3])
+            status = (b"200", b"OK", public.hex().encode()) if is_known else (b"400", b"no", b"")
+            self.zap.send_multipart([*asked[:2], *status, b""])
+
+    def requests(self) -> Iterator[tuple[Peer, bytes]]:
+        """What has come in from keys that are authorised now, a bounded number at a time."""
+        for _ in range(_FRAMES_A_TURN):
+            if self.router is None:
+                return
+            try:
+                frames = self.router.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            if len(frames) != 2 or len(route := frames[0].bytes) != _ROUTE or route[0]:  # noqa: PLR2004
+                continue
+            with contextlib.suppress(zmq.ZMQError):
+                visitor = self._keyring.visitor(str(frames[1].get("User-Id")))
+                if visitor is not None:
+                    self._guests.asked(frames[1].get(zmq.SRCFD))
+                    yield Peer(FarRoute((route,)), -1, 0, visitor), frames[1].bytes
+
+    def reply(self, route: tuple[bytes, ...], frame: bytes) -> bool:
+        """Send a reply; False when whoever asked is connected no more. Who does not read misses it."""
+        if self.router is None:
+            return False
+        try:
+            self.router.send_multipart([*route, frame], zmq.NOBLOCK)
+        except zmq.Again:
+            return True
+        except zmq.ZMQError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Let nobody in any more; what was said is given a moment to leave."""
+        self._close()
+        self.zap.close()
+        self._listener.close()
+        self._context.term()
+
+    def _tell(self, public: bytes, origin: bytes) -> None:
+        if public not in self._told and len(self._told) < _TOLD:
+            self._told.add(public)
+            where = origin.decode("ascii", "replace")
+            log.warning("refused the key %s from %s: it is not authorised", public.hex() or "(none)", where)
+
+
+NOTHING = pack_result("", None)  # an answer to nobody, which a client passes over: it tells whether there is one
+
+
+def _listener(listen: str) -> tuple[socket.socket, str]:
+    """A socket that listens there, and the address with the port that it has."""
+    wanted = address(listen)
+    if wanted is None:
+        raise RemoteError(f"[remote] listen: {listen} is no tcp://ADDRESS:PORT; correct it in config.toml")
+    made = socket.socket(socket.AF_INET6 if wanted.is_six else socket.AF_INET)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((wanted.host, wanted.port))
+        made.listen(_BACKLOG)
+    except OSError as error:
+        made.close()
+        raise RemoteError(
+            f"[remote] listen: cannot listen on {listen}: {error.strerror}; "
+            "choose another address or port in config.toml, or take the line out"
+        ) from None
+    os.set_blocking(made.fileno(), False)
+    return made, str(wanted._replace(port=made.getsockname()[1]))

@@ -1,0 +1,319 @@
+"""The two sockets of this machine: requests in and replies out, and hints to subscribers.
+
+Connections are accepted here and nowhere else: the process behind each is identified once, at the accept, and there are
+never more than there are descriptors for. Clients see a ROUTER and a PUB of ZeroMQ.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import logging
+import os
+import select
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from orchd.instance.home import Home
+from orchd.network.connections import Connection, Gone, Table
+from orchd.network.peers import Credentials, Identity, Outside, Peer, credentials_of
+from orchd.network.zmtp import ProtocolError, Session, encode, refusal
+from orchd.processes.linux.descriptors import check_for_client, most_connections
+from orchd.protocol.frames import MAX_FRAME
+
+log = logging.getLogger("orchd")
+
+_BACKLOG = 1024  # clients that connect in the same moment
+_ACCEPTED_A_TURN = 64
+_FRAMES_A_TURN = 256  # so that a flood of requests does not keep processes from being seen to
+_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+_SUBSCRIPTIONS = 64  # of one client
+_LINGER = 200  # milliseconds in which the last replies may leave
+_TRY_LATER = b"300"  # the status of a temporary error in a failed handshake
+_ROUTE = 8  # bytes
+
+
+class _Kind(NamedTuple):
+    """One of the two sockets."""
+
+    name: bytes
+    peers: frozenset[bytes]
+    largest: int
+
+
+# twice the limit gets through, so that a client that sent a little too much gets an answer
+_ROUTER = _Kind(b"ROUTER", frozenset({b"DEALER", b"REQ", b"ROUTER"}), 2 * MAX_FRAME)
+_PUB = _Kind(b"PUB", frozenset({b"SUB", b"XSUB"}), 256)
+
+
+class Ports:
+    """Both sockets and all their connections."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self.identify: Callable[[Credentials], Identity] = lambda _: Outside.NOBODY
+        self._epoll = select.epoll()
+        self._again = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._epoll.register(self._again, select.EPOLLIN)
+        self._spare = _spare()
+        self._listeners: dict[int, tuple[socket.socket, _Kind]] = {}
+        self._bound: dict[Path, tuple[int, os.stat_result]] = {}  # by path: its listener, and the file that is ours
+        self._descriptors: dict[int, Connection] = {}
+        self._subscribers: dict[int, Connection] = {}
+        self._heard: dict[int, Connection] = {}  # those with messages that were not taken yet
+        self._table = Table(most_connections())
+        self._numbers = itertools.count(1)
+        self._is_full = False
+        self._ended: list[bytes] = []  # the routes of connections that ended since they were asked for
+
+    def fileno(self) -> int:
+        """Readable when something has come in, or something that waits can be sent."""
+        return self._epoll.fileno()
+
+    def bind(self) -> None:
+        """Open both, or again what was removed or replaced. Raises OSError.
+
+        The daemon that has the home's lock owns its sockets, so a stale one may be replaced. Connections stay.
+        """
+        for kind, path in ((_PUB, self._home.events), (_ROUTER, self._home.socket)):
+            if self._is_in_place(path):
+                continue
+            path.unlink(missing_ok=True)
+            listener = _listener(path)
+            if path in self._bound:
+                log.warning("%s was removed; it is made again", path)
+                old, _ = self._listeners.pop(self._bound[path][0])
+                self._epoll.unregister(old)
+                old.close()
+            self._bound[path] = listener.fileno(), path.stat()
+            self._listeners[listener.fileno()] = listener, kind
+            self._epoll.register(listener, select.EPOLLIN)
+
+    def _is_in_place(self, path: Path) -> bool:
+        try:
+            return path in self._bound and os.path.samestat(self._bound[path][1], path.stat())
+        except OSError:
+            return False
+
+    def requests(self) -> Iterator[tuple[Peer, bytes]]:
+        """What has come in, a bounded number at a time; a message of no known form is passed over."""
+        for descriptor, events in self._epoll.poll(0):
+            if descriptor in self._listeners:
+                self._accept(*self._listeners[descriptor])
+            elif (connection := self._descriptors.get(descriptor)) is not None:
+                self._serve(connection, events)
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._again)
+        yield from itertools.islice(self._taken(), _FRAMES_A_TURN)
+        if self._heard:
+            os.eventfd_write(self._again, 1)
+
+    def _taken(self) -> Iterator[tuple[Peer, bytes]]:
+        """Messages that were read, one of each client after the other."""
+        while self._heard:
+            for connection in list(self._heard.values()):
+                if not (connection.messages and connection.reads):
+                    self._rest(connection)
+                    continue
+                message = connection.messages.popleft()
+                if len(message) == 1 or (len(message) == 2 and not message[0]):  # noqa: PLR2004
+                    yield _peer(connection, message[:-1]), message[-1]  # DEALER sends [body], REQ [empty, body]
+
+    def _rest(self, connection: Connection) -> None:
+        """All its messages were taken, or no more are until it reads its replies."""
+        self._heard.pop(connection.number, None)
+        if connection.is_over:
+            self._close(connection)
+        else:
+            self._look_again(connection)
+
+    def reply(self, route: tuple[bytes, ...], frame: bytes) -> None:
+        """Send a reply; a client that is gone misses it. No other ever has its route."""
+        connection = self._table.get(int.from_bytes(route[0]))
+        if connection is not None:
+            self._send(connection, encode([*route[1:], frame]))
+
+    def ended(self) -> list[bytes]:
+        """The first parts of the routes of connections that have ended since this was last asked."""
+        ended, self._ended = self._ended, []
+        return ended
+
+    def publish(self, frame: bytes) -> None:
+        """Send a hint to all subscribers. One that does not read misses some: each hint tells of all events before."""
+        message = encode([frame])
+        for connection in list(self._subscribers.values()):
+            if connection.reads and any(frame.startswith(prefix) for prefix in connection.subscriptions):
+                self._send(connection, message)
+
+    def _send(self, connection: Connection, data: bytes) -> None:
+        try:
+            connection.send(data)
+        except Gone:
+            self._close(connection)
+        else:
+            self._look_again(connection)
+
+    def _accept(self, listener: socket.socket, kind: _Kind) -> None:
+        for _ in range(_ACCEPTED_A_TURN):
+            try:
+                accepted = listener.accept()[0]
+            except OSError as error:
+                if error.errno in _SHORTAGE:
+                    self._turn_away(listener)
+                if error.errno == errno.ECONNABORTED:
+                    continue
+                return
+            self._admit(accepted, kind)
+
+    def _admit(self, accepted: socket.socket, kind: _Kind) -> None:
+        """Take the connection, or tell it to come later."""
+        accepted.settimeout(0)
+        try:
+            check_for_client()
+            peer = credentials_of(accepted)
+        except OSError as error:
+            self._refuse(accepted, f"no descriptor is free ({error.strerror})")
+            return
+        try:
+            identity = self.identify(peer)
+        except OSError as error:
+            peer.close()
+            self._refuse(accepted, f"no descriptor is free to see who connects ({error.strerror})")
+            return
+        if (silent := self._table.in_the_way(identity)) is not None:
+            self._close(silent)
+        if not self._table.has_room(identity):
+            peer.close()
+            self._refuse(accepted, f"process {peer.pid}, or others of its kind, have their share of {self._table.most}")
+            return
+        self._is_full = False
+        self._open(Connection(next(self._numbers), accepted, peer, identity, Session(*kind)), kind)
+
+    def _open(self, connection: Connection, kind: _Kind) -> None:
+        self._table.add(connection)
+        self._descriptors[connection.socket.fileno()] = connection
+        connection.interest = select.EPOLLIN
+        self._epoll.register(connection.socket, select.EPOLLIN)
+        if kind is _PUB:
+            self._subscribers[connection.number] = connection
+        self._send(connection, connection.session.opening)
+
+    def _refuse(self, accepted: socket.socket, why: str) -> None:
+        with suppress(OSError):
+            accepted.send(refusal(_TRY_LATER))
+        accepted.close()
+        if not self._is_full:  # once, until there is room again
+            self._is_full = True
+            log.warning("refused a connection: %s; close some, or raise the limit of open files (ulimit -n)", why)
+
+    def _turn_away(self, listener: socket.socket) -> None:
+        """Refuse a connection by the descriptor that is kept for this: while it waits, the loop would not sleep."""
+        if self._spare is not None:
+            os.close(self._spare)
+        with suppress(OSError):
+            self._refuse(listener.accept()[0], "no descriptor is free")
+        self._spare = _spare()
+
+    def _serve(self, connection: Connection, events: int) -> None:
+        try:
+            if events & select.EPOLLOUT:
+                connection.flush()
+            if events & ~select.EPOLLOUT:
+                connection.receive()
+        except ProtocolError:
+            self._close(connection)
+            return
+        except Gone:
+            if not connection.messages:
+                self._close(connection)
+                return
+            connection.leave()
+        if connection.number in self._subscribers:
+            self._subscribe(connection)
+        elif connection.messages and connection.reads:
+            self._heard[connection.number] = connection
+        self._look_again(connection)
+
+    def _subscribe(self, connection: Connection) -> None:
+        while connection.messages:
+            body = connection.messages.popleft()[-1]
+            if body[:1] == b"\x01":
+                connection.subscriptions.add(body[1:])
+            elif body[:1] == b"\0":
+                connection.subscriptions.discard(body[1:])
+        if len(connection.subscriptions) > _SUBSCRIPTIONS:
+            self._close(connection)
+
+    def _look_again(self, connection: Connection) -> None:
+        """Look for what can be done with this connection now."""
+        if connection.socket.fileno() < 0:
+            return
+        wanted = select.EPOLLIN * connection.is_heard | select.EPOLLOUT * connection.has_to_send
+        if wanted != connection.interest:
+            connection.interest = wanted
+            self._epoll.modify(connection.socket, wanted)
+
+    def _close(self, connection: Connection) -> None:
+        if connection.socket.fileno() < 0:
+            return
+        self._table.remove(connection)
+        self._ended.append(connection.number.to_bytes(_ROUTE))
+        self._subscribers.pop(connection.number, None)
+        self._heard.pop(connection.number, None)
+        connection.messages.clear()
+        del self._descriptors[connection.socket.fileno()]
+        self._epoll.unregister(connection.socket)
+        connection.close()
+
+    def close(self) -> None:
+        """Let go of both sockets; the last replies have a moment to leave."""
+        for path in filter(self._is_in_place, self._bound):
+            path.unlink(missing_ok=True)
+        for listener, _ in self._listeners.values():
+            listener.close()
+        self._flush()
+        for connection in self._table:
+            self._close(connection)
+        self._epoll.close()
+        for descriptor in (self._again, self._spare):
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _flush(self) -> None:
+        waiting = {connection.socket.fileno(): connection for connection in self._table if connection.has_to_send}
+        poll = select.poll()
+        for descriptor in waiting:
+            poll.register(descriptor, select.POLLOUT)
+        while ready := poll.poll(_LINGER):
+            for descriptor, _ in ready:
+                waiting[descriptor].flush()
+                if not waiting[descriptor].has_to_send:
+                    poll.unregister(descriptor)
+
+
+def _peer(connection: Connection, envelope: tuple[bytes, ...]) -> Peer:
+    """The sender. A connection whose process has ended speaks for it no more, whoever has it now."""
+    peer = connection.peer
+    identity = connection.identity
+    if (identity is Outside.OWNER or not isinstance(identity, Outside)) and not peer.is_alive():
+        identity = Outside.ENDED
+    route = (connection.number.to_bytes(_ROUTE), *envelope)
+    return Peer(route, peer.uid, peer.pid, None, identity)
+
+
+def _listener(path: Path) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX)
+    made.settimeout(0)
+    made.bind(os.fsencode(path))
+    path.chmod(0o600)
+    made.listen(_BACKLOG)
+    return made
+
+
+def _spare() -> int | None:
+    with suppress(OSError):
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    return None

@@ -1,0 +1,87 @@
+"""What the daemon does for other machines beside answering: keys are managed, and those who listen get hints."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import asdict
+
+from orchd.network.callers import Caller
+from orchd.network.keyring import Keyring
+from orchd.network.remote import NOTHING, Remote
+from orchd.network.roles import Visitor
+from orchd.protocol.errors import WireError
+from orchd.protocol.remote_operations import KeyAuthorize, KeyRevoke
+
+_MOST_LISTENERS = 64  # connections of one key
+_REMEMBERED = 64  # answers about keys: who is cut off by their own request asks it again
+
+
+class Visitors:
+    """Keys, and who listens. `remote` is the door, or None when there is none."""
+
+    def __init__(self, keyring: Keyring, remote: Remote | None, now: Callable[[], str]) -> None:
+        self._keyring = keyring
+        self._remote = remote
+        self._now = now
+        self._listeners: dict[tuple[bytes, ...], Visitor] = {}
+        self._answered: OrderedDict[tuple[str, Caller], dict[str, object]] = OrderedDict()
+
+    def keys(self) -> dict[str, object]:
+        """Whose keys are authorised, and this daemon's own."""
+        return {"keys": [asdict(record) for record in self._keyring.records()], "server": self._server()}
+
+    def change(self, request: str, caller: Caller, asked: KeyAuthorize | KeyRevoke) -> dict[str, object]:
+        """Authorise or revoke; asked again with the same id, it was done. Raises WireError."""
+        known = self._answered.get((request, caller))
+        if known is not None:
+            return known
+        made = self._authorized(asked) if isinstance(asked, KeyAuthorize) else self._revoked(asked)
+        self._answered[request, caller] = made
+        if len(self._answered) > _REMEMBERED:
+            self._answered.popitem(last=False)
+        return made
+
+    def listen(self, caller: Caller, route: tuple[bytes, ...]) -> None:
+        """Send hints there from now on. Raises WireError."""
+        if not isinstance(caller, Visitor):
+            raise WireError("bad-request", "listen is for other machines; here, subscribe to events.sock")
+        own = [one for one, visitor in self._listeners.items() if visitor.key == caller.key]
+        if len(own) >= _MOST_LISTENERS:
+            self._drop([one for one in own if not self.is_there(one)])
+        if len(own) >= _MOST_LISTENERS and all(one in self._listeners for one in own):
+            raise WireError("busy", f"{caller} listens on {_MOST_LISTENERS} connections: end some, then ask again")
+        self._listeners[route] = caller
+
+    def publish(self, hint: bytes) -> None:
+        """Send it to all who listen."""
+        if self._remote is not None and self._listeners:
+            self._drop([route for route in self._listeners if not self._remote.reply(route, hint)])
+
+    def is_there(self, route: tuple[bytes, ...]) -> bool:
+        """Whether somebody is still connected there."""
+        return self._remote is not None and self._remote.reply(route, NOTHING)
+
+    def _drop(self, routes: list[tuple[bytes, ...]]) -> None:
+        for route in routes:
+            self._listeners.pop(route, None)
+
+    def _authorized(self, asked: KeyAuthorize) -> dict[str, object]:
+        return {**asdict(self._keyring.authorize(asked, self._now())), "server": self._server()}
+
+    def _revoked(self, asked: KeyRevoke) -> dict[str, object]:
+        before = len(self._keyring.records())
+        try:
+            return asdict(self._keyring.revoke(asked.key))
+        finally:  # also when the disk did not take it: from now on the key opens nothing
+            if len(self._keyring.records()) < before:
+                self._cut()
+
+    def _cut(self) -> None:
+        """All shake hands again, and listen again: nothing reaches anybody in the old way."""
+        self._listeners.clear()
+        if self._remote is not None:
+            self._remote.cut()
+
+    def _server(self) -> dict[str, object] | None:
+        return {"public": self._remote.public, "listens": self._remote.address} if self._remote else None

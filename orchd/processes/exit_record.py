@@ -1,0 +1,86 @@
+"""What an attempt left behind that says how it ended: its record and its runner's report."""
+
+from __future__ import annotations
+
+import os
+
+from orchd.core.inputs import Exited
+from orchd.core.state.agents import AgentId, Note, Oom, Outcome, Report
+from orchd.core.state.spending import Spent
+from orchd.instance import runner_report
+from orchd.instance.system.open_file import open_file
+from orchd.processes.attempt import Handle
+from orchd.processes.linux import controllers
+from orchd.processes.linux.procfs import BOOT, SHORTAGE, look
+from orchd.processes.shims.script import Record, boot_of
+
+_LONGEST_RECORD = 4096  # bytes, several times what a shim can write
+_KILLED = (None, 137)  # how a process may end that the kernel has killed
+
+
+def exit_of(key: tuple[AgentId, int], handle: Handle, record: Record, kills: controllers.Kills) -> Exited:
+    """How an attempt ended whose shim has reported or ended."""
+    report = report_in(handle.files.report) if handle.reports else None
+    oom, peak = _oom(handle, record.code, kills), handle.memory_peak()
+    outcome = Outcome(record.code, record.cpu_seconds, handle.rss_bytes, report, oom, peak, handle.tree.escaped())
+    note = record.note
+    if note is None and record.code is None:
+        what = "kept from running" if handle.is_shim_killed else "killed"
+        note = f"its supervising shell was {what}, so that its exit code is unknown"
+    return Exited(*key, outcome, is_tree_gone=True, note=note)
+
+
+def _oom(handle: Handle, code: int | None, kills: controllers.Kills) -> Oom | None:
+    cgroup = handle.tree.cgroup
+    found = controllers.oom(cgroup.path) if cgroup is not None and cgroup.is_bound else None
+    if found is not None or not (code in _KILLED or (code and handle.reports)):
+        return found
+    return Oom.MACHINE if kills.now() > handle.kills else None
+
+
+def report_in(path: str) -> Report | None:
+    """What a runner left, in the core's words."""
+    told = runner_report.read(path)
+    if told is None:
+        return None
+    spent = Spent(
+        told.input_tokens,
+        told.output_tokens,
+        told.cache_read_tokens,
+        told.cache_write_tokens,
+        told.cost_usd or 0.0,
+        int(told.cost_usd is None),
+    )
+    return Report(
+        None if told.status == "completed" else told.reason or told.status,
+        spent,
+        told.cost_source,
+        told.session_id,
+        told.model,
+        told.turns,
+        told.retry_at if told.status == "rate-limited" else None,
+        tuple(Note(*note) for note in told.notes),
+    )
+
+
+def text_of(path: str) -> str:
+    """What a record holds; nothing when it is gone, or an agent has made something else of it. Raises OSError when the
+    machine lets nobody look."""
+    try:
+        descriptor = open_file(path, os.O_RDONLY)
+    except OSError as error:
+        if error.errno in SHORTAGE:
+            raise
+        return ""
+    try:
+        return os.read(descriptor, _LONGEST_RECORD).decode("ascii", "replace")
+    finally:
+        os.close(descriptor)
+
+
+def is_left_alone(record: str, pid: int) -> bool:
+    """Whether the pid of a shim that has ended can still name its session: nobody has it now, nor has had since a boot.
+
+    While anybody is left in a session the kernel gives its number to no other process.
+    """
+    return boot_of(text_of(record)) == BOOT.decode() and look(pid) is None

@@ -1,0 +1,130 @@
+"""Giving a shim, and with it its agent, the attributes that the agent is to have, as far as the kernel lets us.
+
+A resource limit that would be too low for the shim itself is left to stage.py, which sets it on the agent alone. The
+umask is set by the shim's subshell.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+
+from orchd.core.state.agents import Attributes
+from orchd.processes.linux.procfs import PROC
+from orchd.protocol.attributes import UNLIMITED, parse_cpus
+
+PRIVATE = 0o077
+_POLICIES = {"other": os.SCHED_OTHER, "batch": os.SCHED_BATCH, "idle": os.SCHED_IDLE}
+_NEEDED = {  # by a shim, and by Python where it stands between the shim and the agent
+    "as": 1 << 30,
+    "cpu": 60,
+    "data": 1 << 28,
+    "fsize": 1 << 20,
+    "nofile": 64,
+    "nproc": 4096,  # of all the user's processes, and it has to make one
+    "stack": 1 << 20,
+}
+
+
+def filled(attributes: Attributes | None, defaults: Attributes) -> Attributes:
+    """These attributes, and the defaults for what they do not say."""
+    if attributes is None:
+        return defaults
+    return Attributes(
+        umask=defaults.umask if attributes.umask is None else attributes.umask,
+        nice=defaults.nice if attributes.nice is None else attributes.nice,
+        policy=attributes.policy or defaults.policy,
+        cpus=attributes.cpus or defaults.cpus,
+        limits=attributes.limits or defaults.limits,
+        oom_score_adj=defaults.oom_score_adj if attributes.oom_score_adj is None else attributes.oom_score_adj,
+    )
+
+
+def staged_limits(attributes: Attributes) -> str:
+    """The limits that are too low for a shim, as orchd/processes/launching/stage.py reads them."""
+    low = (entry for entry in attributes.limits if not _is_enough(entry[0], entry[1]))
+    return " ".join(f"{_number(name)}:{soft}:{hard}" for name, soft, hard in low)
+
+
+def apply(pid: int, attributes: Attributes) -> str | None:
+    """Set them on a shim that has no agent yet: what could not be set, in words."""
+    with suppress(ProcessLookupError):  # its end is news of its own
+        unmet = [*_limits(pid, attributes), *_schedule(pid, attributes), *_cpus(pid, attributes.cpus)]
+        return "; ".join([*unmet, *_oom(pid, attributes)]) or None
+    return None
+
+
+def _limits(pid: int, attributes: Attributes) -> Iterator[str]:
+    for name, soft, hard in attributes.limits:
+        if not _is_enough(name, hard):
+            continue
+        number = _number(name)
+        wanted = (soft if _is_enough(name, soft) else hard, hard)
+        try:
+            resource.prlimit(pid, number, wanted)
+        except (PermissionError, ValueError):  # a hard limit above ours, or above what the kernel allows
+            _, highest = resource.prlimit(pid, number)
+            resource.prlimit(pid, number, (_lower(wanted[0], highest), _lower(hard, highest)))
+            yield f"{name} {_shown(soft)} (hard {_shown(hard)}): its hard limit is {_shown(_lower(hard, highest))}"
+
+
+def _schedule(pid: int, attributes: Attributes) -> Iterator[str]:
+    if attributes.policy is not None and os.sched_getscheduler(pid) != _POLICIES[attributes.policy]:
+        try:
+            os.sched_setscheduler(pid, _POLICIES[attributes.policy], os.sched_param(0))
+        except PermissionError:
+            yield f"scheduling policy {attributes.policy}: permission denied"
+    if attributes.nice is not None:
+        try:
+            os.setpriority(os.PRIO_PROCESS, pid, attributes.nice)
+        except PermissionError:
+            yield f"nice {attributes.nice}: it is {os.getpriority(os.PRIO_PROCESS, pid)}"
+
+
+def _cpus(pid: int, cpus: str | None) -> Iterator[str]:
+    if cpus is None:
+        return
+    wanted = parse_cpus(cpus)
+    try:
+        os.sched_setaffinity(pid, wanted)
+    except ProcessLookupError:
+        raise
+    except OSError:  # none of them is ours to use
+        yield f"CPUs {cpus}: none of them may be used here"
+    else:
+        if lacking := wanted - os.sched_getaffinity(pid):
+            yield f"CPUs {cpus}: {len(lacking)} of them may not be used here"
+
+
+def _oom(pid: int, attributes: Attributes) -> Iterator[str]:
+    """Sooner ended than others, never later: what protects its caller when memory runs out protects no agent."""
+    if not attributes.oom_score_adj or attributes.oom_score_adj < 0:
+        return
+    place = PROC / str(pid) / "oom_score_adj"
+    try:
+        place.write_text(str(attributes.oom_score_adj), encoding="ascii")
+    except FileNotFoundError:
+        raise ProcessLookupError from None
+    except PermissionError:  # lower than the daemon's own
+        yield f"oom_score_adj {attributes.oom_score_adj}: it is {place.read_text(encoding='ascii').strip()}"
+
+
+@cache
+def _number(name: str) -> int:
+    number: int = getattr(resource, f"RLIMIT_{name.upper()}")
+    return number
+
+
+def _is_enough(name: str, amount: int) -> bool:
+    return amount == UNLIMITED or amount >= _NEEDED.get(name, 0)
+
+
+def _lower(one: int, other: int) -> int:
+    return max(one, other) if UNLIMITED in (one, other) else min(one, other)
+
+
+def _shown(amount: int) -> str:
+    return "unlimited" if amount == UNLIMITED else str(amount)

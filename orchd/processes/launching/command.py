@@ -1,0 +1,179 @@
+"""What an attempt is to run: its words, its variables, and the directories that they need."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from orchd.core.state.agents import Agent, Attributes
+from orchd.instance import environment as variables
+from orchd.instance.home import Home
+from orchd.processes.attempt_files import files_of
+from orchd.processes.launching import handover
+from orchd.processes.launching.attributes import PRIVATE, filled, staged_limits
+from orchd.processes.launching.programs import NotRunnableError, find
+from orchd.processes.linux.procfs import SHORTAGE
+
+# Who stands between the shim and the agent where the agent is more than a command. It is of the client's package, and
+# neither the directory it starts in nor the agent's PYTHON* variables may change what it is.
+_RUNNER = (sys.executable, "-E", "-P", "-m", "orchctl.runners")
+
+_LONGEST = 32 * os.sysconf("SC_PAGE_SIZE")  # MAX_ARG_STRLEN of execve(2): bytes of one string with its final zero
+
+
+class Refused(Exception):
+    """The agent's own request cannot be met on this machine: no such program, directory or file."""
+
+
+class Command(NamedTuple):
+    """What the shim is to start, and how it is handed its variables."""
+
+    words: list[str]
+    variables: dict[str, str]
+    slots: handover.Slots
+    begin: str
+    attributes: Attributes
+    limits: str  # those that are too low for its shim
+    carried: str | None  # its words in one variable, where its shim may serve others too
+
+
+def command(words: list[str], variables: dict[str, str], attributes: Attributes = Attributes()) -> Command:  # noqa: B008
+    """A command with these words, variables and attributes."""
+    slots = handover.slots_of(variables)
+    # /usr/bin/env, which may be needed for one variable, would take such a program for another variable
+    limits = staged_limits(attributes)
+    is_staged = bool(limits) or ("=" in words[0] and handover.BY_BASH in variables)
+    umask = PRIVATE if attributes.umask is None else attributes.umask
+    begin = handover.begin(slots, umask=umask, is_staged=is_staged)
+    return Command(words, variables, slots, begin, attributes, limits, handover.carried(words))
+
+
+def command_of(home: Home, agent: Agent, environment: Mapping[str, str], defaults: Attributes) -> Command:
+    """What is to be run for an attempt, with its directories there. Raises Refused."""
+    found = environment_of(home, agent, environment)
+    attributes = filled(agent.spec.attributes, defaults)
+    _check_directories(agent, PRIVATE if attributes.umask is None else attributes.umask)
+    made = command(_words(agent, found), found, attributes)
+    _check_lengths(agent, made)
+    return made
+
+
+def _check_lengths(agent: Agent, made: Command) -> None:
+    """Raises Refused for an argument or a variable that the kernel passes to no program, however few there are."""
+    for number, word in enumerate(made.words, start=len(agent.spec.command) - len(made.words)):
+        if (size := _size(word)) > _LONGEST:
+            way_out = "write it to a file and give the path of that, or give it by --stdin"
+            raise Refused(_too_long(f"argument {number} of its command", size, way_out))
+    for number, name in enumerate(made.slots):
+        value = made.variables.get(name, "")
+        if (size := _size(f"{handover.slot(number)}={name}=", value)) > _LONGEST:
+            way_out = "write its value to a file and give the path of that, or leave the variable out"
+            raise Refused(_too_long(f"the variable {name}", size, f"{way_out} (`env -u {name} orchctl ...`)"))
+
+
+def _size(*parts: str) -> int:
+    """Bytes of a string for the kernel, its final zero included; 0 for one that is short in any encoding."""
+    if 4 * sum(map(len, parts)) < _LONGEST:  # no character has more bytes
+        return 0
+    return len(os.fsencode("".join(parts))) + 1
+
+
+def _too_long(what: str, size: int, way_out: str) -> str:
+    return f"cannot start: {what} takes {size:,} bytes, and the kernel passes at most {_LONGEST:,} in one: {way_out}"
+
+
+def environment_of(home: Home, agent: Agent, environment: Mapping[str, str]) -> dict[str, str]:
+    """The client's environment and what an agent must know: whose it is, and `orchctl` on its PATH."""
+    env = {**environment, **dict(agent.spec.variables), variables.ENV_HOME: str(home.directory)}
+    env["PATH"] = os.pathsep.join([str(home.bin), env.get("PATH") or os.defpath])
+    env["PWD"] = _logical(env.get("PWD", ""), agent.spec.cwd)
+    return env | {name: value for name, value in _told(home, agent) if value is not None}
+
+
+def _logical(path: str, cwd: str) -> str:
+    """`path` if it is a PWD that a POSIX shell would keep in `cwd`, and otherwise `cwd`.
+
+    It is kept if it is absolute, contains neither `.` nor `..`, and names the same directory, by symbolic links or not.
+    """
+    if path == cwd or not path.startswith("/") or not {".", ".."}.isdisjoint(path.split("/")):
+        return cwd
+    try:
+        is_same = os.path.samestat(os.stat(path), os.stat(cwd))  # noqa: PTH116 - these are strings
+    except (OSError, ValueError):
+        return cwd
+    return path if is_same else cwd
+
+
+def _told(home: Home, agent: Agent) -> Iterator[tuple[str, str | None]]:
+    """What an agent is told of itself."""
+    spec = agent.spec
+    yield variables.ENV_AGENT, agent.id
+    yield variables.ENV_ATTEMPT, str(agent.attempt)
+    yield variables.ENV_RESUME_SESSION, agent.resumes
+    yield variables.ENV_NAME, spec.name
+    yield variables.ENV_GOAL, spec.goal
+    yield variables.ENV_SKILL, spec.skill
+    yield variables.ENV_TASK_ID, spec.task_id
+    yield variables.ENV_MODEL, spec.model
+    yield variables.ENV_RESULT, spec.result
+    yield variables.ENV_OUTPUT_DIR, spec.output_dir
+    if spec.runner:
+        yield variables.ENV_RUNNER, spec.runner
+    if is_reported(agent):
+        yield variables.ENV_REPORT, files_of(home, agent.id, agent.attempt).report
+    if spec.worktree:
+        before = [one for one in spec.after if (home.worktrees / f"{one}.json").exists()]
+        yield variables.ENV_WORKTREE, str(home.worktrees / agent.id)
+        yield variables.ENV_BASE, spec.base
+        yield variables.ENV_BEFORE, ",".join(before) or None
+
+
+def is_reported(agent: Agent) -> bool:
+    """Whether there is a program between its shim and it that can say why it did not complete."""
+    return agent.spec.runner is not None or agent.spec.worktree
+
+
+def _words(agent: Agent, env: Mapping[str, str]) -> list[str]:
+    if agent.spec.runner:
+        return [*_RUNNER, *agent.spec.command]
+    words = [_program(agent, env), *agent.spec.command[1:]]
+    return [*_RUNNER, *words] if agent.spec.worktree else words
+
+
+def _program(agent: Agent, env: Mapping[str, str]) -> str:
+    """The program's path, found here so that the shim's shell never mistakes it for one of its own words.
+
+    What is relative is so to where the agent works and not to where we are, and stays so, to be meant there.
+    """
+    try:
+        return find(agent.spec.command[0], agent.spec.cwd, env["PATH"])
+    except NotRunnableError as error:
+        raise Refused(str(error)) from None
+
+
+def _check_directories(agent: Agent, umask: int) -> None:
+    try:
+        os.stat(f"{agent.spec.cwd}/.")  # noqa: PTH116 - to look up a name in it takes the right to enter it
+    except OSError as error:
+        if error.errno in SHORTAGE:
+            raise
+        wrong = "no such directory" if error.errno in (errno.ENOENT, errno.ENOTDIR) else error.strerror
+        raise Refused(f"cannot start in {agent.spec.cwd}: {wrong}") from None
+    wanted = [agent.spec.output_dir, os.path.dirname(agent.spec.result) if agent.spec.result else None]  # noqa: PTH120
+    for directory in filter(None, wanted):
+        try:
+            _make(Path(directory), umask)
+        except OSError as error:
+            raise Refused(f"cannot make the output directory {directory}: {error.strerror}") from None
+
+
+def _make(directory: Path, umask: int) -> None:
+    """Make it, and what is missing above it, as a process with this umask would."""
+    missing = [one for one in (directory, *directory.parents) if not one.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    for one in missing:
+        one.chmod(0o777 & ~umask)

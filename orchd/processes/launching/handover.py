@@ -1,0 +1,85 @@
+"""Handing an agent its variables past the shim's shell, which has none of them as its own.
+
+A shell is ruled by variables (OPTIND, IFS, ENV, LC_ALL, LD_PRELOAD), changes some, and drops those whose names are no
+words of its language. So the shim gets each as the value of a variable of ours, `_orchd_7="NAME=value"`, and only the
+subshell that is about to become the agent makes `NAME` of it. That is done by `export`, which is quick, or where a
+shell could not export all of them, or a resource limit would be too low for the shim, by stage.py.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from shlex import quote
+
+from orchd.instance.environment import ENV_AGENT, ENV_ATTEMPT, ENV_HOME, OF_ONE_AGENT
+
+MARKS = frozenset({ENV_HOME, ENV_AGENT, ENV_ATTEMPT})  # what the shim itself shows, and passes on as it is
+DIRECTORY, BEGIN, LOGS, LIMITS = "_orchd_cwd", "_orchd_begin", "_orchd_logs", "_orchd_limits"
+FIRST, WORDS = "_orchd_first", "_orchd_words"  # the name and the words of the attempt that a shim is made for
+_MOST_WORDS = 32768  # bytes: the kernel allows four times as many in one variable
+_SLOT = "_orchd_"
+_STAGE = str(Path(__file__).with_name("stage.py"))
+BY_BASH = "_"  # bash alone sets this one for each program, over any that was exported
+_WORD = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+_OF_SHELLS = re.compile(
+    # read-only, numbers only, made anew at each look, or dropped by some shell: dash, bash, busybox, ksh, zsh, yash
+    "_orchd_.*|BASH.*|KSH.*|ZSH.*|YASH.*|OPTIND|OPTARG|LINENO|FUNCNAME|PPID|PGRP|UID|EUID|GID|EGID|USER_ID|USERNAME"
+    "|GROUPS|RANDOM|SRANDOM|SECONDS|EPOCH.*|HISTCMD|PIPESTATUS|DIRSTACK|SHELLOPTS|COPROC|MAPFILE|COMPREPLY|ERRNO|ARGC"
+    "|TTYIDLE|status|argv|path|cdpath|fpath|manpath|mailpath|module_path|pipestatus|options|signals|functions|aliases"
+)
+
+Slots = tuple[str, ...]
+
+
+def slots_of(variables: Mapping[str, str]) -> Slots:
+    """The names in the order of their slots: those that there are, and those that a later agent may have too."""
+    return tuple(sorted((variables.keys() | OF_ONE_AGENT) - MARKS))
+
+
+def shim_environment(slots: Slots, variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a shim that hold those of its agent."""
+    return {slot(number): held(name, variables.get(name)) for number, name in enumerate(slots)}
+
+
+def slot(number: int) -> str:
+    """The name of a variable that holds another."""
+    return f"{_SLOT}{number}"
+
+
+def held(name: str, value: str | None) -> str:
+    """What a slot holds. A name alone exports nothing, since the shim has no variable of that name."""
+    return name if value is None else f"{name}={value}"
+
+
+def carried(words: Sequence[str]) -> str | None:
+    """The words of an agent in one variable, quoted for a shell; None when they are long or no printable ASCII.
+
+    A shim whose first agent has its words in a variable shows no agent in its arguments.
+    """
+    text = " ".join(map(quote, words))
+    return text if text.isascii() and text.isprintable() and len(text) < _MOST_WORDS else None
+
+
+@lru_cache(maxsize=64)
+def begin(slots: Slots, *, umask: int, is_staged: bool) -> str:
+    """The shell's words by which its subshell becomes the agent."""
+    if is_staged or not all(map(_can_be_exported, slots)):
+        return f'umask {umask:04o}; exec {quote(sys.executable)} -I -S {quote(_STAGE)} "$@"'
+    ours = [slot(number) for number in range(len(slots))]
+    words = [f"umask {umask:04o}", "unset OLDPWD SHLVL"]
+    # bash complains where a locale does not exist
+    words.append("export " + " ".join(f'"${name}"' for name in ours) + " 2>/dev/null")
+    if BY_BASH in slots:
+        argument = f'"${ours[slots.index(BY_BASH)]}"'
+        words.append(f'if [ "${{BASH_VERSION-}}" ]; then set -- /usr/bin/env {argument} "$@"; fi')
+    words += [f"unset {DIRECTORY} {BEGIN} {LOGS} {LIMITS} {' '.join(ours)}", 'exec "$@"']
+    return "; ".join(words)
+
+
+def _can_be_exported(name: str) -> bool:
+    """Whether every shell passes a variable of this name on as it is."""
+    return _WORD.fullmatch(name) is not None and _OF_SHELLS.fullmatch(name) is None

@@ -1,0 +1,89 @@
+"""The namespaces of the daemon that started the agents which run: from others they could not be seen or ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from orchd.errors import OrchdError
+from orchd.instance.home import Home
+from orchd.instance.system.locks import is_locked
+from orchd.instance.system.open_file import read_file
+from orchd.instance.system.private_file import write_private
+from orchd.processes.linux.procfs import BOOT, PROC
+
+_DECISIVE = ("pid", "user")  # with another mount namespace alone, agents can be seen and ended
+_ALL = ("pid", "user", "mnt")
+_OF_AGENTS = {"net": "network", "mnt": "mount", "uts": "UTS", "ipc": "IPC"}  # an agent is in those of the daemon
+_CONFINED = re.compile(rb"^NoNewPrivs:\t1$", re.MULTILINE)
+
+
+def enter(home: Home) -> None:
+    """Record the namespaces of this process as those of the home.
+
+    Raises OrchdError, and records nothing, while agents run that were started in others. OSError when the disk is full.
+    """
+    own, before = _own(), _recorded(home.namespaces)
+    if own == before:
+        return
+    if before.get("boot") == own["boot"]:
+        other = [kind for kind in _DECISIVE if kind in before and before[kind] != own[kind]]
+        alive = _is_alive(home.agents) if other else None
+        if alive is not None:
+            raise OrchdError(
+                f"agents of {home.directory} are running in another {' and '.join(other)} namespace ({alive.name} is "
+                "locked): a daemon here could neither see nor end them. Start it from a shell outside every agent and "
+                "container, where the daemon ran before, or wait until they have ended"
+            )
+    write_private(home.namespaces, f"{json.dumps(own)}\n".encode())
+
+
+def confinement(pid: int) -> list[str]:
+    """What a process has around it that its agents would not have: namespaces, NoNewPrivs; each as a clause of it.
+
+    Raises FileNotFoundError or ProcessLookupError when it has ended.
+    """
+    own, found = _own_place(), []
+    with suppress(PermissionError):  # it has more rights than this process, and so nobody has confined it
+        found = [
+            f"it is in another {name} namespace"
+            for kind, name in _OF_AGENTS.items()
+            if os.readlink(PROC / str(pid) / "ns" / kind) != own.get(kind)  # noqa: PTH115 - it is no path
+        ]
+    if not own.get("confined") and _is_confined(pid):
+        found.append("it has NoNewPrivs set")
+    return found
+
+
+@cache
+def _own_place() -> dict[str, str]:
+    """They never change: this process enters none."""
+    own = {kind: os.readlink(PROC / "self/ns" / kind) for kind in _OF_AGENTS}  # noqa: PTH115
+    return own | ({"confined": "1"} if _is_confined(os.getpid()) else {})
+
+
+def _is_confined(pid: int) -> bool:
+    return _CONFINED.search((PROC / str(pid) / "status").read_bytes()) is not None
+
+
+def _own() -> dict[str, str]:
+    found = {kind: os.readlink(PROC / "self/ns" / kind) for kind in _ALL}  # noqa: PTH115 - it is no path
+    return {"boot": BOOT.decode(), **found}
+
+
+def _recorded(path: Path) -> dict[str, str]:
+    """What the last daemon recorded; nothing for a home that an earlier version made."""
+    try:
+        found = json.loads(read_file(path))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _is_alive(agents: Path) -> Path | None:
+    """The exit record of an attempt whose supervising shell runs, whatever namespace it is in."""
+    return next((path for path in agents.glob("*.exit") if is_locked(path)), None)

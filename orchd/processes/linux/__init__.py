@@ -1,0 +1,1 @@
+"""What Linux offers: /proc, cgroups, pidfds, sparse files."""

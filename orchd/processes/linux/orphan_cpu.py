@@ -1,0 +1,39 @@
+"""The CPU time of orphans of a tree that end between two looks: no process is left that counted it.
+
+Where there is no cgroup the CPU time of a tree is that of its processes, each with what it waited for. Nobody waits for
+an orphan: the daemon has its orphans vanish by themselves, so that a chain of processes of which each forks the next
+and ends works unseen. What a look does show is an orphan that was not there before, how old it is, and for which part
+of its time it ran or was ready to run. The chain is taken to have done that since the look before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from orchd.processes.linux.procfs import Process, load_of
+
+_TICK = 0.01  # seconds: start times are no more exact
+
+
+@dataclass(slots=True)
+class Orphans:
+    """What was seen of the orphans of one tree. `seconds` is an estimate of the CPU time of those that have ended, the
+    time for which they waited for a CPU included."""
+
+    load: Callable[[int], float] = load_of
+    seconds: float = 0.0
+    _known: frozenset[tuple[int, float]] | None = None
+    _looked: float = 0.0
+
+    def look(self, members: Mapping[int, Process], shim: int, now: float) -> None:
+        """Count what has come and gone since the last look; the first one counts nothing. `now` is in seconds after
+        boot, as start times are."""
+        orphans = [one for one in members.values() if one.parent not in members and one.pid != shim]
+        if self._known is not None:
+            new = [one for one in orphans if (one.pid, one.started) not in self._known]
+            self.seconds += (now - self._looked) * max((self._share(one, now) for one in new), default=0.0)
+        self._known, self._looked = frozenset((one.pid, one.started) for one in orphans), now
+
+    def _share(self, orphan: Process, now: float) -> float:
+        return min(self.load(orphan.pid) / max(now - orphan.started, _TICK), 1.0)

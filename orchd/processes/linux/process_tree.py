@@ -1,0 +1,229 @@
+"""An attempt's process tree: everything that came of it, wherever it hid, and how to end it.
+
+It is a union: what is in the attempt's cgroup, where there is one; the shim's session and its descendants; what carries
+the attempt's marks in its environment; and all that is below these. So a process that leaves one of them is a member by
+the others. Never a process by its name.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from orchd.instance.environment import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
+from orchd.processes.linux.cgroups import Cgroup
+from orchd.processes.linux.procfs import (
+    Process,
+    below,
+    below_now,
+    children_of,
+    everyone,
+    is_reaper,
+    look,
+    marks,
+    name_of,
+    own_children,
+    send,
+)
+
+_BEGINNINGS = 20  # looks at a shim that may be about to begin its agent
+_MOST_ESCAPED = 5
+_LOOKS = 100  # at children that vanish while they are being looked at
+
+
+@dataclass(slots=True)
+class Tree:
+    """The processes of one attempt."""
+
+    agent: str
+    attempt: int
+    home: str
+    shim: int  # 0 when that pid may be another process's by now
+    cgroup: Cgroup | None
+    is_ours: bool = True  # our child: what it orphans comes to us
+    shims: Collection[int] = ()  # pids that are none of its orphans
+    is_shim_gone: bool = False
+    _reaper: int = 0  # of an adopted tree: the process to which its orphans go, if that is known
+    _escaped: dict[tuple[int, float], str] = field(default_factory=dict)  # names of those seen outside its cgroup
+
+    def members(self, processes: dict[int, Process] | None = None) -> dict[int, Process]:
+        """Everything of the tree that is alive, the shim included, and never ourselves.
+
+        `processes` is one look at the machine for many trees, for those that cannot do without.
+        """
+        self._check_shim()
+        inside = self.inside()
+        found = self._near(inside)
+        if found is None:
+            found = self._far(inside, everyone() if processes is None else processes)
+        if self.cgroup is not None:
+            self._note_escaped(found.values(), inside)
+        return found
+
+    def _far(self, inside: dict[int, Process], processes: dict[int, Process]) -> dict[int, Process]:
+        processes = {pid: process for pid, process in processes.items() if pid != os.getpid()}  # nor what is below us
+        own = {pid for pid, process in processes.items() if self._is_own(process)}
+        own |= {self.shim, *inside} & processes.keys()
+        own.update(below(own, processes))
+        return {pid: processes[pid] for pid in own} | inside
+
+    def _note_escaped(self, members: Iterable[Process], inside: dict[int, Process]) -> None:
+        for process in members:
+            if process.pid in inside or process.pid == self.shim or (process.pid, process.started) in self._escaped:
+                continue
+            if self.cgroup is None or len(self._escaped) == _MOST_ESCAPED or self.cgroup.holds(process.pid):
+                continue  # it may have begun inside after these were listed
+            name, now = name_of(process.pid), look(process.pid)
+            if now is not None and now.started == process.started and not (now.is_zombie or now.is_leaving):
+                self._escaped[process.pid, process.started] = f"{name} (pid {process.pid})"
+
+    def escaped(self) -> tuple[str, ...]:
+        """The processes that were seen outside its cgroup, at most a few."""
+        return tuple(self._escaped.values())
+
+    def inside(self) -> dict[int, Process]:
+        """The members that are in its cgroup; none without one."""
+        found = (look(pid) for pid in (self.cgroup.members() if self.cgroup is not None else ()))
+        return {process.pid: process for process in found if process is not None and not process.is_zombie}
+
+    def _check_shim(self) -> None:
+        """After the shim has ended its pid names its session only until another process has that pid: the kernel gives
+        it to none while the session has members."""
+        if self.is_shim_gone and self.shim and (other := look(self.shim)) is not None and not other.is_zombie:
+            self.shim = 0
+
+    def _near(self, inside: dict[int, Process]) -> dict[int, Process] | None:
+        """The members without a look at every process: the shim, what is in the cgroup, orphans, and all that is below
+        these. None when it is not known where its orphans are."""
+        orphans = self._orphans()
+        if orphans is None:
+            return None
+        return inside | orphans | below_now([self.shim, *inside, *orphans])
+
+    def _orphans(self) -> dict[int, Process] | None:
+        """Those of it whose parents have ended, found quickly: what forks and leaves is gone before it is looked at."""
+        found: dict[int, Process] = {}
+        for _ in range(_LOOKS):
+            children = self._orphanage()
+            if children is None:
+                return None
+            around = below_now(reversed(children)) if self.is_ours else _alive(children)
+            found = {pid: process for pid, process in around.items() if self._is_own(process)}
+            if found or self._is_still(children):
+                break
+        return found
+
+    def _is_still(self, children: list[int]) -> bool:
+        """Whether no orphan can have been missed: what orphans another was alive, or the next reading differs."""
+        if self.is_ours:
+            return all(process is not None and not process.is_leaving for process in map(look, children))
+        return self._orphanage() == children  # its parent may have zombies that it never waits for
+
+    def _orphanage(self) -> list[int] | None:
+        """The pids among which its orphans are: our children, or of an adopted tree those of the parent of its shim."""
+        if self.is_ours:
+            children = own_children() if is_reaper() else None
+        else:
+            shim = look(self.shim) if self.shim and not self.is_shim_gone else None
+            self._reaper = self._reaper if shim is None else shim.parent
+            children = children_of(self._reaper) if self._reaper else None
+        if children is None:
+            return None
+        return [pid for pid in children if pid not in self.shims and pid not in (self.shim, os.getpid())]
+
+    def needs_a_look_at_all(self) -> bool:
+        """Whether its members are known only by a look at every process."""
+        return self._orphanage() is None
+
+    def _is_own(self, process: Process) -> bool:
+        return self._is_in_session(process) or self._bears_marks(process.pid)
+
+    def _is_in_session(self, process: Process) -> bool:
+        return process.session == self.shim != 0  # 0 is the kernel's own session, and that of all outside a container
+
+    def _bears_marks(self, pid: int) -> bool:
+        found = marks(pid)
+        return (
+            found.get(ENV_AGENT) == self.agent
+            and found.get(ENV_ATTEMPT) == str(self.attempt)
+            and found.get(ENV_HOME) == self.home
+        )
+
+    def is_gone(self, shims: Iterable[int]) -> bool:
+        """Whether nothing is left after the shim has ended; `shims` are our children that are none of its orphans."""
+        if self.cgroup is not None and not self.cgroup.is_empty():
+            return False
+        if self.is_ours and _has_no_children_but(set(shims)):
+            return True  # nobody was orphaned to us, so nobody of it is left: no need to look at every process
+        return not self.members()
+
+    def is_left_to_shim(self) -> bool:
+        """Whether nothing but the shim is left; quick while nothing was orphaned to us."""
+        if children_of(self.shim):
+            return False
+        return _has_no_children_but(set(self.shims)) or set(self.members()) == {self.shim}
+
+    def terminate(self) -> None:
+        """SIGTERM to all of it but the shim, which has a record to write; what was stopped or frozen is woken, to end.
+
+        A shim that has no agent yet gets the signal itself, and then begins none, unless it was just about to.
+        """
+        for _ in range(_BEGINNINGS):
+            if found := self._signalled():
+                break
+            shim = look(self.shim)
+            if shim is None or shim.is_zombie:
+                break
+            send(shim, signal.SIGTERM)
+        for process in found:
+            send(process, signal.SIGTERM)
+            send(process, signal.SIGCONT)
+        self.wake_shim()
+
+    def ask(self) -> bool:
+        """SIGTERM to what the shim runs, alone: it ends the rest of the tree in its own way. What was stopped or frozen
+        is woken, to end. Returns whether there was somebody to ask."""
+        asked = _alive(children_of(self.shim) or ()).values()
+        for process in asked:
+            send(process, signal.SIGTERM)
+        for process in self._signalled():
+            send(process, signal.SIGCONT)
+        self.wake_shim()
+        return bool(asked)
+
+    def kill(self) -> None:
+        """SIGKILL to all that there is now. The shim ends by itself once its agent has, with its record written."""
+        shim = look(self.shim)
+        if self.cgroup is not None and (self.is_shim_gone or shim is None or shim.is_zombie):
+            self.cgroup.kill()
+        for process in reversed(self._signalled()):  # the latest found may be the first to slip away
+            send(process, signal.SIGKILL)
+        self.wake_shim()
+
+    def wake_shim(self) -> None:
+        """Let the shim run, whatever froze or stopped it, so that it can write how its agent ended."""
+        self._check_shim()
+        shim = look(self.shim) if self.shim and not self.is_shim_gone else None
+        if self.cgroup is not None:
+            self.cgroup.thaw()
+            if shim is not None and not self.cgroup.holds(self.shim):
+                self.cgroup.take_back(self.shim)  # where it was moved to may be frozen
+        if shim is not None:
+            send(shim, signal.SIGCONT)
+
+    def _signalled(self) -> list[Process]:
+        return [process for process in self.members().values() if process.pid != self.shim]
+
+
+def _alive(pids: Iterable[int]) -> dict[int, Process]:
+    found = {pid: look(pid) for pid in pids}
+    return {pid: process for pid, process in found.items() if process is not None and not process.is_zombie}
+
+
+def _has_no_children_but(shims: set[int]) -> bool:
+    """Whether all our children are surely among these. Whoever's end hid another from the first reading is itself
+    missing from the second, so two that are the same have missed nobody."""
+    found = own_children()
+    return found is not None and shims.issuperset(found) and found == own_children()

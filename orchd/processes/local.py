@@ -1,0 +1,343 @@
+"""Attempts on this machine: made behind a gate, found again after a crash, ended as whole trees.
+
+What the rest of the daemon may ask of a place where agents run is `start`, `release`, `adopt`, `stop`, `quiet_for` and
+`usage`; what it hears are inputs, from `news`, and when it has answered them all it says `rest`. Another engine would
+answer the same calls by other means.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from orchd.core.inputs import Adopted, Input, NeverRan, OverMemory, Spawned, SpawnFailed, TreeGone
+from orchd.core.state.agents import Agent, AgentId, Attributes
+from orchd.instance import runner_config
+from orchd.instance.home import Home
+from orchd.instance.system.locks import is_locked
+from orchd.processes import freezing
+from orchd.processes.attempt import Handle
+from orchd.processes.attempt_files import files_of
+from orchd.processes.exit_record import exit_of, is_left_alone, text_of
+from orchd.processes.launching.command import Refused, command_of, is_reported
+from orchd.processes.linux import controllers
+from orchd.processes.linux.cgroups import Cgroups
+from orchd.processes.linux.exit_watch import GATE, Watch
+from orchd.processes.linux.log_trimmer import Trimmer
+from orchd.processes.linux.memory_sampler import Scale
+from orchd.processes.linux.process_tree import Tree
+from orchd.processes.linux.usage import Usage, of_trees
+from orchd.processes.resource_limits import Held
+from orchd.processes.shims.guard import Guard
+from orchd.processes.shims.pool import Shims
+from orchd.processes.shims.script import Record, parse_record
+from orchd.processes.shims.shim import Shim
+from orchd.processes.suspension import Suspension, suspension
+
+Key = tuple[AgentId, int]
+_PERMANENT = frozenset({errno.E2BIG, errno.EINVAL, errno.ENOEXEC})
+_REMEDIES = {
+    errno.EMFILE: "clients and agents that end, or a daemon that is started under a higher `ulimit -Hn` "
+    "(`LimitNOFILE=` in its unit)",
+    errno.ENFILE: "files that other programs close, or a higher fs.file-max (sysctl)",
+    errno.EAGAIN: "processes that end, or a higher limit of them: `ulimit -u`, `TasksMax=`, pids.max of its cgroup",
+    errno.ENOMEM: "memory that becomes free",
+    errno.ENOSPC: "room on the disk: `orchctl prune` deletes finished agents and their logs",
+    errno.EDQUOT: "room in the disk quota: `orchctl prune` deletes finished agents and their logs",
+}
+
+
+class LocalProcesses:
+    """The attempts of this instance on this machine."""
+
+    def __init__(
+        self,
+        home: Home,
+        environment: Callable[[str], Mapping[str, str]],
+        cgroups: Cgroups | None,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        defaults: Attributes = Attributes(),  # noqa: B008 - it cannot change
+    ) -> None:
+        self._home = home
+        self._environment = environment
+        self._clock = clock
+        self._wall = wall
+        self._defaults = defaults  # of agents for which nothing else was asked
+        self._handles: dict[Key, Handle] = {}
+        self._watch: Watch[Key] = Watch()
+        self._shims = Shims(home, self._watch, cgroups)
+        self._guard: Guard[Key] = Guard(self._watch, clock)
+        self._kills = controllers.Kills(clock)
+        self._scale: Scale[Key] = Scale()  # for those that have a bound
+        self.logs: Trimmer[Key] = Trimmer(clock)
+        self.left = 0  # bytes that attempts which have ended left in their files
+
+    def close(self) -> None:
+        """Leave nothing behind but what lives."""
+        self._shims.close()
+
+    def fileno(self) -> int:
+        """Readable when there is news."""
+        return self._watch.fileno()
+
+    def start(self, agent: Agent) -> Spawned | SpawnFailed:
+        """Make the attempt's process behind its gate."""
+        key = (agent.id, agent.attempt)
+        try:
+            command = command_of(self._home, agent, self._variables(agent), self._defaults)
+            shim = self._shims.provide(agent, command)
+        except Refused as refused:
+            return SpawnFailed(*key, str(refused), is_passing=False)
+        except OSError as error:
+            return self._failed(key, error)
+        tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim.pid, shim.cgroup, shims=self._shims.pids)
+        self._take_up(agent, tree, shim)
+        return Spawned(*key, shim.pid, str(shim.cgroup.path) if shim.cgroup else None, shim.unmet)
+
+    def held(self) -> Held:
+        """Who holds which bounds here."""
+        return self._shims.held()
+
+    def shown(self) -> dict[str, object]:
+        """Who holds which bounds, and the cgroup below which each attempt gets its own; None where they have none."""
+        return {"bounds": dict(self.held()), "cgroups": self._shims.cgroup_base()}
+
+    def follow(self, agents: Iterable[Agent]) -> None:
+        """Know the attempts that are alive, as callers and by their logs, and leave all others to a later daemon."""
+        for agent in agents:
+            if is_locked(files_of(self._home, agent.id, agent.attempt).record):
+                self.adopt(agent)
+
+    def _take_up(self, agent: Agent, tree: Tree, shim: Shim | None = None) -> None:
+        key, bound = (agent.id, agent.attempt), agent.spec.memory_max
+        files, is_told = files_of(self._home, *key), is_reported(agent)
+        self._shims.pids.add(tree.shim)
+        handle = Handle(tree, files, is_told, shim, pid=tree.shim, looked=self._clock(), kills=self._kills.lately())
+        handle.asks_runner = agent.spec.runner == runner_config.CLAUDE
+        handle.cpu_before = shim.cpu_seconds if shim else parse_record(text_of(files.record), files.name).before
+        self._handles[key] = handle
+        self.logs.begin(key, files.log)
+        if bound is not None:
+            self._scale.put(key, tree, bound)
+
+    def _failed(self, key: Key, error: OSError) -> SpawnFailed:
+        """What the machine could not do. It will be asked again and again, and each time must leave nothing behind."""
+        files_of(self._home, *key).remove()
+        reason = f"cannot start: {error.strerror or error}"
+        if error.errno == errno.E2BIG:
+            reason += (
+                "; together its arguments and variables may take a quarter of the daemon's `ulimit -s`, and 6 MiB at "
+                "most: write what is long to files and give their paths"
+            )
+        remedy = _REMEDIES.get(error.errno or 0, "")
+        return SpawnFailed(*key, reason, is_passing=error.errno not in _PERMANENT, remedy=remedy)
+
+    def _variables(self, agent: Agent) -> Mapping[str, str]:
+        try:
+            return self._environment(agent.spec.environment)
+        except FileNotFoundError:
+            raise Refused(
+                "its captured environment was deleted; `orchctl retry --current-env` brings a new one"
+            ) from None
+
+    def release(self, agent: AgentId, attempt: int) -> None:
+        """Open the gate."""
+        if (handle := self._handles.get((agent, attempt))) is not None:
+            self._shims.release(handle)
+            self._guard.begin((agent, attempt))
+
+    def adopt(self, agent: Agent) -> Input:
+        """Take up an attempt of an earlier daemon: it lives, it ended, or it never ran."""
+        key = (agent.id, agent.attempt)
+        cgroup = self._shims.cgroup_of(agent)
+        files = files_of(self._home, *key)
+        is_alive = is_locked(files.record)
+        shim_pid = agent.pid if agent.pid and (is_alive or is_left_alone(files.record, agent.pid)) else 0
+        tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim_pid, cgroup, is_ours=False)
+        tree.shims = self._shims.pids
+        self._take_up(agent, tree)
+        if is_alive and shim_pid and self._watch.process(key, shim_pid):
+            self._guard.begin(key)
+            return Adopted(*key)
+        return self._ended(key)
+
+    def stop(self, agent: AgentId, attempt: int, *, kill: bool) -> None:
+        """End the whole tree: by asking it, or for good."""
+        if (handle := self._handles.get((agent, attempt))) is None:
+            return
+        handle.is_frozen = False
+        if handle.is_released:
+            self._shims.dismiss(handle.shim)  # whoever was told to end is followed by nobody
+        if kill:
+            handle.is_killing = True
+            handle.tree.kill()
+            self._guard.kill((agent, attempt))
+        elif not (handle.asks_runner and handle.tree.ask()):
+            handle.tree.terminate()
+        handle.asks_runner = False  # what its runner leaves behind is asked itself
+
+    def freeze(self, agent: AgentId, attempt: int) -> None:
+        """Let no process of the attempt run until it is thawed or stopped; nothing when it has ended."""
+        if (handle := self._handles.get((agent, attempt))) is not None:
+            handle.is_frozen = True
+            freezing.freeze(handle.tree)
+
+    def thaw(self, agent: AgentId, attempt: int) -> None:
+        """Let all processes of the attempt run, whatever froze or stopped them; nothing when it has ended."""
+        if (handle := self._handles.get((agent, attempt))) is not None:
+            handle.is_frozen = False
+            freezing.thaw(handle.tree)
+
+    def suspension(self, agent: AgentId, attempt: int) -> Suspension | None:
+        """What keeps the attempt from running, where that is not orchd; None when it can run or has ended."""
+        handle = self._handles.get((agent, attempt))
+        return None if handle is None or handle.is_frozen else suspension(handle.tree)
+
+    def cpu_seconds(self, agent: AgentId, attempt: int) -> float:
+        """CPU time that the attempt has used so far; 0 when it has ended."""
+        handle = self._handles.get((agent, attempt))
+        return handle.cpu_seconds() if handle is not None else 0.0
+
+    def load_seconds(self, agent: AgentId, attempt: int) -> tuple[float, float]:
+        """CPU time that the attempt has used, and the time for which its processes waited for a CPU."""
+        handle = self._handles.get((agent, attempt))
+        return handle.load_seconds(self._clock()) if handle is not None else (0.0, 0.0)
+
+    def quiet_for(self, agent: AgentId, attempt: int) -> float:
+        """Seconds since its last output, as far back as it was last asked."""
+        return self._handles[agent, attempt].quiet_for(self._clock(), self._wall())
+
+    def room_of(self, agent: AgentId, attempts: int) -> int:
+        """Bytes on the disk that the attempts of an agent take."""
+        return sum(files_of(self._home, agent, attempt).room() for attempt in range(1, attempts + 1))
+
+    def discard(self, agent: AgentId, attempt: int) -> None:
+        """Leave nothing of an attempt that is over."""
+        files_of(self._home, agent, attempt).remove_all()
+
+    def usage(self, keys: Iterable[Key]) -> dict[Key, Usage]:
+        """A sample of each attempt that lives here."""
+        wanted = [key for key in keys if key in self._handles]
+        sampled = dict(zip(wanted, of_trees(self._handles[key].tree for key in wanted), strict=True))
+        for key, usage in sampled.items():
+            self._handles[key].rss_bytes = max(self._handles[key].rss_bytes, usage.rss_bytes)
+        return {key: self._handles[key].shown(usage) for key, usage in sampled.items()}
+
+    def shims(self) -> dict[int, Key]:
+        """The attempts by the pid of their shim, which is its session too."""
+        return {handle.tree.shim: key for key, handle in self._handles.items() if handle.tree.shim}
+
+    def cgroups(self) -> dict[Path, Key]:
+        """The attempts by their cgroup, where they have one."""
+        return {handle.tree.cgroup.path: key for key, handle in self._handles.items() if handle.tree.cgroup}
+
+    def news(self) -> list[Input]:
+        """What has happened to processes since the last time."""
+        self._guard.look(self._handles)
+        inputs = self._weigh()
+        for key, pid in self._watch.fired():
+            if (event := self._noticed(key, pid)) is not None:
+                inputs.append(event)
+        return inputs
+
+    def _noticed(self, key: Key, pid: int | None) -> Input | None:
+        handle = self._handles.get(key)
+        if handle is None:
+            self._shims.left(key)
+            return None
+        if pid == GATE:
+            return self._served(key, handle)
+        if pid is not None and pid == handle.tree.shim:
+            return self._ended(key)
+        if not handle.tree.is_shim_gone:
+            self._guard.end(key)  # the agent itself has ended: its shim is about to say how
+            return None
+        return TreeGone(*key) if self._is_gone(key) else None
+
+    def rest(self) -> None:
+        """All of the last news is dealt with."""
+        self._shims.rest()
+
+    def next_deadline(self) -> float | None:
+        """When to ask for news that no event tells of; None while there is none such."""
+        deadlines = (self._scale.next_deadline(self._clock()), self._guard.next_deadline())
+        return min((moment for moment in deadlines if moment is not None), default=None)
+
+    def _weigh(self) -> list[Input]:
+        found = self._scale.weigh(self._clock())
+        for key, weight in found.items():
+            self._handles[key].peak = max(self._handles[key].peak or 0, weight.amount)
+        return [OverMemory(*key) for key, weight in found.items() if weight.amount > weight.bound]
+
+    def _served(self, key: Key, handle: Handle) -> Input | None:
+        """The attempt has ended and its shim would serve another; or it will not, and its own end will be the news."""
+        shim = handle.shim
+        record = self._record_of(handle) if shim is not None and shim.has_served() else None
+        if shim is None or record is None or record.code is None or not self._is_alone(handle, shim):
+            if handle.is_frozen:  # the agent ended as its client did: nothing else would thaw what is left of it
+                freezing.thaw(handle.tree)
+            self._shims.dismiss(shim)
+            self._guard.end(key)
+            return None
+        shim.cpu_seconds = record.before + record.cpu_seconds
+        event = exit_of(key, handle, record, self._kills)
+        self._let_be(key, handle)
+        self._shims.keep(key, shim)
+        return event
+
+    def _is_alone(self, handle: Handle, shim: Shim) -> bool:
+        """Whether nothing but the shim is left of its tree, and it can serve another attempt."""
+        return not handle.is_frozen and shim.is_left_alone() and handle.tree.is_left_to_shim()
+
+    def _ended(self, key: Key) -> Input:
+        """The shim has ended: what its record says, and whether its tree ended with it."""
+        handle = self._handles[key]
+        handle.tree.is_shim_gone = True
+        if not handle.is_killing:
+            self._guard.leave(key, handle)
+        self._shims.dismiss(handle.shim)
+        record = self._record_of(handle)
+        if record.was_shut_out:
+            self._shims.shut_out(key[0])
+        event = exit_of(key, handle, record, self._kills)  # before its cgroup may be gone
+        is_gone = self._is_gone(key)
+        if not record.ran and is_gone:
+            return NeverRan(*key)
+        outcome = replace(event.outcome, escaped=handle.tree.escaped())
+        return replace(event, is_tree_gone=is_gone, outcome=outcome)
+
+    def _record_of(self, handle: Handle) -> Record:
+        return parse_record(text_of(handle.files.record), handle.files.name)
+
+    def _is_gone(self, key: Key) -> bool:
+        """Whether nothing is left of an attempt whose shim has ended; if something is, its end will be news."""
+        handle = self._handles[key]
+        while not handle.tree.is_gone(self._shims.pids):
+            if handle.is_killing:
+                handle.tree.kill()
+            if self._watch_rest(key, handle):
+                return False
+        self._watch.forget(key)
+        self._shims.pids.discard(handle.pid)
+        self._let_be(key, handle)
+        self._shims.give_back(handle.tree.cgroup)
+        return True
+
+    def _let_be(self, key: Key, handle: Handle) -> None:
+        """Nothing is left of it but its files."""
+        del self._handles[key]
+        self._guard.leave(key, handle)
+        self._scale.take(key)
+        self.logs.end(key)
+        self.left += handle.files.room()
+
+    def _watch_rest(self, key: Key, handle: Handle) -> bool:
+        """Whether there is something left that can be watched; if not, it has just ended."""
+        cgroup = handle.tree.cgroup
+        if cgroup is not None and not cgroup.is_empty():
+            return self._watch.cgroup(key, cgroup.path) and not cgroup.is_empty()
+        members = handle.tree.members()
+        return any([self._watch.process(key, pid) for pid in members])  # noqa: C419 - all of them must be watched

@@ -1,0 +1,51 @@
+"""What of the machine an agent may take: what was asked for, or else the configuration, where it can be held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from orchd.core.state.agents import Spec
+from orchd.instance.config import Config
+from orchd.protocol import specs
+from orchd.protocol.errors import WireError
+from orchd.protocol.sizes import share, size
+
+Held = Mapping[str, str | None]  # by bound: who holds it, None where nobody can
+BOUNDS = ("memory_max", "cpu_max", "pids_max")
+_FROM_CONFIG: dict[str, Callable[[Any], float]] = {"memory_max": size, "cpu_max": share, "pids_max": int}
+_OTHERWISE = {"memory_max": "samples"}  # who holds what the kernel does not
+
+
+def held_by(kernels: Collection[str]) -> Held:
+    """Who holds each bound where the kernel holds these."""
+    return {name: "kernel" if name in kernels else _OTHERWISE.get(name) for name in BOUNDS}
+
+
+def asked(spec: specs.AgentSpec | Spec) -> list[str]:
+    """The bounds that it has."""
+    return [name for name in BOUNDS if getattr(spec, name) is not None]
+
+
+def unheld(spec: specs.AgentSpec | Spec, held: Held) -> str | None:
+    """What is wrong with the first of its bounds that nobody can hold."""
+    return next((_refusal(name) for name in asked(spec) if held[name] is None), None)
+
+
+def _refusal(name: str) -> str:
+    controller = name.partition("_")[0]
+    return f"{name} cannot be held: the daemon has no {controller} controller of cgroup v2 for its agents"
+
+
+def bounds_of(spec: specs.AgentSpec, config: Config, held: Held) -> dict[str, Any]:
+    """The bounds of an agent. Raises WireError for one that nobody could hold: who asks for it relies on it."""
+    if (wrong := unheld(spec, held)) is not None:
+        raise WireError("cannot-bound", f"{wrong}; leave it out, or see what `orchctl doctor` says of bounds")
+    defaults = {
+        name: read(value) for name, read in _FROM_CONFIG.items() if (value := getattr(config, name)) is not None
+    }
+    for name in defaults.keys() - set(asked(spec)):
+        if held[name] is None:
+            way_out = f"take {name} out of config.toml, or see what `orchctl doctor` says of bounds"
+            raise WireError("cannot-bound", f"{_refusal(name)}; {way_out}")
+    return defaults | {name: getattr(spec, name) for name in asked(spec)}

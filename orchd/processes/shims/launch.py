@@ -1,0 +1,136 @@
+"""Making one attempt's process: its descriptors and its shim."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from orchd.core.state.agents import Agent
+from orchd.instance.environment import ENV_HOME
+from orchd.processes.attempt_files import Files
+from orchd.processes.launching import handover
+from orchd.processes.launching.command import Command, Refused
+from orchd.processes.linux import descriptors
+from orchd.processes.linux.cgroups import Cgroup
+from orchd.processes.linux.procfs import SHORTAGE
+from orchd.processes.shims import script as shim
+
+# What Python and we ignore, the agent must not inherit as ignored.
+_DEFAULTED = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+_HIGH = 10  # above every descriptor that the shim is given, so that none is overwritten on the way
+
+
+def launch(agent: Agent, command: Command, files: Files, cgroup: Cgroup | None) -> tuple[int, int]:
+    """Start a shim, which goes into the cgroup: its pid, and our end of its gate.
+
+    Raises Refused for what the agent asked in vain, OSError for what the machine cannot do.
+    """
+    descriptors.check_for_attempt()
+    opened: list[int] = []
+    try:
+        record = _kept(opened, files.open_record())
+        log = _kept(opened, files.open_log())
+        stdin = _open_stdin(opened, agent)
+        ours, its = (end.detach() for end in socket.socketpair())
+        opened.append(its)
+        moves = [(stdin, 0), (log, 1), (log, 2), (its, shim.GATE), (record, shim.RECORD)]
+        if cgroup is not None:
+            moves.append((cgroup.door(), shim.CGROUP))
+        try:
+            pid = _spawn(opened, _words(files, command, cgroup), _environment(agent, command, files, cgroup), moves)
+        except BaseException:
+            os.close(ours)
+            raise
+        _expose(pid)
+        descriptors.restore_for(pid)
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+    return pid, ours
+
+
+def _environment(agent: Agent, command: Command, files: Files, cgroup: Cgroup | None) -> dict[str, str]:
+    """The shim's own variables: those that hold its agent's, and the marks by which a tree is known without a cgroup.
+    In a cgroup it does not show whose it is, since it may be another one's later."""
+    variables = command.variables
+    marks = {ENV_HOME} if cgroup is not None else handover.MARKS
+    return {
+        **{name: variables[name] for name in marks},
+        **handover.shim_environment(command.slots, variables),
+        **_first(files, command, cgroup),
+        handover.DIRECTORY: agent.spec.cwd,
+        handover.BEGIN: command.begin,
+        handover.LOGS: files.directory,
+        handover.LIMITS: command.limits,
+    }
+
+
+def _expose(pid: int) -> None:
+    """What protects us when memory runs out protects no agent; nothing has forked from the shim yet."""
+    if _oom_score() < 0:
+        with suppress(OSError):
+            Path(f"/proc/{pid}/oom_score_adj").write_text("0", encoding="ascii")
+
+
+@cache
+def _oom_score() -> int:
+    """Our own, which was set before we began."""
+    try:
+        return int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii"))
+    except OSError:
+        return 0
+
+
+def _first(files: Files, command: Command, cgroup: Cgroup | None) -> dict[str, str]:
+    """The name and the words of the attempt, for a shim that may serve others too; nothing for any other."""
+    if cgroup is None or command.carried is None:
+        return {}
+    return {handover.FIRST: files.name, handover.WORDS: command.carried}
+
+
+def _words(files: Files, command: Command, cgroup: Cgroup | None) -> list[str]:
+    script = shim.SCRIPT if cgroup is None else shim.SCRIPT_IN_CGROUP
+    if _first(files, command, cgroup):
+        return [shim.SHELL, "-c", script, shim.LABEL]
+    return [shim.SHELL, "-c", script, f"orchd-{files.name}", *command.words]
+
+
+def _open_stdin(opened: list[int], agent: Agent) -> int:
+    path = agent.spec.stdin or os.devnull
+    try:  # a FIFO without a writer must not block us
+        descriptor = _kept(opened, os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    except OSError as error:
+        if error.errno in SHORTAGE:
+            raise
+        raise Refused(f"cannot read {path} as its stdin: {error.strerror}") from None
+    os.set_blocking(descriptor, True)
+    return descriptor
+
+
+def _kept(opened: list[int], descriptor: int) -> int:
+    opened.append(descriptor)
+    return descriptor
+
+
+def _spawn(opened: list[int], words: list[str], env: Mapping[str, str], moves: list[tuple[int, int]]) -> int:
+    actions = []
+    for source, target in moves:
+        if source < _HIGH:
+            source = fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, _HIGH)  # noqa: PLW2901 - the same file
+            opened.append(source)
+        actions.append((os.POSIX_SPAWN_DUP2, source, target))
+    return os.posix_spawn(
+        shim.SHELL,
+        words,
+        env,
+        file_actions=actions,
+        setsid=True,
+        setsigmask=(),
+        setsigdef=_DEFAULTED,
+    )

@@ -1,0 +1,112 @@
+"""A shim that has served an attempt may serve the next one, which saves a program to start: the daemon's side of it.
+
+An agent is left to it if its variables have the names that those before it had, it begins in the same way, and what is
+different fits in one line of ASCII. All others get a shim of their own.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from shlex import quote
+
+from orchd.core.state.agents import Attributes, Spec
+from orchd.instance.environment import ENV_HOME
+from orchd.processes.attempt_files import Files
+from orchd.processes.launching import handover
+from orchd.processes.launching.attributes import apply
+from orchd.processes.launching.command import Command
+from orchd.processes.linux.cgroups import Cgroup
+from orchd.processes.resource_limits import asked
+from orchd.processes.shims.script import GO, SERVED
+
+MOST = 32  # attempts of one shim: what it writes down of them fits in the block that its record has from the start
+_LONGEST = 4096  # bytes of a line, which a shell reads one at a time
+
+
+@dataclass(slots=True)
+class Shim:
+    """A shim of ours, and what the agent that it serves was given."""
+
+    pid: int
+    gate: int | None
+    cgroup: Cgroup | None
+    spec: Spec
+    command: Command
+    line: bytes = GO  # what it is to do when its gate is opened
+    unmet: str | None = None  # which of the attributes of its agents it could not be given
+    attempts: int = 1
+    cpu_seconds: float = 0.0  # of all that it has served
+
+    @property
+    def may_be_followed(self) -> bool:
+        """Whether another attempt might find things as they are for this one."""
+        is_neutral = self.cgroup is not None and self.command.carried is not None
+        return is_neutral and _is_plain(self.spec) and self.attempts < MOST
+
+    def open(self) -> None:
+        """Let it serve."""
+        if self.gate is not None:
+            with suppress(BrokenPipeError):  # it was killed: its end is news of its own
+                os.write(self.gate, self.line)
+
+    def has_served(self) -> bool:
+        """Whether it says that its agent has ended, when something came back through its gate; if not, it has ended."""
+        with suppress(ConnectionResetError):
+            return self.gate is not None and os.read(self.gate, len(SERVED)) == SERVED
+        return False
+
+    def is_left_alone(self) -> bool:
+        """Whether nothing is left of what it served, in the only place where that is known at once."""
+        return self.cgroup is not None and self.cgroup.is_left_to(self.pid)
+
+    def follow(self, spec: Spec, command: Command, files: Files) -> bool:
+        """Whether it will serve this one next, when its gate is opened."""
+        line = self._line(spec, command, files)
+        if line is None or not self._is_as_started(command.attributes) or not _are_there(self.pid, files):
+            return False
+        self.spec, self.command, self.line = spec, command, line
+        self.attempts += 1
+        return True
+
+    def _line(self, spec: Spec, command: Command, files: Files) -> bytes | None:
+        """What makes it ready for this one; None when nothing can."""
+        if not _is_plain(spec) or command.begin != self.command.begin or not self._has_slots_for(command):
+            return None
+        old, new = self.command.variables, command.variables
+        changed = {
+            handover.slot(number): handover.held(name, new.get(name))
+            for number, name in enumerate(self.command.slots)
+            if old.get(name) != new.get(name)
+        }
+        if spec.cwd != self.spec.cwd:
+            changed[handover.DIRECTORY] = spec.cwd
+        steps = [f"next {files.name}", *(f"{name}={quote(value)}" for name, value in changed.items())]
+        line = "&&".join([*steps, f"set -- {' '.join(map(quote, command.words))}"])
+        is_fit = line.isascii() and line.isprintable() and len(line) < _LONGEST
+        return f"{line}\n".encode() if is_fit else None
+
+    def _is_as_started(self, attributes: Attributes) -> bool:
+        """Whether it has these attributes, which the agent before may have changed."""
+        return attributes == self.command.attributes and apply(self.pid, attributes) == self.unmet
+
+    def _has_slots_for(self, command: Command) -> bool:
+        """Whether it has a slot for each variable, and what marks its processes is the same."""
+        old, new = self.command.variables, command.variables
+        return command.slots == self.command.slots and old[ENV_HOME] == new[ENV_HOME]
+
+
+def _is_plain(spec: Spec) -> bool:
+    return spec.stdin is None and not asked(spec)
+
+
+def _are_there(shim: int, files: Files) -> bool:
+    """Whether the attempt has its files now. Where it cannot, as on file systems without hard links, a shim of its own
+    makes them in another way, or says what is wrong."""
+    try:
+        files.share_record(shim)
+        os.close(files.open_log())
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,139 @@
+"""Attempts that have files in the home and that the database does not know: an older copy of it was put back, or it is
+empty. Their ids are not given out again, and none of them may still run."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from orchd.core.admission.reasons import listed
+from orchd.core.state.agents import AgentId, State, agent_id
+from orchd.errors import StoreError
+from orchd.instance.environment import ENV_AGENT, ENV_HOME
+from orchd.instance.home import Home
+from orchd.instance.system import locks
+from orchd.processes.attempt_files import files_of
+from orchd.processes.exit_record import text_of
+from orchd.processes.linux.procfs import PROC, everyone, marks
+from orchd.processes.shims.script import parse_record
+
+_FILE = re.compile(r"agent-([0-9]{3,18})\.([0-9]{1,9})\.(?:exit|log|report)")
+_LOCK = re.compile(r": FLOCK .*:([0-9]+) [0-9]+ (?:[0-9]+|EOF)$")
+_NAMED = 10  # agents of one message
+_SECONDS = 5.0  # for a shim to end whose daemon died before it wrote the attempt down, on a busy machine
+_PAUSE = 0.02
+
+Begun = Callable[[AgentId], int | None]  # attempts, by the database; None for an agent that it does not have
+
+
+class _Found(NamedTuple):
+    """An attempt, by the numbers in the names of its files."""
+
+    number: int
+    attempt: int
+
+
+class _File(NamedTuple):
+    """A file of an attempt; `record` is the inode of an exit record, which all that one shim served share."""
+
+    attempt: _Found
+    record: int | None
+
+
+def has_attempts(home: Home) -> bool:
+    """Whether an attempt has files in the home."""
+    return next(_files(home), None) is not None
+
+
+def check(home: Home, state: State, begun: Begun, clock: Callable[[], float]) -> None:
+    """Set the last number of `state` to at least the highest of which the home has files.
+
+    Raises StoreError while a process of an attempt runs that the database does not know: it would not be counted.
+    """
+    files = list(_files(home))
+    unknown = sorted({file.attempt for file in files if _is_unknown(file.attempt, state, begun)})
+    living = sorted({*_locked_beside(files, state), *unknown})
+    until = clock() + _SECONDS
+    while (living := [one for one in living if _is_living(home, one)]) and clock() < until:
+        select.select([], [], [], _PAUSE)
+    if living:
+        names = listed([f"{agent_id(one.number)} (attempt {one.attempt})" for one in living], _NAMED)
+        raise StoreError(
+            f"{names} of {home.directory} is running, and {home.database} has no record of it, as after an older "
+            "copy of it was put back: put the newer one back, or end what is running by `orchctl doctor --end-agents`"
+        )
+    for one in unknown:
+        if not _never_ran(home, one):
+            state.last_number = max(state.last_number, one.number)
+
+
+def _locked_beside(files: Iterable[_File], state: State) -> Iterator[_Found]:
+    """The attempts whose shims live, by the locks that the kernel lists, and that are not at work by `state`.
+
+    A shim that served several attempts holds one file under all their names: one that is at work speaks for all.
+    """
+    locked = _locked_inodes()
+    by_inode: dict[int, list[_Found]] = {}
+    for file in files:
+        if file.record in locked:
+            by_inode.setdefault(file.record, []).append(file.attempt)
+    for names in by_inode.values():
+        if not any(_is_at_work(one, state) for one in names):
+            yield max(names)
+
+
+def _locked_inodes() -> set[int]:
+    with suppress(OSError):
+        lines = (PROC / "locks").read_text().splitlines()
+        return {int(found[1]) for line in lines if (found := _LOCK.search(line))}
+    return set()
+
+
+def _is_at_work(one: _Found, state: State) -> bool:
+    agent = state.agents.get(agent_id(one.number))
+    return agent is not None and agent.attempt == one.attempt
+
+
+def check_marks(home: Home) -> None:
+    """Raises StoreError when a process shows the marks of an agent of this home, of which the home has nothing: it was
+    emptied or moved away, and what still runs would not be counted."""
+    found = {pid: shown for pid in everyone() if (shown := marks(pid)).get(ENV_HOME) == str(home.directory)}
+    agents = sorted({shown[ENV_AGENT] for shown in found.values() if shown.get(ENV_AGENT)})
+    if agents:
+        raise StoreError(
+            f"processes of {listed(agents, _NAMED)} of {home.directory} are running, and this home has no record of "
+            "any agent: put back what was in it, or end them by `orchctl doctor --end-agents`"
+        )
+
+
+def _files(home: Home) -> Iterator[_File]:
+    with suppress(FileNotFoundError), os.scandir(home.agents) as entries:
+        for entry in entries:
+            if found := _FILE.fullmatch(entry.name):
+                record = entry.inode() if entry.name.endswith(".exit") else None
+                yield _File(_Found(int(found[1]), int(found[2])), record)
+
+
+def _is_unknown(one: _Found, state: State, begun: Begun) -> bool:
+    """Whether the agent has begun fewer attempts, by the database, or is not in it."""
+    if one.number > state.last_number:
+        return True
+    agent = state.agents.get(agent_id(one.number))
+    if agent is not None or one.attempt == 1:  # what is over has begun one, as a rule: the database need not be asked
+        return agent is not None and one.attempt > agent.attempt
+    known = begun(agent_id(one.number))
+    return known is not None and one.attempt > known
+
+
+def _is_living(home: Home, one: _Found) -> bool:
+    return locks.is_locked(files_of(home, agent_id(one.number), one.attempt).record)
+
+
+def _never_ran(home: Home, one: _Found) -> bool:
+    """Whether its daemon died before it wrote the attempt down, and its shim has ended by itself."""
+    files = files_of(home, agent_id(one.number), one.attempt)
+    return not parse_record(text_of(files.record), files.name).ran

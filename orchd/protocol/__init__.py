@@ -1,0 +1,1 @@
+"""What crosses the socket; shared by daemon and client."""

@@ -1,0 +1,67 @@
+"""The attributes of a process that its children inherit and that are no variables: a caller's agents get its own."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from orchd.protocol.schema import Check
+
+UNLIMITED = -1  # as setrlimit(2) has it
+POLICIES = ("other", "batch", "idle")  # those that need no right; of others the caller's agents get none
+LIMITS = (
+    *("as", "core", "cpu", "data", "fsize", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio"),
+    *("rttime", "sigpending", "stack"),
+)
+"""The names of resource limits, as getrlimit(2) has them without `RLIMIT_`."""
+_LARGEST_CPU = 8192
+_MASK = range(0o1000)
+_NICE = range(-20, 20)
+_OOM = range(1, 1001)  # what a caller has that is lower protects it, and protects no agent
+
+
+def parse_cpus(text: str) -> frozenset[int]:
+    """The CPUs in a list like `0-3,8`. Raises ValueError."""
+    found: set[int] = set()
+    for part in text.split(","):
+        bounds = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", part)
+        if bounds is None:
+            raise ValueError(text)
+        first, last = int(bounds[1]), int(bounds[2] or bounds[1])
+        if not first <= last < _LARGEST_CPU:
+            raise ValueError(text)
+        found.update(range(first, last + 1))
+    return frozenset(found)
+
+
+def _are_cpus(text: str) -> bool:
+    try:
+        return bool(parse_cpus(text))
+    except ValueError:
+        return False
+
+
+def _are_limits(limits: dict[str, tuple[int, ...]]) -> bool:
+    return all(name in LIMITS and _are_bounds(*pair) for name, pair in limits.items())
+
+
+def _are_bounds(soft: int, hard: int) -> bool:
+    return min(soft, hard) >= UNLIMITED and (hard == UNLIMITED or UNLIMITED < soft <= hard)
+
+
+_Pair = Annotated[tuple[int, ...], Check(lambda pair: len(pair) == 2, "a list of the soft and the hard limit")]  # noqa: PLR2004
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What is not given is the daemon's own."""
+
+    umask: Annotated[int, Check(_MASK.__contains__, "between 0 and 511 (octal 777)")] | None = None
+    nice: Annotated[int, Check(_NICE.__contains__, "between -20 and 19")] | None = None
+    policy: Annotated[str, Check(POLICIES.__contains__, ", ".join(POLICIES))] | None = None
+    cpus: Annotated[str, Check(_are_cpus, "a list of CPUs like 0-3,8")] | None = None
+    oom_score_adj: Annotated[int, Check(_OOM.__contains__, "between 1 and 1000")] | None = None
+    limits: Annotated[
+        dict[str, _Pair], Check(_are_limits, f"limits of {', '.join(LIMITS)}, each a soft and a hard one, -1 for none")
+    ] = field(default_factory=dict)

@@ -1,0 +1,318 @@
+"""Every operation's shape, declared once and checked at the door. docs/protocol.md shows each with an example.
+
+Durations are seconds. Ids are `agent-001`; `1` and `agent-1` name the same agent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from orchd.protocol import remote_operations
+from orchd.protocol.attributes import Attributes
+from orchd.protocol.schema import Check
+from orchd.protocol.specs import Agents, Dollars, Groups, Ids, Members, Name, Path, Seconds, Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """All of `agents` or none. Result: `{agents: [{id, name, status, position, reason}]}`."""
+
+    agents: Agents
+    cwd: Path
+    env: dict[str, str] = field(default_factory=dict)
+    parent: Name | None = None  # must be who the kernel says is calling
+    no_queue: bool = False  # refuse (`would-queue`) rather than queue
+    project: Path | None = None  # the directory whose session they belong to; `cwd` otherwise
+    attributes: Attributes | None = None  # of the client's process: umask, niceness, CPUs, resource limits
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A composition as agents, all or none. `groups` begins with the whole. Result: `{run: {...}, agents: [...]}`."""
+
+    name: Name
+    groups: Groups
+    members: Members
+    cwd: Path
+    env: dict[str, str] = field(default_factory=dict)
+    task_id: Name | None = None
+    results: Path | None = None  # the directory of what members write, as `run-status` shows it
+    parent: Name | None = None  # must be who the kernel says is calling
+    project: Path | None = None  # the directory whose session they belong to; `cwd` otherwise
+    max_tokens: Tokens | None = None  # once they are spent, nothing more of the run is started
+    max_cost: Dollars | None = None
+    attributes: Attributes | None = None  # of the client's process
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The runs there are, newest first, without their members. Result: `{runs: [...], more}`."""
+
+    all: bool = False  # those that are over too; otherwise only the last ten of them
+    before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """One run with a page of its members, as `status` shows them. Result: `{run: {...}, agents: [...], more}`;
+    `more` is the `skip` of the next page, and of later pages `run` is null: the first one told it."""
+
+    id: Name
+    skip: Annotated[int, Check(lambda number: number >= 0, "0 or more")] = 0  # as many members as the pages before had
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """The sessions there are, of one directory or of all, newest first. Result: `{sessions: [...], more}`."""
+
+    project: Path | None = None
+    before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStatus:
+    """A session and a page of its agents, newest first: the one named, the caller's own, or else the newest of the
+    directory. Result: `{session: {...}, agents: [...], more}`."""
+
+    id: Name | None = None
+    project: Path | None = None
+    before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionNew:
+    """A new session in a directory; the one that is open there is closed. Result: `{session: {...}}`."""
+
+    project: Path
+    name: Name | None = None
+    max_tokens: Tokens | None = None
+    max_cost: Dollars | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClose:
+    """What is spawned in its directory later belongs to another one. Result: `{session: {...}}`."""
+
+    id: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Show how much a session or a run may cost in all, or change either number or both.
+    Result: `{id, max_tokens, max_cost, tokens, cost_usd, reached}`."""
+
+    id: Name
+    max_tokens: Tokens | None = None
+    max_cost: Dollars | None = None
+    unlimited: bool = False  # neither number holds any more
+
+
+@dataclass(frozen=True, slots=True)
+class Skills:
+    """What is known of skills from agents that completed. Result: `{skills: {name: {seconds, samples}}, limit}`."""
+
+    names: Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What there is. Result: docs/protocol.md, `status`; `more` is the next page's `before`, or null.
+
+    With `most` and without `all` the answer is one page, of the agents that matter most; `counts` counts them all by
+    status, and `budgets` are those of sessions and runs with unfinished agents, and of the agents that `ids` names.
+    """
+
+    ids: Ids = ()
+    all: bool = False
+    before: int | None = None
+    usage: bool = True  # sample the CPU time and memory of what lives
+    most: Annotated[int, Check(lambda number: 0 <= number <= 1000, "between 0 and 1,000")] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why an agent or run does not go on, or ended so. Result: docs/protocol.md, `why`."""
+
+    id: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Answered when it is true. Result: `{agents: [...], timed_out}`; with `paged` also `more`, the ids of the agents
+    that had no room in `agents`. The scope `tree` is the agents in `ids` and the agents below them that are not over
+    when the request arrives: agents that these spawn later take another request."""
+
+    ids: Ids = ()
+    scope: Annotated[
+        str, Check(lambda scope: scope in ("ids", "tree", "all", "children"), "ids, tree, all or children")
+    ] = "ids"
+    any: bool = False
+    timeout: Seconds | None = None
+    paged: bool = False  # needed for more than 10,000 agents
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End these agents or runs and all that is under them. Result: `{agents: [...]}`."""
+
+    ids: Annotated[Ids, Check(len, "a list of at least one id")]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A new attempt for agents, or members of runs, that ended without completing. Result: `{agents: [...]}`."""
+
+    ids: Annotated[Ids, Check(len, "a list of at least one id")]
+    env: dict[str, str] = field(default_factory=dict)  # over the environment that each was spawned with
+    current_env: bool = False  # `env` alone, without the environment that each was spawned with
+    attributes: Attributes | None = None  # of the client's process; those that they had otherwise
+    resume_session: bool = False  # go on with the last session of each one's CLI, which must be known
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Without `ids`: no admissions until `resume`. Result: the limit.
+
+    With them: hold queued agents, and freeze the process trees of the others. Result: `{agents: [...]}`."""
+
+    ids: Ids = ()
+    release_slot: bool = False  # of agents that are running: others may start instead
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Without `ids`: admissions again. Result: the limit. With them: these agents continue.
+    Result: `{agents: [...]}`."""
+
+    ids: Ids = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Show the limit, or change it at once; `reset` sets both numbers to those of the configuration.
+    Result: docs/protocol.md, `limit`."""
+
+    limit: Annotated[int, Check(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")] | None = None
+    resident: Annotated[int, Check(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")] | None = None
+    reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """Where an attempt's output is. Result: `{id, attempt, attempts, path, over}`."""
+
+    id: Name
+    attempt: Annotated[int, Check(lambda number: number >= 1, "1 or more")] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The facts after `since`, oldest first; of those up to `pruned` some are gone.
+    Result: `{events: [{seq, at, event, agent, ...}], last, pruned}`."""
+
+    since: Annotated[int, Check(lambda number: number >= 0, "0 or more")] = 0
+    count: Annotated[int, Check(lambda number: 1 <= number <= 1000, "between 1 and 1,000")] = 1000
+    agent: Name | None = None  # only those about this one
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """Let go what is over, with its logs: what ended longer ago, all but so many agents, or else what the configuration
+    says. Answered when it is gone. Result: `{agents, runs, bytes, dry_run, left}`."""
+
+    older_than: Seconds | None = None
+    keep: Annotated[int, Check(lambda number: number >= 0, "0 or more")] | None = None
+    dry_run: bool = False  # only say how much it would be
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """Who is there. Result: `{pid, version, uptime_seconds, socket, home}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings in force. Result: `{config, values, by_command}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """Read `config.toml` again; a wrong one changes nothing. Result: `{config, changed, later}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the daemon: `keep` leaves agents running, `stop` ends them, `drain` lets them finish.
+
+    Result: `{living, agents}`, how many lived when it was asked, and which: with `keep` those that are left.
+    """
+
+    agents: Annotated[str, Check(lambda how: how in ("keep", "stop", "drain"), "keep, stop or drain")]
+
+
+Request = (
+    Spawn
+    | Run
+    | Runs
+    | RunStatus
+    | Skills
+    | Sessions
+    | SessionStatus
+    | SessionNew
+    | SessionClose
+    | Budget
+    | Status
+    | Why
+    | Wait
+    | Cancel
+    | Retry
+    | Pause
+    | Resume
+    | Limit
+    | Logs
+    | Events
+    | Prune
+    | Daemon
+    | Config
+    | Reload
+    | Stop
+    | remote_operations.Output
+    | remote_operations.Listen
+    | remote_operations.Keys
+    | remote_operations.KeyAuthorize
+    | remote_operations.KeyRevoke
+)
+
+OPS: dict[str, type[Request]] = {
+    "spawn": Spawn,
+    "run": Run,
+    "runs": Runs,
+    "run-status": RunStatus,
+    "skills": Skills,
+    "sessions": Sessions,
+    "session-status": SessionStatus,
+    "session-new": SessionNew,
+    "session-close": SessionClose,
+    "budget": Budget,
+    "status": Status,
+    "why": Why,
+    "wait": Wait,
+    "cancel": Cancel,
+    "retry": Retry,
+    "pause": Pause,
+    "resume": Resume,
+    "limit": Limit,
+    "logs": Logs,
+    "events": Events,
+    "prune": Prune,
+    "daemon": Daemon,
+    "config": Config,
+    "reload": Reload,
+    "stop": Stop,
+    "output": remote_operations.Output,
+    "listen": remote_operations.Listen,
+    "keys": remote_operations.Keys,
+    "key-authorize": remote_operations.KeyAuthorize,
+    "key-revoke": remote_operations.KeyRevoke,
+}

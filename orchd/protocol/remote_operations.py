@@ -1,0 +1,56 @@
+"""The operations that are there for clients on other machines, and those about the keys that let them in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from orchd.protocol.keys import is_key, is_name
+from orchd.protocol.schema import Check
+
+ROLES = ("viewer", "user", "admin")  # each may do what those before it may
+MOST_BYTES = 1 << 20  # of one piece of output
+
+_Id = Annotated[str, Check(lambda name: 0 < len(name) <= 200, "1 to 200 characters")]  # noqa: PLR2004
+_KeyName = Annotated[str, Check(is_name, "1 to 64 letters, digits, dots, dashes and underscores")]
+_Public = Annotated[str, Check(is_key, "a public key: 64 hexadecimal digits, as `orchctl keys new` prints it")]
+_Role = Annotated[str, Check(lambda role: role in ROLES, "viewer, user or admin")]
+_Size = Annotated[int, Check(lambda count: 1 <= count <= MOST_BYTES, "between 1 and 1,048,576")]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Whose keys open the door for other machines. Result: `{keys: [{name, public, role, added_at}], server}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAuthorize:
+    """Let in whoever has the secret half of `public`. Result: `{name, public, role, added_at, server}`."""
+
+    key: _KeyName
+    public: _Public
+    role: _Role
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRevoke:
+    """Let them in no more, and cut them off at once. Result: `{name, public, role, added_at}`."""
+
+    key: _KeyName
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Be sent hints on this connection, for clients who do not reach `events.sock`. Result: `{last}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A piece of an attempt's output, from `offset` on; below 0 it counts from the end.
+    Result: `{id, attempt, over, offset, data, size, gap}`, where `data` are bytes, none of a gap, and `gap` is null or
+    `[start, end]`, the first of what was left out that reaches behind `offset`."""
+
+    id: _Id
+    attempt: Annotated[int, Check(lambda number: number >= 1, "1 or more")] | None = None
+    offset: int = 0
+    count: _Size = MOST_BYTES

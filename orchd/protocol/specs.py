@@ -1,0 +1,123 @@
+"""What agents and the parts of runs are to be, as requests say it: the shapes inside of the operations' shapes.
+
+Durations are seconds. Ids are `agent-001`; `1` and `agent-1` name the same agent.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from orchd.protocol.frames import MOST
+from orchd.protocol.schema import Check
+
+_LONGEST_TEXT = "at most 4,096 characters: give a longer text as its standard input, with `stdin` or --stdin -"
+LONGEST_INPUT = 4 << 20  # bytes of a standard input in a request
+
+Goal = Annotated[str, Check(lambda text: len(text) <= 4096, _LONGEST_TEXT)]
+Input = Annotated[bytes, Check(lambda content: len(content) <= LONGEST_INPUT, "at most 4,194,304 bytes")]
+Text = Annotated[str, Check(lambda text: len(text) <= 4096, "at most 4,096 characters")]
+Name = Annotated[str, Check(lambda text: 0 < len(text) <= 200, "1 to 200 characters")]
+Path = Annotated[str, Check(lambda path: path.startswith("/"), "an absolute path")]
+Positive = Annotated[float, Check(lambda number: number > 0, "above 0")]
+Seconds = Annotated[float, Check(lambda number: number >= 0, "0 or more")]
+Node = Annotated[str, Check(lambda path: len(path) <= 1000 and not path.startswith("/"), "a path of at most 1,000")]
+Nodes = Annotated[
+    tuple[Node, ...], Check(lambda paths: len(paths) <= MOST, "a list of at most 10,000 paths", is_early=True)
+]
+Tokens = Annotated[int, Check(lambda number: 0 < number <= 10**15, "between 1 and 10^15")]
+Dollars = Annotated[float, Check(lambda number: number > 0, "above 0")]
+Ids = Annotated[tuple[Name, ...], Check(lambda ids: len(ids) <= MOST, "a list of at most 10,000 ids", is_early=True)]
+Dependency = Annotated[str, Check(lambda text: 0 < len(text) <= 210, "1 to 210 characters")]
+Dependencies = Annotated[
+    tuple[Dependency, ...], Check(lambda found: len(found) <= MOST, "a list of at most 10,000 ids", is_early=True)
+]
+Commit = Annotated[str, Check(re.compile("[0-9a-f]{40}([0-9a-f]{24})?").fullmatch, "the full name of a commit")]
+Memory = Annotated[int, Check(lambda amount: amount >= 1 << 20, "at least 1M, in bytes 1048576")]
+Processors = Annotated[float, Check(lambda number: 0.01 <= number <= MOST, "between 1% and 1,000,000%")]
+Pids = Annotated[int, Check(lambda number: number >= 4, "4 or more: its supervising shell is one of them")]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpec:
+    """One agent to be: a command or a runner, and how to supervise it.
+
+    Without a command its runner, or the default one, is given the prompt: what is on `stdin`, or else `goal` and the
+    text of `skill`. With a runner, `command` holds more arguments for the runner's own CLI.
+    """
+
+    command: Annotated[tuple[str, ...], Check(lambda argv: not argv or argv[0], "a list that begins with a word")] = ()
+    runner: Name | None = None
+    model: Name | None = None  # for the runner; it has a default of its own
+    name: Name | None = None  # defaults to the program's file name
+    goal: Goal | None = None
+    skill: Name | None = None
+    task_id: Name | None = None
+    cwd: Path | None = None  # defaults to the request's
+    env: dict[str, str] = field(default_factory=dict)  # over the request's
+    stdin: Path | None = None  # /dev/null otherwise
+    input: Input | None = None  # the content of its standard input, instead of `stdin`; kept privately by the daemon
+    output_dir: Path | None = None  # made before the start, told to the agent as ORCHD_OUTPUT_DIR
+    result: Path | None = None  # the file for its result, told to the agent as ORCHD_RESULT
+    worktree: bool = False  # work in a git worktree of its own of the repository that holds `cwd`
+    base: Commit | None = None  # that the worktree begins at; the HEAD of the checkout when it is made, otherwise
+    tokens: Annotated[int, Check(lambda number: 0 <= number <= 10**12, "between 0 and 10^12")] | None = None  # expected
+    after: Dependencies = ()  # ids or names, each with a condition if any: `agent-001`, `api:any`, `api:failed`
+    priority: Annotated[int, Check(lambda number: -100 <= number <= 100, "between -100 and 100")] = 0
+    nesting: Annotated[int, Check(lambda number: number >= 0, "0 or more")] = 0  # levels it may wait for
+    timeout: Positive | None = None  # from its start to its end
+    silence: Positive | None = None  # without a byte of output
+    grace: Seconds | None = None  # between TERM and KILL
+    retries: Annotated[int, Check(lambda number: 0 <= number <= 1000, "between 0 and 1000")] = 0
+    memory_max: Memory | None = None  # of its whole tree
+    cpu_max: Processors | None = None  # 1.5 are one and a half
+    pids_max: Pids | None = None  # processes and threads, its shim among them
+
+    @property
+    def has_work(self) -> bool:
+        """Whether it says what is to be done."""
+        return bool(self.command or self.goal or self.skill or self.stdin or self.input)
+
+
+def name_of(spec: AgentSpec) -> str:
+    """What the agent is called, also when nobody gave it a name."""
+    program = spec.command[0].rstrip("/").rpartition("/")[2][:200] if spec.command else ""
+    return spec.name or (not spec.command and spec.skill) or spec.runner or program or "agent"
+
+
+Agents = Annotated[
+    tuple[AgentSpec, ...], Check(lambda agents: 0 < len(agents) <= MOST, "a list of 1 to 10,000 agents", is_early=True)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RunGroup:
+    """A composition inside a run: the whole, or one that is a sub-skill of another."""
+
+    path: Node = ""  # "" is the whole; "web" a nested one, "web/forms" one inside that
+    max_parallel: Annotated[int, Check(lambda number: number >= 1, "1 or more")] | None = None  # of its own that work
+    on_failure: Annotated[str, Check(lambda how: how in ("fail-fast", "continue"), "fail-fast or continue")] = (
+        "fail-fast"
+    )
+    after: Nodes = ()  # paths of members or groups in the same group; all must complete first
+    required: bool = True  # whether its failure is that of the group around it
+
+
+@dataclass(frozen=True, slots=True)
+class RunMember:
+    """One sub-skill of a run: an agent of level `composite`. `after` of its `agent` must be empty."""
+
+    path: Node  # "api", or "web/api" in the group "web"
+    agent: AgentSpec
+    after: Nodes = ()  # paths of members or groups in the same group; all must complete first
+    required: bool = True
+    variables: dict[str, str] = field(default_factory=dict)  # over its environment, and kept for retries: no secrets
+
+
+Groups = Annotated[
+    tuple[RunGroup, ...], Check(lambda groups: 0 < len(groups) <= MOST, "a list of 1 to 10,000 groups", is_early=True)
+]
+Members = Annotated[
+    tuple[RunMember, ...], Check(lambda found: 0 < len(found) <= MOST, "a list of 1 to 10,000 members", is_early=True)
+]

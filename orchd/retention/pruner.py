@@ -1,0 +1,302 @@
+"""Pruning: whole trees and runs that are over leave the history, oldest first, in slices between which all is served.
+
+It is thought of when something happens anyway: an idle daemon is woken by nothing. What anybody still refers to stays.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+from orchd.core.state.agents import Agent, AgentId, Instant, RequestId, State, agent_id, number_of
+from orchd.instance.config import Config
+from orchd.instance.home import Home
+from orchd.protocol import operations
+from orchd.store.database import Store
+from orchd.store.pruning import Leaving
+from orchd.views.registry import Records
+
+log = logging.getLogger("orchd")
+
+PIECE = 512  # attempts whose rows leave in one transaction: some five milliseconds
+_PAGE = 64  # roots that are asked for at once
+SLICE = 0.005  # seconds that files are looked at or deleted in one go
+_ENTRIES = 64  # of the directory, between two looks at the clock
+_SLACK = 64  # a bound is passed by a sixty-fourth of it before anything is done, so that it is done in batches
+_USUAL_BYTES = 10 << 30
+_OF_SMALL = 10  # of a small disk, this part of it
+
+
+@dataclass(slots=True)
+class Wish:
+    """What is to be kept; and what that took away so far."""
+
+    before: float | None  # wall: what ended earlier goes
+    keep: int | None  # agents that are over
+    room: int | None  # bytes of their logs
+    request: RequestId | None = None  # None: the configuration's own wish
+    is_dry: bool = False
+    agents: int = 0
+    runs: int = 0
+    freed: int = 0
+    is_chosen: bool = False  # all that it is about
+    found: tuple[int, int] = (0, 0)  # agents and bytes, when it was begun
+    stuck: tuple[int, int] = (0, 0)  # agents and bytes, where that is as few as there can be
+    oldest: float | None = None  # wall: when the first of those that stay ended, or was begun
+
+
+class Files(Protocol):
+    """Whoever knows what attempts leave behind."""
+
+    left: int  # bytes, of all attempts that have ended so far
+
+    def room_of(self, agent: AgentId, attempts: int) -> int:
+        """Bytes that the attempts of an agent take."""
+
+    def discard(self, agent: AgentId, attempt: int) -> None:
+        """Leave nothing of an attempt."""
+
+
+class Pruner:
+    """Takes away what is over."""
+
+    def __init__(
+        self,
+        home: Home,
+        state: State,
+        store: Store,
+        records: Records,
+        files: Files,
+        clock: Callable[[], Instant],
+        config: Config,
+    ) -> None:
+        self._home = home
+        self._state = state
+        self._store = store
+        self._records = records
+        self._files = files
+        self._clock = clock
+        self.answer: Callable[[RequestId, dict[str, object]], None] = lambda _, __: None
+        self.onlooked: Callable[[], Iterable[AgentId]] = tuple
+        self.forget: Callable[[AgentId], None] = lambda _: None  # what else is kept of an agent
+        self._wishes: deque[Wish] = deque()
+        self._after = 0  # the root up to which the first wish has been looked at
+        self._going: deque[Leaving] = deque(store.leaving())  # chosen, with all their rows or some of them
+        self._chosen: list[Agent] = []  # of these, whose rows are all there
+        self._gone: deque[Leaving] = deque()  # whose rows are gone, and whose files are not
+        self._is_measuring = True
+        self._entries: Iterator[os.DirEntry[str]] | None = None
+        self._measured = 0  # bytes that all files took, as far as they were looked at, less what those have left
+        self._stuck = (0, 0)  # agents and bytes that could not be brought under their bound
+        self._age_due: float | None = None
+        records.leaving.update(agent_id(one.number) for one in self._going)
+        self.heed(config)
+
+    def heed(self, config: Config) -> None:
+        """Go by this configuration from now on."""
+        self._config = config
+        disk = os.statvfs(self._home.directory)
+        usual = min(_USUAL_BYTES, disk.f_blocks * disk.f_frsize // _OF_SMALL)
+        self._most_bytes = usual if config.keep_bytes is None else config.keep_bytes
+        self._stuck = (0, 0)
+        self._age_due = 0.0 if config.keep_age is not None else None
+
+    def ask(self, request: RequestId, asked: operations.Prune) -> None:
+        """Somebody wants it done now, their way or the configuration's."""
+        wish = self._configured()
+        if asked.older_than is not None or asked.keep is not None:
+            age = asked.older_than
+            wish = Wish(None if age is None else self._clock().wall - age, asked.keep, None)
+        wish.request, wish.is_dry = request, asked.dry_run
+        self._wishes.append(wish)
+
+    def asked(self) -> list[RequestId]:
+        """The requests that are not answered yet."""
+        return [wish.request for wish in self._wishes if wish.request is not None]
+
+    def is_due(self) -> bool:
+        """Whether a slice is to be done now."""
+        if self._gone or self._going or self._is_measuring or self._wishes:
+            return True
+        if not self._is_wanted():
+            return False
+        self._wishes.append(self._configured())
+        return True
+
+    def next_deadline(self) -> float | None:
+        """At once, when there is something to be done and nothing on its way to the disk; then that wakes us."""
+        return 0.0 if self.is_due() and not self._store.commits.is_pending else None
+
+    def turn(self) -> None:
+        """One slice. All that was decided is done, and on the disk."""
+        is_all = not self._wishes or self._wishes[0].is_chosen
+        if self._gone:
+            self._delete_files()
+        elif self._going and (is_all or len(self._going) >= PIECE):
+            self._take_out()
+        elif self._is_measuring:
+            self._measure()
+        elif self._wishes[0].is_chosen:
+            self._finish(self._wishes.popleft())
+        else:
+            self._choose(self._wishes[0])
+
+    def _configured(self) -> Wish:
+        age = self._config.keep_age
+        before = None if age is None else self._clock().wall - age
+        return Wish(before, self._config.keep_count, self._most_bytes)
+
+    def _is_wanted(self) -> bool:
+        """Whether a bound of the configuration was passed by more than it may be. Asked each turn."""
+        over, most, age = self._over(), self._config.keep_count, self._config.keep_age
+        if over > max(most, self._stuck[0]) + most // _SLACK:
+            return True
+        if self._room() > max(self._most_bytes, self._stuck[1]) + self._most_bytes // _SLACK:
+            self._is_measuring = True  # what is known is a sum of sums: look, before anything goes for it
+            return True
+        if age is None:
+            return False
+        if self._age_due is None and over:
+            self._age_due = self._clock().wall + age + age / _SLACK
+        return self._age_due is not None and self._clock().wall >= self._age_due
+
+    def _over(self) -> int:
+        """How many agents of the history are over."""
+        return self._state.last_number - self._store.pruned.agents - len(self._going) - len(self._state.agents)
+
+    def _room(self) -> int:
+        """Bytes that all attempts take: those of the last look, and of those that have ended since."""
+        return self._measured + self._files.left
+
+    def _measure(self) -> None:
+        """Look how much room the next files take."""
+        end = self._clock().mono + SLICE
+        if self._entries is None:
+            self._measured = -self._files.left
+            self._entries = self._scanned()
+        while self._is_measuring and self._clock().mono < end:
+            found = list(islice(self._entries, _ENTRIES))
+            for entry in found:
+                with suppress(OSError):  # deleted meanwhile
+                    self._measured += entry.stat(follow_symlinks=False).st_blocks * 512
+            self._is_measuring = bool(found)
+        if not self._is_measuring:
+            self._entries = None
+
+    def _scanned(self) -> Iterator[os.DirEntry[str]]:
+        try:
+            return os.scandir(self._home.agents)
+        except FileNotFoundError:
+            log.warning("%s is gone, with the logs of all attempts", self._home.agents)
+            return iter(())
+
+    def _choose(self, wish: Wish) -> None:
+        """Look at the next roots, and let those go that the wish is about."""
+        if not self._after:
+            wish.found = (self._over(), self._room())
+        roots = self._store.roots(self._after, _PAGE)
+        referred = self._referred()
+        kept = {number_of(agent.root) for agent in self._state.agents.values()}
+        end = self._clock().mono + SLICE
+        for root in roots:
+            self._after = root.number
+            if root.number not in kept and (tree := self._store.whole(root)):
+                wish.is_chosen = self._is_enough(wish, tree)
+                if wish.is_chosen:
+                    break
+                self._judge(wish, tree, referred)
+            if len(self._going) >= PIECE or self._clock().mono >= end:
+                break
+        else:
+            wish.is_chosen = len(roots) < _PAGE
+            if wish.is_chosen and self._is_over_full(wish):
+                over, room = wish.found  # what has become free since then is looked at again
+                wish.stuck = (over - wish.agents, room - wish.freed)
+
+    def _is_enough(self, wish: Wish, tree: list[Agent]) -> bool:
+        """Whether neither this tree nor any after it is to go: agents are numbered in the order of their queuing."""
+        queued = tree[0].queued_at or 0.0
+        if self._is_over_full(wish) or (wish.before is not None and queued < wish.before):
+            return False
+        wish.oldest = min(wish.oldest or queued, queued)
+        return True
+
+    def _is_over_full(self, wish: Wish) -> bool:
+        taken, freed = (wish.agents, wish.freed) if wish.is_dry else (0, 0)
+        has_too_many = wish.keep is not None and self._over() - taken > wish.keep
+        return has_too_many or (wish.room is not None and self._room() - freed > wish.room)
+
+    def _judge(self, wish: Wish, tree: list[Agent], referred: set[AgentId]) -> None:
+        """All of it or nothing. What anybody refers to stays, and so does what has a worktree: there may be work."""
+        if any(not agent.is_over or agent.id in referred or self._has_worktree(agent) for agent in tree):
+            return
+        ended = max(agent.ended_at or 0.0 for agent in tree)
+        if not self._is_over_full(wish) and (wish.before is None or ended >= wish.before):
+            wish.oldest = min(wish.oldest or ended, ended)
+            return
+        self._count(wish, tree)
+
+    def _count(self, wish: Wish, tree: list[Agent]) -> None:
+        """These go, or would."""
+        wish.agents += len(tree)
+        wish.runs += len({agent.spec.member.run for agent in tree if agent.spec.member})
+        room = sum(self._files.room_of(agent.id, agent.attempt) for agent in tree)
+        wish.freed += room
+        if not wish.is_dry:
+            for agent in tree if self._state.is_short else ():  # deleting files needs no room on the disk
+                self._discard(agent.id, agent.attempt)
+            self._measured -= room
+            self._going.extend(Leaving(agent.number, agent.attempt) for agent in tree)
+            self._chosen += tree
+            self._records.leave(agent.id for agent in tree)
+
+    def _referred(self) -> set[AgentId]:
+        """Those that somebody who is not over comes after, and those that somebody outside waits for; an agent waits
+        only for its own tree."""
+        return set(self.onlooked()).union(*(agent.spec.after for agent in self._state.agents.values()))
+
+    def _has_worktree(self, agent: Agent) -> bool:
+        worktree = self._home.worktrees / agent.id
+        return agent.spec.worktree and (worktree.exists() or worktree.with_name(f"{agent.id}.json").exists())
+
+    def _take_out(self) -> None:
+        """The rows of the next ones; their files follow when that is on the disk."""
+        attempts = 0
+        while self._going and attempts < PIECE:
+            one = self._going.popleft()
+            attempts += max(one.attempts, 1)
+            self._gone.append(one)
+        self._store.take_out(self._gone, self._going, self._chosen)
+        self._chosen = []
+        if not self._going:
+            self._records.leaving.clear()
+
+    def _delete_files(self) -> None:
+        end = self._clock().mono + SLICE
+        while self._gone and self._clock().mono < end:
+            one = self._gone.popleft()
+            self._discard(agent_id(one.number), one.attempts)
+
+    def _discard(self, agent: AgentId, attempts: int) -> None:
+        for attempt in range(1, attempts + 1):
+            self._files.discard(agent, attempt)
+        self.forget(agent)
+
+    def _finish(self, wish: Wish) -> None:
+        """All that the wish is about is gone."""
+        self._after = 0
+        if wish.request is not None:
+            shown = {"agents": wish.agents, "runs": wish.runs, "bytes": wish.freed, "dry_run": wish.is_dry}
+            self.answer(wish.request, {**shown, "left": self._over() - (wish.agents if wish.is_dry else 0)})
+        if wish.agents and not wish.is_dry:
+            log.info("pruned %d agents and %d runs, %d bytes of logs", wish.agents, wish.runs, wish.freed)
+        if wish.request is None:
+            self._stuck = wish.stuck
+            age = self._config.keep_age
+            self._age_due = None if age is None or wish.oldest is None else wish.oldest + age + age / _SLACK

@@ -1,0 +1,1 @@
+"""Requests become inputs of the core or answers."""

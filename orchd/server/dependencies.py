@@ -1,0 +1,48 @@
+"""Dependencies of a request: which agents its agents come after, and under which conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable
+
+from orchd.core.state.agents import AgentId, Condition
+from orchd.protocol.dependencies import split, unknown
+from orchd.protocol.errors import WireError
+from orchd.views.agents import canonical
+
+Conditions = tuple[tuple[AgentId, Condition], ...]
+
+
+def dependencies_of(
+    texts: Iterable[str], names: Container[str], find: Callable[[str], AgentId]
+) -> tuple[tuple[AgentId, ...], Conditions]:
+    """The agents, and those of the conditions that are not `completed`.
+
+    `names` are those of the request's own agents; `find` raises WireError for an id or name of no agent.
+    """
+    found: dict[AgentId, Condition] = {}
+    for text in texts:
+        blocker, condition = _dependency(text, names, find)
+        if found.setdefault(blocker, condition) is not condition:
+            both = f"{found[blocker].value} and {condition.value}"
+            raise WireError("bad-request", f"`after` {text!r}: {blocker} is given with {both}; give one condition")
+    conditions = tuple((one, how) for one, how in found.items() if how is not Condition.COMPLETED)
+    return tuple(found), conditions
+
+
+def _dependency(text: str, names: Container[str], find: Callable[[str], AgentId]) -> tuple[AgentId, Condition]:
+    """An agent and its condition.
+
+    In this order: a name of the request, an id or a name of the request with a condition, a name of another agent,
+    such a name with a condition. So an agent whose name contains a colon can be named, and most texts need no lookup.
+    """
+    head, condition = split(text)
+    if text not in names and condition is not None and (head in names or canonical(head) is not None):
+        return find(head), Condition(condition)
+    try:
+        return find(text), Condition.COMPLETED
+    except WireError as error:
+        if error.code != "unknown-agent" or not head:
+            raise
+    if condition is None:
+        raise WireError("unknown-condition", unknown(text))
+    return find(head), Condition(condition)

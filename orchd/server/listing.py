@@ -1,0 +1,121 @@
+"""Which agents `status` tells of: pages of all of them, or the first of a large fleet and how many there are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from heapq import nsmallest
+from itertools import islice
+from typing import NamedTuple
+
+from orchd.core.state.agents import Agent, AgentId, State, Status, agent_id, number_of
+from orchd.core.state.indexes import ticket_of
+from orchd.core.state.runs import Run, number_of_run
+from orchd.core.state.sessions import Session, SessionId, number_of_session
+from orchd.core.state.spending import Budget
+from orchd.store.database import Store
+from orchd.views.agents import budget_map
+from orchd.views.registry import Records
+
+RECENT = 10
+ENDED = "ended"  # in the counts, whatever an agent ended as
+
+_ORDER = {Status.STOPPING: 0, Status.STARTING: 0, Status.RUNNING: 0, Status.WAITING: 1, Status.QUEUED: 2}
+_LAST = 3  # those that have ended come after all others
+
+
+class First(NamedTuple):
+    """Some agents, the oldest first, and how many there are of which these are the first, by status."""
+
+    agents: list[Agent]
+    counts: dict[str, int]
+
+
+class Listing:
+    """Looks up agents in the state, and in the store those that have ended."""
+
+    def __init__(self, state: State, store: Store, records: Records) -> None:
+        self._state = state
+        self._store = store
+        self._records = records
+
+    def all(self, before: int | None, root: AgentId | None, count: int) -> list[int]:
+        """The numbers of the `count` newest agents below `before`, newest first. With `root`, those of this tree."""
+        return self._store.page(before, count, number_of(root) if root else None)
+
+    def current(self, before: int | None, root: AgentId | None) -> list[int]:
+        """The numbers below `before` in the trees in which something is not over, and in those of the last few agents
+        whatever became of them; newest first. With `root`, those of this tree."""
+        roots = {number_of(agent.root) for agent in self._unfinished(root)}
+        tree = number_of(root) if root else None
+        roots |= self._store.roots_of(self._store.page(None, RECENT, tree))
+        wanted = (one for one in roots if tree in (None, one) and (before is None or one < before))
+        numbers = self._store.in_trees(wanted)
+        return sorted((number for number in numbers if before is None or number < before), reverse=True)
+
+    def first(self, most: int, root: AgentId | None) -> First:
+        """The first `most` of these: those that work, then those that wait, then the queue in its order, then those
+        that ended, newest first; and those above them. Those that ended are only counted where there is room for them.
+        """
+        unfinished = self._unfinished(root)
+        living = [agent for agent in self._state.living.values() if root in (None, agent.root)]
+        counts = Counter(agent.shown_status for agent in living)
+        counts[Status.QUEUED.value] = len(unfinished) - len(living)
+        chosen = nsmallest(most, living, key=self._rank)
+        chosen += self._queued(most - len(chosen), unfinished)
+        if len(chosen) < most:
+            known = {agent.number for agent in unfinished}
+            ended = [number for number in self.current(None, root) if number not in known]
+            counts[ENDED] = len(ended)
+            chosen += self._records.many(map(agent_id, ended[: most - len(chosen)]))
+        return First(self._with_those_above(chosen), dict(+counts))
+
+    def _queued(self, most: int, unfinished: Iterable[Agent]) -> list[Agent]:
+        """The first of those that are queued, and after all that are ready those that are not."""
+        known = {agent.id: agent for agent in unfinished if agent.status is Status.QUEUED}
+        ready = (agent_id(entry.number) for entry in self._state.queue.in_order())
+        found = list(islice((known.pop(one) for one in ready if one in known), max(0, most)))
+        return found + nsmallest(most - len(found), known.values(), key=lambda agent: agent.number)
+
+    def first_of(self, agents: Iterable[Agent], most: int) -> First:
+        """The first `most` of these agents, and how many they are."""
+        found = list({agent.id: agent for agent in agents}.values())
+        counts = Counter(ENDED if agent.is_over else agent.shown_status for agent in found)
+        return First(sorted(nsmallest(most, found, key=self._rank), key=lambda agent: agent.number), dict(counts))
+
+    def budgets(self, named: Iterable[Agent], root: AgentId | None, own: SessionId | None) -> list[dict[str, object]]:
+        """What has a budget, of the sessions and runs with unfinished agents and of those of `named`; with `root`, only
+        those of this tree, whose session is `own`."""
+        of_named = {one.spec.session for one in named} if own is None else {own}
+        sessions = {*(self._state.in_sessions if own is None else ()), *(one for one in of_named if one)}
+        runs = {run.id for run in self._state.runs.values() if not run.is_over}
+        runs |= {one.spec.member.run for one in named if one.spec.member}
+        scopes: list[Session | Run | None] = [self._session(one) for one in sorted(sessions, key=number_of_session)]
+        found = (self._state.runs.get(one) or self._store.run(one) for one in sorted(runs, key=number_of_run))
+        scopes += [run for run in found if run is not None and (root is None or root in run.plan.ancestors)]
+        return [{"id": one.id, **budget_map(one)} for one in scopes if one is not None and one.budget != Budget()]
+
+    def tokens(self, agents: Iterable[Agent]) -> int:
+        """What the whole sessions of these agents have taken."""
+        sessions = map(self._session, {agent.spec.session for agent in agents if agent.spec.session is not None})
+        return sum(session.spent.tokens for session in sessions if session is not None)
+
+    def _session(self, one: SessionId) -> Session | None:
+        return self._state.sessions.get(one) or self._store.session(one)
+
+    def _unfinished(self, root: AgentId | None) -> list[Agent]:
+        found = (agent for agent in self._state.agents.values() if not agent.is_over)
+        return [agent for agent in found if root in (None, agent.root)]
+
+    def _with_those_above(self, agents: list[Agent]) -> list[Agent]:
+        chosen = {agent.id for agent in agents}
+        above = {one for agent in agents for one in agent.ancestors if one not in chosen}
+        found = (self._records.recorded(one) for one in above)
+        return sorted([*agents, *(agent for agent in found if agent is not None)], key=lambda agent: agent.number)
+
+    def _rank(self, agent: Agent) -> tuple[object, ...]:
+        if agent.is_over:
+            return (_LAST, -agent.number)
+        if agent.status is Status.QUEUED:
+            return (_ORDER[agent.status], any(self._state.unfinished(agent.blockers)), ticket_of(agent))
+        return (_ORDER[agent.status], agent.number)

@@ -1,0 +1,61 @@
+"""Replies that fit into a frame: a page ends where there is no more room, and what has no pages is told in short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from orchd.protocol.frames import MAX_FRAME, pack_result
+
+ROOM = MAX_FRAME // 2  # of a page's list; what is told beside it has the other half
+
+_SHORT = frozenset(
+    {"id", "name", "goal", "runner", "status", "level", "depth", "parent", "run", "attempt", "position", "reason"}
+    | {"pid", "exit_code", "signal", "queued_at", "started_at", "ended_at", "branch"}
+    | {"tokens", "cost_usd", "cpu_seconds", "rss_bytes", "memory_max"}
+)
+_LISTED = 100
+# Ever shorter: which keys are left, and how many characters of a text. As the last of these, the 10,000 agents that one
+# request can name fit into a frame whatever their texts are.
+_WAYS = ((None, 256), (_SHORT, 256), (_SHORT, 24))
+
+
+def fitting(shown: Sequence[object]) -> int:
+    """How many of these, from the first on, have room on a page: one has, whatever its size."""
+    if _size(shown) <= ROOM:
+        return len(shown)
+    count, size = 1, _size(shown[0])
+    for one in shown[1:]:
+        size += _size(one)
+        if size > ROOM:
+            break
+        count += 1
+    return count
+
+
+def packed(request: str, result: object) -> bytes:
+    """The reply. One that would be larger than a frame, which no client takes, has its agents in short."""
+    frame, shorter = pack_result(request, result), _shortened(result)
+    while len(frame) > MAX_FRAME and (short := next(shorter, None)) is not None:
+        frame = pack_result(request, short)
+    return frame
+
+
+def _shortened(result: object) -> Iterator[object]:
+    agents = result.get("agents") if isinstance(result, dict) else None
+    if isinstance(result, dict) and isinstance(agents, list) and all(isinstance(one, dict) for one in agents):
+        for keys, longest in _WAYS:
+            yield {**result, "agents": [_in_short(one, keys, longest) for one in agents]}
+
+
+def _in_short(agent: dict[str, object], keys: frozenset[str] | None, longest: int) -> dict[str, object]:
+    return {key: _cut(value, longest) for key, value in agent.items() if keys is None or key in keys}
+
+
+def _cut(value: object, longest: int) -> object:
+    if isinstance(value, str) and len(value) > longest:
+        return value[: longest - 1] + "…"
+    return [_cut(one, longest) for one in value[:_LISTED]] if isinstance(value, list) else value
+
+
+def _size(value: object) -> int:
+    return len(pack_result("", value))

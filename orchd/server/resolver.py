@@ -1,0 +1,125 @@
+"""Who is meant: the agents, runs and sessions that a request names, as far as its caller may see or command them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import suppress
+
+from orchd.core.state.agents import Agent, AgentId, State
+from orchd.core.state.runs import Ending
+from orchd.core.state.sessions import Session, SessionId
+from orchd.network.callers import Caller, agent_of
+from orchd.network.permissions import check_command, check_sight
+from orchd.protocol import operations
+from orchd.protocol.errors import WireError
+from orchd.protocol.frames import MOST
+from orchd.store.database import Store
+from orchd.views.agents import canonical, canonical_run
+from orchd.views.registry import Records
+
+MOST_NAMES = 100  # each may take a look through the newest agents
+
+
+class Naming:
+    """Finds whom a caller means. Raises WireError for what names nobody, or somebody that the caller may not touch."""
+
+    def __init__(self, state: State, store: Store, records: Records) -> None:
+        self._state = state
+        self._store = store
+        self._records = records
+
+    def targets(self, caller: Caller, asked: operations.Wait) -> tuple[AgentId, ...]:
+        """Whom to wait for."""
+        if asked.scope in ("ids", "tree"):
+            if not asked.ids:
+                raise WireError("bad-request", "wait for whom? give ids, or the scope `all` or `children`")
+            found = dict.fromkeys(agent.id for agent in self.seen(caller, asked.ids, most=None))
+            below = self._below(found) if asked.scope == "tree" else ()
+            return tuple(dict.fromkeys((*found, *below)))
+        parent = agent_of(caller)
+        if asked.scope == "children":
+            return self._children(parent)
+        unfinished = (agent for agent in self._state.agents.values() if not agent.is_over)
+        return tuple(agent.id for agent in unfinished if parent is None or parent in agent.ancestors)
+
+    def seen(self, caller: Caller, ids: tuple[str, ...], *, most: int | None = MOST) -> list[Agent]:
+        """The agents that these name. Raises WireError when the caller may not look at one, or they are too many."""
+        root = self.root_of(caller)
+        agents = [self._records.find(one, root) for one in self._expanded(ids, lambda _: True, most)]
+        for agent in agents:
+            check_sight(caller, root, agent)
+        return agents
+
+    def _below(self, ids: Container[AgentId]) -> Iterator[AgentId]:
+        """The agents below these that are not over."""
+        for agent in self._state.agents.values():
+            if not agent.is_over and any(one in ids for one in agent.ancestors):
+                yield agent.id
+
+    def _children(self, parent: AgentId | None) -> tuple[AgentId, ...]:
+        """The children of the parent's current attempt, ended or not: one that failed early failed all the same."""
+        if parent is None:
+            raise WireError("bad-request", "only an agent has children; from outside give ids, or the scope `all`")
+        agent = self._state.agents[parent]
+        numbers = self._store.children([agent.number]).get(agent.number, [])
+        children = self._store.agents(numbers)
+        return tuple(child.id for child in children if child.parent_attempt == agent.attempt)
+
+    def session_of(self, caller: Caller) -> SessionId | None:
+        """The session of the calling agent."""
+        one = agent_of(caller)
+        return self._state.agents[one].spec.session if one else None
+
+    def session_asked(self, caller: Caller, asked: operations.SessionStatus) -> Session:
+        """The session that is meant. Raises WireError when there is none, or the caller may not look at it."""
+        own = self.session_of(caller)
+        if asked.id is not None or own is not None:
+            session = self._records.session(asked.id or own or "")
+            if agent_of(caller) is not None and session.id != own:
+                raise WireError("forbidden", f"{session.id} is not the session of {caller}, which may not look at it")
+            return session
+        found = self._store.sessions(None, 1, asked.project)
+        if not found:
+            where = f" in {asked.project}" if asked.project else ""
+            raise WireError("unknown-session", f"there is no session{where} yet: the first agent begins one")
+        return found[0]
+
+    def root_of(self, caller: Caller) -> AgentId | None:
+        """The root of the calling agent's tree."""
+        one = agent_of(caller)
+        return self._state.agents[one].root if one else None
+
+    def commanded(
+        self, caller: Caller, ids: tuple[str, ...], wanted: Callable[[Ending | None], bool]
+    ) -> tuple[AgentId, ...]:
+        """The agents that these name, in memory for the turn to come. Raises WireError for one that is not its own."""
+        root = self.root_of(caller)
+        agents = [self._records.recall(one, root) for one in self._expanded(ids, wanted, MOST)]
+        for agent in agents:
+            check_command(caller, agent)
+            for blocker in agent.spec.after:
+                with suppress(WireError):  # it was pruned, so it is over
+                    self._records.recall(blocker)
+        return tuple(dict.fromkeys(agent.id for agent in agents))
+
+    def _expanded(
+        self, ids: Iterable[str], wanted: Callable[[Ending | None], bool], most: int | None
+    ) -> tuple[str, ...]:
+        """The agents that these name: a run names those of its members that are wanted, by their ending if any."""
+        found: list[str] = []
+        for one in ids:
+            if canonical_run(one) is None:
+                found.append(one)
+                continue
+            run = self._records.run(one)
+            found += [mate.agent for path, mate in run.members.items() if wanted(run.ended.get(path))]
+        if (names := sum(canonical(one) is None for one in found)) > MOST_NAMES:
+            raise WireError(
+                "too-large", f"{names} of these are names: the most of one request is {MOST_NAMES}. Give ids."
+            )
+        if most is not None and len(found) > most:
+            raise WireError(
+                "too-large",
+                f"these ids name {len(found):,} agents: the most of one request is {most:,}. Name fewer runs.",
+            )
+        return tuple(found)

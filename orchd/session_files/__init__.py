@@ -1,0 +1,1 @@
+"""The session files of a project: latest.yaml, agents.json, events.jsonl."""

@@ -1,0 +1,164 @@
+"""The scribe keeps the files of sessions: soon after something happened, always before anybody is told of an end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from orchd.core.state.agents import Agent, AgentId, Instant, State, number_of
+from orchd.core.state.events import Fact
+from orchd.core.state.sessions import Session, SessionId, number_of_session
+from orchd.session_files.directory import MOST, Directory, Places, Shown, as_json
+from orchd.store.codec import describe, event_name
+from orchd.store.database import Store
+from orchd.store.reader import StoredFact
+from orchd.store.rows import session_of
+from orchd.views import agents as views
+
+log = logging.getLogger("orchd")
+
+PAUSE = 0.2  # seconds between two writes that nobody waits for
+_SHARE = 20  # writing takes at most a twentieth of the time, however large the files are
+_RECENT = 5_000  # facts that a daemon that died may not have written into files yet
+_KEPT = 5_000  # agents that are kept ready to be shown, of sessions in which nothing is going on
+
+
+@dataclass(slots=True)
+class _News:
+    """What a session's files do not show yet."""
+
+    session: Session
+    events: list[StoredFact] = field(default_factory=list)
+    agents: dict[AgentId, Agent] = field(default_factory=dict)
+
+
+class Scribe:
+    """Told of facts when they are on the disk. What cannot be written is said once and tried again with the next."""
+
+    def __init__(self, state: State, store: Store, clock: Callable[[], Instant], places: Places | None = None) -> None:
+        self._state = state
+        self._store = store
+        self._clock = clock
+        self._places = places  # None: no files are wanted
+        self._news: dict[SessionId, _News] = {}
+        self._shown: dict[SessionId, Shown] = {}
+        self._newest: dict[str, SessionId] = {}
+        self._failed: set[str] = set()
+        self._has_end = False
+        self._due: float | None = None
+        self._rest_until = 0.0
+
+    def note(self, facts: Sequence[Fact], wall: float) -> None:
+        """These are on the disk now, the last of all facts."""
+        if self._places is None:
+            return
+        first = self._store.last_seq() - len(facts) + 1
+        for seq, fact in enumerate(facts, first):
+            if (one := session_of(self._state, fact)) is not None:
+                self._note(seq, wall, fact, one)
+        if self._news and self._due is None:
+            self._due = max(self._clock().mono, self._rest_until)
+
+    def _note(self, seq: int, wall: float, fact: Fact, session: SessionId) -> None:
+        news = self._news.get(session)
+        if news is None:
+            news = self._news[session] = _News(self._state.sessions[session])
+        # One that was let go with its last agent, and called to mind again to be closed, is another object now.
+        news.session = self._state.sessions.get(session, news.session)
+        one: AgentId | None = getattr(fact, "agent", None)
+        news.events.append(StoredFact(seq, wall, event_name(fact), number_of(one) if one else None, describe(fact)))
+        if one is not None:
+            news.agents[one] = agent = self._state.agents[one]
+            self._has_end = self._has_end or agent.is_over
+
+    def next_deadline(self) -> float | None:
+        """When to write what nobody waits for."""
+        return self._due
+
+    def before_reply(self) -> None:
+        """Somebody is told something: if anything ended, the files say so first."""
+        if self._has_end:
+            self.write()
+
+    def write(self) -> None:
+        """Bring all files up to date."""
+        began = self._clock().mono
+        pending, self._news = self._news, {}
+        self._has_end, self._due = False, None
+        for news in pending.values():
+            self._write(news)
+        self._let_go()
+        ended = self._clock().mono
+        self._rest_until = ended + max(PAUSE, _SHARE * (ended - began))
+
+    def move(self, places: Places | None) -> None:
+        """Write elsewhere from now on, or nowhere; what is new is still written where it belonged."""
+        if places == self._places:
+            return
+        self.write()
+        self._places = places
+        self._failed.clear()
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """After the death of a daemon, or a move: write what these files do not tell yet."""
+        if self._places is None:
+            return
+        recent = self._store.sessions_since(self._store.last_seq() - _RECENT)
+        for one in sorted({*recent, *self._state.in_sessions}):
+            session = self._state.sessions.get(one) or self._store.session(one)
+            if session is not None:
+                self._news.setdefault(one, _News(session)).events = self._missed(session)
+        self.write()
+
+    def _missed(self, session: Session) -> list[StoredFact]:
+        """What happened in the session and its directory's file does not tell."""
+        directory = self._directory(session)
+        told = directory.last_seq(session.id) if directory.is_ours() else None
+        since = max(told or 0, self._store.last_seq() - 10 * _RECENT)
+        return self._store.facts_of(session.id, since)
+
+    def _directory(self, session: Session) -> Directory:
+        return Directory(session.directory, self._places or Places())
+
+    def _write(self, news: _News) -> None:
+        session = news.session
+        directory = self._directory(session)
+        if not directory.is_ours():
+            return
+        shown = self._shown_of(session)
+        shown.enter(news.agents.values())
+        try:
+            directory.append(as_json({"session": session.id, **views.fact_map(event)}) for event in news.events)
+            directory.show(session, shown, self._state, self._clock().wall, is_newest=self._is_newest(session))
+        except OSError as error:
+            if session.directory not in self._failed:
+                log.warning("cannot write the session files in %s: %s", session.directory, error)
+            self._failed.add(session.directory)
+        else:
+            self._failed.discard(session.directory)
+
+    def _shown_of(self, session: Session) -> Shown:
+        if (shown := self._shown.get(session.id)) is None:
+            shown = self._shown[session.id] = Shown()
+            numbers = self._store.in_session(session.id, None, MOST)
+            stored: Iterable[Agent] = self._store.agents(numbers)
+            shown.enter(self._state.agents.get(agent.id, agent) for agent in stored)
+        return shown
+
+    def _is_newest(self, session: Session) -> bool:
+        newest = self._newest.get(session.directory)
+        if newest is None or number_of_session(newest) < number_of_session(session.id):
+            found = self._store.sessions(None, 1, session.directory)
+            newest = self._newest[session.directory] = found[0].id if found else session.id
+        return newest == session.id
+
+    def _let_go(self) -> None:
+        """Keep no more than is likely to be shown again soon."""
+        idle = [one for one in self._shown if one not in self._state.in_sessions]
+        kept = sum(len(self._shown[one].json) for one in idle)
+        for one in idle:
+            if kept <= _KEPT:
+                return
+            kept -= len(self._shown.pop(one).json)

@@ -1,0 +1,230 @@
+"""Agents and facts as rows: what is written so that the next daemon knows what this one knew."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from enum import Enum
+from operator import attrgetter
+from typing import Any, get_args
+
+import msgpack
+
+from orchd.core.state.agents import (
+    Agent,
+    AgentId,
+    Attributes,
+    Cause,
+    Condition,
+    Frozen,
+    Level,
+    Note,
+    Oom,
+    Outcome,
+    Report,
+    RequestId,
+    Spec,
+    Status,
+    Wait,
+)
+from orchd.core.state.events import AgentQueued, Fact, RunBegan, WaitBegan
+from orchd.core.state.runs import Ending, Group, Mate, Membership, Plan, Run, RunId, RunStatus
+from orchd.core.state.sessions import Session, SessionId
+from orchd.core.state.spending import Budget, Spent
+
+# The rest of an agent is its spec, which never changes, and its row's own columns.
+_MUTABLE = tuple(
+    field.name
+    for field in dataclasses.fields(Agent)
+    if field.name not in ("id", "spec", "level", "ancestors", "outcome", "spent", "status", "cause", "frozen", "waits")
+)
+_SPEC = tuple(field.name for field in dataclasses.fields(Spec))
+_of_spec, _of_agent = attrgetter(*_SPEC), attrgetter(*_MUTABLE)
+_of_attributes = attrgetter(*(field.name for field in dataclasses.fields(Attributes)))
+_REPORT = tuple(field.name for field in dataclasses.fields(Report))
+_WAIT = tuple(field.name for field in dataclasses.fields(Wait))
+_MEMBER = tuple(field.name for field in dataclasses.fields(Membership))
+_GROUP = tuple(field.name for field in dataclasses.fields(Group))
+_PLAN = tuple(field.name for field in dataclasses.fields(Plan))
+
+
+def pack(value: object) -> bytes:
+    """msgpack that keeps bytes which are not UTF-8, as paths and arguments may be (PEP 383)."""
+    packed: bytes = msgpack.packb(value, unicode_errors="surrogateescape")
+    return packed
+
+
+def unpack(blob: bytes) -> Any:
+    """The value that was packed."""
+    return msgpack.unpackb(blob, unicode_errors="surrogateescape")
+
+
+def pack_spec(agent: Agent) -> bytes:
+    """What was asked for and where it stands in the tree."""
+    fields = dict(zip(_SPEC, _of_spec(agent.spec), strict=True))
+    if (member := agent.spec.member) is not None:
+        fields["member"] = [getattr(member, name) for name in _MEMBER]
+    if (attributes := agent.spec.attributes) is not None:
+        fields["attributes"] = _of_attributes(attributes)
+    fields["conditions"] = [(blocker, condition.value) for blocker, condition in agent.spec.conditions]
+    return pack([fields, agent.level.value, agent.ancestors])
+
+
+def pack_agent(agent: Agent) -> bytes:
+    """Everything about it that changes."""
+    fields = dict(zip(_MUTABLE, _of_agent(agent), strict=True))
+    fields["status"] = agent.status.value
+    fields["cause"] = agent.cause.value if agent.cause else None
+    fields["frozen"] = agent.frozen.value if agent.frozen else None
+    fields["outcome"] = _packed_outcome(agent.outcome) if agent.outcome else None
+    if agent.spent:
+        fields["spent"] = agent.spent
+    fields["waits"] = [[getattr(wait, name) for name in _WAIT] for wait in agent.waits.values()]
+    return pack(fields)
+
+
+def _packed_outcome(outcome: Outcome) -> list[Any]:
+    fields: list[Any] = [outcome.code, outcome.cpu_seconds, outcome.rss_bytes]
+    report, more = outcome.report, [outcome.oom.value if outcome.oom else None, outcome.memory_peak]
+    escaped = [outcome.escaped] if outcome.escaped else []
+    if report is not None or more != [None, None] or escaped:
+        fields.append(None if report is None else [getattr(report, name) for name in _REPORT])
+    return fields if more == [None, None] and not escaped else fields + more + escaped
+
+
+def _outcome(
+    code: int | None,
+    cpu_seconds: float,
+    rss_bytes: int,
+    report: list[Any] | None = None,
+    oom: str | None = None,
+    memory_peak: int | None = None,
+    escaped: Iterable[str] = (),
+) -> Outcome:
+    told = None if report is None else _report(dict(zip(_REPORT, report, strict=False)))
+    return Outcome(code, cpu_seconds, rss_bytes, told, Oom(oom) if oom else None, memory_peak, tuple(escaped))
+
+
+def _report(fields: dict[str, Any]) -> Report:
+    """Rows of schema 2 and before have no notes."""
+    notes = tuple(Note(*note) for note in fields.pop("notes", ()))
+    return Report(**{**fields, "spent": Spent(*fields["spent"])}, notes=notes)
+
+
+def unpack_agent(one: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
+    """The agent that `pack_spec` and `pack_agent` wrote."""
+    spec, level, ancestors = unpack(spec_blob)
+    fields = unpack(blob)
+    waits = [Wait(RequestId(request), tuple(targets), *rest) for request, targets, *rest in fields.pop("waits")]
+    outcome, cause, frozen = fields.pop("outcome"), fields.pop("cause"), fields.pop("frozen", None)
+    spent = fields.pop("spent", None)
+    return Agent(
+        id=one,
+        spec=_spec(spec),
+        level=Level(level),
+        ancestors=tuple(ancestors),
+        status=Status(fields.pop("status")),
+        cause=Cause(cause) if cause else None,
+        frozen=Frozen(frozen) if frozen else None,
+        outcome=_outcome(*outcome) if outcome else None,
+        spent=Spent(*spent) if spent else None,
+        waits={wait.request: wait for wait in waits},
+        **fields,
+    )
+
+
+def _spec(fields: dict[str, Any]) -> Spec:
+    member = fields["member"]
+    return Spec(
+        **{
+            **fields,
+            "command": tuple(fields["command"]),
+            "after": tuple(fields["after"]),
+            "conditions": tuple((blocker, Condition(word)) for blocker, word in fields.get("conditions", ())),
+            "variables": tuple((name, value) for name, value in fields["variables"]),
+            "member": _membership(*member) if member else None,
+            "attributes": _attributes(*fields["attributes"]) if fields.get("attributes") else None,
+        }
+    )
+
+
+def _attributes(umask: Any, nice: Any, policy: Any, cpus: Any, limits: list[list[Any]], *rest: Any) -> Attributes:
+    """As they were written, by versions that knew fewer too."""
+    return Attributes(umask, nice, policy, cpus, tuple((name, soft, hard) for name, soft, hard in limits), *rest)
+
+
+def _membership(run: str, path: str, after: list[str], *rest: Any) -> Membership:
+    return Membership(RunId(run), path, tuple(after), *rest)
+
+
+def pack_run(run: Run) -> bytes:
+    """A run without its members, which know themselves where they belong."""
+    plan = {name: getattr(run.plan, name) for name in _PLAN}
+    plan["groups"] = [[getattr(group, name) for name in _GROUP] for group in run.plan.groups]
+    return pack([plan, run.began_at, run.status.value, run.reason, run.ended_at, run.budget, run.spent])
+
+
+def unpack_run(one: RunId, blob: bytes, members: Iterable[Agent]) -> Run:
+    """The run that `pack_run` wrote, with its members as they stand; those that are over in the order of their ends."""
+    plan, began_at, status, reason, ended_at, budget, spent = unpack(blob)
+    groups = tuple(Group(*fields) for fields in plan.pop("groups"))
+    whole = Plan(groups=groups, **{**plan, "ancestors": tuple(plan["ancestors"])})
+    run = Run(one, whole, began_at, RunStatus(status), reason, ended_at, Budget(*budget), Spent(*spent))
+    joined = [(agent, agent.spec.member) for agent in members]
+    for agent, member in joined:
+        if member is not None:
+            run.join(member.path, Mate(agent.id, member.is_required, member.after))
+    over = [(agent, member) for agent, member in joined if agent.is_over]
+    for agent, member in sorted(over, key=lambda found: found[0].ended_at or 0.0):
+        if member is not None:
+            run.close(member.path, Ending(agent.status.value, agent.reason))
+    return run
+
+
+_SESSION = ("directory", "opened_at", "name", "closed_at", "agents", "expected")
+
+
+def pack_session(session: Session) -> bytes:
+    """A session without its agents, which know themselves where they belong."""
+    return pack([{name: getattr(session, name) for name in _SESSION}, session.budget, session.spent])
+
+
+def unpack_session(one: SessionId, blob: bytes) -> Session:
+    """The session that `pack_session` wrote."""
+    fields, budget, spent = unpack(blob)
+    return Session(one, **fields, budget=Budget(*budget), spent=Spent(*spent))
+
+
+def event_name(fact: Fact) -> str:
+    """`agent-completed` for AgentCompleted."""
+    return _NAMES[type(fact)]
+
+
+def describe(fact: Fact) -> dict[str, object]:
+    """A fact as a flat map for people and scripts, without the agent it is about."""
+    if isinstance(fact, AgentQueued):
+        parent = fact.ancestors[-1] if fact.ancestors else None
+        shown = {"name": fact.spec.name, "level": fact.level.value, "parent": parent}
+        more = {"session": fact.spec.session, "task_id": fact.spec.task_id}
+        return {**shown, **{key: value for key, value in more.items() if value}}
+    if isinstance(fact, WaitBegan):
+        return {"targets": list(fact.wait.targets), "any": fact.wait.is_any}
+    if isinstance(fact, RunBegan):
+        return {"run": fact.run, "name": fact.plan.name}
+    plain = {name: getattr(fact, name) for name in _SHOWN[type(fact)]}
+    if isinstance(outcome := plain.pop("outcome", None), Outcome):
+        plain["exit_code"] = outcome.code
+        if outcome.report is not None:
+            plain |= {"tokens": outcome.report.spent.tokens, "cost_usd": outcome.report.spent.cost_usd}
+            plain |= {"cost_source": outcome.report.cost_source} if outcome.report.is_simulated else {}
+            plain |= {"notes": [note.text for note in outcome.report.notes]} if outcome.report.notes else {}
+    if isinstance(budget := plain.pop("budget", None), Budget):
+        plain |= {"max_tokens": budget.tokens, "max_cost": budget.cost_usd}
+    return {name: value.value if isinstance(value, Enum) else value for name, value in plain.items()}
+
+
+_HIDDEN = ("agent", "seed", "environment", "cgroup", "attributes", "remedy")
+_KINDS: tuple[type[Any], ...] = get_args(Fact)
+_NAMES = {kind: re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower() for kind in _KINDS}
+_SHOWN = {kind: tuple(field.name for field in dataclasses.fields(kind) if field.name not in _HIDDEN) for kind in _KINDS}

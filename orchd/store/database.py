@@ -1,0 +1,218 @@
+"""The store: one SQLite file. Facts and the agents they changed are written in one transaction, or not at all."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from orchd.core.state.agents import Agent, Instant, RateLimit, State
+from orchd.core.state.events import Fact
+from orchd.errors import DiskFull, StoreError
+from orchd.instance.database_file import APPLICATION_ID, files_of, lost, reason
+from orchd.monitors.disk_space import has_room
+from orchd.store import migrations, rows
+from orchd.store.codec import pack, unpack
+from orchd.store.commit_thread import Commits
+from orchd.store.pruning import Past
+from orchd.store.reader import StoredAnswer
+
+KEPT_ANSWERS = 10_000
+
+_KEEP = "INSERT OR REPLACE INTO answers (request, op, caller, result) VALUES (?, ?, ?, ?)"
+
+
+class Saved(NamedTuple):
+    """What the state is beside its agents."""
+
+    limit: int
+    resident: int
+    is_paused: bool
+    last_number: int
+    last_run: int
+    last_session: int
+    holds: dict[str, Any]  # by runner, until when (wall) and the words of its service; until schema 2 when alone
+    seed: int
+    is_limit_set: bool | None = None  # None: written by a version that did not know
+
+
+class Store(Past):
+    """An open database. Raises StoreError wherever it cannot do what it was asked."""
+
+    def __init__(self, path: Path, *, without_room: bool = False, begins: bool = True) -> None:
+        """Open it. `without_room`: write nothing by itself, and need no room on the disk to read. `begins`: make the
+        tables of an empty file; without it, one that is empty has lost what it had, and is refused."""
+        self._path = path
+        self._begins = begins
+        self._without_room = without_room
+        self._saved: Saved | None = None
+        self._seq = self._begun = 0
+        self._sizes = dict.fromkeys(files_of(path), 0)
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise self._failure(error) from None
+        self.commits = Commits(self._db)
+        try:
+            self._prepare()
+        except sqlite3.Error as error:
+            self.close()
+            raise self._failure(error) from None
+        except StoreError:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
+        """Look before anything is written: a file that is not ours, or not ours any more, stays as it is."""
+        self._db.execute("PRAGMA busy_timeout = 2000")
+        if self._without_room:  # then the index of the write-ahead log is in memory, and not in a file
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        (application,) = self._db.execute("PRAGMA application_id").fetchone()
+        is_empty = self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+        if application != APPLICATION_ID and not is_empty:
+            raise StoreError(f"{self._path} is some other program's database: move it away")
+        if is_empty and not self._begins:
+            raise StoreError(lost(self._path, "is empty"))
+        if not is_empty and not migrations.FIRST <= version <= migrations.newest():
+            raise StoreError(self._foreign(version))
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        if self._without_room and (is_empty or version < migrations.newest()):
+            raise StoreError(f"{self._path} cannot be made while the disk is full")
+        if is_empty:
+            self._create()
+        elif version < migrations.newest():
+            self._migrate(version)
+        row = self._one("SELECT seq FROM sqlite_sequence WHERE name = 'facts'")
+        self._seq = int(row[0]) if row else 0
+        self._check_sizes()
+
+    def _create(self) -> None:
+        self._db.executescript(f"BEGIN; {rows.SCHEMA} PRAGMA application_id = {APPLICATION_ID};")
+        migrations.take(self._db, migrations.FIRST)
+        self._db.execute("COMMIT")
+        self._path.chmod(0o600)
+
+    def _migrate(self, version: int) -> None:
+        try:
+            migrations.migrate(self._db, self._path, version)
+        except (sqlite3.Error, OSError) as error:
+            told = reason(error) if isinstance(error, sqlite3.Error) else str(error)
+            no_room = not has_room(self._path.parent)
+            raise (DiskFull if no_room else StoreError)(
+                f"{self._path} is still schema {version} and as it was, since it could not be made schema "
+                f"{migrations.newest()}: {told}; the version that wrote it can go on with it"
+            ) from None
+
+    def _foreign(self, version: int) -> str:
+        """Why a database of ours cannot be used by us, and where one is that can."""
+        known = migrations.newest()
+        if version < migrations.FIRST:
+            return f"{self._path} says schema {version}, which never was: restore it from a backup, or move it away"
+        told = f"{self._path} was written by a newer orchd (schema {version}, this one knows {known})"
+        copies = [one for one in migrations.copies(self._path) if one == migrations.kept(self._path, known)]
+        if copies:
+            return (
+                f"{told}: install that version again, or go back to {copies[0]}, which is how this version left it; "
+                "docs/operations.md says how"
+            )
+        return f"{told}: install that version again, or move the file away to begin anew"
+
+    def commit(self, state: State, at: float, facts: Sequence[Fact], answers: Iterable[StoredAnswer] = ()) -> None:
+        """Write what happened and what it made of the agents, and return only when it is on the disk."""
+        self.begin(state, at, facts, answers)
+        self.finish()
+
+    def begin(self, state: State, at: float, facts: Sequence[Fact], answers: Iterable[StoredAnswer] = ()) -> None:
+        """Write the same as it is now, and let it go to the disk while others do something else."""
+        self.finish()
+        self._check_sizes()
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for statement, values in (*rows.of(state, at, facts), _kept(answers)):
+                if values:  # most turns have something for two of seven statements
+                    self._db.executemany(statement, values)
+            saved = _saved(state)
+            if saved != self._saved:
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('state', ?)", (pack(saved),))
+        except sqlite3.Error as error:
+            raise self._failure(error) from None
+        self._saved, self._begun = saved, len(facts)
+        self.commits.begin()
+
+    def finish(self) -> None:
+        """Return when what was begun is on the disk."""
+        try:
+            self.commits.finish()
+        except sqlite3.Error as error:
+            raise self._failure(error) from None
+        self._seq += self._begun  # one writer, so the sequence has no gaps
+        self._begun = 0
+
+    def _check_sizes(self) -> None:
+        """Raises StoreError when a file of the database is smaller than before, which SQLite never makes it: it was cut
+        or removed, and what is committed from now on could not be read."""
+        for path, size in self._sizes.items():
+            try:
+                now = path.stat().st_size
+            except FileNotFoundError:
+                now = 0
+            if now < size:
+                raise StoreError(
+                    f"{path} has {now:,} bytes and had {size:,}: it was cut or removed, and nothing that is asked for "
+                    "can be kept. Put it back as it was and start orchd again"
+                )
+            self._sizes[path] = now
+
+    def restore(self, state: State, now: Instant) -> list[Agent]:
+        """Set the numbers of `state` to what they were; the agents that were not over."""
+        if row := self._one("SELECT value FROM meta WHERE key = 'state'"):
+            self._saved = saved = self._sound(lambda: Saved(*unpack(row[0])))
+            is_other = (saved.limit, saved.resident) != (state.limit, state.resident)
+            state.is_limit_set = is_other if saved.is_limit_set is None else saved.is_limit_set
+            state.limit, state.resident, state.is_paused = saved.limit, saved.resident, saved.is_paused
+            state.last_number, state.last_run, state.last_session = (
+                saved.last_number,
+                saved.last_run,
+                saved.last_session,
+            )
+            state.holds = {runner: _rate_limit(held, now) for runner, held in saved.holds.items()}
+            state.seed = saved.seed
+        self._remember_pruned()
+        if not self._without_room:
+            self._many("DELETE FROM answers WHERE number <= (SELECT max(number) FROM answers) - ?", (KEPT_ANSWERS,))
+        return list(self._agents("is_over = 0 ORDER BY number"))
+
+    def last_seq(self) -> int:
+        """The sequence number of the newest fact that is known to be on the disk; 0 before the first."""
+        return self._seq
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file and let it go."""
+        self.commits.close()
+        self._db.close()
+
+
+def _kept(answers: Iterable[StoredAnswer]) -> tuple[str, list[rows.Row]]:
+    return _KEEP, [(answer.request, answer.op, answer.caller, pack(answer.result)) for answer in answers]
+
+
+def _rate_limit(saved: Any, now: Instant) -> RateLimit:
+    until, reason = saved if isinstance(saved, list) else (saved, "")
+    return RateLimit(now.mono + until - now.wall, until, reason)
+
+
+def _saved(state: State) -> Saved:
+    return Saved(
+        state.limit,
+        state.resident,
+        state.is_paused,
+        state.last_number,
+        state.last_run,
+        state.last_session,
+        {runner: [held.wall, held.reason] for runner, held in state.holds.items()},
+        state.seed,
+        state.is_limit_set,
+    )

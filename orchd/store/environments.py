@@ -1,0 +1,125 @@
+"""Captured environments: secrets, so they are private files of their own, shared by content, and deleted when unused.
+
+The environments of a request that the disk does not hold yet are one file: a single one under its digest, several in a
+pack, which has what they have in common once and of each what differs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Container, Iterable, Mapping
+from pathlib import Path
+
+import msgpack
+
+from orchd.instance.system.open_file import read_file
+from orchd.instance.system.private_file import write_private
+
+_PACK = ".pack"
+Variables = Mapping[str, str]
+
+
+class Environments:
+    """A directory of environments by the digest of their content."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._known: dict[str, tuple[Variables, Variables]] = {}  # of each what is common and what differs
+        self._kept: set[str] = set()  # files of one on the disk; after a restart not all of them are read again
+        self._packs: dict[str, set[str]] = {}  # by file, the digests in it that are in use
+
+    def keep(self, variables: Variables) -> str:
+        """Write it to the disk before this returns; the digest under which it is kept. Raises OSError."""
+        return self.keep_all(variables, [{}])[0]
+
+    def keep_all(self, base: Variables, changes: Iterable[Variables]) -> list[str]:
+        """Write `base` with each of `changes` to the disk as one file. Returns their digests. Raises OSError."""
+        common = {name: _encoded(name, value) for name, value in base.items()}
+        wanted = [(_digest(common, change), change) for change in changes]
+        new = {one: change for one, change in wanted if one not in self._known}
+        absent = {one: change for one, change in new.items() if not (self._directory / one).exists()}
+        if len(absent) > 1:
+            self._write_pack(base, absent)
+        else:
+            for one, change in absent.items():
+                write_private(self._directory / one, _content(common, change))
+            self._kept |= absent.keys()
+        self._kept |= new.keys() - absent.keys()
+        self._known.update({one: (base, change) for one, change in new.items()})
+        return [one for one, _ in wanted]
+
+    def _write_pack(self, base: Variables, changes: Mapping[str, Variables]) -> None:
+        content: bytes = msgpack.packb([dict(base), {one: dict(changes[one]) for one in changes}], **_AS_BYTES)
+        name = hashlib.sha256(content).hexdigest()[:32] + _PACK
+        write_private(self._directory / name, content)
+        self._packs[name] = set(changes)
+
+    def get(self, digest: str) -> Variables:
+        """The variables. Raises FileNotFoundError when the file was deleted."""
+        if digest not in self._known:
+            content = read_file(self._directory / digest)
+            pairs = (os.fsdecode(pair).partition("=") for pair in content.split(b"\0") if pair)
+            self._known[digest] = ({name: value for name, _, value in pairs}, {})
+        base, change = self._known[digest]
+        return {**base, **change}
+
+    def drop_all_but(self, used: Container[str]) -> None:
+        """Delete the files that no agent needs any more."""
+        for digest in [digest for digest in self._kept if digest not in used]:
+            self._kept.discard(digest)
+            self._known.pop(digest, None)
+            (self._directory / digest).unlink(missing_ok=True)
+        for name, digests in list(self._packs.items()):
+            for digest in [digest for digest in digests if digest not in used]:
+                digests.discard(digest)
+                self._known.pop(digest, None)
+            if not digests:
+                del self._packs[name]
+                (self._directory / name).unlink(missing_ok=True)
+
+    def left(self, used: Container[str]) -> set[str]:
+        """What an earlier daemon left and no agent that is not finished has."""
+        found: set[str] = set()
+        for path in self._directory.iterdir():
+            is_pack = path.suffix == _PACK and self._read_pack(path)
+            found |= self._packs[path.name] if is_pack else {path.name}
+        return {digest for digest in found if digest not in used}
+
+    def sweep(self, used: Container[str]) -> None:
+        """Delete what an earlier daemon left and no agent needs; the rest is deleted when its agents have ended."""
+        for path in self._directory.iterdir():
+            if path.suffix == _PACK and self._read_pack(path):
+                continue
+            if path.name in used:
+                self._kept.add(path.name)
+            else:
+                path.unlink()
+        self.drop_all_but(used)
+
+    def _read_pack(self, path: Path) -> bool:
+        """Whether it is one that was written whole."""
+        try:
+            base, changes = msgpack.unpackb(read_file(path), **_AS_BYTES)
+            found = {one: (base, change) for one, change in changes.items()}
+        except (ValueError, TypeError, AttributeError, msgpack.UnpackException):
+            return False
+        self._known.update(found)
+        self._packs[path.name] = set(found)
+        return True
+
+
+_AS_BYTES = {"unicode_errors": "surrogateescape"}  # what is not UTF-8 comes through unharmed (PEP 383)
+
+
+def _encoded(name: str, value: str) -> bytes:
+    return os.fsencode(f"{name}={value}")
+
+
+def _content(common: Mapping[str, bytes], change: Variables) -> bytes:
+    pairs = {**common, **{name: _encoded(name, value) for name, value in change.items()}}
+    return b"\0".join(pairs[name] for name in sorted(pairs))
+
+
+def _digest(common: Mapping[str, bytes], change: Variables) -> str:
+    return hashlib.sha256(_content(common, change)).hexdigest()[:32]

@@ -1,0 +1,105 @@
+"""How a newer version makes an older database its own: numbered steps, all of them in one transaction or none.
+
+A new database is made as the first version was and takes the same steps, so there is one truth about the layout.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+
+from orchd.instance.system.private_file import sync
+
+log = logging.getLogger("orchd")
+
+FIRST = 1
+Step = Callable[[sqlite3.Connection], None]
+
+
+def _freeze_agents(db: sqlite3.Connection) -> None:
+    """Rows of agents may say that an agent is frozen, that a wait has expired, and what its caller's limits were.
+
+    Rows of version 1 say nothing of that and are read as they are; an older version could not read newer rows.
+    """
+
+
+def _note_attempts(db: sqlite3.Connection) -> None:
+    """Reports in rows of agents may hold notes, and agents how often and since when they were rate-limited; the words
+    of a service stand beside the end of its rate limit. Rows of version 2 say nothing of that and are read as they are.
+    """
+
+
+def _keep_conditions(db: sqlite3.Connection) -> None:
+    """Rows of agents may hold the conditions of dependencies, whether the agent has started, and whether it is paused.
+
+    Rows of version 3 have none of them: every dependency requires completion, and no agent is paused.
+    """
+
+
+# The step at index 0 makes version 2 of version 1, and so on. A step that was released is never changed again.
+STEPS: tuple[Step, ...] = (_freeze_agents, _note_attempts, _keep_conditions)
+
+
+def newest() -> int:
+    """The version of a database that has taken all steps."""
+    return FIRST + len(STEPS)
+
+
+def kept(path: Path, version: int) -> Path:
+    """Where the copy of a database is that was `version` before it was changed."""
+    return path.with_name(f"{path.name}.schema-{version}")
+
+
+def copies(path: Path) -> list[Path]:
+    """The copies that there are, the oldest version first; there is more than one only until the next is made."""
+    found = [one for one in path.parent.glob(f"{path.name}.schema-*") if _version_of(one) is not None]
+    return sorted(found, key=lambda one: _version_of(one) or 0)
+
+
+def take(db: sqlite3.Connection, version: int) -> None:
+    """Take all steps that a database of `version` has not taken, inside the transaction that is open, and stamp it."""
+    for step in STEPS[version - FIRST :]:
+        step(db)
+    db.execute(f"PRAGMA user_version = {newest()}")
+
+
+def migrate(db: sqlite3.Connection, path: Path, version: int) -> None:
+    """Keep a copy, then make the database what this version wants. Whatever is raised, or dies, it is as it was."""
+    copy = _keep(db, path, version)
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        take(db, version)
+        db.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # what broke the transaction may have ended it
+            db.execute("ROLLBACK")
+        raise
+    log.info("%s: schema %d is now %d; %s is as it was before", path, version, newest(), copy)
+
+
+def _keep(db: sqlite3.Connection, path: Path, version: int) -> Path:
+    """Copy the database beside itself, whole on the disk before it gets its name; older copies go."""
+    copy = kept(path, version)
+    draft = copy.with_name(f"{copy.name}.new")
+    draft.unlink(missing_ok=True)
+    try:
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(sqlite3.connect(draft)) as other:
+            db.backup(other)
+        draft.replace(copy)
+    finally:
+        draft.unlink(missing_ok=True)  # half a copy only takes up the room that was missing
+    sync(path.parent)
+    for older in copies(path):
+        if older != copy:
+            older.unlink()
+    return copy
+
+
+def _version_of(copy: Path) -> int | None:
+    words = copy.name.rpartition("-")[2]
+    return int(words) if words.isascii() and words.isdigit() else None

@@ -1,0 +1,136 @@
+"""What is over and can go: found whole, taken out of the database piece by piece, so that no piece takes long.
+
+Rows go before files. Which are going is written down with the first of them: whoever starts after a crash goes on.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from orchd.core.state.agents import Agent, Status
+from orchd.core.state.runs import number_of_run
+from orchd.store import rows
+from orchd.store.codec import pack, unpack
+from orchd.store.reader import LISTED, Reader, listed
+
+
+class Pruned(NamedTuple):
+    """How much of the history is gone."""
+
+    agents: int = 0
+    seq: int = 0  # facts up to this one may be gone
+
+
+class Root(NamedTuple):
+    """The first agent of a tree."""
+
+    number: int
+    run: int | None  # the run that it is a member of: then its mates' trees and its own are one
+
+
+class Leaving(NamedTuple):
+    """An agent that is on its way out of the history: its rows, then its files."""
+
+    number: int
+    attempts: int
+
+
+class Past(Reader):
+    """The questions and changes of pruning."""
+
+    pruned = Pruned()
+
+    def roots(self, after: int, count: int) -> list[Root]:
+        """The `count` oldest roots above the number `after`."""
+        query = "SELECT number, run FROM agents WHERE number > ? AND parent IS NULL ORDER BY number LIMIT ?"
+        return [Root(*row) for row in self._many(query, (after, count))]
+
+    def whole(self, root: Root) -> list[Agent]:
+        """All agents that stay or go together with `root`; none when they were told of with a mate before it."""
+        roots = [root.number]
+        if root.run is not None:
+            members = self._many("SELECT number FROM agents WHERE run = ? ORDER BY number", (root.run,))
+            roots = [number for (number,) in members]
+            if roots[0] != root.number:
+                return []
+        return self.agents(self.in_trees(roots))
+
+    def leaving(self) -> list[Leaving]:
+        """Those that a daemon had begun to take out, and may not be gone with all their files."""
+        row = self._one("SELECT value FROM meta WHERE key = 'leaving'")
+        return self._sound(lambda: [Leaving(*one) for one in unpack(row[0])]) if row else []
+
+    def written_by(self, results: Iterable[str]) -> dict[str, int]:
+        """For each of these files that a pruned agent wrote: its number."""
+        query = "SELECT number FROM results WHERE result = ?"
+        found = {result: self._one(query, (rows.bytes_of(result),)) for result in results}
+        return {result: row[0] for result, row in found.items() if row is not None}
+
+    def take_out(self, piece: Sequence[Leaving], rest: Sequence[Leaving], chosen: Sequence[Agent] = ()) -> None:
+        """Let the rows of `piece` leave; with the `rest` it is written down as long as files may be left.
+
+        It is on the disk when the commit that is on its way has ended. Of those that were just `chosen` it is written
+        down what must be known for ever, and their runs go, which must never be seen in part.
+        """
+        self.commits.finish()
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._mark(chosen)
+            self._delete(listed(one.number for one in piece))
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('leaving', ?)", (pack([*piece, *rest]),))
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('pruned', ?)", (pack(self.pruned),))
+        except sqlite3.Error as error:
+            raise self._failure(error) from None
+        self.commits.begin()
+
+    def _mark(self, chosen: Iterable[Agent]) -> None:
+        results, runs = [], set()
+        for agent in chosen:
+            if agent.spec.result and agent.status is Status.COMPLETED:
+                results.append((rows.bytes_of(agent.spec.result), agent.number))
+            if agent.spec.member is not None:
+                runs.add(number_of_run(agent.spec.member.run))
+        self._db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?)", results)
+        self._db.execute(f"DELETE FROM runs WHERE number IN {LISTED}", (listed(runs),))
+
+    def _delete(self, numbers: str) -> None:
+        """Agents, the facts of trees that begin with them, closed sessions that are empty then, and what is left of the
+        time before all others."""
+        sessions = self._column(f"SELECT DISTINCT session FROM agents WHERE number IN {LISTED}", numbers)
+        (newest,) = self._column(f"SELECT max(seq) FROM facts WHERE root IN {LISTED}", numbers)
+        self._db.execute(f"DELETE FROM facts WHERE root IN {LISTED}", (numbers,))
+        gone = self._db.execute(f"DELETE FROM agents WHERE number IN {LISTED}", (numbers,)).rowcount
+        self._db.execute(
+            f"DELETE FROM sessions WHERE is_closed AND number IN {LISTED}"
+            " AND NOT EXISTS (SELECT 1 FROM agents WHERE session = sessions.number)",
+            (listed(number for number in sessions if number is not None),),
+        )
+        newest = max(self.pruned.seq, newest or 0, *self._delete_first_facts())
+        self.pruned = Pruned(self.pruned.agents + gone, newest)
+
+    def _delete_first_facts(self) -> list[int]:
+        """Facts of no tree before the first that is of one, unless the run or session that they are about is left."""
+        # the plus keeps it from the index, which would be read as a whole: the first rows are those that are asked for
+        first = self._column("SELECT seq FROM facts WHERE +root IS NOT NULL ORDER BY seq LIMIT 1")
+        query = "SELECT seq, event, session, doc FROM facts WHERE seq < ?"
+        found = self._db.execute(query, (first[0] if first else 0,)).fetchall()
+        gone = [seq for seq, event, session, doc in found if not self._is_of_interest(event, session, doc)]
+        self._db.execute(f"DELETE FROM facts WHERE seq IN {LISTED}", (listed(gone),))
+        return gone
+
+    def _is_of_interest(self, event: str, session: int | None, doc: bytes) -> bool:
+        if event.startswith("run-"):
+            number = number_of_run(unpack(doc)["run"])
+            return bool(self._column("SELECT 1 FROM runs WHERE number = ?", number))
+        if event.startswith("session-"):
+            return bool(self._column("SELECT 1 FROM sessions WHERE number = ?", session))
+        return False
+
+    def _column(self, query: str, *values: object) -> list[Any]:
+        return [value for (value,) in self._db.execute(query, values)]
+
+    def _remember_pruned(self) -> None:
+        if row := self._one("SELECT value FROM meta WHERE key = 'pruned'"):
+            self.pruned = self._sound(lambda: Pruned(*unpack(row[0])))

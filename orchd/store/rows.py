@@ -1,0 +1,148 @@
+"""What a turn leaves in the database: the tables, and the rows that facts and what they changed become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeGuard
+
+from orchd.core.state.agents import Agent, AgentId, State, number_of
+from orchd.core.state.events import AgentCompleted, AgentQueued, AgentRevived, Fact, ProcessEnded, RunFact, SessionFact
+from orchd.core.state.runs import RunId, number_of_run
+from orchd.core.state.sessions import SessionId, number_of_session
+from orchd.store.codec import describe, event_name, pack, pack_agent, pack_run, pack_session, pack_spec
+
+Row = tuple[object, ...]
+
+SCHEMA = """
+CREATE TABLE agents (
+    number INTEGER PRIMARY KEY, root INTEGER NOT NULL, parent INTEGER, run INTEGER, session INTEGER, result BLOB,
+    is_over INTEGER NOT NULL, spec BLOB NOT NULL, doc BLOB NOT NULL
+);
+CREATE INDEX agents_unfinished ON agents (number) WHERE is_over = 0;
+CREATE INDEX agents_by_root ON agents (root) WHERE parent IS NOT NULL;
+CREATE INDEX agents_by_parent ON agents (parent) WHERE parent IS NOT NULL;
+CREATE INDEX agents_by_run ON agents (run) WHERE run IS NOT NULL;
+CREATE INDEX agents_by_session ON agents (session, number) WHERE session IS NOT NULL;
+CREATE INDEX agents_by_result ON agents (result) WHERE result IS NOT NULL;
+CREATE TABLE sessions (
+    number INTEGER PRIMARY KEY, directory BLOB NOT NULL, is_closed INTEGER NOT NULL, doc BLOB NOT NULL
+);
+CREATE INDEX sessions_by_directory ON sessions (directory, number);
+CREATE TABLE runs (number INTEGER PRIMARY KEY, root INTEGER, is_over INTEGER NOT NULL, doc BLOB NOT NULL);
+CREATE INDEX runs_unfinished ON runs (number) WHERE is_over = 0;
+CREATE TABLE skills (name BLOB PRIMARY KEY, samples INTEGER NOT NULL, seconds REAL NOT NULL);
+CREATE TABLE facts (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, event TEXT NOT NULL, agent INTEGER, root INTEGER,
+    session INTEGER, doc BLOB NOT NULL
+);
+CREATE TABLE answers (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, request TEXT NOT NULL UNIQUE, op TEXT NOT NULL, caller INTEGER,
+    result BLOB NOT NULL
+);
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+CREATE INDEX facts_by_root ON facts (root) WHERE root IS NOT NULL;
+CREATE TABLE results (result BLOB PRIMARY KEY, number INTEGER NOT NULL);
+"""
+
+
+def of(state: State, at: float, facts: Iterable[Fact]) -> Iterator[tuple[str, list[Row]]]:
+    """Statements, each with all its rows."""
+    facts = list(facts)
+    yield (
+        "INSERT INTO facts (at, event, agent, root, session, doc) VALUES (?, ?, ?, ?, ?, ?)",
+        [_of_fact(state, at, fact) for fact in facts],
+    )
+    inserts, updates = _of_agents(state, facts)
+    yield "INSERT OR REPLACE INTO agents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", inserts
+    yield "UPDATE agents SET is_over = ?, doc = ? WHERE number = ?", updates
+    yield "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", _of_runs(state, facts)
+    yield "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)", _of_sessions(state, facts)
+    yield (  # of the samples, the newest weighs three tenths
+        "INSERT INTO skills VALUES (?, 1, ?) ON CONFLICT (name) DO UPDATE"
+        " SET samples = samples + 1, seconds = seconds + 0.3 * (excluded.seconds - seconds)",
+        _of_skills(state, facts),
+    )
+
+
+def _of_fact(state: State, at: float, fact: Fact) -> Row:
+    one = getattr(fact, "agent", None)
+    root = number_of(state.agents[one].root) if one else _root_of_run(state, getattr(fact, "run", None))
+    session = session_of(state, fact)
+    number = number_of_session(session) if session else None
+    return at, event_name(fact), number_of(one) if one else None, root, number, pack(describe(fact))
+
+
+def session_of(state: State, fact: Fact) -> SessionId | None:
+    """The session that a fact is about; None for what is about the box."""
+    if (one := getattr(fact, "agent", None)) is not None:
+        return state.agents[one].spec.session
+    if (run := getattr(fact, "run", None)) is not None:
+        return state.runs[run].plan.session
+    return getattr(fact, "session", None)
+
+
+def _of_agents(state: State, facts: Iterable[Fact]) -> tuple[list[Row], list[Row]]:
+    """Those whose spec is new in full, of the others what changes."""
+    touched: dict[AgentId, bool] = {}
+    for fact in facts:
+        if (one := getattr(fact, "agent", None)) is not None:
+            touched[one] = touched.get(one, False) or isinstance(fact, AgentQueued | AgentRevived)
+    inserts: list[Row] = []
+    updates: list[Row] = []
+    for one, is_new in touched.items():
+        agent = state.agents[one]
+        if is_new:
+            inserts.append((*_keys(agent), pack_spec(agent), pack_agent(agent)))
+        else:
+            updates.append((agent.is_over, pack_agent(agent), agent.number))
+    return inserts, updates
+
+
+def _keys(agent: Agent) -> Row:
+    parent = number_of(agent.parent) if agent.parent else None
+    run = number_of_run(agent.spec.member.run) if agent.spec.member else None
+    session = number_of_session(agent.spec.session) if agent.spec.session else None
+    result = bytes_of(agent.spec.result) if agent.spec.result else None
+    return agent.number, number_of(agent.root), parent, run, session, result, agent.is_over
+
+
+def _of_runs(state: State, facts: Iterable[Fact]) -> list[Row]:
+    touched = {fact.run for fact in facts if isinstance(fact, RunFact)}
+    spenders = (state.agents[fact.agent].spec.member for fact in facts if _has_spent(fact))
+    touched |= {member.run for member in spenders if member is not None}
+    runs = [state.runs[one] for one in touched]
+    return [(number_of_run(run.id), _root_of_run(state, run.id), run.is_over, pack_run(run)) for run in runs]
+
+
+def _has_spent(fact: Fact) -> TypeGuard[ProcessEnded]:
+    return isinstance(fact, ProcessEnded) and fact.outcome.report is not None
+
+
+def _of_sessions(state: State, facts: Iterable[Fact]) -> list[Row]:
+    changing = (fact for fact in facts if isinstance(fact, SessionFact | AgentQueued) or _has_spent(fact))
+    touched = {session for fact in changing if (session := session_of(state, fact)) is not None}
+    return [
+        (number_of_session(one.id), bytes_of(one.directory), one.closed_at is not None, pack_session(one))
+        for one in map(state.sessions.__getitem__, touched)
+    ]
+
+
+def _root_of_run(state: State, run: RunId | None) -> int | None:
+    """The tree that a run is in; None for one that a person began, and for what is about no run."""
+    ancestors = state.runs[run].plan.ancestors if run else ()
+    return number_of(AgentId(ancestors[0])) if ancestors else None
+
+
+def _of_skills(state: State, facts: Iterable[Fact]) -> list[Row]:
+    """How long agents took that completed."""
+    ended = (state.agents[fact.agent] for fact in facts if isinstance(fact, AgentCompleted))
+    return [
+        (bytes_of(agent.spec.skill), max(agent.ended_at - agent.started_at, 0.0))
+        for agent in ended
+        if agent.spec.skill and agent.ended_at is not None and agent.started_at is not None
+    ]
+
+
+def bytes_of(name: str) -> bytes:
+    """A name as a key: it may have bytes that are not UTF-8 (PEP 383), which no TEXT can hold."""
+    return name.encode("utf-8", "surrogateescape")

@@ -1,0 +1,1 @@
+"""Agents, runs, sessions and events as plain maps."""

@@ -1,0 +1,313 @@
+"""What clients are shown: agents, the limit and facts as plain maps. docs/protocol.md explains every key."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from orchd.core.admission.reasons import position, reason
+from orchd.core.admission.slots import overdrawn, working
+from orchd.core.admission.why import Verdict
+from orchd.core.admission.without_slot import is_returning
+from orchd.core.state.agents import WORKING, Agent, AgentId, Level, State, Status, agent_id, number_of
+from orchd.core.state.runs import Group, Membership, Run, RunId, run_id
+from orchd.core.state.sessions import Session, SessionId, session_id
+from orchd.core.state.spending import Spent
+from orchd.instance.home import Home
+from orchd.processes.attempt_files import files_of
+from orchd.processes.linux.usage import Usage
+from orchd.protocol.branches import branch_of
+from orchd.store.reader import StoredFact
+
+_NOTHING_KNOWN = dict.fromkeys(Spent._fields)
+_SIGNALS = range(129, 193)  # a shell reports death by signal n as 128 + n
+
+
+def limit(state: State) -> dict[str, object]:
+    """The two numbers and how much of them is used."""
+    return {
+        "limit": state.limit,
+        "working": working(state),
+        "resident": state.resident,
+        "living": len(state.living),
+        "overdrawn": overdrawn(state),
+        "by_command": state.is_limit_set,
+        "enforcement": "strict" if state.is_strict else "lenient",
+        "frozen": sum(agent.frozen is not None for agent in state.waiting.values()),
+        "stalled": state.is_stall_announced,
+        "standing_still": sorted(state.standing, key=number_of),
+        "paused": state.is_paused,
+        "paused_agents": [agent.id for agent in state.living.values() if agent.is_paused],
+        "short_of_space": state.is_short,
+        "held": {runner: iso(until.wall) for runner, until in state.holds.items()},
+    }
+
+
+def config(home: Home, state: State, values: Mapping[str, object]) -> dict[str, object]:
+    """The settings in force: the limit is state, and may be a command's."""
+    in_force = {**values, "limit": state.limit, "resident": state.resident}
+    return {"config": str(home.config), "values": in_force, "by_command": state.is_limit_set}
+
+
+def summary(state: State) -> str:
+    """How full we are, as one line for `systemctl status`."""
+    parts = [
+        f"slots {working(state)}/{state.limit} in use",
+        f"{len(state.living)}/{state.resident} alive",
+        f"{len(state.agents) - len(state.living)} queued",
+    ]
+    if over := overdrawn(state):
+        parts.append(f"{over} overdrawn")
+    words = (("stalled", state.is_stall_announced), ("paused", state.is_paused), ("draining", state.is_draining))
+    parts += [word for word, holds in words if holds]
+    return ", ".join(parts)
+
+
+def levels(state: State) -> dict[str, int]:
+    """Working agents by level."""
+    counts = {level.value: 0 for level in Level}
+    for agent in state.living.values():
+        counts[agent.level.value] += agent.status in WORKING
+    return counts
+
+
+def ticket(state: State, agent: Agent, now: float) -> dict[str, object]:
+    """An agent in short: what a spawn, cancel or retry made of it."""
+    return {
+        "id": agent.id,
+        "name": agent.spec.name,
+        "runner": agent.spec.runner,
+        "status": agent.shown_status,
+        "position": position(state, agent),
+        "reason": reason(state, agent, now),
+    }
+
+
+def agent_map(
+    home: Home, state: State, agent: Agent, now: float, children: Sequence[int], usage: Usage | None
+) -> dict[str, object]:
+    """An agent in full."""
+    return {
+        **ticket(state, agent, now),
+        **_asked(agent),
+        **_worktree(home, agent),
+        **_ended(agent, usage),
+        "waits_for_slot": is_returning(state, agent),
+        "frozen": agent.frozen.value if agent.frozen else None,
+        "lent_to": agent.lent_to,
+        "paused": agent.is_paused,
+        "level": agent.level.value,
+        "depth": agent.depth,
+        "parent": agent.parent,
+        "children": [agent_id(number) for number in children],
+        "attempt": agent.attempt,
+        "pid": agent.pid,
+        "queued_at": iso(agent.queued_at),
+        "started_at": iso(agent.started_at),
+        "ended_at": iso(agent.ended_at),
+        "log": files_of(home, agent.id, agent.attempt).log if agent.attempt else None,
+    }
+
+
+def _asked(agent: Agent) -> dict[str, object]:
+    spec = agent.spec
+    return {
+        "goal": spec.goal,
+        "skill": spec.skill,
+        "task_id": spec.task_id,
+        "command": list(spec.command),
+        "cwd": spec.cwd,
+        "stdin": spec.stdin,
+        "output_dir": spec.output_dir,
+        "result": spec.result,
+        "after": list(spec.after),
+        "conditions": {blocker: condition.value for blocker, condition in spec.conditions},
+        "priority": spec.priority,
+        "nesting": agent.claim if agent.status is not Status.QUEUED else spec.nesting,
+        "timeout": spec.timeout,
+        "silence": spec.silence,
+        "grace": spec.grace,
+        "retries": spec.retries,
+        "memory_max": spec.memory_max,
+        "cpu_max": spec.cpu_max,
+        "pids_max": spec.pids_max,
+        "run": spec.member.run if spec.member else None,
+        "member": spec.member.path if spec.member else None,
+        "session": spec.session,
+    }
+
+
+def _worktree(home: Home, agent: Agent) -> dict[str, object]:
+    has_one = agent.spec.worktree
+    return {
+        "worktree": str(home.worktrees / agent.id) if has_one else None,
+        "branch": branch_of(agent.spec.name) if has_one else None,
+        "base": agent.spec.base,
+    }
+
+
+def _ended(agent: Agent, usage: Usage | None) -> dict[str, object]:
+    outcome = agent.outcome
+    code = outcome.code if outcome else None
+    return {
+        "exit_code": code,
+        "signal": code - 128 if code in _SIGNALS and code is not None else None,
+        **_spent(agent),
+        "cpu_seconds": usage.cpu_seconds if usage else outcome.cpu_seconds if outcome else None,
+        "rss_bytes": usage.rss_bytes if usage else outcome.rss_bytes if outcome else None,
+        "memory_peak": usage.memory_peak if usage else outcome.memory_peak if outcome else None,
+        "escaped": list(usage.escaped if usage else outcome.escaped if outcome else ()),
+    }
+
+
+def _spent(agent: Agent) -> dict[str, object]:
+    report = agent.outcome.report if agent.outcome else None
+    return {
+        "model": (report.model if report else None) or agent.spec.model,
+        "cli_session": report.session_id if report else None,
+        "turns": report.turns if report else None,
+        "notes": [note._asdict() for note in report.notes] if report else [],
+        "tokens": agent.spent.tokens if agent.spent else None,
+        **({**agent.spent._asdict(), "cost_usd": agent.spent.known_cost} if agent.spent else _NOTHING_KNOWN),
+        "tokens_expected": agent.spec.tokens,
+        "cost_source": report.cost_source if report else None,
+    }
+
+
+def verdict_map(verdict: Verdict, holders: Iterable[Agent]) -> dict[str, object]:
+    """Why something is where it is, with those in its way in short."""
+    return {
+        "rule": verdict.rule,
+        "reason": verdict.sentence,
+        "holders": [
+            {
+                "id": one.id,
+                "name": one.spec.name,
+                "status": one.shown_status,
+                "since": iso(one.queued_at if one.status is Status.QUEUED else one.started_at),
+            }
+            for one in holders
+        ],
+        "held_by": verdict.held_by,
+        "way_out": verdict.way_out,
+    }
+
+
+def run_map(run: Run, counts: Mapping[str, int]) -> dict[str, object]:
+    """A run as it is shown among others; `counts` are its members by status."""
+    return {
+        "id": run.id,
+        "name": run.plan.name,
+        "task_id": run.plan.task_id,
+        "status": run.status.value,
+        "reason": run.reason,
+        "parent": run.plan.ancestors[-1] if run.plan.ancestors else None,
+        "session": run.plan.session,
+        "cwd": run.plan.cwd,
+        "results": run.plan.results,
+        "began_at": iso(run.began_at),
+        "ended_at": iso(run.ended_at),
+        **budget_map(run),
+        "counts": dict(counts),
+    }
+
+
+def whole_run_map(run: Run, members: Iterable[Agent]) -> dict[str, object]:
+    """A run in full."""
+    found = [(agent, member) for agent in members if (member := agent.spec.member) is not None]
+    return {
+        **run_map(run, Counter(agent.shown_status for agent, _ in found)),
+        "groups": [_group_map(group) for group in run.plan.groups],
+        "members": [_member_map(agent, member) for agent, member in found],
+    }
+
+
+def budget_map(scope: Run | Session) -> dict[str, object]:
+    """What a run or session has cost, and how much it may."""
+    return {
+        "max_tokens": scope.budget.tokens,
+        "max_cost": scope.budget.cost_usd,
+        "tokens": scope.spent.tokens,
+        "cost_usd": scope.spent.cost_usd,
+        "cost_unknown": scope.spent.cost_unknown,
+        "reached": scope.budget.reached_by(scope.spent),
+    }
+
+
+def session_map(session: Session, unfinished: int) -> dict[str, object]:
+    """A session in full."""
+    return {
+        "id": session.id,
+        "name": session.name,
+        "directory": session.directory,
+        "opened_at": iso(session.opened_at),
+        "closed_at": iso(session.closed_at),
+        "agents": session.agents,
+        "unfinished": unfinished,
+        "tokens_expected": session.expected,
+        **budget_map(session),
+    }
+
+
+def _group_map(group: Group) -> dict[str, object]:
+    return {
+        "path": group.path,
+        "max_parallel": group.max_parallel,
+        "on_failure": "fail-fast" if group.is_fail_fast else "continue",
+        "required": group.is_required,
+    }
+
+
+def _member_map(agent: Agent, member: Membership) -> dict[str, object]:
+    return {
+        "path": member.path,
+        "id": agent.id,
+        "status": agent.shown_status,
+        "required": member.is_required,
+        "reason": agent.reason,
+        "after": list(member.after),
+        "weight": member.weight,
+    }
+
+
+def fact_map(fact: StoredFact) -> dict[str, object]:
+    """A fact as an event."""
+    agent = agent_id(fact.agent) if fact.agent is not None else None
+    return {"seq": fact.seq, "at": iso(fact.at), "event": fact.event, "agent": agent, **fact.doc}
+
+
+def tickets(state: State, agents: Iterable[Agent], now: float) -> Mapping[str, object]:
+    """The reply to spawn, run, cancel and retry."""
+    return {"agents": [ticket(state, agent, now) for agent in agents]}
+
+
+@lru_cache(maxsize=1024)  # what happens in one turn has one time, and is shown again and again
+def iso(wall: float | None) -> str | None:
+    """ISO 8601 in UTC, to the millisecond."""
+    if wall is None:
+        return None
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def canonical(text: str) -> AgentId | None:
+    """`agent-007` for `7`, `agent-7`, `Agent-7` and `agent-007`; None for what can be no id."""
+    number = _number(text.lower().removeprefix("agent-"))
+    return agent_id(number) if number else None
+
+
+def canonical_run(text: str) -> RunId | None:
+    """`run-007` for `run-7` and `run-007`; None for what can be no id of a run."""
+    number = _number(text.removeprefix("run-")) if text.startswith("run-") else None
+    return run_id(number) if number else None
+
+
+def canonical_session(text: str) -> SessionId | None:
+    """`session-007` for `session-7` and `session-007`; None for what can be no id of a session."""
+    number = _number(text.removeprefix("session-")) if text.startswith("session-") else None
+    return session_id(number) if number else None
+
+
+def _number(digits: str) -> int | None:
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 16 else None  # noqa: PLR2004

@@ -1,0 +1,186 @@
+"""Finding agents: in memory while they are not over, in the store until they are pruned."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+
+from orchd.core.admission.reasons import listed
+from orchd.core.handlers.backoff import MOST_SECONDS
+from orchd.core.state.agents import Agent, AgentId, State, number_of
+from orchd.core.state.indexes import forget, forget_runs, load
+from orchd.core.state.runs import Run, RunId, number_of_run
+from orchd.core.state.sessions import Session, SessionId, number_of_session
+from orchd.protocol.errors import WireError
+from orchd.store.database import Store
+from orchd.views.agents import canonical, canonical_run, canonical_session
+
+_REMEMBERED = 256  # agents that are over
+_NAMES = 10_000  # of the newest agents, which is read in some 10 ms
+_LISTED = 5  # ids in a message
+
+
+class Records:
+    """All agents there ever were."""
+
+    def __init__(self, state: State, store: Store) -> None:
+        self._state = state
+        self._store = store
+        self._recalled: set[AgentId] = set()
+        self._kept: set[RunId] = set()
+        self._over: OrderedDict[AgentId, Agent] = OrderedDict()  # looked at lately; only a recall can change them
+        self.leaving: set[AgentId] = set()  # chosen to be pruned: their rows may still be there
+        self.shown: dict[AgentId, dict[str, object]] = {}  # how some of these are shown
+
+    def restore(self, agents: Iterable[Agent], now: float) -> None:
+        """Put what an earlier daemon left unfinished into memory. After a reboot its clock began anew: nothing that it
+        put off may wait longer than it was put off for."""
+        for run in self._store.unfinished_runs():
+            self._state.runs[run.id] = run
+        found = list(agents)
+        for agent in found:
+            agent.age = min(agent.age, now)
+            if agent.ready_at is not None:
+                agent.ready_at = min(agent.ready_at, now + MOST_SECONDS)
+        for session in {agent.spec.session for agent in found if agent.spec.session}:
+            self._know(session)
+        load(self._state, found)
+
+    def _know(self, one: SessionId) -> None:
+        if one not in self._state.sessions and (session := self._store.session(one)) is not None:
+            self._state.sessions[one] = session
+
+    def find(self, text: str, root: AgentId | None = None) -> Agent:
+        """The agent with the id or the name `text`; by name only in the tree of `root`, where that is given.
+
+        An id wins over a name. A name means the agent that is not over, or else the newest that is over. Raises
+        WireError `unknown-agent`, `ambiguous` when several with this name are not over, or `pruned`.
+        """
+        one = canonical(text)
+        agent = self._named(text, root) if one is None else self.recorded(one)
+        if agent is None and one is not None and number_of(one) <= self._state.last_number:
+            raise _pruned(one)
+        if agent is None:
+            raise WireError("unknown-agent", self._unknown(text, root))
+        return agent
+
+    def _unknown(self, text: str, root: AgentId | None) -> str:
+        if (session := canonical_session(text)) is not None:
+            return f"{text!r} is no agent: {session} is the id of a session, which `orchctl session show` shows"
+        if root is not None:
+            return (
+                f"no agent in the tree of {root} has the id or name {text!r}: names are those of the caller's own tree"
+            )
+        return f"no agent has the id or name {text!r}; `orchctl status --all` lists all agents"
+
+    def _named(self, name: str, root: AgentId | None) -> Agent | None:
+        named = [agent for agent in self._state.agents.values() if agent.spec.name == name]
+        going = sorted(agent.id for agent in named if not agent.is_over and root in (None, agent.root))
+        if len(going) > 1:
+            raise WireError(
+                "ambiguous",
+                f"{len(going)} agents with the name {name!r} are not over: {listed(going, _LISTED)}; give an id",
+            )
+        if going:
+            return self._state.agents[going[0]]
+        found = self._store.newest_named(name, root, self.leaving, self._state.last_number - _NAMES)
+        return None if found is None else self.recorded(found)
+
+    def _looked_up(self, one: AgentId) -> Agent | None:
+        if one in self.leaving:
+            return None
+        agent = self._store.agent(one)
+        if agent is not None and agent.is_over:
+            self._over[one] = agent
+            if len(self._over) > _REMEMBERED:
+                self.shown.pop(self._over.popitem(last=False)[0], None)
+        return agent
+
+    def recorded(self, one: AgentId) -> Agent | None:
+        """The agent of this id, wherever it is; None when it is no more."""
+        return self._state.agents.get(one) or self._over.get(one) or self._looked_up(one)
+
+    def leave(self, ids: Iterable[AgentId]) -> None:
+        """These are being pruned: nobody finds them any more."""
+        for one in ids:
+            self.leaving.add(one)
+            self._over.pop(one, None)
+            self.shown.pop(one, None)
+
+    def show(self, made: Mapping[AgentId, dict[str, object]]) -> None:
+        """Remember how these are shown, those of them that are over."""
+        self.shown.update((one, shown) for one, shown in made.items() if one in self._over)
+
+    def recall(self, text: str, root: AgentId | None = None) -> Agent:
+        """The agent of `find`, in memory for the turn to come, so that the core can decide about it."""
+        agent = self.find(text, root)
+        self._over.pop(agent.id, None)
+        self.shown.pop(agent.id, None)
+        if agent.id not in self._state.agents:
+            if (member := agent.spec.member) is not None and member.run not in self._state.runs:
+                self._state.runs[member.run] = self.run(member.run)
+            if agent.spec.session is not None:
+                self._know(agent.spec.session)
+            load(self._state, [agent])
+            self._recalled.add(agent.id)
+        return agent
+
+    def run(self, text: str) -> Run:
+        """The run that `text` names. Raises WireError `unknown-run` or `pruned`."""
+        one = canonical_run(text)
+        run = None if one is None else self._state.runs.get(one) or self._store.run(one)
+        if run is None and one is not None and number_of_run(one) <= self._state.last_run:
+            raise _pruned(one)
+        if run is None:
+            raise WireError("unknown-run", f"there is no run {text!r}; `orchctl runs --all` shows what there is")
+        return run
+
+    def session(self, text: str) -> Session:
+        """The session that `text` names. Raises WireError `unknown-session` or `pruned`."""
+        one = canonical_session(text)
+        session = None if one is None else self._state.sessions.get(one) or self._store.session(one)
+        if session is None and one is not None and number_of_session(one) <= self._state.last_session:
+            raise _pruned(one)
+        if session is None:
+            raise WireError("unknown-session", f"there is no session {text!r}; `orchctl session list` shows them")
+        return session
+
+    def scope(self, text: str) -> Session | Run:
+        """The session or run that `text` names, which have a budget each. Raises as they do."""
+        return self.run(text) if canonical_run(text) else self.session(text)
+
+    def session_in(self, directory: str) -> Session | None:
+        """The session that is open in a directory."""
+        found = self._store.open_session(directory)
+        return self._state.sessions.get(found.id, found) if found else None
+
+    def keep(self, known: Session | Run) -> None:
+        """Have it in memory for the turn to come, so that the core can decide about it."""
+        if isinstance(known, Session):
+            self._state.sessions.setdefault(known.id, known)
+        else:
+            self._state.runs.setdefault(known.id, known)
+            self._kept.add(known.id)
+            if known.plan.session is not None:
+                self._know(known.plan.session)
+
+    def let_go(self) -> None:
+        """Forget what was recalled and is still over."""
+        forget(self._state, self._recalled)
+        forget_runs(self._state, self._kept)
+        self._recalled.clear()
+        self._kept.clear()
+        for one in [one for one in self._state.sessions if one not in self._state.in_sessions]:
+            del self._state.sessions[one]
+
+    def many(self, ids: Iterable[AgentId]) -> list[Agent]:
+        """These agents, which exist, in the order given."""
+        wanted = list(ids)
+        elsewhere = [number_of(one) for one in wanted if one not in self._state.agents]
+        stored = {agent.id: agent for agent in self._store.agents(elsewhere)} if elsewhere else {}
+        return [self._state.agents.get(one) or stored[one] for one in wanted]
+
+
+def _pruned(one: str) -> WireError:
+    """Numbers are given out once and in order, so whoever has one up to the last was there."""
+    return WireError("pruned", f"{one} is over and was pruned; `orchctl config show` says what the history keeps")

@@ -1,0 +1,291 @@
+"""What keeps agents from starting though there are places: rate limits and budgets."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchd.core import inputs
+from orchd.core.admission.reasons import reason
+from orchd.core.decide import next_deadline
+from orchd.core.effects import Refuse
+from orchd.core.handlers.backoff import HOLD_SECONDS
+from orchd.core.handlers.processes import LONGEST_HOLD
+from orchd.core.inputs import Scope
+from orchd.core.state.agents import AgentId, Outcome, Report, RequestId
+from orchd.core.state.events import AttemptDeferred, RunnerLimited
+from orchd.core.state.runs import Group, Plan, run_id
+from orchd.core.state.sessions import session_id
+from orchd.core.state.spending import Budget, Spent
+from tests.core.box import WALL, Box, spec
+
+HERE = Scope("/here")
+EVEN = {"a": 1.0, "b": 1.0}
+
+
+def limited(box: Box, one: AgentId, seconds: float, code: int = 75) -> None:
+    """The attempt ends: its service wants no more for so long."""
+    report = Report("too often", limited_until=WALL + box.now + seconds)
+    box.tell(inputs.Exited(one, box.agent(one).attempt, Outcome(code, report=report), is_tree_gone=True))
+
+
+def spends(box: Box, one: AgentId, tokens: int = 0, cost: float = 0.0, code: int = 0) -> None:
+    """The attempt ends, and its runner says what it cost."""
+    report = Report(spent=Spent(input_tokens=tokens, cost_usd=cost))
+    box.tell(inputs.Exited(one, box.agent(one).attempt, Outcome(code, report=report), is_tree_gone=True))
+
+
+def two(box: Box, **fields: object) -> tuple[AgentId, AgentId]:
+    """One at work and one in line, at a limit of one."""
+    first, second = box.batch(spec("a", **fields), spec("b", **fields), scope=HERE)
+    assert box.status(first, second) == ["running", "queued"]
+    return first, second
+
+
+def test_one_that_was_turned_away_is_queued_again_and_loses_nothing() -> None:
+    box = Box(limit=1)
+    first, second = two(box, runner="claude", retries=0)
+    limited(box, first, 60.0)
+    assert box.status(first, second) == ["queued", "queued"]
+    assert (box.agent(first).tries, box.agent(first).attempt) == (0, 1)
+    assert {RunnerLimited, AttemptDeferred} <= set(map(type, box.turn.facts))
+    assert "claude is rate-limited for 60 s more" in (reason(box.state, box.agent(second), box.now) or "")
+
+
+def test_when_the_time_is_over_they_start_by_themselves() -> None:
+    box = Box(limit=1)
+    first, second = two(box, runner="claude")
+    limited(box, first, 60.0)
+    assert next_deadline(box.state) == box.now + 60.0
+    box.now += 59.0
+    box.tell(inputs.Tick())
+    assert box.status(first, second) == ["queued", "queued"]
+    box.now += 1.0
+    box.tell(inputs.Tick())
+    assert box.status(first, second) == ["running", "queued"]
+    assert box.agent(first).attempt == 2
+    assert box.state.holds == {}
+
+
+def test_other_runners_and_commands_go_on() -> None:
+    box = Box(limit=1)
+    first, _ = two(box, runner="claude")
+    other, command = box.batch(spec("x", runner="codex"), spec("y"), scope=HERE)
+    limited(box, first, 60.0)
+    assert box.status(other) == ["running"]
+    box.exit(other)
+    assert box.status(command) == ["running"]
+
+
+def test_whoever_runs_already_goes_on() -> None:
+    box = Box(limit=2)
+    first, second = box.batch(spec("a", runner="claude"), spec("b", runner="claude"), scope=HERE)
+    limited(box, first, 60.0)
+    assert box.status(first, second) == ["queued", "running"]
+
+
+def test_of_two_times_the_later_one_counts() -> None:
+    box = Box(limit=3)
+    first, second, third = box.batch(*(spec(name, runner="claude") for name in "abc"), scope=HERE)
+    limited(box, first, 60.0)
+    limited(box, second, 30.0)
+    assert next_deadline(box.state) == box.now + 60.0
+    limited(box, third, 90.0)
+    assert next_deadline(box.state) == box.now + 90.0
+
+
+@pytest.mark.parametrize(("told", "held"), [(-500.0, HOLD_SECONDS), (1e12, LONGEST_HOLD)])
+def test_a_time_that_makes_no_sense_is_brought_into_bounds(told: float, held: float) -> None:
+    box = Box(limit=1)
+    first, _ = two(box, runner="claude")
+    limited(box, first, told)
+    assert next_deadline(box.state) == pytest.approx(box.now + held)
+
+
+def test_a_person_can_have_it_tried_at_once() -> None:
+    box = Box(limit=1)
+    first, _ = two(box, runner="claude")
+    limited(box, first, 3600.0)
+    box.tell(inputs.Resume(box.request()))
+    assert box.status(first) == ["running"]
+
+
+def turned_away_until_it_fails(box: Box, one: AgentId, seconds: float) -> int:
+    """How often the agent waits for its service, which wants no more for `seconds` each time."""
+    for waits in range(100):
+        limited(box, one, seconds)
+        if box.agent(one).is_over:
+            return waits
+        box.now += seconds
+        box.tell(inputs.Tick())
+        assert box.status(one) == ["running"]
+    raise AssertionError("it is tried without end")
+
+
+def test_one_that_is_turned_away_too_often_fails_in_the_words_of_its_service() -> None:
+    box = Box(limit=1)
+    box.state.rate_limit_waits = 3
+    (first,) = box.batch(spec("a", runner="claude", retries=5), scope=HERE)
+    assert turned_away_until_it_fails(box, first, 60.0) == 3
+    assert box.status(first) == ["failed"]
+    said = "claude was rate-limited, and has waited 3 times (`rate_limit_waits`): too often"
+    assert box.agent(first).reason == said
+
+
+def test_one_that_is_turned_away_for_too_long_fails_in_the_words_of_its_service() -> None:
+    box = Box(limit=1)
+    box.state.rate_limit_time = 130.0
+    (first,) = box.batch(spec("a", runner="claude", retries=5), scope=HERE)
+    assert turned_away_until_it_fails(box, first, 60.0) == 2
+    said = "claude was rate-limited, and would have waited 180 s in all (`rate_limit_time`): too often"
+    assert box.agent(first).reason == said
+
+
+def test_without_patience_the_first_rate_limit_is_a_failure_and_holds_the_runner_all_the_same() -> None:
+    box = Box(limit=1)
+    box.state.rate_limit_waits = 0
+    first, second = two(box, runner="claude")
+    limited(box, first, 60.0)
+    assert box.status(first, second) == ["failed", "queued"]
+
+
+def test_a_retry_by_a_person_may_wait_as_often_again() -> None:
+    box = Box(limit=1)
+    box.state.rate_limit_waits, box.state.rate_limit_time = 2, 1000.0
+    (first,) = box.batch(spec("a", runner="claude"), scope=HERE)
+    assert turned_away_until_it_fails(box, first, 400.0) == 2
+    box.now += 400.0
+    box.tell(inputs.Retry(box.request(), (first,), ("digest",)))
+    assert turned_away_until_it_fails(box, first, 400.0) == 2
+
+
+def test_the_words_of_the_service_are_shown_from_the_first_time() -> None:
+    box = Box(limit=1)
+    first, second = two(box, runner="claude")
+    limited(box, first, 60.0)
+    for one in (first, second):
+        assert (reason(box.state, box.agent(one), box.now) or "").endswith(". Its service: too often")
+
+
+def test_one_that_completed_or_was_cancelled_is_over_whatever_its_service_said() -> None:
+    box = Box(limit=2)
+    first, second = box.batch(spec("a", runner="claude"), spec("b", runner="claude"), scope=HERE)
+    limited(box, first, 60.0, code=0)
+    box.tell(inputs.Cancel(box.request(), (second,)))
+    limited(box, second, 60.0)
+    assert box.status(first, second) == ["completed", "cancelled"]
+
+
+def test_the_children_of_an_attempt_that_was_turned_away_are_cancelled() -> None:
+    box = Box(limit=3)
+    (first,) = box.batch(spec("a", runner="claude", nesting=1), scope=HERE)
+    child = box.spawn("child", caller=first)
+    limited(box, first, 60.0)
+    assert box.status(first, child) == ["queued", "stopping"]
+
+
+def test_with_no_queue_one_that_is_held_back_is_refused() -> None:
+    box = Box(limit=2)
+    (first,) = box.batch(spec("a", runner="claude"), scope=HERE)
+    limited(box, first, 60.0)
+    assert box.batch(spec("b", runner="claude"), scope=HERE, must_start=True) == ()
+    (refusal,) = (effect for effect in box.turn.effects if isinstance(effect, Refuse))
+    assert refusal.code == "would-queue"
+    assert "rate-limited" in refusal.message
+
+
+def test_a_session_that_has_spent_its_budget_starts_nothing_more_and_says_so() -> None:
+    box = Box(limit=1)
+    first, second = two(box, runner="mock")
+    box.tell(inputs.SetBudget(box.request(), session_id(1), Budget(tokens=100)))
+    spends(box, first, tokens=100)
+    assert box.status(first, second) == ["completed", "queued"]
+    assert "session-001 has spent 100 of 100 tokens" in (reason(box.state, box.agent(second), box.now) or "")
+    (other,) = box.batch(spec("x"), scope=Scope("/there"))
+    assert box.status(other) == ["running"]
+    box.exit(other)
+    box.tell(inputs.SetBudget(box.request(), session_id(1), Budget(tokens=101)))
+    assert box.status(second) == ["running"]
+
+
+def test_what_was_spent_by_every_attempt_counts() -> None:
+    box = Box(limit=1)
+    first, second = two(box, runner="mock", retries=1)
+    box.tell(inputs.SetBudget(box.request(), session_id(1), Budget(cost_usd=1.0)))
+    spends(box, first, cost=0.5, code=1)
+    assert box.status(second) == ["running"]
+    spends(box, second, cost=0.5)
+    box.now += 1000.0
+    box.tell(inputs.Tick())
+    assert box.status(first, second) == ["queued", "completed"]
+    assert box.agent(first).spent == Spent(cost_usd=0.5)
+
+
+def test_a_run_has_a_budget_of_its_own() -> None:
+    box = Box(limit=1)
+    parts = tuple(inputs.Part(name, spec(name, runner="mock")) for name in "ab")
+    begin = inputs.BeginRun(
+        box.request(),
+        None,
+        Plan("r", (Group(""),), "/"),
+        parts,
+        durations=EVEN,
+        scope=HERE,
+        budget=Budget(tokens=10),
+    )
+    box.tell(begin)
+    first, second = box.state.agents
+    (other,) = box.batch(spec("x"), scope=HERE)
+    spends(box, first, tokens=50)
+    assert box.status(second, other) == ["queued", "running"]
+    assert "run-001 has spent 50 of 10 tokens" in (reason(box.state, box.agent(second), box.now) or "")
+    assert box.state.runs[run_id(1)].spent.tokens == box.state.sessions[session_id(1)].spent.tokens == 50
+
+
+def test_below_the_floor_nobody_starts_and_above_it_they_go_on() -> None:
+    box = Box(limit=2)
+    box.tell(inputs.SpaceSeen(99, 100))
+    (one,) = box.batch(spec("a"), scope=HERE)
+    assert box.status(one) == ["queued"]
+    assert "the disk is nearly full" in (reason(box.state, box.agent(one), box.now) or "")
+    box.tell(inputs.SpaceSeen(98, 100))
+    assert box.status(one) == ["queued"]
+    box.tell(inputs.SpaceSeen(105, 100))
+    assert box.status(one) == ["queued"], "at the brink"
+    box.tell(inputs.SpaceSeen(106, 100))
+    assert box.status(one) == ["running"]
+
+
+def test_a_resume_is_no_room() -> None:
+    box = Box(limit=2)
+    box.tell(inputs.SpaceSeen(99, 100))
+    (one,) = box.batch(spec("a"), scope=HERE)
+    box.tell(inputs.Resume(RequestId("r")))
+    assert box.status(one) == ["queued"]
+
+
+def session_of_cli(box: Box, one: AgentId, session: str | None, code: int = 75) -> None:
+    """The attempt ends, turned away or not, in a session of its CLI."""
+    until = WALL + box.now + 1.0 if code == 75 else None
+    report = Report("no", session_id=session, limited_until=until)
+    box.tell(inputs.Exited(one, box.agent(one).attempt, Outcome(code, report=report), is_tree_gone=True))
+
+
+def test_the_session_of_its_cli_goes_on_after_a_rate_limit_and_not_after_a_failure() -> None:
+    box = Box(limit=1)
+    (first,) = box.batch(spec("a", runner="claude", retries=1), scope=HERE)
+    for session, resumed in (("s-1", "s-1"), (None, "s-1"), ("s-2", "s-2")):
+        session_of_cli(box, first, session)
+        box.now += 2.0
+        box.tell(inputs.Tick())
+        assert (box.status(first), box.agent(first).resumes) == (["running"], resumed)
+    session_of_cli(box, first, "s-3", code=1)
+    assert (box.status(first), box.agent(first).resumes) == (["queued"], None)
+
+
+@pytest.mark.parametrize(("is_resumed", "resumed"), [(True, "s-1"), (False, None)])
+def test_a_retry_goes_on_with_the_session_only_when_asked(is_resumed: bool, resumed: str | None) -> None:
+    box = Box(limit=1)
+    (first,) = box.batch(spec("a", runner="claude"), scope=HERE)
+    session_of_cli(box, first, "s-1", code=1)
+    box.tell(inputs.Retry(box.request(), (first,), ("digest",), is_resumed=is_resumed))
+    assert box.agent(first).resumes == resumed

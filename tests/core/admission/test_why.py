@@ -1,0 +1,300 @@
+"""Why, in full: the rule, who is in the way, what would change it."""
+
+from __future__ import annotations
+
+from orchd.core import inputs
+from orchd.core.admission.blocking import Rule
+from orchd.core.admission.why import MOST, WAYS_OUT, Verdict, why, why_run
+from orchd.core.state.agents import AgentId, Outcome, agent_id
+from orchd.core.state.runs import Group, Plan, run_id
+from tests.core.admission.test_blocking import EVEN, HERE, limited, two
+from tests.core.box import Box, spec
+
+
+def asked(box: Box, one: AgentId) -> Verdict:
+    """What `why` says of an agent."""
+    return why(box.state, box.agent(one), box.now, box.state.agents.get)
+
+
+def begun(box: Box, *paths: str, **group: object) -> tuple[AgentId, ...]:
+    """The members of a new run, all at once."""
+    parts = tuple(inputs.Part(path, spec(path)) for path in paths)
+    plan = Plan("r", (Group("", **group),), "/")  # type: ignore[arg-type]
+    before = set(box.state.agents)
+    box.tell(inputs.BeginRun(box.request(), None, plan, parts, durations=dict.fromkeys(paths, 1.0), scope=HERE))
+    return tuple(one for one in box.state.agents if one not in before)
+
+
+def test_at_the_limit_those_at_work_hold_the_places_and_a_higher_limit_helps() -> None:
+    box = Box(limit=2)
+    first, second, third, fourth = box.batch(*(spec(name) for name in "abcd"))
+    told = asked(box, third)
+    assert (told.rule, told.holders, told.held_by) == ("limit", (first, second), 2)
+    assert told.way_out == "the end of one of them, or `orchctl limit 3`"
+    assert asked(box, fourth).way_out == "the end of one of them; 1 queued before it go first, or `orchctl limit 4`"
+    box.limit(limit=4)
+    assert box.status(third, fourth) == ["running", "running"]
+
+
+def test_what_it_comes_after_holds_it() -> None:
+    box = Box()
+    first, second = box.batch(spec("a"), spec("b"))
+    box.exit(first)
+    one = box.spawn(after=(first, second))
+    told = asked(box, one)
+    assert (told.rule, told.holders) == ("after", (second,))
+    assert f"{one} is skipped" in str(told.way_out)
+
+
+def test_a_box_full_of_the_living_is_helped_by_more_resident_places() -> None:
+    box = Box(limit=2, resident=3)
+    parents = box.batch(spec("a", nesting=1), spec("b", nesting=1))
+    children = [box.spawn(caller=parent) for parent in parents]
+    for parent, child in zip(parents, children, strict=True):
+        box.wait(parent, child)
+    told = asked(box, children[1])
+    assert (told.rule, told.held_by) == ("resident", 3)
+    assert told.sentence == "3 of 3 resident slots are taken"
+    assert told.way_out == "the end of one of them, or `orchctl limit --resident 5`"
+    after_it = asked(box, box.spawn())
+    assert after_it.way_out == "the end of one of them; 1 queued before it go first, or `orchctl limit --resident 7`"
+    box.limit(resident=5)
+    assert box.status(children[1]) == ["running"]
+
+
+def test_a_nesting_that_is_not_safe_names_a_number_that_is() -> None:
+    box = Box(limit=3, resident=3)
+    first = box.spawn(nesting=2)
+    one = box.spawn(nesting=2)
+    told = asked(box, one)
+    assert (told.rule, told.holders) == ("nesting", (first,))
+    assert told.way_out == "the end of one of them, or `orchctl limit --resident 4`"
+    box.limit(resident=4)
+    assert box.status(one) == ["running"]
+
+
+def test_members_meet_the_bound_of_their_run() -> None:
+    box = Box()
+    first, second = begun(box, "a", "b", max_parallel=1)
+    box.spawn()
+    sentence = "as many members of run-001 work as its maxParallel allows"
+    assert asked(box, second) == Verdict("max-parallel", sentence, (first,), 1, "the end of one of them")
+
+
+def test_rules_that_nobody_holds_say_what_changes_them() -> None:
+    box = Box(limit=1)
+    first, second = two(box, runner="claude")
+    limited(box, first, 60.0)
+    assert asked(box, second)[0] == "rate-limited"
+    assert "tries claude at once" in str(asked(box, second).way_out)
+    box.tell(inputs.SpaceSeen(50, 100))
+    assert asked(box, second).rule == "disk"
+    assert "`free_bytes`" in str(asked(box, second).way_out)
+    box.pause()
+    assert asked(box, second)[0] == "paused"
+    assert asked(box, second).holders == ()
+    box.drain()
+    assert asked(box, second)[0] == "daemon-stopping"
+
+
+def test_every_rule_has_a_way_out() -> None:
+    assert set(WAYS_OUT) == set(Rule)
+
+
+def test_a_machine_that_could_start_nobody_is_asked_again() -> None:
+    box = Box()
+    box.broken[agent_id(1)] = ("no processes", True)
+    told = asked(box, box.spawn())
+    assert (told.rule, told.way_out) == (
+        "machine",
+        "processes or memory that become free; it is tried again by itself",
+    )
+
+
+def test_a_retry_waits_for_its_time_and_others_for_their_turn() -> None:
+    box = Box(limit=1)
+    first, second = box.batch(spec("a", retries=1), spec("b"))
+    box.pause()
+    box.exit(first, 3)
+    box.state.is_paused = False
+    assert asked(box, first).rule == "retry-delay"
+    box.now = box.agent(first).ready_at or 0.0
+    box.state.queue.ripen(box.now)
+    assert asked(box, first) == Verdict("order", "it starts next")
+    assert asked(box, second) == Verdict("order", "others are before it", (first,), 1, "their start")
+
+
+def test_who_waits_is_held_by_whom_it_waits_for_and_then_by_those_in_its_place() -> None:
+    box = Box(limit=2)
+    parent = box.spawn()
+    child = box.spawn(caller=parent)
+    box.wait(parent, child)
+    assert asked(box, parent) == Verdict("waits", f"waits for {child}", (child,), 1, "their end")
+    other = box.spawn()
+    box.limit(limit=1)
+    box.exit(child)
+    sentence, way_out = "waits for a slot", "the end of one of them, or `orchctl limit 2`"
+    assert asked(box, parent) == Verdict("returning", sentence, (other,), 1, way_out)
+    box.limit(limit=2)
+    assert box.status(parent) == ["running"]
+
+
+def test_who_waited_for_any_and_lacks_a_place_waits_for_none_of_the_others() -> None:
+    box = Box(limit=3)
+    parent = box.spawn()
+    first, second = box.spawn(caller=parent), box.spawn(caller=parent)
+    box.wait(parent, first, second, is_any=True)
+    assert asked(box, parent) == Verdict("waits", f"waits for {first}, {second}", (first, second), 2, "their end")
+    box.limit(limit=1)
+    box.exit(first)
+    sentence, way_out = "waits for a slot", "the end of one of them, or `orchctl limit 2`"
+    assert asked(box, parent) == Verdict("returning", sentence, (second,), 1, way_out)
+
+
+def test_a_member_may_have_to_wait_for_its_group_to_return() -> None:
+    box = Box()
+    first, second = begun(box, "a", "b", max_parallel=1)
+    child = box.spawn(caller=first)
+    box.wait(first, child)
+    assert box.status(second) == ["running"]
+    box.exit(child)
+    sentence = "waits for a slot"
+    assert asked(box, first) == Verdict("returning", sentence, (second,), 1, "the end of one of them")
+
+
+def test_what_works_is_being_ended_or_is_over_says_so() -> None:
+    box = Box()
+    one, two_, three = box.batch(spec("a", timeout=5.0), spec("b"), spec("c"))
+    assert asked(box, one)[:2] == ("working", "it holds a place and works")
+    box.sleep(6.0)
+    way_out = "what does not end by itself is killed in 10 s"
+    assert asked(box, one) == Verdict("stopping", "took longer than 5 s", way_out=way_out)
+    box.now += 9.5
+    assert asked(box, one).way_out == "what does not end by itself is killed in 0 s"
+    box.sleep(1.5)
+    assert asked(box, one).way_out == "it is being killed"
+    box.tell(inputs.Exited(one, 1, Outcome(137), is_tree_gone=True))
+    assert asked(box, one)[:2] == ("timeout", "took longer than 5 s")
+    box.exit(two_, 4)
+    told = asked(box, two_)
+    assert (told.rule, told.sentence, told.way_out) == (
+        "failed",
+        "exit code 4",
+        f"`orchctl retry {two_}` tries it again",
+    )
+    box.exit(three)
+    assert asked(box, three) == Verdict("completed", None)
+
+
+def test_one_that_was_skipped_is_tried_again_with_what_did_not_complete_before_it() -> None:
+    box = Box()
+    good, bad, other = box.batch(spec("a"), spec("b"), spec("c"))
+    middle = box.spawn(after=(good, bad))
+    last = box.spawn(after=(middle, other))
+    box.exit(good)
+    box.exit(bad, 1)
+    assert asked(box, middle).way_out == f"`orchctl retry {bad} {middle}` tries it again"
+    assert asked(box, last).way_out == f"`orchctl retry {bad} {middle} {last}` tries it again"
+    box.retry(bad, middle, last)
+    assert box.status(middle, last) == ["queued", "queued"]
+
+
+def test_of_too_many_before_it_the_number_is_said() -> None:
+    box = Box()
+    first = box.spawn()
+    chain = [first]
+    for _ in range(MOST + 1):
+        chain.append(box.spawn(after=(chain[-1],)))
+    box.exit(first, 1)
+    way_out = f"`orchctl retry` of all {MOST + 1} that did not complete before it, and of it, tries it again"
+    assert asked(box, chain[-1]).way_out == way_out
+
+
+def test_a_member_that_was_skipped_is_tried_again_with_its_run() -> None:
+    box = Box()
+    first, second = begun(box, "a", "b", max_parallel=1)
+    box.exit(first, 1)
+    assert box.status(second) == ["skipped"]
+    way_out = "`orchctl retry run-001` tries it again, with what did not complete before it"
+    assert asked(box, second).way_out == way_out
+
+
+def test_of_many_holders_the_first_are_named_and_all_are_counted() -> None:
+    box = Box(limit=MOST + 5, resident=MOST + 5)
+    box.batch(*(spec(f"n{number}") for number in range(MOST + 6)))
+    told = asked(box, AgentId(f"agent-{MOST + 6}"))
+    assert (len(told.holders), told.held_by) == (MOST, MOST + 5)
+
+
+def test_those_that_go_first_are_all_counted_too() -> None:
+    box = Box(limit=1)
+    *_, last = box.batch(*(spec(f"n{number}") for number in range(MOST + 6)))
+    box.pause()
+    box.exit(agent_id(1))
+    box.state.is_paused = False
+    told = asked(box, last)
+    assert (told.rule, told.holders[0], len(told.holders), told.held_by) == ("order", agent_id(2), MOST, MOST + 4)
+
+
+def test_a_run_is_held_by_those_that_go_on_and_blames_the_first_that_failed() -> None:
+    box = Box()
+    first, second = begun(box, *EVEN, is_fail_fast=False)
+    run = box.state.runs[run_id(1)]
+    assert why_run(box.state, run, box.now) == Verdict(
+        "running", "0 of 2 members have ended", (first, second), 2, "their end"
+    )
+    box.exit(second, 1)
+    way_out = "the end of those that are at work; what comes after a failure is skipped"
+    assert why_run(box.state, run, box.now) == Verdict("running", "1 of 2 members have ended", (second,), 1, way_out)
+    box.exit(first)
+    told = why_run(box.state, run, box.now)
+    assert (told.rule, told.holders, told.way_out) == (
+        "failed",
+        (second,),
+        "`orchctl retry run-001` tries what did not complete",
+    )
+    begun(box, "c")
+    box.exit(AgentId("agent-003"))
+    assert why_run(box.state, box.state.runs[run_id(2)], box.now) == Verdict("completed", "1 of 1 members have ended")
+
+
+def test_one_that_ended_for_its_memory_met_that_bound() -> None:
+    box = Box()
+    one = box.spawn()
+    box.tell(inputs.OverMemory(one, 1))
+    box.exit(one, 137)
+    assert asked(box, one)[:2] == ("memory", "memory")
+
+
+def test_one_that_was_cancelled_before_it_was_tried_again_met_no_bound() -> None:
+    box = Box()
+    one = box.spawn(timeout=5.0, retries=1)
+    box.sleep(6.0)
+    box.exit(one, 143)
+    assert asked(box, one).rule == "retry-delay"
+    box.cancel(one)
+    assert asked(box, one).rule == "cancelled"
+
+
+def test_one_without_progress_in_a_lent_slot_may_need_its_lender() -> None:
+    box = Box(limit=1)
+    parent = box.spawn("parent")
+    child = box.spawn("child", caller=parent)
+    box.sleep(30.0)
+    assert asked(box, child).rule == "working"
+    box.tell(inputs.StoodStill(frozenset({(child, 1)})))
+    told = asked(box, child)
+    assert (told.rule, told.holders, told.held_by) == ("standing-still", (parent,), 1)
+    assert told.sentence == (
+        f"no progress in the slot that {parent} lent it: it may need what {parent} holds, which is frozen"
+    )
+    assert told.way_out == f"`orchctl limit 2`, which lets both go on, or `orchctl cancel {child}`"
+
+
+def test_a_run_of_which_nothing_is_at_work_waits_for_what_keeps_its_first_member_from_starting() -> None:
+    box = Box()
+    box.pause()
+    begun(box, *EVEN, is_fail_fast=False)
+    verdict = why_run(box.state, box.state.runs[run_id(1)], box.now)
+    assert verdict.sentence == "0 of 2 members have ended; admissions are paused; `orchctl resume` lets it start"
+    assert (verdict.rule, verdict.way_out) == ("running", "`orchctl resume`")

@@ -1,0 +1,257 @@
+"""What a person changes from outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchd.core import inputs
+from orchd.core.effects import Answer, Refuse
+from orchd.core.state.agents import AgentId, agent_id
+from orchd.core.state.events import AdmissionsPaused, AdmissionsResumed, AgentPromoted, DrainBegan, LimitChanged
+from tests.core.box import Box, names, spec
+
+
+def failed(box: Box, **fields: Any) -> AgentId:
+    """One that has ended badly."""
+    one = box.spawn(**fields)
+    box.exit(one, 1)
+    return one
+
+
+def test_what_is_over_is_not_cancelled_and_answered_all_the_same() -> None:
+    box = Box()
+    done, running = box.batch(spec("a"), spec("b"))
+    box.exit(done)
+    box.cancel(done, running, agent_id(99))
+    assert box.answered() == (done, running, agent_id(99))
+    assert box.status(done, running) == ["completed", "stopping"]
+
+
+def test_cancelling_a_parent_and_its_child_at_once_is_cancelling_both() -> None:
+    box = Box(limit=1)
+    parent = box.spawn()
+    child = box.spawn(caller=parent)
+    box.cancel(parent, child)
+    assert box.status(parent, child) == ["stopping", "cancelled"]
+
+
+def test_cancelling_a_tree_reaches_what_a_completed_parent_left_behind() -> None:
+    box = Box(limit=2)
+    root = box.spawn()
+    child = box.spawn(caller=root)
+    grandchild, queued = box.batch(spec("a"), spec("b"), caller=child)
+    box.exit(child)
+    assert box.status(root, child, grandchild, queued) == ["running", "completed", "running", "queued"]
+    box.cancel(root)
+    assert box.status(root, child, grandchild, queued) == ["stopping", "completed", "stopping", "cancelled"]
+
+
+def test_cancelling_a_completed_parent_ends_what_is_still_under_it() -> None:
+    box = Box()
+    parent = box.spawn()
+    child = box.spawn(caller=parent)
+    box.exit(parent)
+    box.cancel(parent)
+    assert box.status(parent, child) == ["completed", "stopping"]
+    assert box.agent(child).reason == "what it belongs to was cancelled"
+
+
+def test_a_person_may_have_another_attempt() -> None:
+    box = Box()
+    one = failed(box, environment="old")
+    box.retry(one, environment="new")
+    assert box.answered() == (one,)
+    assert box.status(one) == ["running"]
+    assert (box.agent(one).attempt, box.agent(one).spec.environment) == (2, "new")
+
+
+def test_naming_one_twice_is_one_attempt() -> None:
+    box = Box()
+    one = failed(box)
+    box.retry(one, one)
+    assert (box.status(one), box.agent(one).attempt) == (["running"], 2)
+
+
+@pytest.mark.parametrize(("end", "words"), [("running", "still running"), ("completed", "is completed")])
+def test_only_what_ended_badly_is_tried_again_and_all_or_none(end: str, words: str) -> None:
+    box = Box()
+    bad, other = failed(box), box.spawn()
+    if end == "completed":
+        box.exit(other)
+    box.retry(bad, other)
+    (refusal,) = box.done(Refuse)
+    assert (refusal.code, box.status(bad)) == ("cannot-retry", ["failed"])
+    assert words in refusal.message
+
+
+def test_what_a_retried_agent_comes_after_still_matters() -> None:
+    box = Box()
+    blocker = failed(box)
+    one = box.spawn(after=(blocker,))
+    box.retry(one)
+    assert box.status(one) == ["skipped"]
+
+
+@pytest.mark.parametrize("is_backwards", [False, True])
+def test_a_chain_that_is_tried_again_keeps_its_order(is_backwards: bool) -> None:
+    box = Box()
+    chain = box.batch(spec("a"), spec("b", after=(AgentId("a"),)), spec("c", after=(AgentId("b"),)))
+    box.exit(chain[0], 1)
+    assert box.status(*chain) == ["failed", "skipped", "skipped"]
+    box.retry(*(chain[::-1] if is_backwards else chain))
+    assert box.status(*chain) == ["running", "queued", "queued"]
+    box.exit(chain[0])
+    box.exit(chain[1])
+    assert box.status(*chain) == ["completed", "completed", "running"]
+
+
+def test_a_child_may_be_tried_again_after_its_parent_has_failed() -> None:
+    box = Box()
+    parent = box.spawn()
+    child = box.spawn(caller=parent)
+    box.exit(parent, 1)
+    box.exit(child, 143)
+    box.retry(child)
+    assert box.status(parent, child) == ["failed", "running"]
+
+
+def test_what_could_never_start_is_not_queued_again() -> None:
+    box = Box(limit=2, resident=4)
+    one = failed(box, nesting=3)
+    box.limit(resident=3)
+    box.retry(one)
+    assert (box.refusal(), box.status(one)) == ("nesting-too-large", ["failed"])
+
+
+def test_who_waits_for_what_is_tried_again_is_promoted() -> None:
+    box = Box()
+    waiter, other = box.batch(spec("waiter"), spec("other"))
+    deep = failed(box, nesting=2)
+    box.wait(waiter, deep, other)
+    assert box.agent(waiter).claim == 1
+    box.retry(deep)
+    assert names(box.turn.facts)[:2] == ["AgentPromoted", "AgentRevived"]
+    assert box.facts(AgentPromoted) == [AgentPromoted(waiter, 3)]
+    box.exit(other)
+    assert box.status(waiter) == ["waiting"]
+    box.exit(deep)
+    assert box.status(waiter) == ["running"]
+
+
+def test_trying_again_is_refused_where_it_could_deadlock() -> None:
+    box = Box(limit=3, resident=3)
+    waiter, other = box.batch(spec("waiter"), spec("other"))
+    deep = failed(box, nesting=2)
+    box.wait(waiter, deep, other)
+    box.retry(deep)
+    (refusal,) = box.done(Refuse)
+    assert (refusal.code, box.status(deep)) == ("would-deadlock", ["failed"])
+    assert waiter in refusal.message
+
+
+def test_trying_again_is_refused_where_it_would_close_a_cycle() -> None:
+    box = Box(limit=2)
+    waiter, other = box.batch(spec("waiter"), spec("other"))
+    queued = box.spawn(after=(waiter,))
+    box.cancel(queued)
+    box.wait(waiter, queued, other)
+    box.retry(queued)
+    (refusal,) = box.done(Refuse)
+    assert (refusal.code, box.status(queued)) == ("cycle", ["cancelled"])
+    assert f"{queued} -> {waiter} -> {queued}" in refusal.message
+
+
+def test_a_cycle_is_told_from_whom_it_is_asked_for_back_to_it() -> None:
+    box = Box(limit=2)
+    waiter, other = box.batch(spec("waiter"), spec("other"))
+    middle = box.spawn(after=(waiter,))
+    queued = box.spawn(after=(middle,))
+    box.cancel(queued)
+    box.wait(waiter, queued, other)
+    box.retry(queued)
+    (refusal,) = box.done(Refuse)
+    way = f"{queued} -> {middle} -> {waiter} -> {queued}"
+    assert refusal.message == f"{queued} would wait for itself: {way}; retry when what waits for it has ended"
+
+
+def test_pausing_twice_is_pausing_and_so_is_resuming() -> None:
+    box = Box()
+    for told, fact in ((box.pause, AdmissionsPaused), (box.resume, AdmissionsResumed)):
+        assert told().facts == [fact()]
+        assert told().facts == []
+        assert names(box.turn.effects) == ["Answer"]
+
+
+def test_either_number_of_the_limit_may_be_changed() -> None:
+    box = Box(limit=2, resident=4)
+    assert box.limit(limit=3).facts == [LimitChanged(3, 4)]
+    assert box.limit(resident=5).facts == [LimitChanged(3, 5)]
+    assert box.limit(limit=8).facts == [LimitChanged(8, 8)]
+    assert box.limit(limit=8, resident=8).facts == []
+    assert names(box.turn.effects) == ["Answer"]
+
+
+def test_a_raised_limit_admits_at_once() -> None:
+    box = Box(limit=1)
+    made = box.batch(spec("a"), spec("b"), spec("c"))
+    box.limit(limit=3)
+    assert box.status(*made) == ["running"] * 3
+
+
+def test_fewer_resident_places_than_the_limit_are_refused() -> None:
+    box = Box(limit=3)
+    box.limit(resident=2)
+    assert (box.refusal(), box.state.resident) == ("bad-limit", 28)
+
+
+def test_so_few_resident_places_that_the_living_could_not_end_are_refused_with_the_least() -> None:
+    box = Box(limit=2, resident=6)
+    box.batch(spec("a", nesting=2), spec("b", nesting=2))
+    box.limit(limit=1, resident=3)
+    (refusal,) = box.done(Refuse)
+    assert refusal.code == "would-deadlock"
+    assert "at least 4" in refusal.message
+    assert box.limit(resident=4).facts == [LimitChanged(2, 4)]
+
+
+def test_so_few_resident_places_that_the_queued_could_never_start_are_refused() -> None:
+    box = Box(limit=1, resident=6)
+    box.batch(spec("a"), spec("b", nesting=3))
+    box.limit(resident=3)
+    assert (box.refusal(), box.state.resident) == ("bad-limit", 6)
+    box.cancel(agent_id(2))
+    assert box.limit(resident=3).facts == [LimitChanged(1, 3)]
+
+
+def test_a_daemon_on_its_way_out_leaves_those_that_live() -> None:
+    box = Box(limit=1)
+    one, two = box.batch(spec("a"), spec("b"))
+    box.drain()
+    assert box.turn.facts == [DrainBegan()]
+    assert box.status(one, two) == ["running", "queued"]
+    box.drain()
+    assert box.turn.facts == []
+    box.exit(one)
+    assert box.status(one, two) == ["completed", "queued"]
+
+
+def test_a_daemon_that_stops_its_agents_leaves_what_is_queued() -> None:
+    box = Box(limit=2)
+    parent = box.spawn()
+    child, waiting = box.spawn(caller=parent), box.spawn()
+    box.drain(stop=True)
+    assert box.status(parent, child, waiting) == ["stopping", "stopping", "queued"]
+    assert names(effect for effect in box.turn.effects if isinstance(effect, Answer)) == ["Answer"]
+    box.exit(parent, 143)
+    box.exit(child, 143)
+    assert box.status(parent, child, waiting) == ["cancelled", "cancelled", "queued"]
+
+
+def test_a_queued_child_of_an_agent_that_is_stopped_with_the_daemon_is_cancelled_once() -> None:
+    box = Box(limit=1)
+    parent = box.spawn()
+    child = box.spawn(caller=parent)
+    box.tell(inputs.Drain(box.request(), stop=True))
+    assert box.status(parent, child) == ["stopping", "cancelled"]

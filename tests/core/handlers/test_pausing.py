@@ -1,0 +1,325 @@
+"""Agents that are paused and resumed, in every status."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchd.core import inputs
+from orchd.core.admission.reasons import position, reason, why_queued
+from orchd.core.admission.slots import working
+from orchd.core.admission.why import why
+from orchd.core.decide import next_deadline
+from orchd.core.effects import Answer, Freeze, Refuse, Terminate, Thaw
+from orchd.core.handlers.stalls import is_stalled
+from orchd.core.state import events
+from orchd.core.state.agents import Cause, Frozen, Status
+from tests.core.box import Box, spec
+
+
+def test_a_running_agent_is_frozen_and_keeps_its_slot() -> None:
+    box = Box(limit=1)
+    one, other = box.spawn("one"), box.spawn("other")
+    box.pause_agents(one)
+    assert box.done(Freeze) == [Freeze(one, 1)]
+    assert (box.agent(one).shown_status, box.agent(one).status) == ("paused", Status.RUNNING)
+    assert (working(box.state), box.status(other)) == (1, ["queued"])
+    box.resume_agents(one)
+    assert box.done(Thaw) == [Thaw(one, 1)]
+    assert box.agent(one).shown_status == "running"
+
+
+def test_its_slot_goes_to_another_agent_on_request_and_it_waits_for_one_when_it_is_resumed() -> None:
+    box = Box(limit=1)
+    one, other = box.spawn("one"), box.spawn("other")
+    box.pause_agents(one, release=True)
+    assert box.status(one, other) == ["waiting", "running"]
+    assert (box.agent(one).frozen, box.agent(one).shown_status) == (Frozen.PAUSED, "paused")
+    box.resume_agents(one)
+    assert (box.done(Thaw), box.agent(one).shown_status) == ([], "waiting")
+    assert str(reason(box.state, box.agent(one), box.now)).startswith("waits for a slot")
+    box.exit(other)
+    assert (box.done(Thaw), box.status(one)) == ([Thaw(one, 1)], ["running"])
+
+
+def test_a_slot_that_was_kept_is_released_later() -> None:
+    box = Box(limit=1)
+    one, other = box.spawn("one"), box.spawn("other")
+    box.pause_agents(one)
+    box.pause_agents(one)
+    assert box.turn.facts == []
+    box.pause_agents(one, release=True)
+    assert box.status(one, other) == ["waiting", "running"]
+    box.pause_agents(one)
+    assert box.turn.facts == []
+
+
+def test_a_queued_agent_is_held_until_it_is_resumed() -> None:
+    box = Box(limit=1)
+    busy, one, other = box.spawn("busy"), box.spawn("one"), box.spawn("other")
+    box.pause_agents(one)
+    assert box.done(Freeze) == []
+    assert (box.agent(one).shown_status, position(box.state, box.agent(one))) == ("queued", None)
+    hold = why_queued(box.state, box.agent(one), box.now)
+    assert (hold.rule.value, hold.sentence) == ("held", f"it is paused; `orchctl resume {one}` lets it start")
+    assert why(box.state, box.agent(one), box.now, box.state.agents.get).way_out == f"`orchctl resume {one}`"
+    box.exit(busy)
+    assert box.status(one, other) == ["queued", "running"]
+    box.exit(other)
+    assert box.status(one) == ["queued"]
+    box.resume_agents(one)
+    assert box.status(one) == ["running"]
+
+
+def test_an_agent_is_held_also_when_what_it_comes_after_ends_and_when_its_retry_is_due() -> None:
+    box = Box()
+    first = box.spawn("first")
+    one = box.spawn("one", after=(first,))
+    again = box.spawn("again", retries=1)
+    box.exit(again, 1)
+    box.pause_agents(one, again)
+    box.exit(first)
+    box.sleep(100.0)
+    assert box.status(one, again) == ["queued", "queued"]
+    box.resume_agents(one, again)
+    assert box.status(one, again) == ["running", "running"]
+
+
+def test_a_held_agent_is_skipped_and_cancelled_like_any_other() -> None:
+    box = Box()
+    first = box.spawn("first")
+    one = box.spawn("one", after=(first,))
+    box.pause_agents(one)
+    box.exit(first, 1)
+    assert (box.status(one), box.agent(one).is_paused) == (["skipped"], False)
+
+
+def test_a_waiting_agent_is_frozen_and_its_reply_withheld_until_it_is_resumed() -> None:
+    box = Box()
+    one, child = box.batch(spec("one"), spec("child"))
+    request = box.wait(one, child)
+    box.pause_agents(one)
+    assert box.done(Freeze) == [Freeze(one, 1)]
+    assert reason(box.state, box.agent(one), box.now) == f"it holds no slot; `orchctl resume {one}` lets it continue"
+    box.exit(child)
+    assert (box.status(one), box.replies()) == (["waiting"], {})
+    box.resume_agents(one)
+    assert box.done(Thaw) == [Thaw(one, 1)]
+    assert (box.status(one), request in box.replies()) == (["running"], True)
+
+
+def test_a_waiting_agent_that_is_resumed_before_its_wait_is_over_waits() -> None:
+    box = Box()
+    one, child = box.batch(spec("one", timeout=50.0), spec("child"))
+    box.wait(one, child)
+    box.sleep(10.0)
+    box.pause_agents(one)
+    box.sleep(1000.0)
+    box.resume_agents(one)
+    assert (box.status(one), box.agent(one).held_since) == (["waiting"], None)
+    box.sleep(39.0)
+    assert box.status(one) == ["waiting"]
+    box.sleep(1.0)
+    assert box.agent(one).cause is Cause.TIMEOUT
+
+
+def test_the_wait_of_a_paused_agent_ends_with_its_client_and_the_agent_stays_frozen() -> None:
+    box = Box()
+    one, child = box.batch(spec("one"), spec("child"))
+    request = box.wait(one, child)
+    box.pause_agents(one)
+    box.tell(inputs.CallerGone(one, request))
+    assert (box.status(one), box.agent(one).frozen) == (["waiting"], Frozen.WAIT_CUT)
+    box.resume_agents(one)
+    assert box.status(one) == ["running"]
+
+
+def test_a_request_to_wait_that_was_on_its_way_leaves_the_agent_frozen() -> None:
+    box = Box(limit=1)
+    one, child = box.spawn("one"), box.spawn("child")
+    box.pause_agents(one)
+    box.wait(one, child)
+    assert (box.done(Thaw), box.status(one, child)) == ([], ["waiting", "running"])
+    assert box.agent(one).shown_status == "paused"
+    box.exit(child)
+    assert box.status(one) == ["waiting"]
+    box.resume_agents(one)
+    assert (box.done(Thaw), box.status(one)) == ([Thaw(one, 1)], ["running"])
+
+
+def test_a_frozen_agent_that_is_paused_does_not_return_before_it_is_resumed() -> None:
+    box = Box(limit=1)
+    one, child = box.spawn("one"), box.spawn("child")
+    request = box.wait(one, child)
+    box.tell(inputs.CallerGone(one, request))
+    assert box.agent(one).frozen is Frozen.WAIT_CUT
+    box.pause_agents(one)
+    box.exit(child)
+    assert (box.status(one), box.done(Thaw)) == (["waiting"], [])
+    box.resume_agents(one)
+    assert (box.status(one), box.done(Thaw)) == (["running"], [Thaw(one, 1)])
+
+
+@pytest.mark.parametrize("release", [False, True], ids=["kept", "released"])
+def test_paused_time_counts_for_no_time_out(release: bool) -> None:
+    box = Box(limit=1)
+    one = box.spawn("one", timeout=20.0, silence=15.0)
+    box.sleep(10.0)
+    box.quiet[one] = 0.0
+    box.pause_agents(one, release=release)
+    assert next_deadline(box.state) is None
+    box.sleep(1000.0)
+    assert box.agent(one).cause is None
+    box.resume_agents(one)
+    assert box.agent(one).heard == box.now
+    box.sleep(9.0)
+    assert box.agent(one).cause is None
+    box.sleep(1.0)
+    assert box.agent(one).cause is Cause.TIMEOUT
+
+
+@pytest.mark.parametrize("release", [False, True], ids=["kept", "released"])
+def test_a_paused_agent_is_ended_like_any_other(release: bool) -> None:
+    box = Box()
+    one = box.spawn("one")
+    box.pause_agents(one, release=release)
+    box.cancel(one)
+    assert box.done(Terminate) == [Terminate(one, 1)]
+    assert (box.agent(one).is_paused, box.agent(one).kill_at) == (False, box.now + 10.0)
+    box.exit(one, 143)
+    assert box.status(one) == ["cancelled"]
+
+
+def test_a_paused_agent_that_ends_is_tried_again_and_not_paused_then() -> None:
+    box = Box()
+    one = box.spawn("one", retries=1)
+    box.pause_agents(one)
+    box.exit(one, 137)
+    assert (box.status(one), box.agent(one).is_paused) == (["queued"], False)
+
+
+def test_the_next_daemon_freezes_a_paused_agent_again() -> None:
+    box = Box()
+    one = box.spawn("one")
+    box.pause_agents(one)
+    box.tell(inputs.Adopted(one, 1))
+    assert (box.done(Freeze), box.done(Thaw)) == ([Freeze(one, 1)], [])
+
+
+def test_an_attempt_that_never_ran_is_held_in_the_queue() -> None:
+    box = Box()
+    one = box.spawn("one")
+    box.pause_agents(one)
+    box.tell(inputs.NeverRan(one, 1))
+    assert (box.status(one), box.agent(one).is_paused, box.agent(one).held_since) == (["queued"], True, None)
+    box.resume_agents(one)
+    assert box.status(one) == ["running"]
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_an_ended_agent_is_neither_paused_nor_resumed_and_all_or_none_are(code: int) -> None:
+    box = Box()
+    one, other = box.batch(spec("one"), spec("other"))
+    box.wait(other, one)
+    request = inputs.PauseAgents(box.request(), (other, one))
+    ended = box.agent(one)
+    box.exit(one, code)
+    box.state.agents[one] = ended
+    box.tell(request)
+    (refusal,) = box.done(Refuse)
+    word = "failed" if code else "completed"
+    assert (refusal.code, box.agent(other).is_paused) == ("cannot-pause", False)
+    assert refusal.message == f"{one} is {word} and cannot be paused; only agents that have not ended can"
+    box.resume_agents(one)
+    assert box.refusal() == "cannot-resume"
+
+
+def test_an_agent_that_is_being_ended_is_not_paused() -> None:
+    box = Box()
+    one = box.spawn("one")
+    box.cancel(one)
+    box.pause_agents(one)
+    assert box.refusal() == "cannot-pause"
+
+
+def test_resuming_what_is_not_paused_changes_nothing() -> None:
+    box = Box()
+    one = box.spawn("one")
+    box.resume_agents(one, one)
+    assert (box.turn.facts, len(box.done(Answer))) == ([], 1)
+
+
+def test_paused_agents_that_keep_their_slots_are_named_to_what_waits_for_one() -> None:
+    box = Box(limit=1)
+    one, other = box.spawn("one"), box.spawn("other")
+    box.pause_agents(one)
+    answer = why(box.state, box.agent(other), box.now, box.state.agents.get)
+    assert answer.sentence == f"1 of 1 slots are in use, 1 by paused agents: {one}"
+    assert answer.way_out == f"the end of one of them, `orchctl resume {one}`, or `orchctl limit 2`"
+
+
+def test_a_paused_agent_is_no_part_of_a_stall_and_lends_no_slot() -> None:
+    box = Box(limit=2)
+    polls, paused = box.spawn("polls"), box.spawn("paused")
+    child, below = box.spawn("child", caller=polls), box.spawn("below", caller=paused)
+    box.pause_agents(paused)
+    assert is_stalled(box.state, box.now)
+    box.sleep(30.0)
+    assert (box.agent(polls).lent_to, box.agent(paused).frozen, box.status(below)) == (child, None, ["queued"])
+    assert box.status(child) == ["running"]
+
+
+def test_a_paused_agent_that_depends_on_no_other_hides_no_stall() -> None:
+    box = Box(limit=2)
+    polls, paused = box.spawn("polls"), box.spawn("paused")
+    child = box.spawn("child", caller=polls)
+    box.pause_agents(paused)
+    box.sleep(30.0)
+    assert (box.agent(polls).lent_to, box.status(child)) == (child, ["running"])
+
+
+def test_there_is_no_stall_where_every_agent_at_work_is_paused() -> None:
+    box = Box(limit=1)
+    parent = box.spawn("parent")
+    child = box.spawn("child", caller=parent)
+    box.pause_agents(parent)
+    box.sleep(60.0)
+    assert (box.status(child), box.facts(events.StallBegan)) == (["queued"], [])
+
+
+def test_a_held_agent_is_no_reason_to_lend_a_slot() -> None:
+    box = Box(limit=1)
+    parent = box.spawn("parent")
+    child = box.spawn("child", caller=parent)
+    box.spawn("other")
+    box.pause_agents(child)
+    box.sleep(60.0)
+    assert (box.agent(parent).frozen, is_stalled(box.state, box.now)) == (None, False)
+
+
+def test_a_paused_lender_waits_until_it_is_resumed_and_a_paused_borrower_stands_not_still() -> None:
+    box = Box(limit=1)
+    parent = box.spawn("parent")
+    child = box.spawn("child", caller=parent)
+    box.sleep(30.0)
+    assert box.agent(parent).lent_to == child
+    box.pause_agents(parent, child)
+    box.tell(inputs.StoodStill(frozenset({(child, 1)})))
+    assert (box.state.standing, box.facts(events.StallBegan)) == (frozenset(), [])
+    box.limit(limit=2)
+    assert box.status(parent) == ["waiting"]
+    box.resume_agents(child)
+    box.exit(child)
+    assert box.status(parent) == ["waiting"]
+    box.resume_agents(parent)
+    assert box.status(parent) == ["running"]
+
+
+def test_a_paused_agent_does_not_stand_still_while_another_waits_for_a_slot() -> None:
+    box = Box(limit=1)
+    waiter, child = box.spawn("waiter"), box.spawn("child")
+    request = box.wait(waiter, child)
+    box.tell(inputs.CallerGone(waiter, request))
+    box.tell(inputs.StoodStill(frozenset({(child, 1)})))
+    assert box.facts(events.StallBegan)
+    box.pause_agents(child)
+    assert box.facts(events.StallEnded)

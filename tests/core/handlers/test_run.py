@@ -1,0 +1,408 @@
+"""The way in for compositions, and what becomes of their members."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from orchd.core.effects import Refuse, Terminate
+from orchd.core.inputs import BeginRun, Cancel, Part
+from orchd.core.state.agents import AgentId, Level, Status, agent_id
+from orchd.core.state.events import AttemptAdmitted, RunBegan, RunEnded, RunResumed, StopBegan
+from orchd.core.state.runs import Group, Plan, Run, RunStatus
+from tests.core.box import Box, spec
+
+WHOLE = Group("")
+
+
+def part(path: str, *after: str, is_required: bool = True, **fields: Any) -> Part:
+    """A member that is to be."""
+    return Part(path, spec(path, **fields), after, is_required)
+
+
+def begin(
+    box: Box,
+    *parts: Part,
+    groups: tuple[Group, ...] = (WHOLE,),
+    caller: AgentId | None = None,
+    group_after: dict[str, tuple[str, ...]] | None = None,
+    durations: dict[str, float] | None = None,
+) -> dict[str, AgentId]:
+    """The ids of a run's members by their paths, or nothing when it was refused."""
+    known = durations or dict.fromkeys((one.path for one in parts), 1.0)
+    plan = Plan("run", groups, "/")
+    box.tell(BeginRun(box.request(), caller, plan, parts, group_after or {}, known))
+    ids = box.answered()
+    return {one.path: found for one, found in zip(parts, ids, strict=True)} if ids else {}
+
+
+def words(box: Box, ids: dict[str, AgentId]) -> dict[str, str]:
+    """Where the members stand."""
+    return {path: box.agent(one).status.value for path, one in ids.items()}
+
+
+def ending(box: Box) -> RunEnded:
+    """How the last turn's only run ended."""
+    (fact,) = box.facts(RunEnded)
+    assert isinstance(fact, RunEnded)
+    return fact
+
+
+def test_members_are_agents_of_level_composite_that_start_when_what_they_come_after_has_completed() -> None:
+    box = Box()
+    ids = begin(box, part("tests", "ui", "app"), part("ui", "api"), part("app", "api"), part("api"))
+    assert len(box.facts(RunBegan)) == 1
+    assert {box.agent(one).level for one in ids.values()} == {Level.COMPOSITE}
+    assert words(box, ids) == {"tests": "queued", "ui": "queued", "app": "queued", "api": "running"}
+    box.exit(ids["api"])
+    assert words(box, ids) == {"tests": "queued", "ui": "running", "app": "running", "api": "completed"}
+    box.exit(ids["app"])
+    assert box.status(ids["tests"]) == ["queued"]
+    box.exit(ids["ui"])
+    box.exit(ids["tests"])
+    assert ending(box) == RunEnded(box.agent(ids["api"]).spec.member.run, RunStatus.COMPLETED)  # type: ignore[union-attr]
+
+
+def test_the_members_of_an_agents_run_are_its_children() -> None:
+    box = Box()
+    parent = box.spawn()
+    ids = begin(box, part("a"), caller=parent)
+    child = box.agent(ids["a"])
+    assert (child.parent, child.level, child.depth) == (parent, Level.COMPOSITE, 1)
+    box.cancel(parent)
+    assert child.status is Status.STOPPING
+
+
+def test_the_longest_way_to_the_end_starts_first_whatever_the_order_in_the_list() -> None:
+    box = Box(limit=1)
+    ids = begin(
+        box,
+        part("short"),
+        part("middle"),
+        part("long"),
+        part("end", "short"),
+        durations={"short": 1.0, "middle": 2.0, "long": 3.0, "end": 9.0},
+    )
+    started = []
+    for _ in range(4):
+        (running,) = box.are(Status.RUNNING)
+        started.append(next(path for path, one in ids.items() if one == running))
+        box.exit(running)
+    assert started == ["short", "end", "long", "middle"]
+
+
+def test_an_agent_that_came_before_a_run_is_not_overtaken_by_its_members() -> None:
+    box = Box(limit=1)
+    box.spawn()
+    waiting = box.spawn()
+    ids = begin(box, part("a"), durations={"a": 1e9})
+    box.exit(agent_id(1))
+    assert box.status(waiting, ids["a"]) == ["running", "queued"]
+
+
+def test_max_parallel_bounds_those_of_a_group_that_work_and_holds_up_nobody_else() -> None:
+    box = Box()
+    ids = begin(box, part("a"), part("b"), part("c"), groups=(Group("", max_parallel=2),))
+    other = box.spawn()
+    assert words(box, ids) == {"a": "running", "b": "running", "c": "queued"}
+    assert box.status(other) == ["running"]
+    box.exit(ids["a"])
+    assert box.status(ids["c"]) == ["running"]
+
+
+def test_a_nested_group_counts_as_one_in_the_group_around_it() -> None:
+    box = Box()
+    groups = (Group("", max_parallel=1), Group("g", max_parallel=2))
+    ids = begin(box, part("g/a"), part("g/b"), part("g/c"), part("d"), groups=groups)
+    assert words(box, ids) == {"g/a": "running", "g/b": "running", "g/c": "queued", "d": "queued"}
+    box.exit(ids["g/a"])
+    assert words(box, ids) == {"g/a": "completed", "g/b": "running", "g/c": "running", "d": "queued"}
+    box.exit(ids["g/b"])
+    box.exit(ids["g/c"])
+    assert box.status(ids["d"]) == ["running"]
+
+
+def test_a_member_that_waits_for_others_makes_room_in_its_group_and_needs_room_to_return() -> None:
+    box = Box()
+    parent = box.spawn()
+    ids = begin(box, part("a", nesting=1), part("b"), groups=(Group("", max_parallel=1),), caller=parent)
+    child = box.spawn(caller=ids["a"])
+    box.wait(ids["a"], child)
+    assert words(box, ids) == {"a": "waiting", "b": "running"}
+    box.exit(child)
+    assert words(box, ids) == {"a": "waiting", "b": "running"}
+    box.exit(ids["b"])
+    assert words(box, ids) == {"a": "running", "b": "completed"}
+
+
+def test_fail_fast_ends_what_runs_and_skips_the_rest() -> None:
+    box = Box()
+    ids = begin(box, part("a"), part("b"), part("c", "b"), part("d", "a"))
+    box.exit(ids["a"], 3)
+    assert words(box, ids) == {"a": "failed", "b": "stopping", "c": "skipped", "d": "skipped"}
+    assert [effect.agent for effect in box.done(Terminate)] == [ids["b"]]
+    assert box.agent(ids["c"]).reason == "a failed, and run fails fast"
+    assert box.agent(ids["d"]).reason == "a did not complete: failed"
+    box.exit(ids["b"], 143)
+    end = ending(box)
+    assert (end.status, end.reason) == (RunStatus.FAILED, f"a ({ids['a']}) failed: exit code 3")
+
+
+def test_continue_on_error_runs_all_that_can() -> None:
+    box = Box()
+    ids = begin(box, part("a"), part("b"), part("c", "b"), part("d", "a"), groups=(Group("", is_fail_fast=False),))
+    box.exit(ids["a"], 3)
+    assert words(box, ids) == {"a": "failed", "b": "running", "c": "queued", "d": "skipped"}
+    box.exit(ids["b"])
+    box.exit(ids["c"])
+    assert ending(box).status is RunStatus.FAILED
+
+
+def test_what_is_optional_fails_nothing_and_what_comes_after_it_is_skipped() -> None:
+    box = Box()
+    ids = begin(box, part("a"), part("o", is_required=False), part("p", "o", is_required=False))
+    box.exit(ids["o"], 1)
+    assert words(box, ids) == {"a": "running", "o": "failed", "p": "skipped"}
+    box.exit(ids["a"])
+    assert ending(box).status is RunStatus.COMPLETED
+
+
+def test_a_run_in_which_something_required_was_skipped_has_failed_and_ends_nothing_else() -> None:
+    box = Box()
+    ids = begin(box, part("a"), part("o", is_required=False), part("p", "o"))
+    box.exit(ids["o"], 1)
+    assert words(box, ids) == {"a": "running", "o": "failed", "p": "skipped"}
+    box.exit(ids["a"])
+    end = ending(box)
+    assert (end.status, end.reason) == (RunStatus.FAILED, f"p ({ids['p']}) skipped: o did not complete: failed")
+    box.retry(ids["o"])
+    box.exit(ids["o"])
+    assert ending(box).reason == (
+        f"p ({ids['p']}) was skipped, and nothing is in its way any more: `orchctl retry {end.run}` goes on"
+    )
+    box.retry(ids["p"])
+    box.exit(ids["p"])
+    assert ending(box).status is RunStatus.COMPLETED
+
+
+def test_a_group_in_which_something_required_was_skipped_has_failed_and_fails_the_one_around_it_fast() -> None:
+    box = Box()
+    parts = (part("g/a"), part("g/o", is_required=False), part("g/p", "g/o"), part("end", "g"), part("z"))
+    ids = begin(box, *parts, groups=(WHOLE, Group("g")))
+    box.exit(ids["g/o"], 1)
+    assert box.status(ids["g/a"], ids["z"]) == ["running", "running"]
+    box.exit(ids["g/a"])
+    assert box.agent(ids["end"]).reason == "g did not complete: failed"
+    assert box.status(ids["z"]) == ["stopping"]
+    assert box.agent(ids["z"]).reason == "g/p was skipped, and run fails fast"
+
+
+def test_a_run_in_which_all_of_a_required_group_was_skipped_has_failed_also_if_nothing_in_it_is_required() -> None:
+    box = Box()
+    parts = (part("o", is_required=False), part("g/p", is_required=False))
+    ids = begin(box, *parts, groups=(WHOLE, Group("g")), group_after={"g": ("o",)})
+    box.exit(ids["o"], 1)
+    end = ending(box)
+    assert (end.status, end.reason) == (RunStatus.FAILED, f"g/p ({ids['g/p']}) skipped: o did not complete: failed")
+
+
+def test_what_ran_and_was_to_be_tried_again_is_cancelled_with_its_group_and_not_skipped() -> None:
+    box = Box()
+    ids = begin(box, part("a"), part("b", retries=2), part("c", "b"))
+    box.exit(ids["b"], 3)
+    assert words(box, ids) == {"a": "running", "b": "queued", "c": "queued"}
+    began = box.agent(ids["b"]).started_at
+    box.exit(ids["a"], 1)
+    assert words(box, ids) == {"a": "failed", "b": "cancelled", "c": "skipped"}
+    agent = box.agent(ids["b"])
+    assert agent.reason == "a failed, and run fails fast; its attempt 1 before: exit code 3"
+    assert (agent.attempt, agent.outcome.code if agent.outcome else None) == (1, 3)
+    assert began is not None
+    assert agent.started_at == began
+    assert ending(box).status is RunStatus.FAILED
+
+
+def test_what_comes_after_a_group_starts_when_that_completed_also_if_something_optional_in_it_failed() -> None:
+    box = Box()
+    ids = begin(box, part("g/a"), part("g/o", is_required=False), part("end", "g"), groups=(WHOLE, Group("g")))
+    box.exit(ids["g/o"], 1)
+    assert box.status(ids["end"]) == ["queued"]
+    box.exit(ids["g/a"])
+    assert box.status(ids["end"]) == ["running"]
+
+
+def test_what_comes_after_a_group_that_failed_is_skipped_when_the_group_is_over() -> None:
+    box = Box()
+    groups = (WHOLE, Group("g", is_fail_fast=False, is_required=False))
+    ids = begin(box, part("g/a"), part("g/b"), part("end", "g", is_required=False), groups=groups)
+    box.exit(ids["g/a"], 1)
+    assert box.status(ids["end"]) == ["queued"]
+    box.exit(ids["g/b"])
+    assert box.agent(ids["end"]).reason == "g did not complete: failed"
+    assert ending(box).status is RunStatus.COMPLETED
+
+
+def test_members_of_a_group_come_after_what_the_group_comes_after() -> None:
+    box = Box()
+    ids = begin(box, part("first"), part("g/a"), groups=(WHOLE, Group("g")), group_after={"g": ("first",)})
+    assert words(box, ids) == {"first": "running", "g/a": "queued"}
+    box.exit(ids["first"])
+    assert box.status(ids["g/a"]) == ["running"]
+
+
+def test_however_many_of_a_group_end_at_once_its_members_are_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Box(limit=2)
+    ids = begin(box, *(part(f"p{number}") for number in range(50)))
+    looks: list[str] = []
+    members_of = Run.members_of
+    monkeypatch.setattr(Run, "members_of", lambda run, group: looks.append(group) or members_of(run, group))
+    box.tell(Cancel(box.request(), tuple(ids.values())))
+    assert looks == [""]
+    assert Counter(words(box, ids).values()) == {"stopping": 2, "cancelled": 48}
+
+
+def test_runs_that_fail_at_once_are_each_cut_short() -> None:
+    box = Box(limit=2)
+    one, other = (begin(box, part("a"), part("b"), part("c")) for _ in range(2))
+    box.tell(Cancel(box.request(), (one["c"], other["c"])))
+    assert words(box, one) == {"a": "stopping", "b": "stopping", "c": "cancelled"}
+    assert words(box, other) == {"a": "skipped", "b": "skipped", "c": "cancelled"}
+
+
+def test_groups_that_fail_at_once_are_each_cut_short_and_so_is_what_is_around_them() -> None:
+    box = Box(limit=3)
+    groups = (WHOLE, Group("g"), Group("g/i"), Group("h"), Group("k", is_fail_fast=False))
+    paths = ("g/b", "g/i/b", "k/b", "g/a", "g/i/a", "h/a", "k/a", "c", "g/i/c")
+    ids = begin(box, *map(part, paths), groups=groups)
+    assert [path for path, word in words(box, ids).items() if word == "running"] == ["g/b", "g/i/b", "k/b"]
+    box.tell(Cancel(box.request(), tuple(ids[path] for path in ("g/i/a", "g/a", "h/a"))))
+    assert words(box, ids) == {
+        **dict.fromkeys(("g/b", "g/i/b", "k/b"), "stopping"),
+        **dict.fromkeys(("g/i/a", "g/a", "h/a"), "cancelled"),
+        **dict.fromkeys(("k/a", "c", "g/i/c"), "skipped"),
+    }
+    assert len(box.facts(StopBegan)) == 3
+    reasons = {path: box.agent(ids[path]).reason for path in ("g/b", "g/i/c", "k/a")}
+    assert reasons == {
+        "g/b": "g/i/a failed, and g fails fast",
+        "g/i/c": "g/i/a failed, and g/i fails fast",
+        "k/a": "g/i/a failed, and run fails fast",
+    }
+
+
+def test_a_member_with_retries_fails_fast_only_after_the_last() -> None:
+    box = Box()
+    ids = begin(box, part("a", retries=1), part("b"))
+    box.exit(ids["a"], 1)
+    assert words(box, ids) == {"a": "queued", "b": "running"}
+    box.sleep(2.0)
+    box.exit(ids["a"], 1)
+    assert words(box, ids) == {"a": "failed", "b": "stopping"}
+
+
+def test_cancelled_members_make_a_cancelled_run() -> None:
+    box = Box()
+    ids = begin(box, part("a"), part("b", "a"))
+    box.cancel(*ids.values())
+    assert words(box, ids) == {"a": "stopping", "b": "cancelled"}
+    box.exit(ids["a"], 143)
+    assert ending(box).status is RunStatus.CANCELLED
+
+
+def test_a_retry_goes_on_where_it_was() -> None:
+    box = Box()
+    ids = begin(box, part("a"), part("b", "a"), part("c", "b"))
+    box.exit(ids["a"])
+    box.exit(ids["b"], 1)
+    assert ending(box).status is RunStatus.FAILED
+    box.retry(ids["b"], ids["c"])
+    assert len(box.facts(RunResumed)) == 1
+    assert words(box, ids) == {"a": "completed", "b": "running", "c": "queued"}
+    box.exit(ids["b"])
+    box.exit(ids["c"])
+    assert ending(box).status is RunStatus.COMPLETED
+    assert box.agent(ids["a"]).attempt == 1
+
+
+def test_a_run_in_which_only_the_failed_member_is_tried_again_has_not_completed() -> None:
+    box = Box()
+    ids = begin(box, part("a"), part("b", "a"))
+    box.exit(ids["a"], 1)
+    box.retry(ids["a"])
+    box.exit(ids["a"])
+    end = ending(box)
+    assert (end.status, end.reason) == (
+        RunStatus.FAILED,
+        f"b ({ids['b']}) was skipped, and nothing is in its way any more: `orchctl retry {end.run}` goes on",
+    )
+    box.retry(ids["b"])
+    box.exit(ids["b"])
+    assert ending(box).status is RunStatus.COMPLETED
+
+
+def test_what_is_tried_again_alone_is_waited_for_again() -> None:
+    box = Box()
+    ids = begin(box, part("g/o", is_required=False), part("g/a"), part("end", "g"), groups=(WHOLE, Group("g")))
+    box.exit(ids["g/o"], 1)
+    box.retry(ids["g/o"])
+    box.exit(ids["g/a"])
+    assert box.status(ids["end"]) == ["queued"]
+    box.exit(ids["g/o"])
+    assert box.status(ids["end"]) == ["running"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "groups", "said"),
+    [
+        ((part("a", "b"), part("b", "a")), (WHOLE,), "these wait for each other: "),
+        ((part("a", "a"),), (WHOLE,), "these wait for each other: a -> a"),
+        ((part("api"), part("ui", "apy")), (WHOLE,), "'ui' comes after 'apy', which is no node of its group; did you"),
+        ((part("g/a"), part("b", "g/a")), (WHOLE, Group("g")), "'b' comes after 'g/a', which is no node of its group"),
+        ((part("a"), part("a")), (WHOLE,), "'a' names two nodes"),
+        ((part("g/"),), (WHOLE, Group("g")), "'g/' names nothing"),
+        ((part("a"), part("g/a")), (WHOLE,), "'g/a' is in 'g', which is no group of this run"),
+        ((part("a"),), (WHOLE, Group("g")), "the group 'g' has no members"),
+        ((part("g/a"),), (Group("g"), WHOLE), "the first group must be the whole"),
+        ((part("a", nesting=28),), (WHOLE,), "nesting 28 can never be met"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused_and_nothing_is_queued(
+    parts: tuple[Part, ...], groups: tuple[Group, ...], said: str
+) -> None:
+    box = Box()
+    assert begin(box, *parts, groups=groups) == {}
+    (refusal,) = box.done(Refuse)
+    assert said in refusal.message
+    assert not box.state.agents
+    assert not box.state.runs
+
+
+def test_what_makes_too_many_dependencies_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchd.core.handlers.run.MOST_EDGES", 3)
+    box = Box()
+    assert begin(box, part("a"), part("b", "a"), part("c", "a", "b"), part("d", "c")) == {}
+    assert box.refusal() == "bad-run"
+
+
+@pytest.mark.parametrize("others", [0, 5])
+def test_max_parallel_is_counted_alike_whether_more_live_outside_the_run_or_inside(others: int) -> None:
+    box = Box()
+    for _ in range(others):
+        box.spawn()
+    ids = begin(box, part("a"), part("b"), part("c"), groups=(Group("", max_parallel=1),))
+    assert sorted(words(box, ids).values()) == ["queued", "queued", "running"]
+
+
+def test_a_runaway_is_refused() -> None:
+    box = Box(children=2)
+    parent = box.spawn()
+    assert begin(box, part("a"), part("b"), part("c"), caller=parent) == {}
+    assert box.refusal() == "too-many-children"
+
+
+def test_nothing_of_a_run_is_admitted_beyond_the_limit() -> None:
+    box = Box(limit=2)
+    begin(box, *(part(f"m{number}") for number in range(5)))
+    assert len(box.facts(AttemptAdmitted)) == 2

@@ -1,0 +1,255 @@
+"""The one way in: all of a request or none of it, and every refusal by its code."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchd.core import inputs
+from orchd.core.effects import Answer, Launch, Refuse, Release
+from orchd.core.state import events
+from orchd.core.state.agents import AgentId, Level, Status, agent_id
+from orchd.core.state.ready_queue import AGING_SECONDS
+from tests.core.box import Box, names, spec
+
+
+def after(*wanted: str) -> tuple[AgentId, ...]:
+    """Names or ids that an agent comes after."""
+    return tuple(AgentId(one) for one in wanted)
+
+
+def test_what_fits_starts_in_the_turn_that_asks() -> None:
+    box = Box()
+    one = box.spawn()
+    assert box.status(one) == ["running"]
+    assert names(box.turn.facts) == ["AgentQueued", "AttemptAdmitted", "AttemptStarted"]
+    assert names(box.turn.effects) == ["Answer", "Release"]
+
+
+def test_what_does_not_fit_is_queued_and_never_refused() -> None:
+    box = Box(limit=1)
+    one, two = box.batch(spec("a"), spec("b"))
+    assert box.status(one, two) == ["running", "queued"]
+    assert box.refusal() is None
+
+
+def test_a_root_belongs_to_a_person_and_a_child_to_its_parent() -> None:
+    box = Box()
+    root = box.spawn()
+    child = box.spawn(caller=root)
+    grandchild = box.spawn(caller=child)
+    assert [box.agent(one).level for one in (root, child)] == [Level.PM, Level.SUB_SKILL]
+    assert box.agent(grandchild).ancestors == (root, child)
+
+
+def test_ids_are_answered_in_the_order_of_the_request() -> None:
+    box = Box()
+    made = box.batch(spec("last", after=after("first")), spec("first"))
+    assert made == (agent_id(1), agent_id(2))
+    assert [fact.agent for fact in box.facts(events.AgentQueued)] == [agent_id(2), agent_id(1)]
+    assert box.status(*made) == ["queued", "running"]
+    assert box.agent(made[0]).spec.after == (agent_id(2),)
+
+
+def test_nothing_asked_for_is_nothing_made() -> None:
+    box = Box()
+    assert box.batch() == ()
+    assert names(box.turn.effects) == ["Answer"]
+
+
+def test_names_in_a_batch_go_before_ids_and_are_named_once() -> None:
+    box = Box(limit=1)
+    box.spawn()
+    later, same = box.batch(spec("x", after=after("agent-001", "agent-001", "y")), spec("y"))
+    assert box.agent(later).spec.after == (agent_id(1), same)
+    (tricky, _) = box.batch(spec("x", after=after("agent-001")), spec("agent-001"))
+    assert box.agent(tricky).spec.after == (agent_id(5),)
+
+
+def test_after_what_completed_is_after_nothing() -> None:
+    box = Box()
+    one = box.spawn()
+    box.exit(one)
+    assert box.status(box.spawn(after=(one,))) == ["running"]
+
+
+def test_after_what_ended_badly_is_skipped_at_once_with_all_behind_it() -> None:
+    box = Box()
+    one = box.spawn()
+    box.exit(one, 1)
+    made = box.batch(spec("a", after=(one,)), spec("b", after=after("a")), spec("c"))
+    assert box.status(*made) == ["skipped", "skipped", "running"]
+    assert box.agent(made[1]).reason == f"{made[0]} did not complete: skipped"
+
+
+REFUSED = {
+    "cycle": [spec("a", after=after("b")), spec("b", after=after("a"))],
+    "ambiguous": [spec("a"), spec("a"), spec("b", after=after("a"))],
+    "unknown-agent": [spec("a"), spec("b", after=after("agent-077"))],
+    "nesting-too-large": [spec("a"), spec("b", nesting=4)],
+}
+
+
+@pytest.mark.parametrize("code", sorted(REFUSED))
+def test_a_batch_with_one_wrong_agent_makes_none(code: str) -> None:
+    box = Box(resident=4)
+    assert box.batch(*REFUSED[code]) == ()
+    assert box.refusal() == code
+    assert box.turn.facts == []
+    assert box.state.last_number == 0
+
+
+def test_a_cycle_is_refused_with_its_path() -> None:
+    box = Box()
+    box.batch(*REFUSED["cycle"])
+    (refusal,) = box.done(Refuse)
+    assert refusal.details["path"] in (["a", "b", "a"], ["b", "a", "b"])
+    assert " -> ".join(refusal.details["path"]) in refusal.message
+
+
+def test_who_comes_after_itself_is_a_cycle() -> None:
+    box = Box()
+    box.batch(spec("a", after=after("a")))
+    assert box.refusal() == "cycle"
+
+
+def test_nesting_that_only_just_fits_is_taken() -> None:
+    box = Box(resident=4)
+    assert box.status(box.spawn(nesting=3)) == ["running"]
+
+
+def test_the_deepest_level_may_not_spawn() -> None:
+    box = Box(depth=2)
+    child = box.spawn(caller=box.spawn())
+    box.batch(spec(), caller=child)
+    assert box.refusal() == "too-deep"
+
+
+def test_only_unfinished_children_are_counted() -> None:
+    box = Box(children=2)
+    parent = box.spawn()
+    first, _ = box.batch(spec("a"), spec("b"), caller=parent)
+    box.batch(spec(), caller=parent)
+    assert box.refusal() == "too-many-children"
+    box.exit(first)
+    box.spawn(caller=parent)
+    assert len(box.state.children[parent]) == 2
+
+
+def test_a_tree_has_an_end() -> None:
+    box = Box(agents=10)
+    parent = box.spawn()
+    assert box.batch(spec(), caller=parent, kin=9)
+    box.batch(spec(), caller=parent, kin=10)
+    assert box.refusal() == "too-many-agents"
+
+
+def test_guards_are_for_agents_and_not_for_people() -> None:
+    box = Box(limit=1, children=1, agents=1, depth=1)
+    assert len(box.batch(*(spec(f"n{number}") for number in range(5)))) == 5
+
+
+@pytest.mark.parametrize("end", ["stopping", "over"])
+def test_who_is_being_ended_spawns_nothing(end: str) -> None:
+    box = Box()
+    parent = box.spawn()
+    if end == "stopping":
+        box.cancel(parent)
+    else:
+        box.exit(parent)
+    box.batch(spec(), caller=parent)
+    assert box.refusal() == "stopping"
+
+
+@pytest.mark.parametrize("is_inside", [False, True])
+def test_nothing_new_is_taken_on_the_way_out(is_inside: bool) -> None:
+    box = Box()
+    parent = box.spawn()
+    box.drain()
+    box.batch(spec(), caller=parent if is_inside else None)
+    assert box.refusal() == "stopping"
+
+
+def test_a_waiting_agent_may_spawn() -> None:
+    box = Box()
+    parent = box.spawn()
+    box.wait(parent, box.spawn(caller=parent))
+    assert box.status(parent, box.spawn(caller=parent)) == ["waiting", "running"]
+
+
+def test_who_must_start_starts_when_there_is_room_for_all() -> None:
+    box = Box(limit=2)
+    assert box.status(*box.batch(spec("a"), spec("b"), must_start=True)) == ["running", "running"]
+
+
+def asked_at_once(box: Box, *specs: object, **fields: object) -> str | None:
+    """The code with which a request that must not be queued is refused."""
+    box.tell(inputs.SpawnAgents(box.request(), None, specs or (spec(**fields),), must_start=True))  # type: ignore[arg-type]
+    return box.refusal()
+
+
+def test_no_queue_is_an_error_when_the_limit_is_reached() -> None:
+    box = Box(limit=1)
+    assert asked_at_once(box, spec("a"), spec("b")) == "would-queue"
+    box.spawn()
+    assert asked_at_once(box) == "would-queue"
+
+
+def test_no_queue_is_an_error_when_the_resident_places_are_taken() -> None:
+    box = Box(limit=2, resident=3)
+    parents = box.batch(spec("a", nesting=1), spec("b", nesting=1))
+    children = [box.spawn(caller=parent) for parent in parents]
+    box.wait(parents[0], children[0])
+    box.wait(parents[1], children[1])
+    assert box.status(*parents, *children) == ["waiting", "waiting", "running", "queued"]
+    assert asked_at_once(box) == "would-queue"
+
+
+def test_no_queue_is_an_error_where_it_could_deadlock() -> None:
+    box = Box(resident=2)
+    box.spawn(nesting=1)
+    assert asked_at_once(box, nesting=1) == "would-queue"
+
+
+def test_no_queue_is_an_error_while_paused_or_held_or_blocked() -> None:
+    box = Box()
+    running = box.spawn()
+    assert asked_at_once(box, after=(running,)) == "would-queue"
+    assert asked_at_once(box, spec("a"), spec("b", after=after("a"))) == "would-queue"
+    box.pause()
+    assert asked_at_once(box) == "would-queue"
+    box.resume()
+    box.broken[agent_id(2)] = ("no pids", True)
+    box.spawn()
+    assert asked_at_once(box) == "would-queue"
+    box.sleep(1.0)
+    assert asked_at_once(box) is None
+
+
+def test_no_queue_is_an_error_while_somebody_else_has_waited_too_long() -> None:
+    box = Box(limit=3, resident=3)
+    box.spawn(nesting=2)
+    old = box.spawn(nesting=2)
+    assert asked_at_once(box, nesting=1) is None
+    box.exit(agent_id(3))
+    box.sleep(AGING_SECONDS + 1)
+    assert box.status(old) == ["queued"]
+    assert asked_at_once(box, nesting=1) == "would-queue"
+    assert asked_at_once(box) is None
+
+
+def test_the_answer_comes_before_the_gate_opens_and_the_question_before_both() -> None:
+    box = Box()
+    box.spawn()
+    assert [type(effect) for effect in box.turn.effects] == [Answer, Release]
+    assert not [effect for effect in box.turn.effects if isinstance(effect, Launch)]
+
+
+def test_the_attempt_of_the_parent_is_remembered() -> None:
+    box = Box()
+    parent = box.spawn(retries=1)
+    box.exit(parent, 1)
+    box.sleep(10.0)
+    child = box.spawn(caller=parent)
+    assert (box.agent(parent).attempt, box.agent(child).parent_attempt) == (2, 2)
+    assert box.agent(parent).parent_attempt == 0
+    assert box.are(Status.RUNNING) == {parent, child}

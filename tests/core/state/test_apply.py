@@ -1,0 +1,217 @@
+"""`apply`: the only function that changes a state, live and on replay alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchd.core.state import events
+from orchd.core.state.agents import Agent, AgentId, Cause, Instant, Level, Outcome, RequestId, State, Status, agent_id
+from orchd.core.state.apply import apply
+from orchd.core.state.indexes import indexes, recount
+from orchd.core.state.transitions import IllegalTransition
+from tests.core.box import spec, wait_for
+
+ONE = agent_id(1)
+REQUEST = RequestId("r")
+
+
+class Replay:
+    """Facts applied one after the other, a second apart."""
+
+    def __init__(self, *told: events.Fact) -> None:
+        self.state = State()
+        self.now = 100.0
+        self(*told)
+
+    def __call__(self, *told: events.Fact) -> Agent:
+        for fact in told:
+            self.now += 1
+            apply(self.state, fact, Instant(self.now, 5000 + self.now))
+            assert recount(self.state) == indexes(self.state)
+        return self.state.agents[ONE]
+
+
+def queued(one: AgentId = ONE, *ancestors: AgentId, **fields: Any) -> events.AgentQueued:
+    """A new agent."""
+    return events.AgentQueued(one, spec(**fields), Level.PM, ancestors)
+
+
+def running(**fields: Any) -> Replay:
+    """One agent that has run since 103."""
+    return Replay(queued(**fields), events.AttemptAdmitted(ONE, 1), events.AttemptStarted(ONE, 1, 77, "/cgroup"))
+
+
+def test_a_new_agent_is_queued_with_the_claim_it_declared() -> None:
+    replay = Replay(queued(nesting=2))
+    agent = replay.state.agents[ONE]
+    assert (agent.status, agent.claim, agent.age, agent.queued_at) == (Status.QUEUED, 2, 101.0, 5101.0)
+    assert replay.state.last_number == 1
+
+
+def test_a_child_is_as_old_as_its_tree() -> None:
+    replay = Replay(queued(), queued(agent_id(2), ONE))
+    assert replay.state.agents[agent_id(2)].age == 101.0
+
+
+def test_a_child_whose_root_is_forgotten_is_as_old_as_itself() -> None:
+    replay = Replay(queued(), queued(agent_id(3), agent_id(99)))
+    assert replay.state.agents[agent_id(3)].age == 102.0
+
+
+def test_no_id_is_given_out_twice_and_the_last_number_never_falls() -> None:
+    replay = Replay(queued(agent_id(5)), queued())
+    assert replay.state.last_number == 5
+    with pytest.raises(AssertionError, match="given out twice"):
+        replay(queued())
+
+
+def test_a_fact_that_cannot_have_happened_changes_nothing() -> None:
+    replay = Replay(queued())
+    with pytest.raises(IllegalTransition):
+        apply(replay.state, events.AgentCompleted(ONE), Instant(0.0, 0.0))
+    assert replay.state.agents[ONE].status is Status.QUEUED
+    assert recount(replay.state) == indexes(replay.state)
+
+
+def test_an_admitted_attempt_forgets_the_one_before() -> None:
+    replay = running(retries=1)
+    replay(events.ProcessEnded(ONE, 1, Outcome(1)), events.AttemptRetried(ONE, 1, "exit code 1", 2.0, 9))
+    agent = replay(events.AttemptAdmitted(ONE, 2))
+    assert agent.attempt == 2
+    assert agent.started == agent.heard == replay.now
+    assert agent.started_at == 5000 + replay.now
+    assert (agent.pid, agent.cgroup, agent.outcome, agent.cause) == (None,) * 4
+    assert (agent.kill_at, agent.ready_at, agent.reason, agent.ended_at) == (None,) * 4
+
+
+def test_a_started_attempt_has_its_process() -> None:
+    agent = running()()
+    assert (agent.status, agent.pid, agent.cgroup) == (Status.RUNNING, 77, "/cgroup")
+
+
+def test_an_attempt_that_never_ran_costs_nothing_but_its_number() -> None:
+    replay = Replay(queued(nesting=1), events.AttemptAdmitted(ONE, 1))
+    agent = replay(events.AttemptVoided(ONE, 1, "no pids", hold=2.0))
+    assert (agent.status, agent.attempt, agent.tries) == (Status.QUEUED, 1, 0)
+    assert (agent.started, agent.reason) == (None, "no pids")
+    assert replay.state.held_until == replay.now + 2.0
+
+
+def test_an_attempt_that_never_ran_need_not_hold_the_others() -> None:
+    replay = running()
+    replay(events.AttemptVoided(ONE, 1, "gate"))
+    assert replay.state.held_until == 0.0
+
+
+def test_a_wait_lasts_until_it_ends_and_the_agent_was_silent_for_nothing() -> None:
+    replay = running()
+    other = RequestId("other")
+    agent = replay(events.AgentPromoted(ONE, 3), events.WaitBegan(ONE, wait_for(REQUEST)))
+    replay(events.WaitBegan(ONE, wait_for(other)))
+    assert (agent.status, agent.claim, list(agent.waits)) == (Status.WAITING, 3, [REQUEST, other])
+    replay(events.WaitEnded(ONE, REQUEST))
+    assert (agent.status, list(agent.waits), agent.heard) == (Status.WAITING, [other], replay.now)
+    replay(events.AgentReturned(ONE, other))
+    assert (agent.status, agent.waits, agent.heard) == (Status.RUNNING, {}, replay.now)
+
+
+def test_what_was_heard_was_heard_then() -> None:
+    replay = running()
+    assert replay(events.AgentHeard(ONE, 1, 0.25)).heard == replay.now - 0.25
+
+
+def test_a_stop_gives_grace_and_ends_all_waits() -> None:
+    replay = running(grace=4.0)
+    replay(events.WaitBegan(ONE, wait_for(REQUEST)))
+    agent = replay(events.StopBegan(ONE, 1, Cause.TIMEOUT, "too long"))
+    assert (agent.status, agent.cause, agent.reason, agent.waits) == (Status.STOPPING, Cause.TIMEOUT, "too long", {})
+    assert agent.kill_at == replay.now + 4.0
+
+
+def test_another_cause_does_not_lengthen_the_grace() -> None:
+    replay = running(grace=4.0)
+    first = replay(events.StopBegan(ONE, 1, Cause.TIMEOUT, "too long")).kill_at
+    agent = replay(events.StopBegan(ONE, 1, Cause.CANCELLED, "cancelled"))
+    assert (agent.cause, agent.kill_at) == (Cause.CANCELLED, first)
+
+
+def test_a_kill_is_not_due_again() -> None:
+    replay = running()
+    assert replay(events.StopBegan(ONE, 1, Cause.CANCELLED, "why"), events.KillBegan(ONE, 1)).kill_at is None
+
+
+def test_a_process_that_ended_gives_the_rest_of_its_tree_the_grace() -> None:
+    replay = running(grace=3.0)
+    replay(events.WaitBegan(ONE, wait_for(REQUEST)))
+    agent = replay(events.ProcessEnded(ONE, 1, Outcome(0)))
+    assert (agent.status, agent.cause, agent.waits) == (Status.STOPPING, Cause.ENDED, {})
+    assert (agent.outcome, agent.kill_at) == (Outcome(0), replay.now + 3.0)
+
+
+def test_a_process_that_was_stopped_ended_for_that_cause() -> None:
+    replay = running(grace=3.0)
+    until = replay(events.StopBegan(ONE, 1, Cause.SILENCE, "silent")).kill_at
+    agent = replay(events.ProcessEnded(ONE, 1, Outcome(143)))
+    assert (agent.cause, agent.kill_at) == (Cause.SILENCE, until)
+
+
+def test_a_retry_counts_waits_and_moves_the_seed_on() -> None:
+    replay = running(nesting=1, retries=1)
+    replay(events.AgentPromoted(ONE, 4), events.ProcessEnded(ONE, 1, Outcome(1)))
+    agent = replay(events.AttemptRetried(ONE, 1, "exit code 1", delay=2.5, seed=9))
+    assert (agent.status, agent.tries, agent.claim, agent.ready_at) == (Status.QUEUED, 1, 1, replay.now + 2.5)
+    assert (agent.pid, agent.started, agent.heard) == (None,) * 3
+    assert agent.started_at is not None  # when its last attempt began, until the next one does
+    assert (agent.ended_at, agent.reason, replay.state.seed) == (5000 + replay.now, "exit code 1", 9)
+
+
+def test_completed_has_no_reason_and_frees_those_after_it() -> None:
+    replay = running()
+    replay(queued(agent_id(2), after=(ONE,)), events.ProcessEnded(ONE, 1, Outcome(0)))
+    assert len(replay.state.queue) == 0
+    agent = replay(events.AgentCompleted(ONE))
+    assert (agent.status, agent.reason, agent.pid, agent.kill_at) == (Status.COMPLETED, None, None, None)
+    assert agent.ended_at == 5000 + replay.now
+    assert len(replay.state.queue) == 1
+
+
+@pytest.mark.parametrize(
+    ("fact", "status"),
+    [
+        (events.AgentFailed(ONE, "why"), Status.FAILED),
+        (events.AgentCancelled(ONE, "why"), Status.CANCELLED),
+        (events.AgentTimedOut(ONE, "why"), Status.TIMED_OUT),
+        (events.AgentLost(ONE, "why"), Status.LOST),
+    ],
+)
+def test_a_bad_end_says_why(fact: events.AgentFact, status: Status) -> None:
+    replay = running()
+    agent = replay(events.ProcessEnded(ONE, 1, Outcome(1)), fact)
+    assert (agent.status, agent.reason, agent.pid) == (status, "why", None)
+
+
+def test_what_is_skipped_says_why() -> None:
+    agent = Replay(queued())(events.AgentSkipped(ONE, "why"))
+    assert (agent.status, agent.reason) == (Status.SKIPPED, "why")
+
+
+def test_a_revived_agent_begins_anew_with_another_environment_and_its_own_claim() -> None:
+    replay = running(nesting=1, environment="old")
+    replay(
+        events.AgentPromoted(ONE, 5), events.ProcessEnded(ONE, 1, Outcome(1)), events.AgentFailed(ONE, "exit code 1")
+    )
+    agent = replay(events.AgentRevived(ONE, "new"))
+    assert (agent.status, agent.attempt, agent.tries, agent.claim) == (Status.QUEUED, 1, 0, 1)
+    assert (agent.spec.environment, agent.age, agent.queued_at) == ("new", replay.now, 5000 + replay.now)
+    assert (agent.reason, agent.outcome, agent.cause, agent.ended_at, agent.started) == (None,) * 5
+    assert replay.state.environments == {"new": 1}
+
+
+def test_the_box_has_two_numbers_a_pause_and_a_way_out() -> None:
+    replay = Replay(queued())
+    replay(events.LimitChanged(3, 9), events.AdmissionsPaused())
+    assert (replay.state.limit, replay.state.resident, replay.state.is_paused) == (3, 9, True)
+    replay(events.AdmissionsResumed(), events.DrainBegan())
+    assert (replay.state.is_paused, replay.state.is_draining) == (False, True)

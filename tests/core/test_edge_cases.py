@@ -1,0 +1,321 @@
+"""What no test noticed when mutation testing broke it (docs/mutation.md): each of these kills one mutant or more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchd.core.admission.blocking import why_held
+from orchd.core.admission.wait_graph import claims_needed, cycle_from, needed, path_to
+from orchd.core.decide import next_deadline
+from orchd.core.effects import Answer, Refuse
+from orchd.core.inputs import (
+    BeginRun,
+    CloseSession,
+    Exited,
+    Heard,
+    NeverRan,
+    OpenSession,
+    Part,
+    Scope,
+    SetBudget,
+    SpaceSeen,
+    Spawned,
+)
+from orchd.core.state.agents import AgentId, Cause, Outcome, Report
+from orchd.core.state.events import AgentCancelled, AgentHeard, AttemptDeferred, RunnerLimited, WaitEnded
+from orchd.core.state.indexes import forget
+from orchd.core.state.ready_queue import Line
+from orchd.core.state.runs import Group, Plan
+from orchd.core.state.sessions import SessionId
+from orchd.core.state.spending import Budget
+from tests.core.box import WALL, Box, spec
+
+
+def end(box: Box, one: AgentId, report: Report, code: int = 75) -> None:
+    """An attempt ends by itself, of which its runner says something."""
+    box.tell(Exited(one, box.agent(one).attempt, Outcome(code, report=report), is_tree_gone=True))
+
+
+# Ends, and what is said of them.
+
+
+def test_what_its_runner_says_is_the_reason() -> None:
+    box = Box()
+    one = box.spawn()
+    end(box, one, Report(reason="ran out of turns"), 1)
+    assert box.agent(one).reason == "ran out of turns"
+
+
+def test_only_a_runners_own_end_is_turned_away() -> None:
+    box = Box()
+    plain, late = box.spawn("plain"), box.spawn("late", runner="claude", timeout=5.0)
+    report = Report(limited_until=WALL + box.now + 60.0)
+    end(box, plain, report)
+    box.sleep(6.0)
+    end(box, late, report)
+    assert box.status(plain, late) == ["failed", "timed-out"]
+
+
+def test_who_was_turned_away_is_told_when_and_by_whom_and_a_limit_is_noted_once() -> None:
+    box = Box()
+    first, second = box.spawn("first", runner="claude"), box.spawn("second", runner="claude")
+    report = Report(limited_until=WALL + box.now + 60.0)
+    end(box, first, report)
+    assert box.facts(AttemptDeferred) == [AttemptDeferred(first, 1, "claude was rate-limited")]
+    assert (box.agent(first).reason, box.agent(first).ended_at) == (
+        "claude was rate-limited",
+        WALL + box.now,
+    )
+    end(box, second, report)
+    assert box.facts(RunnerLimited) == []
+
+
+def test_who_is_cancelled_while_it_stops_says_so_at_its_end() -> None:
+    box = Box()
+    one = box.spawn()
+    box.exit(one, 0, is_tree_gone=False)
+    box.cancel(one)
+    assert (box.agent(one).cause, box.agent(one).reason) == (Cause.CANCELLED, "cancelled")
+    box.tell(NeverRan(one, 1))
+    assert box.facts(AgentCancelled) == [AgentCancelled(one, "cancelled")]
+
+
+def test_where_an_attempt_is_confined_is_remembered() -> None:
+    box = Box(limit=0)
+    one = box.spawn()
+    box.state.limit = 1
+    box._reply = lambda asked: Spawned(one, 1, 7, "/sys/fs/cgroup/x")  # type: ignore[assignment, method-assign]
+    box.sleep(0.0)
+    assert (box.agent(one).pid, box.agent(one).cgroup) == (7, "/sys/fs/cgroup/x")
+
+
+def test_who_never_ran_is_cancelled_for_the_reason_that_was_given() -> None:
+    box = Box()
+    parent = box.spawn()
+    child = box.spawn(caller=parent)
+    box.cancel(parent)
+    box.tell(NeverRan(child, 1))
+    assert box.facts(AgentCancelled) == [AgentCancelled(child, f"its parent {parent} was cancelled")]
+
+
+# Time and room.
+
+
+def test_what_was_heard_before_is_no_news() -> None:
+    box = Box()
+    one = box.spawn(silence=50.0)
+    for ago in (0.0, 5.0):
+        box.tell(Heard(one, 1, ago))
+        assert box.facts(AgentHeard) == []
+    box.now += 10.0
+    box.tell(Heard(one, 1, 5.0))
+    assert box.agent(one).heard == box.now - 5.0
+    box.tell(Heard(one, 1, 5.0))
+    assert box.facts(AgentHeard) == []
+
+
+def test_who_is_blocked_is_not_listened_to() -> None:
+    box = Box()
+    parent = box.spawn(silence=50.0)
+    child = box.spawn(caller=parent)
+    box.wait(parent, child)
+    box.now += 10.0
+    box.tell(Heard(parent, 1, 1.0))
+    assert box.facts(AgentHeard) == []
+
+
+def test_who_is_being_ended_hides_no_other_deadline() -> None:
+    box = Box()
+    first, _ = box.spawn(grace=100.0), box.spawn(timeout=5.0)
+    box.cancel(first)
+    assert next_deadline(box.state) == box.now + 5.0
+
+
+def test_as_much_room_as_there_shall_be_is_enough() -> None:
+    box = Box()
+    box.tell(SpaceSeen(100, 100))
+    assert not box.state.is_short
+    box.tell(SpaceSeen(99, 100))
+    assert box.state.is_short
+
+
+# Waits.
+
+
+def test_of_two_waits_one_may_end_without_a_place_and_the_agent_goes_on_waiting() -> None:
+    box = Box(limit=1)
+    parent = box.spawn()
+    first, second = box.batch(spec("first"), spec("second"), caller=parent)
+    asked = box.wait(parent, first), box.wait(parent, second)
+    box.exit(first)
+    assert box.facts(WaitEnded) == [WaitEnded(parent, asked[0])]
+    assert [reply.request for reply in box.done(Answer)] == [asked[0]]
+    assert box.status(parent, second) == ["waiting", "running"]
+
+
+def test_nor_does_it_need_one_when_there_is_none() -> None:
+    box = Box(limit=2)
+    parent = box.spawn()
+    first, second, third = box.batch(spec("first"), spec("second"), spec("third"), caller=parent)
+    asked = box.wait(parent, first), box.wait(parent, third)
+    box.limit(limit=1)
+    box.exit(first)
+    assert box.facts(WaitEnded) == [WaitEnded(parent, asked[0])]
+    assert box.status(parent, second, third) == ["waiting", "running", "queued"]
+
+
+def test_to_wait_for_no_time_is_to_ask_and_for_a_second_is_to_wait() -> None:
+    box = Box()
+    parent = box.spawn()
+    child = box.spawn(caller=parent)
+    box.wait(parent, child, timeout=0)
+    assert [reply.timed_out for reply in box.done(Answer)] == [True]
+    request = box.wait(parent, child, timeout=1)
+    assert box.done(Answer) == []
+    wait = box.agent(parent).waits[request]
+    assert (wait.caller, wait.caller_started) == (9, 1.0)
+
+
+def test_who_is_in_the_way_of_a_wait_is_named_with_its_claim() -> None:
+    box = Box(limit=3, resident=3)
+    first, second = box.spawn("first"), box.spawn("second")
+    one, two, _ = box.spawn("one", caller=first), box.spawn("two", caller=second), box.spawn("plain")
+    box.state.resident = 2
+    box.wait(first, one)
+    box.wait(second, two)
+    (refusal,) = box.done(Refuse)
+    assert refusal.code == "would-deadlock"
+    assert refusal.details["holders"] == {first: 1}
+
+
+def test_all_that_any_of_the_living_wait_for_is_needed() -> None:
+    box = Box(limit=2)
+    first, second = box.spawn("first"), box.spawn("second")
+    one, two = box.spawn("one"), box.spawn("two")
+    late = box.spawn("late", after=(one,))
+    box.wait(first, late)
+    box.wait(second, two)
+    assert {one, two, late} <= needed(box.state)
+
+
+# What people are told.
+
+
+def said(box: Box) -> str:
+    """The words of the last turn's only refusal."""
+    (refusal,) = box.done(Refuse)
+    return str(refusal.message)
+
+
+def test_who_asks_for_a_session_or_run_is_told_which() -> None:
+    box = Box()
+    box.tell(OpenSession(box.request(), Scope("/project"), None, Budget()))
+    one = SessionId("session-001")
+    for asked in (SetBudget(box.request(), one, Budget(tokens=1)), CloseSession(box.request(), one)):
+        box.tell(asked)
+        assert [reply.subject for reply in box.done(Answer)] == [one]
+
+
+def test_what_holds_back_a_line_is_a_rule_with_what_it_is_about() -> None:
+    box = Box()
+    box.tell(OpenSession(box.request(), Scope("/project"), None, Budget(tokens=0)))
+    box.batch(spec("one"), scope=Scope("/project"))
+    spent = why_held(box.state, Line(0, session="session-001"), box.now)
+    box.tell(SpaceSeen(1, 2))
+    short = why_held(box.state, Line(0), box.now)
+    assert [(hold.rule, hold.scope) for hold in (spent, short) if hold] == [("budget", "session-001"), ("disk", "")]
+
+
+def test_the_numbers_in_refusals_are_right() -> None:
+    box = Box(limit=3, resident=3, depth=1)
+    parent = box.spawn()
+    box.batch(spec("child"), caller=parent)
+    assert "is at level 1 of 1 and" in said(box)
+    box.pause()
+    deep = [box.spawn(nesting=2) for _ in range(2)]
+    box.limit(1, 2)
+    assert f"{deep[0]} and 1 others" in said(box)
+
+
+def test_only_who_is_paused_is_told_so() -> None:
+    box = Box(limit=1)
+    box.spawn()
+    assert now(box) == "would-queue"
+    assert "paused" not in said(box)
+    box.pause()
+    assert now(box) == "would-queue"
+    assert "living, paused; leave" in said(box)
+
+
+# Now or never.
+
+
+def now(box: Box, **fields: object) -> str | None:
+    """The code with which somebody who asks for no queueing is refused."""
+    scope: Mapping[str, object] = {"scope": Scope("/project")}
+    box.batch(spec("now", **fields), must_start=True, **scope)
+    return box.refusal()
+
+
+def test_now_or_never_fills_the_last_resident_place() -> None:
+    assert now(Box(limit=1, resident=1)) is None
+
+
+def test_now_or_never_minds_what_its_runner_and_its_session_allow() -> None:
+    box = Box()
+    one = box.spawn(runner="claude")
+    end(box, one, Report(limited_until=WALL + box.now + 60.0))
+    assert (now(box, runner="claude"), now(box, runner="codex")) == ("would-queue", None)
+    box.tell(OpenSession(box.request(), Scope("/project"), None, Budget(tokens=0)))
+    assert now(box) == "would-queue"
+
+
+def test_now_or_never_of_an_agent_minds_the_session_of_the_agent() -> None:
+    box = Box()
+    (parent,) = box.batch(spec("parent"), scope=Scope("/project"))
+    box.state.sessions[box.agent(parent).spec.session].budget = Budget(tokens=0)  # type: ignore[index]
+    box.batch(spec("child"), caller=parent, must_start=True)
+    assert box.refusal() == "would-queue"
+
+
+# The graph.
+
+
+def test_who_is_over_hides_no_way_behind_others() -> None:
+    box = Box()
+    first, over, goal = box.spawn(), box.spawn(), box.spawn()
+    box.exit(over)
+    box.wait(first, goal)
+    assert path_to(box.state, [first, over], goal) == [first, goal]
+
+
+def test_who_is_named_twice_hides_nobody_that_is_waited_for() -> None:
+    box = Box()
+    waiter, deep, plain = box.spawn(), box.spawn(nesting=2), box.spawn()
+    assert claims_needed(box.state, box.agent(waiter), (deep, plain, plain)) == {waiter: 3}
+
+
+def test_to_wait_for_nobody_needs_no_claim() -> None:
+    box = Box()
+    waiter = box.spawn()
+    assert claims_needed(box.state, box.agent(waiter), ()) == {}
+
+
+def test_nobody_knows_of_a_cycle_behind_one_that_is_not_in_memory() -> None:
+    assert cycle_from(Box().state, [AgentId("agent-999")]) is None
+
+
+# Memory.
+
+
+def test_runs_that_end_together_are_forgotten_together() -> None:
+    box = Box()
+    group = (Group("", is_fail_fast=True),)
+    for name in "ab":
+        box.tell(BeginRun(box.request(), None, Plan(name, group, "/"), (Part("m", spec("m")),), durations={"m": 1.0}))
+    members = tuple(box.state.agents)
+    box.cancel(*members)
+    for one in members:
+        box.exit(one, 143)
+    forget(box.state, members)
+    assert (box.state.agents, box.state.runs) == ({}, {})

@@ -1,0 +1,135 @@
+"""What no test of runs noticed when mutation testing broke it (docs/mutation.md)."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchd.core.effects import Refuse
+from orchd.core.handlers import run as running
+from orchd.core.inputs import BeginRun, Exited, Part, Scope
+from orchd.core.state.agents import AgentId, Outcome, Report, agent_id
+from orchd.core.state.events import RunBegan
+from orchd.core.state.runs import Group, Plan, RunStatus
+from tests.core.box import WALL, Box, spec
+
+WHOLE = Group("")
+PATIENT = Group("", is_fail_fast=False)
+
+
+def begin(box: Box, *parts: Part, groups: tuple[Group, ...] = (WHOLE,), caller: AgentId | None = None) -> list[AgentId]:
+    """The ids of a run's members, in the order given."""
+    lasting = {one.path: 1.0 for one in parts}
+    box.tell(BeginRun(box.request(), caller, Plan("run", groups, "/"), parts, {}, lasting))
+    return list(box.answered())
+
+
+def part(path: str, *after: str, is_required: bool = True, **fields: object) -> Part:
+    """A member that is to be."""
+    return Part(path, spec(path.replace("/", "-"), **fields), after, is_required)
+
+
+def test_a_nested_group_that_fails_fast_ends_nothing_around_it() -> None:
+    box = Box()
+    inner, beside, outer = begin(box, part("g/a"), part("g/b"), part("c"), groups=(PATIENT, Group("g")))
+    box.exit(inner, 1)
+    assert box.status(inner, beside, outer) == ["failed", "stopping", "running"]
+    assert box.agent(beside).reason == "g/a failed, and g fails fast"
+
+
+def test_a_group_that_has_failed_at_its_end_fails_the_one_around_it_fast() -> None:
+    box = Box()
+    inner, outer = begin(box, part("g/a"), part("b"), groups=(WHOLE, Group("g", is_fail_fast=False)))
+    box.exit(inner, 1)
+    assert box.status(inner, outer) == ["failed", "stopping"]
+
+
+def test_what_cannot_be_cancelled_any_more_is_not_tried_again_in_a_run_that_is_cut_short() -> None:
+    box = Box()
+    first, second = begin(box, part("a"), part("b", retries=1))
+    box.exit(second, 1, is_tree_gone=False)
+    box.exit(first, 1)
+    box.tree_gone(second)
+    assert box.status(first, second) == ["failed", "failed"]
+
+
+def test_a_member_is_turned_away_like_anybody_while_its_run_goes_on() -> None:
+    box = Box()
+    first, second = begin(box, part("a", runner="claude"), part("b"))
+    report = Report(limited_until=WALL + box.now + 60.0)
+    box.tell(Exited(first, 1, Outcome(75, report=report), is_tree_gone=True))
+    assert box.status(first, second) == ["queued", "running"]
+
+
+def test_the_bound_of_a_group_is_that_of_the_groups_in_it_too() -> None:
+    box = Box()
+    groups = (PATIENT, Group("g", max_parallel=1), Group("g/h"))
+    ids = begin(box, part("g/b"), part("g/h/a"), part("c"), groups=groups)
+    assert sorted(box.status(*ids)) == ["queued", "running", "running"]
+    again = Box()
+    groups = (Group("", max_parallel=1), Group("g"), Group("g/h"))
+    ids = begin(again, part("b"), part("g/h/a"), groups=groups)
+    assert sorted(again.status(*ids)) == ["queued", "running"]
+
+
+def test_two_groups_side_by_side_are_both_waited_for() -> None:
+    box = Box()
+    first, second = begin(box, part("g/a"), part("h/b"), groups=(WHOLE, Group("g"), Group("h")))
+    box.exit(first)
+    assert box.state.runs["run-001"].status is RunStatus.RUNNING  # type: ignore[index]
+    box.exit(second)
+    assert box.state.runs["run-001"].status is RunStatus.COMPLETED  # type: ignore[index]
+
+
+def test_what_comes_after_a_group_of_which_all_was_skipped_is_skipped() -> None:
+    box = Box()
+    parts = (part("a"), part("z", "g"), Part("g/h/b", spec("b")))
+    groups = (PATIENT, Group("g", is_fail_fast=False, is_required=False), Group("g/h", is_fail_fast=False))
+    plan, lasting = Plan("run", groups, "/"), {one.path: 1.0 for one in parts}
+    box.tell(BeginRun(box.request(), None, plan, parts, {"g": ("a",)}, lasting))
+    first, last, inner = box.answered()
+    box.exit(first, 1)
+    assert box.status(first, inner, last) == ["failed", "skipped", "skipped"]
+    assert box.agent(last).reason == "g did not complete: skipped"
+    box.retry(first)
+    box.retry(inner)
+    assert box.status(first, inner, last) == ["running", "queued", "skipped"]
+    run = box.state.runs["run-001"]  # type: ignore[index]
+    assert {group: tally.tried for group, tally in run.tallies.items()} == {"": 0, "g": 0, "g/h": 0}
+
+
+def test_a_group_blames_one_of_its_own() -> None:
+    box = Box()
+    groups = (PATIENT, Group("g", is_fail_fast=False), Group("h"))
+    other, first, second = begin(box, part("g/a"), part("h/b"), part("h/c"), groups=groups)
+    box.exit(other, 1)
+    box.exit(first, 1)
+    assert box.agent(second).reason == "h/b failed, and h fails fast"
+
+
+def test_a_run_inside_an_agent_belongs_where_the_agent_does() -> None:
+    box = Box()
+    (parent,) = box.batch(spec("parent", retries=1), scope=Scope("/project"))
+    box.exit(parent, 1)
+    box.sleep(10.0)
+    (child,) = begin(box, part("a"), caller=parent)
+    (began,) = box.facts(RunBegan)
+    assert began.plan.ancestors == (parent,)
+    assert (began.plan.session, box.agent(child).spec.session) == ("session-001", "session-001")
+    assert box.agent(child).parent_attempt == 2
+    assert box.state.runs[began.run].began_at == WALL + box.now
+    assert box.state.sessions[began.plan.session].opened_at == WALL + 1000.0
+    begin(box, part("b"))
+    assert box.agent(agent_id(3)).parent_attempt == 0
+
+
+def test_as_many_dependencies_as_may_be_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "MOST_EDGES", 2)
+    assert len(begin(Box(), part("a"), part("b", "a"), part("c", "b"))) == 3
+
+
+def test_members_that_wait_for_each_other_are_named() -> None:
+    box = Box()
+    assert begin(box, part("a", "b"), part("b", "a")) == []
+    (refusal,) = box.done(Refuse)
+    assert refusal.code == "cycle"
+    assert set(refusal.details["path"]) == {"a", "b"}

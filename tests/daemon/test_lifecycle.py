@@ -1,0 +1,202 @@
+"""One daemon's life: what happens before the first request is answered and after the last."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from orchd.daemon import lifecycle
+from orchd.instance.home import Home
+from orchd.processes.linux.cgroups import Cgroups
+from tests.conftest import DEADLINE, Instance, until
+from tests.support.machine import NOBODY, descriptors, needs_root
+
+KINDS = ("inh", "ambient")
+
+
+def test_everything_it_makes_is_private(instance: Instance) -> None:
+    instance.ctl("wait", instance.spawn("sh", "-c", "echo x"), code=None)
+    for path in instance.directory.rglob("*"):
+        if path.name != "daemon.log" and not path.is_symlink():
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_an_agent_finds_the_client_on_its_path_before_any_other(instance: Instance) -> None:
+    one = instance.spawn("sh", "-c", "command -v orchctl")
+    instance.ctl("wait", one)
+    assert instance.ctl("logs", one).strip() == str(instance.home.bin / "orchctl")
+
+
+def test_where_no_client_is_installed_the_one_that_is_made_is_not_what_lies_where_it_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    python = tmp_path / "bin/python"
+    for directory in (python.parent, tmp_path / "orchctl"):
+        directory.mkdir()
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o700)
+    (tmp_path / "orchctl/__main__.py").write_text("print('planted')\n")
+    (tmp_path / "orchctl/__init__.py").touch()
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setenv("PATH", "/nowhere")
+    lifecycle._link_client(home)
+    said = subprocess.check_output([home.bin / "orchctl", "--version"], cwd=tmp_path, text=True)
+    assert said.startswith("orchctl ")
+
+
+def test_a_daemon_that_cannot_serve_leaves_no_cgroup_behind(stopped: Instance) -> None:
+    stopped.home.create()
+    if (made := Cgroups.where_allowed(stopped.home.tag)) is None:
+        pytest.skip("no cgroup2 directory can be made here")
+    made.close()
+    assert not made.base.exists()
+    stopped.home.socket.mkdir(parents=True)
+    words = [sys.executable, "-m", "orchd", "--home", stopped.directory]
+    done = subprocess.run(words, env=stopped.env, capture_output=True, text=True, check=False)
+    assert done.returncode
+    assert not made.base.exists(), done.stderr
+    stopped.home.socket.rmdir()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_and_its_agents_go_on(stopped: Instance, number: signal.Signals) -> None:
+    stopped.start()
+    one = stopped.spawn("sleep", "600")
+    assert stopped.daemon is not None
+    stopped.daemon.send_signal(number)
+    assert stopped.daemon.wait(DEADLINE) == 0
+    assert f"leaving; 1 agents go on: {one}" in stopped.log()
+    stopped.start()
+    assert stopped.agent(one)["status"] == "running"
+
+
+_DEAF = """
+import os, signal, sys
+if sys.argv[1] == "blocks":
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+else:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+os.execv(sys.executable, [sys.executable, "-m", "orchd", *sys.argv[2:]])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", ["blocks", "ignores"])
+def test_a_signal_ends_it_though_what_started_it_hears_none(
+    stopped: Instance, how: str, number: signal.Signals
+) -> None:
+    stopped.start(sys.executable, "-c", _DEAF, how)
+    assert stopped.daemon is not None
+    stopped.daemon.send_signal(number)
+    assert stopped.daemon.wait(DEADLINE) == 0
+    assert "leaving; 0 agents go on" in stopped.log()
+
+
+def test_the_end_of_its_terminal_is_not_its_end(instance: Instance) -> None:
+    assert instance.daemon is not None
+    instance.daemon.send_signal(signal.SIGHUP)
+    assert instance.status()["daemon"]["pid"] == instance.daemon.pid
+
+
+def test_it_leaves_nothing_of_a_write_ahead_log_behind(stopped: Instance) -> None:
+    stopped.start()
+    stopped.ctl("pause")
+    stopped.stop()
+    assert not stopped.home.database.with_name("orchd.db-wal").exists()
+
+
+def test_agents_inherit_neither_its_lock_nor_its_sockets(instance: Instance) -> None:
+    assert instance.daemon is not None
+    one = instance.spawn("sleep", "600")
+    shim = instance.agent(one)["pid"]
+    (agent,) = until(lambda: psutil.Process(shim).children())
+    until(lambda: agent.name() == "sleep")
+    assert descriptors(agent.pid).keys() == {"0", "1", "2"}
+    held = list(descriptors(shim).values())
+    (gate,) = [what for what in held if what.startswith("socket:")]
+    assert sorted(held) == sorted(
+        ["/dev/null", gate, *[f"{instance.home.agents}/{one}.1.{kind}" for kind in ("log", "log", "exit")]]
+    )
+    assert gate not in descriptors(instance.daemon.pid).values()
+
+
+def test_a_home_that_moved_elsewhere_is_served_there(stopped: Instance, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "x"
+    done = subprocess.run(
+        [sys.executable, "-m", "orchd", "--home", str(elsewhere / "file" / "below")],
+        env=stopped.env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
+        preexec_fn=lambda: _file(elsewhere),
+    )
+    assert done.returncode == 1
+    assert "cannot make" in done.stderr
+    assert "ORCHD_HOME" in done.stderr
+
+
+def _file(directory: Path) -> None:
+    directory.mkdir()
+    (directory / "file").write_text("mine")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("limit = 0", "limit must be between 1 and 10,000, not 0"),
+        ("limt = 3", "limt is not known here"),
+        ("limit = ", "Invalid value"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_refused_with_its_place(stopped: Instance, text: str, said: str) -> None:
+    stopped.home.create()
+    stopped.configure(text)
+    done = stopped.refusal()
+    assert done.returncode == 1
+    assert f"{stopped.home.config}: {said}" in done.stderr
+    assert not stopped.home.database.exists()
+
+
+@needs_root
+@pytest.mark.parametrize("how", [1, 2])
+def test_where_processes_of_others_are_hidden_it_does_not_start_and_doctor_says_so(tmp_path: Path, how: int) -> None:
+    """Another user, who may read all files, so that they can run this Python."""
+    script = f'mount -t proc -o hidepid={how} proc /proc && exec setpriv "$@"'
+    user = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    apart = ["unshare", "--mount", "sh", "-c", script, "sh", *user, *(f"--{kind}-caps=+dac_override" for kind in KINDS)]
+    env = {**os.environ, "ORCHD_HOME": str(tmp_path / "home"), "HOME": str(tmp_path)}
+
+    def said(*words: str) -> str:
+        done = subprocess.run([*apart, *words], env=env, capture_output=True, text=True, check=False, timeout=DEADLINE)
+        return f"{done.returncode}: {done.stdout}{done.stderr}"
+
+    if (tried := said("true")) != "0: ":
+        pytest.skip(f"cannot hide processes here: {tried}")
+    refused = said(sys.executable, "-m", "orchd")
+    assert refused.startswith("1: ")
+    assert "mount it with hidepid=0, or with gid= of a group that this user is in" in refused
+    assert not (tmp_path / "home").exists()
+    assert "problem  processes   /proc hides" in said(sys.executable, "-m", "orchctl", "doctor")
+
+
+def test_children_that_nobody_waits_for_are_not_zombies(instance: Instance) -> None:
+    assert instance.daemon is not None
+    instance.ctl("wait", instance.spawn("sh", "-c", "for i in 1 2 3; do setsid true & done; wait"))
+    children = f"/proc/{instance.daemon.pid}/task/{instance.daemon.pid}/children"
+    until(lambda: not Path(children).read_text().split())
+
+
+def test_its_directory_is_not_in_anybodys_way(instance: Instance) -> None:
+    assert instance.daemon is not None
+    assert os.readlink(f"/proc/{instance.daemon.pid}/cwd") == "/"

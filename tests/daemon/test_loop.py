@@ -1,0 +1,280 @@
+"""The loop: it sleeps until something happens, and nothing of what has happened stays behind in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import zmq
+
+from orchd.core.inputs import Admit
+from orchd.core.state.agents import Instant, State
+from orchd.daemon.loop import Loop
+from orchd.daemon.sd_notify import Notifier
+from orchd.protocol.frames import unpack_hint
+from tests.conftest import Instance, until
+from tests.support.machine import descriptors, status_of
+from tests.support.raw import Raw, request
+
+PATIENT = {"PATH": "/bin:/usr/bin"}
+
+
+def switches(pid: int) -> int:
+    """How often any of its threads has gone to sleep and woken up."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(status_of(int(task.name), "voluntary_ctxt_switches") for task in tasks)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("living", [0, 2])
+def test_an_idle_daemon_does_not_wake_up(instance: Instance, living: int) -> None:
+    assert instance.daemon is not None
+    with Raw(instance.home) as raw, Raw(instance.home) as waiting:
+        raw.ask("daemon")
+        for _ in range(living):
+            raw.ask("spawn", {"agents": [{"command": ["sleep", "600"], "timeout": 6000.0}], "cwd": "/", "env": PATIENT})
+        if living:
+            waiting.send(request("w", "wait", {"scope": "all", "timeout": 6000}))
+        raw.ask("daemon")
+        for _ in range(4):  # a busy machine takes pages from a process at rest: to read one again is a switch too
+            before = switches(instance.daemon.pid)
+            assert not raw.socket.poll(2500)
+            if (after := switches(instance.daemon.pid)) == before:
+                break
+        assert after == before
+        raw.ask("cancel", {"ids": [f"{number + 1}" for number in range(living)]}) if living else None
+
+
+@pytest.mark.slow
+def test_hundreds_of_agents_clients_and_waits_leave_nothing_open_and_little_in_memory(instance: Instance) -> None:
+    assert instance.daemon is not None
+    pid = instance.daemon.pid
+
+    def work(rounds: int) -> None:
+        for number in range(rounds):
+            with Raw(instance.home) as raw:
+                asked = {"agents": [{"command": ["true"]}] * 10, "cwd": "/", "env": {**PATIENT, "N": str(number)}}
+                ids = [agent["id"] for agent in raw.ask("spawn", asked)["result"]["agents"]]
+                raw.ask("wait", {"ids": ids, "timeout": 0.001})
+                assert not raw.ask("wait", {"ids": ids})["result"]["timed_out"]
+                raw.code("cancel", {"ids": ["999999"]})
+                raw.code("spawn", {**asked, "parent": "1"})
+
+    work(5)
+    files, memory = len(descriptors(pid)), status_of(pid, "VmRSS")
+    work(30)
+    until(lambda: len(descriptors(pid)) <= files + 2, what=str(descriptors(pid)))
+    assert status_of(pid, "VmRSS") - memory < 6000
+    until(lambda: not list(instance.home.environments.iterdir()))
+
+
+def test_a_wait_that_is_over_holds_no_descriptor_while_its_client_lives_on(instance: Instance) -> None:
+    assert instance.daemon is not None
+    with Raw(instance.home) as raw:
+        raw.ask("spawn", {"agents": [{"command": ["sleep", "600"]}], "cwd": "/", "env": PATIENT})
+        before = len(descriptors(instance.daemon.pid))
+        for _ in range(20):
+            assert raw.ask("wait", {"ids": ["1"], "timeout": 0.01})["result"]["timed_out"]
+        assert len(descriptors(instance.daemon.pid)) <= before + 1
+        for number in range(20):
+            raw.send(request(f"w{number}", "wait", {"ids": ["1"]}))
+        raw.send(request("cancel", "cancel", {"ids": ["1"]}))
+        assert len({raw.recv()["id"] for _ in range(21)}) == 21
+        until(lambda: len(descriptors(instance.daemon.pid)) <= before)  # type: ignore[union-attr]
+
+
+def test_whoever_listens_is_told_the_number_of_the_newest_fact(instance: Instance) -> None:
+    context = zmq.Context()
+    listener = context.socket(zmq.SUB)
+    listener.setsockopt(zmq.SUBSCRIBE, b"")
+    listener.connect(f"ipc://{instance.home.events}")
+    with Raw(instance.home) as raw:
+
+        def told() -> bool:
+            raw.ask("pause")
+            raw.ask("resume")
+            return bool(listener.poll(50))
+
+        until(told)
+        while listener.poll(200):
+            newest = unpack_hint(listener.recv())
+        assert newest == raw.ask("events")["result"]["last"]
+        raw.ask("limit")
+        assert not listener.poll(200)
+    context.destroy(linger=0)
+
+
+def test_a_deadline_is_kept_while_nothing_else_happens(instance: Instance) -> None:
+    with Raw(instance.home) as raw:
+        asked = {"agents": [{"command": ["sleep", "600"], "timeout": 0.3, "grace": 0.1}], "cwd": "/", "env": PATIENT}
+        raw.ask("spawn", asked)
+        (agent,) = raw.ask("wait", {"ids": ["1"]})["result"]["agents"]
+    assert agent["status"] == "timed-out"
+
+
+def test_a_deadline_beyond_any_timer_is_none(instance: Instance) -> None:
+    with Raw(instance.home) as raw:
+        asked = {"agents": [{"command": ["true"], "timeout": 1e300, "silence": 1e18}], "cwd": "/", "env": PATIENT}
+        raw.ask("spawn", asked)
+        assert raw.ask("wait", {"ids": ["1"], "timeout": 1e300})["result"]["agents"][0]["status"] == "completed"
+
+
+def test_requests_sent_in_one_go_are_answered_in_their_order(instance: Instance) -> None:
+    with Raw(instance.home) as raw:
+        for number in range(400):
+            raw.send(request(f"r{number}", ("pause", "resume", "limit")[number % 3]))
+        assert [raw.recv()["id"] for _ in range(400)] == [f"r{number}" for number in range(400)]
+
+
+class Stage:
+    """The parts of a daemon in which a commit is always on its way, and a diary of what the loop has them do."""
+
+    def __init__(self) -> None:
+        self.diary: list[str] = []
+        self.fds = {name: os.eventfd(0) for name in ("router", "processes", "waits", "commits", "wakeup", "logs")}
+        self.deadline: float | None = None
+        self.files_due: float | None = None
+        self.weighed_due: float | None = None
+        self.is_pruning = False
+        note = self.diary.append
+        fileno = {name: lambda fd=fd: fd for name, fd in self.fds.items()}
+        self.parts: Any = SimpleNamespace(
+            clock=lambda: Instant(5.0, 0.0),
+            state=State(),
+            store=SimpleNamespace(
+                last_seq=lambda: 0,
+                commits=SimpleNamespace(fileno=fileno["commits"], is_pending=False),
+                finish=lambda: None,
+            ),
+            remote=None,
+            ports=SimpleNamespace(ended=list, fileno=fileno["router"], requests=lambda: note("hear") or iter(())),
+            processes=SimpleNamespace(
+                fileno=fileno["processes"],
+                news=lambda: ["ended"],
+                next_deadline=lambda: self.weighed_due,
+                rest=lambda: None,
+                logs=SimpleNamespace(fileno=fileno["logs"], next_deadline=lambda: None, look=lambda: None),
+            ),
+            parked=SimpleNamespace(next_deadline=lambda: None, look=list),
+            borrowers=SimpleNamespace(next_deadline=lambda: None, look=list),
+            gateway=SimpleNamespace(leaving=False),
+            waits=SimpleNamespace(
+                fileno=fileno["waits"],
+                next_deadline=lambda: self.deadline,
+                news=lambda: note("look") or [],
+                disconnected=lambda _: [],
+                ended=lambda *_: None,
+            ),
+            engine=SimpleNamespace(
+                feed=lambda events: note("admit" if Admit() in events else "feed"),
+                finish=lambda: note("finish"),
+                ended=set,
+                is_ahead=True,
+                has_more=False,
+            ),
+            shell=SimpleNamespace(backlog=[], has_more=False, next_turn=lambda: None),
+            space=SimpleNamespace(look=lambda is_short: None),
+            records=SimpleNamespace(let_go=lambda: note("tidy")),
+            environments=SimpleNamespace(drop_all_but=lambda _: None),
+            given=SimpleNamespace(inputs=SimpleNamespace(tidy=lambda: None)),
+            pruner=SimpleNamespace(
+                is_due=lambda: self.is_pruning, next_deadline=lambda: None, turn=lambda: note("prune")
+            ),
+            scribe=SimpleNamespace(next_deadline=lambda: self.files_due, write=lambda: note("write")),
+        )
+
+    def turn(self, *ready: str) -> list[str]:
+        """One turn in which these are readable; what was done in it."""
+        self.diary.clear()
+        loop = Loop(self.parts, self.fds["wakeup"], Notifier())
+        loop._patience()
+        loop._turn({self.fds[name]: zmq.POLLIN for name in ready})
+        return list(self.diary)
+
+    def close(self) -> None:
+        """Leave no descriptor behind."""
+        for fd in self.fds.values():
+            os.close(fd)
+
+
+@pytest.fixture
+def stage() -> Any:
+    """What a loop drives."""
+    made = Stage()
+    yield made
+    made.close()
+
+
+def test_news_of_processes_waits_for_no_disk(stage: Stage) -> None:
+    assert stage.turn("processes") == ["feed"]
+    assert stage.turn("commits", "processes") == ["finish", "feed"]
+
+
+def test_it_wakes_up_to_weigh_agents_and_not_for_nothing(stage: Stage) -> None:
+    loop = Loop(stage.parts, stage.fds["wakeup"], Notifier())
+    assert loop._patience() is None
+    stage.weighed_due = 5.25
+    assert loop._patience() == 250
+    loop._turn({})
+    assert "hear" not in stage.diary
+
+
+def test_what_a_turn_left_to_the_next_is_not_slept_over_and_comes_after_the_requests(stage: Stage) -> None:
+    loop = Loop(stage.parts, stage.fds["wakeup"], Notifier())
+    assert loop._patience() is None
+    for part in (stage.parts.engine, stage.parts.shell):
+        part.has_more = True
+        assert loop._patience() == 0
+        part.has_more = False
+    stage.parts.engine.has_more = True
+    assert stage.turn("processes") == ["admit"]
+    assert stage.turn("router")[-3:] == ["finish", "tidy", "admit"]
+
+
+def test_environments_are_only_taken_away_when_no_commit_is_on_its_way(stage: Stage) -> None:
+    stage.parts.engine.is_ahead = False
+    assert stage.turn("processes") == ["feed", "tidy"]
+
+
+def test_nothing_is_pruned_before_all_that_was_decided_is_on_the_disk_and_forgotten(stage: Stage) -> None:
+    stage.is_pruning = True
+    assert stage.turn("processes") == ["feed", "finish", "tidy", "prune"]
+    stage.parts.store.commits.is_pending = True  # the rows that are leaving
+    assert stage.turn("processes") == ["feed", "finish"]
+
+
+@pytest.mark.parametrize("ready", ["router", "waits", "deadline"])
+def test_nobody_is_listened_to_or_told_anything_before_all_that_was_decided_is_on_the_disk(
+    stage: Stage, ready: str
+) -> None:
+    stage.deadline = 4.0 if ready == "deadline" else 6.0
+    done = stage.turn("processes", *({ready} & stage.fds.keys()))
+    assert done[:3] == ["feed", "finish", "tidy"]
+    assert done[3:5] == ["look", "hear"]
+    assert done[-2:] == ["finish", "tidy"]
+
+
+def test_idle_shims_are_let_go_when_all_of_the_turn_is_decided_that_might_need_them(stage: Stage) -> None:
+    stage.parts.processes.rest = lambda: stage.diary.append("rest")
+    assert stage.turn("processes") == ["feed", "rest"]
+    done = stage.turn("processes", "router")
+    assert done.index("hear") < done.index("rest")
+    assert "feed" not in done[done.index("rest") :]
+
+
+def test_whoever_waits_is_told_of_ends_whose_commit_is_over_though_nothing_else_is_to_be_decided(stage: Stage) -> None:
+    stage.parts.engine.is_ahead, ended = False, [{"agent-001"}]
+    stage.parts.engine.ended = lambda: ended.pop() if ended else set()
+    stage.parts.waits.ended = lambda over, flush: stage.diary.append("tell")
+    stage.parts.processes.news = list
+    assert stage.turn("router", "commits")[:2] == ["finish", "tell"]
+
+
+def test_files_are_written_when_it_is_time_and_tell_nothing_that_is_not_on_the_disk(stage: Stage) -> None:
+    stage.files_due = 6.0
+    assert "write" not in stage.turn("processes")
+    stage.files_due = 5.0
+    assert stage.turn()[-2:] == ["finish", "write"]

@@ -1,0 +1,60 @@
+"""The shell does what the core asks."""
+
+from __future__ import annotations
+
+import typing
+
+import pytest
+
+from orchd.core import effects
+from orchd.core.effects import Effect, Launch, Listen
+from orchd.core.inputs import CallerGone, Heard
+from orchd.core.state.agents import RequestId, Wait, agent_id
+from orchd.daemon.performer import PERFORM
+from tests.support.bench import Bench
+
+
+def test_every_effect_has_one_who_performs_it() -> None:
+    asked_before_the_commit = {Launch, Listen}
+    assert set(PERFORM) == set(typing.get_args(Effect)) - asked_before_the_commit
+
+
+def test_it_hears_how_long_an_attempt_has_been_silent(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    bench.ahead += 30
+    heard = bench.shell.ask(Listen(one.id, 1))
+    assert isinstance(heard, Heard)
+    assert (heard.agent, heard.attempt) == (one.id, 1)
+    assert 30 <= heard.ago < 60
+
+
+def test_a_client_that_has_died_before_it_can_be_watched_is_news_at_once(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    one.waits[RequestId("w")] = Wait(RequestId("w"), (), False, None, 2**22 - 1, 1.0)
+    bench.shell.do(effects.Watch(one.id, RequestId("w")))
+    bench.shell.do(effects.Watch(one.id, RequestId("no such wait")))
+    assert bench.shell.backlog == [CallerGone(one.id, RequestId("w"))]
+    bench.shell.backlog = []
+    one.waits.clear()
+
+
+def test_many_trees_are_ended_in_slices_in_their_order_and_all_of_them_before_the_daemon_leaves(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[tuple[str, bool]] = []
+
+    def stop(agent: str, attempt: int, *, kill: bool) -> None:
+        ended.append((agent, kill))
+        bench.ahead += 0.5
+
+    monkeypatch.setattr(bench.processes, "stop", stop)
+    for number in range(1, 6):
+        bench.shell.do(effects.Terminate(agent_id(number), 1))
+    bench.shell.do(effects.Kill(agent_id(3), 1))
+    assert ended == [("agent-001", False)]
+    bench.shell.next_turn()
+    assert ended[1:] == [("agent-002", False)]
+    assert bench.shell.has_more
+    bench.shell.stop_all()
+    assert ended[2:] == [("agent-003", False), ("agent-004", False), ("agent-005", False), ("agent-003", True)]
+    assert not bench.shell.has_more

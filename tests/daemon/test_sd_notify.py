@@ -1,0 +1,203 @@
+"""What a service manager hears, from a real daemon and from the pieces."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchd.daemon.sd_notify import PAUSE, Notifier
+from tests.conftest import DEADLINE, Instance, until
+from tests.daemon.test_loop import switches
+from tests.support.machine import descriptors
+from tests.support.raw import Raw
+
+
+class Manager:
+    """A service manager's ear."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(f"\0{address[1:]}" if address.startswith("@") else address)
+        self.socket.settimeout(DEADLINE)
+
+    def hear(self) -> str:
+        """The next thing that is said."""
+        return self.socket.recv(4096).decode().strip()
+
+    def has_heard(self) -> list[str]:
+        """All that was said by now."""
+        self.socket.setblocking(False)
+        found = []
+        try:
+            while True:
+                found.append(self.hear())
+        except BlockingIOError:
+            return found
+        finally:
+            self.socket.settimeout(DEADLINE)
+
+    def wait_for(self, line: str) -> None:
+        """Hear on until this is said."""
+        until(lambda: self.hear() == line)
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    """One that listens."""
+    made = Manager(str(tmp_path / "n"))
+    yield made
+    made.socket.close()
+
+
+@pytest.fixture(params=["path", "abstract"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]:
+    """One that listens, on each kind of socket."""
+    made = Manager(str(tmp_path / "n") if request.param == "path" else f"@orchd-test-{os.getpid()}-{id(request)}")
+    yield made
+    made.socket.close()
+
+
+def start(instance: Instance, manager: Manager, **more: str) -> None:
+    """A daemon that this manager has started."""
+    instance.env.update(NOTIFY_SOCKET=manager.address, **more)
+    instance.start()
+
+
+def test_it_is_ready_once_it_answers_says_its_places_when_they_change_and_that_it_leaves(
+    stopped: Instance, either: Manager
+) -> None:
+    stopped.home.create()
+    start(stopped, either)
+    assert either.hear() == "READY=1"
+    assert either.hear() == "STATUS=slots 0/7 in use, 0/28 alive, 0 queued"
+    stopped.spawn("sleep", "600")
+    assert until(lambda: "1/7" in (said := either.hear()) and said) == "STATUS=slots 1/7 in use, 1/28 alive, 0 queued"
+    stopped.ctl("pause")
+    assert until(lambda: either.hear()).endswith("0 queued, paused")
+    stopped.stop()
+    assert until(lambda: either.has_heard()[-1:]) == ["STOPPING=1"]
+
+
+def test_a_daemon_that_cannot_serve_was_never_ready(stopped: Instance, manager: Manager) -> None:
+    stopped.home.create()
+    stopped.configure("limit = 0")
+    with pytest.raises(AssertionError, match="limit must be"):
+        start(stopped, manager)
+    assert manager.has_heard() == [f"STATUS={stopped.home.config}: limit must be between 1 and 10,000, not 0"]
+
+
+def test_agents_are_told_nothing_of_the_manager(stopped: Instance, manager: Manager) -> None:
+    start(stopped, manager)
+    for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
+        stopped.env.pop(name, None)
+    one = stopped.spawn("sh", "-c", "echo [$NOTIFY_SOCKET$WATCHDOG_USEC]; ls -l /proc/self/fd")
+    stopped.ctl("wait", one)
+    said = stopped.ctl("logs", one)
+    assert said.startswith("[]")
+    assert "socket:" not in said
+    assert stopped.daemon is not None
+    assert [what for what in descriptors(stopped.daemon.pid).values() if what.startswith("socket:")]
+
+
+def test_signs_of_life_come_twice_a_period_from_a_daemon_with_nothing_else_to_do(
+    stopped: Instance, manager: Manager
+) -> None:
+    start(stopped, manager, WATCHDOG_USEC="200000")
+    manager.wait_for("READY=1")
+    heard = [manager.hear() for _ in range(8)]
+    assert {line for line in heard if not line.startswith("STATUS=")} == {"WATCHDOG=1"}
+
+
+@pytest.mark.slow
+def test_an_idle_daemon_that_nobody_watches_does_not_wake_up(stopped: Instance, manager: Manager) -> None:
+    start(stopped, manager)
+    assert stopped.daemon is not None
+    with Raw(stopped.home) as raw:
+        raw.ask("daemon")
+        assert not raw.socket.poll(300)
+        before = switches(stopped.daemon.pid)
+        assert not raw.socket.poll(1500)
+        assert switches(stopped.daemon.pid) == before
+
+
+def test_lines_of_status_that_follow_each_other_at_once_are_not_all_sent(manager: Manager) -> None:
+    notify = Notifier(manager.address)
+    notify.status("a", 5.0)
+    assert notify.next_deadline() is None
+    notify.status("b", 5.1)
+    assert notify.next_deadline() == 5.0 + PAUSE
+    notify.status("c", 5.0 + PAUSE)
+    notify.status("c", 9.0)
+    assert manager.has_heard() == ["STATUS=a", "STATUS=c"]
+    assert notify.next_deadline() is None
+    notify.close()
+
+
+def test_a_reload_is_told_from_its_beginning_to_its_end(manager: Manager) -> None:
+    notify = Notifier(manager.address)
+    notify.reloading()
+    notify.ready()
+    assert manager.has_heard() == ["RELOADING=1", "READY=1"]
+    notify.close()
+
+
+@pytest.mark.parametrize("way", ["signal", "request"])
+def test_a_daemon_that_reads_its_configuration_again_says_so(stopped: Instance, manager: Manager, way: str) -> None:
+    start(stopped, manager)
+    assert stopped.daemon is not None
+    manager.wait_for("READY=1")
+    if way == "signal":
+        stopped.daemon.send_signal(signal.SIGHUP)
+    else:
+        stopped.ctl("config", "reload")
+    heard = [line for line in (manager.hear(), manager.hear(), manager.hear()) if not line.startswith("STATUS")]
+    assert heard == ["RELOADING=1", "READY=1"]
+
+
+def test_what_the_manager_said_is_taken_out_and_is_for_one_process_only() -> None:
+    said = {"NOTIFY_SOCKET": "/n", "WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "12", "HOME": "/"}
+    environ = dict(said)
+    mine = Notifier.from_environment(environ, 12)
+    assert environ == {"HOME": "/"}
+    assert mine.next_deadline() == 0.0
+    other = Notifier.from_environment(dict(said), 13)
+    assert other.is_wanted
+    assert other.next_deadline() is None
+    nobody = Notifier.from_environment({"WATCHDOG_USEC": "3000000"}, 13)
+    assert not nobody.is_wanted
+    assert nobody.next_deadline() is None
+    for one in (mine, other, nobody):
+        one.close()
+
+
+def test_a_manager_that_is_gone_is_said_once_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    notify = Notifier("/nowhere/n", 1.0)
+    notify.ready()
+    notify.live(1.0)
+    assert [record.message for record in caplog.records if "service manager" in record.message] == [
+        "cannot tell the service manager anything: [Errno 2] No such file or directory"
+    ]
+    notify.close()
+
+
+def test_a_stopped_loop_gives_no_sign_of_life(stopped: Instance, manager: Manager) -> None:
+    start(stopped, manager, WATCHDOG_USEC="200000")
+    assert stopped.daemon is not None
+    manager.wait_for("READY=1")  # what is said before the first sign of life must not be taken for one
+    manager.wait_for("WATCHDOG=1")
+    subprocess.run(["kill", "-STOP", str(stopped.daemon.pid)], check=True)
+    until(lambda: Path(f"/proc/{stopped.daemon.pid}/stat").read_text().split()[2] == "T")  # type: ignore[union-attr]
+    manager.has_heard()
+    manager.socket.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        manager.hear()
+    subprocess.run(["kill", "-CONT", str(stopped.daemon.pid)], check=True)
+    manager.socket.settimeout(DEADLINE)
+    manager.wait_for("WATCHDOG=1")

@@ -1,0 +1,77 @@
+"""A file is replaced as a whole, or is as it was."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchd.instance.system import atomic_file, private_file
+
+
+def test_what_was_there_is_replaced_and_whoever_has_it_open_still_reads_it_whole(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("before")
+    with path.open() as reader:
+        atomic_file.write(path, b"after")
+        assert reader.read() == "before"
+    assert path.read_bytes() == b"after"
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o755, 0o666])
+def test_it_gets_the_mode_that_is_asked_for_whatever_the_umask(tmp_path: Path, mode: int) -> None:
+    before = os.umask(0o077)
+    try:
+        atomic_file.write(tmp_path / "file", b"", mode)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
+
+
+def test_without_a_mode_it_is_a_new_file_like_any_other(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        atomic_file.write(tmp_path / "file", b"")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+
+
+def test_a_link_that_lies_where_it_is_drafted_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("kept")
+    (tmp_path / ".file.new").symlink_to("precious")
+    atomic_file.write(tmp_path / "file", b"content")
+    assert (tmp_path / "precious").read_text() == "kept"
+    assert not (tmp_path / "file").is_symlink()
+
+
+def test_what_cannot_be_written_leaves_what_was_there_and_no_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("kept")
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="full"):
+        atomic_file.write(tmp_path / "file", b"content")
+    assert {one.name: one.read_text() for one in tmp_path.iterdir()} == {"file": "kept"}
+
+
+@pytest.mark.parametrize("write", [atomic_file.write, private_file.write_private])
+def test_what_is_no_file_is_not_replaced(tmp_path: Path, write: Callable[[Path, bytes], None]) -> None:
+    """As root this replaced /dev/null for every program of the machine."""
+    os.mkfifo(path := tmp_path / "device")
+    with pytest.raises(OSError, match="a FIFO is in the place of the file"):
+        write(path, b"content")
+    assert path.is_fifo()
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    write(link, b"content")
+    assert (path.is_fifo(), link.read_bytes()) == (True, b"content")

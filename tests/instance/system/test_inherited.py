@@ -1,0 +1,63 @@
+"""Which variables of a caller its agents do not get."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orchctl.daemon.launcher import for_agents
+from orchd.instance.system.inherited import without_jobserver
+from tests.conftest import Instance
+
+
+@pytest.mark.parametrize(
+    ("flags", "kept"),
+    [
+        (" -j4 --jobserver-auth=3,4", " -j4"),
+        ("kw -j4 --jobserver-auth=3,4 -- CC=gcc", "kw -j4 -- CC=gcc"),
+        ("-w --jobserver-fds=3,4 -j", "-w"),
+        ("-j --jobserver-fds=8,9 --jobserver-auth=8,9", ""),
+        (" --jobserver-auth=-2,-2 -l2", " -l2"),
+        (" -j4 --jobserver-auth=fifo:/tmp/GMfifo12", " -j4 --jobserver-auth=fifo:/tmp/GMfifo12"),
+        (" -j -k", " -j -k"),
+        (" -- X=--jobserver-auth=3,4", " -- X=--jobserver-auth=3,4"),
+        (" -- X=a\\ --jobserver-auth=3,4", " -- X=a\\ --jobserver-auth=3,4"),
+        ("", ""),
+    ],
+)
+def test_the_descriptors_of_a_jobserver_are_left_out_and_all_else_stays(flags: str, kept: str) -> None:
+    assert without_jobserver(flags) == kept
+
+
+def test_what_leads_to_descriptors_or_a_manager_of_the_caller_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
+    for name in names:
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("MAKEFLAGS", " --jobserver-auth=3,4")
+    monkeypatch.setenv("MFLAGS", "-w --jobserver-auth=3,4")
+    monkeypatch.setenv("LISTEN_PORT", "80")
+    found = for_agents()
+    assert not found.keys() & {*names, "MAKEFLAGS"}
+    assert (found["MFLAGS"], found["LISTEN_PORT"]) == ("-w", "80")
+
+
+def test_an_agent_that_make_asked_for_makes_without_a_word_about_a_jobserver(
+    instance: Instance, tmp_path: Path
+) -> None:
+    make = shutil.which("make")
+    if make is None:
+        pytest.skip("no make")
+    (tmp_path / "Makefile").write_text(
+        f"outer:\n\t+@orchctl spawn --json -- {make} -C {tmp_path} inner\ninner:\n\t@echo made\n"
+    )
+    instance.ctl("limit", "1")
+    asked = instance.spawn(make, "--no-print-directory", "-j2", "-C", str(tmp_path), "outer")
+    instance.ctl("wait", asked)
+    one = json.loads(instance.ctl("logs", asked))["agents"][0]["id"]
+    instance.ctl("wait", one)
+    said = instance.ctl("logs", one)
+    assert "made" in said
+    assert "jobserver" not in said

@@ -1,0 +1,31 @@
+"""Gaps, as the file system tells of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from orchd.instance.system.sparse import Gap, gap_after
+
+
+def test_a_gap_is_found_from_before_it_and_from_inside_and_not_from_behind(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb+", buffering=0) as file:
+        assert gap_after(file.fileno(), 0) is None
+        file.write(b"x" * 4096)
+        assert (gap_after(file.fileno(), 0), gap_after(file.fileno(), 9999)) == (None, None)
+        file.truncate(1 << 20)
+        assert gap_after(file.fileno(), 0) == Gap(4096, 1 << 20)
+        file.seek(0, os.SEEK_END)
+        file.write(b"end")
+        assert gap_after(file.fileno(), 0) == Gap(4096, 1 << 20)
+        assert gap_after(file.fileno(), 8192) == Gap(8192, 1 << 20)
+        assert gap_after(file.fileno(), 1 << 20) is None
+
+
+def test_a_descriptor_that_is_none_is_an_error(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    os.close(descriptor)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        gap_after(descriptor, 0)

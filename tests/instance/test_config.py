@@ -1,0 +1,33 @@
+"""What of `config.toml` only clients go by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchd.instance.config import Config, ProjectManagement, SettingsError, changed, default, read
+from orchd.protocol.schema import ShapeError, build
+
+
+def test_labels_stand_for_skills() -> None:
+    assert build(ProjectManagement, {}).labels == {}
+    assert build(ProjectManagement, {"labels": {"backend": "mine"}}).labels == {"backend": "mine"}
+
+
+def test_a_label_stands_for_one_skill() -> None:
+    with pytest.raises(ShapeError, match=r"pm\.labels must map strings to strings"):
+        build(ProjectManagement, {"labels": {"backend": ["one", "two"]}}, "pm")
+
+
+def test_what_is_wrong_is_kept_problem_by_problem(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("limt = 1\ngrace = -1\n")
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path / "config.toml")
+    assert [problem.key for problem in caught.value.problems] == ["limt", "grace"]
+    assert read(tmp_path / "none.toml") == Config()
+
+
+def test_a_difference_is_a_list_of_keys() -> None:
+    assert changed(Config(), Config(depth=1, limit=2)) == ["limit", "depth"]
+    assert (default("limit"), default("runners"), default("pm")) == (7, {}, ProjectManagement())

@@ -1,0 +1,83 @@
+"""The database, looked at without changing it."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+from orchd.core.state.agents import Instant, State
+from orchd.core.state.events import LimitChanged
+from orchd.instance.database_file import SCHEMAS, Checked, check
+from orchd.store import migrations
+from orchd.store.database import Store
+
+
+def found(path: Path, seconds: float = 5.0) -> Checked:
+    """What is found, which leaves all files as they were."""
+    before = {one.name: one.read_bytes() for one in path.parent.iterdir() if one.is_file() and "-shm" not in one.name}
+    result = check(path, time.monotonic, seconds)
+    after = {one.name: one.read_bytes() for one in path.parent.iterdir() if one.is_file() and "-shm" not in one.name}
+    assert after == before
+    return result
+
+
+def test_the_layouts_are_those_that_the_daemon_makes() -> None:
+    assert (migrations.FIRST, migrations.newest()) == SCHEMAS
+
+
+def test_a_sound_one_is_no_problem_while_it_is_open_and_afterwards(tmp_path: Path) -> None:
+    path = tmp_path / "orchd.db"
+    assert found(path) == Checked(None, "it does not exist yet", is_empty=True)
+    path.touch()
+    assert found(path) == Checked(None, "it is empty", is_empty=True)
+    with closing(Store(path)):
+        assert found(path) == Checked(None, f"schema {SCHEMAS[1]}, undamaged")
+    assert found(path) == Checked(None, f"schema {SCHEMAS[1]}, undamaged")
+
+
+def test_what_a_daemon_cannot_use_is_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "orchd.db"
+    Store(path).close()
+    whole = path.read_bytes()
+    for damage, expected in [
+        (lambda: path.write_bytes(whole[:4096] + b"\1" * (len(whole) - 4096)), "damaged|malformed"),
+        (lambda: path.write_bytes(b"x" * 8192), "not a database"),
+        (lambda: run(path, f"PRAGMA user_version = {SCHEMAS[1] + 1}"), "install the version that wrote it"),
+        (lambda: run(path, "PRAGMA application_id = 7"), "some other program's database"),
+    ]:
+        path.write_bytes(whole)
+        damage()
+        result = found(path)
+        assert result.problem is not None
+        assert re.search(expected, f"{result.problem}; {result.remedy}"), result
+    path.unlink()
+    path.mkdir()
+    assert "is no file" in str(check(path, time.monotonic, 1.0).problem)
+
+
+def test_a_large_one_is_looked_at_for_a_bounded_time(tmp_path: Path) -> None:
+    path = tmp_path / "orchd.db"
+    Store(path).close()
+    run(path, "CREATE TABLE big (x)")
+    run(path, "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000) INSERT INTO big SELECT i FROM n")
+    assert "too large to be checked" in str(found(path, -1.0).note)
+
+
+def run(path: Path, statement: str) -> None:
+    """One statement, in a connection of its own."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute(statement)
+
+
+def test_one_that_a_daemon_has_for_itself_is_no_problem(tmp_path: Path) -> None:
+    path = tmp_path / "orchd.db"
+    with closing(Store(path)) as store:
+        store.commit(State(), 1.0, [LimitChanged(3, 4)])
+        path.with_name("kept-wal").write_bytes(path.with_name("orchd.db-wal").read_bytes())
+    path.with_name("kept-wal").replace(path.with_name("orchd.db-wal"))
+    with closing(Store(path, without_room=True)) as store:
+        store.restore(State(), Instant(1.0, 1.0))
+        assert check(path, time.monotonic, 1.0).problem is None

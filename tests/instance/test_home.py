@@ -1,0 +1,202 @@
+"""The places of an instance: computed from its directory alone, private, and refused with a reason when unusable."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from platformdirs import user_state_path
+
+from orchd.instance.environment import ENV_HOME
+from orchd.instance.home import MAX_SOCKET_PATH, Home, HomeError, default_home
+from tests.support.machine import as_nobody, needs_root, tmpfs
+
+DEEP = "d" * 60
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A short directory that is removed."""
+    directory = Path(tempfile.mkdtemp(prefix="orchd-", dir="/tmp"))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def mode(path: Path) -> int:
+    """Its permissions."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_every_place_is_in_the_home(short: Path) -> None:
+    home = Home(short)
+    places = [
+        home.database,
+        home.lock,
+        home.start_lock,
+        home.log,
+        home.agents,
+        home.environments,
+        home.bin,
+        home.config,
+    ]
+    assert {place.parent for place in [*places, home.socket, home.events]} == {short}
+
+
+def test_what_is_made_is_closed_to_others(short: Path) -> None:
+    home = Home(short / "a" / "b")
+    home.create()
+    for made in (short / "a", home.directory, home.agents, home.environments, home.bin):
+        assert mode(made) == 0o700
+
+
+def test_a_home_that_others_could_enter_is_closed(short: Path) -> None:
+    short.chmod(0o755)
+    Home(short).create()
+    assert mode(short) == 0o700
+
+
+def test_what_was_above_it_is_left_as_it_is(short: Path) -> None:
+    short.chmod(0o755)
+    Home(short / "inner").create()
+    assert mode(short) == 0o755
+
+
+def test_making_it_twice_is_making_it(short: Path) -> None:
+    Home(short).create()
+    (short / "orchd.db").write_text("x")
+    Home(short).create()
+    assert (short / "orchd.db").read_text() == "x"
+
+
+def test_a_deep_home_gets_a_short_socket_that_can_be_bound(short: Path) -> None:
+    home = Home(short / DEEP / DEEP)
+    home.create()
+    try:
+        assert home.sockets != home.directory
+        assert mode(home.sockets) == 0o700
+        for path in (home.socket, home.events):
+            assert len(os.fsencode(path)) <= MAX_SOCKET_PATH
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(str(home.socket))
+    finally:
+        shutil.rmtree(home.sockets)
+
+
+def test_the_longest_home_that_holds_its_own_sockets(short: Path) -> None:
+    room = MAX_SOCKET_PATH - len(os.fsencode(short)) - len("/x/events.sock")
+    longest = Home(short / ("x" * (room + 1)))
+    assert longest.sockets == longest.directory
+    assert len(os.fsencode(longest.events)) == MAX_SOCKET_PATH
+    longer = Home(short / ("x" * (room + 2)))
+    assert longer.sockets != longer.directory
+
+
+def test_two_deep_homes_do_not_share_a_socket(short: Path) -> None:
+    assert Home(short / DEEP / DEEP / "a").socket != Home(short / DEEP / DEEP / "b").socket
+    assert Home(short / DEEP / DEEP / "a").socket == Home(short / DEEP / DEEP / "a").socket
+
+
+def test_where_a_deep_homes_socket_is_does_not_depend_on_variables(short: Path) -> None:
+    script = (
+        "import sys; from orchd.instance.home import Home; from pathlib import Path; "
+        "print(Home(Path(sys.argv[1])).socket)"
+    )
+    deep = short / DEEP / DEEP
+    command = [sys.executable, "-c", script, str(deep)]
+    said = {
+        subprocess.run(command, env={**os.environ, **more}, capture_output=True, text=True, check=True).stdout.strip()
+        for more in ({}, {"XDG_RUNTIME_DIR": "/nowhere", "TMPDIR": "/nowhere", "HOME": "/nowhere"})
+    }
+    assert said == {str(Home(deep).socket)}
+
+
+def test_with_a_runtime_directory_a_deep_homes_socket_is_there(short: Path) -> None:
+    run = Path(f"/run/user/{os.getuid()}")
+    expected = run if run.is_dir() and os.access(run, os.W_OK) else Path(f"/tmp/orchd-{os.getuid()}")
+    assert Home(short / DEEP / DEEP).sockets.parent == expected
+
+
+def test_a_home_that_is_a_file_is_refused_with_a_way_out(short: Path) -> None:
+    (short / "file").write_text("mine")
+    with pytest.raises(HomeError, match=f"not a directory of yours; set {ENV_HOME}"):
+        Home(short / "file").create()
+    with pytest.raises(HomeError, match=f"cannot make .*{ENV_HOME}"):
+        Home(short / "file" / "below").create()
+    assert (short / "file").read_text() == "mine"
+
+
+def test_a_home_whose_name_is_too_long_is_refused(short: Path) -> None:
+    with pytest.raises(HomeError, match="File name too long"):
+        Home(short / ("x" * 300)).create()
+
+
+@needs_root
+def test_a_home_that_is_somebody_elses_is_refused(short: Path) -> None:
+    os.chown(short, 65534, 65534)
+    with pytest.raises(HomeError, match="not a directory of yours"):
+        Home(short).create()
+
+
+@needs_root
+def test_a_home_that_cannot_be_written_is_refused(short: Path) -> None:
+    short.chmod(0o755)
+    assert as_nobody(lambda: Home(short / "inner").create()) == f"HomeError: cannot make {short / 'inner'}: " + (
+        f"Permission denied; make it writable for you, or set {ENV_HOME} to a directory that can be written"
+    )
+
+
+@needs_root
+def test_a_home_on_a_read_only_disk_is_refused(short: Path) -> None:
+    with tmpfs(short, "64k", "ro"), pytest.raises(HomeError, match="Read-only file system"):
+        Home(short / "inner").create()
+
+
+@needs_root
+def test_a_runtime_directory_is_taken_before_the_directory_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    uid = 70_000 + os.getpid()
+    run = Path(f"/run/user/{uid}")
+    was_there = run.parent.is_dir()
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    deep = Home(Path("/tmp") / DEEP / DEEP)
+    assert deep.sockets.parent == Path(f"/tmp/orchd-{uid}")
+    run.mkdir(parents=True)
+    try:
+        assert deep.sockets.parent == run
+    finally:
+        run.rmdir()
+        if not was_there:
+            run.parent.rmdir()
+
+
+@needs_root
+def test_a_runtime_directory_that_somebody_else_made_is_refused(short: Path) -> None:
+    """Whoever owns the directory above the socket could put their own in its place."""
+    said = as_nobody(lambda: Home(Path("/tmp") / DEEP / DEEP / "x").sockets.parent.as_posix())
+    assert said in ("/tmp/orchd-65534", "/run/user/65534")
+    if said == "/tmp/orchd-65534" and not Path(said).exists():
+        squatted = Path(said)
+        squatted.mkdir()  # ours, root's, and not theirs
+        squatted.chmod(0o777)
+        short.chmod(0o777)
+        try:
+            refused = as_nobody(lambda: Home(short / DEEP / DEEP).create())
+            assert refused.startswith(f"HomeError: {squatted} is not a directory of yours")
+        finally:
+            squatted.rmdir()
+
+
+def test_the_default_is_the_variable_or_the_state_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENV_HOME, "/somewhere")
+    assert default_home() == Path("/somewhere")
+    monkeypatch.setenv(ENV_HOME, "relative")
+    assert default_home() == Path.cwd() / "relative"
+    monkeypatch.delenv(ENV_HOME)
+    assert default_home() == user_state_path("orchd")

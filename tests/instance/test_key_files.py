@@ -1,0 +1,47 @@
+"""Files that hold keys."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from orchd.instance.key_files import KeyFileError, read_private, read_secret
+from orchd.instance.system.private_file import write_private
+from tests.support.machine import needs_root
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610, 0o666])
+def test_a_file_that_is_open_to_others_is_not_used(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "key"
+    write_private(path, b"a" * 64)
+    path.chmod(mode)
+    with pytest.raises(KeyFileError, match=f"open to others .mode {mode:o}.*chmod 600"):
+        read_secret(path)
+
+
+def test_a_link_a_pipe_and_a_directory_are_not_used(tmp_path: Path) -> None:
+    write_private(tmp_path / "key", b"a" * 64)
+    (tmp_path / "link").symlink_to(tmp_path / "key")
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    (tmp_path / "directory").mkdir(mode=0o700)
+    for name, why in (("link", "it is a link"), ("pipe", "a FIFO is in"), ("directory", "a directory is in")):
+        with pytest.raises(KeyFileError, match=why):
+            read_private(tmp_path / name)
+
+
+@needs_root
+def test_a_file_of_somebody_else_is_not_used(tmp_path: Path) -> None:
+    write_private(tmp_path / "key", b"a" * 64)
+    os.chown(tmp_path / "key", 12345, 12345)
+    with pytest.raises(KeyFileError, match="belongs to uid 12345"):
+        read_secret(tmp_path / "key")
+
+
+@pytest.mark.parametrize("content", [b"", b"a" * 63, b"\xff" * 64, b"x" * 64])
+def test_what_holds_no_key_is_named_without_what_it_holds(tmp_path: Path, content: bytes) -> None:
+    write_private(tmp_path / "key", content)
+    with pytest.raises(KeyFileError, match="holds no key") as refused:
+        read_secret(tmp_path / "key")
+    assert not content or content.decode("ascii", "replace") not in str(refused.value)

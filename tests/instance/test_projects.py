@@ -1,0 +1,134 @@
+"""What is a project, and what git is told of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from orchd.instance import projects
+from tests.orchctl import repos
+
+PLACES = (".agent/sessions", ".claude/state")
+LINES = ["/.agent/sessions/", "/.claude/state/"]
+
+
+@pytest.fixture
+def main(tmp_path: Path) -> Path:
+    """A repository."""
+    return repos.repository(tmp_path / "main")
+
+
+def excluded(repository: Path) -> list[str]:
+    """The lines of its own list of ignored files, without what git put there."""
+    lines = (repository / ".git/info/exclude").read_text().splitlines()
+    return [line for line in lines if line.startswith("/") or "orchd" in line]
+
+
+def test_a_checkout_and_what_is_marked_are_projects_and_nothing_else(tmp_path: Path, main: Path) -> None:
+    assert projects.is_project(main)
+    assert not projects.is_project(main / "sub")
+    assert not projects.is_project(tmp_path)
+    assert not projects.is_project(tmp_path / "nothing")
+    projects.mark(tmp_path)
+    projects.mark(tmp_path)
+    assert projects.is_project(tmp_path)
+    projects.mark(main)
+    assert not (main / ".agent").exists()
+
+
+def test_a_home_directory_is_one_only_when_it_is_marked(main: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person may keep their settings in a repository."""
+    monkeypatch.setenv("HOME", str(main))
+    assert not projects.is_project(main)
+    projects.mark(main)
+    assert projects.is_project(main)
+
+
+def test_a_directory_that_cannot_be_searched_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    assert not projects.is_project(tmp_path)
+
+
+def test_lines_are_added_once_and_taken_back_and_others_stay(main: Path) -> None:
+    exclude = main / ".git/info/exclude"
+    exclude.write_text("mine")
+    assert projects.exclude(main, PLACES)
+    assert projects.exclude(main, PLACES)
+    assert exclude.read_text().splitlines() == ["mine", projects.HEAD, *LINES]
+    exclude.chmod(0o640)
+    assert projects.include(main, PLACES) == [projects.HEAD, *LINES]
+    assert exclude.read_text() == "mine\n"
+    assert exclude.stat().st_mode & 0o777 == 0o640
+    assert projects.include(main, PLACES) == []
+
+
+def test_without_a_list_one_is_made(main: Path) -> None:
+    (main / ".git/info/exclude").unlink(missing_ok=True)
+    (main / ".git/info").rmdir()
+    assert projects.exclude(main, PLACES)
+    assert excluded(main) == [projects.HEAD, *LINES]
+
+
+def test_a_worktree_and_a_submodule_are_told_where_git_looks(main: Path, tmp_path: Path) -> None:
+    repos.git(main, "worktree", "add", "-q", str(tmp_path / "tree"))
+    assert projects.exclude(tmp_path / "tree", PLACES)
+    assert excluded(main) == [projects.HEAD, *LINES]
+    whole = repos.repository(tmp_path / "whole")
+    repos.git(whole, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(main), "part")
+    assert projects.exclude(whole / "part", PLACES)
+    (whole / "part/.agent/sessions").mkdir(parents=True)
+    (whole / "part/.agent/sessions/x").touch()
+    assert repos.git(whole / "part", "status", "--porcelain") == ""
+    assert excluded(whole) == []
+
+
+@pytest.mark.parametrize("place", ["a b", "[x]", "a*", "\\", "!x", "#x", "é"])
+def test_any_place_is_matched_and_no_other(main: Path, place: str) -> None:
+    assert projects.exclude(main, (place,))
+    for name in (place, "axb", "sub"):
+        (main / name).mkdir(exist_ok=True)
+        (main / name / place).mkdir(exist_ok=True)
+        (main / name / "file").touch()
+        (main / name / place / "file").touch()
+    shown = repos.git(main, "-c", "core.quotePath=false", "status", "--porcelain", "-uall").splitlines()
+    assert len(shown) == 4, shown
+
+
+def test_a_place_that_is_no_line_is_not_told(main: Path) -> None:
+    assert not projects.exclude(main, ("a\nb",))
+    assert excluded(main) == []
+
+
+def test_no_link_is_followed_and_no_strange_directory_written(main: Path, tmp_path: Path) -> None:
+    """An agent can put anything in the place of `.git`, and of what is in it."""
+    other = repos.repository(tmp_path / "other")
+    fake = tmp_path / "fake"
+    fake.mkdir()
+    (fake / ".git").symlink_to(other / ".git")
+    assert not projects.exclude(fake, PLACES)
+    for pointed in (tmp_path / "empty", Path("/etc"), Path("/nowhere")):
+        (fake / ".git").unlink()
+        (fake / ".git").write_text(f"gitdir: {pointed}\n")
+        assert not projects.exclude(fake, PLACES)
+    repos.git(main, "worktree", "add", "-q", str(tmp_path / "tree"))
+    (fake / ".git").write_text((tmp_path / "tree/.git").read_text())  # of another worktree
+    assert not projects.exclude(fake, PLACES)
+    (main / ".git/info/exclude").unlink(missing_ok=True)
+    (main / ".git/info/exclude").symlink_to(other / "a")
+    with pytest.raises(OSError, match="symbolic link"):
+        projects.exclude(main, PLACES)
+    (main / ".git/info/exclude").unlink()
+    (main / ".git/info").rmdir()
+    (main / ".git/info").symlink_to(other)
+    with pytest.raises(OSError, match="Not a directory"):
+        projects.exclude(main, PLACES)
+    (fake / ".git").unlink()
+    os.mkfifo(fake / ".git")
+    assert not projects.exclude(fake, PLACES)
+    assert (other / "a").read_text() == "one"
+    assert excluded(other) == []

@@ -1,0 +1,118 @@
+"""The tables of runners: what they may say, and what they say wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchd.instance.runner_config import Price, Runners, Settings, read
+from orchd.protocol.errors import WireError
+from orchd.protocol.schema import ShapeError
+
+
+def of(tmp_path: Path, text: str) -> Runners:
+    """The runners of a file with this text."""
+    (tmp_path / "config.toml").write_text(text)
+    return read(tmp_path / "config.toml")
+
+
+def test_without_a_word_of_them_there_are_those_that_are_built_in(tmp_path: Path) -> None:
+    for runners in (read(tmp_path / "config.toml"), of(tmp_path, "limit = 3\n")):
+        assert (runners.names, runners.default) == (("mock", "claude", "codex"), None)
+        assert runners.of("claude") == Settings()
+
+
+def test_a_table_changes_one_or_makes_one(tmp_path: Path) -> None:
+    runners = of(
+        tmp_path,
+        'limit = 3\nrunner = "mine"\n[runners.mine]\ncommand = ["x", "{prompt}"]\nprompt = "argument"\n'
+        '[runners.codex.prices."*"]\ninput = 1\noutput = 2.5\n',
+    )
+    assert (runners.names, runners.default) == (("mock", "claude", "codex", "mine"), "mine")
+    assert runners.of("mine") == Settings(command=("x", "{prompt}"), prompt="argument")
+    assert runners.of("codex").prices == {"*": Price(1.0, 2.5)}
+
+
+X = '[runners.x]\ncommand = ["a"]\n'
+SAYS_NOTHING = "says nothing to this runner; known to it are"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('runner = "gpt"', "runner must be one of mock, claude, codex, not 'gpt'"),
+        ("runner = 7", "runner must be a string, not a whole number"),
+        ("runner = = 7", "Invalid value (at line 1, column 10)"),
+        ("runners = 7", "runners must be a map, not a whole number"),
+        ("[runners]\nclaude = 1", "runners.claude must be a map, not a whole number"),
+        ("[runners.x]", "runners.x.command is missing: a list with the program and its arguments"),
+        ('[runners.x]\ncommand = "a b"', "runners.x.command must be a list, not a string"),
+        ('[runners.x]\ncommand = ["", "b"]', "runners.x.command must be a list with a program in it, not ('', 'b')"),
+        ('[runners.x]\ncommand = ["a", "{promt}"]', "runners.x.command has {promt}, which is no placeholder; there "),
+        (f'{X}args = ["{{promt}}"]', "runners.x.command has {promt}, which is no placeholder; there are {prompt}, "),
+        (f'{X}prompt = "argument"', 'runners.x.prompt must be "argument" when its command has {prompt}, and only then'),
+        ('[runners.x]\ncommand = ["a", "{prompt}"]', 'runners.x.prompt must be "argument" when its command has {pro'),
+        (f'{X}prompt = "file"', "runners.x.prompt must be stdin or argument, not 'file'"),
+        (f'{X}result = "text"', "runners.x.result must be exit-code, file or json, not 'text'"),
+        (f'{X}result = "json"', "runners.x.text is missing: where in the JSON the result's text is"),
+        (f'{X}text = "a.b"', 'runners.x.text is a place in JSON, which is read only with result = "json"'),
+        (f'{X}cost = "a..b"', "runners.x.cost must be keys and indices with dots between, as a.0.b, not 'a..b'"),
+        (f"{X}subagents = true", f"runners.x.subagents {SAYS_NOTHING} args, "),
+        ('[runners.claude]\nresult = "json"', f"runners.claude.result {SAYS_NOTHING} args, "),
+        ('[runners.mock]\nmodel = "x"', f"runners.mock.model {SAYS_NOTHING} env, unset"),
+        ("[runners.codex.prices.m]\ninput = -1\noutput = 1", "runners.codex.prices.m.input must be between 0 and "),
+        ('[runners.command]\ncommand = ["a"]', "runners.command cannot be called so: give it a name of letters, "),
+        ('[runners."a b"]\ncommand = ["a"]', "runners.a b cannot be called so: give it a name of letters, "),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_key_to_it(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(ShapeError) as caught:
+        of(tmp_path, text)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_bytes_that_are_no_text_are_said(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes(b'runner = "\xff"')
+    with pytest.raises(ShapeError, match="utf-8"):
+        read(tmp_path / "config.toml")
+
+
+def program(directory: Path, name: str) -> None:
+    """A program that can be found on the PATH."""
+    (directory / name).write_text("#!/bin/sh\n")
+    (directory / name).chmod(0o755)
+
+
+def test_the_only_installed_runner_runs_what_names_none(tmp_path: Path) -> None:
+    known = Runners(None, {"own": Settings(command=("own-cli",))})
+    for name, runner in (("codex", "codex"), ("own-cli", "own")):
+        directory = tmp_path / name
+        directory.mkdir()
+        program(directory, name)
+        assert known.chosen({"PATH": str(directory)}) == runner
+
+
+@pytest.mark.parametrize(
+    ("programs", "state"),
+    [
+        ((), "none of claude, codex is on the PATH"),
+        (("claude", "codex"), "claude and codex are installed"),
+        (("mock",), "none of claude, codex is on the PATH"),
+    ],
+)
+def test_without_one_choice_the_error_lists_the_choices(tmp_path: Path, programs: tuple[str, ...], state: str) -> None:
+    for name in programs:
+        program(tmp_path, name)
+    with pytest.raises(WireError, match=state) as caught:
+        Runners(None, {}).chosen({"PATH": str(tmp_path)})
+    assert caught.value.code == "no-runner"
+
+
+def test_the_variable_goes_before_the_configuration_and_that_before_what_is_installed(tmp_path: Path) -> None:
+    program(tmp_path, "claude")
+    path = {"PATH": str(tmp_path)}
+    assert Runners("codex", {}).chosen(path) == "codex"
+    assert Runners("codex", {}).chosen({**path, "ORCHD_DEFAULT_RUNNER": "mock"}) == "mock"
+    with pytest.raises(WireError, match="'other' is no runner"):
+        Runners(None, {}).chosen({**path, "ORCHD_DEFAULT_RUNNER": "other"})

@@ -1,0 +1,72 @@
+"""The word that a daemon leaves about the service that it is."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchd.instance.home import Home
+from orchd.instance.service import Service, leave_word, log_of, parse, served_by
+from tests.conftest import Instance
+
+USER = Service("user", "orchd.service")
+SYSTEM = Service("system", "orchd@ann.service")
+
+
+def test_what_was_left_is_found_and_taken_back(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert served_by(home) is None
+    for one in (USER, SYSTEM):
+        leave_word(home, one)
+        assert served_by(home) == one
+    assert stat.S_IMODE(home.service.stat().st_mode) == 0o600
+    leave_word(home, None)
+    leave_word(home, None)
+    assert served_by(home) is None
+
+
+def test_the_log_is_the_journals_for_a_service_and_a_file_otherwise(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert log_of(home) == str(home.log)
+    leave_word(home, SYSTEM)
+    assert log_of(home) == "`journalctl --unit orchd@ann`"
+
+
+def test_what_a_daemon_that_died_was_writing_is_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / ".service.new").write_text("user:")
+    leave_word(Home(tmp_path), USER)
+    assert served_by(Home(tmp_path)) == USER
+
+
+@pytest.mark.parametrize("text", ["", "user", "user:", "root:orchd.service", "user:orchd", "user:../x.service"])
+def test_what_is_no_service_is_refused_and_not_believed(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ValueError, match="is no service"):
+        parse(text)
+    Home(tmp_path).service.write_text(text)
+    assert served_by(Home(tmp_path)) is None
+
+
+def test_commands_are_what_a_person_would_type() -> None:
+    assert USER.says("enable", "--now") == "systemctl --user enable --now orchd"
+    assert SYSTEM.says("start") == "systemctl start orchd@ann"
+    assert USER.log == "journalctl --user-unit orchd"
+    assert SYSTEM.log == "journalctl --unit orchd@ann"
+
+
+def test_a_daemon_says_which_service_it_is_and_a_plain_one_takes_that_back(stopped: Instance) -> None:
+    stopped.home.create()
+    stopped.start(sys.executable, "-m", "orchd", "--service=user:orchd.service")
+    assert served_by(stopped.home) == USER
+    stopped.stop()
+    stopped.start()
+    assert served_by(stopped.home) is None
+
+
+def test_a_daemon_that_is_told_nonsense_does_not_start(stopped: Instance) -> None:
+    done = subprocess.run([sys.executable, "-m", "orchd", "--service=me"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--service" in done.stderr

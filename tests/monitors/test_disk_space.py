@@ -1,0 +1,68 @@
+"""Room on the disk: below the floor nobody starts, and they go on by themselves."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from orchd.instance.config import Config
+from orchd.monitors.disk_space import Space
+from tests.conftest import Instance
+from tests.support.machine import needs_root, tmpfs
+
+
+def test_only_what_changes_something_is_told(tmp_path: Path) -> None:
+    space = Space(tmp_path, 0)
+    assert (space.look(is_short=False), space.look(is_short=True) is not None) == (None, True)
+    space.heed(Config(free_bytes=1 << 60))
+    seen = space.look(is_short=False)
+    assert seen is not None
+    assert 0 < seen.free < seen.floor == 1 << 60
+    space.heed(Config())
+    disk = os.statvfs(tmp_path)
+    if (seen := space.look(is_short=True)) is not None:
+        assert seen.floor == min(256 << 20, disk.f_blocks * disk.f_frsize // 20)
+    assert Space(tmp_path / "gone", 1 << 60).look(is_short=False) is None
+
+
+def test_one_at_the_brink_is_told_of_once(tmp_path: Path) -> None:
+    disk = os.statvfs(tmp_path)
+    space = Space(tmp_path, disk.f_bavail * disk.f_frsize * 31 // 32)
+    assert (space.look(is_short=False), space.look(is_short=True)) == (None, None)
+
+
+def test_a_reload_of_the_floor_lets_them_start(stopped: Instance) -> None:
+    stopped.configure(f"free_bytes = {1 << 60}\n")
+    stopped.start()
+    one = stopped.spawn("true")
+    assert stopped.agent(one)["status"] == "queued"
+    assert "the disk is nearly full" in stopped.agent(one)["reason"]
+    assert "disk nearly full, nobody starts" in stopped.ctl("limit")
+    stopped.configure("free_bytes = 0\n")
+    stopped.ctl("config", "reload")
+    stopped.ctl("wait", one, "--timeout", "20s")
+    assert stopped.status()["limit"]["short_of_space"] is False
+    assert "bytes are free on the disk of the home, fewer than 1152921504606846976: nobody starts" in stopped.log()
+    assert "there is room on the disk again" in stopped.log()
+
+
+@needs_root
+@pytest.mark.slow
+def test_what_lives_goes_on_while_nobody_starts_and_nobody_has_to_say_when_there_is_room(
+    stopped: Instance,
+) -> None:
+    with tmpfs(stopped.directory, "64m"):
+        stopped.home.create()
+        stopped.configure(f"free_bytes = {32 << 20}\n")
+        stopped.start()
+        first = stopped.spawn("sleep", "600")
+        with (stopped.directory / "ballast").open("wb") as ballast:
+            os.posix_fallocate(ballast.fileno(), 0, 48 << 20)
+        second = stopped.spawn("true")
+        assert [stopped.agent(one)["status"] for one in (first, second)] == ["running", "queued"]
+        (stopped.directory / "ballast").unlink()
+        stopped.ctl("wait", second, "--timeout", "20s")
+        assert stopped.agent(first)["status"] == "running"
+        stopped.stop()

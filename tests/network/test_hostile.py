@@ -1,0 +1,415 @@
+"""Clients that keep to no rules get an error or nothing, and everybody else is served meanwhile."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+import zmq
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchd.protocol.frames import MAX_FRAME
+from orchd.protocol.operations import OPS
+from tests.conftest import DEADLINE, Instance, until
+from tests.support.asked import ANYTHING, args_of, broken
+from tests.support.machine import as_nobody, descriptors, needs_root, status_of
+from tests.support.raw import PATIENCE, Raw, packed, provoked_codes, request
+
+CODES = provoked_codes()
+GREETING = b"\xff" + b"\0" * 8 + b"\x7f\x03\x00NULL" + b"\0" * 16 + b"\0" + b"\0" * 31  # ZMTP 3.0
+LONG = {"command": ["sleep", "600"]}
+# Examples share one daemon, which is what a hostile client would do too.
+SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=25)
+
+
+@pytest.fixture
+def served(instance: Instance) -> Iterator[Instance]:
+    """A daemon with a well-behaved client, who is served all the time and at the end, by the same daemon."""
+    pid = instance.daemon.pid if instance.daemon else 0
+    over = threading.Event()
+    replies: list[int] = []
+    troubles: list[str] = []
+
+    def behave() -> None:
+        with Raw(instance.home) as raw:
+            while not (over.wait(0.02) and replies):
+                try:
+                    replies.append(raw.ask("daemon")["result"]["pid"])
+                except AssertionError as trouble:
+                    troubles.append(str(trouble))
+                    return
+
+    client = threading.Thread(target=behave)
+    client.start()
+    yield instance
+    over.set()
+    client.join(DEADLINE)
+    assert troubles == [], f"somebody else was kept waiting for {PATIENCE} ms"
+    assert set(replies) == {pid}
+    assert instance.daemon is not None
+    assert instance.daemon.poll() is None
+    instance.ctl("resume")
+    one = instance.spawn("true", options=["--priority", "100"])
+    instance.ctl("wait", one)
+    assert "Traceback" not in instance.log()
+
+
+def is_idle(pid: int) -> bool:
+    """Whether it does nothing but serve somebody now and then, for a while."""
+
+    def used() -> int:
+        return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+
+    before = used()
+    return not threading.Event().wait(0.5) and used() - before < 10
+
+
+def check_reply(reply: dict[str, Any]) -> None:
+    """It is a result, or an error whose code is documented."""
+    assert reply["v"] == 1
+    if reply["ok"]:
+        assert set(reply) == {"v", "id", "ok", "result"}
+        return
+    assert set(reply["error"]) == {"code", "message", "details"}
+    assert reply["error"]["code"] in CODES
+    assert 0 < len(reply["error"]["message"]) < 2000
+
+
+def garbage() -> list[bytes]:
+    """Bytes of all kinds, the same ones each time."""
+    dice = random.Random(7)
+    noise = [dice.randbytes(dice.randrange(0, 300)) for _ in range(300)]
+    return [*noise, b"", b"\xc1", b"\x91" * 100_000, b"\xdd\x00\x70\x00\x00" * 100_000, b"GET / HTTP/1.1\r\n\r\n"]
+
+
+def test_frames_of_garbage_are_answered_with_an_error(served: Instance) -> None:
+    with Raw(served.home) as raw:
+        for frame in garbage():
+            raw.send(frame)
+            reply = raw.recv()
+            check_reply(reply)
+            assert not reply["ok"]
+
+
+def test_a_frame_of_9_mib_is_answered_with_too_large(served: Instance) -> None:
+    with Raw(served.home) as raw:
+        for frame in (b"\0" * 9 * 2**20, request("big", "status", {"ids": ["x" * 9 * 2**20]}), b"\0" * (MAX_FRAME + 1)):
+            raw.send(frame)
+            assert raw.recv()["error"]["code"] == "too-large"
+        assert raw.ask("limit")["ok"]
+
+
+def test_a_frame_of_17_mib_ends_its_own_connection_only(served: Instance) -> None:
+    with Raw(served.home) as raw:
+        raw.send(b"\0" * 17 * 2**20)
+        assert not raw.socket.poll(300)
+    with Raw(served.home) as raw:
+        assert raw.ask("limit")["ok"]
+
+
+def test_an_unknown_op_is_answered_with_those_that_there_are(served: Instance) -> None:
+    with Raw(served.home) as raw:
+        for op in ("", "fly", "__class__", "spawn ", "Spawn", "\udcff", "x" * 1_000_000):
+            reply = raw.ask(op)
+            assert reply["error"]["code"] == "unknown-op"
+            assert "spawn, run, runs" in reply["error"]["message"]
+            check_reply(reply)
+
+
+def test_what_once_ended_the_daemon_is_an_error_now(served: Instance) -> None:
+    """Numbers that no database holds, ids that are no text, deadlines that no timer counts."""
+    with Raw(served.home) as raw:
+        assert raw.code("status", {"all": True, "before": 2**63}) == "bad-request"
+        assert raw.code("events", {"since": 2**64 - 1}) == "bad-request"
+        raw.send(request("\udcff", "pause"))
+        assert raw.recv()["error"]["code"] == "bad-request"
+        for seconds in (1e17, 1e300, 1.7e308):
+            agent = {**LONG, "timeout": seconds, "silence": seconds, "grace": seconds}
+            assert raw.code("spawn", {"agents": [agent], "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}}) == ""
+            raw.send(request(f"wait-{seconds}", "wait", {"scope": "all", "timeout": seconds}))
+        assert raw.code("daemon") == ""
+        assert raw.code("cancel", {"ids": ["1", "2", "3"]}) == ""
+
+
+# `stop` would end the daemon, and its answer is tested elsewhere; here it is asked with what is wrong only.
+@pytest.mark.slow
+@pytest.mark.parametrize("op", OPS)
+def test_a_valid_request_with_one_field_replaced_is_an_error_or_a_result(served: Instance, op: str) -> None:
+    served.ctl("limit", "2")
+    with Raw(served.home) as raw:
+
+        @SHARED
+        @given(broken(op))
+        def check(args: dict[str, Any]) -> None:
+            if op == "stop" and args.get("agents") in ("keep", "stop", "drain"):
+                args["agents"] = "now"
+            if op == "wait":
+                args["timeout"] = args.get("timeout") if isinstance(args.get("timeout"), (str, list, dict)) else 0
+            check_reply(raw.ask(op, args))
+
+        check()
+        raw.ask("limit", {"limit": 2, "resident": 8})
+        raw.ask("resume")
+
+
+@pytest.mark.parametrize("field", ["v", "id", "op", "args"])
+def test_a_valid_request_with_its_envelope_replaced_is_an_error_or_a_result(served: Instance, field: str) -> None:
+    with Raw(served.home) as raw:
+
+        @SHARED
+        @given(st.sampled_from([op for op in OPS if op not in ("stop", "wait")]), ANYTHING, st.booleans())
+        def check(op: str, value: Any, is_left_out: bool) -> None:
+            body = {"v": 1, "id": "envelope", "op": op, "args": {}, "extra": value, field: value}
+            if is_left_out:
+                del body[field]
+            raw.send(packed(body))
+            check_reply(raw.recv())
+
+        check()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("op", [op for op in OPS if op not in ("stop", "wait")])
+def test_a_valid_request_is_never_a_bad_one(served: Instance, op: str) -> None:
+    with Raw(served.home) as raw:
+
+        @SHARED
+        @given(args_of(op))
+        def check(args: dict[str, Any]) -> None:
+            reply = raw.ask(op, args)
+            check_reply(reply)
+            assert reply["ok"] or reply["error"]["code"] not in {"bad-frame", "bad-version", "unknown-op"}
+
+        check()
+        raw.ask("resume")
+
+
+def test_a_message_of_many_parts_is_nobodys(served: Instance) -> None:
+    with Raw(served.home) as raw:
+        raw.send(*[b"x"] * 10_000)
+        raw.send(b"not empty", request("a", "daemon"))
+        raw.send(b"", b"", request("a", "daemon"))
+        assert raw.ask("limit")["ok"]
+
+
+def test_a_req_socket_is_served_as_well(served: Instance) -> None:
+    with Raw(served.home, zmq.REQ) as raw:
+        assert raw.ask("limit")["result"]["limit"] == 7
+        raw.send(b"garbage")
+        assert raw.recv()["error"]["code"] == "bad-frame"
+
+
+def test_other_kinds_of_sockets_hurt_nobody(served: Instance) -> None:
+    with ExitStack() as stack:
+        for kind in (zmq.PUSH, zmq.SUB, zmq.PAIR, zmq.ROUTER, zmq.PUB):
+            raw = stack.enter_context(Raw(served.home, kind))
+            with suppress(zmq.ZMQError):
+                raw.socket.send(request("a", "daemon"), zmq.NOBLOCK)
+
+
+@pytest.mark.slow
+def test_a_client_that_asks_and_never_reads_costs_a_bounded_amount(served: Instance) -> None:
+    assert served.daemon is not None
+    with Raw(served.home) as raw:
+        many = [{**LONG, "goal": "g" * 4000, "after": ["blocker"]} for _ in range(100)]
+        agents = [{**LONG, "name": "blocker"}, *many]
+        assert raw.ask("spawn", {"agents": agents, "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}})["ok"]
+        size = len(msgpack.packb(raw.ask("status", {"all": True})))
+        assert size > 400_000
+    before = status_of(served.daemon.pid, "VmRSS")
+    with Raw(served.home) as rude:
+        rude.socket.setsockopt(zmq.RCVHWM, 1)
+        rude.socket.disconnect(rude.socket.getsockopt(zmq.LAST_ENDPOINT))
+        rude.socket.connect(f"ipc://{served.home.socket}")
+        for number in range(700):
+            rude.send(request(f"big-{number}", "status", {"all": True, "usage": False}))
+        with Raw(served.home) as polite:
+            for _ in range(20):
+                assert polite.ask("limit")["ok"]
+        until(lambda: is_idle(served.daemon.pid))  # type: ignore[union-attr]
+        grown = status_of(served.daemon.pid, "VmRSS") - before
+        assert grown * 1024 < 300 * size, f"{grown} KiB for replies of {size} bytes"
+
+
+def test_clients_that_connect_and_say_nothing_cost_little_and_leave_nothing(served: Instance) -> None:
+    assert served.daemon is not None
+    before = len(descriptors(served.daemon.pid))
+    mute = [socket.socket(socket.AF_UNIX) for _ in range(200)]
+    for one in mute:
+        one.connect(str(served.home.socket))
+    assert served.status()["limit"]["limit"] == 7
+    for one in mute:
+        one.close()
+    until(lambda: len(descriptors(served.daemon.pid)) <= before + 5, what="descriptors of those who left")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("path", ["socket", "events"])
+def test_raw_bytes_that_are_no_zmtp_hurt_nobody(served: Instance, path: str) -> None:
+    for content in (b"GET / HTTP/1.1\r\n\r\n", b"\0" * 100, b"\xff" * 500, GREETING + b"\xff" * 100, os.urandom(4096)):
+        with socket.socket(socket.AF_UNIX) as one, suppress(OSError):
+            one.connect(str(getattr(served.home, path)))
+            one.sendall(content)
+            one.settimeout(0.2)
+            one.recv(4096)
+
+
+def test_a_subscription_to_more_than_can_be_news_is_refused(served: Instance) -> None:
+    assert served.daemon is not None
+    before = status_of(served.daemon.pid, "VmRSS")
+    ready = b"\x05READY\x0bSocket-Type\0\0\0\x03SUB"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.connect(str(served.home.events))
+        listener.sendall(GREETING + b"\x04" + bytes([len(ready)]) + ready)
+        with pytest.raises(OSError, match="Broken pipe|reset"):
+            for part in (b"\x02" + (50_000_000).to_bytes(8), *[b"\x01" * 1_000_000] * 50):
+                listener.sendall(part)
+    assert status_of(served.daemon.pid, "VmRSS") - before < 10_000
+
+
+CROWD = """
+import sys, zmq, msgpack
+context = zmq.Context()
+context.set(zmq.MAX_SOCKETS, 1000)
+poller, waiting = zmq.Poller(), set()
+for number in range(int(sys.argv[2])):
+    socket = context.socket(zmq.DEALER)
+    socket.connect(sys.argv[1])
+    socket.send(msgpack.packb({"v": 1, "id": f"{sys.argv[3]}-{number}", "op": "limit", "args": {}}))
+    poller.register(socket, zmq.POLLIN)
+    waiting.add(socket)
+while waiting:
+    ready = poller.poll(20000)
+    if not ready:
+        sys.exit(f"{len(waiting)} were not served")
+    for socket, _ in ready:
+        assert msgpack.unpackb(socket.recv())["ok"]
+        poller.unregister(socket)
+        waiting.discard(socket)
+context.destroy(linger=0)
+"""
+
+
+@pytest.mark.slow
+def test_500_clients_at_once_are_all_served_and_leave_no_descriptor(served: Instance) -> None:
+    assert served.daemon is not None
+    before = len(descriptors(served.daemon.pid))
+    crowds = [
+        subprocess.Popen([sys.executable, "-c", CROWD, f"ipc://{served.home.socket}", "125", str(number)])
+        for number in range(4)
+    ]
+    assert [crowd.wait(60) for crowd in crowds] == [0, 0, 0, 0]
+    until(lambda: len(descriptors(served.daemon.pid)) <= before + 5, what="descriptors of those who left")  # type: ignore[union-attr]
+
+
+def test_a_client_that_dies_in_the_middle_of_its_wait_leaves_nothing(served: Instance) -> None:
+    assert served.daemon is not None
+    served.spawn("sleep", "600")
+    until(lambda: sum("pidfd" in what for what in descriptors(served.daemon.pid).values()) == 2)  # type: ignore[union-attr]
+    before = len(descriptors(served.daemon.pid))
+    waiting = [
+        subprocess.Popen([sys.executable, "-m", "orchctl", "wait", "--all"], env=served.env, stdout=subprocess.DEVNULL)
+        for _ in range(5)
+    ]
+    until(lambda: sum("pidfd" in what for what in descriptors(served.daemon.pid).values()) >= 6)  # type: ignore[union-attr]
+    for one in waiting:
+        one.kill()
+        one.wait(DEADLINE)
+    until(lambda: len(descriptors(served.daemon.pid)) <= before, what="descriptors of those who died")  # type: ignore[union-attr]
+
+
+def test_a_client_that_dies_in_the_middle_of_a_message_hurts_nobody(served: Instance) -> None:
+    for _ in range(20):
+        with Raw(served.home) as raw:
+            raw.socket.setsockopt(zmq.LINGER, 0)
+            raw.send(request("gone", "status", {"ids": ["1"] * 9000}))
+
+
+def test_the_same_id_from_two_connections_is_one_request(served: Instance) -> None:
+    args = {"agents": [{"command": ["true"]}], "cwd": "/"}
+    with Raw(served.home) as one, Raw(served.home) as two:
+        first, second = one.ask("spawn", args, "same"), two.ask("spawn", args, "same")
+    assert first == second
+    assert len(served.status("--all")["agents"]) == 1
+
+
+def test_the_same_id_with_different_content_is_answered_as_the_first(served: Instance) -> None:
+    with Raw(served.home) as raw:
+        first = raw.ask("spawn", {"agents": [{"command": ["true"]}], "cwd": "/"}, "same")
+        second = raw.ask("spawn", {"agents": [{"command": ["false"]}] * 2, "cwd": "/"}, "same")
+    assert first == second
+    assert len(served.status("--all")["agents"]) == 1
+
+
+def test_the_same_id_for_another_op_is_refused(served: Instance) -> None:
+    with Raw(served.home) as raw:
+        assert raw.ask("spawn", {"agents": [LONG], "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}}, "same")["ok"]
+        assert raw.ask("cancel", {"ids": ["1"]}, "same")["error"]["code"] == "bad-request"
+        assert raw.ask("limit", {"limit": 3}, "same")["error"]["code"] == "bad-request"
+        assert raw.ask("limit")["result"]["limit"] == 7
+        assert raw.ask("daemon", {}, "same")["ok"], "what changes nothing may be asked with any id"
+
+
+def test_an_id_is_another_requests_while_that_is_in_hand(served: Instance) -> None:
+    with Raw(served.home) as raw:
+        raw.ask("spawn", {"agents": [LONG], "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}})
+        raw.send(request("same", "wait", {"ids": ["1"]}))
+        assert raw.ask("cancel", {"ids": ["1"]}, "same")["error"]["code"] == "bad-request"
+        raw.send(request("other", "cancel", {"ids": ["1"]}))
+        assert {raw.recv()["id"], raw.recv()["id"]} == {"same", "other"}
+
+
+@pytest.mark.slow
+def test_waits_without_end_do_not_use_up_the_daemon(served: Instance) -> None:
+    """Each takes a descriptor; beyond a thousand of one process they are refused, and others have some left."""
+    with Raw(served.home) as raw:
+        raw.ask("spawn", {"agents": [LONG], "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}})
+        for number in range(1100):
+            raw.send(request(f"wait-{number}", "wait", {"ids": ["1"]}))
+        assert raw.recv()["error"]["code"] == "busy"
+
+
+@needs_root
+def test_another_user_cannot_even_reach_the_socket(served: Instance) -> None:
+    def connect() -> str:
+        with socket.socket(socket.AF_UNIX) as one:
+            one.connect(str(served.home.socket))
+        return "connected"
+
+    assert as_nobody(connect).startswith("PermissionError")
+
+
+@needs_root
+def test_another_user_who_gets_there_is_refused_and_logged(served: Instance) -> None:
+    os.chmod(served.directory, 0o711)
+    os.chmod(served.home.socket, 0o666)
+
+    def ask() -> str:
+        with Raw(served.home) as raw:
+            return ",".join(raw.code(op, args) for op, args in asked.items())
+
+    asked: dict[str, Any] = {
+        "status": {},
+        "daemon": {},
+        "limit": {"limit": 9999},
+        "stop": {"agents": "stop"},
+        "pause": {},
+        "spawn": {"agents": [{"command": ["true"]}], "cwd": "/"},
+        "events": {},
+        "cancel": {"ids": ["1"]},
+    }
+    assert as_nobody(ask) == ",".join(["forbidden"] * len(asked))
+    assert f"refused a request of uid {65534}" in served.log()
+    found = served.status("--all")
+    assert found["limit"]["limit"] == 7
+    assert found["agents"] == []

@@ -1,0 +1,91 @@
+"""Whose keys let them in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchd.instance.system.private_file import write_private
+from orchd.network.keyring import Keyring, KeyringError, server_secret
+from orchd.network.roles import Visitor
+from orchd.protocol.errors import WireError
+from orchd.protocol.remote_operations import KeyAuthorize
+
+ONE, TWO = "a1" * 32, "b2" * 32
+
+
+def test_a_key_is_let_in_until_it_is_revoked_by_this_daemon_and_the_next(tmp_path: Path) -> None:
+    keyring = Keyring(tmp_path / "keys.json")
+    assert keyring.visitor(ONE) is None
+    made = keyring.authorize(KeyAuthorize("laptop", ONE, "user"), "now")
+    assert keyring.authorize(KeyAuthorize("laptop", ONE, "user"), "later") == made
+    for one in (keyring, Keyring(tmp_path / "keys.json")):
+        assert one.visitor(ONE) == Visitor("laptop", "user")
+        assert one.records() == [made]
+    assert keyring.revoke("laptop") == made
+    for one in (keyring, Keyring(tmp_path / "keys.json")):
+        assert one.visitor(ONE) is None
+    with pytest.raises(WireError, match="unknown-key: no key laptop is authorised; there are none"):
+        keyring.revoke("laptop")
+
+
+def test_no_key_gets_another_role_or_name_by_being_authorised_again(tmp_path: Path) -> None:
+    keyring = Keyring(tmp_path / "keys.json")
+    keyring.authorize(KeyAuthorize("laptop", ONE, "viewer"), "now")
+    for asked in (("laptop", ONE, "admin"), ("laptop", TWO, "viewer"), ("other", ONE, "viewer")):
+        with pytest.raises(WireError, match="name-taken: .* revoke it first"):
+            keyring.authorize(KeyAuthorize(*asked), "now")
+    assert keyring.visitor(ONE) == Visitor("laptop", "viewer")
+
+
+def test_a_key_that_the_disk_does_not_take_is_not_let_in_and_one_that_is_revoked_is_refused_all_the_same(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "home" / "keys.json"
+    path.parent.mkdir()
+    keyring = Keyring(path)
+    keyring.authorize(KeyAuthorize("laptop", ONE, "user"), "now")
+    path.parent.rename(tmp_path / "away")
+    with pytest.raises(WireError, match="cannot-store"):
+        keyring.authorize(KeyAuthorize("other", TWO, "user"), "now")
+    assert keyring.visitor(TWO) is None
+    with pytest.raises(WireError, match="cannot-store"):
+        keyring.revoke("laptop")
+    assert keyring.visitor(ONE) is None
+    (tmp_path / "away").rename(path.parent)
+    assert keyring.revoke("laptop").name == "laptop"
+    assert Keyring(path).records() == []
+
+
+GOOD = {"name": "laptop", "public": ONE, "role": "user", "added_at": "now"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"keys": 1}', '{"keys": [1]}', '{"keys": [{}]}']
+    + [json.dumps({"keys": [{**GOOD, **wrong}]}) for wrong in ({"role": "root"}, {"public": "x"}, {"more": 1})],
+)
+def test_a_list_that_makes_no_sense_lets_nobody_in(tmp_path: Path, text: str) -> None:
+    write_private(tmp_path / "keys.json", text.encode())
+    with pytest.raises(KeyringError, match="is no list of keys"):
+        Keyring(tmp_path / "keys.json")
+
+
+def test_a_list_that_others_could_write_is_not_believed(tmp_path: Path) -> None:
+    write_private(tmp_path / "keys.json", json.dumps({"keys": [GOOD]}).encode())
+    assert Keyring(tmp_path / "keys.json").visitor(ONE)
+    (tmp_path / "keys.json").chmod(0o660)
+    with pytest.raises(KeyringError, match="open to others"):
+        Keyring(tmp_path / "keys.json")
+
+
+def test_the_daemons_key_is_made_once_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "server.key"
+    assert server_secret(path) == server_secret(path)
+    path.chmod(0o644)
+    with pytest.raises(KeyringError, match="open to others .*listens to no other machine"):
+        server_secret(path)
+    with pytest.raises(KeyringError, match="cannot be made"):
+        server_secret(tmp_path / "none" / "server.key")

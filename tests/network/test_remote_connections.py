@@ -1,0 +1,91 @@
+"""Which TCP connections are ended when there are too many."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from orchd.network.remote_connections import Guests
+
+
+class Port:
+    """A listener, whose accepted connections are known by their descriptors."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=200))
+
+    def connect(self, address: str = "127.0.0.1") -> tuple[socket.socket, socket.socket]:
+        """The client's end, and ours."""
+        client = self._stack.enter_context(socket.socket())
+        client.bind((address, 0))
+        client.connect(self._listener.getsockname())
+        return client, self._stack.enter_context(self._listener.accept()[0])
+
+
+@pytest.fixture
+def port() -> Iterator[Port]:
+    """One that is closed with all its connections."""
+    with ExitStack() as stack:
+        yield Port(stack)
+
+
+def is_ended(client: socket.socket) -> bool:
+    """Whether the other side has hung up."""
+    return bool(select.select([client], [], [], 0)[0])
+
+
+def test_the_oldest_silent_one_of_the_address_that_has_most_makes_room(port: Port) -> None:
+    guests = Guests(100, 4)
+    first, ours = port.connect("127.0.0.2")
+    guests.accepted(ours.fileno())
+    flood = [port.connect() for _ in range(10)]
+    for _, ours in flood:
+        guests.accepted(ours.fileno())
+    assert [is_ended(client) for client, _ in flood] == [True] * 7 + [False] * 3
+    assert not is_ended(first)
+
+
+def test_those_that_have_asked_stay_and_count(port: Port) -> None:
+    guests = Guests(4, 2)
+    known = [port.connect() for _ in range(4)]
+    for _, ours in known:
+        guests.accepted(ours.fileno())
+        guests.asked(ours.fileno())
+    new, ours = port.connect()
+    guests.accepted(ours.fileno())
+    assert is_ended(new)
+    guests.left(known[0][1].fileno())
+    other, ours = port.connect()
+    guests.accepted(ours.fileno())
+    assert not any(is_ended(client) for client in (other, *[client for client, _ in known]))
+
+
+def test_a_descriptor_that_is_another_connections_by_now_is_let_alone(port: Port) -> None:
+    guests = Guests(100, 1)
+    _, old = port.connect()
+    guests.accepted(old.fileno())
+    client, ours = port.connect()
+    os.dup2(ours.fileno(), old.fileno())
+    new, newest = port.connect()
+    guests.accepted(newest.fileno())
+    assert not is_ended(client)
+    assert not is_ended(new)
+
+
+def test_what_is_no_connection_any_more_is_passed_over() -> None:
+    guests = Guests(100, 1)
+    reader, writer = os.pipe()
+    try:
+        guests.accepted(reader)
+        guests.accepted(9999)
+        guests.left(9999)
+        guests.asked(9999)
+    finally:
+        os.close(reader)
+        os.close(writer)

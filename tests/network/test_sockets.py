@@ -1,0 +1,190 @@
+"""The two sockets."""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import zmq
+
+from orchd.instance.home import Home
+from orchd.network.peers import Outside, Peer
+from orchd.network.sockets import Ports
+from orchd.network.zmtp import GREETING, command, encode, refusal
+from orchd.protocol.frames import pack_hint, unpack_hint
+from tests.conftest import until
+from tests.support.raw import Raw
+
+OPENING = GREETING + command(b"READY", b"\x0bSocket-Type\0\0\0\x06DEALER")
+
+
+@pytest.fixture
+def ports(home_directory: Path) -> Iterator[Ports]:
+    """Open sockets."""
+    made = Ports(Home(home_directory))
+    made.identify = lambda _: Outside.OWNER
+    made.bind()
+    yield made
+    made.close()
+
+
+def heard(ports: Ports) -> list[tuple[Peer, bytes]]:
+    """What has come in, once something has."""
+    found: list[tuple[Peer, bytes]] = []
+    while not found:
+        assert select.select([ports], [], [], 10)[0]
+        found = list(ports.requests())
+    return found
+
+
+def test_a_request_comes_with_the_kernels_word_for_its_sender_and_its_reply_goes_back(
+    ports: Ports, home_directory: Path
+) -> None:
+    with Raw(Home(home_directory)) as raw:
+        raw.send(b"question")
+        ((peer, frame),) = heard(ports)
+        assert (peer.uid, peer.pid, frame) == (os.getuid(), os.getpid(), b"question")
+        ports.reply(peer.route, b"answer")
+        assert raw.socket.recv() == b"answer"
+
+
+def test_a_req_socket_gets_its_reply_as_it_wants_it(ports: Ports, home_directory: Path) -> None:
+    with Raw(Home(home_directory), zmq.REQ) as raw:
+        raw.send(b"question")
+        ((peer, _),) = heard(ports)
+        assert peer.route[1:] == (b"",)
+        ports.reply(peer.route, b"answer")
+        assert raw.socket.poll(10_000)
+        assert raw.socket.recv() == b"answer"
+
+
+def test_what_has_another_form_is_passed_over(ports: Ports, home_directory: Path) -> None:
+    with Raw(Home(home_directory)) as raw:
+        raw.send(b"a", b"b")
+        raw.send(b"", b"", b"c")
+        raw.send(b"last")
+        seen: list[bytes] = []
+        until(lambda: seen.extend(frame for _, frame in ports.requests()) or seen)
+        assert seen == [b"last"]
+
+
+def test_a_turn_takes_a_bounded_number(ports: Ports, home_directory: Path) -> None:
+    with Raw(Home(home_directory)) as raw:
+        for _ in range(300):
+            raw.send(b"x")
+        counts: list[int] = []
+        until(lambda: counts.append(len(list(ports.requests()))) or sum(counts) == 300)
+        assert max(counts) <= 256
+
+
+def test_a_reply_to_one_who_left_or_never_was_is_nothing(ports: Ports, home_directory: Path) -> None:
+    ports.reply((b"never",), b"answer")
+    with Raw(Home(home_directory)) as raw:
+        raw.send(b"question")
+        ((peer, _),) = heard(ports)
+    for _ in range(500):
+        ports.reply(peer.route, b"answer" * 1000)
+
+
+def test_news_reaches_those_who_listen(ports: Ports, home_directory: Path) -> None:
+    context = zmq.Context()
+    listener = context.socket(zmq.SUB)
+    listener.setsockopt(zmq.SUBSCRIBE, b"")
+    listener.connect(f"ipc://{Home(home_directory).events}")
+
+    def told() -> bool:
+        assert list(ports.requests()) == []
+        ports.publish(pack_hint(7))
+        return bool(listener.poll(20))
+
+    until(told)
+    assert unpack_hint(listener.recv()) == 7
+    context.destroy(linger=0)
+
+
+def test_the_sockets_are_private_and_one_that_was_left_behind_is_replaced(home_directory: Path) -> None:
+    home = Home(home_directory)
+    home.socket.write_text("stale")
+    ports = Ports(home)
+    ports.bind()
+    for path in (home.socket, home.events):
+        assert stat.S_ISSOCK(path.stat().st_mode)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    ports.close()
+
+
+def test_what_a_client_sent_before_it_left_arrives(ports: Ports, home_directory: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(Home(home_directory).socket))
+        client.sendall(OPENING + b"".join(encode([b"%d" % number]) for number in range(600)))
+    seen: list[bytes] = []
+    until(lambda: seen.extend(frame for _, frame in ports.requests()) or len(seen) == 600)
+    assert seen == [b"%d" % number for number in range(600)]
+
+
+def test_a_route_is_given_to_one_connection_only(ports: Ports, home_directory: Path) -> None:
+    routes = set()
+    for _ in range(20):
+        with Raw(Home(home_directory)) as raw:
+            raw.send(b"question")
+            ((peer, _),) = heard(ports)
+            routes.add(peer.route)
+    assert len(routes) == 20
+
+
+def test_messages_of_a_client_that_does_not_read_wait_and_others_are_heard(ports: Ports, home_directory: Path) -> None:
+    with Raw(Home(home_directory)) as polite, socket.socket(socket.AF_UNIX) as rude:
+        rude.connect(str(Home(home_directory).socket))
+        rude.sendall(OPENING + b"".join(encode([b"rude"]) for _ in range(500)))
+        polite.send(b"first")
+        asked = 0
+        while select.select([ports], [], [], 0.2)[0]:
+            for peer, frame in ports.requests():
+                asked += frame == b"rude"
+                ports.reply(peer.route, b"x" * 100_000)
+        assert 64 <= asked < 200
+        assert polite.socket.recv() == b"x" * 100_000
+        polite.send(b"second")
+        while not polite.socket.poll(0):
+            for peer, _ in ports.requests():
+                ports.reply(peer.route, b"y")
+        got = 0
+        while asked < 500 or got < 500 * 100_000:
+            got += len(rude.recv(1 << 20))
+            for peer, frame in ports.requests():
+                asked += frame == b"rude"
+                ports.reply(peer.route, b"x" * 100_000)
+
+
+def test_without_a_free_descriptor_a_client_is_refused_and_nothing_waits_in_vain(
+    ports: Ports, home_directory: Path
+) -> None:
+    taken: list[int] = []
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    client = socket.socket(socket.AF_UNIX)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 2, limits[1]))
+        with suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        client.connect(str(Home(home_directory).socket))
+        assert list(ports.requests()) == []
+        is_asleep = not ports._epoll.poll(0)
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    with client:
+        assert client.recv(1000) == refusal(b"300")
+        assert client.recv(1000) == b""
+    assert is_asleep
+    with Raw(Home(home_directory)) as raw:
+        raw.send(b"question")
+        assert [frame for _, frame in heard(ports)] == [b"question"]

@@ -1,0 +1,112 @@
+"""What is done for other machines: who listens, and what is asked twice about keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from orchd.network.keyring import Keyring
+from orchd.network.peers import Outside
+from orchd.network.remote import FarRoute, Remote
+from orchd.network.roles import Visitor
+from orchd.network.subscribers import Visitors
+from orchd.protocol.errors import WireError
+from orchd.protocol.remote_operations import KeyAuthorize, KeyRevoke
+
+LAPTOP = Visitor("laptop", "viewer")
+KEY = KeyAuthorize("laptop", "a1" * 32, "viewer")
+
+
+class Door:
+    """A door, and who stands behind it."""
+
+    public, address = "c3" * 32, "tcp://127.0.0.1:7"
+
+    def __init__(self) -> None:
+        self.there: set[tuple[bytes, ...]] = set()
+        self.sent: list[tuple[bytes, ...]] = []
+        self.cuts = 0
+
+    def reply(self, route: tuple[bytes, ...], _: bytes) -> bool:
+        self.sent.append(route)
+        return route in self.there
+
+    def cut(self) -> None:
+        self.cuts += 1
+
+
+@pytest.fixture
+def door() -> Door:
+    """It."""
+    return Door()
+
+
+@pytest.fixture
+def visitors(tmp_path: Path, door: Door) -> Visitors:
+    """Those who come by it."""
+    return Visitors(Keyring(tmp_path / "keys.json"), cast("Remote", cast("Any", door)), lambda: "now")
+
+
+def routes(count: int) -> list[FarRoute]:
+    return [FarRoute((b"\0" + number.to_bytes(4, "big"),)) for number in range(count)]
+
+
+def test_a_hint_goes_to_all_who_are_there_and_those_who_left_are_forgotten(visitors: Visitors, door: Door) -> None:
+    one, two = routes(2)
+    visitors.listen(LAPTOP, one)
+    visitors.listen(LAPTOP, two)
+    door.there = {one}
+    visitors.publish(b"hint")
+    visitors.publish(b"hint")
+    assert door.sent == [one, two, one]
+
+
+def test_a_key_listens_on_so_many_connections_and_not_one_more(visitors: Visitors, door: Door) -> None:
+    many = routes(66)
+    door.there = set(many)
+    for route in many[:64]:
+        visitors.listen(LAPTOP, route)
+    with pytest.raises(WireError, match="busy: the key laptop listens on 64"):
+        visitors.listen(LAPTOP, many[64])
+    visitors.listen(Visitor("other", "viewer"), many[64])
+    door.there.remove(many[3])
+    visitors.listen(LAPTOP, many[65])
+
+
+def test_on_this_machine_there_is_another_way_to_listen(visitors: Visitors) -> None:
+    with pytest.raises(WireError, match=r"bad-request: .*events\.sock"):
+        visitors.listen(Outside.OWNER, (b"x",))
+
+
+def test_who_is_revoked_is_cut_off_and_nobody_else_without_need(visitors: Visitors, door: Door) -> None:
+    visitors.change("a", Outside.OWNER, KEY)
+    (one,) = routes(1)
+    visitors.listen(LAPTOP, one)
+    with pytest.raises(WireError, match="unknown-key"):
+        visitors.change("b", Outside.OWNER, KeyRevoke("nobody"))
+    assert door.cuts == 0
+    gone = visitors.change("c", Outside.OWNER, KeyRevoke("laptop"))
+    assert visitors.change("c", Outside.OWNER, KeyRevoke("laptop")) == gone
+    assert door.cuts == 1
+    visitors.publish(b"hint")
+    assert door.sent == []
+    assert visitors.keys() == {"keys": [], "server": {"public": door.public, "listens": door.address}}
+
+
+def test_an_answer_is_only_for_who_asked(visitors: Visitors) -> None:
+    visitors.change("a", Outside.OWNER, KEY)
+    visitors.change("c", Outside.OWNER, KeyRevoke("laptop"))
+    with pytest.raises(WireError, match="unknown-key"):
+        visitors.change("c", Visitor("chief", "admin"), KeyRevoke("laptop"))
+
+
+def test_of_answers_some_are_remembered(visitors: Visitors) -> None:
+    visitors.change("a", Outside.OWNER, KEY)
+    visitors.change("c", Outside.OWNER, KeyRevoke("laptop"))
+    for number in range(70):
+        visitors.change(f"again-{number}", Outside.OWNER, KEY)
+    visitors.change("d", Outside.OWNER, KeyRevoke("laptop"))
+    with pytest.raises(WireError, match="unknown-key"):
+        visitors.change("c", Outside.OWNER, KeyRevoke("laptop"))

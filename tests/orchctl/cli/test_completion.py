@@ -1,0 +1,76 @@
+"""Completion of ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchctl.cli import completion
+from orchd.instance.home import Home
+from tests.conftest import Instance
+from tests.orchctl.composition.files import written
+from tests.orchctl.conftest import Orchctl
+
+
+def test_ids_are_offered_with_their_names(home: Home, stopped: Instance) -> None:
+    stopped.spawn("sleep", "60", options=["--name", "api"])
+    stopped.spawn("sleep", "60", options=["--name", "ui"])
+    assert sorted(completion.agents("agent-")) == [("agent-001", "api, running"), ("agent-002", "ui, running")]
+    assert completion.agents("agent-002") == [("agent-002", "ui, running")]
+
+
+def test_conditions_are_offered_behind_an_id() -> None:
+    assert [word for word, _ in completion.dependencies("agent-001:")] == [
+        "agent-001:completed",
+        "agent-001:failed",
+        "agent-001:any",
+    ]
+    assert [word for word, _ in completion.dependencies("agent-001:a")] == ["agent-001:any"]
+
+
+def test_without_a_daemon_nothing_is_offered_and_none_is_started(home: Home) -> None:
+    assert completion.agents("") == []
+    assert not home.database.exists()
+
+
+def test_a_shell_is_offered_ids_where_an_agent_is_to_be_named(instance: Instance, orchctl: Orchctl) -> None:
+    one = instance.spawn("sleep", "60")
+    for words in ("logs agent", "spawn --after agent"):
+        asked = {"_ORCHCTL_COMPLETE": "complete_bash", "COMP_WORDS": f"orchctl {words}"}
+        done = orchctl(env={**instance.env, **asked, "COMP_CWORD": str(len(words.split()))})
+        assert done.out.split() == [one]
+
+
+def test_runs_are_offered_where_a_run_is_to_be_named(instance: Instance, orchctl: Orchctl) -> None:
+    assert orchctl("run", "skyfom-fullstack-developer", "--runner", "mock", "--detach").out == "run-001\n"
+    asked = {"_ORCHCTL_COMPLETE": "complete_bash", "COMP_WORDS": "orchctl run-status run", "COMP_CWORD": "2"}
+    assert orchctl(env={**instance.env, **asked}).out.split() == ["run-001"]
+
+
+def test_compositions_are_offered_by_name_and_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "skills/team/composition.json", {})
+    written(tmp_path / "sky.json", {})
+    written(tmp_path / "notes.txt", "")
+    offered = [word for word, _ in completion.compositions("")]
+    assert offered == ["team", "skyfom-feature-complete", "skyfom-fullstack-developer", "skills/", "sky.json"]
+    assert [word for word, _ in completion.compositions("sky")] == [*offered[1:3], "sky.json"]
+    assert completion.compositions("skills/te") == [("skills/team/", "")]
+    assert completion.compositions("nowhere/") == []
+
+
+def test_skills_and_tasks_are_offered_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "skills/mine/SKILL.md", "# Mine")
+    written(tmp_path / "docs/tasks/subtask-api.md", "Build it")
+    assert completion.skills_here("m") == [("mine", "skill")]
+    assert completion.tasks("") == [("api", "Build it")]
+    assert completion.tasks("x") == []
+    monkeypatch.chdir(tmp_path / "skills")
+    assert completion.tasks("") == []
+
+
+def test_with_a_profile_that_is_not_there_nothing_is_offered(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHCTL_PROFILE", "nosuch")
+    assert completion.agents("") == []

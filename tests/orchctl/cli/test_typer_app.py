@@ -1,0 +1,133 @@
+"""The full parser, and that the quick one never says anything else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+import typer
+from hypothesis import example, given, settings
+
+from orchctl import exit_codes
+from orchctl.cli import quick_parser, typer_app
+from orchctl.commands.registry import COMMANDS
+from orchctl.commands.spec import Command
+from orchd.instance.home import Home
+from tests.conftest import BIN
+from tests.orchctl.words import GOOD, VALUES, lines
+
+TOLD: list[tuple[Command, SimpleNamespace]] = []
+
+
+def told(command: Command, args: SimpleNamespace) -> int:
+    """Keep what would be run."""
+    TOLD.append((command, args))
+    return 0
+
+
+APP = typer_app.build(told)
+
+
+def full(words: list[str]) -> tuple[Command, SimpleNamespace] | None:
+    """What the full parser understands; None for a usage error."""
+    TOLD.clear()
+    try:
+        APP(args=words, prog_name="orchctl", standalone_mode=False)
+    except typer_app._Complaint:
+        return None
+    return TOLD.pop() if TOLD else None
+
+
+@settings(max_examples=500)
+@given(lines(VALUES, is_tidy=False))
+@example(["spawn", "--name", "x", "--", "claude", "-p"])
+@example(["spawn", "claude", "--name", "x", "--", "y"])
+@example(["spawn", "--", "--", "x"])
+@example(["status", "--", "--all"])
+@example(["limit", "--resident", "-5", "3"])
+@example(["daemon", "stop", "--drain"])
+def test_what_the_quick_parser_understands_the_full_one_understands_alike(words: list[str]) -> None:
+    quick = quick_parser.parse(words)
+    if quick is not None:
+        assert (quick.command, quick.args) == full(words)
+
+
+@given(lines(GOOD, is_tidy=True))
+def test_the_quick_parser_understands_every_plain_line(words: list[str]) -> None:
+    assert quick_parser.parse(words) is not None
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_that_names_its_options(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert typer_app.main([*name.split(), "--help"]) == exit_codes.OK
+    said = capfd.readouterr().out
+    assert COMMANDS[name].help in " ".join(said.split())
+    assert all(option.flags[-1] in said for option in COMMANDS[name].options)
+
+
+@pytest.mark.parametrize("words", [[], ["daemon"]])
+def test_no_command_shows_the_help_and_is_a_usage_error(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert typer_app.main(words) == exit_codes.USAGE
+    assert "Commands:" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["spwan"], "orchctl --help"),
+        (["status", "--al"], "orchctl status --help"),
+        (["logs"], "orchctl logs --help"),
+        (["spawn", "--name"], "orchctl spawn --help"),
+        (["wait", "--timeout", "soon", "1"], "15m"),
+        (["spawn", "--env", "X", "--", "x"], "KEY=VALUE"),
+        (["daemon", "stpo"], "orchctl daemon --help"),
+        (["limit", "1", "2"], "orchctl limit --help"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_what_to_do(
+    words: list[str], hint: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert typer_app.main(words) == exit_codes.USAGE
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("usage: ")
+    assert said.err.count("\n") == 1
+    assert hint in said.err
+
+
+def test_a_mistake_is_an_object_when_json_was_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
+    assert typer_app.main(["status", "--json", "--al"]) == exit_codes.USAGE
+    assert capfd.readouterr().out.startswith('{"error":{"code":"usage"')
+
+
+def test_json_after_two_dashes_is_the_agents_business(capfd: pytest.CaptureFixture[str]) -> None:
+    assert typer_app.main(["spawn", "--nmae", "x", "--", "claude", "--json"]) == exit_codes.USAGE
+    assert capfd.readouterr().out == ""
+
+
+def test_the_version_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    assert typer_app.main(["--version"]) == exit_codes.OK
+    assert capfd.readouterr().out.startswith("orchctl ")
+
+
+def test_it_runs_the_very_same_commands(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
+    assert typer_app.main(["status", "--json"]) == exit_codes.NO_DAEMON
+    assert capfd.readouterr().out.startswith('{"error":{"code":"no-daemon"')
+
+
+def test_an_abort_is_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    def aborted(command: Command, args: SimpleNamespace) -> int:
+        raise typer.Abort
+
+    monkeypatch.setattr(typer_app, "_run", aborted)
+    assert typer_app.main(["pause"]) == exit_codes.INTERRUPTED
+
+
+def test_a_shell_is_told_how_to_complete() -> None:
+    asked = {"_ORCHCTL_COMPLETE": "complete_bash", "COMP_WORDS": "orchctl spawn --n", "COMP_CWORD": "2"}
+    done = subprocess.run(
+        [BIN / "orchctl"], env={**os.environ, **asked}, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.stdout.split() == ["--name", "--nesting", "--no-queue"]

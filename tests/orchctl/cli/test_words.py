@@ -1,0 +1,67 @@
+"""Words of other tools: run as the command that is meant, or answered by what has their meaning here."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from orchctl.cli import words
+from orchctl.commands.registry import COMMANDS, GROUPS
+from tests.orchctl.conftest import Orchctl
+
+FLAGS = {flag for command in COMMANDS.values() for option in command.options for flag in option.flags}
+HINTS = [*words.COMMANDS.values(), *words.OPTIONS.values(), *words.ARGUMENTS.values()]
+
+
+@pytest.mark.parametrize("alias", words.ALIASES)
+def test_an_alias_stands_for_a_command_and_is_none_itself(alias: str) -> None:
+    first = words.ALIASES[alias][0]
+    assert first in COMMANDS or first in ("--help", "--version")
+    assert alias not in (*COMMANDS, *GROUPS, *words.COMMANDS)
+
+
+@pytest.mark.parametrize("word", words.COMMANDS)
+def test_a_word_with_a_hint_is_no_command(word: str) -> None:
+    assert word not in (*COMMANDS, *GROUPS)
+
+
+@pytest.mark.parametrize("hint", dict.fromkeys(HINTS))
+def test_a_hint_names_what_exists(hint: str) -> None:
+    for line in re.findall(r"`orchctl ([^`]+)`", hint):
+        known = next(name for name in (" ".join(line.split()[:2]), line.split()[0]) if name in (*COMMANDS, *GROUPS))
+        own = {flag for option in COMMANDS[known].options for flag in option.flags} if known in COMMANDS else set()
+        assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", line.partition(" -- ")[0])) <= own
+    assert set(re.findall(r"--[a-z][a-z-]+", hint)) <= FLAGS
+
+
+def test_an_alias_does_what_it_stands_for(orchctl: Orchctl) -> None:
+    orchctl("spawn", "--name", "api", "--", "sleep", "600")
+    assert "agent-001" in orchctl("ls").out
+    assert orchctl("kill", "api").code == 0
+    assert orchctl("version").out.startswith("orchctl ")
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("submit x", "`orchctl spawn -- COMMAND`"),
+        ("stop", "`orchctl cancel ID` ends an agent"),
+        ("spawn --prompt x", "--goal TEXT is what an agent is to do"),
+        ("spawn -pdo", "--goal TEXT is what an agent is to do"),
+        ("spawn -m x", "--model NAME is the model"),
+        ("spawn --parallel 3 -- true", "`orchctl limit N`"),
+        ("prune agent-056", "`orchctl worktrees remove agent-056` removes"),
+        ("worktrees prune 56", "`orchctl worktrees remove 56` removes"),
+        ("worktrees prune --force", "`orchctl worktrees remove ID --force` does"),
+        ("logs -n 3 1", "--lines N shows only the last lines"),
+    ],
+)
+def test_a_word_of_another_tool_is_answered_by_what_it_means_here(orchctl: Orchctl, line: str, hint: str) -> None:
+    done = orchctl(*line.split())
+    assert done.code == 2
+    assert hint in done.err
+
+
+def test_no_option_is_recommended_that_the_command_does_not_have(orchctl: Orchctl) -> None:
+    assert "--goal" not in orchctl("cancel", "--prompt", "x").err

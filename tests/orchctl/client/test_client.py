@@ -1,0 +1,206 @@
+"""The client through deaths and returns of the daemon."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchctl.client import Client, pages
+from orchctl.client import client as client_module
+from orchctl.errors import NoDaemonError
+from orchd.instance.home import Home
+from orchd.protocol.errors import WireError
+from tests.conftest import Instance, until
+from tests.e2e.fleet import is_alive
+from tests.orchctl.routers import result, router
+
+
+def shell(script: str) -> dict[str, object]:
+    """A spawn of one agent that runs `script`."""
+    return {"agents": [{"command": ["sh", "-c", script]}], "cwd": "/", "env": dict(os.environ)}
+
+
+def kill(pid: int) -> None:
+    """`kill -9` of a daemon that the client may have started; return when it is gone."""
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not is_alive(pid), what="death")
+
+
+def test_a_call_has_a_result_or_raises_what_the_daemon_said(instance: Instance) -> None:
+    with instance.client() as client:
+        assert client.call("limit")["limit"] == 7
+        assert client.call("limit", {"limit": 3})["limit"] == 3
+        with pytest.raises(WireError) as caught:
+            client.call("cancel", {"ids": ["agent-999"]})
+        assert caught.value.code == "unknown-agent"
+
+
+def test_an_observer_starts_nothing(home: Home) -> None:
+    with Client(home, starts=False) as client, pytest.raises(NoDaemonError, match="orchctl daemon start"):
+        client.call("status")
+    assert not home.database.exists()
+
+
+def test_everybody_else_starts_a_daemon(home: Home) -> None:
+    with Client() as client:
+        assert client.call("daemon")["home"] == str(home.directory)
+
+
+def test_a_connection_outlives_the_daemon(home: Home) -> None:
+    with Client(home) as client:
+        first = client.call("daemon")["pid"]
+        kill(first)
+        assert client.call("daemon")["pid"] != first
+
+
+@pytest.mark.parametrize("stable", [0.0, 1000.0])
+def test_a_wait_outlives_the_daemon(
+    stable: float, home: Home, tmp_path: Path, gate: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "STABLE", stable)
+    deaths: list[int] = []
+
+    class Killer:
+        """Kills each daemon under which the wait is going on, three times; then lets the agent end."""
+
+        def sources(self) -> tuple[()]:
+            return ()
+
+        def look(self) -> float | None:
+            with Client(home) as other:
+                pid = other.call("daemon")["pid"]
+            if pid in deaths:
+                return None
+            if len(deaths) == 3:
+                gate()
+                return None
+            deaths.append(pid)
+            kill(pid)
+            return None
+
+    with Client(home) as client:
+        (agent,) = client.call("spawn", shell(f"read x <{tmp_path}/gate; exit 4"))["agents"]
+        answer = client.wait(ids=[agent["id"]], watch=Killer())
+    assert [(one["status"], one["exit_code"], one["attempt"]) for one in answer["agents"]] == [("failed", 4, 1)]
+    assert len(set(deaths)) == 3
+
+
+def test_a_wait_that_times_out_says_so(instance: Instance) -> None:
+    one = instance.spawn("sleep", "60")
+    with instance.client() as client:
+        answer = client.wait(ids=[one], timeout=0.05)
+        assert answer["timed_out"]
+        assert not client.wait(scope="all", is_any=True, timeout=0.0)["agents"][0]["ended_at"]
+
+
+def test_what_is_too_large_is_not_sent(home: Home) -> None:
+    with Client(home) as client, pytest.raises(WireError) as caught:
+        client.call("spawn", {"env": {"X": "x" * (9 << 20)}})
+    assert caught.value.code == "too-large"
+    assert "split" in caught.value.message
+
+
+def test_a_result_that_is_no_map_is_refused(home: Home) -> None:
+    with router(home, lambda one: result(one, [1])), Client(home) as client, pytest.raises(WireError) as caught:
+        client.call("daemon")
+    assert caught.value.code == "bad-frame"
+
+
+def test_a_daemon_that_dies_of_every_request_is_given_up(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "PATIENCE", 1.0)
+    path = tmp_path / "python"
+    path.write_text(
+        f"#!{sys.executable}\n"
+        "import os, socket, sys\n"
+        "if sys.argv[1] == '-I': os.execv(sys.orig_argv[0], [sys.orig_argv[0], *sys.argv[1:]])\n"
+        f"path = {str(home.socket)!r}\n"
+        "os.path.exists(path) and os.unlink(path)\n"
+        "server = socket.socket(socket.AF_UNIX); server.bind(path); server.listen()\n"
+        "os.write(int(sys.argv[-1]), b'ready\\n'); server.accept()\n"
+    )
+    path.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(path))
+    with Client(home) as client, pytest.raises(NoDaemonError, match="again and again"):
+        client.wait(scope="all")
+
+
+def test_a_client_may_be_closed_twice_and_before_it_asked_anything(home: Home) -> None:
+    client = Client(home)
+    client.close()
+    client.close()
+
+
+def test_a_wait_for_more_than_one_request_names_is_several_that_are_joined(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "MOST", 2)
+    asked: list[tuple[str, dict[str, object]]] = []
+
+    def ask(op: str, args: Callable[[], dict[str, object]], *_: object) -> dict[str, object]:
+        asked.append((op, args()))
+        ids = list(args()["ids"])  # type: ignore[call-overload]
+        if op == "status":
+            return {"agents": [{"id": one} for one in ids]}
+        return {"agents": [{"id": ids[0]}], "timed_out": "3" in ids, "more": ids[1:]}
+
+    with Client(home) as client:
+        monkeypatch.setattr(client, "_ask", ask)
+        result = client.wait(ids="12345", timeout=60)
+        assert [agent["id"] for agent in result["agents"]] == list("12345")
+        assert result["timed_out"]
+        assert [args["ids"] for op, args in asked if op == "wait"] == [("1", "2"), ("3", "4"), ("5",)]
+        asked.clear()
+        client.wait(ids="123", is_any=True)
+    assert asked[0][1] == {"ids": ("1", "2", "3"), "scope": "ids", "any": True, "timeout": None, "paged": True}
+
+
+def test_a_daemon_from_before_an_upgrade_is_asked_as_it_knows(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(op: str, args: Callable[[], dict[str, object]], *_: object) -> dict[str, object]:
+        if args().keys() & {"paged", "most"}:
+            raise WireError("bad-request", f"{op}: it is not known here")
+        rest = {"timed_out": False} if op == "wait" else {"more": None}
+        return {"agents": [{"id": "agent-001"}], **rest}
+
+    with Client(home) as client:
+        monkeypatch.setattr(client, "_ask", ask)
+        assert [agent["id"] for agent in client.wait(ids=["1"])["agents"]] == ["agent-001"]
+        assert [agent["id"] for agent in pages.first(client, {}, 5)["agents"]] == ["agent-001"]
+
+
+@pytest.mark.parametrize("code", ["unknown-agent", "forbidden"])
+def test_any_other_refusal_is_no_reason_to_ask_again(home: Home, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def ask(op: str, *_: object) -> dict[str, object]:
+        asked.append(op)
+        raise WireError(code, "no")
+
+    with Client(home) as client:
+        monkeypatch.setattr(client, "_ask", ask)
+        for act in (lambda: client.wait(ids=["1"]), lambda: pages.first(client, {}, 5)):
+            with pytest.raises(WireError, match="no"):
+                act()
+    assert asked == ["wait", "status"]
+
+
+def test_a_name_is_made_an_id_before_the_wait(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, dict[str, object]]] = []
+
+    def ask(op: str, args: Callable[[], dict[str, object]], *_: object) -> dict[str, object]:
+        asked.append((op, args()))
+        return {"agents": [{"id": "agent-007"}], "timed_out": False, "more": []}
+
+    with Client(home) as client:
+        monkeypatch.setattr(client, "_ask", ask)
+        client.wait(ids=["api", "Agent-1", "run-002"])
+    assert [(op, tuple(args["ids"])) for op, args in asked] == [  # type: ignore[arg-type]
+        ("status", ("api",)),
+        ("wait", ("agent-007", "Agent-1", "run-002")),
+    ]

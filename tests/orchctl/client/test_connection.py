@@ -1,0 +1,121 @@
+"""One connection."""
+
+from __future__ import annotations
+
+import math
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import zmq
+
+from orchctl.client.connection import Connection, milliseconds
+from orchctl.errors import NoDaemonError
+from orchd.instance.home import Home
+from orchd.protocol import frames
+from orchd.protocol.frames import pack_request, pack_result
+from tests.conftest import Instance
+from tests.orchctl.routers import result, router
+
+
+@contextmanager
+def connected(home: Home) -> Iterator[Connection]:
+    """A connection to whoever is there."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    connection = Connection(context, home)
+    yield connection
+    connection.close()
+    context.destroy(linger=0)
+
+
+def ask(connection: Connection, until: float = math.inf) -> frames.Reply | None:
+    """The reply to a request for whoever is there."""
+    return connection.ask("a", pack_request("a", "daemon", {}), until, None)
+
+
+def test_a_request_gets_its_reply(instance: Instance) -> None:
+    with connected(instance.home) as connection:
+        reply = ask(connection)
+        assert reply is not None
+        assert reply.error is None
+
+
+def test_a_reply_to_somebody_else_is_dropped(home: Home) -> None:
+    with (
+        router(home, lambda one: [pack_result("b", {}), *result(one, {"mine": 1})]),
+        connected(home) as connection,
+    ):
+        reply = ask(connection)
+        assert reply is not None
+        assert (reply.id, reply.result) == ("a", {"mine": 1})
+
+
+def test_where_none_runs_the_connection_is_broken(home: Home) -> None:
+    with connected(home) as connection:
+        assert ask(connection) is None
+        assert connection.age >= 0.0
+
+
+def test_the_death_of_the_daemon_breaks_it(instance: Instance) -> None:
+    with connected(instance.home) as connection:
+        ask(connection)
+        instance.spawn("true")
+        killer = threading.Timer(0.0, instance.kill)
+        wait = pack_request("w", "wait", {"ids": [instance.spawn("sleep", "60")]})
+        killer.start()
+        assert connection.ask("w", wait, math.inf, None) is None
+        killer.join()
+
+
+def test_one_that_does_not_answer_is_not_waited_for_for_ever(home: Home) -> None:
+    home.create()
+    with socket.socket(socket.AF_UNIX) as server, connected(home) as connection:
+        server.bind(str(home.socket))
+        server.listen(8)
+        with pytest.raises(NoDaemonError, match="does not answer"):
+            ask(connection, until=0.0)
+
+
+class Counter:
+    """Wants to be called again at once, then makes its source readable, then has seen enough."""
+
+    def __init__(self, ours: socket.socket, theirs: socket.socket) -> None:
+        self.ours, self.theirs = ours, theirs
+        self.looked = 0
+
+    def sources(self) -> Iterable[zmq.Socket[bytes] | int]:
+        return (self.ours.fileno(),)
+
+    def look(self) -> float | None:
+        self.looked += 1
+        if self.looked == 1:
+            return 0.0
+        if self.looked == 2:
+            self.theirs.send(b"x")
+        else:
+            self.ours.recv(1)
+        return None
+
+
+def test_a_watch_looks_when_it_wants_to_and_when_its_source_can_be_read(home: Home) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, router(home, lambda _: []), connected(home) as connection:
+        watch = Counter(ours, theirs)
+        with pytest.raises(NoDaemonError):
+            connection.ask("a", pack_request("a", "x", {}), time.monotonic() + 0.3, watch)
+        assert watch.looked == 3
+
+
+def test_waiting_is_rounded_up_and_bounded_by_both() -> None:
+    assert milliseconds(math.inf, None) is None
+    assert milliseconds(math.inf, 0.0101) == 11
+    assert milliseconds(0.0, 5.0) == 0
+
+
+def test_a_moment_that_is_far_away_is_polled_for_in_parts(home: Home) -> None:
+    assert milliseconds(1e300, None) == milliseconds(math.inf, 1e300) == 86_400_000
+    with router(home, lambda one: result(one, {})), connected(home) as connection:
+        assert ask(connection, until=time.monotonic() + 30 * 86_400.0) is not None

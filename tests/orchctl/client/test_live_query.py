@@ -1,0 +1,61 @@
+"""What the daemon answers, kept current."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from orchctl.client import Client
+from orchctl.client.live_query import Watching
+from orchctl.errors import NoDaemonError
+from tests.conftest import Instance
+
+
+def limit(client: Client) -> dict[str, object]:
+    """What is asked."""
+    return client.call("limit")
+
+
+def test_it_asks_once_and_then_only_after_news(instance: Instance) -> None:
+    with Client(instance.home, starts=False) as client, closing(Watching(client, limit)) as watching:
+        looks = [watching.look()]
+        while looks[-2:] != [False, False]:  # the connection itself is news
+            watching.wait((), 0.5)
+            looks.append(watching.look())
+        assert looks[0]
+        assert len(looks) < 8
+        instance.ctl("limit", "3")
+        while watching.answer["limit"] != 3:
+            watching.wait((), 30.0)
+            watching.look()
+
+
+def test_with_a_pace_of_its_own_it_asks_without_news(instance: Instance) -> None:
+    with Client(instance.home, starts=False) as client, closing(Watching(client, limit, every=0.1)) as watching:
+        for _ in range(5):
+            while not watching.look():
+                watching.wait((), None)
+
+
+def test_a_daemon_that_is_away_is_missed_and_found_again(instance: Instance) -> None:
+    with Client(instance.home, starts=False) as client, closing(Watching(client, limit)) as watching:
+        watching.look()
+        instance.kill()
+        while not watching.is_cut_off:
+            watching.wait((), None)
+            watching.look()
+        assert watching.answer["limit"] == 7
+        instance.start()
+        while watching.is_cut_off:
+            watching.wait((), None)
+            watching.look()
+
+
+def test_without_a_daemon_there_is_nothing_to_begin_with(stopped: Instance) -> None:
+    with (
+        Client(stopped.home, starts=False) as client,
+        closing(Watching(client, limit)) as watching,
+        pytest.raises(NoDaemonError),
+    ):
+        watching.look()

@@ -1,0 +1,20 @@
+"""All pages of what the daemon answers."""
+
+from __future__ import annotations
+
+from orchctl.client import pages
+from orchd.server import queries
+from tests.conftest import Instance
+
+
+def test_every_page_comes_and_unknown_agents_are_left_out(instance: Instance) -> None:
+    count = queries.PAGE + 3
+    with instance.client() as client:
+        client.call("pause")
+        agents = [{"command": ["true"]}] * count
+        client.call("spawn", {"agents": agents, "cwd": "/", "env": {"PATH": "/usr/bin:/bin"}})
+        answer = pages.status(client, {"all": True})
+        assert sorted(agent["id"] for agent in answer["agents"]) == [f"agent-{1 + one:03d}" for one in range(count)]
+        assert "more" not in answer
+        found = pages.known(client, ["agent-001", f"agent-{count + 1}", "agent-002"])
+        assert list(found) == ["agent-001", "agent-002"]

@@ -1,0 +1,112 @@
+"""Which daemon is meant, and what can be meant for another machine's."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from orchctl.client import Client, remote, target
+from orchctl.commands.registry import COMMANDS
+from orchctl.errors import NoDaemonError, RefusedError, UsageError
+from orchd.instance.home import Home
+from orchd.instance.system import private_file
+from orchd.protocol import keys
+
+PROFILE = '[profiles.box]\nconnect = "tcp://127.0.0.1:1"\nserver_key = "{}"\nkey = "laptop"\n'.format("a1" * 32)
+
+
+@pytest.fixture
+def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The client's configuration, with a key."""
+    for name in ("ORCHCTL_CONNECT", "ORCHCTL_PROFILE"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    path = tmp_path / "orchctl/config.toml"
+    (path.parent / "keys").mkdir(parents=True)
+    private_file.write_private(path.parent / "keys/laptop.key", keys.new_secret().encode())
+    path.write_text(PROFILE)
+    return path
+
+
+@pytest.mark.parametrize("words", [["--profile", "box", "limit"], ["--profile=box", "limit"]])
+def test_options_before_the_command_say_which(config: Path, words: list[str]) -> None:
+    assert isinstance(target.chosen(), Home)
+    assert target.taken(words) == ["limit"]
+    chosen = target.chosen()
+    assert isinstance(chosen, remote.Far)
+    assert chosen.address == "tcp://127.0.0.1:1"
+
+
+def test_the_last_one_holds_and_an_address_stands_for_its_profile(config: Path) -> None:
+    assert target.taken(["--profile", "none", "--connect", "tcp://127.0.0.1:1", "wait", "--profile"]) == [
+        "wait",
+        "--profile",
+    ]
+    assert "ORCHCTL_PROFILE" not in os.environ
+    chosen = target.chosen()
+    assert isinstance(chosen, remote.Far)
+    assert chosen.name == "box"
+
+
+@pytest.mark.parametrize("words", [["--profile"], ["--connect="], ["--profile", ""]])
+def test_an_option_needs_its_value(config: Path, words: list[str]) -> None:
+    with pytest.raises(UsageError, match="needs a value"):
+        target.taken(words)
+
+
+def test_every_command_that_is_named_is_one_and_what_is_not_named_is_for_this_machine(config: Path) -> None:
+    assert set(COMMANDS) >= target.FAR | target.ALONE
+    target.check(("daemon", "stop"))
+    target.use("--profile", "box")
+    target.check(("status",))
+    for name in set(COMMANDS) - target.FAR - target.ALONE:
+        with pytest.raises(UsageError, match="box is another"):
+            target.check(tuple(name.split()))
+
+
+def test_what_is_wrong_with_a_profile_is_said_all_at_once(config: Path) -> None:
+    config.write_text('[profiles.box]\nconnect = "box"\nserver_key = "x"\nmore = 1\n')
+    with pytest.raises(RefusedError) as refused:
+        remote.profile("box", None)
+    found = {problem["key"] for problem in refused.value.details["problems"]}  # type: ignore[attr-defined]
+    assert found == {f"profiles.box.{key}" for key in ("connect", "server_key", "key", "more")}
+    for unread in ("[", "x = " + "[" * 5000, "x = " + "9" * 5000):
+        config.write_text(unread)
+        with pytest.raises(RefusedError, match="correct it"):
+            remote.profile("box", None)
+    config.unlink()
+    with pytest.raises(UsageError, match="no profile for box; there are none"):
+        remote.profile("box", None)
+
+
+def test_a_profile_that_others_could_write_is_not_believed(config: Path) -> None:
+    config.chmod(0o664)
+    with pytest.raises(RefusedError, match="can be written by others"):
+        remote.profile("box", None)
+    assert stat.S_IMODE(config.stat().st_mode) == 0o664
+
+
+def test_a_key_that_is_not_there_or_open_to_others_is_not_used(config: Path) -> None:
+    key = config.parent / "keys/laptop.key"
+    key.chmod(0o640)
+    with pytest.raises(RefusedError, match="bad-key-file: .* open to others"):
+        remote.profile("box", None)
+    key.unlink()
+    with pytest.raises(RefusedError, match="no-key: .*`orchctl keys new laptop` makes one"):
+        remote.profile("box", None)
+
+
+def test_from_afar_there_is_no_home(config: Path) -> None:
+    with Client(remote.profile("box", None)) as client, pytest.raises(UsageError, match="is another machine"):
+        _ = client.home
+
+
+def test_where_nobody_answers_it_is_said_at_once(config: Path) -> None:
+    with (
+        Client(remote.profile("box", None)) as client,
+        pytest.raises(NoDaemonError, match="nobody answers at tcp://127"),
+    ):
+        client.call("limit")

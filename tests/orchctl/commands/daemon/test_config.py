@@ -1,0 +1,162 @@
+"""`orchctl config`: what is in the file, what is wrong with it, and having the daemon read it again."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import msgpack
+
+from orchd.instance.config import KEYS
+from tests.conftest import Instance, until
+from tests.orchctl.conftest import Orchctl
+
+
+def test_its_path_is_shown_whether_it_is_there_or_not(orchctl: Orchctl, stopped: Instance) -> None:
+    assert orchctl("config", "path") == (0, f"{stopped.home.config}\n", "")
+    assert json.loads(orchctl("config", "path", "--json").out) == {"config": str(stopped.home.config), "exists": False}
+
+
+def test_every_key_is_shown_with_its_value_and_whether_it_is_the_default(orchctl: Orchctl, stopped: Instance) -> None:
+    stopped.configure('limit = 3\n[runners.claude]\nmodel = "opus"\n[runners.claude.env]\nTOKEN = "hush"\n')
+    done = orchctl("config", "show")
+    rows = {line.split()[0]: line for line in done.out.splitlines()}
+    assert rows["limit"].split() == ["limit", "3", "agents", "config.toml"]
+    assert rows["resident"].split() == ["resident", "4", "x", "`limit`", "agents", "default"]
+    assert rows["runners.claude.model"].split()[1] == '"opus"'
+    assert rows["runners.claude.env.TOKEN"].split()[1:3] == ["(not", "shown)"]
+    told = orchctl("config", "show", "--json").out
+    assert "hush" not in done.out + told
+    keys = json.loads(told)["keys"]
+    assert {key["key"].partition(".")[0] for key in keys} == set(KEYS)
+    assert not stopped.home.socket.exists()
+
+
+def test_every_error_is_told_at_once(orchctl: Orchctl, stopped: Instance) -> None:
+    stopped.configure("limt = 3\ngrace = -1\n")
+    done = orchctl("config", "check")
+    assert (done.code, done.err) == (1, "")
+    assert done.out.splitlines() == [
+        "error: limt is not known here; did you mean limit?",
+        "error: grace must be 0 or more, not -1.0",
+        f"{stopped.home.config} is invalid, errors: 2",
+    ]
+    value = json.loads(orchctl("config", "check", "--json").out)
+    assert (value["valid"], value["problems"][0]["nearest"]) == (False, "limit")
+    assert orchctl("config", "show").err.startswith("bad-config: ")
+
+
+def test_any_file_can_be_checked(orchctl: Orchctl, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("limit = 3\n")
+    assert orchctl("config", "check", "mine.toml") == (0, f"{tmp_path}/mine.toml is valid\n", "")
+    assert orchctl("config", "check", "none.toml").err.startswith("no-config: there is no ")
+    assert orchctl("config", "check").code == 0
+
+
+def test_a_reload_changes_what_can_change_and_names_the_rest(orchctl: Orchctl, instance: Instance) -> None:
+    instance.configure('grace = 2\nlimit = 3\ncgroups = "off"\nrunner = "mine"\n[runners.mine]\ncommand = ["true"]\n')
+    lines = orchctl("config", "reload").out.splitlines()
+    assert lines[0] == "changed: limit, grace, runner, runners"
+    assert lines[1].startswith("cgroups holds when the daemon is started again")
+    assert instance.agent(instance.spawn("true"))["grace"] == 2.0
+    assert json.loads(instance.ctl("spawn", "--goal", "x", "--json"))["agents"][0]["runner"] == "mine"
+    assert instance.status()["limit"]["limit"] == 3
+    assert orchctl("config", "reload").out == "nothing changed\n"
+
+
+def test_a_wrong_file_changes_nothing_and_says_why(orchctl: Orchctl, instance: Instance) -> None:
+    instance.configure("grace = 2\ndepht = 1\n")
+    done = orchctl("config", "reload")
+    assert done.code == 1
+    assert done.err == (
+        f"bad-config: {instance.home.config}: depht is not known here; did you mean depth?; nothing was changed\n"
+    )
+    assert instance.agent(instance.spawn("true"))["grace"] == 10.0
+
+
+def test_a_signal_reloads_too(instance: Instance) -> None:
+    assert instance.daemon is not None
+    instance.configure("grace = 2\n")
+    instance.daemon.send_signal(signal.SIGHUP)
+    until(lambda: "grace changed" in instance.log())
+    assert instance.agent(instance.spawn("true"))["grace"] == 2.0
+    instance.configure("grace = -2\n")
+    instance.daemon.send_signal(signal.SIGHUP)
+    until(lambda: "grace must be 0 or more, not -2.0; nothing was changed" in instance.log())
+    assert instance.agent(instance.spawn("true"))["grace"] == 2.0
+
+
+def test_an_agent_may_not_reload(instance: Instance) -> None:
+    one = instance.spawn("orchctl", "config", "reload")
+    instance.ctl("wait", one, code=1)
+    assert "forbidden" in instance.ctl("logs", one)
+
+
+def test_without_a_daemon_there_is_nobody_to_reload(orchctl: Orchctl) -> None:
+    assert orchctl("config", "reload").code == 69
+
+
+def test_files_of_sessions_move_with_all_that_they_have(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
+    (tmp_path / ".agent").mkdir()
+    (one,) = orchctl("spawn", "--", "true").out.split()
+    instance.ctl("wait", one)
+    before = (tmp_path / ".claude/state/events.jsonl").read_text()
+    instance.configure('state_path = "seen"\n')
+    assert orchctl("config", "reload").out == "changed: state_path\n"
+    assert (tmp_path / "seen/events.jsonl").read_text() == before
+    assert json.loads((tmp_path / "seen/agents.json").read_text())[0]["status"] == "completed"
+    instance.configure("session_files = false\n")
+    orchctl("config", "reload")
+    instance.ctl("wait", orchctl("spawn", "--", "true").out.strip())
+    assert (tmp_path / "seen/events.jsonl").read_text() == before
+
+
+def shown(orchctl: Orchctl, key: str) -> tuple[object, str, object]:
+    """The value of a key that is in force, where it comes from, and what the file contains instead."""
+    keys = json.loads(orchctl("config", "show", "--json").out)["keys"]
+    (one,) = (one for one in keys if one["key"] == key)
+    return one["value"], one["source"], one.get("in_file")
+
+
+def test_a_command_comes_before_the_file_and_the_file_before_the_default(orchctl: Orchctl, instance: Instance) -> None:
+    assert shown(orchctl, "limit") == (7, "default", None)
+    instance.configure("limit = 5\n")
+    assert shown(orchctl, "limit") == (7, "default", 5)
+    orchctl("config", "reload")
+    assert shown(orchctl, "limit") == (5, "config.toml", None)
+    assert instance.status()["limit"]["resident"] == 20
+    orchctl("limit", "3")
+    assert shown(orchctl, "limit") == (3, "command", 5)
+    instance.configure("limit = 6\n")
+    assert "limit holds after `orchctl limit --reset`" in orchctl("config", "reload").out
+    orchctl("daemon", "restart")
+    assert shown(orchctl, "limit") == (3, "command", 6)
+    assert orchctl("limit", "--reset").out.startswith("slots 0/6 in use")
+    assert shown(orchctl, "limit") == (6, "config.toml", None)
+    orchctl("daemon", "restart")
+    assert instance.status()["limit"]["limit"] == 6
+    assert orchctl("limit", "3", "--reset").code == 2
+
+
+def test_a_limit_that_an_earlier_version_remembered_is_a_commands(stopped: Instance) -> None:
+    stopped.start()
+    stopped.ctl("limit", "3")
+    stopped.stop()
+    with closing(sqlite3.connect(stopped.home.database, isolation_level=None)) as database:
+        (row,) = database.execute("SELECT value FROM meta WHERE key = 'state'").fetchone()
+        database.execute("UPDATE meta SET value = ? WHERE key = 'state'", (msgpack.packb(msgpack.unpackb(row)[:-1]),))
+    stopped.start()
+    assert (stopped.status()["limit"]["limit"], stopped.status()["limit"]["by_command"]) == (3, True)
+
+
+def test_durations_and_sizes_are_written_as_on_the_command_line(orchctl: Orchctl, instance: Instance) -> None:
+    instance.configure('timeout = "2h"\ngrace = "5s"\nlog_bytes = "512K"\nmemory_max = 1073741824\n')
+    assert orchctl("config", "reload").code == 0
+    assert [shown(orchctl, key)[0] for key in ("timeout", "grace", "log_bytes")] == [7200.0, 5.0, 524288]
+    instance.configure('timeout = "2x"\nkeep_bytes = "much"\n')
+    said = orchctl("config", "check").out
+    assert "timeout: '2x' is not a duration: write seconds or a unit" in said
+    assert "keep_bytes: 'much' is not a size" in said

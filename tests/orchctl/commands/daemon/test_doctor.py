@@ -1,0 +1,172 @@
+"""`orchctl doctor`: each finding with its remedy, with and without a daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from orchd.instance.system.own_cgroup import own_cgroup
+from tests.conftest import BIN, DEADLINE, Instance, until
+from tests.orchctl.conftest import Orchctl
+
+Left = Callable[[str, str], "subprocess.Popen[bytes]"]
+
+
+def findings(orchctl: Orchctl, check: str, *words: str) -> list[tuple[str, str]]:
+    """State and sentence of what one check found."""
+    value = json.loads(orchctl("doctor", "--json", *words).out)
+    assert value["problems"] == sum(one["state"] == "problem" for one in value["findings"])
+    assert all(one["remedy"] for one in value["findings"] if one["state"] != "ok")
+    return [(one["state"], one["what"]) for one in value["findings"] if one["check"] == check]
+
+
+@pytest.fixture
+def left(stopped: Instance) -> Iterator[Left]:
+    """Makes a process that carries the marks of an attempt."""
+    made: list[subprocess.Popen[bytes]] = []
+
+    def make(agent: str, attempt: str) -> subprocess.Popen[bytes]:
+        marks = {"ORCHD_HOME": str(stopped.directory), "ORCHD_AGENT": agent, "ORCHD_ATTEMPT": attempt}
+        made.append(subprocess.Popen(["sleep", "600"], env={**os.environ, **marks}))
+        return made[-1]
+
+    yield make
+    for process in made:
+        process.kill()
+        process.wait(DEADLINE)
+
+
+def test_without_a_daemon_it_looks_and_starts_none(orchctl: Orchctl, stopped: Instance) -> None:
+    done = orchctl("doctor")
+    assert done.code == 0, done.out
+    assert "ok       daemon      none runs" in done.out
+    assert not stopped.home.socket.exists()
+    checks = {one["check"] for one in json.loads(orchctl("doctor", "--json").out)["findings"]}
+    known = {"config", "rights", "daemon", "versions", "systemd", "cgroups", "limits", "clock", "disk", "filesystem"}
+    assert checks == known | {"bounds", "processes", "runners", "strays", "home", "database", "files"}
+
+
+def test_with_a_daemon_it_says_who_answers(orchctl: Orchctl, instance: Instance) -> None:
+    assert instance.daemon is not None
+    ((state, what),) = findings(orchctl, "daemon")
+    assert (state, f"pid {instance.daemon.pid}" in what) == ("ok", True)
+
+
+def test_who_holds_the_bounds_of_agents_is_said_by_the_daemon(orchctl: Orchctl, stopped: Instance) -> None:
+    ((_, what),) = findings(orchctl, "bounds")
+    assert "where the daemon is started decides" in what
+    stopped.start()
+    memory, _, _ = [what for _, what in findings(orchctl, "bounds")]
+    assert memory.startswith("--memory-max is held by ")
+
+
+def test_all_that_is_wrong_with_the_configuration_is_found(orchctl: Orchctl, stopped: Instance) -> None:
+    stopped.configure("limt = 1\ngrace = -1\n")
+    assert orchctl("doctor").code == 1
+    assert [state for state, _ in findings(orchctl, "config")] == ["problem", "problem"]
+
+
+def test_what_is_open_to_others_is_found(orchctl: Orchctl, instance: Instance) -> None:
+    assert [state for state, _ in findings(orchctl, "rights")] == ["ok"]
+    instance.home.socket.chmod(0o666)
+    instance.directory.chmod(0o755)
+    assert [state for state, _ in findings(orchctl, "rights")] == ["problem", "problem"]
+    instance.directory.chmod(0o700)
+
+
+def test_a_clock_that_was_set_back_a_full_disk_and_a_missing_runner_are_found(
+    orchctl: Orchctl, stopped: Instance
+) -> None:
+    stopped.home.create()
+    stopped.home.database.touch()
+    stopped.home.database.chmod(0o600)
+    os.utime(stopped.home.database, (4e9, 4e9))
+    stopped.configure(f'free_bytes = {1 << 60}\nrunner = "mine"\n[runners.mine]\ncommand = ["gone-agent"]\n')
+    assert [state for state, _ in findings(orchctl, "clock")] == ["problem"]
+    assert [state for state, _ in findings(orchctl, "disk")] == ["problem"]
+    assert ("problem", "gone-agent is not on the PATH, and mine is the default") in findings(orchctl, "runners")
+
+
+def test_what_an_ended_agent_left_is_found_and_ended_and_nobody_else(
+    orchctl: Orchctl, instance: Instance, left: Left
+) -> None:
+    over, living = instance.spawn("true"), instance.spawn("sleep", "600")
+    instance.ctl("wait", over)
+    stray, own = left(over, "1"), left(living, "1")
+    assert findings(orchctl, "strays") == [("problem", f"pid {stray.pid} is left of {over}: sleep 600")]
+    assert orchctl("doctor").code == 1
+    assert stray.poll() is None
+    assert findings(orchctl, "strays", "--fix") == [
+        ("ok", f"pid {stray.pid} is left of {over}: sleep 600; it was ended")
+    ]
+    assert stray.wait(DEADLINE) == -9
+    assert own.poll() is None
+    assert instance.agent(living)["status"] == "running"
+    assert findings(orchctl, "strays") == [("ok", "no process of an agent that has ended is left")]
+
+
+def test_without_a_daemon_agents_that_live_are_no_strays(orchctl: Orchctl, stopped: Instance, left: Left) -> None:
+    stopped.start()
+    over, one = stopped.spawn("true"), stopped.spawn("sleep", "600")
+    stopped.ctl("wait", over)
+    stopped.stop("--keep-agents")
+    stray = left(over, "1")
+    assert findings(orchctl, "strays", "--fix")[0][1].startswith(f"pid {stray.pid} is left of {over}")
+    stopped.start()
+    assert stopped.agent(one)["status"] == "running"
+
+
+def test_agents_of_a_home_that_was_moved_away_for_a_moment_are_not_ended(
+    orchctl: Orchctl, stopped: Instance, tmp_path: Path
+) -> None:
+    stopped.start()
+    agent = stopped.spawn("sleep", "600")
+    until(lambda: stopped.agent(agent)["status"] == "running")
+    stopped.stop("--keep-agents")
+    kept = tmp_path / "kept"
+    stopped.directory.rename(kept)
+    stopped.directory.mkdir(mode=0o700)
+    ((state, what), *_) = findings(orchctl, "strays", "--fix")
+    assert (state, f"the home has no record of {agent}: " in what) == ("problem", True)
+    shutil.rmtree(stopped.directory)
+    kept.rename(stopped.directory)
+    stopped.start()
+    assert stopped.agent(agent)["status"] == "running"
+
+
+@pytest.fixture
+def scope() -> Iterator[Path]:
+    """A cgroup that has the name of a scope of systemd."""
+    base = own_cgroup()
+    if base is None or not os.access(base, os.W_OK):
+        pytest.skip("no cgroup of version 2 can be made here")
+    made = base / f"run-{os.getpid()}.scope"
+    made.mkdir()
+    yield made
+    until(lambda: not (made / "cgroup.procs").read_text(), what="an empty cgroup")
+    for below in sorted((path for path in made.rglob("*") if path.is_dir()), reverse=True):
+        below.rmdir()
+    made.rmdir()
+
+
+def test_a_daemon_in_a_scope_that_ends_with_a_session_is_named_at_its_start_and_by_doctor(
+    stopped: Instance, scope: Path
+) -> None:
+    stopped.home.create()
+    inside = ["sh", "-c", f'echo 0 > {scope}/cgroup.procs && exec "$@"', "sh", str(BIN / "orchctl")]
+    done = subprocess.run(
+        [*inside, "daemon", "start"], env=stopped.env, capture_output=True, text=True, timeout=DEADLINE, check=True
+    )
+    said = f"{scope.name}: what ends that ends the daemon and all agents"
+    assert said in done.stderr
+    found = json.loads(stopped.ctl("doctor", "--json", code=None))["findings"]
+    named = [one for one in found if said in one["what"]]
+    assert [one["state"] for one in named] == ["warning"]
+    assert "`orchctl service install`" in named[0]["remedy"]
+    stopped.ctl("daemon", "stop", "--stop-agents")

@@ -1,0 +1,162 @@
+"""`orchctl daemon stop`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from orchctl.client import client
+from orchctl.commands.daemon import stop
+from orchctl.errors import NoDaemonError, TimedOutError
+from orchd.instance.home import Home
+from tests.conftest import Instance, until
+from tests.orchctl.conftest import Background, Orchctl, Terminal
+
+
+@pytest.mark.parametrize("option", [(), ("--keep-agents",), ("--stop-agents",), ("--drain",)])
+@pytest.mark.parametrize("was_used", [False, True])
+def test_where_none_runs_it_says_so_whatever_is_to_become_of_agents(
+    stopped: Instance, orchctl: Orchctl, option: tuple[str, ...], was_used: bool
+) -> None:
+    if was_used:
+        stopped.start()
+        stopped.kill()
+    log = stopped.log() if was_used else None
+    assert orchctl("daemon", "stop", *option) == (0, f"no daemon runs for {stopped.directory}\n", "")
+    assert orchctl("daemon", "stop", *option, "--json") == (0, '{"living":0,"agents":[]}\n', "")
+    assert stopped.home.database.exists() == was_used
+    assert not stopped.home.log.exists() or stopped.home.log.read_text() == log  # no daemon was started
+
+
+@pytest.mark.parametrize("option", [(), ("--keep-agents",)])
+def test_where_none_runs_it_says_which_agents_go_on(
+    instance: Instance, orchctl: Orchctl, option: tuple[str, ...]
+) -> None:
+    one = instance.spawn("sleep", "60")
+    instance.kill()
+    done = orchctl("daemon", "stop", *option)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith(f"\n1 agents go on, for the next daemon to take over: {one}\n")
+    assert json.loads(orchctl("daemon", "stop", *option, "--json").out) == {"living": 1, "agents": [one]}
+
+
+def test_a_daemon_that_does_not_answer_is_not_taken_for_none(
+    home: Home, instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert instance.daemon is not None
+    monkeypatch.setattr(client.Client.call, "__kwdefaults__", {"patience": 0.2})
+    instance.daemon.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(NoDaemonError, match="does not answer"):
+            stop.run(SimpleNamespace(keep_agents=False, stop_agents=False, drain=False, json=False))
+    finally:
+        instance.daemon.send_signal(signal.SIGCONT)
+
+
+def test_without_living_agents_nothing_is_asked(instance: Instance, orchctl: Orchctl) -> None:
+    assert orchctl("daemon", "stop") == (0, "", "")
+    assert orchctl("daemon", "status").code == 69
+
+
+def test_a_script_must_say_what_becomes_of_agents(instance: Instance, orchctl: Orchctl) -> None:
+    instance.spawn("sleep", "60")
+    done = orchctl("daemon", "stop")
+    assert (done.code, done.out) == (2, "")
+    assert all(word in done.err for word in ("--keep-agents", "--stop-agents", "--drain"))
+    assert orchctl("daemon", "stop", "--drain", "--keep-agents").code == 2
+
+
+def test_agents_are_kept_for_the_next_daemon(instance: Instance, orchctl: Orchctl) -> None:
+    one = instance.spawn("sleep", "60")
+    before = instance.agent(one)["pid"]
+    assert json.loads(orchctl("daemon", "stop", "--keep-agents", "--json").out) == {"living": 1, "agents": [one]}
+    assert Path(f"/proc/{before}").exists()
+    orchctl("daemon", "start")
+    assert instance.agent(one)["pid"] == before
+
+
+def test_agents_are_stopped_first(instance: Instance, orchctl: Orchctl) -> None:
+    before = instance.agent(instance.spawn("sleep", "60"))["pid"]
+    assert orchctl("daemon", "stop", "--stop-agents").code == 0
+    assert not Path(f"/proc/{before}").exists()
+
+
+def test_agents_whose_daemon_was_killed_are_stopped_too(instance: Instance, orchctl: Orchctl) -> None:
+    before = instance.agent(instance.spawn("sleep", "60"))["pid"]
+    instance.kill()
+    assert orchctl("daemon", "stop", "--stop-agents").code == 0
+    until(lambda: not Path(f"/proc/{before}").exists())
+
+
+def test_a_drain_lets_agents_end_and_shows_for_whom_it_waits(
+    instance: Instance, background: Background, terminal: Terminal, gate: Callable[[], None], tmp_path: Path
+) -> None:
+    instance.spawn("sh", "-c", f"read x <{tmp_path}/gate; echo done")
+    log = Path(instance.agent("1")["log"])
+    command = background("daemon", "stop", "--drain", stderr=terminal.theirs)
+    terminal.until("waiting for 1 agents to end")
+    gate()
+    assert command.wait(30) == 0
+    assert log.read_text() == "done\n"
+
+
+@pytest.mark.parametrize(("answer", "lives"), [("k\n", True), ("what?\nstop\n", False)])
+def test_a_person_is_asked(
+    answer: str,
+    lives: bool,
+    instance: Instance,
+    background: Background,
+    terminal: Terminal,
+) -> None:
+    before = instance.agent(instance.spawn("sleep", "60"))["pid"]
+    command = background("daemon", "stop", stdin=terminal.theirs, stderr=terminal.theirs)
+    terminal.until("1 agents live: [k]eep")
+    terminal.type(answer)
+    assert command.wait(30) == 0
+    assert Path(f"/proc/{before}").exists() is lives
+
+
+def test_a_person_who_goes_away_has_not_answered(
+    instance: Instance, background: Background, terminal: Terminal
+) -> None:
+    instance.spawn("sleep", "60")
+    command = background("daemon", "stop", stdin=terminal.theirs, stderr=terminal.theirs)
+    terminal.until("[d]rain")
+    terminal.type("\x04")
+    assert command.wait(30) == 130
+    assert instance.ctl("daemon", "status")
+
+
+def test_an_agent_may_not_stop_it(instance: Instance) -> None:
+    one = instance.spawn("orchctl", "daemon", "stop", "--stop-agents")
+    instance.ctl("wait", one, code=1)
+    assert instance.ctl("logs", one).startswith("forbidden: ")
+
+
+def test_an_agent_that_names_no_option_learns_that_none_would_help(instance: Instance) -> None:
+    agent = instance.spawn("sh", "-c", "orchctl daemon stop")
+    instance.ctl("wait", agent, code=1)
+    log = instance.ctl("logs", agent)
+    assert log.startswith("forbidden: an agent cannot stop its daemon (ORCHD_AGENT is agent-001)")
+    assert "--keep-agents" not in log
+
+
+def test_one_that_does_not_leave_is_not_waited_for_for_ever(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stop, "PATIENCE", 0.1)
+    with instance.client() as client, pytest.raises(TimedOutError, match="has not left"):
+        stop.end(client, 1, "keep")
+
+
+def test_one_that_has_left_meanwhile_is_gone(instance: Instance) -> None:
+    with subprocess.Popen(["/bin/true"]) as process:
+        process.wait()
+    with instance.client() as client:
+        assert stop.end(client, process.pid, "keep")["living"] == 0

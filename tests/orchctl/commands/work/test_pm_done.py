@@ -1,0 +1,123 @@
+"""What `orchctl pm` makes of developers that completed and could do nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchctl.pm.report import judged, lines, report, row_of
+from tests.conftest import Instance
+from tests.orchctl import repos
+from tests.orchctl.agents import ended
+from tests.orchctl.composition.files import after, composition, written
+from tests.orchctl.conftest import Orchctl
+from tests.orchctl.pm.asked import MOCK, said
+from tests.orchctl.repos import commit, git
+from tests.orchctl.worktrees.test_prune import Bench
+
+COMMITS = "echo done >$ORCHD_RESULT; case $ORCHD_NAME in *a) git commit -q --allow-empty -m done;; esac"
+RUNNER = f"[runners.hand]\ncommand = {json.dumps(['sh', '-c', COMMITS])}\nresult = 'exit-code'\n"
+PLAN = "- [ ] A\n- [ ] B\n- [ ] C (after: b)\n"
+
+
+@pytest.fixture
+def repo(quick: Instance, tmp_path: Path) -> Path:
+    """A repository with a plan, which git ignores, and a daemon that knows the runner `hand`."""
+    quick.env.update(repos.SETTINGS)
+    quick.configure(RUNNER)
+    quick.ctl("config", "reload")
+    made = repos.repository(tmp_path / "repo")
+    (made / "plan.md").write_text(PLAN)
+    return made
+
+
+def test_a_task_is_ticked_only_when_something_was_committed(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
+    words = ("pm", "--tasks", "plan.md", "--tick", "--worktree", "--runner", "hand")
+    found = said(orchctl(*words, "--json", cwd=repo), code=1)
+    rows = {row["id"]: (row["status"], row["reason"], row["task"]) for row in found["developers"]}
+    assert rows == {"a": ("completed", None, "ticked"), "b": ("failed", "nothing committed", "open")}
+    assert [note["code"] for row in found["developers"] for note in row["notes"]] == ["nothing-committed"]
+    assert found["left"] == {"c": "after b, which failed"}
+    assert (repo / "plan.md").read_text() == PLAN.replace("[ ] A", "[x] A")
+    shown = {agent["name"]: agent["status"] for agent in quick.status("--all")["agents"]}
+    assert shown == {"a": "completed", "b": "completed"}
+
+
+def test_a_team_is_judged_by_what_git_has(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
+    for name, script in {"busy": "git commit -q --allow-empty -m done", "idle": "true"}.items():
+        folder = repo / "skills" / name
+        folder.mkdir(parents=True)
+        written(folder / "composition.json", composition(after("inner", command=["sh", "-c", script])))
+    (repo / "plan.md").write_text("- [ ] A (skill: busy)\n- [ ] B (skill: idle)\n")
+    repos.git(repo, "add", "skills")
+    repos.git(repo, "commit", "--quiet", "-m", "skills")
+    words = ("pm", "--tasks", "plan.md", "--worktree", "--runner", "hand")
+    found = said(orchctl(*words, "--json", cwd=repo), code=1)
+    rows = {row["id"]: (row["status"], row["reason"]) for row in found["developers"]}
+    assert rows == {"a": ("completed", None), "b": ("failed", "nothing committed")}
+
+
+def test_mocks_only_pretend_and_are_believed(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
+    found = said(orchctl("pm", "--tasks", "plan.md", "--tick", "--worktree", *MOCK, "--json", cwd=repo))
+    assert {row["task"] for row in found["developers"]} == {"ticked"}
+
+
+@pytest.mark.parametrize(
+    ("codes", "is_pretending", "status"),
+    [
+        (["permissions-denied", "nothing-permitted"], False, "failed"),
+        (["nothing-committed"], False, "failed"),
+        (["nothing-committed"], True, "completed"),
+        (["permissions-denied"], False, "completed"),
+        (["background-killed", "cli-ended"], False, "completed"),
+        ([], False, "completed"),
+    ],
+)
+def test_what_could_do_nothing_has_not_done_its_task(codes: list[str], is_pretending: bool, status: str) -> None:
+    notes = [{"code": code, "text": code.replace("-", " ")} for code in codes]
+    agent: dict[str, Any] = ended(1, notes=notes, worktree=None)
+    assert judged(agent, is_pretending=is_pretending)["status"] == status
+    lost = ended(1, status="lost", reason="gone", notes=notes)
+    assert judged(lost, is_pretending=False) == lost
+
+
+def test_notes_are_in_the_report() -> None:
+    noted = [{"code": "permissions-denied", "text": "3 permissions denied"}]
+    agent = ended(1, tokens=None, cost_usd=None, branch=None, queued_at=None, notes=noted)
+    row = row_of({"id": "a", "agent": "agent-001", "item": {"title": "A"}}, agent, Path("/none"))
+    (line, *_) = lines(report([row], name="pm-1", left={}, troubles=[], skipped=[]))
+    assert line.endswith("  3 permissions denied")
+
+
+def test_what_a_team_left_uncommitted_is_in_the_report(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    commit(bench.tree, b="1")
+    (bench.tree / "a").write_text("changed")
+    agent = ended(1, runner=None, worktree=str(bench.tree), notes=[], tokens=None, cost_usd=None, branch=None)
+    seen = judged(agent, is_pretending=False)
+    assert seen["status"] == "completed"
+    row = row_of({"id": "a", "agent": "agent-001", "item": {"title": "A"}}, seen, Path("/none"))
+    (line, *_) = lines(report([row], name="pm-1", left={}, troubles=[], skipped=[]))
+    assert line.endswith("  uncommitted changes in 1 file")
+    assert judged(agent, is_pretending=True)["notes"] == []
+
+
+def test_commits_elsewhere_are_in_the_report_and_a_task_whose_work_is_unclear_is_not_done(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    git(bench.tree, "checkout", "-q", "-b", "feature")
+    commit(bench.tree, b="1")
+    agent = ended(1, runner=None, worktree=str(bench.tree), notes=[], tokens=None, cost_usd=None, branch=None)
+    seen = judged(agent, is_pretending=False)
+    assert seen["status"] == "completed"
+    row = row_of({"id": "a", "agent": "agent-001", "item": {"title": "A"}}, seen, Path("/none"))
+    (line, *_) = lines(report([row], name="pm-1", left={}, troubles=[], skipped=[]))
+    assert line.endswith("  1 commit elsewhere: on feature, not on orchd/api")
+    git(bench.tree, "checkout", "-q", "orchd/api")
+    commit(bench.tree, c="1")
+    git(bench.tree, "checkout", "-q", "feature")
+    seen = judged(agent, is_pretending=False)
+    assert seen["status"] == "failed"
+    assert seen["reason"].endswith("orchd/api has commits that its HEAD lacks")

@@ -1,0 +1,156 @@
+"""Nested compositions as flat groups and members."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchctl.composition import (
+    Composition,
+    CompositionError,
+    CoordinationStrategy,
+    Problem,
+    SubSkill,
+    Tree,
+    flatten,
+    makespan,
+)
+from orchctl.composition.flatten import MOST, expanded
+from orchd.dag import around, critical_path, levels, topological
+
+INNER = Composition(
+    "web",
+    "hybrid",
+    (
+        SubSkill("html"),
+        SubSkill("css", dependencies=("html",), runner="mock", model="haiku", timeout="9m", env={"A": "2"}),
+    ),
+    max_parallel=1,
+)
+OUTER = Composition(
+    "team",
+    "hybrid",
+    (
+        SubSkill("design"),
+        SubSkill(
+            "web",
+            dependencies=("design",),
+            required=False,
+            runner="codex",
+            model="opus",
+            timeout="5m",
+            env={"A": "1", "B": "1"},
+        ),
+        SubSkill("qa", dependencies=("web",)),
+    ),
+    max_parallel=3,
+)
+TREE = Tree(OUTER, {"web": Tree(INNER, texts={"html": "# HTML"})}, {"qa": "# QA"})
+
+
+def test_members_have_paths_and_come_after_paths() -> None:
+    flat = flatten(TREE)
+    assert [(group.path, group.after, group.required) for group in flat.groups] == [
+        ("", (), True),
+        ("web", ("design",), False),
+    ]
+    assert [(one.path, one.after, one.text, one.group.path) for one in flat.members] == [
+        ("design", (), "", ""),
+        ("web/html", (), "# HTML", "web"),
+        ("web/css", ("web/html",), "", "web"),
+        ("qa", ("web",), "# QA", ""),
+    ]
+    assert flat.bounds() == {"": 3, "web": 1}
+
+
+def test_what_a_nested_one_is_given_goes_to_members_that_have_none_of_their_own() -> None:
+    _, html, css, _ = (member.sub_skill for member in flatten(TREE).members)
+    assert (html.runner, html.model, html.timeout, html.env) == ("codex", "opus", "5m", {"A": "1", "B": "1"})
+    assert (css.runner, css.model, css.timeout, css.env) == ("mock", "haiku", "9m", {"A": "2", "B": "1"})
+
+
+def test_a_group_is_between_what_it_comes_after_and_what_comes_after_it() -> None:
+    graph = flatten(TREE).graph()
+    assert [one for one in topological(graph) if not one.endswith("/") and one != "web"] == [
+        "design",
+        "web/html",
+        "web/css",
+        "qa",
+    ]
+    assert len(levels(graph)) == 6
+    assert levels(graph, flatten(TREE).joints()) == [["design"], ["web/html"], ["web/css"], ["qa"]]
+    times = {node: 0.0 if node in ("web", "web/") else 1.0 for node in graph}
+    assert makespan(graph, times, 7, flatten(TREE).bounds()) == 4.0
+    assert critical_path(graph, times)[-1] == "qa"
+
+
+def test_edges_between_large_groups_do_not_multiply() -> None:
+    members = [(f"{group}/{index}", ()) for group in ("a", "b") for index in range(1000)]
+    graph = expanded([("", ()), ("a", ()), ("b", ("a",))], members)
+    assert sum(map(len, graph.values())) < 5000
+    assert all("a" not in graph[f"b/{index}"] for index in range(1000))
+    assert topological(graph).index("b/7") > topological(graph).index("a/999")
+
+
+def test_members_that_may_start_at_once_are_in_one_group_however_deep() -> None:
+    free = Composition("free", "parallel", (SubSkill("a"), SubSkill("web")))
+    flat = flatten(Tree(free, {"web": Tree(INNER)}))
+    assert levels(flat.graph(), flat.joints()) == [["a", "web/html"], ["web/css"]]
+
+
+def test_a_group_inside_a_group_begins_after_what_its_outer_one_comes_after() -> None:
+    deep = Composition("deep", "parallel", (SubSkill("x"),))
+    middle = Composition("middle", "parallel", (SubSkill("deep"),))
+    outer = Composition("outer", "sequential", (SubSkill("first"), SubSkill("middle"), SubSkill("last")))
+    flat = flatten(Tree(outer, {"middle": Tree(middle, {"deep": Tree(deep)})}))
+    assert [one.path for one in flat.members] == ["first", "middle/deep/x", "last"]
+    order = topological(flat.graph())
+    assert order.index("first") < order.index("middle/deep/x") < order.index("last")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "retries"),
+    [
+        (CoordinationStrategy("retry", 5), 5),
+        (CoordinationStrategy("retry"), 2),
+        (CoordinationStrategy("retry", 0), 0),
+        (CoordinationStrategy("fail-fast", 5), 0),
+        (CoordinationStrategy("continue-on-error"), 0),
+    ],
+)
+def test_only_retry_tries_again(strategy: CoordinationStrategy, retries: int) -> None:
+    made = Composition("team", "parallel", (SubSkill("a"),), coordination_strategy=strategy)
+    assert [one.retries for one in flatten(Tree(made)).members] == [retries]
+
+
+def test_what_grows_without_bound_is_refused() -> None:
+    tree = Tree(Composition("leaf", "parallel", tuple(SubSkill(f"s{index}") for index in range(30))))
+    for level in range(5):
+        names = [f"s{index}" for index in range(30)]
+        tree = Tree(Composition(f"l{level}", "parallel", tuple(map(SubSkill, names))), dict.fromkeys(names, tree))
+    with pytest.raises(CompositionError) as refused:
+        flatten(tree)
+    message = "'l4' has more than 10,000 members, those of nested compositions included"
+    assert refused.value.problems == (
+        Problem("too-many-members", "$.subSkills", None, message, "make several runs of it"),
+    )
+
+
+def test_as_many_as_may_be_may_be() -> None:
+    leaf = Composition("leaf", "parallel", (SubSkill("one"),))
+    names = [f"s{index}" for index in range(MOST)]
+    many = Composition("many", "parallel", tuple(map(SubSkill, names)))
+    assert len(flatten(Tree(many)).members) == MOST
+    inner = dict.fromkeys(names[1:], Tree(leaf))
+    assert len(flatten(Tree(many, inner)).groups) == MOST
+    with pytest.raises(CompositionError):
+        flatten(Tree(many, {name: Tree(Composition("empty", "parallel", ())) for name in names}))
+
+
+def test_a_cycle_inside_is_found() -> None:
+    bad = Composition("bad", "hybrid", (SubSkill("a", dependencies=("b",)), SubSkill("b", dependencies=("a",))))
+    with pytest.raises(CompositionError, match="cycle"):
+        flatten(Tree(OUTER, {"web": Tree(bad)}))
+
+
+def test_the_way_out_of_a_path_is_what_is_around_it() -> None:
+    assert [around(path) for path in ("api", "web/api", "web/forms/api")] == ["", "web", "web/forms"]

@@ -1,0 +1,62 @@
+"""JSON files and what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchctl.composition import CompositionError
+from orchctl.composition.json_reader import halves, json_path, parse, read
+
+
+def test_a_good_file_is_its_value(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{"a": [1, {"b": null}]}')
+    assert read(tmp_path / "x.json") == {"a": [1, {"b": None}]}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"a": 1,\n "b": }', "not JSON: line 2 column 7: Expecting value; correct it there"),
+        ("", "line 1 column 1"),
+        ('{"a": NaN}', "NaN is no number of JSON"),
+        ("[" * 100_000, "nested too deeply"),
+        ("9" * 5000, "a number has too many digits"),
+    ],
+    ids=["value", "nothing", "nan", "deep", "long"],
+)
+def test_what_is_not_json_is_told_with_its_place(text: str, said: str) -> None:
+    with pytest.raises(CompositionError, match=said):
+        parse(text)
+
+
+def test_every_key_that_is_there_twice_is_told() -> None:
+    with pytest.raises(CompositionError) as caught:
+        parse('{"a": 1, "b": [{"c d": 1, "c d": 2}], "a": 3}')
+    assert {(one.code, one.path) for one in caught.value.problems} == {
+        ("duplicate-key", "$.a"),
+        ("duplicate-key", "$.b[0]['c d']"),
+    }
+
+
+def test_half_a_character_is_told_wherever_it_stands() -> None:
+    value = parse(r'{"name": "x\ud800", "env": {"\udcff": "1"}, "list": ["\ud83d\ude00", "\u00e9", 1, null]}')
+    found = {(one.code, one.path, one.message) for one in halves(value)}
+    assert found == {
+        ("half-character", "$.name", r"'\ud800' is half a character"),
+        ("half-character", "$.env", r"'\udcff' is half a character"),
+    }
+
+
+def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CompositionError, match="cannot be read: No such file"):
+        read(tmp_path / "none.json")
+    (tmp_path / "odd.json").write_bytes(b'{"a":\n"\xff"}')
+    with pytest.raises(CompositionError, match="line 2 is not UTF-8"):
+        read(tmp_path / "odd.json")
+
+
+def test_paths_read_as_people_write_them() -> None:
+    assert json_path([]) == "$"
+    assert json_path(["subSkills", 2, "x-y"]) == "$.subSkills[2]['x-y']"

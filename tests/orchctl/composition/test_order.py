@@ -1,0 +1,96 @@
+"""Groups and orders of sub-skills in each mode."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from orchctl.composition import (
+    Composition,
+    CompositionError,
+    Problem,
+    SubSkill,
+    name_of,
+    order,
+    order_of,
+    plan_execution_order,
+)
+from orchctl.composition.order import cyclic
+from tests.support.graphs import Graph, acyclic
+
+TEAM = (
+    SubSkill("backend"),
+    SubSkill("frontend", dependencies=("backend",)),
+    SubSkill("mobile", dependencies=("backend",)),
+    SubSkill("tests", dependencies=("frontend", "mobile")),
+)
+
+
+def names(groups: list[list[SubSkill]]) -> list[list[str]]:
+    """The same with names."""
+    return [[name_of(one) for one in group] for group in groups]
+
+
+def composition(graph: Graph, mode: str) -> Composition:
+    """One with these dependencies."""
+    return Composition("team", mode, tuple(SubSkill(name, dependencies=tuple(graph[name])) for name in graph))
+
+
+def test_groups_run_one_after_the_other() -> None:
+    assert plan_execution_order(TEAM) == [[TEAM[0]], [TEAM[1], TEAM[2]], [TEAM[3]]]
+    assert plan_execution_order([]) == []
+
+
+def test_one_skill_may_appear_twice_under_two_names() -> None:
+    twice = [SubSkill("dev", id="a"), SubSkill("dev", id="b", dependencies=("a", "a"))]
+    assert names(plan_execution_order(twice)) == [["a"], ["b"]]
+
+
+@pytest.mark.parametrize(
+    ("sub_skills", "code", "said"),
+    [
+        ([SubSkill("a", dependencies=("b",)), SubSkill("b", dependencies=("a",))], "cycle", " -> "),
+        ([SubSkill("a", dependencies=("a",))], "cycle", "a -> a"),
+        ([SubSkill("a", dependencies=("z",))], "unknown-dependency", "'a' depends on 'z'"),
+        ([SubSkill("a"), SubSkill("a")], "duplicate-name", r"\$\.subSkills\[1\]: 'a'.*give one of them an `id`"),
+    ],
+    ids=["cycle", "self", "unknown", "duplicate"],
+)
+def test_what_cannot_be_planned_is_named(sub_skills: list[SubSkill], code: str, said: str) -> None:
+    with pytest.raises(CompositionError, match=said) as caught:
+        plan_execution_order(sub_skills)
+    assert [problem.code for problem in caught.value.problems] == [code]
+
+
+def test_in_parallel_mode_all_are_one_group() -> None:
+    free = Composition("team", "parallel", (SubSkill("a"), SubSkill("b")))
+    assert names(order(free)) == [["a", "b"]]
+    assert order_of(free) == {"a": [], "b": []}
+
+
+def test_in_hybrid_mode_dependencies_rule() -> None:
+    assert order(Composition("team", "hybrid", TEAM)) == plan_execution_order(TEAM)
+
+
+def test_in_sequential_mode_each_is_a_group_in_the_order_of_the_list() -> None:
+    listed = [SubSkill("c"), SubSkill("b", dependencies=("a",)), SubSkill("a"), SubSkill("d")]
+    made = Composition("team", "sequential", tuple(listed))
+    assert names(order(made)) == [["c"], ["a"], ["b"], ["d"]]
+    assert order_of(made) == {"c": [], "b": ["a"], "a": ["c"], "d": ["b"]}
+
+
+@given(acyclic())
+def test_a_sequence_is_a_topological_order_that_never_leaves_the_list_without_need(graph: Graph) -> None:
+    line = [name for (name,) in names(order(composition(graph, "sequential")))]
+    assert sorted(line) == sorted(graph)
+    waiting = list(graph)
+    for name in line:
+        assert name == next(one for one in waiting if not set(graph[one]) & set(waiting))
+        waiting.remove(name)
+
+
+def test_the_problem_of_a_cycle_has_its_path() -> None:
+    cycle = ["a", "b", "a"]
+    message, way_out = "a cycle of dependencies: a -> b -> a", "take one of these dependencies away"
+    assert cyclic(cycle, "$") == Problem("cycle", "$", cycle, message, way_out)
+    assert cyclic(cycle).path == "$.subSkills"

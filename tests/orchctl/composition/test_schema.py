@@ -1,0 +1,109 @@
+"""The structure of compositions, and words for what is wrong with it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from orchctl.composition.schema import _TOLD, checked, schema
+from tests.orchctl.composition.files import after, composition
+
+
+def test_the_schema_is_one_and_describes_every_key() -> None:
+    Draft202012Validator.check_schema(schema())
+    for definition in (schema(), *schema()["$defs"].values()):
+        assert all(value["description"] for value in definition["properties"].values())
+
+
+def test_there_are_words_for_every_rule_of_the_schema() -> None:
+    silent = {"$schema", "$id", "$ref", "$defs", "title", "description", "default", "properties", "items"}
+    silent |= {"patternProperties", "propertyNames"}  # these only apply other rules
+    pending, rules = [schema()], set[str]()
+    while pending:
+        here = pending.pop()
+        rules |= set(here)
+        inner = [here.get("items"), here.get("additionalProperties"), here.get("propertyNames")]
+        for key in ("properties", "patternProperties", "$defs"):
+            inner += here.get(key, {}).values()
+        pending += [one for one in inner if isinstance(one, dict)]
+    assert rules - silent == set(_TOLD)
+
+
+@pytest.mark.parametrize("name", ["claude", "my-own.runner", None])
+def test_a_member_may_have_any_runner(name: str | None) -> None:
+    assert checked(composition(after("a", runner=name)))[0] == []
+
+
+def test_nothing_is_wrong_with_what_may_be_said() -> None:
+    one = after("a", "b", id="x", timeout="1.5h", tokenEstimate=3.0, model=None, env={"A": ""}, command=["x"])
+    strategy = {"errorHandling": "retry", "maxRetries": 0, "x-note": 1}
+    value = composition(one, "b", coordinationStrategy=strategy, **{"$schema": "s", "x-mine": 1, "version": "1"})
+    assert checked(value) == ([], value)
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "said"),
+    [
+        ({"name": 3}, "$.name", "3 is not text; write text"),
+        ({"name": ""}, "$.name", "name is empty"),
+        ({"name": "x" * 201}, "$.name", "name has 201 characters; make it 200 characters or fewer"),
+        ({"executionMode": "hybird"}, "$.executionMode", "did you mean 'hybrid'?"),
+        ({"executionMode": "x"}, "$.executionMode", "write one of parallel, sequential, hybrid"),
+        ({"maxparallel": 3}, "$.maxparallel", "did you mean 'maxParallel'?"),
+        ({"zz": 3}, "$.zz", "'zz' is no key that is known here; the keys here are "),
+        ({"optional": True}, "$.optional", "`required: false` makes a member optional"),
+        ({"maxParallel": 0}, "$.maxParallel", "maxParallel is 0; make it 1 or more"),
+        ({"maxParallel": True}, "$.maxParallel", "true is not a whole number"),
+        ({"subSkills": []}, "$.subSkills", "subSkills is empty"),
+        ({"subSkills": "a"}, "$.subSkills", '"a" is not a list; write a list'),
+        ({"coordinationStrategy": {"maxRetries": 1001}}, "$.coordinationStrategy.maxRetries", "1000 or less"),
+        ({"coordinationStrategy": 1}, "$.coordinationStrategy", "1 is not an object"),
+        ({"subSkills": [7]}, "$.subSkills[0]", "7 is not an object"),
+        ({"subSkills": [{}]}, "$.subSkills[0].skillName", "'skillName' is missing; add"),
+        ({"subSkills": [after("a", timeout=0)]}, "$.subSkills[0].timeout", "timeout is 0; make it more than 0"),
+        ({"subSkills": [after("a", timeout="0s")]}, "$.subSkills[0].timeout", '"0s" is not a duration; write seconds'),
+        ({"subSkills": [after("a", env={"A=": ""})]}, "$.subSkills[0].env", '"A=" is not the name of a variable'),
+        ({"subSkills": [after("a", tokenEstimate=-1)]}, "$.subSkills[0].tokenEstimate", "make it 0 or more"),
+        ({"name": ["x" * 90]}, "$.name", "... is not text"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.startswith("$") else "",
+)
+def test_each_mistake_has_its_place_and_a_way_out(change: dict[str, Any], path: str, said: str) -> None:
+    problems, left = checked({**composition("a"), **change})
+    assert [problem.path for problem in problems] == [path]
+    assert said in str(problems[0])
+    assert left is not None
+    still = {"$.name", "$.subSkills", "$.subSkills[0].skillName"}  # are empty now, which is right for the checks
+    still |= {problem.path for problem in problems if problem.code == "unknown-key"}
+    assert {problem.path for problem in checked(left)[0]} <= still
+
+
+def test_what_is_missing_is_told_at_once() -> None:
+    problems, left = checked({})
+    assert [problem.path for problem in problems] == ["$.name", "$.executionMode", "$.subSkills"]
+    assert left == {"name": "", "executionMode": "hybrid", "subSkills": []}
+
+
+def test_what_is_no_object_leaves_nothing() -> None:
+    problems, left = checked([1])
+    assert (problems[0].path, left) == ("$", None)
+
+
+def test_what_is_right_beside_a_mistake_stays_where_it_is() -> None:
+    _, left = checked(
+        composition(after("a", "b"), after("b", "a", role=3), 7, {"skillName": "c", "dependencies": ["a", 3]})
+    )
+    assert left is not None
+    assert [one["skillName"] for one in left["subSkills"]] == ["a", "b", "", "c"]
+    assert left["subSkills"][1]["dependencies"] == ["a"]
+    assert left["subSkills"][3]["dependencies"] == ["a", ""]
+
+
+def test_quick_commands_do_not_pay_for_the_checker() -> None:
+    script = "import sys, orchctl.__main__, orchctl.composition; print('jsonschema' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == "False\n"

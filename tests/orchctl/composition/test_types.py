@@ -1,0 +1,21 @@
+"""The types are made from the schema, which tests/docs checks; here is what makes them safe to share."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from orchctl.composition import Composition, CoordinationStrategy, SubSkill
+
+
+@pytest.mark.parametrize("kind", [Composition, CoordinationStrategy, SubSkill])
+def test_they_are_frozen_and_slotted(kind: type) -> None:
+    assert hasattr(kind, "__slots__")
+    assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
+
+
+def test_nothing_is_shared_by_accident() -> None:
+    assert SubSkill("a").env is not SubSkill("b").env
+    with pytest.raises(FrozenInstanceError):
+        SubSkill("a").role = "x"  # type: ignore[misc]

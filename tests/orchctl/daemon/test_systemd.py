@@ -1,0 +1,108 @@
+"""What clients make of a home whose daemon is a service. tests/systemd has the same with a real systemd."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from orchctl.client import Client
+from orchctl.daemon import launcher, systemd
+from orchctl.errors import NoDaemonError, RefusedError
+from orchd.instance.home import Home
+from orchd.instance.service import Service, leave_word
+
+USER = Service("user", "orchd.service")
+
+
+def manager(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str | None) -> None:
+    """Let this be the only `systemctl` there is; None: let there be none."""
+    tools = directory / "tools"
+    tools.mkdir()
+    if script is not None:
+        (tools / "systemctl").write_text(f"#!{shutil.which('sh')}\nPATH=/bin:/usr/bin\n{script}\n")
+        (tools / "systemctl").chmod(0o700)
+    monkeypatch.setenv("PATH", str(tools))
+
+
+def test_without_systemd_a_daemon_is_started_as_ever(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_word(home, USER)
+    manager(tmp_path, monkeypatch, None)
+    assert systemd.of(home) is None
+    assert launcher.ensure(home)
+
+
+def test_a_unit_that_was_taken_away_is_none(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_word(home, USER)
+    manager(tmp_path, monkeypatch, "echo LoadState=not-found; echo ActiveState=inactive")
+    assert systemd.of(home) is None
+    assert not systemd.act(home, "restart")
+
+
+@pytest.mark.parametrize(
+    ("script", "state"),
+    [("echo LoadState=loaded; echo ActiveState=inactive", "inactive"), ("echo no bus >&2; exit 1", "out of reach")],
+)
+@pytest.mark.parametrize("starts", [True, False])
+def test_a_service_that_was_stopped_is_not_replaced(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, state: str, starts: bool
+) -> None:
+    leave_word(home, USER)
+    manager(tmp_path, monkeypatch, script)
+    with pytest.raises(NoDaemonError) as refused, Client(home, starts=starts) as client:
+        client.call("daemon")
+    assert str(refused.value) == (
+        f"no-daemon: no daemon runs for {home.directory}: it is the service orchd.service, which is {state}; "
+        "`orchctl daemon start` starts it, `journalctl --user-unit orchd` says more"
+    )
+
+
+def test_a_service_that_is_about_to_come_back_is_awaited(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = tmp_path / "asked"
+    manager(tmp_path, monkeypatch, f"echo >> {asked}; echo ActiveState=inactive; echo Job=12")
+    with pytest.raises(NoDaemonError, match="which is inactive"):
+        systemd.is_back(home, USER, 0.3)
+    assert len(asked.read_text().splitlines()) > 1
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(home.socket))
+        server.listen()
+        assert systemd.is_back(home, USER, 0.3)
+
+
+def test_what_systemd_refuses_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manager(tmp_path, monkeypatch, "echo $* >&2; exit 4")
+    with pytest.raises(
+        RefusedError, match="`systemctl --user start orchd` failed: --user --no-ask-password start orchd"
+    ):
+        systemd.demand(USER, "start")
+
+
+def test_where_there_is_no_systemd_none_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manager(tmp_path, monkeypatch, None)
+    with pytest.raises(RefusedError, match="this machine has no systemctl"):
+        systemd.reload("user")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"), [("systemd 252 (252.39-1~deb12u1)", 252), ("systemd 254~rc1 (x)", 254), ("busy", 0)]
+)
+def test_the_version_of_systemd_is_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, expected: int
+) -> None:
+    manager(tmp_path, monkeypatch, f"[ $3 = --version ] && echo '{said}'; echo +PAM +AUDIT")
+    assert systemd.version("user") == expected
+
+
+def test_a_manager_out_of_reach_has_no_journal_of_no_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manager(tmp_path, monkeypatch, "echo no bus >&2; exit 1")
+    with pytest.raises(RefusedError) as refused:
+        systemd.reload("user")
+    assert refused.value.message == "`systemctl --user daemon-reload` failed: no bus"
+    with pytest.raises(RefusedError, match="failed: no bus; `journalctl --user-unit orchd` says more"):
+        systemd.demand(USER, "start")

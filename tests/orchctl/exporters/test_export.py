@@ -1,0 +1,81 @@
+"""What agents took, as rows and sums."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from orchctl.exporters import export
+from orchctl.history.lifecycles import Attempt, Life
+from orchctl.timeline.summary import History
+
+LEAD = Life(
+    "agent-001", "lead", "pm", None, 0.0, [Attempt(1, 0.0, 1.0, 9.0, "completed", waits=[(2.0, 7.0)])], "completed"
+)
+AGAIN = Life(
+    "agent-002",
+    'a "b", c',
+    "sub-skill",
+    "agent-001",
+    3.0,
+    [Attempt(1, 2.0, 2.5, 3.0, "retried"), Attempt(2, 3.0, 4.0, 6.0, "failed")],
+    "failed",
+    "exit code 3",
+    6.0,
+)
+LATE = Life("agent-003", "late", "pm", None, 20.0, [Attempt(1, 20.0, 22.0)])
+HISTORY = History("all", [LEAD, AGAIN, LATE], [(0.0, 2)], 0.0, 25.0)
+KNOWN = {
+    "agent-001": {"status": "completed", "tokens": 100, "cost_usd": 0.5, "run": "run-001", "exit_code": 0},
+    "agent-002": {"status": "failed", "reason": "exit code 3", "exit_code": 3, "tokens": 20, "cost_usd": None},
+}
+
+
+def test_a_row_has_what_an_agent_took_in_all_its_attempts() -> None:
+    lead, again, late = export.rows(HISTORY, KNOWN)
+    times = ("attempts", "queued_seconds", "worked_seconds", "waited_seconds")
+    assert [lead[key] for key in times] == [1, 1.0, 3.0, 5.0]
+    assert [again[key] for key in times] == [2, 1.5, 2.5, 0.0]
+    assert [late[key] for key in times] == [1, 2.0, 3.0, 0.0]
+    assert (again["parent"], again["reason"], again["exit_code"]) == ("agent-001", "exit code 3", 3)
+    assert (lead["run"], late["run"], late["tokens"], late["cost_usd"]) == ("run-001", None, None, None)
+    assert all(tuple(row) == export.COLUMNS for row in (lead, again, late))
+
+
+def test_a_row_names_dependencies_with_their_conditions() -> None:
+    known = {"agent-002": {"after": ["agent-001", "agent-003"], "conditions": {"agent-003": "any"}}}
+    rows = export.rows(HISTORY, known)
+    assert [row["after"] for row in rows] == [None, "agent-001 agent-003:any", None]
+
+
+def test_totals_compare_the_work_with_the_time_in_which_anybody_was_there() -> None:
+    found = export.totals(HISTORY, export.rows(HISTORY, KNOWN))
+    assert (found["sequential_seconds"], found["real_seconds"]) == (8.5, 14.0)  # 0 to 9, and 20 to 25
+    assert (found["saved_seconds"], found["speed_up"]) == (-5.5, pytest.approx(8.5 / 14.0, abs=0.001))
+    assert (found["agents"], found["attempts"], found["utilisation"]) == (3, 4, 8.5 / 50)
+    assert (found["tokens"], found["input_tokens"], found["cost_usd"], found["agents_without_cost"]) == (
+        120,
+        None,
+        0.5,
+        2,
+    )
+
+
+def test_csv_is_read_as_it_was_written() -> None:
+    rows = export.rows(HISTORY, KNOWN)
+    read = list(csv.DictReader(io.StringIO(export.csv_of(rows))))
+    assert [one["name"] for one in read] == ["lead", 'a "b", c', "late"]
+    assert [one["cost_usd"] for one in read] == ["0.5", "", ""]
+    assert float(read[1]["queued_seconds"]) == 1.5
+
+
+def test_the_page_has_every_column_and_no_other() -> None:
+    text = (Path(__file__).parents[3] / "docs/watching.md").read_text()
+    table = text.split("| column | unit | |")[1].split("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line]
+    named = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(named) == sorted(export.COLUMNS)

@@ -1,0 +1,75 @@
+"""Metrics in Prometheus' text format."""
+
+from __future__ import annotations
+
+import re
+
+from orchctl.client import Client
+from orchctl.exporters.metrics import Counters, text
+from tests.conftest import Instance
+from tests.orchctl.history.test_lifecycles import QUEUED, fact
+
+SAMPLE = re.compile(r'(orchd_\w+)(\{\w+="(?:[^"\\]|\\.)*"(?:,\w+="(?:[^"\\]|\\.)*")*\})? (-?[0-9.e+-]+)')
+
+
+def parsed(page: str) -> dict[str, float]:
+    """Every sample; AssertionError where a line is none, or its metric was not declared before it."""
+    found: dict[str, float] = {}
+    declared: set[str] = set()
+    for line in page.removesuffix("\n").split("\n"):
+        if line.startswith("# "):
+            declared.add(line.split()[2])
+            continue
+        match = SAMPLE.fullmatch(line)
+        assert match, line
+        assert {match[1], re.sub("_(sum|count)$", "", match[1])} & declared, line
+        assert match[1] + (match[2] or "") not in found, line
+        found[match[1] + (match[2] or "")] = float(match[3])
+    return found
+
+
+def test_what_a_real_fleet_did_and_does_is_counted(instance: Instance) -> None:
+    instance.ctl("limit", "1")
+    instance.ctl("wait", instance.spawn("true"))
+    instance.ctl("wait", instance.spawn("false", options=["--retries", "1"]), code=1)
+    instance.spawn("sleep", "60")
+    instance.spawn("sleep", "60")
+    counters = Counters()
+    with Client(instance.home, starts=False) as client:
+        known = parsed(text(client, counters))
+        assert known == {**parsed(text(client, counters)), "orchd_uptime_seconds": known["orchd_uptime_seconds"]}
+        instance.ctl("cancel", "4")
+        assert parsed(text(client, counters))['orchd_agents_ended_total{status="cancelled"}'] == 1
+        instance.kill()
+        away = parsed(text(client, counters))
+    assert (known["orchd_up"], known["orchd_limit"], known["orchd_working"], known["orchd_living"]) == (1, 1, 1, 1)
+    assert (known['orchd_agents{status="running"}'], known['orchd_agents{status="queued"}']) == (1, 1)
+    assert known['orchd_agents_queued_total{level="pm"}'] == 4
+    assert (
+        known['orchd_agents_ended_total{status="completed"}'] == known['orchd_agents_ended_total{status="failed"}'] == 1
+    )
+    assert known['orchd_attempts_again_total{how="retried"}'] == 1
+    assert known["orchd_attempts_total"] == known["orchd_queue_seconds_count"] == 4
+    assert known["orchd_attempt_seconds_count"] == 3
+    assert away["orchd_up"] == 0
+    assert "orchd_working" not in away
+    assert away["orchd_attempts_total"] == 4
+
+
+def test_seconds_and_tokens_are_those_of_the_facts() -> None:
+    counters = Counters()
+    for one in (
+        QUEUED,
+        fact(8, "attempt-admitted", attempt=1),
+        fact(9, "process-ended", attempt=1, exit_code=1, tokens=500, cost_usd=0.25),
+        fact(10, "attempt-retried", attempt=1, reason="exit code 1", delay=1.0),
+        fact(15, "attempt-admitted", attempt=2),
+        fact(16, "agent-completed"),
+        fact(17, "agent-revived"),
+        fact(19, "agent-cancelled", reason="cancelled"),
+    ):
+        counters.take(one)
+    assert (counters.queue_seconds, counters.attempt_seconds) == (3.0 + 5.0, 2.0 + 1.0)
+    assert (counters.attempts, counters.attempts_ended) == (2, 2)
+    assert (counters.tokens, counters.dollars) == (500, 0.25)
+    assert (counters.ended["completed"], counters.ended["cancelled"], counters.again["retried"]) == (1, 1, 1)

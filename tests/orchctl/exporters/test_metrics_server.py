@@ -1,0 +1,35 @@
+"""One page over HTTP, for whoever is on this machine."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from orchctl.errors import ClientError
+from orchctl.exporters.metrics_server import serve
+
+
+def refused(where: str) -> str:
+    """The code with which it is refused."""
+    with pytest.raises(ClientError) as caught:
+        serve(where, str, lambda _: pytest.fail("it serves"))
+    return caught.value.code
+
+
+@pytest.mark.parametrize("where", ["0.0.0.0:9", "box:9", "9", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:x", ""])
+def test_nothing_is_told_to_other_machines(where: str) -> None:
+    assert refused(where) == "usage"
+
+
+def test_what_is_no_socket_or_is_served_already_is_left_alone(tmp_path: Path) -> None:
+    file, path = tmp_path / "file", tmp_path / "socket"
+    file.write_text("mine")
+    assert refused(f"unix:{file}") == "in-the-way"
+    assert file.read_text() == "mine"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        assert refused(f"unix:{path}") == "in-the-way"
+    assert path.exists()

@@ -1,0 +1,36 @@
+"""Which agents are meant by what is asked for."""
+
+from __future__ import annotations
+
+from orchctl.exporters.spans import Story
+from orchctl.exporters.trace import _chosen, _Scope, _with_ancestors
+
+
+def family() -> Story:
+    """1 over 2 over 3, and 4."""
+    story = Story()
+    for number, parent in ((1, None), (2, "agent-001"), (3, "agent-002"), (4, None)):
+        one = {"agent": f"agent-{number:03d}", "name": "x", "level": "pm", "parent": parent}
+        story.take({"seq": number, "event": "agent-queued", "at": "2026-01-02T03:04:05.000Z", **one})
+    return story
+
+
+SESSIONS: dict[str, str | None] = {"agent-001": "s", "agent-002": "s", "agent-003": "s", "agent-004": "t"}
+
+
+def test_an_agent_is_meant_with_all_below_it() -> None:
+    assert _chosen(family(), SESSIONS, _Scope(None, ("agent-001",))) == ["agent-001", "agent-002", "agent-003"]
+    assert _chosen(family(), SESSIONS, _Scope(None, ("agent-002", "agent-004"))) == [
+        "agent-002",
+        "agent-003",
+        "agent-004",
+    ]
+
+
+def test_a_session_is_its_agents_and_nothing_is_all() -> None:
+    assert _chosen(family(), SESSIONS, _Scope({"id": "t"})) == ["agent-004"]
+    assert len(_chosen(family(), SESSIONS, _Scope(None))) == 4
+
+
+def test_all_above_is_looked_up_too() -> None:
+    assert _with_ancestors(family(), ["agent-003", "agent-004"]) == ["agent-003", "agent-004", "agent-002", "agent-001"]

@@ -1,0 +1,189 @@
+"""Text for people."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchctl.render import text as render
+from tests.orchctl.agents import NOW, agent, answer, ended, queued
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0.0s"),
+        (0.04, "0.0s"),
+        (0.44, "0.4s"),
+        (9.94, "9.9s"),
+        (12.9, "12s"),
+        (60, "1m"),
+        (184, "3m 4s"),
+        (3600, "1h"),
+        (3605, "1h"),
+        (7500, "2h 5m"),
+        (273600, "3d 4h"),
+    ],
+)
+def test_a_span_has_two_units_at_most(seconds: float, text: str) -> None:
+    assert render.span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 kB"), (47185920, "45 MB"), (3 << 30, "3.0 GB"), (5000 << 30, "5000 GB")],
+)
+def test_a_size_has_one_unit(amount: int, text: str) -> None:
+    assert render.size(amount) == text
+
+
+@given(st.text())
+def test_no_text_moves_the_cursor(text: str) -> None:
+    shown = render.clean(text)
+    assert shown.isprintable()
+    assert "\n" not in shown
+
+
+def test_a_name_is_never_empty() -> None:
+    assert render.named(agent(1, name=" \n")) == "?"
+    assert render.named(agent(1, name="a\x1b[31mb\udcff")) == "a?[31mb?"
+
+
+def test_wide_and_combining_characters_are_counted_as_a_terminal_does() -> None:
+    assert render.columns("abc") == 3
+    assert render.columns("日本") == 4
+    assert render.columns("e\u0301") == 1
+    assert render.padded("日", 4) == "日  "
+    assert render.columns("\u0e17\u0e35\u0e48") == 1  # Thai: a consonant, a vowel and a tone above it
+    assert render.columns("\u0915\u0941\u091b") == 2  # Hindi: the vowel stands below the first
+    assert render.columns("\u2764\ufe0f") == 2  # a red heart
+    assert render.columns("\u231a\ufe0f") == render.columns("1\ufe0f\u20e3") == 2
+
+
+def test_lines_of_files_keep_their_tabs() -> None:
+    assert render.file_line("\tcc  \t-o x\x1b \n") == "\tcc  \t-o x?"
+
+
+@given(st.text(), st.integers(1, 20))
+def test_what_is_fitted_fits(text: str, width: int) -> None:
+    text = render.clean(text)
+    assert render.columns(render.fitted(text, width, "…")) <= max(width, 0)
+
+
+def test_only_what_is_too_long_is_shortened() -> None:
+    assert render.fitted("abcdef", 6, "…") == "abcdef"
+    assert render.fitted("abcdefg", 6, "…") == "abcde…"
+    assert render.fitted("abcdefg", 6, "...") == "abc..."
+    assert render.fitted("abcdefg", 2, "...") == ".."
+
+
+def test_the_time_of_an_agent_is_how_long_it_has_been_at_it() -> None:
+    assert render.lifetime(agent(1), NOW) == 60.0
+    assert render.lifetime(queued(1, 1), NOW) == 120.0
+    assert render.lifetime(ended(1), NOW) == 61.5
+    assert render.lifetime(ended(1, started_at=None), NOW) is None
+    assert render.lifetime(agent(1, started_at=None, status="starting"), NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        (agent(1), ""),
+        (agent(1, status="waiting", reason="waits for agent-002"), "waits for agent-002"),
+        (queued(1, 2, reason="7 of 7 places are working"), "#2: 7 of 7 places are working"),
+        (queued(1, 2), "#2"),
+        (queued(1, None, reason="after agent-002"), "after agent-002"),
+        (ended(1), "exit 0"),
+        (ended(1, status="failed", exit_code=3, reason="exit code 3"), "exit 3"),
+        (ended(1, status="failed", exit_code=3, reason="disk full"), "exit 3: disk full"),
+        (ended(1, status="cancelled", exit_code=143, signal=15, reason="cancelled"), "signal 15: cancelled"),
+        (ended(1, status="lost", exit_code=None, reason="no record"), "no record"),
+        (ended(1, status="skipped", exit_code=None), ""),
+    ],
+)
+def test_the_outcome_says_why(shown: dict[str, object], said: str) -> None:
+    assert render.outcome(shown) == said
+
+
+def test_agents_that_ended_have_straight_lines() -> None:
+    failed = ended(12, name="schema", status="failed", exit_code=3, started_at=None)
+    assert render.ended_lines([ended(1), failed]) == [
+        "agent-001  api     completed  1m 1s  exit 0",
+        "agent-012  schema  failed            exit 3",
+    ]
+    assert render.ended_lines([]) == []
+
+
+def test_agents_that_something_was_done_to_say_where_they_are() -> None:
+    stopping = agent(1, status="stopping", reason="cancelled")
+    assert render.told_lines([stopping, queued(2, 3, reason="paused"), queued(3, 4), agent(4)]) == [
+        "agent-001  api  stopping  cancelled",
+        "agent-002  api  queued    position 3: paused",
+        "agent-003  api  queued    position 4",
+        "agent-004  api  running",
+    ]
+
+
+def test_only_queued_agents_are_said_to_be_queued() -> None:
+    said = render.queued_lines([agent(1), queued(8, 1, reason="7 of 7 places are working"), queued(9, 2)])
+    assert said == [
+        "agent-008 is queued, position 1: 7 of 7 places are working",
+        "agent-009 is queued, position 2",
+    ]
+
+
+def test_those_still_going_are_named_while_they_are_few() -> None:
+    assert render.going([agent(1), queued(2, 1)]) == "agent-001 is running, agent-002 is queued"
+    assert render.going([agent(number) for number in range(1, 7)]) == "6 agents have not ended"
+
+
+def test_a_wait_says_how_far_it_is() -> None:
+    counts = {"ended": 1, "running": 2, "queued": 1}
+    assert render.waiting(counts, is_whole=True) == "waiting: 1 of 4 ended, 2 running, 1 queued"
+    assert render.waiting(counts, is_whole=False) == "waiting: 2 running, 1 queued"
+
+
+@given(st.text(st.sampled_from("ab界é\u0301\ufe0f☁")), st.integers(0, 9), st.sampled_from(["…", "..."]))
+def test_a_text_is_cut_where_its_longest_beginning_fits(text: str, width: int, ellipsis: str) -> None:
+    room = max(0, width - len(ellipsis))
+    longest = max((text[:end] for end in range(len(text) + 1) if render.columns(text[:end]) <= room), key=len)
+    wanted = text if render.columns(text) <= width else longest + ellipsis[:width]
+    assert render.fitted(text, width, ellipsis) == wanted
+
+
+def test_places_say_what_is_unusual() -> None:
+    assert render.places(answer()["limit"], "·") == "slots 3/7 in use · 4/28 alive"
+    unusual = answer(working=8, overdrawn=1, paused=True)["limit"]
+    assert render.places(unusual, "-") == "slots 8/7 in use, 1 overdrawn - 4/28 alive - paused"
+    limited = answer(held={"claude": "2026-01-31T12:00:00.000Z"})["limit"]
+    assert render.places(limited, "-").endswith(" - claude rate-limited until 2026-01-31T12:00:00.000Z")
+
+
+def test_a_daemon_is_introduced_in_a_line() -> None:
+    found = {"version": "1.2.3", "pid": 7, "uptime_seconds": 7500.0, "home": "/h", "socket": "/h/s"}
+    assert render.daemon(found) == "orchd 1.2.3, pid 7, up 2h 5m, home /h, socket /h/s"
+
+
+def test_an_event_is_a_line() -> None:
+    event = {
+        "seq": 12,
+        "at": "T",
+        "event": "agent-failed",
+        "agent": "agent-001",
+        "reason": "a\nb",
+        "code": 3,
+        "cost_usd": 0.042665999999999996,
+        "until": 1794000000.25,
+        "x": None,
+    }
+    said = "reason=a?b code=3 cost_usd=0.042666 until=1794000000.25"
+    assert render.event_line(event) == f"    12  T  agent-failed    agent-001  {said}"
+    assert render.event_line({"seq": 1, "at": "T", "event": "paused", "agent": None}) == "     1  T  paused          -"
+    spaced = {"seq": 1, "at": "T", "event": "e", "agent": None, "why": "a b"}
+    assert render.event_line(spaced).endswith("why='a b'")
+
+
+def test_columns_in_which_nothing_stands_are_left_out() -> None:
+    assert render.filled([["a", "", ""], ["b", "", "c"]]) == [["a", ""], ["b", "c"]]
+    assert render.filled([]) == []

@@ -1,0 +1,37 @@
+"""Lines of a stream, however it comes in pieces."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchctl.runners.harness.lines import Line, Lines
+
+LONGEST = 1000
+
+
+def cut(pieces: list[bytes]) -> list[Line]:
+    """The lines of a stream that comes in these pieces."""
+    lines = Lines(LONGEST)
+    return [line for piece in pieces for line in lines.feed(piece)] + list(lines.last())
+
+
+@given(st.lists(st.lists(st.sampled_from([b"a", b"\n", b"b" * 300, b"\n\n", b"c" * 1100]), max_size=4), max_size=12))
+def test_the_lines_are_the_same_in_whatever_pieces_they_come(parts: list[list[bytes]]) -> None:
+    pieces = [b"".join(part) for part in parts]
+    whole = b"".join(pieces)
+    wanted = whole.split(b"\n")
+    wanted = wanted if wanted[-1] else wanted[:-1]
+    found = cut(pieces)
+    assert [line.size for line in found] == [len(line) for line in wanted]
+    for line, text in zip(found, wanted, strict=True):
+        assert line.is_whole == (len(text) <= LONGEST)
+        assert line.data == (text if line.is_whole else text[:200])
+
+
+def test_of_a_line_that_is_too_long_only_the_beginning_is_held() -> None:
+    lines = Lines(LONGEST)
+    for _ in range(1000):
+        assert list(lines.feed(b"x" * 700)) == []
+        assert len(lines._begun) <= LONGEST
+    assert list(lines.feed(b"\nnext\n")) == [Line(b"x" * 200, 700_000), Line(b"next", 4)]

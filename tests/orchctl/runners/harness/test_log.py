@@ -1,0 +1,70 @@
+"""The log: readable, and never in the agent's way."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchctl.runners.harness import log
+from orchctl.runners.harness.log import Log, short
+from tests.orchctl.runners.conftest import RUNNERS, Stage
+
+
+def test_what_a_terminal_would_obey_is_taken_out(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as file:
+        Log(file.fileno()).say("a\x1b[31m\tb \r\n\n  c\u202e\udcff é\n\n", "> ")
+    assert (tmp_path / "log").read_text() == "> a?[31m\tb\n> \n>   c?? é\n"
+
+
+def test_what_is_only_mentioned_is_short() -> None:
+    assert short(" a\n b ") == "a b"
+    assert len(short("x" * 10_000)) == 160
+
+
+def test_a_full_disk_ends_the_log_and_nothing_else() -> None:
+    with Path("/dev/full").open("wb") as full:
+        file = Log(full.fileno())
+        file.say("a")
+        file.say("b")
+
+
+def test_without_any_output_nothing_is_said() -> None:
+    Log(999).say("a")
+
+
+def test_a_reader_that_has_gone_ends_the_log() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    Log(writer).say("a")
+    os.close(writer)
+
+
+def test_a_reader_that_does_not_read_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "_PATIENCE", 0.05)
+    reader, writer = os.pipe()
+    file = Log(writer)
+    file.write(b"x" * 200_000)
+    file.say("never")
+    os.set_blocking(reader, False)
+    assert set(os.read(reader, 1 << 20)) == set(b"x")
+    os.close(reader)
+    os.close(writer)
+
+
+@pytest.mark.parametrize("runner", ["claude", "codex"])
+def test_an_agent_goes_on_when_nobody_takes_its_log_any_more(stage: Stage, runner: str) -> None:
+    messages = {
+        "claude": {"type": "result", "subtype": "success", "result": "All done."},
+        "codex": {"type": "turn.completed"},
+    }
+    many = [{"type": "assistant", "message": {"content": [{"type": "text", "text": "y" * 100_000}]}}] * 20
+    last = {"type": "item.completed", "item": {"type": "agent_message", "text": "All done."}}
+    stage.says(runner, *many, last, messages[runner])
+    env = {"PATH": f"{stage.bin}:/usr/bin:/bin", "ORCHD_RUNNER": runner, "ORCHD_RESULT": str(stage.result)}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(RUNNERS, env=env, stdout=full, stderr=full, stdin=subprocess.DEVNULL, timeout=30)
+    assert done.returncode == 0
+    assert stage.result.read_text() == "All done."

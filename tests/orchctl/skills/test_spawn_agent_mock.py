@@ -1,0 +1,204 @@
+"""The script of the skill: what an LLM starts with `&`. It knows nothing of this package but the program `orchctl`."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from orchctl.skills import find
+from tests.conftest import BIN, DEADLINE, Instance, until
+from tests.witness import Witness
+
+SCRIPT = find.SHIPPED / "skill-parallel-orchestration/scripts/spawn_agent_mock.py"
+OLD = [shutil.which("python3.8"), *sorted(map(str, Path.home().glob(".pyenv/versions/3.8*/bin/python")))]
+
+
+def words(name: str = "subtask-A") -> list[str]:
+    """What comes behind the script's path."""
+    return ["--task_name", name, "--goal", "Implement Logic", "--output_dir", "docs/tasks/results"]
+
+
+def ran(
+    instance: Instance, directory: Path, *given: str, python: str = sys.executable, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """The script, run to its end."""
+    return subprocess.run(
+        [python, SCRIPT, *given],
+        env={**instance.env, "ORCHD_MOCK_SECONDS": "0.01", **env},
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+
+
+@contextmanager
+def started(instance: Instance, directory: Path, **env: str) -> Iterator[subprocess.Popen[str]]:
+    """The script with an agent that takes long."""
+    process = subprocess.Popen(
+        [sys.executable, SCRIPT, *words()],
+        env={**instance.env, "ORCHD_MOCK_SECONDS": "30", **env},
+        cwd=directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    yield process
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+def test_it_prints_the_id_and_the_result_and_ends_with_its_agent(instance: Instance, tmp_path: Path) -> None:
+    done = ran(instance, tmp_path, *words())
+    result = tmp_path / "docs/tasks/results/subtask-A.md"
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"agent-001\nagent-001 subtask-A completed, {result}\n"
+    assert result.read_text()
+    agent = instance.agent("agent-001")
+    assert (agent["name"], agent["goal"], agent["runner"]) == ("subtask-A", "Implement Logic", "mock")
+
+
+def test_it_starts_a_daemon_when_none_runs(stopped: Instance, tmp_path: Path) -> None:
+    assert ran(stopped, tmp_path, *words()).returncode == 0
+
+
+EIGHT = f"""for name in A B C D E F G H; do
+  {sys.executable} {SCRIPT} --task_name "subtask-$name" --goal Implement --output_dir docs/tasks/results &
+done
+wait"""
+
+
+def test_eight_in_the_background_under_a_limit_of_seven(instance: Instance, tmp_path: Path) -> None:
+    instance.ctl("pause")
+    witness = Witness(instance.directory, limit=7, resident=28)
+    env = {**instance.env, "ORCHD_MOCK_SECONDS": "1"}
+    shell = subprocess.Popen(
+        ["sh", "-c", EIGHT], env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    until(lambda: len(instance.status()["agents"]) == 8)
+    instance.ctl("resume")
+    out, err = shell.communicate(timeout=DEADLINE)
+    witness.close()
+    names = [f"subtask-{letter}" for letter in "ABCDEFGH"]
+    assert (err, witness.violations, witness.peak_working) == ("", [], 7)
+    assert sorted(path.name for path in (tmp_path / "docs/tasks/results").iterdir()) == [f"{name}.md" for name in names]
+    assert sorted(re.findall(r"^agent-\d+ (subtask-\w) completed", out, re.MULTILINE)) == names
+    assert [one["status"] for one in instance.status("--all")["agents"]] == ["completed"] * 8
+
+
+def test_an_agent_that_fails_gives_its_exit_code(instance: Instance, tmp_path: Path) -> None:
+    done = ran(instance, tmp_path, *words(), ORCHD_MOCK_FAIL="subtask-A")
+    assert done.returncode == instance.agent("agent-001")["exit_code"] != 0
+    assert done.stdout.splitlines()[1].startswith("agent-001 subtask-A failed: ")
+    assert done.stdout.endswith(", no result\n")
+
+
+def test_one_that_is_cancelled_is_143_and_one_that_takes_too_long_75(stopped: Instance, tmp_path: Path) -> None:
+    stopped.configure("timeout = 0.5\ngrace = 0.1\n")
+    stopped.start()
+    assert ran(stopped, tmp_path, *words(), ORCHD_MOCK_SECONDS="30").returncode == 75
+    stopped.ctl("limit", "1")
+    stopped.ctl("pause")
+    with started(stopped, tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "agent-002\n"
+        stopped.ctl("cancel", "2")
+        assert process.wait(DEADLINE) == 143
+        assert process.stdout.read().startswith("agent-002 subtask-A cancelled")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_script_and_not_its_agent(instance: Instance, tmp_path: Path, number: signal.Signals) -> None:
+    with started(instance, tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "agent-001\n"
+        process.send_signal(number)
+        assert process.wait(DEADLINE) == 128 + number
+        assert process.stderr.read() == (
+            "spawn_agent_mock.py: agent-001 goes on: `orchctl wait agent-001` waits for it, "
+            "`orchctl cancel agent-001` ends it\n"
+        )
+    assert instance.agent("agent-001")["status"] == "running"
+
+
+def test_a_signal_that_comes_before_there_is_an_agent_leaves_none_unnamed(instance: Instance, tmp_path: Path) -> None:
+    slow = tmp_path / "slow"
+    os.mkfifo(tmp_path / "gate")
+    slow.write_text(f'#!/bin/sh\necho here >&2\nread x <{tmp_path}/gate\nexec {BIN}/orchctl "$@"\n')
+    slow.chmod(0o755)
+    with started(instance, tmp_path, ORCHCTL=str(slow)) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "here\n"
+        process.terminate()
+        (tmp_path / "gate").write_text("\n")
+        assert process.wait(DEADLINE) == 143
+        assert "agent-001 goes on" in process.stderr.read()
+
+
+def test_without_orchctl_it_says_what_to_do(stopped: Instance, tmp_path: Path) -> None:
+    done = ran(stopped, tmp_path, *words(), PATH=str(tmp_path))
+    assert (done.returncode, done.stdout) == (127, "")
+    assert (
+        done.stderr
+        == "spawn_agent_mock.py: no `orchctl` is found: install orchd, or give its path in the variable ORCHCTL\n"
+    )
+
+
+def test_the_variable_says_where_orchctl_is(instance: Instance, tmp_path: Path) -> None:
+    assert ran(instance, tmp_path, *words(), PATH="/usr/bin:/bin", ORCHCTL=str(BIN / "orchctl")).returncode == 0
+    assert ran(instance, tmp_path, *words(), ORCHCTL="/no/where").returncode == 127
+
+
+def test_what_orchctl_refuses_is_said_with_its_exit_code(instance: Instance, tmp_path: Path) -> None:
+    long = words()
+    long[3] = "x" * 5000
+    done = ran(instance, tmp_path, *long)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("spawn_agent_mock.py: bad-request: ")
+
+
+def test_an_orchctl_that_says_nothing_is_no_riddle(stopped: Instance, tmp_path: Path) -> None:
+    done = ran(stopped, tmp_path, *words(), ORCHCTL=shutil.which("false") or "")
+    assert (done.returncode, done.stderr) == (1, "spawn_agent_mock.py: orchctl ended with 1 and said nothing\n")
+
+
+@pytest.mark.parametrize("given", [words()[:4], [*words(), "--more", "x"], words("../up"), words("")])
+def test_it_takes_its_three_options_and_no_others(stopped: Instance, tmp_path: Path, given: Sequence[str]) -> None:
+    done = ran(stopped, tmp_path, *given)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: spawn_agent_mock.py ")
+
+
+def test_it_imports_the_standard_library_alone() -> None:
+    imported = {
+        name.name
+        for node in ast.walk(ast.parse(SCRIPT.read_text()))
+        if isinstance(node, ast.Import)
+        for name in node.names
+    }
+    sources = [node for node in ast.walk(ast.parse(SCRIPT.read_text())) if isinstance(node, ast.ImportFrom)]
+    imported |= {str(node.module).split(".")[0] for node in sources}
+    assert imported <= {*sys.stdlib_module_names, "__future__"}
+    ast.parse(SCRIPT.read_text(), feature_version=(3, 8))
+
+
+@pytest.mark.skipif(not any(OLD), reason="no Python 3.8 here")
+def test_it_runs_on_python_3_8(instance: Instance, tmp_path: Path) -> None:
+    works = next(
+        one for one in OLD if one and not subprocess.run([one, "-c", ""], capture_output=True, check=False).returncode
+    )
+    done = ran(instance, tmp_path, *words(), python=works)
+    assert (done.returncode, done.stderr) == (0, "")

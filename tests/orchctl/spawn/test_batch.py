@@ -1,0 +1,128 @@
+"""Batch files."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchctl.errors import UsageError
+from orchctl.spawn import batch
+
+HERE = Path("/work/here")
+VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+KEYS = ["command", "name", "goal", "timeout", "grace", "cwd", "env", "after", "priority", "retries", "nonsense"]
+
+
+def read(path: Path, text: str | bytes) -> list[dict[str, object]]:
+    """What a file with `text` in it says."""
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return batch.read(str(path), HERE)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "team.jsonl"
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("batch") / "any.jsonl"
+
+
+def test_an_object_a_line_and_an_array_say_the_same(file: Path) -> None:
+    agents = [{"command": ["claude", "-p"], "name": "a"}, {"command": ["x"], "after": ["a"], "env": {"K": "V"}}]
+    assert read(file, "\n\n".join(map(json.dumps, agents))) == agents
+    assert read(file, "  " + json.dumps(agents, indent=2)) == agents
+
+
+def test_durations_are_numbers_or_words_and_paths_are_the_clients(file: Path) -> None:
+    (spec,) = read(file, '{"command": ["x"], "timeout": "15m", "grace": 3, "silence": "2h", "cwd": "sub"}')
+    assert spec == {"command": ["x"], "timeout": 900.0, "grace": 3, "silence": 7200.0, "cwd": "/work/here/sub"}
+
+
+def test_sizes_and_shares_may_have_units(file: Path) -> None:
+    (spec,) = read(file, '{"command": ["x"], "memory_max": "2G", "cpu_max": "150%", "pids_max": 200}')
+    assert spec == {"command": ["x"], "memory_max": 2 << 30, "cpu_max": 1.5, "pids_max": 200}
+    (spec,) = read(file, '{"command": ["x"], "memory_max": 1048576, "cpu_max": 0.5}')
+    assert spec == {"command": ["x"], "memory_max": 1 << 20, "cpu_max": 0.5}
+    with pytest.raises(UsageError, match="memory_max: 'much' is not a size: write bytes or a unit"):
+        read(file, '{"command": ["x"], "memory_max": "much"}')
+    with pytest.raises(UsageError, match="memory_max must be at least 1M, in bytes 1048576, not 2"):
+        read(file, '{"command": ["x"], "memory_max": 2}')
+
+
+def test_a_dash_is_the_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"command": ["x"]}\n')))
+    assert batch.read("-", HERE) == [{"command": ["x"]}]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"command": ["x"]}\n\n{"command": ["x"], "timeout": "soon"}', "line 3: timeout: 'soon' is not a duration"),
+        ('{"command": ["x"], "timeout": -1}', "line 1: timeout must be above 0, not -1"),
+        ('{"command": ["x"], "priority": "high"}', "line 1: priority must be a whole number, not a string"),
+        ('{"command": ["x"], "goall": "y"}', "line 1: goall is not known here; known are"),
+        ('{"name": "y"}', "line 1: nothing to run: give `command`"),
+        ('{"command": "x"}', "line 1: command must be a list, not a string"),
+        ('{"command": ["x"]}\n{"command": ', "line 2: column 13 is not JSON"),
+        ('{"command": ["x"]}\n["x"]', "line 2: must be an object"),
+        ('[{"command": ["x"]}, {"command": [""]}]', "index 1: command must be"),
+        ('[{"command": ["x"]}, 3]', "index 1: must be an object"),
+        ('[\n{"command": ["x"]}\n{"command": ["x"]}]', "line 3: column 1 is not JSON"),
+        ('{"command": ["x"], "env": {"K": 1}}', "line 1: env must map strings to strings"),
+        (b'{"command": ["x"]}\n\xff', "line 2: is not UTF-8"),
+        ('{"command": ["\\ud800"]}', "line 1: '\\ud800' holds half a character"),
+        ('{"command": ["x"], "timeout": NaN}', "line 1: timeout must be a finite number"),
+        ('{"command": ["x"], "timeout": ' + "9" * 400 + "}", "line 1: "),
+        ("[" * 100_000, "is nested too deeply"),
+    ],
+)
+def test_a_mistake_names_its_place_its_key_and_the_way_out(file: Path, text: str | bytes, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(file, text)
+    assert caught.value.code == "bad-batch"
+    assert str(file) in caught.value.message
+    assert said in caught.value.message
+    assert "nothing was spawned" in caught.value.message
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "[]"])
+def test_a_file_without_agents_is_a_mistake(file: Path, text: str) -> None:
+    with pytest.raises(UsageError, match="holds no agent"):
+        read(file, text)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"gone\.jsonl cannot be read: No such file or directory"):
+        batch.read(str(tmp_path / "gone.jsonl"), HERE)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(KEYS), VALUE, max_size=4), min_size=1, max_size=3))
+def test_any_json_is_agents_or_a_mistake(scratch: Path, specs: list[dict[str, object]]) -> None:
+    scratch.write_text("\n".join(map(json.dumps, specs)))
+    try:
+        said = len(batch.read(str(scratch), HERE))
+    except UsageError as error:
+        said = len(specs) if "nothing was spawned" in error.message else 0
+    assert said == len(specs)
+
+
+def test_more_than_one_request_takes_is_refused_before_any_of_it_is_looked_at(file: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(file, '{"nonsense": 1}\n' * 100_000)
+    assert str(caught.value) == (
+        f"bad-batch: {file} holds 100,000 agents: a batch is spawned as a whole and takes at most 10,000. "
+        "Nothing was spawned; make several batches of it, for example with `split -l 10000`."
+    )
+    assert caught.value.code == "bad-batch"

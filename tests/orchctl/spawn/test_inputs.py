@@ -1,0 +1,92 @@
+"""Standard inputs that the client reads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchctl.errors import UsageError
+from orchctl.spawn import inputs
+from tests.conftest import BIN, Instance
+from tests.orchctl.conftest import Orchctl
+
+
+def test_a_file_is_left_to_the_daemon_and_so_is_what_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for source in ("file", "nothing", ".", "/dev/null"):
+        assert inputs.read(source, tmp_path) is None
+
+
+def test_what_is_too_long_is_an_error_with_a_way_out(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x" * (inputs.LONGEST + 1))
+    with (tmp_path / "file").open("rb") as file:
+        source = f"/dev/fd/{file.fileno()}"
+        with pytest.raises(UsageError, match="more than 4,194,304 bytes: write it into a file"):
+            inputs.read(source, tmp_path)
+
+
+WAYS = {
+    "own": "printf 'a prompt' | orchctl spawn --wait --stdin - -- cat",
+    "by path": "printf 'a prompt' | orchctl spawn --wait --stdin /dev/stdin -- cat",
+    "from a file": "printf 'a prompt' >f; orchctl spawn --wait --stdin /dev/stdin -- cat <f",
+    "substitution": "orchctl spawn --wait --stdin <(printf 'a prompt') -- cat",
+    "pipe": "mkfifo p; printf 'a prompt' >p & orchctl spawn --wait --stdin p -- cat",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_only_the_caller_can_read_arrives(instance: Instance, tmp_path: Path, way: str) -> None:
+    subprocess.run(["bash", "-c", WAYS[way]], env=instance.env, cwd=tmp_path, check=True, stdin=subprocess.DEVNULL)
+    assert instance.ctl("logs", "1") == "a prompt"
+
+
+def test_a_runner_gets_it_as_the_prompt(instance: Instance, tmp_path: Path) -> None:
+    script = tmp_path / "claude"
+    script.write_text(f"#!/bin/sh\ncat > {tmp_path / 'heard'}\n")
+    script.chmod(0o755)
+    env = {**instance.env, "PATH": f"{tmp_path}:{BIN}:{instance.env['PATH']}"}
+    words = [BIN / "orchctl", "spawn", "--wait", "--runner", "claude", "--stdin", "-"]
+    subprocess.run(words, env=env, cwd=tmp_path, input="a prompt", text=True, check=False, capture_output=True)
+    assert (tmp_path / "heard").read_text() == "a prompt"
+
+
+def test_it_is_kept_privately_for_a_retry_and_gone_when_the_agent_is_pruned(
+    instance: Instance, orchctl: Orchctl
+) -> None:
+    done = orchctl("spawn", "--wait", "--stdin", "-", "--", "sh", "-c", "cat; exit 1", input="a prompt")
+    assert done.code == 1
+    (kept,) = [
+        path
+        for path in instance.directory.rglob("*")
+        if path.is_file() and path.read_bytes() == b"a prompt" and path.suffix != ".log"
+    ]
+    assert kept.stat().st_mode & 0o777 == 0o600
+    instance.kill()
+    instance.start()
+    orchctl("retry", "1")
+    instance.ctl("wait", "1", code=1)
+    assert instance.ctl("logs", "1") == "a prompt"
+    assert instance.agent("1")["attempt"] == 2
+    instance.ctl("prune", "--keep", "0")
+    for directory in (instance.home.inputs, instance.home.retry):
+        assert list(directory.iterdir()) == []
+
+
+def test_a_goal_that_is_too_long_names_the_way_out(instance: Instance, orchctl: Orchctl) -> None:
+    done = orchctl("spawn", "--goal", "g" * 4097)
+    assert done.code == 1
+    assert "at most 4,096 characters: give a longer text as its standard input, with `stdin` or --stdin -" in done.err
+    assert orchctl("spawn", "--wait", "--runner", "mock", "--stdin", "-", input="g" * 5000).code == 0
+
+
+@pytest.mark.parametrize("option", ["--env", "--env-file"])
+def test_a_name_of_a_variable_is_refused_in_the_same_words(instance: Instance, orchctl: Orchctl, option: str) -> None:
+    (instance.directory / "vars").write_text("A B=hush\n")
+    given = "A B=hush" if option == "--env" else os.fspath(instance.directory / "vars")
+    done = orchctl("spawn", option, given, "--", "true")
+    assert done.code == 2
+    assert "is not KEY=VALUE: write a name" in done.err
+    assert "hush" not in done.err

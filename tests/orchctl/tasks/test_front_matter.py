@@ -1,0 +1,182 @@
+"""The front matter of task files."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from orchctl.tasks.front_matter import parse, written
+
+Values = dict[str, str | tuple[str, ...]]
+
+
+def values(*lines: str) -> Values:
+    """What these lines say, which are right."""
+    parsed = parse("\n".join(["---", *lines, "---", "body"]))
+    assert parsed.mistakes == []
+    return {key: found.value for key, found in parsed.values.items()}
+
+
+def mistakes(*lines: str) -> list[tuple[int, str]]:
+    """Each mistake in these lines, with its line of the file."""
+    return [(one.line, one.message) for one in parse("\n".join(["---", *lines, "---"])).mistakes]
+
+
+def test_values_are_texts_or_lists_of_texts() -> None:
+    assert values(
+        "name: api  # a comment",
+        "",
+        "# another",
+        'goal: "Sign in: with #1 \\"e-mail\\" \\u00e9"',
+        "skill: 'it''s'",
+        "after: [a, 'b, c', \"d\",]",
+        "files:",
+        "  - src/a#b",
+        "- 'x: y'   # why",
+        "timeout: 15m",
+        "model:",
+    ) == {
+        "name": "api",
+        "goal": 'Sign in: with #1 "e-mail" é',
+        "skill": "it's",
+        "after": ("a", "b, c", "d"),
+        "files": ("src/a#b", "x: y"),
+        "timeout": "15m",
+        "model": (),
+    }
+
+
+def test_a_plain_text_is_never_anything_else() -> None:
+    assert values("name: no", "a: 1:30", "b: 0x1F", "c: null", "d: it's # cut's", "e: [-x, y-]") == {
+        "name": "no",
+        "a": "1:30",
+        "b": "0x1F",
+        "c": "null",
+        "d": "it's",
+        "e": ("-x", "y-"),
+    }
+
+
+def test_the_body_is_what_is_below_and_where_it_begins_is_known() -> None:
+    parsed = parse("---\nname: a\n---\n\n# Title\n---\nmore\n")
+    assert (parsed.body, parsed.body_line) == ("\n# Title\n---\nmore\n", 4)
+
+
+def test_without_front_matter_all_is_body() -> None:
+    parsed = parse("# Title\n---\n")
+    assert (parsed.values, parsed.body, parsed.mistakes) == ({}, "# Title\n---\n", [])
+
+
+@pytest.mark.parametrize(
+    ("before", "line"), [("\n", 2), ("\n \n", 3), (" ", 1), ("\ufeff\r\n", 2), ("<!-- generated -->\n\n", 3)]
+)
+def test_front_matter_that_would_be_text_is_a_mistake(before: str, line: int) -> None:
+    (mistake,) = parse(f"{before}---\nafter: schema\n---\nText\n").mistakes
+    assert (mistake.line, mistake.message) == (
+        line,
+        "the front matter does not begin in the first line, and would be text",
+    )
+
+
+@pytest.mark.parametrize("text", ["\n---\nSome words.\n", "\n***\nafter: schema\n***\n", "Words\n---\nafter: x\n"])
+def test_a_line_across_the_page_is_no_front_matter(text: str) -> None:
+    assert parse(text).mistakes == []
+
+
+def test_windows_and_its_editors_are_understood() -> None:
+    parsed = parse("\ufeff---\r\nname: a\r\n---\r\nbody\r\n")
+    assert (parsed.values["name"].value, parsed.body) == ("a", "body\n")
+
+
+def test_every_mistake_is_told_at_once_with_its_line() -> None:
+    assert mistakes(
+        "name: a",
+        "goal: do this: that",
+        "name: b",
+        "  more",
+        "skill:x",
+        "after: [a, b",
+        "files: [*.py]",
+        "- item",
+        "what is this",
+        'model: "half',
+        "x-note: |",
+        "x-b: [a, , b]",
+        'x-c: "\\x"',
+        "x-d: *alias",
+        "x-e: a\tb",
+        "x-f: 'a' b",
+        "x-g: [a: b]",
+    ) == [
+        (3, "'do this: that' has a `:` that means something else in YAML"),
+        (4, "`name` is there already in line 2"),
+        (5, "it goes on from the line before"),
+        (6, "no space behind the colon"),
+        (7, "the list never ends"),
+        (8, "a text cannot begin with '*'"),
+        (9, "an item of no list"),
+        (10, "'what is this' is no `key: value`"),
+        (11, "'\"half' is in quotes that do not end with it"),
+        (12, "a text of several lines"),
+        (13, "an empty value"),
+        (14, "'\"\\\\x\"' has an escape that is not known"),
+        (15, "a text cannot begin with '*'"),
+        (16, "it has a tab"),
+        (17, "\"'a' b\" is in quotes that do not end with it"),
+        (18, "'a: b' has a `:` that means something else in YAML"),
+    ]
+
+
+def test_the_way_out_is_the_line_as_it_should_be() -> None:
+    (mistake,) = parse("---\ngoal: do this: that\n---\n").mistakes
+    assert mistake.way_out == 'put it in quotes: "do this: that"'
+
+
+def test_front_matter_that_never_ends_is_a_mistake_of_the_whole() -> None:
+    (mistake,) = parse("---\nname: a\n").mistakes
+    assert (mistake.line, mistake.message) == (1, "the front matter never ends")
+
+
+TEXTS = st.text(st.characters(exclude_categories=("C", "Z"), include_characters=" "), max_size=12)
+
+
+@given(st.dictionaries(st.sampled_from("abc"), TEXTS | st.lists(TEXTS, max_size=3).map(tuple)))
+@example({"a": "no"})
+@example({"a": "1"})
+@example({"a": "x: y # z"})
+@example({"a": ("", "a, b", "]")})
+def test_what_is_written_is_read_again_the_same_also_by_others(given_values: Values) -> None:
+    text = written(given_values)
+    read = parse(text)
+    assert read.mistakes == []
+    assert {key: found.value for key, found in read.values.items()} == given_values
+    others = yaml.safe_load(text.replace("---", "", 1).rpartition("---")[0]) or {}
+    assert {key: tuple(value) if isinstance(value, list) else value for key, value in others.items()} == given_values
+
+
+LINES = st.lists(
+    st.text(st.sampled_from("abn :,-#[]{}'\"\\1.*&!|>%@?\t"), max_size=14).map(lambda text: f"a: {text}"), max_size=1
+)
+
+
+@given(LINES | st.lists(st.text(st.sampled_from("ab: -[],'\"#"), max_size=10), max_size=4))
+@example(["a: it's # cut's"])
+@example(["a:", "- x"])
+@example(["a: [a , 'b']"])
+def test_what_is_accepted_says_the_same_to_others(lines: list[str]) -> None:
+    parsed = parse("\n".join(["---", *lines, "---"]))
+    if parsed.mistakes or parsed.body:  # a line `---` among them has ended the front matter
+        return
+    others = yaml.load("\n".join(lines), yaml.BaseLoader) or {}
+    mine = {
+        key: list(found.value) if isinstance(found.value, tuple) else found.value
+        for key, found in parsed.values.items()
+    }
+    assert {key: value or [] if mine[key] == [] else value for key, value in others.items()} == mine
+
+
+@pytest.mark.parametrize("text", ["", "\n", "---", "---\n---", "-", "---\n---\n---\n"])
+def test_little_is_no_trouble(text: str) -> None:
+    parse(text)

@@ -1,0 +1,209 @@
+"""Task files as tasks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchctl.tasks import task_file
+from orchctl.tasks.problems import TasksError
+from orchctl.tasks.task_file import Task, read, read_all
+from tests.orchctl.tasks.made import task
+
+
+def problems(path: Path) -> list[tuple[int, str, str]]:
+    """Line, code and words of all that is wrong in a file."""
+    with pytest.raises(TasksError) as caught:
+        read(path, path.name)
+    return [(one.line, one.code, str(one)) for one in caught.value.problems]
+
+
+def test_every_key_is_read(tmp_path: Path) -> None:
+    path = task(
+        tmp_path,
+        "api",
+        "name: subtask-api",
+        "goal: Sign in",
+        "skill: backend",
+        "runner: mock",
+        "model: opus",
+        "after: [subtask-a, b, a]",
+        "timeout: 15m",
+        "retries: 2",
+        "memory_max: 2G",
+        "cpu_max: 150%",
+        "pids_max: 200",
+        "tokens: 40000",
+        "nesting: 1",
+        "files: src/api",
+        "x-mine: anything",
+    )
+    assert read(path, "f") == Task(
+        path,
+        name="api",
+        goal="Sign in",
+        skill="backend",
+        runner="mock",
+        model="opus",
+        after=("a", "b"),
+        timeout=900.0,
+        retries=2,
+        memory_max=2 << 30,
+        cpu_max=1.5,
+        pids_max=200,
+        tokens=40000,
+        nesting=1,
+        files=("src/api",),
+        body="Do it.",
+        lines={
+            key: line for line, key in enumerate([*(key for key in task_file.KEYS if key != "command"), "x-mine"], 2)
+        },
+    )
+
+
+def test_a_command_is_words_and_needs_no_goal(tmp_path: Path) -> None:
+    words = ["sh", "-c", "make test && echo ok"]
+    path = tmp_path / "subtask-test.md"
+    path.write_text(f"---\ncommand: {json.dumps(words)}\n---\n")
+    found = read(path, "f")
+    assert (found.command, found.goal) == (tuple(words), "sh -c 'make test && echo ok'")
+    path.write_text("---\ncommand:\n  - make\n  - test\ngoal: Try it\n---\n")
+    assert (read(path, "f").command, read(path, "f").goal) == (("make", "test"), "Try it")
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["command: make test"], 'command must be a list; write each word by itself, as in ["make", "test"], or'),
+        (['command: [""]'], "command has no program; write it first"),
+        (["command: [make]", "runner: claude"], "runner says nothing to a command; leave one of them out"),
+        (["command: [make]", "model: opus"], "model says nothing to a command; leave one of them out"),
+    ],
+)
+def test_what_is_no_command(tmp_path: Path, lines: list[str], message: str) -> None:
+    (found,) = problems(task(tmp_path, "a", *lines))
+    assert (found[0], found[1]) == (len(lines) + 1, "bad-value")
+    assert message in found[2]
+
+
+def test_a_file_without_front_matter_is_called_like_its_file_and_its_first_words_are_the_goal(tmp_path: Path) -> None:
+    path = tmp_path / "subtask-docs.md"
+    path.write_text("\n# Write the docs\n\nAll of them.\n")
+    found = read(path, "f")
+    assert (found.name, found.goal, found.body) == ("docs", "Write the docs", "# Write the docs\n\nAll of them.")
+
+
+def test_a_key_without_a_value_is_not_given(tmp_path: Path) -> None:
+    found = read(task(tmp_path, "a", "goal: x", "skill:", "after: []", "timeout:"), "f")
+    assert (found.skill, found.after, found.timeout) == (None, (), None)
+
+
+def test_every_mistake_is_told_with_its_line_and_a_way_out(tmp_path: Path) -> None:
+    path = task(
+        tmp_path,
+        "a",
+        "name: ../up",
+        "goal: [a, b]",
+        "tiemout: 3",
+        "timeout: soon",
+        "retries: 1001",
+        "tokens: some",
+        "after: [a",
+    )
+    assert problems(path) == [
+        (
+            2,
+            "bad-name",
+            "subtask-a.md line 2: '../up' cannot be a name; use letters, digits, `.`, `_` and `-`, a letter or digit "
+            "first, at most 100 bytes, no `.prompt` last",
+        ),
+        (3, "bad-value", "subtask-a.md line 3: goal must be a text, not a list; write one"),
+        (4, "unknown-key", "subtask-a.md line 4: `tiemout` is no key that is known here; did you mean `timeout`?"),
+        (
+            5,
+            "bad-value",
+            "subtask-a.md line 5: timeout: 'soon' is not a duration; write seconds or a unit, as in 90, 90s, 15m, 2h",
+        ),
+        (6, "bad-value", "subtask-a.md line 6: retries must be between 0 and 1000, not 1001; correct it"),
+        (7, "bad-value", "subtask-a.md line 7: tokens: 'some' is no whole number; write one, as in 2"),
+        (
+            8,
+            "bad-front-matter",
+            "subtask-a.md line 8: the list never ends; "
+            "write it on one line, as in `[a, b]`, or each item behind a `- `",
+        ),
+    ]
+
+
+@pytest.mark.parametrize("name", ["agent-3", "run-001", "-a", ".a", "a/b", "a b", "", "a" * 101, "é" * 51, "a.prompt"])
+def test_what_cannot_be_a_name(name: str) -> None:
+    assert task_file.why_no_name(name) is not None
+
+
+@pytest.mark.parametrize("name", ["a", "1", "A.b-c_d", "größe", "agent", "agent-x", "a" * 100])
+def test_what_can_be_a_name(name: str) -> None:
+    assert task_file.why_no_name(name) is None
+
+
+def test_the_name_of_the_file_counts_when_there_is_no_other(tmp_path: Path) -> None:
+    assert [code for _, code, _ in problems(task(tmp_path, "my task", "goal: x"))] == ["bad-name"]
+
+
+def test_a_file_that_says_nothing_is_a_mistake(tmp_path: Path) -> None:
+    assert problems(task(tmp_path, "a", "name: a", body=""))[0][:2] == (0, "no-goal")
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "subtask-a.md").write_bytes(b"---\ngoal: \xff\n---\n")
+    assert problems(tmp_path / "subtask-a.md")[0][:2] == (2, "not-utf-8")
+    assert problems(tmp_path / "subtask-b.md")[0][:2] == (0, "unreadable")
+
+
+def test_all_of_a_directory_in_the_order_that_people_count(tmp_path: Path) -> None:
+    for name in ("10", "2", "b", "a"):
+        task(tmp_path, name, "goal: x")
+    task(tmp_path, "bad", "goal: x", "goal: y")
+    (tmp_path / "notes.md").write_text("no task")
+    (tmp_path / "subtask-dir.md").mkdir()
+    found = read_all(tmp_path, "docs/tasks")
+    assert [one.name for one in found.tasks] == ["2", "10", "a", "b"]
+    assert [one.file for one in found.problems] == ["docs/tasks/subtask-bad.md"]
+
+
+@pytest.mark.parametrize(
+    ("where", "why"), [("", "there is no subtask-NAME.md in it"), ("x", "there is no such directory")]
+)
+def test_a_directory_without_tasks_says_how_to_make_one(tmp_path: Path, where: str, why: str) -> None:
+    with pytest.raises(TasksError, match=f"d: {why}; make one: orchctl tasks new NAME --goal TEXT"):
+        read_all(tmp_path / where, "d")
+
+
+def test_a_result_may_be_called_like_the_task_or_like_its_file(tmp_path: Path) -> None:
+    one = Task(tmp_path / "subtask-a.md", "a")
+    assert one.result(tmp_path) == tmp_path / "a.md"
+    (tmp_path / "subtask-a.md").write_text("x")
+    assert one.result(tmp_path) == tmp_path / "subtask-a.md"
+    (tmp_path / "a.md").write_text("x")
+    assert one.result(tmp_path) == tmp_path / "a.md"
+
+
+def test_dependencies_may_have_conditions(tmp_path: Path) -> None:
+    found = read(task(tmp_path, "c", 'after: ["a:failed", "subtask-b:any", "d:completed", e]'), "f")
+    assert found.after == ("a", "b", "d", "e")
+    assert found.conditions == {"a": "failed", "b": "any"}
+    assert found.dependencies == ["a:failed", "b:any", "d", "e"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('after: ["a:faild"]', "after: 'faild' in 'a:faild' is no condition; write a:completed, a:failed, a:any"),
+        ('after: [a, "a:any"]', "after: 'a' is given twice, with completed and any; give one condition"),
+    ],
+)
+def test_what_is_no_condition(tmp_path: Path, line: str, message: str) -> None:
+    (found,) = problems(task(tmp_path, "c", line))
+    assert found[:2] == (2, "bad-value")
+    assert message in found[2]

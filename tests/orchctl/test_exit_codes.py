@@ -1,0 +1,123 @@
+"""Exit codes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from orchctl import errors, exit_codes
+from orchd.instance.home import HomeError
+from orchd.protocol.errors import WireError
+from tests.conftest import Instance
+
+
+def ended(error: BaseException, *, json: bool = False) -> int:
+    """The exit code of a command that raises `error`."""
+
+    def run(args: SimpleNamespace) -> int:
+        raise error
+
+    return exit_codes.guarded(run, SimpleNamespace(json=json))
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (WireError("forbidden", "you may not"), 1, "forbidden: you may not\n"),
+        (errors.RefusedError("is gone", code="no-log"), 1, "no-log: is gone\n"),
+        (errors.UsageError("say what"), 2, "usage: say what\n"),
+        (errors.NoDaemonError("none runs"), 69, "no-daemon: none runs\n"),
+        (HomeError("cannot be made"), 69, "home: cannot be made\n"),
+        (errors.TimedOutError("too late"), 75, "timed-out: too late\n"),
+        (PermissionError(13, "Permission denied", "/x"), 1, "system: [Errno 13] Permission denied: '/x'\n"),
+        (WireError("odd", "two\nlines"), 1, "odd: two lines\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_every_error_has_its_code_and_one_line(
+    error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(error) == code
+    assert capsys.readouterr() == ("", said)
+
+
+def test_with_json_an_error_is_an_object_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(WireError("would-queue", "7 of 7", {"limit": 7}), json=True) == 1
+    said = '{"error":{"code":"would-queue","message":"7 of 7","details":{"limit":7}}}\n'
+    assert capsys.readouterr() == (said, "")
+
+
+def test_what_a_command_returns_is_its_code() -> None:
+    assert exit_codes.guarded(lambda _: 75, SimpleNamespace()) == 75
+
+
+def test_a_bug_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        ended(ZeroDivisionError())
+
+
+def test_errors_show_code_and_message() -> None:
+    assert str(errors.ClientError("something")) == "error: something"
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:
+    script = (
+        "import sys; from types import SimpleNamespace; from orchctl import exit_codes\n"
+        "from orchctl.terminal import console\n"
+        "def run(args):\n"
+        "    for _ in range(100000): console.say('more')\n"
+        "    return 0\n"
+        "sys.exit(exit_codes.guarded(run, SimpleNamespace()))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(30) == exit_codes.BROKEN_PIPE
+
+
+FULL = "system: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("status >/dev/full", 1, FULL),
+        ("status --json >/dev/full", 1, FULL),
+        ("bogus --json >/dev/full", 1, FULL),
+        ("--connect '' --json >/dev/full", 1, FULL),
+        ("status >/dev/full 2>/dev/full", 1, ""),
+        ("status >&-", 0, ""),
+        ("spawn -- true >&-", 0, ""),
+        ("spawn -- true <&- >&- 2>&-", 0, ""),
+        ("spawn 2>&-", 2, ""),
+        ("bogus 2>&-", 2, ""),
+        ("bogus --json >&-", 2, ""),
+    ],
+)
+def test_streams_that_are_full_or_closed_have_their_codes_and_no_traceback(
+    line: str, code: int, said: str, instance: Instance
+) -> None:
+    command = ["sh", "-c", f"exec orchctl {line}"]
+    done = subprocess.run(
+        command, env=instance.env, cwd=instance.directory, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+
+
+@pytest.mark.parametrize("line", ["bogus --json", "status", "--connect '' --json"])
+def test_a_reader_that_is_gone_is_the_same_for_mistakes(line: str, instance: Instance) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = ["sh", "-c", f"exec orchctl {line}"]
+    with open(writer, "wb") as gone:
+        done = subprocess.run(command, env=instance.env, stdout=gone, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (exit_codes.BROKEN_PIPE, "")

@@ -1,0 +1,144 @@
+"""A timeline as SVG and as a page. `python -m tests.orchctl.timeline.test_chart` accepts the picture as it is now."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from orchctl.history.lifecycles import Attempt, Life
+from orchctl.timeline.chart import svg
+from orchctl.timeline.page import html
+from orchctl.timeline.summary import History, numbers
+
+GOLDEN = Path(__file__).parent / "timeline.svg"
+BEGAN = 1767323165.0  # 2026-01-02T03:06:05Z
+
+
+def tried(number: int, queued: float, admitted: float, ended: float | None, how: str | None, **more: object) -> Attempt:
+    """One attempt, in seconds from the beginning."""
+    waits = [(BEGAN + begin, BEGAN + end) for begin, end in more.pop("waits", ())]  # type: ignore[attr-defined]
+    end = None if ended is None else BEGAN + ended
+    return Attempt(number, BEGAN + queued, BEGAN + admitted, end, how, waits=waits, **more)  # type: ignore[arg-type]
+
+
+def made_up() -> History:
+    """Seven agents: one that nests, one that is tried again, one that fails, one that is still at work."""
+    lives = [
+        Life("agent-001", "lead", "pm", None, BEGAN, [tried(1, 0, 0, 40, "completed", waits=[(5, 30)])], "completed"),
+        Life("agent-002", "api", "sub-skill", "agent-001", BEGAN, [tried(1, 4, 5, 28, "completed")], "completed"),
+        Life("agent-003", "flaky", "pm", None, BEGAN, [
+            tried(1, 0, 0, 12, "retried", reason="exit code 3", exit_code=3), tried(2, 12, 15, 30, "completed"),
+        ], "completed"),
+        Life("agent-004", '<script>"&\x1b', "pm", None, BEGAN, [tried(1, 0, 12, 33, "failed", reason="a<b")], "failed"),
+        Life("agent-005", "ui", "composite", None, BEGAN, [tried(1, 20, 28, 44, "cancelled")], "cancelled"),
+        Life("agent-006", "late", "pm", None, BEGAN, [tried(1, 20, 40, None, None)]),
+        Life("agent-007", "never", "pm", None, BEGAN + 30),
+    ]  # fmt: skip
+    return History("run-001 made up", lives, [(BEGAN, 2), (BEGAN + 38, 3)], BEGAN, BEGAN + 60)
+
+
+def many(count: int, limit: int = 50) -> History:
+    """More attempts than a picture can name."""
+    lives = [
+        Life(f"agent-{n:03d}", f"n{n}", "pm", None, BEGAN, [tried(1, 0, n // limit, n // limit + 1, "completed")])
+        for n in range(count)
+    ]
+    return History("many", lives, [(BEGAN, limit)], BEGAN, BEGAN + count / limit)
+
+
+def with_a_night() -> History:
+    """Twelve agents of one minute, one after the other, with five hours in the middle."""
+    starts = [60.0 * n + (5 * 3600 if n >= 6 else 0) for n in range(12)]
+    lives = [
+        Life(
+            f"agent-{n + 1:03d}",
+            f"worker-{n + 1}",
+            "pm",
+            None,
+            BEGAN + at,
+            [tried(1, at, at, at + 60, "completed")],
+            "completed",
+            None,
+            BEGAN + at + 60,
+        )
+        for n, at in enumerate(starts)
+    ]
+    return History("night", lives, [(BEGAN, 1)], BEGAN, BEGAN + 5 * 3600 + 720)
+
+
+def texts_of(picture: str) -> list[str]:
+    """The texts of a picture that are visible."""
+    return [element.text or "" for element in ET.fromstring(picture).iter() if element.tag.endswith("}text")]
+
+
+def test_a_long_idle_gap_is_folded_so_that_short_agents_show_their_names() -> None:
+    texts = texts_of(svg(with_a_night()))
+    assert [text for text in texts if text.startswith("worker-")] == [f"worker-{n}" for n in range(1, 13)]
+    assert "5h idle" in texts
+    # labels are offsets in wall time on both sides of the gap
+    assert {"0", "5m", "5h 7m", "5h 12m"} <= set(texts)
+    assert not {"7m", "8m"} & set(texts)
+
+
+def test_without_folding_the_axis_is_linear() -> None:
+    texts = texts_of(svg(with_a_night()._replace(folds=False)))
+    assert not [text for text in texts if text.startswith("worker-") or text.endswith("idle")]
+    assert "2h" in texts
+
+
+def test_folding_changes_no_number() -> None:
+    assert numbers(with_a_night()) == numbers(with_a_night()._replace(folds=False))
+    assert numbers(with_a_night()).utilisation == 720 / (5 * 3600 + 720)
+
+
+def test_the_picture_of_a_history_is_always_the_same() -> None:
+    assert svg(made_up()) == GOLDEN.read_text()
+
+
+def test_it_says_in_words_what_it_shows() -> None:
+    root = ET.fromstring(svg(made_up()))
+    texts = [element.text or "" for element in root.iter() if element.tag.endswith(("}title", "}desc", "}text"))]
+    assert texts[0] == "run-001 made up"
+    assert texts[1].startswith("7 agents in 7 attempts, 1m from 2026-01-02 03:06:05 UTC, 8")
+    assert "agent-003 flaky, pm, try 1: retried (exit code 3); queued 0.0s, worked 12s" in texts
+    assert "agent-001 lead waits for others, 25s" in texts
+    assert {"limit 3", "slot 3", "✕ failed", "↻ tried again", "■ cancelled"} <= set(texts)
+
+
+def test_nothing_from_outside_becomes_markup_and_nothing_is_run_or_loaded() -> None:
+    for text in (svg(made_up()), html(made_up())):
+        assert "<script" not in text
+        assert "\x1b" not in text
+        assert "a&lt;b" in text
+        assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_the_page_has_the_same_as_a_table() -> None:
+    page = html(made_up())
+    assert page.count("<tr>") == 1 + 7
+    assert "<td>agent-003</td><td>flaky</td><td>pm</td><td>2</td><td>3.0s</td><td>15s</td>" in page
+    assert "prefers-color-scheme:dark" in page
+
+
+def test_the_numbers_are_those_of_the_places() -> None:
+    known = numbers(made_up())
+    assert (known.agents, known.attempts, known.seconds, known.most_queued) == (7, 7, 60.0, 2)
+    # at work 5+10, 23, 12+15, 21, 16, 20; places 38 x 2 and 22 x 3
+    assert known.utilisation == (15 + 23 + 27 + 21 + 16 + 20) / (38 * 2 + 22 * 3)
+    assert numbers(made_up()._replace(limits=[])).utilisation is None
+
+
+def test_thousands_of_attempts_at_many_places_stay_a_picture() -> None:
+    picture = svg(many(5000))
+    root = ET.fromstring(picture)
+    assert int(root.attrib["height"]) < 800
+    assert "slot 1" not in picture
+    assert len(picture) < 2_000_000
+
+
+def test_a_history_of_nothing_but_a_queue_can_be_drawn() -> None:
+    ET.fromstring(svg(History("queue", [Life("agent-001", "a", "pm", None, BEGAN)], [], BEGAN, BEGAN)))
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(svg(made_up()))

@@ -1,0 +1,66 @@
+"""Attempts put into places, and counts over time."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchctl.history.lifecycles import Attempt, Life
+from orchctl.timeline import lanes
+from orchctl.timeline.lanes import Block
+
+
+def life(number: int, *attempts: Attempt, queued: float = 0.0) -> Life:
+    """An agent with these attempts."""
+    return Life(f"agent-{number:03d}", f"n{number}", "pm", None, queued, list(attempts))
+
+
+def attempt(admitted: float, ended: float | None, *waits: tuple[float, float | None], queued: float = 0.0) -> Attempt:
+    """One that began and ended then."""
+    return Attempt(1, queued, admitted, ended, waits=list(waits))
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 10)), max_size=60))
+def test_nothing_overlaps_in_a_lane_and_there_are_no_more_lanes_than_are_needed(spans: list[tuple[int, int]]) -> None:
+    lives = [life(n, attempt(begin, begin + took)) for n, (begin, took) in enumerate(spans)]
+    blocks = lanes.working(lives, 99.0)
+    assert len(blocks) == len(spans)
+    for one in blocks:
+        for other in blocks:
+            assert one is other or one.lane != other.lane or one.end <= other.begin or other.end <= one.begin
+    most = max((count for _, count in lanes.counts((one.begin, one.end) for one in blocks)), default=0)
+    assert len({one.lane for one in blocks}) == most
+
+
+def test_who_waits_leaves_its_place_to_another_and_works_on_in_a_free_one() -> None:
+    parent = life(1, attempt(0.0, 9.0, (2.0, 6.0)))
+    child = life(2, attempt(2.0, 8.0))
+    found = [(one.life.id, one.begin, one.end, one.lane, one.is_last) for one in lanes.working([parent, child], 9.0)]
+    assert found == [
+        ("agent-001", 0.0, 2.0, 0, False),
+        ("agent-002", 2.0, 8.0, 0, True),
+        ("agent-001", 6.0, 9.0, 1, True),
+    ]
+    (wait,) = lanes.waiting([parent, child], 9.0)
+    assert wait == Block(parent, parent.attempts[0], 2.0, 6.0, 0, is_last=False)
+
+
+def test_what_is_not_over_goes_on_until_now() -> None:
+    (block,) = lanes.working([life(1, attempt(1.0, None))], 5.0)
+    assert (block.begin, block.end) == (1.0, 5.0)
+
+
+def test_queued_is_before_every_attempt_and_after_the_last_one_that_is_not_the_last() -> None:
+    again = life(1, attempt(1.0, 2.0), attempt(4.0, 5.0, queued=2.0), queued=2.0)
+    waiting = life(2, attempt(1.0, 2.0), queued=2.0)
+    never = life(3, queued=3.0)
+    assert lanes.queued([again], 9.0) == [(0.0, 1.0), (2.0, 4.0)]
+    assert lanes.queued([waiting, never], 9.0) == [(0.0, 1.0), (2.0, 9.0), (3.0, 9.0)]
+
+
+def test_counts_change_once_a_moment_and_their_area_is_their_sum_over_time() -> None:
+    steps = lanes.counts([(0.0, 2.0), (1.0, 2.0), (2.0, 4.0)])
+    assert steps == [(0.0, 1), (1.0, 2), (2.0, 1), (4.0, 0)]
+    assert lanes.area(steps, 4.0) == 1 + 2 + 2
+    assert lanes.area(steps, 3.0) == 1 + 2 + 1
+    assert lanes.area([], 3.0) == 0

@@ -1,0 +1,228 @@
+"""Worktrees that begin with the work of what their agents come after."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchctl.worktrees.create import read, record_path
+from orchctl.worktrees.prune import Agents, Worktree
+from orchd.instance import runner_report
+from tests.orchctl import repos
+from tests.orchctl.repos import Runner, commit, git
+
+SHELL = "/bin/sh"
+
+
+class Bench:
+    """A repository, and agents with worktrees in it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.repo = repos.repository(directory / "repo")
+        self.base = git(self.repo, "rev-parse", "HEAD")
+        self.home = directory / "home"
+
+    def made(self, number: int, *after: int, attempt: int = 1, **env: str) -> Runner:
+        """The worktree of one more agent; it must come to be."""
+        runner = self.runner(number)
+        done = self.run(runner, *after, attempt=attempt, **env)
+        assert done == (0, "", ""), done
+        return runner
+
+    def runner(self, number: int) -> Runner:
+        """That of an agent."""
+        return Runner(self.home, f"agent-{number:03d}", f"dev-{number}")
+
+    def run(self, runner: Runner, *after: int, attempt: int = 1, **env: str) -> tuple[int, str, str]:
+        """Its exit code and what it printed."""
+        ids = ",".join(f"agent-{one:03d}" for one in after)
+        known = {"ORCHD_WORKTREE_BASE": self.base, "ORCHD_WORKTREE_AFTER": ids, **env}
+        return runner.run(self.repo, "/bin/true", attempt=attempt, **known)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A repository without agents."""
+    return Bench(tmp_path)
+
+
+def test_a_dependent_begins_at_the_tip_of_what_it_depends_on(bench: Bench) -> None:
+    tip = commit(bench.made(1).worktree, new="from 1")
+    second = bench.made(2, 1)
+    assert (second.worktree / "new").read_text() == "from 1"
+    assert git(second.worktree, "rev-parse", "HEAD") == tip
+    record = read(second.worktree)
+    assert record is not None
+    assert (record.start, record.merged) == (tip, ())
+
+
+def test_what_several_have_done_is_merged_first(bench: Bench) -> None:
+    tips = [commit(bench.made(number).worktree, **{f"new{number}": "x"}) for number in (1, 2, 3)]
+    runner = bench.made(4, 1, 2, 3)
+    assert sorted(path.name for path in runner.worktree.glob("new*")) == ["new1", "new2", "new3"]
+    for tip in tips:
+        git(runner.worktree, "merge-base", "--is-ancestor", tip, "HEAD")
+    assert git(runner.worktree, "status", "--porcelain") == ""
+    record = read(runner.worktree)
+    assert record is not None
+    assert record.merged == tuple(git(runner.worktree, "rev-list", "--merges", "--reverse", "HEAD").split())
+
+
+def test_a_base_that_is_newer_than_what_came_first_is_merged_too(bench: Bench) -> None:
+    commit(bench.made(1).worktree, new="x")
+    bench.base = commit(bench.repo, later="y")
+    tree = bench.made(2, 1).worktree
+    assert ((tree / "new").exists(), (tree / "later").exists()) == (True, True)
+
+
+def test_work_that_the_base_has_already_is_not_merged_again(bench: Bench) -> None:
+    commit(bench.made(1).worktree, new="x")
+    git(bench.repo, "merge", "--quiet", "--no-ff", "--message", "m", "orchd/dev-1")
+    bench.base = git(bench.repo, "rev-parse", "HEAD")
+    assert git(bench.made(2, 1).worktree, "rev-parse", "HEAD") == bench.base
+    git(bench.repo, "worktree", "remove", str(bench.runner(1).worktree))
+    git(bench.repo, "branch", "--delete", "--force", "orchd/dev-1")
+    assert git(bench.made(3, 1).worktree, "rev-parse", "HEAD") == bench.base
+
+
+def test_a_conflict_is_reported_and_nothing_is_left_of_the_worktree(bench: Bench, tmp_path: Path) -> None:
+    for number in (1, 2):
+        commit(bench.made(number).worktree, a=f"by {number}")
+    report = tmp_path / "report"
+    runner = bench.runner(3)
+    code, _, err = bench.run(runner, 1, 2, ORCHD_REPORT=str(report))
+    assert (code, err.count("\n")) == (1, 1)
+    assert err.startswith("merge-conflict: orchd/dev-3 cannot begin with the work of all that it comes after: ")
+    assert "orchd/dev-2 conflicts in a; " in err
+    said = runner_report.read(str(report))
+    assert said is not None
+    assert said.reason == err.strip()
+    assert (runner.worktree.exists(), record_path(runner.worktree).exists()) == (False, False)
+    assert "orchd/dev-3" not in repos.branches(bench.repo)
+    git(bench.runner(2).worktree, "merge", "--quiet", "--strategy-option=ours", "orchd/dev-1")  # by a person
+    assert (bench.made(3, 1, 2, attempt=2).worktree / "a").read_text() == "by 2"
+
+
+def test_work_that_was_not_committed_is_said_to_be_missing(bench: Bench) -> None:
+    tree = bench.made(1).worktree
+    (tree / "draft").touch()
+    code, _, err = bench.run(bench.runner(2), 1)
+    assert (code, err) == (0, "agent-001 left work that it did not commit, and this worktree does not have it: draft\n")
+
+
+def test_agents_without_a_worktree_of_this_repository_are_no_matter(bench: Bench, tmp_path: Path) -> None:
+    other = repos.repository(tmp_path / "other")
+    runner = bench.runner(1)
+    assert runner.run(other, "/bin/true")[0] == 0
+    commit(runner.worktree, new="x")
+    assert git(bench.made(2, 1, 99).worktree, "rev-parse", "HEAD") == bench.base
+
+
+def test_hooks_settings_and_a_missing_name_do_not_keep_from_merging(bench: Bench) -> None:
+    for number in (1, 2):
+        commit(bench.made(number).worktree, **{f"new{number}": "x"})
+    for name in ("pre-merge-commit", "commit-msg", "prepare-commit-msg"):
+        hook = bench.repo / ".git/hooks" / name
+        hook.write_text("#!/bin/sh\nexit 1\n")
+        hook.chmod(0o755)
+    git(bench.repo, "config", "merge.ff", "only")
+    git(bench.repo, "config", "user.useConfigOnly", "true")
+    runner = bench.runner(3)
+    for name in list(runner.env):
+        if name.startswith(("GIT_AUTHOR", "GIT_COMMITTER", "EMAIL")):
+            del runner.env[name]
+    assert bench.run(runner, 1, 2) == (0, "", "")
+    assert git(runner.worktree, "log", "-1", "--format=%cn") == "orchd"
+
+
+def test_a_later_attempt_does_not_merge_again(bench: Bench) -> None:
+    commit(bench.made(1).worktree, new="x")
+    runner = bench.made(2, 1)
+    tip = commit(bench.runner(1).worktree, newer="y")
+    assert bench.run(runner, 1, attempt=2) == (0, "", "")
+    assert not (runner.worktree / "newer").exists()
+    assert git(bench.made(3, 1).worktree, "rev-parse", "HEAD") == tip
+
+
+def test_merges_that_it_began_with_are_no_work_of_its_own(bench: Bench) -> None:
+    for number in (1, 2):
+        commit(bench.made(number).worktree, **{f"new{number}": "x"})
+    runner = bench.made(3, 1, 2)
+    record = read(runner.worktree)
+    assert record is not None
+    known = Agents({"agent-003": {"id": "agent-003", "status": "completed"}}, [])
+    commit(runner.worktree, own="x")
+    kept = Worktree(runner.worktree, record).pruned(known, is_dry=False)
+    assert "it has a commit that is in no other branch" in str(kept.reason)
+    git(runner.worktree, "reset", "--quiet", "--hard", "HEAD~1")
+    assert Worktree(runner.worktree, record).pruned(known, is_dry=False).is_removed
+    assert repos.branches(bench.repo) == ["main", "orchd/dev-1", "orchd/dev-2"]
+
+
+def test_a_record_of_a_newer_version_with_more_keys_is_read(bench: Bench) -> None:
+    path = record_path(bench.made(1).worktree)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "colour": "red"}))
+    assert read(bench.runner(1).worktree) is not None
+
+
+LEAVING = {
+    "feature": ["checkout", "-q", "-b", "feature"],
+    "detached": ["checkout", "-q", "--detach"],
+    "renamed": ["branch", "-m", "feature"],
+}
+
+
+@pytest.mark.parametrize("way", LEAVING)
+def test_a_dependent_begins_with_commits_of_a_head_that_is_not_the_branch(bench: Bench, way: str) -> None:
+    first = bench.made(1).worktree
+    git(first, *LEAVING[way])
+    tip = commit(first, x="1")
+    code, out, err = bench.run(bench.runner(2), 1)
+    assert (code, out) == (0, "")
+    place = f"on a detached HEAD at {tip[:12]}" if way == "detached" else "on feature"
+    assert err == f"agent-001 has 1 commit elsewhere: {place}, not on orchd/dev-1; this worktree begins with them\n"
+    assert git(bench.runner(2).worktree, "rev-parse", "HEAD") == tip
+
+
+def test_commits_of_a_head_are_merged_with_others(bench: Bench) -> None:
+    first = bench.made(1).worktree
+    git(first, *LEAVING["feature"])
+    commit(first, x="1")
+    commit(bench.made(2).worktree, y="1")
+    assert bench.run(bench.runner(3), 1, 2)[0] == 0
+    third = bench.runner(3).worktree
+    assert ((third / "x").exists(), (third / "y").exists()) == (True, True)
+
+
+def test_a_dependent_is_refused_where_branch_and_head_have_diverged(bench: Bench) -> None:
+    first = bench.made(1).worktree
+    commit(first, y="1")
+    git(first, "checkout", "-q", "-b", "feature", bench.base)
+    commit(first, x="1")
+    code, _, err = bench.run(bench.runner(2), 1)
+    assert code == 1
+    assert err.startswith("commits-elsewhere: agent-001 has 1 commit elsewhere: on feature, not on orchd/dev-1, and ")
+    assert "orchd/dev-1 has commits that its HEAD lacks" in err
+    assert not bench.runner(2).worktree.exists()
+
+
+def test_a_head_without_commits_of_its_own_is_no_matter(bench: Bench) -> None:
+    first = bench.made(1).worktree
+    newer = commit(bench.repo, z="1")
+    git(first, "checkout", "-q", "--detach", newer)  # of `main`, which the branch came from
+    bench.made(2, 1)
+    git(first, "checkout", "-q", "orchd/dev-1")
+    tip = commit(first, x="1")
+    git(first, "checkout", "-q", "-b", "same")
+    assert git(bench.made(3, 1).worktree, "rev-parse", "HEAD") == tip
+
+
+def test_a_head_is_found_where_the_worktree_was_moved_to(bench: Bench, tmp_path: Path) -> None:
+    first = bench.made(1).worktree
+    git(first, *LEAVING["detached"])
+    tip = commit(first, x="1")
+    git(bench.repo, "worktree", "move", str(first), str(tmp_path / "moved"))
+    assert bench.run(bench.runner(2), 1)[0] == 0
+    assert git(bench.runner(2).worktree, "rev-parse", "HEAD") == tip

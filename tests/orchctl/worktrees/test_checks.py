@@ -1,0 +1,154 @@
+"""Whether agents can have git worktrees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchctl.errors import RefusedError
+from orchctl.worktrees import checks
+from orchctl.worktrees.checks import checkout_of, looked_at
+from tests.orchctl import repos
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """A repository with one commit."""
+    return repos.repository(tmp_path / "repo")
+
+
+def check(specs: list[dict[str, object]], directory: Path) -> list[str]:
+    """The warnings, in a home without a configuration."""
+    return checks.check(specs, directory, directory / "no-home/config.toml")
+
+
+def wants(*names: str, **known: object) -> list[dict[str, object]]:
+    """Agents that want worktrees."""
+    return [{"name": name, "command": ["true"], "worktree": True, **known} for name in names]
+
+
+def refused(specs: list[dict[str, object]], directory: Path) -> RefusedError:
+    """Why they cannot have them."""
+    with pytest.raises(RefusedError) as caught:
+        check(specs, directory)
+    return caught.value
+
+
+def test_a_clean_checkout_is_good_for_any_number(repo: Path) -> None:
+    (repo / "untracked").touch()
+    check(wants("a", "b", "c"), repo / "sub")
+
+
+def test_those_that_want_none_are_not_looked_at(tmp_path: Path) -> None:
+    check([{"command": ["true"]}, {"command": ["true"], "worktree": False}], tmp_path)
+
+
+def test_where_there_is_no_repository(tmp_path: Path, repo: Path) -> None:
+    error = refused(wants("a"), tmp_path)
+    assert error.code == "no-repository"
+    assert str(tmp_path) in error.message
+    assert refused(wants("a", cwd=str(tmp_path)), repo).code == "no-repository"
+    assert refused(wants("a"), repo / ".git").code == "no-repository"
+    assert refused(wants("a"), tmp_path / "none").code == "no-repository"
+
+
+def test_a_repository_without_a_commit(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    repos.git(tmp_path / "new", "init", "--quiet")
+    assert refused(wants("a"), tmp_path / "new").code == "no-commit"
+
+
+def test_the_base_is_the_commit_of_now_in_each_checkout(repo: Path, tmp_path: Path) -> None:
+    other = repos.repository(tmp_path / "other")
+    plain: dict[str, object] = {"command": ["true"]}
+    specs = [*wants("a"), *wants("b", cwd=str(other)), plain, *wants("c", base="0" * 40)]
+    assert check(specs, repo) == []
+    assert [spec.get("base") for spec in specs] == [
+        repos.git(repo, "rev-parse", "HEAD"),
+        repos.git(other, "rev-parse", "HEAD"),
+        None,
+        "0" * 40,
+    ]
+
+
+def test_changes_that_worktrees_do_not_have_are_a_warning(repo: Path) -> None:
+    repos.commit(repo, **dict.fromkeys("cdef", "x"))
+    for name in "cdef":
+        (repo / name).write_text("changed")
+    repos.git(repo, "mv", "a", "z")
+    specs = wants("x")
+    (warning,) = check(specs, repo / "sub")
+    assert warning.startswith(f"{repo} has changes that worktrees do not have: c, d, e and 2 more; ")
+    assert specs[0]["base"] == repos.git(repo, "rev-parse", "HEAD")
+
+
+def test_a_git_that_cannot_tell_what_has_changed_is_a_warning(repo: Path) -> None:
+    repos.commit(repo, **{".gitattributes": "a filter=x\n"})
+    repos.git(repo, "config", "filter.x.clean", "false")
+    repos.git(repo, "config", "filter.x.required", "true")
+    (repo / "a").write_text("two")
+    (warning,) = check(wants("x"), repo)
+    assert "is unknown: " in warning
+
+
+def test_what_programs_keep_books_in_and_the_plan_are_no_changes(repo: Path) -> None:
+    books = (".beads/issues.jsonl", ".agent/runs/pm-1/a.md", ".claude/state/agents.json", "sub/.beads/x", "plan.md")
+    repos.commit(repo, **dict.fromkeys(books, "x"))
+    for name in books:
+        (repo / name).write_text("changed")
+    assert ["plan.md" in text for text in check(wants("x"), repo)] == [True]
+    (repo / "link.md").symlink_to("plan.md")
+    checkout, config = checkout_of(repo), repo / "none.toml"
+    assert looked_at(checkout, config, [repo / "link.md"]) == []
+    repos.commit(repo, **{"odd/latest.yaml": "x"})
+    (repo / "odd/latest.yaml").write_text("changed")
+    assert len(looked_at(checkout, config, [repo / "plan.md"])) == 1
+    config.write_text('sessions_path = "odd"\n')
+    assert looked_at(checkout, config, [repo / "plan.md"]) == []
+    (repo / ".beadsy").mkdir()
+    repos.commit(repo, **{".beadsy/a": "x"})
+    (repo / ".beadsy/a").write_text("changed")
+    (warning,) = looked_at(checkout, config, [repo / "plan.md"])
+    assert ": .beadsy/a; " in warning
+
+
+def test_submodules_that_stay_empty_are_a_warning(repo: Path) -> None:
+    (repo / ".gitmodules").touch()
+    (warning,) = check(wants("x"), repo)
+    assert "submodules are empty in worktrees" in warning
+    (repo / ".orchd.toml").write_text("[worktree]\nsubmodules = true\n")
+    assert check(wants("x"), repo) == []
+
+
+def test_a_branch_that_is_there_is_taken(repo: Path) -> None:
+    repos.git(repo, "branch", "orchd/Fix-login")
+    error = refused(wants("other", "Fix login"), repo)
+    assert (error.code, error.details) == ("branch-taken", {"branch": "orchd/Fix-login"})
+    check(wants("other"), repo)
+
+
+@pytest.mark.parametrize("there", ["orchd", "orchd/api/v2"])
+def test_a_branch_that_leaves_no_room_is_in_the_way(repo: Path, there: str) -> None:
+    repos.git(repo, "branch", there)
+    assert refused(wants("api"), repo).code == "branch-taken"
+
+
+def test_two_of_one_request_cannot_have_the_same_branch(repo: Path) -> None:
+    assert refused(wants("a b", "a-b"), repo).code == "branch-taken"
+    twice = [{"command": ["/bin/sh"], "worktree": True}] * 2
+    assert "orchd/sh" in refused(twice, repo).message
+    one, other = wants("x"), wants("x", cwd=str(repo / "sub"))
+    assert refused(one + other, repo).code == "branch-taken"
+
+
+def test_two_repositories_may_have_the_same_branch(repo: Path, tmp_path: Path) -> None:
+    other = repos.repository(tmp_path / "other")
+    check(wants("a") + wants("a", cwd=str(other)), repo)
+
+
+def test_a_worktree_is_a_checkout_of_its_repository(repo: Path, tmp_path: Path) -> None:
+    repos.git(repo, "worktree", "add", "--quiet", str(tmp_path / "tree"))
+    found = checkout_of(tmp_path / "tree/sub")
+    assert (found.top, found.inside, found.repository) == (tmp_path / "tree", "sub/", repo / ".git")
+    assert checkout_of(repo) == (repo, "", repo / ".git")

@@ -1,0 +1,70 @@
+"""What agents commit in their worktrees, and what plain commands leave uncommitted."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchctl.worktrees import commits
+from orchd.instance import environment
+from tests.orchctl.repos import commit, git
+from tests.orchctl.worktrees.test_prune import (
+    Bench,
+)
+
+
+def agent(tree: Path, **fields: object) -> dict[str, Any]:
+    """A plain command that completed."""
+    found = {"status": "completed", "worktree": str(tree), "runner": None, "notes": []}
+    return {**found, **fields}
+
+
+def notes(known: dict[str, Any]) -> list[str]:
+    """The texts of the notes that it has for a person."""
+    (noted,) = commits.noted([known])
+    return [note["text"] for note in noted["notes"]]
+
+
+def test_changes_that_are_left_are_a_note_until_they_are_committed(bench: Bench) -> None:
+    assert notes(agent(bench.tree)) == []
+    (bench.tree / "a").write_text("changed")
+    (bench.tree / "new").mkdir()
+    for name in ("new/b", "new/c"):
+        (bench.tree / name).touch()
+    assert notes(agent(bench.tree)) == ["uncommitted changes in 3 files"]
+    commit(bench.tree, a="changed", **{"new/b": "1"})
+    assert notes(agent(bench.tree)) == ["uncommitted changes in 1 file"]
+    assert notes(agent(bench.tree, notes=[{"code": "x", "text": "first"}])) == [
+        "first",
+        "uncommitted changes in 1 file",
+    ]
+
+
+def test_only_plain_commands_that_completed_on_this_machine_are_looked_at(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bench.tree / "a").write_text("changed")
+    for other in ({"status": "failed"}, {"status": "running"}, {"runner": "claude"}, {"worktree": None}):
+        assert notes(agent(bench.tree, **other)) == []
+    monkeypatch.setenv(environment.ENV_PROFILE, "box")
+    assert notes(agent(bench.tree)) == []
+
+
+def test_a_worktree_that_is_gone_is_no_error(bench: Bench) -> None:
+    (bench.tree / ".git").unlink()
+    assert notes(agent(bench.tree)) == []
+    shutil.rmtree(bench.tree)
+    assert notes(agent(bench.tree)) == []
+
+
+@pytest.mark.parametrize("fields", [{}, {"runner": "claude"}, {"status": "failed"}])
+def test_commits_of_a_head_that_is_not_the_branch_are_a_note(bench: Bench, fields: dict[str, object]) -> None:
+    git(bench.tree, "checkout", "-q", "-b", "feature")
+    assert notes(agent(bench.tree, **fields)) == []
+    commit(bench.tree, b="1")
+    assert notes(agent(bench.tree, **fields)) == ["1 commit elsewhere: on feature, not on orchd/api"]
+    git(bench.tree, "branch", "--force", "orchd/api", "HEAD")
+    assert notes(agent(bench.tree, **fields)) == []

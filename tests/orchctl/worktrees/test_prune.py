@@ -1,0 +1,336 @@
+"""What can be cleared away: nothing that holds work which is nowhere else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orchctl.worktrees.create import read, record_path
+from orchctl.worktrees.prune import Agents, Outcome, Worktree
+from orchctl.worktrees.views import shown as shown_of
+from tests.orchctl import repos
+from tests.orchctl.repos import Runner, commit, git
+
+OVER = {"agent-001": {"id": "agent-001", "status": "completed"}}
+GONE = Outcome(is_removed=True, is_branch_deleted=True, reason=None)
+
+
+class Bench:
+    """A repository and the worktree of agent-001 in it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.repo = repos.repository(directory / "repo")
+        self.home = directory / "home"
+        self.tree = self.made("agent-001", "api")
+
+    def made(self, agent: str, name: str) -> Path:
+        """The worktree of one more agent."""
+        runner = Runner(self.home, agent, name)
+        assert runner.run(self.repo, "/bin/true")[0] == 0
+        return runner.worktree
+
+    def worktree(self, agent: str = "agent-001") -> Worktree:
+        """It, as the client sees it."""
+        record = read(self.home / "worktrees" / agent)
+        assert record is not None
+        return Worktree(self.home / "worktrees" / agent, record)
+
+    def pruned(self, *, is_dry: bool = False, with_ignored: bool = False, **known: object) -> Outcome:
+        """What becomes of it."""
+        agents = Agents(**{"known": OVER, "living": [], **known})  # type: ignore[arg-type]
+        return self.worktree().pruned(agents, is_dry=is_dry, with_ignored=with_ignored)
+
+    def ignores(self, *patterns: str) -> None:
+        """Let git ignore these, in a commit that its branch and `main` have."""
+        commit(self.tree, **{".gitignore": "\n".join(patterns)})
+        git(self.repo, "merge", "--quiet", "orchd/api")
+
+    def kept(self, *, with_ignored: bool = False, **known: object) -> str:
+        """Why it stays, and it does."""
+        before = git(self.repo, "for-each-ref"), git(self.repo, "worktree", "list", "--porcelain")
+        found = sorted(self.tree.rglob("*"))
+        outcome = self.pruned(with_ignored=with_ignored, **known)
+        assert (outcome.is_removed, outcome.is_branch_deleted) == (False, False), outcome
+        assert outcome.reason
+        assert self.pruned(is_dry=True, with_ignored=with_ignored, **known) == outcome
+        assert (git(self.repo, "for-each-ref"), git(self.repo, "worktree", "list", "--porcelain")) == before
+        assert sorted(self.tree.rglob("*")) == found
+        assert record_path(self.tree).exists()
+        return outcome.reason
+
+    def is_gone(self) -> bool:
+        """Whether nothing of it is left."""
+        left = self.tree.exists() or record_path(self.tree).exists() or "orchd/api" in repos.branches(self.repo)
+        return not left and str(self.tree) not in git(self.repo, "worktree", "list")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A worktree in which nothing has happened."""
+    return Bench(tmp_path)
+
+
+def test_one_without_any_work_goes_with_its_branch_and_settings(bench: Bench) -> None:
+    git(bench.repo, "config", "branch.orchd/api.description", "x")
+    assert bench.pruned() == GONE
+    assert bench.is_gone()
+    assert "orchd/api" not in (bench.repo / ".git/config").read_text()
+    assert repos.branches(bench.repo) == ["main"]
+
+
+def test_a_dry_run_says_the_same_and_does_nothing(bench: Bench) -> None:
+    assert bench.pruned(is_dry=True) == GONE
+    assert bench.tree.exists()
+    assert "orchd/api" in repos.branches(bench.repo)
+    assert bench.pruned() == GONE
+
+
+def test_merged_work_can_go(bench: Bench) -> None:
+    commit(bench.tree, c="done")
+    git(bench.repo, "merge", "--quiet", "--no-ff", "--message", "m", "orchd/api")
+    assert bench.pruned() == GONE
+    assert bench.is_gone()
+
+
+def test_work_that_another_branch_has_can_go(bench: Bench) -> None:
+    commit(bench.tree, c="done")
+    git(bench.repo, "branch", "keep", "orchd/api")
+    assert bench.pruned() == GONE
+    assert bench.is_gone()
+
+
+def test_work_that_a_remote_has_in_another_branch_can_go(bench: Bench, tmp_path: Path) -> None:
+    tip = commit(bench.tree, c="done")
+    git(bench.repo, "update-ref", "refs/remotes/origin/orchd/api", tip)  # pushed, not merged
+    assert "a commit that is in no other branch" in bench.kept()
+    git(bench.repo, "update-ref", "refs/remotes/origin/main", tip)
+    assert bench.pruned() == GONE
+
+
+@pytest.mark.parametrize("status", ["queued", "starting", "running", "waiting", "stopping"])
+def test_one_whose_agent_goes_on_stays(bench: Bench, status: str) -> None:
+    assert bench.kept(known={"agent-001": {"id": "agent-001", "status": status}}) == f"agent-001 is {status}"
+
+
+def test_one_whose_agent_nobody_knows_stays(bench: Bench) -> None:
+    assert bench.kept(known={}).startswith("nobody knows what became of agent-001")
+
+
+def test_one_that_another_agent_works_in_stays(bench: Bench, tmp_path: Path) -> None:
+    assert bench.kept(living=[{"id": "agent-009", "cwd": str(bench.tree / "sub")}]) == "agent-009 works in it"
+    (tmp_path / "link").symlink_to(bench.tree)
+    assert bench.kept(living=[{"id": "agent-009", "cwd": str(tmp_path / "link")}]) == "agent-009 works in it"
+    assert bench.pruned(living=[{"id": "agent-009", "cwd": f"{bench.tree}0"}]) == GONE
+
+
+def test_changed_staged_and_deleted_files_stay(bench: Bench) -> None:
+    (bench.tree / "a").write_text("changed")
+    assert bench.kept() == "it has uncommitted work: a"
+    git(bench.tree, "add", "a")
+    assert bench.kept() == "it has uncommitted work: a"
+    git(bench.tree, "reset", "--quiet", "--hard")
+    (bench.tree / "a").unlink()
+    assert bench.kept() == "it has uncommitted work: a"
+
+
+def test_untracked_files_stay_also_where_git_is_told_not_to_show_them(bench: Bench) -> None:
+    git(bench.repo, "config", "status.showUntrackedFiles", "no")
+    for name in ("new/x", "new/y", "z", "zz"):
+        (bench.tree / name).parent.mkdir(exist_ok=True)
+        (bench.tree / name).touch()
+    assert bench.kept() == "it has uncommitted work: new/x, new/y, z and 1 more"
+
+
+def test_a_repository_inside_it_stays(bench: Bench) -> None:
+    repos.repository(bench.tree / "inner")
+    assert bench.kept() == "it has uncommitted work: inner/ (a repository with 1 commit)"
+
+
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_changes_that_git_was_told_not_to_see_stay(bench: Bench, flag: str) -> None:
+    git(bench.tree, "update-index", flag, "a")
+    (bench.tree / "a").write_text("changed")
+    assert bench.kept() == "it has uncommitted work: a"
+    assert bench.tree.joinpath("a").read_text() == "changed"
+
+
+def test_unmerged_commits_stay_also_when_they_are_squashed_elsewhere(bench: Bench) -> None:
+    commit(bench.tree, c="one")
+    commit(bench.tree, c="two")
+    assert bench.kept().startswith("it has 2 commits that are in no other branch: merge orchd/api first")
+    git(bench.repo, "merge", "--quiet", "--squash", "orchd/api")
+    git(bench.repo, "commit", "--quiet", "--message", "squashed")
+    assert "2 commits" in bench.kept()
+
+
+def test_commits_of_a_detached_head_stay(bench: Bench) -> None:
+    git(bench.tree, "checkout", "--quiet", "--detach")
+    commit(bench.tree, c="one")
+    assert "a commit that is only in the commit " in bench.kept()
+    git(bench.repo, "branch", "rescued", git(bench.tree, "rev-parse", "HEAD"))
+    assert bench.pruned() == GONE
+
+
+@pytest.mark.parametrize("words", [("checkout", "-q", "-b", "feature"), ("branch", "-m", "feature")])
+def test_commits_of_another_branch_that_it_works_on_stay_until_merged(bench: Bench, words: tuple[str, ...]) -> None:
+    git(bench.tree, *words)
+    commit(bench.tree, c="one")
+    assert bench.kept() == "it has a commit that is only in the branch feature: merge that first"
+    git(bench.repo, "merge", "--quiet", "feature")
+    assert bench.pruned().is_removed
+    assert repos.branches(bench.repo) == ["feature", "main"]
+
+
+def test_a_branch_that_somebody_has_checked_out_stays(bench: Bench) -> None:
+    git(bench.tree, "checkout", "--quiet", "--detach")
+    git(bench.repo, "checkout", "--quiet", "orchd/api")
+    assert bench.kept() == f"its branch is checked out in {bench.repo}"
+
+
+def test_a_locked_one_stays(bench: Bench) -> None:
+    git(bench.repo, "worktree", "lock", "--reason", "on a stick", str(bench.tree))
+    assert bench.kept() == "it is locked: on a stick; `git worktree unlock` opens it"
+    git(bench.repo, "worktree", "unlock", str(bench.tree))
+    git(bench.repo, "worktree", "lock", str(bench.tree))
+    assert bench.kept() == "it is locked; `git worktree unlock` opens it"
+
+
+def test_one_with_a_merge_under_way_stays(bench: Bench) -> None:
+    git(bench.repo, "commit", "--quiet", "--allow-empty", "--message", "x")
+    git(bench.tree, "merge", "--quiet", "--no-ff", "--no-commit", "main")
+    assert bench.kept() == "something is under way in it (MERGE_HEAD)"
+
+
+def test_one_that_git_knows_nothing_of_stays(bench: Bench) -> None:
+    (bench.tree / "mine").touch()
+    bench.tree.rename(bench.tree.with_name("away"))
+    git(bench.repo, "worktree", "prune")
+    bench.tree.mkdir()
+    assert bench.kept().startswith("git knows of no worktree there")
+
+
+def test_one_whose_repository_is_gone_stays(bench: Bench, tmp_path: Path) -> None:
+    bench.repo.rename(tmp_path / "moved")
+    outcome = bench.pruned()
+    assert not outcome.is_removed
+    assert "is gone" in str(outcome.reason)
+    assert bench.tree.exists()
+    shutil.rmtree(bench.tree)
+    assert bench.pruned().is_removed
+    assert not record_path(bench.tree).exists()
+
+
+def test_a_directory_that_is_gone_takes_only_its_own_entry_along(bench: Bench) -> None:
+    other = bench.made("agent-002", "ui")
+    shutil.rmtree(bench.tree)
+    shutil.rmtree(other)
+    assert bench.pruned() == GONE
+    assert bench.is_gone()
+    assert str(other) in git(bench.repo, "worktree", "list")
+
+
+def test_unmerged_work_outlives_its_directory_until_it_is_merged(bench: Bench) -> None:
+    tip = commit(bench.tree, c="one")
+    shutil.rmtree(bench.tree)
+    outcome = bench.pruned()
+    assert (outcome.is_removed, outcome.is_branch_deleted) == (True, False)
+    assert "a commit that is in no other branch" in str(outcome.reason)
+    assert git(bench.repo, "rev-parse", "orchd/api") == tip
+    assert str(bench.tree) not in git(bench.repo, "worktree", "list")
+    git(bench.repo, "merge", "--quiet", "orchd/api")
+    assert bench.pruned() == GONE
+    assert bench.is_gone()
+
+
+def test_one_that_git_has_moved_is_found_there(bench: Bench, tmp_path: Path) -> None:
+    other = bench.made("agent-002", "ui")
+    moved = tmp_path / "moved"
+    git(bench.repo, "worktree", "move", str(bench.tree), str(moved))
+    (moved / "new").touch()
+    assert bench.pruned() == Outcome(is_removed=False, is_branch_deleted=False, reason="it has uncommitted work: new")
+    shown = shown_of(bench.worktree(), OVER["agent-001"])
+    assert (shown["path"], shown["agent"], shown["uncommitted_files"]) == (str(moved), "agent-001", 1)
+    (moved / "new").unlink()
+    assert bench.pruned() == GONE
+    assert bench.is_gone()
+    assert (moved.exists(), other.exists()) == (False, True)
+
+
+def test_a_worktree_of_the_same_name_elsewhere_is_another(bench: Bench, tmp_path: Path) -> None:
+    git(bench.repo, "worktree", "remove", str(bench.tree))
+    other = Bench.__new__(Bench)
+    other.repo, other.home = bench.repo, tmp_path / "home2"
+    made = other.made("agent-001", "second")
+    assert bench.pruned() == GONE
+    assert made.exists()
+
+
+def test_what_is_gone_already_is_not_said_to_be_removed(bench: Bench) -> None:
+    commit(bench.tree, c="one")
+    shutil.rmtree(bench.tree)
+    assert bench.pruned().is_removed
+    outcome = bench.pruned()
+    assert (outcome.is_removed, outcome.is_branch_deleted) == (False, False)
+    assert str(outcome.reason).startswith("its directory is gone, and its branch orchd/api stays: it has a commit")
+
+
+def test_a_detached_commit_keeps_the_entry_of_a_directory_that_is_gone(bench: Bench) -> None:
+    git(bench.tree, "checkout", "--quiet", "--detach")
+    commit(bench.tree, c="one")
+    shutil.rmtree(bench.tree)
+    assert "a commit that is only in the commit " in bench.kept()
+
+
+def test_a_branch_that_is_gone_already_is_no_hindrance(bench: Bench) -> None:
+    git(bench.tree, "checkout", "--quiet", "--detach")
+    git(bench.repo, "branch", "--delete", "--force", "orchd/api")
+    assert bench.pruned() == Outcome(is_removed=True, is_branch_deleted=False, reason=None)
+    assert bench.is_gone()
+
+
+def test_what_two_have_in_common_is_kept_in_one_of_them(bench: Bench) -> None:
+    tip = commit(bench.tree, c="one")
+    other = bench.made("agent-002", "ui")
+    git(other, "reset", "--quiet", "--hard", tip)
+    known = {**OVER, "agent-002": {"id": "agent-002", "status": "failed"}}
+    assert bench.pruned(known=known) == GONE
+    outcome = bench.worktree("agent-002").pruned(Agents(known, []), is_dry=False)
+    assert not outcome.is_removed
+    assert git(other, "rev-parse", "orchd/ui") == tip
+
+
+def test_what_was_never_made_goes(bench: Bench) -> None:
+    path = record_path(bench.tree)
+    path.write_text(path.read_text().replace('"is_made": true', '"is_made": false'))
+    git(bench.repo, "worktree", "lock", "--reason", "initializing", str(bench.tree))
+    (bench.tree / "a").unlink()
+    assert bench.pruned() == GONE
+    assert bench.is_gone()
+
+
+def test_it_is_shown_with_what_it_holds(bench: Bench) -> None:
+    shown = shown_of(bench.worktree(), OVER["agent-001"])
+    assert shown == {
+        "path": str(bench.tree),
+        "branch": "orchd/api",
+        "agent": "agent-001",
+        "status": "completed",
+        "repository": str(bench.repo / ".git"),
+        "origin": "main",
+        "ahead": 0,
+        "uncommitted": False,
+        "uncommitted_files": 0,
+        "elsewhere": None,
+    }
+    commit(bench.tree, c="one")
+    (bench.tree / "new").touch()
+    shown = shown_of(bench.worktree(), None)
+    assert (shown["status"], shown["ahead"], shown["uncommitted"]) == (None, 1, True)
+    git(bench.repo, "branch", "--move", "main", "trunk")
+    assert shown_of(bench.worktree(), None)["ahead"] == 1
+    shutil.rmtree(bench.tree)
+    assert shown_of(bench.worktree(), None)["uncommitted"] is None
+    shutil.rmtree(bench.repo)
+    assert shown_of(bench.worktree(), None)["ahead"] is None

@@ -1,0 +1,190 @@
+"""Worktrees that are removed by id, with force or without."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchctl.worktrees.create import record_path
+from orchctl.worktrees.prune import Agents, Outcome
+from orchctl.worktrees.remove import Lost, forced, removed
+from orchctl.worktrees.views import detailed, lines
+from tests.orchctl.repos import SETTINGS, commit, git
+from tests.orchctl.worktrees.test_prune import (
+    GONE,
+    OVER,
+    Bench,
+)
+
+AGENTS = Agents({"agent-001": {**OVER["agent-001"], "name": "api"}}, [])
+
+
+def by_force(bench: Bench) -> tuple[Outcome, Lost | None]:
+    """What becomes of it with force, and what was reported while all of it was still there."""
+    reports: list[Lost] = []
+
+    def report(lost: Lost) -> None:
+        assert "orchd/api" in git(bench.repo, "branch", "--list", "orchd/*")
+        reports.append(lost)
+
+    outcome = forced(bench.worktree(), AGENTS, report)
+    return outcome, reports[0] if reports else None
+
+
+def test_force_takes_commits_changes_and_hidden_files_and_reports_each(bench: Bench) -> None:
+    bench.ignores("*.log")
+    tip = commit(bench.tree, "Add c", c="one")
+    for name in ("a", "new", "x.log"):
+        (bench.tree / name).write_text("changed")
+    outcome, lost = by_force(bench)
+    assert outcome == GONE
+    assert bench.is_gone()
+    assert lost is not None
+    assert [(one.name, one.commit, one.commits) for one in lost.tips] == [("orchd/api", tip, [tip])]
+    assert lost.uncommitted == ["a", "new"]
+    assert lost.hidden == "it has files that git ignores: x.log"
+
+
+def test_nothing_is_lost_of_what_is_merged_and_clean(bench: Bench) -> None:
+    commit(bench.tree, c="one")
+    git(bench.repo, "merge", "--quiet", "orchd/api")
+    assert by_force(bench) == (GONE, Lost([], [], None))
+
+
+def test_commits_of_a_detached_head_get_a_name_of_their_own(bench: Bench) -> None:
+    git(bench.tree, "checkout", "--quiet", "--detach")
+    tip = commit(bench.tree, c="one")
+    outcome, lost = by_force(bench)
+    assert outcome == GONE
+    assert lost is not None
+    assert [(one.name, one.commit) for one in lost.tips] == [("orchd/api-detached", tip)]
+
+
+def test_a_locked_one_stays_also_with_force(bench: Bench) -> None:
+    git(bench.repo, "worktree", "lock", "--reason", "on a stick", str(bench.tree))
+    outcome, lost = by_force(bench)
+    assert (outcome.is_removed, lost) == (False, None)
+    assert outcome.reason == "it is locked: on a stick; `git worktree unlock` opens it"
+
+
+def test_a_directory_that_is_gone_is_removed_with_what_its_branch_had(bench: Bench) -> None:
+    tip = commit(bench.tree, c="one")
+    shutil.rmtree(bench.tree)
+    refused = removed(bench.worktree(), AGENTS)
+    assert not refused.is_removed
+    assert str(refused.reason).endswith(f"unmerged: {tip[:7]} more")
+    outcome, lost = by_force(bench)
+    assert outcome == GONE
+    assert lost is not None
+    assert [one.commit for one in lost.tips] == [tip]
+    assert bench.is_gone()
+
+
+def test_one_that_git_does_not_list_stays_also_with_force(bench: Bench) -> None:
+    bench.tree.rename(bench.tree.with_name("away"))
+    git(bench.repo, "worktree", "prune")
+    bench.tree.mkdir()
+    outcome, _ = by_force(bench)
+    assert str(outcome.reason).startswith("git knows of no worktree there")
+
+
+def test_a_branch_that_is_checked_out_elsewhere_stays(bench: Bench) -> None:
+    git(bench.tree, "checkout", "--quiet", "--detach")
+    git(bench.repo, "checkout", "--quiet", "orchd/api")
+    outcome, _ = by_force(bench)
+    assert (outcome.is_removed, outcome.is_branch_deleted) == (True, False)
+    assert f"its branch is checked out in {bench.repo}" == outcome.reason
+
+
+def test_a_repository_that_was_moved_is_refused_until_it_is_repaired(bench: Bench, tmp_path: Path) -> None:
+    bench.repo.rename(tmp_path / "moved")
+    reason = str(forced(bench.worktree(), AGENTS, pytest.fail).reason)
+    assert f"`git worktree repair {bench.tree}` in it" in reason
+    git(tmp_path / "moved", "worktree", "repair", str(bench.tree))
+    assert bench.worktree().record.repository == str(tmp_path / "moved/.git")
+    assert removed(bench.worktree(), AGENTS) == GONE
+    assert not bench.tree.exists()
+
+
+def test_without_force_nothing_goes_when_only_a_part_could(bench: Bench) -> None:
+    commit(bench.tree, c="one")
+    shutil.rmtree(bench.tree)
+    assert not removed(bench.worktree(), AGENTS).is_removed
+    assert str(bench.tree) in git(bench.repo, "worktree", "list")
+
+
+def test_an_agent_that_the_daemon_does_not_know_needs_force(bench: Bench) -> None:
+    unknown = Agents({}, [])
+    assert str(removed(bench.worktree(), unknown).reason).startswith("nobody knows what became of agent-001")
+    assert forced(bench.worktree(), unknown, lambda _: None) == GONE
+
+
+def test_a_worktree_that_was_never_finished_is_removed(bench: Bench) -> None:
+    path = record_path(bench.tree)
+    path.write_text(path.read_text().replace('"is_made": true', '"is_made": false'))
+    git(bench.repo, "worktree", "lock", "--reason", "initializing", str(bench.tree))
+    assert by_force(bench)[0] == GONE
+    assert bench.is_gone()
+
+
+def inner(bench: Bench, name: str) -> None:
+    """A repository with three commits in the worktree, which git does not track."""
+    made = bench.tree / name
+    made.mkdir()
+    git(made, "init", "--quiet")
+    for number in range(3):
+        commit(made, f=str(number))
+
+
+def test_the_commits_of_a_repository_in_it_are_named_as_lost(bench: Bench) -> None:
+    inner(bench, "inner")
+    said = "inner/ (a repository with 3 commits)"
+    assert str(removed(bench.worktree(), AGENTS).reason) == f"it has uncommitted work: {said}"
+    _, lost = by_force(bench)
+    assert lost is not None
+    assert lost.hidden == f"it has repositories in it, or work in submodules: {said}"
+
+
+def test_show_does_not_advise_to_add_a_repository_in_it(bench: Bench) -> None:
+    inner(bench, "inner")
+    view = detailed(bench.worktree(), AGENTS)
+    assert view["repositories"] == ["inner/ (a repository with 3 commits)"]
+    assert any("repositories" in line and "3 commits" in line for line in lines(view))
+    assert not [step for step in view["next"] if " add " in step]
+    (bench.tree / "new").touch()
+    (step,) = [step for step in detailed(bench.worktree(), AGENTS)["next"] if " add " in step]
+    subprocess.run(["sh", "-c", f"{step} -m new"], check=True, env={**os.environ, **SETTINGS}, timeout=30)
+    assert git(bench.tree, "ls-tree", "--name-only", "HEAD").split() == ["a", "new", "sub"]
+    assert git(bench.tree, "status", "--porcelain") == "?? inner/"
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_the_next_steps_for_one_without_a_git_file_work(bench: Bench, *, is_listed: bool) -> None:
+    (bench.tree / "new").write_text("work")
+    (bench.tree / ".git").unlink()
+    if not is_listed:
+        git(bench.repo, "worktree", "prune", "--expire=now")
+    outcome, lost = by_force(bench)
+    assert (outcome.is_removed, lost) == (False, None)
+    view = detailed(bench.worktree(), AGENTS)
+    assert not [step for step in view["next"] if "--force" in step]
+    if is_listed:
+        assert "worktree repair" in str(outcome.reason)
+        subprocess.run(["sh", "-c", view["next"][0]], check=True, timeout=30)
+        assert bench.kept() == "it has uncommitted work: new"
+        assert by_force(bench)[0] == GONE
+    else:
+        subprocess.run(["sh", "-c", view["next"][1].partition(" && ")[0]], check=True, timeout=30)
+        assert removed(bench.worktree(), AGENTS) == GONE
+        assert (bench.tree.with_name("agent-001.away") / "new").read_text() == "work"
+
+
+def test_the_next_step_for_a_locked_one_is_to_unlock_it(bench: Bench) -> None:
+    git(bench.repo, "worktree", "lock", str(bench.tree))
+    step, *_ = detailed(bench.worktree(), AGENTS)["next"]
+    subprocess.run(["sh", "-c", step], check=True, timeout=30)
+    assert removed(bench.worktree(), AGENTS) == GONE

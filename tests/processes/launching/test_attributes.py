@@ -1,0 +1,130 @@
+"""Attributes that a shim, and with it its agent, is given, and those that it cannot be given."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchd.core.state.agents import Attributes
+from orchd.processes.launching import attributes
+from orchd.processes.launching.attributes import apply, filled, staged_limits
+
+ALL = Attributes(0o022, 3, "batch", "0", (("nofile", 100, 200),))
+
+
+@pytest.fixture
+def pid() -> Iterator[int]:
+    """A process that may be changed."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        yield process.pid
+        process.kill()
+
+
+def test_what_is_not_given_is_the_default() -> None:
+    assert filled(None, ALL) == ALL
+    assert filled(Attributes(), ALL) == ALL
+    assert filled(ALL, Attributes(0, 0, "other", "1", (("core", 0, 0),))) == ALL
+    assert filled(Attributes(umask=0), ALL).umask == 0
+    assert filled(Attributes(nice=0), ALL).nice == 0
+
+
+def test_they_are_set_on_the_process(pid: int) -> None:
+    assert apply(pid, ALL) is None
+    assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (100, 200)
+    assert os.getpriority(os.PRIO_PROCESS, pid) == 3
+    assert os.sched_getscheduler(pid) == os.SCHED_BATCH
+    assert os.sched_getaffinity(pid) == {0}
+
+
+def test_what_is_not_given_is_left_as_it_is(pid: int) -> None:
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE), os.sched_getaffinity(pid)
+    assert apply(pid, Attributes(umask=0)) is None
+    assert (resource.prlimit(pid, resource.RLIMIT_NOFILE), os.sched_getaffinity(pid)) == before
+
+
+@pytest.mark.parametrize(
+    ("limit", "staged", "shims"),
+    [
+        (("nofile", 100, 200), "", (100, 200)),
+        (("nofile", 10, 200), f"{resource.RLIMIT_NOFILE}:10:200", (200, 200)),
+        (("nofile", 10, 20), f"{resource.RLIMIT_NOFILE}:10:20", None),
+        (("core", 0, 0), "", None),
+    ],
+)
+def test_a_limit_that_is_too_low_for_a_shim_is_left_to_its_agent(
+    pid: int, limit: tuple[str, int, int], staged: str, shims: tuple[int, int] | None
+) -> None:
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    asked = Attributes(limits=(limit,))
+    assert staged_limits(asked) == staged
+    assert apply(pid, asked) is None
+    assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (shims or before)
+
+
+def test_a_process_that_has_ended_is_no_error() -> None:
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait(10)
+        assert apply(gone.pid, ALL) is None
+
+
+def test_what_may_not_be_had_is_set_as_far_as_possible_and_said(pid: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a daemon that is not root's."""
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (64, 128))
+    real = resource.prlimit
+
+    def prlimit(one: int, number: int, limits: tuple[int, int] | None = None) -> tuple[int, int]:
+        if limits is None:
+            return real(one, number)
+        if limits[1] == -1 or limits[1] > real(one, number)[1]:
+            raise PermissionError
+        return real(one, number, limits)
+
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    def impossible(*_: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(resource, "prlimit", prlimit)
+    monkeypatch.setattr(os, "setpriority", refused)
+    monkeypatch.setattr(os, "sched_setscheduler", refused)
+    monkeypatch.setattr(os, "sched_setaffinity", impossible)
+    asked = Attributes(0, -5, "idle", "7", (("nofile", 100, 20000),))
+    assert apply(pid, asked) == (
+        "nofile 100 (hard 20000): its hard limit is 128; scheduling policy idle: permission denied; "
+        f"nice -5: it is {os.getpriority(os.PRIO_PROCESS, pid)}; CPUs 7: none of them may be used here"
+    )
+    assert real(pid, resource.RLIMIT_NOFILE) == (100, 128)
+    assert "unlimited" in str(apply(pid, Attributes(limits=(("nofile", -1, -1),))))
+    assert real(pid, resource.RLIMIT_NOFILE) == (128, 128)
+
+
+def test_cpus_that_do_not_exist_are_said(pid: int) -> None:
+    last = max(os.sched_getaffinity(pid)) + 1
+    assert apply(pid, Attributes(cpus=f"0-{last + 1}")) == f"CPUs 0-{last + 1}: 2 of them may not be used here"
+
+
+def test_every_name_of_a_limit_has_its_number() -> None:
+    assert attributes._number("nofile") == resource.RLIMIT_NOFILE
+
+
+def test_a_score_that_may_not_be_given_is_named_and_one_below_zero_is_not_asked_for(
+    pid: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score = Path(f"/proc/{pid}/oom_score_adj")
+    before = score.read_text()
+    assert apply(pid, Attributes(oom_score_adj=-300)) is None
+    assert score.read_text() == before
+    assert apply(pid, Attributes(oom_score_adj=900)) is None
+    assert score.read_text().strip() == "900"
+
+    def write_text(path: Path, *_: object, **__: object) -> int:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    assert apply(pid, Attributes(oom_score_adj=800)) == "oom_score_adj 800: it is 900"

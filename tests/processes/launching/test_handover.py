@@ -1,0 +1,106 @@
+"""How an agent gets its variables past the shell of its shim, whichever shell that is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchd.core.state.agents import Attributes
+from orchd.instance.environment import OF_ONE_AGENT
+from orchd.processes.launching import handover
+from orchd.processes.launching.command import Command, command
+from tests.support.shells import SHELLS
+
+MARKS = {"ORCHD_HOME": "/h", "ORCHD_AGENT": "agent-001", "ORCHD_ATTEMPT": "1"}
+PLAIN = {"PATH": "/usr/bin:/bin", "PWD": "/", **MARKS}
+NAMES = [
+    *("IFS", "OPTIND", "OPTARG", "OPTERR", "ENV", "BASH_ENV", "PATH", "CDPATH", "PS1", "PS2", "PS4", "SHELLOPTS"),
+    *("BASHOPTS", "POSIXLY_CORRECT", "LC_ALL", "LC_NUMERIC", "LANG", "PPID", "LINENO", "PWD", "OLDPWD", "_", "SHLVL"),
+    *("HOME", "MAIL", "MAILPATH", "MAILCHECK", "TERM", "HISTSIZE", "HISTCMD", "LINES", "COLUMNS", "FUNCNAME", "UID"),
+    *("EUID", "GROUPS", "RANDOM", "SECONDS", "SRANDOM", "EPOCHSECONDS", "BASHPID", "BASH_COMPAT", "BASH_VERSION"),
+    *("BASH_XTRACEFD", "BASH_VERSINFO", "DIRSTACK", "PIPESTATUS", "COMP_WORDBREAKS", "GLOBIGNORE", "FUNCNEST", "TMOUT"),
+    *("IGNOREEOF", "TIMEFORMAT", "TZ", "histchars", "PROMPT_COMMAND", "EXECIGNORE", "CHILD_MAX", "LD_PRELOAD"),
+    *("LD_LIBRARY_PATH", "GLIBC_TUNABLES", "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "LC_CTYPE"),
+    *("X-Y", "a.b", "1x", "BASH_FUNC_f%%", "BASH_FUNC_echo%%", " ", "a b", "-x", "--", "\udcff", "_orchd_1"),
+    *("_orchd_begin", "_orchd_cwd", "_orchd_stop", "ORCHD_NAME", "ORCHD_GOAL"),
+]
+VALUES = ["x", "7", "", "() { :; }", "/nowhere", "fr_FR.UTF-8", "a\nb \x01*$(id)'\"\\", "\udcff\udc80"]
+
+
+def becomes(shell: str, made: Command) -> dict[str, str]:
+    """The variables of what a subshell of this shell becomes, with nothing in its output that is not theirs."""
+    env = {**MARKS, **handover.shim_environment(made.slots, made.variables), handover.BEGIN: made.begin}
+    script = f'(cd -P -- / && eval "${handover.BEGIN}")'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *made.words], executable=shell, env=env, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    return dict(pair.split("=", 1) for pair in os.fsdecode(done.stdout).split("\0") if pair)
+
+
+def shown(shell: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables that an agent with these finds."""
+    return becomes(shell, command(["/usr/bin/env", "-0"], {**PLAIN, **variables}))
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_any_variable_arrives_as_it_is(shell: str) -> None:
+    wrong = {}
+    for name in NAMES:
+        value = "" if name.startswith("LD_") else VALUES[NAMES.index(name) % len(VALUES)]
+        if (found := shown(shell, {name: value})) != {**PLAIN, name: value}:
+            wrong[name] = found
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("value", VALUES)
+def test_any_value_of_what_shells_know_arrives_as_it_is(shell: str, value: str) -> None:
+    names = [name for name in NAMES if not name.startswith(("LD_", "GLIBC"))]
+    for variables in (dict.fromkeys(("IFS", "ENV", "PS4", "LC_ALL", "_", "PATH", "TERM", "SHLVL"), value),
+                      dict.fromkeys(names, value)):  # fmt: skip
+        assert shown(shell, variables) == {**PLAIN, **variables}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_no_variable_is_added(shell: str) -> None:
+    assert shown(shell, {}) == PLAIN
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_characters="=\0"), min_size=1), st.text(st.characters(exclude_characters="\0"))
+    )
+)
+def test_whatever_the_names_are_they_arrive(variables: dict[str, str]) -> None:
+    assert shown(SHELLS[0], variables) == {**PLAIN, **variables}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_a_later_agent_lacks_is_not_exported(shell: str) -> None:
+    made = command(["/usr/bin/env", "-0"], PLAIN)
+    later = {**PLAIN, "ORCHD_GOAL": "g"}
+    assert set(made.slots) >= OF_ONE_AGENT - set(MARKS)
+    assert becomes(shell, made._replace(variables=later)) == later
+    assert becomes(shell, made) == PLAIN
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_program_that_looks_like_a_variable_is_a_program(shell: str, tmp_path: Path) -> None:
+    (tmp_path / "a=b").symlink_to("/usr/bin/env")
+    made = command([f"{tmp_path}/a=b", "-0"], {**PLAIN, "_": "x"})
+    assert becomes(shell, made) == {**PLAIN, "_": "x"}
+
+
+@pytest.mark.parametrize("is_staged", [True, False])
+def test_the_mask_of_new_files_is_set(is_staged: bool) -> None:
+    attributes = Attributes(umask=0o027, limits=(("nofile", 20, 20),) if is_staged else ())
+    made = command(["/bin/sh", "-c", "printf 'umask=%s\\0' `umask`"], PLAIN, attributes)
+    assert ("stage.py" in made.begin) == is_staged
+    assert becomes(SHELLS[0], made) == {"umask": "0027"}

@@ -1,0 +1,71 @@
+"""A daemon in other namespaces than the one that started the agents which run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchd.errors import OrchdError
+from orchd.instance.home import Home
+from orchd.network.callers import check_namespaces
+from orchd.processes.attempt_files import files_of
+
+
+@pytest.fixture
+def home(home_directory: Path) -> Home:
+    """One whose last daemon was here."""
+    made = Home(home_directory)
+    made.create()
+    check_namespaces(made)
+    return made
+
+
+def recorded(home: Home, **changes: str) -> dict[str, Any]:
+    """What is recorded, with these changes."""
+    found: dict[str, Any] = json.loads(home.namespaces.read_text())
+    home.namespaces.write_text(json.dumps(found | changes))
+    return found
+
+
+def test_they_are_recorded_privately(home: Home) -> None:
+    assert set(recorded(home)) == {"boot", "pid", "user", "mnt"}
+    assert home.namespaces.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("kind", ["pid", "user"])
+def test_agents_that_run_in_others_keep_a_daemon_out_until_they_have_ended(home: Home, kind: str) -> None:
+    (home.agents / "agent-002.1.exit").write_text("ended\n")
+    own = recorded(home, **{kind: f"{kind}:[1]"})
+    alive = files_of(home, "agent-001", 1).open_record()
+    with open(alive, "ab"):
+        with pytest.raises(
+            OrchdError, match=rf"another {kind} namespace \(agent-001\.1\.exit is locked\): .* Start it"
+        ):
+            check_namespaces(home)
+        assert recorded(home)[kind] == f"{kind}:[1]"
+    check_namespaces(home)
+    assert recorded(home) == own
+
+
+@pytest.mark.parametrize("changes", [{"boot": "another", "pid": "pid:[1]"}, {"mnt": "mnt:[1]"}])
+def test_after_a_boot_or_with_other_mounts_alone_nothing_is_in_the_way(home: Home, changes: dict[str, str]) -> None:
+    own = recorded(home, **changes)
+    alive = files_of(home, "agent-001", 1).open_record()
+    with open(alive, "ab"):
+        check_namespaces(home)
+    assert recorded(home) == own
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", "no json"])
+def test_a_home_of_an_earlier_version_or_with_a_damaged_record_opens(home: Home, content: str | None) -> None:
+    own = recorded(home)
+    home.namespaces.unlink()
+    if content is not None:
+        home.namespaces.write_text(content)
+    alive = files_of(home, "agent-001", 1).open_record()
+    with open(alive, "ab"):
+        check_namespaces(home)
+    assert recorded(home) == own

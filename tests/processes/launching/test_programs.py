@@ -1,0 +1,187 @@
+"""Finding a program, and saying why it cannot be run."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchd.processes.launching import programs
+from orchd.processes.launching.programs import NotRunnableError, find
+from tests.support.bench import Bench
+
+ELSE = 250  # an ELF machine that this one is not
+
+
+def program(path: Path, content: bytes = b"#!/bin/sh\n", mode: int = 0o755) -> str:
+    """A file with this content."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(mode)
+    return str(path)
+
+
+def refusal(wanted: str, cwd: Path | str = "/", path: str = "/usr/bin:/bin") -> str:
+    """Why it cannot be run."""
+    with pytest.raises(NotRunnableError) as raised:
+        find(wanted, str(cwd), path)
+    return str(raised.value)
+
+
+def test_what_may_be_executed_is_found_where_it_is(tmp_path: Path) -> None:
+    program(tmp_path / "bin/x")
+    assert find("./bin/x", str(tmp_path), "/bin") == "./bin/x"
+    assert find("x", str(tmp_path), "/nowhere:bin:/bin") == "bin/x"
+    assert find("x", str(tmp_path / "bin"), ":/bin") == "./x"
+
+
+def test_a_script_without_its_mode_is_not_executable(bench: Bench, tmp_path: Path) -> None:
+    path = program(tmp_path / "nx.sh", mode=0o644)
+    one = bench.spawn("./nx.sh", cwd=str(tmp_path))
+    assert one.status.value == "failed"
+    assert one.reason == (
+        f"cannot run './nx.sh': it is not executable. Run `chmod +x {tmp_path}/./nx.sh`, or name its interpreter, "
+        f"as in `sh {tmp_path}/./nx.sh`"
+    )
+    assert "is not executable" in refusal(path)
+    assert "is not executable" in refusal("nx.sh", "/", f"/bin:{tmp_path}")
+
+
+def test_another_entry_of_the_path_is_taken_when_one_has_no_executable(tmp_path: Path) -> None:
+    program(tmp_path / "a/x", mode=0o644)
+    (tmp_path / "b/x").mkdir(parents=True)
+    program(tmp_path / "c/x")
+    assert find("x", "/", f"{tmp_path}/a:{tmp_path}/b:{tmp_path}/c") == f"{tmp_path}/c/x"
+
+
+def test_what_does_not_exist_is_no_such_program(tmp_path: Path) -> None:
+    for wanted in ("x", "./x", f"{tmp_path}/x", f"{tmp_path}/a/b", ""):
+        assert refusal(wanted, tmp_path) == (
+            f"cannot run {wanted!r}: no such program; give its path, or a PATH that has it"
+        )
+
+
+def test_a_directory_is_no_program(tmp_path: Path) -> None:
+    assert f"{tmp_path} is a directory" in refusal(str(tmp_path))
+    os.mkfifo(tmp_path / "pipe")
+    assert "is no regular file" in refusal("./pipe", tmp_path)
+
+
+def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x").symlink_to("gone")
+    assert "is a symbolic link to gone, which does not exist" in refusal("./x", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"#!/nowhere/python\n", "names the interpreter /nowhere/python, which does not exist"),
+        (b"#! /nowhere/python -u\n", "names the interpreter /nowhere/python, which does not exist"),
+        (b"#!/etc/passwd\n", "names the interpreter /etc/passwd, which is not executable"),
+        (b"#!/bin/sh\r\n", "ends with a carriage return"),
+        (b"#!none/such\n", "names the interpreter none/such, which does not exist"),
+    ],
+)
+def test_a_script_whose_interpreter_cannot_be_run_is_refused(tmp_path: Path, line: bytes, words: str) -> None:
+    program(tmp_path / "x", line)
+    assert words in refusal("./x", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"exit 0\n", b"#!\nexit 0\n", b"#!/bin/sh", b"#! /bin/sh -e\n\0\0\n", b"x\n\0"]
+)
+def test_what_the_kernel_or_the_shell_would_run_is_left_to_them(tmp_path: Path, content: bytes) -> None:
+    program(tmp_path / "x", content)
+    assert find("./x", str(tmp_path), "/bin") == "./x"
+
+
+def test_a_text_without_a_first_line_is_run_by_the_shell(bench: Bench, tmp_path: Path) -> None:
+    program(tmp_path / "x", b"exit 7\n")
+    one = bench.spawn("./x", cwd=str(tmp_path))
+    bench.until_over(one)
+    assert bench.agent(one.id).reason == "exit code 7"
+
+
+def elf(machine: int, interpreter: bytes | None = None) -> bytes:
+    """The beginning of a 64-bit program."""
+    header = b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + struct.pack(
+        "<HHIQQQIHHHHHH", 2, machine, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0
+    )
+    if interpreter is None:
+        return header + struct.pack("<IIQQQQQQ", 1, 0, 0, 0, 0, 0, 0, 0)
+    return header + struct.pack("<IIQQQQQQ", 3, 0, 120, 0, 0, len(interpreter), 0, 0) + interpreter
+
+
+def test_a_program_for_another_processor_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "_HANDLERS", tmp_path / "none")
+    program(tmp_path / "x", elf(ELSE))
+    assert "it was built for another processor (ELF machine 250, " in refusal("./x", tmp_path)
+    (tmp_path / "none").mkdir()
+    assert "another processor" in refusal("./x", tmp_path)
+    (tmp_path / "none/qemu").touch()  # an emulator may run it
+    assert find("./x", str(tmp_path), "/bin") == "./x"
+
+
+def test_data_is_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "_HANDLERS", tmp_path / "none")
+    program(tmp_path / "x", b"PK\3\4\0\0\n")
+    assert "is neither a program of this machine nor a script" in refusal("./x", tmp_path)
+
+
+def test_a_program_without_its_loader_is_refused(tmp_path: Path) -> None:
+    own = programs._own_machine()
+    program(tmp_path / "x", elf(own, b"/lib/none-such.so.1\0"))
+    assert "it needs the loader /lib/none-such.so.1, which does not exist" in refusal("./x", tmp_path)
+    for content in (elf(own, b"/bin/sh\0"), elf(own), elf(own)[:70]):
+        program(tmp_path / "x", content)
+        assert find("./x", str(tmp_path), "/bin") == "./x"
+
+
+def test_the_programs_of_this_machine_are_run() -> None:
+    assert find(sys.executable, "/", "") == sys.executable
+    assert list(programs._interpreters(programs._head_of("/bin/sh")))
+
+
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """A directory that every user may enter."""
+    with tempfile.TemporaryDirectory(prefix="orchd-", dir="/tmp") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+def as_another_user(call: str) -> str:
+    """How a call fails for a user who may not read everything."""
+    if os.getuid() != 0:
+        pytest.skip("only root may become another user")
+    source = Path(programs.__file__).read_text()  # that user may not read where it lies
+    become = "os.setgroups([]); os.setgid(65534); os.setuid(65534)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{source}\n{become}\n{call}"], text=True, capture_output=True, check=False
+    )
+    return done.stderr
+
+
+def test_a_directory_that_may_not_be_searched_is_named(open_directory: Path) -> None:
+    program(open_directory / "closed/x")
+    (open_directory / "closed").chmod(0o600)
+    said = as_another_user(f"find('x', '/', '{open_directory}/closed:/bin')")
+    assert f"permission denied: {open_directory}/closed cannot be searched" in said
+
+
+def test_a_program_of_others_is_not_called_missing(open_directory: Path) -> None:
+    path = program(open_directory / "x", mode=0o700)
+    assert "has mode 700, and user 65534 may not execute it" in as_another_user(f"find('{path}', '/', '')")
+
+
+def test_a_file_system_that_executes_nothing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path / "x")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as access(2) answers there
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result((0,) * 8 + (os.ST_NOEXEC, 0)))
+    assert "is on a file system that is mounted noexec" in refusal("./x", tmp_path)

@@ -1,0 +1,212 @@
+"""Cgroups, where they can be had: members, the kill that no fork escapes, and what is removed."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from orchd.instance.system.own_cgroup import own_cgroup
+from orchd.processes.linux import cgroups as module
+from orchd.processes.linux import controllers
+from orchd.processes.linux.cgroups import Cgroup, Cgroups, held_in
+from tests.conftest import until
+
+
+def member(cgroup: Cgroup, *command: str) -> subprocess.Popen[bytes]:
+    """A process that has moved into a cgroup before it forks."""
+    return subprocess.Popen(["sh", "-c", 'echo 0 && exec "$@" >&2', "sh", *command], stdout=cgroup.door())
+
+
+def test_what_is_forked_in_a_cgroup_is_a_member_and_ends_with_it(cgroups: Cgroups) -> None:
+    cgroup = cgroups.take()
+    assert cgroup.is_empty()
+    made = member(cgroup, "sh", "-c", "sleep 1000 & setsid sleep 1000 & wait")
+    until(lambda: len(cgroup.members()) == 3)
+    assert not cgroup.is_empty()
+    assert not cgroup.remove()
+    cgroup.kill()
+    made.wait()
+    until(cgroup.is_empty)
+    assert cgroup.members() == set()
+    cgroups.give_back(cgroup)
+
+
+def test_one_that_is_gone_is_empty_and_gone(cgroups: Cgroups) -> None:
+    cgroup = Cgroup(cgroups.base / "never")
+    assert cgroup.is_empty()
+    assert cgroup.remove()
+    assert not cgroup.is_as_made()
+    cgroup.kill()
+
+
+def test_one_that_was_left_as_it_was_made_is_used_again(cgroups: Cgroups) -> None:
+    first, second = cgroups.take(), cgroups.take()
+    assert first.path != second.path
+    cgroups.give_back(first)
+    assert cgroups.take() is first
+    for one in (first, second):
+        cgroups.give_back(one)
+
+
+def test_the_next_is_made_without_a_look_at_those_that_are_in_use(
+    cgroups: Cgroups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Path] = []
+    taken = [cgroups.take() for _ in range(3)]
+    monkeypatch.setattr(module, "Cgroup", lambda path: looks.append(path) or Cgroup(path))
+    taken.append(cgroups.take())
+    assert len(looks) == 1
+    assert len({one.path for one in taken}) == 4
+    for one in taken:
+        one.remove()
+
+
+def test_one_that_was_frozen_is_not_used_again(cgroups: Cgroups) -> None:
+    cgroup = cgroups.take()
+    (cgroup.path / "cgroup.freeze").write_text("1")
+    cgroups.give_back(cgroup)
+    assert not cgroup.path.exists()
+
+
+def test_cgroups_that_an_agent_made_below_its_own_are_its_own_and_go_with_it(cgroups: Cgroups) -> None:
+    cgroup = cgroups.take()
+    inner = cgroup.path / "inner/innermost"
+    inner.mkdir(parents=True)
+    made = member(Cgroup(inner), "sleep", "1000")
+    until(lambda: cgroup.members() == {made.pid})
+    assert not cgroup.is_empty()
+    assert not cgroup.remove()
+    cgroup.kill()
+    made.wait()
+    until(cgroup.is_empty)
+    assert not cgroup.is_as_made()
+    cgroups.give_back(cgroup)
+    assert not cgroup.path.exists()
+
+
+def test_one_in_which_an_earlier_daemon_left_somebody_is_given_to_nobody(cgroups: Cgroups) -> None:
+    left = cgroups.take()
+    made = member(left, "sleep", "1000")
+    until(lambda: left.members() == {made.pid})
+    second = Cgroups(cgroups.base)
+    assert second.take().path != left.path
+    adopted = second.at(left.path)
+    made.kill()
+    made.wait()
+    until(adopted.is_empty)
+    second.give_back(adopted)
+    assert second.take() is adopted
+
+
+def test_that_of_an_attempt_is_read_from_any_cgroup_at_or_below_its_own() -> None:
+    base = Path("/sys/fs/cgroup/user.slice/orchd-tag")
+    assert held_in(base / "7", "tag") == base / "7"
+    assert held_in(base / "7/below", "tag") == base / "7"
+    assert held_in(base, "tag") is None
+    assert held_in(base / "7", "other") is None
+    assert held_in(None, "tag") is None
+
+
+def test_a_process_that_is_gone_has_no_cgroup() -> None:
+    done = subprocess.Popen(["true"])
+    done.wait(10)
+    assert own_cgroup(done.pid) is None
+
+
+def test_one_that_had_a_bound_is_not_used_again(cgroups: Cgroups) -> None:
+    cgroup = cgroups.take()
+    cgroup.is_bound = True
+    cgroups.give_back(cgroup)
+    assert not cgroup.path.exists()
+
+
+@pytest.fixture
+def controller(cgroups: Cgroups, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A controller of this machine that stands for that of memory, passed on as far as the directory of `cgroups`."""
+    levels = [*[path for path in cgroups.base.parents if (path / "cgroup.controllers").exists()][::-1], cgroups.base]
+    names = (levels[0] / "cgroup.controllers").read_text().split()
+    with ExitStack() as stack:
+        holder = os.open(levels[0], os.O_RDONLY)
+        stack.callback(os.close, holder)
+        fcntl.flock(holder, fcntl.LOCK_EX)  # others who test here may want it too, and take it back
+        try:
+            for level in levels:
+                _pass_on(level, names[-1], stack)
+        except (OSError, IndexError):
+            pytest.skip("no controller of cgroup v2 can be had here")
+        monkeypatch.setattr(controllers, "_BY_BOUND", {"memory_max": names[-1]})
+        yield names[-1]
+
+
+def _pass_on(level: Path, name: str, stack: ExitStack) -> None:
+    """What was not passed on before is not afterwards."""
+    control = level / "cgroup.subtree_control"
+    if name not in control.read_text().split():
+        control.write_text(f"+{name}")
+        stack.callback(control.write_text, f"-{name}")
+
+
+def test_from_a_leaf_of_its_own_the_daemon_passes_controllers_on_and_another_can_follow_it(
+    cgroups: Cgroups, controller: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delegated = cgroups.take()
+    leaf = Cgroup(delegated.path / controllers.LEAF)
+    leaf.path.mkdir()
+    monkeypatch.setattr(module, "own_cgroup", lambda: leaf.path)
+    made = Cgroups.where_allowed("leafy")
+    assert made is not None
+    assert made.base == delegated.path / "orchd-leafy"
+    assert made.bounds == {"memory_max"}
+    agent = made.take()
+    assert controller in (agent.path / "cgroup.controllers").read_text()
+    living = member(agent, "sleep", "1000")
+    until(lambda: agent.members() == {living.pid})
+    next_daemon = member(leaf, "true")
+    assert next_daemon.wait(60) == 0
+    # what keeps us from the same without a leaf: nobody can follow into a cgroup that passes controllers on
+    assert member(delegated, "true").wait(60) != 0
+    living.kill()
+    living.wait()
+    until(lambda: delegated.is_empty())
+    made.give_back(agent)
+    made.close()
+    cgroups.give_back(delegated)
+
+
+def test_from_the_units_own_cgroup_nothing_is_passed_on(
+    cgroups: Cgroups, controller: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = cgroups.take()
+    monkeypatch.setattr(module, "own_cgroup", lambda: unit.path)
+    made = Cgroups.where_allowed("unit")
+    assert made is not None
+    assert (made.base, made.bounds) == (unit.path / "orchd-unit", frozenset())
+    assert controller not in (unit.path / "cgroup.subtree_control").read_text()
+    made.close()
+    cgroups.give_back(unit)
+
+
+def test_mounts_of_any_name_are_no_trouble(tmp_path: Path) -> None:
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self/cgroup").write_bytes(b"0::/a\xe4\n")
+    mounts = b"30 1 0:1 / /media/usb\xe4 rw - vfat x rw\n31 1 0:2 / /sys/fs/cgroup rw - cgroup2 none rw\n"
+    (tmp_path / "self/mountinfo").write_bytes(mounts)
+    assert own_cgroup(proc=tmp_path) == Path(os.fsdecode(b"/sys/fs/cgroup/a\xe4"))
+
+
+def test_one_that_cannot_be_looked_at_is_not_taken_for_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Cgroup(tmp_path / "gone").is_empty()
+
+    def none_left(*_: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "open", none_left)
+    with pytest.raises(OSError, match="Too many open files"):
+        Cgroup(tmp_path / "gone").is_empty()

@@ -1,0 +1,304 @@
+"""Logs that are kept within a bound: what stays, what wakes whom, and an agent that goes on writing."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import select
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchd.instance.system.sparse import gap_after
+from orchd.processes.linux import log_trimmer
+from orchd.processes.linux.log_trimmer import LONGEST_REST, Trimmer
+from tests.conftest import Instance, until
+
+MOST = 1 << 20
+
+
+class Writer:
+    """A log as an agent has it open, and what keeps it within its bound, at a time that the test says."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.now = 0.0
+        self.trimmer: Trimmer[str] = Trimmer(lambda: self.now)
+        self.trimmer.heed(MOST)
+        self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self.trimmer.begin("a", str(path))
+
+    def write(self, count: int) -> None:
+        """So many bytes, in lines that say where they are."""
+        size = os.fstat(self.file).st_size
+        os.write(self.file, b"".join(b"%07d\n" % (size // 8 + number) for number in range(count // 8)))
+
+    def look(self, seconds: float = LONGEST_REST) -> None:
+        """Time goes by."""
+        self.now += seconds
+        self.trimmer.look()
+
+    def kept(self) -> int:
+        """Bytes that can be read."""
+        with self.path.open("rb") as file:
+            gap = gap_after(file.fileno(), 0)
+        return self.path.stat().st_size - (gap.end - gap.start if gap else 0)
+
+    def is_woken(self) -> bool:
+        """Whether the loop would wake up."""
+        return bool(select.select([self.trimmer.fileno()], [], [], 0)[0])
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[Writer]:
+    made = Writer(tmp_path / "log")
+    yield made
+    os.close(made.file)
+
+
+def test_head_and_tail_stay_and_the_disk_gets_the_rest_back(writer: Writer) -> None:
+    for _ in range(10):
+        writer.write(MOST)
+        writer.look()
+        assert writer.kept() <= MOST
+        assert writer.path.stat().st_blocks * 512 <= MOST
+    with writer.path.open("rb") as file:
+        gap = gap_after(file.fileno(), 0)
+        assert gap is not None
+        assert gap.start == MOST // 4
+        assert (MOST // 2, gap_after(file.fileno(), gap.end)) == ((10 * MOST - gap.end) // 4096 * 4096, None)
+        head = os.pread(file.fileno(), gap.start, 0)
+        tail = os.pread(file.fileno(), MOST, gap.end)
+    numbers = [int(line) for line in (head + tail).splitlines()]
+    assert numbers == [*range(gap.start // 8), *range(gap.end // 8, 10 * MOST // 8)]
+
+
+def test_up_to_the_bound_nothing_is_taken(writer: Writer) -> None:
+    writer.write(MOST)
+    writer.look()
+    assert writer.kept() == MOST
+    writer.write(8)
+    writer.look()
+    assert writer.kept() <= 3 * MOST // 4 + 4096 + 8
+
+
+def test_who_is_quiet_is_left_alone_until_it_writes_again(writer: Writer) -> None:
+    assert writer.trimmer.next_deadline() == LONGEST_REST
+    writer.look()
+    assert (writer.trimmer.next_deadline(), writer.is_woken()) == (None, False)
+    writer.write(8)
+    assert writer.is_woken()
+    writer.look(60)
+    due = writer.trimmer.next_deadline()
+    assert due is not None
+    assert writer.now < due <= writer.now + LONGEST_REST
+    assert not writer.is_woken()
+    writer.write(8)
+    assert not writer.is_woken()  # it is looked at anyway
+    writer.look()
+    assert writer.trimmer.next_deadline() == writer.now + LONGEST_REST
+    writer.look()
+    assert (writer.trimmer.next_deadline(), writer.is_woken()) == (None, False)
+
+
+def test_who_is_quiet_at_its_end_is_watched_no_more(writer: Writer) -> None:
+    writer.look()
+    writer.trimmer.end("a")
+    assert not writer.is_woken()
+    writer.write(8)
+    assert not writer.is_woken()
+    assert (writer.trimmer.next_deadline(), writer.trimmer._quiet) == (None, {})
+
+
+def test_who_writes_and_ends_before_it_is_heard_is_watched_no_more(writer: Writer) -> None:
+    writer.look()
+    writer.write(2 * MOST)
+    writer.trimmer.end("a")
+    assert not writer.is_woken()
+    assert writer.trimmer._quiet == {}
+    writer.look(0)
+    assert writer.kept() <= MOST
+    assert writer.trimmer.next_deadline() is None
+
+
+def test_the_end_of_one_takes_no_news_of_another(writer: Writer, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.touch()
+    writer.trimmer.begin("b", str(other))
+    writer.look()
+    other.write_bytes(b"x")
+    writer.trimmer.end("a")
+    due = writer.trimmer.next_deadline()
+    assert due is not None
+    assert writer.now < due <= writer.now + LONGEST_REST
+
+
+def test_two_names_of_one_file_are_watched_until_both_have_ended(writer: Writer, tmp_path: Path) -> None:
+    (tmp_path / "other").hardlink_to(writer.path)
+    writer.trimmer.begin("b", str(tmp_path / "other"))
+    writer.look()
+    writer.trimmer.end("a")
+    writer.write(8)
+    assert writer.is_woken()
+    writer.look()
+    writer.trimmer.end("b")
+    assert writer.trimmer._quiet == {}
+
+
+def test_the_faster_it_writes_the_sooner_it_is_looked_at_again(writer: Writer) -> None:
+    writer.write(8)
+    writer.look()
+    assert writer.trimmer.next_deadline() == writer.now + LONGEST_REST
+    writer.write(MOST)
+    writer.look(0.5)
+    due = writer.trimmer.next_deadline()
+    assert due == pytest.approx(writer.now + 0.125, abs=0.01)  # at that pace a quarter of the bound
+    writer.write(20 * MOST)
+    writer.look(0.125)
+    due = writer.trimmer.next_deadline()
+    assert due == pytest.approx(writer.now + 0.02)
+
+
+def test_what_is_much_too_long_is_taken_out_piece_by_piece(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_trimmer, "_PIECE", MOST)
+    writer.write(5 * MOST)
+    writer.look()
+    assert writer.kept() == 4 * MOST
+    assert writer.trimmer.next_deadline() == writer.now
+    for _ in range(3):
+        writer.look(0)
+    assert writer.kept() <= MOST
+    assert writer.trimmer.next_deadline() != writer.now
+
+
+def test_a_log_is_bounded_after_its_end_too(writer: Writer) -> None:
+    writer.write(3 * MOST)
+    writer.trimmer.end("a")
+    assert writer.trimmer.next_deadline() == writer.now
+    writer.look(0)
+    assert writer.kept() <= MOST
+    assert writer.trimmer.next_deadline() is None
+    writer.trimmer.end("a")
+    writer.trimmer.begin("a", str(writer.path))
+    writer.look()
+    writer.trimmer.end("a")
+    assert writer.trimmer.next_deadline() is None
+
+
+def test_a_daemon_that_was_started_anew_goes_on_with_the_same_gap(writer: Writer) -> None:
+    writer.write(3 * MOST)
+    writer.look()
+    kept = writer.kept()
+    again: Trimmer[str] = Trimmer(lambda: writer.now)
+    again.heed(MOST)
+    again.begin("a", str(writer.path))
+    writer.now += LONGEST_REST
+    again.look()
+    assert writer.kept() == kept
+    writer.write(MOST)
+    writer.now += LONGEST_REST
+    again.look()
+    assert writer.kept() <= MOST
+    again.heed(MOST // 4)  # a bound that is lowered takes of the head too, and one that is raised gives nothing back
+    writer.write(8)
+    writer.now += LONGEST_REST
+    again.look()
+    again.heed(8 * MOST)
+    writer.write(2 * MOST)
+    writer.now += LONGEST_REST
+    again.look()
+    with writer.path.open("rb") as file:
+        gap = gap_after(file.fileno(), 0)
+        assert gap is not None
+        assert gap.start == MOST // 16
+        assert gap_after(file.fileno(), gap.end) is None
+
+
+def test_what_is_no_file_of_ours_is_let_be(writer: Writer, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"x" * 3 * MOST)
+    writer.path.unlink()
+    writer.path.symlink_to(other)
+    writer.look()
+    assert other.stat().st_blocks * 512 >= 3 * MOST
+    writer.path.unlink()
+    writer.look()
+    writer.look()
+    assert writer.trimmer.next_deadline() is None
+    os.mkfifo(writer.path)
+    writer.trimmer.end("a")
+    writer.look()
+
+
+def test_where_nothing_can_be_punched_out_it_is_said_once(writer: Writer, caplog: pytest.LogCaptureFixture) -> None:
+    writer.trimmer._libc = Refusing()  # type: ignore[assignment] - as a file system that has no such thing
+    for _ in range(3):
+        writer.write(2 * MOST)
+        writer.look()
+    assert [record.message for record in caplog.records] == [
+        f"{writer.path} cannot be bounded: Operation not supported; logs here take what agents write"
+    ]
+    assert writer.kept() == 6 * MOST
+
+
+class Refusing:
+    """A C library on a file system that cannot punch holes."""
+
+    @staticmethod
+    def fallocate(*_: object) -> int:
+        import ctypes
+        import errno
+
+        ctypes.set_errno(errno.EOPNOTSUPP)
+        return -1
+
+
+class Blind:
+    """An inotify that watches nothing, as when the user has no watches left."""
+
+    def watch(self, *_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def events(self) -> list[int]:
+        return []
+
+
+def test_without_inotify_a_living_log_is_looked_at_again_and_again(writer: Writer) -> None:
+    writer.trimmer._inotify = Blind()  # type: ignore[assignment]
+    for _ in range(3):
+        writer.look()
+        assert writer.trimmer.next_deadline() == writer.now + LONGEST_REST
+
+
+def test_an_agent_that_floods_its_log_keeps_to_the_bound_also_through_the_death_of_the_daemon(
+    stopped: Instance,
+) -> None:
+    stopped.configure(f"log_bytes = {MOST}\n")
+    stopped.start()
+    one = stopped.spawn("sh", "-c", "echo first; exec yes")
+    path = Path(stopped.agent(one)["log"])
+
+    def is_bounded(beyond: int) -> bool:
+        found = path.stat()
+        return found.st_size > beyond and found.st_blocks * 512 < found.st_size // 2
+
+    until(lambda: is_bounded(8 * MOST))
+    stopped.kill()
+    size = path.stat().st_size
+    until(lambda: path.stat().st_size > size + 8 * MOST)
+    stopped.start()
+    until(lambda: is_bounded(size + 16 * MOST))
+    stopped.ctl("cancel", one)
+    stopped.ctl("wait", one, code=1)
+    until(lambda: path.stat().st_blocks * 512 <= MOST)
+    shown = stopped.ctl("logs", one)
+    assert shown.startswith("first\ny\n")
+    assert shown.count("bytes were left out here") == 1
+    assert "\0" not in shown
+    assert len(shown) < MOST + 100
+    assert stopped.ctl("logs", one, "--lines", "2") == shown[-len("y\nTerminated\n") :]
+    said = len("[orchd: 1,000,000,000 bytes were left out here]\n\n")
+    place = json.loads(stopped.ctl("logs", one, "--json"))
+    assert place["left_out"] == pytest.approx(path.stat().st_size - len(shown), abs=said)

@@ -1,0 +1,76 @@
+"""Orphans that end between two looks: what they used is estimated."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+
+import pytest
+
+from orchd.processes.linux.orphan_cpu import Orphans
+from orchd.processes.linux.procfs import Process, look
+
+SHIM = 10
+
+
+@dataclass
+class Scene:
+    """A tree with a shim and an agent, and a clock."""
+
+    now: float = 100.0
+    load: dict[int, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.orphans = Orphans(lambda pid: self.load.get(pid, 0.0))
+
+    def look(self, *others: Process) -> float:
+        """What is counted after another second."""
+        self.now += 1.0
+        agents = (Process(SHIM, 1, SHIM, 90.0, False), Process(11, SHIM, SHIM, 90.0, False))
+        self.orphans.look({one.pid: one for one in (*agents, *others)}, SHIM, self.now)
+        return self.orphans.seconds
+
+    def orphan(self, pid: int, *, age: float, load: float) -> Process:
+        """One that is this old at the next look."""
+        self.load[pid] = load
+        return Process(pid, 1, pid, self.now + 1.0 - age, False)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    """Nobody has looked yet."""
+    return Scene()
+
+
+def test_a_chain_has_worked_since_the_last_look_as_its_last_link_did(scene: Scene) -> None:
+    assert scene.look(scene.orphan(20, age=0.5, load=0.5)) == 0.0
+    assert scene.look(scene.orphan(21, age=0.02, load=0.01)) == pytest.approx(0.5)
+    assert scene.look(scene.orphan(22, age=0.02, load=0.02), scene.orphan(23, age=0.5, load=0.0)) == pytest.approx(1.5)
+
+
+def test_an_orphan_that_stays_and_a_child_are_counted_elsewhere(scene: Scene) -> None:
+    stays = scene.orphan(20, age=0.5, load=0.5)
+    scene.look(stays)
+    assert scene.look(stays, Process(21, 20, 20, scene.now, False), Process(22, 11, SHIM, scene.now, False)) == 0.0
+
+
+def test_the_same_pid_may_be_the_next_link(scene: Scene) -> None:
+    scene.look(scene.orphan(20, age=0.1, load=0.1))
+    assert scene.look(scene.orphan(20, age=0.1, load=0.1)) == pytest.approx(1.0)
+
+
+def test_no_link_has_worked_for_longer_than_it_is_old(scene: Scene) -> None:
+    scene.look()
+    assert scene.look(scene.orphan(20, age=0.0, load=0.009)) == pytest.approx(0.9)
+    assert scene.look(scene.orphan(21, age=0.0, load=0.5)) == pytest.approx(1.9)
+
+
+def test_the_load_of_a_process_is_what_the_kernel_counts() -> None:
+    own = look(os.getpid())
+    assert own is not None
+    orphans = Orphans()
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    orphans.look({}, SHIM, now - 1.0)
+    orphans.look({own.pid: own}, SHIM, now)
+    assert orphans.seconds > 0.0

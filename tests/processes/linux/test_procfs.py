@@ -1,0 +1,116 @@
+"""What /proc says about processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchd.processes.linux import procfs
+from orchd.processes.linux.procfs import below, children_of, everyone, look, marks, own_children, send
+from tests.conftest import until
+from tests.support.machine import descriptors
+
+ODD = "import os, sys; open('/proc/self/comm', 'w').write(') Z 1 (x'); print(flush=True); sys.stdin.read()"
+
+
+def test_a_process_is_seen_whatever_it_is_called() -> None:
+    with subprocess.Popen([sys.executable, "-c", ODD], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as odd:
+        assert odd.stdout is not None
+        odd.stdout.readline()
+        found = look(odd.pid)
+        assert found is not None
+        assert (found.pid, found.parent, found.session, found.is_zombie) == (odd.pid, os.getpid(), os.getsid(0), False)
+        assert found.started > 0
+        odd.communicate()
+
+
+def test_one_that_has_gone_is_nothing_and_one_that_was_not_waited_for_a_zombie() -> None:
+    ended = subprocess.Popen(["true"])
+    until(lambda: (found := look(ended.pid)) is not None and found.is_zombie)
+    assert ended.pid not in everyone()
+    ended.wait()
+    assert look(ended.pid) is None
+
+
+def test_only_the_marks_are_read_of_an_environment() -> None:
+    env = {"ORCHD_HOME": "/h=1", "ORCHD_AGENT": "agent-001", "ORCHD_OTHER": "x", "SECRET": "s", "A": "ORCHD_ATTEMPT=9"}
+    with subprocess.Popen(["sleep", "600"], env=env) as marked:
+        try:  # between two programs a process shows no environment at all
+            until(lambda: marks(marked.pid))
+            assert marks(marked.pid) == {"ORCHD_HOME": "/h=1", "ORCHD_AGENT": "agent-001"}
+        finally:
+            marked.kill()
+    assert marks(marked.pid) == {}
+
+
+def test_everything_below_is_found_and_the_roots_are_not() -> None:
+    with subprocess.Popen(["sh", "-c", "sh -c 'sleep 600; true' & sleep 600; true"], start_new_session=True) as top:
+        until(lambda: len(list(below([top.pid], everyone()))) == 3)
+        assert top.pid not in below([top.pid], everyone())
+        assert top.pid in (own_children() or [])
+        os.killpg(top.pid, signal.SIGKILL)
+
+
+def test_the_children_of_a_process_are_those_of_all_its_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(procfs, "PROC", tmp_path)
+    for thread, children in (("1", "7 8 "), ("2", "")):
+        (tmp_path / "5/task" / thread).mkdir(parents=True)
+        (tmp_path / "5/task" / thread / "children").write_text(children)
+    (tmp_path / "5/task/3").symlink_to("ended meanwhile")
+    assert children_of(5) == [7, 8]
+    assert children_of(6) == []
+
+
+def test_a_kernel_that_tells_of_no_children_is_not_taken_to_tell_that_there_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(procfs, "PROC", tmp_path)
+    monkeypatch.setattr(procfs, "_children_file", procfs._children_file.__wrapped__)
+    (tmp_path / "5/task/1").mkdir(parents=True)
+    assert own_children() is None
+    assert children_of(5) is None
+
+
+def test_more_children_than_one_reading_holds_are_all_known() -> None:
+    script = "i=0; while [ $i -lt 900 ]; do sleep 600 & i=$((i+1)); done; echo; wait"
+    with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True) as top:
+        assert top.stdout is not None
+        top.stdout.readline()
+        assert len(children_of(top.pid) or []) == 900
+        os.killpg(top.pid, signal.SIGKILL)
+
+
+def test_a_process_whose_first_thread_has_ended_is_alive() -> None:
+    script = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=[600]).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+    with subprocess.Popen([sys.executable, "-S", "-c", script]) as one:
+        try:
+            until(lambda: (found := look(one.pid)) is not None and found.state == b"Z")
+            assert look(one.pid).is_zombie is False  # type: ignore[union-attr]
+            assert one.pid in everyone()
+        finally:
+            one.kill()
+        until(lambda: (found := look(one.pid)) is None or found.is_zombie)
+
+
+def test_a_signal_goes_to_this_process_and_to_nobody_that_has_its_pid_now() -> None:
+    before = len(descriptors(os.getpid()))
+    with subprocess.Popen(["sleep", "600"]) as one:
+        found = look(one.pid)
+        assert found is not None
+        send(found._replace(started=found.started - 1), signal.SIGKILL)
+        assert one.poll() is None
+        send(found, signal.SIGTERM)
+        assert one.wait(10) == -signal.SIGTERM
+    send(found, signal.SIGKILL)
+    assert len(descriptors(os.getpid())) == before

@@ -1,0 +1,37 @@
+"""CPU time and memory of whole process trees."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from orchd.processes.linux.process_tree import Tree
+from orchd.processes.linux.usage import Usage, of_trees
+
+BUSY = """
+import os
+while os.times().user < 0.2: pass
+x = bytearray(50_000_000)
+print(flush=True)
+input()
+"""
+
+
+def test_a_tree_is_sampled_with_all_below_it() -> None:
+    command = ["sh", "-c", f"{sys.executable} -c '{BUSY}'; true"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as busy:
+        assert busy.stdout is not None
+        busy.stdout.readline()
+        (usage,) = of_trees([Tree("agent-001", 1, "/nowhere", busy.pid, None)])
+        assert usage.cpu_seconds >= 0.2
+        assert usage.rss_bytes > 50_000_000
+        busy.communicate(b"\n")
+
+
+def test_a_tree_of_which_nothing_is_left_uses_nothing() -> None:
+    gone = subprocess.Popen(["true"], start_new_session=True)
+    gone.wait()
+    tree = Tree("agent-001", 1, f"/nowhere/{os.getpid()}", gone.pid, None)
+    assert of_trees([tree]) == [Usage(0.0, 0)]
+    assert of_trees([]) == []

@@ -1,0 +1,210 @@
+"""Looking after shims: a stopped shim is woken to report, and killed if it cannot be woken."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from orchd.core.inputs import Adopted, Exited, Input, Spawned
+from orchd.core.state.agents import Agent
+from orchd.instance.home import Home
+from orchd.processes.attendance import FIRST
+from orchd.processes.linux.procfs import children_of, look
+from orchd.processes.local import LocalProcesses
+from tests.conftest import until
+from tests.e2e.ways import can_make_cgroups
+from tests.e2e.yard import Yard
+from tests.support.attempts import ENV, agent
+from tests.support.machine import stop
+
+
+class Post:
+    """An attempt, and a clock that the test turns."""
+
+    def __init__(self, home: Home) -> None:
+        home.create()
+        self.home = home
+        self.ahead = 0.0
+        self.processes = self.daemon()
+
+    def daemon(self) -> LocalProcesses:
+        """The processes of a daemon."""
+        return LocalProcesses(self.home, lambda _: ENV, None, lambda: time.monotonic() + self.ahead, time.time)
+
+    def start(self, *command: str) -> Agent:
+        """A released attempt."""
+        made = agent(*command)
+        spawned = self.processes.start(made)
+        assert isinstance(spawned, Spawned)
+        made.pid = spawned.pid
+        self.processes.release(made.id, 1)
+        return made
+
+    def shim(self, one: Agent) -> int:
+        """The pid of its shim."""
+        assert one.pid is not None
+        return one.pid
+
+    def child(self, one: Agent) -> int:
+        """The pid of the agent's own process, once it runs its program: until then its shell may swallow a signal."""
+        (pid,) = until(lambda: children_of(self.shim(one)))
+        until(lambda: os.readlink(f"/proc/{pid}/exe") != os.readlink(f"/proc/{self.shim(one)}/exe"))
+        return int(pid)
+
+    def later(self, seconds: float) -> list[Input]:
+        """The news after some time."""
+        self.ahead += seconds
+        return self.processes.news()
+
+    def close(self) -> None:
+        """End what is left."""
+        for pid, key in self.processes.shims().items():
+            self.processes.stop(*key, kill=True)
+            until(lambda: self.processes.news() or not self.processes.shims())
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+
+@pytest.fixture
+def post(home_directory: Path) -> Iterator[Post]:
+    """A guarded attempt."""
+    made = Post(Home(home_directory))
+    yield made
+    made.close()
+
+
+def test_nothing_is_looked_at_while_an_agent_just_runs(post: Post) -> None:
+    one = post.start("sleep", "600")
+    post.child(one)
+    assert post.processes.next_deadline() is not None
+    assert post.later(FIRST) == []
+    assert post.processes.next_deadline() is None
+
+
+def test_an_agent_that_ended_under_a_stopped_shim_is_reported(post: Post) -> None:
+    one = post.start("sleep", "600")
+    child = post.child(one)
+    post.later(FIRST)
+    stop(post.shim(one))
+    os.kill(child, signal.SIGKILL)
+    until(lambda: post.processes.news() == [] and post.processes.next_deadline())
+    (ended,) = post.later(1.0) or until(post.processes.news)
+    assert ended.outcome.code == 137
+
+
+def test_an_agent_that_ended_before_it_was_looked_for_is_reported_too(post: Post) -> None:
+    one = post.start("sh", "-c", "kill -STOP $PPID; exit 3")
+    until(lambda: (found := look(post.shim(one))) is not None and found.is_stopped)
+
+    def news() -> list[Input]:
+        return post.later(0.1)
+
+    (ended,) = post.later(FIRST) or until(news)
+    assert ended.outcome.code == 3
+
+
+def test_a_shim_that_was_stopped_before_it_began_begins(post: Post, home_directory: Path) -> None:
+    made = agent("sh", "-c", f"echo > {home_directory}/ran; exec sleep 600")
+    spawned = post.processes.start(made)
+    assert isinstance(spawned, Spawned)
+    made.pid = spawned.pid
+    stop(spawned.pid)
+    post.processes.release(made.id, 1)
+    post.later(FIRST)
+    until((home_directory / "ran").exists)
+    post.later(FIRST)
+    assert post.processes.next_deadline() is None
+
+
+@pytest.mark.skipif(not can_make_cgroups(), reason="no cgroup v2 to be had")
+def test_a_shim_that_was_frozen_elsewhere_before_it_began_is_killed_and_reported(
+    yard: Yard, post: Post, home_directory: Path
+) -> None:
+    made = agent("sh", "-c", f"echo > {home_directory}/ran; exec sleep 600")
+    spawned = post.processes.start(made)
+    assert isinstance(spawned, Spawned)
+    made.pid = spawned.pid
+    place = yard.put(spawned.pid, freeze=True)
+    assert place is not None
+    until(lambda: "frozen 1" in (place / "cgroup.events").read_text())
+    post.processes.release(made.id, 1)
+    found = next((news for _ in range(5) if (news := post.later(FIRST))), None) or until(post.processes.news)
+    (ended,) = found
+    assert isinstance(ended, Exited)
+    assert (ended.outcome.code, ended.is_tree_gone) == (None, True)
+    assert ended.note == "its supervising shell was kept from running, so that its exit code is unknown"
+    assert not (home_directory / "ran").exists()
+    assert post.processes.next_deadline() is None
+
+
+def test_a_shim_that_orchd_froze_before_it_began_is_left_alone(post: Post, home_directory: Path) -> None:
+    made = agent("sh", "-c", f"echo > {home_directory}/ran; exec sleep 600")
+    spawned = post.processes.start(made)
+    assert isinstance(spawned, Spawned)
+    made.pid = spawned.pid
+    post.processes.freeze(made.id, 1)
+    post.processes.release(made.id, 1)
+    for _ in range(6):
+        assert post.later(FIRST) == []
+    post.processes.thaw(made.id, 1)
+    until((home_directory / "ran").exists)
+
+
+def test_an_adopted_agent_is_watched_too(post: Post) -> None:
+    one = post.start("sleep", "600")
+    child = post.child(one)
+    first, post.processes = post.processes, post.daemon()
+    assert post.processes.adopt(one) == Adopted(one.id, 1)
+    post.later(FIRST)
+    stop(post.shim(one))
+    os.kill(child, signal.SIGTERM)
+    until(lambda: post.processes.news() == [] and post.processes.next_deadline())
+    (ended,) = post.later(1.0) or until(post.processes.news)
+    assert ended.outcome.code == 143
+    assert until(first.news)
+
+
+def test_a_shim_that_cannot_be_woken_is_killed(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = post.start("sleep", "600")
+    child = post.child(one)
+    post.later(FIRST)
+    handle = post.processes._handles[one.id, 1]
+    stop(post.shim(one))
+    monkeypatch.setattr(type(handle.tree), "wake_shim", lambda _: None)
+    os.kill(child, signal.SIGKILL)
+    until(lambda: post.processes.news() == [] and post.processes.next_deadline())
+    for _ in range(2):
+        assert post.later(1.0) == []
+        assert not handle.is_shim_killed
+    (ended,) = post.later(1.0) or until(post.processes.news)
+    assert isinstance(ended, Exited)
+    assert ended.outcome.code is None
+    assert ended.note == "its supervising shell was kept from running, so that its exit code is unknown"
+
+
+def test_a_shim_that_waits_for_its_agent_is_not_killed_whatever_else_ended(post: Post) -> None:
+    one = post.start("sleep", "600")
+    post.child(one)
+    post.processes._guard.end((one.id, 1))
+    for _ in range(6):
+        assert post.later(1.0) == []
+    assert post.processes.next_deadline() is None
+    assert look(post.shim(one)) is not None
+
+
+def test_what_outlives_a_kill_is_killed_again(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = post.start("sleep", "600")
+    post.child(one)
+    tree = type(post.processes._handles[one.id, 1].tree)
+    with monkeypatch.context() as patch:
+        patch.setattr(tree, "kill", lambda _: None)
+        post.processes.stop(one.id, 1, kill=True)
+    assert post.processes.news() == []
+    (ended,) = post.later(1.0) or until(post.processes.news)
+    assert ended.outcome.code == 137

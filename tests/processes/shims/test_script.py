@@ -1,0 +1,279 @@
+"""The shim, run for real: what it writes down, and when it never runs."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchd.processes.launching import handover
+from orchd.processes.shims import script as shim
+
+NAME = "agent-001.1"
+
+
+@dataclass
+class Told:
+    """What a shim wrote down, and how often it said that it had served."""
+
+    text: str
+    served: int
+
+    def of(self, name: str = NAME) -> shim.Record:
+        """What it says of one attempt."""
+        return shim.parse_record(self.text, name)
+
+
+def lives(
+    tmp_path: Path,
+    *argv: str,
+    lines: tuple[bytes, ...] = (shim.GO,),
+    kill: signal.Signals | None = None,
+    door: int | None = None,
+    kills_itself: tuple[str, signal.Signals] | None = None,
+    name: str = f"orchd-{NAME}",
+    shell: str = shim.SHELL,
+    cwd: str = "/",
+    variables: Mapping[str, str] = {},
+) -> Told:
+    """The whole life of a shim that was given these lines through its gate, each after it had served."""
+    record = os.open(tmp_path / "exit", os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    os.write(record, b"boot\n")
+    gate, its = socket.socketpair()
+    held = [its.detach(), record] if door is None else [its.detach(), record, door]
+    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 40) for descriptor in held]
+    moved = [(descriptor, index + 3) for index, descriptor in enumerate(high)]
+    script = shim.SCRIPT if door is None else shim.SCRIPT_IN_CGROUP
+    if kills_itself:
+        place, number = kills_itself
+        script = script.replace(place, f"kill -{number.value} $$\n{place}")
+    pid = os.posix_spawn(
+        shell,
+        ["sh", "-c", script, name, *argv],
+        {"_orchd_logs": str(tmp_path), "_orchd_cwd": cwd, "_orchd_begin": 'exec "$@"', **variables},
+        file_actions=[(os.POSIX_SPAWN_DUP2, source, target) for source, target in moved],
+        setsid=True,
+        setsigdef=[signal.SIGHUP],  # who ignores it from the start, as under nohup, can set no trap for it
+    )
+    for descriptor in (held[0], *high):
+        os.close(descriptor)
+    served = 0
+    with gate, suppress(BrokenPipeError, ConnectionResetError):  # it may not have waited
+        for line in lines:
+            gate.sendall(line)
+            if kill:
+                os.killpg(pid, kill)
+            if gate.recv(16) != shim.SERVED:
+                break
+            served += 1
+    os.waitpid(pid, 0)
+    os.close(record)
+    return Told((tmp_path / "exit").read_text(), served)
+
+
+def run(tmp_path: Path, *argv: str, **how: Any) -> shim.Record:
+    """The record of a shim that served one agent."""
+    return lives(tmp_path, *argv, **how).of()
+
+
+@pytest.mark.parametrize("code", [0, 1, 3, 126, 127, 255])
+def test_the_exit_code_is_written_down(tmp_path: Path, code: int) -> None:
+    assert run(tmp_path, "/bin/sh", "-c", f"exit {code}")[:2] == (True, code)
+
+
+def test_death_by_a_signal_is_told_as_a_shell_does(tmp_path: Path) -> None:
+    assert run(tmp_path, "/bin/sh", "-c", "kill -KILL $$").code == 137
+
+
+@pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_comes_before_there_is_an_agent_is_heeded_instead_of_it(
+    tmp_path: Path, kill: signal.Signals
+) -> None:
+    told = lives(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", kills_itself=("while read", kill))
+    assert told.of()[:2] == (True, 143)
+    assert told.served == 0
+    assert not (tmp_path / "ran").exists()
+
+
+def test_without_a_word_at_the_gate_nothing_runs(tmp_path: Path) -> None:
+    record = run(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", lines=())
+    assert not record.ran
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_agent_holds_none_of_the_shims_descriptors(tmp_path: Path) -> None:
+    run(tmp_path, "/bin/sh", "-c", f"ls /proc/$$/fd > {tmp_path}/fds")
+    assert not {"3", "4", "5"} & set((tmp_path / "fds").read_text().split()) - {"3"}
+
+
+def test_it_moves_into_its_cgroup_and_the_agent_does_not_hold_the_door(tmp_path: Path) -> None:
+    with open(tmp_path / "procs", "wb") as door:
+        record = run(tmp_path, "/bin/sh", "-c", f"ls /proc/$$/fd > {tmp_path}/fds", door=door.fileno())
+    assert record.code == 0
+    assert (tmp_path / "procs").read_text() == "0\n"
+    assert not {"4", "5"} & set((tmp_path / "fds").read_text().split())
+
+
+def test_one_that_its_cgroup_does_not_take_never_runs(tmp_path: Path) -> None:
+    with open("/dev/full", "wb") as door:
+        record = run(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", door=door.fileno())
+    assert record == shim.Record(ran=False, code=None, cpu_seconds=0.0, was_shut_out=True)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_time_of_what_the_agent_waited_for_is_counted(tmp_path: Path) -> None:
+    busy = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"
+    assert run(tmp_path, "/bin/sh", "-c", f"sh -c '{busy}'; true").cpu_seconds > 0.01
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_record(text: str) -> None:
+    record = shim.parse_record(text, NAME)
+    assert record.ran or record.code is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "\n", "boot\n", f"boot\n{NAME} 12x\n", f"boot\n{NAME} 12", "boot\n0m0.0s 0m0.0s\n", "boot\n12"],
+)
+def test_a_torn_record_knows_no_code(text: str) -> None:
+    assert shim.parse_record(text, NAME)[:2] == (True, None)
+
+
+def test_a_time_that_no_agent_can_have_taken_does_no_harm() -> None:
+    """Whoever holds the record may have written it."""
+    assert shim.parse_record(f"boot\n{NAME} 0\n0m0s 0m0s\n{'9' * 400}m1s 0m2.5s\n", NAME).cpu_seconds < 1e12
+
+
+@pytest.mark.parametrize("first", ["boot\n", "exit-record 3 boot\n"])
+def test_a_record_tells_its_boot_in_every_version(first: str) -> None:
+    assert shim.boot_of(f"{first}{NAME} 3\n") == "boot"
+    assert shim.header(b"boot") == b"exit-record 3 boot\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "boot\n3\n0m0.1s 0m0.1s\n0m1.5s 0m0.5s\n",  # of version 1, in which a shim served one attempt
+        f"boot\n{NAME} 3\n0m0.1s 0m0.1s\n0m1.5s 0m0.5s\n",
+        f"exit-record 3 boot\n{NAME} 3\n0m0.1s 0m0.1s\n0m1.5s 0m0.5s\n",
+    ],
+)
+def test_records_of_earlier_versions_are_read(text: str) -> None:
+    assert shim.parse_record(text, NAME) == shim.Record(ran=True, code=3, cpu_seconds=2.0)
+
+
+@pytest.mark.parametrize("first", ["boot\n", "exit-record 3 boot\n"])
+@pytest.mark.parametrize("word", ["gate", "cgroup"])
+def test_why_it_never_ran_is_read_in_every_version(first: str, word: str) -> None:
+    assert shim.parse_record(f"{first}{word}\n", NAME)[:2] == (False, None)
+
+
+def test_a_record_of_a_later_version_is_not_taken_for_one_of_a_shim_that_was_killed() -> None:
+    record = shim.parse_record(f"exit-record 4 boot\n{NAME} exit=3\n", NAME)
+    assert (record.ran, record.code) == (True, None)
+    assert record.note == "its exit record has version 4, and this orchd knows 3: upgrade orchd"
+
+
+def test_one_that_cannot_enter_its_directory_says_so_and_serves_the_next(tmp_path: Path) -> None:
+    enters = f"next {SECOND}&&_orchd_cwd=/&&set -- /bin/sh -c 'pwd'\n".encode()
+    told = lives(tmp_path, "/bin/touch", f"{tmp_path}/ran", lines=(shim.GO, enters), cwd=f"{tmp_path}/none")
+    assert (told.of().code, told.of().note) == (
+        126, "its working directory could not be entered when it was about to start"
+    )  # fmt: skip
+    assert (told.of(SECOND).code, told.of(SECOND).note) == (0, None)
+    assert (tmp_path / f"{SECOND}.log").read_text() == "/\n"
+    assert not (tmp_path / "ran").exists()
+
+
+SECOND = "agent-002.1"
+
+
+def ready(command: str, name: str = SECOND) -> bytes:
+    """A line for another attempt."""
+    return f"next {name}&&set -- /bin/sh -c '{command}'\n".encode()
+
+
+def test_one_attempt_after_another_is_served_and_told_apart(tmp_path: Path) -> None:
+    told = lives(tmp_path, "/bin/sh", "-c", "exit 3", lines=(shim.GO, ready("exit 4"), ready("exit 5", "agent-003.7")))
+    assert told.served == 3
+    assert [told.of(name).code for name in (NAME, SECOND, "agent-003.7")] == [3, 4, 5]
+    assert told.of("agent-004.1") == shim.Record(ran=False, code=None, cpu_seconds=0.0, before=told.of(SECOND).before)
+
+
+SHELLS = [path for name in ("sh", "dash", "bash", "busybox", "mksh", "ksh", "yash") if (path := shutil.which(name))]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_any_shell_of_posix_will_do(tmp_path: Path, shell: str) -> None:
+    """It is asked for by the name `sh`, as which each of them keeps to the standard."""
+    says = "echo $ORCHD_AGENT; exit 4"
+    told = lives(
+        tmp_path, "/bin/sh", "-c", "exit 3", lines=(shim.GO, ready(says), ready(says, "agent-003.1")), shell=shell
+    )
+    assert (told.served, [told.of(name).code for name in (NAME, SECOND, "agent-003.1")]) == (3, [3, 4, 4])
+    assert [(tmp_path / f"agent-00{number}.1.log").read_text() for number in (2, 3)] == ["agent-002\n", "agent-003\n"]
+    assert told.text.endswith("\ngate\n")
+
+
+def test_each_is_told_apart_by_the_time_that_it_took(tmp_path: Path) -> None:
+    busy = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"
+    told = lives(tmp_path, "/bin/sh", "-c", busy, lines=(shim.GO, ready("exit 0")))
+    first, second = told.of(), told.of(SECOND)
+    assert first.cpu_seconds > 0.02
+    assert (first.before, second.before) == (0.0, first.cpu_seconds)
+    assert second.cpu_seconds < first.cpu_seconds / 2
+
+
+def test_one_that_cannot_be_made_ready_for_another_says_that_it_never_ran(tmp_path: Path) -> None:
+    (tmp_path / f"{SECOND}.log").mkdir()
+    told = lives(tmp_path, "/bin/true", lines=(shim.GO, ready(f"touch {tmp_path}/ran")))
+    assert not (tmp_path / "ran").exists()
+    assert (told.of().code, told.of(SECOND).ran) == (0, False)
+
+
+def test_one_that_was_signalled_serves_nobody_else(tmp_path: Path) -> None:
+    told = lives(tmp_path, "/bin/sh", "-c", "kill -TERM $PPID; exit 6", lines=(shim.GO, ready("touch ran")))
+    assert (told.served, told.of().code) == (0, 6)
+
+
+def test_a_signal_that_came_when_it_had_said_that_it_would_serve_another_is_not_for_that(tmp_path: Path) -> None:
+    """Only who is left of the one before can have sent it, and then nobody follows before they are gone."""
+    late = ("done\n", signal.SIGTERM)
+    told = lives(tmp_path, "/bin/true", lines=(shim.GO, ready("exit 4")), kills_itself=late)
+    assert (told.of().code, told.of(SECOND).code) == (0, 4)
+
+
+def test_a_shim_that_dies_while_it_serves_the_second_leaves_what_it_knows_of_the_first(tmp_path: Path) -> None:
+    told = lives(tmp_path, "/bin/sh", "-c", "exit 7", lines=(shim.GO, ready("kill -KILL $PPID")))
+    assert (told.of().code, told.of(SECOND)[:2]) == (7, (True, None))
+
+
+def test_an_agent_finds_who_it_is_by_the_shims_own_name(tmp_path: Path) -> None:
+    show = f'echo "$ORCHD_AGENT $ORCHD_ATTEMPT" > {tmp_path}/said'
+    lives(tmp_path, "/bin/sh", "-c", show, name="orchd-agent-012.3")
+    assert (tmp_path / "said").read_text() == "agent-012 3\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_first_attempt_and_its_words_can_come_by_variables_which_the_agent_does_not_get(
+    tmp_path: Path, shell: str
+) -> None:
+    script = f'echo "$ORCHD_AGENT $ORCHD_ATTEMPT $1 ${{_orchd_first-}}${{_orchd_words-}}" >{tmp_path}/said'
+    words = handover.carried(["/bin/sh", "-c", script, "sh", "it's * $HOME"])
+    assert words is not None
+    variables = {handover.FIRST: "agent-012.3", handover.WORDS: words}
+    told = lives(tmp_path, name=shim.LABEL, shell=shell, variables=variables)
+    assert told.of("agent-012.3").code == 0
+    assert (tmp_path / "said").read_text() == "agent-012 3 it's * $HOME \n"

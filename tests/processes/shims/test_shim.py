@@ -1,0 +1,139 @@
+"""What a shim is told so that it serves another attempt, and what it is not told."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchd.core.state.agents import Attributes, Spec
+from orchd.processes.attempt_files import Files
+from orchd.processes.launching.command import command
+from orchd.processes.linux.cgroups import Cgroup
+from orchd.processes.shims.shim import MOST, Shim
+
+SPEC = Spec(("true",), "name", "/", "e")
+VARIABLES = {"PATH": "/bin", "PWD": "/", "ORCHD_HOME": "/h", "ORCHD_AGENT": "agent-001", "ORCHD_GOAL": "one"}
+TRUE = command(["/bin/true"], VARIABLES)
+FILES = Files("/h/agents/agent-002.1")
+
+
+def shim(gate: int | None = None, **fields: object) -> Shim:
+    """One in a cgroup of its own."""
+    return replace(Shim(0, gate, Cgroup(Path("/nowhere")), SPEC, TRUE), **fields)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Ours of a gate, and a shim's."""
+    ours, its = socket.socketpair()
+    with ours, its:
+        yield ours, its
+
+
+def test_the_first_is_served_as_it_is(ends: tuple[socket.socket, socket.socket]) -> None:
+    shim(ends[0].fileno()).open()
+    assert ends[1].recv(99) == b":\n"
+
+
+def test_a_gate_behind_which_nobody_is_left_is_no_error(ends: tuple[socket.socket, socket.socket]) -> None:
+    ends[1].close()
+    held = shim(ends[0].fileno())
+    held.open()
+    assert not held.has_served()
+
+
+def test_one_that_left_without_reading_has_not_served(ends: tuple[socket.socket, socket.socket]) -> None:
+    held = shim(ends[0].fileno())
+    held.open()
+    ends[1].close()  # which the kernel tells as a connection that was reset
+    assert not held.has_served()
+
+
+def test_it_has_served_when_it_says_so(ends: tuple[socket.socket, socket.socket]) -> None:
+    ends[1].sendall(b"\n")
+    assert shim(ends[0].fileno()).has_served()
+
+
+def test_a_gate_that_was_closed_is_not_opened_any_more() -> None:
+    held = shim(None)
+    held.open()
+    assert not held.has_served()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"cgroup": None},
+        {"attempts": MOST},
+        {"spec": replace(SPEC, stdin="/x")},
+        {"spec": replace(SPEC, memory_max=1)},
+        {"spec": replace(SPEC, pids_max=9)},
+    ],
+)
+def test_nobody_follows_where_things_would_not_be_as_they_were(fields: dict[str, object]) -> None:
+    assert shim().may_be_followed
+    assert not shim(**fields).may_be_followed
+
+
+def test_the_line_tells_what_is_different_and_nothing_else() -> None:
+    names = ["ORCHD_GOAL", "ORCHD_SKILL", "PWD"]
+    goal, skill, pwd = (f"_orchd_{TRUE.slots.index(name)}" for name in names)
+    variables = {**VARIABLES, "PWD": "/a b", "ORCHD_AGENT": "agent-002", "ORCHD_SKILL": "s"}
+    del variables["ORCHD_GOAL"]
+    line = shim()._line(replace(SPEC, cwd="/a b"), command(["/bin/echo", "it's"], variables), FILES)
+    assert (
+        line
+        == (
+            f"next agent-002.1&&{goal}=ORCHD_GOAL&&{skill}=ORCHD_SKILL=s&&{pwd}='PWD=/a b'&&_orchd_cwd='/a b'"
+            """&&set -- /bin/echo 'it'"'"'s'\n"""
+        ).encode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "variables"),
+    [
+        (replace(SPEC, stdin="/x"), {}),
+        (replace(SPEC, cpu_max=0.5), {}),
+        (SPEC, {"MINE": "1"}),
+        (SPEC, {"ORCHD_HOME": "/other"}),
+        (SPEC, {"ORCHD_GOAL": "two\nlines"}),
+        (SPEC, {"ORCHD_GOAL": "g\u00f6al"}),
+        (SPEC, {"ORCHD_GOAL": "x" * 4096}),
+    ],
+)
+def test_there_is_no_line_for_whoever_needs_a_shim_of_its_own(spec: Spec, variables: dict[str, str]) -> None:
+    assert shim()._line(SPEC, TRUE, FILES) is not None
+    assert shim()._line(spec, command(["/bin/true"], {**VARIABLES, **variables}), FILES) is None
+
+
+def test_there_is_no_line_for_whoever_begins_in_another_way() -> None:
+    for attributes in (Attributes(umask=0o022), Attributes(limits=(("nofile", 9, 9),))):
+        assert shim()._line(SPEC, command(["/bin/true"], VARIABLES, attributes), FILES) is None
+
+
+def test_a_variable_that_has_another_value_is_told() -> None:
+    line = shim()._line(SPEC, command(["/bin/true"], {**VARIABLES, "PATH": "/x y"}), FILES)
+    assert line == f"next agent-002.1&&_orchd_{TRUE.slots.index('PATH')}='PATH=/x y'&&set -- /bin/true\n".encode()
+
+
+@given(st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=126)), max_size=4), st.text(max_size=20))
+def test_whatever_the_words_are_a_shell_takes_them_for_words(words: list[str], goal: str) -> None:
+    line = shim()._line(SPEC, command(["/bin/x", *words], {**VARIABLES, "ORCHD_GOAL": goal}), FILES)
+    if line is None:
+        assert not goal.isascii() or not goal.isprintable()
+        return
+    held = f"_orchd_{TRUE.slots.index('ORCHD_GOAL')}"
+    show = f"""printf '%s\\0' "${held}" "$@" """
+    script = f"next() {{ :; }}; {line.decode()}{show}"
+    env = {held: "ORCHD_GOAL=one"}
+    said = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True, env=env).stdout
+    assert os.fsdecode(said).split("\0")[:-1] == [f"ORCHD_GOAL={goal}", "/bin/x", *words]

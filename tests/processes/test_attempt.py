@@ -1,0 +1,93 @@
+"""What is held of one attempt: it is released once, and its output is how it is heard."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from orchd.processes.attempt import Handle
+from orchd.processes.attempt_files import Files
+from orchd.processes.linux.process_tree import Tree
+from orchd.processes.linux.usage import Usage
+from orchd.processes.shims.shim import Shim
+from tests.conftest import until
+from tests.support.bench import Bench
+
+NOW, WALL = 1000.0, 5000.0
+
+
+def handle(directory: Path, shim: Shim | None = None) -> Handle:
+    """Of an attempt that never was, whose files would be in this directory."""
+    return Handle(Tree("agent-001", 1, "/", 0, None), Files(f"{directory}/one"), shim=shim, looked=NOW)
+
+
+@pytest.fixture
+def said(tmp_path: Path) -> Path:
+    """Its log, with a line of a minute ago."""
+    log = tmp_path / "one.log"
+    log.write_text("hello\n")
+    os.utime(log, (WALL - 60, WALL - 60))
+    return log
+
+
+def test_it_is_released_once(tmp_path: Path) -> None:
+    opened: list[bytes] = []
+    held = handle(tmp_path, SimpleNamespace(open=lambda: opened.append(b"go")))  # type: ignore[arg-type]
+    held.release()
+    held.release()
+    assert (opened, held.is_released) == ([b"go"], True)
+
+
+def test_one_of_an_earlier_daemon_is_not_ours_to_release(tmp_path: Path) -> None:
+    held = handle(tmp_path)
+    held.release()
+    assert not held.is_released
+
+
+def test_what_its_shim_spent_on_others_is_not_its_own(tmp_path: Path) -> None:
+    held = handle(tmp_path)
+    held.cpu_before = 1.5
+    assert held.shown(Usage(1.75, 4096)) == Usage(0.25, 4096, None)
+    assert held.shown(Usage(1.25, 4096)).cpu_seconds == 0.0
+
+
+def test_silence_lasts_since_the_last_output_that_was_seen(tmp_path: Path, said: Path) -> None:
+    held = handle(tmp_path)
+    assert held.quiet_for(NOW + 300, WALL) == 60
+    assert held.quiet_for(NOW + 400, WALL + 100) == 160
+    with said.open("a") as log:
+        log.write("again\n")
+    os.utime(said, (WALL + 195, WALL + 195))
+    assert held.quiet_for(NOW + 500, WALL + 200) == 5
+
+
+@pytest.mark.usefixtures("said")
+def test_a_calendar_that_jumps_makes_nobody_silent_for_longer_than_it_was_looked_at(tmp_path: Path) -> None:
+    assert handle(tmp_path).quiet_for(NOW + 10, WALL + 86400) == 10
+    assert handle(tmp_path).quiet_for(NOW + 10, WALL - 86400) == 0
+
+
+def test_whoever_has_no_log_is_silent(tmp_path: Path) -> None:
+    assert handle(tmp_path).quiet_for(NOW + 10, WALL) == 10
+
+
+def test_output_is_heard_and_silence_grows(bench: Bench) -> None:
+    say = bench.home.directory / "say"
+    os.mkfifo(say)
+    one = bench.spawn("sh", "-c", f"while read x < {say}; do echo $x; done")
+    bench.ahead += 50
+    assert bench.processes.quiet_for(one.id, 1) >= 50
+    say.write_text("hello\n")
+    log = Path(f"{bench.home.agents}/{one.id}.1.log")
+    until(lambda: log.read_text() == "hello\n")
+    assert bench.processes.quiet_for(one.id, 1) < 30
+
+
+def test_memory_that_no_kernel_counts_is_what_was_weighed(tmp_path: Path) -> None:
+    held = handle(tmp_path)
+    assert held.memory_peak() is None
+    held.peak = 1 << 20
+    assert held.memory_peak() == 1 << 20

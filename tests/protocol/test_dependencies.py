@@ -1,0 +1,35 @@
+"""An agent and a condition in one text."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchd.core.state.agents import Condition
+from orchd.protocol.dependencies import CONDITIONS, split, unknown
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("api", ("", None)),
+        ("api:any", ("api", "any")),
+        ("api:failed", ("api", "failed")),
+        ("api:completed", ("api", "completed")),
+        ("api:faild", ("api", None)),
+        ("a:b:any", ("a:b", "any")),
+        (":any", ("", None)),
+        ("api:", ("api", None)),
+    ],
+)
+def test_the_text_behind_the_last_colon_is_the_condition(text: str, wanted: tuple[str, str | None]) -> None:
+    assert split(text) == wanted
+
+
+def test_the_conditions_are_those_of_the_core() -> None:
+    assert set(CONDITIONS) == {condition.value for condition in Condition}
+
+
+def test_an_unknown_condition_lists_the_three() -> None:
+    message = unknown("api:faild")
+    assert "'faild' is no condition" in message
+    assert "write api:completed, api:failed, api:any, or api alone" in message

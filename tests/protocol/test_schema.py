@@ -1,0 +1,168 @@
+"""Shapes: a right map becomes a value, a wrong one a sentence with the path to what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchd.protocol import operations
+from orchd.protocol.schema import Check, ShapeError, build, problems
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """A part."""
+
+    size: int
+    share: Annotated[float, Check(lambda number: number > 0, "above 0")] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outer:
+    """A whole."""
+
+    name: str
+    parts: tuple[Inner, ...] = ()
+    env: dict[str, str] = field(default_factory=dict)
+    is_on: bool = False
+    level: Annotated[int, Check(lambda number: number < 9, "below 9")] = 0
+    named: dict[str, Inner] = field(default_factory=dict)
+
+
+def wrong(value: object, shape: type = Outer) -> str:
+    """What `build` says about a value that does not fit."""
+    with pytest.raises(ShapeError) as caught:
+        build(shape, value)
+    return str(caught.value)
+
+
+def test_a_whole_map_becomes_a_value() -> None:
+    value = {"name": "a", "parts": [{"size": 1, "share": 2}, {"size": 3}], "env": {"A": "b"}, "is_on": True, "level": 8}
+    assert build(Outer, value) == Outer("a", (Inner(1, 2.0), Inner(3)), {"A": "b"}, is_on=True, level=8)
+    assert build(Outer, {"name": "a", "named": {"x": {"size": 1}}}).named == {"x": Inner(1)}
+
+
+def test_what_is_left_out_has_its_default_and_what_is_null_is_none() -> None:
+    assert build(Outer, {"name": "a"}) == Outer("a")
+    assert build(Inner, {"size": 1, "share": None}).share is None
+
+
+def test_two_values_share_no_default() -> None:
+    assert build(Outer, {"name": "a"}).env is not build(Outer, {"name": "a"}).env
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ([], "the value must be a map, not a list"),
+        (None, "the value must be a map, not nothing"),
+        ({}, "name is missing"),
+        ({"name": 7}, "name must be a string, not a whole number"),
+        ({"name": None}, "name must be a string, not nothing"),
+        ({"name": b"x"}, "name must be a string, not bytes"),
+        ({"name": "a\0"}, "name holds a NUL, which no argument or path can: 'a\\x00'"),
+        ({"name": "a", "nmae": 1}, "nmae is not known here; known are env, is_on, level, name, named, parts"),
+        ({"name": "a", 7: 1}, "7 is not known here; known are env, is_on, level, name, named, parts"),
+        ({"name": "a", "is_on": 1}, "is_on must be true or false, not a whole number"),
+        ({"name": "a", "level": True}, "level must be a whole number, not true or false"),
+        ({"name": "a", "level": 1.0}, "level must be a whole number, not a number"),
+        ({"name": "a", "level": 9}, "level must be below 9, not 9"),
+        ({"name": "a", "level": 2**63}, "level must be a whole number of 64 bits, not 9223372036854775808"),
+        ({"name": "a", "level": -(2**63) - 1}, "level must be a whole number of 64 bits, not -9223372036854775809"),
+        ({"name": "a", "parts": "ab"}, "parts must be a list, not a string"),
+        ({"name": "a", "parts": {}}, "parts must be a list, not a map"),
+        ({"name": "a", "parts": [{"size": 1}, 7]}, "parts[1] must be a map, not a whole number"),
+        ({"name": "a", "parts": [{"size": 1, "share": -1}]}, "parts[0].share must be above 0, not -1.0"),
+        ({"name": "a", "parts": [{"size": 1, "share": "1"}]}, "parts[0].share must be a number, not a string"),
+        ({"name": "a", "parts": [{"size": 1, "share": True}]}, "parts[0].share must be a number, not true or false"),
+        ({"name": "a", "parts": [{}]}, "parts[0].size is missing"),
+        ({"name": "a", "parts": [{"size": 1, "x": 1}]}, "parts[0].x is not known here; known are share, size"),
+        ({"name": "a", "env": []}, "env must be a map, not a list"),
+        ({"name": "a", "env": {"A": 1}}, "env must map strings to strings, not 'A' to a whole number"),
+        ({"name": "a", "env": {1: "A"}}, "env must map strings to strings, not 1 to a string"),
+        ({"name": "a", "env": {"": "x"}}, "env has a key or value that no environment can hold: ''"),
+        ({"name": "a", "env": {"A=B": "x"}}, "env has a key or value that no environment can hold: 'A=B'"),
+        ({"name": "a", "env": {"A\0": "x"}}, "env has a key or value that no environment can hold: 'A\\x00'"),
+        ({"name": "a", "env": {"A": "x\0"}}, "env has a key or value that no environment can hold: 'A'"),
+        ({"name": "a", "named": []}, "named must be a map, not a list"),
+        ({"name": "a", "named": {"x": 1}}, "named.x must be a map, not a whole number"),
+        ({"name": "a", "named": {"x": {"size": "1"}}}, "named.x.size must be a whole number, not a string"),
+        ({"name": "a", "named": {7: {}}}, "named has a key that is no name: 7; it has 1 to 100 characters"),
+        ({"name": "a", "named": {"": {}}}, "named has a key that is no name: ''; it has 1 to 100 characters"),
+    ],
+)
+def test_what_does_not_fit_is_said_with_the_path_to_it(value: object, sentence: str) -> None:
+    assert wrong(value) == sentence
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_is_finite(number: float) -> None:
+    assert wrong({"size": 1, "share": number}, Inner) == f"share must be a finite number, not {number!r}"
+
+
+def test_a_sentence_stays_short_whatever_was_sent() -> None:
+    assert len(wrong({"name": "a", "x" * 10_000: 1})) < 200
+    assert len(wrong({"name": "x" * 10_000 + "\0"})) < 200
+    assert len(wrong({"name": "a", "named": {"x" * 10_000: {}}})) < 200
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.integers(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["name", "parts", "env", "is_on", "level", "named", "x"]), ANYTHING))
+def test_anything_is_a_value_of_the_shape_or_a_shape_error(value: dict[str, Any]) -> None:
+    try:
+        made = build(Outer, value)
+    except ShapeError as error:
+        assert any(word in str(error) for word in ("must", "not known", "missing", "NUL", "a key"))  # noqa: PT017
+    else:
+        assert isinstance(made.name, str)
+        assert all(isinstance(part, Inner) for part in made.parts)
+
+
+def test_all_problems_are_told_each_with_its_key_and_the_key_that_was_meant() -> None:
+    value = {"nmae": 1, "parts": 7, "level": "x" * 99, "named": {"a": {"size": 1}, "b": {"szie": 1}}, "is_on": 1}
+    assert list(problems(Outer, value)) == [
+        ("nmae", "nmae is not known here; did you mean name?", "name"),
+        ("name", "name is missing", None),
+        ("parts", "parts must be a list, not a whole number: 7", None),
+        ("is_on", "is_on must be true or false, not a whole number: 1", None),
+        ("level", f"level must be a whole number, not a string: '{'x' * 56}...", None),
+        ("named.b.szie", "named.b.szie is not known here; did you mean named.b.size?", "named.b.size"),
+        ("named.b.size", "named.b.size is missing", None),
+    ]
+
+
+def test_a_value_in_a_map_or_list_is_not_told() -> None:
+    told = list(problems(Outer, {"name": "a", "env": {"TOKEN": "hush", "N": 1}}))
+    assert [problem.key for problem in told] == ["env"]
+    assert "hush" not in told[0].message
+    assert [problem.message for problem in problems(Outer, 7)] == ["the value must be a map, not a whole number"]
+    assert [problem.key for problem in problems(Outer, {"name": "a", "named": {7: {}}})] == ["named"]
+
+
+@given(st.dictionaries(st.sampled_from(["name", "parts", "env", "is_on", "level", "named", "x"]), ANYTHING))
+def test_there_are_problems_exactly_when_no_value_can_be_built(value: dict[str, Any]) -> None:
+    try:
+        build(Outer, value)
+    except ShapeError:
+        assert list(problems(Outer, value))
+    else:
+        assert list(problems(Outer, value)) == []
+
+
+def test_a_list_that_is_too_long_is_refused_before_its_items_are_looked_at() -> None:
+    spec = {"agents": [object()] * 10_001, "cwd": "/"}
+    with pytest.raises(ShapeError) as caught:
+        build(operations.Spawn, spec)
+    assert str(caught.value) == "agents must be a list of 1 to 10,000 agents, not 10,001; make several requests"
+    with pytest.raises(ShapeError, match="must be a list, not a string"):
+        build(operations.Cancel, {"ids": "x" * 20_000})

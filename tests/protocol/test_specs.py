@@ -1,0 +1,38 @@
+"""What agents are to be, as requests say it."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchd.protocol.schema import ShapeError, build
+from orchd.protocol.specs import AgentSpec, RunMember, name_of
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        (AgentSpec(command=("/usr/bin/make", "test"), name="api"), "api"),
+        (AgentSpec(command=("/usr/bin/make", "test")), "make"),
+        (AgentSpec(command=("bin/",)), "bin"),
+        (AgentSpec(command=("/",), runner="mock"), "mock"),
+        (AgentSpec(skill="review", runner="mock"), "review"),
+        (AgentSpec(command=("--fast",), skill="review", runner="mock"), "mock"),
+        (AgentSpec(goal="x"), "agent"),
+        (AgentSpec(command=("x" * 300,)), "x" * 200),
+    ],
+)
+def test_an_agent_is_called_by_what_is_known_of_it(spec: AgentSpec, name: str) -> None:
+    assert name_of(spec) == name
+
+
+@pytest.mark.parametrize("work", [{"command": ["true"]}, {"goal": "x"}, {"skill": "review"}, {"stdin": "/prompt"}])
+def test_something_has_to_be_done(work: dict[str, object]) -> None:
+    assert build(AgentSpec, work).has_work
+    assert not build(AgentSpec, {"name": "idle", "runner": "mock"}).has_work
+
+
+def test_a_member_is_an_agent_at_a_path_inside_its_run() -> None:
+    made = build(RunMember, {"path": "web/api", "agent": {"command": ["true"]}, "after": ["schema"]})
+    assert (made.path, made.agent.command, made.after, made.required) == ("web/api", ("true",), ("schema",), True)
+    with pytest.raises(ShapeError, match=r"^path must be a path of at most 1,000, not '/web'"):
+        build(RunMember, {"path": "/web", "agent": {}})

@@ -1,0 +1,240 @@
+"""What leaves the history, what stays although it is old, and what is said of what is gone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from orchd.instance.config import Config
+from orchd.protocol.errors import WireError
+from orchd.retention import pruner as pruning
+from tests.conftest import Instance, until
+from tests.support.bench import Bench
+
+ENV = {"PATH": "/usr/bin:/bin"}
+
+
+def over(bench: Bench, count: int) -> list[str]:
+    """So many agents that have completed."""
+    agents = [bench.spawn("true") for _ in range(count)]
+    bench.until_over(*agents)
+    return [agent.id for agent in agents]
+
+
+def shown(bench: Bench) -> list[str]:
+    """The agents that the history has."""
+    return sorted(agent["id"] for agent in bench.ask("status", {"all": True})["agents"])
+
+
+def files(bench: Bench) -> set[str]:
+    """The agents that have files."""
+    return {entry.name.partition(".")[0] for entry in os.scandir(bench.home.agents)}
+
+
+def test_the_oldest_go_first_with_their_files_and_a_dry_run_says_the_same(bench: Bench) -> None:
+    ids = over(bench, 5)
+    told = bench.prune(keep=2, dry_run=True)
+    assert (told["agents"], told["left"], told["dry_run"]) == (3, 2, True)
+    assert shown(bench) == ids
+    assert bench.prune(keep=2) == {**told, "dry_run": False}
+    assert told["bytes"] > 0
+    assert shown(bench) == ids[3:]
+    assert files(bench) == set(ids[3:])
+    assert bench.prune(keep=2)["agents"] == 0
+
+
+def test_what_ended_longer_ago_than_asked_goes(bench: Bench) -> None:
+    over(bench, 2)
+    assert bench.prune(older_than=3600)["agents"] == 0
+    assert bench.prune(older_than=0)["agents"] == 2
+
+
+def test_a_tree_goes_when_all_of_it_is_over(bench: Bench) -> None:
+    parent = bench.spawn("sleep", "600")
+    asked = {"agents": [{"command": ["true"]}], "cwd": "/", "env": ENV}
+    child = bench.ask("spawn", asked, pid=parent.pid or 0)["agents"][0]["id"]
+    bench.until_over(bench.agent(child))
+    over(bench, 1)
+    assert bench.prune(keep=0)["agents"] == 1
+    assert shown(bench) == [parent.id, child]
+    bench.ask("cancel", {"ids": [parent.id]})
+    bench.until_over(parent)
+    assert bench.prune(keep=0)["agents"] == 2
+
+
+def test_a_run_goes_as_a_whole(bench: Bench) -> None:
+    members = [{"path": path, "agent": {"command": ["true"]}} for path in ("a", "b")]
+    run = bench.ask("run", {"name": "r", "groups": [{}], "members": members, "cwd": "/", "env": ENV})
+    bench.until_over(*(bench.agent(one["id"]) for one in run["agents"]))
+    told = bench.prune(keep=1)
+    assert (told["agents"], told["runs"], told["left"]) == (2, 1, 0)
+    assert bench.code("run-status", {"id": "run-001"}) == "pruned"
+    assert bench.code("run-status", {"id": "run-002"}) == "unknown-run"
+
+
+def test_what_somebody_comes_after_or_waits_for_stays(bench: Bench) -> None:
+    first, second, _ = over(bench, 3)
+    lives = bench.spawn("sleep", "600")
+    bench.spawn("true", after=[first, lives.id])
+    waiting = bench.send("wait", {"ids": [second, lives.id]})
+    assert bench.prune(keep=0)["agents"] == 1
+    assert {first, second} < set(shown(bench))
+    bench.ask("cancel", {"ids": [lives.id]})
+    bench.until_over(lives)
+    assert [agent["id"] for agent in bench.reply(waiting)["agents"]] == [second, lives.id]
+    assert bench.prune(keep=0)["left"] == 0
+
+
+def test_what_has_a_worktree_stays(bench: Bench) -> None:
+    agent = bench.spawn("true", worktree=True)
+    bench.ask("cancel", {"ids": [agent.id]})
+    bench.until_over(agent)
+    record = bench.home.worktrees / f"{agent.id}.json"
+    record.parent.mkdir(exist_ok=True)
+    record.touch()
+    assert bench.prune(keep=0)["agents"] == 0
+    record.unlink()
+    assert bench.prune(keep=0)["agents"] == 1
+
+
+def test_a_large_tree_goes_in_pieces_and_is_gone_for_everybody_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruning, "PIECE", 2)
+    members = [{"path": f"m{number}", "agent": {"command": ["true"]}} for number in range(7)]
+    run = bench.ask("run", {"name": "r", "groups": [{}], "members": members, "cwd": "/", "env": ENV})
+    ids = [one["id"] for one in run["agents"]]
+    bench.until_over(*(bench.agent(one) for one in ids))
+    bench.calm()
+    bench.ask("status", {"ids": ids})
+    asked = bench.send("prune", {"keep": 0})
+    seen = set()
+    while bench.pruner.is_due():
+        bench.store.finish()
+        bench.pruner.turn()
+        seen.add(len(files(bench)))
+        assert bench.code("status", {"ids": [ids[-1]]}) == bench.code("retry", {"ids": [ids[-1]]}) == "pruned"
+    assert seen == {7, 5, 3, 1, 0}
+    assert bench.reply(asked)["agents"] == 7
+    assert not bench.records.leaving
+
+
+def test_ids_and_results_of_what_is_gone_are_never_used_again(bench: Bench, tmp_path: Path) -> None:
+    result = tmp_path / "result.md"
+    agent = bench.spawn("sh", "-c", f"echo done > {result}", result=str(result))
+    bench.until_over(agent)
+    bench.prune(keep=0)
+    assert result.read_text() == "done\n"
+    with pytest.raises(WireError, match="agent-001, which completed and was pruned"):
+        bench.spawn("true", result=str(result))
+    result.unlink()
+    assert bench.spawn("true", result=str(result)).id == "agent-002"
+
+
+def test_who_never_started_is_not_tried_again_when_nobody_knows_what_it_came_after(bench: Bench) -> None:
+    failed = bench.spawn("false")
+    bench.until_over(failed)
+    skipped = bench.spawn("true", after=[failed.id])
+    done = bench.spawn("true")
+    bench.until_over(done)
+    tried = bench.spawn("false", after=[done.id])
+    bench.until_over(skipped, tried)
+    assert bench.prune(keep=3)["agents"] == 1
+    assert shown(bench) == [skipped.id, done.id, tried.id]
+    bench.ask("cancel", {"ids": [skipped.id]})
+    with pytest.raises(
+        WireError, match="agent-002 never started, and how agent-001, which it comes after, ended is unknown"
+    ):
+        bench.ask("retry", {"ids": [skipped.id], "env": ENV})
+    assert bench.prune(keep=1)["agents"] == 2
+    bench.ask("retry", {"ids": [tried.id], "env": ENV})
+    bench.until_over(tried)
+
+
+def test_the_configuration_is_gone_by_when_something_happens(bench: Bench) -> None:
+    bench.calm()
+    bench.pruner.heed(Config(keep_count=2))
+    ids = over(bench, 4)
+    bench.calm()
+    assert shown(bench) == ids[2:]
+    bench.pruner.heed(Config(keep_count=1, keep_age=3600.0))
+    bench.calm()
+    assert shown(bench) == ids[3:]
+    bench.pruner.heed(Config(keep_age=0.000001))
+    bench.calm()
+    assert shown(bench) == []
+    assert not bench.pruner.is_due()
+
+
+def test_bytes_are_those_of_logs_and_records_on_the_disk(bench: Bench) -> None:
+    bench.calm()
+    ids = over(bench, 4)
+    bench.pruner.heed(Config(keep_bytes=2 * bench.processes.room_of(bench.agent(ids[0]).id, 1)))
+    bench.calm()
+    assert shown(bench) == ids[2:]
+    (bench.home.agents / "stray").write_bytes(b"x" * 100_000)
+    over(bench, 1)
+    bench.calm()
+    assert bench.pruner._room() > 100_000
+    assert not bench.pruner.is_due()  # what cannot be brought under its bound is not tried again and again
+
+
+def test_what_cannot_go_is_not_looked_at_again_and_again(bench: Bench) -> None:
+    bench.calm()
+    parent = bench.spawn("sleep", "600")
+    asked = {"agents": [{"command": ["true"]}] * 3, "cwd": "/", "env": ENV}
+    children = [one["id"] for one in bench.ask("spawn", asked, pid=parent.pid or 0)["agents"]]
+    bench.until_over(*(bench.agent(one) for one in children))
+    bench.pruner.heed(Config(keep_count=1, keep_age=0.5))
+    bench.calm()
+    assert not bench.pruner.is_due()
+    assert len(shown(bench)) == 4
+
+
+def test_a_bound_is_passed_a_little_before_anything_is_done(bench: Bench) -> None:
+    bench.calm()
+    bench.pruner.heed(Config(keep_count=64))
+    bench.state.is_paused = True
+    agents = [{"command": ["true"]}] * 66
+    ids = [one["id"] for one in bench.ask("spawn", {"agents": agents, "cwd": "/", "env": ENV})["agents"]]
+    bench.ask("cancel", {"ids": ids[:65]})
+    assert not bench.pruner.is_due()
+    bench.ask("cancel", {"ids": ids[65:]})
+    assert bench.pruner.is_due()
+    bench.calm()
+    assert shown(bench) == ids[2:]
+
+
+def test_logs_that_somebody_deleted_are_no_reason_to_die(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    over(bench, 1)
+    for entry in os.scandir(bench.home.agents):
+        Path(entry).unlink()
+    bench.home.agents.rmdir()
+    bench.calm()
+    bench.pruner.heed(Config(keep_bytes=0))
+    assert "with the logs of all attempts" in caplog.text
+    assert bench.prune(keep=0)["agents"] == 1
+
+
+def test_a_daemon_prunes_while_agents_end_and_everybody_is_served(stopped: Instance) -> None:
+    stopped.configure("keep_count = 5\n")
+    stopped.start()
+    with stopped.client() as client:
+        for _ in range(3):
+            agents = [{"command": ["true"]}] * 30
+            client.call("spawn", {"agents": agents, "cwd": "/", "env": ENV})
+            # no wait: whom it is about stays until it is over, and newer ones would go in their place
+            until(lambda: all(one["ended_at"] for one in client.call("status", {"all": True})["agents"]))
+        until(lambda: len(client.call("status", {"all": True})["agents"]) == 5)
+        until(lambda: len(list(stopped.home.agents.iterdir())) == 10)
+        facts = client.call("events")
+        assert {fact["agent"] for fact in facts["events"] if fact["agent"]} == {f"agent-{n:03d}" for n in range(86, 91)}
+    assert "pruned" in stopped.log()
+
+
+def test_an_agent_may_not_prune(instance: Instance) -> None:
+    one = instance.spawn("orchctl", "prune", "--keep", "0")
+    instance.ctl("wait", one, code=1)
+    assert instance.ctl("logs", one).startswith("forbidden: ")

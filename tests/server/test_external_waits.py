@@ -1,0 +1,79 @@
+"""Waits from outside: answered when they are true, dropped when nobody is there."""
+
+from __future__ import annotations
+
+from orchd.core.state.agents import AgentId, RequestId
+from orchd.server.external_waits import Onlooker, Onlookers
+
+A, B = AgentId("agent-001"), AgentId("agent-002")
+
+
+def onlooker(request: str, *targets: AgentId, is_any: bool = False, deadline: float | None = None) -> Onlooker:
+    """Somebody who waits for agents that have not ended."""
+    return Onlooker(RequestId(request), targets, is_any, deadline, set(targets))
+
+
+def onlookers() -> Onlookers:
+    """Nobody waits yet; whoever has ended is not tried again."""
+    return Onlookers(lambda _: set())
+
+
+def told(found: list[Onlooker]) -> list[str]:
+    """Whose waits these are."""
+    return [one.request for one in found]
+
+
+def test_all_must_end_or_any() -> None:
+    waiting = onlookers()
+    waiting.add(onlooker("all", A, B))
+    waiting.add(onlooker("any", A, B, is_any=True))
+    assert told(waiting.ended([A])) == ["any"]
+    assert told(waiting.ended([B])) == ["all"]
+    assert told(waiting.ended([A, B])) == []
+
+
+def test_time_ends_a_wait_once() -> None:
+    waiting = onlookers()
+    waiting.add(onlooker("late", A, deadline=10.0))
+    waiting.add(onlooker("patient", A))
+    assert waiting.next_deadline() == 10.0
+    assert told(waiting.expired(9.9)) == []
+    assert told(waiting.expired(10.0)) == ["late"]
+    assert waiting.next_deadline() is None
+    assert told(waiting.ended([A])) == ["patient"]
+
+
+def test_whoever_went_away_is_not_told() -> None:
+    waiting = onlookers()
+    waiting.add(onlooker("gone", A, B))
+    waiting.drop(RequestId("gone"))
+    waiting.drop(RequestId("never there"))
+    assert told(waiting.ended([A, B])) == []
+
+
+def test_one_that_ended_before_counts_for_any() -> None:
+    early = Onlooker(RequestId("r"), (A, B), is_any=True, deadline=None, remaining={B})
+    assert early.is_satisfied()
+    assert not onlooker("r", A, B, is_any=True).is_satisfied()
+
+
+def test_one_that_is_tried_again_is_waited_for_again() -> None:
+    unfinished = {B}
+    waiting = Onlookers(lambda ids: unfinished.intersection(ids))
+    waiting.add(onlooker("all", A, B, deadline=10.0))
+    assert told(waiting.ended([A])) == []
+    unfinished.symmetric_difference_update((A, B))  # A is tried again, B ends
+    assert told(waiting.ended([B])) == []
+    assert waiting.next_deadline() == 10.0
+    unfinished.clear()
+    assert told(waiting.ended([A])) == ["all"]
+    assert waiting.next_deadline() is None
+
+
+def test_any_is_not_met_by_one_that_is_tried_again_before_anybody_is_told() -> None:
+    unfinished = {A, B}
+    waiting = Onlookers(lambda ids: unfinished.intersection(ids))
+    waiting.add(onlooker("any", A, B, is_any=True))
+    assert told(waiting.ended([A])) == []
+    unfinished.discard(A)
+    assert told(waiting.ended([A])) == ["any"]

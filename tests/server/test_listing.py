@@ -1,0 +1,104 @@
+"""Which agents a `status` tells of first, and how many others there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchd.core.state.agents import agent_id
+from orchd.core.state.spending import Spent
+from orchd.network.callers import Outside
+from orchd.protocol import operations
+from orchd.protocol.schema import build
+from tests.support.bench import Bench
+
+
+def first(bench: Bench, most: int, *ids: str) -> tuple[list[str], dict[str, int]]:
+    """Ids and counts of an answer to `status`."""
+    answer = bench.ask("status", {"most": most, "ids": ids, "usage": False})
+    assert answer["more"] is None
+    return [agent["id"] for agent in answer["agents"]], answer["counts"]
+
+
+def ids(*numbers: int) -> list[str]:
+    """These agents."""
+    return [agent_id(number) for number in numbers]
+
+
+def test_those_that_work_are_first_then_the_queue_in_its_order_then_what_ended_last(bench: Bench) -> None:
+    bench.ask("limit", {"limit": 2})
+    for _ in range(3):
+        bench.until_over(bench.spawn("true"))
+    bench.spawn("sleep", "600")
+    bench.spawn("sleep", "600")
+    bench.spawn("true", after=["5"])
+    bench.spawn("true")
+    bench.spawn("true", priority=9)
+    counts = {"running": 2, "queued": 3}
+    assert first(bench, 1) == (ids(4), counts)
+    assert first(bench, 3) == (ids(4, 5, 8), counts)
+    assert first(bench, 4) == (ids(4, 5, 7, 8), counts)
+    assert first(bench, 5) == (ids(4, 5, 6, 7, 8), counts)
+    assert first(bench, 6) == (ids(3, 4, 5, 6, 7, 8), {**counts, "ended": 3})
+    assert first(bench, 0) == ([], counts)
+
+
+def test_of_those_that_are_named_the_first_are_shown_and_each_is_counted_once(bench: Bench) -> None:
+    bench.until_over(bench.spawn("true"))
+    bench.ask("pause")
+    for _ in range(3):
+        bench.spawn("true")
+    assert first(bench, 2, "1", "3", "4", "3") == (ids(3, 4), {"ended": 1, "queued": 2})
+    assert first(bench, 9, "1", "3") == (ids(1, 3), {"ended": 1, "queued": 1})
+
+
+def test_those_above_the_first_are_shown_with_them_and_an_agent_sees_its_own_tree(bench: Bench) -> None:
+    bench.ask("limit", {"limit": 3})
+    parent, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
+    child = bench.spawn("sleep", "600")
+    child.ancestors = (parent.id,)
+    shown = bench.queries.status(other.id, build(operations.Status, {"most": 9}))
+    assert [agent["id"] for agent in shown["agents"]] == [other.id]  # type: ignore[attr-defined]
+    listing = bench.queries._listing
+    assert [agent.id for agent in listing._with_those_above([child])] == [parent.id, child.id]
+
+
+def test_a_whole_queue_is_listed_without_a_look_at_the_store(bench: Bench) -> None:
+    bench.ask("pause")
+    bench.ask("spawn", {"agents": [{"command": ["true"]}] * 700, "cwd": "/"})
+    asked: list[str] = []
+    bench.store._db.set_trace_callback(asked.append)
+    assert first(bench, 10) == (ids(*range(1, 11)), {"queued": 700})
+    bench.store._db.set_trace_callback(None)
+    assert [one for one in asked if "json_each" in one and len(one) > 1000] == []
+
+
+SLEEP = {"agents": [{"command": ["sleep", "600"]}], "cwd": "/", "project": "/first", "env": {"PATH": "/bin:/usr/bin"}}
+TRUE = {**SLEEP, "agents": [{"command": ["true"]}], "project": "/second"}
+
+
+def budgets(bench: Bench, caller: Any = Outside.OWNER, *named: str) -> list[str]:
+    """The ids of what has a budget, as an answer to `status` shows them."""
+    answer = bench.queries.status(caller, build(operations.Status, {"most": 9, "ids": list(named)}))
+    return [one["id"] for one in answer["budgets"]]  # type: ignore[attr-defined]
+
+
+def test_the_budget_of_an_old_session_is_shown_while_it_has_agents_and_when_one_is_named(bench: Bench) -> None:
+    bench.ask("limit", {"limit": 3})
+    bench.ask("session-new", {"project": "/first", "max_tokens": 10})
+    going = bench.ask("spawn", SLEEP)
+    bench.ask("session-new", {"project": "/second", "max_cost": 1.0})
+    bench.ask("spawn", TRUE)
+    bench.until_over(bench.agent("2"))
+    for number in range(60):
+        bench.ask("session-new", {"project": f"/other/{number}", "max_tokens": 10})
+    assert budgets(bench) == ["session-001"]
+    assert budgets(bench, Outside.OWNER, "2") == ["session-001", "session-002"]
+    assert budgets(bench, going["agents"][0]["id"]) == ["session-001"]
+
+
+def test_the_tokens_are_those_of_whole_sessions(bench: Bench) -> None:
+    bench.ask("spawn", SLEEP)
+    session = bench.state.sessions[bench.agent("1").spec.session or ""]
+    session.spent = session.spent.plus(Spent(input_tokens=1000, output_tokens=5))
+    assert bench.ask("status", {"most": 0})["tokens"] == 0
+    assert bench.ask("status", {"most": 1})["tokens"] == 1005

@@ -1,0 +1,228 @@
+"""What can be answered without deciding anything."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from orchd.core.state.agents import RequestId, Wait, agent_id, number_of
+from orchd.core.state.events import WaitBegan
+from orchd.core.state.runs import number_of_run
+from orchd.network.peers import Outside
+from orchd.protocol import operations
+from orchd.protocol.errors import WireError
+from orchd.protocol.schema import build
+from orchd.server import queries
+from orchd.server.queries import RECENT
+from tests.support.bench import Bench
+
+
+def names(answer: dict[str, object]) -> list[str]:
+    """The ids that an answer has."""
+    return [agent["id"] for agent in answer["agents"]]  # type: ignore[attr-defined]
+
+
+def test_the_daemon_says_who_it_is(bench: Bench) -> None:
+    shown = bench.ask("daemon")
+    own = {"pid", "version", "schema", "protocol", "uptime_seconds", "socket", "home", "bounds", "cgroups", "disk_full"}
+    assert set(shown) == own
+    assert shown["bounds"] == {"memory_max": "samples", "cpu_max": None, "pids_max": None}
+    assert (shown["pid"], shown["home"]) == (os.getpid(), str(bench.home.directory))
+
+
+def test_what_is_over_is_shown_while_it_is_recent_or_its_tree_lives(bench: Bench) -> None:
+    bench.ask("limit", {"limit": 20, "resident": 80})
+    first = bench.spawn("sleep", "600")
+    for _ in range(RECENT + 2):
+        bench.until_over(bench.spawn("true"))
+    shown = names(bench.ask("status"))
+    assert len(shown) == RECENT + 1
+    assert shown[0] == first.id
+    assert len(names(bench.ask("status", {"all": True}))) == RECENT + 3
+    assert names(bench.ask("status", {"before": 5})) == [first.id, "agent-004"]
+
+
+def test_those_that_are_named_come_as_they_were_named(bench: Bench) -> None:
+    bench.ask("pause")
+    for _ in range(3):
+        bench.spawn("true")
+    answer = bench.ask("status", {"ids": ["2", "3", "1"]})
+    assert names(answer) == ["agent-002", "agent-003", "agent-001"]
+    assert answer["more"] is None
+
+
+def test_an_agent_sees_its_own_tree_and_no_other(bench: Bench) -> None:
+    one, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
+    assert names(bench.queries.status(one.id, build(operations.Status, {}))) == [one.id]
+    assert names(bench.queries.status(one.id, build(operations.Status, {"all": True}))) == [one.id]
+    assert names(bench.queries.status(Outside.OWNER, build(operations.Status, {}))) == [one.id, other.id]
+    events = bench.queries.events(one.id, build(operations.Events, {}))["events"]
+    assert {event["agent"] for event in events} == {one.id}  # type: ignore[attr-defined]
+    assert "session-opened" not in {event["event"] for event in events}  # type: ignore[attr-defined]
+    about = bench.queries.events(one.id, build(operations.Events, {"agent": "1"}))["events"]
+    assert about == [event for event in events if event["agent"] == one.id]  # type: ignore[attr-defined]
+    with pytest.raises(WireError, match="not of the tree"):
+        bench.queries.events(one.id, build(operations.Events, {"agent": other.id}))
+
+
+def test_usage_is_sampled_only_when_it_is_asked_for(bench: Bench) -> None:
+    bench.spawn("sleep", "600")
+    assert bench.ask("status", {"usage": False})["agents"][0]["rss_bytes"] is None
+    assert bench.ask("status")["agents"][0]["rss_bytes"] > 0
+
+
+def test_a_log_is_of_an_attempt_that_there_was(bench: Bench) -> None:
+    bench.ask("pause")
+    one = bench.spawn("true")
+    assert bench.code("logs", {"id": one.id}) == "no-log"
+    bench.ask("resume")
+    bench.until_over(one)
+    shown = bench.ask("logs", {"id": one.id})
+    assert shown == {
+        "id": one.id,
+        "attempt": 1,
+        "attempts": 1,
+        "path": f"{bench.home.agents}/{one.id}.1.log",
+        "over": True,
+    }
+    assert bench.code("logs", {"id": one.id, "attempt": 2}) == "no-log"
+
+
+def test_events_come_in_pages_with_the_last_number(bench: Bench) -> None:
+    bench.ask("pause")
+    bench.ask("resume")
+    bench.ask("limit", {"limit": 3})
+    page = bench.ask("events", {"since": 1, "count": 1})
+    assert [event["event"] for event in page["events"]] == ["admissions-resumed"]
+    assert page["last"] == 3
+
+
+def test_why_names_who_is_in_the_way_and_an_agent_sees_only_its_own_tree_there(bench: Bench) -> None:
+    bench.ask("limit", {"limit": 1, "resident": 4})
+    one, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
+    told = bench.ask("why", {"id": other.id})
+    assert (told["rule"], told["held_by"], [held["id"] for held in told["holders"]]) == ("limit", 1, [one.id])
+    assert set(told["holders"][0]) == {"id", "name", "status", "since"}
+    seen = bench.queries.why(other.id, build(operations.Why, {"id": other.id}))
+    assert (seen["held_by"], seen["holders"]) == (1, [])
+    with pytest.raises(WireError, match="not of the tree"):
+        bench.queries.why(other.id, build(operations.Why, {"id": one.id}))
+    assert bench.code("why", {"id": "9"}) == "unknown-agent"
+
+
+def begun(bench: Bench, *command: str, **how: object) -> str:
+    """A run of one member."""
+    member = {"path": "a", "agent": {"name": "a", "command": list(command)}}
+    asked = {"name": "r", "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}, "groups": [{}], "members": [member]}
+    answer = bench.ask("run", asked, **how)
+    if command == ("true",):
+        bench.until_over(bench.agent(answer["agents"][0]["id"]))
+    return str(answer["run"]["id"])
+
+
+def run_ids(answer: dict[str, object]) -> list[str]:
+    """The ids of the runs that an answer has."""
+    return [run["id"] for run in answer["runs"]]  # type: ignore[attr-defined]
+
+
+def test_all_runs_that_go_on_are_shown_and_the_last_that_are_over(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = begun(bench, "true")
+    going = [begun(bench, "sleep", "600"), begun(bench, "sleep", "600")]
+    recent = [begun(bench, "true") for _ in range(RECENT)]
+    shown = bench.ask("runs")
+    assert (run_ids(shown), shown["more"]) == ([*recent[::-1], *going[::-1]], None)
+    assert run_ids(bench.ask("runs", {"all": True})) == [*recent[::-1], *going[::-1], over]
+    monkeypatch.setattr(queries, "RUNS_PAGE", RECENT + 1)
+    shown = bench.ask("runs")
+    assert (run_ids(shown), shown["more"]) == ([*recent[::-1], going[1]], number_of_run(going[1]))
+    shown = bench.ask("runs", {"before": shown["more"]})
+    assert (run_ids(shown), shown["more"]) == ([going[0]], None)
+
+
+def test_an_agent_is_shown_the_runs_of_its_own_tree_that_go_on(bench: Bench) -> None:
+    one, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
+    made = begun(bench, "sleep", "600", pid=one.pid)
+    begun(bench, "sleep", "600")
+    assert run_ids(bench.queries.runs(one.id, build(operations.Runs, {}))) == [made]
+    assert run_ids(bench.queries.runs(other.id, build(operations.Runs, {}))) == []
+
+
+def test_why_of_a_run_names_the_member_to_blame_also_when_all_is_over(bench: Bench) -> None:
+    members = [{"path": path, "agent": {"command": [path]}} for path in ("false", "true")]
+    run = {"name": "r", "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}, "groups": [{}], "members": members}
+    made = bench.ask("run", run)["agents"]
+    bench.until_over(*(bench.agent(one["id"]) for one in made))
+    told = bench.ask("why", {"id": "run-1"})
+    assert (told["id"], told["rule"], [held["name"] for held in told["holders"]]) == ("run-001", "failed", ["false"])
+
+
+def test_a_run_has_no_output_of_its_own(bench: Bench) -> None:
+    members = [{"path": path, "agent": {"command": ["true"]}} for path in "ab"]
+    bench.ask("run", {"name": "r", "groups": [{}], "members": members, "cwd": "/"})
+    for op in ("logs", "output"):
+        with pytest.raises(WireError, match=r"bad-request: run-001 is a run, .* name one of its members"):
+            bench.ask(op, {"id": "run-001"})
+
+
+def test_a_page_ends_where_a_frame_has_no_more_room(bench: Bench) -> None:
+    bench.ask("pause")
+    large = {"command": ["echo", "x" * 100_000]}
+    for _ in range(3):
+        bench.ask("spawn", {"agents": [large] * 60, "cwd": "/"})
+    pages = [bench.ask("status")]
+    while pages[-1]["more"] is not None:
+        pages.append(bench.ask("status", {"before": pages[-1]["more"]}))
+    numbers = [number_of(one) for page in pages for one in reversed(names(page))]
+    assert numbers == list(range(180, 0, -1))
+    assert [len(page["agents"]) for page in pages[:-1]] == [41] * 4  # 4 MiB
+
+
+def test_the_members_of_a_run_and_the_agents_of_a_session_come_in_such_pages_too(bench: Bench) -> None:
+    bench.ask("pause")
+    members = [{"path": f"m{one:02d}", "agent": {"command": ["echo", "x" * 90_000]}} for one in range(90)]
+    bench.ask("run", {"name": "r", "groups": [{}], "members": members, "cwd": "/"})
+    bench.ask("spawn", {"agents": [{"command": ["echo", "x" * 3_000_000]}], "cwd": "/"})
+    first = bench.ask("run-status", {"id": "run-001"})
+    second = bench.ask("run-status", {"id": "run-001", "skip": first["more"]})
+    assert first["more"] == len(first["agents"]) == 46
+    assert len(first["run"]["members"]) == 90
+    assert (names(second)[0], len(second["agents"]), second["more"]) == ("agent-047", 44, None)
+    newest = bench.ask("session-status")
+    assert (names(newest)[0], len(newest["agents"])) == ("agent-091", 14)
+    assert names(bench.ask("session-status", {"before": newest["more"]}))[0] == "agent-077"
+
+
+def test_an_agent_that_is_larger_than_a_frame_is_shown_with_its_texts_cut(bench: Bench) -> None:
+    bench.ask("pause")
+    one = bench.spawn("echo", "x" * 8_383_900, goal="g" * 4096, output_dir="/" + "d" * 100, env={"A": "1"})
+    bench.spawn("true")
+    for answer in (bench.ask("status", {"ids": [one.id]}), bench.ask("status", {"before": 2})):
+        (shown,) = answer["agents"]
+        assert shown["command"] == ["echo", "x" * 255 + "…"]
+        assert shown["output_dir"] == one.spec.output_dir
+        assert answer["more"] is None
+    assert bench.ask("status")["more"] == 2
+
+
+def test_events_end_where_a_frame_has_no_more_room(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    targets = tuple(agent_id(number) for number in range(1, 10_001))
+    began = WaitBegan(one.id, Wait(RequestId("w"), targets, is_any=False, deadline=None, caller=1, caller_started=1))
+    before = bench.store.last_seq()
+    bench.store.commit(bench.state, 0.0, [began] * 100)
+    first = bench.ask("events", {"since": before})
+    assert 10 < len(first["events"]) < 100
+    assert (
+        bench.ask("events", {"since": first["events"][-1]["seq"]})["events"][0]["seq"]
+        == before + len(first["events"]) + 1
+    )
+
+
+def test_an_agent_is_shown_its_own_tree_of_its_session(bench: Bench) -> None:
+    first, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
+    shown = bench.ask("session-status", {}, pid=first.pid)["agents"]
+    assert [agent["id"] for agent in shown] == [first.id]
+    assert [agent["id"] for agent in bench.ask("session-status", {})["agents"]] == [other.id, first.id]

@@ -1,0 +1,60 @@
+"""Who is meant."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchd.core.state.agents import RequestId
+from orchd.network.peers import Outside
+from orchd.protocol import operations
+from orchd.protocol.errors import WireError
+from orchd.protocol.schema import build
+from orchd.server import resolver
+from orchd.store.codec import pack_agent, pack_spec
+from tests.support.bench import Bench
+
+ONE = RequestId("r")
+
+
+def test_whom_to_end_is_named_once(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    ids = build(operations.Cancel, {"ids": ["1", "agent-1", "agent-001"]})
+    assert bench.translator.cancel(ONE, Outside.OWNER, ids).ids == (one.id,)
+
+
+def test_an_agents_children_are_those_of_its_current_attempt(bench: Bench) -> None:
+    parent, child, older = bench.spawn("sleep", "600"), bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
+    for one, attempt in ((child, 1), (older, 0)):
+        one.ancestors, one.parent_attempt = (parent.id,), attempt
+    bench.store._db.execute("DELETE FROM agents WHERE number > 1")
+    for one in (child, older):
+        bench.store._db.execute(
+            "INSERT INTO agents SELECT ?, 1, 1, NULL, NULL, NULL, 0, ?, ?", (one.number, *_packed(one))
+        )
+    children = build(operations.Wait, {"scope": "children"})
+    assert bench.naming.targets(parent.id, children) == (child.id,)
+    assert bench.naming.targets(parent.id, build(operations.Wait, {"scope": "all"})) == (child.id, older.id)
+
+
+def _packed(agent: object) -> tuple[bytes, bytes]:
+    return pack_spec(agent), pack_agent(agent)  # type: ignore[arg-type]
+
+
+def test_an_agent_sees_its_own_tree_and_no_other(bench: Bench) -> None:
+    one, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
+    assert [agent.id for agent in bench.naming.seen(one.id, (one.id,))] == [one.id]
+    with pytest.raises(WireError, match="forbidden|not of"):
+        bench.naming.seen(one.id, (other.id,))
+    assert [agent.id for agent in bench.naming.seen(Outside.OWNER, ("1", "2"))] == [one.id, other.id]
+
+
+def test_runs_that_have_more_members_than_one_request_may_name_are_refused_in_words(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolver, "MOST", 2)
+    bench.ask("pause")
+    bench.ask("spawn", {"agents": [{"command": ["true"]}] * 3, "cwd": "/"})
+    with pytest.raises(WireError, match="these ids name 3 agents: the most of one request is 2") as caught:
+        bench.ask("cancel", {"ids": ["1", "2", "3"]})
+    assert caught.value.code == "too-large"
+    assert bench.ask("status", {"ids": ["1", "2", "3"], "most": 0})["counts"] == {"queued": 3}

@@ -1,0 +1,254 @@
+"""Requests as inputs: names resolved, defaults filled in, secrets put away."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orchd.core.state.agents import Agent, RequestId, Status
+from orchd.instance.config import Config
+from orchd.instance.runner_config import Settings, checked
+from orchd.network.peers import Outside
+from orchd.protocol import operations
+from orchd.protocol.errors import WireError
+from orchd.protocol.schema import ShapeError, build
+from tests.support.bench import Bench
+from tests.support.machine import full, needs_root, tmpfs
+
+ONE = RequestId("r")
+
+
+def asked(*commands: str, **fields: object) -> operations.Spawn:
+    """A request for agents of these commands."""
+    return build(
+        operations.Spawn, {"agents": [{"command": [command], **fields} for command in commands], "cwd": "/tmp"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [("/usr/bin/true", "true"), ("./x.sh", "x.sh"), ("a" * 300, "a" * 200), ("/", "agent"), ("..", "..")],
+)
+def test_an_agent_without_a_name_is_called_as_its_program(bench: Bench, command: str, name: str) -> None:
+    (spec,) = bench.translator.spawn(ONE, Outside.OWNER, asked(command)).specs
+    assert spec.name == name
+
+
+def test_an_agents_own_directory_comes_before_the_requests(bench: Bench) -> None:
+    assert [spec.cwd for spec in bench.translator.spawn(ONE, Outside.OWNER, asked("x", cwd="/usr")).specs] == ["/usr"]
+    assert [spec.cwd for spec in bench.translator.spawn(ONE, Outside.OWNER, asked("x")).specs] == ["/tmp"]
+
+
+def test_agents_of_one_request_share_their_environment(bench: Bench) -> None:
+    specs = bench.translator.spawn(ONE, Outside.OWNER, asked("x", "y")).specs
+    assert specs[0].environment == specs[1].environment
+
+
+@pytest.mark.parametrize("name", ["8", "agent-8", "Agent-008", "run-1", "session-003"])
+def test_a_name_that_means_something_else_to_every_command_is_refused(bench: Bench, name: str) -> None:
+    with pytest.raises(WireError, match=f"the name '{name}' means .*-00.* to every command: choose another name"):
+        bench.ask("spawn", {"agents": [{"command": ["true"], "name": name}], "cwd": "/", "env": {"PATH": "/bin"}})
+    assert bench.ask(
+        "spawn", {"agents": [{"command": ["true"], "name": "task-2"}], "cwd": "/", "env": {"PATH": "/bin"}}
+    )
+
+
+def test_after_may_name_another_of_the_request_or_an_agent_in_any_form(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    request = build(
+        operations.Spawn,
+        {"agents": [{"command": ["x"], "name": "first"}, {"command": ["y"], "after": ["first", "1"]}], "cwd": "/"},
+    )
+    assert bench.translator.spawn(ONE, Outside.OWNER, request).specs[1].after == ("first", one.id)
+    with pytest.raises(WireError, match="unknown-agent"):
+        bench.translator.spawn(ONE, Outside.OWNER, asked("x", after=["77"]))
+
+
+def test_a_claimed_parent_must_be_who_is_calling(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    claimed = build(operations.Spawn, {"agents": [{"command": ["x"]}], "cwd": "/", "parent": "1"})
+    assert bench.translator.spawn(ONE, one.id, claimed).caller == one.id
+    with pytest.raises(WireError, match="the kernel says that no agent is calling"):
+        bench.translator.spawn(ONE, Outside.OWNER, claimed)
+
+
+def test_a_retry_brings_its_blockers_to_mind_and_what_it_sends_goes_over_the_first_environment(bench: Bench) -> None:
+    blocker = bench.spawn("true")
+    one = bench.spawn("false", after=[blocker.id])
+    bench.until_over(blocker, one)
+    event = bench.translator.retry(ONE, Outside.OWNER, build(operations.Retry, {"ids": ["2"], "env": {"NEW": "1"}}))
+    assert set(bench.state.agents) == {blocker.id, one.id}
+    (again,) = (bench.environments.get(digest) for digest in event.environments)
+    assert again == {**bench.given.retries.environment(one.id), "NEW": "1"}
+    assert "PATH" in again
+    asked = build(operations.Retry, {"ids": ["2"], "env": {"NEW": "1"}, "current_env": True})
+    (alone,) = bench.translator.retry(ONE, Outside.OWNER, asked).environments
+    assert bench.environments.get(alone) == {"NEW": "1"}
+
+
+def test_a_bound_is_the_agents_own_or_else_that_of_the_configuration(bench: Bench) -> None:
+    bench.translator.heed(Config(memory_max="1G"))
+    asked = build(
+        operations.Spawn,
+        {"agents": [{"command": ["x"]}, {"command": ["x"], "memory_max": 2 << 30}], "cwd": "/", "env": {}},
+    )
+    made = bench.translator.spawn(RequestId("r"), Outside.OWNER, asked)
+    assert [spec.memory_max for spec in made.specs] == [1 << 30, 2 << 30]
+
+
+def test_an_environment_that_cannot_be_written_is_a_refusal_and_no_end(bench: Bench) -> None:
+    shutil.rmtree(bench.home.environments)
+    assert bench.code("spawn", {"agents": [{"command": ["true"]}], "cwd": "/"}) == "cannot-store"
+    assert bench.state.agents == {}
+    assert bench.ask("limit")["living"] == 0
+
+
+@needs_root
+def test_on_a_full_disk_an_environment_is_refused_and_no_half_of_it_is_left(bench: Bench) -> None:
+    with tmpfs(bench.home.environments, "64k"):
+        with full(bench.home.environments):
+            many = {"agents": [{"command": ["true"]}], "cwd": "/", "env": {"A": "x" * 10_000}}
+            assert bench.code("spawn", many) == "cannot-store"
+            assert [path.name for path in bench.home.environments.iterdir()] == ["ballast"]
+        bench.spawn("true")
+
+
+@pytest.mark.parametrize(
+    ("fields", "runner", "name"),
+    [
+        ({"command": ["make"]}, None, "make"),
+        ({"goal": "x"}, "mock", "agent"),
+        ({"skill": "backend"}, "mock", "backend"),
+        ({"stdin": "/in"}, "mock", "agent"),
+        ({"goal": "x", "runner": "claude"}, "claude", "claude"),
+        ({"goal": "x", "runner": "claude", "command": ["--verbose"]}, "claude", "claude"),
+        ({"goal": "x", "runner": "claude", "name": "api"}, "claude", "api"),
+    ],
+)
+def test_what_is_no_command_has_a_runner(
+    bench: Bench, fields: dict[str, object], runner: str | None, name: str
+) -> None:
+    request = build(operations.Spawn, {"agents": [fields], "cwd": "/", "env": {"ORCHD_DEFAULT_RUNNER": "mock"}})
+    (spec,) = bench.translator.spawn(ONE, Outside.OWNER, request).specs
+    assert (spec.runner, spec.name) == (runner, name)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [({"name": "x"}, "bad-request: nothing to run"), ({"goal": "x", "runner": "no"}, "unknown-runner: 'no' is no")],
+)
+def test_what_nothing_can_run_is_refused(bench: Bench, fields: dict[str, object], said: str) -> None:
+    with pytest.raises(WireError, match=said):
+        bench.translator.spawn(ONE, Outside.OWNER, build(operations.Spawn, {"agents": [fields], "cwd": "/"}))
+
+
+def test_what_describes_an_agent_is_not_handed_on_to_those_that_it_spawns(bench: Bench) -> None:
+    env = {"ORCHD_RESULT": "/theirs", "ORCHD_AGENT": "agent-001", "MINE": "1"}
+    request = build(operations.Spawn, {"agents": [{"command": ["x"]}], "cwd": "/", "env": env})
+    (spec,) = bench.translator.spawn(ONE, Outside.OWNER, request).specs
+    assert bench.environments.get(spec.environment) == {"MINE": "1"}
+
+
+def test_an_agent_without_a_command_has_the_default_runner_and_an_unknown_one_is_named(bench: Bench) -> None:
+    def runner(**spec: object) -> str | None:
+        request = build(operations.Spawn, {"agents": [spec], "cwd": "/tmp"})
+        return bench.translator.spawn(ONE, Outside.OWNER, request).specs[0].runner
+
+    assert runner(command=["true"]) is None
+    with pytest.raises(WireError, match="no-runner"):
+        runner(goal="x")
+    bench.translator._runners = checked("mine", {"mine": Settings(command=("x",))})
+    assert (runner(goal="x"), runner(goal="x", runner="claude"), runner(skill="x")) == ("mine", "claude", "mine")
+    with pytest.raises(
+        WireError, match=r"unknown-runner: 'gpt' is no runner; there are mock, claude, codex, mine, and"
+    ):
+        runner(goal="x", runner="gpt")
+
+
+def test_a_result_of_any_name_is_asked_for(bench: Bench) -> None:
+    """The name may be longer than any file's; then the agent could not write it, and nobody else can have."""
+    result = f"/tmp/{'x' * 300}"
+    one = bench.spawn("true", result=result)
+    bench.until_over(one)
+    (spec,) = bench.translator.spawn(ONE, Outside.OWNER, asked("x", result=result)).specs
+    assert spec.result == result
+
+
+def test_tokens_that_could_not_be_added_up_are_refused() -> None:
+    assert asked("x", tokens=10**12).agents[0].tokens == 10**12
+    with pytest.raises(ShapeError, match=r"tokens must be between 0 and 10\^12"):
+        asked("x", tokens=2**63 - 1)
+
+
+def written(bench: Bench, result: Path, text: str, code: int = 0) -> Agent:
+    """An agent that has left this as its result, or nothing where there is no text."""
+    script = f'[ -z "{text}" ] || echo {text} >"$ORCHD_RESULT"; exit {code}'
+    agent = bench.spawn("sh", "-c", script, result=str(result))
+    bench.until_over(agent)
+    return agent
+
+
+def test_who_is_tried_again_writes_over_no_result_of_another(bench: Bench, tmp_path: Path) -> None:
+    result = tmp_path / "r.md"
+    first, second = written(bench, result, "", 1), written(bench, result, "", 1)
+    assert bench.code("retry", {"ids": [first.id, second.id]}) == "name-taken"
+    third = bench.spawn("sh", "-c", 'echo third >"$ORCHD_RESULT"; sleep 600', result=str(result))
+    assert bench.code("retry", {"ids": [first.id]}) == "name-taken"
+    assert bench.code("retry", {"ids": [third.id]}) == "cannot-retry"
+    bench.ask("cancel", {"ids": [third.id]})
+    bench.until_over(third)
+    fourth = written(bench, result, "fourth")
+    with pytest.raises(WireError, match=f"name-taken: 'sh' is taken: {fourth.id} .completed. has the result {result}"):
+        bench.ask("retry", {"ids": [first.id]})
+    assert result.read_text() == "fourth\n"
+    result.unlink()
+    assert bench.code("retry", {"ids": [first.id]}) == ""
+
+
+def test_who_is_tried_again_may_write_over_what_it_left_itself(bench: Bench, tmp_path: Path) -> None:
+    result = tmp_path / "r.md"
+    one = written(bench, result, "half", 1)
+    assert result.read_text() == "half\n"
+    assert bench.code("retry", {"ids": [one.id]}) == ""
+
+
+def test_a_result_stays_although_a_newer_agent_with_it_has_failed(bench: Bench, tmp_path: Path) -> None:
+    result, flag = tmp_path / "r.md", tmp_path / "flag"
+    script = f'[ -e {flag} ] && echo first >"$ORCHD_RESULT"'
+    first = bench.spawn("sh", "-c", script, result=str(result))
+    bench.until_over(first)
+    written(bench, result, "", 1)
+    flag.touch()
+    assert bench.code("retry", {"ids": [first.id]}) == ""
+    bench.until_over(first)
+    with pytest.raises(WireError, match=f"name-taken: 'sh' is taken: {first.id} .completed. has"):
+        bench.spawn("true", result=str(result))
+    assert result.read_text() == "first\n"
+
+
+def test_a_result_that_was_moved_away_leaves_its_name_to_one_at_a_time(bench: Bench, tmp_path: Path) -> None:
+    result = tmp_path / "r.md"
+    written(bench, result, "old")
+    result.rename(tmp_path / "old.md")
+    bench.ask("pause")
+    waiting = bench.spawn("true", result=str(result))
+    assert bench.code("spawn", {"agents": [{"command": ["true"], "result": str(result)}], "cwd": "/"}) == "name-taken"
+    bench.ask("cancel", {"ids": [waiting.id]})
+    assert bench.spawn("true", result=str(result)).status is Status.QUEUED
+
+
+def test_programs_of_runners_are_looked_for_once_a_request(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "claude").write_text("#!/bin/sh\n")
+    (tmp_path / "claude").chmod(0o755)
+    looks: list[str] = []
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda program, **how: looks.append(program) or which(program, **how))
+    agents = [*({"goal": "x"} for _ in range(50)), {"goal": "x", "env": {"ORCHD_DEFAULT_RUNNER": "mock"}}]
+    request = build(operations.Spawn, {"agents": agents, "cwd": "/", "env": {"PATH": str(tmp_path)}})
+    specs = bench.translator.spawn(ONE, Outside.OWNER, request).specs
+    assert [spec.runner for spec in specs] == [*["claude"] * 50, "mock"]
+    assert looks == ["claude", "codex"]

@@ -1,0 +1,103 @@
+"""Clients that are blocked in a wait: they are told when it is true, and their death is heard of."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from orchd.core.inputs import Cancel
+from orchd.core.state.agents import RequestId
+from orchd.server import waits
+from tests.conftest import until
+from tests.support.bench import Bench
+
+
+def test_a_wait_sent_again_is_answered_where_it_was_sent_from_last(bench: Bench) -> None:
+    one = bench.spawn("sleep", "1000")
+    bench.send("wait", {"ids": [one.id]}, request="w", route=b"old")
+    bench.send("wait", {"ids": [one.id]}, request="w", route=b"new")
+    bench.ask("cancel", {"ids": [one.id]})
+    bench.until_over(one)
+    assert [route for route, reply in bench.replies if reply.id == "w"] == [(b"new",)]
+    assert bench.reply("w")["agents"][0]["status"] == "cancelled"
+
+
+def test_a_wait_from_outside_times_out(bench: Bench) -> None:
+    one = bench.spawn("sleep", "1000")
+    request = bench.send("wait", {"ids": [one.id], "timeout": 60})
+    bench.tick(59)
+    assert not bench.is_answered(request)
+    bench.tick(2)
+    assert bench.reply(request)["timed_out"]
+    assert bench.ask("wait", {"ids": [one.id], "timeout": 0})["timed_out"]
+
+
+def test_a_wait_for_nobody_in_particular(bench: Bench) -> None:
+    assert bench.ask("wait", {"scope": "all"}) == {"agents": [], "timed_out": False}
+    assert bench.code("wait") == "bad-request"
+    assert bench.code("wait", {"scope": "children"}) == "bad-request"
+
+
+def test_who_is_blocked_in_too_many_waits_is_told_to_come_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waits, "_MOST", 3)
+    one = bench.spawn("sleep", "1000")
+    held = [bench.send("wait", {"ids": [one.id]}) for _ in range(3)]
+    assert bench.code("wait", {"ids": [one.id]}) == "busy"
+    bench.ask("cancel", {"ids": [one.id]})
+    bench.until_over(one)
+    assert [bench.is_answered(request) for request in held] == [True] * 3
+    assert bench.ask("wait", {"ids": [one.id]})["agents"][0]["status"] == "cancelled"
+
+
+def test_who_dies_while_blocked_is_answered_no_more(bench: Bench) -> None:
+    one = bench.spawn("sleep", "1000")
+    started = subprocess.run(  # by a shell that is gone, or it would be a process of ours
+        ["sh", "-c", "sleep 1000 >/dev/null & echo $!"], stdout=subprocess.PIPE, start_new_session=True, check=True
+    )
+    client = int(started.stdout)
+    request = bench.send("wait", {"ids": [one.id]}, pid=client)
+    assert list(bench.gateway.waits.targets()) == [one.id]
+    os.kill(client, signal.SIGKILL)
+    until(lambda: bench.tick() or not list(bench.gateway.waits.targets()))
+    bench.ask("cancel", {"ids": [one.id]})
+    bench.until_over(one)
+    assert not bench.is_answered(request)
+
+
+def test_a_wait_for_any_is_answered_by_the_first(bench: Bench) -> None:
+    slow, quick = bench.spawn("sleep", "1000"), bench.spawn("true")
+    request = bench.send("wait", {"ids": [slow.id, quick.id], "any": True})
+    bench.until_over(quick)
+    assert [agent["status"] for agent in bench.reply(request)["agents"]] == ["running", "completed"]
+
+
+def test_a_wait_from_outside_waits_again_for_whom_somebody_tries_again(bench: Bench) -> None:
+    # like a wait of the core's: answered with one that is queued again, its client would call a lie a success
+    first, second = bench.spawn("false"), bench.spawn("sleep", "1000")
+    request = bench.send("wait", {"ids": [first.id, second.id]})
+    bench.until_over(first)
+    bench.ask("pause")
+    assert bench.ask("retry", {"ids": [first.id]})["agents"][0]["status"] == "queued"
+    bench.ask("cancel", {"ids": [second.id]})
+    bench.until_over(second)
+    assert not bench.is_answered(request)
+    bench.ask("resume")
+    bench.until_over(first)
+    assert [agent["status"] for agent in bench.reply(request)["agents"]] == ["failed", "cancelled"]
+
+
+def test_whoever_waits_outside_is_told_when_all_that_they_are_shown_is_on_the_disk(bench: Bench) -> None:
+    bench.ask("pause")
+    one = bench.spawn("true")
+    request = bench.send("wait", {"ids": [one.id]})
+    told: list[bool] = []
+    bench.gateway.waits.ended([], lambda: told.append(True))
+    assert told == []
+    bench.engine.feed([Cancel(RequestId("c"), (one.id,))])
+    bench.engine.finish()
+    bench.gateway.waits.ended(bench.engine.ended(), lambda: told.append(bench.is_answered(request)))
+    assert told == [False]
+    assert bench.is_answered(request)

@@ -1,0 +1,301 @@
+"""The files of a session: whole at any moment, true, and only where they may be."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchd.core.state.agents import Agent, Level, Outcome, Spec, State, Status, agent_id
+from orchd.core.state.sessions import Session, session_id
+from orchd.core.state.spending import Spent
+from orchd.session_files import directory as sessionfiles
+from orchd.session_files.directory import Directory, Places, Shown, as_json
+from tests.orchctl import repos
+
+ONE = session_id(1)
+
+
+def agent(number: int = 1, status: Status = Status.RUNNING, **fields: object) -> Agent:
+    """An agent to be shown."""
+    spec = Spec(("x",), **{"name": f"task-{number}", "cwd": "/", "environment": "e", **fields})  # type: ignore[arg-type]
+    return Agent(agent_id(number), spec, Level.PM, (), 0, 0.0, status=status, queued_at=1_700_000_000.0)
+
+
+def shown(*agents: Agent) -> Shown:
+    """How these are shown."""
+    made = Shown()
+    made.enter(agents)
+    return made
+
+
+def show(path: Path, *agents: Agent, session: Session | None = None, is_newest: bool = True) -> None:
+    """Write the files of a session with these agents."""
+    whole = session or Session(ONE, str(path), 1_700_000_000.0)
+    Directory(str(path), Places()).show(whole, shown(*agents), State(), 1_700_000_001.0, is_newest=is_newest)
+
+
+def array(path: Path) -> list[dict[str, object]]:
+    """What agents.json holds."""
+    found: list[dict[str, object]] = json.loads((path / ".claude/state/agents.json").read_text())
+    return found
+
+
+def test_agents_are_an_array_in_the_order_of_their_ids(tmp_path: Path) -> None:
+    done = agent(2, Status.COMPLETED, skill="backend", task_id="bd-1", result="/r/2.md")
+    done.outcome, done.spent = Outcome(0), Spent(5, 6, 700, 0, 0.25)
+    show(tmp_path, done, agent(1))
+    first, second = array(tmp_path)
+    assert (first["id"], first["status"], first["spawnedAt"]) == ("agent-001", "running", "2023-11-14T22:13:20.000Z")
+    expected = {"skillName": "backend", "taskId": "bd-1", "status": "completed", "exitCode": 0, "result": "/r/2.md"}
+    assert {key: second[key] for key in expected} == expected
+    assert (second["tokens"], second["costUsd"]) == (11, 0.25)
+
+
+def test_the_session_names_its_tasks_and_how_they_stand_without_a_parser(tmp_path: Path) -> None:
+    show(tmp_path, agent(1, Status.COMPLETED), agent(2, Status.TIMED_OUT))
+    text = (tmp_path / ".agent/sessions/latest.yaml").read_text()
+    assert text.startswith("session: session-001\n")
+    assert "  - name: task-1\n    status: Completed\n" in text
+    assert "  - name: task-2\n    status: Timed-out\n" in text
+
+
+def test_a_session_without_agents_is_an_empty_list(tmp_path: Path) -> None:
+    show(tmp_path)
+    assert array(tmp_path) == []
+    assert (tmp_path / ".agent/sessions/latest.yaml").read_text().endswith("tasks: []\n")
+
+
+HOSTILE = "\x00\x07\x1b[31m\x7f\x80\x85\x92\x9b\u061c\u2028\u2029\u202e\ufeff\ud800\udcff\ufffe\U000e0001\r\n\t: #'\"\\"
+TEXTS = st.text(st.characters(codec=None) | st.sampled_from(HOSTILE), max_size=30)
+
+
+@given(TEXTS)
+def test_any_text_is_one_printable_scalar_of_its_line(text: str) -> None:
+    scalar = sessionfiles._scalar(text)
+    assert scalar.isprintable()
+    assert yaml.safe_load(f"key: {scalar}\n") == {"key": text.translate(sessionfiles._NOT_IN_YAML)}
+    if not scalar.startswith('"'):
+        assert scalar == text
+
+
+@given(TEXTS, TEXTS)
+def test_any_text_leaves_all_files_valid(tmp_path_factory: pytest.TempPathFactory, name: str, goal: str) -> None:
+    path = tmp_path_factory.mktemp("project")
+    one = agent(1, Status.FAILED, name=name, goal=goal, skill=goal, task_id=name)
+    one.reason = goal or "x"
+    show(path, one, session=Session(ONE, goal, 1_700_000_000.0, name=name))
+    text = (path / ".agent/sessions/latest.yaml").read_text(encoding="utf-8")
+    whole = yaml.safe_load(text)
+    (task,) = whole["tasks"]
+    lax = {key: value.translate(sessionfiles._NOT_IN_YAML) for key, value in (("name", name), ("goal", goal))}
+    assert {key: task[key] for key in lax} == lax
+    assert (whole["name"], whole["directory"]) == (lax["name"], lax["goal"])
+    assert all(line.isprintable() for line in text.split("\n"))
+    raw = (path / ".claude/state/agents.json").read_bytes()
+    assert raw.isascii()
+    (found,) = json.loads(raw)
+    for value in found.values():
+        json.dumps(value, ensure_ascii=False).encode()  # no halves of characters
+    assert found["reason"] == (goal or "x").translate(sessionfiles._HALVES)
+
+
+@given(TEXTS, TEXTS)
+def test_an_event_is_one_line_of_valid_json(key: str, text: str) -> None:
+    made = as_json({"event": "x", "doc": {"list": [text, 1], key.translate(sessionfiles._HALVES): text}})
+    assert made.isascii()
+    assert made.isprintable()
+    json.dumps(json.loads(made), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    "word", ["", "true", "No", "null", "~", "1", "-", "a b", "a: b", "#x", "a\n", "...", "1e3", "é"]
+)
+def test_what_could_be_read_as_something_else_is_quoted(word: str) -> None:
+    assert sessionfiles._scalar(word)[0] == '"'
+
+
+def test_the_newest_session_is_the_latest_and_an_older_one_keeps_its_own_file(tmp_path: Path) -> None:
+    show(tmp_path, agent(1))
+    show(tmp_path, agent(2), session=Session(session_id(2), str(tmp_path), 0.0))
+    show(tmp_path, agent(1, Status.COMPLETED), is_newest=False)
+    folder = tmp_path / ".agent/sessions"
+    assert (folder / "latest.yaml").readlink() == Path("session-002.yaml")
+    assert "status: Completed" in (folder / "session-001.yaml").read_text()
+    assert [one["id"] for one in array(tmp_path)] == ["agent-002"]
+
+
+def test_a_reader_that_has_opened_a_file_reads_all_of_the_old_one(tmp_path: Path) -> None:
+    show(tmp_path, *(agent(number) for number in range(1, 200)))
+    with (tmp_path / ".claude/state/agents.json").open() as before:
+        head = before.read(10)
+        show(tmp_path)
+        assert len(json.loads(head + before.read())) == 199
+    assert sorted(one.name for one in (tmp_path / ".claude/state").iterdir()) == [".gitignore", "agents.json"]
+
+
+def test_an_arbitrary_directory_gets_no_files(tmp_path: Path) -> None:
+    assert not Directory(str(tmp_path), Places()).is_ours()
+    repos.repository(tmp_path / "checkout")
+    assert Directory(str(tmp_path / "checkout"), Places()).is_ours()
+
+
+def untracked(path: Path) -> list[str]:
+    """What git shows in a checkout that is not committed, ignored files included."""
+    return repos.git(path, "status", "--porcelain", "--untracked-files=all", "--ignored").splitlines()
+
+
+@pytest.mark.parametrize("kind", ["checkout", "worktree"])
+def test_git_ignores_them_without_a_file_in_the_project(tmp_path: Path, kind: str) -> None:
+    main = repos.repository(tmp_path / "main")
+    project = main
+    if kind == "worktree":
+        project = tmp_path / "tree"
+        repos.git(main, "worktree", "add", "-q", str(project))
+    show(project, agent())
+    Directory(str(project), Places()).append(['{"seq": 1}'])
+    assert {line.split()[0] for line in untracked(project)} == {"!!"}
+    assert list(project.rglob(".gitignore")) == []
+    assert "/.agent/sessions/\n" in (main / ".git/info/exclude").read_text()
+
+
+def test_where_git_cannot_be_told_the_directories_hide_themselves(tmp_path: Path) -> None:
+    project = repos.repository(tmp_path / "main")
+    precious = tmp_path / "precious"
+    precious.write_text("kept\n")
+    (project / ".git/info/exclude").unlink(missing_ok=True)
+    (project / ".git/info/exclude").symlink_to(precious)
+    show(project, agent())
+    assert precious.read_text() == "kept\n"
+    assert {line.split()[0] for line in untracked(project)} == {"!!"}
+
+
+def test_a_directory_that_git_does_not_know_hides_them_from_a_later_git(tmp_path: Path) -> None:
+    show(tmp_path, agent())
+    repos.git(tmp_path, "init", "-q")
+    assert {line.split()[0] for line in untracked(tmp_path)} == {"!!"}
+
+
+def event(seq: object, session: str = "session-001") -> str:
+    """A line as the scribe writes it."""
+    return json.dumps({"session": session, "seq": seq})
+
+
+ONE, TWO, THREE = (session_id(number) for number in (1, 2, 3))
+
+
+def test_events_are_added_and_the_last_is_known(tmp_path: Path) -> None:
+    directory = Directory(str(tmp_path), Places())
+    assert directory.last_seq(ONE) is None
+    directory.append([])
+    assert not (tmp_path / ".claude").exists()
+    directory.append([event(1), event(2)])
+    directory.append([event(7)])
+    assert (tmp_path / ".claude/state/events.jsonl").read_text() == f"{event(1)}\n{event(2)}\n{event(7)}\n"
+    assert directory.last_seq(ONE) == 7
+
+
+def test_each_session_of_a_directory_has_its_own_last_event(tmp_path: Path) -> None:
+    directory = Directory(str(tmp_path), Places())
+    directory.append([event(14), event(15)])
+    directory.append([event(11, TWO), event(13, TWO)])
+    assert [directory.last_seq(one) for one in (ONE, TWO, THREE)] == [15, 13, 15]
+
+
+@pytest.mark.parametrize("tail", [event(3)[:-1], "\n\n", '{"x": 1}\n', "nonsense\n", "[" * 5000 + "\n"])
+def test_half_a_line_that_a_crash_left_is_cut_off_and_what_is_none_of_ours_tells_nothing(
+    tmp_path: Path, tail: str
+) -> None:
+    directory = Directory(str(tmp_path), Places())
+    directory.append([event(1), event(2)])
+    path = tmp_path / ".claude/state/events.jsonl"
+    with path.open("a") as file:
+        file.write(tail)
+    assert directory.last_seq(ONE) == 2
+    assert path.read_text().endswith("\n")
+
+
+@pytest.mark.parametrize("seq", ["1e999", "99999999999999999999", "-1", "true", '"7"', "null", "2.5"])
+def test_a_number_that_no_event_can_have_tells_nothing(tmp_path: Path, seq: str) -> None:
+    """Agents may write the file, and checkouts bring one along."""
+    directory = Directory(str(tmp_path), Places())
+    directory.append([f'{{"session": "session-001", "seq": {seq}}}'])
+    assert directory.last_seq(ONE) is None
+
+
+def test_a_pipe_in_the_place_of_the_events_holds_nobody_up(tmp_path: Path) -> None:
+    (tmp_path / ".claude/state").mkdir(parents=True)
+    os.mkfifo(tmp_path / ".claude/state/events.jsonl")
+    directory = Directory(str(tmp_path), Places())
+    assert directory.last_seq(ONE) is None
+    with pytest.raises(OSError, match="a FIFO is in the place of the file"):
+        directory.append([event(1)])
+
+
+def test_where_a_stranger_could_lay_links_there_are_no_files(tmp_path: Path) -> None:
+    (tmp_path / ".agent").mkdir()
+    assert Directory(str(tmp_path), Places()).is_ours()
+    tmp_path.chmod(0o777)
+    assert not Directory(str(tmp_path), Places()).is_ours()
+    assert not Directory("/", Places()).is_ours()
+    assert not Directory(str(tmp_path / "nothing"), Places()).is_ours()
+
+
+def test_a_link_in_the_place_of_the_events_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / ".claude/state").mkdir(parents=True)
+    (tmp_path / ".claude/state/events.jsonl").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic link"):
+        Directory(str(tmp_path), Places()).append(["{}"])
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("name", [".claude", ".claude/state", ".agent", ".agent/sessions"])
+def test_no_link_in_the_place_of_a_directory_leads_out_of_the_project(tmp_path: Path, name: str) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    (project / name).parent.mkdir(parents=True)
+    elsewhere.mkdir()
+    (project / name).symlink_to(elsewhere)
+    with pytest.raises(OSError, match="Not a directory"):
+        show(project, agent(1))
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_links_that_came_with_a_checkout_lead_to_no_file_of_anybody(tmp_path: Path) -> None:
+    """Who clones a repository did not choose the links in it: what they lead to is neither written nor cut."""
+    precious = tmp_path / "precious"
+    precious.write_text("no newline at its end")
+    drafts = [".claude/state/.agents.json.new", ".agent/sessions/.session-001.yaml.new"]
+    for name in (*drafts, ".claude/state/events.jsonl"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).symlink_to(precious)
+    show(tmp_path, agent(1))
+    assert Directory(str(tmp_path), Places()).last_seq(ONE) is None
+    assert precious.read_text() == "no newline at its end"
+    assert [one["id"] for one in array(tmp_path)] == ["agent-001"]
+    for name in (".claude/state/agents.json", ".agent/sessions/session-001.yaml"):
+        assert not (tmp_path / name).is_symlink()
+
+
+def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
+    show(tmp_path, agent(1))
+    (tmp_path / ".claude/state/.agents.json.new").mkdir()
+    with pytest.raises(IsADirectoryError):
+        show(tmp_path, agent(2))
+    assert [one["id"] for one in array(tmp_path)] == ["agent-001"]
+
+
+def test_only_the_newest_agents_of_many_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessionfiles, "MOST", 3)
+    assert list(shown(*(agent(number) for number in range(1, 6))).json) == [3, 4, 5]
+
+
+def test_places_are_where_the_configuration_says(tmp_path: Path) -> None:
+    directory = Directory(str(tmp_path), Places("a/b", "c"))
+    directory.show(Session(ONE, "/x", 0.0), shown(), State(), 0.0, is_newest=True)
+    assert os.path.lexists(tmp_path / "a/b/latest.yaml")
+    assert (tmp_path / "c/agents.json").exists()

@@ -1,0 +1,86 @@
+"""Agents and facts as rows."""
+
+from __future__ import annotations
+
+import typing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchd.core.state import events
+from orchd.core.state.agents import Agent, AgentId, Cause, Level, Note, Outcome, Report, RequestId, Spec, Wait
+from orchd.store.codec import describe, event_name, pack, pack_agent, pack_spec, unpack, unpack_agent
+from tests.support.made import TEXTS, agents
+
+ONE = AgentId("agent-001")
+SPEC = Spec(("true",), "true", "/", "e")
+KINDS = typing.get_args(events.Fact)
+
+
+@given(agents())
+def test_an_agent_comes_out_as_it_went_in(agent: Agent) -> None:
+    assert unpack_agent(agent.id, pack_spec(agent), pack_agent(agent)) == agent
+
+
+def test_a_report_of_a_row_of_schema_2_has_no_notes() -> None:
+    note = Note("permissions-denied", "3 permissions denied")
+    report = Report("it said so", turns=7, notes=(note,))
+    agent = Agent(ONE, SPEC, Level.PM, (), 0, 0.0, outcome=Outcome(0, report=report))
+    row = unpack(pack_agent(agent))
+    *_, notes = row["outcome"][3]
+    assert notes == [list(note)]
+    row["outcome"][3].pop()
+    found = unpack_agent(ONE, pack_spec(agent), pack(row)).outcome
+    assert found == Outcome(0, report=Report("it said so", turns=7))
+
+
+@given(st.recursive(st.none() | st.integers(0, 9) | TEXTS, lambda inner: st.lists(inner), max_leaves=9))
+def test_any_value_comes_out_as_it_went_in(value: object) -> None:
+    assert unpack(pack(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("fact", "name", "shown"),
+    [
+        (events.AgentQueued(ONE, SPEC, Level.PM, ()), "agent-queued", {"name": "true", "level": "pm", "parent": None}),
+        (
+            events.AgentQueued(AgentId("agent-002"), SPEC, Level.SUB_SKILL, (ONE,), 1),
+            "agent-queued",
+            {"name": "true", "level": "sub-skill", "parent": ONE},
+        ),
+        (
+            events.WaitBegan(ONE, Wait(RequestId("r"), (AgentId("agent-002"),), True, None, 1, 1.0)),
+            "wait-began",
+            {"targets": ["agent-002"], "any": True},
+        ),
+        (
+            events.ProcessEnded(ONE, 2, Outcome(3, 0.5, 9)),
+            "process-ended",
+            {"attempt": 2, "exit_code": 3},
+        ),
+        (
+            events.StopBegan(ONE, 1, Cause.TIMEOUT, "took longer than 1 s"),
+            "stop-began",
+            {"attempt": 1, "cause": "timeout", "reason": "took longer than 1 s"},
+        ),
+        (events.AgentCompleted(ONE), "agent-completed", {}),
+        (events.LimitChanged(3, 12), "limit-changed", {"limit": 3, "resident": 12, "by_command": True}),
+        (events.AdmissionsPaused(), "admissions-paused", {}),
+    ],
+)
+def test_a_fact_is_shown_flat_and_without_its_agent(fact: events.Fact, name: str, shown: dict[str, object]) -> None:
+    assert (event_name(fact), describe(fact)) == (name, shown)
+
+
+def test_what_is_secret_or_only_ours_is_not_shown() -> None:
+    assert "digest" not in str(describe(events.AgentRevived(ONE, "digest")))
+    assert "seed" not in describe(events.AttemptRetried(ONE, 1, "exit code 1", 0.5, 42))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_fact_has_a_name_of_its_own(kind: type) -> None:
+    name = event_name(kind.__new__(kind))
+    assert name == name.lower()
+    assert " " not in name
+    assert len({event_name(other.__new__(other)) for other in KINDS}) == len(KINDS)

@@ -1,0 +1,103 @@
+"""Commits: one at a time, in their order, and nobody has the connection meanwhile."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from orchd.store.commit_thread import Commits
+from tests.support.held import Held, is_readable, let_end
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """One table."""
+    with closing(sqlite3.connect(tmp_path / "db", isolation_level=None, check_same_thread=False)) as made:
+        made.execute("CREATE TABLE t (n)")
+        yield made
+
+
+@pytest.fixture
+def held(database: sqlite3.Connection) -> Held:
+    """A disk that can be held."""
+    return Held(database)
+
+
+@pytest.fixture
+def commits(held: Held) -> Iterator[Commits]:
+    """What is tested."""
+    made = Commits(held)  # type: ignore[arg-type]
+    yield made
+    held.let()
+    made.close()
+
+
+def rows(tmp_path: Path) -> list[int]:
+    """What somebody else sees."""
+    with closing(sqlite3.connect(tmp_path / "db")) as other:
+        return [n for (n,) in other.execute("SELECT n FROM t")]
+
+
+def insert(database: sqlite3.Connection, n: int) -> None:
+    """A transaction that is not ended."""
+    database.execute("BEGIN")
+    database.execute("INSERT INTO t VALUES (?)", (n,))
+
+
+def test_what_is_begun_is_not_there_before_it_has_ended_and_then_somebody_is_woken(
+    database: sqlite3.Connection, held: Held, commits: Commits, tmp_path: Path
+) -> None:
+    insert(database, 1)
+    held.hold()
+    commits.begin()
+    assert commits.is_pending
+    assert not commits.has_ended
+    assert not is_readable(commits)
+    assert rows(tmp_path) == []
+    let_end(held, commits)
+    assert commits.has_ended
+    commits.finish()
+    assert not commits.is_pending
+    assert not commits.has_ended
+    assert not is_readable(commits)
+    assert rows(tmp_path) == [1]
+
+
+def test_each_is_ended_before_the_next_begins(database: sqlite3.Connection, commits: Commits, tmp_path: Path) -> None:
+    for n in range(20):
+        insert(database, n)
+        commits.begin()
+        commits.finish()
+    assert rows(tmp_path) == list(range(20))
+
+
+def test_who_only_waits_leaves_the_loop_its_news(database: sqlite3.Connection, commits: Commits) -> None:
+    commits.wait()
+    insert(database, 1)
+    commits.begin()
+    commits.wait()
+    assert is_readable(commits)
+    assert commits.is_pending
+
+
+def test_one_that_failed_is_told_to_all_who_wait(commits: Commits) -> None:
+    commits.begin()  # of no transaction
+    for ask in (commits.wait, commits.finish, commits.wait, commits.finish):
+        with pytest.raises(sqlite3.OperationalError, match="no transaction"):
+            ask()
+
+
+def test_closing_ends_what_is_pending_and_the_thread(
+    database: sqlite3.Connection, commits: Commits, tmp_path: Path
+) -> None:
+    insert(database, 1)
+    commits.begin()
+    commits.close()
+    commits.close()
+    assert rows(tmp_path) == [1]
+    assert commits._worker not in threading.enumerate()

@@ -1,0 +1,202 @@
+"""An older database becomes this version's own, or stays as it was: after an error, and after a death at any point."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from orchd.core.state.agents import State
+from orchd.errors import StoreError
+from orchd.store import migrations
+from orchd.store.database import Store
+from orchd.store.migrations import copies, kept
+from tests.store.test_database import NOW, agent, keep
+from tests.support.machine import needs_root, tmpfs
+from tests.support.steps import STEPS, by_day
+
+ROOT = Path(__file__).parents[2]
+DYING = ROOT / "tests/support/dying.py"
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A database of the first version with two agents in it."""
+    monkeypatch.setattr(migrations, "STEPS", ())
+    made = tmp_path / "orchd.db"
+    with closing(Store(made)) as store:
+        keep(store, agent(1), agent(2))
+    return made
+
+
+def upgrade(monkeypatch: pytest.MonkeyPatch, *steps: Callable[[sqlite3.Connection], None]) -> None:
+    """Be a version that has these steps."""
+    monkeypatch.setattr(migrations, "STEPS", steps)
+
+
+def layout(path: Path) -> dict[str, object]:
+    """What a database is, and all that is in it."""
+    with closing(sqlite3.connect(path)) as db:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        whole = db.execute("PRAGMA integrity_check").fetchone()
+        rows = {name: db.execute(f"SELECT * FROM {name}").fetchall() for name in tables}
+        schema = db.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+    return {"version": version, "whole": whole, "rows": rows, "schema": schema}
+
+
+def names(path: Path) -> list[str]:
+    """What lies in the directory."""
+    return sorted(entry.name for entry in path.parent.iterdir())
+
+
+def test_all_steps_are_taken_and_what_was_there_is_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = layout(path)
+    upgrade(monkeypatch, *STEPS)
+    with closing(Store(path)) as store:
+        assert [one.number for one in store.restore(State(), NOW)] == [1, 2]
+        assert store.last_seq() == 2
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+        assert db.execute("SELECT day FROM facts").fetchall() == [(0,), (0,)]
+        assert db.execute("SELECT agent FROM notes").fetchall() == [(1,), (2,)]
+    copy = kept(path, 1)
+    assert names(path) == ["orchd.db", "orchd.db.schema-1"]
+    assert layout(copy) == before
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+
+
+def test_a_new_database_is_what_an_old_one_becomes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    upgrade(monkeypatch, *STEPS)
+    Store(path).close()
+    new = path.with_name("new.db")
+    Store(new).close()
+    assert layout(new)["version"] == layout(path)["version"] == 3
+    assert layout(new)["schema"] == layout(path)["schema"]
+    assert copies(new) == []
+
+
+def test_a_database_that_is_up_to_date_is_not_copied(path: Path) -> None:
+    Store(path).close()
+    assert names(path) == ["orchd.db"]
+
+
+def test_each_upgrade_keeps_one_copy_and_not_those_before(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = path.with_name("orchd.db.schema-of-my-own")
+    mine.write_text("x")
+    upgrade(monkeypatch, by_day)
+    Store(path).close()
+    assert copies(path) == [kept(path, 1)]
+    upgrade(monkeypatch, *STEPS)
+    Store(path).close()
+    assert copies(path) == [kept(path, 2)]
+    assert layout(kept(path, 2))["version"] == 2
+    assert mine.exists()
+
+
+def test_a_step_that_fails_leaves_the_database_as_it_was_and_says_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(db: sqlite3.Connection) -> None:
+        db.execute("DROP TABLE runs")
+        db.execute("ALTER TABLE nowhere ADD COLUMN x")
+
+    before = layout(path)
+    upgrade(monkeypatch, by_day, broken)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="is still schema 1 and as it was.*made schema 3: no such table: nowhere"):
+            Store(path)
+        assert layout(path) == before
+        assert names(path) == ["orchd.db", "orchd.db.schema-1"]
+    upgrade(monkeypatch)
+    Store(path).close()
+
+
+def test_a_step_that_is_wrong_leaves_the_database_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(db: sqlite3.Connection) -> None:
+        db.execute("DELETE FROM agents")
+        raise LookupError("a row that nobody thought of")
+
+    before = layout(path)
+    upgrade(monkeypatch, wrong)
+    with pytest.raises(LookupError):
+        Store(path)
+    assert layout(path) == before
+
+
+def test_a_version_that_never_was_is_refused(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 0")
+    with pytest.raises(StoreError, match="says schema 0, which never was"):
+        Store(path)
+
+
+def test_who_goes_back_is_told_where_the_copy_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    upgrade(monkeypatch, *STEPS)
+    Store(path).close()
+    upgrade(monkeypatch)
+    before = path.read_bytes()
+    with pytest.raises(StoreError) as caught:
+        Store(path)
+    assert "written by a newer orchd (schema 3, this one knows 1)" in str(caught.value)
+    assert f"go back to {kept(path, 1)}," in str(caught.value)
+    assert path.read_bytes() == before
+    upgrade(monkeypatch, by_day)
+    with pytest.raises(StoreError, match="move the file away to begin anew"):  # the copy is none of this version
+        Store(path)
+
+
+def test_a_death_anywhere_leaves_the_old_database_or_the_new_one(path: Path, tmp_path: Path) -> None:
+    deaths = tmp_path / "deaths"
+    deaths.mkdir()
+    done = subprocess.run(
+        [sys.executable, DYING, path, deaths], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    old, new = layout(path), layout(deaths / done.stdout.strip() / "orchd.db")
+    assert (old["version"], new["version"]) == (1, 3)
+    seen = []
+    for number in range(int(done.stdout)):
+        left = deaths / str(number) / "orchd.db"
+        found = layout(left)
+        assert found in (old, new), number
+        seen.append(found["version"])
+        assert all(layout(copy) == old for copy in copies(left)), number
+        if found == new or any(entry.name == "orchd.db-wal" for entry in left.parent.iterdir()):
+            assert copies(left) == [kept(left, 1)], number
+    assert sorted(seen) == seen
+    assert (seen[0], seen[-1]) == (1, 3)
+    assert len(seen) > 15
+
+
+def test_a_death_is_made_good_by_the_next_start(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept(path, 1).with_name("orchd.db.schema-1.new").write_bytes(b"half a copy")
+    upgrade(monkeypatch, *STEPS)
+    Store(path).close()
+    assert names(path) == ["orchd.db", "orchd.db.schema-1"]
+
+
+@needs_root
+def test_a_full_disk_leaves_the_database_as_it_was_and_no_half_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade(monkeypatch)
+    with tmpfs(tmp_path, "4m"):
+        path = tmp_path / "orchd.db"
+        with closing(Store(path)) as store:
+            keep(store, *(agent(number) for number in range(1, 1500)))
+        before = layout(path)
+        room = os.statvfs(tmp_path)
+        (tmp_path / "ballast").write_bytes(b"x" * (room.f_bavail * room.f_frsize - path.stat().st_size // 2))
+        upgrade(monkeypatch, *STEPS)
+        with pytest.raises(StoreError, match="is still schema 1 .*free some space"):
+            Store(path)
+        assert [name for name in names(path) if "schema" in name] == []
+        assert layout(path) == before

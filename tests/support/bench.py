@@ -1,0 +1,234 @@
+"""The outer layers in one process, without a socket and without a loop: a test asks, turns, and reads the replies.
+
+Everything is real but the port: what a reply would be sent to is a list, and who asks is told by the test.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import select
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from orchd.core.inputs import Admit, Input, Tick
+from orchd.core.state.agents import Agent, Instant, State
+from orchd.daemon.engine import Engine
+from orchd.daemon.live_config import Settled, heed_limit
+from orchd.daemon.performer import Shell
+from orchd.instance.config import Config
+from orchd.instance.home import Home
+from orchd.network.callers import Callers
+from orchd.network.keyring import Keyring
+from orchd.network.subscribers import Visitors
+from orchd.processes.linux.procfs import everyone, look, marks
+from orchd.processes.local import LocalProcesses
+from orchd.protocol.errors import WireError
+from orchd.protocol.frames import pack_request, unpack_reply
+from orchd.retention.pruner import Pruner
+from orchd.server.dispatcher import Gateway
+from orchd.server.queries import Queries
+from orchd.server.resolver import Naming
+from orchd.server.translate import Translator
+from orchd.session_files.directory import Places
+from orchd.session_files.writer import Scribe
+from orchd.store.database import Store
+from orchd.store.environments import Environments
+from orchd.store.spawn_inputs import Given, Inputs, Retries
+from orchd.views.registry import Records
+from tests.support.peers import peer_of
+
+SOMEBODY = 1  # a process that is no agent and that lives as long as the test
+
+
+class Bench:
+    """One daemon in pieces."""
+
+    def __init__(self, directory: Path, config: Config | None = None) -> None:
+        self.home = Home(directory)
+        self.home.create()
+        self.config = config or Config()
+        self.state = State(limit=self.config.limit, resident=4 * self.config.limit)
+        heed_limit(self.state, self.config)
+        self.store = Store(self.home.database)
+        self.environments = Environments(self.home.environments)
+        self.ahead = 0.0  # seconds by which the clock that is compared goes fast
+        self.replies: list[tuple[tuple[bytes, ...], Any]] = []
+        self.processes = LocalProcesses(self.home, self.environments.get, None, lambda: self.clock().mono, time.time)
+        self.records = Records(self.state, self.store)
+        self.naming = Naming(self.state, self.store, self.records)
+        inputs = Inputs(self.home.inputs)
+        self.given = Given(inputs, Retries(self.home.retry, self.environments.get, inputs))
+        self.translator = Translator(
+            self.state,
+            self.store,
+            self.records,
+            self.naming,
+            self.environments,
+            self.given,
+            self.config,
+            self.processes.held,
+        )
+        self.callers = Callers(self.home, self.processes)
+        self.queries = Queries(self.home, self.state, self.store, self.records, self.processes, self.naming, self.clock)
+        self.gateway = Gateway(
+            state=self.state,
+            store=self.store,
+            records=self.records,
+            callers=self.callers,
+            naming=self.naming,
+            translator=self.translator,
+            queries=self.queries,
+            reply=self._replied,
+            clock=self.clock,
+            reload=Settled(self.home.config, self.config).reload,
+            visitors=Visitors(Keyring(self.home.keys), None, lambda: "now"),
+            prune=lambda request, asked: self.pruner.ask(request, asked),
+        )
+        self.pruner = Pruner(self.home, self.state, self.store, self.records, self.processes, self.clock, self.config)
+        self.pruner.answer, self.pruner.onlooked = self.gateway.answer, self.gateway.waits.targets
+        self.scribe = Scribe(self.state, self.store, self.clock, Places())
+        self.shell = Shell(self.state, self.processes, self.gateway, self.scribe, self.clock)
+        self.shell.given, self.pruner.forget = self.given, self.given.retries.drop
+        self.engine = Engine(self.state, self.store, self.shell, self.clock)
+        self._numbers = itertools.count(1)
+
+    def _replied(self, route: tuple[bytes, ...], frame: bytes) -> None:
+        self.scribe.before_reply()
+        self.replies.append((route, unpack_reply(frame)))
+
+    def clock(self) -> Instant:
+        """Now."""
+        return Instant(time.clock_gettime(time.CLOCK_BOOTTIME) + self.ahead, time.time())
+
+    def feed(self, *events: Input) -> None:
+        """Decide, and what follows."""
+        pending = list(events)
+        while pending or self.engine.has_more:
+            self.engine.feed(pending or [Admit()])
+            self.engine.finish()
+            self.gateway.waits.ended(self.engine.ended(), self.engine.finish)
+            pending, self.shell.backlog = self.shell.backlog, []
+            self.shell.next_turn()
+        self.shell.stop_all()
+        self.records.let_go()
+
+    def send(
+        self,
+        op: str,
+        args: dict[str, Any] | None = None,
+        *,
+        request: str = "",
+        pid: int = SOMEBODY,
+        uid: int | None = None,
+        route: bytes = b"c",
+    ) -> str:
+        """Send a request; its id."""
+        one = request or f"r{next(self._numbers)}"
+        peer = peer_of(self.callers, pid, uid, route)
+        event = self.gateway.receive(peer, pack_request(one, op, args or {}), lambda: None)
+        if event is not None:
+            self.feed(event)
+        return one
+
+    def ask(self, op: str, args: dict[str, Any] | None = None, **how: Any) -> Any:
+        """The result of a request that is answered at once; raises its error."""
+        one = self.send(op, args, **how)
+        return self.reply(one)
+
+    def reply(self, request: str) -> Any:
+        """The last reply to a request."""
+        found = [reply for _, reply in self.replies if reply.id == request]
+        assert found, f"no reply to {request}"
+        if found[-1].error is not None:
+            raise found[-1].error
+        return found[-1].result
+
+    def is_answered(self, request: str) -> bool:
+        """Whether there is a reply."""
+        return any(reply.id == request for _, reply in self.replies)
+
+    def code(self, op: str, args: dict[str, Any] | None = None, **how: Any) -> str:
+        """The code with which a request is refused."""
+        try:
+            self.ask(op, args, **how)
+        except WireError as error:
+            return error.code
+        return ""
+
+    def spawn(self, *command: str, env: dict[str, str] | None = None, **fields: Any) -> Agent:
+        """A new agent."""
+        base = {"PATH": os.environ["PATH"], "ORCHD_DEFAULT_RUNNER": "mock"} if env is None else env
+        asked = {"agents": [{"command": list(command), **fields}], "cwd": "/", "env": base}
+        (ticket,) = self.ask("spawn", asked)["agents"]
+        return self.agent(ticket["id"])
+
+    def agent(self, one: str) -> Agent:
+        """An agent as it stands."""
+        return self.records.find(one)
+
+    def turn(self, timeout: float = 10.0) -> None:
+        """Wait for news, and take it."""
+        assert self.is_news(timeout), "no news"
+        for pid in self.processes.shims():  # a daemon's children vanish by themselves
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        self.feed(*self.processes.news(), *self.gateway.waits.news())
+        self.processes.rest()
+
+    def is_news(self, timeout: float) -> bool:
+        """Whether there is news within this time."""
+        poll = select.poll()
+        poll.register(self.processes.fileno(), select.POLLIN)
+        poll.register(self.gateway.waits.fileno(), select.POLLIN)
+        return bool(poll.poll(timeout * 1000))
+
+    def tick(self, seconds: float = 0.0) -> None:
+        """Let time pass for those who compare it."""
+        self.ahead += seconds
+        self.feed(*self.gateway.waits.news(), Tick())
+
+    def until_over(self, *agents: Agent) -> None:
+        """Turn until these have ended; one that was asked to before it had begun needs its grace to be over."""
+        while not all(self.agent(agent.id).is_over for agent in agents):
+            if not self.is_news(2.0):
+                self.tick(self.config.grace + 1)
+            self.turn()
+
+    def prune(self, **asked: object) -> Any:
+        """What `prune` answers, once all is gone that is to go."""
+        one = self.send("prune", asked)
+        self.calm()
+        return self.reply(one)
+
+    def calm(self) -> None:
+        """Let the pruner do what there is to do."""
+        self.records.let_go()
+        while self.pruner.is_due():
+            self.store.finish()
+            self.pruner.turn()
+        self.store.finish()
+
+    def _is_ours(self, pid: int) -> bool:
+        """By its session too: between two programs a process shows no marks."""
+        process = look(pid)
+        is_of_ours = process is not None and process.session in self.processes.shims()
+        return is_of_ours or marks(pid).get("ORCHD_HOME") == str(self.home.directory)
+
+    def close(self) -> None:
+        """End everything that was started here, and wait for its end."""
+        while left := [pid for pid in everyone() if self._is_ours(pid)]:  # a shim may fork while it is looked at
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        for watch in (self.processes._watch, self.gateway.waits._clients):
+            for descriptor in watch._watched:
+                os.close(descriptor)
+            watch._epoll.close()
+        self.store.close()

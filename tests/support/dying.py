@@ -1,0 +1,77 @@
+"""Opens a copy of a database once for each thing that opening does to the disk, and dies there by SIGKILL.
+
+`dying.py DATABASE DIRECTORY`: prints how many deaths there were. Each leaves DIRECTORY/NUMBER as a crash would.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from orchd.store import migrations
+from orchd.store.database import Store
+from tests.support.steps import STEPS
+
+_left = [0]  # how much more may be done
+
+
+def counted(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, or death instead of it when its number comes."""
+
+    def instead(*args: Any, **kwargs: Any) -> Any:
+        _left[0] -= 1
+        if _left[0] < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*args, **kwargs)
+
+    return instead
+
+
+class Dying(sqlite3.Connection):
+    """What it is told and what it copies can be its last."""
+
+    execute = counted(sqlite3.Connection.execute)
+    backup = counted(sqlite3.Connection.backup)
+
+
+def survives(path: Path, number: int) -> bool:
+    """Whether somebody who is to die at the thing `number` came through."""
+    pid = os.fork()
+    if pid:
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        assert code in (0, -signal.SIGKILL), code
+        return code == 0
+    _left[0] = number
+    connect = sqlite3.connect
+    sqlite3.connect = lambda *args, **kwargs: connect(*args, **{"factory": Dying, **kwargs})  # type: ignore[assignment]
+    for name in ("open", "fsync"):
+        setattr(os, name, counted(getattr(os, name)))
+    for name in ("replace", "unlink"):
+        setattr(Path, name, counted(getattr(Path, name)))
+    migrations.STEPS = STEPS
+    Store(path)
+    os._exit(0)
+
+
+def main() -> None:
+    """Until one survives."""
+    database, directory = Path(sys.argv[1]), Path(sys.argv[2])
+    number = 0
+    while True:
+        home = directory / str(number)
+        home.mkdir()
+        path = shutil.copy(database, home / "orchd.db")
+        if survives(path, number):
+            break
+        number += 1
+    sys.stdout.write(str(number))
+
+
+if __name__ == "__main__":
+    main()

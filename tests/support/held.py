@@ -1,0 +1,44 @@
+"""A database whose commits a test holds back: the disk takes as long as it is told to."""
+
+from __future__ import annotations
+
+import select
+import sqlite3
+import threading
+
+from orchd.store.commit_thread import Commits
+
+
+class Held:
+    """A connection, as far as `Commits` needs one."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._gate = threading.Event()
+        self._gate.set()
+
+    def execute(self, statement: str) -> sqlite3.Cursor:
+        """Do it, when the test lets it."""
+        assert self._gate.wait(20)
+        return self._connection.execute(statement)
+
+    def hold(self) -> None:
+        """From now on the disk does not answer."""
+        self._gate.clear()
+
+    def let(self) -> None:
+        """Now it does."""
+        self._gate.set()
+
+
+def is_readable(commits: Commits, seconds: float = 0.0) -> bool:
+    """Whether the loop would be woken."""
+    poll = select.poll()
+    poll.register(commits.fileno(), select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+def let_end(held: Held, commits: Commits) -> None:
+    """Let what is pending end, and return when it has."""
+    held.let()
+    assert is_readable(commits, 20.0)

@@ -1,0 +1,138 @@
+"""What clients are shown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchd.core.state.agents import Agent, Outcome, State, Status, agent_id
+from orchd.core.state.indexes import enter_indexes, leave_indexes
+from orchd.instance.home import Home
+from orchd.processes.linux.usage import Usage
+from orchd.protocol.frames import pack_result, unpack_reply
+from orchd.store.reader import StoredFact
+from orchd.views import agents as views
+from tests.support.bench import Bench
+from tests.support.made import agents
+
+HOME = Home(Path("/somewhere"))
+ROOT = Path(__file__).parents[2]
+
+
+def documented(heading: str) -> set[str]:
+    """The keys that a table of docs/protocol.md has in its first column."""
+    section = (ROOT / "docs/protocol.md").read_text().split(f"\n{heading}\n")[1].split("\n## ")[0]
+    return {
+        key
+        for line in section.splitlines()
+        if line.startswith("| `")
+        for key in re.findall(r"`(\w+)`", line.split("|")[1])
+    }
+
+
+@given(agents(), st.lists(st.integers(1, 99), max_size=3))
+def test_any_agent_can_be_shown_and_sent(agent: Agent, children: list[int]) -> None:
+    state = State(agents={agent.id: agent})
+    shown = views.agent_map(HOME, state, agent, 1e6, children, None)
+    assert unpack_reply(pack_result("r", shown)).result == shown
+    assert shown["status"] == agent.status.value
+    assert shown["children"] == [agent_id(number) for number in children]
+
+
+def test_the_keys_of_an_agent_are_those_of_the_documents(bench: Bench) -> None:
+    bench.spawn("sleep", "600")
+    (shown,) = bench.ask("status")["agents"]
+    assert set(shown) == documented("An agent:")
+
+
+def test_the_statuses_of_the_documents_are_those_there_are() -> None:
+    (row,) = [
+        line for line in (ROOT / "docs/protocol.md").read_text().splitlines() if line.startswith("| `status` | queued")
+    ]
+    words = [word.strip() for word in row.split("|")[2].split(",")]
+    assert [word for word in words if word != "paused"] == [status.value for status in Status]
+
+
+@pytest.mark.parametrize(
+    ("code", "signal"),
+    [
+        (None, None),
+        (0, None),
+        (1, None),
+        (128, None),
+        (129, 1),
+        (137, 9),
+        (143, 15),
+        (192, 64),
+        (193, None),
+        (255, None),
+    ],
+)
+def test_death_by_a_signal_is_told_as_a_shell_does(bench: Bench, code: int | None, signal: int | None) -> None:
+    one = bench.spawn("sleep", "600")
+    one.outcome = Outcome(code)
+    shown = views.agent_map(bench.home, bench.state, one, 0.0, [], None)
+    assert (shown["exit_code"], shown["signal"]) == (code, signal)
+
+
+def test_a_sample_comes_before_what_was_kept_at_the_end(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    one.outcome = Outcome(0, 1.5, 4096)
+
+    def used(usage: Usage | None) -> tuple[object, object]:
+        shown = views.agent_map(bench.home, bench.state, one, 0.0, [], usage)
+        return shown["cpu_seconds"], shown["rss_bytes"]
+
+    assert used(None) == (1.5, 4096)
+    assert used(Usage(0.0, 0)) == (0.0, 0)
+    one.outcome = None
+    assert used(None) == (None, None)
+
+
+def test_times_are_iso_8601_in_utc() -> None:
+    shown = views.fact_map(StoredFact(7, 1_700_000_000.1239, "agent-completed", 3, {"a": 1}))
+    assert shown == {
+        "seq": 7,
+        "at": "2023-11-14T22:13:20.123Z",
+        "event": "agent-completed",
+        "agent": "agent-003",
+        "a": 1,
+    }
+    assert views.fact_map(StoredFact(8, 0.0, "admissions-paused", None, {}))["agent"] is None
+
+
+def test_working_agents_are_counted_by_level(bench: Bench) -> None:
+    assert views.levels(bench.state) == {"pm": 0, "composite": 0, "sub-skill": 0}
+    one = bench.spawn("sleep", "600")
+    bench.spawn("sleep", "600")
+    assert views.levels(bench.state) == {"pm": 2, "composite": 0, "sub-skill": 0}
+    leave_indexes(bench.state, one)
+    one.status = Status.WAITING
+    enter_indexes(bench.state, one)
+    assert views.levels(bench.state)["pm"] == 1
+    assert views.limit(bench.state) == {
+        "enforcement": "strict",
+        "frozen": 0,
+        "stalled": False,
+        "standing_still": [],
+        "paused_agents": [],
+        "limit": 7,
+        "working": 1,
+        "resident": 28,
+        "living": 2,
+        "overdrawn": 0,
+        "by_command": False,
+        "paused": False,
+        "short_of_space": False,
+        "held": {},
+    }
+
+
+def test_one_that_has_not_started_has_no_log(bench: Bench) -> None:
+    bench.ask("pause")
+    one = bench.spawn("true")
+    assert views.agent_map(bench.home, bench.state, one, 0.0, [], None)["log"] is None

@@ -1,0 +1,156 @@
+"""Finding agents: in memory while they are not over, in the store until they are pruned."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchd.core.handlers.backoff import MOST_SECONDS
+from orchd.core.state.agents import Agent, AgentId, Level, Spec, agent_id
+from orchd.core.state.runs import Group, Plan, Run, RunStatus, run_id
+from orchd.protocol.errors import WireError
+from tests.support.bench import Bench
+
+
+def waiting(**fields: float) -> Agent:
+    """An agent as an earlier daemon, on an earlier clock, left it."""
+    return Agent(agent_id(1), Spec(("true",), "true", "/", "e"), Level.PM, (), 0, **{"age": 0.0, **fields})
+
+
+@pytest.mark.parametrize("text", ["1", "01", "agent-1", "agent-001", "Agent-1", "AGENT-001"])
+def test_an_agent_is_found_by_any_form_of_its_id(bench: Bench, text: str) -> None:
+    one = bench.spawn("sleep", "600")
+    assert bench.records.find(text) is one
+
+
+@pytest.mark.parametrize(
+    "text", ["2", "agent-002", "", "0", "-1", "agent-", "one", "1 ", "٣", "9" * 16, "agent-agent-1"]
+)
+def test_what_names_nobody_is_refused(bench: Bench, text: str) -> None:
+    bench.spawn("sleep", "600")
+    with pytest.raises(WireError) as caught:
+        bench.records.find(text)
+    assert caught.value.code == "unknown-agent"
+
+
+@pytest.mark.parametrize("what", ["agent", "run", "session"])
+def test_whoever_was_there_once_was_pruned(bench: Bench, what: str) -> None:
+    bench.state.last_number = bench.state.last_run = bench.state.last_session = 7
+    find = {"agent": bench.records.find, "run": bench.records.run, "session": bench.records.session}[what]
+    for number, code in (("007", "pruned"), ("008", f"unknown-{what}")):
+        with pytest.raises(WireError, match=number) as caught:
+            find(f"{what}-{number}")
+        assert caught.value.code == code
+
+
+def test_one_that_is_over_is_in_memory_only_for_the_turn_that_recalls_it(bench: Bench) -> None:
+    one = bench.spawn("true")
+    bench.until_over(one)
+    assert bench.state.agents == {}
+    assert bench.records.find("1").id == one.id
+    assert bench.state.agents == {}
+    bench.records.recall("1")
+    assert list(bench.state.agents) == [one.id]
+    bench.records.let_go()
+    assert bench.state.agents == {}
+
+
+def test_a_run_that_is_over_is_in_memory_only_for_the_turn_that_keeps_it(bench: Bench) -> None:
+    run = Run(run_id(1), Plan("run", (Group(""),), "/"), 0.0, RunStatus.FAILED)
+    bench.records.keep(run)
+    assert list(bench.state.runs) == [run.id]
+    bench.records.let_go()
+    assert bench.state.runs == {}
+
+
+def test_one_that_lives_is_not_let_go(bench: Bench) -> None:
+    one = bench.spawn("sleep", "600")
+    assert bench.records.recall("1") is one
+    bench.records.let_go()
+    assert bench.records.find("1") is one
+
+
+def test_those_asked_for_come_in_the_order_asked(bench: Bench) -> None:
+    over = bench.spawn("true")
+    bench.until_over(over)
+    lives = bench.spawn("sleep", "600")
+    assert [found.id for found in bench.records.many([lives.id, over.id])] == [lives.id, over.id]
+
+
+def test_after_a_reboot_nobody_waits_longer_than_was_meant(bench: Bench) -> None:
+    """The clock that is compared begins anew, so what was written down may lie days ahead of it."""
+    bench.records.restore([waiting(age=9e6, ready_at=9e6)], now=100.0)
+    agent = bench.state.agents[AgentId("agent-001")]
+    assert agent.age == 100.0
+    assert agent.ready_at is not None
+    assert agent.ready_at <= 100.0 + MOST_SECONDS
+
+
+def test_what_lies_behind_stays_where_it_was(bench: Bench) -> None:
+    bench.records.restore([waiting(age=7.0, ready_at=101.0)], now=100.0)
+    agent = bench.state.agents[AgentId("agent-001")]
+    assert (agent.age, agent.ready_at) == (7.0, 101.0)
+
+
+def test_one_that_is_over_is_remembered_until_it_is_tried_again(bench: Bench) -> None:
+    one = bench.spawn("false")
+    bench.until_over(one)
+    first = bench.ask("status", {"ids": ["1"]})["agents"]
+    assert bench.ask("status", {"ids": ["1", "1"]})["agents"] == first * 2
+    bench.ask("retry", {"ids": ["1"]})
+    assert bench.ask("status", {"ids": ["1"]})["agents"][0]["attempt"] == 2
+    bench.until_over(bench.agent(one.id))
+    again = bench.ask("status", {"ids": ["1"]})["agents"][0]
+    assert (again["status"], again["attempt"]) == ("failed", 2)
+
+
+def test_no_more_are_remembered_than_are_looked_at(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchd.views.registry._REMEMBERED", 2)
+    for _ in range(4):
+        bench.until_over(bench.spawn("true"))
+    bench.ask("status", {"ids": ["1", "2", "3", "4", "1"]})
+    assert len(bench.records._over) == 2
+    assert set(bench.records.shown) <= set(bench.records._over)
+
+
+def test_a_name_means_the_agent_that_is_not_over_or_else_the_newest(bench: Bench) -> None:
+    first = bench.spawn("true", name="api")
+    bench.until_over(first)
+    assert bench.records.find("api").id == first.id
+    second = bench.spawn("true", name="api")
+    assert bench.records.find("api") is second
+    bench.until_over(second)
+    assert bench.records.find("api").id == second.id
+    third, fourth = bench.spawn("sleep", "600", name="api"), bench.spawn("sleep", "600", name="api")
+    with pytest.raises(WireError, match=f"2 agents .*'api' are not over: {third.id}, {fourth.id}") as caught:
+        bench.records.find("api")
+    assert caught.value.code == "ambiguous"
+
+
+def test_a_name_is_that_of_the_agent_and_not_of_one_whose_goal_has_its_bytes(bench: Bench) -> None:
+    one = bench.spawn("true", name="api")
+    bench.until_over(one)
+    other = bench.spawn("true", name="other", goal=b"\xa4name\xa3api".decode("utf-8", "surrogateescape"))
+    bench.until_over(other)
+    assert bench.records.find("api").id == one.id
+
+
+def test_what_is_being_pruned_has_no_name(bench: Bench) -> None:
+    one, two = bench.spawn("true", name="api"), bench.spawn("true", name="api")
+    bench.until_over(one)
+    bench.until_over(two)
+    bench.records.leave([two.id])
+    assert bench.records.find("api").id == one.id
+
+
+def test_what_has_another_kind_of_id_is_named(bench: Bench) -> None:
+    with pytest.raises(WireError, match="session-001 is the id of a session") as caught:
+        bench.records.find("session-1")
+    assert caught.value.code == "unknown-agent"
+
+
+def test_an_agent_finds_by_name_what_is_in_its_own_tree(bench: Bench) -> None:
+    first, other = bench.spawn("sleep", "600", name="first"), bench.spawn("sleep", "600", name="other")
+    assert bench.records.find("first", first.id) is first
+    with pytest.raises(WireError, match=f"no agent in the tree of {first.id} has the id or name 'other'"):
+        bench.records.find("other", first.id)
+    assert bench.records.find(other.id, first.id) is other  # whether it may be seen is decided elsewhere
