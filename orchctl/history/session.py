@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from orchctl.client import Client, pages, target
-from orchctl.spawn.projects import project_of
+from orchd.instance.projects import project_of
 
 
 def session_status(client: Client, session_id: str | None) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from orchctl.composition import Flat, Group, Member, Task, Tree, around, estimat
 from orchctl.daemon.launcher import for_agents
 from orchctl.errors import NoDaemonError, UsageError
 from orchctl.spawn import attributes
-from orchctl.spawn.projects import project_of
 from orchd.instance import environment
+from orchd.instance.projects import project_of
 from orchd.instance.system import atomic_file
 from orchd.protocol import operations, schema
 from orchd.protocol.durations import duration

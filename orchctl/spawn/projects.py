@@ -1,4 +1,4 @@
-"""Which project a directory belongs to: its session is that of everything begun there."""
+"""What a request to spawn tells about the place that it is made in."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from typing import Any
 
 from orchctl.daemon.launcher import for_agents
 from orchctl.spawn import attributes
-
-
-def project_of(directory: Path) -> Path:
-    """The root of the git checkout that `directory` is in, or the directory itself where there is none."""
-    return next((one for one in (directory, *directory.parents) if (one / ".git").exists()), directory)
+from orchd.instance.projects import project_of
 
 
 def asked_in(directory: Path) -> dict[str, Any]:

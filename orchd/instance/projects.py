@@ -138,3 +138,8 @@ def _is_same(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:
         return False
+
+
+def project_of(directory: Path) -> Path:
+    """The root of the git checkout that `directory` is in, or the directory itself where there is none."""
+    return next((one for one in (directory, *directory.parents) if (one / ".git").exists()), directory)

@@ -11,9 +11,9 @@ from orchctl import exit_codes
 from orchctl.client import Client, pages, target
 from orchctl.history.session import session_status
 from orchctl.render import sessions, text
-from orchctl.spawn.projects import project_of
 from orchctl.terminal import console
 from orchd.instance import projects
+from orchd.instance.projects import project_of
 
 
 def new(args: SimpleNamespace) -> int:

@@ -17,11 +17,11 @@ from orchctl.history.session import session_status
 from orchctl.render import text
 from orchctl.skills import find, install
 from orchctl.skills.install import CHANGED, REMOVED, SKILL
-from orchctl.spawn.projects import project_of
 from orchctl.terminal import console
 from orchd.instance import config as settings
 from orchd.instance import projects
 from orchd.instance.home import Home, default_home
+from orchd.instance.projects import project_of
 from orchd.instance.system import open_file
 
 # The files of orchd/session_files, and what is left of them when the daemon is killed while it replaces one.

@@ -14,9 +14,9 @@ from orchctl.render import text as render
 from orchctl.skills import find as skills
 from orchctl.skills import install as installing
 from orchctl.skills.install import SKILL, File
-from orchctl.spawn.projects import project_of
 from orchctl.tasks import front_matter
 from orchctl.terminal import console
+from orchd.instance.projects import project_of
 from orchd.instance.system import open_file
 
 _EVERYBODY, _CLAUDE, _CODEX = skills.INSTALLED

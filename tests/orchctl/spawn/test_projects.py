@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchctl.spawn.projects import project_of
+from orchd.instance.projects import project_of
 
 
 def test_the_nearest_checkout_around_it(tmp_path: Path) -> None:
