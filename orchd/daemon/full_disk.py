@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,8 +18,7 @@ from math import inf
 
 import zmq
 
-from orchd.core.effects import Answer
-from orchd.core.inputs import Input
+from orchd.core.effects import Answer, Refuse
 from orchd.core.state.agents import AgentId, Instant, RequestId
 from orchd.daemon.presence import Presence
 from orchd.daemon.sd_notify import Notifier
@@ -26,13 +26,15 @@ from orchd.daemon.wiring import Parts
 from orchd.errors import DiskFull
 from orchd.instance.home import Home
 from orchd.monitors.disk_space import LOOK_AGAIN, has_room
-from orchd.network.callers import Caller
 from orchd.network.peers import Peer
 from orchd.network.sockets import Ports
 from orchd.protocol import operations as wire_ops
 from orchd.protocol.errors import WireError
 from orchd.protocol.frames import Request, pack_error, pack_result, request_id_of, unpack_request
-from orchd.server.dispatcher import Gateway
+from orchd.server.calls import Call, Outcome
+from orchd.server.context import Context
+from orchd.server.dispatcher import run
+from orchd.server.operations.agents import wait_targets
 from orchd.server.requests import shaped
 
 log = logging.getLogger("orchd")
@@ -60,11 +62,76 @@ class Signals:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A wait that cannot be answered before there is room, or before its own time-out."""
-
     deadline: float  # seconds of the daemon's clock; infinite without a time-out
     end: Callable[[], None]  # answers that the time is up
     targets: tuple[AgentId, ...] = ()
+
+
+class HeldWaits:
+    """Waits that cannot be answered before there is room, or before their own time-outs."""
+
+    def __init__(self, clock: Callable[[], Instant]) -> None:
+        self._clock = clock
+        self._waits: dict[RequestId, _Held] = {}
+        self._late: deque[Answer] = deque()
+
+    def hold(self, request: RequestId, timeout: float | None, targets: tuple[AgentId, ...]) -> None:
+        """Answer this wait when its time is up."""
+        late = Answer(request, targets, timed_out=True)
+        self.add(request, timeout, partial(self._late.append, late), targets)
+
+    def add(
+        self, request: RequestId, timeout: float | None, end: Callable[[], None], targets: tuple[AgentId, ...] = ()
+    ) -> None:
+        """Call `end` when the time of a wait is up."""
+        deadline = inf if timeout is None else self._clock().mono + timeout
+        self._waits[request] = _Held(deadline, end, targets)
+
+    def targets(self) -> set[AgentId]:
+        """The agents that are waited for."""
+        return {target for held in self._waits.values() for target in held.targets}
+
+    def deadlines(self) -> list[float]:
+        """When the time of each wait is up."""
+        return [held.deadline for held in self._waits.values()]
+
+    def expire(self) -> list[Answer]:
+        """End the waits whose time is up. Returns the answers of those that have agents."""
+        now = self._clock().mono
+        for request, held in list(self._waits.items()):
+            if held.deadline <= now:
+                del self._waits[request]
+                held.end()
+        late, self._late = list(self._late), deque()
+        return late
+
+
+class Changes:
+    """Performs the operations that may change something, while nothing can be written."""
+
+    def __init__(self, home: Home, held: HeldWaits) -> None:
+        self._home = home
+        self._held = held
+
+    def __call__(self, context: Context, call: Call) -> Outcome:
+        """Perform a call, or raise WireError `disk-full`."""
+        asked = call.asked
+        if isinstance(asked, wire_ops.Stop) and asked.agents == "keep":
+            return run(context, call)
+        if isinstance(asked, wire_ops.Prune):
+            # Here only agents whose end is recorded can be deleted. A normal daemon would first record the end of the
+            # others, and might delete them before the clients that wait for them are connected again.
+            if not asked.dry_run:
+                self._home.reserve.unlink(missing_ok=True)  # room for the changes of the database
+            return run(context, call)
+        if isinstance(asked, wire_ops.Wait):
+            targets = wait_targets(context, call.caller, asked)
+            unfinished = sum(1 for _ in context.state.unfinished(targets))
+            if not unfinished or (asked.any and unfinished < len(targets)):
+                return Answer(call.id, targets)
+            self._held.hold(call.id, asked.timeout, targets)
+            return None
+        raise refusal(self._home)
 
 
 class FullDisk:
@@ -80,6 +147,7 @@ class FullDisk:
         notify: Notifier,
         clock: Callable[[], Instant],
         signals: Signals,
+        held: HeldWaits,
     ) -> None:
         self._home = home
         self._parts = parts
@@ -89,17 +157,15 @@ class FullDisk:
         self._notify = notify
         self._clock = clock
         self._signals = signals
-        self._waits: dict[RequestId, _Held] = {}
+        self._held = held
         self._started = clock().mono
         self._look_at = self._started + LOOK_AGAIN  # a normal daemon has just failed
         self._has_freed = False  # the reserve, or what was pruned: a normal daemon may have enough
         self._poller = zmq.Poller()
-        logs = () if parts is None else (parts.processes.logs.fileno(),)
+        logs = () if parts is None else (parts.context.processes.logs.fileno(),)
         for readable in (ports.fileno(), wakeup, *logs, presence.fileno()):
             self._poller.register(readable, zmq.POLLIN)
-        if parts is not None:
-            parts.gateway.refuse_changes(partial(self._changed, parts.gateway))
-            parts.pruner.onlooked = lambda: {target for held in self._waits.values() for target in held.targets}
+        self._had_reserve = home.reserve.exists()
 
     def run(self) -> bool:
         """Serve; True when there is room, False when the daemon is to leave. Raises DiskFull when pruning needs more
@@ -118,7 +184,7 @@ class FullDisk:
         return self._clock().mono
 
     def _is_leaving(self) -> bool:
-        return self._signals.leaving or (self._parts is not None and self._parts.gateway.leaving)
+        return self._signals.leaving or (self._parts is not None and self._parts.context.is_leaving)
 
     def _has_room(self) -> bool:
         if self._has_freed:
@@ -129,13 +195,10 @@ class FullDisk:
         return has_room(self._home.directory)
 
     def _patience(self) -> int:
-        logs = None if self._parts is None else self._parts.processes.logs.next_deadline()
-        moments = (self._look_at, self._notify.next_deadline(), logs, *self._deadlines())
+        logs = None if self._parts is None else self._parts.context.processes.logs.next_deadline()
+        moments = (self._look_at, self._notify.next_deadline(), logs, *self._held.deadlines())
         due = min(moment for moment in moments if moment is not None)
         return max(0, round((due - self._now()) * 1000) + 1)
-
-    def _deadlines(self) -> list[float]:
-        return [held.deadline for held in self._waits.values()]
 
     def _turn(self, ready: dict[object, int]) -> None:
         if self._wakeup in ready:
@@ -143,67 +206,41 @@ class FullDisk:
         if self._presence.fileno() in ready and not self._presence.keep():
             self._signals.leaving = True
         if self._parts is not None:
-            self._parts.processes.logs.look()  # logs of agents that run are still kept within their bound
+            self._parts.context.processes.logs.look()  # logs of agents that run are still kept within their bound
         for peer, frame in self._ports.requests():
             if self._is_leaving():
                 return
             self._receive(peer, frame)
-        self._let_waits_end()
+        for answer in self._held.expire():
+            if self._parts is not None:
+                self._parts.dispatcher.perform(answer)
 
     def _receive(self, peer: Peer, frame: bytes) -> None:
         if self._parts is None:
             self._answer_alone(peer, frame)
             return
-        self._parts.gateway.receive(peer, frame, lambda: None)
-        if self._parts.pruner.asked():
+        if (call := self._parts.dispatcher.accept(peer, frame)) is not None:
+            self._parts.dispatcher.handle(call)
+        if self._had_reserve and not self._home.reserve.exists():
+            self._has_freed = True  # a normal daemon may have enough room now
+        if self._parts.context.pruner.asked():
             self._prune(self._parts)
-
-    def _changed(self, gateway: Gateway, request: RequestId, caller: Caller, asked: object) -> Input | None:
-        """Handle a request for a change, in the place of the gateway. Raises WireError."""
-        if isinstance(asked, wire_ops.Stop) and asked.agents == "keep":
-            return gateway.stop(request, asked)
-        if isinstance(asked, wire_ops.Prune):
-            # Here only agents whose end is recorded can be deleted. A normal daemon would first record the end of the
-            # others, and might delete them before the clients that wait for them are connected again.
-            if not asked.dry_run:
-                self._free_reserve()  # for the changes of the database
-            gateway.prune(request, asked)
-            return None
-        if isinstance(asked, wire_ops.Wait):
-            self._wait(gateway, request, gateway.targets(caller, asked), asked)
-            return None
-        raise refusal(self._home)
-
-    def _wait(self, gateway: Gateway, request: RequestId, targets: tuple[AgentId, ...], asked: wire_ops.Wait) -> None:
-        """Answer a wait whose outcome is recorded, and hold any other."""
-        unfinished = sum(1 for _ in gateway.unfinished(targets))
-        if not unfinished or (asked.any and unfinished < len(targets)):
-            gateway.do(Answer(request, targets))
-            return
-        late = Answer(request, targets, timed_out=True)
-        self._waits[request] = _Held(self._until(asked.timeout), partial(gateway.do, late), targets)
-
-    def _until(self, timeout: float | None) -> float:
-        return inf if timeout is None else self._now() + timeout
-
-    def _let_waits_end(self) -> None:
-        for request, held in list(self._waits.items()):
-            if held.deadline <= self._now():
-                del self._waits[request]
-                held.end()
 
     def _prune(self, parts: Parts) -> None:
         """Prune what is finished: the disk is short, so the files of each agent go first, and that needs no room."""
-        before = parts.store.pruned.agents
+        context, error = parts.context, refusal(self._home)
+        before = context.store.pruned.agents
         try:
-            while parts.pruner.is_due():
-                parts.pruner.turn()
-                parts.store.finish()
+            while context.pruner.is_due():
+                context.pruner.turn(self._held.targets())
+                context.store.finish()
+                for request, result in context.pruner.results():
+                    parts.dispatcher.finish(request, result)
         except DiskFull:
-            for request in parts.pruner.asked():
-                parts.gateway.fail(request, refusal(self._home))
+            for request in context.pruner.asked():
+                parts.dispatcher.perform(Refuse(request, error.code, error.message))
             raise
-        self._has_freed = self._has_freed or parts.store.pruned.agents > before
+        self._has_freed = self._has_freed or context.store.pruned.agents > before
 
     def _free_reserve(self) -> bool:
         """Delete the reserve, for a normal daemon may have enough room then. Returns whether there was one."""
@@ -242,9 +279,8 @@ class FullDisk:
             self._ports.reply(peer.route, pack_error(request.id, error))
             return
         late = pack_result(request.id, {"agents": [], "timed_out": True})
-        end = partial(self._ports.reply, peer.route, late)
         timeout = asked.timeout if isinstance(asked, wire_ops.Wait) else None
-        self._waits[RequestId(request.id)] = _Held(self._until(timeout), end)
+        self._held.add(RequestId(request.id), timeout, partial(self._ports.reply, peer.route, late))
 
     def _identity(self) -> dict[str, object]:
         return {
@@ -261,7 +297,8 @@ class FullDisk:
 
 def take_up(parts: Parts, stack: ExitStack) -> None:
     """Know what the database has, and follow the attempts that are alive, so that agents are known when they call."""
-    parts.records.restore(parts.unfinished, parts.clock().mono)
-    parts.state.is_short = True
-    parts.processes.follow(parts.state.living.values())
-    stack.callback(parts.processes.close)
+    parts.context.records.restore(parts.unfinished, parts.context.clock().mono)
+    parts.context.state.is_short = True
+    parts.context.is_disk_full = True
+    parts.context.processes.follow(parts.context.state.living.values())
+    stack.callback(parts.context.processes.close)

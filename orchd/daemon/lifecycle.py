@@ -16,7 +16,7 @@ from pathlib import Path
 from orchd.core.inputs import Tick
 from orchd.core.state.agents import Attributes, Instant
 from orchd.daemon import live_config as configuration
-from orchd.daemon.full_disk import FullDisk, Signals, take_up
+from orchd.daemon.full_disk import Changes, FullDisk, HeldWaits, Signals, take_up
 from orchd.daemon.loop import Loop
 from orchd.daemon.presence import Lock, Presence
 from orchd.daemon.sd_notify import Notifier
@@ -29,6 +29,7 @@ from orchd.instance.system import atomic_file
 from orchd.monitors.disk_space import keep_reserve
 from orchd.network.callers import check_namespaces, check_proc, check_uid
 from orchd.network.keyring import Keyring, server_secret
+from orchd.network.peers import Outside
 from orchd.network.remote import Remote
 from orchd.network.sockets import Ports
 from orchd.processes.linux import descriptors
@@ -63,13 +64,11 @@ def serve(
         store = open_store(home)
         stack.callback(store.close)
         wakeup = stack.enter_context(_signals())
-        ports = Ports(home)
-        stack.callback(ports.close)
         door = _door(home, settings.remote.listen, stack)
-        parts = assemble(home, settings, store, ports, door, clock, defaults)
-        stack.callback(parts.processes.close)  # also when it cannot serve: its cgroup would stay for good
-        parts.settings.notify = notify
-        presence = Presence(home, lock, ports)
+        parts = assemble(home, settings, store, door, clock, notify, defaults)
+        stack.callback(parts.ports.close)
+        stack.callback(parts.context.processes.close)  # also when it cannot serve: its cgroup would stay for good
+        presence = Presence(home, lock, parts.ports)
         loop = Loop(parts, wakeup, notify, presence)
         _heed_signals(loop)
         descriptors.check_for_daemon()
@@ -79,7 +78,7 @@ def serve(
         ready()
         notify.ready()
         loop.run()
-        log.info("leaving; %d agents go on%s", len(parts.state.living), _named(parts.state.living))
+        log.info("leaving; %d agents go on%s", len(parts.context.state.living), _named(parts.context.state.living))
 
 
 def serve_without_room(
@@ -93,14 +92,14 @@ def serve_without_room(
         lock.acquire()
         _become_daemon()
         wakeup = stack.enter_context(_signals())
-        ports = Ports(home)
-        stack.callback(ports.close)
-        presence = Presence(home, lock, ports)
-        signals = Signals()
+        signals, held = Signals(), HeldWaits(clock)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: signals.leave())
-        parts = _readable(home, ports, clock, stack)
-        full = FullDisk(home, parts, ports, presence, wakeup, notify, clock, signals)
+        parts = _readable(home, clock, notify, held, stack)
+        ports = parts.ports if parts else Ports(home, lambda _: Outside.NOBODY)
+        stack.callback(ports.close)
+        presence = Presence(home, lock, ports)
+        full = FullDisk(home, parts, ports, presence, wakeup, notify, clock, signals, held)
         presence.begin()
         log.warning("the disk of %s is full: nothing is started or changed until there is room", home.directory)
         ready()
@@ -108,7 +107,9 @@ def serve_without_room(
         return full.run()
 
 
-def _readable(home: Home, ports: Ports, clock: Callable[[], Instant], stack: ExitStack) -> Parts | None:
+def _readable(
+    home: Home, clock: Callable[[], Instant], notify: Notifier, held: HeldWaits, stack: ExitStack
+) -> Parts | None:
     """All parts, over a database that is only read; None where it cannot be."""
     try:
         settings = configuration.read(home.config)
@@ -117,7 +118,8 @@ def _readable(home: Home, ports: Ports, clock: Callable[[], Instant], stack: Exi
     try:
         store = Store(home.database, without_room=True)
         stack.callback(store.close)
-        parts = assemble(home, settings, store, ports, Door(Keyring(home.keys), None), clock)
+        door = Door(Keyring(home.keys), None)
+        parts = assemble(home, settings, store, door, clock, notify, change=Changes(home, held))
         take_up(parts, stack)
     except (StoreError, OSError) as error:
         log.warning("only `daemon status` and `daemon stop` are answered: %s", error)
@@ -150,7 +152,7 @@ def _open(home: Home, presence: Presence, door: Door) -> None:
 
 def _recover(home: Home, parts: Parts, loop: Loop) -> None:
     """Take up what an earlier daemon left: its agents become inputs like any others, through the same admission."""
-    state = parts.state
+    state = parts.context.state
     restore(home, parts)
     _link_client(home)
     _take_up_given(parts)
@@ -159,7 +161,7 @@ def _recover(home: Home, parts: Parts, loop: Loop) -> None:
     loop.feed(
         [
             *([seen] if seen else []),
-            *(parts.processes.adopt(agent) for agent in living),
+            *(parts.context.processes.adopt(agent) for agent in living),
             parts.settings.limits(),
             Tick(),
         ]
@@ -170,10 +172,12 @@ def _recover(home: Home, parts: Parts, loop: Loop) -> None:
 
 def _take_up_given(parts: Parts) -> None:
     """Environments and inputs, as far as an agent has them or may be tried again with them."""
-    left = parts.environments.left(parts.state.environments)
-    recent = parts.store.agents(parts.store.page(None, _RECENT)) if left else ()  # a daemon died before it was tidy
-    parts.given.recover(parts.state.agents.values(), recent, left)
-    parts.environments.sweep(parts.state.environments)
+    left = parts.context.environments.left(parts.context.state.environments)
+    recent = (
+        parts.context.store.agents(parts.context.store.page(None, _RECENT)) if left else ()
+    )  # a daemon died before it was tidy
+    parts.context.given.recover(parts.context.state.agents.values(), recent, left)
+    parts.context.environments.sweep(parts.context.state.environments)
 
 
 def _become_daemon() -> Attributes:

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchd.core.inputs import SetLimit
-from orchd.core.state.agents import Guards, State
+from orchd.core.state.agents import State
 from orchd.daemon.sd_notify import Notifier
 from orchd.errors import ConfigError
-from orchd.instance.config import COMMAND, KEYS, LIMITS, RESTART, TABLES, Config, SettingsError, changed
+from orchd.instance.config import COMMAND, KEYS, LIMITS, RESTART, TABLES, Config, SettingsError, changed, resident_of
 from orchd.instance.config import read as read_settings
-from orchd.server.translate import limits_of
 
 log = logging.getLogger("orchd")
 
@@ -25,63 +24,53 @@ def read(path: Path) -> Config:
         raise ConfigError(str(error), error.problems) from None
 
 
-def heed_limit(state: State, config: Config) -> None:
-    """Have the core go by what `config` says of the limit and of runaways."""
-    state.guards = Guards(config.depth, config.children, config.agents)
-    state.is_strict = config.enforcement == "strict"
-    state.stall_after = config.stall_after
-    state.rate_limit_waits, state.rate_limit_time = config.rate_limit_waits, config.rate_limit_time
+class LiveConfig:
+    """The configuration in force. `apply` is called with each new one; keys that need a restart keep their value."""
 
-
-class Settled:
-    """The configuration that holds now. `heed` is told of each new one; what cannot change live it leaves alone."""
-
-    def __init__(self, path: Path, config: Config) -> None:
+    def __init__(
+        self, path: Path, config: Config, state: State, notify: Notifier, apply: Callable[[Config], None]
+    ) -> None:
         self._path = path
-        self._read = self._started = config
-        self.is_limit_set: Callable[[], bool] = bool
-        self._heed: list[Callable[[Config], None]] = []
-        self.notify = Notifier()
-
-    def tell(self, heed: Callable[[Config], None]) -> None:
-        """Have `heed` called with every configuration that is to hold from then on."""
-        self._heed.append(heed)
+        self.current = self._started = config
+        self._state = state
+        self._notify = notify
+        self._apply = apply
 
     def reload(self) -> dict[str, object]:
-        """Read the file again: the keys that changed and those that wait for something else, with what for.
+        """Read the file again: the keys that changed, and the keys whose change waits, each with what it waits for.
 
-        The service manager is told, whoever asked for it.
+        The service manager is notified, whoever asked for it.
         Raises ConfigError when the file cannot be used; then everything stays as it was.
         """
-        self.notify.reloading()
+        self._notify.reloading()
         try:
-            return self._reload()
+            new = read(self._path)
+            keys = changed(self.current, new)
+            later = {key: KEYS[key].heeded for key in keys if KEYS[key].heeded == RESTART}
+            later |= {key: COMMAND for key in keys if key in LIMITS and self._state.is_limit_set}
+            self.adopt(new)
+            now = [key for key in keys if key not in later]
+            log.info("reloaded %s: %s changed; for later %s", self._path, _listed(now), _listed(list(later)))
+            return {"config": str(self._path), "changed": now, "later": later}
         finally:
-            self.notify.ready()
+            self._notify.ready()
+
+    def adopt(self, config: Config) -> None:
+        """Use `config` from now on."""
+        self.current = config
+        self._apply(config)
 
     def in_force(self) -> dict[str, object]:
         """The value of each key that is no table: of the last file that was read, or of the start."""
         return {
-            key: getattr(self._started if KEYS[key].heeded == RESTART else self._read, key)
+            key: getattr(self._started if KEYS[key].heeded == RESTART else self.current, key)
             for key in KEYS
             if key not in TABLES
         }
 
     def limits(self) -> SetLimit:
         """The input for the core that sets the limit to that of the file."""
-        return limits_of(self._read, None)
-
-    def _reload(self) -> dict[str, object]:
-        new = read(self._path)
-        keys = changed(self._read, new)
-        later = {key: KEYS[key].heeded for key in keys if KEYS[key].heeded == RESTART}
-        later |= {key: COMMAND for key in keys if key in LIMITS and self.is_limit_set()}
-        self._read = new
-        for heed in self._heed:
-            heed(new)
-        now = [key for key in keys if key not in later]
-        log.info("reloaded %s: %s changed; for later %s", self._path, _listed(now), _listed(list(later)))
-        return {"config": str(self._path), "changed": now, "later": later}
+        return SetLimit(None, self.current.limit, resident_of(self.current), by_command=False)
 
 
 def _listed(keys: list[str]) -> str:

@@ -34,14 +34,14 @@ class Loop:
         self._presence = presence
         self._deadline: float | None = None
         self._is_to_reload = False
-        self._told = parts.store.last_seq()
+        self._told = parts.context.store.last_seq()
         self._poller = zmq.Poller()
         for readable in (
             parts.ports.fileno(),
-            parts.processes.fileno(),
-            parts.processes.logs.fileno(),
-            parts.waits.fileno(),
-            parts.store.commits.fileno(),
+            parts.context.processes.fileno(),
+            parts.context.processes.logs.fileno(),
+            parts.context.waits.fileno(),
+            parts.context.store.commits.fileno(),
             wakeup,
         ):
             self._poller.register(readable, zmq.POLLIN)
@@ -64,7 +64,7 @@ class Loop:
         self._parts.shell.stop_all()
         self._parts.scribe.write()
         self._hint()
-        self._parts.processes.close()
+        self._parts.context.processes.close()
 
     def _see_the_door(self) -> None:
         """Poll what clients of other machines come in by: after a key was revoked that is another socket."""
@@ -96,37 +96,39 @@ class Loop:
 
     def _tell(self) -> None:
         while over := self._parts.engine.ended():
-            self._parts.waits.ended(over, self._parts.engine.finish)
+            self._parts.dispatcher.ended(over, self._parts.engine.finish)
 
     def _tidy(self) -> None:
-        self._parts.records.let_go()
-        self._parts.environments.drop_all_but(self._parts.state.environments)
-        self._parts.given.inputs.tidy()
+        self._parts.context.records.let_go()
+        self._parts.context.environments.drop_all_but(self._parts.context.state.environments)
+        self._parts.context.given.inputs.tidy()
 
     def leave(self) -> None:
         """End at the next turn, leaving agents as they are."""
-        self._parts.gateway.leaving = True
+        self._parts.context.is_leaving = True
 
     def reload(self) -> None:
         """Read the configuration again at the next turn."""
         self._is_to_reload = True
 
     def _may_leave(self) -> bool:
-        return self._parts.gateway.leaving or (self._parts.state.is_draining and not self._parts.state.living)
+        return self._parts.context.is_leaving or (
+            self._parts.context.state.is_draining and not self._parts.context.state.living
+        )
 
     def _patience(self) -> int | None:
         """Milliseconds until the next deadline, rounded up so that it has passed when we look; None without one."""
         parts = self._parts
-        now = parts.clock().mono
-        again = now + LOOK_AGAIN if parts.state.is_short and len(parts.state.queue) else None
+        now = parts.context.clock().mono
+        again = now + LOOK_AGAIN if parts.context.state.is_short and len(parts.context.state.queue) else None
         deadlines = (
             again,
-            next_deadline(parts.state),
-            parts.waits.next_deadline(),
+            next_deadline(parts.context.state),
+            parts.context.waits.next_deadline(),
             parts.scribe.next_deadline(),
         )
         self._deadline = min((moment for moment in deadlines if moment is not None), default=None)
-        processes = parts.processes
+        processes = parts.context.processes
         if parts.engine.has_more or parts.shell.has_more:
             return 0
         alarms = (
@@ -136,7 +138,7 @@ class Loop:
             processes.logs.next_deadline(),
             parts.parked.next_deadline(),
             parts.borrowers.next_deadline(),
-            parts.pruner.next_deadline(),
+            parts.context.pruner.next_deadline(),
         )
         due = min((moment for moment in alarms if moment is not None), default=None)
         if due is None:
@@ -149,17 +151,17 @@ class Loop:
             self._heed_signals()
         if self._presence is not None and self._presence.fileno() in ready and not self._presence.keep():
             self.leave()
-        if self._parts.store.commits.fileno() in ready:
+        if self._parts.context.store.commits.fileno() in ready:
             self._parts.engine.finish()
-            self._parts.store.finish()
-        seen = self._parts.space.look(is_short=self._parts.state.is_short)
+            self._parts.context.store.finish()
+        seen = self._parts.space.look(is_short=self._parts.context.state.is_short)
         events: list[Input] = [*([seen] if seen else [])]
         events += self._parts.borrowers.look()  # before the news: of an attempt that has ended nothing can be seen
-        events += [*self._parts.processes.news(), *self._parts.parked.look()]
+        events += [*self._parts.context.processes.news(), *self._parts.parked.look()]
         if self._parts.remote is not None:
             self._parts.remote.see(ready)
-        is_due = self._deadline is not None and self._deadline <= self._parts.clock().mono
-        heard = (self._parts.ports.fileno(), self._parts.waits.fileno(), self._far)
+        is_due = self._deadline is not None and self._deadline <= self._parts.context.clock().mono
+        heard = (self._parts.ports.fileno(), self._parts.context.waits.fileno(), self._far)
         if is_due or any(one in ready for one in heard):
             self._listen(events, is_due=is_due)
             events = []
@@ -169,8 +171,8 @@ class Loop:
         self._parts.shell.next_turn()
         if not self._parts.engine.is_ahead:
             self._tidy()
-        self._parts.processes.rest()
-        self._parts.processes.logs.look()
+        self._parts.context.processes.rest()
+        self._parts.context.processes.logs.look()
         self._prune()
         self._hint()
 
@@ -181,19 +183,21 @@ class Loop:
     def _prune(self) -> None:
         """A slice of what is not wanted any more, when nothing else is on its way to the disk."""
         parts = self._parts
-        if parts.pruner.is_due():
+        if parts.context.pruner.is_due():
             parts.engine.finish()
             self._tell()  # who is told holds on to nobody any more
-            if not parts.store.commits.is_pending:
+            if not parts.context.store.commits.is_pending:
                 self._tidy()
-                parts.pruner.turn()
+                parts.context.pruner.turn(parts.context.waits.targets())
+                for request, result in parts.context.pruner.results():
+                    parts.dispatcher.finish(request, result)
 
     def _show(self) -> None:
         """Tell the service manager that we live, and how full we are."""
         if self._notify.is_wanted:
-            now = self._parts.clock().mono
+            now = self._parts.context.clock().mono
             self._notify.live(now)
-            self._notify.status(summary(self._parts.state), now)
+            self._notify.status(summary(self._parts.context.state), now)
 
     def _heed_signals(self) -> None:
         """Those that ask us to leave are heeded where the loop ends."""
@@ -209,37 +213,36 @@ class Loop:
 
     def _write_files(self) -> None:
         due = self._parts.scribe.next_deadline()
-        if due is not None and due <= self._parts.clock().mono:
+        if due is not None and due <= self._parts.context.clock().mono:
             self._parts.engine.finish()  # no file tells what is not on the disk
             self._parts.scribe.write()
 
     def _hint(self) -> None:
         """Tell whoever listens that there are new facts."""
-        if (seq := self._parts.store.last_seq()) != self._told:
+        if (seq := self._parts.context.store.last_seq()) != self._told:
             self._told = seq
             self._parts.ports.publish(pack_hint(seq))
-            self._parts.visitors.publish(pack_hint(seq))
+            self._parts.context.visitors.publish(pack_hint(seq))
 
     def _listen(self, events: list[Input], *, is_due: bool) -> None:
         """A turn in which somebody may be told something: all that was decided is on the disk before."""
         self.feed(events)
-        events = self._parts.waits.news()
+        events = self._parts.dispatcher.news()
         if is_due:
             events.append(Tick())
         self._receive(events)
-        events += self._parts.waits.disconnected(self._parts.ports.ended())
+        events += self._parts.context.waits.disconnected(self._parts.ports.ended())
         self.feed(events)
 
     def _receive(self, events: list[Input]) -> None:
-        def flush() -> None:
-            if events:
-                self.feed(events[:])
-                events.clear()
-
         remote = self._parts.remote
         for peer, frame in chain(self._parts.ports.requests(), remote.requests() if remote else ()):
-            if self._parts.gateway.leaving:
-                return  # who was told which agents are left was told the truth: the next daemon hears the rest
-            event = self._parts.gateway.receive(peer, frame, flush)
-            if event is not None:
+            if self._parts.context.is_leaving:
+                return  # the agents that a client was told are alive were so: the next daemon takes the other requests
+            if (call := self._parts.dispatcher.accept(peer, frame)) is None:
+                continue
+            if events:  # a call is performed on what was decided before it
+                self.feed(events[:])
+                events.clear()
+            if (event := self._parts.dispatcher.handle(call)) is not None:
                 events.append(event)

@@ -24,7 +24,7 @@ from orchd.core.state.events import (
 from orchd.core.turn import Question
 from orchd.daemon.engine import SLICE
 from orchd.processes.local import LocalProcesses
-from orchd.server.dispatcher import Gateway
+from orchd.server.dispatcher import Dispatcher
 from orchd.session_files.writer import Scribe
 from orchd.store.reader import StoredAnswer
 from orchd.store.spawn_inputs import Given
@@ -33,14 +33,15 @@ _ENDS = AgentCompleted | AgentFailed | AgentCancelled | AgentTimedOut | AgentLos
 
 
 class Shell:
-    """Hands effects to the processes and to the gateway; what they bring about at once waits in `backlog`."""
+    """Hands effects to the processes and to the dispatcher; what they bring about at once waits in `backlog`."""
 
     def __init__(
         self,
         state: State,
         processes: LocalProcesses,
-        gateway: Gateway,
+        dispatcher: Dispatcher,
         scribe: Scribe,
+        given: Given,
         clock: Callable[[], Instant],
     ) -> None:
         self._state = state
@@ -48,10 +49,10 @@ class Shell:
         self._stops: deque[effects.Terminate | effects.Kill] = deque()
         self._stopped_for = 0.0  # seconds of this turn that went into ending trees
         self._processes = processes
-        self._gateway = gateway
+        self._dispatcher = dispatcher
         self._scribe = scribe
+        self._given = given
         self.backlog: list[Input] = []
-        self.given: Given | None = None
 
     def ask(self, question: Question) -> Input:
         """Make a process, or look when one was last heard."""
@@ -62,19 +63,14 @@ class Shell:
 
     def promised(self, wanted: Iterable[Effect]) -> list[StoredAnswer]:
         """The replies that must survive us."""
-        return self._gateway.promised(wanted)
+        return self._dispatcher.replies_to_store(wanted)
 
     def noted(self, facts: Sequence[Fact], wall: float) -> None:
         """Something happened, and may be shown."""
         self._scribe.note(facts, wall)
-        if self.given is not None:
-            self._give(self.given, facts)
-
-    def _give(self, given: Given, facts: Sequence[Fact]) -> None:
-        """What agents were given follows them."""
-        agents = self._state.agents
-        given.began(agents[fact.agent] for fact in facts if isinstance(fact, AgentQueued | AgentRevived))
-        given.ended(agents[fact.agent] for fact in facts if isinstance(fact, _ENDS))
+        agents = self._state.agents  # what agents were given follows them
+        self._given.began(agents[fact.agent] for fact in facts if isinstance(fact, AgentQueued | AgentRevived))
+        self._given.ended(agents[fact.agent] for fact in facts if isinstance(fact, _ENDS))
 
     def do(self, effect: Effect) -> None:
         """Perform one effect."""
@@ -118,12 +114,12 @@ class Shell:
 
     def watch(self, effect: effects.Watch) -> None:
         """Watch a client that is blocked."""
-        if (gone := self._gateway.waits.watch(effect.agent, effect.request)) is not None:
+        if (gone := self._dispatcher.watch(effect.agent, effect.request)) is not None:
             self.backlog.append(gone)
 
     def reply(self, effect: effects.Answer | effects.Refuse) -> None:
         """Tell whoever asked."""
-        self._gateway.do(effect)
+        self._dispatcher.perform(effect)
 
 
 PERFORM: dict[type, Callable[[Shell, Any], None]] = {

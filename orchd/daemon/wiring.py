@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import NamedTuple
 
-from orchd.core.state.agents import Agent, AgentId, Attributes, Instant, State
+from orchd.core.state.agents import Agent, AgentId, Attributes, Guards, Instant, State
 from orchd.daemon.engine import Engine
-from orchd.daemon.live_config import Settled, heed_limit
+from orchd.daemon.live_config import LiveConfig
 from orchd.daemon.performer import Shell
+from orchd.daemon.sd_notify import Notifier
 from orchd.errors import StoreError
 from orchd.instance.config import Config, resident_of
 from orchd.instance.database_file import lost
@@ -25,16 +28,19 @@ from orchd.network.subscribers import Visitors
 from orchd.processes import unrecorded
 from orchd.processes.linux.cgroups import Cgroups
 from orchd.processes.local import LocalProcesses
+from orchd.protocol.frames import VERSION
 from orchd.retention.pruner import Pruner
-from orchd.server.dispatcher import Gateway
-from orchd.server.queries import Queries
+from orchd.server.calls import Call, Outcome, PendingRequests
+from orchd.server.context import Context
+from orchd.server.dispatcher import Dispatcher, run
+from orchd.server.listing import Listing
 from orchd.server.resolver import Naming
-from orchd.server.translate import Translator
 from orchd.server.waits import Waits
 from orchd.session_files.directory import Places
 from orchd.session_files.writer import Scribe
 from orchd.store.database import Store
 from orchd.store.environments import Environments
+from orchd.store.migrations import newest
 from orchd.store.spawn_inputs import Given, Inputs, Retries
 from orchd.views.agents import iso
 from orchd.views.registry import Records
@@ -51,27 +57,18 @@ class Door(NamedTuple):
 class Parts:
     """What the loop drives."""
 
-    clock: Callable[[], Instant]
-    state: State
+    context: Context
     unfinished: list[Agent]  # of an earlier daemon, not in the state yet
-    store: Store
     ports: Ports
     remote: Remote | None
-    visitors: Visitors
-    environments: Environments
-    given: Given
-    processes: LocalProcesses
     parked: Parked
     borrowers: Borrowers
-    records: Records
     scribe: Scribe
-    gateway: Gateway
-    waits: Waits
+    dispatcher: Dispatcher
     shell: Shell
     engine: Engine
-    settings: Settled
+    settings: LiveConfig
     space: Space
-    pruner: Pruner
 
 
 def open_store(home: Home) -> Store:
@@ -85,14 +82,14 @@ def open_store(home: Home) -> Store:
 def restore(home: Home, parts: Parts) -> None:
     """Put into memory what an earlier daemon left unfinished. Raises StoreError when agents run that the database does
     not know."""
-    records = parts.records
-    records.restore(parts.unfinished, parts.clock().mono)
+    context = parts.context
+    context.records.restore(parts.unfinished, context.clock().mono)
 
-    def begun(one: AgentId) -> int | None:
-        return None if (agent := records.recorded(one)) is None else agent.attempt
+    def begun(agent_id: AgentId) -> int | None:
+        return None if (agent := context.records.recorded(agent_id)) is None else agent.attempt
 
-    unrecorded.check(home, parts.state, begun, lambda: parts.clock().mono)
-    if not parts.state.last_number:
+    unrecorded.check(home, context.state, begun, lambda: context.clock().mono)
+    if not context.state.last_number:
         unrecorded.check_marks(home)
 
 
@@ -100,108 +97,108 @@ def assemble(
     home: Home,
     config: Config,
     store: Store,
-    ports: Ports,
     door: Door,
     clock: Callable[[], Instant],
+    notify: Notifier,
     defaults: Attributes = Attributes(),  # noqa: B008 - it cannot change
+    change: Callable[[Context, Call], Outcome] = run,
+    send: Callable[[tuple[bytes, ...], bytes], None] | None = None,
 ) -> Parts:
-    """All parts, wired; nothing has happened yet."""
+    """All parts, wired; nothing has happened yet. `change` performs operations that may change something; `send` sends
+    replies, by the sockets where it is None."""
     state = State(limit=config.limit, resident=resident_of(config))
     unfinished = store.restore(state, clock())
-    heed_limit(state, config)
     environments = Environments(home.environments)
     inputs = Inputs(home.inputs)
     given = Given(inputs, Retries(home.retry, environments.get, inputs))
     cgroups = Cgroups.where_allowed(home.tag) if config.cgroups == "auto" else None
     processes = LocalProcesses(home, environments.get, cgroups, lambda: clock().mono, lambda: clock().wall, defaults)
     records = Records(state, store)
-    naming = Naming(state, store, records)
-    translator = Translator(state, store, records, naming, environments, given, config, processes.held)
+    callers = Callers(home, processes)
     scribe = Scribe(state, store, clock, _places(config))
     space = Space(home.directory, config.free_bytes)
-    settings = _settled(home, config, state, translator, scribe)
-    settings.tell(space.heed)
-    settings.is_limit_set = lambda: state.is_limit_set
-    queries = Queries(home, state, store, records, processes, naming, clock)
-    queries.in_force = settings.in_force
+    pruner = Pruner(home, state, store, records, processes, clock, config, given.retries.drop)
+
+    def apply_config(new: Config) -> None:
+        configure_core(state, new)
+        processes.logs.reconfigure(new.log_bytes)
+        callers.reconfigure(new)
+        scribe.move(_places(new))
+        space.reconfigure(new)
+        pruner.reconfigure(new)
+
+    settings = LiveConfig(home.config, config, state, notify, apply_config)
+    apply_config(config)
     visitors = Visitors(door.keyring, door.remote, lambda: iso(clock().wall) or "")
-    processes.logs.heed(config.log_bytes)
-    settings.tell(lambda new: processes.logs.heed(new.log_bytes))
-    pruner = Pruner(home, state, store, records, processes, clock, config)
-    settings.tell(pruner.heed)
-    callers = Callers(home, processes)
-    callers.heed(config)
-    settings.tell(callers.heed)
-    ports.identify = callers.identify
-    gateway = Gateway(
+    pending: PendingRequests = {}
+    context = Context(
+        home=home,
         state=state,
         store=store,
         records=records,
-        callers=callers,
-        naming=naming,
-        translator=translator,
-        queries=queries,
-        reply=_replies(ports, door.remote, scribe),
+        resolver=Naming(state, store, records),
+        listing=Listing(state, store, records),
+        processes=processes,
+        environments=environments,
+        given=given,
         clock=clock,
-        reload=settings.reload,
-        limits=settings.limits,
+        settings=settings,
+        callers=callers,
         visitors=visitors,
-        prune=pruner.ask,
+        pruner=pruner,
+        pending=pending,
+        waits=Waits(state, clock, visitors.is_there, pending),
+        identity=_identity(home),
     )
-    pruner.answer, pruner.onlooked = gateway.answer, gateway.waits.targets
-    pruner.forget = given.retries.drop
-    shell = Shell(state, processes, gateway, scribe, clock)
-    shell.given = given
-    engine = Engine(state, store, shell, clock)
+    ports = Ports(home, callers.identify)
+    dispatcher = Dispatcher(context, send or _sender(ports, door.remote, scribe), change)
+    shell = Shell(state, processes, dispatcher, scribe, given, clock)
     return Parts(
-        clock,
-        state,
+        context,
         unfinished,
-        store,
         ports,
         door.remote,
-        visitors,
-        environments,
-        given,
-        processes,
         Parked(state, processes.load_seconds, processes.freeze, lambda: clock().mono),
         Borrowers(state, processes.load_seconds, processes.quiet_for, lambda: clock().mono),
-        records,
         scribe,
-        gateway,
-        gateway.waits,
+        dispatcher,
         shell,
-        engine,
+        Engine(state, store, shell, clock),
         settings,
         space,
-        pruner,
     )
 
 
-def _replies(ports: Ports, remote: Remote | None, scribe: Scribe) -> Callable[[tuple[bytes, ...], bytes], None]:
-    """How replies are sent: nobody is told of an end before files tell it."""
+def configure_core(state: State, config: Config) -> None:
+    """Set what the core takes from the configuration: guards against runaways, and how the limit is enforced."""
+    state.guards = Guards(config.depth, config.children, config.agents)
+    state.is_strict = config.enforcement == "strict"
+    state.stall_after = config.stall_after
+    state.rate_limit_waits, state.rate_limit_time = config.rate_limit_waits, config.rate_limit_time
 
-    def reply(route: tuple[bytes, ...], frame: bytes) -> None:
+
+def _identity(home: Home) -> dict[str, object]:
+    return {
+        "pid": os.getpid(),
+        "version": version("orchd"),
+        "schema": newest(),
+        "protocol": VERSION,
+        "socket": str(home.socket),
+        "home": str(home.directory),
+    }
+
+
+def _sender(ports: Ports, remote: Remote | None, scribe: Scribe) -> Callable[[tuple[bytes, ...], bytes], None]:
+    """How replies are sent: session files report an end before a reply does."""
+
+    def send(route: tuple[bytes, ...], frame: bytes) -> None:
         scribe.before_reply()
         if not isinstance(route, FarRoute):
             ports.reply(route, frame)
         elif remote is not None:
             remote.reply(route, frame)
 
-    return reply
-
-
-def _settled(home: Home, config: Config, state: State, translator: Translator, scribe: Scribe) -> Settled:
-    """The configuration, and those who go by it."""
-    settled = Settled(home.config, config)
-    settled.tell(translator.heed)
-
-    def heed(new: Config) -> None:
-        heed_limit(state, new)
-        scribe.move(_places(new))
-
-    settled.tell(heed)
-    return settled
+    return send
 
 
 def _places(config: Config) -> Places | None:

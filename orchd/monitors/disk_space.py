@@ -69,8 +69,8 @@ class Space:
         self._directory = directory
         self._floor = floor
 
-    def heed(self, config: Config) -> None:
-        """Go by this configuration from now on."""
+    def reconfigure(self, config: Config) -> None:
+        """Use this configuration from now on."""
         self._floor = config.free_bytes
 
     def look(self, *, is_short: bool) -> SpaceSeen | None:

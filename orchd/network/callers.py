@@ -99,8 +99,8 @@ class Callers:
             return peer.identity
         return peer.identity[0] if peer.identity in self._processes.shims().values() else Outside.FORMER
 
-    def heed(self, config: Config) -> None:
-        """Go by this configuration from now on."""
+    def reconfigure(self, config: Config) -> None:
+        """Use this configuration from now on."""
         self._accepts_confined = config.confined_callers == "accept"
 
     def check_confinement(self, peer: Peer, caller: Caller) -> None:

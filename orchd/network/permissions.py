@@ -12,14 +12,6 @@ from orchd.network.peers import Outside
 from orchd.network.roles import Visitor, check_role
 from orchd.protocol.errors import WireError
 
-# What an agent may ask at all; the objects it names are checked one by one.
-OF_AGENTS = frozenset(
-    {"spawn", "run", "runs", "run-status", "skills", "status", "why", "wait", "cancel", "retry", "logs", "events"}
-    | {"pause ID", "resume ID"}
-    | {"limit", "daemon", "sessions", "session-status"}
-)
-
-
 _OUTSIDE = "or from a shell outside every agent"
 REFUSED = {
     Outside.STRANGER: "this daemon serves another user; start your own",
@@ -35,14 +27,14 @@ REFUSED = {
 }
 
 
-def check_op(caller: Caller, op: str, *, changes_limit: bool) -> None:
-    """Raises WireError `forbidden` when `caller` may not ask for `op`."""
+def check_op(caller: Caller, op: str, role: str, *, for_agents: bool) -> None:
+    """Raise WireError `forbidden` when `caller` may not ask for `op`, which needs a key of `role`."""
     if isinstance(caller, Outside):
         if caller is not Outside.OWNER:
             raise WireError("forbidden", REFUSED[caller])
     elif isinstance(caller, Visitor):
-        check_role(caller, op, is_change=changes_limit)
-    elif op not in OF_AGENTS or changes_limit:
+        check_role(caller, op, role)
+    elif not for_agents:
         raise WireError("forbidden", f"{caller} is an agent: `{op}` is for a person outside every agent")
 
 

@@ -52,9 +52,9 @@ _PUB = _Kind(b"PUB", frozenset({b"SUB", b"XSUB"}), 256)
 class Ports:
     """Both sockets and all their connections."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, identify: Callable[[Credentials], Identity]) -> None:
         self._home = home
-        self.identify: Callable[[Credentials], Identity] = lambda _: Outside.NOBODY
+        self._identify = identify
         self._epoll = select.epoll()
         self._again = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll.register(self._again, select.EPOLLIN)
@@ -178,7 +178,7 @@ class Ports:
             self._refuse(accepted, f"no descriptor is free ({error.strerror})")
             return
         try:
-            identity = self.identify(peer)
+            identity = self._identify(peer)
         except OSError as error:
             peer.close()
             self._refuse(accepted, f"no descriptor is free to see who connects ({error.strerror})")

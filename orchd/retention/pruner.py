@@ -75,6 +75,7 @@ class Pruner:
         files: Files,
         clock: Callable[[], Instant],
         config: Config,
+        forget: Callable[[AgentId], None],
     ) -> None:
         self._home = home
         self._state = state
@@ -82,9 +83,8 @@ class Pruner:
         self._records = records
         self._files = files
         self._clock = clock
-        self.answer: Callable[[RequestId, dict[str, object]], None] = lambda _, __: None
-        self.onlooked: Callable[[], Iterable[AgentId]] = tuple
-        self.forget: Callable[[AgentId], None] = lambda _: None  # what else is kept of an agent
+        self._forget = forget  # deletes what else is kept of an agent
+        self._results: list[tuple[RequestId, dict[str, object]]] = []
         self._wishes: deque[Wish] = deque()
         self._after = 0  # the root up to which the first wish has been looked at
         self._going: deque[Leaving] = deque(store.leaving())  # chosen, with all their rows or some of them
@@ -96,10 +96,10 @@ class Pruner:
         self._stuck = (0, 0)  # agents and bytes that could not be brought under their bound
         self._age_due: float | None = None
         records.leaving.update(agent_id(one.number) for one in self._going)
-        self.heed(config)
+        self.reconfigure(config)
 
-    def heed(self, config: Config) -> None:
-        """Go by this configuration from now on."""
+    def reconfigure(self, config: Config) -> None:
+        """Use this configuration from now on."""
         self._config = config
         disk = os.statvfs(self._home.directory)
         usual = min(_USUAL_BYTES, disk.f_blocks * disk.f_frsize // _OF_SMALL)
@@ -133,8 +133,14 @@ class Pruner:
         """At once, when there is something to be done and nothing on its way to the disk; then that wakes us."""
         return 0.0 if self.is_due() and not self._store.commits.is_pending else None
 
-    def turn(self) -> None:
-        """One slice. All that was decided is done, and on the disk."""
+    def results(self) -> list[tuple[RequestId, dict[str, object]]]:
+        """Return the results of the requests that were completed since the last call."""
+        results, self._results = self._results, []
+        return results
+
+    def turn(self, awaited: Iterable[AgentId]) -> None:
+        """Do one slice. All that was decided is done, and on the disk. `awaited` are agents that a caller outside every
+        agent waits for: they stay."""
         is_all = not self._wishes or self._wishes[0].is_chosen
         if self._gone:
             self._delete_files()
@@ -145,7 +151,7 @@ class Pruner:
         elif self._wishes[0].is_chosen:
             self._finish(self._wishes.popleft())
         else:
-            self._choose(self._wishes[0])
+            self._choose(self._wishes[0], awaited)
 
     def _configured(self) -> Wish:
         age = self._config.keep_age
@@ -196,12 +202,13 @@ class Pruner:
             log.warning("%s is gone, with the logs of all attempts", self._home.agents)
             return iter(())
 
-    def _choose(self, wish: Wish) -> None:
+    def _choose(self, wish: Wish, awaited: Iterable[AgentId]) -> None:
         """Look at the next roots, and let those go that the wish is about."""
         if not self._after:
             wish.found = (self._over(), self._room())
         roots = self._store.roots(self._after, _PAGE)
-        referred = self._referred()
+        # an agent waits only for its own tree
+        referred = set(awaited).union(*(agent.spec.after for agent in self._state.agents.values()))
         kept = {number_of(agent.root) for agent in self._state.agents.values()}
         end = self._clock().mono + SLICE
         for root in roots:
@@ -256,11 +263,6 @@ class Pruner:
             self._chosen += tree
             self._records.leave(agent.id for agent in tree)
 
-    def _referred(self) -> set[AgentId]:
-        """Those that somebody who is not over comes after, and those that somebody outside waits for; an agent waits
-        only for its own tree."""
-        return set(self.onlooked()).union(*(agent.spec.after for agent in self._state.agents.values()))
-
     def _has_worktree(self, agent: Agent) -> bool:
         worktree = self._home.worktrees / agent.id
         return agent.spec.worktree and (worktree.exists() or worktree.with_name(f"{agent.id}.json").exists())
@@ -286,14 +288,15 @@ class Pruner:
     def _discard(self, agent: AgentId, attempts: int) -> None:
         for attempt in range(1, attempts + 1):
             self._files.discard(agent, attempt)
-        self.forget(agent)
+        self._forget(agent)
 
     def _finish(self, wish: Wish) -> None:
         """All that the wish is about is gone."""
         self._after = 0
         if wish.request is not None:
             shown = {"agents": wish.agents, "runs": wish.runs, "bytes": wish.freed, "dry_run": wish.is_dry}
-            self.answer(wish.request, {**shown, "left": self._over() - (wish.agents if wish.is_dry else 0)})
+            left = self._over() - (wish.agents if wish.is_dry else 0)
+            self._results.append((wish.request, {**shown, "left": left}))
         if wish.agents and not wish.is_dry:
             log.info("pruned %d agents and %d runs, %d bytes of logs", wish.agents, wish.runs, wish.freed)
         if wish.request is None:

@@ -1,4 +1,4 @@
-"""Answers are written down with what they tell of: a request that is sent again finds its own, and is done once."""
+"""Replies are stored with what they report: a request that is sent again gets its own, and is done once."""
 
 from __future__ import annotations
 
@@ -6,51 +6,47 @@ from orchd.core.effects import Answer
 from orchd.core.state.agents import RequestId, number_of
 from orchd.network.callers import Caller, agent_of
 from orchd.protocol.errors import WireError
-from orchd.server.queries import Queries
+from orchd.server.calls import Call
+from orchd.server.context import Context
 from orchd.store.database import Store
 from orchd.store.reader import StoredAnswer
 
-# Asked twice, these must be done once.
-_REMEMBERED = frozenset(
-    {"spawn", "run", "retry", "cancel", "limit", "pause", "resume", "session-new", "session-close", "budget"}
-)
 
+class ReplyCache:
+    """Results that were computed before the state went on, until their replies are sent."""
 
-class Answers:
-    """What is answered to whom: worked out once, before it is committed."""
-
-    def __init__(self, store: Store, queries: Queries) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._queries = queries
         self._results: dict[RequestId, object] = {}
 
-    def stored(self, request: RequestId, op: str, caller: Caller) -> StoredAnswer | None:
-        """What this request was answered when it was sent before. Raises WireError when it was somebody else's."""
-        found = self._store.answer(request) if op in _REMEMBERED else None
-        if found is not None and (found.op, found.caller) != (op, _number(caller)):
-            raise id_in_use(request)
-        return found
+    def stored(self, call: Call) -> StoredAnswer | None:
+        """Return the reply to this request where it was sent before. Raises WireError for the id of another request."""
+        reply = self._store.answer(call.id) if call.operation.is_stored else None
+        if reply is not None and (reply.op, reply.caller) != (call.op, _number(call.caller)):
+            raise id_in_use(call.id)
+        return reply
 
-    def promised(self, effect: Answer, op: str, caller: Caller) -> StoredAnswer | None:
-        """The result that a repeated request must find again; None where it may be worked out anew."""
-        if op not in _REMEMBERED:
+    def to_store(self, context: Context, call: Call, answer: Answer) -> StoredAnswer | None:
+        """Return the reply that a repeated request must get again; None where it may be computed anew."""
+        if not call.operation.is_stored or call.operation.reply is None:
             return None
-        result = self._results[effect.request] = self._queries.result(op, effect)
-        return StoredAnswer(effect.request, op, _number(caller), result)
+        result = self._results[call.id] = call.operation.reply(context, call, answer)
+        return StoredAnswer(call.id, call.op, _number(call.caller), result)
 
-    def have(self, request: RequestId, result: dict[str, object]) -> None:
-        """This is what the request will be answered."""
+    def put(self, request: RequestId, result: object) -> None:
+        """Set the result of a request."""
         self._results[request] = result
 
     def drop(self, request: RequestId) -> None:
-        """Nobody is there any more to be answered."""
+        """Forget the result of a request whose client is gone."""
         self._results.pop(request, None)
 
-    def take(self, effect: Answer, op: str, *, is_paged: bool = False) -> object:
-        """The result, for the reply."""
-        if is_paged:
-            return self._queries.first_waited_for(effect)
-        return self._results.pop(effect.request, None) or self._queries.result(op, effect)
+    def pop(self, context: Context, call: Call, answer: Answer) -> object:
+        """Return the result for the reply, computed now where it is not known."""
+        result = self._results.pop(call.id, None)
+        if result is None and call.operation.reply is not None:
+            result = call.operation.reply(context, call, answer)
+        return result
 
 
 def id_in_use(request: RequestId) -> WireError:
@@ -59,5 +55,5 @@ def id_in_use(request: RequestId) -> WireError:
 
 
 def _number(caller: Caller) -> int | None:
-    one = agent_of(caller)
-    return number_of(one) if one else None
+    agent = agent_of(caller)
+    return number_of(agent) if agent else None

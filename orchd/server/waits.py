@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from orchd.core import inputs
 from orchd.core.effects import Answer, Refuse
@@ -15,24 +14,12 @@ from orchd.network.roles import Visitor
 from orchd.processes.linux.descriptors import check_for_client
 from orchd.processes.linux.exit_watch import Watch
 from orchd.processes.linux.procfs import look
-from orchd.protocol import operations as wire_ops
 from orchd.protocol.errors import WireError
+from orchd.server.calls import Call, Outcome, PendingRequests
 from orchd.server.external_waits import Onlooker, Onlookers
 
 _MOST = 1024  # of one process; each takes a descriptor, and others need some too
 _MOST_FAR = 256  # of one key
-
-Route = tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A request that is not answered yet."""
-
-    route: Route
-    op: str
-    caller: Caller
-    is_paged: bool = False  # of a wait: its answer may leave agents to `status`
 
 
 class Waits:
@@ -42,15 +29,13 @@ class Waits:
         self,
         state: State,
         clock: Callable[[], Instant],
-        is_there: Callable[[Route], bool],
-        pending: dict[RequestId, Pending],
-        do: Callable[[Answer | Refuse], None],
+        is_there: Callable[[tuple[bytes, ...]], bool],
+        pending: PendingRequests,
     ) -> None:
         self._state = state
         self._clock = clock
         self._is_there = is_there
         self._pending = pending
-        self._do = do
         self._onlookers = Onlookers(lambda ids: {found.id for found in state.unfinished(ids)})
         self._clients: Watch[tuple[RequestId, AgentId | None]] = Watch()
 
@@ -58,39 +43,40 @@ class Waits:
         """Readable when a client that was blocked in a wait has died."""
         return self._clients.fileno()
 
-    def begin(
-        self, peer: Peer, request: RequestId, caller: Caller, targets: tuple[AgentId, ...], asked: wire_ops.Wait
-    ) -> Input | None:
-        """The core's input for an agent's wait; None for that of anybody else. Raises WireError."""
+    def begin(self, call: Call, targets: tuple[AgentId, ...]) -> Outcome:
+        """Return the core's input for an agent's wait; for any other caller the answer, or None when it follows later.
+
+        Raises WireError.
+        """
+        asked, peer, caller = call.asked, call.peer, call.caller
         if isinstance(caller, Visitor):
             self._make_room(caller)
-            self._look_on(peer, request, targets, asked)
-            return None
+            return self._look_on(call, targets)
         if self._clients.count(peer.pid) >= _MOST:
             raise WireError("busy", f"the caller is blocked in {_MOST} waits: ask again when some have ended")
         with seeing():
             process = look(peer.pid)
         if process is None:
-            del self._pending[request]
+            del self._pending[call.id]
             return None
         if isinstance(caller, str):
-            return inputs.BeginWait(request, caller, targets, asked.any, asked.timeout, process.pid, process.started)
-        self._look_on(peer, request, targets, asked)
-        return None
+            return inputs.BeginWait(call.id, caller, targets, asked.any, asked.timeout, process.pid, process.started)
+        return self._look_on(call, targets)
 
-    def _look_on(self, peer: Peer, request: RequestId, targets: tuple[AgentId, ...], asked: wire_ops.Wait) -> None:
+    def _look_on(self, call: Call, targets: tuple[AgentId, ...]) -> Answer | None:
         """Answer when it is true. Nobody tells when a client on another machine is gone: that is looked at later."""
-        now = self._clock().mono
+        request, asked, now = call.id, call.asked, self._clock().mono
         deadline = None if asked.timeout is None else now + asked.timeout
         onlooker = Onlooker(request, targets, asked.any, deadline, self._onlookers.unfinished(targets))
         if onlooker.is_satisfied() or not targets:
-            self._do(Answer(request, targets))
-        elif asked.timeout == 0:
-            self._do(Answer(request, targets, timed_out=True))
-        elif self._is_watched(peer, request):
+            return Answer(request, targets)
+        if asked.timeout == 0:
+            return Answer(request, targets, timed_out=True)
+        if self._is_watched(call.peer, request):
             self._onlookers.add(onlooker)
         else:
             del self._pending[request]
+        return None
 
     def _is_watched(self, peer: Peer, request: RequestId) -> bool:
         """Whether the end of whoever waits will be heard of, or is looked at in another way."""
@@ -103,7 +89,7 @@ class Waits:
         own = [one for one in self._asked_by(visitor.key) if self._pending[one].op == "wait"]
         if len(own) <= _MOST_FAR:
             return
-        gone = [one for one in own if not self._is_there(self._pending[one].route)]
+        gone = [one for one in own if not self._is_there(self._pending[one].peer.route)]
         if not gone:
             raise WireError("busy", f"{visitor} is blocked in {_MOST_FAR} waits: ask again when some have ended")
         self._drop(gone)
@@ -129,33 +115,34 @@ class Waits:
         """Those that somebody outside every agent waits for."""
         return self._onlookers.targets()
 
-    def watch(self, agent: AgentId, request: RequestId) -> Input | None:
-        """Tell when the client blocked in this wait of an agent's dies; at once, if it has."""
+    def watch(self, agent: AgentId, request: RequestId) -> tuple[Input | None, Refuse | None]:
+        """Report when the client blocked in this wait of an agent's dies. Returns its end, if it has died, and the
+        refusal of a wait that cannot be watched."""
+        refusal = None
         wait = self._state.agents[agent].waits.get(request)
         if wait is None:
-            return None
+            return None, None
         try:
             with seeing():
                 check_for_client()
                 process = look(wait.caller)
                 is_same = process is not None and process.started == wait.caller_started and not process.is_zombie
                 if is_same and self._clients.process((request, agent), wait.caller):
-                    return None
+                    return None, None
         except WireError as busy:  # a wait that nobody watches might never be over
-            self._do(Refuse(request, busy.code, busy.message, busy.details))
-        return inputs.CallerGone(agent, request)
+            refusal = Refuse(request, busy.code, busy.message, busy.details)
+        return inputs.CallerGone(agent, request), refusal
 
-    def news(self) -> list[Input]:
-        """Clients that have died, and waits whose time is up."""
+    def news(self) -> tuple[list[Input], list[Answer]]:
+        """Return the ends of clients that have died, and the answers of waits whose time is up."""
         gone: list[Input] = []
         for (request, agent), _ in self._clients.fired():
             self._pending.pop(request, None)
             self._onlookers.drop(request)
             if agent is not None:
                 gone.append(inputs.CallerGone(agent, request))
-        for late in self._onlookers.expired(self._clock().mono):
-            self._do(Answer(late.request, late.targets, timed_out=True))
-        return gone
+        late = self._onlookers.expired(self._clock().mono)
+        return gone, [Answer(one.request, one.targets, timed_out=True) for one in late]
 
     def disconnected(self, connections: Iterable[bytes]) -> list[Input]:
         """Connections of this machine have ended: their clients wait no more, whether their processes go on or not."""
@@ -163,7 +150,7 @@ class Waits:
         waits = [(one, pending) for one, pending in self._pending.items() if pending.op == "wait"] if gone else []
         inputs_: list[Input] = []
         for request, pending in waits:
-            if not isinstance(pending.caller, Visitor) and pending.route[0] in gone:
+            if not isinstance(pending.caller, Visitor) and pending.peer.route[0] in gone:
                 del self._pending[request]
                 self._onlookers.drop(request)
                 self.forget(request, pending.caller)
@@ -171,12 +158,9 @@ class Waits:
                     inputs_.append(inputs.CallerGone(agent, request))
         return inputs_
 
-    def ended(self, agents: Iterable[AgentId], flush: Callable[[], None]) -> None:
-        """Tell those who wait from outside, once `flush` has seen to it that all they are shown is on the disk."""
-        if done := self._onlookers.ended(agents):
-            flush()
-        for onlooker in done:
-            self._do(Answer(onlooker.request, onlooker.targets))
+    def ended(self, agents: Iterable[AgentId]) -> list[Answer]:
+        """Return the answers of callers outside every agent that waited for these agents."""
+        return [Answer(done.request, done.targets) for done in self._onlookers.ended(agents)]
 
     def next_deadline(self) -> float | None:
         """When the next wait from outside times out."""

@@ -33,7 +33,8 @@ FLOORS = {
     "orchd": (
         ("__main__",),
         ("daemon",),
-        ("server", "session_files", "retention"),
+        ("server", "session_files"),
+        ("retention",),
         ("views",),
         ("network", "store"),
         ("processes", "monitors"),
@@ -62,7 +63,8 @@ KNOW_PROCESSES = {
     "orchd/daemon/performer.py",
     "orchd/daemon/wiring.py",
     "orchd/network/callers.py",
-    "orchd/server/queries.py",
+    "orchd/server/context.py",
+    "orchd/server/operations/logs.py",
     "orchd/server/waits.py",
     "orchd/views/agents.py",
 }

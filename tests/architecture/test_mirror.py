@@ -10,6 +10,15 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # Modules that the tests of another module cover.
 ELSEWHERE = {
+    "orchd/server/calls.py": "tests/server/test_dispatcher.py",
+    "orchd/server/context.py": "tests/server/test_dispatcher.py",
+    "orchd/server/operations/control.py": "tests/server/test_dispatcher.py",
+    "orchd/server/operations/daemon.py": "tests/server/operations/test_agents.py",
+    "orchd/server/operations/keys.py": "tests/network/test_remote.py",
+    "orchd/server/operations/logs.py": "tests/server/operations/test_agents.py",
+    "orchd/server/operations/runs.py": "tests/server/operations/test_agents.py",
+    "orchd/server/operations/sessions.py": "tests/server/operations/test_agents.py",
+    "orchd/server/operations/spawn.py": "tests/server/operations/test_specs.py",
     "orchd/core/admission/without_slot.py": "tests/core/handlers/test_returning.py",
     "orchctl/__main__.py": "tests/orchctl/cli/test_quick_parser.py",
     "orchctl/client/remote.py": "tests/e2e/test_remote.py",

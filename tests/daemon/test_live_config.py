@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from orchd.core.state.agents import State
-from orchd.daemon.live_config import Settled, heed_limit, read
+from orchd.daemon.live_config import LiveConfig, read
+from orchd.daemon.sd_notify import Notifier
+from orchd.daemon.wiring import configure_core
 from orchd.errors import ConfigError
 from orchd.instance import runner_config
 from orchd.instance.config import KEYS, AllTrees, Config, ProjectManagement, Remote, default
@@ -92,7 +94,7 @@ def test_the_runners_are_those_that_are_built_in_and_those_of_the_file(tmp_path:
 
 def test_the_guards_are_those_of_the_file(tmp_path: Path) -> None:
     state = State()
-    heed_limit(state, read(written(tmp_path, "depth = 5\nchildren = 6\nagents = 70\n")))
+    configure_core(state, read(written(tmp_path, "depth = 5\nchildren = 6\nagents = 70\n")))
     assert (state.guards.depth, state.guards.children, state.guards.agents) == (5, 6, 70)
 
 
@@ -102,7 +104,7 @@ def test_the_guards_are_those_of_the_file(tmp_path: Path) -> None:
 )
 def test_how_the_limit_is_kept_is_what_the_file_says(tmp_path: Path, text: str, strict: bool, stall: float) -> None:
     state = State()
-    heed_limit(state, read(written(tmp_path, text)))
+    configure_core(state, read(written(tmp_path, text)))
     assert (state.is_strict, state.stall_after) == (strict, stall)
 
 
@@ -182,25 +184,25 @@ def test_what_is_told_of_each_key_is_told_of_no_other() -> None:
 
 def test_a_reload_says_what_holds_now_and_what_waits(tmp_path: Path) -> None:
     file = written(tmp_path, "grace = 1\n")
-    settled, heeded = Settled(file, read(file)), []
-    settled.tell(heeded.append)
+    applied: list[Config] = []
+    settings = LiveConfig(file, read(file), State(), Notifier(), applied.append)
     file.write_text('grace = 2\ndepth = 9\nlimit = 3\ncgroups = "off"\n')
-    answer = settled.reload()
+    answer = settings.reload()
     assert (answer["changed"], list(answer["later"])) == (["limit", "depth", "grace"], ["cgroups"])
-    assert (heeded[-1].grace, heeded[-1].depth) == (2.0, 9)
-    assert settled.reload()["changed"] == []
+    assert (applied[-1].grace, applied[-1].depth) == (2.0, 9)
+    assert settings.reload()["changed"] == []
 
 
 def test_a_file_that_is_wrong_changes_nothing(tmp_path: Path) -> None:
     file = written(tmp_path, "grace = 1\n")
-    settled, heeded = Settled(file, read(file)), []
-    settled.tell(heeded.append)
+    applied: list[Config] = []
+    settings = LiveConfig(file, read(file), State(), Notifier(), applied.append)
     file.write_text("grace = 2\ndepht = 9\n")
     with pytest.raises(ConfigError, match="did you mean depth"):
-        settled.reload()
-    assert heeded == []
+        settings.reload()
+    assert applied == []
     file.write_text("grace = 2\n")
-    assert settled.reload()["changed"] == ["grace"]
+    assert settings.reload()["changed"] == ["grace"]
 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:

@@ -142,32 +142,43 @@ class Stage:
         note = self.diary.append
         fileno = {name: lambda fd=fd: fd for name, fd in self.fds.items()}
         self.parts: Any = SimpleNamespace(
-            clock=lambda: Instant(5.0, 0.0),
-            state=State(),
-            store=SimpleNamespace(
-                last_seq=lambda: 0,
-                commits=SimpleNamespace(fileno=fileno["commits"], is_pending=False),
-                finish=lambda: None,
+            context=SimpleNamespace(
+                clock=lambda: Instant(5.0, 0.0),
+                state=State(),
+                store=SimpleNamespace(
+                    last_seq=lambda: 0,
+                    commits=SimpleNamespace(fileno=fileno["commits"], is_pending=False),
+                    finish=lambda: None,
+                ),
+                processes=SimpleNamespace(
+                    fileno=fileno["processes"],
+                    news=lambda: ["ended"],
+                    next_deadline=lambda: self.weighed_due,
+                    rest=lambda: None,
+                    logs=SimpleNamespace(fileno=fileno["logs"], next_deadline=lambda: None, look=lambda: None),
+                ),
+                waits=SimpleNamespace(
+                    fileno=fileno["waits"],
+                    next_deadline=lambda: self.deadline,
+                    disconnected=lambda _: [],
+                    targets=tuple,
+                ),
+                records=SimpleNamespace(let_go=lambda: note("tidy")),
+                environments=SimpleNamespace(drop_all_but=lambda _: None),
+                given=SimpleNamespace(inputs=SimpleNamespace(tidy=lambda: None)),
+                pruner=SimpleNamespace(
+                    is_due=lambda: self.is_pruning,
+                    next_deadline=lambda: None,
+                    turn=lambda _: note("prune"),
+                    results=list,
+                ),
+                is_leaving=False,
             ),
+            dispatcher=SimpleNamespace(news=lambda: note("look") or [], ended=lambda *_: None),
             remote=None,
             ports=SimpleNamespace(ended=list, fileno=fileno["router"], requests=lambda: note("hear") or iter(())),
-            processes=SimpleNamespace(
-                fileno=fileno["processes"],
-                news=lambda: ["ended"],
-                next_deadline=lambda: self.weighed_due,
-                rest=lambda: None,
-                logs=SimpleNamespace(fileno=fileno["logs"], next_deadline=lambda: None, look=lambda: None),
-            ),
             parked=SimpleNamespace(next_deadline=lambda: None, look=list),
             borrowers=SimpleNamespace(next_deadline=lambda: None, look=list),
-            gateway=SimpleNamespace(leaving=False),
-            waits=SimpleNamespace(
-                fileno=fileno["waits"],
-                next_deadline=lambda: self.deadline,
-                news=lambda: note("look") or [],
-                disconnected=lambda _: [],
-                ended=lambda *_: None,
-            ),
             engine=SimpleNamespace(
                 feed=lambda events: note("admit" if Admit() in events else "feed"),
                 finish=lambda: note("finish"),
@@ -177,12 +188,6 @@ class Stage:
             ),
             shell=SimpleNamespace(backlog=[], has_more=False, next_turn=lambda: None),
             space=SimpleNamespace(look=lambda is_short: None),
-            records=SimpleNamespace(let_go=lambda: note("tidy")),
-            environments=SimpleNamespace(drop_all_but=lambda _: None),
-            given=SimpleNamespace(inputs=SimpleNamespace(tidy=lambda: None)),
-            pruner=SimpleNamespace(
-                is_due=lambda: self.is_pruning, next_deadline=lambda: None, turn=lambda: note("prune")
-            ),
             scribe=SimpleNamespace(next_deadline=lambda: self.files_due, write=lambda: note("write")),
         )
 
@@ -242,7 +247,7 @@ def test_environments_are_only_taken_away_when_no_commit_is_on_its_way(stage: St
 def test_nothing_is_pruned_before_all_that_was_decided_is_on_the_disk_and_forgotten(stage: Stage) -> None:
     stage.is_pruning = True
     assert stage.turn("processes") == ["feed", "finish", "tidy", "prune"]
-    stage.parts.store.commits.is_pending = True  # the rows that are leaving
+    stage.parts.context.store.commits.is_pending = True  # the rows that are leaving
     assert stage.turn("processes") == ["feed", "finish"]
 
 
@@ -258,7 +263,7 @@ def test_nobody_is_listened_to_or_told_anything_before_all_that_was_decided_is_o
 
 
 def test_idle_shims_are_let_go_when_all_of_the_turn_is_decided_that_might_need_them(stage: Stage) -> None:
-    stage.parts.processes.rest = lambda: stage.diary.append("rest")
+    stage.parts.context.processes.rest = lambda: stage.diary.append("rest")
     assert stage.turn("processes") == ["feed", "rest"]
     done = stage.turn("processes", "router")
     assert done.index("hear") < done.index("rest")
@@ -268,8 +273,8 @@ def test_idle_shims_are_let_go_when_all_of_the_turn_is_decided_that_might_need_t
 def test_whoever_waits_is_told_of_ends_whose_commit_is_over_though_nothing_else_is_to_be_decided(stage: Stage) -> None:
     stage.parts.engine.is_ahead, ended = False, [{"agent-001"}]
     stage.parts.engine.ended = lambda: ended.pop() if ended else set()
-    stage.parts.waits.ended = lambda over, flush: stage.diary.append("tell")
-    stage.parts.processes.news = list
+    stage.parts.dispatcher.ended = lambda over, flush: stage.diary.append("tell")
+    stage.parts.context.processes.news = list
     assert stage.turn("router", "commits")[:2] == ["finish", "tell"]
 
 

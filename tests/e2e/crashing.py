@@ -18,7 +18,7 @@ from orchd.core.state.events import AttemptStarted
 from orchd.processes.linux.process_tree import Tree
 from orchd.processes.local import LocalProcesses
 from orchd.retention import pruner
-from orchd.server.dispatcher import Gateway
+from orchd.server.dispatcher import Dispatcher
 from orchd.store.database import Store
 
 # Where the daemon can die, in the order in which one turn passes them.
@@ -84,7 +84,7 @@ def arm(point: str) -> None:
         "begin": (Store, "begin", starts_somebody),
         "commit": (Store, "finish", started_somebody),
         "gate": (LocalProcesses, "release", always),
-        "reply": (Gateway, "do", always),
+        "reply": (Dispatcher, "perform", always),
         "rows": (Store, "take_out", always),
         "files": (LocalProcesses, "discard", always),
         "term": (Tree, "terminate", always),

@@ -28,7 +28,7 @@ OPENING = GREETING + command(b"READY", b"\x0bSocket-Type\0\0\0\x06DEALER")
 @pytest.fixture
 def ports(home_directory: Path) -> Iterator[Ports]:
     """Open sockets."""
-    made = Ports(Home(home_directory))
+    made = Ports(Home(home_directory), lambda _: Outside.NOBODY)
     made.identify = lambda _: Outside.OWNER
     made.bind()
     yield made
@@ -112,7 +112,7 @@ def test_news_reaches_those_who_listen(ports: Ports, home_directory: Path) -> No
 def test_the_sockets_are_private_and_one_that_was_left_behind_is_replaced(home_directory: Path) -> None:
     home = Home(home_directory)
     home.socket.write_text("stale")
-    ports = Ports(home)
+    ports = Ports(home, lambda _: Outside.NOBODY)
     ports.bind()
     for path in (home.socket, home.events):
         assert stat.S_ISSOCK(path.stat().st_mode)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from orchd.instance.config import Config
 from orchd.protocol.errors import WireError
 from orchd.retention import pruner as pruning
 from tests.conftest import Instance, until
@@ -113,7 +112,7 @@ def test_a_large_tree_goes_in_pieces_and_is_gone_for_everybody_at_once(
     seen = set()
     while bench.pruner.is_due():
         bench.store.finish()
-        bench.pruner.turn()
+        bench.prune_slice()
         seen.add(len(files(bench)))
         assert bench.code("status", {"ids": [ids[-1]]}) == bench.code("retry", {"ids": [ids[-1]]}) == "pruned"
     assert seen == {7, 5, 3, 1, 0}
@@ -155,14 +154,14 @@ def test_who_never_started_is_not_tried_again_when_nobody_knows_what_it_came_aft
 
 def test_the_configuration_is_gone_by_when_something_happens(bench: Bench) -> None:
     bench.calm()
-    bench.pruner.heed(Config(keep_count=2))
+    bench.configure(keep_count=2)
     ids = over(bench, 4)
     bench.calm()
     assert shown(bench) == ids[2:]
-    bench.pruner.heed(Config(keep_count=1, keep_age=3600.0))
+    bench.configure(keep_count=1, keep_age=3600.0)
     bench.calm()
     assert shown(bench) == ids[3:]
-    bench.pruner.heed(Config(keep_age=0.000001))
+    bench.configure(keep_age=0.000001)
     bench.calm()
     assert shown(bench) == []
     assert not bench.pruner.is_due()
@@ -171,7 +170,7 @@ def test_the_configuration_is_gone_by_when_something_happens(bench: Bench) -> No
 def test_bytes_are_those_of_logs_and_records_on_the_disk(bench: Bench) -> None:
     bench.calm()
     ids = over(bench, 4)
-    bench.pruner.heed(Config(keep_bytes=2 * bench.processes.room_of(bench.agent(ids[0]).id, 1)))
+    bench.configure(keep_bytes=2 * bench.processes.room_of(bench.agent(ids[0]).id, 1))
     bench.calm()
     assert shown(bench) == ids[2:]
     (bench.home.agents / "stray").write_bytes(b"x" * 100_000)
@@ -187,7 +186,7 @@ def test_what_cannot_go_is_not_looked_at_again_and_again(bench: Bench) -> None:
     asked = {"agents": [{"command": ["true"]}] * 3, "cwd": "/", "env": ENV}
     children = [one["id"] for one in bench.ask("spawn", asked, pid=parent.pid or 0)["agents"]]
     bench.until_over(*(bench.agent(one) for one in children))
-    bench.pruner.heed(Config(keep_count=1, keep_age=0.5))
+    bench.configure(keep_count=1, keep_age=0.5)
     bench.calm()
     assert not bench.pruner.is_due()
     assert len(shown(bench)) == 4
@@ -195,7 +194,7 @@ def test_what_cannot_go_is_not_looked_at_again_and_again(bench: Bench) -> None:
 
 def test_a_bound_is_passed_a_little_before_anything_is_done(bench: Bench) -> None:
     bench.calm()
-    bench.pruner.heed(Config(keep_count=64))
+    bench.configure(keep_count=64)
     bench.state.is_paused = True
     agents = [{"command": ["true"]}] * 66
     ids = [one["id"] for one in bench.ask("spawn", {"agents": agents, "cwd": "/", "env": ENV})["agents"]]
@@ -213,7 +212,7 @@ def test_logs_that_somebody_deleted_are_no_reason_to_die(bench: Bench, caplog: p
         Path(entry).unlink()
     bench.home.agents.rmdir()
     bench.calm()
-    bench.pruner.heed(Config(keep_bytes=0))
+    bench.configure(keep_bytes=0)
     assert "with the logs of all attempts" in caplog.text
     assert bench.prune(keep=0)["agents"] == 1
 

@@ -9,12 +9,10 @@ import pytest
 
 from orchd.core.state.agents import Status, agent_id
 from orchd.instance.config import Config
-from orchd.protocol import operations
 from orchd.protocol.errors import WireError
 from orchd.protocol.frames import pack_request
-from orchd.protocol.operations import OPS
-from orchd.server import dispatcher
-from orchd.server.dispatcher import CHANGES, QUERIES
+from orchd.server.operations import agents
+from orchd.server.operations.table import OPERATIONS
 from tests.support.bench import SOMEBODY, Bench
 from tests.support.peers import peer_of
 
@@ -22,7 +20,7 @@ from tests.support.peers import peer_of
 def test_what_is_no_request_is_refused_with_a_code(bench: Bench) -> None:
     peer = peer_of(bench.callers, SOMEBODY)
     for frame in (b"\xc1", pack_request("x", "nothing", {}), pack_request("x", "limit", {"limit": 0})):
-        assert bench.gateway.receive(peer, frame, lambda: None) is None
+        assert bench.dispatcher.accept(peer, frame) is None
     codes = [reply.error.code for _, reply in bench.replies if reply.error]
     assert codes == ["bad-frame", "unknown-op", "bad-request"]
 
@@ -68,7 +66,7 @@ def test_all_that_one_request_can_name_is_told_of_in_one_reply(bench: Bench) -> 
 def test_a_wait_for_more_than_one_answer_tells_of_is_answered_in_pages_or_refused_in_words(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher, "MOST", 600)
+    monkeypatch.setattr(agents, "MOST", 600)
     bench.ask("pause")
     bench.ask("spawn", {"agents": [{"command": ["true"]}] * 700, "cwd": "/"})
     with pytest.raises(WireError, match="these are 700 agents: one answer tells of 600.") as caught:
@@ -175,9 +173,9 @@ def test_draining_ends_when_nobody_lives(bench: Bench) -> None:
     assert bench.code("spawn", {"agents": [{"command": ["true"]}], "cwd": "/"}) == "stopping"
     bench.until_over(one)
     assert (bench.state.is_draining, len(bench.state.living)) == (True, 0)
-    assert not bench.gateway.leaving
+    assert not bench.context.is_leaving
     bench.ask("stop", {"agents": "keep"})
-    assert bench.gateway.leaving
+    assert bench.context.is_leaving
 
 
 def test_a_limit_that_is_only_asked_for_changes_nothing(bench: Bench) -> None:
@@ -196,15 +194,11 @@ def test_an_agent_is_put_to_rest_with_what_is_known_of_it(bench: Bench) -> None:
     assert shown["started_at"].endswith("Z")
 
 
-def test_every_operation_is_a_query_or_a_change() -> None:
-    assert QUERIES.keys() | CHANGES.keys() == set(OPS.values())
-
-
 def test_a_mistake_in_answering_a_question_ends_nobody(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def mistaken(*_: object) -> dict[str, object]:
         raise KeyError("a rule that nobody thought of")
 
-    monkeypatch.setitem(QUERIES, operations.Status, mistaken)
+    monkeypatch.setitem(OPERATIONS, "status", OPERATIONS["status"]._replace(run=mistaken))
     with pytest.raises(WireError, match="internal: orchd cannot answer status by a mistake of its own: KeyError"):
         bench.ask("status")
     assert bench.ask("limit")["limit"] == bench.state.limit
@@ -216,7 +210,7 @@ def test_a_question_that_cannot_be_answered_for_want_of_a_descriptor_may_be_aske
     def none_left(*_: object) -> dict[str, object]:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setitem(QUERIES, operations.Status, none_left)
+    monkeypatch.setitem(OPERATIONS, "status", OPERATIONS["status"]._replace(run=none_left))
     with pytest.raises(WireError, match="busy: cannot answer status now: Too many open files"):
         bench.ask("status")
 

@@ -1,54 +1,64 @@
-"""Answers that a request finds again."""
+"""Replies that a repeated request gets again."""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 
 from orchd.core.effects import Answer
 from orchd.core.state.agents import RequestId
-from orchd.network.peers import Outside
+from orchd.network.callers import Caller
+from orchd.network.peers import Outside, Peer
 from orchd.protocol.errors import WireError
-from orchd.server.idempotency import Answers
-from tests.support.bench import Bench
+from orchd.server.calls import Call
+from orchd.server.idempotency import ReplyCache
+from orchd.server.operations.table import OPERATIONS
+from tests.support.bench import SOMEBODY, Bench
 
-ONE, PAUSED = RequestId("one"), Answer(RequestId("one"))
+PAUSED = Answer(RequestId("one"))
 
 
-def test_what_was_answered_is_found_again_by_whoever_asked_it(bench: Bench) -> None:
+def call(op: str, caller: Caller = Outside.OWNER, request: str = "one") -> Call:
+    """A call of an operation."""
+    return Call(RequestId(request), op, None, OPERATIONS[op], caller, Peer((b"c",), os.getuid(), SOMEBODY))
+
+
+def test_a_reply_is_found_again_by_the_caller_that_asked(bench: Bench) -> None:
     bench.ask("pause", request="one")
-    answers = Answers(bench.store, bench.queries)
-    found = answers.stored(ONE, "pause", Outside.OWNER)
-    assert found is not None
-    assert found.result == bench.reply("one")
-    assert answers.stored(RequestId("two"), "pause", Outside.OWNER) is None
+    cache = ReplyCache(bench.store)
+    reply = cache.stored(call("pause"))
+    assert reply is not None
+    assert reply.result == bench.reply("one")
+    assert cache.stored(call("pause", request="two")) is None
 
 
-def test_what_somebody_else_was_answered_is_not_found(bench: Bench) -> None:
+def test_the_reply_to_another_caller_or_operation_is_not_found(bench: Bench) -> None:
     agent = bench.spawn("sleep", "600")
     bench.ask("pause", request="one")
-    answers = Answers(bench.store, bench.queries)
-    for op, caller in (("pause", agent.id), ("resume", Outside.OWNER)):
+    cache = ReplyCache(bench.store)
+    for repeated in (call("pause", agent.id), call("resume")):
         with pytest.raises(WireError, match="'one' is another request's"):
-            answers.stored(ONE, op, caller)
+            cache.stored(repeated)
 
 
-def test_what_is_promised_is_what_is_said_though_the_state_has_gone_on(bench: Bench) -> None:
-    answers = Answers(bench.store, bench.queries)
-    promised = answers.promised(PAUSED, "pause", Outside.OWNER)
-    assert promised is not None
+def test_the_stored_reply_is_the_one_that_is_sent_though_the_state_has_gone_on(bench: Bench) -> None:
+    cache = ReplyCache(bench.store)
+    stored = cache.to_store(bench.context, call("pause"), PAUSED)
+    assert stored is not None
     bench.ask("limit", {"limit": 3})
-    assert answers.take(PAUSED, "pause") == promised.result
-    assert answers.take(PAUSED, "pause") != promised.result
+    assert cache.pop(bench.context, call("pause"), PAUSED) == stored.result
+    assert cache.pop(bench.context, call("pause"), PAUSED) != stored.result
 
 
-def test_what_may_be_worked_out_anew_is_not_kept(bench: Bench) -> None:
-    answers = Answers(bench.store, bench.queries)
-    assert answers.promised(PAUSED, "wait", Outside.OWNER) is None
-    assert answers.stored(ONE, "wait", Outside.OWNER) is None
+def test_a_reply_that_may_be_computed_anew_is_not_stored(bench: Bench) -> None:
+    cache = ReplyCache(bench.store)
+    assert cache.to_store(bench.context, call("wait"), PAUSED) is None
+    assert cache.stored(call("wait")) is None
 
 
-def test_nothing_is_kept_for_somebody_who_has_gone(bench: Bench) -> None:
-    answers = Answers(bench.store, bench.queries)
-    answers.have(ONE, {"pruned": 1})
-    answers.drop(ONE)
-    assert answers.take(PAUSED, "pause") != {"pruned": 1}
+def test_the_result_for_a_client_that_is_gone_is_forgotten(bench: Bench) -> None:
+    cache = ReplyCache(bench.store)
+    cache.put(RequestId("one"), {"pruned": 1})
+    cache.drop(RequestId("one"))
+    assert cache.pop(bench.context, call("pause"), PAUSED) != {"pruned": 1}

@@ -6,7 +6,7 @@ import pytest
 
 from orchd.protocol import operations
 from orchd.protocol.errors import WireError
-from orchd.server.requests import is_change, shaped
+from orchd.server.requests import shaped
 
 
 def test_arguments_take_the_shape_of_their_op() -> None:
@@ -15,16 +15,3 @@ def test_arguments_take_the_shape_of_their_op() -> None:
         shaped("fly", {})
     with pytest.raises(WireError, match="bad-request: limit: limit must be"):
         shaped("limit", {"limit": 0})
-
-
-def test_a_number_is_changed_when_one_is_given() -> None:
-    assert [is_change(one) for one in (operations.Limit(), operations.Limit(3), operations.Limit(resident=9))] == [
-        False,
-        True,
-        True,
-    ]
-    assert [is_change(one) for one in (operations.Budget("1"), operations.Budget("1", 5), operations.Pause())] == [
-        False,
-        True,
-        False,
-    ]

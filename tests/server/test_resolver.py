@@ -19,7 +19,7 @@ ONE = RequestId("r")
 def test_whom_to_end_is_named_once(bench: Bench) -> None:
     one = bench.spawn("sleep", "600")
     ids = build(operations.Cancel, {"ids": ["1", "agent-1", "agent-001"]})
-    assert bench.translator.cancel(ONE, Outside.OWNER, ids).ids == (one.id,)
+    assert bench.run(Outside.OWNER, ids).ids == (one.id,)
 
 
 def test_an_agents_children_are_those_of_its_current_attempt(bench: Bench) -> None:
@@ -32,8 +32,8 @@ def test_an_agents_children_are_those_of_its_current_attempt(bench: Bench) -> No
             "INSERT INTO agents SELECT ?, 1, 1, NULL, NULL, NULL, 0, ?, ?", (one.number, *_packed(one))
         )
     children = build(operations.Wait, {"scope": "children"})
-    assert bench.naming.targets(parent.id, children) == (child.id,)
-    assert bench.naming.targets(parent.id, build(operations.Wait, {"scope": "all"})) == (child.id, older.id)
+    assert bench.context.resolver.targets(parent.id, children) == (child.id,)
+    assert bench.context.resolver.targets(parent.id, build(operations.Wait, {"scope": "all"})) == (child.id, older.id)
 
 
 def _packed(agent: object) -> tuple[bytes, bytes]:
@@ -42,10 +42,10 @@ def _packed(agent: object) -> tuple[bytes, bytes]:
 
 def test_an_agent_sees_its_own_tree_and_no_other(bench: Bench) -> None:
     one, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
-    assert [agent.id for agent in bench.naming.seen(one.id, (one.id,))] == [one.id]
+    assert [agent.id for agent in bench.context.resolver.seen(one.id, (one.id,))] == [one.id]
     with pytest.raises(WireError, match="forbidden|not of"):
-        bench.naming.seen(one.id, (other.id,))
-    assert [agent.id for agent in bench.naming.seen(Outside.OWNER, ("1", "2"))] == [one.id, other.id]
+        bench.context.resolver.seen(one.id, (other.id,))
+    assert [agent.id for agent in bench.context.resolver.seen(Outside.OWNER, ("1", "2"))] == [one.id, other.id]
 
 
 def test_runs_that_have_more_members_than_one_request_may_name_are_refused_in_words(

@@ -59,9 +59,9 @@ def test_who_dies_while_blocked_is_answered_no_more(bench: Bench) -> None:
     )
     client = int(started.stdout)
     request = bench.send("wait", {"ids": [one.id]}, pid=client)
-    assert list(bench.gateway.waits.targets()) == [one.id]
+    assert list(bench.context.waits.targets()) == [one.id]
     os.kill(client, signal.SIGKILL)
-    until(lambda: bench.tick() or not list(bench.gateway.waits.targets()))
+    until(lambda: bench.tick() or not list(bench.context.waits.targets()))
     bench.ask("cancel", {"ids": [one.id]})
     bench.until_over(one)
     assert not bench.is_answered(request)
@@ -94,10 +94,10 @@ def test_whoever_waits_outside_is_told_when_all_that_they_are_shown_is_on_the_di
     one = bench.spawn("true")
     request = bench.send("wait", {"ids": [one.id]})
     told: list[bool] = []
-    bench.gateway.waits.ended([], lambda: told.append(True))
+    bench.dispatcher.ended([], lambda: told.append(True))
     assert told == []
     bench.engine.feed([Cancel(RequestId("c"), (one.id,))])
     bench.engine.finish()
-    bench.gateway.waits.ended(bench.engine.ended(), lambda: told.append(bench.is_answered(request)))
+    bench.dispatcher.ended(bench.engine.ended(), lambda: told.append(bench.is_answered(request)))
     assert told == [False]
     assert bench.is_answered(request)

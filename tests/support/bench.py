@@ -11,34 +11,25 @@ import select
 import signal
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from orchd.core.inputs import Admit, Input, Tick
-from orchd.core.state.agents import Agent, Instant, State
-from orchd.daemon.engine import Engine
-from orchd.daemon.live_config import Settled, heed_limit
-from orchd.daemon.performer import Shell
+from orchd.core.state.agents import Agent, Instant, RequestId
+from orchd.daemon.sd_notify import Notifier
+from orchd.daemon.wiring import Door, assemble
 from orchd.instance.config import Config
 from orchd.instance.home import Home
-from orchd.network.callers import Callers
+from orchd.network.callers import Caller
 from orchd.network.keyring import Keyring
-from orchd.network.subscribers import Visitors
+from orchd.network.peers import Peer
 from orchd.processes.linux.procfs import everyone, look, marks
-from orchd.processes.local import LocalProcesses
 from orchd.protocol.errors import WireError
 from orchd.protocol.frames import pack_request, unpack_reply
-from orchd.retention.pruner import Pruner
-from orchd.server.dispatcher import Gateway
-from orchd.server.queries import Queries
-from orchd.server.resolver import Naming
-from orchd.server.translate import Translator
-from orchd.session_files.directory import Places
-from orchd.session_files.writer import Scribe
+from orchd.server.calls import Call, Reply
+from orchd.server.operations.table import row_of
 from orchd.store.database import Store
-from orchd.store.environments import Environments
-from orchd.store.spawn_inputs import Given, Inputs, Retries
-from orchd.views.registry import Records
 from tests.support.peers import peer_of
 
 SOMEBODY = 1  # a process that is no agent and that lives as long as the test
@@ -50,51 +41,30 @@ class Bench:
     def __init__(self, directory: Path, config: Config | None = None) -> None:
         self.home = Home(directory)
         self.home.create()
-        self.config = config or Config()
-        self.state = State(limit=self.config.limit, resident=4 * self.config.limit)
-        heed_limit(self.state, self.config)
-        self.store = Store(self.home.database)
-        self.environments = Environments(self.home.environments)
         self.ahead = 0.0  # seconds by which the clock that is compared goes fast
         self.replies: list[tuple[tuple[bytes, ...], Any]] = []
-        self.processes = LocalProcesses(self.home, self.environments.get, None, lambda: self.clock().mono, time.time)
-        self.records = Records(self.state, self.store)
-        self.naming = Naming(self.state, self.store, self.records)
-        inputs = Inputs(self.home.inputs)
-        self.given = Given(inputs, Retries(self.home.retry, self.environments.get, inputs))
-        self.translator = Translator(
-            self.state,
-            self.store,
-            self.records,
-            self.naming,
-            self.environments,
-            self.given,
-            self.config,
-            self.processes.held,
-        )
-        self.callers = Callers(self.home, self.processes)
-        self.queries = Queries(self.home, self.state, self.store, self.records, self.processes, self.naming, self.clock)
-        self.gateway = Gateway(
-            state=self.state,
-            store=self.store,
-            records=self.records,
-            callers=self.callers,
-            naming=self.naming,
-            translator=self.translator,
-            queries=self.queries,
-            reply=self._replied,
-            clock=self.clock,
-            reload=Settled(self.home.config, self.config).reload,
-            visitors=Visitors(Keyring(self.home.keys), None, lambda: "now"),
-            prune=lambda request, asked: self.pruner.ask(request, asked),
-        )
-        self.pruner = Pruner(self.home, self.state, self.store, self.records, self.processes, self.clock, self.config)
-        self.pruner.answer, self.pruner.onlooked = self.gateway.answer, self.gateway.waits.targets
-        self.scribe = Scribe(self.state, self.store, self.clock, Places())
-        self.shell = Shell(self.state, self.processes, self.gateway, self.scribe, self.clock)
-        self.shell.given, self.pruner.forget = self.given, self.given.retries.drop
-        self.engine = Engine(self.state, self.store, self.shell, self.clock)
+        settings = replace(config or Config(), cgroups="off")
+        self.store = Store(self.home.database)
+        door = Door(Keyring(self.home.keys), None)
+        self.parts = assemble(self.home, settings, self.store, door, self.clock, Notifier(), send=self._replied)
+        self.context = self.parts.context
+        self.state, self.records = self.context.state, self.context.records
+        self.environments, self.given = self.context.environments, self.context.given
+        self.processes, self.callers, self.pruner = self.context.processes, self.context.callers, self.context.pruner
+        self.dispatcher, self.shell, self.engine = self.parts.dispatcher, self.parts.shell, self.parts.engine
+        self.scribe = self.parts.scribe
         self._numbers = itertools.count(1)
+
+    def configure(self, **keys: Any) -> None:
+        """Use a configuration with these keys from now on."""
+        self.parts.settings.adopt(replace(self.parts.settings.current, **keys))
+
+    def run(self, caller: Caller, asked: Any) -> Any:
+        """What an operation comes to when this caller asks for it: an input, or the result of a question."""
+        name, operation = row_of(asked)
+        peer = Peer((b"c",), os.getuid(), SOMEBODY)
+        outcome = operation.run(self.context, Call(RequestId("r"), name, asked, operation, caller, peer), asked)
+        return outcome.result if isinstance(outcome, Reply) else outcome
 
     def _replied(self, route: tuple[bytes, ...], frame: bytes) -> None:
         self.scribe.before_reply()
@@ -110,7 +80,7 @@ class Bench:
         while pending or self.engine.has_more:
             self.engine.feed(pending or [Admit()])
             self.engine.finish()
-            self.gateway.waits.ended(self.engine.ended(), self.engine.finish)
+            self.dispatcher.ended(self.engine.ended(), self.engine.finish)
             pending, self.shell.backlog = self.shell.backlog, []
             self.shell.next_turn()
         self.shell.stop_all()
@@ -129,7 +99,8 @@ class Bench:
         """Send a request; its id."""
         one = request or f"r{next(self._numbers)}"
         peer = peer_of(self.callers, pid, uid, route)
-        event = self.gateway.receive(peer, pack_request(one, op, args or {}), lambda: None)
+        call = self.dispatcher.accept(peer, pack_request(one, op, args or {}))
+        event = self.dispatcher.handle(call) if call else None
         if event is not None:
             self.feed(event)
         return one
@@ -176,20 +147,20 @@ class Bench:
         for pid in self.processes.shims():  # a daemon's children vanish by themselves
             with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-        self.feed(*self.processes.news(), *self.gateway.waits.news())
+        self.feed(*self.processes.news(), *self.dispatcher.news())
         self.processes.rest()
 
     def is_news(self, timeout: float) -> bool:
         """Whether there is news within this time."""
         poll = select.poll()
         poll.register(self.processes.fileno(), select.POLLIN)
-        poll.register(self.gateway.waits.fileno(), select.POLLIN)
+        poll.register(self.context.waits.fileno(), select.POLLIN)
         return bool(poll.poll(timeout * 1000))
 
     def tick(self, seconds: float = 0.0) -> None:
         """Let time pass for those who compare it."""
         self.ahead += seconds
-        self.feed(*self.gateway.waits.news(), Tick())
+        self.feed(*self.dispatcher.news(), Tick())
 
     def until_over(self, *agents: Agent) -> None:
         """Turn until these have ended; one that was asked to before it had begun needs its grace to be over."""
@@ -209,8 +180,14 @@ class Bench:
         self.records.let_go()
         while self.pruner.is_due():
             self.store.finish()
-            self.pruner.turn()
+            self.prune_slice()
         self.store.finish()
+
+    def prune_slice(self) -> None:
+        """One slice of pruning, and the replies that it completes."""
+        self.pruner.turn(self.context.waits.targets())
+        for request, result in self.pruner.results():
+            self.dispatcher.finish(request, result)
 
     def _is_ours(self, pid: int) -> bool:
         """By its session too: between two programs a process shows no marks."""
@@ -227,7 +204,7 @@ class Bench:
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
-        for watch in (self.processes._watch, self.gateway.waits._clients):
+        for watch in (self.processes._watch, self.context.waits._clients):
             for descriptor in watch._watched:
                 os.close(descriptor)
             watch._epoll.close()

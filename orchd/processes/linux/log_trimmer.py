@@ -68,7 +68,7 @@ class Trimmer(Generic[Key]):
         """Readable when somebody writes who was quiet."""
         return self._never if self._inotify is None else self._inotify.fileno()
 
-    def heed(self, most: int) -> None:
+    def reconfigure(self, most: int) -> None:
         """Keep each log to `most` bytes from now on."""
         self._most, self._can_punch = most, True
 

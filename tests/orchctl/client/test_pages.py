@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from orchctl.client import pages
-from orchd.server import queries
+from orchd.server.operations.agents import PAGE
 from tests.conftest import Instance
 
 
 def test_every_page_comes_and_unknown_agents_are_left_out(instance: Instance) -> None:
-    count = queries.PAGE + 3
+    count = PAGE + 3
     with instance.client() as client:
         client.call("pause")
         agents = [{"command": ["true"]}] * count

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchd.core.state.agents import Agent, RequestId, Status
-from orchd.instance.config import Config
-from orchd.instance.runner_config import Settings, checked
+from orchd.instance.runner_config import Settings
 from orchd.network.peers import Outside
 from orchd.protocol import operations
 from orchd.protocol.errors import WireError
@@ -32,17 +31,17 @@ def asked(*commands: str, **fields: object) -> operations.Spawn:
     [("/usr/bin/true", "true"), ("./x.sh", "x.sh"), ("a" * 300, "a" * 200), ("/", "agent"), ("..", "..")],
 )
 def test_an_agent_without_a_name_is_called_as_its_program(bench: Bench, command: str, name: str) -> None:
-    (spec,) = bench.translator.spawn(ONE, Outside.OWNER, asked(command)).specs
+    (spec,) = bench.run(Outside.OWNER, asked(command)).specs
     assert spec.name == name
 
 
 def test_an_agents_own_directory_comes_before_the_requests(bench: Bench) -> None:
-    assert [spec.cwd for spec in bench.translator.spawn(ONE, Outside.OWNER, asked("x", cwd="/usr")).specs] == ["/usr"]
-    assert [spec.cwd for spec in bench.translator.spawn(ONE, Outside.OWNER, asked("x")).specs] == ["/tmp"]
+    assert [spec.cwd for spec in bench.run(Outside.OWNER, asked("x", cwd="/usr")).specs] == ["/usr"]
+    assert [spec.cwd for spec in bench.run(Outside.OWNER, asked("x")).specs] == ["/tmp"]
 
 
 def test_agents_of_one_request_share_their_environment(bench: Bench) -> None:
-    specs = bench.translator.spawn(ONE, Outside.OWNER, asked("x", "y")).specs
+    specs = bench.run(Outside.OWNER, asked("x", "y")).specs
     assert specs[0].environment == specs[1].environment
 
 
@@ -61,40 +60,40 @@ def test_after_may_name_another_of_the_request_or_an_agent_in_any_form(bench: Be
         operations.Spawn,
         {"agents": [{"command": ["x"], "name": "first"}, {"command": ["y"], "after": ["first", "1"]}], "cwd": "/"},
     )
-    assert bench.translator.spawn(ONE, Outside.OWNER, request).specs[1].after == ("first", one.id)
+    assert bench.run(Outside.OWNER, request).specs[1].after == ("first", one.id)
     with pytest.raises(WireError, match="unknown-agent"):
-        bench.translator.spawn(ONE, Outside.OWNER, asked("x", after=["77"]))
+        bench.run(Outside.OWNER, asked("x", after=["77"]))
 
 
 def test_a_claimed_parent_must_be_who_is_calling(bench: Bench) -> None:
     one = bench.spawn("sleep", "600")
     claimed = build(operations.Spawn, {"agents": [{"command": ["x"]}], "cwd": "/", "parent": "1"})
-    assert bench.translator.spawn(ONE, one.id, claimed).caller == one.id
+    assert bench.run(one.id, claimed).caller == one.id
     with pytest.raises(WireError, match="the kernel says that no agent is calling"):
-        bench.translator.spawn(ONE, Outside.OWNER, claimed)
+        bench.run(Outside.OWNER, claimed)
 
 
 def test_a_retry_brings_its_blockers_to_mind_and_what_it_sends_goes_over_the_first_environment(bench: Bench) -> None:
     blocker = bench.spawn("true")
     one = bench.spawn("false", after=[blocker.id])
     bench.until_over(blocker, one)
-    event = bench.translator.retry(ONE, Outside.OWNER, build(operations.Retry, {"ids": ["2"], "env": {"NEW": "1"}}))
+    event = bench.run(Outside.OWNER, build(operations.Retry, {"ids": ["2"], "env": {"NEW": "1"}}))
     assert set(bench.state.agents) == {blocker.id, one.id}
     (again,) = (bench.environments.get(digest) for digest in event.environments)
     assert again == {**bench.given.retries.environment(one.id), "NEW": "1"}
     assert "PATH" in again
     asked = build(operations.Retry, {"ids": ["2"], "env": {"NEW": "1"}, "current_env": True})
-    (alone,) = bench.translator.retry(ONE, Outside.OWNER, asked).environments
+    (alone,) = bench.run(Outside.OWNER, asked).environments
     assert bench.environments.get(alone) == {"NEW": "1"}
 
 
 def test_a_bound_is_the_agents_own_or_else_that_of_the_configuration(bench: Bench) -> None:
-    bench.translator.heed(Config(memory_max="1G"))
+    bench.configure(memory_max="1G")
     asked = build(
         operations.Spawn,
         {"agents": [{"command": ["x"]}, {"command": ["x"], "memory_max": 2 << 30}], "cwd": "/", "env": {}},
     )
-    made = bench.translator.spawn(RequestId("r"), Outside.OWNER, asked)
+    made = bench.run(Outside.OWNER, asked)
     assert [spec.memory_max for spec in made.specs] == [1 << 30, 2 << 30]
 
 
@@ -131,7 +130,7 @@ def test_what_is_no_command_has_a_runner(
     bench: Bench, fields: dict[str, object], runner: str | None, name: str
 ) -> None:
     request = build(operations.Spawn, {"agents": [fields], "cwd": "/", "env": {"ORCHD_DEFAULT_RUNNER": "mock"}})
-    (spec,) = bench.translator.spawn(ONE, Outside.OWNER, request).specs
+    (spec,) = bench.run(Outside.OWNER, request).specs
     assert (spec.runner, spec.name) == (runner, name)
 
 
@@ -141,25 +140,25 @@ def test_what_is_no_command_has_a_runner(
 )
 def test_what_nothing_can_run_is_refused(bench: Bench, fields: dict[str, object], said: str) -> None:
     with pytest.raises(WireError, match=said):
-        bench.translator.spawn(ONE, Outside.OWNER, build(operations.Spawn, {"agents": [fields], "cwd": "/"}))
+        bench.run(Outside.OWNER, build(operations.Spawn, {"agents": [fields], "cwd": "/"}))
 
 
 def test_what_describes_an_agent_is_not_handed_on_to_those_that_it_spawns(bench: Bench) -> None:
     env = {"ORCHD_RESULT": "/theirs", "ORCHD_AGENT": "agent-001", "MINE": "1"}
     request = build(operations.Spawn, {"agents": [{"command": ["x"]}], "cwd": "/", "env": env})
-    (spec,) = bench.translator.spawn(ONE, Outside.OWNER, request).specs
+    (spec,) = bench.run(Outside.OWNER, request).specs
     assert bench.environments.get(spec.environment) == {"MINE": "1"}
 
 
 def test_an_agent_without_a_command_has_the_default_runner_and_an_unknown_one_is_named(bench: Bench) -> None:
     def runner(**spec: object) -> str | None:
         request = build(operations.Spawn, {"agents": [spec], "cwd": "/tmp"})
-        return bench.translator.spawn(ONE, Outside.OWNER, request).specs[0].runner
+        return bench.run(Outside.OWNER, request).specs[0].runner
 
     assert runner(command=["true"]) is None
     with pytest.raises(WireError, match="no-runner"):
         runner(goal="x")
-    bench.translator._runners = checked("mine", {"mine": Settings(command=("x",))})
+    bench.configure(runner="mine", runners={"mine": Settings(command=("x",))})
     assert (runner(goal="x"), runner(goal="x", runner="claude"), runner(skill="x")) == ("mine", "claude", "mine")
     with pytest.raises(
         WireError, match=r"unknown-runner: 'gpt' is no runner; there are mock, claude, codex, mine, and"
@@ -172,7 +171,7 @@ def test_a_result_of_any_name_is_asked_for(bench: Bench) -> None:
     result = f"/tmp/{'x' * 300}"
     one = bench.spawn("true", result=result)
     bench.until_over(one)
-    (spec,) = bench.translator.spawn(ONE, Outside.OWNER, asked("x", result=result)).specs
+    (spec,) = bench.run(Outside.OWNER, asked("x", result=result)).specs
     assert spec.result == result
 
 
@@ -249,6 +248,6 @@ def test_programs_of_runners_are_looked_for_once_a_request(
     monkeypatch.setattr(shutil, "which", lambda program, **how: looks.append(program) or which(program, **how))
     agents = [*({"goal": "x"} for _ in range(50)), {"goal": "x", "env": {"ORCHD_DEFAULT_RUNNER": "mock"}}]
     request = build(operations.Spawn, {"agents": agents, "cwd": "/", "env": {"PATH": str(tmp_path)}})
-    specs = bench.translator.spawn(ONE, Outside.OWNER, request).specs
+    specs = bench.run(Outside.OWNER, request).specs
     assert [spec.runner for spec in specs] == [*["claude"] * 50, "mock"]
     assert looks == ["claude", "codex"]

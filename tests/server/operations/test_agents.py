@@ -13,8 +13,8 @@ from orchd.network.peers import Outside
 from orchd.protocol import operations
 from orchd.protocol.errors import WireError
 from orchd.protocol.schema import build
-from orchd.server import queries
-from orchd.server.queries import RECENT
+from orchd.server.listing import RECENT
+from orchd.server.operations import runs
 from tests.support.bench import Bench
 
 
@@ -54,16 +54,16 @@ def test_those_that_are_named_come_as_they_were_named(bench: Bench) -> None:
 
 def test_an_agent_sees_its_own_tree_and_no_other(bench: Bench) -> None:
     one, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
-    assert names(bench.queries.status(one.id, build(operations.Status, {}))) == [one.id]
-    assert names(bench.queries.status(one.id, build(operations.Status, {"all": True}))) == [one.id]
-    assert names(bench.queries.status(Outside.OWNER, build(operations.Status, {}))) == [one.id, other.id]
-    events = bench.queries.events(one.id, build(operations.Events, {}))["events"]
+    assert names(bench.run(one.id, build(operations.Status, {}))) == [one.id]
+    assert names(bench.run(one.id, build(operations.Status, {"all": True}))) == [one.id]
+    assert names(bench.run(Outside.OWNER, build(operations.Status, {}))) == [one.id, other.id]
+    events = bench.run(one.id, build(operations.Events, {}))["events"]
     assert {event["agent"] for event in events} == {one.id}  # type: ignore[attr-defined]
     assert "session-opened" not in {event["event"] for event in events}  # type: ignore[attr-defined]
-    about = bench.queries.events(one.id, build(operations.Events, {"agent": "1"}))["events"]
+    about = bench.run(one.id, build(operations.Events, {"agent": "1"}))["events"]
     assert about == [event for event in events if event["agent"] == one.id]  # type: ignore[attr-defined]
     with pytest.raises(WireError, match="not of the tree"):
-        bench.queries.events(one.id, build(operations.Events, {"agent": other.id}))
+        bench.run(one.id, build(operations.Events, {"agent": other.id}))
 
 
 def test_usage_is_sampled_only_when_it_is_asked_for(bench: Bench) -> None:
@@ -104,10 +104,10 @@ def test_why_names_who_is_in_the_way_and_an_agent_sees_only_its_own_tree_there(b
     told = bench.ask("why", {"id": other.id})
     assert (told["rule"], told["held_by"], [held["id"] for held in told["holders"]]) == ("limit", 1, [one.id])
     assert set(told["holders"][0]) == {"id", "name", "status", "since"}
-    seen = bench.queries.why(other.id, build(operations.Why, {"id": other.id}))
+    seen = bench.run(other.id, build(operations.Why, {"id": other.id}))
     assert (seen["held_by"], seen["holders"]) == (1, [])
     with pytest.raises(WireError, match="not of the tree"):
-        bench.queries.why(other.id, build(operations.Why, {"id": one.id}))
+        bench.run(other.id, build(operations.Why, {"id": one.id}))
     assert bench.code("why", {"id": "9"}) == "unknown-agent"
 
 
@@ -135,7 +135,7 @@ def test_all_runs_that_go_on_are_shown_and_the_last_that_are_over(
     shown = bench.ask("runs")
     assert (run_ids(shown), shown["more"]) == ([*recent[::-1], *going[::-1]], None)
     assert run_ids(bench.ask("runs", {"all": True})) == [*recent[::-1], *going[::-1], over]
-    monkeypatch.setattr(queries, "RUNS_PAGE", RECENT + 1)
+    monkeypatch.setattr(runs, "RUNS_PAGE", RECENT + 1)
     shown = bench.ask("runs")
     assert (run_ids(shown), shown["more"]) == ([*recent[::-1], going[1]], number_of_run(going[1]))
     shown = bench.ask("runs", {"before": shown["more"]})
@@ -146,8 +146,8 @@ def test_an_agent_is_shown_the_runs_of_its_own_tree_that_go_on(bench: Bench) -> 
     one, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
     made = begun(bench, "sleep", "600", pid=one.pid)
     begun(bench, "sleep", "600")
-    assert run_ids(bench.queries.runs(one.id, build(operations.Runs, {}))) == [made]
-    assert run_ids(bench.queries.runs(other.id, build(operations.Runs, {}))) == []
+    assert run_ids(bench.run(one.id, build(operations.Runs, {}))) == [made]
+    assert run_ids(bench.run(other.id, build(operations.Runs, {}))) == []
 
 
 def test_why_of_a_run_names_the_member_to_blame_also_when_all_is_over(bench: Bench) -> None:

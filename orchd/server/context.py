@@ -1,0 +1,70 @@
+"""What operations work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from orchd.core.inputs import SetLimit
+from orchd.core.state.agents import Instant, State
+from orchd.instance.config import Config
+from orchd.instance.home import Home
+from orchd.network.callers import Callers
+from orchd.network.subscribers import Visitors
+from orchd.processes.local import LocalProcesses
+from orchd.retention.pruner import Pruner
+from orchd.server.calls import PendingRequests
+from orchd.server.listing import Listing
+from orchd.server.resolver import Naming
+from orchd.server.waits import Waits
+from orchd.store.database import Store
+from orchd.store.environments import Environments
+from orchd.store.spawn_inputs import Given
+from orchd.views.registry import Records
+
+
+class Settings(Protocol):
+    """The configuration in force."""
+
+    @property
+    def current(self) -> Config:
+        """The configuration of the last file that was read."""
+
+    def reload(self) -> dict[str, object]:
+        """Read the file again. Returns the keys that changed. Raises ConfigError, and then changes nothing."""
+
+    def in_force(self) -> Mapping[str, object]:
+        """The value of each key that is no table."""
+
+    def limits(self) -> SetLimit:
+        """The input that sets the limit to that of the file."""
+
+
+@dataclass(slots=True)
+class Context:
+    """All that operations may use. The wiring makes it once."""
+
+    home: Home
+    state: State
+    store: Store
+    records: Records
+    resolver: Naming
+    listing: Listing
+    processes: LocalProcesses
+    environments: Environments
+    given: Given
+    clock: Callable[[], Instant]
+    settings: Settings
+    callers: Callers
+    visitors: Visitors
+    pruner: Pruner
+    pending: PendingRequests
+    waits: Waits
+    identity: Mapping[str, object]  # of this daemon: pid, version, paths
+    is_disk_full: bool = False
+    is_leaving: bool = False
+    started: float = field(init=False)  # seconds of the daemon's clock
+
+    def __post_init__(self) -> None:
+        self.started = self.clock().mono

@@ -1,0 +1,1 @@
+"""One function for each operation, and the table that has them all."""

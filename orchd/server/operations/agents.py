@@ -1,0 +1,143 @@
+"""What agents do, why, and waiting for them."""
+
+from __future__ import annotations
+
+from orchd.core.admission.why import Verdict, why_run
+from orchd.core.admission.why import why as why_agent
+from orchd.core.effects import Answer
+from orchd.core.state.agents import LIVING, Agent, AgentId, Status, agent_id
+from orchd.network.callers import Caller
+from orchd.protocol import operations
+from orchd.protocol.errors import WireError
+from orchd.protocol.frames import MOST
+from orchd.server.calls import Call, Outcome, Reply
+from orchd.server.context import Context
+from orchd.server.operations.daemon import identity
+from orchd.server.pagination import fitting
+from orchd.views import agents as views
+
+PAGE = 500
+
+
+def status(context: Context, call: Call, asked: operations.Status) -> Reply:
+    """The agents that the request names, or one page of them, newest first."""
+    more, rest = None, dict[str, object]()
+    root = context.resolver.root_of(call.caller)
+    if asked.most is not None and not asked.all:
+        shown, rest = _first(context, call.caller, asked, asked.most)
+    elif asked.ids:
+        shown = _named(context, context.resolver.seen(call.caller, asked.ids), usage=asked.usage)
+    else:
+        listing = context.listing
+        page = listing.all(asked.before, root, PAGE + 1) if asked.all else listing.current(asked.before, root)
+        shown, more = page_of(context, page, usage=asked.usage)
+    return Reply(
+        {
+            "daemon": identity(context),
+            "limit": views.limit(context.state),
+            "levels": views.levels(context.state),
+            "agents": shown,
+            "more": more,
+            **rest,
+        }
+    )
+
+
+def _first(
+    context: Context, caller: Caller, asked: operations.Status, most: int
+) -> tuple[list[dict[str, object]], dict[str, object]]:
+    """The first agents that the request asks for, and what only an answer of this kind has beside them."""
+    root, named = context.resolver.root_of(caller), context.resolver.seen(caller, asked.ids, most=None)
+    listing = context.listing
+    first = listing.first_of(named, most) if asked.ids else listing.first(most, root)
+    budgets = listing.budgets(named, root, context.resolver.session_of(caller))
+    beside = {"counts": first.counts, "budgets": budgets, "tokens": listing.tokens(first.agents)}
+    return shown_agents(context, first.agents, usage=asked.usage), beside
+
+
+def _named(context: Context, agents: list[Agent], *, usage: bool) -> list[dict[str, object]]:
+    """Agents in full. A finished agent is shown the same way every time, and clients ask for the same ones."""
+    known = context.records.shown
+    unknown = [agent for agent in agents if agent.id not in known]
+    made = {agent.id: shown for agent, shown in zip(unknown, shown_agents(context, unknown, usage=usage), strict=True)}
+    context.records.show({agent.id: made[agent.id] for agent in unknown})
+    return [made.get(agent.id) or known[agent.id] for agent in agents]
+
+
+def page_of(context: Context, numbers: list[int], *, usage: bool) -> tuple[list[dict[str, object]], int | None]:
+    """The first page of `numbers`, newest first: its agents in full, and the number before which the next begins."""
+    page = numbers[:PAGE]
+    shown = shown_agents(context, context.records.many(map(agent_id, reversed(page))), usage=usage)
+    count = fitting(shown[::-1])
+    return shown[len(shown) - count :], page[count - 1] if count < len(numbers) else None
+
+
+def shown_agents(context: Context, agents: list[Agent], *, usage: bool) -> list[dict[str, object]]:
+    """Agents in full; with `usage`, memory and CPU time of the running ones are sampled."""
+    if not agents:
+        return []
+    living = [(agent.id, agent.attempt) for agent in agents if agent.status in LIVING] if usage else []
+    sampled = context.processes.usage(living) if living else {}
+    children = context.store.children(agent.number for agent in agents)
+    now = context.clock().mono
+    return [
+        views.agent_map(
+            context.home,
+            context.state,
+            agent,
+            now,
+            children.get(agent.number, []),
+            sampled.get((agent.id, agent.attempt)),
+        )
+        for agent in agents
+    ]
+
+
+def why(context: Context, call: Call, asked: operations.Why) -> Reply:
+    """Why an agent or run is where it is. Agents in its way that the caller may not look at are only counted."""
+    named = context.resolver.seen(call.caller, (asked.id,))
+    now = context.clock().mono
+    if views.canonical_run(asked.id) is not None:
+        run = context.records.run(asked.id)
+        verdict = why_run(context.state, run, now)
+        shown = {"id": run.id, "status": run.status.value, "unmet": None}
+    else:
+        (agent,) = named
+        suspension = None
+        if agent.status is Status.RUNNING:  # something other than orchd may have frozen or stopped it
+            suspension = context.processes.suspension(agent.id, agent.attempt)
+        if suspension is not None:
+            verdict = Verdict("suspended", suspension.sentence, way_out=suspension.way_out)
+        else:
+            verdict = why_agent(context.state, agent, now, context.records.recorded)
+        shown = {"id": agent.id, "status": agent.shown_status, "unmet": agent.unmet}
+    root = context.resolver.root_of(call.caller)
+    holders = [agent for agent in context.records.many(verdict.holders) if root in (None, agent.root)]
+    return Reply({**shown, **views.verdict_map(verdict, holders)})
+
+
+def wait(context: Context, call: Call, asked: operations.Wait) -> Outcome:
+    """Wait for agents: the core's wait for an agent, a reply that is put off for any other caller."""
+    return context.waits.begin(call, wait_targets(context, call.caller, asked))
+
+
+def wait_targets(context: Context, caller: Caller, asked: operations.Wait) -> tuple[AgentId, ...]:
+    """The agents that a request waits for. Raises WireError."""
+    targets = context.resolver.targets(caller, asked)
+    if len(targets) > MOST and not asked.paged:
+        raise WireError(
+            "too-large",
+            f"these are {len(targets):,} agents: one answer tells of {MOST:,}. Wait for fewer, or set `paged`.",
+        )
+    return targets
+
+
+def waited(context: Context, call: Call, answer: Answer) -> dict[str, object]:
+    """The agents that were waited for; with `paged` a page of them, and the ids of the others."""
+    is_paged = isinstance(call.asked, operations.Wait) and call.asked.paged
+    ids = answer.agents[:PAGE] if is_paged else answer.agents
+    agents = shown_agents(context, context.records.many(ids), usage=False)
+    if not is_paged:
+        return {"agents": agents, "timed_out": answer.timed_out}
+    count = fitting(agents)
+    return {"agents": agents[:count], "timed_out": answer.timed_out, "more": answer.agents[count:]}

@@ -1,0 +1,128 @@
+"""Changing what agents do: cancel, retry, pause, resume, and the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from orchd.core import inputs
+from orchd.core.effects import Answer
+from orchd.core.state.agents import AgentId, Condition, Status
+from orchd.protocol import operations
+from orchd.protocol.errors import WireError
+from orchd.server.calls import Call, Reply
+from orchd.server.context import Context
+from orchd.server.operations.spawn import tickets
+from orchd.server.operations.specs import attributes_of, check_results, environment_of, store_environments
+from orchd.views import agents as views
+
+
+def names_agents(asked: operations.Pause | operations.Resume) -> bool:
+    """Whether agents are paused or resumed, not all admissions."""
+    return bool(asked.ids)
+
+
+def sets_limit(asked: operations.Limit) -> bool:
+    """Whether the limit is to change."""
+    return asked != operations.Limit()
+
+
+def _unfinished(context: Context, call: Call, ids: tuple[str, ...]) -> tuple[AgentId, ...]:
+    return context.resolver.commanded(call.caller, ids, lambda end: end is None)
+
+
+def cancel(context: Context, call: Call, asked: operations.Cancel) -> inputs.Cancel:
+    """The agents to end."""
+    return inputs.Cancel(call.id, _unfinished(context, call, asked.ids))
+
+
+def pause(_: Context, call: Call, asked: operations.Pause) -> inputs.Pause:
+    """Start no more agents."""
+    if asked.release_slot:
+        raise WireError("bad-request", "`release_slot` is for agents: give `ids`, or leave it out")
+    return inputs.Pause(call.id)
+
+
+def pause_agents(context: Context, call: Call, asked: operations.Pause) -> inputs.PauseAgents:
+    """The agents to pause."""
+    return inputs.PauseAgents(call.id, _unfinished(context, call, asked.ids), asked.release_slot)
+
+
+def resume(_: Context, call: Call, __: operations.Resume) -> inputs.Resume:
+    """Start agents again."""
+    return inputs.Resume(call.id)
+
+
+def resume_agents(context: Context, call: Call, asked: operations.Resume) -> inputs.ResumeAgents:
+    """The agents to resume."""
+    return inputs.ResumeAgents(call.id, _unfinished(context, call, asked.ids))
+
+
+def held(context: Context, call: Call, answer: Answer) -> Mapping[str, object]:
+    """The agents that were paused or resumed; the limit where there were none."""
+    return tickets(context, call, answer) if answer.agents else limit(context, call, answer)
+
+
+def show_limit(context: Context, _: Call, __: operations.Limit) -> Reply:
+    """The limit as it stands."""
+    return Reply(views.limit(context.state))
+
+
+def set_limit(context: Context, call: Call, asked: operations.Limit) -> inputs.SetLimit:
+    """A change of the limit."""
+    if asked.reset:
+        return replace(context.settings.limits(), request=call.id)
+    return inputs.SetLimit(call.id, asked.limit, asked.resident)
+
+
+def limit(context: Context, _: Call, __: Answer) -> dict[str, object]:
+    """The limit as it stands."""
+    return views.limit(context.state)
+
+
+def retry(context: Context, call: Call, asked: operations.Retry) -> inputs.Retry:
+    """The agents to try again, each in the environment that it was spawned with, and `env` over it."""
+    ids = context.resolver.commanded(call.caller, asked.ids, lambda end: end is not None and not end.is_good)
+    if not ids:
+        raise WireError("cannot-retry", f"{', '.join(asked.ids)}: no member ended badly, so there is none to try again")
+    agents = context.state.agents
+    for agent_id in ids:
+        _check_blockers(context, agent_id)
+    check_results(context, [agents[agent_id].spec for agent_id in ids], ids)
+    attributes = attributes_of(context, call.caller, asked.attributes) if asked.attributes is not None else None
+    for agent in (agents[agent_id] for agent_id in ids) if asked.resume_session else ():
+        report = agent.outcome.report if agent.outcome else None
+        if report is None or report.session_id is None:
+            raise WireError(
+                "no-session", f"{agent.id}: no session of its CLI is known; retry it without --resume-session"
+            )
+    for agent_id in ids:
+        context.given.retries.restore_input(agents[agent_id])
+    environments = tuple(_environment_again(context, call, asked, agent_id) for agent_id in ids)
+    return inputs.Retry(call.id, ids, environments, attributes, asked.resume_session)
+
+
+def _environment_again(context: Context, call: Call, asked: operations.Retry, agent_id: AgentId) -> str:
+    if asked.current_env:
+        return store_environments(context, environment_of(call.caller, asked.env))[0]
+    agent = context.state.agents[agent_id]
+    if agent.is_over and agent.status is not Status.COMPLETED:
+        return store_environments(context, {**context.given.retries.environment(agent_id), **asked.env})[0]
+    return agent.spec.environment  # the core refuses it: it completed, or is not finished
+
+
+def _check_blockers(context: Context, agent_id: AgentId) -> None:
+    """Raise WireError for an agent that never started and comes after a pruned agent, whose end is unknown."""
+    agent = context.state.agents[agent_id]
+    conditions = dict(agent.spec.conditions)
+    gone = [
+        blocker
+        for blocker in agent.spec.after
+        if blocker not in context.state.agents and conditions.get(blocker) is not Condition.ANY
+    ]
+    if gone and not agent.attempt:
+        raise WireError(
+            "pruned",
+            f"{agent.id} never started, and how {gone[0]}, which it comes after, ended is unknown: "
+            "that agent was pruned; spawn it anew",
+        )

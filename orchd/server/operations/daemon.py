@@ -1,0 +1,84 @@
+"""The daemon itself: identity, configuration, history, and its end."""
+
+from __future__ import annotations
+
+from orchd.core import inputs
+from orchd.core.effects import Answer
+from orchd.core.state.agents import number_of
+from orchd.errors import ConfigError
+from orchd.protocol import operations
+from orchd.protocol.errors import WireError
+from orchd.server.calls import Call, Outcome, Reply
+from orchd.server.context import Context
+from orchd.server.pagination import fitting
+from orchd.views import agents as views
+
+
+def daemon(context: Context, _: Call, __: operations.Daemon) -> Reply:
+    """The daemon's pid, version and paths, and what it can enforce here."""
+    return Reply(identity(context))
+
+
+def identity(context: Context) -> dict[str, object]:
+    """The daemon's pid, version and paths, and what it can enforce here."""
+    uptime = round(context.clock().mono - context.started, 3)
+    changing = {"uptime_seconds": uptime, "disk_full": context.is_disk_full}
+    return {**context.identity, **changing, **context.processes.shown()}
+
+
+def config(context: Context, _: Call, __: operations.Config) -> Reply:
+    """The settings in force, without tables: variables in them may be secrets."""
+    return Reply(views.config(context.home, context.state, context.settings.in_force()))
+
+
+def reload(context: Context, _: Call, __: operations.Reload) -> Reply:
+    """Read the configuration again. A file that is wrong changes nothing."""
+    try:
+        return Reply(context.settings.reload(), context.settings.limits())
+    except ConfigError as error:
+        problems = [problem._asdict() for problem in error.problems]
+        raise WireError("bad-config", f"{error}; nothing was changed", {"problems": problems}) from None
+
+
+def prune(context: Context, call: Call, asked: operations.Prune) -> None:
+    """Delete finished agents, in slices; the reply follows the last of them."""
+    context.pruner.ask(call.id, asked)
+
+
+def stop(context: Context, call: Call, asked: operations.Stop) -> Outcome:
+    """Leave at once, or when no agent is alive any more."""
+    if asked.agents != "keep":
+        return inputs.Drain(call.id, asked.agents == "stop")
+    context.is_leaving = True
+    return Answer(call.id)
+
+
+def stopped(context: Context, _: Call, __: Answer) -> dict[str, object]:
+    """The agents that were alive when the daemon was told to stop."""
+    living = context.state.living
+    return {"living": len(living), "agents": sorted(living, key=number_of)}
+
+
+def skills(context: Context, _: Call, asked: operations.Skills) -> Reply:
+    """How long agents of these skills took."""
+    known = context.store.skills(asked.names)
+    took = {name: {"seconds": seconds, "samples": samples} for name, (seconds, samples) in known.items()}
+    return Reply({"skills": took, "limit": views.limit(context.state)})
+
+
+def events(context: Context, call: Call, asked: operations.Events) -> Reply:
+    """The events after a sequence number, oldest first."""
+    if asked.agent is None:
+        root = context.resolver.root_of(call.caller)
+        facts = context.store.facts(asked.since, asked.count, number_of(root) if root else None)
+    else:
+        (agent,) = context.resolver.seen(call.caller, (asked.agent,))
+        facts = context.store.facts_about(agent, asked.since, asked.count)
+    shown = [views.fact_map(fact) for fact in facts]
+    return Reply(
+        {
+            "events": shown[: fitting(shown)],
+            "last": context.store.last_seq(),
+            "pruned": context.store.pruned.seq,
+        }
+    )

@@ -1,0 +1,59 @@
+"""The output of agents."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from orchd.core.state.agents import Agent
+from orchd.processes.attempt_files import files_of
+from orchd.protocol import operations, remote_operations
+from orchd.protocol.errors import WireError
+from orchd.server.calls import Call, Reply
+from orchd.server.context import Context
+from orchd.server.output import piece
+from orchd.views.agents import canonical_run
+
+
+class Log(NamedTuple):
+    """The output of one attempt."""
+
+    agent: Agent
+    attempt: int
+    path: str
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more is written to it."""
+        return self.agent.is_over or self.attempt < self.agent.attempt
+
+
+def logs(context: Context, call: Call, asked: operations.Logs) -> Reply:
+    """Where the output of an attempt is. Raises WireError when there was no such attempt."""
+    log = _log(context, call, asked.id, asked.attempt)
+    return Reply(
+        {
+            "id": log.agent.id,
+            "attempt": log.attempt,
+            "attempts": log.agent.attempt,
+            "path": log.path,
+            "over": log.is_finished,
+        }
+    )
+
+
+def output(context: Context, call: Call, asked: remote_operations.Output) -> Reply:
+    """A piece of the output of an attempt, for a client that cannot open the file. Raises WireError as `logs` does."""
+    log = _log(context, call, asked.id, asked.attempt)
+    read = piece(log.path, asked.offset, asked.count)
+    return Reply({"id": log.agent.id, "attempt": log.attempt, "over": log.is_finished, **read._asdict()})
+
+
+def _log(context: Context, call: Call, agent_id: str, attempt: int | None) -> Log:
+    if canonical_run(agent_id) is not None:
+        raise WireError("bad-request", f"{agent_id} is a run, and has no output of its own: name one of its members")
+    (agent,) = context.resolver.seen(call.caller, (agent_id,))
+    number = attempt or agent.attempt
+    if number > agent.attempt or not number:
+        made = f"it had {agent.attempt}" if agent.attempt else f"it is {agent.shown_status} and has not started"
+        raise WireError("no-log", f"{agent.id} has no attempt {number or 1}: {made}")
+    return Log(agent, number, files_of(context.home, agent.id, number).log)

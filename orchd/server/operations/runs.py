@@ -1,0 +1,109 @@
+"""Runs of compositions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+from orchd.core import inputs
+from orchd.core.effects import Answer
+from orchd.core.state.agents import AgentId, number_of
+from orchd.core.state.runs import Group, Plan, Run, number_of_run
+from orchd.core.state.spending import Budget
+from orchd.dag import durations
+from orchd.protocol import operations
+from orchd.protocol.errors import WireError
+from orchd.server.calls import Call, Reply
+from orchd.server.context import Context
+from orchd.server.listing import RECENT
+from orchd.server.operations.agents import PAGE, shown_agents
+from orchd.server.operations.specs import bases, parent_of, scope_of, spec_of, tree_size
+from orchd.server.pagination import fitting
+from orchd.views import agents as views
+
+RUNS_PAGE = 50
+
+
+def run(context: Context, call: Call, asked: operations.Run) -> inputs.BeginRun:
+    """The run that is to be, with what is known of how long its members take."""
+    parent = parent_of(call.caller, asked.parent)
+    plan = Plan(
+        name=asked.name,
+        groups=tuple(
+            Group(group.path, group.max_parallel, group.on_failure == "fail-fast", group.required)
+            for group in asked.groups
+        ),
+        cwd=asked.cwd,
+        task_id=asked.task_id,
+        results=asked.results,
+    )
+    of_members = bases(context, call.caller, asked, [member.agent.env for member in asked.members])
+    parts = []
+    for member, base in zip(asked.members, of_members, strict=True):
+        if member.agent.after:
+            raise WireError("bad-request", f"run: {member.path}: say what it comes after beside `agent`, not in it")
+        spec = spec_of(context, call.caller, asked, member.agent, set(), base)
+        variables = tuple(sorted(member.variables.items()))
+        spec = replace(spec, name=member.agent.name or member.path, variables=variables)
+        parts.append(inputs.Part(member.path, spec, member.after, member.required))
+    known = context.store.skills({part.spec.skill for part in parts if part.spec.skill})
+    seconds = {part.path: known[part.spec.skill][0] if part.spec.skill in known else None for part in parts}
+    expected = durations(seconds, {member.path: member.agent.tokens for member in asked.members})
+    after = {group.path: group.after for group in asked.groups if group.after}
+    size = tree_size(context, parent)
+    scope = scope_of(context, asked.project or asked.cwd) if parent is None else None
+    budget = Budget(asked.max_tokens, asked.max_cost)
+    return inputs.BeginRun(call.id, parent, plan, tuple(parts), after, expected, size, scope, budget)
+
+
+def begun(context: Context, _: Call, answer: Answer) -> dict[str, object]:
+    """The run that began, and the tickets of its members."""
+    agents = context.records.many(answer.agents)
+    member = agents[0].spec.member
+    run = context.records.run(member.run if member else "")
+    return {"run": views.whole_run_map(run, agents), **views.tickets(context.state, agents, context.clock().mono)}
+
+
+def runs(context: Context, call: Call, asked: operations.Runs) -> Reply:
+    """One page of runs, newest first, without their members."""
+    root = context.resolver.root_of(call.caller)
+    if asked.all:
+        page = context.store.runs(asked.before, RUNS_PAGE + 1, number_of(root) if root else None)
+    else:
+        page = _current(context, asked.before, root)
+    more = number_of_run(page[RUNS_PAGE - 1].id) if len(page) > RUNS_PAGE else None
+    current = [context.state.runs.get(run.id, run) for run in page[:RUNS_PAGE]]
+    return Reply({"runs": [views.run_map(run, _counts(context, run)) for run in current], "more": more})
+
+
+def _current(context: Context, before: int | None, root: AgentId | None) -> list[Run]:
+    """Runs that are not finished, and the last few that are."""
+    current = (run for run in context.state.runs.values() if not run.is_over)
+    listed = [run for run in current if root is None or root in run.plan.ancestors]
+    listed += context.store.runs(None, RECENT, number_of(root) if root else None, only_over=True)
+    page = [run for run in listed if before is None or number_of_run(run.id) < before]
+    return sorted(page, key=lambda run: number_of_run(run.id), reverse=True)
+
+
+def _counts(context: Context, run: Run) -> Mapping[str, int]:
+    """The members of a run by status; the run itself knows how the finished ones ended."""
+    counts = Counter(ending.status for ending in run.ended.values())
+    unfinished = (AgentId(mate.agent) for path, mate in run.members.items() if path not in run.ended)
+    return counts + Counter(context.state.agents[agent].shown_status for agent in unfinished)
+
+
+def run_status(context: Context, call: Call, asked: operations.RunStatus) -> Reply:
+    """A run with a page of its members in full."""
+    run = context.records.run(asked.id)
+    begin, whole = asked.skip, None
+    if begin:
+        ids = tuple(mate.agent for mate in list(run.members.values())[begin : begin + PAGE])
+        members = context.resolver.seen(call.caller, ids)
+    else:
+        members = context.resolver.seen(call.caller, (run.id,))
+        whole = views.whole_run_map(run, members)
+    shown = shown_agents(context, members[:PAGE], usage=True)
+    end = begin + fitting(shown)
+    more = end if end < len(run.members) else None
+    return Reply({"run": whole, "agents": shown[: end - begin], "more": more})

@@ -1,0 +1,89 @@
+"""Sessions, and what they may cost."""
+
+from __future__ import annotations
+
+from orchd.core import inputs
+from orchd.core.effects import Answer
+from orchd.core.state.agents import number_of
+from orchd.core.state.sessions import Session, number_of_session
+from orchd.core.state.spending import Budget
+from orchd.protocol import operations
+from orchd.server.calls import Call, Reply
+from orchd.server.context import Context
+from orchd.server.operations.agents import PAGE, page_of
+from orchd.server.operations.specs import scope_of
+from orchd.views import agents as views
+
+SESSIONS_PAGE = 50
+
+
+def sessions(context: Context, call: Call, asked: operations.Sessions) -> Reply:
+    """One page of sessions, newest first; an agent is shown its own."""
+    if (own := context.resolver.session_of(call.caller)) is not None:
+        return Reply({"sessions": [_map(context, context.records.session(own))], "more": None})
+    page = context.store.sessions(asked.before, SESSIONS_PAGE + 1, asked.project)
+    more = number_of_session(page[SESSIONS_PAGE - 1].id) if len(page) > SESSIONS_PAGE else None
+    return Reply({"sessions": [_map(context, session) for session in page[:SESSIONS_PAGE]], "more": more})
+
+
+def session_status(context: Context, call: Call, asked: operations.SessionStatus) -> Reply:
+    """A session with one page of its agents, newest first."""
+    session = context.resolver.session_asked(call.caller, asked)
+    root = context.resolver.root_of(call.caller)
+    tree = None if root is None else number_of(root)
+    shown, more = page_of(context, context.store.in_session(session.id, asked.before, PAGE + 1, tree), usage=False)
+    return Reply({"session": _map(context, session), "agents": shown[::-1], "more": more})
+
+
+def _map(context: Context, session: Session) -> dict[str, object]:
+    """A session as it stands now."""
+    now = context.state.sessions.get(session.id, session)
+    return views.session_map(now, context.state.in_sessions.get(session.id, 0))
+
+
+def session_new(context: Context, call: Call, asked: operations.SessionNew) -> inputs.OpenSession:
+    """The session that is to be."""
+    budget = Budget(asked.max_tokens, asked.max_cost)
+    return inputs.OpenSession(call.id, scope_of(context, asked.project), asked.name, budget)
+
+
+def session_close(context: Context, call: Call, asked: operations.SessionClose) -> inputs.CloseSession:
+    """The session to close."""
+    session = context.records.session(asked.id)
+    context.records.keep(session)
+    return inputs.CloseSession(call.id, session.id)
+
+
+def session(context: Context, _: Call, answer: Answer) -> dict[str, object]:
+    """The session that was opened or closed."""
+    return {"session": _map(context, context.records.session(answer.subject or ""))}
+
+
+def sets_budget(asked: operations.Budget) -> bool:
+    """Whether the budget is to change."""
+    return asked != operations.Budget(asked.id)
+
+
+def show_budget(context: Context, _: Call, asked: operations.Budget) -> Reply:
+    """What a session or run may cost."""
+    return Reply(_budget(context, asked.id))
+
+
+def set_budget(context: Context, call: Call, asked: operations.Budget) -> inputs.SetBudget:
+    """What a session or run may cost from now on."""
+    scope = context.records.scope(asked.id)
+    context.records.keep(scope)
+    old = Budget() if asked.unlimited else scope.budget
+    tokens = asked.max_tokens if asked.max_tokens is not None else old.tokens
+    cost = asked.max_cost if asked.max_cost is not None else old.cost_usd
+    return inputs.SetBudget(call.id, scope.id, Budget(tokens, cost))
+
+
+def budget(context: Context, _: Call, answer: Answer) -> dict[str, object]:
+    """The budget that was set."""
+    return _budget(context, answer.subject or "")
+
+
+def _budget(context: Context, scope_id: str) -> dict[str, object]:
+    scope = context.records.scope(scope_id)
+    return {"id": scope.id, **views.budget_map(scope)}
