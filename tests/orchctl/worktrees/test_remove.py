@@ -14,11 +14,8 @@ from orchctl.worktrees.prune import Agents, Outcome
 from orchctl.worktrees.remove import Lost, forced, removed
 from orchctl.worktrees.views import detailed, lines
 from tests.orchctl.repos import SETTINGS, commit, git
-from tests.orchctl.worktrees.test_prune import (
-    GONE,
-    OVER,
-    Bench,
-)
+from tests.orchctl.worktrees.test_prune import GONE, OVER, Bench
+from tests.orchctl.worktrees.test_prune import bench as bench  # noqa: PLC0414 - a fixture
 
 AGENTS = Agents({"agent-001": {**OVER["agent-001"], "name": "api"}}, [])
 
