@@ -11,9 +11,8 @@ import pytest
 from orchctl.worktrees import commits
 from orchd.instance import environment
 from tests.orchctl.repos import commit, git
-from tests.orchctl.worktrees.test_prune import (
-    Bench,
-)
+from tests.orchctl.worktrees.test_prune import Bench
+from tests.orchctl.worktrees.test_prune import bench as bench  # noqa: PLC0414 - a fixture
 
 
 def agent(tree: Path, **fields: object) -> dict[str, Any]:
