@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from html import escape
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
+from xml.etree.ElementTree import Element
 
-from orchctl.timeline.palette import DARK, LIGHT
+from orchctl.render.svg import add, picture, written
+from orchctl.timeline.palette import sheet
 
 WIDTH = 960
 _LABEL, _GAP, _HEAD, _ROW = 264, 28, 84, 26
@@ -60,36 +61,42 @@ class Series(NamedTuple):
 def bars(title: str, said: str, columns: Sequence[Column], rows: Sequence[Row]) -> str:
     """A row for each name, a scale from 0 for each column."""
     height = _HEAD + len(rows) * _ROW + 16
-    return "\n".join([*_opened(title, said, height), *_columns(columns, rows, height), "</svg>"]) + "\n"
+    root = _opened(title, said, height)
+    _columns(root, columns, rows, height)
+    return written(root)
 
 
 def lines(title: str, said: str, axes: tuple[str, str], series: Sequence[Series]) -> str:
     """Both axes logarithmic, so that what is flat is flat and what is proportional has a slope of one."""
     height = _HEAD + _PLOT + 56
     drawn = _Lines([one for one in series if one.points])
-    return "\n".join([*_opened(title, said, height), *drawn.grid(axes), *drawn.drawn(), "</svg>"]) + "\n"
+    root = _opened(title, said, height)
+    drawn.grid(root, axes)
+    drawn.draw(root)
+    return written(root)
 
 
-def _opened(title: str, said: str, height: float) -> Iterator[str]:
-    yield (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" '
-        f'height="{height:g}" role="img" aria-labelledby="title desc">'
+def _opened(title: str, said: str, height: float) -> Element:
+    rules = (
+        "text{font:12px system-ui,sans-serif}.big{font-size:17px;font-weight:600}.end{text-anchor:end}"
+        ".mid{text-anchor:middle}.bold{font-weight:600}.line{fill:none;stroke-width:2.2}.thin{stroke-width:1.2}"
     )
-    yield f'<title id="title">{escape(title)}</title><desc id="desc">{escape(said)}</desc>'
-    yield _style()
-    yield f'<rect class="paper" width="{WIDTH}" height="{height:g}"/>'
-    yield f'<text class="ink big" x="16" y="28">{escape(title)}</text>'
-    yield f'<text class="faint" x="16" y="47">{escape(said)}</text>'
+    root = picture(WIDTH, height, sheet(rules, _coloured), title, said)
+    add(root, "rect", class_="paper", width=WIDTH, height=f"{height:g}")
+    _text(root, "ink big", 16, 28, title)
+    _text(root, "faint", 16, 47, said)
+    return root
 
 
-def _style() -> str:
-    rules = "text{font:12px system-ui,sans-serif}.big{font-size:17px;font-weight:600}.end{text-anchor:end}"
-    rules += ".mid{text-anchor:middle}.bold{font-weight:600}.line{fill:none;stroke-width:2.2}.thin{stroke-width:1.2}"
-    dark = _coloured(DARK)
-    return f"<style>{rules}{_coloured(LIGHT)}@media (prefers-color-scheme:dark){{{dark}}}</style>"
+def _text(parent: Element, style: str, x: float, y: float, text: str) -> None:
+    add(parent, "text", text, class_=style, x=x, y=y)
 
 
-def _coloured(shades: dict[str, str]) -> str:
+def _line(parent: Element, style: str, x: tuple[float, float], y: tuple[float, float]) -> None:
+    add(parent, "line", class_=style, x1=x[0], x2=x[1], y1=y[0], y2=y[1])
+
+
+def _coloured(shades: Mapping[str, str]) -> str:
     names = ("paper", "ink", *_SHADES)
     fills = "".join(f".{name}{{fill:{shades[name]}}}.{name}-line{{stroke:{shades[name]}}}" for name in names)
     bound = f".bound{{stroke:{shades['limit']};stroke-width:1.5;stroke-dasharray:6 4}}"
@@ -97,42 +104,42 @@ def _coloured(shades: dict[str, str]) -> str:
     return f"{fills}{bound}{halo}.grid{{stroke:{shades['grid']};stroke-width:1}}"
 
 
-def _columns(columns: Sequence[Column], rows: Sequence[Row], height: float) -> Iterator[str]:
+def _columns(root: Element, columns: Sequence[Column], rows: Sequence[Row], height: float) -> None:
     for number, row in enumerate(rows):
         bold = " bold" if row.is_ours else ""
-        y = _HEAD + number * _ROW + 17
-        yield f'<text class="ink end{bold}" x="{_LABEL - 8}" y="{y}">{escape(row.label)}</text>'
+        _text(root, f"ink end{bold}", _LABEL - 8, _HEAD + number * _ROW + 17, row.label)
     width = (WIDTH - _LABEL - 16 - _GAP * (len(columns) - 1)) / len(columns)
     for number, column in enumerate(columns):
         cells = [(row, row.cells[number]) for row in rows]
-        yield from _column(column, cells, _LABEL + number * (width + _GAP), width, height)
+        _column(root, column, cells, (_LABEL + number * (width + _GAP), width), height)
 
 
 def _column(
-    column: Column, cells: Sequence[tuple[Row, Cell]], left: float, width: float, height: float
-) -> Iterator[str]:
+    root: Element, column: Column, cells: Sequence[tuple[Row, Cell]], place: tuple[float, float], height: float
+) -> None:
+    left, width = place
     room = width - max(len(cell.text) for _, cell in cells) * _LETTER - 10
     scale = room / (max([column.bound or 0, *(cell.most for _, cell in cells)]) or 1)
-    yield f'<text class="ink bold" x="{left:.1f}" y="72">{escape(column.title)}</text>'
+    _text(root, "ink bold", left, 72, column.title)
     for number, (row, cell) in enumerate(cells):
-        yield from _bar(row, cell, _HEAD + number * _ROW, left, scale)
-    yield f'<line class="grid" x1="{left:.1f}" x2="{left:.1f}" y1="{_HEAD}" y2="{height - 12:g}"/>'
+        _bar(root, row, cell, (left, _HEAD + number * _ROW), scale)
+    _line(root, "grid", (left, left), (_HEAD, height - 12))
     if column.bound is not None:
         x = left + column.bound * scale
-        yield f'<line class="bound" x1="{x:.1f}" x2="{x:.1f}" y1="{_HEAD - 4}" y2="{height - 12:g}"/>'
+        _line(root, "bound", (x, x), (_HEAD - 4, height - 12))
     for number, (_, cell) in enumerate(cells):  # last, so that nothing is drawn over it
-        x, y = left + max(cell.value, cell.most) * scale + 6, _HEAD + number * _ROW + 17
-        yield f'<text class="ink halo" x="{x:.1f}" y="{y}">{escape(cell.text)}</text>'
+        x = left + max(cell.value, cell.most) * scale + 6
+        _text(root, "ink halo", x, _HEAD + number * _ROW + 17, cell.text)
 
 
-def _bar(row: Row, cell: Cell, y: float, left: float, scale: float) -> Iterator[str]:
+def _bar(root: Element, row: Row, cell: Cell, place: tuple[float, float], scale: float) -> None:
+    left, y = place
     shade = "bad" if cell.is_bad else "pm" if row.is_ours else "cut"
-    yield f"<g><title>{escape(f'{row.label}: {cell.text}')}</title>"
-    yield f'<rect class="{shade}" x="{left:.1f}" y="{y + 4}" width="{max(cell.value * scale, 1):.1f}" height="17"/>'
+    group = add(root, "g")
+    add(group, "title", f"{row.label}: {cell.text}")
+    add(group, "rect", class_=shade, x=left, y=y + 4, width=max(cell.value * scale, 1.0), height=17)
     if cell.least < cell.most:
-        ends = f'x1="{left + cell.least * scale:.1f}" x2="{left + cell.most * scale:.1f}"'
-        yield f'<line class="ink-line thin" {ends} y1="{y + 12.5}" y2="{y + 12.5}"/>'
-    yield "</g>"
+        _line(group, "ink-line thin", (left + cell.least * scale, left + cell.most * scale), (y + 12.5, y + 12.5))
 
 
 class _Lines:
@@ -149,33 +156,34 @@ class _Lines:
     def _y(self, value: float) -> float:
         return _HEAD + _PLOT * (1 - _part(value, self._least[1], self._most[1]))
 
-    def grid(self, axes: tuple[str, str]) -> Iterator[str]:
-        """Powers of ten, and what the axes show."""
+    def grid(self, root: Element, axes: tuple[str, str]) -> None:
+        """Draw powers of ten, and what the axes show."""
         right, foot = WIDTH - _RIGHT, _HEAD + _PLOT
         for value in _decades(self._least[1], self._most[1]):
             y = self._y(value)
-            yield f'<line class="grid" x1="{_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            yield f'<text class="faint end" x="{_LEFT - 8}" y="{y + 4:.1f}">{value:,g}</text>'
+            _line(root, "grid", (_LEFT, right), (y, y))
+            _text(root, "faint end", _LEFT - 8, y + 4, f"{value:,g}")
         for value in sorted({point.x for one in self._series for point in one.points}):
             x = self._x(value)
-            yield f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_HEAD}" y2="{foot}"/>'
-            yield f'<text class="faint mid" x="{x:.1f}" y="{foot + 18}">{value:,g}</text>'
-        yield f'<text class="faint mid" x="{(_LEFT + right) / 2}" y="{foot + 40}">{escape(axes[0])}</text>'
-        yield f'<text class="faint" x="16" y="{_HEAD - 14}">{escape(axes[1])}</text>'
+            _line(root, "grid", (x, x), (_HEAD, foot))
+            _text(root, "faint mid", x, foot + 18, f"{value:,g}")
+        _text(root, "faint mid", (_LEFT + right) / 2, foot + 40, axes[0])
+        _text(root, "faint", 16, _HEAD - 14, axes[1])
 
-    def drawn(self) -> Iterator[str]:
-        """The lines, each with its name at its end."""
+    def draw(self, root: Element) -> None:
+        """Draw the lines, each with its name at its end."""
         ends = apart([self._y(one.points[-1].y) + 4 for one in self._series])
         for number, (one, at) in enumerate(zip(self._series, ends, strict=True)):
             shade = _SHADES[number % len(_SHADES)]
             way = " L".join(f"{self._x(point.x):.1f} {self._y(point.y):.1f}" for point in one.points)
-            yield f'<g><title>{escape(one.name)}</title><path class="line {shade}-line" d="M{way}"/>'
+            group = add(root, "g")
+            add(group, "title", one.name)
+            add(group, "path", class_=f"line {shade}-line", d=f"M{way}")
             for point in one.points:
-                x, low, high = self._x(point.x), self._y(point.least), self._y(point.most)
-                yield f'<line class="{shade}-line thin" x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>'
-                yield f'<circle class="{shade}" cx="{x:.1f}" cy="{self._y(point.y):.1f}" r="3.2"/>'
-            x = self._x(one.points[-1].x) + 10
-            yield f'<text class="{shade} bold" x="{x:.1f}" y="{at:.1f}">{escape(one.name)}</text></g>'
+                x = self._x(point.x)
+                _line(group, f"{shade}-line thin", (x, x), (self._y(point.least), self._y(point.most)))
+                add(group, "circle", class_=shade, cx=x, cy=self._y(point.y), r=3.2)
+            _text(group, f"{shade} bold", self._x(one.points[-1].x) + 10, at, one.name)
 
 
 def _part(value: float, least: float, most: float) -> float:

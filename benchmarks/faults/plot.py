@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+from xml.etree.ElementTree import Element
+
+from orchctl.render.svg import add, picture, written
+from orchctl.timeline.palette import sheet
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _GAP = 820, 90, 80, 40, 40
+_RULES = (
+    "text{font:12px system-ui,sans-serif}.big{font-size:14px}.end{text-anchor:end}path,polyline{fill:none}"
+    ".fault{stroke-opacity:.4}.bound{stroke-dasharray:6 4}"
+)
 
 
 class Panel(NamedTuple):
@@ -21,18 +28,22 @@ def svg(title: str, panels: Sequence[Panel], marks: Sequence[float], half: float
     """All panels on one axis of minutes; `marks` are moments of faults, `half` is where flatness is looked at from."""
     end = max(at for panel in panels for at, _ in panel.points)
     height = _TOP + len(panels) * (_HEIGHT + _GAP)
-    rows = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH + _LEFT + 20}" height="{height}" '
-        'font-family="sans-serif" font-size="12">',
-        '<rect width="100%" height="100%" fill="white"/>',
-        f'<text x="{_LEFT}" y="18" font-size="14">{escape(title)}</text>',
-    ]
+    root = picture(_WIDTH + _LEFT + 20, height, sheet(_RULES, _coloured), title, "; ".join(one.title for one in panels))
+    add(root, "rect", class_="paper", width="100%", height="100%")
+    add(root, "text", title, class_="big", x=_LEFT, y=18)
     for number, panel in enumerate(panels):
-        rows += _panel(panel, _TOP + number * (_HEIGHT + _GAP), end, marks, half)
-    return "\n".join([*rows, "</svg>\n"])
+        _panel(root, panel, _TOP + number * (_HEIGHT + _GAP), (end, half), marks)
+    return written(root)
 
 
-def _panel(panel: Panel, top: float, end: float, marks: Sequence[float], half: float) -> list[str]:
+def _coloured(shades: Mapping[str, str]) -> str:
+    strokes = {"fault": "bad", "axis": "faint", "line": "pm", "bound": "limit"}
+    lines = "".join(f".{name}{{stroke:{shades[colour]}}}" for name, colour in strokes.items())
+    return f".paper{{fill:{shades['paper']}}}.half{{fill:{shades['lane']}}}text{{fill:{shades['ink']}}}{lines}"
+
+
+def _panel(root: Element, panel: Panel, top: float, seconds: tuple[float, float], marks: Sequence[float]) -> None:
+    end, half = seconds
     most = max(*(value for _, value in panel.points), panel.bound or 0.0) * 1.1 or 1.0
 
     def x(at: float) -> float:
@@ -43,16 +54,14 @@ def _panel(panel: Panel, top: float, end: float, marks: Sequence[float], half: f
 
     line = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in panel.points)
     bottom = top + _HEIGHT
-    rows = [
-        f'<rect x="{x(half):.1f}" y="{top}" width="{x(end) - x(half):.1f}" height="{_HEIGHT}" fill="#eef3fa"/>',
-        *(f'<path d="M{x(at):.1f} {top}v{_HEIGHT}" stroke="#e8c4c4"/>' for at in marks),
-        f'<path d="M{_LEFT} {top}v{_HEIGHT}h{_WIDTH}" stroke="#444" fill="none"/>',
-        f'<polyline points="{line}" fill="none" stroke="#1f5fa8"/>',
-        f'<text x="{_LEFT}" y="{top - 5}">{escape(panel.title)}</text>',
-        f'<text x="{_LEFT - 6}" y="{bottom}" text-anchor="end">0</text>',
-        f'<text x="{_LEFT - 6}" y="{top + 10}" text-anchor="end">{most:.3g}</text>',
-        f'<text x="{_LEFT + _WIDTH}" y="{bottom + 14}" text-anchor="end">{end / 60:.1f} min</text>',
-    ]
+    add(root, "rect", class_="half", x=x(half), y=top, width=x(end) - x(half), height=_HEIGHT)
+    for at in marks:
+        add(root, "path", class_="fault", d=f"M{x(at):.1f} {top}v{_HEIGHT}")
+    add(root, "path", class_="axis", d=f"M{_LEFT} {top}v{_HEIGHT}h{_WIDTH}")
+    add(root, "polyline", class_="line", points=line)
+    add(root, "text", panel.title, x=_LEFT, y=top - 5)
+    for said, height in (("0", bottom), (f"{most:.3g}", top + 10)):
+        add(root, "text", said, class_="end", x=_LEFT - 6, y=height)
+    add(root, "text", f"{end / 60:.1f} min", class_="end", x=_LEFT + _WIDTH, y=bottom + 14)
     if panel.bound is not None:
-        rows.append(f'<path d="M{_LEFT} {y(panel.bound):.1f}h{_WIDTH}" stroke="#b03030" stroke-dasharray="6 4"/>')
-    return rows
+        add(root, "path", class_="bound", d=f"M{_LEFT} {y(panel.bound):.1f}h{_WIDTH}")

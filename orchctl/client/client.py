@@ -89,7 +89,7 @@ class Client:
         try:
             return self._ask(op, lambda: args or {}, lambda: until, None)
         except WireError as error:
-            if args is None or _NEW not in args or f"{_NEW} is not known here" not in error.message:
+            if args is None or error.details.get("unknown") != _NEW:
                 raise
         older = {key: value for key, value in args.items() if key != _NEW}  # for a daemon of an earlier version
         return self._ask(op, lambda: older, lambda: until, None)

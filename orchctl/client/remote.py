@@ -28,7 +28,6 @@ EVENTS = (
 )
 _TRIES = 3  # handshakes in which the other side hangs up: one may be a daemon that was just ended
 _TIMEOUT = 10_000  # milliseconds for a connection, and for a handshake
-_IDLE, _INTERVAL, _COUNT = 60, 20, 3  # seconds: after which a machine that is gone is not waited for
 
 
 _Address = Annotated[str, schema.Check(lambda text: addresses.address(text) is not None, "tcp://HOST:PORT")]
@@ -139,9 +138,9 @@ class Far:
             (zmq.HANDSHAKE_IVL, _TIMEOUT),
             (zmq.RECONNECT_IVL_MAX, 2000),
             (zmq.TCP_KEEPALIVE, 1),
-            (zmq.TCP_KEEPALIVE_IDLE, _IDLE),
-            (zmq.TCP_KEEPALIVE_INTVL, _INTERVAL),
-            (zmq.TCP_KEEPALIVE_CNT, _COUNT),
+            (zmq.TCP_KEEPALIVE_IDLE, addresses.KEEPALIVE_IDLE),
+            (zmq.TCP_KEEPALIVE_INTVL, addresses.KEEPALIVE_INTERVAL),
+            (zmq.TCP_KEEPALIVE_CNT, addresses.KEEPALIVE_PROBES),
         ):
             dealer.setsockopt(option, value)
         dealer.connect(self.address)

@@ -10,6 +10,7 @@ from orchctl.composition.problems import CompositionError, Problem
 from orchctl.composition.types import Composition, SubSkill
 from orchd.dag import cycle_in
 
+CONDITIONS = ("completed", "failed", "any")  # of dependencies elsewhere; a composition has none
 _CYCLES = 10  # that are told: each takes a walk through the whole
 _LONGEST_NAME = 200  # bytes: the names of a member's files are longer, and no file's may have more than 255
 _NEAREST = 20  # unknown names that a nearest one is looked for: each is compared with all
@@ -72,7 +73,7 @@ def _edges(sub_skills: Iterable[SubSkill]) -> Iterator[tuple[str, SubSkill, str]
 
 def _unknown(path: str, dependency: str, nearest: Sequence[str]) -> Problem:
     way_out = f"did you mean {nearest[0]!r}?" if nearest else "name one of the sub-skills, by its `id` if it has one"
-    if dependency.rpartition(":")[2] in ("any", "failed", "completed"):
+    if dependency.rpartition(":")[2] in CONDITIONS:
         way_out = (
             f"a dependency in a composition has no condition; {way_out} `spawn --after` and task files have conditions"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from orchctl.composition import sections
 from orchctl.composition.order import name_of
 from orchctl.composition.types import SubSkill
 
@@ -52,25 +53,10 @@ def task_prompt(
         ("Requirements", task.requirements.strip()),
         ("Shared context", "\n".join(context)),
         ("What you are to do", sub_skill.prompt.strip()),
-        ("Read first", _inputs(inputs)),
-        ("Your result", _result(result)),
+        ("Read first", sections.to_read(inputs)),
+        ("Your result", sections.to_write(result)),
     ]
-    return "\n\n".join(f"## {title}\n\n{text}" if title else text for title, text in parts if text) + "\n"
-
-
-def _inputs(paths: Sequence[str]) -> str:
-    if not paths:
-        return ""
-    return "\n".join(["The results of those before you:", "", *(f"- {path}" for path in paths)])
-
-
-def _result(path: str) -> str:
-    if not path:
-        return ""
-    return (
-        f"When you are done, write what you did and what others must know to the file\n\n    {path}\n\n"
-        "Others read it instead of your output. End with a failure if you could not do the task."
-    )
+    return sections.joined(parts)
 
 
 def generate_parallel_task_specs(
@@ -134,8 +120,8 @@ def generate_composition_prompt(groups: Sequence[Sequence[ParallelTaskSpec]]) ->
         f"There are {len(groups)} groups of agents. Spawn each group in a message of its own, and the next one only "
         "when every agent of the one before has completed."
     )
-    sections = (
+    texts = (
         f"## Group {number} of {len(groups)}\n\n{generate_parallel_spawn_prompt(group)}"
         for number, group in enumerate(groups, 1)
     )
-    return "\n".join([f"{head}\n", *sections])
+    return "\n".join([f"{head}\n", *texts])

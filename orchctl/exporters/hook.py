@@ -17,14 +17,14 @@ from orchctl.client import Client
 from orchctl.errors import RefusedError
 from orchctl.history import events
 from orchctl.history.lifecycles import Fact
-from orchctl.render import text as render
 from orchctl.terminal import console
 from orchd.instance.system import atomic_file, open_file
+from orchd.protocol import statuses
 from orchd.protocol.errors import WireError
 
 _LONGEST = 19  # digits of a position: no number in the database has more
 _STALL = "stall-began"
-_REPORTED = frozenset({*(f"agent-{status}" for status in render.OVER), "run-ended", _STALL})
+_REPORTED = frozenset({*statuses.ENDS, "run-ended", _STALL})
 
 
 class Position:

@@ -1,20 +1,33 @@
-"""Metrics in Prometheus' text format (version 0.0.4): what there is now, and counters drawn from the facts."""
+"""Metrics for Prometheus: what there is now, and counters drawn from the facts. Needs the extra `metrics`."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from orchctl.client import Client, pages
-from orchctl.errors import NoDaemonError
+from orchctl.errors import NoDaemonError, RefusedError
 from orchctl.history import events
 from orchctl.history.lifecycles import Fact
 from orchctl.render import text as render
+from orchd.protocol import statuses
 
-_AGAIN = {"attempt-retried": "retried", "attempt-deferred": "deferred", "attempt-voided": "voided"}
-_OVER = {f"agent-{status}": status for status in sorted(render.OVER)}
-_GOING = ("queued", "starting", "running", "waiting", "paused", "stopping")
-Samples = Iterable[tuple[Mapping[str, str], float]]
+try:
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client.exposition import choose_encoder
+    from prometheus_client.metrics_core import (
+        CounterMetricFamily,
+        GaugeMetricFamily,
+        InfoMetricFamily,
+        Metric,
+        SummaryMetricFamily,
+    )
+    from prometheus_client.registry import Collector
+except ImportError as error:
+    raise RefusedError(
+        f"metrics need prometheus-client, which is not installed ({error}): pip install 'orchd[metrics]'",
+        code="no-prometheus",
+    ) from None
 
 
 class Counters:
@@ -25,8 +38,8 @@ class Counters:
         self._waiting: dict[str, float] = {}  # since when it is queued
         self._held: dict[str, float] = {}  # since when its attempt holds a place
         self.queued: Counter[str] = Counter()
-        self.ended: Counter[str] = Counter(dict.fromkeys(_OVER.values(), 0))
-        self.again: Counter[str] = Counter(dict.fromkeys(_AGAIN.values(), 0))
+        self.ended: Counter[str] = Counter(dict.fromkeys(statuses.ENDS.values(), 0))
+        self.again: Counter[str] = Counter(dict.fromkeys(statuses.AGAIN.values(), 0))
         self.attempts = 0
         self.tokens = 0
         self.dollars = 0.0
@@ -55,7 +68,7 @@ class Counters:
             if not render.is_simulated(fact):
                 self.tokens += fact.get("tokens", 0)
                 self.dollars += fact.get("cost_usd", 0.0)
-        elif event in _AGAIN or event in _OVER:
+        elif event in statuses.AGAIN or event in statuses.ENDS:
             self._end(fact["agent"], event, at)
 
     def _end(self, agent: str, event: str, at: float) -> None:
@@ -63,71 +76,91 @@ class Counters:
         if (began := self._held.pop(agent, None)) is not None:
             self.attempts_ended += 1
             self.attempt_seconds += max(0.0, at - began)
-        if event in _AGAIN:
-            self.again[_AGAIN[event]] += 1
+        if event in statuses.AGAIN:
+            self.again[statuses.AGAIN[event]] += 1
             self._waiting[agent] = at
         else:
-            self.ended[_OVER[event]] += 1
+            self.ended[statuses.ENDS[event]] += 1
 
 
 def text(client: Client, counters: Counters) -> str:
-    """All of them as they are now; `orchd_up 0` and what was counted when no daemon answers."""
-    try:
-        counters.catch_up(client)
-        now = list(_now(client))
-        lines = [*_metric("up", "gauge", "Whether the daemon answers.", [({}, 1)]), *now]
-    except NoDaemonError:
-        lines = list(_metric("up", "gauge", "Whether the daemon answers.", [({}, 0)]))
-    return "\n".join([*lines, *_counted(counters)]) + "\n"
+    """Return all metrics in the text format; `orchd_up 0` and the counters when no daemon answers."""
+    return generate_latest(_registry(client, counters)).decode()
 
 
-def _now(client: Client) -> Iterator[str]:
+def page(client: Client, counters: Counters, accept: str) -> tuple[bytes, str]:
+    """Return all metrics in the format that an HTTP header `Accept` prefers, and its content type."""
+    encode, content_type = choose_encoder(accept)
+    return encode(_registry(client, counters)), content_type
+
+
+def _registry(client: Client, counters: Counters) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(_Fleet(client, counters))
+    return registry
+
+
+class _Fleet(Collector):
+    """Collects the metrics of one daemon, each time anew."""
+
+    def __init__(self, client: Client, counters: Counters) -> None:
+        self._client = client
+        self._counters = counters
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            self._counters.catch_up(self._client)
+            families = [_gauge("up", "Whether the daemon answers.", 1), *_now(self._client)]
+        except NoDaemonError:
+            families = [_gauge("up", "Whether the daemon answers.", 0)]
+        yield from families
+        yield from _counted(self._counters)
+
+
+def _now(client: Client) -> Iterator[Metric]:
     daemon, limit = client.call("daemon"), client.call("limit")
     agents = pages.status(client, {"usage": False})["agents"]
-    going = Counter(agent["status"] for agent in agents)
-    yield from _metric("info", "gauge", "The daemon's version.", [({"version": daemon["version"]}, 1)])
-    yield from _metric("uptime_seconds", "gauge", "Since the daemon began.", [({}, daemon["uptime_seconds"])])
-    yield from _metric("limit", "gauge", "How many agents may work at once.", [({}, limit["limit"])])
-    yield from _metric("working", "gauge", "Agents that work.", [({}, limit["working"])])
-    yield from _metric("resident_limit", "gauge", "How many agents may live at once.", [({}, limit["resident"])])
-    yield from _metric("living", "gauge", "Agents that live, waiting ones included.", [({}, limit["living"])])
-    yield from _metric("overdrawn", "gauge", "Places held beyond the limit.", [({}, limit["overdrawn"])])
-    yield from _metric("paused", "gauge", "Whether admissions are paused.", [({}, int(limit["paused"]))])
-    held = [({"runner": runner}, 1) for runner in sorted(limit["held"])]
-    yield from _metric("rate_limited", "gauge", "Runners whose service wants no more for now.", held)
-    by_status = [({"status": status}, going[status]) for status in _GOING]
-    yield from _metric("agents", "gauge", "Agents that are not over, by status.", by_status)
+    by_status = Counter(agent["status"] for agent in agents)
+    yield InfoMetricFamily("orchd", "The daemon's version.", {"version": daemon["version"]})
+    yield _gauge("uptime_seconds", "Since the daemon began.", daemon["uptime_seconds"])
+    yield _gauge("limit", "How many agents may work at once.", limit["limit"])
+    yield _gauge("working", "Agents that work.", limit["working"])
+    yield _gauge("resident_limit", "How many agents may live at once.", limit["resident"])
+    yield _gauge("living", "Agents that live, waiting ones included.", limit["living"])
+    yield _gauge("overdrawn", "Slots held beyond the limit.", limit["overdrawn"])
+    yield _gauge("paused", "Whether admissions are paused.", limit["paused"])
+    held = GaugeMetricFamily("orchd_rate_limited", "Runners whose service is rate-limited.", labels=["runner"])
+    for runner in sorted(limit["held"]):
+        held.add_metric([render.clean(runner)], 1)
+    yield held
+    agents_now = GaugeMetricFamily("orchd_agents", "Agents that are not over, by status.", labels=["status"])
+    for status in statuses.UNFINISHED:
+        agents_now.add_metric([status], by_status[status])
+    yield agents_now
 
 
-def _counted(known: Counters) -> Iterator[str]:
-    queued = [({"level": level}, known.queued[level]) for level in ("pm", "composite", "sub-skill")]
-    yield from _metric("agents_queued_total", "counter", "Agents ever asked for, by level.", queued)
-    ended = [({"status": status}, count) for status, count in known.ended.items()]
-    yield from _metric("agents_ended_total", "counter", "Agents that ended, by how.", ended)
-    yield from _metric("attempts_total", "counter", "Attempts that got a place.", [({}, known.attempts)])
-    again = [({"how": how}, count) for how, count in known.again.items()]
-    yield from _metric("attempts_again_total", "counter", "Attempts that another one follows, by why.", again)
-    yield from _metric("tokens_total", "counter", "Tokens taken, by the word of runners.", [({}, known.tokens)])
-    yield from _metric("cost_dollars_total", "counter", "What that cost.", [({}, known.dollars)])
-    yield from _summary("queue_seconds", "From being queued to a place.", known.queue_seconds, known.attempts)
-    held = "From a place to its end, waits included."
-    yield from _summary("attempt_seconds", held, known.attempt_seconds, known.attempts_ended)
+def _counted(known: Counters) -> Iterator[Metric]:
+    queued = {level: known.queued[level] for level in ("pm", "composite", "sub-skill")}
+    yield _counters("agents_queued", "Agents ever queued, by level.", "level", queued)
+    yield _counters("agents_ended", "Agents that ended, by how.", "status", known.ended)
+    yield CounterMetricFamily("orchd_attempts", "Attempts that got a slot.", known.attempts)
+    yield _counters("attempts_again", "Attempts that another attempt follows, by why.", "how", known.again)
+    yield CounterMetricFamily("orchd_tokens", "Tokens used, as reported by runners.", known.tokens)
+    yield CounterMetricFamily("orchd_cost_dollars", "The cost of these tokens.", known.dollars)
+    yield SummaryMetricFamily(
+        "orchd_queue_seconds", "From being queued to a slot.", known.attempts, known.queue_seconds
+    )
+    yield SummaryMetricFamily(
+        "orchd_attempt_seconds", "From a slot to its end, waits included.", known.attempts_ended, known.attempt_seconds
+    )
 
 
-def _metric(name: str, kind: str, what: str, samples: Samples) -> Iterator[str]:
-    yield f"# HELP orchd_{name} {what}"
-    yield f"# TYPE orchd_{name} {kind}"
-    for labels, value in samples:
-        shown = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-        yield f"orchd_{name}{f'{{{shown}}}' if shown else ''} {value:.15g}"
+def _gauge(name: str, what: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"orchd_{name}", what, value)
 
 
-def _summary(name: str, what: str, total: float, count: int) -> Iterator[str]:
-    yield f"# HELP orchd_{name} {what}"
-    yield f"# TYPE orchd_{name} summary"
-    yield f"orchd_{name}_sum {total:.15g}"
-    yield f"orchd_{name}_count {count}"
-
-
-def _escaped(label: str) -> str:
-    return render.clean(label).replace("\\", "\\\\").replace('"', '\\"')
+def _counters(name: str, what: str, label: str, counts: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(f"orchd_{name}", what, labels=[label])
+    for value, count in counts.items():
+        family.add_metric([value], count)
+    return family

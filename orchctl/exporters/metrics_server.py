@@ -15,17 +15,17 @@ from typing import Any, ClassVar, NoReturn
 from orchctl.errors import RefusedError, UsageError
 
 _PATIENCE = 5.0  # seconds that one reader may take; others wait meanwhile
-_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _LOOPBACK = ("127.0.0.1", "localhost")
 _MOST = 65535
+Page = Callable[[str], tuple[bytes, str]]  # from the header `Accept` to a body and its content type
 
 
 class _Tcp(TCPServer):
     allow_reuse_address = True
 
 
-def serve(where: str, page: Callable[[], str], ready: Callable[[str], None]) -> NoReturn:
-    """Answer `GET /metrics` with `page()` until interrupted; `ready` is told where, once it can be asked.
+def serve(where: str, page: Page, ready: Callable[[str], None]) -> NoReturn:
+    """Answer `GET /metrics` with `page(accept)` until interrupted; `ready` is told where, once it can be asked.
 
     `where` is `unix:PATH` or `127.0.0.1:PORT`, with port 0 for any that is free.
     """
@@ -69,7 +69,7 @@ def _make_room(path: Path) -> None:
                 raise RefusedError(f"somebody serves {path} already; give another path", code="in-the-way")
 
 
-def _handler(page: Callable[[], str]) -> type[BaseHTTPRequestHandler]:
+def _handler(page: Page) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout: ClassVar[float | None] = _PATIENCE
 
@@ -78,9 +78,9 @@ def _handler(page: Callable[[], str]) -> type[BaseHTTPRequestHandler]:
             if self.path.partition("?")[0] not in ("/", "/metrics"):
                 self.send_error(404)
                 return
-            body = page().encode()
+            body, content_type = page(self.headers.get("Accept", ""))
             self.send_response(200)
-            self.send_header("Content-Type", _TYPE)
+            self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             with suppress(ConnectionError):

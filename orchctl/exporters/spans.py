@@ -14,9 +14,9 @@ from typing import Any
 
 from orchctl.history.lifecycles import Attempt, Fact, Life, Lives
 from orchctl.render import text
+from orchd.protocol import statuses
 
 _PROVIDERS = {"claude": "anthropic", "codex": "openai"}
-_ERRORS = ("failed", "timed-out", "lost")
 # What `status` has of an agent, by the names of OpenTelemetry's conventions for generative AI.
 _GEN_AI = {
     "model": "gen_ai.request.model",
@@ -207,7 +207,7 @@ def _given(ours: Mapping[str, Any]) -> Attributes:
 
 
 def _failed(status: str | None) -> Attributes:
-    return {"error.type": status} if status in _ERRORS or status == "retried" else {}
+    return {"error.type": status} if status in statuses.FAILED or status == "retried" else {}
 
 
 def _error(status: str | None, reason: str | None) -> str | None:

@@ -72,7 +72,7 @@ def about(client: Client, agent: str, queued_at: str | None, ended_at: str | Non
     try:
         yield from _pages(client, 0, {"agent": agent})
     except WireError as error:
-        if "agent is not known here" not in error.message:
+        if error.details.get("unknown") != "agent":
             raise
         of_its_time = list(facts(client, before(client, queued_at) if queued_at else 0, ended_at))
         is_whole = any(fact["event"] == "agent-queued" and fact["agent"] == agent for fact in of_its_time)

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchctl.render import text
+from orchd.protocol import statuses
 
 Fact = Mapping[str, Any]
-
-_AGAIN = {"attempt-retried": "retried", "attempt-deferred": "deferred", "attempt-voided": "voided"}
-_OVER = {f"agent-{status}": status for status in text.OVER}
 
 
 @dataclass(slots=True)
@@ -86,18 +84,18 @@ def _lived(life: Life, fact: Fact, at: float) -> None:
         life.attempts.append(Attempt(fact["attempt"], life.queued, at))
     elif event == "agent-revived":
         life.queued, life.status, life.reason, life.ended = at, None, None, None
-    elif event in _OVER:
-        life.status, life.reason, life.ended = _OVER[event], fact.get("reason"), at
+    elif event in statuses.ENDS:
+        life.status, life.reason, life.ended = statuses.ENDS[event], fact.get("reason"), at
         if life.attempts and life.attempts[-1].ended is None:
-            _end(life.attempts[-1], _OVER[event], life.reason, at)
+            _end(life.attempts[-1], statuses.ENDS[event], life.reason, at)
     elif life.attempts:
         _tried(life, life.attempts[-1], fact, at)
 
 
 def _tried(life: Life, attempt: Attempt, fact: Fact, at: float) -> None:
     event = fact["event"]
-    if event in _AGAIN:
-        _end(attempt, _AGAIN[event], fact["reason"], at)
+    if event in statuses.AGAIN:
+        _end(attempt, statuses.AGAIN[event], fact["reason"], at)
         life.queued = at
     elif event == "process-ended":
         attempt.exit_code = fact["exit_code"]

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from orchctl.history.log_source import Source, opened
-from orchd.instance.system import sparse
+from orchd.instance.system import inotify, sparse
 
 if TYPE_CHECKING:
     from orchctl.history.log_source import FarOutput
 
 _BLOCK = 1 << 16
 SHORTENED = b"[orchd: the file was made shorter; it goes on from its beginning]\n"
-_IN_MODIFY = 0x2
 
 
 class Log:
@@ -67,29 +63,21 @@ class Changes:
     """A descriptor that can be read when a watched file has grown."""
 
     def __init__(self) -> None:
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self.fd = _checked(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+        self._inotify = inotify.Inotify()
+        self.fd = self._inotify.fileno()
 
     def watch(self, path: Path) -> None:
         """Look at this file too."""
-        _checked(self._libc.inotify_add_watch(self.fd, os.fsencode(path), _IN_MODIFY))
+        self._inotify.watch(path, inotify.MODIFY)
 
     def close(self) -> None:
         """Watch no more."""
-        os.close(self.fd)
+        self._inotify.close()
 
     def drain(self) -> None:
         """Forget what was said; look at the file after this, not before."""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                os.read(self.fd, _BLOCK)
-
-
-def _checked(result: int) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result
+        while self._inotify.events():
+            pass
 
 
 def _start_of_last(source: Source, lines: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
@@ -64,22 +63,19 @@ def _attempt_map(attempt: Attempt) -> dict[str, Any]:
 
 
 def taken(facts: Iterable[Fact], agent: text.Agent, life: Life) -> Iterator[tuple[str, str]]:
-    """Those that were cancelled or skipped because this agent ended as it did, or because one of these was, and why.
+    """Agents that were cancelled or skipped because this agent ended as it did, or because one of them was, and why.
 
-    The daemon says so in their reasons, by ids and by the paths of members, in the turn in which it ended.
+    Events of earlier versions do not name the cause (`because`): of these none is returned.
     """
     if life.status in (None, "completed"):
         return
-    names = {agent["id"], *([agent["member"]] if agent["member"] else ())}
     known = {agent["id"]}
     for fact in facts:
-        reason = fact.get("reason")
-        if fact["event"] not in _ENDS or fact["agent"] in known or not reason or fact["at"] != agent["ended_at"]:
+        if fact["event"] not in _ENDS or fact["agent"] in known or fact["at"] != agent["ended_at"]:
             continue
-        if any(re.search(rf"(?<![\w/-]){re.escape(name)}(?![\w/-])", reason) for name in names):
+        if fact.get("because") in known:
             known.add(fact["agent"])
-            names.add(fact["agent"])
-            yield fact["agent"], reason
+            yield fact["agent"], fact["reason"]
 
 
 def _names(client: Client, victims: list[tuple[str, str]]) -> list[dict[str, Any]]:

@@ -246,7 +246,7 @@ class _Reader:
         if block.type == "html_block":
             _check_html(lines, first, inside[0])
             return
-        if not _is_closed(block, lines):
+        if not is_closed(block):
             what = f"the code fence that begins here never ends, and takes the task in line {inside[0] + 1} with it"
             raise PlanError(first + 1, f"{what}: end it with a line `{block.markup}`")
         again = re.compile(rf"[ \t]*{re.escape(block.markup)}{block.markup[0]}*[ \t]*\w")
@@ -257,9 +257,11 @@ class _Reader:
             raise PlanError(inner + 1, f"{what}: end the first one before it")
 
 
-def _is_closed(fence: Token, lines: Sequence[str]) -> bool:
-    mark = re.escape(fence.markup[0])
-    return len(lines) > 1 and re.fullmatch(rf"[ \t>]*{mark}{{{len(fence.markup)},}}[ \t]*", lines[-1]) is not None
+def is_closed(fence: Token) -> bool:
+    """Whether a code fence has a line that ends it: the block is then two lines longer than what is in it."""
+    first, end = fence.map or (0, 0)
+    inside = len(fence.content.removesuffix("\n").split("\n")) if fence.content else 0
+    return end - first == inside + 2
 
 
 def _check_html(lines: Sequence[str], first: int, number: int) -> None:

@@ -13,7 +13,7 @@ from orchctl.skills import find as skills
 from orchd.instance import config as settings
 from orchd.instance.home import Home
 from orchd.instance.system import open_file
-from orchd.protocol import branches, schema
+from orchd.protocol import branches, schema, specs
 
 # The skill for a label, where `[pm.labels]` of config.toml says nothing else.
 LABELS = {
@@ -34,7 +34,6 @@ LABELS = {
     "review": "skyfom-code-reviewer",
     "design": "skyfom-designer",
 }
-_GOAL = 4096  # characters that the daemon takes
 _ARGUMENT = 100_000  # characters of one argument: the kernel refuses a program that gets more than 128 kB in one
 _ROLE = "A developer. Others work at the same time, each on a task of their own: do this one, and nothing else."
 
@@ -90,7 +89,7 @@ def developer(item: Item, name: str, wishes: Wishes, *, prompt: Path, result: Pa
     folder = skills.find(skill, skills.places(wishes.directory)) if skill else None
     spec: dict[str, Any] = {
         "name": name,
-        "goal": item.title[:_GOAL],
+        "goal": item.title[: specs.LONGEST_GOAL],
         "skill": skill,
         "task_id": item.id,
         "worktree": wishes.worktree,

@@ -16,7 +16,7 @@ from orchctl.plans.reading import Wishes
 from orchctl.plans.shape import Node, Plan, PlanError, State, marked
 from orchctl.pm.report import Row
 from orchctl.pm.work_item import Board, Item, by_urgency
-from orchctl.spawn.json_lines import Listing
+from orchctl.spawn.json_lines import Listing, ListingError
 from orchd.instance.system import atomic_file, open_file
 
 TICKED = "ticked"  # the `task` of a row whose mark a pm has written
@@ -166,8 +166,8 @@ class File:
         try:
             before = self._listing.text()
             after = marked(reading.parsed(before, self._wishes), before, one, state)
-        except UsageError as error:
-            raise _not_ticked(path, error.message.partition("; ")[0]) from None
+        except ListingError as error:
+            raise _not_ticked(path, error.why) from None
         except PlanError as error:
             raise _not_ticked(path, f"line {error.line}: {error}" if error.line else str(error)) from None
         if after == before:

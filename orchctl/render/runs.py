@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchctl.render import text
+from orchd.protocol import statuses
 
 Run = Mapping[str, Any]
 
@@ -13,7 +14,7 @@ Run = Mapping[str, Any]
 def counted(run: Run) -> str:
     """`3 of 5 ended: 2 completed, 1 failed, 2 running`."""
     counts: Mapping[str, int] = {status: count for status, count in run["counts"].items() if count}
-    ended = sum(count for status, count in counts.items() if status in text.OVER)
+    ended = sum(count for status, count in counts.items() if status in statuses.FINISHED)
     each = ", ".join(f"{count} {status}" for status, count in counts.items())
     return f"{ended} of {sum(counts.values())} ended: {each}"
 

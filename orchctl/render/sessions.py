@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from orchctl.render import text
+from orchd.protocol import statuses
 
 Row = Mapping[str, Any]
 
@@ -28,7 +29,7 @@ def _row(one: Row) -> list[str]:
     ]
 
 
-_ABOUT = {"estimated": "~", "simulated": "mock "}  # what stands before dollars that no service has counted
+_ABOUT = {"estimated": "~", statuses.SIMULATED: "mock "}  # what stands before dollars that no service has counted
 
 
 def cost(one: Row) -> str:

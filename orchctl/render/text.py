@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from orchd.ids import number_of
+from orchd.protocol import statuses
 
 _COUNTS = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 Agent = Mapping[str, Any]
 
-OVER = frozenset({"completed", "failed", "cancelled", "timed-out", "lost", "skipped"})
-
-_AS_EMOJI = "\ufe0f"  # makes the narrow character before it as wide as an emoji
 _EXACT = 10  # numbers below this get a decimal
 _NAMED = 5  # agents that are named one by one
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
@@ -28,12 +28,12 @@ def status_of(agent: Mapping[str, Any]) -> str:
 
 def is_over(agent: Agent) -> bool:
     """Whether nothing more happens to it by itself."""
-    return agent["status"] in OVER
+    return agent["status"] in statuses.FINISHED
 
 
 def number(agent: Agent) -> int:
     """7 for `agent-007`: ids are given out in this order."""
-    return int(agent["id"].rpartition("-")[2])
+    return number_of(agent["id"])
 
 
 def clean(text: str) -> str:
@@ -54,31 +54,16 @@ def named(agent: Agent) -> str:
 
 def columns(text: str) -> int:
     """How many terminal columns `text` takes."""
-    if text.isascii():
+    if _is_narrow(text):
         return len(text)
-    total = 0
-    for total in _totals(text):  # noqa: B007 - the last is wanted
-        pass
-    return total
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
-def _totals(text: str) -> Iterator[int]:
-    """How many columns `text` takes up to each of its characters."""
-    if text.isascii():
-        yield from range(1, len(text) + 1)
-        return
-    from unicodedata import category, east_asian_width
-
-    total = last = 0
-    for char in text:
-        if char == _AS_EMOJI:
-            last = int(last == 1)
-        elif category(char) in ("Mn", "Me"):
-            last = 0
-        else:
-            last = 2 if east_asian_width(char) in "WF" else 1
-        total += last
-        yield total
+def _is_narrow(text: str) -> bool:
+    """Whether each character takes one column, as in all that orchctl writes by itself: no table is loaded for it."""
+    return text.isascii() or all(char < "\u0300" or "\u2500" <= char <= "\u25fc" or char == "…" for char in text)
 
 
 def fitted(text: str, width: int, ellipsis: str) -> str:
@@ -86,7 +71,16 @@ def fitted(text: str, width: int, ellipsis: str) -> str:
     if columns(text) <= width:
         return text
     room = max(0, width - len(ellipsis))
-    kept = sum(1 for total in _totals(text) if total <= room)  # it never falls from one character to the next
+    if _is_narrow(text):
+        return text[:room] + ellipsis[:width]
+    from rich.cells import split_graphemes
+
+    kept = total = 0
+    for _, end, taken in split_graphemes(text)[0]:
+        total += taken
+        if total > room:
+            break
+        kept = end
     return text[:kept] + ellipsis[:width]
 
 
@@ -127,7 +121,7 @@ def short(amount: int) -> str:
 
 def is_simulated(row: Mapping[str, Any]) -> bool:
     """Whether the tokens and dollars of an agent, an event or a row were only simulated, by the mock runner."""
-    return row.get("cost_source") == "simulated"
+    return row.get("cost_source") == statuses.SIMULATED
 
 
 def tokens(agent: Agent) -> str:

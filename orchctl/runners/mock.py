@@ -17,7 +17,8 @@ from orchctl.runners.harness.log import Log
 from orchctl.runners.harness.outcome import Outcome, keep_result, stamp
 from orchctl.runners.harness.supervise import concluded
 from orchctl.spawn.mock_notes import MARK
-from orchd.instance import environment, runner_report
+from orchd.instance import environment
+from orchd.protocol import statuses
 
 _STEPS = 4
 _SECONDS = 0.5
@@ -37,7 +38,7 @@ class _Ended(Exception):
 def run(attempt: Attempt, log: Log) -> int:
     """Pretend. Returns the exit code."""
     env = {**attempt.env, **attempt.settings.env}
-    outcome = Outcome(model=attempt.model or "mock", cost_source=runner_report.SIMULATED, turns=0)
+    outcome = Outcome(model=attempt.model or "mock", cost_source=statuses.SIMULATED, turns=0)
     try:
         return _pretended(attempt, env, outcome, log)
     except _Ended as ended:

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from html import escape
 from typing import NamedTuple
+from xml.etree.ElementTree import Element
 
 from orchctl.composition import Flat, levels
 from orchctl.render import text as render
 from orchctl.render.status_tree import Look
+from orchctl.render.svg import add, picture, written
+from orchctl.timeline.palette import sheet
 
 _BOX, _JOINT, _GAP = 34, 10, 18  # heights of a member and of a joint, and the room between two
 _CHARACTER, _PADDING, _COLUMNS = 7.4, 14, 70  # widths: of a letter, beside a name, between two columns
 _LONGEST = 40  # letters of a name that is shown
-_STYLE = """
-svg { background: #fff; font: 13px ui-monospace, monospace }
-rect { fill: #f6f8fa; stroke: #57606a } text { fill: #1f2328; text-anchor: middle; dominant-baseline: central }
-path { fill: none; stroke: #8c959f; stroke-width: 1.5 } circle { fill: #8c959f }
-.critical { stroke: #bc4c00; stroke-width: 2.5 }
-@media (prefers-color-scheme: dark) {
-  svg { background: #0d1117 } rect { fill: #161b22; stroke: #8b949e } text { fill: #e6edf3 }
-  path { stroke: #6e7681 } circle { fill: #6e7681 } .critical { stroke: #f0883e }
-}"""
+_RULES = (
+    "text{font:13px ui-monospace,monospace;text-anchor:middle;dominant-baseline:central}"
+    "path{fill:none;stroke-width:1.5}.critical{stroke-width:2.5}"
+)
+
+
+def _coloured(shades: Mapping[str, str]) -> str:
+    return (
+        f"svg{{background:{shades['paper']}}}text{{fill:{shades['ink']}}}"
+        f"rect{{fill:{shades['lane']};stroke:{shades['cut']}}}path{{stroke:{shades['faint']}}}"
+        f"circle{{fill:{shades['faint']}}}.critical{{stroke:{shades['queue']}}}"
+    )
 
 
 class Drawing(NamedTuple):
@@ -99,10 +104,13 @@ def svg(drawn: Drawing) -> str:
     for group, column, used in zip(groups, widths, heights, strict=True):
         spots.update(_column(drawn, group, left + column / 2, (height - used) / 2 + _GAP))
         left += column + _COLUMNS
-    edges = [_edge(drawn, spots, before, node) for node in drawn.graph for before in drawn.graph[node]]
-    nodes = [_node(drawn, node, spot) for node, spot in spots.items()]
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
-    return "\n".join([head, f"<style>{_STYLE}\n</style>", *edges, *nodes, "</svg>", ""])
+    root = picture(width, height, sheet(_RULES, _coloured))
+    for node in drawn.graph:
+        for before in drawn.graph[node]:
+            _edge(root, (spots[before], spots[node]), is_critical={before, node} <= set(drawn.critical))
+    for node, spot in spots.items():
+        _node(root, drawn, node, spot)
+    return written(root)
 
 
 def _column(drawn: Drawing, group: Sequence[str], center: float, top: float) -> Iterator[tuple[str, _Spot]]:
@@ -124,24 +132,25 @@ def _height(drawn: Drawing, node: str) -> int:
     return _JOINT if node in drawn.joints else _BOX
 
 
-def _edge(drawn: Drawing, spots: Mapping[str, _Spot], before: str, node: str) -> str:
-    start, end = spots[before], spots[node]
+def _edge(root: Element, ends: tuple[_Spot, _Spot], *, is_critical: bool) -> None:
+    start, end = ends
     bend = (end.left - start.right) / 2
-    critical = ' class="critical"' if {before, node} <= set(drawn.critical) else ""
-    return (
-        f'<path{critical} d="M{start.right:.1f} {start.middle:.1f} C{start.right + bend:.1f} {start.middle:.1f} '
-        f'{end.left - bend:.1f} {end.middle:.1f} {end.left:.1f} {end.middle:.1f}"/>'
+    way = (
+        f"M{start.right:.1f} {start.middle:.1f} C{start.right + bend:.1f} {start.middle:.1f} "
+        f"{end.left - bend:.1f} {end.middle:.1f} {end.left:.1f} {end.middle:.1f}"
     )
+    add(root, "path", class_="critical" if is_critical else "", d=way)
 
 
-def _node(drawn: Drawing, node: str, spot: _Spot) -> str:
-    title = f"<title>{escape(render.clean(node))}</title>"
+def _node(root: Element, drawn: Drawing, node: str, spot: _Spot) -> None:
     center = (spot.left + spot.right) / 2
     if node in drawn.joints:
-        return f'<circle cx="{center:.1f}" cy="{spot.middle:.1f}" r="{_JOINT / 2:.1f}">{title}</circle>'
-    critical = ' class="critical"' if node in drawn.critical else ""
-    return (
-        f'<g>{title}<rect{critical} x="{spot.left:.1f}" y="{spot.middle - _BOX / 2:.1f}" rx="6" '
-        f'width="{spot.right - spot.left:.1f}" height="{_BOX}"/>'
-        f'<text x="{center:.1f}" y="{spot.middle:.1f}">{escape(_label(node))}</text></g>'
-    )
+        joint = add(root, "circle", cx=center, cy=spot.middle, r=_JOINT / 2)
+        add(joint, "title", node)
+        return
+    group = add(root, "g")
+    add(group, "title", node)
+    critical = "critical" if node in drawn.critical else ""
+    top, width = spot.middle - _BOX / 2, spot.right - spot.left
+    add(group, "rect", class_=critical, x=spot.left, y=top, rx=6, width=width, height=_BOX)
+    add(group, "text", _label(node), x=center, y=spot.middle)

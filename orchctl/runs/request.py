@@ -18,12 +18,11 @@ from orchctl.spawn import attributes
 from orchd.instance import environment
 from orchd.instance.projects import project_of
 from orchd.instance.system import atomic_file
-from orchd.protocol import operations, schema
+from orchd.protocol import operations, schema, specs
 from orchd.protocol.durations import duration
 from orchd.protocol.frames import MAX_FRAME, pack_request
 
 _RUNS = ".agent/runs"
-_GOAL = 4096  # characters that the daemon takes
 _INPUTS = 100_000  # bytes of one variable: the kernel refuses a program that gets more than 128 kB in one
 
 
@@ -154,7 +153,7 @@ class _Maker:
             "runner": None if one.sub_skill.command else one.sub_skill.runner or self._runner,
             "model": one.sub_skill.model,
             "skill": one.sub_skill.skill_name,
-            "goal": one.sub_skill.role[:_GOAL],
+            "goal": one.sub_skill.role[: specs.LONGEST_GOAL],
             "task_id": self._task.task_id,
             "stdin": str(self._results / f"{one.path}.prompt.md"),
             "timeout": None if one.sub_skill.timeout is None else duration(one.sub_skill.timeout),

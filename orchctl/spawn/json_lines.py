@@ -18,6 +18,14 @@ class Entry(NamedTuple):
     value: object
 
 
+class ListingError(UsageError):
+    """A list that cannot be used. `why` is the message without what to do and what has not happened."""
+
+    def __init__(self, why: str, rest: str, code: str) -> None:
+        super().__init__(f"{why}; {rest}", code=code)
+        self.why = why
+
+
 class Listing:
     """One such file, or stdin for `-`. `code` is that of its errors, `begun` what has not happened then."""
 
@@ -32,8 +40,8 @@ class Listing:
         try:
             return (sys.stdin.buffer.read() if self._source == "-" else Path(self._source).read_bytes()).decode()
         except OSError as error:
-            what = f"{self.title} cannot be read: {error.strerror}; nothing was {self._begun}"
-            raise UsageError(what, code=self._code) from None
+            why = f"{self.title} cannot be read: {error.strerror}"
+            raise ListingError(why, f"nothing was {self._begun}", self._code) from None
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
             raise self.wrong(f"{self.title} line {line}", "is not UTF-8") from None
@@ -49,9 +57,9 @@ class Listing:
             if line.strip():
                 yield Entry(f"{self.title} line {number}", self._parsed(line, number))
 
-    def wrong(self, place: str, what: str) -> UsageError:
+    def wrong(self, place: str, what: str) -> ListingError:
         """An error to raise."""
-        return UsageError(f"{place}: {what}; correct it and try again: nothing was {self._begun}", code=self._code)
+        return ListingError(f"{place}: {what}", f"correct it and try again: nothing was {self._begun}", self._code)
 
     def _parsed(self, text: str, number: int = 0) -> object:
         try:

@@ -1,30 +1,32 @@
-"""The front matter of a task file: `key: value` between two lines of `---`, a small and strict subset of YAML.
+"""The front matter of a task file: `key: value` between two lines of `---`, read by PyYAML, of which it is a subset.
 
-Every value is a text or a list of texts; what it means is for whoever knows the key. What YAML would read otherwise, or
-not at all, is a mistake here: a file that is accepted says the same to every other reader of YAML, up to the types of
-plain scalars.
+Every value is a text or a list of texts; what it means is decided where the key is known. What readers of YAML disagree
+on is a mistake here: a file that is accepted says the same to all of them, up to the types of plain scalars.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from yaml import MarkedYAMLError
+
+from orchd.instance import yaml_text
 
 EDGE = "---"
 
-_KEY = re.compile(r"([A-Za-z_][\w-]*):(?:[ \t]+(.*))?", re.ASCII)
-_ITEM = re.compile(r" *-(?: +(.*))?")
-_COMMENT = re.compile(r"(?:^|[ \t])#.*")
-_QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'""")
-_SPECIAL = "[]{}&*!%@`\"',#?:-"  # what a text may not begin with, unless it is in quotes
+_KEY = re.compile(r"([A-Za-z_][\w-]*):(?=[ \t]|$)", re.ASCII)
+_OPEN = re.compile(r"[^\s#]+:[ \t]*(#.*)?")  # a key whose items may follow in lines that are not indented
+_BREAKS = re.compile("[\r\x85\u2028\u2029]")  # end a line for some readers of YAML, and not for others
+_INDICATORS = frozenset("&*!|>%@`")  # with these YAML begins something else than a text
 _PLAIN = re.compile(
     r"[A-Za-z_/][\w /.()+-]*|\d+[smhd]", re.ASCII
 )  # what needs no quotes, in the eyes of any reader of YAML
 _REMARK = re.compile(r"\s*<!--.*-->\s*")
-_OTHER_TYPES = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", ".inf", ".nan"})
 
 
 class Value(NamedTuple):
@@ -53,11 +55,12 @@ class Parsed:
 
 
 class _WrongError(ValueError):
-    """A value that is none: what, and what to do."""
+    """A value that cannot be read: what is wrong, what to do, and in which line of the value, from 0."""
 
-    def __init__(self, message: str, way_out: str) -> None:
+    def __init__(self, message: str, way_out: str, offset: int = 0) -> None:
         super().__init__(message)
         self.way_out = way_out
+        self.offset = offset
 
 
 def parse(text: str) -> Parsed:
@@ -65,7 +68,7 @@ def parse(text: str) -> Parsed:
 
     Front matter behind empty lines or a comment, or indented, is a mistake.
     """
-    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+    lines = _lines(text)
     if lines[0].rstrip() != EDGE:
         return Parsed(body="\n".join(lines), mistakes=list(_misplaced(lines)))
     ends = [index for index, line in enumerate(lines) if line.rstrip() == EDGE and index]
@@ -75,6 +78,10 @@ def parse(text: str) -> Parsed:
     reader = _Reader(lines[1 : ends[0]])
     reader.read()
     return Parsed(reader.values, "\n".join(lines[ends[0] + 1 :]), ends[0] + 2, reader.mistakes)
+
+
+def _lines(text: str) -> list[str]:
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
 
 
 def _misplaced(lines: list[str]) -> Iterator[Mistake]:
@@ -89,134 +96,159 @@ def _misplaced(lines: list[str]) -> Iterator[Mistake]:
         )
 
 
+def described(text: str) -> str:
+    """The `description` in the front matter of any file, also over several lines; "" where none can be read."""
+    import yaml
+
+    lines = _lines(text)
+    entries = _entries(lines[1:]) if lines[0].rstrip() == EDGE else iter(())
+    entry = next((entry for _, entry in entries if entry[0].startswith("description:")), None)
+    if entry is None:
+        return ""
+    try:
+        node: Any = yaml.compose("\n".join(entry), Loader=yaml.BaseLoader)
+    except yaml.YAMLError:
+        return ""
+    return " ".join(node.value[0][1].value.split()) if node.value[0][1].id == "scalar" else ""
+
+
 class _Reader:
-    """Reads line by line and goes on after a mistake, so that all of them are told at once."""
+    """Reads key by key and continues after a mistake, so that all of them are reported at once."""
 
     def __init__(self, lines: list[str]) -> None:
         self.values: dict[str, Value] = {}
         self.mistakes: list[Mistake] = []
         self._lines = lines
-        self._open: str | None = None  # the key whose items may follow
 
     def read(self) -> None:
-        for number, line in enumerate(self._lines, 2):
-            bare = line.rstrip(" ")
-            if not bare.strip() or bare.lstrip().startswith("#"):
-                continue
+        for index, lines in _entries(self._lines):
+            number = index + 2  # of its line in the file
+            key = _KEY.match(lines[0])
+            name = key[1] if key else ""
+            if before := self.values.get(name):
+                message = f"`{name}` is there already in line {before.line}"
+                self.mistakes.append(Mistake(number, message, "keep one of them"))
+            elif name:
+                self.values[name] = Value(number, ())  # also when it is wrong: then it is not missing besides
             try:
-                self._line(number, bare)
+                value = _value(lines)
             except _WrongError as error:
-                self._open = None
-                self.mistakes.append(Mistake(number, str(error), error.way_out))
+                self.mistakes.append(Mistake(number + error.offset, str(error), error.way_out))
+            else:
+                self.values[name] = before or Value(number, value)
 
-    def _line(self, number: int, line: str) -> None:
-        if "\t" in line:
-            raise _WrongError("it has a tab", "write spaces instead")
-        if (item := _ITEM.fullmatch(line)) and (self._open or not _KEY.fullmatch(line)):
-            self._item(item[1] or "")
-            return
-        key = _KEY.fullmatch(line)
-        if key is None:
-            raise _WrongError(*_why_no_key(line))
-        self._open = None
-        name, text = key[1], (key[2] or "").strip()
-        if name in self.values:
-            before = self.values[name].line
-            raise _WrongError(f"`{name}` is there already in line {before}", "keep one of them")
-        bare = _uncommented(text)
-        self.values[name] = Value(number, ())  # also when it is wrong: then it is not missing besides
-        if bare:
-            self.values[name] = Value(number, _flow(bare) if bare.startswith("[") else _scalar(bare))
-        else:
-            self._open = name
 
-    def _item(self, text: str) -> None:
-        if self._open is None:
-            raise _WrongError("an item of no list", "write its key in a line before, as in `after:`")
-        before = self.values[self._open]
-        self.values[self._open] = Value(before.line, (*before.value, _scalar(_uncommented(text.strip()))))
+def _entries(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    """Each key with all lines up to the next key, and the index of its line."""
+    starts: list[int] = []
+    for index, line in enumerate(lines):
+        bare = line.lstrip(" ")
+        is_item = line[:1] == "-" and starts and _OPEN.fullmatch(lines[starts[-1]])
+        if bare and bare[0] != "#" and not is_item and (bare == line or not starts):
+            starts.append(index)
+    for number, begin in enumerate(starts):
+        yield begin, list(lines[begin : [*starts, len(lines)][number + 1]])
+
+
+def _value(lines: Sequence[str]) -> str | tuple[str, ...]:
+    """The value of the key in `lines`: a text, a list of texts, or () where nothing is written."""
+    node = _composed(lines)
+    if not _KEY.match(lines[0]) or node is None or node.id != "mapping":
+        raise _WrongError(*_why_no_key(lines[0]))
+    ((_, value),) = node.value
+    _check_begin(value, lines)
+    if value.id == "sequence":
+        return tuple(_text_of(item, lines) for item in value.value)
+    if value.id == "scalar" and value.start_mark.index == value.end_mark.index:
+        return ()
+    return _text_of(value, lines)
+
+
+def _composed(lines: Sequence[str]) -> Any:
+    """What these lines are to YAML, with every scalar as a text."""
+    import yaml
+
+    for offset, line in enumerate(lines):
+        if "\t" in line and not line.lstrip().startswith("#"):
+            raise _WrongError("it has a tab", "write spaces instead", offset)
+        if _BREAKS.search(line):
+            raise _unprintable(line, offset)
+    try:
+        return yaml.compose("\n".join(lines), Loader=yaml.BaseLoader)
+    except yaml.MarkedYAMLError as error:
+        raise _explained(error, lines) from None
+    except yaml.YAMLError:  # a character that YAML does not allow
+        offset = next((offset for offset, line in enumerate(lines) if not line.isprintable()), 0)
+        raise _unprintable(lines[offset], offset) from None
+
+
+def _explained(error: MarkedYAMLError, lines: Sequence[str]) -> _WrongError:
+    """The mistake behind an error of YAML, at the place where the text begins that is meant."""
+    marks = [mark for mark in (error.context_mark, error.problem_mark) if mark is not None]
+    for mark in marks:
+        first = lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
+        if first in _INDICATORS:
+            return _WrongError(f"a text cannot begin with {first!r}", _in_quotes(lines[mark.line]), mark.line)
+    mark = marks[0] if "stream" in str(error.problem) else marks[-1]  # what does not end is wrong where it begins
+    offset = min(mark.line, len(lines) - 1)
+    line = lines[offset]
+    if error.problem == "mapping values are not allowed here":
+        what = f"{line.partition(': ')[2].strip()!r:.60} has a `:` that means something else in YAML"
+    else:
+        what = ": ".join(part for part in (error.context, error.problem) if part)
+    return _WrongError(what, _in_quotes(line), offset)
+
+
+def _in_quotes(line: str) -> str:
+    """What to do about a text that YAML cannot read, which is the value in this line."""
+    text = line.partition(": ")[2].strip() or line.strip().removeprefix("- ")
+    if text[:1] in "\"'[{":
+        return "end lists and quotes where the value ends, and put texts with special characters in quotes"
+    return f"put it in quotes: {json.dumps(text, ensure_ascii=False)}"
 
 
 def _why_no_key(line: str) -> tuple[str, str]:
-    if line[0] in " \t":
+    if line[0] == " ":
         return "it goes on from the line before", "write each value on one line, and long text below the front matter"
+    if line[0] == "-":
+        return "an item of no list", "write its key in a line before, as in `after:`"
     if re.match(r"[A-Za-z_][\w-]*:", line):
         return "no space behind the colon", "write `key: value`"
     return f"{line!r:.60} is no `key: value`", "write one, or put the text below the front matter"
 
 
-def _uncommented(text: str) -> str:
-    """`text` without a comment behind it; a `#` in quotes or inside a word is none."""
-    place = 0
-    while place < len(text):
-        begins = not text[:place].strip() or (text[0] == "[" and text[:place].rstrip()[-1] in "[,")
-        if begins and (quoted := _QUOTED.match(text, place)):
-            place = quoted.end()
-        elif _COMMENT.match(text, place):
-            return text[:place].rstrip()
-        else:
-            place += 1
-    return text
-
-
-def _flow(text: str) -> tuple[str, ...]:
-    """`[a, "b, c"]`."""
-    if not text.endswith("]"):
-        raise _WrongError("the list never ends", "write it on one line, as in `[a, b]`, or each item behind a `- `")
-    items = list(_split(text[1:-1]))
-    if items and not items[-1]:  # a comma behind the last one
-        del items[-1]
-    return tuple(_scalar(item, "[]{}") for item in items)
-
-
-def _split(text: str) -> Iterator[str]:
-    """The parts between commas that are not in quotes."""
-    start = place = 0
-    while place < len(text):
-        if (quoted := _QUOTED.match(text, place)) and not text[start:place].strip():
-            place = quoted.end()
-            continue
-        if text[place] == ",":
-            yield text[start:place].strip()
-            start = place + 1
-        place += 1
-    yield text[start:].strip()
-
-
-def _scalar(text: str, refused: str = "") -> str:
-    """A text in quotes or as it is; it may hold none of the characters `refused`."""
-    if quoted := _QUOTED.fullmatch(text):
-        return _unquoted(quoted[0])
-    if not text:
-        raise _WrongError("an empty value", 'write something, or "" if that is meant')
-    way_out = f"put it in quotes: {json.dumps(text, ensure_ascii=False)}"
-    if text[0] in "\"'":
-        raise _WrongError(f"{text!r:.60} is in quotes that do not end with it", "end the quotes at the end of the text")
-    if text[0] in "|>":
-        raise _WrongError("a text of several lines", "write it on one line, and long text below the front matter")
-    if text[0] in _SPECIAL and not re.match(r"-[^\s,]", text):
-        raise _WrongError(f"a text cannot begin with {text[0]!r}", way_out)
-    if ": " in text or text.endswith(":") or any(char in text for char in refused):
-        mark = next((char for char in refused if char in text), ":")
-        raise _WrongError(f"{text!r:.60} has a `{mark}` that means something else in YAML", way_out)
-    return _shown(text)
-
-
-def _unquoted(quoted: str) -> str:
-    if quoted[0] == "'":
-        return _shown(quoted[1:-1].replace("''", "'"))
-    try:
-        text: str = json.loads(quoted)
-    except ValueError:
-        way_out = r"use only \" \\ and \u with four digits, or single quotes"
-        raise _WrongError(f"{quoted!r:.60} has an escape that is not known", way_out) from None
-    return _shown(text)
-
-
-def _shown(text: str) -> str:
+def _text_of(node: Any, lines: Sequence[str]) -> str:
+    """The text of a scalar, which is written on one line."""
+    _check_begin(node, lines)
+    first, last = node.start_mark, node.end_mark
+    if node.id != "scalar":
+        text = lines[first.line][first.column : last.column if last.line == first.line else None].strip()
+        way_out = f"put it in quotes: {json.dumps(text, ensure_ascii=False)}"
+        raise _WrongError(f"{text!r:.60} is a {node.id} and no text", way_out, first.line)
+    if first.line != last.line:
+        raise _WrongError(*_why_no_key(" "), first.line + 1)
+    if first.index == last.index:
+        raise _WrongError("an empty value", 'write something, or "" if that is meant', first.line)
+    text = str(node.value)
     if not text.isprintable():
-        raise _WrongError(f"{text!r:.60} holds what cannot be shown on one line", "leave that character out")
+        raise _unprintable(text, first.line)
     return text
+
+
+def _check_begin(node: Any, lines: Sequence[str]) -> None:
+    """Raise for an anchor, a tag, and a text of several lines, which other values would depend on or be."""
+    mark = node.start_mark
+    first = lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
+    if first in ("|", ">"):
+        way_out = "write it on one line, and long text below the front matter"
+        raise _WrongError("a text of several lines", way_out, mark.line)
+    if first in _INDICATORS:
+        raise _WrongError(f"a text cannot begin with {first!r}", _in_quotes(lines[mark.line]), mark.line)
+
+
+def _unprintable(text: str, offset: int) -> _WrongError:
+    message = f"{text!r:.60} holds what cannot be shown on one line"
+    return _WrongError(message, "leave that character out", offset)
 
 
 def written(values: Mapping[str, str | int | tuple[str, ...]]) -> str:
@@ -229,11 +261,5 @@ def _written(value: str | int | tuple[str, ...]) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_text, value))}]"
-    return _text(value)
-
-
-def _text(value: str) -> str:
-    if _PLAIN.fullmatch(value) and value.lower() not in _OTHER_TYPES and not value.endswith(" "):
-        return value
-    return json.dumps(value, ensure_ascii=False)
+        return f"[{', '.join(yaml_text.scalar(item, _PLAIN) for item in value)}]"
+    return yaml_text.scalar(value, _PLAIN)

@@ -18,10 +18,9 @@ from orchctl.tasks.task_file import Task
 from orchctl.worktrees.checks import has_worktree
 from orchd.instance import runner_config
 from orchd.instance.system import atomic_file
-from orchd.protocol import dependencies
+from orchd.protocol import dependencies, statuses
 
 PROMPTS = ".prompts"
-_FAILED = ("failed", "timed-out", "lost")
 
 
 class Wanted(NamedTuple):
@@ -110,7 +109,7 @@ def _is_satisfied(task: Task, one: str, state: State, wanted: Wanted) -> bool:
         return _has_result(task, state, wanted)
     if condition == dependencies.ANY:
         return state.agent is not None or state.word in (UNNEEDED, OUTDATED) or state.is_done
-    return state.word in _FAILED
+    return state.word in statuses.FAILED
 
 
 def _has_result(task: Task, state: State, wanted: Wanted) -> bool:

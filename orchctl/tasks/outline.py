@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from orchctl.plans.boxes import is_closed
+
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
@@ -55,8 +57,7 @@ def _ending(lines: Sequence[str], tokens: Sequence[Token]) -> list[str]:
         return []
     block = lines[last.map[0] : last.map[1]]
     if last.type == "fence":
-        closing = re.fullmatch(rf" {{0,3}}{re.escape(last.markup[0])}{{{len(last.markup)},}}[ \t]*", block[-1])
-        return [] if closing and len(block) > 1 else [last.markup]
+        return [] if is_closed(last) else [last.markup]
     if last.type == "html_block":
         return [end for begin, end in _OPEN if begin.match(block[0]) and not _is_ended(block, end)][:1]
     return []

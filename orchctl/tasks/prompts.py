@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchctl.composition.sections import joined, to_read, to_write
 from orchctl.tasks.task_file import Task
 
 
 def prompt(task: Task, *, skill_text: str, inputs: Sequence[str], result: str) -> str:
     """The skill, the goal, the task's own text, the results to read first, and where its own goes."""
     goal = "" if task.goal in task.body else f"# {task.name}\n\n{task.goal}"
-    read = "\n".join(["The results of those before you:", "", *(f"- {path}" for path in inputs)]) if inputs else ""
     parts = [
         ("", skill_text.strip()),
         ("", goal),
         ("", task.body),
-        ("Read first", read),
-        ("Where your result goes", _RESULT.format(result)),
+        ("Read first", to_read(inputs)),
+        ("Where your result goes", to_write(result)),
     ]
-    return "\n\n".join(f"## {title}\n\n{text}" if title else text for title, text in parts if text) + "\n"
-
-
-_RESULT = """\
-When you are done, write what you did and what others must know to the file
-
-    {}
-
-Others read it instead of your output. End with a failure if you could not do the task."""
+    return joined(parts)
 
 
 def skeleton(name: str, goal: str, result: str) -> str:

@@ -26,7 +26,6 @@ RESULTS = "results"
 _NAME = re.compile(r"[^\W_][\w.-]*")  # of letters and digits of any script; it becomes part of file names
 _ID = re.compile(r"(agent|run)-\d+", re.ASCII)
 _LONGEST = 100
-_GOAL = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,8 @@ def made(path: Path, text: str, shown: str) -> Task:
     if (why := why_no_name(values["name"])) is not None and (not line or line not in told):
         problems.append(Problem("bad-name", shown, line, *why))
     body = parsed.body.strip()
-    values["goal"] = values.get("goal") or _first_words(body) or shlex.join(values.get("command", ()))[:_GOAL]
+    line_of_command = shlex.join(values.get("command", ()))
+    values["goal"] = values.get("goal") or _first_words(body) or line_of_command[: specs.LONGEST_GOAL]
     problems += [
         Problem("bad-value", shown, _line_of(parsed, key), f"{key} says nothing to a command", "leave one of them out")
         for key in ("runner", "model")
@@ -168,9 +168,14 @@ def why_no_name(name: str) -> tuple[str, str] | None:
 
 
 def _first_words(body: str) -> str:
-    """The first line of text, without the marks of a heading."""
-    lines = (line.strip().lstrip("#").strip() for line in body.splitlines())
-    return next((line for line in lines if line), "")[:_GOAL]
+    """The first line of the first heading or paragraph, or of what else there is."""
+    if not body:
+        return ""
+    from markdown_it import MarkdownIt
+
+    tokens = MarkdownIt("commonmark").parse(body)
+    text = next((token.content for token in tokens if token.type == "inline" and token.content.strip()), body)
+    return text.strip().splitlines()[0].strip()[: specs.LONGEST_GOAL]
 
 
 def _values(parsed: Parsed, shown: str, wrong: set[int], problems: list[Problem]) -> Iterator[tuple[str, Any]]:

@@ -6,11 +6,12 @@ The same history gives the same text. It stands alone: its colours are in it, an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from html import escape
 from typing import NamedTuple
+from xml.etree.ElementTree import Element
 
 from orchctl.history.lifecycles import Attempt
 from orchctl.render import text as render
+from orchctl.render.svg import add, picture, written
 from orchctl.timeline import lanes, summary
 from orchctl.timeline.folding import Axis
 from orchctl.timeline.lanes import Block
@@ -55,7 +56,7 @@ class _Bands(NamedTuple):
 
 def svg(history: History) -> str:
     """The picture."""
-    return "\n".join(_Drawing(history).lines()) + "\n"
+    return written(_Drawing(history).drawn())
 
 
 class _Drawing:
@@ -68,6 +69,8 @@ class _Drawing:
         self._limit = max((limit for _, limit in history.limits), default=0)
         self._places = max([self._limit, *(one.lane + 1 for one in self._blocks)], default=0)
         self._bands = self._banded()
+        said = summary.described(history)
+        self._root = picture(_WIDTH, self._bands.foot + 40, style(), history.title or "timeline", said)
 
     def _since_begin(self, blocks: Sequence[Block]) -> list[Block]:
         return lanes.in_lanes([block for block in blocks if block.end > self._history.begin])
@@ -84,31 +87,26 @@ class _Drawing:
     def _x(self, at: float) -> float:
         return LEFT + self._axis.x(at)
 
-    def lines(self) -> Iterator[str]:
-        height = self._bands.foot + 40
-        yield (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" '
-            f'height="{height}" role="img" aria-labelledby="title desc">'
-        )
-        yield f'<title id="title">{safe(self._history.title)}</title>'
-        yield f'<desc id="desc">{safe(summary.described(self._history))}</desc>'
-        yield style()
-        yield f'<rect class="paper" width="{_WIDTH}" height="{height}"/>'
-        yield from self._heading()
-        yield from self._grid()
-        yield from self._lanes()
-        yield from self._waiting()
-        yield from self._charts()
-        yield from self._breaks()
-        yield "</svg>"
+    def drawn(self) -> Element:
+        add(self._root, "rect", class_="paper", width=_WIDTH, height=self._bands.foot + 40)
+        self._heading()
+        self._grid()
+        self._lanes()
+        self._waiting()
+        self._charts()
+        self._breaks()
+        return self._root
 
-    def _heading(self) -> Iterator[str]:
-        yield f'<text class="ink big" x="{LEFT}" y="30">{safe(self._history.title)}</text>'
-        yield f'<text class="faint" x="{LEFT}" y="50">{safe(summary.described(self._history))}</text>'
+    def _text(self, style: str, x: float, y: float, text: str) -> None:
+        add(self._root, "text", text, class_=style, x=x, y=y)
+
+    def _heading(self) -> None:
+        self._text("ink big", LEFT, 30, self._history.title)
+        self._text("faint", LEFT, 50, summary.described(self._history))
         x = float(LEFT)
         for name, mark, label in self._legend():
-            yield f'<rect class="{name}" x="{x:.1f}" y="62" width="12" height="12" rx="2"/>'
-            yield f'<text class="faint" x="{x + 17:.1f}" y="72">{safe(f"{mark} {label}".strip())}</text>'
+            add(self._root, "rect", class_=name, x=x, y=62, width=12, height=12, rx=2)
+            self._text("faint", x + 17, 72, f"{mark} {label}")
             x += 17 + (len(label) + 2) * _LETTER + 18
 
     def _legend(self) -> Iterator[tuple[str, str, str]]:
@@ -120,99 +118,102 @@ class _Drawing:
         if self._waits:
             yield "wait", "", "waits for others, without a slot"
 
-    def _grid(self) -> Iterator[str]:
+    def _grid(self) -> None:
         fitting = (tick for tick in _TICKS if self._axis.seconds / tick <= _MOST_TICKS)
         step = next(fitting, self._axis.seconds / _MOST_TICKS)
         labelled = float("-inf")
         for at in self._axis.ticks(step, self._history.begin):
             x, seconds = self._x(at), at - self._history.begin
-            yield f'<line class="grid" x1="{x:.1f}" y1="{_HEAD - 6}" x2="{x:.1f}" y2="{self._bands.foot}"/>'
+            add(self._root, "line", class_="grid", x1=x, y1=_HEAD - 6, x2=x, y2=self._bands.foot)
             if x - labelled >= _APART:
                 label = summary.offset(seconds, is_exact=bool(self._axis.breaks))
-                yield f'<text class="faint mid" x="{x:.1f}" y="{self._bands.foot + 18}">{label}</text>'
+                self._text("faint mid", x, self._bands.foot + 18, label)
                 labelled = x
 
-    def _breaks(self) -> Iterator[str]:
-        """What stands for the folded gaps, over everything that crosses them."""
+    def _breaks(self) -> None:
+        """Draw what stands for the folded gaps, over everything that crosses them."""
         top, foot = _HEAD - 6, self._bands.foot + 4
         for fold in self._axis.breaks:
             left, right, length = LEFT + fold.left, LEFT + fold.right, render.span(fold.end - fold.begin)
-            yield f"<g><title>idle for {length}, not to scale</title>"
-            yield f'<rect class="paper" x="{left:.1f}" y="{top}" width="{right - left:.1f}" height="{foot - top}"/>'
-            yield from (f'<path class="fold" d="M{x:.1f} {top} V{foot}"/>' for x in (left, right))
+            group = add(self._root, "g")
+            add(group, "title", f"idle for {length}, not to scale")
+            add(group, "rect", class_="paper", x=left, y=top, width=right - left, height=foot - top)
+            for x in (left, right):
+                add(group, "path", class_="fold", d=f"M{x:.1f} {top} V{foot}")
             if right - left >= _LABELLED:
                 x, y = (left + right) / 2 + 4, (top + foot) / 2
-                turned = f'transform="rotate(-90 {x:.1f} {y:.1f})"'
-                yield f'<text class="faint mid small" x="{x:.1f}" y="{y:.1f}" {turned}>{length} idle</text>'
-            yield "</g>"
+                turned = f"rotate(-90 {x:.1f} {y:.1f})"
+                add(group, "text", f"{length} idle", class_="faint mid small", x=x, y=y, transform=turned)
 
-    def _lanes(self) -> Iterator[str]:
+    def _lanes(self) -> None:
         bands = self._bands
         for lane in range(self._places):
             y, width = bands.places + lane * bands.lane, _WIDTH - LEFT - _RIGHT
-            yield f'<rect class="lane" x="{LEFT}" y="{y + 1}" width="{width}" height="{bands.lane - 2}" rx="3"/>'
+            add(self._root, "rect", class_="lane", x=LEFT, y=y + 1, width=width, height=bands.lane - 2, rx=3)
             if bands.lane == _LANE:
-                yield f'<text class="faint end" x="{LEFT - 8}" y="{y + 16}">slot {lane + 1}</text>'
+                self._text("faint end", LEFT - 8, y + 16, f"slot {lane + 1}")
         for block in self._blocks:
-            yield from self._bar(block)
-        yield from self._limit_line(lambda limit: bands.places + limit * bands.lane)
+            self._bar(block)
+        self._limit_line(lambda limit: bands.places + limit * bands.lane)
 
-    def _bar(self, block: Block) -> Iterator[str]:
+    def _bar(self, block: Block) -> None:
         bands, ending = self._bands, _class_of(block.attempt)
         x, y = self._x(block.begin), bands.places + block.lane * bands.lane
         width = max(self._x(block.end) - x, 1.0)
         name = ending if ending and block.is_last else block.life.level
-        rest = (
-            f'y="{y + 2}" width="{max(width - 0.8, 0.8):.1f}" height="{bands.lane - 4}" rx="{min(3.0, width / 3):.1f}"'
-        )
-        yield f'<g><title>{safe(_told(block))}</title><rect class="{name}" x="{x:.1f}" {rest}/>'
+        group = add(self._root, "g")
+        add(group, "title", _told(block))
+        shown, radius = max(width - 0.8, 0.8), min(3.0, width / 3)
+        add(group, "rect", class_=name, x=x, y=y + 2, width=shown, height=bands.lane - 4, rx=radius)
         mark = f" {_MARKS[ending]}" if ending and block.is_last else ""
         tries = f" #{block.attempt.number}" if block.attempt.number > 1 else ""
         room = int((width - 8) / _LETTER)
         if bands.lane == _LANE and room >= len(mark) + 1:  # of a name, as much as there is room for
             said = _fitted(render.clean(block.life.name) + tries, room - len(mark)) + mark
-            yield f'<text class="name" x="{x + 5:.1f}" y="{y + 16}">{safe(said)}</text>'
-        yield "</g>"
+            add(group, "text", said, class_="name", x=x + 5, y=y + 16)
 
-    def _limit_line(self, y: Callable[[int], float]) -> Iterator[str]:
+    def _limit_line(self, y: Callable[[int], float]) -> None:
         if points := self._steps(self._history.limits, y):
-            yield f'<path class="limit" d="{points}"><title>the limit</title></path>'
-            at = y(self._history.limits[-1][1])
-            said = f"limit {self._history.limits[-1][1]}"
-            yield f'<text class="limited end" x="{_WIDTH - _RIGHT}" y="{at + 14:.1f}">{said}</text>'
+            line = add(self._root, "path", class_="limit", d=points)
+            add(line, "title", "the limit")
+            at = float(y(self._history.limits[-1][1]))
+            self._text("limited end", _WIDTH - _RIGHT, at + 14, f"limit {self._history.limits[-1][1]}")
 
-    def _waiting(self) -> Iterator[str]:
+    def _waiting(self) -> None:
         tall = self._bands.wait
         if self._waits:
-            yield f'<text class="faint end" x="{LEFT - 8}" y="{self._bands.waits + 10}">waiting</text>'
+            self._text("faint end", LEFT - 8, self._bands.waits + 10, "waiting")
         for block in self._waits:
             x, y = self._x(block.begin), self._bands.waits + block.lane * tall
             width = max(self._x(block.end) - x, 1.0)
             said = f"{block.life.id} {block.life.name} waits for others, {render.span(block.end - block.begin)}"
-            bar = f'<rect class="wait" x="{x:.1f}" y="{y + 1}" width="{width:.1f}" height="{tall - 3}" rx="2"/>'
+            group = add(self._root, "g")
+            add(group, "title", said)
+            add(group, "rect", class_="wait", x=x, y=y + 1, width=width, height=tall - 3, rx=2)
             name = _fitted(render.clean(block.life.name), int((width - 8) / _LETTER)) if tall == _NAMED else ""
-            label = f'<text class="faint small" x="{x + 5:.1f}" y="{y + 11}">{safe(name)}</text>' if name else ""
-            yield f"<g><title>{safe(said)}</title>{bar}{label}</g>"
+            if name:
+                add(group, "text", name, class_="faint small", x=x + 5, y=y + 11)
 
-    def _charts(self) -> Iterator[str]:
+    def _charts(self) -> None:
         begin = self._history.begin
         busy = lanes.counts((max(block.begin, begin), block.end) for block in self._blocks)
         most = max([self._limit, *(count for _, count in busy)], default=1) or 1
         top = self._bands.busy
-        yield from self._chart("working", "busy", busy, most, top)
-        yield from self._limit_line(lambda limit: top + _CHART * (1 - limit / most))
+        self._chart("working", "busy", busy, most, top)
+        self._limit_line(lambda limit: top + _CHART * (1 - limit / most))
         queue = lanes.counts(summary.queued(self._history))
-        yield from self._chart("queued", "queue", queue, max((n for _, n in queue), default=1) or 1, self._bands.queue)
+        self._chart("queued", "queue", queue, max((n for _, n in queue), default=1) or 1, self._bands.queue)
 
-    def _chart(self, label: str, name: str, steps: Sequence[tuple[float, int]], most: int, top: int) -> Iterator[str]:
+    def _chart(self, label: str, name: str, steps: Sequence[tuple[float, int]], most: int, top: int) -> None:
         foot = top + _CHART
-        yield f'<text class="faint end" x="{LEFT - 8}" y="{foot}">{label}</text>'
-        yield f'<text class="faint end" x="{LEFT - 8}" y="{top + 10}">{most}</text>'
-        yield f'<line class="grid" x1="{LEFT}" y1="{foot}" x2="{_WIDTH - _RIGHT}" y2="{foot}"/>'
+        self._text("faint end", LEFT - 8, foot, label)
+        self._text("faint end", LEFT - 8, top + 10, str(most))
+        add(self._root, "line", class_="grid", x1=LEFT, y1=foot, x2=_WIDTH - _RIGHT, y2=foot)
         if points := self._steps(steps, lambda count: foot - count / most * _CHART):
             left, right = self._x(steps[0][0]), self._x(self._history.end)
             closed = f"{points} L{right:.1f} {foot} L{left:.1f} {foot} Z"
-            yield f'<path class="{name} area" d="{closed}"><title>{label}, at most {most}</title></path>'
+            area = add(self._root, "path", class_=f"{name} area", d=closed)
+            add(area, "title", f"{label}, at most {most}")
 
     def _steps(self, steps: Sequence[tuple[float, int]], y: Callable[[int], float]) -> str:
         points = []
@@ -241,8 +242,3 @@ def _fitted(text: str, letters: int) -> str:
     if len(text) <= letters:
         return text
     return f"{text[: letters - 1]}…" if letters > 3 else ""  # noqa: PLR2004 - less says nothing
-
-
-def safe(text: str) -> str:
-    """As it may stand in XML, which has no place for most control characters."""
-    return escape(render.clean(text.encode("utf-8", "replace").decode()))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from orchctl.history.lifecycles import Attempt, Life
-from orchctl.render import text
-from orchctl.timeline.chart import LEFT, safe, svg
+from orchctl.render import svg as elements
+from orchctl.render import text as render
+from orchctl.timeline.chart import LEFT, svg
 from orchctl.timeline.palette import DARK, LIGHT
 from orchctl.timeline.summary import History
 
@@ -15,7 +18,7 @@ def html(history: History) -> str:
     heads = "".join(f"<th>{one}</th>" for one in ("agent", "name", "level", "try", "queued", "held", "how", "reason"))
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark"><title>{safe(history.title)}</title>
+<meta name="color-scheme" content="light dark"><title>{_safe(history.title)}</title>
 <style>body{{margin:0;font:14px system-ui,sans-serif;background:{LIGHT["paper"]};color:{LIGHT["ink"]}}}
 svg{{display:block;width:100%;height:auto}}details{{margin:1em {LEFT}px}}
 td,th{{text-align:left;padding:2px 12px 2px 0}}
@@ -27,7 +30,11 @@ td,th{{text-align:left;padding:2px 12px 2px 0}}
 
 
 def _row(life: Life, attempt: Attempt) -> str:
-    held = "" if attempt.ended is None else text.span(attempt.ended - attempt.admitted)
-    queued = text.span(attempt.admitted - attempt.queued)
+    held = "" if attempt.ended is None else render.span(attempt.ended - attempt.admitted)
+    queued = render.span(attempt.admitted - attempt.queued)
     cells = (life.id, life.name, life.level, str(attempt.number), queued, held, attempt.how or "", attempt.reason or "")
-    return f"<tr>{''.join(f'<td>{safe(cell)}</td>' for cell in cells)}</tr>"
+    return f"<tr>{''.join(f'<td>{_safe(cell)}</td>' for cell in cells)}</tr>"
+
+
+def _safe(text: str) -> str:
+    return escape(elements.safe(text))

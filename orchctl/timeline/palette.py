@@ -1,8 +1,8 @@
-"""The colours of a timeline, for light and for dark: tests hold every text to a contrast of 4.5."""
+"""The colours of all pictures, for light and for dark: tests hold every text to a contrast of 4.5."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 
 LIGHT = {
     "paper": "#ffffff", "ink": "#1f2328", "faint": "#59636e", "grid": "#d1d9e0", "lane": "#f3f5f7", "pm": "#2f6fdb",
@@ -16,19 +16,23 @@ DARK = {
 }  # fmt: skip
 
 
+def sheet(rules: str, coloured: Callable[[Mapping[str, str]], str]) -> str:
+    """Rules of CSS with colours, light unless the reader prefers dark."""
+    return f"{rules}{coloured(LIGHT)}@media (prefers-color-scheme:dark){{{coloured(DARK)}}}"
+
+
 def style() -> str:
-    """The rules of the picture, light unless the reader prefers dark."""
-    rules = [
-        "text{font:12px system-ui,sans-serif}.big{font-size:18px;font-weight:600}.end{text-anchor:end}",
-        ".mid{text-anchor:middle}.name,.small{font-size:11px}.area{fill-opacity:.55}",
-        ".limit{fill:none;stroke-width:1.5;stroke-dasharray:6 4}.grid{stroke-width:1}.wait{fill:none;stroke-width:1.2}",
-        ".fold{fill:none;stroke-width:1.2;stroke-dasharray:3 3}",
-    ]
-    dark = "".join(_coloured(DARK))
-    return f"<style>{''.join(rules)}{''.join(_coloured(LIGHT))}@media (prefers-color-scheme:dark){{{dark}}}</style>"
+    """The rules of a timeline."""
+    rules = (
+        "text{font:12px system-ui,sans-serif}.big{font-size:18px;font-weight:600}.end{text-anchor:end}"
+        ".mid{text-anchor:middle}.name,.small{font-size:11px}.area{fill-opacity:.55}"
+        ".limit{fill:none;stroke-width:1.5;stroke-dasharray:6 4}.grid{stroke-width:1}.wait{fill:none;stroke-width:1.2}"
+        ".fold{fill:none;stroke-width:1.2;stroke-dasharray:3 3}"
+    )
+    return sheet(rules, _coloured)
 
 
-def _coloured(colours: dict[str, str]) -> Iterable[str]:
+def _coloured(colours: Mapping[str, str]) -> str:
     lined = {"grid": "stroke", "limit": "stroke"}
-    yield from (f".{name}{{{lined.get(name, 'fill')}:{colour}}}" for name, colour in colours.items())
-    yield f".limited{{fill:{colours['limit']}}}.wait,.fold{{stroke:{colours['faint']}}}"
+    rules = "".join(f".{name}{{{lined.get(name, 'fill')}:{colour}}}" for name, colour in colours.items())
+    return f"{rules}.limited{{fill:{colours['limit']}}}.wait,.fold{{stroke:{colours['faint']}}}"

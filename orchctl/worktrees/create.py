@@ -23,6 +23,7 @@ from orchctl.worktrees.checks import Checkout, changes, check_branches, checkout
 from orchctl.worktrees.filling import check_out, copy_ignored, fill_submodules, set_up, warn
 from orchctl.worktrees.git import ELSEWHERE, Git
 from orchctl.worktrees.heads import HEADS, elsewhere, listed_at, place_of
+from orchd.ids import number_of
 from orchd.instance import environment, formats
 from orchd.instance.system import atomic_file as whole
 from orchd.instance.system import open_file as opening
@@ -60,7 +61,7 @@ def all_in(directory: Path) -> list[tuple[Path, Record]]:
     """Every worktree of a home that has a record, in the order of their agents."""
     found = [(path.with_suffix(""), read(path.with_suffix(""))) for path in directory.glob("agent-*.json")]
     known = [(path, record) for path, record in found if record is not None]
-    return sorted(known, key=lambda one: int(one[0].name.rpartition("-")[2]))
+    return sorted(known, key=lambda one: number_of(one[0].name))
 
 
 def read(worktree: Path) -> Record | None:

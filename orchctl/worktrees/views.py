@@ -17,7 +17,8 @@ from orchctl.worktrees.heads import HEADS, Elsewhere
 from orchctl.worktrees.prune import Agents, Worktree
 from orchctl.worktrees.remove import can_be_forced, described, unmerged
 from orchctl.worktrees.untracked import nested
-from orchd.protocol import branches
+from orchd.ids import number_of
+from orchd.protocol import branches, statuses
 
 T = TypeVar("T")
 
@@ -41,7 +42,7 @@ def named(word: str, worktrees: Sequence[Worktree]) -> Worktree:
 
 def _is_meant(word: str, worktree: Worktree) -> bool:
     if number := _ID.fullmatch(word):
-        return int(number[1]) == int(worktree.path.name.rpartition("-")[2])
+        return int(number[1]) == number_of(worktree.path.name)
     is_path = "/" in word and os.path.realpath(word) in map(os.path.realpath, (worktree.path, worktree.place))
     return is_path or worktree.record.branch in (word, branches.branch_of(word))
 
@@ -158,7 +159,7 @@ def _next(view: Mapping[str, Any], elsewhere: Elsewhere | None) -> Iterator[str]
 
 
 def _is_over(view: Mapping[str, Any]) -> bool:
-    return view["status"] is None or view["status"] in render.OVER
+    return view["status"] is None or view["status"] in statuses.FINISHED
 
 
 def _unstuck(worktree: Worktree, view: Mapping[str, Any], agents: Agents) -> Iterator[str]:

@@ -81,7 +81,7 @@ def _look(database: sqlite3.Connection, path: Path, now: Callable[[], float], se
     try:
         found = [text for (text,) in database.execute("PRAGMA quick_check(3)")]
     except sqlite3.OperationalError as error:
-        if "interrupted" not in str(error):
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
             raise
         return Checked(None, f"schema {version}; it is too large to be checked whole in {seconds:g} s")
     if found != ["ok"]:

@@ -15,11 +15,11 @@ from orchd.instance import formats
 from orchd.instance.system import atomic_file as whole
 from orchd.instance.system.open_file import open_file
 from orchd.protocol.schema import Check, ShapeError, build
+from orchd.protocol.statuses import SIMULATED
 
 VERSION = 2  # of a report; it is not written, so that a daemon that was not restarted since an upgrade reads it too
 LONGEST = 65_536  # bytes of a report; the result itself is a file of its own
 STATUSES = ("completed", "failed", "rate-limited")
-SIMULATED = "simulated"  # no service was asked: tokens and dollars count in no budget and no sum
 COST_SOURCES = ("cli", "estimated", SIMULATED)
 
 _Count = Annotated[int, Check(lambda number: 0 <= number <= 10**15, "between 0 and 10^15")]

@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from orchd.core.handlers.processes import MARGIN
+from orchd.core.handlers.processes import lacks_room
 from orchd.core.inputs import SpaceSeen
 from orchd.instance.config import Config
 from orchd.instance.system.open_file import open_file
@@ -82,7 +82,7 @@ class Space:
         free = found.f_bavail * found.f_frsize
         usual = min(_USUAL, found.f_blocks * found.f_frsize // _OF_SMALL)
         floor = usual if self._floor is None else self._floor
-        if is_short == (free < floor + (floor // MARGIN if is_short else 0)):
+        if is_short == lacks_room(free, floor, was_short=is_short):
             return None
         if is_short:
             log.info("there is room on the disk again: %d bytes are free", free)

@@ -20,7 +20,7 @@ from orchd.network.keyring import Keyring
 from orchd.network.peers import Peer
 from orchd.network.remote_connections import Guests
 from orchd.processes.linux.descriptors import most_connections
-from orchd.protocol.addresses import address
+from orchd.protocol import addresses
 from orchd.protocol.frames import MAX_FRAME, pack_result
 from orchd.protocol.keys import public_of
 
@@ -33,7 +33,6 @@ _FRAMES_A_TURN = 64
 _CONNECTIONS, _LEAST = 512, 8
 _SILENT = 64  # connections that have asked nothing yet, and may never have a key
 _HANDSHAKE = 10_000  # milliseconds in which a connection must have shown its key
-_IDLE, _INTERVAL, _TRIES = 60, 20, 3  # seconds: after which a machine that is gone is not waited for
 _TOLD = 100  # keys that are refused are told of in the log; who makes up more of them fills no disk
 _ZAP = 7  # frames of a question, of which the last is the key (RFC 27)
 _ROUTE = 5  # bytes that libzmq makes, of which the first is 0; what a client chose itself might be another's
@@ -85,9 +84,9 @@ class Remote:
             (zmq.MAXMSGSIZE, 2 * MAX_FRAME),
             (zmq.HANDSHAKE_IVL, _HANDSHAKE),
             (zmq.TCP_KEEPALIVE, 1),
-            (zmq.TCP_KEEPALIVE_IDLE, _IDLE),
-            (zmq.TCP_KEEPALIVE_INTVL, _INTERVAL),
-            (zmq.TCP_KEEPALIVE_CNT, _TRIES),
+            (zmq.TCP_KEEPALIVE_IDLE, addresses.KEEPALIVE_IDLE),
+            (zmq.TCP_KEEPALIVE_INTVL, addresses.KEEPALIVE_INTERVAL),
+            (zmq.TCP_KEEPALIVE_CNT, addresses.KEEPALIVE_PROBES),
             (zmq.IPV6, int(self._listener.family == socket.AF_INET6)),
             (zmq.USE_FD, os.dup(self._listener.fileno())),
         ):
@@ -201,7 +200,7 @@ NOTHING = pack_result("", None)  # an answer to nobody, which a client passes ov
 
 def _listener(listen: str) -> tuple[socket.socket, str]:
     """A socket that listens there, and the address with the port that it has."""
-    wanted = address(listen)
+    wanted = addresses.address(listen)
     if wanted is None:
         raise RemoteError(f"[remote] listen: {listen} is no tcp://ADDRESS:PORT; correct it in config.toml")
     made = socket.socket(socket.AF_INET6 if wanted.is_six else socket.AF_INET)

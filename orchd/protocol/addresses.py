@@ -9,6 +9,8 @@ _ADDRESS = re.compile(
     r"tcp://(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)):(?P<port>\d{1,5})"
 )
 _PORTS = 65_536
+# TCP keep-alive of both sides, in seconds and probes: after a minute and three probes the other machine is gone
+KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES = 60, 20, 3
 
 
 class Address(NamedTuple):

@@ -8,31 +8,42 @@ import functools
 import math
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 T = TypeVar("T")
 _SHOWN = 60  # characters of a value in a message
-_LONGEST_KEY = 100  # characters of a name that somebody chose
+_LONGEST_KEY = 100  # characters of a name that a person chose
+_MOST = 100  # violations of one map that are collected: it may come from a client that sends garbage
 
 
 class ShapeError(ValueError):
     """A value that does not fit, with the path to it: `agents[2].timeout must be above 0, not -1`.
 
-    Whoever finds it knows only the words; each part that holds it puts its own step before the path on the way out.
+    A part knows only its own words; each map or list that holds it puts its own step before the path on the way out.
+    A map collects the errors of all its parts, as `others` of the first.
     """
 
     def __init__(self, words: str, path: str | None = None) -> None:
         super().__init__(words, path)
         self.words = words
         self.path = path
+        self.key = path or ""  # the path without what is inside a list
+        self.unknown: tuple[str, Iterable[str]] | None = None  # a key, and those that are known in its place
+        self.shown: str | None = None  # the value, where a person may see it
+        self.others: tuple[ShapeError, ...] = ()
 
     def __str__(self) -> str:
         return self.words if self.path is None else f"{self.path.removeprefix('.') or 'the value'} {self.words}"
 
     def under(self, step: str) -> ShapeError:
-        """The same, seen from one level further out."""
-        return ShapeError(self.words, step + (self.path or ""))
+        """This error and its others, seen from one level further out."""
+        for one in (self, *self.others):
+            one.__traceback__ = None  # it holds the frame of a walk, which holds the error
+            one.path = step + (one.path or "")
+            one.key = "" if step.startswith("[") else step + one.key
+        return self
 
 
 class Check(typing.NamedTuple):
@@ -44,7 +55,7 @@ class Check(typing.NamedTuple):
 
 
 class Problem(typing.NamedTuple):
-    """One thing that does not fit, for a person who mends a whole file at once."""
+    """One thing that does not fit, for a person who corrects a whole file at once."""
 
     key: str
     message: str
@@ -52,62 +63,33 @@ class Problem(typing.NamedTuple):
 
 
 def build(shape: type[T], value: object, path: str = "") -> T:
-    """`value` as a `shape`. Raises ShapeError at the first part that does not fit; unknown keys do not fit either."""
+    """`value` as a `shape`. Raises the first ShapeError of the walk; unknown keys do not fit either."""
     try:
         return typing.cast("T", _converter(typing.cast("Any", shape))(value))
     except ShapeError as error:
+        error.others = ()
         raise error.under(path) from None
 
 
 def problems(shape: type[Any], value: object, path: str = "") -> Iterator[Problem]:
-    """All that `build` would say if it did not stop at the first; nothing when `value` fits."""
-    if not isinstance(value, Mapping):
-        yield Problem(path, f"{path or 'the value'} must be a map, not {_name(value)}")
-        return
-    known = _fields(typing.cast("Any", shape))
-    prefix = f"{path}." if path else ""
-    for key in value:
-        if key not in known:
-            yield _unknown(str(key), list(known), prefix)
-    for name, (hint, required) in known.items():
-        if name in value:
-            yield from _inside(hint, value[name], f"{prefix}{name}")
-        elif required:
-            yield Problem(f"{prefix}{name}", f"{prefix}{name} is missing")
-
-
-def _unknown(key: str, known: list[str], prefix: str) -> Problem:
-    near = difflib.get_close_matches(key, known, 1)
-    nearest = f"{prefix}{near[0]}" if near else None
-    way_out = f"did you mean {nearest}?" if nearest else f"known are {', '.join(sorted(known))}"
-    return Problem(f"{prefix}{key}", f"{prefix}{key:.60} is not known here; {way_out}", nearest)
-
-
-def _inside(hint: Any, value: object, path: str) -> Iterator[Problem]:
-    """Each problem of a value that has parts, or the one of a value that has none."""
-    if dataclasses.is_dataclass(hint):
-        yield from problems(typing.cast("type[Any]", hint), value, path)
-    elif get_origin(hint) is dict and dataclasses.is_dataclass(inner := get_args(hint)[1]) and _has_names(value):
-        for key, item in typing.cast("Mapping[str, object]", value).items():
-            yield from problems(typing.cast("type[Any]", inner), item, f"{path}.{key}")
-    else:
-        try:
-            _converter(hint)(value)
-        except ShapeError as error:
-            yield Problem(path, _with_value(str(error.under(path)), value))
-
-
-def _has_names(value: object) -> bool:
+    """Every ShapeError of the same walk; nothing when `value` fits. A list ends the walk at its first bad item."""
     try:
-        return isinstance(value, Mapping) and all(_key(key) for key in value)
-    except ShapeError:
-        return False
+        _converter(typing.cast("Any", shape))(value)
+    except ShapeError as error:
+        yield from map(_problem, (error.under(path), *error.others))
 
 
-def _with_value(message: str, value: object) -> str:
-    """A word that has the wrong type is shown; a map may hold what is nobody's business."""
-    shown = _short(value)
-    return message if shown in message or isinstance(value, (Mapping, list)) else f"{message}: {shown}"
+def _problem(error: ShapeError) -> Problem:
+    key = error.key.removeprefix(".")
+    if error.unknown is None:
+        is_shown = error.shown is not None and error.shown not in str(error)
+        return Problem(key, f"{error}: {error.shown}" if is_shown else str(error))
+    name, known = error.unknown
+    path = (error.path or "").removeprefix(".")
+    near = difflib.get_close_matches(name, known, 1)
+    nearest = f"{path.removesuffix(f'{name:.60}')}{near[0]}" if near else None
+    way_out = f"did you mean {nearest}?" if nearest else f"known are {', '.join(sorted(known))}"
+    return Problem(key, f"{path} is not known here; {way_out}", nearest)
 
 
 @functools.cache
@@ -147,20 +129,40 @@ def _whole(shape: Any) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
         if not isinstance(value, Mapping):
             raise ShapeError(f"must be a map, not {_name(value)}", "")
-        if unknown := sorted(str(key) for key in value if key not in known):
-            raise ShapeError(f"is not known here; known are {', '.join(sorted(known))}", f".{unknown[0]:.60}")
-        for name in required:
-            if name not in value:
-                raise ShapeError("is missing", f".{name}")
         made = {}
+        wrong = {name: ShapeError("is missing", f".{name}") for name in required if name not in value}
         for name, part in value.items():
-            try:
-                made[name] = converters[name](part)
-            except ShapeError as error:
-                raise error.under(f".{name}") from None
+            if (converter := converters.get(name)) is not None:
+                try:
+                    made[name] = converter(part)
+                except ShapeError as error:
+                    wrong[name] = _with_value(error, part).under(f".{name}")
+        if wrong or len(made) < len(value):
+            unknown = islice((_unknown(str(name), known) for name in value if name not in known), _MOST)
+            raise _together([*unknown, *(wrong[name] for name in known if name in wrong)])
         return shape(**made)
 
     return convert
+
+
+def _unknown(name: str, known: Iterable[str]) -> ShapeError:
+    error = ShapeError(f"is not known here; known are {', '.join(sorted(known))}", f".{name:.60}")
+    error.key, error.unknown = f".{name}", (name, known)
+    return error
+
+
+def _with_value(error: ShapeError, value: object) -> ShapeError:
+    """A word that has the wrong type is shown; a map or a list may hold secrets."""
+    if not error.path and not isinstance(value, (Mapping, list)):
+        error.shown = _short(value)
+    return error
+
+
+def _together(errors: Iterable[ShapeError]) -> ShapeError:
+    """The first of these, with the others, and theirs."""
+    first, *others = islice((one for error in errors for one in (error, *error.others)), _MOST)
+    first.others = tuple(others)
+    return first
 
 
 def _checked(inner: Any, *checks: Check) -> Callable[[Any], Any]:
@@ -203,12 +205,18 @@ def _mapping(inner: Any) -> Callable[[Any], Any]:
         if not isinstance(value, Mapping):
             raise ShapeError(f"must be a map, not {_name(value)}", "")
         made = {}
+        wrong = []
         for key, item in value.items():
-            name = _key(key)
+            name = ""
             try:
+                name = _key(key)
                 made[name] = convert(item)
             except ShapeError as error:
-                raise error.under(f".{name}") from None
+                wrong.append(error.under(f".{name}") if name else error)
+                if len(wrong) == _MOST:
+                    break
+        if wrong:
+            raise _together(wrong)
         return made
 
     return converted

@@ -13,9 +13,10 @@ from orchd.protocol.frames import MOST
 from orchd.protocol.schema import Check
 
 _LONGEST_TEXT = "at most 4,096 characters: give a longer text as its standard input, with `stdin` or --stdin -"
+LONGEST_GOAL = 4096  # characters
 LONGEST_INPUT = 4 << 20  # bytes of a standard input in a request
 
-Goal = Annotated[str, Check(lambda text: len(text) <= 4096, _LONGEST_TEXT)]
+Goal = Annotated[str, Check(lambda text: len(text) <= LONGEST_GOAL, _LONGEST_TEXT)]
 Input = Annotated[bytes, Check(lambda content: len(content) <= LONGEST_INPUT, "at most 4,194,304 bytes")]
 Text = Annotated[str, Check(lambda text: len(text) <= 4096, "at most 4,096 characters")]
 Name = Annotated[str, Check(lambda text: 0 < len(text) <= 200, "1 to 200 characters")]

@@ -15,4 +15,8 @@ def shaped(op: str, args: dict[str, object]) -> operations.Request:
     try:
         return build(shape, args)
     except ShapeError as error:
-        raise WireError("bad-request", f"{op}: {error}") from None
+        path = (error.path or "").removeprefix(".")
+        details = (
+            {"unknown": path} if error.unknown is not None and path.isprintable() else None
+        )  # others cannot all be packed
+        raise WireError("bad-request", f"{op}: {error}", details) from None

@@ -21,7 +21,7 @@ from pathlib import Path
 from orchd.core.admission.slots import working
 from orchd.core.state.agents import Agent, State
 from orchd.core.state.sessions import Session, SessionId
-from orchd.instance import projects
+from orchd.instance import projects, yaml_text
 from orchd.instance.system import atomic_file as whole
 from orchd.instance.system.open_file import append_file, inside, open_file
 from orchd.views.agents import iso
@@ -31,9 +31,6 @@ _EVENTS = "events.jsonl"
 _INT64 = 2**63  # what a database can hold
 MOST = 10_000  # agents shown: the newest, so that a file of any size is written in milliseconds
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_/.-]*")
-_NOT_PLAIN = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
-_HALVES = dict.fromkeys(range(55296, 57344), "�")  # of characters, which no file of UTF-8 has
-_NOT_IN_YAML = _HALVES | dict.fromkeys((65534, 65535), "�")
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,21 +221,7 @@ def _changing_yaml(agent: Agent) -> str:
 def _scalar(value: str | float | None) -> str:
     """A value as YAML reads it, in any version. JSON is that too, but for halves of characters; words stay as they are,
     so that a line can be found without a parser."""
-    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NOT_PLAIN:
-        return value
-    if isinstance(value, str):
-        made = json.dumps(value.translate(_NOT_IN_YAML), ensure_ascii=False)
-        return made if made.isprintable() else "".join(map(_escaped, made))
-    return json.dumps(value)
-
-
-def _escaped(char: str) -> str:
-    """A character as YAML 1.1 and 1.2 write it in double quotes: control characters, ends of lines, and what changes
-    the direction of a text are not left as they are."""
-    if char.isprintable():
-        return char
-    number = ord(char)
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"  # noqa: PLR2004
+    return yaml_text.scalar(value, _PLAIN) if isinstance(value, str) else json.dumps(value)
 
 
 def as_json(value: Mapping[str, object]) -> str:
@@ -249,7 +232,7 @@ def as_json(value: Mapping[str, object]) -> str:
 
 def _without_halves(value: object) -> object:
     if isinstance(value, str):
-        return value.translate(_HALVES)
+        return value.translate(yaml_text.HALVES)
     if isinstance(value, Mapping):
         return {key: _without_halves(one) for key, one in value.items()}
     return [_without_halves(one) for one in value] if isinstance(value, list | tuple) else value
@@ -281,7 +264,4 @@ def _link(path: Path, target: str) -> None:
     with suppress(OSError):
         if path.readlink() == Path(target):
             return
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    draft.symlink_to(target)
-    draft.rename(path)
+    whole.link(path, target)

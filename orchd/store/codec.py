@@ -213,6 +213,8 @@ def describe(fact: Fact) -> dict[str, object]:
     if isinstance(fact, RunBegan):
         return {"run": fact.run, "name": fact.plan.name}
     plain = {name: getattr(fact, name) for name in _SHOWN[type(fact)]}
+    if not plain.get("because", ""):  # no other agent caused it; events of earlier versions never have the key
+        plain.pop("because", None)
     if isinstance(outcome := plain.pop("outcome", None), Outcome):
         plain["exit_code"] = outcome.code
         if outcome.report is not None:

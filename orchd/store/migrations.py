@@ -34,7 +34,8 @@ def _note_attempts(db: sqlite3.Connection) -> None:
 
 
 def _keep_conditions(db: sqlite3.Connection) -> None:
-    """Rows of agents may hold the conditions of dependencies, whether the agent has started, and whether it is paused.
+    """Rows of agents may hold the conditions of dependencies, whether the agent has started, whether it is paused, and
+    the agent because of which it was ended.
 
     Rows of version 3 have none of them: every dependency requires completion, and no agent is paused.
     """

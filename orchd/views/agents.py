@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from orchd import ids
 from orchd.core.admission.reasons import position, reason
 from orchd.core.admission.slots import overdrawn, working
 from orchd.core.admission.why import Verdict
 from orchd.core.admission.without_slot import is_returning
 from orchd.core.state.agents import WORKING, Agent, AgentId, Level, State, Status, agent_id, number_of
-from orchd.core.state.runs import Group, Membership, Run, RunId, run_id
-from orchd.core.state.sessions import Session, SessionId, session_id
+from orchd.core.state.runs import Group, Membership, Run, RunId
+from orchd.core.state.sessions import Session, SessionId
 from orchd.core.state.spending import Spent
 from orchd.instance.home import Home
 from orchd.processes.attempt_files import files_of
@@ -293,21 +294,17 @@ def iso(wall: float | None) -> str | None:
 
 def canonical(text: str) -> AgentId | None:
     """`agent-007` for `7`, `agent-7`, `Agent-7` and `agent-007`; None for what can be no id."""
-    number = _number(text.lower().removeprefix("agent-"))
-    return agent_id(number) if number else None
+    found = ids.canonical(ids.AGENT, text.lower() if "-" in text else f"{ids.AGENT}-{text}")
+    return AgentId(found) if found else None
 
 
 def canonical_run(text: str) -> RunId | None:
     """`run-007` for `run-7` and `run-007`; None for what can be no id of a run."""
-    number = _number(text.removeprefix("run-")) if text.startswith("run-") else None
-    return run_id(number) if number else None
+    found = ids.canonical(ids.RUN, text)
+    return RunId(found) if found else None
 
 
 def canonical_session(text: str) -> SessionId | None:
     """`session-007` for `session-7` and `session-007`; None for what can be no id of a session."""
-    number = _number(text.removeprefix("session-")) if text.startswith("session-") else None
-    return session_id(number) if number else None
-
-
-def _number(digits: str) -> int | None:
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 16 else None  # noqa: PLR2004
+    found = ids.canonical(ids.SESSION, text)
+    return SessionId(found) if found else None

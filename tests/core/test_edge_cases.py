@@ -95,7 +95,7 @@ def test_who_never_ran_is_cancelled_for_the_reason_that_was_given() -> None:
     child = box.spawn(caller=parent)
     box.cancel(parent)
     box.tell(NeverRan(child, 1))
-    assert box.facts(AgentCancelled) == [AgentCancelled(child, f"its parent {parent} was cancelled")]
+    assert box.facts(AgentCancelled) == [AgentCancelled(child, f"its parent {parent} was cancelled", parent)]
 
 
 # Time and room.

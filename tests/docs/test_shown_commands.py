@@ -54,6 +54,7 @@ ELSEWHERE = {
     "orchctl metrics --serve 127.0.0.1:9469": (PORT, "goes on until it is interrupted"),
     "orchctl metrics --serve unix:/run/user/1000/orchd-metrics.sock": (SOCKET, "goes on until it is interrupted"),
     "orchctl hook --position ~/.local/state/notify.position -- notify-me": (HOOK, "goes on until it is interrupted"),
+    "pip install 'orchd[metrics]'": ("", "is what the tests' own environment was made with"),
     "pip install 'orchd[otel]'": ("", "is what the tests' own environment was made with"),
     "orchctl trace --endpoint http://127.0.0.1:4318": (TRACE, "wants a collector"),
     "tail -f .claude/state/events.jsonl": ("", "goes on until it is interrupted, and is no command of ours"),

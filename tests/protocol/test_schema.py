@@ -141,6 +141,20 @@ def test_all_problems_are_told_each_with_its_key_and_the_key_that_was_meant() ->
     ]
 
 
+def test_a_list_is_walked_to_its_first_bad_item_and_counts_as_one_key() -> None:
+    value = {"name": "a", "parts": [{"size": 1}, {"szie": 1, "share": "x"}, {}]}
+    assert list(problems(Outer, value, "top")) == [
+        ("top.parts", "top.parts[1].szie is not known here; did you mean top.parts[1].size?", "top.parts[1].size"),
+        ("top.parts", "top.parts[1].size is missing", None),
+        ("top.parts", "top.parts[1].share must be a number, not a string: 'x'", None),
+    ]
+
+
+def test_garbage_is_not_collected_without_end() -> None:
+    assert len(list(problems(Outer, {"name": "a", "named": {str(number): {} for number in range(10_000)}}))) == 100
+    assert len(list(problems(Outer, {str(number): 1 for number in range(10_000)}))) == 100
+
+
 def test_a_value_in_a_map_or_list_is_not_told() -> None:
     told = list(problems(Outer, {"name": "a", "env": {"TOKEN": "hush", "N": 1}}))
     assert [problem.key for problem in told] == ["env"]
@@ -153,8 +167,10 @@ def test_a_value_in_a_map_or_list_is_not_told() -> None:
 def test_there_are_problems_exactly_when_no_value_can_be_built(value: dict[str, Any]) -> None:
     try:
         build(Outer, value)
-    except ShapeError:
-        assert list(problems(Outer, value))
+    except ShapeError as error:
+        found = list(problems(Outer, value))
+        assert found[0].key == error.key.removeprefix(".")  # noqa: PT017 - the first of the walk is raised
+        assert {problem.key.partition(".")[0] for problem in found} <= {*value, "name"}
     else:
         assert list(problems(Outer, value)) == []
 

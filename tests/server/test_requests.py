@@ -15,3 +15,13 @@ def test_arguments_take_the_shape_of_their_op() -> None:
         shaped("fly", {})
     with pytest.raises(WireError, match="bad-request: limit: limit must be"):
         shaped("limit", {"limit": 0})
+
+
+def test_a_field_that_is_not_known_is_named_for_clients_of_later_versions() -> None:
+    with pytest.raises(WireError) as caught:
+        shaped("spawn", {"agents": [{"command": ["x"], "colour": 1}], "cwd": "/"})
+    assert caught.value.details == {"unknown": "agents[0].colour"}
+    for args in ({"cwd": "/"}, {"cwd": "/", "\udcff": 1}):
+        with pytest.raises(WireError) as caught:
+            shaped("spawn", args)
+        assert caught.value.details == {}

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from orchd.core.state.agents import Agent, Level, Outcome, Spec, State, Status, agent_id
 from orchd.core.state.sessions import Session, session_id
 from orchd.core.state.spending import Spent
+from orchd.instance import yaml_text
 from orchd.session_files import directory as sessionfiles
 from orchd.session_files.directory import Directory, Places, Shown, as_json
 from tests.orchctl import repos
@@ -79,7 +80,7 @@ TEXTS = st.text(st.characters(codec=None) | st.sampled_from(HOSTILE), max_size=3
 def test_any_text_is_one_printable_scalar_of_its_line(text: str) -> None:
     scalar = sessionfiles._scalar(text)
     assert scalar.isprintable()
-    assert yaml.safe_load(f"key: {scalar}\n") == {"key": text.translate(sessionfiles._NOT_IN_YAML)}
+    assert yaml.safe_load(f"key: {scalar}\n") == {"key": text.translate(yaml_text.NOT_IN_YAML)}
     if not scalar.startswith('"'):
         assert scalar == text
 
@@ -93,7 +94,7 @@ def test_any_text_leaves_all_files_valid(tmp_path_factory: pytest.TempPathFactor
     text = (path / ".agent/sessions/latest.yaml").read_text(encoding="utf-8")
     whole = yaml.safe_load(text)
     (task,) = whole["tasks"]
-    lax = {key: value.translate(sessionfiles._NOT_IN_YAML) for key, value in (("name", name), ("goal", goal))}
+    lax = {key: value.translate(yaml_text.NOT_IN_YAML) for key, value in (("name", name), ("goal", goal))}
     assert {key: task[key] for key in lax} == lax
     assert (whole["name"], whole["directory"]) == (lax["name"], lax["goal"])
     assert all(line.isprintable() for line in text.split("\n"))
@@ -102,12 +103,12 @@ def test_any_text_leaves_all_files_valid(tmp_path_factory: pytest.TempPathFactor
     (found,) = json.loads(raw)
     for value in found.values():
         json.dumps(value, ensure_ascii=False).encode()  # no halves of characters
-    assert found["reason"] == (goal or "x").translate(sessionfiles._HALVES)
+    assert found["reason"] == (goal or "x").translate(yaml_text.HALVES)
 
 
 @given(TEXTS, TEXTS)
 def test_an_event_is_one_line_of_valid_json(key: str, text: str) -> None:
-    made = as_json({"event": "x", "doc": {"list": [text, 1], key.translate(sessionfiles._HALVES): text}})
+    made = as_json({"event": "x", "doc": {"list": [text, 1], key.translate(yaml_text.HALVES): text}})
     assert made.isascii()
     assert made.isprintable()
     json.dumps(json.loads(made), ensure_ascii=False).encode()

@@ -23,6 +23,13 @@ def test_an_agent_comes_out_as_it_went_in(agent: Agent) -> None:
     assert unpack_agent(agent.id, pack_spec(agent), pack_agent(agent)) == agent
 
 
+def test_an_agent_of_a_row_without_a_cause_has_none() -> None:
+    agent = Agent(ONE, SPEC, Level.PM, (), 0, 0.0, because="agent-007")
+    row = unpack(pack_agent(agent))
+    assert row.pop("because") == "agent-007"
+    assert unpack_agent(ONE, pack_spec(agent), pack(row)).because == ""
+
+
 def test_a_report_of_a_row_of_schema_2_has_no_notes() -> None:
     note = Note("permissions-denied", "3 permissions denied")
     report = Report("it said so", turns=7, notes=(note,))
@@ -63,6 +70,11 @@ def test_any_value_comes_out_as_it_went_in(value: object) -> None:
             events.StopBegan(ONE, 1, Cause.TIMEOUT, "took longer than 1 s"),
             "stop-began",
             {"attempt": 1, "cause": "timeout", "reason": "took longer than 1 s"},
+        ),
+        (
+            events.AgentSkipped(AgentId("agent-002"), "agent-001 did not complete: failed", ONE),
+            "agent-skipped",
+            {"reason": "agent-001 did not complete: failed", "because": ONE},
         ),
         (events.AgentCompleted(ONE), "agent-completed", {}),
         (events.LimitChanged(3, 12), "limit-changed", {"limit": 3, "resident": 12, "by_command": True}),

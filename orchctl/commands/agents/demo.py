@@ -29,12 +29,12 @@ from orchctl.runs.locate import opened
 from orchctl.terminal import console
 from orchd.instance.environment import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
 from orchd.instance.home import Home
+from orchd.protocol import statuses
 
 _COMPOSITION = "skyfom-fullstack-developer"
 _LIMIT = 4  # fewer places than agents, so that there is something to see
 _KILL_AFTER = 12  # ends of agents before the daemon is killed
-_ENDS = frozenset(f"agent-{how}" for how in text.OVER)
-_GIVES_BACK = _ENDS | {"wait-began", "agent-frozen", "attempt-retried", "attempt-voided"}
+_GIVES_BACK = statuses.ENDS.keys() | {"wait-began", "agent-frozen", "attempt-retried", "attempt-voided"}
 _CLEAR = "\x1b[H\x1b[J"
 _WORK = 'echo "$ORCHD_AGENT works"; sleep {seconds}; echo done'
 _LEAD = (
@@ -123,7 +123,7 @@ def _watch(client: Client, agents: list[dict[str, Any]], *, as_json: bool) -> No
         while wanted:
             events = client.call("events", {"since": since})["events"]
             since = events[-1]["seq"] if events else since
-            over = [event["agent"] for event in events if event["event"] in _ENDS]
+            over = [event["agent"] for event in events if event["event"] in statuses.ENDS]
             wanted.difference_update(over)
             _show(client, events, as_json=as_json)
             is_time = ended < _KILL_AFTER <= ended + len(over)

@@ -14,6 +14,7 @@ from orchctl.render import text
 from orchctl.spawn import attributes, env_files
 from orchctl.spawn.working_directory import here
 from orchctl.terminal import console
+from orchd.protocol import statuses
 
 Agents = Mapping[str, Mapping[str, Any]]  # by their ids
 
@@ -79,8 +80,7 @@ def _badly_ended(known: Agents, ids: Iterable[str]) -> list[str]:
 def _is_in_the_way(blocker: Mapping[str, Any], agent: Mapping[str, Any]) -> bool:
     """Whether `blocker` has ended, not as `agent` requires, and can be retried."""
     condition = agent.get("conditions", {}).get(blocker["id"], "completed")  # daemons before have no conditions
-    failed = ("failed", "timed-out", "lost")
-    is_satisfied = condition == "any" or (condition == "failed" and blocker["status"] in failed)
+    is_satisfied = condition == "any" or (condition == "failed" and blocker["status"] in statuses.FAILED)
     return text.is_over(blocker) and blocker["status"] != "completed" and not is_satisfied
 
 

@@ -14,9 +14,9 @@ from orchctl.doctor.orphans import end, marked, strays
 from orchctl.render import text
 from orchctl.terminal import console
 from orchd.instance.home import Home, default_home
+from orchd.protocol import statuses
 
 _FIRST = 1000  # agents of one answer, of which those that live come first
-_LIVING = ("starting", "running", "waiting", "paused", "stopping")
 
 
 def run(args: SimpleNamespace) -> int:
@@ -98,12 +98,12 @@ def _living(asked: Daemon) -> Iterator[str]:
     first = asked.ask("status", {"usage": False, "most": _FIRST})
     if first is None:
         return
-    living = [one["id"] for one in first["agents"] if one["status"] in _LIVING]
-    if sum(first["counts"].get(status, 0) for status in _LIVING) <= len(living):
+    living = [one["id"] for one in first["agents"] if one["status"] in statuses.ALIVE]
+    if sum(first["counts"].get(status, 0) for status in statuses.ALIVE) <= len(living):
         yield from living
         return
     more: int | None = None
     while answer := asked.ask("status", {"usage": False, "before": more}):
-        yield from (one["id"] for one in answer["agents"] if one["status"] in _LIVING)
+        yield from (one["id"] for one in answer["agents"] if one["status"] in statuses.ALIVE)
         if (more := answer["more"]) is None:
             return

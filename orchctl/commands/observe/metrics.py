@@ -11,14 +11,18 @@ from orchctl.terminal import console
 
 def run(args: SimpleNamespace) -> int:
     """Print them; with `--serve` answer whoever asks, also while the daemon is away."""
-    from orchctl.exporters.metrics import Counters, text
+    from orchctl.exporters.metrics import Counters, page, text
 
     counters = Counters()
     with Client(starts=False) as client:
         if args.serve is not None:
             from orchctl.exporters.metrics_server import serve
 
-            serve(args.serve, lambda: text(client, counters), lambda where: console.note(f"metrics at {where}"))
+            serve(
+                args.serve,
+                lambda accept: page(client, counters, accept),
+                lambda where: console.note(f"metrics at {where}"),
+            )
         counters.catch_up(client)  # without a daemon there is nothing to print: that is an error, and no metric
         console.put(text(client, counters))
     return exit_codes.OK

@@ -100,6 +100,4 @@ def _description(folder: Path) -> str:
     path = folder / skills.SKILL
     if not path.is_file():
         return ""
-    values = front_matter.parse(_text(path)).values
-    found = values["description"].value if "description" in values else ""
-    return found if isinstance(found, str) else ""
+    return front_matter.described(_text(path))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
+from orchctl.composition.sections import joined, to_read, to_write
 from orchctl.runners.harness.log import Log
 from orchd.instance import environment
 
@@ -33,11 +34,10 @@ def made(env: Mapping[str, str], log: Log) -> str:
         ("Goal" if goal.lstrip().startswith(_COMMANDING) else "", goal or _default(skill)),
         ("Task", env.get(environment.ENV_TASK_ID, "")),
         (f"The skill {skill}", _skill(skill, log) if skill else ""),
-        ("Read first", "\n".join(_inputs(env.get(environment.ENV_RESULTS, "")))),
-        ("Your result", "\n".join(_result(env.get(environment.ENV_RESULT)))),
+        ("Read first", to_read(environment.paths(env.get(environment.ENV_RESULTS, "")))),
+        ("Your result", to_write(env.get(environment.ENV_RESULT, ""))),
     ]
-    told = (f"## {title}\n\n{said.strip()}" if title else said.strip() for title, said in parts if said.strip())
-    return "\n\n".join(told) + "\n"
+    return joined((title, part.strip()) for title, part in parts)
 
 
 def _default(skill: str | None) -> str:
@@ -74,14 +74,3 @@ def _skill(name: str, log: Log) -> str:
     except OSError as error:
         log.say(f"the skill {name!r} cannot be read: {error}; the prompt goes without its text")
         return ""
-
-
-def _inputs(paths: str) -> Iterator[str]:
-    if found := environment.paths(paths):
-        yield from ("The results of those before you:", "", *(f"- {path}" for path in found))
-
-
-def _result(path: str | None) -> Iterator[str]:
-    if path:
-        yield f"When you are done, write what you did and what others must know to the file\n\n    {path}\n"
-        yield "Others read it instead of your output. End with a failure if you could not do the task."

@@ -32,7 +32,8 @@ def cancel(turn: Turn, event: Cancel) -> None:
     named = set(event.ids)
     below = [agent.id for agent in turn.state.agents.values() if not named.isdisjoint(agent.ancestors)]
     for agent in turn.state.unfinished(below):
-        cancel_agent(turn, agent, "what it belongs to was cancelled")
+        nearest = next(one for one in reversed(agent.ancestors) if one in named)
+        cancel_agent(turn, agent, "what it belongs to was cancelled", nearest)
     turn.answer(event.request, *event.ids)
 
 

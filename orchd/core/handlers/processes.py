@@ -41,7 +41,7 @@ from orchd.core.state.events import (
 )
 from orchd.core.turn import Turn
 
-MARGIN = 16  # a shortage is over with this part more than the floor
+_MARGIN = 16  # a shortage is over with this part more than the floor
 LONGEST_HOLD = 8 * 86_400.0  # seconds: the longest of the known rate limits is counted by the week
 MEMORY = "memory"  # the reason of one that took more than it may: scripts may rely on it
 MACHINES = "while it ran the kernel killed a process of this machine for want of memory"
@@ -81,7 +81,7 @@ def never_ran(turn: Turn, event: NeverRan) -> None:
     if (agent := turn.current(event.agent, event.attempt)) is None:
         return
     if agent.cause is Cause.CANCELLED:
-        turn.record(AgentCancelled(agent.id, agent.reason or "cancelled"))
+        turn.record(AgentCancelled(agent.id, agent.reason or "cancelled", agent.because))
     else:
         turn.record(AttemptVoided(agent.id, agent.attempt, "it was not begun: its daemon or its shell was ended first"))
 
@@ -156,10 +156,14 @@ def stood_still(turn: Turn, event: StoodStill) -> None:
 
 
 def space_seen(turn: Turn, event: SpaceSeen) -> None:
-    """No fact: a disk that is full could not take it, and every daemon looks anew. A sixteenth more than the floor ends
-    the shortage, so that one at the brink does not come and go."""
-    enough = event.floor + (event.floor // MARGIN if turn.state.is_short else 0)
-    turn.state.is_short = event.free < enough
+    """No fact: a disk that is full could not take it, and every daemon looks anew."""
+    turn.state.is_short = lacks_room(event.free, event.floor, was_short=turn.state.is_short)
+
+
+def lacks_room(free: int, floor: int, *, was_short: bool) -> bool:
+    """Whether fewer bytes are free than must be. A sixteenth more than the floor ends a shortage, so that one at the
+    brink does not come and go."""
+    return free < floor + (floor // _MARGIN if was_short else 0)
 
 
 def admit(turn: Turn, event: Admit) -> None:
@@ -174,7 +178,7 @@ def tick(turn: Turn, event: Tick) -> None:  # noqa: ARG001 - every handler takes
     for agent in list(turn.state.living.values()):
         if agent.status is Status.STOPPING:
             if agent.kill_at is not None and agent.kill_at <= turn.now:
-                turn.record(KillBegan(agent.id, agent.attempt))
+                turn.record(KillBegan(agent.id, agent.attempt, agent.because))
                 turn.do(Kill(agent.id, agent.attempt))
         elif (end := timeout_at(agent)) is not None and end <= turn.now:
             stop(turn, agent, Cause.TIMEOUT, f"took longer than {agent.spec.timeout:g} s")
@@ -200,7 +204,7 @@ def conclude(turn: Turn, agent: Agent, note: str | None) -> None:
     """Its tree is gone: say what became of it, by why it was stopped and how it ended."""
     code = agent.outcome.code if agent.outcome else None
     if agent.cause is Cause.CANCELLED:
-        turn.record(AgentCancelled(agent.id, agent.reason or "cancelled"))
+        turn.record(AgentCancelled(agent.id, agent.reason or "cancelled", agent.because))
     elif agent.cause is Cause.ENDED and code == 0:
         turn.record(AgentCompleted(agent.id))
         return

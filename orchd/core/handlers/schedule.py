@@ -50,21 +50,21 @@ def _hand_out_slots(turn: Turn) -> None:
             return
 
 
-def cancel(turn: Turn, agent: Agent, reason: str) -> None:
+def cancel(turn: Turn, agent: Agent, reason: str, because: str = "") -> None:
     """End `agent` and everything under it."""
     if agent.status is Status.QUEUED:
-        turn.record(AgentCancelled(agent.id, reason))
+        turn.record(AgentCancelled(agent.id, reason, because))
     elif agent.status is not Status.STOPPING:
-        stop(turn, agent, Cause.CANCELLED, reason)
+        stop(turn, agent, Cause.CANCELLED, reason, because)
     elif agent.cause is not Cause.CANCELLED:
-        turn.record(StopBegan(agent.id, agent.attempt, Cause.CANCELLED, reason))
+        turn.record(StopBegan(agent.id, agent.attempt, Cause.CANCELLED, reason, because))
     cancel_children(turn, agent, f"its parent {agent.id} was cancelled")
 
 
-def stop(turn: Turn, agent: Agent, cause: Cause, reason: str) -> None:
+def stop(turn: Turn, agent: Agent, cause: Cause, reason: str, because: str = "") -> None:
     """Begin to end the attempt's process tree."""
     refuse_waits(turn, agent)
-    turn.record(StopBegan(agent.id, agent.attempt, cause, reason))
+    turn.record(StopBegan(agent.id, agent.attempt, cause, reason, because))
     turn.do(Terminate(agent.id, agent.attempt))
 
 
@@ -77,7 +77,7 @@ def refuse_waits(turn: Turn, agent: Agent) -> None:
 def cancel_children(turn: Turn, agent: Agent, reason: str) -> None:
     """What a parent that did not complete leaves behind is of no use to anybody."""
     for child in turn.state.unfinished(sorted(turn.state.children.get(agent.id, ()))):
-        cancel(turn, child, reason)
+        cancel(turn, child, reason, agent.id)
 
 
 def _follow(turn: Turn) -> None:
@@ -87,8 +87,8 @@ def _follow(turn: Turn) -> None:
     while turn.ended:
         agent = turn.ended.pop(0)
         for dependent in turn.state.unfinished(sorted(turn.state.dependents.get(agent.id, ()))):
-            if (reason := why_never(turn.state, dependent)) is not None:
-                turn.record(AgentSkipped(dependent.id, reason))
+            if (never := why_never(turn.state, dependent)) is not None:
+                turn.record(AgentSkipped(dependent.id, *never))
         if (member := agent.spec.member) is not None:
             _advance(turn, turn.state.runs[member.run], member.path, cut.setdefault(member.run, set()))
 
@@ -113,15 +113,17 @@ def _advance(turn: Turn, run: Run, path: str, cut: set[str]) -> None:
 def _cut_short(turn: Turn, run: Run, group: str) -> None:
     """End what works in `group` and skip the rest."""
     path = run.blame_in(group)
+    because = run.members[path].agent
     what = "was skipped" if run.ended[path].is_skipped else "failed"
     reason = f"{path} {what}, and {group or run.plan.name} fails fast"
     for agent in turn.state.unfinished([AgentId(one) for one in run.members_of(group)]):
         if agent.status is Status.QUEUED and (agent.tries or agent.rate_limits):  # it ran, and was to be tried again
-            turn.record(AgentCancelled(agent.id, f"{reason}; its attempt {agent.attempt} before: {agent.reason}"))
+            before = f"its attempt {agent.attempt} before: {agent.reason}"
+            turn.record(AgentCancelled(agent.id, f"{reason}; {before}", because))
         elif agent.status is Status.QUEUED:
-            turn.record(AgentSkipped(agent.id, reason))
+            turn.record(AgentSkipped(agent.id, reason, because))
         elif agent.status is not Status.STOPPING:
-            cancel(turn, agent, reason)
+            cancel(turn, agent, reason, because)
 
 
 def _ending_of(run: Run) -> RunEnded:
@@ -131,9 +133,11 @@ def _ending_of(run: Run) -> RunEnded:
     ending = run.ended[path]
     if ending.is_skipped and (left := run.left_out()) is not None:
         way_out = f"nothing is in its way any more: `orchctl retry {run.id}` goes on"
-        return RunEnded(run.id, RunStatus.FAILED, f"{left} ({run.members[left].agent}) was skipped, and {way_out}")
+        agent = run.members[left].agent
+        return RunEnded(run.id, RunStatus.FAILED, f"{left} ({agent}) was skipped, and {way_out}", agent)
     status = RunStatus.CANCELLED if ending.status == Status.CANCELLED.value else RunStatus.FAILED
-    return RunEnded(run.id, status, f"{path} ({run.members[path].agent}) {ending.status}: {ending.reason}")
+    agent = run.members[path].agent
+    return RunEnded(run.id, status, f"{path} ({agent}) {ending.status}: {ending.reason}", agent)
 
 
 def next_to_start(state: State, now: float, *, may_use_reserve: bool = True) -> Agent | None:

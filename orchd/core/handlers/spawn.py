@@ -175,5 +175,5 @@ def _check_holds(state: State, now: float, specs: Iterable[Spec], session: Sessi
 
 def skip_if_hopeless(turn: Turn, one: AgentId) -> None:
     """What it was to come after has already ended badly."""
-    if (reason := why_never(turn.state, turn.state.agents[one])) is not None:
-        turn.record(AgentSkipped(one, reason))
+    if (never := why_never(turn.state, turn.state.agents[one])) is not None:
+        turn.record(AgentSkipped(one, *never))

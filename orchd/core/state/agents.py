@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import lru_cache
 from typing import NamedTuple, NewType
 
+from orchd import ids
 from orchd.core.state.ready_queue import Queue
 from orchd.core.state.runs import Membership, Run, RunId
 from orchd.core.state.sessions import Session, SessionId
 from orchd.core.state.spending import Spent
+from orchd.ids import AGENT, numbered
 
 AgentId = NewType("AgentId", str)
 RequestId = NewType("RequestId", str)
+
+SIMULATED = "simulated"  # the source of a cost for which no service was used
 
 
 class Status(Enum):
@@ -195,7 +198,7 @@ class Report:
     @property
     def is_simulated(self) -> bool:
         """Whether no service was asked, so that nothing was spent."""
-        return self.cost_source == "simulated"
+        return self.cost_source == SIMULATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +239,7 @@ class Agent:
     spent: Spent | None = None  # by all its attempts together
     cause: Cause | None = None
     reason: str | None = None
+    because: str = ""  # the agent whose end caused that this one was ended
     started: float | None = None  # mono
     heard: float | None = None  # mono, when it last was known to have put something out
     kill_at: float | None = None  # mono, when its grace is over
@@ -300,13 +304,12 @@ class Agent:
 
 def agent_id(number: int) -> AgentId:
     """`agent-007`."""
-    return AgentId(f"agent-{number:03d}")
+    return AgentId(numbered(AGENT, number))
 
 
-@lru_cache(maxsize=4096)  # asked some twenty times an attempt
 def number_of(agent: AgentId) -> int:
     """7 for `agent-007`."""
-    return int(agent.rpartition("-")[2])
+    return ids.number_of(agent)
 
 
 @dataclass(frozen=True, slots=True)

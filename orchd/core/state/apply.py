@@ -187,6 +187,7 @@ def _admitted(state: State, agent: Agent, fact: AttemptAdmitted, at: Instant) ->
     agent.attempt, agent.has_started = fact.attempt, True
     agent.pid = agent.cgroup = agent.unmet = agent.outcome = agent.cause = agent.kill_at = agent.ready_at = None
     agent.reason = agent.ended_at = None
+    agent.because = ""
     agent.started = agent.heard = at.mono
     agent.started_at = at.wall
 
@@ -217,7 +218,7 @@ def _heard(state: State, agent: Agent, fact: AgentHeard, at: Instant) -> None:
 
 
 def _stop_began(state: State, agent: Agent, fact: StopBegan, at: Instant) -> None:
-    agent.cause, agent.reason = fact.cause, fact.reason
+    agent.cause, agent.reason, agent.because = fact.cause, fact.reason, fact.because
     agent.is_paused = False
     agent.waits.clear()
     apply_waits.unfreeze(agent, at)
@@ -290,10 +291,15 @@ def _revived(state: State, agent: Agent, fact: AgentRevived, at: Instant) -> Non
     agent.age = at.mono
     agent.queued_at, agent.started_at, agent.ended_at = at.wall, None, None
     agent.reason = agent.outcome = agent.cause = None
+    agent.because = ""
 
 
 def _ended(state: State, agent: Agent, fact: Any, at: Instant) -> None:
     agent.reason = fact.reason
+
+
+def _cut_off(state: State, agent: Agent, fact: AgentCancelled | AgentSkipped, at: Instant) -> None:
+    agent.reason, agent.because = fact.reason, fact.because
 
 
 def _requeue(agent: Agent) -> None:
@@ -335,8 +341,8 @@ CHANGES: dict[type, Callable[[State, Agent, Any, Instant], None]] = {
     AttemptDeferred: _deferred,
     AgentRevived: _revived,
     AgentFailed: _ended,
-    AgentCancelled: _ended,
+    AgentCancelled: _cut_off,
     AgentTimedOut: _ended,
     AgentLost: _ended,
-    AgentSkipped: _ended,
+    AgentSkipped: _cut_off,
 }

@@ -1,4 +1,7 @@
-"""Facts: what happened, in the past tense. They are remembered, in this order, and `apply` alone understands them."""
+"""Facts: what happened, in the past tense. They are remembered, in this order, and `apply` alone understands them.
+
+`because` is the id of the agent whose end caused this; "" where no other agent did.
+"""
 
 from __future__ import annotations
 
@@ -162,6 +165,7 @@ class StopBegan:
     attempt: int
     cause: Cause
     reason: str
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,7 @@ class KillBegan:
 
     agent: AgentId
     attempt: int
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +227,7 @@ class AgentCancelled:
 
     agent: AgentId
     reason: str
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +252,7 @@ class AgentSkipped:
 
     agent: AgentId
     reason: str
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +353,7 @@ class RunEnded:
     run: RunId
     status: RunStatus
     reason: str | None = None
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Only `apply`, `ripen`, `load` and `forget` change them; `recount` makes everythi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from orchd.core.state.agents import LIVING, Agent, AgentId, Condition, State, Status, Wait
 from orchd.core.state.ready_queue import Line, Ticket, ticket
@@ -182,15 +182,23 @@ def free_dependents(state: State, agent: Agent) -> None:
             stand_in_line(state, dependent)
 
 
-def why_never(state: State, agent: Agent) -> str | None:
+class Never(NamedTuple):
+    """Why an agent cannot start any more, and the agent whose end is the cause."""
+
+    reason: str
+    because: str
+
+
+def why_never(state: State, agent: Agent) -> Never | None:
     """Why a queued agent cannot start any more: what it comes after ended, and not as its condition requires."""
     if (member := agent.spec.member) is not None:
         run = state.runs[member.run]
         ends = ((node, run.bad_end(node)) for node in member.after)
-        return next((f"{name} did not complete: {end}" for name, end in ends if end is not None), None)
+        nodes = (Never(f"{node} did not complete: {end}", run.blamed(node)) for node, end in ends if end is not None)
+        return next(nodes, None)
     for blocker, condition in unsatisfied(agent, map(state.agents.get, agent.blockers)):
         what = "fail" if condition is Condition.FAILED else "complete"
-        return f"{blocker.id} did not {what}: {blocker.status.value}"
+        return Never(f"{blocker.id} did not {what}: {blocker.status.value}", blocker.id)
     return None
 
 

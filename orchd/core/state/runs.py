@@ -14,6 +14,7 @@ from typing import NamedTuple, NewType
 from orchd.core.state.sessions import SessionId
 from orchd.core.state.spending import Budget, Spent
 from orchd.dag import around, groups_around
+from orchd.ids import RUN, number_of, numbered
 
 RunId = NewType("RunId", str)
 
@@ -213,6 +214,10 @@ class Run:
             path for path in matter if self.ended[path].is_skipped
         )
 
+    def blamed(self, node: str) -> str:
+        """The agent because of which a member or group did not complete."""
+        return self.members[self.blame_in(node) if node in self.tallies else node].agent
+
     def left_out(self) -> str | None:
         """A member that was skipped and has nothing in its way any more: what was in it was tried again alone."""
         skipped = (path for path, ending in self.ended.items() if ending.is_skipped and self._fails(path, ""))
@@ -242,9 +247,9 @@ def recounted(run: Run) -> Mapping[str, Tally]:
 
 def run_id(number: int) -> RunId:
     """`run-007`."""
-    return RunId(f"run-{number:03d}")
+    return RunId(numbered(RUN, number))
 
 
 def number_of_run(run: str) -> int:
     """7 for `run-007`."""
-    return int(run.rpartition("-")[2])
+    return number_of(run)

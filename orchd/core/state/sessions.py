@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NewType
 
 from orchd.core.state.spending import Budget, Spent
+from orchd.ids import SESSION, number_of, numbered
 
 SessionId = NewType("SessionId", str)
 
@@ -27,9 +28,9 @@ class Session:
 
 def session_id(number: int) -> SessionId:
     """`session-007`."""
-    return SessionId(f"session-{number:03d}")
+    return SessionId(numbered(SESSION, number))
 
 
 def number_of_session(session: SessionId) -> int:
     """7 for `session-007`."""
-    return int(session.rpartition("-")[2])
+    return number_of(session)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from orchd.instance.system import atomic_file
 from orchd.instance.system.open_file import check_replaceable
 
 
@@ -14,20 +15,15 @@ def write_private(path: Path, content: bytes, *, is_new: bool = False) -> None:
     Raises OSError; with `is_new` FileExistsError where there is something already.
     """
     check_replaceable(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+    with atomic_file.draft(path, str(os.getpid())) as new:
+        with os.fdopen(atomic_file.create(new, 0o600), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         if is_new:
-            os.link(draft, path)
+            os.link(new, path)
         else:
-            draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+            new.replace(path)
     sync(path.parent)
 
 

@@ -56,6 +56,7 @@ def test_cancelling_a_completed_parent_ends_what_is_still_under_it() -> None:
     box.cancel(parent)
     assert box.status(parent, child) == ["completed", "stopping"]
     assert box.agent(child).reason == "what it belongs to was cancelled"
+    assert box.agent(child).because == parent
 
 
 def test_a_person_may_have_another_attempt() -> None:

@@ -10,7 +10,7 @@ import pytest
 from orchd.core.effects import Refuse, Terminate
 from orchd.core.inputs import BeginRun, Cancel, Part
 from orchd.core.state.agents import AgentId, Level, Status, agent_id
-from orchd.core.state.events import AttemptAdmitted, RunBegan, RunEnded, RunResumed, StopBegan
+from orchd.core.state.events import AgentSkipped, AttemptAdmitted, RunBegan, RunEnded, RunResumed, StopBegan
 from orchd.core.state.runs import Group, Plan, Run, RunStatus
 from tests.core.box import Box, spec
 
@@ -242,6 +242,27 @@ def test_what_comes_after_a_group_that_failed_is_skipped_when_the_group_is_over(
     box.exit(ids["g/b"])
     assert box.agent(ids["end"]).reason == "g did not complete: failed"
     assert ending(box).status is RunStatus.COMPLETED
+
+
+def test_ends_in_a_run_name_the_member_that_caused_them() -> None:
+    box = Box()
+    groups = (WHOLE, Group("g"))
+    ids = begin(box, part("g/a"), part("g/b"), part("g/c", "g/b"), part("end", "g"), groups=groups)
+    box.exit(ids["g/a"], 1)
+    assert {fact.agent: fact.because for fact in box.facts(StopBegan)} == {ids["g/b"]: ids["g/a"]}
+    assert {fact.agent: fact.because for fact in box.facts(AgentSkipped)} == {ids["g/c"]: ids["g/a"]}
+    box.exit(ids["g/b"], 143)
+    assert [box.agent(ids[path]).because for path in ("g/b", "end")] == [ids["g/a"], ids["g/a"]]
+    assert ending(box).because == ids["g/a"]
+
+
+def test_what_comes_after_a_group_is_skipped_because_of_the_member_with_which_the_group_failed() -> None:
+    box = Box()
+    groups = (WHOLE, Group("g", is_fail_fast=False, is_required=False))
+    ids = begin(box, part("g/a"), part("g/b"), part("end", "g", is_required=False), groups=groups)
+    box.exit(ids["g/a"], 1)
+    box.exit(ids["g/b"])
+    assert box.agent(ids["end"]).because == ids["g/a"]
 
 
 def test_members_of_a_group_come_after_what_the_group_comes_after() -> None:

@@ -13,7 +13,7 @@ from orchd.core.decide import next_deadline
 from orchd.core.effects import Answer, Refuse, Terminate
 from orchd.core.handlers.schedule import next_to_start
 from orchd.core.state.agents import AgentId, Status, agent_id
-from orchd.core.state.events import AgentCancelled, AgentReturned, AttemptAdmitted, StopBegan
+from orchd.core.state.events import AgentCancelled, AgentReturned, AttemptAdmitted, KillBegan, StopBegan
 from orchd.core.state.ready_queue import AGING_SECONDS, Line, Queue, Ticket
 from tests.core.box import Box, spec
 
@@ -368,3 +368,24 @@ def test_an_end_while_the_daemon_drains_costs_no_look_at_all_that_is_queued(monk
     box.cancel(parent)
     box.exit(others[1])
     assert len(box.are(Status.QUEUED)) == 50
+
+
+def test_an_end_names_the_agent_that_caused_it_until_the_agent_is_tried_again() -> None:
+    box = Box()
+    parent = box.spawn()
+    child = box.spawn(caller=parent)
+    behind = box.spawn(after=(parent,))
+    box.exit(parent, 1)
+    assert (box.agent(child).because, box.agent(behind).because) == (parent, parent)
+    box.retry(parent)
+    box.retry(behind)
+    assert box.agent(behind).because == ""
+
+
+def test_a_kill_names_the_agent_that_caused_it() -> None:
+    box = Box()
+    parent = box.spawn()
+    child = box.spawn(caller=parent, grace=4.0)
+    box.exit(parent, 1)
+    box.sleep(4.0)
+    assert box.facts(KillBegan) == [KillBegan(child, 1, parent)]

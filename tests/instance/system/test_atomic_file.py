@@ -75,3 +75,11 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path, write: Callable[[Path, 
     link.symlink_to(path)
     write(link, b"content")
     assert (path.is_fifo(), link.read_bytes()) == (True, b"content")
+
+
+def test_a_link_replaces_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "latest").write_text("before")
+    (tmp_path / ".latest.new").symlink_to("elsewhere")
+    atomic_file.link(tmp_path / "latest", "file")
+    assert (tmp_path / "latest").readlink() == Path("file")
+    assert [one.name for one in tmp_path.iterdir()] == ["latest"]

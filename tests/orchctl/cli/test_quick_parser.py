@@ -80,8 +80,10 @@ def test_a_plain_call_imports_no_framework() -> None:
     script = (
         "import sys; from orchctl import __main__; from orchctl.cli import quick_parser; "
         "import orchctl.commands.agents.wait, orchctl.commands.agents.spawn, orchctl.commands.agents.status; "
-        "print([name for name in ('typer', 'click', 'rich', 'pydantic', 'filelock',"
-        " 'subprocess', 'argparse', 'dataclasses', 'uuid', 'platformdirs') if name in sys.modules])"
+        "orchctl.render.text.fitted('é · ├─ …', 5, '…'); "
+        "print([name for name in ('typer', 'click', 'rich', 'yaml', 'filelock',"
+        " 'markdown_it', 'prometheus_client', 'xml', 'subprocess', 'argparse', 'dataclasses', 'uuid', 'platformdirs')"
+        " if name in sys.modules])"
     )
     env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}  # it imports some
     done = subprocess.run(

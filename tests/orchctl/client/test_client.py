@@ -174,6 +174,24 @@ def test_a_daemon_from_before_an_upgrade_is_asked_as_it_knows(home: Home, monkey
         assert [agent["id"] for agent in pages.first(client, {}, 5)["agents"]] == ["agent-001"]
 
 
+@pytest.mark.parametrize("unknown", ["attributes", "colour"])
+def test_attributes_are_left_out_only_for_a_daemon_that_does_not_know_the_field(
+    home: Home, unknown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(op: str, args: Callable[[], dict[str, object]], *_: object) -> dict[str, object]:
+        if "attributes" in args():
+            raise WireError("bad-request", "any words", {"unknown": unknown})
+        return {"agents": []}
+
+    with Client(home) as client:
+        monkeypatch.setattr(client, "_ask", ask)
+        if unknown == "attributes":
+            assert client.call("spawn", {"cwd": "/", "attributes": {}}) == {"agents": []}
+        else:
+            with pytest.raises(WireError, match="any words"):
+                client.call("spawn", {"cwd": "/", "attributes": {}})
+
+
 @pytest.mark.parametrize("code", ["unknown-agent", "forbidden"])
 def test_any_other_refusal_is_no_reason_to_ask_again(home: Home, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []

@@ -14,7 +14,7 @@ from orchctl.exporters.metrics_server import serve
 def refused(where: str) -> str:
     """The code with which it is refused."""
     with pytest.raises(ClientError) as caught:
-        serve(where, str, lambda _: pytest.fail("it serves"))
+        serve(where, lambda _: (b"", ""), lambda _: pytest.fail("it serves"))
     return caught.value.code
 
 

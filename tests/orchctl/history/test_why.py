@@ -9,6 +9,7 @@ import pytest
 
 from orchctl.client import Client
 from orchctl.history import events, why
+from orchctl.history.lifecycles import read
 from orchd.protocol.errors import WireError
 from tests.conftest import Instance
 
@@ -47,7 +48,7 @@ def test_a_daemon_of_an_earlier_version_is_asked_for_all_that_happened_meanwhile
 
     def older(self: Client, op: str, args: Any = None, **how: Any) -> dict[str, Any]:
         if op == "events" and "agent" in (args or {}):
-            raise WireError("bad-request", "agent is not known here")
+            raise WireError("bad-request", "agent is not known here", {"unknown": "agent"})
         return call(self, op, args, **how)
 
     monkeypatch.setattr(Client, "call", older)
@@ -56,3 +57,32 @@ def test_a_daemon_of_an_earlier_version_is_asked_for_all_that_happened_meanwhile
         for queued_at in (agent["queued_at"], "2999-01-01T00:00:00.000Z"):
             found = [fact["agent"] for fact in events.about(client, one, queued_at, None)]
             assert found[-2:] == [one, other]
+
+
+ENDED = "2026-01-02T03:06:09.000Z"
+FAILED = {"id": "agent-001", "ended_at": ENDED}
+
+
+def end(event: str, agent: str, reason: str, **more: str) -> dict[str, Any]:
+    """An end in the moment in which agent-001 failed."""
+    return {"seq": int(agent[-1]), "at": ENDED, "event": event, "agent": agent, "reason": reason, **more}
+
+
+def taken(*ends: dict[str, Any]) -> list[str]:
+    """The agents that ended because agent-001 failed."""
+    born = {"seq": 0, "at": ENDED, "event": "agent-queued", "agent": "agent-001", "name": "a", "level": "pm"}
+    facts = [{**born, "parent": None}, end("agent-failed", "agent-001", "exit code 1"), *ends]
+    return [agent for agent, _ in why.taken(facts, FAILED, read(facts).agents["agent-001"])]
+
+
+def test_the_cause_that_an_event_names_says_what_ended_with_an_agent_and_its_reason_does_not() -> None:
+    assert taken(
+        end("agent-skipped", "agent-002", "agent-009 did not complete", because="agent-009"),
+        end("stop-began", "agent-003", "any words", because="agent-001"),
+        end("agent-cancelled", "agent-004", "any words", because="agent-003"),
+        end("agent-skipped", "agent-005", "agent-001 did not complete", because="agent-002"),
+    ) == ["agent-003", "agent-004"]
+
+
+def test_events_of_earlier_versions_name_no_cause() -> None:
+    assert taken(end("agent-skipped", "agent-002", "agent-001 did not complete: failed")) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from orchctl.plans import boxes, reading
 from orchctl.plans.reading import Wishes
@@ -64,6 +65,31 @@ def test_a_task_that_would_vanish_is_a_mistake(text: str, line: int, said: str) 
         boxes.read(text)
     assert caught.value.line == line
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_closed"),
+    [
+        ("```\nx\n```", True),
+        ("```\n```", True),
+        ("```\n\n```\n", True),
+        ("- ```\n  x\n  ````", True),
+        ("> ```\n> ```\ntext", True),
+        ("```", False),
+        ("```\n", False),
+        ("```\nx", False),
+        ("```\nx\n\n", False),
+        ("````\n```\n", False),
+        ("```\n    ```\n", False),
+        ("```\n> ```\n", False),
+        ("> ```\n> x\n", False),
+        ("- ```\n  x\n", False),
+        ("- ```\n  x\ntext", False),
+    ],
+)
+def test_a_fence_is_closed_by_what_commonmark_takes_for_its_end(text: str, *, is_closed: bool) -> None:
+    (fence,) = [token for token in MarkdownIt("commonmark").parse(text) if token.type == "fence"]
+    assert boxes.is_closed(fence) is is_closed
 
 
 def test_boxes_know_their_lines_their_headings_and_each_other() -> None:

@@ -59,6 +59,8 @@ def test_wide_and_combining_characters_are_counted_as_a_terminal_does() -> None:
     assert render.columns("\u0915\u0941\u091b") == 2  # Hindi: the vowel stands below the first
     assert render.columns("\u2764\ufe0f") == 2  # a red heart
     assert render.columns("\u231a\ufe0f") == render.columns("1\ufe0f\u20e3") == 2
+    assert render.columns("\U0001f469\u200d\U0001f4bb") == 2  # a person and a computer, joined to one picture
+    assert render.columns("\u1100\u1161") == 2  # two jamo, which a terminal draws as one syllable
 
 
 def test_lines_of_files_keep_their_tabs() -> None:
@@ -76,6 +78,9 @@ def test_only_what_is_too_long_is_shortened() -> None:
     assert render.fitted("abcdefg", 6, "…") == "abcde…"
     assert render.fitted("abcdefg", 6, "...") == "abc..."
     assert render.fitted("abcdefg", 2, "...") == ".."
+    assert render.fitted("日本語", 5, "…") == "日本…"
+    assert render.fitted("日本語", 4, "…") == "日…"
+    assert render.fitted("e\u0301e\u0301e\u0301", 2, "…") == "e\u0301…"
 
 
 def test_the_time_of_an_agent_is_how_long_it_has_been_at_it() -> None:
@@ -147,7 +152,8 @@ def test_a_wait_says_how_far_it_is() -> None:
 @given(st.text(st.sampled_from("ab界é\u0301\ufe0f☁")), st.integers(0, 9), st.sampled_from(["…", "..."]))
 def test_a_text_is_cut_where_its_longest_beginning_fits(text: str, width: int, ellipsis: str) -> None:
     room = max(0, width - len(ellipsis))
-    longest = max((text[:end] for end in range(len(text) + 1) if render.columns(text[:end]) <= room), key=len)
+    whole = [end for end in range(len(text) + 1) if text[end : end + 1] not in ("\u0301", "\ufe0f")]
+    longest = max((text[:end] for end in whole if render.columns(text[:end]) <= room), key=len)
     wanted = text if render.columns(text) <= width else longest + ellipsis[:width]
     assert render.fitted(text, width, ellipsis) == wanted
 

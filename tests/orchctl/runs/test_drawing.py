@@ -62,7 +62,7 @@ def test_svg_draws_each_node_once_and_each_edge_once() -> None:
 
 def test_svg_is_readable_on_light_and_dark_pages_and_fits_its_box() -> None:
     text = svg(TEAM)
-    assert "prefers-color-scheme: dark" in text
+    assert "prefers-color-scheme:dark" in text
     root = ET.fromstring(text)
     for one in root.iter(f"{SVG}rect"):
         assert float(one.get("x", "")) >= 0

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from orchctl.tasks.front_matter import parse, written
+from orchctl.tasks.front_matter import described, parse, written
 
 Values = dict[str, str | tuple[str, ...]]
 
@@ -34,7 +34,7 @@ def test_values_are_texts_or_lists_of_texts() -> None:
         "after: [a, 'b, c', \"d\",]",
         "files:",
         "  - src/a#b",
-        "- 'x: y'   # why",
+        "  - 'x: y'   # why",
         "timeout: 15m",
         "model:",
     ) == {
@@ -46,6 +46,14 @@ def test_values_are_texts_or_lists_of_texts() -> None:
         "timeout": "15m",
         "model": (),
     }
+
+
+def test_a_list_in_brackets_may_go_over_several_lines() -> None:
+    assert values("files: [a,  # why", "", "  'b, c']", "name: d") == {"files": ("a", "b, c"), "name": "d"}
+    assert mistakes("files: [a,", "]") == [
+        (2, "while parsing a flow node: expected the node content, but found '<stream end>'"),
+        (3, "while parsing a block node: expected the node content, but found ']'"),
+    ]
 
 
 def test_a_plain_text_is_never_anything_else() -> None:
@@ -114,19 +122,64 @@ def test_every_mistake_is_told_at_once_with_its_line() -> None:
         (4, "`name` is there already in line 2"),
         (5, "it goes on from the line before"),
         (6, "no space behind the colon"),
-        (7, "the list never ends"),
+        (7, "while parsing a flow sequence: expected ',' or ']', but got '<stream end>'"),
         (8, "a text cannot begin with '*'"),
         (9, "an item of no list"),
         (10, "'what is this' is no `key: value`"),
-        (11, "'\"half' is in quotes that do not end with it"),
+        (11, "while scanning a quoted scalar: found unexpected end of stream"),
         (12, "a text of several lines"),
-        (13, "an empty value"),
-        (14, "'\"\\\\x\"' has an escape that is not known"),
+        (13, "while parsing a flow node: expected the node content, but found ','"),
+        (
+            14,
+            "while scanning a double-quoted scalar: expected escape sequence of 2 hexadecimal numbers, but found '\"'",
+        ),
         (15, "a text cannot begin with '*'"),
         (16, "it has a tab"),
-        (17, "\"'a' b\" is in quotes that do not end with it"),
-        (18, "'a: b' has a `:` that means something else in YAML"),
+        (17, "while parsing a block mapping: expected <block end>, but found '<scalar>'"),
+        (18, "'a: b' is a mapping and no text"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "message"),
+    [
+        (["a: &b c"], 2, "a text cannot begin with '&'"),
+        (["a: [b, &c d]"], 2, "a text cannot begin with '&'"),
+        (["a: &b [c]"], 2, "a text cannot begin with '&'"),
+        (["a: !!str b"], 2, "a text cannot begin with '!'"),
+        (["a:", "- b", "- *c"], 4, "a text cannot begin with '*'"),
+        (["a: {b: c}"], 2, "'{b: c}' is a mapping and no text"),
+        (["a: [[b]]"], 2, "'[b]' is a sequence and no text"),
+        (["a:", "  b: c"], 3, "'b: c' is a mapping and no text"),
+        (["a:", "- b", "-"], 4, "an empty value"),
+        (['a: "b', '  c"'], 3, "it goes on from the line before"),
+        (["a: >-", "  b"], 2, "a text of several lines"),
+        (["# why", "  a: b"], 3, "it goes on from the line before"),
+        (["{a: b}"], 2, "'{a: b}' is no `key: value`"),
+        (["<<: b"], 2, "'<<: b' is no `key: value`"),
+        (["a: b\u2028c: d"], 2, "'a: b\\u2028c: d' holds what cannot be shown on one line"),
+        (["a:", "- b\0"], 3, "'- b\\x00' holds what cannot be shown on one line"),
+        (['a: "\\u200b"'], 2, "'\\u200b' holds what cannot be shown on one line"),
+    ],
+)
+def test_what_is_more_than_texts_is_a_mistake(lines: list[str], line: int, message: str) -> None:
+    assert mistakes(*lines) == [(line, message)]
+
+
+@pytest.mark.parametrize(
+    ("written_as", "description"),
+    [
+        ("a # b", "a"),
+        (">-\n  a\n\n  b", "a b"),
+        ("|\n  a\n  # b", "a # b"),
+        ('"a: b"', "a: b"),
+        ("a: b", ""),
+        ("[a]", ""),
+    ],
+)
+def test_a_description_of_any_writer_is_read_if_it_can_be(written_as: str, description: str) -> None:
+    assert described(f"---\nname: [\ndescription: {written_as}\nx: y\n---\nBody\n") == description
+    assert described(f"description: {written_as}\n") == ""
 
 
 def test_the_way_out_is_the_line_as_it_should_be() -> None:

@@ -88,6 +88,20 @@ def test_what_is_no_command(tmp_path: Path, lines: list[str], message: str) -> N
     assert message in found[2]
 
 
+@pytest.mark.parametrize(
+    ("body", "goal"),
+    [
+        ("<!-- made by a tool -->\n\n## Fix *it* ##\nmore", "Fix *it*"),
+        ("```sh\nmake\n```\nRun this\nand that", "Run this"),
+        ("- one\n- two", "one"),
+        ("Title\n=====\n", "Title"),
+        ("```sh\nmake\n```", "```sh"),
+    ],
+)
+def test_the_goal_is_the_first_line_of_text_to_markdown(tmp_path: Path, body: str, goal: str) -> None:
+    assert task_file.made(tmp_path / "subtask-a.md", body, "a").goal == goal
+
+
 def test_a_file_without_front_matter_is_called_like_its_file_and_its_first_words_are_the_goal(tmp_path: Path) -> None:
     path = tmp_path / "subtask-docs.md"
     path.write_text("\n# Write the docs\n\nAll of them.\n")
@@ -131,8 +145,8 @@ def test_every_mistake_is_told_with_its_line_and_a_way_out(tmp_path: Path) -> No
         (
             8,
             "bad-front-matter",
-            "subtask-a.md line 8: the list never ends; "
-            "write it on one line, as in `[a, b]`, or each item behind a `- `",
+            "subtask-a.md line 8: while parsing a flow sequence: expected ',' or ']', but got '<stream end>'; "
+            "end lists and quotes where the value ends, and put texts with special characters in quotes",
         ),
     ]
 

@@ -6,9 +6,16 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from orchctl.commands.observe import metrics
+from orchctl.errors import RefusedError
 from tests.conftest import Instance
 from tests.orchctl.conftest import Background, Orchctl
 from tests.orchctl.exporters.test_metrics import parsed
@@ -35,6 +42,27 @@ def test_they_are_printed_once_and_none_without_a_daemon(instance: Instance, orc
     assert (done.code, done.out) == (69, "")
 
 
+def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "orchctl.exporters.metrics", raising=False)
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with pytest.raises(RefusedError, match=r"pip install 'orchd\[metrics\]'") as caught:
+        metrics.run(SimpleNamespace(serve=None))
+    assert caught.value.code == "no-prometheus"
+
+
+def test_a_client_that_asks_for_openmetrics_gets_it(instance: Instance, background: Background) -> None:
+    command = background("metrics", "--serve", "127.0.0.1:0")
+    request = urllib.request.Request(address(command), headers={"Accept": "application/openmetrics-text;version=1.0.0"})
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        assert reply.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
+        page = reply.read().decode()
+    assert page.endswith("# EOF\n")
+    names = {family.name for family in text_string_to_metric_families(page)}
+    assert {"orchd", "orchd_agents_ended", "orchd_queue_seconds"} <= names
+    command.send_signal(signal.SIGINT)
+    assert command.wait(30) == 130
+
+
 def test_a_port_answers_through_the_death_of_the_daemon(instance: Instance, background: Background) -> None:
     command = background("metrics", "--serve", "127.0.0.1:0")
     where = address(command)
@@ -57,11 +85,11 @@ def test_a_socket_is_the_users_own_and_goes_with_its_server(
     command = background("metrics", "--serve", f"unix:{path}")
     assert address(command) == f"unix:{path}"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert b"\norchd_limit 7\n" in asked(path)
+    assert b"\norchd_limit 7.0\n" in asked(path)
     assert asked(path, "/else").startswith(b"HTTP/1.0 404")
     with socket.socket(socket.AF_UNIX) as silent:  # one that says nothing keeps others waiting for a while only
         silent.connect(str(path))
-        assert b"\norchd_limit 7\n" in asked(path)
+        assert b"\norchd_limit 7.0\n" in asked(path)
     command.send_signal(signal.SIGINT)
     assert command.wait(30) == 130
     assert not path.exists()

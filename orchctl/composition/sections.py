@@ -1,0 +1,25 @@
+"""Prompts as sections: a text without a title, or below `## TITLE`. What is empty is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+
+def joined(sections: Iterable[tuple[str, str]]) -> str:
+    """The prompt of sections, each a title, which may be empty, and a text."""
+    return "\n\n".join(f"## {title}\n\n{text}" if title else text for title, text in sections if text) + "\n"
+
+
+def to_read(paths: Sequence[str]) -> str:
+    """The text that lists the results of dependencies; nothing without any."""
+    return "\n".join(["The results of those before you:", "", *(f"- {path}" for path in paths)]) if paths else ""
+
+
+def to_write(path: str) -> str:
+    """The text that says where the result goes; nothing without a path."""
+    if not path:
+        return ""
+    return (
+        f"When you are done, write what you did and what others must know to the file\n\n    {path}\n\n"
+        "Others read it instead of your output. End with a failure if you could not do the task."
+    )

@@ -1,0 +1,30 @@
+"""Text as a YAML scalar on one line, which YAML 1.1 and 1.2 read as the same text."""
+
+from __future__ import annotations
+
+import json
+from re import Pattern
+
+HALVES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # of characters, which no file of UTF-8 has
+NOT_IN_YAML = HALVES | dict.fromkeys((0xFFFE, 0xFFFF), "\ufffd")
+_OTHER_TYPES = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", ".inf", ".nan"})
+
+
+def scalar(text: str, plain: Pattern[str]) -> str:
+    """`text` as it is where it matches `plain` and is of no other type, and otherwise in double quotes.
+
+    JSON is YAML, except for halves of characters.
+    """
+    if plain.fullmatch(text) and text.lower() not in _OTHER_TYPES and not text.endswith(" "):
+        return text
+    made = json.dumps(text.translate(NOT_IN_YAML), ensure_ascii=False)
+    return made if made.isprintable() else "".join(map(_escaped, made))
+
+
+def _escaped(char: str) -> str:
+    """A character as it stands in double quotes: control characters, ends of lines, and what changes the direction of
+    a text are not left as they are."""
+    if char.isprintable():
+        return char
+    number = ord(char)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"  # noqa: PLR2004

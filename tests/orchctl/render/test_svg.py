@@ -1,0 +1,30 @@
+"""Elements of pictures."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchctl.render.svg import add, picture, written
+
+
+@given(st.text(), st.text())
+def test_any_text_and_attribute_is_well_formed_and_comes_back_without_what_xml_lacks(text: str, name: str) -> None:
+    root = picture(10, 20.5, "", "a title", text)
+    add(root, "text", text, data_name=name)
+    again = ET.fromstring(written(root))
+    assert [one.tag.partition("}")[2] for one in again] == ["title", "desc", "style", "text"]
+    assert "\0" not in (again[-1].text or "")
+
+
+def test_attributes_stay_in_order_and_numbers_are_short() -> None:
+    root = picture(10, 20.5, "a{}")
+    add(root, "line", class_="", y1=1, x1=1 / 3, text_anchor="end")
+    assert written(root).splitlines() == [
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 20.5" width="10" height="20.5">',
+        "<style>a{}</style>",
+        '<line y1="1" x1="0.3" text-anchor="end" />',
+        "</svg>",
+    ]
