@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
 PATIENCE = 30.0  # seconds that a lock of another git may take
+_ADVICE = ("hint:", "Preparing worktree", "warning:")  # beginnings of lines that name no error
 _PAUSE = 0.05  # seconds between two tries
 # Errors that pass soon: a lock that another git holds, and a worktree that it is just making.
 _PASSING = (".lock': File exists", "could not lock config file", "/commondir: ")
@@ -81,7 +82,10 @@ class Git:
 
         until = time.monotonic() + self._patience
         while (done := self._run(words, env)).returncode:
-            cause = " / ".join(_errors(os.fsdecode(done.stderr))) or f"exit code {done.returncode}"
+            lines = [line.strip() for line in os.fsdecode(done.stderr).splitlines() if line.strip()]
+            errors = [line for line in lines if not line.startswith(_ADVICE)]
+            texts = [line.removeprefix("fatal: ").removeprefix("error: ") for line in errors]
+            cause = " / ".join(texts) or f"exit code {done.returncode}"
             if not any(text in cause for text in _PASSING) or time.monotonic() >= until:
                 raise RefusedError(f"`git {words[0]}` in {self._directory}: {cause}", code=FAILED)
             signal.sigtimedwait([], _PAUSE)
@@ -119,13 +123,5 @@ def _content(file: IO[bytes]) -> bytes:
 
 
 def surroundings(env: Mapping[str, str]) -> dict[str, str]:
-    """`env` without the variables that make git use another repository than that of its directory."""
+    """Return `env` without the variables that make git use another repository than that of its directory."""
     return {name: value for name, value in env.items() if name not in ELSEWHERE}
-
-
-def _errors(stderr: str) -> Iterator[str]:
-    """The lines that name an error; git gives advice too."""
-    for line in stderr.splitlines():
-        text = line.strip()
-        if text and not text.startswith(("hint:", "Preparing worktree", "warning:")):
-            yield text.removeprefix("fatal: ").removeprefix("error: ")

@@ -1,7 +1,7 @@
 """What a working tree holds that git does not track and that would be lost with it.
 
 Ignored files count as work unless they can be made again: they are as they were copied, a pattern of the configuration
-covers them, a tool has marked their directory, or their name is one that tools give to what they make.
+covers them, a tool has marked their directory, or tools give this name to files that they make.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def nested(names: Iterable[str]) -> list[str]:
 
 
 def described(top: Path, name: str) -> str:
-    """A path below `top`, with the number of its commits where it is a repository whose commits are there."""
+    """Return a path below `top`, with the number of its commits where it is a repository whose commits are there."""
     if not (top / name / ".git").is_dir():
         return name
     git = Git(top / name)
