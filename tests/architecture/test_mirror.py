@@ -31,7 +31,6 @@ ELSEWHERE = {
     "orchctl/commands/observe/table.py": "tests/orchctl/commands/test_registry.py",
     "orchctl/commands/work/table.py": "tests/orchctl/commands/test_registry.py",
     "orchctl/doctor/asking.py": "tests/orchctl/commands/daemon/test_doctor.py",
-    "orchctl/doctor/database.py": "tests/orchctl/doctor/test_advice.py",
     "orchctl/doctor/findings.py": "tests/orchctl/commands/daemon/test_doctor.py",
     "orchctl/doctor/instance.py": "tests/orchctl/doctor/test_advice.py",
     "orchctl/doctor/orphans.py": "tests/orchctl/commands/daemon/test_doctor.py",
