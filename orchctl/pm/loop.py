@@ -20,7 +20,7 @@ from orchctl.pm.report import Row, judged, lost_row, row_of
 from orchctl.pm.work_item import Board, Item, Source
 from orchctl.render import text
 from orchctl.spawn.mock_notes import note_pretenders
-from orchctl.spawn.projects import asked_in
+from orchctl.spawn.request import asked_in
 from orchctl.worktrees import checks
 from orchd.instance import environment, runner_config
 from orchd.instance.system import atomic_file

@@ -1,29 +1,36 @@
-"""What command line and batch file have in common when they describe an agent."""
+"""The parts of a request to spawn that command line and batch files share: paths, and the place of the request."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from orchctl.client import target
+from orchctl.daemon.launcher import for_agents
 from orchctl.errors import UsageError
+from orchctl.spawn import attributes
+from orchd.instance.projects import project_of
 
 _PATHS = ("cwd", "stdin", "output_dir", "result")
 
 
 def placed(spec: Mapping[str, object], directory: Path) -> dict[str, object]:
-    """`spec` with its paths made absolute: the daemon does not know where its client stands."""
+    """Return `spec` with its paths made absolute: the daemon does not know the directory of its client."""
     if target.is_far():
-        _check_far(spec)
+        if not spec.get("cwd"):
+            raise UsageError("the agent starts on another machine: say in which directory there with an absolute --cwd")
+        for key in _PATHS:
+            if isinstance(path := spec.get(key), str) and path and not path.startswith("/"):
+                flag = f"--{key.replace('_', '-')}"
+                raise UsageError(
+                    f"{flag} {path}: the agent starts on another machine, so the path must be absolute there"
+                )
     paths = {key: str(directory / path) for key in _PATHS if isinstance(path := spec.get(key), str) and path}
     return {**spec, **paths}
 
 
-def _check_far(spec: Mapping[str, object]) -> None:
-    """Raises UsageError for what means a place on this machine."""
-    if not spec.get("cwd"):
-        raise UsageError("the agent starts on another machine: say in which directory there with an absolute --cwd")
-    for key in _PATHS:
-        if isinstance(path := spec.get(key), str) and path and not path.startswith("/"):
-            flag = f"--{key.replace('_', '-')}"
-            raise UsageError(f"{flag} {path}: the agent starts on another machine, so the path must be absolute there")
+def asked_in(directory: Path) -> dict[str, Any]:
+    """Return the fields that describe where a request is made: the directory, its project, and this environment."""
+    where = {"cwd": str(directory), "project": str(project_of(directory))}
+    return {**where, "env": for_agents(), "attributes": attributes.own()}

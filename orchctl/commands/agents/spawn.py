@@ -11,8 +11,7 @@ from orchctl.client import Client, target
 from orchctl.errors import UsageError
 from orchctl.spawn import env_files, inputs
 from orchctl.spawn.mock_notes import note_pretenders
-from orchctl.spawn.projects import asked_in
-from orchctl.spawn.request import placed
+from orchctl.spawn.request import asked_in, placed
 from orchctl.spawn.working_directory import here
 from orchctl.terminal import console
 from orchd.instance.home import Home, default_home

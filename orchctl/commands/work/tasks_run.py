@@ -13,7 +13,7 @@ from orchctl.commands.agents import wait
 from orchctl.errors import RefusedError, UsageError
 from orchctl.exit_codes import OK
 from orchctl.spawn.mock_notes import note_pretenders
-from orchctl.spawn.projects import asked_in
+from orchctl.spawn.request import asked_in
 from orchctl.tasks import launch
 from orchctl.tasks.directory import Place, opened, place, standing
 from orchctl.tasks.launch import PROMPTS, Choice, Wanted
