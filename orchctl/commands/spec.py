@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -15,6 +16,25 @@ from orchd.protocol.sizes import share, size
 _LARGEST = 2**63 - 1  # what a msgpack integer holds
 
 
+class Where(Enum):
+    """Which daemon a command can be called for."""
+
+    ANY_DAEMON = "the daemon of this machine or of another: the command needs none of its files"
+    THIS_MACHINE = "the daemon of this machine: the command works on its files and processes"
+    NO_DAEMON = "no daemon: the command sends no request"
+
+
+class Completion(Enum):
+    """What a shell completes an argument or the value of an option with."""
+
+    AGENTS = "ids of agents"
+    DEPENDENCIES = "ids of agents, then conditions"
+    RUNS = "ids of runs"
+    COMPOSITIONS = "files, folders and names of compositions"
+    SKILLS = "names of skills"
+    TASKS = "names of tasks"
+
+
 class Option(NamedTuple):
     """One option. `name` is its attribute of the arguments that `run` gets."""
 
@@ -24,6 +44,7 @@ class Option(NamedTuple):
     many: bool = False
     metavar: str | None = None
     short: str | None = None
+    completes: Completion | None = None
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -48,6 +69,7 @@ class Argument(NamedTuple):
     kind: str = "text"
     many: bool = False
     required: bool = False
+    completes: Completion | None = None
 
     @property
     def default(self) -> object:
@@ -65,10 +87,12 @@ class Command(NamedTuple):
     options: tuple[Option, ...] = ()
     has_rest: bool = False  # all from the first word that is no option is the argument, options included
     function: str = "run"
+    where: Where = Where.THIS_MACHINE  # the safe default: refused for another machine
 
     def run(self, args: SimpleNamespace) -> int:
         """Do it. Returns the exit code; what it raises is for `exits`."""
-        target.check(self.words)
+        if self.where is Where.THIS_MACHINE:
+            target.check_is_here(" ".join(self.words))
         from importlib import import_module
 
         function: Callable[[SimpleNamespace], int] = getattr(
@@ -134,3 +158,21 @@ KINDS: dict[str, Callable[[str], object]] = {
 
 JSON = Option("json", "Print the result, or the error, as JSON on stdout.")
 COMMAND = Argument("command", "The program and its arguments, after --.", "-- COMMAND [ARG]...", many=True)
+GOAL = Option("goal", "What it is to achieve.", "text", metavar="TEXT")
+SKILL = Option("skill", "The skill it works with.", "text", metavar="NAME", completes=Completion.SKILLS)
+MODEL = Option("model", "The model that its runner asks for.", "text", metavar="NAME")
+RETRIES = Option("retries", "New attempts when it fails.", "number", metavar="N")
+BUDGET = (
+    Option(
+        "max_tokens",
+        "Start nothing more of it once it has taken this many tokens; mock agents count nothing.",
+        "number",
+        metavar="N",
+    ),
+    Option(
+        "max_cost",
+        "Start nothing more of it once it has cost this much; mock agents count nothing.",
+        "amount",
+        metavar="DOLLARS",
+    ),
+)

@@ -10,7 +10,7 @@ from orchctl.commands.spec import Argument, Command, Option, number, pair
 
 
 def test_a_command_runs_the_function_of_its_module() -> None:
-    command = Command(("x",), "", "wait", function="run")
+    command = Command(("x",), "", "agents.wait", function="run")
     with pytest.raises(Exception, match="say what to wait for"):
         command.run(SimpleNamespace(ids=(), all=False, children=False))
 
