@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 from orchctl.client import target
-from orchctl.history import moments
 from orchd.instance import environment
 from orchd.protocol.durations import duration
 from orchd.protocol.sizes import share, size
@@ -140,8 +139,27 @@ def amount(text: str) -> float:
 
 def moment(text: str) -> str:
     """A time as typed, an age or ISO 8601, once it is known to be a time; the command resolves it."""
-    moments.unix(text, 0.0)
+    unix_time(text, 0.0)
     return text
+
+
+def unix_time(text: str, now: float) -> float:
+    """The Unix time of an age like `2h` or of an ISO 8601 time, which is local without a zone. Raises ValueError."""
+    try:
+        return now - duration(text)
+    except ValueError:
+        return _absolute(text)
+
+
+def _absolute(text: str) -> float:
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(text.strip()).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(
+            f"{text!r} is not a time: write an age, as in 90s, 15m, 2h, 1d, or an ISO time, as in 2026-11-30T10:00"
+        ) from None
 
 
 KINDS: dict[str, Callable[[str], object]] = {
