@@ -20,7 +20,7 @@ from orchctl.pm.report import Row, judged, lost_row, row_of
 from orchctl.pm.work_item import Board, Item, Source
 from orchctl.render import text
 from orchctl.spawn.mock_notes import note_pretenders
-from orchctl.spawn.projects import asked_in
+from orchctl.spawn.request import origin
 from orchctl.worktrees import checks
 from orchd.instance import environment, runner_config
 from orchd.instance.system import atomic_file
@@ -183,7 +183,7 @@ class Conductor:
             base = checks.head(checks.checkout_of(self._wishes.directory))
             for entry, one in zip(entries, made, strict=True):
                 one.spec.update(base=base, **self._begun_with(entry))
-        request = {"agents": [one.spec for one in made], **asked_in(self._wishes.directory)}
+        request = {"agents": [one.spec for one in made], **origin(self._wishes.directory)}
         try:
             schema.build(operations.Spawn, request)
             for entry, one in zip(entries, made, strict=True):
