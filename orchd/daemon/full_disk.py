@@ -102,7 +102,8 @@ class HeldWaits:
             if held.deadline <= now:
                 del self._waits[request]
                 held.end()
-        late, self._late = list(self._late), deque()
+        late = list(self._late)
+        self._late.clear()
         return late
 
 
