@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from orchd.protocol.durations import duration
 
 
 def unix(text: str, now: float) -> float:
-    """The Unix time of `text`; a time without a zone is local time. Raises ValueError, which shows both forms."""
-    try:
+    """Return the Unix time of `text`; a time without a zone is local. Raises ValueError, which shows both forms."""
+    with suppress(ValueError):
         return now - duration(text)
-    except ValueError:
-        return _absolute(text)
-
-
-def _absolute(text: str) -> float:
     from datetime import datetime
 
     try:
