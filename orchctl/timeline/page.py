@@ -1,4 +1,4 @@
-"""A timeline as a page: the picture, and the same data as a table."""
+"""A timeline as an HTML page: the picture, and the same data as a table."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from orchctl.timeline.summary import History
 
 
 def html(history: History) -> str:
-    """The picture in a page, with the same as a table."""
+    """Return the picture in a page, followed by a table with a row for each attempt."""
     rows = "\n".join(_row(life, attempt) for life in history.lives for attempt in life.attempts)
-    heads = "".join(f"<th>{one}</th>" for one in ("agent", "name", "level", "try", "queued", "held", "how", "reason"))
+    heads = "".join(f"<th>{head}</th>" for head in ("agent", "name", "level", "try", "queued", "held", "how", "reason"))
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark"><title>{_safe(history.title)}</title>
