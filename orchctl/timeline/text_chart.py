@@ -102,7 +102,11 @@ class _Chart:
         ended = life.status
         self._ended.add(ended)
         tries = f" x{len(life.attempts)}" if len(life.attempts) > 1 else ""
-        took = f"{render.span(_took(life, self._history.end))}{tries}"
+        seconds = _end(life, self._history.end) - life.queued  # of an agent that never started: the time in the queue
+        if life.attempts:
+            works = (span for attempt in life.attempts for span in attempt.works(self._history.end))
+            seconds = sum(end - begin for begin, end in works)
+        took = f"{render.span(seconds)}{tries}"
         before = f"{life.id:<{self._id_width}}" if self._has_ids else ""
         mark = self._coloured(self._mark(_ENDS[ended]), _ENDS[ended].colour)
         room = self._width - self._left - self._bar - 3
@@ -174,10 +178,3 @@ def _whole(x: float) -> int:
 
 def _end(life: Life, now: float) -> float:
     return now if life.ended is None else life.ended
-
-
-def _took(life: Life, now: float) -> float:
-    """Return the seconds of work in all attempts; of an agent that never started, the seconds in the queue."""
-    if not life.attempts:
-        return _end(life, now) - life.queued
-    return sum(end - begin for attempt in life.attempts for begin, end in attempt.works(now))
