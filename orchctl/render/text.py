@@ -44,7 +44,10 @@ def clean(text: str) -> str:
 def dependencies(agent: Agent) -> list[str]:
     """Return the agents that it comes after, with conditions: `agent-001`, `agent-003:any`."""
     conditions = agent.get("conditions", {})  # an older daemon does not report any
-    return [f"{id_}:{conditions[id_]}" if id_ in conditions else id_ for id_ in agent.get("after", ())]
+    return [
+        f"{agent_id}:{conditions[agent_id]}" if agent_id in conditions else agent_id
+        for agent_id in agent.get("after", ())
+    ]
 
 
 def named(agent: Agent) -> str:
