@@ -12,7 +12,7 @@ from orchd.dag import Graph, groups_around, remaining_paths, successors
 def makespan(
     graph: Graph, durations: Mapping[str, float], limit: int, max_parallel: int | Mapping[str, int] | None = None
 ) -> float:
-    """When the last node ends if at most `limit` run at once, whatever has the longest way to go starting first.
+    """Return when the last node ends if at most `limit` run at once, the node with the longest path left first.
 
     `max_parallel` bounds the whole further; as a mapping it bounds groups: `{"": 3, "web": 2}` allows at most three of
     the nodes of the whole at once, and two of the nodes `web/...`. A group counts as one node in the group around it.
@@ -37,11 +37,11 @@ def makespan(
         line.join([node for node in after[ended] if not waits_for[node]])
 
 
-_Entry = tuple[float, str]  # sorts by the longest way to go
+_Entry = tuple[float, str]  # sorts by the longest path left
 
 
 class _Line:
-    """Nodes that could run, longest way first; those whose group is full stand aside until it is not."""
+    """Nodes that could run, longest path first; nodes of a full group stand aside until it has room."""
 
     def __init__(self, remaining: Mapping[str, float], limit: int, bounds: Mapping[str, int]) -> None:
         self._remaining = remaining
@@ -59,8 +59,18 @@ class _Line:
     def started(self) -> Iterator[str]:
         while self._ready and self._free:
             entry = heappop(self._ready)
-            groups = self._joined(entry[1])
-            full = next((index for index, group in enumerate(groups) if self._is_full(group)), None)
+            groups = list(groups_around(entry[1]))
+            # a group at work is counted in the groups around it already
+            busy = next((index for index, group in enumerate(groups) if self._busy[group]), len(groups))
+            groups = groups[: busy + 1]
+            full = next(
+                (
+                    index
+                    for index, group in enumerate(groups)
+                    if group in self._bounds and self._busy[group] >= self._bounds[group]
+                ),
+                None,
+            )
             if full is None:
                 self._begin(groups)
                 yield entry[1]
@@ -79,20 +89,8 @@ class _Line:
         self._free += 1
         for group in groups_around(node):
             self._busy[group] -= 1
-            self._release(group)
+            waiting = [entries for entries in self._aside[group].values() if entries]
+            if waiting:
+                heappush(self._ready, heappop(min(waiting)))
             if self._busy[group]:
                 return
-
-    def _is_full(self, group: str) -> bool:
-        return group in self._bounds and self._busy[group] >= self._bounds[group]
-
-    def _joined(self, node: str) -> list[str]:
-        """The groups that get one more node at work with it: a group at work is counted in those around it already."""
-        groups = list(groups_around(node))
-        busy = next((index for index, group in enumerate(groups) if self._busy[group]), len(groups))
-        return groups[: busy + 1]
-
-    def _release(self, group: str) -> None:
-        waiting = [entries for entries in self._aside[group].values() if entries]
-        if waiting:
-            heappush(self._ready, heappop(min(waiting)))
