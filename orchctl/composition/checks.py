@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 
 from orchctl.composition.order import cyclic, dependencies_of, doubled, name_of, order_of
@@ -64,6 +64,7 @@ def _dependencies(composition: Composition) -> Iterator[Problem]:
     names = [name_of(sub_skill) for sub_skill in composition.sub_skills]
     known = set(names)
     near = _NEAREST
+    unknown = "name one of the sub-skills, by its `id` if it has one"
     for index, sub_skill in enumerate(composition.sub_skills):
         for position, dependency in enumerate(sub_skill.dependencies):
             path = f"$.subSkills[{index}].dependencies[{position}]"
@@ -72,16 +73,13 @@ def _dependencies(composition: Composition) -> Iterator[Problem]:
             elif dependency not in known and "" not in known:  # an empty name may be the one that is meant
                 nearest = get_close_matches(dependency, names, 1) if near > 0 else []
                 near -= 1
-                yield _unknown(path, dependency, nearest)
-
-
-def _unknown(path: str, dependency: str, nearest: Sequence[str]) -> Problem:
-    way_out = f"did you mean {nearest[0]!r}?" if nearest else "name one of the sub-skills, by its `id` if it has one"
-    if dependency.rpartition(":")[2] in CONDITIONS:
-        way_out = (
-            f"a dependency in a composition has no condition; {way_out} `spawn --after` and task files have conditions"
-        )
-    return Problem("unknown-dependency", path, dependency, f"{dependency!r} is not a sub-skill", way_out)
+                way_out = f"did you mean {nearest[0]!r}?" if nearest else unknown
+                if dependency.rpartition(":")[2] in CONDITIONS:
+                    way_out = (
+                        f"a dependency in a composition has no condition; {way_out} `spawn --after` and task files "
+                        "have conditions"
+                    )
+                yield Problem("unknown-dependency", path, dependency, f"{dependency!r} is not a sub-skill", way_out)
 
 
 def _cycles(composition: Composition) -> Iterator[Problem]:

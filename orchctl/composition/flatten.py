@@ -139,19 +139,17 @@ def _inside(tree: Tree, group: Group) -> Iterator[Member | tuple[Tree, Group]]:
     for sub_skill in tree.composition.sub_skills:
         name = name_of(sub_skill)
         path, after = prefix + name, tuple(prefix + other for other in order[name])
-        given = sub_skill if group.given is None else _inherited(sub_skill, group.given)
+        given, outer = sub_skill, group.given
+        if outer is not None:
+            given = replace(
+                sub_skill,
+                runner=sub_skill.runner or outer.runner,
+                model=sub_skill.model or outer.model,
+                timeout=outer.timeout if sub_skill.timeout is None else sub_skill.timeout,
+                env={**outer.env, **sub_skill.env},
+            )
         if name in tree.nested:
             inner = tree.nested[name]
             yield inner, Group(path, inner.composition, after, sub_skill.required, given)
         else:
             yield Member(path, given, group, after, tree.texts.get(name, ""))
-
-
-def _inherited(sub_skill: SubSkill, given: SubSkill) -> SubSkill:
-    return replace(
-        sub_skill,
-        runner=sub_skill.runner or given.runner,
-        model=sub_skill.model or given.model,
-        timeout=given.timeout if sub_skill.timeout is None else sub_skill.timeout,
-        env={**given.env, **sub_skill.env},
-    )

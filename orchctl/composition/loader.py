@@ -19,7 +19,7 @@ from orchctl.skills import find as skills
 from orchd.dag import cycle_in, topological
 from orchd.protocol.durations import duration
 
-LIMIT = 7  # assumed when no daemon was asked for its limit
+LIMIT = 7  # assumed when no daemon gave its limit
 
 
 class Validation(NamedTuple):
@@ -182,7 +182,7 @@ def _timeouts(composition: Composition) -> Iterator[Problem]:
 
 
 def _errors(files: Mapping[str, _File]) -> list[Problem]:
-    """Return the errors of all files and a cycle through them; if there are none, those of the whole."""
+    """Return the errors of all files and a cycle through them; if there are none, the errors of the whole."""
     errors = [problem for file in files.values() for problem in file.errors]
     cycle = cycle_in(_graph(files))
     if cycle is not None:

@@ -30,12 +30,13 @@ def key_of(name: str) -> str:
 
 
 def _made(kind: type[_Made], value: Mapping[str, Any]) -> _Made:
-    keys = {field.name: key_of(field.name) for field in fields(kind)}
-    return kind(**{name: _plain(value[key]) for name, key in keys.items() if key in value})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(value)
-    # in JSON 3.0 is a whole number as well as 3
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    values: dict[str, Any] = {}
+    for field in fields(kind):
+        if (key := key_of(field.name)) in value:
+            given = value[key]
+            if isinstance(given, list):
+                given = tuple(given)
+            elif isinstance(given, float) and given.is_integer():  # in JSON 3.0 is a whole number as well as 3
+                given = int(given)
+            values[field.name] = given
+    return kind(**values)

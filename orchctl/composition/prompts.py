@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchctl.composition import sections
@@ -92,21 +92,19 @@ def generate_parallel_spawn_prompt(tasks: Sequence[ParallelTaskSpec]) -> str:
             "messages run one after the other; calls in the same message run at once. "
             "Give every call exactly the values shown."
         )
-    return "\n\n".join([head, *_calls(tasks)]) + "\n"
-
-
-def _calls(tasks: Sequence[ParallelTaskSpec]) -> Iterator[str]:
+    calls = []
     for number, task in enumerate(tasks, 1):
         fence = "```"  # must not occur in the prompt
         while fence in task.prompt:
             fence += "`"
         model = f"\n- model: {task.model}" if task.model else ""
-        yield (
+        calls.append(
             f"### Task call {number} of {len(tasks)}\n\n"
             f"- subagent_type: {task.subagent_type}\n- description: {task.description}{model}\n"
             f"- run_in_background: {str(task.run_in_background).lower()}\n- prompt:\n\n"
             f"{fence}text\n{task.prompt.rstrip()}\n{fence}"
         )
+    return "\n\n".join([head, *calls]) + "\n"
 
 
 def generate_composition_prompt(groups: Sequence[Sequence[ParallelTaskSpec]]) -> str:
