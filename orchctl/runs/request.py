@@ -174,21 +174,19 @@ class _Maker:
         ]
 
     def prompt(self, member: Member) -> str:
-        return task_prompt(
-            member.sub_skill,
-            self._task,
-            skill_text=member.text,
-            around=list(self._around(member))[::-1],
-            inputs=self._inputs(member),
-            result=str(result_path(self._results, member.path)),
-        )
-
-    def _around(self, member: Member) -> Iterator[str]:
-        """Yield the purposes of the compositions around a member, from the inside out."""
+        purposes: list[str] = []  # of the compositions around the member, from the outside in
         path = member.path
         while path:
             path = around(path)
             group = self._groups[path]
             given = group.given
             parts = (group.composition.description, *((given.role, given.prompt) if given else ()))
-            yield f"{group.composition.name}: {' '.join(part for part in parts if part)}".removesuffix(": ")
+            purposes.insert(0, f"{group.composition.name}: {' '.join(filter(None, parts))}".removesuffix(": "))
+        return task_prompt(
+            member.sub_skill,
+            self._task,
+            skill_text=member.text,
+            around=purposes,
+            inputs=self._inputs(member),
+            result=str(result_path(self._results, member.path)),
+        )
