@@ -49,7 +49,7 @@ class _Line:
         self._bounds = bounds
         self._busy: Counter[str] = Counter()  # nodes of a group that are at work
         self._ready: list[_Entry] = []
-        # by the group that is full, then by the group in it that they are in: when that begins to work, all of it may
+        # by the full group, then by the group inside it: once a group works, all of its nodes may start
         self._aside: defaultdict[str, dict[str, list[_Entry]]] = defaultdict(dict)
 
     def join(self, nodes: Iterable[str]) -> None:
@@ -63,20 +63,16 @@ class _Line:
             # a group at work is counted in the groups around it already
             busy = next((index for index, group in enumerate(groups) if self._busy[group]), len(groups))
             groups = groups[: busy + 1]
-            full = next(
-                (
-                    index
-                    for index, group in enumerate(groups)
-                    if group in self._bounds and self._busy[group] >= self._bounds[group]
-                ),
-                None,
-            )
+            full = next((index for index, group in enumerate(groups) if self._is_full(group)), None)
             if full is None:
                 self._begin(groups)
                 yield entry[1]
                 continue
             inner = groups[full - 1] if full else ""
             heappush(self._aside[groups[full]].setdefault(inner, []), entry)
+
+    def _is_full(self, group: str) -> bool:
+        return group in self._bounds and self._busy[group] >= self._bounds[group]
 
     def _begin(self, groups: Sequence[str]) -> None:
         self._free -= 1
