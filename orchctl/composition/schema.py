@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 SCHEMA = Path(__file__).parents[1] / "schemas/skill-composition-schema.json"
+_EXAMPLE = SCHEMA.with_name("composition-example.json")
 _SHOWN = 60  # characters of a value in a message
 _WORDS = {
     "string": "text",
@@ -35,6 +36,11 @@ def schema() -> dict[str, Any]:
     """Return the schema of composition.json."""
     value: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
     return value
+
+
+def example_file() -> str:
+    """Return a valid composition.json; its notes are keys that begin with `x-`, which are ignored."""
+    return _EXAMPLE.read_text(encoding="utf-8")
 
 
 @cache

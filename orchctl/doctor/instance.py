@@ -21,6 +21,7 @@ from orchd.instance.home import Home
 from orchd.instance.service import log_of
 
 _NO_CONTROLLER = "no controller of cgroup v2 is passed on to agents; docs/operations.md says where one can be"
+_SECONDS = 0.5  # for the database to be read
 _AHEAD = 60.0  # seconds that a clock may have been set back
 
 
@@ -118,6 +119,17 @@ def _silent(home: Home, asked: Daemon) -> Finding:
     if asked.holder is not None:
         return problem("daemon", f"{asked.who} holds {home.lock} and does not listen on {home.socket}", _RESTART)
     return ok("daemon", "none runs")
+
+
+def database(home: Home) -> Finding:
+    """Whether a daemon can use it, looked at without changing it."""
+    found = database_file.check(home.database, time.monotonic, _SECONDS)
+    remedy = "restore a backup; agents that still run are then agents like any others, if it is new enough"
+    if found.is_empty and any(home.agents.glob("agent-*.*")):
+        return problem("database", database_file.lost(home.database, f"has lost its agents: {found.note}"), remedy)
+    if found.problem is None:
+        return ok("database", f"{home.database}: {found.note}")
+    return problem("database", found.problem, found.remedy)
 
 
 def bounds(asked: Daemon) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from orchctl.pm.report import Row, judged, lost_row, row_of
 from orchctl.pm.work_item import Board, Source
 from orchctl.render import text
 from orchctl.spawn.mock_notes import note_pretenders
-from orchctl.spawn.projects import asked_in
+from orchctl.spawn.request import origin
 from orchctl.worktrees import checks
 from orchd.instance import environment, runner_config
 from orchd.instance.system import atomic_file
@@ -166,7 +166,7 @@ class Conductor:
             base = checks.head(checks.checkout_of(self._wishes.directory))
             for entry, made in zip(entries, developers, strict=True):
                 made.spec.update(base=base, **self._begun_with(entry))
-        request = {"agents": [made.spec for made in developers], **asked_in(self._wishes.directory)}
+        request = {"agents": [made.spec for made in developers], **origin(self._wishes.directory)}
         try:
             schema.build(operations.Spawn, request)
             for entry, made in zip(entries, developers, strict=True):

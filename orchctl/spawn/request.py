@@ -1,14 +1,24 @@
-"""What command line and batch file have in common when they describe an agent."""
+"""A request to spawn: its directory, project and environment, and the paths of each agent in it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from orchctl.client import target
+from orchctl.daemon.launcher import for_agents
 from orchctl.errors import UsageError
+from orchctl.spawn import attributes
+from orchd.instance.projects import project_of
 
 _PATHS = ("cwd", "stdin", "output_dir", "result")
+
+
+def origin(directory: Path) -> dict[str, Any]:
+    """Return what a request has of the place it is sent from: the directory, its project and this environment."""
+    where = {"cwd": str(directory), "project": str(project_of(directory))}
+    return {**where, "env": for_agents(), "attributes": attributes.own()}
 
 
 def placed(spec: Mapping[str, object], directory: Path) -> dict[str, object]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 from orchctl import exit_codes
-from orchctl.doctor import database, instance, machine, service
+from orchctl.doctor import instance, machine, service
 from orchctl.doctor.asking import Daemon
 from orchctl.doctor.findings import PROBLEM, Finding, ok, problem, warning
 from orchctl.doctor.orphans import end, marked, strays
@@ -42,7 +42,7 @@ def _findings(home: Home, *, is_fixing: bool) -> Iterator[Finding]:
     yield from instance.kinds(home)
     yield from instance.rights(home)
     yield instance.daemon(home, asked)
-    yield database.database(home)
+    yield instance.database(home)
     yield from service.service(home)
     yield from machine.versions()
     yield machine.processes()
