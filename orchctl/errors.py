@@ -1,4 +1,4 @@
-"""What can go wrong on the client's side of the wire. `exits` says which exit code each has."""
+"""The errors of the client. `exit_codes` has the exit code of each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 class ClientError(Exception):
-    """Something to tell a person or a script: a kebab-case `code`, a sentence, and `details` to compute with."""
+    """An error for people and scripts: a kebab-case `code`, a sentence, and `details` as data."""
 
     code = "error"
 
@@ -21,7 +21,7 @@ class ClientError(Exception):
 
 
 class UsageError(ClientError):
-    """The words on the command line, or in a batch file, do not make a request."""
+    """The command line, or a line of a batch file, is not a valid request."""
 
     code = "usage"
 
@@ -33,7 +33,7 @@ class NoDaemonError(ClientError):
 
 
 class TimedOutError(ClientError):
-    """What was waited for did not come in time."""
+    """The wait exceeded its timeout."""
 
     code = "timed-out"
 

@@ -1,4 +1,4 @@
-"""Exit codes, and the only place that turns exceptions into them."""
+"""Exit codes, and the conversion of exceptions into them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchd.instance.home import HomeError
 from orchd.protocol.errors import WireError
 
 OK = 0
-REFUSED = 1  # the daemon said no, or an agent that was waited for did not complete
+REFUSED = 1  # the daemon refused, or an awaited agent did not complete
 USAGE = 2
 NO_DAEMON = 69  # EX_UNAVAILABLE of sysexits.h
 TIMED_OUT = 75  # EX_TEMPFAIL of sysexits.h
@@ -31,12 +31,12 @@ CODES: dict[type[ClientError], int] = {
 
 
 def guarded(run: Callable[[SimpleNamespace], int], args: SimpleNamespace) -> int:
-    """What `run(args)` returns, or the code of what it raised, after saying so."""
+    """Return the exit code of `run(args)`, or of its exception, which is reported."""
     as_json = getattr(args, "json", False)
     try:
         code = _code(run, args, as_json=as_json)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has seen enough
+    except BrokenPipeError:  # the reader of the output has closed the pipe
         _drop()
         return BROKEN_PIPE
     except OSError as error:
@@ -47,14 +47,14 @@ def guarded(run: Callable[[SimpleNamespace], int], args: SimpleNamespace) -> int
 
 
 def open_missing() -> None:
-    """Give a process that was started with a standard stream closed one that leads nowhere."""
+    """Open /dev/null for each standard stream that was closed when the process started."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _failed(error: OSError, *, as_json: bool) -> int:
-    """Say it, though stdout may be what cannot be written."""
+    """Report a system error, even if stdout is what cannot be written."""
     is_deleted = error.errno == errno.ENOENT and error.filename is None and working_directory.is_deleted()
     code, message = ("no-directory", working_directory.MESSAGE) if is_deleted else ("system", str(error))
     try:
@@ -71,7 +71,7 @@ def _failed(error: OSError, *, as_json: bool) -> int:
 
 
 def _drop() -> None:
-    """The interpreter must not try in the end to flush what could not be written."""
+    """Drop output that cannot be written: the interpreter would try to flush it at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -39,7 +39,10 @@ def clock() -> Instant:
 def main() -> int:
     """Serve in the foreground. Who wants it in the background starts it there: `orchctl daemon start`."""
     utf8.ensure()
-    _take_signals()
+    # what the process that started this one had blocked or ignored is not to be kept
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     options = _options()
     faulthandler.enable()  # a watchdog ends a loop that hangs by SIGABRT: then the log says where it hung
     log_format.configure(sys.stderr, os.environ)
@@ -60,13 +63,6 @@ def main() -> int:
         return EXIT_REFUSED
     finally:
         notify.close()
-
-
-def _take_signals() -> None:
-    """Neither what the process that started this one had blocked nor what it ignored is ours to keep."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _run(options: argparse.Namespace, home: Home, notify: Notifier) -> int:
@@ -113,12 +109,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--service", type=services.parse, help="the service that this is, as user:orchd.service")
     parser.add_argument("--without-room", action="store_true", help=argparse.SUPPRESS)  # the disk is full
     parser.add_argument("--lock-fd", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--version", action="version", version=_versions())
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"orchd {version('orchd')} (schema {migrations.newest()}, protocol {VERSION})",
+    )
     return parser.parse_args()
-
-
-def _versions() -> str:
-    return f"orchd {version('orchd')} (schema {migrations.newest()}, protocol {VERSION})"
 
 
 def _tell(options: argparse.Namespace, line: str) -> None:

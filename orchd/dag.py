@@ -115,18 +115,12 @@ def durations(seconds: Known, tokens: Known) -> dict[str, float]:
     """
     history = {node: value for node, value in seconds.items() if value is not None}
     estimates = {node: value for node, value in tokens.items() if value is not None}
-    rate = _seconds_per_token(history, estimates)
+    rate = None if history else 1.0
+    if both := [node for node in history if estimates.get(node)]:
+        rate = sum(history[node] for node in both) / sum(estimates[node] for node in both)
     known = history if rate is None else {**{node: value * rate for node, value in estimates.items()}, **history}
     mean = sum(known.values()) / len(known) if known else 1.0
     return {node: float(known.get(node, mean)) for node in (*tokens, *seconds)}
-
-
-def _seconds_per_token(history: Mapping[str, float], estimates: Mapping[str, float]) -> float | None:
-    """1 without history, None when there is some but no estimate to compare it with."""
-    if not history:
-        return 1.0
-    both = [node for node in history if estimates.get(node)]
-    return sum(history[node] for node in both) / sum(estimates[node] for node in both) if both else None
 
 
 def around(path: str) -> str:

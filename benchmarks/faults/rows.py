@@ -186,7 +186,7 @@ INHERITED = Plant(
 ANYWHERE = Plant(
     "a daemon serves in any pid namespace",
     "orchd/processes/launching/namespaces.py",
-    "alive = _is_alive(home.agents) if other else None",
+    'alive = next((path for path in home.agents.glob("*.exit") if is_locked(path)), None) if other else None',
     "alive = None",
 )
 ANY_FILE = Plant(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from orchctl.commands.spec import Completion
 from orchctl.errors import ClientError
 from orchd.instance.home import HomeError
 from orchd.protocol.errors import WireError
@@ -69,6 +70,16 @@ def tasks(incomplete: str) -> list[tuple[str, str]]:
     except TasksError:
         return []
     return _offered(incomplete, ((task.name, task.goal) for task in found))
+
+
+OFFERS: dict[Completion, Callable[[str], list[tuple[str, str]]]] = {
+    Completion.AGENTS: agents,
+    Completion.DEPENDENCIES: dependencies,
+    Completion.RUNS: runs,
+    Completion.COMPOSITIONS: compositions,
+    Completion.SKILLS: skills_here,
+    Completion.TASKS: tasks,
+}
 
 
 def _offered(incomplete: str, known: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -23,14 +23,6 @@ from orchd.protocol.frames import VERSION
 # The class that every complaint of the framework has in common; its place and name differ between versions.
 _Complaint: type[Exception] = typer.BadParameter.__mro__[-4]
 
-_COMPLETED = {  # by the name of the field
-    **dict.fromkeys(("id", "ids", "parent"), completion.agents),
-    "after": completion.dependencies,
-    "file": completion.compositions,
-    "run": completion.runs,
-    "skill": completion.skills_here,
-    "only": completion.tasks,
-}
 _TYPES: dict[str, type] = {
     "number": int,
     "duration": float,
@@ -171,7 +163,7 @@ def _option(option: Option) -> object:
 
 
 def _completed(field: Argument | Option) -> Callable[[str], list[tuple[str, str]]] | None:
-    return _COMPLETED.get(field.name)
+    return completion.OFFERS[field.completes] if field.completes else None
 
 
 def _hint(field: Argument | Option, kind: object) -> object:

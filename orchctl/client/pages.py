@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+from orchctl.client import target
 from orchctl.client.client import Client
 from orchd.protocol.errors import WireError
 
@@ -33,6 +35,20 @@ def run(client: Client, one: str) -> dict[str, Any]:
     """One answer to `run-status`, with all members."""
     asked = {"id": one}
     return completed(client, "run-status", asked, "agents", client.call("run-status", asked), page="skip")
+
+
+def session(client: Client, session_id: str | None) -> dict[str, Any]:
+    """One answer to `session-status`, for this id or the session of the directory, with all agents, newest first."""
+    asked = {"id": session_id} if session_id else {} if target.is_far() else {"project": _here()}
+    answer = client.call("session-status", asked)
+    # a newer session may be opened in the directory meanwhile
+    return completed(client, "session-status", {"id": answer["session"]["id"]}, "agents", answer)
+
+
+def _here() -> str:
+    from orchd.instance.projects import project_of
+
+    return str(project_of(Path.cwd()))
 
 
 def completed(

@@ -15,16 +15,6 @@ if TYPE_CHECKING:
 
 _FLAGS = {"--connect": environment.ENV_CONNECT, "--profile": environment.ENV_PROFILE}
 
-FAR = frozenset(
-    {"spawn", "status", "wait", "logs", "cancel", "retry", "pause", "resume", "limit", "events", "top", "why", "plan"}
-    | {"metrics", "hook", "timeline", "runs", "run-status", "session list", "session show", "session close", "budget"}
-    | {"usage", "daemon status", "config reload", "keys list", "keys authorize", "keys revoke"}
-)
-"""The commands that ask the daemon of another machine. They need nothing of its files."""
-
-ALONE = frozenset({"validate", "prompt", "keys new", "skill list", "skill show", "skill install", "tasks new"})
-"""Those that ask no daemon. All others are for the machine that they are called on."""
-
 
 def taken(words: Sequence[str]) -> list[str]:
     """`words` without the options before the command, which hold from now on. Raises UsageError."""
@@ -61,13 +51,12 @@ def chosen() -> Home | Far:
     return remote.profile(os.environ.get(environment.ENV_PROFILE), os.environ.get(environment.ENV_CONNECT))
 
 
-def check(words: Sequence[str]) -> None:
-    """Raises UsageError for a command that cannot be meant for another machine."""
-    name = " ".join(words)
-    if is_far() and name not in FAR | ALONE:
+def check_is_here(command: str) -> None:
+    """Raises UsageError when the daemon of another machine is chosen."""
+    if is_far():
         which = os.environ.get(environment.ENV_PROFILE) or os.environ.get(environment.ENV_CONNECT)
         raise UsageError(
-            f"`{name}` works on files and processes of the machine it is called on, and {which} is another: "
+            f"`{command}` works on files and processes of the machine it is called on, and {which} is another: "
             f"call it there, or here without --connect, --profile, "
             f"{environment.ENV_CONNECT} and {environment.ENV_PROFILE}"
         )

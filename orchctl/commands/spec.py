@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from types import SimpleNamespace
 from typing import NamedTuple
 
 from orchctl.client import target
-from orchctl.history import moments
 from orchd.instance import environment
 from orchd.protocol.durations import duration
 from orchd.protocol.sizes import share, size
 
 _LARGEST = 2**63 - 1  # what a msgpack integer holds
+
+
+class Where(Enum):
+    """Which daemon a command can be called for."""
+
+    ANY_DAEMON = "the daemon of this machine or of another: the command needs none of its files"
+    THIS_MACHINE = "the daemon of this machine: the command works on its files and processes"
+    NO_DAEMON = "no daemon: the command sends no request"
+
+
+class Completion(Enum):
+    """What a shell completes an argument or the value of an option with."""
+
+    AGENTS = "ids of agents"
+    DEPENDENCIES = "ids of agents, then conditions"
+    RUNS = "ids of runs"
+    COMPOSITIONS = "files, folders and names of compositions"
+    SKILLS = "names of skills"
+    TASKS = "names of tasks"
 
 
 class Option(NamedTuple):
@@ -24,6 +43,7 @@ class Option(NamedTuple):
     many: bool = False
     metavar: str | None = None
     short: str | None = None
+    completes: Completion | None = None
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -48,6 +68,7 @@ class Argument(NamedTuple):
     kind: str = "text"
     many: bool = False
     required: bool = False
+    completes: Completion | None = None
 
     @property
     def default(self) -> object:
@@ -65,10 +86,12 @@ class Command(NamedTuple):
     options: tuple[Option, ...] = ()
     has_rest: bool = False  # all from the first word that is no option is the argument, options included
     function: str = "run"
+    where: Where = Where.THIS_MACHINE  # the safe default: refused for another machine
 
     def run(self, args: SimpleNamespace) -> int:
         """Do it. Returns the exit code; what it raises is for `exits`."""
-        target.check(self.words)
+        if self.where is Where.THIS_MACHINE:
+            target.check_is_here(" ".join(self.words))
         from importlib import import_module
 
         function: Callable[[SimpleNamespace], int] = getattr(
@@ -116,8 +139,27 @@ def amount(text: str) -> float:
 
 def moment(text: str) -> str:
     """A time as typed, an age or ISO 8601, once it is known to be a time; the command resolves it."""
-    moments.unix(text, 0.0)
+    unix_time(text, 0.0)
     return text
+
+
+def unix_time(text: str, now: float) -> float:
+    """The Unix time of an age like `2h` or of an ISO 8601 time, which is local without a zone. Raises ValueError."""
+    try:
+        return now - duration(text)
+    except ValueError:
+        return _absolute(text)
+
+
+def _absolute(text: str) -> float:
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(text.strip()).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(
+            f"{text!r} is not a time: write an age, as in 90s, 15m, 2h, 1d, or an ISO time, as in 2026-11-30T10:00"
+        ) from None
 
 
 KINDS: dict[str, Callable[[str], object]] = {
@@ -134,3 +176,21 @@ KINDS: dict[str, Callable[[str], object]] = {
 
 JSON = Option("json", "Print the result, or the error, as JSON on stdout.")
 COMMAND = Argument("command", "The program and its arguments, after --.", "-- COMMAND [ARG]...", many=True)
+GOAL = Option("goal", "What it is to achieve.", "text", metavar="TEXT")
+SKILL = Option("skill", "The skill it works with.", "text", metavar="NAME", completes=Completion.SKILLS)
+MODEL = Option("model", "The model that its runner asks for.", "text", metavar="NAME")
+RETRIES = Option("retries", "New attempts when it fails.", "number", metavar="N")
+BUDGET = (
+    Option(
+        "max_tokens",
+        "Start nothing more of it once it has taken this many tokens; mock agents count nothing.",
+        "number",
+        metavar="N",
+    ),
+    Option(
+        "max_cost",
+        "Start nothing more of it once it has cost this much; mock agents count nothing.",
+        "amount",
+        metavar="DOLLARS",
+    ),
+)

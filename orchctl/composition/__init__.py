@@ -1,4 +1,4 @@
-"""Compositions as a library, all in one place: read them, check them, plan them, and say them to an LLM. A public API.
+"""Public API to read, check and plan compositions, and to render them as prompts for an LLM.
 
     from orchctl.composition import load, plan_execution_order, validate_skill_composition
 

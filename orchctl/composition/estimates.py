@@ -12,7 +12,7 @@ from orchd.dag import Graph, groups_around, remaining_paths, successors
 def makespan(
     graph: Graph, durations: Mapping[str, float], limit: int, max_parallel: int | Mapping[str, int] | None = None
 ) -> float:
-    """When the last node ends if at most `limit` run at once, whatever has the longest way to go starting first.
+    """Return when the last node ends if at most `limit` run at once, the node with the longest path left first.
 
     `max_parallel` bounds the whole further; as a mapping it bounds groups: `{"": 3, "web": 2}` allows at most three of
     the nodes of the whole at once, and two of the nodes `web/...`. A group counts as one node in the group around it.
@@ -37,11 +37,11 @@ def makespan(
         line.join([node for node in after[ended] if not waits_for[node]])
 
 
-_Entry = tuple[float, str]  # sorts by the longest way to go
+_Entry = tuple[float, str]  # sorts by the longest path left
 
 
 class _Line:
-    """Nodes that could run, longest way first; those whose group is full stand aside until it is not."""
+    """Nodes that could run, longest path first; nodes of a full group stand aside until it has room."""
 
     def __init__(self, remaining: Mapping[str, float], limit: int, bounds: Mapping[str, int]) -> None:
         self._remaining = remaining
@@ -49,7 +49,7 @@ class _Line:
         self._bounds = bounds
         self._busy: Counter[str] = Counter()  # nodes of a group that are at work
         self._ready: list[_Entry] = []
-        # by the group that is full, then by the group in it that they are in: when that begins to work, all of it may
+        # by the full group, then by the group inside it: once a group works, all of its nodes may start
         self._aside: defaultdict[str, dict[str, list[_Entry]]] = defaultdict(dict)
 
     def join(self, nodes: Iterable[str]) -> None:
@@ -59,7 +59,10 @@ class _Line:
     def started(self) -> Iterator[str]:
         while self._ready and self._free:
             entry = heappop(self._ready)
-            groups = self._joined(entry[1])
+            groups = list(groups_around(entry[1]))
+            # a group at work is counted in the groups around it already
+            busy = next((index for index, group in enumerate(groups) if self._busy[group]), len(groups))
+            groups = groups[: busy + 1]
             full = next((index for index, group in enumerate(groups) if self._is_full(group)), None)
             if full is None:
                 self._begin(groups)
@@ -67,6 +70,9 @@ class _Line:
                 continue
             inner = groups[full - 1] if full else ""
             heappush(self._aside[groups[full]].setdefault(inner, []), entry)
+
+    def _is_full(self, group: str) -> bool:
+        return group in self._bounds and self._busy[group] >= self._bounds[group]
 
     def _begin(self, groups: Sequence[str]) -> None:
         self._free -= 1
@@ -79,20 +85,8 @@ class _Line:
         self._free += 1
         for group in groups_around(node):
             self._busy[group] -= 1
-            self._release(group)
+            waiting = [entries for entries in self._aside[group].values() if entries]
+            if waiting:
+                heappush(self._ready, heappop(min(waiting)))
             if self._busy[group]:
                 return
-
-    def _is_full(self, group: str) -> bool:
-        return group in self._bounds and self._busy[group] >= self._bounds[group]
-
-    def _joined(self, node: str) -> list[str]:
-        """The groups that get one more node at work with it: a group at work is counted in those around it already."""
-        groups = list(groups_around(node))
-        busy = next((index for index, group in enumerate(groups) if self._busy[group]), len(groups))
-        return groups[: busy + 1]
-
-    def _release(self, group: str) -> None:
-        waiting = [entries for entries in self._aside[group].values() if entries]
-        if waiting:
-            heappush(self._ready, heappop(min(waiting)))

@@ -1,4 +1,4 @@
-"""Compositions within compositions, and the flat groups and members that a run is made of.
+"""Flattens nested compositions into the groups and members of a run.
 
 A path names a member (`api`, or `web/api` in the group `web`) or a group (`web`; the whole is the empty path).
 """
@@ -23,14 +23,14 @@ class Tree:
     """A composition with what its file does not hold, by the names of its sub-skills."""
 
     composition: Composition
-    nested: Mapping[str, Tree] = field(default_factory=dict)  # those that are compositions themselves
-    texts: Mapping[str, str] = field(default_factory=dict)  # the SKILL.md of those that have one
+    nested: Mapping[str, Tree] = field(default_factory=dict)  # sub-skills that are compositions themselves
+    texts: Mapping[str, str] = field(default_factory=dict)  # SKILL.md texts
     origin: str = ""  # the file it was read from
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A composition inside a run: the whole, or one that is a sub-skill of another."""
+    """A composition inside a run: the whole, or a sub-skill of another composition."""
 
     path: str
     composition: Composition
@@ -41,7 +41,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A sub-skill that becomes an agent, with what the compositions around it give to it."""
+    """A sub-skill that becomes an agent, with the settings that it inherits from the compositions around it."""
 
     path: str
     sub_skill: SubSkill
@@ -51,7 +51,7 @@ class Member:
 
     @property
     def retries(self) -> int:
-        """New attempts after its first."""
+        """The number of attempts after the first."""
         strategy = self.group.composition.coordination_strategy
         if strategy.error_handling != "retry":
             return 0
@@ -60,13 +60,13 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Flat:
-    """All of a run. `groups` begins with the whole, each group before those inside it."""
+    """All groups and members of a run. `groups` begins with the whole, each group before the groups inside it."""
 
     groups: tuple[Group, ...]
     members: tuple[Member, ...]
 
     def graph(self) -> dict[str, list[str]]:
-        """What comes after what, by path, in a form that no number of edges makes larger than what was given.
+        """Return the dependencies of each node by path, in a form no larger than the edges that were given.
 
         A group is two nodes that take no time: `web/`, after which its members begin, and `web`, its end.
         """
@@ -76,22 +76,22 @@ class Flat:
         )
 
     def joints(self) -> set[str]:
-        """The nodes of the graph that are not members."""
+        """Return the nodes of the graph that are not members."""
         return {joint for group in self.groups if group.path for joint in (group.path, f"{group.path}/")}
 
     def bounds(self) -> dict[str, int]:
-        """The `maxParallel` of each group that has one, by path."""
-        found = {group.path: group.composition.max_parallel for group in self.groups}
-        return {path: most for path, most in found.items() if most is not None}
+        """Return the `maxParallel` of each group that sets it, by path."""
+        limits = {group.path: group.composition.max_parallel for group in self.groups}
+        return {path: most for path, most in limits.items() if most is not None}
 
 
 def expanded(
     groups: Iterable[tuple[str, Iterable[str]]], members: Iterable[tuple[str, Iterable[str]]]
 ) -> dict[str, list[str]]:
-    """The graph of a run from the path and the `after` of each group and member; see `Flat.graph`."""
+    """Return the graph of a run from the path and the `after` of each group and member; see `Flat.graph`."""
     inner = [(path, list(after)) for path, after in groups if path]
     everything = [*inner, *((path, list(after)) for path, after in members)]
-    is_followed = {one for _, after in everything for one in after}
+    is_followed = {node for _, after in everything for node in after}
     graph: dict[str, list[str]] = {}
     for path, _ in inner:
         graph[f"{path}/"], graph[path] = [], [f"{path}/"]
@@ -105,11 +105,11 @@ def expanded(
 
 
 def flatten(tree: Tree) -> Flat:
-    """The groups and members of `tree`, in the order of the files.
+    """Return the groups and members of `tree`, in the order of the files.
 
-    What a nested composition is given of runner, model, timeout and variables goes to each of its members that has
-    none of its own. Raises CompositionError as `order_of` does, when there are more than 10,000 members, and when the
-    path of one has more than 1,000 bytes.
+    Runner, model, timeout and variables of a nested composition apply to each of its members that sets none of its
+    own. Raises CompositionError as `order_of` does, when there are more than 10,000 members, and when the path of a
+    member has more than 1,000 bytes.
     """
     groups: list[Group] = []
     members: list[Member] = []
@@ -122,42 +122,34 @@ def flatten(tree: Tree) -> Flat:
             groups.append(entry[1])
             pending.extend(reversed(list(_inside(*entry))))
         if len(members) > MOST or len(groups) > MOST:
-            raise CompositionError([_crowd(tree)])
+            message = f"{tree.composition.name!r} has more than {MOST:,} members, those of nested compositions included"
+            way_out = "make several runs of it"
+            raise CompositionError([Problem("too-many-members", "$.subSkills", None, message, way_out)])
         path = entry.path if isinstance(entry, Member) else entry[1].path
         if len(path.encode(errors="surrogatepass")) > LONGEST_PATH:
-            raise CompositionError([_deep(path)])
+            message = f"the path of a member, {path[:60]}..., has more than {LONGEST_PATH:,} bytes"
+            way_out = "nest less deeply, or give shorter names"
+            raise CompositionError([Problem("too-long", "$.subSkills", path, message, way_out)])
     return Flat(tuple(groups), tuple(members))
 
 
 def _inside(tree: Tree, group: Group) -> Iterator[Member | tuple[Tree, Group]]:
     order = order_of(tree.composition)
     prefix = f"{group.path}/" if group.path else ""
-    for one in tree.composition.sub_skills:
-        name = name_of(one)
+    for sub_skill in tree.composition.sub_skills:
+        name = name_of(sub_skill)
         path, after = prefix + name, tuple(prefix + other for other in order[name])
-        given = one if group.given is None else _inherited(one, group.given)
+        given, outer = sub_skill, group.given
+        if outer is not None:
+            given = replace(
+                sub_skill,
+                runner=sub_skill.runner or outer.runner,
+                model=sub_skill.model or outer.model,
+                timeout=outer.timeout if sub_skill.timeout is None else sub_skill.timeout,
+                env={**outer.env, **sub_skill.env},
+            )
         if name in tree.nested:
             inner = tree.nested[name]
-            yield inner, Group(path, inner.composition, after, one.required, given)
+            yield inner, Group(path, inner.composition, after, sub_skill.required, given)
         else:
             yield Member(path, given, group, after, tree.texts.get(name, ""))
-
-
-def _inherited(one: SubSkill, given: SubSkill) -> SubSkill:
-    return replace(
-        one,
-        runner=one.runner or given.runner,
-        model=one.model or given.model,
-        timeout=given.timeout if one.timeout is None else one.timeout,
-        env={**given.env, **one.env},
-    )
-
-
-def _crowd(tree: Tree) -> Problem:
-    message = f"{tree.composition.name!r} has more than {MOST:,} members, those of nested compositions included"
-    return Problem("too-many-members", "$.subSkills", None, message, "make several runs of it")
-
-
-def _deep(path: str) -> Problem:
-    message = f"the path of a member, {path[:60]}..., has more than {LONGEST_PATH:,} bytes"
-    return Problem("too-long", "$.subSkills", path, message, "nest less deeply, or give shorter names")

@@ -1,4 +1,4 @@
-"""JSON files whose mistakes are told with their place."""
+"""Reads JSON files and reports mistakes with their place."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _HALF = re.compile(r"[\ud800-\udfff]")
 
 
 class _Doubled(dict[str, Any]):
-    """An object in which a key was there twice."""
+    """An object in which a key occurs twice."""
 
     doubled: tuple[str, ...] = ()
 
 
 def read(path: Path) -> Any:
-    """The value in a file. Raises CompositionError for a file that cannot be read, is not JSON, or says a key twice."""
+    """Return the value in a file. Raises CompositionError if it cannot be read, is not JSON, or repeats a key."""
     try:
         return parse(path.read_bytes().decode())
     except OSError as error:
@@ -33,7 +33,7 @@ def read(path: Path) -> Any:
 
 
 def parse(text: str) -> Any:
-    """The value that `text` is. Raises CompositionError as `read` does."""
+    """Return the value of the JSON `text`. Raises CompositionError as `read` does."""
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
     except json.JSONDecodeError as error:
@@ -41,18 +41,23 @@ def parse(text: str) -> Any:
         raise CompositionError([_not_json(f"{place}: {error.msg}", "correct it there or just before")]) from None
     except CompositionError:
         raise
-    except ValueError:  # Python reads no longer ones
+    except ValueError:  # Python refuses longer numbers
         raise CompositionError([_not_json("a number has too many digits", "write a shorter one")]) from None
     except RecursionError:
         raise CompositionError([_not_json("it is nested too deeply", "make it flatter")]) from None
-    problems = list(_doubled(value))
+    message, way_out = "the key {!r} is there more than once", "keep one of them"
+    problems = [
+        Problem("duplicate-key", json_path([*path, key]), key, message.format(key), way_out)
+        for path, inner in _walked(value)
+        for key in getattr(inner, "doubled", ())
+    ]
     if problems:
         raise CompositionError(problems)
     return value
 
 
 def halves(value: Any) -> Iterator[Problem]:
-    r"""Texts with half a character, as `\ud800` is without its other half: no file can be called so, or say it."""
+    r"""Yield texts with a lone surrogate such as `\ud800`, which no file or file name can hold."""
     way_out = "write the character itself, or both of its halves"
     for path, here in _walked(value):
         for text in here if isinstance(here, dict) else [here]:
@@ -61,10 +66,10 @@ def halves(value: Any) -> Iterator[Problem]:
 
 
 def unusable(value: Any) -> Iterator[Problem]:
-    """What JSON can say and no run can use: NUL, which no argument, variable or path holds, and infinite numbers."""
+    """Yield valid JSON that no run can use: NUL, which no argument, variable or path holds, and infinite numbers."""
     for path, here in _walked(value):
         if any(isinstance(key, str) and key.startswith("x-") for key in path):
-            continue  # yours: nothing reads it
+            continue  # a key of the user's own: nothing reads it
         for text in here if isinstance(here, dict) else [here]:
             if isinstance(text, str) and "\0" in text:
                 yield Problem("nul", json_path(path), text, "it holds a NUL", "take the NUL away: no program gets one")
@@ -73,14 +78,8 @@ def unusable(value: Any) -> Iterator[Problem]:
 
 
 def json_path(keys: Iterator[str | int] | list[str | int]) -> str:
-    """`$.subSkills[2].role` for `subSkills`, 2, `role`."""
-    return "$" + "".join(_step(key) for key in keys)
-
-
-def _step(key: str | int) -> str:
-    if isinstance(key, int):
-        return f"[{key}]"
-    return f".{key}" if key.isidentifier() else f"[{key!r}]"
+    """Return the JSON path of some keys: `$.subSkills[2].role` for `subSkills`, 2, `role`."""
+    return "$" + "".join(f".{key}" if isinstance(key, str) and key.isidentifier() else f"[{key!r}]" for key in keys)
 
 
 def _not_json(what: str, way_out: str) -> Problem:
@@ -99,15 +98,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _doubled(value: Any) -> Iterator[Problem]:
-    for path, here in _walked(value):
-        for key in getattr(here, "doubled", ()):
-            place = json_path([*path, key])
-            yield Problem("duplicate-key", place, key, f"the key {key!r} is there more than once", "keep one of them")
-
-
 def _walked(value: Any) -> Iterator[tuple[list[str | int], Any]]:
-    """Every value in `value`, and it itself, with the keys that lead there."""
+    """Yield `value` and every value inside it, with the keys that lead there."""
     pending: list[tuple[list[str | int], Any]] = [([], value)]
     while pending:
         path, here = pending.pop()

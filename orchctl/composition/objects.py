@@ -1,4 +1,4 @@
-"""Compositions that Python made, as the JSON values that their files would hold."""
+"""Converts compositions made in Python into the JSON values that their files would hold."""
 
 from __future__ import annotations
 
@@ -16,41 +16,45 @@ _SHOWN = 60  # characters of a value in a message
 
 
 def plain(given: object) -> tuple[list[Problem], Any]:
-    """What no file can say of `given`, a Composition or a JSON value; and without problems, what a file would hold."""
-    found: list[Problem] = []
-    value = _composition(given, found) if isinstance(given, Composition) else given
+    """Return problems that no file could have, and, if there are none, the value that a file would hold.
+
+    `given` is a Composition or a JSON value.
+    """
+    problems: list[Problem] = []
+    value = _composition(given, problems) if isinstance(given, Composition) else given
     value = dict(value) if isinstance(value, Mapping) else value
-    if not found:
-        found = list(_unsayable(value))
-    return found, value
+    if not problems:
+        problems = list(_unsayable(value))
+    return problems, value
 
 
-def _composition(given: Composition, found: list[Problem]) -> dict[str, Any]:
+def _composition(given: Composition, problems: list[Problem]) -> dict[str, Any]:
     value = _of(given)
     strategy: object = given.coordination_strategy
     if isinstance(strategy, CoordinationStrategy):
         value["coordinationStrategy"] = _of(strategy)
     else:
-        found.append(_wrong("$.coordinationStrategy", strategy, "CoordinationStrategy"))
+        problems.append(_wrong("$.coordinationStrategy", strategy, "CoordinationStrategy"))
     if isinstance(value["subSkills"], list):
-        for index, one in enumerate(value["subSkills"]):
-            if isinstance(one, SubSkill):
-                value["subSkills"][index] = _of(one)
+        for index, sub_skill in enumerate(value["subSkills"]):
+            if isinstance(sub_skill, SubSkill):
+                value["subSkills"][index] = _of(sub_skill)
             else:
-                found.append(_wrong(f"$.subSkills[{index}]", one, "SubSkill"))
+                problems.append(_wrong(f"$.subSkills[{index}]", sub_skill, "SubSkill"))
     return value
 
 
 def _of(given: Composition | CoordinationStrategy | SubSkill) -> dict[str, Any]:
-    """Its fields by their keys in JSON."""
-    return {key_of(field.name): _listed(getattr(given, field.name)) for field in fields(given)}
-
-
-def _listed(value: object) -> object:
-    """A list or an object of its own: what was given stays as it is."""
-    if isinstance(value, (list, tuple)):
-        return list(value)
-    return dict(value) if isinstance(value, Mapping) else value
+    """Return the fields of an object by their keys in JSON, containers copied."""
+    values: dict[str, Any] = {}
+    for field in fields(given):
+        value = getattr(given, field.name)
+        if isinstance(value, (list, tuple)):
+            value = list(value)
+        elif isinstance(value, Mapping):
+            value = dict(value)
+        values[key_of(field.name)] = value
+    return values
 
 
 def _wrong(path: str, value: object, kind: str) -> Problem:
@@ -58,7 +62,7 @@ def _wrong(path: str, value: object, kind: str) -> Problem:
 
 
 def _unsayable(value: object) -> Iterator[Problem]:
-    """Values that hold themselves, and keys that are no texts: the walk through a value counts on neither."""
+    """Yield values that hold themselves, and keys that are not texts: walking a value relies on neither."""
     try:
         json.dumps(value, skipkeys=True, default=lambda _: None)
     except (ValueError, RecursionError):
@@ -69,8 +73,8 @@ def _unsayable(value: object) -> Iterator[Problem]:
     while pending:
         path, here = pending.pop()
         inner = here.items() if isinstance(here, dict) else enumerate(here) if isinstance(here, list) else ()
-        for key, item in inner:
+        for key, child in inner:
             if isinstance(here, dict) and not isinstance(key, str):
                 yield Problem("bad-key", json_path(path), key, f"the key {key!r} is no text", "write a text")
             else:
-                pending.append(([*path, key], item))
+                pending.append(([*path, key], child))

@@ -12,15 +12,15 @@ from orchd.dag import CyclicGraphError, UnknownNodeError, levels, successors, to
 
 
 def name_of(sub_skill: SubSkill) -> str:
-    """What dependencies call it: its id, or else its skill."""
+    """Return the name that dependencies use: the id of `sub_skill`, or else its skill."""
     return sub_skill.id or sub_skill.skill_name
 
 
 def plan_execution_order(sub_skills: Sequence[SubSkill]) -> list[list[SubSkill]]:
-    """Groups that run one after the other, the sub-skills of each at once; everyone as early as dependencies allow.
+    """Return groups that run one after the other, each sub-skill as early as its dependencies allow.
 
-    `[[backend], [frontend, mobile], [tests]]`. Raises CompositionError for names that are there twice, dependencies
-    that are not there, and cycles, whose path it has.
+    `[[backend], [frontend, mobile], [tests]]`. Raises CompositionError for duplicate names, unknown dependencies, and
+    cycles with their path.
     """
     known = _by_name(sub_skills)
     graph = dependencies_of(sub_skills)
@@ -30,15 +30,15 @@ def plan_execution_order(sub_skills: Sequence[SubSkill]) -> list[list[SubSkill]]
 
 def _by_name(sub_skills: Iterable[SubSkill]) -> dict[str, SubSkill]:
     known: dict[str, SubSkill] = {}
-    for index, one in enumerate(sub_skills):
-        if name_of(one) in known:
-            raise CompositionError([doubled(name_of(one), index)])
-        known[name_of(one)] = one
+    for index, sub_skill in enumerate(sub_skills):
+        if name_of(sub_skill) in known:
+            raise CompositionError([doubled(name_of(sub_skill), index)])
+        known[name_of(sub_skill)] = sub_skill
     return known
 
 
 def doubled(name: str, index: int) -> Problem:
-    """The problem that two sub-skills have one name."""
+    """Return the problem of a name that an earlier sub-skill has too."""
     return Problem(
         "duplicate-name",
         f"$.subSkills[{index}]",
@@ -49,8 +49,8 @@ def doubled(name: str, index: int) -> Problem:
 
 
 def dependencies_of(sub_skills: Iterable[SubSkill]) -> dict[str, list[str]]:
-    """Each name with what its sub-skill depends on, everything once."""
-    return {name_of(one): list(dict.fromkeys(one.dependencies)) for one in sub_skills}
+    """Return each name with the dependencies of its sub-skill, without duplicates."""
+    return {name_of(sub_skill): list(dict.fromkeys(sub_skill.dependencies)) for sub_skill in sub_skills}
 
 
 def _check(graph: Mapping[str, Sequence[str]]) -> None:
@@ -74,18 +74,16 @@ def _check(graph: Mapping[str, Sequence[str]]) -> None:
 
 
 def cyclic(cycle: Sequence[str], path: str = "$.subSkills") -> Problem:
-    """The problem that `cycle` is."""
-    shown = " -> ".join(cycle)
-    return Problem(
-        "cycle", path, list(cycle), f"a cycle of dependencies: {shown}", "take one of these dependencies away"
-    )
+    """Return the problem for a `cycle`."""
+    message = f"a cycle of dependencies: {' -> '.join(cycle)}"
+    return Problem("cycle", path, list(cycle), message, "take one of these dependencies away")
 
 
 def order_of(composition: Composition) -> dict[str, list[str]]:
-    """Each name with what it comes after in the composition's mode. Raises CompositionError as the plan does.
+    """Return each name with the names it comes after in the mode of `composition`. Raises CompositionError as `plan`.
 
-    In parallel mode nothing comes after anything, in hybrid mode what depends comes after its dependencies. In
-    sequential mode each comes after the one before, in the order of the list as far as dependencies allow.
+    In parallel mode no sub-skill waits, in hybrid mode each comes after its dependencies. In sequential mode each comes
+    after its predecessor, in the order of the list as far as dependencies allow.
     """
     names = list(_by_name(composition.sub_skills))
     if composition.execution_mode == "parallel":
@@ -100,12 +98,12 @@ def order_of(composition: Composition) -> dict[str, list[str]]:
 
 
 def _in_line(graph: Mapping[str, Sequence[str]]) -> list[str]:
-    """One after the other: of those whose dependencies are behind them always the first in the graph."""
+    """Return a sequence of all names: of the names whose dependencies are done, always the first in the graph."""
     names = list(graph)
-    place = {name: index for index, name in enumerate(names)}
+    position = {name: index for index, name in enumerate(names)}
     left = {name: len(graph[name]) for name in names}
     after = successors(graph)
-    ready = [place[name] for name in names if not left[name]]
+    ready = [position[name] for name in names if not left[name]]
     heapify(ready)
     line: list[str] = []
     while ready:
@@ -114,11 +112,11 @@ def _in_line(graph: Mapping[str, Sequence[str]]) -> list[str]:
         for other in after[name]:
             left[other] -= 1
             if not left[other]:
-                heappush(ready, place[other])
+                heappush(ready, position[other])
     return line
 
 
 def plan(composition: Composition) -> list[list[SubSkill]]:
-    """As `plan_execution_order`, in the composition's mode: one group, one sub-skill a group, or by dependencies."""
+    """Return groups as `plan_execution_order`, by mode: a single group, a group per sub-skill, or by dependencies."""
     known = _by_name(composition.sub_skills)
     return [[known[name] for name in group] for group in levels(order_of(composition))]

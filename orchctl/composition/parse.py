@@ -1,4 +1,4 @@
-"""From the JSON value of a composition.json to its types. The structure has been checked; here it only changes form."""
+"""Converts the JSON value of a composition.json, whose structure has been checked, to its types."""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ _Made = TypeVar("_Made", Composition, CoordinationStrategy, SubSkill)
 
 
 def composition_from(value: Mapping[str, Any]) -> Composition:
-    """The composition that `value` says; its shape is that of skill-composition-schema.json."""
+    """Return the composition in `value`, whose shape is that of skill-composition-schema.json."""
     return _made(
         Composition,
         {
             **value,
-            "subSkills": [_made(SubSkill, one) for one in value["subSkills"]],
+            "subSkills": [_made(SubSkill, sub_skill) for sub_skill in value["subSkills"]],
             "coordinationStrategy": _made(CoordinationStrategy, value.get("coordinationStrategy", {})),
         },
     )
 
 
 def key_of(name: str) -> str:
-    """How a field is called in JSON: `token_estimate` is `tokenEstimate`."""
+    """Return the JSON key of a field: `tokenEstimate` for `token_estimate`."""
     first, *rest = name.split("_")
     return first + "".join(map(str.capitalize, rest))
 
 
 def _made(kind: type[_Made], value: Mapping[str, Any]) -> _Made:
-    keys = {field.name: key_of(field.name) for field in fields(kind)}
-    return kind(**{name: _plain(value[key]) for name, key in keys.items() if key in value})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(value)
-    # in JSON 3.0 is a whole number as well as 3
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    values: dict[str, Any] = {}
+    for field in fields(kind):
+        if (key := key_of(field.name)) in value:
+            given = value[key]
+            if isinstance(given, list):
+                given = tuple(given)
+            elif isinstance(given, float) and given.is_integer():  # in JSON 3.0 is a whole number as well as 3
+                given = int(given)
+            values[field.name] = given
+    return kind(**values)

@@ -1,4 +1,4 @@
-"""What can be wrong with a composition: one problem with its place, or all of them in one exception."""
+"""Problems of compositions, and the exception that holds them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. `path` is a JSON path as in `$.subSkills[2].dependencies[0]`; `$` is the whole."""
+    """A problem in a composition. `path` is a JSON path as in `$.subSkills[2].dependencies[0]`; `$` is the whole."""
 
     code: str  # kebab-case, for scripts
     path: str
-    value: object  # what stands there; None when something is missing
+    value: object  # the value there; None when something is missing
     message: str  # what is wrong with it
     way_out: str  # what to do
-    file: str = ""  # where it is, when more than one file was read
+    file: str = ""  # set when more than one file was read
 
     def __str__(self) -> str:
         place = f"{self.file}: {self.path}" if self.file else self.path

@@ -1,8 +1,8 @@
-"""What agents are told: the prompt of one sub-skill, and instructions for an LLM that spawns them itself."""
+"""Renders the prompts of sub-skills, and instructions for an LLM that spawns them with its own Task tool."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchctl.composition import sections
@@ -12,7 +12,7 @@ from orchctl.composition.types import SubSkill
 
 @dataclass(frozen=True, slots=True)
 class ParallelTaskSpec:
-    """One Task call, with the names that such a call has."""
+    """A call of the Task tool, with its own parameter names."""
 
     subagent_type: str
     description: str
@@ -23,7 +23,7 @@ class ParallelTaskSpec:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What all members of a composition work on."""
+    """The task that all members of a composition work on."""
 
     task_id: str | None = None
     requirements: str = ""
@@ -39,16 +39,16 @@ def task_prompt(
     inputs: Sequence[str] = (),
     result: str = "",
 ) -> str:
-    """All that one sub-skill is told. What is empty is left out.
+    """Return the whole prompt of a sub-skill. Empty parts are left out.
 
-    `skill_text` is its SKILL.md, `around` what the compositions it is part of are for, from the outside in, `inputs`
-    the paths of what its dependencies wrote, and `result` the path that it must write to.
+    `skill_text` is its SKILL.md, `around` the purposes of the compositions around it, from the outside in, `inputs` the
+    paths of the results of its dependencies, and `result` the path that it must write to.
     """
     context = [f"- {key}: {value}" for key, value in task.shared_context.items()]
     parts = [
         ("", skill_text.strip()),
         ("Your role", sub_skill.role or f"{name_of(sub_skill)}, working with the skill {sub_skill.skill_name}"),
-        ("What it is part of", "\n".join(f"- {one}" for one in around if one)),
+        ("What it is part of", "\n".join(f"- {purpose}" for purpose in around if purpose)),
         ("Task", task.task_id or ""),
         ("Requirements", task.requirements.strip()),
         ("Shared context", "\n".join(context)),
@@ -67,19 +67,22 @@ def generate_parallel_task_specs(
     shared_context: Mapping[str, object] | None = None,
     skill_texts: Mapping[str, str] | None = None,
 ) -> list[ParallelTaskSpec]:
-    """One Task call for each sub-skill. `skill_texts` are the SKILL.md files by the names of sub-skills."""
+    """Return a Task call for each sub-skill. `skill_texts` are the SKILL.md texts by the names of sub-skills."""
     task = Task(task_id, requirements, shared_context or {})
     known = skill_texts or {}
-    return [task_spec(one, task_prompt(one, task, skill_text=known.get(name_of(one), ""))) for one in sub_skills]
+    return [
+        task_spec(sub_skill, task_prompt(sub_skill, task, skill_text=known.get(name_of(sub_skill), "")))
+        for sub_skill in sub_skills
+    ]
 
 
 def task_spec(sub_skill: SubSkill, prompt: str) -> ParallelTaskSpec:
-    """The Task call that gives `prompt` to a sub-skill."""
+    """Return the Task call that gives `prompt` to a sub-skill."""
     return ParallelTaskSpec("general-purpose", sub_skill.role or name_of(sub_skill), prompt, sub_skill.model)
 
 
 def generate_parallel_spawn_prompt(tasks: Sequence[ParallelTaskSpec]) -> str:
-    """Instructions to spawn all `tasks` at once; nothing for no tasks."""
+    """Return instructions to spawn all `tasks` at once; empty without tasks."""
     if not tasks:
         return ""
     head = "Spawn the agent below with one Task call. Give it exactly the values shown."
@@ -89,31 +92,23 @@ def generate_parallel_spawn_prompt(tasks: Sequence[ParallelTaskSpec]) -> str:
             "messages run one after the other; calls in the same message run at once. "
             "Give every call exactly the values shown."
         )
-    return "\n\n".join([head, *_calls(tasks)]) + "\n"
-
-
-def _calls(tasks: Sequence[ParallelTaskSpec]) -> Iterator[str]:
+    calls = []
     for number, task in enumerate(tasks, 1):
-        fence = _fence(task.prompt)
+        fence = "```"  # must not occur in the prompt
+        while fence in task.prompt:
+            fence += "`"
         model = f"\n- model: {task.model}" if task.model else ""
-        yield (
+        calls.append(
             f"### Task call {number} of {len(tasks)}\n\n"
             f"- subagent_type: {task.subagent_type}\n- description: {task.description}{model}\n"
             f"- run_in_background: {str(task.run_in_background).lower()}\n- prompt:\n\n"
             f"{fence}text\n{task.prompt.rstrip()}\n{fence}"
         )
-
-
-def _fence(text: str) -> str:
-    """Backticks that no line of `text` could be mistaken for."""
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    return fence
+    return "\n\n".join([head, *calls]) + "\n"
 
 
 def generate_composition_prompt(groups: Sequence[Sequence[ParallelTaskSpec]]) -> str:
-    """Instructions for a whole composition: a message a group, each when all of the one before have completed."""
+    """Return instructions for a composition: a message per group, sent when the group before has completed."""
     if len(groups) == 1:
         return generate_parallel_spawn_prompt(groups[0])
     head = (

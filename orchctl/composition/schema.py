@@ -1,4 +1,4 @@
-"""The structure of a composition against its JSON Schema: every error, in words that say what to do."""
+"""Checks the structure of a composition against its JSON Schema, and words every error with its fix."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 SCHEMA = Path(__file__).parents[1] / "schemas/skill-composition-schema.json"
+_EXAMPLE = SCHEMA.with_name("composition-example.json")
 _SHOWN = 60  # characters of a value in a message
 _WORDS = {
     "string": "text",
@@ -32,29 +33,52 @@ _WORDS = {
 
 @cache
 def schema() -> dict[str, Any]:
-    """The schema of composition.json."""
-    found: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    return found
+    """Return the schema of composition.json."""
+    value: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    return value
+
+
+def example_file() -> str:
+    """Return a valid composition.json; its notes are keys that begin with `x-`, which are ignored."""
+    return _EXAMPLE.read_text(encoding="utf-8")
 
 
 @cache
 def _validator() -> Validator:
-    from jsonschema import Draft202012Validator  # a tenth of a second that only those pay who check something
+    from jsonschema import Draft202012Validator  # takes a tenth of a second, which only checks should cost
 
     return Draft202012Validator(schema())
 
 
 def checked(value: Any) -> tuple[list[Problem], dict[str, Any] | None]:
-    """What is wrong with the structure, and what is left of `value` without that; None when it is no object."""
+    """Return the problems of the structure, and `value` without what is wrong; None when it is no object.
+
+    The second has the right structure, so that the rest can be checked too: empty where something was wrong.
+    """
     errors = [
-        _Error(str(one.validator), one.validator_value, one.instance, list(one.absolute_path), one.schema, one.message)
-        for one in _validator().iter_errors(value)
+        _Error(
+            str(error.validator),
+            error.validator_value,
+            error.instance,
+            list(error.absolute_path),
+            error.schema,
+            error.message,
+        )
+        for error in _validator().iter_errors(value)
     ]
-    told = (problem for error in errors for problem in _TOLD[error.rule](error))
-    problems = list({(problem.path, problem.message): problem for problem in told}.values())
+    reported = (problem for error in errors for problem in _TOLD[error.rule](error))
+    problems = list({(problem.path, problem.message): problem for problem in reported}.values())
     if not isinstance(value, dict):
         return problems, None
-    return problems, _without(value, [error.path for error in errors if error.rule not in _KEEP])
+    left = copy.deepcopy(value)
+    for error in errors:
+        if error.rule not in _KEEP:
+            _remove(left, error.path)
+    for key, default in (("name", ""), ("executionMode", "hybrid"), ("subSkills", [])):
+        left.setdefault(key, default)
+    for sub_skill in left["subSkills"]:
+        sub_skill.setdefault("skillName", "")
+    return problems, left
 
 
 class _Error(NamedTuple):
@@ -66,7 +90,7 @@ class _Error(NamedTuple):
     message: str
 
 
-_KEEP = ("required", "additionalProperties")  # the object is right but for a key that is not there or not read
+_KEEP = ("required", "additionalProperties")  # the object is right but for a key that is missing or not read
 
 
 def _problem(error: _Error, message: str, way_out: str, code: str = "bad-value") -> Problem:
@@ -92,15 +116,11 @@ def _choice(error: _Error) -> Iterator[Problem]:
 
 
 def _missing(error: _Error) -> Iterator[Problem]:
-    path = error.path
+    examples = {"name": '"my-team"', "executionMode": '"hybrid"', "subSkills": "[...]"}
     for key in error.bound:
         if key not in error.instance:
-            yield Problem("missing", json_path([*path, key]), None, f"{key!r} is missing", f"add {_example(key)}")
-
-
-def _example(key: str) -> str:
-    examples = {"name": '"name": "my-team"', "executionMode": '"executionMode": "hybrid"'}
-    return examples.get(key, '"subSkills": [...]' if key == "subSkills" else f'"{key}": "..."')
+            path, example = json_path([*error.path, key]), examples.get(key, '"..."')
+            yield Problem("missing", path, None, f"{key!r} is missing", f'add "{key}": {example}')
 
 
 _MEANT = {  # by keys of other tools
@@ -120,8 +140,8 @@ def _unknown(error: _Error) -> Iterator[Problem]:
             nearest = get_close_matches(key, known, 1)
             keys = f"the keys here are {', '.join(sorted(known))}; a key of your own begins with `x-`"
             way_out = _MEANT.get(key) or (f"did you mean {nearest[0]!r}?" if nearest else keys)
-            place = json_path([*error.path, key])
-            yield Problem("unknown-key", place, value, f"{key!r} is no key that is known here", way_out)
+            path = json_path([*error.path, key])
+            yield Problem("unknown-key", path, value, f"{key!r} is no key that is known here", way_out)
 
 
 def _bound(error: _Error) -> Iterator[Problem]:
@@ -166,19 +186,7 @@ _TOLD: Mapping[str, Callable[[_Error], Iterator[Problem]]] = {
 }
 
 
-def _without(value: dict[str, Any], wrong: list[list[Any]]) -> dict[str, Any]:
-    """A copy that has the right structure, so that the rest can be checked too: empty where something was wrong."""
-    left = copy.deepcopy(value)
-    for path in wrong:
-        _removed(left, path)
-    for key, default in (("name", ""), ("executionMode", "hybrid"), ("subSkills", [])):
-        left.setdefault(key, default)
-    for one in left["subSkills"]:
-        one.setdefault("skillName", "")
-    return left
-
-
-def _removed(left: dict[str, Any], path: list[Any]) -> None:
+def _remove(left: dict[str, Any], path: list[Any]) -> None:
     match path:
         case ["subSkills", int(index)]:
             left["subSkills"][index] = {}

@@ -1,4 +1,4 @@
-"""Prompts as sections: a text without a title, or below `## TITLE`. What is empty is left out."""
+"""Sections of prompts: a text without a title, or below `## TITLE`. Empty sections are left out."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 
 
 def joined(sections: Iterable[tuple[str, str]]) -> str:
-    """The prompt of sections, each a title, which may be empty, and a text."""
+    """Return the prompt made of sections, each a title, which may be empty, and a text."""
     return "\n\n".join(f"## {title}\n\n{text}" if title else text for title, text in sections if text) + "\n"
 
 
 def to_read(paths: Sequence[str]) -> str:
-    """The text that lists the results of dependencies; nothing without any."""
+    """Return the text that lists the results of dependencies; empty without results."""
     return "\n".join(["The results of those before you:", "", *(f"- {path}" for path in paths)]) if paths else ""
 
 
 def to_write(path: str) -> str:
-    """The text that says where the result goes; nothing without a path."""
+    """Return the text that says where the result goes; empty without a path."""
     if not path:
         return ""
     return (

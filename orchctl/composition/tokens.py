@@ -1,4 +1,4 @@
-"""How many tokens a composition will take: what its file says, and a guess for the rest."""
+"""Token estimates of compositions: the figures of the file, and a guess for the rest."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ class TokenEstimate(NamedTuple):
 
 
 def guess_tokens(length: int) -> int:
-    """What an agent will take that is told a text of `length` characters: length / 4 + 10,000 to work with."""
+    """Return the tokens of an agent whose prompt has `length` characters: length / 4 + 10,000 to work with."""
     return -(-length // CHARACTERS_PER_TOKEN) + ALLOWANCE
 
 
 def estimate_tokens(sub_skill: SubSkill, length: int = 0) -> TokenEstimate:
-    """Its `tokenEstimate`; without one the `length` of its SKILL.md in characters / 4 + 10,000 to work with."""
+    """Return the `tokenEstimate`; by default the `length` of its SKILL.md in characters / 4 + 10,000 to work with."""
     if sub_skill.token_estimate is not None:
         return TokenEstimate(name_of(sub_skill), sub_skill.token_estimate, is_given=True)
     return TokenEstimate(name_of(sub_skill), guess_tokens(length), is_given=False)
 
 
 def token_breakdown(composition: Composition, lengths: Mapping[str, int] | None = None) -> list[TokenEstimate]:
-    """Each sub-skill's tokens, in the order of the file. `lengths` are characters of each skill's SKILL.md."""
+    """Return the tokens of each sub-skill, in the order of the file. `lengths` are characters of SKILL.md by skill."""
     known = lengths or {}
-    return [estimate_tokens(one, known.get(one.skill_name, 0)) for one in composition.sub_skills]
+    return [estimate_tokens(sub_skill, known.get(sub_skill.skill_name, 0)) for sub_skill in composition.sub_skills]
 
 
 def estimate_composition_tokens(composition: Composition, lengths: Mapping[str, int] | None = None) -> int:
-    """All of them together, every sub-skill tried once."""
-    return sum(one.tokens for one in token_breakdown(composition, lengths))
+    """Return the tokens of all sub-skills, each attempted once."""
+    return sum(estimate.tokens for estimate in token_breakdown(composition, lengths))

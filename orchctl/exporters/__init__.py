@@ -1,1 +1,1 @@
-"""Prometheus metrics, OpenTelemetry spans, hooks."""
+"""Exports for other tools: CSV and JSON, Prometheus metrics, OpenTelemetry spans, and hooks."""

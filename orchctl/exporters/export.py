@@ -1,6 +1,6 @@
-"""What agents took, a row for each: values in, values out. docs/watching.md has every column with its unit.
+"""A row for each agent, with its times, tokens and costs. docs/watching.md has every column with its unit.
 
-Times come from the facts, attempt by attempt; what was asked for, tokens and costs come from the agent itself.
+Times come from the events of each attempt; attributes, tokens and costs come from the agent's status.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from orchctl.timeline.summary import History
 Row = dict[str, Any]
 
 _TOKENS = ("tokens", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
-_SAID = ("run", "member", "session", "task_id", "skill", "runner", "model")
+_ATTRIBUTES = ("run", "member", "session", "task_id", "skill", "runner", "model")
 _STAMPS = ("queued_at", "started_at", "ended_at")
 COLUMNS = (
-    *("id", "name", "level", "parent", "after", *_SAID),
+    *("id", "name", "level", "parent", "after", *_ATTRIBUTES),
     *("status", "reason", "exit_code", "attempts", "queued_seconds", "worked_seconds", "waited_seconds"),
     *(*_STAMPS, *_TOKENS, "cost_usd", "cost_source"),
 )
 
 
 def rows(history: History, known: Mapping[str, Mapping[str, Any]]) -> list[Row]:
-    """A row for each agent, oldest first, with the keys `COLUMNS`; None for what is not known of it.
+    """Return a row for each agent, oldest first, with the keys `COLUMNS`; unknown values are None.
 
-    `known` are the agents as `status` shows them, by their ids.
+    `known` has the agents as `status` shows them, by id.
     """
     return [_row(life, history.end, known.get(life.id, {})) for life in history.lives]
 
@@ -38,9 +38,9 @@ def rows(history: History, known: Mapping[str, Mapping[str, Any]]) -> list[Row]:
 def _row(life: Life, now: float, agent: Mapping[str, Any]) -> Row:
     worked = sum(end - begin for attempt in life.attempts for begin, end in attempt.works(now))
     waits = (wait for attempt in life.attempts for wait in attempt.waits)
-    found = {
+    values = {
         **dict.fromkeys(COLUMNS),
-        **{key: agent.get(key) for key in (*_SAID, *_STAMPS, *_TOKENS, "exit_code", "cost_usd", "cost_source")},
+        **{key: agent.get(key) for key in (*_ATTRIBUTES, *_STAMPS, *_TOKENS, "exit_code", "cost_usd", "cost_source")},
         "id": life.id,
         "name": life.name,
         "level": life.level,
@@ -53,18 +53,18 @@ def _row(life: Life, now: float, agent: Mapping[str, Any]) -> Row:
         "worked_seconds": _rounded(worked),
         "waited_seconds": _rounded(sum((now if end is None else end) - begin for begin, end in waits)),
     }
-    return {key: found[key] for key in COLUMNS}
+    return {key: values[key] for key in COLUMNS}
 
 
 def totals(history: History, rows: Sequence[Row]) -> dict[str, Any]:
-    """What the rows come to.
+    """Return the totals of `rows`.
 
-    `sequential_seconds` is what all attempts worked, one after the other; `real_seconds` is the time in which at least
-    one agent was queued, at work or waiting, so that a night between two days is not counted. `speed_up` is the first
-    over the second, `saved_seconds` their difference, and `utilisation` as `orchctl timeline` has it.
+    `sequential_seconds` is the work of all attempts, one after the other; `real_seconds` is the time in which at least
+    one agent was queued, working or waiting, so that a night between two days is not counted. `speed_up` is the first
+    divided by the second, `saved_seconds` their difference, and `utilisation` as in `orchctl timeline`.
     """
     sequential = sum(row["worked_seconds"] for row in rows)
-    real = _covered(history)
+    real = sum(end - begin for begin, end in folding.busy(history.lives, history.end))
     known = summary.numbers(history)
     paid = [row for row in rows if not render.is_simulated(row)]
     return {
@@ -79,20 +79,12 @@ def totals(history: History, rows: Sequence[Row]) -> dict[str, Any]:
         "saved_seconds": _rounded(sequential - real),
         "speed_up": round(sequential / real, 3) if real else None,
         "utilisation": None if known.utilisation is None else round(known.utilisation, 4),
-        **{key: _added(row[key] for row in paid) for key in (*_TOKENS, "cost_usd")},
+        **{
+            key: None if all(row[key] is None for row in paid) else _rounded(sum(row[key] or 0 for row in paid))
+            for key in (*_TOKENS, "cost_usd")
+        },
         "agents_without_cost": len(rows) - sum(row["cost_usd"] is not None for row in paid),
     }
-
-
-def _covered(history: History) -> float:
-    """Seconds in which at least one agent was not over."""
-    return sum(end - begin for begin, end in folding.busy(history.lives, history.end))
-
-
-def _added(numbers: Iterable[float | None]) -> float | None:
-    """None when nothing is known of any."""
-    found = [number for number in numbers if number is not None]
-    return _rounded(sum(found)) if found else None
 
 
 def _rounded(number: float) -> float:
@@ -100,7 +92,7 @@ def _rounded(number: float) -> float:
 
 
 def csv_of(rows: Iterable[Row]) -> str:
-    """A line with the names of the columns, then one for each row; what is not known is empty. RFC 4180 quotes."""
+    """Return a line of column names, then a line for each row; unknown values are empty. Quoted as in RFC 4180."""
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()

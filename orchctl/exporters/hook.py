@@ -1,7 +1,8 @@
-"""A command for each agent and run that ends, and for each stall that begins, told of it on its standard input.
+"""Hooks: a command that runs for each agent and run that ends, and for each stall that begins.
 
-The position in the facts is kept in a file and moves on when the command has ended: nothing is missed, whoever dies,
-and what was told is not told again, but for the one that was being told when this process was killed.
+The command reads the event as JSON from its standard input. The position in the events is kept in a file and moves on
+when the command has ended: no event is missed, and none is delivered twice except the event that was being delivered
+when this process was killed.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ _REPORTED = frozenset({*statuses.ENDS, "run-ended", _STALL})
 
 
 class Position:
-    """The number of the last fact that was dealt with, in a file."""
+    """The number of the last event that was delivered, in a file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def read(self, client: Client) -> int:
-        """Where to go on; now, when there is no file yet. Raises RefusedError for what is no position here."""
+        """Return the position, or that of the newest event without a file. Raises RefusedError if it is invalid."""
         known = client.call("events", {"count": 1})
         last = int(known["last"])
         try:
@@ -53,12 +54,12 @@ class Position:
         return int(words)
 
     def write(self, seq: int) -> None:
-        """Whole or not at all."""
+        """Write the position atomically."""
         atomic_file.write(self._path, f"{seq}\n".encode())
 
 
 class Hook:
-    """The command, and how far it was told."""
+    """The command, and the number of the last event that was delivered to it."""
 
     def __init__(self, command: Sequence[str], position: Position, since: int) -> None:
         self._command = command
@@ -66,27 +67,24 @@ class Hook:
         self._since = since
 
     def catch_up(self, client: Client) -> None:
-        """Run the command for all events of these kinds that came after the position."""
+        """Run the command for each reported event after the position."""
         for fact in events.facts(client, self._since):
             is_reported = fact["event"] in _REPORTED
             if is_reported:
-                self._tell(fact, _told(client, fact))
+                env = {**os.environ, "ORCHD_EVENT_SEQ": str(fact["seq"])}
+                payload = json.dumps(_payload(client, fact))
+                done = subprocess.run(self._command, input=payload, text=True, env=env, check=False)
+                if done.returncode:
+                    how = f"ended with {done.returncode} for event {fact['seq']}"
+                    console.note(f"hook-failed: {self._command[0]} {how}; going on")
             self._since = fact["seq"]
             if is_reported:
                 self._position.write(fact["seq"])
         self._position.write(self._since)
 
-    def _tell(self, fact: Fact, told: dict[str, Any]) -> None:
-        env = {**os.environ, "ORCHD_EVENT_SEQ": str(fact["seq"])}
-        done = subprocess.run(self._command, input=json.dumps(told), text=True, env=env, check=False)
-        if done.returncode:
-            console.note(
-                f"hook-failed: {self._command[0]} ended with {done.returncode} for event {fact['seq']}; going on"
-            )
 
-
-def _told(client: Client, fact: Fact) -> dict[str, Any]:
-    """The fact with its agent or run in full, as they are now; a stall is about no single agent."""
+def _payload(client: Client, fact: Fact) -> dict[str, Any]:
+    """Return the event with its agent or run in full, as they are now; a stall is about no single agent."""
     if fact["event"] == _STALL:
         return {"event": fact}
     try:

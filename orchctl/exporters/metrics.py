@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: what there is now, and counters drawn from the facts. Needs the extra `metrics`."""
+"""Metrics for Prometheus: gauges of the current state, and counters of events. Needs the extra `metrics`."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ except ImportError as error:
 
 
 class Counters:
-    """What only ever grows. It reads each fact once, so whoever keeps it pays for what is new."""
+    """The counters, which only grow. Each event is read once; a caller that keeps the object reads only new ones."""
 
     def __init__(self) -> None:
         self._since = 0
-        self._waiting: dict[str, float] = {}  # since when it is queued
-        self._held: dict[str, float] = {}  # since when its attempt holds a place
+        self._waiting: dict[str, float] = {}  # when each queued agent was queued
+        self._held: dict[str, float] = {}  # when the attempt of each agent got its slot
         self.queued: Counter[str] = Counter()
         self.ended: Counter[str] = Counter(dict.fromkeys(statuses.ENDS.values(), 0))
         self.again: Counter[str] = Counter(dict.fromkeys(statuses.AGAIN.values(), 0))
@@ -48,12 +48,12 @@ class Counters:
         self.attempts_ended = 0
 
     def catch_up(self, client: Client) -> None:
-        """Count what is new."""
+        """Count the new events."""
         for fact in events.facts(client, self._since):
             self.take(fact)
 
     def take(self, fact: Fact) -> None:
-        """Count one fact."""
+        """Count one event."""
         self._since = fact["seq"]
         event, at = fact["event"], render.unix(fact["at"])
         if event == "agent-queued":
@@ -71,14 +71,14 @@ class Counters:
         elif event in statuses.AGAIN or event in statuses.ENDS:
             self._end(fact["agent"], event, at)
 
-    def _end(self, agent: str, event: str, at: float) -> None:
-        self._waiting.pop(agent, None)
-        if (began := self._held.pop(agent, None)) is not None:
+    def _end(self, agent_id: str, event: str, at: float) -> None:
+        self._waiting.pop(agent_id, None)
+        if (began := self._held.pop(agent_id, None)) is not None:
             self.attempts_ended += 1
             self.attempt_seconds += max(0.0, at - began)
         if event in statuses.AGAIN:
             self.again[statuses.AGAIN[event]] += 1
-            self._waiting[agent] = at
+            self._waiting[agent_id] = at
         else:
             self.ended[statuses.ENDS[event]] += 1
 
@@ -101,7 +101,7 @@ def _registry(client: Client, counters: Counters) -> CollectorRegistry:
 
 
 class _Fleet(Collector):
-    """Collects the metrics of one daemon, each time anew."""
+    """The metrics of one daemon, collected anew for each request."""
 
     def __init__(self, client: Client, counters: Counters) -> None:
         self._client = client
@@ -114,7 +114,26 @@ class _Fleet(Collector):
         except NoDaemonError:
             families = [_gauge("up", "Whether the daemon answers.", 0)]
         yield from families
-        yield from _counted(self._counters)
+        yield from self._counted()
+
+    def _counted(self) -> Iterator[Metric]:
+        known = self._counters
+        queued = {level: known.queued[level] for level in ("pm", "composite", "sub-skill")}
+        yield _counters("agents_queued", "Agents ever queued, by level.", "level", queued)
+        yield _counters("agents_ended", "Agents that ended, by how.", "status", known.ended)
+        yield CounterMetricFamily("orchd_attempts", "Attempts that got a slot.", known.attempts)
+        yield _counters("attempts_again", "Attempts that another attempt follows, by why.", "how", known.again)
+        yield CounterMetricFamily("orchd_tokens", "Tokens used, as reported by runners.", known.tokens)
+        yield CounterMetricFamily("orchd_cost_dollars", "The cost of these tokens.", known.dollars)
+        yield SummaryMetricFamily(
+            "orchd_queue_seconds", "From being queued to a slot.", known.attempts, known.queue_seconds
+        )
+        yield SummaryMetricFamily(
+            "orchd_attempt_seconds",
+            "From a slot to its end, waits included.",
+            known.attempts_ended,
+            known.attempt_seconds,
+        )
 
 
 def _now(client: Client) -> Iterator[Metric]:
@@ -137,22 +156,6 @@ def _now(client: Client) -> Iterator[Metric]:
     for status in statuses.UNFINISHED:
         agents_now.add_metric([status], by_status[status])
     yield agents_now
-
-
-def _counted(known: Counters) -> Iterator[Metric]:
-    queued = {level: known.queued[level] for level in ("pm", "composite", "sub-skill")}
-    yield _counters("agents_queued", "Agents ever queued, by level.", "level", queued)
-    yield _counters("agents_ended", "Agents that ended, by how.", "status", known.ended)
-    yield CounterMetricFamily("orchd_attempts", "Attempts that got a slot.", known.attempts)
-    yield _counters("attempts_again", "Attempts that another attempt follows, by why.", "how", known.again)
-    yield CounterMetricFamily("orchd_tokens", "Tokens used, as reported by runners.", known.tokens)
-    yield CounterMetricFamily("orchd_cost_dollars", "The cost of these tokens.", known.dollars)
-    yield SummaryMetricFamily(
-        "orchd_queue_seconds", "From being queued to a slot.", known.attempts, known.queue_seconds
-    )
-    yield SummaryMetricFamily(
-        "orchd_attempt_seconds", "From a slot to its end, waits included.", known.attempts_ended, known.attempt_seconds
-    )
 
 
 def _gauge(name: str, what: str, value: float) -> Metric:

@@ -1,4 +1,4 @@
-"""One page over HTTP, for whoever is on this machine: on a socket of one's own or on a loopback port."""
+"""An HTTP server for one page, on a Unix socket of the user or on a loopback port."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NoReturn
 
 from orchctl.errors import RefusedError, UsageError
 
-_PATIENCE = 5.0  # seconds that one reader may take; others wait meanwhile
+_PATIENCE = 5.0  # seconds that one request may take; others wait meanwhile
 _LOOPBACK = ("127.0.0.1", "localhost")
 _MOST = 65535
 Page = Callable[[str], tuple[bytes, str]]  # from the header `Accept` to a body and its content type
@@ -25,9 +25,10 @@ class _Tcp(TCPServer):
 
 
 def serve(where: str, page: Page, ready: Callable[[str], None]) -> NoReturn:
-    """Answer `GET /metrics` with `page(accept)` until interrupted; `ready` is told where, once it can be asked.
+    """Answer `GET /metrics` with `page(accept)` until interrupted; `ready` gets the address once the server listens.
 
-    `where` is `unix:PATH` or `127.0.0.1:PORT`, with port 0 for any that is free.
+    `where` is `unix:PATH` or `127.0.0.1:PORT`, with port 0 for any free port. Raises UsageError for another address,
+    and RefusedError if the path is in use.
     """
     server, path = _bound(where, _handler(page))
     try:
@@ -43,7 +44,17 @@ def serve(where: str, page: Page, ready: Callable[[str], None]) -> NoReturn:
 def _bound(where: str, handler: type[BaseHTTPRequestHandler]) -> tuple[TCPServer, Path | None]:
     if where.startswith("unix:"):
         path = Path(where.removeprefix("unix:"))
-        _make_room(path)
+        # a socket is removed only if no server listens on it
+        with suppress(FileNotFoundError):
+            if not stat.S_ISSOCK(path.lstat().st_mode):
+                raise RefusedError(f"{path} is there and is no socket; give another path", code="in-the-way")
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                try:
+                    probe.connect(str(path))
+                except ConnectionRefusedError:
+                    path.unlink()
+                else:
+                    raise RefusedError(f"somebody serves {path} already; give another path", code="in-the-way")
         before = os.umask(0o177)
         try:
             return UnixStreamServer(str(path), handler), path
@@ -55,26 +66,12 @@ def _bound(where: str, handler: type[BaseHTTPRequestHandler]) -> tuple[TCPServer
     return _Tcp(("127.0.0.1", int(port)), handler), None
 
 
-def _make_room(path: Path) -> None:
-    """Only a socket that nobody serves any more may be taken away."""
-    with suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise RefusedError(f"{path} is there and is no socket; give another path", code="in-the-way")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            try:
-                probe.connect(str(path))
-            except ConnectionRefusedError:
-                path.unlink()
-            else:
-                raise RefusedError(f"somebody serves {path} already; give another path", code="in-the-way")
-
-
 def _handler(page: Page) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout: ClassVar[float | None] = _PATIENCE
 
         def do_GET(self) -> None:
-            """Answer."""
+            """Answer a request for the page; other paths are not found."""
             if self.path.partition("?")[0] not in ("/", "/metrics"):
                 self.send_error(404)
                 return
@@ -87,6 +84,6 @@ def _handler(page: Page) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """Nothing: who asks every fifteen seconds is no news."""
+            """Log nothing: Prometheus asks every fifteen seconds."""
 
     return Handler

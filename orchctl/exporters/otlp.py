@@ -1,4 +1,4 @@
-"""Spans as OpenTelemetry's protocol has them: sent to a collector, or written as its JSON. Needs the extra `otel`."""
+"""Spans in OpenTelemetry's protocol: sent to a collector, or written as its JSON. Needs the extra `otel`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TRACES = "/v1/traces"
 
 
 def check() -> None:
-    """Raises RefusedError where the extra is not installed."""
+    """Raise RefusedError if the extra is not installed."""
     try:
         import opentelemetry.exporter.otlp.proto.http.trace_exporter
         import opentelemetry.sdk.trace  # noqa: F401 - both are looked for
@@ -33,32 +33,32 @@ def check() -> None:
 
 
 def endpoint(text: str) -> str:
-    """The URL that takes spans. Raises UsageError for what is none."""
+    """Return the URL that takes spans. Raises UsageError if `text` is not an HTTP URL."""
     from urllib.parse import urlsplit
 
     try:
         parts = urlsplit(text)
-        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        is_one = False
-    if not is_one:
+        is_url = False
+    if not is_url:
         raise UsageError(f"{text!r} is no endpoint; give that of a collector, as http://127.0.0.1:4318")
     return text if parts.path.rstrip("/") else f"{text.rstrip('/')}{_TRACES}"
 
 
 def send(spans: Sequence[Span], instance: str, where: str | None) -> None:
-    """Hand them to the collector `where`, or to the environment's. Raises RefusedError when it does not take them."""
+    """Send the spans to the collector `where` or the environment's. Raises RefusedError if it does not take them."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import SpanExportResult
 
-    heard = _heard()
+    errors = _logged_errors()
     exporter = OTLPSpanExporter(endpoint=where)
     try:
         for first in range(0, len(spans), _AT_ONCE):
             if exporter.export(made(spans[first : first + _AT_ONCE], instance)) is not SpanExportResult.SUCCESS:
                 raise RefusedError(
                     f"{where or 'the collector'} did not take {len(spans) - first} of {len(spans)} spans"
-                    f" ({heard[-1] if heard else 'no reason given'}); see that it runs, and say it again:"
+                    f" ({errors[-1] if errors else 'no reason given'}); see that it runs, and say it again:"
                     " what it has already is the same then",
                     code="not-exported",
                 )
@@ -66,22 +66,22 @@ def send(spans: Sequence[Span], instance: str, where: str | None) -> None:
         exporter.shutdown()  # type: ignore[no-untyped-call]  # theirs has no types
 
 
-def _heard() -> list[str]:
-    """What the exporter says from now on of what went wrong, which it says to the log alone."""
-    said: list[str] = []
+def _logged_errors() -> list[str]:
+    """Return a list that receives the exporter's errors from now on, which it reports only to the log."""
+    messages: list[str] = []
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            said.append(" ".join(record.getMessage().split()))
+            messages.append(" ".join(record.getMessage().split()))
 
     log = logging.getLogger("opentelemetry")
     log.addHandler(Listener())
     log.propagate = False
-    return said
+    return messages
 
 
 def as_json(spans: Iterable[Span], instance: str) -> str:
-    """The request that `send` would make, in the JSON that OpenTelemetry's protocol defines."""
+    """Return the request that `send` would make, in the JSON that OpenTelemetry's protocol defines."""
     from google.protobuf.json_format import MessageToDict
     from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
@@ -90,16 +90,16 @@ def as_json(spans: Iterable[Span], instance: str) -> str:
 
 
 def _hexadecimal(value: Any) -> Any:
-    """Its JSON has ids in hexadecimal, where protobuf's has base64."""
+    """Return `value` with its ids in hexadecimal, as in OpenTelemetry's JSON; protobuf's JSON has base64."""
     if isinstance(value, list):
-        return [_hexadecimal(one) for one in value]
+        return [_hexadecimal(element) for element in value]
     if isinstance(value, dict):
-        return {key: base64.b64decode(one).hex() if key in _IDS else _hexadecimal(one) for key, one in value.items()}
+        return {key: base64.b64decode(part).hex() if key in _IDS else _hexadecimal(part) for key, part in value.items()}
     return value
 
 
 def made(spans: Iterable[Span], instance: str) -> list[ReadableSpan]:
-    """The same as the SDK has them, of the `instance` that is one home of orchd's."""
+    """Return the spans as the SDK has them; `instance` identifies the home."""
     from opentelemetry.sdk.resources import Resource
 
     service = {"service.name": "orchd", "service.version": version("orchd")}
@@ -112,8 +112,8 @@ def _made(span: Span, resource: Any) -> ReadableSpan:
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
 
-    def context(one: str) -> SpanContext:
-        return SpanContext(int(span.trace, 16), int(one, 16), is_remote=False, trace_flags=TraceFlags(1))
+    def context(span_id: str) -> SpanContext:
+        return SpanContext(int(span.trace, 16), int(span_id, 16), is_remote=False, trace_flags=TraceFlags(1))
 
     return ReadableSpan(
         name=_text(span.name),
@@ -130,10 +130,10 @@ def _made(span: Span, resource: Any) -> ReadableSpan:
 
 
 def _text(text: str) -> str:
-    """Names may have bytes that are no UTF-8; protobuf has none."""
+    """Return `text` as valid UTF-8, which protobuf requires and names may not be."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _nanoseconds(at: float) -> int:
-    """Facts know milliseconds."""
+    """Return a Unix time in nanoseconds, rounded to the milliseconds of events."""
     return round(at * 1000) * 1_000_000

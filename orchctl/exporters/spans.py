@@ -1,7 +1,7 @@
-"""Spans: runs, agents and attempts that are over, each below the one that began it.
+"""Spans of finished runs, agents and attempts, each with the span that started it as its parent.
 
-Ids are made of what a span is about, so that whoever sends a span twice sends the same one twice. Goals, arguments,
-paths and output are not in them: a collector may be anybody's.
+Ids are hashes of the subject of a span, so that a span that is sent twice is the same span. Goals, arguments, paths and
+output are left out, since the collector may belong to a third party.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Any
 
 from orchctl.history.lifecycles import Attempt, Fact, Life, Lives
 from orchctl.render import text
+from orchctl.timeline import summary
 from orchd.protocol import statuses
 
 _PROVIDERS = {"claude": "anthropic", "codex": "openai"}
-# What `status` has of an agent, by the names of OpenTelemetry's conventions for generative AI.
+# Keys of `status`, and their names in OpenTelemetry's conventions for generative AI.
 _GEN_AI = {
     "model": "gen_ai.request.model",
     "cli_session": "gen_ai.conversation.id",
@@ -37,7 +38,7 @@ Attributes = dict[str, str | int | float | bool]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Something that took its time. Ids are as OpenTelemetry has them, 16 and 8 bytes in hexadecimal."""
+    """A span of time. Its trace and id are 16 and 8 bytes in hexadecimal, as in OpenTelemetry; times are Unix times."""
 
     trace: str
     id: str
@@ -46,36 +47,36 @@ class Span:
     begin: float
     end: float
     attributes: Attributes
-    error: str | None = None  # what is said of it when it is one
+    error: str | None = None  # the reason, if the span failed
     events: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(slots=True)
 class Story:
-    """What the facts tell of agents, each time that one was revived on its own."""
+    """The life cycles of agents; each revival begins a new one, a stint."""
 
     lives: Lives = field(default_factory=Lives)
     stints: dict[str, list[Life]] = field(default_factory=dict)
-    ends: dict[tuple[str, int], Fact] = field(default_factory=dict)  # by agent and attempt, how its process ended
+    ends: dict[tuple[str, int], Fact] = field(default_factory=dict)  # the end of the process, by agent and attempt
 
     def take(self, fact: Fact) -> None:
-        """One more fact."""
-        one, event = fact["agent"], fact["event"]
-        if event == "agent-revived" and one in self.stints:
-            old = self.stints[one][-1]
-            fresh = Life(one, old.name, old.level, old.parent, text.unix(fact["at"]))
-            self.lives.agents[one] = fresh
-            self.stints[one].append(fresh)
+        """Apply one more event."""
+        agent_id, event = fact["agent"], fact["event"]
+        if event == "agent-revived" and agent_id in self.stints:
+            old = self.stints[agent_id][-1]
+            fresh = Life(agent_id, old.name, old.level, old.parent, text.unix(fact["at"]))
+            self.lives.agents[agent_id] = fresh
+            self.stints[agent_id].append(fresh)
             return
         self.lives.take(fact)
         if event == "agent-queued":
-            self.stints[one] = [self.lives.agents[one]]
+            self.stints[agent_id] = [self.lives.agents[agent_id]]
         elif event == "process-ended":
-            self.ends[one, fact["attempt"]] = fact
+            self.ends[agent_id, fact["attempt"]] = fact
 
 
 class Spans:
-    """The spans of a story. `home` tells its agents from those of others; what is known of agents and runs comes in."""
+    """The spans of a story. `home` makes ids unique; `agents` and `runs` are the answers of the daemon, by id."""
 
     def __init__(
         self, home: str, story: Story, agents: Mapping[str, Mapping[str, Any]], runs: Mapping[str, Mapping[str, Any]]
@@ -86,16 +87,16 @@ class Spans:
         self._runs = runs
 
     def of_agents(self, wanted: Iterable[str]) -> Iterator[Span]:
-        """Their lives and attempts, those of them that are over."""
-        for one in wanted:
-            for number, life in enumerate(self._story.stints[one]):
+        """Yield the spans of these agents and of their attempts, as far as they have finished."""
+        for agent_id in wanted:
+            for number, life in enumerate(self._story.stints[agent_id]):
                 if life.status is not None and life.ended is not None:
                     yield self._of_life(life, number)
                 yield from (self._of_attempt(life, number, tried) for tried in life.attempts if tried.how)
 
     def of_runs(self, wanted: Iterable[str]) -> Iterator[Span]:
-        """Runs, those of them that are over."""
-        for run in (self._runs[one] for one in wanted):
+        """Yield the spans of these runs, as far as they have finished."""
+        for run in (self._runs[run_id] for run_id in wanted):
             if run["ended_at"] is None:
                 continue
             known: Attributes = {"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": run["name"]}
@@ -113,16 +114,17 @@ class Spans:
             )
 
     def _of_life(self, life: Life, number: int) -> Span:
-        told = self._agents.get(life.id, {})
-        begin = _first(life)
+        agent = self._agents.get(life.id, {})
+        begin = summary.first(life)
+        run = self._runs.get(agent.get("run") or "")
         return Span(
             self._trace(life),
             self._id_of(life, number),
-            self._above(life, begin),
-            f"invoke_agent {life.name}" if told.get("runner") else life.name,
+            self._id("run", run["id"], run["began_at"]) if run is not None else self._attempt_at(life.parent, begin),
+            f"invoke_agent {life.name}" if agent.get("runner") else life.name,
             begin,
             max(begin, life.ended or begin),
-            _of_agent(life, told, is_newest=life is self._story.stints[life.id][-1]),
+            _agent_attributes(life, agent, is_newest=life is self._story.stints[life.id][-1]),
             _error(life.status, life.reason),
         )
 
@@ -132,8 +134,8 @@ class Spans:
             "gen_ai.agent.id": life.id,
             "orchd.attempt": attempt.number,
             "orchd.outcome": str(attempt.how),
+            "orchd.queue_seconds": round(max(0.0, attempt.admitted - attempt.queued), 3),
         }
-        known["orchd.queue_seconds"] = round(max(0.0, attempt.admitted - attempt.queued), 3)
         if attempt.exit_code is not None:
             known["process.exit.code"] = attempt.exit_code
         moments = [("wait began", begin) for begin, _ in attempt.waits]
@@ -154,51 +156,42 @@ class Spans:
         return hashlib.sha256("\0".join((self._home, *words)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
     def _id_of(self, life: Life, number: int) -> str:
-        return self._id("agent", life.id, str(number), str(_first(self._story.stints[life.id][0])))
+        return self._id("agent", life.id, str(number), str(summary.first(self._story.stints[life.id][0])))
 
     def _trace(self, life: Life) -> str:
-        """All below one agent, or one run, that nobody here began."""
+        """Return the trace of the topmost agent or run above the agent."""
         life = self._story.stints[life.id][0]
         while life.parent is not None and life.parent in self._story.stints:
             life = self._story.stints[life.parent][0]
         if (run := self._runs.get(self._agents.get(life.id, {}).get("run") or "")) is not None:
             return self._trace_of_run(run)
-        return self._id("trace", life.id, str(_first(life))) + self._id("agent", life.id)
+        return self._id("trace", life.id, str(summary.first(life))) + self._id("agent", life.id)
 
     def _trace_of_run(self, run: Mapping[str, Any]) -> str:
         if run["parent"] in self._story.stints:
             return self._trace(self._story.stints[run["parent"]][0])
         return self._id("trace", run["id"], run["began_at"]) + self._id("run", run["id"])
 
-    def _above(self, life: Life, at: float) -> str | None:
-        run = self._runs.get(self._agents.get(life.id, {}).get("run") or "")
-        return self._id("run", run["id"], run["began_at"]) if run is not None else self._attempt_at(life.parent, at)
-
     def _attempt_at(self, parent: str | None, at: float) -> str | None:
-        """The attempt of an agent that had a place then; whatever it began is below that."""
-        tried = [
-            one for life in self._story.stints.get(parent or "", ()) for one in life.attempts if one.admitted <= at
-        ]
-        return self._id("attempt", str(parent), str(tried[-1].number), str(tried[-1].admitted)) if tried else None
+        """Return the id of the attempt that the agent `parent` was in at this time: the parent of what it started."""
+        attempts = [attempt for life in self._story.stints.get(parent or "", ()) for attempt in life.attempts]
+        before = [attempt for attempt in attempts if attempt.admitted <= at]
+        return self._id("attempt", str(parent), str(before[-1].number), str(before[-1].admitted)) if before else None
 
 
-def _first(life: Life) -> float:
-    return min([life.queued, *(attempt.queued for attempt in life.attempts)])
-
-
-def _of_agent(life: Life, told: Mapping[str, Any], *, is_newest: bool) -> Attributes:
-    """What an agent is; and what it took, which is known of all its attempts together, where it was told last."""
+def _agent_attributes(life: Life, agent: Mapping[str, Any], *, is_newest: bool) -> Attributes:
+    """Return the attributes of an agent; its usage, which covers all attempts, belongs to the newest life cycle."""
     known: Attributes = {"gen_ai.agent.id": life.id, "gen_ai.agent.name": life.name}
-    if told.get("runner"):
+    if agent.get("runner"):
         known["gen_ai.operation.name"] = "invoke_agent"
-        if provider := _PROVIDERS.get(told["runner"]):
+        if provider := _PROVIDERS.get(agent["runner"]):
             known["gen_ai.provider.name"] = provider
-    elif told.get("command"):
-        known["process.executable.name"] = os.path.basename(told["command"][0])  # noqa: PTH119 - may be no path
+    elif agent.get("command"):
+        known["process.executable.name"] = os.path.basename(agent["command"][0])  # noqa: PTH119 - may be no path
     wanted = {**_GEN_AI, **(_USAGE if is_newest else {})}
-    known |= {name: told[key] for key, name in wanted.items() if told.get(key) is not None}
-    after = " ".join(text.dependencies(told)) or None
-    ours = {key: told.get(key) for key in _OURS} | {"after": after, "level": life.level, "status": life.status}
+    known |= {name: agent[key] for key, name in wanted.items() if agent.get(key) is not None}
+    after = " ".join(text.dependencies(agent)) or None
+    ours = {key: agent.get(key) for key in _OURS} | {"after": after, "level": life.level, "status": life.status}
     return {**known, **_given(ours), **_failed(life.status)}
 
 

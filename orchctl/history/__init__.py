@@ -1,1 +1,1 @@
-"""What happened to agents: events, life cycles, reasons, output."""
+"""The history of agents: events, life cycles, reasons and output."""

@@ -1,4 +1,4 @@
-"""The facts of a stretch of time, found without reading all that happened before it."""
+"""Reads of the daemon's events: a stretch of time, one agent, or the newest of a kind, without reading them all."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ _PAGE = 1000
 
 
 def before(client: Client, stamp: str) -> int:
-    """The number of a fact before which all facts are older than `stamp` (ISO 8601); 0 is the beginning.
+    """Return the number of an event before which all events are older than `stamp` (ISO 8601); 0 is the beginning.
 
-    Facts are in the order of their times, but for a clock that was set back: whoever misses something asks from 0.
+    Events are in the order of their times unless a clock was set back: a caller that misses an event reads from 0.
     """
     low, high = 0, client.call("events", {"count": 1})["last"]
     while low < high:
         middle = (low + high) // 2
-        found = client.call("events", {"since": middle, "count": 1})["events"]
-        if found and found[0]["at"] < stamp:
-            low = found[0]["seq"]
+        page = client.call("events", {"since": middle, "count": 1})["events"]
+        if page and page[0]["at"] < stamp:
+            low = page[0]["seq"]
         else:
             high = middle
     return low
 
 
 def newest(client: Client, event: str, until: int) -> dict[str, Any] | None:
-    """The newest fact of this kind up to the number `until`, read backwards; None where there is none, or none left."""
+    """Return the newest event of this kind up to the number `until`, read backwards; None if none exists any more."""
     while until > 0:
         since = max(0, until - _PAGE)
-        found = [fact for fact in _up_to(client, since, until) if fact["event"] == event]
-        if found:
-            return found[-1]
+        matches = [fact for fact in _up_to(client, since, until) if fact["event"] == event]
+        if matches:
+            return matches[-1]
         until = since
     return None
 
 
 def _up_to(client: Client, since: int, last: int) -> Iterator[dict[str, Any]]:
-    """The facts after the number `since`, to the number `last`."""
+    """Yield the events after the number `since`, up to the number `last`."""
     while since < last:
         page = client.call("events", {"since": since, "count": min(last - since, _PAGE)})["events"]
         if not page:
@@ -49,7 +49,7 @@ def _up_to(client: Client, since: int, last: int) -> Iterator[dict[str, Any]]:
 
 
 def facts(client: Client, since: int = 0, until: str | None = None) -> Iterator[dict[str, Any]]:
-    """The facts after the number `since`, oldest first, to the last one that is not later than `until`."""
+    """Yield the events after the number `since`, oldest first, up to the time `until` (ISO 8601) if it is given."""
     for fact in _pages(client, since, {}):
         if until is not None and fact["at"] > until:
             return
@@ -67,8 +67,11 @@ def _pages(client: Client, since: int, only: dict[str, object]) -> Iterator[dict
 
 
 def about(client: Client, agent: str, queued_at: str | None, ended_at: str | None) -> Iterator[dict[str, Any]]:
-    """The facts about one agent, oldest first. A daemon of an earlier version tells all facts of its time instead, or
-    all there are where a clock that was set back hides its beginning."""
+    """Yield the events of one agent, oldest first.
+
+    A daemon of an earlier version cannot filter by agent: then all events of the agent's time are returned, or all
+    events if a clock that was set back hides the agent's beginning.
+    """
     try:
         yield from _pages(client, 0, {"agent": agent})
     except WireError as error:

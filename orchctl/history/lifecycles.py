@@ -1,4 +1,4 @@
-"""What the facts tell of each agent: when it was queued, its attempts with their waits, and how each of them ended."""
+"""The life cycle of each agent, read from events: when it was queued, its attempts with their waits and ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Fact = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Attempt:
-    """One try. Times are Unix times; its place was held from `admitted` to `ended`, but for its waits."""
+    """One attempt of an agent. Times are Unix times; its slot was held from `admitted` to `ended`, except in waits."""
 
     number: int
     queued: float
@@ -27,7 +27,7 @@ class Attempt:
     frozen: list[float] = field(default_factory=list)  # the begins of the waits in which it was frozen
 
     def works(self, now: float) -> list[tuple[float, float]]:
-        """When it held a working place, up to `now`."""
+        """Return the spans in which the attempt held a slot, up to `now`."""
         end = self.ended if self.ended is not None else now
         edges = [self.admitted]
         for begin, back in self.waits:
@@ -38,40 +38,40 @@ class Attempt:
 
 @dataclass(slots=True)
 class Life:
-    """One agent."""
+    """The life cycle of one agent."""
 
     id: str
     name: str
     level: str
     parent: str | None
-    queued: float  # since when it waits for its next attempt, or waited for its last one
+    queued: float  # when it began to wait for its next attempt, or for its last one
     attempts: list[Attempt] = field(default_factory=list)
-    status: str | None = None  # once it is over
+    status: str | None = None  # once the agent has finished
     reason: str | None = None
     ended: float | None = None
 
 
 @dataclass(slots=True)
 class Lives:
-    """All agents that the facts tell of, and what became of the limit meanwhile."""
+    """The life cycles of all agents in a stretch of events, and the changes of the limit in it."""
 
     agents: dict[str, Life] = field(default_factory=dict)
     limits: list[tuple[float, int]] = field(default_factory=list)
 
     def take(self, fact: Fact) -> None:
-        """One more fact."""
+        """Apply one more event."""
         at = text.unix(fact["at"])
         if fact["event"] == "limit-changed":
             self.limits.append((at, fact["limit"]))
         elif fact["event"] == "agent-queued":
-            one = fact["agent"]
-            self.agents[one] = Life(one, fact["name"], fact["level"], fact["parent"], at)
+            agent_id = fact["agent"]
+            self.agents[agent_id] = Life(agent_id, fact["name"], fact["level"], fact["parent"], at)
         elif (life := self.agents.get(fact["agent"])) is not None:
             _lived(life, fact, at)
 
 
 def read(facts: Iterable[Fact]) -> Lives:
-    """The lives that facts tell of, which begin before the agents of interest were queued."""
+    """Return the life cycles in `facts`, which must begin before the agents of interest were queued."""
     lives = Lives()
     for fact in facts:
         lives.take(fact)

@@ -1,4 +1,4 @@
-"""A log file as it grows: its last lines, what is new, and a descriptor that says when to look (inotify(7))."""
+"""Following of a log that grows: its last lines, its new bytes, and a descriptor for changes (inotify(7))."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ SHORTENED = b"[orchd: the file was made shorter; it goes on from its beginning]\
 
 
 class Log:
-    """One output, read from the beginning or from its last lines.
+    """The output of one attempt, read from the beginning or from its last lines.
 
-    Where the middle of it was left out, a line of ours says how many bytes that were; another one that the file has
-    become shorter than what was read of it, as by `copytruncate` of logrotate: then it is read from its beginning.
+    Where the middle of the output was left out, a line of orchd's says how many bytes that were. Another line says that
+    the file has become shorter than what was read of it, as by `copytruncate` of logrotate: then it is read from its
+    beginning.
     """
 
     def __init__(self, output: Path | FarOutput, lines: int | None = None) -> None:
@@ -28,11 +29,11 @@ class Log:
         self._is_inside_line = False
 
     def close(self) -> None:
-        """Read no more."""
+        """Close the source of the output."""
         self._source.close()
 
     def copy(self, sink: BinaryIO) -> None:
-        """Write all that is new, byte for byte."""
+        """Write the bytes that are new since the last call to `sink`."""
         is_more = True
         while is_more:
             block, gap = self._source.read(self._position, _BLOCK)
@@ -40,7 +41,9 @@ class Log:
                 sink.write(b"\n" * self._is_inside_line + SHORTENED)
                 self._position, self._is_inside_line = 0, False
                 continue
-            self._put(sink, block)
+            if block:
+                sink.write(block)
+                self._is_inside_line = not block.endswith(b"\n")
             self._position += len(block)
             is_more = bool(block)
             if gap is not None and gap.start == self._position:
@@ -48,40 +51,35 @@ class Log:
                 self._position, self._is_inside_line, is_more = gap.end, False, True
         sink.flush()
 
-    def _put(self, sink: BinaryIO, block: bytes) -> None:
-        if block:
-            sink.write(block)
-            self._is_inside_line = not block.endswith(b"\n")
-
 
 def left_out(gap: sparse.Gap) -> bytes:
-    """The line that stands for a gap."""
+    """Return the line that is written in place of a gap."""
     return f"[orchd: {gap.end - gap.start:,} bytes were left out here]\n".encode()
 
 
 class Changes:
-    """A descriptor that can be read when a watched file has grown."""
+    """A file descriptor, `fd`, that is readable when a watched file has grown."""
 
     def __init__(self) -> None:
         self._inotify = inotify.Inotify()
         self.fd = self._inotify.fileno()
 
     def watch(self, path: Path) -> None:
-        """Look at this file too."""
+        """Watch this file too."""
         self._inotify.watch(path, inotify.MODIFY)
 
     def close(self) -> None:
-        """Watch no more."""
+        """Close the descriptor."""
         self._inotify.close()
 
     def drain(self) -> None:
-        """Forget what was said; look at the file after this, not before."""
+        """Discard the changes reported so far; read the files after this call, not before."""
         while self._inotify.events():
             pass
 
 
 def _start_of_last(source: Source, lines: int) -> int:
-    """Where the last `lines` lines begin, found from the end block by block; of a gap nothing is read."""
+    """Return where the last `lines` lines begin, read backwards block by block; of a gap nothing is read."""
     end = source.size()
     if lines == 0 or end == 0:
         return end
@@ -94,15 +92,11 @@ def _start_of_last(source: Source, lines: int) -> int:
         is_across = start < gap.end <= position
         start = gap.end if is_across else start
         block = source.read(start, position - start)[0]
-        found = block.count(b"\n")
-        if found >= wanted:
-            return start + _nth_from_end(block, wanted) + 1
-        wanted, position = wanted - found, gap.start if is_across else start
+        newlines = block.count(b"\n")
+        if newlines >= wanted:
+            index = len(block)
+            for _ in range(wanted):
+                index = block.rindex(b"\n", 0, index)
+            return start + index + 1
+        wanted, position = wanted - newlines, gap.start if is_across else start
     return 0
-
-
-def _nth_from_end(block: bytes, count: int) -> int:
-    index = len(block)
-    for _ in range(count):
-        index = block.rindex(b"\n", 0, index)
-    return index

@@ -1,4 +1,4 @@
-"""The ends of logs, read from the files that the daemon names, or through it."""
+"""The last lines of logs, read from their files or through the daemon."""
 
 from __future__ import annotations
 
@@ -6,28 +6,24 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchctl.history.log_source import Source, opened
+from orchctl.history.log_source import opened
 from orchd.protocol.errors import WireError
 
 if TYPE_CHECKING:
     from orchctl.history.log_source import FarOutput
 
-_LINE = 512  # bytes that a line is thought to take; what is longer shows its end
+_LINE = 512  # bytes that a line is expected to take; of a longer line its end is returned
 
 
 def tail(output: str | Path | FarOutput | None, count: int) -> list[str]:
-    """The last `count` lines; none of a file that is not there."""
+    """Return the last `count` lines, all after the gap if there is one; none if the file does not exist."""
     if output is None:
         return []
     try:
         with closing(opened(Path(output) if isinstance(output, str) else output)) as source:
-            return _end(source, _LINE * (count + 1)).decode(errors="replace").splitlines()[-count:]
+            size = _LINE * (count + 1)
+            gap = source.read(0, 1)[1]
+            start = max(0, source.size() - size, gap.end if gap else 0)
+            return source.read(start, size)[0].decode(errors="replace").splitlines()[-count:]
     except (OSError, WireError):  # removed, or not yet there
         return []
-
-
-def _end(source: Source, most: int) -> bytes:
-    """The last bytes, so many at most, behind the gap if there is one."""
-    gap = source.read(0, 1)[1]
-    start = max(0, source.size() - most, gap.end if gap else 0)
-    return source.read(start, most)[0]

@@ -1,8 +1,8 @@
-"""Everything there is to say about why an agent or a run is where it is: asked together, and said to a person."""
+"""Why an agent or a run is in its state: the daemon's reason and the history behind it, as data and as text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -19,10 +19,12 @@ _LINES = 5  # of a log
 _ENDS = ("agent-skipped", "agent-cancelled", "stop-began")
 
 
-def found(client: Client, one: str) -> dict[str, Any]:
-    """What the daemon's `why` says and, of what has been tried or is over, how it came to that: with `agent`,
-    `attempts`, `took`, `log`; of a run, `member` is all this of the one to blame."""
-    verdict = client.call("why", {"id": one})
+def found(client: Client, agent_or_run: str) -> dict[str, Any]:
+    """Return the daemon's answer to `why` and, for an agent, its history: `agent`, `attempts`, `took` and `log`.
+
+    For a run, `member` is all this of the member to blame, or None.
+    """
+    verdict = client.call("why", {"id": agent_or_run})
     if verdict["id"].startswith("run-"):
         blamed = verdict["holders"][:1] if verdict["status"] != "running" else []
         return {**verdict, "member": found(client, blamed[0]["id"]) if blamed else None}
@@ -33,13 +35,13 @@ def found(client: Client, one: str) -> dict[str, Any]:
         **verdict,
         "agent": agent,
         "attempts": [_attempt_map(attempt) for attempt in life.attempts] if life else [],
-        "took": _names(client, list(taken(facts, agent, life))) if life and text.is_over(agent) else [],
-        "log": _tail(client, agent) if text.is_over(agent) else None,
+        "took": _victims(client, dict(taken(facts, agent, life))) if life and text.is_over(agent) else [],
+        "log": _log(client, agent["id"]) if text.is_over(agent) else None,
     }
 
 
 def _facts(client: Client, agent: text.Agent) -> list[dict[str, Any]]:
-    """What happened to it, and what else happened in the moment of its end."""
+    """Return the events of the agent, and all events of the moment in which it ended."""
     own = {fact["seq"]: fact for fact in events.about(client, agent["id"], agent["queued_at"], agent["ended_at"])}
     if agent["ended_at"] is None:
         return list(own.values())
@@ -50,11 +52,10 @@ def _facts(client: Client, agent: text.Agent) -> list[dict[str, Any]]:
 
 def _attempt_map(attempt: Attempt) -> dict[str, Any]:
     waits = [(end if end is not None else begin) - begin for begin, end in attempt.waits]
-    took = None if attempt.ended is None else round(attempt.ended - attempt.admitted, 3)
     return {
         "attempt": attempt.number,
         "queued_seconds": round(attempt.admitted - attempt.queued, 3),
-        "seconds": took,
+        "seconds": None if attempt.ended is None else round(attempt.ended - attempt.admitted, 3),
         "waited_seconds": round(sum(waits), 3),
         "how": attempt.how,
         "exit_code": attempt.exit_code,
@@ -63,7 +64,7 @@ def _attempt_map(attempt: Attempt) -> dict[str, Any]:
 
 
 def taken(facts: Iterable[Fact], agent: text.Agent, life: Life) -> Iterator[tuple[str, str]]:
-    """Agents that were cancelled or skipped because this agent ended as it did, or because one of them was, and why.
+    """Yield the agents that were cancelled or skipped because of the end of `agent`, directly or not, with reasons.
 
     Events of earlier versions do not name the cause (`because`): of these none is returned.
     """
@@ -78,118 +79,121 @@ def taken(facts: Iterable[Fact], agent: text.Agent, life: Life) -> Iterator[tupl
             yield fact["agent"], fact["reason"]
 
 
-def _names(client: Client, victims: list[tuple[str, str]]) -> list[dict[str, Any]]:
-    if not victims:
+def _victims(client: Client, reasons: Mapping[str, str]) -> list[dict[str, Any]]:
+    if not reasons:
         return []
-    agents = client.call("status", {"ids": [one for one, _ in victims], "usage": False})["agents"]
-    pairs = zip(agents, victims, strict=True)
-    return [{"id": one["id"], "name": one["name"], "status": one["status"], "reason": why} for one, (_, why) in pairs]
+    agents = client.call("status", {"ids": list(reasons), "usage": False})["agents"]
+    return [
+        {"id": agent["id"], "name": agent["name"], "status": agent["status"], "reason": reason}
+        for agent, reason in zip(agents, reasons.values(), strict=True)
+    ]
 
 
-def _tail(client: Client, agent: text.Agent) -> dict[str, Any] | None:
-    """The last lines of its output, as far as they are short."""
+def _log(client: Client, agent_id: str) -> dict[str, Any] | None:
     try:
-        place = client.call("logs", {"id": agent["id"]})
+        log = client.call("logs", {"id": agent_id})
     except WireError:  # it never started
         return None
-    output = output_of(client, place["id"], place["attempt"], place["path"])
-    return {"path": place["path"], "lines": tail(output, _LINES)}
+    output = output_of(client, log["id"], log["attempt"], log["path"])
+    return {"path": log["path"], "lines": tail(output, _LINES)}
 
 
 def lines(answer: Mapping[str, Any], now: float) -> Iterator[str]:
-    """All of it for a person."""
+    """Yield the answer of `found` as lines of text; `now` is Unix time."""
     yield _head(answer)
     if answer["holders"] and "member" not in answer:
         yield f"held by {answer['held_by']}:"
-        yield from _indented(_holders(answer["holders"], now))
+        yield from _holders(answer["holders"], now)
     if answer["way_out"]:
         yield f"what would change it: {answer['way_out']}"
     if answer.get("member"):
         yield "the member to blame:"
-        yield from (f"  {line}" for line in lines(answer["member"], now))
+        yield from _indented(lines(answer["member"], now))
     elif "member" in answer and answer["held_by"]:
         yield "members that it waits for:"
-        yield from _indented(_holders(answer["holders"], now))
+        yield from _holders(answer["holders"], now)
+    if agent := answer.get("agent"):
+        yield from _resources(agent)
     yield from _past(answer)
 
 
 def _head(answer: Mapping[str, Any]) -> str:
     agent = answer.get("agent")
-    said = text.clean(answer["reason"] or "")
+    reason = text.clean(answer["reason"] or "")
+    name = position = rule = ""
+    verb = "is "
     if agent is None:
         verb = "is " if answer["status"] == "running" else ""
-        return f"{answer['id']} {verb}{answer['status']}" + (f": {said}" if said else "")
-    rule = f" ({answer['rule']})" if answer["rule"] not in (answer["status"], "working") else ""
-    if text.is_over(agent):
-        said, verb = text.outcome(agent), ""
     else:
-        verb = "is "
-    position = f", position {agent['position']}" if agent["position"] is not None else ""
-    return f"{answer['id']} {text.named(agent)} {verb}{answer['status']}{position}{rule}" + (
-        f": {said}" if said else ""
-    )
+        name = f"{text.named(agent)} "
+        rule = f" ({answer['rule']})" if answer["rule"] not in (answer["status"], "working") else ""
+        position = f", position {agent['position']}" if agent["position"] is not None else ""
+        if text.is_over(agent):
+            reason, verb = text.outcome(agent), ""
+    return f"{answer['id']} {name}{verb}{answer['status']}{position}{rule}" + (f": {reason}" if reason else "")
 
 
-def _holders(holders: Iterable[Mapping[str, Any]], now: float) -> list[str]:
+def _holders(holders: Iterable[Mapping[str, Any]], now: float) -> Iterator[str]:
     rows = [
         [
-            one["id"],
-            text.named(one),
-            one["status"],
-            text.span(text.since(one["since"], now)) if one["since"] else "",
+            holder["id"],
+            text.named(holder),
+            holder["status"],
+            text.span(text.since(holder["since"], now)) if holder["since"] else "",
         ]
-        for one in holders
+        for holder in holders
     ]
-    return text.aligned(rows)
+    return _indented(text.aligned(rows))
 
 
-def _bounds(agent: text.Agent) -> Iterator[str]:
-    """What it may take of the machine, and how much of that it took."""
+def _resources(agent: text.Agent) -> Iterator[str]:
+    if escaped := agent.get("escaped"):
+        then = "ended with the agent" if text.is_over(agent) else "still followed"
+        yield f"processes that left its cgroup, {then}: {', '.join(map(text.clean, escaped))}"
+    limits = []
     if agent["memory_max"]:
-        most = f"{text.size(agent['memory_peak'])} at most, " if agent["memory_peak"] else ""
-        yield f"memory {most}of {text.size(agent['memory_max'])}"
+        peak = f"{text.size(agent['memory_peak'])} at most, " if agent["memory_peak"] else ""
+        limits.append(f"memory {peak}of {text.size(agent['memory_max'])}")
     if agent["cpu_max"]:
-        yield f"{agent['cpu_max']:.0%} of one processor"
+        limits.append(f"{agent['cpu_max']:.0%} of one processor")
     if agent["pids_max"]:
-        yield f"{agent['pids_max']} processes and threads"
+        limits.append(f"{agent['pids_max']} processes and threads")
+    if limits:
+        yield f"its bounds: {'; '.join(limits)}"
 
 
 def _past(answer: Mapping[str, Any]) -> Iterator[str]:
-    if (agent := answer.get("agent")) and (escaped := agent.get("escaped")):
-        then = "ended with the agent" if text.is_over(agent) else "still followed"
-        yield f"processes that left its cgroup, {then}: {', '.join(map(text.clean, escaped))}"
-    if (agent := answer.get("agent")) and (bounds := "; ".join(_bounds(agent))):
-        yield f"its bounds: {bounds}"
     if answer.get("unmet"):
         yield f"not granted, of the attributes of its caller: {answer['unmet']}"
     if answer.get("attempts"):
         yield "attempts:"
-        yield from _indented(text.aligned(text.filled([_row(*few) for few in _folded(answer["attempts"])])))
+        # attempts that follow each other and were voided for the same reason are one row
+        groups = groupby(answer["attempts"], lambda row: row["reason"] if row["how"] == "voided" else row["attempt"])
+        yield from _indented(text.aligned(text.filled([_row(list(attempts)) for _, attempts in groups])))
     if answer.get("took"):
         yield f"{len(answer['took'])} ended with it:"
-        rows = [[one["id"], text.named(one), one["status"], text.clean(one["reason"])] for one in answer["took"]]
+        rows = [
+            [victim["id"], text.named(victim), victim["status"], text.clean(victim["reason"])]
+            for victim in answer["took"]
+        ]
         yield from _indented(text.aligned(rows))
     if answer.get("log") and answer["log"]["lines"]:
         yield f"its last lines, of {text.clean(answer['log']['path'])}:"
-        yield from _indented([text.file_line(line) for line in answer["log"]["lines"]])
+        yield from _indented(text.file_line(line) for line in answer["log"]["lines"])
 
 
-def _folded(attempts: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    """Attempts that follow each other and did not begin for the same reason are together."""
-    for _, few in groupby(attempts, lambda one: one["reason"] if one["how"] == "voided" else one["attempt"]):
-        yield list(few)
-
-
-def _row(one: Mapping[str, Any], *others: Mapping[str, Any]) -> list[str]:
-    alike = [one, *others]
+def _row(attempts: Sequence[Mapping[str, Any]]) -> list[str]:
+    first, last = attempts[0], attempts[-1]
     return [
-        f"tries {one['attempt']}-{alike[-1]['attempt']}" if others else f"try {one['attempt']}",
-        f"queued {text.span(sum(each['queued_seconds'] for each in alike))}",
-        f"took {text.span(sum(each['seconds'] for each in alike))}" if one["seconds"] is not None else "goes on",
-        f"waited {text.span(one['waited_seconds'])} of it" if one["waited_seconds"] else "",
-        one["how"] or "",
-        "" if one["exit_code"] is None else f"exit {one['exit_code']}",
-        "" if one["reason"] == f"exit code {one['exit_code']}" else text.clean(one["reason"] or ""),
+        f"try {first['attempt']}" if first is last else f"tries {first['attempt']}-{last['attempt']}",
+        f"queued {text.span(sum(attempt['queued_seconds'] for attempt in attempts))}",
+        f"took {text.span(sum(attempt['seconds'] for attempt in attempts))}"
+        if first["seconds"] is not None
+        else "goes on",
+        f"waited {text.span(first['waited_seconds'])} of it" if first["waited_seconds"] else "",
+        first["how"] or "",
+        "" if first["exit_code"] is None else f"exit {first['exit_code']}",
+        "" if first["reason"] == f"exit code {first['exit_code']}" else text.clean(first["reason"] or ""),
     ]
 
 

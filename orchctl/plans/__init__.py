@@ -1,1 +1,1 @@
-"""Plans that other tools write: spec-kit, Kiro, OpenSpec, Task Master, and plain lists; one shape for all of them."""
+"""Reads plans of other tools (spec-kit, Kiro, OpenSpec, Task Master) and plain lists into a common shape."""

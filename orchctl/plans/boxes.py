@@ -1,6 +1,6 @@
-"""The boxes of a Markdown file. CommonMark decides what is a list item and what is code.
+"""Reads the checkboxes of a Markdown file. CommonMark decides what is a list item and what is code.
 
-A line that looks like a task and is none to CommonMark is a mistake or a note, so that no task vanishes unseen.
+A line that looks like a task but is none to CommonMark is a mistake or a note, so that no task is lost silently.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _SLIP = re.compile(
 )
 _QUOTED = re.compile(r"^[ \t]*>")
 _BREAK = re.compile(r"\r\n?|\n")
-DONE = "xX✓✔✅☑"  # the marks of what is done
+DONE = "xX✓✔✅☑"  # the marks of done tasks
 
 
 class Heading(NamedTuple):
-    """A heading, and in which line it stands."""
+    """A heading with its line."""
 
     level: int
     title: str
@@ -43,7 +43,7 @@ class Heading(NamedTuple):
 
 
 class Code(NamedTuple):
-    """A code block: its language, its text, and in which line it begins."""
+    """A code block: its language, its text, and the line in which it begins."""
 
     language: str
     text: str
@@ -53,7 +53,7 @@ class Code(NamedTuple):
 
 @dataclass(slots=True)
 class Box:
-    """One box. `text` is the first line behind it, `more` the rest of its paragraph; `lines` are all lines of the file.
+    """A checkbox. `text` is its first line, `more` the rest of its paragraph; `lines` are all lines of the file.
 
     Lines `line` to `end` belong to it, from 1; its paragraph ends before the line `below`.
     """
@@ -73,23 +73,23 @@ class Box:
 
     @property
     def own(self) -> list[str]:
-        """The lines below it that belong to none of its inner boxes."""
+        """Return the lines below it that belong to no inner box."""
         inner = {number for box in self.boxes for number in range(box.line, box.end + 1)}
         return [self.lines[number - 1] for number in range(self.below, self.end + 1) if number not in inner]
 
     @property
     def whole(self) -> list[str]:
-        """All its lines."""
+        """Return all its lines."""
         return self.lines[self.line - 1 : self.end]
 
     @property
     def is_done(self) -> bool:
-        """Whether it is ticked."""
+        """Whether the box is ticked."""
         return self.mark[0] in DONE
 
     @property
     def held(self) -> str:
-        """Why nothing is to be started for it although it is not ticked."""
+        """Return why nothing is started for it although it is not ticked; empty if nothing holds it."""
         if self.is_done or self.mark.isspace():
             return ""
         return "in progress" if self.mark == "-" else f"its box says [{self.mark}]"
@@ -97,7 +97,7 @@ class Box:
 
 @dataclass(slots=True)
 class Page:
-    """What a Markdown file holds."""
+    """The contents of a Markdown file."""
 
     boxes: list[Box]
     codes: list[Code]
@@ -106,7 +106,7 @@ class Page:
 
 
 def read(text: str) -> Page:
-    """The boxes of a text in their order. Raises PlanError for what looks like a task and would not be read as one."""
+    """Read the boxes of a text in order. Raises PlanError for text that looks like a task but is not read as such."""
     from markdown_it import MarkdownIt
 
     lines = _Lines(text)
@@ -119,21 +119,21 @@ def read(text: str) -> Page:
 
 
 class _Lines:
-    """A text by lines, as CommonMark divides it. A mark of the byte order before it is no text."""
+    """A text by lines, as CommonMark divides it, without a byte order mark."""
 
     def __init__(self, text: str) -> None:
         self._skipped = 1 if text.startswith("\ufeff") else 0
         self.text = text[self._skipped :]
         breaks = list(_BREAK.finditer(self.text))
-        self.starts = [0, *(one.end() for one in breaks)]
-        ends = [*(one.start() for one in breaks), len(self.text)]
+        self.starts = [0, *(line_break.end() for line_break in breaks)]
+        ends = [*(line_break.start() for line_break in breaks), len(self.text)]
         self.all = [self.text[start:end] for start, end in zip(self.starts, ends, strict=True)]
         for number, line in enumerate(self.all, 1):
             if "\0" in line:  # CommonMark replaces it, and no program takes it as an argument
                 raise PlanError(number, "holds a null character (U+0000): remove it")
 
     def spot(self, line: int, column: int, length: int) -> Spot:
-        """The place of some characters, in a line from 0."""
+        """Return the place of some characters, in a line counted from 0."""
         start = self._skipped + self.starts[line] + column
         return Spot(start, start + length)
 
@@ -147,7 +147,7 @@ class _Reader:
         self.notes: list[str] = []
         self._lines = lines
         self._headings: tuple[Heading, ...] = ()
-        self._items: list[tuple[int, Box | None]] = []  # the list items that are open: where they end, their boxes
+        self._items: list[tuple[int, Box | None]] = []  # the open list items: where they end, their boxes
         self._known: set[int] = set()  # lines that are boxes, from 0
         self._blocks: list[Token] = []
 
@@ -156,7 +156,10 @@ class _Reader:
         for index, token in enumerate(tokens):
             quotes += {"blockquote_open": 1, "blockquote_close": -1}.get(token.type, 0)
             if token.type == "heading_open" and not quotes:
-                self._heading(token, tokens[index + 1].content)
+                title = tokens[index + 1].content
+                level, line = int(token.tag[1]), (token.map or [0])[0] + 1
+                above = (heading for heading in self._headings if heading.level < level)
+                self._headings = (*above, Heading(level, " ".join(title.split()), line))
             elif token.type == "list_item_open":
                 inline = tokens[index + 2] if tokens[index + 1].type == "paragraph_open" else None
                 self._item(token, None if quotes else inline)
@@ -169,21 +172,18 @@ class _Reader:
             elif token.type == "inline" and token.map and not any(box for _, box in self._items):
                 self.prose.append((token.map[0] + 1, token.content))
 
-    def _heading(self, token: Token, title: str) -> None:
-        level, line = int(token.tag[1]), (token.map or [0])[0] + 1
-        above = (one for one in self._headings if one.level < level)
-        self._headings = (*above, Heading(level, " ".join(title.split()), line))
-
     def _item(self, token: Token, inline: Token | None) -> None:
         parent = next((box for _, box in reversed(self._items) if box), None)
         end = (token.map or [0, 0])[1]
-        found = _BOX.match(inline.content) if inline is not None else None
-        if inline is not None and inline.map and _BARE.match(inline.content) and self._has_text(inline.map[0] + 1, end):
-            raise PlanError(inline.map[0] + 1, "a box without a title: write the title in the same line")
-        if inline is not None and inline.map and found is not None and found["mark"].upper() in self._links:
+        match = _BOX.match(inline.content) if inline is not None else None
+        if inline is not None and inline.map and _BARE.match(inline.content):
+            line = inline.map[0] + 1
+            if any(map(str.strip, self._lines.all[line:end])):
+                raise PlanError(line, "a box without a title: write the title in the same line")
+        if inline is not None and inline.map and match is not None and match["mark"].upper() in self._links:
             self._known.add(inline.map[0])
-            found = None
-        if inline is None or inline.map is None or found is None:
+            match = None
+        if inline is None or inline.map is None or match is None:
             self._items.append((end, None))
             return
         first, last = inline.map
@@ -193,11 +193,11 @@ class _Reader:
             line=first + 1,
             below=last + 1,
             end=end,
-            mark=found["mark"],
-            is_starred=bool(found["star"]),
-            text=found["text"].rstrip(),
+            mark=match["mark"],
+            is_starred=bool(match["star"]),
+            text=match["text"].rstrip(),
             more=self._lines.all[first + 1 : last],
-            spot=self._lines.spot(first, column + 1, len(found["mark"])),
+            spot=self._lines.spot(first, column + 1, len(match["mark"])),
             headings=self._headings,
             parent=parent,
             lines=self._lines.all,
@@ -208,11 +208,8 @@ class _Reader:
         if parent is not None:
             parent.boxes.append(box)
 
-    def _has_text(self, first: int, end: int) -> bool:
-        return any(line.strip() for line in self._lines.all[first:end])
-
     def check(self) -> None:
-        """Raise PlanError for a task that CommonMark takes for something else; note what it rightly takes for code."""
+        """Raise PlanError for a task that CommonMark reads as other text; note tasks that are rightly code."""
         missed = [
             number
             for number, line in enumerate(self._lines.all)
@@ -244,7 +241,12 @@ class _Reader:
             what = "looks like a task, and Markdown takes it for code, for it is indented by four spaces"
             raise PlanError(inside[0] + 1, f"{what}: indent it less")
         if block.type == "html_block":
-            _check_html(lines, first, inside[0])
+            if not lines[0].lstrip().startswith("<!--"):
+                what = "looks like a task, and Markdown takes it for HTML"
+                raise PlanError(inside[0] + 1, f"{what}, which goes on to the next empty line: put one before it")
+            if "-->" not in "\n".join(lines):
+                what = f"the comment that begins here never ends, and takes the task in line {inside[0] + 1} with it"
+                raise PlanError(first + 1, f"{what}: end it with `-->`")
             return
         if not is_closed(block):
             what = f"the code fence that begins here never ends, and takes the task in line {inside[0] + 1} with it"
@@ -258,29 +260,19 @@ class _Reader:
 
 
 def is_closed(fence: Token) -> bool:
-    """Whether a code fence has a line that ends it: the block is then two lines longer than what is in it."""
+    """Whether a code fence has a closing line: the block is then two lines longer than its contents."""
     first, end = fence.map or (0, 0)
     inside = len(fence.content.removesuffix("\n").split("\n")) if fence.content else 0
     return end - first == inside + 2
 
 
-def _check_html(lines: Sequence[str], first: int, number: int) -> None:
-    text = "\n".join(lines)
-    if not lines[0].lstrip().startswith("<!--"):
-        what = "looks like a task, and Markdown takes it for HTML"
-        raise PlanError(number + 1, f"{what}, which goes on to the next empty line: put one before it")
-    if "-->" not in text:
-        what = f"the comment that begins here never ends, and takes the task in line {number + 1} with it"
-        raise PlanError(first + 1, f"{what}: end it with `-->`")
-
-
 def outermost(boxes: Sequence[Box]) -> Iterator[Box]:
-    """The boxes that stand in no other box."""
+    """Yield the boxes that are inside no other box."""
     return (box for box in boxes if box.parent is None)
 
 
 def flush(lines: Sequence[str]) -> str:
-    """These lines without the indent that all of them have."""
+    """Return lines without their common indent."""
     from textwrap import dedent
 
     return dedent("\n".join(lines).expandtabs()).strip()

@@ -1,4 +1,4 @@
-"""Tasks as JSON of our own: an array, or an object a line."""
+"""Reads tasks in our own JSON: an array, or an object a line."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from orchctl.plans.shape import Node, Plan
 from orchctl.spawn.json_lines import Listing
 from orchd.protocol import schema
 
-_Said = Annotated[str, schema.Check(str.strip, "something that is not empty")]
+_Text = Annotated[str, schema.Check(str.strip, "something that is not empty")]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One object of a JSON file."""
+    """An object of a JSON file."""
 
-    id: _Said
-    title: _Said
+    id: _Text
+    title: _Text
     description: str = ""
     acceptance: str = ""
     labels: tuple[str, ...] = ()
@@ -29,8 +29,8 @@ class Entry:
 
 
 def read(listing: Listing, text: str) -> Plan:
-    """The plan of a file; it says nothing that can be written back. Raises UsageError."""
-    found: list[Node] = []
+    """Return the plan of a file, to which nothing can be written back. Raises UsageError."""
+    nodes: list[Node] = []
     unit = "index" if text.lstrip().startswith("[") else "line"
     for place, value in listing.entries(text):
         try:
@@ -43,5 +43,5 @@ def read(listing: Listing, text: str) -> Plan:
         same = {name: getattr(entry, name) for name in Entry.__dataclass_fields__ if name not in {"done", "after"}}
         number = int(place.rsplit(" ", 1)[1])
         after = dict.fromkeys(entry.after, "")
-        found.append(Node(**same, line=number + (unit == "index"), is_done=entry.done, after=after))
-    return Plan("json", found, unit=unit)
+        nodes.append(Node(**same, line=number + (unit == "index"), is_done=entry.done, after=after))
+    return Plan("json", nodes, unit=unit)

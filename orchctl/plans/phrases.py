@@ -1,4 +1,4 @@
-"""What the text of a task says besides its title: the tasks that it depends on, and the files that it names."""
+"""Reads the text of a task: the tasks that it depends on, and the files that it names."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _BARE = re.compile(r"(?<![\w/.:@~`\[\]-])((?:[\w.\[\]-]+/)+[\w.\[\]-]*\.[A-Za-z]
 
 
 class Dependencies:
-    """Finds `depends on T005`, `(depends on T001-T003)`, `_Depends: 1.1, 2.3_` and the like. `ids` is how ids look.
+    """Finds `depends on T005`, `(depends on T001-T003)`, `_Depends: 1.1, 2.3_` and the like. `ids` is a pattern of ids.
 
-    With `strict`, a list of ids must be all that is said: `depends on 3 services` names no task.
+    With `strict`, nothing else may follow the ids: `depends on 3 services` names no task.
     """
 
     def __init__(self, ids: str, *, strict: bool) -> None:
@@ -35,39 +35,34 @@ class Dependencies:
         self._strict = strict
 
     def of(self, text: str) -> Iterator[str]:
-        """The ids that a task with this text depends on, each once. A range gives all that it spans by number."""
-        found = [one for said in _SAYS.finditer(text) for one in self._listed(text, said.end())[0]]
-        for said in _AFTER.finditer(text):
-            ids, end = self._listed(text, said.end())
-            found += ids if text[end:].lstrip()[:1] == ")" else []
-        yield from dict.fromkeys(found)
+        """Yield the ids that a task with this text depends on, without duplicates. A range gives every id within it."""
+        ids = [task_id for phrase in _SAYS.finditer(text) for task_id in self._listed(text, phrase.end())[0]]
+        for phrase in _AFTER.finditer(text):
+            listed, end = self._listed(text, phrase.end())
+            ids += listed if text[end:].lstrip()[:1] == ")" else []
+        yield from dict.fromkeys(ids)
 
     def _listed(self, text: str, at: int) -> tuple[list[str], int]:
-        """The ids in a row from `at`, and where they end."""
-        found: list[str] = []
+        """Return the ids listed from `at`, and where the list ends."""
+        ids: list[str] = []
         separator = None
         end = at
-        while one := self._id.match(text, _end(_LEAD, text, at)):
-            if self._strict and not _END.match(text, one.end()) and not _BETWEEN.match(text, one.end()):
+        while (lead := _LEAD.match(text, at)) and (match := self._id.match(text, lead.end())):
+            if self._strict and not _END.match(text, match.end()) and not _BETWEEN.match(text, match.end()):
                 break
             if separator is not None and separator["range"]:
-                found += _between(found[-1], one[0])
-            found.append(one[0])
-            end = one.end()
+                ids += _between(ids[-1], match[0])
+            ids.append(match[0])
+            end = match.end()
             separator = _BETWEEN.match(text, end)
             if separator is None:
                 break
             at = separator.end()
-        return found, end
-
-
-def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
-    found = pattern.match(text, at)
-    return found.end() if found else at
+        return ids, end
 
 
 def _between(first: str, last: str) -> Iterator[str]:
-    """`T001` to `T004`, without the ends; nothing when they do not count up by a last number."""
+    """Yield the ids between two ids that end in a number, `T002` for `T001` and `T003`; nothing for other ids."""
     begin, end = re.fullmatch(r"(.*?)(\d+)", first), re.fullmatch(r"(.*?)(\d+)", last)
     if begin and end and begin[1] == end[1]:
         width = len(begin[2]) if begin[2].startswith("0") else 0
@@ -75,12 +70,12 @@ def _between(first: str, last: str) -> Iterator[str]:
 
 
 def files(text: str) -> tuple[str, ...]:
-    """The paths in a text, each once: in backticks, or with a directory and an extension."""
-    quoted = (one for one in _QUOTED.findall(text) if _PATH.fullmatch(one) and _is_path(one))
-    bare = (one for one in _BARE.findall(_QUOTED.sub(" ", text)) if _is_path(one))
+    """Return the paths in a text, without duplicates: in backticks, or with a directory and an extension."""
+    quoted = (path for path in _QUOTED.findall(text) if _PATH.fullmatch(path) and _is_path(path))
+    bare = (path for path in _BARE.findall(_QUOTED.sub(" ", text)) if _is_path(path))
     return tuple(dict.fromkeys((*quoted, *bare)))
 
 
 def _is_path(word: str) -> bool:
-    """Not a route such as `/login`, not an import such as `@scope/name`, not a call such as `a.b()`."""
+    """Whether a word is a path: no route such as `/login`, import such as `@scope/name`, or call such as `a.b()`."""
     return not word.startswith(("/", "@", "~")) and "()" not in word and "://" not in word

@@ -1,9 +1,9 @@
-"""Plans from the text of a file: recognized by what it holds, read, and checked as a whole."""
+"""Reads plans from the text of a file: recognizes the format, reads it, and checks the whole."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
 from typing import NamedTuple
@@ -26,7 +26,7 @@ _MARKDOWN: dict[str, Callable[[Page, Counts], Plan]] = {
 
 
 class Wishes(NamedTuple):
-    """How a file is to be read. `current` is the tag that Task Master works in."""
+    """How to read a file. `current` is the tag that Task Master works in."""
 
     format: str | None = None
     tag: str | None = None
@@ -35,14 +35,14 @@ class Wishes(NamedTuple):
 
 
 def is_task_master(text: str) -> bool:
-    """Whether a text has the form of Task Master's file; what is no JSON has none."""
+    """Whether a text has the form of Task Master's file; text that is not JSON does not."""
     with suppress(ValueError, RecursionError):
         return taskmaster.is_plan(json.loads(text.removeprefix("\ufeff")))
     return False
 
 
 def recognized(page: Page) -> str:
-    """The format of a Markdown file, by what it holds; `checklist` for what says nothing else."""
+    """Return the format of a Markdown file, from its contents; `checklist` by default."""
     named = sum(map(speckit.is_task, page.boxes))
     counted = sum(numbered.number_of(box) is not None for box in page.boxes)
     if checklist.has_ids(page) or not (named or counted):
@@ -53,7 +53,7 @@ def recognized(page: Page) -> str:
 
 
 def parsed(text: str, wishes: Wishes) -> Plan:
-    """The plan that a text is, without a look at the whole of it. Raises PlanError."""
+    """Parse a text without checking the plan as a whole. Raises PlanError."""
 
     def counts(task: Node) -> bool:
         return not task.is_done and (wishes.with_optional or not task.is_optional)
@@ -70,19 +70,19 @@ def parsed(text: str, wishes: Wishes) -> Plan:
 
 
 def read(text: str, wishes: Wishes = Wishes()) -> Plan:  # noqa: B008 - it cannot be changed
-    """The plan that a text is. Raises PlanError for whatever in it cannot be relied on."""
+    """Read a text and check the plan as a whole. Raises PlanError for every defect."""
     plan = parsed(text, wishes)
     settle(plan, with_optional=wishes.with_optional)
     return plan
 
 
 def settle(plan: Plan, *, with_optional: bool = False) -> None:
-    """Check ids and dependencies, and make dependencies on groups such on their tasks. Raises PlanError."""
+    """Check ids and dependencies, and replace dependencies on groups by their tasks. Raises PlanError."""
     if not plan.tasks:
         raise PlanError(0, "holds no task: write `- [ ] Title` lines, or JSON objects with id and title")
     _check_ids(plan)
     _check_selves(plan)
-    for task in plan.tasks:  # a JSON file can escape it
+    for task in plan.tasks:  # possible as an escape in JSON
         if "\0" in f"{task.id}{task.title}{task.description}{task.acceptance}" and not task.is_done:
             raise PlanError(task.line, f"{task.id!r} holds a null character (U+0000): remove it")
     if not with_optional:
@@ -90,11 +90,18 @@ def settle(plan: Plan, *, with_optional: bool = False) -> None:
             if task.is_optional and not task.is_done:
                 task.held = task.held or OPTIONAL
     _expand(plan)
-    _check_cycles(plan)
+    tasks = {task.id: task for task in plan.tasks if not task.is_done}
+    cycle = cycle_in({task_id: [other for other in task.after if other in tasks] for task_id, task in tasks.items()})
+    if cycle:
+        whys = [tasks[task_id].after[other] for task_id, other in pairwise(cycle)]
+        steps = [
+            f"{task_id} (after the next: {why})" if why else task_id for task_id, why in zip(cycle, whys, strict=False)
+        ]
+        raise PlanError(tasks[cycle[0]].line, f"these wait for each other: {' -> '.join([*steps, cycle[-1]])}")
 
 
 def _expand(plan: Plan) -> None:
-    """Make dependencies on groups such on their tasks. Nothing waits for what is optional and not started."""
+    """Replace dependencies on groups by their tasks, without optional tasks that are not started."""
     tasks = {task.id: task for task in plan.tasks}
     leaves: dict[str, list[str]] = {group.id: [] for group in plan.groups}
     for task in plan.tasks:
@@ -102,38 +109,26 @@ def _expand(plan: Plan) -> None:
             leaves[group].append(task.id)
     for task in plan.tasks:
         if not task.is_done:
-            task.after = dict(_expanded(task, tasks, leaves))
-
-
-def _expanded(task: Node, tasks: dict[str, Node], leaves: dict[str, list[str]]) -> Iterable[tuple[str, str]]:
-    for one, why in task.after.items():
-        if one not in tasks and one not in leaves:
-            raise PlanError(task.line, f"{task.id!r} comes after {one!r}, which is no task here")
-        for other in leaves.get(one, [one]):
-            if other != task.id and tasks[other].held != OPTIONAL:
-                yield other, why
+            after: dict[str, str] = {}
+            for node_id, why in task.after.items():
+                if node_id not in tasks and node_id not in leaves:
+                    raise PlanError(task.line, f"{task.id!r} comes after {node_id!r}, which is no task here")
+                needed = (leaf for leaf in leaves.get(node_id, [node_id]) if leaf != task.id)
+                after |= {leaf: why for leaf in needed if tasks[leaf].held != OPTIONAL}
+            task.after = after
 
 
 def _check_selves(plan: Plan) -> None:
     """Raise PlanError for a task that comes after itself, or after a group that it is part of."""
     for task in plan.tasks:
-        own = [one for one in task.after if one == task.id or one in plan.ancestors(task)]
+        own = [node_id for node_id in task.after if node_id == task.id or node_id in plan.ancestors(task)]
         if own and not task.is_done:
             what = "the task itself" if own[0] == task.id else "its own group"
             raise PlanError(task.line, f"{task.id!r} comes after {own[0]!r}, which is {what}: remove that dependency")
 
 
-def _check_cycles(plan: Plan) -> None:
-    tasks = {task.id: task for task in plan.tasks if not task.is_done}
-    cycle = cycle_in({one: [other for other in task.after if other in tasks] for one, task in tasks.items()})
-    if cycle:
-        whys = [tasks[one].after[other] for one, other in pairwise(cycle)]
-        said = [f"{one} (after the next: {why})" if why else one for one, why in zip(cycle, whys, strict=False)]
-        raise PlanError(tasks[cycle[0]].line, f"these wait for each other: {' -> '.join([*said, cycle[-1]])}")
-
-
 def _check_ids(plan: Plan) -> None:
-    """Raise PlanError for an id that is too long, or that two have; of two that are done nobody asks which is which."""
+    """Raise PlanError for an id that is too long, or is used twice unless both nodes are done."""
     seen: dict[str, Node] = {}
     for node in sorted([*plan.tasks, *plan.groups], key=lambda node: node.line):
         if len(node.id) > _LONGEST:

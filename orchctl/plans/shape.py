@@ -1,4 +1,4 @@
-"""The one shape that every reader of a plan gives: tasks, groups of them, and where their marks stand."""
+"""The common shape of plans: tasks, groups of tasks, and where their marks stand."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _LONGEST = 80  # characters of a slug
 
 
 def slug(text: str) -> str:
-    """`text` as the name of a file: `fix-the-login` for `fix the login!`."""
+    """Return `text` as a file name: `fix-the-login` for `fix the login!`."""
     return _FOREIGN.sub("-", text).strip("-.")[:_LONGEST].rstrip("-.") or "task"
 
 
 class PlanError(Exception):
-    """What a file says cannot be read: `line`, from 1, and why. 0 is the file as a whole."""
+    """A file cannot be read: `line`, from 1, and why. 0 is the file as a whole."""
 
     def __init__(self, line: int, what: str) -> None:
         super().__init__(what)
@@ -29,7 +29,7 @@ class PlanError(Exception):
 
 
 class Spot(NamedTuple):
-    """Where the mark of a task stands in the text, as offsets of characters; `lead` is written before a new mark."""
+    """The place of a task's mark in the text, as offsets of characters; `lead` is written before a new mark."""
 
     start: int
     end: int
@@ -38,9 +38,9 @@ class Spot(NamedTuple):
 
 @dataclass(slots=True)
 class Node:
-    """A task or a group. `held` says in words why nothing is started although it is not done; "" otherwise.
+    """A task or a group. `held` is the reason why nothing is started although it is not done; "" otherwise.
 
-    `after` has the ids that must be done first, each with the reason; "" where the file names the dependency itself.
+    `after` has the ids of dependencies, each with the reason; "" where the file names the dependency itself.
     """
 
     id: str
@@ -62,14 +62,14 @@ class Node:
     section: str = ""  # the headings above it
 
     def comes_after(self, others: Mapping[str, str]) -> None:
-        """Add what must be done first. A reason that is known already stays."""
-        for one, why in others.items():
-            self.after.setdefault(one, why)
+        """Add dependencies. A reason that is known already stays."""
+        for node_id, why in others.items():
+            self.after.setdefault(node_id, why)
 
 
 @dataclass(slots=True)
 class Plan:
-    """A plan as its file says it. `marks` is what to write for a state; what it lacks is not written."""
+    """A plan as in its file. `marks` is the text to write for a state; states without text are not written."""
 
     format: str
     tasks: list[Node]
@@ -80,32 +80,34 @@ class Plan:
     unit: str = "line"  # what the numbers in `line` count, for messages
 
     def leaves(self, group: str) -> Iterator[Node]:
-        """The tasks of a group, however deep."""
+        """Yield the tasks of a group, at any depth."""
         return (task for task in self.tasks if group in self.ancestors(task))
 
     def ancestors(self, node: Node) -> list[str]:
-        """The groups that hold it, the innermost first."""
-        parents = {one.id: one.parent for one in self.groups}
-        found: list[str] = []
+        """Return the groups around a node, innermost first."""
+        parents = {group.id: group.parent for group in self.groups}
+        ancestors: list[str] = []
         above = node.parent
-        while above is not None and above not in found:
-            found.append(above)
+        while above is not None and above not in ancestors:
+            ancestors.append(above)
             above = parents.get(above)
-        return found
+        return ancestors
 
 
-def marked(plan: Plan, text: str, one: str, state: State) -> str:
-    """`text`, which `plan` was read from, with the task `one` in `state`, and its groups as follows from that.
+def marked(plan: Plan, text: str, task_id: str, state: State) -> str:
+    """Return `text`, which `plan` was read from, with the task `task_id` in `state` and its groups updated.
 
-    A group is done when all its tasks are that are not optional, and active when one of them is active or done.
-    Everything else stays as it is. The same text when the task is not there, or has the state already.
+    A group is done when all its required tasks are done, and active when any task is active or done. Everything else
+    stays as it is. The text is unchanged when the task is missing, or has the state already.
     """
-    task = next((task for task in plan.tasks if task.id == one), None)
+    task = next((task for task in plan.tasks if task.id == task_id), None)
     if task is None or task.spot is None or task.is_done or state not in plan.marks:
         return text
-    if state != "done" and not _may_become(task, state):  # what is done is a fact, whatever was decided meanwhile
+    if state != "done" and not _may_become(
+        task, state
+    ):  # a finished task stays finished, whatever its mark says meanwhile
         return text
-    states = {other.id: _state(other) for other in plan.tasks} | {one: state}
+    states = {other.id: _state(other) for other in plan.tasks} | {task_id: state}
     edits = {task.spot: plan.marks[state]}
     groups = {group.id: group for group in plan.groups}
     for group in map(groups.__getitem__, plan.ancestors(task)):
@@ -124,7 +126,7 @@ def _state(node: Node) -> str:
 
 
 def _may_become(node: Node, state: str) -> bool:
-    """What a person has set aside, or done, stays so; only what is active can be open again."""
+    """Whether a node may change to a state: held and done nodes stay, and only active nodes can be open again."""
     return (_state(node), state) in {("open", "active"), ("open", "done"), ("active", "done"), ("active", "open")}
 
 

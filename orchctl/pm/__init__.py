@@ -1,1 +1,1 @@
-"""The project manager: takes ready work from a list, starts developers for it, and brings their results together."""
+"""Runs a developer for each ready item of a work list, and reports the results."""

@@ -1,4 +1,4 @@
-"""From an item to its developer: the skill, the prompt, and the agent to be spawned."""
+"""Builds the developer of a work item: the skill, the prompt, and the agent to spawn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchd.instance.home import Home
 from orchd.instance.system import open_file
 from orchd.protocol import branches, schema, specs
 
-# The skill for a label, where `[pm.labels]` of config.toml says nothing else.
+# The skill for a label, unless `[pm.labels]` of config.toml overrides it.
 LABELS = {
     "api": "skyfom-backend-developer",
     "backend": "skyfom-backend-developer",
@@ -39,7 +39,7 @@ _ROLE = "A developer. Others work at the same time, each on a task of their own:
 
 
 class Wishes(NamedTuple):
-    """What all developers of a pm have in common."""
+    """Options of all developers of a pm."""
 
     directory: Path
     labels: Mapping[str, str]
@@ -52,14 +52,14 @@ class Wishes(NamedTuple):
 
 
 class Developer(NamedTuple):
-    """An agent to be, and the text that it gets on its standard input."""
+    """An agent to spawn, and the text for its standard input."""
 
     spec: dict[str, Any]
     prompt: str
 
 
 def labels_of(home: Home) -> dict[str, str]:
-    """The skills for labels, in small letters: those of config.toml before our own. Raises UsageError."""
+    """Return the skill of each label in lower case, config.toml before the built-in ones. Raises UsageError."""
     import tomllib
 
     try:
@@ -73,18 +73,18 @@ def labels_of(home: Home) -> dict[str, str]:
 
 
 def skill_of(item: Item, wishes: Wishes) -> str | None:
-    """The skill it asks for; or that of its first label that stands for one; or the one that everybody gets."""
-    found = (wishes.labels.get(label.lower()) for label in item.labels)
-    return item.skill or next((skill for skill in found if skill), wishes.skill)
+    """Return the skill of an item: its own, that of its first label with a skill, or the default."""
+    of_labels = (wishes.labels.get(label.lower()) for label in item.labels)
+    return item.skill or next((skill for skill in of_labels if skill), wishes.skill)
 
 
 def name_of(task: str) -> str:
-    """What the developer of a task is called. A bare number would name an agent by its id."""
+    """Return the agent name for a task. A bare number would name an agent by its id."""
     return f"task-{task}" if task.isdecimal() else task
 
 
 def developer(item: Item, name: str, wishes: Wishes, *, prompt: Path, result: Path) -> Developer:
-    """The developer `name` of an item, whose prompt will be in the file `prompt`."""
+    """Return the developer `name` of an item, whose prompt will be in the file `prompt`."""
     skill = skill_of(item, wishes)
     folder = skills.find(skill, skills.places(wishes.directory)) if skill else None
     spec: dict[str, Any] = {
@@ -99,19 +99,15 @@ def developer(item: Item, name: str, wishes: Wishes, *, prompt: Path, result: Pa
         "result": str(result),
     }
     text = skills.text_of(folder) if folder is not None else ""
-    told = _prompt(item, skill, text, branches.branch_of(name) if wishes.worktree else None, result)
+    full_prompt = _prompt(item, skill, text, branches.branch_of(name) if wishes.worktree else None, result)
     if folder is not None and (folder / skills.COMPOSITION).is_file():
-        spec.update(command=_team(item, str(folder), wishes), nesting=1)
+        # a whole composition: its members become children of the developer
+        options = ["--runner", wishes.runner] if wishes.runner else []
+        options += ["--task-id", item.id, "--requirements", _wanted(item)[:_ARGUMENT]]
+        spec.update(command=["orchctl", "run", *options, "--", str(folder)], nesting=1)
     else:
-        spec.update(runner=wishes.runner, model=wishes.model, tokens=guess_tokens(len(told)))
-    return Developer({key: value for key, value in spec.items() if value not in (None, False)}, told)
-
-
-def _team(item: Item, folder: str, wishes: Wishes) -> list[str]:
-    """The command of a developer that is a whole composition: its members become its children."""
-    options = ["--runner", wishes.runner] if wishes.runner else []
-    wanted = ["--task-id", item.id, "--requirements", _wanted(item)[:_ARGUMENT]]
-    return ["orchctl", "run", *options, *wanted, "--", folder]
+        spec.update(runner=wishes.runner, model=wishes.model, tokens=guess_tokens(len(full_prompt)))
+    return Developer({key: value for key, value in spec.items() if value not in (None, False)}, full_prompt)
 
 
 def _wanted(item: Item) -> str:
@@ -120,12 +116,12 @@ def _wanted(item: Item) -> str:
 
 
 def _prompt(item: Item, skill: str | None, text: str, branch: str | None, result: Path) -> str:
-    said = (
+    instructions = (
         f"You work in a git worktree on the branch {branch}. Commit your work there: nothing else is kept of it. "
         "Do not merge it, and touch no other checkout."
     )
     return task_prompt(
-        SubSkill(skill or "developer", role=_ROLE, prompt=said if branch else ""),
+        SubSkill(skill or "developer", role=_ROLE, prompt=instructions if branch else ""),
         Task(item.id, _wanted(item)),
         skill_text=text,
         result=str(result),

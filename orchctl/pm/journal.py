@@ -1,6 +1,7 @@
-"""What a pm has done so far, one JSON object a line in its directory, so that the next one can go on after any death.
+"""The journal of a pm: a JSON object a line in its directory, from which the next pm continues after a crash.
 
-An item goes through `taking` (asked of the list), `taken`, `started` (it has an agent) and `over`; or it was `dropped`.
+An item goes through `taking` (requested from the list), `taken`, `started` (it has an agent) and `over`, or it was
+`dropped`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ RUNS = ".agent/runs"
 _NAME = "journal.jsonl"
 _VERSION = 1  # of a journal, in its first line
 _BEGUN: dict[str, type] = {"item": dict, "file": str}
-# What an entry has in each state besides its id.
+# The keys of an entry in each state besides its id.
 _NEEDED: dict[str, dict[str, type]] = {
     "taking": _BEGUN,
     "taken": _BEGUN,
@@ -43,7 +44,11 @@ class Journal:
         self._before = ""  # what goes before the next line
         path = directory / _NAME
         self.broken: RefusedError | None = None  # the first line that cannot be read
-        for number, line in enumerate(_lines(path), 1):
+        try:
+            lines = open_file.read_file(path).split(b"\n")
+        except FileNotFoundError:
+            lines = []
+        for number, line in enumerate(lines, 1):
             try:
                 self._read(line)
             except _BrokenLineError as error:
@@ -51,54 +56,54 @@ class Journal:
             self._before = "\n"  # the last line may have been cut off
 
     def _read(self, line: bytes) -> None:
-        if (said := _said(line)) is None:
+        if (record := _record(line)) is None:
             return
         try:
-            formats.check(self.directory / _NAME, said, _VERSION, "move its directory away to begin a new pm")
+            formats.check(self.directory / _NAME, record, _VERSION, "move its directory away to begin a new pm")
         except formats.NewerFormatError as error:
             raise RefusedError(str(error), code="newer-format") from None
-        self.source = str(said.get("source", self.source))
-        self.is_finished = bool(said.get("finished", self.is_finished))
-        if "id" in said:
-            entry = {**self.entries.get(_text(said, "id"), {}), **said}
-            _check(entry)
+        self.source = str(record.get("source", self.source))
+        self.is_finished = bool(record.get("finished", self.is_finished))
+        if "id" in record:
+            entry = {**self.entries.get(_text(record, "id"), {}), **record}
+            state = _text(entry, "state")
+            if state not in _NEEDED:
+                raise _BrokenLineError(f"an item has no state {state!r:.40}")
+            for key in _NEEDED[state]:
+                if not isinstance(entry.get(key), _NEEDED[state][key]):
+                    raise _BrokenLineError(
+                        f"the item {entry['id']!r:.60} is {state}, and its `{key}` is missing or wrong"
+                    )
             self.entries[entry["id"]] = entry
             if entry["state"] == "dropped":
                 del self.entries[entry["id"]]
 
-    def add(self, **said: Any) -> None:
-        """Remember it."""
-        line = json.dumps(said)
+    def add(self, **record: Any) -> None:
+        """Append a record."""
+        line = json.dumps(record)
         open_file.append_file(self.directory / _NAME, f"{self._before}{line}\n".encode())
         self._before = ""
         self._read(line.encode())
 
     def of(self, *states: str) -> list[dict[str, Any]]:
-        """The entries that are in one of these states."""
+        """Return the entries in any of these states."""
         return [entry for entry in self.entries.values() if entry["state"] in states]
 
     def prompt(self, entry: dict[str, Any]) -> Path:
-        """The file with the prompt of an item."""
+        """Return the prompt file of an item."""
         return self.directory / f"{entry['file']}.prompt.md"
 
     def result(self, entry: dict[str, Any]) -> Path:
-        """The file for the result of an item."""
+        """Return the result file of an item."""
         return self.directory / f"{entry['file']}.md"
 
 
 class _BrokenLineError(ValueError):
-    """A line that no journal has, and that no death can have left behind."""
+    """A line that neither a pm nor a crash can have written."""
 
 
-def _lines(path: Path) -> list[bytes]:
-    try:
-        return open_file.read_file(path).split(b"\n")
-    except FileNotFoundError:
-        return []
-
-
-def _said(line: bytes) -> dict[str, Any] | None:
-    """The object in a line; None for an empty one, and for one that a death cut off: what it was to say was not done.
+def _record(line: bytes) -> dict[str, Any] | None:
+    """Return the object in a line; None for an empty line and for a line cut off by a crash, which did not take effect.
 
     A journal is plain ASCII, and all that is missing of a line that was cut off is its end. After a power cut there may
     be zeros in place of it. Raises _BrokenLineError.
@@ -107,7 +112,7 @@ def _said(line: bytes) -> dict[str, Any] | None:
     if not text:
         return None
     try:
-        said = json.loads(text.decode("ascii"))
+        record = json.loads(text.decode("ascii"))
     except UnicodeDecodeError as error:
         raise _BrokenLineError(f"the byte {text[error.start]:#04x} is none that a journal has") from None
     except json.JSONDecodeError as error:
@@ -116,23 +121,13 @@ def _said(line: bytes) -> dict[str, Any] | None:
         return None
     except (ValueError, RecursionError) as error:
         raise _BrokenLineError(str(error)) from None
-    if not isinstance(said, dict):
+    if not isinstance(record, dict):
         raise _BrokenLineError("it is no JSON object")
-    return said
+    return record
 
 
-def _check(entry: Mapping[str, Any]) -> None:
-    """Raise _BrokenLineError for what no pm writes of an item."""
-    state = _text(entry, "state")
-    if state not in _NEEDED:
-        raise _BrokenLineError(f"an item has no state {state!r:.40}")
-    for key in _NEEDED[state]:
-        if not isinstance(entry.get(key), _NEEDED[state][key]):
-            raise _BrokenLineError(f"the item {entry['id']!r:.60} is {state}, and its `{key}` is missing or wrong")
-
-
-def _text(said: Mapping[str, Any], key: str) -> str:
-    if not isinstance(value := said.get(key), str):
+def _text(record: Mapping[str, Any], key: str) -> str:
+    if not isinstance(value := record.get(key), str):
         raise _BrokenLineError(f"`{key}` is missing or no text")
     return value
 
@@ -146,7 +141,7 @@ def _refusal(path: Path, number: int, why: str) -> RefusedError:
 
 
 def item_of(entry: dict[str, Any]) -> Item:
-    """The item that an entry is about."""
+    """Return the item of an entry."""
     known: dict[str, Any] = {}
     for name, value in entry["item"].items():
         if name in Item.__dataclass_fields__:  # an older version had others
@@ -155,14 +150,14 @@ def item_of(entry: dict[str, Any]) -> Item:
 
 
 def entry_of(item: Item, file: str) -> dict[str, Any]:
-    """What begins the story of an item, whose files are called `file`."""
+    """Return the first record of an item, whose files are named `file`."""
     known = asdict(item)
-    del known["files"]  # they are shown before it begins, and no older version knows them
+    del known["files"]  # printed before it starts, and unknown to older versions
     return {"id": item.id, "state": "taking", "item": known, "file": file}
 
 
 def unfinished(directory: Path, source: str) -> Journal | None:
-    """The last pm in `directory` that took from `source`, if it did not come to its end."""
+    """Return the journal of the last pm in `directory` that took from `source`, unless it finished."""
     for _, path in sorted(_numbered(directory), reverse=True):
         journal = Journal(path)
         is_ours = is_same(journal.source, source)
@@ -175,30 +170,30 @@ def unfinished(directory: Path, source: str) -> Journal | None:
     return None
 
 
-def is_same(one: str, other: str) -> bool:
+def is_same(first: str, second: str) -> bool:
     """Whether two names of lists mean the same file or directory: both `KIND:PATH`, and paths may be links."""
-    kinds, paths = zip(*(name.partition(":")[::2] for name in (one, other)), strict=True)
+    kinds, paths = zip(*(name.partition(":")[::2] for name in (first, second)), strict=True)
     return bool(kinds[0] == kinds[1] and os.path.realpath(paths[0]) == os.path.realpath(paths[1]))
 
 
 def completed(journal: Journal) -> dict[str, str]:
-    """The agents that completed items of the list of `journal`, by the ids of the items, of all pms so far."""
-    found: dict[str, str] = {}
+    """Return the agents that completed items of the list of `journal` in any pm, by the ids of the items."""
+    agents: dict[str, str] = {}
     for _, path in sorted(_numbered(journal.directory.parents[2])):
         known = journal if path == journal.directory else Journal(path)
         if is_same(known.source, journal.source):
-            found |= completed_in(known)
-    return found
+            agents |= completed_in(known)
+    return agents
 
 
 def completed_in(journal: Journal) -> dict[str, str]:
-    """The agents that completed items in one journal, by the ids of the items."""
+    """Return the agents that completed items in a journal, by the ids of the items."""
     rows = [entry["row"] for entry in journal.of("over")]
     return {row["id"]: row["agent"] for row in rows if row.get("status") == "completed"}
 
 
 def begun(directory: Path, source: str) -> Journal:
-    """A new one, with a directory of its own."""
+    """Create a journal with a directory of its own."""
     number = max((number for number, _ in _numbered(directory)), default=0) + 1
     path = directory / RUNS / f"pm-{number}"
     path.mkdir(parents=True)
@@ -216,9 +211,9 @@ def _numbered(directory: Path) -> Iterator[tuple[int, Path]]:
 
 @contextmanager
 def alone(*places: Path) -> Iterator[None]:
-    """No other pm works in these directories, or on these files, meanwhile. Raises RefusedError when one does.
+    """Lock directories or files against other pms. Raises RefusedError when another pm holds a lock.
 
-    A lock is of what a path leads to, by whatever name: links of both kinds lead to the same.
+    A lock belongs to the target of a path: links of both kinds lead to the same lock.
     """
     with ExitStack() as stack:
         for place in dict.fromkeys(places):

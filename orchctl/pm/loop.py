@@ -1,7 +1,7 @@
-"""The pm at work: takes what is ready, starts developers in one request, and goes on as they end.
+"""The main loop of a pm: takes ready items, starts their developers in a single request, and waits for them to end.
 
-Every step is in the journal before it is done, so that the next pm finds what this one has begun. Who killed it has the
-developers going on; the next one waits for them, and writes down what became of them.
+Every step is in the journal before it is done, so that the next pm finds it. Developers keep running when a pm is
+killed; the next pm waits for them and records their ends.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from orchctl.pm import journal as journals
 from orchctl.pm.developer import Developer, Wishes, developer, name_of
 from orchctl.pm.journal import Journal
 from orchctl.pm.report import Row, judged, lost_row, row_of
-from orchctl.pm.work_item import Board, Item, Source
+from orchctl.pm.work_item import Board, Source
 from orchctl.render import text
 from orchctl.spawn.mock_notes import note_pretenders
-from orchctl.spawn.request import asked_in
+from orchctl.spawn.request import origin
 from orchctl.worktrees import checks
 from orchd.instance import environment, runner_config
 from orchd.instance.system import atomic_file
@@ -32,7 +32,7 @@ Tell = Callable[[Row], None]
 
 
 class Conductor:
-    """One pm. `wait` returns when one of these agents has ended, `tell` is told of each that has."""
+    """The loop of a pm. `wait` returns when any of these agents has ended, `tell` receives each row."""
 
     def __init__(
         self, client: Client, source: Source, journal: Journal, wishes: Wishes, *, most: int, wait: Wait, tell: Tell
@@ -50,10 +50,10 @@ class Conductor:
         self.rows: list[Row] = [entry["row"] for entry in journal.of("over")]
         self.left: Mapping[str, str] = {}
         self.troubles: list[str] = []
-        self.skipped: list[str] = []  # what somebody else was quicker to take
+        self.skipped: list[str] = []  # taken by another client first
 
     def work(self, *, once: bool) -> bool:
-        """Go on until nothing is ready and nobody works. False when the wait for somebody was over first."""
+        """Run until nothing is ready and no developer works. False when the wait timed out first."""
         waiting = self._resumed()
         if waiting or not (once and self.going):
             self._start(waiting)
@@ -64,24 +64,25 @@ class Conductor:
                 return False
             if not once and not self.troubles:
                 self._start([])
-        self._look_at_rest()
-        return True
-
-    def _look_at_rest(self) -> None:
         try:
             self.left = self._board().left
         except (RefusedError, UsageError) as error:
             self._keep_on(error)
+        return True
 
     def _resumed(self) -> list[dict[str, Any]]:
-        """Find what an earlier pm began. Returns the entries that are taken and have no developer yet."""
-        found = self._found(self._journal.of("taken"))
+        """Recover the state of an earlier pm. Returns the entries that are taken and have no developer yet."""
+        agents = self._found(self._journal.of("taken"))
         waiting = []
         for entry in self._journal.of("taking", "taken"):
-            if entry["id"] in found:
-                self._journal.add(id=entry["id"], state="started", agent=found[entry["id"]])
+            if entry["id"] in agents:
+                self._journal.add(id=entry["id"], state="started", agent=agents[entry["id"]])
             elif entry["state"] == "taken":
-                waiting += [entry] if self._keeps(entry) else []
+                if self._source.is_open(entry["id"]):
+                    waiting.append(entry)
+                else:
+                    self._journal.add(id=entry["id"], state="dropped")
+                    self.skipped.append(entry["id"])
             elif self._take(entry):
                 waiting.append(entry)
         started = {entry["agent"]: entry for entry in self._journal.of("started")}
@@ -94,16 +95,8 @@ class Conductor:
         self._collect(agent for agent in known.values() if text.is_over(agent))
         return waiting
 
-    def _keeps(self, entry: dict[str, Any]) -> bool:
-        """Whether an item that an earlier pm took is still to be done."""
-        if not self._source.is_open(entry["id"]):
-            self._journal.add(id=entry["id"], state="dropped")
-            self.skipped.append(entry["id"])
-            return False
-        return True
-
     def _found(self, entries: list[dict[str, Any]]) -> dict[str, str]:
-        """The agents of items that were taken: a request for them may have arrived whose reply nobody heard."""
+        """Return the agents of taken items: a request for them may have arrived without its reply."""
         if not entries:
             return {}
         wanted = {str(self._journal.prompt(entry)): entry["id"] for entry in entries}
@@ -113,16 +106,19 @@ class Conductor:
         return {agent["task_id"]: agent["id"] for agent in mine if wanted[agent["stdin"]] == agent["task_id"]}
 
     def _board(self) -> Board:
-        """What is there, without what has been tried already."""
-        found = Board([]) if self.troubles else self._source.board()
+        """Return the board without items that were tried already."""
+        board = Board([]) if self.troubles else self._source.board()
         tried = {*self._journal.entries, *self.skipped}
-        ready = [item for item in found.ready if item.id not in tried]
-        return Board(ready, {one: why for one, why in found.left.items() if one not in tried})
+        ready = [item for item in board.ready if item.id not in tried]
+        return Board(ready, {item_id: why for item_id, why in board.left.items() if item_id not in tried})
 
     def _start(self, entries: list[dict[str, Any]]) -> None:
-        """Start developers for what is taken, and take more as long as there is room."""
+        """Start developers for the taken items, and take more while there is room."""
         try:
-            self._check_place()
+            if self._wishes.worktree:  # fails before anything is taken
+                checkout = checks.checkout_of(self._wishes.directory)
+                checks.head(checkout)
+                checks.filling_of(self._client.home.config, checkout)
             self._fill(entries)
             if entries:
                 self._spawn(entries)
@@ -130,7 +126,7 @@ class Conductor:
             self._keep_on(error)
 
     def _keep_on(self, error: Exception) -> None:
-        """First those that work are waited for, and what has been done is told. Raises it when there is neither."""
+        """Note an error, to finish running developers and report first. Raises it when there is nothing to report."""
         if not (self.going or self.rows):
             raise error
         self.troubles.append(str(error))
@@ -140,7 +136,11 @@ class Conductor:
         for item in self._board().ready if room > 0 else ():
             if not room:
                 return
-            self._journal.add(**journals.entry_of(item, self._file(item)))
+            used = {entry["file"] for entry in self._journal.entries.values()}
+            first = slug(item.id).replace(".prompt", "-prompt")  # `x.prompt` would be the prompt of `x`
+            numbered = (f"{first}-{number}" for number in range(2, len(used) + 3))
+            file = next(name for name in (first, *numbered) if name not in used)
+            self._journal.add(**journals.entry_of(item, file))
             entry = self._journal.entries[item.id]
             try:
                 if self._take(entry):
@@ -152,13 +152,6 @@ class Conductor:
                 self.troubles.append(f"{item.id}: {error}")
                 return
 
-    def _check_place(self) -> None:
-        """Raise RefusedError before anything is taken that could not be started."""
-        if self._wishes.worktree:
-            checkout = checks.checkout_of(self._wishes.directory)
-            checks.head(checkout)
-            checks.filling_of(self._client.home.config, checkout)
-
     def _take(self, entry: dict[str, Any]) -> bool:
         is_ours = self._source.take(journals.item_of(entry))
         self._journal.add(id=entry["id"], state="taken" if is_ours else "dropped")
@@ -166,28 +159,18 @@ class Conductor:
             self.skipped.append(entry["id"])
         return is_ours
 
-    def _file(self, item: Item) -> str:
-        """The name of its files. What ends in `.prompt` would be the prompt of another."""
-        used = {entry["file"] for entry in self._journal.entries.values()}
-        name = number = slug(item.id).replace(".prompt", "-prompt")
-        for count in range(2, len(used) + 3):
-            if number not in used:
-                break
-            number = f"{name}-{count}"
-        return number
-
     def _spawn(self, entries: list[dict[str, Any]]) -> None:
-        """All of them in one request; when it is refused, everything is given back."""
-        made = [self._developer(entry, name) for entry, name in zip(entries, self._names(entries), strict=True)]
+        """Spawn developers in a single request; when it is refused, return every item to its list."""
+        developers = self._developers(entries)
         if self._wishes.worktree:
             base = checks.head(checks.checkout_of(self._wishes.directory))
-            for entry, one in zip(entries, made, strict=True):
-                one.spec.update(base=base, **self._begun_with(entry))
-        request = {"agents": [one.spec for one in made], **asked_in(self._wishes.directory)}
+            for entry, made in zip(entries, developers, strict=True):
+                made.spec.update(base=base, **self._begun_with(entry))
+        request = {"agents": [made.spec for made in developers], **origin(self._wishes.directory)}
         try:
             schema.build(operations.Spawn, request)
-            for entry, one in zip(entries, made, strict=True):
-                atomic_file.write(self._journal.prompt(entry), one.prompt.encode(errors="replace"))
+            for entry, made in zip(entries, developers, strict=True):
+                atomic_file.write(self._journal.prompt(entry), made.prompt.encode(errors="replace"))
             agents = self._client.call("spawn", request)["agents"]
         except (WireError, OSError) as error:
             self._give_back(entries, str(error))
@@ -202,24 +185,24 @@ class Conductor:
             self._journal.add(id=entry["id"], state="started", agent=agent["id"])
             self.going[agent["id"]] = entry
 
-    def _names(self, entries: list[dict[str, Any]]) -> list[str]:
-        """What they are called: in worktrees, so that each has a branch that is not there yet."""
+    def _developers(self, entries: list[dict[str, Any]]) -> list[Developer]:
+        """Return the developers of some entries: in worktrees, with names whose branch does not exist yet."""
         names = [name_of(entry["id"]) for entry in entries]
-        if not self._wishes.worktree:
-            return names
-        used: set[str] = set()
-        return [checks.free_name(name, self._wishes.directory, used) for name in names]
+        if self._wishes.worktree:
+            used: set[str] = set()
+            names = [checks.free_name(name, self._wishes.directory, used) for name in names]
+        developers = []
+        for entry, name in zip(entries, names, strict=True):
+            prompt, result = self._journal.prompt(entry), self._journal.result(entry)
+            developers.append(developer(journals.item_of(entry), name, self._wishes, prompt=prompt, result=result))
+        return developers
 
     def _begun_with(self, entry: dict[str, Any]) -> dict[str, list[str]]:
-        """The `after` of a developer that is to begin with what others have committed in their worktrees."""
+        """Return the `after` of a developer that starts with what others committed in their worktrees."""
         before = self._source.before(journals.item_of(entry))
-        known = pages.known(self._client, [self._agents[one] for one in before if one in self._agents])
+        known = pages.known(self._client, [self._agents[item_id] for item_id in before if item_id in self._agents])
         after = [agent["id"] for agent in known.values() if checks.has_worktree(agent)]
         return {"after": after} if after else {}
-
-    def _developer(self, entry: dict[str, Any], name: str) -> Developer:
-        prompt, result = self._journal.prompt(entry), self._journal.result(entry)
-        return developer(journals.item_of(entry), name, self._wishes, prompt=prompt, result=result)
 
     def _give_back(self, entries: list[dict[str, Any]], why: str) -> None:
         for entry in entries:
@@ -232,16 +215,13 @@ class Conductor:
     def _collect(self, agents: Iterable[dict[str, Any]]) -> None:
         for agent in agents:
             entry = self.going.pop(agent["id"])
-            seen = judged(agent, is_pretending=self._pretends(agent))
+            runner = agent["runner"] or self._wishes.runner or os.environ.get(environment.ENV_DEFAULT_RUNNER)
+            runner = runner or runner_config.read(self._client.home.config).default  # a team has none of its own
+            seen = judged(agent, is_pretending=runner == runner_config.MOCK)
             self._end(entry, row_of(entry, seen, self._journal.result(entry)), seen)
 
-    def _pretends(self, agent: dict[str, Any]) -> bool:
-        """Whether it is a mock, or a team of mocks."""
-        wanted = agent["runner"] or self._wishes.runner or os.environ.get(environment.ENV_DEFAULT_RUNNER)
-        return (wanted or runner_config.read(self._client.home.config).default) == runner_config.MOCK
-
     def _end(self, entry: dict[str, Any], row: Row, agent: dict[str, Any]) -> None:
-        """Write down what became of a developer. What its list does not take now is tried again by the next pm."""
+        """Record the end of a developer. An update that its list refuses is tried again by the next pm."""
         try:
             row["task"] = self._source.finish(entry["id"], {"reason": None, **agent})
             self._journal.add(id=entry["id"], state="over", row=row)

@@ -1,4 +1,4 @@
-"""What a pm has to show in the end: values in, text out."""
+"""The report of a pm: values in, text out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 
 def row_of(entry: Mapping[str, Any], agent: Mapping[str, Any], result: Path) -> Row:
-    """What became of one developer. `task`, what its list says now, is to be filled in."""
+    """Return the report row of a developer. `task`, the state in its list, is filled in later."""
     return {
         "id": entry["id"],
         "title": entry["item"]["title"],
@@ -36,10 +36,10 @@ def row_of(entry: Mapping[str, Any], agent: Mapping[str, Any], result: Path) -> 
 
 
 def judged(agent: Mapping[str, Any], *, is_pretending: bool) -> dict[str, Any]:
-    """The agent as its task sees it: one that completed and could do nothing has not done the task.
+    """Return the agent as its task counts it: a completed agent that could do nothing has failed its task.
 
-    A developer without a runner is a whole team, of which no runner notes what it committed: git is asked. The mock
-    commits nothing and only pretends to work.
+    A developer without a runner is a whole team, whose commits no runner reports, so git is read. The mock runner
+    commits nothing and does no real work.
     """
     noted = {note["code"]: note["text"] for note in agent.get("notes") or ()}
     reason = "; ".join(
@@ -56,7 +56,7 @@ def judged(agent: Mapping[str, Any], *, is_pretending: bool) -> dict[str, Any]:
 
 
 def _unclear(agent: Mapping[str, Any]) -> str:
-    """Why no dependent can begin with what it committed; empty when one can."""
+    """Return why no dependent can begin with what the agent committed; empty when it can."""
     if all(note["code"] != commits.ELSEWHERE for note in agent.get("notes") or ()):
         return ""
     head = commits.elsewhere_in(Path(agent["worktree"]))
@@ -64,16 +64,25 @@ def _unclear(agent: Mapping[str, Any]) -> str:
 
 
 def lost_row(entry: Mapping[str, Any], result: Path) -> Row:
-    """What is said of a developer that no daemon knows any more."""
+    """Return the row of a developer that the daemon no longer knows."""
     agent = dict.fromkeys(("reason", "tokens", "cost_usd", "branch", "queued_at", "started_at", "ended_at"))
     why = "the daemon does not know it any more"
     return row_of(entry, {**agent, "id": entry["agent"], "status": "lost", "reason": why}, result)
 
 
 def report(rows: Sequence[Row], **known: Any) -> dict[str, Any]:
-    """All of it, and what it comes to. `known` is added as it is."""
+    """Return the rows with their sums. `known` is added as it is."""
     one_by_one = sum(row["seconds"] or 0.0 for row in rows)
-    wall = _covered(rows)
+    # seconds with at least one developer: a pm that was interrupted did not work in between
+    spans = sorted(
+        (render.unix(row["queued_at"]), render.unix(row["ended_at"]))
+        for row in rows
+        if row["queued_at"] and row["ended_at"]
+    )
+    wall, until = 0.0, 0.0
+    for begin, end in spans:
+        wall += max(0.0, end - max(begin, until))
+        until = max(until, end)
     real = [row for row in rows if not render.is_simulated(row)]
     costs = [row["cost_usd"] for row in real if row["cost_usd"] is not None]
     return {
@@ -88,33 +97,21 @@ def report(rows: Sequence[Row], **known: Any) -> dict[str, Any]:
     }
 
 
-def _covered(rows: Sequence[Row]) -> float:
-    """Seconds in which at least one of them was there: a pm that was interrupted did not work in between."""
-    spans = sorted(
-        (render.unix(row["queued_at"]), render.unix(row["ended_at"]))
-        for row in rows
-        if row["queued_at"] and row["ended_at"]
-    )
-    covered, until = 0.0, 0.0
-    for begin, end in spans:
-        covered += max(0.0, end - max(begin, until))
-        until = max(until, end)
-    return covered
-
-
-def lines(found: Mapping[str, Any]) -> Iterator[str]:
-    """It for people: a line for each developer, then the sum."""
-    rows = [_cells(row) for row in found["developers"]]
+def lines(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the report as text: a line for each developer, then the sum."""
+    rows = [_cells(row) for row in summary["developers"]]
     yield from render.aligned(render.filled(rows)) if rows else []
-    for one, why in found["left"].items():
-        yield render.clean_line(f"{one}  not begun: {why}")
-    for why in found["troubles"]:
+    for item_id, why in summary["left"].items():
+        yield render.clean_line(f"{item_id}  not begun: {why}")
+    for why in summary["troubles"]:
         yield render.clean_line(why)
-    yield _sum(found)
+    yield _sum(summary)
 
 
 def _cells(row: Row) -> list[str]:
     mock = "mock " if render.is_simulated(row) else ""
+    reason = "" if row["status"] == "completed" else row["reason"] or ""
+    notes = [note["text"] for note in row.get("notes", ()) if note["text"] not in reason]
     cells = [
         row["id"],
         row["agent"],
@@ -123,29 +120,22 @@ def _cells(row: Row) -> list[str]:
         f"{row['tokens']:,} {mock}tokens" if row["tokens"] else "",
         f"{mock}${row['cost_usd']:.2f}" if row["cost_usd"] is not None else "",
         row["result"] or "",
-        _remark(row),
+        "; ".join(filter(None, (reason, *notes))),
     ]
     return [render.clean(cell) for cell in cells]
 
 
-def _remark(row: Row) -> str:
-    """Why it did not complete, and what was noted of it."""
-    reason = "" if row["status"] == "completed" else row["reason"] or ""
-    texts = [note["text"] for note in row.get("notes", ()) if note["text"] not in reason]
-    return "; ".join(filter(None, (reason, *texts)))
-
-
-def _sum(found: Mapping[str, Any]) -> str:
-    if not found["developers"]:
-        return f"{found['name']}: nothing is ready" if found["name"] else "nothing is ready"
-    count = sum(found["counts"].values())
-    each = ", ".join(f"{number} {status}" for status, number in found["counts"].items())
-    parts = [f"{found['name']}: {count} {'developer' if count == 1 else 'developers'}, {each}"]
-    if found["speed_up"]:
-        alone, together = render.span(found["one_by_one_seconds"]), render.span(found["wall_seconds"])
-        parts.append(f"{alone} one by one, {together} like this: {found['speed_up']:.1f} times as fast")
-    if found["tokens"]:
-        parts.append(f"{found['tokens']:,} tokens")
-    if found["cost_usd"] is not None:
-        parts.append(f"${found['cost_usd']:.2f}")
+def _sum(summary: Mapping[str, Any]) -> str:
+    if not summary["developers"]:
+        return f"{summary['name']}: nothing is ready" if summary["name"] else "nothing is ready"
+    count = sum(summary["counts"].values())
+    each = ", ".join(f"{number} {status}" for status, number in summary["counts"].items())
+    parts = [f"{summary['name']}: {count} {'developer' if count == 1 else 'developers'}, {each}"]
+    if summary["speed_up"]:
+        alone, together = render.span(summary["one_by_one_seconds"]), render.span(summary["wall_seconds"])
+        parts.append(f"{alone} one by one, {together} like this: {summary['speed_up']:.1f} times as fast")
+    if summary["tokens"]:
+        parts.append(f"{summary['tokens']:,} tokens")
+    if summary["cost_usd"] is not None:
+        parts.append(f"${summary['cost_usd']:.2f}")
     return "; ".join(parts)

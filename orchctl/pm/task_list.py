@@ -1,4 +1,4 @@
-"""Work from a file: a plan of one of the tools that write plans, a task list in Markdown, or JSON of our own."""
+"""Work items from a file: a plan of another tool, a task list in Markdown, or our own JSON."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _BESIDE = (
 
 
 class File:
-    """The tasks in a file, read again before each start. With `ticks`, what becomes of a task is marked there.
+    """The tasks in a file, read again before each start. With `ticks`, the outcome of a task is marked there.
 
-    `shown` is the path for developers. Raises UsageError for a file that cannot be relied on.
+    `shown` is the path in prompts. Raises UsageError for an invalid file.
     """
 
     def __init__(self, path: Path, *, ticks: bool = False, wishes: Wishes | None = None, shown: str = "") -> None:
         self._path = path
-        self._shown = shown or str(path)
+        self._path_in_prompts = shown or str(path)
         self._listing = Listing(str(path), _CODE, "started")
         self._ticks = ticks
         self._wishes = (wishes or Wishes())._replace(current=_current_tag(path))
@@ -57,23 +57,23 @@ class File:
             raise UsageError(what)
 
     def _look(self) -> None:
-        """Know what the file says now: a person may have changed it. Raises UsageError."""
+        """Read the file again, since a person may have changed it. Raises UsageError."""
         self.plan = self._read(self._listing.text())
         self._done = {task.id for task in self.plan.tasks if task.is_done} | self._completed
 
     @property
     def name(self) -> str:
-        """What it is called in journals: another tag is another list."""
+        """Return the name of the list in journals: another tag is another list."""
         tag = self.plan.tag if self.plan.tag not in {None, "master"} else ""
         return f"tasks:{os.path.realpath(self._path)}{f'#{tag}' if tag else ''}"
 
     def recall(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Know what an earlier pm came to, as its report says it: the file may not."""
+        """Restore the outcomes that an earlier pm reported: the file may lack them."""
         for row in rows:
             self._note(row["id"], row["status"])
 
     def board(self) -> Board:
-        """What comes after nothing that is not done, and what does."""
+        """Return the tasks whose dependencies are done, and why the others must wait."""
         self._look()
         ready, left = [], {}
         for task in self.plan.tasks:
@@ -86,47 +86,47 @@ class File:
         return Board(by_urgency(ready), left)
 
     def waves(self) -> list[list[Item]]:
-        """What is ready, what is once that is done, and so on."""
+        """Return the tasks that are ready, the tasks that are ready after these, and so on."""
         return [by_urgency(map(self._item, wave)) for wave in waves(self.plan, self._done, self._failed)]
 
     def notes(self) -> list[str]:
-        """What a person should know of the file before anything of it is started."""
+        """Return the notes to print before anything is started."""
         return [*self.plan.notes, *shared(waves(self.plan, self._done, self._failed))]
 
-    def why(self, one: str) -> str:
-        """What keeps a task from being begun; "" when nothing does."""
-        task = next(task for task in self.plan.tasks if task.id == one)
+    def why(self, task_id: str) -> str:
+        """Return why a task cannot start; empty when it can."""
+        task = next(task for task in self.plan.tasks if task.id == task_id)
         return reason(task, self._done, self._failed)
 
     def before(self, item: Item) -> tuple[str, ...]:
-        """What it comes after."""
+        """Return the ids of the dependencies of an item."""
         return item.after
 
-    def is_open(self, one: str) -> bool:
-        """Whether it is still in the file, and not marked as done there."""
+    def is_open(self, task_id: str) -> bool:
+        """Whether a task is in the file and not marked as done there."""
         self._look()
-        return one not in self._done and any(task.id == one for task in self.plan.tasks)
+        return task_id not in self._done and any(task.id == task_id for task in self.plan.tasks)
 
     def take(self, item: Item) -> bool:
-        """Whether it is still open; then it is marked as begun, where its tool has such a mark. Raises RefusedError."""
+        """Mark a task as started, where its tool has such a mark; False when it is not open. Raises RefusedError."""
         if not self.is_open(item.id):
             return False
         self._mark(item.id, "active")
         return True
 
-    def give_back(self, one: str, note: str) -> None:  # noqa: ARG002 - a file has no place for it
-        """It is open again."""
-        self._mark(one, "open")
+    def give_back(self, task_id: str, note: str) -> None:  # noqa: ARG002 - a file has no notes
+        """Mark a task as open."""
+        self._mark(task_id, "open")
 
-    def finish(self, one: str, agent: Mapping[str, Any]) -> str:
-        """Remember it, and mark it when that was asked. Raises RefusedError when the file cannot be written."""
-        self._note(one, agent["status"])
+    def finish(self, task_id: str, agent: Mapping[str, Any]) -> str:
+        """Record an outcome, and mark it with `ticks`. Raises RefusedError when the file cannot be written."""
+        self._note(task_id, agent["status"])
         state: State = "done" if agent["status"] == "completed" else "open"
-        is_written = self._mark(one, state)
-        return TICKED if is_written and state == "done" else self._status(one)
+        is_written = self._mark(task_id, state)
+        return TICKED if is_written and state == "done" else self._status(task_id)
 
     def catch_up(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Tick the tasks that an earlier pm completed and did not tick. Yields their rows, with the new `task`.
+        """Tick the tasks that an earlier pm completed without ticking. Yields their rows, with the new `task`.
 
         The title is compared because a new plan may give an old number to another task. Raises RefusedError.
         """
@@ -137,25 +137,25 @@ class File:
             if is_same and is_unwritten and self._mark(row["id"], "done"):
                 yield {**row, "task": TICKED}
 
-    def _status(self, one: str) -> str:
-        """What the file says of a task now: `done`, `open`, why it is held, `gone`, or `unknown`."""
+    def _status(self, task_id: str) -> str:
+        """Return the state of a task in the file: `done`, `open`, why it is held, `gone`, or `unknown`."""
         try:
             self._look()
         except UsageError:
             return "unknown"
-        task = next((task for task in self.plan.tasks if task.id == one), None)
+        task = next((task for task in self.plan.tasks if task.id == task_id), None)
         if task is None:
             return "gone"
         return "done" if task.is_done else task.held or "open"
 
-    def _note(self, one: str, status: str) -> None:
+    def _note(self, task_id: str, status: str) -> None:
         if status == "completed":
-            self._completed.add(one)
-            self._done.add(one)
+            self._completed.add(task_id)
+            self._done.add(task_id)
         else:
-            self._failed[one] = f", which {status}"
+            self._failed[task_id] = f", which {status}"
 
-    def _mark(self, one: str, state: State) -> bool:
+    def _mark(self, task_id: str, state: State) -> bool:
         """Write the mark of a task; False when the file has it already, or has no such task.
 
         A file that cannot be read now may have the task again later: RefusedError, so that the next pm writes the mark.
@@ -165,7 +165,7 @@ class File:
         path = self._path.resolve()  # a link stays one
         try:
             before = self._listing.text()
-            after = marked(reading.parsed(before, self._wishes), before, one, state)
+            after = marked(reading.parsed(before, self._wishes), before, task_id, state)
         except ListingError as error:
             raise _not_ticked(path, error.why) from None
         except PlanError as error:
@@ -192,20 +192,25 @@ class File:
                     return plan
             return reading.read(text, self._wishes)
         except PlanError as error:
-            raise self._wrong(error, unit) from None
-
-    def _wrong(self, error: PlanError, unit: str) -> UsageError:
-        if not error.line:
-            return UsageError(f"{self._listing.title} {error}", code=_CODE)
-        place = f"{self._listing.title} {unit} {error.line - (unit == 'index')}"
-        return self._listing.wrong(place, str(error))
+            if not error.line:
+                raise UsageError(f"{self._listing.title} {error}", code=_CODE) from None
+            place = f"{self._listing.title} {unit} {error.line - (unit == 'index')}"
+            raise self._listing.wrong(place, str(error)) from None
 
     def _item(self, task: Node) -> Item:
-        said = (self._context(task), task.description)
+        if self.plan.format in {"checklist", "json"}:
+            context = ""
+        else:
+            beside = [name for name in _BESIDE if (self._path.parent / name).is_file()]
+            section = f", {task.section}" if task.section else ""
+            read = f" Read {', '.join(beside)} beside it first." if beside else ""
+            context = f"Task {task.id} of {self._path_in_prompts}{section}.{read} "
+            context += "Leave that file as it is: its marks are set for you."
+        texts = (context, task.description)
         return Item(
             id=task.id,
             title=task.title,
-            description="\n\n".join(one for one in said if one),
+            description="\n\n".join(text for text in texts if text),
             acceptance=task.acceptance,
             labels=task.labels,
             priority=task.priority,
@@ -214,15 +219,6 @@ class File:
             files=task.files,
         )
 
-    def _context(self, task: Node) -> str:
-        """Where a task of another tool's plan comes from, and what stands beside it."""
-        if self.plan.format in {"checklist", "json"}:
-            return ""
-        beside = [name for name in _BESIDE if (self._path.parent / name).is_file()]
-        section = f", {task.section}" if task.section else ""
-        read = f" Read {', '.join(beside)} beside it first." if beside else ""
-        return f"Task {task.id} of {self._shown}{section}.{read} Leave that file as it is: its marks are set for you."
-
 
 def _not_ticked(path: Path, why: str) -> RefusedError:
     what = f"{path} cannot be ticked: {why}; correct or restore the file, and run the same command again"
@@ -230,7 +226,7 @@ def _not_ticked(path: Path, why: str) -> RefusedError:
 
 
 def _is_one_object(text: str) -> bool:
-    """Whether it is one JSON object over several lines, whole or broken, or Task Master's in one line."""
+    """Whether a text is a JSON object over several lines, whole or broken, or Task Master's in a single line."""
     if reading.is_task_master(text):
         return True
     first = text.strip().split("\n")[0]
@@ -244,8 +240,8 @@ def _is_one_object(text: str) -> bool:
 
 
 def _current_tag(path: Path) -> str | None:
-    """The tag that Task Master works in, by its own state."""
+    """Return the tag that Task Master works in, from its own state."""
     with suppress(OSError, ValueError, RecursionError, AttributeError):
-        found = json.loads(open_file.read_file(path.parent.parent / "state.json", follow=True)).get("currentTag")
-        return found if isinstance(found, str) else None
+        tag = json.loads(open_file.read_file(path.parent.parent / "state.json", follow=True)).get("currentTag")
+        return tag if isinstance(tag, str) else None
     return None

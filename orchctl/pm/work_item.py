@@ -1,4 +1,4 @@
-"""Work as every list has it: items, and what can be done with them."""
+"""Work items, and the protocol of the lists that they come from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One piece of work. The lower its priority is, the earlier it is taken; 2 is the middle, as in Beads."""
+    """A piece of work. The lower its priority, the earlier it is taken; 2 is the middle, as in Beads."""
 
     id: str
     title: str
@@ -24,7 +24,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What can be begun now, most urgent first, and why the rest cannot, by id."""
+    """The items that can start now, most urgent first, and why the rest cannot, by id."""
 
     ready: list[Item]
     left: Mapping[str, str] = field(default_factory=dict)
@@ -34,24 +34,24 @@ class Source(Protocol):
     """A list of work."""
 
     def board(self) -> Board:
-        """How it stands."""
+        """Return the current state of the list."""
 
     def before(self, item: Item) -> tuple[str, ...]:
-        """The ids of what it depends on."""
+        """Return the ids of the dependencies of an item."""
 
-    def is_open(self, one: str) -> bool:
-        """Whether it is still to be done, by what the list says now."""
+    def is_open(self, item_id: str) -> bool:
+        """Whether the list still has the item open."""
 
     def take(self, item: Item) -> bool:
-        """Have it for ourselves; False when somebody else was quicker."""
+        """Claim an item; False when it was already taken."""
 
-    def give_back(self, one: str, note: str) -> None:
-        """Let it be open again, as nobody's."""
+    def give_back(self, item_id: str, note: str) -> None:
+        """Reopen an item without an assignee."""
 
-    def finish(self, one: str, agent: Mapping[str, Any]) -> str:
-        """Write down what its developer came to. Returns what the list says of it then."""
+    def finish(self, item_id: str, agent: Mapping[str, Any]) -> str:
+        """Record the outcome of an item's agent. Returns the state that the list then has for it."""
 
 
 def by_urgency(items: Iterable[Item]) -> list[Item]:
-    """Most urgent first, otherwise as they came."""
+    """Sort items by priority, most urgent first, otherwise in their order."""
     return sorted(items, key=lambda item: item.priority)

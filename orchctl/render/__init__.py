@@ -1,1 +1,1 @@
-"""Values as text for people."""
+"""Text and pictures for people, from the answers of the daemon."""

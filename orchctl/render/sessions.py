@@ -1,4 +1,4 @@
-"""Sessions, and what agents cost, for people: values in, text out."""
+"""Sessions and the costs of agents as text for people."""
 
 from __future__ import annotations
 
@@ -9,61 +9,61 @@ from orchctl.render import text
 from orchd.protocol import statuses
 
 Row = Mapping[str, Any]
+_ABOUT = {"estimated": "~", statuses.SIMULATED: "mock "}  # marks of dollars that no service has counted
 
 
 def session_lines(sessions: Iterable[Row]) -> list[str]:
-    """One line for each session."""
-    return text.aligned([_row(one) for one in sessions])
+    """Return one line for each session."""
+    rows = []
+    for session in sessions:
+        unfinished = f", {session['unfinished']} not over" if session["unfinished"] else ""
+        rows.append(
+            [
+                session["id"],
+                text.clean(session["name"] or ""),
+                "closed" if session["closed_at"] else "open",
+                f"{session['agents']} agent{'' if session['agents'] == 1 else 's'}{unfinished}",
+                cost(session),
+                text.clean(session["directory"]),
+                f"stopped: has spent {session['reached']}" if session["reached"] else "",
+            ]
+        )
+    return text.aligned(rows)
 
 
-def _row(one: Row) -> list[str]:
-    going = f", {one['unfinished']} not over" if one["unfinished"] else ""
-    return [
-        one["id"],
-        text.clean(one["name"] or ""),
-        "closed" if one["closed_at"] else "open",
-        f"{one['agents']} agent{'' if one['agents'] == 1 else 's'}{going}",
-        cost(one),
-        text.clean(one["directory"]),
-        f"stopped: has spent {one['reached']}" if one["reached"] else "",
-    ]
-
-
-_ABOUT = {"estimated": "~", statuses.SIMULATED: "mock "}  # what stands before dollars that no service has counted
-
-
-def cost(one: Row) -> str:
-    """`12,345 tokens $0.42`, nothing for what has cost nothing that is known."""
-    unknown = one.get("cost_unknown")
+def cost(row: Row) -> str:
+    """Return `12,345 tokens $0.42`, or nothing if no cost is known."""
+    unknown = row.get("cost_unknown")
     parts = [
-        f"{one['tokens']:,} tokens" if one["tokens"] else "",
-        f"${one['cost_usd']:.2f}" if one["cost_usd"] else "",
+        f"{row['tokens']:,} tokens" if row["tokens"] else "",
+        f"${row['cost_usd']:.2f}" if row["cost_usd"] else "",
         f"and {unknown} attempt{'s' * (unknown != 1)} of unknown cost" if unknown else "",
     ]
     return " ".join(part for part in parts if part).removeprefix("and ")
 
 
-def budget_line(one: Row) -> str:
-    """What a session or run has spent, and how much it may."""
-    tokens, dollars = one["max_tokens"], one["max_cost"]
+def budget_line(row: Row) -> str:
+    """Return what a session or run has spent, and its budget."""
+    tokens, dollars = row["max_tokens"], row["max_cost"]
     most = [f"{tokens:,} tokens" if tokens else "", f"${dollars:.2f}" if dollars else ""]
     allowed = " and ".join(part for part in most if part) or "as much as it takes"
-    stopped = "; nothing more of it is started" if one["reached"] else ""
-    return f"{one['id']} has spent {cost(one) or 'nothing'}, and may spend {allowed}{stopped}"
+    stopped = "; nothing more of it is started" if row["reached"] else ""
+    return f"{row['id']} has spent {cost(row) or 'nothing'}, and may spend {allowed}{stopped}"
 
 
-def usage_lines(rows: Sequence[Row]) -> Iterator[str]:
-    """A table of what was expected and what it was."""
-    head = ["", "", "expected", "tokens", "of them in", "out", "cached", "cost"]
-    yield from text.aligned([head, *(_usage(row) for row in rows)])
-
-
-def _usage(row: Row) -> list[str]:
-    known = [row["tokens_expected"], row["tokens"], row["input_tokens"], row["output_tokens"], row["cache_read_tokens"]]
-    about = _ABOUT.get(row["cost_source"], "")
-    return [
-        row["id"],
-        text.clean(row["name"] or ""),
-        *("-" if number is None else f"{number:,}" for number in known),
-        "-" if row["cost_usd"] is None else f"{about}${row['cost_usd']:.4f}",
-    ]
+def usage_lines(agents: Sequence[Row]) -> Iterator[str]:
+    """Yield a table of the expected tokens of each agent, its tokens and its cost."""
+    rows = [["", "", "expected", "tokens", "of them in", "out", "cached", "cost"]]
+    for agent in agents:
+        counts = [agent["tokens_expected"]]
+        counts += [agent[key] for key in ("tokens", "input_tokens", "output_tokens", "cache_read_tokens")]
+        about = _ABOUT.get(agent["cost_source"], "")
+        rows.append(
+            [
+                agent["id"],
+                text.clean(agent["name"] or ""),
+                *("-" if count is None else f"{count:,}" for count in counts),
+                "-" if agent["cost_usd"] is None else f"{about}${agent['cost_usd']:.4f}",
+            ]
+        )
+    yield from text.aligned(rows)

@@ -1,4 +1,4 @@
-"""The picture of `status`: places, then the agents as a tree with columns, made to fit a width."""
+"""The output of `status`: slots, then the agents as a tree with columns, fitted to a width."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from orchctl.render import text
 from orchctl.render.text import Agent
 
-_ROOM = 24  # columns that goal or reason should get before less important columns are left out
+_ROOM = 24  # columns for goal or reason; less important columns are left out to keep them
 _CELLS = 20  # of a bar
 _NAME = 24  # columns that a name may take
 _COLOURS = {
@@ -29,33 +29,33 @@ _COLOURS = {
 
 
 class Look(NamedTuple):
-    """What the place that shows the picture can do. `width` is None where lines may be of any length."""
+    """The abilities of the output. `width` is None where lines may be of any length."""
 
     width: int | None = None
     has_colours: bool = False
     is_plain: bool = False  # without characters beyond ASCII
-    is_whole: bool = False  # all that was asked for is shown
+    is_whole: bool = False  # the answer has all agents of the request
 
     @property
     def dot(self) -> str:
-        """What separates."""
+        """The separator of parts of a line."""
         return "-" if self.is_plain else "·"
 
     @property
     def ellipsis(self) -> str:
-        """What stands for more."""
+        """The mark of text that is left out."""
         return "..." if self.is_plain else "…"
 
     @property
     def branches(self) -> tuple[str, str, str, str]:
-        """A child that has a younger brother, the last child, and what goes under each."""
+        """The prefixes of a child that is not the last, of the last child, and of the lines under each."""
         return ("|- ", "`- ", "|  ", "   ") if self.is_plain else ("├─ ", "└─ ", "│  ", "   ")
 
 
 class _Column(NamedTuple):
     cells: list[str]
     width: int
-    dispensable: int  # the highest goes first when there is no room
+    dispensable: int  # the highest is left out first when there is no room
 
 
 def _column(cells: list[str], dispensable: int = 0) -> _Column:
@@ -63,8 +63,8 @@ def _column(cells: list[str], dispensable: int = 0) -> _Column:
 
 
 def picture(answer: Mapping[str, Any], now: float, look: Look) -> list[str]:
-    """Lines for a `status` answer; `now` is Unix time."""
-    above = [_fitted(line, look) for line in (*headed(answer, now, look), *_spending(answer.get("budgets", ()), look))]
+    """Return the lines for a `status` answer; `now` is Unix time."""
+    above = [_fitted(line, look) for line in (*headed(answer, now, look), *_budgets(answer.get("budgets", ()), look))]
     below = [_fitted(line, look) for line in _foot(answer, look)]
     return [*above, *_agents(answer["agents"], now, look), *below]
 
@@ -74,11 +74,11 @@ def _fitted(line: str, look: Look) -> str:
 
 
 def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
-    """The places as a bar, what is in the queue and spent; then what keeps agents from starting."""
+    """Yield the slots as a bar, the queue and the tokens; then what keeps agents from starting."""
     limit, agents = answer["limit"], answer["agents"]
     over = f", {limit['overdrawn']} overdrawn" if limit["overdrawn"] else ""
     queued = counted(answer)["queued"]
-    of_sessions = answer.get("tokens")  # of all their agents, shown or not
+    of_sessions = answer.get("tokens")  # of all their agents, including agents that are not in the answer
     own = (agent["tokens"] or 0 for agent in agents if not text.is_simulated(agent))
     tokens = sum(own) if of_sessions is None else of_sessions
     parts = [
@@ -105,30 +105,30 @@ def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
 
 
 def bar(used: float, of: float, look: Look) -> str:
-    """`[###····]`: a cell for each place, or for a part of them when there are many; `!` for those beyond."""
+    """Return `[###····]`: a cell for each slot, or for several if there are many; `!` for slots beyond the limit."""
     cells = min(int(of), _CELLS)
     full = min(round(used / of * cells), cells + _CELLS)
     return f"[{'#' * min(full, cells)}{look.dot * (cells - full)}{'!' * (full - cells)}]".replace("-", ".")
 
 
-def _spending(budgets: Sequence[Mapping[str, Any]], look: Look) -> Iterator[str]:
-    for one in budgets:
+def _budgets(budgets: Sequence[Mapping[str, Any]], look: Look) -> Iterator[str]:
+    for budget in budgets:
         parts = []
-        if one["max_tokens"] is not None:
-            part = bar(one["tokens"] / one["max_tokens"] * _CELLS, _CELLS, look)
-            parts.append(f"{part} {text.short(one['tokens'])} of {text.short(one['max_tokens'])} tokens")
-        if one["max_cost"] is not None:
-            part = bar(one["cost_usd"] / one["max_cost"] * _CELLS, _CELLS, look)
-            parts.append(f"{part} ${one['cost_usd']:.2f} of ${one['max_cost']:.2f}")
-        reached = ": nothing more of it starts" if one["reached"] else ""
-        yield f"budget of {one['id']} {' '.join(parts)}{reached}"
+        if budget["max_tokens"] is not None:
+            part = bar(budget["tokens"] / budget["max_tokens"] * _CELLS, _CELLS, look)
+            parts.append(f"{part} {text.short(budget['tokens'])} of {text.short(budget['max_tokens'])} tokens")
+        if budget["max_cost"] is not None:
+            part = bar(budget["cost_usd"] / budget["max_cost"] * _CELLS, _CELLS, look)
+            parts.append(f"{part} ${budget['cost_usd']:.2f} of ${budget['max_cost']:.2f}")
+        reached = ": nothing more of it starts" if budget["reached"] else ""
+        yield f"budget of {budget['id']} {' '.join(parts)}{reached}"
 
 
 def _foot(answer: Mapping[str, Any], look: Look) -> Iterator[str]:
     agents, left = answer["agents"], counted(answer) - _counts(answer["agents"])
     if left:
-        told = ", ".join(f"{count:,} {status}" for status, count in left.items())
-        yield f"{look.ellipsis} and {told}: `orchctl status --all` shows all agents, `--json` prints them as data"
+        counts = ", ".join(f"{count:,} {status}" for status, count in left.items())
+        yield f"{look.ellipsis} and {counts}: `orchctl status --all` shows all agents, `--json` prints them as data"
     elif not agents:
         yield "no agents; `orchctl spawn -- COMMAND` starts one"
     elif not look.is_whole and max(map(text.number, agents)) > len(agents):
@@ -136,7 +136,7 @@ def _foot(answer: Mapping[str, Any], look: Look) -> Iterator[str]:
 
 
 def counted(answer: Mapping[str, Any]) -> Counter[str]:
-    """How many agents there are by status, also where the answer shows only the first of them."""
+    """Return the number of agents by status, including agents that are not in the answer."""
     return Counter(answer["counts"]) if "counts" in answer else _counts(answer["agents"])
 
 
@@ -148,31 +148,37 @@ def _agents(agents: list[Agent], now: float, look: Look) -> list[str]:
     ordered = list(branched(agents, look))
     if not ordered:
         return []
-    shown = [agent for _, agent in ordered]
+    rows = [agent for _, agent in ordered]
+    lives = [text.lifetime(agent, now) for agent in rows]
+    limits = [f" of {text.size(agent['memory_max'])}" if agent["memory_max"] else "" for agent in rows]
+    memory = [
+        f"{text.size(agent['rss_bytes'])}{limit}" if agent["rss_bytes"] else ""
+        for agent, limit in zip(rows, limits, strict=True)
+    ]
     every = [
         _column([prefix + agent["id"] for prefix, agent in ordered]),
-        _column([text.fitted(text.named(agent), _NAME, look.ellipsis) for agent in shown]),
-        _column([text.status_of(agent) for agent in shown]),
-        _column([_time(agent, now) for agent in shown], 1),
-        _column([f"try {agent['attempt']}" if agent["attempt"] > 1 else "" for agent in shown], 2),
-        _column([agent["level"] for agent in shown], 7),
-        _column([_cpu(agent) for agent in shown], 4),
-        _column([_memory(agent) for agent in shown], 3),
-        _column([f"pid {agent['pid']}" if agent["pid"] else "" for agent in shown], 6),
-        _column([text.tokens(agent) for agent in shown], 5),
+        _column([text.fitted(text.named(agent), _NAME, look.ellipsis) for agent in rows]),
+        _column([text.status_of(agent) for agent in rows]),
+        _column(["" if seconds is None else text.span(seconds) for seconds in lives], 1),
+        _column([f"try {agent['attempt']}" if agent["attempt"] > 1 else "" for agent in rows], 2),
+        _column([agent["level"] for agent in rows], 7),
+        _column([f"{text.span(agent['cpu_seconds'])} cpu" if agent["cpu_seconds"] else "" for agent in rows], 4),
+        _column(memory, 3),
+        _column([f"pid {agent['pid']}" if agent["pid"] else "" for agent in rows], 6),
+        _column([text.tokens(agent) for agent in rows], 5),
     ]
     chosen = _chosen([column for column in every if column.width], look)
-    return [_line(chosen, index, agent, look) for index, agent in enumerate(shown)]
+    return [_line(chosen, index, agent, look) for index, agent in enumerate(rows)]
 
 
 def branched(
     agents: list[Agent], look: Look, rank: Callable[[Agent], Any] = text.number
 ) -> Iterator[tuple[str, Agent]]:
-    """Every agent once, under its parent when that is shown too, with what is drawn before it; siblings by `rank`."""
-    shown = {agent["id"] for agent in agents}
+    """Yield each agent with its prefix in the tree, under its parent if that is among `agents`; siblings by `rank`."""
+    ids = {agent["id"] for agent in agents}
     under: dict[str | None, list[Agent]] = {}
     for agent in sorted(agents, key=rank):
-        under.setdefault(agent["parent"] if agent["parent"] in shown else None, []).append(agent)
+        under.setdefault(agent["parent"] if agent["parent"] in ids else None, []).append(agent)
     beside, last, below, nothing = look.branches
     pending = [("", "", agent) for agent in reversed(under.get(None, []))]
     while pending:
@@ -186,7 +192,7 @@ def branched(
 
 
 def _chosen(present: list[_Column], look: Look) -> list[_Column]:
-    """The columns there is room for."""
+    """Return the columns that fit into the width; the most dispensable is left out first."""
     while look.width is not None and sum(column.width + 2 for column in present) + _ROOM > look.width:
         least = max(present, key=lambda column: column.dispensable)
         if not least.dispensable:
@@ -197,7 +203,8 @@ def _chosen(present: list[_Column], look: Look) -> list[_Column]:
 
 def _line(chosen: list[_Column], index: int, agent: Agent, look: Look) -> str:
     cells = [text.padded(column.cells[index], column.width) for column in chosen]
-    line = _fitted("  ".join([*cells, _remark(agent)]).rstrip(), look)
+    remark = f"{text.outcome(agent)}  {text.clean(agent['goal'] or '')}".strip()
+    line = _fitted("  ".join([*cells, remark]).rstrip(), look)
     colour = _COLOURS.get(agent["status"])
     if look.has_colours and colour:
         # names come before the status and may hold its word: the column, not the word, is coloured
@@ -205,23 +212,3 @@ def _line(chosen: list[_Column], index: int, agent: Agent, look: Look) -> str:
         end = start + len(text.status_of(agent))
         line = f"{line[:start]}\x1b[{colour}m{line[start:end]}\x1b[0m{line[end:]}"
     return line
-
-
-def _remark(agent: Agent) -> str:
-    said = text.outcome(agent)
-    goal = text.clean(agent["goal"] or "")
-    return f"{said}  {goal}".strip()
-
-
-def _time(agent: Agent, now: float) -> str:
-    seconds = text.lifetime(agent, now)
-    return "" if seconds is None else text.span(seconds)
-
-
-def _cpu(agent: Agent) -> str:
-    return f"{text.span(agent['cpu_seconds'])} cpu" if agent["cpu_seconds"] else ""
-
-
-def _memory(agent: Agent) -> str:
-    bound = f" of {text.size(agent['memory_max'])}" if agent["memory_max"] else ""
-    return f"{text.size(agent['rss_bytes'])}{bound}" if agent["rss_bytes"] else ""

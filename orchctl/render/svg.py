@@ -1,4 +1,4 @@
-"""Elements of SVG pictures that stand alone: their colours are in them, and nothing in them is run or loaded.
+"""Elements of self-contained SVG pictures: their colours are in them, and they run and load nothing.
 
 The same elements give the same text: attributes stay in the order in which they are given.
 """
@@ -10,28 +10,32 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from orchctl.render import text as render
 
 
-def picture(width: float, height: float, style: str, title: str = "", said: str = "") -> Element:
-    """Return an empty picture; one with a title is an image to a screen reader, which `said` describes."""
+def picture(width: float, height: float, style: str, title: str = "", description: str = "") -> Element:
+    """Return an empty picture; one with a title is an image to a screen reader, which `description` describes."""
     size = {"viewBox": f"0 0 {width:g} {height:g}", "width": f"{width:g}", "height": f"{height:g}"}
     named = {"role": "img", "aria-labelledby": "title desc"} if title else {}
     root = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", **size, **named})
     if title:
         add(root, "title", title, id="title")
-        add(root, "desc", said, id="desc")
+        add(root, "desc", description, id="desc")
     add(root, "style", style)
     return root
 
 
 def add(parent: Element, tag: str, text: str = "", **attributes: float | str) -> Element:
     """Return a new last element of `parent`. `class_` stands for `class`, `text_anchor` for `text-anchor`."""
-    named = {name.rstrip("_").replace("_", "-"): _shown(value) for name, value in attributes.items() if value != ""}
+    named = {
+        name.rstrip("_").replace("_", "-"): f"{value:.1f}" if isinstance(value, float) else safe(str(value))
+        for name, value in attributes.items()
+        if value != ""
+    }
     element = SubElement(parent, tag, named)
     element.text = safe(text) or None
     return element
 
 
 def safe(text: str) -> str:
-    """Return `text` without what XML has no place for, as most control characters."""
+    """Return `text` without characters that XML does not allow, such as most control characters."""
     return render.clean(text.encode("utf-8", "replace").decode())
 
 
@@ -39,7 +43,3 @@ def written(root: Element) -> str:
     """Return the picture as text, each element on a line of its own."""
     indent(root, space="")
     return tostring(root, encoding="unicode") + "\n"
-
-
-def _shown(value: float | str) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else safe(str(value))

@@ -1,4 +1,4 @@
-"""Text for people, made from what the daemon answers: values in, text out."""
+"""Values of the daemon's answers as text for people: statuses, durations, sizes, tables."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _COUNTS = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 Agent = Mapping[str, Any]
 
 _EXACT = 10  # numbers below this get a decimal
-_NAMED = 5  # agents that are named one by one
+_NAMED = 5  # agents that are listed by name
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _SIZES = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
 
 
 def status_of(agent: Mapping[str, Any]) -> str:
-    """The status of an agent for people: whether a waiting agent waits for agents or only for a slot."""
+    """Return the status of an agent for people: a waiting agent waits for agents, or only for a slot."""
     if agent["status"] == "paused":
         return "paused"
     if agent.get("waits_for_slot"):
@@ -27,33 +27,36 @@ def status_of(agent: Mapping[str, Any]) -> str:
 
 
 def is_over(agent: Agent) -> bool:
-    """Whether nothing more happens to it by itself."""
+    """Return whether the agent has finished: nothing more happens to it by itself."""
     return agent["status"] in statuses.FINISHED
 
 
 def number(agent: Agent) -> int:
-    """7 for `agent-007`: ids are given out in this order."""
+    """Return 7 for `agent-007`: ids are assigned in this order."""
     return number_of(agent["id"])
 
 
 def clean(text: str) -> str:
-    """Names and goals come from anywhere: what a terminal would obey, or cannot show, becomes `?`."""
+    """Return `text` on one line, with `?` for characters that a terminal would obey or cannot show."""
     return _legible(" ".join(text.split()))
 
 
 def dependencies(agent: Agent) -> list[str]:
-    """The agents that it comes after, with conditions: `agent-001`, `agent-003:any`."""
-    conditions = agent.get("conditions", {})  # of a daemon that knows none
-    return [f"{one}:{conditions[one]}" if one in conditions else one for one in agent.get("after", ())]
+    """Return the agents that it comes after, with conditions: `agent-001`, `agent-003:any`."""
+    conditions = agent.get("conditions", {})  # an older daemon does not report any
+    return [
+        f"{agent_id}:{conditions[agent_id]}" if agent_id in conditions else agent_id
+        for agent_id in agent.get("after", ())
+    ]
 
 
 def named(agent: Agent) -> str:
-    """Its name, never empty: a cell that is empty everywhere takes its column away."""
+    """Return the name of an agent or a run, never empty: a column that is empty everywhere is left out."""
     return clean(agent["name"]) or "?"
 
 
 def columns(text: str) -> int:
-    """How many terminal columns `text` takes."""
+    """Return how many terminal columns `text` takes."""
     if _is_narrow(text):
         return len(text)
     from rich.cells import cell_len
@@ -62,12 +65,12 @@ def columns(text: str) -> int:
 
 
 def _is_narrow(text: str) -> bool:
-    """Whether each character takes one column, as in all that orchctl writes by itself: no table is loaded for it."""
+    """Return whether each character takes one column, as in orchctl's own texts: then Rich need not be loaded."""
     return text.isascii() or all(char < "\u0300" or "\u2500" <= char <= "\u25fc" or char == "…" for char in text)
 
 
 def fitted(text: str, width: int, ellipsis: str) -> str:
-    """`text`, shortened when it takes more than `width` columns."""
+    """Return `text`, shortened if it takes more than `width` columns."""
     if columns(text) <= width:
         return text
     room = max(0, width - len(ellipsis))
@@ -85,12 +88,12 @@ def fitted(text: str, width: int, ellipsis: str) -> str:
 
 
 def padded(text: str, width: int) -> str:
-    """`text` and spaces up to `width` columns."""
+    """Return `text` and spaces up to `width` columns."""
     return text + " " * (width - columns(text))
 
 
 def span(seconds: float) -> str:
-    """`0.4s`, `12s`, `3m 4s`, `2h 5m`, `3d 4h`: two units at most."""
+    """Return `0.4s`, `12s`, `3m 4s`, `2h 5m`, `3d 4h`: two units at most."""
     if seconds < _EXACT:
         return f"{max(0.0, seconds):.1f}s"
     left, parts = int(seconds), list[str]()
@@ -102,7 +105,7 @@ def span(seconds: float) -> str:
 
 
 def size(amount: int) -> str:
-    """`45 MB`: bytes in binary units, three digits at most."""
+    """Return `45 MB`: bytes in binary units, three digits at most."""
     for unit, name in _SIZES:
         if amount >= unit:
             number = amount / unit
@@ -111,7 +114,7 @@ def size(amount: int) -> str:
 
 
 def short(amount: int) -> str:
-    """`12.3k`: a count with three digits or so."""
+    """Return `12.3k`: a count with about three digits."""
     for unit, name in _COUNTS:
         if amount >= unit:
             number = amount / unit
@@ -120,31 +123,31 @@ def short(amount: int) -> str:
 
 
 def is_simulated(row: Mapping[str, Any]) -> bool:
-    """Whether the tokens and dollars of an agent, an event or a row were only simulated, by the mock runner."""
+    """Return whether the tokens and dollars of an agent, an event or a row were simulated by the mock runner."""
     return row.get("cost_source") == statuses.SIMULATED
 
 
 def tokens(agent: Agent) -> str:
-    """`12.3k tokens`, marked where they were only simulated; empty without any."""
+    """Return `12.3k tokens`, marked if they were simulated; empty if there are none."""
     if not agent["tokens"]:
         return ""
     return f"{short(agent['tokens'])} {'mock ' if is_simulated(agent) else ''}tokens"
 
 
 def since(stamp: str, now: float) -> float:
-    """Seconds from an ISO 8601 time to `now` (Unix time)."""
+    """Return the seconds from an ISO 8601 time to `now` (Unix time)."""
     return now - unix(stamp)
 
 
 def unix(stamp: str) -> float:
-    """Unix time of an ISO 8601 time."""
+    """Return the Unix time of an ISO 8601 time."""
     from datetime import datetime
 
     return datetime.fromisoformat(stamp).timestamp()
 
 
 def lifetime(agent: Agent, now: float) -> float | None:
-    """How long it has been running, waiting in the queue, or ran; None when it never did."""
+    """Return the seconds that the agent ran, has been running or queued so far; None if it never ran."""
     if is_over(agent):
         if not agent["started_at"] or not agent["ended_at"]:
             return None
@@ -154,7 +157,7 @@ def lifetime(agent: Agent, now: float) -> float | None:
 
 
 def outcome(agent: Agent) -> str:
-    """What became of it: `exit 1: reason`, `signal 15: reason`; or why it is where it is."""
+    """Return how the agent ended (`exit 1: reason`, `signal 15: reason`), or the reason of its state."""
     reason = clean(agent["reason"] or "")
     if agent["status"] == "queued" and agent["position"] is not None:
         return f"#{agent['position']}: {reason}" if reason else f"#{agent['position']}"
@@ -162,23 +165,21 @@ def outcome(agent: Agent) -> str:
         return reason
     if reason == f"exit code {agent['exit_code']}":
         reason = ""
-    how = ": ".join(part for part in (_ending(agent), reason) if part)
+    if agent["signal"]:
+        ending = f"signal {agent['signal']}"
+    else:
+        ending = "" if agent["exit_code"] is None else f"exit {agent['exit_code']}"
+    how = ": ".join(part for part in (ending, reason) if part)
     return "; ".join(part for part in (how, notes(agent)) if part)
 
 
 def notes(agent: Agent) -> str:
-    """`nothing committed; 3 permissions denied`: what its runner noted of an attempt that is no failure."""
+    """Return `nothing committed; 3 permissions denied`: notes of the runner that are no failures."""
     return "; ".join(clean(note["text"]) for note in agent.get("notes") or ())  # an older daemon does not report any
 
 
-def _ending(agent: Agent) -> str:
-    if agent["signal"]:
-        return f"signal {agent['signal']}"
-    return "" if agent["exit_code"] is None else f"exit {agent['exit_code']}"
-
-
 def ended_lines(agents: Sequence[Agent]) -> list[str]:
-    """One line for each agent that ended: id, name, status, how, and how long it took."""
+    """Return one line for each agent that ended: id, name, status, duration, outcome."""
     rows = []
     for agent in agents:
         took = lifetime(agent, 0.0)
@@ -188,7 +189,7 @@ def ended_lines(agents: Sequence[Agent]) -> list[str]:
 
 
 def queued_lines(agents: Sequence[Agent]) -> list[str]:
-    """What to tell someone whose agents did not start at once."""
+    """Return one line for each agent that is queued: its position and reason."""
     return [
         f"{agent['id']} is queued, position {agent['position']}"
         + (f": {clean(agent['reason'])}" if agent["reason"] else "")
@@ -198,7 +199,7 @@ def queued_lines(agents: Sequence[Agent]) -> list[str]:
 
 
 def going(agents: Sequence[Agent]) -> str:
-    """`agent-003 is running, agent-004 is queued (why)`, or how many when that is too many to name."""
+    """Return `agent-003 is running, agent-004 is queued (why)`, or only the number if there are many."""
     if len(agents) > _NAMED:
         return f"{len(agents)} agents have not ended"
     why = {
@@ -210,20 +211,20 @@ def going(agents: Sequence[Agent]) -> str:
 
 
 def listed(items: Sequence[str], most: int = 3) -> str:
-    """The first of these, and how many more there are."""
+    """Return the first `most` items, and the number of the others."""
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return f"{', '.join(items[:most])}{more}"
 
 
 def waiting(counts: Mapping[str, int], *, is_whole: bool) -> str:
-    """`waiting: 2 of 7 ended, 4 running, 1 queued`, or without the first part when these are not all."""
+    """Return `waiting: 2 of 7 ended, 4 running, 1 queued`; without the first part if not `is_whole`."""
     ended = [f"{counts.get('ended', 0)} of {sum(counts.values())} ended"] if is_whole else []
     going = (f"{count} {status}" for status, count in counts.items() if status != "ended")
     return "waiting: " + ", ".join([*ended, *going])
 
 
 def aligned(rows: list[list[str]]) -> list[str]:
-    """Rows of cells as lines with straight columns."""
+    """Return rows of cells as lines with aligned columns."""
     if not rows:
         return []
     widths = [max(columns(row[index]) for row in rows) for index in range(len(rows[0]))]
@@ -231,31 +232,29 @@ def aligned(rows: list[list[str]]) -> list[str]:
 
 
 def filled(rows: list[list[str]]) -> list[list[str]]:
-    """`rows` without the columns in which nothing stands."""
+    """Return `rows` without the columns that are empty everywhere."""
     kept = [index for index, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
     return [[row[index] for index in kept] for row in rows]
 
 
 def told_lines(agents: Sequence[Agent]) -> list[str]:
-    """One line for each agent that something was done to: id, name, status, and what there is to say."""
-    return aligned([[agent["id"], named(agent), status_of(agent), _told(agent)] for agent in agents])
+    """Return one line for each agent that a command changed: id, name, status, position and reason."""
+    rows = []
+    for agent in agents:
+        position = "" if agent["position"] is None else f"position {agent['position']}"
+        remark = ": ".join(part for part in (position, clean(agent["reason"] or "")) if part)
+        rows.append([agent["id"], named(agent), status_of(agent), remark])
+    return aligned(rows)
 
 
-def steered_lines(result: Mapping[str, Any], dot: str) -> list[str]:
-    """What `pause` or `resume` did: a line for each agent that was named, or the slots."""
-    return told_lines(result["agents"]) if "agents" in result else [places(result, dot)]
-
-
-def _told(agent: Agent) -> str:
-    reason = clean(agent["reason"] or "")
-    if agent["position"] is None:
-        return reason
-    return f"position {agent['position']}" + (f": {reason}" if reason else "")
+def steered_lines(answer: Mapping[str, Any], dot: str) -> list[str]:
+    """Return the lines for an answer to `pause` or `resume`: one for each agent in it, or the slots."""
+    return told_lines(answer["agents"]) if "agents" in answer else [places(answer, dot)]
 
 
 def daemon(answer: Mapping[str, Any]) -> str:
-    """`orchd 0.1.0 (schema 1, protocol 1), pid 123, up 2h 5m, home ..., socket ...`."""
-    # a daemon that was not restarted since an upgrade may not tell both
+    """Return `orchd 0.1.0 (schema 1, protocol 1), pid 123, up 2h 5m, home ..., socket ...`."""
+    # a daemon that was not restarted since an upgrade may not report both
     versions = f" (schema {answer['schema']}, protocol {answer['protocol']})" if "schema" in answer else ""
     full = "; the disk is full: it changes nothing until there is room" if answer.get("disk_full") else ""
     return (
@@ -265,7 +264,7 @@ def daemon(answer: Mapping[str, Any]) -> str:
 
 
 def places(limit: Mapping[str, Any], dot: str) -> str:
-    """`slots 3/7 in use · 4/28 alive · paused · claude rate-limited until 2026-01-31T12:00:00.000Z`."""
+    """Return `slots 3/7 in use · 4/28 alive · paused · claude rate-limited until 2026-01-31T12:00:00.000Z`."""
     parts = [
         f"slots {limit['working']}/{limit['limit']} in use",
         f"{limit['living']}/{limit['resident']} alive",
@@ -274,28 +273,36 @@ def places(limit: Mapping[str, Any], dot: str) -> str:
         parts[0] += f", {limit['overdrawn']} overdrawn"
     if limit["paused"]:
         parts.append("paused")
-    if limit.get("short_of_space"):  # a daemon from before an upgrade does not say
+    if limit.get("short_of_space"):  # a daemon from before an upgrade does not report it
         parts.append("disk nearly full, nobody starts")
     parts += [f"{clean(runner)} rate-limited until {until}" for runner, until in limit["held"].items()]
     return f" {dot} ".join(parts)
 
 
 def event_line(event: Mapping[str, Any]) -> str:
-    """One fact: its number, time, name, agent, and what else it says."""
+    """Return an event on one line: its number, time, name, agent, and its other fields."""
     known = ("seq", "at", "event", "agent")
-    told = {key: value for key, value in event.items() if key not in known and value is not None}
-    rest = " ".join(f"{key}={_value(value)}" for key, value in told.items())
+    fields = []
+    for key, value in event.items():
+        if key in known or value is None:
+            continue
+        if isinstance(value, float):
+            word = repr(round(value, 6))  # sums of money have many more digits than meaning
+        else:
+            word = value if isinstance(value, str) and value and " " not in value else repr(value)
+        fields.append(f"{key}={word}")
+    rest = " ".join(fields)
     row = f"{event['seq']:>6}  {event['at']}  {event['event']:<14}  {event['agent'] or '-'}  {rest}"
     return clean_line(row)
 
 
 def clean_line(text: str) -> str:
-    """`text` on one line, its spaces kept."""
+    """Return `text` on one line, its spaces kept."""
     return _legible(text.rstrip())
 
 
 def file_line(text: str) -> str:
-    """A line of a file or a log: `clean_line` that keeps tabs, which no terminal obeys and a Makefile needs."""
+    """Return a line of a file or a log as `clean_line` does, but with its tabs, which Makefiles need."""
     return _legible(text.rstrip(), kept="\t")
 
 
@@ -303,9 +310,3 @@ def _legible(text: str, kept: str = "") -> str:
     if text.isprintable():  # as nearly all is; looking at each character takes a hundred times as long
         return text
     return "".join(char if char.isprintable() or char in kept else "?" for char in text)
-
-
-def _value(value: object) -> str:
-    if isinstance(value, float):
-        return repr(round(value, 6))  # sums of money have many more digits than meaning
-    return value if isinstance(value, str) and value and " " not in value else repr(value)

@@ -1,1 +1,1 @@
-"""From a composition to a run."""
+"""Forecasts, drawings and run requests of compositions."""

@@ -1,4 +1,4 @@
-"""Graphs of compositions as text, as DOT and as SVG. A nested composition begins at `web/` and ends at `web`."""
+"""Draws graphs of compositions as text, DOT and SVG. A nested composition begins at `web/` and ends at `web`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _coloured(shades: Mapping[str, str]) -> str:
 
 
 class Drawing(NamedTuple):
-    """What is drawn: a graph, its nodes that are no members, and those on the critical path."""
+    """A graph to draw, its nodes that are not members, and the nodes on the critical path."""
 
     graph: Mapping[str, Sequence[str]]
     joints: Collection[str] = ()
@@ -39,12 +39,12 @@ class Drawing(NamedTuple):
 
 
 def drawing(flat: Flat, critical: Collection[str]) -> Drawing:
-    """A run's graph."""
+    """Return the drawing of a run."""
     return Drawing(flat.graph(), flat.joints(), critical)
 
 
 def text_lines(drawn: Drawing, look: Look) -> Iterator[str]:
-    """A tree: each node under the last of its dependencies; behind it the others that it comes after too."""
+    """Yield a tree: each node under the last of its dependencies, followed by its other dependencies."""
     order = [node for group in levels(drawn.graph) for node in group]
     place = {node: index for index, node in enumerate(order)}
     under: dict[str | None, list[str]] = {}
@@ -55,24 +55,18 @@ def text_lines(drawn: Drawing, look: Look) -> Iterator[str]:
     pending = [("", "", node) for node in under.get(None, [])]
     while pending:
         before, indent, node = pending.pop()
-        yield render.clean_line(f"{before}{node}{_others(drawn, node, place)}{_mark(drawn, node)}")
-        children = under.get(node, [])  # last one first, as the stack wants them
+        others = sorted(drawn.graph[node], key=place.__getitem__)[:-1]
+        also = f"  (also after {', '.join(others)})" if others else ""
+        mark = "  *" if node in drawn.critical else ""
+        yield render.clean_line(f"{before}{node}{also}{mark}")
+        children = under.get(node, [])  # in reverse, as the stack needs them
         for index, child in enumerate(children):
             branch, deeper = (end, nothing) if index == 0 else (beside, below)
             pending.append((indent + branch, indent + deeper, child))
 
 
-def _others(drawn: Drawing, node: str, place: Mapping[str, int]) -> str:
-    others = sorted(drawn.graph[node], key=place.__getitem__)[:-1]
-    return f"  (also after {', '.join(others)})" if others else ""
-
-
-def _mark(drawn: Drawing, node: str) -> str:
-    return "  *" if node in drawn.critical else ""
-
-
 def dot(drawn: Drawing) -> str:
-    """The graph for Graphviz."""
+    """Return the graph for Graphviz."""
     lines = ["digraph composition {", "  rankdir=LR; node [shape=box];"]
     for node in drawn.graph:
         shape = " [shape=point]" if node in drawn.joints else ""
@@ -94,7 +88,7 @@ class _Spot(NamedTuple):
 
 
 def svg(drawn: Drawing) -> str:
-    """The graph as a picture, a column for each group, readable on light and on dark pages."""
+    """Return the graph as a picture with a column for each group, readable on light and on dark pages."""
     groups = levels(drawn.graph)
     widths = [max(_width(drawn, node) for node in group) for group in groups]
     heights = [sum(_height(drawn, node) + _GAP for node in group) + _GAP for group in groups]
@@ -102,7 +96,11 @@ def svg(drawn: Drawing) -> str:
     spots: dict[str, _Spot] = {}
     left = _COLUMNS / 2
     for group, column, used in zip(groups, widths, heights, strict=True):
-        spots.update(_column(drawn, group, left + column / 2, (height - used) / 2 + _GAP))
+        center, top = left + column / 2, (height - used) / 2 + _GAP
+        for node in group:
+            half = _width(drawn, node) / 2
+            spots[node] = _Spot(center - half, center + half, top + _height(drawn, node) / 2)
+            top += _height(drawn, node) + _GAP
         left += column + _COLUMNS
     root = picture(width, height, sheet(_RULES, _coloured))
     for node in drawn.graph:
@@ -111,13 +109,6 @@ def svg(drawn: Drawing) -> str:
     for node, spot in spots.items():
         _node(root, drawn, node, spot)
     return written(root)
-
-
-def _column(drawn: Drawing, group: Sequence[str], center: float, top: float) -> Iterator[tuple[str, _Spot]]:
-    for node in group:
-        half = _width(drawn, node) / 2
-        yield node, _Spot(center - half, center + half, top + _height(drawn, node) / 2)
-        top += _height(drawn, node) + _GAP
 
 
 def _label(node: str) -> str:
@@ -135,11 +126,11 @@ def _height(drawn: Drawing, node: str) -> int:
 def _edge(root: Element, ends: tuple[_Spot, _Spot], *, is_critical: bool) -> None:
     start, end = ends
     bend = (end.left - start.right) / 2
-    way = (
+    curve = (
         f"M{start.right:.1f} {start.middle:.1f} C{start.right + bend:.1f} {start.middle:.1f} "
         f"{end.left - bend:.1f} {end.middle:.1f} {end.left:.1f} {end.middle:.1f}"
     )
-    add(root, "path", class_="critical" if is_critical else "", d=way)
+    add(root, "path", class_="critical" if is_critical else "", d=curve)
 
 
 def _node(root: Element, drawn: Drawing, node: str, spot: _Spot) -> None:

@@ -1,4 +1,4 @@
-"""The composition that a word on the command line means: a file, a skill folder, or the name of a skill."""
+"""Finds the composition that a command-line argument names: a file, a skill folder, or the name of a skill."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from orchctl.terminal import console
 
 
 def located(word: str, directory: Path) -> Path:
-    """Its composition.json. Raises UsageError when there is none."""
+    """Return the composition.json that `word` names. Raises UsageError when there is none."""
     path = directory / word
     if path.is_dir() and (path / skills.COMPOSITION).is_file():
         return path / skills.COMPOSITION
     if path.exists() and not path.is_dir():
         return path
-    places = skills.places(directory)
-    folder = skills.find(word, [place for place in places if (place / word / skills.COMPOSITION).is_file()])
+    parents = [parent for parent in skills.places(directory) if (parent / word / skills.COMPOSITION).is_file()]
+    folder = skills.find(word, parents)
     if folder is None:
         known = ", ".join(dict.fromkeys(skills.names(directory)))
         what = f"{word!r} is no composition: write the path of a composition.json, a folder with one, or one of {known}"
@@ -29,7 +29,7 @@ def located(word: str, directory: Path) -> Path:
 
 
 def opened(word: str, directory: Path) -> Tree:
-    """It with all that is nested in it. Raises UsageError, and RefusedError when it cannot be run."""
+    """Load the composition that `word` names, with all nested ones. Raises UsageError, or RefusedError if invalid."""
     try:
         return load_tree(located(word, directory), directory)
     except CompositionError as error:
@@ -37,15 +37,15 @@ def opened(word: str, directory: Path) -> Tree:
 
 
 def note_risks(tree: Tree) -> list[Problem]:
-    """Say on stderr what can make a run of it fail though it is valid, and return that."""
-    found = at_risk(tree)
-    for problem in found:
+    """Warn on stderr about what can make a run of a valid composition fail. Returns the warnings."""
+    risks = at_risk(tree)
+    for problem in risks:
         console.note(f"warning: {problem}")
-    return found
+    return risks
 
 
 def refused(error: CompositionError, word: str) -> RefusedError:
-    """What to tell somebody who wanted to use a composition that is wrong."""
+    """Return the error for a command that was given an invalid composition."""
     first, *others = error.problems
     more = f" ({len(others)} more: see `orchctl validate {word}`)" if others else ""
     details = {"problems": [as_json(problem) for problem in error.problems]}
@@ -53,10 +53,10 @@ def refused(error: CompositionError, word: str) -> RefusedError:
 
 
 def as_json(problem: Problem) -> dict[str, object]:
-    """A problem as an object."""
+    """Return a problem as a JSON object."""
     return asdict(problem)
 
 
 def task_of(args: SimpleNamespace) -> Task:
-    """What --task-id, --requirements and --context say."""
+    """Return the task in the options --task-id, --requirements and --context."""
     return Task(args.task_id, args.requirements or "", dict(pair.split("=", 1) for pair in args.context))

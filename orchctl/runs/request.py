@@ -1,4 +1,4 @@
-"""From a composition to the request of a run: groups, members, their prompts, and where their results go."""
+"""Builds the request of a run from a composition: groups, members, their prompts, and the paths of their results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _INPUTS = 100_000  # bytes of one variable: the kernel refuses a program that ge
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A run to be. `request` is that of the op `run`, without an environment; `prompts` are files to be written."""
+    """A run to start. `request` is for the operation `run`, without an environment; `prompts` are files to write."""
 
     request: dict[str, Any]
     prompts: Mapping[Path, str]
@@ -36,25 +36,25 @@ class Launch:
 
 
 def prepared(tree: Tree, task: Task, *, runner: str | None, directory: Path, results: Path) -> Launch:
-    """The run of `tree` in `directory`, its results in the directory `results`. Raises UsageError, CompositionError."""
+    """Prepare the run of `tree` in `directory`, with its results in `results`. Raises UsageError, CompositionError."""
     flat = flatten(tree)
     maker = _Maker(flat, task, runner, results)
     request: dict[str, Any] = {
         "name": tree.composition.name,
         "groups": [_group(group) for group in flat.groups],
-        "members": [maker.member(one) for one in flat.members],
+        "members": [maker.member(member) for member in flat.members],
         "cwd": str(directory),
         "results": str(results),
         "project": str(project_of(directory)),
     }
     if task.task_id:
         request["task_id"] = task.task_id
-    prompts = {results / f"{one.path}.prompt.md": maker.prompt(one) for one in flat.members}
+    prompts = {results / f"{member.path}.prompt.md": maker.prompt(member) for member in flat.members}
     return Launch(request, prompts, flat)
 
 
 def sendable(launch: Launch) -> dict[str, Any]:
-    """The request with this environment. Raises UsageError when the daemon would not take it."""
+    """Return the request with this environment. Raises UsageError when the daemon would refuse it."""
     request = {**launch.request, "env": for_agents(), "attributes": attributes.own()}
     try:
         schema.build(operations.Run, request)
@@ -68,37 +68,33 @@ def sendable(launch: Launch) -> dict[str, Any]:
 
 
 def results_of(directory: Path, name: str) -> Path:
-    """Where the results of the next run of this name go: `.agent/runs/NAME-N` with a number that is not used yet."""
+    """Return the results directory of the next run of this name: `.agent/runs/NAME-N` with the first free number."""
     return next(_unused(directory / _RUNS, name))
 
 
 def _unused(parent: Path, name: str) -> Iterator[Path]:
-    """That, and what comes after it: the first may be there nevertheless, in a directory that cannot be listed."""
-    used = (one.name.removeprefix(f"{name}-") for one in parent.glob(f"{_literal(name)}-*"))
-    first = 1 + max((int(one) for one in used if one.isascii() and one.isdigit()), default=0)
-    return (parent / f"{name}-{number}" for number in count(first))
-
-
-def _literal(name: str) -> str:
+    """Yield free paths: the first may exist nevertheless, in a directory that cannot be listed."""
     from glob import escape
 
-    return escape(name)
+    used = (path.name.removeprefix(f"{name}-") for path in parent.glob(f"{escape(name)}-*"))
+    first = 1 + max((int(number) for number in used if number.isascii() and number.isdigit()), default=0)
+    return (parent / f"{name}-{number}" for number in count(first))
 
 
 @contextmanager
 def reserved(directory: Path, name: str) -> Iterator[Path]:
-    """The directory for results, made now; gone again when the daemon does not take the run."""
+    """Create the directory for results, and remove it again when the daemon refuses the run."""
     parent = directory / _RUNS
     parent.mkdir(parents=True, exist_ok=True)  # where a link leads nowhere, this is what fails
     for results in _unused(parent, name):
         try:
             results.mkdir()
             break
-        except FileExistsError:  # somebody else was quicker
+        except FileExistsError:  # another client was quicker
             continue
     try:
         yield results
-    except (NoDaemonError, KeyboardInterrupt):  # the request may have arrived, and nobody heard of it
+    except (NoDaemonError, KeyboardInterrupt):  # the request may have arrived without its reply
         raise
     except BaseException:
         shutil.rmtree(results, ignore_errors=True)
@@ -106,14 +102,14 @@ def reserved(directory: Path, name: str) -> Iterator[Path]:
 
 
 def write_prompts(launch: Launch) -> None:
-    """Put every prompt where its member finds it; the folders for results are then there too."""
+    """Write every prompt to the path that its member reads, which also creates the folders for results."""
     for path, text in launch.prompts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_file.write(path, text.encode(errors="surrogateescape"))  # it names directories, which are bytes
 
 
 def result_path(results: Path, path: str) -> Path:
-    """The file that the member `path` writes its result to."""
+    """Return the file that the member `path` writes its result to."""
     return results / f"{path}.md"
 
 
@@ -129,7 +125,7 @@ def _group(group: Group) -> dict[str, Any]:
 
 
 class _Maker:
-    """Makes members and prompts of one run."""
+    """Builds the members and prompts of a run."""
 
     def __init__(self, flat: Flat, task: Task, runner: str | None, results: Path) -> None:
         self._groups = {group.path: group for group in flat.groups}
@@ -137,65 +133,60 @@ class _Maker:
         self._runner = runner
         self._results = results
 
-    def member(self, one: Member) -> dict[str, Any]:
-        return {
-            "path": one.path,
-            "agent": self._agent(one),
-            "after": list(one.after),
-            "required": one.sub_skill.required,
-            "variables": self._variables(one),
-        }
-
-    def _agent(self, one: Member) -> dict[str, Any]:
-        known: dict[str, Any] = {
-            "name": one.path.rpartition("/")[2],
-            "command": list(one.sub_skill.command),
-            "runner": None if one.sub_skill.command else one.sub_skill.runner or self._runner,
-            "model": one.sub_skill.model,
-            "skill": one.sub_skill.skill_name,
-            "goal": one.sub_skill.role[: specs.LONGEST_GOAL],
-            "task_id": self._task.task_id,
-            "stdin": str(self._results / f"{one.path}.prompt.md"),
-            "timeout": None if one.sub_skill.timeout is None else duration(one.sub_skill.timeout),
-            "retries": one.retries,
-            "result": str(result_path(self._results, one.path)),
-            "tokens": estimate_tokens(one.sub_skill, len(one.text)).tokens,
-        }
-        return {key: value for key, value in known.items() if value not in (None, "", [], 0)}
-
-    def _variables(self, one: Member) -> dict[str, str]:
-        inputs = environment.listed(self._inputs(one))
+    def member(self, member: Member) -> dict[str, Any]:
+        inputs = environment.listed(self._inputs(member))
         if len(os.fsencode(inputs)) > _INPUTS:
-            inputs = environment.listed([str(self._results / around(one.path))])
-        return {**one.sub_skill.env, environment.ENV_RESULTS: inputs}
+            inputs = environment.listed([str(self._results / around(member.path))])
+        return {
+            "path": member.path,
+            "agent": self._agent(member),
+            "after": list(member.after),
+            "required": member.sub_skill.required,
+            "variables": {**member.sub_skill.env, environment.ENV_RESULTS: inputs},
+        }
 
-    def _inputs(self, one: Member) -> list[str]:
-        """What its dependencies write: a file each, a directory for those that are compositions."""
-        after = one.after
-        path = one.path
-        while not after and (path := around(path)):  # the first ones inside read what their composition comes after
+    def _agent(self, member: Member) -> dict[str, Any]:
+        spec: dict[str, Any] = {
+            "name": member.path.rpartition("/")[2],
+            "command": list(member.sub_skill.command),
+            "runner": None if member.sub_skill.command else member.sub_skill.runner or self._runner,
+            "model": member.sub_skill.model,
+            "skill": member.sub_skill.skill_name,
+            "goal": member.sub_skill.role[: specs.LONGEST_GOAL],
+            "task_id": self._task.task_id,
+            "stdin": str(self._results / f"{member.path}.prompt.md"),
+            "timeout": None if member.sub_skill.timeout is None else duration(member.sub_skill.timeout),
+            "retries": member.retries,
+            "result": str(result_path(self._results, member.path)),
+            "tokens": estimate_tokens(member.sub_skill, len(member.text)).tokens,
+        }
+        return {key: value for key, value in spec.items() if value not in (None, "", [], 0)}
+
+    def _inputs(self, member: Member) -> list[str]:
+        """Return the results of its dependencies: a file each, or a directory for a composition."""
+        after = member.after
+        path = member.path
+        while not after and (path := around(path)):  # the first members inside read the inputs of their composition
             after = self._groups[path].after
         return [
             str(self._results / other if other in self._groups else result_path(self._results, other))
             for other in after
         ]
 
-    def prompt(self, one: Member) -> str:
-        return task_prompt(
-            one.sub_skill,
-            self._task,
-            skill_text=one.text,
-            around=list(self._around(one))[::-1],
-            inputs=self._inputs(one),
-            result=str(result_path(self._results, one.path)),
-        )
-
-    def _around(self, one: Member) -> Iterator[str]:
-        """What the compositions that it is part of are for, from the inside out."""
-        path = one.path
+    def prompt(self, member: Member) -> str:
+        purposes: list[str] = []  # of the compositions around the member, from the outside in
+        path = member.path
         while path:
             path = around(path)
             group = self._groups[path]
             given = group.given
-            said = (group.composition.description, *((given.role, given.prompt) if given else ()))
-            yield f"{group.composition.name}: {' '.join(part for part in said if part)}".removesuffix(": ")
+            parts = (group.composition.description, *((given.role, given.prompt) if given else ()))
+            purposes.insert(0, f"{group.composition.name}: {' '.join(filter(None, parts))}".removesuffix(": "))
+        return task_prompt(
+            member.sub_skill,
+            self._task,
+            skill_text=member.text,
+            around=purposes,
+            inputs=self._inputs(member),
+            result=str(result_path(self._results, member.path)),
+        )

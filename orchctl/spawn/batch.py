@@ -14,6 +14,7 @@ from orchd.protocol.durations import duration
 from orchd.protocol.frames import MOST, pack_request
 from orchd.protocol.sizes import share, size
 
+_EXAMPLE = Path(__file__).parents[1] / "schemas/batch-example.jsonl"
 _CODE = "bad-batch"
 _WRITTEN: dict[str, Callable[[str], float]] = {
     **dict.fromkeys(("timeout", "silence", "grace"), duration),
@@ -36,6 +37,11 @@ def read(source: str, directory: Path) -> list[dict[str, object]]:
     if not specs:
         raise UsageError(f"{listing.title} holds no agent: write one JSON object a line, or one array", code=_CODE)
     return specs
+
+
+def example_file() -> str:
+    """Return an example of a batch file, which is valid."""
+    return _EXAMPLE.read_text(encoding="utf-8")
 
 
 def _spec(listing: Listing, entry: Entry, directory: Path) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The parts of a request to spawn that command line and batch files share: paths, and the place of the request."""
+"""A request to spawn: its directory, project and environment, and the paths of each agent in it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ from orchd.instance.projects import project_of
 _PATHS = ("cwd", "stdin", "output_dir", "result")
 
 
+def origin(directory: Path) -> dict[str, Any]:
+    """Return what a request has of the place it is sent from: the directory, its project and this environment."""
+    where = {"cwd": str(directory), "project": str(project_of(directory))}
+    return {**where, "env": for_agents(), "attributes": attributes.own()}
+
+
 def placed(spec: Mapping[str, object], directory: Path) -> dict[str, object]:
     """Return `spec` with its paths made absolute: the daemon does not know the directory of its client."""
     if target.is_far():
@@ -28,9 +34,3 @@ def placed(spec: Mapping[str, object], directory: Path) -> dict[str, object]:
                 )
     paths = {key: str(directory / path) for key in _PATHS if isinstance(path := spec.get(key), str) and path}
     return {**spec, **paths}
-
-
-def asked_in(directory: Path) -> dict[str, Any]:
-    """Return the fields that describe where a request is made: the directory, its project, and this environment."""
-    where = {"cwd": str(directory), "project": str(project_of(directory))}
-    return {**where, "env": for_agents(), "attributes": attributes.own()}

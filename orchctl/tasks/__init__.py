@@ -1,1 +1,1 @@
-"""Task files: work that was taken apart, one file each, and what came of it."""
+"""Task files: one file per task, their agents, and their results."""

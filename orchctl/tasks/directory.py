@@ -1,4 +1,4 @@
-"""The tasks of a directory, checked, with what became of each; what the commands about tasks have in common."""
+"""The tasks of a directory with their states, as the commands about tasks need them."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from orchctl.tasks.task_file import DIRECTORY, Task, TaskFiles
 from orchd.instance.home import HomeError
 from orchd.protocol.errors import WireError
 
-_PATIENCE = 5.0  # seconds for a daemon to say what it knows, where one can do without
+_PATIENCE = 5.0  # seconds to wait for a daemon whose answer is optional
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A directory of tasks: where it is, and how messages call it."""
+    """A directory of tasks, and its name in messages."""
 
     path: Path
     shown: str
 
     def file(self, task: Task) -> str:
-        """How messages call the file of a task."""
+        """Return the name of a task's file in messages."""
         return f"{self.shown}/{task.path.name}"
 
     def result(self, task: Task) -> str:
-        """How messages call the result of a task."""
+        """Return the name of a task's result in messages."""
         return f"{self.shown}/{task_file.RESULTS}/{task.result(self.path / task_file.RESULTS).name}"
 
 
 def place(word: str | None) -> Place:
-    """The directory that a word on the command line means; `docs/tasks` without one."""
-    shown = (word or DIRECTORY).rstrip("/") or "/"
-    return Place((Path.cwd() / shown).resolve(), shown)
+    """Return the directory that a command-line argument names, by default `docs/tasks`."""
+    name = (word or DIRECTORY).rstrip("/") or "/"
+    return Place((Path.cwd() / name).resolve(), name)
 
 
 def found(where: Place) -> tuple[TaskFiles, list[Problem]]:
-    """The tasks that could be read, and everything that is wrong, file by file and then with all of them together."""
+    """Return the tasks that could be read, and every problem: of each file, then of all tasks together."""
     try:
         read = task_file.read_all(where.path, where.shown)
     except TasksError as error:
@@ -52,33 +52,30 @@ def found(where: Place) -> tuple[TaskFiles, list[Problem]]:
 
 
 def opened(where: Place, *, ignored: Sequence[str] = ()) -> list[Task]:
-    """The tasks, each behind those it comes after. Raises RefusedError for what is wrong but the codes `ignored`."""
+    """Return the tasks in dependency order. Raises RefusedError for problems with other codes than `ignored`."""
     read, problems = found(where)
-    told = [problem for problem in problems if problem.code not in ignored]
-    if told:
-        raise refused(told, where)
+    refusals = [problem for problem in problems if problem.code not in ignored]
+    if refusals:
+        raise refused(refusals, where)
     return checks.ordered(read.tasks)
 
 
 def refused(problems: Sequence[Problem], where: Place) -> RefusedError:
-    """What to tell somebody who wanted to use tasks that are wrong."""
+    """Return the error for a command that was given invalid tasks."""
     more = f" ({len(problems) - 1} more: see `orchctl tasks check {where.shown}`)" if len(problems) > 1 else ""
     details = {"problems": [asdict(problem) for problem in problems]}
-    return RefusedError(f"{problems[0]}{more}", code=_code(problems), details=details)
-
-
-def _code(problems: Sequence[Problem]) -> str:
-    return problems[0].code if len(problems) == 1 else "bad-tasks"
+    code = "bad-tasks" if more else problems[0].code
+    return RefusedError(f"{problems[0]}{more}", code=code, details=details)
 
 
 def standing(tasks: Sequence[Task], where: Place, client: Client) -> dict[str, State]:
-    """The state of each of `tasks`, which are ordered, with what a daemon knows of their agents."""
+    """Return the state of each of `tasks`, which are ordered, from their files and the agents of a daemon."""
     results = where.path / task_file.RESULTS
     return states(tasks, results, newest_agents(tasks, results, history(client)))
 
 
 def standing_anyway(tasks: Sequence[Task], where: Place) -> dict[str, State]:
-    """The state of each of `tasks`. A daemon is asked when one runs; none is started."""
+    """Return the state of each of `tasks`. A running daemon is asked; none is started."""
     try:
         with Client(starts=False) as client:
             return standing(tasks, where, client)
@@ -87,7 +84,7 @@ def standing_anyway(tasks: Sequence[Task], where: Place) -> dict[str, State]:
 
 
 def history(client: Client) -> Iterator[list[dict[str, Any]]]:
-    """The agents, newest first, a page at a time."""
+    """Yield the agents of the history in pages, newest first."""
     before, seen = None, 0
     while seen < RECENT:
         answer = client.call("status", {"all": True, "before": before, "usage": False}, patience=_PATIENCE)

@@ -1,7 +1,7 @@
-"""The front matter of a task file: `key: value` between two lines of `---`, read by PyYAML, of which it is a subset.
+"""The front matter of a task file: `key: value` between two lines of `---`, a subset of YAML read by PyYAML.
 
-Every value is a text or a list of texts; what it means is decided where the key is known. What readers of YAML disagree
-on is a mistake here: a file that is accepted says the same to all of them, up to the types of plain scalars.
+Every value is a text or a list of texts; `task_file` gives them their meaning. YAML on which readers disagree is a
+mistake here: an accepted file means the same to all readers, up to the types of plain scalars.
 """
 
 from __future__ import annotations
@@ -22,22 +22,20 @@ EDGE = "---"
 _KEY = re.compile(r"([A-Za-z_][\w-]*):(?=[ \t]|$)", re.ASCII)
 _OPEN = re.compile(r"[^\s#]+:[ \t]*(#.*)?")  # a key whose items may follow in lines that are not indented
 _BREAKS = re.compile("[\r\x85\u2028\u2029]")  # end a line for some readers of YAML, and not for others
-_INDICATORS = frozenset("&*!|>%@`")  # with these YAML begins something else than a text
-_PLAIN = re.compile(
-    r"[A-Za-z_/][\w /.()+-]*|\d+[smhd]", re.ASCII
-)  # what needs no quotes, in the eyes of any reader of YAML
+_INDICATORS = frozenset("&*!|>%@`")  # at the beginning of a value these have another meaning in YAML
+_PLAIN = re.compile(r"[A-Za-z_/][\w /.()+-]*|\d+[smhd]", re.ASCII)  # texts that need no quotes for any reader of YAML
 _REMARK = re.compile(r"\s*<!--.*-->\s*")
 
 
 class Value(NamedTuple):
-    """What stands behind a key, and in which line."""
+    """The value of a key, and its line."""
 
     line: int
     value: str | tuple[str, ...]
 
 
 class Mistake(NamedTuple):
-    """One thing that is wrong, and what to do."""
+    """A mistake, and its fix."""
 
     line: int
     message: str
@@ -46,7 +44,7 @@ class Mistake(NamedTuple):
 
 @dataclass(slots=True)
 class Parsed:
-    """A file in its two parts. `body_line` is the line in which the body begins."""
+    """A file in two parts. `body_line` is the line in which the body begins."""
 
     values: dict[str, Value] = field(default_factory=dict)
     body: str = ""
@@ -55,7 +53,7 @@ class Parsed:
 
 
 class _WrongError(ValueError):
-    """A value that cannot be read: what is wrong, what to do, and in which line of the value, from 0."""
+    """A value that cannot be read: the mistake, its fix, and its line within the value, from 0."""
 
     def __init__(self, message: str, way_out: str, offset: int = 0) -> None:
         super().__init__(message)
@@ -64,7 +62,7 @@ class _WrongError(ValueError):
 
 
 def parse(text: str) -> Parsed:
-    """The front matter and the body of a file; a file that does not begin with `---` is all body.
+    """Return the front matter and the body of a file; a file that does not begin with `---` is all body.
 
     Front matter behind empty lines or a comment, or indented, is a mistake.
     """
@@ -85,7 +83,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _misplaced(lines: list[str]) -> Iterator[Mistake]:
-    """What is meant for front matter and would be text: its first line is not the first of the file, or is indented."""
+    """Yield the mistake of front matter that is not on the first line, or is indented, and would be text."""
     first = next((index for index, line in enumerate(lines) if line.strip() and not _REMARK.fullmatch(line)), 0)
     ends = any(line.strip() == EDGE for line in lines[first + 1 :])
     following = next((line for line in lines[first + 1 :] if line.strip()), "")
@@ -97,7 +95,7 @@ def _misplaced(lines: list[str]) -> Iterator[Mistake]:
 
 
 def described(text: str) -> str:
-    """The `description` in the front matter of any file, also over several lines; "" where none can be read."""
+    """Return the `description` in the front matter of any file, also over several lines; "" if unreadable."""
     import yaml
 
     lines = _lines(text)
@@ -113,7 +111,7 @@ def described(text: str) -> str:
 
 
 class _Reader:
-    """Reads key by key and continues after a mistake, so that all of them are reported at once."""
+    """Reads key by key and continues after a mistake, so that all mistakes are reported at once."""
 
     def __init__(self, lines: list[str]) -> None:
         self.values: dict[str, Value] = {}
@@ -139,7 +137,7 @@ class _Reader:
 
 
 def _entries(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    """Each key with all lines up to the next key, and the index of its line."""
+    """Yield each key with all lines up to the next key, and the index of its line."""
     starts: list[int] = []
     for index, line in enumerate(lines):
         bare = line.lstrip(" ")
@@ -151,21 +149,21 @@ def _entries(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _value(lines: Sequence[str]) -> str | tuple[str, ...]:
-    """The value of the key in `lines`: a text, a list of texts, or () where nothing is written."""
+    """Return the value of the key in `lines`: a text, a list of texts, or () where nothing is written."""
     node = _composed(lines)
     if not _KEY.match(lines[0]) or node is None or node.id != "mapping":
         raise _WrongError(*_why_no_key(lines[0]))
     ((_, value),) = node.value
     _check_begin(value, lines)
     if value.id == "sequence":
-        return tuple(_text_of(item, lines) for item in value.value)
+        return tuple(_text_of(entry, lines) for entry in value.value)
     if value.id == "scalar" and value.start_mark.index == value.end_mark.index:
         return ()
     return _text_of(value, lines)
 
 
 def _composed(lines: Sequence[str]) -> Any:
-    """What these lines are to YAML, with every scalar as a text."""
+    """Return the YAML node of some lines, with every scalar as a text."""
     import yaml
 
     for offset, line in enumerate(lines):
@@ -183,7 +181,7 @@ def _composed(lines: Sequence[str]) -> Any:
 
 
 def _explained(error: MarkedYAMLError, lines: Sequence[str]) -> _WrongError:
-    """The mistake behind an error of YAML, at the place where the text begins that is meant."""
+    """Return the mistake for a YAML error, at the place where the faulty text begins."""
     marks = [mark for mark in (error.context_mark, error.problem_mark) if mark is not None]
     for mark in marks:
         first = lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
@@ -200,7 +198,7 @@ def _explained(error: MarkedYAMLError, lines: Sequence[str]) -> _WrongError:
 
 
 def _in_quotes(line: str) -> str:
-    """What to do about a text that YAML cannot read, which is the value in this line."""
+    """Return the fix for a text that YAML cannot read, which is the value in this line."""
     text = line.partition(": ")[2].strip() or line.strip().removeprefix("- ")
     if text[:1] in "\"'[{":
         return "end lists and quotes where the value ends, and put texts with special characters in quotes"
@@ -218,7 +216,7 @@ def _why_no_key(line: str) -> tuple[str, str]:
 
 
 def _text_of(node: Any, lines: Sequence[str]) -> str:
-    """The text of a scalar, which is written on one line."""
+    """Return the text of a scalar, which must be on a single line."""
     _check_begin(node, lines)
     first, last = node.start_mark, node.end_mark
     if node.id != "scalar":
@@ -236,7 +234,7 @@ def _text_of(node: Any, lines: Sequence[str]) -> str:
 
 
 def _check_begin(node: Any, lines: Sequence[str]) -> None:
-    """Raise for an anchor, a tag, and a text of several lines, which other values would depend on or be."""
+    """Raise for an anchor, a tag, or a text of several lines."""
     mark = node.start_mark
     first = lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
     if first in ("|", ">"):
@@ -252,14 +250,12 @@ def _unprintable(text: str, offset: int) -> _WrongError:
 
 
 def written(values: Mapping[str, str | int | tuple[str, ...]]) -> str:
-    """The front matter with these values, which `parse` reads again as the same texts."""
-    lines = (f"{key}: {_written(value)}" for key, value in values.items())
-    return "\n".join([EDGE, *lines, EDGE, ""])
-
-
-def _written(value: str | int | tuple[str, ...]) -> str:
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, tuple):
-        return f"[{', '.join(yaml_text.scalar(item, _PLAIN) for item in value)}]"
-    return yaml_text.scalar(value, _PLAIN)
+    """Return the front matter with these values, which `parse` reads back as the same texts."""
+    lines = [EDGE]
+    for key, value in values.items():
+        if isinstance(value, tuple):
+            text = f"[{', '.join(yaml_text.scalar(entry, _PLAIN) for entry in value)}]"
+        else:
+            text = str(value) if isinstance(value, int) else yaml_text.scalar(value, _PLAIN)
+        lines.append(f"{key}: {text}")
+    return "\n".join([*lines, EDGE, ""])

@@ -1,4 +1,4 @@
-"""Which tasks to run, and the one request that spawns them all."""
+"""Chooses the tasks to run, and builds the request that spawns them all."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ PROMPTS = ".prompts"
 
 
 class Wanted(NamedTuple):
-    """What was asked for besides the tasks themselves."""
+    """Options of a run of tasks."""
 
     only: tuple[str, ...] = ()
     is_again: bool = False
     runner: str | None = None  # of tasks that name none
-    default: str | None = None  # the runner when this names none either, as far as it is known here
+    default: str | None = None  # the runner when this names none either, if known
     model: str | None = None
     worktree: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The tasks that are to run now, those that are on their way, and those left alone: done, or not needed."""
+    """The tasks to run now, the tasks on their way, and the tasks left alone: done or not needed."""
 
     run: tuple[Task, ...]
     going: tuple[Task, ...]
@@ -45,31 +45,33 @@ class Choice:
 
 
 def chosen(tasks: Sequence[Task], states: Mapping[str, State], wanted: Wanted) -> Choice:
-    """What to do about each of `tasks`. Raises RefusedError when one cannot run because of what is left out."""
+    """Choose what to do about each task. Raises RefusedError when a task depends on a task that is left out."""
     among = [task for task in tasks if not wanted.only or task.name in wanted.only]
     going = tuple(task for task in among if states[task.name].is_on_its_way)
     left = [task for task in among if not states[task.name].is_on_its_way]
     done = tuple(task for task in left if _is_done(task, states[task.name], wanted) and not wanted.is_again)
     open_ = [task for task in left if task not in done]
-    unneeded = _unneeded(open_, states)
+    running = {task.name for task in open_}
+    unneeded = []
+    for task in open_:  # in dependency order: a task that runs makes its dependents needed
+        if states[task.name].word == UNNEEDED and running.isdisjoint(task.after):
+            running.discard(task.name)
+            unneeded.append(task)
     run = tuple(task for task in open_ if task not in unneeded)
-    _check_before(run, states, wanted)
+    names = {task.name for task in run}
+    for task in run:
+        for name in task.after:
+            state = states[name]
+            if name not in names and not state.is_on_its_way and not _is_satisfied(task, name, state, wanted):
+                way_out = f"run that too, with `--only {name}`"
+                before = repr(_with_condition(task, name, name))
+                what = f"{task.name!r} comes after {before}, which is {state.said()}; {way_out}"
+                raise RefusedError(what, code="not-done", details={"task": task.name, "after": name})
     return Choice(run, going, done, tuple(unneeded))
 
 
-def _unneeded(tasks: Sequence[Task], states: Mapping[str, State]) -> list[Task]:
-    """The tasks that no agent would start for; a task is needed after all when one that it comes after runs again."""
-    running = {task.name for task in tasks}
-    found = []
-    for task in tasks:  # each behind those that it comes after
-        if states[task.name].word == UNNEEDED and running.isdisjoint(task.after):
-            running.discard(task.name)
-            found.append(task)
-    return found
-
-
 def known(tasks: Sequence[Task], only: Collection[str]) -> None:
-    """Raise UsageError when `only` names a task that there is not."""
+    """Raise UsageError when `only` names an unknown task."""
     from difflib import get_close_matches
 
     names = [task.name for task in tasks]
@@ -81,43 +83,28 @@ def known(tasks: Sequence[Task], only: Collection[str]) -> None:
 
 
 def _is_done(task: Task, state: State, wanted: Wanted) -> bool:
-    """Whether its result stands: what the mock wrote does for another run with the mock alone."""
+    """Whether its result counts: a result of the mock runner counts only for a run with the mock runner."""
     return state.is_done and (
         not state.is_pretended or (task.runner or wanted.runner or wanted.default) == runner_config.MOCK
     )
 
 
-def _check_before(run: Sequence[Task], states: Mapping[str, State], wanted: Wanted) -> None:
-    names = {task.name for task in run}
-    for task in run:
-        for one in task.after:
-            state = states[one]
-            if one not in names and not state.is_on_its_way and not _is_satisfied(task, one, state, wanted):
-                way_out = f"run that too, with `--only {one}`"
-                what = f"{task.name!r} comes after {_named(task, one)}, which is {state.said()}; {way_out}"
-                raise RefusedError(what, code="not-done", details={"task": task.name, "after": one})
+def _with_condition(task: Task, name: str, agent: str) -> str:
+    return f"{agent}:{task.conditions[name]}" if name in task.conditions else agent
 
 
-def _named(task: Task, one: str) -> str:
-    return repr(one) if one not in task.conditions else repr(f"{one}:{task.conditions[one]}")
-
-
-def _is_satisfied(task: Task, one: str, state: State, wanted: Wanted) -> bool:
-    """Whether the task `one` ended as `task` requires; one that is not needed ended as one that was skipped."""
-    condition = task.condition(one)
+def _is_satisfied(task: Task, name: str, state: State, wanted: Wanted) -> bool:
+    """Whether the task `name` ended as `task` requires; a task that is not needed counts as skipped."""
+    condition = task.condition(name)
     if condition == dependencies.COMPLETED:
-        return _has_result(task, state, wanted)
+        return _is_done(task, state, wanted) or state.word == OUTDATED
     if condition == dependencies.ANY:
         return state.agent is not None or state.word in (UNNEEDED, OUTDATED) or state.is_done
     return state.word in statuses.FAILED
 
 
-def _has_result(task: Task, state: State, wanted: Wanted) -> bool:
-    return _is_done(task, state, wanted) or state.word == OUTDATED
-
-
 def specs(choice: Choice, states: Mapping[str, State], results: Path, wanted: Wanted) -> list[dict[str, Any]]:
-    """An agent for each task that is to run. What it comes after and is done already is no matter any more."""
+    """Return the agent specs of the tasks to run. Dependencies that are done already are left out."""
     names = {task.name for task in choice.run}
     return [_spec(task, states, names, results, wanted) for task in choice.run]
 
@@ -125,14 +112,14 @@ def specs(choice: Choice, states: Mapping[str, State], results: Path, wanted: Wa
 def _spec(
     task: Task, states: Mapping[str, State], names: Collection[str], results: Path, wanted: Wanted
 ) -> dict[str, Any]:
-    agents = {one: states[one].agent for one in task.after if states[one].is_on_its_way}
+    agents = {name: states[name].agent for name in task.after if states[name].is_on_its_way}
     if wanted.worktree:
-        done = {one: states[one].agent for one in task.after if one not in names}
-        agents |= {one: agent for one, agent in done.items() if agent is not None and has_worktree(agent)}
+        done = {name: states[name].agent for name in task.after if name not in names}
+        agents |= {name: agent for name, agent in done.items() if agent is not None and has_worktree(agent)}
     after = [
-        _with_condition(task, one, agent["id"] if (agent := agents.get(one)) else one)
-        for one in task.after
-        if one in names or one in agents
+        _with_condition(task, name, agent["id"] if (agent := agents.get(name)) else name)
+        for name in task.after
+        if name in names or name in agents
     ]
     given: dict[str, Any] = {
         "name": task.name,
@@ -156,43 +143,37 @@ def _spec(
     return {key: value for key, value in given.items() if value not in (None, [], 0, False)}
 
 
-def _with_condition(task: Task, one: str, agent: str) -> str:
-    return f"{agent}:{task.conditions[one]}" if one in task.conditions else agent
-
-
 def prompt_path(task: Task, results: Path) -> Path:
-    """The file that its agent reads on standard input."""
+    """Return the file that the agent of a task reads on standard input."""
     return results / PROMPTS / f"{task.name}.md"
 
 
 def write_prompts(run: Sequence[Task], results: Path, directory: Path, tasks: Sequence[Task] = ()) -> None:
-    """Put every prompt of `run` where its agent finds it. Of all `tasks`, those with a command may leave no result."""
+    """Write the prompts of `run`. Of all `tasks`, a task with a command may leave no result."""
     places = skills.places(directory)
     commands = {task.name for task in tasks if task.command}
     for task in run:
         folder = skills.find(task.skill, places) if task.skill else None
-        inputs = [f"{Task(Path(), one).result(results)}{_doubt(task, one, commands)}" for one in task.after]
+        inputs = []
+        for name in task.after:
+            doubt = ", if there is one: of a command" if name in commands else ""
+            if name in task.conditions:
+                ended = "has failed" if task.conditions[name] == dependencies.FAILED else "may have failed"
+                doubt = f", if there is one: {name} {ended}"
+            inputs.append(f"{Task(Path(), name).result(results)}{doubt}")
         text = prompt(
             task,
             skill_text=skills.text_of(folder) if folder else "",
             inputs=inputs,
             result=str(task.results(results)[0]),
         )
-        # it names directories, which are bytes
+        # a prompt names directories, which are bytes
         atomic_file.write(prompt_path(task, results), text.encode(errors="surrogateescape"))
-
-
-def _doubt(task: Task, one: str, commands: Collection[str]) -> str:
-    """Why the result of the task `one` may not exist; empty when it does."""
-    if one in task.conditions:
-        ended = "has failed" if task.conditions[one] == dependencies.FAILED else "may have failed"
-        return f", if there is one: {one} {ended}"
-    return ", if there is one: of a command" if one in commands else ""
 
 
 @contextmanager
 def without_old_results(run: Sequence[Task], results: Path) -> Iterator[list[Path]]:
-    """Their old results, out of the way as `.bak` files; put back when it comes to nothing."""
+    """Move old results away as `.bak` files, and move them back when the block fails."""
     moved: list[tuple[Path, Path]] = []
     try:
         for task in run:

@@ -1,8 +1,8 @@
-"""All results as one document: a heading for each task, its result below, and a word where there is none."""
+"""Merges all results into a document: a heading for each task, and its result or a note below."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ _BELOW = 3  # the level of the highest headings of a result; the document's titl
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The document, and what is to be said about it besides: what lacks, and what is only old."""
+    """The document, with the tasks that lack a result and the tasks whose result is outdated."""
 
     text: str
     lacking: Mapping[str, str]  # by the names of tasks
@@ -24,37 +24,26 @@ class Merged:
 
 
 def merged(tasks: Sequence[Task], states: Mapping[str, State], results: Path) -> Merged:
-    """The results of `tasks` in their order."""
-    lacking = {task.name: said for task in tasks if (said := _lack(task, states[task.name], results))}
-    outdated = {task.name: states[task.name].why for task in tasks if states[task.name].word == OUTDATED}
+    """Merge the results of `tasks` in their order."""
+    lacking: dict[str, str] = {}
     parts = ["# Results"]
     for task in tasks:
-        parts += _parts(task, states[task.name], lacking.get(task.name), results)
+        state = states[task.name]
+        try:
+            text = open_file.read_as_text(task.result(results)).strip("\n")
+        except FileNotFoundError:
+            text = ""
+        parts.append(f"## {task.name}")
+        if not state.is_done and state.word not in (OUTDATED, UNNEEDED):
+            partly = ", what follows may be part of it" if text else ""
+            lacking[task.name] = f"{state.said()}{partly}"
+            parts.append(f"> **There is no result.** {lacking[task.name]}")
+        if text:
+            parts.append(lowered(text, _BELOW))
+        elif state.word == UNNEEDED:
+            parts.append(f"> Not needed: {state.why}.")
+        elif task.name not in lacking and state.agent is not None:
+            command = f"`orchctl logs {state.agent['id']}`"
+            parts.append(f"> The command completed without a result; {command} shows its output.")
+    outdated = {task.name: states[task.name].why for task in tasks if states[task.name].word == OUTDATED}
     return Merged("\n\n".join(parts) + "\n", lacking, outdated)
-
-
-def _lack(task: Task, state: State, results: Path) -> str:
-    """Why there is nothing, or nothing whole, to read; empty when there is."""
-    if state.is_done or state.word in (OUTDATED, UNNEEDED):
-        return ""
-    partly = ", what follows may be part of it" if _text(task, results) else ""
-    return f"{state.said()}{partly}"
-
-
-def _parts(task: Task, state: State, lack: str | None, results: Path) -> Iterator[str]:
-    yield f"## {task.name}"
-    if lack is not None:
-        yield f"> **There is no result.** {lack}"
-    if text := _text(task, results):
-        yield lowered(text, _BELOW)
-    elif state.word == UNNEEDED:
-        yield f"> Not needed: {state.why}."
-    elif lack is None and state.agent is not None:
-        yield f"> The command completed without a result; `orchctl logs {state.agent['id']}` shows its output."
-
-
-def _text(task: Task, results: Path) -> str:
-    try:
-        return open_file.read_as_text(task.result(results)).strip("\n")
-    except FileNotFoundError:
-        return ""

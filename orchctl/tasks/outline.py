@@ -1,4 +1,4 @@
-"""Markdown put below a heading of another document: its own headings go down, everything else stays as it is."""
+"""Fits Markdown below a heading of another document: its headings go down, everything else stays the same."""
 
 from __future__ import annotations
 
@@ -13,20 +13,24 @@ if TYPE_CHECKING:
 
 _DEEPEST = 6
 _MARKS = re.compile(r"#{1,6}(?=[ \t]|$)")
-# What goes on to the end of a document when nobody ends it (CommonMark 4.6), and what ends it.
+# Blocks that run to the end of a document unless closed (CommonMark 4.6), and what closes them.
 _OPEN = (
     (re.compile(r" {0,3}<!--"), "-->"),
     (re.compile(r" {0,3}<\?"), "?>"),
     (re.compile(r" {0,3}<!\[CDATA\["), "]]>"),
-    (re.compile(r" {0,3}<(?:pre|script|style|textarea)(?=[\s>]|$)", re.IGNORECASE), "</pre>"),  # any of them will do
+    (
+        re.compile(r" {0,3}<(?:pre|script|style|textarea)(?=[\s>]|$)", re.IGNORECASE),
+        "</pre>",
+    ),  # any of these end tags closes it
     (re.compile(r" {0,3}<![A-Za-z]"), ">"),
 )
+_RAW_END = re.compile(r"</(?:pre|script|style|textarea)>", re.IGNORECASE)
 
 
 def lowered(text: str, level: int) -> str:
-    """`text` with its highest headings at `level` and the others as far below them as before, 6 at the most.
+    """Return `text` with its highest headings at `level` and the others as far below them as before, at most 6.
 
-    What would go on beyond the end of the text, as a code fence that was never closed, ends with it.
+    A block that the text leaves open, such as a code fence, is closed at its end.
     """
     from markdown_it import MarkdownIt
 
@@ -36,22 +40,18 @@ def lowered(text: str, level: int) -> str:
     headings = [index for index, token in enumerate(tokens) if token.type == "heading_open"]
     down = level - min((int(tokens[index].tag[1]) for index in headings), default=level)
     for index in reversed(headings if down > 0 else []):
-        _lower(lines, tokens[index], tokens[index + 1].content, down)
+        heading, title = tokens[index], tokens[index + 1].content
+        first, end = heading.map or (0, 0)
+        marks = "#" * min(_DEEPEST, int(heading.tag[1]) + down)
+        if heading.markup.startswith("#"):
+            lines[first] = _MARKS.sub(marks, lines[first], count=1)
+        elif not heading.level:  # an underline inside a list or a quotation stays: its marks cannot be told apart
+            lines[first:end] = [f"{marks} {' '.join(title.split())}"]
     return "\n".join([*lines, *ending])
 
 
-def _lower(lines: list[str], heading: Token, title: str, down: int) -> None:
-    """Write a heading anew in `lines`."""
-    first, end = heading.map or (0, 0)
-    marks = "#" * min(_DEEPEST, int(heading.tag[1]) + down)
-    if heading.markup.startswith("#"):
-        lines[first] = _MARKS.sub(marks, lines[first], count=1)
-    elif not heading.level:  # an underline inside a list or a quotation stays: its marks are not to be told apart
-        lines[first:end] = [f"{marks} {' '.join(title.split())}"]
-
-
 def _ending(lines: Sequence[str], tokens: Sequence[Token]) -> list[str]:
-    """What ends a block of the top level that is open at the end of the text."""
+    """Return the line that closes a top-level block left open at the end of the text."""
     last = next((token for token in reversed(tokens) if not token.level and token.map), None)
     if last is None or last.map is None:
         return []
@@ -59,10 +59,6 @@ def _ending(lines: Sequence[str], tokens: Sequence[Token]) -> list[str]:
     if last.type == "fence":
         return [] if is_closed(last) else [last.markup]
     if last.type == "html_block":
-        return [end for begin, end in _OPEN if begin.match(block[0]) and not _is_ended(block, end)][:1]
+        text = _RAW_END.sub("</pre>", "\n".join(block))
+        return [end for begin, end in _OPEN if begin.match(block[0]) and end not in text][:1]
     return []
-
-
-def _is_ended(block: Sequence[str], end: str) -> bool:
-    text = "\n".join(block).lower()
-    return re.search(r"</(?:pre|script|style|textarea)>", text) is not None if end == "</pre>" else end in text

@@ -1,4 +1,4 @@
-"""Whether two paths or globs could mean the same file. Each means itself and all that is below it."""
+"""Decides whether two paths or globs can match the same file. Each stands for itself and everything below it."""
 
 from __future__ import annotations
 
@@ -13,64 +13,57 @@ _DEEP = "**"
 _PARTS = re.compile(r"\[!?\]?[^\]]*\]|.", re.DOTALL)  # a class, or one character
 
 
-def overlaps(one: str, other: str, directory: Path) -> bool:
-    """Whether some path could match both; they are relative to `directory`."""
-    return _meet(_segments(one, directory), _segments(other, directory))
+def overlaps(first: str, other: str, directory: Path) -> bool:
+    """Whether some path could match both patterns, which are relative to `directory`."""
+    return _matched(_segments(first, directory), _segments(other, directory), _DEEP, _names_meet)
 
 
 def _segments(pattern: str, directory: Path) -> tuple[str, ...]:
     return (*Path(os.path.normpath(directory / pattern)).parts[1:], _DEEP)
 
 
-def _meet(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether some path matches both; `**` stands for any number of names."""
-    return _matched(one, other, _DEEP, _names_meet)
-
-
 @lru_cache(maxsize=4096)
-def _names_meet(one: str, other: str) -> bool:
-    """Whether some name matches both."""
-    if not _is_glob(one) and not _is_glob(other):
-        return one == other
-    return _matched(_PARTS.findall(one), _PARTS.findall(other), "*", _characters_meet)
+def _names_meet(first: str, other: str) -> bool:
+    """Whether some name matches both patterns."""
+    if not _is_glob(first) and not _is_glob(other):
+        return first == other
+    return _matched(_PARTS.findall(first), _PARTS.findall(other), "*", _characters_meet)
 
 
 def _is_glob(name: str) -> bool:
     return any(mark in name for mark in "*?[")
 
 
-def _characters_meet(one: str, other: str) -> bool:
-    """Whether some character fits both; two classes are taken to."""
-    if len(one) > 1 or len(other) > 1:
-        return (len(one) > 1 and len(other) > 1) or "?" in (one, other) or fnmatchcase(*sorted((one, other), key=len))
-    return one == other or "?" in (one, other)
+def _characters_meet(first: str, other: str) -> bool:
+    """Whether some character matches both; two classes always count as a match."""
+    if len(first) > 1 or len(other) > 1:
+        return (
+            (len(first) > 1 and len(other) > 1)
+            or "?" in (first, other)
+            or fnmatchcase(*sorted((first, other), key=len))
+        )
+    return first == other or "?" in (first, other)
 
 
-def _matched(one: Sequence[str], other: Sequence[str], star: str, meets: Callable[[str, str], bool]) -> bool:
-    """Whether two patterns have a match in common: which ends of the second can be reached behind each part."""
+def _matched(first: Sequence[str], other: Sequence[str], star: str, meets: Callable[[str, str], bool]) -> bool:
+    """Whether two patterns have a match in common: which ends of the second are reachable behind each part."""
     reached = set(_past(other, {0}, star))
-    for part in one:
+    for part in first:
         if part == star:
             reached = set(range(min(reached), len(other) + 1)) if reached else set()
             continue
-        reached = set(_past(other, set(_steps(part, other, reached, star, meets)), star))
+        ends: set[int] = set()
+        for place in reached:
+            if place < len(other) and other[place] == star:
+                ends.add(place)
+            elif place < len(other) and meets(part, other[place]):
+                ends.add(place + 1)
+        reached = set(_past(other, ends, star))
     return len(other) in reached
 
 
-def _steps(
-    part: str, other: Sequence[str], reached: set[int], star: str, meets: Callable[[str, str], bool]
-) -> Iterator[int]:
-    """Where one more `part` leads from each place: a star stays where it is."""
-    for place in reached:
-        if place < len(other):
-            if other[place] == star:
-                yield place
-            elif meets(part, other[place]):
-                yield place + 1
-
-
 def _past(other: Sequence[str], places: set[int], star: str) -> Iterator[int]:
-    """`places` and those behind the stars that stand there, which may stand for nothing."""
+    """Yield `places` and the positions behind stars there, which may match nothing."""
     for place in places:
         yield place
         while place < len(other) and other[place] == star:

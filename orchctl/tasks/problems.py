@@ -1,4 +1,4 @@
-"""What can be wrong with task files: each mistake with its file and line, all of them in one exception."""
+"""Problems of task files, and the exception that holds them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake. `line` counts from 1; 0 is the file as a whole."""
+    """A problem of a task file. `line` counts from 1; 0 is the file as a whole."""
 
     code: str  # kebab-case, for scripts
     file: str

@@ -1,4 +1,4 @@
-"""What the agent of a task is told, and what a new task file says before anybody has written into it."""
+"""The prompt of a task's agent, and the text of a new task file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orchctl.tasks.task_file import Task
 
 
 def prompt(task: Task, *, skill_text: str, inputs: Sequence[str], result: str) -> str:
-    """The skill, the goal, the task's own text, the results to read first, and where its own goes."""
+    """Return the prompt: the skill, the goal, the task's own text, results to read, and where its result goes."""
     goal = "" if task.goal in task.body else f"# {task.name}\n\n{task.goal}"
     parts = [
         ("", skill_text.strip()),
@@ -22,7 +22,7 @@ def prompt(task: Task, *, skill_text: str, inputs: Sequence[str], result: str) -
 
 
 def skeleton(name: str, goal: str, result: str) -> str:
-    """The text of a new task file."""
+    """Return the text of a new task file."""
     return f"""\
 # {name}
 

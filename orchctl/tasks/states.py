@@ -1,4 +1,4 @@
-"""What became of each task: by its result, which is a file, and by its newest agent, if a daemon answers."""
+"""The state of each task: from its result, which is a file, and from its newest agent, if a daemon answers."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ MISSING = "missing"
 OUTDATED = "outdated"
 UNNEEDED = "unneeded"  # it comes after the failure of a task that is done
 
-_TICK = 0.001  # seconds; ends are told to the millisecond
-RECENT = 2000  # agents of the history that are looked through for those of tasks
+_TICK = 0.001  # seconds; ends are recorded to the millisecond
+RECENT = 2000  # newest agents of the history that are searched for tasks
 
 Agent = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where a task stands: done, missing or outdated, or its agent's status when that is the last word on it."""
+    """The state of a task: done, missing, outdated, or the status of its agent when that decides."""
 
     word: str
     why: str = ""
-    agent: Agent | None = None  # the newest that was to write its result
-    is_pretended: bool = False  # its result is of the mock runner: for all other runners it is still to be done
+    agent: Agent | None = None  # the newest agent that was to write its result
+    is_pretended: bool = False  # its result is of the mock runner, and not done for any other runner
     made: int = 0  # when its result was written, in nanoseconds, or its command completed without one
 
     @property
@@ -41,28 +41,30 @@ class State:
 
     @property
     def is_on_its_way(self) -> bool:
-        """Whether an agent works on it, or will."""
+        """Whether an agent works on the task, or will."""
         return self.agent is not None and not text.is_over(self.agent)
 
     def said(self) -> str:
-        """The state in words: `failed: agent-003, exit 1`."""
-        who = self.agent["id"] if self.agent is not None and self.word not in (DONE, OUTDATED, UNNEEDED) else ""
-        details = ", ".join(part for part in (who, self.why) if part)
+        """Return the state as text: `failed: agent-003, exit 1`."""
+        agent_id = self.agent["id"] if self.agent is not None and self.word not in (DONE, OUTDATED, UNNEEDED) else ""
+        details = ", ".join(part for part in (agent_id, self.why) if part)
         return f"{self.word}: {details}" if details else self.word
 
 
 def states(ordered: Sequence[Task], results: Path, agents: Mapping[str, Agent]) -> dict[str, State]:
-    """The state of each of `ordered` by name; whoever it comes after must stand before it."""
-    found: dict[str, State] = {}
+    """Return the state of each of `ordered` by name; dependencies must stand before their dependents."""
+    by_name: dict[str, State] = {}
     for task in ordered:
-        found[task.name] = _state(task, results, agents.get(task.name), found)
-    return found
+        by_name[task.name] = _state(task, results, agents.get(task.name), by_name)
+    return by_name
 
 
 def _state(task: Task, results: Path, agent: Agent | None, before: Mapping[str, State]) -> State:
     if agent is not None and not text.is_over(agent):
         return State(agent["status"], text.clean(agent["reason"] or ""), agent)
-    made = _time(task.result(results)) or _completed(task, agent)
+    made = _time(task.result(results)) or None
+    if made is None and task.command and agent is not None and agent["status"] == "completed":
+        made = int(text.unix(agent["ended_at"]) * 1e9)  # a command need not write a result
     is_bad = agent is not None and agent["status"] != "completed" and not _is_newer(made, agent)
     if (is_bad or made is None) and (why := _why_unneeded(task, before)):
         return State(UNNEEDED, why, agent)
@@ -78,20 +80,13 @@ def _state(task: Task, results: Path, agent: Agent | None, before: Mapping[str, 
     return State(DONE, "by the mock runner, which only pretends" if is_mock else left, agent, is_mock, made)
 
 
-def _completed(task: Task, agent: Agent | None) -> int | None:
-    """When a command completed, which need not write a result, in nanoseconds."""
-    if not task.command or agent is None or agent["status"] != "completed":
-        return None
-    return int(text.unix(agent["ended_at"]) * 1e9)
-
-
 def _is_newer(made: int | None, agent: Agent) -> bool:
-    """Whether somebody has written the result after the agent had failed to."""
+    """Whether the result was written after the agent had failed, by another agent or a person."""
     return made is not None and bool(agent["ended_at"]) and made > (text.unix(agent["ended_at"]) + _TICK) * 1e9
 
 
 def _why_unneeded(task: Task, before: Mapping[str, State]) -> str:
-    """Why no agent would start for it; empty when one may."""
+    """Return why no agent would start for a task; empty when an agent may."""
     for name in task.after:
         condition, state = task.condition(name), before[name]
         if condition == dependencies.FAILED and state.word in (DONE, OUTDATED):
@@ -117,23 +112,23 @@ def _why_outdated(task: Task, made: int, results: Path, before: Mapping[str, Sta
 
 
 def _time(path: Path) -> int | None:
-    """When a file was written, in nanoseconds; None when there is nothing in it."""
+    """Return when a file was written, in nanoseconds; None when it is missing or empty."""
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
-    return found.st_mtime_ns if found.st_size else None
+    return status.st_mtime_ns if status.st_size else None
 
 
 def newest_agents(tasks: Sequence[Task], results: Path, pages: Iterator[Sequence[Agent]]) -> dict[str, Agent]:
-    """The newest agent of each task by name, out of `pages` of history, newest first."""
+    """Return the newest agent of each task by name, out of `pages` of history, newest first."""
     wanted = {str(path): task.name for task in tasks for path in task.results(results)}
-    found: dict[str, Agent] = {}
+    newest: dict[str, Agent] = {}
     for page in pages:
         for agent in page:
             name = wanted.get(agent["result"] or "")
             if name is not None:
-                found.setdefault(name, agent)
-        if len(found) == len(tasks):
+                newest.setdefault(name, agent)
+        if len(newest) == len(tasks):
             break
-    return found
+    return newest

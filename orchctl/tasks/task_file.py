@@ -1,4 +1,4 @@
-"""Task files: `subtask-NAME.md`, what its front matter says in keys, and the prompt below it."""
+"""Task files: `subtask-NAME.md`, the keys of its front matter, and the prompt below it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,12 @@ RESULTS = "results"
 
 _NAME = re.compile(r"[^\W_][\w.-]*")  # of letters and digits of any script; it becomes part of file names
 _ID = re.compile(r"(agent|run)-\d+", re.ASCII)
-_LONGEST = 100
+_LONGEST = 100  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One piece of work, as its file says. `lines` are those of the keys that it has."""
+    """A task as its file defines it. `lines` are the lines of its keys."""
 
     path: Path
     name: str = ""
@@ -47,33 +48,33 @@ class Task:
     pids_max: int | None = None
     tokens: int | None = None
     nesting: int = 0
-    files: tuple[str, ...] = ()  # paths and globs that it will write to
+    files: tuple[str, ...] = ()  # paths and globs that the task writes to
     body: str = ""
     lines: Mapping[str, int] = field(default_factory=dict)
-    command: tuple[str, ...] = ()  # what is run instead of a runner
+    command: tuple[str, ...] = ()  # run instead of a runner
 
     def condition(self, name: str) -> str:
-        """How the task `name` in `after` must end for this task to start."""
+        """Return how the task `name` in `after` must end for this task to start."""
         return self.conditions.get(name, dependencies.COMPLETED)
 
     @property
     def dependencies(self) -> list[str]:
-        """`after` as it is written, with conditions."""
+        """Return `after` as it is written, with conditions."""
         return [f"{name}:{how}" if (how := self.conditions.get(name)) else name for name in self.after]
 
     def result(self, results: Path) -> Path:
-        """Its file in `results`: NAME.md, or subtask-NAME.md when somebody has called the task like its file."""
+        """Return its file in `results`: NAME.md, or subtask-NAME.md when a person named the task after its file."""
         own, other = self.results(results)
         return other if other.is_file() and not own.is_file() else own
 
     def results(self, results: Path) -> tuple[Path, Path]:
-        """Where its result may be."""
+        """Return both paths where its result may be."""
         return results / f"{self.name}.md", results / f"{PREFIX}{self.name}.md"
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFiles:
-    """All tasks of a directory that could be read, in the order of their files, and what is wrong with the others."""
+    """All tasks of a directory that could be read, in the order of their files, and the problems of the others."""
 
     directory: Path
     tasks: tuple[Task, ...] = ()
@@ -81,65 +82,65 @@ class TaskFiles:
 
     @property
     def results(self) -> Path:
-        """Where results are."""
+        """The directory of results."""
         return self.directory / RESULTS
 
 
-def read_all(directory: Path, shown: str) -> TaskFiles:
-    """Every task file of `directory`, which messages call `shown`. Raises TasksError when there is none."""
+def read_all(directory: Path, name: str) -> TaskFiles:
+    """Read every task file of `directory`, named `name` in messages. Raises TasksError when there is none."""
     paths = sorted((path for path in directory.glob(f"{PREFIX}*.md") if path.is_file()), key=_in_order)
     if not paths:
         what = "there is no such directory" if not directory.is_dir() else f"there is no {PREFIX}NAME.md in it"
         way_out = "make one: orchctl tasks new NAME --goal TEXT"
-        raise TasksError([Problem("no-tasks", shown, 0, what, way_out)])
+        raise TasksError([Problem("no-tasks", name, 0, what, way_out)])
     tasks: list[Task] = []
     problems: list[Problem] = []
     for path in paths:
         try:
-            tasks.append(read(path, f"{shown}/{path.name}"))
+            tasks.append(read(path, f"{name}/{path.name}"))
         except TasksError as error:
             problems += error.problems
     return TaskFiles(directory, tuple(tasks), tuple(problems))
 
 
 def _in_order(path: Path) -> list[tuple[int, str]]:
-    """`subtask-2` before `subtask-10`."""
+    """Return the sort key that puts `subtask-2` before `subtask-10`."""
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]+)", path.stem)]
 
 
-def read(path: Path, shown: str) -> Task:
-    """The task in a file. Raises TasksError with every mistake."""
+def read(path: Path, file: str) -> Task:
+    """Read a task file. Raises TasksError with every mistake."""
     try:
-        return made(path, open_file.read_file(path, follow=True).decode(), shown)
+        return made(path, open_file.read_file(path, follow=True).decode(), file)
     except OSError as error:
         what, way_out = f"cannot be read: {error.strerror}", "check the path and its rights"
-        raise TasksError([Problem("unreadable", shown, 0, what, way_out)]) from None
+        raise TasksError([Problem("unreadable", file, 0, what, way_out)]) from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise TasksError([Problem("not-utf-8", shown, line, "is not UTF-8", "save the file as UTF-8")]) from None
+        raise TasksError([Problem("not-utf-8", file, line, "is not UTF-8", "save the file as UTF-8")]) from None
 
 
-def made(path: Path, text: str, shown: str) -> Task:
-    """The task that `text` is, which is, or is to be, in the file `path`. Raises TasksError with every mistake."""
+def made(path: Path, text: str, file: str) -> Task:
+    """Return the task in `text`, the contents of the file `path`. Raises TasksError with every mistake."""
     parsed = front_matter.parse(text)
-    problems = [Problem("bad-front-matter", shown, *mistake) for mistake in parsed.mistakes]
-    values = dict(_values(parsed, shown, {mistake.line for mistake in parsed.mistakes}, problems))
-    told = {problem.line for problem in problems}
+    problems = [Problem("bad-front-matter", file, *mistake) for mistake in parsed.mistakes]
+    values = dict(_values(parsed, file, {mistake.line for mistake in parsed.mistakes}, problems))
+    lines_in_error = {problem.line for problem in problems}
     values["name"] = plain(values.get("name") or path.stem)
     line = _line_of(parsed, "name")
-    if (why := why_no_name(values["name"])) is not None and (not line or line not in told):
-        problems.append(Problem("bad-name", shown, line, *why))
+    if (why := why_no_name(values["name"])) is not None and (not line or line not in lines_in_error):
+        problems.append(Problem("bad-name", file, line, *why))
     body = parsed.body.strip()
-    line_of_command = shlex.join(values.get("command", ()))
-    values["goal"] = values.get("goal") or _first_words(body) or line_of_command[: specs.LONGEST_GOAL]
+    command_line = shlex.join(values.get("command", ()))
+    values["goal"] = values.get("goal") or _first_words(body) or command_line[: specs.LONGEST_GOAL]
     problems += [
-        Problem("bad-value", shown, _line_of(parsed, key), f"{key} says nothing to a command", "leave one of them out")
+        Problem("bad-value", file, _line_of(parsed, key), f"{key} says nothing to a command", "leave one of them out")
         for key in ("runner", "model")
         if values.get("command") and values.get(key)
     ]
-    if not values["goal"] and not told:
+    if not values["goal"] and not lines_in_error:
         way_out = "write `goal: ...` or `command: [...]` into its front matter, or a text below"
-        problems.append(Problem("no-goal", shown, 0, "says neither a goal nor anything else", way_out))
+        problems.append(Problem("no-goal", file, 0, "says neither a goal nor anything else", way_out))
     after = values.pop("after", {})
     values["after"] = tuple(after)
     values["conditions"] = {name: how for name, how in after.items() if how != dependencies.COMPLETED}
@@ -153,12 +154,12 @@ def _line_of(parsed: Parsed, key: str) -> int:
 
 
 def plain(name: str) -> str:
-    """The name of a task that may be called like its file."""
+    """Return the name of a task without the prefix of its file."""
     return name.removeprefix(PREFIX)
 
 
 def why_no_name(name: str) -> tuple[str, str] | None:
-    """What is wrong with a name and what to do; None when it is right."""
+    """Return why a name is invalid and the fix; None when it is valid."""
     if not _NAME.fullmatch(name) or len(name.encode()) > _LONGEST or name.endswith(".prompt"):
         way_out = "use letters, digits, `.`, `_` and `-`, a letter or digit first, at most 100 bytes, no `.prompt` last"
         return f"{name!r:.60} cannot be a name", way_out
@@ -168,7 +169,7 @@ def why_no_name(name: str) -> tuple[str, str] | None:
 
 
 def _first_words(body: str) -> str:
-    """The first line of the first heading or paragraph, or of what else there is."""
+    """Return the first line of the first heading or paragraph, or of the text."""
     if not body:
         return ""
     from markdown_it import MarkdownIt
@@ -178,21 +179,21 @@ def _first_words(body: str) -> str:
     return text.strip().splitlines()[0].strip()[: specs.LONGEST_GOAL]
 
 
-def _values(parsed: Parsed, shown: str, wrong: set[int], problems: list[Problem]) -> Iterator[tuple[str, Any]]:
-    """What the keys mean; mistakes go to `problems`."""
+def _values(parsed: Parsed, file: str, wrong: set[int], problems: list[Problem]) -> Iterator[tuple[str, Any]]:
+    """Yield the parsed values of keys; mistakes go to `problems`."""
     for key, (line, value) in parsed.values.items():
         if key.startswith("x-") or line in wrong:
             continue
         if key not in KEYS:
             nearest = get_close_matches(key, KEYS, 1)
             way_out = f"did you mean `{nearest[0]}`?" if nearest else f"known are {', '.join(KEYS)}, and `x-` anything"
-            problems.append(Problem("unknown-key", shown, line, f"`{key}` is no key that is known here", way_out))
+            problems.append(Problem("unknown-key", file, line, f"`{key}` is no key that is known here", way_out))
         elif value != ():
             try:
                 yield key, KEYS[key](key, value)
             except ValueError as error:
                 message, _, way_out = str(error).partition("; ")
-                problems.append(Problem("bad-value", shown, line, message, way_out or "correct it"))
+                problems.append(Problem("bad-value", file, line, message, way_out or "correct it"))
 
 
 def _text(key: str, value: str | tuple[str, ...]) -> str:
@@ -202,7 +203,7 @@ def _text(key: str, value: str | tuple[str, ...]) -> str:
 
 
 def _fitting(key: str, value: str | tuple[str, ...]) -> Any:
-    """A text that the daemon takes for this key."""
+    """Return a text that the daemon accepts for this key."""
     return _checked(key, _text(key, value))
 
 
@@ -214,26 +215,14 @@ def _number(key: str, value: str | tuple[str, ...]) -> Any:
 
 
 def _checked(key: str, value: object) -> object:
-    """`value`, if the daemon takes it. Raises ShapeError, which is a ValueError."""
+    """Return `value` if the daemon accepts it. Raises ShapeError, which is a ValueError."""
     schema.build(specs.AgentSpec, {key: value})
     return value
 
 
-def _duration(key: str, value: str | tuple[str, ...]) -> Any:
-    return _with_unit(key, value, duration)
-
-
-def _size(key: str, value: str | tuple[str, ...]) -> Any:
-    return _with_unit(key, value, size)
-
-
-def _share(key: str, value: str | tuple[str, ...]) -> Any:
-    return _with_unit(key, value, share)
-
-
-def _with_unit(key: str, value: str | tuple[str, ...], reads: Callable[[str], float]) -> Any:
+def _with_unit(parse: Callable[[str], float], key: str, value: str | tuple[str, ...]) -> Any:
     try:
-        return _checked(key, reads(_text(key, value)))
+        return _checked(key, parse(_text(key, value)))
     except schema.ShapeError:
         raise
     except ValueError as error:
@@ -245,10 +234,10 @@ def _texts(_: str, value: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _words(key: str, value: str | tuple[str, ...]) -> Any:
-    """A program and its arguments."""
+    """Return a program and its arguments."""
     if isinstance(value, str):
-        shown = json.dumps(value.split(), ensure_ascii=False)
-        way_out = f'write each word by itself, as in {shown}, or ["sh", "-c", "..."] for a line of a shell'
+        example = json.dumps(value.split(), ensure_ascii=False)
+        way_out = f'write each word by itself, as in {example}, or ["sh", "-c", "..."] for a line of a shell'
         raise ValueError(f"{key} must be a list; {way_out}")  # noqa: TRY004 - a mistake in a file
     if not value[0]:
         raise ValueError(f"{key} has no program; write it first")
@@ -256,17 +245,19 @@ def _words(key: str, value: str | tuple[str, ...]) -> Any:
 
 
 def _dependencies(key: str, value: str | tuple[str, ...]) -> dict[str, str]:
-    """The condition of each task that it comes after. Names of tasks have no colon."""
-    found: dict[str, str] = {}
+    """Return the condition of each dependency. Names of tasks have no colon."""
+    conditions: dict[str, str] = {}
     for text in _texts(key, value):
         name, _, condition = plain(text).partition(":")
         condition = condition or dependencies.COMPLETED
         if condition not in dependencies.CONDITIONS:
-            known = ", ".join(f"{name}:{one}" for one in dependencies.CONDITIONS)
+            known = ", ".join(f"{name}:{allowed}" for allowed in dependencies.CONDITIONS)
             raise ValueError(f"{key}: {condition!r:.60} in {text!r:.160} is no condition; write {known}")
-        if found.setdefault(name, condition) != condition:
-            raise ValueError(f"{key}: {name!r} is given twice, with {found[name]} and {condition}; give one condition")
-    return found
+        if conditions.setdefault(name, condition) != condition:
+            raise ValueError(
+                f"{key}: {name!r} is given twice, with {conditions[name]} and {condition}; give one condition"
+            )
+    return conditions
 
 
 KEYS: dict[str, Callable[[str, str | tuple[str, ...]], Any]] = {
@@ -277,10 +268,10 @@ KEYS: dict[str, Callable[[str, str | tuple[str, ...]], Any]] = {
     "runner": _fitting,
     "model": _fitting,
     "after": _dependencies,
-    "timeout": _duration,
+    "timeout": partial(_with_unit, duration),
     "retries": _number,
-    "memory_max": _size,
-    "cpu_max": _share,
+    "memory_max": partial(_with_unit, size),
+    "cpu_max": partial(_with_unit, share),
     "pids_max": _number,
     "tokens": _number,
     "nesting": _number,

@@ -1,1 +1,1 @@
-"""What writes to a terminal."""
+"""Output to the terminal: lines, progress, and the full-screen `top`."""

@@ -1,4 +1,4 @@
-"""The only place that writes to stdout and stderr, apart from the bytes of logs."""
+"""Output to stdout and stderr; no other module writes to them, except the bytes of logs."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from typing import TextIO
 
 
 def prepare(encoding: str | None = None) -> None:
-    """Let stdout and stderr escape the characters that their encoding lacks. `encoding` replaces theirs."""
+    """Make stdout and stderr escape the characters that their encoding lacks; `encoding` replaces their encoding."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def say(text: str) -> None:
-    """One line of result."""
+    """Write one line of the result to stdout."""
     sys.stdout.write(f"{_encodable(text, sys.stdout)}\n")
 
 
 def flush() -> None:
-    """Let the reader see what was said, also through a pipe."""
+    """Flush stdout, so that a reader of a pipe sees the lines so far."""
     sys.stdout.flush()
 
 
 def say_json(value: object) -> None:
-    """One JSON value on a line of its own. It is plain ASCII, so that bytes which are not UTF-8 do no harm."""
+    """Write a JSON value on a line of its own, in ASCII, so that bytes that are not UTF-8 do no harm."""
     sys.stdout.write(f"{json.dumps(value, separators=(',', ':'))}\n")
 
 
 def result(value: object, lines: Iterable[str], *, as_json: bool) -> None:
-    """The result as JSON, or as lines for people."""
+    """Write the result as JSON, or as lines for people."""
     if as_json:
         say_json(value)
         return
@@ -42,24 +42,24 @@ def result(value: object, lines: Iterable[str], *, as_json: bool) -> None:
 
 
 def dot() -> str:
-    """What separates parts of a line, where stdout can show it."""
+    """Return the separator of parts of a line that stdout can show."""
     return "·" if can_show("·") else "-"
 
 
 def note(text: str) -> None:
-    """One line beside the result. Names and paths in it cannot control the terminal."""
+    """Write one line to stderr. Names and paths in it cannot control the terminal."""
     sys.stderr.write(f"{_encodable(_harmless(text), sys.stderr)}\n")
     sys.stderr.flush()
 
 
 def ask(question: str) -> None:
-    """The beginning of a line that somebody is to finish."""
+    """Write a question to stderr; the answer follows on the same line."""
     sys.stderr.write(question)
     sys.stderr.flush()
 
 
 def failure(code: str, message: str, details: Mapping[str, object], *, as_json: bool) -> None:
-    """What went wrong: a line on stderr for people, or an object on stdout, where a script reads anyway."""
+    """Write an error: a line on stderr for people, or an object on stdout, where a script reads."""
     if as_json:
         say_json({"error": {"code": code, "message": message, "details": dict(details)}})
     else:
@@ -67,39 +67,39 @@ def failure(code: str, message: str, details: Mapping[str, object], *, as_json: 
 
 
 def is_for_people() -> bool:
-    """Whether stderr is a terminal: what is only company for someone who waits goes nowhere else."""
+    """Return whether stderr is a terminal: progress is written only there."""
     return sys.stderr.isatty()
 
 
 def has_colours() -> bool:
-    """Whether stdout shows colours and nobody asked for none (no-color.org)."""
+    """Return whether stdout shows colours and `NO_COLOR` (no-color.org) is not set."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def is_terminal() -> bool:
-    """Whether stdout is a terminal."""
+    """Return whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
 def put(text: str) -> None:
-    """Text with its own ends of lines and what only a terminal understands, shown at once."""
+    """Write `text` as it is, with line ends and escape sequences of its own, and flush it."""
     sys.stdout.write(_encodable(text, sys.stdout))
     sys.stdout.flush()
 
 
 def width() -> int | None:
-    """Columns of the terminal that stdout is; None when lines may be of any length."""
+    """Return the columns of the terminal on stdout; None if lines may be of any length."""
     return os.get_terminal_size(sys.stdout.fileno()).columns or None if sys.stdout.isatty() else None
 
 
 def size() -> tuple[int, int]:
-    """Columns and rows of the terminal that stdout is; one that does not know has 80 and 24."""
-    found = os.get_terminal_size(sys.stdout.fileno())
-    return found.columns or 80, found.lines or 24
+    """Return the columns and rows of the terminal on stdout; 80 and 24 if it does not report them."""
+    terminal = os.get_terminal_size(sys.stdout.fileno())
+    return terminal.columns or 80, terminal.lines or 24
 
 
 def can_show(text: str) -> bool:
-    """Whether stdout's encoding has every character of `text`."""
+    """Return whether stdout's encoding has every character of `text`."""
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -108,24 +108,26 @@ def can_show(text: str) -> bool:
 
 
 class Line:
-    """One line on stderr that is written over and is gone when the work is done; nothing when nobody looks."""
+    """A status line on stderr that is overwritten, and cleared in the end; nothing if stderr is not a terminal."""
 
     def __init__(self) -> None:
         self._width = 0
 
     def show(self, text: str) -> None:
-        """Put `text` in place of what was there."""
+        """Replace the line by `text`."""
         if is_for_people():
             from orchctl.render.text import fitted
 
             room = _room()
-            text = _encodable(fitted(_harmless(text), room, "..."), sys.stderr)  # what wraps could not be written over
+            text = _encodable(
+                fitted(_harmless(text), room, "..."), sys.stderr
+            )  # a wrapped line could not be overwritten
             sys.stderr.write(f"\r{text.ljust(min(self._width, room))}")
             sys.stderr.flush()
             self._width = max(self._width, len(text))
 
     def clear(self) -> None:
-        """Leave an empty line behind."""
+        """Clear the line."""
         if self._width:
             sys.stderr.write(f"\r{' ' * min(self._width, _room())}\r")
             sys.stderr.flush()
@@ -133,7 +135,7 @@ class Line:
 
 
 def _room() -> int:
-    """Columns of the terminal that stderr is; one that does not know has enough."""
+    """Return the columns of the terminal on stderr; unlimited if it does not report them."""
     return os.get_terminal_size(sys.stderr.fileno()).columns or sys.maxsize
 
 

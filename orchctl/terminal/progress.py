@@ -1,4 +1,4 @@
-"""The one line of progress that a person sees while a client waits; it changes when something happens."""
+"""The line of progress on a terminal while a client waits; it changes with the daemon's news."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from orchd.protocol.frames import MOST
 
 
 class Progress:
-    """A line on stderr that says `text(client)` again after news, without a timer while there are none."""
+    """A line on stderr with `text(client)`, written anew after news; without news no timer runs."""
 
     def __init__(self, client: Client, text: Callable[[Client], str]) -> None:
         self._news = News(client.context, client.target)
         self._pace = Pace(self._news)
-        self._asker = Client(client.target, starts=False)
+        self._client = Client(client.target, starts=False)
         self._text = text
         self._line = console.Line()
 
     def sources(self) -> Iterable[zmq.Socket[bytes] | int]:
-        """Where the news come from."""
+        """Return the sockets to poll for news."""
         return self._news.sources()
 
     def look(self) -> float | None:
-        """Ask and show when there is something new, but not at once after the last time."""
+        """Update the line after news, at a limited rate. Returns the seconds until the next update is due, or None."""
         left = self._pace.seconds()
         if left != 0.0:
             return left
         self._pace.looked()
         try:
-            self._line.show(self._text(self._asker))
+            self._line.show(self._text(self._client))
         except (NoDaemonError, WireError):
-            # the daemon is between two lives; the connection that comes back is news again
+            # the daemon is restarting; the new connection is news again
             self._line.show("the daemon does not answer")
         return None
 
     def close(self) -> None:
-        """Leave no trace."""
+        """Clear the line and close the connections."""
         self._line.clear()
         self._news.close()
-        self._asker.close()
+        self._client.close()
 
 
 def of_wait(ids: Sequence[str]) -> Callable[[Client], str]:
-    """The text for a wait: how many are still going, and what they do."""
-    named = ids if len(ids) <= MOST else []  # of more than one request can name, all there are are counted
+    """Return the text for a wait: how many agents have not ended, by status."""
+    named = ids if len(ids) <= MOST else []  # more than one request can name: all agents are counted
 
     def text(client: Client) -> str:
         answer = pages.first(client, {"ids": named, "usage": False}, 0)
@@ -62,5 +62,5 @@ def of_wait(ids: Sequence[str]) -> Callable[[Client], str]:
 
 
 def of_drain(client: Client) -> str:
-    """The text for a daemon that drains: how many it waits for."""
+    """Return the text for a daemon that drains: how many agents it waits for."""
     return f"waiting for {client.call('limit')['living']} agents to end"

@@ -1,12 +1,13 @@
-"""The whole terminal for a picture that changes, and the terminal as it was when that is over.
+"""A full-screen picture on the terminal, which is restored afterwards.
 
-It has no thread and no loop of its own: whoever uses it polls `sources` beside what else there is to look at.
+The screen has no thread and no loop of its own: its user polls `sources`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,13 +16,13 @@ from typing import Any
 
 from orchctl.terminal import console
 
-_ENTER = "\x1b[?1049h\x1b[?25l"  # the other screen, without a cursor
+_ENTER = "\x1b[?1049h\x1b[?25l"  # the alternate screen, without a cursor
 _LEAVE = "\x1b[?25h\x1b[?1049l"
 _TOP, _REST_OF_LINE, _REST = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 class Screen:
-    """To be drawn upon. `keys` are those typed since they were read last, when they were asked for."""
+    """The terminal as a screen; keys are read from stdin if `has_keys`."""
 
     def __init__(self, *, has_keys: bool) -> None:
         self._woken, self._waker = os.pipe()
@@ -30,37 +31,36 @@ class Screen:
         self._has_keys = has_keys
 
     def sources(self) -> Sequence[int]:
-        """What can be read when the window has another size or a key was typed."""
+        """Return the descriptors that are readable when the window was resized or a key was typed."""
         return (self._woken, sys.stdin.fileno()) if self._has_keys else (self._woken,)
 
     def keys(self) -> str:
-        """What was typed. Nothing more ever comes from a terminal that hung up: then it is `q`."""
+        """Return the keys typed since the last call; `q` if the terminal hung up, since no more will come."""
         with contextlib.suppress(BlockingIOError):
             while os.read(self._woken, 4096):
                 pass
         typed = ""
-        while self._has_keys and _is_readable(sys.stdin.fileno()):
-            if not (some := os.read(sys.stdin.fileno(), 1024)):
+        while self._has_keys and select.select([sys.stdin], [], [], 0)[0]:
+            if not (data := os.read(sys.stdin.fileno(), 1024)):
                 return f"{typed}q"
-            typed += some.decode(errors="replace")
+            typed += data.decode(errors="replace")
         return typed
 
     def draw(self, lines: Sequence[str]) -> None:
-        """Show these, as many as there is room for."""
+        """Draw as many of the lines as fit on the screen."""
         rows = os.get_terminal_size(sys.stdout.fileno()).lines or len(lines)
-        shown = (
-            list(lines) if len(lines) <= rows else [*lines[: rows - 1], f"... and {len(lines) - rows + 1} lines more"]
-        )
-        console.put(_TOP + "\r\n".join(f"{line}{_REST_OF_LINE}" for line in shown) + _REST)
+        if len(lines) > rows:
+            lines = [*lines[: rows - 1], f"... and {len(lines) - rows + 1} lines more"]
+        console.put(_TOP + "\r\n".join(f"{line}{_REST_OF_LINE}" for line in lines) + _REST)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[Screen]:
-        """Have the terminal to oneself, and leave it as it was however this ends."""
-        before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
+        """Take over the terminal, and restore it however the block ends."""
+        before = {number: signal.signal(number, _exit) for number in (signal.SIGTERM, signal.SIGHUP)}
         before[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, lambda *_: None)
         woken_before = signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         try:
-            with _typed_at_once() if self._has_keys else contextlib.nullcontext():
+            with _unbuffered_keys() if self._has_keys else contextlib.nullcontext():
                 console.put(_ENTER)
                 yield self
         finally:
@@ -73,8 +73,8 @@ class Screen:
 
 
 @contextlib.contextmanager
-def _typed_at_once() -> Iterator[None]:
-    """Keys come without a newline, and are not shown."""
+def _unbuffered_keys() -> Iterator[None]:
+    """Make keys arrive without a newline and without echo."""
     import termios
     import tty
 
@@ -86,11 +86,5 @@ def _typed_at_once() -> Iterator[None]:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, settings)
 
 
-def _is_readable(descriptor: int) -> bool:
-    import select
-
-    return bool(select.select([descriptor], [], [], 0)[0])
-
-
-def _end(number: int, _: FrameType | None) -> None:
+def _exit(number: int, _: FrameType | None) -> None:
     raise SystemExit(128 + number)

@@ -1,4 +1,4 @@
-"""The live screen of `orchctl top`: what is selected, what a key does, when it is drawn again."""
+"""The live screen of `orchctl top`: the selection, the keys and the redraws."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SECOND = 1.0
 
 
 class Top:
-    """One screen. It asks the daemon after news and once a second, since CPU time is no news."""
+    """The screen, redrawn after news of the daemon and once a second, since CPU time is no news."""
 
     def __init__(self, client: Client, watching: Watching, screen: Screen) -> None:
         self._client = client
@@ -34,13 +34,13 @@ class Top:
         self._changes = Changes()
         self._selected: str | None = None
         self._message = ""
-        self._asked: tuple[str, Callable[[], None]] | None = None  # a question, and what `y` does
-        self._reading: str | None = None  # the log that is followed, by its agent
-        self._text: tuple[str, Sequence[str]] | None = None  # a page beside the agents, by its title
+        self._question: tuple[str, Callable[[], None]] | None = None  # a question, and the action of `y`
+        self._reading: str | None = None  # the path of the log that is followed; empty before the first read
+        self._text: tuple[str, Sequence[str]] | None = None  # the title and lines of a page in place of the agents
         self._is_done = False
 
     def run(self) -> None:
-        """Until `q`."""
+        """Run until `q`."""
         try:
             self._loads.take(self._agents(), time.monotonic())
             while not self._is_done:
@@ -59,7 +59,7 @@ class Top:
         return agents
 
     def _chosen(self) -> text.Agent | None:
-        """The agent that is selected; the first one when it is there no more."""
+        """Return the selected agent, or the first agent if the selected one is gone."""
         rows = [agent for _, agent in top_view.ordered(self._watching.answer, Look())]
         chosen = next((agent for agent in rows if agent["id"] == self._selected), rows[0] if rows else None)
         self._selected = chosen["id"] if chosen else None
@@ -73,31 +73,30 @@ class Top:
         if self._text is not None:
             return top_view.text_page(*self._text, size)
         if self._reading is not None and chosen is not None:
-            return top_view.text_page(self._log_title(chosen), tail(chosen["log"], height), size)
-        message = self._asked[0] if self._asked else self._message
+            log = chosen["log"]
+            if isinstance(log, str) and log != self._reading and Path(log).exists():
+                self._reading = log
+                self._changes.watch(Path(log))
+            title = f"{chosen['id']} {text.named(chosen)}, {chosen['status']}, try {chosen['attempt']}"
+            return top_view.text_page(title, tail(log, height), size)
+        message = self._question[0] if self._question else self._message
         if self._watching.is_cut_off:
             message = "no daemon answers; this is the last that was known"
         now = time.clock_gettime(time.CLOCK_REALTIME)  # the clock of the daemon's times
         return top_view.page(self._watching.answer, self._loads.percent, self._selected, message, now, size)
 
-    def _log_title(self, agent: text.Agent) -> str:
-        if isinstance(agent["log"], str) and agent["log"] != self._reading and Path(agent["log"]).exists():
-            self._reading = agent["log"]
-            self._changes.watch(Path(agent["log"]))
-        return f"{agent['id']} {text.named(agent)}, {agent['status']}, try {agent['attempt']}"
-
     def _pressed(self, key: str) -> None:
         self._message = ""
-        if self._asked is not None:
-            _, act = self._asked
-            self._asked = None
+        if self._question is not None:
+            _, action = self._question
+            self._question = None
             if key == "y":
-                self._tried(act)
+                self._tried(action)
         elif self._reading is not None or self._text is not None:
             if key == "q":
                 self._reading = self._text = None
-        elif (wanted := self._keys().get(key)) is not None:
-            self._tried(wanted)
+        elif (command := self._keys().get(key)) is not None:
+            self._tried(command)
 
     def _keys(self) -> dict[str, Callable[[], None]]:
         return {
@@ -144,22 +143,22 @@ class Top:
     def _ask_to_retry(self) -> None:
         if (chosen := self._chosen()) is None:
             return
-        one = chosen["id"]
+        agent_id = chosen["id"]
         if not text.is_over(chosen) or chosen["status"] == "completed":
-            self._message = f"{one} is {chosen['status']}: what ended without completing can be retried"
+            self._message = f"{agent_id} is {chosen['status']}: what ended without completing can be retried"
             return
-        question = f"give {one} {text.named(chosen)} a new attempt? y or n"
-        self._asked = question, lambda: self._does("retry", {"ids": [one]}, f"{one} is tried again")
+        question = f"give {agent_id} {text.named(chosen)} a new attempt? y or n"
+        self._question = question, lambda: self._does("retry", {"ids": [agent_id]}, f"{agent_id} is tried again")
 
     def _ask_to_cancel(self) -> None:
         if (chosen := self._chosen()) is None:
             return
-        one = chosen["id"]
+        agent_id = chosen["id"]
         if text.is_over(chosen):
-            self._message = f"{one} has ended: {chosen['status']}"
-        else:
-            question = f"cancel {one} {text.named(chosen)} and all under it? y or n"
-            self._asked = question, lambda: self._does("cancel", {"ids": [one]}, f"{one} is being cancelled")
+            self._message = f"{agent_id} has ended: {chosen['status']}"
+            return
+        question = f"cancel {agent_id} {text.named(chosen)} and all under it? y or n"
+        self._question = question, lambda: self._does("cancel", {"ids": [agent_id]}, f"{agent_id} is being cancelled")
 
     def _pause(self) -> None:
         is_paused = self._watching.answer["limit"]["paused"]
@@ -170,18 +169,18 @@ class Top:
         if wanted > 0:
             self._does("limit", {"limit": wanted}, f"the limit is {wanted}")
 
-    def _does(self, op: str, args: dict[str, Any], said: str) -> None:
+    def _does(self, op: str, args: dict[str, Any], message: str) -> None:
         answer = self._client.call(op, args)
         if "limit" in answer:
             self._watching.answer["limit"] = answer
-        self._message = said
+        self._message = message
 
 
 def _keys(typed: str) -> list[str]:
-    """Each key as the letter that does the same."""
-    found = []
+    """Return the typed keys, each as the letter of its action."""
+    keys = []
     while typed:
-        arrow = next((one for one in _ARROWS if typed.startswith(one)), typed[0])
-        found.append(_ARROWS.get(arrow, arrow))
-        typed = typed[len(arrow) :]
-    return found
+        key = next((sequence for sequence in _ARROWS if typed.startswith(sequence)), typed[0])
+        keys.append(_ARROWS.get(key, key))
+        typed = typed[len(key) :]
+    return keys

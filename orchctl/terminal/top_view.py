@@ -1,4 +1,4 @@
-"""What `orchctl top` shows: agents as a tree in columns, laid out by Rich, as lines for a terminal."""
+"""The pages of `orchctl top`: agents as a tree in columns, laid out by Rich, as lines for a terminal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HELP = (
 _COLUMNS = ("agent", "name", "status", "age", "cpu", "memory", "tokens", "last output, or why it waits")
 _NUMBERS = range(3, 7)
 _MOST = 24  # columns of a terminal that a text may take
-_AROUND = 3  # lines that are no agents: the columns' heads, the message, the keys
+_AROUND = 3  # lines without agents: the column heads, the message, the keys
 _STYLES = {
     "running": "green",
     "starting": "green",
@@ -45,7 +45,7 @@ _STYLES = {
 
 
 class Size(NamedTuple):
-    """Of the terminal, and what it can show."""
+    """The size of the terminal, and its look."""
 
     width: int
     height: int
@@ -53,14 +53,14 @@ class Size(NamedTuple):
 
 
 class Loads:
-    """How busy each agent is, from two looks at the CPU time it has used."""
+    """The CPU load of each agent, from two samples of its CPU time."""
 
     def __init__(self) -> None:
         self._before: dict[tuple[str, int], tuple[float, float]] = {}
         self.percent: dict[str, float] = {}
 
     def take(self, agents: Sequence[Agent], now: float) -> None:
-        """Another look, `now` by any clock that only goes forward."""
+        """Add a sample; `now` is the time of a monotonic clock."""
         seen = {}
         self.percent = {}
         for agent in agents:
@@ -75,16 +75,18 @@ class Loads:
 
 
 def ordered(answer: Mapping[str, Any], look: Look) -> list[tuple[str, Agent]]:
-    """The agents in the order in which they are shown, each with what is drawn before it: trees in which an agent is
-    not over come first, the others after them with the newest first."""
+    """Return the agents in the order of the page, each with its prefix in the tree.
+
+    Trees with an unfinished agent come first; the others follow, the newest first.
+    """
     agents = answer["agents"]
     parents = {agent["id"]: agent["parent"] for agent in agents}
     going: set[str] = set()
     for agent in agents:
-        one = None if render.is_over(agent) else agent["id"]
-        while one is not None and one not in going:
-            going.add(one)
-            one = parents.get(one)
+        agent_id = None if render.is_over(agent) else agent["id"]
+        while agent_id is not None and agent_id not in going:
+            going.add(agent_id)
+            agent_id = parents.get(agent_id)
 
     def rank(agent: Agent) -> tuple[bool, int]:
         is_over = agent["id"] not in going
@@ -96,18 +98,21 @@ def ordered(answer: Mapping[str, Any], look: Look) -> list[tuple[str, Agent]]:
 def page(
     answer: Mapping[str, Any], loads: Mapping[str, float], selected: str | None, message: str, now: float, size: Size
 ) -> list[str]:
-    """The whole screen; `now` is Unix time."""
+    """Return the lines of the whole screen; `now` is Unix time."""
     head = [render.fitted(line, size.width, size.look.ellipsis) for line in headed(answer, now, size.look)]
     rows = ordered(answer, size.look)
     room = max(1, size.height - len(head) - _AROUND)
-    table = _table(_around(rows, selected, room), loads, selected, now)
+    # the selected agent is always on the page
+    index = next((index for index, (_, agent) in enumerate(rows) if agent["id"] == selected), 0)
+    start = min(max(0, index - room // 2), max(0, len(rows) - room))
+    table = _table(rows[start : start + room], loads, selected, now)
     lines = [*head, *_printed(table, size)]
     blank = [""] * (size.height - len(lines) - 2)
     return [*lines, *blank, *(render.fitted(line, size.width, size.look.ellipsis) for line in (message, _KEYS))]
 
 
 def _table(rows: list[tuple[str, Agent]], loads: Mapping[str, float], selected: str | None, now: float) -> Table:
-    """The agents in columns; a number that none of them has takes no room."""
+    """Return the agents in columns; a column of numbers that is empty is left out."""
     cells = [_cells(prefix, agent, loads.get(agent["id"]), now) for prefix, agent in rows]
     kept = [index for index in range(len(_COLUMNS)) if index not in _NUMBERS or any(row[index] for row in cells)]
     table = Table(box=None, expand=True, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
@@ -126,18 +131,11 @@ def _table(rows: list[tuple[str, Agent]], loads: Mapping[str, float], selected: 
     return table
 
 
-def _around(rows: list[tuple[str, Agent]], selected: str | None, room: int) -> list[tuple[str, Agent]]:
-    """As many as there is room for, the selected one among them."""
-    index = next((index for index, (_, agent) in enumerate(rows) if agent["id"] == selected), 0)
-    start = min(max(0, index - room // 2), max(0, len(rows) - room))
-    return rows[start : start + room]
-
-
 def _cells(prefix: str, agent: Agent, load: float | None, now: float) -> list[Text]:
     seconds = render.lifetime(agent, now)
-    said = render.outcome(agent)
+    remark = render.outcome(agent)
     if agent["status"] in ("running", "stopping"):
-        said = next(iter(tail(agent["log"], 1)), "")
+        remark = next(iter(tail(agent["log"], 1)), "")
     return [
         Text(prefix + agent["id"]),
         Text(render.named(agent)),
@@ -146,7 +144,7 @@ def _cells(prefix: str, agent: Agent, load: float | None, now: float) -> list[Te
         Text("" if load is None else f"{load:.0f}%"),
         Text(render.size(agent["rss_bytes"]) if agent["rss_bytes"] and not render.is_over(agent) else ""),
         Text(render.tokens(agent).removesuffix("tokens").strip()),
-        Text(render.clean(said)),
+        Text(render.clean(remark)),
     ]
 
 
@@ -167,9 +165,9 @@ def _printed(table: Table, size: Size) -> list[str]:
 
 
 def text_page(title: str, lines: Sequence[str], size: Size) -> list[str]:
-    """A page of plain lines, its end shown."""
+    """Return a page of plain lines; if there are more than fit, the last are on it."""
     room = size.height - 2
-    told = [render.clean_line(line.expandtabs()) for line in lines[-room:]]
-    shown = [render.fitted(line, size.width, size.look.ellipsis) for line in told]
-    blank = [""] * (room - len(shown))
-    return [render.fitted(title, size.width, size.look.ellipsis), *shown, *blank, "q goes back"]
+    clean = (render.clean_line(line.expandtabs()) for line in lines[-room:])
+    body = [render.fitted(line, size.width, size.look.ellipsis) for line in clean]
+    blank = [""] * (room - len(body))
+    return [render.fitted(title, size.width, size.look.ellipsis), *body, *blank, "q goes back"]

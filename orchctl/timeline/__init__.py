@@ -1,1 +1,1 @@
-"""The timeline of agents as a Gantt chart."""
+"""The timeline of agents: a Gantt chart as SVG, HTML or text."""

@@ -1,11 +1,11 @@
-"""A timeline as SVG: attempts by slot, waits, and how many agents were at work and in the queue.
+"""A timeline as SVG: attempts by slot, waits, and how many agents were working and queued.
 
-The same history gives the same text. It stands alone: its colours are in it, and nothing in it is run.
+The same history gives the same text. The picture is self-contained: its colours are in it, and it runs no script.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
@@ -21,10 +21,10 @@ from orchctl.timeline.summary import History
 LEFT = 76
 _WIDTH, _RIGHT = 1200, 24
 _HEAD, _LANE, _THIN, _CHART, _GAP = 92, 24, 8, 56, 34
-_NAMED, _MOST_NAMED = 16, 12  # how tall a wait is with its name, and how many may be at once for that
-_MOST_TALL = 40  # lanes; more than these are thin, and without names
-_LETTER = 6.4  # pixels of a letter in a bar
-_BREAK, _LABELLED = 22, 13  # pixels of a folded gap, and how many its label needs
+_NAMED, _MOST_NAMED = 16, 12  # the height of a wait with its name, and the most rows of waits that have names
+_MOST_TALL = 40  # lanes; if there are more, they are thin and without names
+_LETTER = 6.4  # width of a letter in a bar, in pixels
+_BREAK, _LABELLED = 22, 13  # width of a folded gap, and the width that its label needs, in pixels
 _TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 _MOST_TICKS = 12
 _APART = 48  # pixels between two labels of the axis
@@ -43,9 +43,9 @@ _MARKS = {"bad": "✕", "again": "↻", "cut": "■"}
 
 
 class _Bands(NamedTuple):
-    """What stands where, from the top to the bottom."""
+    """The heights of a lane and of a wait, and the tops of the bands, from the top to the bottom."""
 
-    lane: int  # how tall one is
+    lane: int
     wait: int
     places: int
     waits: int
@@ -55,7 +55,7 @@ class _Bands(NamedTuple):
 
 
 def svg(history: History) -> str:
-    """The picture."""
+    """Return the picture as text."""
     return written(_Drawing(history).drawn())
 
 
@@ -67,27 +67,25 @@ class _Drawing:
         self._blocks = self._since_begin(lanes.working(history.lives, history.end))
         self._waits = self._since_begin(lanes.waiting(history.lives, history.end))
         self._limit = max((limit for _, limit in history.limits), default=0)
-        self._places = max([self._limit, *(one.lane + 1 for one in self._blocks)], default=0)
-        self._bands = self._banded()
-        said = summary.described(history)
-        self._root = picture(_WIDTH, self._bands.foot + 40, style(), history.title or "timeline", said)
-
-    def _since_begin(self, blocks: Sequence[Block]) -> list[Block]:
-        return lanes.in_lanes([block for block in blocks if block.end > self._history.begin])
-
-    def _banded(self) -> _Bands:
+        self._places = max([self._limit, *(block.lane + 1 for block in self._blocks)], default=0)
         lane = _LANE if self._places <= _MOST_TALL else _THIN
         waits = _HEAD + self._places * lane + _GAP
-        rows = max((one.lane + 1 for one in self._waits), default=0)
+        rows = max((block.lane + 1 for block in self._waits), default=0)
         wait = _NAMED if rows <= _MOST_NAMED else _THIN
         busy = waits + rows * wait + (_GAP if rows else 0)
         queue = busy + _CHART + _GAP
-        return _Bands(lane, wait, _HEAD, waits, busy, queue, queue + _CHART)
+        self._bands = _Bands(lane, wait, _HEAD, waits, busy, queue, queue + _CHART)
+        description = summary.described(history)
+        self._root = picture(_WIDTH, self._bands.foot + 40, style(), history.title or "timeline", description)
+
+    def _since_begin(self, blocks: Sequence[Block]) -> list[Block]:
+        return lanes.in_lanes([block for block in blocks if block.end > self._history.begin])
 
     def _x(self, at: float) -> float:
         return LEFT + self._axis.x(at)
 
     def drawn(self) -> Element:
+        """Return the picture, drawn from back to front."""
         add(self._root, "rect", class_="paper", width=_WIDTH, height=self._bands.foot + 40)
         self._heading()
         self._grid()
@@ -101,22 +99,21 @@ class _Drawing:
         add(self._root, "text", text, class_=style, x=x, y=y)
 
     def _heading(self) -> None:
+        """Draw the title, the numbers, and a legend of what occurs."""
         self._text("ink big", LEFT, 30, self._history.title)
         self._text("faint", LEFT, 50, summary.described(self._history))
+        levels = {block.life.level for block in self._blocks if not _class_of(block.attempt)}
+        ends = {_class_of(block.attempt): _ENDS[block.attempt.how or "completed"][1] for block in self._blocks}
+        legend = [
+            *((level, "", level) for level in ("pm", "composite", "sub-skill") if level in levels),
+            *((name, _MARKS[name], ends[name]) for name in ("bad", "again", "cut") if name in ends),
+            *([("wait", "", "waits for others, without a slot")] if self._waits else []),
+        ]
         x = float(LEFT)
-        for name, mark, label in self._legend():
+        for name, mark, label in legend:
             add(self._root, "rect", class_=name, x=x, y=62, width=12, height=12, rx=2)
             self._text("faint", x + 17, 72, f"{mark} {label}")
             x += 17 + (len(label) + 2) * _LETTER + 18
-
-    def _legend(self) -> Iterator[tuple[str, str, str]]:
-        """Only what occurs."""
-        levels = {one.life.level for one in self._blocks if not _class_of(one.attempt)}
-        yield from ((level, "", level) for level in ("pm", "composite", "sub-skill") if level in levels)
-        ends = {_class_of(one.attempt): _ENDS[one.attempt.how or "completed"][1] for one in self._blocks}
-        yield from ((name, _MARKS[name], ends[name]) for name in ("bad", "again", "cut") if name in ends)
-        if self._waits:
-            yield "wait", "", "waits for others, without a slot"
 
     def _grid(self) -> None:
         fitting = (tick for tick in _TICKS if self._axis.seconds / tick <= _MOST_TICKS)
@@ -131,7 +128,7 @@ class _Drawing:
                 labelled = x
 
     def _breaks(self) -> None:
-        """Draw what stands for the folded gaps, over everything that crosses them."""
+        """Draw the folded gaps, over everything that crosses them."""
         top, foot = _HEAD - 6, self._bands.foot + 4
         for fold in self._axis.breaks:
             left, right, length = LEFT + fold.left, LEFT + fold.right, render.span(fold.end - fold.begin)
@@ -162,15 +159,15 @@ class _Drawing:
         width = max(self._x(block.end) - x, 1.0)
         name = ending if ending and block.is_last else block.life.level
         group = add(self._root, "g")
-        add(group, "title", _told(block))
-        shown, radius = max(width - 0.8, 0.8), min(3.0, width / 3)
-        add(group, "rect", class_=name, x=x, y=y + 2, width=shown, height=bands.lane - 4, rx=radius)
+        add(group, "title", _tooltip(block))
+        inner, radius = max(width - 0.8, 0.8), min(3.0, width / 3)
+        add(group, "rect", class_=name, x=x, y=y + 2, width=inner, height=bands.lane - 4, rx=radius)
         mark = f" {_MARKS[ending]}" if ending and block.is_last else ""
         tries = f" #{block.attempt.number}" if block.attempt.number > 1 else ""
         room = int((width - 8) / _LETTER)
-        if bands.lane == _LANE and room >= len(mark) + 1:  # of a name, as much as there is room for
-            said = _fitted(render.clean(block.life.name) + tries, room - len(mark)) + mark
-            add(group, "text", said, class_="name", x=x + 5, y=y + 16)
+        if bands.lane == _LANE and room >= len(mark) + 1:
+            label = _fitted(render.clean(block.life.name) + tries, room - len(mark)) + mark
+            add(group, "text", label, class_="name", x=x + 5, y=y + 16)
 
     def _limit_line(self, y: Callable[[int], float]) -> None:
         if points := self._steps(self._history.limits, y):
@@ -186,9 +183,9 @@ class _Drawing:
         for block in self._waits:
             x, y = self._x(block.begin), self._bands.waits + block.lane * tall
             width = max(self._x(block.end) - x, 1.0)
-            said = f"{block.life.id} {block.life.name} waits for others, {render.span(block.end - block.begin)}"
+            tooltip = f"{block.life.id} {block.life.name} waits for others, {render.span(block.end - block.begin)}"
             group = add(self._root, "g")
-            add(group, "title", said)
+            add(group, "title", tooltip)
             add(group, "rect", class_="wait", x=x, y=y + 1, width=width, height=tall - 3, rx=2)
             name = _fitted(render.clean(block.life.name), int((width - 8) / _LETTER)) if tall == _NAMED else ""
             if name:
@@ -227,8 +224,8 @@ def _class_of(attempt: Attempt) -> str:
     return _ENDS[attempt.how][0] if attempt.how else ""
 
 
-def _told(block: Block) -> str:
-    """What a bar is, for who points at it or cannot see it."""
+def _tooltip(block: Block) -> str:
+    """Return the text of a bar for a pointer or a screen reader."""
     life, attempt = block.life, block.attempt
     how = attempt.how or "still at work"
     why = f" ({attempt.reason})" if attempt.reason else ""

@@ -1,8 +1,8 @@
-"""The history of all agents, of a run or of a session, as a timeline wants it."""
+"""Collection of the history of all agents, of a run or of a session, for a timeline."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from orchctl.client import Client
@@ -14,78 +14,68 @@ from orchctl.timeline import summary
 from orchctl.timeline.summary import History
 
 
-def told(client: Client, one: str | None, now: float, since: float | None = None) -> History:
-    """What is known of `one`, a run or a session, or of everything, from `since` (Unix time) on if it is given.
+def told(client: Client, run_or_session: str | None, now: float, since: float | None = None) -> History:
+    """Return the history of a run, a session or, for None, all agents, from `since` (Unix time) on if it is given.
 
     Raises RefusedError where there are no agents.
     """
-    title, wanted, lives, seq = _of_all(client) if one is None else _of_one(client, one)
+    if run_or_session is None:
+        title, wanted, lives, seq = "orchd: all agents", None, read(events.facts(client)), 0
+    else:
+        title, wanted, lives, seq = _of_group(client, run_or_session)
+    name = run_or_session or "this home"
     agents = [life for life in lives.agents.values() if wanted is None or life.id in wanted]
     if not agents:
-        raise RefusedError(f"{one or 'this home'} has no agents yet, so there is nothing to show", code="no-history")
+        raise RefusedError(f"{name} has no agents yet, so there is nothing to show", code="no-history")
     end = now if any(life.status is None for life in agents) else max(map(summary.last, agents))
     begin = min(map(summary.first, agents))
     limits = [(at, limit) for at, limit in _limits(client, lives, begin, seq) if at <= end]
-    whole = History(title, agents, limits, begin, max(begin, end))
+    history = History(title, agents, limits, begin, max(begin, end))
     if since is None:
-        return whole
-    rest = summary.cut(whole, since)
+        return history
+    rest = summary.cut(history, since)
     if not rest.lives:
         raise RefusedError(
-            f"{one or 'this home'} has no agents that ended after the time of --since; choose an earlier time",
-            code="no-history",
+            f"{name} has no agents that ended after the time of --since; choose an earlier time", code="no-history"
         )
     return rest
 
 
-def _of_all(client: Client) -> tuple[str, None, Lives, int]:
-    return "orchd: all agents", None, read(events.facts(client)), 0
-
-
-def _of_one(client: Client, one: str) -> tuple[str, set[str], Lives, int]:
-    """Its title, its agents, the lives in its time, and the number of the fact after which that begins."""
-    if one.startswith("session-"):
-        session = client.call("session-status", {"id": one})["session"]
+def _of_group(client: Client, group: str) -> tuple[str, set[str] | None, Lives, int]:
+    """Return the title, the agents, the lives in the group's time, and the number of the event before that time."""
+    if group.startswith("session-"):
+        session = client.call("session-status", {"id": group})["session"]
         since = events.before(client, session["opened_at"])
-        kept = list(_of_session(events.facts(client, since), session["id"]))
-        return _titled(session), {fact["agent"] for fact in kept if fact["event"] == "agent-queued"}, read(kept), since
-    if one.startswith("run-"):
-        run = client.call("run-status", {"id": one})["run"]
+        # limits and pauses belong to no session
+        facts = [
+            fact
+            for fact in events.facts(client, since)
+            if fact["event"] != "agent-queued" or fact.get("session") == session["id"]
+        ]
+        queued = {fact["agent"] for fact in facts if fact["event"] == "agent-queued"}
+        return _titled(session), queued, read(facts), since
+    if group.startswith("run-"):
+        run = client.call("run-status", {"id": group})["run"]
         since = events.before(client, run["began_at"])
         lives = read(events.facts(client, since))
         return _titled(run), {member["id"] for member in run["members"]}, lives, since
-    raise UsageError(f"{one!r} is no run and no session; give run-001, session-001, or nothing for all there is")
+    raise UsageError(f"{group!r} is no run and no session; give run-001, session-001, or nothing for all there is")
 
 
-def _titled(scope: Mapping[str, Any]) -> str:
-    return " ".join(filter(None, (scope["id"], scope["name"])))
-
-
-def _of_session(facts: Iterable[Mapping[str, Any]], session: str) -> Iterator[Mapping[str, Any]]:
-    """The facts of its agents, and of the box."""
-    for fact in facts:
-        if fact["event"] != "agent-queued" or fact.get("session") == session:
-            yield fact
+def _titled(group: Mapping[str, Any]) -> str:
+    return " ".join(filter(None, (group["id"], group["name"])))
 
 
 def _limits(client: Client, lives: Lives, begin: float, since: int) -> list[tuple[float, int]]:
-    """The limit as it was from `begin` on, the same for agents whatever they are shown as a part of.
+    """Return the limit from `begin` on, which is the same for an agent in any group.
 
-    `since` is the number of the fact after which `lives` were read: the change that was in force then is before it.
-    Where that was pruned, nobody knows the limit before the next change.
+    Where the events were pruned, the limit before its next change is unknown.
     """
     earlier = [limit for at, limit in lives.limits if at <= begin]
-    if not earlier:
-        earlier = _in_force(client, since, is_unchanged=not lives.limits)
-    return [(begin, limit) for limit in earlier[-1:]] + [one for one in lives.limits if one[0] > begin]
-
-
-def _in_force(client: Client, seq: int, *, is_unchanged: bool) -> list[int]:
-    """The limit after the fact with this number, if it is known; `is_unchanged` when no later fact changes it."""
-    if is_unchanged:
-        return [client.call("limit")["limit"]]
-    if (fact := events.newest(client, "limit-changed", seq)) is not None:
-        return [fact["limit"]]
-    if client.call("events", {"count": 1})["pruned"]:
-        return []
-    return [LIMIT]
+    if not earlier and not lives.limits:
+        earlier = [client.call("limit")["limit"]]
+    elif not earlier and (fact := events.newest(client, "limit-changed", since)) is not None:
+        earlier = [fact["limit"]]
+    elif not earlier and not client.call("events", {"count": 1})["pruned"]:
+        earlier = [LIMIT]
+    return [(begin, limit) for limit in earlier[-1:]] + [change for change in lives.limits if change[0] > begin]

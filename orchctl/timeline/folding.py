@@ -1,4 +1,4 @@
-"""The time axis of a timeline: long idle gaps are folded into narrow breaks, and everything else is to scale."""
+"""The time axis of a timeline: long idle gaps are folded into narrow breaks, everything else is to scale."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST = 0.4  # of the axis, which all breaks together take at most
 
 
 def busy(lives: Iterable[Life], now: float) -> list[Span]:
-    """The stretches in which at least one agent was queued, at work or waiting, in order and apart."""
+    """Return the spans in which at least one agent was queued, working or waiting, in order and disjoint."""
     lives = list(lives)
     spans = lanes.queued(lives, now)
     for life in lives:
@@ -30,7 +30,7 @@ def busy(lives: Iterable[Life], now: float) -> list[Span]:
 
 
 def gaps(lives: Iterable[Life], begin: float, end: float) -> list[Span]:
-    """The stretches without any agent that are longer than a tenth of the time with agents."""
+    """Return the spans without any agent that are longer than a tenth of the time with agents."""
     within = [(max(first, begin), min(last, end)) for first, last in busy(lives, end) if last > begin]
     shortest = _SHARE * sum(last - first for first, last in within)
     between = zip([begin, *(last for _, last in within)], [*(first for first, _ in within), end], strict=True)
@@ -47,7 +47,7 @@ class Break(NamedTuple):
 
 
 class Axis:
-    """Where each moment from `begin` to `end` is between 0 and `width`."""
+    """The position, between 0 and `width`, of each moment from `begin` to `end`."""
 
     def __init__(self, begin: float, end: float, width: float, folded: Sequence[Span] = (), break_width: float = 0.0):
         self.begin, self.end, self.width = begin, end, width
@@ -66,7 +66,7 @@ class Axis:
         self._edges.append((end, width))
 
     def x(self, at: float) -> float:
-        """The place of a moment; of one outside, the nearest end."""
+        """Return the position of a moment; a moment outside the axis is at the nearest end."""
         if at <= self.begin:
             return 0.0
         if at >= self.end:
@@ -76,16 +76,12 @@ class Axis:
         return left + (at - first) / (last - first) * (right - left)
 
     def ticks(self, step: float, origin: float) -> Iterator[float]:
-        """The multiples of `step` after `origin` that are not folded away."""
+        """Yield the multiples of `step` after `origin` that are not folded away."""
         begins = [self.begin, *(fold.end for fold in self.breaks)]
         ends = [*(fold.begin for fold in self.breaks), self.end]
         for begin, end in zip(begins, ends, strict=True):
-            yield from _multiples(step, origin, begin, end)
-
-
-def _multiples(step: float, origin: float, begin: float, end: float) -> Iterator[float]:
-    number = max(0, int((begin - origin) / step))
-    while (at := origin + number * step) <= end:
-        if at >= begin:
-            yield at
-        number += 1
+            number = max(0, int((begin - origin) / step))
+            while (at := origin + number * step) <= end:
+                if at >= begin:
+                    yield at
+                number += 1

@@ -1,4 +1,4 @@
-"""Attempts put into places, as many as were held at once, and counts over time: what a timeline is drawn from."""
+"""Attempts assigned to lanes, one for each slot held at once, and counts over time: the input of a drawing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Span = tuple[float, float]
 
 
 class Block(NamedTuple):
-    """A stretch of an attempt in one lane."""
+    """A span of an attempt in one lane."""
 
     life: Life
     attempt: Attempt
@@ -24,17 +24,17 @@ class Block(NamedTuple):
 
 
 def working(lives: Iterable[Life], now: float) -> list[Block]:
-    """When each attempt held a working place."""
-    found = []
+    """Return the spans in which each attempt held a slot."""
+    blocks = []
     for life in lives:
         for attempt in life.attempts:
             spans = attempt.works(now)
-            found += [Block(life, attempt, *span, is_last=span is spans[-1]) for span in spans]
-    return in_lanes(found)
+            blocks += [Block(life, attempt, *span, is_last=span is spans[-1]) for span in spans]
+    return in_lanes(blocks)
 
 
 def waiting(lives: Iterable[Life], now: float) -> list[Block]:
-    """When each attempt waited for others, and held no working place."""
+    """Return the spans in which each attempt waited for other agents and held no slot."""
     every = ((life, attempt, wait) for life in lives for attempt in life.attempts for wait in attempt.waits)
     return in_lanes(
         [
@@ -45,11 +45,11 @@ def waiting(lives: Iterable[Life], now: float) -> list[Block]:
 
 
 def in_lanes(blocks: Sequence[Block]) -> list[Block]:
-    """Each in the first lane that is free when it begins: no more lanes than are needed at once."""
+    """Return each block in the first lane that is free when it begins: no more lanes than are needed at once."""
     free: list[int] = []
     busy: list[tuple[float, int]] = []
     placed = []
-    for block in sorted(blocks, key=lambda one: (one.begin, one.end, one.life.id, one.attempt.admitted)):
+    for block in sorted(blocks, key=lambda block: (block.begin, block.end, block.life.id, block.attempt.admitted)):
         while busy and busy[0][0] <= block.begin:
             heappush(free, heappop(busy)[1])
         lane = heappop(free) if free else len(busy)
@@ -59,18 +59,18 @@ def in_lanes(blocks: Sequence[Block]) -> list[Block]:
 
 
 def queued(lives: Iterable[Life], now: float) -> list[Span]:
-    """When each agent waited for its next attempt."""
-    found = []
+    """Return the spans in which agents were queued for their next attempt."""
+    spans = []
     for life in lives:
-        found += [(attempt.queued, attempt.admitted) for attempt in life.attempts]
+        spans += [(attempt.queued, attempt.admitted) for attempt in life.attempts]
         is_queued = not life.attempts or life.attempts[-1].queued < life.queued
         if is_queued:
-            found.append((life.queued, now if life.ended is None else life.ended))
-    return [(begin, end) for begin, end in found if end > begin]
+            spans.append((life.queued, now if life.ended is None else life.ended))
+    return [(begin, end) for begin, end in spans if end > begin]
 
 
 def counts(spans: Iterable[Span]) -> list[tuple[float, int]]:
-    """How many there are at once: the count from each moment at which it changes."""
+    """Return how many spans overlap: the count from each moment at which it changes."""
     edges = sorted(edge for begin, end in spans for edge in ((begin, 1), (end, -1)))
     moments = [(at, sum(change for _, change in edge)) for at, edge in groupby(edges, key=lambda edge: edge[0])]
     totals = accumulate(change for _, change in moments)
@@ -78,6 +78,6 @@ def counts(spans: Iterable[Span]) -> list[tuple[float, int]]:
 
 
 def area(steps: Sequence[tuple[float, int]], end: float) -> float:
-    """The sum of a count over time, up to `end`."""
+    """Return the integral of a count over time, up to `end`."""
     ends = [*(at for at, _ in steps[1:]), end][: len(steps)]
     return sum(count * max(0.0, min(until, end) - at) for (at, count), until in zip(steps, ends, strict=True))

@@ -1,10 +1,9 @@
-"""A timeline as a page: the picture, and the same data as a table."""
+"""A timeline as an HTML page: the picture, and the same data as a table."""
 
 from __future__ import annotations
 
 from html import escape
 
-from orchctl.history.lifecycles import Attempt, Life
 from orchctl.render import svg as elements
 from orchctl.render import text as render
 from orchctl.timeline.chart import LEFT, svg
@@ -13,9 +12,17 @@ from orchctl.timeline.summary import History
 
 
 def html(history: History) -> str:
-    """The picture in a page, with the same as a table."""
-    rows = "\n".join(_row(life, attempt) for life in history.lives for attempt in life.attempts)
-    heads = "".join(f"<th>{one}</th>" for one in ("agent", "name", "level", "try", "queued", "held", "how", "reason"))
+    """Return the picture in a page, followed by a table with a row for each attempt."""
+    rows = []
+    for life in history.lives:
+        for attempt in life.attempts:
+            held = "" if attempt.ended is None else render.span(attempt.ended - attempt.admitted)
+            spans = (render.span(attempt.admitted - attempt.queued), held)
+            how, reason = attempt.how or "", attempt.reason or ""
+            cells = (life.id, life.name, life.level, str(attempt.number), *spans, how, reason)
+            rows.append(f"<tr>{''.join(f'<td>{_safe(cell)}</td>' for cell in cells)}</tr>")
+    body = "\n".join(rows)
+    heads = "".join(f"<th>{head}</th>" for head in ("agent", "name", "level", "try", "queued", "held", "how", "reason"))
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark"><title>{_safe(history.title)}</title>
@@ -24,16 +31,9 @@ svg{{display:block;width:100%;height:auto}}details{{margin:1em {LEFT}px}}
 td,th{{text-align:left;padding:2px 12px 2px 0}}
 @media (prefers-color-scheme:dark){{body{{background:{DARK["paper"]};color:{DARK["ink"]}}}}}</style></head><body>
 {svg(history)}<details><summary>The same as a table</summary><table><thead><tr>{heads}</tr></thead><tbody>
-{rows}
+{body}
 </tbody></table></details></body></html>
 """
-
-
-def _row(life: Life, attempt: Attempt) -> str:
-    held = "" if attempt.ended is None else render.span(attempt.ended - attempt.admitted)
-    queued = render.span(attempt.admitted - attempt.queued)
-    cells = (life.id, life.name, life.level, str(attempt.number), queued, held, attempt.how or "", attempt.reason or "")
-    return f"<tr>{''.join(f'<td>{_safe(cell)}</td>' for cell in cells)}</tr>"
 
 
 def _safe(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The colours of all pictures, for light and for dark: tests hold every text to a contrast of 4.5."""
+"""The colours of all pictures, light and dark: tests require a contrast of 4.5 for every text."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ DARK = {
 
 
 def sheet(rules: str, coloured: Callable[[Mapping[str, str]], str]) -> str:
-    """Rules of CSS with colours, light unless the reader prefers dark."""
+    """Return rules of CSS with colours: light unless the reader prefers dark."""
     return f"{rules}{coloured(LIGHT)}@media (prefers-color-scheme:dark){{{coloured(DARK)}}}"
 
 
 def style() -> str:
-    """The rules of a timeline."""
+    """Return the CSS of a timeline."""
     rules = (
         "text{font:12px system-ui,sans-serif}.big{font-size:18px;font-weight:600}.end{text-anchor:end}"
         ".mid{text-anchor:middle}.name,.small{font-size:11px}.area{fill-opacity:.55}"

@@ -1,4 +1,4 @@
-"""A timeline as data: agents, limits, and the numbers that sum them up."""
+"""A timeline as data: agents, limits, and the numbers that summarize them."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ _UNITS = ((86400, "d"), (_HOUR, "h"), (60, "m"), (1, "s"))
 
 
 class History(NamedTuple):
-    """What is to be drawn. Times are Unix times; of what began before `begin`, the rest is drawn."""
+    """The data of a timeline. Times are Unix times; of an attempt that began before `begin`, the rest is drawn."""
 
     title: str
     lives: Sequence[Life]
-    limits: Sequence[tuple[float, int]]  # from when on; none is known before the first
+    limits: Sequence[tuple[float, int]]  # each from its time on; before the first the limit is unknown
     begin: float
     end: float
     folds: bool = True  # whether long idle gaps are folded
 
 
 class Numbers(NamedTuple):
-    """A history in short."""
+    """The key numbers of a history."""
 
     agents: int
     attempts: int
     seconds: float
-    utilisation: float | None  # of the slots that the limit allowed, the part that was held; None without a limit
+    utilisation: float | None  # the part of the allowed slots that was held; None without a limit
     most_queued: int
 
 
 def numbers(history: History) -> Numbers:
-    """How many, how long, how full: of the time in which the limit is known."""
+    """Return the key numbers; the utilisation covers the time in which the limit is known."""
     known = max(min((at for at, _ in history.limits), default=history.end), history.begin)
     blocks = [block for block in lanes.working(history.lives, history.end) if block.end > known]
     held = lanes.area(lanes.counts((max(block.begin, known), block.end) for block in blocks), history.end)
@@ -53,23 +53,23 @@ def numbers(history: History) -> Numbers:
 
 
 def queued(history: History) -> list[lanes.Span]:
-    """When each agent was queued, since the begin of the history."""
+    """Return the spans in which agents were queued, since the beginning of the history."""
     spans = lanes.queued(history.lives, history.end)
     return [(max(begin, history.begin), end) for begin, end in spans if end > history.begin]
 
 
 def gaps(history: History) -> list[lanes.Span]:
-    """The idle gaps that are long enough to be folded."""
+    """Return the idle gaps that are long enough to be folded."""
     return folding.gaps(history.lives, history.begin, history.end)
 
 
 def folded(history: History) -> list[lanes.Span]:
-    """The idle gaps that the drawing folds."""
+    """Return the idle gaps that the drawing folds."""
     return gaps(history) if history.folds else []
 
 
 def described(history: History) -> str:
-    """The numbers in words."""
+    """Return the key numbers as a sentence."""
     known = numbers(history)
     full = "" if known.utilisation is None else f", {known.utilisation:.0%} of the slots held"
     began = datetime.fromtimestamp(history.begin, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -80,7 +80,7 @@ def described(history: History) -> str:
 
 
 def offset(seconds: float, *, is_exact: bool) -> str:
-    """The label of a moment, in seconds since the begin; `is_exact` shows every unit, as in `5h 20s`."""
+    """Return the label of a moment, in seconds since the beginning; `is_exact` shows every unit, as in `5h 20s`."""
     if seconds == 0:
         return "0"
     whole, parts = int(seconds), list[str]()
@@ -94,25 +94,23 @@ def offset(seconds: float, *, is_exact: bool) -> str:
 
 
 def cut(history: History, since: float) -> History:
-    """The history from `since` on, without the agents and attempts that had ended by then."""
-    lives = [_cut(life, since) for life in history.lives if life.ended is None or life.ended > since]
-    begin = max(since, min(map(first, lives), default=history.end))
-    begin = min(begin, history.end)
+    """Return the history from `since` on, without the agents and attempts that had ended by then."""
+    lives = [
+        replace(life, attempts=[tried for tried in life.attempts if tried.ended is None or tried.ended > since])
+        for life in history.lives
+        if life.ended is None or life.ended > since
+    ]
+    begin = min(max(since, min(map(first, lives), default=history.end)), history.end)
     before = [(begin, limit) for at, limit in history.limits if at <= begin]
     limits = before[-1:] + [change for change in history.limits if change[0] > begin]
     return history._replace(lives=lives, limits=limits, begin=begin)
 
 
-def _cut(life: Life, since: float) -> Life:
-    kept = [attempt for attempt in life.attempts if attempt.ended is None or attempt.ended > since]
-    return replace(life, attempts=kept)
-
-
 def first(life: Life) -> float:
-    """When the agent was queued for the first time."""
+    """Return when the agent was queued for the first time."""
     return min([life.queued, *(attempt.queued for attempt in life.attempts)])
 
 
 def last(life: Life) -> float:
-    """When the agent ended, or of one that has not, when it was queued last."""
+    """Return when the agent ended, or when it was queued last if it has not ended."""
     return life.ended if life.ended is not None else life.queued

@@ -1,9 +1,10 @@
-"""A timeline as text: a line for each agent, with what it did when, made to fit a width."""
+"""A timeline as text: a line for each agent with its states over time, fitted to a width."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from orchctl.history.lifecycles import Life
@@ -13,7 +14,7 @@ from orchctl.timeline import lanes, summary
 from orchctl.timeline.folding import Axis
 from orchctl.timeline.summary import History
 
-MOST = 40  # agents that are shown
+MOST = 40  # agents that are drawn by default
 _NAME, _SHORT_NAME, _LEAST_BAR, _MOST_BAR = 24, 10, 8, 160
 _BREAK = 2  # columns, so that one whole column is free for the mark
 _DURATION = 10
@@ -26,7 +27,7 @@ _TICKS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14
 class _State(NamedTuple):
     label: str
     cell: str
-    plain: str  # where only ASCII can be shown
+    plain: str  # for a terminal that only shows ASCII
     colour: str
 
 
@@ -51,7 +52,7 @@ CHARACTERS = "".join(state.cell for state in (*_STATES.values(), *_ENDS.values()
 
 
 def chart(history: History, look: Look, most: int | None = MOST) -> list[str]:
-    """The lines, of the latest `most` agents. `look.width` None is 100 columns."""
+    """Return the lines of the chart, with the latest `most` agents. `look.width` None is 100 columns."""
     return list(_Chart(history, look, len(history.lives) if most is None else most).lines())
 
 
@@ -60,35 +61,34 @@ class _Chart:
         self._history, self._look = history, look
         by_end = sorted(history.lives, key=lambda life: (_end(life, history.end), summary.first(life), life.id))
         kept = {life.id for life in by_end[-most:]}
-        self._shown = [life for life in history.lives if life.id in kept]
+        self._lives = [life for life in history.lives if life.id in kept]
         self._width = look.width or 100
         self._has_ids = self._width >= 60  # noqa: PLR2004 - below, the bar needs the room more
         most_name = _NAME if self._has_ids else _SHORT_NAME
-        self._names = [render.fitted(render.clean(life.name) or "?", most_name, look.ellipsis) for life in self._shown]
+        self._names = [render.fitted(render.clean(life.name) or "?", most_name, look.ellipsis) for life in self._lives]
         self._name_width = max(map(render.columns, self._names), default=0)
-        self._id_width = max((len(life.id) for life in self._shown), default=0) + 1 if self._has_ids else 0
+        self._id_width = max((len(life.id) for life in self._lives), default=0) + 1 if self._has_ids else 0
         self._left = self._id_width + self._name_width + 1
         room = self._width - self._left - 3 - _DURATION
         self._bar = min(max(room, _LEAST_BAR), _MOST_BAR)
-        self._axis = self._scaled()
+        begin = max(history.begin, min(map(summary.first, self._lives), default=history.begin))
+        folds = summary.folded(history._replace(lives=self._lives, begin=begin))
+        self._axis = Axis(begin, history.end, self._bar, folds, _BREAK)
         self._used: set[str] = set()
         self._ended: set[str | None] = set()
-
-    def _scaled(self) -> Axis:
-        begin = max(self._history.begin, min(map(summary.first, self._shown), default=self._history.begin))
-        shown = self._history._replace(lives=self._shown, begin=begin)
-        return Axis(begin, self._history.end, self._bar, summary.folded(shown), _BREAK)
 
     def lines(self) -> Iterator[str]:
         for line in (self._history.title, summary.described(self._history)):
             yield self._fitted(render.clean_line(line))
-        for name, life in zip(self._names, self._shown, strict=True):
+        for name, life in zip(self._names, self._lives, strict=True):
             yield self._row(name, life)
-        yield self._fitted(self._labels())
+        yield self._fitted(" " * self._left + self._labels())
         if self._axis.breaks:
             yield self._fitted(self._gaps())
-        yield self._fitted(self._legend())
-        if left := len(self._history.lives) - len(self._shown):
+        used = [state for name, state in _STATES.items() if name in self._used]
+        used += [state for name, state in _ENDS.items() if name in self._ended]
+        yield self._fitted("  ".join(f"{self._mark(state)} {state.label}" for state in used))
+        if left := len(self._history.lives) - len(self._lives):
             yield self._fitted(
                 f"{self._look.ellipsis} and {left:,} earlier agents: `-o FILE` draws all, `--since 2h` the latest"
             )
@@ -102,14 +102,18 @@ class _Chart:
         ended = life.status
         self._ended.add(ended)
         tries = f" x{len(life.attempts)}" if len(life.attempts) > 1 else ""
-        took = f"{render.span(_took(life, self._history.end))}{tries}"
+        seconds = _end(life, self._history.end) - life.queued  # of an agent that never started: the time in the queue
+        if life.attempts:
+            works = (span for attempt in life.attempts for span in attempt.works(self._history.end))
+            seconds = sum(end - begin for begin, end in works)
+        took = f"{render.span(seconds)}{tries}"
         before = f"{life.id:<{self._id_width}}" if self._has_ids else ""
         mark = self._coloured(self._mark(_ENDS[ended]), _ENDS[ended].colour)
         room = self._width - self._left - self._bar - 3
         return f"{before}{render.padded(name, self._name_width)} {self._painted(cells)} {mark} {took[: max(room, 0)]}"
 
     def _cells(self, life: Life) -> list[str | None]:
-        """The state of the agent in each column."""
+        """Return the state of the agent in each column; later spans overwrite earlier ones."""
         cells: list[str | None] = [None] * self._bar
         end = self._history.end
         spans = [("queued", *span) for span in lanes.queued([life], end)]
@@ -121,7 +125,9 @@ class _Chart:
         spans += [("again", moment - _MOMENT, moment) for moment in ends if moment is not None]
         for state, begin, until in spans:
             if until > begin and until > self._axis.begin:
-                first, last = self._columns(begin, until)
+                # a span takes one column at least
+                first = min(int(self._axis.x(begin)), self._bar - 1)
+                last = max(first, _whole(self._axis.x(until)) - 1)
                 cells[first : last + 1] = [state] * (last + 1 - first)
         for fold in self._axis.breaks:
             column = _whole(fold.left)
@@ -129,22 +135,12 @@ class _Chart:
                 cells[column] = "gap"
         return cells
 
-    def _columns(self, begin: float, end: float) -> tuple[int, int]:
-        """The first and the last column of a span, which takes one column at least."""
-        first = min(int(self._axis.x(begin)), self._bar - 1)
-        return first, max(first, _whole(self._axis.x(end)) - 1)
-
     def _painted(self, cells: Sequence[str | None]) -> str:
-        parts, begin = [], 0
-        while begin < len(cells):
-            end = begin
-            while end < len(cells) and cells[end] == cells[begin]:
-                end += 1
-            if (state := cells[begin]) is None:
-                parts.append(" " * (end - begin))
-            else:
-                parts.append(self._coloured(self._mark(_STATES[state]) * (end - begin), _STATES[state].colour))
-            begin = end
+        parts = []
+        for name, run in groupby(cells):
+            count = len(list(run))
+            state = None if name is None else _STATES[name]
+            parts.append(" " * count if state is None else self._coloured(self._mark(state) * count, state.colour))
         return "".join(parts)
 
     def _mark(self, state: _State) -> str:
@@ -154,7 +150,7 @@ class _Chart:
         return f"\x1b[{colour}m{text}\x1b[0m" if self._look.has_colours else text
 
     def _labels(self) -> str:
-        """Offsets from the begin, each from its own column on."""
+        """Return the labels of the axis, each from its own column on."""
         step = next((tick for tick in _TICKS if self._axis.seconds / tick * 12 <= self._bar), self._axis.seconds)
         line = ""
         for at in self._axis.ticks(step, self._history.begin):
@@ -162,7 +158,7 @@ class _Chart:
             label = summary.offset(at - self._history.begin, is_exact=bool(self._axis.breaks))
             if (not line or column >= len(line) + _APART) and column + len(label) <= self._bar + _DURATION:
                 line = f"{line:<{column}}{label}"
-        return " " * self._left + line
+        return line
 
     def _gaps(self) -> str:
         folds = self._axis.breaks
@@ -174,24 +170,11 @@ class _Chart:
         more = f" and {len(folds) - _NAMED_GAPS} more" if len(folds) > _NAMED_GAPS else ""
         return f"idle: {', '.join(parts)}{more}"
 
-    def _legend(self) -> str:
-        """Only what occurs."""
-        used = [state for name, state in _STATES.items() if name in self._used]
-        used += [state for name, state in _ENDS.items() if name in self._ended]
-        return "  ".join(f"{self._mark(state)} {state.label}" for state in used)
-
 
 def _whole(x: float) -> int:
-    """`x` rounded up, but for what floats add to a whole number."""
+    """Return `x` rounded up, without the error that floats add to a whole number."""
     return math.ceil(x - 1e-9)
 
 
 def _end(life: Life, now: float) -> float:
     return now if life.ended is None else life.ended
-
-
-def _took(life: Life, now: float) -> float:
-    """Seconds at work in all attempts; of an agent that never started, from the queue to the end."""
-    if not life.attempts:
-        return _end(life, now) - life.queued
-    return sum(end - begin for attempt in life.attempts for begin, end in attempt.works(now))

@@ -81,13 +81,11 @@ class Engine:
             answer = self._shell.ask(turn.questions.pop(0))
             launched += isinstance(answer, Spawned | SpawnFailed)
             is_last = not turn.questions and not turn.launches_left
-            if is_last and (self._are_few(launched) or self._clock().mono - turn.now < SLICE):
+            may_start = min(len(self.state.queue), self.state.limit - working(self.state))
+            is_few = launched + may_start <= _FEW  # so few that they need not wait for another turn
+            if is_last and (is_few or self._clock().mono - turn.now < SLICE):
                 turn.launches_left = 1
             decide(turn, answer)
-
-    def _are_few(self, launched: int) -> bool:
-        """Whether those that may start after these are so few that they need not wait for another turn."""
-        return launched + min(len(self.state.queue), self.state.limit - working(self.state)) <= _FEW
 
     def finish(self) -> None:
         """Return when all that was decided is on the disk and done."""

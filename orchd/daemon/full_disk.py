@@ -102,7 +102,8 @@ class HeldWaits:
             if held.deadline <= now:
                 del self._waits[request]
                 held.end()
-        late, self._late = list(self._late), deque()
+        late = list(self._late)
+        self._late.clear()
         return late
 
 
@@ -176,7 +177,10 @@ class FullDisk:
             if self._has_room():
                 log.info("there is room on the disk of %s again", self._home.directory)
                 return True
-            self._turn(dict(self._poller.poll(self._patience())))
+            logs = None if self._parts is None else self._parts.context.processes.logs.next_deadline()
+            moments = (self._look_at, self._notify.next_deadline(), logs, *self._held.deadlines())
+            due = min(moment for moment in moments if moment is not None)
+            self._turn(dict(self._poller.poll(max(0, round((due - self._now()) * 1000) + 1))))
         self._notify.stopping()
         return False
 
@@ -193,12 +197,6 @@ class FullDisk:
             return False
         self._look_at = self._now() + LOOK_AGAIN
         return has_room(self._home.directory)
-
-    def _patience(self) -> int:
-        logs = None if self._parts is None else self._parts.context.processes.logs.next_deadline()
-        moments = (self._look_at, self._notify.next_deadline(), logs, *self._held.deadlines())
-        due = min(moment for moment in moments if moment is not None)
-        return max(0, round((due - self._now()) * 1000) + 1)
 
     def _turn(self, ready: dict[object, int]) -> None:
         if self._wakeup in ready:

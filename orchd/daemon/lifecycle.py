@@ -155,7 +155,11 @@ def _recover(home: Home, parts: Parts, loop: Loop) -> None:
     state = parts.context.state
     restore(home, parts)
     _link_client(home)
-    _take_up_given(parts)
+    store, environments = parts.context.store, parts.context.environments
+    left = environments.left(state.environments)
+    recent = store.agents(store.page(None, _RECENT)) if left else ()  # a daemon died before it was tidy
+    parts.context.given.recover(state.agents.values(), recent, left)
+    environments.sweep(state.environments)
     living = list(state.living.values())
     seen = parts.space.look(is_short=False)
     loop.feed(
@@ -168,16 +172,6 @@ def _recover(home: Home, parts: Parts, loop: Loop) -> None:
     )
     parts.scribe.catch_up()
     log.info("took up %d living and %d queued agents", len(living), len(state.agents) - len(state.living))
-
-
-def _take_up_given(parts: Parts) -> None:
-    """Environments and inputs, as far as an agent has them or may be tried again with them."""
-    left = parts.context.environments.left(parts.context.state.environments)
-    recent = (
-        parts.context.store.agents(parts.context.store.page(None, _RECENT)) if left else ()
-    )  # a daemon died before it was tidy
-    parts.context.given.recover(parts.context.state.agents.values(), recent, left)
-    parts.context.environments.sweep(parts.context.state.environments)
 
 
 def _become_daemon() -> Attributes:

@@ -55,8 +55,16 @@ class Loop:
     def run(self) -> None:
         """Serve until somebody wants us to leave and nobody is in the way."""
         self._show()
-        while not self._may_leave():
-            self._see_the_door()
+        context, remote = self._parts.context, self._parts.remote
+        while not context.is_leaving and not (context.state.is_draining and not context.state.living):
+            # clients of other machines come in by another socket after a key was revoked
+            if remote is not None and remote.router is not self._far:
+                for old in self._far_sockets:
+                    self._poller.unregister(old)
+                self._far = remote.router
+                self._far_sockets = [one for one in (remote.router, remote.monitor) if one is not None]
+                for new in self._far_sockets:
+                    self._poller.register(new, zmq.POLLIN)
             self._turn(dict(self._poller.poll(self._patience())))
             self._show()
         self._notify.stopping()
@@ -65,18 +73,6 @@ class Loop:
         self._parts.scribe.write()
         self._hint()
         self._parts.context.processes.close()
-
-    def _see_the_door(self) -> None:
-        """Poll what clients of other machines come in by: after a key was revoked that is another socket."""
-        remote = self._parts.remote
-        if remote is None or remote.router is self._far:
-            return
-        for old in self._far_sockets:
-            self._poller.unregister(old)
-        self._far = remote.router
-        self._far_sockets = [one for one in (remote.router, remote.monitor) if one is not None]
-        for new in self._far_sockets:
-            self._poller.register(new, zmq.POLLIN)
 
     def feed(self, events: list[Input]) -> None:
         """Decide `events`, and whatever that brings about at once; then nothing is left to be done."""
@@ -110,11 +106,6 @@ class Loop:
     def reload(self) -> None:
         """Read the configuration again at the next turn."""
         self._is_to_reload = True
-
-    def _may_leave(self) -> bool:
-        return self._parts.context.is_leaving or (
-            self._parts.context.state.is_draining and not self._parts.context.state.living
-        )
 
     def _patience(self) -> int | None:
         """Milliseconds until the next deadline, rounded up so that it has passed when we look; None without one."""

@@ -153,7 +153,9 @@ class Presence:
             )
             return False
         try:
-            if not all(directory.is_dir() for directory in self._directories()):
+            home = self._home
+            directories = (home.directory, home.sockets, home.agents, home.environments, home.bin)
+            if not all(directory.is_dir() for directory in directories):
                 self._home.create()
             if not self._lock.is_kept():
                 log.critical("%s was removed and another daemon has taken it: leaving", self._home.lock)
@@ -163,10 +165,6 @@ class Presence:
         except (HomeError, OSError) as error:
             log.error("cannot make the lock and the sockets again: %s", error)  # noqa: TRY400 - for a person
         return True
-
-    def _directories(self) -> tuple[Path, ...]:
-        home = self._home
-        return (home.directory, home.sockets, home.agents, home.environments, home.bin)
 
     def _has_database(self) -> bool:
         """Whether the files of the database in the home are still those that are open."""

@@ -37,17 +37,16 @@ def read_private(path: Path) -> bytes:
         why = "it is a link" if error.errno == errno.ELOOP else error.strerror
         raise KeyFileError(f"{path} cannot be used: {why}; it must be a file of your own") from None
     try:
-        _check(path, os.fstat(descriptor))
+        found = os.fstat(descriptor)
+        if found.st_uid != os.getuid():
+            raise KeyFileError(
+                f"{path} cannot be used: it belongs to uid {found.st_uid}; it must be a file of your own"
+            )
+        if (mode := stat.S_IMODE(found.st_mode)) & 0o077:
+            raise KeyFileError(
+                f"{path} cannot be used: it is open to others (mode {mode:o}); if nobody else has been there, "
+                f"`chmod 600 {path}`, otherwise delete it and make new keys"
+            )
         return os.read(descriptor, _MOST)
     finally:
         os.close(descriptor)
-
-
-def _check(path: Path, found: os.stat_result) -> None:
-    if found.st_uid != os.getuid():
-        raise KeyFileError(f"{path} cannot be used: it belongs to uid {found.st_uid}; it must be a file of your own")
-    if (mode := stat.S_IMODE(found.st_mode)) & 0o077:
-        raise KeyFileError(
-            f"{path} cannot be used: it is open to others (mode {mode:o}); if nobody else has been there, "
-            f"`chmod 600 {path}`, otherwise delete it and make new keys"
-        )

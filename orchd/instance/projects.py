@@ -26,7 +26,9 @@ HEAD = "# written by orchd; `orchctl uninstall-project` removes it"
 def is_project(directory: Path) -> bool:
     """Whether files of sessions belong there: it has `.agent`, or it is a git checkout and no home directory."""
     try:
-        return (directory / MARK).is_dir() or ((directory / ".git").exists() and not _is_home(directory))
+        return (directory / MARK).is_dir() or (
+            (directory / ".git").exists() and not any(_is_same(directory, home) for home in _homes())
+        )
     except OSError:  # it cannot be searched
         return False
 
@@ -120,10 +122,6 @@ def _pointed(file: Path) -> Path | None:
         return own  # a submodule
     back = own / read_as_text(own / "gitdir").strip()
     return own / common if back.exists() and back.samefile(file) else None
-
-
-def _is_home(directory: Path) -> bool:
-    return any(_is_same(directory, home) for home in _homes())
 
 
 def _homes() -> Iterator[Path]:

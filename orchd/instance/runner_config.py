@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from orchd.instance.environment import ENV_DEFAULT_RUNNER
 from orchd.instance.system.open_file import read_file
@@ -156,8 +156,14 @@ def checked(default: str | None, settings: Mapping[str, Settings]) -> Runners:
 def wrong(default: str | None, settings: Mapping[str, Settings]) -> Iterator[Problem]:
     """All that each alone, or all together, cannot be."""
     for name, one in settings.items():
+        if not _NAME.fullmatch(name) or name == _MEMBERS_OWN:
+            yield Problem(
+                f"runners.{name}",
+                f"runners.{name:.60} cannot be called so: give it a name of letters, digits, `_`, `-` and `.`, but not "
+                f"{_MEMBERS_OWN!r}",
+            )
         own = () if name in BUILT_IN else (_wrong_own(name, one), _wrong_resume(name, one))
-        checks = (_wrong_name(name), _wrong_key(name, one), *own)
+        checks = (_wrong_key(name, one), *own)
         yield from (problem for problem in checks if problem is not None)
     runners = Runners(default, settings)
     if default is not None and default not in runners.names:
@@ -188,27 +194,14 @@ class _Table:
     runners: dict[str, Settings] = field(default_factory=dict)
 
 
-def _wrong_name(name: str) -> Problem | None:
-    if _NAME.fullmatch(name) and name != _MEMBERS_OWN:
-        return None
-    return Problem(
-        f"runners.{name}",
-        f"runners.{name:.60} cannot be called so: give it a name of letters, digits, `_`, `-` and `.`, but not "
-        f"{_MEMBERS_OWN!r}",
-    )
-
-
 def _wrong_key(name: str, settings: Settings) -> Problem | None:
     known = _OF.get(name, {one.name for one in fields(Settings)} - _OF_BUILT_IN_ONLY)
-    given = {one.name for one in fields(Settings) if getattr(settings, one.name) != _default(one)}
+    default = Settings()
+    given = {one.name for one in fields(Settings) if getattr(settings, one.name) != getattr(default, one.name)}
     if not (strange := sorted(given - known)):
         return None
     key = f"runners.{name}.{strange[0]}"
     return Problem(key, f"{key} says nothing to this runner; known to it are {', '.join(sorted(known))}")
-
-
-def _default(one: Any) -> object:
-    return one.default if one.default is not MISSING else one.default_factory()
 
 
 def _wrong_resume(name: str, settings: Settings) -> Problem | None:

@@ -72,9 +72,7 @@ class Parked:
             seen = self._looks.get(agent.id)
             if seen is None or not _is_about(seen, agent):
                 self._looks[agent.id] = self._seen(agent, now, now + FIRST)
-            elif seen.waits != len(
-                agent.waits
-            ):  # what it used until now still counts: waits may come and go all the time
+            elif seen.waits != len(agent.waits):  # what it used still counts: waits may come and go all the time
                 seen.waits, seen.due = len(agent.waits), min(seen.due, now + FIRST)
         return min((seen.due for seen in self._looks.values()), default=None)
 
@@ -86,7 +84,9 @@ class Parked:
             if before.due > now or agent is None or not _is_about(before, agent):
                 continue
             seen = self._looks[agent_id] = self._seen(agent, now, now)
-            seen.has_worked = not seen.is_frozen and _has_worked(before, seen)
+            cpu, took = seen.cpu - before.cpu, seen.at - before.at
+            is_busy = cpu > SLACK + SHARE * took or cpu + seen.delay - before.delay > SLACK + WANTED * took
+            seen.has_worked = is_busy and not seen.is_frozen
             seen.due += AGAIN if seen.has_worked else min(2 * (now - before.at), LONGEST)
             if seen.has_worked and before.has_worked:
                 working.append(WorkedWhileWaiting(agent.id, agent.attempt))
@@ -102,8 +102,3 @@ class Parked:
 def _is_about(seen: _Look, agent: Agent) -> bool:
     """Whether the agent waits, or is frozen, as it was when it was looked at."""
     return (seen.attempt, seen.is_frozen) == (agent.attempt, agent.has_frozen_tree)
-
-
-def _has_worked(before: _Look, after: _Look) -> bool:
-    cpu, took = after.cpu - before.cpu, after.at - before.at
-    return cpu > SLACK + SHARE * took or cpu + after.delay - before.delay > SLACK + WANTED * took

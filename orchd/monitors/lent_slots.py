@@ -72,7 +72,11 @@ class Borrowers:
         if self._due is None or now < self._due:
             return []
         self._due = now + self._pause()
-        borrowers, workers = self._borrowers(), self._workers()
+        lent = [agent.lent_to for agent in self._state.waiting.values() if agent.lent_to is not None]
+        borrowers = [(one, self._state.living[one].attempt) for one in lent if lender_of(self._state, one) is not None]
+        # all at work, where one of them may be what an agent that waits for a slot waits for
+        busy = [] if returning_without_slot(self._state) is None else at_work(self._state)
+        workers = [(agent.id, agent.attempt) for agent in busy]
         self._looks = {key: self._seen(key, now) for key in (*borrowers, *workers)}
         still = frozenset(key for key, seen in self._looks.items() if now - seen.moved >= self._state.stall_after)
         if not still.issuperset(workers):
@@ -84,16 +88,6 @@ class Borrowers:
 
     def _pause(self) -> float:
         return min(max(self._state.stall_after / LOOKS, SHORTEST), LONGEST)
-
-    def _borrowers(self) -> list[Key]:
-        lent = [agent.lent_to for agent in self._state.waiting.values() if agent.lent_to is not None]
-        return [(one, self._state.living[one].attempt) for one in lent if lender_of(self._state, one) is not None]
-
-    def _workers(self) -> list[Key]:
-        """All agents at work, where one of them may be what an agent that waits for a slot waits for."""
-        if returning_without_slot(self._state) is None:
-            return []
-        return [(agent.id, agent.attempt) for agent in at_work(self._state)]
 
     def _seen(self, key: Key, now: float) -> _Look:
         load, before = sum(self._load_seconds(*key)), self._looks.get(key)

@@ -142,7 +142,10 @@ class Callers:
             if any(process.pid == os.getpid() for process in line):
                 break
             if line[-1].parent == 0:
-                return Outside.MARKED if any(self._is_marked(process) for process in line) else Outside.OWNER
+                shown = (marks(process.pid) for process in line)
+                home = str(self._home.directory)
+                is_marked = any(ENV_AGENT in found and found.get(ENV_HOME) == home for found in shown)
+                return Outside.MARKED if is_marked else Outside.OWNER
             # a process in between ended meanwhile, and those below it have another parent now
         return Outside.NOBODY
 
@@ -159,14 +162,12 @@ class Callers:
         # where there is a cgroup the session may have been an earlier attempt's too
         if in_session is not None and (in_session == of_cgroup or in_session not in cgroups.values()):
             return in_session
-        if (below := self._above_leader(caller, shims)) is not None:
-            return below
-        return of_cgroup if of_cgroup in (None, Outside.FORMER) else Outside.NOBODY
-
-    def _above_leader(self, caller: Process, shims: dict[int, Key]) -> Key | None:
-        """The attempt from whose shim the leader of the caller's session descends: all of a session come from it."""
+        # all of a session descend from its leader, and so from the shim that the leader descends from
         leaders = [process.pid for process in _line(caller.session)] if caller.session else []
-        return next((shims[pid] for pid in leaders if pid in shims and pid != caller.session), None)
+        above = next((shims[pid] for pid in leaders if pid in shims and pid != caller.session), None)
+        if above is not None:
+            return above
+        return of_cgroup if of_cgroup in (None, Outside.FORMER) else Outside.NOBODY
 
     def _is_in_a_cgroup_of_ours(self, pid: int) -> bool:
         """The quick question: to say which one it is, all mounts have to be read."""
@@ -174,10 +175,6 @@ class Callers:
             return f"orchd-{self._home.tag}".encode() in (PROC / str(pid) / "cgroup").read_bytes()
         except (FileNotFoundError, ProcessLookupError):
             return False
-
-    def _is_marked(self, process: Process) -> bool:
-        shown = marks(process.pid)
-        return ENV_AGENT in shown and shown.get(ENV_HOME) == str(self._home.directory)
 
 
 def _line(pid: int) -> list[Process]:

@@ -147,8 +147,10 @@ class Remote:
                 return
             public = asked[-1] if len(asked) == _ZAP and asked[5] == b"CURVE" else b""
             is_known = self._keyring.visitor(public.hex()) is not None
-            if not is_known:
-                self._tell(public, asked[3])
+            if not is_known and public not in self._told and len(self._told) < _TOLD:
+                self._told.add(public)
+                where = asked[3].decode("ascii", "replace")
+                log.warning("refused the key %s from %s: it is not authorised", public.hex() or "(none)", where)
             status = (b"200", b"OK", public.hex().encode()) if is_known else (b"400", b"no", b"")
             self.zap.send_multipart([*asked[:2], *status, b""])
 
@@ -187,12 +189,6 @@ class Remote:
         self.zap.close()
         self._listener.close()
         self._context.term()
-
-    def _tell(self, public: bytes, origin: bytes) -> None:
-        if public not in self._told and len(self._told) < _TOLD:
-            self._told.add(public)
-            where = origin.decode("ascii", "replace")
-            log.warning("refused the key %s from %s: it is not authorised", public.hex() or "(none)", where)
 
 
 NOTHING = pack_result("", None)  # an answer to nobody, which a client passes over: it tells whether there is one

@@ -39,7 +39,14 @@ class Guests:
         except OSError:  # it left meanwhile
             return
         if len(self._silent) > self._most_silent or len(self._silent) + len(self._known) > self._most:
-            self._end(self._victim())
+            # the oldest silent one of the address that has the most: who floods makes room for others
+            counts = Counter(guest.address for guest in self._silent.values())
+            address = counts.most_common(1)[0][0]
+            oldest = next(one for one, guest in self._silent.items() if guest.address == address)
+            guest = self._silent.pop(oldest)
+            with suppress(OSError), _opened(oldest) as connection:
+                if _cookie(connection) == guest.cookie:
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def asked(self, descriptor: int) -> None:
         """It has sent a request, and so has shown a key."""
@@ -55,18 +62,6 @@ class Guests:
         """All are over."""
         self._silent.clear()
         self._known.clear()
-
-    def _victim(self) -> int:
-        """The oldest silent one of the address that has the most: who floods makes room for others."""
-        counts = Counter(guest.address for guest in self._silent.values())
-        address = counts.most_common(1)[0][0]
-        return next(descriptor for descriptor, guest in self._silent.items() if guest.address == address)
-
-    def _end(self, descriptor: int) -> None:
-        guest = self._silent.pop(descriptor)
-        with suppress(OSError), _opened(descriptor) as connection:
-            if _cookie(connection) == guest.cookie:
-                connection.shutdown(socket.SHUT_RDWR)
 
 
 def _opened(descriptor: int) -> socket.socket:

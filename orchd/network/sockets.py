@@ -82,7 +82,11 @@ class Ports:
             if self._is_in_place(path):
                 continue
             path.unlink(missing_ok=True)
-            listener = _listener(path)
+            listener = socket.socket(socket.AF_UNIX)
+            listener.settimeout(0)
+            listener.bind(os.fsencode(path))
+            path.chmod(0o600)
+            listener.listen(_BACKLOG)
             if path in self._bound:
                 log.warning("%s was removed; it is made again", path)
                 old, _ = self._listeners.pop(self._bound[path][0])
@@ -116,19 +120,15 @@ class Ports:
         while self._heard:
             for connection in list(self._heard.values()):
                 if not (connection.messages and connection.reads):
-                    self._rest(connection)
+                    self._heard.pop(connection.number, None)
+                    if connection.is_over:
+                        self._close(connection)
+                    else:
+                        self._look_again(connection)
                     continue
                 message = connection.messages.popleft()
                 if len(message) == 1 or (len(message) == 2 and not message[0]):  # noqa: PLR2004
                     yield _peer(connection, message[:-1]), message[-1]  # DEALER sends [body], REQ [empty, body]
-
-    def _rest(self, connection: Connection) -> None:
-        """All its messages were taken, or no more are until it reads its replies."""
-        self._heard.pop(connection.number, None)
-        if connection.is_over:
-            self._close(connection)
-        else:
-            self._look_again(connection)
 
     def reply(self, route: tuple[bytes, ...], frame: bytes) -> None:
         """Send a reply; a client that is gone misses it. No other ever has its route."""
@@ -161,8 +161,12 @@ class Ports:
             try:
                 accepted = listener.accept()[0]
             except OSError as error:
-                if error.errno in _SHORTAGE:
-                    self._turn_away(listener)
+                if error.errno in _SHORTAGE:  # refuse it by the descriptor kept for this: else the loop would not sleep
+                    if self._spare is not None:
+                        os.close(self._spare)
+                    with suppress(OSError):
+                        self._refuse(listener.accept()[0], "no descriptor is free")
+                    self._spare = _spare()
                 if error.errno == errno.ECONNABORTED:
                     continue
                 return
@@ -208,14 +212,6 @@ class Ports:
         if not self._is_full:  # once, until there is room again
             self._is_full = True
             log.warning("refused a connection: %s; close some, or raise the limit of open files (ulimit -n)", why)
-
-    def _turn_away(self, listener: socket.socket) -> None:
-        """Refuse a connection by the descriptor that is kept for this: while it waits, the loop would not sleep."""
-        if self._spare is not None:
-            os.close(self._spare)
-        with suppress(OSError):
-            self._refuse(listener.accept()[0], "no descriptor is free")
-        self._spare = _spare()
 
     def _serve(self, connection: Connection, events: int) -> None:
         try:
@@ -302,15 +298,6 @@ def _peer(connection: Connection, envelope: tuple[bytes, ...]) -> Peer:
         identity = Outside.ENDED
     route = (connection.number.to_bytes(_ROUTE), *envelope)
     return Peer(route, peer.uid, peer.pid, None, identity)
-
-
-def _listener(path: Path) -> socket.socket:
-    made = socket.socket(socket.AF_UNIX)
-    made.settimeout(0)
-    made.bind(os.fsencode(path))
-    path.chmod(0o600)
-    made.listen(_BACKLOG)
-    return made
 
 
 def _spare() -> int | None:

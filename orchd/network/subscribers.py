@@ -36,7 +36,11 @@ class Visitors:
         known = self._answered.get((request, caller))
         if known is not None:
             return known
-        made = self._authorized(asked) if isinstance(asked, KeyAuthorize) else self._revoked(asked)
+        made = (
+            {**asdict(self._keyring.authorize(asked, self._now())), "server": self._server()}
+            if isinstance(asked, KeyAuthorize)
+            else self._revoked(asked)
+        )
         self._answered[request, caller] = made
         if len(self._answered) > _REMEMBERED:
             self._answered.popitem(last=False)
@@ -66,22 +70,16 @@ class Visitors:
         for route in routes:
             self._listeners.pop(route, None)
 
-    def _authorized(self, asked: KeyAuthorize) -> dict[str, object]:
-        return {**asdict(self._keyring.authorize(asked, self._now())), "server": self._server()}
-
     def _revoked(self, asked: KeyRevoke) -> dict[str, object]:
         before = len(self._keyring.records())
         try:
             return asdict(self._keyring.revoke(asked.key))
         finally:  # also when the disk did not take it: from now on the key opens nothing
             if len(self._keyring.records()) < before:
-                self._cut()
-
-    def _cut(self) -> None:
-        """All shake hands again, and listen again: nothing reaches anybody in the old way."""
-        self._listeners.clear()
-        if self._remote is not None:
-            self._remote.cut()
+                # all shake hands again, and listen again: nothing reaches anybody in the old way
+                self._listeners.clear()
+                if self._remote is not None:
+                    self._remote.cut()
 
     def _server(self) -> dict[str, object] | None:
         return {"public": self._remote.public, "listens": self._remote.address} if self._remote else None

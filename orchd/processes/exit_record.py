@@ -21,21 +21,18 @@ _KILLED = (None, 137)  # how a process may end that the kernel has killed
 def exit_of(key: tuple[AgentId, int], handle: Handle, record: Record, kills: controllers.Kills) -> Exited:
     """How an attempt ended whose shim has reported or ended."""
     report = report_in(handle.files.report) if handle.reports else None
-    oom, peak = _oom(handle, record.code, kills), handle.memory_peak()
-    outcome = Outcome(record.code, record.cpu_seconds, handle.rss_bytes, report, oom, peak, handle.tree.escaped())
+    cgroup = handle.tree.cgroup
+    oom = controllers.oom(cgroup.path) if cgroup is not None and cgroup.is_bound else None
+    was_killed = record.code in _KILLED or (record.code and handle.reports)
+    if oom is None and was_killed and kills.now() > handle.kills:
+        oom = Oom.MACHINE
+    peak, escaped = handle.memory_peak(), handle.tree.escaped()
+    outcome = Outcome(record.code, record.cpu_seconds, handle.rss_bytes, report, oom, peak, escaped)
     note = record.note
     if note is None and record.code is None:
         what = "kept from running" if handle.is_shim_killed else "killed"
         note = f"its supervising shell was {what}, so that its exit code is unknown"
     return Exited(*key, outcome, is_tree_gone=True, note=note)
-
-
-def _oom(handle: Handle, code: int | None, kills: controllers.Kills) -> Oom | None:
-    cgroup = handle.tree.cgroup
-    found = controllers.oom(cgroup.path) if cgroup is not None and cgroup.is_bound else None
-    if found is not None or not (code in _KILLED or (code and handle.reports)):
-        return found
-    return Oom.MACHINE if kills.now() > handle.kills else None
 
 
 def report_in(path: str) -> Report | None:

@@ -237,7 +237,10 @@ class LocalProcesses:
     def news(self) -> list[Input]:
         """What has happened to processes since the last time."""
         self._guard.look(self._handles)
-        inputs = self._weigh()
+        weights = self._scale.weigh(self._clock())
+        for key, weight in weights.items():
+            self._handles[key].peak = max(self._handles[key].peak or 0, weight.amount)
+        inputs: list[Input] = [OverMemory(*key) for key, weight in weights.items() if weight.amount > weight.bound]
         for key, pid in self._watch.fired():
             if (event := self._noticed(key, pid)) is not None:
                 inputs.append(event)
@@ -266,17 +269,18 @@ class LocalProcesses:
         deadlines = (self._scale.next_deadline(self._clock()), self._guard.next_deadline())
         return min((moment for moment in deadlines if moment is not None), default=None)
 
-    def _weigh(self) -> list[Input]:
-        found = self._scale.weigh(self._clock())
-        for key, weight in found.items():
-            self._handles[key].peak = max(self._handles[key].peak or 0, weight.amount)
-        return [OverMemory(*key) for key, weight in found.items() if weight.amount > weight.bound]
-
     def _served(self, key: Key, handle: Handle) -> Input | None:
         """The attempt has ended and its shim would serve another; or it will not, and its own end will be the news."""
         shim = handle.shim
         record = self._record_of(handle) if shim is not None and shim.has_served() else None
-        if shim is None or record is None or record.code is None or not self._is_alone(handle, shim):
+        if (
+            shim is None
+            or record is None
+            or record.code is None
+            or handle.is_frozen
+            or not shim.is_left_alone()
+            or not handle.tree.is_left_to_shim()
+        ):
             if handle.is_frozen:  # the agent ended as its client did: nothing else would thaw what is left of it
                 freezing.thaw(handle.tree)
             self._shims.dismiss(shim)
@@ -287,10 +291,6 @@ class LocalProcesses:
         self._let_be(key, handle)
         self._shims.keep(key, shim)
         return event
-
-    def _is_alone(self, handle: Handle, shim: Shim) -> bool:
-        """Whether nothing but the shim is left of its tree, and it can serve another attempt."""
-        return not handle.is_frozen and shim.is_left_alone() and handle.tree.is_left_to_shim()
 
     def _ended(self, key: Key) -> Input:
         """The shim has ended: what its record says, and whether its tree ended with it."""

@@ -30,10 +30,7 @@ def suspension(tree: Tree) -> Suspension | None:
     if not members or not all(frozen):
         return None
     levels = list(dict.fromkeys(level for found in frozen for level in found))[:_SHOWN]
-    return _told(stopped[:_SHOWN], levels)
-
-
-def _told(stopped: list[Process], levels: list[Path]) -> Suspension:
+    stopped = stopped[:_SHOWN]
     causes, commands = [], []
     if levels:
         causes.append(f"froze {', '.join(map(str, levels))}")

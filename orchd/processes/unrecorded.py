@@ -54,11 +54,12 @@ def check(home: Home, state: State, begun: Begun, clock: Callable[[], float]) ->
 
     Raises StoreError while a process of an attempt runs that the database does not know: it would not be counted.
     """
-    files = list(_files(home))
-    unknown = sorted({file.attempt for file in files if _is_unknown(file.attempt, state, begun)})
-    living = sorted({*_locked_beside(files, state), *unknown})
+    found = list(_files(home))
+    unknown = sorted({file.attempt for file in found if _is_unknown(file.attempt, state, begun)})
+    living = sorted({*_locked_beside(found, state), *unknown})
     until = clock() + _SECONDS
-    while (living := [one for one in living if _is_living(home, one)]) and clock() < until:
+    records = {one: files_of(home, agent_id(one.number), one.attempt).record for one in living}
+    while (living := [one for one in living if locks.is_locked(records[one])]) and clock() < until:
         select.select([], [], [], _PAUSE)
     if living:
         names = listed([f"{agent_id(one.number)} (attempt {one.attempt})" for one in living], _NAMED)
@@ -67,7 +68,9 @@ def check(home: Home, state: State, begun: Begun, clock: Callable[[], float]) ->
             "copy of it was put back: put the newer one back, or end what is running by `orchctl doctor --end-agents`"
         )
     for one in unknown:
-        if not _never_ran(home, one):
+        files = files_of(home, agent_id(one.number), one.attempt)
+        # else its daemon died before it wrote the attempt down, and its shim has ended by itself
+        if parse_record(text_of(files.record), files.name).ran:
             state.last_number = max(state.last_number, one.number)
 
 
@@ -76,26 +79,18 @@ def _locked_beside(files: Iterable[_File], state: State) -> Iterator[_Found]:
 
     A shim that served several attempts holds one file under all their names: one that is at work speaks for all.
     """
-    locked = _locked_inodes()
+    locked: set[int] = set()
+    with suppress(OSError):
+        lines = (PROC / "locks").read_text().splitlines()
+        locked = {int(found[1]) for line in lines if (found := _LOCK.search(line))}
     by_inode: dict[int, list[_Found]] = {}
     for file in files:
         if file.record in locked:
             by_inode.setdefault(file.record, []).append(file.attempt)
     for names in by_inode.values():
-        if not any(_is_at_work(one, state) for one in names):
+        agents = [(one, state.agents.get(agent_id(one.number))) for one in names]
+        if not any(agent is not None and agent.attempt == one.attempt for one, agent in agents):
             yield max(names)
-
-
-def _locked_inodes() -> set[int]:
-    with suppress(OSError):
-        lines = (PROC / "locks").read_text().splitlines()
-        return {int(found[1]) for line in lines if (found := _LOCK.search(line))}
-    return set()
-
-
-def _is_at_work(one: _Found, state: State) -> bool:
-    agent = state.agents.get(agent_id(one.number))
-    return agent is not None and agent.attempt == one.attempt
 
 
 def check_marks(home: Home) -> None:
@@ -127,13 +122,3 @@ def _is_unknown(one: _Found, state: State, begun: Begun) -> bool:
         return agent is not None and one.attempt > agent.attempt
     known = begun(agent_id(one.number))
     return known is not None and one.attempt > known
-
-
-def _is_living(home: Home, one: _Found) -> bool:
-    return locks.is_locked(files_of(home, agent_id(one.number), one.attempt).record)
-
-
-def _never_ran(home: Home, one: _Found) -> bool:
-    """Whether its daemon died before it wrote the attempt down, and its shim has ended by itself."""
-    files = files_of(home, agent_id(one.number), one.attempt)
-    return not parse_record(text_of(files.record), files.name).ran

@@ -43,11 +43,10 @@ def _are_cpus(text: str) -> bool:
 
 
 def _are_limits(limits: dict[str, tuple[int, ...]]) -> bool:
-    return all(name in LIMITS and _are_bounds(*pair) for name, pair in limits.items())
-
-
-def _are_bounds(soft: int, hard: int) -> bool:
-    return min(soft, hard) >= UNLIMITED and (hard == UNLIMITED or UNLIMITED < soft <= hard)
+    return limits.keys() <= set(LIMITS) and all(
+        min(soft, hard) >= UNLIMITED and (hard == UNLIMITED or UNLIMITED < soft <= hard)
+        for soft, hard in limits.values()
+    )
 
 
 _Pair = Annotated[tuple[int, ...], Check(lambda pair: len(pair) == 2, "a list of the soft and the hard limit")]  # noqa: PLR2004

@@ -143,7 +143,10 @@ class Pruner:
         agent waits for: they stay."""
         is_all = not self._wishes or self._wishes[0].is_chosen
         if self._gone:
-            self._delete_files()
+            end = self._clock().mono + SLICE
+            while self._gone and self._clock().mono < end:
+                one = self._gone.popleft()
+                self._discard(agent_id(one.number), one.attempts)
         elif self._going and (is_all or len(self._going) >= PIECE):
             self._take_out()
         elif self._is_measuring:
@@ -185,7 +188,11 @@ class Pruner:
         end = self._clock().mono + SLICE
         if self._entries is None:
             self._measured = -self._files.left
-            self._entries = self._scanned()
+            try:
+                self._entries = os.scandir(self._home.agents)
+            except FileNotFoundError:
+                log.warning("%s is gone, with the logs of all attempts", self._home.agents)
+                self._entries = iter(())
         while self._is_measuring and self._clock().mono < end:
             found = list(islice(self._entries, _ENTRIES))
             for entry in found:
@@ -194,13 +201,6 @@ class Pruner:
             self._is_measuring = bool(found)
         if not self._is_measuring:
             self._entries = None
-
-    def _scanned(self) -> Iterator[os.DirEntry[str]]:
-        try:
-            return os.scandir(self._home.agents)
-        except FileNotFoundError:
-            log.warning("%s is gone, with the logs of all attempts", self._home.agents)
-            return iter(())
 
     def _choose(self, wish: Wish, awaited: Iterable[AgentId]) -> None:
         """Look at the next roots, and let those go that the wish is about."""
@@ -241,16 +241,15 @@ class Pruner:
 
     def _judge(self, wish: Wish, tree: list[Agent], referred: set[AgentId]) -> None:
         """All of it or nothing. What anybody refers to stays, and so does what has a worktree: there may be work."""
-        if any(not agent.is_over or agent.id in referred or self._has_worktree(agent) for agent in tree):
+        if any(not agent.is_over or agent.id in referred for agent in tree):
+            return
+        worktrees = [self._home.worktrees / agent.id for agent in tree if agent.spec.worktree]
+        if any(one.exists() or one.with_name(f"{one.name}.json").exists() for one in worktrees):
             return
         ended = max(agent.ended_at or 0.0 for agent in tree)
         if not self._is_over_full(wish) and (wish.before is None or ended >= wish.before):
             wish.oldest = min(wish.oldest or ended, ended)
             return
-        self._count(wish, tree)
-
-    def _count(self, wish: Wish, tree: list[Agent]) -> None:
-        """These go, or would."""
         wish.agents += len(tree)
         wish.runs += len({agent.spec.member.run for agent in tree if agent.spec.member})
         room = sum(self._files.room_of(agent.id, agent.attempt) for agent in tree)
@@ -263,10 +262,6 @@ class Pruner:
             self._chosen += tree
             self._records.leave(agent.id for agent in tree)
 
-    def _has_worktree(self, agent: Agent) -> bool:
-        worktree = self._home.worktrees / agent.id
-        return agent.spec.worktree and (worktree.exists() or worktree.with_name(f"{agent.id}.json").exists())
-
     def _take_out(self) -> None:
         """The rows of the next ones; their files follow when that is on the disk."""
         attempts = 0
@@ -278,12 +273,6 @@ class Pruner:
         self._chosen = []
         if not self._going:
             self._records.leaving.clear()
-
-    def _delete_files(self) -> None:
-        end = self._clock().mono + SLICE
-        while self._gone and self._clock().mono < end:
-            one = self._gone.popleft()
-            self._discard(agent_id(one.number), one.attempts)
 
     def _discard(self, agent: AgentId, attempts: int) -> None:
         for attempt in range(1, attempts + 1):

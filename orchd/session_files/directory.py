@@ -11,26 +11,22 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchd.core.admission.slots import working
 from orchd.core.state.agents import Agent, State
 from orchd.core.state.sessions import Session, SessionId
-from orchd.instance import projects, yaml_text
+from orchd.instance import projects
 from orchd.instance.system import atomic_file as whole
 from orchd.instance.system.open_file import append_file, inside, open_file
-from orchd.views.agents import iso
+from orchd.session_files.texts import changing_json, changing_yaml, fixed_json, fixed_yaml, scalar, session_yaml
 
-VERSION = 1  # of the files: a higher number means that a key has another meaning, or is gone
 _EVENTS = "events.jsonl"
 _INT64 = 2**63  # what a database can hold
 MOST = 10_000  # agents shown: the newest, so that a file of any size is written in milliseconds
-_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_/.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +50,12 @@ class Shown:
         for agent in agents:
             number = agent.number
             fixed = self._fixed.get(number) or (
-                _fixed_json(agent),
-                f"  - name: {_scalar(agent.spec.name)}\n",
-                _fixed_yaml(agent),
+                fixed_json(agent),
+                f"  - name: {scalar(agent.spec.name)}\n",
+                fixed_yaml(agent),
             )
-            self.json[number] = fixed[0] + _changing_json(agent)
-            self.yaml[number] = fixed[1] + _changing_yaml(agent) + fixed[2]
+            self.json[number] = fixed[0] + changing_json(agent)
+            self.yaml[number] = fixed[1] + changing_yaml(agent) + fixed[2]
             if agent.is_over:
                 self._fixed.pop(number, None)
             else:
@@ -91,22 +87,21 @@ class Directory:
         """The number of the session's last event in the file, or of anybody's where none of its own is near the end;
         None when the file has none. Half a line, left by a crash, is cut off."""
         try:
-            lines = self._tail()
+            with (
+                inside(self._path, *self._state) as state,
+                os.fdopen(open_file(state / _EVENTS, os.O_RDWR), "r+b") as file,
+            ):
+                end = file.seek(0, os.SEEK_END)
+                file.seek(max(0, end - 65_536))
+                tail = file.read()
+                lines = tail[: tail.rfind(b"\n") + 1]
+                if len(lines) < len(tail):
+                    file.truncate(end - len(tail) + len(lines))
         except OSError:
             return None
-        told = [found for line in lines if (found := _told(line)) is not None]
+        told = [found for line in lines.splitlines() if (found := _told(line)) is not None]
         own = [seq for one, seq in told if one == session]
         return max(own or (seq for _, seq in told), default=None)
-
-    def _tail(self) -> list[bytes]:
-        with inside(self._path, *self._state) as state, os.fdopen(open_file(state / _EVENTS, os.O_RDWR), "r+b") as file:
-            end = file.seek(0, os.SEEK_END)
-            file.seek(max(0, end - 65_536))
-            tail = file.read()
-            whole = tail[: tail.rfind(b"\n") + 1]
-            if len(whole) < len(tail):
-                file.truncate(end - len(tail) + len(whole))
-        return whole.splitlines()
 
     def append(self, events: Iterable[str]) -> None:
         """Write down what happened. Raises OSError."""
@@ -118,12 +113,17 @@ class Directory:
         """Write what a session is now. Raises OSError."""
         if is_newest:
             with _made(self._path, *self._state) as directory:
-                _replace(directory / "agents.json", f"[{_lines(shown.json)}]\n")
+                lines = ",\n ".join(shown.json[number] for number in sorted(shown.json))
+                _replace(directory / "agents.json", f"[{lines}]\n")
         name = f"{session.id}.yaml"
         with _made(self._path, *self._sessions) as directory:
-            _replace(directory / name, _yaml(session, shown, state, wall))
+            _replace(directory / name, session_yaml(session, shown.yaml, state, wall))
             if is_newest:
-                _link(directory / "latest.yaml", name)
+                path = directory / "latest.yaml"
+                with suppress(OSError):
+                    if path.readlink() == Path(name):
+                        return
+                whole.link(path, name)
 
 
 def _told(line: bytes) -> tuple[object, int] | None:
@@ -134,108 +134,6 @@ def _told(line: bytes) -> tuple[object, int] | None:
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
     return (session, seq) if type(seq) is int and 0 <= seq < _INT64 else None
-
-
-def _lines(found: dict[int, str]) -> str:
-    return ",\n ".join(found[number] for number in sorted(found))
-
-
-def _fixed_json(agent: Agent) -> str:
-    spec = agent.spec
-    shown = {
-        "id": agent.id,
-        "name": spec.name,
-        "skillName": spec.skill,
-        "taskId": spec.task_id,
-        "goal": spec.goal,
-        "level": agent.level.value,
-        "parent": agent.parent,
-        "run": spec.member.run if spec.member else None,
-        "runner": spec.runner,
-        "result": spec.result,
-    }
-    return as_json(shown)[:-1]
-
-
-def _changing_json(agent: Agent) -> str:
-    code = agent.outcome.code if agent.outcome else None
-    tokens, known = (agent.spent.tokens, agent.spent.known_cost) if agent.spent else ("null", None)
-    cost = "null" if known is None else known
-    return (
-        f', "status": "{agent.shown_status}", "reason": {as_json({"reason": agent.reason})[11:-1]}'
-        f', "attempt": {agent.attempt}, "exitCode": {"null" if code is None else code}'
-        f', "spawnedAt": {_time(agent.queued_at)}, "startedAt": {_time(agent.started_at)}'
-        f', "endedAt": {_time(agent.ended_at)}, "tokens": {tokens}, "costUsd": {cost}}}'
-    )
-
-
-def _time(wall: float | None) -> str:
-    return "null" if wall is None else f'"{iso(wall)}"'
-
-
-def _yaml(session: Session, shown: Shown, state: State, wall: float) -> str:
-    budget = session.budget.reached_by(session.spent)
-    head: dict[str, str | float | None] = {
-        "session": session.id,
-        "version": VERSION,
-        "name": session.name,
-        "status": "Closed" if session.closed_at is not None else "Open",
-        "directory": session.directory,
-        "opened_at": iso(session.opened_at),
-        "updated_at": iso(wall),
-        "limit": state.limit,
-        "working": working(state),
-        "paused": state.is_paused,
-        "tokens": session.spent.tokens,
-        "cost_usd": session.spent.cost_usd,
-        "budget_reached": budget,
-    }
-    lines = [f"{key}: {_scalar(value)}\n" for key, value in head.items()]
-    tasks = "".join(shown.yaml[number] for number in sorted(shown.yaml))
-    return f"{''.join(lines)}tasks:{' []' if not tasks else ''}\n{tasks}"
-
-
-def _fixed_yaml(agent: Agent) -> str:
-    spec = agent.spec
-    shown = {
-        "id": agent.id,
-        "goal": spec.goal,
-        "task_id": spec.task_id,
-        "skill": spec.skill,
-        "parent": agent.parent,
-        "result": spec.result,
-    }
-    return "".join(f"    {key}: {_scalar(value)}\n" for key, value in shown.items())
-
-
-def _changing_yaml(agent: Agent) -> str:
-    return (
-        f"    status: {agent.shown_status.capitalize()}\n"
-        f"    attempt: {agent.attempt}\n"
-        f"    reason: {_scalar(agent.reason)}\n"
-        f"    spawned_at: {_time(agent.queued_at)}\n"
-        f"    ended_at: {_time(agent.ended_at)}\n"
-    )
-
-
-def _scalar(value: str | float | None) -> str:
-    """A value as YAML reads it, in any version. JSON is that too, but for halves of characters; words stay as they are,
-    so that a line can be found without a parser."""
-    return yaml_text.scalar(value, _PLAIN) if isinstance(value, str) else json.dumps(value)
-
-
-def as_json(value: Mapping[str, object]) -> str:
-    """A map on one line of ASCII. Halves of characters are replaced, which many readers of JSON refuse."""
-    made = json.dumps(value)
-    return json.dumps(_without_halves(value)) if "\\ud" in made else made
-
-
-def _without_halves(value: object) -> object:
-    if isinstance(value, str):
-        return value.translate(yaml_text.HALVES)
-    if isinstance(value, Mapping):
-        return {key: _without_halves(one) for key, one in value.items()}
-    return [_without_halves(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 @contextmanager
@@ -258,10 +156,3 @@ def _is_excluded(project: Path, place: str) -> bool:
 
 def _replace(path: Path, text: str) -> None:
     whole.write(path, text.encode(errors="replace"), 0o600)
-
-
-def _link(path: Path, target: str) -> None:
-    with suppress(OSError):
-        if path.readlink() == Path(target):
-            return
-    whole.link(path, target)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from orchd.core.state.agents import Agent, AgentId, Instant, State, number_of
 from orchd.core.state.events import Fact
 from orchd.core.state.sessions import Session, SessionId, number_of_session
-from orchd.session_files.directory import MOST, Directory, Places, Shown, as_json
+from orchd.session_files.directory import MOST, Directory, Places, Shown
+from orchd.session_files.texts import as_json
 from orchd.store.codec import describe, event_name
 from orchd.store.database import Store
 from orchd.store.reader import StoredFact
@@ -109,15 +110,11 @@ class Scribe:
         for one in sorted({*recent, *self._state.in_sessions}):
             session = self._state.sessions.get(one) or self._store.session(one)
             if session is not None:
-                self._news.setdefault(one, _News(session)).events = self._missed(session)
+                directory = self._directory(session)
+                told = directory.last_seq(session.id) if directory.is_ours() else None
+                since = max(told or 0, self._store.last_seq() - 10 * _RECENT)
+                self._news.setdefault(one, _News(session)).events = self._store.facts_of(session.id, since)
         self.write()
-
-    def _missed(self, session: Session) -> list[StoredFact]:
-        """What happened in the session and its directory's file does not tell."""
-        directory = self._directory(session)
-        told = directory.last_seq(session.id) if directory.is_ours() else None
-        since = max(told or 0, self._store.last_seq() - 10 * _RECENT)
-        return self._store.facts_of(session.id, since)
 
     def _directory(self, session: Session) -> Directory:
         return Directory(session.directory, self._places or Places())
@@ -127,7 +124,11 @@ class Scribe:
         directory = self._directory(session)
         if not directory.is_ours():
             return
-        shown = self._shown_of(session)
+        if (shown := self._shown.get(session.id)) is None:
+            shown = self._shown[session.id] = Shown()
+            numbers = self._store.in_session(session.id, None, MOST)
+            stored: Iterable[Agent] = self._store.agents(numbers)
+            shown.enter(self._state.agents.get(agent.id, agent) for agent in stored)
         shown.enter(news.agents.values())
         try:
             directory.append(as_json({"session": session.id, **views.fact_map(event)}) for event in news.events)
@@ -138,14 +139,6 @@ class Scribe:
             self._failed.add(session.directory)
         else:
             self._failed.discard(session.directory)
-
-    def _shown_of(self, session: Session) -> Shown:
-        if (shown := self._shown.get(session.id)) is None:
-            shown = self._shown[session.id] = Shown()
-            numbers = self._store.in_session(session.id, None, MOST)
-            stored: Iterable[Agent] = self._store.agents(numbers)
-            shown.enter(self._state.agents.get(agent.id, agent) for agent in stored)
-        return shown
 
     def _is_newest(self, session: Session) -> bool:
         newest = self._newest.get(session.directory)

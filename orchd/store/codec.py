@@ -102,14 +102,12 @@ def _outcome(
     memory_peak: int | None = None,
     escaped: Iterable[str] = (),
 ) -> Outcome:
-    told = None if report is None else _report(dict(zip(_REPORT, report, strict=False)))
+    told = None
+    if report is not None:
+        fields = dict(zip(_REPORT, report, strict=False))
+        notes = tuple(Note(*note) for note in fields.pop("notes", ()))  # rows of schema 2 and before have none
+        told = Report(**{**fields, "spent": Spent(*fields["spent"])}, notes=notes)
     return Outcome(code, cpu_seconds, rss_bytes, told, Oom(oom) if oom else None, memory_peak, tuple(escaped))
-
-
-def _report(fields: dict[str, Any]) -> Report:
-    """Rows of schema 2 and before have no notes."""
-    notes = tuple(Note(*note) for note in fields.pop("notes", ()))
-    return Report(**{**fields, "spent": Spent(*fields["spent"])}, notes=notes)
 
 
 def unpack_agent(one: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
@@ -135,7 +133,14 @@ def unpack_agent(one: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
 
 
 def _spec(fields: dict[str, Any]) -> Spec:
-    member = fields["member"]
+    member = attributes = None
+    if fields["member"]:
+        run, path, after, *rest = fields["member"]
+        member = Membership(RunId(run), path, tuple(after), *rest)
+    if fields.get("attributes"):  # as they were written, by versions that knew fewer too
+        umask, nice, policy, cpus, bounds, *rest = fields["attributes"]
+        limits = tuple((name, soft, hard) for name, soft, hard in bounds)
+        attributes = Attributes(umask, nice, policy, cpus, limits, *rest)
     return Spec(
         **{
             **fields,
@@ -143,19 +148,10 @@ def _spec(fields: dict[str, Any]) -> Spec:
             "after": tuple(fields["after"]),
             "conditions": tuple((blocker, Condition(word)) for blocker, word in fields.get("conditions", ())),
             "variables": tuple((name, value) for name, value in fields["variables"]),
-            "member": _membership(*member) if member else None,
-            "attributes": _attributes(*fields["attributes"]) if fields.get("attributes") else None,
+            "member": member,
+            "attributes": attributes,
         }
     )
-
-
-def _attributes(umask: Any, nice: Any, policy: Any, cpus: Any, limits: list[list[Any]], *rest: Any) -> Attributes:
-    """As they were written, by versions that knew fewer too."""
-    return Attributes(umask, nice, policy, cpus, tuple((name, soft, hard) for name, soft, hard in limits), *rest)
-
-
-def _membership(run: str, path: str, after: list[str], *rest: Any) -> Membership:
-    return Membership(RunId(run), path, tuple(after), *rest)
 
 
 def pack_run(run: Run) -> bytes:

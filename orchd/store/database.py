@@ -131,7 +131,8 @@ class Store(Past):
         self._check_sizes()
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            for statement, values in (*rows.of(state, at, facts), _kept(answers)):
+            kept: list[rows.Row] = [(one.request, one.op, one.caller, pack(one.result)) for one in answers]
+            for statement, values in (*rows.of(state, at, facts), (_KEEP, kept)):
                 if values:  # most turns have something for two of seven statements
                     self._db.executemany(statement, values)
             saved = _saved(state)
@@ -178,7 +179,9 @@ class Store(Past):
                 saved.last_run,
                 saved.last_session,
             )
-            state.holds = {runner: _rate_limit(held, now) for runner, held in saved.holds.items()}
+            for runner, held in saved.holds.items():
+                until, reason = held if isinstance(held, list) else (held, "")
+                state.holds[runner] = RateLimit(now.mono + until - now.wall, until, reason)
             state.seed = saved.seed
         self._remember_pruned()
         if not self._without_room:
@@ -193,15 +196,6 @@ class Store(Past):
         """Fold the write-ahead log into the file and let it go."""
         self.commits.close()
         self._db.close()
-
-
-def _kept(answers: Iterable[StoredAnswer]) -> tuple[str, list[rows.Row]]:
-    return _KEEP, [(answer.request, answer.op, answer.caller, pack(answer.result)) for answer in answers]
-
-
-def _rate_limit(saved: Any, now: Instant) -> RateLimit:
-    until, reason = saved if isinstance(saved, list) else (saved, "")
-    return RateLimit(now.mono + until - now.wall, until, reason)
 
 
 def _saved(state: State) -> Saved:

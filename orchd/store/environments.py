@@ -36,11 +36,14 @@ class Environments:
     def keep_all(self, base: Variables, changes: Iterable[Variables]) -> list[str]:
         """Write `base` with each of `changes` to the disk as one file. Returns their digests. Raises OSError."""
         common = {name: _encoded(name, value) for name, value in base.items()}
-        wanted = [(_digest(common, change), change) for change in changes]
+        wanted = [(hashlib.sha256(_content(common, change)).hexdigest()[:32], change) for change in changes]
         new = {one: change for one, change in wanted if one not in self._known}
         absent = {one: change for one, change in new.items() if not (self._directory / one).exists()}
         if len(absent) > 1:
-            self._write_pack(base, absent)
+            content: bytes = msgpack.packb([dict(base), {one: dict(absent[one]) for one in absent}], **_AS_BYTES)
+            name = hashlib.sha256(content).hexdigest()[:32] + _PACK
+            write_private(self._directory / name, content)
+            self._packs[name] = set(absent)
         else:
             for one, change in absent.items():
                 write_private(self._directory / one, _content(common, change))
@@ -48,12 +51,6 @@ class Environments:
         self._kept |= new.keys() - absent.keys()
         self._known.update({one: (base, change) for one, change in new.items()})
         return [one for one, _ in wanted]
-
-    def _write_pack(self, base: Variables, changes: Mapping[str, Variables]) -> None:
-        content: bytes = msgpack.packb([dict(base), {one: dict(changes[one]) for one in changes}], **_AS_BYTES)
-        name = hashlib.sha256(content).hexdigest()[:32] + _PACK
-        write_private(self._directory / name, content)
-        self._packs[name] = set(changes)
 
     def get(self, digest: str) -> Variables:
         """The variables. Raises FileNotFoundError when the file was deleted."""
@@ -119,7 +116,3 @@ def _encoded(name: str, value: str) -> bytes:
 def _content(common: Mapping[str, bytes], change: Variables) -> bytes:
     pairs = {**common, **{name: _encoded(name, value) for name, value in change.items()}}
     return b"\0".join(pairs[name] for name in sorted(pairs))
-
-
-def _digest(common: Mapping[str, bytes], change: Variables) -> str:
-    return hashlib.sha256(_content(common, change)).hexdigest()[:32]

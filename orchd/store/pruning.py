@@ -77,23 +77,20 @@ class Past(Reader):
         self.commits.finish()
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            self._mark(chosen)
+            results, runs = [], set()
+            for agent in chosen:
+                if agent.spec.result and agent.status is Status.COMPLETED:
+                    results.append((rows.bytes_of(agent.spec.result), agent.number))
+                if agent.spec.member is not None:
+                    runs.add(number_of_run(agent.spec.member.run))
+            self._db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?)", results)
+            self._db.execute(f"DELETE FROM runs WHERE number IN {LISTED}", (listed(runs),))
             self._delete(listed(one.number for one in piece))
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('leaving', ?)", (pack([*piece, *rest]),))
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('pruned', ?)", (pack(self.pruned),))
         except sqlite3.Error as error:
             raise self._failure(error) from None
         self.commits.begin()
-
-    def _mark(self, chosen: Iterable[Agent]) -> None:
-        results, runs = [], set()
-        for agent in chosen:
-            if agent.spec.result and agent.status is Status.COMPLETED:
-                results.append((rows.bytes_of(agent.spec.result), agent.number))
-            if agent.spec.member is not None:
-                runs.add(number_of_run(agent.spec.member.run))
-        self._db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?)", results)
-        self._db.execute(f"DELETE FROM runs WHERE number IN {LISTED}", (listed(runs),))
 
     def _delete(self, numbers: str) -> None:
         """Agents, the facts of trees that begin with them, closed sessions that are empty then, and what is left of the

@@ -130,14 +130,15 @@ class Reader:
 
     def writers(self, results: Iterable[str]) -> list[Agent]:
         """For each of these files those that may yet write it, and the newest of those that have completed with it."""
-        return [agent for result in results for agent in self._writers(rows.bytes_of(result))]
-
-    def _writers(self, result: bytes) -> Iterator[Agent]:
-        yield from self._agents("result = ? AND is_over = 0 ORDER BY number", result)
-        # one at a time: a job that is repeated may have thousands, and the newest has completed as a rule
-        over = self._many("SELECT number FROM agents WHERE result = ? AND is_over = 1 ORDER BY number DESC", (result,))
-        agents = (agent for (number,) in over for agent in self._agents("number = ?", number))
-        yield from islice((agent for agent in agents if agent.status is Status.COMPLETED), 1)
+        query = "SELECT number FROM agents WHERE result = ? AND is_over = 1 ORDER BY number DESC"
+        found: list[Agent] = []
+        for result in map(rows.bytes_of, results):
+            found += self._agents("result = ? AND is_over = 0 ORDER BY number", result)
+            # one at a time: a job that is repeated may have thousands, and the newest has completed as a rule
+            over = self._many(query, (result,))
+            agents = (agent for (number,) in over for agent in self._agents("number = ?", number))
+            found += islice((agent for agent in agents if agent.status is Status.COMPLETED), 1)
+        return found
 
     def skills(self, names: Iterable[str]) -> dict[str, tuple[float, int]]:
         """Seconds and samples of those skills of which an agent has completed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeGuard
 
-from orchd.core.state.agents import Agent, AgentId, State, number_of
+from orchd.core.state.agents import AgentId, State, number_of
 from orchd.core.state.events import AgentCompleted, AgentQueued, AgentRevived, Fact, ProcessEnded, RunFact, SessionFact
 from orchd.core.state.runs import RunId, number_of_run
 from orchd.core.state.sessions import SessionId, number_of_session
@@ -92,18 +92,15 @@ def _of_agents(state: State, facts: Iterable[Fact]) -> tuple[list[Row], list[Row
     for one, is_new in touched.items():
         agent = state.agents[one]
         if is_new:
-            inserts.append((*_keys(agent), pack_spec(agent), pack_agent(agent)))
+            parent = number_of(agent.parent) if agent.parent else None
+            run = number_of_run(agent.spec.member.run) if agent.spec.member else None
+            session = number_of_session(agent.spec.session) if agent.spec.session else None
+            result = bytes_of(agent.spec.result) if agent.spec.result else None
+            keys = (agent.number, number_of(agent.root), parent, run, session, result, agent.is_over)
+            inserts.append((*keys, pack_spec(agent), pack_agent(agent)))
         else:
             updates.append((agent.is_over, pack_agent(agent), agent.number))
     return inserts, updates
-
-
-def _keys(agent: Agent) -> Row:
-    parent = number_of(agent.parent) if agent.parent else None
-    run = number_of_run(agent.spec.member.run) if agent.spec.member else None
-    session = number_of_session(agent.spec.session) if agent.spec.session else None
-    result = bytes_of(agent.spec.result) if agent.spec.result else None
-    return agent.number, number_of(agent.root), parent, run, session, result, agent.is_over
 
 
 def _of_runs(state: State, facts: Iterable[Fact]) -> list[Row]:

@@ -13,7 +13,7 @@ from orchd.core.admission.slots import overdrawn, working
 from orchd.core.admission.why import Verdict
 from orchd.core.admission.without_slot import is_returning
 from orchd.core.state.agents import WORKING, Agent, AgentId, Level, State, Status, agent_id, number_of
-from orchd.core.state.runs import Group, Membership, Run, RunId
+from orchd.core.state.runs import Run, RunId
 from orchd.core.state.sessions import Session, SessionId
 from orchd.core.state.spending import Spent
 from orchd.instance.home import Home
@@ -151,21 +151,10 @@ def _worktree(home: Home, agent: Agent) -> dict[str, object]:
 
 def _ended(agent: Agent, usage: Usage | None) -> dict[str, object]:
     outcome = agent.outcome
-    code = outcome.code if outcome else None
+    code, report = (outcome.code, outcome.report) if outcome else (None, None)
     return {
         "exit_code": code,
         "signal": code - 128 if code in _SIGNALS and code is not None else None,
-        **_spent(agent),
-        "cpu_seconds": usage.cpu_seconds if usage else outcome.cpu_seconds if outcome else None,
-        "rss_bytes": usage.rss_bytes if usage else outcome.rss_bytes if outcome else None,
-        "memory_peak": usage.memory_peak if usage else outcome.memory_peak if outcome else None,
-        "escaped": list(usage.escaped if usage else outcome.escaped if outcome else ()),
-    }
-
-
-def _spent(agent: Agent) -> dict[str, object]:
-    report = agent.outcome.report if agent.outcome else None
-    return {
         "model": (report.model if report else None) or agent.spec.model,
         "cli_session": report.session_id if report else None,
         "turns": report.turns if report else None,
@@ -174,6 +163,10 @@ def _spent(agent: Agent) -> dict[str, object]:
         **({**agent.spent._asdict(), "cost_usd": agent.spent.known_cost} if agent.spent else _NOTHING_KNOWN),
         "tokens_expected": agent.spec.tokens,
         "cost_source": report.cost_source if report else None,
+        "cpu_seconds": usage.cpu_seconds if usage else outcome.cpu_seconds if outcome else None,
+        "rss_bytes": usage.rss_bytes if usage else outcome.rss_bytes if outcome else None,
+        "memory_peak": usage.memory_peak if usage else outcome.memory_peak if outcome else None,
+        "escaped": list(usage.escaped if usage else outcome.escaped if outcome else ()),
     }
 
 
@@ -220,8 +213,27 @@ def whole_run_map(run: Run, members: Iterable[Agent]) -> dict[str, object]:
     found = [(agent, member) for agent in members if (member := agent.spec.member) is not None]
     return {
         **run_map(run, Counter(agent.shown_status for agent, _ in found)),
-        "groups": [_group_map(group) for group in run.plan.groups],
-        "members": [_member_map(agent, member) for agent, member in found],
+        "groups": [
+            {
+                "path": group.path,
+                "max_parallel": group.max_parallel,
+                "on_failure": "fail-fast" if group.is_fail_fast else "continue",
+                "required": group.is_required,
+            }
+            for group in run.plan.groups
+        ],
+        "members": [
+            {
+                "path": member.path,
+                "id": agent.id,
+                "status": agent.shown_status,
+                "required": member.is_required,
+                "reason": agent.reason,
+                "after": list(member.after),
+                "weight": member.weight,
+            }
+            for agent, member in found
+        ],
     }
 
 
@@ -249,27 +261,6 @@ def session_map(session: Session, unfinished: int) -> dict[str, object]:
         "unfinished": unfinished,
         "tokens_expected": session.expected,
         **budget_map(session),
-    }
-
-
-def _group_map(group: Group) -> dict[str, object]:
-    return {
-        "path": group.path,
-        "max_parallel": group.max_parallel,
-        "on_failure": "fail-fast" if group.is_fail_fast else "continue",
-        "required": group.is_required,
-    }
-
-
-def _member_map(agent: Agent, member: Membership) -> dict[str, object]:
-    return {
-        "path": member.path,
-        "id": agent.id,
-        "status": agent.shown_status,
-        "required": member.is_required,
-        "reason": agent.reason,
-        "after": list(member.after),
-        "weight": member.weight,
     }
 
 

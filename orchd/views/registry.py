@@ -86,19 +86,17 @@ class Records:
         found = self._store.newest_named(name, root, self.leaving, self._state.last_number - _NAMES)
         return None if found is None else self.recorded(found)
 
-    def _looked_up(self, one: AgentId) -> Agent | None:
-        if one in self.leaving:
-            return None
+    def recorded(self, one: AgentId) -> Agent | None:
+        """The agent of this id, wherever it is; None when it is no more."""
+        agent = self._state.agents.get(one) or self._over.get(one)
+        if agent is not None or one in self.leaving:
+            return agent
         agent = self._store.agent(one)
         if agent is not None and agent.is_over:
             self._over[one] = agent
             if len(self._over) > _REMEMBERED:
                 self.shown.pop(self._over.popitem(last=False)[0], None)
         return agent
-
-    def recorded(self, one: AgentId) -> Agent | None:
-        """The agent of this id, wherever it is; None when it is no more."""
-        return self._state.agents.get(one) or self._over.get(one) or self._looked_up(one)
 
     def leave(self, ids: Iterable[AgentId]) -> None:
         """These are being pruned: nobody finds them any more."""

@@ -350,7 +350,7 @@ MUTANTS = (
     ),
     Mutant(
         "a shim that the kernel ended for the agent's own bound is no mystery",
-        "state/apply.py",
+        "state/apply_attempts.py",
         "agent.cause = Cause.MEMORY if is_over_bound else Cause.ENDED",
         "agent.cause = Cause.ENDED",
         core("handlers/processes", "one_that_the_kernel_ended_for_its_own_bound_has_failed_for_memory[None]"),

@@ -40,7 +40,7 @@ OF_CONDITIONS = (
     ),
     Mutant(
         "an agent that is retried waits again",
-        "state/apply.py",
+        "state/apply_attempts.py",
         "    agent.has_started = False\n",
         "",
         _test("an_agent_that_is_retried_waits_again"),

@@ -38,6 +38,16 @@ def test_a_checkout_and_what_is_marked_are_projects_and_nothing_else(tmp_path: P
     assert not (main / ".agent").exists()
 
 
+def test_the_project_of_a_directory_is_the_nearest_checkout_around_it(tmp_path: Path) -> None:
+    inner = tmp_path / "outer/inner/deep"
+    inner.mkdir(parents=True)
+    assert projects.project_of(inner) == inner
+    (tmp_path / "outer/.git").mkdir()
+    assert projects.project_of(inner) == tmp_path / "outer"
+    (tmp_path / "outer/inner/.git").write_text("gitdir: elsewhere\n")  # as git worktrees have it
+    assert projects.project_of(inner) == tmp_path / "outer/inner"
+
+
 def test_a_home_directory_is_one_only_when_it_is_marked(main: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A person may keep their settings in a repository."""
     monkeypatch.setenv("HOME", str(main))

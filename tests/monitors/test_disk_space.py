@@ -16,11 +16,11 @@ from tests.support.machine import needs_root, tmpfs
 def test_only_what_changes_something_is_told(tmp_path: Path) -> None:
     space = Space(tmp_path, 0)
     assert (space.look(is_short=False), space.look(is_short=True) is not None) == (None, True)
-    space.heed(Config(free_bytes=1 << 60))
+    space.reconfigure(Config(free_bytes=1 << 60))
     seen = space.look(is_short=False)
     assert seen is not None
     assert 0 < seen.free < seen.floor == 1 << 60
-    space.heed(Config())
+    space.reconfigure(Config())
     disk = os.statvfs(tmp_path)
     if (seen := space.look(is_short=True)) is not None:
         assert seen.floor == min(256 << 20, disk.f_blocks * disk.f_frsize // 20)

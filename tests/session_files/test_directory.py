@@ -9,15 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 from hypothesis import given
-from hypothesis import strategies as st
 
 from orchd.core.state.agents import Agent, Level, Outcome, Spec, State, Status, agent_id
 from orchd.core.state.sessions import Session, session_id
 from orchd.core.state.spending import Spent
 from orchd.instance import yaml_text
-from orchd.session_files import directory as sessionfiles
-from orchd.session_files.directory import Directory, Places, Shown, as_json
+from orchd.session_files.directory import Directory, Places, Shown
 from tests.orchctl import repos
+from tests.session_files.test_texts import TEXTS
 
 ONE = session_id(1)
 
@@ -72,19 +71,6 @@ def test_a_session_without_agents_is_an_empty_list(tmp_path: Path) -> None:
     assert (tmp_path / ".agent/sessions/latest.yaml").read_text().endswith("tasks: []\n")
 
 
-HOSTILE = "\x00\x07\x1b[31m\x7f\x80\x85\x92\x9b\u061c\u2028\u2029\u202e\ufeff\ud800\udcff\ufffe\U000e0001\r\n\t: #'\"\\"
-TEXTS = st.text(st.characters(codec=None) | st.sampled_from(HOSTILE), max_size=30)
-
-
-@given(TEXTS)
-def test_any_text_is_one_printable_scalar_of_its_line(text: str) -> None:
-    scalar = sessionfiles._scalar(text)
-    assert scalar.isprintable()
-    assert yaml.safe_load(f"key: {scalar}\n") == {"key": text.translate(yaml_text.NOT_IN_YAML)}
-    if not scalar.startswith('"'):
-        assert scalar == text
-
-
 @given(TEXTS, TEXTS)
 def test_any_text_leaves_all_files_valid(tmp_path_factory: pytest.TempPathFactory, name: str, goal: str) -> None:
     path = tmp_path_factory.mktemp("project")
@@ -104,21 +90,6 @@ def test_any_text_leaves_all_files_valid(tmp_path_factory: pytest.TempPathFactor
     for value in found.values():
         json.dumps(value, ensure_ascii=False).encode()  # no halves of characters
     assert found["reason"] == (goal or "x").translate(yaml_text.HALVES)
-
-
-@given(TEXTS, TEXTS)
-def test_an_event_is_one_line_of_valid_json(key: str, text: str) -> None:
-    made = as_json({"event": "x", "doc": {"list": [text, 1], key.translate(yaml_text.HALVES): text}})
-    assert made.isascii()
-    assert made.isprintable()
-    json.dumps(json.loads(made), ensure_ascii=False).encode()
-
-
-@pytest.mark.parametrize(
-    "word", ["", "true", "No", "null", "~", "1", "-", "a b", "a: b", "#x", "a\n", "...", "1e3", "é"]
-)
-def test_what_could_be_read_as_something_else_is_quoted(word: str) -> None:
-    assert sessionfiles._scalar(word)[0] == '"'
 
 
 def test_the_newest_session_is_the_latest_and_an_older_one_keeps_its_own_file(tmp_path: Path) -> None:
@@ -291,7 +262,7 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
 
 
 def test_only_the_newest_agents_of_many_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessionfiles, "MOST", 3)
+    monkeypatch.setattr("orchd.session_files.directory.MOST", 3)
     assert list(shown(*(agent(number) for number in range(1, 6))).json) == [3, 4, 5]
 
 

@@ -7,9 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from orchctl import exit_codes
-from orchctl.client import Client, target
+from orchctl.client import Client, pages, target
 from orchctl.daemon.launcher import for_agents
-from orchctl.history.session import session_status
 from orchctl.render import text
 from orchctl.spawn import attributes, env_files
 from orchctl.spawn.working_directory import here
@@ -59,7 +58,7 @@ def _note(skipped: list[str], behind: list[str]) -> None:
 def _beside(client: Client, agents: Iterable[Mapping[str, Any]]) -> Agents:
     """These and the other agents of their sessions."""
     sessions = dict.fromkeys(agent["session"] for agent in agents if agent["session"])
-    return {agent["id"]: agent for session in sessions for agent in session_status(client, session)["agents"]} | {
+    return {agent["id"]: agent for session in sessions for agent in pages.session(client, session)["agents"]} | {
         agent["id"]: agent for agent in agents
     }
 

@@ -11,7 +11,7 @@ from orchctl.client import Client, target
 from orchctl.errors import UsageError
 from orchctl.spawn import env_files, inputs
 from orchctl.spawn.mock_notes import note_pretenders
-from orchctl.spawn.request import asked_in, placed
+from orchctl.spawn.request import origin, placed
 from orchctl.spawn.working_directory import here
 from orchctl.terminal import console
 from orchd.instance.home import Home, default_home
@@ -29,9 +29,9 @@ def run(args: SimpleNamespace) -> int:
     if args.wait_timeout is not None and not args.wait:
         raise UsageError("--wait-timeout is for --wait: give both, or --timeout to end the agent itself")
     if args.batch_example:
-        from orchctl.spawn import examples
+        from orchctl.spawn import batch
 
-        console.put(examples.batch())
+        console.put(batch.example_file())
         return exit_codes.OK
     specs = [_spec(args)] if args.batch is None else _batch(args)
     warnings = _checked(specs, args)
@@ -75,7 +75,7 @@ def _note_queued(agents: list[Mapping[str, Any]]) -> None:
 
 def _spawned(client: Client, args: SimpleNamespace, specs: list[dict[str, object]]) -> dict[str, Any]:
     # another machine has an environment and directories of its own
-    where = {"cwd": specs[0]["cwd"], "env": {}} if target.is_far() else asked_in(here(args.cwd))
+    where = {"cwd": specs[0]["cwd"], "env": {}} if target.is_far() else origin(here(args.cwd))
     request: dict[str, Any] = {"agents": specs, "no_queue": args.no_queue, **where}
     request["env"] |= env_files.read(args.env_file, here(args.cwd))
     if args.parent is not None:

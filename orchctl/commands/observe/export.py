@@ -10,7 +10,6 @@ from orchctl import exit_codes
 from orchctl.client import Client, pages
 from orchctl.errors import UsageError
 from orchctl.exporters import export
-from orchctl.history.session import session_status
 from orchctl.terminal import console
 from orchctl.timeline.data import told
 
@@ -34,7 +33,7 @@ def _agents(client: Client, one: str | None) -> list[dict[str, Any]]:
     if one is None:
         answer = pages.status(client, {"all": True, "usage": False})
     elif one.startswith("session-"):
-        answer = session_status(client, one)
+        answer = pages.session(client, one)
     else:
         answer = pages.run(client, one)
     found: list[dict[str, Any]] = answer["agents"]

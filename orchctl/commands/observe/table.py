@@ -1,17 +1,27 @@
-"""The commands that show what there is, why, and what was; the table has them with the others."""
+"""The commands that show what happens and what happened, and hand it to other programs."""
 
 from __future__ import annotations
 
-from orchctl.commands.spec import COMMAND, JSON, Argument, Command, Option
+from orchctl.commands.spec import COMMAND, JSON, Argument, Command, Completion, Option, Where
 
-SEEING = (
-    Command(("top",), "Show agents live, and cancel, pause or change the limit by a key.", "observe.top"),
+OBSERVE = (
     Command(
-        ("why",),
-        "Say why an agent or run does not go on, or why it ended so.",
-        "agents.why",
-        (Argument("id", "The agent or run: agent-001, 1, a name, run-001.", "ID", required=True),),
-        (JSON,),
+        ("events",),
+        "Show what happened: the latest 50 events, or all after --since.",
+        "observe.events",
+        (),
+        (
+            Option("follow", "Go on as things happen.", short="-f"),
+            Option("since", "Events after this number; 0 is from the beginning.", "number", metavar="SEQ"),
+            Option("json", "Print one JSON object a line."),
+        ),
+        where=Where.ANY_DAEMON,
+    ),
+    Command(
+        ("top",),
+        "Show agents live, and cancel, pause or change the limit by a key.",
+        "observe.top",
+        where=Where.ANY_DAEMON,
     ),
     Command(
         ("metrics",),
@@ -19,6 +29,7 @@ SEEING = (
         "observe.metrics",
         (),
         (Option("serve", "Answer GET /metrics here: unix:PATH or 127.0.0.1:PORT.", "text", metavar="WHERE"),),
+        where=Where.ANY_DAEMON,
     ),
     Command(
         ("hook",),
@@ -30,33 +41,57 @@ SEEING = (
             Option("once", "Only what ended since the last time."),
         ),
         has_rest=True,
+        where=Where.ANY_DAEMON,
     ),
     Command(
         ("trace",),
         "Send what is over to OpenTelemetry: spans of all agents, a run, a session, or an agent and all below it.",
         "observe.trace",
-        (Argument("id", "A run, session or agent; all there is otherwise.", "[RUN|SESSION|ID]"),),
+        (
+            Argument(
+                "id",
+                "A run, session or agent; all there is otherwise.",
+                "[RUN|SESSION|ID]",
+                completes=Completion.AGENTS,
+            ),
+        ),
         (
             Option("endpoint", "The collector, as http://127.0.0.1:4318.", "text", metavar="URL"),
             Option("out", "Write OTLP JSON here instead; - is stdout.", "text", metavar="FILE", short="-o"),
             JSON,
         ),
+        where=Where.THIS_MACHINE,
     ),
     Command(
         ("export",),
         "Print what each agent took as data: attempts, seconds queued, at work and waiting, tokens, cost.",
         "observe.export",
-        (Argument("id", "A run or session: run-001, session-001; all there is otherwise.", "[RUN|SESSION]"),),
+        (
+            Argument(
+                "id",
+                "A run or session: run-001, session-001; all there is otherwise.",
+                "[RUN|SESSION]",
+                completes=Completion.RUNS,
+            ),
+        ),
         (
             Option("json", "Print `{agents, totals}`, or the error, as JSON."),
             Option("csv", "Print a line of CSV for each agent, after one with the names of the columns."),
         ),
+        where=Where.THIS_MACHINE,
     ),
     Command(
         ("timeline",),
         "Draw agents over time: of all agents, a run or a session.",
         "observe.timeline",
-        (Argument("id", "A run or session: run-001, session-001; default: all agents.", "[RUN|SESSION]"),),
+        (
+            Argument(
+                "id",
+                "A run or session: run-001, session-001; default: all agents.",
+                "[RUN|SESSION]",
+                completes=Completion.RUNS,
+            ),
+        ),
         (
             Option(
                 "out",
@@ -75,27 +110,6 @@ SEEING = (
             Option("no_fold", "Draw idle gaps to scale; default: fold long gaps."),
             Option("json", "Print the numbers of the timeline and its idle gaps as JSON."),
         ),
-    ),
-)
-
-WORKTREES = (
-    Command(
-        ("worktrees", "show"),
-        "Show a worktree: its branch, its work, what keeps it from being pruned, and the next commands.",
-        "work.worktrees",
-        (Argument("id", "The agent, by its id or name; or the branch.", "ID", required=True),),
-        (JSON,),
-        function="show",
-    ),
-    Command(
-        ("worktrees", "remove"),
-        "Remove the worktrees of ended agents, with their branches.",
-        "work.worktrees",
-        (Argument("ids", "The agents, by their ids or names.", "ID...", many=True, required=True),),
-        (
-            Option("force", "Remove uncommitted changes and unmerged commits too; prints first what is lost."),
-            JSON,
-        ),
-        function="remove",
+        where=Where.ANY_DAEMON,
     ),
 )

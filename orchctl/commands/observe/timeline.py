@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchctl import exit_codes
 from orchctl.client import Client
+from orchctl.commands.spec import unix_time
 from orchctl.errors import UsageError
-from orchctl.history import moments
 from orchctl.terminal import console
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def write(client: Client, name: str) -> None:
 def _read(client: Client, args: SimpleNamespace, now: float) -> History:
     from orchctl.timeline.data import told
 
-    since = None if args.since is None else moments.unix(args.since, now)
+    since = None if args.since is None else unix_time(args.since, now)
     return told(client, args.id, now, since)._replace(folds=not args.no_fold)
 
 

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 from orchctl import exit_codes
 from orchctl.composition import validate_skill_composition
+from orchctl.composition.schema import example_file
 from orchctl.errors import UsageError
 from orchctl.render import text
 from orchctl.runs.locate import as_json, located
-from orchctl.spawn import examples
 from orchctl.terminal import console
 
 
@@ -32,5 +32,5 @@ def run(args: SimpleNamespace) -> int:
 def _shown(args: SimpleNamespace) -> int:
     if args.file is not None:
         raise UsageError(f"--example prints a file and checks none: `orchctl validate {args.file}` checks it")
-    console.put(examples.composition())
+    console.put(example_file())
     return exit_codes.OK

@@ -9,7 +9,6 @@ from typing import Any
 
 from orchctl import exit_codes
 from orchctl.client import Client, pages, target
-from orchctl.history.session import session_status
 from orchctl.render import sessions, text
 from orchctl.terminal import console
 from orchd.instance import projects
@@ -49,7 +48,7 @@ def show_all(args: SimpleNamespace) -> int:
 def show(args: SimpleNamespace) -> int:
     """Print a session with its agents."""
     with Client(starts=False) as client:
-        answer = session_status(client, args.id)
+        answer = pages.session(client, args.id)
     console.result(answer, _lines(answer), as_json=args.json)
     return exit_codes.OK
 
@@ -57,7 +56,7 @@ def show(args: SimpleNamespace) -> int:
 def close(args: SimpleNamespace) -> int:
     """Close a session: its agents go on, later ones belong to another."""
     with Client(starts=False) as client:
-        answer = client.call("session-close", {"id": args.id or session_status(client, None)["session"]["id"]})
+        answer = client.call("session-close", {"id": args.id or pages.session(client, None)["session"]["id"]})
     console.result(answer, sessions.session_lines([answer["session"]]), as_json=args.json)
     return exit_codes.OK
 

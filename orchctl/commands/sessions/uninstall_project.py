@@ -11,9 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from orchctl import exit_codes
-from orchctl.client import Client
+from orchctl.client import Client, pages
 from orchctl.errors import NoDaemonError, RefusedError
-from orchctl.history.session import session_status
 from orchctl.render import text
 from orchctl.skills import find, install
 from orchctl.skills.install import CHANGED, REMOVED, SKILL
@@ -106,7 +105,7 @@ def _check_idle() -> None:
     """Raises RefusedError while agents of this project's session go on: their next event would write the files."""
     try:
         with Client(starts=False) as client:
-            agents = session_status(client, None)["agents"]
+            agents = pages.session(client, None)["agents"]
     except NoDaemonError:
         return
     except RefusedError as error:

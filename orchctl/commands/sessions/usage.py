@@ -8,7 +8,6 @@ from typing import Any
 
 from orchctl import exit_codes
 from orchctl.client import Client, pages
-from orchctl.history.session import session_status
 from orchctl.render import sessions, text
 from orchctl.terminal import console
 
@@ -25,7 +24,7 @@ def run(args: SimpleNamespace) -> int:
 
 def _rows(client: Client, one: str | None) -> Iterator[dict[str, Any]]:
     if one is None or one.startswith("session-"):
-        yield from _of_session(session_status(client, one))
+        yield from _of_session(pages.session(client, one))
     elif one.startswith("run-"):
         answer = pages.run(client, one)
         yield _sum(answer["run"], answer["agents"])

@@ -13,7 +13,7 @@ from orchctl.commands.agents import wait
 from orchctl.errors import RefusedError, UsageError
 from orchctl.exit_codes import OK
 from orchctl.spawn.mock_notes import note_pretenders
-from orchctl.spawn.request import asked_in
+from orchctl.spawn.request import origin
 from orchctl.tasks import launch
 from orchctl.tasks.directory import Place, opened, place, standing
 from orchctl.tasks.launch import PROMPTS, Choice, Wanted
@@ -106,7 +106,7 @@ def _spawned(
         launch.write_prompts(choice.run, results, directory, tasks)
         agents = launch.specs(choice, states, results, wanted)
         warnings = checks.check(agents, directory, client.home.config) if wanted.worktree else []
-        answer = client.call("spawn", {"agents": agents, **asked_in(directory)})
+        answer = client.call("spawn", {"agents": agents, **origin(directory)})
     for text in warnings:
         console.note(text)
     for path in kept:

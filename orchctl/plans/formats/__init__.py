@@ -1,1 +1,1 @@
-"""A reader for each format of plans."""
+"""Readers of plans, a module per format."""

@@ -21,7 +21,7 @@ from orchctl.plans.order import Counts
 from orchctl.plans.shape import Node, Plan, PlanError, slug
 
 _NOTE = re.compile(r"\s*\((\w+):\s*([^()]*)\)")
-_NEAR = 0.75  # how much a key must look like one that is known to be a slip of it
+_NEAR = 0.75  # similarity to a known key above which a key is a typing error
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -32,12 +32,12 @@ _KEYS: dict[str, Callable[[str], Any]] = {"id": str, "after": _words, "labels": 
 
 
 def has_ids(page: Page) -> bool:
-    """Whether a task gives itself an id in our own way."""
+    """Whether any task sets an id with `(id: ...)`."""
     return any(key.lower() == "id" for box in page.boxes for key, _ in _NOTE.findall(box.text))
 
 
 def read(page: Page, counts: Counts) -> Plan:  # noqa: ARG001 - the order of a list says nothing
-    """The plan that a page holds."""
+    """Return the plan of a page."""
     nodes = [_node(box) for box in outermost(page.boxes)]
     return Plan("checklist", nodes, marks=markdown.marks(page.boxes))
 
@@ -48,7 +48,9 @@ def _node(box: Box) -> Node:
     for note in _NOTE.finditer(box.text):
         key, value = note[1].lower(), note[2].strip()
         if key not in _KEYS:
-            _check_slip(box.line, key)
+            near = difflib.get_close_matches(key, _KEYS, 1, _NEAR)
+            if near:
+                raise PlanError(box.line, f"`({key}: ...)` is not known here; did you mean `({near[0]}: ...)`?")
             continue
         try:
             known[key] = _KEYS[key](value)
@@ -66,9 +68,3 @@ def _node(box: Box) -> Node:
     node.labels = known.get("labels", ())
     node.priority, node.skill = known.get("priority", 2), known.get("skill")
     return node
-
-
-def _check_slip(line: int, key: str) -> None:
-    near = difflib.get_close_matches(key, _KEYS, 1, _NEAR)
-    if near:
-        raise PlanError(line, f"`({key}: ...)` is not known here; did you mean `({near[0]}: ...)`?")

@@ -1,4 +1,4 @@
-"""JSON with the place of each value in its text, so that one value can be written and every other byte stays."""
+"""Reads JSON with the place of each value, so that a value can be replaced without changing any other byte."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ _SCALAR = re.compile(r"[^\s,\]}]+")
 
 
 class Value(NamedTuple):
-    """A value and where it stands: a dict of Values, a list of Values, or what `json` makes of it."""
+    """A value and its place: a dict of Values, a list of Values, or a value of `json`."""
 
     data: Any
     start: int
     end: int
 
     def plain(self) -> Any:
-        """It without its places."""
+        """Return the value without places."""
         if isinstance(self.data, dict):
             return {key: value.plain() for key, value in self.data.items()}
         return [value.plain() for value in self.data] if isinstance(self.data, list) else self.data
 
 
 def read(text: str) -> Value:
-    """The value that a text is. A mark of the byte order is white space. Raises PlanError with the line of no JSON."""
+    """Parse a text. A byte order mark counts as white space. Raises PlanError with the line of invalid JSON."""
     text = text.replace("\ufeff", " ", 1) if text.startswith("\ufeff") else text
     try:
         json.loads(text)
         return _value(text, _next(text, 0))
     except json.JSONDecodeError as error:
         raise PlanError(error.lineno, f"column {error.colno} is not JSON: {error.msg}") from None
-    except ValueError:  # Python reads no longer ones
+    except ValueError:  # Python refuses longer numbers
         raise PlanError(0, "a number has too many digits") from None
     except RecursionError:
         raise PlanError(0, "is nested too deeply") from None
 
 
 def line_of(text: str, value: Value) -> int:
-    """The line in which a value begins."""
+    """Return the line in which a value begins."""
     return text.count("\n", 0, value.start) + 1
 
 
@@ -56,34 +56,34 @@ def _value(text: str, at: int) -> Value:
 
 
 def _next(text: str, at: int) -> int:
-    """The place of what comes behind white space."""
+    """Return the offset behind white space."""
     return _end(_SPACE, text, at)
 
 
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
-    found = pattern.match(text, at)
-    return found.end() if found else at
+    match = pattern.match(text, at)
+    return match.end() if match else at
 
 
 def _array(text: str, start: int) -> Value:
-    found: list[Value] = []
+    values: list[Value] = []
     at = _next(text, start + 1)
     while text[at] != "]":
-        found.append(_value(text, at))
-        at = _next(text, found[-1].end)
+        values.append(_value(text, at))
+        at = _next(text, values[-1].end)
         if text[at] == ",":
             at = _next(text, at + 1)
-    return Value(found, start, at + 1)
+    return Value(values, start, at + 1)
 
 
 def _object(text: str, start: int) -> Value:
-    found: dict[str, Value] = {}
+    values: dict[str, Value] = {}
     at = _next(text, start + 1)
     while text[at] != "}":
         key = _value(text, at)
         at = _next(text, _next(text, key.end) + 1)
-        found[key.data] = _value(text, at)
-        at = _next(text, found[key.data].end)
+        values[key.data] = _value(text, at)
+        at = _next(text, values[key.data].end)
         if text[at] == ",":
             at = _next(text, at + 1)
-    return Value(found, start, at + 1)
+    return Value(values, start, at + 1)

@@ -28,13 +28,13 @@ _KIRO = re.compile(r"^[ \t]*(?:-[ \t]*)?_?Requirements?:", re.MULTILINE)
 
 
 def number_of(box: Box) -> str | None:
-    """The number of a task, such as `2.1`, or a name such as `CORE-2`."""
-    found = _ID.match(box.text)
-    return found["id"] if found else None
+    """Return the number of a task, such as `2.1`, or a name such as `CORE-2`."""
+    match = _ID.match(box.text)
+    return match["id"] if match else None
 
 
 def is_kiro(page: Page) -> bool:
-    """Whether it has what only Kiro writes; OpenSpec has groups as headings otherwise."""
+    """Whether a page has anything that only Kiro writes; OpenSpec has groups as headings otherwise."""
     return any(
         box.is_starred or box.mark == "-" or (number_of(box) or ".").isdecimal() or _KIRO.search("\n".join(box.own))
         for box in page.boxes
@@ -42,12 +42,12 @@ def is_kiro(page: Page) -> bool:
 
 
 def kiro(page: Page, counts: Counts) -> Plan:
-    """The plan that a page holds. `counts` says which tasks must still be done."""
+    """Return the plan of a page. `counts` decides which tasks must still be done."""
     return _read("kiro", page, counts)
 
 
 def openspec(page: Page, counts: Counts) -> Plan:
-    """The same, of OpenSpec, which knows no task in progress."""
+    """Return the plan of a page of OpenSpec, which has no task in progress."""
     return _read("openspec", page, counts)
 
 
@@ -59,46 +59,37 @@ def _read(name: str, page: Page, counts: Counts) -> Plan:
     ids = {node.id for node in nodes}
     for box, node in zip(boxes, nodes, strict=True):
         outer = of_box.get(id(box.parent)) if box.parent else None
-        node.parent = _above(node.id, ids) if number_of(box) else None
-        node.parent = node.parent or (outer.id if outer else None)
+        parts = node.id.split(".") if number_of(box) else []
+        above = (".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))  # `2` for `2.1.3` without a `2.1`
+        node.parent = next((number for number in above if number in ids), outer.id if outer else None)
     plan = markdown.grouped(name, nodes)
     places = {node.id: box for box, node in zip(boxes, nodes, strict=True)}
-    graph = [code for code in page.codes if _is_graph(code)]
+    graph = [code for code in page.codes if '"waves"' in code.text and code.text.lstrip().startswith("{")]
     if graph:
         _by_graph(plan, graph[0], counts)
     else:
-        staged(_stages(_by_number(plan.tasks), places), counts)
+        tasks = plan.tasks
+        if all(re.fullmatch(r"\d+(?:\.\d+)*", task.id) for task in tasks):
+            tasks = sorted(tasks, key=lambda task: [int(part) for part in task.id.split(".")])
+        staged(_stages(tasks, places), counts)
     plan.marks = markdown.marks(page.boxes, with_active=name == "kiro")
     return plan
 
 
 def _node(box: Box, names: markdown.Names) -> Node:
-    found = _ID.match(box.text)
-    title = box.text[found.end() :] if found else box.text
-    node = markdown.node(box, title, acceptance=[one for one in box.boxes if not number_of(one)])
+    match = _ID.match(box.text)
+    title = box.text[match.end() :] if match else box.text
+    node = markdown.node(box, title, acceptance=[inner for inner in box.boxes if not number_of(inner)])
     node.is_parallel = _PARALLEL.search(node.title) is not None
     node.title = _PARALLEL.sub("", node.title).removesuffix("**") or box.text
-    node.id = found["id"] if found else names.of(node.title)
-    markdown.strike(node, is_struck=bool(found and found["struck"]))
+    node.id = match["id"] if match else names.of(node.title)
+    markdown.strike(node, is_struck=bool(match and match["struck"]))
     node.after = dict.fromkeys(_SAYS.of(markdown.words(box)), "")
     return node
 
 
-def _above(number: str, ids: set[str]) -> str | None:
-    """The nearest number above it that is a task too: `2` for `2.1.3` where there is no `2.1`."""
-    parts = number.split(".")
-    return next((one for count in range(len(parts) - 1, 0, -1) if (one := ".".join(parts[:count])) in ids), None)
-
-
-def _by_number(tasks: list[Node]) -> list[Node]:
-    """In the order of their numbers; as they stand where one of them has none."""
-    if not all(re.fullmatch(r"\d+(?:\.\d+)*", task.id) for task in tasks):
-        return tasks
-    return sorted(tasks, key=lambda task: [int(part) for part in task.id.split(".")])
-
-
 def _stages(tasks: Sequence[Node], places: dict[str, Box]) -> Iterator[Stage]:
-    """One after the other; what may run in parallel does so with its neighbours in the same group."""
+    """Yield stages in order; parallel neighbours in the same group share a stage."""
     section: list[Node] = []
     for task in tasks:
         if section and _section(section[-1], places) != _section(task, places):
@@ -112,20 +103,16 @@ def _section(task: Node, places: dict[str, Box]) -> tuple[object, ...]:
     return (task.parent, places[task.id].headings)
 
 
-def _is_graph(code: Code) -> bool:
-    return '"waves"' in code.text and code.text.lstrip().startswith("{")
-
-
 def _by_graph(plan: Plan, code: Code, counts: Counts) -> None:
-    """Order by waves. What stands in no wave comes after all that stands before it in the file."""
+    """Order by waves. A task in no wave comes after all tasks before it in the file."""
     leaves = {group.id: list(plan.leaves(group.id)) for group in plan.groups}
     leaves |= {task.id: [task] for task in plan.tasks}
     stages: list[Stage] = []
     seen: set[str] = set()
     for number, ids in _waves(code):
-        if unknown := [one for one in ids if one not in leaves]:
+        if unknown := [node_id for node_id in ids if node_id not in leaves]:
             raise PlanError(code.line, f"the dependency graph names {unknown[0]!r}, which is no task here")
-        tasks = [task for one in ids for task in leaves[one] if task.id not in seen]
+        tasks = [task for node_id in ids for task in leaves[node_id] if task.id not in seen]
         seen |= {task.id for task in tasks}
         stages.append(Stage(tasks, f"wave {number} of the dependency graph"))
     staged(stages, counts)
@@ -138,24 +125,24 @@ def _by_graph(plan: Plan, code: Code, counts: Counts) -> None:
 
 
 def _waves(code: Code) -> list[tuple[int, list[str]]]:
-    """The tasks of each wave with its number: in the order of their ids, or as they stand where one has none."""
+    """Return the tasks of each wave with its number: by the ids of waves, or in their order if an id is missing."""
     try:
-        found: Any = json.loads(code.text)
+        graph: Any = json.loads(code.text)
     except (ValueError, RecursionError) as error:
         line = code.line + getattr(error, "lineno", 1)
         raise PlanError(line, f"the dependency graph is not JSON: {getattr(error, 'msg', error)}") from None
-    waves = found.get("waves")
+    waves = graph.get("waves")
     lists: list[list[str]] = []
     numbers: list[int] = []
     for wave in waves if isinstance(waves, list) else [None]:
         ids = wave.get("tasks") if isinstance(wave, dict) else wave
-        if not isinstance(ids, list) or not all(isinstance(one, str | int) for one in ids):
+        if not isinstance(ids, list) or not all(isinstance(number, str | int) for number in ids):
             raise PlanError(code.line, 'a wave of the dependency graph must be like {"tasks": ["1.1", "2.1"]}')
-        lists.append([str(one) for one in ids])
+        lists.append([str(number) for number in ids])
         if isinstance(wave, dict) and isinstance(wave.get("id"), int):
             numbers.append(wave["id"])
     if len(numbers) < len(lists):
         return list(enumerate(lists))
-    if twice := [one for one in numbers if numbers.count(one) > 1]:
+    if twice := [number for number in numbers if numbers.count(number) > 1]:
         raise PlanError(code.line, f"two waves of the dependency graph have the id {twice[0]}")
     return sorted(zip(numbers, lists, strict=True))

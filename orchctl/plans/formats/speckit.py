@@ -1,7 +1,7 @@
 """The `tasks.md` of spec-kit: phases as headings, `- [ ] T012 [P] [US1] Title in src/a.py (depends on T010)`.
 
-Sections follow each other as they stand in the file. Within a section a task comes after what stands before it, unless
-it and its neighbours have `[P]`.
+Sections follow each other in the order of the file. Within a section a task comes after the tasks before it, unless it
+and its neighbours have `[P]`.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def is_task(box: Box) -> bool:
 
 
 def read(page: Page, counts: Counts) -> Plan:
-    """The plan that a page holds. `counts` says which tasks must still be done.
+    """Return the plan of a page. `counts` decides which tasks must still be done.
 
-    `[P] tasks = ...`, which every plan of spec-kit has among its notes, explains the label and is no task.
+    `[P] tasks = ...`, a note in every plan of spec-kit, explains the label and is no task.
     """
     boxes = [box for box in page.boxes if is_task(box) or (box.parent is None and box.mark != "P")]
     names = markdown.Names()
@@ -46,33 +46,33 @@ def read(page: Page, counts: Counts) -> Plan:
     staged(_stages(plan.tasks, {id(nodes[key]): box.headings for key, box in zip(nodes, boxes, strict=True)}), counts)
     by_id = {node.id: node for node in plan.tasks}
     for _, text in page.prose:
-        for said in _PROSE.finditer(text):
-            if said["one"] in by_id:
-                by_id[said["one"]].comes_after(dict.fromkeys(_SAYS.of(f"depends on {said['on']}"), ""))
+        for sentence in _PROSE.finditer(text):
+            if sentence["one"] in by_id:
+                by_id[sentence["one"]].comes_after(dict.fromkeys(_SAYS.of(f"depends on {sentence['on']}"), ""))
     plan.marks = markdown.marks(page.boxes)
     return plan
 
 
 def _node(box: Box, names: markdown.Names) -> Node:
-    found = _ID.match(box.text)
-    title = box.text[found.end() :] if found else box.text
-    node = markdown.node(box, title, acceptance=[one for one in box.boxes if not is_task(one)])
+    match = _ID.match(box.text)
+    title = box.text[match.end() :] if match else box.text
+    node = markdown.node(box, title, acceptance=[inner for inner in box.boxes if not is_task(inner)])
     labels: list[str] = []
     while label := _LABEL.match(node.title):
         labels.append(label[1].strip())
         node.title = node.title[label.end() :]
     node.title = node.title.lstrip(":-\u2013\u2014 ") or box.text
-    node.id = found["id"] if found else names.of(node.title)
+    node.id = match["id"] if match else names.of(node.title)
     node.is_parallel = "P" in labels
     node.labels = tuple(label for label in labels if label != "P")
-    markdown.strike(node, is_struck=bool(found and found["struck"]))
+    markdown.strike(node, is_struck=bool(match and match["struck"]))
     node.after = dict.fromkeys(_SAYS.of(markdown.words(box)), "")
     return node
 
 
 def _stages(tasks: list[Node], places: Mapping[int, tuple[Heading, ...]]) -> Iterator[Stage]:
-    """The batches of each section. Tasks of the next section are told its title."""
+    """Yield the batches of each section. Tasks of the next section get its title as their reason."""
     for headings, group in groupby(tasks, lambda task: places[id(task)]):
-        found = batches(list(group), "in order")
-        yield from found[:-1]
-        yield Stage(found[-1].tasks, headings[-1].title if headings else "in order")
+        stages = batches(list(group), "in order")
+        yield from stages[:-1]
+        yield Stage(stages[-1].tasks, headings[-1].title if headings else "in order")

@@ -1,4 +1,4 @@
-"""The `tasks.json` of Task Master: tasks with subtasks, dependencies and statuses, in one list or one for each tag."""
+"""Reads the `tasks.json` of Task Master: tasks with subtasks and statuses, in a single list or a list per tag."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _FOLLOWING = re.compile(r'\s*[{,](\s*)"')  # the white space before the next key
 _MARKS = {"open": '"pending"', "active": '"in-progress"', "done": '"done"'}
 
 
-def is_plan(found: object) -> bool:
+def is_plan(value: object) -> bool:
     """Whether a JSON value has the form of such a file."""
-    return isinstance(found, dict) and any(map(_has_tasks, (found, *found.values())))
+    return isinstance(value, dict) and any(map(_has_tasks, (value, *value.values())))
 
 
 def _has_tasks(value: object) -> bool:
@@ -31,11 +31,22 @@ def _has_tasks(value: object) -> bool:
 
 
 def read(text: str, tag: str | None, current: str | None) -> Plan:
-    """The tasks of `tag`; of `current` when none is asked for, or `master`, or the only one. Raises PlanError."""
+    """Return the tasks of `tag`, by default of `current`, `master`, or the only tag. Raises PlanError."""
     whole = json_entries.read(text)
     if not is_plan(whole.plain()):
         raise PlanError(1, 'is no file of Task Master: it must be like {"master": {"tasks": [...]}}')
-    chosen, tasks = _chosen(whole, tag, current)
+    if "tasks" in whole.data and isinstance(whole.data["tasks"].data, list):
+        if tag is not None:
+            raise PlanError(0, f"has no tags, and so no {tag!r}: leave out --tag")
+        chosen, tasks = None, whole.data["tasks"]
+    else:
+        tags = {name: value.data["tasks"] for name, value in whole.data.items() if _has_tasks(value.plain())}
+        wanted = tag or (current if current in tags else "master")
+        if wanted not in tags and tag is None and len(tags) == 1:
+            wanted = next(iter(tags))
+        if wanted not in tags:
+            raise PlanError(0, f"has no tag {wanted!r}: choose one with --tag: {', '.join(sorted(tags))}")
+        chosen, tasks = wanted, tags[wanted]
     reader = _Reader(text)
     for task in tasks.data:
         reader.take(task, None)
@@ -44,25 +55,11 @@ def read(text: str, tag: str | None, current: str | None) -> Plan:
     return plan
 
 
-def _chosen(whole: Value, tag: str | None, current: str | None) -> tuple[str | None, Value]:
-    if "tasks" in whole.data and isinstance(whole.data["tasks"].data, list):
-        if tag is not None:
-            raise PlanError(0, f"has no tags, and so no {tag!r}: leave out --tag")
-        return None, whole.data["tasks"]
-    tags = {name: value.data["tasks"] for name, value in whole.data.items() if _has_tasks(value.plain())}
-    wanted = tag or (current if current in tags else "master")
-    if wanted not in tags and tag is None and len(tags) == 1:
-        wanted = next(iter(tags))
-    if wanted not in tags:
-        raise PlanError(0, f"has no tag {wanted!r}: choose one with --tag: {', '.join(sorted(tags))}")
-    return wanted, tags[wanted]
-
-
 class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
         self._nodes: list[Node] = []
-        self._said: dict[int, list[str]] = {}  # the dependencies of a node, by its place, as they are written
+        self._dependencies: dict[int, list[str]] = {}  # of each node, by its index, as written
 
     def take(self, value: Value, parent: Node | None) -> None:
         line = json_entries.line_of(self._text, value)
@@ -70,7 +67,7 @@ class _Reader:
         if not isinstance(task, dict) or not isinstance(task.get("id"), int | str) or not str(task["id"]).strip():
             raise PlanError(line, "a task must be an object with an id")
         node = self._node(value, task, line, parent)
-        self._said[len(self._nodes)] = [str(one) for one in _listed(task, "dependencies", line)]
+        self._dependencies[len(self._nodes)] = [str(dependency) for dependency in _listed(task, "dependencies", line)]
         self._nodes.append(node)
         _listed(task, "subtasks", line)
         for inner in value.data["subtasks"].data or () if "subtasks" in value.data else ():
@@ -85,7 +82,7 @@ class _Reader:
         if status not in _DONE | _OPEN | set(_HELD):
             known = ", ".join(sorted((_DONE | _OPEN | set(_HELD)) - {"todo", "canceled"}))
             raise PlanError(line, f"the status {status!r} of {name} is not known; known are {known}")
-        priority = (_text(task, "priority", line) or (_name_of(parent) if parent else "medium")).lower()
+        priority = _text(task, "priority", line).lower()
         return Node(
             id=name,
             title=texts["title"] or texts["description"].split("\n")[0] or f"Task {name}",
@@ -94,14 +91,14 @@ class _Reader:
             parent=parent.id if parent else None,
             is_done=status in _DONE,
             held=_HELD.get(status, ""),
-            description="\n\n".join(one for one in (texts["description"], texts["details"]) if one),
+            description="\n\n".join(text for text in (texts["description"], texts["details"]) if text),
             acceptance=texts["testStrategy"],
-            priority=_PRIORITY.get(priority, 2),
+            priority=parent.priority if parent and not priority else _PRIORITY.get(priority, 2),
             files=files("\n".join(texts.values())),
         )
 
     def _spot(self, value: Value) -> Spot:
-        """Where its status stands, or is to be added: behind its id."""
+        """Return where its status stands, or is to be inserted: behind its id."""
         if "status" in value.data:
             status = value.data["status"]
             return Spot(status.start, status.end)
@@ -110,29 +107,25 @@ class _Reader:
         return Spot(end, end, f',{following[1] if following else " "}"status": ')
 
     def resolved(self) -> list[Node]:
-        """The nodes, with ids as dependencies: a bare number in a subtask is its neighbour, or else a whole task."""
+        """Return the nodes with resolved dependencies: a number in a subtask is its neighbour, or else a whole task."""
         ids = {node.id for node in self._nodes}
         for index, node in enumerate(self._nodes):
-            beside = [f"{node.parent}.{one}" if node.parent else one for one in self._said[index]]
-            said = zip(self._said[index], beside, strict=True)
-            node.after = {near if near in ids else one: "" for one, near in said}
+            for dependency in self._dependencies[index]:
+                neighbour = f"{node.parent}.{dependency}"
+                node.after[neighbour if node.parent and neighbour in ids else dependency] = ""
         return self._nodes
 
 
-def _name_of(node: Node) -> str:
-    return next((name for name, value in _PRIORITY.items() if value == node.priority), "medium")
-
-
 def _listed(task: Mapping[str, Any], key: str, line: int) -> list[Any]:
-    found = task.get(key) or []
-    if not isinstance(found, list):
-        raise PlanError(line, f"{key} must be a list, not {json.dumps(found)[:60]}")
-    return found
+    value = task.get(key) or []
+    if not isinstance(value, list):
+        raise PlanError(line, f"{key} must be a list, not {json.dumps(value)[:60]}")
+    return value
 
 
 def _text(task: Mapping[str, Any], key: str, line: int) -> str:
-    """A text without half characters."""
-    found = task.get(key)
-    if found is not None and not isinstance(found, str):
-        raise PlanError(line, f"{key} must be a text, not {json.dumps(found)[:60]}")
-    return (found or "").strip().encode(errors="replace").decode()
+    """Return a text without lone surrogates."""
+    value = task.get(key)
+    if value is not None and not isinstance(value, str):
+        raise PlanError(line, f"{key} must be a text, not {json.dumps(value)[:60]}")
+    return (value or "").strip().encode(errors="replace").decode()

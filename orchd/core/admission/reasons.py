@@ -37,7 +37,11 @@ def reason(state: State, agent: Agent, now: float) -> str | None:
     if agent.status is Status.QUEUED:
         return why_queued(state, agent, now).sentence
     if agent.is_paused:
-        return _why_paused(agent)
+        if agent.status is Status.RUNNING:
+            slot = "it keeps its slot"
+        else:
+            slot = "its slot is released" if agent.frozen is Frozen.PAUSED else "it holds no slot"
+        return f"{slot}; `orchctl resume {agent.id}` lets it continue"
     if agent.id in state.standing and (other := kept_waiting_by(state, agent.id)) is not None:
         if other.lent_to == agent.id:
             return (
@@ -45,14 +49,6 @@ def reason(state: State, agent: Agent, now: float) -> str | None:
             )
         return f"no progress while {other.id} waits for a slot: it may need what {other.id} holds"
     return _why_waiting(state, agent) if agent.status is Status.WAITING else agent.reason
-
-
-def _why_paused(agent: Agent) -> str:
-    if agent.status is Status.RUNNING:
-        slot = "it keeps its slot"
-    else:
-        slot = "its slot is released" if agent.frozen is Frozen.PAUSED else "it holds no slot"
-    return f"{slot}; `orchctl resume {agent.id}` lets it continue"
 
 
 def _why_waiting(state: State, agent: Agent) -> str:
@@ -104,8 +100,10 @@ def _full(state: State, agent: Agent) -> Hold:
     busy = working(state)
     if busy >= state.limit:
         over = f", {busy - state.limit} overdrawn" if busy > state.limit else ""
+        paused = slots_of_paused(state)
+        over += f", {len(paused)} by paused agents: {listed(paused)}" if paused else ""
         stalled = "; every agent at work depends on a queued agent" if state.stalled_since is not None else ""
-        return Hold(Rule.LIMIT, f"{busy} of {state.limit} slots are in use{over}{_paused(state)}{stalled}")
+        return Hold(Rule.LIMIT, f"{busy} of {state.limit} slots are in use{over}{stalled}")
     if not has_resident_place(state, agent.depth):
         kept = state.resident - resident_bound(state, agent.depth)
         rest = f"; {kept} are kept free for agents below" if kept else ""
@@ -120,11 +118,6 @@ def _full(state: State, agent: Agent) -> Hold:
     if position(state, agent) == 1:
         return Hold(Rule.ORDER, "it starts next")
     return Hold(Rule.ORDER, "others are before it")
-
-
-def _paused(state: State) -> str:
-    paused = slots_of_paused(state)
-    return f", {len(paused)} by paused agents: {listed(paused)}" if paused else ""
 
 
 def slots_of_paused(state: State) -> list[AgentId]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 
 from orchd.core.state.agents import WORKING, Agent, AgentId, State
 from orchd.core.state.ready_queue import Line
-from orchd.core.state.runs import Run, RunId
+from orchd.core.state.runs import RunId
 from orchd.dag import around, groups_around
 
 
@@ -32,7 +32,12 @@ def has_room(state: State, line: Line) -> bool:
     if run is None or all(group.max_parallel is None for group in run.groups.values()):
         return True
     busy: set[str] = set()
-    for agent in _living_in(state, run):
+    mates = (state.living.get(AgentId(mate.agent)) for mate in run.members.values())
+    # all that live, or all of the run that do: whichever are fewer to look at
+    living: Iterable[Agent | None] = state.living.values() if len(state.living) <= len(run.members) else mates
+    for agent in living:
+        if agent is None:
+            continue
         if (member := agent.spec.member) is not None and member.run == line.run and agent.status in WORKING:
             busy |= {member.path, *groups_around(member.path)}
     for group in (line.group, *groups_around(line.group)):
@@ -42,14 +47,6 @@ def has_room(state: State, line: Line) -> bool:
         if group in busy:
             return True
     return True
-
-
-def _living_in(state: State, run: Run) -> Iterable[Agent]:
-    """All that live, or all of a run that do: whichever are fewer to look at."""
-    if len(state.living) <= len(run.members):
-        return state.living.values()
-    found = (state.living.get(AgentId(mate.agent)) for mate in run.members.values())
-    return (agent for agent in found if agent is not None)
 
 
 def overdrawn(state: State) -> int:

@@ -29,7 +29,10 @@ def path_to(state: State, start: Iterable[AgentId], goal: AgentId) -> list[Agent
     while frontier:
         here = frontier.pop()
         if here == goal:
-            return _walked(trail, here)
+            path = [here]
+            while (step := trail[path[-1]]) is not None:
+                path.append(step)
+            return path[::-1]
         if (agent := state.agents.get(here)) is None or agent.is_over:
             continue
         for there in waits_for(state, agent):
@@ -37,15 +40,6 @@ def path_to(state: State, start: Iterable[AgentId], goal: AgentId) -> list[Agent
                 trail[there] = here
                 frontier.append(there)
     return None
-
-
-def _walked(trail: Mapping[AgentId, AgentId | None], end: AgentId) -> list[AgentId]:
-    path, here = [], end
-    step: AgentId | None = here
-    while step is not None:
-        path.append(step)
-        step = trail[step]
-    return path[::-1]
 
 
 def cycle_from(state: State, start: Iterable[AgentId]) -> Sequence[AgentId] | None:

@@ -57,21 +57,18 @@ def _again(agent: Agent, find: Finder) -> str | None:
     """How it is tried again. One that was skipped would be skipped again without what did not complete before it."""
     if agent.status is Status.COMPLETED:
         return None
-    if agent.status is Status.SKIPPED and agent.spec.member is not None:
-        return f"`orchctl retry {agent.spec.member.run}` tries it again, with what did not complete before it"
-    if agent.status is Status.SKIPPED and (done := _completed_before(agent, find)) is not None:
-        return f"`orchctl spawn` without the condition: {done} completed, and what completed is not retried"
-    before = _incomplete_before(agent, find) if agent.status is Status.SKIPPED else []
+    before: list[AgentId] = []
+    if agent.status is Status.SKIPPED:
+        if agent.spec.member is not None:
+            return f"`orchctl retry {agent.spec.member.run}` tries it again, with what did not complete before it"
+        ended = unsatisfied(agent, map(find, agent.spec.after))
+        done = next((one.id for one, _ in ended if one.status is Status.COMPLETED), None)
+        if done is not None:
+            return f"`orchctl spawn` without the condition: {done} completed, and what completed is not retried"
+        before = _incomplete_before(agent, find)
     if len(before) > MOST:
         return f"`orchctl retry` of all {len(before)} that did not complete before it, and of it, tries it again"
     return f"`orchctl retry {' '.join([*before, agent.id])}` tries it again"
-
-
-def _completed_before(agent: Agent, find: Finder) -> AgentId | None:
-    """An agent that would have had to fail and completed, which is final."""
-    ended = unsatisfied(agent, map(find, agent.spec.after))
-    completed = (one.id for one, _ in ended if one.status is Status.COMPLETED)
-    return next(completed, None)
 
 
 def _incomplete_before(agent: Agent, find: Finder) -> list[AgentId]:
@@ -104,7 +101,7 @@ def _of_queued(state: State, agent: Agent, now: float) -> Verdict:
         scope=hold.scope,
         ends=_ends(agent),
         resume="".join(f", `orchctl resume {one}`" for one in slots_of_paused(state)[:1]),
-        before=_before(number),
+        before=f"; {number - 1} queued before it go first" if number > 1 else "",
         places=max(working(state), state.limit) + number,
         resident=len(state.living) + number + max(0, state.guards.depth - 1 - agent.depth),
         safe=smallest_safe_resident(sorted([*claims(state), agent.claim])),
@@ -168,20 +165,8 @@ def _ends(agent: Agent) -> str:
     return f"their completion; when one of them does not complete, {agent.id} is skipped"
 
 
-def _before(number: int) -> str:
-    return f"; {number - 1} queued before it go first" if number > 1 else ""
-
-
 def _workers(state: State, _: Agent) -> Iterable[AgentId]:
     return (one.id for one in state.living.values() if one.status in WORKING)
-
-
-def _living(state: State, _: Agent) -> Iterable[AgentId]:
-    return iter(state.living)
-
-
-def _claimants(state: State, _: Agent) -> Iterable[AgentId]:
-    return (one.id for one in state.living.values() if one.claim)
 
 
 def _mates(state: State, agent: Agent) -> Iterable[AgentId]:
@@ -198,8 +183,8 @@ def _earlier(state: State, agent: Agent) -> Iterable[AgentId]:
 _HOLDERS: dict[Rule, Callable[[State, Agent], Iterable[AgentId]]] = {
     Rule.AFTER: waits_for,
     Rule.LIMIT: _workers,
-    Rule.RESIDENT: _living,
-    Rule.NESTING: _claimants,
+    Rule.RESIDENT: lambda state, _: state.living,
+    Rule.NESTING: lambda state, _: (one.id for one in state.living.values() if one.claim),
     Rule.MAX_PARALLEL: _mates,
     Rule.ORDER: _earlier,
 }

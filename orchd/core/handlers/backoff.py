@@ -12,7 +12,7 @@ _MASK = (1 << 64) - 1
 def backoff(tries: int, seed: int) -> float:
     """Seconds before the next try after `tries` bad ones: doubled by each, times between a half and one and a half."""
     base = min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(tries, 20))
-    return float(base * (0.5 + _mixed(seed) / 2**64))
+    return float(base * (0.5 + splitmix64(seed) / 2**64))
 
 
 def next_seed(seed: int) -> int:
@@ -20,7 +20,8 @@ def next_seed(seed: int) -> int:
     return (seed + 0x9E3779B97F4A7C15) & _MASK
 
 
-def _mixed(seed: int) -> int:
+def splitmix64(seed: int) -> int:
+    """The number that SplitMix64 draws with this seed."""
     value = next_seed(seed)
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK

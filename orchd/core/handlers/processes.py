@@ -249,7 +249,13 @@ def _bound_reached(turn: Turn, agent: Agent, until: float) -> str | None:
 
 def _ended_badly(turn: Turn, agent: Agent, note: str | None) -> None:
     is_lost = agent.cause is Cause.ENDED and (agent.outcome is None or agent.outcome.code is None)
-    reason = _reason(agent, note, is_lost=is_lost)
+    outcome = agent.outcome or Outcome(None)
+    said = outcome.report.reason if outcome.report else None
+    reason = note or ("it ended and left no record" if is_lost else said or f"exit code {outcome.code}")
+    if agent.cause is Cause.MEMORY:
+        reason = MEMORY
+    elif outcome.oom is Oom.MACHINE and agent.cause is Cause.ENDED:
+        reason = f"{reason}; {MACHINES}"
     if agent.tries < agent.spec.retries and not _is_cut_short(turn.state, agent):
         delay = backoff(agent.tries, turn.state.seed)
         turn.record(AttemptRetried(agent.id, agent.attempt, reason, delay, next_seed(turn.state.seed)))
@@ -259,15 +265,6 @@ def _ended_badly(turn: Turn, agent: Agent, note: str | None) -> None:
         turn.record(AgentLost(agent.id, reason))
     else:
         turn.record(AgentFailed(agent.id, reason))
-
-
-def _reason(agent: Agent, note: str | None, *, is_lost: bool) -> str:
-    if agent.cause is Cause.MEMORY:
-        return MEMORY
-    outcome = agent.outcome or Outcome(None)
-    said = outcome.report.reason if outcome.report else None
-    reason = note or ("it ended and left no record" if is_lost else said or f"exit code {outcome.code}")
-    return f"{reason}; {MACHINES}" if outcome.oom is Oom.MACHINE and agent.cause is Cause.ENDED else reason
 
 
 def _is_cut_short(state: State, agent: Agent) -> bool:

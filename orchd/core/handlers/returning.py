@@ -21,7 +21,6 @@ from orchd.core.state.events import (
     WorkSeen,
 )
 from orchd.core.state.indexes import is_over, line_of, ticket_of
-from orchd.core.state.ready_queue import Ticket
 from orchd.core.turn import Turn
 
 
@@ -31,20 +30,16 @@ def end_waits(turn: Turn) -> None:
         for wait in list(agent.waits.values()):
             is_late = wait.deadline is not None and wait.deadline <= turn.now
             if is_late and not is_over(turn.state, wait):
-                _expire(turn, agent, wait)
+                if wait.is_background:
+                    turn.record(WaitEnded(agent.id, wait.request))
+                    turn.answer(wait.request, *wait.targets, timed_out=True)
+                else:
+                    turn.record(WaitExpired(agent.id, wait.request))
     for agent in sorted(turn.state.due.values(), key=ticket_of):
         for wait in [wait for wait in agent.waits.values() if is_over(turn.state, wait)]:
             if wait.is_background or _blocks_beside(agent, wait):
                 turn.record(WaitEnded(agent.id, wait.request))
                 _answer(turn, wait)
-
-
-def _expire(turn: Turn, agent: Agent, wait: Wait) -> None:
-    if wait.is_background:
-        turn.record(WaitEnded(agent.id, wait.request))
-        turn.answer(wait.request, *wait.targets, timed_out=True)
-    else:
-        turn.record(WaitExpired(agent.id, wait.request))
 
 
 def _blocks_beside(agent: Agent, wait: Wait) -> bool:
@@ -59,7 +54,9 @@ def _answer(turn: Turn, wait: Wait) -> None:
 def next_to_return(state: State) -> Agent | None:
     """The agent that goes back to work now: it has waited for a slot longest, and one is free for it."""
     is_free = has_working_place(state)
-    for agent in sorted((agent for agent in state.due.values() if is_returning(state, agent)), key=_rank):
+    agents = [agent for agent in state.due.values() if is_returning(state, agent)]
+    agents.sort(key=lambda agent: (float("inf") if agent.held_since is None else agent.held_since, ticket_of(agent)))
+    for agent in agents:
         if (is_free and has_room(state, line_of(agent))) or (not state.is_strict and _is_cut_short(agent)):
             return agent
     return None
@@ -72,10 +69,6 @@ def idle_lender(state: State) -> Agent | None:
     lenders = (agent for agent in state.waiting.values() if agent.lent_to is not None)
     lenders = (agent for agent in lenders if not agent.is_paused)
     return next((agent for agent in lenders if has_room(state, line_of(agent))), None)
-
-
-def _rank(agent: Agent) -> tuple[float, Ticket]:
-    return (float("inf") if agent.held_since is None else agent.held_since, ticket_of(agent))
 
 
 def _is_cut_short(agent: Agent) -> bool:

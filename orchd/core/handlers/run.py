@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
@@ -64,7 +63,9 @@ def _resolved(event: BeginRun) -> dict[str, list[str]]:
         if count > MOST_EDGES:
             raise Refusal("bad-run", f"more than {MOST_EDGES:,} dependencies, member by member: split the run")
         leaves[part.path] = found
-    _check_acyclic(leaves)
+    if cycle := cycle_in(leaves):
+        way = " -> ".join(cycle)
+        raise Refusal("cycle", f"these wait for each other: {way}; drop one dependency", path=cycle)
     return leaves
 
 
@@ -100,9 +101,3 @@ def _after(event: BeginRun, part: Part) -> tuple[str, ...]:
     """What a member comes after, with what the groups around it come after."""
     around = (event.group_after.get(group, ()) for group in groups_around(part.path))
     return tuple(dict.fromkeys([*part.after, *(node for after in around for node in after)]))
-
-
-def _check_acyclic(leaves: Mapping[str, Sequence[str]]) -> None:
-    if cycle := cycle_in(leaves):
-        way = " -> ".join(cycle)
-        raise Refusal("cycle", f"these wait for each other: {way}; drop one dependency", path=cycle)

@@ -108,17 +108,16 @@ def _resolved(state: State, specs: tuple[Spec, ...]) -> dict[AgentId, Spec]:
     named: dict[str, list[AgentId]] = {}
     for one, spec in zip(ids, specs, strict=True):
         named.setdefault(spec.name, []).append(one)
-    wanted = {one: _with_ids(state, named, spec) if spec.after else spec for one, spec in zip(ids, specs, strict=True)}
+    wanted = dict(zip(ids, specs, strict=True))
+    for one, spec in zip(ids, specs, strict=True):
+        if spec.after:
+            before = {name: _reference(state, named, spec, name) for name in spec.after}
+            conditions = tuple((before[name], condition) for name, condition in spec.conditions)
+            wanted[one] = replace(spec, after=tuple(dict.fromkeys(before.values())), conditions=conditions)
     if cycle := cycle_in({one: spec.after for one, spec in wanted.items()}):
         names = [wanted[one].name for one in cycle]
         raise Refusal("cycle", f"these wait for each other: {' -> '.join(names)}; drop one `after`", path=names)
     return wanted
-
-
-def _with_ids(state: State, named: dict[str, list[AgentId]], spec: Spec) -> Spec:
-    ids = {name: _reference(state, named, spec, name) for name in spec.after}
-    conditions = tuple((ids[name], condition) for name, condition in spec.conditions)
-    return replace(spec, after=tuple(dict.fromkeys(ids.values())), conditions=conditions)
 
 
 def _reference(state: State, named: dict[str, list[AgentId]], spec: Spec, wanted: str) -> AgentId:

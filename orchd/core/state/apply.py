@@ -1,15 +1,12 @@
 """`apply(state, fact, at)`: the only function that changes a State, live and on replay alike."""
 
-# ruff: noqa: ARG001 - every change takes the same arguments
-
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-from orchd.core.state import apply_waits
-from orchd.core.state.agents import LIVING, Agent, Cause, Instant, Oom, RateLimit, Report, State, Status, number_of
+from orchd.core.state import apply_attempts, apply_waits
+from orchd.core.state.agents import LIVING, Agent, Instant, RateLimit, State, Status, number_of
 from orchd.core.state.events import (
     AdmissionsPaused,
     AgentCancelled,
@@ -68,7 +65,6 @@ from orchd.core.state.indexes import (
 )
 from orchd.core.state.runs import Mate, Run, RunStatus, number_of_run
 from orchd.core.state.sessions import Session, number_of_session
-from orchd.core.state.spending import Spent
 from orchd.core.state.transitions import next_status
 
 
@@ -182,132 +178,6 @@ def _born(state: State, fact: AgentQueued, at: Instant) -> Agent:
     return agent
 
 
-def _admitted(state: State, agent: Agent, fact: AttemptAdmitted, at: Instant) -> None:
-    state.is_new_next = False
-    agent.attempt, agent.has_started = fact.attempt, True
-    agent.pid = agent.cgroup = agent.unmet = agent.outcome = agent.cause = agent.kill_at = agent.ready_at = None
-    agent.reason = agent.ended_at = None
-    agent.because = ""
-    agent.started = agent.heard = at.mono
-    agent.started_at = at.wall
-
-
-def _started(state: State, agent: Agent, fact: AttemptStarted, at: Instant) -> None:
-    agent.pid, agent.cgroup, agent.unmet = fact.pid, fact.cgroup, fact.unmet
-    state.refusals, state.remedy = 0, ""
-
-
-def _voided(state: State, agent: Agent, fact: AttemptVoided, at: Instant) -> None:
-    """It may have lent its slot before its daemon died, and before its gate was opened."""
-    apply_waits.unfreeze(agent, at)
-    _requeue(agent)
-    agent.started_at = None
-    agent.reason = fact.reason
-    if fact.hold:
-        state.held_until = at.mono + fact.hold
-        state.refusals += 1
-        state.remedy = fact.remedy
-
-
-def _promoted(state: State, agent: Agent, fact: AgentPromoted, at: Instant) -> None:
-    agent.claim = fact.claim
-
-
-def _heard(state: State, agent: Agent, fact: AgentHeard, at: Instant) -> None:
-    agent.heard = at.mono - fact.ago
-
-
-def _stop_began(state: State, agent: Agent, fact: StopBegan, at: Instant) -> None:
-    agent.cause, agent.reason, agent.because = fact.cause, fact.reason, fact.because
-    agent.is_paused = False
-    agent.waits.clear()
-    apply_waits.unfreeze(agent, at)
-    if agent.kill_at is None:
-        agent.kill_at = at.mono + agent.spec.grace
-
-
-def _kill_began(state: State, agent: Agent, fact: KillBegan, at: Instant) -> None:
-    agent.kill_at = None
-
-
-def _process_ended(state: State, agent: Agent, fact: ProcessEnded, at: Instant) -> None:
-    agent.outcome = fact.outcome
-    state.refusals, state.held_until = 0, 0.0  # what it had may be what was missing
-    if (report := fact.outcome.report) is not None:
-        _spend(state, agent, report)
-    agent.is_paused = False
-    agent.waits.clear()
-    apply_waits.unfreeze(agent, at)
-    if agent.cause is None:
-        is_over_bound = fact.outcome.oom is Oom.OWN and fact.outcome.code != 0
-        agent.cause = Cause.MEMORY if is_over_bound else Cause.ENDED
-        agent.kill_at = at.mono + agent.spec.grace
-
-
-def _spend(state: State, agent: Agent, report: Report) -> None:
-    """Add what an attempt took to its agent and, unless it was simulated, to the budgets of its session and run."""
-    spent = report.spent
-    agent.spent = spent.plus(agent.spent or Spent())
-    if report.is_simulated:
-        return
-    if (session := agent.spec.session) is not None:
-        state.sessions[session].spent = spent.plus(state.sessions[session].spent)
-    if (member := agent.spec.member) is not None:
-        state.runs[member.run].spent = spent.plus(state.runs[member.run].spent)
-
-
-def _deferred(state: State, agent: Agent, fact: AttemptDeferred, at: Instant) -> None:
-    _requeue(agent)
-    agent.rate_limits += 1
-    agent.resumes = _cli_session(agent) or agent.resumes
-    agent.limited_since = at.wall if agent.limited_since is None else agent.limited_since
-    agent.reason = fact.reason
-    agent.ended_at = at.wall
-
-
-def _cli_session(agent: Agent) -> str | None:
-    report = agent.outcome.report if agent.outcome else None
-    return report.session_id if report else None
-
-
-def _retried(state: State, agent: Agent, fact: AttemptRetried, at: Instant) -> None:
-    _requeue(agent)
-    agent.tries += 1
-    agent.resumes = None
-    agent.reason = fact.reason
-    agent.ready_at = at.mono + fact.delay
-    agent.ended_at = at.wall
-    state.seed = fact.seed
-
-
-def _revived(state: State, agent: Agent, fact: AgentRevived, at: Instant) -> None:
-    _requeue(agent)
-    attributes = fact.attributes or agent.spec.attributes
-    agent.spec = replace(agent.spec, environment=fact.environment, attributes=attributes)
-    agent.tries = agent.rate_limits = 0
-    agent.has_started = False
-    agent.limited_since = None
-    agent.resumes = _cli_session(agent) if fact.is_resumed else None
-    agent.age = at.mono
-    agent.queued_at, agent.started_at, agent.ended_at = at.wall, None, None
-    agent.reason = agent.outcome = agent.cause = None
-    agent.because = ""
-
-
-def _ended(state: State, agent: Agent, fact: Any, at: Instant) -> None:
-    agent.reason = fact.reason
-
-
-def _cut_off(state: State, agent: Agent, fact: AgentCancelled | AgentSkipped, at: Instant) -> None:
-    agent.reason, agent.because = fact.reason, fact.because
-
-
-def _requeue(agent: Agent) -> None:
-    agent.pid = agent.cgroup = agent.started = agent.heard = agent.kill_at = agent.held_since = None
-    agent.claim = agent.spec.nesting
-    agent.waits.clear()
-
-
 def _close(agent: Agent, at: Instant) -> None:
     agent.ended_at = at.wall
     agent.pid = agent.kill_at = agent.ready_at = None
@@ -318,10 +188,10 @@ def _close(agent: Agent, at: Instant) -> None:
 
 
 CHANGES: dict[type, Callable[[State, Agent, Any, Instant], None]] = {
-    AttemptAdmitted: _admitted,
-    AttemptStarted: _started,
-    AttemptVoided: _voided,
-    AgentPromoted: _promoted,
+    AttemptAdmitted: apply_attempts.admitted,
+    AttemptStarted: apply_attempts.started,
+    AttemptVoided: apply_attempts.voided,
+    AgentPromoted: apply_attempts.promoted,
     WaitBegan: apply_waits.wait_began,
     WaitEnded: apply_waits.wait_ended,
     WaitExpired: apply_waits.wait_expired,
@@ -333,16 +203,16 @@ CHANGES: dict[type, Callable[[State, Agent, Any, Instant], None]] = {
     AgentThawed: apply_waits.thawed,
     AgentPaused: apply_waits.paused,
     AgentResumed: apply_waits.resumed,
-    AgentHeard: _heard,
-    StopBegan: _stop_began,
-    KillBegan: _kill_began,
-    ProcessEnded: _process_ended,
-    AttemptRetried: _retried,
-    AttemptDeferred: _deferred,
-    AgentRevived: _revived,
-    AgentFailed: _ended,
-    AgentCancelled: _cut_off,
-    AgentTimedOut: _ended,
-    AgentLost: _ended,
-    AgentSkipped: _cut_off,
+    AgentHeard: apply_attempts.heard,
+    StopBegan: apply_attempts.stop_began,
+    KillBegan: apply_attempts.kill_began,
+    ProcessEnded: apply_attempts.process_ended,
+    AttemptRetried: apply_attempts.retried,
+    AttemptDeferred: apply_attempts.deferred,
+    AgentRevived: apply_attempts.revived,
+    AgentFailed: apply_attempts.ended,
+    AgentCancelled: apply_attempts.cut_off,
+    AgentTimedOut: apply_attempts.ended,
+    AgentLost: apply_attempts.ended,
+    AgentSkipped: apply_attempts.cut_off,
 }

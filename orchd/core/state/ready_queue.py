@@ -109,7 +109,8 @@ class Queue:
     def first_of(self, line: Line, wanted: Iterable[Ticket]) -> Ticket | None:
         """The best of `wanted` that stands in this line, or None."""
         tickets = self._lines.get(line, [])
-        return min((entry for entry in wanted if _holds(tickets, entry)), default=None)
+        places = ((bisect_left(tickets, entry), entry) for entry in wanted)
+        return min((entry for index, entry in places if index < len(tickets) and tickets[index] == entry), default=None)
 
     def in_order(self) -> Iterator[Ticket]:
         """All tickets that stand in a line, best first."""
@@ -128,11 +129,6 @@ class Queue:
             yield from ((entry, line) for entry in tickets)
         for _, line, entry in self._delayed:
             yield entry, line
-
-
-def _holds(line: list[Ticket], entry: Ticket) -> bool:
-    index = bisect_left(line, entry)
-    return index < len(line) and line[index] == entry
 
 
 def _remove(line: list[Any], entry: tuple[Any, ...]) -> None:

@@ -75,22 +75,19 @@ def inside(directory: Path, *names: str, create: bool = False) -> Iterator[Path]
     current = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for name in names:
-            current, parent = _entered(current, name, create=create), current
+            flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            parent = current
+            try:
+                current = os.open(name, flags, dir_fd=parent)
+            except FileNotFoundError:
+                if not create:
+                    raise
+                os.mkdir(name, dir_fd=parent)
+                current = os.open(name, flags, dir_fd=parent)
             os.close(parent)
         yield Path(f"/proc/self/fd/{current}")
     finally:
         os.close(current)
-
-
-def _entered(parent: int, name: str, *, create: bool) -> int:
-    flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        return os.open(name, flags, dir_fd=parent)
-    except FileNotFoundError:
-        if not create:
-            raise
-        os.mkdir(name, dir_fd=parent)
-        return os.open(name, flags, dir_fd=parent)
 
 
 def check_replaceable(path: Path) -> None:

@@ -140,19 +140,14 @@ def is_reported(agent: Agent) -> bool:
 def _words(agent: Agent, env: Mapping[str, str]) -> list[str]:
     if agent.spec.runner:
         return [*_RUNNER, *agent.spec.command]
-    words = [_program(agent, env), *agent.spec.command[1:]]
-    return [*_RUNNER, *words] if agent.spec.worktree else words
-
-
-def _program(agent: Agent, env: Mapping[str, str]) -> str:
-    """The program's path, found here so that the shim's shell never mistakes it for one of its own words.
-
-    What is relative is so to where the agent works and not to where we are, and stays so, to be meant there.
-    """
     try:
-        return find(agent.spec.command[0], agent.spec.cwd, env["PATH"])
+        # The path of the program, so that the shim's shell never mistakes it for one of its own words. A relative path
+        # is relative to where the agent works.
+        program = find(agent.spec.command[0], agent.spec.cwd, env["PATH"])
     except NotRunnableError as error:
         raise Refused(str(error)) from None
+    words = [program, *agent.spec.command[1:]]
+    return [*_RUNNER, *words] if agent.spec.worktree else words
 
 
 def _check_directories(agent: Agent, umask: int) -> None:
@@ -165,15 +160,11 @@ def _check_directories(agent: Agent, umask: int) -> None:
         raise Refused(f"cannot start in {agent.spec.cwd}: {wrong}") from None
     wanted = [agent.spec.output_dir, os.path.dirname(agent.spec.result) if agent.spec.result else None]  # noqa: PTH120
     for directory in filter(None, wanted):
-        try:
-            _make(Path(directory), umask)
+        path = Path(directory)
+        try:  # it and what is missing above it, as a process with this umask would
+            missing = [one for one in (path, *path.parents) if not one.exists()]
+            path.mkdir(parents=True, exist_ok=True)
+            for one in missing:
+                one.chmod(0o777 & ~umask)
         except OSError as error:
             raise Refused(f"cannot make the output directory {directory}: {error.strerror}") from None
-
-
-def _make(directory: Path, umask: int) -> None:
-    """Make it, and what is missing above it, as a process with this umask would."""
-    missing = [one for one in (directory, *directory.parents) if not one.exists()]
-    directory.mkdir(parents=True, exist_ok=True)
-    for one in missing:
-        one.chmod(0o777 & ~umask)

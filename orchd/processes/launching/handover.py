@@ -67,7 +67,9 @@ def carried(words: Sequence[str]) -> str | None:
 @lru_cache(maxsize=64)
 def begin(slots: Slots, *, umask: int, is_staged: bool) -> str:
     """The shell's words by which its subshell becomes the agent."""
-    if is_staged or not all(map(_can_be_exported, slots)):
+    # every shell passes variables of these names on as they are
+    can_be_exported = all(_WORD.fullmatch(name) and not _OF_SHELLS.fullmatch(name) for name in slots)
+    if is_staged or not can_be_exported:
         return f'umask {umask:04o}; exec {quote(sys.executable)} -I -S {quote(_STAGE)} "$@"'
     ours = [slot(number) for number in range(len(slots))]
     words = [f"umask {umask:04o}", "unset OLDPWD SHLVL"]
@@ -78,8 +80,3 @@ def begin(slots: Slots, *, umask: int, is_staged: bool) -> str:
         words.append(f'if [ "${{BASH_VERSION-}}" ]; then set -- /usr/bin/env {argument} "$@"; fi')
     words += [f"unset {DIRECTORY} {BEGIN} {LOGS} {LIMITS} {' '.join(ours)}", 'exec "$@"']
     return "; ".join(words)
-
-
-def _can_be_exported(name: str) -> bool:
-    """Whether every shell passes a variable of this name on as it is."""
-    return _WORD.fullmatch(name) is not None and _OF_SHELLS.fullmatch(name) is None

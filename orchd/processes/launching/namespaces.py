@@ -27,12 +27,14 @@ def enter(home: Home) -> None:
 
     Raises OrchdError, and records nothing, while agents run that were started in others. OSError when the disk is full.
     """
-    own, before = _own(), _recorded(home.namespaces)
+    found = {kind: os.readlink(PROC / "self/ns" / kind) for kind in _ALL}  # noqa: PTH115 - it is no path
+    own, before = {"boot": BOOT.decode(), **found}, _recorded(home.namespaces)
     if own == before:
         return
     if before.get("boot") == own["boot"]:
         other = [kind for kind in _DECISIVE if kind in before and before[kind] != own[kind]]
-        alive = _is_alive(home.agents) if other else None
+        # the exit record of an attempt whose supervising shell runs, whatever namespace it is in
+        alive = next((path for path in home.agents.glob("*.exit") if is_locked(path)), None) if other else None
         if alive is not None:
             raise OrchdError(
                 f"agents of {home.directory} are running in another {' and '.join(other)} namespace ({alive.name} is "
@@ -70,11 +72,6 @@ def _is_confined(pid: int) -> bool:
     return _CONFINED.search((PROC / str(pid) / "status").read_bytes()) is not None
 
 
-def _own() -> dict[str, str]:
-    found = {kind: os.readlink(PROC / "self/ns" / kind) for kind in _ALL}  # noqa: PTH115 - it is no path
-    return {"boot": BOOT.decode(), **found}
-
-
 def _recorded(path: Path) -> dict[str, str]:
     """What the last daemon recorded; nothing for a home that an earlier version made."""
     try:
@@ -82,8 +79,3 @@ def _recorded(path: Path) -> dict[str, str]:
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _is_alive(agents: Path) -> Path | None:
-    """The exit record of an attempt whose supervising shell runs, whatever namespace it is in."""
-    return next((path for path in agents.glob("*.exit") if is_locked(path)), None)

@@ -26,7 +26,12 @@ class NotRunnableError(Exception):
 def find(wanted: str, cwd: str, search_path: str) -> str:
     """The path of the program, relative to `cwd` if that is how it was named. Raises NotRunnableError."""
     why: list[str] = []
-    for candidate in _candidates(wanted, search_path):
+    if "/" in wanted:
+        candidates = [wanted]
+    else:
+        # An empty entry of PATH means the current directory (environ(7)).
+        candidates = [os.path.join(entry or ".", wanted) for entry in search_path.split(os.pathsep)]  # noqa: PTH118
+    for candidate in candidates:
         path = os.path.join(cwd, candidate)  # noqa: PTH118 - keeps `./` and bytes as they are
         reason = _why_not(path, is_named="/" in wanted)
         if reason is None:
@@ -37,13 +42,6 @@ def find(wanted: str, cwd: str, search_path: str) -> str:
     raise NotRunnableError(
         f"cannot run {wanted!r}: {why[0] if why else 'no such program; give its path, or a PATH that has it'}"
     )
-
-
-def _candidates(wanted: str, search_path: str) -> list[str]:
-    if "/" in wanted:
-        return [wanted]
-    # An empty entry of PATH means the current directory (environ(7)).
-    return [os.path.join(entry or ".", wanted) for entry in search_path.split(os.pathsep)]  # noqa: PTH118
 
 
 def _why_not(path: str, *, is_named: bool) -> str | None:

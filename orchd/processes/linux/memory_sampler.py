@@ -16,7 +16,7 @@ from typing import Generic, NamedTuple, TypeVar
 from orchd.instance.environment import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
 from orchd.processes.linux import controllers
 from orchd.processes.linux.process_tree import Tree
-from orchd.processes.linux.procfs import PROC, Process, everyone, marks
+from orchd.processes.linux.procfs import PROC, everyone, marks
 
 Key = TypeVar("Key")
 PAUSE = 1.0  # seconds between two looks
@@ -60,18 +60,13 @@ class Scale(Generic[Key]):
         """All of them, if it is time; and a hurry when somebody is near their bound."""
         if not self._trees or self._due is None or self._due > now:
             return {}
-        members = self._members({key: tree for key, (tree, _) in self._trees.items()})
+        members = {key: list(tree.members()) if tree.cgroup else [] for key, (tree, _) in self._trees.items()}
+        if loose := {key: tree for key, (tree, _) in self._trees.items() if tree.cgroup is None}:
+            for pid, key in self._owners(loose).items():
+                members[key].append(pid)
         amounts = {key: _amount(tree, members[key], bound) for key, (tree, bound) in self._trees.items()}
         found = {key: Weight(amount, self._trees[key][1]) for key, amount in amounts.items()}
         self._due = now + (HURRY if any(2 * one.amount > one.bound for one in found.values()) else PAUSE)
-        return found
-
-    def _members(self, trees: Mapping[Key, Tree]) -> dict[Key, list[int]]:
-        found = {key: list(tree.members()) if tree.cgroup else [] for key, tree in trees.items()}
-        loose = {key: tree for key, tree in trees.items() if tree.cgroup is None}
-        if loose:
-            for pid, key in self._owners(loose).items():
-                found[key].append(pid)
         return found
 
     def _owners(self, trees: Mapping[Key, Tree]) -> dict[int, Key]:
@@ -79,7 +74,13 @@ class Scale(Generic[Key]):
         processes = everyone()
         sessions = {tree.shim: key for key, tree in trees.items() if tree.shim}
         owners = {(tree.home, tree.agent, str(tree.attempt)): key for key, tree in trees.items()}
-        shown = {pid: self._shown(process) for pid, process in processes.items()}
+        shown: dict[int, _Owner] = {}
+        for pid, process in processes.items():
+            known = self._known.get((pid, process.started))
+            if known is None:
+                found_marks = marks(pid)
+                known = tuple(found_marks.get(name) for name in (ENV_HOME, ENV_AGENT, ENV_ATTEMPT))
+            shown[pid] = known
         self._known = {(pid, processes[pid].started): owner for pid, owner in shown.items()}
         found: dict[int, Key] = {}
         # who is above began earlier, if not adopted
@@ -88,13 +89,6 @@ class Scale(Generic[Key]):
             if key is not None and pid != os.getpid():
                 found[pid] = key
         return found
-
-    def _shown(self, process: Process) -> _Owner:
-        known = self._known.get((process.pid, process.started))
-        if known is not None:
-            return known
-        shown = marks(process.pid)
-        return tuple(shown.get(name) for name in (ENV_HOME, ENV_AGENT, ENV_ATTEMPT))
 
 
 def _amount(tree: Tree, pids: list[int], bound: int) -> int:

@@ -32,8 +32,7 @@ class Orphans:
         orphans = [one for one in members.values() if one.parent not in members and one.pid != shim]
         if self._known is not None:
             new = [one for one in orphans if (one.pid, one.started) not in self._known]
-            self.seconds += (now - self._looked) * max((self._share(one, now) for one in new), default=0.0)
+            self.seconds += (now - self._looked) * max(
+                (min(self.load(one.pid) / max(now - one.started, _TICK), 1.0) for one in new), default=0.0
+            )
         self._known, self._looked = frozenset((one.pid, one.started) for one in orphans), now
-
-    def _share(self, orphan: Process, now: float) -> float:
-        return min(self.load(orphan.pid) / max(now - orphan.started, _TICK), 1.0)

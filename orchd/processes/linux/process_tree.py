@@ -57,17 +57,15 @@ class Tree:
         inside = self.inside()
         found = self._near(inside)
         if found is None:
-            found = self._far(inside, everyone() if processes is None else processes)
+            every = everyone() if processes is None else processes
+            every = {pid: process for pid, process in every.items() if pid != os.getpid()}  # nor what is below us
+            own = {pid for pid, process in every.items() if self._is_own(process)}
+            own |= {self.shim, *inside} & every.keys()
+            own.update(below(own, every))
+            found = {pid: every[pid] for pid in own} | inside
         if self.cgroup is not None:
             self._note_escaped(found.values(), inside)
         return found
-
-    def _far(self, inside: dict[int, Process], processes: dict[int, Process]) -> dict[int, Process]:
-        processes = {pid: process for pid, process in processes.items() if pid != os.getpid()}  # nor what is below us
-        own = {pid for pid, process in processes.items() if self._is_own(process)}
-        own |= {self.shim, *inside} & processes.keys()
-        own.update(below(own, processes))
-        return {pid: processes[pid] for pid in own} | inside
 
     def _note_escaped(self, members: Iterable[Process], inside: dict[int, Process]) -> None:
         for process in members:
@@ -138,13 +136,9 @@ class Tree:
         return self._orphanage() is None
 
     def _is_own(self, process: Process) -> bool:
-        return self._is_in_session(process) or self._bears_marks(process.pid)
-
-    def _is_in_session(self, process: Process) -> bool:
-        return process.session == self.shim != 0  # 0 is the kernel's own session, and that of all outside a container
-
-    def _bears_marks(self, pid: int) -> bool:
-        found = marks(pid)
+        if process.session == self.shim != 0:  # 0 is the kernel's own session, and that of all outside a container
+            return True
+        found = marks(process.pid)
         return (
             found.get(ENV_AGENT) == self.agent
             and found.get(ENV_ATTEMPT) == str(self.attempt)

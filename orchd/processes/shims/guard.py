@@ -60,7 +60,12 @@ class Guard(Generic[Key]):
             elif handle.tree.is_shim_gone:
                 self._attendance.leave(key)  # its members are watched
             elif self._attendance.ends_for(key, now):
-                self._see_the_end(key, handle)
+                if _has_agent(handle):
+                    self._attendance.leave(key)
+                    self._find_agent(key, handle)
+                else:
+                    handle.tree.wake_shim()
+                    self._end_idle(key, handle)
             else:
                 self._find_agent(key, handle)
 
@@ -79,15 +84,6 @@ class Guard(Generic[Key]):
             return
         handle.tree.wake_shim()
         self._attendance.end(key, self._clock())
-
-    def _see_the_end(self, key: Key, handle: Handle) -> None:
-        """One of the children of the shim has ended, or the shim itself is to: wake it, unless there are others."""
-        if _has_agent(handle):
-            self._attendance.leave(key)
-            self._find_agent(key, handle)
-        else:
-            handle.tree.wake_shim()
-            self._end_idle(key, handle)
 
     def _end_idle(self, key: Key, handle: Handle) -> None:
         """Kill a shim that has nothing left to wait for and does nothing, although it was woken again and again."""

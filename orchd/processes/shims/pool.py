@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 from orchd.core.state.agents import Agent, AgentId, Spec
@@ -67,7 +68,10 @@ class Shims:
         return None
 
     def _started(self, agent: Agent, command: Command) -> Shim:
-        key, cgroup = (agent.id, agent.attempt), self._take_cgroup()
+        key, cgroup = (agent.id, agent.attempt), None
+        if self._cgroups is not None:
+            with suppress(OSError):  # a limit on cgroups, or they were taken away: the other way works without
+                cgroup = self._cgroups.take()
         try:
             self._bind(cgroup, agent.spec)
             pid, gate = launch(agent, command, files_of(self._home, *key), cgroup)
@@ -77,14 +81,6 @@ class Shims:
             raise
         self.pids.add(pid)
         return Shim(pid, gate, cgroup, agent.spec, command, unmet=apply(pid, command.attributes))
-
-    def _take_cgroup(self) -> Cgroup | None:
-        if self._cgroups is None:
-            return None
-        try:
-            return self._cgroups.take()
-        except OSError:  # a limit on cgroups, or they were taken away: the other way works without
-            return None
 
     def _bind(self, cgroup: Cgroup | None, spec: Spec) -> None:
         held = self._cgroups.bounds if self._cgroups and cgroup else frozenset()

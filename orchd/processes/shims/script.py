@@ -80,14 +80,6 @@ def boot_of(text: str) -> str:
     return text.partition("\n")[0].rpartition(" ")[2]
 
 
-def _version_of(text: str) -> int:
-    """The version of a record. Version 1 was of one attempt, and said its code without its name."""
-    first, _, rest = text.partition("\n")
-    if named := re.fullmatch(rf"{_HEADER} ([0-9]{{1,9}}) .*", first):
-        return int(named[1])
-    return 1 if re.match(r"[0-9]{1,3}\n", rest) else 2
-
-
 def parse_record(text: str, name: str) -> Record:
     """Read what an exit record of any version says of the attempt `name`.
 
@@ -95,11 +87,13 @@ def parse_record(text: str, name: str) -> Record:
     shell's, its children's, both since it began). Before them may stand its name and `directory`: it could not enter
     that. At the end may stand why another one did not run: `gate`, `cgroup`.
     """
-    version = _version_of(text)
+    first, _, rest = text.partition("\n")
+    named = re.fullmatch(rf"{_HEADER} ([0-9]{{1,9}}) .*", first)
+    # version 1 was of one attempt, and said its code without its name
+    version = int(named[1]) if named else 1 if re.match(r"[0-9]{1,3}\n", rest) else 2
     if version > VERSION:
         note = f"its exit record has version {version}, and this orchd knows {VERSION}: upgrade orchd"
         return Record(ran=True, code=None, cpu_seconds=0.0, note=note)
-    first, _, rest = text.partition("\n")
     whole = f"{first}\n{name} {rest}" if version == 1 else text
     return _parsed(whole[: whole.rfind("\n") + 1], name)  # a line without its end may lack more than that
 

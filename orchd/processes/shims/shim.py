@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from shlex import quote
 
-from orchd.core.state.agents import Attributes, Spec
+from orchd.core.state.agents import Spec
 from orchd.instance.environment import ENV_HOME
 from orchd.processes.attempt_files import Files
 from orchd.processes.launching import handover
@@ -64,7 +64,12 @@ class Shim:
     def follow(self, spec: Spec, command: Command, files: Files) -> bool:
         """Whether it will serve this one next, when its gate is opened."""
         line = self._line(spec, command, files)
-        if line is None or not self._is_as_started(command.attributes) or not _are_there(self.pid, files):
+        if (
+            line is None
+            or command.attributes != self.command.attributes
+            or apply(self.pid, command.attributes) != self.unmet  # the agent before may have changed them
+            or not _are_there(self.pid, files)
+        ):
             return False
         self.spec, self.command, self.line = spec, command, line
         self.attempts += 1
@@ -72,9 +77,11 @@ class Shim:
 
     def _line(self, spec: Spec, command: Command, files: Files) -> bytes | None:
         """What makes it ready for this one; None when nothing can."""
-        if not _is_plain(spec) or command.begin != self.command.begin or not self._has_slots_for(command):
-            return None
         old, new = self.command.variables, command.variables
+        # it has a slot for each variable, and what marks its processes is the same
+        has_slots = command.slots == self.command.slots and old[ENV_HOME] == new[ENV_HOME]
+        if not _is_plain(spec) or command.begin != self.command.begin or not has_slots:
+            return None
         changed = {
             handover.slot(number): handover.held(name, new.get(name))
             for number, name in enumerate(self.command.slots)
@@ -86,15 +93,6 @@ class Shim:
         line = "&&".join([*steps, f"set -- {' '.join(map(quote, command.words))}"])
         is_fit = line.isascii() and line.isprintable() and len(line) < _LONGEST
         return f"{line}\n".encode() if is_fit else None
-
-    def _is_as_started(self, attributes: Attributes) -> bool:
-        """Whether it has these attributes, which the agent before may have changed."""
-        return attributes == self.command.attributes and apply(self.pid, attributes) == self.unmet
-
-    def _has_slots_for(self, command: Command) -> bool:
-        """Whether it has a slot for each variable, and what marks its processes is the same."""
-        old, new = self.command.variables, command.variables
-        return command.slots == self.command.slots and old[ENV_HOME] == new[ENV_HOME]
 
 
 def _is_plain(spec: Spec) -> bool:

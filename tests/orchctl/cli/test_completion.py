@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchctl.cli import completion
+from orchctl.commands.spec import Completion
 from orchd.instance.home import Home
 from tests.conftest import Instance
 from tests.orchctl.composition.files import written
@@ -18,6 +19,10 @@ def test_ids_are_offered_with_their_names(home: Home, stopped: Instance) -> None
     stopped.spawn("sleep", "60", options=["--name", "ui"])
     assert sorted(completion.agents("agent-")) == [("agent-001", "api, running"), ("agent-002", "ui, running")]
     assert completion.agents("agent-002") == [("agent-002", "ui, running")]
+
+
+def test_everything_that_a_row_can_name_is_offered() -> None:
+    assert set(completion.OFFERS) == set(Completion)
 
 
 def test_conditions_are_offered_behind_an_id() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from types import SimpleNamespace
 
 import pytest
 
-from orchctl.commands.spec import Argument, Command, Option, number, pair
+from orchctl.commands.spec import Argument, Command, Option, number, pair, unix_time
+
+NOW = 1_800_000_000.0
 
 
 def test_a_command_runs_the_function_of_its_module() -> None:
-    command = Command(("x",), "", "wait", function="run")
+    command = Command(("x",), "", "agents.wait", function="run")
     with pytest.raises(Exception, match="say what to wait for"):
         command.run(SimpleNamespace(ids=(), all=False, children=False))
 
@@ -41,3 +44,21 @@ def test_a_pair_has_a_key() -> None:
     for text in ("K", "=V", ""):
         with pytest.raises(ValueError, match="KEY=VALUE"):
             pair(text)
+
+
+def test_an_age_counts_back_from_now() -> None:
+    assert unix_time("90", NOW) == NOW - 90
+    assert unix_time("2h", NOW) == NOW - 7200
+
+
+def test_an_iso_time_has_its_zone_or_is_local() -> None:
+    assert unix_time("2026-11-30T10:00:00Z", NOW) == unix_time("2026-11-30T11:00+01:00", NOW)
+    assert unix_time("2026-11-30T10:00", NOW) == datetime.fromisoformat("2026-11-30T10:00").timestamp()
+    assert unix_time(" 2026-11-30 ", NOW) == datetime.fromisoformat("2026-11-30").timestamp()
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "10:00", "-1h", "nan", "2026-13-01"])
+def test_anything_else_is_refused_with_both_forms(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a time: write an age, as in .*, or an ISO time") as caught:
+        unix_time(text, NOW)
+    assert repr(text) in str(caught.value)

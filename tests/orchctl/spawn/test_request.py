@@ -1,11 +1,14 @@
-"""What describes an agent."""
+"""Requests to spawn."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from orchctl.spawn.request import placed
-from orchd.instance.projects import project_of
+import pytest
+
+from orchctl.spawn import attributes
+from orchctl.spawn.request import origin, placed
+from orchd.instance import environment
 
 HERE = Path("/work/here")
 
@@ -24,11 +27,15 @@ def test_what_is_no_path_is_left_for_the_check() -> None:
     assert placed({"cwd": "", "stdin": 3}, HERE) == {"cwd": "", "stdin": 3}
 
 
-def test_the_project_is_the_nearest_checkout_around_the_directory(tmp_path: Path) -> None:
-    inner = tmp_path / "outer/inner/deep"
-    inner.mkdir(parents=True)
-    assert project_of(inner) == inner
-    (tmp_path / "outer/.git").mkdir()
-    assert project_of(inner) == tmp_path / "outer"
-    (tmp_path / "outer/inner/.git").write_text("gitdir: elsewhere\n")  # as git worktrees have it
-    assert project_of(inner) == tmp_path / "outer/inner"
+def test_a_request_has_its_project_and_environment_without_the_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "sub").mkdir()
+    monkeypatch.setenv("MINE", "1")
+    monkeypatch.setenv(environment.ENV_AGENT, "agent-001")
+    asked = origin(tmp_path / "sub")
+    assert (asked["cwd"], asked["project"]) == (str(tmp_path / "sub"), str(tmp_path))
+    assert asked["env"]["MINE"] == "1"
+    assert environment.ENV_AGENT not in asked["env"]
+    assert asked["attributes"] == attributes.own()

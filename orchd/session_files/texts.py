@@ -1,0 +1,119 @@
+"""How sessions and their agents are written in the files of a session: as JSON, and as YAML that any version reads."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+from orchd.core.admission.slots import working
+from orchd.core.state.agents import Agent, State
+from orchd.core.state.sessions import Session
+from orchd.instance import yaml_text
+from orchd.views.agents import iso
+
+VERSION = 1  # of the files: a higher number means that a key has another meaning, or is gone
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_/.-]*")
+
+
+def fixed_json(agent: Agent) -> str:
+    """The beginning of an agent in agents.json: what never changes of it."""
+    spec = agent.spec
+    shown = {
+        "id": agent.id,
+        "name": spec.name,
+        "skillName": spec.skill,
+        "taskId": spec.task_id,
+        "goal": spec.goal,
+        "level": agent.level.value,
+        "parent": agent.parent,
+        "run": spec.member.run if spec.member else None,
+        "runner": spec.runner,
+        "result": spec.result,
+    }
+    return as_json(shown)[:-1]
+
+
+def changing_json(agent: Agent) -> str:
+    """The rest of it: what changes."""
+    code = agent.outcome.code if agent.outcome else None
+    tokens, known = (agent.spent.tokens, agent.spent.known_cost) if agent.spent else ("null", None)
+    cost = "null" if known is None else known
+    return (
+        f', "status": "{agent.shown_status}", "reason": {as_json({"reason": agent.reason})[11:-1]}'
+        f', "attempt": {agent.attempt}, "exitCode": {"null" if code is None else code}'
+        f', "spawnedAt": {_time(agent.queued_at)}, "startedAt": {_time(agent.started_at)}'
+        f', "endedAt": {_time(agent.ended_at)}, "tokens": {tokens}, "costUsd": {cost}}}'
+    )
+
+
+def _time(wall: float | None) -> str:
+    return "null" if wall is None else f'"{iso(wall)}"'
+
+
+def session_yaml(session: Session, shown: Mapping[int, str], state: State, wall: float) -> str:
+    """The file of a session, with its agents as they are `shown`, by their numbers."""
+    budget = session.budget.reached_by(session.spent)
+    head: dict[str, str | float | None] = {
+        "session": session.id,
+        "version": VERSION,
+        "name": session.name,
+        "status": "Closed" if session.closed_at is not None else "Open",
+        "directory": session.directory,
+        "opened_at": iso(session.opened_at),
+        "updated_at": iso(wall),
+        "limit": state.limit,
+        "working": working(state),
+        "paused": state.is_paused,
+        "tokens": session.spent.tokens,
+        "cost_usd": session.spent.cost_usd,
+        "budget_reached": budget,
+    }
+    lines = [f"{key}: {scalar(value)}\n" for key, value in head.items()]
+    tasks = "".join(shown[number] for number in sorted(shown))
+    return f"{''.join(lines)}tasks:{' []' if not tasks else ''}\n{tasks}"
+
+
+def fixed_yaml(agent: Agent) -> str:
+    """The lines of a task in the file of its session that never change, but for its name."""
+    spec = agent.spec
+    shown = {
+        "id": agent.id,
+        "goal": spec.goal,
+        "task_id": spec.task_id,
+        "skill": spec.skill,
+        "parent": agent.parent,
+        "result": spec.result,
+    }
+    return "".join(f"    {key}: {scalar(value)}\n" for key, value in shown.items())
+
+
+def changing_yaml(agent: Agent) -> str:
+    """The lines of a task that change."""
+    return (
+        f"    status: {agent.shown_status.capitalize()}\n"
+        f"    attempt: {agent.attempt}\n"
+        f"    reason: {scalar(agent.reason)}\n"
+        f"    spawned_at: {_time(agent.queued_at)}\n"
+        f"    ended_at: {_time(agent.ended_at)}\n"
+    )
+
+
+def scalar(value: str | float | None) -> str:
+    """A value as YAML reads it, in any version. JSON is that too, but for halves of characters; words stay as they are,
+    so that a line can be found without a parser."""
+    return yaml_text.scalar(value, _PLAIN) if isinstance(value, str) else json.dumps(value)
+
+
+def as_json(value: Mapping[str, object]) -> str:
+    """A map on one line of ASCII. Halves of characters are replaced, which many readers of JSON refuse."""
+    made = json.dumps(value)
+    return json.dumps(_without_halves(value)) if "\\ud" in made else made
+
+
+def _without_halves(value: object) -> object:
+    if isinstance(value, str):
+        return value.translate(yaml_text.HALVES)
+    if isinstance(value, Mapping):
+        return {key: _without_halves(one) for key, one in value.items()}
+    return [_without_halves(one) for one in value] if isinstance(value, list | tuple) else value
