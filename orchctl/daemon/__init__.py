@@ -1,1 +1,1 @@
-"""The daemon of this machine: whether it runs, how it is started, its unit."""
+"""The daemon of this machine: whether it runs, how it is started, and its systemd unit."""

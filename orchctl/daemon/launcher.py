@@ -1,4 +1,4 @@
-"""Whether a daemon runs, and starting one: exactly one, also when fifty clients want it at once."""
+"""Starting the daemon: exactly once, also when many clients need it at the same time."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from orchd.instance.system import open_file as opening
 PATIENCE = 30.0  # seconds for a daemon to be ready
 _SILENCE = 10.0  # seconds for a daemon that holds the lock to answer or to end: it may be starting or stopping
 _PAUSE = 0.05  # seconds between two looks at a lock: no event reports that a lock is free
-_TURN = 35.0  # seconds for somebody else to finish starting one
+_TURN = 35.0  # seconds for another client to finish its start of the daemon
 
-# The daemon must be nobody's child: neither the one who happened to start it waits for it, nor does the end of an
-# agent's process tree reach it. A shell's `&` would do the same but leave SIGINT ignored, for all agents to inherit.
+# The daemon must be an orphan: then its starter need not wait for it, and the end of an agent's process tree does not
+# reach it. A shell's `&` would do the same but leave SIGINT ignored, for all agents to inherit.
 _ORPHAN = "import os, sys\nif os.fork() == 0: os.execv(sys.argv[1], sys.argv[1:])"
 
-# Where this command runs in some service, that one's manager wants to hear of it, and nothing of a daemon.
+# Where this command runs in another service, these variables are for that service and not for the daemon.
 _OF_OUR_SERVICE = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
 
 
 def ensure(home: Home) -> bool:
     """Return when a daemon answers; True if this call started it. Raises NoDaemonError or HomeError.
 
-    Inside an agent none is started.
+    Inside an agent no daemon is started.
     """
     from filelock import FileLock, Timeout
 
@@ -53,8 +53,8 @@ def ensure(home: Home) -> bool:
 def is_held(home: Home, patience: float = _SILENCE) -> bool:
     """Wait for a daemon that holds the lock and does not listen: True when it listens, False when the lock is free.
 
-    Such a daemon is starting, or stopping, or binds its sockets again after they were removed. Raises NoDaemonError for
-    one that does none of these in time.
+    Such a daemon is starting, or stopping, or binds its sockets again after they were removed. Raises NoDaemonError
+    when it does none of these in time.
     """
     until = time.monotonic() + patience
     while (held := locks.holder(home.lock)) is not None:
@@ -70,7 +70,7 @@ def is_held(home: Home, patience: float = _SILENCE) -> bool:
 
 
 def check_outside(home: Home) -> None:
-    """Raises NoDaemonError when no daemon runs and this process is inside an agent, which must not start one."""
+    """Raise NoDaemonError when no daemon runs and this process is inside an agent, which must not start one."""
     from orchctl.daemon import inside
 
     evidence = inside.evidence(home)
@@ -90,29 +90,29 @@ def is_awaited(home: Home) -> bool:
 
 
 def command(home: Home) -> list[str]:
-    """The daemon's program and arguments."""
+    """Return the daemon's program and arguments."""
     return [sys.executable, "-m", "orchd", "--home", str(home.directory)]
 
 
 def environment() -> dict[str, str]:
-    """This environment without the agent: a daemon belongs to none."""
+    """Return this environment without the variables of an agent, as a daemon belongs to none."""
     return {key: value for key, value in os.environ.items() if key not in variables.OF_ONE_AGENT}
 
 
 def for_agents() -> dict[str, str]:
-    """The variables that the agents have which this process asks for."""
+    """Return the variables for agents that this process spawns."""
     return inherited.without_descriptors(environment())
 
 
 def _start(home: Home) -> bool:
-    """Whether it is this one that answers now, and not another that somebody began to start and did not wait for."""
+    """Start the daemon. False when another daemon answers, whose starter did not wait for it."""
     log = opening.open_file(home.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    said_before = os.lseek(log, 0, os.SEEK_END)
-    ready, told = os.pipe()
+    log_size = os.lseek(log, 0, os.SEEK_END)
+    ready, reply = os.pipe()
     try:
-        _launch(home, log, told)
+        _launch(home, log, reply)
     finally:
-        os.close(told)
+        os.close(reply)
         os.close(log)
     try:
         line = _first_line(ready)
@@ -122,21 +122,22 @@ def _start(home: Home) -> bool:
         return True
     if is_running(home):
         return False
-    why = line.removeprefix("error: ") or _last_lines(home, said_before) or "it died without a word"
+    why = line.removeprefix("error: ") or _last_lines(home, log_size) or "it died without a word"
     raise NoDaemonError(f"the daemon did not start: {why} (log: {home.log})")
 
 
-def _launch(home: Home, log: int, told: int) -> None:
+def _launch(home: Home, log: int, reply: int) -> None:
+    """Run the daemon as an orphan process that writes to `reply` when it is ready."""
     import subprocess
 
     subprocess.run(
-        [sys.executable, "-I", "-S", "-c", _ORPHAN, *command(home), "--ready-fd", str(told)],
+        [sys.executable, "-I", "-S", "-c", _ORPHAN, *command(home), "--ready-fd", str(reply)],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
         cwd="/",
         env={name: value for name, value in environment().items() if name not in _OF_OUR_SERVICE},
-        pass_fds=(told,),
+        pass_fds=(reply,),
         start_new_session=True,
         umask=0o077,
         check=True,
@@ -144,22 +145,23 @@ def _launch(home: Home, log: int, told: int) -> None:
 
 
 def _first_line(ready: int) -> str:
-    """What the daemon says when it is up or gives up; empty when it died first."""
+    """Return the line that the daemon writes when it is ready or gives up; empty when it died first."""
     poll = select.poll()
     poll.register(ready, select.POLLIN)
     deadline = time.monotonic() + PATIENCE
-    heard = b""
-    while not heard.endswith(b"\n"):
+    line = b""
+    while not line.endswith(b"\n"):
         if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             return f"error: it was not ready after {PATIENCE:.0f} s"
         more = os.read(ready, 4096)
         if not more:
             break
-        heard += more
-    return heard.decode(errors="replace").strip()
+        line += more
+    return line.decode(errors="replace").strip()
 
 
 def _last_lines(home: Home, since: int) -> str:
+    """Return the last lines of the daemon's log after `since` bytes, joined."""
     with os.fdopen(opening.open_file(home.log, os.O_RDONLY), "rb") as log:
         log.seek(max(since, log.seek(0, os.SEEK_END) - 4096))
         lines = log.read().decode(errors="replace").split("\n")

@@ -1,4 +1,4 @@
-"""Whether the daemon of this machine answers."""
+"""The test whether the daemon of this machine runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from orchd.instance.system import sockets
 
 
 def is_running(home: Home) -> bool:
-    """Whether somebody listens on the socket: a file that was left behind refuses the connection."""
+    """Whether a daemon listens on the socket: a stale file refuses the connection. Raises NoDaemonError."""
     try:
         return sockets.is_listened_to(home.socket)
     except PermissionError as error:

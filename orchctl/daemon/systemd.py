@@ -1,4 +1,4 @@
-"""The daemon as a service of systemd, seen from a client: which one it is, how it is, and asking for another state."""
+"""The daemon as a service of systemd, from a client: its unit, its state, and changes of the state."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from orchd.instance import environment as variables
 from orchd.instance.home import Home
 from orchd.instance.service import Service, served_by
 
-_SHOWN = (
+_PROPERTIES = (
     *("LoadState", "ActiveState", "SubState", "UnitFileState", "MainPID", "StatusText", "FragmentPath", "Job"),
     *("Result", "ExecStart", "Environment"),
 )
-_BOUND = 20.0  # seconds for a manager to show a unit: one that is starting may be slow
+_BOUND = 20.0  # seconds for a manager to show a unit: it may be slow while the unit starts
 FAILED = "failed"
 COMING = frozenset({"active", "activating", "reloading", "deactivating"})
-_PAUSE = 0.1  # seconds: systemd tells of nothing that a client without D-Bus could wait for
+_PAUSE = 0.1  # seconds between two looks: without D-Bus a client cannot wait for an event of systemd
 
 
 def of(home: Home) -> Service | None:
-    """The service that serves this home, unless its unit was taken away."""
+    """Return the service that serves this home, unless its unit was removed."""
     service = served_by(home)
     return service if service is not None and shown(service).get("LoadState") != "not-found" else None
 
 
 def shown(service: Service, patience: float = _BOUND) -> Mapping[str, str]:
-    """What its manager says of it: nothing when it does not answer. Without systemd there are no units."""
+    """Return the properties of its unit: none when the manager does not answer. Without systemd there are no units."""
     try:
-        done = _run(service, "show", *(f"--property={name}" for name in _SHOWN), patience=patience)
+        done = _run(service, "show", *(f"--property={name}" for name in _PROPERTIES), patience=patience)
     except FileNotFoundError:
         return {"LoadState": "not-found"}
     except subprocess.TimeoutExpired:
@@ -44,9 +44,9 @@ def shown(service: Service, patience: float = _BOUND) -> Mapping[str, str]:
     return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
 
 
-def home_in(found: Mapping[str, str]) -> str | None:
-    """The home in the environment of a unit as `shown` has it; None where the unit names none."""
-    for pair in shlex.split(found.get("Environment", "")):
+def home_in(unit: Mapping[str, str]) -> str | None:
+    """Return the home in the environment of a unit as `shown` has it; None where the unit names none."""
+    for pair in shlex.split(unit.get("Environment", "")):
         name, _, value = pair.partition("=")
         if name == variables.ENV_HOME:
             return value
@@ -54,9 +54,9 @@ def home_in(found: Mapping[str, str]) -> str | None:
 
 
 def is_back(home: Home, service: Service, patience: float) -> bool:
-    """True once the service's daemon runs, for as long as its manager is about to start it.
+    """Wait while the manager is about to start the daemon; True once it runs.
 
-    Raises NoDaemonError when somebody has stopped it: whoever stops a service wants no other daemon in its place.
+    Raises NoDaemonError when the service was stopped: then no other daemon may run in its place.
     """
     until = time.monotonic() + patience
     while not is_running(home):
@@ -74,14 +74,14 @@ def is_back(home: Home, service: Service, patience: float) -> bool:
 
 
 def revival(service: Service, state: str) -> list[str]:
-    """The commands that start a service which is in this state. A user's own needs no more than ours."""
+    """Return the commands that start a service in this state. A user service needs only ours."""
     if service.scope == "user":
         return ["orchctl daemon start"]
     return [service.says(verb) for verb in (("reset-failed", "start") if state == FAILED else ("start",))]
 
 
 def act(home: Home, verb: str) -> bool:
-    """Have systemd start or restart it, and return when it is done; False where the home has no service.
+    """Let systemd start or restart the service, and return when that is done; False where the home has no service.
 
     A unit that was started too often is started only after its counter was reset. Raises RefusedError.
     """
@@ -99,15 +99,15 @@ def act(home: Home, verb: str) -> bool:
 
 
 def demand(service: Service, *words: str) -> None:
-    """`systemctl WORDS UNIT`. Raises RefusedError with what it said."""
+    """Run `systemctl WORDS UNIT`. Raises RefusedError with its message."""
     try:
         done = _run(service, *words)
     except FileNotFoundError:
         raise RefusedError("this machine has no systemctl; `orchctl daemon start` needs none", code="service") from None
     if done.returncode:
-        said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+        why = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
         more = f"; `{service.log}` says more" if service.unit else ""
-        raise RefusedError(f"`{service.says(*words).rstrip()}` failed: {said}{more}", code="service")
+        raise RefusedError(f"`{service.says(*words).rstrip()}` failed: {why}{more}", code="service")
 
 
 def reload(scope: str) -> None:
@@ -116,32 +116,27 @@ def reload(scope: str) -> None:
 
 
 def version(scope: str) -> int:
-    """Of its systemd; 0 when it does not say."""
-    said = re.match(r"systemd (\d+)", _run(Service(scope, ""), "--version").stdout)
-    return int(said[1]) if said else 0
+    """Return the version of systemd; 0 when it is unknown."""
+    match = re.match(r"systemd (\d+)", _run(Service(scope, ""), "--version").stdout)
+    return int(match[1]) if match else 0
 
 
 def _run(service: Service, *words: str, patience: float | None = None) -> subprocess.CompletedProcess[str]:
     command = [word for word in service.systemctl("--no-ask-password", *words) if word]
+    environment = {**os.environ, "LC_ALL": "C"}
+    runtime = Path(f"/run/user/{os.getuid()}")
+    if not _is_ours(environment.get("XDG_RUNTIME_DIR")) and _is_ours(runtime):
+        environment["XDG_RUNTIME_DIR"] = str(runtime)
+        environment.pop("DBUS_SESSION_BUS_ADDRESS", None)
     return subprocess.run(
         command,
-        env=_environment(),
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
         timeout=patience,
     )
-
-
-def _environment() -> dict[str, str]:
-    """A login shell knows where the user's manager listens; cron does not, and `su` keeps another user's place."""
-    variables = {**os.environ, "LC_ALL": "C"}
-    runtime = Path(f"/run/user/{os.getuid()}")
-    if not _is_ours(variables.get("XDG_RUNTIME_DIR")) and _is_ours(runtime):
-        variables["XDG_RUNTIME_DIR"] = str(runtime)
-        variables.pop("DBUS_SESSION_BUS_ADDRESS", None)
-    return variables
 
 
 def _is_ours(directory: str | Path | None) -> bool:

@@ -1,4 +1,4 @@
-"""The units that are shipped, made to fit this installation, and where they belong."""
+"""The unit files of systemd: the shipped ones adapted to this installation, and where they belong."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FILES = {"user": "orchd.service", "system": "orchd@.service"}
 
 
 def path_of(scope: str) -> Path:
-    """Where the unit is, or would be."""
+    """Return the path of the unit file, whether it exists or not."""
     if scope == "system":
         return Path("/etc/systemd/system") / _FILES[scope]
     config = os.environ.get("XDG_CONFIG_HOME") or users.directory() / ".config"
@@ -23,19 +23,19 @@ def path_of(scope: str) -> Path:
 
 
 def service_of(scope: str, user: str | None = None) -> Service:
-    """The service that serves `user`, who has to have a name for one of the system."""
+    """Return the service that serves `user`; a system service needs the name of a user."""
     return Service(
         scope, _FILES[scope].replace("@", f"@{user or users.named()}") if scope == "system" else _FILES[scope]
     )
 
 
 def text_of(scope: str, home: Path, version: int) -> str:
-    """The unit that runs this very installation. A user's has `home`: their manager may not know what a shell knows.
+    """Return the unit file that runs this installation. A user unit names `home`, as its manager lacks shell variables.
 
-    From `version` 254 of systemd on a daemon can have a cgroup of its own below the unit's: then the kernel can hold
-    the bounds of agents beside it.
+    From `version` 254 of systemd on a daemon can have a cgroup of its own below the unit's: then the kernel can enforce
+    the resource limits of agents beside it.
     """
-    # -P: its directory is the user's home, in which there may be a folder called orchd
+    # -P: the working directory is the user's home, which may have a folder called orchd
     program = " ".join(quoted(word) for word in (sys.executable, "-P", "-m", "orchd"))
     lines = []
     for line in (SHIPPED / _FILES[scope]).read_text(encoding="utf-8").splitlines():
@@ -50,6 +50,6 @@ def text_of(scope: str, home: Path, version: int) -> str:
 
 
 def quoted(word: str, *, is_command: bool = True) -> str:
-    """`word` as systemd.syntax(7) wants it: no specifier, no variable, no quote that ends early."""
+    """Quote `word` for systemd.syntax(7): no specifier, no variable, no quote that ends early."""
     word = word.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"')
     return f'"{word.replace("$", "$$") if is_command else word}"'

@@ -10,7 +10,7 @@ from orchctl.errors import RefusedError
 
 
 def name() -> str | None:
-    """The user's name; None where the password database has no entry for the uid."""
+    """Return the user's name; None where the password database has no entry for the uid."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -18,17 +18,17 @@ def name() -> str | None:
 
 
 def named() -> str:
-    """The user's name. Raises RefusedError where there is none."""
-    found = name()
-    if found is None:
+    """Return the user's name. Raises RefusedError where there is none."""
+    user = name()
+    if user is None:
         raise RefusedError(
             f"uid {os.getuid()} has no entry in the password database: add the user, or use `--user`", code="no-user"
         )
-    return found
+    return user
 
 
 def directory() -> Path:
-    """The user's home directory. Raises RefusedError where there is none."""
+    """Return the user's home directory. Raises RefusedError where there is none."""
     try:
         return Path.home()
     except RuntimeError:

@@ -1,1 +1,1 @@
-"""What `orchctl doctor` looks at: the machine, this instance, and processes that it left behind."""
+"""Checks of `orchctl doctor`: the machine, this instance, and orphan processes."""

@@ -1,4 +1,4 @@
-"""The daemon as doctor asks it: for a short time in all, and no more once it was silent."""
+"""The daemon as doctor queries it: for a short time in all, and never again after a timeout."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from orchd.instance.home import Home
 from orchd.instance.system import locks, sockets
 from orchd.protocol.errors import WireError
 
-_PATIENCE = 0.8  # seconds for all questions together; the daemon answers each within milliseconds
-_BEGINNING = 0.6  # seconds for a daemon that has the lock to listen: a start takes half of that
+_PATIENCE = 0.8  # seconds for all requests together; the daemon answers each within milliseconds
+_BEGINNING = 0.6  # seconds for a daemon that holds the lock to listen: a start takes half of that
 
 
 class Daemon:
@@ -41,7 +41,7 @@ class Daemon:
             return False
 
     def ask(self, op: str, args: dict[str, object] | None = None) -> dict[str, Any] | None:
-        """Its answer; None when none listens or it does not answer."""
+        """Return the reply to a request; None when no daemon listens or it does not answer."""
         if not self.is_listening or self.error is not None:
             return None
         try:
@@ -53,11 +53,11 @@ class Daemon:
 
     @property
     def pid(self) -> int:
-        """The process that answers; 0 when none does."""
+        """The process that answers; 0 without an answer."""
         return self.answer["pid"] if self.answer else 0
 
     @property
     def who(self) -> str:
-        """The process, as it can be known without an answer."""
+        """The process, as far as it is known without an answer."""
         pid = (self.holder.pid if self.holder else None) or self.listener
         return "a daemon of unknown pid" if pid is None else f"the daemon, pid {pid},"

@@ -1,4 +1,4 @@
-"""What a check found: a word for how it stands, a sentence, and what to do about it."""
+"""Findings of checks: a state, a sentence, and a remedy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ OK, WARNING, PROBLEM = "ok", "warning", "problem"
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at."""
+    """The result of a check."""
 
     check: str
     state: str
@@ -17,15 +17,15 @@ class Finding(NamedTuple):
 
 
 def ok(check: str, what: str) -> Finding:
-    """As it should be."""
+    """Return a finding without a problem."""
     return Finding(check, OK, what)
 
 
 def warning(check: str, what: str, remedy: str) -> Finding:
-    """It works, and something is missing or will be."""
+    """Return a finding that needs attention although orchd works."""
     return Finding(check, WARNING, what, remedy)
 
 
 def problem(check: str, what: str, remedy: str) -> Finding:
-    """Something does not work, or is open to others."""
+    """Return a finding that something does not work, or is open to other users."""
     return Finding(check, PROBLEM, what, remedy)

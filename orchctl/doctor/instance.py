@@ -1,4 +1,4 @@
-"""This instance: its home, configuration, rights, daemon, clock, runners and session files."""
+"""Checks of this instance: home, configuration, rights, daemon, database, clock, runners and session files."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from orchd.instance.home import Home
 from orchd.instance.service import log_of
 
 _NO_CONTROLLER = "no controller of cgroup v2 is passed on to agents; docs/operations.md says where one can be"
-_SECONDS = 0.5  # for the database to be read
+_PUT_BACK = "restore a backup; agents that still run are then agents like any others, if it is new enough"
 _AHEAD = 60.0  # seconds that a clock may have been set back
+_SECONDS = 0.5  # for the check of the database
 
 
 def home_directory(home: Home) -> Finding:
-    """Whether a daemon could write in the home and where its sockets are: by writing, since access(2) knows less."""
+    """Check whether a daemon could write to the home and to its sockets: by writing, as access(2) knows less."""
     for directory in dict.fromkeys((home.directory, home.sockets)):
         place = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
         if not place.is_dir():
@@ -42,7 +43,7 @@ def home_directory(home: Home) -> Finding:
 
 
 def kinds(home: Home) -> Iterator[Finding]:
-    """Whether files, directories and sockets are where a daemon needs them, and nothing else."""
+    """Check that each path of the home is a file, directory or socket as the daemon expects."""
     wrong = [
         problem("files", f"{place} is not {expected}", f"`mv {shlex.quote(str(place))} {shlex.quote(f'{place}.old')}`")
         for place, expected in home.misplaced()
@@ -51,17 +52,17 @@ def kinds(home: Home) -> Iterator[Finding]:
 
 
 def config(home: Home) -> tuple[settings.Config, list[Finding]]:
-    """What holds, and what is wrong with it."""
+    """Return the configuration in use, and findings on the file."""
     try:
-        found = settings.read(home.config)
+        values = settings.read(home.config)
     except settings.SettingsError as error:
         remedy = f"correct {home.config}; `orchctl config check` looks at it"
-        return settings.Config(), [problem("config", one.message, remedy) for one in error.problems]
-    return found, [ok("config", f"{home.config} is valid" if home.config.exists() else "no file: defaults hold")]
+        return settings.Config(), [problem("config", mistake.message, remedy) for mistake in error.problems]
+    return values, [ok("config", f"{home.config} is valid" if home.config.exists() else "no file: defaults hold")]
 
 
 def rights(home: Home) -> Iterator[Finding]:
-    """Whether all of it is this user's and closed to others."""
+    """Check that the home belongs to this user and is closed to others."""
     if not home.directory.exists():
         yield ok("rights", f"{home.directory} does not exist yet")
         return
@@ -69,75 +70,76 @@ def rights(home: Home) -> Iterator[Finding]:
         *(home.directory, home.sockets, home.config, home.database, home.socket, home.events, home.environments),
         *(home.lock, home.start_lock, home.log),
     )
-    wrong = [found for place in dict.fromkeys(places) if (found := _open_to_others(place)) is not None]
+    wrong = [finding for place in dict.fromkeys(places) if (finding := _open_to_others(place)) is not None]
     yield from wrong or [ok("rights", f"{home.directory} is yours and closed to others")]
 
 
 def _open_to_others(place: Path) -> Finding | None:
+    """Return the problem with the owner or the mode of a path, if there is one."""
     try:
-        found = place.stat()
+        status = place.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         return problem("rights", f"{place} cannot be looked at: {error.strerror}", "make it yours, or delete it")
-    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode) or stat.S_ISSOCK(found.st_mode)):
-        return None  # a device that a link leads to is everybody's; that it is none of these is said elsewhere
-    if found.st_uid != os.getuid():
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode) or stat.S_ISSOCK(status.st_mode)):
+        return None  # a device behind a link may be open to all; `kinds` reports it
+    if status.st_uid != os.getuid():
         remedy = f"`chown {os.getuid()} {place}` as root, or another ORCHD_HOME"
-        return problem("rights", f"{place} belongs to uid {found.st_uid}", remedy)
-    if stat.S_IMODE(found.st_mode) & 0o022 or (place.is_dir() and stat.S_IMODE(found.st_mode) & 0o077):
-        return problem("rights", f"{place} is open to others: {stat.S_IMODE(found.st_mode):o}", f"`chmod go= {place}`")
+        return problem("rights", f"{place} belongs to uid {status.st_uid}", remedy)
+    if stat.S_IMODE(status.st_mode) & 0o022 or (place.is_dir() and stat.S_IMODE(status.st_mode) & 0o077):
+        return problem("rights", f"{place} is open to others: {stat.S_IMODE(status.st_mode):o}", f"`chmod go= {place}`")
     return None
 
 
 _RESTART = "`orchctl daemon restart` replaces it, agents keep running"
 
 
-def daemon(home: Home, asked: Daemon) -> Finding:
-    """Whether it answers, is of this version, and can be reached and locked where it should be."""
-    if asked.answer is None:
-        return _silent(home, asked)
-    pid = asked.answer["pid"]
-    if asked.answer.get("disk_full"):
+def daemon(home: Home, server: Daemon) -> Finding:
+    """Check that the daemon answers, has the version of this client, and holds the lock of the home."""
+    if server.answer is None:
+        return _silent(home, server)
+    pid = server.answer["pid"]
+    if server.answer.get("disk_full"):
         what = f"pid {pid} can write nothing: the disk of {home.directory} is full"
         return problem("daemon", what, "`orchctl prune --keep 0` deletes finished agents and their logs, or free some")
-    if asked.holder is None:
+    if server.holder is None:
         return problem("daemon", f"pid {pid} answers and does not hold {home.lock}", _RESTART)
-    if asked.holder.pid not in (None, pid):
-        return problem("daemon", f"pid {pid} answers, and pid {asked.holder.pid} holds {home.lock}", _RESTART)
-    if asked.answer["version"] != version("orchd"):
-        what = f"it is {asked.answer['version']}, this client {version('orchd')}"
+    if server.holder.pid not in (None, pid):
+        return problem("daemon", f"pid {pid} answers, and pid {server.holder.pid} holds {home.lock}", _RESTART)
+    if server.answer["version"] != version("orchd"):
+        what = f"it is {server.answer['version']}, this client {version('orchd')}"
         return warning("daemon", what, "`orchctl daemon restart`; agents go on")
-    return ok("daemon", f"orchd {asked.answer['version']} answers as pid {pid}")
+    return ok("daemon", f"orchd {server.answer['version']} answers as pid {pid}")
 
 
-def _silent(home: Home, asked: Daemon) -> Finding:
-    if asked.is_listening:
-        return problem("daemon", f"{asked.who} does not answer; its log: {log_of(home)}", _RESTART)
-    if asked.error is not None:
-        return problem("daemon", asked.error, f"`chown {os.getuid()} {home.socket}` as root, or another ORCHD_HOME")
-    if asked.holder is not None:
-        return problem("daemon", f"{asked.who} holds {home.lock} and does not listen on {home.socket}", _RESTART)
+def _silent(home: Home, server: Daemon) -> Finding:
+    """Return the finding on a daemon that gave no answer."""
+    if server.is_listening:
+        return problem("daemon", f"{server.who} does not answer; its log: {log_of(home)}", _RESTART)
+    if server.error is not None:
+        return problem("daemon", server.error, f"`chown {os.getuid()} {home.socket}` as root, or another ORCHD_HOME")
+    if server.holder is not None:
+        return problem("daemon", f"{server.who} holds {home.lock} and does not listen on {home.socket}", _RESTART)
     return ok("daemon", "none runs")
 
 
 def database(home: Home) -> Finding:
-    """Whether a daemon can use it, looked at without changing it."""
-    found = database_file.check(home.database, time.monotonic, _SECONDS)
-    remedy = "restore a backup; agents that still run are then agents like any others, if it is new enough"
-    if found.is_empty and any(home.agents.glob("agent-*.*")):
-        return problem("database", database_file.lost(home.database, f"has lost its agents: {found.note}"), remedy)
-    if found.problem is None:
-        return ok("database", f"{home.database}: {found.note}")
-    return problem("database", found.problem, found.remedy)
+    """Check whether a daemon can use the database, without changing it."""
+    status = database_file.check(home.database, time.monotonic, _SECONDS)
+    if status.is_empty and any(home.agents.glob("agent-*.*")):
+        return problem("database", database_file.lost(home.database, f"has lost its agents: {status.note}"), _PUT_BACK)
+    if status.problem is None:
+        return ok("database", f"{home.database}: {status.note}")
+    return problem("database", status.problem, status.remedy)
 
 
-def bounds(asked: Daemon) -> Iterator[Finding]:
-    """Who holds the bounds of agents: without a daemon nobody knows, since where it is started decides."""
-    if asked.answer is None:
+def bounds(server: Daemon) -> Iterator[Finding]:
+    """Report how resource limits are enforced: that depends on where the daemon was started."""
+    if server.answer is None:
         yield ok("bounds", "where the daemon is started decides who holds --memory-max, --cpu-max and --pids-max")
         return
-    for name, who in asked.answer.get("bounds", {}).items():
+    for name, who in server.answer.get("bounds", {}).items():
         option = f"--{name.replace('_', '-')}"
         if who == "kernel":
             yield ok("bounds", f"{option} is held by the kernel")
@@ -148,7 +150,7 @@ def bounds(asked: Daemon) -> Iterator[Finding]:
 
 
 def clock(home: Home, now: float) -> Finding:
-    """Whether the calendar is behind what was written last."""
+    """Check that the clock is not behind the last change of the database."""
     written = [path.stat().st_mtime for path in database_file.files_of(home.database) if path.exists()]
     if written and max(written) > now + _AHEAD:
         what = f"the clock is {max(written) - now:.0f} s behind what was written last"
@@ -157,7 +159,7 @@ def clock(home: Home, now: float) -> Finding:
 
 
 def clis(config: settings.Config) -> Iterator[Finding]:
-    """Whether the programs of the runners are there; only the default one must be."""
+    """Check whether the programs of the runners are installed; only that of the default runner must be."""
     known = config.known_runners
     for name in known.names:
         if name == runner_config.MOCK:
@@ -175,12 +177,12 @@ def clis(config: settings.Config) -> Iterator[Finding]:
             yield ok("runners", f"{name}: not installed")
 
 
-def sessions(asked: Daemon, config: settings.Config) -> Iterator[Finding]:
-    """Whether the files of the sessions that are open can be written."""
+def sessions(server: Daemon, config: settings.Config) -> Iterator[Finding]:
+    """Check that the files of open sessions can be written."""
     if not config.session_files:
         return
-    for one in (asked.ask("sessions") or {"sessions": []})["sessions"]:
-        place = Path(one["directory"])
-        if one["closed_at"] is None and projects.is_project(place) and not os.access(place, os.W_OK):
-            what = f"the files of {one['id']} cannot be written in {place}"
+    for session in (server.ask("sessions") or {"sessions": []})["sessions"]:
+        place = Path(session["directory"])
+        if session["closed_at"] is None and projects.is_project(place) and not os.access(place, os.W_OK):
+            what = f"the files of {session['id']} cannot be written in {place}"
             yield warning("sessions", what, "make it writable, or set session_files = false")

@@ -1,4 +1,4 @@
-"""The machine: versions, processes, cgroups, limits, the disk."""
+"""Checks of the machine: versions, processes, cgroups, limits and the disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"})  # lock
 
 
 def versions() -> Iterator[Finding]:
-    """Of what this is made of."""
+    """Report the versions of Python and the libraries."""
     import platform
     import sqlite3
 
@@ -31,7 +31,7 @@ def versions() -> Iterator[Finding]:
 
 
 def processes(proc: Path = Path("/proc")) -> Finding:
-    """Whether the daemon can see who calls it: it follows parents, up to the first process of all."""
+    """Check whether the daemon can identify its callers: it follows parents up to process 1."""
     try:
         (proc / "1/stat").read_bytes()
     except (FileNotFoundError, PermissionError):
@@ -41,7 +41,7 @@ def processes(proc: Path = Path("/proc")) -> Finding:
 
 
 def cgroups(answer: Mapping[str, Any] | None, config: settings.Config) -> Finding:
-    """Whether agents have cgroups of their own: by the daemon's word, or where it would be started from here."""
+    """Check whether agents have own cgroups: in the daemon that runs, or in a daemon that is started here."""
     remedy = "run it as a service with Delegate=yes; without, trees are followed by session, descent and marks"
     if config.cgroups == "off":
         return ok("cgroups", 'not used: cgroups = "off" in config.toml')
@@ -59,14 +59,14 @@ def cgroups(answer: Mapping[str, Any] | None, config: settings.Config) -> Findin
 
 
 def scope(daemon: int) -> Iterator[Finding]:
-    """Whether the daemon of this pid, or one that is started here (0), ends with a session: nothing if it does not."""
-    if (found := own.passing_scope(daemon or "self")) is not None:
+    """Warn when the daemon of this pid, or a daemon that is started here (0), ends with a login session."""
+    if (unit := own.passing_scope(daemon or "self")) is not None:
         whose = f"the daemon, pid {daemon}, is" if daemon else "a daemon that is started here would be"
-        yield warning("cgroups", f"{whose} in {found}: {ENDS_WITH_IT}", "`orchctl service install` makes it a service")
+        yield warning("cgroups", f"{whose} in {unit}: {ENDS_WITH_IT}", "`orchctl service install` makes it a service")
 
 
 def limits(daemon: int = 0) -> Iterator[Finding]:
-    """How many files and processes the daemon of this pid may have; without one (0), one that is started here."""
+    """Check how many files and processes the daemon of this pid, or a daemon that is started here (0), may have."""
     try:
         _, files = resource.prlimit(daemon, resource.RLIMIT_NOFILE)
         _, processes = resource.prlimit(daemon, resource.RLIMIT_NPROC)
@@ -84,10 +84,10 @@ def limits(daemon: int = 0) -> Iterator[Finding]:
 
 
 def disk(directory: Path, floor: int | None, mounts: Path = Path("/proc/mounts")) -> Iterator[Finding]:
-    """How much room there is for the home, and on what."""
+    """Check the free space for the home, and the kind of its filesystem."""
     place = next(path for path in (directory, *directory.parents) if path.exists())
-    found = os.statvfs(place)
-    free, whole = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+    status = os.statvfs(place)
+    free, whole = status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize
     least = min(256 << 20, whole // 20) if floor is None else floor
     if free < least:
         yield problem("disk", f"{free} bytes are free for {place}, fewer than {least}: nobody starts", _ROOM)
@@ -102,11 +102,11 @@ def disk(directory: Path, floor: int | None, mounts: Path = Path("/proc/mounts")
 
 
 def filesystem(place: Path, mounts: Path) -> str:
-    """The kind of the mount that `place` is on: the deepest one that it is below, and of those the last."""
+    """Return the kind of the mount that `place` is on: the deepest above it, and of equals the last."""
     resolved, best, kind = place.resolve(), -1, "an unknown filesystem"
     for line in mounts.read_text(errors="surrogateescape").splitlines():
-        _, point, found, *_ = line.split()
+        _, point, name, *_ = line.split()
         path = Path(point.replace("\\040", " "))
         if (path == resolved or path in resolved.parents) and len(path.parts) >= best:
-            best, kind = len(path.parts), found
+            best, kind = len(path.parts), name
     return kind

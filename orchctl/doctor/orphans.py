@@ -1,4 +1,4 @@
-"""Processes that carry the marks of this instance and belong to no attempt that lives."""
+"""Orphan processes: they have the variables of an agent of this home and belong to no attempt that runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PROC = Path("/proc")
 
 
 class Stray(NamedTuple):
-    """One process, and the attempt that it says it is of."""
+    """An orphan process, and the agent that its variables name."""
 
     pid: int
     started: str
@@ -30,34 +30,32 @@ class Stray(NamedTuple):
 
 
 def strays(home: Home, living: set[str]) -> list[Stray]:
-    """The processes of no agent in `living`, and of no attempt that the database has and whose record is locked."""
+    """List the processes of no agent in `living`, and of no known attempt whose exit record is locked."""
     left = [(stray, attempt) for stray, attempt in _marked(home) if stray.agent not in living]
     unknown = _unknown(home, {(stray.agent, attempt) for stray, attempt in left})
     return [
         stray._replace(is_known=(stray.agent, attempt) not in unknown)
         for stray, attempt in left
-        if (stray.agent, attempt) in unknown or not locks.is_locked(_record(home, stray, attempt))
+        if (stray.agent, attempt) in unknown or not locks.is_locked(home.agents / f"{stray.agent}.{attempt}.exit")
     ]
 
 
 def marked(home: Home) -> list[Stray]:
-    """All processes that carry the marks of an agent of this home."""
-    return [found for found, _ in _marked(home)]
-
-
-def _record(home: Home, found: Stray, attempt: str) -> Path:
-    return home.agents / f"{found.agent}.{attempt}.exit"
+    """List all processes that have the variables of an agent of this home."""
+    return [stray for stray, _ in _marked(home)]
 
 
 def _unknown(home: Home, attempts: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """The attempts that the database does not have, as after an older copy of it was put back. Without a database that
-    can be read these are all attempts: with the right one put back they may be agents that run."""
+    """Return the attempts that the database does not have, as after an older copy of it was restored.
+
+    Without a readable database these are all attempts: after the right copy is restored they may be agents that run.
+    """
     numbers = {(agent, attempt): _number(agent) for agent, attempt in attempts}
     try:
         begun = database_file.attempts_begun(home.database, set(numbers.values()))
     except sqlite3.Error:
         return attempts
-    return {one for one, number in numbers.items() if begun.get(number, 0) < _number(one[1])}
+    return {key for key, number in numbers.items() if begun.get(number, 0) < _number(key[1])}
 
 
 def _number(text: str) -> int:
@@ -83,6 +81,7 @@ def end(stray: Stray) -> bool:
 
 
 def _marked(home: Home) -> Iterator[tuple[Stray, str]]:
+    """List the processes with the variables of an agent of this home, and their attempts."""
     for entry in _PROC.iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
@@ -95,7 +94,7 @@ def _marked(home: Home) -> Iterator[tuple[Stray, str]]:
 
 
 def _started(pid: int) -> str | None:
-    """When it began, in ticks since the boot: the name in brackets before it may hold anything (proc(5))."""
+    """Return the start of a process in ticks since boot; the name in brackets before it may hold anything (proc(5))."""
     try:
         stat = (_PROC / str(pid) / "stat").read_bytes()
     except OSError:

@@ -1,4 +1,4 @@
-"""The daemon as a service: what its manager says of its unit."""
+"""Check of the systemd service of the daemon."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _LINGER = Path("/var/lib/systemd/linger")
 def service(
     home: Home, manager: Path = _UNITS, lingering: Path = _LINGER, patience: float = _PATIENCE
 ) -> Iterator[Finding]:
-    """Whether the service of this home, if it has one, runs or can be started."""
+    """Check that the service of this home, if it has one, runs or can be started."""
     if not manager.is_dir():
         yield ok("systemd", "no systemd runs here: the daemon starts with the first command that needs it")
         return
     ours = served_by(home)
     service = ours or _installed()
-    found = systemd.shown(service, patience) if service is not None else {}
-    if service is None or found.get("LoadState") == "not-found":
+    unit = systemd.shown(service, patience) if service is not None else {}
+    if service is None or unit.get("LoadState") == "not-found":
         yield ok("systemd", "orchd is no service: the daemon starts with the first command that needs it")
         return
-    elsewhere = systemd.home_in(found)
+    elsewhere = systemd.home_in(unit)
     if ours is None and elsewhere not in (None, str(home.directory)):
         yield ok("systemd", f"{service.unit} serves another home, {elsewhere}")
         return
-    wrong = _wrong(service, found, is_ours=ours is not None)
-    yield wrong or ok("systemd", f"{service.unit} is {found.get('ActiveState', 'out of reach')}")
+    wrong = _wrong(service, unit, is_ours=ours is not None)
+    yield wrong or ok("systemd", f"{service.unit} is {unit.get('ActiveState', 'out of reach')}")
     user = users.name()
     if wrong is None and service.scope == "user" and user is not None and not (lingering / user).exists():
         what = f"{service.unit} ends when {user} logs out"
@@ -45,7 +45,7 @@ def service(
 
 
 def _installed() -> Service | None:
-    """A service that is installed and has not run for this home yet."""
+    """Return a service that is installed and has not run for this home yet."""
     for scope in ("user", "system"):
         try:
             if units.path_of(scope).exists():
@@ -55,31 +55,26 @@ def _installed() -> Service | None:
     return None
 
 
-def _wrong(service: Service, found: Mapping[str, str], *, is_ours: bool) -> Finding | None:
-    """What keeps the unit from running, with the commands that start it."""
-    if not found:
+def _wrong(service: Service, unit: Mapping[str, str], *, is_ours: bool) -> Finding | None:
+    """Return what keeps the unit from running, with the commands that start it."""
+    if not unit:
         what = f"the manager of {service.unit} does not answer"
         return warning("systemd", what, f"`{' '.join(service.systemctl('status'))}` in a login session shows it")
-    again = " and ".join(f"`{command}`" for command in systemd.revival(service, found["ActiveState"]))
+    again = " and ".join(f"`{command}`" for command in systemd.revival(service, unit["ActiveState"]))
     install = f"`orchctl service install --{service.scope}`"
-    program = _program(found)
+    path = re.search(r"path=(.*?) ;", unit.get("ExecStart", ""))
+    program = path[1] if path else None
     if program is not None and not os.access(program, os.X_OK):
         what = f"{service.unit} starts {program}, which does not exist or is not executable"
         return problem("systemd", what, f"{install} writes the unit for this installation, then {again}")
-    if found.get("LoadState") != "loaded":
-        what = f"{service.unit} is {found.get('LoadState')}: {found.get('FragmentPath')}"
+    if unit.get("LoadState") != "loaded":
+        what = f"{service.unit} is {unit.get('LoadState')}: {unit.get('FragmentPath')}"
         return problem("systemd", what, f"`{service.says('unmask')}`, or {install}, then {again}")
-    if found["ActiveState"] == systemd.FAILED:
-        why = found.get("StatusText") or found.get("Result", "")
+    if unit["ActiveState"] == systemd.FAILED:
+        why = unit.get("StatusText") or unit.get("Result", "")
         return problem("systemd", f"{service.unit} is failed: {why}; {service.log} shows more", f"{again} starts it")
-    if is_ours and found["ActiveState"] not in systemd.COMING:
+    if is_ours and unit["ActiveState"] not in systemd.COMING:
         return warning(
-            "systemd", f"{service.unit} is {found['ActiveState']}: commands exit with 69", f"{again} starts it"
+            "systemd", f"{service.unit} is {unit['ActiveState']}: commands exit with 69", f"{again} starts it"
         )
     return None
-
-
-def _program(found: Mapping[str, str]) -> str | None:
-    """The program of `ExecStart={ path=/usr/bin/python3 ; argv[]=... }`."""
-    path = re.search(r"path=(.*?) ;", found.get("ExecStart", ""))
-    return path[1] if path else None

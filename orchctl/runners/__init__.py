@@ -1,1 +1,1 @@
-"""Runners: the programs between an agent's shim and a coding agent's own CLI."""
+"""Runners: the programs between an agent's shim and the CLI of a coding agent."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from orchctl.runners import mock
 from orchctl.runners.harness import supervise
-from orchctl.runners.harness.attempt import Attempt, UnfitError, attempt_of, last_message, unfit
+from orchctl.runners.harness.attempt import UnfitError, attempt_of, last_message, unfit
 from orchctl.runners.harness.log import Log
 from orchctl.runners.harness.outcome import Outcome
 from orchd.instance import environment, runner_config
@@ -27,30 +27,29 @@ def main() -> int:
 
 
 def run(env: Mapping[str, str], arguments: tuple[str, ...], log: Log) -> int:
-    """Run the attempt that `env` tells of, with its runner. Returns the exit code."""
+    """Run the attempt that `env` describes, with its runner. Returns the exit code.
+
+    Only the module of that runner is imported, so that it starts fast.
+    """
     attempt = unfit(env, arguments)
     try:
         attempt = attempt_of(env, arguments)
-        return _run(attempt, log)
+        if attempt.runner == runner_config.MOCK:
+            return mock.run(attempt, log)
+        if attempt.runner == runner_config.CLAUDE:
+            from orchctl.runners.claude import Claude
+
+            return supervise.run(attempt, Claude(attempt, log), log)
+        if attempt.runner == runner_config.CODEX:
+            from orchctl.runners.codex import Codex
+
+            with last_message(attempt) as last:
+                return supervise.run(attempt, Codex(attempt, log, last), log)
+        from orchctl.runners.custom import Own
+
+        return supervise.run(attempt, Own(attempt, log), log)
     except UnfitError as error:
         return supervise.concluded(attempt, Outcome(fault=str(error)), log)
-
-
-def _run(attempt: Attempt, log: Log) -> int:
-    if attempt.runner == runner_config.MOCK:
-        return mock.run(attempt, log)
-    if attempt.runner == runner_config.CLAUDE:
-        from orchctl.runners.claude import Claude
-
-        return supervise.run(attempt, Claude(attempt, log), log)
-    if attempt.runner == runner_config.CODEX:
-        from orchctl.runners.codex import Codex
-
-        with last_message(attempt) as last:
-            return supervise.run(attempt, Codex(attempt, log, last), log)
-    from orchctl.runners.custom import Own
-
-    return supervise.run(attempt, Own(attempt, log), log)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Claude Code: `claude -p` with a stream of JSON, a line for each message.
 
-Its exit code alone says too little: a turn that the service refused ends as `success` with `is_error`, and one that was
-cut off has no `result` at all. So it has completed only if it ended with 0, every result it printed is a plain success
-of at least one turn, and nothing that it started in the background was cut off with its last turn.
+Its exit code alone says too little: a turn that the service refused ends as `success` with `is_error`, and a turn that
+was cut off has no `result` at all. So it has completed only if it ended with 0, every result is a plain success of at
+least one turn, and nothing that it started in the background was cut off with its last turn.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from orchctl.runners.harness.log import Log, first, short
 from orchctl.runners.harness.outcome import Outcome
 from orchd.instance import runner_report
 
-# Agents of its own would work beside the limit. The variables are heeded from 2.1.217 on; before that, only a tool that
-# is not there starts none. `Task` and `Agent` are two names of one tool.
+# Subagents would work beside the limit. The variables take effect from 2.1.217 on; before that, only removing the tool
+# prevents them. `Task` and `Agent` are two names of one tool.
 _CAPS = {"CLAUDE_CODE_MAX_SUBAGENT_SPAWN_DEPTH": "1", "CLAUDE_CODE_MAX_CONCURRENT_SUBAGENTS": "1"}
 # Its shell tool ends a command after two minutes, and at most ten where the model asks for more: an `orchctl wait` in
 # it was cut long before the agents that it waits for had ended. The time-out of the agent itself bounds both.
 _DAY = str(24 * 60 * 60 * 1000)  # milliseconds
 _WAITS = {"BASH_DEFAULT_TIMEOUT_MS": _DAY, "BASH_MAX_TIMEOUT_MS": _DAY}
 _NO_AGENTS = "--disallowedTools=Task,Agent,Workflow"
-_TOLD_BY = ("command", "file_path", "path", "pattern", "query", "url", "description", "prompt", "skill")
+_MAIN_ARGUMENTS = ("command", "file_path", "path", "pattern", "query", "url", "description", "prompt", "skill")
 _TOO_MANY = 429
 _EXIT = 3.0  # seconds without output in which it has to exit after its result
 _NEXT_TURN = 60.0  # seconds in which it has to begin the turn that the end of a task brings about
@@ -42,12 +42,12 @@ _LOOKING = frozenset(
 
 
 class Claude:
-    """What is heard of one `claude -p`."""
+    """A `claude -p` process, by its stream."""
 
     takes_stdin = True
     is_read = True
     reads_errors = False
-    is_interrupted = True  # on SIGINT it prints its result with what it took, on SIGTERM nothing
+    is_interrupted = True  # on SIGINT it prints its result with its usage, on SIGTERM nothing
 
     def __init__(self, attempt: Attempt, log: Log) -> None:
         settings = attempt.settings
@@ -74,12 +74,12 @@ class Claude:
         self._denied: dict[str, None] = {}  # the calls that were not permitted
         self._has_acted = False  # whether a call that changes anything was permitted
         self._meter = Meter(settings.prices)
-        self._limit: float | None = None  # until when the service turns us away, as far as it has said
+        self._limit: float | None = None  # Unix time of the end of the rate limit, if the service has named it
         self._is_limited = False
         self._last_words = ""
 
     def hear(self, line: Line) -> None:
-        """One message."""
+        """Take a message of the stream."""
         if not line.is_whole:
             self._log.say(f"[a line of {line.size:,} bytes is left out]")
             return
@@ -88,33 +88,33 @@ class Claude:
             self._last_words = line.data.decode(errors="replace").strip() or self._last_words
             self._log.say(line.data.decode(errors="replace"))
             return
-        heard = {
+        handle = {
             "system": self._system,
             "assistant": self._assistant,
             "user": self._user,
             "result": self._result,
             "rate_limit_event": self._rate_limit,
         }.get(text(message, "type"))
-        if heard is not None:
-            heard(message)
+        if handle is not None:
+            handle(message)
 
     def hear_error(self, line: Line) -> None:
-        """Its errors are for the log."""
+        """Ignore a line of standard error: it is for the log alone."""
 
     def patience(self) -> float | None:
-        """While a task is in the background it waits for that itself: five seconds for a shell, longer for agents."""
+        """Return the seconds in which it must exit; None while a background task runs, for which it waits itself."""
         if not self.is_answered or self._background.is_going:
             return None
         return _NEXT_TURN if self._has_news else _EXIT
 
     def so_far(self) -> Outcome:
-        """What is known of what it took."""
+        """Return the usage known so far."""
         outcome = replace(self.outcome, notes=[])
         self._meter.read(outcome)
         return outcome
 
     def judge(self, code: int, left: list[Process]) -> None:
-        """Why it has not completed, if it has not."""
+        """Complete the outcome after the exit: usage, notes, and the fault if there is one."""
         outcome = self.outcome
         outcome.result = "\n\n".join(filter(None, self._results))
         self._meter.read(outcome)
@@ -131,6 +131,7 @@ class Claude:
             outcome.retry_at = rate_limits.retry_at(outcome.fault, self._limit, rate_limits.now())
 
     def _reasons(self, code: int) -> Iterator[str]:
+        """List why it has not completed, the most telling reason first."""
         yield from self._faults
         ended = f"it ended with {code}" if code else "it ended"
         if not self._is_over:
@@ -145,15 +146,15 @@ class Claude:
             yield f"{ended} to be woken later, which never happens: {', '.join(map(short, wake_ups))}"
 
     def _system(self, message: dict[str, Any]) -> None:
-        heard = {
+        handle = {
             "init": self._init,
             "task_started": self._task_started,
             "task_notification": self._task_changed,
             "task_updated": self._task_changed,
             "api_retry": self._api_retry,
         }.get(text(message, "subtype"))
-        if heard is not None:
-            heard(message)
+        if handle is not None:
+            handle(message)
 
     def _init(self, message: dict[str, Any]) -> None:
         outcome = self.outcome
@@ -190,9 +191,9 @@ class Claude:
         if text(message, "error") == "rate_limit" and not indent:
             self._is_limited = True
         for block in items(message, "message", "content"):
-            if said := text(block, "text").strip():
-                self._last_text = self._last_text if indent else said
-                self._log.say(said, indent)
+            if words := text(block, "text").strip():
+                self._last_text = self._last_text if indent else words
+                self._log.say(words, indent)
             elif text(block, "type") == "tool_use":
                 self._background.call(block)
                 self._log.say(f"{text(block, 'name')}: {_argument(at(block, 'input'))}", indent)
@@ -206,29 +207,29 @@ class Claude:
             )
             self._has_acted |= tool is not None and tool not in _LOOKING and not is_failed
             if is_failed:
-                said = first([text(block, "content"), *(text(part, "text") for part in items(block, "content"))])
-                self._log.say(f"failed: {short(said)}", "  ")
+                error = first([text(block, "content"), *(text(part, "text") for part in items(block, "content"))])
+                self._log.say(f"failed: {short(error)}", "  ")
 
     def _rate_limit(self, message: dict[str, Any]) -> None:
-        told = at(message, "rate_limit_info")
-        is_rejected = text(told, "status") == "rejected" and at(told, "isUsingOverage") is not True
-        self._is_limited, self._limit = is_rejected, amount(told, "resetsAt") if is_rejected else None
+        limit = at(message, "rate_limit_info")
+        is_rejected = text(limit, "status") == "rejected" and at(limit, "isUsingOverage") is not True
+        self._is_limited, self._limit = is_rejected, amount(limit, "resetsAt") if is_rejected else None
         if is_rejected:
-            self._log.say(f"rate limit {text(told, 'rateLimitType')}: the service turns us away")
+            self._log.say(f"rate limit {text(limit, 'rateLimitType')}: the service turns us away")
 
     def _result(self, message: dict[str, Any]) -> None:
-        """The end of a turn. A task in the background may bring about another, whose words belong to the answer too."""
+        """End a turn. The end of a background task may begin another turn, whose text belongs to the result too."""
         self._is_over = self.is_answered = True
-        said, subtype = text(message, "result"), text(message, "subtype")
+        answer, subtype = text(message, "result"), text(message, "subtype")
         status = count(message, "api_error_status")
         if status == _TOO_MANY:
             self._is_limited = True
         if subtype == "success" and at(message, "is_error") is not True:
-            self._results.append(said if said.strip() else self._last_text)
+            self._results.append(answer if answer.strip() else self._last_text)
             if amount(message, "num_turns") == 0:
-                self._faults.append(f"the model was not asked: its result has 0 turns and says {said!r}")
+                self._faults.append(f"the model was not asked: its result has 0 turns and says {answer!r}")
         else:
-            why = said or "; ".join(one for one in items(message, "errors") if isinstance(one, str))
+            why = answer or "; ".join(error for error in items(message, "errors") if isinstance(error, str))
             what = "is_error" if subtype == "success" else subtype or "nothing"
             self._faults.append(f"its result says {what}{f' ({status})' if status else ''}{f': {why}' if why else ''}")
         self._last_text, self._has_news = "", False
@@ -239,8 +240,8 @@ class Claude:
             self._log.say(f"not permitted: {text(denied, 'tool_name')}: {_argument(at(denied, 'tool_input'))}")
 
 
-def _argument(given: Any) -> str:
-    """What a tool is called with, in short."""
-    if not isinstance(given, dict):
+def _argument(arguments: Any) -> str:
+    """Return the main argument of a call, shortened."""
+    if not isinstance(arguments, dict):
         return ""
-    return short(first([*(given.get(key) for key in _TOLD_BY), *given.values()]))
+    return short(first([*(arguments.get(key) for key in _MAIN_ARGUMENTS), *arguments.values()]))

@@ -1,4 +1,4 @@
-"""What Claude Code has in the background: tasks, and wake-ups that it asked for. Neither outlives its last turn."""
+"""Background work of Claude Code: tasks, and requested wake-ups. Neither outlives its last turn."""
 
 from __future__ import annotations
 
@@ -14,60 +14,60 @@ _WAKE_UP = "ScheduleWakeup"
 
 
 class Background:
-    """Tasks by their ids. A task that is cut after the result was given up; before, the model itself has stopped it."""
+    """Tasks by their ids. A task that stops before the result was stopped by the model; later it was cut off."""
 
     def __init__(self) -> None:
-        self.jobs: list[str] = []  # what was cut off and is not done
-        self.servers: list[str] = []  # what was cut off and would never have ended by itself
+        self.jobs: list[str] = []  # tasks that were cut off and are not finished
+        self.servers: list[str] = []  # tasks that were cut off and would never have ended by themselves
         self._going: dict[str, tuple[str, str]] = {}  # descriptions and commands
         self._cut: list[tuple[str, str]] = []
         self._calls: dict[str, tuple[str, Any]] = {}  # the tools and inputs of calls without a result
         self._commands: dict[str, str] = {}  # of shell calls, by call
         self._timers: dict[str, str] = {}
-        self._wake_up = ""  # asked for by the last call
+        self._wake_up = ""  # requested by the last call
 
     @property
     def is_going(self) -> bool:
-        """Whether a task has not ended."""
+        """Whether a task is running."""
         return bool(self._going)
 
     @property
     def wake_ups(self) -> list[str]:
-        """What it was to be woken for."""
+        """The reasons of its pending wake-ups."""
         return [*self._timers.values(), *([self._wake_up] if self._wake_up else [])]
 
     def call(self, block: Any) -> None:
-        """It calls a tool."""
-        one, name, given = text(block, "id"), text(block, "name"), at(block, "input")
-        self._calls[one] = name, given
-        if command := text(given, "command"):
-            self._commands[one] = command
+        """Note a call of a tool."""
+        call_id, name, arguments = text(block, "id"), text(block, "name"), at(block, "input")
+        self._calls[call_id] = name, arguments
+        if command := text(arguments, "command"):
+            self._commands[call_id] = command
         for known in (self._calls, self._commands):
             if len(known) > _REMEMBERED:
                 del known[next(iter(known))]
 
-    def called(self, one: str, result: Any, *, is_failed: bool) -> str | None:
-        """The result of a call has come. Returns the name of its tool."""
-        name, given = self._calls.pop(one, (None, None))
+    def called(self, call_id: str, result: Any, *, is_failed: bool) -> str | None:
+        """Note the result of a call. Returns the name of its tool; None for an unknown call."""
+        name, arguments = self._calls.pop(call_id, (None, None))
         if name is None:
             return None
         self._wake_up = ""
         if is_failed:
             return name
-        if name == _WAKE_UP:  # also one that was not granted: it ends its turn all the same
-            self._wake_up = text(given, "reason") or "no reason given"
+        if name == _WAKE_UP:  # also if it was not granted: it ends the turn all the same
+            self._wake_up = text(arguments, "reason") or "no reason given"
         elif name == "CronCreate" and at(result, "durable") is not True:
-            self._timers[text(result, "id")] = text(given, "prompt") or text(given, "cron")
+            self._timers[text(result, "id")] = text(arguments, "prompt") or text(arguments, "cron")
         elif name == "CronDelete":
-            self._timers.pop(text(given, "id"), None)
+            self._timers.pop(text(arguments, "id"), None)
         return name
 
     def begin(self, task: str, call: str, description: str) -> None:
-        """A task has begun."""
+        """Note the start of a task."""
         self._going[task] = description, self._commands.get(call, "")
 
     def end(self, task: str, status: str, *, is_answered: bool) -> str | None:
-        """There is news of a task. Returns its description when it has ended."""
+        """Note a status of a task. Returns its description when it has ended."""
         if status not in _ENDED | _CUT or (ended := self._going.pop(task, None)) is None:
             return None
         if status in _CUT and is_answered:
@@ -75,8 +75,7 @@ class Background:
         return ended[0]
 
     def close(self, left: Iterable[leftovers.Process]) -> None:
-        """The CLI has ended, and with it what it had in the background; `left` is what ran as of its last result."""
+        """Sort the tasks that the exit of the CLI cut off; `left` are the processes as of its last result."""
         known = list(left)
         for description, command in (*self._cut, *self._going.values()):
-            shown = description or command
-            (self.servers if leftovers.serves(command, known) else self.jobs).append(shown)
+            (self.servers if leftovers.serves(command, known) else self.jobs).append(description or command)

@@ -20,8 +20,8 @@ from orchctl.runners.harness.outcome import Outcome
 from orchd.instance import runner_report
 from orchd.instance.system import open_file
 
-# Agents of its own would work beside the limit: there are none, or one at a time. These keys do no harm where a version
-# does not know them.
+# Subagents would work beside the limit: none are allowed, or one at a time. A version that does not know these keys
+# ignores them.
 _NO_AGENTS = ("-c", "features.multi_agent=false", "-c", "features.multi_agent_v2=false")
 _ONE_AGENT = ("-c", "agents.max_threads=1")
 # A login shell sets PATH anew on many systems, and then an agent does not find `orchctl`.
@@ -31,7 +31,7 @@ _ACTING = frozenset({"command_execution", "file_change", "mcp_tool_call"})
 
 
 class Codex:
-    """What is heard of one `codex exec`."""
+    """A `codex exec` process, by its events."""
 
     takes_stdin = True
     is_read = True
@@ -58,15 +58,15 @@ class Codex:
         self._log = log
         self._last = last
         self._turns = 0
-        self._has_worked = False  # whether the model put out anything at all
+        self._has_worked = False  # whether the model has written anything at all
         self._going: dict[str, str] = {}  # commands that have not ended, by item
         self._acted: list[str] = []  # the statuses of what it did
         self.is_answered = False
-        self._has_usage = False  # of all that it was asked
+        self._has_usage = False  # whether the usage of all its turns is known
         self._fault = ""  # the last word on why a turn failed
 
     def hear(self, line: Line) -> None:
-        """One event."""
+        """Take an event."""
         if not line.is_whole:
             self._log.say(f"[a line of {line.size:,} bytes is left out]")
             return
@@ -88,35 +88,34 @@ class Codex:
             self._spend(at(event, "usage"))
         elif kind in ("turn.failed", "error"):
             self.is_answered = kind == "turn.failed"
-            self._failed(text(event, "error", "message") or text(event, "message"))
+            self._note_failure(text(event, "error", "message") or text(event, "message"))
         elif kind in ("item.started", "item.completed"):
             self._item(at(event, "item"), is_over=kind == "item.completed")
 
     def hear_error(self, line: Line) -> None:
-        """A patch that was not permitted is no event; its refusal is only among the errors."""
+        """Note a patch that was not permitted: it is no event, and only in standard error."""
         if _REJECTED in line.data:
             self._acted.append(_DENIED)
 
     def patience(self) -> float | None:
-        """It exits by itself after its turn, and ends its commands with that."""
+        """Return the seconds in which it must exit after its turn, and end its commands; None before."""
         return _EXIT if self.is_answered else None
 
     def so_far(self) -> Outcome:
-        """What is known of what it took: nothing before its turn is completed."""
+        """Return the usage known so far: none before its turn is completed."""
         outcome = replace(self.outcome, notes=[])
         self._note_usage(outcome)
         return outcome
 
     def judge(self, code: int, left: list[leftovers.Process]) -> None:
-        """Why it has not completed, if it has not; and what it said last."""
+        """Complete the outcome after the exit: notes, the fault if there is one, and the result."""
         outcome = self.outcome
         outcome.turns = self._turns or None
         self._note_denied()
         self._note_usage(outcome)
         jobs = self._cut_off(left)
         if code or self._fault or not self._turns:
-            unsaid = f"exit code {code}" if code else "it ended without completing its turn"
-            outcome.fault = self._fault or unsaid
+            outcome.fault = self._fault or (f"exit code {code}" if code else "it ended without completing its turn")
             if rate_limits.is_limit(self._fault):
                 outcome.retry_at = rate_limits.retry_at(self._fault, None, rate_limits.now())
             return
@@ -127,12 +126,12 @@ class Codex:
         elif jobs:
             outcome.fault = f"it ended before its own commands did: {', '.join(map(short, jobs))}"
         if self._last is not None:
-            with suppress(OSError):  # without the file, what was heard last is the result
-                text_of_file = open_file.read_as_text(self._last)
-                outcome.result = text_of_file if text_of_file.strip() else outcome.result
+            with suppress(OSError):  # without the file, the last message in the stream is the result
+                message = open_file.read_as_text(self._last)
+                outcome.result = message if message.strip() else outcome.result
 
     def _cut_off(self, left: list[leftovers.Process]) -> list[str]:
-        """The commands that were going at the end; what would never have ended by itself is noted only."""
+        """List the commands that still ran at the end; a server, which never ends by itself, is only noted."""
         jobs = []
         for command in self._going.values():
             if leftovers.serves(inner := _inner(command), left):
@@ -142,8 +141,8 @@ class Codex:
         return jobs
 
     def _note_usage(self, outcome: Outcome) -> None:
-        is_asked = self._has_worked or (outcome.session_id and not self._fault)
-        if is_asked and not self._has_usage:
+        has_requested = self._has_worked or (outcome.session_id and not self._fault)
+        if has_requested and not self._has_usage:
             outcome.note(runner_report.USAGE_UNKNOWN, "ended before it said what it took: tokens and cost are unknown")
 
     def _note_denied(self) -> None:
@@ -152,13 +151,13 @@ class Codex:
             if "completed" not in self._acted:
                 self.outcome.note(runner_report.NOTHING_PERMITTED, "nothing permitted that changes anything")
 
-    def _failed(self, why: str) -> None:
-        if why and why != self._fault:  # it says so twice
+    def _note_failure(self, why: str) -> None:
+        if why and why != self._fault:  # it is reported twice
             self._log.say(f"error: {why}")
         self._fault = why or self._fault or "its turn failed"
 
     def _spend(self, usage: Any) -> None:
-        """Take over the totals, which are those of the whole thread. What is cached is part of the input."""
+        """Take over the totals of the whole thread. Cached tokens are part of the input there."""
         outcome = self.outcome
         outcome.cache_read_tokens = count(usage, "cached_input_tokens")
         outcome.cache_write_tokens = count(usage, "cache_write_input_tokens")
@@ -179,23 +178,24 @@ class Codex:
         if kind == "command_execution" and not is_over:
             self._log.say(f"command: {short(text(item, 'command'))}")
         elif kind == "command_execution" and failed:
-            self._log.say(f"exit {count(item, 'exit_code')}: {_last_line(text(item, 'aggregated_output'))}", "  ")
+            last_line = text(item, "aggregated_output").strip().rpartition("\n")[2]
+            self._log.say(f"exit {count(item, 'exit_code')}: {short(last_line)}", "  ")
         elif is_over and kind == "agent_message":
             self.outcome.result = text(item, "text") if text(item, "text").strip() else self.outcome.result
             self._log.say(text(item, "text"))
-        elif is_over and (told := _TOLD.get(kind)) is not None:
+        elif is_over and (summary := _SUMMARIES.get(kind)) is not None:
             name = "note" if kind == "error" else kind.replace("_", " ")
-            self._log.say(f"{name}{' failed' if failed else ''}: {short(told(item))}")
+            self._log.say(f"{name}{' failed' if failed else ''}: {short(summary(item))}")
 
 
 _DENIED = "declined"
 _REJECTED = b"rejected by user approval settings"
-_KEPT_OUT = "Read-only file system"  # what a command gets to read that its sandbox does not let write
+_KEPT_OUT = "Read-only file system"  # the error of a command whose sandbox forbids writing
 _SHELL_CALL = ("bash", "-c", "command")
 
-_TOLD = {
+_SUMMARIES = {
     "error": lambda item: text(item, "message"),
-    "file_change": lambda item: ", ".join(text(one, "path") for one in items(item, "changes")),
+    "file_change": lambda item: ", ".join(text(change, "path") for change in items(item, "changes")),
     "mcp_tool_call": lambda item: f"{text(item, 'server')} {text(item, 'tool')}",
     "collab_tool_call": lambda item: text(item, "tool"),
     "web_search": lambda item: text(item, "query"),
@@ -203,13 +203,9 @@ _TOLD = {
 
 
 def _inner(command: str) -> str:
-    """What a shell was called for: `npm run dev` of `/bin/bash -c 'npm run dev'`."""
+    """Return the command that a shell was called with: `npm run dev` of `/bin/bash -c 'npm run dev'`."""
     try:
         words = shlex.split(command)
     except ValueError:
         return command
     return words[2] if len(words) == len(_SHELL_CALL) and words[1] in ("-c", "-lc") else command
-
-
-def _last_line(output: str) -> str:
-    return short(output.strip().rpartition("\n")[2])

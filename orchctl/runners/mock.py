@@ -1,4 +1,4 @@
-"""An agent that only pretends, for trying things out: it reads its prompt, takes its time, and writes a result.
+"""The mock runner, which pretends to be an agent for tests and demos: it reads its prompt, waits, and writes a result.
 
 Whether it fails depends on ORCHD_MOCK_SEED, its name and its attempt alone. docs/runners.md has its variables.
 """
@@ -23,12 +23,12 @@ from orchd.protocol import statuses
 _STEPS = 4
 _SECONDS = 0.5
 _LONGEST = 1e6  # seconds
-_BASE, _SPREAD, _ANSWER = 2000, 8000, 10  # tokens it pretends to read at least, how many more, and for each it answers
+_BASE, _SPREAD, _ANSWER = 2000, 8000, 10  # tokens: the least input, its spread, and input for each output token
 _INPUT_PRICE, _OUTPUT_PRICE = 3e-6, 15e-6  # dollars a token
 
 
 class _Ended(Exception):
-    """A signal came."""
+    """A signal arrived."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -36,31 +36,37 @@ class _Ended(Exception):
 
 
 def run(attempt: Attempt, log: Log) -> int:
-    """Pretend. Returns the exit code."""
+    """Run a mock agent. Returns the exit code."""
     env = {**attempt.env, **attempt.settings.env}
     outcome = Outcome(model=attempt.model or "mock", cost_source=statuses.SIMULATED, turns=0)
     try:
-        return _pretended(attempt, env, outcome, log)
+        return _pretend(attempt, env, outcome, log)
     except _Ended as ended:
         outcome.fault = f"ended by {signal.Signals(ended.number).name}"
         return concluded(attempt, outcome, log, 128 + ended.number)
 
 
-def _pretended(attempt: Attempt, env: Mapping[str, str], outcome: Outcome, log: Log) -> int:
+def _pretend(attempt: Attempt, env: Mapping[str, str], outcome: Outcome, log: Log) -> int:
+    """Work through the steps and write the result. Raises _Ended on a signal."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _end)
     before = stamp(attempt.result)
     name = env.get(environment.ENV_NAME) or "mock"
     chance = _chance(env, name)
-    told = prompt.text(env, log)
-    log.say(f"{name}: read a prompt of {len(told)} characters")
+    length = len(prompt.text(env, log))
+    log.say(f"{name}: read a prompt of {length} characters")
     seconds = _number(env, "ORCHD_MOCK_SECONDS", _SECONDS)
     for step in range(1, _STEPS + 1):
         signal.sigtimedwait([], seconds / _STEPS)
-        _spend(outcome, len(told), chance, step)
+        whole = _BASE + length // 4 + int(chance * _SPREAD)
+        outcome.input_tokens = whole * step // _STEPS
+        outcome.output_tokens = outcome.input_tokens // _ANSWER
+        outcome.cost_usd = outcome.input_tokens * _INPUT_PRICE + outcome.output_tokens * _OUTPUT_PRICE
+        outcome.turns = step
         log.say(f"{name}: step {step} of {_STEPS}")
     outcome.fault = _fault(env, name, chance, outcome)
-    outcome.result = _result(name, env.get(environment.ENV_RESULTS, ""))
+    read = [path for path in environment.paths(env.get(environment.ENV_RESULTS, "")) if Path(path).exists()]
+    outcome.result = "\n".join([f"# {name}", "", MARK, "", *(f"- has read {path}" for path in read)]) + "\n"
     if outcome.fault is None and attempt.result is not None:
         keep_result(outcome, attempt.result, before)
     return concluded(attempt, outcome, log, outcome.code(0))
@@ -71,8 +77,8 @@ def _end(number: int, _: object) -> None:
 
 
 def _fault(env: Mapping[str, str], name: str, chance: float, outcome: Outcome) -> str | None:
-    """Why it fails this time, if it does."""
-    limited = dict(one.rpartition(":")[::2] for one in env.get("ORCHD_MOCK_RATE_LIMIT", "").split(",") if one)
+    """Return why this attempt fails; None when it does not."""
+    limited = dict(pair.rpartition(":")[::2] for pair in env.get("ORCHD_MOCK_RATE_LIMIT", "").split(",") if pair)
     if name in limited and env.get(environment.ENV_ATTEMPT, "1") == "1":
         outcome.retry_at = rate_limits.now() + _number(limited, name, 0.0)
         return "turned away for being asked too often, as ORCHD_MOCK_RATE_LIMIT says"
@@ -84,31 +90,18 @@ def _fault(env: Mapping[str, str], name: str, chance: float, outcome: Outcome) -
 
 
 def _chance(env: Mapping[str, str], name: str) -> float:
-    """A number between 0 and 1 that is the same for the same seed, name and attempt."""
+    """Return a number between 0 and 1, always the same for the same seed, name and attempt."""
     from hashlib import blake2b
 
     drawn = f"{env.get('ORCHD_MOCK_SEED', '')}\0{name}\0{env.get(environment.ENV_ATTEMPT, '1')}"
     return int.from_bytes(blake2b(os.fsencode(drawn), digest_size=6).digest(), "big") / 2**48
 
 
-def _spend(outcome: Outcome, length: int, chance: float, step: int) -> None:
-    """Pretend to have spent a step's part of the whole."""
-    whole = _BASE + length // 4 + int(chance * _SPREAD)
-    outcome.input_tokens = whole * step // _STEPS
-    outcome.output_tokens = outcome.input_tokens // _ANSWER
-    outcome.cost_usd = outcome.input_tokens * _INPUT_PRICE + outcome.output_tokens * _OUTPUT_PRICE
-    outcome.turns = step
-
-
 def _number(env: Mapping[str, str], name: str, default: float) -> float:
+    """Return the number in a variable. Raises UnfitError when it is none."""
     value = -1.0
     with suppress(ValueError):
         value = float(env.get(name) or default)
     if not 0 <= value <= _LONGEST:
         raise UnfitError(f"{name} must be a number that is 0 or more, not {env[name]!r}")
     return value
-
-
-def _result(name: str, inputs: str) -> str:
-    read = [path for path in environment.paths(inputs) if Path(path).exists()]
-    return "\n".join([f"# {name}", "", MARK, "", *(f"- has read {path}" for path in read)]) + "\n"

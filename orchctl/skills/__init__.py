@@ -1,1 +1,1 @@
-"""Skills: found, installed, and the shipped ones."""
+"""Skills: lookup, installation, and the shipped skills."""

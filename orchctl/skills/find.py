@@ -1,4 +1,4 @@
-"""Where skills are: folders with a SKILL.md, a composition.json, or both."""
+"""Lookup of skills: folders with a SKILL.md, a composition.json, or both."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ SKILL = "SKILL.md"
 COMPOSITION = "composition.json"
 SHIPPED = Path(__file__).parents[1] / "skills"
 INSTALLED = (".agent/skills", ".claude/skills", ".agents/skills")
-"""Where `orchctl skill install` puts skills: for everybody, for claude, for codex."""
+"""Where `orchctl skill install` puts skills: for all CLIs, for claude, for codex."""
 _LOCAL = ("skills", *INSTALLED)
 
 
 def places(directory: Path, beside: Path | None = None) -> list[Path]:
-    """Folders of skills, in the order they are looked through.
+    """List the folders of skills, in the order of the search.
 
-    First where the composition is: `beside` is its file, and other skills stand next to its folder, or next to the
+    First the folder of the composition: `beside` is its file, and other skills stand next to its folder, or next to the
     file itself when that is not called composition.json. Then `skills`, `.agent/skills`, `.claude/skills` and
-    `.agents/skills` in `directory`, then those that are installed with this package.
+    `.agents/skills` in `directory`, then the folder that is installed with this package.
     """
     near = [] if beside is None else [beside.parent.parent if beside.name == COMPOSITION else beside.parent]
     return [*near, *(directory / place for place in _LOCAL), SHIPPED]
 
 
 def find(name: str, among: Iterable[Path]) -> Path | None:
-    """The folder of a skill, or None."""
+    """Return the folder of a skill; None when there is none."""
     if not name or "/" in name or "\0" in name or name in (".", ".."):
         return None
     return next((place / name for place in among if is_skill(place / name)), None)
 
 
 def is_skill(folder: Path) -> bool:
-    """Whether there is a skill in it."""
+    """Whether the folder has a skill."""
     return (folder / SKILL).is_file() or (folder / COMPOSITION).is_file()
 
 
 def text_of(folder: Path) -> str:
-    """What its SKILL.md says, without the front matter; nothing when it has none."""
+    """Return its SKILL.md without the front matter; an empty text when it has none."""
     path = folder / SKILL
     if not path.is_file():
         return ""
@@ -51,14 +51,14 @@ def text_of(folder: Path) -> str:
 
 
 def names(directory: Path) -> Iterator[str]:
-    """Every composition that can be named without a path."""
+    """List the compositions that can be named without a path."""
     for place in places(directory):
         if place.is_dir():
-            yield from sorted(one.name for one in place.iterdir() if (one / COMPOSITION).is_file())
+            yield from sorted(folder.name for folder in place.iterdir() if (folder / COMPOSITION).is_file())
 
 
 def all_from(directory: Path) -> list[Path]:
-    """The folder of every skill that is found from `directory`, by name; of two of one name the one that is meant."""
+    """List the folder of every skill for `directory`, sorted by name; of equal names the first of the search."""
     by_name: dict[str, Path] = {}
     for place in places(directory):
         for folder in sorted(place.iterdir()) if place.is_dir() else ():

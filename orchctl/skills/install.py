@@ -1,4 +1,4 @@
-"""Skills that are shipped with this package, put where an LLM looks for them, and never over what somebody changed."""
+"""Installing the shipped skills where an LLM looks for them, without overwriting changed files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REMOVED = "removed"
 
 
 class File(NamedTuple):
-    """What was done about one file. `kept` is where the old one went when it was replaced by force."""
+    """The state of a file after the installation. `kept` is the backup of a file that was replaced by force."""
 
     path: Path
     done: str
@@ -34,27 +34,27 @@ class File(NamedTuple):
 
 
 def install(skill: Path, folder: Path, *, is_forced: bool) -> list[File]:
-    """Put the files of `skill` into `folder`. One that differs from all that was ever installed is left alone."""
+    """Copy the files of `skill` to `folder`. Without force, a file that was changed after installation is kept."""
     before = _known(folder / MANIFEST)
     known = dict(before)
-    found = []
+    files = []
     for source in _files(skill):
         name = str(source.relative_to(skill))
         content = source.read_bytes()
         file = _install(content, folder / name, known.get(name), is_forced=is_forced)
         if file.done != CHANGED:
             known[name] = _digest(content)
-        found.append(file)
+        files.append(file)
     if known != before:
         value = {formats.FIELD: _VERSION, **known}
         _write(folder / MANIFEST, json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
-    return found
+    return files
 
 
 def uninstall(skill: Path, project: Path, place: str) -> list[File]:
-    """Remove the copy of `skill` from the directory `place` of `project`, but for files that were changed since.
+    """Remove the copy of `skill` from the directory `place` of `project`, but not files that were changed since.
 
-    No link is followed. Raises OSError, RefusedError.
+    Links are not followed. Raises OSError, RefusedError.
     """
     try:
         with open_file.inside(project, *Path(place).parts) as folder:
@@ -70,7 +70,7 @@ def uninstall(skill: Path, project: Path, place: str) -> list[File]:
 
 
 def _removed(folder: Path, name: Path, digests: tuple[str | None, ...]) -> str:
-    """Remove one file, and the directories in `folder` that it was the last of: what was done, empty if nothing."""
+    """Remove one file, and the directories that are empty then. Returns the state; empty if the file is missing."""
     try:
         with open_file.inside(folder, *name.parent.parts) as parent:
             if _digest(open_file.read_file(parent / name.name)) not in digests:
@@ -83,10 +83,10 @@ def _removed(folder: Path, name: Path, digests: tuple[str | None, ...]) -> str:
 
 
 def emptied(directory: Path, place: Path) -> None:
-    """Remove the directory `place` of `directory`, and those above it up to that, as long as nothing is in them."""
-    for one in (place, *place.parents)[:-1]:
-        with suppress(OSError), open_file.inside(directory, *one.parent.parts) as parent:
-            (parent / one.name).rmdir()
+    """Remove the directory `place` of `directory`, and its parents below `directory`, as long as they are empty."""
+    for path in (place, *place.parents)[:-1]:
+        with suppress(OSError), open_file.inside(directory, *path.parent.parts) as parent:
+            (parent / path.name).rmdir()
 
 
 def _files(skill: Path) -> Iterator[Path]:
@@ -96,10 +96,11 @@ def _files(skill: Path) -> Iterator[Path]:
 
 
 def _install(content: bytes, path: Path, installed: str | None, *, is_forced: bool) -> File:
+    """Write one file unless it was changed; `installed` is the digest of its last installation."""
     try:
         there = open_file.read_file(path, follow=True)
     except FileNotFoundError:
-        if path.is_symlink():  # to nowhere: whoever made it may want something with it
+        if path.is_symlink():  # a broken link: it was made on purpose
             return File(path, CHANGED)
         _write(path, content)
         return File(path, WRITTEN)
@@ -116,13 +117,13 @@ def _install(content: bytes, path: Path, installed: str | None, *, is_forced: bo
 
 
 def _write(path: Path, content: bytes) -> None:
-    """The whole of a file or nothing."""
+    """Write a file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_file.write(path, content, 0o755 if content.startswith(b"#!") else None)
 
 
 def _known(manifest: Path) -> dict[str, str]:
-    """The digests in a manifest; one that cannot be read says nothing, so that no file counts as ours."""
+    """Return the digests in a manifest; none when it cannot be read, so that no file counts as installed."""
     try:
         value = json.loads(open_file.read_file(manifest))
     except (FileNotFoundError, ValueError):

@@ -1,1 +1,1 @@
-"""Agents as the command line and batch files describe them."""
+"""Requests to spawn agents, from the command line and batch files."""

@@ -1,5 +1,4 @@
-"""The attributes of this process that the agents it asks for get: umask, niceness, policy, CPUs, resource limits,
-and how much sooner than others they are ended when memory runs out."""
+"""Attributes of this process that its agents inherit: umask, niceness, policy, CPUs, resource limits, OOM score."""
 
 from __future__ import annotations
 
@@ -16,26 +15,23 @@ _NAMES = {
 _POLICIES = {os.SCHED_OTHER: "other", os.SCHED_BATCH: "batch", os.SCHED_IDLE: "idle"}
 
 
-def _oom_score_adj() -> int:
-    try:
-        return int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii"))
-    except OSError:
-        return 0
-
-
 def own() -> dict[str, Any]:
-    """These attributes as a request has them."""
+    """Return these attributes as a request has them."""
     status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":\t" in line)
-    found: dict[str, Any] = {
+    attributes: dict[str, Any] = {
         "nice": os.getpriority(os.PRIO_PROCESS, 0),
         "limits": {name: list(resource.getrlimit(number)) for number, name in _NAMES.items()},
     }
-    if (oom := _oom_score_adj()) > 0:
-        found["oom_score_adj"] = oom
+    try:
+        oom_score_adj = int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii"))
+    except OSError:
+        oom_score_adj = 0
+    if oom_score_adj > 0:
+        attributes["oom_score_adj"] = oom_score_adj
     if policy := _POLICIES.get(os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK):
-        found["policy"] = policy
+        attributes["policy"] = policy
     if "Umask" in status:
-        found["umask"] = int(status["Umask"], 8)
+        attributes["umask"] = int(status["Umask"], 8)
     if "Cpus_allowed_list" in status:
-        found["cpus"] = status["Cpus_allowed_list"].strip()
-    return found
+        attributes["cpus"] = status["Cpus_allowed_list"].strip()
+    return attributes

@@ -1,4 +1,4 @@
-"""Batch files: one JSON object a line, or one array, each an agent. All of it is checked before anything is sent."""
+"""Batch files: an agent as a JSON object on each line, or an array of them, checked as a whole before it is sent."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _WRITTEN: dict[str, Callable[[str], float]] = {
     **dict.fromkeys(("timeout", "silence", "grace"), duration),
     "memory_max": size,
     "cpu_max": share,
-}  # what may be a text with a unit
+}  # keys whose value may be a text with a unit
 
 
 def read(source: str, directory: Path) -> list[dict[str, object]]:
-    """The agents in a file, or on stdin for `-`; paths in it are relative to `directory`. Raises UsageError."""
+    """Return the agents in a file, or on stdin for `-`; paths in it are relative to `directory`. Raises UsageError."""
     listing = Listing(source, _CODE, "spawned")
     entries = list(listing.entries(listing.text()))
     if len(entries) > MOST:
@@ -45,6 +45,7 @@ def example_file() -> str:
 
 
 def _spec(listing: Listing, entry: Entry, directory: Path) -> dict[str, object]:
+    """Return the checked spec of an entry. Raises UsageError with the place of the entry."""
     if not isinstance(entry.value, dict):
         raise listing.wrong(entry.place, 'must be an object like {"command": ["claude", "-p", "..."]}')
     spec = placed(entry.value, directory)
@@ -52,18 +53,16 @@ def _spec(listing: Listing, entry: Entry, directory: Path) -> dict[str, object]:
         for key, reads in _WRITTEN.items():
             if isinstance(text := spec.get(key), str):
                 spec[key] = _number(key, reads, text)
-        _check(schema.build(agentspec.AgentSpec, spec))
-        pack_request("check", "spawn", spec)
+        has_work = schema.build(agentspec.AgentSpec, spec).has_work
+        if has_work:
+            pack_request("check", "spawn", spec)
     except UnicodeEncodeError as error:
         raise listing.wrong(entry.place, f"{error.object!r} holds half a character") from None
     except (schema.ShapeError, OverflowError) as error:
         raise listing.wrong(entry.place, str(error)) from None
+    if not has_work:
+        raise listing.wrong(entry.place, "nothing to run: give `command`, or a `goal` for a runner")
     return spec
-
-
-def _check(spec: agentspec.AgentSpec) -> None:
-    if not spec.has_work:
-        raise schema.ShapeError("nothing to run: give `command`, or a `goal` for a runner")
 
 
 def _number(key: str, reads: Callable[[str], float], text: str) -> float:

@@ -1,4 +1,4 @@
-"""Files of variables: `KEY=VALUE` a line, so that no secret has to be on a command line, which everybody can read."""
+"""Files of variables, `KEY=VALUE` on each line: unlike a command line, other users cannot read them."""
 
 from __future__ import annotations
 
@@ -9,34 +9,30 @@ from orchctl.errors import UsageError
 from orchd.instance import environment
 
 
-def pairs(said: Iterable[str]) -> dict[str, str]:
-    """The variables of `--env` options, later ones over earlier ones."""
-    return dict(pair.split("=", 1) for pair in said)
+def pairs(options: Iterable[str]) -> dict[str, str]:
+    """Return the variables of `--env` options; a later value replaces an earlier one."""
+    return dict(pair.split("=", 1) for pair in options)
 
 
 def read(files: Iterable[str], directory: Path) -> dict[str, str]:
-    """The variables of all `files`, later ones over earlier ones. Raises UsageError, which never holds a value.
+    """Return the variables of all `files`; a later value replaces an earlier one.
 
-    What is behind the first `=` is the value as it is, quotes and spaces included. Empty lines and those that begin
-    with `#` are left out.
+    The value is all text after the first `=`, with quotes and spaces. Empty lines and lines that begin with `#` are
+    skipped. Raises UsageError, which never holds a value.
     """
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for file in files:
-        for number, line in enumerate(_lines(file, directory), 1):
+        try:
+            text = (directory / file).read_bytes().decode("utf-8", "surrogateescape")
+        except OSError as error:
+            raise UsageError(
+                f"--env-file {file} cannot be read: {error.strerror}; give a file of KEY=VALUE lines"
+            ) from None
+        for number, line in enumerate([line.removesuffix("\r") for line in text.split("\n")], 1):
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
             name, equals, value = line.partition("=")
             if not equals or not environment.is_name(name) or "\0" in value:
                 raise UsageError(f"{file}, line {number} is not KEY=VALUE: write a name, `=` and the value as it is")
-            found[name] = value
-    return found
-
-
-def _lines(file: str, directory: Path) -> list[str]:
-    try:
-        text = (directory / file).read_bytes().decode("utf-8", "surrogateescape")
-    except OSError as error:
-        raise UsageError(
-            f"--env-file {file} cannot be read: {error.strerror}; give a file of KEY=VALUE lines"
-        ) from None
-    return [line.removesuffix("\r") for line in text.split("\n")]
+            variables[name] = value
+    return variables

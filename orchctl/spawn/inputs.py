@@ -1,4 +1,4 @@
-"""Standard inputs that only this process can read: its own, and pipes. Their content goes along with the request."""
+"""Standard inputs that only this process can read, its own and pipes; the request carries their content."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ _OWN = ("/dev/stdin", "/dev/fd/", "/proc/self/")  # each process has others by t
 
 
 def read(source: str, directory: Path) -> bytes | None:
-    """The content of `source`; None for a file that the daemon opens by its path. Raises UsageError."""
+    """Return the content of `source`; None for a file that the daemon opens by its path. Raises UsageError."""
     if source != "-" and not _is_own(directory / source):
         return None
     try:
-        content = _content(source, directory)
+        if source == "-":
+            content = sys.stdin.buffer.read(LONGEST + 1)
+        else:
+            with (directory / source).open("rb") as file:
+                content = file.read(LONGEST + 1)
     except OSError as error:
         raise UsageError(f"--stdin {source} cannot be read: {error.strerror}; give a file, a pipe, or -") from None
     if len(content) > LONGEST:
@@ -29,14 +33,8 @@ def read(source: str, directory: Path) -> bytes | None:
     return content
 
 
-def _content(source: str, directory: Path) -> bytes:
-    if source == "-":
-        return sys.stdin.buffer.read(LONGEST + 1)
-    with (directory / source).open("rb") as file:
-        return file.read(LONGEST + 1)
-
-
 def _is_own(path: Path) -> bool:
+    """Whether only this process can read the path."""
     if str(path).startswith(_OWN):
         return True
     if target.is_far():  # a path of the other machine

@@ -1,4 +1,4 @@
-"""Files that list things: one JSON object a line, or one array. Every mistake is told with its place."""
+"""Files with a JSON object on each line, or with an array; errors name the place in the file."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from orchctl.errors import UsageError
 
 
 class Entry(NamedTuple):
-    """One of the things."""
+    """A value of the file, and its place."""
 
     place: str  # for messages: `developers.jsonl line 3`
     value: object
 
 
 class ListingError(UsageError):
-    """A list that cannot be used. `why` is the message without what to do and what has not happened."""
+    """A file that cannot be used. `why` is the message without the remedy and the consequence."""
 
     def __init__(self, why: str, rest: str, code: str) -> None:
         super().__init__(f"{why}; {rest}", code=code)
@@ -27,7 +27,7 @@ class ListingError(UsageError):
 
 
 class Listing:
-    """One such file, or stdin for `-`. `code` is that of its errors, `begun` what has not happened then."""
+    """A file, or stdin for `-`. `code` is for its errors, which say that nothing was `begun` (`spawned`)."""
 
     def __init__(self, source: str, code: str, begun: str) -> None:
         self.title = "stdin" if source == "-" else source
@@ -36,7 +36,7 @@ class Listing:
         self._begun = begun
 
     def text(self) -> str:
-        """All of it. Raises UsageError, as the others do."""
+        """Return the whole text. Raises UsageError, as the other methods do."""
         try:
             return (sys.stdin.buffer.read() if self._source == "-" else Path(self._source).read_bytes()).decode()
         except OSError as error:
@@ -47,7 +47,7 @@ class Listing:
             raise self.wrong(f"{self.title} line {line}", "is not UTF-8") from None
 
     def entries(self, text: str) -> Iterator[Entry]:
-        """The things in `text`, one after the other."""
+        """List the entries in `text`."""
         if text.lstrip().startswith("["):
             values = self._parsed(text)
             for index, value in enumerate(values if isinstance(values, list) else ()):
@@ -58,7 +58,7 @@ class Listing:
                 yield Entry(f"{self.title} line {number}", self._parsed(line, number))
 
     def wrong(self, place: str, what: str) -> ListingError:
-        """An error to raise."""
+        """Return an error to raise."""
         return ListingError(f"{place}: {what}", f"correct it and try again: nothing was {self._begun}", self._code)
 
     def _parsed(self, text: str, number: int = 0) -> object:

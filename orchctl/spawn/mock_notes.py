@@ -1,4 +1,4 @@
-"""Mock agents: a note to a person who gets some without asking, and what tells their results from real work."""
+"""Mock agents: a note when they are used by default, and the mark in their results."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from orchctl.terminal import console
 
 MARK = "This agent only pretended."
 """The second paragraph of every result that the mock runner writes."""
-_HEAD = 1024  # bytes; before the mark stands the name of the agent
+_HEAD = 1024  # bytes; the name of the agent is before the mark
 
 
-def note_pretenders(agents: Iterable[Mapping[str, Any]], asked: str | None) -> None:
-    """Say so when `agents`, as a reply shows them, only pretend, and no runner was `asked` for."""
+def note_pretenders(agents: Iterable[Mapping[str, Any]], runner: str | None) -> None:
+    """Print a note when `agents`, as a reply shows them, are mock agents and no `runner` was requested."""
     used = {agent["runner"] for agent in agents}
-    if asked is not None or used == {None}:
+    if runner is not None or used == {None}:
         return
     from orchd.instance import runner_config  # an agent that is a command needs none of that
 

@@ -22,18 +22,15 @@ def origin(directory: Path) -> dict[str, Any]:
 
 
 def placed(spec: Mapping[str, object], directory: Path) -> dict[str, object]:
-    """`spec` with its paths made absolute: the daemon does not know where its client stands."""
+    """Return `spec` with its paths made absolute: the daemon does not know the directory of its client."""
     if target.is_far():
-        _check_far(spec)
+        if not spec.get("cwd"):
+            raise UsageError("the agent starts on another machine: say in which directory there with an absolute --cwd")
+        for key in _PATHS:
+            if isinstance(path := spec.get(key), str) and path and not path.startswith("/"):
+                flag = f"--{key.replace('_', '-')}"
+                raise UsageError(
+                    f"{flag} {path}: the agent starts on another machine, so the path must be absolute there"
+                )
     paths = {key: str(directory / path) for key in _PATHS if isinstance(path := spec.get(key), str) and path}
     return {**spec, **paths}
-
-
-def _check_far(spec: Mapping[str, object]) -> None:
-    """Raises UsageError for what means a place on this machine."""
-    if not spec.get("cwd"):
-        raise UsageError("the agent starts on another machine: say in which directory there with an absolute --cwd")
-    for key in _PATHS:
-        if isinstance(path := spec.get(key), str) and path and not path.startswith("/"):
-            flag = f"--{key.replace('_', '-')}"
-            raise UsageError(f"{flag} {path}: the agent starts on another machine, so the path must be absolute there")

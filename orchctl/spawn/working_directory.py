@@ -9,7 +9,7 @@ MESSAGE = "the current directory was deleted: `cd` to one that exists and try ag
 
 
 def here(otherwise: str | None = None) -> Path:
-    """The current directory; when it was deleted, `otherwise`, where that is an absolute path. Raises OSError."""
+    """Return the current directory; when it was deleted, `otherwise` if that is an absolute path. Raises OSError."""
     try:
         return Path.cwd()
     except FileNotFoundError:
@@ -19,7 +19,7 @@ def here(otherwise: str | None = None) -> Path:
 
 
 def is_deleted() -> bool:
-    """Whether there is no current directory any more."""
+    """Whether the current directory was deleted."""
     try:
         os.stat(".")  # noqa: PTH116 - Path("") is no path
         Path.cwd()

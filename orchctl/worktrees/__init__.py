@@ -1,1 +1,1 @@
-"""Git worktrees of agents."""
+"""Git worktrees of agents: made, filled, checked, shown and removed."""

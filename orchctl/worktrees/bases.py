@@ -1,6 +1,6 @@
-"""Where a worktree begins: at its base, the commit of when it was asked for, with the work of what it comes after.
+"""Where a worktree begins: at its base, the HEAD when it was requested, merged with the work of its dependencies.
 
-Merges are made in the new worktree, before the agent begins, and without hooks: they are nobody's edit.
+Merges are made in the new worktree, before the agent begins, and without hooks: they are not the agent's edits.
 """
 
 from __future__ import annotations
@@ -18,24 +18,27 @@ _NAMELESS = ("-c", "user.name=orchd", "-c", "user.email=orchd@localhost")
 
 
 class Tip(NamedTuple):
-    """The branch of an agent that comes first, and its commit now."""
+    """The branch of an agent that this one depends on, and its commit now."""
 
     branch: str
     commit: str
 
 
 def tips(git: Git, branches: Iterable[str]) -> list[Tip]:
-    """Those of the branches that are there: one that was pruned is in another branch."""
-    found = []
+    """Return the tips of the branches that exist: the commits of a pruned branch are in another branch."""
+    existing = []
     for branch in dict.fromkeys(branches):
         commit = commit_of(git, f"{HEADS}{branch}")
         if commit is not None:
-            found.append(Tip(branch, commit))
-    return found
+            existing.append(Tip(branch, commit))
+    return existing
 
 
 def tip_of(agent: str, head: Elsewhere) -> Tip:
-    """The HEAD of the agent's worktree, where that has all of its work. Raises RefusedError (`commits-elsewhere`)."""
+    """Return the HEAD of the agent's worktree as a tip.
+
+    Raises RefusedError (`commits-elsewhere`) where that may lack work of the agent.
+    """
     if head.doubt is None:
         return Tip(head.branch or head.commit[:12], head.commit)
     what = (
@@ -46,19 +49,20 @@ def tip_of(agent: str, head: Elsewhere) -> Tip:
 
 
 def start(git: Git, base: str, before: Iterable[Tip]) -> str:
-    """The commit at which the branch begins; `merge` adds what that does not have. Raises RefusedError."""
+    """Return the commit at which the branch begins; `merge` adds what it lacks. Raises RefusedError."""
     commits = dict.fromkeys((base, *(tip.commit for tip in before)))
     ends = git.ask("merge-base", "--independent", *commits).split() if len(commits) > 1 else [base]
     return ends[0] if len(ends) == 1 or base not in ends else base
 
 
 def merge(path: Path, branch: str, before: Iterable[Tip]) -> tuple[str, ...]:
-    """Merge what the worktree at `path` does not have yet. Returns the merge commits that were made.
+    """Merge the tips that the worktree at `path` does not have yet. Returns the new merge commits.
 
     Raises RefusedError: `merge-conflict`, with the merge undone.
     """
-    git = Git(path, options=(*NO_HOOKS, *_name(path)))
-    made = []
+    author = () if Git(path).is_true("var", "GIT_COMMITTER_IDENT") else _NAMELESS
+    git = Git(path, options=(*NO_HOOKS, *author))
+    commits = []
     for tip in before:
         if git.is_true("merge-base", "--is-ancestor", tip.commit, "HEAD"):
             continue
@@ -66,24 +70,13 @@ def merge(path: Path, branch: str, before: Iterable[Tip]) -> tuple[str, ...]:
         try:
             git.tell("merge", *how, "-m", f"Merge {tip.branch} into {branch}", tip.commit)
         except RefusedError as error:
-            if error.code != FAILED:
+            if error.code != FAILED or not (files := git.entries("diff", "--name-only", "--diff-filter=U")):
                 raise
-            raise _refusal(git, branch, tip, error) from None
-        made.append(git.ask("rev-parse", "HEAD"))
-    return tuple(made)
-
-
-def _name(path: Path) -> tuple[str, ...]:
-    """Options for a merge where git knows no name for its author."""
-    return () if Git(path).is_true("var", "GIT_COMMITTER_IDENT") else _NAMELESS
-
-
-def _refusal(git: Git, branch: str, tip: Tip, error: RefusedError) -> RefusedError:
-    files = git.entries("diff", "--name-only", "--diff-filter=U")
-    if not files:
-        return error
-    what = (
-        f"{branch} cannot begin with the work of all that it comes after: merging {tip.branch} conflicts in "
-        f"{listed(files)}; merge these branches by hand, one into the other, then `orchctl retry`"
-    )
-    return RefusedError(what, code="merge-conflict", details={"branch": tip.branch, "files": files})
+            what = (
+                f"{branch} cannot begin with the work of all that it comes after: merging {tip.branch} conflicts in "
+                f"{listed(files)}; merge these branches by hand, one into the other, then `orchctl retry`"
+            )
+            details = {"branch": tip.branch, "files": files}
+            raise RefusedError(what, code="merge-conflict", details=details) from None
+        commits.append(git.ask("rev-parse", "HEAD"))
+    return tuple(commits)

@@ -1,4 +1,4 @@
-"""Whether agents can have git worktrees: asked before they are spawned, and again when a worktree is made."""
+"""Checks whether agents can have worktrees, before they are spawned and again when a worktree is made."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchctl.worktrees.settings import Filling, filling, session_paths
 from orchd.protocol import branches, schema
 from orchd.protocol import specs as agentspec
 
-# What `bd`, orchctl and the daemon write while agents work: nobody's edit.
+# What `bd`, orchctl and the daemon write while agents work: no edit of a person.
 _BOOKS = (".beads", ".agent", ".claude/state")
 
 
@@ -30,7 +30,7 @@ class Checkout(NamedTuple):
 def check(specs: Sequence[dict[str, object]], directory: Path, config: Path) -> list[str]:
     """Give every agent of `specs` that wants a worktree its base. Raises RefusedError when one cannot have it.
 
-    `directory` is where those work that name no other, `config` the config.toml of the home. Returns warnings, each one
+    `directory` is where agents work that name no other, `config` the config.toml of the home. Returns warnings, each a
     line: what the worktrees will not have.
     """
     wanted: dict[Path, list[dict[str, object]]] = {}
@@ -39,12 +39,12 @@ def check(specs: Sequence[dict[str, object]], directory: Path, config: Path) -> 
             wanted.setdefault(Path(str(spec.get("cwd") or directory)), []).append(spec)
     seen: dict[Path, set[str]] = {}
     warnings: dict[str, None] = {}
-    for place, found in wanted.items():
+    for place, members in wanted.items():
         checkout = checkout_of(place)
         base = head(checkout)
         warnings |= dict.fromkeys(looked_at(checkout, config))
-        names = [_name(spec) for spec in found]
-        for spec in found:
+        names = [_name(spec) for spec in members]
+        for spec in members:
             spec.setdefault("base", base)
         taken = seen.setdefault(checkout.repository, set())
         for name in names:
@@ -58,53 +58,53 @@ def check(specs: Sequence[dict[str, object]], directory: Path, config: Path) -> 
 
 
 def looked_at(checkout: Checkout, config: Path, but: Collection[Path] = ()) -> list[str]:
-    """What worktrees made from this checkout will not have, in lines. Raises RefusedError when none can be filled.
+    """Return lines on what worktrees made from this checkout will not have.
 
-    Changes of the files `but` are no matter.
+    Changes of the files `but` do not count. Raises RefusedError when no worktree can be filled.
     """
     filled = filling_of(config, checkout)
-    found = list(unseen(checkout, but, (*_BOOKS, *session_paths(config))))
+    lines = list(unseen(checkout, but, (*_BOOKS, *session_paths(config))))
     if not filled.submodules and (checkout.top / ".gitmodules").exists():
         what = "submodules are empty in worktrees"
-        found.append(f"{checkout.top}: {what}; `submodules = true` of the table [worktree] in .orchd.toml fills them")
-    return found
+        lines.append(f"{checkout.top}: {what}; `submodules = true` of the table [worktree] in .orchd.toml fills them")
+    return lines
 
 
 def filling_of(config: Path, checkout: Checkout) -> Filling:
-    """What worktrees made from this checkout are filled with. Raises RefusedError."""
+    """Return what worktrees made from this checkout are filled with. Raises RefusedError."""
     return filling(config, checkout.top, checkout.repository)
 
 
 def checkout_of(directory: Path, way_out: str = "leave out --worktree") -> Checkout:
-    """The checkout that `directory` is in. Raises RefusedError (`no-repository`) when it is in none."""
+    """Return the checkout that `directory` is in. Raises RefusedError (`no-repository`) when it is in none."""
     try:
-        said = Git(directory).ask("rev-parse", "--show-toplevel", "--git-common-dir", "--show-prefix")
+        output = Git(directory).ask("rev-parse", "--show-toplevel", "--git-common-dir", "--show-prefix")
     except RefusedError as error:
         if error.code != FAILED:
             raise
         what = f"{directory} is in no checkout of a git repository ({error.message}): go to one, or {way_out}"
         raise RefusedError(what, code="no-repository") from None
-    top, common, inside = [*said.split("\n"), ""][:3]
+    top, common, inside = [*output.split("\n"), ""][:3]
     return Checkout(Path(top), inside, (directory / common).resolve())
 
 
 def head(checkout: Checkout) -> str:
-    """The commit at which a worktree begins that is asked for now. Raises RefusedError (`no-commit`)."""
-    found = Git(checkout.top).maybe("rev-parse", "--quiet", "--verify", "HEAD^{commit}")
-    if found is None:
+    """Return the commit at which a worktree begins that is requested now. Raises RefusedError (`no-commit`)."""
+    commit = Git(checkout.top).maybe("rev-parse", "--quiet", "--verify", "HEAD^{commit}")
+    if commit is None:
         what = f"{checkout.top} has no commit yet to begin a branch at: commit something, or leave out --worktree"
         raise RefusedError(what, code="no-commit")
-    return found
+    return commit
 
 
 def unseen(checkout: Checkout, but: Collection[Path] = (), books: Sequence[str] = _BOOKS) -> Iterator[str]:
-    """A line that names the changes which no worktree will have, when there are any.
+    """Return a line that names the changes which no worktree will have, when there are any.
 
-    What is in the directories `books`, at the top or below, does not count, and neither do the files `but`.
+    Files in the directories `books`, at the top or below, do not count, and neither do the files `but`.
     """
-    no_matter = {os.path.realpath(path) for path in but}
+    ignored = {os.path.realpath(path) for path in but}
     try:
-        found = changes(Git(checkout.top), "--untracked-files=no")
+        names = changes(Git(checkout.top), "--untracked-files=no")
     except RefusedError as error:
         if error.code != FAILED:
             raise
@@ -112,9 +112,9 @@ def unseen(checkout: Checkout, but: Collection[Path] = (), books: Sequence[str] 
         return
     changed = [
         name
-        for name in found
-        if not any(Path(name).is_relative_to(one) or f"/{one}/" in name for one in books)
-        and os.path.realpath(checkout.top / name) not in no_matter
+        for name in names
+        if not any(Path(name).is_relative_to(book) or f"/{book}/" in name for book in books)
+        and os.path.realpath(checkout.top / name) not in ignored
     ]
     if changed:
         yield (
@@ -124,18 +124,18 @@ def unseen(checkout: Checkout, but: Collection[Path] = (), books: Sequence[str] 
 
 
 def changes(git: Git, *how: str) -> list[str]:
-    """The paths that differ from the last commit, by `git status`."""
-    found = []
+    """List the paths that differ from the last commit, by `git status`."""
+    paths = []
     entries = iter(git.entries("status", "--porcelain", "--ignore-submodules=untracked", *how))
     for entry in entries:
-        found.append(entry[3:])
+        paths.append(entry[3:])
         if entry[:1] in ("R", "C"):  # what it was called before stands in an entry of its own
             next(entries, None)
-    return found
+    return paths
 
 
 def check_branches(checkout: Checkout, wanted: Mapping[str, str]) -> None:
-    """Return when none of these branches, by the names of their agents, is there. Raises RefusedError."""
+    """Raise RefusedError when a branch of `wanted`, a map from branches to the names of their agents, exists."""
     root = branches.PREFIX.rstrip("/")
     there = Git(checkout.top).ask("for-each-ref", "--format=%(refname)", f"{HEADS}{root}").split("\n")
     if f"{HEADS}{root}" in there:
@@ -143,7 +143,7 @@ def check_branches(checkout: Checkout, wanted: Mapping[str, str]) -> None:
         raise RefusedError(what, code="branch-taken")
     for branch, name in wanted.items():
         ref = f"{HEADS}{branch}"
-        if any(one == ref or one.startswith(f"{ref}/") for one in there):
+        if any(other == ref or other.startswith(f"{ref}/") for other in there):
             raise RefusedError(
                 f"the branch {branch} of agent {name!r} is there already: give it another --name, or see "
                 "`orchctl worktrees list` and `orchctl worktrees prune`",
@@ -153,18 +153,18 @@ def check_branches(checkout: Checkout, wanted: Mapping[str, str]) -> None:
 
 
 def has_worktree(agent: Mapping[str, Any]) -> bool:
-    """Whether an agent has completed in a worktree that is still there, so that others can begin with its work."""
+    """Whether an agent has completed in a worktree that still exists, so that others can begin with its work."""
     path = agent.get("worktree")
     return agent["status"] == "completed" and path is not None and Path(f"{path}.json").exists()
 
 
 def free_name(name: str, directory: Path, but: set[str]) -> str:
-    """`name`, or with a number behind it, so that its branch is neither there yet nor one of `but`, which it joins."""
+    """Return `name`, or `name-2` and so on, whose branch neither exists nor is in `but`, to which it is added."""
     there = Git(directory).ask("for-each-ref", "--format=%(refname:lstrip=2)", f"{HEADS}{branches.PREFIX}").split("\n")
     for number in range(1, len(there) + len(but) + 2):
         candidate = name if number == 1 else f"{name}-{number}"
         branch = branches.branch_of(candidate)
-        if branch not in but and not any(one == branch or one.startswith(f"{branch}/") for one in there):
+        if branch not in but and not any(other == branch or other.startswith(f"{branch}/") for other in there):
             break
     but.add(branch)
     return candidate

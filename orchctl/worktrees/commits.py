@@ -1,4 +1,4 @@
-"""What an agent has committed in its worktree, asked of git."""
+"""Commits and uncommitted changes in the worktree of an agent."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from orchctl.worktrees.git import Git
 from orchctl.worktrees.heads import Elsewhere, elsewhere, is_on, listed_at, place_of
 
 UNCOMMITTED = "uncommitted-changes"
-"""The code of the note that plain commands get here: no runner stands beside them to report it."""
-
+"""The code of the note that plain commands get here, as they have no runner that reports it."""
 
 ELSEWHERE = "commits-elsewhere"
 """The code of the note on commits that the branch of a worktree lacks, since its HEAD is not that branch."""
@@ -30,7 +29,7 @@ class Made(NamedTuple):
 
 
 def made_in(worktree: Path) -> Made | None:
-    """What was done in this worktree; None when there is none, or git does not answer."""
+    """Count the work in this worktree; None when there is none, or git does not answer."""
     try:
         if (record := create.read(worktree)) is None:
             return None
@@ -42,12 +41,12 @@ def made_in(worktree: Path) -> Made | None:
 
 
 def left_text(files: int) -> str:
-    """How many files have changes that are not committed, in words."""
+    """Return the note on a number of files with uncommitted changes."""
     return f"uncommitted changes in {files} file{'' if files == 1 else 's'}"
 
 
 def elsewhere_in(worktree: Path) -> Elsewhere | None:
-    """Commits of this worktree that its branch lacks; None when there are none, or git does not answer."""
+    """Return the commits of this worktree that its branch lacks; None when there are none, or git does not answer."""
     try:
         if (record := create.read(worktree)) is None or is_on(worktree, record.branch):
             return None
@@ -58,27 +57,27 @@ def elsewhere_in(worktree: Path) -> Elsewhere | None:
 
 
 def noted(agents: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The agents as the daemon shows them, with notes on what git shows of their worktrees: commits elsewhere of an
-    agent that ended, and changes that a plain command which completed did not commit. The worktrees of a remote daemon
-    cannot be examined."""
-    return [_with_notes(agent) for agent in agents]
+    """Return the agents as the daemon shows them, with notes on their worktrees.
 
-
-def _with_notes(agent: Mapping[str, Any]) -> dict[str, Any]:
-    if not agent.get("worktree") or not render.is_over(agent) or target.is_far():
-        return dict(agent)
-    path = Path(agent["worktree"])
-    notes = []
-    if (head := elsewhere_in(path)) is not None:
-        notes.append({"code": ELSEWHERE, "text": head.text})
-    is_plain = agent["status"] == "completed" and not agent.get("runner")
-    if is_plain and (files := _left_in(path)):
-        notes.append({"code": UNCOMMITTED, "text": left_text(files)})
-    return {**agent, "notes": [*(agent.get("notes") or ()), *notes]} if notes else dict(agent)
+    Noted are commits elsewhere of an agent that ended, and changes that a completed plain command did not commit. The
+    worktrees of a remote daemon cannot be examined.
+    """
+    views = []
+    for agent in agents:
+        notes = []
+        if agent.get("worktree") and render.is_over(agent) and not target.is_far():
+            path = Path(agent["worktree"])
+            if (head := elsewhere_in(path)) is not None:
+                notes.append({"code": ELSEWHERE, "text": head.text})
+            is_plain = agent["status"] == "completed" and not agent.get("runner")
+            if is_plain and (files := _left_in(path)):
+                notes.append({"code": UNCOMMITTED, "text": left_text(files)})
+        views.append({**agent, "notes": [*(agent.get("notes") or ()), *notes]} if notes else dict(agent))
+    return views
 
 
 def _left_in(worktree: Path) -> int:
-    """The number of files with changes; 0 where no worktree is left or git does not answer."""
+    """Count the files with changes; 0 where no worktree is left or git does not answer."""
     if not (worktree / ".git").is_file():
         return 0
     try:

@@ -1,6 +1,6 @@
-"""What a new worktree gets besides its branch: the files of its commit, submodules, copies of ignored files, a set-up.
+"""Filling a new worktree: the files of its commit, submodules, copies of ignored files, the set-up command.
 
-All of it is part of the attempt. What goes wrong without harm is a line in the agent's log.
+All of it is part of the attempt. Problems without harm are lines in the agent's log.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _GITLINK = "160000"  # the mode of a submodule in an index
 
 
 def warn(text: str) -> None:
-    """One line in the agent's log."""
+    """Write one line to the agent's log."""
     sys.stderr.write(f"{clean_line(text)}\n")
     sys.stderr.flush()
 
 
 def check_out(path: Path) -> None:
-    """Write the files of its branch. A hook that fails is a warning; raises RefusedError when the tree is not whole."""
+    """Write the files of the branch. A hook that fails is a warning; raises RefusedError when the tree is not whole."""
     try:
         Git(path).tell("checkout", "--quiet", "--force")
     except RefusedError as error:
@@ -40,7 +40,7 @@ def check_out(path: Path) -> None:
 
 
 def fill_submodules(path: Path, filling: Filling) -> None:
-    """Fill all submodules when that is wanted, and say which are empty otherwise. Raises RefusedError."""
+    """Fill all submodules when `filling` has them; otherwise warn of the empty ones. Raises RefusedError."""
     git = Git(path)
     empty = [name for name in submodules(git) if not (path / name / ".git").exists()]
     if not empty:
@@ -56,7 +56,7 @@ def fill_submodules(path: Path, filling: Filling) -> None:
 
 
 def submodules(git: Git) -> Iterator[str]:
-    """The directories of the submodules that the index of a working tree names, filled or not."""
+    """List the directories of the submodules that the index of a working tree names, filled or not."""
     for line in git.entries("ls-files", "--stage"):
         about, _, name = line.partition("\t")
         if about.startswith(_GITLINK):
@@ -75,17 +75,17 @@ def copy_ignored(source: Path, target: Path, patterns: Iterable[str]) -> dict[st
     git = Git(source)
     for name in git.entries(*others, "--", *specs):
         warn(f"{name} is not copied: git does not ignore it, so that a commit of everything would take it along")
-    found = {}
+    copied = {}
     for name in git.entries(*others, "--ignored", "--", *specs):
         if name.endswith("/"):
             warn(f"{name} is not copied: it is a repository of its own")
-        elif _copied(source / name, target / name, target):
-            found[name] = digest(target / name)
-    return found
+        elif _copy(source / name, target / name, target):
+            copied[name] = digest(target / name)
+    return copied
 
 
-def _copied(source: Path, target: Path, top: Path) -> bool:
-    """Copy one file to a place below `top`; False when something is there. A link is copied as a link."""
+def _copy(source: Path, target: Path, top: Path) -> bool:
+    """Copy one file to a path below `top`; False when something is there. A link is copied as a link."""
     if not target.parent.resolve().is_relative_to(top.resolve()):  # the worktree has a link where the checkout has none
         warn(f"{source} is not copied: its directory leads out of the worktree")
         return False
@@ -108,7 +108,7 @@ def _copied(source: Path, target: Path, top: Path) -> bool:
 
 
 def digest(path: Path) -> str:
-    """What tells whether a file was changed: of its content, or of where a link leads. Raises OSError."""
+    """Return the digest of a file's content, or of the path that a link leads to. Raises OSError."""
     if path.is_symlink():
         return f"link:{hashlib.sha256(os.fsencode(path.readlink())).hexdigest()}"
     with os.fdopen(opening.open_file(path, os.O_RDONLY), "rb") as file:

@@ -1,9 +1,9 @@
-"""git, asked for worktrees: in one directory, in its own plain words, patient with locks that others hold."""
+"""Running git in one directory, with a wait for locks that other git processes hold."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
 PATIENCE = 30.0  # seconds that a lock of another git may take
+_ADVICE = ("hint:", "Preparing worktree", "warning:")  # beginnings of lines that name no error
 _PAUSE = 0.05  # seconds between two tries
-# What is over soon: a lock that another git holds, and a worktree that it is just making.
+# Errors that pass soon: a lock that another git holds, and a worktree that it is just making.
 _PASSING = (".lock': File exists", "could not lock config file", "/commondir: ")
 # What makes git look at another repository than that of its directory (`git rev-parse --local-env-vars`): set where a
 # hook runs, and wrong for everything in a worktree.
@@ -39,7 +40,7 @@ NO_HOOKS = ("-c", "core.hooksPath=/dev/null")  # options
 
 
 class Git:
-    """git in `directory`. Every call raises RefusedError when git is missing, or says no (`git-failed`).
+    """git in `directory`. Every call raises RefusedError when git is missing, or fails (`git-failed`).
 
     `options` come before the command.
     """
@@ -50,19 +51,19 @@ class Git:
         self._patience = patience
 
     def ask(self, *words: str) -> str:
-        """What it prints, without the last newline. Nothing is changed, not even the index for the sake of speed."""
+        """Return the output of a command that only reads, without the last newline; not even the index is refreshed."""
         return self._patiently(words, {"GIT_OPTIONAL_LOCKS": "0"})
 
     def entries(self, command: str, *words: str) -> list[str]:
-        """What a command lists that takes `-z`, as paths may have any character."""
+        """List the entries that a command prints; it must take `-z`, as paths may have any character."""
         return [entry for entry in self.ask(command, "-z", *words).split("\0") if entry]
 
     def tell(self, *words: str) -> str:
-        """The same for what changes something."""
+        """Return the output of a command that changes something, without the last newline."""
         return self._patiently(words, {})
 
     def maybe(self, *words: str) -> str | None:
-        """What it prints; None when git says no."""
+        """Return the output of a command that only reads; None when git fails."""
         try:
             return self.ask(*words)
         except RefusedError as error:
@@ -71,27 +72,23 @@ class Git:
             return None
 
     def is_true(self, *words: str) -> bool:
-        """Whether it ends with 0, which some commands mean as yes."""
+        """Whether the command exits with 0, which some commands mean as yes."""
         return self._run(words, {"GIT_OPTIONAL_LOCKS": "0"}).returncode == 0
 
     def _patiently(self, words: tuple[str, ...], env: Mapping[str, str]) -> str:
-        """What it prints; it is tried again while another git is in the way."""
+        """Return the output; the command is repeated while another git is in the way."""
+        import signal
         import time
 
         until = time.monotonic() + self._patience
-        while True:
-            try:
-                return self._done(words, env)
-            except RefusedError as error:
-                if not any(text in error.message for text in _PASSING) or time.monotonic() >= until:
-                    raise
-            _pause()
-
-    def _done(self, words: tuple[str, ...], env: Mapping[str, str]) -> str:
-        done = self._run(words, env)
-        if done.returncode:
-            said = " / ".join(_told(os.fsdecode(done.stderr))) or f"exit code {done.returncode}"
-            raise RefusedError(f"`git {words[0]}` in {self._directory}: {said}", code=FAILED)
+        while (done := self._run(words, env)).returncode:
+            lines = [line.strip() for line in os.fsdecode(done.stderr).splitlines() if line.strip()]
+            errors = [line for line in lines if not line.startswith(_ADVICE)]
+            texts = [line.removeprefix("fatal: ").removeprefix("error: ") for line in errors]
+            cause = " / ".join(texts) or f"exit code {done.returncode}"
+            if not any(text in cause for text in _PASSING) or time.monotonic() >= until:
+                raise RefusedError(f"`git {words[0]}` in {self._directory}: {cause}", code=FAILED)
+            signal.sigtimedwait([], _PAUSE)
         return os.fsdecode(done.stdout).removesuffix("\n")
 
     def _run(self, words: tuple[str, ...], env: Mapping[str, str]) -> CompletedProcess[bytes]:
@@ -116,7 +113,7 @@ class Git:
 
 
 def _memory() -> IO[bytes]:
-    """A file for what git prints: a process that a hook leaves behind would hold a pipe open for ever."""
+    """Open a file in memory for the output: a process that a hook leaves behind would hold a pipe open for ever."""
     return os.fdopen(os.memfd_create("git"), "w+b")
 
 
@@ -126,19 +123,5 @@ def _content(file: IO[bytes]) -> bytes:
 
 
 def surroundings(env: Mapping[str, str]) -> dict[str, str]:
-    """`env` without what makes git look elsewhere than where it stands."""
+    """Return `env` without the variables that make git use another repository than that of its directory."""
     return {name: value for name, value in env.items() if name not in ELSEWHERE}
-
-
-def _told(stderr: str) -> Iterator[str]:
-    """The lines that say what is wrong; git gives advice too."""
-    for line in stderr.splitlines():
-        text = line.strip()
-        if text and not text.startswith(("hint:", "Preparing worktree", "warning:")):
-            yield text.removeprefix("fatal: ").removeprefix("error: ")
-
-
-def _pause() -> None:
-    import signal
-
-    signal.sigtimedwait([], _PAUSE)

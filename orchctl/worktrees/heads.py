@@ -38,21 +38,21 @@ class Elsewhere(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Where the commits are, in words."""
+        """Where the commits are, as text."""
         return f"on {self.branch}" if self.branch else f"on a detached HEAD at {self.commit[:12]}"
 
     @property
     def text(self) -> str:
-        """The note on it."""
+        """The note on an agent with these commits."""
         return f"{self.commits} commit{'s' * (self.commits != 1)} elsewhere: {self.place}, not on {self.own}"
 
     def shown(self) -> dict[str, Any]:
-        """The same as data."""
+        """Return the commits as data for JSON."""
         return {"commits": self.commits, "head": self.commit, "branch": self.branch}
 
 
 def entries(git: Git) -> Iterator[Entry]:
-    """Every worktree that git lists."""
+    """List every worktree that git knows."""
     for block in git.ask("worktree", "list", "--porcelain").split("\n\n"):
         fields = dict(line.partition(" ")[::2] for line in block.split("\n") if line)
         if "worktree" in fields:
@@ -60,13 +60,13 @@ def entries(git: Git) -> Iterator[Entry]:
 
 
 def listed_at(git: Git, path: Path) -> Entry | None:
-    """What git lists of the worktree at `path`; None when it lists none."""
+    """Return the entry that git lists at `path`; None when it lists none."""
     real = os.path.realpath(path)
     return next((entry for entry in entries(git) if os.path.realpath(entry.path) == real), None)
 
 
 def place_of(git: Git, path: Path) -> Path:
-    """Where the worktree is that was made at `path`: `git worktree move` keeps the name that git has for it."""
+    """Return where the worktree made at `path` is now: `git worktree move` keeps the name that git has for it."""
     if path.exists():
         return path
     try:
@@ -81,7 +81,7 @@ def place_of(git: Git, path: Path) -> Path:
 
 
 def _name(tree: Path) -> str | None:
-    """The name that git has for a worktree; None where there is none."""
+    """Return the name that git has for a worktree; None where there is none."""
     if not (tree / ".git").is_file():
         return None
     directory = Git(tree).maybe("rev-parse", "--absolute-git-dir")
@@ -95,12 +95,12 @@ def is_on(tree: Path, branch: str) -> bool:
 
 
 def under_way(directory: Path) -> list[str]:
-    """The files that show a merge, a rebase or the like in progress; `directory` is the git directory of a worktree."""
+    """List the files that show a merge, a rebase or the like in progress; `directory`: the worktree's git directory."""
     return [name for name in UNDER_WAY if (directory / name).exists()]
 
 
 def elsewhere(git: Git, entry: Entry | None, own: str, start: str, origin: str | None) -> Elsewhere | None:
-    """The commits of the worktree `entry` that its branch `own` lacks; None when there are none.
+    """Return the commits of the worktree `entry` that its branch `own` lacks; None when there are none.
 
     Commits of `start`, where the branch began, and of the branch `origin`, which it came from, do not count.
     Raises RefusedError where git cannot tell.
@@ -118,12 +118,12 @@ def elsewhere(git: Git, entry: Entry | None, own: str, start: str, origin: str |
 
 
 def commit_of(git: Git, ref: str) -> str | None:
-    """The commit of a ref; None when there is no such ref."""
+    """Return the commit of a ref; None when there is no such ref."""
     return git.maybe("rev-parse", "--quiet", "--verify", f"{ref}^{{commit}}")
 
 
 def _doubt(git: Git, entry: Entry, own: str, tip: str) -> str | None:
-    """Why the HEAD may be more or less than the work of the agent."""
+    """Return why the HEAD may be more or less than the work of the agent; None when it is neither."""
     if not git.is_true("merge-base", "--is-ancestor", tip, str(entry.head)):
         return f"{own} has commits that its HEAD lacks"
     tree = Path(entry.path)

@@ -1,4 +1,4 @@
-"""Worktrees of agents as they stand, and which of them can go: those that hold nothing which is not elsewhere too."""
+"""Worktrees of agents as they are now, and which can be removed because they hold no work of their own."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Kept(Exception):
 
 
 class Agents(NamedTuple):
-    """What is known of the agents of a home."""
+    """The agents of a home, as far as they matter for worktrees."""
 
-    known: Mapping[str, Mapping[str, Any]]  # by id, those that have worktrees
-    living: Iterable[Mapping[str, Any]]  # all that are not over
+    known: Mapping[str, Mapping[str, Any]]  # by id; only agents that have worktrees
+    living: Iterable[Mapping[str, Any]]  # all agents that are not finished
 
 
 class Outcome(NamedTuple):
-    """What became of a worktree, or would become of it."""
+    """Whether a worktree was removed, or would be."""
 
     is_removed: bool  # the worktree
     is_branch_deleted: bool
@@ -40,7 +40,7 @@ class Outcome(NamedTuple):
 
 
 class Worktree:
-    """One worktree of an agent. Every question is asked of git when it is put."""
+    """A worktree of an agent. Nothing is cached: every method asks git."""
 
     def __init__(self, path: Path, record: Record) -> None:
         self.path = path
@@ -54,17 +54,17 @@ class Worktree:
         return Path(self.record.repository).is_dir()
 
     def changed(self) -> list[str]:
-        """The files that differ from the last commit, untracked ones included."""
+        """List the files that differ from the last commit, with untracked files."""
         return changes(Git(self.place), "--untracked-files=all")
 
     def described(self, names: Iterable[str]) -> list[str]:
-        """Paths in it, with the commits of those that are repositories."""
+        """Return paths in the worktree, each repository with the number of its commits."""
         return [described(self.place, name) for name in names]
 
     def pruned(self, agents: Agents, *, is_dry: bool, with_ignored: bool = False) -> Outcome:
-        """Remove it and its branch, as far as both are nobody's and hold nothing of their own.
+        """Remove the worktree and its branch, as far as no agent uses them and they hold no work of their own.
 
-        `with_ignored`: ignored files do not count, but repositories in it do.
+        `with_ignored`: ignored files do not count as work, but repositories in the worktree do.
         """
         try:
             self.check_agents(agents)
@@ -92,7 +92,7 @@ class Worktree:
         return Outcome(is_removed=True, is_branch_deleted=tip is not None, reason=None)
 
     def check_agents(self, agents: Agents) -> None:
-        """Raise Kept when somebody works in it, or when nobody can tell."""
+        """Raise Kept when an agent works in the worktree, or when its own agent is unknown."""
         name = self.path.name
         if name not in agents.known:
             raise Kept(f"nobody knows what became of {name}: `git worktree remove {self.place}` if you do")
@@ -102,7 +102,7 @@ class Worktree:
             raise Kept(f"{other} works in it")
 
     def occupant(self, agents: Agents) -> str | None:
-        """The id of an agent that is alive and has its directory in the worktree; its own agent comes first."""
+        """Return the id of an agent that is alive with its directory in the worktree; the own agent comes first."""
         own = agents.known.get(self.path.name)
         if own is not None and not text.is_over(own):
             return self.path.name
@@ -111,7 +111,7 @@ class Worktree:
         return next(inside, None)
 
     def entry(self) -> Entry | None:
-        """What git lists of it; None when it lists nothing. Raises Kept when the repository is gone."""
+        """Return the entry that git lists; None when it lists none. Raises Kept when the repository is gone."""
         if not self.has_repository():
             if not self.place.exists():
                 return None
@@ -122,7 +122,7 @@ class Worktree:
         return listed_at(self.git, self.place)
 
     def elsewhere(self) -> Elsewhere | None:
-        """Commits of its HEAD that its branch lacks; None when there are none or git cannot tell."""
+        """Return the commits of the HEAD that the branch lacks; None when there are none or git cannot tell."""
         record = self.record
         with suppress(Kept, RefusedError):
             if self.has_repository() and not is_on(self.place, record.branch):
@@ -130,12 +130,15 @@ class Worktree:
         return None
 
     def _check_place(self, entry: Entry | None, *, with_ignored: bool) -> None:
-        """Raise Kept when its directory holds anything that would be lost; nobody began in what was never made."""
+        """Raise Kept when the directory holds work that would be lost; no agent began in what was never made."""
         if not self.record.is_made:
             return
         self.check_lock(entry)
         if entry is not None and entry.head is not None and entry.branch != self.ref:
-            self._check_head(entry)
+            other = entry.branch.removeprefix(HEADS) if entry.branch else None
+            if count := len(self.unmerged(str(entry.head), but_own=self.place.exists(), but=other)):
+                where = f"branch {other}" if other else f"commit {str(entry.head)[:12]}, which is checked out"
+                raise Kept(f"it has {_commits_that(count)} only in the {where}: merge that first")
         if not self.place.exists():
             return
         self.check_known(entry)
@@ -143,8 +146,8 @@ class Worktree:
         own = Path(git.ask("rev-parse", "--absolute-git-dir"))
         if names := under_way(own):
             raise Kept(f"something is under way in it ({', '.join(names)})")
-        if found := [*self.changed(), *unseen(git, self.place)]:
-            raise Kept(f"it has uncommitted work: {text.listed(self.described(found))}")
+        if files := [*self.changed(), *unseen(git, self.place)]:
+            raise Kept(f"it has uncommitted work: {text.listed(self.described(files))}")
         self.check_hidden(own, with_ignored=with_ignored)
 
     def check_lock(self, entry: Entry | None) -> None:
@@ -160,46 +163,34 @@ class Worktree:
             raise Kept(f"its .git file is missing: `{self.repairing()}` writes it again")
 
     def repairing(self) -> str:
-        """The command that writes a missing .git file again."""
+        """Return the command that writes a missing .git file again."""
         return shlex.join(["git", "-C", self.record.repository, "worktree", "repair"])
 
     def check_inner(self) -> None:
         """Raise Kept when other worktrees are below its directory."""
         real = Path(os.path.realpath(self.place))
-        trees = (Path(os.path.realpath(one.path)) for one in entries(self.git))
-        if inner := [str(one.relative_to(real)) for one in trees if one != real and one.is_relative_to(real)]:
+        trees = (Path(os.path.realpath(entry.path)) for entry in entries(self.git))
+        if inner := [str(tree.relative_to(real)) for tree in trees if tree != real and tree.is_relative_to(real)]:
             raise Kept(f"it has another worktree in it: {text.listed(inner)}; `git worktree move` takes that elsewhere")
 
     def check_hidden(self, own: Path, *, with_ignored: bool) -> None:
-        """Raise Kept for what git does not count as work in it; `own` is its git directory."""
+        """Raise Kept for work in the worktree that git does not track; `own` is its git directory."""
         self.check_inner()
-        holdings = of_tree(self.place, Given(self.record.copied, self._patterns()))
-        if found := sorted({*holdings.repositories, *lost_modules(own, self._pinned())}):
+        checkout = self.record.checkout or Path(self.record.repository).parent
+        patterns = reproducible(self.path.parents[1] / "config.toml", Path(checkout))
+        holdings = of_tree(self.place, Given(self.record.copied, patterns))
+        # the commits of submodules that it began with: they are elsewhere, in a branch or not
+        tree = self.git.maybe("ls-tree", "-r", "-z", self.record.start) or ""
+        pinned = [line.split(None, 3)[2] for line in tree.split("\0") if line.startswith("160000 ")]
+        if repositories := sorted({*holdings.repositories, *lost_modules(own, pinned)}):
             raise Kept(
-                f"it has repositories in it, or work in submodules: {text.listed(self.described(found))}; "
+                f"it has repositories in it, or work in submodules: {text.listed(self.described(repositories))}; "
                 "move or push what counts"
             )
         if holdings.files and not with_ignored:
             raise Kept(
                 f"it has files that git ignores: {text.listed(holdings.files)}; `prune --ignored` removes them too"
             )
-
-    def _pinned(self) -> list[str]:
-        """The commits of submodules that it began with: they are elsewhere, in a branch or not."""
-        tree = self.git.maybe("ls-tree", "-r", "-z", self.record.start) or ""
-        return [line.split(None, 3)[2] for line in tree.split("\0") if line.startswith("160000 ")]
-
-    def _patterns(self) -> tuple[str, ...]:
-        """Which ignored files can be made again, by the configuration."""
-        checkout = self.record.checkout or Path(self.record.repository).parent
-        return reproducible(self.path.parents[1] / "config.toml", Path(checkout))
-
-    def _check_head(self, entry: Entry) -> None:
-        """Raise Kept for commits of a HEAD that is not its branch; the branch that is checked out does not count."""
-        other = entry.branch.removeprefix(HEADS) if entry.branch else None
-        if count := len(self.unmerged(str(entry.head), but_own=self.place.exists(), but=other)):
-            where = f"branch {other}" if other else f"commit {str(entry.head)[:12]}, which is checked out"
-            raise Kept(f"it has {_commits_that(count)} only in the {where}: merge that first")
 
     def check_commits(self, tip: str, *, but_own: bool) -> None:
         """Raise Kept when commits of `tip` are in no branch; `but_own`: in no other than its own."""
@@ -210,19 +201,19 @@ class Worktree:
             )
 
     def unmerged(self, tip: str, *, but_own: bool, but: str | None = None) -> list[str]:
-        """The commits of `tip` that are in no branch, the newest first; `but_own`: in no other than its own.
+        """List the commits of `tip` that are in no branch, newest first; `but_own`: in no other than its own.
 
         The branch `but` does not count either.
         """
         without = [self.record.branch] * but_own + ([but] if but else [])
-        local, remote = [f"--exclude={one}" for one in without], [f"--exclude=*/{one}" for one in without]
+        local, remote = [f"--exclude={name}" for name in without], [f"--exclude=*/{name}" for name in without]
         others = [*local, "--branches", *remote, "--remotes"]
         # a merge that it began with is no work: what it merged is in the branches of others, or counts too
-        found = self.git.ask("rev-list", tip, "--not", *others).split()
-        return [commit for commit in found if commit not in self.record.merged]
+        commits = self.git.ask("rev-list", tip, "--not", *others).split()
+        return [commit for commit in commits if commit not in self.record.merged]
 
     def free_branch(self, entry: Entry | None) -> str | None:
-        """The commit of its branch when that can go too, None when it is gone. Raises Kept."""
+        """Return the commit of the branch; None when the branch is gone. Raises Kept when it cannot be deleted."""
         tip = self.tip()
         if tip is not None:
             self.check_commits(tip, but_own=True)
@@ -230,17 +221,17 @@ class Worktree:
         return tip
 
     def tip(self) -> str | None:
-        """The commit of its branch; None when the branch or the repository is gone."""
+        """Return the commit of the branch; None when the branch or the repository is gone."""
         return self.commit(self.ref) if self.has_repository() else None
 
     def check_branch(self, entry: Entry | None) -> None:
-        """Raise Kept when its branch is checked out elsewhere."""
+        """Raise Kept when the branch is checked out elsewhere."""
         for other in entries(self.git):
             if other.branch == self.ref and (entry is None or other.path != entry.path):
                 raise Kept(f"its branch is checked out in {other.path}")
 
     def commit(self, ref: str) -> str | None:
-        """The commit of a ref; None when there is no such ref."""
+        """Return the commit of a ref; None when there is no such ref."""
         try:
             return self.git.ask("rev-parse", "--quiet", "--verify", f"{ref}^{{commit}}")
         except RefusedError:
@@ -249,17 +240,15 @@ class Worktree:
     def remove(self, entry: Entry | None, *, is_forced: bool = False) -> None:
         """Let git remove the directory; `is_forced`: with the changes in it."""
         if entry is not None:
-            forced = self._forced() or ("--force",) * is_forced
-            self.git.tell("worktree", "remove", *forced, str(self.place))
-
-    def _forced(self) -> tuple[str, ...]:
-        """Without force git looks once more whether all is committed; but it never removes one with submodules."""
-        if not self.record.is_made:
-            return ("--force", "--force")
-        return ("--force",) if self.place.exists() and any(submodules(Git(self.place))) else ()
+            # without force git checks once more that all is committed, but it never removes a worktree with submodules
+            if not self.record.is_made:
+                times = 2
+            else:
+                times = int(is_forced or (self.place.exists() and any(submodules(Git(self.place)))))
+            self.git.tell("worktree", "remove", *["--force"] * times, str(self.place))
 
     def delete_branch(self, tip: str | None) -> None:
-        """Delete the branch, unless it has moved from `tip`, and the record."""
+        """Delete the branch, unless it has moved from `tip`, and the record of the worktree."""
         if tip is not None:
             self.git.tell("update-ref", "-d", self.ref, tip)  # not when it has moved meanwhile
             with suppress(RefusedError):  # it rarely has any settings

@@ -1,4 +1,4 @@
-"""Remove the worktree of an agent by its id; with force also what no other branch has, which is reported first."""
+"""Removing one worktree; with force also its unmerged and uncommitted work, which is reported first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAMED = 5  # commits and files of a message
 
 
 class Tip(NamedTuple):
-    """A commit that would be in no branch, with those before it that would be in none either."""
+    """A commit that would be in no branch, and its ancestors that would be in none either."""
 
     name: str  # of the branch that would restore it
     commit: str
@@ -26,14 +26,14 @@ class Tip(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """What is deleted with a worktree and is nowhere else."""
+    """Work that exists only in a worktree and is deleted with it."""
 
     tips: list[Tip]
     uncommitted: list[str]  # files
     hidden: str | None  # repositories or ignored files in it, in words
 
     def lines(self, worktree: Worktree) -> list[str]:
-        """A line for each kind, with the command that restores commits."""
+        """Return a line for each kind, with the command that restores commits."""
         lines = []
         for tip in self.tips:
             named = text.listed([described(worktree, commit) for commit in tip.commits], _NAMED)
@@ -49,7 +49,7 @@ class Lost(NamedTuple):
         return lines
 
     def shown(self, worktree: Worktree) -> dict[str, Any]:
-        """The same as data."""
+        """Return the lost work as data for JSON."""
         commits = [
             {"tip": tip.commit, "count": len(tip.commits), "restore": restoring(worktree, tip)} for tip in self.tips
         ]
@@ -57,21 +57,21 @@ class Lost(NamedTuple):
 
 
 def removed(worktree: Worktree, agents: Agents) -> Outcome:
-    """Remove the worktree and its branch, when nothing is lost by it; all or nothing."""
+    """Remove the worktree and its branch, when no work is lost by it; all or nothing."""
     planned = worktree.pruned(agents, is_dry=True)
     if planned.is_removed and planned.reason is None:
         return worktree.pruned(agents, is_dry=False)
     reason = planned.reason or "unknown"
-    if named := unmerged(worktree):
-        reason += f"; unmerged: {text.listed([described(worktree, commit) for commit in named], _NAMED)}"
+    if commits := unmerged(worktree):
+        reason += f"; unmerged: {text.listed([described(worktree, commit) for commit in commits], _NAMED)}"
     return Outcome(is_removed=False, is_branch_deleted=False, reason=reason)
 
 
 def forced(worktree: Worktree, agents: Agents, report: Callable[[Lost], None]) -> Outcome:
-    """Remove the worktree and its branch with all that they hold; `report` gets what is lost before anything is.
+    """Remove the worktree and its branch with all that they hold; `report` gets the lost work before it is deleted.
 
-    What stays all the same: a worktree in which an agent is alive, that is locked, that git does not know, or that has
-    other worktrees in it; and a branch that is checked out elsewhere.
+    Force does not remove a worktree in which an agent is alive, that is locked, that git does not know, or that has
+    other worktrees in it; nor a branch that is checked out elsewhere.
     """
     try:
         entry = _checked(worktree, agents)
@@ -79,7 +79,15 @@ def forced(worktree: Worktree, agents: Agents, report: Callable[[Lost], None]) -
     except (Kept, RefusedError) as why:
         return Outcome(is_removed=False, is_branch_deleted=False, reason=str(why))
     report(lost)
-    return _deleted(worktree, entry)
+    tip = worktree.tip()
+    try:
+        worktree.remove(entry, is_forced=True)
+        if tip is not None:
+            worktree.check_branch(entry)
+        worktree.delete_branch(tip)
+    except (Kept, RefusedError) as why:
+        return Outcome(is_removed=not worktree.place.exists(), is_branch_deleted=False, reason=str(why))
+    return Outcome(is_removed=True, is_branch_deleted=tip is not None, reason=None)
 
 
 def can_be_forced(worktree: Worktree, agents: Agents) -> bool:
@@ -92,7 +100,7 @@ def can_be_forced(worktree: Worktree, agents: Agents) -> bool:
 
 
 def _checked(worktree: Worktree, agents: Agents) -> Entry | None:
-    """What git lists of the worktree. Raises Kept when not even force removes it."""
+    """Return the entry that git lists of the worktree. Raises Kept when not even force removes it."""
     if (occupant := worktree.occupant(agents)) is not None:
         raise Kept(f"{occupant} is alive in it")
     entry = worktree.entry()
@@ -103,18 +111,6 @@ def _checked(worktree: Worktree, agents: Agents) -> Entry | None:
         worktree.check_known(entry)
         worktree.check_inner()
     return entry
-
-
-def _deleted(worktree: Worktree, entry: Entry | None) -> Outcome:
-    tip = worktree.tip()
-    try:
-        worktree.remove(entry, is_forced=True)
-        if tip is not None:
-            worktree.check_branch(entry)
-        worktree.delete_branch(tip)
-    except (Kept, RefusedError) as why:
-        return Outcome(is_removed=not worktree.place.exists(), is_branch_deleted=False, reason=str(why))
-    return Outcome(is_removed=True, is_branch_deleted=tip is not None, reason=None)
 
 
 def _lost(worktree: Worktree, entry: Entry | None) -> Lost:
@@ -133,13 +129,13 @@ def _lost(worktree: Worktree, entry: Entry | None) -> Lost:
     hidden = None
     try:
         worktree.check_hidden(Path(git.ask("rev-parse", "--absolute-git-dir")), with_ignored=False)
-    except Kept as what:
-        hidden = str(what).partition(";")[0]
+    except Kept as why:
+        hidden = str(why).partition(";")[0]
     return Lost(tips, uncommitted, hidden)
 
 
 def unmerged(worktree: Worktree) -> list[str] | None:
-    """The commits of its branch and of its HEAD that no other branch has; None where git cannot tell."""
+    """List the commits of the worktree's branch and HEAD that no other branch has; None where git cannot tell."""
     try:
         tip, head = worktree.tip(), worktree.elsewhere()
         if tip is None and head is None:
@@ -151,14 +147,14 @@ def unmerged(worktree: Worktree) -> list[str] | None:
 
 
 def described(worktree: Worktree, commit: str) -> str:
-    """A commit, short, with its subject."""
+    """Return the short id and the subject of a commit."""
     return text.clean(worktree.git.maybe("show", "--no-patch", "--format=%h %s", commit) or commit[:12])
 
 
 def restoring(worktree: Worktree, tip: Tip) -> str:
-    """The command that makes a branch of a tip again."""
+    """Return the command that makes a branch of a tip again."""
     return shlex.join(["git", "-C", worktree.record.repository, "branch", tip.name, tip.commit])
 
 
-def _counted(items: list[str], noun: str) -> str:
-    return f"1 {noun}" if len(items) == 1 else f"{len(items)} {noun}s"
+def _counted(names: list[str], noun: str) -> str:
+    return f"1 {noun}" if len(names) == 1 else f"{len(names)} {noun}s"

@@ -29,7 +29,7 @@ class Filling(NamedTuple):
 
 
 def filling(config: Path, checkout: Path, repository: Path) -> Filling:
-    """What config.toml and the checkout say together: lists are joined, and of the rest the checkout's comes first.
+    """Return the settings of config.toml and the checkout: lists are joined, otherwise the checkout's come first.
 
     Raises RefusedError: `bad-config` for a file that cannot be used, `untrusted-setup` for a command of a repository
     that is not trusted.
@@ -51,20 +51,20 @@ def filling(config: Path, checkout: Path, repository: Path) -> Filling:
 
 
 def session_paths(config: Path) -> tuple[str, ...]:
-    """Where the daemon writes session files, when config.toml moves them. Raises RefusedError (`bad-config`)."""
-    whole = _built(config, lambda found: found)
+    """Return where the daemon writes session files, when config.toml moves them. Raises RefusedError (`bad-config`)."""
+    whole = _built(config, lambda table: table)
     return tuple(str(whole[key]) for key in ("sessions_path", "state_path") if key in whole)
 
 
 def reproducible(config: Path, checkout: Path) -> tuple[str, ...]:
-    """The patterns of ignored files that can be made again. Raises RefusedError (`bad-config`)."""
+    """Return the patterns of ignored files that can be made again. Raises RefusedError (`bad-config`)."""
     return (*_common(config).reproducible, *_own(checkout).reproducible)
 
 
 def is_trusted(repository: Path, common: settings.AllTrees) -> bool:
-    """Whether the person lets commands of this repository's `.orchd.toml` run."""
+    """Whether the configuration lets commands of this repository's `.orchd.toml` run."""
     real = repository.resolve()
-    return any(real.is_relative_to(Path(one).expanduser().resolve()) for one in common.trusted)
+    return any(real.is_relative_to(Path(trusted).expanduser().resolve()) for trusted in common.trusted)
 
 
 def _common(config: Path) -> settings.AllTrees:

@@ -1,7 +1,7 @@
-"""What a working tree holds that git does not see and that would be lost with it.
+"""What a working tree holds that git does not track and that would be lost with it.
 
 Ignored files count as work unless they can be made again: they are as they were copied, a pattern of the configuration
-covers them, a tool has marked their directory, or their name is one that tools give to what they make.
+covers them, a tool has marked their directory, or tools give this name to files that they make.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BOOKS = (".agent/sessions", ".claude/state")  # the daemon writes them again
 
 
 class Holdings(NamedTuple):
-    """What was found, as paths from the top of the tree."""
+    """Untracked work in a tree, as paths from its top."""
 
     files: list[str]  # ignored; of each ignored directory the first that counts
     repositories: list[str]  # nested ones, with their submodules' commits and files
@@ -43,7 +43,7 @@ class Given(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """The same for one look at the tree `top`."""
+    """The known ignored files of the tree `top`, with the patterns resolved to files."""
 
     top: Path
     copied: Mapping[str, str]
@@ -51,45 +51,41 @@ class _Known(NamedTuple):
 
 
 def of_tree(path: Path, given: Given = Given()) -> Holdings:  # noqa: B008 - it never changes
-    """What the working tree at `path` holds. Raises RefusedError where git cannot tell."""
+    """Return the untracked work in the tree at `path`. Raises RefusedError where git cannot tell."""
     git = Git(path)
     files: list[str] = []
     repositories: list[str] = []
-    known = _Known(path, given.copied, frozenset(_covered(git, given.patterns)))
-    for name in _asked(git, "--directory"):
-        found = _of_entry(known, name.rstrip("/"))
-        repositories += found.repositories
-        files += sorted(found.files)[:1]
+    globs = [f":(top,glob){pattern}" for pattern in given.patterns]
+    known = _Known(path, given.copied, frozenset(_ignored(git, "--", *globs) if globs else ()))
+    for name in _ignored(git, "--directory"):
+        holdings = _of_entry(known, name.rstrip("/"))
+        repositories += holdings.repositories
+        files += sorted(holdings.files)[:1]
     repositories += nested(git.entries("ls-files", "--others", "--exclude-standard"))
     for name in submodules(git):
         repositories += _of_submodule(path / name, name)
     return Holdings(files, repositories)
 
 
-def _covered(git: Git, patterns: tuple[str, ...]) -> Iterator[str]:
-    if patterns:
-        yield from _asked(git, "--", *(f":(top,glob){pattern}" for pattern in patterns))
-
-
-def _asked(git: Git, *words: str) -> list[str]:
-    """Ignored files; with `--directory`, whole ignored directories as such."""
+def _ignored(git: Git, *words: str) -> list[str]:
+    """List ignored files; with `--directory`, whole ignored directories as such."""
     return git.entries("ls-files", "--others", "--ignored", "--exclude-standard", *words)
 
 
 def lost_modules(directory: Path, start: Iterable[str]) -> list[str]:
-    """The submodules with commits that no remote has, of a git directory that is to be removed with its worktree.
+    """List the submodules with commits that no remote has, of a git directory to be removed with its worktree.
 
     `start`: the commits of submodules that the worktree began with.
     """
-    found = []
+    lost = []
     modules = directory / "modules"
     for place, directories, files in os.walk(modules):
         if "HEAD" in files and "config" in files:
-            directories[:] = [one for one in directories if one == "modules"]
+            directories[:] = [name for name in directories if name == "modules"]
             git = Git(Path(place), options=(f"--git-dir={place}", "-c", "core.bare=true"))
             if _has_own_commits(git, start):
-                found.append(str(Path(place).relative_to(modules)))
-    return sorted(found)
+                lost.append(str(Path(place).relative_to(modules)))
+    return sorted(lost)
 
 
 def _has_own_commits(git: Git, start: Iterable[str] = ()) -> bool:
@@ -100,11 +96,11 @@ def _has_own_commits(git: Git, start: Iterable[str] = ()) -> bool:
     return bool(git.ask("rev-list", "--ignore-missing", "--max-count=1", *ends, "--not", "--remotes", *start))
 
 
-def _of_entry(known: _Known, name: str) -> Holdings:
-    """What counts of one ignored file or directory. Links are not followed."""
-    path = known.top / name
+def _of_entry(known: _Known, entry: str) -> Holdings:
+    """Return the work in one ignored file or directory. Links are not followed."""
+    path = known.top / entry
     if path.is_symlink() or not path.is_dir():
-        return Holdings([name] if _counts(known, path) else [], [])
+        return Holdings([entry] if _counts(known, path) else [], [])
     unread: list[OSError] = []
     files: list[str] = []
     repositories: list[str] = []
@@ -115,13 +111,12 @@ def _of_entry(known: _Known, name: str) -> Holdings:
             repositories.append(str(here.relative_to(known.top)))
             directories.clear()
         elif place in again:
-            again |= {f"{place}/{one}" for one in directories}
+            again |= {f"{place}/{name}" for name in directories}
         else:
-            again |= {f"{place}/{one}" for one in directories if _is_made_again(known.top, here / one)}
-            links = [one for one in directories if (here / one).is_symlink()]
-            files += [
-                str((here / one).relative_to(known.top)) for one in (*names, *links) if _counts(known, here / one)
-            ]
+            again |= {f"{place}/{name}" for name in directories if _is_made_again(known.top, here / name)}
+            links = [name for name in directories if (here / name).is_symlink()]
+            paths = [here / name for name in (*names, *links)]
+            files += [str(file.relative_to(known.top)) for file in paths if _counts(known, file)]
     return Holdings([*files, *(str(error.filename) for error in unread)], repositories)
 
 
@@ -132,7 +127,7 @@ def _is_made_again(top: Path, directory: Path) -> bool:
 
 
 def _counts(known: _Known, path: Path) -> bool:
-    """Whether a file is work, as far as anybody can tell."""
+    """Whether a file counts as work; it does in case of doubt."""
     name = str(path.relative_to(known.top))
     if name in known.covered or any(fnmatch(path.name, pattern) for pattern in _REMAINS):
         return False
@@ -143,7 +138,7 @@ def _counts(known: _Known, path: Path) -> bool:
 
 
 def _of_submodule(path: Path, name: str) -> Iterator[str]:
-    """What counts in the place of a submodule: `lib/new.c`, or `lib` for its commits."""
+    """List the work in the directory of a submodule: `lib/new.c`, or `lib` for its commits."""
     if not (path / ".git").exists():
         if path.is_dir() and any(path.iterdir()):
             yield name
@@ -152,24 +147,24 @@ def _of_submodule(path: Path, name: str) -> Iterator[str]:
     inside = of_tree(path)
     if (path / ".git").is_dir() and _has_own_commits(git):  # others have their commits in `lost_modules`
         yield name
-    yield from (f"{name}/{one}" for one in (*changes(git, "--untracked-files=all"), *inside.files))
-    yield from (f"{name}/{one}" for one in inside.repositories)
+    yield from (f"{name}/{file}" for file in (*changes(git, "--untracked-files=all"), *inside.files))
+    yield from (f"{name}/{repository}" for repository in inside.repositories)
 
 
 def unseen(git: Git, path: Path) -> Iterator[str]:
-    """Files that git was told not to look at, and that are there all the same."""
+    """List existing files that git is set not to check (`skip-worktree`, `assume-unchanged`)."""
     for line in git.entries("ls-files", "-v"):
         if (line[:1] == "S" or line[:1].islower()) and os.path.lexists(path / line[2:]):
             yield line[2:]
 
 
 def nested(names: Iterable[str]) -> list[str]:
-    """Of untracked paths those that are repositories: git lists each as a directory, and never what is in it."""
+    """Return the repositories among untracked paths: git lists each as a directory, and never what is in it."""
     return [name for name in names if name.endswith("/")]
 
 
 def described(top: Path, name: str) -> str:
-    """A path below `top`, with the number of its commits where it is a repository whose commits are there."""
+    """Return a path below `top`, with the number of its commits where it is a repository whose commits are there."""
     if not (top / name / ".git").is_dir():
         return name
     git = Git(top / name)

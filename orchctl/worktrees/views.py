@@ -1,4 +1,4 @@
-"""One worktree in detail, and worktrees by what a person types."""
+"""Views of worktrees: one in detail, and the lookup by what a person types."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from orchd.protocol import branches, statuses
 T = TypeVar("T")
 
 _ID = re.compile(r"(?:agent-)?(\d+)")
-_SHOWN = 20  # files of each kind
+_LISTED = 20  # files of each kind
 
 
 def named(word: str, worktrees: Sequence[Worktree]) -> Worktree:
-    """The worktree of an agent, by the id or name of the agent, the branch or the path. Raises RefusedError."""
-    found = [worktree for worktree in worktrees if _is_meant(word, worktree)]
-    if not found:
+    """Return the worktree with this agent id or name, branch or path. Raises RefusedError."""
+    matches = [worktree for worktree in worktrees if _is_meant(word, worktree)]
+    if not matches:
         raise RefusedError(
             f"{word!r}: no agent of this id or name has a worktree; `orchctl worktrees list --all` lists all of them",
             code="no-worktree",
         )
-    if len(found) > 1:
-        ids = " and ".join(worktree.path.name for worktree in found)
+    if len(matches) > 1:
+        ids = " and ".join(worktree.path.name for worktree in matches)
         raise RefusedError(f"{word!r} means {ids}: give one of the ids", code="ambiguous-name")
-    return found[0]
+    return matches[0]
 
 
 def _is_meant(word: str, worktree: Worktree) -> bool:
@@ -48,9 +48,9 @@ def _is_meant(word: str, worktree: Worktree) -> bool:
 
 
 def shown(worktree: Worktree, agent: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A worktree as `orchctl worktrees list` shows it."""
+    """Return a worktree as `orchctl worktrees list` shows it."""
     has_repository = worktree.has_repository()
-    files = _if_it_can_be_had(lambda: len(worktree.changed())) if has_repository and _has_tree(worktree) else None
+    files = _optional(lambda: len(worktree.changed())) if has_repository and _has_tree(worktree) else None
     return {
         "path": str(worktree.place),
         "branch": worktree.record.branch,
@@ -58,7 +58,7 @@ def shown(worktree: Worktree, agent: Mapping[str, Any] | None) -> dict[str, Any]
         "status": agent["status"] if agent else None,
         "repository": worktree.record.repository,
         "origin": worktree.record.origin,
-        "ahead": _if_it_can_be_had(lambda: _ahead(worktree)) if has_repository else None,
+        "ahead": _optional(lambda: _ahead(worktree)) if has_repository else None,
         "uncommitted": None if files is None else bool(files),
         "uncommitted_files": files,
         "elsewhere": None if (elsewhere := worktree.elsewhere()) is None else elsewhere.shown(),
@@ -66,7 +66,7 @@ def shown(worktree: Worktree, agent: Mapping[str, Any] | None) -> dict[str, Any]
 
 
 def _ahead(worktree: Worktree) -> int | None:
-    """Commits of its branch that are not in the one it came from, or after its start when that is gone."""
+    """Count the commits of the branch since the branch it came from, or since its start when that is gone."""
     tip = worktree.commit(worktree.ref)
     if tip is None:
         return None
@@ -74,8 +74,8 @@ def _ahead(worktree: Worktree) -> int | None:
     return int(worktree.git.ask("rev-list", "--count", f"{origin or worktree.record.start}..{tip}"))
 
 
-def _if_it_can_be_had(question: Callable[[], T]) -> T | None:
-    """The answer; None where git knows of nothing like it: one broken repository must not hide the others."""
+def _optional(question: Callable[[], T]) -> T | None:
+    """Return the answer; None where git cannot give it: one broken repository must not hide the others."""
     try:
         return question()
     except RefusedError:
@@ -83,24 +83,28 @@ def _if_it_can_be_had(question: Callable[[], T]) -> T | None:
 
 
 def _has_tree(worktree: Worktree) -> bool:
-    """Whether git can examine it: in a directory without a `.git`, git would examine the repository above."""
+    """Whether git can examine the worktree: in a directory without a `.git`, git would examine the repository above."""
     return (worktree.place / ".git").exists()
 
 
 def detailed(worktree: Worktree, agents: Agents) -> dict[str, Any]:
-    """All that `orchctl worktrees show` shows of it."""
+    """Return a worktree as `orchctl worktrees show` shows it."""
     agent = agents.known.get(worktree.path.name)
     changed, untracked = _files(worktree)
     planned = worktree.pruned(agents, is_dry=True)
     tip = worktree.tip()
     commits = unmerged(worktree)
+    behind = None
+    if tip is not None and (origin := worktree.record.origin) is not None:
+        count = worktree.git.maybe("rev-list", "--count", f"{tip}..{HEADS}{origin}")
+        behind = None if count is None else int(count)
     view = {
         **shown(worktree, agent),
         "name": agent["name"] if agent else None,
         "exists": worktree.place.exists(),
         "base": worktree.record.start,
         "tip": tip,
-        "behind": _behind(worktree, tip),
+        "behind": behind,
         "changed": changed,
         "untracked": untracked,
         "repositories": worktree.described(nested(untracked or ())),
@@ -109,12 +113,12 @@ def detailed(worktree: Worktree, agents: Agents) -> dict[str, Any]:
         "kept": planned.reason,
     }
     is_stuck = planned.reason is not None and not can_be_forced(worktree, agents)
-    steps = _unstuck(worktree, view, agents) if is_stuck and _is_over(view) else _next(view, worktree.elsewhere())
+    steps = _unstuck(worktree, view, agents) if is_stuck and _is_finished(view) else _next(view, worktree.elsewhere())
     return {**view, "next": list(steps)}
 
 
 def _files(worktree: Worktree) -> tuple[list[str] | None, list[str] | None]:
-    """The changed and the untracked files; None where git cannot tell."""
+    """List the changed and the untracked files; None where git cannot tell."""
     if not (_has_tree(worktree) and worktree.has_repository()):
         return None, None
     try:
@@ -125,19 +129,10 @@ def _files(worktree: Worktree) -> tuple[list[str] | None, list[str] | None]:
         return None, None
 
 
-def _behind(worktree: Worktree, tip: str | None) -> int | None:
-    """Commits of the target branch that its branch does not have."""
-    origin = worktree.record.origin
-    if tip is None or origin is None:
-        return None
-    count = worktree.git.maybe("rev-list", "--count", f"{tip}..{HEADS}{origin}")
-    return None if count is None else int(count)
-
-
 def _next(view: Mapping[str, Any], elsewhere: Elsewhere | None) -> Iterator[str]:
-    """The commands that fit, the usual one first."""
+    """List the commands for the next step, the usual one first."""
     agent, path, branch = view["agent"], shlex.quote(view["path"]), shlex.quote(view["branch"])
-    if not _is_over(view):
+    if not _is_finished(view):
         yield f"orchctl logs {agent} -f"
         yield f"orchctl cancel {agent}"
         return
@@ -158,12 +153,12 @@ def _next(view: Mapping[str, Any], elsewhere: Elsewhere | None) -> Iterator[str]
     yield f"orchctl worktrees remove {agent}{' --force' if view['kept'] else ''}"
 
 
-def _is_over(view: Mapping[str, Any]) -> bool:
+def _is_finished(view: Mapping[str, Any]) -> bool:
     return view["status"] is None or view["status"] in statuses.FINISHED
 
 
 def _unstuck(worktree: Worktree, view: Mapping[str, Any], agents: Agents) -> Iterator[str]:
-    """The commands for a worktree that not even `remove --force` removes as it is."""
+    """List the commands for a worktree that not even `remove --force` removes as it is."""
     agent, path, repository = view["agent"], shlex.quote(view["path"]), shlex.quote(view["repository"])
     entry = worktree.entry() if worktree.has_repository() else None
     if (occupant := worktree.occupant(agents)) is not None:
@@ -181,7 +176,7 @@ def _unstuck(worktree: Worktree, view: Mapping[str, Any], agents: Agents) -> Ite
 
 
 def _to_branch(path: str, branch: str, elsewhere: Elsewhere) -> Iterator[str]:
-    """The commands that bring commits of the HEAD to the branch of the worktree."""
+    """List the commands that bring commits of the HEAD to the branch of the worktree."""
     if elsewhere.doubt is None:
         yield f"git -C {path} branch --force {branch} {elsewhere.commit[:12]}"
         return
@@ -190,7 +185,7 @@ def _to_branch(path: str, branch: str, elsewhere: Elsewhere) -> Iterator[str]:
 
 
 def lines(view: Mapping[str, Any]) -> list[str]:
-    """The view for people."""
+    """Return the lines of the view in a terminal."""
     target = view["origin"] or "its base"
     ahead = [f"{view[key]} {key}" for key in ("ahead", "behind") if view[key] is not None]
     merged = {None: "unknown", True: "yes", False: f"no, {len(view['unmerged'])} in no other branch"}[view["merged"]]
@@ -219,10 +214,10 @@ def _elsewhere(view: Mapping[str, Any]) -> str:
     return f"{count} on {head['branch'] or 'a detached HEAD'} at {head['head'][:12]}, not on {view['branch']}"
 
 
-def _listing(label: str, items: Sequence[str] | None) -> Iterator[list[str]]:
-    """A row for each item, up to a bound."""
-    if items is None or (label and not items):
-        yield from [[label, "unknown" if items is None else "none"]] if label else []
+def _listing(label: str, names: Sequence[str] | None) -> Iterator[list[str]]:
+    """List a row for each name, up to a limit."""
+    if names is None or (label and not names):
+        yield from [[label, "unknown" if names is None else "none"]] if label else []
         return
-    shown = [*items[:_SHOWN], *([f"and {len(items) - _SHOWN} more"] if len(items) > _SHOWN else [])]
-    yield from ([label if index == 0 else "", text] for index, text in enumerate(shown))
+    more = [f"and {len(names) - _LISTED} more"] if len(names) > _LISTED else []
+    yield from ([label if index == 0 else "", text] for index, text in enumerate([*names[:_LISTED], *more]))

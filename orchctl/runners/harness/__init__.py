@@ -1,1 +1,1 @@
-"""What all runners share."""
+"""The parts that all runners share: prompt, process, log, outcome and report."""

@@ -1,4 +1,4 @@
-"""What a runner knows of the attempt that it runs: what the daemon says in variables, and config.toml."""
+"""The attempt that a runner runs, as the variables from the daemon and config.toml describe it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from orchd.instance import environment as variables
 from orchd.instance import runner_config
 from orchd.protocol import schema
 
-# What a coding agent's CLI tells its children about itself. An agent is no part of the session that spawned it, and
-# one that thinks so refuses to start, or joins it.
+# Variables that a coding agent's CLI sets for its children. An agent is no part of the session that spawned it, and
+# a CLI that sees them refuses to start, or joins that session.
 _OF_ANOTHER_SESSION = (
     *("CLAUDECODE", "CLAUDE_CODE_SESSION_ID", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_CHILD_SESSION"),
     *("CLAUDE_CODE_EXECPATH", "CLAUDE_CODE_SSE_PORT", "CLAUDE_EFFORT", "AI_AGENT"),
@@ -27,7 +27,7 @@ class UnfitError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt. `arguments` are those that the spec has for the runner's CLI."""
+    """An attempt. `arguments` come from the spec and are for the runner's CLI."""
 
     runner: str
     settings: runner_config.Settings
@@ -36,7 +36,7 @@ class Attempt:
 
     @property
     def model(self) -> str | None:
-        """The model that is wanted."""
+        """The model from the spec, or else from the settings."""
         return self.env.get(variables.ENV_MODEL) or self.settings.model
 
     @property
@@ -47,7 +47,7 @@ class Attempt:
 
     @property
     def resumes(self) -> str | None:
-        """The session of its CLI that it goes on with."""
+        """The session of its CLI that it resumes."""
         return self.env.get(variables.ENV_RESUME_SESSION) or None
 
     @property
@@ -57,14 +57,14 @@ class Attempt:
         return Path(path) if path else None
 
     def environment(self, caps: Mapping[str, str]) -> dict[str, str]:
-        """What its CLI gets: ours without what is not for it, `caps` unless the user set them, the settings'."""
-        gone = {*_OF_ANOTHER_SESSION, variables.ENV_REPORT, *self.settings.unset}
-        env = {name: value for name, value in self.env.items() if name not in gone}
+        """Return the variables of its CLI: ours but internal ones, `caps` unless the user set them, the settings'."""
+        hidden = {*_OF_ANOTHER_SESSION, variables.ENV_REPORT, *self.settings.unset}
+        env = {name: value for name, value in self.env.items() if name not in hidden}
         return {**caps, **env, **self.settings.env}
 
 
 def attempt_of(env: Mapping[str, str], arguments: tuple[str, ...]) -> Attempt:
-    """The attempt that these variables tell of. Raises UnfitError when its runner is none."""
+    """Return the attempt that these variables describe. Raises UnfitError when its runner does not exist."""
     name = env.get(variables.ENV_RUNNER, "")
     home = env.get(variables.ENV_HOME)
     try:
@@ -79,13 +79,13 @@ def attempt_of(env: Mapping[str, str], arguments: tuple[str, ...]) -> Attempt:
 
 
 def unfit(env: Mapping[str, str], arguments: tuple[str, ...]) -> Attempt:
-    """The attempt as far as it can be known when nothing is right, so that this can be reported."""
+    """Return an attempt without settings, so that the failure of `attempt_of` can be reported."""
     return Attempt(env.get(variables.ENV_RUNNER, "no runner"), runner_config.Settings(), arguments, env)
 
 
 @contextmanager
 def last_message(attempt: Attempt) -> Iterator[Path | None]:
-    """A file for what a CLI says last, gone again afterwards; None when nobody wants a result."""
+    """Yield a temporary file for the last message of a CLI; None when no result is requested."""
     if attempt.result is None or attempt.report is None:
         yield None
         return

@@ -1,4 +1,4 @@
-"""Values in JSON that somebody else made: what is not what it should be is as if it were not there."""
+"""Reading values from foreign JSON: a value of the wrong type counts as missing."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import math
 import re
 from typing import Any
 
-_MOST = 10**12  # of anything that is counted here
+_MOST = 10**12  # the largest number that is believed
 _INDEX = re.compile(r"-?[0-9]{1,9}")
 
 
 def parsed(text: bytes) -> Any:
-    """What a line says in JSON; None when it says nothing."""
+    """Return the JSON value of a line; None when it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -20,7 +20,7 @@ def parsed(text: bytes) -> Any:
 
 
 def at(value: Any, *path: str | int) -> Any:
-    """What is there, through keys of objects and indices of lists; None when nothing is."""
+    """Return the value at a path of keys and indices; None when there is none."""
     for step in path:
         if isinstance(step, str) and isinstance(value, dict):
             value = value.get(step)
@@ -32,7 +32,7 @@ def at(value: Any, *path: str | int) -> Any:
 
 
 def placed(value: Any, place: str | None) -> Any:
-    """What is at a place written as `a.0.b`; None without a place."""
+    """Return the value at a path written as `a.0.b`; None without a path or a value."""
     if place is None:
         return None
     for step in place.split("."):
@@ -41,26 +41,25 @@ def placed(value: Any, place: str | None) -> Any:
 
 
 def text(value: Any, *path: str | int) -> str:
-    """A text; empty when there is none."""
-    found = at(value, *path)
-    return found if isinstance(found, str) else ""
+    """Return a text; empty when there is none."""
+    entry = at(value, *path)
+    return entry if isinstance(entry, str) else ""
 
 
 def items(value: Any, *path: str | int) -> list[Any]:
-    """A list; empty when there is none."""
-    found = at(value, *path)
-    return found if isinstance(found, list) else []
+    """Return a list; empty when there is none."""
+    entry = at(value, *path)
+    return entry if isinstance(entry, list) else []
 
 
 def count(value: Any, *path: str | int) -> int:
-    """A number of things; 0 when there is none."""
-    found = amount(value, *path)
-    return int(found or 0)
+    """Return a count; 0 when there is none."""
+    return int(amount(value, *path) or 0)
 
 
 def amount(value: Any, *path: str | int) -> float | None:
-    """A number that is not negative and not absurd."""
-    found = at(value, *path)
-    if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 <= found <= _MOST:
+    """Return a number from 0 to 10**12; None when there is none."""
+    number = at(value, *path)
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number <= _MOST:
         return None
-    return float(found) if math.isfinite(found) else None
+    return float(number) if math.isfinite(number) else None

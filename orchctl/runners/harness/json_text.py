@@ -1,4 +1,4 @@
-"""JSON between other text: each value that begins a line, on that line or over several."""
+"""Finding JSON values in other text: each value that begins a line, on that line or over several."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, NamedTuple
 
-_MOST_MISSES = 1000  # lines that begin as JSON and are none: each may cost a look at all that follows
+_MOST_MISSES = 1000  # lines that begin as JSON and are none: each may cost a parse of all that follows
 _BLANK = " \t\r"
 # The rest of a text from the place of a decoding error, where a number, a literal or an escape ends too early.
 _CUT_TOKEN = re.compile(r"|-|\.|[eE][+-]?|\.[0-9]+[eE][+-]?|t|tr|tru|f|fa|fal|fals|n|nu|nul|u[0-9a-fA-F]{0,3}")
@@ -16,14 +16,14 @@ class Values(NamedTuple):
     """The JSON values of a text."""
 
     values: list[Any]  # objects and lists, from the first to the last
-    is_cut: bool  # whether the text ends inside of another
+    is_cut: bool  # whether the text ends inside of a value
 
 
 def values(text: str) -> Values:
-    """The objects and lists in `text`."""
+    """Return the objects and lists in `text`."""
     decoder, misses, at = json.JSONDecoder(), 0, 0
     text = text.rstrip()  # so that a string that is cut runs to the end, not into a newline
-    found, is_cut = [], False
+    values, is_cut = [], False
     while at < len(text) and misses < _MOST_MISSES:
         begin = at
         while begin < len(text) and text[begin] in _BLANK:
@@ -32,18 +32,13 @@ def values(text: str) -> Values:
             try:
                 value, at = decoder.raw_decode(text, begin)
             except json.JSONDecodeError as error:
-                is_cut |= _is_at_end(error)
+                is_string = error.msg.startswith("Unterminated string")
+                is_cut |= is_string or _CUT_TOKEN.fullmatch(error.doc[error.pos : error.pos + 32]) is not None
                 misses += 1
             except RecursionError:
                 misses += 1
             else:
-                found.append(value)
+                values.append(value)
                 continue  # another may stand behind it on its line
         at = text.find("\n", begin) + 1 or len(text)
-    return Values(found, is_cut)
-
-
-def _is_at_end(error: json.JSONDecodeError) -> bool:
-    """Whether the text only lacks an end, and has no other mistake."""
-    is_string = error.msg.startswith("Unterminated string")
-    return is_string or _CUT_TOKEN.fullmatch(error.doc[error.pos : error.pos + 32]) is not None
+    return Values(values, is_cut)

@@ -1,7 +1,7 @@
-"""What a CLI leaves running when it ends: work that is cut off with its agent, or a server that was meant to stay.
+"""Processes that a CLI leaves running when it ends: unfinished work, or a server that was meant to stay.
 
-Every process of an attempt carries the attempt's marks in its environment. The daemon ends all of them when the runner
-has ended, so what still works then is not done.
+Every process of an attempt has the attempt's variables in its environment. The daemon kills all of them when the runner
+has ended, so work that still runs then is not finished.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Process(NamedTuple):
     pid: int
     parent: int
     command: str  # its arguments with spaces between
-    is_daemon: bool  # it listens on a socket, or is detached and no shell
-    is_below: bool  # of the CLI: its helpers, which end with it
+    is_daemon: bool  # whether it listens on a socket, or is detached and no shell
+    is_below: bool  # whether it is a descendant of the CLI: its helpers, which end with it
 
 
 def is_server(command: str) -> bool:
@@ -54,68 +54,77 @@ def is_server(command: str) -> bool:
 
 
 def of_attempt(env: Mapping[str, str], cli: int = 0) -> list[Process]:
-    """The processes of the attempt that `env` names, but this one, those above it and the process `cli` itself."""
+    """List the processes of the attempt that `env` names, except this one, its ancestors and the process `cli`."""
     if not all(env.get(name) for name in _MARKS):
         return []
     marks = {os.fsencode(f"{name}={env[name]}") for name in _MARKS}
-    parents = {pid: parent for pid, parent in _all() if parent is not None}
+    parents = dict(_parents())
     own = set(_above(os.getpid(), parents))
-    listening = _listening()
+    inodes = set[str]()
+    for name in ("tcp", "tcp6"):
+        inodes |= {inode for _, _, _, state, _, _, _, _, _, inode, *_ in _table(name, 10) if state == _LISTENS}
+    listening = inodes | {inode for _, _, _, flags, _, _, inode, *_ in _table("unix", 7) if int(flags, 16) & _ACCEPTS}
     mates = []
     for pid, parent in parents.items():
-        if pid not in own and pid != cli and _has(pid, marks) and (command := _command(pid)):
+        if (
+            pid not in own
+            and pid != cli
+            and marks <= set(_read(pid, "environ"))
+            and (command := [*map(os.fsdecode, _read(pid, "cmdline"))])
+        ):
             is_below = bool(cli) and cli in _above(pid, parents)
             mates.append(Process(pid, parent, " ".join(command), _is_daemon(pid, command, listening), is_below))
     return mates
 
 
 def still(processes: Iterable[Process], seconds: float = PATIENCE) -> list[Process]:
-    """The processes that have not ended by themselves after so many seconds."""
+    """Return the processes that have not ended by themselves after so many seconds."""
     poll, waiting = select.poll(), dict[int, Process]()
     try:
-        for one in processes:
+        for member in processes:
             with suppress(OSError):  # it has ended
-                descriptor = os.pidfd_open(one.pid)
-                waiting[descriptor] = one
+                descriptor = os.pidfd_open(member.pid)
+                waiting[descriptor] = member
                 poll.register(descriptor, select.POLLIN)
         until = time.monotonic() + seconds
-        open_ones = dict(waiting)
-        while open_ones and (left := until - time.monotonic()) > 0:
+        running = dict(waiting)
+        while running and (left := until - time.monotonic()) > 0:
             for descriptor, _ in poll.poll(left * 1000):
                 poll.unregister(descriptor)
-                del open_ones[descriptor]
-        return list(open_ones.values())
+                del running[descriptor]
+        return list(running.values())
     finally:
         for descriptor in waiting:
             os.close(descriptor)
 
 
 def serves(command: str, processes: Iterable[Process]) -> bool:
-    """Whether what a shell line has started is a server, by its words, or since it listens."""
+    """Whether a shell line has started a server, by its words or because a process of it listens."""
     if is_server(command):
         return True
     known = list(processes)
-    begun = {one.pid for one in known if command and command in one.command}
-    while more := {one.pid for one in known if one.parent in begun} - begun:
+    begun = {member.pid for member in known if command and command in member.command}
+    while more := {member.pid for member in known if member.parent in begun} - begun:
         begun |= more
-    return any(one.pid in begun and one.is_daemon for one in known)
+    return any(member.pid in begun and member.is_daemon for member in known)
 
 
 def trees(processes: Iterable[Process]) -> Iterator[tuple[str, bool]]:
-    """The command at the root of each tree of these processes, and whether it was meant to stay.
+    """List the command at the root of each tree of these processes, and whether the tree was meant to stay.
 
-    One that listens makes its whole tree a server: the script that has started it, and its workers.
+    A process that listens makes its whole tree a server: the script that has started it, and its workers.
     """
-    known = {one.pid: one for one in processes}
-    parents = {one.pid: one.parent for one in known.values()}
+    known = {member.pid: member for member in processes}
+    parents = {member.pid: member.parent for member in known.values()}
     staying: dict[int, bool] = {}
-    for one in known.values():
-        root = [pid for pid in _above(one.pid, parents) if pid in known][-1]
-        staying[root] = staying.get(root, False) or one.is_daemon or is_server(one.command)
+    for member in known.values():
+        root = [pid for pid in _above(member.pid, parents) if pid in known][-1]
+        staying[root] = staying.get(root, False) or member.is_daemon or is_server(member.command)
     yield from ((known[root].command, is_staying) for root, is_staying in staying.items())
 
 
-def _all() -> Iterator[tuple[int, int | None]]:
+def _parents() -> Iterator[tuple[int, int]]:
+    """List every process with its parent."""
     for entry in os.listdir(_PROC):  # noqa: PTH208 - names are enough
         if entry.isdigit():
             with suppress(OSError, ValueError, IndexError):
@@ -124,7 +133,7 @@ def _all() -> Iterator[tuple[int, int | None]]:
 
 
 def _above(pid: int, parents: Mapping[int, int]) -> Iterator[int]:
-    """The process and those above it."""
+    """List the process and its ancestors."""
     seen = set[int]()
     while pid and pid not in seen:
         seen.add(pid)
@@ -132,40 +141,29 @@ def _above(pid: int, parents: Mapping[int, int]) -> Iterator[int]:
         pid = parents.get(pid, 0)
 
 
-def _has(pid: int, marks: set[bytes]) -> bool:
+def _read(pid: int, name: str) -> list[bytes]:
+    """Read a list of proc(5): `environ` or `cmdline`; it is empty for a process that has ended."""
     try:
-        return marks <= set((_PROC / str(pid) / "environ").read_bytes().split(b"\0"))
-    except OSError:
-        return False
-
-
-def _command(pid: int) -> list[str]:
-    """Its arguments; none of a process that has ended."""
-    try:
-        return os.fsdecode((_PROC / str(pid) / "cmdline").read_bytes()).rstrip("\0").split("\0")
+        return (_PROC / str(pid) / name).read_bytes().rstrip(b"\0").split(b"\0")
     except OSError:
         return []
 
 
 def _is_daemon(pid: int, command: list[str], listening: set[str]) -> bool:
-    """Whether it was meant to stay: it listens, or a tool has detached it, as `git maintenance run --detach` is.
+    """Whether a process was meant to stay: it listens, or a tool has detached it, like `git maintenance run --detach`.
 
-    What is detached leads a session of its own and has no input or output. A shell like that is an agent's job.
+    A detached process leads a session of its own and has no input or output. A detached shell is an agent's job.
     """
-    places = [_link(pid, str(number)) for number in _descriptors(pid)]
-    if any(place.startswith("socket:[") and place[8:-1] in listening for place in places):
+    numbers: list[str] = []
+    with suppress(OSError):
+        numbers = os.listdir(_PROC / str(pid) / "fd")  # noqa: PTH208 - names are enough
+    targets = [_link(pid, number) for number in numbers]
+    if any(target.startswith("socket:[") and target[8:-1] in listening for target in targets):
         return True
     is_mute = all(_link(pid, number) == os.devnull for number in "012")
     with suppress(OSError):
         return is_mute and os.getsid(pid) == pid and Path(command[0]).name.lstrip("-") not in _SHELLS
     return False
-
-
-def _descriptors(pid: int) -> list[str]:
-    try:
-        return os.listdir(_PROC / str(pid) / "fd")  # noqa: PTH208 - names are enough
-    except OSError:
-        return []
 
 
 def _link(pid: int, number: str) -> str:
@@ -175,16 +173,8 @@ def _link(pid: int, number: str) -> str:
         return ""
 
 
-def _listening() -> set[str]:
-    """The inodes of sockets of this network namespace that take connections."""
-    inodes = set[str]()
-    for name in ("tcp", "tcp6"):
-        inodes |= {inode for _, _, _, state, _, _, _, _, _, inode, *_ in _table(name, 10) if state == _LISTENS}
-    return inodes | {inode for _, _, _, flags, _, _, inode, *_ in _table("unix", 7) if int(flags, 16) & _ACCEPTS}
-
-
 def _table(name: str, width: int) -> Iterator[list[str]]:
-    """The rows of a table of sockets, proc_net(5), that have so many columns at least."""
+    """List the rows of a table of sockets, proc_net(5), that have at least `width` columns."""
     try:
         lines = (_PROC / "self/net" / name).read_text(errors="replace").splitlines()[1:]
     except OSError:

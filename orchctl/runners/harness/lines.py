@@ -1,4 +1,4 @@
-"""A stream cut into lines, in bounded memory: of a line that is too long the beginning is kept and the rest let go."""
+"""Splitting a stream into lines in bounded memory: of a line that is too long only the beginning is kept."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ _HEAD = 200  # bytes kept of a line that is longer
 
 
 class Line(NamedTuple):
-    """A line without its end. `size` is what it had; more than there is when the rest was let go."""
+    """A line without its newline. `size` is its full size, more than `data` has when the rest was dropped."""
 
     data: bytes
     size: int
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of it is there."""
+        """Whether `data` is the complete line."""
         return self.size == len(self.data)
 
 
 class Lines:
-    """Makes lines of the pieces that it is given."""
+    """Joins the pieces of a stream and splits them into lines."""
 
     def __init__(self, longest: int = LONGEST) -> None:
         self._longest = longest
@@ -30,17 +30,17 @@ class Lines:
         self._size = 0
 
     def feed(self, data: bytes) -> Iterator[Line]:
-        """The lines that are complete now."""
+        """Add a piece and return the lines that it completes."""
         *ended, rest = data.split(b"\n")
         for piece in ended:
             self._add(piece)
-            yield self._taken()
+            yield self._take()
         self._add(rest)
 
     def last(self) -> Iterator[Line]:
-        """The line that never got its end, if there is one."""
+        """Return the last line if the stream ended without a newline."""
         if self._size:
-            yield self._taken()
+            yield self._take()
 
     def _add(self, piece: bytes) -> None:
         self._size += len(piece)
@@ -49,7 +49,7 @@ class Lines:
         elif len(self._begun) != _HEAD:
             self._begun = (self._begun + piece)[:_HEAD]
 
-    def _taken(self) -> Line:
+    def _take(self) -> Line:
         line = Line(bytes(self._begun), self._size)
         self._begun, self._size = bytearray(), 0
         return line

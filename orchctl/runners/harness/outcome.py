@@ -1,9 +1,9 @@
-"""What became of an attempt: kept as it is heard, then the result file, the report, and the exit code."""
+"""The outcome of an attempt: collected while it runs, then written as result file, report and exit code."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,12 +21,12 @@ Stamp = tuple[int, int, int]
 
 @dataclass(slots=True)
 class Outcome:
-    """What is known so far. Without a `fault` it completed."""
+    """The outcome as known so far. Without a `fault` the attempt completed."""
 
-    fault: str | None = None  # one line: why it did not
+    fault: str | None = None  # one line: why the attempt did not complete
     retry_at: float | None = None  # Unix time, when the fault is a rate limit
-    result: str = ""  # what it said last
-    input_tokens: int = 0  # without those read from a cache
+    result: str = ""  # its last message
+    input_tokens: int = 0  # without tokens read from a cache
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
@@ -38,7 +38,7 @@ class Outcome:
     notes: list[runner_report.Note] = field(default_factory=list)
 
     def note(self, code: str, text: str) -> None:
-        """Keep something that a person should know and that is no failure."""
+        """Add a note that a person should read and that is no failure."""
         self.notes.append(runner_report.Note(code, " ".join(text.split())[:_LONGEST]))
 
     def has_note(self, code: str) -> bool:
@@ -47,17 +47,17 @@ class Outcome:
 
     @property
     def status(self) -> str:
-        """In the report's words."""
+        """The status in the report."""
         if self.fault is None:
             return "completed"
         return "failed" if self.retry_at is None else "rate-limited"
 
     def code(self, of_cli: int) -> int:
-        """The runner's exit code where its CLI ended with `of_cli`."""
+        """Return the runner's exit code where its CLI exited with `of_cli`."""
         return {"completed": 0, "rate-limited": RATE_LIMITED}.get(self.status, of_cli or FAILED)
 
     def estimate(self, prices: Mapping[str, runner_config.Price]) -> None:
-        """Say what it cost, if the user has said what its model costs, and the CLI has not."""
+        """Set the cost by the configured prices, unless the CLI has reported it."""
         price = prices.get(self.model or "") or prices.get("*")
         if price is None or self.cost_usd is not None or self.has_note(runner_report.USAGE_UNKNOWN):
             return
@@ -65,7 +65,7 @@ class Outcome:
         self.cost_usd, self.cost_source = dollars(price, *tokens), "estimated"
 
     def report(self) -> runner_report.Report:
-        """What the daemon reads."""
+        """Return the report for the daemon."""
         return runner_report.Report(
             status=self.status,
             reason=" ".join(self.fault.split())[:_LONGEST] if self.fault else None,
@@ -83,25 +83,23 @@ class Outcome:
         )
 
     def summary(self, runner: str) -> str:
-        """The last line of the log."""
+        """Return the last line of the log."""
         why = f": {' '.join(self.fault.split())[:_LONGEST]}" if self.fault else ""
-        spent = ", ".join(self._spent())
-        noted = "".join(f"; {note.text}" for note in self.notes)
-        return f"{runner} {self.status}{f' ({spent})' if spent else ''}{why}{noted}"
-
-    def _spent(self) -> Iterator[str]:
         fresh = self.input_tokens + self.cache_write_tokens
+        parts = []
         if fresh or self.output_tokens:
-            yield f"{fresh:,} tokens in"
-            yield f"{self.output_tokens:,} out"
+            parts += [f"{fresh:,} tokens in", f"{self.output_tokens:,} out"]
         if self.cache_read_tokens:
-            yield f"{self.cache_read_tokens:,} from a cache"
+            parts.append(f"{self.cache_read_tokens:,} from a cache")
         if self.cost_usd:
-            yield f"${self.cost_usd:.4f}{'' if self.cost_source == 'cli' else ' estimated'}"
+            parts.append(f"${self.cost_usd:.4f}{'' if self.cost_source == 'cli' else ' estimated'}")
+        spent = f" ({', '.join(parts)})" if parts else ""
+        noted = "".join(f"; {note.text}" for note in self.notes)
+        return f"{runner} {self.status}{spent}{why}{noted}"
 
 
 def dollars(price: runner_config.Price, read: int, written: int, cache_read: int, cache_write: int) -> float:
-    """What so many tokens cost."""
+    """Return the cost of these tokens."""
     of_cached = price.input if price.cache_read is None else price.cache_read
     of_caching = price.input if price.cache_write is None else price.cache_write
     sums = read * price.input + written * price.output + cache_read * of_cached + cache_write * of_caching
@@ -109,16 +107,16 @@ def dollars(price: runner_config.Price, read: int, written: int, cache_read: int
 
 
 def stamp(path: Path | None) -> Stamp | None:
-    """What tells one version of a file from the next; None when there is none or it is empty."""
+    """Return inode, mtime and size, which differ for each version of a file; None when it is missing or empty."""
     try:
-        found = os.stat(path) if path is not None else None  # noqa: PTH116 - one call for both
+        status = os.stat(path) if path is not None else None  # noqa: PTH116 - one call for both
     except OSError:
         return None
-    return (found.st_ino, found.st_mtime_ns, found.st_size) if found is not None and found.st_size else None
+    return (status.st_ino, status.st_mtime_ns, status.st_size) if status is not None and status.st_size else None
 
 
 def keep_result(outcome: Outcome, path: Path, before: Stamp | None) -> None:
-    """Leave a result: the agent's own file if it has written one, its last words otherwise; nothing is a fault."""
+    """Write the result unless the agent has written the file itself: its last message; an empty one is a fault."""
     if (now := stamp(path)) is not None and now != before:
         return
     if not outcome.result:
@@ -131,7 +129,7 @@ def keep_result(outcome: Outcome, path: Path, before: Stamp | None) -> None:
 
 
 def leave_report(outcome: Outcome, path: Path | None, log: Log) -> None:
-    """Write the report; where that cannot be done the exit code has to do."""
+    """Write the report; if that fails, the daemon has only the exit code."""
     if path is None:
         return
     try:

@@ -1,4 +1,4 @@
-"""The agent's own CLI as a process: started, read to its end, and its end waited for."""
+"""Running an agent's CLI as a process: its output, the signals that end it, and its exit."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from typing import NamedTuple
 
 _CHUNK = 1 << 16
 _STDERR = 2
-_HEEDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_CAUGHT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _KILL_AFTER = 2.0  # seconds from SIGTERM to SIGKILL for a CLI that does not exit
-_INTERRUPTED = 2.0  # seconds from SIGINT to SIGTERM for a CLI that says on SIGINT what it took
-_OWN_TIME = 1.0  # seconds before a signal is passed on: the daemon signals the whole tree, and twice is rude
+_INTERRUPTED = 2.0  # seconds from SIGINT to SIGTERM for a CLI that reports its usage on SIGINT
+_OWN_TIME = 1.0  # seconds before a signal is passed on: the daemon signals the whole tree, so the CLI has it already
 
 
 class Ended(NamedTuple):
-    """How it ended: its exit code as a shell reports it, the signal that we were given meanwhile, and whether we ended
-    it because it did not exit."""
+    """How the CLI ended: its exit code as a shell reports it, the signal that this process received meanwhile, and
+    whether the CLI was killed because it did not exit."""
 
     code: int
     stopped_by: int | None
@@ -32,7 +32,7 @@ class Ended(NamedTuple):
 
 
 Patience = Callable[[int], float | None]
-"""Asked after each piece of output, with the pid: how many seconds without more output it has to exit, if so."""
+"""Called with the pid after each piece of output: returns in how many seconds without more output the CLI must exit."""
 
 
 def run(
@@ -44,11 +44,11 @@ def run(
     hear_error: Callable[[bytes], None] | None = None,
     end_rest: Callable[[], None] | None = None,
 ) -> Ended:
-    """Run it to its end; `hear` gets all that it puts out, or it writes straight to our own stdout.
+    """Run the CLI to its end; `hear` gets all its output, or without it the CLI writes straight to our stdout.
 
-    The same for `hear_error` and its standard error, when it is heard at all. With `end_rest`, a SIGTERM is for us
-    alone: the process gets SIGINT, and if it does not end by that, SIGTERM, and `end_rest` is called for what it has
-    started.
+    Likewise `hear_error` for its standard error, if `hear` is given. With `end_rest`, a SIGTERM reaches this process
+    alone: the CLI gets SIGINT, and if it does not end by that, SIGTERM, and `end_rest` is called for the processes that
+    it has started.
 
     Raises OSError when there is no such program.
     """
@@ -57,14 +57,14 @@ def run(
     stdout = None if hear is None else subprocess.PIPE
     stderr = None if hear_error is None else subprocess.PIPE
     with (
-        _heeding(stopped, end_rest) as watched,
+        _catching_signals(stopped, end_rest) as watched,
         subprocess.Popen(argv, env=env, stdin=stdin, stdout=stdout, stderr=stderr) as child,
     ):
         watched.append(child)
         pipes = {}
-        for pipe, heard in ((child.stdout, hear), (child.stderr, hear_error)):
-            if pipe is not None and heard is not None:
-                pipes[pipe.fileno()] = heard
+        for pipe, listener in ((child.stdout, hear), (child.stderr, hear_error)):
+            if pipe is not None and listener is not None:
+                pipes[pipe.fileno()] = listener
         if hear is not None:
             is_overdue = _read(child, pipes, _Deadline(child, patience, None if hear_error else _STDERR))
         code = child.wait()
@@ -72,8 +72,10 @@ def run(
 
 
 @contextmanager
-def _heeding(stopped: list[int], end_rest: Callable[[], None] | None = None) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Note signals instead of dying of them; pass one on only if the process does not end by itself."""
+def _catching_signals(
+    stopped: list[int], end_rest: Callable[[], None] | None = None
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Note signals instead of dying from them; the first is passed on only if the process does not end by itself."""
     watched: list[subprocess.Popen[bytes]] = []
 
     def note(number: int, _: object) -> None:
@@ -89,7 +91,7 @@ def _heeding(stopped: list[int], end_rest: Callable[[], None] | None = None) -> 
         if end_rest is not None:
             end_rest()
 
-    before = {number: signal.signal(number, note) for number in _HEEDED}
+    before = {number: signal.signal(number, note) for number in _CAUGHT}
     before[signal.SIGALRM] = signal.signal(signal.SIGALRM, pass_on)
     try:
         yield watched
@@ -100,10 +102,10 @@ def _heeding(stopped: list[int], end_rest: Callable[[], None] | None = None) -> 
 
 
 class _Deadline:
-    """When the CLI has to have exited; then it is ended, by SIGTERM and after a while by SIGKILL.
+    """The time by which the CLI must exit; then it is ended by SIGTERM, and two seconds later by SIGKILL.
 
-    `log` is a descriptor that the CLI writes its standard error to by itself. That is output as well: it shows in the
-    size of the file. A pipe in its place would break for processes that outlive the CLI.
+    `log` is the descriptor to which the CLI writes its standard error directly. That counts as output too, by the size
+    of the file. A pipe in its place would break for processes that outlive the CLI.
     """
 
     def __init__(self, child: subprocess.Popen[bytes], patience: Patience, log: int | None) -> None:
@@ -116,11 +118,11 @@ class _Deadline:
         self.has_come = False
 
     def left(self) -> float | None:
-        """Milliseconds, as poll(2) wants them."""
+        """Return the milliseconds left, for poll(2); None without a deadline."""
         return None if self._at is None else max(0.0, self._at - time.monotonic()) * 1000
 
     def heard(self) -> None:
-        """There was output: the time begins anew, unless it was over already."""
+        """Restart the time after output, unless it was over already."""
         if not self.has_come:
             seconds = self._patience(self._child.pid)
             self._at = None if seconds is None else time.monotonic() + seconds
@@ -128,7 +130,7 @@ class _Deadline:
                 self._size = os.fstat(self._log).st_size
 
     def keep(self) -> None:
-        """End it when its time is over."""
+        """Signal the CLI when its time is over."""
         if self._at is None or time.monotonic() < self._at:
             return
         if self.has_come or not self._is_extended():
@@ -137,7 +139,7 @@ class _Deadline:
             self._at = time.monotonic() + _KILL_AFTER if self._signals else None
 
     def _is_extended(self) -> bool:
-        """Whether there was output in the log, so that the time began anew with the last of it."""
+        """Whether the log has grown, so that the time began anew with its last change."""
         seconds = self._patience(self._child.pid)
         if self._log is None or seconds is None or (log := os.fstat(self._log)).st_size == self._size:
             return False
@@ -148,9 +150,9 @@ class _Deadline:
 
 
 def _read(child: subprocess.Popen[bytes], pipes: Mapping[int, Callable[[bytes], None]], deadline: _Deadline) -> bool:
-    """All that it puts out, up to its end: what it leaves behind may keep a pipe open for ever.
+    """Read all output until the CLI exits: processes that it leaves behind may keep a pipe open for ever.
 
-    Returns whether it had to be ended.
+    Returns whether the CLI had to be killed.
     """
     ended = os.pidfd_open(child.pid)
     poll = select.poll()
@@ -166,14 +168,10 @@ def _read(child: subprocess.Popen[bytes], pipes: Mapping[int, Callable[[bytes], 
                     poll.unregister(pipe)
             deadline.keep()
         for pipe, hear in pipes.items():
-            if left := _waiting(pipe):
+            # how many bytes are in a pipe: no more than it holds
+            (size,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))
+            if left := int(size):
                 hear(os.read(pipe, left))
         return deadline.has_come
     finally:
         os.close(ended)
-
-
-def _waiting(pipe: int) -> int:
-    """How many bytes are in a pipe: no more than it holds."""
-    (size,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))
-    return int(size)

@@ -1,4 +1,4 @@
-"""What the agent is told: the file on the runner's standard input if there is one, or else a prompt made here."""
+"""The prompt of an agent: the file on the runner's standard input, or else a prompt composed here."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _MOST = 1 << 20  # characters: several times what an argument can hold
 
 
 def standing(env: Mapping[str, str], log: Log, stdin: int = 0) -> int:
-    """A descriptor that the prompt can be read from."""
+    """Return a descriptor from which the prompt can be read."""
     return stdin if _is_given(stdin) else in_memory(made(env, log))
 
 
 def text(env: Mapping[str, str], log: Log, stdin: int = 0) -> str:
-    """The prompt itself, for a CLI that takes it as an argument; of a file, no more than can be of use."""
+    """Return the prompt as text, for a CLI that takes it as an argument; of a file at most 1 Mi characters."""
     if not _is_given(stdin):
         return made(env, log)
     with os.fdopen(os.dup(stdin), encoding="utf-8", errors="replace") as file:
@@ -28,10 +28,13 @@ def text(env: Mapping[str, str], log: Log, stdin: int = 0) -> str:
 
 
 def made(env: Mapping[str, str], log: Log) -> str:
-    """Goal, task, skill, what to read and where to write; what is unknown is left out."""
+    """Compose a prompt of goal, task, skill, files to read and the result file; unknown parts are left out."""
     skill, goal = env.get(environment.ENV_SKILL), env.get(environment.ENV_GOAL, "")
     parts = [
-        ("Goal" if goal.lstrip().startswith(_COMMANDING) else "", goal or _default(skill)),
+        (
+            "Goal" if goal.lstrip().startswith(_COMMANDING) else "",
+            goal or (f"Work with the skill {skill}." if skill else ""),
+        ),
         ("Task", env.get(environment.ENV_TASK_ID, "")),
         (f"The skill {skill}", _skill(skill, log) if skill else ""),
         ("Read first", to_read(environment.paths(env.get(environment.ENV_RESULTS, "")))),
@@ -40,29 +43,26 @@ def made(env: Mapping[str, str], log: Log) -> str:
     return joined((title, part.strip()) for title, part in parts)
 
 
-def _default(skill: str | None) -> str:
-    return f"Work with the skill {skill}." if skill else ""
-
-
 def _is_given(stdin: int) -> bool:
-    """Whether somebody gave a file: the daemon opens /dev/null otherwise."""
+    """Whether the agent has a file on standard input: the daemon opens /dev/null otherwise."""
     try:
         return not os.path.samestat(os.fstat(stdin), os.stat(os.devnull))  # noqa: PTH116 - to be compared
     except OSError:
         return False
 
 
-def in_memory(told: str) -> int:
-    """A file that only we know: nobody has to keep a pipe going."""
+def in_memory(content: str) -> int:
+    """Return a descriptor of a file in memory with this content: unlike a pipe it needs no writer."""
     descriptor = os.memfd_create("prompt")
     with os.fdopen(os.dup(descriptor), "wb") as file:
-        file.write(told.encode(errors="replace"))
+        file.write(content.encode(errors="replace"))
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
 
 
 def _skill(name: str, log: Log) -> str:
-    from orchctl.skills import find as skills  # takes as long as all else together
+    """Return the text of a skill; empty, with a line in the log, when it cannot be read."""
+    from orchctl.skills import find as skills  # importing it takes as long as all else together
 
     directory = Path.cwd()
     folder = skills.find(name, skills.places(directory))

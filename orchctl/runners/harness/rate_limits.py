@@ -1,4 +1,4 @@
-"""Rate limits: whether words are about one, and when to come back."""
+"""Recognizing rate limits in messages, and the time for the next attempt."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from orchctl.runners.harness.json_access import at, parsed
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-SOON = 60.0  # seconds, when nobody says how long
+SOON = 60.0  # seconds, when the message has no time
 _LATEST = 8 * 86400.0  # seconds: what is later than the longest window of any plan was misread
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-# What a service or its CLI says of a limit begins so. The same words in the middle of a text are somebody else's: a
+# Messages of a service or its CLI on a limit begin so. The same words in the middle of a text mean something else: a
 # test that fails may be called `test_rate_limit` and expect a 429.
 _LIMITED = re.compile(
     r"(?:(?:api |http )?error\b[\s:]*|[a-z_.]*\bRateLimitError\b[\s:]*|stream disconnected before completion[\s:]+"
@@ -50,13 +50,12 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 
 
 def now() -> float:
-    """Unix time."""
+    """Return the Unix time."""
     return time.clock_gettime(time.CLOCK_REALTIME)
 
 
 def is_limit(text: str) -> bool:
-    """Whether this is what a service says to a client that asks too often: by its first words, or as an error in JSON
-    after them."""
+    """Whether a message is of a rate limit: by its first words, or by an error in JSON after them."""
     text = text.strip()
     if _LIMITED.match(text) is not None:
         return True
@@ -73,17 +72,17 @@ def has_code(error: Any) -> bool:
     return False
 
 
-def retry_at(text: str, told: float | None, at: float) -> float:
-    """When to come back (Unix time): what was `told` as a number, else what `text` says, else soon."""
-    for found in (told, _after_a_while(text, at), _by_the_clock(text, at)):
-        if found is not None and at < found <= at + _LATEST:
-            return found
+def retry_at(text: str, reset: float | None, at: float) -> float:
+    """Return when to try again (Unix time): at `reset` if known, else as `text` says, else a minute after `at`."""
+    for when in (reset, _after_delay(text, at), _at_clock_time(text, at)):
+        if when is not None and at < when <= at + _LATEST:
+            return when
     return at + SOON
 
 
-def _after_a_while(text: str, at: float) -> float | None:
-    """`try again in 1m30.5s`, `Retry after 3 seconds`, `try again in 3 days 4 hours`, `Retry-After: 20`."""
-    if (found := _WAIT.search(text)) is not None and (parts := _PART.findall(found[1])):
+def _after_delay(text: str, at: float) -> float | None:
+    """Return the time of `again in 1m30.5s`, `Retry after 3 seconds`, `again in 3 days 4 hours`, `Retry-After: 20`."""
+    if (match := _WAIT.search(text)) is not None and (parts := _PART.findall(match[1])):
         return at + sum(
             float(number) * _UNITS["ms" if thousandths else unit.lower()] for number, thousandths, unit in parts
         )
@@ -91,11 +90,11 @@ def _after_a_while(text: str, at: float) -> float | None:
     return at + float(seconds[1]) if seconds is not None else None
 
 
-def _by_the_clock(text: str, at: float) -> float | None:
-    """`try again at 5:09 PM`, `try again at Nov 24th, 2026 4:16 PM`, `resets 4:22pm (UTC)`; else in local time."""
-    if (found := _CLOCK.search(text)) is None:
+def _at_clock_time(text: str, at: float) -> float | None:
+    """Return the time of `again at 5:09 PM`, `again at Nov 24th, 2026 4:16 PM`, `resets 4:22pm (UTC)`; else local."""
+    if (match := _CLOCK.search(text)) is None:
         return None
-    month, day, year, hour, minute, half, zone = found.groups()
+    month, day, year, hour, minute, half, zone = match.groups()
     from datetime import datetime, timedelta
 
     today = datetime.fromtimestamp(at, _zone(zone)).astimezone(_zone(zone))

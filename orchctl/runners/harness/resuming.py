@@ -1,4 +1,4 @@
-"""Sessions of the CLIs that an attempt goes on with: whether they are still there."""
+"""Resuming the session of a CLI, if the CLI still has it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ GO_ON = "You were interrupted. Go on with your task from where you stopped; do n
 
 
 def session(attempt: Attempt, env: Mapping[str, str], log: Log) -> str | None:
-    """The session that the attempt goes on with; None when it begins anew. `env` is that of its CLI.
+    """Return the session to resume; None when the attempt begins anew. `env` is that of its CLI.
 
     A session that its CLI has not kept would be an error, so that the attempt begins anew instead.
     """
-    if (wanted := attempt.resumes) is None:
+    if (session_id := attempt.resumes) is None:
         return None
     variable, below, pattern = _PLACES[attempt.runner]
     place = Path(env.get(variable) or Path(env.get("HOME") or Path.home()) / below)
-    if wanted.replace("-", "").isalnum() and any(place.glob(pattern.format(wanted))):
-        log.say(f"goes on with session {wanted}")
-        return wanted
-    log.say(f"session {wanted} is not in {place}: begins anew")
+    if session_id.replace("-", "").isalnum() and any(place.glob(pattern.format(session_id))):
+        log.say(f"goes on with session {session_id}")
+        return session_id
+    log.say(f"session {session_id} is not in {place}: begins anew")
     return None
