@@ -21,6 +21,7 @@ from orchd.instance.home import Home
 from orchd.instance.service import log_of
 
 _NO_CONTROLLER = "no controller of cgroup v2 is passed on to agents; docs/operations.md says where one can be"
+_PUT_BACK = "restore a backup; agents that still run are then agents like any others, if it is new enough"
 _AHEAD = 60.0  # seconds that a clock may have been set back
 _SECONDS = 0.5  # for the check of the database
 
@@ -121,9 +122,6 @@ def _silent(home: Home, server: Daemon) -> Finding:
     if server.holder is not None:
         return problem("daemon", f"{server.who} holds {home.lock} and does not listen on {home.socket}", _RESTART)
     return ok("daemon", "none runs")
-
-
-_PUT_BACK = "restore a backup; agents that still run are then agents like any others, if it is new enough"
 
 
 def database(home: Home) -> Finding:
