@@ -84,7 +84,7 @@ def _code(run: Callable[[SimpleNamespace], int], args: SimpleNamespace, *, as_js
         return run(args)
     except ClientError as error:
         console.failure(error.code, error.message, error.details, as_json=as_json)
-        return CODES[type(error)]
+        return next(code for kind, code in CODES.items() if isinstance(error, kind))
     except WireError as error:
         console.failure(error.code, error.message, error.details, as_json=as_json)
         return REFUSED

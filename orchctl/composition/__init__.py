@@ -19,7 +19,7 @@ from orchctl.composition.loader import (
     plan_execution_order,
     validate_skill_composition,
 )
-from orchctl.composition.order import dependencies_of, name_of, order_of
+from orchctl.composition.order import dependencies_of, name_of, order_of, plan
 from orchctl.composition.parse import composition_from
 from orchctl.composition.problems import CompositionError, Problem
 from orchctl.composition.prompts import (

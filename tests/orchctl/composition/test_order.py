@@ -11,11 +11,9 @@ from orchctl.composition import (
     Problem,
     SubSkill,
     name_of,
-    order,
     order_of,
-    plan_execution_order,
 )
-from orchctl.composition.order import cyclic
+from orchctl.composition.order import cyclic, plan, plan_execution_order
 from tests.support.graphs import Graph, acyclic
 
 TEAM = (
@@ -64,24 +62,24 @@ def test_what_cannot_be_planned_is_named(sub_skills: list[SubSkill], code: str, 
 
 def test_in_parallel_mode_all_are_one_group() -> None:
     free = Composition("team", "parallel", (SubSkill("a"), SubSkill("b")))
-    assert names(order(free)) == [["a", "b"]]
+    assert names(plan(free)) == [["a", "b"]]
     assert order_of(free) == {"a": [], "b": []}
 
 
 def test_in_hybrid_mode_dependencies_rule() -> None:
-    assert order(Composition("team", "hybrid", TEAM)) == plan_execution_order(TEAM)
+    assert plan(Composition("team", "hybrid", TEAM)) == plan_execution_order(TEAM)
 
 
 def test_in_sequential_mode_each_is_a_group_in_the_order_of_the_list() -> None:
     listed = [SubSkill("c"), SubSkill("b", dependencies=("a",)), SubSkill("a"), SubSkill("d")]
     made = Composition("team", "sequential", tuple(listed))
-    assert names(order(made)) == [["c"], ["a"], ["b"], ["d"]]
+    assert names(plan(made)) == [["c"], ["a"], ["b"], ["d"]]
     assert order_of(made) == {"c": [], "b": ["a"], "a": ["c"], "d": ["b"]}
 
 
 @given(acyclic())
 def test_a_sequence_is_a_topological_order_that_never_leaves_the_list_without_need(graph: Graph) -> None:
-    line = [name for (name,) in names(order(composition(graph, "sequential")))]
+    line = [name for (name,) in names(plan(composition(graph, "sequential")))]
     assert sorted(line) == sorted(graph)
     waiting = list(graph)
     for name in line:

@@ -38,7 +38,11 @@ def test_there_are_no_others() -> None:
     assert sorted(GROUPS) == sorted(path.parent.name for path in find.SHIPPED.glob("*/composition.json"))
 
 
-@pytest.mark.parametrize("folder", sorted(find.SHIPPED.iterdir()), ids=lambda folder: folder.name)
+@pytest.mark.parametrize(
+    "folder",
+    sorted(folder for folder in find.SHIPPED.iterdir() if find.is_skill(folder)),
+    ids=lambda folder: folder.name,
+)
 def test_every_skill_says_its_name_and_what_it_is_for(folder: Path) -> None:
     head = (folder / "SKILL.md").read_text().split("---\n")[1]
     assert f"name: {folder.name}\n" in head
@@ -50,6 +54,10 @@ def test_all_of_it_is_installed_with_the_package() -> None:
     package_data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["orchctl"]
     package = ROOT / "orchctl"
     installed = {path for pattern in package_data for path in package.glob(pattern)}
-    shipped = {path for path in find.SHIPPED.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    shipped = {
+        path
+        for path in find.SHIPPED.rglob("*")
+        if path.is_file() and path.parent != find.SHIPPED and path.suffix != ".pyc"
+    }
     texts = {path for path in package.rglob("*") if path.suffix in (".md", ".json") and path.name != "README.md"}
     assert texts | shipped <= installed
