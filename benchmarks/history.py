@@ -28,7 +28,7 @@ def write(home: Home, count: int) -> None:
         _batch(state, store, min(BATCH, count - made))
     turn = Turn(state, NOW)
     decide(turn, inputs.SetLimit(RequestId("r"), *usual))
-    store.commit(state, NOW.wall, turn.facts)
+    store.commit(state, NOW.wall, turn.events)
     store.close()
 
 
@@ -43,5 +43,5 @@ def _batch(state: State, store: Store, count: int) -> None:
         decide(turn, inputs.Spawned(question.agent, question.attempt, 2**22 + 1, None))
     for agent in list(state.living.values()):
         decide(turn, inputs.Exited(agent.id, 1, Outcome(0, 0.1, 1 << 20), is_tree_gone=True))
-    store.commit(state, turn.at.wall, turn.facts)
+    store.commit(state, turn.at.wall, turn.events)
     forget(state, list(state.agents))

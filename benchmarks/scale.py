@@ -1,4 +1,4 @@
-"""The core alone, in virtual time, far beyond one machine: up to 10,000 places and 1,000,000 agents.
+"""The core alone, in virtual time, far beyond one machine: up to 10,000 slots and 1,000,000 agents.
 
 `python -m benchmarks.scale` takes all tables; with AGENTS it takes none greater than that. Processes are made by nobody
 and last as long as was drawn for them, so what is measured is deciding alone. Each figure is of a process of its own.
@@ -22,7 +22,7 @@ from orchd.core.effects import Answer, Launch
 from orchd.core.state.agents import AgentId, Guards, Instant, Outcome, RequestId, Spec, State
 from orchd.core.state.events import AttemptAdmitted
 from orchd.core.state.indexes import forget
-from orchd.core.state.runs import Group, Plan
+from orchd.core.state.runs import GroupPlan, RunPlan
 from orchd.core.turn import Turn
 
 AGENTS = (1_000, 10_000, 100_000, 1_000_000)
@@ -35,10 +35,10 @@ SHORTEST, LONGEST = 60.0, 600.0  # seconds of virtual time
 
 
 class Plain(NamedTuple):
-    """What is measured: who asks for what, at how many places, for how many agents in all."""
+    """What is measured: who asks for what, at how many slots, for how many agents in all."""
 
     shape: str
-    places: int
+    slots: int
     agents: int
 
 
@@ -56,9 +56,9 @@ class Site:
     """A core and processes that only exist as the time of their end."""
 
     def __init__(self, plain: Plain) -> None:
-        resident = plain.places * FAMILY if plain.shape == "families" else plain.places
+        resident = plain.slots * FAMILY if plain.shape == "families" else plain.slots
         guards = Guards(depth=3, children=FAMILY, agents=plain.agents + 1)
-        self.state = State(limit=plain.places, resident=resident, guards=guards)
+        self.state = State(limit=plain.slots, resident=resident, guards=guards)
         self.chance = Random(SEED)
         self.now = 0.0
         self.decisions = 0
@@ -71,20 +71,20 @@ class Site:
         self.requests += 1
         return RequestId(f"r{self.requests}")
 
-    def tell(self, event: inputs.Input) -> tuple[AgentId, ...]:
+    def tell(self, given: inputs.Input) -> tuple[AgentId, ...]:
         """One turn, as the engine takes it; the agents that the answer names."""
         turn = Turn(self.state, Instant(self.now, self.now))
-        decide(turn, event)
+        decide(turn, given)
         self.decisions += 1
         while turn.questions:
             asked = turn.questions.pop(0)
             self.decisions += 1
             decide(turn, self._answered(asked))
-        over = {one.agent for one in turn.facts if hasattr(one, "agent") and self.state.agents[one.agent].is_over}
+        over = {one.agent for one in turn.events if hasattr(one, "agent") and self.state.agents[one.agent].is_over}
         forget(self.state, over)
-        for fact in turn.facts:
-            if isinstance(fact, AttemptAdmitted):
-                heappush(self.ends, (self.now + self.chance.uniform(SHORTEST, LONGEST), fact.agent, fact.attempt))
+        for event in turn.events:
+            if isinstance(event, AttemptAdmitted):
+                heappush(self.ends, (self.now + self.chance.uniform(SHORTEST, LONGEST), event.agent, event.attempt))
         answers = [effect.agents for effect in turn.effects if isinstance(effect, Answer)]
         return answers[0] if answers else ()
 
@@ -109,7 +109,7 @@ class Site:
     def _run(self) -> None:
         parts = [inputs.Part(f"m{number}", spec(f"m{number}", 0), _after(number)) for number in range(MEMBERS)]
         lasting = dict.fromkeys((part.path for part in parts), LONGEST)
-        plan = Plan("run", (Group("", max_parallel=4),), "/")
+        plan = RunPlan("run", (GroupPlan("", max_parallel=4),), "/")
         self.tell(inputs.BeginRun(self.request(), None, plan, tuple(parts), {}, lasting))
 
     def perform(self) -> None:
@@ -167,22 +167,22 @@ def apart(plain: Plain) -> Sample:
 
 
 def plains(most: int) -> list[Plain]:
-    """Agents at 10,000 places, and places for 100,000 agents."""
+    """Agents at 10,000 slots, and slots for 100,000 agents."""
     grown = [Plain(shape, max(PLACES), count) for shape in ("flat", "families", "runs") for count in AGENTS]
-    placed = [Plain(shape, places, 100_000) for shape in ("flat", "families", "runs") for places in PLACES[:-1]]
+    placed = [Plain(shape, slots, 100_000) for shape in ("flat", "families", "runs") for slots in PLACES[:-1]]
     return [plain for plain in [*grown, *placed] if plain.agents <= most]
 
 
 def main(most: int = max(AGENTS)) -> None:
     """A line each, and the figures beside the others."""
     print("  ".join(f"{key} {value}" for key, value in machine().items()))
-    print(f"{'shape':10}{'places':>8}{'agents':>11}{'decisions/s':>13}{'us each':>9}{'bytes each':>12}{'queued/s':>10}")
+    print(f"{'shape':10}{'slots':>8}{'agents':>11}{'decisions/s':>13}{'us each':>9}{'bytes each':>12}{'queued/s':>10}")
     rows = []
     for plain in plains(most):
         sample = apart(plain)
         rate = sample.decisions / sample.seconds
         print(
-            f"{plain.shape:10}{plain.places:>8,}{plain.agents:>11,}{rate:>13,.0f}{1e6 / rate:>9.1f}"
+            f"{plain.shape:10}{plain.slots:>8,}{plain.agents:>11,}{rate:>13,.0f}{1e6 / rate:>9.1f}"
             f"{sample.bytes_an_agent:>12,.0f}{plain.agents / sample.queueing:>10,.0f}",
             flush=True,
         )

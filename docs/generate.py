@@ -22,15 +22,15 @@ TYPES = DOCS.parent / "orchctl/composition/types.py"
 
 
 def states() -> str:
-    """The table of transitions as a Mermaid diagram; facts that change nothing but the agent itself are left out."""
+    """The table of transitions as a Mermaid diagram; events that change nothing but the agent itself are left out."""
     lines = ["```mermaid", "stateDiagram-v2"]
     arrows: dict[tuple[Status | None, Status], list[str]] = {}
-    for (start, fact), end in NEXT.items():
+    for (start, event), end in NEXT.items():
         if start is not end:
-            arrows.setdefault((start, end), []).append(fact.__name__)
-    for (start, end), facts in arrows.items():
+            arrows.setdefault((start, end), []).append(event.__name__)
+    for (start, end), events in arrows.items():
         origin = "[*]" if start is None else _node(start)
-        lines.append(f"    {origin} --> {_node(end)}: {', '.join(facts)}")
+        lines.append(f"    {origin} --> {_node(end)}: {', '.join(events)}")
     lines += [f"    {_node(status)} --> [*]" for status in Status if status in OVER]
     assert (None, AgentQueued) in NEXT
     return "\n".join([*lines, "```"])

@@ -19,7 +19,7 @@ def main() -> int:
     exit_codes.open_missing()
     console.prepare(utf8.output_encoding())
     words = sys.argv[1:]
-    return exit_codes.guarded(_run, SimpleNamespace(words=words, json="--json" in words))
+    return exit_codes.run(_run, SimpleNamespace(words=words, json="--json" in words))
 
 
 def _run(given: SimpleNamespace) -> int:
@@ -31,7 +31,7 @@ def _run(given: SimpleNamespace) -> int:
     words = usual(words)
     parsed = None if "_ORCHCTL_COMPLETE" in os.environ else quick_parser.parse(words)
     if parsed is not None:
-        return exit_codes.guarded(parsed.command.run, parsed.args)
+        return exit_codes.run(parsed.command.run, parsed.args)
     from orchctl.cli import typer_app
 
     return typer_app.main(words)

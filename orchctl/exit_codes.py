@@ -30,7 +30,7 @@ CODES: dict[type[ClientError], int] = {
 }
 
 
-def guarded(run: Callable[[SimpleNamespace], int], args: SimpleNamespace) -> int:
+def run(run: Callable[[SimpleNamespace], int], args: SimpleNamespace) -> int:
     """Return the exit code of `run(args)`, or of its exception, which is reported."""
     as_json = getattr(args, "json", False)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchd.protocol.schema import Problem
+from orchd.protocol.schema import Violation
 
 
 class OrchdError(Exception):
@@ -14,7 +14,7 @@ class OrchdError(Exception):
 class ConfigError(OrchdError):
     """The configuration cannot be used: all that is wrong with it."""
 
-    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
+    def __init__(self, message: str, problems: Sequence[Violation] = ()) -> None:
         super().__init__(message)
         self.problems = problems
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import zmq
 
-from orchctl.client.remote import Far
+from orchctl.client.remote import RemoteDaemon
 from orchd.instance.key_files import read_secret
 from orchd.protocol.frames import pack_request, unpack_reply
 from orchd.protocol.keys import new_secret, public_of
@@ -40,7 +40,7 @@ class Laptop:
         return self
 
     def trust(self, found: dict[str, Any], connect: str = "") -> None:
-        """Write the profile of a box."""
+        """Write the profile of a host."""
         (self.config / "config.toml").write_text(
             f'[profiles.box]\nconnect = "{connect or found["listens"]}"\n'
             f'server_key = "{found["public"]}"\nkey = "{self.name}"\n'
@@ -69,7 +69,7 @@ class Laptop:
         return out if code == 0 else out + err
 
     def ctl(self, *words: str, code: int = 0) -> str:
-        """The same, of the box."""
+        """The same, of the host."""
         return self.run("--profile", "box", *words, code=code)
 
 
@@ -85,7 +85,7 @@ class Raw:
             self.socket.connect(box["listens"])
         else:
             self.secret = secret or new_secret()
-            Far("box", box["listens"], box["public"], self.secret).dial(self.socket)
+            RemoteDaemon("box", box["listens"], box["public"], self.secret).dial(self.socket)
 
     def send(self, op: str, args: dict[str, Any] | None = None, one: str = "one") -> None:
         """Ask, and do not wait."""
@@ -118,7 +118,7 @@ class Raw:
 
 
 def server(box: Instance) -> dict[str, Any]:
-    """The public key and the address of a box."""
+    """The public key and the address of a host."""
     found: dict[str, Any] = json.loads(box.ctl("keys", "list", "--json"))["server"]
     return found
 

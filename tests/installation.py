@@ -21,9 +21,9 @@ VERSIONS = {"older": "0.1.0", "newer": "0.2.0"}
 _ONE_MORE = '''
 
 def _facts_by_day(db: sqlite3.Connection) -> None:
-    """Facts are found by their day."""
-    db.execute("ALTER TABLE facts ADD COLUMN day INTEGER AS (CAST(at / 86400 AS INTEGER)) VIRTUAL")
-    db.execute("CREATE INDEX facts_by_day ON facts (day)")
+    """Events are found by their day."""
+    db.execute("ALTER TABLE events ADD COLUMN day INTEGER AS (CAST(at / 86400 AS INTEGER)) VIRTUAL")
+    db.execute("CREATE INDEX facts_by_day ON events (day)")
 
 
 STEPS = (*STEPS, _facts_by_day)

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchd.processes.linux.procfs import look
+from orchd.processes.linux.procfs import read_process
 from orchd.store import migrations
 from tests.conftest import DEADLINE, Instance, until
 from tests.support.machine import full, needs_root, remount, tmpfs
@@ -243,7 +243,7 @@ def test_when_an_attempts_files_have_vanished_the_next_daemon_ends_what_is_left_
     instance.start()
     instance.ctl("wait", one, "--timeout", "30", code=1)
     assert instance.agent(one)["status"] == "lost"
-    assert (left := look(pid)) is None or left.is_zombie
+    assert (left := read_process(pid)) is None or left.is_zombie
 
 
 def test_when_the_environments_have_vanished_their_directory_is_made_again_and_all_goes_on(instance: Instance) -> None:

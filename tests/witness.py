@@ -3,7 +3,7 @@
 An attempt lives while any process carries its marks (ORCHD_HOME, ORCHD_AGENT, ORCHD_ATTEMPT). Where there are no
 cgroups its supervising shell carries them too, but for one that is all there is of its attempt and whose daemon is
 dead, which is not counted: it stands behind a gate that nobody will open, or writes down an end, and no work is done
-there. Behind the gate of a daemon that lives it does count, for its place is taken. With cgroups a shell serves one
+there. Behind the gate of a daemon that lives it does count, for its slot is taken. With cgroups a shell serves one
 attempt after another and shows nobody's marks: what it serves is counted as soon as it is a program.
 
 An attempt works while it lives and no `orchctl wait` runs in it. That is lenient for the moment in which the client

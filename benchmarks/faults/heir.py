@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import msgpack
 
-from orchd.network.zmtp import GREETING, Session, command, encode
+from orchd.network.zmtp import GREETING, ZmtpSession, command, encode
 from orchd.protocol.frames import pack_request
 
 _OPENING = GREETING + command(b"READY", b"\x0bSocket-Type\0\0\0\x06DEALER")
@@ -27,7 +27,7 @@ def main(path: str, agent: str) -> None:
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(path)
     connection.sendall(_OPENING)
-    session = Session(b"DEALER", frozenset({b"ROUTER"}), _LARGEST)
+    session = ZmtpSession(b"DEALER", frozenset({b"ROUTER"}), _LARGEST)
     while not session.is_ready:
         list(session.feed(connection.recv(_LARGEST)))
     parent = os.pidfd_open(os.getpid())
@@ -41,7 +41,7 @@ def main(path: str, agent: str) -> None:
         print(next(_replies(connection, session)), flush=True)
 
 
-def _replies(connection: socket.socket, session: Session) -> Iterator[str]:
+def _replies(connection: socket.socket, session: ZmtpSession) -> Iterator[str]:
     connection.settimeout(_SECONDS)
     while data := connection.recv(_LARGEST):
         for message in session.feed(data):

@@ -13,7 +13,7 @@ from orchctl.commands.registry import COMMANDS, GROUPS
 from orchctl.commands.spec import KINDS, Command, Option
 
 
-class Parsed(NamedTuple):
+class ParsedCommand(NamedTuple):
     """A command and the arguments to run it with."""
 
     command: Command
@@ -24,7 +24,7 @@ class _UnclearError(Exception):
     """Not plainly right: help, a mistake, or a spelling that only the full parser knows."""
 
 
-def parse(words: Sequence[str]) -> Parsed | None:
+def parse(words: Sequence[str]) -> ParsedCommand | None:
     """What `words` ask for, or None when the full parser should look at them."""
     depth = 2 if words and words[0] in GROUPS else 1
     command = COMMANDS.get(" ".join(words[:depth]))
@@ -32,7 +32,7 @@ def parse(words: Sequence[str]) -> Parsed | None:
         return None
     try:
         given, rest = _options(command, list(words[depth:]))
-        return Parsed(command, SimpleNamespace(**given, **_arguments(command, rest)))
+        return ParsedCommand(command, SimpleNamespace(**given, **_arguments(command, rest)))
     except (_UnclearError, ValueError):
         return None
 

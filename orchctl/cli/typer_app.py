@@ -72,14 +72,14 @@ def build(run: Runner) -> typer.Typer:
 
 
 def _run(command: Command, args: SimpleNamespace) -> int:
-    return exit_codes.guarded(command.run, args)
+    return exit_codes.run(command.run, args)
 
 
 def _show_version(is_asked: bool) -> None:  # noqa: FBT001 - the framework gives it by position
     if is_asked:
         from importlib.metadata import version
 
-        console.say(f"orchctl {version('orchd')} (protocol {VERSION})")
+        console.print_line(f"orchctl {version('orchd')} (protocol {VERSION})")
         raise typer.Exit
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 import zmq
 
 from orchctl.client import target as targets
-from orchctl.client.connection import Connection, Watch
+from orchctl.client.connection import Connection, SideTask
 from orchctl.daemon import inside, launcher, probe
 from orchctl.errors import NoDaemonError, UsageError
 from orchd.instance.home import Home
@@ -29,7 +29,7 @@ from orchd.protocol.errors import WireError
 from orchd.protocol.frames import MAX_FRAME, MOST, pack_request
 
 if TYPE_CHECKING:
-    from orchctl.client.remote import Far
+    from orchctl.client.remote import RemoteDaemon
 
 PATIENCE = 30.0  # seconds that a request goes on while daemons die or do not answer
 _PAGE = 500  # agents of one answer
@@ -46,7 +46,7 @@ class Client:
     A request that was under way when the daemon died is sent again with the same id, so it is done once.
     """
 
-    def __init__(self, target: Home | Far | None = None, *, starts: bool = True) -> None:
+    def __init__(self, target: Home | RemoteDaemon | None = None, *, starts: bool = True) -> None:
         self.target = target or targets.chosen()
         self._starts = starts
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
@@ -101,7 +101,7 @@ class Client:
         scope: str = "ids",
         is_any: bool = False,
         timeout: float | None = None,
-        watch: Watch | None = None,
+        watch: SideTask | None = None,
     ) -> dict[str, Any]:
         """Block until the agents have ended, or `timeout` seconds have passed: `{agents, timed_out}`.
 
@@ -112,13 +112,13 @@ class Client:
         """
         if not self._awaits:
             return self._wait_for(ids, scope, timeout, watch, is_any=is_any)
-        from orchctl.client.signal_hold import Holding
+        from orchctl.client.signal_hold import SignalHold
 
-        with Holding(lambda: probe.is_running(self.home), PATIENCE, watch) as held:
+        with SignalHold(lambda: probe.is_running(self.home), PATIENCE, watch) as held:
             return self._wait_for(ids, scope, timeout, held, is_any=is_any)
 
     def _wait_for(
-        self, ids: Iterable[str], scope: str, timeout: float | None, watch: Watch | None, *, is_any: bool
+        self, ids: Iterable[str], scope: str, timeout: float | None, watch: SideTask | None, *, is_any: bool
     ) -> dict[str, Any]:
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         names = self.ids(ids)
@@ -143,7 +143,7 @@ class Client:
         )
 
     def _wait(
-        self, names: tuple[str, ...], scope: str, deadline: float, watch: Watch | None, *, is_any: bool
+        self, names: tuple[str, ...], scope: str, deadline: float, watch: SideTask | None, *, is_any: bool
     ) -> dict[str, Any]:
         paged: dict[str, object] = {"paged": True}
 
@@ -168,7 +168,7 @@ class Client:
         op: str,
         args: Callable[[], Mapping[str, object]],
         until: Callable[[], float],
-        watch: Watch | None,
+        watch: SideTask | None,
     ) -> dict[str, Any]:
         request_id = os.urandom(16).hex()
         shaky_until = time.monotonic() + PATIENCE

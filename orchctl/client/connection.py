@@ -18,7 +18,7 @@ from orchd.protocol.errors import WireError
 from orchd.protocol.frames import unpack_reply
 
 if TYPE_CHECKING:
-    from orchctl.client.remote import Far, Link
+    from orchctl.client.remote import Link, RemoteDaemon
 
 _BROKEN = zmq.Event.DISCONNECTED | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL | zmq.Event.HANDSHAKE_FAILED_PROTOCOL
 _EVENTS = _BROKEN | zmq.Event.CONNECT_RETRIED | zmq.Event.HANDSHAKE_FAILED_AUTH
@@ -31,7 +31,7 @@ _NO_ROOM = (
 _LONGEST = 86_400.0  # seconds of one poll: its milliseconds are a C int, which 25 days overflow
 
 
-class Watch(Protocol):
+class SideTask(Protocol):
     """Something to do beside waiting for a reply."""
 
     def sources(self) -> Iterable[zmq.Socket[bytes] | int]:
@@ -63,7 +63,7 @@ class Connection:
     """A DEALER and its monitor. While no daemon runs it is broken, unless it `awaits` the return of one."""
 
     def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], target: Home | Far, *, awaits: Callable[[], bool] = bool
+        self, context: zmq.Context[zmq.Socket[bytes]], target: Home | RemoteDaemon, *, awaits: Callable[[], bool] = bool
     ) -> None:
         self._awaits = awaits
         self._target = target
@@ -86,7 +86,7 @@ class Connection:
         self._monitor.close()
         self._dealer.close(linger=0)
 
-    def ask(self, request_id: str, frame: bytes, until: float, watch: Watch | None) -> frames.Reply | None:
+    def ask(self, request_id: str, frame: bytes, until: float, watch: SideTask | None) -> frames.ReplyFrame | None:
         """The reply to `frame`, or None when the connection broke first. Raises NoDaemonError after `until`."""
         try:
             self._dealer.send(frame, zmq.NOBLOCK)

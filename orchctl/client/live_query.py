@@ -11,13 +11,13 @@ import zmq
 
 from orchctl.client.client import Client
 from orchctl.client.connection import milliseconds
-from orchctl.client.subscription import News, Pace
+from orchctl.client.subscription import Subscription, Throttle
 from orchctl.errors import NoDaemonError
 
 _AGAIN = 1.0  # seconds between two looks for a daemon that is away
 
 
-class Watching:
+class LiveQuery:
     """`answer` is the last one, `is_cut_off` while no daemon answers. With `every`, it is asked so often in any case.
 
     There is one after the first `look`, which raises NoDaemonError when no daemon runs.
@@ -27,8 +27,8 @@ class Watching:
         self._client = client
         self._ask = ask
         self._every = every
-        self._news = News(client.context, client.target)
-        self._pace = Pace(self._news)
+        self._news = Subscription(client.context, client.target)
+        self._pace = Throttle(self._news)
         self._due = 0.0
         self.answer: dict[str, Any] = {}
         self.is_cut_off = False

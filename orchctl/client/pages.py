@@ -39,7 +39,7 @@ def run(client: Client, one: str) -> dict[str, Any]:
 
 def session(client: Client, session_id: str | None) -> dict[str, Any]:
     """One answer to `session-status`, for this id or the session of the directory, with all agents, newest first."""
-    asked = {"id": session_id} if session_id else {} if target.is_far() else {"project": _here()}
+    asked = {"id": session_id} if session_id else {} if target.is_remote() else {"project": _here()}
     answer = client.call("session-status", asked)
     # a newer session may be opened in the directory meanwhile
     return completed(client, "session-status", {"id": answer["session"]["id"]}, "agents", answer)

@@ -30,10 +30,13 @@ _TRIES = 3  # handshakes in which the other side hangs up: one may be a daemon t
 _TIMEOUT = 10_000  # milliseconds for a connection, and for a handshake
 
 
-_Address = Annotated[str, schema.Check(lambda text: addresses.address(text) is not None, "tcp://HOST:PORT")]
-_Key = Annotated[str, schema.Check(keys.is_key, "the public key of the daemon, as `orchctl keys list` there shows it")]
+_Address = Annotated[str, schema.Constraint(lambda text: addresses.address(text) is not None, "tcp://HOST:PORT")]
+_Key = Annotated[
+    str, schema.Constraint(keys.is_key, "the public key of the daemon, as `orchctl keys list` there shows it")
+]
 _KeyFile = Annotated[
-    str, schema.Check(lambda text: keys.is_name(text) or text[:1] == "/", "a name of `orchctl keys new`, or a path")
+    str,
+    schema.Constraint(lambda text: keys.is_name(text) or text[:1] == "/", "a name of `orchctl keys new`, or a path"),
 ]
 
 
@@ -47,7 +50,7 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Profiles:
     """The client's `config.toml`."""
 
     profiles: dict[str, Profile] = field(default_factory=dict)
@@ -68,7 +71,7 @@ def key_file(name: str) -> Path:
     return directory() / "keys" / f"{name}.key"
 
 
-def profile(name: str | None, connect: str | None) -> Far:
+def profile(name: str | None, connect: str | None) -> RemoteDaemon:
     """The daemon that is meant, by the name of its profile or by its address. Raises UsageError, RefusedError."""
     path = directory() / "config.toml"
     known = _read(path).profiles
@@ -84,14 +87,14 @@ def profile(name: str | None, connect: str | None) -> Far:
         )
     file = Path(found.key) if found.key[:1] == "/" else key_file(found.key)
     try:
-        return Far(name, found.connect, found.server_key, key_files.read_secret(file))
+        return RemoteDaemon(name, found.connect, found.server_key, key_files.read_secret(file))
     except FileNotFoundError:
         raise RefusedError(f"there is no key {file}: `orchctl keys new {found.key}` makes one", code="no-key") from None
     except key_files.KeyFileError as error:
         raise RefusedError(str(error), code="bad-key-file") from None
 
 
-def _read(path: Path) -> Settings:
+def _read(path: Path) -> Profiles:
     import tomllib
 
     try:
@@ -99,14 +102,14 @@ def _read(path: Path) -> Settings:
             _check(path, os.fstat(file.fileno()))
             whole = tomllib.load(file)
     except FileNotFoundError:
-        return Settings()
+        return Profiles()
     except (ValueError, RecursionError) as error:
         raise RefusedError(f"{path}: {error}; correct it", code="bad-config") from None
-    if found := list(schema.problems(Settings, whole)):
+    if found := list(schema.violations(Profiles, whole)):
         what = "; ".join(problem.message for problem in found)
         details = {"problems": [problem._asdict() for problem in found]}
         raise RefusedError(f"{path}: {what}; correct it", code="bad-config", details=details)
-    return schema.build(Settings, whole)
+    return schema.parse(Profiles, whole)
 
 
 def _check(path: Path, found: os.stat_result) -> None:
@@ -116,7 +119,7 @@ def _check(path: Path, found: os.stat_result) -> None:
         raise RefusedError(what, code="bad-config")
 
 
-class Far:
+class RemoteDaemon:
     """A daemon on another machine, whom we trust by its key, and that knows us by ours."""
 
     def __init__(self, name: str, where: str, server_key: str, secret: str) -> None:
@@ -162,7 +165,7 @@ class Far:
 class Link:
     """What is known of one connection."""
 
-    def __init__(self, far: Far) -> None:
+    def __init__(self, far: RemoteDaemon) -> None:
         self._far = far
         self._since = time.monotonic()
         self.is_up = False
@@ -197,7 +200,7 @@ class Link:
         return bool(event & zmq.Event.DISCONNECTED)
 
 
-def _stranger(far: Far) -> RefusedError:
+def _stranger(far: RemoteDaemon) -> RefusedError:
     return RefusedError(
         f"who answers at {far.address} is not the daemon that the profile {far.name} names: its `server_key` is not "
         "that one's key, or something else listens there; nothing was sent to it",

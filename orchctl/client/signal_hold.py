@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     import zmq
 
-    from orchctl.client.connection import Watch
+    from orchctl.client.connection import SideTask
 
 HELD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 PAUSE = 0.1  # seconds between two looks whether a daemon answers: no event reports that
 
 
-class Holding:
-    """A `Watch` around another one. While it is entered, a signal of `HELD` is put off until `is_served` is true, and
+class SignalHold:
+    """A `SideTask` around another one. While it is entered, a signal of `HELD` is put off until `is_served` is true, and
     for `patience` seconds at most. What was ignored stays ignored; in any thread but the main one nothing is held."""
 
-    def __init__(self, is_served: Callable[[], bool], patience: float, watch: Watch | None) -> None:
+    def __init__(self, is_served: Callable[[], bool], patience: float, watch: SideTask | None) -> None:
         self._is_served = is_served
         self._patience = patience
         self._watch = watch

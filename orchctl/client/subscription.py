@@ -16,16 +16,16 @@ from orchd.protocol.errors import WireError
 from orchd.protocol.frames import unpack_hint
 
 if TYPE_CHECKING:
-    from orchctl.client.remote import Far, Link
+    from orchctl.client.remote import Link, RemoteDaemon
 
 _EVENTS = zmq.Event.DISCONNECTED | zmq.Event.HANDSHAKE_SUCCEEDED
 _PAUSE = 0.2  # seconds between two looks while much happens: people do not read faster, and each look is a request
 
 
-class News:
+class Subscription:
     """A subscription that finds the daemon again by itself. Make it before reading what it is to keep current."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], target: Home | Far) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], target: Home | RemoteDaemon) -> None:
         self._far = None if isinstance(target, Home) else target
         self._link: Link | None = None
         if isinstance(target, Home):
@@ -68,7 +68,7 @@ class News:
             came = _is_hint(self._socket.recv()) or self._far is not None or came
         return came
 
-    def _heed(self, event: int, far: Far, link: Link) -> None:
+    def _heed(self, event: int, far: RemoteDaemon, link: Link) -> None:
         """Ask for hints on every new connection; libzmq makes them."""
         with suppress(NoDaemonError):  # whoever looks on waits until there is one
             link.is_broken(event)
@@ -89,10 +89,10 @@ class News:
             poller.poll()
 
 
-class Pace:
+class Throttle:
     """When to look after news: at once, but not at once again. There is something to look at from the beginning."""
 
-    def __init__(self, news: News) -> None:
+    def __init__(self, news: Subscription) -> None:
         self._news = news
         self._is_stale = True
         self._looked = -_PAUSE

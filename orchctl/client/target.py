@@ -11,7 +11,7 @@ from orchd.instance import environment
 from orchd.instance.home import Home, default_home
 
 if TYPE_CHECKING:
-    from orchctl.client.remote import Far
+    from orchctl.client.remote import RemoteDaemon
 
 _FLAGS = {"--connect": environment.ENV_CONNECT, "--profile": environment.ENV_PROFILE}
 
@@ -37,14 +37,14 @@ def use(flag: str, value: str) -> None:
     os.environ[_FLAGS[flag]] = value
 
 
-def is_far() -> bool:
+def is_remote() -> bool:
     """Whether another machine's is meant."""
     return bool(os.environ.get(environment.ENV_CONNECT) or os.environ.get(environment.ENV_PROFILE))
 
 
-def chosen() -> Home | Far:
+def chosen() -> Home | RemoteDaemon:
     """The one that is meant. Raises UsageError, and RefusedError when its profile cannot be used."""
-    if not is_far():
+    if not is_remote():
         return Home(default_home())
     from orchctl.client import remote
 
@@ -53,7 +53,7 @@ def chosen() -> Home | Far:
 
 def check_is_here(command: str) -> None:
     """Raises UsageError when the daemon of another machine is chosen."""
-    if is_far():
+    if is_remote():
         which = os.environ.get(environment.ENV_PROFILE) or os.environ.get(environment.ENV_CONNECT)
         raise UsageError(
             f"`{command}` works on files and processes of the machine it is called on, and {which} is another: "

@@ -31,7 +31,7 @@ class Validation(NamedTuple):
 
 
 @dataclass(slots=True)
-class _File:
+class _CompositionFile:
     """A composition.json with the skills that it refers to."""
 
     path: Path
@@ -106,9 +106,9 @@ def _file(path: Path | str) -> Path:
     return path / skills.COMPOSITION if path.is_dir() else path
 
 
-def _read_all(first: Path, directory: Path, limit: int) -> dict[str, _File]:
+def _read_all(first: Path, directory: Path, limit: int) -> dict[str, _CompositionFile]:
     """Read a file and every file nested in it, by their real paths."""
-    files: dict[str, _File] = {}
+    files: dict[str, _CompositionFile] = {}
     pending = [first]
     while pending:
         path = pending.pop()
@@ -124,11 +124,11 @@ def _read_all(first: Path, directory: Path, limit: int) -> dict[str, _File]:
     return files
 
 
-def _read(path: Path, directory: Path, limit: int) -> _File:
+def _read(path: Path, directory: Path, limit: int) -> _CompositionFile:
     try:
         value = json_reader.read(path)
     except CompositionError as error:
-        return _File(path, errors=list(error.problems))
+        return _CompositionFile(path, errors=list(error.problems))
     file = _checked(value, limit)
     file.path = path
     if file.composition is not None:
@@ -148,23 +148,23 @@ def _read(path: Path, directory: Path, limit: int) -> _File:
     return file
 
 
-def _checked_object(given: object, limit: int) -> _File:
+def _checked_object(given: object, limit: int) -> _CompositionFile:
     """Check an object made in Python, which can also hold other types, other keys, and itself."""
     errors, value = objects.plain(given)
-    return _File(Path(), errors=errors) if errors else _checked(value, limit)
+    return _CompositionFile(Path(), errors=errors) if errors else _checked(value, limit)
 
 
-def _checked(value: Any, limit: int) -> _File:
+def _checked(value: Any, limit: int) -> _CompositionFile:
     errors, left = schema.checked(value)
     wrong = {problem.path for problem in errors}
     errors += json_reader.halves(value)
     errors += [problem for problem in json_reader.unusable(value) if problem.path not in wrong]
     if left is None:
-        return _File(Path(), errors=errors)
+        return _CompositionFile(Path(), errors=errors)
     composition = composition_from(left)
     reported = {problem.path for problem in errors}
     more = [problem for problem in [*problems(composition), *_timeouts(composition)] if problem.path not in reported]
-    return _File(Path(), composition, errors=[*errors, *more], warnings=warnings(composition, limit))
+    return _CompositionFile(Path(), composition, errors=[*errors, *more], warnings=warnings(composition, limit))
 
 
 def _timeouts(composition: Composition) -> Iterator[Problem]:
@@ -181,7 +181,7 @@ def _timeouts(composition: Composition) -> Iterator[Problem]:
             )
 
 
-def _errors(files: Mapping[str, _File]) -> list[Problem]:
+def _errors(files: Mapping[str, _CompositionFile]) -> list[Problem]:
     """Return the errors of all files and a cycle through them; if there are none, the errors of the whole."""
     errors = [problem for file in files.values() for problem in file.errors]
     cycle = cycle_in(_graph(files))
@@ -197,11 +197,11 @@ def _errors(files: Mapping[str, _File]) -> list[Problem]:
     return errors
 
 
-def _graph(files: Mapping[str, _File]) -> dict[str, list[str]]:
+def _graph(files: Mapping[str, _CompositionFile]) -> dict[str, list[str]]:
     return {key: list({str(path.resolve()) for path in file.nested.values()}) for key, file in files.items()}
 
 
-def _tree(files: Mapping[str, _File]) -> Tree:
+def _tree(files: Mapping[str, _CompositionFile]) -> Tree:
     """Return the tree of the first file; each file becomes a single tree, however often it is nested."""
     trees: dict[str, Tree] = {}
     for key in topological(_graph(files)):

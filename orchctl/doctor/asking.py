@@ -17,7 +17,7 @@ _PATIENCE = 0.8  # seconds for all requests together; the daemon answers each wi
 _BEGINNING = 0.6  # seconds for a daemon that holds the lock to listen: a start takes half of that
 
 
-class Daemon:
+class DaemonState:
     """The daemon of a home, and its answers."""
 
     def __init__(self, home: Home) -> None:

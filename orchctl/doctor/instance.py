@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from orchctl.doctor.asking import Daemon
+from orchctl.doctor.asking import DaemonState
 from orchctl.doctor.findings import Finding, ok, problem, warning
 from orchd.instance import config as settings
 from orchd.instance import database_file, projects, runner_config
@@ -95,7 +95,7 @@ def _open_to_others(place: Path) -> Finding | None:
 _RESTART = "`orchctl daemon restart` replaces it, agents keep running"
 
 
-def daemon(home: Home, server: Daemon) -> Finding:
+def daemon(home: Home, server: DaemonState) -> Finding:
     """Check that the daemon answers, has the version of this client, and holds the lock of the home."""
     if server.answer is None:
         return _silent(home, server)
@@ -113,7 +113,7 @@ def daemon(home: Home, server: Daemon) -> Finding:
     return ok("daemon", f"orchd {server.answer['version']} answers as pid {pid}")
 
 
-def _silent(home: Home, server: Daemon) -> Finding:
+def _silent(home: Home, server: DaemonState) -> Finding:
     """Return the finding on a daemon that gave no answer."""
     if server.is_listening:
         return problem("daemon", f"{server.who} does not answer; its log: {log_of(home)}", _RESTART)
@@ -134,7 +134,7 @@ def database(home: Home) -> Finding:
     return problem("database", status.problem, status.remedy)
 
 
-def bounds(server: Daemon) -> Iterator[Finding]:
+def bounds(server: DaemonState) -> Iterator[Finding]:
     """Report how resource limits are enforced: that depends on where the daemon was started."""
     if server.answer is None:
         yield ok("bounds", "where the daemon is started decides who holds --memory-max, --cpu-max and --pids-max")
@@ -177,7 +177,7 @@ def clis(config: settings.Config) -> Iterator[Finding]:
             yield ok("runners", f"{name}: not installed")
 
 
-def sessions(server: Daemon, config: settings.Config) -> Iterator[Finding]:
+def sessions(server: DaemonState, config: settings.Config) -> Iterator[Finding]:
     """Check that the files of open sessions can be written."""
     if not config.session_files:
         return

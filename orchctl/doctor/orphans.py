@@ -19,7 +19,7 @@ from orchd.instance.system import locks
 _PROC = Path("/proc")
 
 
-class Stray(NamedTuple):
+class Orphan(NamedTuple):
     """An orphan process, and the agent that its variables name."""
 
     pid: int
@@ -29,20 +29,20 @@ class Stray(NamedTuple):
     is_known: bool = True  # the database has the attempt
 
 
-def strays(home: Home, living: set[str]) -> list[Stray]:
+def orphans(home: Home, living: set[str]) -> list[Orphan]:
     """List the processes of no agent in `living`, and of no known attempt whose exit record is locked."""
-    left = [(stray, attempt) for stray, attempt in _marked(home) if stray.agent not in living]
-    unknown = _unknown(home, {(stray.agent, attempt) for stray, attempt in left})
+    left = [(orphan, attempt) for orphan, attempt in _marked(home) if orphan.agent not in living]
+    unknown = _unknown(home, {(orphan.agent, attempt) for orphan, attempt in left})
     return [
-        stray._replace(is_known=(stray.agent, attempt) not in unknown)
-        for stray, attempt in left
-        if (stray.agent, attempt) in unknown or not locks.is_locked(home.agents / f"{stray.agent}.{attempt}.exit")
+        orphan._replace(is_known=(orphan.agent, attempt) not in unknown)
+        for orphan, attempt in left
+        if (orphan.agent, attempt) in unknown or not locks.is_locked(home.agents / f"{orphan.agent}.{attempt}.exit")
     ]
 
 
-def marked(home: Home) -> list[Stray]:
+def marked(home: Home) -> list[Orphan]:
     """List all processes that have the variables of an agent of this home."""
-    return [stray for stray, _ in _marked(home)]
+    return [orphan for orphan, _ in _marked(home)]
 
 
 def _unknown(home: Home, attempts: set[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -63,14 +63,14 @@ def _number(text: str) -> int:
     return int(digits) if re.fullmatch("[0-9]{1,18}", digits) else 0
 
 
-def end(stray: Stray) -> bool:
+def end(orphan: Orphan) -> bool:
     """Kill exactly this process; False when it is gone, or its pid has passed on."""
     try:
-        descriptor = os.pidfd_open(stray.pid)
+        descriptor = os.pidfd_open(orphan.pid)
     except ProcessLookupError:
         return False
     try:
-        if _started(stray.pid) != stray.started:
+        if _started(orphan.pid) != orphan.started:
             return False
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     except ProcessLookupError:
@@ -80,7 +80,7 @@ def end(stray: Stray) -> bool:
     return True
 
 
-def _marked(home: Home) -> Iterator[tuple[Stray, str]]:
+def _marked(home: Home) -> Iterator[tuple[Orphan, str]]:
     """List the processes with the variables of an agent of this home, and their attempts."""
     for entry in _PROC.iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -90,7 +90,7 @@ def _marked(home: Home) -> Iterator[tuple[Stray, str]]:
             command = os.fsdecode((entry / "cmdline").read_bytes()).replace("\0", " ").strip()
             started = _started(int(entry.name))
             if marks.get(ENV_HOME) == str(home.directory) and marks.get(ENV_AGENT) and command and started:
-                yield Stray(int(entry.name), started, marks[ENV_AGENT], command), marks.get(ENV_ATTEMPT, "")
+                yield Orphan(int(entry.name), started, marks[ENV_AGENT], command), marks.get(ENV_ATTEMPT, "")
 
 
 def _started(pid: int) -> str | None:

@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from orchctl.history.lifecycles import Life
+from orchctl.history.lifecycles import Lifecycle
 from orchctl.render import text as render
 from orchctl.timeline import folding, lanes, summary
 from orchctl.timeline.summary import History
@@ -35,7 +35,7 @@ def rows(history: History, known: Mapping[str, Mapping[str, Any]]) -> list[Row]:
     return [_row(life, history.end, known.get(life.id, {})) for life in history.lives]
 
 
-def _row(life: Life, now: float, agent: Mapping[str, Any]) -> Row:
+def _row(life: Lifecycle, now: float, agent: Mapping[str, Any]) -> Row:
     worked = sum(end - begin for attempt in life.attempts for begin, end in attempt.works(now))
     waits = (wait for attempt in life.attempts for wait in attempt.waits)
     values = {

@@ -17,7 +17,7 @@ from typing import Any
 from orchctl.client import Client
 from orchctl.errors import RefusedError
 from orchctl.history import events
-from orchctl.history.lifecycles import Fact
+from orchctl.history.lifecycles import Event
 from orchctl.terminal import console
 from orchd.instance.system import atomic_file, open_file
 from orchd.protocol import statuses
@@ -50,7 +50,7 @@ class Position:
                 code="bad-position",
             )
         if int(words) < (pruned := known.get("pruned", 0)):
-            console.note(f"some of the events up to {pruned} were pruned before this hook was told of them")
+            console.warn(f"some of the events up to {pruned} were pruned before this hook was told of them")
         return int(words)
 
     def write(self, seq: int) -> None:
@@ -68,31 +68,31 @@ class Hook:
 
     def catch_up(self, client: Client) -> None:
         """Run the command for each reported event after the position."""
-        for fact in events.facts(client, self._since):
-            is_reported = fact["event"] in _REPORTED
+        for event in events.between(client, self._since):
+            is_reported = event["event"] in _REPORTED
             if is_reported:
-                env = {**os.environ, "ORCHD_EVENT_SEQ": str(fact["seq"])}
-                payload = json.dumps(_payload(client, fact))
+                env = {**os.environ, "ORCHD_EVENT_SEQ": str(event["seq"])}
+                payload = json.dumps(_payload(client, event))
                 done = subprocess.run(self._command, input=payload, text=True, env=env, check=False)
                 if done.returncode:
-                    how = f"ended with {done.returncode} for event {fact['seq']}"
-                    console.note(f"hook-failed: {self._command[0]} {how}; going on")
-            self._since = fact["seq"]
+                    how = f"ended with {done.returncode} for event {event['seq']}"
+                    console.warn(f"hook-failed: {self._command[0]} {how}; going on")
+            self._since = event["seq"]
             if is_reported:
-                self._position.write(fact["seq"])
+                self._position.write(event["seq"])
         self._position.write(self._since)
 
 
-def _payload(client: Client, fact: Fact) -> dict[str, Any]:
+def _payload(client: Client, event: Event) -> dict[str, Any]:
     """Return the event with its agent or run in full, as they are now; a stall is about no single agent."""
-    if fact["event"] == _STALL:
-        return {"event": fact}
+    if event["event"] == _STALL:
+        return {"event": event}
     try:
-        if fact["event"] == "run-ended":
-            return {"event": fact, "run": client.call("run-status", {"id": fact["run"]})["run"]}
-        (agent,) = client.call("status", {"ids": [fact["agent"]], "usage": False})["agents"]
+        if event["event"] == "run-ended":
+            return {"event": event, "run": client.call("run-status", {"id": event["run"]})["run"]}
+        (agent,) = client.call("status", {"ids": [event["agent"]], "usage": False})["agents"]
     except WireError as error:
         if error.code not in ("unknown-agent", "unknown-run", "pruned"):
             raise
-        return {"event": fact}
-    return {"event": fact, "agent": agent}
+        return {"event": event}
+    return {"event": event, "agent": agent}

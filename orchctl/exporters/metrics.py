@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from orchctl.client import Client, pages
 from orchctl.errors import NoDaemonError, RefusedError
 from orchctl.history import events
-from orchctl.history.lifecycles import Fact
+from orchctl.history.lifecycles import Event
 from orchctl.render import text as render
 from orchd.protocol import statuses
 
@@ -49,38 +49,38 @@ class Counters:
 
     def catch_up(self, client: Client) -> None:
         """Count the new events."""
-        for fact in events.facts(client, self._since):
-            self.take(fact)
+        for event in events.between(client, self._since):
+            self.take(event)
 
-    def take(self, fact: Fact) -> None:
+    def take(self, event: Event) -> None:
         """Count one event."""
-        self._since = fact["seq"]
-        event, at = fact["event"], render.unix(fact["at"])
-        if event == "agent-queued":
-            self.queued[fact["level"]] += 1
-        if event in ("agent-queued", "agent-revived"):
-            self._waiting[fact["agent"]] = at
-        elif event == "attempt-admitted":
+        self._since = event["seq"]
+        kind, at = event["event"], render.unix(event["at"])
+        if kind == "agent-queued":
+            self.queued[event["level"]] += 1
+        if kind in ("agent-queued", "agent-revived"):
+            self._waiting[event["agent"]] = at
+        elif kind == "attempt-admitted":
             self.attempts += 1
-            self.queue_seconds += max(0.0, at - self._waiting.pop(fact["agent"], at))
-            self._held[fact["agent"]] = at
-        elif event == "process-ended":
-            if not render.is_simulated(fact):
-                self.tokens += fact.get("tokens", 0)
-                self.dollars += fact.get("cost_usd", 0.0)
-        elif event in statuses.AGAIN or event in statuses.ENDS:
-            self._end(fact["agent"], event, at)
+            self.queue_seconds += max(0.0, at - self._waiting.pop(event["agent"], at))
+            self._held[event["agent"]] = at
+        elif kind == "process-ended":
+            if not render.is_simulated(event):
+                self.tokens += event.get("tokens", 0)
+                self.dollars += event.get("cost_usd", 0.0)
+        elif kind in statuses.AGAIN or kind in statuses.ENDS:
+            self._end(event["agent"], kind, at)
 
-    def _end(self, agent_id: str, event: str, at: float) -> None:
+    def _end(self, agent_id: str, kind: str, at: float) -> None:
         self._waiting.pop(agent_id, None)
         if (began := self._held.pop(agent_id, None)) is not None:
             self.attempts_ended += 1
             self.attempt_seconds += max(0.0, at - began)
-        if event in statuses.AGAIN:
-            self.again[statuses.AGAIN[event]] += 1
+        if kind in statuses.AGAIN:
+            self.again[statuses.AGAIN[kind]] += 1
             self._waiting[agent_id] = at
         else:
-            self.ended[statuses.ENDS[event]] += 1
+            self.ended[statuses.ENDS[kind]] += 1
 
 
 def text(client: Client, counters: Counters) -> str:

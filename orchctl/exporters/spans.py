@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchctl.history.lifecycles import Attempt, Fact, Life, Lives
+from orchctl.history.lifecycles import AttemptHistory, Event, Lifecycle, Lifecycles
 from orchctl.render import text
 from orchctl.timeline import summary
 from orchd.protocol import statuses
@@ -33,7 +33,7 @@ _USAGE = {
 }
 _OURS = ("runner", "session", "run", "member", "task_id", "skill")
 _OF_RUNS = ("session", "task_id", "status", "tokens", "cost_usd")
-Attributes = dict[str, str | int | float | bool]
+SpanAttributes = dict[str, str | int | float | bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,40 +46,44 @@ class Span:
     name: str
     begin: float
     end: float
-    attributes: Attributes
+    attributes: SpanAttributes
     error: str | None = None  # the reason, if the span failed
     events: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(slots=True)
-class Story:
+class TraceHistory:
     """The life cycles of agents; each revival begins a new one, a stint."""
 
-    lives: Lives = field(default_factory=Lives)
-    stints: dict[str, list[Life]] = field(default_factory=dict)
-    ends: dict[tuple[str, int], Fact] = field(default_factory=dict)  # the end of the process, by agent and attempt
+    lives: Lifecycles = field(default_factory=Lifecycles)
+    stints: dict[str, list[Lifecycle]] = field(default_factory=dict)
+    ends: dict[tuple[str, int], Event] = field(default_factory=dict)  # the end of the process, by agent and attempt
 
-    def take(self, fact: Fact) -> None:
+    def take(self, event: Event) -> None:
         """Apply one more event."""
-        agent_id, event = fact["agent"], fact["event"]
-        if event == "agent-revived" and agent_id in self.stints:
+        agent_id, kind = event["agent"], event["event"]
+        if kind == "agent-revived" and agent_id in self.stints:
             old = self.stints[agent_id][-1]
-            fresh = Life(agent_id, old.name, old.level, old.parent, text.unix(fact["at"]))
+            fresh = Lifecycle(agent_id, old.name, old.level, old.parent, text.unix(event["at"]))
             self.lives.agents[agent_id] = fresh
             self.stints[agent_id].append(fresh)
             return
-        self.lives.take(fact)
-        if event == "agent-queued":
+        self.lives.take(event)
+        if kind == "agent-queued":
             self.stints[agent_id] = [self.lives.agents[agent_id]]
-        elif event == "process-ended":
-            self.ends[agent_id, fact["attempt"]] = fact
+        elif kind == "process-ended":
+            self.ends[agent_id, event["attempt"]] = event
 
 
 class Spans:
     """The spans of a story. `home` makes ids unique; `agents` and `runs` are the answers of the daemon, by id."""
 
     def __init__(
-        self, home: str, story: Story, agents: Mapping[str, Mapping[str, Any]], runs: Mapping[str, Mapping[str, Any]]
+        self,
+        home: str,
+        story: TraceHistory,
+        agents: Mapping[str, Mapping[str, Any]],
+        runs: Mapping[str, Mapping[str, Any]],
     ) -> None:
         self._home = home
         self._story = story
@@ -99,7 +103,7 @@ class Spans:
         for run in (self._runs[run_id] for run_id in wanted):
             if run["ended_at"] is None:
                 continue
-            known: Attributes = {"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": run["name"]}
+            known: SpanAttributes = {"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": run["name"]}
             ours = {"run": run["id"], **{key: run[key] for key in _OF_RUNS}}
             begin, end = text.unix(run["began_at"]), text.unix(run["ended_at"])
             yield Span(
@@ -113,7 +117,7 @@ class Spans:
                 _error(run["status"], run["reason"]),
             )
 
-    def _of_life(self, life: Life, number: int) -> Span:
+    def _of_life(self, life: Lifecycle, number: int) -> Span:
         agent = self._agents.get(life.id, {})
         begin = summary.first(life)
         run = self._runs.get(agent.get("run") or "")
@@ -128,9 +132,9 @@ class Spans:
             _error(life.status, life.reason),
         )
 
-    def _of_attempt(self, life: Life, number: int, attempt: Attempt) -> Span:
+    def _of_attempt(self, life: Lifecycle, number: int, attempt: AttemptHistory) -> Span:
         ended = self._story.ends.get((life.id, attempt.number), {})
-        known: Attributes = {
+        known: SpanAttributes = {
             "gen_ai.agent.id": life.id,
             "orchd.attempt": attempt.number,
             "orchd.outcome": str(attempt.how),
@@ -155,10 +159,10 @@ class Spans:
     def _id(self, *words: str) -> str:
         return hashlib.sha256("\0".join((self._home, *words)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
-    def _id_of(self, life: Life, number: int) -> str:
+    def _id_of(self, life: Lifecycle, number: int) -> str:
         return self._id("agent", life.id, str(number), str(summary.first(self._story.stints[life.id][0])))
 
-    def _trace(self, life: Life) -> str:
+    def _trace(self, life: Lifecycle) -> str:
         """Return the trace of the topmost agent or run above the agent."""
         life = self._story.stints[life.id][0]
         while life.parent is not None and life.parent in self._story.stints:
@@ -179,9 +183,9 @@ class Spans:
         return self._id("attempt", str(parent), str(before[-1].number), str(before[-1].admitted)) if before else None
 
 
-def _agent_attributes(life: Life, agent: Mapping[str, Any], *, is_newest: bool) -> Attributes:
+def _agent_attributes(life: Lifecycle, agent: Mapping[str, Any], *, is_newest: bool) -> SpanAttributes:
     """Return the attributes of an agent; its usage, which covers all attempts, belongs to the newest life cycle."""
-    known: Attributes = {"gen_ai.agent.id": life.id, "gen_ai.agent.name": life.name}
+    known: SpanAttributes = {"gen_ai.agent.id": life.id, "gen_ai.agent.name": life.name}
     if agent.get("runner"):
         known["gen_ai.operation.name"] = "invoke_agent"
         if provider := _PROVIDERS.get(agent["runner"]):
@@ -195,11 +199,11 @@ def _agent_attributes(life: Life, agent: Mapping[str, Any], *, is_newest: bool) 
     return {**known, **_given(ours), **_failed(life.status)}
 
 
-def _given(ours: Mapping[str, Any]) -> Attributes:
+def _given(ours: Mapping[str, Any]) -> SpanAttributes:
     return {f"orchd.{key}": value for key, value in ours.items() if value is not None}
 
 
-def _failed(status: str | None) -> Attributes:
+def _failed(status: str | None) -> SpanAttributes:
     return {"error.type": status} if status in statuses.FAILED or status == "retried" else {}
 
 

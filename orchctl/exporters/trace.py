@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from orchctl.client import Client, pages
-from orchctl.exporters.spans import Span, Spans, Story
+from orchctl.exporters.spans import Span, Spans, TraceHistory
 from orchctl.history import events
 from orchd.instance.home import Home
 from orchd.protocol.errors import WireError
@@ -30,12 +30,12 @@ def told(client: Client, subject: str | None) -> list[Span]:
     Raises WireError for an unknown id.
     """
     scope = _scope(client, subject)
-    story, sessions = Story(), dict[str, str | None]()
+    story, sessions = TraceHistory(), dict[str, str | None]()
     since = 0 if scope.session is None else events.before(client, scope.session["opened_at"])
-    for fact in events.facts(client, since):
-        story.take(fact)
-        if fact["event"] == "agent-queued":
-            sessions[fact["agent"]] = fact.get("session")
+    for event in events.between(client, since):
+        story.take(event)
+        if event["event"] == "agent-queued":
+            sessions[event["agent"]] = event.get("session")
     chosen = _chosen(story, sessions, scope)
     agents = _known_agents(client, _with_ancestors(story, chosen))
     runs = _known_runs(client, _runs(agents, agents))
@@ -68,7 +68,7 @@ def _session(client: Client, session_id: str | None) -> dict[str, Any] | None:
     return None if session_id is None else dict(client.call("session-status", {"id": session_id})["session"])
 
 
-def _chosen(story: Story, sessions: dict[str, str | None], scope: _Scope) -> list[str]:
+def _chosen(story: TraceHistory, sessions: dict[str, str | None], scope: _Scope) -> list[str]:
     """Return the agents of the scope. Parents come before their children, so one pass reaches all descendants."""
     if scope.seeds is None:
         return [agent for agent in story.stints if scope.session is None or sessions[agent] == scope.session["id"]]
@@ -79,7 +79,7 @@ def _chosen(story: Story, sessions: dict[str, str | None], scope: _Scope) -> lis
     return [agent_id for agent_id in story.stints if agent_id in below]
 
 
-def _with_ancestors(story: Story, chosen: Iterable[str]) -> list[str]:
+def _with_ancestors(story: TraceHistory, chosen: Iterable[str]) -> list[str]:
     ids = dict.fromkeys(chosen)
     for agent_id in list(ids):
         parent = story.stints[agent_id][0].parent

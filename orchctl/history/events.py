@@ -27,11 +27,11 @@ def before(client: Client, stamp: str) -> int:
     return low
 
 
-def newest(client: Client, event: str, until: int) -> dict[str, Any] | None:
+def newest(client: Client, kind: str, until: int) -> dict[str, Any] | None:
     """Return the newest event of this kind up to the number `until`, read backwards; None if none exists any more."""
     while until > 0:
         since = max(0, until - _PAGE)
-        matches = [fact for fact in _up_to(client, since, until) if fact["event"] == event]
+        matches = [event for event in _up_to(client, since, until) if event["event"] == kind]
         if matches:
             return matches[-1]
         until = since
@@ -44,24 +44,24 @@ def _up_to(client: Client, since: int, last: int) -> Iterator[dict[str, Any]]:
         page = client.call("events", {"since": since, "count": min(last - since, _PAGE)})["events"]
         if not page:
             return
-        yield from (fact for fact in page if fact["seq"] <= last)
+        yield from (event for event in page if event["seq"] <= last)
         since = page[-1]["seq"]
 
 
-def facts(client: Client, since: int = 0, until: str | None = None) -> Iterator[dict[str, Any]]:
+def between(client: Client, since: int = 0, until: str | None = None) -> Iterator[dict[str, Any]]:
     """Yield the events after the number `since`, oldest first, up to the time `until` (ISO 8601) if it is given."""
-    for fact in _pages(client, since, {}):
-        if until is not None and fact["at"] > until:
+    for event in _pages(client, since, {}):
+        if until is not None and event["at"] > until:
             return
-        yield fact
+        yield event
 
 
 def _pages(client: Client, since: int, only: dict[str, object]) -> Iterator[dict[str, Any]]:
     while True:
         page = client.call("events", {"since": since, "count": _PAGE, **only})
-        for fact in page["events"]:
-            yield fact
-            since = fact["seq"]
+        for event in page["events"]:
+            yield event
+            since = event["seq"]
         if not page["events"] or since >= page["last"]:
             return
 
@@ -77,6 +77,6 @@ def about(client: Client, agent: str, queued_at: str | None, ended_at: str | Non
     except WireError as error:
         if error.details.get("unknown") != "agent":
             raise
-        of_its_time = list(facts(client, before(client, queued_at) if queued_at else 0, ended_at))
-        is_whole = any(fact["event"] == "agent-queued" and fact["agent"] == agent for fact in of_its_time)
-        yield from of_its_time if is_whole else facts(client)
+        of_its_time = list(between(client, before(client, queued_at) if queued_at else 0, ended_at))
+        is_whole = any(event["event"] == "agent-queued" and event["agent"] == agent for event in of_its_time)
+        yield from of_its_time if is_whole else between(client)

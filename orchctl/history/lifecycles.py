@@ -9,11 +9,11 @@ from typing import Any
 from orchctl.render import text
 from orchd.protocol import statuses
 
-Fact = Mapping[str, Any]
+Event = Mapping[str, Any]
 
 
 @dataclass(slots=True)
-class Attempt:
+class AttemptHistory:
     """One attempt of an agent. Times are Unix times; its slot was held from `admitted` to `ended`, except in waits."""
 
     number: int
@@ -37,7 +37,7 @@ class Attempt:
 
 
 @dataclass(slots=True)
-class Life:
+class Lifecycle:
     """The life cycle of one agent."""
 
     id: str
@@ -45,74 +45,74 @@ class Life:
     level: str
     parent: str | None
     queued: float  # when it began to wait for its next attempt, or for its last one
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[AttemptHistory] = field(default_factory=list)
     status: str | None = None  # once the agent has finished
     reason: str | None = None
     ended: float | None = None
 
 
 @dataclass(slots=True)
-class Lives:
+class Lifecycles:
     """The life cycles of all agents in a stretch of events, and the changes of the limit in it."""
 
-    agents: dict[str, Life] = field(default_factory=dict)
+    agents: dict[str, Lifecycle] = field(default_factory=dict)
     limits: list[tuple[float, int]] = field(default_factory=list)
 
-    def take(self, fact: Fact) -> None:
+    def take(self, event: Event) -> None:
         """Apply one more event."""
-        at = text.unix(fact["at"])
-        if fact["event"] == "limit-changed":
-            self.limits.append((at, fact["limit"]))
-        elif fact["event"] == "agent-queued":
-            agent_id = fact["agent"]
-            self.agents[agent_id] = Life(agent_id, fact["name"], fact["level"], fact["parent"], at)
-        elif (life := self.agents.get(fact["agent"])) is not None:
-            _lived(life, fact, at)
+        at = text.unix(event["at"])
+        if event["event"] == "limit-changed":
+            self.limits.append((at, event["limit"]))
+        elif event["event"] == "agent-queued":
+            agent_id = event["agent"]
+            self.agents[agent_id] = Lifecycle(agent_id, event["name"], event["level"], event["parent"], at)
+        elif (life := self.agents.get(event["agent"])) is not None:
+            _lived(life, event, at)
 
 
-def read(facts: Iterable[Fact]) -> Lives:
-    """Return the life cycles in `facts`, which must begin before the agents of interest were queued."""
-    lives = Lives()
-    for fact in facts:
-        lives.take(fact)
+def read(events: Iterable[Event]) -> Lifecycles:
+    """Return the life cycles in `events`, which must begin before the agents of interest were queued."""
+    lives = Lifecycles()
+    for event in events:
+        lives.take(event)
     return lives
 
 
-def _lived(life: Life, fact: Fact, at: float) -> None:
-    event = fact["event"]
-    if event == "attempt-admitted":
-        life.attempts.append(Attempt(fact["attempt"], life.queued, at))
-    elif event == "agent-revived":
+def _lived(life: Lifecycle, event: Event, at: float) -> None:
+    kind = event["event"]
+    if kind == "attempt-admitted":
+        life.attempts.append(AttemptHistory(event["attempt"], life.queued, at))
+    elif kind == "agent-revived":
         life.queued, life.status, life.reason, life.ended = at, None, None, None
-    elif event in statuses.ENDS:
-        life.status, life.reason, life.ended = statuses.ENDS[event], fact.get("reason"), at
+    elif kind in statuses.ENDS:
+        life.status, life.reason, life.ended = statuses.ENDS[kind], event.get("reason"), at
         if life.attempts and life.attempts[-1].ended is None:
-            _end(life.attempts[-1], statuses.ENDS[event], life.reason, at)
+            _end(life.attempts[-1], statuses.ENDS[kind], life.reason, at)
     elif life.attempts:
-        _tried(life, life.attempts[-1], fact, at)
+        _tried(life, life.attempts[-1], event, at)
 
 
-def _tried(life: Life, attempt: Attempt, fact: Fact, at: float) -> None:
-    event = fact["event"]
-    if event in statuses.AGAIN:
-        _end(attempt, statuses.AGAIN[event], fact["reason"], at)
+def _tried(life: Lifecycle, attempt: AttemptHistory, event: Event, at: float) -> None:
+    kind = event["event"]
+    if kind in statuses.AGAIN:
+        _end(attempt, statuses.AGAIN[kind], event["reason"], at)
         life.queued = at
-    elif event == "process-ended":
-        attempt.exit_code = fact["exit_code"]
-    elif event in ("wait-began", "agent-frozen"):
+    elif kind == "process-ended":
+        attempt.exit_code = event["exit_code"]
+    elif kind in ("wait-began", "agent-frozen"):
         if not attempt.waits or attempt.waits[-1][1] is not None:
             attempt.waits.append((at, None))
-            if event == "agent-frozen":
+            if kind == "agent-frozen":
                 attempt.frozen.append(at)
-    elif event in ("agent-returned", "agent-thawed", "work-seen", "stop-began"):
+    elif kind in ("agent-returned", "agent-thawed", "work-seen", "stop-began"):
         _return(attempt, at)
 
 
-def _end(attempt: Attempt, how: str, reason: str | None, at: float) -> None:
+def _end(attempt: AttemptHistory, how: str, reason: str | None, at: float) -> None:
     _return(attempt, at)
     attempt.ended, attempt.how, attempt.reason = at, how, reason
 
 
-def _return(attempt: Attempt, at: float) -> None:
+def _return(attempt: AttemptHistory, at: float) -> None:
     if attempt.waits and attempt.waits[-1][1] is None:
         attempt.waits[-1] = (attempt.waits[-1][0], at)

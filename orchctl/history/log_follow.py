@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from orchctl.history.log_source import Source, opened
+from orchctl.history.log_source import LogSource, open_source
 from orchd.instance.system import inotify, sparse
 
 if TYPE_CHECKING:
-    from orchctl.history.log_source import FarOutput
+    from orchctl.history.log_source import RemoteLog
 
 _BLOCK = 1 << 16
 SHORTENED = b"[orchd: the file was made shorter; it goes on from its beginning]\n"
 
 
-class Log:
+class FollowedLog:
     """The output of one attempt, read from the beginning or from its last lines.
 
     Where the middle of the output was left out, a line of orchd's says how many bytes that were. Another line says that
@@ -23,8 +23,8 @@ class Log:
     beginning.
     """
 
-    def __init__(self, output: Path | FarOutput, lines: int | None = None) -> None:
-        self._source = opened(output)
+    def __init__(self, output: Path | RemoteLog, lines: int | None = None) -> None:
+        self._source = open_source(output)
         self._position = 0 if lines is None else _start_of_last(self._source, lines)
         self._is_inside_line = False
 
@@ -52,12 +52,12 @@ class Log:
         sink.flush()
 
 
-def left_out(gap: sparse.Gap) -> bytes:
+def left_out(gap: sparse.Hole) -> bytes:
     """Return the line that is written in place of a gap."""
     return f"[orchd: {gap.end - gap.start:,} bytes were left out here]\n".encode()
 
 
-class Changes:
+class FileChanges:
     """A file descriptor, `fd`, that is readable when a watched file has grown."""
 
     def __init__(self) -> None:
@@ -78,12 +78,12 @@ class Changes:
             pass
 
 
-def _start_of_last(source: Source, lines: int) -> int:
+def _start_of_last(source: LogSource, lines: int) -> int:
     """Return where the last `lines` lines begin, read backwards block by block; of a gap nothing is read."""
     end = source.size()
     if lines == 0 or end == 0:
         return end
-    gap = source.read(0, 1)[1] or sparse.Gap(0, 0)
+    gap = source.read(0, 1)[1] or sparse.Hole(0, 0)
     # a newline at the very end finishes the last line and does not begin another
     wanted = lines + (source.read(end - 1, 1)[0] == b"\n")
     position = end

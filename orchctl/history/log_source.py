@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from orchctl.client import Client
 
 
-class Source(Protocol):
+class LogSource(Protocol):
     """The output of one attempt, open for reading."""
 
     def size(self) -> int:
         """Return the number of bytes, including the bytes that were left out."""
 
-    def read(self, position: int, count: int) -> tuple[bytes, sparse.Gap | None]:
+    def read(self, position: int, count: int) -> tuple[bytes, sparse.Hole | None]:
         """Return at most `count` bytes from `position`, none of a gap, and the first gap that ends after `position`."""
 
     def close(self) -> None:
         """Close the source."""
 
 
-class File:
+class LocalLog:
     """A file on this machine. It stays open, so it may be unlinked meanwhile."""
 
     def __init__(self, path: Path) -> None:
@@ -41,7 +41,7 @@ class File:
         """Return the number of bytes."""
         return os.fstat(self._file).st_size
 
-    def read(self, position: int, count: int) -> tuple[bytes, sparse.Gap | None]:
+    def read(self, position: int, count: int) -> tuple[bytes, sparse.Hole | None]:
         """Return the bytes there, and the next gap."""
         return sparse.read(self._file, position, count)
 
@@ -50,7 +50,7 @@ class File:
         os.close(self._file)
 
 
-class FarOutput:
+class RemoteLog:
     """Output on another machine. Each piece is a request of its own, so nothing is held open."""
 
     def __init__(self, client: Client, agent: str, attempt: int) -> None:
@@ -61,10 +61,10 @@ class FarOutput:
         """Return the number of bytes."""
         return int(self._piece(-1, 1)["size"])
 
-    def read(self, position: int, count: int) -> tuple[bytes, sparse.Gap | None]:
+    def read(self, position: int, count: int) -> tuple[bytes, sparse.Hole | None]:
         """Return the bytes there, and the next gap."""
         piece = self._piece(position, min(count, remote_operations.MOST_BYTES))
-        return piece["data"], sparse.Gap(*piece["gap"]) if piece["gap"] else None
+        return piece["data"], sparse.Hole(*piece["gap"]) if piece["gap"] else None
 
     def close(self) -> None:
         """Do nothing: nothing is held open."""
@@ -73,11 +73,11 @@ class FarOutput:
         return self._client.call("output", {**self._args, "offset": offset, "count": count})
 
 
-def output_of(client: Client, agent: str, attempt: int, path: str) -> Path | FarOutput:
+def output_of(client: Client, agent: str, attempt: int, path: str) -> Path | RemoteLog:
     """Return what `opened` takes for the output of an attempt: the file `path`, or a source on another machine."""
-    return Path(path) if isinstance(client.target, Home) else FarOutput(client, agent, attempt)
+    return Path(path) if isinstance(client.target, Home) else RemoteLog(client, agent, attempt)
 
 
-def opened(output: Path | FarOutput) -> Source:
+def open_source(output: Path | RemoteLog) -> LogSource:
     """Return the output as a source. Raises OSError where the file does not exist."""
-    return File(output) if isinstance(output, Path) else output
+    return LocalLog(output) if isinstance(output, Path) else output

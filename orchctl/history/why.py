@@ -8,7 +8,7 @@ from typing import Any
 
 from orchctl.client import Client
 from orchctl.history import events
-from orchctl.history.lifecycles import Attempt, Fact, Life, read
+from orchctl.history.lifecycles import AttemptHistory, Event, Lifecycle, read
 from orchctl.history.log_source import output_of
 from orchctl.history.log_tail import tail
 from orchctl.render import text
@@ -26,31 +26,31 @@ def found(client: Client, agent_or_run: str) -> dict[str, Any]:
     """
     verdict = client.call("why", {"id": agent_or_run})
     if verdict["id"].startswith("run-"):
-        blamed = verdict["holders"][:1] if verdict["status"] != "running" else []
+        blamed = verdict["blockers"][:1] if verdict["status"] != "running" else []
         return {**verdict, "member": found(client, blamed[0]["id"]) if blamed else None}
     (agent,) = commits.noted(client.call("status", {"ids": [verdict["id"]]})["agents"])
-    facts = _facts(client, agent)
-    life = read(facts).agents.get(agent["id"])
+    history = _events(client, agent)
+    life = read(history).agents.get(agent["id"])
     return {
         **verdict,
         "agent": agent,
         "attempts": [_attempt_map(attempt) for attempt in life.attempts] if life else [],
-        "took": _victims(client, dict(taken(facts, agent, life))) if life and text.is_over(agent) else [],
+        "took": _victims(client, dict(taken(history, agent, life))) if life and text.is_over(agent) else [],
         "log": _log(client, agent["id"]) if text.is_over(agent) else None,
     }
 
 
-def _facts(client: Client, agent: text.Agent) -> list[dict[str, Any]]:
+def _events(client: Client, agent: text.Agent) -> list[dict[str, Any]]:
     """Return the events of the agent, and all events of the moment in which it ended."""
-    own = {fact["seq"]: fact for fact in events.about(client, agent["id"], agent["queued_at"], agent["ended_at"])}
+    own = {event["seq"]: event for event in events.about(client, agent["id"], agent["queued_at"], agent["ended_at"])}
     if agent["ended_at"] is None:
         return list(own.values())
     since = events.before(client, agent["ended_at"])
-    then = {fact["seq"]: fact for fact in events.facts(client, since, agent["ended_at"])}
-    return sorted({**own, **then}.values(), key=lambda fact: int(fact["seq"]))
+    then = {event["seq"]: event for event in events.between(client, since, agent["ended_at"])}
+    return sorted({**own, **then}.values(), key=lambda event: int(event["seq"]))
 
 
-def _attempt_map(attempt: Attempt) -> dict[str, Any]:
+def _attempt_map(attempt: AttemptHistory) -> dict[str, Any]:
     waits = [(end if end is not None else begin) - begin for begin, end in attempt.waits]
     return {
         "attempt": attempt.number,
@@ -63,7 +63,7 @@ def _attempt_map(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def taken(facts: Iterable[Fact], agent: text.Agent, life: Life) -> Iterator[tuple[str, str]]:
+def taken(history: Iterable[Event], agent: text.Agent, life: Lifecycle) -> Iterator[tuple[str, str]]:
     """Yield the agents that were cancelled or skipped because of the end of `agent`, directly or not, with reasons.
 
     Events of earlier versions do not name the cause (`because`): of these none is returned.
@@ -71,12 +71,12 @@ def taken(facts: Iterable[Fact], agent: text.Agent, life: Life) -> Iterator[tupl
     if life.status in (None, "completed"):
         return
     known = {agent["id"]}
-    for fact in facts:
-        if fact["event"] not in _ENDS or fact["agent"] in known or fact["at"] != agent["ended_at"]:
+    for event in history:
+        if event["event"] not in _ENDS or event["agent"] in known or event["at"] != agent["ended_at"]:
             continue
-        if fact.get("because") in known:
-            known.add(fact["agent"])
-            yield fact["agent"], fact["reason"]
+        if event.get("because") in known:
+            known.add(event["agent"])
+            yield event["agent"], event["reason"]
 
 
 def _victims(client: Client, reasons: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -101,17 +101,17 @@ def _log(client: Client, agent_id: str) -> dict[str, Any] | None:
 def lines(answer: Mapping[str, Any], now: float) -> Iterator[str]:
     """Yield the answer of `found` as lines of text; `now` is Unix time."""
     yield _head(answer)
-    if answer["holders"] and "member" not in answer:
-        yield f"held by {answer['held_by']}:"
-        yield from _holders(answer["holders"], now)
+    if answer["blockers"] and "member" not in answer:
+        yield f"held by {answer['blocked_by']}:"
+        yield from _holders(answer["blockers"], now)
     if answer["way_out"]:
         yield f"what would change it: {answer['way_out']}"
     if answer.get("member"):
         yield "the member to blame:"
         yield from _indented(lines(answer["member"], now))
-    elif "member" in answer and answer["held_by"]:
+    elif "member" in answer and answer["blocked_by"]:
         yield "members that it waits for:"
-        yield from _holders(answer["holders"], now)
+        yield from _holders(answer["blockers"], now)
     if agent := answer.get("agent"):
         yield from _resources(agent)
     yield from _past(answer)
@@ -133,7 +133,7 @@ def _head(answer: Mapping[str, Any]) -> str:
     return f"{answer['id']} {name}{verb}{answer['status']}{position}{rule}" + (f": {reason}" if reason else "")
 
 
-def _holders(holders: Iterable[Mapping[str, Any]], now: float) -> Iterator[str]:
+def _holders(blockers: Iterable[Mapping[str, Any]], now: float) -> Iterator[str]:
     rows = [
         [
             holder["id"],
@@ -141,7 +141,7 @@ def _holders(holders: Iterable[Mapping[str, Any]], now: float) -> Iterator[str]:
             holder["status"],
             text.span(text.since(holder["since"], now)) if holder["since"] else "",
         ]
-        for holder in holders
+        for holder in blockers
     ]
     return _indented(text.aligned(rows))
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from orchctl.plans.shape import Node, Plan
-from orchctl.spawn.json_lines import Listing
+from orchctl.spawn.json_lines import JsonLines
 from orchd.protocol import schema
 
-_Text = Annotated[str, schema.Check(str.strip, "something that is not empty")]
+_Text = Annotated[str, schema.Constraint(str.strip, "something that is not empty")]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PlanEntry:
     """An object of a JSON file."""
 
     id: _Text
@@ -28,19 +28,19 @@ class Entry:
     done: bool = False
 
 
-def read(listing: Listing, text: str) -> Plan:
+def read(listing: JsonLines, text: str) -> Plan:
     """Return the plan of a file, to which nothing can be written back. Raises UsageError."""
     nodes: list[Node] = []
     unit = "index" if text.lstrip().startswith("[") else "line"
     for place, value in listing.entries(text):
         try:
-            entry = schema.build(Entry, value)
+            entry = schema.parse(PlanEntry, value)
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
             raise listing.wrong(place, f"{error.object[error.start]!r} is half a character") from None
         except schema.ShapeError as error:
             raise listing.wrong(place, str(error)) from None
-        same = {name: getattr(entry, name) for name in Entry.__dataclass_fields__ if name not in {"done", "after"}}
+        same = {name: getattr(entry, name) for name in PlanEntry.__dataclass_fields__ if name not in {"done", "after"}}
         number = int(place.rsplit(" ", 1)[1])
         after = dict.fromkeys(entry.after, "")
         nodes.append(Node(**same, line=number + (unit == "index"), is_done=entry.done, after=after))

@@ -25,7 +25,7 @@ _MARKDOWN: dict[str, Callable[[Page, Counts], Plan]] = {
 }
 
 
-class Wishes(NamedTuple):
+class ReadOptions(NamedTuple):
     """How to read a file. `current` is the tag that Task Master works in."""
 
     format: str | None = None
@@ -52,7 +52,7 @@ def recognized(page: Page) -> str:
     return "kiro" if numbered.is_kiro(page) else "openspec"
 
 
-def parsed(text: str, wishes: Wishes) -> Plan:
+def parsed(text: str, wishes: ReadOptions) -> Plan:
     """Parse a text without checking the plan as a whole. Raises PlanError."""
 
     def counts(task: Node) -> bool:
@@ -69,7 +69,7 @@ def parsed(text: str, wishes: Wishes) -> Plan:
     return plan
 
 
-def read(text: str, wishes: Wishes = Wishes()) -> Plan:  # noqa: B008 - it cannot be changed
+def read(text: str, wishes: ReadOptions = ReadOptions()) -> Plan:  # noqa: B008 - it cannot be changed
     """Read a text and check the plan as a whole. Raises PlanError for every defect."""
     plan = parsed(text, wishes)
     settle(plan, with_optional=wishes.with_optional)

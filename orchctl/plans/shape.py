@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-State = Literal["open", "active", "done"]  # what can be written back
+TaskMark = Literal["open", "active", "done"]  # what can be written back
 IN_PROGRESS = "in progress"
 OPTIONAL = "optional"
 STRUCK = "struck out"
@@ -94,7 +94,7 @@ class Plan:
         return ancestors
 
 
-def marked(plan: Plan, text: str, task_id: str, state: State) -> str:
+def marked(plan: Plan, text: str, task_id: str, state: TaskMark) -> str:
     """Return `text`, which `plan` was read from, with the task `task_id` in `state` and its groups updated.
 
     A group is done when all its required tasks are done, and active when any task is active or done. Everything else

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchctl.errors import RefusedError
 from orchctl.pm.beads_cli import Bd
-from orchctl.pm.work_item import Board, Item
+from orchctl.pm.work_item import Backlog, WorkItem
 from orchctl.render.text import clean
 
 # Types that hold other issues, or are messages: no work for a developer.
@@ -29,12 +29,12 @@ class Beads:
         self._bd = bd
         self._closes_failed = closes_failed
 
-    def board(self) -> Board:
+    def board(self) -> Backlog:
         """Return the ready issues, in the order of `bd`."""
         issues = self._bd.issues("ready", "--limit", "0")
-        return Board([_item(issue) for issue in issues if issue.get("issue_type") not in _NO_WORK])
+        return Backlog([_item(issue) for issue in issues if issue.get("issue_type") not in _NO_WORK])
 
-    def before(self, item: Item) -> tuple[str, ...]:
+    def before(self, item: WorkItem) -> tuple[str, ...]:
         """Return the ids of blocking issues, from both forms in which `bd show` names dependencies."""
         dependencies = self._show(item.id).get("dependencies")
         known = (
@@ -53,7 +53,7 @@ class Beads:
         """Whether the issue is not closed."""
         return self._show(issue_id).get("status") != "closed"
 
-    def take(self, item: Item) -> bool:
+    def take(self, item: WorkItem) -> bool:
         """Claim an issue. The message of a failed claim differs by version of `bd`, so the issue itself is read."""
         try:
             self._bd.issues("update", item.id, "--claim")
@@ -95,10 +95,10 @@ class Beads:
         return next(iter(self._bd.issues("show", issue_id)), {})
 
 
-def _item(issue: Mapping[str, Any]) -> Item:
+def _item(issue: Mapping[str, Any]) -> WorkItem:
     description = "\n\n".join(part for part in (_text(issue, "description"), _text(issue, "design")) if part)
     labels, priority = issue.get("labels"), issue.get("priority")
-    return Item(
+    return WorkItem(
         id=issue["id"],
         title=_text(issue, "title") or issue["id"],
         description=description,

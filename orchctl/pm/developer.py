@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from orchctl.composition import SubSkill, Task, guess_tokens, task_prompt
 from orchctl.errors import UsageError
-from orchctl.pm.work_item import Item
+from orchctl.pm.work_item import WorkItem
 from orchctl.skills import find as skills
 from orchd.instance import config as settings
 from orchd.instance.home import Home
@@ -38,7 +38,7 @@ _ARGUMENT = 100_000  # characters of one argument: the kernel refuses a program 
 _ROLE = "A developer. Others work at the same time, each on a task of their own: do this one, and nothing else."
 
 
-class Wishes(NamedTuple):
+class DeveloperOptions(NamedTuple):
     """Options of all developers of a pm."""
 
     directory: Path
@@ -64,7 +64,7 @@ def labels_of(home: Home) -> dict[str, str]:
 
     try:
         value = tomllib.loads(open_file.read_file(home.config, follow=True).decode()).get("pm", {})
-        own = schema.build(settings.ProjectManagement, value, "pm").labels
+        own = schema.parse(settings.ProjectManagement, value, "pm").labels
     except FileNotFoundError:
         own = {}
     except (OSError, ValueError, RecursionError) as error:
@@ -72,7 +72,7 @@ def labels_of(home: Home) -> dict[str, str]:
     return {**LABELS, **{label.lower(): skill for label, skill in own.items()}}
 
 
-def skill_of(item: Item, wishes: Wishes) -> str | None:
+def skill_of(item: WorkItem, wishes: DeveloperOptions) -> str | None:
     """Return the skill of an item: its own, that of its first label with a skill, or the default."""
     of_labels = (wishes.labels.get(label.lower()) for label in item.labels)
     return item.skill or next((skill for skill in of_labels if skill), wishes.skill)
@@ -83,7 +83,7 @@ def name_of(task: str) -> str:
     return f"task-{task}" if task.isdecimal() else task
 
 
-def developer(item: Item, name: str, wishes: Wishes, *, prompt: Path, result: Path) -> Developer:
+def developer(item: WorkItem, name: str, wishes: DeveloperOptions, *, prompt: Path, result: Path) -> Developer:
     """Return the developer `name` of an item, whose prompt will be in the file `prompt`."""
     skill = skill_of(item, wishes)
     folder = skills.find(skill, skills.places(wishes.directory)) if skill else None
@@ -110,12 +110,12 @@ def developer(item: Item, name: str, wishes: Wishes, *, prompt: Path, result: Pa
     return Developer({key: value for key, value in spec.items() if value not in (None, False)}, full_prompt)
 
 
-def _wanted(item: Item) -> str:
+def _wanted(item: WorkItem) -> str:
     criteria = f"Acceptance criteria:\n\n{item.acceptance}" if item.acceptance else ""
     return "\n\n".join(part for part in (item.title, item.description, criteria) if part)
 
 
-def _prompt(item: Item, skill: str | None, text: str, branch: str | None, result: Path) -> str:
+def _prompt(item: WorkItem, skill: str | None, text: str, branch: str | None, result: Path) -> str:
     instructions = (
         f"You work in a git worktree on the branch {branch}. Commit your work there: nothing else is kept of it. "
         "Do not merge it, and touch no other checkout."

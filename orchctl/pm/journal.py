@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from orchctl.errors import RefusedError
-from orchctl.pm.work_item import Item
+from orchctl.pm.work_item import WorkItem
 from orchd.instance import formats
 from orchd.instance.system import open_file
 
@@ -140,16 +140,16 @@ def _refusal(path: Path, number: int, why: str) -> RefusedError:
     return RefusedError(what, code="broken-journal", details={"path": str(path), "line": number})
 
 
-def item_of(entry: dict[str, Any]) -> Item:
+def item_of(entry: dict[str, Any]) -> WorkItem:
     """Return the item of an entry."""
     known: dict[str, Any] = {}
     for name, value in entry["item"].items():
-        if name in Item.__dataclass_fields__:  # an older version had others
+        if name in WorkItem.__dataclass_fields__:  # an older version had others
             known[name] = tuple(value) if isinstance(value, list) else value
-    return Item(**known)
+    return WorkItem(**known)
 
 
-def entry_of(item: Item, file: str) -> dict[str, Any]:
+def entry_of(item: WorkItem, file: str) -> dict[str, Any]:
     """Return the first record of an item, whose files are named `file`."""
     known = asdict(item)
     del known["files"]  # printed before it starts, and unknown to older versions

@@ -14,10 +14,10 @@ from orchctl.client import Client, pages
 from orchctl.errors import RefusedError, UsageError
 from orchctl.plans.shape import slug
 from orchctl.pm import journal as journals
-from orchctl.pm.developer import Developer, Wishes, developer, name_of
+from orchctl.pm.developer import Developer, DeveloperOptions, developer, name_of
 from orchctl.pm.journal import Journal
 from orchctl.pm.report import Row, judged, lost_row, row_of
-from orchctl.pm.work_item import Board, Source
+from orchctl.pm.work_item import Backlog, WorkSource
 from orchctl.render import text
 from orchctl.spawn.mock_notes import note_pretenders
 from orchctl.spawn.request import origin
@@ -31,11 +31,19 @@ Wait = Callable[[list[str]], dict[str, Any]]
 Tell = Callable[[Row], None]
 
 
-class Conductor:
+class PmLoop:
     """The loop of a pm. `wait` returns when any of these agents has ended, `tell` receives each row."""
 
     def __init__(
-        self, client: Client, source: Source, journal: Journal, wishes: Wishes, *, most: int, wait: Wait, tell: Tell
+        self,
+        client: Client,
+        source: WorkSource,
+        journal: Journal,
+        wishes: DeveloperOptions,
+        *,
+        most: int,
+        wait: Wait,
+        tell: Tell,
     ) -> None:
         self._client = client
         self._source = source
@@ -105,12 +113,12 @@ class Conductor:
         mine = (agent for agent in agents if agent["stdin"] in wanted and agent["cwd"] == place)
         return {agent["task_id"]: agent["id"] for agent in mine if wanted[agent["stdin"]] == agent["task_id"]}
 
-    def _board(self) -> Board:
+    def _board(self) -> Backlog:
         """Return the board without items that were tried already."""
-        board = Board([]) if self.troubles else self._source.board()
+        board = Backlog([]) if self.troubles else self._source.board()
         tried = {*self._journal.entries, *self.skipped}
         ready = [item for item in board.ready if item.id not in tried]
-        return Board(ready, {item_id: why for item_id, why in board.left.items() if item_id not in tried})
+        return Backlog(ready, {item_id: why for item_id, why in board.left.items() if item_id not in tried})
 
     def _start(self, entries: list[dict[str, Any]]) -> None:
         """Start developers for the taken items, and take more while there is room."""
@@ -168,7 +176,7 @@ class Conductor:
                 made.spec.update(base=base, **self._begun_with(entry))
         request = {"agents": [made.spec for made in developers], **origin(self._wishes.directory)}
         try:
-            schema.build(operations.Spawn, request)
+            schema.parse(operations.Spawn, request)
             for entry, made in zip(entries, developers, strict=True):
                 atomic_file.write(self._journal.prompt(entry), made.prompt.encode(errors="replace"))
             agents = self._client.call("spawn", request)["agents"]

@@ -12,11 +12,11 @@ from typing import Any
 from orchctl.errors import RefusedError, UsageError
 from orchctl.plans import entries, reading
 from orchctl.plans.order import reason, shared, waves
-from orchctl.plans.reading import Wishes
-from orchctl.plans.shape import Node, Plan, PlanError, State, marked
+from orchctl.plans.reading import ReadOptions
+from orchctl.plans.shape import Node, Plan, PlanError, TaskMark, marked
 from orchctl.pm.report import Row
-from orchctl.pm.work_item import Board, Item, by_urgency
-from orchctl.spawn.json_lines import Listing, ListingError
+from orchctl.pm.work_item import Backlog, WorkItem, by_urgency
+from orchctl.spawn.json_lines import JsonLines, ListingError
 from orchd.instance.system import atomic_file, open_file
 
 TICKED = "ticked"  # the `task` of a row whose mark a pm has written
@@ -35,18 +35,18 @@ _BESIDE = (
 )
 
 
-class File:
+class TaskList:
     """The tasks in a file, read again before each start. With `ticks`, the outcome of a task is marked there.
 
     `shown` is the path in prompts. Raises UsageError for an invalid file.
     """
 
-    def __init__(self, path: Path, *, ticks: bool = False, wishes: Wishes | None = None, shown: str = "") -> None:
+    def __init__(self, path: Path, *, ticks: bool = False, wishes: ReadOptions | None = None, shown: str = "") -> None:
         self._path = path
         self._path_in_prompts = shown or str(path)
-        self._listing = Listing(str(path), _CODE, "started")
+        self._listing = JsonLines(str(path), _CODE, "started")
         self._ticks = ticks
-        self._wishes = (wishes or Wishes())._replace(current=_current_tag(path))
+        self._wishes = (wishes or ReadOptions())._replace(current=_current_tag(path))
         self._completed: set[str] = set()
         self._failed: dict[str, str] = {}
         self._look()
@@ -72,7 +72,7 @@ class File:
         for row in rows:
             self._note(row["id"], row["status"])
 
-    def board(self) -> Board:
+    def board(self) -> Backlog:
         """Return the tasks whose dependencies are done, and why the others must wait."""
         self._look()
         ready, left = [], {}
@@ -83,9 +83,9 @@ class File:
                 left[task.id] = why
             else:
                 ready.append(self._item(task))
-        return Board(by_urgency(ready), left)
+        return Backlog(by_urgency(ready), left)
 
-    def waves(self) -> list[list[Item]]:
+    def waves(self) -> list[list[WorkItem]]:
         """Return the tasks that are ready, the tasks that are ready after these, and so on."""
         return [by_urgency(map(self._item, wave)) for wave in waves(self.plan, self._done, self._failed)]
 
@@ -98,7 +98,7 @@ class File:
         task = next(task for task in self.plan.tasks if task.id == task_id)
         return reason(task, self._done, self._failed)
 
-    def before(self, item: Item) -> tuple[str, ...]:
+    def before(self, item: WorkItem) -> tuple[str, ...]:
         """Return the ids of the dependencies of an item."""
         return item.after
 
@@ -107,7 +107,7 @@ class File:
         self._look()
         return task_id not in self._done and any(task.id == task_id for task in self.plan.tasks)
 
-    def take(self, item: Item) -> bool:
+    def take(self, item: WorkItem) -> bool:
         """Mark a task as started, where its tool has such a mark; False when it is not open. Raises RefusedError."""
         if not self.is_open(item.id):
             return False
@@ -121,7 +121,7 @@ class File:
     def finish(self, task_id: str, agent: Mapping[str, Any]) -> str:
         """Record an outcome, and mark it with `ticks`. Raises RefusedError when the file cannot be written."""
         self._note(task_id, agent["status"])
-        state: State = "done" if agent["status"] == "completed" else "open"
+        state: TaskMark = "done" if agent["status"] == "completed" else "open"
         is_written = self._mark(task_id, state)
         return TICKED if is_written and state == "done" else self._status(task_id)
 
@@ -155,7 +155,7 @@ class File:
         else:
             self._failed[task_id] = f", which {status}"
 
-    def _mark(self, task_id: str, state: State) -> bool:
+    def _mark(self, task_id: str, state: TaskMark) -> bool:
         """Write the mark of a task; False when the file has it already, or has no such task.
 
         A file that cannot be read now may have the task again later: RefusedError, so that the next pm writes the mark.
@@ -197,7 +197,7 @@ class File:
             place = f"{self._listing.title} {unit} {error.line - (unit == 'index')}"
             raise self._listing.wrong(place, str(error)) from None
 
-    def _item(self, task: Node) -> Item:
+    def _item(self, task: Node) -> WorkItem:
         if self.plan.format in {"checklist", "json"}:
             context = ""
         else:
@@ -207,7 +207,7 @@ class File:
             context = f"Task {task.id} of {self._path_in_prompts}{section}.{read} "
             context += "Leave that file as it is: its marks are set for you."
         texts = (context, task.description)
-        return Item(
+        return WorkItem(
             id=task.id,
             title=task.title,
             description="\n\n".join(text for text in texts if text),

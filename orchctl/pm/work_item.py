@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class WorkItem:
     """A piece of work. The lower its priority, the earlier it is taken; 2 is the middle, as in Beads."""
 
     id: str
@@ -23,26 +23,26 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class Backlog:
     """The items that can start now, most urgent first, and why the rest cannot, by id."""
 
-    ready: list[Item]
+    ready: list[WorkItem]
     left: Mapping[str, str] = field(default_factory=dict)
 
 
-class Source(Protocol):
+class WorkSource(Protocol):
     """A list of work."""
 
-    def board(self) -> Board:
+    def board(self) -> Backlog:
         """Return the current state of the list."""
 
-    def before(self, item: Item) -> tuple[str, ...]:
+    def before(self, item: WorkItem) -> tuple[str, ...]:
         """Return the ids of the dependencies of an item."""
 
     def is_open(self, item_id: str) -> bool:
         """Whether the list still has the item open."""
 
-    def take(self, item: Item) -> bool:
+    def take(self, item: WorkItem) -> bool:
         """Claim an item; False when it was already taken."""
 
     def give_back(self, item_id: str, note: str) -> None:
@@ -52,6 +52,6 @@ class Source(Protocol):
         """Record the outcome of an item's agent. Returns the state that the list then has for it."""
 
 
-def by_urgency(items: Iterable[Item]) -> list[Item]:
+def by_urgency(items: Iterable[WorkItem]) -> list[WorkItem]:
     """Sort items by priority, most urgent first, otherwise in their order."""
     return sorted(items, key=lambda item: item.priority)

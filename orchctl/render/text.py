@@ -273,7 +273,7 @@ def places(limit: Mapping[str, Any], dot: str) -> str:
         parts[0] += f", {limit['overdrawn']} overdrawn"
     if limit["paused"]:
         parts.append("paused")
-    if limit.get("short_of_space"):  # a daemon from before an upgrade does not report it
+    if limit.get("disk_pressure"):  # a daemon from before an upgrade does not report it
         parts.append("disk nearly full, nobody starts")
     parts += [f"{clean(runner)} rate-limited until {until}" for runner, until in limit["held"].items()]
     return f" {dot} ".join(parts)

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from orchctl.runners import mock
 from orchctl.runners.harness import supervise
 from orchctl.runners.harness.attempt import UnfitError, attempt_of, last_message, unfit
-from orchctl.runners.harness.log import Log
-from orchctl.runners.harness.outcome import Outcome
+from orchctl.runners.harness.log import RunnerLog
+from orchctl.runners.harness.outcome import RunnerOutcome
 from orchd.instance import environment, runner_config
 from orchd.instance.system import utf8
 
@@ -23,10 +23,10 @@ def main() -> int:
 
         if (code := create.entered(os.environ, sys.argv[1:])) is not None:
             return code
-    return run(os.environ, tuple(sys.argv[1:]), Log())
+    return run(os.environ, tuple(sys.argv[1:]), RunnerLog())
 
 
-def run(env: Mapping[str, str], arguments: tuple[str, ...], log: Log) -> int:
+def run(env: Mapping[str, str], arguments: tuple[str, ...], log: RunnerLog) -> int:
     """Run the attempt that `env` describes, with its runner. Returns the exit code.
 
     Only the module of that runner is imported, so that it starts fast.
@@ -49,7 +49,7 @@ def run(env: Mapping[str, str], arguments: tuple[str, ...], log: Log) -> int:
 
         return supervise.run(attempt, Own(attempt, log), log)
     except UnfitError as error:
-        return supervise.concluded(attempt, Outcome(fault=str(error)), log)
+        return supervise.concluded(attempt, RunnerOutcome(fault=str(error)), log)
 
 
 if __name__ == "__main__":

@@ -16,10 +16,10 @@ from orchctl.runners.claude_meter import Meter
 from orchctl.runners.harness import rate_limits, resuming
 from orchctl.runners.harness.attempt import Attempt
 from orchctl.runners.harness.json_access import amount, at, count, items, parsed, text
-from orchctl.runners.harness.leftovers import Process
-from orchctl.runners.harness.lines import Line
-from orchctl.runners.harness.log import Log, first, short
-from orchctl.runners.harness.outcome import Outcome
+from orchctl.runners.harness.leftovers import LeftProcess
+from orchctl.runners.harness.lines import OutputLine
+from orchctl.runners.harness.log import RunnerLog, first, short
+from orchctl.runners.harness.outcome import RunnerOutcome
 from orchd.instance import runner_report
 
 # Subagents would work beside the limit. The variables take effect from 2.1.217 on; before that, only removing the tool
@@ -49,7 +49,7 @@ class Claude:
     reads_errors = False
     is_interrupted = True  # on SIGINT it prints its result with its usage, on SIGTERM nothing
 
-    def __init__(self, attempt: Attempt, log: Log) -> None:
+    def __init__(self, attempt: Attempt, log: RunnerLog) -> None:
         settings = attempt.settings
         self.resumed = resuming.session(attempt, attempt.environment({}), log)
         self.argv = [
@@ -62,7 +62,7 @@ class Claude:
             *attempt.arguments,
         ]
         self.caps = _CAPS | _WAITS
-        self.outcome = Outcome()
+        self.outcome = RunnerOutcome()
         self._log = log
         self._results: list[str] = []
         self._faults: list[str] = []
@@ -78,7 +78,7 @@ class Claude:
         self._is_limited = False
         self._last_words = ""
 
-    def hear(self, line: Line) -> None:
+    def hear(self, line: OutputLine) -> None:
         """Take a message of the stream."""
         if not line.is_whole:
             self._log.say(f"[a line of {line.size:,} bytes is left out]")
@@ -98,7 +98,7 @@ class Claude:
         if handle is not None:
             handle(message)
 
-    def hear_error(self, line: Line) -> None:
+    def hear_error(self, line: OutputLine) -> None:
         """Ignore a line of standard error: it is for the log alone."""
 
     def patience(self) -> float | None:
@@ -107,13 +107,13 @@ class Claude:
             return None
         return _NEXT_TURN if self._has_news else _EXIT
 
-    def so_far(self) -> Outcome:
+    def so_far(self) -> RunnerOutcome:
         """Return the usage known so far."""
         outcome = replace(self.outcome, notes=[])
         self._meter.read(outcome)
         return outcome
 
-    def judge(self, code: int, left: list[Process]) -> None:
+    def judge(self, code: int, left: list[LeftProcess]) -> None:
         """Complete the outcome after the exit: usage, notes, and the fault if there is one."""
         outcome = self.outcome
         outcome.result = "\n\n".join(filter(None, self._results))

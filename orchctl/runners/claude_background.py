@@ -74,7 +74,7 @@ class Background:
             self._cut.append(ended)
         return ended[0]
 
-    def close(self, left: Iterable[leftovers.Process]) -> None:
+    def close(self, left: Iterable[leftovers.LeftProcess]) -> None:
         """Sort the tasks that the exit of the CLI cut off; `left` are the processes as of its last result."""
         known = list(left)
         for description, command in (*self._cut, *self._going.values()):

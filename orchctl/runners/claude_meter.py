@@ -12,7 +12,7 @@ from operator import add
 from typing import Any
 
 from orchctl.runners.harness.json_access import amount, at, count, items, text
-from orchctl.runners.harness.outcome import Outcome, dollars
+from orchctl.runners.harness.outcome import RunnerOutcome, dollars
 from orchd.instance import runner_config, runner_report
 
 _REMEMBERED = 1000  # messages whose tokens have been counted: the parts of one message come close together
@@ -73,7 +73,7 @@ class Meter:
             self._known = _sum(self._known, self._since)
         self._since, self._written, self._is_pending = _NOTHING, 0, False
 
-    def read(self, outcome: Outcome) -> None:
+    def read(self, outcome: RunnerOutcome) -> None:
         """Write tokens and cost to `outcome`; without a result an upper estimate, with a note.
 
         A pending request is taken to read the context of the last request anew.

@@ -14,9 +14,9 @@ from typing import Any
 from orchctl.runners.harness import leftovers, rate_limits, resuming
 from orchctl.runners.harness.attempt import Attempt
 from orchctl.runners.harness.json_access import at, count, items, parsed, text
-from orchctl.runners.harness.lines import Line
-from orchctl.runners.harness.log import Log, short
-from orchctl.runners.harness.outcome import Outcome
+from orchctl.runners.harness.lines import OutputLine
+from orchctl.runners.harness.log import RunnerLog, short
+from orchctl.runners.harness.outcome import RunnerOutcome
 from orchd.instance import runner_report
 from orchd.instance.system import open_file
 
@@ -38,7 +38,7 @@ class Codex:
     reads_errors = True
     is_interrupted = False
 
-    def __init__(self, attempt: Attempt, log: Log, last: Path | None) -> None:
+    def __init__(self, attempt: Attempt, log: RunnerLog, last: Path | None) -> None:
         settings = attempt.settings
         self.resumed = resuming.session(attempt, attempt.environment({}), log)
         self.argv = [
@@ -54,7 +54,7 @@ class Codex:
             "-",
         ]
         self.caps: dict[str, str] = {}
-        self.outcome = Outcome()
+        self.outcome = RunnerOutcome()
         self._log = log
         self._last = last
         self._turns = 0
@@ -65,7 +65,7 @@ class Codex:
         self._has_usage = False  # whether the usage of all its turns is known
         self._fault = ""  # the last word on why a turn failed
 
-    def hear(self, line: Line) -> None:
+    def hear(self, line: OutputLine) -> None:
         """Take an event."""
         if not line.is_whole:
             self._log.say(f"[a line of {line.size:,} bytes is left out]")
@@ -92,7 +92,7 @@ class Codex:
         elif kind in ("item.started", "item.completed"):
             self._item(at(event, "item"), is_over=kind == "item.completed")
 
-    def hear_error(self, line: Line) -> None:
+    def hear_error(self, line: OutputLine) -> None:
         """Note a patch that was not permitted: it is no event, and only in standard error."""
         if _REJECTED in line.data:
             self._acted.append(_DENIED)
@@ -101,13 +101,13 @@ class Codex:
         """Return the seconds in which it must exit after its turn, and end its commands; None before."""
         return _EXIT if self.is_answered else None
 
-    def so_far(self) -> Outcome:
+    def so_far(self) -> RunnerOutcome:
         """Return the usage known so far: none before its turn is completed."""
         outcome = replace(self.outcome, notes=[])
         self._note_usage(outcome)
         return outcome
 
-    def judge(self, code: int, left: list[leftovers.Process]) -> None:
+    def judge(self, code: int, left: list[leftovers.LeftProcess]) -> None:
         """Complete the outcome after the exit: notes, the fault if there is one, and the result."""
         outcome = self.outcome
         outcome.turns = self._turns or None
@@ -130,7 +130,7 @@ class Codex:
                 message = open_file.read_as_text(self._last)
                 outcome.result = message if message.strip() else outcome.result
 
-    def _cut_off(self, left: list[leftovers.Process]) -> list[str]:
+    def _cut_off(self, left: list[leftovers.LeftProcess]) -> list[str]:
         """List the commands that still ran at the end; a server, which never ends by itself, is only noted."""
         jobs = []
         for command in self._going.values():
@@ -140,7 +140,7 @@ class Codex:
                 jobs.append(inner)
         return jobs
 
-    def _note_usage(self, outcome: Outcome) -> None:
+    def _note_usage(self, outcome: RunnerOutcome) -> None:
         has_requested = self._has_worked or (outcome.session_id and not self._fault)
         if has_requested and not self._has_usage:
             outcome.note(runner_report.USAGE_UNKNOWN, "ended before it said what it took: tokens and cost are unknown")

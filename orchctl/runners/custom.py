@@ -11,10 +11,10 @@ from typing import Any
 from orchctl.runners.harness import json_text, prompt, rate_limits, resuming
 from orchctl.runners.harness.attempt import Attempt, UnfitError
 from orchctl.runners.harness.json_access import amount, count, parsed, placed, text
-from orchctl.runners.harness.leftovers import Process
-from orchctl.runners.harness.lines import LONGEST, Line
-from orchctl.runners.harness.log import Log, short
-from orchctl.runners.harness.outcome import Outcome
+from orchctl.runners.harness.leftovers import LeftProcess
+from orchctl.runners.harness.lines import LONGEST, OutputLine
+from orchctl.runners.harness.log import RunnerLog, short
+from orchctl.runners.harness.outcome import RunnerOutcome
 from orchd.instance import environment, runner_config
 
 _VARIABLES = {
@@ -37,7 +37,7 @@ _LONGEST_ARGUMENT = 128 * 1024 - 1  # bytes, with which the kernel still starts 
 class Own:
     """A CLI that is described in config.toml."""
 
-    def __init__(self, attempt: Attempt, log: Log) -> None:
+    def __init__(self, attempt: Attempt, log: RunnerLog) -> None:
         settings = attempt.settings
         self.takes_stdin = settings.prompt == "stdin"
         self.is_read = settings.result == "json"
@@ -45,7 +45,7 @@ class Own:
         self.resumed = attempt.resumes if settings.resume else None
         self.argv = [*_argv(attempt, log, self.resumed), *attempt.arguments]
         self.caps: dict[str, str] = {}
-        self.outcome = Outcome()
+        self.outcome = RunnerOutcome()
         self._settings = settings
         self._log = log
         self.is_answered = False  # which of its messages is the last is not known
@@ -54,7 +54,7 @@ class Own:
         self._is_long = self._is_cut = False  # `_is_cut`: the output, as far as it was read, ends inside of a value
         self._has_code = False  # of a rate limit, with the last error
 
-    def hear(self, line: Line) -> None:
+    def hear(self, line: OutputLine) -> None:
         """Take a line: a JSON value, or a part of a value over several lines."""
         self._log.say(line.data.decode(errors="replace"))
         if not line.is_whole:
@@ -69,18 +69,18 @@ class Own:
         else:
             self._whole += line.data + b"\n"
 
-    def hear_error(self, line: Line) -> None:
+    def hear_error(self, line: OutputLine) -> None:
         """Ignore a line of standard error: it is for the log alone."""
 
     def patience(self) -> float | None:
         """Return None: it may take as long as its agent may."""
         return None
 
-    def so_far(self) -> Outcome:
+    def so_far(self) -> RunnerOutcome:
         """Return the outcome without usage, which is unknown before its end."""
         return replace(self.outcome, notes=[])
 
-    def judge(self, code: int, left: list[Process]) -> None:  # noqa: ARG002 - every runner takes it
+    def judge(self, code: int, left: list[LeftProcess]) -> None:  # noqa: ARG002 - every runner takes it
         """Complete the outcome by the exit code, and with JSON also by the output."""
         outcome = self.outcome
         if self.is_read:
@@ -140,7 +140,7 @@ def _words(error: Any) -> str:
     return error if isinstance(error, str) else json.dumps(error, ensure_ascii=False)
 
 
-def _argv(attempt: Attempt, log: Log, resumed: str | None) -> list[str]:
+def _argv(attempt: Attempt, log: RunnerLog, resumed: str | None) -> list[str]:
     """Return the command and its arguments; an argument whose placeholder has no value is left out."""
     settings = attempt.settings
     known = {name: attempt.env.get(variable, "") for name, variable in _VARIABLES.items()}

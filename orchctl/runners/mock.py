@@ -13,8 +13,8 @@ from pathlib import Path
 
 from orchctl.runners.harness import prompt, rate_limits
 from orchctl.runners.harness.attempt import Attempt, UnfitError
-from orchctl.runners.harness.log import Log
-from orchctl.runners.harness.outcome import Outcome, keep_result, stamp
+from orchctl.runners.harness.log import RunnerLog
+from orchctl.runners.harness.outcome import RunnerOutcome, keep_result, stamp
 from orchctl.runners.harness.supervise import concluded
 from orchctl.spawn.mock_notes import MARK
 from orchd.instance import environment
@@ -35,10 +35,10 @@ class _Ended(Exception):
         self.number = number
 
 
-def run(attempt: Attempt, log: Log) -> int:
+def run(attempt: Attempt, log: RunnerLog) -> int:
     """Run a mock agent. Returns the exit code."""
     env = {**attempt.env, **attempt.settings.env}
-    outcome = Outcome(model=attempt.model or "mock", cost_source=statuses.SIMULATED, turns=0)
+    outcome = RunnerOutcome(model=attempt.model or "mock", cost_source=statuses.SIMULATED, turns=0)
     try:
         return _pretend(attempt, env, outcome, log)
     except _Ended as ended:
@@ -46,7 +46,7 @@ def run(attempt: Attempt, log: Log) -> int:
         return concluded(attempt, outcome, log, 128 + ended.number)
 
 
-def _pretend(attempt: Attempt, env: Mapping[str, str], outcome: Outcome, log: Log) -> int:
+def _pretend(attempt: Attempt, env: Mapping[str, str], outcome: RunnerOutcome, log: RunnerLog) -> int:
     """Work through the steps and write the result. Raises _Ended on a signal."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _end)
@@ -76,7 +76,7 @@ def _end(number: int, _: object) -> None:
     raise _Ended(number)
 
 
-def _fault(env: Mapping[str, str], name: str, chance: float, outcome: Outcome) -> str | None:
+def _fault(env: Mapping[str, str], name: str, chance: float, outcome: RunnerOutcome) -> str | None:
     """Return why this attempt fails; None when it does not."""
     limited = dict(pair.rpartition(":")[::2] for pair in env.get("ORCHD_MOCK_RATE_LIMIT", "").split(",") if pair)
     if name in limited and env.get(environment.ENV_ATTEMPT, "1") == "1":

@@ -40,7 +40,7 @@ def note_risks(tree: Tree) -> list[Problem]:
     """Warn on stderr about what can make a run of a valid composition fail. Returns the warnings."""
     risks = at_risk(tree)
     for problem in risks:
-        console.note(f"warning: {problem}")
+        console.warn(f"warning: {problem}")
     return risks
 
 

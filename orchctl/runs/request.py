@@ -27,7 +27,7 @@ _INPUTS = 100_000  # bytes of one variable: the kernel refuses a program that ge
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
+class RunLaunch:
     """A run to start. `request` is for the operation `run`, without an environment; `prompts` are files to write."""
 
     request: dict[str, Any]
@@ -35,7 +35,7 @@ class Launch:
     flat: Flat
 
 
-def prepared(tree: Tree, task: Task, *, runner: str | None, directory: Path, results: Path) -> Launch:
+def prepared(tree: Tree, task: Task, *, runner: str | None, directory: Path, results: Path) -> RunLaunch:
     """Prepare the run of `tree` in `directory`, with its results in `results`. Raises UsageError, CompositionError."""
     flat = flatten(tree)
     maker = _Maker(flat, task, runner, results)
@@ -50,14 +50,14 @@ def prepared(tree: Tree, task: Task, *, runner: str | None, directory: Path, res
     if task.task_id:
         request["task_id"] = task.task_id
     prompts = {results / f"{member.path}.prompt.md": maker.prompt(member) for member in flat.members}
-    return Launch(request, prompts, flat)
+    return RunLaunch(request, prompts, flat)
 
 
-def sendable(launch: Launch) -> dict[str, Any]:
+def sendable(launch: RunLaunch) -> dict[str, Any]:
     """Return the request with this environment. Raises UsageError when the daemon would refuse it."""
     request = {**launch.request, "env": for_agents(), "attributes": attributes.own()}
     try:
-        schema.build(operations.Run, request)
+        schema.parse(operations.Run, request)
     except schema.ShapeError as error:
         raise UsageError(f"{error}; correct it and try again: nothing was started", code="bad-run") from None
     size = len(pack_request("check", "run", request))
@@ -101,7 +101,7 @@ def reserved(directory: Path, name: str) -> Iterator[Path]:
         raise
 
 
-def write_prompts(launch: Launch) -> None:
+def write_prompts(launch: RunLaunch) -> None:
     """Write every prompt to the path that its member reads, which also creates the folders for results."""
     for path, text in launch.prompts.items():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchctl.errors import RefusedError
-from orchctl.skills.backups import put_aside
+from orchctl.skills.backups import back_up
 from orchd.instance import formats
 from orchd.instance.system import atomic_file, open_file
 
@@ -25,7 +25,7 @@ CHANGED = "changed"
 REMOVED = "removed"
 
 
-class File(NamedTuple):
+class InstalledFile(NamedTuple):
     """The state of a file after the installation. `kept` is the backup of a file that was replaced by force."""
 
     path: Path
@@ -33,7 +33,7 @@ class File(NamedTuple):
     kept: Path | None = None
 
 
-def install(skill: Path, folder: Path, *, is_forced: bool) -> list[File]:
+def install(skill: Path, folder: Path, *, is_forced: bool) -> list[InstalledFile]:
     """Copy the files of `skill` to `folder`. Without force, a file that was changed after installation is kept."""
     before = _known(folder / MANIFEST)
     known = dict(before)
@@ -51,7 +51,7 @@ def install(skill: Path, folder: Path, *, is_forced: bool) -> list[File]:
     return files
 
 
-def uninstall(skill: Path, project: Path, place: str) -> list[File]:
+def uninstall(skill: Path, project: Path, place: str) -> list[InstalledFile]:
     """Remove the copy of `skill` from the directory `place` of `project`, but not files that were changed since.
 
     Links are not followed. Raises OSError, RefusedError.
@@ -66,7 +66,7 @@ def uninstall(skill: Path, project: Path, place: str) -> list[File]:
                 (folder / MANIFEST).unlink(missing_ok=True)
     except (FileNotFoundError, NotADirectoryError):  # there is no copy, or a link leads to it
         return []
-    return [File(project / place / name, state) for name, state in states.items() if state]
+    return [InstalledFile(project / place / name, state) for name, state in states.items() if state]
 
 
 def _removed(folder: Path, name: Path, digests: tuple[str | None, ...]) -> str:
@@ -95,25 +95,25 @@ def _files(skill: Path) -> Iterator[Path]:
             yield path
 
 
-def _install(content: bytes, path: Path, installed: str | None, *, is_forced: bool) -> File:
+def _install(content: bytes, path: Path, installed: str | None, *, is_forced: bool) -> InstalledFile:
     """Write one file unless it was changed; `installed` is the digest of its last installation."""
     try:
         there = open_file.read_file(path, follow=True)
     except FileNotFoundError:
         if path.is_symlink():  # a broken link: it was made on purpose
-            return File(path, CHANGED)
+            return InstalledFile(path, CHANGED)
         _write(path, content)
-        return File(path, WRITTEN)
+        return InstalledFile(path, WRITTEN)
     if there == content:
-        return File(path, CURRENT)
+        return InstalledFile(path, CURRENT)
     if _digest(there) == installed:
         _write(path, content)
-        return File(path, REPLACED)
+        return InstalledFile(path, REPLACED)
     if not is_forced:
-        return File(path, CHANGED)
-    kept = put_aside(path)
+        return InstalledFile(path, CHANGED)
+    kept = back_up(path)
     _write(path, content)
-    return File(path, REPLACED, kept)
+    return InstalledFile(path, REPLACED, kept)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchctl.errors import UsageError
-from orchctl.spawn.json_lines import Entry, Listing
-from orchctl.spawn.request import placed
+from orchctl.spawn.json_lines import JsonLine, JsonLines
+from orchctl.spawn.request import with_absolute_paths
 from orchd.protocol import schema
 from orchd.protocol import specs as agentspec
 from orchd.protocol.durations import duration
@@ -25,7 +25,7 @@ _WRITTEN: dict[str, Callable[[str], float]] = {
 
 def read(source: str, directory: Path) -> list[dict[str, object]]:
     """Return the agents in a file, or on stdin for `-`; paths in it are relative to `directory`. Raises UsageError."""
-    listing = Listing(source, _CODE, "spawned")
+    listing = JsonLines(source, _CODE, "spawned")
     entries = list(listing.entries(listing.text()))
     if len(entries) > MOST:
         raise UsageError(
@@ -44,16 +44,16 @@ def example_file() -> str:
     return _EXAMPLE.read_text(encoding="utf-8")
 
 
-def _spec(listing: Listing, entry: Entry, directory: Path) -> dict[str, object]:
+def _spec(listing: JsonLines, entry: JsonLine, directory: Path) -> dict[str, object]:
     """Return the checked spec of an entry. Raises UsageError with the place of the entry."""
     if not isinstance(entry.value, dict):
         raise listing.wrong(entry.place, 'must be an object like {"command": ["claude", "-p", "..."]}')
-    spec = placed(entry.value, directory)
+    spec = with_absolute_paths(entry.value, directory)
     try:
         for key, reads in _WRITTEN.items():
             if isinstance(text := spec.get(key), str):
                 spec[key] = _number(key, reads, text)
-        has_work = schema.build(agentspec.AgentSpec, spec).has_work
+        has_work = schema.parse(agentspec.AgentSpec, spec).has_work
         if has_work:
             pack_request("check", "spawn", spec)
     except UnicodeEncodeError as error:

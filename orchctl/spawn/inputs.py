@@ -37,7 +37,7 @@ def _is_own(path: Path) -> bool:
     """Whether only this process can read the path."""
     if str(path).startswith(_OWN):
         return True
-    if target.is_far():  # a path of the other machine
+    if target.is_remote():  # a path of the other machine
         return False
     try:
         kind = os.stat(path).st_mode  # noqa: PTH116 - beside the test of its kind

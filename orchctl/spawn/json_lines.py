@@ -11,7 +11,7 @@ from typing import NamedTuple
 from orchctl.errors import UsageError
 
 
-class Entry(NamedTuple):
+class JsonLine(NamedTuple):
     """A value of the file, and its place."""
 
     place: str  # for messages: `developers.jsonl line 3`
@@ -26,7 +26,7 @@ class ListingError(UsageError):
         self.why = why
 
 
-class Listing:
+class JsonLines:
     """A file, or stdin for `-`. `code` is for its errors, which say that nothing was `begun` (`spawned`)."""
 
     def __init__(self, source: str, code: str, begun: str) -> None:
@@ -46,16 +46,16 @@ class Listing:
             line = error.object.count(b"\n", 0, error.start) + 1
             raise self.wrong(f"{self.title} line {line}", "is not UTF-8") from None
 
-    def entries(self, text: str) -> Iterator[Entry]:
+    def entries(self, text: str) -> Iterator[JsonLine]:
         """List the entries in `text`."""
         if text.lstrip().startswith("["):
             values = self._parsed(text)
             for index, value in enumerate(values if isinstance(values, list) else ()):
-                yield Entry(f"{self.title} index {index}", value)
+                yield JsonLine(f"{self.title} index {index}", value)
             return
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
-                yield Entry(f"{self.title} line {number}", self._parsed(line, number))
+                yield JsonLine(f"{self.title} line {number}", self._parsed(line, number))
 
     def wrong(self, place: str, what: str) -> ListingError:
         """Return an error to raise."""

@@ -22,7 +22,7 @@ def note_pretenders(agents: Iterable[Mapping[str, Any]], runner: str | None) -> 
     from orchd.instance import runner_config  # an agent that is a command needs none of that
 
     if runner_config.MOCK in used:
-        console.note("mock agents only pretend to work: give --runner NAME, or set `runner` in config.toml")
+        console.warn("mock agents only pretend to work: give --runner NAME, or set `runner` in config.toml")
 
 
 def is_pretended(result: Path) -> bool:

@@ -21,9 +21,9 @@ def origin(directory: Path) -> dict[str, Any]:
     return {**where, "env": for_agents(), "attributes": attributes.own()}
 
 
-def placed(spec: Mapping[str, object], directory: Path) -> dict[str, object]:
+def with_absolute_paths(spec: Mapping[str, object], directory: Path) -> dict[str, object]:
     """Return `spec` with its paths made absolute: the daemon does not know the directory of its client."""
-    if target.is_far():
+    if target.is_remote():
         if not spec.get("cwd"):
             raise UsageError("the agent starts on another machine: say in which directory there with an absolute --cwd")
         for key in _PATHS:

@@ -8,22 +8,22 @@ from itertools import combinations, islice, product
 from pathlib import Path
 
 from orchctl.tasks.overlap import overlaps
-from orchctl.tasks.problems import Problem
-from orchctl.tasks.task_file import RESULTS, Task
+from orchctl.tasks.problems import TaskProblem
+from orchctl.tasks.task_file import RESULTS, TaskFile
 from orchd.dag import cycle_in, topological
 
-FileOf = Callable[[Task], str]  # the name of a task's file in messages
+FileOf = Callable[[TaskFile], str]  # the name of a task's file in messages
 
 _MOST = 10_000  # pairs that write to the same file: of 1,000 tasks there could be half a million
 
 
-def problems(tasks: Sequence[Task], file_of: FileOf) -> list[Problem]:
+def problems(tasks: Sequence[TaskFile], file_of: FileOf) -> list[TaskProblem]:
     """Return every problem that keeps `tasks` from being run, problems of their graph first."""
     errors = [*_doubled(tasks, file_of), *_unknown(tasks, file_of), *_cycles(tasks, file_of)]
     return errors or [*islice(_colliding(tasks, file_of), _MOST)]
 
 
-def ordered(tasks: Sequence[Task]) -> list[Task]:
+def ordered(tasks: Sequence[TaskFile]) -> list[TaskFile]:
     """Return each task behind all its dependencies, otherwise in the order of the files. The graph must be valid."""
     by_name = {task.name: task for task in tasks}
     depth: dict[str, int] = {}
@@ -32,8 +32,8 @@ def ordered(tasks: Sequence[Task]) -> list[Task]:
     return sorted(tasks, key=lambda task: depth[task.name])
 
 
-def _doubled(tasks: Iterable[Task], file_of: FileOf) -> Iterator[Problem]:
-    seen: dict[str, Task] = {}
+def _doubled(tasks: Iterable[TaskFile], file_of: FileOf) -> Iterator[TaskProblem]:
+    seen: dict[str, TaskFile] = {}
     for task in tasks:
         first = seen.setdefault(task.name, task)
         if first is not task:
@@ -41,7 +41,7 @@ def _doubled(tasks: Iterable[Task], file_of: FileOf) -> Iterator[Problem]:
             yield _problem("duplicate-name", file_of, task, "name", what, "give each task a name of its own")
 
 
-def _unknown(tasks: Sequence[Task], file_of: FileOf) -> Iterator[Problem]:
+def _unknown(tasks: Sequence[TaskFile], file_of: FileOf) -> Iterator[TaskProblem]:
     names = {task.name: None for task in tasks}
     for task in tasks:
         for name in task.after:
@@ -57,7 +57,7 @@ def _unknown(tasks: Sequence[Task], file_of: FileOf) -> Iterator[Problem]:
                 yield _problem("unknown-dependency", file_of, task, "after", f"{name!r} is no task here", way_out)
 
 
-def _cycles(tasks: Sequence[Task], file_of: FileOf) -> Iterator[Problem]:
+def _cycles(tasks: Sequence[TaskFile], file_of: FileOf) -> Iterator[TaskProblem]:
     """Yield cycles that share no task: of two that cross, the second is reported once the first is fixed."""
     left = {task.name: task for task in tasks}
     while cycle := cycle_in(
@@ -69,7 +69,7 @@ def _cycles(tasks: Sequence[Task], file_of: FileOf) -> Iterator[Problem]:
         left = {name: task for name, task in left.items() if name not in cycle}
 
 
-def _colliding(tasks: Sequence[Task], file_of: FileOf) -> Iterator[Problem]:
+def _colliding(tasks: Sequence[TaskFile], file_of: FileOf) -> Iterator[TaskProblem]:
     """Yield pairs of tasks that can run at once and would write to the same file."""
     before: dict[str, set[str]] = {}  # direct and indirect dependencies
     for task in ordered(tasks):
@@ -87,9 +87,9 @@ def _colliding(tasks: Sequence[Task], file_of: FileOf) -> Iterator[Problem]:
             yield _problem("not-independent", file_of, second, "files", what, way_out)
 
 
-def _result(task: Task) -> str:
+def _result(task: TaskFile) -> str:
     return str(task.results(task.path.parent / RESULTS)[0])
 
 
-def _problem(code: str, file_of: FileOf, task: Task, key: str, what: str, way_out: str) -> Problem:
-    return Problem(code, file_of(task), task.lines.get(key, 0), what, way_out)
+def _problem(code: str, file_of: FileOf, task: TaskFile, key: str, what: str, way_out: str) -> TaskProblem:
+    return TaskProblem(code, file_of(task), task.lines.get(key, 0), what, way_out)

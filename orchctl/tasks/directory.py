@@ -10,9 +10,9 @@ from typing import Any
 from orchctl.client import Client
 from orchctl.errors import NoDaemonError, RefusedError
 from orchctl.tasks import checks, task_file
-from orchctl.tasks.problems import Problem, TasksError
-from orchctl.tasks.states import RECENT, State, newest_agents, states
-from orchctl.tasks.task_file import DIRECTORY, Task, TaskFiles
+from orchctl.tasks.problems import TaskProblem, TasksError
+from orchctl.tasks.states import RECENT, TaskState, newest_agents, states
+from orchctl.tasks.task_file import DIRECTORY, TaskFile, TaskFiles
 from orchd.instance.home import HomeError
 from orchd.protocol.errors import WireError
 
@@ -26,11 +26,11 @@ class Place:
     path: Path
     shown: str
 
-    def file(self, task: Task) -> str:
+    def file(self, task: TaskFile) -> str:
         """Return the name of a task's file in messages."""
         return f"{self.shown}/{task.path.name}"
 
-    def result(self, task: Task) -> str:
+    def result(self, task: TaskFile) -> str:
         """Return the name of a task's result in messages."""
         return f"{self.shown}/{task_file.RESULTS}/{task.result(self.path / task_file.RESULTS).name}"
 
@@ -41,7 +41,7 @@ def place(word: str | None) -> Place:
     return Place((Path.cwd() / name).resolve(), name)
 
 
-def found(where: Place) -> tuple[TaskFiles, list[Problem]]:
+def found(where: Place) -> tuple[TaskFiles, list[TaskProblem]]:
     """Return the tasks that could be read, and every problem: of each file, then of all tasks together."""
     try:
         read = task_file.read_all(where.path, where.shown)
@@ -51,7 +51,7 @@ def found(where: Place) -> tuple[TaskFiles, list[Problem]]:
     return read, [*read.problems, *together]
 
 
-def opened(where: Place, *, ignored: Sequence[str] = ()) -> list[Task]:
+def opened(where: Place, *, ignored: Sequence[str] = ()) -> list[TaskFile]:
     """Return the tasks in dependency order. Raises RefusedError for problems with other codes than `ignored`."""
     read, problems = found(where)
     refusals = [problem for problem in problems if problem.code not in ignored]
@@ -60,7 +60,7 @@ def opened(where: Place, *, ignored: Sequence[str] = ()) -> list[Task]:
     return checks.ordered(read.tasks)
 
 
-def refused(problems: Sequence[Problem], where: Place) -> RefusedError:
+def refused(problems: Sequence[TaskProblem], where: Place) -> RefusedError:
     """Return the error for a command that was given invalid tasks."""
     more = f" ({len(problems) - 1} more: see `orchctl tasks check {where.shown}`)" if len(problems) > 1 else ""
     details = {"problems": [asdict(problem) for problem in problems]}
@@ -68,13 +68,13 @@ def refused(problems: Sequence[Problem], where: Place) -> RefusedError:
     return RefusedError(f"{problems[0]}{more}", code=code, details=details)
 
 
-def standing(tasks: Sequence[Task], where: Place, client: Client) -> dict[str, State]:
+def standing(tasks: Sequence[TaskFile], where: Place, client: Client) -> dict[str, TaskState]:
     """Return the state of each of `tasks`, which are ordered, from their files and the agents of a daemon."""
     results = where.path / task_file.RESULTS
     return states(tasks, results, newest_agents(tasks, results, history(client)))
 
 
-def standing_anyway(tasks: Sequence[Task], where: Place) -> dict[str, State]:
+def standing_anyway(tasks: Sequence[TaskFile], where: Place) -> dict[str, TaskState]:
     """Return the state of each of `tasks`. A running daemon is asked; none is started."""
     try:
         with Client(starts=False) as client:

@@ -27,7 +27,7 @@ _PLAIN = re.compile(r"[A-Za-z_/][\w /.()+-]*|\d+[smhd]", re.ASCII)  # texts that
 _REMARK = re.compile(r"\s*<!--.*-->\s*")
 
 
-class Value(NamedTuple):
+class ParsedValue(NamedTuple):
     """The value of a key, and its line."""
 
     line: int
@@ -43,10 +43,10 @@ class Mistake(NamedTuple):
 
 
 @dataclass(slots=True)
-class Parsed:
+class FrontMatter:
     """A file in two parts. `body_line` is the line in which the body begins."""
 
-    values: dict[str, Value] = field(default_factory=dict)
+    values: dict[str, ParsedValue] = field(default_factory=dict)
     body: str = ""
     body_line: int = 1
     mistakes: list[Mistake] = field(default_factory=list)
@@ -61,21 +61,21 @@ class _WrongError(ValueError):
         self.offset = offset
 
 
-def parse(text: str) -> Parsed:
+def parse(text: str) -> FrontMatter:
     """Return the front matter and the body of a file; a file that does not begin with `---` is all body.
 
     Front matter behind empty lines or a comment, or indented, is a mistake.
     """
     lines = _lines(text)
     if lines[0].rstrip() != EDGE:
-        return Parsed(body="\n".join(lines), mistakes=list(_misplaced(lines)))
+        return FrontMatter(body="\n".join(lines), mistakes=list(_misplaced(lines)))
     ends = [index for index, line in enumerate(lines) if line.rstrip() == EDGE and index]
     if not ends:
         mistake = Mistake(1, "the front matter never ends", f"write a line `{EDGE}` behind its last key")
-        return Parsed(mistakes=[mistake])
+        return FrontMatter(mistakes=[mistake])
     reader = _Reader(lines[1 : ends[0]])
     reader.read()
-    return Parsed(reader.values, "\n".join(lines[ends[0] + 1 :]), ends[0] + 2, reader.mistakes)
+    return FrontMatter(reader.values, "\n".join(lines[ends[0] + 1 :]), ends[0] + 2, reader.mistakes)
 
 
 def _lines(text: str) -> list[str]:
@@ -114,7 +114,7 @@ class _Reader:
     """Reads key by key and continues after a mistake, so that all mistakes are reported at once."""
 
     def __init__(self, lines: list[str]) -> None:
-        self.values: dict[str, Value] = {}
+        self.values: dict[str, ParsedValue] = {}
         self.mistakes: list[Mistake] = []
         self._lines = lines
 
@@ -127,13 +127,13 @@ class _Reader:
                 message = f"`{name}` is there already in line {before.line}"
                 self.mistakes.append(Mistake(number, message, "keep one of them"))
             elif name:
-                self.values[name] = Value(number, ())  # also when it is wrong: then it is not missing besides
+                self.values[name] = ParsedValue(number, ())  # also when it is wrong: then it is not missing besides
             try:
                 value = _value(lines)
             except _WrongError as error:
                 self.mistakes.append(Mistake(number + error.offset, str(error), error.way_out))
             else:
-                self.values[name] = before or Value(number, value)
+                self.values[name] = before or ParsedValue(number, value)
 
 
 def _entries(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:

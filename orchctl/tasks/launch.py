@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from orchctl.composition import guess_tokens
 from orchctl.errors import RefusedError, UsageError
 from orchctl.skills import find as skills
-from orchctl.skills.backups import put_aside
+from orchctl.skills.backups import back_up
 from orchctl.tasks.prompts import prompt
-from orchctl.tasks.states import OUTDATED, UNNEEDED, State
-from orchctl.tasks.task_file import Task
+from orchctl.tasks.states import OUTDATED, UNNEEDED, TaskState
+from orchctl.tasks.task_file import TaskFile
 from orchctl.worktrees.checks import has_worktree
 from orchd.instance import runner_config
 from orchd.instance.system import atomic_file
@@ -38,13 +38,13 @@ class Wanted(NamedTuple):
 class Choice:
     """The tasks to run now, the tasks on their way, and the tasks left alone: done or not needed."""
 
-    run: tuple[Task, ...]
-    going: tuple[Task, ...]
-    done: tuple[Task, ...]
-    unneeded: tuple[Task, ...] = ()
+    run: tuple[TaskFile, ...]
+    going: tuple[TaskFile, ...]
+    done: tuple[TaskFile, ...]
+    unneeded: tuple[TaskFile, ...] = ()
 
 
-def chosen(tasks: Sequence[Task], states: Mapping[str, State], wanted: Wanted) -> Choice:
+def chosen(tasks: Sequence[TaskFile], states: Mapping[str, TaskState], wanted: Wanted) -> Choice:
     """Choose what to do about each task. Raises RefusedError when a task depends on a task that is left out."""
     among = [task for task in tasks if not wanted.only or task.name in wanted.only]
     going = tuple(task for task in among if states[task.name].is_on_its_way)
@@ -70,7 +70,7 @@ def chosen(tasks: Sequence[Task], states: Mapping[str, State], wanted: Wanted) -
     return Choice(run, going, done, tuple(unneeded))
 
 
-def known(tasks: Sequence[Task], only: Collection[str]) -> None:
+def known(tasks: Sequence[TaskFile], only: Collection[str]) -> None:
     """Raise UsageError when `only` names an unknown task."""
     from difflib import get_close_matches
 
@@ -82,18 +82,18 @@ def known(tasks: Sequence[Task], only: Collection[str]) -> None:
             raise UsageError(f"--only {name!r} is no task here; {way_out}", code="unknown-task")
 
 
-def _is_done(task: Task, state: State, wanted: Wanted) -> bool:
+def _is_done(task: TaskFile, state: TaskState, wanted: Wanted) -> bool:
     """Whether its result counts: a result of the mock runner counts only for a run with the mock runner."""
     return state.is_done and (
         not state.is_pretended or (task.runner or wanted.runner or wanted.default) == runner_config.MOCK
     )
 
 
-def _with_condition(task: Task, name: str, agent: str) -> str:
+def _with_condition(task: TaskFile, name: str, agent: str) -> str:
     return f"{agent}:{task.conditions[name]}" if name in task.conditions else agent
 
 
-def _is_satisfied(task: Task, name: str, state: State, wanted: Wanted) -> bool:
+def _is_satisfied(task: TaskFile, name: str, state: TaskState, wanted: Wanted) -> bool:
     """Whether the task `name` ended as `task` requires; a task that is not needed counts as skipped."""
     condition = task.condition(name)
     if condition == dependencies.COMPLETED:
@@ -103,14 +103,14 @@ def _is_satisfied(task: Task, name: str, state: State, wanted: Wanted) -> bool:
     return state.word in statuses.FAILED
 
 
-def specs(choice: Choice, states: Mapping[str, State], results: Path, wanted: Wanted) -> list[dict[str, Any]]:
+def specs(choice: Choice, states: Mapping[str, TaskState], results: Path, wanted: Wanted) -> list[dict[str, Any]]:
     """Return the agent specs of the tasks to run. Dependencies that are done already are left out."""
     names = {task.name for task in choice.run}
     return [_spec(task, states, names, results, wanted) for task in choice.run]
 
 
 def _spec(
-    task: Task, states: Mapping[str, State], names: Collection[str], results: Path, wanted: Wanted
+    task: TaskFile, states: Mapping[str, TaskState], names: Collection[str], results: Path, wanted: Wanted
 ) -> dict[str, Any]:
     agents = {name: states[name].agent for name in task.after if states[name].is_on_its_way}
     if wanted.worktree:
@@ -143,12 +143,12 @@ def _spec(
     return {key: value for key, value in given.items() if value not in (None, [], 0, False)}
 
 
-def prompt_path(task: Task, results: Path) -> Path:
+def prompt_path(task: TaskFile, results: Path) -> Path:
     """Return the file that the agent of a task reads on standard input."""
     return results / PROMPTS / f"{task.name}.md"
 
 
-def write_prompts(run: Sequence[Task], results: Path, directory: Path, tasks: Sequence[Task] = ()) -> None:
+def write_prompts(run: Sequence[TaskFile], results: Path, directory: Path, tasks: Sequence[TaskFile] = ()) -> None:
     """Write the prompts of `run`. Of all `tasks`, a task with a command may leave no result."""
     places = skills.places(directory)
     commands = {task.name for task in tasks if task.command}
@@ -160,7 +160,7 @@ def write_prompts(run: Sequence[Task], results: Path, directory: Path, tasks: Se
             if name in task.conditions:
                 ended = "has failed" if task.conditions[name] == dependencies.FAILED else "may have failed"
                 doubt = f", if there is one: {name} {ended}"
-            inputs.append(f"{Task(Path(), name).result(results)}{doubt}")
+            inputs.append(f"{TaskFile(Path(), name).result(results)}{doubt}")
         text = prompt(
             task,
             skill_text=skills.text_of(folder) if folder else "",
@@ -172,12 +172,12 @@ def write_prompts(run: Sequence[Task], results: Path, directory: Path, tasks: Se
 
 
 @contextmanager
-def without_old_results(run: Sequence[Task], results: Path) -> Iterator[list[Path]]:
+def without_old_results(run: Sequence[TaskFile], results: Path) -> Iterator[list[Path]]:
     """Move old results away as `.bak` files, and move them back when the block fails."""
     moved: list[tuple[Path, Path]] = []
     try:
         for task in run:
-            moved += [(path, put_aside(path)) for path in task.results(results) if path.is_file()]
+            moved += [(path, back_up(path)) for path in task.results(results) if path.is_file()]
         yield [kept for _, kept in moved]
     except BaseException:
         for path, kept in moved:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchctl.tasks.outline import lowered
-from orchctl.tasks.states import OUTDATED, UNNEEDED, State
-from orchctl.tasks.task_file import Task
+from orchctl.tasks.states import OUTDATED, UNNEEDED, TaskState
+from orchctl.tasks.task_file import TaskFile
 from orchd.instance.system import open_file
 
 _BELOW = 3  # the level of the highest headings of a result; the document's title has 1, a task's heading 2
@@ -23,7 +23,7 @@ class Merged:
     outdated: Mapping[str, str]
 
 
-def merged(tasks: Sequence[Task], states: Mapping[str, State], results: Path) -> Merged:
+def merged(tasks: Sequence[TaskFile], states: Mapping[str, TaskState], results: Path) -> Merged:
     """Merge the results of `tasks` in their order."""
     lacking: dict[str, str] = {}
     parts = ["# Results"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class TaskProblem:
     """A problem of a task file. `line` counts from 1; 0 is the file as a whole."""
 
     code: str  # kebab-case, for scripts
@@ -24,6 +24,6 @@ class Problem:
 class TasksError(ValueError):
     """Task files that cannot be used. `problems` holds every reason, at least one."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[TaskProblem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))

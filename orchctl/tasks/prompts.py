@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchctl.composition.sections import joined, to_read, to_write
-from orchctl.tasks.task_file import Task
+from orchctl.tasks.task_file import TaskFile
 
 
-def prompt(task: Task, *, skill_text: str, inputs: Sequence[str], result: str) -> str:
+def prompt(task: TaskFile, *, skill_text: str, inputs: Sequence[str], result: str) -> str:
     """Return the prompt: the skill, the goal, the task's own text, results to read, and where its result goes."""
     goal = "" if task.goal in task.body else f"# {task.name}\n\n{task.goal}"
     parts = [

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchctl.render import text
 from orchctl.spawn.mock_notes import is_pretended
-from orchctl.tasks.task_file import Task
+from orchctl.tasks.task_file import TaskFile
 from orchctl.worktrees import commits
 from orchd.protocol import dependencies
 
@@ -25,7 +25,7 @@ Agent = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class TaskState:
     """The state of a task: done, missing, outdated, or the status of its agent when that decides."""
 
     word: str
@@ -51,33 +51,33 @@ class State:
         return f"{self.word}: {details}" if details else self.word
 
 
-def states(ordered: Sequence[Task], results: Path, agents: Mapping[str, Agent]) -> dict[str, State]:
+def states(ordered: Sequence[TaskFile], results: Path, agents: Mapping[str, Agent]) -> dict[str, TaskState]:
     """Return the state of each of `ordered` by name; dependencies must stand before their dependents."""
-    by_name: dict[str, State] = {}
+    by_name: dict[str, TaskState] = {}
     for task in ordered:
         by_name[task.name] = _state(task, results, agents.get(task.name), by_name)
     return by_name
 
 
-def _state(task: Task, results: Path, agent: Agent | None, before: Mapping[str, State]) -> State:
+def _state(task: TaskFile, results: Path, agent: Agent | None, before: Mapping[str, TaskState]) -> TaskState:
     if agent is not None and not text.is_over(agent):
-        return State(agent["status"], text.clean(agent["reason"] or ""), agent)
+        return TaskState(agent["status"], text.clean(agent["reason"] or ""), agent)
     made = _time(task.result(results)) or None
     if made is None and task.command and agent is not None and agent["status"] == "completed":
         made = int(text.unix(agent["ended_at"]) * 1e9)  # a command need not write a result
     is_bad = agent is not None and agent["status"] != "completed" and not _is_newer(made, agent)
     if (is_bad or made is None) and (why := _why_unneeded(task, before)):
-        return State(UNNEEDED, why, agent)
+        return TaskState(UNNEEDED, why, agent)
     if agent is not None and is_bad:
-        return State(agent["status"], text.outcome(agent), agent)
+        return TaskState(agent["status"], text.outcome(agent), agent)
     if made is None:
-        return State(MISSING, "it completed and left no result" if agent is not None else "", agent)
+        return TaskState(MISSING, "it completed and left no result" if agent is not None else "", agent)
     why = _why_outdated(task, made, results, before)
     if why:
-        return State(OUTDATED, why, agent)
+        return TaskState(OUTDATED, why, agent)
     is_mock = is_pretended(task.result(results))
     left = text.notes(*commits.noted([agent])) if agent is not None else ""
-    return State(DONE, "by the mock runner, which only pretends" if is_mock else left, agent, is_mock, made)
+    return TaskState(DONE, "by the mock runner, which only pretends" if is_mock else left, agent, is_mock, made)
 
 
 def _is_newer(made: int | None, agent: Agent) -> bool:
@@ -85,7 +85,7 @@ def _is_newer(made: int | None, agent: Agent) -> bool:
     return made is not None and bool(agent["ended_at"]) and made > (text.unix(agent["ended_at"]) + _TICK) * 1e9
 
 
-def _why_unneeded(task: Task, before: Mapping[str, State]) -> str:
+def _why_unneeded(task: TaskFile, before: Mapping[str, TaskState]) -> str:
     """Return why no agent would start for a task; empty when an agent may."""
     for name in task.after:
         condition, state = task.condition(name), before[name]
@@ -96,7 +96,7 @@ def _why_unneeded(task: Task, before: Mapping[str, State]) -> str:
     return ""
 
 
-def _why_outdated(task: Task, made: int, results: Path, before: Mapping[str, State]) -> str:
+def _why_outdated(task: TaskFile, made: int, results: Path, before: Mapping[str, TaskState]) -> str:
     if (_time(task.path) or 0) > made:
         return "its task file is newer than its result"
     for name in task.after:
@@ -105,7 +105,7 @@ def _why_outdated(task: Task, made: int, results: Path, before: Mapping[str, Sta
             return f"{name}, which it comes after, is not done"
         if task.condition(name) == dependencies.FAILED:
             continue  # its result, if there is one, was written after the failure that this task was for
-        written = max(_time(path) or 0 for path in Task(Path(), name).results(results))
+        written = max(_time(path) or 0 for path in TaskFile(Path(), name).results(results))
         if max(written, before[name].made) > made:
             return f"the result of {name}, which it comes after, is newer"
     return ""
@@ -120,7 +120,7 @@ def _time(path: Path) -> int | None:
     return status.st_mtime_ns if status.st_size else None
 
 
-def newest_agents(tasks: Sequence[Task], results: Path, pages: Iterator[Sequence[Agent]]) -> dict[str, Agent]:
+def newest_agents(tasks: Sequence[TaskFile], results: Path, pages: Iterator[Sequence[Agent]]) -> dict[str, Agent]:
     """Return the newest agent of each task by name, out of `pages` of history, newest first."""
     wanted = {str(path): task.name for task in tasks for path in task.results(results)}
     newest: dict[str, Agent] = {}

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from orchctl.tasks import front_matter
-from orchctl.tasks.front_matter import Parsed
-from orchctl.tasks.problems import Problem, TasksError
+from orchctl.tasks.front_matter import FrontMatter
+from orchctl.tasks.problems import TaskProblem, TasksError
 from orchd.instance.system import open_file
 from orchd.protocol import dependencies, schema, specs
 from orchd.protocol.durations import duration
@@ -30,7 +30,7 @@ _LONGEST = 100  # bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class TaskFile:
     """A task as its file defines it. `lines` are the lines of its keys."""
 
     path: Path
@@ -77,8 +77,8 @@ class TaskFiles:
     """All tasks of a directory that could be read, in the order of their files, and the problems of the others."""
 
     directory: Path
-    tasks: tuple[Task, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    tasks: tuple[TaskFile, ...] = ()
+    problems: tuple[TaskProblem, ...] = ()
 
     @property
     def results(self) -> Path:
@@ -92,9 +92,9 @@ def read_all(directory: Path, name: str) -> TaskFiles:
     if not paths:
         what = "there is no such directory" if not directory.is_dir() else f"there is no {PREFIX}NAME.md in it"
         way_out = "make one: orchctl tasks new NAME --goal TEXT"
-        raise TasksError([Problem("no-tasks", name, 0, what, way_out)])
-    tasks: list[Task] = []
-    problems: list[Problem] = []
+        raise TasksError([TaskProblem("no-tasks", name, 0, what, way_out)])
+    tasks: list[TaskFile] = []
+    problems: list[TaskProblem] = []
     for path in paths:
         try:
             tasks.append(read(path, f"{name}/{path.name}"))
@@ -108,48 +108,50 @@ def _in_order(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]+)", path.stem)]
 
 
-def read(path: Path, file: str) -> Task:
+def read(path: Path, file: str) -> TaskFile:
     """Read a task file. Raises TasksError with every mistake."""
     try:
         return made(path, open_file.read_file(path, follow=True).decode(), file)
     except OSError as error:
         what, way_out = f"cannot be read: {error.strerror}", "check the path and its rights"
-        raise TasksError([Problem("unreadable", file, 0, what, way_out)]) from None
+        raise TasksError([TaskProblem("unreadable", file, 0, what, way_out)]) from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise TasksError([Problem("not-utf-8", file, line, "is not UTF-8", "save the file as UTF-8")]) from None
+        raise TasksError([TaskProblem("not-utf-8", file, line, "is not UTF-8", "save the file as UTF-8")]) from None
 
 
-def made(path: Path, text: str, file: str) -> Task:
+def made(path: Path, text: str, file: str) -> TaskFile:
     """Return the task in `text`, the contents of the file `path`. Raises TasksError with every mistake."""
     parsed = front_matter.parse(text)
-    problems = [Problem("bad-front-matter", file, *mistake) for mistake in parsed.mistakes]
+    problems = [TaskProblem("bad-front-matter", file, *mistake) for mistake in parsed.mistakes]
     values = dict(_values(parsed, file, {mistake.line for mistake in parsed.mistakes}, problems))
     lines_in_error = {problem.line for problem in problems}
     values["name"] = plain(values.get("name") or path.stem)
     line = _line_of(parsed, "name")
     if (why := why_no_name(values["name"])) is not None and (not line or line not in lines_in_error):
-        problems.append(Problem("bad-name", file, line, *why))
+        problems.append(TaskProblem("bad-name", file, line, *why))
     body = parsed.body.strip()
     command_line = shlex.join(values.get("command", ()))
     values["goal"] = values.get("goal") or _first_words(body) or command_line[: specs.LONGEST_GOAL]
     problems += [
-        Problem("bad-value", file, _line_of(parsed, key), f"{key} says nothing to a command", "leave one of them out")
+        TaskProblem(
+            "bad-value", file, _line_of(parsed, key), f"{key} says nothing to a command", "leave one of them out"
+        )
         for key in ("runner", "model")
         if values.get("command") and values.get(key)
     ]
     if not values["goal"] and not lines_in_error:
         way_out = "write `goal: ...` or `command: [...]` into its front matter, or a text below"
-        problems.append(Problem("no-goal", file, 0, "says neither a goal nor anything else", way_out))
+        problems.append(TaskProblem("no-goal", file, 0, "says neither a goal nor anything else", way_out))
     after = values.pop("after", {})
     values["after"] = tuple(after)
     values["conditions"] = {name: how for name, how in after.items() if how != dependencies.COMPLETED}
     if problems:
         raise TasksError(sorted(problems, key=lambda problem: problem.line))
-    return Task(path, body=body, lines={key: value.line for key, value in parsed.values.items()}, **values)
+    return TaskFile(path, body=body, lines={key: value.line for key, value in parsed.values.items()}, **values)
 
 
-def _line_of(parsed: Parsed, key: str) -> int:
+def _line_of(parsed: FrontMatter, key: str) -> int:
     return parsed.values[key].line if key in parsed.values else 0
 
 
@@ -179,7 +181,7 @@ def _first_words(body: str) -> str:
     return text.strip().splitlines()[0].strip()[: specs.LONGEST_GOAL]
 
 
-def _values(parsed: Parsed, file: str, wrong: set[int], problems: list[Problem]) -> Iterator[tuple[str, Any]]:
+def _values(parsed: FrontMatter, file: str, wrong: set[int], problems: list[TaskProblem]) -> Iterator[tuple[str, Any]]:
     """Yield the parsed values of keys; mistakes go to `problems`."""
     for key, (line, value) in parsed.values.items():
         if key.startswith("x-") or line in wrong:
@@ -187,13 +189,13 @@ def _values(parsed: Parsed, file: str, wrong: set[int], problems: list[Problem])
         if key not in KEYS:
             nearest = get_close_matches(key, KEYS, 1)
             way_out = f"did you mean `{nearest[0]}`?" if nearest else f"known are {', '.join(KEYS)}, and `x-` anything"
-            problems.append(Problem("unknown-key", file, line, f"`{key}` is no key that is known here", way_out))
+            problems.append(TaskProblem("unknown-key", file, line, f"`{key}` is no key that is known here", way_out))
         elif value != ():
             try:
                 yield key, KEYS[key](key, value)
             except ValueError as error:
                 message, _, way_out = str(error).partition("; ")
-                problems.append(Problem("bad-value", file, line, message, way_out or "correct it"))
+                problems.append(TaskProblem("bad-value", file, line, message, way_out or "correct it"))
 
 
 def _text(key: str, value: str | tuple[str, ...]) -> str:
@@ -216,7 +218,7 @@ def _number(key: str, value: str | tuple[str, ...]) -> Any:
 
 def _checked(key: str, value: object) -> object:
     """Return `value` if the daemon accepts it. Raises ShapeError, which is a ValueError."""
-    schema.build(specs.AgentSpec, {key: value})
+    schema.parse(specs.AgentSpec, {key: value})
     return value
 
 

@@ -17,7 +17,7 @@ def prepare(encoding: str | None = None) -> None:
             stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Write one line of the result to stdout."""
     sys.stdout.write(f"{_encodable(text, sys.stdout)}\n")
 
@@ -38,7 +38,7 @@ def result(value: object, lines: Iterable[str], *, as_json: bool) -> None:
         say_json(value)
         return
     for line in lines:
-        say(line)
+        print_line(line)
 
 
 def dot() -> str:
@@ -46,7 +46,7 @@ def dot() -> str:
     return "·" if can_show("·") else "-"
 
 
-def note(text: str) -> None:
+def warn(text: str) -> None:
     """Write one line to stderr. Names and paths in it cannot control the terminal."""
     sys.stderr.write(f"{_encodable(_harmless(text), sys.stderr)}\n")
     sys.stderr.flush()
@@ -63,7 +63,7 @@ def failure(code: str, message: str, details: Mapping[str, object], *, as_json: 
     if as_json:
         say_json({"error": {"code": code, "message": message, "details": dict(details)}})
     else:
-        note(f"{code}: {' '.join(message.split())}")
+        warn(f"{code}: {' '.join(message.split())}")
 
 
 def is_for_people() -> bool:
@@ -107,7 +107,7 @@ def can_show(text: str) -> bool:
     return True
 
 
-class Line:
+class StatusLine:
     """A status line on stderr that is overwritten, and cleared in the end; nothing if stderr is not a terminal."""
 
     def __init__(self) -> None:

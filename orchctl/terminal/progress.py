@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import zmq
 
 from orchctl.client import Client, pages
-from orchctl.client.subscription import News, Pace
+from orchctl.client.subscription import Subscription, Throttle
 from orchctl.errors import NoDaemonError
 from orchctl.render import text as render
 from orchctl.render.status_tree import counted
@@ -20,11 +20,11 @@ class Progress:
     """A line on stderr with `text(client)`, written anew after news; without news no timer runs."""
 
     def __init__(self, client: Client, text: Callable[[Client], str]) -> None:
-        self._news = News(client.context, client.target)
-        self._pace = Pace(self._news)
+        self._news = Subscription(client.context, client.target)
+        self._pace = Throttle(self._news)
         self._client = Client(client.target, starts=False)
         self._text = text
-        self._line = console.Line()
+        self._line = console.StatusLine()
 
     def sources(self) -> Iterable[zmq.Socket[bytes] | int]:
         """Return the sockets to poll for news."""

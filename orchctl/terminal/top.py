@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from orchctl.client import Client
-from orchctl.client.live_query import Watching
+from orchctl.client.live_query import LiveQuery
 from orchctl.errors import NoDaemonError
-from orchctl.history.log_follow import Changes
+from orchctl.history.log_follow import FileChanges
 from orchctl.history.log_tail import tail
 from orchctl.history.why import found, lines
 from orchctl.render import text
@@ -26,12 +26,12 @@ _SECOND = 1.0
 class Top:
     """The screen, redrawn after news of the daemon and once a second, since CPU time is no news."""
 
-    def __init__(self, client: Client, watching: Watching, screen: Screen) -> None:
+    def __init__(self, client: Client, watching: LiveQuery, screen: Screen) -> None:
         self._client = client
         self._watching = watching
         self._screen = screen
         self._loads = top_view.Loads()
-        self._changes = Changes()
+        self._changes = FileChanges()
         self._selected: str | None = None
         self._message = ""
         self._question: tuple[str, Callable[[], None]] | None = None  # a question, and the action of `y`

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from orchctl.history.lifecycles import Attempt
+from orchctl.history.lifecycles import AttemptHistory
 from orchctl.render import text as render
 from orchctl.render.svg import add, picture, written
 from orchctl.timeline import lanes, summary
@@ -220,7 +220,7 @@ class _Drawing:
         return " ".join([*points, f"H{self._x(self._history.end):.1f}"]) if points else ""
 
 
-def _class_of(attempt: Attempt) -> str:
+def _class_of(attempt: AttemptHistory) -> str:
     return _ENDS[attempt.how][0] if attempt.how else ""
 
 

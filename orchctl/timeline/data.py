@@ -9,7 +9,7 @@ from orchctl.client import Client
 from orchctl.composition import LIMIT
 from orchctl.errors import RefusedError, UsageError
 from orchctl.history import events
-from orchctl.history.lifecycles import Lives, read
+from orchctl.history.lifecycles import Lifecycles, read
 from orchctl.timeline import summary
 from orchctl.timeline.summary import History
 
@@ -20,7 +20,7 @@ def told(client: Client, run_or_session: str | None, now: float, since: float | 
     Raises RefusedError where there are no agents.
     """
     if run_or_session is None:
-        title, wanted, lives, seq = "orchd: all agents", None, read(events.facts(client)), 0
+        title, wanted, lives, seq = "orchd: all agents", None, read(events.between(client)), 0
     else:
         title, wanted, lives, seq = _of_group(client, run_or_session)
     name = run_or_session or "this home"
@@ -41,23 +41,23 @@ def told(client: Client, run_or_session: str | None, now: float, since: float | 
     return rest
 
 
-def _of_group(client: Client, group: str) -> tuple[str, set[str] | None, Lives, int]:
+def _of_group(client: Client, group: str) -> tuple[str, set[str] | None, Lifecycles, int]:
     """Return the title, the agents, the lives in the group's time, and the number of the event before that time."""
     if group.startswith("session-"):
         session = client.call("session-status", {"id": group})["session"]
         since = events.before(client, session["opened_at"])
         # limits and pauses belong to no session
-        facts = [
-            fact
-            for fact in events.facts(client, since)
-            if fact["event"] != "agent-queued" or fact.get("session") == session["id"]
+        history = [
+            event
+            for event in events.between(client, since)
+            if event["event"] != "agent-queued" or event.get("session") == session["id"]
         ]
-        queued = {fact["agent"] for fact in facts if fact["event"] == "agent-queued"}
-        return _titled(session), queued, read(facts), since
+        queued = {event["agent"] for event in history if event["event"] == "agent-queued"}
+        return _titled(session), queued, read(history), since
     if group.startswith("run-"):
         run = client.call("run-status", {"id": group})["run"]
         since = events.before(client, run["began_at"])
-        lives = read(events.facts(client, since))
+        lives = read(events.between(client, since))
         return _titled(run), {member["id"] for member in run["members"]}, lives, since
     raise UsageError(f"{group!r} is no run and no session; give run-001, session-001, or nothing for all there is")
 
@@ -66,7 +66,7 @@ def _titled(group: Mapping[str, Any]) -> str:
     return " ".join(filter(None, (group["id"], group["name"])))
 
 
-def _limits(client: Client, lives: Lives, begin: float, since: int) -> list[tuple[float, int]]:
+def _limits(client: Client, lives: Lifecycles, begin: float, since: int) -> list[tuple[float, int]]:
     """Return the limit from `begin` on, which is the same for an agent in any group.
 
     Where the events were pruned, the limit before its next change is unknown.
@@ -74,8 +74,8 @@ def _limits(client: Client, lives: Lives, begin: float, since: int) -> list[tupl
     earlier = [limit for at, limit in lives.limits if at <= begin]
     if not earlier and not lives.limits:
         earlier = [client.call("limit")["limit"]]
-    elif not earlier and (fact := events.newest(client, "limit-changed", since)) is not None:
-        earlier = [fact["limit"]]
+    elif not earlier and (event := events.newest(client, "limit-changed", since)) is not None:
+        earlier = [event["limit"]]
     elif not earlier and not client.call("events", {"count": 1})["pruned"]:
         earlier = [LIMIT]
     return [(begin, limit) for limit in earlier[-1:]] + [change for change in lives.limits if change[0] > begin]

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from orchctl.history.lifecycles import Life
+from orchctl.history.lifecycles import Lifecycle
 from orchctl.timeline import lanes
 from orchctl.timeline.lanes import Span
 
@@ -14,7 +14,7 @@ _SHARE = 0.1  # of the time with agents: a longer gap is folded
 _MOST = 0.4  # of the axis, which all breaks together take at most
 
 
-def busy(lives: Iterable[Life], now: float) -> list[Span]:
+def busy(lives: Iterable[Lifecycle], now: float) -> list[Span]:
     """Return the spans in which at least one agent was queued, working or waiting, in order and disjoint."""
     lives = list(lives)
     spans = lanes.queued(lives, now)
@@ -29,7 +29,7 @@ def busy(lives: Iterable[Life], now: float) -> list[Span]:
     return merged
 
 
-def gaps(lives: Iterable[Life], begin: float, end: float) -> list[Span]:
+def gaps(lives: Iterable[Lifecycle], begin: float, end: float) -> list[Span]:
     """Return the spans without any agent that are longer than a tenth of the time with agents."""
     within = [(max(first, begin), min(last, end)) for first, last in busy(lives, end) if last > begin]
     shortest = _SHARE * sum(last - first for first, last in within)

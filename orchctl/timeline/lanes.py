@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 from itertools import accumulate, groupby
 from typing import NamedTuple
 
-from orchctl.history.lifecycles import Attempt, Life
+from orchctl.history.lifecycles import AttemptHistory, Lifecycle
 
 Span = tuple[float, float]
 
@@ -15,15 +15,15 @@ Span = tuple[float, float]
 class Block(NamedTuple):
     """A span of an attempt in one lane."""
 
-    life: Life
-    attempt: Attempt
+    life: Lifecycle
+    attempt: AttemptHistory
     begin: float
     end: float
     lane: int = 0
     is_last: bool = True  # of its attempt
 
 
-def working(lives: Iterable[Life], now: float) -> list[Block]:
+def working(lives: Iterable[Lifecycle], now: float) -> list[Block]:
     """Return the spans in which each attempt held a slot."""
     blocks = []
     for life in lives:
@@ -33,7 +33,7 @@ def working(lives: Iterable[Life], now: float) -> list[Block]:
     return in_lanes(blocks)
 
 
-def waiting(lives: Iterable[Life], now: float) -> list[Block]:
+def waiting(lives: Iterable[Lifecycle], now: float) -> list[Block]:
     """Return the spans in which each attempt waited for other agents and held no slot."""
     every = ((life, attempt, wait) for life in lives for attempt in life.attempts for wait in attempt.waits)
     return in_lanes(
@@ -58,7 +58,7 @@ def in_lanes(blocks: Sequence[Block]) -> list[Block]:
     return placed
 
 
-def queued(lives: Iterable[Life], now: float) -> list[Span]:
+def queued(lives: Iterable[Lifecycle], now: float) -> list[Span]:
     """Return the spans in which agents were queued for their next attempt."""
     spans = []
     for life in lives:

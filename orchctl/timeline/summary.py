@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from orchctl.history.lifecycles import Life
+from orchctl.history.lifecycles import Lifecycle
 from orchctl.render import text
 from orchctl.timeline import folding, lanes
 
@@ -19,7 +19,7 @@ class History(NamedTuple):
     """The data of a timeline. Times are Unix times; of an attempt that began before `begin`, the rest is drawn."""
 
     title: str
-    lives: Sequence[Life]
+    lives: Sequence[Lifecycle]
     limits: Sequence[tuple[float, int]]  # each from its time on; before the first the limit is unknown
     begin: float
     end: float
@@ -106,11 +106,11 @@ def cut(history: History, since: float) -> History:
     return history._replace(lives=lives, limits=limits, begin=begin)
 
 
-def first(life: Life) -> float:
+def first(life: Lifecycle) -> float:
     """Return when the agent was queued for the first time."""
     return min([life.queued, *(attempt.queued for attempt in life.attempts)])
 
 
-def last(life: Life) -> float:
+def last(life: Lifecycle) -> float:
     """Return when the agent ended, or when it was queued last if it has not ended."""
     return life.ended if life.ended is not None else life.queued

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from orchctl.history.lifecycles import Life
+from orchctl.history.lifecycles import Lifecycle
 from orchctl.render import text as render
 from orchctl.render.status_tree import Look
 from orchctl.timeline import lanes, summary
@@ -96,7 +96,7 @@ class _Chart:
     def _fitted(self, line: str) -> str:
         return render.fitted(line, self._width, self._look.ellipsis)
 
-    def _row(self, name: str, life: Life) -> str:
+    def _row(self, name: str, life: Lifecycle) -> str:
         cells = self._cells(life)
         self._used.update(filter(None, cells))
         ended = life.status
@@ -112,7 +112,7 @@ class _Chart:
         room = self._width - self._left - self._bar - 3
         return f"{before}{render.padded(name, self._name_width)} {self._painted(cells)} {mark} {took[: max(room, 0)]}"
 
-    def _cells(self, life: Life) -> list[str | None]:
+    def _cells(self, life: Lifecycle) -> list[str | None]:
         """Return the state of the agent in each column; later spans overwrite earlier ones."""
         cells: list[str | None] = [None] * self._bar
         end = self._history.end
@@ -176,5 +176,5 @@ def _whole(x: float) -> int:
     return math.ceil(x - 1e-9)
 
 
-def _end(life: Life, now: float) -> float:
+def _end(life: Lifecycle, now: float) -> float:
     return now if life.ended is None else life.ended

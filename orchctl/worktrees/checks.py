@@ -172,6 +172,6 @@ def free_name(name: str, directory: Path, but: set[str]) -> str:
 
 def _name(spec: Mapping[str, object]) -> str:
     try:
-        return agentspec.name_of(schema.build(agentspec.AgentSpec, spec))
+        return agentspec.name_of(schema.parse(agentspec.AgentSpec, spec))
     except schema.ShapeError:  # the daemon says what is wrong with it
         return "agent"

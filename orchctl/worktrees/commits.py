@@ -65,7 +65,7 @@ def noted(agents: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     views = []
     for agent in agents:
         notes = []
-        if agent.get("worktree") and render.is_over(agent) and not target.is_far():
+        if agent.get("worktree") and render.is_over(agent) and not target.is_remote():
             path = Path(agent["worktree"])
             if (head := elsewhere_in(path)) is not None:
                 notes.append({"code": ELSEWHERE, "text": head.text})

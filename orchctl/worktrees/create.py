@@ -34,7 +34,7 @@ _NOT_FOUND, _NOT_RUNNABLE = 127, 126  # as a shell says it
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class WorktreeRecord:
     """A worktree as it was requested from git."""
 
     repository: str  # the directory that all worktrees of one repository share
@@ -48,7 +48,7 @@ class Record:
     copied: dict[str, str] = field(default_factory=dict)  # the digest of each file that was copied, by its path
 
 
-_KEYS = {key.name for key in fields(Record)}  # a newer version may write more
+_KEYS = {key.name for key in fields(WorktreeRecord)}  # a newer version may write more
 
 
 def record_path(worktree: Path) -> Path:
@@ -56,26 +56,26 @@ def record_path(worktree: Path) -> Path:
     return worktree.with_name(f"{worktree.name}.json")
 
 
-def all_in(directory: Path) -> list[tuple[Path, Record]]:
+def all_in(directory: Path) -> list[tuple[Path, WorktreeRecord]]:
     """List the worktrees of a home that have a record, in the order of their agents."""
     records = [(path.with_suffix(""), read(path.with_suffix(""))) for path in directory.glob("agent-*.json")]
     known = [(path, record) for path, record in records if record is not None]
     return sorted(known, key=lambda row: number_of(row[0].name))
 
 
-def read(worktree: Path) -> Record | None:
+def read(worktree: Path) -> WorktreeRecord | None:
     """Return the record of a worktree; None when none can be read. Raises RefusedError (`newer-format`)."""
     try:
         whole = dict(json.loads(opening.read_file(record_path(worktree))))
         formats.check(record_path(worktree), whole, _VERSION, "move the file away: the worktree stays")
-        return schema.build(Record, {key: value for key, value in whole.items() if key in _KEYS})
+        return schema.parse(WorktreeRecord, {key: value for key, value in whole.items() if key in _KEYS})
     except formats.NewerFormatError as error:
         raise RefusedError(str(error), code="newer-format") from None
     except (OSError, ValueError, TypeError):
         return None
 
 
-def located(path: Path, record: Record) -> Record:
+def located(path: Path, record: WorktreeRecord) -> WorktreeRecord:
     """Return the record, with the repository that the worktree names now when that of the record is gone."""
     if Path(record.repository).is_dir() or not (path / ".git").is_file():
         return record
@@ -83,7 +83,7 @@ def located(path: Path, record: Record) -> Record:
     return record if common is None else replace(record, repository=str((path / common).resolve()))
 
 
-def write(worktree: Path, record: Record) -> None:
+def write(worktree: Path, record: WorktreeRecord) -> None:
     """Write the record, whole or not at all."""
     content = json.dumps({formats.FIELD: _VERSION, **asdict(record)}).encode()
     whole.write(record_path(worktree), content, mode=0o600)
@@ -119,7 +119,9 @@ def entered(env: MutableMapping[str, str], argv: Sequence[str]) -> int | None:
         if env.get(environment.ENV_REPORT):
             from orchd.instance import runner_report
 
-            runner_report.write(Path(env[environment.ENV_REPORT]), runner_report.Report("failed", reason=why[:1000]))
+            runner_report.write(
+                Path(env[environment.ENV_REPORT]), runner_report.RunnerReport("failed", reason=why[:1000])
+            )
         return FAILED
     env["PWD"] = str(directory)
     for name in (*ELSEWHERE, environment.ENV_BASE, environment.ENV_BEFORE):
@@ -167,7 +169,9 @@ def _made(path: Path, env: Mapping[str, str]) -> Path:
     return path / checkout.inside
 
 
-def _made_whole(path: Path, checkout: Checkout, record: Record | None, env: Mapping[str, str]) -> Record:
+def _made_whole(
+    path: Path, checkout: Checkout, record: WorktreeRecord | None, env: Mapping[str, str]
+) -> WorktreeRecord:
     """Make the parts of the worktree that are missing."""
     before = [] if record is not None and record.is_made else _before(path, checkout, env)
     if record is None:
@@ -200,7 +204,7 @@ def _before(path: Path, checkout: Checkout, env: Mapping[str, str]) -> list[Tip]
     return list(dict.fromkeys(before))
 
 
-def _begun(path: Path, checkout: Checkout, branch: str, base: str | None, before: list[Tip]) -> Record:
+def _begun(path: Path, checkout: Checkout, branch: str, base: str | None, before: list[Tip]) -> WorktreeRecord:
     """Write the record and create the branch. Raises RefusedError when that is impossible."""
     git = Git(checkout.top)
     if base is None:
@@ -209,7 +213,7 @@ def _begun(path: Path, checkout: Checkout, branch: str, base: str | None, before
             warn(text)
     check_branches(checkout, {branch: branch.partition("/")[2]})
     origin = git.ask("rev-parse", "--abbrev-ref", "HEAD")
-    record = Record(
+    record = WorktreeRecord(
         repository=str(checkout.repository),
         branch=branch,
         start=start(git, base, before),
@@ -229,7 +233,7 @@ def _begun(path: Path, checkout: Checkout, branch: str, base: str | None, before
     return record
 
 
-def _finish(path: Path, git: Git, record: Record, before: list[Tip]) -> Record:
+def _finish(path: Path, git: Git, record: WorktreeRecord, before: list[Tip]) -> WorktreeRecord:
     """Let git make the worktree, over the remains of an attempt that failed before its agent began.
 
     Raises RefusedError; after a failed merge nothing is left, and a retry begins anew.

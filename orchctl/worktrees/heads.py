@@ -18,7 +18,7 @@ HEADS = "refs/heads/"
 UNDER_WAY = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_LOG", "rebase-merge", "rebase-apply")
 
 
-class Entry(NamedTuple):
+class ReflogEntry(NamedTuple):
     """A worktree as git lists it."""
 
     path: str
@@ -51,15 +51,15 @@ class Elsewhere(NamedTuple):
         return {"commits": self.commits, "head": self.commit, "branch": self.branch}
 
 
-def entries(git: Git) -> Iterator[Entry]:
+def entries(git: Git) -> Iterator[ReflogEntry]:
     """List every worktree that git knows."""
     for block in git.ask("worktree", "list", "--porcelain").split("\n\n"):
         fields = dict(line.partition(" ")[::2] for line in block.split("\n") if line)
         if "worktree" in fields:
-            yield Entry(fields["worktree"], fields.get("HEAD"), fields.get("branch"), fields.get("locked"))
+            yield ReflogEntry(fields["worktree"], fields.get("HEAD"), fields.get("branch"), fields.get("locked"))
 
 
-def listed_at(git: Git, path: Path) -> Entry | None:
+def listed_at(git: Git, path: Path) -> ReflogEntry | None:
     """Return the entry that git lists at `path`; None when it lists none."""
     real = os.path.realpath(path)
     return next((entry for entry in entries(git) if os.path.realpath(entry.path) == real), None)
@@ -99,7 +99,7 @@ def under_way(directory: Path) -> list[str]:
     return [name for name in UNDER_WAY if (directory / name).exists()]
 
 
-def elsewhere(git: Git, entry: Entry | None, own: str, start: str, origin: str | None) -> Elsewhere | None:
+def elsewhere(git: Git, entry: ReflogEntry | None, own: str, start: str, origin: str | None) -> Elsewhere | None:
     """Return the commits of the worktree `entry` that its branch `own` lacks; None when there are none.
 
     Commits of `start`, where the branch began, and of the branch `origin`, which it came from, do not count.
@@ -122,7 +122,7 @@ def commit_of(git: Git, ref: str) -> str | None:
     return git.maybe("rev-parse", "--quiet", "--verify", f"{ref}^{{commit}}")
 
 
-def _doubt(git: Git, entry: Entry, own: str, tip: str) -> str | None:
+def _doubt(git: Git, entry: ReflogEntry, own: str, tip: str) -> str | None:
     """Return why the HEAD may be more or less than the work of the agent; None when it is neither."""
     if not git.is_true("merge-base", "--is-ancestor", tip, str(entry.head)):
         return f"{own} has commits that its HEAD lacks"

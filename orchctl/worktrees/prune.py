@@ -12,12 +12,22 @@ from typing import Any, NamedTuple
 from orchctl.errors import RefusedError
 from orchctl.render import text
 from orchctl.worktrees.checks import changes
-from orchctl.worktrees.create import Record, located, record_path
+from orchctl.worktrees.create import WorktreeRecord, located, record_path
 from orchctl.worktrees.filling import submodules
 from orchctl.worktrees.git import Git
-from orchctl.worktrees.heads import HEADS, Elsewhere, Entry, elsewhere, entries, is_on, listed_at, place_of, under_way
+from orchctl.worktrees.heads import (
+    HEADS,
+    Elsewhere,
+    ReflogEntry,
+    elsewhere,
+    entries,
+    is_on,
+    listed_at,
+    place_of,
+    under_way,
+)
 from orchctl.worktrees.settings import reproducible
-from orchctl.worktrees.untracked import Given, described, lost_modules, of_tree, unseen
+from orchctl.worktrees.untracked import IgnoredRules, described, lost_modules, of_tree, unseen
 
 
 class Kept(Exception):
@@ -31,7 +41,7 @@ class Agents(NamedTuple):
     living: Iterable[Mapping[str, Any]]  # all agents that are not finished
 
 
-class Outcome(NamedTuple):
+class Removal(NamedTuple):
     """Whether a worktree was removed, or would be."""
 
     is_removed: bool  # the worktree
@@ -42,7 +52,7 @@ class Outcome(NamedTuple):
 class Worktree:
     """A worktree of an agent. Nothing is cached: every method asks git."""
 
-    def __init__(self, path: Path, record: Record) -> None:
+    def __init__(self, path: Path, record: WorktreeRecord) -> None:
         self.path = path
         self.record = record = located(path, record)
         self.git = Git(Path(record.repository))
@@ -61,7 +71,7 @@ class Worktree:
         """Return paths in the worktree, each repository with the number of its commits."""
         return [described(self.place, name) for name in names]
 
-    def pruned(self, agents: Agents, *, is_dry: bool, with_ignored: bool = False) -> Outcome:
+    def pruned(self, agents: Agents, *, is_dry: bool, with_ignored: bool = False) -> Removal:
         """Remove the worktree and its branch, as far as no agent uses them and they hold no work of their own.
 
         `with_ignored`: ignored files do not count as work, but repositories in the worktree do.
@@ -71,25 +81,25 @@ class Worktree:
             entry = self.entry()
             self._check_place(entry, with_ignored=with_ignored)
         except (Kept, RefusedError) as why:
-            return Outcome(is_removed=False, is_branch_deleted=False, reason=str(why))
+            return Removal(is_removed=False, is_branch_deleted=False, reason=str(why))
         try:
             tip = self.free_branch(entry)
         except Kept as why:
             if self.place.exists():
-                return Outcome(is_removed=False, is_branch_deleted=False, reason=str(why))
+                return Removal(is_removed=False, is_branch_deleted=False, reason=str(why))
             if entry is None:
                 what = f"its directory is gone, and its branch {self.record.branch} stays: {why}"
-                return Outcome(is_removed=False, is_branch_deleted=False, reason=what)
+                return Removal(is_removed=False, is_branch_deleted=False, reason=what)
             if not is_dry:
                 self.remove(entry)
-            return Outcome(is_removed=True, is_branch_deleted=False, reason=str(why))
+            return Removal(is_removed=True, is_branch_deleted=False, reason=str(why))
         try:
             if not is_dry:
                 self.remove(entry)
                 self.delete_branch(tip)
         except RefusedError as error:
-            return Outcome(is_removed=not self.place.exists(), is_branch_deleted=False, reason=error.message)
-        return Outcome(is_removed=True, is_branch_deleted=tip is not None, reason=None)
+            return Removal(is_removed=not self.place.exists(), is_branch_deleted=False, reason=error.message)
+        return Removal(is_removed=True, is_branch_deleted=tip is not None, reason=None)
 
     def check_agents(self, agents: Agents) -> None:
         """Raise Kept when an agent works in the worktree, or when its own agent is unknown."""
@@ -110,7 +120,7 @@ class Worktree:
         inside = (agent["id"] for agent in agents.living if Path(os.path.realpath(agent["cwd"])).is_relative_to(real))
         return next(inside, None)
 
-    def entry(self) -> Entry | None:
+    def entry(self) -> ReflogEntry | None:
         """Return the entry that git lists; None when it lists none. Raises Kept when the repository is gone."""
         if not self.has_repository():
             if not self.place.exists():
@@ -129,7 +139,7 @@ class Worktree:
                 return elsewhere(self.git, self.entry(), record.branch, record.start, record.origin)
         return None
 
-    def _check_place(self, entry: Entry | None, *, with_ignored: bool) -> None:
+    def _check_place(self, entry: ReflogEntry | None, *, with_ignored: bool) -> None:
         """Raise Kept when the directory holds work that would be lost; no agent began in what was never made."""
         if not self.record.is_made:
             return
@@ -150,12 +160,12 @@ class Worktree:
             raise Kept(f"it has uncommitted work: {text.listed(self.described(files))}")
         self.check_hidden(own, with_ignored=with_ignored)
 
-    def check_lock(self, entry: Entry | None) -> None:
+    def check_lock(self, entry: ReflogEntry | None) -> None:
         """Raise Kept when git keeps the worktree locked."""
         if entry is not None and entry.lock is not None:
             raise Kept(f"it is locked{entry.lock and f': {entry.lock}'}; `git worktree unlock` opens it")
 
-    def check_known(self, entry: Entry | None) -> None:
+    def check_known(self, entry: ReflogEntry | None) -> None:
         """Raise Kept when the directory is no worktree of its repository."""
         if entry is None:
             raise Kept(f"git knows of no worktree there: look what {self.place} is")
@@ -178,7 +188,7 @@ class Worktree:
         self.check_inner()
         checkout = self.record.checkout or Path(self.record.repository).parent
         patterns = reproducible(self.path.parents[1] / "config.toml", Path(checkout))
-        holdings = of_tree(self.place, Given(self.record.copied, patterns))
+        holdings = of_tree(self.place, IgnoredRules(self.record.copied, patterns))
         # the commits of submodules that it began with: they are elsewhere, in a branch or not
         tree = self.git.maybe("ls-tree", "-r", "-z", self.record.start) or ""
         pinned = [line.split(None, 3)[2] for line in tree.split("\0") if line.startswith("160000 ")]
@@ -212,7 +222,7 @@ class Worktree:
         commits = self.git.ask("rev-list", tip, "--not", *others).split()
         return [commit for commit in commits if commit not in self.record.merged]
 
-    def free_branch(self, entry: Entry | None) -> str | None:
+    def free_branch(self, entry: ReflogEntry | None) -> str | None:
         """Return the commit of the branch; None when the branch is gone. Raises Kept when it cannot be deleted."""
         tip = self.tip()
         if tip is not None:
@@ -224,7 +234,7 @@ class Worktree:
         """Return the commit of the branch; None when the branch or the repository is gone."""
         return self.commit(self.ref) if self.has_repository() else None
 
-    def check_branch(self, entry: Entry | None) -> None:
+    def check_branch(self, entry: ReflogEntry | None) -> None:
         """Raise Kept when the branch is checked out elsewhere."""
         for other in entries(self.git):
             if other.branch == self.ref and (entry is None or other.path != entry.path):
@@ -237,7 +247,7 @@ class Worktree:
         except RefusedError:
             return None
 
-    def remove(self, entry: Entry | None, *, is_forced: bool = False) -> None:
+    def remove(self, entry: ReflogEntry | None, *, is_forced: bool = False) -> None:
         """Let git remove the directory; `is_forced`: with the changes in it."""
         if entry is not None:
             # without force git checks once more that all is committed, but it never removes a worktree with submodules

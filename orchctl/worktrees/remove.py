@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 from orchctl.errors import RefusedError
 from orchctl.render import text
 from orchctl.worktrees.git import Git
-from orchctl.worktrees.heads import Entry
-from orchctl.worktrees.prune import Agents, Kept, Outcome, Worktree
+from orchctl.worktrees.heads import ReflogEntry
+from orchctl.worktrees.prune import Agents, Kept, Removal, Worktree
 from orchctl.worktrees.untracked import unseen
 
 _NAMED = 5  # commits and files of a message
 
 
-class Tip(NamedTuple):
+class LostCommits(NamedTuple):
     """A commit that would be in no branch, and its ancestors that would be in none either."""
 
     name: str  # of the branch that would restore it
@@ -28,7 +28,7 @@ class Tip(NamedTuple):
 class Lost(NamedTuple):
     """Work that exists only in a worktree and is deleted with it."""
 
-    tips: list[Tip]
+    tips: list[LostCommits]
     uncommitted: list[str]  # files
     hidden: str | None  # repositories or ignored files in it, in words
 
@@ -56,7 +56,7 @@ class Lost(NamedTuple):
         return {"commits": commits, "uncommitted": self.uncommitted, "hidden": self.hidden}
 
 
-def removed(worktree: Worktree, agents: Agents) -> Outcome:
+def removed(worktree: Worktree, agents: Agents) -> Removal:
     """Remove the worktree and its branch, when no work is lost by it; all or nothing."""
     planned = worktree.pruned(agents, is_dry=True)
     if planned.is_removed and planned.reason is None:
@@ -64,10 +64,10 @@ def removed(worktree: Worktree, agents: Agents) -> Outcome:
     reason = planned.reason or "unknown"
     if commits := unmerged(worktree):
         reason += f"; unmerged: {text.listed([described(worktree, commit) for commit in commits], _NAMED)}"
-    return Outcome(is_removed=False, is_branch_deleted=False, reason=reason)
+    return Removal(is_removed=False, is_branch_deleted=False, reason=reason)
 
 
-def forced(worktree: Worktree, agents: Agents, report: Callable[[Lost], None]) -> Outcome:
+def forced(worktree: Worktree, agents: Agents, report: Callable[[Lost], None]) -> Removal:
     """Remove the worktree and its branch with all that they hold; `report` gets the lost work before it is deleted.
 
     Force does not remove a worktree in which an agent is alive, that is locked, that git does not know, or that has
@@ -77,7 +77,7 @@ def forced(worktree: Worktree, agents: Agents, report: Callable[[Lost], None]) -
         entry = _checked(worktree, agents)
         lost = _lost(worktree, entry)
     except (Kept, RefusedError) as why:
-        return Outcome(is_removed=False, is_branch_deleted=False, reason=str(why))
+        return Removal(is_removed=False, is_branch_deleted=False, reason=str(why))
     report(lost)
     tip = worktree.tip()
     try:
@@ -86,8 +86,8 @@ def forced(worktree: Worktree, agents: Agents, report: Callable[[Lost], None]) -
             worktree.check_branch(entry)
         worktree.delete_branch(tip)
     except (Kept, RefusedError) as why:
-        return Outcome(is_removed=not worktree.place.exists(), is_branch_deleted=False, reason=str(why))
-    return Outcome(is_removed=True, is_branch_deleted=tip is not None, reason=None)
+        return Removal(is_removed=not worktree.place.exists(), is_branch_deleted=False, reason=str(why))
+    return Removal(is_removed=True, is_branch_deleted=tip is not None, reason=None)
 
 
 def can_be_forced(worktree: Worktree, agents: Agents) -> bool:
@@ -99,7 +99,7 @@ def can_be_forced(worktree: Worktree, agents: Agents) -> bool:
     return True
 
 
-def _checked(worktree: Worktree, agents: Agents) -> Entry | None:
+def _checked(worktree: Worktree, agents: Agents) -> ReflogEntry | None:
     """Return the entry that git lists of the worktree. Raises Kept when not even force removes it."""
     if (occupant := worktree.occupant(agents)) is not None:
         raise Kept(f"{occupant} is alive in it")
@@ -113,15 +113,15 @@ def _checked(worktree: Worktree, agents: Agents) -> Entry | None:
     return entry
 
 
-def _lost(worktree: Worktree, entry: Entry | None) -> Lost:
+def _lost(worktree: Worktree, entry: ReflogEntry | None) -> Lost:
     tips = []
     tip, branch = worktree.tip(), worktree.record.branch
     if tip is not None and (commits := worktree.unmerged(tip, but_own=True)):
-        tips.append(Tip(branch, tip, commits))
+        tips.append(LostCommits(branch, tip, commits))
     if entry is not None and entry.head is not None and entry.branch is None and entry.head != tip:
         commits = worktree.unmerged(entry.head, but_own=True)
         if commits:
-            tips.append(Tip(f"{branch}-detached", entry.head, commits))
+            tips.append(LostCommits(f"{branch}-detached", entry.head, commits))
     if entry is None or not worktree.place.exists() or not worktree.record.is_made:
         return Lost(tips, [], None)
     git = Git(worktree.place)
@@ -151,7 +151,7 @@ def described(worktree: Worktree, commit: str) -> str:
     return text.clean(worktree.git.maybe("show", "--no-patch", "--format=%h %s", commit) or commit[:12])
 
 
-def restoring(worktree: Worktree, tip: Tip) -> str:
+def restoring(worktree: Worktree, tip: LostCommits) -> str:
     """Return the command that makes a branch of a tip again."""
     return shlex.join(["git", "-C", worktree.record.repository, "branch", tip.name, tip.commit])
 

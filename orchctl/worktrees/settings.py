@@ -68,11 +68,11 @@ def is_trusted(repository: Path, common: settings.AllTrees) -> bool:
 
 
 def _common(config: Path) -> settings.AllTrees:
-    return _built(config, lambda whole: schema.build(settings.AllTrees, whole.get("worktree", {}), "worktree"))
+    return _built(config, lambda whole: schema.parse(settings.AllTrees, whole.get("worktree", {}), "worktree"))
 
 
 def _own(checkout: Path) -> settings.Trees:
-    return _built(checkout / PROJECT, lambda whole: schema.build(settings.Project, whole)).worktree
+    return _built(checkout / PROJECT, lambda whole: schema.parse(settings.Project, whole)).worktree
 
 
 def _built(path: Path, build: Callable[[dict[str, object]], T]) -> T:

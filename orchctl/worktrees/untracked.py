@@ -35,7 +35,7 @@ class Holdings(NamedTuple):
     repositories: list[str]  # nested ones, with their submodules' commits and files
 
 
-class Given(NamedTuple):
+class IgnoredRules(NamedTuple):
     """What is known of the ignored files of a worktree."""
 
     copied: Mapping[str, str] = {}  # digests, by path
@@ -50,7 +50,7 @@ class _Known(NamedTuple):
     covered: frozenset[str]  # files that the patterns cover
 
 
-def of_tree(path: Path, given: Given = Given()) -> Holdings:  # noqa: B008 - it never changes
+def of_tree(path: Path, given: IgnoredRules = IgnoredRules()) -> Holdings:  # noqa: B008 - it never changes
     """Return the untracked work in the tree at `path`. Raises RefusedError where git cannot tell."""
     git = Git(path)
     files: list[str] = []

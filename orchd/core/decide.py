@@ -1,12 +1,12 @@
-"""Decide, don't do: one input in, facts and effects out.
+"""Decide, don't do: one input in, events and effects out.
 
 Theory of operation. An input is something a person or agent asked, or something the world told. Its handler records
-what happened (facts, applied to the state as they are recorded) and what the shell shall do about it (effects). Then
+what happened (events, applied to the state as they are recorded) and what the shell shall do about it (effects). Then
 `settle` draws the consequences, the same ones after every input: waits that are over, agents that return, agents that
 may start. So nobody has to remember to trigger the scheduler, and every way in - spawn, retry, recovery, a raised
 limit - goes through the one door of admission.
 
-Two effects are questions: `Launch` and `Listen`. The shell answers them before the facts of the turn are committed, and
+Two effects are questions: `Launch` and `Listen`. The shell answers them before the events of the turn are committed, and
 the answers are decided in the same turn. A process is therefore made before its admission is on disk, but behind a gate
 that is only opened (`Release`) after: if the daemon dies in between, the gate's other end closes and the process leaves
 without having run. For the same reason no other input ever sees an agent that is `starting`.
@@ -49,20 +49,20 @@ HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     inputs.NeverRan: processes.never_ran,
     inputs.TreeGone: processes.tree_gone,
     inputs.Adopted: processes.adopted,
-    inputs.Heard: processes.heard,
+    inputs.OutputSeen: processes.heard,
     inputs.OverMemory: processes.over_memory,
     inputs.WorkedWhileWaiting: processes.worked_while_waiting,
     inputs.StoodStill: processes.stood_still,
-    inputs.SpaceSeen: processes.space_seen,
+    inputs.DiskSpaceChanged: processes.disk_space_changed,
     inputs.Admit: processes.admit,
     inputs.Tick: processes.tick,
 }
 
 
-def decide(turn: Turn, event: inputs.Input) -> None:
+def decide(turn: Turn, given: inputs.Input) -> None:
     """What happened, then what follows from it, once all that was asked meanwhile is answered: of agents that were
     admitted together the launch of one may fail, and what follows may be the end of another that is `starting` yet."""
-    HANDLERS[type(event)](turn, event)
+    HANDLERS[type(given)](turn, given)
     if not turn.questions:
         settle(turn)
 
@@ -72,8 +72,8 @@ def next_deadline(state: State) -> float | None:
     due = [state.queue.next_due(), stalls.due_at(state)]
     if len(state.queue):
         due += [until.mono for until in state.holds.values()]
-        if state.held_until:
-            due.append(state.held_until)
+        if state.spawn_backoff_until:
+            due.append(state.spawn_backoff_until)
     for agent in state.living.values():
         if agent.status is Status.STOPPING:
             due.append(agent.kill_at)

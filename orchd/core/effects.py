@@ -57,7 +57,7 @@ class Thaw:
 
 
 @dataclass(frozen=True, slots=True)
-class Listen:
+class CheckOutput:
     """Tell when the attempt last put something out."""
 
     agent: AgentId
@@ -65,7 +65,7 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class WatchCaller:
     """Tell when the client blocked in this wait dies."""
 
     agent: AgentId
@@ -92,4 +92,4 @@ class Refuse:
     details: Mapping[str, object] = field(default_factory=dict)
 
 
-Effect = Launch | Release | Terminate | Kill | Freeze | Thaw | Listen | Watch | Answer | Refuse
+Effect = Launch | Release | Terminate | Kill | Freeze | Thaw | CheckOutput | WatchCaller | Answer | Refuse

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orchd.core.state.agents import AgentId, Attributes, Outcome, RequestId, Spec
-from orchd.core.state.runs import Plan, RunId
+from orchd.core.state.agents import AgentId, Outcome, ProcessAttributes, RequestId, Spec
+from orchd.core.state.runs import RunId, RunPlan
 from orchd.core.state.sessions import SessionId
 from orchd.core.state.spending import Budget
 
@@ -49,7 +49,7 @@ class BeginRun:
 
     request: RequestId
     caller: Caller
-    plan: Plan
+    plan: RunPlan
     parts: tuple[Part, ...]
     group_after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of nested groups, by their paths
     durations: Mapping[str, float] = field(default_factory=dict)  # by member, in one unit
@@ -94,7 +94,7 @@ class Retry:
     request: RequestId
     ids: tuple[AgentId, ...]
     environments: tuple[str, ...]  # of each
-    attributes: Attributes | None = None  # None: those that they had
+    attributes: ProcessAttributes | None = None  # None: those that they had
     is_resumed: bool = False  # they go on with the sessions of their CLIs, as far as these are known
 
 
@@ -232,7 +232,7 @@ class Adopted:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class OutputSeen:
     """When the attempt last put something out, in seconds ago."""
 
     agent: AgentId
@@ -264,7 +264,7 @@ class StoodStill:
 
 
 @dataclass(frozen=True, slots=True)
-class SpaceSeen:
+class DiskSpaceChanged:
     """How many bytes are free on the disk of the home, and how many there shall be."""
 
     free: int
@@ -303,11 +303,11 @@ Input = (
     | NeverRan
     | TreeGone
     | Adopted
-    | Heard
+    | OutputSeen
     | OverMemory
     | WorkedWhileWaiting
     | StoodStill
-    | SpaceSeen
+    | DiskSpaceChanged
     | Tick
     | Admit
 )

@@ -1,15 +1,15 @@
-"""A turn: one input being decided. It records facts, which change the state at once, and collects effects."""
+"""A turn: one input being decided. It records events, which change the state at once, and collects effects."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchd.core.effects import Answer, Effect, Launch, Listen, Refuse
+from orchd.core.effects import Answer, CheckOutput, Effect, Launch, Refuse
 from orchd.core.state.agents import Agent, AgentId, Instant, RequestId, State
 from orchd.core.state.apply import apply
-from orchd.core.state.events import Fact
+from orchd.core.state.events import Event
 
-Question = Launch | Listen
+Question = Launch | CheckOutput
 
 
 class Turn:
@@ -18,7 +18,7 @@ class Turn:
     def __init__(self, state: State, at: Instant) -> None:
         self.state = state
         self.at = at
-        self.facts: list[Fact] = []
+        self.events: list[Event] = []
         self.effects: list[Effect] = []
         self.questions: list[Question] = []
         self.ended: list[Agent] = []  # whose consequences are still to be drawn
@@ -30,11 +30,11 @@ class Turn:
         """The moment of this turn on the clock that is compared."""
         return self.at.mono
 
-    def record(self, fact: Fact) -> None:
-        """Apply `fact` and keep it for the store."""
-        apply(self.state, fact, self.at)
-        self.facts.append(fact)
-        agent = self.state.agents.get(getattr(fact, "agent", AgentId("")))
+    def record(self, event: Event) -> None:
+        """Apply `event` and keep it for the store."""
+        apply(self.state, event, self.at)
+        self.events.append(event)
+        agent = self.state.agents.get(getattr(event, "agent", AgentId("")))
         if agent is not None and agent.is_over:
             self.ended.append(agent)
 

@@ -10,27 +10,27 @@ from orchd.core.decide import decide
 from orchd.core.effects import Effect, Release
 from orchd.core.inputs import Input, Spawned, SpawnFailed
 from orchd.core.state.agents import AgentId, Instant, State
-from orchd.core.state.events import Fact
+from orchd.core.state.events import Event
 from orchd.core.state.indexes import forget
 from orchd.core.turn import Question, Turn
 from orchd.store.database import Store
-from orchd.store.reader import StoredAnswer
+from orchd.store.reader import StoredReply
 
 _FEW = 16  # agents that start in one turn, however long it takes, when they are all that can start
 _LEAST = 2  # of more than these, as many as a turn starts in any case: the successors of the two that may end in one
 SLICE = 0.01  # seconds that a turn goes on launching after these, while requests wait
 
 
-class Shell(Protocol):
+class Actions(Protocol):
     """Whoever does what the core asks for."""
 
     def ask(self, question: Question) -> Input:
         """Answer `question` now, before the commit."""
 
-    def promised(self, effects: Iterable[Effect]) -> list[StoredAnswer]:
+    def promised(self, effects: Iterable[Effect]) -> list[StoredReply]:
         """The replies among `effects` that a repeated request must find again."""
 
-    def noted(self, facts: Sequence[Fact], wall: float) -> None:
+    def noted(self, events: Sequence[Event], wall: float) -> None:
         """These are on the disk now; what they are about is still in memory."""
 
     def do(self, effect: Effect) -> None:
@@ -40,7 +40,7 @@ class Shell(Protocol):
 class Engine:
     """The one writer of the state and of the store."""
 
-    def __init__(self, state: State, store: Store, shell: Shell, clock: Callable[[], Instant]) -> None:
+    def __init__(self, state: State, store: Store, shell: Actions, clock: Callable[[], Instant]) -> None:
         self.state = state
         self._store = store
         self._shell = shell
@@ -58,18 +58,18 @@ class Engine:
         """
         turn = Turn(self.state, self._clock())
         turn.launches_left = _LEAST
-        for event in inputs:
-            decide(turn, event)
+        for given in inputs:
+            decide(turn, given)
             self._answer_questions(turn)
         self.has_more = turn.is_cut_short
         self.finish()
         answers = self._shell.promised(turn.effects)
-        if turn.facts or answers:
-            self._store.begin(self.state, turn.at.wall, turn.facts, answers)
-        touched = {one for fact in turn.facts if (one := getattr(fact, "agent", None)) is not None}
+        if turn.events or answers:
+            self._store.begin(self.state, turn.at.wall, turn.events, answers)
+        touched = {one for event in turn.events if (one := getattr(event, "agent", None)) is not None}
         over = {one for one in touched if self.state.agents[one].is_over}
         self._begun = (turn, over)  # as they are now: the next turn may be half decided when they are needed
-        if not turn.facts or any(type(effect) is not Release for effect in turn.effects):
+        if not turn.events or any(type(effect) is not Release for effect in turn.effects):
             self.finish()
 
     def _answer_questions(self, turn: Turn) -> None:
@@ -93,8 +93,8 @@ class Engine:
             return
         self._store.finish()
         (turn, over), self._begun = self._begun, None
-        if turn.facts:
-            self._shell.noted(turn.facts, turn.at.wall)
+        if turn.events:
+            self._shell.noted(turn.events, turn.at.wall)
         for effect in turn.effects:
             self._shell.do(effect)
         forget(self.state, over)

@@ -22,16 +22,16 @@ from orchd.core.effects import Answer, Refuse
 from orchd.core.state.agents import AgentId, Instant, RequestId
 from orchd.daemon.presence import Presence
 from orchd.daemon.sd_notify import Notifier
-from orchd.daemon.wiring import Parts
+from orchd.daemon.wiring import Components
 from orchd.errors import DiskFull
 from orchd.instance.home import Home
 from orchd.monitors.disk_space import LOOK_AGAIN, has_room
 from orchd.network.peers import Peer
-from orchd.network.sockets import Ports
+from orchd.network.sockets import LocalSockets
 from orchd.protocol import operations as wire_ops
 from orchd.protocol.errors import WireError
 from orchd.protocol.frames import Request, pack_error, pack_result, request_id_of, unpack_request
-from orchd.server.calls import Call, Outcome
+from orchd.server.calls import Call, Result
 from orchd.server.context import Context
 from orchd.server.dispatcher import run
 from orchd.server.operations.agents import wait_targets
@@ -107,14 +107,14 @@ class HeldWaits:
         return late
 
 
-class Changes:
+class ChangesWithoutRoom:
     """Performs the operations that may change something, while nothing can be written."""
 
     def __init__(self, home: Home, held: HeldWaits) -> None:
         self._home = home
         self._held = held
 
-    def __call__(self, context: Context, call: Call) -> Outcome:
+    def __call__(self, context: Context, call: Call) -> Result:
         """Perform a call, or raise WireError `disk-full`."""
         asked = call.asked
         if isinstance(asked, wire_ops.Stop) and asked.agents == "keep":
@@ -141,8 +141,8 @@ class FullDisk:
     def __init__(
         self,
         home: Home,
-        parts: Parts | None,  # None: the database cannot be read
-        ports: Ports,
+        parts: Components | None,  # None: the database cannot be read
+        ports: LocalSockets,
         presence: Presence,
         wakeup: int,
         notify: Notifier,
@@ -224,7 +224,7 @@ class FullDisk:
         if self._parts.context.pruner.asked():
             self._prune(self._parts)
 
-    def _prune(self, parts: Parts) -> None:
+    def _prune(self, parts: Components) -> None:
         """Prune what is finished: the disk is short, so the files of each agent go first, and that needs no room."""
         context, error = parts.context, refusal(self._home)
         before = context.store.pruned.agents
@@ -293,10 +293,10 @@ class FullDisk:
         }
 
 
-def take_up(parts: Parts, stack: ExitStack) -> None:
+def take_up(parts: Components, stack: ExitStack) -> None:
     """Know what the database has, and follow the attempts that are alive, so that agents are known when they call."""
     parts.context.records.restore(parts.unfinished, parts.context.clock().mono)
-    parts.context.state.is_short = True
+    parts.context.state.has_disk_pressure = True
     parts.context.is_disk_full = True
     parts.context.processes.follow(parts.context.state.living.values())
     stack.callback(parts.context.processes.close)

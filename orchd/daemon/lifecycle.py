@@ -14,24 +14,24 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from orchd.core.inputs import Tick
-from orchd.core.state.agents import Attributes, Instant
+from orchd.core.state.agents import Instant, ProcessAttributes
 from orchd.daemon import live_config as configuration
-from orchd.daemon.full_disk import Changes, FullDisk, HeldWaits, Signals, take_up
+from orchd.daemon.full_disk import ChangesWithoutRoom, FullDisk, HeldWaits, Signals, take_up
 from orchd.daemon.loop import Loop
 from orchd.daemon.presence import Lock, Presence
 from orchd.daemon.sd_notify import Notifier
-from orchd.daemon.wiring import Door, Parts, assemble, open_store, restore
+from orchd.daemon.wiring import Components, RemoteAccess, build_components, open_store, restore
 from orchd.errors import ConfigError, StoreError
 from orchd.instance.config import Config
 from orchd.instance.home import Home
-from orchd.instance.service import Service, leave_word
+from orchd.instance.service import Service, record_service
 from orchd.instance.system import atomic_file
 from orchd.monitors.disk_space import keep_reserve
 from orchd.network.callers import check_namespaces, check_proc, check_uid
 from orchd.network.keyring import Keyring, server_secret
 from orchd.network.peers import Outside
-from orchd.network.remote import Remote
-from orchd.network.sockets import Ports
+from orchd.network.remote import RemoteSocket
+from orchd.network.sockets import LocalSockets
 from orchd.processes.linux import descriptors
 from orchd.store.database import Store
 
@@ -59,13 +59,13 @@ def serve(
         lock.acquire()
         settings = configuration.read(home.config)
         check_namespaces(home)
-        leave_word(home, service)
+        record_service(home, service)
         defaults = _become_daemon()
         store = open_store(home)
         stack.callback(store.close)
         wakeup = stack.enter_context(_signals())
         door = _door(home, settings.remote.listen, stack)
-        parts = assemble(home, settings, store, door, clock, notify, defaults)
+        parts = build_components(home, settings, store, door, clock, notify, defaults)
         stack.callback(parts.ports.close)
         stack.callback(parts.context.processes.close)  # also when it cannot serve: its cgroup would stay for good
         presence = Presence(home, lock, parts.ports)
@@ -96,7 +96,7 @@ def serve_without_room(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: signals.leave())
         parts = _readable(home, clock, notify, held, stack)
-        ports = parts.ports if parts else Ports(home, lambda _: Outside.NOBODY)
+        ports = parts.ports if parts else LocalSockets(home, lambda _: Outside.NOBODY)
         stack.callback(ports.close)
         presence = Presence(home, lock, ports)
         full = FullDisk(home, parts, ports, presence, wakeup, notify, clock, signals, held)
@@ -109,7 +109,7 @@ def serve_without_room(
 
 def _readable(
     home: Home, clock: Callable[[], Instant], notify: Notifier, held: HeldWaits, stack: ExitStack
-) -> Parts | None:
+) -> Components | None:
     """All parts, over a database that is only read; None where it cannot be."""
     try:
         settings = configuration.read(home.config)
@@ -118,8 +118,8 @@ def _readable(
     try:
         store = Store(home.database, without_room=True)
         stack.callback(store.close)
-        door = Door(Keyring(home.keys), None)
-        parts = assemble(home, settings, store, door, clock, notify, change=Changes(home, held))
+        door = RemoteAccess(Keyring(home.keys), None)
+        parts = build_components(home, settings, store, door, clock, notify, change=ChangesWithoutRoom(home, held))
         take_up(parts, stack)
     except (StoreError, OSError) as error:
         log.warning("only `daemon status` and `daemon stop` are answered: %s", error)
@@ -131,17 +131,17 @@ def _named(agents: Iterable[str]) -> str:
     return "".join(f"{':' if number == 0 else ','} {one}" for number, one in enumerate(agents))
 
 
-def _door(home: Home, listen: str | None, stack: ExitStack) -> Door:
+def _door(home: Home, listen: str | None, stack: ExitStack) -> RemoteAccess:
     """The door for other machines, held closed for now. Nothing of it is ever plain."""
     keyring = Keyring(home.keys)
     if listen is None:
-        return Door(keyring, None)
-    remote = Remote(listen, server_secret(home.server_key), keyring)
+        return RemoteAccess(keyring, None)
+    remote = RemoteSocket(listen, server_secret(home.server_key), keyring)
     stack.callback(remote.close)
-    return Door(keyring, remote)
+    return RemoteAccess(keyring, remote)
 
 
-def _open(home: Home, presence: Presence, door: Door) -> None:
+def _open(home: Home, presence: Presence, door: RemoteAccess) -> None:
     """From now on there are answers."""
     presence.begin()
     if door.remote is not None:
@@ -150,7 +150,7 @@ def _open(home: Home, presence: Presence, door: Door) -> None:
     log.info("serving %s", home.directory)
 
 
-def _recover(home: Home, parts: Parts, loop: Loop) -> None:
+def _recover(home: Home, parts: Components, loop: Loop) -> None:
     """Take up what an earlier daemon left: its agents become inputs like any others, through the same admission."""
     state = parts.context.state
     restore(home, parts)
@@ -161,7 +161,7 @@ def _recover(home: Home, parts: Parts, loop: Loop) -> None:
     parts.context.given.recover(state.agents.values(), recent, left)
     environments.sweep(state.environments)
     living = list(state.living.values())
-    seen = parts.space.look(is_short=False)
+    seen = parts.space.look(has_disk_pressure=False)
     loop.feed(
         [
             *([seen] if seen else []),
@@ -174,7 +174,7 @@ def _recover(home: Home, parts: Parts, loop: Loop) -> None:
     log.info("took up %d living and %d queued agents", len(living), len(state.agents) - len(state.living))
 
 
-def _become_daemon() -> Attributes:
+def _become_daemon() -> ProcessAttributes:
     """Be nobody's child to speak of and everybody's parent who has lost theirs. Returns what agents get that bring no
     attributes of their own: what this process was started with, where it changes that for itself."""
     if os.getsid(0) != os.getpid() and os.getpgid(0) != os.getpid():
@@ -185,7 +185,7 @@ def _become_daemon() -> Attributes:
     sys.setswitchinterval(_SWITCH_SECONDS)
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         log.warning("cannot be a subreaper: %s", os.strerror(ctypes.get_errno()))
-    return Attributes(umask=umask, limits=(("nofile", *limits),))
+    return ProcessAttributes(umask=umask, limits=(("nofile", *limits),))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from orchd.core.decide import next_deadline
 from orchd.core.inputs import Admit, Input, Tick
 from orchd.daemon.presence import Presence
 from orchd.daemon.sd_notify import Notifier
-from orchd.daemon.wiring import Parts
+from orchd.daemon.wiring import Components
 from orchd.errors import ConfigError
 from orchd.monitors.disk_space import LOOK_AGAIN
 from orchd.protocol.frames import pack_hint
@@ -27,7 +27,7 @@ _LONGEST_SLEEP = 86_400.0  # a deadline may be farther away than any timer can c
 class Loop:
     """Drains all that is ready, feeds it to the engine, and tells who waits."""
 
-    def __init__(self, parts: Parts, wakeup: int, notify: Notifier, presence: Presence | None = None) -> None:
+    def __init__(self, parts: Components, wakeup: int, notify: Notifier, presence: Presence | None = None) -> None:
         self._parts = parts
         self._wakeup = wakeup
         self._notify = notify
@@ -74,19 +74,19 @@ class Loop:
         self._hint()
         self._parts.context.processes.close()
 
-    def feed(self, events: list[Input]) -> None:
+    def feed(self, inputs: list[Input]) -> None:
         """Decide `events`, and whatever that brings about at once; then nothing is left to be done."""
-        if events or self._parts.engine.is_ahead:  # most turns only answer a question
-            self._feed_ahead(events)
+        if inputs or self._parts.engine.is_ahead:  # most turns only answer a question
+            self._feed_ahead(inputs)
             self._parts.engine.finish()
             self._tidy()
         self._tell()  # also of those whose commit ended before this
 
-    def _feed_ahead(self, events: list[Input]) -> None:
+    def _feed_ahead(self, inputs: list[Input]) -> None:
         """The same, but the last commit may be on its way."""
-        while events:
-            self._parts.engine.feed(events)
-            events = self._parts.shell.backlog
+        while inputs:
+            self._parts.engine.feed(inputs)
+            inputs = self._parts.shell.backlog
             self._parts.shell.backlog = []
         self._tell()
 
@@ -111,7 +111,7 @@ class Loop:
         """Milliseconds until the next deadline, rounded up so that it has passed when we look; None without one."""
         parts = self._parts
         now = parts.context.clock().mono
-        again = now + LOOK_AGAIN if parts.context.state.is_short and len(parts.context.state.queue) else None
+        again = now + LOOK_AGAIN if parts.context.state.has_disk_pressure and len(parts.context.state.queue) else None
         deadlines = (
             again,
             next_deadline(parts.context.state),
@@ -145,18 +145,18 @@ class Loop:
         if self._parts.context.store.commits.fileno() in ready:
             self._parts.engine.finish()
             self._parts.context.store.finish()
-        seen = self._parts.space.look(is_short=self._parts.context.state.is_short)
-        events: list[Input] = [*([seen] if seen else [])]
-        events += self._parts.borrowers.look()  # before the news: of an attempt that has ended nothing can be seen
-        events += [*self._parts.context.processes.news(), *self._parts.parked.look()]
+        seen = self._parts.space.look(has_disk_pressure=self._parts.context.state.has_disk_pressure)
+        inputs: list[Input] = [*([seen] if seen else [])]
+        inputs += self._parts.borrowers.look()  # before the news: of an attempt that has ended nothing can be seen
+        inputs += [*self._parts.context.processes.news(), *self._parts.parked.look()]
         if self._parts.remote is not None:
             self._parts.remote.see(ready)
         is_due = self._deadline is not None and self._deadline <= self._parts.context.clock().mono
         heard = (self._parts.ports.fileno(), self._parts.context.waits.fileno(), self._far)
         if is_due or any(one in ready for one in heard):
-            self._listen(events, is_due=is_due)
-            events = []
-        self._feed_ahead([*events, *self._more()])  # what is only about processes need not wait for the disk
+            self._listen(inputs, is_due=is_due)
+            inputs = []
+        self._feed_ahead([*inputs, *self._more()])  # what is only about processes need not wait for the disk
         if is_due:
             self._write_files()
         self._parts.shell.next_turn()
@@ -209,31 +209,31 @@ class Loop:
             self._parts.scribe.write()
 
     def _hint(self) -> None:
-        """Tell whoever listens that there are new facts."""
+        """Tell whoever listens that there are new events."""
         if (seq := self._parts.context.store.last_seq()) != self._told:
             self._told = seq
             self._parts.ports.publish(pack_hint(seq))
-            self._parts.context.visitors.publish(pack_hint(seq))
+            self._parts.context.subscribers.publish(pack_hint(seq))
 
-    def _listen(self, events: list[Input], *, is_due: bool) -> None:
+    def _listen(self, inputs: list[Input], *, is_due: bool) -> None:
         """A turn in which somebody may be told something: all that was decided is on the disk before."""
-        self.feed(events)
-        events = self._parts.dispatcher.news()
+        self.feed(inputs)
+        inputs = self._parts.dispatcher.news()
         if is_due:
-            events.append(Tick())
-        self._receive(events)
-        events += self._parts.context.waits.disconnected(self._parts.ports.ended())
-        self.feed(events)
+            inputs.append(Tick())
+        self._receive(inputs)
+        inputs += self._parts.context.waits.disconnected(self._parts.ports.ended())
+        self.feed(inputs)
 
-    def _receive(self, events: list[Input]) -> None:
+    def _receive(self, inputs: list[Input]) -> None:
         remote = self._parts.remote
         for peer, frame in chain(self._parts.ports.requests(), remote.requests() if remote else ()):
             if self._parts.context.is_leaving:
                 return  # the agents that a client was told are alive were so: the next daemon takes the other requests
             if (call := self._parts.dispatcher.accept(peer, frame)) is None:
                 continue
-            if events:  # a call is performed on what was decided before it
-                self.feed(events[:])
-                events.clear()
-            if (event := self._parts.dispatcher.handle(call)) is not None:
-                events.append(event)
+            if inputs:  # a call is performed on what was decided before it
+                self.feed(inputs[:])
+                inputs.clear()
+            if (given := self._parts.dispatcher.handle(call)) is not None:
+                inputs.append(given)

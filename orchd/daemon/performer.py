@@ -8,7 +8,7 @@ from typing import Any
 
 from orchd.core import effects
 from orchd.core.effects import Effect, Launch
-from orchd.core.inputs import Heard, Input
+from orchd.core.inputs import Input, OutputSeen
 from orchd.core.state.agents import Instant, State
 from orchd.core.state.events import (
     AgentCancelled,
@@ -19,20 +19,20 @@ from orchd.core.state.events import (
     AgentRevived,
     AgentSkipped,
     AgentTimedOut,
-    Fact,
+    Event,
 )
 from orchd.core.turn import Question
 from orchd.daemon.engine import SLICE
 from orchd.processes.local import LocalProcesses
 from orchd.server.dispatcher import Dispatcher
-from orchd.session_files.writer import Scribe
-from orchd.store.reader import StoredAnswer
-from orchd.store.spawn_inputs import Given
+from orchd.session_files.writer import SessionFileWriter
+from orchd.store.reader import StoredReply
+from orchd.store.spawn_inputs import SpawnInputs
 
 _ENDS = AgentCompleted | AgentFailed | AgentCancelled | AgentTimedOut | AgentLost | AgentSkipped
 
 
-class Shell:
+class Performer:
     """Hands effects to the processes and to the dispatcher; what they bring about at once waits in `backlog`."""
 
     def __init__(
@@ -40,8 +40,8 @@ class Shell:
         state: State,
         processes: LocalProcesses,
         dispatcher: Dispatcher,
-        scribe: Scribe,
-        given: Given,
+        scribe: SessionFileWriter,
+        given: SpawnInputs,
         clock: Callable[[], Instant],
     ) -> None:
         self._state = state
@@ -59,18 +59,18 @@ class Shell:
         if isinstance(question, Launch):
             return self._processes.start(self._state.agents[question.agent])
         ago = self._processes.quiet_for(question.agent, question.attempt)
-        return Heard(question.agent, question.attempt, ago)
+        return OutputSeen(question.agent, question.attempt, ago)
 
-    def promised(self, wanted: Iterable[Effect]) -> list[StoredAnswer]:
+    def promised(self, wanted: Iterable[Effect]) -> list[StoredReply]:
         """The replies that must survive us."""
         return self._dispatcher.replies_to_store(wanted)
 
-    def noted(self, facts: Sequence[Fact], wall: float) -> None:
+    def noted(self, events: Sequence[Event], wall: float) -> None:
         """Something happened, and may be shown."""
-        self._scribe.note(facts, wall)
+        self._scribe.note(events, wall)
         agents = self._state.agents  # what agents were given follows them
-        self._given.began(agents[fact.agent] for fact in facts if isinstance(fact, AgentQueued | AgentRevived))
-        self._given.ended(agents[fact.agent] for fact in facts if isinstance(fact, _ENDS))
+        self._given.began(agents[event.agent] for event in events if isinstance(event, AgentQueued | AgentRevived))
+        self._given.ended(agents[event.agent] for event in events if isinstance(event, _ENDS))
 
     def do(self, effect: Effect) -> None:
         """Perform one effect."""
@@ -112,7 +112,7 @@ class Shell:
         act = self._processes.freeze if isinstance(effect, effects.Freeze) else self._processes.thaw
         act(effect.agent, effect.attempt)
 
-    def watch(self, effect: effects.Watch) -> None:
+    def watch(self, effect: effects.WatchCaller) -> None:
         """Watch a client that is blocked."""
         if (gone := self._dispatcher.watch(effect.agent, effect.request)) is not None:
             self.backlog.append(gone)
@@ -122,13 +122,13 @@ class Shell:
         self._dispatcher.perform(effect)
 
 
-PERFORM: dict[type, Callable[[Shell, Any], None]] = {
-    effects.Release: Shell.release,
-    effects.Terminate: Shell.stop,
-    effects.Kill: Shell.stop,
-    effects.Freeze: Shell.hold,
-    effects.Thaw: Shell.hold,
-    effects.Watch: Shell.watch,
-    effects.Answer: Shell.reply,
-    effects.Refuse: Shell.reply,
+PERFORM: dict[type, Callable[[Performer, Any], None]] = {
+    effects.Release: Performer.release,
+    effects.Terminate: Performer.stop,
+    effects.Kill: Performer.stop,
+    effects.Freeze: Performer.hold,
+    effects.Thaw: Performer.hold,
+    effects.WatchCaller: Performer.watch,
+    effects.Answer: Performer.reply,
+    effects.Refuse: Performer.reply,
 }

@@ -21,7 +21,7 @@ from orchd.instance.system import locks
 from orchd.instance.system.inotify import CREATE, DELETE, DELETE_SELF, MOVE_SELF, MOVED_FROM, MOVED_TO, ONLYDIR, Inotify
 from orchd.instance.system.open_file import open_file
 from orchd.instance.system.sockets import is_listened_to
-from orchd.network.sockets import Ports
+from orchd.network.sockets import LocalSockets
 
 log = logging.getLogger("orchd")
 
@@ -114,7 +114,7 @@ class Lock:
 class Presence:
     """Keeps the lock file and the sockets in their places."""
 
-    def __init__(self, home: Home, lock: Lock, ports: Ports) -> None:
+    def __init__(self, home: Home, lock: Lock, ports: LocalSockets) -> None:
         self._home = home
         self._lock = lock
         self._ports = ports

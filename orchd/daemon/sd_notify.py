@@ -1,4 +1,4 @@
-"""What the service manager is told of us (sd_notify(3)): ready, reloading, leaving, places, signs of life."""
+"""What the service manager is told of us (sd_notify(3)): ready, reloading, leaving, slots, signs of life."""
 
 from __future__ import annotations
 

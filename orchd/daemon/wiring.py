@@ -8,67 +8,67 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import NamedTuple
 
-from orchd.core.state.agents import Agent, AgentId, Attributes, Guards, Instant, State
+from orchd.core.state.agents import Agent, AgentId, Guards, Instant, ProcessAttributes, State
 from orchd.daemon.engine import Engine
 from orchd.daemon.live_config import LiveConfig
-from orchd.daemon.performer import Shell
+from orchd.daemon.performer import Performer
 from orchd.daemon.sd_notify import Notifier
 from orchd.errors import StoreError
 from orchd.instance.config import Config, resident_of
 from orchd.instance.database_file import lost
 from orchd.instance.home import Home
-from orchd.monitors.background_work import Parked
-from orchd.monitors.disk_space import Space
-from orchd.monitors.lent_slots import Borrowers
+from orchd.monitors.background_work import BackgroundWork
+from orchd.monitors.disk_space import DiskSpace
+from orchd.monitors.lent_slots import LentSlots
 from orchd.network.callers import Callers
 from orchd.network.keyring import Keyring
-from orchd.network.remote import FarRoute, Remote
-from orchd.network.sockets import Ports
-from orchd.network.subscribers import Visitors
+from orchd.network.remote import RemoteRoute, RemoteSocket
+from orchd.network.sockets import LocalSockets
+from orchd.network.subscribers import Subscribers
 from orchd.processes import unrecorded
 from orchd.processes.linux.cgroups import Cgroups
 from orchd.processes.local import LocalProcesses
 from orchd.protocol.frames import VERSION
 from orchd.retention.pruner import Pruner
-from orchd.server.calls import Call, Outcome, PendingRequests
+from orchd.server.calls import Call, PendingRequests, Result
 from orchd.server.context import Context
 from orchd.server.dispatcher import Dispatcher, run
-from orchd.server.listing import Listing
-from orchd.server.resolver import Naming
+from orchd.server.listing import AgentListing
+from orchd.server.resolver import Resolver
 from orchd.server.waits import Waits
-from orchd.session_files.directory import Places
-from orchd.session_files.writer import Scribe
+from orchd.session_files.directory import SessionFilePaths
+from orchd.session_files.writer import SessionFileWriter
 from orchd.store.database import Store
 from orchd.store.environments import Environments
 from orchd.store.migrations import newest
-from orchd.store.spawn_inputs import Given, Inputs, Retries
+from orchd.store.spawn_inputs import Inputs, Retries, SpawnInputs
 from orchd.views.agents import iso
-from orchd.views.registry import Records
+from orchd.views.registry import AgentRegistry
 
 
-class Door(NamedTuple):
+class RemoteAccess(NamedTuple):
     """Who may come from other machines, and where, if anywhere."""
 
     keyring: Keyring
-    remote: Remote | None
+    remote: RemoteSocket | None
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Components:
     """What the loop drives."""
 
     context: Context
     unfinished: list[Agent]  # of an earlier daemon, not in the state yet
-    ports: Ports
-    remote: Remote | None
-    parked: Parked
-    borrowers: Borrowers
-    scribe: Scribe
+    ports: LocalSockets
+    remote: RemoteSocket | None
+    parked: BackgroundWork
+    borrowers: LentSlots
+    scribe: SessionFileWriter
     dispatcher: Dispatcher
-    shell: Shell
+    shell: Performer
     engine: Engine
     settings: LiveConfig
-    space: Space
+    space: DiskSpace
 
 
 def open_store(home: Home) -> Store:
@@ -79,7 +79,7 @@ def open_store(home: Home) -> Store:
     return Store(home.database, begins=not has_attempts)
 
 
-def restore(home: Home, parts: Parts) -> None:
+def restore(home: Home, parts: Components) -> None:
     """Put into memory what an earlier daemon left unfinished. Raises StoreError when agents run that the database does
     not know."""
     context = parts.context
@@ -93,30 +93,30 @@ def restore(home: Home, parts: Parts) -> None:
         unrecorded.check_marks(home)
 
 
-def assemble(
+def build_components(
     home: Home,
     config: Config,
     store: Store,
-    door: Door,
+    door: RemoteAccess,
     clock: Callable[[], Instant],
     notify: Notifier,
-    defaults: Attributes = Attributes(),  # noqa: B008 - it cannot change
-    change: Callable[[Context, Call], Outcome] = run,
+    defaults: ProcessAttributes = ProcessAttributes(),  # noqa: B008 - it cannot change
+    change: Callable[[Context, Call], Result] = run,
     send: Callable[[tuple[bytes, ...], bytes], None] | None = None,
-) -> Parts:
+) -> Components:
     """All parts, wired; nothing has happened yet. `change` performs operations that may change something; `send` sends
     replies, by the sockets where it is None."""
     state = State(limit=config.limit, resident=resident_of(config))
     unfinished = store.restore(state, clock())
     environments = Environments(home.environments)
     inputs = Inputs(home.inputs)
-    given = Given(inputs, Retries(home.retry, environments.get, inputs))
+    given = SpawnInputs(inputs, Retries(home.retry, environments.get, inputs))
     cgroups = Cgroups.where_allowed(home.tag) if config.cgroups == "auto" else None
     processes = LocalProcesses(home, environments.get, cgroups, lambda: clock().mono, lambda: clock().wall, defaults)
-    records = Records(state, store)
+    records = AgentRegistry(state, store)
     callers = Callers(home, processes)
-    scribe = Scribe(state, store, clock, _places(config))
-    space = Space(home.directory, config.free_bytes)
+    scribe = SessionFileWriter(state, store, clock, _places(config))
+    space = DiskSpace(home.directory, config.free_bytes)
     pruner = Pruner(home, state, store, records, processes, clock, config, given.retries.drop)
 
     def apply_config(new: Config) -> None:
@@ -129,37 +129,37 @@ def assemble(
 
     settings = LiveConfig(home.config, config, state, notify, apply_config)
     apply_config(config)
-    visitors = Visitors(door.keyring, door.remote, lambda: iso(clock().wall) or "")
+    subscribers = Subscribers(door.keyring, door.remote, lambda: iso(clock().wall) or "")
     pending: PendingRequests = {}
     context = Context(
         home=home,
         state=state,
         store=store,
         records=records,
-        resolver=Naming(state, store, records),
-        listing=Listing(state, store, records),
+        resolver=Resolver(state, store, records),
+        listing=AgentListing(state, store, records),
         processes=processes,
         environments=environments,
         given=given,
         clock=clock,
         settings=settings,
         callers=callers,
-        visitors=visitors,
+        subscribers=subscribers,
         pruner=pruner,
         pending=pending,
-        waits=Waits(state, clock, visitors.is_there, pending),
+        waits=Waits(state, clock, subscribers.is_there, pending),
         identity=_identity(home),
     )
-    ports = Ports(home, callers.identify)
+    ports = LocalSockets(home, callers.identify)
     dispatcher = Dispatcher(context, send or _sender(ports, door.remote, scribe), change)
-    shell = Shell(state, processes, dispatcher, scribe, given, clock)
-    return Parts(
+    shell = Performer(state, processes, dispatcher, scribe, given, clock)
+    return Components(
         context,
         unfinished,
         ports,
         door.remote,
-        Parked(state, processes.load_seconds, processes.freeze, lambda: clock().mono),
-        Borrowers(state, processes.load_seconds, processes.quiet_for, lambda: clock().mono),
+        BackgroundWork(state, processes.load_seconds, processes.freeze, lambda: clock().mono),
+        LentSlots(state, processes.load_seconds, processes.quiet_for, lambda: clock().mono),
         scribe,
         dispatcher,
         shell,
@@ -188,12 +188,14 @@ def _identity(home: Home) -> dict[str, object]:
     }
 
 
-def _sender(ports: Ports, remote: Remote | None, scribe: Scribe) -> Callable[[tuple[bytes, ...], bytes], None]:
+def _sender(
+    ports: LocalSockets, remote: RemoteSocket | None, scribe: SessionFileWriter
+) -> Callable[[tuple[bytes, ...], bytes], None]:
     """How replies are sent: session files report an end before a reply does."""
 
     def send(route: tuple[bytes, ...], frame: bytes) -> None:
         scribe.before_reply()
-        if not isinstance(route, FarRoute):
+        if not isinstance(route, RemoteRoute):
             ports.reply(route, frame)
         elif remote is not None:
             remote.reply(route, frame)
@@ -201,5 +203,5 @@ def _sender(ports: Ports, remote: Remote | None, scribe: Scribe) -> Callable[[tu
     return send
 
 
-def _places(config: Config) -> Places | None:
-    return Places(config.sessions_path, config.state_path) if config.session_files else None
+def _places(config: Config) -> SessionFilePaths | None:
+    return SessionFilePaths(config.sessions_path, config.state_path) if config.session_files else None

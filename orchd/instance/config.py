@@ -11,27 +11,27 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from orchd.instance.runner_config import Runners, Settings, checked, wrong
+from orchd.instance.runner_config import Runners, RunnerSettings, checked, wrong
 from orchd.instance.system.open_file import read_file
 from orchd.protocol.addresses import can_be_listened_on
 from orchd.protocol.durations import duration
-from orchd.protocol.schema import Check, Problem, build, problems
+from orchd.protocol.schema import Constraint, Violation, parse, violations
 from orchd.protocol.sizes import share, size
 
 RESIDENT_PER_LIMIT = 4
 LOG_BYTES = 64 << 20
 LEAST_LOG = 64 << 10  # its head and its tail are still worth reading
 
-_Count = Annotated[int, Check(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")]
-_Bytes = Annotated[int, Check(lambda number: number >= 0, "0 or more")]
-_Kept = Annotated[int, Check(lambda number: number >= 1, "1 or more")]
-_LogBytes = Annotated[int, Check(lambda number: number >= LEAST_LOG, f"{LEAST_LOG:,} or more")]
+_Count = Annotated[int, Constraint(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")]
+_Bytes = Annotated[int, Constraint(lambda number: number >= 0, "0 or more")]
+_Kept = Annotated[int, Constraint(lambda number: number >= 1, "1 or more")]
+_LogBytes = Annotated[int, Constraint(lambda number: number >= LEAST_LOG, f"{LEAST_LOG:,} or more")]
 _Relative = Annotated[
-    str, Check(lambda path: path and path[0] != "/" and ".." not in path.split("/"), "a path inside the project")
+    str, Constraint(lambda path: path and path[0] != "/" and ".." not in path.split("/"), "a path inside the project")
 ]
-_Seconds = Annotated[float, Check(lambda number: number >= 0, "0 or more")]
-_Listened = Annotated[str, Check(can_be_listened_on, "tcp://ADDRESS:PORT, an address of this machine in numbers")]
-_Positive = Annotated[float, Check(lambda number: number > 0, "above 0")]
+_Seconds = Annotated[float, Constraint(lambda number: number >= 0, "0 or more")]
+_Listened = Annotated[str, Constraint(can_be_listened_on, "tcp://ADDRESS:PORT, an address of this machine in numbers")]
+_Positive = Annotated[float, Constraint(lambda number: number > 0, "above 0")]
 
 
 def _reads(text: str, read: Callable[[str], float], least: float) -> bool:
@@ -42,22 +42,25 @@ def _reads(text: str, read: Callable[[str], float], least: float) -> bool:
 
 
 _Size = Annotated[
-    str, Check(lambda text: _reads(text, size, 1 << 20), "a size of at least 1M, with a unit as in 512M or 2G")
+    str, Constraint(lambda text: _reads(text, size, 1 << 20), "a size of at least 1M, with a unit as in 512M or 2G")
 ]
-_Share = Annotated[str, Check(lambda text: _reads(text, share, 0.01), "a share of one processor, as in 50% or 150%")]
-_Umask = Annotated[str, Check(re.compile("0?[0-7]{3}").fullmatch, "three octal digits, as in 077")]
+_Share = Annotated[
+    str, Constraint(lambda text: _reads(text, share, 0.01), "a share of one processor, as in 50% or 150%")
+]
+_Umask = Annotated[str, Constraint(re.compile("0?[0-7]{3}").fullmatch, "three octal digits, as in 077")]
 _Pattern = Annotated[
-    str, Check(lambda path: path and path[0] != "/" and ".." not in path.split("/"), "a pattern inside the checkout")
+    str,
+    Constraint(lambda path: path and path[0] != "/" and ".." not in path.split("/"), "a pattern inside the checkout"),
 ]
-_Line = Annotated[str, Check(lambda text: text.strip() and "\0" not in text, "a command of the shell")]
-_Directory = Annotated[str, Check(re.compile("(~|~?/.*)").fullmatch, "a path that begins with / or ~/")]
-_Pids = Annotated[int, Check(lambda number: number >= 4, "4 or more")]
+_Line = Annotated[str, Constraint(lambda text: text.strip() and "\0" not in text, "a command of the shell")]
+_Directory = Annotated[str, Constraint(re.compile("(~|~?/.*)").fullmatch, "a path that begins with / or ~/")]
+_Pids = Annotated[int, Constraint(lambda number: number >= 4, "4 or more")]
 
 
 class SettingsError(ValueError):
     """A file that cannot be used, with all that is wrong with it."""
 
-    def __init__(self, path: Path, found: list[Problem]) -> None:
+    def __init__(self, path: Path, found: list[Violation]) -> None:
         count = "" if len(found) == 1 else f"{len(found)} problems: "
         super().__init__(f"{path}: {count}{'; '.join(problem.message for problem in found)}")
         self.problems = found
@@ -95,7 +98,7 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
+class RemoteConfig:
     """The table `[remote]`."""
 
     listen: _Listened | None = None  # where whoever has an authorised key may connect from other machines
@@ -107,7 +110,7 @@ class Config:
 
     limit: _Count = 7
     resident: _Count | None = None
-    enforcement: Annotated[str, Check(lambda how: how in ("strict", "lenient"), "strict or lenient")] = "strict"
+    enforcement: Annotated[str, Constraint(lambda how: how in ("strict", "lenient"), "strict or lenient")] = "strict"
     stall_after: _Seconds = 30.0
     depth: _Count = 3
     children: _Count = 20
@@ -119,23 +122,23 @@ class Config:
     cpu_max: _Share | None = None
     pids_max: _Pids | None = None
     umask: _Umask | None = None
-    confined_callers: Annotated[str, Check(lambda how: how in ("refuse", "accept"), "refuse or accept")] = "refuse"
+    confined_callers: Annotated[str, Constraint(lambda how: how in ("refuse", "accept"), "refuse or accept")] = "refuse"
     session_files: bool = True
     sessions_path: _Relative = ".agent/sessions"
     state_path: _Relative = ".claude/state"
-    rate_limit_waits: Annotated[int, Check(lambda number: 0 <= number <= 10_000, "between 0 and 10,000")] = 10
+    rate_limit_waits: Annotated[int, Constraint(lambda number: 0 <= number <= 10_000, "between 0 and 10,000")] = 10
     rate_limit_time: _Seconds = 8 * 86_400.0
     free_bytes: _Bytes | None = None
     keep_age: _Positive | None = None
     keep_count: _Kept = 100_000
     keep_bytes: _Bytes | None = None
     log_bytes: _LogBytes = LOG_BYTES
-    cgroups: Annotated[str, Check(lambda how: how in ("auto", "off"), "auto or off")] = "auto"
+    cgroups: Annotated[str, Constraint(lambda how: how in ("auto", "off"), "auto or off")] = "auto"
     runner: str | None = None
-    runners: dict[str, Settings] = field(default_factory=dict)
+    runners: dict[str, RunnerSettings] = field(default_factory=dict)
     pm: ProjectManagement = field(default_factory=ProjectManagement)
     worktree: AllTrees = field(default_factory=AllTrees)
-    remote: Remote = field(default_factory=Remote)
+    remote: RemoteConfig = field(default_factory=RemoteConfig)
 
     @property
     def known_runners(self) -> Runners:
@@ -226,13 +229,13 @@ def read(path: Path) -> Config:
     except FileNotFoundError:
         return Config()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(path, [Problem("", f"cannot be read: {error}")]) from None
+        raise SettingsError(path, [Violation("", f"cannot be read: {error}")]) from None
     except (ValueError, RecursionError) as error:  # digits or brackets without end are no TOMLDecodeError
-        raise SettingsError(path, [Problem("", str(error))]) from None
+        raise SettingsError(path, [Violation("", str(error))]) from None
     plain, found = _plain(whole)
     if found := [*found, *_wrong(plain)]:
         raise SettingsError(path, found)
-    return build(Config, plain)
+    return parse(Config, plain)
 
 
 # What may be written with a unit, as on the command line.
@@ -242,7 +245,7 @@ _WRITTEN: dict[str, Callable[[str], float]] = {
 }
 
 
-def _plain(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Problem]]:
+def _plain(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Violation]]:
     """The values with their units taken away, and those that are written wrong."""
     plain, found = _flat(whole)
     for key, reads in _WRITTEN.items():
@@ -250,14 +253,14 @@ def _plain(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Problem
             try:
                 plain[key] = reads(text)
             except ValueError as error:
-                found.append(Problem(key, f"{key}: {error}"))
+                found.append(Violation(key, f"{key}: {error}"))
                 del plain[key]
     if type(amount := plain.get("memory_max")) is int:
         plain["memory_max"] = str(amount)
     return plain, found
 
 
-def _flat(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Problem]]:
+def _flat(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Violation]]:
     """The values with those of a table `[limit]` beside the others: there `agents` is the key `limit`."""
     plain, found = dict(whole), []
     if isinstance(table := whole.get("limit"), dict):
@@ -265,25 +268,25 @@ def _flat(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Problem]
         for name, value in table.items():
             key = "limit" if name == "agents" else name
             if name not in IN_LIMIT:
-                found.append(Problem(f"limit.{name}", f"limit.{name} is unknown; [limit] has {', '.join(IN_LIMIT)}"))
+                found.append(Violation(f"limit.{name}", f"limit.{name} is unknown; [limit] has {', '.join(IN_LIMIT)}"))
             elif key in plain:
-                found.append(Problem(key, f"{key} is set twice, in [limit] and outside it; remove one of them"))
+                found.append(Violation(key, f"{key} is set twice, in [limit] and outside it; remove one of them"))
             else:
                 plain[key] = value
     return plain, found
 
 
-def _wrong(whole: Mapping[str, object]) -> Iterator[Problem]:
+def _wrong(whole: Mapping[str, object]) -> Iterator[Violation]:
     """What is wrong with each key, then what those that are right cannot be together."""
-    found = list(problems(Config, whole))
+    found = list(violations(Config, whole))
     yield from found
     bad = {problem.key.partition(".")[0] for problem in found}
-    config = build(Config, {key: value for key, value in whole.items() if key not in bad})
+    config = parse(Config, {key: value for key, value in whole.items() if key not in bad})
     if "runners" not in bad:
         yield from (one for one in wrong(config.runner, config.runners) if one.key not in bad)
     if "limit" not in bad and config.resident is not None and config.resident < config.limit:
         message = f"resident must be at least limit ({config.limit}), not {config.resident}"
-        yield Problem("resident", message)
+        yield Violation("resident", message)
 
 
 def resident_of(config: Config) -> int:

@@ -107,7 +107,7 @@ def attempts_begun(path: Path, agents: Iterable[int]) -> dict[int, int]:
     with closing(sqlite3.connect(_uri(path), uri=True, isolation_level=None)) as database:
         for number in agents:
             if database.execute("SELECT 1 FROM agents WHERE number = ?", (number,)).fetchone() is not None:
-                query = "SELECT count(*) FROM facts WHERE agent = ? AND event = 'attempt-admitted'"
+                query = "SELECT count(*) FROM events WHERE agent = ? AND event = 'attempt-admitted'"
                 (known[number],) = database.execute(query, (number,)).fetchone()
     return known
 

@@ -16,7 +16,7 @@ from typing import Annotated
 from orchd.instance.environment import ENV_DEFAULT_RUNNER
 from orchd.instance.system.open_file import read_file
 from orchd.protocol.errors import WireError
-from orchd.protocol.schema import Check, Problem, ShapeError, build
+from orchd.protocol.schema import Constraint, ShapeError, Violation, parse
 
 MOCK, CLAUDE, CODEX = "mock", "claude", "codex"
 BUILT_IN = (MOCK, CLAUDE, CODEX)
@@ -49,12 +49,12 @@ _READ_FROM_JSON = (
     *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cost"),
 )
 
-_Words = Annotated[tuple[str, ...], Check(lambda words: not words or words[0], "a list with a program in it")]
-_Dollars = Annotated[float, Check(lambda number: 0 <= number <= 10**6, "between 0 and 1,000,000")]
-_Place = Annotated[str, Check(lambda path: all(path.split(".")), "keys and indices with dots between, as a.0.b")]
-_Prompt = Annotated[str, Check(("stdin", "argument").__contains__, "stdin or argument")]
-_Usage = Annotated[str, Check(("last", "sum").__contains__, "last or sum")]
-_Result = Annotated[str, Check(("exit-code", "file", "json").__contains__, "exit-code, file or json")]
+_Words = Annotated[tuple[str, ...], Constraint(lambda words: not words or words[0], "a list with a program in it")]
+_Dollars = Annotated[float, Constraint(lambda number: 0 <= number <= 10**6, "between 0 and 1,000,000")]
+_Place = Annotated[str, Constraint(lambda path: all(path.split(".")), "keys and indices with dots between, as a.0.b")]
+_Prompt = Annotated[str, Constraint(("stdin", "argument").__contains__, "stdin or argument")]
+_Usage = Annotated[str, Constraint(("last", "sum").__contains__, "last or sum")]
+_Result = Annotated[str, Constraint(("exit-code", "file", "json").__contains__, "exit-code, file or json")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class RunnerSettings:
     """Every key of `[runners.NAME]`."""
 
     command: _Words = ()
@@ -97,16 +97,16 @@ class Runners:
     """The runners there are, and which of them is meant when none is named."""
 
     default: str | None  # None: none is configured, see `chosen`
-    settings: Mapping[str, Settings]
+    settings: Mapping[str, RunnerSettings]
 
     @property
     def names(self) -> tuple[str, ...]:
         """Those that are built in, then one's own."""
         return (*BUILT_IN, *(name for name in self.settings if name not in BUILT_IN))
 
-    def of(self, name: str) -> Settings:
+    def of(self, name: str) -> RunnerSettings:
         """What is set for a runner."""
-        return self.settings.get(name, Settings())
+        return self.settings.get(name, RunnerSettings())
 
     def program(self, name: str) -> str | None:
         """The program that a runner starts; None for the mock."""
@@ -146,18 +146,18 @@ class Runners:
         return name
 
 
-def checked(default: str | None, settings: Mapping[str, Settings]) -> Runners:
+def checked(default: str | None, settings: Mapping[str, RunnerSettings]) -> Runners:
     """The runners of a configuration. Raises ShapeError for what each alone, or all together, cannot be."""
     if (first := next(wrong(default, settings), None)) is not None:
         raise ShapeError(first.message)
     return Runners(default, settings)
 
 
-def wrong(default: str | None, settings: Mapping[str, Settings]) -> Iterator[Problem]:
+def wrong(default: str | None, settings: Mapping[str, RunnerSettings]) -> Iterator[Violation]:
     """All that each alone, or all together, cannot be."""
     for name, one in settings.items():
         if not _NAME.fullmatch(name) or name == _MEMBERS_OWN:
-            yield Problem(
+            yield Violation(
                 f"runners.{name}",
                 f"runners.{name:.60} cannot be called so: give it a name of letters, digits, `_`, `-` and `.`, but not "
                 f"{_MEMBERS_OWN!r}",
@@ -167,7 +167,7 @@ def wrong(default: str | None, settings: Mapping[str, Settings]) -> Iterator[Pro
         yield from (problem for problem in checks if problem is not None)
     runners = Runners(default, settings)
     if default is not None and default not in runners.names:
-        yield Problem("runner", f"runner must be one of {', '.join(runners.names)}, not {default!r}")
+        yield Violation("runner", f"runner must be one of {', '.join(runners.names)}, not {default!r}")
 
 
 def read(path: Path) -> Runners:
@@ -184,57 +184,57 @@ def read(path: Path) -> Runners:
         whole = tomllib.loads(text.decode())
     except (ValueError, RecursionError) as error:
         raise ShapeError(str(error)) from None
-    found = build(_Table, {key: whole[key] for key in ("runner", "runners") if key in whole})
+    found = parse(_Table, {key: whole[key] for key in ("runner", "runners") if key in whole})
     return checked(found.runner, found.runners)
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
     runner: str | None = None
-    runners: dict[str, Settings] = field(default_factory=dict)
+    runners: dict[str, RunnerSettings] = field(default_factory=dict)
 
 
-def _wrong_key(name: str, settings: Settings) -> Problem | None:
-    known = _OF.get(name, {one.name for one in fields(Settings)} - _OF_BUILT_IN_ONLY)
-    default = Settings()
-    given = {one.name for one in fields(Settings) if getattr(settings, one.name) != getattr(default, one.name)}
+def _wrong_key(name: str, settings: RunnerSettings) -> Violation | None:
+    known = _OF.get(name, {one.name for one in fields(RunnerSettings)} - _OF_BUILT_IN_ONLY)
+    default = RunnerSettings()
+    given = {one.name for one in fields(RunnerSettings) if getattr(settings, one.name) != getattr(default, one.name)}
     if not (strange := sorted(given - known)):
         return None
     key = f"runners.{name}.{strange[0]}"
-    return Problem(key, f"{key} says nothing to this runner; known to it are {', '.join(sorted(known))}")
+    return Violation(key, f"{key} says nothing to this runner; known to it are {', '.join(sorted(known))}")
 
 
-def _wrong_resume(name: str, settings: Settings) -> Problem | None:
+def _wrong_resume(name: str, settings: RunnerSettings) -> Violation | None:
     path = f"runners.{name}"
     if not settings.resume:
         return None
     used = [name for word in settings.resume for name in PLACEHOLDER.findall(word)]
     if "session" not in used or settings.session is None:
         needed = f"{path}.session, the place of the session in its JSON"
-        return Problem(path, f"{path}.resume needs {{session}} in one of its words, and {needed}")
+        return Violation(path, f"{path}.resume needs {{session}} in one of its words, and {needed}")
     if strange := sorted(set(used) - set(PLACEHOLDERS)):
-        return Problem(path, f"{path}.resume has {{{strange[0]}}}, which is no placeholder")
+        return Violation(path, f"{path}.resume has {{{strange[0]}}}, which is no placeholder")
     if ("prompt" in used) != (settings.prompt == "argument"):
-        return Problem(path, f'{path}.resume must have {{prompt}} when {path}.prompt is "argument", and only then')
+        return Violation(path, f'{path}.resume must have {{prompt}} when {path}.prompt is "argument", and only then')
     return None
 
 
-def _wrong_own(name: str, settings: Settings) -> Problem | None:
+def _wrong_own(name: str, settings: RunnerSettings) -> Violation | None:
     """What a runner of one's own cannot say. Where several things are wrong, the later ones follow from the first."""
     path = f"runners.{name}"
     if not settings.command:
-        return Problem(path, f"{path}.command is missing: a list with the program and its arguments")
+        return Violation(path, f"{path}.command is missing: a list with the program and its arguments")
     words = (*settings.command, *settings.args)
     used = [name for word in words for name in PLACEHOLDER.findall(word)]
     if strange := sorted({*used} - {*PLACEHOLDERS} | {*used} & {"session"}):
         shown = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS if name != "session")
-        return Problem(path, f"{path}.command has {{{strange[0]}}}, which is no placeholder; there are {shown}")
+        return Violation(path, f"{path}.command has {{{strange[0]}}}, which is no placeholder; there are {shown}")
     if ("prompt" in used) != (settings.prompt == "argument"):
-        return Problem(path, f'{path}.prompt must be "argument" when its command has {{prompt}}, and only then')
+        return Violation(path, f'{path}.prompt must be "argument" when its command has {{prompt}}, and only then')
     if settings.result == "json" and settings.text is None:
-        return Problem(path, f"{path}.text is missing: where in the JSON the result's text is, as message.content")
+        return Violation(path, f"{path}.text is missing: where in the JSON the result's text is, as message.content")
     if settings.result != "json" and settings.usage != "last":
-        return Problem(path, f'{path}.usage adds up what is in JSON, which is read only with result = "json"')
+        return Violation(path, f'{path}.usage adds up what is in JSON, which is read only with result = "json"')
     if settings.result != "json" and (told := [key for key in _READ_FROM_JSON if getattr(settings, key)]):
-        return Problem(path, f'{path}.{told[0]} is a place in JSON, which is read only with result = "json"')
+        return Violation(path, f'{path}.{told[0]} is a place in JSON, which is read only with result = "json"')
     return None

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple
 from orchd.instance import formats
 from orchd.instance.system import atomic_file as whole
 from orchd.instance.system.open_file import open_file
-from orchd.protocol.schema import Check, ShapeError, build
+from orchd.protocol.schema import Constraint, ShapeError, parse
 from orchd.protocol.statuses import SIMULATED
 
 VERSION = 2  # of a report; it is not written, so that a daemon that was not restarted since an upgrade reads it too
@@ -22,10 +22,10 @@ LONGEST = 65_536  # bytes of a report; the result itself is a file of its own
 STATUSES = ("completed", "failed", "rate-limited")
 COST_SOURCES = ("cli", "estimated", SIMULATED)
 
-_Count = Annotated[int, Check(lambda number: 0 <= number <= 10**15, "between 0 and 10^15")]
+_Count = Annotated[int, Constraint(lambda number: 0 <= number <= 10**15, "between 0 and 10^15")]
 _LONGEST_TEXT = 4096
-_Text = Annotated[str, Check(lambda text: len(text) <= _LONGEST_TEXT, f"at most {_LONGEST_TEXT} characters")]
-_Amount = Annotated[float, Check(lambda number: 0 <= number <= 10**12, "between 0 and 10^12")]
+_Text = Annotated[str, Constraint(lambda text: len(text) <= _LONGEST_TEXT, f"at most {_LONGEST_TEXT} characters")]
+_Amount = Annotated[float, Constraint(lambda number: 0 <= number <= 10**12, "between 0 and 10^12")]
 MOST_NOTES = 16
 
 NOTHING_COMMITTED = "nothing-committed"  # an agent with a worktree made no commit in it
@@ -42,7 +42,7 @@ NOTES = (
 """The codes of notes."""
 
 
-class Note(NamedTuple):
+class RunnerNote(NamedTuple):
     """Something that a person should know of an attempt and that is no failure."""
 
     code: str  # one of NOTES
@@ -51,23 +51,25 @@ class Note(NamedTuple):
 
 _Notes = Annotated[
     tuple[tuple[_Text, ...], ...],
-    Check(lambda notes: len(notes) <= MOST_NOTES, f"at most {MOST_NOTES} notes"),
-    Check(lambda notes: all(len(note) == len(Note._fields) for note in notes), "pairs of a code and a text"),
+    Constraint(lambda notes: len(notes) <= MOST_NOTES, f"at most {MOST_NOTES} notes"),
+    Constraint(lambda notes: all(len(note) == len(RunnerNote._fields) for note in notes), "pairs of a code and a text"),
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class RunnerReport:
     """What became of an attempt, by its runner's word. Tokens are counted as the agent's own CLI counts them."""
 
-    status: Annotated[str, Check(STATUSES.__contains__, f"one of {', '.join(STATUSES)}")]
+    status: Annotated[str, Constraint(STATUSES.__contains__, f"one of {', '.join(STATUSES)}")]
     reason: _Text | None = None  # one line: why it is not `completed`
     input_tokens: _Count = 0  # without those read from a cache
     output_tokens: _Count = 0
     cache_read_tokens: _Count = 0
     cache_write_tokens: _Count = 0
     cost_usd: _Amount | None = None
-    cost_source: Annotated[str, Check(COST_SOURCES.__contains__, f"one of {', '.join(COST_SOURCES)}")] | None = None
+    cost_source: Annotated[str, Constraint(COST_SOURCES.__contains__, f"one of {', '.join(COST_SOURCES)}")] | None = (
+        None
+    )
     session_id: _Text | None = None  # the agent's own, by which its CLI resumes it
     model: _Text | None = None
     turns: _Count | None = None
@@ -75,7 +77,7 @@ class Report:
     notes: _Notes = ()  # since version 2
 
 
-_KEYS = {field.name for field in fields(Report)}
+_KEYS = {field.name for field in fields(RunnerReport)}
 
 
 def cleaned(value: Any) -> Any:
@@ -87,12 +89,12 @@ def cleaned(value: Any) -> Any:
     return [cleaned(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def write(path: Path, report: Report) -> None:
+def write(path: Path, report: RunnerReport) -> None:
     """Leave `report` at `path`, whole or not at all."""
     whole.write(path, json.dumps(cleaned(asdict(report))).encode(), mode=0o600)
 
 
-def read(path: str) -> Report | None:
+def read(path: str) -> RunnerReport | None:
     """The report at `path`; None when there is none, or none that makes sense: then the exit code alone decides."""
     try:
         descriptor = open_file(path, os.O_RDONLY)
@@ -103,7 +105,7 @@ def read(path: str) -> Report | None:
         text = json.dumps(json.loads(os.read(descriptor, LONGEST)), ensure_ascii=False).encode("utf-8", "replace")
         whole = dict(json.loads(text))
         formats.check(path, whole, VERSION, "retry the agent")
-        return build(Report, {key: cleaned(value) for key, value in whole.items() if key in _KEYS})
+        return parse(RunnerReport, {key: cleaned(value) for key, value in whole.items() if key in _KEYS})
     except (ShapeError, ValueError, TypeError, OSError, RecursionError, formats.NewerFormatError):
         return None
     finally:

@@ -56,7 +56,7 @@ def log_of(home: Home) -> str:
     return str(home.log) if service is None else f"`{service.log}`"
 
 
-def leave_word(home: Home, service: Service | None) -> None:
+def record_service(home: Home, service: Service | None) -> None:
     """Say which service the daemon is that serves the home from now on."""
     if service is None:
         home.service.unlink(missing_ok=True)

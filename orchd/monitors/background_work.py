@@ -43,7 +43,7 @@ class _Look:
     has_worked: bool = False
 
 
-class Parked:
+class BackgroundWork:
     """Looks at the waiting agents of `state`. `load_seconds` are the CPU time of the tree of an attempt and the time in
     which its processes waited for a CPU; `freeze` freezes it again."""
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from orchd.core.handlers.processes import lacks_room
-from orchd.core.inputs import SpaceSeen
+from orchd.core.inputs import DiskSpaceChanged
 from orchd.instance.config import Config
 from orchd.instance.system.open_file import open_file
 
@@ -62,7 +62,7 @@ def _allocate(path: Path, size: int) -> None:
         os.close(descriptor)
 
 
-class Space:
+class DiskSpace:
     """The disk that a directory is on."""
 
     def __init__(self, directory: Path, floor: int | None) -> None:
@@ -73,7 +73,7 @@ class Space:
         """Use this configuration from now on."""
         self._floor = config.free_bytes
 
-    def look(self, *, is_short: bool) -> SpaceSeen | None:
+    def look(self, *, has_disk_pressure: bool) -> DiskSpaceChanged | None:
         """What there is, where that is not what is known."""
         try:
             found = os.statvfs(self._directory)
@@ -82,10 +82,10 @@ class Space:
         free = found.f_bavail * found.f_frsize
         usual = min(_USUAL, found.f_blocks * found.f_frsize // _OF_SMALL)
         floor = usual if self._floor is None else self._floor
-        if is_short == lacks_room(free, floor, was_short=is_short):
+        if has_disk_pressure == lacks_room(free, floor, was_short=has_disk_pressure):
             return None
-        if is_short:
+        if has_disk_pressure:
             log.info("there is room on the disk again: %d bytes are free", free)
         else:
             log.warning("%d bytes are free on the disk of the home, fewer than %d: nobody starts", free, floor)
-        return SpaceSeen(free, floor)
+        return DiskSpaceChanged(free, floor)

@@ -27,14 +27,14 @@ SLACK = 0.01  # seconds of CPU between two looks, or of waiting for one: less is
 
 
 @dataclass(slots=True)
-class _Look:
+class _Progress:
     """What was seen of an agent at work."""
 
     load: float  # seconds of CPU, and of waiting for a CPU
     moved: float  # when it was last seen to make progress, on the clock that is compared
 
 
-class Borrowers:
+class LentSlots:
     """Looks at the agents of `state` that keep another from its slot.
 
     `load_seconds` are the CPU time of the tree of an attempt and the time in which its processes waited for a CPU;
@@ -52,7 +52,7 @@ class Borrowers:
         self._load_seconds = load_seconds
         self._quiet_for = quiet_for
         self._clock = clock
-        self._looks: dict[Key, _Look] = {}
+        self._looks: dict[Key, _Progress] = {}
         self._due: float | None = None
         self._told: frozenset[Key] = frozenset()
 
@@ -89,8 +89,8 @@ class Borrowers:
     def _pause(self) -> float:
         return min(max(self._state.stall_after / LOOKS, SHORTEST), LONGEST)
 
-    def _seen(self, key: Key, now: float) -> _Look:
+    def _seen(self, key: Key, now: float) -> _Progress:
         load, before = sum(self._load_seconds(*key)), self._looks.get(key)
         if before is None or load > before.load + SLACK:
-            return _Look(load, now)
-        return _Look(load, max(before.moved, now - self._quiet_for(*key)))
+            return _Progress(load, now)
+        return _Progress(load, max(before.moved, now - self._quiet_for(*key)))

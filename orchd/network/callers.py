@@ -20,10 +20,10 @@ from orchd.instance.environment import ENV_AGENT, ENV_HOME
 from orchd.instance.home import Home
 from orchd.instance.system.own_cgroup import own_cgroup
 from orchd.network.peers import Credentials, Identity, Key, Outside, Peer
-from orchd.network.roles import Visitor
+from orchd.network.roles import RemoteClient
 from orchd.processes.launching import namespaces
 from orchd.processes.linux.cgroups import held_in
-from orchd.processes.linux.procfs import PROC, Process, look, marks
+from orchd.processes.linux.procfs import PROC, Process, environment_markers, read_process
 from orchd.processes.local import LocalProcesses
 from orchd.protocol.errors import WireError
 
@@ -36,7 +36,7 @@ _ENTER = (
     "an ORCHD_HOME of its own"
 )
 
-Caller = AgentId | Outside | Visitor
+Caller = AgentId | Outside | RemoteClient
 
 
 def agent_of(caller: Caller) -> AgentId | None:
@@ -56,7 +56,7 @@ def seeing() -> Iterator[None]:
 def check_proc() -> None:
     """Raise OrchdError when processes of other users are hidden: whoever is outside is known by the first of all."""
     try:
-        first = look(1)
+        first = read_process(1)
     except PermissionError:
         first = None
     if first is None:
@@ -93,8 +93,8 @@ class Callers:
 
     def who(self, peer: Peer) -> Caller:
         """The agent that this peer belongs to, or what it is otherwise."""
-        if peer.visitor is not None:
-            return peer.visitor
+        if peer.remote_client is not None:
+            return peer.remote_client
         if isinstance(peer.identity, Outside):
             return peer.identity
         return peer.identity[0] if peer.identity in self._processes.shims().values() else Outside.FORMER
@@ -105,7 +105,7 @@ class Callers:
 
     def check_confinement(self, peer: Peer, caller: Caller) -> None:
         """Raises WireError `forbidden` when agents of this caller would run outside of what is around it."""
-        if self._accepts_confined or isinstance(caller, Visitor):
+        if self._accepts_confined or isinstance(caller, RemoteClient):
             return
         try:
             found = namespaces.confinement(peer.pid)
@@ -142,7 +142,7 @@ class Callers:
             if any(process.pid == os.getpid() for process in line):
                 break
             if line[-1].parent == 0:
-                shown = (marks(process.pid) for process in line)
+                shown = (environment_markers(process.pid) for process in line)
                 home = str(self._home.directory)
                 is_marked = any(ENV_AGENT in found and found.get(ENV_HOME) == home for found in shown)
                 return Outside.MARKED if is_marked else Outside.OWNER
@@ -180,7 +180,7 @@ class Callers:
 def _line(pid: int) -> list[Process]:
     """The process, its parent and so on, as far up as they can be seen; whose parent is 0 is the topmost there is."""
     line: list[Process] = []
-    while pid and (process := look(pid)) is not None:
+    while pid and (process := read_process(pid)) is not None:
         line.append(process)
         pid = process.parent
     return line

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 
 from orchd.network.peers import Credentials, Identity, Outside
-from orchd.network.zmtp import Session
+from orchd.network.zmtp import ZmtpSession
 
 _BLOCK = 1 << 18  # bytes that are read of one connection in a turn
 _REQUESTS_KEPT = 64  # of one client, read ahead of their turn; the rest waits in its own memory
@@ -20,10 +20,10 @@ class Gone(Exception):
     """The connection is over."""
 
 
-class Connection:
+class LocalConnection:
     """One client."""
 
-    def __init__(self, number: int, sock: socket.socket, peer: Credentials, identity: Identity, session: Session):
+    def __init__(self, number: int, sock: socket.socket, peer: Credentials, identity: Identity, session: ZmtpSession):
         self.number = number
         self.socket = sock
         self.peer = peer
@@ -107,22 +107,22 @@ class Table:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._by_number: dict[int, Connection] = {}
+        self._by_number: dict[int, LocalConnection] = {}
         self._shares: Counter[object] = Counter()
 
-    def __iter__(self) -> Iterator[Connection]:
+    def __iter__(self) -> Iterator[LocalConnection]:
         return iter(list(self._by_number.values()))
 
-    def get(self, number: int) -> Connection | None:
+    def get(self, number: int) -> LocalConnection | None:
         """The connection of this number, if it is still there."""
         return self._by_number.get(number)
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: LocalConnection) -> None:
         """Count it."""
         self._by_number[connection.number] = connection
         self._shares[_share(connection.identity)] += 1
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: LocalConnection) -> None:
         """Count it no more."""
         if self._by_number.pop(connection.number, None) is not None:
             self._shares[_share(connection.identity)] -= 1
@@ -138,7 +138,7 @@ class Table:
         others = len(self._by_number) - owners
         return others < self.most * 3 // 4 and self._shares[share] < max(_AT_LEAST, self.most // 8)
 
-    def in_the_way(self, identity: Identity) -> Connection | None:
+    def in_the_way(self, identity: Identity) -> LocalConnection | None:
         """The oldest connection that has not finished its handshake, and whose end would make room for this caller."""
         if self.has_room(identity):
             return None

@@ -11,11 +11,11 @@ from orchd.errors import OrchdError
 from orchd.instance import formats
 from orchd.instance.key_files import KeyFileError, read_private, read_secret
 from orchd.instance.system.private_file import write_private
-from orchd.network.roles import Visitor
+from orchd.network.roles import RemoteClient
 from orchd.protocol.errors import WireError
 from orchd.protocol.keys import NoCurveError, new_secret
 from orchd.protocol.remote_operations import KeyAuthorize
-from orchd.protocol.schema import ShapeError, build
+from orchd.protocol.schema import ShapeError, parse
 
 _MOST = 1000  # keys
 _VERSION = 1  # of the file
@@ -26,7 +26,7 @@ class KeyringError(OrchdError):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class AuthorizedKey:
     """A key that lets somebody in."""
 
     name: str
@@ -56,18 +56,18 @@ class Keyring:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._records = {record.public: record for record in _read(path)}
-        self._unwritten: dict[str, Record] = {}  # revoked, and the disk did not take it
+        self._unwritten: dict[str, AuthorizedKey] = {}  # revoked, and the disk did not take it
 
-    def visitor(self, public: str) -> Visitor | None:
+    def remote_client(self, public: str) -> RemoteClient | None:
         """Who has shown to have this key, if it lets anybody in."""
         record = self._records.get(public)
-        return Visitor(record.name, record.role) if record else None
+        return RemoteClient(record.name, record.role) if record else None
 
-    def records(self) -> list[Record]:
+    def records(self) -> list[AuthorizedKey]:
         """All there are, the oldest first."""
         return list(self._records.values())
 
-    def authorize(self, asked: KeyAuthorize, now: str) -> Record:
+    def authorize(self, asked: KeyAuthorize, now: str) -> AuthorizedKey:
         """Let this key in; said twice, it is the same. Raises WireError."""
         for record in self._records.values():
             if (record.name, record.public, record.role) == (asked.key, asked.public, asked.role):
@@ -77,12 +77,12 @@ class Keyring:
                 raise WireError("name-taken", f"{what}, by this name or with this key: revoke it first")
         if len(self._records) >= _MOST:
             raise WireError("busy", f"there are {_MOST} keys: revoke those that nobody uses")
-        made = Record(asked.key, asked.public, asked.role, now)
+        made = AuthorizedKey(asked.key, asked.public, asked.role, now)
         self._write([*self._records.values(), made])
         self._records[made.public] = made
         return made
 
-    def revoke(self, name: str) -> Record:
+    def revoke(self, name: str) -> AuthorizedKey:
         """Let it in no more, whatever the disk says. Raises WireError."""
         known = {**self._records, **self._unwritten}
         gone = next((record for record in known.values() if record.name == name), None)
@@ -95,7 +95,7 @@ class Keyring:
         self._unwritten.clear()
         return gone
 
-    def _write(self, records: Iterable[Record]) -> None:
+    def _write(self, records: Iterable[AuthorizedKey]) -> None:
         text = json.dumps({formats.FIELD: _VERSION, "keys": [asdict(record) for record in records]}, indent=1)
         try:
             write_private(self._path, f"{text}\n".encode())
@@ -107,13 +107,13 @@ class Keyring:
             ) from None
 
 
-def _read(path: Path) -> list[Record]:
+def _read(path: Path) -> list[AuthorizedKey]:
     try:
         whole = json.loads(read_private(path))
         formats.check(path, whole, _VERSION, "move it away and authorise the keys again")
-        records = [build(Record, one) for one in whole["keys"]]
+        records = [parse(AuthorizedKey, one) for one in whole["keys"]]
         for one in records:
-            build(KeyAuthorize, {"key": one.name, "public": one.public, "role": one.role})
+            parse(KeyAuthorize, {"key": one.name, "public": one.public, "role": one.role})
     except FileNotFoundError:
         return []
     except (KeyFileError, formats.NewerFormatError) as error:

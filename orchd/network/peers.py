@@ -17,7 +17,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from orchd.core.state.agents import AgentId
-from orchd.network.roles import Visitor
+from orchd.network.roles import RemoteClient
 
 _SO_PEERPIDFD = 77  # Linux 6.5; Python has no name for it
 _UCRED = struct.Struct("iII")
@@ -90,5 +90,5 @@ class Peer(NamedTuple):
     route: tuple[bytes, ...]
     uid: int
     pid: int
-    visitor: Visitor | None = None
+    remote_client: RemoteClient | None = None
     identity: Identity = Outside.NOBODY

@@ -9,7 +9,7 @@ from orchd.core.state.agents import Agent, AgentId
 from orchd.instance.environment import ENV_AGENT
 from orchd.network.callers import Caller
 from orchd.network.peers import Outside
-from orchd.network.roles import Visitor, check_role
+from orchd.network.roles import RemoteClient, check_role
 from orchd.protocol.errors import WireError
 
 _OUTSIDE = "or from a shell outside every agent"
@@ -32,19 +32,19 @@ def check_op(caller: Caller, op: str, role: str, *, for_agents: bool) -> None:
     if isinstance(caller, Outside):
         if caller is not Outside.OWNER:
             raise WireError("forbidden", REFUSED[caller])
-    elif isinstance(caller, Visitor):
+    elif isinstance(caller, RemoteClient):
         check_role(caller, op, role)
     elif not for_agents:
         raise WireError("forbidden", f"{caller} is an agent: `{op}` is for a person outside every agent")
 
 
-def check_sight(caller: Caller, root: AgentId | None, agent: Agent) -> None:
+def check_visible(caller: Caller, root: AgentId | None, agent: Agent) -> None:
     """An agent, of the tree of `root`, sees that tree: what is above it, beside it and below it."""
     if isinstance(caller, str) and agent.root != root:
         raise WireError("forbidden", f"{agent.id} is not of the tree of {caller}, which may not look at it")
 
 
-def check_command(caller: Caller, agent: Agent) -> None:
+def check_may_control(caller: Caller, agent: Agent) -> None:
     """An agent commands what is below it."""
     if isinstance(caller, str) and caller not in agent.ancestors:
         raise WireError("forbidden", f"{agent.id} is not below {caller}, which may not command it")

@@ -18,7 +18,7 @@ import zmq
 from orchd.errors import OrchdError
 from orchd.network.keyring import Keyring
 from orchd.network.peers import Peer
-from orchd.network.remote_connections import Guests
+from orchd.network.remote_connections import RemoteConnections
 from orchd.processes.linux.descriptors import most_connections
 from orchd.protocol import addresses
 from orchd.protocol.frames import MAX_FRAME, pack_result
@@ -42,13 +42,13 @@ class RemoteError(OrchdError):
     """The door cannot be opened."""
 
 
-class FarRoute(tuple[bytes, ...]):
+class RemoteRoute(tuple[bytes, ...]):
     """The way back to a client on another machine."""
 
     __slots__ = ()
 
 
-class Remote:
+class RemoteSocket:
     """The door, closed until `open`. Raises RemoteError when it can never be opened."""
 
     def __init__(self, listen: str, secret: str, keyring: Keyring) -> None:
@@ -66,7 +66,7 @@ class Remote:
         self.monitor: zmq.Socket[bytes] | None = None  # what libzmq reports of connections
         self._numbers = itertools.count(1)
         most = min(_CONNECTIONS, max(_LEAST, most_connections() // 2))
-        self._guests = Guests(most, min(_SILENT, most // 2))
+        self._guests = RemoteConnections(most, min(_SILENT, most // 2))
 
     def open(self) -> None:
         """Take connections."""
@@ -146,7 +146,7 @@ class Remote:
             except zmq.Again:
                 return
             public = asked[-1] if len(asked) == _ZAP and asked[5] == b"CURVE" else b""
-            is_known = self._keyring.visitor(public.hex()) is not None
+            is_known = self._keyring.remote_client(public.hex()) is not None
             if not is_known and public not in self._told and len(self._told) < _TOLD:
                 self._told.add(public)
                 where = asked[3].decode("ascii", "replace")
@@ -166,10 +166,10 @@ class Remote:
             if len(frames) != 2 or len(route := frames[0].bytes) != _ROUTE or route[0]:  # noqa: PLR2004
                 continue
             with contextlib.suppress(zmq.ZMQError):
-                visitor = self._keyring.visitor(str(frames[1].get("User-Id")))
-                if visitor is not None:
+                remote_client = self._keyring.remote_client(str(frames[1].get("User-Id")))
+                if remote_client is not None:
                     self._guests.asked(frames[1].get(zmq.SRCFD))
-                    yield Peer(FarRoute((route,)), -1, 0, visitor), frames[1].bytes
+                    yield Peer(RemoteRoute((route,)), -1, 0, remote_client), frames[1].bytes
 
     def reply(self, route: tuple[bytes, ...], frame: bytes) -> bool:
         """Send a reply; False when whoever asked is connected no more. Who does not read misses it."""

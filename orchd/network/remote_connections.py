@@ -21,7 +21,7 @@ class _Guest(NamedTuple):
     address: str
 
 
-class Guests:
+class RemoteConnections:
     """The connections by their descriptors; `most` in all, `most_silent` of those that have asked nothing yet."""
 
     def __init__(self, most: int, most_silent: int) -> None:

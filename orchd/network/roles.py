@@ -11,7 +11,7 @@ VIEWER, USER, ADMIN = ROLES
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class RemoteClient:
     """A client on another machine, by the key that it has shown to have. It is never inside an agent."""
 
     key: str
@@ -21,8 +21,8 @@ class Visitor:
         return f"the key {self.key}"
 
 
-def check_role(visitor: Visitor, op: str, least: str) -> None:
-    """Raise WireError `forbidden` when the role of the visitor's key is below `least`, that of `op`."""
-    if ROLES.index(visitor.role) < ROLES.index(least):
-        message = f"{visitor} has the role {visitor.role}: `{op}` is for a key with the role {least}"
+def check_role(remote_client: RemoteClient, op: str, least: str) -> None:
+    """Raise WireError `forbidden` when the role of the remote client's key is below `least`, that of `op`."""
+    if ROLES.index(remote_client.role) < ROLES.index(least):
+        message = f"{remote_client} has the role {remote_client.role}: `{op}` is for a key with the role {least}"
         raise WireError("forbidden", message)

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchd.instance.home import Home
-from orchd.network.connections import Connection, Gone, Table
+from orchd.network.connections import Gone, LocalConnection, Table
 from orchd.network.peers import Credentials, Identity, Outside, Peer, credentials_of
-from orchd.network.zmtp import ProtocolError, Session, encode, refusal
+from orchd.network.zmtp import ProtocolError, ZmtpSession, encode, refusal
 from orchd.processes.linux.descriptors import check_for_client, most_connections
 from orchd.protocol.frames import MAX_FRAME
 
@@ -49,7 +49,7 @@ _ROUTER = _Kind(b"ROUTER", frozenset({b"DEALER", b"REQ", b"ROUTER"}), 2 * MAX_FR
 _PUB = _Kind(b"PUB", frozenset({b"SUB", b"XSUB"}), 256)
 
 
-class Ports:
+class LocalSockets:
     """Both sockets and all their connections."""
 
     def __init__(self, home: Home, identify: Callable[[Credentials], Identity]) -> None:
@@ -61,9 +61,9 @@ class Ports:
         self._spare = _spare()
         self._listeners: dict[int, tuple[socket.socket, _Kind]] = {}
         self._bound: dict[Path, tuple[int, os.stat_result]] = {}  # by path: its listener, and the file that is ours
-        self._descriptors: dict[int, Connection] = {}
-        self._subscribers: dict[int, Connection] = {}
-        self._heard: dict[int, Connection] = {}  # those with messages that were not taken yet
+        self._descriptors: dict[int, LocalConnection] = {}
+        self._subscribers: dict[int, LocalConnection] = {}
+        self._heard: dict[int, LocalConnection] = {}  # those with messages that were not taken yet
         self._table = Table(most_connections())
         self._numbers = itertools.count(1)
         self._is_full = False
@@ -148,7 +148,7 @@ class Ports:
             if connection.reads and any(frame.startswith(prefix) for prefix in connection.subscriptions):
                 self._send(connection, message)
 
-    def _send(self, connection: Connection, data: bytes) -> None:
+    def _send(self, connection: LocalConnection, data: bytes) -> None:
         try:
             connection.send(data)
         except Gone:
@@ -194,9 +194,9 @@ class Ports:
             self._refuse(accepted, f"process {peer.pid}, or others of its kind, have their share of {self._table.most}")
             return
         self._is_full = False
-        self._open(Connection(next(self._numbers), accepted, peer, identity, Session(*kind)), kind)
+        self._open(LocalConnection(next(self._numbers), accepted, peer, identity, ZmtpSession(*kind)), kind)
 
-    def _open(self, connection: Connection, kind: _Kind) -> None:
+    def _open(self, connection: LocalConnection, kind: _Kind) -> None:
         self._table.add(connection)
         self._descriptors[connection.socket.fileno()] = connection
         connection.interest = select.EPOLLIN
@@ -213,7 +213,7 @@ class Ports:
             self._is_full = True
             log.warning("refused a connection: %s; close some, or raise the limit of open files (ulimit -n)", why)
 
-    def _serve(self, connection: Connection, events: int) -> None:
+    def _serve(self, connection: LocalConnection, events: int) -> None:
         try:
             if events & select.EPOLLOUT:
                 connection.flush()
@@ -233,7 +233,7 @@ class Ports:
             self._heard[connection.number] = connection
         self._look_again(connection)
 
-    def _subscribe(self, connection: Connection) -> None:
+    def _subscribe(self, connection: LocalConnection) -> None:
         while connection.messages:
             body = connection.messages.popleft()[-1]
             if body[:1] == b"\x01":
@@ -243,7 +243,7 @@ class Ports:
         if len(connection.subscriptions) > _SUBSCRIPTIONS:
             self._close(connection)
 
-    def _look_again(self, connection: Connection) -> None:
+    def _look_again(self, connection: LocalConnection) -> None:
         """Look for what can be done with this connection now."""
         if connection.socket.fileno() < 0:
             return
@@ -252,7 +252,7 @@ class Ports:
             connection.interest = wanted
             self._epoll.modify(connection.socket, wanted)
 
-    def _close(self, connection: Connection) -> None:
+    def _close(self, connection: LocalConnection) -> None:
         if connection.socket.fileno() < 0:
             return
         self._table.remove(connection)
@@ -290,7 +290,7 @@ class Ports:
                     poll.unregister(descriptor)
 
 
-def _peer(connection: Connection, envelope: tuple[bytes, ...]) -> Peer:
+def _peer(connection: LocalConnection, envelope: tuple[bytes, ...]) -> Peer:
     """The sender. A connection whose process has ended speaks for it no more, whoever has it now."""
     peer = connection.peer
     identity = connection.identity

@@ -8,8 +8,8 @@ from dataclasses import asdict
 
 from orchd.network.callers import Caller
 from orchd.network.keyring import Keyring
-from orchd.network.remote import NOTHING, Remote
-from orchd.network.roles import Visitor
+from orchd.network.remote import NOTHING, RemoteSocket
+from orchd.network.roles import RemoteClient
 from orchd.protocol.errors import WireError
 from orchd.protocol.remote_operations import KeyAuthorize, KeyRevoke
 
@@ -17,14 +17,14 @@ _MOST_LISTENERS = 64  # connections of one key
 _REMEMBERED = 64  # answers about keys: who is cut off by their own request asks it again
 
 
-class Visitors:
+class Subscribers:
     """Keys, and who listens. `remote` is the door, or None when there is none."""
 
-    def __init__(self, keyring: Keyring, remote: Remote | None, now: Callable[[], str]) -> None:
+    def __init__(self, keyring: Keyring, remote: RemoteSocket | None, now: Callable[[], str]) -> None:
         self._keyring = keyring
         self._remote = remote
         self._now = now
-        self._listeners: dict[tuple[bytes, ...], Visitor] = {}
+        self._listeners: dict[tuple[bytes, ...], RemoteClient] = {}
         self._answered: OrderedDict[tuple[str, Caller], dict[str, object]] = OrderedDict()
 
     def keys(self) -> dict[str, object]:
@@ -48,9 +48,9 @@ class Visitors:
 
     def listen(self, caller: Caller, route: tuple[bytes, ...]) -> None:
         """Send hints there from now on. Raises WireError."""
-        if not isinstance(caller, Visitor):
+        if not isinstance(caller, RemoteClient):
             raise WireError("bad-request", "listen is for other machines; here, subscribe to events.sock")
-        own = [one for one, visitor in self._listeners.items() if visitor.key == caller.key]
+        own = [one for one, remote_client in self._listeners.items() if remote_client.key == caller.key]
         if len(own) >= _MOST_LISTENERS:
             self._drop([one for one in own if not self.is_there(one)])
         if len(own) >= _MOST_LISTENERS and all(one in self._listeners for one in own):

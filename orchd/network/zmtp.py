@@ -43,7 +43,7 @@ def refusal(status: bytes) -> bytes:
     return GREETING + command(b"ERROR", bytes((len(status),)) + status)
 
 
-class Session:
+class ZmtpSession:
     """The server's side of one connection, as a socket of `kind` that talks to `peers`."""
 
     def __init__(self, kind: bytes, peers: frozenset[bytes], largest: int) -> None:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from orchd.processes.attempt_files import Files
+from orchd.processes.attempt_files import AttemptFiles
 from orchd.processes.linux import controllers
 from orchd.processes.linux.orphan_cpu import Orphans
-from orchd.processes.linux.process_tree import Tree
+from orchd.processes.linux.process_tree import ProcessTree
 from orchd.processes.linux.procfs import Process, cpu_seconds, delay_seconds
 from orchd.processes.linux.usage import Usage
 from orchd.processes.shims.shim import Shim
 
 
 @dataclass(slots=True)
-class Handle:
+class RunningAttempt:
     """An attempt on this machine. One that was adopted has its shim, but that is not ours to tell anything."""
 
-    tree: Tree
-    files: Files
+    tree: ProcessTree
+    files: AttemptFiles
     reports: bool = False
     shim: Shim | None = None
     pid: int = 0  # of its shim, also when that has ended

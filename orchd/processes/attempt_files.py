@@ -17,7 +17,7 @@ from orchd.processes.shims.script import RECORD, header
 _APPENDED = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
-class Files(NamedTuple):
+class AttemptFiles(NamedTuple):
     """Where an attempt keeps what outlives the daemon."""
 
     stem: str
@@ -144,6 +144,6 @@ def _proc() -> int:
     return os.open(PROC, os.O_PATH | os.O_CLOEXEC)
 
 
-def files_of(home: Home, agent: str, attempt: int) -> Files:
+def files_of(home: Home, agent: str, attempt: int) -> AttemptFiles:
     """The files of an attempt, whether they exist or not."""
-    return Files(f"{home.agents}/{agent}.{attempt}")
+    return AttemptFiles(f"{home.agents}/{agent}.{attempt}")

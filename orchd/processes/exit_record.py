@@ -9,16 +9,18 @@ from orchd.core.state.agents import AgentId, Note, Oom, Outcome, Report
 from orchd.core.state.spending import Spent
 from orchd.instance import runner_report
 from orchd.instance.system.open_file import open_file
-from orchd.processes.attempt import Handle
+from orchd.processes.attempt import RunningAttempt
 from orchd.processes.linux import controllers
-from orchd.processes.linux.procfs import BOOT, SHORTAGE, look
-from orchd.processes.shims.script import Record, boot_of
+from orchd.processes.linux.procfs import BOOT, SHORTAGE, read_process
+from orchd.processes.shims.script import ExitRecord, boot_of
 
 _LONGEST_RECORD = 4096  # bytes, several times what a shim can write
 _KILLED = (None, 137)  # how a process may end that the kernel has killed
 
 
-def exit_of(key: tuple[AgentId, int], handle: Handle, record: Record, kills: controllers.Kills) -> Exited:
+def exit_of(
+    key: tuple[AgentId, int], handle: RunningAttempt, record: ExitRecord, kills: controllers.OomKillCounter
+) -> Exited:
     """How an attempt ended whose shim has reported or ended."""
     report = report_in(handle.files.report) if handle.reports else None
     cgroup = handle.tree.cgroup
@@ -80,4 +82,4 @@ def is_left_alone(record: str, pid: int) -> bool:
 
     While anybody is left in a session the kernel gives its number to no other process.
     """
-    return boot_of(text_of(record)) == BOOT.decode() and look(pid) is None
+    return boot_of(text_of(record)) == BOOT.decode() and read_process(pid) is None

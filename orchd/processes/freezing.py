@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import signal
 
-from orchd.processes.linux.process_tree import Tree
+from orchd.processes.linux.process_tree import ProcessTree
 from orchd.processes.linux.procfs import send
 
 _ROUNDS = 100  # looks at a tree whose processes fork while they are being stopped
 
 
-def freeze(tree: Tree) -> None:
+def freeze(tree: ProcessTree) -> None:
     """Let no process of the tree run. A second call stops nothing more."""
     is_frozen = tree.cgroup is not None and tree.cgroup.freeze()
     stopped: set[tuple[int, float]] = set()
@@ -31,7 +31,7 @@ def freeze(tree: Tree) -> None:
             stopped.add((process.pid, process.started))
 
 
-def thaw(tree: Tree) -> None:
+def thaw(tree: ProcessTree) -> None:
     """Let all processes of the tree run, whatever froze or stopped them."""
     tree.wake_shim()
     for process in tree.members().values():

@@ -13,26 +13,26 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchd.core.inputs import Adopted, Input, NeverRan, OverMemory, Spawned, SpawnFailed, TreeGone
-from orchd.core.state.agents import Agent, AgentId, Attributes
+from orchd.core.state.agents import Agent, AgentId, ProcessAttributes
 from orchd.instance import runner_config
 from orchd.instance.home import Home
 from orchd.instance.system.locks import is_locked
 from orchd.processes import freezing
-from orchd.processes.attempt import Handle
+from orchd.processes.attempt import RunningAttempt
 from orchd.processes.attempt_files import files_of
 from orchd.processes.exit_record import exit_of, is_left_alone, text_of
 from orchd.processes.launching.command import Refused, command_of, is_reported
 from orchd.processes.linux import controllers
 from orchd.processes.linux.cgroups import Cgroups
-from orchd.processes.linux.exit_watch import GATE, Watch
+from orchd.processes.linux.exit_watch import GATE, ExitWatch
 from orchd.processes.linux.log_trimmer import Trimmer
-from orchd.processes.linux.memory_sampler import Scale
-from orchd.processes.linux.process_tree import Tree
+from orchd.processes.linux.memory_sampler import MemorySampler
+from orchd.processes.linux.process_tree import ProcessTree
 from orchd.processes.linux.usage import Usage, of_trees
-from orchd.processes.resource_limits import Held
+from orchd.processes.resource_limits import Enforcement
 from orchd.processes.shims.guard import Guard
-from orchd.processes.shims.pool import Shims
-from orchd.processes.shims.script import Record, parse_record
+from orchd.processes.shims.pool import ShimPool
+from orchd.processes.shims.script import ExitRecord, parse_record
 from orchd.processes.shims.shim import Shim
 from orchd.processes.suspension import Suspension, suspension
 
@@ -59,19 +59,19 @@ class LocalProcesses:
         cgroups: Cgroups | None,
         clock: Callable[[], float],
         wall: Callable[[], float],
-        defaults: Attributes = Attributes(),  # noqa: B008 - it cannot change
+        defaults: ProcessAttributes = ProcessAttributes(),  # noqa: B008 - it cannot change
     ) -> None:
         self._home = home
         self._environment = environment
         self._clock = clock
         self._wall = wall
         self._defaults = defaults  # of agents for which nothing else was asked
-        self._handles: dict[Key, Handle] = {}
-        self._watch: Watch[Key] = Watch()
-        self._shims = Shims(home, self._watch, cgroups)
+        self._handles: dict[Key, RunningAttempt] = {}
+        self._watch: ExitWatch[Key] = ExitWatch()
+        self._shims = ShimPool(home, self._watch, cgroups)
         self._guard: Guard[Key] = Guard(self._watch, clock)
-        self._kills = controllers.Kills(clock)
-        self._scale: Scale[Key] = Scale()  # for those that have a bound
+        self._kills = controllers.OomKillCounter(clock)
+        self._scale: MemorySampler[Key] = MemorySampler()  # for those that have a bound
         self.logs: Trimmer[Key] = Trimmer(clock)
         self.left = 0  # bytes that attempts which have ended left in their files
 
@@ -93,11 +93,13 @@ class LocalProcesses:
             return SpawnFailed(*key, str(refused), is_passing=False)
         except OSError as error:
             return self._failed(key, error)
-        tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim.pid, shim.cgroup, shims=self._shims.pids)
+        tree = ProcessTree(
+            agent.id, agent.attempt, str(self._home.directory), shim.pid, shim.cgroup, shims=self._shims.pids
+        )
         self._take_up(agent, tree, shim)
         return Spawned(*key, shim.pid, str(shim.cgroup.path) if shim.cgroup else None, shim.unmet)
 
-    def held(self) -> Held:
+    def held(self) -> Enforcement:
         """Who holds which bounds here."""
         return self._shims.held()
 
@@ -111,11 +113,13 @@ class LocalProcesses:
             if is_locked(files_of(self._home, agent.id, agent.attempt).record):
                 self.adopt(agent)
 
-    def _take_up(self, agent: Agent, tree: Tree, shim: Shim | None = None) -> None:
+    def _take_up(self, agent: Agent, tree: ProcessTree, shim: Shim | None = None) -> None:
         key, bound = (agent.id, agent.attempt), agent.spec.memory_max
         files, is_told = files_of(self._home, *key), is_reported(agent)
         self._shims.pids.add(tree.shim)
-        handle = Handle(tree, files, is_told, shim, pid=tree.shim, looked=self._clock(), kills=self._kills.lately())
+        handle = RunningAttempt(
+            tree, files, is_told, shim, pid=tree.shim, looked=self._clock(), kills=self._kills.lately()
+        )
         handle.asks_runner = agent.spec.runner == runner_config.CLAUDE
         handle.cpu_before = shim.cpu_seconds if shim else parse_record(text_of(files.record), files.name).before
         self._handles[key] = handle
@@ -156,7 +160,7 @@ class LocalProcesses:
         files = files_of(self._home, *key)
         is_alive = is_locked(files.record)
         shim_pid = agent.pid if agent.pid and (is_alive or is_left_alone(files.record, agent.pid)) else 0
-        tree = Tree(agent.id, agent.attempt, str(self._home.directory), shim_pid, cgroup, is_ours=False)
+        tree = ProcessTree(agent.id, agent.attempt, str(self._home.directory), shim_pid, cgroup, is_ours=False)
         tree.shims = self._shims.pids
         self._take_up(agent, tree)
         if is_alive and shim_pid and self._watch.process(key, shim_pid):
@@ -269,7 +273,7 @@ class LocalProcesses:
         deadlines = (self._scale.next_deadline(self._clock()), self._guard.next_deadline())
         return min((moment for moment in deadlines if moment is not None), default=None)
 
-    def _served(self, key: Key, handle: Handle) -> Input | None:
+    def _served(self, key: Key, handle: RunningAttempt) -> Input | None:
         """The attempt has ended and its shim would serve another; or it will not, and its own end will be the news."""
         shim = handle.shim
         record = self._record_of(handle) if shim is not None and shim.has_served() else None
@@ -309,7 +313,7 @@ class LocalProcesses:
         outcome = replace(event.outcome, escaped=handle.tree.escaped())
         return replace(event, is_tree_gone=is_gone, outcome=outcome)
 
-    def _record_of(self, handle: Handle) -> Record:
+    def _record_of(self, handle: RunningAttempt) -> ExitRecord:
         return parse_record(text_of(handle.files.record), handle.files.name)
 
     def _is_gone(self, key: Key) -> bool:
@@ -326,7 +330,7 @@ class LocalProcesses:
         self._shims.give_back(handle.tree.cgroup)
         return True
 
-    def _let_be(self, key: Key, handle: Handle) -> None:
+    def _let_be(self, key: Key, handle: RunningAttempt) -> None:
         """Nothing is left of it but its files."""
         del self._handles[key]
         self._guard.leave(key, handle)
@@ -334,7 +338,7 @@ class LocalProcesses:
         self.logs.end(key)
         self.left += handle.files.room()
 
-    def _watch_rest(self, key: Key, handle: Handle) -> bool:
+    def _watch_rest(self, key: Key, handle: RunningAttempt) -> bool:
         """Whether there is something left that can be watched; if not, it has just ended."""
         cgroup = handle.tree.cgroup
         if cgroup is not None and not cgroup.is_empty():

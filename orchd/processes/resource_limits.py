@@ -11,13 +11,13 @@ from orchd.protocol import specs
 from orchd.protocol.errors import WireError
 from orchd.protocol.sizes import share, size
 
-Held = Mapping[str, str | None]  # by bound: who holds it, None where nobody can
+Enforcement = Mapping[str, str | None]  # by bound: who holds it, None where nobody can
 BOUNDS = ("memory_max", "cpu_max", "pids_max")
 _FROM_CONFIG: dict[str, Callable[[Any], float]] = {"memory_max": size, "cpu_max": share, "pids_max": int}
 _OTHERWISE = {"memory_max": "samples"}  # who holds what the kernel does not
 
 
-def held_by(kernels: Collection[str]) -> Held:
+def blocked_by(kernels: Collection[str]) -> Enforcement:
     """Who holds each bound where the kernel holds these."""
     return {name: "kernel" if name in kernels else _OTHERWISE.get(name) for name in BOUNDS}
 
@@ -27,7 +27,7 @@ def asked(spec: specs.AgentSpec | Spec) -> list[str]:
     return [name for name in BOUNDS if getattr(spec, name) is not None]
 
 
-def unheld(spec: specs.AgentSpec | Spec, held: Held) -> str | None:
+def unheld(spec: specs.AgentSpec | Spec, held: Enforcement) -> str | None:
     """What is wrong with the first of its bounds that nobody can hold."""
     return next((_refusal(name) for name in asked(spec) if held[name] is None), None)
 
@@ -37,7 +37,7 @@ def _refusal(name: str) -> str:
     return f"{name} cannot be held: the daemon has no {controller} controller of cgroup v2 for its agents"
 
 
-def bounds_of(spec: specs.AgentSpec, config: Config, held: Held) -> dict[str, Any]:
+def limits_of(spec: specs.AgentSpec, config: Config, held: Enforcement) -> dict[str, Any]:
     """The bounds of an agent. Raises WireError for one that nobody could hold: who asks for it relies on it."""
     if (wrong := unheld(spec, held)) is not None:
         raise WireError("cannot-bound", f"{wrong}; leave it out, or see what `orchctl doctor` says of bounds")

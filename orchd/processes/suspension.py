@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchd.instance.system.own_cgroup import own_cgroup
-from orchd.processes.linux.process_tree import Tree
+from orchd.processes.linux.process_tree import ProcessTree
 from orchd.processes.linux.procfs import Process, name_of
 
 _SHOWN = 5  # processes, or cgroups
@@ -22,7 +22,7 @@ class Suspension(NamedTuple):
     way_out: str
 
 
-def suspension(tree: Tree) -> Suspension | None:
+def suspension(tree: ProcessTree) -> Suspension | None:
     """What keeps every process of the tree but its shim from running; None while one of them can run."""
     members = [process for pid, process in tree.members().items() if pid != tree.shim]
     stopped = [process for process in members if process.is_stopped]

@@ -18,7 +18,7 @@ from orchd.instance.home import Home
 from orchd.instance.system import locks
 from orchd.processes.attempt_files import files_of
 from orchd.processes.exit_record import text_of
-from orchd.processes.linux.procfs import PROC, everyone, marks
+from orchd.processes.linux.procfs import PROC, all_processes, environment_markers
 from orchd.processes.shims.script import parse_record
 
 _FILE = re.compile(r"agent-([0-9]{3,18})\.([0-9]{1,9})\.(?:exit|log|report)")
@@ -30,17 +30,17 @@ _PAUSE = 0.02
 Begun = Callable[[AgentId], int | None]  # attempts, by the database; None for an agent that it does not have
 
 
-class _Found(NamedTuple):
+class _Unrecorded(NamedTuple):
     """An attempt, by the numbers in the names of its files."""
 
     number: int
     attempt: int
 
 
-class _File(NamedTuple):
+class _AttemptFile(NamedTuple):
     """A file of an attempt; `record` is the inode of an exit record, which all that one shim served share."""
 
-    attempt: _Found
+    attempt: _Unrecorded
     record: int | None
 
 
@@ -74,7 +74,7 @@ def check(home: Home, state: State, begun: Begun, clock: Callable[[], float]) ->
             state.last_number = max(state.last_number, one.number)
 
 
-def _locked_beside(files: Iterable[_File], state: State) -> Iterator[_Found]:
+def _locked_beside(files: Iterable[_AttemptFile], state: State) -> Iterator[_Unrecorded]:
     """The attempts whose shims live, by the locks that the kernel lists, and that are not at work by `state`.
 
     A shim that served several attempts holds one file under all their names: one that is at work speaks for all.
@@ -83,7 +83,7 @@ def _locked_beside(files: Iterable[_File], state: State) -> Iterator[_Found]:
     with suppress(OSError):
         lines = (PROC / "locks").read_text().splitlines()
         locked = {int(found[1]) for line in lines if (found := _LOCK.search(line))}
-    by_inode: dict[int, list[_Found]] = {}
+    by_inode: dict[int, list[_Unrecorded]] = {}
     for file in files:
         if file.record in locked:
             by_inode.setdefault(file.record, []).append(file.attempt)
@@ -96,7 +96,11 @@ def _locked_beside(files: Iterable[_File], state: State) -> Iterator[_Found]:
 def check_marks(home: Home) -> None:
     """Raises StoreError when a process shows the marks of an agent of this home, of which the home has nothing: it was
     emptied or moved away, and what still runs would not be counted."""
-    found = {pid: shown for pid in everyone() if (shown := marks(pid)).get(ENV_HOME) == str(home.directory)}
+    found = {
+        pid: shown
+        for pid in all_processes()
+        if (shown := environment_markers(pid)).get(ENV_HOME) == str(home.directory)
+    }
     agents = sorted({shown[ENV_AGENT] for shown in found.values() if shown.get(ENV_AGENT)})
     if agents:
         raise StoreError(
@@ -105,15 +109,15 @@ def check_marks(home: Home) -> None:
         )
 
 
-def _files(home: Home) -> Iterator[_File]:
+def _files(home: Home) -> Iterator[_AttemptFile]:
     with suppress(FileNotFoundError), os.scandir(home.agents) as entries:
         for entry in entries:
             if found := _FILE.fullmatch(entry.name):
                 record = entry.inode() if entry.name.endswith(".exit") else None
-                yield _File(_Found(int(found[1]), int(found[2])), record)
+                yield _AttemptFile(_Unrecorded(int(found[1]), int(found[2])), record)
 
 
-def _is_unknown(one: _Found, state: State, begun: Begun) -> bool:
+def _is_unknown(one: _Unrecorded, state: State, begun: Begun) -> bool:
     """Whether the agent has begun fewer attempts, by the database, or is not in it."""
     if one.number > state.last_number:
         return True

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from orchd.protocol.schema import Check
+from orchd.protocol.schema import Constraint
 
 UNLIMITED = -1  # as setrlimit(2) has it
 POLICIES = ("other", "batch", "idle")  # those that need no right; of others the caller's agents get none
@@ -49,18 +49,19 @@ def _are_limits(limits: dict[str, tuple[int, ...]]) -> bool:
     )
 
 
-_Pair = Annotated[tuple[int, ...], Check(lambda pair: len(pair) == 2, "a list of the soft and the hard limit")]  # noqa: PLR2004
+_Pair = Annotated[tuple[int, ...], Constraint(lambda pair: len(pair) == 2, "a list of the soft and the hard limit")]  # noqa: PLR2004
 
 
 @dataclass(frozen=True, slots=True)
-class Attributes:
+class SentAttributes:
     """What is not given is the daemon's own."""
 
-    umask: Annotated[int, Check(_MASK.__contains__, "between 0 and 511 (octal 777)")] | None = None
-    nice: Annotated[int, Check(_NICE.__contains__, "between -20 and 19")] | None = None
-    policy: Annotated[str, Check(POLICIES.__contains__, ", ".join(POLICIES))] | None = None
-    cpus: Annotated[str, Check(_are_cpus, "a list of CPUs like 0-3,8")] | None = None
-    oom_score_adj: Annotated[int, Check(_OOM.__contains__, "between 1 and 1000")] | None = None
+    umask: Annotated[int, Constraint(_MASK.__contains__, "between 0 and 511 (octal 777)")] | None = None
+    nice: Annotated[int, Constraint(_NICE.__contains__, "between -20 and 19")] | None = None
+    policy: Annotated[str, Constraint(POLICIES.__contains__, ", ".join(POLICIES))] | None = None
+    cpus: Annotated[str, Constraint(_are_cpus, "a list of CPUs like 0-3,8")] | None = None
+    oom_score_adj: Annotated[int, Constraint(_OOM.__contains__, "between 1 and 1000")] | None = None
     limits: Annotated[
-        dict[str, _Pair], Check(_are_limits, f"limits of {', '.join(LIMITS)}, each a soft and a hard one, -1 for none")
+        dict[str, _Pair],
+        Constraint(_are_limits, f"limits of {', '.join(LIMITS)}, each a soft and a hard one, -1 for none"),
     ] = field(default_factory=dict)

@@ -23,7 +23,7 @@ class Request(NamedTuple):
     args: dict[str, object]
 
 
-class Reply(NamedTuple):
+class ReplyFrame(NamedTuple):
     """One reply: exactly one of `result` and `error` is set."""
 
     id: str
@@ -48,12 +48,12 @@ def pack_error(request_id: str, error: WireError) -> bytes:
 
 
 def pack_hint(seq: int) -> bytes:
-    """What PUB says after a commit: the sequence number of the newest fact, and nothing anyone could misuse."""
+    """What PUB says after a commit: the sequence number of the newest event, and nothing anyone could misuse."""
     return _pack({"v": VERSION, "seq": seq})
 
 
 def unpack_hint(frame: bytes) -> int:
-    """The newest fact's sequence number."""
+    """The newest event's sequence number."""
     seq = _unpack(frame).get("seq")
     if not isinstance(seq, int):
         raise WireError("bad-frame", "a hint carries no sequence number")
@@ -94,19 +94,19 @@ def _is_id(text: str) -> bool:
     return 0 < len(text) <= _MAX_ID and text.isprintable()
 
 
-def unpack_reply(frame: bytes) -> Reply:
+def unpack_reply(frame: bytes) -> ReplyFrame:
     """A reply; an error in it is returned, not raised: whoever asked decides."""
     body = _unpack(frame)
     request_id = body.get("id")
     if not isinstance(request_id, str):
         raise WireError("bad-frame", "the reply carries no id")
     if body.get("ok") is True:
-        return Reply(request_id, body.get("result"), None)
+        return ReplyFrame(request_id, body.get("result"), None)
     error = body.get("error")
     if not isinstance(error, dict):
         raise WireError("bad-frame", "the reply is neither a result nor an error")
     details = error.get("details")
-    return Reply(
+    return ReplyFrame(
         request_id,
         None,
         WireError(str(error.get("code")), str(error.get("message")), details if isinstance(details, dict) else {}),

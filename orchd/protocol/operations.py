@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from orchd.protocol import remote_operations
-from orchd.protocol.attributes import Attributes
-from orchd.protocol.schema import Check
+from orchd.protocol.attributes import SentAttributes
+from orchd.protocol.schema import Constraint
 from orchd.protocol.specs import Agents, Dollars, Groups, Ids, Members, Name, Path, Seconds, Tokens
 
 
@@ -24,7 +24,7 @@ class Spawn:
     parent: Name | None = None  # must be who the kernel says is calling
     no_queue: bool = False  # refuse (`would-queue`) rather than queue
     project: Path | None = None  # the directory whose session they belong to; `cwd` otherwise
-    attributes: Attributes | None = None  # of the client's process: umask, niceness, CPUs, resource limits
+    attributes: SentAttributes | None = None  # of the client's process: umask, niceness, CPUs, resource limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Run:
     project: Path | None = None  # the directory whose session they belong to; `cwd` otherwise
     max_tokens: Tokens | None = None  # once they are spent, nothing more of the run is started
     max_cost: Dollars | None = None
-    attributes: Attributes | None = None  # of the client's process
+    attributes: SentAttributes | None = None  # of the client's process
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,9 @@ class RunStatus:
     `more` is the `skip` of the next page, and of later pages `run` is null: the first one told it."""
 
     id: Name
-    skip: Annotated[int, Check(lambda number: number >= 0, "0 or more")] = 0  # as many members as the pages before had
+    skip: Annotated[int, Constraint(lambda number: number >= 0, "0 or more")] = (
+        0  # as many members as the pages before had
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class Status:
     all: bool = False
     before: int | None = None
     usage: bool = True  # sample the CPU time and memory of what lives
-    most: Annotated[int, Check(lambda number: 0 <= number <= 1000, "between 0 and 1,000")] | None = None
+    most: Annotated[int, Constraint(lambda number: 0 <= number <= 1000, "between 0 and 1,000")] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ class Wait:
 
     ids: Ids = ()
     scope: Annotated[
-        str, Check(lambda scope: scope in ("ids", "tree", "all", "children"), "ids, tree, all or children")
+        str, Constraint(lambda scope: scope in ("ids", "tree", "all", "children"), "ids, tree, all or children")
     ] = "ids"
     any: bool = False
     timeout: Seconds | None = None
@@ -156,17 +158,17 @@ class Wait:
 class Cancel:
     """End these agents or runs and all that is under them. Result: `{agents: [...]}`."""
 
-    ids: Annotated[Ids, Check(len, "a list of at least one id")]
+    ids: Annotated[Ids, Constraint(len, "a list of at least one id")]
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
     """A new attempt for agents, or members of runs, that ended without completing. Result: `{agents: [...]}`."""
 
-    ids: Annotated[Ids, Check(len, "a list of at least one id")]
+    ids: Annotated[Ids, Constraint(len, "a list of at least one id")]
     env: dict[str, str] = field(default_factory=dict)  # over the environment that each was spawned with
     current_env: bool = False  # `env` alone, without the environment that each was spawned with
-    attributes: Attributes | None = None  # of the client's process; those that they had otherwise
+    attributes: SentAttributes | None = None  # of the client's process; those that they had otherwise
     resume_session: bool = False  # go on with the last session of each one's CLI, which must be known
 
 
@@ -193,8 +195,8 @@ class Limit:
     """Show the limit, or change it at once; `reset` sets both numbers to those of the configuration.
     Result: docs/protocol.md, `limit`."""
 
-    limit: Annotated[int, Check(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")] | None = None
-    resident: Annotated[int, Check(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")] | None = None
+    limit: Annotated[int, Constraint(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")] | None = None
+    resident: Annotated[int, Constraint(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")] | None = None
     reset: bool = False
 
 
@@ -203,16 +205,16 @@ class Logs:
     """Where an attempt's output is. Result: `{id, attempt, attempts, path, over}`."""
 
     id: Name
-    attempt: Annotated[int, Check(lambda number: number >= 1, "1 or more")] | None = None
+    attempt: Annotated[int, Constraint(lambda number: number >= 1, "1 or more")] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """The facts after `since`, oldest first; of those up to `pruned` some are gone.
+    """The events after `since`, oldest first; of those up to `pruned` some are gone.
     Result: `{events: [{seq, at, event, agent, ...}], last, pruned}`."""
 
-    since: Annotated[int, Check(lambda number: number >= 0, "0 or more")] = 0
-    count: Annotated[int, Check(lambda number: 1 <= number <= 1000, "between 1 and 1,000")] = 1000
+    since: Annotated[int, Constraint(lambda number: number >= 0, "0 or more")] = 0
+    count: Annotated[int, Constraint(lambda number: 1 <= number <= 1000, "between 1 and 1,000")] = 1000
     agent: Name | None = None  # only those about this one
 
 
@@ -222,7 +224,7 @@ class Prune:
     says. Answered when it is gone. Result: `{agents, runs, bytes, dry_run, left}`."""
 
     older_than: Seconds | None = None
-    keep: Annotated[int, Check(lambda number: number >= 0, "0 or more")] | None = None
+    keep: Annotated[int, Constraint(lambda number: number >= 0, "0 or more")] | None = None
     dry_run: bool = False  # only say how much it would be
 
 
@@ -248,7 +250,7 @@ class Stop:
     Result: `{living, agents}`, how many lived when it was asked, and which: with `keep` those that are left.
     """
 
-    agents: Annotated[str, Check(lambda how: how in ("keep", "stop", "drain"), "keep, stop or drain")]
+    agents: Annotated[str, Constraint(lambda how: how in ("keep", "stop", "drain"), "keep, stop or drain")]
 
 
 Request = (

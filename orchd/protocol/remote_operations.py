@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from orchd.protocol.keys import is_key, is_name
-from orchd.protocol.schema import Check
+from orchd.protocol.schema import Constraint
 
 ROLES = ("viewer", "user", "admin")  # each may do what those before it may
 MOST_BYTES = 1 << 20  # of one piece of output
 
-_Id = Annotated[str, Check(lambda name: 0 < len(name) <= 200, "1 to 200 characters")]  # noqa: PLR2004
-_KeyName = Annotated[str, Check(is_name, "1 to 64 letters, digits, dots, dashes and underscores")]
-_Public = Annotated[str, Check(is_key, "a public key: 64 hexadecimal digits, as `orchctl keys new` prints it")]
-_Role = Annotated[str, Check(lambda role: role in ROLES, "viewer, user or admin")]
-_Size = Annotated[int, Check(lambda count: 1 <= count <= MOST_BYTES, "between 1 and 1,048,576")]
+_Id = Annotated[str, Constraint(lambda name: 0 < len(name) <= 200, "1 to 200 characters")]  # noqa: PLR2004
+_KeyName = Annotated[str, Constraint(is_name, "1 to 64 letters, digits, dots, dashes and underscores")]
+_Public = Annotated[str, Constraint(is_key, "a public key: 64 hexadecimal digits, as `orchctl keys new` prints it")]
+_Role = Annotated[str, Constraint(lambda role: role in ROLES, "viewer, user or admin")]
+_Size = Annotated[int, Constraint(lambda count: 1 <= count <= MOST_BYTES, "between 1 and 1,048,576")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,6 @@ class Output:
     `[start, end]`, the first of what was left out that reaches behind `offset`."""
 
     id: _Id
-    attempt: Annotated[int, Check(lambda number: number >= 1, "1 or more")] | None = None
+    attempt: Annotated[int, Constraint(lambda number: number >= 1, "1 or more")] | None = None
     offset: int = 0
     count: _Size = MOST_BYTES

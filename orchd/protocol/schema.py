@@ -46,7 +46,7 @@ class ShapeError(ValueError):
         return self
 
 
-class Check(typing.NamedTuple):
+class Constraint(typing.NamedTuple):
     """A condition on a value of the right type, and the words that finish `must be ...`."""
 
     holds: Callable[[Any], bool]
@@ -54,7 +54,7 @@ class Check(typing.NamedTuple):
     is_early: bool = False  # of a list, before its items are looked at: there may be very many
 
 
-class Problem(typing.NamedTuple):
+class Violation(typing.NamedTuple):
     """One thing that does not fit, for a person who corrects a whole file at once."""
 
     key: str
@@ -62,7 +62,7 @@ class Problem(typing.NamedTuple):
     nearest: str | None = None  # the key that was meant, when this one is not known
 
 
-def build(shape: type[T], value: object, path: str = "") -> T:
+def parse(shape: type[T], value: object, path: str = "") -> T:
     """`value` as a `shape`. Raises the first ShapeError of the walk; unknown keys do not fit either."""
     try:
         return typing.cast("T", _converter(typing.cast("Any", shape))(value))
@@ -71,7 +71,7 @@ def build(shape: type[T], value: object, path: str = "") -> T:
         raise error.under(path) from None
 
 
-def problems(shape: type[Any], value: object, path: str = "") -> Iterator[Problem]:
+def violations(shape: type[Any], value: object, path: str = "") -> Iterator[Violation]:
     """Every ShapeError of the same walk; nothing when `value` fits. A list ends the walk at its first bad item."""
     try:
         _converter(typing.cast("Any", shape))(value)
@@ -79,17 +79,17 @@ def problems(shape: type[Any], value: object, path: str = "") -> Iterator[Proble
         yield from map(_problem, (error.under(path), *error.others))
 
 
-def _problem(error: ShapeError) -> Problem:
+def _problem(error: ShapeError) -> Violation:
     key = error.key.removeprefix(".")
     if error.unknown is None:
         is_shown = error.shown is not None and error.shown not in str(error)
-        return Problem(key, f"{error}: {error.shown}" if is_shown else str(error))
+        return Violation(key, f"{error}: {error.shown}" if is_shown else str(error))
     name, known = error.unknown
     path = (error.path or "").removeprefix(".")
     near = difflib.get_close_matches(name, known, 1)
     nearest = f"{path.removesuffix(f'{name:.60}')}{near[0]}" if near else None
     way_out = f"did you mean {nearest}?" if nearest else f"known are {', '.join(sorted(known))}"
-    return Problem(key, f"{path} is not known here; {way_out}", nearest)
+    return Violation(key, f"{path} is not known here; {way_out}", nearest)
 
 
 @functools.cache
@@ -165,7 +165,7 @@ def _together(errors: Iterable[ShapeError]) -> ShapeError:
     return first
 
 
-def _checked(inner: Any, *checks: Check) -> Callable[[Any], Any]:
+def _checked(inner: Any, *checks: Constraint) -> Callable[[Any], Any]:
     convert = _converter(inner)
     early = [check for check in checks if check.is_early]
 

@@ -10,34 +10,38 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from orchd.protocol.frames import MOST
-from orchd.protocol.schema import Check
+from orchd.protocol.schema import Constraint
 
 _LONGEST_TEXT = "at most 4,096 characters: give a longer text as its standard input, with `stdin` or --stdin -"
 LONGEST_GOAL = 4096  # characters
 LONGEST_INPUT = 4 << 20  # bytes of a standard input in a request
 
-Goal = Annotated[str, Check(lambda text: len(text) <= LONGEST_GOAL, _LONGEST_TEXT)]
-Input = Annotated[bytes, Check(lambda content: len(content) <= LONGEST_INPUT, "at most 4,194,304 bytes")]
-Text = Annotated[str, Check(lambda text: len(text) <= 4096, "at most 4,096 characters")]
-Name = Annotated[str, Check(lambda text: 0 < len(text) <= 200, "1 to 200 characters")]
-Path = Annotated[str, Check(lambda path: path.startswith("/"), "an absolute path")]
-Positive = Annotated[float, Check(lambda number: number > 0, "above 0")]
-Seconds = Annotated[float, Check(lambda number: number >= 0, "0 or more")]
-Node = Annotated[str, Check(lambda path: len(path) <= 1000 and not path.startswith("/"), "a path of at most 1,000")]
+Goal = Annotated[str, Constraint(lambda text: len(text) <= LONGEST_GOAL, _LONGEST_TEXT)]
+Input = Annotated[bytes, Constraint(lambda content: len(content) <= LONGEST_INPUT, "at most 4,194,304 bytes")]
+Text = Annotated[str, Constraint(lambda text: len(text) <= 4096, "at most 4,096 characters")]
+Name = Annotated[str, Constraint(lambda text: 0 < len(text) <= 200, "1 to 200 characters")]
+Path = Annotated[str, Constraint(lambda path: path.startswith("/"), "an absolute path")]
+Positive = Annotated[float, Constraint(lambda number: number > 0, "above 0")]
+Seconds = Annotated[float, Constraint(lambda number: number >= 0, "0 or more")]
+Node = Annotated[
+    str, Constraint(lambda path: len(path) <= 1000 and not path.startswith("/"), "a path of at most 1,000")
+]
 Nodes = Annotated[
-    tuple[Node, ...], Check(lambda paths: len(paths) <= MOST, "a list of at most 10,000 paths", is_early=True)
+    tuple[Node, ...], Constraint(lambda paths: len(paths) <= MOST, "a list of at most 10,000 paths", is_early=True)
 ]
-Tokens = Annotated[int, Check(lambda number: 0 < number <= 10**15, "between 1 and 10^15")]
-Dollars = Annotated[float, Check(lambda number: number > 0, "above 0")]
-Ids = Annotated[tuple[Name, ...], Check(lambda ids: len(ids) <= MOST, "a list of at most 10,000 ids", is_early=True)]
-Dependency = Annotated[str, Check(lambda text: 0 < len(text) <= 210, "1 to 210 characters")]
+Tokens = Annotated[int, Constraint(lambda number: 0 < number <= 10**15, "between 1 and 10^15")]
+Dollars = Annotated[float, Constraint(lambda number: number > 0, "above 0")]
+Ids = Annotated[
+    tuple[Name, ...], Constraint(lambda ids: len(ids) <= MOST, "a list of at most 10,000 ids", is_early=True)
+]
+Dependency = Annotated[str, Constraint(lambda text: 0 < len(text) <= 210, "1 to 210 characters")]
 Dependencies = Annotated[
-    tuple[Dependency, ...], Check(lambda found: len(found) <= MOST, "a list of at most 10,000 ids", is_early=True)
+    tuple[Dependency, ...], Constraint(lambda found: len(found) <= MOST, "a list of at most 10,000 ids", is_early=True)
 ]
-Commit = Annotated[str, Check(re.compile("[0-9a-f]{40}([0-9a-f]{24})?").fullmatch, "the full name of a commit")]
-Memory = Annotated[int, Check(lambda amount: amount >= 1 << 20, "at least 1M, in bytes 1048576")]
-Processors = Annotated[float, Check(lambda number: 0.01 <= number <= MOST, "between 1% and 1,000,000%")]
-Pids = Annotated[int, Check(lambda number: number >= 4, "4 or more: its supervising shell is one of them")]
+Commit = Annotated[str, Constraint(re.compile("[0-9a-f]{40}([0-9a-f]{24})?").fullmatch, "the full name of a commit")]
+Memory = Annotated[int, Constraint(lambda amount: amount >= 1 << 20, "at least 1M, in bytes 1048576")]
+Processors = Annotated[float, Constraint(lambda number: 0.01 <= number <= MOST, "between 1% and 1,000,000%")]
+Pids = Annotated[int, Constraint(lambda number: number >= 4, "4 or more: its supervising shell is one of them")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,9 @@ class AgentSpec:
     text of `skill`. With a runner, `command` holds more arguments for the runner's own CLI.
     """
 
-    command: Annotated[tuple[str, ...], Check(lambda argv: not argv or argv[0], "a list that begins with a word")] = ()
+    command: Annotated[
+        tuple[str, ...], Constraint(lambda argv: not argv or argv[0], "a list that begins with a word")
+    ] = ()
     runner: Name | None = None
     model: Name | None = None  # for the runner; it has a default of its own
     name: Name | None = None  # defaults to the program's file name
@@ -63,14 +69,16 @@ class AgentSpec:
     result: Path | None = None  # the file for its result, told to the agent as ORCHD_RESULT
     worktree: bool = False  # work in a git worktree of its own of the repository that holds `cwd`
     base: Commit | None = None  # that the worktree begins at; the HEAD of the checkout when it is made, otherwise
-    tokens: Annotated[int, Check(lambda number: 0 <= number <= 10**12, "between 0 and 10^12")] | None = None  # expected
+    tokens: Annotated[int, Constraint(lambda number: 0 <= number <= 10**12, "between 0 and 10^12")] | None = (
+        None  # expected
+    )
     after: Dependencies = ()  # ids or names, each with a condition if any: `agent-001`, `api:any`, `api:failed`
-    priority: Annotated[int, Check(lambda number: -100 <= number <= 100, "between -100 and 100")] = 0
-    nesting: Annotated[int, Check(lambda number: number >= 0, "0 or more")] = 0  # levels it may wait for
+    priority: Annotated[int, Constraint(lambda number: -100 <= number <= 100, "between -100 and 100")] = 0
+    nesting: Annotated[int, Constraint(lambda number: number >= 0, "0 or more")] = 0  # levels it may wait for
     timeout: Positive | None = None  # from its start to its end
     silence: Positive | None = None  # without a byte of output
     grace: Seconds | None = None  # between TERM and KILL
-    retries: Annotated[int, Check(lambda number: 0 <= number <= 1000, "between 0 and 1000")] = 0
+    retries: Annotated[int, Constraint(lambda number: 0 <= number <= 1000, "between 0 and 1000")] = 0
     memory_max: Memory | None = None  # of its whole tree
     cpu_max: Processors | None = None  # 1.5 are one and a half
     pids_max: Pids | None = None  # processes and threads, its shim among them
@@ -88,7 +96,8 @@ def name_of(spec: AgentSpec) -> str:
 
 
 Agents = Annotated[
-    tuple[AgentSpec, ...], Check(lambda agents: 0 < len(agents) <= MOST, "a list of 1 to 10,000 agents", is_early=True)
+    tuple[AgentSpec, ...],
+    Constraint(lambda agents: 0 < len(agents) <= MOST, "a list of 1 to 10,000 agents", is_early=True),
 ]
 
 
@@ -97,8 +106,10 @@ class RunGroup:
     """A composition inside a run: the whole, or one that is a sub-skill of another."""
 
     path: Node = ""  # "" is the whole; "web" a nested one, "web/forms" one inside that
-    max_parallel: Annotated[int, Check(lambda number: number >= 1, "1 or more")] | None = None  # of its own that work
-    on_failure: Annotated[str, Check(lambda how: how in ("fail-fast", "continue"), "fail-fast or continue")] = (
+    max_parallel: Annotated[int, Constraint(lambda number: number >= 1, "1 or more")] | None = (
+        None  # of its own that work
+    )
+    on_failure: Annotated[str, Constraint(lambda how: how in ("fail-fast", "continue"), "fail-fast or continue")] = (
         "fail-fast"
     )
     after: Nodes = ()  # paths of members or groups in the same group; all must complete first
@@ -117,8 +128,10 @@ class RunMember:
 
 
 Groups = Annotated[
-    tuple[RunGroup, ...], Check(lambda groups: 0 < len(groups) <= MOST, "a list of 1 to 10,000 groups", is_early=True)
+    tuple[RunGroup, ...],
+    Constraint(lambda groups: 0 < len(groups) <= MOST, "a list of 1 to 10,000 groups", is_early=True),
 ]
 Members = Annotated[
-    tuple[RunMember, ...], Check(lambda found: 0 < len(found) <= MOST, "a list of 1 to 10,000 members", is_early=True)
+    tuple[RunMember, ...],
+    Constraint(lambda found: 0 < len(found) <= MOST, "a list of 1 to 10,000 members", is_early=True),
 ]

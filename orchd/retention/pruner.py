@@ -19,8 +19,8 @@ from orchd.instance.config import Config
 from orchd.instance.home import Home
 from orchd.protocol import operations
 from orchd.store.database import Store
-from orchd.store.pruning import Leaving
-from orchd.views.registry import Records
+from orchd.store.pruning import PrunedAgent
+from orchd.views.registry import AgentRegistry
 
 log = logging.getLogger("orchd")
 
@@ -34,7 +34,7 @@ _OF_SMALL = 10  # of a small disk, this part of it
 
 
 @dataclass(slots=True)
-class Wish:
+class PruneJob:
     """What is to be kept; and what that took away so far."""
 
     before: float | None  # wall: what ended earlier goes
@@ -51,7 +51,7 @@ class Wish:
     oldest: float | None = None  # wall: when the first of those that stay ended, or was begun
 
 
-class Files(Protocol):
+class PrunedFiles(Protocol):
     """Whoever knows what attempts leave behind."""
 
     left: int  # bytes, of all attempts that have ended so far
@@ -71,8 +71,8 @@ class Pruner:
         home: Home,
         state: State,
         store: Store,
-        records: Records,
-        files: Files,
+        records: AgentRegistry,
+        files: PrunedFiles,
         clock: Callable[[], Instant],
         config: Config,
         forget: Callable[[AgentId], None],
@@ -85,11 +85,11 @@ class Pruner:
         self._clock = clock
         self._forget = forget  # deletes what else is kept of an agent
         self._results: list[tuple[RequestId, dict[str, object]]] = []
-        self._wishes: deque[Wish] = deque()
+        self._wishes: deque[PruneJob] = deque()
         self._after = 0  # the root up to which the first wish has been looked at
-        self._going: deque[Leaving] = deque(store.leaving())  # chosen, with all their rows or some of them
+        self._going: deque[PrunedAgent] = deque(store.leaving())  # chosen, with all their rows or some of them
         self._chosen: list[Agent] = []  # of these, whose rows are all there
-        self._gone: deque[Leaving] = deque()  # whose rows are gone, and whose files are not
+        self._gone: deque[PrunedAgent] = deque()  # whose rows are gone, and whose files are not
         self._is_measuring = True
         self._entries: Iterator[os.DirEntry[str]] | None = None
         self._measured = 0  # bytes that all files took, as far as they were looked at, less what those have left
@@ -112,7 +112,7 @@ class Pruner:
         wish = self._configured()
         if asked.older_than is not None or asked.keep is not None:
             age = asked.older_than
-            wish = Wish(None if age is None else self._clock().wall - age, asked.keep, None)
+            wish = PruneJob(None if age is None else self._clock().wall - age, asked.keep, None)
         wish.request, wish.is_dry = request, asked.dry_run
         self._wishes.append(wish)
 
@@ -156,10 +156,10 @@ class Pruner:
         else:
             self._choose(self._wishes[0], awaited)
 
-    def _configured(self) -> Wish:
+    def _configured(self) -> PruneJob:
         age = self._config.keep_age
         before = None if age is None else self._clock().wall - age
-        return Wish(before, self._config.keep_count, self._most_bytes)
+        return PruneJob(before, self._config.keep_count, self._most_bytes)
 
     def _is_wanted(self) -> bool:
         """Whether a bound of the configuration was passed by more than it may be. Asked each turn."""
@@ -202,7 +202,7 @@ class Pruner:
         if not self._is_measuring:
             self._entries = None
 
-    def _choose(self, wish: Wish, awaited: Iterable[AgentId]) -> None:
+    def _choose(self, wish: PruneJob, awaited: Iterable[AgentId]) -> None:
         """Look at the next roots, and let those go that the wish is about."""
         if not self._after:
             wish.found = (self._over(), self._room())
@@ -226,7 +226,7 @@ class Pruner:
                 over, room = wish.found  # what has become free since then is looked at again
                 wish.stuck = (over - wish.agents, room - wish.freed)
 
-    def _is_enough(self, wish: Wish, tree: list[Agent]) -> bool:
+    def _is_enough(self, wish: PruneJob, tree: list[Agent]) -> bool:
         """Whether neither this tree nor any after it is to go: agents are numbered in the order of their queuing."""
         queued = tree[0].queued_at or 0.0
         if self._is_over_full(wish) or (wish.before is not None and queued < wish.before):
@@ -234,12 +234,12 @@ class Pruner:
         wish.oldest = min(wish.oldest or queued, queued)
         return True
 
-    def _is_over_full(self, wish: Wish) -> bool:
+    def _is_over_full(self, wish: PruneJob) -> bool:
         taken, freed = (wish.agents, wish.freed) if wish.is_dry else (0, 0)
         has_too_many = wish.keep is not None and self._over() - taken > wish.keep
         return has_too_many or (wish.room is not None and self._room() - freed > wish.room)
 
-    def _judge(self, wish: Wish, tree: list[Agent], referred: set[AgentId]) -> None:
+    def _judge(self, wish: PruneJob, tree: list[Agent], referred: set[AgentId]) -> None:
         """All of it or nothing. What anybody refers to stays, and so does what has a worktree: there may be work."""
         if any(not agent.is_over or agent.id in referred for agent in tree):
             return
@@ -255,10 +255,10 @@ class Pruner:
         room = sum(self._files.room_of(agent.id, agent.attempt) for agent in tree)
         wish.freed += room
         if not wish.is_dry:
-            for agent in tree if self._state.is_short else ():  # deleting files needs no room on the disk
+            for agent in tree if self._state.has_disk_pressure else ():  # deleting files needs no room on the disk
                 self._discard(agent.id, agent.attempt)
             self._measured -= room
-            self._going.extend(Leaving(agent.number, agent.attempt) for agent in tree)
+            self._going.extend(PrunedAgent(agent.number, agent.attempt) for agent in tree)
             self._chosen += tree
             self._records.leave(agent.id for agent in tree)
 
@@ -279,7 +279,7 @@ class Pruner:
             self._files.discard(agent, attempt)
         self._forget(agent)
 
-    def _finish(self, wish: Wish) -> None:
+    def _finish(self, wish: PruneJob) -> None:
         """All that the wish is about is gone."""
         self._after = 0
         if wish.request is not None:

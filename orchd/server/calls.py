@@ -19,7 +19,7 @@ class Reply(NamedTuple):
     then: Input | None = None
 
 
-Outcome = Input | Answer | Reply | None
+Result = Input | Answer | Reply | None
 """What an operation comes to: an input whose effects reply, a reply, or None when the reply follows later."""
 
 
@@ -29,7 +29,7 @@ class Operation(NamedTuple):
     shape: type
     role: str  # the least role of a key that may ask for it
     # functions of a Context
-    run: Callable[[Any, Call, Any], Outcome]
+    run: Callable[[Any, Call, Any], Result]
     reply: Callable[[Any, Call, Answer], object] | None = None  # the result, once the core has answered
     for_agents: bool = False  # an agent may ask for it; the objects that it names are checked one by one
     is_stored: bool = False  # asked twice with one id, it is done once, and the reply survives the daemon

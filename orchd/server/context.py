@@ -11,20 +11,20 @@ from orchd.core.state.agents import Instant, State
 from orchd.instance.config import Config
 from orchd.instance.home import Home
 from orchd.network.callers import Callers
-from orchd.network.subscribers import Visitors
+from orchd.network.subscribers import Subscribers
 from orchd.processes.local import LocalProcesses
 from orchd.retention.pruner import Pruner
 from orchd.server.calls import PendingRequests
-from orchd.server.listing import Listing
-from orchd.server.resolver import Naming
+from orchd.server.listing import AgentListing
+from orchd.server.resolver import Resolver
 from orchd.server.waits import Waits
 from orchd.store.database import Store
 from orchd.store.environments import Environments
-from orchd.store.spawn_inputs import Given
-from orchd.views.registry import Records
+from orchd.store.spawn_inputs import SpawnInputs
+from orchd.views.registry import AgentRegistry
 
 
-class Settings(Protocol):
+class CurrentSettings(Protocol):
     """The configuration in force."""
 
     @property
@@ -48,16 +48,16 @@ class Context:
     home: Home
     state: State
     store: Store
-    records: Records
-    resolver: Naming
-    listing: Listing
+    records: AgentRegistry
+    resolver: Resolver
+    listing: AgentListing
     processes: LocalProcesses
     environments: Environments
-    given: Given
+    given: SpawnInputs
     clock: Callable[[], Instant]
-    settings: Settings
+    settings: CurrentSettings
     callers: Callers
-    visitors: Visitors
+    subscribers: Subscribers
     pruner: Pruner
     pending: PendingRequests
     waits: Waits

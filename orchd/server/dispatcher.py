@@ -13,13 +13,13 @@ from orchd.network.peers import Outside, Peer
 from orchd.network.permissions import check_op
 from orchd.protocol.errors import WireError
 from orchd.protocol.frames import Request, pack_error, request_id_of, unpack_request
-from orchd.server.calls import Call, Outcome, Reply
+from orchd.server.calls import Call, Reply, Result
 from orchd.server.context import Context
 from orchd.server.idempotency import ReplyCache, id_in_use
 from orchd.server.operations.table import row_of
 from orchd.server.pagination import packed
 from orchd.server.requests import shaped
-from orchd.store.reader import StoredAnswer
+from orchd.store.reader import StoredReply
 
 log = logging.getLogger("orchd")
 
@@ -28,7 +28,7 @@ MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeEr
 Route = tuple[bytes, ...]
 
 
-def run(context: Context, call: Call) -> Outcome:
+def run(context: Context, call: Call) -> Result:
     """Call the function of the operation. Raises WireError."""
     return call.operation.run(context, call, call.asked)
 
@@ -40,7 +40,7 @@ class Dispatcher:
         self,
         context: Context,
         send: Callable[[Route, bytes], None],
-        change: Callable[[Context, Call], Outcome] = run,
+        change: Callable[[Context, Call], Result] = run,
     ) -> None:
         self.context = context
         self._send = send
@@ -118,7 +118,7 @@ class Dispatcher:
             message = f"orchd cannot answer {call.op} by a mistake of its own: {error!r:.200}"
             raise WireError("internal", message) from None
 
-    def replies_to_store(self, effects: Iterable[Effect]) -> list[StoredAnswer]:
+    def replies_to_store(self, effects: Iterable[Effect]) -> list[StoredReply]:
         """Return the replies that repeated requests must get again, computed before they are committed."""
         answers = [
             (effect, self.context.pending.get(effect.request)) for effect in effects if isinstance(effect, Answer)

@@ -1,4 +1,4 @@
-"""Waits of callers outside every agent: they hold no place, so the core need not know of them."""
+"""Waits of callers outside every agent: they hold no slot, so the core need not know of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orchd.core.state.agents import AgentId, RequestId
 
 
 @dataclass(slots=True)
-class Onlooker:
+class ExternalWait:
     """Somebody who wants to be told when agents have ended."""
 
     request: RequestId
@@ -23,21 +23,21 @@ class Onlooker:
         return len(self.remaining) < len(self.targets) if self.is_any else not self.remaining
 
 
-class Onlookers:
+class ExternalWaits:
     """Those who wait, by whom they wait for."""
 
     def __init__(self, unfinished: Callable[[Iterable[AgentId]], set[AgentId]]) -> None:
         self.unfinished = unfinished  # which of these agents are not over
-        self._waiting: dict[RequestId, Onlooker] = {}
+        self._waiting: dict[RequestId, ExternalWait] = {}
         self._by_target: dict[AgentId, set[RequestId]] = {}
 
-    def add(self, onlooker: Onlooker) -> None:
+    def add(self, onlooker: ExternalWait) -> None:
         """It waits from now on; sent again, the request is the same wait."""
         self._waiting[onlooker.request] = onlooker
         for target in onlooker.remaining:
             self._by_target.setdefault(target, set()).add(onlooker.request)
 
-    def ended(self, agents: Iterable[AgentId]) -> list[Onlooker]:
+    def ended(self, agents: Iterable[AgentId]) -> list[ExternalWait]:
         """Those whose wait is over because these agents are. One that is tried again is waited for again."""
         done = []
         for onlooker in self._seem_done(agents):
@@ -48,7 +48,7 @@ class Onlookers:
                 self.add(onlooker)
         return done
 
-    def _seem_done(self, agents: Iterable[AgentId]) -> list[Onlooker]:
+    def _seem_done(self, agents: Iterable[AgentId]) -> list[ExternalWait]:
         """Those of whose targets enough have ended at some time. They do not wait any more."""
         found = []
         for agent in agents:
@@ -59,7 +59,7 @@ class Onlookers:
                     found.append(self._remove(onlooker))
         return found
 
-    def expired(self, now: float) -> list[Onlooker]:
+    def expired(self, now: float) -> list[ExternalWait]:
         """Those whose time is up."""
         late = [one for one in self._waiting.values() if one.deadline is not None and one.deadline <= now]
         return [self._remove(onlooker) for onlooker in late]
@@ -78,7 +78,7 @@ class Onlookers:
         if (onlooker := self._waiting.get(request)) is not None:
             self._remove(onlooker)
 
-    def _remove(self, onlooker: Onlooker) -> Onlooker:
+    def _remove(self, onlooker: ExternalWait) -> ExternalWait:
         del self._waiting[onlooker.request]
         for target in onlooker.remaining:
             requests = self._by_target[target]

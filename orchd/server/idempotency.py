@@ -9,7 +9,7 @@ from orchd.protocol.errors import WireError
 from orchd.server.calls import Call
 from orchd.server.context import Context
 from orchd.store.database import Store
-from orchd.store.reader import StoredAnswer
+from orchd.store.reader import StoredReply
 
 
 class ReplyCache:
@@ -19,19 +19,19 @@ class ReplyCache:
         self._store = store
         self._results: dict[RequestId, object] = {}
 
-    def stored(self, call: Call) -> StoredAnswer | None:
+    def stored(self, call: Call) -> StoredReply | None:
         """Return the reply to this request where it was sent before. Raises WireError for the id of another request."""
         reply = self._store.answer(call.id) if call.operation.is_stored else None
         if reply is not None and (reply.op, reply.caller) != (call.op, _number(call.caller)):
             raise id_in_use(call.id)
         return reply
 
-    def to_store(self, context: Context, call: Call, answer: Answer) -> StoredAnswer | None:
+    def to_store(self, context: Context, call: Call, answer: Answer) -> StoredReply | None:
         """Return the reply that a repeated request must get again; None where it may be computed anew."""
         if not call.operation.is_stored or call.operation.reply is None:
             return None
         result = self._results[call.id] = call.operation.reply(context, call, answer)
-        return StoredAnswer(call.id, call.op, _number(call.caller), result)
+        return StoredReply(call.id, call.op, _number(call.caller), result)
 
     def put(self, request: RequestId, result: object) -> None:
         """Set the result of a request."""

@@ -15,7 +15,7 @@ from orchd.core.state.sessions import Session, SessionId, number_of_session
 from orchd.core.state.spending import Budget
 from orchd.store.database import Store
 from orchd.views.agents import budget_map
-from orchd.views.registry import Records
+from orchd.views.registry import AgentRegistry
 
 RECENT = 10
 ENDED = "ended"  # in the counts, whatever an agent ended as
@@ -31,10 +31,10 @@ class First(NamedTuple):
     counts: dict[str, int]
 
 
-class Listing:
+class AgentListing:
     """Looks up agents in the state, and in the store those that have ended."""
 
-    def __init__(self, state: State, store: Store, records: Records) -> None:
+    def __init__(self, state: State, store: Store, records: AgentRegistry) -> None:
         self._state = state
         self._store = store
         self._records = records

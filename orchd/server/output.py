@@ -6,7 +6,7 @@ import os
 from typing import NamedTuple
 
 from orchd.instance.system.open_file import open_file
-from orchd.instance.system.sparse import Gap, read
+from orchd.instance.system.sparse import Hole, read
 from orchd.protocol.errors import WireError
 
 _LAST = 1 << 62  # no file has as many bytes, and no file system takes a much greater number
@@ -18,7 +18,7 @@ class Piece(NamedTuple):
     offset: int
     data: bytes
     size: int
-    gap: Gap | None
+    gap: Hole | None
 
 
 def piece(path: str, offset: int, count: int) -> Piece:

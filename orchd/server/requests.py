@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchd.protocol import operations
 from orchd.protocol.errors import WireError
-from orchd.protocol.schema import ShapeError, build
+from orchd.protocol.schema import ShapeError, parse
 
 
 def shaped(op: str, args: dict[str, object]) -> operations.Request:
@@ -13,7 +13,7 @@ def shaped(op: str, args: dict[str, object]) -> operations.Request:
     if shape is None:
         raise WireError("unknown-op", f"{op!r:.60} is no operation; there are {', '.join(operations.OPS)}")
     try:
-        return build(shape, args)
+        return parse(shape, args)
     except ShapeError as error:
         path = (error.path or "").removeprefix(".")
         details = (

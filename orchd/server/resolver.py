@@ -6,24 +6,24 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 
 from orchd.core.state.agents import Agent, AgentId, State
-from orchd.core.state.runs import Ending
+from orchd.core.state.runs import MemberResult
 from orchd.core.state.sessions import Session, SessionId
 from orchd.network.callers import Caller, agent_of
-from orchd.network.permissions import check_command, check_sight
+from orchd.network.permissions import check_may_control, check_visible
 from orchd.protocol import operations
 from orchd.protocol.errors import WireError
 from orchd.protocol.frames import MOST
 from orchd.store.database import Store
 from orchd.views.agents import canonical, canonical_run
-from orchd.views.registry import Records
+from orchd.views.registry import AgentRegistry
 
 MOST_NAMES = 100  # each may take a look through the newest agents
 
 
-class Naming:
+class Resolver:
     """Finds whom a caller means. Raises WireError for what names nobody, or somebody that the caller may not touch."""
 
-    def __init__(self, state: State, store: Store, records: Records) -> None:
+    def __init__(self, state: State, store: Store, records: AgentRegistry) -> None:
         self._state = state
         self._store = store
         self._records = records
@@ -47,7 +47,7 @@ class Naming:
         root = self.root_of(caller)
         agents = [self._records.find(one, root) for one in self._expanded(ids, lambda _: True, most)]
         for agent in agents:
-            check_sight(caller, root, agent)
+            check_visible(caller, root, agent)
         return agents
 
     def _below(self, ids: Container[AgentId]) -> Iterator[AgentId]:
@@ -90,20 +90,20 @@ class Naming:
         return self._state.agents[one].root if one else None
 
     def commanded(
-        self, caller: Caller, ids: tuple[str, ...], wanted: Callable[[Ending | None], bool]
+        self, caller: Caller, ids: tuple[str, ...], wanted: Callable[[MemberResult | None], bool]
     ) -> tuple[AgentId, ...]:
         """The agents that these name, in memory for the turn to come. Raises WireError for one that is not its own."""
         root = self.root_of(caller)
         agents = [self._records.recall(one, root) for one in self._expanded(ids, wanted, MOST)]
         for agent in agents:
-            check_command(caller, agent)
+            check_may_control(caller, agent)
             for blocker in agent.spec.after:
                 with suppress(WireError):  # it was pruned, so it is over
                     self._records.recall(blocker)
         return tuple(dict.fromkeys(agent.id for agent in agents))
 
     def _expanded(
-        self, ids: Iterable[str], wanted: Callable[[Ending | None], bool], most: int | None
+        self, ids: Iterable[str], wanted: Callable[[MemberResult | None], bool], most: int | None
     ) -> tuple[str, ...]:
         """The agents that these name: a run names those of its members that are wanted, by their ending if any."""
         found: list[str] = []

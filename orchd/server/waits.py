@@ -10,13 +10,13 @@ from orchd.core.inputs import Input
 from orchd.core.state.agents import AgentId, Instant, RequestId, State
 from orchd.network.callers import Caller, agent_of, seeing
 from orchd.network.peers import Peer
-from orchd.network.roles import Visitor
+from orchd.network.roles import RemoteClient
 from orchd.processes.linux.descriptors import check_for_client
-from orchd.processes.linux.exit_watch import Watch
-from orchd.processes.linux.procfs import look
+from orchd.processes.linux.exit_watch import ExitWatch
+from orchd.processes.linux.procfs import read_process
 from orchd.protocol.errors import WireError
-from orchd.server.calls import Call, Outcome, PendingRequests
-from orchd.server.external_waits import Onlooker, Onlookers
+from orchd.server.calls import Call, PendingRequests, Result
+from orchd.server.external_waits import ExternalWait, ExternalWaits
 
 _MOST = 1024  # of one process; each takes a descriptor, and others need some too
 _MOST_FAR = 256  # of one key
@@ -36,26 +36,26 @@ class Waits:
         self._clock = clock
         self._is_there = is_there
         self._pending = pending
-        self._onlookers = Onlookers(lambda ids: {found.id for found in state.unfinished(ids)})
-        self._clients: Watch[tuple[RequestId, AgentId | None]] = Watch()
+        self._onlookers = ExternalWaits(lambda ids: {found.id for found in state.unfinished(ids)})
+        self._clients: ExitWatch[tuple[RequestId, AgentId | None]] = ExitWatch()
 
     def fileno(self) -> int:
         """Readable when a client that was blocked in a wait has died."""
         return self._clients.fileno()
 
-    def begin(self, call: Call, targets: tuple[AgentId, ...]) -> Outcome:
+    def begin(self, call: Call, targets: tuple[AgentId, ...]) -> Result:
         """Return the core's input for an agent's wait; for any other caller the answer, or None when it follows later.
 
         Raises WireError.
         """
         asked, peer, caller = call.asked, call.peer, call.caller
-        if isinstance(caller, Visitor):
+        if isinstance(caller, RemoteClient):
             self._make_room(caller)
             return self._look_on(call, targets)
         if self._clients.count(peer.pid) >= _MOST:
             raise WireError("busy", f"the caller is blocked in {_MOST} waits: ask again when some have ended")
         with seeing():
-            process = look(peer.pid)
+            process = read_process(peer.pid)
         if process is None:
             del self._pending[call.id]
             return None
@@ -67,7 +67,7 @@ class Waits:
         """Answer when it is true. Nobody tells when a client on another machine is gone: that is looked at later."""
         request, asked, now = call.id, call.asked, self._clock().mono
         deadline = None if asked.timeout is None else now + asked.timeout
-        onlooker = Onlooker(request, targets, asked.any, deadline, self._onlookers.unfinished(targets))
+        onlooker = ExternalWait(request, targets, asked.any, deadline, self._onlookers.unfinished(targets))
         if onlooker.is_satisfied() or not targets:
             return Answer(request, targets)
         if asked.timeout == 0:
@@ -82,16 +82,16 @@ class Waits:
         """Whether the end of whoever waits will be heard of, or is looked at in another way."""
         with seeing():
             check_for_client()
-            return peer.visitor is not None or self._clients.process((request, None), peer.pid)
+            return peer.remote_client is not None or self._clients.process((request, None), peer.pid)
 
-    def _make_room(self, visitor: Visitor) -> None:
+    def _make_room(self, remote_client: RemoteClient) -> None:
         """Forget the waits of connections that are gone, when there are many. Raises WireError when none is."""
-        own = [one for one in self._asked_by(visitor.key) if self._pending[one].op == "wait"]
+        own = [one for one in self._asked_by(remote_client.key) if self._pending[one].op == "wait"]
         if len(own) <= _MOST_FAR:
             return
         gone = [one for one in own if not self._is_there(self._pending[one].peer.route)]
         if not gone:
-            raise WireError("busy", f"{visitor} is blocked in {_MOST_FAR} waits: ask again when some have ended")
+            raise WireError("busy", f"{remote_client} is blocked in {_MOST_FAR} waits: ask again when some have ended")
         self._drop(gone)
 
     def drop_all_of(self, key: str) -> None:
@@ -100,7 +100,7 @@ class Waits:
 
     def _asked_by(self, key: str) -> list[RequestId]:
         asked = ((one, pending.caller) for one, pending in self._pending.items())
-        return [one for one, caller in asked if isinstance(caller, Visitor) and caller.key == key]
+        return [one for one, caller in asked if isinstance(caller, RemoteClient) and caller.key == key]
 
     def _drop(self, requests: Iterable[RequestId]) -> None:
         for request in requests:
@@ -125,7 +125,7 @@ class Waits:
         try:
             with seeing():
                 check_for_client()
-                process = look(wait.caller)
+                process = read_process(wait.caller)
                 is_same = process is not None and process.started == wait.caller_started and not process.is_zombie
                 if is_same and self._clients.process((request, agent), wait.caller):
                     return None, None
@@ -150,7 +150,7 @@ class Waits:
         waits = [(one, pending) for one, pending in self._pending.items() if pending.op == "wait"] if gone else []
         inputs_: list[Input] = []
         for request, pending in waits:
-            if not isinstance(pending.caller, Visitor) and pending.peer.route[0] in gone:
+            if not isinstance(pending.caller, RemoteClient) and pending.peer.route[0] in gone:
                 del self._pending[request]
                 self._onlookers.drop(request)
                 self.forget(request, pending.caller)

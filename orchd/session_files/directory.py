@@ -30,7 +30,7 @@ MOST = 10_000  # agents shown: the newest, so that a file of any size is written
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class SessionFilePaths:
     """Where the files are, in a project directory."""
 
     sessions: str = ".agent/sessions"
@@ -38,7 +38,7 @@ class Places:
 
 
 @dataclass(slots=True)
-class Shown:
+class RenderedAgents:
     """The agents of a session as its files show them, by their numbers."""
 
     json: dict[int, str] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Shown:
 class Directory:
     """A project directory that has sessions."""
 
-    def __init__(self, path: str, places: Places) -> None:
+    def __init__(self, path: str, places: SessionFilePaths) -> None:
         self._path = Path(path)
         self._sessions = Path(places.sessions).parts
         self._state = Path(places.state).parts
@@ -109,7 +109,7 @@ class Directory:
             with _made(self._path, *self._state) as state:
                 append_file(state / _EVENTS, text.encode())
 
-    def show(self, session: Session, shown: Shown, state: State, wall: float, *, is_newest: bool) -> None:
+    def show(self, session: Session, shown: RenderedAgents, state: State, wall: float, *, is_newest: bool) -> None:
         """Write what a session is now. Raises OSError."""
         if is_newest:
             with _made(self._path, *self._state) as directory:

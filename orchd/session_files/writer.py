@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from orchd.core.state.agents import Agent, AgentId, Instant, State, number_of
-from orchd.core.state.events import Fact
+from orchd.core.state.events import Event
 from orchd.core.state.sessions import Session, SessionId, number_of_session
-from orchd.session_files.directory import MOST, Directory, Places, Shown
+from orchd.session_files.directory import MOST, Directory, RenderedAgents, SessionFilePaths
 from orchd.session_files.texts import as_json
 from orchd.store.codec import describe, event_name
 from orchd.store.database import Store
@@ -21,7 +21,7 @@ log = logging.getLogger("orchd")
 
 PAUSE = 0.2  # seconds between two writes that nobody waits for
 _SHARE = 20  # writing takes at most a twentieth of the time, however large the files are
-_RECENT = 5_000  # facts that a daemon that died may not have written into files yet
+_RECENT = 5_000  # events that a daemon that died may not have written into files yet
 _KEPT = 5_000  # agents that are kept ready to be shown, of sessions in which nothing is going on
 
 
@@ -34,41 +34,43 @@ class _News:
     agents: dict[AgentId, Agent] = field(default_factory=dict)
 
 
-class Scribe:
-    """Told of facts when they are on the disk. What cannot be written is said once and tried again with the next."""
+class SessionFileWriter:
+    """Told of events when they are on the disk. What cannot be written is said once and tried again with the next."""
 
-    def __init__(self, state: State, store: Store, clock: Callable[[], Instant], places: Places | None = None) -> None:
+    def __init__(
+        self, state: State, store: Store, clock: Callable[[], Instant], places: SessionFilePaths | None = None
+    ) -> None:
         self._state = state
         self._store = store
         self._clock = clock
         self._places = places  # None: no files are wanted
         self._news: dict[SessionId, _News] = {}
-        self._shown: dict[SessionId, Shown] = {}
+        self._shown: dict[SessionId, RenderedAgents] = {}
         self._newest: dict[str, SessionId] = {}
         self._failed: set[str] = set()
         self._has_end = False
         self._due: float | None = None
         self._rest_until = 0.0
 
-    def note(self, facts: Sequence[Fact], wall: float) -> None:
-        """These are on the disk now, the last of all facts."""
+    def note(self, events: Sequence[Event], wall: float) -> None:
+        """These are on the disk now, the last of all events."""
         if self._places is None:
             return
-        first = self._store.last_seq() - len(facts) + 1
-        for seq, fact in enumerate(facts, first):
-            if (one := session_of(self._state, fact)) is not None:
-                self._note(seq, wall, fact, one)
+        first = self._store.last_seq() - len(events) + 1
+        for seq, event in enumerate(events, first):
+            if (one := session_of(self._state, event)) is not None:
+                self._note(seq, wall, event, one)
         if self._news and self._due is None:
             self._due = max(self._clock().mono, self._rest_until)
 
-    def _note(self, seq: int, wall: float, fact: Fact, session: SessionId) -> None:
+    def _note(self, seq: int, wall: float, event: Event, session: SessionId) -> None:
         news = self._news.get(session)
         if news is None:
             news = self._news[session] = _News(self._state.sessions[session])
         # One that was let go with its last agent, and called to mind again to be closed, is another object now.
         news.session = self._state.sessions.get(session, news.session)
-        one: AgentId | None = getattr(fact, "agent", None)
-        news.events.append(StoredFact(seq, wall, event_name(fact), number_of(one) if one else None, describe(fact)))
+        one: AgentId | None = getattr(event, "agent", None)
+        news.events.append(StoredFact(seq, wall, event_name(event), number_of(one) if one else None, describe(event)))
         if one is not None:
             news.agents[one] = agent = self._state.agents[one]
             self._has_end = self._has_end or agent.is_over
@@ -93,7 +95,7 @@ class Scribe:
         ended = self._clock().mono
         self._rest_until = ended + max(PAUSE, _SHARE * (ended - began))
 
-    def move(self, places: Places | None) -> None:
+    def move(self, places: SessionFilePaths | None) -> None:
         """Write elsewhere from now on, or nowhere; what is new is still written where it belonged."""
         if places == self._places:
             return
@@ -113,11 +115,11 @@ class Scribe:
                 directory = self._directory(session)
                 told = directory.last_seq(session.id) if directory.is_ours() else None
                 since = max(told or 0, self._store.last_seq() - 10 * _RECENT)
-                self._news.setdefault(one, _News(session)).events = self._store.facts_of(session.id, since)
+                self._news.setdefault(one, _News(session)).events = self._store.events_of(session.id, since)
         self.write()
 
     def _directory(self, session: Session) -> Directory:
-        return Directory(session.directory, self._places or Places())
+        return Directory(session.directory, self._places or SessionFilePaths())
 
     def _write(self, news: _News) -> None:
         session = news.session
@@ -125,13 +127,13 @@ class Scribe:
         if not directory.is_ours():
             return
         if (shown := self._shown.get(session.id)) is None:
-            shown = self._shown[session.id] = Shown()
+            shown = self._shown[session.id] = RenderedAgents()
             numbers = self._store.in_session(session.id, None, MOST)
             stored: Iterable[Agent] = self._store.agents(numbers)
             shown.enter(self._state.agents.get(agent.id, agent) for agent in stored)
         shown.enter(news.agents.values())
         try:
-            directory.append(as_json({"session": session.id, **views.fact_map(event)}) for event in news.events)
+            directory.append(as_json({"session": session.id, **views.event_map(event)}) for event in news.events)
             directory.show(session, shown, self._state, self._clock().wall, is_newest=self._is_newest(session))
         except OSError as error:
             if session.directory not in self._failed:

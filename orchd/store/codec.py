@@ -1,4 +1,4 @@
-"""Agents and facts as rows: what is written so that the next daemon knows what this one knew."""
+"""Agents and events as rows: what is written so that the next daemon knows what this one knew."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ import msgpack
 from orchd.core.state.agents import (
     Agent,
     AgentId,
-    Attributes,
-    Cause,
     Condition,
     Frozen,
     Level,
     Note,
     Oom,
     Outcome,
+    ProcessAttributes,
     Report,
     RequestId,
     Spec,
     Status,
+    StopReason,
     Wait,
 )
-from orchd.core.state.events import AgentQueued, Fact, RunBegan, WaitBegan
-from orchd.core.state.runs import Ending, Group, Mate, Membership, Plan, Run, RunId, RunStatus
+from orchd.core.state.events import AgentQueued, Event, RunBegan, WaitBegan
+from orchd.core.state.runs import GroupPlan, MemberRef, MemberResult, Membership, Run, RunId, RunPlan, RunStatus
 from orchd.core.state.sessions import Session, SessionId
 from orchd.core.state.spending import Budget, Spent
 
@@ -41,12 +41,12 @@ _MUTABLE = tuple(
 )
 _SPEC = tuple(field.name for field in dataclasses.fields(Spec))
 _of_spec, _of_agent = attrgetter(*_SPEC), attrgetter(*_MUTABLE)
-_of_attributes = attrgetter(*(field.name for field in dataclasses.fields(Attributes)))
+_of_attributes = attrgetter(*(field.name for field in dataclasses.fields(ProcessAttributes)))
 _REPORT = tuple(field.name for field in dataclasses.fields(Report))
 _WAIT = tuple(field.name for field in dataclasses.fields(Wait))
 _MEMBER = tuple(field.name for field in dataclasses.fields(Membership))
-_GROUP = tuple(field.name for field in dataclasses.fields(Group))
-_PLAN = tuple(field.name for field in dataclasses.fields(Plan))
+_GROUP = tuple(field.name for field in dataclasses.fields(GroupPlan))
+_PLAN = tuple(field.name for field in dataclasses.fields(RunPlan))
 
 
 def pack(value: object) -> bytes:
@@ -123,7 +123,7 @@ def unpack_agent(one: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
         level=Level(level),
         ancestors=tuple(ancestors),
         status=Status(fields.pop("status")),
-        cause=Cause(cause) if cause else None,
+        cause=StopReason(cause) if cause else None,
         frozen=Frozen(frozen) if frozen else None,
         outcome=_outcome(*outcome) if outcome else None,
         spent=Spent(*spent) if spent else None,
@@ -140,7 +140,7 @@ def _spec(fields: dict[str, Any]) -> Spec:
     if fields.get("attributes"):  # as they were written, by versions that knew fewer too
         umask, nice, policy, cpus, bounds, *rest = fields["attributes"]
         limits = tuple((name, soft, hard) for name, soft, hard in bounds)
-        attributes = Attributes(umask, nice, policy, cpus, limits, *rest)
+        attributes = ProcessAttributes(umask, nice, policy, cpus, limits, *rest)
     return Spec(
         **{
             **fields,
@@ -164,17 +164,17 @@ def pack_run(run: Run) -> bytes:
 def unpack_run(one: RunId, blob: bytes, members: Iterable[Agent]) -> Run:
     """The run that `pack_run` wrote, with its members as they stand; those that are over in the order of their ends."""
     plan, began_at, status, reason, ended_at, budget, spent = unpack(blob)
-    groups = tuple(Group(*fields) for fields in plan.pop("groups"))
-    whole = Plan(groups=groups, **{**plan, "ancestors": tuple(plan["ancestors"])})
+    groups = tuple(GroupPlan(*fields) for fields in plan.pop("groups"))
+    whole = RunPlan(groups=groups, **{**plan, "ancestors": tuple(plan["ancestors"])})
     run = Run(one, whole, began_at, RunStatus(status), reason, ended_at, Budget(*budget), Spent(*spent))
     joined = [(agent, agent.spec.member) for agent in members]
     for agent, member in joined:
         if member is not None:
-            run.join(member.path, Mate(agent.id, member.is_required, member.after))
+            run.join(member.path, MemberRef(agent.id, member.is_required, member.after))
     over = [(agent, member) for agent, member in joined if agent.is_over]
     for agent, member in sorted(over, key=lambda found: found[0].ended_at or 0.0):
         if member is not None:
-            run.close(member.path, Ending(agent.status.value, agent.reason))
+            run.close(member.path, MemberResult(agent.status.value, agent.reason))
     return run
 
 
@@ -192,23 +192,23 @@ def unpack_session(one: SessionId, blob: bytes) -> Session:
     return Session(one, **fields, budget=Budget(*budget), spent=Spent(*spent))
 
 
-def event_name(fact: Fact) -> str:
+def event_name(event: Event) -> str:
     """`agent-completed` for AgentCompleted."""
-    return _NAMES[type(fact)]
+    return _NAMES[type(event)]
 
 
-def describe(fact: Fact) -> dict[str, object]:
-    """A fact as a flat map for people and scripts, without the agent it is about."""
-    if isinstance(fact, AgentQueued):
-        parent = fact.ancestors[-1] if fact.ancestors else None
-        shown = {"name": fact.spec.name, "level": fact.level.value, "parent": parent}
-        more = {"session": fact.spec.session, "task_id": fact.spec.task_id}
+def describe(event: Event) -> dict[str, object]:
+    """A event as a flat map for people and scripts, without the agent it is about."""
+    if isinstance(event, AgentQueued):
+        parent = event.ancestors[-1] if event.ancestors else None
+        shown = {"name": event.spec.name, "level": event.level.value, "parent": parent}
+        more = {"session": event.spec.session, "task_id": event.spec.task_id}
         return {**shown, **{key: value for key, value in more.items() if value}}
-    if isinstance(fact, WaitBegan):
-        return {"targets": list(fact.wait.targets), "any": fact.wait.is_any}
-    if isinstance(fact, RunBegan):
-        return {"run": fact.run, "name": fact.plan.name}
-    plain = {name: getattr(fact, name) for name in _SHOWN[type(fact)]}
+    if isinstance(event, WaitBegan):
+        return {"targets": list(event.wait.targets), "any": event.wait.is_any}
+    if isinstance(event, RunBegan):
+        return {"run": event.run, "name": event.plan.name}
+    plain = {name: getattr(event, name) for name in _SHOWN[type(event)]}
     if not plain.get("because", ""):  # no other agent caused it; events of earlier versions never have the key
         plain.pop("because", None)
     if isinstance(outcome := plain.pop("outcome", None), Outcome):
@@ -223,6 +223,6 @@ def describe(fact: Fact) -> dict[str, object]:
 
 
 _HIDDEN = ("agent", "seed", "environment", "cgroup", "attributes", "remedy")
-_KINDS: tuple[type[Any], ...] = get_args(Fact)
+_KINDS: tuple[type[Any], ...] = get_args(Event)
 _NAMES = {kind: re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower() for kind in _KINDS}
 _SHOWN = {kind: tuple(field.name for field in dataclasses.fields(kind) if field.name not in _HIDDEN) for kind in _KINDS}

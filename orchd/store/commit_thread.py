@@ -8,7 +8,7 @@ import threading
 from queue import SimpleQueue
 
 
-class Commits:
+class CommitThread:
     """Ends the transactions of one connection, one at a time and in their order.
 
     From `begin` to `finish` the connection is the worker's, and the caller's otherwise: so nobody reads what is not on

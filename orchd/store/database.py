@@ -1,4 +1,4 @@
-"""The store: one SQLite file. Facts and the agents they changed are written in one transaction, or not at all."""
+"""The store: one SQLite file. Events and the agents they changed are written in one transaction, or not at all."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from orchd.core.state.agents import Agent, Instant, RateLimit, State
-from orchd.core.state.events import Fact
+from orchd.core.state.events import Event
 from orchd.errors import DiskFull, StoreError
 from orchd.instance.database_file import APPLICATION_ID, files_of, lost, reason
 from orchd.monitors.disk_space import has_room
 from orchd.store import migrations, rows
 from orchd.store.codec import pack, unpack
-from orchd.store.commit_thread import Commits
-from orchd.store.pruning import Past
-from orchd.store.reader import StoredAnswer
+from orchd.store.commit_thread import CommitThread
+from orchd.store.pruning import PruneQueries
+from orchd.store.reader import StoredReply
 
 KEPT_ANSWERS = 10_000
 
@@ -37,7 +37,7 @@ class Saved(NamedTuple):
     is_limit_set: bool | None = None  # None: written by a version that did not know
 
 
-class Store(Past):
+class Store(PruneQueries):
     """An open database. Raises StoreError wherever it cannot do what it was asked."""
 
     def __init__(self, path: Path, *, without_room: bool = False, begins: bool = True) -> None:
@@ -53,7 +53,7 @@ class Store(Past):
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             raise self._failure(error) from None
-        self.commits = Commits(self._db)
+        self.commits = CommitThread(self._db)
         try:
             self._prepare()
         except sqlite3.Error as error:
@@ -85,7 +85,7 @@ class Store(Past):
             self._create()
         elif version < migrations.newest():
             self._migrate(version)
-        row = self._one("SELECT seq FROM sqlite_sequence WHERE name = 'facts'")
+        row = self._one("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
         self._seq = int(row[0]) if row else 0
         self._check_sizes()
 
@@ -120,19 +120,19 @@ class Store(Past):
             )
         return f"{told}: install that version again, or move the file away to begin anew"
 
-    def commit(self, state: State, at: float, facts: Sequence[Fact], answers: Iterable[StoredAnswer] = ()) -> None:
+    def commit(self, state: State, at: float, events: Sequence[Event], answers: Iterable[StoredReply] = ()) -> None:
         """Write what happened and what it made of the agents, and return only when it is on the disk."""
-        self.begin(state, at, facts, answers)
+        self.begin(state, at, events, answers)
         self.finish()
 
-    def begin(self, state: State, at: float, facts: Sequence[Fact], answers: Iterable[StoredAnswer] = ()) -> None:
+    def begin(self, state: State, at: float, events: Sequence[Event], answers: Iterable[StoredReply] = ()) -> None:
         """Write the same as it is now, and let it go to the disk while others do something else."""
         self.finish()
         self._check_sizes()
         try:
             self._db.execute("BEGIN IMMEDIATE")
             kept: list[rows.Row] = [(one.request, one.op, one.caller, pack(one.result)) for one in answers]
-            for statement, values in (*rows.of(state, at, facts), (_KEEP, kept)):
+            for statement, values in (*rows.of(state, at, events), (_KEEP, kept)):
                 if values:  # most turns have something for two of seven statements
                     self._db.executemany(statement, values)
             saved = _saved(state)
@@ -140,7 +140,7 @@ class Store(Past):
                 self._db.execute("INSERT OR REPLACE INTO meta VALUES ('state', ?)", (pack(saved),))
         except sqlite3.Error as error:
             raise self._failure(error) from None
-        self._saved, self._begun = saved, len(facts)
+        self._saved, self._begun = saved, len(events)
         self.commits.begin()
 
     def finish(self) -> None:
@@ -189,7 +189,7 @@ class Store(Past):
         return list(self._agents("is_over = 0 ORDER BY number"))
 
     def last_seq(self) -> int:
-        """The sequence number of the newest fact that is known to be on the disk; 0 before the first."""
+        """The sequence number of the newest event that is known to be on the disk; 0 before the first."""
         return self._seq
 
     def close(self) -> None:

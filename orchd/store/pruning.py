@@ -20,7 +20,7 @@ class Pruned(NamedTuple):
     """How much of the history is gone."""
 
     agents: int = 0
-    seq: int = 0  # facts up to this one may be gone
+    seq: int = 0  # events up to this one may be gone
 
 
 class Root(NamedTuple):
@@ -30,14 +30,14 @@ class Root(NamedTuple):
     run: int | None  # the run that it is a member of: then its mates' trees and its own are one
 
 
-class Leaving(NamedTuple):
+class PrunedAgent(NamedTuple):
     """An agent that is on its way out of the history: its rows, then its files."""
 
     number: int
     attempts: int
 
 
-class Past(Reader):
+class PruneQueries(Reader):
     """The questions and changes of pruning."""
 
     pruned = Pruned()
@@ -57,10 +57,10 @@ class Past(Reader):
                 return []
         return self.agents(self.in_trees(roots))
 
-    def leaving(self) -> list[Leaving]:
+    def leaving(self) -> list[PrunedAgent]:
         """Those that a daemon had begun to take out, and may not be gone with all their files."""
         row = self._one("SELECT value FROM meta WHERE key = 'leaving'")
-        return self._sound(lambda: [Leaving(*one) for one in unpack(row[0])]) if row else []
+        return self._sound(lambda: [PrunedAgent(*one) for one in unpack(row[0])]) if row else []
 
     def written_by(self, results: Iterable[str]) -> dict[str, int]:
         """For each of these files that a pruned agent wrote: its number."""
@@ -68,7 +68,7 @@ class Past(Reader):
         found = {result: self._one(query, (rows.bytes_of(result),)) for result in results}
         return {result: row[0] for result, row in found.items() if row is not None}
 
-    def take_out(self, piece: Sequence[Leaving], rest: Sequence[Leaving], chosen: Sequence[Agent] = ()) -> None:
+    def take_out(self, piece: Sequence[PrunedAgent], rest: Sequence[PrunedAgent], chosen: Sequence[Agent] = ()) -> None:
         """Let the rows of `piece` leave; with the `rest` it is written down as long as files may be left.
 
         It is on the disk when the commit that is on its way has ended. Of those that were just `chosen` it is written
@@ -93,28 +93,28 @@ class Past(Reader):
         self.commits.begin()
 
     def _delete(self, numbers: str) -> None:
-        """Agents, the facts of trees that begin with them, closed sessions that are empty then, and what is left of the
+        """Agents, the events of trees that begin with them, closed sessions that are empty then, and what is left of the
         time before all others."""
         sessions = self._column(f"SELECT DISTINCT session FROM agents WHERE number IN {LISTED}", numbers)
-        (newest,) = self._column(f"SELECT max(seq) FROM facts WHERE root IN {LISTED}", numbers)
-        self._db.execute(f"DELETE FROM facts WHERE root IN {LISTED}", (numbers,))
+        (newest,) = self._column(f"SELECT max(seq) FROM events WHERE root IN {LISTED}", numbers)
+        self._db.execute(f"DELETE FROM events WHERE root IN {LISTED}", (numbers,))
         gone = self._db.execute(f"DELETE FROM agents WHERE number IN {LISTED}", (numbers,)).rowcount
         self._db.execute(
             f"DELETE FROM sessions WHERE is_closed AND number IN {LISTED}"
             " AND NOT EXISTS (SELECT 1 FROM agents WHERE session = sessions.number)",
             (listed(number for number in sessions if number is not None),),
         )
-        newest = max(self.pruned.seq, newest or 0, *self._delete_first_facts())
+        newest = max(self.pruned.seq, newest or 0, *self._delete_first_events())
         self.pruned = Pruned(self.pruned.agents + gone, newest)
 
-    def _delete_first_facts(self) -> list[int]:
-        """Facts of no tree before the first that is of one, unless the run or session that they are about is left."""
+    def _delete_first_events(self) -> list[int]:
+        """Events of no tree before the first that is of one, unless the run or session that they are about is left."""
         # the plus keeps it from the index, which would be read as a whole: the first rows are those that are asked for
-        first = self._column("SELECT seq FROM facts WHERE +root IS NOT NULL ORDER BY seq LIMIT 1")
-        query = "SELECT seq, event, session, doc FROM facts WHERE seq < ?"
+        first = self._column("SELECT seq FROM events WHERE +root IS NOT NULL ORDER BY seq LIMIT 1")
+        query = "SELECT seq, event, session, doc FROM events WHERE seq < ?"
         found = self._db.execute(query, (first[0] if first else 0,)).fetchall()
         gone = [seq for seq, event, session, doc in found if not self._is_of_interest(event, session, doc)]
-        self._db.execute(f"DELETE FROM facts WHERE seq IN {LISTED}", (listed(gone),))
+        self._db.execute(f"DELETE FROM events WHERE seq IN {LISTED}", (listed(gone),))
         return gone
 
     def _is_of_interest(self, event: str, session: int | None, doc: bytes) -> bool:

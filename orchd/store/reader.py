@@ -1,4 +1,4 @@
-"""What is asked of the database: agents, runs, sessions and facts that memory need not hold."""
+"""What is asked of the database: agents, runs, sessions and events that memory need not hold."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from orchd.instance.database_file import REMEDIES, reason
 from orchd.monitors.disk_space import has_room
 from orchd.store import rows
 from orchd.store.codec import pack, unpack, unpack_agent, unpack_run, unpack_session
-from orchd.store.commit_thread import Commits
+from orchd.store.commit_thread import CommitThread
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ _NEEDS_ROOM = ("SQLITE_IOERR", "SQLITE_CANTOPEN")
 LISTED = "(SELECT value FROM json_each(?))"
 
 
-class StoredAnswer(NamedTuple):
+class StoredReply(NamedTuple):
     """What a request was answered, and whom: the number of the agent that asked, or None for a person."""
 
     request: str
@@ -51,7 +51,7 @@ class Reader:
 
     _path: Path
     _db: sqlite3.Connection
-    commits: Commits
+    commits: CommitThread
 
     def unfinished_runs(self) -> list[Run]:
         """The runs that were not over, with what is known of their members."""
@@ -116,14 +116,14 @@ class Reader:
         return [number for (number,) in found]
 
     def sessions_since(self, since: int) -> list[SessionId]:
-        """The sessions of the facts after `since`."""
-        found = self._many("SELECT DISTINCT session FROM facts WHERE seq > ? AND session IS NOT NULL", (since,))
+        """The sessions of the events after `since`."""
+        found = self._many("SELECT DISTINCT session FROM events WHERE seq > ? AND session IS NOT NULL", (since,))
         return [session_id(number) for (number,) in found]
 
-    def facts_of(self, session: SessionId, since: int) -> list[StoredFact]:
-        """The facts of a session after `since`."""
+    def events_of(self, session: SessionId, since: int) -> list[StoredFact]:
+        """The events of a session after `since`."""
         found = self._many(
-            "SELECT seq, at, event, agent, doc FROM facts WHERE seq > ? AND session = ? ORDER BY seq",
+            "SELECT seq, at, event, agent, doc FROM events WHERE seq > ? AND session = ? ORDER BY seq",
             (since, number_of_session(session)),
         )
         return [StoredFact(seq, at, event, agent, unpack(doc)) for seq, at, event, agent, doc in found]
@@ -190,24 +190,24 @@ class Reader:
         row = self._one("SELECT count(*) FROM agents WHERE parent IS NOT NULL AND root = ?", (number_of(root),))
         return int(row[0]) if row else 0
 
-    def answer(self, request: str) -> StoredAnswer | None:
+    def answer(self, request: str) -> StoredReply | None:
         """What this request was answered before, if it was."""
         row = self._one("SELECT op, caller, result FROM answers WHERE request = ?", (request,))
-        return StoredAnswer(request, row[0], row[1], unpack(row[2])) if row else None
+        return StoredReply(request, row[0], row[1], unpack(row[2])) if row else None
 
-    def facts(self, since: int, count: int, root: int | None = None) -> list[StoredFact]:
-        """The first `count` facts after `since`, of one tree (and of the box) or of all."""
+    def events(self, since: int, count: int, root: int | None = None) -> list[StoredFact]:
+        """The first `count` events after `since`, of one tree (and of the host) or of all."""
         found = self._many(
-            "SELECT seq, at, event, agent, doc FROM facts"
+            "SELECT seq, at, event, agent, doc FROM events"
             " WHERE seq > ? AND (?2 IS NULL OR root = ?2 OR (root IS NULL AND session IS NULL)) ORDER BY seq LIMIT ?3",
             (since, root, count),
         )
         return [StoredFact(seq, at, event, agent, unpack(doc)) for seq, at, event, agent, doc in found]
 
-    def facts_about(self, agent: Agent, since: int, count: int) -> list[StoredFact]:
-        """The first `count` facts after `since` that are about one agent: those of its tree are looked through."""
+    def events_about(self, agent: Agent, since: int, count: int) -> list[StoredFact]:
+        """The first `count` events after `since` that are about one agent: those of its tree are looked through."""
         found = self._many(
-            "SELECT seq, at, event, agent, doc FROM facts"
+            "SELECT seq, at, event, agent, doc FROM events"
             " WHERE root = ? AND seq > ? AND agent = ? ORDER BY seq LIMIT ?",
             (number_of(agent.root), since, agent.number, count),
         )

@@ -1,4 +1,4 @@
-"""What a turn leaves in the database: the tables, and the rows that facts and what they changed become."""
+"""What a turn leaves in the database: the tables, and the rows that events and what they changed become."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from collections.abc import Iterable, Iterator
 from typing import TypeGuard
 
 from orchd.core.state.agents import AgentId, State, number_of
-from orchd.core.state.events import AgentCompleted, AgentQueued, AgentRevived, Fact, ProcessEnded, RunFact, SessionFact
+from orchd.core.state.events import (
+    AgentCompleted,
+    AgentQueued,
+    AgentRevived,
+    Event,
+    ProcessEnded,
+    RunEvent,
+    SessionEvent,
+)
 from orchd.core.state.runs import RunId, number_of_run
 from orchd.core.state.sessions import SessionId, number_of_session
 from orchd.store.codec import describe, event_name, pack, pack_agent, pack_run, pack_session, pack_spec
@@ -45,48 +53,48 @@ CREATE TABLE results (result BLOB PRIMARY KEY, number INTEGER NOT NULL);
 """
 
 
-def of(state: State, at: float, facts: Iterable[Fact]) -> Iterator[tuple[str, list[Row]]]:
+def of(state: State, at: float, events: Iterable[Event]) -> Iterator[tuple[str, list[Row]]]:
     """Statements, each with all its rows."""
-    facts = list(facts)
+    events = list(events)
     yield (
-        "INSERT INTO facts (at, event, agent, root, session, doc) VALUES (?, ?, ?, ?, ?, ?)",
-        [_of_fact(state, at, fact) for fact in facts],
+        "INSERT INTO events (at, event, agent, root, session, doc) VALUES (?, ?, ?, ?, ?, ?)",
+        [_of_event(state, at, event) for event in events],
     )
-    inserts, updates = _of_agents(state, facts)
+    inserts, updates = _of_agents(state, events)
     yield "INSERT OR REPLACE INTO agents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", inserts
     yield "UPDATE agents SET is_over = ?, doc = ? WHERE number = ?", updates
-    yield "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", _of_runs(state, facts)
-    yield "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)", _of_sessions(state, facts)
+    yield "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", _of_runs(state, events)
+    yield "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)", _of_sessions(state, events)
     yield (  # of the samples, the newest weighs three tenths
         "INSERT INTO skills VALUES (?, 1, ?) ON CONFLICT (name) DO UPDATE"
         " SET samples = samples + 1, seconds = seconds + 0.3 * (excluded.seconds - seconds)",
-        _of_skills(state, facts),
+        _of_skills(state, events),
     )
 
 
-def _of_fact(state: State, at: float, fact: Fact) -> Row:
-    one = getattr(fact, "agent", None)
-    root = number_of(state.agents[one].root) if one else _root_of_run(state, getattr(fact, "run", None))
-    session = session_of(state, fact)
+def _of_event(state: State, at: float, event: Event) -> Row:
+    one = getattr(event, "agent", None)
+    root = number_of(state.agents[one].root) if one else _root_of_run(state, getattr(event, "run", None))
+    session = session_of(state, event)
     number = number_of_session(session) if session else None
-    return at, event_name(fact), number_of(one) if one else None, root, number, pack(describe(fact))
+    return at, event_name(event), number_of(one) if one else None, root, number, pack(describe(event))
 
 
-def session_of(state: State, fact: Fact) -> SessionId | None:
-    """The session that a fact is about; None for what is about the box."""
-    if (one := getattr(fact, "agent", None)) is not None:
+def session_of(state: State, event: Event) -> SessionId | None:
+    """The session that a event is about; None for what is about the host."""
+    if (one := getattr(event, "agent", None)) is not None:
         return state.agents[one].spec.session
-    if (run := getattr(fact, "run", None)) is not None:
+    if (run := getattr(event, "run", None)) is not None:
         return state.runs[run].plan.session
-    return getattr(fact, "session", None)
+    return getattr(event, "session", None)
 
 
-def _of_agents(state: State, facts: Iterable[Fact]) -> tuple[list[Row], list[Row]]:
+def _of_agents(state: State, events: Iterable[Event]) -> tuple[list[Row], list[Row]]:
     """Those whose spec is new in full, of the others what changes."""
     touched: dict[AgentId, bool] = {}
-    for fact in facts:
-        if (one := getattr(fact, "agent", None)) is not None:
-            touched[one] = touched.get(one, False) or isinstance(fact, AgentQueued | AgentRevived)
+    for event in events:
+        if (one := getattr(event, "agent", None)) is not None:
+            touched[one] = touched.get(one, False) or isinstance(event, AgentQueued | AgentRevived)
     inserts: list[Row] = []
     updates: list[Row] = []
     for one, is_new in touched.items():
@@ -103,21 +111,21 @@ def _of_agents(state: State, facts: Iterable[Fact]) -> tuple[list[Row], list[Row
     return inserts, updates
 
 
-def _of_runs(state: State, facts: Iterable[Fact]) -> list[Row]:
-    touched = {fact.run for fact in facts if isinstance(fact, RunFact)}
-    spenders = (state.agents[fact.agent].spec.member for fact in facts if _has_spent(fact))
+def _of_runs(state: State, events: Iterable[Event]) -> list[Row]:
+    touched = {event.run for event in events if isinstance(event, RunEvent)}
+    spenders = (state.agents[event.agent].spec.member for event in events if _has_spent(event))
     touched |= {member.run for member in spenders if member is not None}
     runs = [state.runs[one] for one in touched]
     return [(number_of_run(run.id), _root_of_run(state, run.id), run.is_over, pack_run(run)) for run in runs]
 
 
-def _has_spent(fact: Fact) -> TypeGuard[ProcessEnded]:
-    return isinstance(fact, ProcessEnded) and fact.outcome.report is not None
+def _has_spent(event: Event) -> TypeGuard[ProcessEnded]:
+    return isinstance(event, ProcessEnded) and event.outcome.report is not None
 
 
-def _of_sessions(state: State, facts: Iterable[Fact]) -> list[Row]:
-    changing = (fact for fact in facts if isinstance(fact, SessionFact | AgentQueued) or _has_spent(fact))
-    touched = {session for fact in changing if (session := session_of(state, fact)) is not None}
+def _of_sessions(state: State, events: Iterable[Event]) -> list[Row]:
+    changing = (event for event in events if isinstance(event, SessionEvent | AgentQueued) or _has_spent(event))
+    touched = {session for event in changing if (session := session_of(state, event)) is not None}
     return [
         (number_of_session(one.id), bytes_of(one.directory), one.closed_at is not None, pack_session(one))
         for one in map(state.sessions.__getitem__, touched)
@@ -130,9 +138,9 @@ def _root_of_run(state: State, run: RunId | None) -> int | None:
     return number_of(AgentId(ancestors[0])) if ancestors else None
 
 
-def _of_skills(state: State, facts: Iterable[Fact]) -> list[Row]:
+def _of_skills(state: State, events: Iterable[Event]) -> list[Row]:
     """How long agents took that completed."""
-    ended = (state.agents[fact.agent] for fact in facts if isinstance(fact, AgentCompleted))
+    ended = (state.agents[event.agent] for event in events if isinstance(event, AgentCompleted))
     return [
         (bytes_of(agent.spec.skill), max(agent.ended_at - agent.started_at, 0.0))
         for agent in ended

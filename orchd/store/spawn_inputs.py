@@ -171,7 +171,7 @@ class Retries:
         return agent in self._names
 
 
-class Given:
+class SpawnInputs:
     """Both of them, as agents come and go."""
 
     def __init__(self, inputs: Inputs, retries: Retries) -> None:

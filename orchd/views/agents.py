@@ -1,4 +1,4 @@
-"""What clients are shown: agents, the limit and facts as plain maps. docs/protocol.md explains every key."""
+"""What clients are shown: agents, the limit and events as plain maps. docs/protocol.md explains every key."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def limit(state: State) -> dict[str, object]:
         "standing_still": sorted(state.standing, key=number_of),
         "paused": state.is_paused,
         "paused_agents": [agent.id for agent in state.living.values() if agent.is_paused],
-        "short_of_space": state.is_short,
+        "disk_pressure": state.has_disk_pressure,
         "held": {runner: iso(until.wall) for runner, until in state.holds.items()},
     }
 
@@ -170,21 +170,21 @@ def _ended(agent: Agent, usage: Usage | None) -> dict[str, object]:
     }
 
 
-def verdict_map(verdict: Verdict, holders: Iterable[Agent]) -> dict[str, object]:
+def verdict_map(verdict: Verdict, blockers: Iterable[Agent]) -> dict[str, object]:
     """Why something is where it is, with those in its way in short."""
     return {
         "rule": verdict.rule,
         "reason": verdict.sentence,
-        "holders": [
+        "blockers": [
             {
                 "id": one.id,
                 "name": one.spec.name,
                 "status": one.shown_status,
                 "since": iso(one.queued_at if one.status is Status.QUEUED else one.started_at),
             }
-            for one in holders
+            for one in blockers
         ],
-        "held_by": verdict.held_by,
+        "blocked_by": verdict.blocked_by,
         "way_out": verdict.way_out,
     }
 
@@ -264,10 +264,10 @@ def session_map(session: Session, unfinished: int) -> dict[str, object]:
     }
 
 
-def fact_map(fact: StoredFact) -> dict[str, object]:
-    """A fact as an event."""
-    agent = agent_id(fact.agent) if fact.agent is not None else None
-    return {"seq": fact.seq, "at": iso(fact.at), "event": fact.event, "agent": agent, **fact.doc}
+def event_map(event: StoredFact) -> dict[str, object]:
+    """A event as an event."""
+    agent = agent_id(event.agent) if event.agent is not None else None
+    return {"seq": event.seq, "at": iso(event.at), "event": event.event, "agent": agent, **event.doc}
 
 
 def tickets(state: State, agents: Iterable[Agent], now: float) -> Mapping[str, object]:

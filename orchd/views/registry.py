@@ -20,7 +20,7 @@ _NAMES = 10_000  # of the newest agents, which is read in some 10 ms
 _LISTED = 5  # ids in a message
 
 
-class Records:
+class AgentRegistry:
     """All agents there ever were."""
 
     def __init__(self, state: State, store: Store) -> None:

@@ -78,7 +78,7 @@ def test_no_schedule_is_shorter_than_the_bound() -> None:
 def test_a_node_of_a_graph_is_what_a_run_takes() -> None:
     dag = Dag({"a": [], "b": ["a"]}, {"a": 100, "b": 200})
     members = [member(dag, node, node, after) for node, after in dag.after.items()]
-    asked = schema.build(operations.Run, {"name": "dag", "cwd": "/", "groups": [{"path": ""}], "members": members})
+    asked = schema.parse(operations.Run, {"name": "dag", "cwd": "/", "groups": [{"path": ""}], "members": members})
     assert [one.agent.tokens for one in asked.members] == [100, 200]
 
 

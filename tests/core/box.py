@@ -14,7 +14,7 @@ from orchd.core.admission.slots import claims, is_safe
 from orchd.core.decide import decide
 from orchd.core.effects import Answer, Effect, Launch, Refuse
 from orchd.core.state.agents import Agent, AgentId, Guards, Instant, Outcome, RequestId, Spec, State, Status, Wait
-from orchd.core.state.events import Fact
+from orchd.core.state.events import Event
 from orchd.core.state.indexes import indexes, recount
 from orchd.core.turn import Question, Turn
 
@@ -61,8 +61,8 @@ class Box:
         return self.turn
 
     def _check_what_was_said(self) -> None:
-        """Facts name the attempt that they are about, and replies the request, with a code that scripts may rely on."""
-        assert all(getattr(fact, "attempt", 1) for fact in self.turn.facts)
+        """Events name the attempt that they are about, and replies the request, with a code that scripts may rely on."""
+        assert all(getattr(event, "attempt", 1) for event in self.turn.events)
         for reply in self.replies().values():
             assert reply.request
             if isinstance(reply, Refuse):
@@ -74,7 +74,7 @@ class Box:
     def _reply(self, question: Question) -> inputs.Input:
         one, attempt = question.agent, question.attempt
         if not isinstance(question, Launch):
-            return inputs.Heard(one, attempt, self.quiet.get(one, 0.0))
+            return inputs.OutputSeen(one, attempt, self.quiet.get(one, 0.0))
         if one in self.broken:
             reason, is_passing = self.broken.pop(one)
             return inputs.SpawnFailed(one, attempt, reason, is_passing)
@@ -175,9 +175,9 @@ class Box:
         """The last turn's effects of one kind."""
         return [effect for effect in self.turn.effects if isinstance(effect, kind)]
 
-    def facts(self, *kinds: type[Fact]) -> list[Any]:
-        """The last turn's facts of some kinds."""
-        return [fact for fact in self.turn.facts if isinstance(fact, kinds)]
+    def events(self, *kinds: type[Event]) -> list[Any]:
+        """The last turn's events of some kinds."""
+        return [event for event in self.turn.events if isinstance(event, kinds)]
 
 
 def names(things: Iterable[object]) -> list[str]:

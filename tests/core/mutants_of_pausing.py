@@ -34,12 +34,12 @@ OF_PAUSING = (
     Mutant(
         "a paused agent keeps its slot",
         "handlers/pausing.py",
-        "if event.is_slot_released and agent.status is Status.RUNNING:",
+        "if given.is_slot_released and agent.status is Status.RUNNING:",
         "if agent.status is Status.RUNNING:",
         _test("a_running_agent_is_frozen_and_keeps_its_slot"),
     ),
     Mutant(
-        "what is paused is frozen in fact",
+        "what is paused is frozen in event",
         "handlers/pausing.py",
         "                turn.do(Freeze(agent.id, agent.attempt))\n",
         "                pass\n",

@@ -64,8 +64,8 @@ OF_SLOTS = (
     Mutant(
         "after a wait in pieces a new agent goes first",
         "state/apply_waits.py",
-        "state.is_new_next = agent.waits.pop(fact.request).is_expired",
-        "state.is_new_next = agent.waits.pop(fact.request) is None",
+        "state.is_new_next = agent.waits.pop(event.request).is_expired",
+        "state.is_new_next = agent.waits.pop(event.request) is None",
         story("28-parents-that-wait-in-pieces-do-not-keep-out-their-children"),
     ),
     Mutant(
@@ -127,8 +127,8 @@ OF_SLOTS = (
     Mutant(
         "an older attempt that stood still does not count",
         "handlers/processes.py",
-        "    current = (turn.current(agent, attempt) for agent, attempt in event.attempts)\n",
-        "    current = (turn.state.living.get(agent) for agent, _ in event.attempts)\n",
+        "    current = (turn.current(agent, attempt) for agent, attempt in given.attempts)\n",
+        "    current = (turn.state.living.get(agent) for agent, _ in given.attempts)\n",
         core(
             "handlers/stalls",
             "an_attempt_that_has_ended_and_an_agent_that_keeps_no_other_from_its_slot_are_not_announced",

@@ -1,4 +1,4 @@
-"""One input in, facts and effects out; and when to ask again."""
+"""One input in, events and effects out; and when to ask again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from orchd.core import inputs
 from orchd.core.decide import decide, next_deadline
 from orchd.core.effects import Launch, Terminate
 from orchd.core.state.agents import Instant, RequestId, State, Status, agent_id
-from orchd.core.state.runs import Group, Plan
+from orchd.core.state.runs import GroupPlan, RunPlan
 from orchd.core.turn import Turn
 from tests.core.box import Box, names, spec
 
@@ -20,7 +20,7 @@ def test_a_launch_is_a_question_whose_answer_is_decided_in_the_same_turn() -> No
     assert turn.state.agents[agent_id(1)].status is Status.STARTING
     decide(turn, inputs.Spawned(agent_id(1), 1, 77, None))
     assert turn.state.agents[agent_id(1)].status is Status.RUNNING
-    assert names(turn.facts) == ["AgentQueued", "AttemptAdmitted", "AttemptStarted"]
+    assert names(turn.events) == ["AgentQueued", "AttemptAdmitted", "AttemptStarted"]
 
 
 def test_admission_follows_from_every_input() -> None:
@@ -108,7 +108,7 @@ def test_members_that_were_admitted_together_with_one_that_cannot_start_are_ende
     box = Box()
     box.broken[agent_id(1)] = ("no such program", False)
     parts = (inputs.Part("a", spec("a")), inputs.Part("b", spec("b")))
-    plan = Plan("r", (Group("", is_fail_fast=True),), "/")
+    plan = RunPlan("r", (GroupPlan("", is_fail_fast=True),), "/")
     box.tell(inputs.BeginRun(box.request(), None, plan, parts, durations={"a": 1.0, "b": 1.0}, scope=inputs.Scope("/")))
     assert box.status(agent_id(1), agent_id(2)) == ["failed", "stopping"]
     assert box.done(Terminate) == [Terminate(agent_id(2), 1)]

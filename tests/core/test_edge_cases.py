@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchd.core.admission.blocking import why_held
+from orchd.core.admission.blocking import why_blocked
 from orchd.core.admission.wait_graph import claims_needed, cycle_from, needed, path_to
 from orchd.core.decide import next_deadline
 from orchd.core.effects import Answer, Refuse
 from orchd.core.inputs import (
     BeginRun,
     CloseSession,
+    DiskSpaceChanged,
     Exited,
-    Heard,
     NeverRan,
     OpenSession,
+    OutputSeen,
     Part,
     Scope,
     SetBudget,
-    SpaceSeen,
     Spawned,
 )
-from orchd.core.state.agents import AgentId, Cause, Outcome, Report
+from orchd.core.state.agents import AgentId, Outcome, Report, StopReason
 from orchd.core.state.events import AgentCancelled, AgentHeard, AttemptDeferred, RunnerLimited, WaitEnded
 from orchd.core.state.indexes import forget
-from orchd.core.state.ready_queue import Line
-from orchd.core.state.runs import Group, Plan
+from orchd.core.state.ready_queue import QueueKey
+from orchd.core.state.runs import GroupPlan, RunPlan
 from orchd.core.state.sessions import SessionId
 from orchd.core.state.spending import Budget
 from tests.core.box import WALL, Box, spec
@@ -61,13 +61,13 @@ def test_who_was_turned_away_is_told_when_and_by_whom_and_a_limit_is_noted_once(
     first, second = box.spawn("first", runner="claude"), box.spawn("second", runner="claude")
     report = Report(limited_until=WALL + box.now + 60.0)
     end(box, first, report)
-    assert box.facts(AttemptDeferred) == [AttemptDeferred(first, 1, "claude was rate-limited")]
+    assert box.events(AttemptDeferred) == [AttemptDeferred(first, 1, "claude was rate-limited")]
     assert (box.agent(first).reason, box.agent(first).ended_at) == (
         "claude was rate-limited",
         WALL + box.now,
     )
     end(box, second, report)
-    assert box.facts(RunnerLimited) == []
+    assert box.events(RunnerLimited) == []
 
 
 def test_who_is_cancelled_while_it_stops_says_so_at_its_end() -> None:
@@ -75,9 +75,9 @@ def test_who_is_cancelled_while_it_stops_says_so_at_its_end() -> None:
     one = box.spawn()
     box.exit(one, 0, is_tree_gone=False)
     box.cancel(one)
-    assert (box.agent(one).cause, box.agent(one).reason) == (Cause.CANCELLED, "cancelled")
+    assert (box.agent(one).cause, box.agent(one).reason) == (StopReason.CANCELLED, "cancelled")
     box.tell(NeverRan(one, 1))
-    assert box.facts(AgentCancelled) == [AgentCancelled(one, "cancelled")]
+    assert box.events(AgentCancelled) == [AgentCancelled(one, "cancelled")]
 
 
 def test_where_an_attempt_is_confined_is_remembered() -> None:
@@ -95,7 +95,7 @@ def test_who_never_ran_is_cancelled_for_the_reason_that_was_given() -> None:
     child = box.spawn(caller=parent)
     box.cancel(parent)
     box.tell(NeverRan(child, 1))
-    assert box.facts(AgentCancelled) == [AgentCancelled(child, f"its parent {parent} was cancelled", parent)]
+    assert box.events(AgentCancelled) == [AgentCancelled(child, f"its parent {parent} was cancelled", parent)]
 
 
 # Time and room.
@@ -105,13 +105,13 @@ def test_what_was_heard_before_is_no_news() -> None:
     box = Box()
     one = box.spawn(silence=50.0)
     for ago in (0.0, 5.0):
-        box.tell(Heard(one, 1, ago))
-        assert box.facts(AgentHeard) == []
+        box.tell(OutputSeen(one, 1, ago))
+        assert box.events(AgentHeard) == []
     box.now += 10.0
-    box.tell(Heard(one, 1, 5.0))
+    box.tell(OutputSeen(one, 1, 5.0))
     assert box.agent(one).heard == box.now - 5.0
-    box.tell(Heard(one, 1, 5.0))
-    assert box.facts(AgentHeard) == []
+    box.tell(OutputSeen(one, 1, 5.0))
+    assert box.events(AgentHeard) == []
 
 
 def test_who_is_blocked_is_not_listened_to() -> None:
@@ -120,8 +120,8 @@ def test_who_is_blocked_is_not_listened_to() -> None:
     child = box.spawn(caller=parent)
     box.wait(parent, child)
     box.now += 10.0
-    box.tell(Heard(parent, 1, 1.0))
-    assert box.facts(AgentHeard) == []
+    box.tell(OutputSeen(parent, 1, 1.0))
+    assert box.events(AgentHeard) == []
 
 
 def test_who_is_being_ended_hides_no_other_deadline() -> None:
@@ -133,10 +133,10 @@ def test_who_is_being_ended_hides_no_other_deadline() -> None:
 
 def test_as_much_room_as_there_shall_be_is_enough() -> None:
     box = Box()
-    box.tell(SpaceSeen(100, 100))
-    assert not box.state.is_short
-    box.tell(SpaceSeen(99, 100))
-    assert box.state.is_short
+    box.tell(DiskSpaceChanged(100, 100))
+    assert not box.state.has_disk_pressure
+    box.tell(DiskSpaceChanged(99, 100))
+    assert box.state.has_disk_pressure
 
 
 # Waits.
@@ -148,7 +148,7 @@ def test_of_two_waits_one_may_end_without_a_place_and_the_agent_goes_on_waiting(
     first, second = box.batch(spec("first"), spec("second"), caller=parent)
     asked = box.wait(parent, first), box.wait(parent, second)
     box.exit(first)
-    assert box.facts(WaitEnded) == [WaitEnded(parent, asked[0])]
+    assert box.events(WaitEnded) == [WaitEnded(parent, asked[0])]
     assert [reply.request for reply in box.done(Answer)] == [asked[0]]
     assert box.status(parent, second) == ["waiting", "running"]
 
@@ -160,7 +160,7 @@ def test_nor_does_it_need_one_when_there_is_none() -> None:
     asked = box.wait(parent, first), box.wait(parent, third)
     box.limit(limit=1)
     box.exit(first)
-    assert box.facts(WaitEnded) == [WaitEnded(parent, asked[0])]
+    assert box.events(WaitEnded) == [WaitEnded(parent, asked[0])]
     assert box.status(parent, second, third) == ["waiting", "running", "queued"]
 
 
@@ -185,7 +185,7 @@ def test_who_is_in_the_way_of_a_wait_is_named_with_its_claim() -> None:
     box.wait(second, two)
     (refusal,) = box.done(Refuse)
     assert refusal.code == "would-deadlock"
-    assert refusal.details["holders"] == {first: 1}
+    assert refusal.details["blockers"] == {first: 1}
 
 
 def test_all_that_any_of_the_living_wait_for_is_needed() -> None:
@@ -220,9 +220,9 @@ def test_what_holds_back_a_line_is_a_rule_with_what_it_is_about() -> None:
     box = Box()
     box.tell(OpenSession(box.request(), Scope("/project"), None, Budget(tokens=0)))
     box.batch(spec("one"), scope=Scope("/project"))
-    spent = why_held(box.state, Line(0, session="session-001"), box.now)
-    box.tell(SpaceSeen(1, 2))
-    short = why_held(box.state, Line(0), box.now)
+    spent = why_blocked(box.state, QueueKey(0, session="session-001"), box.now)
+    box.tell(DiskSpaceChanged(1, 2))
+    short = why_blocked(box.state, QueueKey(0), box.now)
     assert [(hold.rule, hold.scope) for hold in (spent, short) if hold] == [("budget", "session-001"), ("disk", "")]
 
 
@@ -310,9 +310,11 @@ def test_nobody_knows_of_a_cycle_behind_one_that_is_not_in_memory() -> None:
 
 def test_runs_that_end_together_are_forgotten_together() -> None:
     box = Box()
-    group = (Group("", is_fail_fast=True),)
+    group = (GroupPlan("", is_fail_fast=True),)
     for name in "ab":
-        box.tell(BeginRun(box.request(), None, Plan(name, group, "/"), (Part("m", spec("m")),), durations={"m": 1.0}))
+        box.tell(
+            BeginRun(box.request(), None, RunPlan(name, group, "/"), (Part("m", spec("m")),), durations={"m": 1.0})
+        )
     members = tuple(box.state.agents)
     box.cancel(*members)
     for one in members:

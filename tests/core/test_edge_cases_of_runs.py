@@ -9,17 +9,19 @@ from orchd.core.handlers import run as running
 from orchd.core.inputs import BeginRun, Exited, Part, Scope
 from orchd.core.state.agents import AgentId, Outcome, Report, agent_id
 from orchd.core.state.events import RunBegan
-from orchd.core.state.runs import Group, Plan, RunStatus
+from orchd.core.state.runs import GroupPlan, RunPlan, RunStatus
 from tests.core.box import WALL, Box, spec
 
-WHOLE = Group("")
-PATIENT = Group("", is_fail_fast=False)
+WHOLE = GroupPlan("")
+PATIENT = GroupPlan("", is_fail_fast=False)
 
 
-def begin(box: Box, *parts: Part, groups: tuple[Group, ...] = (WHOLE,), caller: AgentId | None = None) -> list[AgentId]:
+def begin(
+    box: Box, *parts: Part, groups: tuple[GroupPlan, ...] = (WHOLE,), caller: AgentId | None = None
+) -> list[AgentId]:
     """The ids of a run's members, in the order given."""
     lasting = {one.path: 1.0 for one in parts}
-    box.tell(BeginRun(box.request(), caller, Plan("run", groups, "/"), parts, {}, lasting))
+    box.tell(BeginRun(box.request(), caller, RunPlan("run", groups, "/"), parts, {}, lasting))
     return list(box.answered())
 
 
@@ -30,7 +32,7 @@ def part(path: str, *after: str, is_required: bool = True, **fields: object) -> 
 
 def test_a_nested_group_that_fails_fast_ends_nothing_around_it() -> None:
     box = Box()
-    inner, beside, outer = begin(box, part("g/a"), part("g/b"), part("c"), groups=(PATIENT, Group("g")))
+    inner, beside, outer = begin(box, part("g/a"), part("g/b"), part("c"), groups=(PATIENT, GroupPlan("g")))
     box.exit(inner, 1)
     assert box.status(inner, beside, outer) == ["failed", "stopping", "running"]
     assert box.agent(beside).reason == "g/a failed, and g fails fast"
@@ -38,7 +40,7 @@ def test_a_nested_group_that_fails_fast_ends_nothing_around_it() -> None:
 
 def test_a_group_that_has_failed_at_its_end_fails_the_one_around_it_fast() -> None:
     box = Box()
-    inner, outer = begin(box, part("g/a"), part("b"), groups=(WHOLE, Group("g", is_fail_fast=False)))
+    inner, outer = begin(box, part("g/a"), part("b"), groups=(WHOLE, GroupPlan("g", is_fail_fast=False)))
     box.exit(inner, 1)
     assert box.status(inner, outer) == ["failed", "stopping"]
 
@@ -62,18 +64,18 @@ def test_a_member_is_turned_away_like_anybody_while_its_run_goes_on() -> None:
 
 def test_the_bound_of_a_group_is_that_of_the_groups_in_it_too() -> None:
     box = Box()
-    groups = (PATIENT, Group("g", max_parallel=1), Group("g/h"))
+    groups = (PATIENT, GroupPlan("g", max_parallel=1), GroupPlan("g/h"))
     ids = begin(box, part("g/b"), part("g/h/a"), part("c"), groups=groups)
     assert sorted(box.status(*ids)) == ["queued", "running", "running"]
     again = Box()
-    groups = (Group("", max_parallel=1), Group("g"), Group("g/h"))
+    groups = (GroupPlan("", max_parallel=1), GroupPlan("g"), GroupPlan("g/h"))
     ids = begin(again, part("b"), part("g/h/a"), groups=groups)
     assert sorted(again.status(*ids)) == ["queued", "running"]
 
 
 def test_two_groups_side_by_side_are_both_waited_for() -> None:
     box = Box()
-    first, second = begin(box, part("g/a"), part("h/b"), groups=(WHOLE, Group("g"), Group("h")))
+    first, second = begin(box, part("g/a"), part("h/b"), groups=(WHOLE, GroupPlan("g"), GroupPlan("h")))
     box.exit(first)
     assert box.state.runs["run-001"].status is RunStatus.RUNNING  # type: ignore[index]
     box.exit(second)
@@ -83,8 +85,8 @@ def test_two_groups_side_by_side_are_both_waited_for() -> None:
 def test_what_comes_after_a_group_of_which_all_was_skipped_is_skipped() -> None:
     box = Box()
     parts = (part("a"), part("z", "g"), Part("g/h/b", spec("b")))
-    groups = (PATIENT, Group("g", is_fail_fast=False, is_required=False), Group("g/h", is_fail_fast=False))
-    plan, lasting = Plan("run", groups, "/"), {one.path: 1.0 for one in parts}
+    groups = (PATIENT, GroupPlan("g", is_fail_fast=False, is_required=False), GroupPlan("g/h", is_fail_fast=False))
+    plan, lasting = RunPlan("run", groups, "/"), {one.path: 1.0 for one in parts}
     box.tell(BeginRun(box.request(), None, plan, parts, {"g": ("a",)}, lasting))
     first, last, inner = box.answered()
     box.exit(first, 1)
@@ -99,7 +101,7 @@ def test_what_comes_after_a_group_of_which_all_was_skipped_is_skipped() -> None:
 
 def test_a_group_blames_one_of_its_own() -> None:
     box = Box()
-    groups = (PATIENT, Group("g", is_fail_fast=False), Group("h"))
+    groups = (PATIENT, GroupPlan("g", is_fail_fast=False), GroupPlan("h"))
     other, first, second = begin(box, part("g/a"), part("h/b"), part("h/c"), groups=groups)
     box.exit(other, 1)
     box.exit(first, 1)
@@ -112,7 +114,7 @@ def test_a_run_inside_an_agent_belongs_where_the_agent_does() -> None:
     box.exit(parent, 1)
     box.sleep(10.0)
     (child,) = begin(box, part("a"), caller=parent)
-    (began,) = box.facts(RunBegan)
+    (began,) = box.events(RunBegan)
     assert began.plan.ancestors == (parent,)
     assert (began.plan.session, box.agent(child).spec.session) == ("session-001", "session-001")
     assert box.agent(child).parent_attempt == 2

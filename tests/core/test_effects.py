@@ -17,10 +17,12 @@ from tests.core.box import declared_in
 def test_every_effect_is_known_and_two_are_questions() -> None:
     declared = declared_in(effects)
     assert declared == set(get_args(Effect))
-    assert set(get_args(Question)) == {effects.Launch, effects.Listen}
+    assert set(get_args(Question)) == {effects.Launch, effects.CheckOutput}
 
 
-@pytest.mark.parametrize("kind", [effects.Launch, effects.Release, effects.Terminate, effects.Kill, effects.Listen])
+@pytest.mark.parametrize(
+    "kind", [effects.Launch, effects.Release, effects.Terminate, effects.Kill, effects.CheckOutput]
+)
 def test_what_is_done_to_a_process_names_the_attempt(kind: type) -> None:
     assert [field.name for field in dataclasses.fields(kind)] == ["agent", "attempt"]
 

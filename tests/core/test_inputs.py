@@ -32,7 +32,7 @@ OF_AN_ATTEMPT = {
     inputs.NeverRan,
     inputs.TreeGone,
     inputs.Adopted,
-    inputs.Heard,
+    inputs.OutputSeen,
     inputs.OverMemory,
 }
 

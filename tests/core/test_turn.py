@@ -1,4 +1,4 @@
-"""A turn: facts change the state at once, effects and questions wait."""
+"""A turn: events change the state at once, effects and questions wait."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ ONE = agent_id(1)
 REQUEST = RequestId("r")
 
 
-def test_a_fact_is_applied_at_once_and_kept_for_the_store() -> None:
+def test_a_event_is_applied_at_once_and_kept_for_the_store() -> None:
     turn = Turn(State(), Instant(5.0, 6.0))
     turn.record(AdmissionsPaused())
     assert turn.state.is_paused
-    assert turn.facts == [AdmissionsPaused()]
+    assert turn.events == [AdmissionsPaused()]
     assert turn.now == 5.0
 
 

@@ -10,12 +10,12 @@ import pytest
 from orchd.core.effects import Answer, Effect, Refuse, Release
 from orchd.core.inputs import Admit, Exited, Input, Pause, SetLimit, SpawnAgents, Spawned
 from orchd.core.state.agents import AgentId, Instant, Outcome, RequestId, Spec, State, agent_id
-from orchd.core.state.events import Fact
+from orchd.core.state.events import Event
 from orchd.core.turn import Question
 from orchd.daemon.engine import Engine
 from orchd.errors import StoreError
 from orchd.store.database import Store
-from orchd.store.reader import StoredAnswer
+from orchd.store.reader import StoredReply
 from tests.support.held import Held, let_end
 
 NOW = Instant(5.0, 1_700_000_000.0)
@@ -28,8 +28,8 @@ class Diary:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.entries: list[str] = []
-        self.entries_before: list[list[str]] = []  # each time facts were seen
-        self.seen: list[Fact] = []
+        self.entries_before: list[list[str]] = []  # each time events were seen
+        self.seen: list[Event] = []
 
     def _note(self, what: object) -> None:
         self.entries.append(f"{type(what).__name__} at {self.store.last_seq()}")
@@ -38,11 +38,11 @@ class Diary:
         self._note(question)
         return Spawned(question.agent, question.attempt, 100, None)
 
-    def promised(self, effects: Iterable[Effect]) -> list[StoredAnswer]:
-        return [StoredAnswer(effect.request, "spawn", None, "said") for effect in effects if hasattr(effect, "request")]
+    def promised(self, effects: Iterable[Effect]) -> list[StoredReply]:
+        return [StoredReply(effect.request, "spawn", None, "said") for effect in effects if hasattr(effect, "request")]
 
-    def noted(self, facts: Sequence[Fact], wall: float) -> None:
-        self.seen += facts
+    def noted(self, events: Sequence[Event], wall: float) -> None:
+        self.seen += events
         self.entries_before.append(list(self.entries))
 
     def do(self, effect: Effect) -> None:
@@ -73,12 +73,12 @@ def test_a_process_is_made_before_the_commit_and_released_after_it(engine: Engin
 
 def test_an_answer_that_must_survive_is_on_the_disk_before_it_is_given(engine: Engine, store: Store) -> None:
     engine.feed([spawn("a")])
-    assert store.answer("a") == StoredAnswer("a", "spawn", None, "said")
+    assert store.answer("a") == StoredReply("a", "spawn", None, "said")
 
 
 def test_inputs_are_decided_in_their_order_and_committed_together(engine: Engine, store: Store) -> None:
     engine.feed([Pause(RequestId("p")), spawn("a")])
-    assert [fact.event for fact in store.facts(0, 9)] == ["admissions-paused", "agent-queued"]
+    assert [event.event for event in store.events(0, 9)] == ["admissions-paused", "agent-queued"]
 
 
 def test_who_is_over_is_told_and_let_go_and_found_in_the_store(engine: Engine, store: Store) -> None:
@@ -186,7 +186,7 @@ def test_nothing_is_done_for_a_turn_that_the_disk_refused_late(engine: Engine, s
     assert [entry.split()[0] for entry in diary.entries] == ["Launch"]
 
 
-def test_facts_are_shown_when_they_are_on_the_disk_and_before_anybody_is_told(
+def test_events_are_shown_when_they_are_on_the_disk_and_before_anybody_is_told(
     engine: Engine, store: Store, diary: Diary
 ) -> None:
     engine.feed([spawn("a")])
@@ -243,7 +243,7 @@ def test_a_large_fleet_is_answered_when_it_is_queued_and_starts_in_slices(
     engine.feed([spawn("a", 90)])
     assert [type(effect) for effect in shell.done if not isinstance(effect, Release)] == [Answer]
     assert len(shell.launched) == most
-    assert sum(fact.event == "agent-queued" for fact in store.facts(0, 999)) == 90
+    assert sum(event.event == "agent-queued" for event in store.events(0, 999)) == 90
     counts = slices(engine, shell)
     assert set(counts[:-1]) == {most}
     assert shell.launched == [agent_id(number) for number in range(1, 91)]

@@ -15,8 +15,8 @@ from orchd.daemon.sd_notify import Notifier
 from orchd.daemon.wiring import configure_core
 from orchd.errors import ConfigError
 from orchd.instance import runner_config
-from orchd.instance.config import KEYS, AllTrees, Config, ProjectManagement, Remote, default
-from orchd.instance.runner_config import Settings
+from orchd.instance.config import KEYS, AllTrees, Config, ProjectManagement, RemoteConfig, default
+from orchd.instance.runner_config import RunnerSettings
 from orchd.protocol.schema import ShapeError
 
 CHANGED = {
@@ -47,10 +47,10 @@ CHANGED = {
     "log_bytes": 1 << 20,
     "cgroups": "off",
     "runner": "claude",
-    "runners": {"claude": Settings(model="opus")},
+    "runners": {"claude": RunnerSettings(model="opus")},
     "pm": ProjectManagement({"backend": "mine"}),
     "worktree": AllTrees((".env",), "npm ci", submodules=True, reproducible=("out",), trusted=("/src", "~/src")),
-    "remote": Remote("tcp://127.0.0.1:7777"),
+    "remote": RemoteConfig("tcp://127.0.0.1:7777"),
 }
 WRITTEN = {
     "pm": 'pm = { labels = { backend = "mine" } }',

@@ -86,7 +86,7 @@ def test_a_wait_that_is_over_holds_no_descriptor_while_its_client_lives_on(insta
         until(lambda: len(descriptors(instance.daemon.pid)) <= before)  # type: ignore[union-attr]
 
 
-def test_whoever_listens_is_told_the_number_of_the_newest_fact(instance: Instance) -> None:
+def test_whoever_listens_is_told_the_number_of_the_newest_event(instance: Instance) -> None:
     context = zmq.Context()
     listener = context.socket(zmq.SUB)
     listener.setsockopt(zmq.SUBSCRIBE, b"")
@@ -187,7 +187,7 @@ class Stage:
                 has_more=False,
             ),
             shell=SimpleNamespace(backlog=[], has_more=False, next_turn=lambda: None),
-            space=SimpleNamespace(look=lambda is_short: None),
+            space=SimpleNamespace(look=lambda has_disk_pressure: None),
             scribe=SimpleNamespace(next_deadline=lambda: self.files_due, write=lambda: note("write")),
         )
 

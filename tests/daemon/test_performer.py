@@ -7,23 +7,23 @@ import typing
 import pytest
 
 from orchd.core import effects
-from orchd.core.effects import Effect, Launch, Listen
-from orchd.core.inputs import CallerGone, Heard
+from orchd.core.effects import CheckOutput, Effect, Launch
+from orchd.core.inputs import CallerGone, OutputSeen
 from orchd.core.state.agents import RequestId, Wait, agent_id
 from orchd.daemon.performer import PERFORM
 from tests.support.bench import Bench
 
 
 def test_every_effect_has_one_who_performs_it() -> None:
-    asked_before_the_commit = {Launch, Listen}
+    asked_before_the_commit = {Launch, CheckOutput}
     assert set(PERFORM) == set(typing.get_args(Effect)) - asked_before_the_commit
 
 
 def test_it_hears_how_long_an_attempt_has_been_silent(bench: Bench) -> None:
     one = bench.spawn("sleep", "600")
     bench.ahead += 30
-    heard = bench.shell.ask(Listen(one.id, 1))
-    assert isinstance(heard, Heard)
+    heard = bench.shell.ask(CheckOutput(one.id, 1))
+    assert isinstance(heard, OutputSeen)
     assert (heard.agent, heard.attempt) == (one.id, 1)
     assert 30 <= heard.ago < 60
 
@@ -31,8 +31,8 @@ def test_it_hears_how_long_an_attempt_has_been_silent(bench: Bench) -> None:
 def test_a_client_that_has_died_before_it_can_be_watched_is_news_at_once(bench: Bench) -> None:
     one = bench.spawn("sleep", "600")
     one.waits[RequestId("w")] = Wait(RequestId("w"), (), False, None, 2**22 - 1, 1.0)
-    bench.shell.do(effects.Watch(one.id, RequestId("w")))
-    bench.shell.do(effects.Watch(one.id, RequestId("no such wait")))
+    bench.shell.do(effects.WatchCaller(one.id, RequestId("w")))
+    bench.shell.do(effects.WatchCaller(one.id, RequestId("no such wait")))
     assert bench.shell.backlog == [CallerGone(one.id, RequestId("w"))]
     bench.shell.backlog = []
     one.waits.clear()

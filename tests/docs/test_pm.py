@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from orchctl.plans.entries import Entry
+from orchctl.plans.entries import PlanEntry
 from orchctl.plans.reading import FORMATS
 from orchctl.pm.developer import LABELS
 from tests.conftest import Instance
@@ -34,7 +34,7 @@ def test_the_example_does_what_it_says(stopped: Instance, tmp_path: Path) -> Non
 
 def test_every_key_and_label_is_shown() -> None:
     table = TEXT.split("| Markdown | JSON | |")[1].split("\n\n")[0]
-    assert set(re.findall(r"\| `(\w+)`(?: \(required\))? \| ", table)) == set(Entry.__dataclass_fields__)
+    assert set(re.findall(r"\| `(\w+)`(?: \(required\))? \| ", table)) == set(PlanEntry.__dataclass_fields__)
     section = TEXT.split("Labels that stand for skills:")[1].split("`config.toml`")[0]
     assert set(re.findall(r"`(\w+)`", section)) == set(LABELS)
 

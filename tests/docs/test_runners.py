@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from orchd.instance.runner_config import PLACEHOLDERS, Price, Settings, checked, read
-from orchd.protocol.schema import build
+from orchd.instance.runner_config import PLACEHOLDERS, Price, RunnerSettings, checked, read
+from orchd.protocol.schema import parse
 from tests.conftest import Instance
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,9 @@ def shown(field: Field[object]) -> str:
 
 def test_every_key_is_there_with_its_default() -> None:
     documented = rows("### Keys")
-    assert {key: cell[2] for key, cell in documented.items()} == {one.name: shown(one) for one in fields(Settings)}
+    assert {key: cell[2] for key, cell in documented.items()} == {
+        one.name: shown(one) for one in fields(RunnerSettings)
+    }
 
 
 def test_every_key_of_a_price_is_there() -> None:
@@ -86,4 +88,4 @@ def test_the_example_of_an_own_runner_runs(stopped: Instance, tmp_path: Path) ->
 
 def test_the_settings_of_the_examples_are_what_they_seem() -> None:
     table = tomllib.loads(EXAMPLES[-1])["runners"]["terse"]
-    assert checked("terse", {"terse": build(Settings, table)}).default == "terse"
+    assert checked("terse", {"terse": parse(RunnerSettings, table)}).default == "terse"

@@ -15,7 +15,7 @@ from typing import Any
 
 from orchd import __main__
 from orchd.core.state.events import AttemptStarted
-from orchd.processes.linux.process_tree import Tree
+from orchd.processes.linux.process_tree import ProcessTree
 from orchd.processes.local import LocalProcesses
 from orchd.retention import pruner
 from orchd.server.dispatcher import Dispatcher
@@ -60,9 +60,9 @@ class Begun:
     starts_somebody = False
 
 
-def starts_somebody(store: Store, state: object, at: float, facts: Any, *_: object) -> bool:
+def starts_somebody(store: Store, state: object, at: float, events: Any, *_: object) -> bool:
     """Whether this commit is one of a turn that made a process."""
-    Begun.starts_somebody = any(isinstance(fact, AttemptStarted) for fact in facts)
+    Begun.starts_somebody = any(isinstance(event, AttemptStarted) for event in events)
     return Begun.starts_somebody
 
 
@@ -87,8 +87,8 @@ def arm(point: str) -> None:
         "reply": (Dispatcher, "perform", always),
         "rows": (Store, "take_out", always),
         "files": (LocalProcesses, "discard", always),
-        "term": (Tree, "terminate", always),
-        "kill": (Tree, "kill", always),
+        "term": (ProcessTree, "terminate", always),
+        "kill": (ProcessTree, "kill", always),
     }[what]
     if what == "commit":
         die_at(Store, "begin", "never", starts_somebody)

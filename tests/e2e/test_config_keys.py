@@ -148,7 +148,7 @@ EFFECTS: dict[str, tuple[str, Effect, Callable[[object], bool]]] = {
     "state_path": ('"odd"', session_in, lambda seen: "odd/events.jsonl" in str(seen)),
     "rate_limit_waits": ("0", turned_away, lambda seen: seen == "failed"),
     "rate_limit_time": ("50", turned_away, lambda seen: seen == "failed"),
-    "free_bytes": (str(1 << 60), lambda one, _: one.status()["limit"]["short_of_space"], lambda seen: seen is True),
+    "free_bytes": (str(1 << 60), lambda one, _: one.status()["limit"]["disk_pressure"], lambda seen: seen is True),
     "keep_age": ("0.01", first_of_three, lambda seen: str(seen).startswith("pruned: ")),
     "keep_count": ("1", first_of_three, lambda seen: str(seen).startswith("pruned: ")),
     "keep_bytes": ("1", first_of_three, lambda seen: str(seen).startswith("pruned: ")),

@@ -19,7 +19,7 @@ from orchd.network.keyring import Keyring, KeyringError
 from orchd.protocol.remote_operations import KeyAuthorize
 from tests.conftest import Instance
 
-RECORD = create.Record("/r/.git", "agent/x", "0" * 40, "main")
+RECORD = create.WorktreeRecord("/r/.git", "agent/x", "0" * 40, "main")
 
 
 def newer(path: Path, whole: dict[str, object], version: int = 2) -> bytes:
@@ -84,10 +84,10 @@ def test_manifests_of_skills(tmp_path: Path) -> None:
 
 def test_reports_are_read_with_more_keys_and_not_in_a_newer_version(tmp_path: Path) -> None:
     path = tmp_path / "report"
-    runner_report.write(path, runner_report.Report("completed", input_tokens=3))
+    runner_report.write(path, runner_report.RunnerReport("completed", input_tokens=3))
     assert "version" not in json.loads(path.read_bytes())
     path.write_text('{"status": "completed", "version": 1, "input_tokens": 3, "color": "red"}')
-    assert runner_report.read(str(path)) == runner_report.Report("completed", input_tokens=3)
+    assert runner_report.read(str(path)) == runner_report.RunnerReport("completed", input_tokens=3)
     newer(path, {"status": "completed"}, runner_report.VERSION + 1)
     assert runner_report.read(str(path)) is None
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 from orchd.instance.config import Config, ProjectManagement, SettingsError, changed, default, read
-from orchd.protocol.schema import ShapeError, build
+from orchd.protocol.schema import ShapeError, parse
 
 
 def test_labels_stand_for_skills() -> None:
-    assert build(ProjectManagement, {}).labels == {}
-    assert build(ProjectManagement, {"labels": {"backend": "mine"}}).labels == {"backend": "mine"}
+    assert parse(ProjectManagement, {}).labels == {}
+    assert parse(ProjectManagement, {"labels": {"backend": "mine"}}).labels == {"backend": "mine"}
 
 
 def test_a_label_stands_for_one_skill() -> None:
     with pytest.raises(ShapeError, match=r"pm\.labels must map strings to strings"):
-        build(ProjectManagement, {"labels": {"backend": ["one", "two"]}}, "pm")
+        parse(ProjectManagement, {"labels": {"backend": ["one", "two"]}}, "pm")
 
 
 def test_what_is_wrong_is_kept_problem_by_problem(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.instance.runner_config import Price, Runners, Settings, read
+from orchd.instance.runner_config import Price, Runners, RunnerSettings, read
 from orchd.protocol.errors import WireError
 from orchd.protocol.schema import ShapeError
 
@@ -20,7 +20,7 @@ def of(tmp_path: Path, text: str) -> Runners:
 def test_without_a_word_of_them_there_are_those_that_are_built_in(tmp_path: Path) -> None:
     for runners in (read(tmp_path / "config.toml"), of(tmp_path, "limit = 3\n")):
         assert (runners.names, runners.default) == (("mock", "claude", "codex"), None)
-        assert runners.of("claude") == Settings()
+        assert runners.of("claude") == RunnerSettings()
 
 
 def test_a_table_changes_one_or_makes_one(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_table_changes_one_or_makes_one(tmp_path: Path) -> None:
         '[runners.codex.prices."*"]\ninput = 1\noutput = 2.5\n',
     )
     assert (runners.names, runners.default) == (("mock", "claude", "codex", "mine"), "mine")
-    assert runners.of("mine") == Settings(command=("x", "{prompt}"), prompt="argument")
+    assert runners.of("mine") == RunnerSettings(command=("x", "{prompt}"), prompt="argument")
     assert runners.of("codex").prices == {"*": Price(1.0, 2.5)}
 
 
@@ -85,7 +85,7 @@ def program(directory: Path, name: str) -> None:
 
 
 def test_the_only_installed_runner_runs_what_names_none(tmp_path: Path) -> None:
-    known = Runners(None, {"own": Settings(command=("own-cli",))})
+    known = Runners(None, {"own": RunnerSettings(command=("own-cli",))})
     for name, runner in (("codex", "codex"), ("own-cli", "own")):
         directory = tmp_path / name
         directory.mkdir()

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.instance.runner_report import LONGEST, PERMISSIONS_DENIED, Note, Report, read, write
+from orchd.instance.runner_report import LONGEST, PERMISSIONS_DENIED, RunnerNote, RunnerReport, read, write
 
-NOTES = (Note(PERMISSIONS_DENIED, "3 permissions denied"),)
-FULL = Report("failed", "it said so", 1, 2, 3, 4, 0.5, "cli", "s-1", "opus", 7, 1_800_000_000.5, NOTES)
+NOTES = (RunnerNote(PERMISSIONS_DENIED, "3 permissions denied"),)
+FULL = RunnerReport("failed", "it said so", 1, 2, 3, 4, 0.5, "cli", "s-1", "opus", 7, 1_800_000_000.5, NOTES)
 
 
-@pytest.mark.parametrize("report", [Report("completed"), FULL], ids=["short", "full"])
-def test_what_was_written_is_read(tmp_path: Path, report: Report) -> None:
-    write(tmp_path / "r", Report("failed"))
+@pytest.mark.parametrize("report", [RunnerReport("completed"), FULL], ids=["short", "full"])
+def test_what_was_written_is_read(tmp_path: Path, report: RunnerReport) -> None:
+    write(tmp_path / "r", RunnerReport("failed"))
     write(tmp_path / "r", report)
     assert read(str(tmp_path / "r")) == report
     assert [one.name for one in tmp_path.iterdir()] == ["r"]
@@ -70,8 +70,10 @@ def test_half_a_character_becomes_a_whole_one(tmp_path: Path) -> None:
 
 
 def test_control_characters_cost_nothing(tmp_path: Path) -> None:
-    report = Report("failed", "a \0 b\x1b[2J\r\nc", cost_usd=3.5, session_id="\0", notes=(Note("x", "y\0"),))
-    clean = Report("failed", "a   b [2J  c", cost_usd=3.5, session_id="", notes=(Note("x", "y"),))
+    report = RunnerReport(
+        "failed", "a \0 b\x1b[2J\r\nc", cost_usd=3.5, session_id="\0", notes=(RunnerNote("x", "y\0"),)
+    )
+    clean = RunnerReport("failed", "a   b [2J  c", cost_usd=3.5, session_id="", notes=(RunnerNote("x", "y"),))
     write(tmp_path / "r", report)
     assert read(str(tmp_path / "r")) == clean
     (tmp_path / "r").write_text(json.dumps(asdict(report)))  # as a runner of an earlier version writes it

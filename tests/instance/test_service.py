@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchd.instance.home import Home
-from orchd.instance.service import Service, leave_word, log_of, parse, served_by
+from orchd.instance.service import Service, log_of, parse, record_service, served_by
 from tests.conftest import Instance
 
 USER = Service("user", "orchd.service")
@@ -21,24 +21,24 @@ def test_what_was_left_is_found_and_taken_back(tmp_path: Path) -> None:
     home = Home(tmp_path)
     assert served_by(home) is None
     for one in (USER, SYSTEM):
-        leave_word(home, one)
+        record_service(home, one)
         assert served_by(home) == one
     assert stat.S_IMODE(home.service.stat().st_mode) == 0o600
-    leave_word(home, None)
-    leave_word(home, None)
+    record_service(home, None)
+    record_service(home, None)
     assert served_by(home) is None
 
 
 def test_the_log_is_the_journals_for_a_service_and_a_file_otherwise(tmp_path: Path) -> None:
     home = Home(tmp_path)
     assert log_of(home) == str(home.log)
-    leave_word(home, SYSTEM)
+    record_service(home, SYSTEM)
     assert log_of(home) == "`journalctl --unit orchd@ann`"
 
 
 def test_what_a_daemon_that_died_was_writing_is_in_nobodys_way(tmp_path: Path) -> None:
     (tmp_path / ".service.new").write_text("user:")
-    leave_word(Home(tmp_path), USER)
+    record_service(Home(tmp_path), USER)
     assert served_by(Home(tmp_path)) == USER
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from orchd.core.state.agents import Agent, AgentId, Frozen, RequestId, State, Status, Wait
-from orchd.monitors.background_work import AGAIN, FIRST, LONGEST, SHARE, SLACK, WANTED, Parked
+from orchd.monitors.background_work import AGAIN, FIRST, LONGEST, SHARE, SLACK, WANTED, BackgroundWork
 from tests.support.attempts import agent
 
 
@@ -23,7 +23,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.frozen: list[AgentId] = []
-        self.parked = Parked(
+        self.parked = BackgroundWork(
             self.state,
             self._load,
             lambda one, _: self.frozen.append(one),

@@ -8,29 +8,29 @@ from pathlib import Path
 import pytest
 
 from orchd.instance.config import Config
-from orchd.monitors.disk_space import Space
+from orchd.monitors.disk_space import DiskSpace
 from tests.conftest import Instance
 from tests.support.machine import needs_root, tmpfs
 
 
 def test_only_what_changes_something_is_told(tmp_path: Path) -> None:
-    space = Space(tmp_path, 0)
-    assert (space.look(is_short=False), space.look(is_short=True) is not None) == (None, True)
+    space = DiskSpace(tmp_path, 0)
+    assert (space.look(has_disk_pressure=False), space.look(has_disk_pressure=True) is not None) == (None, True)
     space.reconfigure(Config(free_bytes=1 << 60))
-    seen = space.look(is_short=False)
+    seen = space.look(has_disk_pressure=False)
     assert seen is not None
     assert 0 < seen.free < seen.floor == 1 << 60
     space.reconfigure(Config())
     disk = os.statvfs(tmp_path)
-    if (seen := space.look(is_short=True)) is not None:
+    if (seen := space.look(has_disk_pressure=True)) is not None:
         assert seen.floor == min(256 << 20, disk.f_blocks * disk.f_frsize // 20)
-    assert Space(tmp_path / "gone", 1 << 60).look(is_short=False) is None
+    assert DiskSpace(tmp_path / "gone", 1 << 60).look(has_disk_pressure=False) is None
 
 
 def test_one_at_the_brink_is_told_of_once(tmp_path: Path) -> None:
     disk = os.statvfs(tmp_path)
-    space = Space(tmp_path, disk.f_bavail * disk.f_frsize * 31 // 32)
-    assert (space.look(is_short=False), space.look(is_short=True)) == (None, None)
+    space = DiskSpace(tmp_path, disk.f_bavail * disk.f_frsize * 31 // 32)
+    assert (space.look(has_disk_pressure=False), space.look(has_disk_pressure=True)) == (None, None)
 
 
 def test_a_reload_of_the_floor_lets_them_start(stopped: Instance) -> None:
@@ -43,7 +43,7 @@ def test_a_reload_of_the_floor_lets_them_start(stopped: Instance) -> None:
     stopped.configure("free_bytes = 0\n")
     stopped.ctl("config", "reload")
     stopped.ctl("wait", one, "--timeout", "20s")
-    assert stopped.status()["limit"]["short_of_space"] is False
+    assert stopped.status()["limit"]["disk_pressure"] is False
     assert "bytes are free on the disk of the home, fewer than 1152921504606846976: nobody starts" in stopped.log()
     assert "there is room on the disk again" in stopped.log()
 

@@ -8,7 +8,7 @@ import pytest
 
 from orchd.core.inputs import StoodStill
 from orchd.core.state.agents import Agent, AgentId, Frozen, RequestId, State, Status, Wait, agent_id, number_of
-from orchd.monitors.lent_slots import LONGEST, LOOKS, SLACK, Borrowers
+from orchd.monitors.lent_slots import LONGEST, LOOKS, SLACK, LentSlots
 from tests.support.attempts import agent
 
 AFTER = 30.0
@@ -24,7 +24,7 @@ class Scene:
     heard: float = 0.0  # when it put something out last
 
     def __post_init__(self) -> None:
-        self.borrowers = Borrowers(self.state, lambda *_: self.load, lambda *_: self.now - self.heard, lambda: self.now)
+        self.borrowers = LentSlots(self.state, lambda *_: self.load, lambda *_: self.now - self.heard, lambda: self.now)
 
     def lend(self) -> Agent:
         """The borrower."""
@@ -109,7 +109,7 @@ class Returning(Scene):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.loads = dict.fromkeys((1, 2, 3), 0.0)
-        self.borrowers = Borrowers(
+        self.borrowers = LentSlots(
             self.state, lambda one, _: (self.loads[number_of(one)], 0.0), lambda *_: self.now, lambda: self.now
         )
         self.state.limit = 2

@@ -19,7 +19,7 @@ from orchd.network import callers
 from orchd.network.callers import Caller, check_proc, check_uid
 from orchd.network.peers import Outside
 from orchd.processes.linux import procfs
-from orchd.processes.linux.procfs import look, marks
+from orchd.processes.linux.procfs import environment_markers, read_process
 from tests.conftest import Instance, until
 from tests.support.bench import SOMEBODY, Bench
 from tests.support.machine import needs_root
@@ -103,7 +103,7 @@ def test_an_agents_process_in_a_session_of_its_own_is_the_agent_whatever_it_show
     told = bench.home.directory / "pid"
     bench.spawn("bash", "-c", f"ORCHD_AGENT=agent-001 setsid -w bash -c 'echo $$ > {told}; exec sleep 600'; true")
     pid = int(until(lambda: told.exists() and told.read_text().strip()))
-    assert marks(pid)["ORCHD_AGENT"] == "agent-001"
+    assert environment_markers(pid)["ORCHD_AGENT"] == "agent-001"
     assert who(bench, pid) == "agent-002"
 
 
@@ -119,8 +119,8 @@ def test_variables_do_not_say_whose_an_orphan_is(bench: Bench) -> None:
         told = bench.home.directory / f"pid{len(forged)}"
         agent = bench.spawn("bash", "-c", f"setsid -f {forged} bash -c 'echo $$ > {told}; exec sleep 600'; sleep 600")
         pid = int(until(lambda told=told: told.exists() and told.read_text().strip()))
-        until(lambda pid=pid: look(pid).parent == os.getpid() or look(pid).parent == 1)
-        assert marks(pid)["ORCHD_AGENT"] == ("agent-001" if forged else agent.id)
+        until(lambda pid=pid: read_process(pid).parent == os.getpid() or read_process(pid).parent == 1)
+        assert environment_markers(pid)["ORCHD_AGENT"] == ("agent-001" if forged else agent.id)
         assert who(bench, pid) in (Outside.NOBODY, Outside.MARKED)
 
 
@@ -130,7 +130,7 @@ def test_an_orphan_with_the_variables_of_an_agent_is_not_the_owner(bench: Bench,
     bench.spawn(*SLEEPER)
     orphan = subprocess.run(
         [sys.executable, "-c", "import os, sys\nif os.fork() == 0: os.setsid(); os.execvp('sleep', ['sleep', '600'])"],
-        env={**os.environ, "ORCHD_HOME": str(bench.home.directory), **marks},
+        env={**os.environ, "ORCHD_HOME": str(bench.home.directory), **environment_markers},
         check=True,
     )
     assert orphan.returncode == 0
@@ -139,7 +139,9 @@ def test_an_orphan_with_the_variables_of_an_agent_is_not_the_owner(bench: Bench,
         lambda: [
             int(entry.name)
             for entry in Path("/proc").iterdir()
-            if entry.name.isdigit() and _comm(entry) == "sleep" and _environ(entry) >= {ours, _mark(marks)}
+            if entry.name.isdigit()
+            and _comm(entry) == "sleep"
+            and _environ(entry) >= {ours, _mark(environment_markers)}
         ]
     )
     assert who(bench, pid) is Outside.MARKED
@@ -160,7 +162,7 @@ def _environ(entry: Path) -> set[bytes]:
 
 
 def _mark(marks: dict[str, str]) -> bytes:
-    name, value = list(marks.items())[-1]
+    name, value = list(environment_markers.items())[-1]
     return f"{name}={value}".encode()
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from orchd.core.state.agents import AgentId
-from orchd.network.connections import Connection, Gone, Table
+from orchd.network.connections import Gone, LocalConnection, Table
 from orchd.network.peers import Credentials, Identity, Outside
-from orchd.network.zmtp import GREETING, Session, command, encode
+from orchd.network.zmtp import GREETING, ZmtpSession, command, encode
 
 ONE, TWO, THREE = ((AgentId(f"agent-00{number}"), 1) for number in (1, 2, 3))
 READY = GREETING + command(b"READY", b"\x0bSocket-Type\0\0\0\x06DEALER")
@@ -27,13 +27,15 @@ def pairs() -> Iterator[list[socket.socket]]:
         one.close()
 
 
-def connection(pairs: list[socket.socket], identity: Identity = Outside.OWNER, *, is_ready: bool = True) -> Connection:
+def connection(
+    pairs: list[socket.socket], identity: Identity = Outside.OWNER, *, is_ready: bool = True
+) -> LocalConnection:
     """A connection; the client's end is the last of `pairs` but one."""
     its, ours = socket.socketpair()
     pairs += (its, ours)
     ours.settimeout(0)
-    made = Connection(
-        next(NUMBERS), ours, Credentials(0, 1, None), identity, Session(b"ROUTER", frozenset({b"DEALER"}), 100)
+    made = LocalConnection(
+        next(NUMBERS), ours, Credentials(0, 1, None), identity, ZmtpSession(b"ROUTER", frozenset({b"DEALER"}), 100)
     )
     if is_ready:
         its.sendall(READY)

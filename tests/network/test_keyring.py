@@ -9,7 +9,7 @@ import pytest
 
 from orchd.instance.system.private_file import write_private
 from orchd.network.keyring import Keyring, KeyringError, server_secret
-from orchd.network.roles import Visitor
+from orchd.network.roles import RemoteClient
 from orchd.protocol.errors import WireError
 from orchd.protocol.remote_operations import KeyAuthorize
 
@@ -18,15 +18,15 @@ ONE, TWO = "a1" * 32, "b2" * 32
 
 def test_a_key_is_let_in_until_it_is_revoked_by_this_daemon_and_the_next(tmp_path: Path) -> None:
     keyring = Keyring(tmp_path / "keys.json")
-    assert keyring.visitor(ONE) is None
+    assert keyring.remote_client(ONE) is None
     made = keyring.authorize(KeyAuthorize("laptop", ONE, "user"), "now")
     assert keyring.authorize(KeyAuthorize("laptop", ONE, "user"), "later") == made
     for one in (keyring, Keyring(tmp_path / "keys.json")):
-        assert one.visitor(ONE) == Visitor("laptop", "user")
+        assert one.remote_client(ONE) == RemoteClient("laptop", "user")
         assert one.records() == [made]
     assert keyring.revoke("laptop") == made
     for one in (keyring, Keyring(tmp_path / "keys.json")):
-        assert one.visitor(ONE) is None
+        assert one.remote_client(ONE) is None
     with pytest.raises(WireError, match="unknown-key: no key laptop is authorised; there are none"):
         keyring.revoke("laptop")
 
@@ -37,7 +37,7 @@ def test_no_key_gets_another_role_or_name_by_being_authorised_again(tmp_path: Pa
     for asked in (("laptop", ONE, "admin"), ("laptop", TWO, "viewer"), ("other", ONE, "viewer")):
         with pytest.raises(WireError, match="name-taken: .* revoke it first"):
             keyring.authorize(KeyAuthorize(*asked), "now")
-    assert keyring.visitor(ONE) == Visitor("laptop", "viewer")
+    assert keyring.remote_client(ONE) == RemoteClient("laptop", "viewer")
 
 
 def test_a_key_that_the_disk_does_not_take_is_not_let_in_and_one_that_is_revoked_is_refused_all_the_same(
@@ -50,10 +50,10 @@ def test_a_key_that_the_disk_does_not_take_is_not_let_in_and_one_that_is_revoked
     path.parent.rename(tmp_path / "away")
     with pytest.raises(WireError, match="cannot-store"):
         keyring.authorize(KeyAuthorize("other", TWO, "user"), "now")
-    assert keyring.visitor(TWO) is None
+    assert keyring.remote_client(TWO) is None
     with pytest.raises(WireError, match="cannot-store"):
         keyring.revoke("laptop")
-    assert keyring.visitor(ONE) is None
+    assert keyring.remote_client(ONE) is None
     (tmp_path / "away").rename(path.parent)
     assert keyring.revoke("laptop").name == "laptop"
     assert Keyring(path).records() == []
@@ -75,7 +75,7 @@ def test_a_list_that_makes_no_sense_lets_nobody_in(tmp_path: Path, text: str) ->
 
 def test_a_list_that_others_could_write_is_not_believed(tmp_path: Path) -> None:
     write_private(tmp_path / "keys.json", json.dumps({"keys": [GOOD]}).encode())
-    assert Keyring(tmp_path / "keys.json").visitor(ONE)
+    assert Keyring(tmp_path / "keys.json").remote_client(ONE)
     (tmp_path / "keys.json").chmod(0o660)
     with pytest.raises(KeyringError, match="open to others"):
         Keyring(tmp_path / "keys.json")

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from orchd.network.remote_connections import Guests
+from orchd.network.remote_connections import RemoteConnections
 
 
 class Port:
@@ -41,7 +41,7 @@ def is_ended(client: socket.socket) -> bool:
 
 
 def test_the_oldest_silent_one_of_the_address_that_has_most_makes_room(port: Port) -> None:
-    guests = Guests(100, 4)
+    guests = RemoteConnections(100, 4)
     first, ours = port.connect("127.0.0.2")
     guests.accepted(ours.fileno())
     flood = [port.connect() for _ in range(10)]
@@ -52,7 +52,7 @@ def test_the_oldest_silent_one_of_the_address_that_has_most_makes_room(port: Por
 
 
 def test_those_that_have_asked_stay_and_count(port: Port) -> None:
-    guests = Guests(4, 2)
+    guests = RemoteConnections(4, 2)
     known = [port.connect() for _ in range(4)]
     for _, ours in known:
         guests.accepted(ours.fileno())
@@ -67,7 +67,7 @@ def test_those_that_have_asked_stay_and_count(port: Port) -> None:
 
 
 def test_a_descriptor_that_is_another_connections_by_now_is_let_alone(port: Port) -> None:
-    guests = Guests(100, 1)
+    guests = RemoteConnections(100, 1)
     _, old = port.connect()
     guests.accepted(old.fileno())
     client, ours = port.connect()
@@ -79,7 +79,7 @@ def test_a_descriptor_that_is_another_connections_by_now_is_let_alone(port: Port
 
 
 def test_what_is_no_connection_any_more_is_passed_over() -> None:
-    guests = Guests(100, 1)
+    guests = RemoteConnections(100, 1)
     reader, writer = os.pipe()
     try:
         guests.accepted(reader)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchd.network.permissions import check_op
-from orchd.network.roles import USER, Visitor
+from orchd.network.roles import USER, RemoteClient
 from orchd.protocol.errors import WireError
 from orchd.protocol.remote_operations import ROLES
 
@@ -14,14 +14,14 @@ from orchd.protocol.remote_operations import ROLES
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_includes_those_below_it(role: str, least: str) -> None:
     if ROLES.index(role) >= ROLES.index(least):
-        check_op(Visitor("laptop", role), "something", least, for_agents=False)
+        check_op(RemoteClient("laptop", role), "something", least, for_agents=False)
         return
     with pytest.raises(WireError, match="forbidden"):
-        check_op(Visitor("laptop", role), "something", least, for_agents=False)
+        check_op(RemoteClient("laptop", role), "something", least, for_agents=False)
 
 
 def test_a_refusal_names_the_role_that_is_needed() -> None:
     with pytest.raises(WireError) as refused:
-        check_op(Visitor("laptop", USER), "pause", "admin", for_agents=False)
+        check_op(RemoteClient("laptop", USER), "pause", "admin", for_agents=False)
     message = "the key laptop has the role user: `pause` is for a key with the role admin"
     assert (refused.value.code, refused.value.message) == ("forbidden", message)

@@ -16,7 +16,7 @@ import zmq
 
 from orchd.instance.home import Home
 from orchd.network.peers import Outside, Peer
-from orchd.network.sockets import Ports
+from orchd.network.sockets import LocalSockets
 from orchd.network.zmtp import GREETING, command, encode, refusal
 from orchd.protocol.frames import pack_hint, unpack_hint
 from tests.conftest import until
@@ -26,16 +26,16 @@ OPENING = GREETING + command(b"READY", b"\x0bSocket-Type\0\0\0\x06DEALER")
 
 
 @pytest.fixture
-def ports(home_directory: Path) -> Iterator[Ports]:
+def ports(home_directory: Path) -> Iterator[LocalSockets]:
     """Open sockets."""
-    made = Ports(Home(home_directory), lambda _: Outside.NOBODY)
+    made = LocalSockets(Home(home_directory), lambda _: Outside.NOBODY)
     made.identify = lambda _: Outside.OWNER
     made.bind()
     yield made
     made.close()
 
 
-def heard(ports: Ports) -> list[tuple[Peer, bytes]]:
+def heard(ports: LocalSockets) -> list[tuple[Peer, bytes]]:
     """What has come in, once something has."""
     found: list[tuple[Peer, bytes]] = []
     while not found:
@@ -45,7 +45,7 @@ def heard(ports: Ports) -> list[tuple[Peer, bytes]]:
 
 
 def test_a_request_comes_with_the_kernels_word_for_its_sender_and_its_reply_goes_back(
-    ports: Ports, home_directory: Path
+    ports: LocalSockets, home_directory: Path
 ) -> None:
     with Raw(Home(home_directory)) as raw:
         raw.send(b"question")
@@ -55,7 +55,7 @@ def test_a_request_comes_with_the_kernels_word_for_its_sender_and_its_reply_goes
         assert raw.socket.recv() == b"answer"
 
 
-def test_a_req_socket_gets_its_reply_as_it_wants_it(ports: Ports, home_directory: Path) -> None:
+def test_a_req_socket_gets_its_reply_as_it_wants_it(ports: LocalSockets, home_directory: Path) -> None:
     with Raw(Home(home_directory), zmq.REQ) as raw:
         raw.send(b"question")
         ((peer, _),) = heard(ports)
@@ -65,7 +65,7 @@ def test_a_req_socket_gets_its_reply_as_it_wants_it(ports: Ports, home_directory
         assert raw.socket.recv() == b"answer"
 
 
-def test_what_has_another_form_is_passed_over(ports: Ports, home_directory: Path) -> None:
+def test_what_has_another_form_is_passed_over(ports: LocalSockets, home_directory: Path) -> None:
     with Raw(Home(home_directory)) as raw:
         raw.send(b"a", b"b")
         raw.send(b"", b"", b"c")
@@ -75,7 +75,7 @@ def test_what_has_another_form_is_passed_over(ports: Ports, home_directory: Path
         assert seen == [b"last"]
 
 
-def test_a_turn_takes_a_bounded_number(ports: Ports, home_directory: Path) -> None:
+def test_a_turn_takes_a_bounded_number(ports: LocalSockets, home_directory: Path) -> None:
     with Raw(Home(home_directory)) as raw:
         for _ in range(300):
             raw.send(b"x")
@@ -84,7 +84,7 @@ def test_a_turn_takes_a_bounded_number(ports: Ports, home_directory: Path) -> No
         assert max(counts) <= 256
 
 
-def test_a_reply_to_one_who_left_or_never_was_is_nothing(ports: Ports, home_directory: Path) -> None:
+def test_a_reply_to_one_who_left_or_never_was_is_nothing(ports: LocalSockets, home_directory: Path) -> None:
     ports.reply((b"never",), b"answer")
     with Raw(Home(home_directory)) as raw:
         raw.send(b"question")
@@ -93,7 +93,7 @@ def test_a_reply_to_one_who_left_or_never_was_is_nothing(ports: Ports, home_dire
         ports.reply(peer.route, b"answer" * 1000)
 
 
-def test_news_reaches_those_who_listen(ports: Ports, home_directory: Path) -> None:
+def test_news_reaches_those_who_listen(ports: LocalSockets, home_directory: Path) -> None:
     context = zmq.Context()
     listener = context.socket(zmq.SUB)
     listener.setsockopt(zmq.SUBSCRIBE, b"")
@@ -112,7 +112,7 @@ def test_news_reaches_those_who_listen(ports: Ports, home_directory: Path) -> No
 def test_the_sockets_are_private_and_one_that_was_left_behind_is_replaced(home_directory: Path) -> None:
     home = Home(home_directory)
     home.socket.write_text("stale")
-    ports = Ports(home, lambda _: Outside.NOBODY)
+    ports = LocalSockets(home, lambda _: Outside.NOBODY)
     ports.bind()
     for path in (home.socket, home.events):
         assert stat.S_ISSOCK(path.stat().st_mode)
@@ -120,7 +120,7 @@ def test_the_sockets_are_private_and_one_that_was_left_behind_is_replaced(home_d
     ports.close()
 
 
-def test_what_a_client_sent_before_it_left_arrives(ports: Ports, home_directory: Path) -> None:
+def test_what_a_client_sent_before_it_left_arrives(ports: LocalSockets, home_directory: Path) -> None:
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(Home(home_directory).socket))
         client.sendall(OPENING + b"".join(encode([b"%d" % number]) for number in range(600)))
@@ -129,7 +129,7 @@ def test_what_a_client_sent_before_it_left_arrives(ports: Ports, home_directory:
     assert seen == [b"%d" % number for number in range(600)]
 
 
-def test_a_route_is_given_to_one_connection_only(ports: Ports, home_directory: Path) -> None:
+def test_a_route_is_given_to_one_connection_only(ports: LocalSockets, home_directory: Path) -> None:
     routes = set()
     for _ in range(20):
         with Raw(Home(home_directory)) as raw:
@@ -139,7 +139,9 @@ def test_a_route_is_given_to_one_connection_only(ports: Ports, home_directory: P
     assert len(routes) == 20
 
 
-def test_messages_of_a_client_that_does_not_read_wait_and_others_are_heard(ports: Ports, home_directory: Path) -> None:
+def test_messages_of_a_client_that_does_not_read_wait_and_others_are_heard(
+    ports: LocalSockets, home_directory: Path
+) -> None:
     with Raw(Home(home_directory)) as polite, socket.socket(socket.AF_UNIX) as rude:
         rude.connect(str(Home(home_directory).socket))
         rude.sendall(OPENING + b"".join(encode([b"rude"]) for _ in range(500)))
@@ -164,7 +166,7 @@ def test_messages_of_a_client_that_does_not_read_wait_and_others_are_heard(ports
 
 
 def test_without_a_free_descriptor_a_client_is_refused_and_nothing_waits_in_vain(
-    ports: Ports, home_directory: Path
+    ports: LocalSockets, home_directory: Path
 ) -> None:
     taken: list[int] = []
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)

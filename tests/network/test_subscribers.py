@@ -9,13 +9,13 @@ import pytest
 
 from orchd.network.keyring import Keyring
 from orchd.network.peers import Outside
-from orchd.network.remote import FarRoute, Remote
-from orchd.network.roles import Visitor
-from orchd.network.subscribers import Visitors
+from orchd.network.remote import RemoteRoute
+from orchd.network.roles import RemoteClient
+from orchd.network.subscribers import Subscribers
 from orchd.protocol.errors import WireError
 from orchd.protocol.remote_operations import KeyAuthorize, KeyRevoke
 
-LAPTOP = Visitor("laptop", "viewer")
+LAPTOP = RemoteClient("laptop", "viewer")
 KEY = KeyAuthorize("laptop", "a1" * 32, "viewer")
 
 
@@ -44,69 +44,71 @@ def door() -> Door:
 
 
 @pytest.fixture
-def visitors(tmp_path: Path, door: Door) -> Visitors:
+def subscribers(tmp_path: Path, door: Door) -> Subscribers:
     """Those who come by it."""
-    return Visitors(Keyring(tmp_path / "keys.json"), cast("Remote", cast("Any", door)), lambda: "now")
+    return Subscribers(Keyring(tmp_path / "keys.json"), cast("Remote", cast("Any", door)), lambda: "now")
 
 
-def routes(count: int) -> list[FarRoute]:
-    return [FarRoute((b"\0" + number.to_bytes(4, "big"),)) for number in range(count)]
+def routes(count: int) -> list[RemoteRoute]:
+    return [RemoteRoute((b"\0" + number.to_bytes(4, "big"),)) for number in range(count)]
 
 
-def test_a_hint_goes_to_all_who_are_there_and_those_who_left_are_forgotten(visitors: Visitors, door: Door) -> None:
+def test_a_hint_goes_to_all_who_are_there_and_those_who_left_are_forgotten(
+    subscribers: Subscribers, door: Door
+) -> None:
     one, two = routes(2)
-    visitors.listen(LAPTOP, one)
-    visitors.listen(LAPTOP, two)
+    subscribers.listen(LAPTOP, one)
+    subscribers.listen(LAPTOP, two)
     door.there = {one}
-    visitors.publish(b"hint")
-    visitors.publish(b"hint")
+    subscribers.publish(b"hint")
+    subscribers.publish(b"hint")
     assert door.sent == [one, two, one]
 
 
-def test_a_key_listens_on_so_many_connections_and_not_one_more(visitors: Visitors, door: Door) -> None:
+def test_a_key_listens_on_so_many_connections_and_not_one_more(subscribers: Subscribers, door: Door) -> None:
     many = routes(66)
     door.there = set(many)
     for route in many[:64]:
-        visitors.listen(LAPTOP, route)
+        subscribers.listen(LAPTOP, route)
     with pytest.raises(WireError, match="busy: the key laptop listens on 64"):
-        visitors.listen(LAPTOP, many[64])
-    visitors.listen(Visitor("other", "viewer"), many[64])
+        subscribers.listen(LAPTOP, many[64])
+    subscribers.listen(RemoteClient("other", "viewer"), many[64])
     door.there.remove(many[3])
-    visitors.listen(LAPTOP, many[65])
+    subscribers.listen(LAPTOP, many[65])
 
 
-def test_on_this_machine_there_is_another_way_to_listen(visitors: Visitors) -> None:
+def test_on_this_machine_there_is_another_way_to_listen(subscribers: Subscribers) -> None:
     with pytest.raises(WireError, match=r"bad-request: .*events\.sock"):
-        visitors.listen(Outside.OWNER, (b"x",))
+        subscribers.listen(Outside.OWNER, (b"x",))
 
 
-def test_who_is_revoked_is_cut_off_and_nobody_else_without_need(visitors: Visitors, door: Door) -> None:
-    visitors.change("a", Outside.OWNER, KEY)
+def test_who_is_revoked_is_cut_off_and_nobody_else_without_need(subscribers: Subscribers, door: Door) -> None:
+    subscribers.change("a", Outside.OWNER, KEY)
     (one,) = routes(1)
-    visitors.listen(LAPTOP, one)
+    subscribers.listen(LAPTOP, one)
     with pytest.raises(WireError, match="unknown-key"):
-        visitors.change("b", Outside.OWNER, KeyRevoke("nobody"))
+        subscribers.change("b", Outside.OWNER, KeyRevoke("nobody"))
     assert door.cuts == 0
-    gone = visitors.change("c", Outside.OWNER, KeyRevoke("laptop"))
-    assert visitors.change("c", Outside.OWNER, KeyRevoke("laptop")) == gone
+    gone = subscribers.change("c", Outside.OWNER, KeyRevoke("laptop"))
+    assert subscribers.change("c", Outside.OWNER, KeyRevoke("laptop")) == gone
     assert door.cuts == 1
-    visitors.publish(b"hint")
+    subscribers.publish(b"hint")
     assert door.sent == []
-    assert visitors.keys() == {"keys": [], "server": {"public": door.public, "listens": door.address}}
+    assert subscribers.keys() == {"keys": [], "server": {"public": door.public, "listens": door.address}}
 
 
-def test_an_answer_is_only_for_who_asked(visitors: Visitors) -> None:
-    visitors.change("a", Outside.OWNER, KEY)
-    visitors.change("c", Outside.OWNER, KeyRevoke("laptop"))
+def test_an_answer_is_only_for_who_asked(subscribers: Subscribers) -> None:
+    subscribers.change("a", Outside.OWNER, KEY)
+    subscribers.change("c", Outside.OWNER, KeyRevoke("laptop"))
     with pytest.raises(WireError, match="unknown-key"):
-        visitors.change("c", Visitor("chief", "admin"), KeyRevoke("laptop"))
+        subscribers.change("c", RemoteClient("chief", "admin"), KeyRevoke("laptop"))
 
 
-def test_of_answers_some_are_remembered(visitors: Visitors) -> None:
-    visitors.change("a", Outside.OWNER, KEY)
-    visitors.change("c", Outside.OWNER, KeyRevoke("laptop"))
+def test_of_answers_some_are_remembered(subscribers: Subscribers) -> None:
+    subscribers.change("a", Outside.OWNER, KEY)
+    subscribers.change("c", Outside.OWNER, KeyRevoke("laptop"))
     for number in range(70):
-        visitors.change(f"again-{number}", Outside.OWNER, KEY)
-    visitors.change("d", Outside.OWNER, KeyRevoke("laptop"))
+        subscribers.change(f"again-{number}", Outside.OWNER, KEY)
+    subscribers.change("d", Outside.OWNER, KeyRevoke("laptop"))
     with pytest.raises(WireError, match="unknown-key"):
-        visitors.change("c", Outside.OWNER, KeyRevoke("laptop"))
+        subscribers.change("c", Outside.OWNER, KeyRevoke("laptop"))

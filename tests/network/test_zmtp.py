@@ -6,17 +6,17 @@ import random
 
 import pytest
 
-from orchd.network.zmtp import GREETING, ProtocolError, Session, command, encode, refusal
+from orchd.network.zmtp import GREETING, ProtocolError, ZmtpSession, command, encode, refusal
 
 DEALER = command(b"READY", b"\x0bSocket-Type\0\0\0\x06DEALER\x08Identity\0\0\0\0")
 
 
-def session(largest: int = 100_000) -> Session:
+def session(largest: int = 100_000) -> ZmtpSession:
     """That of a ROUTER."""
-    return Session(b"ROUTER", frozenset({b"DEALER", b"REQ"}), largest)
+    return ZmtpSession(b"ROUTER", frozenset({b"DEALER", b"REQ"}), largest)
 
 
-def fed(session: Session, data: bytes, size: int = 1 << 20) -> list[tuple[bytes, ...]]:
+def fed(session: ZmtpSession, data: bytes, size: int = 1 << 20) -> list[tuple[bytes, ...]]:
     """The messages in `data`, which comes in pieces."""
     pieces = (data[start : start + size] for start in range(0, len(data), size))
     return [message for piece in pieces for message in session.feed(piece)]

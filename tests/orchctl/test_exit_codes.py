@@ -21,7 +21,7 @@ def ended(error: BaseException, *, json: bool = False) -> int:
     def run(args: SimpleNamespace) -> int:
         raise error
 
-    return exit_codes.guarded(run, SimpleNamespace(json=json))
+    return exit_codes.run(run, SimpleNamespace(json=json))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_with_json_an_error_is_an_object_on_stdout(capsys: pytest.CaptureFixture
 
 
 def test_what_a_command_returns_is_its_code() -> None:
-    assert exit_codes.guarded(lambda _: 75, SimpleNamespace()) == 75
+    assert exit_codes.run(lambda _: 75, SimpleNamespace()) == 75
 
 
 def test_a_bug_is_not_hidden() -> None:

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from orchd.processes.attempt import Handle
-from orchd.processes.attempt_files import Files
-from orchd.processes.linux.process_tree import Tree
+from orchd.processes.attempt import RunningAttempt
+from orchd.processes.attempt_files import AttemptFiles
+from orchd.processes.linux.process_tree import ProcessTree
 from orchd.processes.linux.usage import Usage
 from orchd.processes.shims.shim import Shim
 from tests.conftest import until
@@ -19,9 +19,11 @@ from tests.support.bench import Bench
 NOW, WALL = 1000.0, 5000.0
 
 
-def handle(directory: Path, shim: Shim | None = None) -> Handle:
+def handle(directory: Path, shim: Shim | None = None) -> RunningAttempt:
     """Of an attempt that never was, whose files would be in this directory."""
-    return Handle(Tree("agent-001", 1, "/", 0, None), Files(f"{directory}/one"), shim=shim, looked=NOW)
+    return RunningAttempt(
+        ProcessTree("agent-001", 1, "/", 0, None), AttemptFiles(f"{directory}/one"), shim=shim, looked=NOW
+    )
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from orchd.instance.home import Home
 from orchd.instance.system.locks import is_locked
-from orchd.processes.attempt_files import Files, files_of
+from orchd.processes.attempt_files import AttemptFiles, files_of
 from orchd.processes.linux.procfs import BOOT
 from orchd.processes.shims.script import RECORD, header
 from tests.support.bench import Bench
@@ -32,9 +32,9 @@ def test_the_files_of_an_attempt_are_named_by_agent_and_attempt() -> None:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Files:
+def files(tmp_path: Path) -> AttemptFiles:
     """Of an attempt that never was."""
-    return Files(f"{tmp_path}/agents/agent-002.1")
+    return AttemptFiles(f"{tmp_path}/agents/agent-002.1")
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def shim(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         made.communicate()
 
 
-def test_a_new_record_is_locked_and_has_its_block_and_its_directory(files: Files) -> None:
+def test_a_new_record_is_locked_and_has_its_block_and_its_directory(files: AttemptFiles) -> None:
     record = files.open_record()
     assert Path(files.record).read_bytes() == header(BOOT)
     assert is_locked(files.record)
@@ -58,7 +58,9 @@ def test_a_new_record_is_locked_and_has_its_block_and_its_directory(files: Files
     assert not is_locked(files.record)
 
 
-def test_a_new_record_takes_nothing_from_an_attempt_that_shares_the_old_one(files: Files, tmp_path: Path) -> None:
+def test_a_new_record_takes_nothing_from_an_attempt_that_shares_the_old_one(
+    files: AttemptFiles, tmp_path: Path
+) -> None:
     """A daemon that died before it wrote down that a shim has a successor: how its first attempt ended must stay."""
     os.close(files.open_record())
     first = tmp_path / "agents/agent-001.1.exit"
@@ -71,7 +73,7 @@ def test_a_new_record_takes_nothing_from_an_attempt_that_shares_the_old_one(file
 
 @pytest.mark.parametrize("there", [None, "file", "link"])
 def test_the_record_of_a_shim_is_shared_whatever_is_there(
-    files: Files, shim: subprocess.Popen[bytes], tmp_path: Path, there: str | None
+    files: AttemptFiles, shim: subprocess.Popen[bytes], tmp_path: Path, there: str | None
 ) -> None:
     Path(files.record).parent.mkdir()
     if there == "file":
@@ -83,7 +85,7 @@ def test_the_record_of_a_shim_is_shared_whatever_is_there(
 
 
 def test_it_is_the_shims_own_record_whatever_an_agent_made_of_the_name(
-    files: Files, shim: subprocess.Popen[bytes], tmp_path: Path
+    files: AttemptFiles, shim: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     Path(files.record).parent.mkdir()
     (tmp_path / "record").rename(tmp_path / "moved")
@@ -94,7 +96,7 @@ def test_it_is_the_shims_own_record_whatever_an_agent_made_of_the_name(
 
 @pytest.mark.parametrize("is_deleted", [True, False])
 def test_a_record_that_was_deleted_or_whose_shim_is_gone_cannot_be_shared(
-    files: Files, shim: subprocess.Popen[bytes], tmp_path: Path, is_deleted: bool
+    files: AttemptFiles, shim: subprocess.Popen[bytes], tmp_path: Path, is_deleted: bool
 ) -> None:
     Path(files.record).parent.mkdir()
     if is_deleted:
@@ -106,7 +108,7 @@ def test_a_record_that_was_deleted_or_whose_shim_is_gone_cannot_be_shared(
     assert not Path(files.record).exists()
 
 
-def test_what_is_removed_is_gone_and_takes_no_room(files: Files) -> None:
+def test_what_is_removed_is_gone_and_takes_no_room(files: AttemptFiles) -> None:
     os.close(files.open_record())
     os.close(files.open_log())
     Path(files.log).write_bytes(b"x" * 5000)
@@ -127,7 +129,7 @@ def planted(path: str, kind: str, elsewhere: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["FIFO", "link", "loose link", "name"])
-def test_an_attempt_writes_to_a_log_and_a_record_of_its_own(files: Files, tmp_path: Path, kind: str) -> None:
+def test_an_attempt_writes_to_a_log_and_a_record_of_its_own(files: AttemptFiles, tmp_path: Path, kind: str) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("precious")
     Path(files.directory).mkdir()
@@ -144,7 +146,7 @@ def test_an_attempt_writes_to_a_log_and_a_record_of_its_own(files: Files, tmp_pa
     assert not elsewhere.with_name("nothing").exists()
 
 
-def test_a_directory_in_the_place_of_a_log_or_record_is_an_error_that_no_repetition_mends(files: Files) -> None:
+def test_a_directory_in_the_place_of_a_log_or_record_is_an_error_that_no_repetition_mends(files: AttemptFiles) -> None:
     Path(files.log).mkdir(parents=True)
     Path(files.record).mkdir()
     for opened in (files.open_log, files.open_record):

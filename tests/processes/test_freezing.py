@@ -14,7 +14,7 @@ from orchd.core.inputs import Spawned
 from orchd.core.state.agents import Agent, agent_id
 from orchd.instance.home import Home
 from orchd.processes.linux.cgroups import Cgroups, own_cgroup
-from orchd.processes.linux.procfs import cpu_seconds, look
+from orchd.processes.linux.procfs import cpu_seconds, read_process
 from orchd.processes.local import LocalProcesses
 from tests.conftest import until
 from tests.e2e.fleet import pids_in
@@ -77,7 +77,7 @@ def frost(home_directory: Path, request: pytest.FixtureRequest) -> Iterator[Fros
 
 def is_held(pid: int) -> bool:
     """Whether this process is stopped or frozen."""
-    process = look(pid)
+    process = read_process(pid)
     own = own_cgroup(pid)
     frozen = own is not None and "frozen 1" in (own / "cgroup.events").read_text() if own != own_cgroup() else False
     return process is not None and (process.is_stopped or frozen)

@@ -13,7 +13,7 @@ from orchd.core.inputs import Adopted, Exited, OverMemory, Spawned, SpawnFailed
 from orchd.core.state.agents import Agent, Oom
 from orchd.instance.home import Home
 from orchd.processes.linux.cgroups import Cgroup, Cgroups
-from orchd.processes.linux.controllers import Kills
+from orchd.processes.linux.controllers import OomKillCounter
 from orchd.processes.local import LocalProcesses
 from tests.conftest import until
 from tests.support.attempts import ENV, agent, left, local
@@ -152,7 +152,7 @@ def test_that_the_kernel_ended_somebody_for_memory_is_known_of_one_that_ended_as
     processes = local(Home(home_directory))
     vmstat = tmp_path / "vmstat"
     vmstat.write_text("oom_kill 3\n")
-    processes._kills = Kills(lambda: 0.0, vmstat)
+    processes._kills = OomKillCounter(lambda: 0.0, vmstat)
     one = agent("sh", "-c", script, **fields)
     assert isinstance(processes.start(one), Spawned)
     vmstat.write_text("oom_kill 4\n")
@@ -164,7 +164,7 @@ def test_one_that_was_killed_while_the_kernel_ended_nobody_was_killed_by_somebod
 ) -> None:
     processes = local(Home(home_directory))
     (tmp_path / "vmstat").write_text("oom_kill 3\n")
-    processes._kills = Kills(lambda: 0.0, tmp_path / "vmstat")
+    processes._kills = OomKillCounter(lambda: 0.0, tmp_path / "vmstat")
     one = agent("sh", "-c", "kill -9 $$")
     assert isinstance(processes.start(one), Spawned)
     assert ended(processes, one).outcome.oom is None

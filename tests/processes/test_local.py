@@ -16,7 +16,7 @@ from orchd.core.state.agents import Agent, Outcome, agent_id
 from orchd.instance.home import Home
 from orchd.instance.system.locks import is_locked
 from orchd.processes.linux.cgroups import Cgroups
-from orchd.processes.linux.procfs import BOOT, look
+from orchd.processes.linux.procfs import BOOT, read_process
 from orchd.processes.local import LocalProcesses
 from orchd.processes.shims.script import header
 from tests.conftest import until
@@ -96,7 +96,7 @@ def test_after_a_reboot_a_session_without_its_leader_is_somebody_elses_too(home_
         found = processes.adopt(agent("x", pid=leader.pid))
         assert isinstance(found, Exited)
         assert found.is_tree_gone
-        assert look(orphan) is not None
+        assert read_process(orphan) is not None
     finally:
         os.kill(orphan, 9)
 
@@ -116,7 +116,7 @@ def test_what_an_attempt_left_in_its_session_is_found_by_the_next_daemon(home_di
     assert isinstance(found, Exited)
     assert not found.is_tree_gone
     processes.stop(agent_id(1), 1, kill=True)
-    until(lambda: (seen := look(orphan)) is None or seen.is_zombie)
+    until(lambda: (seen := read_process(orphan)) is None or seen.is_zombie)
     assert processes.news() != []
 
 

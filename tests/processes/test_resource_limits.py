@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from orchd.instance.config import Config
-from orchd.processes.resource_limits import asked, bounds_of, held_by, unheld
+from orchd.processes.resource_limits import asked, blocked_by, limits_of, unheld
 from orchd.protocol import specs
 from orchd.protocol.errors import WireError
 
-EVERYTHING = held_by(["memory_max", "cpu_max", "pids_max"])
+EVERYTHING = blocked_by(["memory_max", "cpu_max", "pids_max"])
 CONFIG = Config(memory_max="1G", cpu_max="50%", pids_max=100)
 
 
@@ -21,14 +21,14 @@ def spec(**bounds: Any) -> specs.AgentSpec:
 
 
 def test_the_kernel_holds_what_its_controllers_can_and_the_daemon_memory_alone() -> None:
-    assert held_by([]) == {"memory_max": "samples", "cpu_max": None, "pids_max": None}
-    assert held_by(["pids_max"]) == {"memory_max": "samples", "cpu_max": None, "pids_max": "kernel"}
+    assert blocked_by([]) == {"memory_max": "samples", "cpu_max": None, "pids_max": None}
+    assert blocked_by(["pids_max"]) == {"memory_max": "samples", "cpu_max": None, "pids_max": "kernel"}
 
 
 def test_what_is_asked_for_goes_before_what_the_configuration_says() -> None:
-    assert bounds_of(spec(), Config(), EVERYTHING) == {}
-    assert bounds_of(spec(), CONFIG, EVERYTHING) == {"memory_max": 1 << 30, "cpu_max": 0.5, "pids_max": 100}
-    assert bounds_of(spec(cpu_max=2.0, pids_max=7), Config(memory_max="1M"), EVERYTHING) == {
+    assert limits_of(spec(), Config(), EVERYTHING) == {}
+    assert limits_of(spec(), CONFIG, EVERYTHING) == {"memory_max": 1 << 30, "cpu_max": 0.5, "pids_max": 100}
+    assert limits_of(spec(cpu_max=2.0, pids_max=7), Config(memory_max="1M"), EVERYTHING) == {
         "memory_max": 1 << 20,
         "cpu_max": 2.0,
         "pids_max": 7,
@@ -39,13 +39,13 @@ def test_what_is_asked_for_goes_before_what_the_configuration_says() -> None:
 def test_a_bound_that_nobody_could_hold_is_refused_by_its_name(bound: dict[str, Any]) -> None:
     (name,) = bound
     with pytest.raises(WireError, match=f"{name} cannot be held: .* leave it out, or see what") as told:
-        bounds_of(spec(**bound), Config(), held_by([]))
+        limits_of(spec(**bound), Config(), blocked_by([]))
     assert told.value.code == "cannot-bound"
     with pytest.raises(WireError, match=f"{name} cannot be held: .* take {name} out of config.toml"):
-        bounds_of(spec(), Config(**{name: getattr(CONFIG, name)}), held_by([]))
+        limits_of(spec(), Config(**{name: getattr(CONFIG, name)}), blocked_by([]))
     assert unheld(spec(**bound), EVERYTHING) is None
     assert asked(spec(**bound)) == [name]
 
 
 def test_memory_is_held_everywhere() -> None:
-    assert bounds_of(spec(memory_max=1 << 20), Config(), held_by([])) == {"memory_max": 1 << 20}
+    assert limits_of(spec(memory_max=1 << 20), Config(), blocked_by([])) == {"memory_max": 1 << 20}

@@ -114,14 +114,14 @@ def test_an_agent_that_runs_and_that_an_older_copy_does_not_know_keeps_the_daemo
     said = refused(instance)
     assert f"{one} (attempt {1 if is_new else 2}) of {instance.directory} is running" in said
     assert "put the newer one back" in said
-    ((state, what),) = findings(instance, "strays")
+    ((state, what),) = findings(instance, "orphans")
     assert (state, f"has no record of {one}: " in what and "sleep 600" in what) == ("problem", True)
     put_back(instance, tmp_path / "newer")
-    assert [state for state, _ in findings(instance, "strays")] == ["ok"]
+    assert [state for state, _ in findings(instance, "orphans")] == ["ok"]
     put_back(instance, tmp_path / "copy")
-    assert [state for state, _ in findings(instance, "strays", "--fix")] == ["problem"]
+    assert [state for state, _ in findings(instance, "orphans", "--fix")] == ["problem"]
     assert shim.is_running()
-    assert {state for state, _ in findings(instance, "strays", "--end-agents")} == {"ok"}
+    assert {state for state, _ in findings(instance, "orphans", "--end-agents")} == {"ok"}
     shim.wait(DEADLINE)
     instance.start()
     assert instance.spawn("true") not in (before, one)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from orchctl.spawn.attributes import own
-from orchd.protocol.attributes import LIMITS, Attributes, parse_cpus
-from orchd.protocol.schema import ShapeError, build
+from orchd.protocol.attributes import LIMITS, SentAttributes, parse_cpus
+from orchd.protocol.schema import ShapeError, parse
 
 
 def test_lists_of_cpus_are_read_as_the_kernel_writes_them() -> None:
@@ -40,14 +40,14 @@ def test_what_is_no_list_of_cpus_is_refused(text: str) -> None:
 )
 def test_what_no_process_can_have_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ShapeError):
-        build(Attributes, wrong)
+        parse(SentAttributes, wrong)
 
 
 def test_nothing_need_be_given() -> None:
-    assert build(Attributes, {}) == Attributes()
+    assert parse(SentAttributes, {}) == SentAttributes()
 
 
 def test_those_of_any_process_are_taken_with_every_limit() -> None:
-    made = build(Attributes, own())
+    made = parse(SentAttributes, own())
     assert set(made.limits) == set(LIMITS)
     assert None not in (made.umask, made.nice, made.policy, made.cpus)

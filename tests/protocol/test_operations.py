@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from orchd.protocol.frames import MOST
 from orchd.protocol.operations import OPS, Request
-from orchd.protocol.schema import ShapeError, build
+from orchd.protocol.schema import ShapeError, parse
 from tests.support.asked import args_of, broken
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
@@ -58,7 +58,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 @pytest.mark.parametrize(("op", "args", "words"), REFUSED)
 def test_what_does_not_fit_is_said(op: str, args: dict[str, Any], words: str) -> None:
     with pytest.raises(ShapeError) as caught:
-        build(OPS[op], args)
+        parse(OPS[op], args)
     assert words in str(caught.value)
 
 
@@ -66,9 +66,9 @@ def test_what_does_not_fit_is_said(op: str, args: dict[str, Any], words: str) ->
 def test_every_op_takes_what_its_shape_generates(op: str) -> None:
     @given(args_of(op))
     def check(args: dict[str, Any]) -> None:
-        made = build(OPS[op], args)
+        made = parse(OPS[op], args)
         again = dataclasses.asdict(made)
-        assert build(OPS[op], again) == made
+        assert parse(OPS[op], again) == made
 
     check()
 
@@ -78,7 +78,7 @@ def test_every_op_with_one_field_replaced_is_built_or_refused(op: str) -> None:
     @given(broken(op))
     def check(args: dict[str, Any]) -> None:
         try:
-            assert isinstance(build(OPS[op], args), OPS[op])
+            assert isinstance(parse(OPS[op], args), OPS[op])
         except ShapeError as error:
             assert str(error)  # noqa: PT017 - either outcome is right
 
@@ -91,16 +91,16 @@ def test_the_table_and_the_union_name_the_same_shapes() -> None:
 
 def test_a_request_that_would_keep_everybody_waiting_does_not_fit() -> None:
     agents = [{"command": ["true"]}] * MOST
-    assert len(build(OPS["spawn"], {"agents": agents, "cwd": "/"}).agents) == MOST  # type: ignore[union-attr]
+    assert len(parse(OPS["spawn"], {"agents": agents, "cwd": "/"}).agents) == MOST  # type: ignore[union-attr]
     with pytest.raises(ShapeError, match="1 to 10,000 agents"):
-        build(OPS["spawn"], {"agents": [*agents, agents[0]], "cwd": "/"})
+        parse(OPS["spawn"], {"agents": [*agents, agents[0]], "cwd": "/"})
     for op in ("cancel", "retry", "wait", "status"):
         with pytest.raises(ShapeError, match="at most 10,000 ids"):
-            build(OPS[op], {"ids": ["1"] * (MOST + 1)})
+            parse(OPS[op], {"ids": ["1"] * (MOST + 1)})
 
 
 @given(st.lists(st.binary(min_size=1, max_size=9).filter(lambda arg: b"\0" not in arg), min_size=1, max_size=4))
 def test_a_command_may_be_any_bytes_but_nul(argv: list[bytes]) -> None:
     command = [arg.decode(errors="surrogateescape") for arg in argv]
-    asked = build(OPS["spawn"], {"agents": [{"command": command}], "cwd": "/"})
+    asked = parse(OPS["spawn"], {"agents": [{"command": command}], "cwd": "/"})
     assert list(asked.agents[0].command) == command  # type: ignore[union-attr]

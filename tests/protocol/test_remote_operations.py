@@ -5,25 +5,25 @@ from __future__ import annotations
 import pytest
 
 from orchd.protocol.remote_operations import MOST_BYTES, KeyAuthorize, KeyRevoke, Output
-from orchd.protocol.schema import ShapeError, build
+from orchd.protocol.schema import ShapeError, parse
 
 GOOD = {"key": "laptop", "public": "a1" * 32, "role": "user"}
 
 
 def test_what_fits() -> None:
-    assert build(KeyAuthorize, GOOD) == KeyAuthorize("laptop", "a1" * 32, "user")
-    assert build(Output, {"id": "1", "offset": -9}).count == MOST_BYTES
+    assert parse(KeyAuthorize, GOOD) == KeyAuthorize("laptop", "a1" * 32, "user")
+    assert parse(Output, {"id": "1", "offset": -9}).count == MOST_BYTES
 
 
 @pytest.mark.parametrize("wrong", [{"key": "../x"}, {"public": "a1" * 31}, {"public": "A1" * 32}, {"role": "root"}])
 def test_what_does_not(wrong: dict[str, str]) -> None:
     with pytest.raises(ShapeError):
-        build(KeyAuthorize, {**GOOD, **wrong})
+        parse(KeyAuthorize, {**GOOD, **wrong})
 
 
 def test_a_piece_is_bounded_and_a_key_has_a_name() -> None:
     for count in (0, MOST_BYTES + 1):
         with pytest.raises(ShapeError):
-            build(Output, {"id": "1", "count": count})
+            parse(Output, {"id": "1", "count": count})
     with pytest.raises(ShapeError):
-        build(KeyRevoke, {"key": ""})
+        parse(KeyRevoke, {"key": ""})

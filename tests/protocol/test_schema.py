@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchd.protocol import operations
-from orchd.protocol.schema import Check, ShapeError, build, problems
+from orchd.protocol.schema import Constraint, ShapeError, parse, violations
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Inner:
     """A part."""
 
     size: int
-    share: Annotated[float, Check(lambda number: number > 0, "above 0")] | None = None
+    share: Annotated[float, Constraint(lambda number: number > 0, "above 0")] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +29,30 @@ class Outer:
     parts: tuple[Inner, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     is_on: bool = False
-    level: Annotated[int, Check(lambda number: number < 9, "below 9")] = 0
+    level: Annotated[int, Constraint(lambda number: number < 9, "below 9")] = 0
     named: dict[str, Inner] = field(default_factory=dict)
 
 
 def wrong(value: object, shape: type = Outer) -> str:
     """What `build` says about a value that does not fit."""
     with pytest.raises(ShapeError) as caught:
-        build(shape, value)
+        parse(shape, value)
     return str(caught.value)
 
 
 def test_a_whole_map_becomes_a_value() -> None:
     value = {"name": "a", "parts": [{"size": 1, "share": 2}, {"size": 3}], "env": {"A": "b"}, "is_on": True, "level": 8}
-    assert build(Outer, value) == Outer("a", (Inner(1, 2.0), Inner(3)), {"A": "b"}, is_on=True, level=8)
-    assert build(Outer, {"name": "a", "named": {"x": {"size": 1}}}).named == {"x": Inner(1)}
+    assert parse(Outer, value) == Outer("a", (Inner(1, 2.0), Inner(3)), {"A": "b"}, is_on=True, level=8)
+    assert parse(Outer, {"name": "a", "named": {"x": {"size": 1}}}).named == {"x": Inner(1)}
 
 
 def test_what_is_left_out_has_its_default_and_what_is_null_is_none() -> None:
-    assert build(Outer, {"name": "a"}) == Outer("a")
-    assert build(Inner, {"size": 1, "share": None}).share is None
+    assert parse(Outer, {"name": "a"}) == Outer("a")
+    assert parse(Inner, {"size": 1, "share": None}).share is None
 
 
 def test_two_values_share_no_default() -> None:
-    assert build(Outer, {"name": "a"}).env is not build(Outer, {"name": "a"}).env
+    assert parse(Outer, {"name": "a"}).env is not parse(Outer, {"name": "a"}).env
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ ANYTHING = st.recursive(
 @given(st.dictionaries(st.sampled_from(["name", "parts", "env", "is_on", "level", "named", "x"]), ANYTHING))
 def test_anything_is_a_value_of_the_shape_or_a_shape_error(value: dict[str, Any]) -> None:
     try:
-        made = build(Outer, value)
+        made = parse(Outer, value)
     except ShapeError as error:
         assert any(word in str(error) for word in ("must", "not known", "missing", "NUL", "a key"))  # noqa: PT017
     else:
@@ -130,7 +130,7 @@ def test_anything_is_a_value_of_the_shape_or_a_shape_error(value: dict[str, Any]
 
 def test_all_problems_are_told_each_with_its_key_and_the_key_that_was_meant() -> None:
     value = {"nmae": 1, "parts": 7, "level": "x" * 99, "named": {"a": {"size": 1}, "b": {"szie": 1}}, "is_on": 1}
-    assert list(problems(Outer, value)) == [
+    assert list(violations(Outer, value)) == [
         ("nmae", "nmae is not known here; did you mean name?", "name"),
         ("name", "name is missing", None),
         ("parts", "parts must be a list, not a whole number: 7", None),
@@ -143,7 +143,7 @@ def test_all_problems_are_told_each_with_its_key_and_the_key_that_was_meant() ->
 
 def test_a_list_is_walked_to_its_first_bad_item_and_counts_as_one_key() -> None:
     value = {"name": "a", "parts": [{"size": 1}, {"szie": 1, "share": "x"}, {}]}
-    assert list(problems(Outer, value, "top")) == [
+    assert list(violations(Outer, value, "top")) == [
         ("top.parts", "top.parts[1].szie is not known here; did you mean top.parts[1].size?", "top.parts[1].size"),
         ("top.parts", "top.parts[1].size is missing", None),
         ("top.parts", "top.parts[1].share must be a number, not a string: 'x'", None),
@@ -151,34 +151,34 @@ def test_a_list_is_walked_to_its_first_bad_item_and_counts_as_one_key() -> None:
 
 
 def test_garbage_is_not_collected_without_end() -> None:
-    assert len(list(problems(Outer, {"name": "a", "named": {str(number): {} for number in range(10_000)}}))) == 100
-    assert len(list(problems(Outer, {str(number): 1 for number in range(10_000)}))) == 100
+    assert len(list(violations(Outer, {"name": "a", "named": {str(number): {} for number in range(10_000)}}))) == 100
+    assert len(list(violations(Outer, {str(number): 1 for number in range(10_000)}))) == 100
 
 
 def test_a_value_in_a_map_or_list_is_not_told() -> None:
-    told = list(problems(Outer, {"name": "a", "env": {"TOKEN": "hush", "N": 1}}))
+    told = list(violations(Outer, {"name": "a", "env": {"TOKEN": "hush", "N": 1}}))
     assert [problem.key for problem in told] == ["env"]
     assert "hush" not in told[0].message
-    assert [problem.message for problem in problems(Outer, 7)] == ["the value must be a map, not a whole number"]
-    assert [problem.key for problem in problems(Outer, {"name": "a", "named": {7: {}}})] == ["named"]
+    assert [problem.message for problem in violations(Outer, 7)] == ["the value must be a map, not a whole number"]
+    assert [problem.key for problem in violations(Outer, {"name": "a", "named": {7: {}}})] == ["named"]
 
 
 @given(st.dictionaries(st.sampled_from(["name", "parts", "env", "is_on", "level", "named", "x"]), ANYTHING))
 def test_there_are_problems_exactly_when_no_value_can_be_built(value: dict[str, Any]) -> None:
     try:
-        build(Outer, value)
+        parse(Outer, value)
     except ShapeError as error:
-        found = list(problems(Outer, value))
+        found = list(violations(Outer, value))
         assert found[0].key == error.key.removeprefix(".")  # noqa: PT017 - the first of the walk is raised
         assert {problem.key.partition(".")[0] for problem in found} <= {*value, "name"}
     else:
-        assert list(problems(Outer, value)) == []
+        assert list(violations(Outer, value)) == []
 
 
 def test_a_list_that_is_too_long_is_refused_before_its_items_are_looked_at() -> None:
     spec = {"agents": [object()] * 10_001, "cwd": "/"}
     with pytest.raises(ShapeError) as caught:
-        build(operations.Spawn, spec)
+        parse(operations.Spawn, spec)
     assert str(caught.value) == "agents must be a list of 1 to 10,000 agents, not 10,001; make several requests"
     with pytest.raises(ShapeError, match="must be a list, not a string"):
-        build(operations.Cancel, {"ids": "x" * 20_000})
+        parse(operations.Cancel, {"ids": "x" * 20_000})

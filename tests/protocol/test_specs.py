@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchd.protocol.schema import ShapeError, build
+from orchd.protocol.schema import ShapeError, parse
 from orchd.protocol.specs import AgentSpec, RunMember, name_of
 
 
@@ -27,12 +27,12 @@ def test_an_agent_is_called_by_what_is_known_of_it(spec: AgentSpec, name: str) -
 
 @pytest.mark.parametrize("work", [{"command": ["true"]}, {"goal": "x"}, {"skill": "review"}, {"stdin": "/prompt"}])
 def test_something_has_to_be_done(work: dict[str, object]) -> None:
-    assert build(AgentSpec, work).has_work
-    assert not build(AgentSpec, {"name": "idle", "runner": "mock"}).has_work
+    assert parse(AgentSpec, work).has_work
+    assert not parse(AgentSpec, {"name": "idle", "runner": "mock"}).has_work
 
 
 def test_a_member_is_an_agent_at_a_path_inside_its_run() -> None:
-    made = build(RunMember, {"path": "web/api", "agent": {"command": ["true"]}, "after": ["schema"]})
+    made = parse(RunMember, {"path": "web/api", "agent": {"command": ["true"]}, "after": ["schema"]})
     assert (made.path, made.agent.command, made.after, made.required) == ("web/api", ("true",), ("schema",), True)
     with pytest.raises(ShapeError, match=r"^path must be a path of at most 1,000, not '/web'"):
-        build(RunMember, {"path": "/web", "agent": {}})
+        parse(RunMember, {"path": "/web", "agent": {}})

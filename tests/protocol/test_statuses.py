@@ -6,11 +6,11 @@ from typing import get_args
 
 from orchctl.composition import checks
 from orchd.core.state.agents import LIVING, OVER, SIMULATED, Condition, Status
-from orchd.core.state.events import Fact
+from orchd.core.state.events import Event
 from orchd.protocol import dependencies, statuses
 from orchd.store.codec import event_name
 
-EVENTS = {event_name(kind.__new__(kind)) for kind in get_args(Fact)}
+EVENTS = {event_name(kind.__new__(kind)) for kind in get_args(Event)}
 
 
 def words(found: frozenset[Status]) -> set[str]:

@@ -173,7 +173,7 @@ def test_bytes_are_those_of_logs_and_records_on_the_disk(bench: Bench) -> None:
     bench.configure(keep_bytes=2 * bench.processes.room_of(bench.agent(ids[0]).id, 1))
     bench.calm()
     assert shown(bench) == ids[2:]
-    (bench.home.agents / "stray").write_bytes(b"x" * 100_000)
+    (bench.home.agents / "orphan").write_bytes(b"x" * 100_000)
     over(bench, 1)
     bench.calm()
     assert bench.pruner._room() > 100_000
@@ -228,8 +228,10 @@ def test_a_daemon_prunes_while_agents_end_and_everybody_is_served(stopped: Insta
             until(lambda: all(one["ended_at"] for one in client.call("status", {"all": True})["agents"]))
         until(lambda: len(client.call("status", {"all": True})["agents"]) == 5)
         until(lambda: len(list(stopped.home.agents.iterdir())) == 10)
-        facts = client.call("events")
-        assert {fact["agent"] for fact in facts["events"] if fact["agent"]} == {f"agent-{n:03d}" for n in range(86, 91)}
+        events = client.call("events")
+        assert {event["agent"] for event in events["events"] if event["agent"]} == {
+            f"agent-{n:03d}" for n in range(86, 91)
+        }
     assert "pruned" in stopped.log()
 
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from orchd.core.state.agents import AgentId, RequestId
-from orchd.server.external_waits import Onlooker, Onlookers
+from orchd.server.external_waits import ExternalWait, ExternalWaits
 
 A, B = AgentId("agent-001"), AgentId("agent-002")
 
 
-def onlooker(request: str, *targets: AgentId, is_any: bool = False, deadline: float | None = None) -> Onlooker:
+def onlooker(request: str, *targets: AgentId, is_any: bool = False, deadline: float | None = None) -> ExternalWait:
     """Somebody who waits for agents that have not ended."""
-    return Onlooker(RequestId(request), targets, is_any, deadline, set(targets))
+    return ExternalWait(RequestId(request), targets, is_any, deadline, set(targets))
 
 
-def onlookers() -> Onlookers:
+def onlookers() -> ExternalWaits:
     """Nobody waits yet; whoever has ended is not tried again."""
-    return Onlookers(lambda _: set())
+    return ExternalWaits(lambda _: set())
 
 
-def told(found: list[Onlooker]) -> list[str]:
+def told(found: list[ExternalWait]) -> list[str]:
     """Whose waits these are."""
     return [one.request for one in found]
 
@@ -52,14 +52,14 @@ def test_whoever_went_away_is_not_told() -> None:
 
 
 def test_one_that_ended_before_counts_for_any() -> None:
-    early = Onlooker(RequestId("r"), (A, B), is_any=True, deadline=None, remaining={B})
+    early = ExternalWait(RequestId("r"), (A, B), is_any=True, deadline=None, remaining={B})
     assert early.is_satisfied()
     assert not onlooker("r", A, B, is_any=True).is_satisfied()
 
 
 def test_one_that_is_tried_again_is_waited_for_again() -> None:
     unfinished = {B}
-    waiting = Onlookers(lambda ids: unfinished.intersection(ids))
+    waiting = ExternalWaits(lambda ids: unfinished.intersection(ids))
     waiting.add(onlooker("all", A, B, deadline=10.0))
     assert told(waiting.ended([A])) == []
     unfinished.symmetric_difference_update((A, B))  # A is tried again, B ends
@@ -72,7 +72,7 @@ def test_one_that_is_tried_again_is_waited_for_again() -> None:
 
 def test_any_is_not_met_by_one_that_is_tried_again_before_anybody_is_told() -> None:
     unfinished = {A, B}
-    waiting = Onlookers(lambda ids: unfinished.intersection(ids))
+    waiting = ExternalWaits(lambda ids: unfinished.intersection(ids))
     waiting.add(onlooker("any", A, B, is_any=True))
     assert told(waiting.ended([A])) == []
     unfinished.discard(A)

@@ -8,7 +8,7 @@ from orchd.core.state.agents import agent_id
 from orchd.core.state.spending import Spent
 from orchd.network.callers import Outside
 from orchd.protocol import operations
-from orchd.protocol.schema import build
+from orchd.protocol.schema import parse
 from tests.support.bench import Bench
 
 
@@ -56,7 +56,7 @@ def test_those_above_the_first_are_shown_with_them_and_an_agent_sees_its_own_tre
     parent, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
     child = bench.spawn("sleep", "600")
     child.ancestors = (parent.id,)
-    shown = bench.run(other.id, build(operations.Status, {"most": 9}))
+    shown = bench.run(other.id, parse(operations.Status, {"most": 9}))
     assert [agent["id"] for agent in shown["agents"]] == [other.id]  # type: ignore[attr-defined]
     listing = bench.context.listing
     assert [agent.id for agent in listing._with_those_above([child])] == [parent.id, child.id]
@@ -78,7 +78,7 @@ TRUE = {**SLEEP, "agents": [{"command": ["true"]}], "project": "/second"}
 
 def budgets(bench: Bench, caller: Any = Outside.OWNER, *named: str) -> list[str]:
     """The ids of what has a budget, as an answer to `status` shows them."""
-    answer = bench.run(caller, build(operations.Status, {"most": 9, "ids": list(named)}))
+    answer = bench.run(caller, parse(operations.Status, {"most": 9, "ids": list(named)}))
     return [one["id"] for one in answer["budgets"]]  # type: ignore[attr-defined]
 
 

@@ -8,7 +8,7 @@ from orchd.core.state.agents import RequestId
 from orchd.network.peers import Outside
 from orchd.protocol import operations
 from orchd.protocol.errors import WireError
-from orchd.protocol.schema import build
+from orchd.protocol.schema import parse
 from orchd.server import resolver
 from orchd.store.codec import pack_agent, pack_spec
 from tests.support.bench import Bench
@@ -18,7 +18,7 @@ ONE = RequestId("r")
 
 def test_whom_to_end_is_named_once(bench: Bench) -> None:
     one = bench.spawn("sleep", "600")
-    ids = build(operations.Cancel, {"ids": ["1", "agent-1", "agent-001"]})
+    ids = parse(operations.Cancel, {"ids": ["1", "agent-1", "agent-001"]})
     assert bench.run(Outside.OWNER, ids).ids == (one.id,)
 
 
@@ -31,9 +31,9 @@ def test_an_agents_children_are_those_of_its_current_attempt(bench: Bench) -> No
         bench.store._db.execute(
             "INSERT INTO agents SELECT ?, 1, 1, NULL, NULL, NULL, 0, ?, ?", (one.number, *_packed(one))
         )
-    children = build(operations.Wait, {"scope": "children"})
+    children = parse(operations.Wait, {"scope": "children"})
     assert bench.context.resolver.targets(parent.id, children) == (child.id,)
-    assert bench.context.resolver.targets(parent.id, build(operations.Wait, {"scope": "all"})) == (child.id, older.id)
+    assert bench.context.resolver.targets(parent.id, parse(operations.Wait, {"scope": "all"})) == (child.id, older.id)
 
 
 def _packed(agent: object) -> tuple[bytes, bytes]:

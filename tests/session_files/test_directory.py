@@ -14,7 +14,7 @@ from orchd.core.state.agents import Agent, Level, Outcome, Spec, State, Status, 
 from orchd.core.state.sessions import Session, session_id
 from orchd.core.state.spending import Spent
 from orchd.instance import yaml_text
-from orchd.session_files.directory import Directory, Places, Shown
+from orchd.session_files.directory import Directory, RenderedAgents, SessionFilePaths
 from tests.orchctl import repos
 from tests.session_files.test_texts import TEXTS
 
@@ -27,9 +27,9 @@ def agent(number: int = 1, status: Status = Status.RUNNING, **fields: object) ->
     return Agent(agent_id(number), spec, Level.PM, (), 0, 0.0, status=status, queued_at=1_700_000_000.0)
 
 
-def shown(*agents: Agent) -> Shown:
+def shown(*agents: Agent) -> RenderedAgents:
     """How these are shown."""
-    made = Shown()
+    made = RenderedAgents()
     made.enter(agents)
     return made
 
@@ -37,7 +37,7 @@ def shown(*agents: Agent) -> Shown:
 def show(path: Path, *agents: Agent, session: Session | None = None, is_newest: bool = True) -> None:
     """Write the files of a session with these agents."""
     whole = session or Session(ONE, str(path), 1_700_000_000.0)
-    Directory(str(path), Places()).show(whole, shown(*agents), State(), 1_700_000_001.0, is_newest=is_newest)
+    Directory(str(path), SessionFilePaths()).show(whole, shown(*agents), State(), 1_700_000_001.0, is_newest=is_newest)
 
 
 def array(path: Path) -> list[dict[str, object]]:
@@ -112,9 +112,9 @@ def test_a_reader_that_has_opened_a_file_reads_all_of_the_old_one(tmp_path: Path
 
 
 def test_an_arbitrary_directory_gets_no_files(tmp_path: Path) -> None:
-    assert not Directory(str(tmp_path), Places()).is_ours()
+    assert not Directory(str(tmp_path), SessionFilePaths()).is_ours()
     repos.repository(tmp_path / "checkout")
-    assert Directory(str(tmp_path / "checkout"), Places()).is_ours()
+    assert Directory(str(tmp_path / "checkout"), SessionFilePaths()).is_ours()
 
 
 def untracked(path: Path) -> list[str]:
@@ -130,7 +130,7 @@ def test_git_ignores_them_without_a_file_in_the_project(tmp_path: Path, kind: st
         project = tmp_path / "tree"
         repos.git(main, "worktree", "add", "-q", str(project))
     show(project, agent())
-    Directory(str(project), Places()).append(['{"seq": 1}'])
+    Directory(str(project), SessionFilePaths()).append(['{"seq": 1}'])
     assert {line.split()[0] for line in untracked(project)} == {"!!"}
     assert list(project.rglob(".gitignore")) == []
     assert "/.agent/sessions/\n" in (main / ".git/info/exclude").read_text()
@@ -162,7 +162,7 @@ ONE, TWO, THREE = (session_id(number) for number in (1, 2, 3))
 
 
 def test_events_are_added_and_the_last_is_known(tmp_path: Path) -> None:
-    directory = Directory(str(tmp_path), Places())
+    directory = Directory(str(tmp_path), SessionFilePaths())
     assert directory.last_seq(ONE) is None
     directory.append([])
     assert not (tmp_path / ".claude").exists()
@@ -173,7 +173,7 @@ def test_events_are_added_and_the_last_is_known(tmp_path: Path) -> None:
 
 
 def test_each_session_of_a_directory_has_its_own_last_event(tmp_path: Path) -> None:
-    directory = Directory(str(tmp_path), Places())
+    directory = Directory(str(tmp_path), SessionFilePaths())
     directory.append([event(14), event(15)])
     directory.append([event(11, TWO), event(13, TWO)])
     assert [directory.last_seq(one) for one in (ONE, TWO, THREE)] == [15, 13, 15]
@@ -183,7 +183,7 @@ def test_each_session_of_a_directory_has_its_own_last_event(tmp_path: Path) -> N
 def test_half_a_line_that_a_crash_left_is_cut_off_and_what_is_none_of_ours_tells_nothing(
     tmp_path: Path, tail: str
 ) -> None:
-    directory = Directory(str(tmp_path), Places())
+    directory = Directory(str(tmp_path), SessionFilePaths())
     directory.append([event(1), event(2)])
     path = tmp_path / ".claude/state/events.jsonl"
     with path.open("a") as file:
@@ -195,7 +195,7 @@ def test_half_a_line_that_a_crash_left_is_cut_off_and_what_is_none_of_ours_tells
 @pytest.mark.parametrize("seq", ["1e999", "99999999999999999999", "-1", "true", '"7"', "null", "2.5"])
 def test_a_number_that_no_event_can_have_tells_nothing(tmp_path: Path, seq: str) -> None:
     """Agents may write the file, and checkouts bring one along."""
-    directory = Directory(str(tmp_path), Places())
+    directory = Directory(str(tmp_path), SessionFilePaths())
     directory.append([f'{{"session": "session-001", "seq": {seq}}}'])
     assert directory.last_seq(ONE) is None
 
@@ -203,7 +203,7 @@ def test_a_number_that_no_event_can_have_tells_nothing(tmp_path: Path, seq: str)
 def test_a_pipe_in_the_place_of_the_events_holds_nobody_up(tmp_path: Path) -> None:
     (tmp_path / ".claude/state").mkdir(parents=True)
     os.mkfifo(tmp_path / ".claude/state/events.jsonl")
-    directory = Directory(str(tmp_path), Places())
+    directory = Directory(str(tmp_path), SessionFilePaths())
     assert directory.last_seq(ONE) is None
     with pytest.raises(OSError, match="a FIFO is in the place of the file"):
         directory.append([event(1)])
@@ -211,18 +211,18 @@ def test_a_pipe_in_the_place_of_the_events_holds_nobody_up(tmp_path: Path) -> No
 
 def test_where_a_stranger_could_lay_links_there_are_no_files(tmp_path: Path) -> None:
     (tmp_path / ".agent").mkdir()
-    assert Directory(str(tmp_path), Places()).is_ours()
+    assert Directory(str(tmp_path), SessionFilePaths()).is_ours()
     tmp_path.chmod(0o777)
-    assert not Directory(str(tmp_path), Places()).is_ours()
-    assert not Directory("/", Places()).is_ours()
-    assert not Directory(str(tmp_path / "nothing"), Places()).is_ours()
+    assert not Directory(str(tmp_path), SessionFilePaths()).is_ours()
+    assert not Directory("/", SessionFilePaths()).is_ours()
+    assert not Directory(str(tmp_path / "nothing"), SessionFilePaths()).is_ours()
 
 
 def test_a_link_in_the_place_of_the_events_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / ".claude/state").mkdir(parents=True)
     (tmp_path / ".claude/state/events.jsonl").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic link"):
-        Directory(str(tmp_path), Places()).append(["{}"])
+        Directory(str(tmp_path), SessionFilePaths()).append(["{}"])
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -246,7 +246,7 @@ def test_links_that_came_with_a_checkout_lead_to_no_file_of_anybody(tmp_path: Pa
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).symlink_to(precious)
     show(tmp_path, agent(1))
-    assert Directory(str(tmp_path), Places()).last_seq(ONE) is None
+    assert Directory(str(tmp_path), SessionFilePaths()).last_seq(ONE) is None
     assert precious.read_text() == "no newline at its end"
     assert [one["id"] for one in array(tmp_path)] == ["agent-001"]
     for name in (".claude/state/agents.json", ".agent/sessions/session-001.yaml"):
@@ -267,7 +267,7 @@ def test_only_the_newest_agents_of_many_are_shown(monkeypatch: pytest.MonkeyPatc
 
 
 def test_places_are_where_the_configuration_says(tmp_path: Path) -> None:
-    directory = Directory(str(tmp_path), Places("a/b", "c"))
+    directory = Directory(str(tmp_path), SessionFilePaths("a/b", "c"))
     directory.show(Session(ONE, "/x", 0.0), shown(), State(), 0.0, is_newest=True)
     assert os.path.lexists(tmp_path / "a/b/latest.yaml")
     assert (tmp_path / "c/agents.json").exists()

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from orchd.instance.config import Config
-from orchd.session_files.directory import Places
-from orchd.session_files.writer import PAUSE, Scribe
+from orchd.session_files.directory import SessionFilePaths
+from orchd.session_files.writer import PAUSE, SessionFileWriter
 from tests.support.bench import Bench
 
 
@@ -42,7 +42,7 @@ def events(project: Path) -> list[tuple[int, str]]:
 
 def of_store(bench: Bench) -> list[tuple[int, str]]:
     """What it should say."""
-    return [(fact.seq, fact.event) for fact in bench.store.facts(0, 1000)]
+    return [(event.seq, event.event) for event in bench.store.events(0, 1000)]
 
 
 def test_nobody_is_told_of_an_end_before_the_files_tell_it(bench: Bench, tmp_path: Path) -> None:
@@ -116,11 +116,11 @@ def test_the_next_daemon_writes_what_the_last_had_no_time_to(bench: Bench, tmp_p
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-    next_one = Scribe(bench.state, bench.store, bench.clock, Places())
+    next_one = SessionFileWriter(bench.state, bench.store, bench.clock, SessionFilePaths())
     next_one.catch_up()
     assert statuses(tmp_path) == {one: "completed"}
     assert events(tmp_path) == of_store(bench)
-    Scribe(bench.state, bench.store, bench.clock, Places()).catch_up()
+    SessionFileWriter(bench.state, bench.store, bench.clock, SessionFilePaths()).catch_up()
     assert events(tmp_path) == of_store(bench)
 
 
@@ -145,7 +145,7 @@ def test_a_project_that_cannot_be_written_is_said_once_and_hurts_nobody(
 def test_with_one_switch_there_are_none(tmp_path: Path, home_directory: Path) -> None:
     assert Config().session_files
     bench = Bench(home_directory)
-    bench.shell._scribe = Scribe(bench.state, bench.store, bench.clock, None)
+    bench.shell._scribe = SessionFileWriter(bench.state, bench.store, bench.clock, None)
     (one,) = spawned(bench, tmp_path)
     bench.until_over(bench.agent(one))
     bench.shell._scribe.catch_up()

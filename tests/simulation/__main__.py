@@ -19,7 +19,7 @@ from tests.simulation.shrinking import shrunken
 from tests.simulation.steps import Opening, Step, drawn
 
 LENGTH = 150  # steps of a history; after them everything must be able to end
-EVERY = 8  # turns from one look at everything to the next; each fact and reply is looked at always
+EVERY = 8  # turns from one look at everything to the next; each event and reply is looked at always
 NEWS = 100_000  # steps
 
 

@@ -48,7 +48,7 @@ class Cast:
         return [agent.id for agent in self.world.state.agents.values() if not agent.is_over]
 
     def procs(self) -> list[Proc]:
-        """All processes that hold a place."""
+        """All processes that hold a slot."""
         return list(self.world.procs.values())
 
     def busy(self) -> list[Proc]:

@@ -36,13 +36,13 @@ DEFECTS = (
         "    if agent is not None:\n",
     ),
     _defect(
-        "what is frozen is frozen in fact",
+        "what is frozen is frozen in event",
         "handlers/returning.py",
         "    turn.do(Freeze(agent.id, agent.attempt))\n",
         "",
     ),
     _defect(
-        "what is thawed runs in fact",
+        "what is thawed runs in event",
         "handlers/returning.py",
         "        turn.do(Thaw(agent.id, agent.attempt))\n",
         "",
@@ -76,8 +76,8 @@ DEFECTS = (
     _defect(
         "a parent that waits in pieces does not keep its children out",
         "state/apply_waits.py",
-        "    state.is_new_next = agent.waits.pop(fact.request).is_expired\n",
-        "    del agent.waits[fact.request]\n",
+        "    state.is_new_next = agent.waits.pop(event.request).is_expired\n",
+        "    del agent.waits[event.request]\n",
         _history("a_parent_that_waits_in_pieces_does_not_keep_its_children_out"),
     ),
     _defect(
@@ -122,7 +122,7 @@ DEFECTS = (
     _defect(
         "over a lowered limit a lent slot is not given on",
         "handlers/stalls.py",
-        "    if has_working_place(state):\n        (admit",
+        "    if has_slot(state):\n        (admit",
         "    if state:\n        (admit",
     ),
     _defect(

@@ -65,13 +65,13 @@ class Machine(Cast):
     def the_disk_fills(self) -> None:
         """Nobody new starts."""
         self.say("the disk is nearly full")
-        self.world.tell(inputs.SpaceSeen(50, 100))
+        self.world.tell(inputs.DiskSpaceChanged(50, 100))
 
     def the_disk_empties(self) -> None:
-        """Perhaps not by enough for a shortage to be over."""
+        """Perhaps not by enough for disk pressure to be over."""
         free = self.dice.choice([105, 106, 200])
         self.say(f"the disk has {free} bytes, of which 100 shall be free")
-        self.world.tell(inputs.SpaceSeen(free, 100))
+        self.world.tell(inputs.DiskSpaceChanged(free, 100))
 
     def time_passes(self) -> None:
         """To the next deadline, and perhaps far beyond it."""

@@ -9,7 +9,7 @@ from textwrap import shorten
 from typing import NamedTuple
 
 from orchd.core.effects import Effect
-from orchd.core.state.events import Fact
+from orchd.core.state.events import Event
 from tests.simulation.machine import Machine
 from tests.simulation.people import People
 from tests.simulation.steps import Opening, Step
@@ -34,7 +34,7 @@ class Players(People, Machine):
 
 @dataclass
 class Performance:
-    """One history. The cheap promises are looked at with each fact and reply, all of them every `every` turns."""
+    """One history. The cheap promises are looked at with each event and reply, all of them every `every` turns."""
 
     opening: Opening
     every: int = 1
@@ -65,7 +65,7 @@ class Performance:
         self.turns = world.turns
         return None
 
-    def _tell(self, story: list[str | Fact | Effect]) -> None:
+    def _tell(self, story: list[str | Event | Effect]) -> None:
         """Words only when somebody wants to read them."""
         self.kinds.update(map(type, story))
         if self.is_told:

@@ -1,4 +1,4 @@
-"""The plan past one machine performs what it says it does: everybody starts, and ends, and no place is idle."""
+"""The plan past one machine performs what it says it does: everybody starts, and ends, and no slot is idle."""
 
 from __future__ import annotations
 

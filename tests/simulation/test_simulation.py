@@ -12,7 +12,7 @@ import pytest
 
 from orchd.core.effects import Effect
 from orchd.core.handlers import schedule
-from orchd.core.state.events import Fact
+from orchd.core.state.events import Event
 from tests.core.mutants import MUTANTS
 from tests.core.planting import ROOT, Mutant, is_killed
 from tests.simulation import __main__ as simulation
@@ -62,14 +62,14 @@ def test_every_step_is_one_that_somebody_can_make() -> None:
     assert set(WEIGHTS) == made
 
 
-def test_thousands_of_steps_keep_every_promise_and_reach_every_fact_and_effect() -> None:
+def test_thousands_of_steps_keep_every_promise_and_reach_every_event_and_effect() -> None:
     reached: set[type] = set()
     for number in range(40):
         opening, steps = drawn(19, number, simulation.LENGTH)
         performance = Performance(opening, simulation.EVERY)
         assert performance.run(steps) is None
         reached |= performance.kinds
-    kinds = {*get_args(Fact), *get_args(Effect)}
+    kinds = {*get_args(Event), *get_args(Effect)}
     assert {kind.__name__ for kind in kinds - reached} <= QUESTIONS
 
 
@@ -88,7 +88,7 @@ def test_what_a_planted_bug_does_is_caught_made_short_and_performed_again(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(schedule, "has_working_place", lambda state: True)
+    monkeypatch.setattr(schedule, "has_slot", lambda state: True)
     assert simulation.main(["--seed", "1", "--steps", "5000"]) == 1
     said = capsys.readouterr().out
     assert said.startswith("seed 1\n")

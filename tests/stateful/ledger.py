@@ -9,12 +9,12 @@ from orchd.core.inputs import Scope
 from orchd.core.state.agents import Agent, State
 from orchd.core.state.events import (
     AgentQueued,
-    Fact,
+    Event,
     ProcessEnded,
     RunBegan,
     RunBudgetChanged,
     SessionBudgetChanged,
-    SessionFact,
+    SessionEvent,
     SessionOpened,
 )
 from orchd.core.state.sessions import Session, SessionId, number_of_session
@@ -32,18 +32,18 @@ class Ledger:
     members: dict[str, int] = field(default_factory=dict)  # agents ever queued in a session
     last: int = 0
 
-    def commit(self, state: State, facts: Sequence[Fact]) -> None:
+    def commit(self, state: State, events: Sequence[Event]) -> None:
         """Write the sessions that changed, and what was paid."""
         touched: set[SessionId] = set()
-        for fact in facts:
-            self.budgets |= _budget_of(fact)
-            if isinstance(fact, SessionFact):
-                touched.add(fact.session)
-            elif isinstance(fact, AgentQueued) and fact.spec.session is not None:
-                touched.add(fact.spec.session)
-                self.members[fact.spec.session] = self.members.get(fact.spec.session, 0) + 1
-            elif isinstance(fact, ProcessEnded) and (report := fact.outcome.report) is not None:
-                agent = state.agents[fact.agent]
+        for event in events:
+            self.budgets |= _budget_of(event)
+            if isinstance(event, SessionEvent):
+                touched.add(event.session)
+            elif isinstance(event, AgentQueued) and event.spec.session is not None:
+                touched.add(event.spec.session)
+                self.members[event.spec.session] = self.members.get(event.spec.session, 0) + 1
+            elif isinstance(event, ProcessEnded) and (report := event.outcome.report) is not None:
+                agent = state.agents[event.agent]
                 touched |= {agent.spec.session} if agent.spec.session else set()
                 for scope in scopes_of(agent):
                     self.bills[scope] = added(self.bills.get(scope, Spent()), report.spent)
@@ -80,12 +80,12 @@ class Ledger:
         """What the store would give back."""
         return unpack_session(one, self.sessions[one])
 
-    def is_spent(self, agent: Agent, facts: Sequence[Fact]) -> bool:
-        """Whether a budget over `agent` is reached, by what is on the disk and what `facts` bring."""
+    def is_spent(self, agent: Agent, events: Sequence[Event]) -> bool:
+        """Whether a budget over `agent` is reached, by what is on the disk and what `events` bring."""
         for scope in scopes_of(agent):
             budget = self.budgets.get(scope, Budget())
-            for fact in facts:
-                budget = _budget_of(fact).get(scope, budget)
+            for event in events:
+                budget = _budget_of(event).get(scope, budget)
             bill = self.bills.get(scope, Spent())
             if budget.tokens is not None and bill.tokens >= budget.tokens:
                 return True
@@ -126,9 +126,9 @@ def added(one: Spent, other: Spent) -> Spent:
     return Spent(*(mine + theirs for mine, theirs in zip(one, other, strict=True)))
 
 
-def _budget_of(fact: Fact) -> dict[str, Budget]:
-    if isinstance(fact, SessionOpened | SessionBudgetChanged):
-        return {fact.session: fact.budget}
-    if isinstance(fact, RunBegan | RunBudgetChanged):
-        return {fact.run: fact.budget}
+def _budget_of(event: Event) -> dict[str, Budget]:
+    if isinstance(event, SessionOpened | SessionBudgetChanged):
+        return {event.session: event.budget}
+    if isinstance(event, RunBegan | RunBudgetChanged):
+        return {event.run: event.budget}
     return {}

@@ -11,12 +11,12 @@ LIVING = WORKING | {Status.WAITING}
 
 
 def working(state: State) -> int:
-    """Who holds a working place."""
+    """Who holds a slot."""
     return sum(1 for agent in state.agents.values() if agent.status in WORKING)
 
 
 def living(state: State) -> list[Agent]:
-    """Who holds a resident place."""
+    """Who holds a resident slot."""
     return [agent for agent in state.agents.values() if agent.status in LIVING]
 
 
@@ -70,7 +70,7 @@ def is_returning(state: State, agent: Agent, now: float) -> bool:
 
 def most_alive(state: State, depth: int) -> int:
     """How many agents may be alive before one more starts at `depth`: those below it find room for one at each level,
-    where there are that many places beside a full limit."""
+    where there are that many slots beside a full limit."""
     levels = state.guards.depth
     if state.resident < state.limit + levels - 1:
         return state.resident
@@ -141,7 +141,7 @@ def waits_for_itself(state: State, agent: Agent, pollers: set[AgentId]) -> bool:
 
 
 def is_ready(state: State, agent: Agent, now: float) -> bool:
-    """Whether it waits for nothing but a place."""
+    """Whether it waits for nothing but a slot."""
     is_due = agent.ready_at is None or agent.ready_at <= now
     return agent.status is Status.QUEUED and is_due and not agent.is_paused and not below(state, agent)
 

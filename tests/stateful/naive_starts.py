@@ -17,7 +17,7 @@ ROUNDING = 1e-6  # seconds: the time of one clock is told by another, which take
 def is_held(world: World, agent: Agent, slack: float = 0.0) -> bool:
     """Whether a full disk, a rate limit or a budget keeps it from starting."""
     is_limited = world.held.get(agent.spec.runner or "", 0.0) > world.now + slack
-    return world.state.is_short or is_limited or world.ledger.is_spent(agent, ())
+    return world.state.has_disk_pressure or is_limited or world.ledger.is_spent(agent, ())
 
 
 def startable(world: World, *, may_use_reserve: bool = True) -> list[Agent]:
@@ -26,7 +26,7 @@ def startable(world: World, *, may_use_reserve: bool = True) -> list[Agent]:
     `may_use_reserve`: no agent whose wait is over may take the slot. The room of a chain is used while none is at work.
     """
     state, now = world.state, world.now
-    if state.is_paused or state.held_until > now:
+    if state.is_paused or state.spawn_backoff_until > now:
         return []
     ready = [
         one for one in state.agents.values() if naive.is_ready(state, one, now) and not is_held(world, one, -ROUNDING)
@@ -51,7 +51,7 @@ def is_stalled(world: World) -> bool:
     """Whether each agent at work runs and needs an agent for which only a slot is missing; paused ones do not count."""
     state, now = world.state, world.now
     busy = [agent for agent in naive.living(state) if agent.status in naive.WORKING and not agent.is_paused]
-    if not busy or state.is_paused or state.is_draining or state.held_until > now:
+    if not busy or state.is_paused or state.is_draining or state.spawn_backoff_until > now:
         return False
     for agent in busy:
         needed = naive.needs(state, agent).values()

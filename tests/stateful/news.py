@@ -14,7 +14,7 @@ def stale(one: AgentId, attempt: int) -> list[inputs.Input]:
         inputs.TreeGone(one, attempt),
         inputs.NeverRan(one, attempt),
         inputs.Adopted(one, attempt),
-        inputs.Heard(one, attempt, 1000.0),
+        inputs.OutputSeen(one, attempt, 1000.0),
         inputs.OverMemory(one, attempt),
         inputs.WorkedWhileWaiting(one, attempt),
         inputs.CallerGone(one, RequestId("nobody's")),

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchd.core.state.agents import Agent, AgentId, Cause, Frozen, State, Status
-from orchd.core.state.events import AgentFrozen, AgentReturned, AgentThawed, AttemptAdmitted, Fact
+from orchd.core.state.agents import Agent, AgentId, Frozen, State, Status, StopReason
+from orchd.core.state.events import AgentFrozen, AgentReturned, AgentThawed, AttemptAdmitted, Event
 from tests.stateful import naive, naive_starts
 from tests.stateful.naive_starts import ROUNDING
 from tests.stateful.outside import Key, can_run
@@ -27,11 +27,11 @@ class Clock:
     is_held: bool = False
 
 
-def _is_cut_short(agent: Agent, fact: AgentReturned | AgentThawed) -> bool:
+def _is_cut_short(agent: Agent, event: AgentReturned | AgentThawed) -> bool:
     """Whether the agent may wait again at once: its wait expired or was cut short."""
-    if isinstance(fact, AgentThawed):
+    if isinstance(event, AgentThawed):
         return agent.frozen in {Frozen.WAIT_CUT, Frozen.BUSY}
-    return agent.waits[fact.request].is_expired
+    return agent.waits[event.request].is_expired
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Observer:
     """What was seen up to the last turn."""
 
     runnable: set[Key] = field(default_factory=set)
-    holders: set[Key] = field(default_factory=set)  # attempts that held a slot, also if their answer was lost
+    blockers: set[Key] = field(default_factory=set)  # attempts that held a slot, also if their answer was lost
     clocks: dict[Key, Clock] = field(default_factory=dict)
     stalled_since: float | None = None
     is_new_due: bool = False  # the last slot went back to an agent whose wait was cut short
@@ -47,35 +47,35 @@ class Observer:
     loans: int = 0
     borrower: AgentId | None = None  # the agent that got the slot of the last loan
 
-    def note(self, world: World, fact: Fact) -> None:
-        """A fact that hands out a slot, or takes one away; `world` is as it was before it."""
+    def note(self, world: World, event: Event) -> None:
+        """A event that hands out a slot, or takes one away; `world` is as it was before it."""
         state = world.state
-        if isinstance(fact, AttemptAdmitted):
+        if isinstance(event, AttemptAdmitted):
             self.is_new_due, self.passed_over = False, set()
             self.stalled_since = None  # no stall while it is at work, and that may be over when the turn is
-        elif isinstance(fact, AgentReturned | AgentThawed):
+        elif isinstance(event, AgentReturned | AgentThawed):
             has_slot = naive.working(state) < state.limit
             still = (
                 self.passed_over & {agent.id for agent in naive_starts.startable(world, may_use_reserve=False)}
                 if has_slot
                 else set()
             )
-            assert not still or self.borrower == fact.agent, (
+            assert not still or self.borrower == event.agent, (
                 f"two agents whose waits were cut short went before {still}"
             )
-            self.is_new_due = _is_cut_short(state.agents[fact.agent], fact)
+            self.is_new_due = _is_cut_short(state.agents[event.agent], event)
             self.passed_over = (
                 {agent.id for agent in naive_starts.startable(world, may_use_reserve=False)}
                 if self.is_new_due and has_slot
                 else set()
             )
-        elif isinstance(fact, AgentFrozen) and fact.cause is Frozen.LENT:
-            self._check_loan(world, fact)
+        elif isinstance(event, AgentFrozen) and event.cause is Frozen.LENT:
+            self._check_loan(world, event)
             self.loans += 1
-            self.borrower, self.stalled_since = fact.lent_to, None
+            self.borrower, self.stalled_since = event.lent_to, None
 
-    def _check_loan(self, world: World, fact: AgentFrozen) -> None:
-        lender, borrower = world.state.agents[fact.agent], fact.lent_to
+    def _check_loan(self, world: World, event: AgentFrozen) -> None:
+        lender, borrower = world.state.agents[event.agent], event.lent_to
         assert lender.status is Status.RUNNING, "an agent that was not at work lent its slot"
         assert borrower in naive.needs(world.state, lender), "a slot was lent to an agent that the lender does not need"
         if not world.state.stall_after:
@@ -88,10 +88,10 @@ class Observer:
         """Whether there is a stall, or one may have begun in this turn."""
         return self.stalled_since is not None or not state.stall_after
 
-    def check_stop(self, world: World, one: AgentId, cause: Cause) -> None:
+    def check_stop(self, world: World, one: AgentId, cause: StopReason) -> None:
         """A time-out counts no time for which only a slot was missing."""
         agent = world.state.agents[one]
-        if cause is Cause.TIMEOUT and agent.spec.timeout is not None:
+        if cause is StopReason.TIMEOUT and agent.spec.timeout is not None:
             counted = self._counted(world, (one, agent.attempt))
             assert counted >= agent.spec.timeout - ROUNDING, "timed out although it was held for part of the time"
 
@@ -105,19 +105,19 @@ class Observer:
         runnable = {key for key, proc in world.procs.items() if can_run(proc, clients)}
         state = world.state
         if state.is_strict:
-            new = runnable - self.runnable - self.holders
+            new = runnable - self.runnable - self.blockers
             assert len(runnable) <= state.limit or not new, (
                 f"{len(runnable)} agents can run at limit {state.limit}: {sorted(new)} began to"
             )
         self.runnable = runnable
         working = [agent for agent in naive.living(state) if agent.status in naive.WORKING]
-        self.holders = {(agent.id, agent.attempt) for agent in working}
+        self.blockers = {(agent.id, agent.attempt) for agent in working}
         for agent in naive.living(state):
             key = (agent.id, agent.attempt)
             if agent.status is Status.WAITING:
                 assert key not in runnable, "it counts as waiting and can run"
             is_frozen = agent.frozen is not None or agent.is_paused
-            assert is_frozen == world.procs[key].is_frozen, "frozen in the state or in fact, not both"
+            assert is_frozen == world.procs[key].is_frozen, "frozen in the state or in event, not both"
         self._tell_time(world)
         is_stalled = naive_starts.is_stalled(world)
         self.stalled_since = (world.now if self.stalled_since is None else self.stalled_since) if is_stalled else None

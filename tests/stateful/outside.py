@@ -34,7 +34,7 @@ class Proc:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it holds a place."""
+        """Whether it holds a slot."""
         return self.is_running or self.has_rest
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from orchd.core import inputs
 from orchd.core.effects import Answer, Refuse
 from orchd.core.handlers.processes import HOLD_SECONDS, LONGEST_HOLD
-from orchd.core.state.agents import OVER, Agent, AgentId, Cause, Frozen, Instant, State, Status
+from orchd.core.state.agents import OVER, Agent, AgentId, Frozen, Instant, State, Status, StopReason
 from orchd.core.state.events import (
     AdmissionsResumed,
     AgentCancelled,
     AgentCompleted,
-    AgentFact,
+    AgentEvent,
     AgentFailed,
     AgentFrozen,
     AgentLost,
@@ -26,7 +26,7 @@ from orchd.core.state.events import (
     AttemptDeferred,
     AttemptRetried,
     AttemptVoided,
-    Fact,
+    Event,
     RunnerLimited,
     StopBegan,
     WaitExpired,
@@ -42,66 +42,66 @@ if TYPE_CHECKING:
     from tests.stateful.outside import Client
     from tests.stateful.world import World
 
-ENDLESS = 10_000  # facts of one turn; the worlds are small
+ENDLESS = 10_000  # events of one turn; the worlds are small
 BAD_ENDS = AgentFailed | AgentCancelled | AgentTimedOut | AgentLost | AttemptRetried | AttemptDeferred
 
 
 class WatchedTurn(Turn):
-    """A turn that looks at each fact in the moment it is recorded."""
+    """A turn that looks at each event in the moment it is recorded."""
 
-    def __init__(self, world: World, events: tuple[inputs.Input, ...]) -> None:
+    def __init__(self, world: World, inputs_: tuple[inputs.Input, ...]) -> None:
         super().__init__(world.state, Instant(world.now, world.now))
         self.world = world
-        self.events = events
+        self.given = inputs_
         self.tries: dict[AgentId, int] = {}
 
-    def record(self, fact: Fact) -> None:
+    def record(self, event: Event) -> None:
         """Look, then record."""
-        self.world.story.append(fact)
-        assert len(self.facts) < ENDLESS, "a turn without end"
-        if isinstance(fact, AttemptAdmitted):
-            self._check_admission(fact)
-        if isinstance(fact, AgentReturned | AgentThawed | WorkSeen):
-            self._check_return(fact)
-        if isinstance(fact, AgentFrozen):
-            self._check_freeze(fact)
-        if isinstance(fact, WaitExpired):
-            wait = self.state.agents[fact.agent].waits[fact.request]
+        self.world.story.append(event)
+        assert len(self.events) < ENDLESS, "a turn without end"
+        if isinstance(event, AttemptAdmitted):
+            self._check_admission(event)
+        if isinstance(event, AgentReturned | AgentThawed | WorkSeen):
+            self._check_return(event)
+        if isinstance(event, AgentFrozen):
+            self._check_freeze(event)
+        if isinstance(event, WaitExpired):
+            wait = self.state.agents[event.agent].waits[event.request]
             assert wait.deadline is not None, "a wait without end has expired"
             assert wait.deadline <= self.now, "a wait expired too early"
             assert not naive.is_true(self.state, wait), "a wait expired that is true"
-        if isinstance(fact, StopBegan):
-            self.world.observer.check_stop(self.world, fact.agent, fact.cause)
-        self.world.observer.note(self.world, fact)
-        if isinstance(fact, AttemptDeferred):
-            agent = self.state.agents[fact.agent]
+        if isinstance(event, StopBegan):
+            self.world.observer.check_stop(self.world, event.agent, event.cause)
+        self.world.observer.note(self.world, event)
+        if isinstance(event, AttemptDeferred):
+            agent = self.state.agents[event.agent]
             self.tries[agent.id] = agent.tries
-            assert agent.cause is Cause.ENDED, "put off what somebody ended"
+            assert agent.cause is StopReason.ENDED, "put off what somebody ended"
             assert not _has_waited_enough(self.world, agent), "waits for its service again, too often or too long"
-        if isinstance(fact, AgentSkipped):
-            is_revived = any(isinstance(other, AgentRevived) and other.agent == fact.agent for other in self.facts)
-            assert is_revived or fact.agent not in self.world.ran, "skipped although an attempt of it ran"
-        if isinstance(fact, AttemptRetried):
-            agent = self.state.agents[fact.agent]
+        if isinstance(event, AgentSkipped):
+            is_revived = any(isinstance(other, AgentRevived) and other.agent == event.agent for other in self.events)
+            assert is_revived or event.agent not in self.world.ran, "skipped although an attempt of it ran"
+        if isinstance(event, AttemptRetried):
+            agent = self.state.agents[event.agent]
             assert agent.tries < agent.spec.retries, "retried too often"
-            assert agent.cause is not Cause.CANCELLED, "retried what somebody ended"
-        if isinstance(fact, AgentQueued) and fact.ancestors:
-            assert self._children(fact.ancestors[-1]) < self.state.guards.children, "more children than may be"
-        if isinstance(fact, AgentFailed | AttemptRetried) and _is_turned_away(agent := self.state.agents[fact.agent]):
-            assert isinstance(fact, AgentFailed), "a rate limit took one of its retries"
+            assert agent.cause is not StopReason.CANCELLED, "retried what somebody ended"
+        if isinstance(event, AgentQueued) and event.ancestors:
+            assert self._children(event.ancestors[-1]) < self.state.guards.children, "more children than may be"
+        if isinstance(event, AgentFailed | AttemptRetried) and _is_turned_away(agent := self.state.agents[event.agent]):
+            assert isinstance(event, AgentFailed), "a rate limit took one of its retries"
             assert _has_waited_enough(self.world, agent), "blamed for what its service did"
-        super().record(fact)
-        if isinstance(fact, AttemptDeferred):
-            assert self.state.agents[fact.agent].tries == self.tries[fact.agent], "it lost a try for nothing"
+        super().record(event)
+        if isinstance(event, AttemptDeferred):
+            assert self.state.agents[event.agent].tries == self.tries[event.agent], "it lost a try for nothing"
         assert naive.is_safe(self.state), "what lives could deadlock"
 
     def _children(self, parent: AgentId) -> int:
         return sum(1 for agent in self.state.agents.values() if agent.parent == parent and not agent.is_over)
 
-    def _check_admission(self, fact: AttemptAdmitted) -> None:
-        state, agent = self.state, self.state.agents[fact.agent]
+    def _check_admission(self, event: AttemptAdmitted) -> None:
+        state, agent = self.state, self.state.agents[event.agent]
         assert naive.working(state) < state.limit, "admitted beyond the limit"
-        assert len(naive.living(state)) < state.resident, "admitted beyond the resident places"
+        assert len(naive.living(state)) < state.resident, "admitted beyond the resident slots"
         has_place = len(naive.living(state)) < naive.most_alive(state, agent.depth)
         may_use_reserve = (naive.is_needed(state, agent) and not naive.working(state)) or (
             self.world.observer.may_break_a_stall(state)
@@ -109,10 +109,10 @@ class WatchedTurn(Turn):
         )
         assert has_place or may_use_reserve or self._is_lent_to(agent), "admitted into the room of a chain"
         assert not state.is_paused, "admitted while paused"
-        assert not state.is_short, "admitted while the disk is nearly full"
-        assert state.held_until <= self.now, "admitted while the machine refuses"
+        assert not state.has_disk_pressure, "admitted while the disk is nearly full"
+        assert state.spawn_backoff_until <= self.now, "admitted while the machine refuses"
         assert not self._is_held(agent), "admitted while its service wants no more"
-        assert not self.world.ledger.is_spent(agent, self.facts), "admitted though its budget is spent"
+        assert not self.world.ledger.is_spent(agent, self.events), "admitted though its budget is spent"
         assert naive.is_ready(state, agent, self.now), "admitted before it was ready"
         assert naive_runs.has_room(state, agent), "admitted beyond the maxParallel of its run"
         if agent.spec.member is None and not agent.has_started:
@@ -122,77 +122,77 @@ class WatchedTurn(Turn):
             run = state.runs[agent.spec.member.run]  # type: ignore[union-attr]
             assert naive_runs.end_of(run, node, self.world.look) == "completed", "admitted after what did not complete"
         assert not state.is_draining or naive.is_needed(state, agent), "admitted on the way out"
-        assert (fact.agent, fact.attempt) not in self.world.admitted, "an attempt number was handed out twice"
-        assert fact.agent not in self.world.completed, "what has completed runs again"
+        assert (event.agent, event.attempt) not in self.world.admitted, "an attempt number was handed out twice"
+        assert event.agent not in self.world.completed, "what has completed runs again"
         if not self.world.observer.is_new_due and not self._is_lent_to(agent):
             assert not naive_starts.returning(self.world), "a new agent went before one that returns"
 
     def _is_lent_to(self, agent: Agent) -> bool:
-        last = self.facts[-1] if self.facts else None
+        last = self.events[-1] if self.events else None
         return isinstance(last, AgentFrozen) and last.lent_to == agent.id
 
     def _is_held(self, agent: Agent) -> bool:
         """By what is on the disk and what this turn brought."""
         held = dict(self.world.held)
-        for fact in self.facts:
-            if isinstance(fact, RunnerLimited):
-                held[fact.runner] = fact.until
-            if isinstance(fact, AdmissionsResumed):
+        for event in self.events:
+            if isinstance(event, RunnerLimited):
+                held[event.runner] = event.until
+            if isinstance(event, AdmissionsResumed):
                 held.clear()
         return held.get(agent.spec.runner or "", 0.0) > self.now + ROUNDING
 
-    def _check_return(self, fact: AgentReturned | AgentThawed | WorkSeen) -> None:
-        agent = self.state.agents[fact.agent]
+    def _check_return(self, event: AgentReturned | AgentThawed | WorkSeen) -> None:
+        agent = self.state.agents[event.agent]
         assert not agent.is_paused, "a paused agent went back to work"
-        if not self.state.is_strict and self._is_cut_short(fact):
+        if not self.state.is_strict and self._is_cut_short(event):
             return
-        assert naive.working(self.state) < self.state.limit, "returned without a place"
+        assert naive.working(self.state) < self.state.limit, "returned without a slot"
         assert naive_runs.has_room(self.state, agent), "returned beyond the maxParallel of its run"
         if agent.lent_to is not None and naive.unfinished(self.state, [agent.lent_to]):
             others = [one for one in naive.living(self.state) if one is not agent and one.lent_to is None]
             able = [one for one in others if naive_runs.has_room(self.state, one)]
             returning = [one.id for one in able if naive.is_returning(self.state, one, self.now)]
             assert not returning, "a lender went on in a slot that another agent can take"
-        elif isinstance(fact, AgentThawed | AgentReturned) and not self._is_alone(fact):
+        elif isinstance(event, AgentThawed | AgentReturned) and not self._is_alone(event):
             assert naive.is_returning(self.state, agent, self.now), "returned before its wait was over"
 
-    def _is_cut_short(self, fact: AgentReturned | AgentThawed | WorkSeen) -> bool:
+    def _is_cut_short(self, event: AgentReturned | AgentThawed | WorkSeen) -> bool:
         """Whether the lenient limit lets it work at once."""
-        agent = self.state.agents[fact.agent]
-        if isinstance(fact, AgentReturned):
-            deadline = agent.waits[fact.request].deadline
-            return (deadline is not None and deadline <= self.now) or self._is_alone(fact)
-        return isinstance(fact, AgentThawed) and agent.frozen is not Frozen.LENT
+        agent = self.state.agents[event.agent]
+        if isinstance(event, AgentReturned):
+            deadline = agent.waits[event.request].deadline
+            return (deadline is not None and deadline <= self.now) or self._is_alone(event)
+        return isinstance(event, AgentThawed) and agent.frozen is not Frozen.LENT
 
-    def _is_alone(self, fact: AgentReturned | AgentThawed | WorkSeen) -> bool:
+    def _is_alone(self, event: AgentReturned | AgentThawed | WorkSeen) -> bool:
         """Whether the client of its wait has just died."""
-        return isinstance(fact, AgentReturned) and inputs.CallerGone(fact.agent, fact.request) in self.events
+        return isinstance(event, AgentReturned) and inputs.CallerGone(event.agent, event.request) in self.given
 
-    def _check_freeze(self, fact: AgentFrozen) -> None:
+    def _check_freeze(self, event: AgentFrozen) -> None:
         """An agent is kept from running only while it has no slot, and for one of four reasons."""
-        agent, state = self.state.agents[fact.agent], self.state
+        agent, state = self.state.agents[event.agent], self.state
         assert agent.frozen is None, "frozen twice"
-        if fact.cause is Frozen.LENT:
-            assert fact.lent_to is not None, "lent to no agent"
+        if event.cause is Frozen.LENT:
+            assert event.lent_to is not None, "lent to no agent"
             return
         if agent.is_paused:
-            is_released = any(isinstance(one, inputs.PauseAgents) and one.is_slot_released for one in self.events)
-            assert fact.cause is not Frozen.PAUSED or is_released, "its slot was taken without a request"
+            is_released = any(isinstance(one, inputs.PauseAgents) and one.is_slot_released for one in self.given)
+            assert event.cause is not Frozen.PAUSED or is_released, "its slot was taken without a request"
             return
         assert state.is_strict, "frozen although the limit is lenient"
         has_slot = naive.working(state) < state.limit and naive_runs.has_room(state, agent)
         assert not has_slot, "frozen beside a free slot"
-        if fact.cause is Frozen.WAIT_CUT:
-            assert inputs.CallerGone(fact.agent, fact.request or "") in self.events, "frozen, and its client lives"  # type: ignore[arg-type]
+        if event.cause is Frozen.WAIT_CUT:
+            assert inputs.CallerGone(event.agent, event.request or "") in self.given, "frozen, and its client lives"  # type: ignore[arg-type]
         else:
-            assert inputs.WorkedWhileWaiting(fact.agent, fact.attempt) in self.events, "frozen, and it did not work"
+            assert inputs.WorkedWhileWaiting(event.agent, event.attempt) in self.given, "frozen, and it did not work"
 
 
 def _is_turned_away(agent: Agent) -> bool:
     """Whether it ended by itself because its service wanted no more. A run that is cut short has no use for more."""
     report = agent.outcome.report if agent.outcome else None
     is_limited = report is not None and report.limited_until is not None and agent.spec.runner is not None
-    return is_limited and agent.cause is Cause.ENDED and agent.spec.member is None
+    return is_limited and agent.cause is StopReason.ENDED and agent.spec.member is None
 
 
 def _has_waited_enough(world: World, agent: Agent) -> bool:
@@ -215,7 +215,7 @@ def check(world: World, turn: WatchedTurn) -> None:
     state = world.state
     assert recount(state) == indexes(state)
     alive = {key for key, proc in world.procs.items() if proc.is_alive}
-    assert {(agent.id, agent.attempt) for agent in naive.living(state)} == alive, "places and processes differ"
+    assert {(agent.id, agent.attempt) for agent in naive.living(state)} == alive, "slots and processes differ"
     assert all(agent.status is not Status.STARTING for agent in naive.living(state))
     for agent in state.agents.values():
         check_agent(world, agent)
@@ -260,16 +260,18 @@ def check_agent(world: World, agent: Agent) -> None:
 def check_ends(world: World, turn: WatchedTurn) -> None:
     """A parent that did not complete takes its children with it; one that completed does not."""
     state = world.state
-    for fact in turn.facts:
-        if not isinstance(fact, AgentFact):
+    for event in turn.events:
+        if not isinstance(event, AgentEvent):
             continue
-        children = [one for one in state.agents.values() if one.parent == fact.agent and one.id not in world.revived]
-        if isinstance(fact, BAD_ENDS):
+        children = [one for one in state.agents.values() if one.parent == event.agent and one.id not in world.revived]
+        if isinstance(event, BAD_ENDS):
             for child in children:
-                assert child.is_over or child.cause is Cause.CANCELLED, "an orphan of a parent that did not complete"
-        is_alone = len(turn.events) == 1 and not any(isinstance(other, AgentFailed) for other in turn.facts)
-        if isinstance(fact, AgentCompleted) and is_alone:  # a launch that fails in the same turn may fail a run fast
-            ended = {other.agent for other in turn.facts if isinstance(other, AgentCancelled | StopBegan)}
+                assert child.is_over or child.cause is StopReason.CANCELLED, (
+                    "an orphan of a parent that did not complete"
+                )
+        is_alone = len(turn.given) == 1 and not any(isinstance(other, AgentFailed) for other in turn.events)
+        if isinstance(event, AgentCompleted) and is_alone:  # a launch that fails in the same turn may fail a run fast
+            ended = {other.agent for other in turn.events if isinstance(other, AgentCancelled | StopBegan)}
             assert not ended & {child.id for child in children}, "cancelled because its parent completed"
 
 
@@ -292,34 +294,34 @@ def check_runs(world: World, turn: WatchedTurn) -> None:
 
 def check_cancels(state: State, turn: WatchedTurn) -> None:
     """Nothing that is named in a cancel, nor anything under it, goes on."""
-    named = {one for event in turn.events if isinstance(event, inputs.Cancel) for one in event.ids}
+    named = {one for given in turn.given if isinstance(given, inputs.Cancel) for one in given.ids}
     for agent in state.agents.values() if named else ():
         if not named.isdisjoint({agent.id, *agent.ancestors}):
-            assert agent.is_over or agent.cause is Cause.CANCELLED, "cancelled and goes on"
+            assert agent.is_over or agent.cause is StopReason.CANCELLED, "cancelled and goes on"
 
 
 def check_pauses(world: World, turn: WatchedTurn) -> None:
     """An agent that a request named is paused, or is not, when that is answered; and no time-out ends a paused one."""
     answered = {effect.request for effect in turn.effects if isinstance(effect, Answer)}
-    for event in turn.events:
-        if isinstance(event, inputs.PauseAgents | inputs.ResumeAgents) and event.request in answered:
-            is_paused = isinstance(event, inputs.PauseAgents)
-            assert all(world.look(one).is_paused == is_paused for one in event.ids), "answered, and not done"
-            is_slot_kept = is_paused and not event.is_slot_released  # type: ignore[union-attr]
-            taken = [fact.agent for fact in turn.facts if isinstance(fact, AgentFrozen)]
-            assert not is_slot_kept or set(event.ids).isdisjoint(taken), "paused, and its slot was taken"
+    for given in turn.given:
+        if isinstance(given, inputs.PauseAgents | inputs.ResumeAgents) and given.request in answered:
+            is_paused = isinstance(given, inputs.PauseAgents)
+            assert all(world.look(one).is_paused == is_paused for one in given.ids), "answered, and not done"
+            is_slot_kept = is_paused and not given.is_slot_released  # type: ignore[union-attr]
+            taken = [event.agent for event in turn.events if isinstance(event, AgentFrozen)]
+            assert not is_slot_kept or set(given.ids).isdisjoint(taken), "paused, and its slot was taken"
 
 
 def check_started(world: World, turn: Turn) -> None:
     """Who asked for no queueing was refused, or all of them were admitted at once, if the machine could."""
-    queued = [fact.agent for fact in turn.facts if isinstance(fact, AgentQueued)]
+    queued = [event.agent for event in turn.events if isinstance(event, AgentQueued)]
     started = all(world.look(one).attempt or world.look(one).is_over for one in queued if one in world.store)
-    is_refused = any(isinstance(fact, AttemptVoided) for fact in turn.facts)
+    is_refused = any(isinstance(event, AttemptVoided) for event in turn.events)
     assert started or is_refused or turn.is_cut_short, "queued all the same"  # the rest starts in the next slices
 
 
 def check_nobody_idles(world: World) -> None:
-    """No place is free while somebody may have it."""
+    """No slot is free while somebody may have it."""
     if naive.working(world.state) < world.state.limit:
         assert not naive_starts.returning(world), "it may return and does not"
         able = [agent.id for agent in naive_starts.startable(world)]

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from orchd.core import inputs
 from orchd.core.decide import next_deadline
 from orchd.core.state.agents import AgentId, Oom, Spec, Status
-from orchd.core.state.runs import Group
+from orchd.core.state.runs import GroupPlan
 from tests.stateful.news import stale
 from tests.stateful.outside import Client, Proc
 from tests.stateful.stress import stress
@@ -73,7 +73,7 @@ def shaped(groups: list[Fields], parts: list[Fields]) -> tuple[Any, ...]:
         after = tuple(dict.fromkeys(known[pick % len(known)] for pick in part["after"] if known))
         made.append(inputs.Part(f"{group}/m{number}".strip("/"), spec, after, part["is_required"]))
     used = {"", *(path for path in paths), *("g" for path in paths if path == "g/h")}
-    kept = tuple(Group(path, **fields) for path, fields in zip(PATHS, groups, strict=False) if path in used)
+    kept = tuple(GroupPlan(path, **fields) for path, fields in zip(PATHS, groups, strict=False) if path in used)
     return (kept, *made)
 
 
@@ -188,7 +188,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(free=st.sampled_from([50, 99, 100, 105, 106, 200]))
     def the_disk_is_looked_at(self, free: int) -> None:
-        self.world.tell(inputs.SpaceSeen(free, 100))
+        self.world.tell(inputs.DiskSpaceChanged(free, 100))
 
     # People.
 

@@ -9,23 +9,23 @@ from itertools import count
 
 from orchd.core import inputs
 from orchd.core.decide import decide, next_deadline
-from orchd.core.effects import Answer, Effect, Freeze, Kill, Launch, Refuse, Release, Terminate, Thaw, Watch
+from orchd.core.effects import Answer, Effect, Freeze, Kill, Launch, Refuse, Release, Terminate, Thaw, WatchCaller
 from orchd.core.state.agents import Agent, AgentId, Guards, RateLimit, Report, RequestId, Spec, State, Status
 from orchd.core.state.events import (
     AdmissionsResumed,
     AgentCompleted,
-    AgentFact,
+    AgentEvent,
     AgentRevived,
     AttemptAdmitted,
     AttemptDeferred,
     AttemptRetried,
-    Fact,
+    Event,
     ProcessEnded,
-    RunFact,
+    RunEvent,
     RunnerLimited,
 )
 from orchd.core.state.indexes import forget, forget_runs, load
-from orchd.core.state.runs import Group, Plan, Run, RunId
+from orchd.core.state.runs import GroupPlan, Run, RunId, RunPlan
 from orchd.core.state.sessions import SessionId
 from orchd.core.state.spending import Budget, Spent
 from orchd.core.turn import Question, Turn
@@ -45,7 +45,7 @@ class World:
     """The daemon and everything around it. After every step all promises are looked at."""
 
     state: State
-    is_thorough: bool = True  # look at everything after every turn, not only at what each fact and reply promises
+    is_thorough: bool = True  # look at everything after every turn, not only at what each event and reply promises
     is_roomy: bool = False  # a chain of agents always has room, and no agent waits for others than those below it
     observer: Observer = field(default_factory=Observer)
     pollers: set[AgentId] = field(default_factory=set)  # agents that end only when all their children have ended
@@ -71,7 +71,7 @@ class World:
     crash: str | None = None  # "before" or "after" the next commit
     requests: count[int] = field(default_factory=lambda: count(1))
     turns: int = 0
-    story: list[str | Fact | Effect] = field(default_factory=list)  # what happened and what came of it
+    story: list[str | Event | Effect] = field(default_factory=list)  # what happened and what came of it
 
     def __post_init__(self) -> None:
         self.box = self._box()
@@ -84,14 +84,14 @@ class World:
 
     # The engine: decide, make processes, commit, act.
 
-    def tell(self, *events: inputs.Input) -> Turn:
+    def tell(self, *inputs_: inputs.Input) -> Turn:
         """One turn. If the daemon is to die in it, the next one has taken over when this returns."""
         self.turns += 1
         parked = {key for key, proc in self.procs.items() if not self.can_run(proc)}
-        turn = promises.WatchedTurn(self, events)
+        turn = promises.WatchedTurn(self, inputs_)
         turn.launches_left = self.launches
-        for event in events:
-            decide(turn, event)
+        for given in inputs_:
+            decide(turn, given)
             while turn.questions:
                 decide(turn, self._reply(turn.questions.pop(0)))
         crash, self.crash = self.crash, None
@@ -103,14 +103,16 @@ class World:
             self.restart()
             return turn
         self._act(turn, parked)
-        touched = {fact.agent for fact in turn.facts if isinstance(fact, AgentFact)}
+        touched = {event.agent for event in turn.events if isinstance(event, AgentEvent)}
         promises.check_turn(self, turn)
         if self.is_thorough:
             promises.check(self, turn)
         forget(self.state, touched)
         self.ledger.let_go(self.state)
         self.procs = {key: proc for key, proc in self.procs.items() if proc.is_alive}
-        if dead := [watch for watch in turn.effects if isinstance(watch, Watch) and watch.request not in self.clients]:
+        if dead := [
+            watch for watch in turn.effects if isinstance(watch, WatchCaller) and watch.request not in self.clients
+        ]:
             self.tell(*(inputs.CallerGone(watch.agent, watch.request) for watch in dead))
         elif turn.is_cut_short:
             self.tell(inputs.Admit())
@@ -125,7 +127,7 @@ class World:
     def _reply(self, question: Question) -> inputs.Input:
         key = (question.agent, question.attempt)
         if not isinstance(question, Launch):
-            return inputs.Heard(*key, self.quiet)
+            return inputs.OutputSeen(*key, self.quiet)
         assert key not in self.admitted, "launched twice"
         if self.failures:
             return inputs.SpawnFailed(*key, "no", is_passing=self.failures.popleft())
@@ -133,44 +135,44 @@ class World:
         return inputs.Spawned(*key, 100 + len(self.admitted), None)
 
     def _commit(self, turn: promises.WatchedTurn) -> None:
-        for one in dict.fromkeys(fact.agent for fact in turn.facts if isinstance(fact, AgentFact)):
+        for one in dict.fromkeys(event.agent for event in turn.events if isinstance(event, AgentEvent)):
             agent = self.state.agents[one]
             self.store[one] = copied(agent)
             assert self.store[one] == agent, "what is read is not what was written"
-        for run in {run for fact in turn.facts if (run := self._run_changed_by(fact)) is not None}:
+        for run in {run for event in turn.events if (run := self._run_changed_by(event)) is not None}:
             self.runs[run] = pack_run(self.state.runs[run])
-        for fact in turn.facts:
-            if isinstance(fact, RunnerLimited):
-                self.held[fact.runner] = fact.until
-            if isinstance(fact, AdmissionsResumed):
-                self.held.clear()
-            if isinstance(fact, AttemptAdmitted):
-                self.admitted.add((fact.agent, fact.attempt))
-            if isinstance(fact, AgentCompleted):
-                self.completed.add(fact.agent)
-            self._count_tries(fact)
         for event in turn.events:
-            if isinstance(event, inputs.WorkedWhileWaiting) and self.state.is_strict:
+            if isinstance(event, RunnerLimited):
+                self.held[event.runner] = event.until
+            if isinstance(event, AdmissionsResumed):
+                self.held.clear()
+            if isinstance(event, AttemptAdmitted):
+                self.admitted.add((event.agent, event.attempt))
+            if isinstance(event, AgentCompleted):
+                self.completed.add(event.agent)
+            self._count_tries(event)
+        for given in turn.given:
+            if isinstance(given, inputs.WorkedWhileWaiting) and self.state.is_strict:
                 for client in self.clients.values():
-                    client.is_beside |= client.key == (event.agent, event.attempt)
-        self.ledger.commit(self.state, turn.facts)
+                    client.is_beside |= client.key == (given.agent, given.attempt)
+        self.ledger.commit(self.state, turn.events)
         self.box = self._box()
 
-    def _count_tries(self, fact: Fact) -> None:
-        if isinstance(fact, AttemptDeferred):
-            self.rate_limits.setdefault(fact.agent, []).append(self.now)
-        if isinstance(fact, AttemptDeferred | AttemptRetried):
-            self.ran.add(fact.agent)
-        if isinstance(fact, AgentRevived):
-            self.rate_limits.pop(fact.agent, None)
-            self.ran.discard(fact.agent)
-            self.revived.add(fact.agent)
+    def _count_tries(self, event: Event) -> None:
+        if isinstance(event, AttemptDeferred):
+            self.rate_limits.setdefault(event.agent, []).append(self.now)
+        if isinstance(event, AttemptDeferred | AttemptRetried):
+            self.ran.add(event.agent)
+        if isinstance(event, AgentRevived):
+            self.rate_limits.pop(event.agent, None)
+            self.ran.discard(event.agent)
+            self.revived.add(event.agent)
 
-    def _run_changed_by(self, fact: Fact) -> RunId | None:
-        if isinstance(fact, RunFact):
-            return fact.run
-        if isinstance(fact, ProcessEnded) and fact.outcome.report is not None:
-            member = self.state.agents[fact.agent].spec.member
+    def _run_changed_by(self, event: Event) -> RunId | None:
+        if isinstance(event, RunEvent):
+            return event.run
+        if isinstance(event, ProcessEnded) and event.outcome.report is not None:
+            member = self.state.agents[event.agent].spec.member
             return member.run if member else None
         return None
 
@@ -263,13 +265,13 @@ class World:
     def run(
         self,
         caller: AgentId | None,
-        groups: tuple[Group, ...],
+        groups: tuple[GroupPlan, ...],
         *parts: inputs.Part,
         directory: str | None = None,
         budget: Budget | None = None,
     ) -> Turn:
         """A composition."""
-        plan, scope = Plan("run", groups, "/"), self.ledger.scope(self.state, directory)
+        plan, scope = RunPlan("run", groups, "/"), self.ledger.scope(self.state, directory)
         kin, lasting = self.kin(caller), lengths(parts)
         return self.tell(
             inputs.BeginRun(self.request(), caller, plan, parts, {}, lasting, kin, scope, budget or Budget())
@@ -411,7 +413,7 @@ class World:
         self.tell(inputs.Resume(self.request()))
         if paused := tuple(agent.id for agent in self.state.agents.values() if agent.is_paused):
             self.resume(paused)
-        self.tell(inputs.SpaceSeen(1, 0))
+        self.tell(inputs.DiskSpaceChanged(1, 0))
         for scope in [one for one, budget in self.ledger.budgets.items() if budget != Budget()]:
             self.budget(scope, Budget())
         self.quiet = 0.0

@@ -1,4 +1,4 @@
-"""Agents and facts as rows."""
+"""Agents and events as rows."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchd.core.state import events
-from orchd.core.state.agents import Agent, AgentId, Cause, Level, Note, Outcome, Report, RequestId, Spec, Wait
+from orchd.core.state.agents import Agent, AgentId, Level, Note, Outcome, Report, RequestId, Spec, StopReason, Wait
 from orchd.store.codec import describe, event_name, pack, pack_agent, pack_spec, unpack, unpack_agent
 from tests.support.made import TEXTS, agents
 
 ONE = AgentId("agent-001")
 SPEC = Spec(("true",), "true", "/", "e")
-KINDS = typing.get_args(events.Fact)
+KINDS = typing.get_args(events.Event)
 
 
 @given(agents())
@@ -48,7 +48,7 @@ def test_any_value_comes_out_as_it_went_in(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fact", "name", "shown"),
+    ("event", "name", "shown"),
     [
         (events.AgentQueued(ONE, SPEC, Level.PM, ()), "agent-queued", {"name": "true", "level": "pm", "parent": None}),
         (
@@ -67,7 +67,7 @@ def test_any_value_comes_out_as_it_went_in(value: object) -> None:
             {"attempt": 2, "exit_code": 3},
         ),
         (
-            events.StopBegan(ONE, 1, Cause.TIMEOUT, "took longer than 1 s"),
+            events.StopBegan(ONE, 1, StopReason.TIMEOUT, "took longer than 1 s"),
             "stop-began",
             {"attempt": 1, "cause": "timeout", "reason": "took longer than 1 s"},
         ),
@@ -81,8 +81,8 @@ def test_any_value_comes_out_as_it_went_in(value: object) -> None:
         (events.AdmissionsPaused(), "admissions-paused", {}),
     ],
 )
-def test_a_fact_is_shown_flat_and_without_its_agent(fact: events.Fact, name: str, shown: dict[str, object]) -> None:
-    assert (event_name(fact), describe(fact)) == (name, shown)
+def test_a_event_is_shown_flat_and_without_its_agent(event: events.Event, name: str, shown: dict[str, object]) -> None:
+    assert (event_name(event), describe(event)) == (name, shown)
 
 
 def test_what_is_secret_or_only_ours_is_not_shown() -> None:
@@ -91,7 +91,7 @@ def test_what_is_secret_or_only_ours_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_fact_has_a_name_of_its_own(kind: type) -> None:
+def test_every_event_has_a_name_of_its_own(kind: type) -> None:
     name = event_name(kind.__new__(kind))
     assert name == name.lower()
     assert " " not in name

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.store.commit_thread import Commits
+from orchd.store.commit_thread import CommitThread
 from tests.support.held import Held, is_readable, let_end
 
 
@@ -29,9 +29,9 @@ def held(database: sqlite3.Connection) -> Held:
 
 
 @pytest.fixture
-def commits(held: Held) -> Iterator[Commits]:
+def commits(held: Held) -> Iterator[CommitThread]:
     """What is tested."""
-    made = Commits(held)  # type: ignore[arg-type]
+    made = CommitThread(held)  # type: ignore[arg-type]
     yield made
     held.let()
     made.close()
@@ -50,7 +50,7 @@ def insert(database: sqlite3.Connection, n: int) -> None:
 
 
 def test_what_is_begun_is_not_there_before_it_has_ended_and_then_somebody_is_woken(
-    database: sqlite3.Connection, held: Held, commits: Commits, tmp_path: Path
+    database: sqlite3.Connection, held: Held, commits: CommitThread, tmp_path: Path
 ) -> None:
     insert(database, 1)
     held.hold()
@@ -68,7 +68,9 @@ def test_what_is_begun_is_not_there_before_it_has_ended_and_then_somebody_is_wok
     assert rows(tmp_path) == [1]
 
 
-def test_each_is_ended_before_the_next_begins(database: sqlite3.Connection, commits: Commits, tmp_path: Path) -> None:
+def test_each_is_ended_before_the_next_begins(
+    database: sqlite3.Connection, commits: CommitThread, tmp_path: Path
+) -> None:
     for n in range(20):
         insert(database, n)
         commits.begin()
@@ -76,7 +78,7 @@ def test_each_is_ended_before_the_next_begins(database: sqlite3.Connection, comm
     assert rows(tmp_path) == list(range(20))
 
 
-def test_who_only_waits_leaves_the_loop_its_news(database: sqlite3.Connection, commits: Commits) -> None:
+def test_who_only_waits_leaves_the_loop_its_news(database: sqlite3.Connection, commits: CommitThread) -> None:
     commits.wait()
     insert(database, 1)
     commits.begin()
@@ -85,7 +87,7 @@ def test_who_only_waits_leaves_the_loop_its_news(database: sqlite3.Connection, c
     assert commits.is_pending
 
 
-def test_one_that_failed_is_told_to_all_who_wait(commits: Commits) -> None:
+def test_one_that_failed_is_told_to_all_who_wait(commits: CommitThread) -> None:
     commits.begin()  # of no transaction
     for ask in (commits.wait, commits.finish, commits.wait, commits.finish):
         with pytest.raises(sqlite3.OperationalError, match="no transaction"):
@@ -93,7 +95,7 @@ def test_one_that_failed_is_told_to_all_who_wait(commits: Commits) -> None:
 
 
 def test_closing_ends_what_is_pending_and_the_thread(
-    database: sqlite3.Connection, commits: Commits, tmp_path: Path
+    database: sqlite3.Connection, commits: CommitThread, tmp_path: Path
 ) -> None:
     insert(database, 1)
     commits.begin()

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchd.core.state.agents import Agent, AgentId, Instant, Level, Spec, State, Status, agent_id
-from orchd.core.state.events import AgentCompleted, AgentQueued, AgentRevived, Fact, LimitChanged
+from orchd.core.state.events import AgentCompleted, AgentQueued, AgentRevived, Event, LimitChanged
 from orchd.errors import StoreError
 from orchd.instance.database_file import APPLICATION_ID
 from orchd.store import migrations
 from orchd.store.database import KEPT_ANSWERS, Store
-from orchd.store.reader import StoredAnswer, StoredFact
+from orchd.store.reader import StoredFact, StoredReply
 from tests.support.held import Held, let_end
 from tests.support.machine import full, needs_root, remount, tmpfs
 from tests.support.made import agents
@@ -35,11 +35,11 @@ def agent(number: int, *ancestors: int, status: Status = Status.QUEUED) -> Agent
 
 
 def born(one: Agent) -> AgentQueued:
-    """The fact of its beginning."""
+    """The event of its beginning."""
     return AgentQueued(one.id, one.spec, one.level, one.ancestors)
 
 
-def keep(store: Store, *those: Agent, at: float = 1.0, answers: list[StoredAnswer] | None = None) -> State:
+def keep(store: Store, *those: Agent, at: float = 1.0, answers: list[StoredReply] | None = None) -> State:
     """Write agents as new."""
     state = State(agents={one.id: one for one in those}, last_number=max((one.number for one in those), default=0))
     store.commit(state, at, [born(one) for one in those], answers or [])
@@ -120,17 +120,17 @@ def test_what_it_was_asked_is_written_again_only_where_it_changed(store: Store) 
 
 def test_a_commit_is_all_or_nothing(store: Store) -> None:
     class Unwritable:
-        """A fact that cannot be a row."""
+        """A event that cannot be a row."""
 
     with pytest.raises(KeyError):
         store.commit(State(), 1.0, [Unwritable()])  # type: ignore[list-item]
     store._db.rollback()
-    twice: list[Fact] = [LimitChanged(1, 1)]
+    twice: list[Event] = [LimitChanged(1, 1)]
     store._db.execute("CREATE TRIGGER no BEFORE INSERT ON answers BEGIN SELECT RAISE(ABORT, 'no'); END")
     with pytest.raises(StoreError, match="no"):
-        store.commit(State(), 1.0, twice, [StoredAnswer("r", "limit", None, {})])
+        store.commit(State(), 1.0, twice, [StoredReply("r", "limit", None, {})])
     store._db.rollback()
-    assert store.facts(0, 10) == []
+    assert store.events(0, 10) == []
 
 
 def tree(store: Store) -> None:
@@ -159,26 +159,26 @@ def test_families(store: Store) -> None:
     assert (store.kin(agent_id(1)), store.kin(agent_id(5)), store.kin(agent_id(9))) == (3, 1, 0)
 
 
-def test_facts_are_numbered_without_a_gap_and_read_in_pages(store: Store) -> None:
+def test_events_are_numbered_without_a_gap_and_read_in_pages(store: Store) -> None:
     tree(store)
     store.commit(State(), 2.5, [LimitChanged(3, 4)])
     assert store.last_seq() == 7
-    assert [fact.seq for fact in store.facts(0, 3)] == [1, 2, 3]
-    assert store.facts(6, 3) == [
+    assert [event.seq for event in store.events(0, 3)] == [1, 2, 3]
+    assert store.events(6, 3) == [
         StoredFact(7, 2.5, "limit-changed", None, {"limit": 3, "resident": 4, "by_command": True})
     ]
-    assert store.facts(7, 3) == store.facts(2**63 - 1, 3) == []
-    assert [fact.agent for fact in store.facts(0, 9, root=5)] == [5, 6, None]
+    assert store.events(7, 3) == store.events(2**63 - 1, 3) == []
+    assert [event.agent for event in store.events(0, 9, root=5)] == [5, 6, None]
     sixth = store.agent(agent_id(6))
     assert sixth is not None
-    (queued,) = store.facts_about(sixth, 0, 9)
+    (queued,) = store.events_about(sixth, 0, 9)
     assert (queued.agent, queued.event) == (6, "agent-queued")
-    assert store.facts_about(sixth, queued.seq, 9) == store.facts_about(sixth, 0, 0) == []
+    assert store.events_about(sixth, queued.seq, 9) == store.events_about(sixth, 0, 0) == []
 
 
-def test_facts_about_an_agent_are_found_without_a_look_at_all_facts(store: Store) -> None:
+def test_events_about_an_agent_are_found_without_a_look_at_all_events(store: Store) -> None:
     plan = store._many(
-        "EXPLAIN QUERY PLAN SELECT seq FROM facts WHERE root = ? AND seq > ? AND agent = ? ORDER BY seq LIMIT ?",
+        "EXPLAIN QUERY PLAN SELECT seq FROM events WHERE root = ? AND seq > ? AND agent = ? ORDER BY seq LIMIT ?",
         (1, 0, 1, 9),
     )
     assert "facts_by_root" in str(plan)
@@ -189,30 +189,30 @@ def test_the_sequence_goes_on_where_it_was(tmp_path: Path) -> None:
         with closing(Store(tmp_path / "orchd.db")) as store:
             store.commit(State(), 1.0, [LimitChanged(1, expected)])
             assert store.last_seq() == expected
-            assert store.facts(expected - 1, 9)[0].seq == expected
+            assert store.events(expected - 1, 9)[0].seq == expected
 
 
 def test_an_answer_is_found_again_with_whom_it_was_for(store: Store) -> None:
     keep(
         store,
         agent(1),
-        answers=[StoredAnswer("r1", "spawn", None, {"agents": ["\udcff"]}), StoredAnswer("r2", "cancel", 7, [])],
+        answers=[StoredReply("r1", "spawn", None, {"agents": ["\udcff"]}), StoredReply("r2", "cancel", 7, [])],
     )
-    assert store.answer("r1") == StoredAnswer("r1", "spawn", None, {"agents": ["\udcff"]})
-    assert store.answer("r2") == StoredAnswer("r2", "cancel", 7, [])
+    assert store.answer("r1") == StoredReply("r1", "spawn", None, {"agents": ["\udcff"]})
+    assert store.answer("r2") == StoredReply("r2", "cancel", 7, [])
     assert store.answer("r3") is None
 
 
 def test_an_answer_alone_is_kept_too(store: Store) -> None:
-    store.commit(State(), 1.0, [], [StoredAnswer("r1", "pause", None, 1)])
-    assert store.answer("r1") == StoredAnswer("r1", "pause", None, 1)
+    store.commit(State(), 1.0, [], [StoredReply("r1", "pause", None, 1)])
+    assert store.answer("r1") == StoredReply("r1", "pause", None, 1)
 
 
 def test_only_the_newest_answers_are_kept_over_a_restart(store: Store) -> None:
-    store.commit(State(), 1.0, [], [StoredAnswer(f"r{n}", "limit", None, n) for n in range(KEPT_ANSWERS + 2)])
+    store.commit(State(), 1.0, [], [StoredReply(f"r{n}", "limit", None, n) for n in range(KEPT_ANSWERS + 2)])
     store.restore(State(), NOW)
     assert store.answer("r1") is None
-    assert store.answer("r2") == StoredAnswer("r2", "limit", None, 2)
+    assert store.answer("r2") == StoredReply("r2", "limit", None, 2)
 
 
 def spoil(path: Path, *statements: str) -> bytes:
@@ -299,9 +299,9 @@ def test_a_database_that_somebody_else_is_writing_is_an_error_and_not_a_wait_wit
 
 
 def test_a_question_that_cannot_be_answered_is_an_error(store: Store) -> None:
-    store._db.execute("DROP TABLE facts")
+    store._db.execute("DROP TABLE events")
     with pytest.raises(StoreError, match="no such table"):
-        store.facts(0, 1)
+        store.events(0, 1)
 
 
 @needs_root
@@ -338,7 +338,7 @@ def test_whoever_reads_waits_for_what_is_on_its_way(store: Store, monkeypatch: p
     store.begin(State(), 1.0, [LimitChanged(3, 4)])
     assert store.last_seq() == 0
     monkeypatch.setattr(store.commits, "wait", lambda: (let_end(held, store.commits), original()))
-    assert [fact.event for fact in store.facts(0, 9)] == ["limit-changed"]
+    assert [event.event for event in store.events(0, 9)] == ["limit-changed"]
     assert store.commits.has_ended
     assert store.last_seq() == 0
     store.finish()

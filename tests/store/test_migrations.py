@@ -65,7 +65,7 @@ def test_all_steps_are_taken_and_what_was_there_is_there(path: Path, monkeypatch
         assert store.last_seq() == 2
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (3,)
-        assert db.execute("SELECT day FROM facts").fetchall() == [(0,), (0,)]
+        assert db.execute("SELECT day FROM events").fetchall() == [(0,), (0,)]
         assert db.execute("SELECT agent FROM notes").fetchall() == [(1,), (2,)]
     copy = kept(path, 1)
     assert names(path) == ["orchd.db", "orchd.db.schema-1"]

@@ -9,7 +9,7 @@ import pytest
 from orchd.core.state.agents import Instant, State
 from orchd.errors import StoreError
 from orchd.store.database import Store
-from orchd.store.pruning import Leaving, Pruned, Root
+from orchd.store.pruning import Pruned, PrunedAgent, Root
 from tests.support.bench import Bench
 
 NOW = Instant(5.0, 5.0)
@@ -30,8 +30,8 @@ def past(bench: Bench) -> Bench:
 
 
 def left(store: Store) -> list[tuple[int | None, str]]:
-    """The facts that there are, in short."""
-    return [(fact.agent, fact.event) for fact in store.facts(0, 1000)]
+    """The events that there are, in short."""
+    return [(event.agent, event.event) for event in store.events(0, 1000)]
 
 
 def test_a_run_is_told_of_once_and_as_a_whole(past: Bench) -> None:
@@ -41,49 +41,49 @@ def test_a_run_is_told_of_once_and_as_a_whole(past: Bench) -> None:
     assert [[agent.number for agent in past.store.whole(root)] for root in roots] == [[1], [2, 3], [], [4]]
 
 
-def test_what_leaves_takes_its_facts_with_it_and_those_that_are_older_than_all(past: Bench) -> None:
+def test_what_leaves_takes_its_events_with_it_and_those_that_are_older_than_all(past: Bench) -> None:
     store = past.store
     chosen = [agent for root in store.roots(0, 2) for agent in store.whole(root)]
-    store.take_out([Leaving(1, 1)], [Leaving(2, 1), Leaving(3, 1)], chosen[:1])
-    assert store.leaving() == [Leaving(1, 1), Leaving(2, 1), Leaving(3, 1)]
+    store.take_out([PrunedAgent(1, 1)], [PrunedAgent(2, 1), PrunedAgent(3, 1)], chosen[:1])
+    assert store.leaving() == [PrunedAgent(1, 1), PrunedAgent(2, 1), PrunedAgent(3, 1)]
     assert store.agent(chosen[0].id) is None
-    facts = left(store)
-    assert {agent for agent, _ in facts} == {None, 2, 3, 4}
-    assert (None, "limit-changed") not in facts
-    assert {(None, "session-opened"), (None, "run-began")} < set(facts)
-    store.take_out([Leaving(2, 1), Leaving(3, 1)], [], chosen[1:])
+    events = left(store)
+    assert {agent for agent, _ in events} == {None, 2, 3, 4}
+    assert (None, "limit-changed") not in events
+    assert {(None, "session-opened"), (None, "run-began")} < set(events)
+    store.take_out([PrunedAgent(2, 1), PrunedAgent(3, 1)], [], chosen[1:])
     assert store.runs(None, 10) == []
     assert {agent for agent, _ in left(store)} == {4, None}
     assert (None, "run-began") not in left(store)
     assert store.pruned.agents == 3
     assert store.pruned.seq < store.last_seq()
-    assert store.leaving() == [Leaving(2, 1), Leaving(3, 1)]
+    assert store.leaving() == [PrunedAgent(2, 1), PrunedAgent(3, 1)]
 
 
 def test_what_is_gone_is_known_to_the_next_daemon_and_is_not_counted_twice(past: Bench) -> None:
-    past.store.take_out([Leaving(1, 1)], [Leaving(2, 1)])
+    past.store.take_out([PrunedAgent(1, 1)], [PrunedAgent(2, 1)])
     past.store.finish()
     with closing(Store(past.home.database)) as again:
         again.restore(State(), NOW)
         assert again.pruned == past.store.pruned == Pruned(1, past.store.pruned.seq)
         again.take_out(again.leaving(), [])
         assert again.pruned.agents == 2
-        again.take_out([Leaving(1, 1)], [])
+        again.take_out([PrunedAgent(1, 1)], [])
         assert again.pruned.agents == 2
 
 
 def test_a_closed_session_goes_with_its_last_agent(past: Bench) -> None:
-    everyone = [Leaving(number, 1) for number in range(1, 5)]
+    everyone = [PrunedAgent(number, 1) for number in range(1, 5)]
     past.store.take_out(everyone[:3], [])
     past.ask("session-close", {"id": "session-001"})
-    past.store.take_out([Leaving(1, 1)], [])
+    past.store.take_out([PrunedAgent(1, 1)], [])
     assert [one.id for one in past.store.sessions(None, 10)] == ["session-001"]
     past.store.take_out(everyone[3:], [])
     assert past.store.sessions(None, 10) == []
 
 
 def test_a_session_that_is_open_stays(past: Bench) -> None:
-    past.store.take_out([Leaving(number, 1) for number in range(1, 5)], [])
+    past.store.take_out([PrunedAgent(number, 1) for number in range(1, 5)], [])
     assert [one.id for one in past.store.sessions(None, 10)] == ["session-001"]
 
 
@@ -91,7 +91,7 @@ def test_rows_stay_when_the_database_refuses(past: Bench) -> None:
     past.store.finish()
     past.store._db.execute("CREATE TRIGGER no BEFORE DELETE ON agents BEGIN SELECT RAISE(ABORT, 'no'); END")
     with pytest.raises(StoreError, match="no"):
-        past.store.take_out([Leaving(1, 1)], [])
+        past.store.take_out([PrunedAgent(1, 1)], [])
     past.store._db.rollback()
     assert past.store.agents([1])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from orchd.core.state import events
 from orchd.core.state.agents import Agent, AgentId, Instant, Level, Outcome, Spec, State, agent_id
-from orchd.core.state.runs import Group, Membership, Plan, RunStatus, run_id
+from orchd.core.state.runs import GroupPlan, Membership, RunPlan, RunStatus, run_id
 from orchd.core.state.spending import Budget
 from orchd.core.turn import Turn
 from orchd.store.database import Store
@@ -34,11 +34,11 @@ def completed(turn: Turn, number: int) -> None:
 def test_runs_their_members_and_how_long_a_skill_takes_are_found_again(tmp_path: Path) -> None:
     store, state = Store(tmp_path / "db"), State()
     began = Turn(state, Instant(0.0, 100.0))
-    began.record(events.RunBegan(RUN, Plan("run", (Group("", max_parallel=2),), "/"), Budget()))
+    began.record(events.RunBegan(RUN, RunPlan("run", (GroupPlan("", max_parallel=2),), "/"), Budget()))
     began.record(member(1))
     began.record(member(2))
     completed(began, 1)
-    store.commit(state, 100.0, began.facts)
+    store.commit(state, 100.0, began.events)
     (run,) = store.unfinished_runs()
     assert (run.id, run.plan, run.began_at) == (RUN, state.runs[RUN].plan, 100.0)
     assert (run.members, run.ended, run.tallies) == (state.runs[RUN].members, state.runs[RUN].ended, run.tallies)
@@ -49,7 +49,7 @@ def test_runs_their_members_and_how_long_a_skill_takes_are_found_again(tmp_path:
     ended = Turn(state, Instant(10.0, 110.0))
     completed(ended, 2)
     ended.record(events.RunEnded(RUN, RunStatus.COMPLETED))
-    store.commit(state, 110.0, ended.facts)
+    store.commit(state, 110.0, ended.events)
     assert store.unfinished_runs() == []
     assert [one.status for one in store.runs(None, 5)] == [RunStatus.COMPLETED]
     assert store.runs(1, 5) == []
@@ -61,7 +61,7 @@ def test_runs_their_members_and_how_long_a_skill_takes_are_found_again(tmp_path:
 def test_of_the_samples_of_a_skill_the_newest_weighs_three_tenths(tmp_path: Path) -> None:
     store, state = Store(tmp_path / "db"), State()
     turn = Turn(state, Instant(0.0, 0.0))
-    turn.record(events.RunBegan(RUN, Plan("run", (Group(""),), "/"), Budget()))
+    turn.record(events.RunBegan(RUN, RunPlan("run", (GroupPlan(""),), "/"), Budget()))
     for number, seconds in ((1, 10.0), (2, 20.0)):
         turn.at = Instant(0.0, 100.0)
         turn.record(member(number))
@@ -70,22 +70,22 @@ def test_of_the_samples_of_a_skill_the_newest_weighs_three_tenths(tmp_path: Path
         turn.record(events.ProcessEnded(agent_id(number), 1, Outcome(0)))
         turn.at = Instant(0.0, 100.0 + seconds)
         turn.record(events.AgentCompleted(agent_id(number)))
-    store.commit(state, 100.0, turn.facts)
+    store.commit(state, 100.0, turn.events)
     ((seconds, samples),) = store.skills([f"skill-{MORE}"]).values()
     assert (round(seconds, 6), samples) == (13.0, 2)
     store.close()
 
 
-def test_the_facts_of_an_agents_run_are_of_its_tree(tmp_path: Path) -> None:
+def test_the_events_of_an_agents_run_are_of_its_tree(tmp_path: Path) -> None:
     store, state = Store(tmp_path / "db"), State()
     turn = Turn(state, Instant(0.0, 0.0))
     turn.record(events.AgentQueued(agent_id(1), Spec(("true",), "name", "/", "e"), Level.PM, ()))
     turn.record(events.AgentQueued(agent_id(2), Spec(("true",), "name", "/", "e"), Level.PM, ()))
-    turn.record(events.RunBegan(RUN, Plan("run", (Group(""),), "/", ancestors=(agent_id(1),)), Budget()))
+    turn.record(events.RunBegan(RUN, RunPlan("run", (GroupPlan(""),), "/", ancestors=(agent_id(1),)), Budget()))
     turn.record(member(3, (agent_id(1),)))
-    store.commit(state, 0.0, turn.facts)
-    assert [fact.event for fact in store.facts(0, 10, 1)] == ["agent-queued", "run-began", "agent-queued"]
-    assert [fact.event for fact in store.facts(0, 10, 2)] == ["agent-queued"]
+    store.commit(state, 0.0, turn.events)
+    assert [event.event for event in store.events(0, 10, 1)] == ["agent-queued", "run-began", "agent-queued"]
+    assert [event.event for event in store.events(0, 10, 2)] == ["agent-queued"]
     assert [run.id for run in store.runs(None, 5, 1)] == [RUN]
     assert store.runs(None, 5, 2) == []
     store.close()

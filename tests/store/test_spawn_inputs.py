@@ -10,7 +10,7 @@ import pytest
 from orchd.core.state.agents import Agent, Level, Status, agent_id
 from orchd.protocol.errors import WireError
 from orchd.store.codec import pack
-from orchd.store.spawn_inputs import VERSION, Given, Inputs, Retries
+from orchd.store.spawn_inputs import VERSION, Inputs, Retries, SpawnInputs
 from tests.core.box import spec
 
 ENVIRONMENTS = {"e": {"A": "1"}, "f": {"A": "2", "RAW": "\udcff"}}
@@ -26,7 +26,7 @@ class Box:
     def restart(self) -> None:
         """What the next daemon has."""
         inputs = Inputs(self.directory / "inputs")
-        self.given = Given(inputs, Retries(self.directory / "retry", self.environment, inputs))
+        self.given = SpawnInputs(inputs, Retries(self.directory / "retry", self.environment, inputs))
 
     def environment(self, digest: str) -> dict[str, str]:
         """As the daemon's environments answer."""

@@ -18,13 +18,13 @@ from typing import Any
 from orchd.core.inputs import Admit, Input, Tick
 from orchd.core.state.agents import Agent, Instant, RequestId
 from orchd.daemon.sd_notify import Notifier
-from orchd.daemon.wiring import Door, assemble
+from orchd.daemon.wiring import RemoteAccess, build_components
 from orchd.instance.config import Config
 from orchd.instance.home import Home
 from orchd.network.callers import Caller
 from orchd.network.keyring import Keyring
 from orchd.network.peers import Peer
-from orchd.processes.linux.procfs import everyone, look, marks
+from orchd.processes.linux.procfs import all_processes, environment_markers, read_process
 from orchd.protocol.errors import WireError
 from orchd.protocol.frames import pack_request, unpack_reply
 from orchd.server.calls import Call, Reply
@@ -45,8 +45,8 @@ class Bench:
         self.replies: list[tuple[tuple[bytes, ...], Any]] = []
         settings = replace(config or Config(), cgroups="off")
         self.store = Store(self.home.database)
-        door = Door(Keyring(self.home.keys), None)
-        self.parts = assemble(self.home, settings, self.store, door, self.clock, Notifier(), send=self._replied)
+        door = RemoteAccess(Keyring(self.home.keys), None)
+        self.parts = build_components(self.home, settings, self.store, door, self.clock, Notifier(), send=self._replied)
         self.context = self.parts.context
         self.state, self.records = self.context.state, self.context.records
         self.environments, self.given = self.context.environments, self.context.given
@@ -191,13 +191,13 @@ class Bench:
 
     def _is_ours(self, pid: int) -> bool:
         """By its session too: between two programs a process shows no marks."""
-        process = look(pid)
+        process = read_process(pid)
         is_of_ours = process is not None and process.session in self.processes.shims()
-        return is_of_ours or marks(pid).get("ORCHD_HOME") == str(self.home.directory)
+        return is_of_ours or environment_markers(pid).get("ORCHD_HOME") == str(self.home.directory)
 
     def close(self) -> None:
         """End everything that was started here, and wait for its end."""
-        while left := [pid for pid in everyone() if self._is_ours(pid)]:  # a shim may fork while it is looked at
+        while left := [pid for pid in all_processes() if self._is_ours(pid)]:  # a shim may fork while it is looked at
             for pid in left:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)

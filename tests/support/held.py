@@ -6,11 +6,11 @@ import select
 import sqlite3
 import threading
 
-from orchd.store.commit_thread import Commits
+from orchd.store.commit_thread import CommitThread
 
 
 class Held:
-    """A connection, as far as `Commits` needs one."""
+    """A connection, as far as `CommitThread` needs one."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -31,14 +31,14 @@ class Held:
         self._gate.set()
 
 
-def is_readable(commits: Commits, seconds: float = 0.0) -> bool:
+def is_readable(commits: CommitThread, seconds: float = 0.0) -> bool:
     """Whether the loop would be woken."""
     poll = select.poll()
     poll.register(commits.fileno(), select.POLLIN)
     return bool(poll.poll(seconds * 1000))
 
 
-def let_end(held: Held, commits: Commits) -> None:
+def let_end(held: Held, commits: CommitThread) -> None:
     """Let what is pending end, and return when it has."""
     held.let()
     assert is_readable(commits, 20.0)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.processes.linux.procfs import look
+from orchd.processes.linux.procfs import read_process
 from tests.conftest import until
 
 NOBODY = 65534
@@ -79,7 +79,7 @@ def as_nobody(work: Callable[[], object]) -> str:
 def stop(pid: int) -> None:
     """Stop a process; return when it is stopped."""
     os.kill(pid, signal.SIGSTOP)
-    until(lambda: (found := look(pid)) is not None and found.is_stopped)
+    until(lambda: (found := read_process(pid)) is not None and found.is_stopped)
 
 
 def descriptors(pid: int) -> dict[str, str]:

@@ -6,7 +6,19 @@ import os
 
 from hypothesis import strategies as st
 
-from orchd.core.state.agents import Agent, AgentId, Cause, Level, Oom, Outcome, RequestId, Spec, Status, Wait, agent_id
+from orchd.core.state.agents import (
+    Agent,
+    AgentId,
+    Level,
+    Oom,
+    Outcome,
+    RequestId,
+    Spec,
+    Status,
+    StopReason,
+    Wait,
+    agent_id,
+)
 
 TEXTS = st.binary(max_size=12).map(os.fsdecode)
 PATHS = TEXTS.map(lambda text: f"/{text}")
@@ -75,7 +87,7 @@ def agents(
         pid=st.none() | st.integers(1, 2**22),
         cgroup=st.none() | PATHS,
         outcome=st.none() | OUTCOMES,
-        cause=st.none() | st.sampled_from(Cause),
+        cause=st.none() | st.sampled_from(StopReason),
         reason=st.none() | TEXTS,
         started=st.none() | MOMENTS,
         heard=st.none() | MOMENTS,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from orchctl.client import Client
 from orchd.instance.home import Home
-from orchd.network.zmtp import GREETING, Session, command, encode
+from orchd.network.zmtp import GREETING, ZmtpSession, command, encode
 from orchd.protocol.frames import pack_request, unpack_reply
 
 OPENING = GREETING + command(b"READY", b"\x0bSocket-Type\0\0\0\x06DEALER")
@@ -32,7 +32,7 @@ def attack(home: Home) -> None:
     with (home.directory / "go").open() as go:
         go.read()
     connection.sendall(OPENING + encode([pack_request("attack", "limit", {"limit": 33})]))
-    session = Session(b"DEALER", frozenset({b"ROUTER"}), 1 << 20)
+    session = ZmtpSession(b"DEALER", frozenset({b"ROUTER"}), 1 << 20)
     while not (messages := list(session.feed(connection.recv(1 << 16)))):
         pass
     (home.directory / "answer").write_text(str(unpack_reply(messages[0][-1]).error))

@@ -6,10 +6,10 @@ import sqlite3
 
 
 def by_day(db: sqlite3.Connection) -> None:
-    """Facts are found by their day."""
-    db.execute("ALTER TABLE facts ADD COLUMN day INTEGER")
-    db.execute("UPDATE facts SET day = CAST(at / 86400 AS INTEGER)")
-    db.execute("CREATE INDEX facts_by_day ON facts (day)")
+    """Events are found by their day."""
+    db.execute("ALTER TABLE events ADD COLUMN day INTEGER")
+    db.execute("UPDATE events SET day = CAST(at / 86400 AS INTEGER)")
+    db.execute("CREATE INDEX facts_by_day ON events (day)")
 
 
 def notes(db: sqlite3.Connection) -> None:

@@ -1,4 +1,4 @@
-"""Words to inputs, and facts and effects back to words."""
+"""Words to inputs, and events and effects back to words."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from orchd.core.decide import next_deadline
 from orchd.core.effects import Answer, Effect, Freeze, Kill, Refuse, Terminate, Thaw
 from orchd.core.state import events
 from orchd.core.state.agents import AgentId, Outcome, RequestId
-from orchd.core.state.events import AgentFact, Fact
+from orchd.core.state.events import AgentEvent, Event
 from tests.core.box import Box, spec
 
 # The shell is told of them as well, and one line each is enough.
 UNSAID = (events.AttemptStarted, events.AgentHeard)
 DETAILS: dict[type, Callable[[Any], str]] = {
-    events.AttemptAdmitted: lambda fact: f" #{fact.attempt}",
-    events.AttemptVoided: lambda fact: f": {fact.reason}",
-    events.AttemptRetried: lambda fact: f" in {fact.delay:.2f} s: {fact.reason}",
-    events.AgentPromoted: lambda fact: f" to {fact.claim}",
-    events.AgentFrozen: lambda fact: f", {fact.cause.value}" + (f" to {fact.lent_to}" if fact.lent_to else ""),
-    events.StallBegan: lambda fact: f": {' '.join(fact.agents)}: {fact.reason}",
-    events.WaitBegan: lambda fact: f" for {'any of ' if fact.wait.is_any else ''}{' '.join(fact.wait.targets)}",
-    events.StopBegan: lambda fact: f", {fact.cause.value}: {fact.reason}",
-    events.ProcessEnded: lambda fact: f", code {fact.outcome.code}",
-    events.AgentFailed: lambda fact: f": {fact.reason}",
-    events.AgentCancelled: lambda fact: f": {fact.reason}",
-    events.AgentTimedOut: lambda fact: f": {fact.reason}",
-    events.AgentLost: lambda fact: f": {fact.reason}",
-    events.AgentSkipped: lambda fact: f": {fact.reason}",
-    events.LimitChanged: lambda fact: f" to {fact.limit}, resident {fact.resident}",
+    events.AttemptAdmitted: lambda event: f" #{event.attempt}",
+    events.AttemptVoided: lambda event: f": {event.reason}",
+    events.AttemptRetried: lambda event: f" in {event.delay:.2f} s: {event.reason}",
+    events.AgentPromoted: lambda event: f" to {event.claim}",
+    events.AgentFrozen: lambda event: f", {event.cause.value}" + (f" to {event.lent_to}" if event.lent_to else ""),
+    events.StallBegan: lambda event: f": {' '.join(event.agents)}: {event.reason}",
+    events.WaitBegan: lambda event: f" for {'any of ' if event.wait.is_any else ''}{' '.join(event.wait.targets)}",
+    events.StopBegan: lambda event: f", {event.cause.value}: {event.reason}",
+    events.ProcessEnded: lambda event: f", code {event.outcome.code}",
+    events.AgentFailed: lambda event: f": {event.reason}",
+    events.AgentCancelled: lambda event: f": {event.reason}",
+    events.AgentTimedOut: lambda event: f": {event.reason}",
+    events.AgentLost: lambda event: f": {event.reason}",
+    events.AgentSkipped: lambda event: f": {event.reason}",
+    events.LimitChanged: lambda event: f" to {event.limit}, resident {event.resident}",
 }
 
 
-def told(came: Fact | Effect) -> str | None:
+def told(came: Event | Effect) -> str | None:
     """What came of a turn, in a line; nothing where another line says it."""
     if isinstance(came, Effect):
         return _effect(came)
-    return None if isinstance(came, UNSAID) else _fact(came)
+    return None if isinstance(came, UNSAID) else _event(came)
 
 
-def _fact(fact: Fact) -> str:
-    words = re.sub(r"(?<!^)(?=[A-Z])", " ", type(fact).__name__).lower()
-    if isinstance(fact, AgentFact):
-        words = f"{fact.agent}: {words.removeprefix('agent ').removeprefix('attempt ')}"
-    return words + (DETAILS[type(fact)](fact) if type(fact) in DETAILS else "")
+def _event(event: Event) -> str:
+    words = re.sub(r"(?<!^)(?=[A-Z])", " ", type(event).__name__).lower()
+    if isinstance(event, AgentEvent):
+        words = f"{event.agent}: {words.removeprefix('agent ').removeprefix('attempt ')}"
+    return words + (DETAILS[type(event)](event) if type(event) in DETAILS else "")
 
 
 def _effect(effect: Effect) -> str | None:
@@ -78,9 +78,9 @@ class Teller:
         return list(self._shown(found) if found is not None else self._turn()) or ["-"]
 
     def _turn(self) -> Iterator[str]:
-        self.ids.update({fact.spec.name: fact.agent for fact in self.box.facts(events.AgentQueued)})
+        self.ids.update({event.spec.name: event.agent for event in self.box.events(events.AgentQueued)})
         yield from (
-            self._named(line) for came in [*self.box.turn.facts, *self.box.turn.effects] if (line := told(came))
+            self._named(line) for came in [*self.box.turn.events, *self.box.turn.effects] if (line := told(came))
         )
 
     def _shown(self, lines: list[str]) -> Iterator[str]:

@@ -94,7 +94,7 @@ def test_a_sample_comes_before_what_was_kept_at_the_end(bench: Bench) -> None:
 
 
 def test_times_are_iso_8601_in_utc() -> None:
-    shown = views.fact_map(StoredFact(7, 1_700_000_000.1239, "agent-completed", 3, {"a": 1}))
+    shown = views.event_map(StoredFact(7, 1_700_000_000.1239, "agent-completed", 3, {"a": 1}))
     assert shown == {
         "seq": 7,
         "at": "2023-11-14T22:13:20.123Z",
@@ -102,7 +102,7 @@ def test_times_are_iso_8601_in_utc() -> None:
         "agent": "agent-003",
         "a": 1,
     }
-    assert views.fact_map(StoredFact(8, 0.0, "admissions-paused", None, {}))["agent"] is None
+    assert views.event_map(StoredFact(8, 0.0, "admissions-paused", None, {}))["agent"] is None
 
 
 def test_working_agents_are_counted_by_level(bench: Bench) -> None:
@@ -127,7 +127,7 @@ def test_working_agents_are_counted_by_level(bench: Bench) -> None:
         "overdrawn": 0,
         "by_command": False,
         "paused": False,
-        "short_of_space": False,
+        "disk_pressure": False,
         "held": {},
     }
 

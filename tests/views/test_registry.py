@@ -6,7 +6,7 @@ import pytest
 
 from orchd.core.handlers.backoff import MOST_SECONDS
 from orchd.core.state.agents import Agent, AgentId, Level, Spec, agent_id
-from orchd.core.state.runs import Group, Plan, Run, RunStatus, run_id
+from orchd.core.state.runs import GroupPlan, Run, RunPlan, RunStatus, run_id
 from orchd.protocol.errors import WireError
 from tests.support.bench import Bench
 
@@ -55,7 +55,7 @@ def test_one_that_is_over_is_in_memory_only_for_the_turn_that_recalls_it(bench: 
 
 
 def test_a_run_that_is_over_is_in_memory_only_for_the_turn_that_keeps_it(bench: Bench) -> None:
-    run = Run(run_id(1), Plan("run", (Group(""),), "/"), 0.0, RunStatus.FAILED)
+    run = Run(run_id(1), RunPlan("run", (GroupPlan(""),), "/"), 0.0, RunStatus.FAILED)
     bench.records.keep(run)
     assert list(bench.state.runs) == [run.id]
     bench.records.let_go()

@@ -17,7 +17,7 @@ from typing import Any
 
 from orchctl import exit_codes
 from orchctl.client import Client
-from orchctl.client.subscription import News
+from orchctl.client.subscription import Subscription
 from orchctl.commands.daemon import stop
 from orchctl.commands.observe import timeline
 from orchctl.composition import Task
@@ -53,7 +53,7 @@ def run(args: SimpleNamespace) -> int:
         members = _composed(client)
         began = time.monotonic()
         if not args.json:
-            console.say(
+            console.print_line(
                 f"{len(developers)} developers in one request and the {len(members)} members of the composition "
                 f"{_COMPOSITION}, {_LIMIT} places, a home of their own:"
             )
@@ -119,7 +119,7 @@ def _watch(client: Client, agents: list[dict[str, Any]], *, as_json: bool) -> No
     """Show what happens until all have ended, and kill the daemon on the way."""
     wanted = {agent["id"] for agent in agents}
     since, ended = 0, 0
-    with closing(News(client.context, client.home)) as news:
+    with closing(Subscription(client.context, client.home)) as news:
         while wanted:
             events = client.call("events", {"since": since})["events"]
             since = events[-1]["seq"] if events else since
@@ -139,7 +139,7 @@ def _show(client: Client, events: list[dict[str, Any]], *, as_json: bool) -> Non
         return
     if not sys.stdout.isatty():
         for event in events:
-            console.say(text.event_line(event))
+            console.print_line(text.event_line(event))
         console.flush()
         return
     answer = client.call("status", {"all": True})
@@ -159,7 +159,7 @@ def _kill(client: Client, *, as_json: bool) -> None:
     os.close(process)
     launcher.ensure(client.home)
     if not as_json:
-        console.say(
+        console.print_line(
             f"--- kill -9 {pid}: the daemon died, its agents did not; pid {client.call('daemon')['pid']} took them up"
         )
 
@@ -189,7 +189,7 @@ def _summed_up(client: Client, took: float, *, as_json: bool) -> int:
 
 
 def _most_at_work(client: Client) -> int:
-    """The most working places that were held at once, counted from what happened."""
+    """The most slots that were held at once, counted from what happened."""
     held: set[str] = set()
     most = 0
     for event in client.call("events", {"since": 0})["events"]:

@@ -13,16 +13,16 @@ import zmq
 
 from orchctl import exit_codes
 from orchctl.client import Client
-from orchctl.client.subscription import News, Pace
+from orchctl.client.subscription import Subscription, Throttle
 from orchctl.errors import RefusedError, UsageError
-from orchctl.history.log_follow import Changes, Log
-from orchctl.history.log_source import opened, output_of
+from orchctl.history.log_follow import FileChanges, FollowedLog
+from orchctl.history.log_source import open_source, output_of
 from orchctl.terminal import console
 from orchd.instance.home import Home
 from orchd.protocol.errors import WireError
 
 if TYPE_CHECKING:
-    from orchctl.history.log_source import FarOutput
+    from orchctl.history.log_source import RemoteLog
 
 _LOOK_AGAIN = 1.0  # seconds
 
@@ -47,21 +47,21 @@ def _place(client: Client, args: SimpleNamespace) -> dict[str, Any]:
     return client.call("logs", {"id": args.id} if args.attempt is None else {"id": args.id, "attempt": args.attempt})
 
 
-def _output(client: Client, place: dict[str, Any]) -> Path | FarOutput:
+def _output(client: Client, place: dict[str, Any]) -> Path | RemoteLog:
     return output_of(client, place["id"], place["attempt"], place["path"])
 
 
-def _opened(client: Client, place: dict[str, Any], lines: int | None) -> Log:
+def _opened(client: Client, place: dict[str, Any], lines: int | None) -> FollowedLog:
     try:
-        return Log(_output(client, place), lines)
+        return FollowedLog(_output(client, place), lines)
     except FileNotFoundError:
         raise RefusedError(f"the output of {place['id']} is gone: no {place['path']}", code="no-log") from None
 
 
-def _left_out(output: Path | FarOutput) -> int | None:
+def _left_out(output: Path | RemoteLog) -> int | None:
     """How many bytes are missing between head and tail; None of output that is gone."""
     try:
-        with closing(opened(output)) as source:
+        with closing(open_source(output)) as source:
             gap = source.read(0, 1)[1]
     except OSError:
         return None
@@ -84,14 +84,14 @@ class _Reader:
     """Copies the log as it grows, and goes on with the next attempt when one begins and none was asked for."""
 
     def __init__(self, client: Client, args: SimpleNamespace) -> None:
-        self._news = News(client.context, client.target)
-        self._pace = Pace(self._news)
+        self._news = Subscription(client.context, client.target)
+        self._pace = Throttle(self._news)
         self._asker = Client(client.target)
-        self._changes = Changes()
+        self._changes = FileChanges()
         self._is_near = isinstance(client.target, Home)
         self._args = args
         self._lines: int | None = args.lines
-        self._log: Log | None = None
+        self._log: FollowedLog | None = None
         self._attempt = 0
         self.is_over = False
 

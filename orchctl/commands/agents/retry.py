@@ -21,7 +21,7 @@ Agents = Mapping[str, Mapping[str, Any]]  # by their ids
 def run(args: SimpleNamespace) -> int:
     """Print a line for each; exit code 1 when one is skipped again. The new attempt has the environment of the first,
     and --env-file and --env over it."""
-    variables = for_agents() if args.current_env and not target.is_far() else {}
+    variables = for_agents() if args.current_env and not target.is_remote() else {}
     variables |= env_files.read(args.env_file, here("/")) | env_files.pairs(args.env)
     with Client() as client:
         runs = [one for one in args.ids if one.lower().startswith("run-")]
@@ -32,7 +32,7 @@ def run(args: SimpleNamespace) -> int:
         before = _badly_ended(known, ids) if args.with_dependencies else []
         behind = _skipped(known, [*ids, *before])
         chosen = list(dict.fromkeys([*before, *ids, *(behind if args.with_dependents else ())]))
-        own = {} if target.is_far() else {"attributes": attributes.own()}
+        own = {} if target.is_remote() else {"attributes": attributes.own()}
         request: dict[str, object] = {"ids": chosen, "env": variables, "current_env": args.current_env, **own}
         if args.resume_session:
             request["resume_session"] = True
@@ -47,12 +47,12 @@ def run(args: SimpleNamespace) -> int:
 def _note(skipped: list[str], behind: list[str]) -> None:
     if skipped:
         named = " ".join(skipped)
-        console.note(
+        console.warn(
             f"what these come after did not complete: `orchctl retry {named} --with-dependencies` retries that too"
         )
     if behind:
         what = f"{', '.join(behind)} {'was' if len(behind) == 1 else 'were'} skipped because of that and stay so"
-        console.note(f"{what}: `orchctl retry {' '.join(behind)}`, or --with-dependents the next time")
+        console.warn(f"{what}: `orchctl retry {' '.join(behind)}`, or --with-dependents the next time")
 
 
 def _beside(client: Client, agents: Iterable[Mapping[str, Any]]) -> Agents:

@@ -11,7 +11,7 @@ from orchctl.client import Client, target
 from orchctl.errors import UsageError
 from orchctl.spawn import env_files, inputs
 from orchctl.spawn.mock_notes import note_pretenders
-from orchctl.spawn.request import origin, placed
+from orchctl.spawn.request import origin, with_absolute_paths
 from orchctl.spawn.working_directory import here
 from orchctl.terminal import console
 from orchd.instance.home import Home, default_home
@@ -53,13 +53,13 @@ def run(args: SimpleNamespace) -> int:
 
 def _checked(specs: list[dict[str, object]], args: SimpleNamespace) -> dict[str, list[str]]:
     """Raise RefusedError when one cannot have the worktree that it wants. Returns what to tell beside the agents."""
-    if not any(spec.get("worktree") for spec in specs) or target.is_far():
+    if not any(spec.get("worktree") for spec in specs) or target.is_remote():
         return {}
     from orchctl.worktrees import checks
 
     warnings = checks.check(specs, here(args.cwd), Home(default_home()).config)
     for text in warnings:
-        console.note(text)
+        console.warn(text)
     return {"warnings": warnings} if warnings else {}
 
 
@@ -68,14 +68,14 @@ def _note_queued(agents: list[Mapping[str, Any]]) -> None:
 
     lines = render.queued_lines(agents)
     for line in lines[:_NOTED]:
-        console.note(line)
+        console.warn(line)
     if len(lines) > _NOTED:
-        console.note(f"and {len(lines) - _NOTED:,} more are queued")
+        console.warn(f"and {len(lines) - _NOTED:,} more are queued")
 
 
 def _spawned(client: Client, args: SimpleNamespace, specs: list[dict[str, object]]) -> dict[str, Any]:
     # another machine has an environment and directories of its own
-    where = {"cwd": specs[0]["cwd"], "env": {}} if target.is_far() else origin(here(args.cwd))
+    where = {"cwd": specs[0]["cwd"], "env": {}} if target.is_remote() else origin(here(args.cwd))
     request: dict[str, Any] = {"agents": specs, "no_queue": args.no_queue, **where}
     request["env"] |= env_files.read(args.env_file, here(args.cwd))
     if args.parent is not None:
@@ -93,12 +93,12 @@ def _spec(args: SimpleNamespace) -> dict[str, object]:
     if args.stdin and (content := inputs.read(args.stdin, here("/"))) is not None:
         del given["stdin"]
         given["input"] = content
-    return placed(given, here(args.cwd))
+    return with_absolute_paths(given, here(args.cwd))
 
 
 def _check_meant(args: SimpleNamespace) -> None:
     """Raises UsageError for a lone word that is no program, and most likely a goal, a runner or a batch file."""
-    if len(args.command) != 1 or target.is_far():
+    if len(args.command) != 1 or target.is_remote():
         return
     (word,) = args.command
     if args.goal and args.runner is None and _is_runner(word):

@@ -41,9 +41,9 @@ def _asked(client: Client, args: SimpleNamespace) -> dict[str, Any]:
 
 def _watch(client: Client, args: SimpleNamespace) -> NoReturn:
     """The terminal is asked for ages once a second, the daemon only after news."""
-    from orchctl.client.live_query import Watching
+    from orchctl.client.live_query import LiveQuery
 
-    with closing(Watching(client, lambda client: _asked(client, args))) as watching:
+    with closing(LiveQuery(client, lambda client: _asked(client, args))) as watching:
         if console.is_terminal() and not args.json:
             _on_screen(watching, args)
         said = None

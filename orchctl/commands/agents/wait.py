@@ -71,7 +71,7 @@ def _note_interrupted(ids: Sequence[str]) -> None:
     if ids:
         named = " ".join(ids[:_NAMED]) + (" ..." if len(ids) > _NAMED else "")
         goes = "goes" if len(ids) == 1 else "go"
-        console.note(f"no longer waiting; {named} {goes} on: `orchctl wait {named}`, `orchctl cancel {named}`")
+        console.warn(f"no longer waiting; {named} {goes} on: `orchctl wait {named}`, `orchctl cancel {named}`")
 
 
 def ended(client: Client, ids: Sequence[str], **how: Any) -> dict[str, Any]:
@@ -93,9 +93,9 @@ def _told(result: dict[str, Any], *, as_json: bool) -> int:
         console.say_json(result)
     else:
         for line in [*text.ended_lines(over), *map(runs.outcome, _over(result))]:
-            console.say(line)
+            console.print_line(line)
     if result["timed_out"] and not as_json:
-        console.note(f"timed-out: {text.going(going)}; they go on" if going else "timed-out; all have ended since")
+        console.warn(f"timed-out: {text.going(going)}; they go on" if going else "timed-out; all have ended since")
     return code_of(result)
 
 

@@ -34,7 +34,7 @@ def start(args: SimpleNamespace) -> int:
     if (pid := locks.holder(home.lock)) is not None and (
         found := own_cgroup.passing_scope(pid.pid or "self")
     ) is not None:
-        console.note(f"the daemon is in {found}: {ENDS_WITH_IT}; `orchctl service install` makes it a service")
+        console.warn(f"the daemon is in {found}: {ENDS_WITH_IT}; `orchctl service install` makes it a service")
     return code
 
 

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 from orchctl import exit_codes
 from orchctl.doctor import instance, machine, service
-from orchctl.doctor.asking import Daemon
+from orchctl.doctor.asking import DaemonState
 from orchctl.doctor.findings import PROBLEM, Finding, ok, problem, warning
-from orchctl.doctor.orphans import end, marked, strays
+from orchctl.doctor.orphans import end, marked, orphans
 from orchctl.render import text
 from orchctl.terminal import console
 from orchd.instance.home import Home, default_home
@@ -22,7 +22,7 @@ _FIRST = 1000  # agents of one answer, of which those that live come first
 def run(args: SimpleNamespace) -> int:
     """Print a line for each finding, or `{findings: [{check, state, what, remedy}], problems}`; 1 with problems."""
     home = Home(default_home())
-    found = list(_ended(home, Daemon(home)) if args.end_agents else _findings(home, is_fixing=args.fix))
+    found = list(_ended(home, DaemonState(home)) if args.end_agents else _findings(home, is_fixing=args.fix))
     problems = sum(finding.state == PROBLEM for finding in found)
     value = {"findings": [finding._asdict() for finding in found], "problems": problems}
     console.result(value, map(_line, found), as_json=args.json)
@@ -35,7 +35,7 @@ def _line(finding: Finding) -> str:
 
 
 def _findings(home: Home, *, is_fixing: bool) -> Iterator[Finding]:
-    asked = Daemon(home)
+    asked = DaemonState(home)
     config, told = instance.config(home)
     yield instance.home_directory(home)
     yield from told
@@ -57,43 +57,43 @@ def _findings(home: Home, *, is_fixing: bool) -> Iterator[Finding]:
     yield from _strays(home, asked, is_fixing=is_fixing)
 
 
-def _strays(home: Home, asked: Daemon, *, is_fixing: bool) -> Iterator[Finding]:
+def _strays(home: Home, asked: DaemonState, *, is_fixing: bool) -> Iterator[Finding]:
     """A daemon that does not answer may be ending some of them: then they are left to it."""
     living = set(_living(asked))
     if asked.error is not None or (asked.answer is None and asked.holder is not None):
-        yield warning("strays", "not looked for: the daemon did not list its agents in time", "try again")
+        yield warning("orphans", "not looked for: the daemon did not list its agents in time", "try again")
         return
-    found = strays(home, living)
+    found = orphans(home, living)
     if not found:
-        yield ok("strays", "no process of an agent that has ended is left")
-    for stray in found:
-        is_left = stray.is_known or asked.answer is not None  # a daemon that serves the home knows its agents
+        yield ok("orphans", "no process of an agent that has ended is left")
+    for orphan in found:
+        is_left = orphan.is_known or asked.answer is not None  # a daemon that serves the home knows its agents
         state = "is left" if is_left else "runs, and the home has no record"
-        what = f"pid {stray.pid} {state} of {stray.agent}: {stray.command:.60}"
+        what = f"pid {orphan.pid} {state} of {orphan.agent}: {orphan.command:.60}"
         if not is_left:
-            yield problem("strays", what, "put the home back as it was, or end it by `orchctl doctor --end-agents`")
-        elif is_fixing and end(stray):
-            yield ok("strays", f"{what}; it was ended")
+            yield problem("orphans", what, "put the home back as it was, or end it by `orchctl doctor --end-agents`")
+        elif is_fixing and end(orphan):
+            yield ok("orphans", f"{what}; it was ended")
         else:
-            yield problem("strays", what, "`orchctl doctor --fix` ends it")
+            yield problem("orphans", what, "`orchctl doctor --fix` ends it")
 
 
-def _ended(home: Home, asked: Daemon) -> Iterator[Finding]:
+def _ended(home: Home, asked: DaemonState) -> Iterator[Finding]:
     """End every process that shows the marks of an agent of this home, for where no daemon can."""
     if asked.answer is not None or asked.holder is not None:
         remedy = "`orchctl cancel --all --wait`, or `orchctl daemon stop --stop-agents`"
-        yield problem("strays", "--end-agents is for a home that no daemon serves", remedy)
+        yield problem("orphans", "--end-agents is for a home that no daemon serves", remedy)
         return
     found = marked(home)
-    for stray in found:
-        what = f"pid {stray.pid} of {stray.agent}: {stray.command:.60}"
-        if end(stray):
-            yield ok("strays", f"{what}; it was ended")
+    for orphan in found:
+        what = f"pid {orphan.pid} of {orphan.agent}: {orphan.command:.60}"
+        if end(orphan):
+            yield ok("orphans", f"{what}; it was ended")
     if not found:
-        yield ok("strays", "no process of an agent runs")
+        yield ok("orphans", "no process of an agent runs")
 
 
-def _living(asked: Daemon) -> Iterator[str]:
+def _living(asked: DaemonState) -> Iterator[str]:
     """The agents that the daemon, if there is one, still has to do with: few of them may live, and many be queued."""
     first = asked.ask("status", {"usage": False, "most": _FIRST})
     if first is None:

@@ -35,7 +35,7 @@ def new(args: SimpleNamespace) -> int:
     public = pairs.public_of(secret)
     console.result({"name": args.name, "public": public, "file": str(path)}, [public], as_json=args.json)
     if not args.json:
-        console.note(f"the secret half is {path}; on the box: orchctl keys authorize {args.name} {public} --role user")
+        console.warn(f"the secret half is {path}; on the host: orchctl keys authorize {args.name} {public} --role user")
     return exit_codes.OK
 
 
@@ -60,7 +60,7 @@ def authorize(args: SimpleNamespace) -> int:
     lines = [f"{answer['name']} may connect as {answer['role']}", *_server_lines(answer["server"])]
     console.result(answer, lines, as_json=args.json)
     if answer["server"] is None:
-        console.note(
+        console.warn(
             'nobody can connect yet: set `listen = "tcp://ADDRESS:PORT"` in [remote] of config.toml, and restart'
         )
     return exit_codes.OK

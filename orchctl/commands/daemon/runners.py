@@ -23,7 +23,7 @@ _PATIENCE = 2.0  # seconds for all versions together: they are only company
 _SHOWN = 60  # characters of a version
 
 
-class _Found(NamedTuple):
+class _Program(NamedTuple):
     """A runner as it is on this machine."""
 
     name: str
@@ -51,7 +51,7 @@ def run(args: SimpleNamespace) -> int:
     value = {"default": default, "config": str(config), "runners": [_as_json(one, versions) for one in found]}
     console.result(value, _lines(found, versions), as_json=args.json)
     if why_none and not args.json:
-        console.note(why_none)
+        console.warn(why_none)
     return exit_codes.OK
 
 
@@ -63,13 +63,13 @@ def _default(known: runner_config.Runners) -> tuple[str | None, str]:
         return None, error.message
 
 
-def _found(known: runner_config.Runners, name: str, default: str | None) -> _Found:
+def _found(known: runner_config.Runners, name: str, default: str | None) -> _Program:
     program = known.program(name)
     path = shutil.which(program) if program else None
-    return _Found(name, name == default, known.of(name).model, program, path)
+    return _Program(name, name == default, known.of(name).model, program, path)
 
 
-def _versions(found: list[_Found]) -> Mapping[str, str]:
+def _versions(found: list[_Program]) -> Mapping[str, str]:
     """What those that are built in say of their version; another program might take the question for a prompt."""
     asked = {one.name: _asked(one.path) for one in found if one.path is not None and one.name in runner_config.BUILT_IN}
     deadline = time.monotonic() + _PATIENCE
@@ -90,7 +90,7 @@ def _asked(path: str) -> subprocess.Popen[bytes]:
     )
 
 
-def _as_json(one: _Found, versions: Mapping[str, str]) -> dict[str, object]:
+def _as_json(one: _Program, versions: Mapping[str, str]) -> dict[str, object]:
     return {
         "name": one.name,
         "built_in": one.name in runner_config.BUILT_IN,
@@ -103,14 +103,14 @@ def _as_json(one: _Found, versions: Mapping[str, str]) -> dict[str, object]:
     }
 
 
-def _lines(found: list[_Found], versions: Mapping[str, str]) -> Iterator[str]:
+def _lines(found: list[_Program], versions: Mapping[str, str]) -> Iterator[str]:
     rows = [
         [text.clean(one.name), "default" if one.is_default else "", text.clean(_state(one, versions))] for one in found
     ]
     yield from text.aligned(rows)
 
 
-def _state(one: _Found, versions: Mapping[str, str]) -> str:
+def _state(one: _Program, versions: Mapping[str, str]) -> str:
     if one.program is None:
         return "only pretends"
     if one.path is None:

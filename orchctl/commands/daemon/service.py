@@ -16,7 +16,7 @@ from orchctl.daemon import user as users
 from orchctl.daemon.probe import is_running
 from orchctl.errors import RefusedError, UsageError
 from orchctl.render import text as render
-from orchctl.skills.backups import put_aside
+from orchctl.skills.backups import back_up
 from orchctl.terminal import console
 from orchd.instance import environment
 from orchd.instance.home import Home, default_home
@@ -114,7 +114,7 @@ def _tell_of(args: SimpleNamespace, service: Service, path: Path, kept: Path | N
     user = users.name()
     if service.scope == "user" and user is not None and not (_LINGER / user).exists():
         remedy = f"loginctl enable-linger {user}"
-        console.note(f"it ends with your last session, and all agents with it, unless you say `{remedy}`")
+        console.warn(f"it ends with your last session, and all agents with it, unless you say `{remedy}`")
 
 
 def uninstall(args: SimpleNamespace) -> int:
@@ -171,7 +171,7 @@ def _write(path: Path, text: str) -> Path | None:
         there = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         there = text
-    kept = put_aside(path) if there != text else None
+    kept = back_up(path) if there != text else None
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_file.write(path, text.encode(), 0o644)
     return kept

@@ -15,7 +15,7 @@ import zmq
 
 from orchctl import exit_codes
 from orchctl.client.client import PATIENCE, Client
-from orchctl.client.connection import Watch, milliseconds
+from orchctl.client.connection import SideTask, milliseconds
 from orchctl.daemon import inside, systemd
 from orchctl.daemon.probe import is_running
 from orchctl.errors import NoDaemonError, TimedOutError, UsageError
@@ -129,7 +129,7 @@ def _outlive(client: Client, process: int, way: str) -> None:
                 raise TimedOutError(f"the daemon has not left after {PATIENCE:.0f} s; see {log_of(client.home)}")
 
 
-def _line(client: Client, stack: ExitStack) -> Watch:
+def _line(client: Client, stack: ExitStack) -> SideTask:
     from orchctl.terminal.progress import Progress, of_drain
 
     line = Progress(client, of_drain)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from orchctl import exit_codes
 from orchctl.client import Client
-from orchctl.client.subscription import News
+from orchctl.client.subscription import Subscription
 from orchctl.errors import NoDaemonError
 from orchctl.render import text
 from orchctl.terminal import console
@@ -18,10 +18,10 @@ _PAGE = 1000
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print the facts after `--since`, or the latest; with `-f` go on until interrupted."""
+    """Print the events after `--since`, or the latest; with `-f` go on until interrupted."""
     with Client() as client:
         if args.follow:
-            with closing(News(client.context, client.target)) as news:
+            with closing(Subscription(client.context, client.target)) as news:
                 _follow(news, client, _printed(client, args))
         _printed(client, args)
     return exit_codes.OK
@@ -36,7 +36,7 @@ def _printed(client: Client, args: SimpleNamespace) -> _Printer:
     return printer
 
 
-def _follow(news: News, client: Client, printer: _Printer) -> NoReturn:
+def _follow(news: Subscription, client: Client, printer: _Printer) -> NoReturn:
     # somebody who only looks on waits for a daemon to come back, and does not bring it back
     with Client(client.target, starts=False) as observer:
         while True:
@@ -46,7 +46,7 @@ def _follow(news: News, client: Client, printer: _Printer) -> NoReturn:
 
 
 class _Printer:
-    """Prints each fact once, whichever daemon tells of it."""
+    """Prints each event once, whichever daemon tells of it."""
 
     def __init__(self, since: int, *, is_asked: bool, as_json: bool) -> None:
         self._since = since
@@ -68,11 +68,11 @@ class _Printer:
     def _tell_of_gaps(self, pruned: int) -> None:
         """Once, to whoever asked for what may be gone."""
         if self._is_asked and self._since < pruned:
-            console.note(f"some of the events up to {pruned} were pruned; those that are left follow")
+            console.warn(f"some of the events up to {pruned} were pruned; those that are left follow")
         self._is_asked = False
 
     def _print(self, event: dict[str, Any]) -> None:
         if self._as_json:
             console.say_json(event)
         else:
-            console.say(text.event_line(event))
+            console.print_line(text.event_line(event))

@@ -29,10 +29,10 @@ def run(args: SimpleNamespace) -> int:
 
 
 def _told(client: Client, path: Path, args: SimpleNamespace) -> int:
-    from orchctl.client.subscription import News
+    from orchctl.client.subscription import Subscription
     from orchctl.exporters.hook import Hook, Position
 
-    with closing(News(client.context, client.target)) as news:
+    with closing(Subscription(client.context, client.target)) as news:
         position = Position(path)
         hook = Hook(args.command, position, position.read(client))
         hook.catch_up(client)

@@ -21,7 +21,7 @@ def run(args: SimpleNamespace) -> int:
             serve(
                 args.serve,
                 lambda accept: page(client, counters, accept),
-                lambda where: console.note(f"metrics at {where}"),
+                lambda where: console.warn(f"metrics at {where}"),
             )
         counters.catch_up(client)  # without a daemon there is nothing to print: that is an error, and no metric
         console.put(text(client, counters))

@@ -21,13 +21,13 @@ def run(_: SimpleNamespace) -> int:
     """Show agents, their CPU, memory and last words until `q`."""
     if not (console.is_terminal() and sys.stdin.isatty()):
         raise UsageError("top needs a terminal; `orchctl status --watch` goes without one")
-    from orchctl.client.live_query import Watching
+    from orchctl.client.live_query import LiveQuery
     from orchctl.terminal.screen import Screen
     from orchctl.terminal.top import Top
 
     with (
         Client(starts=False) as client,
-        closing(Watching(client, _asked, every=_SECOND)) as watching,
+        closing(LiveQuery(client, _asked, every=_SECOND)) as watching,
     ):
         watching.look()
         with Screen(has_keys=True).held() as screen:
@@ -38,7 +38,7 @@ def run(_: SimpleNamespace) -> int:
 def _asked(client: Client) -> dict[str, Any]:
     """The first of all there is. Another machine's logs are read through its daemon."""
     answer = pages.first(client, {}, _MOST)
-    if target.is_far():
+    if target.is_remote():
         for agent in answer["agents"]:
             agent["log"] = agent["log"] and output_of(client, agent["id"], agent["attempt"], agent["log"])
     return answer

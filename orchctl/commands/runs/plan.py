@@ -30,7 +30,7 @@ def run(args: SimpleNamespace) -> int:
     flat = flatten(tree)
     known = _known(flat)
     if known is None and args.limit is None:
-        console.note(f"no daemon answers: limit {LIMIT} is assumed, and nothing is known of how long skills take")
+        console.warn(f"no daemon answers: limit {LIMIT} is assumed, and nothing is known of how long skills take")
     seconds, limit = known or ({}, LIMIT)
     plan = foretold(tree, seconds=seconds, limit=args.limit or limit)
     plan["warnings"] = [as_json(problem) for problem in note_risks(tree)]
@@ -68,7 +68,7 @@ def _draw(args: SimpleNamespace, drawn: graphs.Drawing) -> None:
     if args.out is not None:
         text = graphs.svg(drawn) if args.out.endswith(".svg") else graphs.dot(drawn)
         Path(args.out).write_text(text, encoding="utf-8", errors="replace")
-        console.note(f"wrote {args.out}")
+        console.warn(f"wrote {args.out}")
         return
     value: dict[str, Any] = {"graph": {node: list(after) for node, after in drawn.graph.items()}}
     look = Look(is_plain=not console.can_show("├─└│"))

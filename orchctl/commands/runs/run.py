@@ -14,7 +14,7 @@ from orchctl.composition import CompositionError, Tree
 from orchctl.render import runs
 from orchctl.runs import request as launch
 from orchctl.runs.locate import note_risks, opened, refused, task_of
-from orchctl.runs.request import Launch
+from orchctl.runs.request import RunLaunch
 from orchctl.spawn.mock_notes import note_pretenders
 from orchctl.terminal import console
 
@@ -38,7 +38,7 @@ def run(args: SimpleNamespace) -> int:
         return exit_codes.OK if args.detach else _ended(client, args, result)
 
 
-def _prepared(args: SimpleNamespace, tree: Tree, directory: Path, results: Path) -> Launch:
+def _prepared(args: SimpleNamespace, tree: Tree, directory: Path, results: Path) -> RunLaunch:
     try:
         return launch.prepared(tree, task_of(args), runner=args.runner, directory=directory, results=results)
     except CompositionError as error:
@@ -63,19 +63,19 @@ def _ended(client: Client, args: SimpleNamespace, result: dict[str, Any]) -> int
         console.say_json(answer)
     else:
         for text in runs.summary_lines(answer):
-            console.say(text)
+            console.print_line(text)
     if answer["run"]["status"] == "running":
-        console.note(f"timed-out: {answer['run']['id']} goes on: `orchctl wait {answer['run']['id']}`")
+        console.warn(f"timed-out: {answer['run']['id']} goes on: `orchctl wait {answer['run']['id']}`")
         return exit_codes.TIMED_OUT
     return exit_codes.OK if answer["run"]["status"] == "completed" else exit_codes.REFUSED
 
 
-def _shown(made: Launch, *, as_json: bool) -> int:
+def _shown(made: RunLaunch, *, as_json: bool) -> int:
     console.result(made.request, _lines(made), as_json=as_json)
     return exit_codes.OK
 
 
-def _lines(made: Launch) -> Iterator[str]:
+def _lines(made: RunLaunch) -> Iterator[str]:
     """What would be run, member by member."""
     import shlex
 

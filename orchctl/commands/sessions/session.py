@@ -19,7 +19,7 @@ def new(args: SimpleNamespace) -> int:
     """Open a session here and print its id; the one that is open is closed. It makes the directory a project."""
     asked = {"name": args.name, "max_tokens": args.max_tokens, "max_cost": args.max_cost}
     with Client() as client:
-        if not target.is_far():
+        if not target.is_remote():
             _mark(Path(_here()))
         answer = client.call(
             "session-new", {"project": _here(), **{key: value for key, value in asked.items() if value is not None}}
@@ -32,12 +32,12 @@ def _mark(project: Path) -> None:
     try:
         projects.mark(project)
     except OSError as error:  # sessions work without files
-        console.note(f"there will be no session files: {project / projects.MARK} cannot be made: {error.strerror}")
+        console.warn(f"there will be no session files: {project / projects.MARK} cannot be made: {error.strerror}")
 
 
 def show_all(args: SimpleNamespace) -> int:
     """Print a line for each session of this project, or of all, newest first."""
-    where = {} if args.all or target.is_far() else {"project": _here()}
+    where = {} if args.all or target.is_remote() else {"project": _here()}
     with Client(starts=False) as client:
         found = pages.whole(client, "sessions", where, "sessions")["sessions"]
     lines = sessions.session_lines(found) or ["no sessions here; the first `orchctl spawn` begins one"]

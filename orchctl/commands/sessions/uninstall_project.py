@@ -65,7 +65,7 @@ def _lines(value: dict[str, Any]) -> Iterator[str]:
         yield f"there is nothing of orchd in {value['project']}"
 
 
-def _skill_files(project: Path) -> Iterator[install.File]:
+def _skill_files(project: Path) -> Iterator[install.InstalledFile]:
     """What was done about each file of a copy, in the root of the project and in the current directory."""
     for directory in dict.fromkeys((project, Path.cwd())):
         for place in find.INSTALLED:

@@ -15,17 +15,17 @@ from orchctl.client import Client
 from orchctl.commands.agents.wait import watched
 from orchctl.errors import NoDaemonError, RefusedError, UsageError
 from orchctl.plans.reading import FORMATS
-from orchctl.plans.reading import Wishes as PlanWishes
+from orchctl.plans.reading import ReadOptions as PlanWishes
 from orchctl.plans.shape import slug
 from orchctl.pm import journal as journals
 from orchctl.pm import report as reports
 from orchctl.pm.beads import Beads, place
 from orchctl.pm.beads_cli import TIMEOUT, Bd
-from orchctl.pm.developer import Wishes, developer, labels_of, name_of
+from orchctl.pm.developer import DeveloperOptions, developer, labels_of, name_of
 from orchctl.pm.journal import Journal
-from orchctl.pm.loop import Conductor
-from orchctl.pm.task_list import File
-from orchctl.pm.work_item import Item, Source
+from orchctl.pm.loop import PmLoop
+from orchctl.pm.task_list import TaskList
+from orchctl.pm.work_item import WorkItem, WorkSource
 from orchctl.render import text as render
 from orchctl.terminal import console
 from orchctl.worktrees import checks
@@ -44,15 +44,15 @@ def run(args: SimpleNamespace) -> int:
     with journals.alone(directory / journals.RUNS, *where):
         journal = journals.unfinished(directory, name)
         source = _source(args, directory, () if journal is None else [one["row"] for one in journal.of("over")])
-        for note in source.notes() if isinstance(source, File) else ():
-            console.note(render.clean_line(note))
-        if isinstance(source, File) and journal is not None:
+        for note in source.notes() if isinstance(source, TaskList) else ():
+            console.warn(render.clean_line(note))
+        if isinstance(source, TaskList) and journal is not None:
             _catch_up(source, journal)
         with Client() as client:
             return _work(args, client, source, journal or journals.begun(directory, name))
 
 
-def _catch_up(source: File, journal: Journal) -> None:
+def _catch_up(source: TaskList, journal: Journal) -> None:
     """Tick what an earlier pm completed and could not tick, so that no later pm starts it again."""
     for row in source.catch_up([entry["row"] for entry in journal.of("over")]):
         journal.add(id=row["id"], state="over", row=row)
@@ -87,7 +87,7 @@ def _named(args: SimpleNamespace, directory: Path) -> tuple[str, list[Path]]:
     return f"beads:{found}", [found]
 
 
-def _source(args: SimpleNamespace, directory: Path, rows: Any) -> Source:
+def _source(args: SimpleNamespace, directory: Path, rows: Any) -> WorkSource:
     if args.tasks is None:
         return Beads(Bd(directory, args.bd_timeout or TIMEOUT), closes_failed=args.close_failed)
     file = _file(args, directory)
@@ -95,15 +95,15 @@ def _source(args: SimpleNamespace, directory: Path, rows: Any) -> Source:
     return file
 
 
-def _file(args: SimpleNamespace, directory: Path) -> File:
+def _file(args: SimpleNamespace, directory: Path) -> TaskList:
     wishes = PlanWishes(args.format, args.tag, args.optional)
     path = directory / args.tasks
     shown = str(path.relative_to(directory)) if path.is_relative_to(directory) else str(path)
-    return File(path, ticks=args.tick, wishes=wishes, shown=shown)
+    return TaskList(path, ticks=args.tick, wishes=wishes, shown=shown)
 
 
-def _wishes(args: SimpleNamespace, directory: Path, client: Client) -> Wishes:
-    return Wishes(
+def _wishes(args: SimpleNamespace, directory: Path, client: Client) -> DeveloperOptions:
+    return DeveloperOptions(
         directory=directory,
         labels=labels_of(client.home),
         skill=args.skill,
@@ -115,7 +115,7 @@ def _wishes(args: SimpleNamespace, directory: Path, client: Client) -> Wishes:
     )
 
 
-def _work(args: SimpleNamespace, client: Client, source: Source, journal: Journal) -> int:
+def _work(args: SimpleNamespace, client: Client, source: WorkSource, journal: Journal) -> int:
     deadline = None if args.wait_timeout is None else time.monotonic() + args.wait_timeout
 
     def wait(ids: list[str]) -> dict[str, Any]:
@@ -126,11 +126,11 @@ def _work(args: SimpleNamespace, client: Client, source: Source, journal: Journa
     most = args.max or client.call("limit")["limit"]
     wishes = _wishes(args, journal.directory.parents[2], client)
     warnings = _warnings(args, client, wishes.directory)
-    conductor = Conductor(client, source, journal, wishes, most=most, wait=wait, tell=_teller(args))
+    conductor = PmLoop(client, source, journal, wishes, most=most, wait=wait, tell=_teller(args))
     try:
         is_done = conductor.work(once=args.once)
     except KeyboardInterrupt:
-        console.note(f"interrupted: {_going(conductor)}")
+        console.warn(f"interrupted: {_going(conductor)}")
         raise
     if is_done and not conductor.troubles:
         journal.add(finished=True)
@@ -145,7 +145,7 @@ def _warnings(args: SimpleNamespace, client: Client, directory: Path) -> list[st
     with suppress(RefusedError):
         found = checks.looked_at(checks.checkout_of(directory), client.home.config, plan)
         for text in found:
-            console.note(text)
+            console.warn(text)
         return found
     return []
 
@@ -154,19 +154,19 @@ def _teller(args: SimpleNamespace) -> Any:
     def tell(row: Mapping[str, Any]) -> None:
         if not args.json:
             took = "" if row["seconds"] is None else f" in {render.span(row['seconds'])}"
-            console.note(render.clean_line(f"{row['agent']} {row['status']}{took}: {row['id']} {row['title']}"))
+            console.warn(render.clean_line(f"{row['agent']} {row['status']}{took}: {row['id']} {row['title']}"))
 
     return tell
 
 
-def _going(conductor: Conductor) -> str:
+def _going(conductor: PmLoop) -> str:
     """Who goes on without a pm, and how to have one again."""
     if not conductor.going:
         return "no developer works; the same command goes on from here"
     return f"at work without a pm: {', '.join(conductor.going)}; the same command waits for them again"
 
 
-def _told(args: SimpleNamespace, conductor: Conductor, journal: Journal, *, is_done: bool, warnings: list[str]) -> int:
+def _told(args: SimpleNamespace, conductor: PmLoop, journal: Journal, *, is_done: bool, warnings: list[str]) -> int:
     found = reports.report(
         conductor.rows,
         name=journal.directory.name,
@@ -181,7 +181,7 @@ def _told(args: SimpleNamespace, conductor: Conductor, journal: Journal, *, is_d
     console.result(found, reports.lines(found), as_json=args.json)
     if not is_done:
         if not args.json:
-            console.note(f"timed-out: {_going(conductor)}")
+            console.warn(f"timed-out: {_going(conductor)}")
         return exit_codes.TIMED_OUT
     is_good = not conductor.troubles and all(row["status"] == "completed" for row in conductor.rows)
     return exit_codes.OK if is_good else exit_codes.REFUSED
@@ -204,7 +204,7 @@ def _shown(args: SimpleNamespace, directory: Path, name: str) -> int:
         "left": board.left,
         "begun": list(begun),
     }
-    if isinstance(source, File):
+    if isinstance(source, TaskList):
         waves = [[item for item in wave if item.id not in begun] for wave in source.waves()]
         found |= {"format": source.plan.format, "tag": source.plan.tag, "notes": source.notes()}
         found["waves"] = [[_planned(item, source) for item in wave] for wave in waves if wave]
@@ -217,14 +217,14 @@ def _shown(args: SimpleNamespace, directory: Path, name: str) -> int:
     return exit_codes.OK
 
 
-def _spec(item: Item, directory: Path, wishes: Wishes) -> dict[str, Any]:
+def _spec(item: WorkItem, directory: Path, wishes: DeveloperOptions) -> dict[str, Any]:
     """The agent that an item would have."""
     results = directory / journals.RUNS / "pm-N"
     prompt, result = results / f"{slug(item.id)}.prompt.md", results / f"{slug(item.id)}.md"
     return developer(item, name_of(item.id), wishes, prompt=prompt, result=result).spec
 
 
-def _planned(item: Item, file: File) -> dict[str, Any]:
+def _planned(item: WorkItem, file: TaskList) -> dict[str, Any]:
     """One task of a wave, as JSON."""
     known = {"id": item.id, "title": item.title, "labels": item.labels, "files": item.files}
     return {**known, "after": list(item.after), "why": file.why(item.id)}

@@ -13,7 +13,7 @@ from orchctl.errors import UsageError
 from orchctl.render import text as render
 from orchctl.skills import find as skills
 from orchctl.skills import install as installing
-from orchctl.skills.install import SKILL, File
+from orchctl.skills.install import SKILL, InstalledFile
 from orchctl.tasks import front_matter
 from orchctl.terminal import console
 from orchd.instance.projects import project_of
@@ -38,7 +38,7 @@ def install(args: SimpleNamespace) -> int:
     console.result({"files": value}, map(render.clean_line, lines), as_json=args.json)
     changed = [file for file in files if file.done == installing.CHANGED]
     if changed and not args.json:
-        console.note("changed: what you changed was left alone; --force replaces it and keeps the old one as .bak")
+        console.warn("changed: what you changed was left alone; --force replaces it and keeps the old one as .bak")
     return exit_codes.REFUSED if changed else exit_codes.OK
 
 
@@ -53,7 +53,7 @@ def _found(directory: Path) -> Iterator[str]:
         yield _CODEX
 
 
-def _installed(word: str, folder: Path, found: list[File]) -> Iterator[str]:
+def _installed(word: str, folder: Path, found: list[InstalledFile]) -> Iterator[str]:
     if all(file.done == installing.CURRENT for file in found):
         yield f"{word} is up to date"
         return

@@ -15,10 +15,10 @@ from orchctl.render import text as render
 from orchctl.tasks import task_file
 from orchctl.tasks.directory import Place, found, opened, place, standing_anyway
 from orchctl.tasks.front_matter import written
-from orchctl.tasks.problems import Problem, TasksError
+from orchctl.tasks.problems import TaskProblem, TasksError
 from orchctl.tasks.prompts import skeleton
-from orchctl.tasks.states import State
-from orchctl.tasks.task_file import PREFIX, RESULTS, Task, plain
+from orchctl.tasks.states import TaskState
+from orchctl.tasks.task_file import PREFIX, RESULTS, TaskFile, plain
 from orchctl.terminal import console
 
 _SHOWN = 20  # errors, unless all are asked for
@@ -85,7 +85,7 @@ def show(args: SimpleNamespace) -> int:
     return exit_codes.OK
 
 
-def _map(task: Task, state: State, where: Place) -> dict[str, Any]:
+def _map(task: TaskFile, state: TaskState, where: Place) -> dict[str, Any]:
     known = asdict(task)
     del known["lines"], known["body"]
     return {
@@ -98,7 +98,7 @@ def _map(task: Task, state: State, where: Place) -> dict[str, Any]:
     }
 
 
-def _lines(tasks: Sequence[Task], states: Mapping[str, State]) -> list[str]:
+def _lines(tasks: Sequence[TaskFile], states: Mapping[str, TaskState]) -> list[str]:
     rows = [
         [task.name, states[task.name].said(), f"after {', '.join(task.dependencies)}" if task.after else "", task.goal]
         for task in tasks
@@ -127,13 +127,13 @@ def check(args: SimpleNamespace) -> int:
     return exit_codes.REFUSED if problems else exit_codes.OK
 
 
-def _unknown_skills(tasks: Sequence[Task], where: Place) -> list[Problem]:
+def _unknown_skills(tasks: Sequence[TaskFile], where: Place) -> list[TaskProblem]:
     from orchctl.skills import find as skills
 
     places = skills.places(Path.cwd())
     way_out = "`orchctl skill list` shows those that are found; an agent with a skill of its own by that name is fine"
     return [
-        Problem(
+        TaskProblem(
             "unknown-skill", where.file(task), task.lines.get("skill", 0), f"no skill {task.skill!r} is found", way_out
         )
         for task in tasks

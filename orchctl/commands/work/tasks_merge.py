@@ -11,7 +11,7 @@ from orchctl.errors import UsageError
 from orchctl.render import text as render
 from orchctl.tasks.directory import Place, opened, place, standing_anyway
 from orchctl.tasks.merge import merged
-from orchctl.tasks.task_file import RESULTS, Task
+from orchctl.tasks.task_file import RESULTS, TaskFile
 from orchctl.terminal import console
 
 
@@ -35,7 +35,7 @@ def run(args: SimpleNamespace) -> int:
     console.result(value, map(_shown, shown), as_json=args.json)
     if not args.json:
         for name, why in {**made.outdated, **made.lacking}.items():
-            console.note(render.clean_line(f"{name} is {why}" if name in made.lacking else f"{name} may be old: {why}"))
+            console.warn(render.clean_line(f"{name} is {why}" if name in made.lacking else f"{name} may be old: {why}"))
     return exit_codes.REFUSED if made.lacking else exit_codes.OK
 
 
@@ -44,7 +44,7 @@ def _shown(line: str) -> str:
     return "".join(char if char.isprintable() or char == "\t" else "?" for char in line)
 
 
-def _check(path: str, tasks: Sequence[Task], where: Place) -> None:
+def _check(path: str, tasks: Sequence[TaskFile], where: Place) -> None:
     """Whatever is to be read must not be written over."""
     wanted = (Path.cwd() / path).resolve()
     results = where.path / RESULTS

@@ -17,8 +17,8 @@ from orchctl.spawn.request import origin
 from orchctl.tasks import launch
 from orchctl.tasks.directory import Place, opened, place, standing
 from orchctl.tasks.launch import PROMPTS, Choice, Wanted
-from orchctl.tasks.states import State
-from orchctl.tasks.task_file import RESULTS, Task, plain
+from orchctl.tasks.states import TaskState
+from orchctl.tasks.task_file import RESULTS, TaskFile, plain
 from orchctl.terminal import console
 from orchctl.worktrees import checks
 from orchd.instance import runner_config
@@ -28,7 +28,7 @@ from orchd.protocol.errors import WireError
 
 _TURN = 60.0  # seconds for somebody else to finish asking
 
-States = Mapping[str, State]
+States = Mapping[str, TaskState]
 
 
 def run(args: SimpleNamespace) -> int:
@@ -79,7 +79,7 @@ def _ended(client: Client, ids: Sequence[str], value: dict[str, Any], timeout: f
 
 
 def _locked(
-    client: Client, tasks: Sequence[Task], where: Place, wanted: Wanted
+    client: Client, tasks: Sequence[TaskFile], where: Place, wanted: Wanted
 ) -> tuple[Choice, States, tuple[list[dict[str, Any]], list[str]]]:
     """Look and spawn, while nobody else does: else two would spawn the same task."""
     from filelock import FileLock, Timeout
@@ -96,7 +96,7 @@ def _locked(
 
 
 def _spawned(
-    client: Client, tasks: Sequence[Task], choice: Choice, states: States, where: Place, wanted: Wanted
+    client: Client, tasks: Sequence[TaskFile], choice: Choice, states: States, where: Place, wanted: Wanted
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The agents that were asked for, and what their worktrees will not have."""
     if not choice.run:
@@ -108,16 +108,16 @@ def _spawned(
         warnings = checks.check(agents, directory, client.home.config) if wanted.worktree else []
         answer = client.call("spawn", {"agents": agents, **origin(directory)})
     for text in warnings:
-        console.note(text)
+        console.warn(text)
     for path in kept:
-        console.note(
+        console.warn(
             f"{where.shown}/{RESULTS}/{path.name.partition('.md')[0]}.md is made anew; the old one is {path.name}"
         )
     found: list[dict[str, Any]] = answer["agents"]
     return found, warnings
 
 
-def _proof(task: Task, state: State, where: Place) -> str:
+def _proof(task: TaskFile, state: TaskState, where: Place) -> str:
     """Why a task counts as done."""
     if state.agent is not None and not task.result(where.path / RESULTS).exists():
         return f"{state.agent['id']} completed"
@@ -127,13 +127,13 @@ def _proof(task: Task, state: State, where: Place) -> str:
 def _say(choice: Choice, states: States, where: Place, *, is_all: bool) -> None:
     """What is not run, and why."""
     for task in choice.done:
-        console.note(f"{task.name} is done: {_proof(task, states[task.name], where)}; --again runs it once more")
+        console.warn(f"{task.name} is done: {_proof(task, states[task.name], where)}; --again runs it once more")
     for task in choice.going:
-        console.note(f"{task.name} is on its way: {states[task.name].said()}")
+        console.warn(f"{task.name} is on its way: {states[task.name].said()}")
     for task in choice.unneeded:
-        console.note(f"{task.name} is not needed: {states[task.name].why}")
+        console.warn(f"{task.name} is not needed: {states[task.name].why}")
     if not choice.run and not choice.going:
-        console.note(
+        console.warn(
             "nothing to do: "
             + (
                 "every task is done or not needed"

@@ -15,7 +15,7 @@ from orchctl.terminal import console
 from orchctl.worktrees import commits
 from orchctl.worktrees.checks import checkout_of
 from orchctl.worktrees.create import all_in, held
-from orchctl.worktrees.prune import Agents, Outcome, Worktree
+from orchctl.worktrees.prune import Agents, Removal, Worktree
 from orchd.protocol.errors import WireError
 
 
@@ -72,7 +72,7 @@ def _removed(client: Client, worktree: Worktree, args: SimpleNamespace) -> dict[
         lost.append(found.shown(worktree))
         if not args.json:
             for line in found.lines(worktree):
-                console.say(render.clean_line(f"{agent}  {line}"))
+                console.print_line(render.clean_line(f"{agent}  {line}"))
             console.flush()
 
     agents = Agents(_ended(client, agent), _living(client))
@@ -82,7 +82,7 @@ def _removed(client: Client, worktree: Worktree, args: SimpleNamespace) -> dict[
         outcome = worktree_removal.removed(worktree, agents)
     view = {**_told(worktree, outcome), "lost": lost[0] if lost else None}
     if not args.json:
-        console.say(_sentence(view, "removed") + ("" if view["removed"] else _way_out(worktree, agents, args)))
+        console.print_line(_sentence(view, "removed") + ("" if view["removed"] else _way_out(worktree, agents, args)))
     return view
 
 
@@ -143,7 +143,7 @@ def _agents(client: Client, found: list[Worktree]) -> Mapping[str, Mapping[str, 
     try:
         return pages.known(client, [one.path.name for one in found])
     except NoDaemonError:
-        console.note("no daemon answers: nobody knows what the agents do")
+        console.warn("no daemon answers: nobody knows what the agents do")
         return {}
 
 
@@ -161,7 +161,7 @@ def _row(one: Mapping[str, Any]) -> list[str]:
     return [render.clean(cell) for cell in cells]
 
 
-def _told(one: Worktree, outcome: Outcome) -> dict[str, Any]:
+def _told(one: Worktree, outcome: Removal) -> dict[str, Any]:
     return {
         "path": str(one.place),
         "branch": one.record.branch,

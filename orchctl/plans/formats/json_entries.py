@@ -13,7 +13,7 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SCALAR = re.compile(r"[^\s,\]}]+")
 
 
-class Value(NamedTuple):
+class JsonValue(NamedTuple):
     """A value and its place: a dict of Values, a list of Values, or a value of `json`."""
 
     data: Any
@@ -27,7 +27,7 @@ class Value(NamedTuple):
         return [value.plain() for value in self.data] if isinstance(self.data, list) else self.data
 
 
-def read(text: str) -> Value:
+def read(text: str) -> JsonValue:
     """Parse a text. A byte order mark counts as white space. Raises PlanError with the line of invalid JSON."""
     text = text.replace("\ufeff", " ", 1) if text.startswith("\ufeff") else text
     try:
@@ -41,18 +41,18 @@ def read(text: str) -> Value:
         raise PlanError(0, "is nested too deeply") from None
 
 
-def line_of(text: str, value: Value) -> int:
+def line_of(text: str, value: JsonValue) -> int:
     """Return the line in which a value begins."""
     return text.count("\n", 0, value.start) + 1
 
 
-def _value(text: str, at: int) -> Value:
+def _value(text: str, at: int) -> JsonValue:
     if text[at] == "{":
         return _object(text, at)
     if text[at] == "[":
         return _array(text, at)
     end = _end(_STRING, text, at) if text[at] == '"' else _end(_SCALAR, text, at)
-    return Value(json.loads(text[at:end]), at, end)
+    return JsonValue(json.loads(text[at:end]), at, end)
 
 
 def _next(text: str, at: int) -> int:
@@ -65,19 +65,19 @@ def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
     return match.end() if match else at
 
 
-def _array(text: str, start: int) -> Value:
-    values: list[Value] = []
+def _array(text: str, start: int) -> JsonValue:
+    values: list[JsonValue] = []
     at = _next(text, start + 1)
     while text[at] != "]":
         values.append(_value(text, at))
         at = _next(text, values[-1].end)
         if text[at] == ",":
             at = _next(text, at + 1)
-    return Value(values, start, at + 1)
+    return JsonValue(values, start, at + 1)
 
 
-def _object(text: str, start: int) -> Value:
-    values: dict[str, Value] = {}
+def _object(text: str, start: int) -> JsonValue:
+    values: dict[str, JsonValue] = {}
     at = _next(text, start + 1)
     while text[at] != "}":
         key = _value(text, at)
@@ -86,4 +86,4 @@ def _object(text: str, start: int) -> Value:
         at = _next(text, values[key.data].end)
         if text[at] == ",":
             at = _next(text, at + 1)
-    return Value(values, start, at + 1)
+    return JsonValue(values, start, at + 1)

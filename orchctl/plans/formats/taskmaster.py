@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchctl.plans.formats import json_entries
-from orchctl.plans.formats.json_entries import Value
+from orchctl.plans.formats.json_entries import JsonValue
 from orchctl.plans.markdown import grouped
 from orchctl.plans.phrases import files
 from orchctl.plans.shape import IN_PROGRESS, Node, Plan, PlanError, Spot
@@ -61,7 +61,7 @@ class _Reader:
         self._nodes: list[Node] = []
         self._dependencies: dict[int, list[str]] = {}  # of each node, by its index, as written
 
-    def take(self, value: Value, parent: Node | None) -> None:
+    def take(self, value: JsonValue, parent: Node | None) -> None:
         line = json_entries.line_of(self._text, value)
         task = value.plain()
         if not isinstance(task, dict) or not isinstance(task.get("id"), int | str) or not str(task["id"]).strip():
@@ -73,7 +73,7 @@ class _Reader:
         for inner in value.data["subtasks"].data or () if "subtasks" in value.data else ():
             self.take(inner, node)
 
-    def _node(self, value: Value, task: Mapping[str, Any], line: int, parent: Node | None) -> Node:
+    def _node(self, value: JsonValue, task: Mapping[str, Any], line: int, parent: Node | None) -> Node:
         name = str(task["id"]).strip()
         if parent is not None and not name.startswith(f"{parent.id}."):
             name = f"{parent.id}.{name}"
@@ -97,7 +97,7 @@ class _Reader:
             files=files("\n".join(texts.values())),
         )
 
-    def _spot(self, value: Value) -> Spot:
+    def _spot(self, value: JsonValue) -> Spot:
         """Return where its status stands, or is to be inserted: behind its id."""
         if "status" in value.data:
             status = value.data["status"]

@@ -30,7 +30,7 @@ class Attempt:
     """An attempt. `arguments` come from the spec and are for the runner's CLI."""
 
     runner: str
-    settings: runner_config.Settings
+    settings: runner_config.RunnerSettings
     arguments: tuple[str, ...]
     env: Mapping[str, str]
 
@@ -80,7 +80,7 @@ def attempt_of(env: Mapping[str, str], arguments: tuple[str, ...]) -> Attempt:
 
 def unfit(env: Mapping[str, str], arguments: tuple[str, ...]) -> Attempt:
     """Return an attempt without settings, so that the failure of `attempt_of` can be reported."""
-    return Attempt(env.get(variables.ENV_RUNNER, "no runner"), runner_config.Settings(), arguments, env)
+    return Attempt(env.get(variables.ENV_RUNNER, "no runner"), runner_config.RunnerSettings(), arguments, env)
 
 
 @contextmanager

@@ -37,7 +37,7 @@ _SEPARATORS = r"&&|\|\||[;\n]"
 _PREFIX = r"^(?:\s|\(|\w+=\S*\s|(?:nohup|setsid|exec|env|time|nice)\s)*"
 
 
-class Process(NamedTuple):
+class LeftProcess(NamedTuple):
     """A process of the attempt."""
 
     pid: int
@@ -53,7 +53,7 @@ def is_server(command: str) -> bool:
     return bool(parts) and re.match(_SERVERS, re.sub(_PREFIX, "", parts[-1])) is not None
 
 
-def of_attempt(env: Mapping[str, str], cli: int = 0) -> list[Process]:
+def of_attempt(env: Mapping[str, str], cli: int = 0) -> list[LeftProcess]:
     """List the processes of the attempt that `env` names, except this one, its ancestors and the process `cli`."""
     if not all(env.get(name) for name in _MARKS):
         return []
@@ -73,13 +73,13 @@ def of_attempt(env: Mapping[str, str], cli: int = 0) -> list[Process]:
             and (command := [*map(os.fsdecode, _read(pid, "cmdline"))])
         ):
             is_below = bool(cli) and cli in _above(pid, parents)
-            mates.append(Process(pid, parent, " ".join(command), _is_daemon(pid, command, listening), is_below))
+            mates.append(LeftProcess(pid, parent, " ".join(command), _is_daemon(pid, command, listening), is_below))
     return mates
 
 
-def still(processes: Iterable[Process], seconds: float = PATIENCE) -> list[Process]:
+def still(processes: Iterable[LeftProcess], seconds: float = PATIENCE) -> list[LeftProcess]:
     """Return the processes that have not ended by themselves after so many seconds."""
-    poll, waiting = select.poll(), dict[int, Process]()
+    poll, waiting = select.poll(), dict[int, LeftProcess]()
     try:
         for member in processes:
             with suppress(OSError):  # it has ended
@@ -98,7 +98,7 @@ def still(processes: Iterable[Process], seconds: float = PATIENCE) -> list[Proce
             os.close(descriptor)
 
 
-def serves(command: str, processes: Iterable[Process]) -> bool:
+def serves(command: str, processes: Iterable[LeftProcess]) -> bool:
     """Whether a shell line has started a server, by its words or because a process of it listens."""
     if is_server(command):
         return True
@@ -109,7 +109,7 @@ def serves(command: str, processes: Iterable[Process]) -> bool:
     return any(member.pid in begun and member.is_daemon for member in known)
 
 
-def trees(processes: Iterable[Process]) -> Iterator[tuple[str, bool]]:
+def trees(processes: Iterable[LeftProcess]) -> Iterator[tuple[str, bool]]:
     """List the command at the root of each tree of these processes, and whether the tree was meant to stay.
 
     A process that listens makes its whole tree a server: the script that has started it, and its workers.

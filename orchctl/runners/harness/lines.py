@@ -9,7 +9,7 @@ LONGEST = 4 << 20  # bytes of a line: a whole answer of a model is not a tenth o
 _HEAD = 200  # bytes kept of a line that is longer
 
 
-class Line(NamedTuple):
+class OutputLine(NamedTuple):
     """A line without its newline. `size` is its full size, more than `data` has when the rest was dropped."""
 
     data: bytes
@@ -29,7 +29,7 @@ class Lines:
         self._begun = bytearray()
         self._size = 0
 
-    def feed(self, data: bytes) -> Iterator[Line]:
+    def feed(self, data: bytes) -> Iterator[OutputLine]:
         """Add a piece and return the lines that it completes."""
         *ended, rest = data.split(b"\n")
         for piece in ended:
@@ -37,7 +37,7 @@ class Lines:
             yield self._take()
         self._add(rest)
 
-    def last(self) -> Iterator[Line]:
+    def last(self) -> Iterator[OutputLine]:
         """Return the last line if the stream ended without a newline."""
         if self._size:
             yield self._take()
@@ -49,7 +49,7 @@ class Lines:
         elif len(self._begun) != _HEAD:
             self._begun = (self._begun + piece)[:_HEAD]
 
-    def _take(self) -> Line:
-        line = Line(bytes(self._begun), self._size)
+    def _take(self) -> OutputLine:
+        line = OutputLine(bytes(self._begun), self._size)
         self._begun, self._size = bytearray(), 0
         return line

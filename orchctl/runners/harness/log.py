@@ -14,7 +14,7 @@ _PIECE = 4096  # bytes that go into a pipe at once when it takes any (PIPE_BUF)
 _SHORT = 160  # characters of a shortened text
 
 
-class Log:
+class RunnerLog:
     """The log. Writing never fails: when it cannot be written any more, lines are dropped and the agent goes on."""
 
     def __init__(self, descriptor: int = 1) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchctl.runners.harness.log import Log
+from orchctl.runners.harness.log import RunnerLog
 from orchd.instance import runner_config, runner_report
 from orchd.instance.system import atomic_file
 
@@ -20,7 +20,7 @@ Stamp = tuple[int, int, int]
 
 
 @dataclass(slots=True)
-class Outcome:
+class RunnerOutcome:
     """The outcome as known so far. Without a `fault` the attempt completed."""
 
     fault: str | None = None  # one line: why the attempt did not complete
@@ -35,11 +35,11 @@ class Outcome:
     session_id: str | None = None
     model: str | None = None
     turns: int | None = None
-    notes: list[runner_report.Note] = field(default_factory=list)
+    notes: list[runner_report.RunnerNote] = field(default_factory=list)
 
     def note(self, code: str, text: str) -> None:
         """Add a note that a person should read and that is no failure."""
-        self.notes.append(runner_report.Note(code, " ".join(text.split())[:_LONGEST]))
+        self.notes.append(runner_report.RunnerNote(code, " ".join(text.split())[:_LONGEST]))
 
     def has_note(self, code: str) -> bool:
         """Whether there is a note of this kind."""
@@ -64,9 +64,9 @@ class Outcome:
         tokens = (self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_tokens)
         self.cost_usd, self.cost_source = dollars(price, *tokens), "estimated"
 
-    def report(self) -> runner_report.Report:
+    def report(self) -> runner_report.RunnerReport:
         """Return the report for the daemon."""
-        return runner_report.Report(
+        return runner_report.RunnerReport(
             status=self.status,
             reason=" ".join(self.fault.split())[:_LONGEST] if self.fault else None,
             input_tokens=self.input_tokens,
@@ -115,7 +115,7 @@ def stamp(path: Path | None) -> Stamp | None:
     return (status.st_ino, status.st_mtime_ns, status.st_size) if status is not None and status.st_size else None
 
 
-def keep_result(outcome: Outcome, path: Path, before: Stamp | None) -> None:
+def keep_result(outcome: RunnerOutcome, path: Path, before: Stamp | None) -> None:
     """Write the result unless the agent has written the file itself: its last message; an empty one is a fault."""
     if (now := stamp(path)) is not None and now != before:
         return
@@ -128,7 +128,7 @@ def keep_result(outcome: Outcome, path: Path, before: Stamp | None) -> None:
         outcome.fault = f"its result cannot be written to {path}: {error.strerror}"
 
 
-def leave_report(outcome: Outcome, path: Path | None, log: Log) -> None:
+def leave_report(outcome: RunnerOutcome, path: Path | None, log: RunnerLog) -> None:
     """Write the report; if that fails, the daemon has only the exit code."""
     if path is None:
         return

@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orchctl.composition.sections import joined, to_read, to_write
-from orchctl.runners.harness.log import Log
+from orchctl.runners.harness.log import RunnerLog
 from orchd.instance import environment
 
 _COMMANDING = ("/", "-")  # first characters by which a CLI takes a prompt for a command or an option
 _MOST = 1 << 20  # characters: several times what an argument can hold
 
 
-def standing(env: Mapping[str, str], log: Log, stdin: int = 0) -> int:
+def standing(env: Mapping[str, str], log: RunnerLog, stdin: int = 0) -> int:
     """Return a descriptor from which the prompt can be read."""
     return stdin if _is_given(stdin) else in_memory(made(env, log))
 
 
-def text(env: Mapping[str, str], log: Log, stdin: int = 0) -> str:
+def text(env: Mapping[str, str], log: RunnerLog, stdin: int = 0) -> str:
     """Return the prompt as text, for a CLI that takes it as an argument; of a file at most 1 Mi characters."""
     if not _is_given(stdin):
         return made(env, log)
@@ -27,7 +27,7 @@ def text(env: Mapping[str, str], log: Log, stdin: int = 0) -> str:
         return file.read(_MOST).replace("\0", "")
 
 
-def made(env: Mapping[str, str], log: Log) -> str:
+def made(env: Mapping[str, str], log: RunnerLog) -> str:
     """Compose a prompt of goal, task, skill, files to read and the result file; unknown parts are left out."""
     skill, goal = env.get(environment.ENV_SKILL), env.get(environment.ENV_GOAL, "")
     parts = [
@@ -60,7 +60,7 @@ def in_memory(content: str) -> int:
     return descriptor
 
 
-def _skill(name: str, log: Log) -> str:
+def _skill(name: str, log: RunnerLog) -> str:
     """Return the text of a skill; empty, with a line in the log, when it cannot be read."""
     from orchctl.skills import find as skills  # importing it takes as long as all else together
 

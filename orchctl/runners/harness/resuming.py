@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orchctl.runners.harness.attempt import Attempt
-from orchctl.runners.harness.log import Log
+from orchctl.runners.harness.log import RunnerLog
 from orchd.instance import runner_config
 
 # Where each CLI keeps a session: a variable, the directory in the home without it, and a pattern for the file.
@@ -17,7 +17,7 @@ _PLACES = {
 GO_ON = "You were interrupted. Go on with your task from where you stopped; do not repeat what you have done.\n"
 
 
-def session(attempt: Attempt, env: Mapping[str, str], log: Log) -> str | None:
+def session(attempt: Attempt, env: Mapping[str, str], log: RunnerLog) -> str | None:
     """Return the session to resume; None when the attempt begins anew. `env` is that of its CLI.
 
     A session that its CLI has not kept would be an error, so that the attempt begins anew instead.

@@ -11,9 +11,9 @@ from typing import Protocol
 
 from orchctl.runners.harness import leftovers, process, prompt, resuming
 from orchctl.runners.harness.attempt import Attempt, UnfitError
-from orchctl.runners.harness.lines import Line, Lines
-from orchctl.runners.harness.log import Log, short
-from orchctl.runners.harness.outcome import FAILED, Outcome, keep_result, leave_report, stamp
+from orchctl.runners.harness.lines import Lines, OutputLine
+from orchctl.runners.harness.log import RunnerLog, short
+from orchctl.runners.harness.outcome import FAILED, RunnerOutcome, keep_result, leave_report, stamp
 from orchd.instance import environment as variables
 from orchd.instance import runner_config, runner_report
 
@@ -23,7 +23,7 @@ NOT_FOUND, NOT_RUN = 127, 126  # as a shell reports a missing program, and a pro
 class Cli(Protocol):
     """A kind of CLI: how it is called, and what its output means."""
 
-    outcome: Outcome
+    outcome: RunnerOutcome
     argv: list[str]
     caps: dict[str, str]  # variables for it, unless the user has set them
     takes_stdin: bool  # whether the prompt is on its standard input
@@ -33,27 +33,27 @@ class Cli(Protocol):
     reads_errors: bool  # whether its standard error is parsed
     is_answered: bool  # whether it has given its result and has begun no other turn
 
-    def hear(self, line: Line) -> None:
+    def hear(self, line: OutputLine) -> None:
         """Take a line of its output."""
 
-    def hear_error(self, line: Line) -> None:
+    def hear_error(self, line: OutputLine) -> None:
         """Take a line of its standard error, where `reads_errors`; the log has it already."""
 
     def patience(self) -> float | None:
         """Return the seconds without more output in which the CLI must exit; None while it may work."""
 
-    def so_far(self) -> Outcome:
+    def so_far(self) -> RunnerOutcome:
         """Return the usage known so far, for the case that nothing more can be reported."""
 
-    def judge(self, code: int, left: list[leftovers.Process]) -> None:
+    def judge(self, code: int, left: list[leftovers.LeftProcess]) -> None:
         """Complete the outcome after the exit. `left` are the processes of the attempt as of its last result."""
 
 
-def run(attempt: Attempt, cli: Cli, log: Log) -> int:
+def run(attempt: Attempt, cli: Cli, log: RunnerLog) -> int:
     """Run the CLI and write result and report. Returns the runner's exit code."""
     before = stamp(attempt.result)
     outcome = cli.outcome
-    left: list[leftovers.Process] = []
+    left: list[leftovers.LeftProcess] = []
     try:
         ended = _run(attempt, cli, log, left)
     except UnfitError as error:
@@ -75,7 +75,7 @@ def run(attempt: Attempt, cli: Cli, log: Log) -> int:
     return concluded(attempt, outcome, log, outcome.code(code))
 
 
-def _check_leftovers(attempt: Attempt, cli: Cli, left: list[leftovers.Process]) -> None:
+def _check_leftovers(attempt: Attempt, cli: Cli, left: list[leftovers.LeftProcess]) -> None:
     """Set a fault for work that the CLI left running, which ends with its agent unfinished; a server is only noted.
 
     For a CLI whose results are parsed, `left` are the processes at its last result, of which its own helpers do not
@@ -93,7 +93,7 @@ def _check_leftovers(attempt: Attempt, cli: Cli, left: list[leftovers.Process]) 
         outcome.fault = f"it ended and left work behind, which was cut off: {', '.join(jobs)}"
 
 
-def concluded(attempt: Attempt, outcome: Outcome, log: Log, code: int = FAILED) -> int:
+def concluded(attempt: Attempt, outcome: RunnerOutcome, log: RunnerLog, code: int = FAILED) -> int:
     """Write the last line of the log and the report. Returns `code`."""
     outcome.model = outcome.model or attempt.model
     worktree = attempt.env.get(variables.ENV_WORKTREE)
@@ -112,14 +112,14 @@ def concluded(attempt: Attempt, outcome: Outcome, log: Log, code: int = FAILED) 
 class _Listener:
     """Passes output on to the CLI's class line by line, and keeps the processes that ran at its last result."""
 
-    def __init__(self, attempt: Attempt, cli: Cli, log: Log, left: list[leftovers.Process]) -> None:
+    def __init__(self, attempt: Attempt, cli: Cli, log: RunnerLog, left: list[leftovers.LeftProcess]) -> None:
         self._env = attempt.env
         self._cli = cli
         self._left = left
         self._lines, self._errors = Lines(), Lines()
         self._has_looked = False
         self._log, self._path = log, attempt.report
-        self._reported: runner_report.Report | None = None
+        self._reported: runner_report.RunnerReport | None = None
 
     def report(self) -> None:
         """Write a report of the usage so far, if it has changed: the runner may be killed at any time."""
@@ -168,7 +168,7 @@ class _Listener:
         self._left[:] = leftovers.of_attempt(self._env, pid)
 
 
-def _run(attempt: Attempt, cli: Cli, log: Log, left: list[leftovers.Process]) -> process.Ended:
+def _run(attempt: Attempt, cli: Cli, log: RunnerLog, left: list[leftovers.LeftProcess]) -> process.Ended:
     """Run the CLI; `left` is filled with the processes of the attempt as of its last result."""
     listener = _Listener(attempt, cli, log, left)
     listener.report()

@@ -1,4 +1,4 @@
-"""What keeps a line from starting though there are places: no room on the disk, a service that
+"""What keeps a line from starting though there are slots: no room on the disk, a service that
 wants no more, or a budget that is spent."""
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from orchd.core.state.agents import State
-from orchd.core.state.ready_queue import Line
+from orchd.core.state.ready_queue import QueueKey
 from orchd.core.state.runs import RunId
 from orchd.core.state.sessions import SessionId
 
@@ -31,7 +31,7 @@ class Rule(StrEnum):
     ORDER = "order"
 
 
-class Hold(NamedTuple):
+class Block(NamedTuple):
     """What is in the way: the rule, in words, and the agent, runner, run or session that a way out has to name."""
 
     rule: Rule
@@ -39,20 +39,20 @@ class Hold(NamedTuple):
     scope: str = ""
 
 
-def why_held(state: State, line: Line, now: float) -> Hold | None:
+def why_blocked(state: State, line: QueueKey, now: float) -> Block | None:
     """What is in the way of everyone in `line`; None when nothing is."""
-    if state.is_short:
+    if state.has_disk_pressure:
         said = "the disk is nearly full; it starts by itself when there is room again (`free_bytes` in config.toml)"
-        return Hold(Rule.DISK, said)
+        return Block(Rule.DISK, said)
     until = state.holds.get(line.runner)
     if until is not None and until.mono > now:
         left = f"{line.runner} is rate-limited for {until.mono - now:.0f} s more; `orchctl resume` tries at once"
         said = f"{left}. Its service: {until.reason}" if until.reason else left
-        return Hold(Rule.RATE_LIMITED, said, line.runner)
+        return Block(Rule.RATE_LIMITED, said, line.runner)
     run = state.runs.get(RunId(line.run))
     session = state.sessions.get(SessionId(line.session))
     for scope in (run, session):
         if scope is not None and (reached := scope.budget.reached_by(scope.spent)) is not None:
             said = f"{scope.id} has spent {reached}; `orchctl budget {scope.id}` allows more"
-            return Hold(Rule.BUDGET, said, scope.id)
+            return Block(Rule.BUDGET, said, scope.id)
     return None

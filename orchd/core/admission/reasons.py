@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchd.core.admission.blocking import Hold, Rule, why_held
-from orchd.core.admission.slots import claims, has_resident_place, has_room, is_safe_with, resident_bound, working
+from orchd.core.admission.blocking import Block, Rule, why_blocked
+from orchd.core.admission.slots import claims, has_resident_slot, has_room, is_safe_with, resident_bound, working
 from orchd.core.admission.wait_graph import waits_for
 from orchd.core.admission.without_slot import is_returning, kept_waiting_by
 from orchd.core.state.agents import Agent, AgentId, Condition, Frozen, State, Status
@@ -27,7 +27,7 @@ _FROZEN = {
 
 
 def position(state: State, agent: Agent) -> int | None:
-    """Its number among those that wait for nothing but a place; None when it is not queued."""
+    """Its number among those that wait for nothing but a slot; None when it is not queued."""
     is_queued = agent.status is Status.QUEUED and not agent.is_paused
     return state.queue.position(ticket_of(agent)) if is_queued else None
 
@@ -64,22 +64,22 @@ def awaited(state: State, agent: Agent) -> list[AgentId]:
     return [] if is_returning(state, agent) else waits_for(state, agent)
 
 
-def why_queued(state: State, agent: Agent, now: float) -> Hold:
+def why_queued(state: State, agent: Agent, now: float) -> Block:
     """The first rule in the way of its start."""
     if agent.is_paused:
-        return Hold(Rule.HELD, f"it is paused; `orchctl resume {agent.id}` lets it start", agent.id)
+        return Block(Rule.HELD, f"it is paused; `orchctl resume {agent.id}` lets it start", agent.id)
     if blockers := list(state.unfinished(agent.blockers)):
-        return Hold(Rule.AFTER, _after(agent, blockers), agent.id)
+        return Block(Rule.AFTER, _after(agent, blockers), agent.id)
     if agent.ready_at is not None and agent.ready_at > now:
-        return Hold(Rule.RETRY_DELAY, f"tries again in {agent.ready_at - now:.0f} s: {agent.reason}")
+        return Block(Rule.RETRY_DELAY, f"tries again in {agent.ready_at - now:.0f} s: {agent.reason}")
     if state.is_draining:
-        return Hold(Rule.DAEMON_STOPPING, "the daemon is stopping")
+        return Block(Rule.DAEMON_STOPPING, "the daemon is stopping")
     if state.is_paused:
-        return Hold(Rule.PAUSED, "admissions are paused; `orchctl resume` lets it start")
-    if state.held_until > now:
-        left = state.held_until - now
-        return Hold(Rule.MACHINE, f"the machine could not start a process; next try in {left:.0f} s")
-    return why_held(state, line_of(agent), now) or _full(state, agent)
+        return Block(Rule.PAUSED, "admissions are paused; `orchctl resume` lets it start")
+    if state.spawn_backoff_until > now:
+        left = state.spawn_backoff_until - now
+        return Block(Rule.MACHINE, f"the machine could not start a process; next try in {left:.0f} s")
+    return why_blocked(state, line_of(agent), now) or _full(state, agent)
 
 
 def _after(agent: Agent, blockers: Sequence[Agent]) -> str:
@@ -93,31 +93,31 @@ def _after(agent: Agent, blockers: Sequence[Agent]) -> str:
     return "; ".join(parts)
 
 
-def _full(state: State, agent: Agent) -> Hold:
+def _full(state: State, agent: Agent) -> Block:
     if not has_room(state, line_of(agent)):
         said = f"as many members of {line_of(agent).run} work as its maxParallel allows"
-        return Hold(Rule.MAX_PARALLEL, said)
+        return Block(Rule.MAX_PARALLEL, said)
     busy = working(state)
     if busy >= state.limit:
         over = f", {busy - state.limit} overdrawn" if busy > state.limit else ""
         paused = slots_of_paused(state)
         over += f", {len(paused)} by paused agents: {listed(paused)}" if paused else ""
         stalled = "; every agent at work depends on a queued agent" if state.stalled_since is not None else ""
-        return Hold(Rule.LIMIT, f"{busy} of {state.limit} slots are in use{over}{stalled}")
-    if not has_resident_place(state, agent.depth):
+        return Block(Rule.LIMIT, f"{busy} of {state.limit} slots are in use{over}{stalled}")
+    if not has_resident_slot(state, agent.depth):
         kept = state.resident - resident_bound(state, agent.depth)
         rest = f"; {kept} are kept free for agents below" if kept else ""
-        return Hold(Rule.RESIDENT, f"{len(state.living)} of {state.resident} resident slots are taken{rest}")
+        return Block(Rule.RESIDENT, f"{len(state.living)} of {state.resident} resident slots are taken{rest}")
     if not is_safe_with(state, agent.claim):
         held = claims(state)
         said = (
             f"its nesting of {agent.claim} beside {len(held)} living agents with nesting {listed(held)} "
-            f"could deadlock at {state.resident} resident places"
+            f"could deadlock at {state.resident} resident slots"
         )
-        return Hold(Rule.NESTING, said)
+        return Block(Rule.NESTING, said)
     if position(state, agent) == 1:
-        return Hold(Rule.ORDER, "it starts next")
-    return Hold(Rule.ORDER, "others are before it")
+        return Block(Rule.ORDER, "it starts next")
+    return Block(Rule.ORDER, "others are before it")
 
 
 def slots_of_paused(state: State) -> list[AgentId]:

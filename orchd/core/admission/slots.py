@@ -1,10 +1,10 @@
-"""The limit: who holds a place, and whether one more may.
+"""The limit: who holds a slot, and whether one more may.
 
 Two numbers bound two counts, both of indexes that follow from the agents' statuses. `limit` bounds those that work,
-`resident` those that live. Living agents that wait for others can starve each other of resident places, so each carries
+`resident` those that live. Living agents that wait for others can starve each other of resident slots, so each carries
 a claim: how many levels of agents it may still wait for. Admission is Dijkstra's banker's algorithm for one resource
-(EWD 623): with F places free once the claimless are gone (they need nobody and always end), the state is safe iff the
-claims, smallest first, can be met one after the other, each giving its own place back when it is done.
+(EWD 623): with F slots free once the claimless are gone (they need nobody and always end), the state is safe iff the
+claims, smallest first, can be met one after the other, each giving its own slot back when it is done.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from bisect import insort
 from collections.abc import Iterable, Mapping
 
 from orchd.core.state.agents import WORKING, Agent, AgentId, State
-from orchd.core.state.ready_queue import Line
+from orchd.core.state.ready_queue import QueueKey
 from orchd.core.state.runs import RunId
 from orchd.dag import around, groups_around
 
 
 def working(state: State) -> int:
-    """Agents that hold a working place."""
+    """Agents that hold a slot."""
     return len(state.living) - len(state.waiting)
 
 
-def has_room(state: State, line: Line) -> bool:
+def has_room(state: State, line: QueueKey) -> bool:
     """Whether one more member of a group of a run may work; always true of agents that are in none.
 
     `max_parallel` counts as the limit does, those that work. A nested group counts as one in the group around it.
@@ -50,11 +50,11 @@ def has_room(state: State, line: Line) -> bool:
 
 
 def overdrawn(state: State) -> int:
-    """Working places held beyond the limit: after the limit was lowered, or by agents whose wait was cut short."""
+    """Working slots held beyond the limit: after the limit was lowered, or by agents whose wait was cut short."""
     return max(0, working(state) - state.limit)
 
 
-def has_working_place(state: State) -> bool:
+def has_slot(state: State) -> bool:
     """Whether one more may work."""
     return working(state) < state.limit
 
@@ -72,7 +72,7 @@ def resident_bound(state: State, depth: int) -> int:
     return state.resident - below
 
 
-def has_resident_place(state: State, depth: int) -> bool:
+def has_resident_slot(state: State, depth: int) -> bool:
     """Whether one more agent at `depth` may be alive."""
     return len(state.living) < resident_bound(state, depth)
 
@@ -110,6 +110,6 @@ def is_safe_promoted(state: State, needed: Mapping[AgentId, int], newcomer: int 
 
 
 def smallest_safe_resident(held: Iterable[int]) -> int:
-    """The fewest resident places with which agents holding these claims can all end."""
+    """The fewest resident slots with which agents holding these claims can all end."""
     held = list(held)
     return max((len(held) - index + claim for index, claim in enumerate(held)), default=1)

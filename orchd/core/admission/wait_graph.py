@@ -12,7 +12,7 @@ from orchd.dag import cycle_in
 def waits_for(state: State, agent: Agent) -> list[AgentId]:
     """Whom `agent` cannot go on without, as far as they are not over.
 
-    All targets of a wait for any of them, also when one has ended: it may be tried again before the agent has a place.
+    All targets of a wait for any of them, also when one has ended: it may be tried again before the agent has a slot.
     """
     wanted: Iterable[AgentId] = (target for wait in agent.waits.values() for target in wait.targets)
     if agent.status is Status.QUEUED:

@@ -11,24 +11,24 @@ from typing import NamedTuple
 
 from orchd.core.admission.blocking import Rule
 from orchd.core.admission.reasons import awaited, position, reason, slots_of_paused, why_queued
-from orchd.core.admission.slots import claims, has_working_place, smallest_safe_resident, working
+from orchd.core.admission.slots import claims, has_slot, smallest_safe_resident, working
 from orchd.core.admission.wait_graph import waits_for
 from orchd.core.admission.without_slot import kept_waiting_by
-from orchd.core.state.agents import WORKING, Agent, AgentId, Cause, Condition, State, Status, agent_id
+from orchd.core.state.agents import WORKING, Agent, AgentId, Condition, State, Status, StopReason, agent_id
 from orchd.core.state.indexes import line_of, ticket_of, unsatisfied
 from orchd.core.state.runs import Run, RunStatus
 
 Finder = Callable[[AgentId], Agent | None]
-MOST = 100  # holders that are named; nobody reads more
+MOST = 100  # blockers that are named; nobody reads more
 
 
 class Verdict(NamedTuple):
-    """The answer. `held_by` counts all that are in the way, of whom `holders` names the first."""
+    """The answer. `blocked_by` counts all that are in the way, of whom `blockers` names the first."""
 
     rule: str
     sentence: str | None
-    holders: tuple[AgentId, ...] = ()
-    held_by: int = 0
+    blockers: tuple[AgentId, ...] = ()
+    blocked_by: int = 0
     way_out: str | None = None
 
 
@@ -50,7 +50,7 @@ def why(state: State, agent: Agent, now: float, find: Finder) -> Verdict:
     if agent.id in state.standing and (other := kept_waiting_by(state, agent.id)) is not None:
         way_out = f"`orchctl limit {working(state) + 1}`, which lets both go on, or `orchctl cancel {agent.id}`"
         return Verdict("standing-still", sentence, (other.id,), 1, way_out)
-    return Verdict("working", sentence or "it holds a place and works")
+    return Verdict("working", sentence or "it holds a slot and works")
 
 
 def _again(agent: Agent, find: Finder) -> str | None:
@@ -86,9 +86,9 @@ def _incomplete_before(agent: Agent, find: Finder) -> list[AgentId]:
 
 def _ending(agent: Agent) -> str:
     """How it ended, and for one that was ended, which of its bounds it met."""
-    if agent.status is Status.TIMED_OUT and agent.cause in (Cause.TIMEOUT, Cause.SILENCE):
+    if agent.status is Status.TIMED_OUT and agent.cause in (StopReason.TIMEOUT, StopReason.SILENCE):
         return str(agent.cause.value)
-    if agent.status is Status.FAILED and agent.cause is Cause.MEMORY:
+    if agent.status is Status.FAILED and agent.cause is StopReason.MEMORY:
         return str(agent.cause.value)
     return str(agent.status.value)
 
@@ -102,21 +102,21 @@ def _of_queued(state: State, agent: Agent, now: float) -> Verdict:
         ends=_ends(agent),
         resume="".join(f", `orchctl resume {one}`" for one in slots_of_paused(state)[:1]),
         before=f"; {number - 1} queued before it go first" if number > 1 else "",
-        places=max(working(state), state.limit) + number,
+        slots=max(working(state), state.limit) + number,
         resident=len(state.living) + number + max(0, state.guards.depth - 1 - agent.depth),
         safe=smallest_safe_resident(sorted([*claims(state), agent.claim])),
         remedy=state.remedy or "processes or memory that become free",
     )
-    held_by = number - 1 if hold.rule is Rule.ORDER else len(found)
-    if hold.rule is Rule.ORDER and not held_by:
+    blocked_by = number - 1 if hold.rule is Rule.ORDER else len(found)
+    if hold.rule is Rule.ORDER and not blocked_by:
         return Verdict(hold.rule.value, hold.sentence)
-    return Verdict(hold.rule.value, hold.sentence, tuple(found[:MOST]), held_by, way_out)
+    return Verdict(hold.rule.value, hold.sentence, tuple(found[:MOST]), blocked_by, way_out)
 
 
 def _of_waiting(state: State, agent: Agent, sentence: str | None) -> Verdict:
     if found := awaited(state, agent):
         return Verdict("waits", sentence, tuple(found[:MOST]), len(found), "their end")
-    if has_working_place(state):
+    if has_slot(state):
         found = list(_mates(state, agent))
         return Verdict("returning", sentence, tuple(found[:MOST]), len(found), "the end of one of them")
     found = list(_workers(state, agent))
@@ -199,7 +199,7 @@ WAYS_OUT = {
     Rule.RATE_LIMITED: "time alone, or `orchctl resume`, which tries {scope} at once",
     Rule.BUDGET: "`orchctl budget {scope}` with --max-tokens or --max-cost above what is spent, or --unlimited",
     Rule.MAX_PARALLEL: "the end of one of them{before}",
-    Rule.LIMIT: "the end of one of them{before}{resume}, or `orchctl limit {places}`",
+    Rule.LIMIT: "the end of one of them{before}{resume}, or `orchctl limit {slots}`",
     Rule.RESIDENT: "the end of one of them{before}, or `orchctl limit --resident {resident}`",
     Rule.NESTING: "the end of one of them, or `orchctl limit --resident {safe}`",
     Rule.ORDER: "their start",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchd.core.admission.slots import has_working_place
+from orchd.core.admission.slots import has_slot
 from orchd.core.state.agents import Agent, AgentId, State, Status
 from orchd.core.state.indexes import is_over, is_to_thaw
 
@@ -27,7 +27,7 @@ def lender_of(state: State, borrower: AgentId) -> Agent | None:
 
 def returning_without_slot(state: State) -> Agent | None:
     """The first agent that only waits for a slot while none is free; None without one."""
-    if has_working_place(state):
+    if has_slot(state):
         return None
     return next((agent for agent in state.due.values() if is_returning(state, agent)), None)
 

@@ -25,40 +25,40 @@ from orchd.core.state.events import (
 from orchd.core.turn import Turn
 
 
-def cancel(turn: Turn, event: Cancel) -> None:
+def cancel(turn: Turn, given: Cancel) -> None:
     """Those that are over stay as they are; what is still under them ends with the rest."""
-    for agent in turn.state.unfinished(event.ids):
+    for agent in turn.state.unfinished(given.ids):
         cancel_agent(turn, agent, "cancelled")
-    named = set(event.ids)
+    named = set(given.ids)
     below = [agent.id for agent in turn.state.agents.values() if not named.isdisjoint(agent.ancestors)]
     for agent in turn.state.unfinished(below):
         nearest = next(one for one in reversed(agent.ancestors) if one in named)
         cancel_agent(turn, agent, "what it belongs to was cancelled", nearest)
-    turn.answer(event.request, *event.ids)
+    turn.answer(given.request, *given.ids)
 
 
-def retry(turn: Turn, event: Retry) -> None:
+def retry(turn: Turn, given: Retry) -> None:
     """Queue them again; their parent's end does not matter any more, what they come after does."""
-    agents = {one: turn.state.agents[one] for one in event.ids}
+    agents = {one: turn.state.agents[one] for one in given.ids}
     if (wrong := _wrong_retry(turn.state, agents.values())) is not None:
-        turn.refuse(event.request, *wrong)
+        turn.refuse(given.request, *wrong)
         return
     revived = _revived(turn.state, agents.values())
     needed = claims_needed(revived, None, ())
     if not is_safe_promoted(revived, needed):
         waiting = f"{', '.join(needed)} could not wait for that and for all else to end: retry when they have ended"
-        turn.refuse(event.request, "would-deadlock", waiting)
+        turn.refuse(given.request, "would-deadlock", waiting)
         return
     promote(turn, needed)
-    environments = dict(zip(event.ids, event.environments, strict=True))
+    environments = dict(zip(given.ids, given.environments, strict=True))
     for one in blockers_first({agent.id: agent.spec.after for agent in agents.values()}):
         if one in agents:
             _resume_run(turn, agents[one])
-            turn.record(AgentRevived(one, environments[one], event.attributes, event.is_resumed))
+            turn.record(AgentRevived(one, environments[one], given.attributes, given.is_resumed))
             skip_if_hopeless(turn, one)
-    for waiter in sorted({waiter for one in event.ids for waiter in turn.state.awaited.get(one, ())}):
+    for waiter in sorted({waiter for one in given.ids for waiter in turn.state.awaited.get(one, ())}):
         _reopen_wait(turn, turn.state.living[waiter])
-    turn.answer(event.request, *event.ids)
+    turn.answer(given.request, *given.ids)
 
 
 def _reopen_wait(turn: Turn, waiter: Agent) -> None:
@@ -81,7 +81,7 @@ def _wrong_retry(state: State, agents: Iterable[Agent]) -> tuple[str, str] | Non
         if agent.spec.nesting >= state.resident:
             return (
                 "nesting-too-large",
-                f"{agent.id}: nesting {agent.spec.nesting} can never be met with {state.resident} resident places; "
+                f"{agent.id}: nesting {agent.spec.nesting} can never be met with {state.resident} resident slots; "
                 "raise them with `orchctl limit --resident`",
             )
     return _cycle_through(_revived(state, agents), agents)
@@ -103,63 +103,63 @@ def _revived(state: State, agents: Iterable[Agent]) -> State:
     return replace(state, agents={**state.agents, **queued})
 
 
-def pause(turn: Turn, event: Pause) -> None:
+def pause(turn: Turn, given: Pause) -> None:
     """Pausing twice is pausing."""
     if not turn.state.is_paused:
         turn.record(AdmissionsPaused())
-    turn.answer(event.request)
+    turn.answer(given.request)
 
 
-def resume(turn: Turn, event: Resume) -> None:
+def resume(turn: Turn, given: Resume) -> None:
     """Resuming twice is resuming; what rate limits hold back is tried again too."""
     if turn.state.is_paused or turn.state.holds:
         turn.record(AdmissionsResumed())
-    turn.answer(event.request)
+    turn.answer(given.request)
 
 
-def set_limit(turn: Turn, event: SetLimit) -> None:
-    """Never so few resident places that what lives could not end."""
+def set_limit(turn: Turn, given: SetLimit) -> None:
+    """Never so few resident slots that what lives could not end."""
     state = turn.state
-    if event.request is None and state.is_limit_set:
+    if given.request is None and state.is_limit_set:
         return
-    limit = event.limit if event.limit is not None else state.limit
-    resident = event.resident if event.resident is not None else max(state.resident, limit)
+    limit = given.limit if given.limit is not None else state.limit
+    resident = given.resident if given.resident is not None else max(state.resident, limit)
     if (wrong := _wrong_limit(state, limit, resident)) is not None:
-        if event.request is not None:
-            turn.refuse(event.request, *wrong)
+        if given.request is not None:
+            turn.refuse(given.request, *wrong)
         return
-    if (limit, resident, event.by_command) != (state.limit, state.resident, state.is_limit_set):
-        turn.record(LimitChanged(limit, resident, event.by_command))
-    if event.request is not None:
-        turn.answer(event.request)
+    if (limit, resident, given.by_command) != (state.limit, state.resident, state.is_limit_set):
+        turn.record(LimitChanged(limit, resident, given.by_command))
+    if given.request is not None:
+        turn.answer(given.request)
 
 
 def _wrong_limit(state: State, limit: int, resident: int) -> tuple[str, str] | None:
     if resident < limit:
         return (
             "bad-limit",
-            f"{resident} resident places are fewer than the limit of {limit}: give at least {limit}",
+            f"{resident} resident slots are fewer than the limit of {limit}: give at least {limit}",
         )
     if not is_safe(resident, claims(state)):
         least = smallest_safe_resident(claims(state))
         return (
             "would-deadlock",
-            f"with {resident} resident places what lives now could not end: give at least {least}",
+            f"with {resident} resident slots what lives now could not end: give at least {least}",
         )
     stuck = [agent.id for agent in state.agents.values() if agent.spec.nesting >= resident and not agent.is_over]
     if stuck:
         return (
             "bad-limit",
-            f"{stuck[0]} and {len(stuck) - 1} others could never start with {resident} resident places",
+            f"{stuck[0]} and {len(stuck) - 1} others could never start with {resident} resident slots",
         )
     return None
 
 
-def drain(turn: Turn, event: Drain) -> None:
+def drain(turn: Turn, given: Drain) -> None:
     """On the way out; with `stop` everything that lives is ended first. What is queued stays queued."""
     if not turn.state.is_draining:
         turn.record(DrainBegan())
-    if event.stop:
+    if given.stop:
         for agent in list(turn.state.living.values()):
             cancel_agent(turn, agent, "the daemon was stopped with its agents")
-    turn.answer(event.request)
+    turn.answer(given.request)

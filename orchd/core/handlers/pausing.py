@@ -16,33 +16,33 @@ from orchd.core.state.events import AgentPaused, AgentResumed
 from orchd.core.turn import Turn
 
 
-def pause_agents(turn: Turn, event: PauseAgents) -> None:
+def pause_agents(turn: Turn, given: PauseAgents) -> None:
     """Pausing twice is pausing; a slot that was kept can be released later."""
-    if (wrong := _unfit(turn.state, event.ids, "paused")) is not None:
-        turn.refuse(event.request, "cannot-pause", wrong)
+    if (wrong := _unfit(turn.state, given.ids, "paused")) is not None:
+        turn.refuse(given.request, "cannot-pause", wrong)
         return
-    for agent in _named(turn.state, event.ids):
+    for agent in _named(turn.state, given.ids):
         if not agent.is_paused:
             turn.record(AgentPaused(agent.id))
             if agent.status is not Status.QUEUED:
                 turn.do(Freeze(agent.id, agent.attempt))
-        if event.is_slot_released and agent.status is Status.RUNNING:
+        if given.is_slot_released and agent.status is Status.RUNNING:
             returning.freeze(turn, agent, Frozen.PAUSED)
-    turn.answer(event.request, *event.ids)
+    turn.answer(given.request, *given.ids)
 
 
-def resume_agents(turn: Turn, event: ResumeAgents) -> None:
+def resume_agents(turn: Turn, given: ResumeAgents) -> None:
     """Resuming an agent that is not paused changes nothing."""
-    if (wrong := _unfit(turn.state, event.ids, "resumed")) is not None:
-        turn.refuse(event.request, "cannot-resume", wrong)
+    if (wrong := _unfit(turn.state, given.ids, "resumed")) is not None:
+        turn.refuse(given.request, "cannot-resume", wrong)
         return
-    for agent in _named(turn.state, event.ids):
+    for agent in _named(turn.state, given.ids):
         if not agent.is_paused:
             continue
         turn.record(AgentResumed(agent.id))
         if agent.status is not Status.QUEUED and agent.frozen is None:
             turn.do(Thaw(agent.id, agent.attempt))
-    turn.answer(event.request, *event.ids)
+    turn.answer(given.request, *given.ids)
 
 
 def _named(state: State, ids: Iterable[AgentId]) -> list[Agent]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchd.core.effects import Freeze, Kill, Listen, Release, Terminate, Thaw, Watch
+from orchd.core.effects import CheckOutput, Freeze, Kill, Release, Terminate, Thaw, WatchCaller
 from orchd.core.handlers import returning, stalls
 from orchd.core.handlers.backoff import HOLD_SECONDS, MOST_HOLD_SECONDS, backoff, next_seed
 from orchd.core.handlers.schedule import cancel_children, refuse_waits, stop
@@ -10,11 +10,11 @@ from orchd.core.inputs import (
     Admit,
     Adopted,
     CallerGone,
+    DiskSpaceChanged,
     Exited,
-    Heard,
     NeverRan,
+    OutputSeen,
     OverMemory,
-    SpaceSeen,
     Spawned,
     SpawnFailed,
     StoodStill,
@@ -22,7 +22,7 @@ from orchd.core.inputs import (
     TreeGone,
     WorkedWhileWaiting,
 )
-from orchd.core.state.agents import Agent, Cause, Oom, Outcome, State, Status
+from orchd.core.state.agents import Agent, Oom, Outcome, State, Status, StopReason
 from orchd.core.state.events import (
     AgentCancelled,
     AgentCompleted,
@@ -41,68 +41,68 @@ from orchd.core.state.events import (
 )
 from orchd.core.turn import Turn
 
-_MARGIN = 16  # a shortage is over with this part more than the floor
+_MARGIN = 16  # disk pressure is over with this part more than the floor
 LONGEST_HOLD = 8 * 86_400.0  # seconds: the longest of the known rate limits is counted by the week
 MEMORY = "memory"  # the reason of one that took more than it may: scripts may rely on it
 MACHINES = "while it ran the kernel killed a process of this machine for want of memory"
 
 
-def spawned(turn: Turn, event: Spawned) -> None:
+def spawned(turn: Turn, given: Spawned) -> None:
     """Remember the pid before the gate opens: a crash in between leaves an agent that never ran."""
-    turn.record(AttemptStarted(event.agent, event.attempt, event.pid, event.cgroup, event.unmet))
-    turn.do(Release(event.agent, event.attempt))
+    turn.record(AttemptStarted(given.agent, given.attempt, given.pid, given.cgroup, given.unmet))
+    turn.do(Release(given.agent, given.attempt))
 
 
-def spawn_failed(turn: Turn, event: SpawnFailed) -> None:
+def spawn_failed(turn: Turn, given: SpawnFailed) -> None:
     """What the agent is at fault for ends it; for what the machine is at fault for all are held, for a little while,
     which grows as long as the machine refuses."""
-    if event.is_passing:
+    if given.is_passing:
         hold = min(MOST_HOLD_SECONDS, HOLD_SECONDS * 2.0 ** min(turn.state.refusals, 20))
-        turn.record(AttemptVoided(event.agent, event.attempt, event.reason, hold, event.remedy))
+        turn.record(AttemptVoided(given.agent, given.attempt, given.reason, hold, given.remedy))
     else:
-        turn.record(AgentFailed(event.agent, event.reason))
+        turn.record(AgentFailed(given.agent, given.reason))
 
 
-def exited(turn: Turn, event: Exited) -> None:
-    """The process ended. Its place is given back when all that it started is gone too."""
-    if (agent := turn.current(event.agent, event.attempt)) is None:
+def exited(turn: Turn, given: Exited) -> None:
+    """The process ended. Its slot is given back when all that it started is gone too."""
+    if (agent := turn.current(given.agent, given.attempt)) is None:
         return
     if agent.outcome is None:
         refuse_waits(turn, agent)
-        turn.record(ProcessEnded(agent.id, agent.attempt, event.outcome))
-    if event.is_tree_gone:
-        conclude(turn, agent, event.note)
+        turn.record(ProcessEnded(agent.id, agent.attempt, given.outcome))
+    if given.is_tree_gone:
+        conclude(turn, agent, given.note)
     else:
         _end_tree(turn, agent)
 
 
-def never_ran(turn: Turn, event: NeverRan) -> None:
+def never_ran(turn: Turn, given: NeverRan) -> None:
     """Safe to start again, unless somebody wanted it ended."""
-    if (agent := turn.current(event.agent, event.attempt)) is None:
+    if (agent := turn.current(given.agent, given.attempt)) is None:
         return
-    if agent.cause is Cause.CANCELLED:
+    if agent.cause is StopReason.CANCELLED:
         turn.record(AgentCancelled(agent.id, agent.reason or "cancelled", agent.because))
     else:
         turn.record(AttemptVoided(agent.id, agent.attempt, "it was not begun: its daemon or its shell was ended first"))
 
 
-def tree_gone(turn: Turn, event: TreeGone) -> None:
-    """Nothing of it is left: the place is free."""
-    agent = turn.current(event.agent, event.attempt)
+def tree_gone(turn: Turn, given: TreeGone) -> None:
+    """Nothing of it is left: the slot is free."""
+    agent = turn.current(given.agent, given.attempt)
     if agent is not None and agent.outcome is not None:
         conclude(turn, agent, None)
 
 
-def adopted(turn: Turn, event: Adopted) -> None:
+def adopted(turn: Turn, given: Adopted) -> None:
     """The daemon was restarted and the attempt was not: take up what was being done with it."""
-    if (agent := turn.current(event.agent, event.attempt)) is None:
+    if (agent := turn.current(given.agent, given.attempt)) is None:
         return
     if agent.status is Status.STOPPING:
         _end_tree(turn, agent)
     else:  # the daemon may have died between a commit and what it was to do after it
         turn.do((Freeze if agent.has_frozen_tree else Thaw)(agent.id, agent.attempt))
     for wait in agent.waits.values():
-        turn.do(Watch(agent.id, wait.request))
+        turn.do(WatchCaller(agent.id, wait.request))
 
 
 def _end_tree(turn: Turn, agent: Agent) -> None:
@@ -110,80 +110,80 @@ def _end_tree(turn: Turn, agent: Agent) -> None:
     turn.do((Terminate if agent.kill_at is not None else Kill)(agent.id, agent.attempt))
 
 
-def caller_gone(turn: Turn, event: CallerGone) -> None:
+def caller_gone(turn: Turn, given: CallerGone) -> None:
     """No client is blocked any more, so the agent works, if there is a slot for it."""
-    agent = turn.state.living.get(event.agent)
-    if agent is not None and event.request in agent.waits:
-        returning.caller_gone(turn, agent, event.request)
+    agent = turn.state.living.get(given.agent)
+    if agent is not None and given.request in agent.waits:
+        returning.caller_gone(turn, agent, given.request)
 
 
-def worked_while_waiting(turn: Turn, event: WorkedWhileWaiting) -> None:
+def worked_while_waiting(turn: Turn, given: WorkedWhileWaiting) -> None:
     """Its wait is not what keeps it from working."""
-    agent = turn.current(event.agent, event.attempt)
+    agent = turn.current(given.agent, given.attempt)
     if agent is None or agent.status is not Status.WAITING or agent.has_frozen_tree:
         return
     if turn.state.is_strict:
         returning.work_seen(turn, agent)
 
 
-def heard(turn: Turn, event: Heard) -> None:
+def heard(turn: Turn, given: OutputSeen) -> None:
     """It was silent for `ago` seconds."""
-    agent = turn.current(event.agent, event.attempt)
+    agent = turn.current(given.agent, given.attempt)
     if agent is None or agent.status is not Status.RUNNING or agent.heard is None:
         return
-    if turn.now - event.ago > agent.heard:
-        turn.record(AgentHeard(agent.id, agent.attempt, event.ago))
+    if turn.now - given.ago > agent.heard:
+        turn.record(AgentHeard(agent.id, agent.attempt, given.ago))
     if (end := silence_at(agent)) is not None and end <= turn.now:
-        stop(turn, agent, Cause.SILENCE, f"no output for {agent.spec.silence:g} s")
+        stop(turn, agent, StopReason.SILENCE, f"no output for {agent.spec.silence:g} s")
 
 
-def over_memory(turn: Turn, event: OverMemory) -> None:
+def over_memory(turn: Turn, given: OverMemory) -> None:
     """No grace: what takes too much takes more in the meantime, from everybody."""
-    agent = turn.current(event.agent, event.attempt)
+    agent = turn.current(given.agent, given.attempt)
     if agent is None or (agent.status is Status.STOPPING and agent.kill_at is None):
         return
     if agent.status is not Status.STOPPING:
         refuse_waits(turn, agent)
-        turn.record(StopBegan(agent.id, agent.attempt, Cause.MEMORY, MEMORY))
+        turn.record(StopBegan(agent.id, agent.attempt, StopReason.MEMORY, MEMORY))
     turn.record(KillBegan(agent.id, agent.attempt))
     turn.do(Kill(agent.id, agent.attempt))
 
 
-def stood_still(turn: Turn, event: StoodStill) -> None:
-    """No fact: `settle` announces it while it lasts, and every daemon looks anew."""
-    current = (turn.current(agent, attempt) for agent, attempt in event.attempts)
+def stood_still(turn: Turn, given: StoodStill) -> None:
+    """No event: `settle` announces it while it lasts, and every daemon looks anew."""
+    current = (turn.current(agent, attempt) for agent, attempt in given.attempts)
     turn.state.standing = frozenset(agent.id for agent in current if agent is not None)
 
 
-def space_seen(turn: Turn, event: SpaceSeen) -> None:
-    """No fact: a disk that is full could not take it, and every daemon looks anew."""
-    turn.state.is_short = lacks_room(event.free, event.floor, was_short=turn.state.is_short)
+def disk_space_changed(turn: Turn, given: DiskSpaceChanged) -> None:
+    """No event: a disk that is full could not take it, and every daemon looks anew."""
+    turn.state.has_disk_pressure = lacks_room(given.free, given.floor, was_short=turn.state.has_disk_pressure)
 
 
 def lacks_room(free: int, floor: int, *, was_short: bool) -> bool:
-    """Whether fewer bytes are free than must be. A sixteenth more than the floor ends a shortage, so that one at the
+    """Whether fewer bytes are free than must be. A sixteenth more than the floor ends disk pressure, so that one at the
     brink does not come and go."""
     return free < floor + (floor // _MARGIN if was_short else 0)
 
 
-def admit(turn: Turn, event: Admit) -> None:
+def admit(turn: Turn, given: Admit) -> None:
     """Nothing new: `settle`, which follows every input, starts the next agents."""
 
 
-def tick(turn: Turn, event: Tick) -> None:  # noqa: ARG001 - every handler takes its input
+def tick(turn: Turn, given: Tick) -> None:  # noqa: ARG001 - every handler takes its input
     """Deadlines."""
     if (end := stalls.due_at(turn.state)) is not None and end <= turn.now:
         for agent in turn.state.living.values():  # which of them has been quiet longest
-            turn.ask(Listen(agent.id, agent.attempt))
+            turn.ask(CheckOutput(agent.id, agent.attempt))
     for agent in list(turn.state.living.values()):
         if agent.status is Status.STOPPING:
             if agent.kill_at is not None and agent.kill_at <= turn.now:
                 turn.record(KillBegan(agent.id, agent.attempt, agent.because))
                 turn.do(Kill(agent.id, agent.attempt))
         elif (end := timeout_at(agent)) is not None and end <= turn.now:
-            stop(turn, agent, Cause.TIMEOUT, f"took longer than {agent.spec.timeout:g} s")
+            stop(turn, agent, StopReason.TIMEOUT, f"took longer than {agent.spec.timeout:g} s")
         elif (end := silence_at(agent)) is not None and end <= turn.now:
-            turn.ask(Listen(agent.id, agent.attempt))
+            turn.ask(CheckOutput(agent.id, agent.attempt))
 
 
 def timeout_at(agent: Agent) -> float | None:
@@ -203,9 +203,9 @@ def silence_at(agent: Agent) -> float | None:
 def conclude(turn: Turn, agent: Agent, note: str | None) -> None:
     """Its tree is gone: say what became of it, by why it was stopped and how it ended."""
     code = agent.outcome.code if agent.outcome else None
-    if agent.cause is Cause.CANCELLED:
+    if agent.cause is StopReason.CANCELLED:
         turn.record(AgentCancelled(agent.id, agent.reason or "cancelled", agent.because))
-    elif agent.cause is Cause.ENDED and code == 0:
+    elif agent.cause is StopReason.ENDED and code == 0:
         turn.record(AgentCompleted(agent.id))
         return
     elif (limited := _turned_away(agent)) is not None and not _is_cut_short(turn.state, agent):
@@ -218,7 +218,12 @@ def conclude(turn: Turn, agent: Agent, note: str | None) -> None:
 def _turned_away(agent: Agent) -> tuple[str, float, str] | None:
     """The runner whose service turned the attempt away, until when (wall), and the words of the service."""
     report = agent.outcome.report if agent.outcome else None
-    if agent.cause is not Cause.ENDED or agent.spec.runner is None or report is None or report.limited_until is None:
+    if (
+        agent.cause is not StopReason.ENDED
+        or agent.spec.runner is None
+        or report is None
+        or report.limited_until is None
+    ):
         return None
     return agent.spec.runner, report.limited_until, report.reason or ""
 
@@ -248,18 +253,18 @@ def _bound_reached(turn: Turn, agent: Agent, until: float) -> str | None:
 
 
 def _ended_badly(turn: Turn, agent: Agent, note: str | None) -> None:
-    is_lost = agent.cause is Cause.ENDED and (agent.outcome is None or agent.outcome.code is None)
+    is_lost = agent.cause is StopReason.ENDED and (agent.outcome is None or agent.outcome.code is None)
     outcome = agent.outcome or Outcome(None)
     said = outcome.report.reason if outcome.report else None
     reason = note or ("it ended and left no record" if is_lost else said or f"exit code {outcome.code}")
-    if agent.cause is Cause.MEMORY:
+    if agent.cause is StopReason.MEMORY:
         reason = MEMORY
-    elif outcome.oom is Oom.MACHINE and agent.cause is Cause.ENDED:
+    elif outcome.oom is Oom.MACHINE and agent.cause is StopReason.ENDED:
         reason = f"{reason}; {MACHINES}"
     if agent.tries < agent.spec.retries and not _is_cut_short(turn.state, agent):
         delay = backoff(agent.tries, turn.state.seed)
         turn.record(AttemptRetried(agent.id, agent.attempt, reason, delay, next_seed(turn.state.seed)))
-    elif agent.cause in (Cause.TIMEOUT, Cause.SILENCE):
+    elif agent.cause in (StopReason.TIMEOUT, StopReason.SILENCE):
         turn.record(AgentTimedOut(agent.id, reason))
     elif is_lost:
         turn.record(AgentLost(agent.id, reason))

@@ -7,7 +7,7 @@ blocked; where no client is blocked any more, the agent's processes are frozen.
 
 from __future__ import annotations
 
-from orchd.core.admission.slots import has_room, has_working_place
+from orchd.core.admission.slots import has_room, has_slot
 from orchd.core.admission.without_slot import is_returning
 from orchd.core.effects import Freeze, Thaw
 from orchd.core.state.agents import Agent, AgentId, Frozen, RequestId, State, Wait
@@ -53,7 +53,7 @@ def _answer(turn: Turn, wait: Wait) -> None:
 
 def next_to_return(state: State) -> Agent | None:
     """The agent that goes back to work now: it has waited for a slot longest, and one is free for it."""
-    is_free = has_working_place(state)
+    is_free = has_slot(state)
     agents = [agent for agent in state.due.values() if is_returning(state, agent)]
     agents.sort(key=lambda agent: (float("inf") if agent.held_since is None else agent.held_since, ticket_of(agent)))
     for agent in agents:
@@ -64,7 +64,7 @@ def next_to_return(state: State) -> Agent | None:
 
 def idle_lender(state: State) -> Agent | None:
     """A lender that goes on because a slot is free that nothing else can take: its borrower may need what it holds."""
-    if not has_working_place(state) or not state.waiting:
+    if not has_slot(state) or not state.waiting:
         return None
     lenders = (agent for agent in state.waiting.values() if agent.lent_to is not None)
     lenders = (agent for agent in lenders if not agent.is_paused)
@@ -116,7 +116,7 @@ def work_seen(turn: Turn, agent: Agent) -> None:
 def _may_work(state: State, agent: Agent) -> bool:
     if agent.is_paused:
         return False
-    return not state.is_strict or (has_working_place(state) and has_room(state, line_of(agent)))
+    return not state.is_strict or (has_slot(state) and has_room(state, line_of(agent)))
 
 
 def freeze(

@@ -17,48 +17,48 @@ from orchd.dag import around, cycle_in, groups_around, remaining_paths, topologi
 MOST_EDGES = 1_000_000  # from members to the members that they come after, those of whole groups one by one
 
 
-def begin_run(turn: Turn, event: BeginRun) -> None:
+def begin_run(turn: Turn, given: BeginRun) -> None:
     """Check everything first; then nothing can go wrong."""
     state = turn.state
     try:
-        parent = parent_for(state, event.caller)
-        check_nesting(state, [part.spec for part in event.parts])
+        parent = parent_for(state, given.caller)
+        check_nesting(state, [part.spec for part in given.parts])
         if parent is not None:
-            check_guards(state, parent, len(event.parts), event.kin)
-        leaves = _resolved(event)
+            check_guards(state, parent, len(given.parts), given.kin)
+        leaves = _resolved(given)
     except Refusal as refusal:
-        turn.refuse(event.request, refusal.code, str(refusal), refusal.details)
+        turn.refuse(given.request, refusal.code, str(refusal), refusal.details)
         return
     ancestors = (*parent.ancestors, parent.id) if parent else ()
     run = run_id(state.last_run + 1)
     first = state.last_number + 1
-    ids = {part.path: agent_id(first + index) for index, part in enumerate(event.parts)}
-    weights = remaining_paths(leaves, event.durations)
-    session = session_of(turn, parent, event.scope)
-    turn.record(RunBegan(run, replace(event.plan, ancestors=ancestors, session=session), event.budget))
-    parts = {part.path: part for part in event.parts}
+    ids = {part.path: agent_id(first + index) for index, part in enumerate(given.parts)}
+    weights = remaining_paths(leaves, given.durations)
+    session = session_of(turn, parent, given.scope)
+    turn.record(RunBegan(run, replace(given.plan, ancestors=ancestors, session=session), given.budget))
+    parts = {part.path: part for part in given.parts}
     for part in (parts[path] for path in topological(leaves)):  # what another comes after must be there before it
-        member = Membership(run, part.path, _after(event, part), part.is_required, weights[part.path], first)
+        member = Membership(run, part.path, _after(given, part), part.is_required, weights[part.path], first)
         after = tuple(ids[path] for path in leaves[part.path])
         spec = replace(part.spec, after=after, member=member, session=session)
         turn.record(AgentQueued(ids[part.path], spec, Level.COMPOSITE, ancestors, parent.attempt if parent else 0))
-    turn.answer(event.request, *ids.values())
+    turn.answer(given.request, *ids.values())
 
 
-def _resolved(event: BeginRun) -> dict[str, list[str]]:
+def _resolved(given: BeginRun) -> dict[str, list[str]]:
     """Whom each member comes after, member by member."""
-    nodes = _nodes(event)
-    _check_after(event, nodes)
+    nodes = _nodes(given)
+    _check_after(given, nodes)
     below: dict[str, list[str]] = {path: [] for path in nodes}
-    for part in event.parts:
+    for part in given.parts:
         for path in (part.path, *(group for group in groups_around(part.path) if group)):
             below[path].append(part.path)
     if empty := next((path for path, members in below.items() if not members), None):
         raise Refusal("bad-run", f"the group {empty!r} has no members; leave it out")
     count = 0
     leaves = {}
-    for part in event.parts:
-        found = list(dict.fromkeys(leaf for node in _after(event, part) for leaf in below[node]))
+    for part in given.parts:
+        found = list(dict.fromkeys(leaf for node in _after(given, part) for leaf in below[node]))
         count += len(found)
         if count > MOST_EDGES:
             raise Refusal("bad-run", f"more than {MOST_EDGES:,} dependencies, member by member: split the run")
@@ -69,26 +69,26 @@ def _resolved(event: BeginRun) -> dict[str, list[str]]:
     return leaves
 
 
-def _nodes(event: BeginRun) -> set[str]:
+def _nodes(given: BeginRun) -> set[str]:
     """Every path but the whole's, each once."""
-    if not event.plan.groups or event.plan.groups[0].path:
+    if not given.plan.groups or given.plan.groups[0].path:
         raise Refusal("bad-run", 'the first group must be the whole: its path is ""')
-    paths = [*(group.path for group in event.plan.groups[1:]), *(part.path for part in event.parts)]
+    paths = [*(group.path for group in given.plan.groups[1:]), *(part.path for part in given.parts)]
     nodes: set[str] = set()
     for path in paths:
         if path in nodes or not path.rpartition("/")[2]:
             what = "two nodes" if path in nodes else "nothing"
             raise Refusal("bad-run", f"{path!r} names {what}: give each a path of its own")
         nodes.add(path)
-    groups = {group.path for group in event.plan.groups}
+    groups = {group.path for group in given.plan.groups}
     for path in paths:
         if around(path) not in groups:
             raise Refusal("bad-run", f"{path!r} is in {around(path)!r}, which is no group of this run")
     return nodes
 
 
-def _check_after(event: BeginRun, nodes: set[str]) -> None:
-    for path, after in [*event.group_after.items(), *((part.path, part.after) for part in event.parts)]:
+def _check_after(given: BeginRun, nodes: set[str]) -> None:
+    for path, after in [*given.group_after.items(), *((part.path, part.after) for part in given.parts)]:
         for wanted in after:
             if wanted not in nodes or around(wanted) != around(path):
                 siblings = [node for node in nodes if around(node) == around(path)]
@@ -97,7 +97,7 @@ def _check_after(event: BeginRun, nodes: set[str]) -> None:
                 raise Refusal("bad-run", f"{path!r} comes after {wanted!r}, which is no node of its group{hint}")
 
 
-def _after(event: BeginRun, part: Part) -> tuple[str, ...]:
+def _after(given: BeginRun, part: Part) -> tuple[str, ...]:
     """What a member comes after, with what the groups around it come after."""
-    around = (event.group_after.get(group, ()) for group in groups_around(part.path))
+    around = (given.group_after.get(group, ()) for group in groups_around(part.path))
     return tuple(dict.fromkeys([*part.after, *(node for after in around for node in after)]))

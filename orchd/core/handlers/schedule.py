@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from orchd.core.admission.blocking import why_held
-from orchd.core.admission.slots import has_resident_place, has_room, has_working_place, is_safe_with, working
+from orchd.core.admission.blocking import why_blocked
+from orchd.core.admission.slots import has_resident_slot, has_room, has_slot, is_safe_with, working
 from orchd.core.admission.wait_graph import needed
 from orchd.core.effects import Terminate
 from orchd.core.handlers import returning, stalls
 from orchd.core.handlers.admit import admit
-from orchd.core.state.agents import Agent, AgentId, Cause, State, Status, agent_id
+from orchd.core.state.agents import Agent, AgentId, State, Status, StopReason, agent_id
 from orchd.core.state.events import AgentCancelled, AgentSkipped, RunEnded, StopBegan
 from orchd.core.state.indexes import ripen, ticket_of, why_never
-from orchd.core.state.ready_queue import AGING_SECONDS, Line, Ticket
+from orchd.core.state.ready_queue import AGING_SECONDS, QueueKey, SortKey
 from orchd.core.state.runs import Run, RunId, RunStatus
 from orchd.core.turn import Turn
 from orchd.dag import groups_around
 
 
 def settle(turn: Turn) -> None:
-    """Draw what follows from ends, cut short what must be, give returning agents their places, then admit."""
+    """Draw what follows from ends, cut short what must be, give returning agents their slots, then admit."""
     _follow(turn)
     returning.end_waits(turn)
     ripen(turn.state, turn.now)
@@ -55,13 +55,13 @@ def cancel(turn: Turn, agent: Agent, reason: str, because: str = "") -> None:
     if agent.status is Status.QUEUED:
         turn.record(AgentCancelled(agent.id, reason, because))
     elif agent.status is not Status.STOPPING:
-        stop(turn, agent, Cause.CANCELLED, reason, because)
-    elif agent.cause is not Cause.CANCELLED:
-        turn.record(StopBegan(agent.id, agent.attempt, Cause.CANCELLED, reason, because))
+        stop(turn, agent, StopReason.CANCELLED, reason, because)
+    elif agent.cause is not StopReason.CANCELLED:
+        turn.record(StopBegan(agent.id, agent.attempt, StopReason.CANCELLED, reason, because))
     cancel_children(turn, agent, f"its parent {agent.id} was cancelled")
 
 
-def stop(turn: Turn, agent: Agent, cause: Cause, reason: str, because: str = "") -> None:
+def stop(turn: Turn, agent: Agent, cause: StopReason, reason: str, because: str = "") -> None:
     """Begin to end the attempt's process tree."""
     refuse_waits(turn, agent)
     turn.record(StopBegan(agent.id, agent.attempt, cause, reason, because))
@@ -145,14 +145,14 @@ def next_to_start(state: State, now: float, *, may_use_reserve: bool = True) -> 
 
     `may_use_reserve`: no agent that is alive could take the slot instead, so a slot kept for chains may be used.
     """
-    if state.is_paused or state.held_until > now or not has_working_place(state):
+    if state.is_paused or state.spawn_backoff_until > now or not has_slot(state):
         return None
     must_be_needed = state.is_draining
-    best: Ticket | None = None
+    best: SortKey | None = None
     for head, line in state.queue.heads():
         if best is not None and best < head:
             break
-        if not has_resident_place(state, line.depth) or not has_room(state, line) or why_held(state, line, now):
+        if not has_resident_slot(state, line.depth) or not has_room(state, line) or why_blocked(state, line, now):
             continue
         if is_safe_with(state, line.claim):
             entry = _first_needed(state, line) if must_be_needed and (line.claim or state.is_draining) else head
@@ -165,7 +165,7 @@ def next_to_start(state: State, now: float, *, may_use_reserve: bool = True) -> 
     return None if best is None else state.agents[agent_id(best.number)]
 
 
-def _beyond_reserve(state: State, now: float) -> Ticket | None:
+def _beyond_reserve(state: State, now: float) -> SortKey | None:
     """The first that may use a resident slot which is kept free for a chain, because no agent is at work.
 
     What is alive then waits for agents outside the chains below it, and only these can end its waits.
@@ -173,7 +173,7 @@ def _beyond_reserve(state: State, now: float) -> Ticket | None:
     if len(state.living) >= state.resident:
         return None
     lines = [line for _, line in state.queue.heads() if has_room(state, line) and is_safe_with(state, line.claim)]
-    entries = [_first_needed(state, line) for line in lines if not why_held(state, line, now)]
+    entries = [_first_needed(state, line) for line in lines if not why_blocked(state, line, now)]
     return min((entry for entry in entries if entry is not None), default=None)
 
 
@@ -182,7 +182,7 @@ def has_aged(agent: Agent, now: float) -> bool:
     return now - agent.age > AGING_SECONDS
 
 
-def _first_needed(state: State, line: Line) -> Ticket | None:
+def _first_needed(state: State, line: QueueKey) -> SortKey | None:
     """Looks through those that are needed or through the line, whichever is shorter: it is asked after each end."""
     wanted = needed(state)
     if len(wanted) <= state.queue.length(line):

@@ -27,28 +27,28 @@ def session_of(turn: Turn, parent: Agent | None, scope: Scope | None) -> Session
     return _opened(turn, scope.directory, None, Budget())
 
 
-def open_session(turn: Turn, event: OpenSession) -> None:
+def open_session(turn: Turn, given: OpenSession) -> None:
     """One directory has one open session."""
-    if (old := _open_one(turn.state, event.scope)) is not None:
+    if (old := _open_one(turn.state, given.scope)) is not None:
         turn.record(SessionClosed(old.id))
-    session = _opened(turn, event.scope.directory, event.name, event.budget)
-    turn.answer_of(event.request, session)
+    session = _opened(turn, given.scope.directory, given.name, given.budget)
+    turn.answer_of(given.request, session)
 
 
-def close_session(turn: Turn, event: CloseSession) -> None:
+def close_session(turn: Turn, given: CloseSession) -> None:
     """Closing twice is closing."""
-    if turn.state.sessions[event.session].closed_at is None:
-        turn.record(SessionClosed(event.session))
-    turn.answer_of(event.request, event.session)
+    if turn.state.sessions[given.session].closed_at is None:
+        turn.record(SessionClosed(given.session))
+    turn.answer_of(given.request, given.session)
 
 
-def set_budget(turn: Turn, event: SetBudget) -> None:
+def set_budget(turn: Turn, given: SetBudget) -> None:
     """More of it, less of it or none at all."""
-    if (run := turn.state.runs.get(RunId(event.target))) is not None:
-        turn.record(RunBudgetChanged(run.id, event.budget))
+    if (run := turn.state.runs.get(RunId(given.target))) is not None:
+        turn.record(RunBudgetChanged(run.id, given.budget))
     else:
-        turn.record(SessionBudgetChanged(SessionId(event.target), event.budget))
-    turn.answer_of(event.request, event.target)
+        turn.record(SessionBudgetChanged(SessionId(given.target), given.budget))
+    turn.answer_of(given.request, given.target)
 
 
 def _open_one(state: State, scope: Scope) -> Session | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from orchd.core.admission.blocking import why_held
+from orchd.core.admission.blocking import why_blocked
 from orchd.core.admission.slots import claims, is_safe, is_safe_with, resident_bound, working
 from orchd.core.admission.wait_graph import blockers_first
 from orchd.core.handlers.schedule import has_aged, next_to_start
@@ -14,7 +14,7 @@ from orchd.core.inputs import Caller, SpawnAgents
 from orchd.core.state.agents import Agent, AgentId, Level, Spec, State, Status, agent_id
 from orchd.core.state.events import AgentQueued, AgentSkipped
 from orchd.core.state.indexes import why_never
-from orchd.core.state.ready_queue import Line
+from orchd.core.state.ready_queue import QueueKey
 from orchd.core.state.sessions import SessionId
 from orchd.core.turn import Turn
 from orchd.dag import cycle_in
@@ -29,30 +29,30 @@ class Refusal(Exception):
         self.details = details
 
 
-def spawn_agents(turn: Turn, event: SpawnAgents) -> None:
+def spawn_agents(turn: Turn, given: SpawnAgents) -> None:
     """Check everything first; then nothing can go wrong."""
     state = turn.state
     try:
-        parent = parent_for(state, event.caller)
-        check_nesting(state, event.specs)
+        parent = parent_for(state, given.caller)
+        check_nesting(state, given.specs)
         if parent is not None:
-            check_guards(state, parent, len(event.specs), event.kin)
-        wanted = _resolved(state, event.specs)
-        if event.must_start:
+            check_guards(state, parent, len(given.specs), given.kin)
+        wanted = _resolved(state, given.specs)
+        if given.must_start:
             _check_room(state, turn.now, wanted, 0 if parent is None else parent.depth + 1)
-            _check_holds(state, turn.now, wanted.values(), session_now(state, parent, event.scope))
+            _check_holds(state, turn.now, wanted.values(), session_now(state, parent, given.scope))
     except Refusal as refusal:
-        turn.refuse(event.request, refusal.code, str(refusal), refusal.details)
+        turn.refuse(given.request, refusal.code, str(refusal), refusal.details)
         return
     ancestors = (*parent.ancestors, parent.id) if parent else ()
     level = Level.SUB_SKILL if parent else Level.PM
-    session = session_of(turn, parent, event.scope)
+    session = session_of(turn, parent, given.scope)
     for one in blockers_first({one: spec.after for one, spec in wanted.items()}):
         if (spec := wanted.get(one)) is not None:
             spec = replace(spec, session=session) if session else spec
             turn.record(AgentQueued(one, spec, level, ancestors, parent.attempt if parent else 0))
             skip_if_hopeless(turn, one)
-    turn.answer(event.request, *wanted)
+    turn.answer(given.request, *wanted)
 
 
 def parent_for(state: State, caller: Caller) -> Agent | None:
@@ -73,7 +73,7 @@ def check_nesting(state: State, specs: Iterable[Spec]) -> None:
         if spec.nesting >= state.resident:
             raise Refusal(
                 "nesting-too-large",
-                f"{spec.name}: nesting {spec.nesting} can never be met with {state.resident} resident places; "
+                f"{spec.name}: nesting {spec.nesting} can never be met with {state.resident} resident slots; "
                 "declare less or raise them with `orchctl limit --resident`",
             )
 
@@ -145,7 +145,7 @@ def _check_room(state: State, now: float, wanted: dict[AgentId, Spec], depth: in
     starting = len(state.queue) if next_to_start(state, now) is not None else 0  # earlier ones, a few in each turn
     fits = (
         not state.is_paused
-        and state.held_until <= now
+        and state.spawn_backoff_until <= now
         and working(state) + starting + len(wanted) <= state.limit
         and len(state.living) + starting + len(wanted) <= most
         and is_safe(state.resident, held)
@@ -156,17 +156,17 @@ def _check_room(state: State, now: float, wanted: dict[AgentId, Spec], depth: in
     if not fits:
         raise Refusal(
             "would-queue",
-            f"{len(wanted)} cannot start now: {working(state)} of {state.limit} places are working, "
+            f"{len(wanted)} cannot start now: {working(state)} of {state.limit} slots are working, "
             f"{len(state.living)} of {most} living{', paused' if state.is_paused else ''}; "
             "leave out --no-queue to queue them",
         )
 
 
 def _check_holds(state: State, now: float, specs: Iterable[Spec], session: SessionId | None) -> None:
-    """Whether nothing but places keeps them from starting."""
+    """Whether nothing but slots keeps them from starting."""
     for spec in specs:
-        line = Line(spec.nesting, session=session or "", runner=spec.runner or "")
-        if (held := why_held(state, line, now)) is not None:
+        line = QueueKey(spec.nesting, session=session or "", runner=spec.runner or "")
+        if (held := why_blocked(state, line, now)) is not None:
             raise Refusal(
                 "would-queue", f"{spec.name} cannot start now: {held.sentence}; leave out --no-queue to queue it"
             )

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from orchd.core.admission.blocking import why_held
-from orchd.core.admission.slots import has_resident_place, has_room, has_working_place, is_safe_promoted
+from orchd.core.admission.blocking import why_blocked
+from orchd.core.admission.slots import has_resident_slot, has_room, has_slot, is_safe_promoted
 from orchd.core.admission.wait_graph import claims_needed, path_to, waits_for
 from orchd.core.admission.without_slot import is_returning, kept_waiting_by
 from orchd.core.handlers import returning
@@ -90,7 +90,7 @@ def is_stalled(state: State, now: float) -> bool:
 
     Where a slot is free all the same, no resident slot is left for what they depend on, or only a reserved one.
     """
-    if state.is_paused or state.is_draining or state.held_until > now or not (len(state.queue) or state.due):
+    if state.is_paused or state.is_draining or state.spawn_backoff_until > now or not (len(state.queue) or state.due):
         return False
     workers = (agent for agent in state.living.values() if agent.status in WORKING and not agent.is_paused)
     first = next(workers, None)  # most often it depends on no other agent, and nothing else is looked at
@@ -133,7 +133,7 @@ def _waits_only_for_a_slot(state: State, agent: Agent, now: float) -> bool:
     is_delayed = agent.ready_at is not None and agent.ready_at > now
     if agent.is_paused or is_delayed or any(state.unfinished(agent.blockers)):
         return False
-    return why_held(state, line_of(agent), now) is None
+    return why_blocked(state, line_of(agent), now) is None
 
 
 def _lend(turn: Turn, lender: Agent, borrower: Agent, *, may_use_reserve: bool) -> bool:
@@ -142,7 +142,7 @@ def _lend(turn: Turn, lender: Agent, borrower: Agent, *, may_use_reserve: bool) 
     Only if all that is alive can still end. Over a limit that was lowered the slot is not given on.
     """
     state, line, is_new = turn.state, line_of(borrower), borrower.status is Status.QUEUED
-    has_place = len(state.living) < state.resident if may_use_reserve else has_resident_place(state, line.depth)
+    has_place = len(state.living) < state.resident if may_use_reserve else has_resident_slot(state, line.depth)
     if (is_new and not has_place) or not has_room(state, line) or path_to(state, [borrower.id], lender.id) is not None:
         return False
     needed = claims_needed(state, lender, [borrower.id])
@@ -150,8 +150,8 @@ def _lend(turn: Turn, lender: Agent, borrower: Agent, *, may_use_reserve: bool) 
         return False
     for one, claim in needed.items():
         turn.record(AgentPromoted(one, claim))
-    if not has_working_place(state):
+    if not has_slot(state):
         returning.freeze(turn, lender, Frozen.LENT, lent_to=borrower.id)
-    if has_working_place(state):
+    if has_slot(state):
         (admit if is_new else returning.bring_back)(turn, borrower)
     return True

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from orchd.core.admission.slots import is_safe_promoted
 from orchd.core.admission.wait_graph import claims_needed, path_to
-from orchd.core.effects import Thaw, Watch
+from orchd.core.effects import Thaw, WatchCaller
 from orchd.core.inputs import BeginWait
 from orchd.core.state.agents import Agent, AgentId, Status, Wait
 from orchd.core.state.events import AgentPromoted, WaitBegan
@@ -14,20 +14,20 @@ from orchd.core.state.indexes import is_satisfied
 from orchd.core.turn import Turn
 
 
-def begin_wait(turn: Turn, event: BeginWait) -> None:
+def begin_wait(turn: Turn, given: BeginWait) -> None:
     """Park the agent, if everything that it waits for can end beside all that lives."""
-    agent = turn.state.living.get(event.agent)
+    agent = turn.state.living.get(given.agent)
     if agent is None or agent.status is Status.STOPPING:
-        turn.refuse(event.request, "stopping", f"{event.agent} is being ended and can wait for nothing")
+        turn.refuse(given.request, "stopping", f"{given.agent} is being ended and can wait for nothing")
         return
-    if event.request in agent.waits:
-        turn.do(Watch(agent.id, event.request))
+    if given.request in agent.waits:
+        turn.do(WatchCaller(agent.id, given.request))
         return
-    deadline = None if event.timeout is None else turn.now + event.timeout
-    wait = Wait(event.request, event.targets, event.is_any, deadline, event.caller, event.caller_started)
-    if is_satisfied(turn.state, wait) or event.timeout == 0:
+    deadline = None if given.timeout is None else turn.now + given.timeout
+    wait = Wait(given.request, given.targets, given.is_any, deadline, given.caller, given.caller_started)
+    if is_satisfied(turn.state, wait) or given.timeout == 0:
         done = is_satisfied(turn.state, wait)
-        turn.answer(event.request, *event.targets, timed_out=not done)
+        turn.answer(given.request, *given.targets, timed_out=not done)
         return
     _park(turn, agent, wait)
 
@@ -52,7 +52,7 @@ def _park(turn: Turn, agent: Agent, wait: Wait) -> None:
     if agent.frozen is not None and not agent.is_paused:
         turn.do(Thaw(agent.id, agent.attempt))
     turn.record(WaitBegan(agent.id, wait))
-    turn.do(Watch(agent.id, wait.request))
+    turn.do(WatchCaller(agent.id, wait.request))
 
 
 def promote(turn: Turn, needed: Mapping[AgentId, int]) -> None:
@@ -63,13 +63,13 @@ def promote(turn: Turn, needed: Mapping[AgentId, int]) -> None:
 
 def _refuse_deadlock(turn: Turn, agent: Agent, wait: Wait, needed: Mapping[AgentId, int]) -> None:
     state = turn.state
-    holders = {one.id: one.claim for one in state.living.values() if one.claim > 0 and one is not agent}
+    blockers = {one.id: one.claim for one in state.living.values() if one.claim > 0 and one is not agent}
     turn.refuse(
         wait.request,
         "would-deadlock",
-        f"{agent.id} would need {needed[agent.id]} more of {state.resident} resident places for what it waits for, "
-        f"and {len(holders)} others hold claims too: end it and collect later, "
-        f"spawn it with --nesting {needed[agent.id]} so that its places are kept for it, "
+        f"{agent.id} would need {needed[agent.id]} more of {state.resident} resident slots for what it waits for, "
+        f"and {len(blockers)} others hold claims too: end it and collect later, "
+        f"spawn it with --nesting {needed[agent.id]} so that its slots are kept for it, "
         "or raise `orchctl limit --resident`",
-        {"needed": dict(needed), "holders": holders, "resident": state.resident},
+        {"needed": dict(needed), "blockers": blockers, "resident": state.resident},
     )

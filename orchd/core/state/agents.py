@@ -35,7 +35,7 @@ class Status(Enum):
     LOST = "lost"
     SKIPPED = "skipped"
 
-    # looked up in sets and tables with every fact; Enum's own hash is a Python function
+    # looked up in sets and tables with every event; Enum's own hash is a Python function
     __hash__ = object.__hash__
 
 
@@ -52,7 +52,7 @@ class Level(Enum):
     SUB_SKILL = "sub-skill"
 
 
-class Cause(Enum):
+class StopReason(Enum):
     """Why an attempt is being stopped; it decides what the agent becomes when its tree is gone."""
 
     ENDED = "ended"  # its own process ended and left others behind
@@ -114,7 +114,7 @@ class RateLimit(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Attributes:
+class ProcessAttributes:
     """What an agent's process inherits besides its variables. What is None or empty is the daemon's own."""
 
     umask: int | None = None
@@ -158,7 +158,7 @@ class Spec:
     variables: tuple[tuple[str, str], ...] = ()  # over its environment; kept for a retry, so no place for secrets
     member: Membership | None = None
     session: SessionId | None = None
-    attributes: Attributes | None = None  # of whoever asked for it; None where that was another machine
+    attributes: ProcessAttributes | None = None  # of whoever asked for it; None where that was another machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +237,7 @@ class Agent:
     unmet: str | None = None  # which of its attributes the attempt could not be given
     outcome: Outcome | None = None
     spent: Spent | None = None  # by all its attempts together
-    cause: Cause | None = None
+    cause: StopReason | None = None
     reason: str | None = None
     because: str = ""  # the agent whose end caused that this one was ended
     started: float | None = None  # mono
@@ -339,8 +339,8 @@ class State:
     standing: frozenset[AgentId] = frozenset()  # in a lent slot without progress for `stall_after`, as this daemon saw
     is_paused: bool = False
     is_draining: bool = False  # of this daemon, never remembered
-    is_short: bool = False  # of room on the disk; looked at anew by every daemon
-    held_until: float = 0.0  # mono; the machine refused to start a process
+    has_disk_pressure: bool = False  # of room on the disk; looked at anew by every daemon
+    spawn_backoff_until: float = 0.0  # mono; the machine refused to start a process
     holds: dict[str, RateLimit] = field(default_factory=dict)  # by runner
     refusals: int = 0  # by the machine, one after another
     remedy: str = ""  # what would end them, where that is known

@@ -1,4 +1,4 @@
-"""`apply(state, fact, at)`: the only function that changes a State, live and on replay alike."""
+"""`apply(state, event, at)`: the only function that changes a State, live and on replay alike."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orchd.core.state.agents import LIVING, Agent, Instant, RateLimit, State, St
 from orchd.core.state.events import (
     AdmissionsPaused,
     AgentCancelled,
-    AgentFact,
+    AgentEvent,
     AgentFailed,
     AgentFrozen,
     AgentHeard,
@@ -29,19 +29,19 @@ from orchd.core.state.events import (
     AttemptRetried,
     AttemptStarted,
     AttemptVoided,
-    BoxFact,
     DrainBegan,
-    Fact,
+    Event,
+    HostEvent,
     KillBegan,
     LimitChanged,
     ProcessEnded,
     RunBegan,
     RunBudgetChanged,
     RunEnded,
-    RunFact,
+    RunEvent,
     RunnerLimited,
     SessionClosed,
-    SessionFact,
+    SessionEvent,
     SessionOpened,
     SlotAwaited,
     StallBegan,
@@ -63,80 +63,80 @@ from orchd.core.state.indexes import (
     note_in_run,
     queued_behind,
 )
-from orchd.core.state.runs import Mate, Run, RunStatus, number_of_run
+from orchd.core.state.runs import MemberRef, Run, RunStatus, number_of_run
 from orchd.core.state.sessions import Session, number_of_session
 from orchd.core.state.transitions import next_status
 
 
-def apply(state: State, fact: Fact, at: Instant) -> None:
+def apply(state: State, event: Event, at: Instant) -> None:
     """Change `state` by what happened. Raises IllegalTransition for what cannot have happened."""
-    if isinstance(fact, AgentFact):
-        _apply_to_agent(state, fact, at)
-    elif isinstance(fact, RunFact):
-        _apply_to_run(state, fact, at)
-    elif isinstance(fact, SessionFact):
-        _apply_to_session(state, fact, at)
+    if isinstance(event, AgentEvent):
+        _apply_to_agent(state, event, at)
+    elif isinstance(event, RunEvent):
+        _apply_to_run(state, event, at)
+    elif isinstance(event, SessionEvent):
+        _apply_to_session(state, event, at)
     else:
-        _apply_to_host(state, fact, at)
+        _apply_to_host(state, event, at)
 
 
-def _apply_to_host(state: State, fact: BoxFact, at: Instant) -> None:
-    if isinstance(fact, LimitChanged):
-        state.limit, state.resident, state.is_limit_set = fact.limit, fact.resident, fact.by_command
-    elif isinstance(fact, DrainBegan):
+def _apply_to_host(state: State, event: HostEvent, at: Instant) -> None:
+    if isinstance(event, LimitChanged):
+        state.limit, state.resident, state.is_limit_set = event.limit, event.resident, event.by_command
+    elif isinstance(event, DrainBegan):
         state.is_draining = True
-    elif isinstance(fact, StallBegan | StallEnded):
-        state.is_stall_announced = isinstance(fact, StallBegan)
-    elif isinstance(fact, RunnerLimited):
-        state.holds[fact.runner] = RateLimit(at.mono + fact.until - at.wall, fact.until, fact.reason)
+    elif isinstance(event, StallBegan | StallEnded):
+        state.is_stall_announced = isinstance(event, StallBegan)
+    elif isinstance(event, RunnerLimited):
+        state.holds[event.runner] = RateLimit(at.mono + event.until - at.wall, event.until, event.reason)
     else:
-        state.is_paused = isinstance(fact, AdmissionsPaused)
+        state.is_paused = isinstance(event, AdmissionsPaused)
         if not state.is_paused:
             state.holds.clear()
 
 
-def _apply_to_run(state: State, fact: RunFact, at: Instant) -> None:
-    if isinstance(fact, RunBegan):
-        state.runs[fact.run] = Run(fact.run, fact.plan, at.wall, budget=fact.budget)
-        state.last_run = max(state.last_run, number_of_run(fact.run))
+def _apply_to_run(state: State, event: RunEvent, at: Instant) -> None:
+    if isinstance(event, RunBegan):
+        state.runs[event.run] = Run(event.run, event.plan, at.wall, budget=event.budget)
+        state.last_run = max(state.last_run, number_of_run(event.run))
         return
-    run = state.runs[fact.run]
-    if isinstance(fact, RunEnded):
-        run.status, run.reason, run.ended_at = fact.status, fact.reason, at.wall
-    elif isinstance(fact, RunBudgetChanged):
-        run.budget = fact.budget
+    run = state.runs[event.run]
+    if isinstance(event, RunEnded):
+        run.status, run.reason, run.ended_at = event.status, event.reason, at.wall
+    elif isinstance(event, RunBudgetChanged):
+        run.budget = event.budget
     else:
         run.status, run.reason, run.ended_at = RunStatus.RUNNING, None, None
 
 
-def _apply_to_session(state: State, fact: SessionFact, at: Instant) -> None:
-    if isinstance(fact, SessionOpened):
-        opened = Session(fact.session, fact.directory, at.wall, fact.name, budget=fact.budget)
-        state.sessions[fact.session] = opened
-        state.last_session = max(state.last_session, number_of_session(fact.session))
-    elif isinstance(fact, SessionClosed):
-        state.sessions[fact.session].closed_at = at.wall
+def _apply_to_session(state: State, event: SessionEvent, at: Instant) -> None:
+    if isinstance(event, SessionOpened):
+        opened = Session(event.session, event.directory, at.wall, event.name, budget=event.budget)
+        state.sessions[event.session] = opened
+        state.last_session = max(state.last_session, number_of_session(event.session))
+    elif isinstance(event, SessionClosed):
+        state.sessions[event.session].closed_at = at.wall
     else:
-        state.sessions[fact.session].budget = fact.budget
+        state.sessions[event.session].budget = event.budget
 
 
-def _apply_to_agent(state: State, fact: AgentFact, at: Instant) -> None:
-    if isinstance(fact, AgentQueued):
-        agent, status, was_over, behind = _born(state, fact, at), next_status(None, fact), False, []
+def _apply_to_agent(state: State, event: AgentEvent, at: Instant) -> None:
+    if isinstance(event, AgentQueued):
+        agent, status, was_over, behind = _born(state, event, at), next_status(None, event), False, []
     else:
-        agent = state.agents[fact.agent]
+        agent = state.agents[event.agent]
         was_over = agent.is_over
         behind = queued_behind(state, agent) if was_over else []
         for other in behind:
             leave_indexes(state, other)
-        status = next_status(agent.status, fact)
+        status = next_status(agent.status, event)
         if agent.status in LIVING and status in LIVING:
             leave_waits(state, agent)
-            _change(state, agent, fact, at, status)
+            _change(state, agent, event, at, status)
             enter_waits(state, agent)
             return
         leave_indexes(state, agent)
-    _change(state, agent, fact, at, status)
+    _change(state, agent, event, at, status)
     if agent.is_over:
         _close(agent, at)
     note_in_run(state, agent, was_over=was_over)
@@ -148,33 +148,33 @@ def _apply_to_agent(state: State, fact: AgentFact, at: Instant) -> None:
         free_dependents(state, agent)
 
 
-def _change(state: State, agent: Agent, fact: AgentFact, at: Instant, status: Status) -> None:
-    if change := CHANGES.get(type(fact)):
-        change(state, agent, fact, at)
+def _change(state: State, agent: Agent, event: AgentEvent, at: Instant, status: Status) -> None:
+    if change := CHANGES.get(type(event)):
+        change(state, agent, event, at)
     agent.status = status
 
 
-def _born(state: State, fact: AgentQueued, at: Instant) -> Agent:
-    parent = state.agents.get(fact.ancestors[-1]) if fact.ancestors else None
+def _born(state: State, event: AgentQueued, at: Instant) -> Agent:
+    parent = state.agents.get(event.ancestors[-1]) if event.ancestors else None
     agent = Agent(
-        id=fact.agent,
-        spec=fact.spec,
-        level=fact.level,
-        ancestors=fact.ancestors,
-        claim=fact.spec.nesting,
+        id=event.agent,
+        spec=event.spec,
+        level=event.level,
+        ancestors=event.ancestors,
+        claim=event.spec.nesting,
         age=parent.age if parent else at.mono,
-        parent_attempt=fact.parent_attempt,
+        parent_attempt=event.parent_attempt,
         queued_at=at.wall,
     )
-    if fact.agent in state.agents:
-        raise AssertionError(f"{fact.agent} was given out twice")
-    state.agents[fact.agent] = agent
-    state.last_number = max(state.last_number, number_of(fact.agent))
-    if (session := fact.spec.session) is not None:
+    if event.agent in state.agents:
+        raise AssertionError(f"{event.agent} was given out twice")
+    state.agents[event.agent] = agent
+    state.last_number = max(state.last_number, number_of(event.agent))
+    if (session := event.spec.session) is not None:
         state.sessions[session].agents += 1
-        state.sessions[session].expected += fact.spec.tokens or 0
-    if (member := fact.spec.member) is not None:
-        state.runs[member.run].join(member.path, Mate(agent.id, member.is_required, member.after))
+        state.sessions[session].expected += event.spec.tokens or 0
+    if (member := event.spec.member) is not None:
+        state.runs[member.run].join(member.path, MemberRef(agent.id, member.is_required, member.after))
     return agent
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchd.core.state import apply_waits
-from orchd.core.state.agents import Agent, Cause, Instant, Oom, Report, State
+from orchd.core.state.agents import Agent, Instant, Oom, Report, State, StopReason
 from orchd.core.state.events import (
     AgentCancelled,
     AgentHeard,
@@ -27,9 +27,9 @@ from orchd.core.state.events import (
 from orchd.core.state.spending import Spent
 
 
-def admitted(state: State, agent: Agent, fact: AttemptAdmitted, at: Instant) -> None:
+def admitted(state: State, agent: Agent, event: AttemptAdmitted, at: Instant) -> None:
     state.is_new_next = False
-    agent.attempt, agent.has_started = fact.attempt, True
+    agent.attempt, agent.has_started = event.attempt, True
     agent.pid = agent.cgroup = agent.unmet = agent.outcome = agent.cause = agent.kill_at = agent.ready_at = None
     agent.reason = agent.ended_at = None
     agent.because = ""
@@ -37,33 +37,33 @@ def admitted(state: State, agent: Agent, fact: AttemptAdmitted, at: Instant) -> 
     agent.started_at = at.wall
 
 
-def started(state: State, agent: Agent, fact: AttemptStarted, at: Instant) -> None:
-    agent.pid, agent.cgroup, agent.unmet = fact.pid, fact.cgroup, fact.unmet
+def started(state: State, agent: Agent, event: AttemptStarted, at: Instant) -> None:
+    agent.pid, agent.cgroup, agent.unmet = event.pid, event.cgroup, event.unmet
     state.refusals, state.remedy = 0, ""
 
 
-def voided(state: State, agent: Agent, fact: AttemptVoided, at: Instant) -> None:
+def voided(state: State, agent: Agent, event: AttemptVoided, at: Instant) -> None:
     """It may have lent its slot before its daemon died, and before its gate was opened."""
     apply_waits.unfreeze(agent, at)
     _requeue(agent)
     agent.started_at = None
-    agent.reason = fact.reason
-    if fact.hold:
-        state.held_until = at.mono + fact.hold
+    agent.reason = event.reason
+    if event.hold:
+        state.spawn_backoff_until = at.mono + event.hold
         state.refusals += 1
-        state.remedy = fact.remedy
+        state.remedy = event.remedy
 
 
-def promoted(state: State, agent: Agent, fact: AgentPromoted, at: Instant) -> None:
-    agent.claim = fact.claim
+def promoted(state: State, agent: Agent, event: AgentPromoted, at: Instant) -> None:
+    agent.claim = event.claim
 
 
-def heard(state: State, agent: Agent, fact: AgentHeard, at: Instant) -> None:
-    agent.heard = at.mono - fact.ago
+def heard(state: State, agent: Agent, event: AgentHeard, at: Instant) -> None:
+    agent.heard = at.mono - event.ago
 
 
-def stop_began(state: State, agent: Agent, fact: StopBegan, at: Instant) -> None:
-    agent.cause, agent.reason, agent.because = fact.cause, fact.reason, fact.because
+def stop_began(state: State, agent: Agent, event: StopBegan, at: Instant) -> None:
+    agent.cause, agent.reason, agent.because = event.cause, event.reason, event.because
     agent.is_paused = False
     agent.waits.clear()
     apply_waits.unfreeze(agent, at)
@@ -71,21 +71,21 @@ def stop_began(state: State, agent: Agent, fact: StopBegan, at: Instant) -> None
         agent.kill_at = at.mono + agent.spec.grace
 
 
-def kill_began(state: State, agent: Agent, fact: KillBegan, at: Instant) -> None:
+def kill_began(state: State, agent: Agent, event: KillBegan, at: Instant) -> None:
     agent.kill_at = None
 
 
-def process_ended(state: State, agent: Agent, fact: ProcessEnded, at: Instant) -> None:
-    agent.outcome = fact.outcome
-    state.refusals, state.held_until = 0, 0.0  # what it had may be what was missing
-    if (report := fact.outcome.report) is not None:
+def process_ended(state: State, agent: Agent, event: ProcessEnded, at: Instant) -> None:
+    agent.outcome = event.outcome
+    state.refusals, state.spawn_backoff_until = 0, 0.0  # what it had may be what was missing
+    if (report := event.outcome.report) is not None:
         _spend(state, agent, report)
     agent.is_paused = False
     agent.waits.clear()
     apply_waits.unfreeze(agent, at)
     if agent.cause is None:
-        is_over_bound = fact.outcome.oom is Oom.OWN and fact.outcome.code != 0
-        agent.cause = Cause.MEMORY if is_over_bound else Cause.ENDED
+        is_over_bound = event.outcome.oom is Oom.OWN and event.outcome.code != 0
+        agent.cause = StopReason.MEMORY if is_over_bound else StopReason.ENDED
         agent.kill_at = at.mono + agent.spec.grace
 
 
@@ -101,12 +101,12 @@ def _spend(state: State, agent: Agent, report: Report) -> None:
         state.runs[member.run].spent = spent.plus(state.runs[member.run].spent)
 
 
-def deferred(state: State, agent: Agent, fact: AttemptDeferred, at: Instant) -> None:
+def deferred(state: State, agent: Agent, event: AttemptDeferred, at: Instant) -> None:
     _requeue(agent)
     agent.rate_limits += 1
     agent.resumes = _cli_session(agent) or agent.resumes
     agent.limited_since = at.wall if agent.limited_since is None else agent.limited_since
-    agent.reason = fact.reason
+    agent.reason = event.reason
     agent.ended_at = at.wall
 
 
@@ -115,36 +115,36 @@ def _cli_session(agent: Agent) -> str | None:
     return report.session_id if report else None
 
 
-def retried(state: State, agent: Agent, fact: AttemptRetried, at: Instant) -> None:
+def retried(state: State, agent: Agent, event: AttemptRetried, at: Instant) -> None:
     _requeue(agent)
     agent.tries += 1
     agent.resumes = None
-    agent.reason = fact.reason
-    agent.ready_at = at.mono + fact.delay
+    agent.reason = event.reason
+    agent.ready_at = at.mono + event.delay
     agent.ended_at = at.wall
-    state.seed = fact.seed
+    state.seed = event.seed
 
 
-def revived(state: State, agent: Agent, fact: AgentRevived, at: Instant) -> None:
+def revived(state: State, agent: Agent, event: AgentRevived, at: Instant) -> None:
     _requeue(agent)
-    attributes = fact.attributes or agent.spec.attributes
-    agent.spec = replace(agent.spec, environment=fact.environment, attributes=attributes)
+    attributes = event.attributes or agent.spec.attributes
+    agent.spec = replace(agent.spec, environment=event.environment, attributes=attributes)
     agent.tries = agent.rate_limits = 0
     agent.has_started = False
     agent.limited_since = None
-    agent.resumes = _cli_session(agent) if fact.is_resumed else None
+    agent.resumes = _cli_session(agent) if event.is_resumed else None
     agent.age = at.mono
     agent.queued_at, agent.started_at, agent.ended_at = at.wall, None, None
     agent.reason = agent.outcome = agent.cause = None
     agent.because = ""
 
 
-def ended(state: State, agent: Agent, fact: Any, at: Instant) -> None:
-    agent.reason = fact.reason
+def ended(state: State, agent: Agent, event: Any, at: Instant) -> None:
+    agent.reason = event.reason
 
 
-def cut_off(state: State, agent: Agent, fact: AgentCancelled | AgentSkipped, at: Instant) -> None:
-    agent.reason, agent.because = fact.reason, fact.because
+def cut_off(state: State, agent: Agent, event: AgentCancelled | AgentSkipped, at: Instant) -> None:
+    agent.reason, agent.because = event.reason, event.because
 
 
 def _requeue(agent: Agent) -> None:

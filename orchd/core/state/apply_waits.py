@@ -22,50 +22,50 @@ from orchd.core.state.events import (
 )
 
 
-def wait_began(state: State, agent: Agent, fact: WaitBegan, at: Instant) -> None:
+def wait_began(state: State, agent: Agent, event: WaitBegan, at: Instant) -> None:
     """A frozen agent whose request was already on its way is blocked in this wait instead."""
     unfreeze(agent, at)
-    agent.waits[fact.wait.request] = fact.wait
+    agent.waits[event.wait.request] = event.wait
 
 
-def wait_ended(state: State, agent: Agent, fact: WaitEnded, at: Instant) -> None:
-    del agent.waits[fact.request]
+def wait_ended(state: State, agent: Agent, event: WaitEnded, at: Instant) -> None:
+    del agent.waits[event.request]
     agent.heard = at.mono  # it could not be heard while it was blocked
 
 
-def wait_expired(state: State, agent: Agent, fact: WaitExpired, at: Instant) -> None:
-    agent.waits[fact.request] = replace(agent.waits[fact.request], is_expired=True)
+def wait_expired(state: State, agent: Agent, event: WaitExpired, at: Instant) -> None:
+    agent.waits[event.request] = replace(agent.waits[event.request], is_expired=True)
 
 
-def slot_awaited(state: State, agent: Agent, fact: SlotAwaited, at: Instant) -> None:
+def slot_awaited(state: State, agent: Agent, event: SlotAwaited, at: Instant) -> None:
     agent.held_since = at.mono
 
 
-def wait_reopened(state: State, agent: Agent, fact: WaitReopened, at: Instant) -> None:
+def wait_reopened(state: State, agent: Agent, event: WaitReopened, at: Instant) -> None:
     unfreeze(agent, at)
 
 
-def returned(state: State, agent: Agent, fact: AgentReturned, at: Instant) -> None:
-    state.is_new_next = agent.waits.pop(fact.request).is_expired
+def returned(state: State, agent: Agent, event: AgentReturned, at: Instant) -> None:
+    state.is_new_next = agent.waits.pop(event.request).is_expired
     agent.heard = at.mono
     unfreeze(agent, at)
 
 
-def work_seen(state: State, agent: Agent, fact: WorkSeen, at: Instant) -> None:
+def work_seen(state: State, agent: Agent, event: WorkSeen, at: Instant) -> None:
     _to_background(agent)
     unfreeze(agent, at)
 
 
-def frozen(state: State, agent: Agent, fact: AgentFrozen, at: Instant) -> None:
-    agent.frozen, agent.lent_to = fact.cause, fact.lent_to
-    if fact.request is not None:
-        del agent.waits[fact.request]
+def frozen(state: State, agent: Agent, event: AgentFrozen, at: Instant) -> None:
+    agent.frozen, agent.lent_to = event.cause, event.lent_to
+    if event.request is not None:
+        del agent.waits[event.request]
     _to_background(agent)
     if agent.held_since is None:
         agent.held_since = at.mono
 
 
-def thawed(state: State, agent: Agent, fact: AgentThawed, at: Instant) -> None:
+def thawed(state: State, agent: Agent, event: AgentThawed, at: Instant) -> None:
     state.is_new_next = agent.frozen in (Frozen.WAIT_CUT, Frozen.BUSY)
     agent.heard = at.mono
     unfreeze(agent, at)
@@ -83,13 +83,13 @@ def unfreeze(agent: Agent, at: Instant) -> None:
     agent.held_since = at.mono if agent.is_suspended else None
 
 
-def paused(state: State, agent: Agent, fact: AgentPaused, at: Instant) -> None:
+def paused(state: State, agent: Agent, event: AgentPaused, at: Instant) -> None:
     agent.is_paused = True
     if agent.started is not None and agent.held_since is None:
         agent.held_since = at.mono
 
 
-def resumed(state: State, agent: Agent, fact: AgentResumed, at: Instant) -> None:
+def resumed(state: State, agent: Agent, event: AgentResumed, at: Instant) -> None:
     """A frozen agent lacks a slot from now on. Silence is counted anew."""
     agent.is_paused = False
     if agent.started is not None:

@@ -1,4 +1,4 @@
-"""Facts: what happened, in the past tense. They are remembered, in this order, and `apply` alone understands them.
+"""Events: what happened, in the past tense. They are remembered, in this order, and `apply` alone understands them.
 
 `because` is the id of the agent whose end caused this; "" where no other agent did.
 """
@@ -7,15 +7,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchd.core.state.agents import AgentId, Attributes, Cause, Frozen, Level, Outcome, RequestId, Spec, Wait
-from orchd.core.state.runs import Plan, RunId, RunStatus
+from orchd.core.state.agents import (
+    AgentId,
+    Frozen,
+    Level,
+    Outcome,
+    ProcessAttributes,
+    RequestId,
+    Spec,
+    StopReason,
+    Wait,
+)
+from orchd.core.state.runs import RunId, RunPlan, RunStatus
 from orchd.core.state.sessions import SessionId
 from orchd.core.state.spending import Budget
 
 
 @dataclass(frozen=True, slots=True)
 class AgentQueued:
-    """A new agent exists and waits for its place."""
+    """A new agent exists and waits for its slot."""
 
     agent: AgentId
     spec: Spec
@@ -26,7 +36,7 @@ class AgentQueued:
 
 @dataclass(frozen=True, slots=True)
 class AttemptAdmitted:
-    """It holds a place; its process is about to exist."""
+    """It holds a slot; its process is about to exist."""
 
     agent: AgentId
     attempt: int
@@ -64,7 +74,7 @@ class AgentPromoted:
 
 @dataclass(frozen=True, slots=True)
 class WaitBegan:
-    """It is blocked until others end, and gave its working place back."""
+    """It is blocked until others end, and gave its slot back."""
 
     agent: AgentId
     wait: Wait
@@ -163,7 +173,7 @@ class StopBegan:
 
     agent: AgentId
     attempt: int
-    cause: Cause
+    cause: StopReason
     reason: str
     because: str = ""
 
@@ -261,7 +271,7 @@ class AgentRevived:
 
     agent: AgentId
     environment: str
-    attributes: Attributes | None = None  # None: as before
+    attributes: ProcessAttributes | None = None  # None: as before
     is_resumed: bool = False  # it goes on with the last session of its CLI
 
 
@@ -342,7 +352,7 @@ class RunBegan:
     """A run exists; its members are queued next."""
 
     run: RunId
-    plan: Plan
+    plan: RunPlan
     budget: Budget
 
 
@@ -371,7 +381,7 @@ class RunBudgetChanged:
     budget: Budget
 
 
-AgentFact = (
+AgentEvent = (
     AgentQueued
     | AttemptAdmitted
     | AttemptStarted
@@ -402,7 +412,7 @@ AgentFact = (
     | AgentSkipped
     | AgentRevived
 )
-BoxFact = LimitChanged | AdmissionsPaused | AdmissionsResumed | DrainBegan | RunnerLimited | StallBegan | StallEnded
-SessionFact = SessionOpened | SessionClosed | SessionBudgetChanged
-RunFact = RunBegan | RunEnded | RunResumed | RunBudgetChanged
-Fact = AgentFact | BoxFact | RunFact | SessionFact
+HostEvent = LimitChanged | AdmissionsPaused | AdmissionsResumed | DrainBegan | RunnerLimited | StallBegan | StallEnded
+SessionEvent = SessionOpened | SessionClosed | SessionBudgetChanged
+RunEvent = RunBegan | RunEnded | RunResumed | RunBudgetChanged
+Event = AgentEvent | HostEvent | RunEvent | SessionEvent

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from orchd.core.state.agents import LIVING, Agent, AgentId, Condition, State, Status, Wait
-from orchd.core.state.ready_queue import Line, Ticket, ticket
-from orchd.core.state.runs import Ending, RunId, recounted
+from orchd.core.state.ready_queue import QueueKey, SortKey, ticket
+from orchd.core.state.runs import MemberResult, RunId, recounted
 from orchd.dag import around
 
 
-def ticket_of(agent: Agent) -> Ticket:
+def ticket_of(agent: Agent) -> SortKey:
     """Where `agent` stands in line when it is ready."""
     member = agent.spec.member
     if member is None:
@@ -29,11 +29,11 @@ def ticket_of(agent: Agent) -> Ticket:
     )
 
 
-def line_of(agent: Agent) -> Line:
+def line_of(agent: Agent) -> QueueKey:
     """In which line."""
     spec = agent.spec
     run, group = ("", "") if spec.member is None else (spec.member.run, around(spec.member.path))
-    return Line(agent.claim, run, group, spec.session or "", spec.runner or "", agent.depth)
+    return QueueKey(agent.claim, run, group, spec.session or "", spec.runner or "", agent.depth)
 
 
 def enter_indexes(state: State, agent: Agent) -> None:
@@ -139,7 +139,7 @@ def is_satisfied(state: State, wait: Wait) -> bool:
 
 
 def stand_in_line(state: State, agent: Agent) -> None:
-    """`agent` waits for nothing but a place, or for its time; a paused agent is in no line."""
+    """`agent` waits for nothing but a slot, or for its time; a paused agent is in no line."""
     if agent.is_paused:
         return
     if agent.ready_at is None:
@@ -154,7 +154,7 @@ def note_in_run(state: State, agent: Agent, *, was_over: bool) -> None:
     if member is None or was_over == agent.is_over:
         return
     if agent.is_over:
-        state.runs[member.run].close(member.path, Ending(agent.status.value, agent.reason))
+        state.runs[member.run].close(member.path, MemberResult(agent.status.value, agent.reason))
     else:
         state.runs[member.run].reopen(member.path)
 
@@ -213,10 +213,10 @@ def unsatisfied(agent: Agent, blockers: Iterable[Agent | None]) -> Iterator[tupl
 
 
 def ripen(state: State, now: float) -> None:
-    """What time alone changes, and no fact: delayed tickets stand in line, and holds that are over are forgotten."""
+    """What time alone changes, and no event: delayed tickets stand in line, and holds that are over are forgotten."""
     state.queue.ripen(now)
-    if state.held_until <= now:
-        state.held_until = 0.0
+    if state.spawn_backoff_until <= now:
+        state.spawn_backoff_until = 0.0
     for runner in [runner for runner, until in state.holds.items() if until.mono <= now]:
         del state.holds[runner]
 

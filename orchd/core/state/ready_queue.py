@@ -1,4 +1,4 @@
-"""The ready queue: agents that wait for nothing but a place, in the order in which they may start.
+"""The ready queue: agents that wait for nothing but a slot, in the order in which they may start.
 
 Agents with the same claim are equally safe to admit, members of the same group of a run meet the same bound, those of
 a session share its budget and those of a runner its service, so each such combination has a line of its own and
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 AGING_SECONDS = 600.0
 
 
-class Line(NamedTuple):
+class QueueKey(NamedTuple):
     """What agents have in common that stand one behind the other."""
 
     claim: int
@@ -27,7 +27,7 @@ class Line(NamedTuple):
     depth: int = 0  # levels of agents above
 
 
-class Ticket(NamedTuple):
+class SortKey(NamedTuple):
     """An agent's place in its line. Smaller starts first."""
 
     turn: float  # priority, raised by waiting
@@ -39,9 +39,9 @@ class Ticket(NamedTuple):
 
 def ticket(
     *, priority: int, age: float, depth: int, number: int, first: int | None = None, weight: float = 0.0
-) -> Ticket:
+) -> SortKey:
     """`age` is when the agent's root was queued, so that children keep the turn of the tree they belong to."""
-    return Ticket(age // AGING_SECONDS - priority, -depth, number if first is None else first, -weight, number)
+    return SortKey(age // AGING_SECONDS - priority, -depth, number if first is None else first, -weight, number)
 
 
 class Queue:
@@ -49,12 +49,12 @@ class Queue:
 
     def __init__(self) -> None:
         # Sorted lists: most tickets come at the end and go at the front, and 100,000 pointers move in microseconds.
-        self._lines: dict[Line, list[Ticket]] = {}
-        self._delayed: list[tuple[float, Line, Ticket]] = []
-        self._heads: list[tuple[Ticket, Line]] = []  # the first of each line, sorted: asked after each input
+        self._lines: dict[QueueKey, list[SortKey]] = {}
+        self._delayed: list[tuple[float, QueueKey, SortKey]] = []
+        self._heads: list[tuple[SortKey, QueueKey]] = []  # the first of each line, sorted: asked after each input
 
-    def add(self, entry: Ticket, line: Line) -> None:
-        """`entry` may start as soon as there is a place."""
+    def add(self, entry: SortKey, line: QueueKey) -> None:
+        """`entry` may start as soon as there is a slot."""
         tickets = self._lines.setdefault(line, [])
         if not tickets or entry < tickets[0]:
             if tickets:
@@ -62,11 +62,11 @@ class Queue:
             insort(self._heads, (entry, line))
         insort(tickets, entry)
 
-    def delay(self, entry: Ticket, line: Line, until: float) -> None:
+    def delay(self, entry: SortKey, line: QueueKey, until: float) -> None:
         """`entry` may start at `until` at the earliest."""
         insort(self._delayed, (until, line, entry))
 
-    def discard(self, entry: Ticket, line: Line, until: float | None) -> None:
+    def discard(self, entry: SortKey, line: QueueKey, until: float | None) -> None:
         """Forget `entry`, wherever it stands."""
         if until is not None:
             _remove(self._delayed, (until, line, entry))
@@ -94,36 +94,36 @@ class Queue:
         """When the first delayed ticket is due."""
         return self._delayed[0][0] if self._delayed else None
 
-    def heads(self) -> Sequence[tuple[Ticket, Line]]:
+    def heads(self) -> Sequence[tuple[SortKey, QueueKey]]:
         """The first of each line, best first. Whoever adds or discards meanwhile must look anew."""
         return self._heads
 
-    def tickets(self, line: Line) -> Iterator[Ticket]:
+    def tickets(self, line: QueueKey) -> Iterator[SortKey]:
         """The tickets of one line, best first."""
         return iter(self._lines.get(line, ()))
 
-    def length(self, line: Line) -> int:
+    def length(self, line: QueueKey) -> int:
         """How many tickets stand in this line."""
         return len(self._lines.get(line, ()))
 
-    def first_of(self, line: Line, wanted: Iterable[Ticket]) -> Ticket | None:
+    def first_of(self, line: QueueKey, wanted: Iterable[SortKey]) -> SortKey | None:
         """The best of `wanted` that stands in this line, or None."""
         tickets = self._lines.get(line, [])
-        places = ((bisect_left(tickets, entry), entry) for entry in wanted)
-        return min((entry for index, entry in places if index < len(tickets) and tickets[index] == entry), default=None)
+        slots = ((bisect_left(tickets, entry), entry) for entry in wanted)
+        return min((entry for index, entry in slots if index < len(tickets) and tickets[index] == entry), default=None)
 
-    def in_order(self) -> Iterator[Ticket]:
+    def in_order(self) -> Iterator[SortKey]:
         """All tickets that stand in a line, best first."""
         return merge(*self._lines.values())
 
-    def position(self, entry: Ticket) -> int:
+    def position(self, entry: SortKey) -> int:
         """How many ready tickets are before this one, plus one."""
         return 1 + sum(bisect_left(tickets, entry) for tickets in self._lines.values())
 
     def __len__(self) -> int:
         return sum(map(len, self._lines.values())) + len(self._delayed)
 
-    def entries(self) -> Iterator[tuple[Ticket, Line]]:
+    def entries(self) -> Iterator[tuple[SortKey, QueueKey]]:
         """All tickets with their lines, in no particular order."""
         for line, tickets in self._lines.items():
             yield from ((entry, line) for entry in tickets)

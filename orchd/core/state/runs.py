@@ -29,7 +29,7 @@ class RunStatus(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class GroupPlan:
     """A composition in a run: how many of its own nodes may work at once, and what a failure among them does."""
 
     path: str
@@ -51,11 +51,11 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RunPlan:
     """What was asked for. It never changes."""
 
     name: str
-    groups: tuple[Group, ...]
+    groups: tuple[GroupPlan, ...]
     cwd: str
     ancestors: tuple[str, ...] = ()  # agents above its members, root first
     task_id: str | None = None
@@ -63,7 +63,7 @@ class Plan:
     session: SessionId | None = None
 
 
-class Ending(NamedTuple):
+class MemberResult(NamedTuple):
     """How a member ended: the word of its status, and why."""
 
     status: str
@@ -85,7 +85,7 @@ class Ending(NamedTuple):
         return self.status == "skipped"
 
 
-class Mate(NamedTuple):
+class MemberRef(NamedTuple):
     """A member as its run knows it."""
 
     agent: str
@@ -94,7 +94,7 @@ class Mate(NamedTuple):
 
 
 @dataclass(slots=True)
-class Tally:
+class GroupCounts:
     """How a group stands: its nodes that are not over, those that failed and are required, those that were skipped and
     are required, those not skipped."""
 
@@ -125,22 +125,22 @@ class Run:
     """One run as it stands now."""
 
     id: RunId
-    plan: Plan
+    plan: RunPlan
     began_at: float  # wall
     status: RunStatus = RunStatus.RUNNING
     reason: str | None = None
     ended_at: float | None = None
     budget: Budget = field(default_factory=Budget)
     spent: Spent = field(default_factory=Spent)
-    members: dict[str, Mate] = field(default_factory=dict)  # by path
-    ended: dict[str, Ending] = field(default_factory=dict)  # in the order of their ends
-    tallies: dict[str, Tally] = field(default_factory=dict)
-    groups: dict[str, Group] = field(default_factory=dict)
+    members: dict[str, MemberRef] = field(default_factory=dict)  # by path
+    ended: dict[str, MemberResult] = field(default_factory=dict)  # in the order of their ends
+    tallies: dict[str, GroupCounts] = field(default_factory=dict)
+    groups: dict[str, GroupPlan] = field(default_factory=dict)
     behind: dict[str, list[str]] = field(default_factory=dict)  # the members that come after a node
 
     def __post_init__(self) -> None:
         self.groups = {group.path: group for group in self.plan.groups}
-        self.tallies = {path: Tally() for path in self.groups}
+        self.tallies = {path: GroupCounts() for path in self.groups}
         for path in self.groups:
             if path:
                 self.tallies[around(path)].unfinished += 1
@@ -150,14 +150,14 @@ class Run:
         """Whether nothing more happens to it unless a person asks."""
         return self.status is not RunStatus.RUNNING
 
-    def join(self, path: str, mate: Mate) -> None:
+    def join(self, path: str, mate: MemberRef) -> None:
         """A member that has not ended."""
         self.members[path] = mate
         for node in mate.after:
             self.behind.setdefault(node, []).append(path)
         self.tallies[around(path)].unfinished += 1
 
-    def close(self, path: str, ending: Ending) -> None:
+    def close(self, path: str, ending: MemberResult) -> None:
         """A member has ended, and with it perhaps the groups around it."""
         self.ended[path] = ending
         how, is_required = self.bad_end(path), self.members[path].is_required
@@ -178,7 +178,7 @@ class Run:
                 return
             how, is_required = was.how, self.groups[group].is_required
 
-    def _around(self, path: str) -> Iterator[tuple[str, Tally]]:
+    def _around(self, path: str) -> Iterator[tuple[str, GroupCounts]]:
         for group in groups_around(path):
             yield group, self.tallies[group]
 
@@ -235,7 +235,7 @@ class Run:
         return False
 
 
-def recounted(run: Run) -> Mapping[str, Tally]:
+def recounted(run: Run) -> Mapping[str, GroupCounts]:
     """The tallies anew, from the ends alone."""
     fresh = Run(run.id, run.plan, run.began_at)
     for path, mate in run.members.items():

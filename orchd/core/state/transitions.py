@@ -2,7 +2,7 @@
 
 Rule 1: a pair that is not here is a bug, never an event to be survived: the daemon dies rather than remember nonsense.
 Rule 2: the only ways out of a final status are a person's, and none leads out of `completed`.
-Rule 3: a status that holds a place is left for one that does not only by a fact that says the process tree is gone
+Rule 3: a status that holds a slot is left for one that does not only by a event that says the process tree is gone
 (or never was).
 """
 
@@ -12,7 +12,7 @@ from orchd.core.state.agents import Status as S  # noqa: N817 - a table is read 
 from orchd.core.state.events import (
     AgentCancelled,
     AgentCompleted,
-    AgentFact,
+    AgentEvent,
     AgentFailed,
     AgentFrozen,
     AgentHeard,
@@ -97,13 +97,13 @@ NEXT: dict[tuple[S | None, type], S] = {
 
 
 class IllegalTransition(AssertionError):
-    """A fact that cannot have happened. It is a bug; it is never caught."""
+    """A event that cannot have happened. It is a bug; it is never caught."""
 
 
-def next_status(status: S | None, fact: AgentFact) -> S:
-    """The status after `fact`."""
+def next_status(status: S | None, event: AgentEvent) -> S:
+    """The status after `event`."""
     try:
-        return NEXT[status, type(fact)]
+        return NEXT[status, type(event)]
     except KeyError:
         now = "not there" if status is None else status.value
-        raise IllegalTransition(f"{type(fact).__name__} while {now}: {fact}") from None
+        raise IllegalTransition(f"{type(event).__name__} while {now}: {event}") from None

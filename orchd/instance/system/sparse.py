@@ -7,14 +7,14 @@ import os
 from typing import NamedTuple
 
 
-class Gap(NamedTuple):
+class Hole(NamedTuple):
     """Bytes that take no room any more and that nobody can read."""
 
     start: int
     end: int
 
 
-def gap_after(descriptor: int, position: int) -> Gap | None:
+def gap_after(descriptor: int, position: int) -> Hole | None:
     """The first gap that reaches behind `position`, and how far it goes from there; None without one.
 
     It moves the descriptor's own position: read with `pread`.
@@ -26,14 +26,14 @@ def gap_after(descriptor: int, position: int) -> Gap | None:
         start = os.lseek(descriptor, position, os.SEEK_HOLE)
         if start >= size:  # every file is said to have a hole at its end
             return None
-        return Gap(start, os.lseek(descriptor, start, os.SEEK_DATA))
+        return Hole(start, os.lseek(descriptor, start, os.SEEK_DATA))
     except OSError as error:
         if error.errno != errno.ENXIO:
             raise
-    return Gap(start, size)  # nothing but the gap is left, up to the end
+    return Hole(start, size)  # nothing but the gap is left, up to the end
 
 
-def read(descriptor: int, position: int, count: int) -> tuple[bytes, Gap | None]:
+def read(descriptor: int, position: int, count: int) -> tuple[bytes, Hole | None]:
     """At most `count` bytes from `position` on, none of a gap, and the first gap that reaches behind `position`."""
     block = os.pread(descriptor, count, position)
     # looked at after it was read: what was punched out before that is zeros, and what was not is still good

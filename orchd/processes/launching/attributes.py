@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 
-from orchd.core.state.agents import Attributes
+from orchd.core.state.agents import ProcessAttributes
 from orchd.processes.linux.procfs import PROC
 from orchd.protocol.attributes import UNLIMITED, parse_cpus
 
@@ -29,11 +29,11 @@ _NEEDED = {  # by a shim, and by Python where it stands between the shim and the
 }
 
 
-def filled(attributes: Attributes | None, defaults: Attributes) -> Attributes:
+def filled(attributes: ProcessAttributes | None, defaults: ProcessAttributes) -> ProcessAttributes:
     """These attributes, and the defaults for what they do not say."""
     if attributes is None:
         return defaults
-    return Attributes(
+    return ProcessAttributes(
         umask=defaults.umask if attributes.umask is None else attributes.umask,
         nice=defaults.nice if attributes.nice is None else attributes.nice,
         policy=attributes.policy or defaults.policy,
@@ -43,13 +43,13 @@ def filled(attributes: Attributes | None, defaults: Attributes) -> Attributes:
     )
 
 
-def staged_limits(attributes: Attributes) -> str:
+def staged_limits(attributes: ProcessAttributes) -> str:
     """The limits that are too low for a shim, as orchd/processes/launching/stage.py reads them."""
     low = (entry for entry in attributes.limits if not _is_enough(entry[0], entry[1]))
     return " ".join(f"{_number(name)}:{soft}:{hard}" for name, soft, hard in low)
 
 
-def apply(pid: int, attributes: Attributes) -> str | None:
+def apply(pid: int, attributes: ProcessAttributes) -> str | None:
     """Set them on a shim that has no agent yet: what could not be set, in words."""
     with suppress(ProcessLookupError):  # its end is news of its own
         unmet = [*_limits(pid, attributes), *_schedule(pid, attributes), *_cpus(pid, attributes.cpus)]
@@ -57,7 +57,7 @@ def apply(pid: int, attributes: Attributes) -> str | None:
     return None
 
 
-def _limits(pid: int, attributes: Attributes) -> Iterator[str]:
+def _limits(pid: int, attributes: ProcessAttributes) -> Iterator[str]:
     for name, soft, hard in attributes.limits:
         if not _is_enough(name, hard):
             continue
@@ -71,7 +71,7 @@ def _limits(pid: int, attributes: Attributes) -> Iterator[str]:
             yield f"{name} {_shown(soft)} (hard {_shown(hard)}): its hard limit is {_shown(_lower(hard, highest))}"
 
 
-def _schedule(pid: int, attributes: Attributes) -> Iterator[str]:
+def _schedule(pid: int, attributes: ProcessAttributes) -> Iterator[str]:
     if attributes.policy is not None and os.sched_getscheduler(pid) != _POLICIES[attributes.policy]:
         try:
             os.sched_setscheduler(pid, _POLICIES[attributes.policy], os.sched_param(0))
@@ -99,7 +99,7 @@ def _cpus(pid: int, cpus: str | None) -> Iterator[str]:
             yield f"CPUs {cpus}: {len(lacking)} of them may not be used here"
 
 
-def _oom(pid: int, attributes: Attributes) -> Iterator[str]:
+def _oom(pid: int, attributes: ProcessAttributes) -> Iterator[str]:
     """Sooner ended than others, never later: what protects its caller when memory runs out protects no agent."""
     if not attributes.oom_score_adj or attributes.oom_score_adj < 0:
         return

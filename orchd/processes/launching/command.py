@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from orchd.core.state.agents import Agent, Attributes
+from orchd.core.state.agents import Agent, ProcessAttributes
 from orchd.instance import environment as variables
 from orchd.instance.home import Home
 from orchd.processes.attempt_files import files_of
@@ -29,19 +29,21 @@ class Refused(Exception):
     """The agent's own request cannot be met on this machine: no such program, directory or file."""
 
 
-class Command(NamedTuple):
+class AgentCommand(NamedTuple):
     """What the shim is to start, and how it is handed its variables."""
 
     words: list[str]
     variables: dict[str, str]
     slots: handover.Slots
     begin: str
-    attributes: Attributes
+    attributes: ProcessAttributes
     limits: str  # those that are too low for its shim
     carried: str | None  # its words in one variable, where its shim may serve others too
 
 
-def command(words: list[str], variables: dict[str, str], attributes: Attributes = Attributes()) -> Command:  # noqa: B008
+def command(
+    words: list[str], variables: dict[str, str], attributes: ProcessAttributes = ProcessAttributes()
+) -> AgentCommand:  # noqa: B008
     """A command with these words, variables and attributes."""
     slots = handover.slots_of(variables)
     # /usr/bin/env, which may be needed for one variable, would take such a program for another variable
@@ -49,10 +51,10 @@ def command(words: list[str], variables: dict[str, str], attributes: Attributes 
     is_staged = bool(limits) or ("=" in words[0] and handover.BY_BASH in variables)
     umask = PRIVATE if attributes.umask is None else attributes.umask
     begin = handover.begin(slots, umask=umask, is_staged=is_staged)
-    return Command(words, variables, slots, begin, attributes, limits, handover.carried(words))
+    return AgentCommand(words, variables, slots, begin, attributes, limits, handover.carried(words))
 
 
-def command_of(home: Home, agent: Agent, environment: Mapping[str, str], defaults: Attributes) -> Command:
+def command_of(home: Home, agent: Agent, environment: Mapping[str, str], defaults: ProcessAttributes) -> AgentCommand:
     """What is to be run for an attempt, with its directories there. Raises Refused."""
     found = environment_of(home, agent, environment)
     attributes = filled(agent.spec.attributes, defaults)
@@ -62,7 +64,7 @@ def command_of(home: Home, agent: Agent, environment: Mapping[str, str], default
     return made
 
 
-def _check_lengths(agent: Agent, made: Command) -> None:
+def _check_lengths(agent: Agent, made: AgentCommand) -> None:
     """Raises Refused for an argument or a variable that the kernel passes to no program, however few there are."""
     for number, word in enumerate(made.words, start=len(agent.spec.command) - len(made.words)):
         if (size := _size(word)) > _LONGEST:

@@ -143,7 +143,7 @@ def _remove(path: Path) -> bool:
 
 class Cgroups:
     """The directory in which each attempt gets a cgroup: to make one takes as long as to start a program, so that those
-    which were left as they were made are used again. `bounds` are those that the kernel holds in them."""
+    which were left as they were made are used again. `resource_limits` are those that the kernel holds in them."""
 
     def __init__(self, base: Path) -> None:
         self.base = base
@@ -168,7 +168,7 @@ class Cgroups:
                 above = own.parent
             (above / name).mkdir(exist_ok=True)
             if above == own.parent or leaf.is_dir():
-                controllers.pass_on(above, above / name)
+                controllers.delegate(above, above / name)
             found = cls(above / name)
             is_usable = (found.base / "cgroup.kill").exists()
         except OSError:

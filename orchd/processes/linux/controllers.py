@@ -20,7 +20,7 @@ _LEAST = 1_000  # microseconds of quota, the kernel's own
 _FRESH = 1.0  # seconds
 
 
-def pass_on(*levels: Path) -> None:
+def delegate(*levels: Path) -> None:
     """Have what is below each of these, outermost first, bounded by as many of our controllers as there are."""
     for level in levels:
         for name in _BY_BOUND.values():
@@ -88,7 +88,7 @@ def peak(cgroup: Path) -> int | None:
         return None
 
 
-class Kills:
+class OomKillCounter:
     """How many processes of this machine the kernel has ended for want of memory. To look takes a tenth of a
     millisecond, too long for each start of an agent."""
 

@@ -15,7 +15,7 @@ GATE = -1  # where the pid of a process would stand
 _AT_ONCE = 2  # so that the successors of the first are at work while the others are seen to, which fire again
 
 
-class Watch(Generic[Key]):
+class ExitWatch(Generic[Key]):
     """What is watched, for whom."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 from orchd.instance.config import LOG_BYTES
 from orchd.instance.system.inotify import DONT_FOLLOW, MODIFY, ONESHOT, Inotify
 from orchd.instance.system.open_file import open_file
-from orchd.instance.system.sparse import Gap, gap_after
+from orchd.instance.system.sparse import Hole, gap_after
 
 log = logging.getLogger("orchd")
 
@@ -167,7 +167,7 @@ class Trimmer(Generic[Key]):
         finally:
             os.close(descriptor)
 
-    def _next_piece(self, descriptor: int, found: _Log) -> Gap | None:
+    def _next_piece(self, descriptor: int, found: _Log) -> Hole | None:
         """What to punch out next, by the file alone, so that it is the same for a daemon that was started anew."""
         size = os.fstat(descriptor).st_size
         gap = gap_after(descriptor, 0)
@@ -177,7 +177,7 @@ class Trimmer(Generic[Key]):
         end = (size - self._most // 2) // _BLOCK * _BLOCK
         if end <= start or size - found.gap <= self._most:
             return None
-        return Gap(start, min(end, start + _PIECE))
+        return Hole(start, min(end, start + _PIECE))
 
 
 def _size(found: _Log) -> int:

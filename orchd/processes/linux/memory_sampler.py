@@ -15,8 +15,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 from orchd.instance.environment import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
 from orchd.processes.linux import controllers
-from orchd.processes.linux.process_tree import Tree
-from orchd.processes.linux.procfs import PROC, everyone, marks
+from orchd.processes.linux.process_tree import ProcessTree
+from orchd.processes.linux.procfs import PROC, all_processes, environment_markers
 
 Key = TypeVar("Key")
 PAUSE = 1.0  # seconds between two looks
@@ -25,22 +25,22 @@ _PAGE = resource.getpagesize()
 _Owner = tuple[str | None, ...]
 
 
-class Weight(NamedTuple):
+class MemorySample(NamedTuple):
     """Bytes that a tree takes, and may take."""
 
     amount: int
     bound: int
 
 
-class Scale(Generic[Key]):
+class MemorySampler(Generic[Key]):
     """Weighs, at most as often as is needed, and never while nobody has a bound."""
 
     def __init__(self) -> None:
-        self._trees: dict[Key, tuple[Tree, int]] = {}
+        self._trees: dict[Key, tuple[ProcessTree, int]] = {}
         self._due: float | None = None
         self._known: dict[tuple[int, float], _Owner] = {}  # what a process shows as its own never changes
 
-    def put(self, key: Key, tree: Tree, bound: int) -> None:
+    def put(self, key: Key, tree: ProcessTree, bound: int) -> None:
         """Weigh this one from now on; it may take that many bytes."""
         self._trees[key] = (tree, bound)
 
@@ -56,7 +56,7 @@ class Scale(Generic[Key]):
             self._due = now + HURRY
         return self._due
 
-    def weigh(self, now: float) -> dict[Key, Weight]:
+    def weigh(self, now: float) -> dict[Key, MemorySample]:
         """All of them, if it is time; and a hurry when somebody is near their bound."""
         if not self._trees or self._due is None or self._due > now:
             return {}
@@ -65,20 +65,20 @@ class Scale(Generic[Key]):
             for pid, key in self._owners(loose).items():
                 members[key].append(pid)
         amounts = {key: _amount(tree, members[key], bound) for key, (tree, bound) in self._trees.items()}
-        found = {key: Weight(amount, self._trees[key][1]) for key, amount in amounts.items()}
+        found = {key: MemorySample(amount, self._trees[key][1]) for key, amount in amounts.items()}
         self._due = now + (HURRY if any(2 * one.amount > one.bound for one in found.values()) else PAUSE)
         return found
 
-    def _owners(self, trees: Mapping[Key, Tree]) -> dict[int, Key]:
+    def _owners(self, trees: Mapping[Key, ProcessTree]) -> dict[int, Key]:
         """Whose each process is, by one look at the machine: by session or marks, or else as the process above it."""
-        processes = everyone()
+        processes = all_processes()
         sessions = {tree.shim: key for key, tree in trees.items() if tree.shim}
         owners = {(tree.home, tree.agent, str(tree.attempt)): key for key, tree in trees.items()}
         shown: dict[int, _Owner] = {}
         for pid, process in processes.items():
             known = self._known.get((pid, process.started))
             if known is None:
-                found_marks = marks(pid)
+                found_marks = environment_markers(pid)
                 known = tuple(found_marks.get(name) for name in (ENV_HOME, ENV_AGENT, ENV_ATTEMPT))
             shown[pid] = known
         self._known = {(pid, processes[pid].started): owner for pid, owner in shown.items()}
@@ -91,7 +91,7 @@ class Scale(Generic[Key]):
         return found
 
 
-def _amount(tree: Tree, pids: list[int], bound: int) -> int:
+def _amount(tree: ProcessTree, pids: list[int], bound: int) -> int:
     """What a tree takes; nothing while the kernel bounds all of it. What left the cgroup is not bounded any more, and
     is counted together with what the kernel counts."""
     if tree.cgroup is None or not controllers.is_memory_bound(tree.cgroup.path):

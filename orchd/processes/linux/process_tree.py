@@ -16,15 +16,15 @@ from orchd.instance.environment import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
 from orchd.processes.linux.cgroups import Cgroup
 from orchd.processes.linux.procfs import (
     Process,
+    all_processes,
     below,
     below_now,
     children_of,
-    everyone,
+    environment_markers,
     is_reaper,
-    look,
-    marks,
     name_of,
     own_children,
+    read_process,
     send,
 )
 
@@ -34,7 +34,7 @@ _LOOKS = 100  # at children that vanish while they are being looked at
 
 
 @dataclass(slots=True)
-class Tree:
+class ProcessTree:
     """The processes of one attempt."""
 
     agent: str
@@ -57,7 +57,7 @@ class Tree:
         inside = self.inside()
         found = self._near(inside)
         if found is None:
-            every = everyone() if processes is None else processes
+            every = all_processes() if processes is None else processes
             every = {pid: process for pid, process in every.items() if pid != os.getpid()}  # nor what is below us
             own = {pid for pid, process in every.items() if self._is_own(process)}
             own |= {self.shim, *inside} & every.keys()
@@ -73,7 +73,7 @@ class Tree:
                 continue
             if self.cgroup is None or len(self._escaped) == _MOST_ESCAPED or self.cgroup.holds(process.pid):
                 continue  # it may have begun inside after these were listed
-            name, now = name_of(process.pid), look(process.pid)
+            name, now = name_of(process.pid), read_process(process.pid)
             if now is not None and now.started == process.started and not (now.is_zombie or now.is_leaving):
                 self._escaped[process.pid, process.started] = f"{name} (pid {process.pid})"
 
@@ -83,13 +83,13 @@ class Tree:
 
     def inside(self) -> dict[int, Process]:
         """The members that are in its cgroup; none without one."""
-        found = (look(pid) for pid in (self.cgroup.members() if self.cgroup is not None else ()))
+        found = (read_process(pid) for pid in (self.cgroup.members() if self.cgroup is not None else ()))
         return {process.pid: process for process in found if process is not None and not process.is_zombie}
 
     def _check_shim(self) -> None:
         """After the shim has ended its pid names its session only until another process has that pid: the kernel gives
         it to none while the session has members."""
-        if self.is_shim_gone and self.shim and (other := look(self.shim)) is not None and not other.is_zombie:
+        if self.is_shim_gone and self.shim and (other := read_process(self.shim)) is not None and not other.is_zombie:
             self.shim = 0
 
     def _near(self, inside: dict[int, Process]) -> dict[int, Process] | None:
@@ -116,7 +116,7 @@ class Tree:
     def _is_still(self, children: list[int]) -> bool:
         """Whether no orphan can have been missed: what orphans another was alive, or the next reading differs."""
         if self.is_ours:
-            return all(process is not None and not process.is_leaving for process in map(look, children))
+            return all(process is not None and not process.is_leaving for process in map(read_process, children))
         return self._orphanage() == children  # its parent may have zombies that it never waits for
 
     def _orphanage(self) -> list[int] | None:
@@ -124,7 +124,7 @@ class Tree:
         if self.is_ours:
             children = own_children() if is_reaper() else None
         else:
-            shim = look(self.shim) if self.shim and not self.is_shim_gone else None
+            shim = read_process(self.shim) if self.shim and not self.is_shim_gone else None
             self._reaper = self._reaper if shim is None else shim.parent
             children = children_of(self._reaper) if self._reaper else None
         if children is None:
@@ -138,7 +138,7 @@ class Tree:
     def _is_own(self, process: Process) -> bool:
         if process.session == self.shim != 0:  # 0 is the kernel's own session, and that of all outside a container
             return True
-        found = marks(process.pid)
+        found = environment_markers(process.pid)
         return (
             found.get(ENV_AGENT) == self.agent
             and found.get(ENV_ATTEMPT) == str(self.attempt)
@@ -167,7 +167,7 @@ class Tree:
         for _ in range(_BEGINNINGS):
             if found := self._signalled():
                 break
-            shim = look(self.shim)
+            shim = read_process(self.shim)
             if shim is None or shim.is_zombie:
                 break
             send(shim, signal.SIGTERM)
@@ -189,7 +189,7 @@ class Tree:
 
     def kill(self) -> None:
         """SIGKILL to all that there is now. The shim ends by itself once its agent has, with its record written."""
-        shim = look(self.shim)
+        shim = read_process(self.shim)
         if self.cgroup is not None and (self.is_shim_gone or shim is None or shim.is_zombie):
             self.cgroup.kill()
         for process in reversed(self._signalled()):  # the latest found may be the first to slip away
@@ -199,7 +199,7 @@ class Tree:
     def wake_shim(self) -> None:
         """Let the shim run, whatever froze or stopped it, so that it can write how its agent ended."""
         self._check_shim()
-        shim = look(self.shim) if self.shim and not self.is_shim_gone else None
+        shim = read_process(self.shim) if self.shim and not self.is_shim_gone else None
         if self.cgroup is not None:
             self.cgroup.thaw()
             if shim is not None and not self.cgroup.holds(self.shim):
@@ -212,7 +212,7 @@ class Tree:
 
 
 def _alive(pids: Iterable[int]) -> dict[int, Process]:
-    found = {pid: look(pid) for pid in pids}
+    found = {pid: read_process(pid) for pid in pids}
     return {pid: process for pid, process in found.items() if process is not None and not process.is_zombie}
 
 

@@ -23,7 +23,7 @@ _EXITING = 0x4  # PF_EXITING of linux/sched.h
 
 
 class Process(NamedTuple):
-    """One line of /proc/PID/stat, as far as it matters. `started` tells two holders of one pid apart."""
+    """One line of /proc/PID/stat, as far as it matters. `started` tells two blockers of one pid apart."""
 
     pid: int
     parent: int
@@ -44,7 +44,7 @@ class Process(NamedTuple):
         return self.state in (b"R", b"D")
 
 
-def look(pid: int) -> Process | None:
+def read_process(pid: int) -> Process | None:
     """The process that has this pid now."""
     try:
         stat = (PROC / str(pid) / "stat").read_bytes()
@@ -93,13 +93,13 @@ def name_of(pid: int) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
-def everyone() -> dict[int, Process]:
+def all_processes() -> dict[int, Process]:
     """All processes that are not zombies, by pid."""
-    found = (look(int(name)) for name in os.listdir(PROC) if name.isdigit())  # noqa: PTH208 - twice as fast
+    found = (read_process(int(name)) for name in os.listdir(PROC) if name.isdigit())  # noqa: PTH208 - twice as fast
     return {process.pid: process for process in found if process is not None and not process.is_zombie}
 
 
-def marks(pid: int) -> dict[str, str]:
+def environment_markers(pid: int) -> dict[str, str]:
     """The variables by which a process shows whose it is; empty for one that cannot be read."""
     wanted = (ENV_HOME, ENV_AGENT, ENV_ATTEMPT)
     try:
@@ -183,7 +183,7 @@ def below_now(roots: Iterable[int]) -> dict[int, Process]:
     seen.update(frontier)
     while frontier:
         pid = frontier.pop(0)
-        process = look(pid)
+        process = read_process(pid)
         if process is None:
             continue
         if not process.is_zombie:
@@ -201,7 +201,7 @@ def send(process: Process, number: signal.Signals) -> None:
     except ProcessLookupError:
         return
     try:
-        now = look(process.pid)
+        now = read_process(process.pid)
         if now is not None and now.started == process.started:
             signal.pidfd_send_signal(descriptor, number)
     except (ProcessLookupError, PermissionError):

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import psutil
 
-from orchd.processes.linux.process_tree import Tree
-from orchd.processes.linux.procfs import everyone
+from orchd.processes.linux.process_tree import ProcessTree
+from orchd.processes.linux.procfs import all_processes
 
 
 class Usage(NamedTuple):
@@ -21,10 +21,10 @@ class Usage(NamedTuple):
     escaped: tuple[str, ...] = ()  # processes that left its cgroup
 
 
-def of_trees(trees: Iterable[Tree]) -> list[Usage]:
+def of_trees(trees: Iterable[ProcessTree]) -> list[Usage]:
     """One sample of each tree, from one look at the machine."""
     wanted = list(trees)
-    processes = everyone() if any(tree.needs_a_look_at_all() for tree in wanted) else None
+    processes = all_processes() if any(tree.needs_a_look_at_all() for tree in wanted) else None
     return [_of_pids(tree.members(processes)) for tree in wanted]
 
 

@@ -8,10 +8,10 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Generic
 
-from orchd.processes.attempt import Handle
+from orchd.processes.attempt import RunningAttempt
 from orchd.processes.attendance import PATIENCE, Attendance, Key
-from orchd.processes.linux.exit_watch import Watch
-from orchd.processes.linux.procfs import SHORTAGE, Process, children_of, look, send
+from orchd.processes.linux.exit_watch import ExitWatch
+from orchd.processes.linux.procfs import SHORTAGE, Process, children_of, read_process, send
 
 _IDLE_LOOKS = 3  # at a shim that was woken before each of them
 
@@ -19,7 +19,7 @@ _IDLE_LOOKS = 3  # at a shim that was woken before each of them
 class Guard(Generic[Key]):
     """Knows when which attempt is to be looked at, and what to do then."""
 
-    def __init__(self, watch: Watch[Key], clock: Callable[[], float]) -> None:
+    def __init__(self, watch: ExitWatch[Key], clock: Callable[[], float]) -> None:
         self._watch = watch
         self._clock = clock
         self._attendance: Attendance[Key] = Attendance()
@@ -37,7 +37,7 @@ class Guard(Generic[Key]):
         self._attendance.leave(key)
         self.end(key)
 
-    def leave(self, key: Key, handle: Handle) -> None:
+    def leave(self, key: Key, handle: RunningAttempt) -> None:
         """Its shim has reported or ended."""
         self._attendance.leave(key)
         for pid in handle.agents:
@@ -48,7 +48,7 @@ class Guard(Generic[Key]):
         """When to look again; None while nothing is to be looked at."""
         return self._attendance.next_deadline()
 
-    def look(self, handles: Mapping[Key, Handle]) -> None:
+    def read_process(self, handles: Mapping[Key, RunningAttempt]) -> None:
         """Look at what is due."""
         now = self._clock()
         for key in self._attendance.due(now):
@@ -69,7 +69,7 @@ class Guard(Generic[Key]):
             else:
                 self._find_agent(key, handle)
 
-    def _find_agent(self, key: Key, handle: Handle) -> None:
+    def _find_agent(self, key: Key, handle: RunningAttempt) -> None:
         """Watch the agent's own process. If there is none, its shim is kept from beginning it, or from reporting its
         end: by orchd, which lets it run again, or by something else, and then it is to be woken or ended."""
         try:
@@ -85,10 +85,10 @@ class Guard(Generic[Key]):
         handle.tree.wake_shim()
         self._attendance.end(key, self._clock())
 
-    def _end_idle(self, key: Key, handle: Handle) -> None:
+    def _end_idle(self, key: Key, handle: RunningAttempt) -> None:
         """Kill a shim that has nothing left to wait for and does nothing, although it was woken again and again."""
         tree = handle.tree
-        shim = look(tree.shim) if tree.shim and not tree.is_shim_gone else None
+        shim = read_process(tree.shim) if tree.shim and not tree.is_shim_gone else None
         is_idle = shim is not None and not shim.is_zombie and not shim.is_busy and not _has_agent(handle)
         handle.idle_looks = handle.idle_looks + 1 if is_idle else 0
         waited = self._attendance.ends_for(key, self._clock())
@@ -97,13 +97,13 @@ class Guard(Generic[Key]):
             send(shim, signal.SIGKILL)
 
 
-def _has_agent(handle: Handle) -> bool:
+def _has_agent(handle: RunningAttempt) -> bool:
     """Whether there is a child that its shim waits for."""
     return any(not child.is_zombie for child in _children(handle).values())
 
 
-def _children(handle: Handle) -> dict[int, Process]:
+def _children(handle: RunningAttempt) -> dict[int, Process]:
     """The children of its shim, those that have ended included; one of them is the agent."""
     shim = handle.tree.shim
-    found = {pid: look(pid) for pid in (children_of(shim) or () if shim else ())}
+    found = {pid: read_process(pid) for pid in (children_of(shim) or () if shim else ())}
     return {pid: process for pid, process in found.items() if process is not None}

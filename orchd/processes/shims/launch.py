@@ -13,9 +13,9 @@ from pathlib import Path
 
 from orchd.core.state.agents import Agent
 from orchd.instance.environment import ENV_HOME
-from orchd.processes.attempt_files import Files
+from orchd.processes.attempt_files import AttemptFiles
 from orchd.processes.launching import handover
-from orchd.processes.launching.command import Command, Refused
+from orchd.processes.launching.command import AgentCommand, Refused
 from orchd.processes.linux import descriptors
 from orchd.processes.linux.cgroups import Cgroup
 from orchd.processes.linux.procfs import SHORTAGE
@@ -26,7 +26,7 @@ _DEFAULTED = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 _HIGH = 10  # above every descriptor that the shim is given, so that none is overwritten on the way
 
 
-def launch(agent: Agent, command: Command, files: Files, cgroup: Cgroup | None) -> tuple[int, int]:
+def launch(agent: Agent, command: AgentCommand, files: AttemptFiles, cgroup: Cgroup | None) -> tuple[int, int]:
     """Start a shim, which goes into the cgroup: its pid, and our end of its gate.
 
     Raises Refused for what the agent asked in vain, OSError for what the machine cannot do.
@@ -55,7 +55,7 @@ def launch(agent: Agent, command: Command, files: Files, cgroup: Cgroup | None) 
     return pid, ours
 
 
-def _environment(agent: Agent, command: Command, files: Files, cgroup: Cgroup | None) -> dict[str, str]:
+def _environment(agent: Agent, command: AgentCommand, files: AttemptFiles, cgroup: Cgroup | None) -> dict[str, str]:
     """The shim's own variables: those that hold its agent's, and the marks by which a tree is known without a cgroup.
     In a cgroup it does not show whose it is, since it may be another one's later."""
     variables = command.variables
@@ -87,14 +87,14 @@ def _oom_score() -> int:
         return 0
 
 
-def _first(files: Files, command: Command, cgroup: Cgroup | None) -> dict[str, str]:
+def _first(files: AttemptFiles, command: AgentCommand, cgroup: Cgroup | None) -> dict[str, str]:
     """The name and the words of the attempt, for a shim that may serve others too; nothing for any other."""
     if cgroup is None or command.carried is None:
         return {}
     return {handover.FIRST: files.name, handover.WORDS: command.carried}
 
 
-def _words(files: Files, command: Command, cgroup: Cgroup | None) -> list[str]:
+def _words(files: AttemptFiles, command: AgentCommand, cgroup: Cgroup | None) -> list[str]:
     script = shim.SCRIPT if cgroup is None else shim.SCRIPT_IN_CGROUP
     if _first(files, command, cgroup):
         return [shim.SHELL, "-c", script, shim.LABEL]

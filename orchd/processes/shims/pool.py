@@ -8,14 +8,14 @@ from pathlib import Path
 
 from orchd.core.state.agents import Agent, AgentId, Spec
 from orchd.instance.home import Home
-from orchd.processes.attempt import Handle
+from orchd.processes.attempt import RunningAttempt
 from orchd.processes.attempt_files import files_of
 from orchd.processes.launching.attributes import apply
-from orchd.processes.launching.command import Command, Refused
+from orchd.processes.launching.command import AgentCommand, Refused
 from orchd.processes.linux import controllers
 from orchd.processes.linux.cgroups import Cgroup, Cgroups
-from orchd.processes.linux.exit_watch import Watch
-from orchd.processes.resource_limits import Held, asked, held_by, unheld
+from orchd.processes.linux.exit_watch import ExitWatch
+from orchd.processes.resource_limits import Enforcement, asked, blocked_by, unheld
 from orchd.processes.shims.launch import launch
 from orchd.processes.shims.shim import Shim
 
@@ -25,10 +25,10 @@ Key = tuple[AgentId, int]
 _HOPE = 8
 
 
-class Shims:
+class ShimPool:
     """Those that were started here, as long as they live. The watch tells what becomes of them."""
 
-    def __init__(self, home: Home, watch: Watch[Key], cgroups: Cgroups | None) -> None:
+    def __init__(self, home: Home, watch: ExitWatch[Key], cgroups: Cgroups | None) -> None:
         self._home = home
         self._watch = watch
         self._cgroups = cgroups
@@ -43,19 +43,19 @@ class Shims:
         if self._cgroups is not None:
             self._cgroups.close()
 
-    def held(self) -> Held:
+    def held(self) -> Enforcement:
         """Who holds which bounds here."""
-        return held_by(self._cgroups.bounds if self._cgroups else frozenset())
+        return blocked_by(self._cgroups.bounds if self._cgroups else frozenset())
 
     def cgroup_base(self) -> str | None:
         """The cgroup below which each attempt gets its own; None where attempts have none."""
         return None if self._cgroups is None else str(self._cgroups.base)
 
-    def provide(self, agent: Agent, command: Command) -> Shim:
+    def provide(self, agent: Agent, command: AgentCommand) -> Shim:
         """One for its attempt, behind its gate. Raises Refused, and OSError for what the machine cannot do."""
         return self._successor(agent, command) or self._started(agent, command)
 
-    def _successor(self, agent: Agent, command: Command) -> Shim | None:
+    def _successor(self, agent: Agent, command: AgentCommand) -> Shim | None:
         """One that is idle and will serve it."""
         key = (agent.id, agent.attempt)
         for found in self._idle:
@@ -67,7 +67,7 @@ class Shims:
                 return shim
         return None
 
-    def _started(self, agent: Agent, command: Command) -> Shim:
+    def _started(self, agent: Agent, command: AgentCommand) -> Shim:
         key, cgroup = (agent.id, agent.attempt), None
         if self._cgroups is not None:
             with suppress(OSError):  # a limit on cgroups, or they were taken away: the other way works without
@@ -84,7 +84,7 @@ class Shims:
 
     def _bind(self, cgroup: Cgroup | None, spec: Spec) -> None:
         held = self._cgroups.bounds if self._cgroups and cgroup else frozenset()
-        if (wrong := unheld(spec, held_by(held))) is not None:
+        if (wrong := unheld(spec, blocked_by(held))) is not None:
             raise Refused(f"{wrong}, though it had when this was asked for; spawn it again without")
         if cgroup is not None and asked(spec):
             cgroup.is_bound = True
@@ -111,7 +111,7 @@ class Shims:
         log.warning("%s was shut out of its cgroup: doing without cgroups from here on", agent)
         self._cgroups = None
 
-    def release(self, handle: Handle) -> None:
+    def release(self, handle: RunningAttempt) -> None:
         """Open the gate; for good where nobody can follow, or nobody did lately, but for a try now and then: to wait
         for a successor that does not come costs more than it saves."""
         handle.release()

@@ -58,7 +58,7 @@ VERSION = 3  # of what follows the first line; the first line of versions 1 and 
 _HEADER = "exit-record"
 
 
-class Record(NamedTuple):
+class ExitRecord(NamedTuple):
     """What the exit record says of an attempt. `code` is None when nobody could write it: the shim itself was killed.
     Times are CPU seconds, `before` those of all that its shim served before it."""
 
@@ -80,7 +80,7 @@ def boot_of(text: str) -> str:
     return text.partition("\n")[0].rpartition(" ")[2]
 
 
-def parse_record(text: str, name: str) -> Record:
+def parse_record(text: str, name: str) -> ExitRecord:
     """Read what an exit record of any version says of the attempt `name`.
 
     After the first line there are three lines for each attempt: its name and exit code, and two of `times` (POSIX: the
@@ -93,26 +93,26 @@ def parse_record(text: str, name: str) -> Record:
     version = int(named[1]) if named else 1 if re.match(r"[0-9]{1,3}\n", rest) else 2
     if version > VERSION:
         note = f"its exit record has version {version}, and this orchd knows {VERSION}: upgrade orchd"
-        return Record(ran=True, code=None, cpu_seconds=0.0, note=note)
+        return ExitRecord(ran=True, code=None, cpu_seconds=0.0, note=note)
     whole = f"{first}\n{name} {rest}" if version == 1 else text
     return _parsed(whole[: whole.rfind("\n") + 1], name)  # a line without its end may lack more than that
 
 
-def _parsed(whole: str, name: str) -> Record:
+def _parsed(whole: str, name: str) -> ExitRecord:
     refused = f"\n{name} {_NO_DIRECTORY}\n"
     note = "its working directory could not be entered when it was about to start" if refused in whole else None
     earlier, is_told, told = whole.replace(refused, "\n").partition(f"\n{name} ")
     if not is_told:
         earlier, last = _without_last(whole)
         if last not in (_SHUT_OUT, _NEVER):
-            return Record(ran=True, code=None, cpu_seconds=0.0, before=_seconds(last))
+            return ExitRecord(ran=True, code=None, cpu_seconds=0.0, before=_seconds(last))
         before = _seconds(_without_last(earlier)[1])
-        return Record(ran=False, code=None, cpu_seconds=0.0, before=before, was_shut_out=last == _SHUT_OUT)
+        return ExitRecord(ran=False, code=None, cpu_seconds=0.0, before=before, was_shut_out=last == _SHUT_OUT)
     before = _seconds(_without_last(f"{earlier}\n")[1])
     code, _, children, *_ = [*told.split("\n", 3), "", ""]
     spent = round(max(_seconds(children) - before, 0.0), 6)
     known = int(code) if re.fullmatch("[0-9]{1,3}", code) else None
-    return Record(ran=True, code=known, cpu_seconds=spent, before=before, note=note)
+    return ExitRecord(ran=True, code=known, cpu_seconds=spent, before=before, note=note)
 
 
 def _without_last(lines: str) -> tuple[str, str]:

@@ -13,10 +13,10 @@ from shlex import quote
 
 from orchd.core.state.agents import Spec
 from orchd.instance.environment import ENV_HOME
-from orchd.processes.attempt_files import Files
+from orchd.processes.attempt_files import AttemptFiles
 from orchd.processes.launching import handover
 from orchd.processes.launching.attributes import apply
-from orchd.processes.launching.command import Command
+from orchd.processes.launching.command import AgentCommand
 from orchd.processes.linux.cgroups import Cgroup
 from orchd.processes.resource_limits import asked
 from orchd.processes.shims.script import GO, SERVED
@@ -33,7 +33,7 @@ class Shim:
     gate: int | None
     cgroup: Cgroup | None
     spec: Spec
-    command: Command
+    command: AgentCommand
     line: bytes = GO  # what it is to do when its gate is opened
     unmet: str | None = None  # which of the attributes of its agents it could not be given
     attempts: int = 1
@@ -61,7 +61,7 @@ class Shim:
         """Whether nothing is left of what it served, in the only place where that is known at once."""
         return self.cgroup is not None and self.cgroup.is_left_to(self.pid)
 
-    def follow(self, spec: Spec, command: Command, files: Files) -> bool:
+    def follow(self, spec: Spec, command: AgentCommand, files: AttemptFiles) -> bool:
         """Whether it will serve this one next, when its gate is opened."""
         line = self._line(spec, command, files)
         if (
@@ -75,7 +75,7 @@ class Shim:
         self.attempts += 1
         return True
 
-    def _line(self, spec: Spec, command: Command, files: Files) -> bytes | None:
+    def _line(self, spec: Spec, command: AgentCommand, files: AttemptFiles) -> bytes | None:
         """What makes it ready for this one; None when nothing can."""
         old, new = self.command.variables, command.variables
         # it has a slot for each variable, and what marks its processes is the same
@@ -99,7 +99,7 @@ def _is_plain(spec: Spec) -> bool:
     return spec.stdin is None and not asked(spec)
 
 
-def _are_there(shim: int, files: Files) -> bool:
+def _are_there(shim: int, files: AttemptFiles) -> bool:
     """Whether the attempt has its files now. Where it cannot, as on file systems without hard links, a shim of its own
     makes them in another way, or says what is wrong."""
     try:

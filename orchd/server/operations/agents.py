@@ -10,7 +10,7 @@ from orchd.network.callers import Caller
 from orchd.protocol import operations
 from orchd.protocol.errors import WireError
 from orchd.protocol.frames import MOST
-from orchd.server.calls import Call, Outcome, Reply
+from orchd.server.calls import Call, Reply, Result
 from orchd.server.context import Context
 from orchd.server.operations.daemon import identity
 from orchd.server.pagination import fitting
@@ -112,11 +112,11 @@ def why(context: Context, call: Call, asked: operations.Why) -> Reply:
             verdict = why_agent(context.state, agent, now, context.records.recorded)
         shown = {"id": agent.id, "status": agent.shown_status, "unmet": agent.unmet}
     root = context.resolver.root_of(call.caller)
-    holders = [agent for agent in context.records.many(verdict.holders) if root in (None, agent.root)]
-    return Reply({**shown, **views.verdict_map(verdict, holders)})
+    blockers = [agent for agent in context.records.many(verdict.blockers) if root in (None, agent.root)]
+    return Reply({**shown, **views.verdict_map(verdict, blockers)})
 
 
-def wait(context: Context, call: Call, asked: operations.Wait) -> Outcome:
+def wait(context: Context, call: Call, asked: operations.Wait) -> Result:
     """Wait for agents: the core's wait for an agent, a reply that is put off for any other caller."""
     return context.waits.begin(call, wait_targets(context, call.caller, asked))
 

@@ -8,7 +8,7 @@ from orchd.core.state.agents import number_of
 from orchd.errors import ConfigError
 from orchd.protocol import operations
 from orchd.protocol.errors import WireError
-from orchd.server.calls import Call, Outcome, Reply
+from orchd.server.calls import Call, Reply, Result
 from orchd.server.context import Context
 from orchd.server.pagination import fitting
 from orchd.views import agents as views
@@ -45,7 +45,7 @@ def prune(context: Context, call: Call, asked: operations.Prune) -> None:
     context.pruner.ask(call.id, asked)
 
 
-def stop(context: Context, call: Call, asked: operations.Stop) -> Outcome:
+def stop(context: Context, call: Call, asked: operations.Stop) -> Result:
     """Leave at once, or when no agent is alive any more."""
     if asked.agents != "keep":
         return inputs.Drain(call.id, asked.agents == "stop")
@@ -70,11 +70,11 @@ def events(context: Context, call: Call, asked: operations.Events) -> Reply:
     """The events after a sequence number, oldest first."""
     if asked.agent is None:
         root = context.resolver.root_of(call.caller)
-        facts = context.store.facts(asked.since, asked.count, number_of(root) if root else None)
+        events = context.store.events(asked.since, asked.count, number_of(root) if root else None)
     else:
         (agent,) = context.resolver.seen(call.caller, (asked.agent,))
-        facts = context.store.facts_about(agent, asked.since, asked.count)
-    shown = [views.fact_map(fact) for fact in facts]
+        events = context.store.events_about(agent, asked.since, asked.count)
+    shown = [views.event_map(event) for event in events]
     return Reply(
         {
             "events": shown[: fitting(shown)],

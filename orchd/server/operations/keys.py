@@ -9,23 +9,23 @@ from orchd.server.context import Context
 
 def listen(context: Context, call: Call, _: remote_operations.Listen) -> Reply:
     """Send hints to this connection from now on."""
-    context.visitors.listen(call.caller, call.peer.route)
+    context.subscribers.listen(call.caller, call.peer.route)
     return Reply({"last": context.store.last_seq()})
 
 
 def keys(context: Context, _: Call, __: remote_operations.Keys) -> Reply:
     """The authorized keys, and the daemon's own."""
-    return Reply(context.visitors.keys())
+    return Reply(context.subscribers.keys())
 
 
 def authorize(context: Context, call: Call, asked: remote_operations.KeyAuthorize) -> Reply:
     """Authorize a key."""
-    return Reply(context.visitors.change(call.id, call.caller, asked))
+    return Reply(context.subscribers.change(call.id, call.caller, asked))
 
 
 def revoke(context: Context, call: Call, asked: remote_operations.KeyRevoke) -> Reply:
     """Revoke a key; nothing more is sent to its clients, also when the disk did not take the change."""
     try:
-        return Reply(context.visitors.change(call.id, call.caller, asked))
+        return Reply(context.subscribers.change(call.id, call.caller, asked))
     finally:
         context.waits.drop_all_of(asked.key)

@@ -14,7 +14,7 @@ from orchd.server.output import piece
 from orchd.views.agents import canonical_run
 
 
-class Log(NamedTuple):
+class AttemptLog(NamedTuple):
     """The output of one attempt."""
 
     agent: Agent
@@ -48,7 +48,7 @@ def output(context: Context, call: Call, asked: remote_operations.Output) -> Rep
     return Reply({"id": log.agent.id, "attempt": log.attempt, "over": log.is_finished, **read._asdict()})
 
 
-def _log(context: Context, call: Call, agent_id: str, attempt: int | None) -> Log:
+def _log(context: Context, call: Call, agent_id: str, attempt: int | None) -> AttemptLog:
     if canonical_run(agent_id) is not None:
         raise WireError("bad-request", f"{agent_id} is a run, and has no output of its own: name one of its members")
     (agent,) = context.resolver.seen(call.caller, (agent_id,))
@@ -56,4 +56,4 @@ def _log(context: Context, call: Call, agent_id: str, attempt: int | None) -> Lo
     if number > agent.attempt or not number:
         made = f"it had {agent.attempt}" if agent.attempt else f"it is {agent.shown_status} and has not started"
         raise WireError("no-log", f"{agent.id} has no attempt {number or 1}: {made}")
-    return Log(agent, number, files_of(context.home, agent.id, number).log)
+    return AttemptLog(agent, number, files_of(context.home, agent.id, number).log)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from orchd.core import inputs
 from orchd.core.effects import Answer
 from orchd.core.state.agents import AgentId, number_of
-from orchd.core.state.runs import Group, Plan, Run, number_of_run
+from orchd.core.state.runs import GroupPlan, Run, RunPlan, number_of_run
 from orchd.core.state.spending import Budget
 from orchd.dag import durations
 from orchd.protocol import operations
@@ -28,10 +28,10 @@ RUNS_PAGE = 50
 def run(context: Context, call: Call, asked: operations.Run) -> inputs.BeginRun:
     """The run that is to be, with what is known of how long its members take."""
     parent = parent_of(call.caller, asked.parent)
-    plan = Plan(
+    plan = RunPlan(
         name=asked.name,
         groups=tuple(
-            Group(group.path, group.max_parallel, group.on_failure == "fail-fast", group.required)
+            GroupPlan(group.path, group.max_parallel, group.on_failure == "fail-fast", group.required)
             for group in asked.groups
         ),
         cwd=asked.cwd,

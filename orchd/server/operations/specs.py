@@ -10,13 +10,13 @@ from functools import cache
 from typing import NamedTuple
 
 from orchd.core import inputs
-from orchd.core.state.agents import AgentId, Attributes, Spec, Status, agent_id
+from orchd.core.state.agents import AgentId, ProcessAttributes, Spec, Status, agent_id
 from orchd.instance.environment import ENV_DEFAULT_RUNNER, OF_ONE_AGENT
 from orchd.instance.system import inherited
 from orchd.network.callers import Caller, agent_of
-from orchd.network.permissions import check_sight
-from orchd.network.roles import Visitor
-from orchd.processes.resource_limits import bounds_of
+from orchd.network.permissions import check_visible
+from orchd.network.roles import RemoteClient
+from orchd.processes.resource_limits import limits_of
 from orchd.protocol import attributes as wire_attributes
 from orchd.protocol import operations, specs
 from orchd.protocol.errors import WireError
@@ -29,7 +29,7 @@ class Base(NamedTuple):
     """What an agent of a request gets of its caller."""
 
     environment: str  # its digest
-    attributes: Attributes | None
+    attributes: ProcessAttributes | None
     choose: Callable[[Mapping[str, str]], str]  # the runner of work that names none, by the agent's own variables
 
 
@@ -98,7 +98,7 @@ def spec_of(
         grace=spec.grace if spec.grace is not None else config.grace,
         retries=spec.retries,
         attributes=base.attributes,
-        **bounds_of(spec, config, context.processes.held()),
+        **limits_of(spec, config, context.processes.held()),
     )
 
 
@@ -108,7 +108,7 @@ def _blocker(context: Context, caller: Caller, wanted: str, names: set[str]) -> 
         return AgentId(wanted)  # another of the same request; the core gives it its id
     root = context.resolver.root_of(caller)
     agent = context.records.recall(wanted, root)
-    check_sight(caller, root, agent)
+    check_visible(caller, root, agent)
     if agent.id in names:  # which the core, that knows no other form of an id, would take it for
         raise WireError(
             "ambiguous",
@@ -182,7 +182,7 @@ def _exists(path: str | None) -> bool:
 
 def environment_of(caller: Caller, sent: dict[str, str]) -> dict[str, str]:
     """Return the variables of an agent; those that another machine sends are added to the daemon's own."""
-    return {**inherited.without_descriptors(os.environ), **sent} if isinstance(caller, Visitor) else sent
+    return {**inherited.without_descriptors(os.environ), **sent} if isinstance(caller, RemoteClient) else sent
 
 
 def store_environments(
@@ -201,12 +201,14 @@ def store_environments(
         ) from None
 
 
-def attributes_of(context: Context, caller: Caller, sent: wire_attributes.Attributes | None) -> Attributes | None:
+def attributes_of(
+    context: Context, caller: Caller, sent: wire_attributes.SentAttributes | None
+) -> ProcessAttributes | None:
     """Return those of the caller's process, but for a umask of the configuration; none from another machine."""
     attributes = None
-    if sent is not None and not isinstance(caller, Visitor):
+    if sent is not None and not isinstance(caller, RemoteClient):
         limits = tuple((name, soft, hard) for name, (soft, hard) in sorted(sent.limits.items()))
-        attributes = Attributes(sent.umask, sent.nice, sent.policy, sent.cpus, limits, sent.oom_score_adj)
+        attributes = ProcessAttributes(sent.umask, sent.nice, sent.policy, sent.cpus, limits, sent.oom_score_adj)
     if (umask := context.settings.current.umask) is None:
         return attributes
-    return replace(attributes or Attributes(), umask=int(umask, 8))
+    return replace(attributes or ProcessAttributes(), umask=int(umask, 8))

@@ -1,4 +1,4 @@
-"""What keeps agents from starting though there are places: rate limits and budgets."""
+"""What keeps agents from starting though there are slots: rate limits and budgets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchd.core.handlers.processes import LONGEST_HOLD
 from orchd.core.inputs import Scope
 from orchd.core.state.agents import AgentId, Outcome, Report, RequestId
 from orchd.core.state.events import AttemptDeferred, RunnerLimited
-from orchd.core.state.runs import Group, Plan, run_id
+from orchd.core.state.runs import GroupPlan, RunPlan, run_id
 from orchd.core.state.sessions import session_id
 from orchd.core.state.spending import Budget, Spent
 from tests.core.box import WALL, Box, spec
@@ -47,7 +47,7 @@ def test_one_that_was_turned_away_is_queued_again_and_loses_nothing() -> None:
     limited(box, first, 60.0)
     assert box.status(first, second) == ["queued", "queued"]
     assert (box.agent(first).tries, box.agent(first).attempt) == (0, 1)
-    assert {RunnerLimited, AttemptDeferred} <= set(map(type, box.turn.facts))
+    assert {RunnerLimited, AttemptDeferred} <= set(map(type, box.turn.events))
     assert "claude is rate-limited for 60 s more" in (reason(box.state, box.agent(second), box.now) or "")
 
 
@@ -226,7 +226,7 @@ def test_a_run_has_a_budget_of_its_own() -> None:
     begin = inputs.BeginRun(
         box.request(),
         None,
-        Plan("r", (Group(""),), "/"),
+        RunPlan("r", (GroupPlan(""),), "/"),
         parts,
         durations=EVEN,
         scope=HERE,
@@ -243,21 +243,21 @@ def test_a_run_has_a_budget_of_its_own() -> None:
 
 def test_below_the_floor_nobody_starts_and_above_it_they_go_on() -> None:
     box = Box(limit=2)
-    box.tell(inputs.SpaceSeen(99, 100))
+    box.tell(inputs.DiskSpaceChanged(99, 100))
     (one,) = box.batch(spec("a"), scope=HERE)
     assert box.status(one) == ["queued"]
     assert "the disk is nearly full" in (reason(box.state, box.agent(one), box.now) or "")
-    box.tell(inputs.SpaceSeen(98, 100))
+    box.tell(inputs.DiskSpaceChanged(98, 100))
     assert box.status(one) == ["queued"]
-    box.tell(inputs.SpaceSeen(105, 100))
+    box.tell(inputs.DiskSpaceChanged(105, 100))
     assert box.status(one) == ["queued"], "at the brink"
-    box.tell(inputs.SpaceSeen(106, 100))
+    box.tell(inputs.DiskSpaceChanged(106, 100))
     assert box.status(one) == ["running"]
 
 
 def test_a_resume_is_no_room() -> None:
     box = Box(limit=2)
-    box.tell(inputs.SpaceSeen(99, 100))
+    box.tell(inputs.DiskSpaceChanged(99, 100))
     (one,) = box.batch(spec("a"), scope=HERE)
     box.tell(inputs.Resume(RequestId("r")))
     assert box.status(one) == ["queued"]

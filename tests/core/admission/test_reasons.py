@@ -67,7 +67,7 @@ def test_what_could_deadlock_says_beside_whom() -> None:
     box = Box(limit=3, resident=3)
     box.spawn(nesting=2)
     one = box.spawn(nesting=2)
-    told = "its nesting of 2 beside 1 living agents with nesting 2 could deadlock at 3 resident places"
+    told = "its nesting of 2 beside 1 living agents with nesting 2 could deadlock at 3 resident slots"
     assert why(box, one) == told
 
 

@@ -45,14 +45,14 @@ def test_starting_running_and_stopping_work_and_waiting_does_not() -> None:
     state = living(*every)
     assert slots.working(state) == 3
     assert slots.overdrawn(state) == 1
-    assert not slots.has_working_place(state)
-    assert not slots.has_resident_place(state, 0)
+    assert not slots.has_slot(state)
+    assert not slots.has_resident_slot(state, 0)
 
 
 def test_there_are_places_until_both_numbers_are_reached() -> None:
     state = living((Status.RUNNING, 0), (Status.WAITING, 1))
-    assert slots.has_working_place(state)
-    assert slots.has_resident_place(state, 2)
+    assert slots.has_slot(state)
+    assert slots.has_resident_slot(state, 2)
     assert slots.overdrawn(state) == 0
 
 

@@ -6,7 +6,7 @@ from orchd.core import inputs
 from orchd.core.admission.blocking import Rule
 from orchd.core.admission.why import MOST, WAYS_OUT, Verdict, why, why_run
 from orchd.core.state.agents import AgentId, Outcome, agent_id
-from orchd.core.state.runs import Group, Plan, run_id
+from orchd.core.state.runs import GroupPlan, RunPlan, run_id
 from tests.core.admission.test_blocking import EVEN, HERE, limited, two
 from tests.core.box import Box, spec
 
@@ -19,7 +19,7 @@ def asked(box: Box, one: AgentId) -> Verdict:
 def begun(box: Box, *paths: str, **group: object) -> tuple[AgentId, ...]:
     """The members of a new run, all at once."""
     parts = tuple(inputs.Part(path, spec(path)) for path in paths)
-    plan = Plan("r", (Group("", **group),), "/")  # type: ignore[arg-type]
+    plan = RunPlan("r", (GroupPlan("", **group),), "/")  # type: ignore[arg-type]
     before = set(box.state.agents)
     box.tell(inputs.BeginRun(box.request(), None, plan, parts, durations=dict.fromkeys(paths, 1.0), scope=HERE))
     return tuple(one for one in box.state.agents if one not in before)
@@ -29,7 +29,7 @@ def test_at_the_limit_those_at_work_hold_the_places_and_a_higher_limit_helps() -
     box = Box(limit=2)
     first, second, third, fourth = box.batch(*(spec(name) for name in "abcd"))
     told = asked(box, third)
-    assert (told.rule, told.holders, told.held_by) == ("limit", (first, second), 2)
+    assert (told.rule, told.blockers, told.blocked_by) == ("limit", (first, second), 2)
     assert told.way_out == "the end of one of them, or `orchctl limit 3`"
     assert asked(box, fourth).way_out == "the end of one of them; 1 queued before it go first, or `orchctl limit 4`"
     box.limit(limit=4)
@@ -42,7 +42,7 @@ def test_what_it_comes_after_holds_it() -> None:
     box.exit(first)
     one = box.spawn(after=(first, second))
     told = asked(box, one)
-    assert (told.rule, told.holders) == ("after", (second,))
+    assert (told.rule, told.blockers) == ("after", (second,))
     assert f"{one} is skipped" in str(told.way_out)
 
 
@@ -53,7 +53,7 @@ def test_a_box_full_of_the_living_is_helped_by_more_resident_places() -> None:
     for parent, child in zip(parents, children, strict=True):
         box.wait(parent, child)
     told = asked(box, children[1])
-    assert (told.rule, told.held_by) == ("resident", 3)
+    assert (told.rule, told.blocked_by) == ("resident", 3)
     assert told.sentence == "3 of 3 resident slots are taken"
     assert told.way_out == "the end of one of them, or `orchctl limit --resident 5`"
     after_it = asked(box, box.spawn())
@@ -67,7 +67,7 @@ def test_a_nesting_that_is_not_safe_names_a_number_that_is() -> None:
     first = box.spawn(nesting=2)
     one = box.spawn(nesting=2)
     told = asked(box, one)
-    assert (told.rule, told.holders) == ("nesting", (first,))
+    assert (told.rule, told.blockers) == ("nesting", (first,))
     assert told.way_out == "the end of one of them, or `orchctl limit --resident 4`"
     box.limit(resident=4)
     assert box.status(one) == ["running"]
@@ -87,12 +87,12 @@ def test_rules_that_nobody_holds_say_what_changes_them() -> None:
     limited(box, first, 60.0)
     assert asked(box, second)[0] == "rate-limited"
     assert "tries claude at once" in str(asked(box, second).way_out)
-    box.tell(inputs.SpaceSeen(50, 100))
+    box.tell(inputs.DiskSpaceChanged(50, 100))
     assert asked(box, second).rule == "disk"
     assert "`free_bytes`" in str(asked(box, second).way_out)
     box.pause()
     assert asked(box, second)[0] == "paused"
-    assert asked(box, second).holders == ()
+    assert asked(box, second).blockers == ()
     box.drain()
     assert asked(box, second)[0] == "daemon-stopping"
 
@@ -165,7 +165,7 @@ def test_a_member_may_have_to_wait_for_its_group_to_return() -> None:
 def test_what_works_is_being_ended_or_is_over_says_so() -> None:
     box = Box()
     one, two_, three = box.batch(spec("a", timeout=5.0), spec("b"), spec("c"))
-    assert asked(box, one)[:2] == ("working", "it holds a place and works")
+    assert asked(box, one)[:2] == ("working", "it holds a slot and works")
     box.sleep(6.0)
     way_out = "what does not end by itself is killed in 10 s"
     assert asked(box, one) == Verdict("stopping", "took longer than 5 s", way_out=way_out)
@@ -223,7 +223,7 @@ def test_of_many_holders_the_first_are_named_and_all_are_counted() -> None:
     box = Box(limit=MOST + 5, resident=MOST + 5)
     box.batch(*(spec(f"n{number}") for number in range(MOST + 6)))
     told = asked(box, AgentId(f"agent-{MOST + 6}"))
-    assert (len(told.holders), told.held_by) == (MOST, MOST + 5)
+    assert (len(told.blockers), told.blocked_by) == (MOST, MOST + 5)
 
 
 def test_those_that_go_first_are_all_counted_too() -> None:
@@ -233,7 +233,7 @@ def test_those_that_go_first_are_all_counted_too() -> None:
     box.exit(agent_id(1))
     box.state.is_paused = False
     told = asked(box, last)
-    assert (told.rule, told.holders[0], len(told.holders), told.held_by) == ("order", agent_id(2), MOST, MOST + 4)
+    assert (told.rule, told.blockers[0], len(told.blockers), told.blocked_by) == ("order", agent_id(2), MOST, MOST + 4)
 
 
 def test_a_run_is_held_by_those_that_go_on_and_blames_the_first_that_failed() -> None:
@@ -248,7 +248,7 @@ def test_a_run_is_held_by_those_that_go_on_and_blames_the_first_that_failed() ->
     assert why_run(box.state, run, box.now) == Verdict("running", "1 of 2 members have ended", (second,), 1, way_out)
     box.exit(first)
     told = why_run(box.state, run, box.now)
-    assert (told.rule, told.holders, told.way_out) == (
+    assert (told.rule, told.blockers, told.way_out) == (
         "failed",
         (second,),
         "`orchctl retry run-001` tries what did not complete",
@@ -284,7 +284,7 @@ def test_one_without_progress_in_a_lent_slot_may_need_its_lender() -> None:
     assert asked(box, child).rule == "working"
     box.tell(inputs.StoodStill(frozenset({(child, 1)})))
     told = asked(box, child)
-    assert (told.rule, told.holders, told.held_by) == ("standing-still", (parent,), 1)
+    assert (told.rule, told.blockers, told.blocked_by) == ("standing-still", (parent,), 1)
     assert told.sentence == (
         f"no progress in the slot that {parent} lent it: it may need what {parent} holds, which is frozen"
     )

@@ -17,6 +17,6 @@ def test_an_agent_that_is_admitted_holds_a_slot_and_its_process_is_asked_for() -
     queued = box.spawn("queued")
     turn = Turn(box.state, Instant(box.now, box.now))
     admit(turn, box.agent(queued))
-    assert turn.facts == [AttemptAdmitted(queued, 1)]
+    assert turn.events == [AttemptAdmitted(queued, 1)]
     assert turn.questions == [Launch(queued, 1)]
     assert working(box.state) == 2

@@ -133,8 +133,8 @@ def test_who_waits_for_what_is_tried_again_is_promoted() -> None:
     box.wait(waiter, deep, other)
     assert box.agent(waiter).claim == 1
     box.retry(deep)
-    assert names(box.turn.facts)[:2] == ["AgentPromoted", "AgentRevived"]
-    assert box.facts(AgentPromoted) == [AgentPromoted(waiter, 3)]
+    assert names(box.turn.events)[:2] == ["AgentPromoted", "AgentRevived"]
+    assert box.events(AgentPromoted) == [AgentPromoted(waiter, 3)]
     box.exit(other)
     assert box.status(waiter) == ["waiting"]
     box.exit(deep)
@@ -179,18 +179,18 @@ def test_a_cycle_is_told_from_whom_it_is_asked_for_back_to_it() -> None:
 
 def test_pausing_twice_is_pausing_and_so_is_resuming() -> None:
     box = Box()
-    for told, fact in ((box.pause, AdmissionsPaused), (box.resume, AdmissionsResumed)):
-        assert told().facts == [fact()]
-        assert told().facts == []
+    for told, event in ((box.pause, AdmissionsPaused), (box.resume, AdmissionsResumed)):
+        assert told().events == [event()]
+        assert told().events == []
         assert names(box.turn.effects) == ["Answer"]
 
 
 def test_either_number_of_the_limit_may_be_changed() -> None:
     box = Box(limit=2, resident=4)
-    assert box.limit(limit=3).facts == [LimitChanged(3, 4)]
-    assert box.limit(resident=5).facts == [LimitChanged(3, 5)]
-    assert box.limit(limit=8).facts == [LimitChanged(8, 8)]
-    assert box.limit(limit=8, resident=8).facts == []
+    assert box.limit(limit=3).events == [LimitChanged(3, 4)]
+    assert box.limit(resident=5).events == [LimitChanged(3, 5)]
+    assert box.limit(limit=8).events == [LimitChanged(8, 8)]
+    assert box.limit(limit=8, resident=8).events == []
     assert names(box.turn.effects) == ["Answer"]
 
 
@@ -214,7 +214,7 @@ def test_so_few_resident_places_that_the_living_could_not_end_are_refused_with_t
     (refusal,) = box.done(Refuse)
     assert refusal.code == "would-deadlock"
     assert "at least 4" in refusal.message
-    assert box.limit(resident=4).facts == [LimitChanged(2, 4)]
+    assert box.limit(resident=4).events == [LimitChanged(2, 4)]
 
 
 def test_so_few_resident_places_that_the_queued_could_never_start_are_refused() -> None:
@@ -223,17 +223,17 @@ def test_so_few_resident_places_that_the_queued_could_never_start_are_refused() 
     box.limit(resident=3)
     assert (box.refusal(), box.state.resident) == ("bad-limit", 6)
     box.cancel(agent_id(2))
-    assert box.limit(resident=3).facts == [LimitChanged(1, 3)]
+    assert box.limit(resident=3).events == [LimitChanged(1, 3)]
 
 
 def test_a_daemon_on_its_way_out_leaves_those_that_live() -> None:
     box = Box(limit=1)
     one, two = box.batch(spec("a"), spec("b"))
     box.drain()
-    assert box.turn.facts == [DrainBegan()]
+    assert box.turn.events == [DrainBegan()]
     assert box.status(one, two) == ["running", "queued"]
     box.drain()
-    assert box.turn.facts == []
+    assert box.turn.events == []
     box.exit(one)
     assert box.status(one, two) == ["completed", "queued"]
 

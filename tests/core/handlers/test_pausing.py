@@ -12,7 +12,7 @@ from orchd.core.decide import next_deadline
 from orchd.core.effects import Answer, Freeze, Refuse, Terminate, Thaw
 from orchd.core.handlers.stalls import is_stalled
 from orchd.core.state import events
-from orchd.core.state.agents import Cause, Frozen, Status
+from orchd.core.state.agents import Frozen, Status, StopReason
 from tests.core.box import Box, spec
 
 
@@ -46,11 +46,11 @@ def test_a_slot_that_was_kept_is_released_later() -> None:
     one, other = box.spawn("one"), box.spawn("other")
     box.pause_agents(one)
     box.pause_agents(one)
-    assert box.turn.facts == []
+    assert box.turn.events == []
     box.pause_agents(one, release=True)
     assert box.status(one, other) == ["waiting", "running"]
     box.pause_agents(one)
-    assert box.turn.facts == []
+    assert box.turn.events == []
 
 
 def test_a_queued_agent_is_held_until_it_is_resumed() -> None:
@@ -119,7 +119,7 @@ def test_a_waiting_agent_that_is_resumed_before_its_wait_is_over_waits() -> None
     box.sleep(39.0)
     assert box.status(one) == ["waiting"]
     box.sleep(1.0)
-    assert box.agent(one).cause is Cause.TIMEOUT
+    assert box.agent(one).cause is StopReason.TIMEOUT
 
 
 def test_the_wait_of_a_paused_agent_ends_with_its_client_and_the_agent_stays_frozen() -> None:
@@ -174,7 +174,7 @@ def test_paused_time_counts_for_no_time_out(release: bool) -> None:
     box.sleep(9.0)
     assert box.agent(one).cause is None
     box.sleep(1.0)
-    assert box.agent(one).cause is Cause.TIMEOUT
+    assert box.agent(one).cause is StopReason.TIMEOUT
 
 
 @pytest.mark.parametrize("release", [False, True], ids=["kept", "released"])
@@ -245,7 +245,7 @@ def test_resuming_what_is_not_paused_changes_nothing() -> None:
     box = Box()
     one = box.spawn("one")
     box.resume_agents(one, one)
-    assert (box.turn.facts, len(box.done(Answer))) == ([], 1)
+    assert (box.turn.events, len(box.done(Answer))) == ([], 1)
 
 
 def test_paused_agents_that_keep_their_slots_are_named_to_what_waits_for_one() -> None:
@@ -283,7 +283,7 @@ def test_there_is_no_stall_where_every_agent_at_work_is_paused() -> None:
     child = box.spawn("child", caller=parent)
     box.pause_agents(parent)
     box.sleep(60.0)
-    assert (box.status(child), box.facts(events.StallBegan)) == (["queued"], [])
+    assert (box.status(child), box.events(events.StallBegan)) == (["queued"], [])
 
 
 def test_a_held_agent_is_no_reason_to_lend_a_slot() -> None:
@@ -304,7 +304,7 @@ def test_a_paused_lender_waits_until_it_is_resumed_and_a_paused_borrower_stands_
     assert box.agent(parent).lent_to == child
     box.pause_agents(parent, child)
     box.tell(inputs.StoodStill(frozenset({(child, 1)})))
-    assert (box.state.standing, box.facts(events.StallBegan)) == (frozenset(), [])
+    assert (box.state.standing, box.events(events.StallBegan)) == (frozenset(), [])
     box.limit(limit=2)
     assert box.status(parent) == ["waiting"]
     box.resume_agents(child)
@@ -320,6 +320,6 @@ def test_a_paused_agent_does_not_stand_still_while_another_waits_for_a_slot() ->
     request = box.wait(waiter, child)
     box.tell(inputs.CallerGone(waiter, request))
     box.tell(inputs.StoodStill(frozenset({(child, 1)})))
-    assert box.facts(events.StallBegan)
+    assert box.events(events.StallBegan)
     box.pause_agents(child)
-    assert box.facts(events.StallEnded)
+    assert box.events(events.StallEnded)

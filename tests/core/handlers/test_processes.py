@@ -7,10 +7,10 @@ import pytest
 from orchd.core import inputs
 from orchd.core.admission.slots import overdrawn
 from orchd.core.decide import decide, next_deadline
-from orchd.core.effects import Freeze, Kill, Listen, Refuse, Release, Terminate, Thaw, Watch
+from orchd.core.effects import CheckOutput, Freeze, Kill, Refuse, Release, Terminate, Thaw, WatchCaller
 from orchd.core.handlers.backoff import HOLD_SECONDS, MOST_HOLD_SECONDS
 from orchd.core.handlers.processes import MACHINES
-from orchd.core.state.agents import AgentId, Cause, Instant, Oom, Outcome, agent_id
+from orchd.core.state.agents import AgentId, Instant, Oom, Outcome, StopReason, agent_id
 from orchd.core.state.events import AgentHeard, AttemptRetried, KillBegan, ProcessEnded, StopBegan
 from orchd.core.turn import Turn
 from tests.core.box import Box, names, spec
@@ -56,13 +56,13 @@ def test_a_machine_that_goes_on_refusing_is_asked_less_and_less_often() -> None:
         else:
             box.sleep(held[-1])
         assert box.status(one) == ["queued"]
-        held.append(box.state.held_until - box.now)
+        held.append(box.state.spawn_backoff_until - box.now)
     assert held == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, MOST_HOLD_SECONDS, MOST_HOLD_SECONDS, MOST_HOLD_SECONDS]
     box.exit(other, 0)  # what it held may be what is missing
     assert box.status(one) == ["running"]
     box.broken[agent_id(3)] = ("no pids", True)
     box.batch(spec("b"))
-    assert box.state.held_until == box.now + HOLD_SECONDS
+    assert box.state.spawn_backoff_until == box.now + HOLD_SECONDS
 
 
 @pytest.mark.parametrize(("code", "status"), [(0, "completed"), (1, "failed"), (137, "failed"), (None, "lost")])
@@ -91,7 +91,7 @@ def test_the_rest_of_a_tree_is_asked_to_end_and_then_killed() -> None:
     box.sleep(3.9)
     assert box.done(Kill) == []
     box.sleep(0.1)
-    assert (box.done(Kill), box.facts(KillBegan)) == ([Kill(one, 1)], [KillBegan(one, 1)])
+    assert (box.done(Kill), box.events(KillBegan)) == ([Kill(one, 1)], [KillBegan(one, 1)])
     box.sleep(60.0)
     assert box.done(Kill) == []
     box.tree_gone(one)
@@ -103,11 +103,11 @@ def test_an_end_told_twice_is_one_end() -> None:
     one = box.spawn()
     box.exit(one, 0, is_tree_gone=False)
     box.exit(one, 1, is_tree_gone=False)
-    assert (box.facts(ProcessEnded), box.done(Terminate)) == ([], [Terminate(one, 1)])
+    assert (box.events(ProcessEnded), box.done(Terminate)) == ([], [Terminate(one, 1)])
     box.exit(one, 1)
     assert box.status(one) == ["completed"]
     box.tell(inputs.Exited(one, 1, Outcome(1), is_tree_gone=True))
-    assert (box.turn.facts, box.status(one)) == ([], ["completed"])
+    assert (box.turn.events, box.status(one)) == ([], ["completed"])
 
 
 @pytest.mark.parametrize("kind", ["exited", "never-ran", "tree-gone", "adopted", "heard"])
@@ -124,17 +124,17 @@ def test_stale_news_changes_nothing(kind: str, whose: str) -> None:
         "never-ran": inputs.NeverRan(*key),
         "tree-gone": inputs.TreeGone(*key),
         "adopted": inputs.Adopted(*key),
-        "heard": inputs.Heard(*key, 0.0),
+        "heard": inputs.OutputSeen(*key, 0.0),
     }
     box.tell(news[kind])
-    assert (box.turn.facts, box.turn.effects, box.status(one)) == ([], [], ["running"])
+    assert (box.turn.events, box.turn.effects, box.status(one)) == ([], [], ["running"])
 
 
 def test_a_tree_that_is_gone_before_its_process_has_ended_means_nothing() -> None:
     box = Box()
     one = box.spawn()
     box.tree_gone(one)
-    assert (box.turn.facts, box.status(one)) == ([], ["running"])
+    assert (box.turn.events, box.status(one)) == ([], ["running"])
 
 
 def test_a_client_inside_is_told_when_its_agent_ends() -> None:
@@ -179,7 +179,7 @@ def test_an_adopted_agent_goes_on_and_its_clients_are_watched_again() -> None:
     parent, other = box.batch(spec("a"), spec("b"))
     request = box.wait(parent, other)
     box.tell(inputs.Adopted(parent, 1), inputs.Adopted(other, 1))
-    assert (box.turn.facts, box.turn.effects) == ([], [Thaw(parent, 1), Watch(parent, request), Thaw(other, 1)])
+    assert (box.turn.events, box.turn.effects) == ([], [Thaw(parent, 1), WatchCaller(parent, request), Thaw(other, 1)])
 
 
 @pytest.mark.parametrize(("seconds", "effect"), [(0.0, Terminate), (5.0, Kill)])
@@ -229,7 +229,7 @@ def test_when_its_client_dies_an_agent_works_again_without_a_slot_where_the_limi
     box.tell(inputs.CallerGone(parent, request))
     assert (box.status(parent), overdrawn(box.state), box.replies()) == (["running"], 1, {})
     box.tell(inputs.CallerGone(parent, request), inputs.CallerGone(agent_id(99), request))
-    assert box.turn.facts == []
+    assert box.turn.events == []
 
 
 def test_who_takes_too_long_is_stopped_waiting_or_not() -> None:
@@ -240,7 +240,7 @@ def test_who_takes_too_long_is_stopped_waiting_or_not() -> None:
     assert box.status(*made) == ["running", "waiting", "running"]
     box.sleep(0.1)
     assert box.status(*made) == ["stopping", "stopping", "running"]
-    assert box.facts(StopBegan)[0] == StopBegan(made[0], 1, Cause.TIMEOUT, "took longer than 30 s")
+    assert box.events(StopBegan)[0] == StopBegan(made[0], 1, StopReason.TIMEOUT, "took longer than 30 s")
     box.exit(made[0], 0)
     assert (box.status(made[0]), box.agent(made[0]).reason) == (["timed-out"], "took longer than 30 s")
 
@@ -250,7 +250,7 @@ def test_who_is_silent_is_looked_at_before_it_is_stopped() -> None:
     one = box.spawn(silence=10.0)
     box.quiet[one] = 3.0
     box.sleep(10.0)
-    assert box.facts(AgentHeard) == [AgentHeard(one, 1, 3.0)]
+    assert box.events(AgentHeard) == [AgentHeard(one, 1, 3.0)]
     assert next_deadline(box.state) == box.now + 7.0
     box.quiet[one] = 60.0
     box.sleep(7.0)
@@ -264,7 +264,7 @@ def test_who_was_last_heard_long_before_the_last_look_is_stopped() -> None:
     one = box.spawn(silence=10.0)
     box.quiet[one] = 10.0
     box.sleep(20.0)
-    assert names(box.turn.facts) == ["AgentHeard", "StopBegan"]
+    assert names(box.turn.events) == ["AgentHeard", "StopBegan"]
 
 
 def test_silence_is_measured_from_any_moment_also_from_zero() -> None:
@@ -291,8 +291,8 @@ def test_news_of_silence_that_comes_too_late_means_nothing() -> None:
     box = Box()
     parent, child = box.batch(spec("a", silence=10.0), spec("b"))
     box.wait(parent, child)
-    box.tell(inputs.Heard(parent, 1, 999.0))
-    assert box.turn.facts == []
+    box.tell(inputs.OutputSeen(parent, 1, 999.0))
+    assert box.turn.events == []
 
 
 def test_a_listener_is_asked_only_about_those_that_must_not_be_silent() -> None:
@@ -300,7 +300,7 @@ def test_a_listener_is_asked_only_about_those_that_must_not_be_silent() -> None:
     box.batch(spec("a", silence=10.0), spec("b"))
     turn = Turn(box.state, Instant(box.now + 10.0, 0.0))
     decide(turn, inputs.Tick())
-    assert turn.questions == [Listen(agent_id(1), 1)]
+    assert turn.questions == [CheckOutput(agent_id(1), 1)]
 
 
 def test_a_bad_end_is_tried_again_later_as_often_as_asked() -> None:
@@ -308,7 +308,7 @@ def test_a_bad_end_is_tried_again_later_as_often_as_asked() -> None:
     one = box.spawn(retries=2)
     for attempt in (1, 2):
         box.exit(one, 1)
-        (retried,) = box.facts(AttemptRetried)
+        (retried,) = box.events(AttemptRetried)
         assert (box.status(one), retried.attempt, retried.reason) == (["queued"], attempt, "exit code 1")
         box.sleep(retried.delay - 0.01)
         assert box.status(one) == ["queued"]
@@ -323,7 +323,7 @@ def test_a_retry_waits_longer_each_time() -> None:
     one = box.spawn(retries=6)
     delays = []
     for _ in range(6):
-        delays += [fact.delay for fact in (box.exit(one, 1), box.facts(AttemptRetried)[0])[1:]]
+        delays += [event.delay for event in (box.exit(one, 1), box.events(AttemptRetried)[0])[1:]]
         box.sleep(1000.0)
     assert all(0.5 * 2**tries <= delay <= 1.5 * 2**tries for tries, delay in enumerate(delays))
 
@@ -334,7 +334,7 @@ def test_the_children_of_an_attempt_that_is_tried_again_are_cancelled() -> None:
     child = box.spawn(caller=parent)
     box.exit(parent, 1)
     assert box.status(parent, child) == ["queued", "stopping"]
-    assert box.agent(child).cause is Cause.CANCELLED
+    assert box.agent(child).cause is StopReason.CANCELLED
 
 
 def test_those_after_an_agent_that_is_tried_again_are_not_skipped() -> None:
@@ -370,8 +370,8 @@ def test_one_that_takes_too_much_memory_is_killed_at_once_and_has_failed_for_it(
     one = box.spawn(memory_max=1 << 20)
     child = box.spawn("child", caller=one)
     box.tell(inputs.OverMemory(one, 1))
-    assert box.facts(StopBegan) == [StopBegan(one, 1, Cause.MEMORY, "memory")]
-    assert (box.facts(KillBegan), box.done(Kill)) == ([KillBegan(one, 1)], [Kill(one, 1)])
+    assert box.events(StopBegan) == [StopBegan(one, 1, StopReason.MEMORY, "memory")]
+    assert (box.events(KillBegan), box.done(Kill)) == ([KillBegan(one, 1)], [Kill(one, 1)])
     assert box.done(Terminate) == []
     box.tell(inputs.OverMemory(one, 1))
     assert box.turn.effects == []

@@ -127,7 +127,7 @@ def test_work_beside_a_wait_takes_a_free_slot_and_the_wait_goes_on() -> None:
     box.tell(inputs.WorkedWhileWaiting(parent, 1))
     assert (box.status(parent), working(box.state), box.replies()) == (["running"], 2, {})
     box.tell(inputs.WorkedWhileWaiting(parent, 1))
-    assert box.turn.facts == []
+    assert box.turn.events == []
     box.sleep(50.0)
     assert box.replies() == {request: Answer(request, (child,), timed_out=True)}
     assert box.status(parent) == ["running"]
@@ -147,10 +147,10 @@ def test_work_of_an_earlier_attempt_or_where_the_limit_is_lenient_is_no_news() -
     box = Box(limit=1)
     parent, _, __ = blocked(box)
     box.tell(inputs.WorkedWhileWaiting(parent, 2))
-    assert box.turn.facts == []
+    assert box.turn.events == []
     box.state.is_strict = False
     box.tell(inputs.WorkedWhileWaiting(parent, 1))
-    assert (box.turn.facts, overdrawn(box.state)) == ([], 0)
+    assert (box.turn.events, overdrawn(box.state)) == ([], 0)
 
 
 def test_frozen_agents_run_again_when_the_limit_becomes_lenient() -> None:
@@ -168,7 +168,7 @@ def test_a_wait_beside_another_is_answered_at_its_deadline_and_the_agent_goes_on
     other = box.wait(parent, child, timeout=5.0)
     box.sleep(5.0)
     assert box.replies() == {other: Answer(other, (child,), timed_out=True)}
-    assert [type(fact) for fact in box.turn.facts] == [events.WaitExpired, events.WaitEnded]
+    assert [type(event) for event in box.turn.events] == [events.WaitExpired, events.WaitEnded]
     assert list(box.agent(parent).waits) == [request]
 
 

@@ -11,10 +11,10 @@ from orchd.core.effects import Refuse, Terminate
 from orchd.core.inputs import BeginRun, Cancel, Part
 from orchd.core.state.agents import AgentId, Level, Status, agent_id
 from orchd.core.state.events import AgentSkipped, AttemptAdmitted, RunBegan, RunEnded, RunResumed, StopBegan
-from orchd.core.state.runs import Group, Plan, Run, RunStatus
+from orchd.core.state.runs import GroupPlan, Run, RunPlan, RunStatus
 from tests.core.box import Box, spec
 
-WHOLE = Group("")
+WHOLE = GroupPlan("")
 
 
 def part(path: str, *after: str, is_required: bool = True, **fields: Any) -> Part:
@@ -25,14 +25,14 @@ def part(path: str, *after: str, is_required: bool = True, **fields: Any) -> Par
 def begin(
     box: Box,
     *parts: Part,
-    groups: tuple[Group, ...] = (WHOLE,),
+    groups: tuple[GroupPlan, ...] = (WHOLE,),
     caller: AgentId | None = None,
     group_after: dict[str, tuple[str, ...]] | None = None,
     durations: dict[str, float] | None = None,
 ) -> dict[str, AgentId]:
     """The ids of a run's members by their paths, or nothing when it was refused."""
     known = durations or dict.fromkeys((one.path for one in parts), 1.0)
-    plan = Plan("run", groups, "/")
+    plan = RunPlan("run", groups, "/")
     box.tell(BeginRun(box.request(), caller, plan, parts, group_after or {}, known))
     ids = box.answered()
     return {one.path: found for one, found in zip(parts, ids, strict=True)} if ids else {}
@@ -45,15 +45,15 @@ def words(box: Box, ids: dict[str, AgentId]) -> dict[str, str]:
 
 def ending(box: Box) -> RunEnded:
     """How the last turn's only run ended."""
-    (fact,) = box.facts(RunEnded)
-    assert isinstance(fact, RunEnded)
-    return fact
+    (event,) = box.events(RunEnded)
+    assert isinstance(event, RunEnded)
+    return event
 
 
 def test_members_are_agents_of_level_composite_that_start_when_what_they_come_after_has_completed() -> None:
     box = Box()
     ids = begin(box, part("tests", "ui", "app"), part("ui", "api"), part("app", "api"), part("api"))
-    assert len(box.facts(RunBegan)) == 1
+    assert len(box.events(RunBegan)) == 1
     assert {box.agent(one).level for one in ids.values()} == {Level.COMPOSITE}
     assert words(box, ids) == {"tests": "queued", "ui": "queued", "app": "queued", "api": "running"}
     box.exit(ids["api"])
@@ -104,7 +104,7 @@ def test_an_agent_that_came_before_a_run_is_not_overtaken_by_its_members() -> No
 
 def test_max_parallel_bounds_those_of_a_group_that_work_and_holds_up_nobody_else() -> None:
     box = Box()
-    ids = begin(box, part("a"), part("b"), part("c"), groups=(Group("", max_parallel=2),))
+    ids = begin(box, part("a"), part("b"), part("c"), groups=(GroupPlan("", max_parallel=2),))
     other = box.spawn()
     assert words(box, ids) == {"a": "running", "b": "running", "c": "queued"}
     assert box.status(other) == ["running"]
@@ -114,7 +114,7 @@ def test_max_parallel_bounds_those_of_a_group_that_work_and_holds_up_nobody_else
 
 def test_a_nested_group_counts_as_one_in_the_group_around_it() -> None:
     box = Box()
-    groups = (Group("", max_parallel=1), Group("g", max_parallel=2))
+    groups = (GroupPlan("", max_parallel=1), GroupPlan("g", max_parallel=2))
     ids = begin(box, part("g/a"), part("g/b"), part("g/c"), part("d"), groups=groups)
     assert words(box, ids) == {"g/a": "running", "g/b": "running", "g/c": "queued", "d": "queued"}
     box.exit(ids["g/a"])
@@ -127,7 +127,7 @@ def test_a_nested_group_counts_as_one_in_the_group_around_it() -> None:
 def test_a_member_that_waits_for_others_makes_room_in_its_group_and_needs_room_to_return() -> None:
     box = Box()
     parent = box.spawn()
-    ids = begin(box, part("a", nesting=1), part("b"), groups=(Group("", max_parallel=1),), caller=parent)
+    ids = begin(box, part("a", nesting=1), part("b"), groups=(GroupPlan("", max_parallel=1),), caller=parent)
     child = box.spawn(caller=ids["a"])
     box.wait(ids["a"], child)
     assert words(box, ids) == {"a": "waiting", "b": "running"}
@@ -152,7 +152,7 @@ def test_fail_fast_ends_what_runs_and_skips_the_rest() -> None:
 
 def test_continue_on_error_runs_all_that_can() -> None:
     box = Box()
-    ids = begin(box, part("a"), part("b"), part("c", "b"), part("d", "a"), groups=(Group("", is_fail_fast=False),))
+    ids = begin(box, part("a"), part("b"), part("c", "b"), part("d", "a"), groups=(GroupPlan("", is_fail_fast=False),))
     box.exit(ids["a"], 3)
     assert words(box, ids) == {"a": "failed", "b": "running", "c": "queued", "d": "skipped"}
     box.exit(ids["b"])
@@ -190,7 +190,7 @@ def test_a_run_in_which_something_required_was_skipped_has_failed_and_ends_nothi
 def test_a_group_in_which_something_required_was_skipped_has_failed_and_fails_the_one_around_it_fast() -> None:
     box = Box()
     parts = (part("g/a"), part("g/o", is_required=False), part("g/p", "g/o"), part("end", "g"), part("z"))
-    ids = begin(box, *parts, groups=(WHOLE, Group("g")))
+    ids = begin(box, *parts, groups=(WHOLE, GroupPlan("g")))
     box.exit(ids["g/o"], 1)
     assert box.status(ids["g/a"], ids["z"]) == ["running", "running"]
     box.exit(ids["g/a"])
@@ -202,7 +202,7 @@ def test_a_group_in_which_something_required_was_skipped_has_failed_and_fails_th
 def test_a_run_in_which_all_of_a_required_group_was_skipped_has_failed_also_if_nothing_in_it_is_required() -> None:
     box = Box()
     parts = (part("o", is_required=False), part("g/p", is_required=False))
-    ids = begin(box, *parts, groups=(WHOLE, Group("g")), group_after={"g": ("o",)})
+    ids = begin(box, *parts, groups=(WHOLE, GroupPlan("g")), group_after={"g": ("o",)})
     box.exit(ids["o"], 1)
     end = ending(box)
     assert (end.status, end.reason) == (RunStatus.FAILED, f"g/p ({ids['g/p']}) skipped: o did not complete: failed")
@@ -226,7 +226,7 @@ def test_what_ran_and_was_to_be_tried_again_is_cancelled_with_its_group_and_not_
 
 def test_what_comes_after_a_group_starts_when_that_completed_also_if_something_optional_in_it_failed() -> None:
     box = Box()
-    ids = begin(box, part("g/a"), part("g/o", is_required=False), part("end", "g"), groups=(WHOLE, Group("g")))
+    ids = begin(box, part("g/a"), part("g/o", is_required=False), part("end", "g"), groups=(WHOLE, GroupPlan("g")))
     box.exit(ids["g/o"], 1)
     assert box.status(ids["end"]) == ["queued"]
     box.exit(ids["g/a"])
@@ -235,7 +235,7 @@ def test_what_comes_after_a_group_starts_when_that_completed_also_if_something_o
 
 def test_what_comes_after_a_group_that_failed_is_skipped_when_the_group_is_over() -> None:
     box = Box()
-    groups = (WHOLE, Group("g", is_fail_fast=False, is_required=False))
+    groups = (WHOLE, GroupPlan("g", is_fail_fast=False, is_required=False))
     ids = begin(box, part("g/a"), part("g/b"), part("end", "g", is_required=False), groups=groups)
     box.exit(ids["g/a"], 1)
     assert box.status(ids["end"]) == ["queued"]
@@ -246,11 +246,11 @@ def test_what_comes_after_a_group_that_failed_is_skipped_when_the_group_is_over(
 
 def test_ends_in_a_run_name_the_member_that_caused_them() -> None:
     box = Box()
-    groups = (WHOLE, Group("g"))
+    groups = (WHOLE, GroupPlan("g"))
     ids = begin(box, part("g/a"), part("g/b"), part("g/c", "g/b"), part("end", "g"), groups=groups)
     box.exit(ids["g/a"], 1)
-    assert {fact.agent: fact.because for fact in box.facts(StopBegan)} == {ids["g/b"]: ids["g/a"]}
-    assert {fact.agent: fact.because for fact in box.facts(AgentSkipped)} == {ids["g/c"]: ids["g/a"]}
+    assert {event.agent: event.because for event in box.events(StopBegan)} == {ids["g/b"]: ids["g/a"]}
+    assert {event.agent: event.because for event in box.events(AgentSkipped)} == {ids["g/c"]: ids["g/a"]}
     box.exit(ids["g/b"], 143)
     assert [box.agent(ids[path]).because for path in ("g/b", "end")] == [ids["g/a"], ids["g/a"]]
     assert ending(box).because == ids["g/a"]
@@ -258,7 +258,7 @@ def test_ends_in_a_run_name_the_member_that_caused_them() -> None:
 
 def test_what_comes_after_a_group_is_skipped_because_of_the_member_with_which_the_group_failed() -> None:
     box = Box()
-    groups = (WHOLE, Group("g", is_fail_fast=False, is_required=False))
+    groups = (WHOLE, GroupPlan("g", is_fail_fast=False, is_required=False))
     ids = begin(box, part("g/a"), part("g/b"), part("end", "g", is_required=False), groups=groups)
     box.exit(ids["g/a"], 1)
     box.exit(ids["g/b"])
@@ -267,7 +267,7 @@ def test_what_comes_after_a_group_is_skipped_because_of_the_member_with_which_th
 
 def test_members_of_a_group_come_after_what_the_group_comes_after() -> None:
     box = Box()
-    ids = begin(box, part("first"), part("g/a"), groups=(WHOLE, Group("g")), group_after={"g": ("first",)})
+    ids = begin(box, part("first"), part("g/a"), groups=(WHOLE, GroupPlan("g")), group_after={"g": ("first",)})
     assert words(box, ids) == {"first": "running", "g/a": "queued"}
     box.exit(ids["first"])
     assert box.status(ids["g/a"]) == ["running"]
@@ -294,7 +294,7 @@ def test_runs_that_fail_at_once_are_each_cut_short() -> None:
 
 def test_groups_that_fail_at_once_are_each_cut_short_and_so_is_what_is_around_them() -> None:
     box = Box(limit=3)
-    groups = (WHOLE, Group("g"), Group("g/i"), Group("h"), Group("k", is_fail_fast=False))
+    groups = (WHOLE, GroupPlan("g"), GroupPlan("g/i"), GroupPlan("h"), GroupPlan("k", is_fail_fast=False))
     paths = ("g/b", "g/i/b", "k/b", "g/a", "g/i/a", "h/a", "k/a", "c", "g/i/c")
     ids = begin(box, *map(part, paths), groups=groups)
     assert [path for path, word in words(box, ids).items() if word == "running"] == ["g/b", "g/i/b", "k/b"]
@@ -304,7 +304,7 @@ def test_groups_that_fail_at_once_are_each_cut_short_and_so_is_what_is_around_th
         **dict.fromkeys(("g/i/a", "g/a", "h/a"), "cancelled"),
         **dict.fromkeys(("k/a", "c", "g/i/c"), "skipped"),
     }
-    assert len(box.facts(StopBegan)) == 3
+    assert len(box.events(StopBegan)) == 3
     reasons = {path: box.agent(ids[path]).reason for path in ("g/b", "g/i/c", "k/a")}
     assert reasons == {
         "g/b": "g/i/a failed, and g fails fast",
@@ -339,7 +339,7 @@ def test_a_retry_goes_on_where_it_was() -> None:
     box.exit(ids["b"], 1)
     assert ending(box).status is RunStatus.FAILED
     box.retry(ids["b"], ids["c"])
-    assert len(box.facts(RunResumed)) == 1
+    assert len(box.events(RunResumed)) == 1
     assert words(box, ids) == {"a": "completed", "b": "running", "c": "queued"}
     box.exit(ids["b"])
     box.exit(ids["c"])
@@ -365,7 +365,7 @@ def test_a_run_in_which_only_the_failed_member_is_tried_again_has_not_completed(
 
 def test_what_is_tried_again_alone_is_waited_for_again() -> None:
     box = Box()
-    ids = begin(box, part("g/o", is_required=False), part("g/a"), part("end", "g"), groups=(WHOLE, Group("g")))
+    ids = begin(box, part("g/o", is_required=False), part("g/a"), part("end", "g"), groups=(WHOLE, GroupPlan("g")))
     box.exit(ids["g/o"], 1)
     box.retry(ids["g/o"])
     box.exit(ids["g/a"])
@@ -380,17 +380,21 @@ def test_what_is_tried_again_alone_is_waited_for_again() -> None:
         ((part("a", "b"), part("b", "a")), (WHOLE,), "these wait for each other: "),
         ((part("a", "a"),), (WHOLE,), "these wait for each other: a -> a"),
         ((part("api"), part("ui", "apy")), (WHOLE,), "'ui' comes after 'apy', which is no node of its group; did you"),
-        ((part("g/a"), part("b", "g/a")), (WHOLE, Group("g")), "'b' comes after 'g/a', which is no node of its group"),
+        (
+            (part("g/a"), part("b", "g/a")),
+            (WHOLE, GroupPlan("g")),
+            "'b' comes after 'g/a', which is no node of its group",
+        ),
         ((part("a"), part("a")), (WHOLE,), "'a' names two nodes"),
-        ((part("g/"),), (WHOLE, Group("g")), "'g/' names nothing"),
+        ((part("g/"),), (WHOLE, GroupPlan("g")), "'g/' names nothing"),
         ((part("a"), part("g/a")), (WHOLE,), "'g/a' is in 'g', which is no group of this run"),
-        ((part("a"),), (WHOLE, Group("g")), "the group 'g' has no members"),
-        ((part("g/a"),), (Group("g"), WHOLE), "the first group must be the whole"),
+        ((part("a"),), (WHOLE, GroupPlan("g")), "the group 'g' has no members"),
+        ((part("g/a"),), (GroupPlan("g"), WHOLE), "the first group must be the whole"),
         ((part("a", nesting=28),), (WHOLE,), "nesting 28 can never be met"),
     ],
 )
 def test_what_does_not_fit_together_is_refused_and_nothing_is_queued(
-    parts: tuple[Part, ...], groups: tuple[Group, ...], said: str
+    parts: tuple[Part, ...], groups: tuple[GroupPlan, ...], said: str
 ) -> None:
     box = Box()
     assert begin(box, *parts, groups=groups) == {}
@@ -412,7 +416,7 @@ def test_max_parallel_is_counted_alike_whether_more_live_outside_the_run_or_insi
     box = Box()
     for _ in range(others):
         box.spawn()
-    ids = begin(box, part("a"), part("b"), part("c"), groups=(Group("", max_parallel=1),))
+    ids = begin(box, part("a"), part("b"), part("c"), groups=(GroupPlan("", max_parallel=1),))
     assert sorted(words(box, ids).values()) == ["queued", "queued", "running"]
 
 
@@ -426,4 +430,4 @@ def test_a_runaway_is_refused() -> None:
 def test_nothing_of_a_run_is_admitted_beyond_the_limit() -> None:
     box = Box(limit=2)
     begin(box, *(part(f"m{number}") for number in range(5)))
-    assert len(box.facts(AttemptAdmitted)) == 2
+    assert len(box.events(AttemptAdmitted)) == 2

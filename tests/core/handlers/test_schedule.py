@@ -14,13 +14,13 @@ from orchd.core.effects import Answer, Refuse, Terminate
 from orchd.core.handlers.schedule import next_to_start
 from orchd.core.state.agents import AgentId, Status, agent_id
 from orchd.core.state.events import AgentCancelled, AgentReturned, AttemptAdmitted, KillBegan, StopBegan
-from orchd.core.state.ready_queue import AGING_SECONDS, Line, Queue, Ticket
+from orchd.core.state.ready_queue import AGING_SECONDS, Queue, QueueKey, SortKey
 from tests.core.box import Box, spec
 
 
 def starts(box: Box) -> list[AgentId]:
     """Who was admitted in the last turn, in that order."""
-    return [fact.agent for fact in box.facts(AttemptAdmitted)]
+    return [event.agent for event in box.events(AttemptAdmitted)]
 
 
 def waiting_parent(box: Box, **fields: Any) -> tuple[AgentId, AgentId]:
@@ -255,7 +255,7 @@ def test_cancelling_twice_is_cancelling() -> None:
     one = box.spawn()
     box.cancel(one)
     box.cancel(one, one)
-    assert (box.turn.facts, box.done(Terminate)) == ([], [])
+    assert (box.turn.events, box.done(Terminate)) == ([], [])
 
 
 def test_what_was_ending_for_another_cause_is_cancelled_all_the_same() -> None:
@@ -263,7 +263,7 @@ def test_what_was_ending_for_another_cause_is_cancelled_all_the_same() -> None:
     one = box.spawn(retries=3)
     box.exit(one, 1, is_tree_gone=False)
     box.cancel(one)
-    assert (len(box.facts(StopBegan)), box.done(Terminate)) == (1, [])
+    assert (len(box.events(StopBegan)), box.done(Terminate)) == (1, [])
     box.tree_gone(one)
     assert box.status(one) == ["cancelled"]
 
@@ -305,7 +305,7 @@ def test_the_children_of_a_parent_that_completed_go_on() -> None:
     running, queued = box.batch(spec("a"), spec("b"), caller=parent)
     box.exit(parent)
     assert box.status(parent, running, queued) == ["completed", "running", "running"]
-    assert box.facts(AgentCancelled) == []
+    assert box.events(AgentCancelled) == []
 
 
 @pytest.mark.parametrize("how", ["failed", "cancelled", "skipped"])
@@ -334,7 +334,7 @@ def test_who_waits_for_what_is_skipped_returns() -> None:
     blocker, waiter = box.batch(spec("a"), spec("b"))
     box.wait(waiter, box.spawn(after=(blocker,)))
     box.exit(blocker, 1)
-    assert len(box.facts(AgentReturned)) == 1
+    assert len(box.events(AgentReturned)) == 1
     assert box.are(Status.RUNNING) == {waiter}
 
 
@@ -359,7 +359,7 @@ def test_an_end_while_the_daemon_drains_costs_no_look_at_all_that_is_queued(monk
     children = box.batch(spec("child"), spec("second"), caller=parent)
     box.tell(inputs.Drain(box.request(), stop=False))
 
-    def read(_: Queue, line: Line) -> Iterator[Ticket]:
+    def read(_: Queue, line: QueueKey) -> Iterator[SortKey]:
         raise AssertionError(f"all of {line} is read")
 
     monkeypatch.setattr(Queue, "tickets", read)
@@ -388,4 +388,4 @@ def test_a_kill_names_the_agent_that_caused_it() -> None:
     child = box.spawn(caller=parent, grace=4.0)
     box.exit(parent, 1)
     box.sleep(4.0)
-    assert box.facts(KillBegan) == [KillBegan(child, 1, parent)]
+    assert box.events(KillBegan) == [KillBegan(child, 1, parent)]

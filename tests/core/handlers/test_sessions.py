@@ -6,7 +6,7 @@ from orchd.core import inputs
 from orchd.core.effects import Answer
 from orchd.core.inputs import Scope
 from orchd.core.state.events import SessionClosed, SessionOpened
-from orchd.core.state.runs import Group, Plan, run_id
+from orchd.core.state.runs import GroupPlan, RunPlan, run_id
 from orchd.core.state.sessions import SessionId, session_id
 from orchd.core.state.spending import Budget
 from tests.core.box import Box, spec
@@ -32,7 +32,7 @@ def sessions(box: Box, *ids: str) -> list[str | None]:
 def test_the_first_agent_of_a_directory_opens_its_session_and_the_next_join_it() -> None:
     box = Box()
     box.batch(spec("a", tokens=10), spec("b", tokens=5), scope=HERE)
-    assert [type(fact) for fact in box.turn.facts[:1]] == [SessionOpened]
+    assert [type(event) for event in box.turn.events[:1]] == [SessionOpened]
     box.batch(spec("c"), scope=HERE)
     box.batch(spec("d"), scope=THERE)
     assert sessions(box) == [FIRST, FIRST, FIRST, SECOND]
@@ -56,7 +56,7 @@ def test_a_request_that_is_refused_opens_nothing() -> None:
 
 def test_members_of_a_run_belong_to_the_session_of_whoever_began_it() -> None:
     box = Box()
-    plan, parts = Plan("run", (Group(""),), "/"), (inputs.Part("a", spec("a")),)
+    plan, parts = RunPlan("run", (GroupPlan(""),), "/"), (inputs.Part("a", spec("a")),)
     box.tell(inputs.BeginRun(box.request(), None, plan, parts, durations=EVEN, scope=HERE, budget=Budget(tokens=9)))
     assert sessions(box) == [FIRST]
     run = box.state.runs[run_id(1)]
@@ -79,16 +79,16 @@ def test_what_is_spawned_after_a_session_was_closed_belongs_to_another() -> None
     box = Box()
     box.batch(spec("a"), scope=HERE)
     box.tell(inputs.CloseSession(box.request(), FIRST))
-    assert SessionClosed in map(type, box.turn.facts)
+    assert SessionClosed in map(type, box.turn.events)
     box.tell(inputs.CloseSession(box.request(), FIRST))
-    assert box.turn.facts == []
+    assert box.turn.events == []
     box.batch(spec("b"), scope=HERE)
     assert sessions(box) == [FIRST, SECOND]
 
 
 def test_a_budget_is_changed_for_a_session_or_for_a_run() -> None:
     box = Box()
-    plan, parts = Plan("run", (Group(""),), "/"), (inputs.Part("a", spec("a")),)
+    plan, parts = RunPlan("run", (GroupPlan(""),), "/"), (inputs.Part("a", spec("a")),)
     box.tell(inputs.BeginRun(box.request(), None, plan, parts, durations=EVEN, scope=HERE))
     box.tell(inputs.SetBudget(box.request(), run_id(1), Budget(tokens=1)))
     box.tell(inputs.SetBudget(box.request(), FIRST, Budget(tokens=2)))

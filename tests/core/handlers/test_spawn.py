@@ -21,7 +21,7 @@ def test_what_fits_starts_in_the_turn_that_asks() -> None:
     box = Box()
     one = box.spawn()
     assert box.status(one) == ["running"]
-    assert names(box.turn.facts) == ["AgentQueued", "AttemptAdmitted", "AttemptStarted"]
+    assert names(box.turn.events) == ["AgentQueued", "AttemptAdmitted", "AttemptStarted"]
     assert names(box.turn.effects) == ["Answer", "Release"]
 
 
@@ -45,7 +45,7 @@ def test_ids_are_answered_in_the_order_of_the_request() -> None:
     box = Box()
     made = box.batch(spec("last", after=after("first")), spec("first"))
     assert made == (agent_id(1), agent_id(2))
-    assert [fact.agent for fact in box.facts(events.AgentQueued)] == [agent_id(2), agent_id(1)]
+    assert [event.agent for event in box.events(events.AgentQueued)] == [agent_id(2), agent_id(1)]
     assert box.status(*made) == ["queued", "running"]
     assert box.agent(made[0]).spec.after == (agent_id(2),)
 
@@ -94,7 +94,7 @@ def test_a_batch_with_one_wrong_agent_makes_none(code: str) -> None:
     box = Box(resident=4)
     assert box.batch(*REFUSED[code]) == ()
     assert box.refusal() == code
-    assert box.turn.facts == []
+    assert box.turn.events == []
     assert box.state.last_number == 0
 
 

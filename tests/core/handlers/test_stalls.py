@@ -83,7 +83,7 @@ def test_nothing_is_lent_while_admissions_are_paused_or_what_is_queued_waits_for
     box.sleep(60.0)
     assert (box.status(child), box.state.stalled_since) == (["queued"], None)
     box.resume()
-    box.tell(inputs.SpaceSeen(0, 1))
+    box.tell(inputs.DiskSpaceChanged(0, 1))
     box.sleep(60.0)
     assert box.status(child) == ["queued"]
 
@@ -92,20 +92,20 @@ def test_a_stall_that_cannot_be_broken_is_announced_once_until_it_ends() -> None
     box = Box(limit=1, resident=1)
     ((parent, child),) = pollers(box, 1)
     box.sleep(30.0)
-    (began,) = box.facts(events.StallBegan)
+    (began,) = box.events(events.StallBegan)
     assert began.agents == (parent,)
     assert next_deadline(box.state) is None
     box.sleep(30.0)
-    assert box.turn.facts == []
+    assert box.turn.events == []
     box.cancel(child)
-    assert box.facts(events.StallEnded)
+    assert box.events(events.StallEnded)
 
 
 def test_no_slot_is_lent_where_no_resident_slot_is_left() -> None:
     box = Box(limit=2, resident=2)
     pairs = pollers(box)
     box.sleep(30.0)
-    assert len(box.facts(events.StallBegan)) == 1
+    assert len(box.events(events.StallBegan)) == 1
     assert box.status(*(child for _, child in pairs)) == ["queued", "queued"]
 
 
@@ -160,13 +160,13 @@ def test_an_agent_that_stands_still_in_a_lent_slot_is_announced_once_until_it_go
     box = Box(limit=1)
     parent, child = borrowing(box)
     stands_still(box, child)
-    (began,) = box.facts(events.StallBegan)
+    (began,) = box.events(events.StallBegan)
     assert (began.agents, "`orchctl limit` with one more" in began.reason) == ((child,), True)
     assert f"the slot that {parent} lent it" in (reason(box.state, box.agent(child), box.now) or "")
     stands_still(box, child)
-    assert box.turn.facts == []
+    assert box.turn.events == []
     stands_still(box)
-    assert box.facts(events.StallEnded)
+    assert box.events(events.StallEnded)
     assert reason(box.state, box.agent(child), box.now) is None
 
 
@@ -178,10 +178,10 @@ def test_an_announced_stall_ends_in_the_turn_in_which_it_is_broken() -> None:
     box.spawn("below", caller=other)
     box.limit(limit=2)
     box.sleep(30.0)
-    assert box.facts(events.StallBegan)
+    assert box.events(events.StallBegan)
     box.tell(inputs.CallerGone(child, request))
     assert (box.agent(parent).lent_to, box.status(child)) == (child, ["running"])
-    assert len(box.facts(events.StallEnded)) == 1
+    assert len(box.events(events.StallEnded)) == 1
 
 
 def test_the_end_of_one_that_stood_still_ends_the_stall() -> None:
@@ -189,7 +189,7 @@ def test_the_end_of_one_that_stood_still_ends_the_stall() -> None:
     _, child = borrowing(box)
     stands_still(box, child)
     box.exit(child)
-    assert box.facts(events.StallEnded)
+    assert box.events(events.StallEnded)
 
 
 @pytest.mark.parametrize("kept", [borrowing, returning])
@@ -198,14 +198,14 @@ def test_the_return_of_the_lender_ends_the_stall(kept: Callable[[Box], tuple[Age
     parent, child = kept(box)
     stands_still(box, child)
     box.limit(limit=2)
-    assert (box.status(parent, child), len(box.facts(events.StallEnded))) == (["running", "running"], 1)
+    assert (box.status(parent, child), len(box.events(events.StallEnded))) == (["running", "running"], 1)
 
 
 def test_an_attempt_that_has_ended_and_an_agent_that_keeps_no_other_from_its_slot_are_not_announced() -> None:
     box = Box(limit=1)
     parent, child = borrowing(box)
     box.tell(inputs.StoodStill(frozenset({(child, 7), (parent, 1)})))
-    assert (box.turn.facts, box.state.standing) == ([], frozenset())
+    assert (box.turn.events, box.state.standing) == ([], frozenset())
 
 
 def test_a_stall_that_may_be_broken_is_broken_after_one_that_stood_still() -> None:
@@ -214,7 +214,7 @@ def test_a_stall_that_may_be_broken_is_broken_after_one_that_stood_still() -> No
     _, child = borrowing(box)
     stands_still(box, child)
     below = box.spawn("below", caller=child)
-    assert box.facts(events.StallEnded)
+    assert box.events(events.StallEnded)
     box.sleep(30.0)
     assert (box.status(below), box.agent(child).lent_to) == (["running"], below)
 
@@ -245,9 +245,9 @@ def test_agents_that_stand_still_while_one_waits_for_a_slot_are_announced_until_
     parent, child = returning(box)
     assert box.status(parent, child) == ["waiting", "running"]
     stands_still(box, child)
-    (began,) = box.facts(events.StallBegan)
+    (began,) = box.events(events.StallBegan)
     assert (began.agents, "`orchctl limit` with one more" in began.reason) == ((child,), True)
     sentence = reason(box.state, box.agent(child), box.now) or ""
     assert sentence == f"no progress while {parent} waits for a slot: it may need what {parent} holds"
     stands_still(box)
-    assert box.facts(events.StallEnded)
+    assert box.events(events.StallEnded)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchd.core import inputs
-from orchd.core.effects import Answer, Refuse, Watch
+from orchd.core.effects import Answer, Refuse, WatchCaller
 from orchd.core.state.agents import AgentId
 from orchd.core.state.events import AgentPromoted, WaitBegan
 from tests.core.box import Box, names, spec
@@ -26,7 +26,7 @@ def test_who_waits_gives_its_working_place_back() -> None:
     request = box.wait(parent, child)
     assert box.status(parent, child) == ["waiting", "running"]
     assert box.replies() == {}
-    assert box.done(Watch) == [Watch(parent, request)]
+    assert box.done(WatchCaller) == [WatchCaller(parent, request)]
 
 
 def test_a_wait_is_answered_when_the_last_has_ended() -> None:
@@ -56,7 +56,7 @@ def test_what_is_true_already_is_answered_at_once(is_any: bool) -> None:
     box.exit(child)
     request = box.wait(parent, child, is_any=is_any)
     assert box.replies() == {request: Answer(request, (child,))}
-    assert box.turn.facts == []
+    assert box.turn.events == []
 
 
 @pytest.mark.parametrize("is_any", [True, False])
@@ -83,7 +83,7 @@ def test_the_same_request_again_is_the_same_wait() -> None:
     deadline = box.agent(parent).waits[begin.request].deadline
     box.now += 10
     box.tell(begin)
-    assert (box.turn.facts, box.turn.effects) == ([], [Watch(parent, begin.request)])
+    assert (box.turn.events, box.turn.effects) == ([], [WatchCaller(parent, begin.request)])
     assert box.agent(parent).waits[begin.request].deadline == deadline == box.now + 40.0
 
 
@@ -146,15 +146,15 @@ def test_an_undeclared_waiter_is_promoted_with_those_that_wait_for_it() -> None:
     assert [box.agent(one).claim for one in (parent, child)] == [1, 0]
     box.wait(child, grandchild)
     assert [box.agent(one).claim for one in (parent, child)] == [2, 1]
-    assert names(box.turn.facts) == ["AgentPromoted", "AgentPromoted", "WaitBegan"]
+    assert names(box.turn.events) == ["AgentPromoted", "AgentPromoted", "WaitBegan"]
 
 
 def test_declared_nesting_needs_no_promotion() -> None:
     box = Box()
     parent, child = family(box, nesting=1)
     box.wait(parent, child)
-    assert box.facts(AgentPromoted) == []
-    assert len(box.facts(WaitBegan)) == 1
+    assert box.events(AgentPromoted) == []
+    assert len(box.events(WaitBegan)) == 1
 
 
 def test_a_wait_that_could_deadlock_is_refused_at_once_and_says_who_holds_what() -> None:
@@ -164,7 +164,7 @@ def test_a_wait_that_could_deadlock_is_refused_at_once_and_says_who_holds_what()
     box.wait(second, box.spawn(caller=second))
     (refusal,) = box.done(Refuse)
     assert refusal.code == "would-deadlock"
-    assert refusal.details == {"needed": {second: 1}, "holders": {first: 1}, "resident": 2}
+    assert refusal.details == {"needed": {second: 1}, "blockers": {first: 1}, "resident": 2}
     assert "--nesting 1" in refusal.message
     assert box.status(second) == ["running"]
 

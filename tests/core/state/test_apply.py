@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 
 from orchd.core.state import events
-from orchd.core.state.agents import Agent, AgentId, Cause, Instant, Level, Outcome, RequestId, State, Status, agent_id
+from orchd.core.state.agents import (
+    Agent,
+    AgentId,
+    Instant,
+    Level,
+    Outcome,
+    RequestId,
+    State,
+    Status,
+    StopReason,
+    agent_id,
+)
 from orchd.core.state.apply import apply
 from orchd.core.state.indexes import indexes, recount
 from orchd.core.state.transitions import IllegalTransition
@@ -18,17 +29,17 @@ REQUEST = RequestId("r")
 
 
 class Replay:
-    """Facts applied one after the other, a second apart."""
+    """Events applied one after the other, a second apart."""
 
-    def __init__(self, *told: events.Fact) -> None:
+    def __init__(self, *told: events.Event) -> None:
         self.state = State()
         self.now = 100.0
         self(*told)
 
-    def __call__(self, *told: events.Fact) -> Agent:
-        for fact in told:
+    def __call__(self, *told: events.Event) -> Agent:
+        for event in told:
             self.now += 1
-            apply(self.state, fact, Instant(self.now, 5000 + self.now))
+            apply(self.state, event, Instant(self.now, 5000 + self.now))
             assert recount(self.state) == indexes(self.state)
         return self.state.agents[ONE]
 
@@ -67,7 +78,7 @@ def test_no_id_is_given_out_twice_and_the_last_number_never_falls() -> None:
         replay(queued())
 
 
-def test_a_fact_that_cannot_have_happened_changes_nothing() -> None:
+def test_a_event_that_cannot_have_happened_changes_nothing() -> None:
     replay = Replay(queued())
     with pytest.raises(IllegalTransition):
         apply(replay.state, events.AgentCompleted(ONE), Instant(0.0, 0.0))
@@ -96,13 +107,13 @@ def test_an_attempt_that_never_ran_costs_nothing_but_its_number() -> None:
     agent = replay(events.AttemptVoided(ONE, 1, "no pids", hold=2.0))
     assert (agent.status, agent.attempt, agent.tries) == (Status.QUEUED, 1, 0)
     assert (agent.started, agent.reason) == (None, "no pids")
-    assert replay.state.held_until == replay.now + 2.0
+    assert replay.state.spawn_backoff_until == replay.now + 2.0
 
 
 def test_an_attempt_that_never_ran_need_not_hold_the_others() -> None:
     replay = running()
     replay(events.AttemptVoided(ONE, 1, "gate"))
-    assert replay.state.held_until == 0.0
+    assert replay.state.spawn_backoff_until == 0.0
 
 
 def test_a_wait_lasts_until_it_ends_and_the_agent_was_silent_for_nothing() -> None:
@@ -125,36 +136,41 @@ def test_what_was_heard_was_heard_then() -> None:
 def test_a_stop_gives_grace_and_ends_all_waits() -> None:
     replay = running(grace=4.0)
     replay(events.WaitBegan(ONE, wait_for(REQUEST)))
-    agent = replay(events.StopBegan(ONE, 1, Cause.TIMEOUT, "too long"))
-    assert (agent.status, agent.cause, agent.reason, agent.waits) == (Status.STOPPING, Cause.TIMEOUT, "too long", {})
+    agent = replay(events.StopBegan(ONE, 1, StopReason.TIMEOUT, "too long"))
+    assert (agent.status, agent.cause, agent.reason, agent.waits) == (
+        Status.STOPPING,
+        StopReason.TIMEOUT,
+        "too long",
+        {},
+    )
     assert agent.kill_at == replay.now + 4.0
 
 
 def test_another_cause_does_not_lengthen_the_grace() -> None:
     replay = running(grace=4.0)
-    first = replay(events.StopBegan(ONE, 1, Cause.TIMEOUT, "too long")).kill_at
-    agent = replay(events.StopBegan(ONE, 1, Cause.CANCELLED, "cancelled"))
-    assert (agent.cause, agent.kill_at) == (Cause.CANCELLED, first)
+    first = replay(events.StopBegan(ONE, 1, StopReason.TIMEOUT, "too long")).kill_at
+    agent = replay(events.StopBegan(ONE, 1, StopReason.CANCELLED, "cancelled"))
+    assert (agent.cause, agent.kill_at) == (StopReason.CANCELLED, first)
 
 
 def test_a_kill_is_not_due_again() -> None:
     replay = running()
-    assert replay(events.StopBegan(ONE, 1, Cause.CANCELLED, "why"), events.KillBegan(ONE, 1)).kill_at is None
+    assert replay(events.StopBegan(ONE, 1, StopReason.CANCELLED, "why"), events.KillBegan(ONE, 1)).kill_at is None
 
 
 def test_a_process_that_ended_gives_the_rest_of_its_tree_the_grace() -> None:
     replay = running(grace=3.0)
     replay(events.WaitBegan(ONE, wait_for(REQUEST)))
     agent = replay(events.ProcessEnded(ONE, 1, Outcome(0)))
-    assert (agent.status, agent.cause, agent.waits) == (Status.STOPPING, Cause.ENDED, {})
+    assert (agent.status, agent.cause, agent.waits) == (Status.STOPPING, StopReason.ENDED, {})
     assert (agent.outcome, agent.kill_at) == (Outcome(0), replay.now + 3.0)
 
 
 def test_a_process_that_was_stopped_ended_for_that_cause() -> None:
     replay = running(grace=3.0)
-    until = replay(events.StopBegan(ONE, 1, Cause.SILENCE, "silent")).kill_at
+    until = replay(events.StopBegan(ONE, 1, StopReason.SILENCE, "silent")).kill_at
     agent = replay(events.ProcessEnded(ONE, 1, Outcome(143)))
-    assert (agent.cause, agent.kill_at) == (Cause.SILENCE, until)
+    assert (agent.cause, agent.kill_at) == (StopReason.SILENCE, until)
 
 
 def test_a_retry_counts_waits_and_moves_the_seed_on() -> None:
@@ -178,7 +194,7 @@ def test_completed_has_no_reason_and_frees_those_after_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fact", "status"),
+    ("event", "status"),
     [
         (events.AgentFailed(ONE, "why"), Status.FAILED),
         (events.AgentCancelled(ONE, "why"), Status.CANCELLED),
@@ -186,9 +202,9 @@ def test_completed_has_no_reason_and_frees_those_after_it() -> None:
         (events.AgentLost(ONE, "why"), Status.LOST),
     ],
 )
-def test_a_bad_end_says_why(fact: events.AgentFact, status: Status) -> None:
+def test_a_bad_end_says_why(event: events.AgentEvent, status: Status) -> None:
     replay = running()
-    agent = replay(events.ProcessEnded(ONE, 1, Outcome(1)), fact)
+    agent = replay(events.ProcessEnded(ONE, 1, Outcome(1)), event)
     assert (agent.status, agent.reason, agent.pid) == (status, "why", None)
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from orchd.core.inputs import BeginRun, Part
 from orchd.core.state.agents import Agent, AgentId, Level, RequestId, State, Status, agent_id
 from orchd.core.state.indexes import forget, forget_runs, indexes, load, recount, ripen, ticket_of
-from orchd.core.state.ready_queue import Line
-from orchd.core.state.runs import Group, Plan
+from orchd.core.state.ready_queue import QueueKey
+from orchd.core.state.runs import GroupPlan, RunPlan
 from tests.core.box import Box, spec, wait_for
 
 
@@ -146,7 +146,7 @@ def test_a_run_that_is_over_is_forgotten_with_the_last_of_its_members() -> None:
     box = Box()
     state = box.state
     parts = tuple(Part(name, spec(name)) for name in "ab")
-    box.tell(BeginRun(box.request(), None, Plan("run", (Group(""),), "/"), parts, {}, {"a": 1.0, "b": 1.0}))
+    box.tell(BeginRun(box.request(), None, RunPlan("run", (GroupPlan(""),), "/"), parts, {}, {"a": 1.0, "b": 1.0}))
     first, second = box.answered()
     box.exit(first)
     forget(state, [first])
@@ -159,15 +159,15 @@ def test_a_run_that_is_over_is_forgotten_with_the_last_of_its_members() -> None:
 
 
 def test_time_alone_puts_the_delayed_in_line_and_ends_a_hold() -> None:
-    state = State(held_until=20.0)
+    state = State(spawn_backoff_until=20.0)
     load(state, [stored(1, Status.QUEUED, ready_at=10.0)])
     ripen(state, 9.0)
-    assert (state.queue.heads(), state.held_until) == ([], 20.0)
+    assert (state.queue.heads(), state.spawn_backoff_until) == ([], 20.0)
     ripen(state, 10.0)
     assert len(state.queue.heads()) == 1
-    assert state.held_until == 20.0
+    assert state.spawn_backoff_until == 20.0
     ripen(state, 20.0)
-    assert state.held_until == 0.0
+    assert state.spawn_backoff_until == 0.0
 
 
 def test_a_ticket_comes_from_the_agent_as_it_is() -> None:
@@ -188,8 +188,8 @@ def test_a_ticket_in_the_wrong_line_is_found_out(claim: int) -> None:
     box = Box(limit=1)
     box.spawn()
     queued = box.agent(box.spawn(nesting=claim))
-    box.state.queue.discard(ticket_of(queued), Line(claim), None)
-    box.state.queue.add(ticket_of(queued), Line(1))
+    box.state.queue.discard(ticket_of(queued), QueueKey(claim), None)
+    box.state.queue.add(ticket_of(queued), QueueKey(1))
     assert recount(box.state) != indexes(box.state)
 
 

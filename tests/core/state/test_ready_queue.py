@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.core.state.ready_queue import AGING_SECONDS, Line, Queue, Ticket, ticket
+from orchd.core.state.ready_queue import AGING_SECONDS, Queue, QueueKey, SortKey, ticket
 
 TICKETS = st.builds(
     ticket,
@@ -18,7 +18,7 @@ TICKETS = st.builds(
 )
 
 
-def made(number: int = 1, *, priority: int = 0, age: float = 0.0, depth: int = 0) -> Ticket:
+def made(number: int = 1, *, priority: int = 0, age: float = 0.0, depth: int = 0) -> SortKey:
     """A ticket of which only some things matter."""
     return ticket(priority=priority, age=age, depth=depth, number=number)
 
@@ -42,20 +42,20 @@ def test_waiting_long_is_worth_a_step_of_priority() -> None:
 def test_the_best_of_each_line_stand_in_order() -> None:
     queue = Queue()
     for number, claim in ((3, 0), (1, 2), (2, 0), (4, 2)):
-        queue.add(made(number), Line(claim))
-    assert queue.heads() == [(made(1), Line(2)), (made(2), Line(0))]
-    assert list(queue.tickets(Line(2))) == [made(1), made(4)]
-    assert list(queue.tickets(Line(7))) == []
+        queue.add(made(number), QueueKey(claim))
+    assert queue.heads() == [(made(1), QueueKey(2)), (made(2), QueueKey(0))]
+    assert list(queue.tickets(QueueKey(2))) == [made(1), made(4)]
+    assert list(queue.tickets(QueueKey(7))) == []
 
 
 def test_a_delayed_ticket_stands_in_no_line_until_its_time_has_come() -> None:
     queue = Queue()
-    queue.delay(made(2), Line(1), 20.0)
-    queue.delay(made(1), Line(0), 10.0)
+    queue.delay(made(2), QueueKey(1), 20.0)
+    queue.delay(made(1), QueueKey(0), 10.0)
     assert (queue.heads(), queue.next_due(), len(queue)) == ([], 10.0, 2)
     assert not queue.due(9.9)
     queue.ripen(10.0)
-    assert (queue.heads(), queue.next_due(), len(queue)) == ([(made(1), Line(0))], 20.0, 2)
+    assert (queue.heads(), queue.next_due(), len(queue)) == ([(made(1), QueueKey(0))], 20.0, 2)
     queue.ripen(30.0)
     assert queue.next_due() is None
     assert len(queue.heads()) == 2
@@ -63,71 +63,71 @@ def test_a_delayed_ticket_stands_in_no_line_until_its_time_has_come() -> None:
 
 def test_what_is_discarded_is_gone_wherever_it_stood() -> None:
     queue = Queue()
-    queue.add(made(1), Line(0))
-    queue.delay(made(2), Line(0), 10.0)
-    queue.delay(made(3), Line(0), 10.0)
+    queue.add(made(1), QueueKey(0))
+    queue.delay(made(2), QueueKey(0), 10.0)
+    queue.delay(made(3), QueueKey(0), 10.0)
     queue.ripen(10.0)
-    queue.delay(made(4), Line(0), 20.0)
-    queue.discard(made(1), Line(0), None)
-    queue.discard(made(2), Line(0), 10.0)
-    queue.discard(made(4), Line(0), 20.0)
-    assert list(queue.entries()) == [(made(3), Line(0))]
-    queue.discard(made(3), Line(0), 10.0)
+    queue.delay(made(4), QueueKey(0), 20.0)
+    queue.discard(made(1), QueueKey(0), None)
+    queue.discard(made(2), QueueKey(0), 10.0)
+    queue.discard(made(4), QueueKey(0), 20.0)
+    assert list(queue.entries()) == [(made(3), QueueKey(0))]
+    queue.discard(made(3), QueueKey(0), 10.0)
     assert (list(queue.entries()), len(queue), queue.heads()) == ([], 0, [])
 
 
 def test_discarding_what_is_not_there_changes_nothing() -> None:
     queue = Queue()
-    queue.add(made(1), Line(0))
-    queue.discard(made(2), Line(0), 10.0)
-    queue.discard(made(1), Line(5), None)
-    assert list(queue.entries()) == [(made(1), Line(0))]
+    queue.add(made(1), QueueKey(0))
+    queue.discard(made(2), QueueKey(0), 10.0)
+    queue.discard(made(1), QueueKey(5), None)
+    assert list(queue.entries()) == [(made(1), QueueKey(0))]
 
 
 def test_a_position_counts_all_lines() -> None:
     queue = Queue()
     for number, claim in ((1, 0), (2, 1), (3, 0)):
-        queue.add(made(number), Line(claim))
+        queue.add(made(number), QueueKey(claim))
     assert [queue.position(made(number)) for number in (1, 2, 3, 4)] == [1, 2, 3, 4]
 
 
 def test_the_first_of_some_is_the_best_of_those_that_stand_in_the_line() -> None:
     queue = Queue()
     for number, claim in ((1, 1), (2, 0), (3, 0), (4, 0)):
-        queue.add(made(number), Line(claim))
-    queue.delay(made(5), Line(0), 10.0)
-    assert (queue.length(Line(0)), queue.length(Line(7))) == (3, 0)
-    assert queue.first_of(Line(0), [made(6), made(5), made(4), made(3), made(1)]) == made(3)
-    assert queue.first_of(Line(0), [made(1)]) is None
-    assert queue.first_of(Line(7), [made(1)]) is None
+        queue.add(made(number), QueueKey(claim))
+    queue.delay(made(5), QueueKey(0), 10.0)
+    assert (queue.length(QueueKey(0)), queue.length(QueueKey(7))) == (3, 0)
+    assert queue.first_of(QueueKey(0), [made(6), made(5), made(4), made(3), made(1)]) == made(3)
+    assert queue.first_of(QueueKey(0), [made(1)]) is None
+    assert queue.first_of(QueueKey(7), [made(1)]) is None
 
 
 @given(st.lists(st.tuples(TICKETS, st.integers(0, 2), st.none() | st.floats(0, 100)), unique_by=lambda one: one[0]))
-def test_nothing_is_lost_and_nothing_comes_twice(entries: list[tuple[Ticket, int, float | None]]) -> None:
+def test_nothing_is_lost_and_nothing_comes_twice(entries: list[tuple[SortKey, int, float | None]]) -> None:
     queue = Queue()
     for entry, claim, until in entries:
         if until is None:
-            queue.add(entry, Line(claim))
+            queue.add(entry, QueueKey(claim))
         else:
-            queue.delay(entry, Line(claim), until)
-    assert sorted(queue.entries()) == sorted((entry, Line(claim)) for entry, claim, _ in entries)
+            queue.delay(entry, QueueKey(claim), until)
+    assert sorted(queue.entries()) == sorted((entry, QueueKey(claim)) for entry, claim, _ in entries)
     queue.ripen(50.0)
     waiting = {entry for entry, _, until in entries if until is not None and until > 50.0}
-    standing = [entry for claim in range(3) for entry in queue.tickets(Line(claim))]
+    standing = [entry for claim in range(3) for entry in queue.tickets(QueueKey(claim))]
     assert sorted(standing) == sorted(entry for entry, _, _ in entries if entry not in waiting)
     for entry, claim, until in entries:
-        queue.discard(entry, Line(claim), until)
+        queue.discard(entry, QueueKey(claim), until)
     assert len(queue) == 0
 
 
 def test_the_heads_are_the_first_of_each_line_whatever_comes_and_goes() -> None:
-    dice, queue, there = Random(1), Queue(), list[tuple[Ticket, Line]]()
+    dice, queue, there = Random(1), Queue(), list[tuple[SortKey, QueueKey]]()
     for number in range(1, 400):
         if there and dice.random() < 0.45:
             entry, line = there.pop(dice.randrange(len(there)))
             queue.discard(entry, line, None)
         else:
-            there.append((made(number, priority=dice.randint(-2, 2)), Line(dice.randint(0, 4))))
+            there.append((made(number, priority=dice.randint(-2, 2)), QueueKey(dice.randint(0, 4))))
             queue.add(*there[-1])
-        firsts = [min((one for one in there if one[1] == line), default=None) for line in map(Line, range(5))]
+        firsts = [min((one for one in there if one[1] == line), default=None) for line in map(QueueKey, range(5))]
         assert list(queue.heads()) == sorted(one for one in firsts if one is not None)

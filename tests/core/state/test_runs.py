@@ -6,17 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.core.state.runs import Ending, Group, Mate, Plan, Run, number_of_run, recounted, run_id
+from orchd.core.state.runs import GroupPlan, MemberRef, MemberResult, Run, RunPlan, number_of_run, recounted, run_id
 from orchd.dag import around, groups_around
 
-GOOD, BAD, SKIPPED = Ending("completed", None), Ending("failed", "exit code 1"), Ending("skipped", "x did not complete")
+GOOD, BAD, SKIPPED = (
+    MemberResult("completed", None),
+    MemberResult("failed", "exit code 1"),
+    MemberResult("skipped", "x did not complete"),
+)
 
 
-def made(*groups: Group, **members: bool) -> Run:
+def made(*groups: GroupPlan, **members: bool) -> Run:
     """A run of the whole and `groups`; `g__a` is the member `g/a`, required or not."""
-    run = Run(run_id(1), Plan("run", (Group(""), *groups), "/"), 0.0)
+    run = Run(run_id(1), RunPlan("run", (GroupPlan(""), *groups), "/"), 0.0)
     for number, (name, is_required) in enumerate(members.items()):
-        run.join(name.replace("__", "/"), Mate(f"agent-{number + 1:03d}", is_required))
+        run.join(name.replace("__", "/"), MemberRef(f"agent-{number + 1:03d}", is_required))
     return run
 
 
@@ -30,7 +34,7 @@ def test_a_run_is_done_when_its_last_member_is() -> None:
 
 
 def test_a_group_is_done_when_its_last_node_is_and_then_counts_as_one_around_it() -> None:
-    run = made(Group("g"), Group("g/h"), a=True, g__b=True, g__h__c=True)
+    run = made(GroupPlan("g"), GroupPlan("g/h"), a=True, g__b=True, g__h__c=True)
     assert run.tallies[""].unfinished == 2
     run.close("g/h/c", BAD)
     assert (run.bad_end("g/h"), run.bad_end("g")) == ("failed", None)
@@ -41,9 +45,11 @@ def test_a_group_is_done_when_its_last_node_is_and_then_counts_as_one_around_it(
     assert run.blame_in("") == "g/h/c"
 
 
-@pytest.mark.parametrize("ending", [BAD, Ending("cancelled", None), Ending("timed-out", None), Ending("lost", None)])
-def test_only_what_is_required_fails_what_is_around_it(ending: Ending) -> None:
-    run = made(Group("g", is_required=False), a=False, g__b=True)
+@pytest.mark.parametrize(
+    "ending", [BAD, MemberResult("cancelled", None), MemberResult("timed-out", None), MemberResult("lost", None)]
+)
+def test_only_what_is_required_fails_what_is_around_it(ending: MemberResult) -> None:
+    run = made(GroupPlan("g", is_required=False), a=False, g__b=True)
     run.close("a", ending)
     run.close("g/b", ending)
     assert run.bad_end("a") == ending.status
@@ -59,7 +65,7 @@ def test_what_was_skipped_has_not_failed_and_nothing_comes_after_it() -> None:
 
 
 def test_the_first_failure_that_matters_is_to_blame() -> None:
-    run = made(Group("g", is_required=False), o=False, g__b=True, c=True, d=True)
+    run = made(GroupPlan("g", is_required=False), o=False, g__b=True, c=True, d=True)
     for path in ("o", "g/b", "c", "d"):
         run.close(path, BAD)
     assert run.blame_in("") == "c"
@@ -67,7 +73,7 @@ def test_the_first_failure_that_matters_is_to_blame() -> None:
 
 
 def test_a_member_that_is_tried_again_opens_what_is_around_it() -> None:
-    run = made(Group("g"), g__a=True, b=True)
+    run = made(GroupPlan("g"), g__a=True, b=True)
     run.close("g/a", BAD)
     run.close("b", GOOD)
     assert run.bad_end("") == "failed"
@@ -80,16 +86,16 @@ def test_a_member_that_is_tried_again_opens_what_is_around_it() -> None:
 
 
 def test_a_group_has_the_members_of_all_groups_in_it() -> None:
-    run = made(Group("g"), Group("g/h"), Group("gh"), a=True, g__b=True, g__h__c=True, gh__d=True)
+    run = made(GroupPlan("g"), GroupPlan("g/h"), GroupPlan("gh"), a=True, g__b=True, g__h__c=True, gh__d=True)
     assert run.members_of("g") == ["agent-002", "agent-003"]
     assert run.members_of("") == ["agent-001", "agent-002", "agent-003", "agent-004"]
 
 
 def test_those_behind_a_member_come_after_it_or_after_a_group_around_it() -> None:
-    run = made(Group("g"), g__a=True)
-    run.join("b", Mate("agent-002", True, ("g",)))
-    run.join("g/c", Mate("agent-003", True, ("g/a",)))
-    run.join("d", Mate("agent-004", True, ("b",)))
+    run = made(GroupPlan("g"), g__a=True)
+    run.join("b", MemberRef("agent-002", True, ("g",)))
+    run.join("g/c", MemberRef("agent-003", True, ("g/a",)))
+    run.join("d", MemberRef("agent-004", True, ("b",)))
     assert list(run.agents_behind("g/a")) == ["agent-003", "agent-002"]
     assert list(run.agents_behind("d")) == []
 
@@ -104,10 +110,10 @@ def test_paths_and_ids() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([GOOD, BAD, SKIPPED])), max_size=40), st.data())
 def test_tallies_are_those_that_a_count_finds_however_often_members_are_tried_again(
-    steps: list[tuple[int, Ending]], data: st.DataObject
+    steps: list[tuple[int, MemberResult]], data: st.DataObject
 ) -> None:
     required = st.booleans()
-    groups = (Group("g", is_required=data.draw(required)), Group("g/h", is_required=data.draw(required)))
+    groups = (GroupPlan("g", is_required=data.draw(required)), GroupPlan("g/h", is_required=data.draw(required)))
     names = ("a", "b", "g__c", "g__d", "g__h__e", "g__h__f")
     run = made(*groups, **{name: data.draw(required) for name in names})
     paths = [name.replace("__", "/") for name in names]

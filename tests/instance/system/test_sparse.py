@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.instance.system.sparse import Gap, gap_after
+from orchd.instance.system.sparse import Hole, gap_after
 
 
 def test_a_gap_is_found_from_before_it_and_from_inside_and_not_from_behind(tmp_path: Path) -> None:
@@ -16,11 +16,11 @@ def test_a_gap_is_found_from_before_it_and_from_inside_and_not_from_behind(tmp_p
         file.write(b"x" * 4096)
         assert (gap_after(file.fileno(), 0), gap_after(file.fileno(), 9999)) == (None, None)
         file.truncate(1 << 20)
-        assert gap_after(file.fileno(), 0) == Gap(4096, 1 << 20)
+        assert gap_after(file.fileno(), 0) == Hole(4096, 1 << 20)
         file.seek(0, os.SEEK_END)
         file.write(b"end")
-        assert gap_after(file.fileno(), 0) == Gap(4096, 1 << 20)
-        assert gap_after(file.fileno(), 8192) == Gap(8192, 1 << 20)
+        assert gap_after(file.fileno(), 0) == Hole(4096, 1 << 20)
+        assert gap_after(file.fileno(), 8192) == Hole(8192, 1 << 20)
         assert gap_after(file.fileno(), 1 << 20) is None
 
 

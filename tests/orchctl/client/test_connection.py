@@ -31,7 +31,7 @@ def connected(home: Home) -> Iterator[Connection]:
     context.destroy(linger=0)
 
 
-def ask(connection: Connection, until: float = math.inf) -> frames.Reply | None:
+def ask(connection: Connection, until: float = math.inf) -> frames.ReplyFrame | None:
     """The reply to a request for whoever is there."""
     return connection.ask("a", pack_request("a", "daemon", {}), until, None)
 

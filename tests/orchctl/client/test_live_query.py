@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from orchctl.client import Client
-from orchctl.client.live_query import Watching
+from orchctl.client.live_query import LiveQuery
 from orchctl.errors import NoDaemonError
 from tests.conftest import Instance
 
@@ -18,7 +18,7 @@ def limit(client: Client) -> dict[str, object]:
 
 
 def test_it_asks_once_and_then_only_after_news(instance: Instance) -> None:
-    with Client(instance.home, starts=False) as client, closing(Watching(client, limit)) as watching:
+    with Client(instance.home, starts=False) as client, closing(LiveQuery(client, limit)) as watching:
         looks = [watching.look()]
         while looks[-2:] != [False, False]:  # the connection itself is news
             watching.wait((), 0.5)
@@ -32,14 +32,14 @@ def test_it_asks_once_and_then_only_after_news(instance: Instance) -> None:
 
 
 def test_with_a_pace_of_its_own_it_asks_without_news(instance: Instance) -> None:
-    with Client(instance.home, starts=False) as client, closing(Watching(client, limit, every=0.1)) as watching:
+    with Client(instance.home, starts=False) as client, closing(LiveQuery(client, limit, every=0.1)) as watching:
         for _ in range(5):
             while not watching.look():
                 watching.wait((), None)
 
 
 def test_a_daemon_that_is_away_is_missed_and_found_again(instance: Instance) -> None:
-    with Client(instance.home, starts=False) as client, closing(Watching(client, limit)) as watching:
+    with Client(instance.home, starts=False) as client, closing(LiveQuery(client, limit)) as watching:
         watching.look()
         instance.kill()
         while not watching.is_cut_off:
@@ -55,7 +55,7 @@ def test_a_daemon_that_is_away_is_missed_and_found_again(instance: Instance) -> 
 def test_without_a_daemon_there_is_nothing_to_begin_with(stopped: Instance) -> None:
     with (
         Client(stopped.home, starts=False) as client,
-        closing(Watching(client, limit)) as watching,
+        closing(LiveQuery(client, limit)) as watching,
         pytest.raises(NoDaemonError),
     ):
         watching.look()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchctl.client.signal_hold import Holding
+from orchctl.client.signal_hold import SignalHold
 from tests.conftest import Instance, until
 from tests.e2e.fleet import is_alive
 from tests.e2e.parents import clients_of
@@ -55,7 +55,7 @@ def handled() -> Iterator[list[int]]:
     signal.signal(signal.SIGTERM, before)
 
 
-def looked(held: Holding, is_enough: Callable[[], bool]) -> None:
+def looked(held: SignalHold, is_enough: Callable[[], bool]) -> None:
     """Wait as a client does, until it is enough."""
     again: float | None = None
     while not is_enough():
@@ -65,7 +65,7 @@ def looked(held: Holding, is_enough: Callable[[], bool]) -> None:
 
 def test_a_signal_takes_effect_once_a_daemon_answers(handled: list[int]) -> None:
     answers = iter([False, False, True])
-    with Holding(lambda: next(answers), 60.0, None) as held:
+    with SignalHold(lambda: next(answers), 60.0, None) as held:
         signal.raise_signal(signal.SIGTERM)
         assert handled == []
         looked(held, lambda: bool(handled))
@@ -74,7 +74,7 @@ def test_a_signal_takes_effect_once_a_daemon_answers(handled: list[int]) -> None
 
 
 def test_a_signal_takes_effect_at_the_next_look_while_a_daemon_answers(handled: list[int]) -> None:
-    with Holding(lambda: True, 60.0, None) as held:
+    with SignalHold(lambda: True, 60.0, None) as held:
         signal.raise_signal(signal.SIGTERM)
         assert handled == []  # a handler may interrupt anything, so it looks at nothing
         looked(held, lambda: bool(handled))
@@ -82,7 +82,7 @@ def test_a_signal_takes_effect_at_the_next_look_while_a_daemon_answers(handled: 
 
 
 def test_a_signal_takes_effect_after_the_patience(handled: list[int]) -> None:
-    with Holding(lambda: False, 0.2, None) as held:
+    with SignalHold(lambda: False, 0.2, None) as held:
         began = time.monotonic()
         signal.raise_signal(signal.SIGTERM)
         looked(held, lambda: bool(handled))
@@ -91,7 +91,7 @@ def test_a_signal_takes_effect_after_the_patience(handled: list[int]) -> None:
 
 
 def test_a_signal_takes_effect_when_the_wait_is_over(handled: list[int]) -> None:
-    with Holding(lambda: False, 60.0, None):
+    with SignalHold(lambda: False, 60.0, None):
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)
         assert handled == []
@@ -101,7 +101,7 @@ def test_a_signal_takes_effect_when_the_wait_is_over(handled: list[int]) -> None
 def test_what_was_ignored_stays_ignored_and_handlers_are_as_before(handled: list[int]) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with Holding(lambda: False, 60.0, None):
+        with SignalHold(lambda: False, 60.0, None):
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
             signal.raise_signal(signal.SIGHUP)
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

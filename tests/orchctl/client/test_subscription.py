@@ -9,7 +9,7 @@ import pytest
 import zmq
 
 from orchctl.client import subscription as news_module
-from orchctl.client.subscription import News, Pace
+from orchctl.client.subscription import Subscription, Throttle
 from orchd.instance.home import Home
 from orchd.protocol.frames import pack_hint
 from tests.conftest import Instance
@@ -26,13 +26,13 @@ def publisher(home: Home) -> Iterator[zmq.Socket[bytes]]:
 
 
 @pytest.fixture
-def listen() -> Iterator[Callable[[Home], News]]:
+def listen() -> Iterator[Callable[[Home], Subscription]]:
     """Makes subscriptions."""
-    made: list[News] = []
+    made: list[Subscription] = []
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
 
-    def make(home: Home) -> News:
-        made.append(News(context, home))
+    def make(home: Home) -> Subscription:
+        made.append(Subscription(context, home))
         return made[-1]
 
     yield make
@@ -41,7 +41,7 @@ def listen() -> Iterator[Callable[[Home], News]]:
     context.term()
 
 
-def test_a_connection_a_hint_and_a_loss_are_news(home: Home, listen: Callable[[Home], News]) -> None:
+def test_a_connection_a_hint_and_a_loss_are_news(home: Home, listen: Callable[[Home], Subscription]) -> None:
     with publisher(home) as daemon:
         news = listen(home)
         daemon.recv()
@@ -53,7 +53,7 @@ def test_a_connection_a_hint_and_a_loss_are_news(home: Home, listen: Callable[[H
     news.wait()
 
 
-def test_a_daemon_that_comes_back_is_news(home: Home, listen: Callable[[Home], News]) -> None:
+def test_a_daemon_that_comes_back_is_news(home: Home, listen: Callable[[Home], Subscription]) -> None:
     with publisher(home) as daemon:
         news = listen(home)
         daemon.recv()
@@ -64,7 +64,7 @@ def test_a_daemon_that_comes_back_is_news(home: Home, listen: Callable[[Home], N
         news.wait()
 
 
-def test_what_is_no_hint_is_no_news(home: Home, listen: Callable[[Home], News]) -> None:
+def test_what_is_no_hint_is_no_news(home: Home, listen: Callable[[Home], Subscription]) -> None:
     with publisher(home) as daemon:
         news = listen(home)
         daemon.recv()
@@ -76,7 +76,7 @@ def test_what_is_no_hint_is_no_news(home: Home, listen: Callable[[Home], News]) 
         assert not news.drain()
 
 
-def test_a_real_daemon_gives_hints(instance: Instance, listen: Callable[[Home], News]) -> None:
+def test_a_real_daemon_gives_hints(instance: Instance, listen: Callable[[Home], Subscription]) -> None:
     news = listen(instance.home)
     news.wait()
     instance.ctl("pause")
@@ -84,14 +84,14 @@ def test_a_real_daemon_gives_hints(instance: Instance, listen: Callable[[Home], 
 
 
 def test_looks_are_paced_but_the_last_news_is_looked_at(
-    home: Home, listen: Callable[[Home], News], monkeypatch: pytest.MonkeyPatch
+    home: Home, listen: Callable[[Home], Subscription], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(news_module, "_PAUSE", 1000.0)
     with publisher(home) as daemon:
         news = listen(home)
         daemon.recv()
         news.wait()  # that it is connected is news, which may come late
-        pace = Pace(news)
+        pace = Throttle(news)
         assert pace.seconds() == 0.0
         pace.looked()
         assert pace.seconds() is None

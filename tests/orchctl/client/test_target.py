@@ -35,7 +35,7 @@ def test_options_before_the_command_say_which(config: Path, words: list[str]) ->
     assert isinstance(target.chosen(), Home)
     assert target.taken(words) == ["limit"]
     chosen = target.chosen()
-    assert isinstance(chosen, remote.Far)
+    assert isinstance(chosen, remote.RemoteDaemon)
     assert chosen.address == "tcp://127.0.0.1:1"
 
 
@@ -46,7 +46,7 @@ def test_the_last_one_holds_and_an_address_stands_for_its_profile(config: Path) 
     ]
     assert "ORCHCTL_PROFILE" not in os.environ
     chosen = target.chosen()
-    assert isinstance(chosen, remote.Far)
+    assert isinstance(chosen, remote.RemoteDaemon)
     assert chosen.name == "box"
 
 

@@ -12,7 +12,7 @@ from orchctl.client import Client
 from orchctl.daemon import launcher, systemd
 from orchctl.errors import NoDaemonError, RefusedError
 from orchd.instance.home import Home
-from orchd.instance.service import Service, leave_word
+from orchd.instance.service import Service, record_service
 
 USER = Service("user", "orchd.service")
 
@@ -30,14 +30,14 @@ def manager(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str | None
 def test_without_systemd_a_daemon_is_started_as_ever(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leave_word(home, USER)
+    record_service(home, USER)
     manager(tmp_path, monkeypatch, None)
     assert systemd.of(home) is None
     assert launcher.ensure(home)
 
 
 def test_a_unit_that_was_taken_away_is_none(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    leave_word(home, USER)
+    record_service(home, USER)
     manager(tmp_path, monkeypatch, "echo LoadState=not-found; echo ActiveState=inactive")
     assert systemd.of(home) is None
     assert not systemd.act(home, "restart")
@@ -51,7 +51,7 @@ def test_a_unit_that_was_taken_away_is_none(home: Home, tmp_path: Path, monkeypa
 def test_a_service_that_was_stopped_is_not_replaced(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, state: str, starts: bool
 ) -> None:
-    leave_word(home, USER)
+    record_service(home, USER)
     manager(tmp_path, monkeypatch, script)
     with pytest.raises(NoDaemonError) as refused, Client(home, starts=starts) as client:
         client.call("daemon")

@@ -224,4 +224,4 @@ def test_a_restart_that_could_not_start_leaves_the_daemon_that_serves(instance: 
 def test_strays_are_looked_for_beside_thousands_of_queued_agents(instance: Instance) -> None:
     instance.ctl("pause")
     instance.ctl("spawn", "--batch", "-", stdin='{"command": ["true"]}\n' * 9000)
-    assert "strays" not in found(instance)
+    assert "orphans" not in found(instance)

@@ -11,7 +11,7 @@ from orchctl.daemon import user
 from orchctl.doctor import service
 from orchctl.doctor.findings import Finding
 from orchd.instance.home import Home
-from orchd.instance.service import Service, leave_word
+from orchd.instance.service import Service, record_service
 from tests.conftest import DEADLINE
 from tests.orchctl.daemon.test_systemd import manager
 
@@ -40,7 +40,7 @@ def found(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: di
 def test_what_keeps_the_unit_from_running_is_a_problem(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: dict[str, str], what: str, remedy: str
 ) -> None:
-    leave_word(home, USER)
+    record_service(home, USER)
     (finding,) = found(home, tmp_path, monkeypatch, shown)
     assert finding.state == "problem"
     assert what in finding.what
@@ -48,7 +48,7 @@ def test_what_keeps_the_unit_from_running_is_a_problem(
 
 
 def test_a_unit_that_was_stopped_is_a_warning(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    leave_word(home, USER)
+    record_service(home, USER)
     (finding,) = found(home, tmp_path, monkeypatch, {"ActiveState": "inactive"})
     assert (finding.state, "exit with 69" in finding.what) == ("warning", True)
 
@@ -56,7 +56,7 @@ def test_a_unit_that_was_stopped_is_a_warning(home: Home, tmp_path: Path, monkey
 def test_one_that_runs_is_no_problem_but_needs_lingering(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leave_word(home, USER)
+    record_service(home, USER)
     (finding,) = found(home, tmp_path, monkeypatch, {"ActiveState": "active"})
     assert (finding.state, finding.what) == ("ok", "orchd.service is active")
     (tmp_path / "linger" / (user.name() or "")).unlink()
@@ -67,7 +67,7 @@ def test_one_that_runs_is_no_problem_but_needs_lingering(
 def test_a_manager_that_does_not_answer_is_a_warning(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leave_word(home, USER)
+    record_service(home, USER)
     manager(tmp_path, monkeypatch, "exec sleep 600")
     (finding,) = service.service(home, tmp_path, tmp_path)
     assert (finding.state, "does not answer" in finding.what) == ("warning", True)

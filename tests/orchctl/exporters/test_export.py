@@ -10,24 +10,30 @@ from pathlib import Path
 import pytest
 
 from orchctl.exporters import export
-from orchctl.history.lifecycles import Attempt, Life
+from orchctl.history.lifecycles import AttemptHistory, Lifecycle
 from orchctl.timeline.summary import History
 
-LEAD = Life(
-    "agent-001", "lead", "pm", None, 0.0, [Attempt(1, 0.0, 1.0, 9.0, "completed", waits=[(2.0, 7.0)])], "completed"
+LEAD = Lifecycle(
+    "agent-001",
+    "lead",
+    "pm",
+    None,
+    0.0,
+    [AttemptHistory(1, 0.0, 1.0, 9.0, "completed", waits=[(2.0, 7.0)])],
+    "completed",
 )
-AGAIN = Life(
+AGAIN = Lifecycle(
     "agent-002",
     'a "b", c',
     "sub-skill",
     "agent-001",
     3.0,
-    [Attempt(1, 2.0, 2.5, 3.0, "retried"), Attempt(2, 3.0, 4.0, 6.0, "failed")],
+    [AttemptHistory(1, 2.0, 2.5, 3.0, "retried"), AttemptHistory(2, 3.0, 4.0, 6.0, "failed")],
     "failed",
     "exit code 3",
     6.0,
 )
-LATE = Life("agent-003", "late", "pm", None, 20.0, [Attempt(1, 20.0, 22.0)])
+LATE = Lifecycle("agent-003", "late", "pm", None, 20.0, [AttemptHistory(1, 20.0, 22.0)])
 HISTORY = History("all", [LEAD, AGAIN, LATE], [(0.0, 2)], 0.0, 25.0)
 KNOWN = {
     "agent-001": {"status": "completed", "tokens": 100, "cost_usd": 0.5, "run": "run-001", "exit_code": 0},

@@ -7,7 +7,7 @@ import re
 from orchctl.client import Client
 from orchctl.exporters.metrics import Counters, text
 from tests.conftest import Instance
-from tests.orchctl.history.test_lifecycles import QUEUED, fact
+from tests.orchctl.history.test_lifecycles import QUEUED, event
 
 SAMPLE = re.compile(r'(orchd_\w+)(\{\w+="(?:[^"\\]|\\.)*"(?:,\w+="(?:[^"\\]|\\.)*")*\})? (-?[0-9.e+-]+)')
 
@@ -56,17 +56,17 @@ def test_what_a_real_fleet_did_and_does_is_counted(instance: Instance) -> None:
     assert away["orchd_attempts_total"] == 4
 
 
-def test_seconds_and_tokens_are_those_of_the_facts() -> None:
+def test_seconds_and_tokens_are_those_of_the_events() -> None:
     counters = Counters()
     for one in (
         QUEUED,
-        fact(8, "attempt-admitted", attempt=1),
-        fact(9, "process-ended", attempt=1, exit_code=1, tokens=500, cost_usd=0.25),
-        fact(10, "attempt-retried", attempt=1, reason="exit code 1", delay=1.0),
-        fact(15, "attempt-admitted", attempt=2),
-        fact(16, "agent-completed"),
-        fact(17, "agent-revived"),
-        fact(19, "agent-cancelled", reason="cancelled"),
+        event(8, "attempt-admitted", attempt=1),
+        event(9, "process-ended", attempt=1, exit_code=1, tokens=500, cost_usd=0.25),
+        event(10, "attempt-retried", attempt=1, reason="exit code 1", delay=1.0),
+        event(15, "attempt-admitted", attempt=2),
+        event(16, "agent-completed"),
+        event(17, "agent-revived"),
+        event(19, "agent-cancelled", reason="cancelled"),
     ):
         counters.take(one)
     assert (counters.queue_seconds, counters.attempt_seconds) == (3.0 + 5.0, 2.0 + 1.0)

@@ -1,4 +1,4 @@
-"""Spans are made of facts: the same facts, the same spans."""
+"""Spans are made of events: the same events, the same spans."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from orchctl.exporters.spans import Span, Spans, Story
+from orchctl.exporters.spans import Span, Spans, TraceHistory
 from tests.orchctl.agents import agent
 
 HOME = "orchd://box/home"
@@ -25,7 +25,7 @@ RUN = {
 }
 
 
-def facts(text: str) -> Iterable[dict[str, Any]]:
+def events(text: str) -> Iterable[dict[str, Any]]:
     """`SECOND EVENT AGENT [KEY=VALUE]...` a line."""
     for number, line in enumerate(filter(None, map(str.strip, text.splitlines()))):
         second, event, one, *more = line.split()
@@ -41,10 +41,10 @@ Known = dict[str, Any] | None
 
 
 def spans(text: str, known: Known = None, runs: Known = None, home: str = HOME) -> list[Span]:
-    """All that these facts make."""
-    story = Story()
-    for fact in facts(text):
-        story.take(fact)
+    """All that these events make."""
+    story = TraceHistory()
+    for event in events(text):
+        story.take(event)
     made = Spans(home, story, known or {}, runs or {})
     return [*made.of_runs(runs or {}), *made.of_agents(story.stints)]
 

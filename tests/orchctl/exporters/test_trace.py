@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from orchctl.exporters.spans import Story
+from orchctl.exporters.spans import TraceHistory
 from orchctl.exporters.trace import _chosen, _Scope, _with_ancestors
 
 
-def family() -> Story:
+def family() -> TraceHistory:
     """1 over 2 over 3, and 4."""
-    story = Story()
+    story = TraceHistory()
     for number, parent in ((1, None), (2, "agent-001"), (3, "agent-002"), (4, None)):
         one = {"agent": f"agent-{number:03d}", "name": "x", "level": "pm", "parent": parent}
         story.take({"seq": number, "event": "agent-queued", "at": "2026-01-02T03:04:05.000Z", **one})

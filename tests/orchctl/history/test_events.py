@@ -1,4 +1,4 @@
-"""The facts of a stretch of time."""
+"""The events of a stretch of time."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ def test_a_stretch_is_found_from_any_side_and_read_over_pages(instance: Instance
     instance.ctl("spawn", "--batch", "-", stdin="\n".join([json.dumps({"command": ["true"]})] * 1100))
     last = instance.spawn("true")
     with instance.client() as client:
-        everything = list(events.facts(client))
-        assert [fact["seq"] for fact in everything] == list(range(1, len(everything) + 1))
+        everything = list(events.between(client))
+        assert [event["seq"] for event in everything] == list(range(1, len(everything) + 1))
         for one in (first, last):
-            (queued,) = (fact for fact in everything if fact["agent"] == one)
+            (queued,) = (event for event in everything if event["agent"] == one)
             assert events.before(client, queued["at"]) == queued["seq"] - 1 - sum(
-                fact["at"] == queued["at"] for fact in everything[: queued["seq"] - 1]
+                event["at"] == queued["at"] for event in everything[: queued["seq"] - 1]
             )
         assert events.before(client, "1970-01-01T00:00:00.000Z") == 0
         assert events.before(client, "2999-01-01T00:00:00.000Z") == everything[-1]["seq"]
-        some = list(events.facts(client, 1, everything[2]["at"]))
-        assert [fact["seq"] for fact in some] == [
-            fact["seq"] for fact in everything[1:] if fact["at"] <= everything[2]["at"]
+        some = list(events.between(client, 1, everything[2]["at"]))
+        assert [event["seq"] for event in some] == [
+            event["seq"] for event in everything[1:] if event["at"] <= everything[2]["at"]
         ]
 
 
-def test_the_newest_fact_of_a_kind_is_found_over_pages(instance: Instance) -> None:
+def test_the_newest_event_of_a_kind_is_found_over_pages(instance: Instance) -> None:
     instance.ctl("pause")
     instance.ctl("limit", "3")
     instance.ctl("limit", "4")
     with instance.client() as client:
-        (first, second) = (fact for fact in events.facts(client) if fact["event"] == "limit-changed")
+        (first, second) = (event for event in events.between(client) if event["event"] == "limit-changed")
         instance.ctl("spawn", "--batch", "-", stdin="\n".join([json.dumps({"command": ["true"]})] * 1100))
         last = client.call("events", {"count": 1})["last"]
         assert events.newest(client, "limit-changed", last) == second

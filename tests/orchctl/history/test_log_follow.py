@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchctl.history import log_follow
-from orchctl.history.log_follow import Changes, Log
+from orchctl.history.log_follow import FileChanges, FollowedLog
 
 
 def last(path: Path, lines: int | None) -> bytes:
     """What is shown of the last `lines`."""
-    log, sink = Log(path, lines), io.BytesIO()
+    log, sink = FollowedLog(path, lines), io.BytesIO()
     log.copy(sink)
     log.close()
     return sink.getvalue()
@@ -78,7 +78,7 @@ def test_what_was_punched_out_is_said_and_never_shown_as_zeros(tmp_path: Path) -
 def test_what_is_punched_out_under_a_reader_is_not_read_as_zeros(tmp_path: Path) -> None:
     path, sink = tmp_path / "log", io.BytesIO()
     path.write_bytes(b"a\n" * 100_000)
-    log = Log(path)
+    log = FollowedLog(path)
     libc = ctypes.CDLL(None)
     libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
     with path.open("r+b") as file:
@@ -102,9 +102,9 @@ def test_the_end_of_a_large_file_is_read_and_nothing_else(tmp_path: Path) -> Non
 
 
 def test_growth_wakes_whoever_watches_and_is_copied_once(tmp_path: Path) -> None:
-    path, sink, changes = tmp_path / "log", io.BytesIO(), Changes()
+    path, sink, changes = tmp_path / "log", io.BytesIO(), FileChanges()
     path.write_bytes(b"old\n")
-    log = Log(path, 0)
+    log = FollowedLog(path, 0)
     changes.watch(path)
     changes.drain()
     assert not select.select([changes.fd], [], [], 0)[0]
@@ -124,7 +124,7 @@ def test_growth_wakes_whoever_watches_and_is_copied_once(tmp_path: Path) -> None
 def test_a_file_that_was_made_shorter_goes_on_from_its_beginning(tmp_path: Path, before: bytes, end: bytes) -> None:
     path, sink = tmp_path / "log", io.BytesIO()
     path.write_bytes(before * 9)
-    log = Log(path, None)
+    log = FollowedLog(path, None)
     log.copy(sink)
     os.truncate(path, 0)
     log.copy(sink)
@@ -137,7 +137,7 @@ def test_a_file_that_was_made_shorter_goes_on_from_its_beginning(tmp_path: Path,
 
 
 def test_a_file_that_cannot_be_watched_is_an_error(tmp_path: Path) -> None:
-    changes = Changes()
+    changes = FileChanges()
     with pytest.raises(FileNotFoundError, match="No such file"):
         changes.watch(tmp_path / "gone")
     changes.close()

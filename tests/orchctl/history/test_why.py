@@ -1,4 +1,4 @@
-"""What is read for `why`: the facts about one agent, and what ended with it."""
+"""What is read for `why`: the events about one agent, and what ended with it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_why_reads_what_is_about_one_agent_and_not_all_that_happened_meanwhile(
         assert len(read) < 40
         read.clear()
         (queued, cancelled) = events.about(client, "agent-1000", None, None)
-        assert [fact["event"] for fact in (queued, cancelled)] == ["agent-queued", "agent-cancelled"]
+        assert [event["event"] for event in (queued, cancelled)] == ["agent-queued", "agent-cancelled"]
 
 
 def test_a_daemon_of_an_earlier_version_is_asked_for_all_that_happened_meanwhile(
@@ -55,7 +55,7 @@ def test_a_daemon_of_an_earlier_version_is_asked_for_all_that_happened_meanwhile
     with instance.client() as client:
         (agent,) = client.call("status", {"ids": [one]})["agents"]
         for queued_at in (agent["queued_at"], "2999-01-01T00:00:00.000Z"):
-            found = [fact["agent"] for fact in events.about(client, one, queued_at, None)]
+            found = [event["agent"] for event in events.about(client, one, queued_at, None)]
             assert found[-2:] == [one, other]
 
 
@@ -71,8 +71,8 @@ def end(event: str, agent: str, reason: str, **more: str) -> dict[str, Any]:
 def taken(*ends: dict[str, Any]) -> list[str]:
     """The agents that ended because agent-001 failed."""
     born = {"seq": 0, "at": ENDED, "event": "agent-queued", "agent": "agent-001", "name": "a", "level": "pm"}
-    facts = [{**born, "parent": None}, end("agent-failed", "agent-001", "exit code 1"), *ends]
-    return [agent for agent, _ in why.taken(facts, FAILED, read(facts).agents["agent-001"])]
+    history = [{**born, "parent": None}, end("agent-failed", "agent-001", "exit code 1"), *ends]
+    return [agent for agent, _ in why.taken(history, FAILED, read(history).agents["agent-001"])]
 
 
 def test_the_cause_that_an_event_names_says_what_ended_with_an_agent_and_its_reason_does_not() -> None:

@@ -6,13 +6,13 @@ from typing import Any
 
 from orchctl.plans import reading
 from orchctl.plans.order import reason, waves
-from orchctl.plans.reading import Wishes
-from orchctl.plans.shape import Plan, State, marked
+from orchctl.plans.reading import ReadOptions
+from orchctl.plans.shape import Plan, TaskMark, marked
 
 
 def read(text: str, **wishes: Any) -> Plan:
     """The plan that a text is."""
-    return reading.read(text, Wishes(**wishes))
+    return reading.read(text, ReadOptions(**wishes))
 
 
 def in_waves(plan: Plan) -> list[list[str]]:
@@ -27,12 +27,12 @@ def whys(plan: Plan) -> dict[str, str]:
     return {task.id: why for task in plan.tasks if not task.is_done and (why := reason(task, done, {}))}
 
 
-def written(text: str, one: str, state: State) -> str:
+def written(text: str, one: str, state: TaskMark) -> str:
     """The text once a task is marked."""
-    return marked(reading.parsed(text, Wishes()), text, one, state)
+    return marked(reading.parsed(text, ReadOptions()), text, one, state)
 
 
-def changed(text: str, *marks: tuple[str, State]) -> list[str]:
+def changed(text: str, *marks: tuple[str, TaskMark]) -> list[str]:
     """The lines that differ once these tasks are marked, one after the other."""
     after = text
     for one, state in marks:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from orchctl.plans import boxes, reading
-from orchctl.plans.reading import Wishes
+from orchctl.plans.reading import ReadOptions
 from orchctl.plans.shape import PlanError, marked
 
 
@@ -133,7 +133,7 @@ LINES = st.lists(
 )
 def test_any_file_is_read_or_refused_and_only_marks_are_written(lines: list[str], end: str, name: str | None) -> None:
     text = end.join(lines)
-    wishes = Wishes(name)
+    wishes = ReadOptions(name)
     try:
         plan = reading.read(text, wishes)
     except PlanError:

@@ -9,7 +9,7 @@ import pytest
 
 from orchctl.errors import UsageError
 from orchctl.plans.shape import PlanError
-from orchctl.pm.task_list import File
+from orchctl.pm.task_list import TaskList
 from tests.orchctl.plans.made import in_waves, read
 
 
@@ -42,7 +42,7 @@ def test_a_task_of_a_json_file_after_itself_is_a_mistake(tmp_path: Path) -> None
     path = tmp_path / "plan.jsonl"
     path.write_text('{"id": "b", "title": "B"}\n{"id": "a", "title": "A", "after": ["a"]}\n')
     with pytest.raises(UsageError, match=r"line 2: 'a' comes after 'a', which is the task itself"):
-        File(path)
+        TaskList(path)
 
 
 def test_a_task_that_is_done_may_come_after_itself() -> None:

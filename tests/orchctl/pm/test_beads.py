@@ -10,7 +10,7 @@ import pytest
 from orchctl.errors import RefusedError
 from orchctl.pm.beads import Beads, place
 from orchctl.pm.beads_cli import Bd
-from orchctl.pm.work_item import Item
+from orchctl.pm.work_item import WorkItem
 from tests.orchctl.pm.fake_bd import FakeBd
 
 FAILURES = (
@@ -52,7 +52,7 @@ def test_an_issue_becomes_an_item(fake: FakeBd, beads: Beads) -> None:
         {"id": "bd-2", "title": "\ud800", "description": None, "labels": None, "priority": "high"},
     )
     assert beads.board().ready == [
-        Item(
+        WorkItem(
             id="bd-1",
             title="Sign in",
             description="With e-mail.\n\nAs in RFC 1.",
@@ -60,7 +60,7 @@ def test_an_issue_becomes_an_item(fake: FakeBd, beads: Beads) -> None:
             labels=("backend",),
             priority=0,
         ),
-        Item(id="bd-2", title="?"),
+        WorkItem(id="bd-2", title="?"),
     ]
 
 
@@ -71,17 +71,17 @@ def test_what_only_holds_others_is_no_work(fake: FakeBd, beads: Beads) -> None:
 
 def test_a_claim_is_won_once_and_lost_to_somebody_else(fake: FakeBd, beads: Beads) -> None:
     fake.say({"id": "bd-1"}, {"id": "bd-2"}, {"id": "bd-3", "status": "closed"}, rivals=["bd-2"])
-    assert beads.take(Item("bd-1", "x"))
+    assert beads.take(WorkItem("bd-1", "x"))
     assert fake.issue("bd-1")["status"] == "in_progress"
-    assert beads.take(Item("bd-1", "x"))  # for `bd` this is the same somebody
-    assert not beads.take(Item("bd-2", "x"))
-    assert not beads.take(Item("bd-3", "x"))
+    assert beads.take(WorkItem("bd-1", "x"))  # for `bd` this is the same somebody
+    assert not beads.take(WorkItem("bd-2", "x"))
+    assert not beads.take(WorkItem("bd-3", "x"))
 
 
 def test_a_claim_that_fails_for_another_reason_is_no_loss(fake: FakeBd, beads: Beads) -> None:
     fake.say({"id": "bd-1"}, modes={"update": "error"})
     with pytest.raises(RefusedError, match="database is locked"):
-        beads.take(Item("bd-1", "x"))
+        beads.take(WorkItem("bd-1", "x"))
 
 
 def test_what_completed_is_closed_with_no_word_that_means_failure(fake: FakeBd, beads: Beads) -> None:
@@ -131,8 +131,8 @@ def test_what_blocks_an_issue_comes_before_it(fake: FakeBd, beads: Beads, form: 
     shown = [{"id": f"bd-{kind}", "title": "x", "dependency_type": kind} for kind in kinds]
     known = {"dependencies": raw if form == "raw" else shown}
     fake.say({"id": "bd-9", "title": "x", **known}, {"id": "bd-8", "title": "x"})
-    assert beads.before(Item("bd-9", "x")) == ("bd-blocks", "bd-conditional-blocks", "bd-waits-for")
-    assert beads.before(Item("bd-8", "x")) == ()
+    assert beads.before(WorkItem("bd-9", "x")) == ("bd-blocks", "bd-conditional-blocks", "bd-waits-for")
+    assert beads.before(WorkItem("bd-8", "x")) == ()
 
 
 def test_an_issue_that_somebody_closed_is_not_open(fake: FakeBd, beads: Beads) -> None:

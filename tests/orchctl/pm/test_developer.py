@@ -8,14 +8,14 @@ import pytest
 
 from orchctl.composition import guess_tokens
 from orchctl.errors import UsageError
-from orchctl.pm.developer import LABELS, Wishes, developer, labels_of, skill_of
-from orchctl.pm.work_item import Item
+from orchctl.pm.developer import LABELS, DeveloperOptions, developer, labels_of, skill_of
+from orchctl.pm.work_item import WorkItem
 from orchctl.skills import find as skills
 from orchd.instance.home import Home
 from orchd.protocol import schema, specs
 
-ITEM = Item("bd-1", "Sign in", "With e-mail.", "A test passes.", ("urgent", "Backend", "ui"))
-PLAIN = Wishes(directory=Path("/none"), labels=LABELS)
+ITEM = WorkItem("bd-1", "Sign in", "With e-mail.", "A test passes.", ("urgent", "Backend", "ui"))
+PLAIN = DeveloperOptions(directory=Path("/none"), labels=LABELS)
 
 
 def test_every_skill_of_the_labels_is_installed() -> None:
@@ -25,9 +25,9 @@ def test_every_skill_of_the_labels_is_installed() -> None:
 
 def test_the_first_label_that_stands_for_a_skill_counts() -> None:
     assert skill_of(ITEM, PLAIN) == "skyfom-backend-developer"
-    assert skill_of(Item("a", "a", skill="mine", labels=("ui",)), PLAIN) == "mine"
-    assert skill_of(Item("a", "a", labels=("x",)), PLAIN._replace(skill="other")) == "other"
-    assert skill_of(Item("a", "a"), PLAIN) is None
+    assert skill_of(WorkItem("a", "a", skill="mine", labels=("ui",)), PLAIN) == "mine"
+    assert skill_of(WorkItem("a", "a", labels=("x",)), PLAIN._replace(skill="other")) == "other"
+    assert skill_of(WorkItem("a", "a"), PLAIN) is None
 
 
 def test_labels_of_the_configuration_come_before_ours(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_labels_of_the_configuration_come_before_ours(tmp_path: Path) -> None:
 def test_the_agent_is_one_that_the_daemon_takes() -> None:
     wishes = PLAIN._replace(runner="mock", model="opus", timeout=60.0, retries=1)
     made = developer(ITEM, "bd-1", wishes, prompt=Path("/r/bd-1.prompt.md"), result=Path("/r/bd-1.md"))
-    schema.build(specs.AgentSpec, made.spec)
+    schema.parse(specs.AgentSpec, made.spec)
     assert made.spec == {
         "name": "bd-1",
         "goal": "Sign in",
@@ -59,8 +59,8 @@ def test_the_agent_is_one_that_the_daemon_takes() -> None:
         "result": "/r/bd-1.md",
         "tokens": guess_tokens(len(made.prompt)),
     }
-    long = developer(Item("a", "x" * 9000), "a", PLAIN, prompt=Path("/p"), result=Path("/r"))
-    schema.build(specs.AgentSpec, long.spec)
+    long = developer(WorkItem("a", "x" * 9000), "a", PLAIN, prompt=Path("/p"), result=Path("/r"))
+    schema.parse(specs.AgentSpec, long.spec)
     assert "x" * 9000 in long.prompt
 
 
@@ -77,10 +77,10 @@ def test_the_prompt_has_the_skill_the_task_and_where_the_result_goes() -> None:
 
 
 def test_a_skill_that_is_a_composition_is_a_developer_with_children() -> None:
-    item = Item("bd-1", "Sign in", labels=("fullstack",))
+    item = WorkItem("bd-1", "Sign in", labels=("fullstack",))
     made = developer(item, "bd-1", PLAIN._replace(runner="mock"), prompt=Path("/p"), result=Path("/r"))
     folder = str(skills.SHIPPED / "skyfom-fullstack-developer")
     wanted = ["orchctl", "run", "--runner", "mock", "--task-id", "bd-1", "--requirements", "Sign in", "--", folder]
     assert (made.spec["command"], made.spec["nesting"]) == (wanted, 1)
     assert "runner" not in made.spec
-    schema.build(specs.AgentSpec, made.spec)
+    schema.parse(specs.AgentSpec, made.spec)

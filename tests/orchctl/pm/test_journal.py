@@ -8,9 +8,9 @@ import pytest
 
 from orchctl.errors import RefusedError
 from orchctl.pm.journal import Journal, alone, begun, completed, entry_of, item_of, unfinished
-from orchctl.pm.work_item import Item
+from orchctl.pm.work_item import WorkItem
 
-ITEM = Item("bd-1", "Größe", labels=("a", "b"), after=("bd-0",), skill="s")
+ITEM = WorkItem("bd-1", "Größe", labels=("a", "b"), after=("bd-0",), skill="s")
 
 
 def test_it_says_the_same_to_the_next_one(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_the_agents_that_completed_items_are_known_from_all_journals_of_a_list(t
         ("tasks:/x", "a", "agent-004", "completed"),
     ):
         journal = begun(tmp_path, source)
-        journal.add(**entry_of(Item(one, one), one))
+        journal.add(**entry_of(WorkItem(one, one), one))
         journal.add(id=one, state="over", row={"id": one, "agent": agent, "status": status})
         journal.add(finished=True)
     assert completed(journal) == {"a": "agent-004"}

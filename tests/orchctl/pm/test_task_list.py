@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from orchctl.errors import RefusedError, UsageError
-from orchctl.pm.task_list import File
-from orchctl.pm.work_item import Item
+from orchctl.pm.task_list import TaskList
+from orchctl.pm.work_item import WorkItem
 
 PLAN = [
     {"id": "ui", "title": "The page", "after": ["api", "ci"], "priority": 1},
@@ -20,10 +20,10 @@ PLAN = [
 ]
 
 
-def read(path: Path, text: str, **known: Any) -> File:
+def read(path: Path, text: str, **known: Any) -> TaskList:
     """The tasks in a file with this text."""
     path.write_text(text)
-    return File(path, **known)
+    return TaskList(path, **known)
 
 
 def ended(status: str) -> dict[str, Any]:
@@ -35,8 +35,8 @@ def ended(status: str) -> dict[str, Any]:
 def test_what_comes_after_nothing_open_is_ready_most_urgent_first(form: str, tmp_path: Path) -> None:
     text = json.dumps(PLAN, indent=1) if form == "array" else "\n\n".join(json.dumps(one) for one in PLAN)
     board = read(tmp_path / "plan.json", text).board()
-    api = Item("api", "The API", "d", "a", ("backend",), skill="s")
-    assert board.ready == [Item("docs", "The docs", priority=0), api]
+    api = WorkItem("api", "The API", "d", "a", ("backend",), skill="s")
+    assert board.ready == [WorkItem("docs", "The docs", priority=0), api]
     assert board.left == {"ui": "after api"}
 
 
@@ -49,7 +49,7 @@ def test_one_that_completed_makes_others_ready_and_one_that_failed_does_not(tmp_
     assert [item.id for item in board.ready] == ["c"]
     assert board.left == {"d": "after b, which timed-out"}
     assert (tmp_path / "plan.md").read_text() == text
-    again = File(tmp_path / "plan.md")
+    again = TaskList(tmp_path / "plan.md")
     again.recall([{"id": "a", "status": "completed"}, {"id": "b", "status": "failed"}])
     assert [item.id for item in again.board().ready] == ["c"]
 
@@ -60,7 +60,7 @@ def test_ticking_keeps_what_others_wrote_meanwhile_and_the_file_as_it_was(tmp_pa
     target.write_text("- [ ] A\r\n- [ ] B\r\n")
     target.chmod(0o640)
     (tmp_path / "plan.md").symlink_to(target)
-    file = File(tmp_path / "plan.md", ticks=True)
+    file = TaskList(tmp_path / "plan.md", ticks=True)
     target.write_bytes(b"# Mine\r\n- [ ] A\r\n- [ ] B\r\n")
     assert file.finish("a", ended("completed")) == "ticked"
     assert file.finish("b", ended("failed")) == "open"
@@ -147,10 +147,10 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, name: str, text: str, 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
-        File(tmp_path / "none.md")
+        TaskList(tmp_path / "none.md")
     (tmp_path / "bad.md").write_bytes(b"- [ ] A\n\xff")
     with pytest.raises(UsageError, match="line 2: is not UTF-8"):
-        File(tmp_path / "bad.md")
+        TaskList(tmp_path / "bad.md")
 
 
 def test_only_boxes_can_be_ticked(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_only_boxes_can_be_ticked(tmp_path: Path) -> None:
 def test_what_a_person_writes_meanwhile_counts(tmp_path: Path) -> None:
     plan = tmp_path / "plan.md"
     plan.write_text("- [ ] A\n- [ ] B\n- [ ] C (after: a)\n")
-    file = File(plan)
+    file = TaskList(plan)
     first, second = file.board().ready
     plan.write_text("- [x] A\n- [ ] B\n- [ ] C (after: a)\n- [ ] D\n")
     assert (file.take(first), file.take(second)) == (False, True)
@@ -175,7 +175,7 @@ def test_what_a_person_writes_meanwhile_counts(tmp_path: Path) -> None:
 def test_a_file_that_is_wrong_by_now_starts_nothing(tmp_path: Path) -> None:
     plan = tmp_path / "plan.md"
     plan.write_text("- [ ] A\n")
-    file = File(plan)
+    file = TaskList(plan)
     plan.write_text("- [ ] A (after: nothing)\n")
     with pytest.raises(UsageError):
         file.board()

@@ -17,7 +17,7 @@ from orchctl.composition import (
     composition_from,
 )
 from orchctl.errors import NoDaemonError, RefusedError, UsageError
-from orchctl.runs.request import Launch, prepared, reserved, results_of, sendable, write_prompts
+from orchctl.runs.request import RunLaunch, prepared, reserved, results_of, sendable, write_prompts
 from orchd.protocol import operations, schema
 from tests.orchctl.composition.files import after, composition
 
@@ -45,13 +45,13 @@ TASK = Task("bd-123", "Log in", {"apiVersion": "v2"})
 RESULTS = Path("/r")
 
 
-def made(tree: Tree = TREE, task: Task = TASK, results: Path = RESULTS) -> Launch:
+def made(tree: Tree = TREE, task: Task = TASK, results: Path = RESULTS) -> RunLaunch:
     """The run of it with mock agents."""
     return prepared(tree, task, runner="claude", directory=Path("/work"), results=results)
 
 
 def test_the_request_is_one_that_the_daemon_takes() -> None:
-    built = schema.build(operations.Run, sendable(made()))
+    built = schema.parse(operations.Run, sendable(made()))
     assert (built.name, built.cwd, built.task_id, built.results) == ("team", "/work", "bd-123", "/r")
     assert built.env["PATH"] == os.environ["PATH"]
     assert "env" not in made().request

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from orchctl.errors import UsageError
-from orchctl.spawn.json_lines import Listing
+from orchctl.spawn.json_lines import JsonLines
 
 
 def test_every_entry_has_its_place(tmp_path: Path) -> None:
     (tmp_path / "list").write_text("1\n\n2\n")
-    listing = Listing(str(tmp_path / "list"), "bad-list", "begun")
+    listing = JsonLines(str(tmp_path / "list"), "bad-list", "begun")
     assert list(listing.entries(listing.text())) == [
         (f"{tmp_path}/list line 1", 1),
         (f"{tmp_path}/list line 3", 2),
@@ -22,7 +22,7 @@ def test_every_entry_has_its_place(tmp_path: Path) -> None:
 
 def test_an_error_has_the_code_and_the_words_of_whoever_reads(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        Listing(str(tmp_path / "none"), "bad-list", "begun").text()
+        JsonLines(str(tmp_path / "none"), "bad-list", "begun").text()
     assert caught.value.code == "bad-list"
     assert caught.value.message.endswith("nothing was begun")
 
@@ -30,6 +30,6 @@ def test_an_error_has_the_code_and_the_words_of_whoever_reads(tmp_path: Path) ->
 @pytest.mark.parametrize(("text", "place"), [("1\n%s", " line 2"), ("[1, %s]", "")])
 def test_a_number_that_is_too_long_to_be_read_is_told(tmp_path: Path, text: str, place: str) -> None:
     (tmp_path / "list").write_text(text % ("9" * 5000))
-    listing = Listing(str(tmp_path / "list"), "bad-list", "begun")
+    listing = JsonLines(str(tmp_path / "list"), "bad-list", "begun")
     with pytest.raises(UsageError, match=f"list{place}: a number has too many digits; "):
         list(listing.entries(listing.text()))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchctl.spawn import attributes
-from orchctl.spawn.request import origin, placed
+from orchctl.spawn.request import origin, with_absolute_paths
 from orchd.instance import environment
 
 HERE = Path("/work/here")
@@ -15,7 +15,7 @@ HERE = Path("/work/here")
 
 def test_paths_are_relative_to_the_client() -> None:
     spec = {"cwd": "sub", "stdin": "../in", "output_dir": "/out", "goal": "sub"}
-    assert placed(spec, HERE) == {
+    assert with_absolute_paths(spec, HERE) == {
         "cwd": "/work/here/sub",
         "stdin": "/work/here/../in",
         "output_dir": "/out",
@@ -24,7 +24,7 @@ def test_paths_are_relative_to_the_client() -> None:
 
 
 def test_what_is_no_path_is_left_for_the_check() -> None:
-    assert placed({"cwd": "", "stdin": 3}, HERE) == {"cwd": "", "stdin": 3}
+    assert with_absolute_paths({"cwd": "", "stdin": 3}, HERE) == {"cwd": "", "stdin": 3}
 
 
 def test_a_request_has_its_project_and_environment_without_the_agent(

@@ -8,20 +8,20 @@ import pytest
 
 from orchctl.tasks import checks
 from orchctl.tasks.checks import ordered
-from orchctl.tasks.task_file import Task
+from orchctl.tasks.task_file import TaskFile
 
 
-def tasks(**after: str) -> list[Task]:
+def tasks(**after: str) -> list[TaskFile]:
     """A task for each name, after those that are named."""
-    return [Task(Path(f"/t/subtask-{name}.md"), name, after=tuple(text.split())) for name, text in after.items()]
+    return [TaskFile(Path(f"/t/subtask-{name}.md"), name, after=tuple(text.split())) for name, text in after.items()]
 
 
-def writing(name: str, *files: str, after: tuple[str, ...] = ()) -> Task:
+def writing(name: str, *files: str, after: tuple[str, ...] = ()) -> TaskFile:
     """A task that says which files it writes to."""
-    return Task(Path(f"/t/subtask-{name}.md"), name, after=after, files=files, lines={"files": 5, "after": 4})
+    return TaskFile(Path(f"/t/subtask-{name}.md"), name, after=after, files=files, lines={"files": 5, "after": 4})
 
 
-def found(*given: Task) -> list[str]:
+def found(*given: TaskFile) -> list[str]:
     """Every problem in words."""
     return [str(one) for one in checks.problems(given, lambda task: task.path.name)]
 
@@ -46,7 +46,7 @@ def test_cycles_are_told_with_their_path_each_once() -> None:
 
 
 def test_two_tasks_of_one_name() -> None:
-    twice = [*tasks(a=""), Task(Path("/t/subtask-b.md"), "a", lines={"name": 2})]
+    twice = [*tasks(a=""), TaskFile(Path("/t/subtask-b.md"), "a", lines={"name": 2})]
     assert found(*twice) == [
         "subtask-b.md line 2: the name 'a' is that of subtask-a.md too; give each task a name of its own"
     ]

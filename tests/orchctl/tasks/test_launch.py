@@ -10,29 +10,29 @@ import pytest
 from orchctl.errors import RefusedError, UsageError
 from orchctl.tasks import launch
 from orchctl.tasks.launch import Wanted, chosen, specs, without_old_results
-from orchctl.tasks.states import DONE, MISSING, OUTDATED, UNNEEDED, State
-from orchctl.tasks.task_file import Task
+from orchctl.tasks.states import DONE, MISSING, OUTDATED, UNNEEDED, TaskState
+from orchctl.tasks.task_file import TaskFile
 from orchd.protocol import schema
 from orchd.protocol import specs as agentspec
 from tests.orchctl.agents import agent, ended
 from tests.orchctl.tasks.made import result
 
 TASKS = [
-    Task(Path("subtask-a.md"), "a", "x"),
-    Task(Path("subtask-b.md"), "b", "x", after=("a",)),
-    Task(Path("subtask-c.md"), "c", "x", after=("a", "b")),
+    TaskFile(Path("subtask-a.md"), "a", "x"),
+    TaskFile(Path("subtask-b.md"), "b", "x", after=("a",)),
+    TaskFile(Path("subtask-c.md"), "c", "x", after=("a", "b")),
 ]
-ALL_MISSING = {"a": State(MISSING), "b": State(MISSING), "c": State(MISSING)}
+ALL_MISSING = {"a": TaskState(MISSING), "b": TaskState(MISSING), "c": TaskState(MISSING)}
 RESULTS = Path("/w/results")
 
 
-def names(tasks: tuple[Task, ...]) -> str:
+def names(tasks: tuple[TaskFile, ...]) -> str:
     """Their names in a row."""
     return "".join(task.name for task in tasks)
 
 
 def test_what_is_done_is_left_alone_what_is_on_its_way_too_and_the_rest_is_run() -> None:
-    states = {"a": State(DONE), "b": State("running", "", agent(3)), "c": State(OUTDATED, "x")}
+    states = {"a": TaskState(DONE), "b": TaskState("running", "", agent(3)), "c": TaskState(OUTDATED, "x")}
     choice = chosen(TASKS, states, Wanted())
     assert (names(choice.run), names(choice.going), names(choice.done)) == ("c", "b", "a")
     again = chosen(TASKS, states, Wanted(is_again=True))
@@ -41,23 +41,25 @@ def test_what_is_done_is_left_alone_what_is_on_its_way_too_and_the_rest_is_run()
 
 def test_what_failed_or_was_skipped_is_run_again() -> None:
     states = {
-        "a": State(DONE),
-        "b": State("failed", "", ended(3, status="failed")),
-        "c": State("skipped", "", ended(4)),
+        "a": TaskState(DONE),
+        "b": TaskState("failed", "", ended(3, status="failed")),
+        "c": TaskState("skipped", "", ended(4)),
     }
     assert names(chosen(TASKS, states, Wanted()).run) == "bc"
 
 
 def test_only_some_are_run_if_what_they_come_after_is_there() -> None:
-    states = {**ALL_MISSING, "a": State(DONE)}
+    states = {**ALL_MISSING, "a": TaskState(DONE)}
     assert names(chosen(TASKS, states, Wanted(only=("b",))).run) == "b"
     with pytest.raises(RefusedError, match=r"'c' comes after 'b', which is missing; run that too, with `--only b`"):
         chosen(TASKS, states, Wanted(only=("c",)))
     assert (
-        names(chosen(TASKS, {**states, "b": State("queued", "", agent(3, status="queued"))}, Wanted(only=("c",))).run)
+        names(
+            chosen(TASKS, {**states, "b": TaskState("queued", "", agent(3, status="queued"))}, Wanted(only=("c",))).run
+        )
         == "c"
     )
-    assert names(chosen(TASKS, {**states, "b": State(OUTDATED)}, Wanted(only=("c",))).run) == "c"
+    assert names(chosen(TASKS, {**states, "b": TaskState(OUTDATED)}, Wanted(only=("c",))).run) == "c"
 
 
 def test_a_name_that_is_no_task_comes_with_the_nearest() -> None:
@@ -68,7 +70,7 @@ def test_a_name_that_is_no_task_comes_with_the_nearest() -> None:
 
 
 def test_after_is_a_name_of_the_request_the_id_of_one_on_its_way_or_nothing() -> None:
-    states = {"a": State(DONE), "b": State("running", "", agent(3)), "c": State(MISSING)}
+    states = {"a": TaskState(DONE), "b": TaskState("running", "", agent(3)), "c": TaskState(MISSING)}
     (only,) = specs(chosen(TASKS, states, Wanted()), states, RESULTS, Wanted())
     assert only["after"] == ["agent-003"]
     every = specs(chosen(TASKS, ALL_MISSING, Wanted()), ALL_MISSING, RESULTS, Wanted())
@@ -78,12 +80,12 @@ def test_after_is_a_name_of_the_request_the_id_of_one_on_its_way_or_nothing() ->
 
 def test_an_agent_is_what_the_file_says_and_the_command_line_where_it_says_nothing() -> None:
     bounds = {"memory_max": 1 << 30, "cpu_max": 1.5, "pids_max": 200}
-    full = Task(
+    full = TaskFile(
         Path("subtask-a.md"), "a", "x", "s", "claude", "opus", timeout=90.0, retries=2, tokens=5, nesting=1, **bounds
     )
-    plain = Task(Path("subtask-b.md"), "b", "y")
+    plain = TaskFile(Path("subtask-b.md"), "b", "y")
     wanted = Wanted(runner="mock", model="m", worktree=True)
-    states = {"a": State(MISSING), "b": State(MISSING)}
+    states = {"a": TaskState(MISSING), "b": TaskState(MISSING)}
     one, other = specs(chosen([full, plain], states, wanted), states, RESULTS, wanted)
     expected = agentspec.AgentSpec(
         name="a",
@@ -100,7 +102,7 @@ def test_an_agent_is_what_the_file_says_and_the_command_line_where_it_says_nothi
         stdin="/w/results/.prompts/a.md",
         result="/w/results/a.md",
     )
-    assert schema.build(agentspec.AgentSpec, one) == expected
+    assert schema.parse(agentspec.AgentSpec, one) == expected
     assert (other["runner"], other["model"]) == ("mock", "m")
 
 
@@ -119,7 +121,7 @@ def test_a_skill_that_is_found_stands_first(tmp_path: Path) -> None:
     skill.parent.mkdir(parents=True)
     skill.write_text("---\nname: mine\n---\n# How to\n")
     (tmp_path / "results/.prompts").mkdir(parents=True)
-    launch.write_prompts([Task(tmp_path, "a", "x", "mine")], tmp_path / "results", tmp_path)
+    launch.write_prompts([TaskFile(tmp_path, "a", "x", "mine")], tmp_path / "results", tmp_path)
     assert (tmp_path / "results/.prompts/a.md").read_text().startswith("# How to\n\n# a\n\nx\n")
 
 
@@ -138,16 +140,16 @@ def test_old_results_are_out_of_the_way_and_back_when_it_comes_to_nothing(tmp_pa
 def test_a_prompt_is_utf_8_and_keeps_the_bytes_of_paths(tmp_path: Path) -> None:
     results = tmp_path / "l\udce9"
     (results / launch.PROMPTS).mkdir(parents=True)
-    launch.write_prompts([Task(Path("subtask-a.md"), "a", "caf\u00e9", body="caf\u00e9")], results, tmp_path)
+    launch.write_prompts([TaskFile(Path("subtask-a.md"), "a", "caf\u00e9", body="caf\u00e9")], results, tmp_path)
     said = (results / launch.PROMPTS / "a.md").read_bytes()
     assert b"caf\xc3\xa9" in said
     assert os.fsencode(tmp_path) + b"/l\xe9/a.md" in said
 
 
 BEHIND = [
-    Task(Path("subtask-a.md"), "a", "x"),
-    Task(Path("subtask-b.md"), "b", "x", after=("a",), conditions={"a": "failed"}),
-    Task(Path("subtask-c.md"), "c", "x", after=("a", "b"), conditions={"b": "any"}),
+    TaskFile(Path("subtask-a.md"), "a", "x"),
+    TaskFile(Path("subtask-b.md"), "b", "x", after=("a",), conditions={"a": "failed"}),
+    TaskFile(Path("subtask-c.md"), "c", "x", after=("a", "b"), conditions={"b": "any"}),
 ]
 
 
@@ -155,13 +157,13 @@ def test_conditions_go_with_names_and_with_agents_that_are_on_their_way() -> Non
     choice = chosen(BEHIND, ALL_MISSING, Wanted())
     made = {spec["name"]: spec.get("after") for spec in specs(choice, ALL_MISSING, RESULTS, Wanted())}
     assert made == {"a": None, "b": ["a:failed"], "c": ["a", "b:any"]}
-    going = {**ALL_MISSING, "a": State("running", "", agent(3))}
+    going = {**ALL_MISSING, "a": TaskState("running", "", agent(3))}
     made = {spec["name"]: spec["after"] for spec in specs(chosen(BEHIND, going, Wanted()), going, RESULTS, Wanted())}
     assert made == {"b": ["agent-003:failed"], "c": ["agent-003", "b:any"]}
 
 
 def test_what_is_not_needed_is_left_alone_unless_what_it_comes_after_runs_again() -> None:
-    states = {"a": State(DONE), "b": State(UNNEEDED, "why"), "c": State(MISSING)}
+    states = {"a": TaskState(DONE), "b": TaskState(UNNEEDED, "why"), "c": TaskState(MISSING)}
     choice = chosen(BEHIND, states, Wanted())
     assert (names(choice.run), names(choice.done), names(choice.unneeded)) == ("c", "a", "b")
     assert "after" not in specs(choice, states, RESULTS, Wanted())[0]
@@ -173,7 +175,7 @@ def test_what_is_not_needed_is_left_alone_unless_what_it_comes_after_runs_again(
     ("word", "runs"), [("failed", True), ("timed-out", True), ("lost", True), ("cancelled", False), (MISSING, False)]
 )
 def test_a_task_for_a_failure_runs_alone_after_one(word: str, runs: bool) -> None:
-    states = {**ALL_MISSING, "a": State(word, "", ended(3, status=word) if word != MISSING else None)}
+    states = {**ALL_MISSING, "a": TaskState(word, "", ended(3, status=word) if word != MISSING else None)}
     if runs:
         assert names(chosen(BEHIND, states, Wanted(only=("b",))).run) == "b"
         return

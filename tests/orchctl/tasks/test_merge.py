@@ -5,27 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchctl.tasks.merge import merged
-from orchctl.tasks.states import DONE, MISSING, OUTDATED, State
-from orchctl.tasks.task_file import Task
+from orchctl.tasks.states import DONE, MISSING, OUTDATED, TaskState
+from orchctl.tasks.task_file import TaskFile
 from tests.orchctl.agents import ended
 from tests.orchctl.tasks.made import result
 
 
 def test_each_has_a_heading_and_its_result_below(tmp_path: Path) -> None:
-    tasks = [Task(tmp_path, "schema"), Task(tmp_path, "api")]
+    tasks = [TaskFile(tmp_path, "schema"), TaskFile(tmp_path, "api")]
     result(tmp_path, "schema", "# Tables\n\nTwo.\n")
     result(tmp_path, "subtask-api", "\nNo heading.\n\n")
-    made = merged(tasks, {"schema": State(DONE), "api": State(DONE)}, tmp_path / "results")
+    made = merged(tasks, {"schema": TaskState(DONE), "api": TaskState(DONE)}, tmp_path / "results")
     assert made.text == "# Results\n\n## schema\n\n### Tables\n\nTwo.\n\n## api\n\nNo heading.\n"
     assert (made.lacking, made.outdated) == ({}, {})
 
 
 def test_what_lacks_is_named_where_it_would_stand(tmp_path: Path) -> None:
     failed = ended(3, status="failed", exit_code=2, reason="it broke")
-    tasks = [Task(tmp_path, "a"), Task(tmp_path, "b"), Task(tmp_path, "c")]
+    tasks = [TaskFile(tmp_path, "a"), TaskFile(tmp_path, "b"), TaskFile(tmp_path, "c")]
     result(tmp_path, "b", "half of it")
     result(tmp_path, "c", "old")
-    states = {"a": State(MISSING), "b": State("failed", "exit 2: it broke", failed), "c": State(OUTDATED, "it is old")}
+    states = {
+        "a": TaskState(MISSING),
+        "b": TaskState("failed", "exit 2: it broke", failed),
+        "c": TaskState(OUTDATED, "it is old"),
+    }
     made = merged(tasks, states, tmp_path / "results")
     assert made.text == (
         "# Results\n\n## a\n\n> **There is no result.** missing\n\n## b\n\n> **There is no result.** failed: "

@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from orchctl.tasks.states import State, newest_agents, states
-from orchctl.tasks.task_file import Task, read
+from orchctl.tasks.states import TaskState, newest_agents, states
+from orchctl.tasks.task_file import TaskFile, read
 from tests.orchctl.agents import agent, ended
 from tests.orchctl.tasks.made import aged, result, task
 from tests.orchctl.worktrees.test_prune import Bench
 
 
-def stood(directory: Path, *tasks: Task, **agents: dict[str, Any]) -> dict[str, tuple[str, str]]:
+def stood(directory: Path, *tasks: TaskFile, **agents: dict[str, Any]) -> dict[str, tuple[str, str]]:
     """The state of each in words."""
     found = states(tasks, directory / "results", agents)
     return {name: (state.word, state.why) for name, state in found.items()}
 
 
-def made(directory: Path, name: str, *lines: str) -> Task:
+def made(directory: Path, name: str, *lines: str) -> TaskFile:
     """A task written a minute ago."""
     return read(aged(task(directory, name, "goal: x", *lines), 60), name)
 
@@ -80,13 +80,13 @@ def test_what_is_on_its_way_is_whatever_its_agent_is(tmp_path: Path, status: str
 
 
 def test_the_words_name_the_agent_only_where_it_matters() -> None:
-    assert State("failed", "exit 2", ended(3)).said() == "failed: agent-003, exit 2"
-    assert State("missing").said() == "missing"
-    assert State("done", "", ended(3)).said() == "done"
+    assert TaskState("failed", "exit 2", ended(3)).said() == "failed: agent-003, exit 2"
+    assert TaskState("missing").said() == "missing"
+    assert TaskState("done", "", ended(3)).said() == "done"
 
 
 def test_the_newest_agent_of_each_is_found_by_the_result_it_was_to_write(tmp_path: Path) -> None:
-    tasks = [Task(tmp_path, "a"), Task(tmp_path, "b")]
+    tasks = [TaskFile(tmp_path, "a"), TaskFile(tmp_path, "b")]
     pages = [
         [agent(9, result="/else/a.md"), agent(8, result=f"{tmp_path}/a.md")],
         [agent(7, result=f"{tmp_path}/a.md"), agent(6, result=f"{tmp_path}/subtask-b.md"), agent(5, result=None)],

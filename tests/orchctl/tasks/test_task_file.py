@@ -9,7 +9,7 @@ import pytest
 
 from orchctl.tasks import task_file
 from orchctl.tasks.problems import TasksError
-from orchctl.tasks.task_file import Task, read, read_all
+from orchctl.tasks.task_file import TaskFile, read, read_all
 from tests.orchctl.tasks.made import task
 
 
@@ -40,7 +40,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "files: src/api",
         "x-mine: anything",
     )
-    assert read(path, "f") == Task(
+    assert read(path, "f") == TaskFile(
         path,
         name="api",
         goal="Sign in",
@@ -195,7 +195,7 @@ def test_a_directory_without_tasks_says_how_to_make_one(tmp_path: Path, where: s
 
 
 def test_a_result_may_be_called_like_the_task_or_like_its_file(tmp_path: Path) -> None:
-    one = Task(tmp_path / "subtask-a.md", "a")
+    one = TaskFile(tmp_path / "subtask-a.md", "a")
     assert one.result(tmp_path) == tmp_path / "a.md"
     (tmp_path / "subtask-a.md").write_text("x")
     assert one.result(tmp_path) == tmp_path / "subtask-a.md"

@@ -32,8 +32,8 @@ def speak(monkeypatch: pytest.MonkeyPatch) -> Speak:
 
 def test_what_an_encoding_lacks_does_no_harm(speak: Speak) -> None:
     raw = speak("latin-1")
-    console.say("é … \udcff")
-    console.note("…")
+    console.print_line("é … \udcff")
+    console.warn("…")
     assert raw.getvalue() == b"\xe9 ? ?\n?\n"
 
 
@@ -61,7 +61,7 @@ def test_a_result_is_json_or_lines(capsys: pytest.CaptureFixture[str]) -> None:
 def test_without_a_terminal_there_is_no_colour_no_width_and_no_progress(capfd: pytest.CaptureFixture[str]) -> None:
     assert not console.has_colours()
     assert console.width() is None
-    line = console.Line()
+    line = console.StatusLine()
     line.show("working")
     line.clear()
     assert capfd.readouterr().err == ""
@@ -75,7 +75,7 @@ def test_a_terminal_has_colours_a_width_and_one_line_of_progress(
     with terminal.attached("stdout", "stderr"):
         assert console.has_colours()
         assert console.width() is None  # a terminal that does not know how wide it is says 0
-        line = console.Line()
+        line = console.StatusLine()
         line.show("long")
         line.show("so")
         line.clear()
@@ -88,7 +88,7 @@ def test_a_terminal_has_colours_a_width_and_one_line_of_progress(
 def test_a_line_of_progress_never_wraps(terminal: Terminal) -> None:
     termios.tcsetwinsize(terminal.theirs, (24, 20))
     with terminal.attached("stderr"):
-        line = console.Line()
+        line = console.StatusLine()
         line.show("waiting: 1 of 4 ended, 3 running")
         termios.tcsetwinsize(terminal.theirs, (24, 10))
         line.show("waiting")

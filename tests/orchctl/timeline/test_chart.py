@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from orchctl.history.lifecycles import Attempt, Life
+from orchctl.history.lifecycles import AttemptHistory, Lifecycle
 from orchctl.timeline.chart import svg
 from orchctl.timeline.page import html
 from orchctl.timeline.summary import History, numbers
@@ -14,25 +14,27 @@ GOLDEN = Path(__file__).parent / "timeline.svg"
 BEGAN = 1767323165.0  # 2026-01-02T03:06:05Z
 
 
-def tried(number: int, queued: float, admitted: float, ended: float | None, how: str | None, **more: object) -> Attempt:
+def tried(
+    number: int, queued: float, admitted: float, ended: float | None, how: str | None, **more: object
+) -> AttemptHistory:
     """One attempt, in seconds from the beginning."""
     waits = [(BEGAN + begin, BEGAN + end) for begin, end in more.pop("waits", ())]  # type: ignore[attr-defined]
     end = None if ended is None else BEGAN + ended
-    return Attempt(number, BEGAN + queued, BEGAN + admitted, end, how, waits=waits, **more)  # type: ignore[arg-type]
+    return AttemptHistory(number, BEGAN + queued, BEGAN + admitted, end, how, waits=waits, **more)  # type: ignore[arg-type]
 
 
 def made_up() -> History:
     """Seven agents: one that nests, one that is tried again, one that fails, one that is still at work."""
     lives = [
-        Life("agent-001", "lead", "pm", None, BEGAN, [tried(1, 0, 0, 40, "completed", waits=[(5, 30)])], "completed"),
-        Life("agent-002", "api", "sub-skill", "agent-001", BEGAN, [tried(1, 4, 5, 28, "completed")], "completed"),
-        Life("agent-003", "flaky", "pm", None, BEGAN, [
+        Lifecycle("agent-001", "lead", "pm", None, BEGAN, [tried(1, 0, 0, 40, "completed", waits=[(5, 30)])], "completed"),
+        Lifecycle("agent-002", "api", "sub-skill", "agent-001", BEGAN, [tried(1, 4, 5, 28, "completed")], "completed"),
+        Lifecycle("agent-003", "flaky", "pm", None, BEGAN, [
             tried(1, 0, 0, 12, "retried", reason="exit code 3", exit_code=3), tried(2, 12, 15, 30, "completed"),
         ], "completed"),
-        Life("agent-004", '<script>"&\x1b', "pm", None, BEGAN, [tried(1, 0, 12, 33, "failed", reason="a<b")], "failed"),
-        Life("agent-005", "ui", "composite", None, BEGAN, [tried(1, 20, 28, 44, "cancelled")], "cancelled"),
-        Life("agent-006", "late", "pm", None, BEGAN, [tried(1, 20, 40, None, None)]),
-        Life("agent-007", "never", "pm", None, BEGAN + 30),
+        Lifecycle("agent-004", '<script>"&\x1b', "pm", None, BEGAN, [tried(1, 0, 12, 33, "failed", reason="a<b")], "failed"),
+        Lifecycle("agent-005", "ui", "composite", None, BEGAN, [tried(1, 20, 28, 44, "cancelled")], "cancelled"),
+        Lifecycle("agent-006", "late", "pm", None, BEGAN, [tried(1, 20, 40, None, None)]),
+        Lifecycle("agent-007", "never", "pm", None, BEGAN + 30),
     ]  # fmt: skip
     return History("run-001 made up", lives, [(BEGAN, 2), (BEGAN + 38, 3)], BEGAN, BEGAN + 60)
 
@@ -40,7 +42,7 @@ def made_up() -> History:
 def many(count: int, limit: int = 50) -> History:
     """More attempts than a picture can name."""
     lives = [
-        Life(f"agent-{n:03d}", f"n{n}", "pm", None, BEGAN, [tried(1, 0, n // limit, n // limit + 1, "completed")])
+        Lifecycle(f"agent-{n:03d}", f"n{n}", "pm", None, BEGAN, [tried(1, 0, n // limit, n // limit + 1, "completed")])
         for n in range(count)
     ]
     return History("many", lives, [(BEGAN, limit)], BEGAN, BEGAN + count / limit)
@@ -50,7 +52,7 @@ def with_a_night() -> History:
     """Twelve agents of one minute, one after the other, with five hours in the middle."""
     starts = [60.0 * n + (5 * 3600 if n >= 6 else 0) for n in range(12)]
     lives = [
-        Life(
+        Lifecycle(
             f"agent-{n + 1:03d}",
             f"worker-{n + 1}",
             "pm",
@@ -137,7 +139,7 @@ def test_thousands_of_attempts_at_many_places_stay_a_picture() -> None:
 
 
 def test_a_history_of_nothing_but_a_queue_can_be_drawn() -> None:
-    ET.fromstring(svg(History("queue", [Life("agent-001", "a", "pm", None, BEGAN)], [], BEGAN, BEGAN)))
+    ET.fromstring(svg(History("queue", [Lifecycle("agent-001", "a", "pm", None, BEGAN)], [], BEGAN, BEGAN)))
 
 
 if __name__ == "__main__":

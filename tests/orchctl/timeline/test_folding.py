@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchctl.history.lifecycles import Life
+from orchctl.history.lifecycles import Lifecycle
 from orchctl.timeline.folding import Axis, busy, gaps
 from tests.orchctl.timeline.test_lanes import attempt, life
 
@@ -17,7 +17,7 @@ def test_an_agent_that_is_queued_at_work_or_waiting_makes_the_time_busy() -> Non
     assert busy([waits, queued], 30.0) == [(1.0, 9.0), (20.0, 30.0)]
     again = life(3, attempt(0.0, 2.0), queued=2.0)
     assert busy([again], 5.0) == [(0.0, 5.0)]
-    skipped = Life("agent-004", "n", "pm", None, 4.0, status="skipped", ended=6.0)
+    skipped = Lifecycle("agent-004", "n", "pm", None, 4.0, status="skipped", ended=6.0)
     assert busy([skipped, life(5, attempt(5.0, 7.0, queued=5.0), queued=5.0)], 9.0) == [(4.0, 7.0)]
 
 

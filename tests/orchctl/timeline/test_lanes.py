@@ -5,19 +5,21 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchctl.history.lifecycles import Attempt, Life
+from orchctl.history.lifecycles import AttemptHistory, Lifecycle
 from orchctl.timeline import lanes
 from orchctl.timeline.lanes import Block
 
 
-def life(number: int, *attempts: Attempt, queued: float = 0.0) -> Life:
+def life(number: int, *attempts: AttemptHistory, queued: float = 0.0) -> Lifecycle:
     """An agent with these attempts."""
-    return Life(f"agent-{number:03d}", f"n{number}", "pm", None, queued, list(attempts))
+    return Lifecycle(f"agent-{number:03d}", f"n{number}", "pm", None, queued, list(attempts))
 
 
-def attempt(admitted: float, ended: float | None, *waits: tuple[float, float | None], queued: float = 0.0) -> Attempt:
+def attempt(
+    admitted: float, ended: float | None, *waits: tuple[float, float | None], queued: float = 0.0
+) -> AttemptHistory:
     """One that began and ended then."""
-    return Attempt(1, queued, admitted, ended, waits=list(waits))
+    return AttemptHistory(1, queued, admitted, ended, waits=list(waits))
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 10)), max_size=60))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchctl.history.lifecycles import Attempt, Life
+from orchctl.history.lifecycles import AttemptHistory, Lifecycle
 from orchctl.render.status_tree import Look
 from orchctl.timeline.summary import History
 from orchctl.timeline.text_chart import chart
@@ -26,8 +26,10 @@ def test_each_agent_has_a_line_with_its_states_its_end_and_its_duration() -> Non
 
 
 def test_a_frozen_agent_differs_from_a_waiting_one() -> None:
-    attempt = Attempt(1, 0.0, 0.0, 40.0, "completed", waits=[(10.0, 20.0), (30.0, 35.0)], frozen=[10.0])
-    history = History("x", [Life("agent-001", "a", "pm", None, 0.0, [attempt], "completed", None, 40.0)], [], 0.0, 40.0)
+    attempt = AttemptHistory(1, 0.0, 0.0, 40.0, "completed", waits=[(10.0, 20.0), (30.0, 35.0)], frozen=[10.0])
+    history = History(
+        "x", [Lifecycle("agent-001", "a", "pm", None, 0.0, [attempt], "completed", None, 40.0)], [], 0.0, 40.0
+    )
     (row,) = rows(chart(history, Look(70)))
     assert row.index("▓") < row.index("▒")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchctl.worktrees.create import Record, all_in, read, record_path, write
+from orchctl.worktrees.create import WorktreeRecord, all_in, read, record_path, write
 from orchd.instance import runner_report
 from tests.conftest import until
 from tests.orchctl import repos
@@ -36,7 +36,7 @@ def test_the_command_works_in_a_worktree_on_a_branch_of_its_own(repo: Path, runn
     assert out.splitlines() == [str(runner.worktree)] * 2 + ["orchd/api", "one"]
     assert repos.branches(repo) == ["main", "orchd/api"]
     start = repos.git(repo, "rev-parse", "main")
-    record = Record(str(repo / ".git"), "orchd/api", start, "main", is_made=True, checkout=str(repo))
+    record = WorktreeRecord(str(repo / ".git"), "orchd/api", start, "main", is_made=True, checkout=str(repo))
     assert read(runner.worktree) == record
 
 
@@ -221,7 +221,7 @@ def test_of_seven_with_one_name_one_gets_the_branch(repo: Path, tmp_path: Path) 
 
 
 def test_records_are_kept_whole_and_in_order(tmp_path: Path) -> None:
-    record = Record("/r/.git", "orchd/x", "abc", None)
+    record = WorktreeRecord("/r/.git", "orchd/x", "abc", None)
     for number in (10, 9, 1000):
         write(tmp_path / f"agent-{number:03d}", record)
     (tmp_path / "agent-011.json").write_text('{"repository": ')

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from orchctl.worktrees.create import read, record_path
-from orchctl.worktrees.prune import Agents, Outcome, Worktree
+from orchctl.worktrees.prune import Agents, Removal, Worktree
 from orchctl.worktrees.views import shown as shown_of
 from tests.orchctl import repos
 from tests.orchctl.repos import Runner, commit, git
 
 OVER = {"agent-001": {"id": "agent-001", "status": "completed"}}
-GONE = Outcome(is_removed=True, is_branch_deleted=True, reason=None)
+GONE = Removal(is_removed=True, is_branch_deleted=True, reason=None)
 
 
 class Bench:
@@ -37,7 +37,7 @@ class Bench:
         assert record is not None
         return Worktree(self.home / "worktrees" / agent, record)
 
-    def pruned(self, *, is_dry: bool = False, with_ignored: bool = False, **known: object) -> Outcome:
+    def pruned(self, *, is_dry: bool = False, with_ignored: bool = False, **known: object) -> Removal:
         """What becomes of it."""
         agents = Agents(**{"known": OVER, "living": [], **known})  # type: ignore[arg-type]
         return self.worktree().pruned(agents, is_dry=is_dry, with_ignored=with_ignored)
@@ -249,7 +249,7 @@ def test_one_that_git_has_moved_is_found_there(bench: Bench, tmp_path: Path) -> 
     moved = tmp_path / "moved"
     git(bench.repo, "worktree", "move", str(bench.tree), str(moved))
     (moved / "new").touch()
-    assert bench.pruned() == Outcome(is_removed=False, is_branch_deleted=False, reason="it has uncommitted work: new")
+    assert bench.pruned() == Removal(is_removed=False, is_branch_deleted=False, reason="it has uncommitted work: new")
     shown = shown_of(bench.worktree(), OVER["agent-001"])
     assert (shown["path"], shown["agent"], shown["uncommitted_files"]) == (str(moved), "agent-001", 1)
     (moved / "new").unlink()
@@ -286,7 +286,7 @@ def test_a_detached_commit_keeps_the_entry_of_a_directory_that_is_gone(bench: Be
 def test_a_branch_that_is_gone_already_is_no_hindrance(bench: Bench) -> None:
     git(bench.tree, "checkout", "--quiet", "--detach")
     git(bench.repo, "branch", "--delete", "--force", "orchd/api")
-    assert bench.pruned() == Outcome(is_removed=True, is_branch_deleted=False, reason=None)
+    assert bench.pruned() == Removal(is_removed=True, is_branch_deleted=False, reason=None)
     assert bench.is_gone()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchctl.worktrees.create import record_path
-from orchctl.worktrees.prune import Agents, Outcome
+from orchctl.worktrees.prune import Agents, Removal
 from orchctl.worktrees.remove import Lost, forced, removed
 from orchctl.worktrees.views import detailed, lines
 from tests.orchctl.repos import SETTINGS, commit, git
@@ -20,7 +20,7 @@ from tests.orchctl.worktrees.test_prune import bench as bench  # noqa: PLC0414 -
 AGENTS = Agents({"agent-001": {**OVER["agent-001"], "name": "api"}}, [])
 
 
-def by_force(bench: Bench) -> tuple[Outcome, Lost | None]:
+def by_force(bench: Bench) -> tuple[Removal, Lost | None]:
     """What becomes of it with force, and what was reported while all of it was still there."""
     reports: list[Lost] = []
 

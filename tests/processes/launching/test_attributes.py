@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from orchd.core.state.agents import Attributes
+from orchd.core.state.agents import ProcessAttributes
 from orchd.processes.launching import attributes
 from orchd.processes.launching.attributes import apply, filled, staged_limits
 
-ALL = Attributes(0o022, 3, "batch", "0", (("nofile", 100, 200),))
+ALL = ProcessAttributes(0o022, 3, "batch", "0", (("nofile", 100, 200),))
 
 
 @pytest.fixture
@@ -27,10 +27,10 @@ def pid() -> Iterator[int]:
 
 def test_what_is_not_given_is_the_default() -> None:
     assert filled(None, ALL) == ALL
-    assert filled(Attributes(), ALL) == ALL
-    assert filled(ALL, Attributes(0, 0, "other", "1", (("core", 0, 0),))) == ALL
-    assert filled(Attributes(umask=0), ALL).umask == 0
-    assert filled(Attributes(nice=0), ALL).nice == 0
+    assert filled(ProcessAttributes(), ALL) == ALL
+    assert filled(ALL, ProcessAttributes(0, 0, "other", "1", (("core", 0, 0),))) == ALL
+    assert filled(ProcessAttributes(umask=0), ALL).umask == 0
+    assert filled(ProcessAttributes(nice=0), ALL).nice == 0
 
 
 def test_they_are_set_on_the_process(pid: int) -> None:
@@ -43,7 +43,7 @@ def test_they_are_set_on_the_process(pid: int) -> None:
 
 def test_what_is_not_given_is_left_as_it_is(pid: int) -> None:
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE), os.sched_getaffinity(pid)
-    assert apply(pid, Attributes(umask=0)) is None
+    assert apply(pid, ProcessAttributes(umask=0)) is None
     assert (resource.prlimit(pid, resource.RLIMIT_NOFILE), os.sched_getaffinity(pid)) == before
 
 
@@ -60,7 +60,7 @@ def test_a_limit_that_is_too_low_for_a_shim_is_left_to_its_agent(
     pid: int, limit: tuple[str, int, int], staged: str, shims: tuple[int, int] | None
 ) -> None:
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    asked = Attributes(limits=(limit,))
+    asked = ProcessAttributes(limits=(limit,))
     assert staged_limits(asked) == staged
     assert apply(pid, asked) is None
     assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (shims or before)
@@ -94,19 +94,19 @@ def test_what_may_not_be_had_is_set_as_far_as_possible_and_said(pid: int, monkey
     monkeypatch.setattr(os, "setpriority", refused)
     monkeypatch.setattr(os, "sched_setscheduler", refused)
     monkeypatch.setattr(os, "sched_setaffinity", impossible)
-    asked = Attributes(0, -5, "idle", "7", (("nofile", 100, 20000),))
+    asked = ProcessAttributes(0, -5, "idle", "7", (("nofile", 100, 20000),))
     assert apply(pid, asked) == (
         "nofile 100 (hard 20000): its hard limit is 128; scheduling policy idle: permission denied; "
         f"nice -5: it is {os.getpriority(os.PRIO_PROCESS, pid)}; CPUs 7: none of them may be used here"
     )
     assert real(pid, resource.RLIMIT_NOFILE) == (100, 128)
-    assert "unlimited" in str(apply(pid, Attributes(limits=(("nofile", -1, -1),))))
+    assert "unlimited" in str(apply(pid, ProcessAttributes(limits=(("nofile", -1, -1),))))
     assert real(pid, resource.RLIMIT_NOFILE) == (128, 128)
 
 
 def test_cpus_that_do_not_exist_are_said(pid: int) -> None:
     last = max(os.sched_getaffinity(pid)) + 1
-    assert apply(pid, Attributes(cpus=f"0-{last + 1}")) == f"CPUs 0-{last + 1}: 2 of them may not be used here"
+    assert apply(pid, ProcessAttributes(cpus=f"0-{last + 1}")) == f"CPUs 0-{last + 1}: 2 of them may not be used here"
 
 
 def test_every_name_of_a_limit_has_its_number() -> None:
@@ -118,13 +118,13 @@ def test_a_score_that_may_not_be_given_is_named_and_one_below_zero_is_not_asked_
 ) -> None:
     score = Path(f"/proc/{pid}/oom_score_adj")
     before = score.read_text()
-    assert apply(pid, Attributes(oom_score_adj=-300)) is None
+    assert apply(pid, ProcessAttributes(oom_score_adj=-300)) is None
     assert score.read_text() == before
-    assert apply(pid, Attributes(oom_score_adj=900)) is None
+    assert apply(pid, ProcessAttributes(oom_score_adj=900)) is None
     assert score.read_text().strip() == "900"
 
     def write_text(path: Path, *_: object, **__: object) -> int:
         raise PermissionError(path)
 
     monkeypatch.setattr(Path, "write_text", write_text)
-    assert apply(pid, Attributes(oom_score_adj=800)) == "oom_score_adj 800: it is 900"
+    assert apply(pid, ProcessAttributes(oom_score_adj=800)) == "oom_score_adj 800: it is 900"

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.core.state.agents import Attributes
+from orchd.core.state.agents import ProcessAttributes
 from orchd.instance.environment import OF_ONE_AGENT
 from orchd.processes.launching import handover
-from orchd.processes.launching.command import Command, command
+from orchd.processes.launching.command import AgentCommand, command
 from tests.support.shells import SHELLS
 
 MARKS = {"ORCHD_HOME": "/h", "ORCHD_AGENT": "agent-001", "ORCHD_ATTEMPT": "1"}
@@ -33,7 +33,7 @@ NAMES = [
 VALUES = ["x", "7", "", "() { :; }", "/nowhere", "fr_FR.UTF-8", "a\nb \x01*$(id)'\"\\", "\udcff\udc80"]
 
 
-def becomes(shell: str, made: Command) -> dict[str, str]:
+def becomes(shell: str, made: AgentCommand) -> dict[str, str]:
     """The variables of what a subshell of this shell becomes, with nothing in its output that is not theirs."""
     env = {**MARKS, **handover.shim_environment(made.slots, made.variables), handover.BEGIN: made.begin}
     script = f'(cd -P -- / && eval "${handover.BEGIN}")'
@@ -100,7 +100,7 @@ def test_a_program_that_looks_like_a_variable_is_a_program(shell: str, tmp_path:
 
 @pytest.mark.parametrize("is_staged", [True, False])
 def test_the_mask_of_new_files_is_set(is_staged: bool) -> None:
-    attributes = Attributes(umask=0o027, limits=(("nofile", 20, 20),) if is_staged else ())
+    attributes = ProcessAttributes(umask=0o027, limits=(("nofile", 20, 20),) if is_staged else ())
     made = command(["/bin/sh", "-c", "printf 'umask=%s\\0' `umask`"], PLAIN, attributes)
     assert ("stage.py" in made.begin) == is_staged
     assert becomes(SHELLS[0], made) == {"umask": "0027"}

@@ -8,7 +8,7 @@ import pytest
 
 from orchd.core.state.agents import Oom, Spec
 from orchd.processes.linux import controllers
-from orchd.processes.linux.controllers import Kills
+from orchd.processes.linux.controllers import OomKillCounter
 
 ALL = ("memory_max", "cpu_max", "pids_max")
 
@@ -52,7 +52,7 @@ def test_what_is_passed_on_is_what_the_kernel_took(tmp_path: Path) -> None:
     control = tmp_path / "cgroup.subtree_control"
     control.write_text("cpuset memory pids\n")
     assert controllers.passed_on(tmp_path) == {"memory_max", "pids_max"}
-    controllers.pass_on(tmp_path / "gone", tmp_path)
+    controllers.delegate(tmp_path / "gone", tmp_path)
     assert control.read_text() == "+pids"  # the last that was asked for
 
 
@@ -89,7 +89,7 @@ def test_a_cgroup_says_whether_it_is_bounded_and_what_was_its_most(tmp_path: Pat
 
 def test_the_machine_is_asked_no_more_than_once_a_second(tmp_path: Path) -> None:
     now, vmstat = [100.0], tmp_path / "vmstat"
-    kills = Kills(lambda: now[0], vmstat)
+    kills = OomKillCounter(lambda: now[0], vmstat)
     assert (kills.lately(), kills.now()) == (0, 0)
     vmstat.write_text("nr_free_pages 7\noom_kill 3\nswpin_zero 1\n")
     assert (kills.lately(), kills.now(), kills.lately()) == (0, 3, 3)
@@ -101,4 +101,4 @@ def test_the_machine_is_asked_no_more_than_once_a_second(tmp_path: Path) -> None
 
 
 def test_this_machine_says_how_many_it_ended() -> None:
-    assert Kills(lambda: 0.0).now() >= 0
+    assert OomKillCounter(lambda: 0.0).now() >= 0

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchd.processes.linux.exit_watch import GATE, Watch
+from orchd.processes.linux.exit_watch import GATE, ExitWatch
 
 
-def ended(watch: Watch[str]) -> list[tuple[str, int | None]]:
+def ended(watch: ExitWatch[str]) -> list[tuple[str, int | None]]:
     """What fires next."""
     poll = select.poll()
     poll.register(watch.fileno(), select.POLLIN)
@@ -22,7 +22,7 @@ def ended(watch: Watch[str]) -> list[tuple[str, int | None]]:
 
 
 def test_the_end_of_a_process_fires_once() -> None:
-    watch: Watch[str] = Watch()
+    watch: ExitWatch[str] = ExitWatch()
     made = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
     assert watch.process("a", made.pid)
     assert watch.process("a", made.pid)
@@ -35,11 +35,11 @@ def test_the_end_of_a_process_fires_once() -> None:
 def test_one_that_has_ended_cannot_be_watched() -> None:
     made = subprocess.Popen(["true"])
     made.wait(10)
-    assert not Watch[str]().process("a", made.pid)
+    assert not ExitWatch[str]().process("a", made.pid)
 
 
 def test_what_is_forgotten_does_not_fire_and_holds_no_descriptor() -> None:
-    watch: Watch[str] = Watch()
+    watch: ExitWatch[str] = ExitWatch()
     made = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
     before = len(os.listdir("/proc/self/fd"))
     watch.process("a", made.pid)
@@ -58,7 +58,7 @@ def gate() -> Iterator[tuple[int, socket.socket]]:
 
 
 def test_what_comes_back_through_a_gate_fires_until_it_is_read(gate: tuple[int, socket.socket]) -> None:
-    watch: Watch[str] = Watch()
+    watch: ExitWatch[str] = ExitWatch()
     watch.shim("a", os.getpid(), gate[0])
     assert watch.fired() == []
     gate[1].sendall(b"\n")
@@ -74,14 +74,14 @@ def test_what_comes_back_through_a_gate_fires_until_it_is_read(gate: tuple[int, 
 def test_a_shim_that_has_ended_is_not_watched_and_has_no_gate(gate: tuple[int, socket.socket]) -> None:
     made = subprocess.Popen(["true"])
     made.wait(10)
-    watch: Watch[str] = Watch()
+    watch: ExitWatch[str] = ExitWatch()
     with pytest.raises(ChildProcessError, match="was killed before it began"):
         watch.shim("a", made.pid, gate[0])
     assert (gate[1].recv(9), watch._watched) == (b"", {})
 
 
 def test_what_was_watched_for_one_fires_for_the_other_it_was_passed_on_to(gate: tuple[int, socket.socket]) -> None:
-    watch: Watch[str] = Watch()
+    watch: ExitWatch[str] = ExitWatch()
     made = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
     watch.shim("a", made.pid, gate[0])
     watch.pass_on("a", "b")
@@ -93,7 +93,7 @@ def test_what_was_watched_for_one_fires_for_the_other_it_was_passed_on_to(gate: 
 
 
 def test_what_is_watched_is_counted_by_process_and_passed_on_with_its_key() -> None:
-    watch: Watch[str] = Watch()
+    watch: ExitWatch[str] = ExitWatch()
     made = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
     for key in "ac":
         watch.process(key, made.pid)

@@ -14,8 +14,8 @@ import pytest
 from orchd.instance.environment import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
 from orchd.processes.linux import memory_sampler
 from orchd.processes.linux.cgroups import Cgroup, Cgroups
-from orchd.processes.linux.memory_sampler import HURRY, PAUSE, Scale
-from orchd.processes.linux.process_tree import Tree
+from orchd.processes.linux.memory_sampler import HURRY, PAUSE, MemorySampler
+from orchd.processes.linux.process_tree import ProcessTree
 from tests.conftest import until
 
 MB = 1 << 20
@@ -35,7 +35,7 @@ sys.stdin.read()
 
 
 @contextmanager
-def held(*words: str) -> Iterator[Tree]:
+def held(*words: str) -> Iterator[ProcessTree]:
     """A tree that holds 60 MB until it is left."""
     home = f"/nowhere/{os.getpid()}"
     env = {**os.environ, ENV_HOME: home, ENV_AGENT: "agent-001", ENV_ATTEMPT: "1"}
@@ -43,21 +43,21 @@ def held(*words: str) -> Iterator[Tree]:
     command = [sys.executable, "-c", SHARES, *words]
     with subprocess.Popen(command, env=env, start_new_session=True, **pipes) as made:  # type: ignore[call-overload]
         made.stdout.readline()
-        yield Tree("agent-001", 1, home, made.pid, None)
+        yield ProcessTree("agent-001", 1, home, made.pid, None)
         made.communicate(b"\n")
 
 
 LATER = 10.0  # when one that has something on it is due
 
 
-def weighed(tree: Tree, bound: int) -> int:
+def weighed(tree: ProcessTree, bound: int) -> int:
     """The bytes of a tree."""
     return scale_of(it=(tree, bound)).weigh(LATER)["it"].amount
 
 
-def scale_of(**trees: tuple[Tree, int]) -> Scale[str]:
+def scale_of(**trees: tuple[ProcessTree, int]) -> MemorySampler[str]:
     """One on which these are, and that is due."""
-    scale = Scale[str]()
+    scale = MemorySampler[str]()
     for key, (tree, bound) in trees.items():
         scale.put(key, tree, bound)
     scale.next_deadline(0.0)
@@ -88,17 +88,17 @@ def test_what_a_process_showed_once_it_is_not_asked_again(monkeypatch: pytest.Mo
 
 def test_a_strangers_tree_is_not_weighed_with_it() -> None:
     with held() as tree:
-        other = Tree("agent-002", 1, tree.home, 0, None)
+        other = ProcessTree("agent-002", 1, tree.home, 0, None)
         assert scale_of(it=(tree, 1000 * MB), other=(other, MB)).weigh(LATER)["other"] == (0, MB)
 
 
 def test_members_of_a_cgroup_are_weighed_wherever_they_went(cgroups: Cgroups) -> None:
     cgroup = cgroups.take()
     with held("leave") as tree:
-        for pid in Tree(tree.agent, 1, tree.home, tree.shim, None).members():
+        for pid in ProcessTree(tree.agent, 1, tree.home, tree.shim, None).members():
             with suppress(ProcessLookupError):  # the one in between may be about to end
                 (cgroup.path / "cgroup.procs").write_text(str(pid))
-        assert weighed(Tree("agent-009", 1, "/", 0, cgroup), 1000 * MB) > 120 * MB
+        assert weighed(ProcessTree("agent-009", 1, "/", 0, cgroup), 1000 * MB) > 120 * MB
     until(cgroup.is_empty)
     cgroups.give_back(cgroup)
 
@@ -111,7 +111,7 @@ def test_what_left_a_cgroup_that_the_kernel_bounds_is_weighed_with_it(
     (tmp_path / "memory.current").write_text(f"{7 * MB}\n")
     with held() as tree:
         (tmp_path / "cgroup.procs").write_text("".join(f"{pid}\n" for pid in tree.members()))
-        inside = Tree(tree.agent, 1, tree.home, tree.shim, Cgroup(tmp_path))
+        inside = ProcessTree(tree.agent, 1, tree.home, tree.shim, Cgroup(tmp_path))
         assert weighed(inside, bound) == 0
         (tmp_path / "cgroup.procs").write_text("")
         amount = weighed(inside, bound)
@@ -120,7 +120,7 @@ def test_what_left_a_cgroup_that_the_kernel_bounds_is_weighed_with_it(
 
 
 def test_nothing_is_due_while_nobody_has_a_bound_and_those_near_theirs_are_looked_at_often() -> None:
-    scale = Scale[str]()
+    scale = MemorySampler[str]()
     assert scale.next_deadline(5.0) is None
     assert not scale.weigh(1e9)
     with held() as tree:

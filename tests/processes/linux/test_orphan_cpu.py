@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from orchd.processes.linux.orphan_cpu import Orphans
-from orchd.processes.linux.procfs import Process, look
+from orchd.processes.linux.procfs import Process, read_process
 
 SHIM = 10
 
@@ -24,7 +24,7 @@ class Scene:
     def __post_init__(self) -> None:
         self.orphans = Orphans(lambda pid: self.load.get(pid, 0.0))
 
-    def look(self, *others: Process) -> float:
+    def read_process(self, *others: Process) -> float:
         """What is counted after another second."""
         self.now += 1.0
         agents = (Process(SHIM, 1, SHIM, 90.0, False), Process(11, SHIM, SHIM, 90.0, False))
@@ -67,7 +67,7 @@ def test_no_link_has_worked_for_longer_than_it_is_old(scene: Scene) -> None:
 
 
 def test_the_load_of_a_process_is_what_the_kernel_counts() -> None:
-    own = look(os.getpid())
+    own = read_process(os.getpid())
     assert own is not None
     orphans = Orphans()
     now = time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -11,7 +11,7 @@ import pytest
 
 from orchd.processes.linux import process_tree
 from orchd.processes.linux.cgroups import Cgroups
-from orchd.processes.linux.process_tree import Tree
+from orchd.processes.linux.process_tree import ProcessTree
 from orchd.processes.linux.procfs import below_now
 from tests.conftest import until
 
@@ -19,24 +19,24 @@ HOME = "/no/such/home/of/trees"
 STUBBORN = "trap '' TERM; sleep 600 & setsid sh -c \"trap '' TERM; sleep 600; true\" & wait"
 
 
-def killed(tree: Tree) -> set[int]:
+def killed(tree: ProcessTree) -> set[int]:
     """What is left after a kill; a shell may have begun its next command in that very moment."""
     tree.kill()
     return set(tree.members())
 
 
 @pytest.fixture
-def grow() -> Iterator[Callable[[str], Tree]]:
+def grow() -> Iterator[Callable[[str], ProcessTree]]:
     """Starts a shell as an attempt's, with the marks and in a session of its own."""
-    grown: list[tuple[subprocess.Popen[bytes], Tree]] = []
+    grown: list[tuple[subprocess.Popen[bytes], ProcessTree]] = []
     mark = f"{HOME}/{os.getpid()}"
 
-    def start(script: str) -> Tree:
+    def start(script: str) -> ProcessTree:
         env = {"PATH": os.environ["PATH"], "ORCHD_HOME": mark, "ORCHD_AGENT": "agent-001", "ORCHD_ATTEMPT": "1"}
         shim = subprocess.Popen(
             ["sh", "-c", f"sh -c '{script}'; true".replace("'trap ''", '\'trap ""')], env=env, start_new_session=True
         )
-        tree = Tree("agent-001", 1, mark, shim.pid, None)
+        tree = ProcessTree("agent-001", 1, mark, shim.pid, None)
         grown.append((shim, tree))
         return tree
 
@@ -47,37 +47,37 @@ def grow() -> Iterator[Callable[[str], Tree]]:
         until(lambda: not killed(tree), what=str(tree.members()))  # noqa: B023
 
 
-def test_those_of_its_session_and_below_it_are_members(grow: Callable[[str], Tree]) -> None:
+def test_those_of_its_session_and_below_it_are_members(grow: Callable[[str], ProcessTree]) -> None:
     tree = grow("sleep 600 & env -i sleep 600 & wait")
     until(lambda: len(tree.members()) == 4)
     assert tree.shim in tree.members()
     assert not tree.is_gone([])
 
 
-def test_those_that_left_its_session_are_known_by_their_marks(grow: Callable[[str], Tree]) -> None:
+def test_those_that_left_its_session_are_known_by_their_marks(grow: Callable[[str], ProcessTree]) -> None:
     tree = grow("setsid sleep 600 & setsid sleep 600 & sleep 600")
     until(lambda: len(tree.members()) == 5)
 
 
-def test_it_has_no_members_of_another_attempt_agent_or_home(grow: Callable[[str], Tree]) -> None:
+def test_it_has_no_members_of_another_attempt_agent_or_home(grow: Callable[[str], ProcessTree]) -> None:
     tree = grow("setsid sleep 600")
     until(lambda: len(tree.members()) >= 3)
     for other in (
-        Tree("agent-001", 2, tree.home, 0, None),
-        Tree("agent-002", 1, tree.home, 0, None),
-        Tree("agent-001", 1, "/elsewhere", 0, None),
+        ProcessTree("agent-001", 2, tree.home, 0, None),
+        ProcessTree("agent-002", 1, tree.home, 0, None),
+        ProcessTree("agent-001", 1, "/elsewhere", 0, None),
     ):
         assert other.members() == {}
 
 
-def test_asking_spares_the_shim_and_wakes_what_was_stopped(grow: Callable[[str], Tree]) -> None:
+def test_asking_spares_the_shim_and_wakes_what_was_stopped(grow: Callable[[str], ProcessTree]) -> None:
     tree = grow("setsid sleep 600 & kill -STOP $!; sleep 600")
     until(lambda: len(tree.members()) >= 4)
     tree.terminate()
     until(lambda: set(tree.members()) <= {tree.shim})
 
 
-def test_asking_the_runner_alone_spares_what_is_below_it_and_wakes_it(grow: Callable[[str], Tree]) -> None:
+def test_asking_the_runner_alone_spares_what_is_below_it_and_wakes_it(grow: Callable[[str], ProcessTree]) -> None:
     tree = grow('trap "exit 0" TERM; sleep 600 & kill -STOP $$; wait')
     until(lambda: any(process.is_stopped for process in tree.members().values()))
     assert tree.ask()
@@ -86,7 +86,7 @@ def test_asking_the_runner_alone_spares_what_is_below_it_and_wakes_it(grow: Call
     assert not tree.ask()
 
 
-def test_killing_leaves_nothing(grow: Callable[[str], Tree]) -> None:
+def test_killing_leaves_nothing(grow: Callable[[str], ProcessTree]) -> None:
     tree = grow('trap "" TERM; setsid sleep 600 & sleep 600; sleep 600')
     until(lambda: len(tree.members()) >= 4)
     tree.terminate()
@@ -94,7 +94,7 @@ def test_killing_leaves_nothing(grow: Callable[[str], Tree]) -> None:
     until(lambda: killed(tree) <= {tree.shim})
 
 
-def test_one_of_which_nothing_is_left_is_gone(grow: Callable[[str], Tree]) -> None:
+def test_one_of_which_nothing_is_left_is_gone(grow: Callable[[str], ProcessTree]) -> None:
     tree = grow("exit 0")
     until(lambda: not tree.members())
     assert tree.is_gone([])
@@ -102,7 +102,7 @@ def test_one_of_which_nothing_is_left_is_gone(grow: Callable[[str], Tree]) -> No
 
 @pytest.mark.parametrize("readings", [[[7], []], [[7, 8], [7]], [None]])
 def test_it_is_not_gone_because_a_reading_of_our_children_missed_it(
-    grow: Callable[[str], Tree], monkeypatch: pytest.MonkeyPatch, readings: list[list[int] | None]
+    grow: Callable[[str], ProcessTree], monkeypatch: pytest.MonkeyPatch, readings: list[list[int] | None]
 ) -> None:
     """Another child ended while they were read, or nobody tells us of children at all."""
     tree = grow("setsid sleep 600")
@@ -118,7 +118,7 @@ def test_an_adopted_one_is_not_gone_because_a_reading_of_the_children_of_its_par
     """The parent of a process may end after the children of the process that gets it were read."""
     marks = {"ORCHD_HOME": HOME, "ORCHD_AGENT": "agent-001", "ORCHD_ATTEMPT": "1"}
     with subprocess.Popen(["/bin/sleep", "600"], env=marks) as orphan:
-        tree = Tree("agent-001", 1, HOME, 0, None, is_ours=False, is_shim_gone=True, _reaper=os.getpid())
+        tree = ProcessTree("agent-001", 1, HOME, 0, None, is_ours=False, is_shim_gone=True, _reaper=os.getpid())
         until(lambda: set(tree.members()) == {orphan.pid})
         missed, real = iter([list[int]()]), process_tree.children_of
         monkeypatch.setattr(process_tree, "children_of", lambda pid: _reading(missed, real, pid))
@@ -135,7 +135,7 @@ def test_while_nobody_is_orphaned_no_other_process_is_looked_at(monkeypatch: pyt
     left = iter([[7, 8], [7, 8]])
     monkeypatch.setattr(process_tree, "own_children", lambda: next(left))
     monkeypatch.setattr(process_tree, "everyone", lambda: pytest.fail("it was looked at"))
-    assert Tree("agent-001", 1, HOME, 0, None).is_gone([7, 8, 9])
+    assert ProcessTree("agent-001", 1, HOME, 0, None).is_gone([7, 8, 9])
 
 
 def test_in_a_cgroup_the_kernel_knows_the_members(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_in_a_cgroup_the_kernel_knows_the_members(tmp_path: Path) -> None:
     cgroup = cgroups.take()
     with subprocess.Popen(["sleep", "600"], env={}, start_new_session=True) as one:
         os.write(cgroup.door(), b"%d" % one.pid)
-        tree = Tree("agent-001", 1, HOME, 0, cgroup)
+        tree = ProcessTree("agent-001", 1, HOME, 0, cgroup)
         assert set(tree.members()) == {one.pid}
         assert not tree.is_gone([])
         tree.kill()
@@ -158,7 +158,7 @@ def test_in_a_cgroup_the_kernel_knows_the_members(tmp_path: Path) -> None:
 
 def test_after_the_shim_ended_another_process_with_its_pid_is_left_alone() -> None:
     with subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger:
-        tree = Tree("agent-001", 1, HOME, stranger.pid, None, is_shim_gone=True)
+        tree = ProcessTree("agent-001", 1, HOME, stranger.pid, None, is_shim_gone=True)
         assert tree.members() == {}
         tree.terminate()
         tree.kill()
@@ -166,17 +166,19 @@ def test_after_the_shim_ended_another_process_with_its_pid_is_left_alone() -> No
         stranger.kill()
 
 
-def test_what_is_below_the_daemon_is_not_of_the_agent_that_started_it(grow: Callable[[str], Tree]) -> None:
+def test_what_is_below_the_daemon_is_not_of_the_agent_that_started_it(grow: Callable[[str], ProcessTree]) -> None:
     """An agent's client brought the daemon back, and something in between adopts orphans."""
     tree = grow("sleep 600")
     with subprocess.Popen(["sleep", "600"]) as other:
-        above = Tree(tree.agent, 1, tree.home, os.getppid(), None)
+        above = ProcessTree(tree.agent, 1, tree.home, os.getppid(), None)
         assert other.pid not in above.members()
         assert other.pid not in below_now([os.getppid()])
         other.kill()
 
 
-def test_a_process_outside_its_cgroup_is_a_member_and_named(grow: Callable[[str], Tree], cgroups: Cgroups) -> None:
+def test_a_process_outside_its_cgroup_is_a_member_and_named(
+    grow: Callable[[str], ProcessTree], cgroups: Cgroups
+) -> None:
     tree = grow("setsid sleep 600 & exec sleep 600")
     until(lambda: len(tree.members()) == 3)
     cgroup = cgroups.take()
@@ -193,14 +195,14 @@ def test_a_process_outside_its_cgroup_is_a_member_and_named(grow: Callable[[str]
     cgroups.give_back(cgroup)
 
 
-def escaped_of(tree: Tree) -> tuple[str, ...]:
+def escaped_of(tree: ProcessTree) -> tuple[str, ...]:
     """What is seen outside its cgroup, by a new look."""
     tree._escaped.clear()
     tree.members()
     return tree.escaped()
 
 
-def test_a_shim_that_was_moved_away_is_taken_back_to_end(grow: Callable[[str], Tree], cgroups: Cgroups) -> None:
+def test_a_shim_that_was_moved_away_is_taken_back_to_end(grow: Callable[[str], ProcessTree], cgroups: Cgroups) -> None:
     tree = grow("exec sleep 600")
     tree.cgroup = cgroups.take()
     assert not tree.cgroup.holds(tree.shim)

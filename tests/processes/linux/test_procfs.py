@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from orchd.processes.linux import procfs
-from orchd.processes.linux.procfs import below, children_of, everyone, look, marks, own_children, send
+from orchd.processes.linux.procfs import (
+    all_processes,
+    below,
+    children_of,
+    environment_markers,
+    own_children,
+    read_process,
+    send,
+)
 from tests.conftest import until
 from tests.support.machine import descriptors
 
@@ -22,7 +30,7 @@ def test_a_process_is_seen_whatever_it_is_called() -> None:
     with subprocess.Popen([sys.executable, "-c", ODD], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as odd:
         assert odd.stdout is not None
         odd.stdout.readline()
-        found = look(odd.pid)
+        found = read_process(odd.pid)
         assert found is not None
         assert (found.pid, found.parent, found.session, found.is_zombie) == (odd.pid, os.getpid(), os.getsid(0), False)
         assert found.started > 0
@@ -31,27 +39,27 @@ def test_a_process_is_seen_whatever_it_is_called() -> None:
 
 def test_one_that_has_gone_is_nothing_and_one_that_was_not_waited_for_a_zombie() -> None:
     ended = subprocess.Popen(["true"])
-    until(lambda: (found := look(ended.pid)) is not None and found.is_zombie)
-    assert ended.pid not in everyone()
+    until(lambda: (found := read_process(ended.pid)) is not None and found.is_zombie)
+    assert ended.pid not in all_processes()
     ended.wait()
-    assert look(ended.pid) is None
+    assert read_process(ended.pid) is None
 
 
 def test_only_the_marks_are_read_of_an_environment() -> None:
     env = {"ORCHD_HOME": "/h=1", "ORCHD_AGENT": "agent-001", "ORCHD_OTHER": "x", "SECRET": "s", "A": "ORCHD_ATTEMPT=9"}
     with subprocess.Popen(["sleep", "600"], env=env) as marked:
         try:  # between two programs a process shows no environment at all
-            until(lambda: marks(marked.pid))
-            assert marks(marked.pid) == {"ORCHD_HOME": "/h=1", "ORCHD_AGENT": "agent-001"}
+            until(lambda: environment_markers(marked.pid))
+            assert environment_markers(marked.pid) == {"ORCHD_HOME": "/h=1", "ORCHD_AGENT": "agent-001"}
         finally:
             marked.kill()
-    assert marks(marked.pid) == {}
+    assert environment_markers(marked.pid) == {}
 
 
 def test_everything_below_is_found_and_the_roots_are_not() -> None:
     with subprocess.Popen(["sh", "-c", "sh -c 'sleep 600; true' & sleep 600; true"], start_new_session=True) as top:
-        until(lambda: len(list(below([top.pid], everyone()))) == 3)
-        assert top.pid not in below([top.pid], everyone())
+        until(lambda: len(list(below([top.pid], all_processes()))) == 3)
+        assert top.pid not in below([top.pid], all_processes())
         assert top.pid in (own_children() or [])
         os.killpg(top.pid, signal.SIGKILL)
 
@@ -95,18 +103,18 @@ ctypes.CDLL(None).pthread_exit(None)
 """
     with subprocess.Popen([sys.executable, "-S", "-c", script]) as one:
         try:
-            until(lambda: (found := look(one.pid)) is not None and found.state == b"Z")
-            assert look(one.pid).is_zombie is False  # type: ignore[union-attr]
-            assert one.pid in everyone()
+            until(lambda: (found := read_process(one.pid)) is not None and found.state == b"Z")
+            assert read_process(one.pid).is_zombie is False  # type: ignore[union-attr]
+            assert one.pid in all_processes()
         finally:
             one.kill()
-        until(lambda: (found := look(one.pid)) is None or found.is_zombie)
+        until(lambda: (found := read_process(one.pid)) is None or found.is_zombie)
 
 
 def test_a_signal_goes_to_this_process_and_to_nobody_that_has_its_pid_now() -> None:
     before = len(descriptors(os.getpid()))
     with subprocess.Popen(["sleep", "600"]) as one:
-        found = look(one.pid)
+        found = read_process(one.pid)
         assert found is not None
         send(found._replace(started=found.started - 1), signal.SIGKILL)
         assert one.poll() is None

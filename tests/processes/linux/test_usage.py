@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from orchd.processes.linux.process_tree import Tree
+from orchd.processes.linux.process_tree import ProcessTree
 from orchd.processes.linux.usage import Usage, of_trees
 
 BUSY = """
@@ -23,7 +23,7 @@ def test_a_tree_is_sampled_with_all_below_it() -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as busy:
         assert busy.stdout is not None
         busy.stdout.readline()
-        (usage,) = of_trees([Tree("agent-001", 1, "/nowhere", busy.pid, None)])
+        (usage,) = of_trees([ProcessTree("agent-001", 1, "/nowhere", busy.pid, None)])
         assert usage.cpu_seconds >= 0.2
         assert usage.rss_bytes > 50_000_000
         busy.communicate(b"\n")
@@ -32,6 +32,6 @@ def test_a_tree_is_sampled_with_all_below_it() -> None:
 def test_a_tree_of_which_nothing_is_left_uses_nothing() -> None:
     gone = subprocess.Popen(["true"], start_new_session=True)
     gone.wait()
-    tree = Tree("agent-001", 1, f"/nowhere/{os.getpid()}", gone.pid, None)
+    tree = ProcessTree("agent-001", 1, f"/nowhere/{os.getpid()}", gone.pid, None)
     assert of_trees([tree]) == [Usage(0.0, 0)]
     assert of_trees([]) == []

@@ -15,7 +15,7 @@ from orchd.core.inputs import Adopted, Exited, Input, Spawned
 from orchd.core.state.agents import Agent
 from orchd.instance.home import Home
 from orchd.processes.attendance import FIRST
-from orchd.processes.linux.procfs import children_of, look
+from orchd.processes.linux.procfs import children_of, read_process
 from orchd.processes.local import LocalProcesses
 from tests.conftest import until
 from tests.e2e.ways import can_make_cgroups
@@ -100,7 +100,7 @@ def test_an_agent_that_ended_under_a_stopped_shim_is_reported(post: Post) -> Non
 
 def test_an_agent_that_ended_before_it_was_looked_for_is_reported_too(post: Post) -> None:
     one = post.start("sh", "-c", "kill -STOP $PPID; exit 3")
-    until(lambda: (found := look(post.shim(one))) is not None and found.is_stopped)
+    until(lambda: (found := read_process(post.shim(one))) is not None and found.is_stopped)
 
     def news() -> list[Input]:
         return post.later(0.1)
@@ -195,7 +195,7 @@ def test_a_shim_that_waits_for_its_agent_is_not_killed_whatever_else_ended(post:
     for _ in range(6):
         assert post.later(1.0) == []
     assert post.processes.next_deadline() is None
-    assert look(post.shim(one)) is not None
+    assert read_process(post.shim(one)) is not None
 
 
 def test_what_outlives_a_kill_is_killed_again(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from orchd.network.callers import Callers
 from orchd.network.peers import Outside
 from orchd.processes.linux import process_tree as trees
 from orchd.processes.linux.cgroups import Cgroups
-from orchd.processes.linux.procfs import look, marks
+from orchd.processes.linux.procfs import environment_markers, read_process
 from orchd.processes.local import LocalProcesses
 from orchd.processes.shims.script import header
 from orchd.processes.shims.shim import MOST
@@ -126,9 +126,13 @@ def test_it_shows_nobodys_marks_since_it_may_serve_somebody_else(cast: Cast, tmp
     pid = cast.start(one)
     cast.processes.release(one.id, 1)
     until(lambda: cast.log(one) == "there\n")
-    assert marks(pid) == {"ORCHD_HOME": str(cast.home.directory)}
+    assert environment_markers(pid) == {"ORCHD_HOME": str(cast.home.directory)}
     (child,) = psutil.Process(pid).children()
-    assert marks(child.pid) == {**marks(pid), "ORCHD_AGENT": "agent-001", "ORCHD_ATTEMPT": "1"}
+    assert environment_markers(child.pid) == {
+        **environment_markers(pid),
+        "ORCHD_AGENT": "agent-001",
+        "ORCHD_ATTEMPT": "1",
+    }
     (tmp_path / "go").write_text("\n")
     assert cast.news()
 
@@ -152,7 +156,7 @@ def test_the_arguments_of_a_shim_name_no_agent_while_it_serves_one_after_another
     until(lambda: cast.log(second) == "there\n")
     assert shown(pid) == arguments
     (child,) = psutil.Process(pid).children()
-    assert marks(child.pid)["ORCHD_AGENT"] == "agent-002"
+    assert environment_markers(child.pid)["ORCHD_AGENT"] == "agent-002"
     assert shown(child.pid)[-1].startswith("echo there")
     (tmp_path / "go").write_text("\n")
     assert cast.news()
@@ -267,7 +271,7 @@ def test_whom_nobody_follows_in_ends_with_the_turn_and_leaves_its_cgroup_to_othe
     before = len(descriptors(os.getpid()))
     pid = cast.run("true")
     cast.processes.rest()
-    until(lambda: cast.processes.news() == [] and (seen := look(pid)) is not None and seen.is_zombie)
+    until(lambda: cast.processes.news() == [] and (seen := read_process(pid)) is not None and seen.is_zombie)
     until(lambda: cast.processes._shims._leaving == {} or cast.processes.news())
     second = agent("true", number=2)
     assert cast.start(second) != pid
@@ -484,7 +488,7 @@ def test_a_signal_from_the_last_breath_of_one_is_not_the_next_ones(cast: Cast) -
 def test_when_an_idle_shim_has_been_killed_the_next_has_one_of_its_own(cast: Cast) -> None:
     pid = cast.run("true")
     os.kill(pid, signal.SIGKILL)
-    until(lambda: (seen := look(pid)) is None or seen.is_zombie)
+    until(lambda: (seen := read_process(pid)) is None or seen.is_zombie)
     second = agent("sh", "-c", "exit 5", number=2)
     assert cast.start(second) != pid
     assert cast.end(second).outcome.code == 5

@@ -30,7 +30,7 @@ class Told:
     text: str
     served: int
 
-    def of(self, name: str = NAME) -> shim.Record:
+    def of(self, name: str = NAME) -> shim.ExitRecord:
         """What it says of one attempt."""
         return shim.parse_record(self.text, name)
 
@@ -82,7 +82,7 @@ def lives(
     return Told((tmp_path / "exit").read_text(), served)
 
 
-def run(tmp_path: Path, *argv: str, **how: Any) -> shim.Record:
+def run(tmp_path: Path, *argv: str, **how: Any) -> shim.ExitRecord:
     """The record of a shim that served one agent."""
     return lives(tmp_path, *argv, **how).of()
 
@@ -128,7 +128,7 @@ def test_it_moves_into_its_cgroup_and_the_agent_does_not_hold_the_door(tmp_path:
 def test_one_that_its_cgroup_does_not_take_never_runs(tmp_path: Path) -> None:
     with open("/dev/full", "wb") as door:
         record = run(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", door=door.fileno())
-    assert record == shim.Record(ran=False, code=None, cpu_seconds=0.0, was_shut_out=True)
+    assert record == shim.ExitRecord(ran=False, code=None, cpu_seconds=0.0, was_shut_out=True)
     assert not (tmp_path / "ran").exists()
 
 
@@ -171,7 +171,7 @@ def test_a_record_tells_its_boot_in_every_version(first: str) -> None:
     ],
 )
 def test_records_of_earlier_versions_are_read(text: str) -> None:
-    assert shim.parse_record(text, NAME) == shim.Record(ran=True, code=3, cpu_seconds=2.0)
+    assert shim.parse_record(text, NAME) == shim.ExitRecord(ran=True, code=3, cpu_seconds=2.0)
 
 
 @pytest.mark.parametrize("first", ["boot\n", "exit-record 3 boot\n"])
@@ -209,7 +209,9 @@ def test_one_attempt_after_another_is_served_and_told_apart(tmp_path: Path) -> N
     told = lives(tmp_path, "/bin/sh", "-c", "exit 3", lines=(shim.GO, ready("exit 4"), ready("exit 5", "agent-003.7")))
     assert told.served == 3
     assert [told.of(name).code for name in (NAME, SECOND, "agent-003.7")] == [3, 4, 5]
-    assert told.of("agent-004.1") == shim.Record(ran=False, code=None, cpu_seconds=0.0, before=told.of(SECOND).before)
+    assert told.of("agent-004.1") == shim.ExitRecord(
+        ran=False, code=None, cpu_seconds=0.0, before=told.of(SECOND).before
+    )
 
 
 SHELLS = [path for name in ("sh", "dash", "bash", "busybox", "mksh", "ksh", "yash") if (path := shutil.which(name))]

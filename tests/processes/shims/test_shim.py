@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.core.state.agents import Attributes, Spec
-from orchd.processes.attempt_files import Files
+from orchd.core.state.agents import ProcessAttributes, Spec
+from orchd.processes.attempt_files import AttemptFiles
 from orchd.processes.launching.command import command
 from orchd.processes.linux.cgroups import Cgroup
 from orchd.processes.shims.shim import MOST, Shim
@@ -22,7 +22,7 @@ from orchd.processes.shims.shim import MOST, Shim
 SPEC = Spec(("true",), "name", "/", "e")
 VARIABLES = {"PATH": "/bin", "PWD": "/", "ORCHD_HOME": "/h", "ORCHD_AGENT": "agent-001", "ORCHD_GOAL": "one"}
 TRUE = command(["/bin/true"], VARIABLES)
-FILES = Files("/h/agents/agent-002.1")
+FILES = AttemptFiles("/h/agents/agent-002.1")
 
 
 def shim(gate: int | None = None, **fields: object) -> Shim:
@@ -116,7 +116,7 @@ def test_there_is_no_line_for_whoever_needs_a_shim_of_its_own(spec: Spec, variab
 
 
 def test_there_is_no_line_for_whoever_begins_in_another_way() -> None:
-    for attributes in (Attributes(umask=0o022), Attributes(limits=(("nofile", 9, 9),))):
+    for attributes in (ProcessAttributes(umask=0o022), ProcessAttributes(limits=(("nofile", 9, 9),))):
         assert shim()._line(SPEC, command(["/bin/true"], VARIABLES, attributes), FILES) is None
 
 

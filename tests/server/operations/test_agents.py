@@ -12,7 +12,7 @@ from orchd.core.state.runs import number_of_run
 from orchd.network.peers import Outside
 from orchd.protocol import operations
 from orchd.protocol.errors import WireError
-from orchd.protocol.schema import build
+from orchd.protocol.schema import parse
 from orchd.server.listing import RECENT
 from orchd.server.operations import runs
 from tests.support.bench import Bench
@@ -54,16 +54,16 @@ def test_those_that_are_named_come_as_they_were_named(bench: Bench) -> None:
 
 def test_an_agent_sees_its_own_tree_and_no_other(bench: Bench) -> None:
     one, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
-    assert names(bench.run(one.id, build(operations.Status, {}))) == [one.id]
-    assert names(bench.run(one.id, build(operations.Status, {"all": True}))) == [one.id]
-    assert names(bench.run(Outside.OWNER, build(operations.Status, {}))) == [one.id, other.id]
-    events = bench.run(one.id, build(operations.Events, {}))["events"]
+    assert names(bench.run(one.id, parse(operations.Status, {}))) == [one.id]
+    assert names(bench.run(one.id, parse(operations.Status, {"all": True}))) == [one.id]
+    assert names(bench.run(Outside.OWNER, parse(operations.Status, {}))) == [one.id, other.id]
+    events = bench.run(one.id, parse(operations.Events, {}))["events"]
     assert {event["agent"] for event in events} == {one.id}  # type: ignore[attr-defined]
     assert "session-opened" not in {event["event"] for event in events}  # type: ignore[attr-defined]
-    about = bench.run(one.id, build(operations.Events, {"agent": "1"}))["events"]
+    about = bench.run(one.id, parse(operations.Events, {"agent": "1"}))["events"]
     assert about == [event for event in events if event["agent"] == one.id]  # type: ignore[attr-defined]
     with pytest.raises(WireError, match="not of the tree"):
-        bench.run(one.id, build(operations.Events, {"agent": other.id}))
+        bench.run(one.id, parse(operations.Events, {"agent": other.id}))
 
 
 def test_usage_is_sampled_only_when_it_is_asked_for(bench: Bench) -> None:
@@ -102,12 +102,12 @@ def test_why_names_who_is_in_the_way_and_an_agent_sees_only_its_own_tree_there(b
     bench.ask("limit", {"limit": 1, "resident": 4})
     one, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
     told = bench.ask("why", {"id": other.id})
-    assert (told["rule"], told["held_by"], [held["id"] for held in told["holders"]]) == ("limit", 1, [one.id])
-    assert set(told["holders"][0]) == {"id", "name", "status", "since"}
-    seen = bench.run(other.id, build(operations.Why, {"id": other.id}))
-    assert (seen["held_by"], seen["holders"]) == (1, [])
+    assert (told["rule"], told["blocked_by"], [held["id"] for held in told["blockers"]]) == ("limit", 1, [one.id])
+    assert set(told["blockers"][0]) == {"id", "name", "status", "since"}
+    seen = bench.run(other.id, parse(operations.Why, {"id": other.id}))
+    assert (seen["blocked_by"], seen["blockers"]) == (1, [])
     with pytest.raises(WireError, match="not of the tree"):
-        bench.run(other.id, build(operations.Why, {"id": one.id}))
+        bench.run(other.id, parse(operations.Why, {"id": one.id}))
     assert bench.code("why", {"id": "9"}) == "unknown-agent"
 
 
@@ -146,8 +146,8 @@ def test_an_agent_is_shown_the_runs_of_its_own_tree_that_go_on(bench: Bench) -> 
     one, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
     made = begun(bench, "sleep", "600", pid=one.pid)
     begun(bench, "sleep", "600")
-    assert run_ids(bench.run(one.id, build(operations.Runs, {}))) == [made]
-    assert run_ids(bench.run(other.id, build(operations.Runs, {}))) == []
+    assert run_ids(bench.run(one.id, parse(operations.Runs, {}))) == [made]
+    assert run_ids(bench.run(other.id, parse(operations.Runs, {}))) == []
 
 
 def test_why_of_a_run_names_the_member_to_blame_also_when_all_is_over(bench: Bench) -> None:
@@ -156,7 +156,7 @@ def test_why_of_a_run_names_the_member_to_blame_also_when_all_is_over(bench: Ben
     made = bench.ask("run", run)["agents"]
     bench.until_over(*(bench.agent(one["id"]) for one in made))
     told = bench.ask("why", {"id": "run-1"})
-    assert (told["id"], told["rule"], [held["name"] for held in told["holders"]]) == ("run-001", "failed", ["false"])
+    assert (told["id"], told["rule"], [held["name"] for held in told["blockers"]]) == ("run-001", "failed", ["false"])
 
 
 def test_a_run_has_no_output_of_its_own(bench: Bench) -> None:

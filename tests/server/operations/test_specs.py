@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from orchd.core.state.agents import Agent, RequestId, Status
-from orchd.instance.runner_config import Settings
+from orchd.instance.runner_config import RunnerSettings
 from orchd.network.peers import Outside
 from orchd.protocol import operations
 from orchd.protocol.errors import WireError
-from orchd.protocol.schema import ShapeError, build
+from orchd.protocol.schema import ShapeError, parse
 from tests.support.bench import Bench
 from tests.support.machine import full, needs_root, tmpfs
 
@@ -21,7 +21,7 @@ ONE = RequestId("r")
 
 def asked(*commands: str, **fields: object) -> operations.Spawn:
     """A request for agents of these commands."""
-    return build(
+    return parse(
         operations.Spawn, {"agents": [{"command": [command], **fields} for command in commands], "cwd": "/tmp"}
     )
 
@@ -56,7 +56,7 @@ def test_a_name_that_means_something_else_to_every_command_is_refused(bench: Ben
 
 def test_after_may_name_another_of_the_request_or_an_agent_in_any_form(bench: Bench) -> None:
     one = bench.spawn("sleep", "600")
-    request = build(
+    request = parse(
         operations.Spawn,
         {"agents": [{"command": ["x"], "name": "first"}, {"command": ["y"], "after": ["first", "1"]}], "cwd": "/"},
     )
@@ -67,7 +67,7 @@ def test_after_may_name_another_of_the_request_or_an_agent_in_any_form(bench: Be
 
 def test_a_claimed_parent_must_be_who_is_calling(bench: Bench) -> None:
     one = bench.spawn("sleep", "600")
-    claimed = build(operations.Spawn, {"agents": [{"command": ["x"]}], "cwd": "/", "parent": "1"})
+    claimed = parse(operations.Spawn, {"agents": [{"command": ["x"]}], "cwd": "/", "parent": "1"})
     assert bench.run(one.id, claimed).caller == one.id
     with pytest.raises(WireError, match="the kernel says that no agent is calling"):
         bench.run(Outside.OWNER, claimed)
@@ -77,19 +77,19 @@ def test_a_retry_brings_its_blockers_to_mind_and_what_it_sends_goes_over_the_fir
     blocker = bench.spawn("true")
     one = bench.spawn("false", after=[blocker.id])
     bench.until_over(blocker, one)
-    event = bench.run(Outside.OWNER, build(operations.Retry, {"ids": ["2"], "env": {"NEW": "1"}}))
+    event = bench.run(Outside.OWNER, parse(operations.Retry, {"ids": ["2"], "env": {"NEW": "1"}}))
     assert set(bench.state.agents) == {blocker.id, one.id}
     (again,) = (bench.environments.get(digest) for digest in event.environments)
     assert again == {**bench.given.retries.environment(one.id), "NEW": "1"}
     assert "PATH" in again
-    asked = build(operations.Retry, {"ids": ["2"], "env": {"NEW": "1"}, "current_env": True})
+    asked = parse(operations.Retry, {"ids": ["2"], "env": {"NEW": "1"}, "current_env": True})
     (alone,) = bench.run(Outside.OWNER, asked).environments
     assert bench.environments.get(alone) == {"NEW": "1"}
 
 
 def test_a_bound_is_the_agents_own_or_else_that_of_the_configuration(bench: Bench) -> None:
     bench.configure(memory_max="1G")
-    asked = build(
+    asked = parse(
         operations.Spawn,
         {"agents": [{"command": ["x"]}, {"command": ["x"], "memory_max": 2 << 30}], "cwd": "/", "env": {}},
     )
@@ -129,7 +129,7 @@ def test_on_a_full_disk_an_environment_is_refused_and_no_half_of_it_is_left(benc
 def test_what_is_no_command_has_a_runner(
     bench: Bench, fields: dict[str, object], runner: str | None, name: str
 ) -> None:
-    request = build(operations.Spawn, {"agents": [fields], "cwd": "/", "env": {"ORCHD_DEFAULT_RUNNER": "mock"}})
+    request = parse(operations.Spawn, {"agents": [fields], "cwd": "/", "env": {"ORCHD_DEFAULT_RUNNER": "mock"}})
     (spec,) = bench.run(Outside.OWNER, request).specs
     assert (spec.runner, spec.name) == (runner, name)
 
@@ -140,25 +140,25 @@ def test_what_is_no_command_has_a_runner(
 )
 def test_what_nothing_can_run_is_refused(bench: Bench, fields: dict[str, object], said: str) -> None:
     with pytest.raises(WireError, match=said):
-        bench.run(Outside.OWNER, build(operations.Spawn, {"agents": [fields], "cwd": "/"}))
+        bench.run(Outside.OWNER, parse(operations.Spawn, {"agents": [fields], "cwd": "/"}))
 
 
 def test_what_describes_an_agent_is_not_handed_on_to_those_that_it_spawns(bench: Bench) -> None:
     env = {"ORCHD_RESULT": "/theirs", "ORCHD_AGENT": "agent-001", "MINE": "1"}
-    request = build(operations.Spawn, {"agents": [{"command": ["x"]}], "cwd": "/", "env": env})
+    request = parse(operations.Spawn, {"agents": [{"command": ["x"]}], "cwd": "/", "env": env})
     (spec,) = bench.run(Outside.OWNER, request).specs
     assert bench.environments.get(spec.environment) == {"MINE": "1"}
 
 
 def test_an_agent_without_a_command_has_the_default_runner_and_an_unknown_one_is_named(bench: Bench) -> None:
     def runner(**spec: object) -> str | None:
-        request = build(operations.Spawn, {"agents": [spec], "cwd": "/tmp"})
+        request = parse(operations.Spawn, {"agents": [spec], "cwd": "/tmp"})
         return bench.run(Outside.OWNER, request).specs[0].runner
 
     assert runner(command=["true"]) is None
     with pytest.raises(WireError, match="no-runner"):
         runner(goal="x")
-    bench.configure(runner="mine", runners={"mine": Settings(command=("x",))})
+    bench.configure(runner="mine", runners={"mine": RunnerSettings(command=("x",))})
     assert (runner(goal="x"), runner(goal="x", runner="claude"), runner(skill="x")) == ("mine", "claude", "mine")
     with pytest.raises(
         WireError, match=r"unknown-runner: 'gpt' is no runner; there are mock, claude, codex, mine, and"
@@ -247,7 +247,7 @@ def test_programs_of_runners_are_looked_for_once_a_request(
     which = shutil.which
     monkeypatch.setattr(shutil, "which", lambda program, **how: looks.append(program) or which(program, **how))
     agents = [*({"goal": "x"} for _ in range(50)), {"goal": "x", "env": {"ORCHD_DEFAULT_RUNNER": "mock"}}]
-    request = build(operations.Spawn, {"agents": agents, "cwd": "/", "env": {"PATH": str(tmp_path)}})
+    request = parse(operations.Spawn, {"agents": agents, "cwd": "/", "env": {"PATH": str(tmp_path)}})
     specs = bench.run(Outside.OWNER, request).specs
     assert [spec.runner for spec in specs] == [*["claude"] * 50, "mock"]
     assert looks == ["claude", "codex"]

@@ -49,7 +49,7 @@ def test_without_a_daemon_it_looks_and_starts_none(orchctl: Orchctl, stopped: In
     assert not stopped.home.socket.exists()
     checks = {one["check"] for one in json.loads(orchctl("doctor", "--json").out)["findings"]}
     known = {"config", "rights", "daemon", "versions", "systemd", "cgroups", "limits", "clock", "disk", "filesystem"}
-    assert checks == known | {"bounds", "processes", "runners", "strays", "home", "database", "files"}
+    assert checks == known | {"bounds", "processes", "runners", "orphans", "home", "database", "files"}
 
 
 def test_with_a_daemon_it_says_who_answers(orchctl: Orchctl, instance: Instance) -> None:
@@ -98,17 +98,17 @@ def test_what_an_ended_agent_left_is_found_and_ended_and_nobody_else(
 ) -> None:
     over, living = instance.spawn("true"), instance.spawn("sleep", "600")
     instance.ctl("wait", over)
-    stray, own = left(over, "1"), left(living, "1")
-    assert findings(orchctl, "strays") == [("problem", f"pid {stray.pid} is left of {over}: sleep 600")]
+    orphan, own = left(over, "1"), left(living, "1")
+    assert findings(orchctl, "orphans") == [("problem", f"pid {orphan.pid} is left of {over}: sleep 600")]
     assert orchctl("doctor").code == 1
-    assert stray.poll() is None
-    assert findings(orchctl, "strays", "--fix") == [
-        ("ok", f"pid {stray.pid} is left of {over}: sleep 600; it was ended")
+    assert orphan.poll() is None
+    assert findings(orchctl, "orphans", "--fix") == [
+        ("ok", f"pid {orphan.pid} is left of {over}: sleep 600; it was ended")
     ]
-    assert stray.wait(DEADLINE) == -9
+    assert orphan.wait(DEADLINE) == -9
     assert own.poll() is None
     assert instance.agent(living)["status"] == "running"
-    assert findings(orchctl, "strays") == [("ok", "no process of an agent that has ended is left")]
+    assert findings(orchctl, "orphans") == [("ok", "no process of an agent that has ended is left")]
 
 
 def test_without_a_daemon_agents_that_live_are_no_strays(orchctl: Orchctl, stopped: Instance, left: Left) -> None:
@@ -116,8 +116,8 @@ def test_without_a_daemon_agents_that_live_are_no_strays(orchctl: Orchctl, stopp
     over, one = stopped.spawn("true"), stopped.spawn("sleep", "600")
     stopped.ctl("wait", over)
     stopped.stop("--keep-agents")
-    stray = left(over, "1")
-    assert findings(orchctl, "strays", "--fix")[0][1].startswith(f"pid {stray.pid} is left of {over}")
+    orphan = left(over, "1")
+    assert findings(orchctl, "orphans", "--fix")[0][1].startswith(f"pid {orphan.pid} is left of {over}")
     stopped.start()
     assert stopped.agent(one)["status"] == "running"
 
@@ -132,7 +132,7 @@ def test_agents_of_a_home_that_was_moved_away_for_a_moment_are_not_ended(
     kept = tmp_path / "kept"
     stopped.directory.rename(kept)
     stopped.directory.mkdir(mode=0o700)
-    ((state, what), *_) = findings(orchctl, "strays", "--fix")
+    ((state, what), *_) = findings(orchctl, "orphans", "--fix")
     assert (state, f"the home has no record of {agent}: " in what) == ("problem", True)
     shutil.rmtree(stopped.directory)
     kept.rename(stopped.directory)

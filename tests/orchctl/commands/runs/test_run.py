@@ -88,7 +88,7 @@ def test_a_dry_run_shows_the_request_and_does_nothing(
     team: str, orchctl: Orchctl, stopped: Instance, tmp_path: Path
 ) -> None:
     done = orchctl("run", team, "--dry-run", "--json", "--task-id", "bd-1")
-    built = schema.build(operations.Run, json.loads(done.out))
+    built = schema.parse(operations.Run, json.loads(done.out))
     assert [one.path for one in built.members] == ["api", "ui"]
     assert built.results == str(tmp_path / ".agent/runs/team-1")
     people = orchctl("run", team, "--dry-run")

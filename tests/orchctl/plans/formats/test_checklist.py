@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchctl.plans import reading
-from orchctl.plans.reading import Wishes
+from orchctl.plans.reading import ReadOptions
 from orchctl.plans.shape import Node, Plan, PlanError, marked
 
 LIST = """# Plan
@@ -34,7 +34,7 @@ Some text that belongs to nothing.
 
 def read(text: str) -> Plan:
     """The checklist that a text is."""
-    return reading.parsed(text, Wishes("checklist"))
+    return reading.parsed(text, ReadOptions("checklist"))
 
 
 def ticked(text: str, one: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from orchctl.runners.harness.leftovers import Process, is_server, of_attempt, serves, still, trees
+from orchctl.runners.harness.leftovers import LeftProcess, is_server, of_attempt, serves, still, trees
 from tests.conftest import until
 
 SERVES = (
@@ -141,9 +141,9 @@ def test_those_that_end_in_time_are_not_left(env: dict[str, str], start: Start) 
     assert [one.command for one in still(found, 0.0)] == ["sleep 300"]
 
 
-def process(pid: int, parent: int, command: str, *, is_daemon: bool = False) -> Process:
+def process(pid: int, parent: int, command: str, *, is_daemon: bool = False) -> LeftProcess:
     """A process."""
-    return Process(pid, parent, command, is_daemon, is_below=False)
+    return LeftProcess(pid, parent, command, is_daemon, is_below=False)
 
 
 def test_a_tree_with_a_server_in_it_was_meant_to_stay() -> None:

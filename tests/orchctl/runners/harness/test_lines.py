@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchctl.runners.harness.lines import Line, Lines
+from orchctl.runners.harness.lines import Lines, OutputLine
 
 LONGEST = 1000
 
 
-def cut(pieces: list[bytes]) -> list[Line]:
+def cut(pieces: list[bytes]) -> list[OutputLine]:
     """The lines of a stream that comes in these pieces."""
     lines = Lines(LONGEST)
     return [line for piece in pieces for line in lines.feed(piece)] + list(lines.last())
@@ -34,4 +34,4 @@ def test_of_a_line_that_is_too_long_only_the_beginning_is_held() -> None:
     for _ in range(1000):
         assert list(lines.feed(b"x" * 700)) == []
         assert len(lines._begun) <= LONGEST
-    assert list(lines.feed(b"\nnext\n")) == [Line(b"x" * 200, 700_000), Line(b"next", 4)]
+    assert list(lines.feed(b"\nnext\n")) == [OutputLine(b"x" * 200, 700_000), OutputLine(b"next", 4)]

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from orchctl.runners.harness import log
-from orchctl.runners.harness.log import Log, short
+from orchctl.runners.harness.log import RunnerLog, short
 from tests.orchctl.runners.conftest import RUNNERS, Stage
 
 
 def test_what_a_terminal_would_obey_is_taken_out(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as file:
-        Log(file.fileno()).say("a\x1b[31m\tb \r\n\n  c\u202e\udcff é\n\n", "> ")
+        RunnerLog(file.fileno()).say("a\x1b[31m\tb \r\n\n  c\u202e\udcff é\n\n", "> ")
     assert (tmp_path / "log").read_text() == "> a?[31m\tb\n> \n>   c?? é\n"
 
 
@@ -26,26 +26,26 @@ def test_what_is_only_mentioned_is_short() -> None:
 
 def test_a_full_disk_ends_the_log_and_nothing_else() -> None:
     with Path("/dev/full").open("wb") as full:
-        file = Log(full.fileno())
+        file = RunnerLog(full.fileno())
         file.say("a")
         file.say("b")
 
 
 def test_without_any_output_nothing_is_said() -> None:
-    Log(999).say("a")
+    RunnerLog(999).say("a")
 
 
 def test_a_reader_that_has_gone_ends_the_log() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    Log(writer).say("a")
+    RunnerLog(writer).say("a")
     os.close(writer)
 
 
 def test_a_reader_that_does_not_read_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "_PATIENCE", 0.05)
     reader, writer = os.pipe()
-    file = Log(writer)
+    file = RunnerLog(writer)
     file.write(b"x" * 200_000)
     file.say("never")
     os.set_blocking(reader, False)
