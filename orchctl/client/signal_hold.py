@@ -24,8 +24,8 @@ PAUSE = 0.1  # seconds between two looks whether a daemon answers: no event repo
 
 
 class SignalHold:
-    """A `SideTask` around another one. While it is entered, a signal of `HELD` is put off until `is_served` is true, and
-    for `patience` seconds at most. What was ignored stays ignored; in any thread but the main one nothing is held."""
+    """A `SideTask` around another. While it is entered, a signal of `HELD` is put off until `is_served` is true, for
+    `patience` seconds at most. A signal that was ignored stays ignored; only the main thread holds signals."""
 
     def __init__(self, is_served: Callable[[], bool], patience: float, watch: SideTask | None) -> None:
         self._is_served = is_served

@@ -137,16 +137,20 @@ def database(home: Home) -> Finding:
 def bounds(server: DaemonState) -> Iterator[Finding]:
     """Report how resource limits are enforced: that depends on where the daemon was started."""
     if server.answer is None:
-        yield ok("bounds", "where the daemon is started decides who holds --memory-max, --cpu-max and --pids-max")
+        yield ok(
+            "resource-limits", "where the daemon is started decides who holds --memory-max, --cpu-max and --pids-max"
+        )
         return
-    for name, who in server.answer.get("bounds", {}).items():
+    for name, who in server.answer.get("resource_limits", {}).items():
         option = f"--{name.replace('_', '-')}"
         if who == "kernel":
-            yield ok("bounds", f"{option} is held by the kernel")
+            yield ok("resource-limits", f"{option} is held by the kernel")
         elif who is not None:
-            yield ok("bounds", f"{option} is held by samples: no controller of cgroup v2 is passed on to agents")
+            yield ok(
+                "resource-limits", f"{option} is held by samples: no controller of cgroup v2 is passed on to agents"
+            )
         else:
-            yield ok("bounds", f"{option} is refused: {_NO_CONTROLLER}")
+            yield ok("resource-limits", f"{option} is refused: {_NO_CONTROLLER}")
 
 
 def clock(home: Home, now: float) -> Finding:

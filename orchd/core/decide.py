@@ -6,10 +6,10 @@ what happened (events, applied to the state as they are recorded) and what the s
 may start. So nobody has to remember to trigger the scheduler, and every way in - spawn, retry, recovery, a raised
 limit - goes through the one door of admission.
 
-Two effects are questions: `Launch` and `Listen`. The shell answers them before the events of the turn are committed, and
-the answers are decided in the same turn. A process is therefore made before its admission is on disk, but behind a gate
-that is only opened (`Release`) after: if the daemon dies in between, the gate's other end closes and the process leaves
-without having run. For the same reason no other input ever sees an agent that is `starting`.
+Two effects are questions: `Launch` and `CheckOutput`. They are answered before the events of the turn are committed,
+and the answers are decided in the same turn. A process is therefore made before its admission is on disk, but behind a
+gate that is only opened (`Release`) after: if the daemon dies in between, the gate's other end closes and the process
+leaves without having run. For the same reason no other input ever sees an agent that is `starting`.
 
 Time is an argument. Nothing here looks at a clock; `next_deadline` says when to ask again.
 """

@@ -287,7 +287,7 @@ class FullDisk:
             "socket": str(self._home.socket),
             "home": str(self._home.directory),
             "uptime_seconds": round(self._now() - self._started, 3),
-            "bounds": {},
+            "resource_limits": {},
             "cgroups": None,
             "disk_full": True,
         }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 APPLICATION_ID = 0x6F726368  # "orch": tells our file from any other database
-SCHEMAS = (1, 4)  # the oldest and newest layout that this version can use, which orchd.store.migrations makes
+SCHEMAS = (1, 5)  # the oldest and newest layout that this version can use, which orchd.store.migrations makes
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _STEPS = 20_000  # of SQLite, between two looks at the clock
 

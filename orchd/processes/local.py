@@ -105,7 +105,7 @@ class LocalProcesses:
 
     def shown(self) -> dict[str, object]:
         """Who holds which bounds, and the cgroup below which each attempt gets its own; None where they have none."""
-        return {"bounds": dict(self.held()), "cgroups": self._shims.cgroup_base()}
+        return {"resource_limits": dict(self.held()), "cgroups": self._shims.cgroup_base()}
 
     def follow(self, agents: Iterable[Agent]) -> None:
         """Know the attempts that are alive, as callers and by their logs, and leave all others to a later daemon."""
@@ -240,7 +240,7 @@ class LocalProcesses:
 
     def news(self) -> list[Input]:
         """What has happened to processes since the last time."""
-        self._guard.look(self._handles)
+        self._guard.read_process(self._handles)
         weights = self._scale.weigh(self._clock())
         for key, weight in weights.items():
             self._handles[key].peak = max(self._handles[key].peak or 0, weight.amount)

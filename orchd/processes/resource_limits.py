@@ -17,7 +17,7 @@ _FROM_CONFIG: dict[str, Callable[[Any], float]] = {"memory_max": size, "cpu_max"
 _OTHERWISE = {"memory_max": "samples"}  # who holds what the kernel does not
 
 
-def blocked_by(kernels: Collection[str]) -> Enforcement:
+def enforced_by(kernels: Collection[str]) -> Enforcement:
     """Who holds each bound where the kernel holds these."""
     return {name: "kernel" if name in kernels else _OTHERWISE.get(name) for name in BOUNDS}
 
@@ -40,12 +40,14 @@ def _refusal(name: str) -> str:
 def limits_of(spec: specs.AgentSpec, config: Config, held: Enforcement) -> dict[str, Any]:
     """The bounds of an agent. Raises WireError for one that nobody could hold: who asks for it relies on it."""
     if (wrong := unheld(spec, held)) is not None:
-        raise WireError("cannot-bound", f"{wrong}; leave it out, or see what `orchctl doctor` says of bounds")
+        raise WireError(
+            "cannot-bound", f"{wrong}; leave it out, or see what `orchctl doctor` reports of resource limits"
+        )
     defaults = {
         name: read(value) for name, read in _FROM_CONFIG.items() if (value := getattr(config, name)) is not None
     }
     for name in defaults.keys() - set(asked(spec)):
         if held[name] is None:
-            way_out = f"take {name} out of config.toml, or see what `orchctl doctor` says of bounds"
+            way_out = f"take {name} out of config.toml, or see what `orchctl doctor` reports of resource limits"
             raise WireError("cannot-bound", f"{_refusal(name)}; {way_out}")
     return defaults | {name: getattr(spec, name) for name in asked(spec)}

@@ -20,7 +20,7 @@ from orchd.store.reader import StoredReply
 
 KEPT_ANSWERS = 10_000
 
-_KEEP = "INSERT OR REPLACE INTO answers (request, op, caller, result) VALUES (?, ?, ?, ?)"
+_KEEP = "INSERT OR REPLACE INTO replies (request, op, caller, result) VALUES (?, ?, ?, ?)"
 
 
 class Saved(NamedTuple):
@@ -185,7 +185,7 @@ class Store(PruneQueries):
             state.seed = saved.seed
         self._remember_pruned()
         if not self._without_room:
-            self._many("DELETE FROM answers WHERE number <= (SELECT max(number) FROM answers) - ?", (KEPT_ANSWERS,))
+            self._many("DELETE FROM replies WHERE number <= (SELECT max(number) FROM replies) - ?", (KEPT_ANSWERS,))
         return list(self._agents("is_over = 0 ORDER BY number"))
 
     def last_seq(self) -> int:

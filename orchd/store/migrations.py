@@ -34,15 +34,25 @@ def _note_attempts(db: sqlite3.Connection) -> None:
 
 
 def _keep_conditions(db: sqlite3.Connection) -> None:
-    """Rows of agents may hold the conditions of dependencies, whether the agent has started, whether it is paused, and
-    the agent because of which it was ended.
+    """Rows of agents may hold the conditions of dependencies, whether the agent has started, and whether it is paused.
 
     Rows of version 3 have none of them: every dependency requires completion, and no agent is paused.
     """
 
 
+def _rename_tables(db: sqlite3.Connection) -> None:
+    """Tables are called as their rows are everywhere else: `events` and `replies`.
+
+    Rows of agents and events may name the agent that caused an end; rows of version 4 are read without it.
+    """
+    db.execute("DROP INDEX facts_by_root")
+    db.execute("ALTER TABLE facts RENAME TO events")
+    db.execute("CREATE INDEX events_by_root ON events (root) WHERE root IS NOT NULL")
+    db.execute("ALTER TABLE answers RENAME TO replies")
+
+
 # The step at index 0 makes version 2 of version 1, and so on. A step that was released is never changed again.
-STEPS: tuple[Step, ...] = (_freeze_agents, _note_attempts, _keep_conditions)
+STEPS: tuple[Step, ...] = (_freeze_agents, _note_attempts, _keep_conditions, _rename_tables)
 
 
 def newest() -> int:

@@ -93,8 +93,8 @@ class PruneQueries(Reader):
         self.commits.begin()
 
     def _delete(self, numbers: str) -> None:
-        """Agents, the events of trees that begin with them, closed sessions that are empty then, and what is left of the
-        time before all others."""
+        """Delete agents, the events of trees that begin with them, sessions that are empty then, and what
+        is left of the time before all others."""
         sessions = self._column(f"SELECT DISTINCT session FROM agents WHERE number IN {LISTED}", numbers)
         (newest,) = self._column(f"SELECT max(seq) FROM events WHERE root IN {LISTED}", numbers)
         self._db.execute(f"DELETE FROM events WHERE root IN {LISTED}", (numbers,))

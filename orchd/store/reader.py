@@ -192,7 +192,7 @@ class Reader:
 
     def answer(self, request: str) -> StoredReply | None:
         """What this request was answered before, if it was."""
-        row = self._one("SELECT op, caller, result FROM answers WHERE request = ?", (request,))
+        row = self._one("SELECT op, caller, result FROM replies WHERE request = ?", (request,))
         return StoredReply(request, row[0], row[1], unpack(row[2])) if row else None
 
     def events(self, since: int, count: int, root: int | None = None) -> list[StoredFact]:

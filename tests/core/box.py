@@ -61,7 +61,7 @@ class Box:
         return self.turn
 
     def _check_what_was_said(self) -> None:
-        """Events name the attempt that they are about, and replies the request, with a code that scripts may rely on."""
+        """Events name their attempt, and replies their request, with a code that scripts may rely on."""
         assert all(getattr(event, "attempt", 1) for event in self.turn.events)
         for reply in self.replies().values():
             assert reply.request

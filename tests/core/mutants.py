@@ -25,8 +25,8 @@ MUTANTS = (
     Mutant(
         "no more live than there are resident slots",
         "handlers/schedule.py",
-        "if not has_resident_slot(state, line.depth) or not has_room(state, line) or why_held(state, line, now):",
-        "if not has_room(state, line) or why_held(state, line, now):",
+        "if not has_resident_slot(state, line.depth) or not has_room(state, line) or why_blocked(state, line, now):",
+        "if not has_room(state, line) or why_blocked(state, line, now):",
         core("handlers/schedule", "the_resident_places_bound_the_living"),
     ),
     Mutant(
@@ -236,7 +236,7 @@ MUTANTS = (
         "an attempt that never ran is queued again",
         "handlers/processes.py",
         """        return
-    if agent.cause is Cause.CANCELLED:
+    if agent.cause is StopReason.CANCELLED:
 """,
         """        return
     if agent.pid:
@@ -344,15 +344,15 @@ MUTANTS = (
     Mutant(
         "what takes too much memory is killed at once",
         "handlers/processes.py",
-        "Cause.MEMORY, MEMORY))\n    turn.record(KillBegan",
-        "Cause.MEMORY, MEMORY))\n        return\n    turn.record(KillBegan",
+        "StopReason.MEMORY, MEMORY))\n    turn.record(KillBegan",
+        "StopReason.MEMORY, MEMORY))\n        return\n    turn.record(KillBegan",
         core("handlers/processes", "one_that_takes_too_much_memory_is_killed_at_once_and_has_failed_for_it"),
     ),
     Mutant(
         "a shim that the kernel ended for the agent's own bound is no mystery",
         "state/apply_attempts.py",
-        "agent.cause = Cause.MEMORY if is_over_bound else Cause.ENDED",
-        "agent.cause = Cause.ENDED",
+        "agent.cause = StopReason.MEMORY if is_over_bound else StopReason.ENDED",
+        "agent.cause = StopReason.ENDED",
         core("handlers/processes", "one_that_the_kernel_ended_for_its_own_bound_has_failed_for_memory[None]"),
     ),
     *OF_CONDITIONS,

@@ -8,14 +8,14 @@ OF_SCOPES = (
     Mutant(
         "maxParallel holds",
         "handlers/schedule.py",
-        "if not has_resident_slot(state, line.depth) or not has_room(state, line) or why_held(state, line, now):",
-        "if not has_resident_slot(state, line.depth) or why_held(state, line, now):",
+        "if not has_resident_slot(state, line.depth) or not has_room(state, line) or why_blocked(state, line, now):",
+        "if not has_resident_slot(state, line.depth) or why_blocked(state, line, now):",
         core("handlers/run", "max_parallel_bounds_those_of_a_group_that_work_and_holds_up_nobody_else"),
     ),
     Mutant(
         "what is held back does not start",
         "handlers/schedule.py",
-        "if not has_resident_slot(state, line.depth) or not has_room(state, line) or why_held(state, line, now):",
+        "if not has_resident_slot(state, line.depth) or not has_room(state, line) or why_blocked(state, line, now):",
         "if not has_resident_slot(state, line.depth) or not has_room(state, line):",
         core("admission/blocking", "one_that_was_turned_away_is_queued_again_and_loses_nothing"),
     ),

@@ -9,7 +9,7 @@ import pytest
 
 from orchd.network.keyring import Keyring
 from orchd.network.peers import Outside
-from orchd.network.remote import RemoteRoute
+from orchd.network.remote import RemoteRoute, RemoteSocket
 from orchd.network.roles import RemoteClient
 from orchd.network.subscribers import Subscribers
 from orchd.protocol.errors import WireError
@@ -46,7 +46,7 @@ def door() -> Door:
 @pytest.fixture
 def subscribers(tmp_path: Path, door: Door) -> Subscribers:
     """Those who come by it."""
-    return Subscribers(Keyring(tmp_path / "keys.json"), cast("Remote", cast("Any", door)), lambda: "now")
+    return Subscribers(Keyring(tmp_path / "keys.json"), cast("RemoteSocket", cast("Any", door)), lambda: "now")
 
 
 def routes(count: int) -> list[RemoteRoute]:

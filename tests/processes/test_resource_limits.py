@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from orchd.instance.config import Config
-from orchd.processes.resource_limits import asked, blocked_by, limits_of, unheld
+from orchd.processes.resource_limits import asked, enforced_by, limits_of, unheld
 from orchd.protocol import specs
 from orchd.protocol.errors import WireError
 
-EVERYTHING = blocked_by(["memory_max", "cpu_max", "pids_max"])
+EVERYTHING = enforced_by(["memory_max", "cpu_max", "pids_max"])
 CONFIG = Config(memory_max="1G", cpu_max="50%", pids_max=100)
 
 
@@ -21,8 +21,8 @@ def spec(**bounds: Any) -> specs.AgentSpec:
 
 
 def test_the_kernel_holds_what_its_controllers_can_and_the_daemon_memory_alone() -> None:
-    assert blocked_by([]) == {"memory_max": "samples", "cpu_max": None, "pids_max": None}
-    assert blocked_by(["pids_max"]) == {"memory_max": "samples", "cpu_max": None, "pids_max": "kernel"}
+    assert enforced_by([]) == {"memory_max": "samples", "cpu_max": None, "pids_max": None}
+    assert enforced_by(["pids_max"]) == {"memory_max": "samples", "cpu_max": None, "pids_max": "kernel"}
 
 
 def test_what_is_asked_for_goes_before_what_the_configuration_says() -> None:
@@ -39,13 +39,13 @@ def test_what_is_asked_for_goes_before_what_the_configuration_says() -> None:
 def test_a_bound_that_nobody_could_hold_is_refused_by_its_name(bound: dict[str, Any]) -> None:
     (name,) = bound
     with pytest.raises(WireError, match=f"{name} cannot be held: .* leave it out, or see what") as told:
-        limits_of(spec(**bound), Config(), blocked_by([]))
+        limits_of(spec(**bound), Config(), enforced_by([]))
     assert told.value.code == "cannot-bound"
     with pytest.raises(WireError, match=f"{name} cannot be held: .* take {name} out of config.toml"):
-        limits_of(spec(), Config(**{name: getattr(CONFIG, name)}), blocked_by([]))
+        limits_of(spec(), Config(**{name: getattr(CONFIG, name)}), enforced_by([]))
     assert unheld(spec(**bound), EVERYTHING) is None
     assert asked(spec(**bound)) == [name]
 
 
 def test_memory_is_held_everywhere() -> None:
-    assert limits_of(spec(memory_max=1 << 20), Config(), blocked_by([])) == {"memory_max": 1 << 20}
+    assert limits_of(spec(memory_max=1 << 20), Config(), enforced_by([])) == {"memory_max": 1 << 20}

@@ -126,7 +126,7 @@ def test_a_commit_is_all_or_nothing(store: Store) -> None:
         store.commit(State(), 1.0, [Unwritable()])  # type: ignore[list-item]
     store._db.rollback()
     twice: list[Event] = [LimitChanged(1, 1)]
-    store._db.execute("CREATE TRIGGER no BEFORE INSERT ON answers BEGIN SELECT RAISE(ABORT, 'no'); END")
+    store._db.execute("CREATE TRIGGER no BEFORE INSERT ON replies BEGIN SELECT RAISE(ABORT, 'no'); END")
     with pytest.raises(StoreError, match="no"):
         store.commit(State(), 1.0, twice, [StoredReply("r", "limit", None, {})])
     store._db.rollback()
@@ -181,7 +181,7 @@ def test_events_about_an_agent_are_found_without_a_look_at_all_events(store: Sto
         "EXPLAIN QUERY PLAN SELECT seq FROM events WHERE root = ? AND seq > ? AND agent = ? ORDER BY seq LIMIT ?",
         (1, 0, 1, 9),
     )
-    assert "facts_by_root" in str(plan)
+    assert "events_by_root" in str(plan)
 
 
 def test_the_sequence_goes_on_where_it_was(tmp_path: Path) -> None:

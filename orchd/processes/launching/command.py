@@ -29,6 +29,9 @@ class Refused(Exception):
     """The agent's own request cannot be met on this machine: no such program, directory or file."""
 
 
+_NO_CHANGE = ProcessAttributes()
+
+
 class AgentCommand(NamedTuple):
     """What the shim is to start, and how it is handed its variables."""
 
@@ -41,9 +44,7 @@ class AgentCommand(NamedTuple):
     carried: str | None  # its words in one variable, where its shim may serve others too
 
 
-def command(
-    words: list[str], variables: dict[str, str], attributes: ProcessAttributes = ProcessAttributes()
-) -> AgentCommand:  # noqa: B008
+def command(words: list[str], variables: dict[str, str], attributes: ProcessAttributes = _NO_CHANGE) -> AgentCommand:
     """A command with these words, variables and attributes."""
     slots = handover.slots_of(variables)
     # /usr/bin/env, which may be needed for one variable, would take such a program for another variable

@@ -15,7 +15,7 @@ from orchd.processes.launching.command import AgentCommand, Refused
 from orchd.processes.linux import controllers
 from orchd.processes.linux.cgroups import Cgroup, Cgroups
 from orchd.processes.linux.exit_watch import ExitWatch
-from orchd.processes.resource_limits import Enforcement, asked, blocked_by, unheld
+from orchd.processes.resource_limits import Enforcement, asked, enforced_by, unheld
 from orchd.processes.shims.launch import launch
 from orchd.processes.shims.shim import Shim
 
@@ -45,7 +45,7 @@ class ShimPool:
 
     def held(self) -> Enforcement:
         """Who holds which bounds here."""
-        return blocked_by(self._cgroups.bounds if self._cgroups else frozenset())
+        return enforced_by(self._cgroups.bounds if self._cgroups else frozenset())
 
     def cgroup_base(self) -> str | None:
         """The cgroup below which each attempt gets its own; None where attempts have none."""
@@ -84,7 +84,7 @@ class ShimPool:
 
     def _bind(self, cgroup: Cgroup | None, spec: Spec) -> None:
         held = self._cgroups.bounds if self._cgroups and cgroup else frozenset()
-        if (wrong := unheld(spec, blocked_by(held))) is not None:
+        if (wrong := unheld(spec, enforced_by(held))) is not None:
             raise Refused(f"{wrong}, though it had when this was asked for; spawn it again without")
         if cgroup is not None and asked(spec):
             cgroup.is_bound = True

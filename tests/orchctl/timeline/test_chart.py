@@ -23,18 +23,21 @@ def tried(
     return AttemptHistory(number, BEGAN + queued, BEGAN + admitted, end, how, waits=waits, **more)  # type: ignore[arg-type]
 
 
+life = Lifecycle
+
+
 def made_up() -> History:
     """Seven agents: one that nests, one that is tried again, one that fails, one that is still at work."""
     lives = [
-        Lifecycle("agent-001", "lead", "pm", None, BEGAN, [tried(1, 0, 0, 40, "completed", waits=[(5, 30)])], "completed"),
-        Lifecycle("agent-002", "api", "sub-skill", "agent-001", BEGAN, [tried(1, 4, 5, 28, "completed")], "completed"),
-        Lifecycle("agent-003", "flaky", "pm", None, BEGAN, [
+        life("agent-001", "lead", "pm", None, BEGAN, [tried(1, 0, 0, 40, "completed", waits=[(5, 30)])], "completed"),
+        life("agent-002", "api", "sub-skill", "agent-001", BEGAN, [tried(1, 4, 5, 28, "completed")], "completed"),
+        life("agent-003", "flaky", "pm", None, BEGAN, [
             tried(1, 0, 0, 12, "retried", reason="exit code 3", exit_code=3), tried(2, 12, 15, 30, "completed"),
         ], "completed"),
-        Lifecycle("agent-004", '<script>"&\x1b', "pm", None, BEGAN, [tried(1, 0, 12, 33, "failed", reason="a<b")], "failed"),
-        Lifecycle("agent-005", "ui", "composite", None, BEGAN, [tried(1, 20, 28, 44, "cancelled")], "cancelled"),
-        Lifecycle("agent-006", "late", "pm", None, BEGAN, [tried(1, 20, 40, None, None)]),
-        Lifecycle("agent-007", "never", "pm", None, BEGAN + 30),
+        life("agent-004", '<script>"&\x1b', "pm", None, BEGAN, [tried(1, 0, 12, 33, "failed", reason="a<b")], "failed"),
+        life("agent-005", "ui", "composite", None, BEGAN, [tried(1, 20, 28, 44, "cancelled")], "cancelled"),
+        life("agent-006", "late", "pm", None, BEGAN, [tried(1, 20, 40, None, None)]),
+        life("agent-007", "never", "pm", None, BEGAN + 30),
     ]  # fmt: skip
     return History("run-001 made up", lives, [(BEGAN, 2), (BEGAN + 38, 3)], BEGAN, BEGAN + 60)
 
@@ -139,7 +142,7 @@ def test_thousands_of_attempts_at_many_places_stay_a_picture() -> None:
 
 
 def test_a_history_of_nothing_but_a_queue_can_be_drawn() -> None:
-    ET.fromstring(svg(History("queue", [Lifecycle("agent-001", "a", "pm", None, BEGAN)], [], BEGAN, BEGAN)))
+    ET.fromstring(svg(History("queue", [life("agent-001", "a", "pm", None, BEGAN)], [], BEGAN, BEGAN)))
 
 
 if __name__ == "__main__":

@@ -25,9 +25,20 @@ def names(answer: dict[str, object]) -> list[str]:
 
 def test_the_daemon_says_who_it_is(bench: Bench) -> None:
     shown = bench.ask("daemon")
-    own = {"pid", "version", "schema", "protocol", "uptime_seconds", "socket", "home", "bounds", "cgroups", "disk_full"}
+    own = {
+        "pid",
+        "version",
+        "schema",
+        "protocol",
+        "uptime_seconds",
+        "socket",
+        "home",
+        "resource_limits",
+        "cgroups",
+        "disk_full",
+    }
     assert set(shown) == own
-    assert shown["bounds"] == {"memory_max": "samples", "cpu_max": None, "pids_max": None}
+    assert shown["resource_limits"] == {"memory_max": "samples", "cpu_max": None, "pids_max": None}
     assert (shown["pid"], shown["home"]) == (os.getpid(), str(bench.home.directory))
 
 

@@ -49,7 +49,7 @@ def test_without_a_daemon_it_looks_and_starts_none(orchctl: Orchctl, stopped: In
     assert not stopped.home.socket.exists()
     checks = {one["check"] for one in json.loads(orchctl("doctor", "--json").out)["findings"]}
     known = {"config", "rights", "daemon", "versions", "systemd", "cgroups", "limits", "clock", "disk", "filesystem"}
-    assert checks == known | {"bounds", "processes", "runners", "orphans", "home", "database", "files"}
+    assert checks == known | {"resource-limits", "processes", "runners", "orphans", "home", "database", "files"}
 
 
 def test_with_a_daemon_it_says_who_answers(orchctl: Orchctl, instance: Instance) -> None:
@@ -59,10 +59,10 @@ def test_with_a_daemon_it_says_who_answers(orchctl: Orchctl, instance: Instance)
 
 
 def test_who_holds_the_bounds_of_agents_is_said_by_the_daemon(orchctl: Orchctl, stopped: Instance) -> None:
-    ((_, what),) = findings(orchctl, "bounds")
+    ((_, what),) = findings(orchctl, "resource-limits")
     assert "where the daemon is started decides" in what
     stopped.start()
-    memory, _, _ = [what for _, what in findings(orchctl, "bounds")]
+    memory, _, _ = [what for _, what in findings(orchctl, "resource-limits")]
     assert memory.startswith("--memory-max is held by ")
 
 
