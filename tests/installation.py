@@ -20,13 +20,13 @@ PROGRAM = Path(__file__)
 VERSIONS = {"older": "0.1.0", "newer": "0.2.0"}
 _ONE_MORE = '''
 
-def _facts_by_day(db: sqlite3.Connection) -> None:
+def _events_by_day(db: sqlite3.Connection) -> None:
     """Events are found by their day."""
     db.execute("ALTER TABLE events ADD COLUMN day INTEGER AS (CAST(at / 86400 AS INTEGER)) VIRTUAL")
-    db.execute("CREATE INDEX facts_by_day ON events (day)")
+    db.execute("CREATE INDEX events_by_day ON events (day)")
 
 
-STEPS = (*STEPS, _facts_by_day)
+STEPS = (*STEPS, _events_by_day)
 '''
 _PROGRAM = """#!{python} -P
 import sys

@@ -36,7 +36,7 @@ SOCKET = "tests/orchctl/commands/observe/test_metrics.py::test_a_socket_is_the_u
 TRACE = "tests/orchctl/commands/observe/test_trace.py::test_spans_have_their_parents_and_are_the_same_every_time"
 HOOK = "tests/orchctl/commands/observe/test_hook.py::test_each_end_is_told_once_whoever_dies"
 SIMULATION = (
-    "tests/simulation/test_simulation.py::test_thousands_of_steps_keep_every_promise_and_reach_every_fact_and_effect"
+    "tests/simulation/test_simulation.py::test_thousands_of_steps_keep_every_promise_and_reach_every_event_and_effect"
 )
 DEMO = (
     "tests/orchctl/commands/agents/test_demo.py::"

@@ -27,7 +27,7 @@ def schema(path: Path) -> tuple[int, list[str]]:
     """The version of a database, and what it has that the newer version made."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        return version, [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE name = 'facts_by_day'")]
+        return version, [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE name = 'events_by_day'")]
 
 
 @pytest.mark.slow
@@ -54,7 +54,7 @@ def test_seven_at_work_and_twenty_queued_live_through_an_upgrade(
         install(tmp_path / "app", "newer")
         stopped.start(*of(app))
         assert json.loads(stopped.ctl("daemon", "status", "--json"))["version"] == "0.2.0"
-        assert schema(database) == (SCHEMA + 1, ["facts_by_day"])
+        assert schema(database) == (SCHEMA + 1, ["events_by_day"])
         assert schema(migrations.kept(database, SCHEMA)) == (SCHEMA, [])
         places = stopped.status()["limit"]
         assert (places["limit"], places["working"], places["living"], places["overdrawn"]) == (7, 7, 7, 0)

@@ -24,12 +24,14 @@ from tests.support.steps import STEPS, by_day
 
 ROOT = Path(__file__).parents[2]
 DYING = ROOT / "tests/support/dying.py"
+OWN = migrations.STEPS  # of this version: what a version to come adds to
+BASE = migrations.newest()
+COPY = f"orchd.db.schema-{BASE}"
 
 
 @pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A database of the first version with two agents in it."""
-    monkeypatch.setattr(migrations, "STEPS", ())
+def path(tmp_path: Path) -> Path:
+    """A database of this version with two agents in it."""
     made = tmp_path / "orchd.db"
     with closing(Store(made)) as store:
         keep(store, agent(1), agent(2))
@@ -37,8 +39,8 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def upgrade(monkeypatch: pytest.MonkeyPatch, *steps: Callable[[sqlite3.Connection], None]) -> None:
-    """Be a version that has these steps."""
-    monkeypatch.setattr(migrations, "STEPS", steps)
+    """Be a version that has these steps beside its own."""
+    monkeypatch.setattr(migrations, "STEPS", (*OWN, *steps))
 
 
 def layout(path: Path) -> dict[str, object]:
@@ -64,11 +66,11 @@ def test_all_steps_are_taken_and_what_was_there_is_there(path: Path, monkeypatch
         assert [one.number for one in store.restore(State(), NOW)] == [1, 2]
         assert store.last_seq() == 2
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+        assert db.execute("PRAGMA user_version").fetchone() == (BASE + 2,)
         assert db.execute("SELECT day FROM events").fetchall() == [(0,), (0,)]
         assert db.execute("SELECT agent FROM notes").fetchall() == [(1,), (2,)]
-    copy = kept(path, 1)
-    assert names(path) == ["orchd.db", "orchd.db.schema-1"]
+    copy = kept(path, BASE)
+    assert names(path) == ["orchd.db", COPY]
     assert layout(copy) == before
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
@@ -78,7 +80,7 @@ def test_a_new_database_is_what_an_old_one_becomes(path: Path, monkeypatch: pyte
     Store(path).close()
     new = path.with_name("new.db")
     Store(new).close()
-    assert layout(new)["version"] == layout(path)["version"] == 3
+    assert layout(new)["version"] == layout(path)["version"] == BASE + 2
     assert layout(new)["schema"] == layout(path)["schema"]
     assert copies(new) == []
 
@@ -93,11 +95,11 @@ def test_each_upgrade_keeps_one_copy_and_not_those_before(path: Path, monkeypatc
     mine.write_text("x")
     upgrade(monkeypatch, by_day)
     Store(path).close()
-    assert copies(path) == [kept(path, 1)]
+    assert copies(path) == [kept(path, BASE)]
     upgrade(monkeypatch, *STEPS)
     Store(path).close()
-    assert copies(path) == [kept(path, 2)]
-    assert layout(kept(path, 2))["version"] == 2
+    assert copies(path) == [kept(path, BASE + 1)]
+    assert layout(kept(path, BASE + 1))["version"] == BASE + 1
     assert mine.exists()
 
 
@@ -111,10 +113,12 @@ def test_a_step_that_fails_leaves_the_database_as_it_was_and_says_so(
     before = layout(path)
     upgrade(monkeypatch, by_day, broken)
     for _ in range(2):
-        with pytest.raises(StoreError, match="is still schema 1 and as it was.*made schema 3: no such table: nowhere"):
+        with pytest.raises(
+            StoreError, match=f"is still schema {BASE} and as it was.*made schema {BASE + 2}: no such table: nowhere"
+        ):
             Store(path)
         assert layout(path) == before
-        assert names(path) == ["orchd.db", "orchd.db.schema-1"]
+        assert names(path) == ["orchd.db", COPY]
     upgrade(monkeypatch)
     Store(path).close()
 
@@ -145,8 +149,8 @@ def test_who_goes_back_is_told_where_the_copy_is(path: Path, monkeypatch: pytest
     before = path.read_bytes()
     with pytest.raises(StoreError) as caught:
         Store(path)
-    assert "written by a newer orchd (schema 3, this one knows 1)" in str(caught.value)
-    assert f"go back to {kept(path, 1)}," in str(caught.value)
+    assert f"written by a newer orchd (schema {BASE + 2}, this one knows {BASE})" in str(caught.value)
+    assert f"go back to {kept(path, BASE)}," in str(caught.value)
     assert path.read_bytes() == before
     upgrade(monkeypatch, by_day)
     with pytest.raises(StoreError, match="move the file away to begin anew"):  # the copy is none of this version
@@ -161,7 +165,7 @@ def test_a_death_anywhere_leaves_the_old_database_or_the_new_one(path: Path, tmp
     )
     assert done.returncode == 0, done.stderr
     old, new = layout(path), layout(deaths / done.stdout.strip() / "orchd.db")
-    assert (old["version"], new["version"]) == (1, 3)
+    assert (old["version"], new["version"]) == (BASE, BASE + 2)
     seen = []
     for number in range(int(done.stdout)):
         left = deaths / str(number) / "orchd.db"
@@ -170,17 +174,17 @@ def test_a_death_anywhere_leaves_the_old_database_or_the_new_one(path: Path, tmp
         seen.append(found["version"])
         assert all(layout(copy) == old for copy in copies(left)), number
         if found == new or any(entry.name == "orchd.db-wal" for entry in left.parent.iterdir()):
-            assert copies(left) == [kept(left, 1)], number
+            assert copies(left) == [kept(left, BASE)], number
     assert sorted(seen) == seen
-    assert (seen[0], seen[-1]) == (1, 3)
+    assert (seen[0], seen[-1]) == (BASE, BASE + 2)
     assert len(seen) > 15
 
 
 def test_a_death_is_made_good_by_the_next_start(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept(path, 1).with_name("orchd.db.schema-1.new").write_bytes(b"half a copy")
+    kept(path, BASE).with_name(f"{COPY}.new").write_bytes(b"half a copy")
     upgrade(monkeypatch, *STEPS)
     Store(path).close()
-    assert names(path) == ["orchd.db", "orchd.db.schema-1"]
+    assert names(path) == ["orchd.db", COPY]
 
 
 @needs_root
@@ -196,7 +200,7 @@ def test_a_full_disk_leaves_the_database_as_it_was_and_no_half_copy(
         room = os.statvfs(tmp_path)
         (tmp_path / "ballast").write_bytes(b"x" * (room.f_bavail * room.f_frsize - path.stat().st_size // 2))
         upgrade(monkeypatch, *STEPS)
-        with pytest.raises(StoreError, match="is still schema 1 .*free some space"):
+        with pytest.raises(StoreError, match=f"is still schema {BASE} .*free some space"):
             Store(path)
         assert [name for name in names(path) if "schema" in name] == []
         assert layout(path) == before

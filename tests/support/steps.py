@@ -9,7 +9,7 @@ def by_day(db: sqlite3.Connection) -> None:
     """Events are found by their day."""
     db.execute("ALTER TABLE events ADD COLUMN day INTEGER")
     db.execute("UPDATE events SET day = CAST(at / 86400 AS INTEGER)")
-    db.execute("CREATE INDEX facts_by_day ON events (day)")
+    db.execute("CREATE INDEX events_by_day ON events (day)")
 
 
 def notes(db: sqlite3.Connection) -> None:
