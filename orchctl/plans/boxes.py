@@ -112,7 +112,7 @@ def read(text: str) -> Page:
     lines = _Lines(text)
     links: dict[str, dict[str, object]] = {}
     tokens = MarkdownIt("commonmark").parse(lines.text, links)
-    reader = _Reader(lines, links.get("references", {}))
+    reader = _BoxReader(lines, links.get("references", {}))
     reader.take(tokens)
     reader.check()
     return Page(reader.boxes, reader.codes, reader.prose, reader.notes)
@@ -138,7 +138,7 @@ class _Lines:
         return Spot(start, start + length)
 
 
-class _Reader:
+class _BoxReader:
     def __init__(self, lines: _Lines, links: Collection[str]) -> None:
         self._links = links  # the names of the links that the text defines, in capitals
         self.boxes: list[Box] = []

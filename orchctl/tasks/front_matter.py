@@ -73,7 +73,7 @@ def parse(text: str) -> FrontMatter:
     if not ends:
         mistake = Mistake(1, "the front matter never ends", f"write a line `{EDGE}` behind its last key")
         return FrontMatter(mistakes=[mistake])
-    reader = _Reader(lines[1 : ends[0]])
+    reader = _KeyReader(lines[1 : ends[0]])
     reader.read()
     return FrontMatter(reader.values, "\n".join(lines[ends[0] + 1 :]), ends[0] + 2, reader.mistakes)
 
@@ -110,7 +110,7 @@ def described(text: str) -> str:
     return " ".join(node.value[0][1].value.split()) if node.value[0][1].id == "scalar" else ""
 
 
-class _Reader:
+class _KeyReader:
     """Reads key by key and continues after a mistake, so that all mistakes are reported at once."""
 
     def __init__(self, lines: list[str]) -> None:

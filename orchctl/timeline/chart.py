@@ -14,7 +14,7 @@ from orchctl.render import text as render
 from orchctl.render.svg import add, picture, written
 from orchctl.timeline import lanes, summary
 from orchctl.timeline.folding import Axis
-from orchctl.timeline.lanes import Block
+from orchctl.timeline.lanes import Bar
 from orchctl.timeline.palette import style
 from orchctl.timeline.summary import History
 
@@ -78,7 +78,7 @@ class _Drawing:
         description = summary.described(history)
         self._root = picture(_WIDTH, self._bands.foot + 40, style(), history.title or "timeline", description)
 
-    def _since_begin(self, blocks: Sequence[Block]) -> list[Block]:
+    def _since_begin(self, blocks: Sequence[Bar]) -> list[Bar]:
         return lanes.in_lanes([block for block in blocks if block.end > self._history.begin])
 
     def _x(self, at: float) -> float:
@@ -153,7 +153,7 @@ class _Drawing:
             self._bar(block)
         self._limit_line(lambda limit: bands.places + limit * bands.lane)
 
-    def _bar(self, block: Block) -> None:
+    def _bar(self, block: Bar) -> None:
         bands, ending = self._bands, _class_of(block.attempt)
         x, y = self._x(block.begin), bands.places + block.lane * bands.lane
         width = max(self._x(block.end) - x, 1.0)
@@ -224,7 +224,7 @@ def _class_of(attempt: AttemptHistory) -> str:
     return _ENDS[attempt.how][0] if attempt.how else ""
 
 
-def _tooltip(block: Block) -> str:
+def _tooltip(block: Bar) -> str:
     """Return the text of a bar for a pointer or a screen reader."""
     life, attempt = block.life, block.attempt
     how = attempt.how or "still at work"

@@ -12,7 +12,7 @@ from orchctl.history.lifecycles import AttemptHistory, Lifecycle
 Span = tuple[float, float]
 
 
-class Block(NamedTuple):
+class Bar(NamedTuple):
     """A span of an attempt in one lane."""
 
     life: Lifecycle
@@ -23,28 +23,25 @@ class Block(NamedTuple):
     is_last: bool = True  # of its attempt
 
 
-def working(lives: Iterable[Lifecycle], now: float) -> list[Block]:
+def working(lives: Iterable[Lifecycle], now: float) -> list[Bar]:
     """Return the spans in which each attempt held a slot."""
     blocks = []
     for life in lives:
         for attempt in life.attempts:
             spans = attempt.works(now)
-            blocks += [Block(life, attempt, *span, is_last=span is spans[-1]) for span in spans]
+            blocks += [Bar(life, attempt, *span, is_last=span is spans[-1]) for span in spans]
     return in_lanes(blocks)
 
 
-def waiting(lives: Iterable[Lifecycle], now: float) -> list[Block]:
+def waiting(lives: Iterable[Lifecycle], now: float) -> list[Bar]:
     """Return the spans in which each attempt waited for other agents and held no slot."""
     every = ((life, attempt, wait) for life in lives for attempt in life.attempts for wait in attempt.waits)
     return in_lanes(
-        [
-            Block(life, attempt, begin, now if end is None else end, is_last=False)
-            for life, attempt, (begin, end) in every
-        ]
+        [Bar(life, attempt, begin, now if end is None else end, is_last=False) for life, attempt, (begin, end) in every]
     )
 
 
-def in_lanes(blocks: Sequence[Block]) -> list[Block]:
+def in_lanes(blocks: Sequence[Bar]) -> list[Bar]:
     """Return each block in the first lane that is free when it begins: no more lanes than are needed at once."""
     free: list[int] = []
     busy: list[tuple[float, int]] = []

@@ -69,7 +69,7 @@ def _left_out(output: Path | RemoteLog) -> int | None:
 
 
 def _follow(client: Client, args: SimpleNamespace) -> None:
-    reader = _Reader(client, args)
+    reader = _LogReader(client, args)
     try:
         reader.look()
         if not reader.is_over:
@@ -80,7 +80,7 @@ def _follow(client: Client, args: SimpleNamespace) -> None:
         reader.close()
 
 
-class _Reader:
+class _LogReader:
     """Copies the log as it grows, and goes on with the next attempt when one begins and none was asked for."""
 
     def __init__(self, client: Client, args: SimpleNamespace) -> None:

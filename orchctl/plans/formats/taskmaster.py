@@ -47,7 +47,7 @@ def read(text: str, tag: str | None, current: str | None) -> Plan:
         if wanted not in tags:
             raise PlanError(0, f"has no tag {wanted!r}: choose one with --tag: {', '.join(sorted(tags))}")
         chosen, tasks = wanted, tags[wanted]
-    reader = _Reader(text)
+    reader = _TaskReader(text)
     for task in tasks.data:
         reader.take(task, None)
     plan = grouped("task-master", reader.resolved())
@@ -55,7 +55,7 @@ def read(text: str, tag: str | None, current: str | None) -> Plan:
     return plan
 
 
-class _Reader:
+class _TaskReader:
     def __init__(self, text: str) -> None:
         self._text = text
         self._nodes: list[Node] = []

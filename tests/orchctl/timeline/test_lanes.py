@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from orchctl.history.lifecycles import AttemptHistory, Lifecycle
 from orchctl.timeline import lanes
-from orchctl.timeline.lanes import Block
+from orchctl.timeline.lanes import Bar
 
 
 def life(number: int, *attempts: AttemptHistory, queued: float = 0.0) -> Lifecycle:
@@ -44,7 +44,7 @@ def test_who_waits_leaves_its_place_to_another_and_works_on_in_a_free_one() -> N
         ("agent-001", 6.0, 9.0, 1, True),
     ]
     (wait,) = lanes.waiting([parent, child], 9.0)
-    assert wait == Block(parent, parent.attempts[0], 2.0, 6.0, 0, is_last=False)
+    assert wait == Bar(parent, parent.attempts[0], 2.0, 6.0, 0, is_last=False)
 
 
 def test_what_is_not_over_goes_on_until_now() -> None:
