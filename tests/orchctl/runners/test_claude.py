@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.conftest import until
@@ -271,8 +273,12 @@ def test_a_runner_that_is_killed_leaves_what_was_taken_so_far(stage: Stage) -> N
     stage.program("claude", f"printf '%s\\n' {lines}; while :; do sleep 0.01; done")
     process = stage.start("claude")
     until(lambda: "begun\n" in stage.log and stage.reported().get("input_tokens"))
+    clis = psutil.Process(process.pid).children(recursive=True)  # of a daemon these would end with the agent's tree
     process.kill()
     ran = stage.ended(process)
+    for cli in clis:
+        with suppress(psutil.NoSuchProcess):
+            cli.kill()
     assert (ran.status, ran.reason, ran.report["session_id"]) == ("failed", "its runner was killed", "s-1")
     assert (ran.report["input_tokens"], ran.report["cost_source"]) == (50, "estimated")
 
