@@ -1,4 +1,4 @@
-"""The scribe keeps the files of sessions: soon after something happened, always before anybody is told of an end."""
+"""The writer of session files: writes soon after events, and always before a client learns of an end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KEPT = 5_000  # agents that are kept ready to be shown, of sessions in which no
 
 @dataclass(slots=True)
 class _News:
-    """What a session's files do not show yet."""
+    """What the files of a session do not show yet."""
 
     session: Session
     events: list[StoredFact] = field(default_factory=list)
@@ -35,7 +35,7 @@ class _News:
 
 
 class SessionFileWriter:
-    """Told of events when they are on the disk. What cannot be written is said once and tried again with the next."""
+    """Writes session files from committed events. An error is logged once per directory; the next write tries again."""
 
     def __init__(
         self, state: State, store: Store, clock: Callable[[], Instant], places: SessionFilePaths | None = None
@@ -53,7 +53,7 @@ class SessionFileWriter:
         self._rest_until = 0.0
 
     def note(self, events: Sequence[Event], wall: float) -> None:
-        """These are on the disk now, the last of all events."""
+        """Record events that are on the disk now, the last of all events."""
         if self._places is None:
             return
         first = self._store.last_seq() - len(events) + 1
@@ -76,11 +76,11 @@ class SessionFileWriter:
             self._has_end = self._has_end or agent.is_over
 
     def next_deadline(self) -> float | None:
-        """When to write what nobody waits for."""
+        """Return when to write what no client waits for; None while nothing is new."""
         return self._due
 
     def before_reply(self) -> None:
-        """Somebody is told something: if anything ended, the files say so first."""
+        """Write the files before a client gets a reply, if an agent has ended since."""
         if self._has_end:
             self.write()
 
@@ -96,7 +96,7 @@ class SessionFileWriter:
         self._rest_until = ended + max(PAUSE, _SHARE * (ended - began))
 
     def move(self, places: SessionFilePaths | None) -> None:
-        """Write elsewhere from now on, or nowhere; what is new is still written where it belonged."""
+        """Write to other paths from now on, or to none; what is new is still written to the old ones."""
         if places == self._places:
             return
         self.write()
@@ -105,7 +105,7 @@ class SessionFileWriter:
         self.catch_up()
 
     def catch_up(self) -> None:
-        """After the death of a daemon, or a move: write what these files do not tell yet."""
+        """Write what the files lack after the death of a daemon, or a move."""
         if self._places is None:
             return
         recent = self._store.sessions_since(self._store.last_seq() - _RECENT)
@@ -150,7 +150,7 @@ class SessionFileWriter:
         return newest == session.id
 
     def _let_go(self) -> None:
-        """Keep no more than is likely to be shown again soon."""
+        """Drop rendered agents of idle sessions beyond the number that is likely to be shown again soon."""
         idle = [one for one in self._shown if one not in self._state.in_sessions]
         kept = sum(len(self._shown[one].json) for one in idle)
         for one in idle:

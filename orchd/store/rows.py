@@ -1,4 +1,4 @@
-"""What a turn leaves in the database: the tables, and the rows that events and what they changed become."""
+"""The tables, and the rows that events and the objects they changed become."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ CREATE TABLE results (result BLOB PRIMARY KEY, number INTEGER NOT NULL);
 
 
 def of(state: State, at: float, events: Iterable[Event]) -> Iterator[tuple[str, list[Row]]]:
-    """Statements, each with all its rows."""
+    """Yield the statements of a turn, each with all its rows."""
     events = list(events)
     yield (
         "INSERT INTO events (at, event, agent, root, session, doc) VALUES (?, ?, ?, ?, ?, ?)",
@@ -81,7 +81,7 @@ def _of_event(state: State, at: float, event: Event) -> Row:
 
 
 def session_of(state: State, event: Event) -> SessionId | None:
-    """The session that a event is about; None for what is about the host."""
+    """Return the session that an event is about; None for an event about the host."""
     if (one := getattr(event, "agent", None)) is not None:
         return state.agents[one].spec.session
     if (run := getattr(event, "run", None)) is not None:
@@ -90,7 +90,7 @@ def session_of(state: State, event: Event) -> SessionId | None:
 
 
 def _of_agents(state: State, events: Iterable[Event]) -> tuple[list[Row], list[Row]]:
-    """Those whose spec is new in full, of the others what changes."""
+    """Return full rows of agents with a new spec, and updates of the others."""
     touched: dict[AgentId, bool] = {}
     for event in events:
         if (one := getattr(event, "agent", None)) is not None:
@@ -133,13 +133,14 @@ def _of_sessions(state: State, events: Iterable[Event]) -> list[Row]:
 
 
 def _root_of_run(state: State, run: RunId | None) -> int | None:
-    """The tree that a run is in; None for one that a person began, and for what is about no run."""
+    """Return the number of the root of the tree that a run is in; None for a run that a user began, and without a
+    run."""
     ancestors = state.runs[run].plan.ancestors if run else ()
     return number_of(AgentId(ancestors[0])) if ancestors else None
 
 
 def _of_skills(state: State, events: Iterable[Event]) -> list[Row]:
-    """How long agents took that completed."""
+    """Return how long agents with a skill took to complete."""
     ended = (state.agents[event.agent] for event in events if isinstance(event, AgentCompleted))
     return [
         (bytes_of(agent.spec.skill), max(agent.ended_at - agent.started_at, 0.0))
@@ -149,5 +150,5 @@ def _of_skills(state: State, events: Iterable[Event]) -> list[Row]:
 
 
 def bytes_of(name: str) -> bytes:
-    """A name as a key: it may have bytes that are not UTF-8 (PEP 383), which no TEXT can hold."""
+    """Return a name as a key: it may have bytes that are not UTF-8 (PEP 383), which no TEXT can hold."""
     return name.encode("utf-8", "surrogateescape")

@@ -1,4 +1,5 @@
-"""Finding agents: in memory while they are not over, in the store until they are pruned."""
+"""The registry of agents, runs and sessions: unfinished ones in memory, finished ones in the store until they are
+pruned."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ _LISTED = 5  # ids in a message
 
 
 class AgentRegistry:
-    """All agents there ever were."""
+    """All agents, runs and sessions that exist."""
 
     def __init__(self, state: State, store: Store) -> None:
         self._state = state
@@ -33,8 +34,8 @@ class AgentRegistry:
         self.shown: dict[AgentId, dict[str, object]] = {}  # how some of these are shown
 
     def restore(self, agents: Iterable[Agent], now: float) -> None:
-        """Put what an earlier daemon left unfinished into memory. After a reboot its clock began anew: nothing that it
-        put off may wait longer than it was put off for."""
+        """Put the agents that an earlier daemon left unfinished into memory. After a reboot the monotonic clock began
+        anew, so no delayed agent may wait longer than the longest delay."""
         for run in self._store.unfinished_runs():
             self._state.runs[run.id] = run
         found = list(agents)
@@ -51,10 +52,10 @@ class AgentRegistry:
             self._state.sessions[one] = session
 
     def find(self, text: str, root: AgentId | None = None) -> Agent:
-        """The agent with the id or the name `text`; by name only in the tree of `root`, where that is given.
+        """Return the agent with the id or the name `text`; by name only in the tree of `root`, where that is given.
 
-        An id wins over a name. A name means the agent that is not over, or else the newest that is over. Raises
-        WireError `unknown-agent`, `ambiguous` when several with this name are not over, or `pruned`.
+        An id wins over a name. A name means the unfinished agent, or else the newest finished one. Raises WireError
+        `unknown-agent`, `ambiguous` when several unfinished agents have this name, or `pruned`.
         """
         one = canonical(text)
         agent = self._named(text, root) if one is None else self.recorded(one)
@@ -87,7 +88,7 @@ class AgentRegistry:
         return None if found is None else self.recorded(found)
 
     def recorded(self, one: AgentId) -> Agent | None:
-        """The agent of this id, wherever it is; None when it is no more."""
+        """Return the agent of this id, from memory or the store; None when it does not exist any more."""
         agent = self._state.agents.get(one) or self._over.get(one)
         if agent is not None or one in self.leaving:
             return agent
@@ -99,18 +100,19 @@ class AgentRegistry:
         return agent
 
     def leave(self, ids: Iterable[AgentId]) -> None:
-        """These are being pruned: nobody finds them any more."""
+        """Hide agents whose rows are being deleted."""
         for one in ids:
             self.leaving.add(one)
             self._over.pop(one, None)
             self.shown.pop(one, None)
 
     def show(self, made: Mapping[AgentId, dict[str, object]]) -> None:
-        """Remember how these are shown, those of them that are over."""
+        """Cache the maps of the agents that have finished."""
         self.shown.update((one, shown) for one, shown in made.items() if one in self._over)
 
     def recall(self, text: str, root: AgentId | None = None) -> Agent:
-        """The agent of `find`, in memory for the turn to come, so that the core can decide about it."""
+        """Return the agent of `find`, in memory for the coming turn, so that the core can decide about it. Raises as
+        `find`."""
         agent = self.find(text, root)
         self._over.pop(agent.id, None)
         self.shown.pop(agent.id, None)
@@ -124,7 +126,7 @@ class AgentRegistry:
         return agent
 
     def run(self, text: str) -> Run:
-        """The run that `text` names. Raises WireError `unknown-run` or `pruned`."""
+        """Return the run that `text` names. Raises WireError `unknown-run` or `pruned`."""
         one = canonical_run(text)
         run = None if one is None else self._state.runs.get(one) or self._store.run(one)
         if run is None and one is not None and number_of_run(one) <= self._state.last_run:
@@ -134,7 +136,7 @@ class AgentRegistry:
         return run
 
     def session(self, text: str) -> Session:
-        """The session that `text` names. Raises WireError `unknown-session` or `pruned`."""
+        """Return the session that `text` names. Raises WireError `unknown-session` or `pruned`."""
         one = canonical_session(text)
         session = None if one is None else self._state.sessions.get(one) or self._store.session(one)
         if session is None and one is not None and number_of_session(one) <= self._state.last_session:
@@ -144,16 +146,16 @@ class AgentRegistry:
         return session
 
     def scope(self, text: str) -> Session | Run:
-        """The session or run that `text` names, which have a budget each. Raises as they do."""
+        """Return the session or run that `text` names, which have a budget each. Raises as `session` and `run` do."""
         return self.run(text) if canonical_run(text) else self.session(text)
 
     def session_in(self, directory: str) -> Session | None:
-        """The session that is open in a directory."""
+        """Return the session that is open in a directory."""
         found = self._store.open_session(directory)
         return self._state.sessions.get(found.id, found) if found else None
 
     def keep(self, known: Session | Run) -> None:
-        """Have it in memory for the turn to come, so that the core can decide about it."""
+        """Keep a session or run in memory for the coming turn, so that the core can decide about it."""
         if isinstance(known, Session):
             self._state.sessions.setdefault(known.id, known)
         else:
@@ -163,7 +165,7 @@ class AgentRegistry:
                 self._know(known.plan.session)
 
     def let_go(self) -> None:
-        """Forget what was recalled and is still over."""
+        """Drop recalled agents and kept runs that are still finished, and sessions without unfinished agents."""
         forget(self._state, self._recalled)
         forget_runs(self._state, self._kept)
         self._recalled.clear()
@@ -172,7 +174,7 @@ class AgentRegistry:
             del self._state.sessions[one]
 
     def many(self, ids: Iterable[AgentId]) -> list[Agent]:
-        """These agents, which exist, in the order given."""
+        """Return these agents, which exist, in the order given."""
         wanted = list(ids)
         elsewhere = [number_of(one) for one in wanted if one not in self._state.agents]
         stored = {agent.id: agent for agent in self._store.agents(elsewhere)} if elsewhere else {}
@@ -180,5 +182,5 @@ class AgentRegistry:
 
 
 def _pruned(one: str) -> WireError:
-    """Numbers are given out once and in order, so whoever has one up to the last was there."""
+    """Return the error for a pruned id: ids are assigned in ascending order, so any id up to the last existed."""
     return WireError("pruned", f"{one} is over and was pruned; `orchctl config show` says what the history keeps")
