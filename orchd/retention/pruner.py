@@ -46,7 +46,7 @@ class PruneJob:
     runs: int = 0
     freed: int = 0
     is_chosen: bool = False  # all that it is about
-    found: tuple[int, int] = (0, 0)  # agents and bytes, when it was begun
+    at_start: tuple[int, int] = (0, 0)  # agents and bytes, when it was begun
     stuck: tuple[int, int] = (0, 0)  # agents and bytes, where that is as few as there can be
     oldest: float | None = None  # wall: when the first of those that stay ended, or was begun
 
@@ -95,7 +95,7 @@ class Pruner:
         self._measured = 0  # bytes that all files took, as far as they were looked at, less what those have left
         self._stuck = (0, 0)  # agents and bytes that could not be brought under their bound
         self._age_due: float | None = None
-        records.leaving.update(agent_id(one.number) for one in self._going)
+        records.leaving.update(agent_id(agent.number) for agent in self._going)
         self.reconfigure(config)
 
     def reconfigure(self, config: Config) -> None:
@@ -107,13 +107,13 @@ class Pruner:
         self._stuck = (0, 0)
         self._age_due = 0.0 if config.keep_age is not None else None
 
-    def ask(self, request: RequestId, asked: operations.Prune) -> None:
+    def ask(self, request: RequestId, given: operations.Prune) -> None:
         """Queue a request to prune now, by the bounds of the request or of the configuration."""
         wish = self._configured()
-        if asked.older_than is not None or asked.keep is not None:
-            age = asked.older_than
-            wish = PruneJob(None if age is None else self._clock().wall - age, asked.keep, None)
-        wish.request, wish.is_dry = request, asked.dry_run
+        if given.older_than is not None or given.keep is not None:
+            age = given.older_than
+            wish = PruneJob(None if age is None else self._clock().wall - age, given.keep, None)
+        wish.request, wish.is_dry = request, given.dry_run
         self._wishes.append(wish)
 
     def asked(self) -> list[RequestId]:
@@ -146,8 +146,8 @@ class Pruner:
         if self._gone:
             end = self._clock().mono + SLICE
             while self._gone and self._clock().mono < end:
-                one = self._gone.popleft()
-                self._discard(agent_id(one.number), one.attempts)
+                agent = self._gone.popleft()
+                self._discard(agent_id(agent.number), agent.attempts)
         elif self._going and (is_all or len(self._going) >= PIECE):
             self._take_out()
         elif self._is_measuring:
@@ -195,18 +195,18 @@ class Pruner:
                 log.warning("%s is gone, with the logs of all attempts", self._home.agents)
                 self._entries = iter(())
         while self._is_measuring and self._clock().mono < end:
-            found = list(islice(self._entries, _ENTRIES))
-            for entry in found:
+            entries = list(islice(self._entries, _ENTRIES))
+            for entry in entries:
                 with suppress(OSError):  # deleted meanwhile
                     self._measured += entry.stat(follow_symlinks=False).st_blocks * 512
-            self._is_measuring = bool(found)
+            self._is_measuring = bool(entries)
         if not self._is_measuring:
             self._entries = None
 
     def _choose(self, wish: PruneJob, awaited: Iterable[AgentId]) -> None:
         """Examine the next roots, and choose the trees that the job deletes."""
         if not self._after:
-            wish.found = (self._over(), self._room())
+            wish.at_start = (self._over(), self._room())
         roots = self._store.roots(self._after, _PAGE)
         # an agent waits only for its own tree
         referred = set(awaited).union(*(agent.spec.after for agent in self._state.agents.values()))
@@ -224,7 +224,7 @@ class Pruner:
         else:
             wish.is_chosen = len(roots) < _PAGE
             if wish.is_chosen and self._is_over_full(wish):
-                over, room = wish.found  # what has become free since then is looked at again
+                over, room = wish.at_start  # what has become free since then is looked at again
                 wish.stuck = (over - wish.agents, room - wish.freed)
 
     def _is_enough(self, wish: PruneJob, tree: list[Agent]) -> bool:
@@ -246,7 +246,7 @@ class Pruner:
         if any(not agent.is_over or agent.id in referred for agent in tree):
             return
         worktrees = [self._home.worktrees / agent.id for agent in tree if agent.spec.worktree]
-        if any(one.exists() or one.with_name(f"{one.name}.json").exists() for one in worktrees):
+        if any(path.exists() or path.with_name(f"{path.name}.json").exists() for path in worktrees):
             return
         ended = max(agent.ended_at or 0.0 for agent in tree)
         if not self._is_over_full(wish) and (wish.before is None or ended >= wish.before):
@@ -268,9 +268,9 @@ class Pruner:
         """Delete the rows of the next agents; their files follow when that is on the disk."""
         attempts = 0
         while self._going and attempts < PIECE:
-            one = self._going.popleft()
-            attempts += max(one.attempts, 1)
-            self._gone.append(one)
+            agent = self._going.popleft()
+            attempts += max(agent.attempts, 1)
+            self._gone.append(agent)
         self._store.take_out(self._gone, self._going, self._chosen)
         self._chosen = []
         if not self._going:

@@ -76,11 +76,11 @@ class Directory:
     def is_ours(self) -> bool:
         """Whether files may be written here: in a project of this user, where no other user can have placed links."""
         try:
-            found = self._path.stat()
+            status = self._path.stat()
         except OSError:
             return False
         is_root = self._path == self._path.parent
-        is_safe = found.st_uid == os.getuid() and not found.st_mode & stat.S_IWOTH and not is_root
+        is_safe = status.st_uid == os.getuid() and not status.st_mode & stat.S_IWOTH and not is_root
         return is_safe and projects.is_project(self._path)
 
     def last_seq(self, session: SessionId) -> int | None:
@@ -99,9 +99,9 @@ class Directory:
                     file.truncate(end - len(tail) + len(lines))
         except OSError:
             return None
-        told = [found for line in lines.splitlines() if (found := _told(line)) is not None]
-        own = [seq for one, seq in told if one == session]
-        return max(own or (seq for _, seq in told), default=None)
+        written = [entry for line in lines.splitlines() if (entry := _parsed(line)) is not None]
+        own = [seq for owner, seq in written if owner == session]
+        return max(own or (seq for _, seq in written), default=None)
 
     def append(self, events: Iterable[str]) -> None:
         """Append events to the file. Raises OSError."""
@@ -126,11 +126,11 @@ class Directory:
                 whole.link(path, name)
 
 
-def _told(line: bytes) -> tuple[object, int] | None:
+def _parsed(line: bytes) -> tuple[object, int] | None:
     """Return the session and number of an event; None for a line that the daemon did not write."""
     try:
-        found = json.loads(line)
-        session, seq = found["session"], found["seq"]
+        fields = json.loads(line)
+        session, seq = fields["session"], fields["seq"]
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
     return (session, seq) if type(seq) is int and 0 <= seq < _INT64 else None

@@ -115,5 +115,5 @@ def _without_halves(value: object) -> object:
     if isinstance(value, str):
         return value.translate(yaml_text.HALVES)
     if isinstance(value, Mapping):
-        return {key: _without_halves(one) for key, one in value.items()}
-    return [_without_halves(one) for one in value] if isinstance(value, list | tuple) else value
+        return {key: _without_halves(item) for key, item in value.items()}
+    return [_without_halves(item) for item in value] if isinstance(value, list | tuple) else value

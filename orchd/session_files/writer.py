@@ -58,8 +58,8 @@ class SessionFileWriter:
             return
         first = self._store.last_seq() - len(events) + 1
         for seq, event in enumerate(events, first):
-            if (one := session_of(self._state, event)) is not None:
-                self._note(seq, wall, event, one)
+            if (session := session_of(self._state, event)) is not None:
+                self._note(seq, wall, event, session)
         if self._news and self._due is None:
             self._due = max(self._clock().mono, self._rest_until)
 
@@ -67,12 +67,13 @@ class SessionFileWriter:
         news = self._news.get(session)
         if news is None:
             news = self._news[session] = _News(self._state.sessions[session])
-        # One that was let go with its last agent, and called to mind again to be closed, is another object now.
+        # A session that was dropped with its last agent, and recalled to be closed, is another object now.
         news.session = self._state.sessions.get(session, news.session)
-        one: AgentId | None = getattr(event, "agent", None)
-        news.events.append(StoredFact(seq, wall, event_name(event), number_of(one) if one else None, describe(event)))
-        if one is not None:
-            news.agents[one] = agent = self._state.agents[one]
+        agent_id: AgentId | None = getattr(event, "agent", None)
+        number = number_of(agent_id) if agent_id else None
+        news.events.append(StoredFact(seq, wall, event_name(event), number, describe(event)))
+        if agent_id is not None:
+            news.agents[agent_id] = agent = self._state.agents[agent_id]
             self._has_end = self._has_end or agent.is_over
 
     def next_deadline(self) -> float | None:
@@ -109,13 +110,13 @@ class SessionFileWriter:
         if self._places is None:
             return
         recent = self._store.sessions_since(self._store.last_seq() - _RECENT)
-        for one in sorted({*recent, *self._state.in_sessions}):
-            session = self._state.sessions.get(one) or self._store.session(one)
+        for session_id in sorted({*recent, *self._state.in_sessions}):
+            session = self._state.sessions.get(session_id) or self._store.session(session_id)
             if session is not None:
                 directory = self._directory(session)
-                told = directory.last_seq(session.id) if directory.is_ours() else None
-                since = max(told or 0, self._store.last_seq() - 10 * _RECENT)
-                self._news.setdefault(one, _News(session)).events = self._store.events_of(session.id, since)
+                last_seq = directory.last_seq(session.id) if directory.is_ours() else None
+                since = max(last_seq or 0, self._store.last_seq() - 10 * _RECENT)
+                self._news.setdefault(session_id, _News(session)).events = self._store.events_of(session.id, since)
         self.write()
 
     def _directory(self, session: Session) -> Directory:
@@ -145,15 +146,15 @@ class SessionFileWriter:
     def _is_newest(self, session: Session) -> bool:
         newest = self._newest.get(session.directory)
         if newest is None or number_of_session(newest) < number_of_session(session.id):
-            found = self._store.sessions(None, 1, session.directory)
-            newest = self._newest[session.directory] = found[0].id if found else session.id
+            sessions = self._store.sessions(None, 1, session.directory)
+            newest = self._newest[session.directory] = sessions[0].id if sessions else session.id
         return newest == session.id
 
     def _let_go(self) -> None:
         """Drop rendered agents of idle sessions beyond the number that is likely to be shown again soon."""
-        idle = [one for one in self._shown if one not in self._state.in_sessions]
-        kept = sum(len(self._shown[one].json) for one in idle)
-        for one in idle:
+        idle = [session_id for session_id in self._shown if session_id not in self._state.in_sessions]
+        kept = sum(len(self._shown[session_id].json) for session_id in idle)
+        for session_id in idle:
             if kept <= _KEPT:
                 return
-            kept -= len(self._shown.pop(one).json)
+            kept -= len(self._shown.pop(session_id).json)

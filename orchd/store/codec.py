@@ -102,15 +102,15 @@ def _outcome(
     memory_peak: int | None = None,
     escaped: Iterable[str] = (),
 ) -> Outcome:
-    told = None
+    parsed = None
     if report is not None:
         fields = dict(zip(_REPORT, report, strict=False))
         notes = tuple(Note(*note) for note in fields.pop("notes", ()))  # rows of schema 2 and before have none
-        told = Report(**{**fields, "spent": Spent(*fields["spent"])}, notes=notes)
-    return Outcome(code, cpu_seconds, rss_bytes, told, Oom(oom) if oom else None, memory_peak, tuple(escaped))
+        parsed = Report(**{**fields, "spent": Spent(*fields["spent"])}, notes=notes)
+    return Outcome(code, cpu_seconds, rss_bytes, parsed, Oom(oom) if oom else None, memory_peak, tuple(escaped))
 
 
-def unpack_agent(one: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
+def unpack_agent(agent_id: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
     """Return the agent that `pack_spec` and `pack_agent` wrote."""
     spec, level, ancestors = unpack(spec_blob)
     fields = unpack(blob)
@@ -118,7 +118,7 @@ def unpack_agent(one: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
     outcome, cause, frozen = fields.pop("outcome"), fields.pop("cause"), fields.pop("frozen", None)
     spent = fields.pop("spent", None)
     return Agent(
-        id=one,
+        id=agent_id,
         spec=_spec(spec),
         level=Level(level),
         ancestors=tuple(ancestors),
@@ -161,19 +161,19 @@ def pack_run(run: Run) -> bytes:
     return pack([plan, run.began_at, run.status.value, run.reason, run.ended_at, run.budget, run.spent])
 
 
-def unpack_run(one: RunId, blob: bytes, members: Iterable[Agent]) -> Run:
+def unpack_run(run_id: RunId, blob: bytes, members: Iterable[Agent]) -> Run:
     """Return the run that `pack_run` wrote, with its members as they stand; finished ones in the order of their
     ends."""
     plan, began_at, status, reason, ended_at, budget, spent = unpack(blob)
     groups = tuple(GroupPlan(*fields) for fields in plan.pop("groups"))
     whole = RunPlan(groups=groups, **{**plan, "ancestors": tuple(plan["ancestors"])})
-    run = Run(one, whole, began_at, RunStatus(status), reason, ended_at, Budget(*budget), Spent(*spent))
+    run = Run(run_id, whole, began_at, RunStatus(status), reason, ended_at, Budget(*budget), Spent(*spent))
     joined = [(agent, agent.spec.member) for agent in members]
     for agent, member in joined:
         if member is not None:
             run.join(member.path, MemberRef(agent.id, member.is_required, member.after))
     over = [(agent, member) for agent, member in joined if agent.is_over]
-    for agent, member in sorted(over, key=lambda found: found[0].ended_at or 0.0):
+    for agent, member in sorted(over, key=lambda pair: pair[0].ended_at or 0.0):
         if member is not None:
             run.close(member.path, MemberResult(agent.status.value, agent.reason))
     return run
@@ -187,10 +187,10 @@ def pack_session(session: Session) -> bytes:
     return pack([{name: getattr(session, name) for name in _SESSION}, session.budget, session.spent])
 
 
-def unpack_session(one: SessionId, blob: bytes) -> Session:
+def unpack_session(session_id: SessionId, blob: bytes) -> Session:
     """Return the session that `pack_session` wrote."""
     fields, budget, spent = unpack(blob)
-    return Session(one, **fields, budget=Budget(*budget), spent=Spent(*spent))
+    return Session(session_id, **fields, budget=Budget(*budget), spent=Spent(*spent))
 
 
 def event_name(event: Event) -> str:

@@ -99,11 +99,11 @@ class Store(PruneQueries):
         try:
             migrations.migrate(self._db, self._path, version)
         except (sqlite3.Error, OSError) as error:
-            told = reason(error) if isinstance(error, sqlite3.Error) else str(error)
+            cause = reason(error) if isinstance(error, sqlite3.Error) else str(error)
             no_room = not has_room(self._path.parent)
             raise (DiskFull if no_room else StoreError)(
                 f"{self._path} is still schema {version} and as it was, since it could not be made schema "
-                f"{migrations.newest()}: {told}; the version that wrote it can go on with it"
+                f"{migrations.newest()}: {cause}; the version that wrote it can go on with it"
             ) from None
 
     def _foreign(self, version: int) -> str:
@@ -111,14 +111,14 @@ class Store(PruneQueries):
         known = migrations.newest()
         if version < migrations.FIRST:
             return f"{self._path} says schema {version}, which never was: restore it from a backup, or move it away"
-        told = f"{self._path} was written by a newer orchd (schema {version}, this one knows {known})"
-        copies = [one for one in migrations.copies(self._path) if one == migrations.kept(self._path, known)]
+        newer = f"{self._path} was written by a newer orchd (schema {version}, this one knows {known})"
+        copies = [copy for copy in migrations.copies(self._path) if copy == migrations.kept(self._path, known)]
         if copies:
             return (
-                f"{told}: install that version again, or go back to {copies[0]}, which is how this version left it; "
+                f"{newer}: install that version again, or go back to {copies[0]}, which is how this version left it; "
                 "docs/operations.md says how"
             )
-        return f"{told}: install that version again, or move the file away to begin anew"
+        return f"{newer}: install that version again, or move the file away to begin anew"
 
     def commit(self, state: State, at: float, events: Sequence[Event], answers: Iterable[StoredReply] = ()) -> None:
         """Write the events and what they changed; return only when they are on the disk."""
@@ -132,7 +132,7 @@ class Store(PruneQueries):
         self._check_sizes()
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            kept: list[rows.Row] = [(one.request, one.op, one.caller, pack(one.result)) for one in answers]
+            kept: list[rows.Row] = [(reply.request, reply.op, reply.caller, pack(reply.result)) for reply in answers]
             for statement, values in (*rows.of(state, at, events), (_KEEP, kept)):
                 if values:  # most turns have something for two of seven statements
                     self._db.executemany(statement, values)

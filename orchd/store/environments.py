@@ -37,20 +37,22 @@ class Environments:
         """Write `base` with each of `changes` to the disk as one file. Returns their digests. Raises OSError."""
         common = {name: _encoded(name, value) for name, value in base.items()}
         wanted = [(hashlib.sha256(_content(common, change)).hexdigest()[:32], change) for change in changes]
-        new = {one: change for one, change in wanted if one not in self._known}
-        absent = {one: change for one, change in new.items() if not (self._directory / one).exists()}
+        new = {digest: change for digest, change in wanted if digest not in self._known}
+        absent = {digest: change for digest, change in new.items() if not (self._directory / digest).exists()}
         if len(absent) > 1:
-            content: bytes = msgpack.packb([dict(base), {one: dict(absent[one]) for one in absent}], **_AS_BYTES)
+            content: bytes = msgpack.packb(
+                [dict(base), {digest: dict(absent[digest]) for digest in absent}], **_AS_BYTES
+            )
             name = hashlib.sha256(content).hexdigest()[:32] + _PACK
             write_private(self._directory / name, content)
             self._packs[name] = set(absent)
         else:
-            for one, change in absent.items():
-                write_private(self._directory / one, _content(common, change))
+            for digest, change in absent.items():
+                write_private(self._directory / digest, _content(common, change))
             self._kept |= absent.keys()
         self._kept |= new.keys() - absent.keys()
-        self._known.update({one: (base, change) for one, change in new.items()})
-        return [one for one, _ in wanted]
+        self._known.update({digest: (base, change) for digest, change in new.items()})
+        return [digest for digest, _ in wanted]
 
     def get(self, digest: str) -> Variables:
         """Return the variables. Raises FileNotFoundError when the file was deleted."""
@@ -77,11 +79,11 @@ class Environments:
 
     def left(self, used: Container[str]) -> set[str]:
         """Return the digests that an earlier daemon left and no unfinished agent has."""
-        found: set[str] = set()
+        digests: set[str] = set()
         for path in self._directory.iterdir():
             is_pack = path.suffix == _PACK and self._read_pack(path)
-            found |= self._packs[path.name] if is_pack else {path.name}
-        return {digest for digest in found if digest not in used}
+            digests |= self._packs[path.name] if is_pack else {path.name}
+        return {digest for digest in digests if digest not in used}
 
     def sweep(self, used: Container[str]) -> None:
         """Delete what an earlier daemon left and no agent needs; the rest is deleted when its agents have ended."""
@@ -98,11 +100,11 @@ class Environments:
         """Read a pack. Returns whether it was written completely."""
         try:
             base, changes = msgpack.unpackb(read_file(path), **_AS_BYTES)
-            found = {one: (base, change) for one, change in changes.items()}
+            environments = {digest: (base, change) for digest, change in changes.items()}
         except (ValueError, TypeError, AttributeError, msgpack.UnpackException):
             return False
-        self._known.update(found)
-        self._packs[path.name] = set(found)
+        self._known.update(environments)
+        self._packs[path.name] = set(environments)
         return True
 
 

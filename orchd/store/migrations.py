@@ -68,8 +68,8 @@ def kept(path: Path, version: int) -> Path:
 
 def copies(path: Path) -> list[Path]:
     """Return the copies that exist, the oldest version first; more than one only until the next copy is made."""
-    found = [one for one in path.parent.glob(f"{path.name}.schema-*") if _version_of(one) is not None]
-    return sorted(found, key=lambda one: _version_of(one) or 0)
+    paths = [copy for copy in path.parent.glob(f"{path.name}.schema-*") if _version_of(copy) is not None]
+    return sorted(paths, key=lambda copy: _version_of(copy) or 0)
 
 
 def take(db: sqlite3.Connection, version: int) -> None:

@@ -62,13 +62,13 @@ class PruneQueries(Reader):
     def leaving(self) -> list[PrunedAgent]:
         """Return the agents that a daemon had begun to delete, whose files may not all be gone."""
         row = self._one("SELECT value FROM meta WHERE key = 'leaving'")
-        return self._sound(lambda: [PrunedAgent(*one) for one in unpack(row[0])]) if row else []
+        return self._sound(lambda: [PrunedAgent(*fields) for fields in unpack(row[0])]) if row else []
 
     def written_by(self, results: Iterable[str]) -> dict[str, int]:
         """Return, for each of these files that a pruned agent wrote, the number of that agent."""
         query = "SELECT number FROM results WHERE result = ?"
-        found = {result: self._one(query, (rows.bytes_of(result),)) for result in results}
-        return {result: row[0] for result, row in found.items() if row is not None}
+        numbers = {result: self._one(query, (rows.bytes_of(result),)) for result in results}
+        return {result: row[0] for result, row in numbers.items() if row is not None}
 
     def take_out(self, piece: Sequence[PrunedAgent], rest: Sequence[PrunedAgent], chosen: Sequence[Agent] = ()) -> None:
         """Delete the rows of `piece`, and store it with the `rest` for as long as files may be left.
@@ -87,7 +87,7 @@ class PruneQueries(Reader):
                     runs.add(number_of_run(agent.spec.member.run))
             self._db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?)", results)
             self._db.execute(f"DELETE FROM runs WHERE number IN {LISTED}", (listed(runs),))
-            self._delete(listed(one.number for one in piece))
+            self._delete(listed(agent.number for agent in piece))
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('leaving', ?)", (pack([*piece, *rest]),))
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('pruned', ?)", (pack(self.pruned),))
         except sqlite3.Error as error:
@@ -115,8 +115,8 @@ class PruneQueries(Reader):
         # the plus keeps it from the index, which would be read as a whole: the first rows are those that are asked for
         first = self._column("SELECT seq FROM events WHERE +root IS NOT NULL ORDER BY seq LIMIT 1")
         query = "SELECT seq, event, session, doc FROM events WHERE seq < ?"
-        found = self._db.execute(query, (first[0] if first else 0,)).fetchall()
-        gone = [seq for seq, event, session, doc in found if not self._is_of_interest(event, session, doc)]
+        candidates = self._db.execute(query, (first[0] if first else 0,)).fetchall()
+        gone = [seq for seq, event, session, doc in candidates if not self._is_of_interest(event, session, doc)]
         self._db.execute(f"DELETE FROM events WHERE seq IN {LISTED}", (listed(gone),))
         return gone
 

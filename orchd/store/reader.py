@@ -57,21 +57,21 @@ class Reader:
         """Return the runs that have not finished, with their members."""
         return [self._run(number, doc) for number, doc in self._many("SELECT number, doc FROM runs WHERE is_over = 0")]
 
-    def run(self, one: RunId) -> Run | None:
+    def run(self, run: RunId) -> Run | None:
         """Return a run as it was last written."""
-        number = number_of_run(one)
+        number = number_of_run(run)
         row = self._one("SELECT doc FROM runs WHERE number = ?", (number,))
         return self._run(number, row[0]) if row else None
 
     def runs(self, before: int | None, count: int, root: int | None = None, *, only_over: bool = False) -> list[Run]:
         """Return the `count` newest runs below `before`, of one tree or of all, newest first; all, or only finished
         ones."""
-        found = self._many(
+        pairs = self._many(
             "SELECT number, doc FROM runs WHERE number < ? AND (?2 IS NULL OR root = ?2) AND is_over >= ?3"
             " ORDER BY number DESC LIMIT ?4",
             (before if before is not None else 2**62, root, only_over, count),
         )
-        return [self._run(number, doc) for number, doc in found]
+        return [self._run(number, doc) for number, doc in pairs]
 
     def _run(self, number: int, doc: bytes) -> Run:
         members = list(self._agents("run = ? ORDER BY number", number))
@@ -87,9 +87,9 @@ class Reader:
                 return agent_id(number)
         return None
 
-    def session(self, one: SessionId) -> Session | None:
+    def session(self, session: SessionId) -> Session | None:
         """Return a session as it was last written."""
-        number = number_of_session(one)
+        number = number_of_session(session)
         return next(self._sessions("number = ?", number), None)
 
     def open_session(self, directory: str) -> Session | None:
@@ -110,48 +110,48 @@ class Reader:
     def in_session(self, session: SessionId, before: int | None, count: int, root: int | None = None) -> list[int]:
         """Return the numbers of a session's `count` newest agents below `before`, of one tree or of all, newest
         first."""
-        found = self._many(
+        numbers = self._many(
             "SELECT number FROM agents WHERE session = ? AND number < ? AND (?4 IS NULL OR root = ?4)"
             " ORDER BY number DESC LIMIT ?3",
             (number_of_session(session), before if before is not None else 2**62, count, root),
         )
-        return [number for (number,) in found]
+        return [number for (number,) in numbers]
 
     def sessions_since(self, since: int) -> list[SessionId]:
         """Return the sessions of the events after `since`."""
-        found = self._many("SELECT DISTINCT session FROM events WHERE seq > ? AND session IS NOT NULL", (since,))
-        return [session_id(number) for (number,) in found]
+        numbers = self._many("SELECT DISTINCT session FROM events WHERE seq > ? AND session IS NOT NULL", (since,))
+        return [session_id(number) for (number,) in numbers]
 
     def events_of(self, session: SessionId, since: int) -> list[StoredFact]:
         """Return the events of a session after `since`."""
-        found = self._many(
+        stored = self._many(
             "SELECT seq, at, event, agent, doc FROM events WHERE seq > ? AND session = ? ORDER BY seq",
             (since, number_of_session(session)),
         )
-        return [StoredFact(seq, at, event, agent, unpack(doc)) for seq, at, event, agent, doc in found]
+        return [StoredFact(seq, at, event, agent, unpack(doc)) for seq, at, event, agent, doc in stored]
 
     def writers(self, results: Iterable[str]) -> list[Agent]:
         """Return, for each of these files, the agents that may yet write it and the newest agent that completed with
         it."""
         query = "SELECT number FROM agents WHERE result = ? AND is_over = 1 ORDER BY number DESC"
-        found: list[Agent] = []
+        writers: list[Agent] = []
         for result in map(rows.bytes_of, results):
-            found += self._agents("result = ? AND is_over = 0 ORDER BY number", result)
+            writers += self._agents("result = ? AND is_over = 0 ORDER BY number", result)
             # one at a time: a job that is repeated may have thousands, and the newest has completed as a rule
             over = self._many(query, (result,))
             agents = (agent for (number,) in over for agent in self._agents("number = ?", number))
-            found += islice((agent for agent in agents if agent.status is Status.COMPLETED), 1)
-        return found
+            writers += islice((agent for agent in agents if agent.status is Status.COMPLETED), 1)
+        return writers
 
     def skills(self, names: Iterable[str]) -> dict[str, tuple[float, int]]:
         """Return seconds and samples of each of these skills of which an agent has completed."""
         query = "SELECT seconds, samples FROM skills WHERE name = ?"
-        found = {name: self._one(query, (rows.bytes_of(name),)) for name in names}
-        return {name: (row[0], row[1]) for name, row in found.items() if row is not None}
+        samples = {name: self._one(query, (rows.bytes_of(name),)) for name in names}
+        return {name: (row[0], row[1]) for name, row in samples.items() if row is not None}
 
-    def agent(self, one: AgentId) -> Agent | None:
+    def agent(self, agent: AgentId) -> Agent | None:
         """Return an agent as it was last written."""
-        return next(self._agents("number = ?", number_of(one)), None)
+        return next(self._agents("number = ?", number_of(agent)), None)
 
     def agents(self, numbers: Iterable[int]) -> list[Agent]:
         """Return the agents of `numbers` that exist, oldest first."""
@@ -159,34 +159,34 @@ class Reader:
 
     def page(self, before: int | None, count: int, root: int | None = None) -> list[int]:
         """Return the numbers of the `count` newest agents below `before`, of one tree or of all, newest first."""
-        found = self._many(
+        numbers = self._many(
             "SELECT number FROM agents WHERE number < ? AND (?2 IS NULL OR root = ?2) ORDER BY number DESC LIMIT ?3",
             (before if before is not None else 2**62, root, count),
         )
-        return [number for (number,) in found]
+        return [number for (number,) in numbers]
 
     def roots_of(self, numbers: Iterable[int]) -> set[int]:
         """Return the numbers of the roots of the trees that these agents are in."""
-        found = self._many(f"SELECT DISTINCT root FROM agents WHERE number IN {LISTED}", (listed(numbers),))
-        return {root for (root,) in found}
+        roots = self._many(f"SELECT DISTINCT root FROM agents WHERE number IN {LISTED}", (listed(numbers),))
+        return {root for (root,) in roots}
 
     def in_trees(self, roots: Iterable[int]) -> list[int]:
         """Return the numbers of all agents of these trees."""
         wanted = listed(roots)
-        found = self._many(
+        numbers = self._many(
             f"SELECT number FROM agents WHERE number IN {LISTED}"
             f" UNION SELECT number FROM agents WHERE parent IS NOT NULL AND root IN {LISTED}",
             (wanted, wanted),
         )
-        return [number for (number,) in found]
+        return [number for (number,) in numbers]
 
     def children(self, parents: Iterable[int]) -> dict[int, list[int]]:
         """Return the numbers of the children of each of `parents` that has any."""
-        found: dict[int, list[int]] = {}
+        children: dict[int, list[int]] = {}
         query = f"SELECT parent, number FROM agents WHERE parent IN {LISTED} ORDER BY number"
         for parent, number in self._many(query, (listed(parents),)):
-            found.setdefault(parent, []).append(number)
-        return found
+            children.setdefault(parent, []).append(number)
+        return children
 
     def kin(self, root: AgentId) -> int:
         """Return how many agents were ever spawned inside this tree."""
@@ -200,21 +200,21 @@ class Reader:
 
     def events(self, since: int, count: int, root: int | None = None) -> list[StoredFact]:
         """Return the first `count` events after `since`, of one tree (and of the host) or of all."""
-        found = self._many(
+        stored = self._many(
             "SELECT seq, at, event, agent, doc FROM events"
             " WHERE seq > ? AND (?2 IS NULL OR root = ?2 OR (root IS NULL AND session IS NULL)) ORDER BY seq LIMIT ?3",
             (since, root, count),
         )
-        return [StoredFact(seq, at, event, agent, unpack(doc)) for seq, at, event, agent, doc in found]
+        return [StoredFact(seq, at, event, agent, unpack(doc)) for seq, at, event, agent, doc in stored]
 
     def events_about(self, agent: Agent, since: int, count: int) -> list[StoredFact]:
         """Return the first `count` events after `since` that are about `agent`. Scans the events of its tree."""
-        found = self._many(
+        stored = self._many(
             "SELECT seq, at, event, agent, doc FROM events"
             " WHERE root = ? AND seq > ? AND agent = ? ORDER BY seq LIMIT ?",
             (number_of(agent.root), since, agent.number, count),
         )
-        return [StoredFact(seq, at, event, agent, unpack(doc)) for seq, at, event, agent, doc in found]
+        return [StoredFact(seq, at, event, agent, unpack(doc)) for seq, at, event, agent, doc in stored]
 
     def _agents(self, where: str, *values: object) -> Iterator[Agent]:
         for number, spec, doc in self._many(f"SELECT number, spec, doc FROM agents WHERE {where}", values):
@@ -228,8 +228,8 @@ class Reader:
             raise StoreError(f"{self._path}: a row makes no sense ({error!r}): {REMEDIES['SQLITE_CORRUPT']}") from None
 
     def _one(self, query: str, values: Sequence[object] = ()) -> Any:
-        found = self._many(query, values)
-        return found[0] if found else None
+        matches = self._many(query, values)
+        return matches[0] if matches else None
 
     def _many(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         try:

@@ -177,12 +177,12 @@ def verdict_map(verdict: Verdict, blockers: Iterable[Agent]) -> dict[str, object
         "reason": verdict.sentence,
         "blockers": [
             {
-                "id": one.id,
-                "name": one.spec.name,
-                "status": one.shown_status,
-                "since": iso(one.queued_at if one.status is Status.QUEUED else one.started_at),
+                "id": blocker.id,
+                "name": blocker.spec.name,
+                "status": blocker.shown_status,
+                "since": iso(blocker.queued_at if blocker.status is Status.QUEUED else blocker.started_at),
             }
-            for one in blockers
+            for blocker in blockers
         ],
         "blocked_by": verdict.blocked_by,
         "way_out": verdict.way_out,
@@ -210,9 +210,9 @@ def run_map(run: Run, counts: Mapping[str, int]) -> dict[str, object]:
 
 def whole_run_map(run: Run, members: Iterable[Agent]) -> dict[str, object]:
     """Return a run in full, with its members."""
-    found = [(agent, member) for agent in members if (member := agent.spec.member) is not None]
+    pairs = [(agent, member) for agent in members if (member := agent.spec.member) is not None]
     return {
-        **run_map(run, Counter(agent.shown_status for agent, _ in found)),
+        **run_map(run, Counter(agent.shown_status for agent, _ in pairs)),
         "groups": [
             {
                 "path": group.path,
@@ -232,7 +232,7 @@ def whole_run_map(run: Run, members: Iterable[Agent]) -> dict[str, object]:
                 "after": list(member.after),
                 "weight": member.weight,
             }
-            for agent, member in found
+            for agent, member in pairs
         ],
     }
 
@@ -285,17 +285,17 @@ def iso(wall: float | None) -> str | None:
 
 def canonical(text: str) -> AgentId | None:
     """Return `agent-007` for `7`, `agent-7`, `Agent-7` and `agent-007`; None for what can be no id."""
-    found = ids.canonical(ids.AGENT, text.lower() if "-" in text else f"{ids.AGENT}-{text}")
-    return AgentId(found) if found else None
+    agent = ids.canonical(ids.AGENT, text.lower() if "-" in text else f"{ids.AGENT}-{text}")
+    return AgentId(agent) if agent else None
 
 
 def canonical_run(text: str) -> RunId | None:
     """Return `run-007` for `run-7` and `run-007`; None for what can be no id of a run."""
-    found = ids.canonical(ids.RUN, text)
-    return RunId(found) if found else None
+    run = ids.canonical(ids.RUN, text)
+    return RunId(run) if run else None
 
 
 def canonical_session(text: str) -> SessionId | None:
     """Return `session-007` for `session-7` and `session-007`; None for what can be no id of a session."""
-    found = ids.canonical(ids.SESSION, text)
-    return SessionId(found) if found else None
+    session = ids.canonical(ids.SESSION, text)
+    return SessionId(session) if session else None

@@ -38,18 +38,18 @@ class AgentRegistry:
         anew, so no delayed agent may wait longer than the longest delay."""
         for run in self._store.unfinished_runs():
             self._state.runs[run.id] = run
-        found = list(agents)
-        for agent in found:
+        unfinished = list(agents)
+        for agent in unfinished:
             agent.age = min(agent.age, now)
             if agent.ready_at is not None:
                 agent.ready_at = min(agent.ready_at, now + MOST_SECONDS)
-        for session in {agent.spec.session for agent in found if agent.spec.session}:
+        for session in {agent.spec.session for agent in unfinished if agent.spec.session}:
             self._know(session)
-        load(self._state, found)
+        load(self._state, unfinished)
 
-    def _know(self, one: SessionId) -> None:
-        if one not in self._state.sessions and (session := self._store.session(one)) is not None:
-            self._state.sessions[one] = session
+    def _know(self, session_id: SessionId) -> None:
+        if session_id not in self._state.sessions and (session := self._store.session(session_id)) is not None:
+            self._state.sessions[session_id] = session
 
     def find(self, text: str, root: AgentId | None = None) -> Agent:
         """Return the agent with the id or the name `text`; by name only in the tree of `root`, where that is given.
@@ -57,10 +57,10 @@ class AgentRegistry:
         An id wins over a name. A name means the unfinished agent, or else the newest finished one. Raises WireError
         `unknown-agent`, `ambiguous` when several unfinished agents have this name, or `pruned`.
         """
-        one = canonical(text)
-        agent = self._named(text, root) if one is None else self.recorded(one)
-        if agent is None and one is not None and number_of(one) <= self._state.last_number:
-            raise _pruned(one)
+        agent_id = canonical(text)
+        agent = self._named(text, root) if agent_id is None else self.recorded(agent_id)
+        if agent is None and agent_id is not None and number_of(agent_id) <= self._state.last_number:
+            raise _pruned(agent_id)
         if agent is None:
             raise WireError("unknown-agent", self._unknown(text, root))
         return agent
@@ -84,31 +84,31 @@ class AgentRegistry:
             )
         if going:
             return self._state.agents[going[0]]
-        found = self._store.newest_named(name, root, self.leaving, self._state.last_number - _NAMES)
-        return None if found is None else self.recorded(found)
+        newest = self._store.newest_named(name, root, self.leaving, self._state.last_number - _NAMES)
+        return None if newest is None else self.recorded(newest)
 
-    def recorded(self, one: AgentId) -> Agent | None:
+    def recorded(self, agent_id: AgentId) -> Agent | None:
         """Return the agent of this id, from memory or the store; None when it does not exist any more."""
-        agent = self._state.agents.get(one) or self._over.get(one)
-        if agent is not None or one in self.leaving:
+        agent = self._state.agents.get(agent_id) or self._over.get(agent_id)
+        if agent is not None or agent_id in self.leaving:
             return agent
-        agent = self._store.agent(one)
+        agent = self._store.agent(agent_id)
         if agent is not None and agent.is_over:
-            self._over[one] = agent
+            self._over[agent_id] = agent
             if len(self._over) > _REMEMBERED:
                 self.shown.pop(self._over.popitem(last=False)[0], None)
         return agent
 
     def leave(self, ids: Iterable[AgentId]) -> None:
         """Hide agents whose rows are being deleted."""
-        for one in ids:
-            self.leaving.add(one)
-            self._over.pop(one, None)
-            self.shown.pop(one, None)
+        for agent_id in ids:
+            self.leaving.add(agent_id)
+            self._over.pop(agent_id, None)
+            self.shown.pop(agent_id, None)
 
     def show(self, made: Mapping[AgentId, dict[str, object]]) -> None:
         """Cache the maps of the agents that have finished."""
-        self.shown.update((one, shown) for one, shown in made.items() if one in self._over)
+        self.shown.update((agent_id, shown) for agent_id, shown in made.items() if agent_id in self._over)
 
     def recall(self, text: str, root: AgentId | None = None) -> Agent:
         """Return the agent of `find`, in memory for the coming turn, so that the core can decide about it. Raises as
@@ -127,20 +127,22 @@ class AgentRegistry:
 
     def run(self, text: str) -> Run:
         """Return the run that `text` names. Raises WireError `unknown-run` or `pruned`."""
-        one = canonical_run(text)
-        run = None if one is None else self._state.runs.get(one) or self._store.run(one)
-        if run is None and one is not None and number_of_run(one) <= self._state.last_run:
-            raise _pruned(one)
+        run_id = canonical_run(text)
+        run = None if run_id is None else self._state.runs.get(run_id) or self._store.run(run_id)
+        if run is None and run_id is not None and number_of_run(run_id) <= self._state.last_run:
+            raise _pruned(run_id)
         if run is None:
             raise WireError("unknown-run", f"there is no run {text!r}; `orchctl runs --all` shows what there is")
         return run
 
     def session(self, text: str) -> Session:
         """Return the session that `text` names. Raises WireError `unknown-session` or `pruned`."""
-        one = canonical_session(text)
-        session = None if one is None else self._state.sessions.get(one) or self._store.session(one)
-        if session is None and one is not None and number_of_session(one) <= self._state.last_session:
-            raise _pruned(one)
+        session_id = canonical_session(text)
+        session = (
+            None if session_id is None else self._state.sessions.get(session_id) or self._store.session(session_id)
+        )
+        if session is None and session_id is not None and number_of_session(session_id) <= self._state.last_session:
+            raise _pruned(session_id)
         if session is None:
             raise WireError("unknown-session", f"there is no session {text!r}; `orchctl session list` shows them")
         return session
@@ -151,8 +153,8 @@ class AgentRegistry:
 
     def session_in(self, directory: str) -> Session | None:
         """Return the session that is open in a directory."""
-        found = self._store.open_session(directory)
-        return self._state.sessions.get(found.id, found) if found else None
+        session = self._store.open_session(directory)
+        return self._state.sessions.get(session.id, session) if session else None
 
     def keep(self, known: Session | Run) -> None:
         """Keep a session or run in memory for the coming turn, so that the core can decide about it."""
@@ -170,17 +172,17 @@ class AgentRegistry:
         forget_runs(self._state, self._kept)
         self._recalled.clear()
         self._kept.clear()
-        for one in [one for one in self._state.sessions if one not in self._state.in_sessions]:
-            del self._state.sessions[one]
+        for session_id in self._state.sessions.keys() - self._state.in_sessions.keys():
+            del self._state.sessions[session_id]
 
     def many(self, ids: Iterable[AgentId]) -> list[Agent]:
         """Return these agents, which exist, in the order given."""
         wanted = list(ids)
-        elsewhere = [number_of(one) for one in wanted if one not in self._state.agents]
+        elsewhere = [number_of(agent_id) for agent_id in wanted if agent_id not in self._state.agents]
         stored = {agent.id: agent for agent in self._store.agents(elsewhere)} if elsewhere else {}
-        return [self._state.agents.get(one) or stored[one] for one in wanted]
+        return [self._state.agents.get(agent_id) or stored[agent_id] for agent_id in wanted]
 
 
-def _pruned(one: str) -> WireError:
+def _pruned(pruned_id: str) -> WireError:
     """Return the error for a pruned id: ids are assigned in ascending order, so any id up to the last existed."""
-    return WireError("pruned", f"{one} is over and was pruned; `orchctl config show` says what the history keeps")
+    return WireError("pruned", f"{pruned_id} is over and was pruned; `orchctl config show` says what the history keeps")
