@@ -79,6 +79,6 @@ def next_deadline(state: State) -> float | None:
             due.append(agent.kill_at)
             continue
         due += [timeout_at(agent), silence_at(agent)]
-        is_withheld = agent.held_since is not None  # what it was blocked in is over, whatever its deadline was
+        is_withheld = agent.held_since is not None  # the wait it was blocked in has ended, whatever its deadline was
         due += [wait.deadline for wait in agent.waits.values() if wait.is_background or not is_withheld]
     return min((moment for moment in due if moment is not None), default=None)

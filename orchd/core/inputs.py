@@ -10,7 +10,7 @@ from orchd.core.state.runs import RunId, RunPlan
 from orchd.core.state.sessions import SessionId
 from orchd.core.state.spending import Budget
 
-Caller = AgentId | None  # None: somebody outside every agent
+Caller = AgentId | None  # None: a caller outside every agent
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class PruneJob:
     """What to keep, and what was deleted so far."""
 
     before: float | None  # wall: what ended earlier goes
-    keep: int | None  # agents that are over
+    keep: int | None  # finished agents
     room: int | None  # bytes of their logs
     request: RequestId | None = None  # None: the configuration's own wish
     is_dry: bool = False
@@ -48,7 +48,7 @@ class PruneJob:
     is_chosen: bool = False  # all that it is about
     at_start: tuple[int, int] = (0, 0)  # agents and bytes, when it was begun
     stuck: tuple[int, int] = (0, 0)  # agents and bytes, where that is as few as there can be
-    oldest: float | None = None  # wall: when the first of those that stay ended, or was begun
+    oldest: float | None = None  # wall: when the first tree that stays ended, or was queued
 
 
 class PrunedFiles(Protocol):
@@ -241,8 +241,8 @@ class Pruner:
         return has_too_many or (wish.room is not None and self._room() - freed > wish.room)
 
     def _judge(self, wish: PruneJob, tree: list[Agent], referred: set[AgentId]) -> None:
-        """Choose the whole tree or nothing of it. A tree stays while an agent refers to it, or while it has a worktree,
-        which may hold work."""
+        """Choose the whole tree or nothing of it. A tree stays while an agent or client refers to it, or while it has a
+        worktree, which may hold work."""
         if any(not agent.is_over or agent.id in referred for agent in tree):
             return
         worktrees = [self._home.worktrees / agent.id for agent in tree if agent.spec.worktree]

@@ -19,7 +19,7 @@ from orchd.views import agents as views
 
 log = logging.getLogger("orchd")
 
-PAUSE = 0.2  # seconds between two writes that nobody waits for
+PAUSE = 0.2  # seconds between two writes that no client waits for
 _SHARE = 20  # writing takes at most a twentieth of the time, however large the files are
 _RECENT = 5_000  # events that a daemon that died may not have written into files yet
 _KEPT = 5_000  # agents that are kept ready to be shown, of sessions in which nothing is going on

@@ -38,7 +38,7 @@ class CommitThread:
     def wait(self) -> None:
         """Wait until no commit is pending. Raises the error of COMMIT."""
         if self.is_pending:
-            os.eventfd_write(self._ended, os.eventfd_read(self._ended))  # whoever is to call `finish` is still told
+            os.eventfd_write(self._ended, os.eventfd_read(self._ended))  # the caller of `finish` still sees it
         if self._error is not None:
             raise self._error
 

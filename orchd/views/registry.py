@@ -16,7 +16,7 @@ from orchd.protocol.errors import WireError
 from orchd.store.database import Store
 from orchd.views.agents import canonical, canonical_run, canonical_session
 
-_REMEMBERED = 256  # agents that are over
+_REMEMBERED = 256  # finished agents
 _NAMES = 10_000  # of the newest agents, which is read in some 10 ms
 _LISTED = 5  # ids in a message
 

@@ -66,7 +66,7 @@ def claims_needed(state: State, waiter: Agent | None, targets: Iterable[AgentId]
     They may include its own, and those of all direct and indirect waiters. `waiter` must not wait for itself.
     """
     if waiter is not None and waiter.claim > max((found.claim for found in _reached(state, targets)), default=-1):
-        return {}  # it may wait for as many levels, and whoever waits for it may already for one more
+        return {}  # it may wait for as many levels, and its own waiters may already for one more
     queued: dict[AgentId, list[Agent]] = {}
     living: dict[AgentId, list[AgentId]] = {}
     for agent in state.living.values():

@@ -19,7 +19,7 @@ from orchd.core.state.indexes import line_of, ticket_of, unsatisfied
 from orchd.core.state.runs import Run, RunStatus
 
 Finder = Callable[[AgentId], Agent | None]
-MOST = 100  # blockers that are named; nobody reads more
+MOST = 100  # blockers that are named; more would not be read
 
 
 class Verdict(NamedTuple):

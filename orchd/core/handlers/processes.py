@@ -41,7 +41,7 @@ from orchd.core.state.events import (
 )
 from orchd.core.turn import Turn
 
-_MARGIN = 16  # disk pressure is over with this part more than the floor
+_MARGIN = 16  # disk pressure ends with this part more than the floor
 LONGEST_HOLD = 8 * 86_400.0  # seconds: the longest of the known rate limits is counted by the week
 MEMORY = "memory"  # the reason of one that took more than it may: scripts may rely on it
 MACHINES = "while it ran the kernel killed a process of this machine for want of memory"

@@ -158,7 +158,7 @@ class Spec:
     variables: tuple[tuple[str, str], ...] = ()  # over its environment; kept for a retry, so no place for secrets
     member: Membership | None = None
     session: SessionId | None = None
-    attributes: ProcessAttributes | None = None  # of whoever asked for it; None where that was another machine
+    attributes: ProcessAttributes | None = None  # of the caller; None for a caller on another machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ class Wait:
     caller: int  # the pid of the blocked client
     caller_started: float  # its start time: a pid alone names different processes over time
     is_expired: bool = False  # its deadline has passed; the reply is withheld until the agent has a slot
-    is_background: bool = False  # the agent works beside it: it is answered as soon as it is over
+    is_background: bool = False  # the agent works beside it: it is answered as soon as it has ended
 
 
 class Note(NamedTuple):
@@ -242,7 +242,7 @@ class Agent:
     because: str = ""  # the agent whose end caused that this one was ended
     started: float | None = None  # mono
     heard: float | None = None  # mono, when it last was known to have put something out
-    kill_at: float | None = None  # mono, when its grace is over
+    kill_at: float | None = None  # mono, when its grace period ends
     ready_at: float | None = None  # mono, when a retry may start
     queued_at: float | None = None  # wall
     started_at: float | None = None
@@ -353,15 +353,15 @@ class State:
     sessions: dict[SessionId, Session] = field(default_factory=dict)
     # Indexes: each is derived from `agents` inside `apply`, and `check` compares it with a count.
     living: dict[AgentId, Agent] = field(default_factory=dict)
-    waiting: dict[AgentId, Agent] = field(default_factory=dict)  # of those
-    due: dict[AgentId, Agent] = field(default_factory=dict)  # living agents with a wait that is over, or to be thawed
+    waiting: dict[AgentId, Agent] = field(default_factory=dict)  # living agents that wait
+    due: dict[AgentId, Agent] = field(default_factory=dict)  # living agents with a wait that has ended, or to be thawed
     expiring: dict[AgentId, Agent] = field(default_factory=dict)  # living agents with a wait that has a deadline
-    awaited: dict[AgentId, set[AgentId]] = field(default_factory=dict)  # who waits for an agent
+    awaited: dict[AgentId, set[AgentId]] = field(default_factory=dict)  # the waiters of an agent
     children: dict[AgentId, set[AgentId]] = field(default_factory=dict)
     dependents: dict[AgentId, set[AgentId]] = field(default_factory=dict)
     conditional: dict[AgentId, set[AgentId]] = field(default_factory=dict)  # queued agents by agents in `conditions`
     environments: dict[str, int] = field(default_factory=dict)
-    in_sessions: dict[SessionId, int] = field(default_factory=dict)  # agents that are not over
+    in_sessions: dict[SessionId, int] = field(default_factory=dict)  # unfinished agents
     queue: Queue = field(default_factory=Queue)
 
     def unfinished(self, ids: Iterable[AgentId]) -> Iterator[Agent]:

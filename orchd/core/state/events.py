@@ -233,7 +233,7 @@ class AgentFailed:
 
 @dataclass(frozen=True, slots=True)
 class AgentCancelled:
-    """The agent was cancelled, alone or with its parent, run or session."""
+    """The agent, or what it belongs to, was cancelled."""
 
     agent: AgentId
     reason: str

@@ -1,8 +1,8 @@
-"""The ready queue: agents that wait for nothing but a slot, in the order in which they may start.
+"""The ready queue: agents that lack nothing but a slot, in the order in which they may start.
 
-Agents with the same claim are equally safe to admit, members of the same group of a run meet the same bound, those of
-a session share its budget and those of a runner its service, so each such combination has a line of its own and
-admission only ever looks at the heads of the lines: what cannot start now never has to be passed over one by one.
+Agents with the same claim are equally safe to admit, members of a group share its limit, agents of a session its
+budget, and agents of a runner its service. So each such combination has a line of its own and admission only looks at
+the heads of the lines: agents that cannot start now never have to be skipped individually.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from typing import Any, NamedTuple
 
-# Waiting this long is worth one step of priority: nobody starves, and nobody overtakes because of a minute.
+# Waiting this long is worth one step of priority: no agent starves, and none overtakes because of a minute.
 AGING_SECONDS = 600.0
 
 
