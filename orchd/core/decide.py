@@ -1,17 +1,17 @@
-"""Decide, don't do: one input in, events and effects out.
+"""Decides inputs: one input in, events and effects out.
 
-Theory of operation. An input is something a person or agent asked, or something the world told. Its handler records
-what happened (events, applied to the state as they are recorded) and what the shell shall do about it (effects). Then
-`settle` draws the consequences, the same ones after every input: waits that are over, agents that return, agents that
-may start. So nobody has to remember to trigger the scheduler, and every way in - spawn, retry, recovery, a raised
-limit - goes through the one door of admission.
+Theory of operation. An input is a request of a user or agent, or news of the outside world. Its handler records what
+happened (events, applied to the state as they are recorded) and what the shell is to do about it (effects). Then
+`settle` draws the consequences, the same ones after every input: waits that have ended, agents that return, agents that
+may start. So no handler has to trigger the scheduler, and every way in - spawn, retry, recovery, a raised limit -
+passes the same admission.
 
 Two effects are questions: `Launch` and `CheckOutput`. They are answered before the events of the turn are committed,
 and the answers are decided in the same turn. A process is therefore made before its admission is on disk, but behind a
 gate that is only opened (`Release`) after: if the daemon dies in between, the gate's other end closes and the process
 leaves without having run. For the same reason no other input ever sees an agent that is `starting`.
 
-Time is an argument. Nothing here looks at a clock; `next_deadline` says when to ask again.
+Time is an argument. Nothing here looks at a clock; `next_deadline` says when the next Tick is due.
 """
 
 from __future__ import annotations
@@ -60,15 +60,15 @@ HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
 
 
 def decide(turn: Turn, given: inputs.Input) -> None:
-    """What happened, then what follows from it, once all that was asked meanwhile is answered: of agents that were
-    admitted together the launch of one may fail, and what follows may be the end of another that is `starting` yet."""
+    """Handle `given`, then settle once all questions of the turn are answered: of agents that were admitted together
+    the launch of one may fail, and a consequence may be the end of another that is still `starting`."""
     HANDLERS[type(given)](turn, given)
     if not turn.questions:
         settle(turn)
 
 
 def next_deadline(state: State) -> float | None:
-    """When a Tick is due, on the clock that is compared; None while nothing is."""
+    """Return when a Tick is due, on the monotonic clock; None while no deadline is set."""
     due = [state.queue.next_due(), stalls.due_at(state)]
     if len(state.queue):
         due += [until.mono for until in state.holds.values()]
@@ -79,6 +79,6 @@ def next_deadline(state: State) -> float | None:
             due.append(agent.kill_at)
             continue
         due += [timeout_at(agent), silence_at(agent)]
-        is_withheld = agent.held_since is not None  # what it was blocked in is over, whatever its deadline was
+        is_withheld = agent.held_since is not None  # the wait it was blocked in has ended, whatever its deadline was
         due += [wait.deadline for wait in agent.waits.values() if wait.is_background or not is_withheld]
     return min((moment for moment in due if moment is not None), default=None)

@@ -1,4 +1,4 @@
-"""Effects: what the shell is asked to do, in the imperative. The core never learns how."""
+"""Effects: what the core wants the shell to do, named in the imperative. The core does not know how."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orchd.core.state.agents import AgentId, RequestId
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Make the attempt's process, behind its gate. Done before the commit; answered with Spawned or SpawnFailed."""
+    """Create the attempt's process, behind its gate. Done before the commit; answered with Spawned or SpawnFailed."""
 
     agent: AgentId
     attempt: int
@@ -26,7 +26,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Terminate:
-    """Ask the whole process tree to end (SIGTERM); tell when it is gone."""
+    """Send SIGTERM to the whole process tree; report when it is gone."""
 
     agent: AgentId
     attempt: int
@@ -34,7 +34,7 @@ class Terminate:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """End the whole process tree (SIGKILL), again and again until it is gone; tell when it is."""
+    """Send SIGKILL to the whole process tree, repeatedly until it is gone; report when it is."""
 
     agent: AgentId
     attempt: int
@@ -42,7 +42,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """Keep every process of the tree from running until it is thawed or ended."""
+    """Freeze every process of the tree until it is thawed or ended."""
 
     agent: AgentId
     attempt: int
@@ -50,7 +50,7 @@ class Freeze:
 
 @dataclass(frozen=True, slots=True)
 class Thaw:
-    """Let every process of the tree run, also when nothing is known to keep it from that."""
+    """Thaw every process of the tree, also when none is known to be frozen."""
 
     agent: AgentId
     attempt: int
@@ -58,7 +58,7 @@ class Thaw:
 
 @dataclass(frozen=True, slots=True)
 class CheckOutput:
-    """Tell when the attempt last put something out."""
+    """Report when the attempt last wrote output."""
 
     agent: AgentId
     attempt: int
@@ -66,7 +66,7 @@ class CheckOutput:
 
 @dataclass(frozen=True, slots=True)
 class WatchCaller:
-    """Tell when the client blocked in this wait dies."""
+    """Report when the client blocked in this wait dies."""
 
     agent: AgentId
     request: RequestId
@@ -74,7 +74,7 @@ class WatchCaller:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Reply to a request with these agents, or with what its op shows when there are none."""
+    """Reply to a request with these agents, or with what its operation shows when there are none."""
 
     request: RequestId
     agents: tuple[AgentId, ...] = ()

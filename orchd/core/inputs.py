@@ -1,4 +1,4 @@
-"""Inputs: what people and agents ask (imperative) and what the world tells (participle). They decide nothing."""
+"""Inputs: requests of users and agents (imperative) and news of the outside world (participle)."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from orchd.core.state.runs import RunId, RunPlan
 from orchd.core.state.sessions import SessionId
 from orchd.core.state.spending import Budget
 
-Caller = AgentId | None  # None: somebody outside every agent
+Caller = AgentId | None  # None: a caller outside every agent
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where agents of a person belong: the session that is open in the directory, in memory if there is one, or a new
-    one. Those of an agent belong to its own."""
+    """The session of agents that a user spawns: the one open in the directory, if there is one, or a new one. Agents
+    spawned by an agent belong to its session."""
 
     directory: str
 
 
 @dataclass(frozen=True, slots=True)
 class SpawnAgents:
-    """Queue all of `specs` or none. Their `after` may name others of the same request."""
+    """Queue all of `specs` or none. Their `after` may name other agents of the same request."""
 
     request: RequestId
     caller: Caller
@@ -35,7 +35,7 @@ class SpawnAgents:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A member of a run that is to be: where it stands, and what it comes after in its own group."""
+    """A member of a run to be created: its path, and the members of its own group that it comes after."""
 
     path: str
     spec: Spec
@@ -60,7 +60,7 @@ class BeginRun:
 
 @dataclass(frozen=True, slots=True)
 class BeginWait:
-    """`agent` blocks until its targets have ended. Sent again with the same request, it is the same wait."""
+    """Block `agent` until its targets have ended. Sent again with the same request, it is the same wait."""
 
     request: RequestId
     agent: AgentId
@@ -81,7 +81,7 @@ class CallerGone:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """End these agents and all under them."""
+    """Cancel these agents and all their descendants."""
 
     request: RequestId
     ids: tuple[AgentId, ...]
@@ -89,7 +89,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Another attempt for each of these; all or none."""
+    """Queue another attempt of each of these agents; all or none."""
 
     request: RequestId
     ids: tuple[AgentId, ...]
@@ -100,21 +100,21 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Admit nobody."""
+    """Stop admitting agents."""
 
     request: RequestId
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Admit again."""
+    """Admit agents again."""
 
     request: RequestId
 
 
 @dataclass(frozen=True, slots=True)
 class PauseAgents:
-    """Start none of these agents, and freeze the process trees of those that have started; all or none."""
+    """Hold queued agents in the queue, and freeze the process trees of started ones; all or none."""
 
     request: RequestId
     ids: tuple[AgentId, ...]
@@ -131,7 +131,7 @@ class ResumeAgents:
 
 @dataclass(frozen=True, slots=True)
 class SetLimit:
-    """Change either number or both, by a command; or, not `by_command`, to what the configuration contains."""
+    """Change either limit or both, by a command; or, not `by_command`, to the values of the configuration."""
 
     request: RequestId | None  # None: the configuration was read, and a command's numbers stay in force
     limit: int | None
@@ -141,7 +141,7 @@ class SetLimit:
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """A new session in a directory; one that is open there is closed."""
+    """Open a session in a directory; a session that is open there is closed."""
 
     request: RequestId
     scope: Scope
@@ -151,7 +151,7 @@ class OpenSession:
 
 @dataclass(frozen=True, slots=True)
 class CloseSession:
-    """What is spawned in its directory from now on belongs to a new one."""
+    """Close a session: agents spawned in its directory from now on belong to a new one."""
 
     request: RequestId
     session: SessionId
@@ -159,7 +159,7 @@ class CloseSession:
 
 @dataclass(frozen=True, slots=True)
 class SetBudget:
-    """How much a session or a run may cost."""
+    """Set the budget of a session or run."""
 
     request: RequestId
     target: SessionId | RunId
@@ -168,7 +168,8 @@ class SetBudget:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Admit only what the living need; with `stop`, end the living too. When nobody lives the daemon may leave."""
+    """Admit only agents that running ones depend on; with `stop`, end the running ones too. The daemon may exit once
+    none run."""
 
     request: RequestId
     stop: bool
@@ -187,7 +188,8 @@ class Spawned:
 
 @dataclass(frozen=True, slots=True)
 class SpawnFailed:
-    """It does not. `is_passing`: the machine is at fault (no pids, no memory, no disk), not the agent."""
+    """The process was not created. `is_passing`: the machine is at fault (no pids, no memory, no disk), not the
+    agent."""
 
     agent: AgentId
     attempt: int
@@ -198,7 +200,7 @@ class SpawnFailed:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The attempt's own process has ended. `is_tree_gone`: and nothing of it is left."""
+    """The attempt's own process has ended. `is_tree_gone`: so has every other process of its tree."""
 
     agent: AgentId
     attempt: int
@@ -217,7 +219,7 @@ class NeverRan:
 
 @dataclass(frozen=True, slots=True)
 class TreeGone:
-    """Nothing of the attempt's process tree is left."""
+    """No process of the attempt's tree is left."""
 
     agent: AgentId
     attempt: int
@@ -225,7 +227,7 @@ class TreeGone:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """After a restart: the attempt still runs."""
+    """The attempt still runs after a restart of the daemon."""
 
     agent: AgentId
     attempt: int
@@ -233,7 +235,7 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True)
 class OutputSeen:
-    """When the attempt last put something out, in seconds ago."""
+    """How many seconds ago the attempt last wrote output."""
 
     agent: AgentId
     attempt: int
@@ -242,7 +244,7 @@ class OutputSeen:
 
 @dataclass(frozen=True, slots=True)
 class OverMemory:
-    """The attempt's tree takes more memory than it may."""
+    """The attempt's tree uses more memory than its limit."""
 
     agent: AgentId
     attempt: int
@@ -258,14 +260,14 @@ class WorkedWhileWaiting:
 
 @dataclass(frozen=True, slots=True)
 class StoodStill:
-    """All attempts in a lent slot that have used no CPU and put nothing out for `stall_after` seconds."""
+    """All attempts in a lent slot that have used no CPU and written no output for `stall_after` seconds."""
 
     attempts: frozenset[tuple[AgentId, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class DiskSpaceChanged:
-    """How many bytes are free on the disk of the home, and how many there shall be."""
+    """How many bytes are free on the disk of the home, and the configured minimum."""
 
     free: int
     floor: int
@@ -273,12 +275,12 @@ class DiskSpaceChanged:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed; a deadline may be over."""
+    """A deadline may have passed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """The turn before this one started as many agents as one turn may: start the next."""
+    """The previous turn started as many agents as one turn may: start the next."""
 
 
 Input = (

@@ -1,4 +1,4 @@
-"""A turn: one input being decided. It records events, which change the state at once, and collects effects."""
+"""A turn: the decision of one input. It records events, which change the state at once, and collects effects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Question = Launch | CheckOutput
 
 
 class Turn:
-    """What one batch of inputs led to."""
+    """The events and effects of one batch of inputs."""
 
     def __init__(self, state: State, at: Instant) -> None:
         self.state = state
@@ -27,7 +27,7 @@ class Turn:
 
     @property
     def now(self) -> float:
-        """The moment of this turn on the clock that is compared."""
+        """The time of this turn on the monotonic clock."""
         return self.at.mono
 
     def record(self, event: Event) -> None:
@@ -47,7 +47,7 @@ class Turn:
         self.questions.append(question)
 
     def may_launch(self) -> bool:
-        """Whether one more attempt starts in this turn, which is then counted."""
+        """Whether one more attempt may start in this turn; if so it is counted."""
         self.is_cut_short = self.launches_left == 0
         if self.launches_left:
             self.launches_left -= 1
@@ -66,6 +66,6 @@ class Turn:
         self.do(Refuse(request, code, message, details or {}))
 
     def current(self, agent: AgentId, attempt: int) -> Agent | None:
-        """The agent, if `attempt` is the one it is at: news of an older one is stale."""
+        """Return the agent if `attempt` is its current one, else None: news of an older attempt is stale."""
         found = self.state.agents.get(agent)
         return found if found is not None and found.attempt == attempt and agent in self.state.living else None

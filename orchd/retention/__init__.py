@@ -1,1 +1,1 @@
-"""What leaves the history, in slices."""
+"""Retention: deletes finished agents, runs and their files from the history, in slices."""

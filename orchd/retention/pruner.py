@@ -1,6 +1,6 @@
-"""Pruning: whole trees and runs that are over leave the history, oldest first, in slices between which all is served.
+"""Pruning: finished trees and runs leave the history, oldest first, in slices between which requests are served.
 
-It is thought of when something happens anyway: an idle daemon is woken by nothing. What anybody still refers to stays.
+It runs only when the daemon is awake anyway: it never wakes an idle daemon. What is still referred to stays.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _OF_SMALL = 10  # of a small disk, this part of it
 
 @dataclass(slots=True)
 class PruneJob:
-    """What is to be kept; and what that took away so far."""
+    """What to keep, and what was deleted so far."""
 
     before: float | None  # wall: what ended earlier goes
-    keep: int | None  # agents that are over
+    keep: int | None  # finished agents
     room: int | None  # bytes of their logs
     request: RequestId | None = None  # None: the configuration's own wish
     is_dry: bool = False
@@ -46,25 +46,25 @@ class PruneJob:
     runs: int = 0
     freed: int = 0
     is_chosen: bool = False  # all that it is about
-    found: tuple[int, int] = (0, 0)  # agents and bytes, when it was begun
+    at_start: tuple[int, int] = (0, 0)  # agents and bytes, when it was begun
     stuck: tuple[int, int] = (0, 0)  # agents and bytes, where that is as few as there can be
-    oldest: float | None = None  # wall: when the first of those that stay ended, or was begun
+    oldest: float | None = None  # wall: when the first tree that stays ended, or was queued
 
 
 class PrunedFiles(Protocol):
-    """Whoever knows what attempts leave behind."""
+    """The files that attempts leave behind."""
 
     left: int  # bytes, of all attempts that have ended so far
 
     def room_of(self, agent: AgentId, attempts: int) -> int:
-        """Bytes that the attempts of an agent take."""
+        """Return the bytes that the attempts of an agent take."""
 
     def discard(self, agent: AgentId, attempt: int) -> None:
-        """Leave nothing of an attempt."""
+        """Delete all files of an attempt."""
 
 
 class Pruner:
-    """Takes away what is over."""
+    """Deletes finished agents and runs from the history."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Pruner:
         self._measured = 0  # bytes that all files took, as far as they were looked at, less what those have left
         self._stuck = (0, 0)  # agents and bytes that could not be brought under their bound
         self._age_due: float | None = None
-        records.leaving.update(agent_id(one.number) for one in self._going)
+        records.leaving.update(agent_id(agent.number) for agent in self._going)
         self.reconfigure(config)
 
     def reconfigure(self, config: Config) -> None:
@@ -107,17 +107,17 @@ class Pruner:
         self._stuck = (0, 0)
         self._age_due = 0.0 if config.keep_age is not None else None
 
-    def ask(self, request: RequestId, asked: operations.Prune) -> None:
-        """Somebody wants it done now, their way or the configuration's."""
+    def ask(self, request: RequestId, given: operations.Prune) -> None:
+        """Queue a request to prune now, by the bounds of the request or of the configuration."""
         wish = self._configured()
-        if asked.older_than is not None or asked.keep is not None:
-            age = asked.older_than
-            wish = PruneJob(None if age is None else self._clock().wall - age, asked.keep, None)
-        wish.request, wish.is_dry = request, asked.dry_run
+        if given.older_than is not None or given.keep is not None:
+            age = given.older_than
+            wish = PruneJob(None if age is None else self._clock().wall - age, given.keep, None)
+        wish.request, wish.is_dry = request, given.dry_run
         self._wishes.append(wish)
 
     def asked(self) -> list[RequestId]:
-        """The requests that are not answered yet."""
+        """Return the requests that are not answered yet."""
         return [wish.request for wish in self._wishes if wish.request is not None]
 
     def is_due(self) -> bool:
@@ -130,7 +130,8 @@ class Pruner:
         return True
 
     def next_deadline(self) -> float | None:
-        """At once, when there is something to be done and nothing on its way to the disk; then that wakes us."""
+        """Return the time of the next slice: at once when there is work and no commit is pending, whose end wakes the
+        loop."""
         return 0.0 if self.is_due() and not self._store.commits.is_pending else None
 
     def results(self) -> list[tuple[RequestId, dict[str, object]]]:
@@ -139,14 +140,14 @@ class Pruner:
         return results
 
     def turn(self, awaited: Iterable[AgentId]) -> None:
-        """Do one slice. All that was decided is done, and on the disk. `awaited` are agents that a caller outside every
-        agent waits for: they stay."""
+        """Do one slice. All decisions so far are done, and on the disk. `awaited` are agents that a caller outside
+        every agent waits for: they stay."""
         is_all = not self._wishes or self._wishes[0].is_chosen
         if self._gone:
             end = self._clock().mono + SLICE
             while self._gone and self._clock().mono < end:
-                one = self._gone.popleft()
-                self._discard(agent_id(one.number), one.attempts)
+                agent = self._gone.popleft()
+                self._discard(agent_id(agent.number), agent.attempts)
         elif self._going and (is_all or len(self._going) >= PIECE):
             self._take_out()
         elif self._is_measuring:
@@ -162,7 +163,7 @@ class Pruner:
         return PruneJob(before, self._config.keep_count, self._most_bytes)
 
     def _is_wanted(self) -> bool:
-        """Whether a bound of the configuration was passed by more than it may be. Asked each turn."""
+        """Whether a bound of the configuration is exceeded by more than the slack. Called each turn."""
         over, most, age = self._over(), self._config.keep_count, self._config.keep_age
         if over > max(most, self._stuck[0]) + most // _SLACK:
             return True
@@ -176,15 +177,15 @@ class Pruner:
         return self._age_due is not None and self._clock().wall >= self._age_due
 
     def _over(self) -> int:
-        """How many agents of the history are over."""
+        """Return the number of finished agents in the history."""
         return self._state.last_number - self._store.pruned.agents - len(self._going) - len(self._state.agents)
 
     def _room(self) -> int:
-        """Bytes that all attempts take: those of the last look, and of those that have ended since."""
+        """Return the bytes that all attempts take: those last measured, and those of attempts that have ended since."""
         return self._measured + self._files.left
 
     def _measure(self) -> None:
-        """Look how much room the next files take."""
+        """Measure the size of the next files."""
         end = self._clock().mono + SLICE
         if self._entries is None:
             self._measured = -self._files.left
@@ -194,18 +195,18 @@ class Pruner:
                 log.warning("%s is gone, with the logs of all attempts", self._home.agents)
                 self._entries = iter(())
         while self._is_measuring and self._clock().mono < end:
-            found = list(islice(self._entries, _ENTRIES))
-            for entry in found:
+            entries = list(islice(self._entries, _ENTRIES))
+            for entry in entries:
                 with suppress(OSError):  # deleted meanwhile
                     self._measured += entry.stat(follow_symlinks=False).st_blocks * 512
-            self._is_measuring = bool(found)
+            self._is_measuring = bool(entries)
         if not self._is_measuring:
             self._entries = None
 
     def _choose(self, wish: PruneJob, awaited: Iterable[AgentId]) -> None:
-        """Look at the next roots, and let those go that the wish is about."""
+        """Examine the next roots, and choose the trees that the job deletes."""
         if not self._after:
-            wish.found = (self._over(), self._room())
+            wish.at_start = (self._over(), self._room())
         roots = self._store.roots(self._after, _PAGE)
         # an agent waits only for its own tree
         referred = set(awaited).union(*(agent.spec.after for agent in self._state.agents.values()))
@@ -223,7 +224,7 @@ class Pruner:
         else:
             wish.is_chosen = len(roots) < _PAGE
             if wish.is_chosen and self._is_over_full(wish):
-                over, room = wish.found  # what has become free since then is looked at again
+                over, room = wish.at_start  # what has become free since then is looked at again
                 wish.stuck = (over - wish.agents, room - wish.freed)
 
     def _is_enough(self, wish: PruneJob, tree: list[Agent]) -> bool:
@@ -240,11 +241,12 @@ class Pruner:
         return has_too_many or (wish.room is not None and self._room() - freed > wish.room)
 
     def _judge(self, wish: PruneJob, tree: list[Agent], referred: set[AgentId]) -> None:
-        """All of it or nothing. What anybody refers to stays, and so does what has a worktree: there may be work."""
+        """Choose the whole tree or nothing of it. A tree stays while an agent or client refers to it, or while it has a
+        worktree, which may hold work."""
         if any(not agent.is_over or agent.id in referred for agent in tree):
             return
         worktrees = [self._home.worktrees / agent.id for agent in tree if agent.spec.worktree]
-        if any(one.exists() or one.with_name(f"{one.name}.json").exists() for one in worktrees):
+        if any(path.exists() or path.with_name(f"{path.name}.json").exists() for path in worktrees):
             return
         ended = max(agent.ended_at or 0.0 for agent in tree)
         if not self._is_over_full(wish) and (wish.before is None or ended >= wish.before):
@@ -263,12 +265,12 @@ class Pruner:
             self._records.leave(agent.id for agent in tree)
 
     def _take_out(self) -> None:
-        """The rows of the next ones; their files follow when that is on the disk."""
+        """Delete the rows of the next agents; their files follow when that is on the disk."""
         attempts = 0
         while self._going and attempts < PIECE:
-            one = self._going.popleft()
-            attempts += max(one.attempts, 1)
-            self._gone.append(one)
+            agent = self._going.popleft()
+            attempts += max(agent.attempts, 1)
+            self._gone.append(agent)
         self._store.take_out(self._gone, self._going, self._chosen)
         self._chosen = []
         if not self._going:
@@ -280,7 +282,7 @@ class Pruner:
         self._forget(agent)
 
     def _finish(self, wish: PruneJob) -> None:
-        """All that the wish is about is gone."""
+        """Report the result of a job, whose agents are gone."""
         self._after = 0
         if wish.request is not None:
             shown = {"agents": wish.agents, "runs": wish.runs, "bytes": wish.freed, "dry_run": wish.is_dry}

@@ -1,10 +1,10 @@
-"""The files of a session in its project directory, for people and scripts that read files. Only the daemon writes them.
+"""The files of a session in its project directory, for people and scripts. Only the daemon writes them.
 
     .agent/sessions/session-001.yaml   the session and its tasks; `latest.yaml` is a link to the newest session's
     .claude/state/agents.json          the agents of the newest session, an array
     .claude/state/events.jsonl         what happened in all sessions of the directory, one object a line
 
-The first two are replaced as a whole, so no reader ever sees half of one; the last only grows.
+The first two are replaced atomically, so no reader sees half a file; the last only grows.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MOST = 10_000  # agents shown: the newest, so that a file of any size is written
 
 @dataclass(frozen=True, slots=True)
 class SessionFilePaths:
-    """Where the files are, in a project directory."""
+    """The paths of the session files, relative to a project directory."""
 
     sessions: str = ".agent/sessions"
     state: str = ".claude/state"
@@ -39,14 +39,14 @@ class SessionFilePaths:
 
 @dataclass(slots=True)
 class RenderedAgents:
-    """The agents of a session as its files show them, by their numbers."""
+    """The agents of a session as text for its files, by their numbers."""
 
     json: dict[int, str] = field(default_factory=dict)
     yaml: dict[int, str] = field(default_factory=dict)
     _fixed: dict[int, tuple[str, str, str]] = field(default_factory=dict)  # what does not change, of those not over
 
     def enter(self, agents: Iterable[Agent]) -> None:
-        """Show these as they are now."""
+        """Render agents as they are now."""
         for agent in agents:
             number = agent.number
             fixed = self._fixed.get(number) or (
@@ -74,18 +74,18 @@ class Directory:
         self._state = Path(places.state).parts
 
     def is_ours(self) -> bool:
-        """Whether files may be put here: into a project of this user, where no stranger could have laid links."""
+        """Whether files may be written here: in a project of this user, where no other user can have placed links."""
         try:
-            found = self._path.stat()
+            status = self._path.stat()
         except OSError:
             return False
         is_root = self._path == self._path.parent
-        is_safe = found.st_uid == os.getuid() and not found.st_mode & stat.S_IWOTH and not is_root
+        is_safe = status.st_uid == os.getuid() and not status.st_mode & stat.S_IWOTH and not is_root
         return is_safe and projects.is_project(self._path)
 
     def last_seq(self, session: SessionId) -> int | None:
-        """The number of the session's last event in the file, or of anybody's where none of its own is near the end;
-        None when the file has none. Half a line, left by a crash, is cut off."""
+        """Return the number of the session's last event in the file, or of any session's where none of its own is near
+        the end; None when the file has none. Cuts off half a line, left by a crash."""
         try:
             with (
                 inside(self._path, *self._state) as state,
@@ -99,18 +99,18 @@ class Directory:
                     file.truncate(end - len(tail) + len(lines))
         except OSError:
             return None
-        told = [found for line in lines.splitlines() if (found := _told(line)) is not None]
-        own = [seq for one, seq in told if one == session]
-        return max(own or (seq for _, seq in told), default=None)
+        written = [entry for line in lines.splitlines() if (entry := _parsed(line)) is not None]
+        own = [seq for owner, seq in written if owner == session]
+        return max(own or (seq for _, seq in written), default=None)
 
     def append(self, events: Iterable[str]) -> None:
-        """Write down what happened. Raises OSError."""
+        """Append events to the file. Raises OSError."""
         if text := "".join(f"{event}\n" for event in events):
             with _made(self._path, *self._state) as state:
                 append_file(state / _EVENTS, text.encode())
 
     def show(self, session: Session, shown: RenderedAgents, state: State, wall: float, *, is_newest: bool) -> None:
-        """Write what a session is now. Raises OSError."""
+        """Write the files of a session as it is now. Raises OSError."""
         if is_newest:
             with _made(self._path, *self._state) as directory:
                 lines = ",\n ".join(shown.json[number] for number in sorted(shown.json))
@@ -126,11 +126,11 @@ class Directory:
                 whole.link(path, name)
 
 
-def _told(line: bytes) -> tuple[object, int] | None:
-    """The session and number of an event; None for what we have not written."""
+def _parsed(line: bytes) -> tuple[object, int] | None:
+    """Return the session and number of an event; None for a line that the daemon did not write."""
     try:
-        found = json.loads(line)
-        session, seq = found["session"], found["seq"]
+        fields = json.loads(line)
+        session, seq = fields["session"], fields["seq"]
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
     return (session, seq) if type(seq) is int and 0 <= seq < _INT64 else None
@@ -138,7 +138,8 @@ def _told(line: bytes) -> tuple[object, int] | None:
 
 @contextmanager
 def _made(project: Path, *names: str) -> Iterator[Path]:
-    """A path of the directory. A new one is hidden from git: its files change all the time."""
+    """Yield a directory of the project, created if missing. A new one is hidden from git: its files change all the
+    time."""
     is_new = not project.joinpath(*names).is_dir()
     with inside(project, *names, create=True) as directory:
         if is_new and not _is_excluded(project, "/".join(names)):

@@ -1,4 +1,4 @@
-"""How sessions and their agents are written in the files of a session: as JSON, and as YAML that any version reads."""
+"""The texts of sessions and agents in session files: as JSON, and as YAML that any version reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_/.-]*")
 
 
 def fixed_json(agent: Agent) -> str:
-    """The beginning of an agent in agents.json: what never changes of it."""
+    """Return the beginning of an agent in agents.json: the fields that never change."""
     spec = agent.spec
     shown = {
         "id": agent.id,
@@ -35,7 +35,7 @@ def fixed_json(agent: Agent) -> str:
 
 
 def changing_json(agent: Agent) -> str:
-    """The rest of it: what changes."""
+    """Return the rest of an agent in agents.json: the fields that change."""
     code = agent.outcome.code if agent.outcome else None
     tokens, known = (agent.spent.tokens, agent.spent.known_cost) if agent.spent else ("null", None)
     cost = "null" if known is None else known
@@ -52,7 +52,7 @@ def _time(wall: float | None) -> str:
 
 
 def session_yaml(session: Session, shown: Mapping[int, str], state: State, wall: float) -> str:
-    """The file of a session, with its agents as they are `shown`, by their numbers."""
+    """Return the file of a session, with its agents as they are `shown`, by their numbers."""
     budget = session.budget.reached_by(session.spent)
     head: dict[str, str | float | None] = {
         "session": session.id,
@@ -75,7 +75,7 @@ def session_yaml(session: Session, shown: Mapping[int, str], state: State, wall:
 
 
 def fixed_yaml(agent: Agent) -> str:
-    """The lines of a task in the file of its session that never change, but for its name."""
+    """Return the lines of a task that never change, except for its name."""
     spec = agent.spec
     shown = {
         "id": agent.id,
@@ -89,7 +89,7 @@ def fixed_yaml(agent: Agent) -> str:
 
 
 def changing_yaml(agent: Agent) -> str:
-    """The lines of a task that change."""
+    """Return the lines of a task that change."""
     return (
         f"    status: {agent.shown_status.capitalize()}\n"
         f"    attempt: {agent.attempt}\n"
@@ -100,13 +100,13 @@ def changing_yaml(agent: Agent) -> str:
 
 
 def scalar(value: str | float | None) -> str:
-    """A value as YAML reads it, in any version. JSON is that too, but for halves of characters; words stay as they are,
-    so that a line can be found without a parser."""
+    """Return a value as YAML reads it, in any version. JSON is valid YAML, except for lone surrogates; plain words stay
+    unquoted, so that a line can be searched without a parser."""
     return yaml_text.scalar(value, _PLAIN) if isinstance(value, str) else json.dumps(value)
 
 
 def as_json(value: Mapping[str, object]) -> str:
-    """A map on one line of ASCII. Halves of characters are replaced, which many readers of JSON refuse."""
+    """Return a map as a line of ASCII. Lone surrogates are replaced, which many readers of JSON refuse."""
     made = json.dumps(value)
     return json.dumps(_without_halves(value)) if "\\ud" in made else made
 
@@ -115,5 +115,5 @@ def _without_halves(value: object) -> object:
     if isinstance(value, str):
         return value.translate(yaml_text.HALVES)
     if isinstance(value, Mapping):
-        return {key: _without_halves(one) for key, one in value.items()}
-    return [_without_halves(one) for one in value] if isinstance(value, list | tuple) else value
+        return {key: _without_halves(item) for key, item in value.items()}
+    return [_without_halves(item) for item in value] if isinstance(value, list | tuple) else value

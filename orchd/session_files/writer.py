@@ -1,4 +1,4 @@
-"""The scribe keeps the files of sessions: soon after something happened, always before anybody is told of an end."""
+"""The writer of session files: writes soon after events, and always before a client learns of an end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from orchd.views import agents as views
 
 log = logging.getLogger("orchd")
 
-PAUSE = 0.2  # seconds between two writes that nobody waits for
+PAUSE = 0.2  # seconds between two writes that no client waits for
 _SHARE = 20  # writing takes at most a twentieth of the time, however large the files are
 _RECENT = 5_000  # events that a daemon that died may not have written into files yet
 _KEPT = 5_000  # agents that are kept ready to be shown, of sessions in which nothing is going on
@@ -27,7 +27,7 @@ _KEPT = 5_000  # agents that are kept ready to be shown, of sessions in which no
 
 @dataclass(slots=True)
 class _News:
-    """What a session's files do not show yet."""
+    """What the files of a session do not show yet."""
 
     session: Session
     events: list[StoredFact] = field(default_factory=list)
@@ -35,7 +35,7 @@ class _News:
 
 
 class SessionFileWriter:
-    """Told of events when they are on the disk. What cannot be written is said once and tried again with the next."""
+    """Writes session files from committed events. An error is logged once per directory; the next write tries again."""
 
     def __init__(
         self, state: State, store: Store, clock: Callable[[], Instant], places: SessionFilePaths | None = None
@@ -53,13 +53,13 @@ class SessionFileWriter:
         self._rest_until = 0.0
 
     def note(self, events: Sequence[Event], wall: float) -> None:
-        """These are on the disk now, the last of all events."""
+        """Record events that are on the disk now, the last of all events."""
         if self._places is None:
             return
         first = self._store.last_seq() - len(events) + 1
         for seq, event in enumerate(events, first):
-            if (one := session_of(self._state, event)) is not None:
-                self._note(seq, wall, event, one)
+            if (session := session_of(self._state, event)) is not None:
+                self._note(seq, wall, event, session)
         if self._news and self._due is None:
             self._due = max(self._clock().mono, self._rest_until)
 
@@ -67,20 +67,21 @@ class SessionFileWriter:
         news = self._news.get(session)
         if news is None:
             news = self._news[session] = _News(self._state.sessions[session])
-        # One that was let go with its last agent, and called to mind again to be closed, is another object now.
+        # A session that was dropped with its last agent, and recalled to be closed, is another object now.
         news.session = self._state.sessions.get(session, news.session)
-        one: AgentId | None = getattr(event, "agent", None)
-        news.events.append(StoredFact(seq, wall, event_name(event), number_of(one) if one else None, describe(event)))
-        if one is not None:
-            news.agents[one] = agent = self._state.agents[one]
+        agent_id: AgentId | None = getattr(event, "agent", None)
+        number = number_of(agent_id) if agent_id else None
+        news.events.append(StoredFact(seq, wall, event_name(event), number, describe(event)))
+        if agent_id is not None:
+            news.agents[agent_id] = agent = self._state.agents[agent_id]
             self._has_end = self._has_end or agent.is_over
 
     def next_deadline(self) -> float | None:
-        """When to write what nobody waits for."""
+        """Return when to write what no client waits for; None while nothing is new."""
         return self._due
 
     def before_reply(self) -> None:
-        """Somebody is told something: if anything ended, the files say so first."""
+        """Write the files before a client gets a reply, if an agent has ended since."""
         if self._has_end:
             self.write()
 
@@ -96,7 +97,7 @@ class SessionFileWriter:
         self._rest_until = ended + max(PAUSE, _SHARE * (ended - began))
 
     def move(self, places: SessionFilePaths | None) -> None:
-        """Write elsewhere from now on, or nowhere; what is new is still written where it belonged."""
+        """Write to other paths from now on, or to none; what is new is still written to the old ones."""
         if places == self._places:
             return
         self.write()
@@ -105,17 +106,17 @@ class SessionFileWriter:
         self.catch_up()
 
     def catch_up(self) -> None:
-        """After the death of a daemon, or a move: write what these files do not tell yet."""
+        """Write what the files lack after the death of a daemon, or a move."""
         if self._places is None:
             return
         recent = self._store.sessions_since(self._store.last_seq() - _RECENT)
-        for one in sorted({*recent, *self._state.in_sessions}):
-            session = self._state.sessions.get(one) or self._store.session(one)
+        for session_id in sorted({*recent, *self._state.in_sessions}):
+            session = self._state.sessions.get(session_id) or self._store.session(session_id)
             if session is not None:
                 directory = self._directory(session)
-                told = directory.last_seq(session.id) if directory.is_ours() else None
-                since = max(told or 0, self._store.last_seq() - 10 * _RECENT)
-                self._news.setdefault(one, _News(session)).events = self._store.events_of(session.id, since)
+                last_seq = directory.last_seq(session.id) if directory.is_ours() else None
+                since = max(last_seq or 0, self._store.last_seq() - 10 * _RECENT)
+                self._news.setdefault(session_id, _News(session)).events = self._store.events_of(session.id, since)
         self.write()
 
     def _directory(self, session: Session) -> Directory:
@@ -145,15 +146,15 @@ class SessionFileWriter:
     def _is_newest(self, session: Session) -> bool:
         newest = self._newest.get(session.directory)
         if newest is None or number_of_session(newest) < number_of_session(session.id):
-            found = self._store.sessions(None, 1, session.directory)
-            newest = self._newest[session.directory] = found[0].id if found else session.id
+            sessions = self._store.sessions(None, 1, session.directory)
+            newest = self._newest[session.directory] = sessions[0].id if sessions else session.id
         return newest == session.id
 
     def _let_go(self) -> None:
-        """Keep no more than is likely to be shown again soon."""
-        idle = [one for one in self._shown if one not in self._state.in_sessions]
-        kept = sum(len(self._shown[one].json) for one in idle)
-        for one in idle:
+        """Drop rendered agents of idle sessions beyond the number that is likely to be shown again soon."""
+        idle = [session_id for session_id in self._shown if session_id not in self._state.in_sessions]
+        kept = sum(len(self._shown[session_id].json) for session_id in idle)
+        for session_id in idle:
             if kept <= _KEPT:
                 return
-            kept -= len(self._shown.pop(one).json)
+            kept -= len(self._shown.pop(session_id).json)

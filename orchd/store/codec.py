@@ -1,4 +1,4 @@
-"""Agents and events as rows: what is written so that the next daemon knows what this one knew."""
+"""The form of agents, runs, sessions and events in database rows (msgpack)."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ _PLAN = tuple(field.name for field in dataclasses.fields(RunPlan))
 
 
 def pack(value: object) -> bytes:
-    """msgpack that keeps bytes which are not UTF-8, as paths and arguments may be (PEP 383)."""
+    """Return `value` as msgpack that keeps bytes which are not UTF-8, as paths and arguments may be (PEP 383)."""
     packed: bytes = msgpack.packb(value, unicode_errors="surrogateescape")
     return packed
 
 
 def unpack(blob: bytes) -> Any:
-    """The value that was packed."""
+    """Return the value that was packed."""
     return msgpack.unpackb(blob, unicode_errors="surrogateescape")
 
 
 def pack_spec(agent: Agent) -> bytes:
-    """What was asked for and where it stands in the tree."""
+    """Return the spec of an agent and its position in the tree, packed."""
     fields = dict(zip(_SPEC, _of_spec(agent.spec), strict=True))
     if (member := agent.spec.member) is not None:
         fields["member"] = [getattr(member, name) for name in _MEMBER]
@@ -72,7 +72,7 @@ def pack_spec(agent: Agent) -> bytes:
 
 
 def pack_agent(agent: Agent) -> bytes:
-    """Everything about it that changes."""
+    """Return all that changes about an agent, packed."""
     fields = dict(zip(_MUTABLE, _of_agent(agent), strict=True))
     fields["status"] = agent.status.value
     fields["cause"] = agent.cause.value if agent.cause else None
@@ -102,23 +102,23 @@ def _outcome(
     memory_peak: int | None = None,
     escaped: Iterable[str] = (),
 ) -> Outcome:
-    told = None
+    parsed = None
     if report is not None:
         fields = dict(zip(_REPORT, report, strict=False))
         notes = tuple(Note(*note) for note in fields.pop("notes", ()))  # rows of schema 2 and before have none
-        told = Report(**{**fields, "spent": Spent(*fields["spent"])}, notes=notes)
-    return Outcome(code, cpu_seconds, rss_bytes, told, Oom(oom) if oom else None, memory_peak, tuple(escaped))
+        parsed = Report(**{**fields, "spent": Spent(*fields["spent"])}, notes=notes)
+    return Outcome(code, cpu_seconds, rss_bytes, parsed, Oom(oom) if oom else None, memory_peak, tuple(escaped))
 
 
-def unpack_agent(one: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
-    """The agent that `pack_spec` and `pack_agent` wrote."""
+def unpack_agent(agent_id: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
+    """Return the agent that `pack_spec` and `pack_agent` wrote."""
     spec, level, ancestors = unpack(spec_blob)
     fields = unpack(blob)
     waits = [Wait(RequestId(request), tuple(targets), *rest) for request, targets, *rest in fields.pop("waits")]
     outcome, cause, frozen = fields.pop("outcome"), fields.pop("cause"), fields.pop("frozen", None)
     spent = fields.pop("spent", None)
     return Agent(
-        id=one,
+        id=agent_id,
         spec=_spec(spec),
         level=Level(level),
         ancestors=tuple(ancestors),
@@ -155,24 +155,25 @@ def _spec(fields: dict[str, Any]) -> Spec:
 
 
 def pack_run(run: Run) -> bytes:
-    """A run without its members, which know themselves where they belong."""
+    """Return a run without its members, packed: agents refer to their run."""
     plan = {name: getattr(run.plan, name) for name in _PLAN}
     plan["groups"] = [[getattr(group, name) for name in _GROUP] for group in run.plan.groups]
     return pack([plan, run.began_at, run.status.value, run.reason, run.ended_at, run.budget, run.spent])
 
 
-def unpack_run(one: RunId, blob: bytes, members: Iterable[Agent]) -> Run:
-    """The run that `pack_run` wrote, with its members as they stand; those that are over in the order of their ends."""
+def unpack_run(run_id: RunId, blob: bytes, members: Iterable[Agent]) -> Run:
+    """Return the run that `pack_run` wrote, with its members as they stand; finished ones in the order of their
+    ends."""
     plan, began_at, status, reason, ended_at, budget, spent = unpack(blob)
     groups = tuple(GroupPlan(*fields) for fields in plan.pop("groups"))
     whole = RunPlan(groups=groups, **{**plan, "ancestors": tuple(plan["ancestors"])})
-    run = Run(one, whole, began_at, RunStatus(status), reason, ended_at, Budget(*budget), Spent(*spent))
+    run = Run(run_id, whole, began_at, RunStatus(status), reason, ended_at, Budget(*budget), Spent(*spent))
     joined = [(agent, agent.spec.member) for agent in members]
     for agent, member in joined:
         if member is not None:
             run.join(member.path, MemberRef(agent.id, member.is_required, member.after))
     over = [(agent, member) for agent, member in joined if agent.is_over]
-    for agent, member in sorted(over, key=lambda found: found[0].ended_at or 0.0):
+    for agent, member in sorted(over, key=lambda pair: pair[0].ended_at or 0.0):
         if member is not None:
             run.close(member.path, MemberResult(agent.status.value, agent.reason))
     return run
@@ -182,23 +183,23 @@ _SESSION = ("directory", "opened_at", "name", "closed_at", "agents", "expected")
 
 
 def pack_session(session: Session) -> bytes:
-    """A session without its agents, which know themselves where they belong."""
+    """Return a session without its agents, packed: agents refer to their session."""
     return pack([{name: getattr(session, name) for name in _SESSION}, session.budget, session.spent])
 
 
-def unpack_session(one: SessionId, blob: bytes) -> Session:
-    """The session that `pack_session` wrote."""
+def unpack_session(session_id: SessionId, blob: bytes) -> Session:
+    """Return the session that `pack_session` wrote."""
     fields, budget, spent = unpack(blob)
-    return Session(one, **fields, budget=Budget(*budget), spent=Spent(*spent))
+    return Session(session_id, **fields, budget=Budget(*budget), spent=Spent(*spent))
 
 
 def event_name(event: Event) -> str:
-    """`agent-completed` for AgentCompleted."""
+    """Return the name of an event: `agent-completed` for AgentCompleted."""
     return _NAMES[type(event)]
 
 
 def describe(event: Event) -> dict[str, object]:
-    """A event as a flat map for people and scripts, without the agent it is about."""
+    """Return an event as a flat map for people and scripts, without the agent it is about."""
     if isinstance(event, AgentQueued):
         parent = event.ancestors[-1] if event.ancestors else None
         shown = {"name": event.spec.name, "level": event.level.value, "parent": parent}

@@ -1,4 +1,4 @@
-"""COMMIT on a thread of its own: it takes as long as the disk needs, and whoever decides has better things to do."""
+"""A thread that runs COMMIT: it takes as long as the disk needs, and the daemon decides the next turn meanwhile."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from queue import SimpleQueue
 
 
 class CommitThread:
-    """Ends the transactions of one connection, one at a time and in their order.
+    """Commits the transactions of one connection, one at a time and in their order.
 
-    From `begin` to `finish` the connection is the worker's, and the caller's otherwise: so nobody reads what is not on
-    the disk yet, and no transaction begins while the one before it may still fail. After one that failed there is none.
+    Between `begin` and `finish` the connection belongs to the thread, otherwise to the caller: so nothing is read that
+    is not on the disk yet, and no transaction begins while the previous one may still fail. After a failure no further
+    one begins.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -26,23 +27,23 @@ class CommitThread:
         self._worker.start()
 
     def fileno(self) -> int:
-        """Readable when what is pending has ended."""
+        """Return a file descriptor that is readable when the pending commit has ended."""
         return self._ended
 
     def begin(self) -> None:
-        """Let the open transaction be committed."""
+        """Start to commit the open transaction."""
         self.is_pending = True
         self._asked.put("COMMIT")
 
     def wait(self) -> None:
-        """Return when nothing is on its way to the disk. Raises what COMMIT raised."""
+        """Wait until no commit is pending. Raises the error of COMMIT."""
         if self.is_pending:
-            os.eventfd_write(self._ended, os.eventfd_read(self._ended))  # whoever is to call `finish` is still told
+            os.eventfd_write(self._ended, os.eventfd_read(self._ended))  # the caller of `finish` still sees it
         if self._error is not None:
             raise self._error
 
     def finish(self) -> None:
-        """Wait, and take the connection back. Raises what COMMIT raised."""
+        """Wait, and take the connection back. Raises the error of COMMIT."""
         if self.is_pending:
             os.eventfd_read(self._ended)
             self.is_pending = self.has_ended = False
@@ -50,7 +51,7 @@ class CommitThread:
             raise self._error
 
     def close(self) -> None:
-        """End the thread, after what is pending."""
+        """Stop the thread, after the pending commit."""
         if not self._worker.is_alive():
             return
         self._asked.put(None)

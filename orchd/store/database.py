@@ -24,7 +24,7 @@ _KEEP = "INSERT OR REPLACE INTO replies (request, op, caller, result) VALUES (?,
 
 
 class Saved(NamedTuple):
-    """What the state is beside its agents."""
+    """The fields of the state that are stored beside agents, runs and sessions."""
 
     limit: int
     resident: int
@@ -38,11 +38,11 @@ class Saved(NamedTuple):
 
 
 class Store(PruneQueries):
-    """An open database. Raises StoreError wherever it cannot do what it was asked."""
+    """An open database. Methods raise StoreError where it cannot be read or written."""
 
     def __init__(self, path: Path, *, without_room: bool = False, begins: bool = True) -> None:
-        """Open it. `without_room`: write nothing by itself, and need no room on the disk to read. `begins`: make the
-        tables of an empty file; without it, one that is empty has lost what it had, and is refused."""
+        """Open the database. `without_room`: write nothing by itself, and need no free disk space to read. `begins`:
+        create the tables of an empty file; without it an empty file has lost its content, and is refused."""
         self._path = path
         self._begins = begins
         self._without_room = without_room
@@ -64,7 +64,7 @@ class Store(PruneQueries):
             raise
 
     def _prepare(self) -> None:
-        """Look before anything is written: a file that is not ours, or not ours any more, stays as it is."""
+        """Check the file before anything is written: a foreign or newer database stays as it is."""
         self._db.execute("PRAGMA busy_timeout = 2000")
         if self._without_room:  # then the index of the write-ahead log is in memory, and not in a file
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -99,39 +99,40 @@ class Store(PruneQueries):
         try:
             migrations.migrate(self._db, self._path, version)
         except (sqlite3.Error, OSError) as error:
-            told = reason(error) if isinstance(error, sqlite3.Error) else str(error)
+            cause = reason(error) if isinstance(error, sqlite3.Error) else str(error)
             no_room = not has_room(self._path.parent)
             raise (DiskFull if no_room else StoreError)(
                 f"{self._path} is still schema {version} and as it was, since it could not be made schema "
-                f"{migrations.newest()}: {told}; the version that wrote it can go on with it"
+                f"{migrations.newest()}: {cause}; the version that wrote it can go on with it"
             ) from None
 
     def _foreign(self, version: int) -> str:
-        """Why a database of ours cannot be used by us, and where one is that can."""
+        """Return why this version cannot use the database, and where an older copy is that it can use."""
         known = migrations.newest()
         if version < migrations.FIRST:
             return f"{self._path} says schema {version}, which never was: restore it from a backup, or move it away"
-        told = f"{self._path} was written by a newer orchd (schema {version}, this one knows {known})"
-        copies = [one for one in migrations.copies(self._path) if one == migrations.kept(self._path, known)]
+        newer = f"{self._path} was written by a newer orchd (schema {version}, this one knows {known})"
+        copies = [copy for copy in migrations.copies(self._path) if copy == migrations.kept(self._path, known)]
         if copies:
             return (
-                f"{told}: install that version again, or go back to {copies[0]}, which is how this version left it; "
+                f"{newer}: install that version again, or go back to {copies[0]}, which is how this version left it; "
                 "docs/operations.md says how"
             )
-        return f"{told}: install that version again, or move the file away to begin anew"
+        return f"{newer}: install that version again, or move the file away to begin anew"
 
     def commit(self, state: State, at: float, events: Sequence[Event], answers: Iterable[StoredReply] = ()) -> None:
-        """Write what happened and what it made of the agents, and return only when it is on the disk."""
+        """Write the events and what they changed; return only when they are on the disk."""
         self.begin(state, at, events, answers)
         self.finish()
 
     def begin(self, state: State, at: float, events: Sequence[Event], answers: Iterable[StoredReply] = ()) -> None:
-        """Write the same as it is now, and let it go to the disk while others do something else."""
+        """Write the events and what they changed, and start the commit, which continues while the caller does other
+        work."""
         self.finish()
         self._check_sizes()
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            kept: list[rows.Row] = [(one.request, one.op, one.caller, pack(one.result)) for one in answers]
+            kept: list[rows.Row] = [(reply.request, reply.op, reply.caller, pack(reply.result)) for reply in answers]
             for statement, values in (*rows.of(state, at, events), (_KEEP, kept)):
                 if values:  # most turns have something for two of seven statements
                     self._db.executemany(statement, values)
@@ -144,7 +145,7 @@ class Store(PruneQueries):
         self.commits.begin()
 
     def finish(self) -> None:
-        """Return when what was begun is on the disk."""
+        """Wait until the pending commit is on the disk."""
         try:
             self.commits.finish()
         except sqlite3.Error as error:
@@ -153,8 +154,8 @@ class Store(PruneQueries):
         self._begun = 0
 
     def _check_sizes(self) -> None:
-        """Raises StoreError when a file of the database is smaller than before, which SQLite never makes it: it was cut
-        or removed, and what is committed from now on could not be read."""
+        """Raise StoreError when a file of the database is smaller than before, which SQLite never does: it was cut or
+        removed, and what is committed from now on could not be read."""
         for path, size in self._sizes.items():
             try:
                 now = path.stat().st_size
@@ -168,7 +169,7 @@ class Store(PruneQueries):
             self._sizes[path] = now
 
     def restore(self, state: State, now: Instant) -> list[Agent]:
-        """Set the numbers of `state` to what they were; the agents that were not over."""
+        """Restore the stored fields of `state`. Returns the unfinished agents."""
         if row := self._one("SELECT value FROM meta WHERE key = 'state'"):
             self._saved = saved = self._sound(lambda: Saved(*unpack(row[0])))
             is_other = (saved.limit, saved.resident) != (state.limit, state.resident)
@@ -189,11 +190,11 @@ class Store(PruneQueries):
         return list(self._agents("is_over = 0 ORDER BY number"))
 
     def last_seq(self) -> int:
-        """The sequence number of the newest event that is known to be on the disk; 0 before the first."""
+        """Return the sequence number of the newest event that is known to be on the disk; 0 before the first."""
         return self._seq
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and let it go."""
+        """Fold the write-ahead log into the file and close it."""
         self.commits.close()
         self._db.close()
 

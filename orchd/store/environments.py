@@ -1,7 +1,7 @@
-"""Captured environments: secrets, so they are private files of their own, shared by content, and deleted when unused.
+"""Captured environments: private files, since they hold secrets, shared by content and deleted when unused.
 
-The environments of a request that the disk does not hold yet are one file: a single one under its digest, several in a
-pack, which has what they have in common once and of each what differs.
+The new environments of a request are one file: a single environment is stored under its digest, several in a pack,
+which holds the common variables once and the differences of each.
 """
 
 from __future__ import annotations
@@ -30,30 +30,32 @@ class Environments:
         self._packs: dict[str, set[str]] = {}  # by file, the digests in it that are in use
 
     def keep(self, variables: Variables) -> str:
-        """Write it to the disk before this returns; the digest under which it is kept. Raises OSError."""
+        """Write `variables` to the disk before this returns. Returns their digest. Raises OSError."""
         return self.keep_all(variables, [{}])[0]
 
     def keep_all(self, base: Variables, changes: Iterable[Variables]) -> list[str]:
         """Write `base` with each of `changes` to the disk as one file. Returns their digests. Raises OSError."""
         common = {name: _encoded(name, value) for name, value in base.items()}
         wanted = [(hashlib.sha256(_content(common, change)).hexdigest()[:32], change) for change in changes]
-        new = {one: change for one, change in wanted if one not in self._known}
-        absent = {one: change for one, change in new.items() if not (self._directory / one).exists()}
+        new = {digest: change for digest, change in wanted if digest not in self._known}
+        absent = {digest: change for digest, change in new.items() if not (self._directory / digest).exists()}
         if len(absent) > 1:
-            content: bytes = msgpack.packb([dict(base), {one: dict(absent[one]) for one in absent}], **_AS_BYTES)
+            content: bytes = msgpack.packb(
+                [dict(base), {digest: dict(absent[digest]) for digest in absent}], **_AS_BYTES
+            )
             name = hashlib.sha256(content).hexdigest()[:32] + _PACK
             write_private(self._directory / name, content)
             self._packs[name] = set(absent)
         else:
-            for one, change in absent.items():
-                write_private(self._directory / one, _content(common, change))
+            for digest, change in absent.items():
+                write_private(self._directory / digest, _content(common, change))
             self._kept |= absent.keys()
         self._kept |= new.keys() - absent.keys()
-        self._known.update({one: (base, change) for one, change in new.items()})
-        return [one for one, _ in wanted]
+        self._known.update({digest: (base, change) for digest, change in new.items()})
+        return [digest for digest, _ in wanted]
 
     def get(self, digest: str) -> Variables:
-        """The variables. Raises FileNotFoundError when the file was deleted."""
+        """Return the variables. Raises FileNotFoundError when the file was deleted."""
         if digest not in self._known:
             content = read_file(self._directory / digest)
             pairs = (os.fsdecode(pair).partition("=") for pair in content.split(b"\0") if pair)
@@ -62,7 +64,7 @@ class Environments:
         return {**base, **change}
 
     def drop_all_but(self, used: Container[str]) -> None:
-        """Delete the files that no agent needs any more."""
+        """Delete the files of environments that no agent needs any more."""
         for digest in [digest for digest in self._kept if digest not in used]:
             self._kept.discard(digest)
             self._known.pop(digest, None)
@@ -76,12 +78,12 @@ class Environments:
                 (self._directory / name).unlink(missing_ok=True)
 
     def left(self, used: Container[str]) -> set[str]:
-        """What an earlier daemon left and no agent that is not finished has."""
-        found: set[str] = set()
+        """Return the digests that an earlier daemon left and no unfinished agent has."""
+        digests: set[str] = set()
         for path in self._directory.iterdir():
             is_pack = path.suffix == _PACK and self._read_pack(path)
-            found |= self._packs[path.name] if is_pack else {path.name}
-        return {digest for digest in found if digest not in used}
+            digests |= self._packs[path.name] if is_pack else {path.name}
+        return {digest for digest in digests if digest not in used}
 
     def sweep(self, used: Container[str]) -> None:
         """Delete what an earlier daemon left and no agent needs; the rest is deleted when its agents have ended."""
@@ -95,14 +97,14 @@ class Environments:
         self.drop_all_but(used)
 
     def _read_pack(self, path: Path) -> bool:
-        """Whether it is one that was written whole."""
+        """Read a pack. Returns whether it was written completely."""
         try:
             base, changes = msgpack.unpackb(read_file(path), **_AS_BYTES)
-            found = {one: (base, change) for one, change in changes.items()}
+            environments = {digest: (base, change) for digest, change in changes.items()}
         except (ValueError, TypeError, AttributeError, msgpack.UnpackException):
             return False
-        self._known.update(found)
-        self._packs[path.name] = set(found)
+        self._known.update(environments)
+        self._packs[path.name] = set(environments)
         return True
 
 

@@ -1,6 +1,6 @@
-"""How a newer version makes an older database its own: numbered steps, all of them in one transaction or none.
+"""Migrations of databases that an older version wrote: numbered steps, all of them in one transaction or none.
 
-A new database is made as the first version was and takes the same steps, so there is one truth about the layout.
+A new database is created as in the first version and takes the same steps, so the layout is defined in one place.
 """
 
 from __future__ import annotations
@@ -21,27 +21,28 @@ Step = Callable[[sqlite3.Connection], None]
 
 
 def _freeze_agents(db: sqlite3.Connection) -> None:
-    """Rows of agents may say that an agent is frozen, that a wait has expired, and what its caller's limits were.
+    """Mark the schema: rows of agents may say that an agent is frozen, that a wait has expired, and its caller's
+    limits.
 
-    Rows of version 1 say nothing of that and are read as they are; an older version could not read newer rows.
+    Rows of version 1 lack these fields and are read as they are; an older version could not read newer rows.
     """
 
 
 def _note_attempts(db: sqlite3.Connection) -> None:
-    """Reports in rows of agents may hold notes, and agents how often and since when they were rate-limited; the words
-    of a service stand beside the end of its rate limit. Rows of version 2 say nothing of that and are read as they are.
-    """
+    """Mark the schema: reports may hold notes, agents the number and start of their rate limits, and a rate limit the
+    message of its service. Rows of version 2 lack these fields and are read as they are."""
 
 
 def _keep_conditions(db: sqlite3.Connection) -> None:
-    """Rows of agents may hold the conditions of dependencies, whether the agent has started, and whether it is paused.
+    """Mark the schema: rows of agents may hold conditions of dependencies, and whether the agent has started or is
+    paused.
 
     Rows of version 3 have none of them: every dependency requires completion, and no agent is paused.
     """
 
 
 def _rename_tables(db: sqlite3.Connection) -> None:
-    """Tables are called as their rows are everywhere else: `events` and `replies`.
+    """Rename the tables to the names their rows have everywhere else: `events` and `replies`.
 
     Rows of agents and events may name the agent that caused an end; rows of version 4 are read without it.
     """
@@ -56,30 +57,31 @@ STEPS: tuple[Step, ...] = (_freeze_agents, _note_attempts, _keep_conditions, _re
 
 
 def newest() -> int:
-    """The version of a database that has taken all steps."""
+    """Return the version of a database that has taken all steps."""
     return FIRST + len(STEPS)
 
 
 def kept(path: Path, version: int) -> Path:
-    """Where the copy of a database is that was `version` before it was changed."""
+    """Return the path of the copy of a database made before it was changed from `version`."""
     return path.with_name(f"{path.name}.schema-{version}")
 
 
 def copies(path: Path) -> list[Path]:
-    """The copies that there are, the oldest version first; there is more than one only until the next is made."""
-    found = [one for one in path.parent.glob(f"{path.name}.schema-*") if _version_of(one) is not None]
-    return sorted(found, key=lambda one: _version_of(one) or 0)
+    """Return the copies that exist, the oldest version first; more than one only until the next copy is made."""
+    paths = [copy for copy in path.parent.glob(f"{path.name}.schema-*") if _version_of(copy) is not None]
+    return sorted(paths, key=lambda copy: _version_of(copy) or 0)
 
 
 def take(db: sqlite3.Connection, version: int) -> None:
-    """Take all steps that a database of `version` has not taken, inside the transaction that is open, and stamp it."""
+    """Take all steps that a database of `version` has not taken, inside the open transaction, and store the new
+    version."""
     for step in STEPS[version - FIRST :]:
         step(db)
     db.execute(f"PRAGMA user_version = {newest()}")
 
 
 def migrate(db: sqlite3.Connection, path: Path, version: int) -> None:
-    """Keep a copy, then make the database what this version wants. Whatever is raised, or dies, it is as it was."""
+    """Copy the database, then migrate it to this version. After an error or a crash it is as it was before."""
     copy = _keep(db, path, version)
     db.execute("BEGIN IMMEDIATE")
     try:
@@ -93,7 +95,7 @@ def migrate(db: sqlite3.Connection, path: Path, version: int) -> None:
 
 
 def _keep(db: sqlite3.Connection, path: Path, version: int) -> Path:
-    """Copy the database beside itself, whole on the disk before it gets its name; older copies go."""
+    """Copy the database beside itself, whole on the disk before it gets its name; older copies are deleted."""
     copy = kept(path, version)
     draft = copy.with_name(f"{copy.name}.new")
     draft.unlink(missing_ok=True)

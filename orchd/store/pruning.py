@@ -1,6 +1,7 @@
-"""What is over and can go: found whole, taken out of the database piece by piece, so that no piece takes long.
+"""Pruning queries: what can be deleted is read as whole trees and deleted in pieces, so that no transaction takes long.
 
-Rows go before files. Which are going is written down with the first of them: whoever starts after a crash goes on.
+Rows go before files. The first transaction stores the list of agents to delete, so that a daemon after a crash can
+continue.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from orchd.store.reader import LISTED, Reader, listed
 
 
 class Pruned(NamedTuple):
-    """How much of the history is gone."""
+    """The number of agents that were pruned, and up to which event."""
 
     agents: int = 0
     seq: int = 0  # events up to this one may be gone
@@ -31,24 +32,25 @@ class Root(NamedTuple):
 
 
 class PrunedAgent(NamedTuple):
-    """An agent that is on its way out of the history: its rows, then its files."""
+    """An agent that is being deleted from the history: its rows, then its files."""
 
     number: int
     attempts: int
 
 
 class PruneQueries(Reader):
-    """The questions and changes of pruning."""
+    """The queries and deletions that pruning needs."""
 
     pruned = Pruned()
 
     def roots(self, after: int, count: int) -> list[Root]:
-        """The `count` oldest roots above the number `after`."""
+        """Return the `count` oldest roots above the number `after`."""
         query = "SELECT number, run FROM agents WHERE number > ? AND parent IS NULL ORDER BY number LIMIT ?"
         return [Root(*row) for row in self._many(query, (after, count))]
 
     def whole(self, root: Root) -> list[Agent]:
-        """All agents that stay or go together with `root`; none when they were told of with a mate before it."""
+        """Return all agents that stay or go together with `root`; none when an earlier member of its run stands for
+        them."""
         roots = [root.number]
         if root.run is not None:
             members = self._many("SELECT number FROM agents WHERE run = ? ORDER BY number", (root.run,))
@@ -58,21 +60,21 @@ class PruneQueries(Reader):
         return self.agents(self.in_trees(roots))
 
     def leaving(self) -> list[PrunedAgent]:
-        """Those that a daemon had begun to take out, and may not be gone with all their files."""
+        """Return the agents that a daemon had begun to delete, whose files may not all be gone."""
         row = self._one("SELECT value FROM meta WHERE key = 'leaving'")
-        return self._sound(lambda: [PrunedAgent(*one) for one in unpack(row[0])]) if row else []
+        return self._sound(lambda: [PrunedAgent(*fields) for fields in unpack(row[0])]) if row else []
 
     def written_by(self, results: Iterable[str]) -> dict[str, int]:
-        """For each of these files that a pruned agent wrote: its number."""
+        """Return, for each of these files that a pruned agent wrote, the number of that agent."""
         query = "SELECT number FROM results WHERE result = ?"
-        found = {result: self._one(query, (rows.bytes_of(result),)) for result in results}
-        return {result: row[0] for result, row in found.items() if row is not None}
+        numbers = {result: self._one(query, (rows.bytes_of(result),)) for result in results}
+        return {result: row[0] for result, row in numbers.items() if row is not None}
 
     def take_out(self, piece: Sequence[PrunedAgent], rest: Sequence[PrunedAgent], chosen: Sequence[Agent] = ()) -> None:
-        """Let the rows of `piece` leave; with the `rest` it is written down as long as files may be left.
+        """Delete the rows of `piece`, and store it with the `rest` for as long as files may be left.
 
-        It is on the disk when the commit that is on its way has ended. Of those that were just `chosen` it is written
-        down what must be known for ever, and their runs go, which must never be seen in part.
+        The deletion is on the disk when the pending commit has ended. Of the `chosen` agents the facts that must stay
+        known are stored, and their runs are deleted at once, since a run must never be visible in part.
         """
         self.commits.finish()
         try:
@@ -85,7 +87,7 @@ class PruneQueries(Reader):
                     runs.add(number_of_run(agent.spec.member.run))
             self._db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?)", results)
             self._db.execute(f"DELETE FROM runs WHERE number IN {LISTED}", (listed(runs),))
-            self._delete(listed(one.number for one in piece))
+            self._delete(listed(agent.number for agent in piece))
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('leaving', ?)", (pack([*piece, *rest]),))
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('pruned', ?)", (pack(self.pruned),))
         except sqlite3.Error as error:
@@ -93,8 +95,8 @@ class PruneQueries(Reader):
         self.commits.begin()
 
     def _delete(self, numbers: str) -> None:
-        """Delete agents, the events of trees that begin with them, sessions that are empty then, and what
-        is left of the time before all others."""
+        """Delete agents, the events of trees that begin with them, closed sessions without agents, and the events
+        before the first tree that is left."""
         sessions = self._column(f"SELECT DISTINCT session FROM agents WHERE number IN {LISTED}", numbers)
         (newest,) = self._column(f"SELECT max(seq) FROM events WHERE root IN {LISTED}", numbers)
         self._db.execute(f"DELETE FROM events WHERE root IN {LISTED}", (numbers,))
@@ -108,12 +110,13 @@ class PruneQueries(Reader):
         self.pruned = Pruned(self.pruned.agents + gone, newest)
 
     def _delete_first_events(self) -> list[int]:
-        """Events of no tree before the first that is of one, unless the run or session that they are about is left."""
+        """Delete the events before the first of any tree, unless the run or session that they are about is left.
+        Returns their sequence numbers."""
         # the plus keeps it from the index, which would be read as a whole: the first rows are those that are asked for
         first = self._column("SELECT seq FROM events WHERE +root IS NOT NULL ORDER BY seq LIMIT 1")
         query = "SELECT seq, event, session, doc FROM events WHERE seq < ?"
-        found = self._db.execute(query, (first[0] if first else 0,)).fetchall()
-        gone = [seq for seq, event, session, doc in found if not self._is_of_interest(event, session, doc)]
+        candidates = self._db.execute(query, (first[0] if first else 0,)).fetchall()
+        gone = [seq for seq, event, session, doc in candidates if not self._is_of_interest(event, session, doc)]
         self._db.execute(f"DELETE FROM events WHERE seq IN {LISTED}", (listed(gone),))
         return gone
 

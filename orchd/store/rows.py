@@ -1,4 +1,4 @@
-"""What a turn leaves in the database: the tables, and the rows that events and what they changed become."""
+"""The tables, and the rows that events and the objects they changed become."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ CREATE TABLE results (result BLOB PRIMARY KEY, number INTEGER NOT NULL);
 
 
 def of(state: State, at: float, events: Iterable[Event]) -> Iterator[tuple[str, list[Row]]]:
-    """Statements, each with all its rows."""
+    """Yield the statements of a turn, each with all its rows."""
     events = list(events)
     yield (
         "INSERT INTO events (at, event, agent, root, session, doc) VALUES (?, ?, ?, ?, ?, ?)",
@@ -73,32 +73,32 @@ def of(state: State, at: float, events: Iterable[Event]) -> Iterator[tuple[str, 
 
 
 def _of_event(state: State, at: float, event: Event) -> Row:
-    one = getattr(event, "agent", None)
-    root = number_of(state.agents[one].root) if one else _root_of_run(state, getattr(event, "run", None))
+    agent = getattr(event, "agent", None)
+    root = number_of(state.agents[agent].root) if agent else _root_of_run(state, getattr(event, "run", None))
     session = session_of(state, event)
     number = number_of_session(session) if session else None
-    return at, event_name(event), number_of(one) if one else None, root, number, pack(describe(event))
+    return at, event_name(event), number_of(agent) if agent else None, root, number, pack(describe(event))
 
 
 def session_of(state: State, event: Event) -> SessionId | None:
-    """The session that a event is about; None for what is about the host."""
-    if (one := getattr(event, "agent", None)) is not None:
-        return state.agents[one].spec.session
+    """Return the session that an event is about; None for an event about the host."""
+    if (agent := getattr(event, "agent", None)) is not None:
+        return state.agents[agent].spec.session
     if (run := getattr(event, "run", None)) is not None:
         return state.runs[run].plan.session
     return getattr(event, "session", None)
 
 
 def _of_agents(state: State, events: Iterable[Event]) -> tuple[list[Row], list[Row]]:
-    """Those whose spec is new in full, of the others what changes."""
+    """Return full rows of agents with a new spec, and updates of the others."""
     touched: dict[AgentId, bool] = {}
     for event in events:
-        if (one := getattr(event, "agent", None)) is not None:
-            touched[one] = touched.get(one, False) or isinstance(event, AgentQueued | AgentRevived)
+        if (agent_id := getattr(event, "agent", None)) is not None:
+            touched[agent_id] = touched.get(agent_id, False) or isinstance(event, AgentQueued | AgentRevived)
     inserts: list[Row] = []
     updates: list[Row] = []
-    for one, is_new in touched.items():
-        agent = state.agents[one]
+    for agent_id, is_new in touched.items():
+        agent = state.agents[agent_id]
         if is_new:
             parent = number_of(agent.parent) if agent.parent else None
             run = number_of_run(agent.spec.member.run) if agent.spec.member else None
@@ -115,7 +115,7 @@ def _of_runs(state: State, events: Iterable[Event]) -> list[Row]:
     touched = {event.run for event in events if isinstance(event, RunEvent)}
     spenders = (state.agents[event.agent].spec.member for event in events if _has_spent(event))
     touched |= {member.run for member in spenders if member is not None}
-    runs = [state.runs[one] for one in touched]
+    runs = [state.runs[run] for run in touched]
     return [(number_of_run(run.id), _root_of_run(state, run.id), run.is_over, pack_run(run)) for run in runs]
 
 
@@ -127,19 +127,25 @@ def _of_sessions(state: State, events: Iterable[Event]) -> list[Row]:
     changing = (event for event in events if isinstance(event, SessionEvent | AgentQueued) or _has_spent(event))
     touched = {session for event in changing if (session := session_of(state, event)) is not None}
     return [
-        (number_of_session(one.id), bytes_of(one.directory), one.closed_at is not None, pack_session(one))
-        for one in map(state.sessions.__getitem__, touched)
+        (
+            number_of_session(session.id),
+            bytes_of(session.directory),
+            session.closed_at is not None,
+            pack_session(session),
+        )
+        for session in map(state.sessions.__getitem__, touched)
     ]
 
 
 def _root_of_run(state: State, run: RunId | None) -> int | None:
-    """The tree that a run is in; None for one that a person began, and for what is about no run."""
+    """Return the number of the root of the tree that a run is in; None for a run that a user began, and without a
+    run."""
     ancestors = state.runs[run].plan.ancestors if run else ()
     return number_of(AgentId(ancestors[0])) if ancestors else None
 
 
 def _of_skills(state: State, events: Iterable[Event]) -> list[Row]:
-    """How long agents took that completed."""
+    """Return how long agents with a skill took to complete."""
     ended = (state.agents[event.agent] for event in events if isinstance(event, AgentCompleted))
     return [
         (bytes_of(agent.spec.skill), max(agent.ended_at - agent.started_at, 0.0))
@@ -149,5 +155,5 @@ def _of_skills(state: State, events: Iterable[Event]) -> list[Row]:
 
 
 def bytes_of(name: str) -> bytes:
-    """A name as a key: it may have bytes that are not UTF-8 (PEP 383), which no TEXT can hold."""
+    """Return a name as a key: it may have bytes that are not UTF-8 (PEP 383), which no TEXT can hold."""
     return name.encode("utf-8", "surrogateescape")

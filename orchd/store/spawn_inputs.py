@@ -1,4 +1,4 @@
-"""What agents were given and need again: their inputs, and for `retry` the environment of each that did not complete.
+"""The standard inputs of agents and, for `retry`, the environment of each that ended without completing.
 
     inputs/DIGEST       a standard input that a client sent, while an agent that is not finished has it
     retry/agent-001     the environment and the digest of the input of an agent that ended without completing
@@ -40,7 +40,7 @@ class Inputs:
         self._unused: set[str] = set()  # on the disk, and no agent is known to have it
 
     def keep(self, content: bytes) -> str:
-        """Write it down, on the disk before this returns. Returns its path. Raises OSError."""
+        """Write an input to the disk before this returns. Returns its path. Raises OSError."""
         digest = hashlib.sha256(content).hexdigest()[:32]
         path = self._directory / digest
         if not path.exists():
@@ -51,22 +51,22 @@ class Inputs:
         return str(path)
 
     def digest_of(self, agent: Agent) -> str | None:
-        """Which of them an agent has; None for an agent with another standard input, or none."""
+        """Return the digest of the input that an agent has; None for an agent with another standard input, or none."""
         directory, _, name = (agent.spec.stdin or "").rpartition("/")
         return name if directory == str(self._directory) else None
 
     def path(self, digest: str) -> Path:
-        """The file of an input."""
+        """Return the path of an input."""
         return self._directory / digest
 
     def use(self, agent: Agent) -> None:
-        """This agent is not finished."""
+        """Record that an unfinished agent has its input."""
         if (digest := self.digest_of(agent)) is not None:
             self._users[digest] += 1
             self._unused.discard(digest)
 
     def leave(self, agent: Agent) -> None:
-        """This agent is finished."""
+        """Record that the agent has finished."""
         if (digest := self.digest_of(agent)) is not None:
             self._users[digest] -= 1
             if self._users[digest] <= 0:
@@ -74,12 +74,12 @@ class Inputs:
                 self._unused.add(digest)
 
     def tidy(self) -> None:
-        """Delete what no agent has. Nothing that was asked for is undecided."""
+        """Delete inputs that no agent has. Call it only when no request is undecided."""
         while self._unused:
             self.path(self._unused.pop()).unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Delete what an earlier daemon left and no agent has."""
+        """Delete inputs that an earlier daemon left and no agent has."""
         with suppress(FileNotFoundError):
             self._unused |= {path.name for path in self._directory.iterdir()} - self._users.keys()
         self.tidy()
@@ -87,7 +87,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """The last file that was written, to which the next agent with the same environment gets a name too."""
+    """The last file that was written, to which the next agent with the same environment is linked."""
 
     environment: str
     input: str | None
@@ -95,7 +95,7 @@ class _Kept:
 
 
 class Retries:
-    """What agents that ended without completing were given."""
+    """The inputs and environments of agents that ended without completing."""
 
     def __init__(self, directory: Path, environment: Environment, inputs: Inputs) -> None:
         self._directory = directory
@@ -105,7 +105,7 @@ class Retries:
         self._names = {path.name for path in directory.iterdir()} if directory.exists() else set()
 
     def keep(self, agent: Agent) -> None:
-        """Keep what this agent was given. Where that fails, `retry` refuses and names what is missing."""
+        """Keep the environment and input of the agent. Where that fails, `retry` refuses and names what is missing."""
         digest = self._inputs.digest_of(agent)
         path = self._directory / agent.id
         with suppress(OSError):
@@ -128,7 +128,7 @@ class Retries:
         self._last = _Kept(environment, digest, path)
 
     def environment(self, agent: AgentId) -> dict[str, str]:
-        """The variables that the agent was given. Raises WireError `environment-lost`."""
+        """Return the variables that the agent was given. Raises WireError `environment-lost`."""
         path = self._directory / agent
         way_out = f"`orchctl retry --current-env {agent}` uses the environment of the caller instead"
         try:
@@ -146,7 +146,7 @@ class Retries:
         )
 
     def restore_input(self, agent: Agent) -> None:
-        """Put the input that was sent for this agent back where it reads it. Raises WireError `input-lost`."""
+        """Restore the input that was sent for the agent to the path it reads. Raises WireError `input-lost`."""
         digest = self._inputs.digest_of(agent)
         if digest is None:
             return
@@ -157,7 +157,7 @@ class Retries:
             raise WireError("input-lost", f"{what}; spawn the agent again") from None
 
     def drop(self, agent: AgentId) -> None:
-        """Keep nothing of this agent."""
+        """Delete what is kept of the agent."""
         for name in (agent, f"{agent}.in"):
             if name in self._names:
                 self._names.discard(name)
@@ -167,24 +167,24 @@ class Retries:
             self._last = None
 
     def has(self, agent: AgentId) -> bool:
-        """Whether anything is kept of this agent."""
+        """Whether anything is kept of the agent."""
         return agent in self._names
 
 
 class SpawnInputs:
-    """Both of them, as agents come and go."""
+    """Inputs and Retries together, kept up to date as agents are queued and end."""
 
     def __init__(self, inputs: Inputs, retries: Retries) -> None:
         self.inputs = inputs
         self.retries = retries
 
     def began(self, agents: Iterable[Agent]) -> None:
-        """These were queued, or queued again."""
+        """Record that agents were queued, or queued again."""
         for agent in agents:
             self.inputs.use(agent)
 
     def ended(self, agents: Iterable[Agent]) -> None:
-        """These are finished, or were until a request of the same turn revived them."""
+        """Record that agents have finished. A request of the same turn may have revived them."""
         for agent in agents:
             if agent.status is Status.COMPLETED:
                 self.retries.drop(agent.id)
@@ -193,8 +193,8 @@ class SpawnInputs:
             self.inputs.leave(agent)
 
     def recover(self, unfinished: Iterable[Agent], recent: Iterable[Agent], environments: Collection[str]) -> None:
-        """Go on after an earlier daemon, which may have died between the end of a `recent` agent and keeping what it
-        had: `environments` are those that are still there."""
+        """Continue after an earlier daemon, which may have died between the end of a `recent` agent and keeping its
+        input: `environments` are the digests that still exist."""
         self.began(unfinished)
         for agent in recent:
             is_bad = agent.is_over and agent.status is not Status.COMPLETED
@@ -204,7 +204,7 @@ class SpawnInputs:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Another name for a file, or a copy where a file system has no other names. Raises OSError."""
+    """Link `target` to a file, or copy it where the file system has no hard links. Raises OSError."""
     try:
         os.link(source, target)
     except FileNotFoundError:

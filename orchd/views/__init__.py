@@ -1,1 +1,1 @@
-"""Agents, runs, sessions and events as plain maps."""
+"""Views: agents, runs, sessions and events as plain maps."""

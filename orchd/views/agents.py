@@ -1,4 +1,4 @@
-"""What clients are shown: agents, the limit and events as plain maps. docs/protocol.md explains every key."""
+"""The maps that clients see: agents, runs, sessions, the limit and events. docs/protocol.md explains every key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SIGNALS = range(129, 193)  # a shell reports death by signal n as 128 + n
 
 
 def limit(state: State) -> dict[str, object]:
-    """The two numbers and how much of them is used."""
+    """Return the two limits and how much of them is used."""
     return {
         "limit": state.limit,
         "working": working(state),
@@ -47,13 +47,13 @@ def limit(state: State) -> dict[str, object]:
 
 
 def config(home: Home, state: State, values: Mapping[str, object]) -> dict[str, object]:
-    """The settings in force: the limit is state, and may be a command's."""
+    """Return the settings in force: the limit is state, and may be a command's."""
     in_force = {**values, "limit": state.limit, "resident": state.resident}
     return {"config": str(home.config), "values": in_force, "by_command": state.is_limit_set}
 
 
 def summary(state: State) -> str:
-    """How full we are, as one line for `systemctl status`."""
+    """Return how many slots are in use, as one line for `systemctl status`."""
     parts = [
         f"slots {working(state)}/{state.limit} in use",
         f"{len(state.living)}/{state.resident} alive",
@@ -67,7 +67,7 @@ def summary(state: State) -> str:
 
 
 def levels(state: State) -> dict[str, int]:
-    """Working agents by level."""
+    """Return the number of working agents by level."""
     counts = {level.value: 0 for level in Level}
     for agent in state.living.values():
         counts[agent.level.value] += agent.status in WORKING
@@ -75,7 +75,7 @@ def levels(state: State) -> dict[str, int]:
 
 
 def ticket(state: State, agent: Agent, now: float) -> dict[str, object]:
-    """An agent in short: what a spawn, cancel or retry made of it."""
+    """Return an agent in short, for the reply to spawn, cancel and retry."""
     return {
         "id": agent.id,
         "name": agent.spec.name,
@@ -89,7 +89,7 @@ def ticket(state: State, agent: Agent, now: float) -> dict[str, object]:
 def agent_map(
     home: Home, state: State, agent: Agent, now: float, children: Sequence[int], usage: Usage | None
 ) -> dict[str, object]:
-    """An agent in full."""
+    """Return an agent in full."""
     return {
         **ticket(state, agent, now),
         **_asked(agent),
@@ -171,18 +171,18 @@ def _ended(agent: Agent, usage: Usage | None) -> dict[str, object]:
 
 
 def verdict_map(verdict: Verdict, blockers: Iterable[Agent]) -> dict[str, object]:
-    """Why something is where it is, with those in its way in short."""
+    """Return an explanation, with the blockers in short."""
     return {
         "rule": verdict.rule,
         "reason": verdict.sentence,
         "blockers": [
             {
-                "id": one.id,
-                "name": one.spec.name,
-                "status": one.shown_status,
-                "since": iso(one.queued_at if one.status is Status.QUEUED else one.started_at),
+                "id": blocker.id,
+                "name": blocker.spec.name,
+                "status": blocker.shown_status,
+                "since": iso(blocker.queued_at if blocker.status is Status.QUEUED else blocker.started_at),
             }
-            for one in blockers
+            for blocker in blockers
         ],
         "blocked_by": verdict.blocked_by,
         "way_out": verdict.way_out,
@@ -190,7 +190,7 @@ def verdict_map(verdict: Verdict, blockers: Iterable[Agent]) -> dict[str, object
 
 
 def run_map(run: Run, counts: Mapping[str, int]) -> dict[str, object]:
-    """A run as it is shown among others; `counts` are its members by status."""
+    """Return a run as an element of a list; `counts` are its members by status."""
     return {
         "id": run.id,
         "name": run.plan.name,
@@ -209,10 +209,10 @@ def run_map(run: Run, counts: Mapping[str, int]) -> dict[str, object]:
 
 
 def whole_run_map(run: Run, members: Iterable[Agent]) -> dict[str, object]:
-    """A run in full."""
-    found = [(agent, member) for agent in members if (member := agent.spec.member) is not None]
+    """Return a run in full, with its members."""
+    pairs = [(agent, member) for agent in members if (member := agent.spec.member) is not None]
     return {
-        **run_map(run, Counter(agent.shown_status for agent, _ in found)),
+        **run_map(run, Counter(agent.shown_status for agent, _ in pairs)),
         "groups": [
             {
                 "path": group.path,
@@ -232,13 +232,13 @@ def whole_run_map(run: Run, members: Iterable[Agent]) -> dict[str, object]:
                 "after": list(member.after),
                 "weight": member.weight,
             }
-            for agent, member in found
+            for agent, member in pairs
         ],
     }
 
 
 def budget_map(scope: Run | Session) -> dict[str, object]:
-    """What a run or session has cost, and how much it may."""
+    """Return what a run or session has cost, and its budget."""
     return {
         "max_tokens": scope.budget.tokens,
         "max_cost": scope.budget.cost_usd,
@@ -250,7 +250,7 @@ def budget_map(scope: Run | Session) -> dict[str, object]:
 
 
 def session_map(session: Session, unfinished: int) -> dict[str, object]:
-    """A session in full."""
+    """Return a session in full."""
     return {
         "id": session.id,
         "name": session.name,
@@ -265,37 +265,37 @@ def session_map(session: Session, unfinished: int) -> dict[str, object]:
 
 
 def event_map(event: StoredFact) -> dict[str, object]:
-    """A event as an event."""
+    """Return a stored event as clients see it."""
     agent = agent_id(event.agent) if event.agent is not None else None
     return {"seq": event.seq, "at": iso(event.at), "event": event.event, "agent": agent, **event.doc}
 
 
 def tickets(state: State, agents: Iterable[Agent], now: float) -> Mapping[str, object]:
-    """The reply to spawn, run, cancel and retry."""
+    """Return the reply to spawn, run, cancel and retry."""
     return {"agents": [ticket(state, agent, now) for agent in agents]}
 
 
 @lru_cache(maxsize=1024)  # what happens in one turn has one time, and is shown again and again
 def iso(wall: float | None) -> str | None:
-    """ISO 8601 in UTC, to the millisecond."""
+    """Return a Unix time as ISO 8601 in UTC, to the millisecond."""
     if wall is None:
         return None
     return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def canonical(text: str) -> AgentId | None:
-    """`agent-007` for `7`, `agent-7`, `Agent-7` and `agent-007`; None for what can be no id."""
-    found = ids.canonical(ids.AGENT, text.lower() if "-" in text else f"{ids.AGENT}-{text}")
-    return AgentId(found) if found else None
+    """Return `agent-007` for `7`, `agent-7`, `Agent-7` and `agent-007`; None for what can be no id."""
+    agent = ids.canonical(ids.AGENT, text.lower() if "-" in text else f"{ids.AGENT}-{text}")
+    return AgentId(agent) if agent else None
 
 
 def canonical_run(text: str) -> RunId | None:
-    """`run-007` for `run-7` and `run-007`; None for what can be no id of a run."""
-    found = ids.canonical(ids.RUN, text)
-    return RunId(found) if found else None
+    """Return `run-007` for `run-7` and `run-007`; None for what can be no id of a run."""
+    run = ids.canonical(ids.RUN, text)
+    return RunId(run) if run else None
 
 
 def canonical_session(text: str) -> SessionId | None:
-    """`session-007` for `session-7` and `session-007`; None for what can be no id of a session."""
-    found = ids.canonical(ids.SESSION, text)
-    return SessionId(found) if found else None
+    """Return `session-007` for `session-7` and `session-007`; None for what can be no id of a session."""
+    session = ids.canonical(ids.SESSION, text)
+    return SessionId(session) if session else None

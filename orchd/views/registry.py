@@ -1,4 +1,5 @@
-"""Finding agents: in memory while they are not over, in the store until they are pruned."""
+"""The registry of agents, runs and sessions: unfinished ones in memory, finished ones in the store until they are
+pruned."""
 
 from __future__ import annotations
 
@@ -15,13 +16,13 @@ from orchd.protocol.errors import WireError
 from orchd.store.database import Store
 from orchd.views.agents import canonical, canonical_run, canonical_session
 
-_REMEMBERED = 256  # agents that are over
+_REMEMBERED = 256  # finished agents
 _NAMES = 10_000  # of the newest agents, which is read in some 10 ms
 _LISTED = 5  # ids in a message
 
 
 class AgentRegistry:
-    """All agents there ever were."""
+    """All agents, runs and sessions that exist."""
 
     def __init__(self, state: State, store: Store) -> None:
         self._state = state
@@ -33,33 +34,33 @@ class AgentRegistry:
         self.shown: dict[AgentId, dict[str, object]] = {}  # how some of these are shown
 
     def restore(self, agents: Iterable[Agent], now: float) -> None:
-        """Put what an earlier daemon left unfinished into memory. After a reboot its clock began anew: nothing that it
-        put off may wait longer than it was put off for."""
+        """Put the agents that an earlier daemon left unfinished into memory. After a reboot the monotonic clock began
+        anew, so no delayed agent may wait longer than the longest delay."""
         for run in self._store.unfinished_runs():
             self._state.runs[run.id] = run
-        found = list(agents)
-        for agent in found:
+        unfinished = list(agents)
+        for agent in unfinished:
             agent.age = min(agent.age, now)
             if agent.ready_at is not None:
                 agent.ready_at = min(agent.ready_at, now + MOST_SECONDS)
-        for session in {agent.spec.session for agent in found if agent.spec.session}:
+        for session in {agent.spec.session for agent in unfinished if agent.spec.session}:
             self._know(session)
-        load(self._state, found)
+        load(self._state, unfinished)
 
-    def _know(self, one: SessionId) -> None:
-        if one not in self._state.sessions and (session := self._store.session(one)) is not None:
-            self._state.sessions[one] = session
+    def _know(self, session_id: SessionId) -> None:
+        if session_id not in self._state.sessions and (session := self._store.session(session_id)) is not None:
+            self._state.sessions[session_id] = session
 
     def find(self, text: str, root: AgentId | None = None) -> Agent:
-        """The agent with the id or the name `text`; by name only in the tree of `root`, where that is given.
+        """Return the agent with the id or the name `text`; by name only in the tree of `root`, where that is given.
 
-        An id wins over a name. A name means the agent that is not over, or else the newest that is over. Raises
-        WireError `unknown-agent`, `ambiguous` when several with this name are not over, or `pruned`.
+        An id wins over a name. A name means the unfinished agent, or else the newest finished one. Raises WireError
+        `unknown-agent`, `ambiguous` when several unfinished agents have this name, or `pruned`.
         """
-        one = canonical(text)
-        agent = self._named(text, root) if one is None else self.recorded(one)
-        if agent is None and one is not None and number_of(one) <= self._state.last_number:
-            raise _pruned(one)
+        agent_id = canonical(text)
+        agent = self._named(text, root) if agent_id is None else self.recorded(agent_id)
+        if agent is None and agent_id is not None and number_of(agent_id) <= self._state.last_number:
+            raise _pruned(agent_id)
         if agent is None:
             raise WireError("unknown-agent", self._unknown(text, root))
         return agent
@@ -83,34 +84,35 @@ class AgentRegistry:
             )
         if going:
             return self._state.agents[going[0]]
-        found = self._store.newest_named(name, root, self.leaving, self._state.last_number - _NAMES)
-        return None if found is None else self.recorded(found)
+        newest = self._store.newest_named(name, root, self.leaving, self._state.last_number - _NAMES)
+        return None if newest is None else self.recorded(newest)
 
-    def recorded(self, one: AgentId) -> Agent | None:
-        """The agent of this id, wherever it is; None when it is no more."""
-        agent = self._state.agents.get(one) or self._over.get(one)
-        if agent is not None or one in self.leaving:
+    def recorded(self, agent_id: AgentId) -> Agent | None:
+        """Return the agent of this id, from memory or the store; None when it does not exist any more."""
+        agent = self._state.agents.get(agent_id) or self._over.get(agent_id)
+        if agent is not None or agent_id in self.leaving:
             return agent
-        agent = self._store.agent(one)
+        agent = self._store.agent(agent_id)
         if agent is not None and agent.is_over:
-            self._over[one] = agent
+            self._over[agent_id] = agent
             if len(self._over) > _REMEMBERED:
                 self.shown.pop(self._over.popitem(last=False)[0], None)
         return agent
 
     def leave(self, ids: Iterable[AgentId]) -> None:
-        """These are being pruned: nobody finds them any more."""
-        for one in ids:
-            self.leaving.add(one)
-            self._over.pop(one, None)
-            self.shown.pop(one, None)
+        """Hide agents whose rows are being deleted."""
+        for agent_id in ids:
+            self.leaving.add(agent_id)
+            self._over.pop(agent_id, None)
+            self.shown.pop(agent_id, None)
 
     def show(self, made: Mapping[AgentId, dict[str, object]]) -> None:
-        """Remember how these are shown, those of them that are over."""
-        self.shown.update((one, shown) for one, shown in made.items() if one in self._over)
+        """Cache the maps of the agents that have finished."""
+        self.shown.update((agent_id, shown) for agent_id, shown in made.items() if agent_id in self._over)
 
     def recall(self, text: str, root: AgentId | None = None) -> Agent:
-        """The agent of `find`, in memory for the turn to come, so that the core can decide about it."""
+        """Return the agent of `find`, in memory for the coming turn, so that the core can decide about it. Raises as
+        `find`."""
         agent = self.find(text, root)
         self._over.pop(agent.id, None)
         self.shown.pop(agent.id, None)
@@ -124,36 +126,38 @@ class AgentRegistry:
         return agent
 
     def run(self, text: str) -> Run:
-        """The run that `text` names. Raises WireError `unknown-run` or `pruned`."""
-        one = canonical_run(text)
-        run = None if one is None else self._state.runs.get(one) or self._store.run(one)
-        if run is None and one is not None and number_of_run(one) <= self._state.last_run:
-            raise _pruned(one)
+        """Return the run that `text` names. Raises WireError `unknown-run` or `pruned`."""
+        run_id = canonical_run(text)
+        run = None if run_id is None else self._state.runs.get(run_id) or self._store.run(run_id)
+        if run is None and run_id is not None and number_of_run(run_id) <= self._state.last_run:
+            raise _pruned(run_id)
         if run is None:
             raise WireError("unknown-run", f"there is no run {text!r}; `orchctl runs --all` shows what there is")
         return run
 
     def session(self, text: str) -> Session:
-        """The session that `text` names. Raises WireError `unknown-session` or `pruned`."""
-        one = canonical_session(text)
-        session = None if one is None else self._state.sessions.get(one) or self._store.session(one)
-        if session is None and one is not None and number_of_session(one) <= self._state.last_session:
-            raise _pruned(one)
+        """Return the session that `text` names. Raises WireError `unknown-session` or `pruned`."""
+        session_id = canonical_session(text)
+        session = (
+            None if session_id is None else self._state.sessions.get(session_id) or self._store.session(session_id)
+        )
+        if session is None and session_id is not None and number_of_session(session_id) <= self._state.last_session:
+            raise _pruned(session_id)
         if session is None:
             raise WireError("unknown-session", f"there is no session {text!r}; `orchctl session list` shows them")
         return session
 
     def scope(self, text: str) -> Session | Run:
-        """The session or run that `text` names, which have a budget each. Raises as they do."""
+        """Return the session or run that `text` names, which have a budget each. Raises as `session` and `run` do."""
         return self.run(text) if canonical_run(text) else self.session(text)
 
     def session_in(self, directory: str) -> Session | None:
-        """The session that is open in a directory."""
-        found = self._store.open_session(directory)
-        return self._state.sessions.get(found.id, found) if found else None
+        """Return the session that is open in a directory."""
+        session = self._store.open_session(directory)
+        return self._state.sessions.get(session.id, session) if session else None
 
     def keep(self, known: Session | Run) -> None:
-        """Have it in memory for the turn to come, so that the core can decide about it."""
+        """Keep a session or run in memory for the coming turn, so that the core can decide about it."""
         if isinstance(known, Session):
             self._state.sessions.setdefault(known.id, known)
         else:
@@ -163,22 +167,22 @@ class AgentRegistry:
                 self._know(known.plan.session)
 
     def let_go(self) -> None:
-        """Forget what was recalled and is still over."""
+        """Drop recalled agents and kept runs that are still finished, and sessions without unfinished agents."""
         forget(self._state, self._recalled)
         forget_runs(self._state, self._kept)
         self._recalled.clear()
         self._kept.clear()
-        for one in [one for one in self._state.sessions if one not in self._state.in_sessions]:
-            del self._state.sessions[one]
+        for session_id in self._state.sessions.keys() - self._state.in_sessions.keys():
+            del self._state.sessions[session_id]
 
     def many(self, ids: Iterable[AgentId]) -> list[Agent]:
-        """These agents, which exist, in the order given."""
+        """Return these agents, which exist, in the order given."""
         wanted = list(ids)
-        elsewhere = [number_of(one) for one in wanted if one not in self._state.agents]
+        elsewhere = [number_of(agent_id) for agent_id in wanted if agent_id not in self._state.agents]
         stored = {agent.id: agent for agent in self._store.agents(elsewhere)} if elsewhere else {}
-        return [self._state.agents.get(one) or stored[one] for one in wanted]
+        return [self._state.agents.get(agent_id) or stored[agent_id] for agent_id in wanted]
 
 
-def _pruned(one: str) -> WireError:
-    """Numbers are given out once and in order, so whoever has one up to the last was there."""
-    return WireError("pruned", f"{one} is over and was pruned; `orchctl config show` says what the history keeps")
+def _pruned(pruned_id: str) -> WireError:
+    """Return the error for a pruned id: ids are assigned in ascending order, so any id up to the last existed."""
+    return WireError("pruned", f"{pruned_id} is over and was pruned; `orchctl config show` says what the history keeps")

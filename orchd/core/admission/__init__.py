@@ -1,1 +1,1 @@
-"""Which agents may start: slots, blocks, the wait-for graph, and the reasons."""
+"""Admission: slots, start blocks, the wait-for graph, and explanations of why an agent does not start."""

@@ -1,5 +1,4 @@
-"""What keeps a line from starting though there are slots: no room on the disk, a service that
-wants no more, or a budget that is spent."""
+"""Blocks that keep a line from starting although slots are free: disk pressure, a rate limit, or a spent budget."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from orchd.core.state.sessions import SessionId
 
 
 class Rule(StrEnum):
-    """What may be in the way of a start, by the names that the protocol has for it."""
+    """The rules that can block a start, by their names in the protocol."""
 
     HELD = "held"
     AFTER = "after"
@@ -32,7 +31,7 @@ class Rule(StrEnum):
 
 
 class Block(NamedTuple):
-    """What is in the way: the rule, in words, and the agent, runner, run or session that a way out has to name."""
+    """What blocks a start: the rule, a sentence, and the agent, runner, run or session that a way out has to name."""
 
     rule: Rule
     sentence: str
@@ -40,7 +39,7 @@ class Block(NamedTuple):
 
 
 def why_blocked(state: State, line: QueueKey, now: float) -> Block | None:
-    """What is in the way of everyone in `line`; None when nothing is."""
+    """Return what blocks every agent in `line`; None when nothing does."""
     if state.has_disk_pressure:
         said = "the disk is nearly full; it starts by itself when there is room again (`free_bytes` in config.toml)"
         return Block(Rule.DISK, said)

@@ -1,4 +1,4 @@
-"""Why an agent is not working: one sentence that names what it waits for and who holds it."""
+"""Short reasons: one sentence that names what an agent waits for and what blocks it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _FROZEN = {
 
 
 def position(state: State, agent: Agent) -> int | None:
-    """Its number among those that wait for nothing but a slot; None when it is not queued."""
+    """Return the agent's position among those that lack only a slot; None when it is not ready."""
     is_queued = agent.status is Status.QUEUED and not agent.is_paused
     return state.queue.position(ticket_of(agent)) if is_queued else None
 
 
 def reason(state: State, agent: Agent, now: float) -> str | None:
-    """Why `agent` is queued or what it waits for, or how it came to where it is."""
+    """Return why `agent` is queued or what it waits for, or how it came to its status."""
     if agent.status is Status.QUEUED:
         return why_queued(state, agent, now).sentence
     if agent.is_paused:
@@ -60,12 +60,12 @@ def _why_waiting(state: State, agent: Agent) -> str:
 
 
 def awaited(state: State, agent: Agent) -> list[AgentId]:
-    """The agents that a waiting agent waits for; none once it only waits for a slot."""
+    """Return the agents that a waiting agent waits for; none once it only waits for a slot."""
     return [] if is_returning(state, agent) else waits_for(state, agent)
 
 
 def why_queued(state: State, agent: Agent, now: float) -> Block:
-    """The first rule in the way of its start."""
+    """Return the first rule that blocks the start of the agent."""
     if agent.is_paused:
         return Block(Rule.HELD, f"it is paused; `orchctl resume {agent.id}` lets it start", agent.id)
     if blockers := list(state.unfinished(agent.blockers)):
@@ -83,7 +83,8 @@ def why_queued(state: State, agent: Agent, now: float) -> Block:
 
 
 def _after(agent: Agent, blockers: Sequence[Agent]) -> str:
-    """The agents that it comes after, by the condition of each: `after agent-001 (running)` requires completion."""
+    """Return the agents that it comes after, by the condition of each: `after agent-001 (running)` requires
+    completion."""
     conditions = dict(agent.spec.conditions)
     by_condition: dict[Condition, list[str]] = {condition: [] for condition in Condition}
     for blocker in blockers:
@@ -121,11 +122,11 @@ def _full(state: State, agent: Agent) -> Block:
 
 
 def slots_of_paused(state: State) -> list[AgentId]:
-    """The paused agents that keep their slots."""
+    """Return the paused agents that keep their slots."""
     return [agent.id for agent in state.living.values() if agent.is_paused and agent.status is Status.RUNNING]
 
 
 def listed(items: Sequence[object], most: int = SHOWN) -> str:
-    """The first of these, and how many more there are."""
+    """Return the first `most` items as text, and how many more there are."""
     shown = ", ".join(str(item) for item in items[:most])
     return shown if len(items) <= most else f"{shown} and {len(items) - most} more"

@@ -1,10 +1,10 @@
-"""The limit: who holds a slot, and whether one more may.
+"""The limit: which agents hold slots, and whether one more may start.
 
-Two numbers bound two counts, both of indexes that follow from the agents' statuses. `limit` bounds those that work,
-`resident` those that live. Living agents that wait for others can starve each other of resident slots, so each carries
-a claim: how many levels of agents it may still wait for. Admission is Dijkstra's banker's algorithm for one resource
-(EWD 623): with F slots free once the claimless are gone (they need nobody and always end), the state is safe iff the
-claims, smallest first, can be met one after the other, each giving its own slot back when it is done.
+Two numbers bound two counts, both of indexes that follow from the agents' statuses. `limit` bounds agents that work,
+`resident` agents that are alive. Agents that wait for others can starve each other of resident slots, so each carries a
+claim: how many levels of agents it may still wait for. Admission is Dijkstra's banker's algorithm for one resource (EWD
+623): with F slots free once the agents without a claim are gone (they wait for no other and always end), the state is
+safe iff the claims, smallest first, can be met one after the other, each giving its own slot back when it is done.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from orchd.dag import around, groups_around
 
 
 def working(state: State) -> int:
-    """Agents that hold a slot."""
+    """Return the number of agents that hold a slot."""
     return len(state.living) - len(state.waiting)
 
 
 def has_room(state: State, line: QueueKey) -> bool:
-    """Whether one more member of a group of a run may work; always true of agents that are in none.
+    """Whether one more member of a group of a run may work; always true of agents outside runs.
 
-    `max_parallel` counts as the limit does, those that work. A nested group counts as one in the group around it.
+    `max_parallel` counts as the limit does, agents that work. A nested group counts as one in the group around it.
     """
     run = state.runs.get(RunId(line.run))
     if run is None or all(group.max_parallel is None for group in run.groups.values()):
@@ -55,12 +55,12 @@ def overdrawn(state: State) -> int:
 
 
 def has_slot(state: State) -> bool:
-    """Whether one more may work."""
+    """Whether one more agent may work."""
     return working(state) < state.limit
 
 
 def resident_bound(state: State, depth: int) -> int:
-    """How many agents may be alive for one more at `depth` to start.
+    """Return how many agents may be alive for one more at `depth` to start.
 
     An agent leaves room for a whole chain of agents below it: below every agent that is alive another one then always
     fits, whatever waits for it and however. Where the resident slots are too few for that beside a full limit, keeping
@@ -78,7 +78,7 @@ def has_resident_slot(state: State, depth: int) -> bool:
 
 
 def claims(state: State) -> list[int]:
-    """The claims above zero of all that live, smallest first."""
+    """Return the claims above zero of all agents that are alive, smallest first."""
     return sorted(agent.claim for agent in state.living.values() if agent.claim > 0)
 
 
@@ -99,9 +99,10 @@ def is_safe_with(state: State, claim: int) -> bool:
 
 
 def is_safe_promoted(state: State, needed: Mapping[AgentId, int], newcomer: int = 0) -> bool:
-    """Whether all living agents can still end with the claims `needed`, beside a new agent with the claim `newcomer`.
+    """Whether all agents that are alive can still end with the claims `needed`, beside a new agent with claim
+    `newcomer`.
 
-    With the claims that they have they always can.
+    With their present claims they always can.
     """
     if not needed and not newcomer:
         return True
@@ -110,6 +111,6 @@ def is_safe_promoted(state: State, needed: Mapping[AgentId, int], newcomer: int 
 
 
 def smallest_safe_resident(held: Iterable[int]) -> int:
-    """The fewest resident slots with which agents holding these claims can all end."""
+    """Return the fewest resident slots with which agents holding these claims can all end."""
     held = list(held)
     return max((len(held) - index + claim for index, claim in enumerate(held)), default=1)

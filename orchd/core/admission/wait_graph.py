@@ -1,4 +1,4 @@
-"""The wait-for graph: an agent points at those it cannot go on without, by a wait or by `after`."""
+"""The wait-for graph: an agent points at the agents it depends on, by a wait or by `after`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from orchd.dag import cycle_in
 
 
 def waits_for(state: State, agent: Agent) -> list[AgentId]:
-    """Whom `agent` cannot go on without, as far as they are not over.
+    """Return the unfinished agents that `agent` cannot continue without.
 
-    All targets of a wait for any of them, also when one has ended: it may be tried again before the agent has a slot.
+    All targets of a wait for any of them, also when a target has ended: it may be retried before the agent has a slot.
     """
     wanted: Iterable[AgentId] = (target for wait in agent.waits.values() for target in wait.targets)
     if agent.status is Status.QUEUED:
@@ -23,7 +23,7 @@ def waits_for(state: State, agent: Agent) -> list[AgentId]:
 
 
 def path_to(state: State, start: Iterable[AgentId], goal: AgentId) -> list[AgentId] | None:
-    """A way from one of `start` to `goal` along the graph, or None."""
+    """Return a path from one of `start` to `goal` along the graph, or None."""
     trail: dict[AgentId, AgentId | None] = dict.fromkeys(start)
     frontier = list(trail)
     while frontier:
@@ -43,7 +43,7 @@ def path_to(state: State, start: Iterable[AgentId], goal: AgentId) -> list[Agent
 
 
 def cycle_from(state: State, start: Iterable[AgentId]) -> Sequence[AgentId] | None:
-    """A cycle among `start` and all that they cannot go on without, as `cycle_in` tells it."""
+    """Return a cycle among `start` and all that they depend on, in the form of `cycle_in`; None without one."""
     reached: dict[AgentId, list[AgentId]] = {}
     frontier = list(start)
     while frontier:
@@ -56,17 +56,17 @@ def cycle_from(state: State, start: Iterable[AgentId]) -> Sequence[AgentId] | No
 
 
 def blockers_first(graph: Mapping[AgentId, Iterable[AgentId]]) -> Iterable[AgentId]:
-    """The nodes of an acyclic `graph`, each behind all that it comes after."""
+    """Return the nodes of an acyclic `graph`, each behind all that it comes after."""
     return TopologicalSorter(graph).static_order()
 
 
 def claims_needed(state: State, waiter: Agent | None, targets: Iterable[AgentId]) -> dict[AgentId, int]:
-    """The claims that must grow if `waiter` waits for `targets`, to one more than the largest of those below.
+    """Return the claims that must grow if `waiter` waits for `targets`, to one more than the largest of those below.
 
-    Its own may be among them, and those of all that wait for it, near or far. Nobody may be waiting for itself.
+    They may include its own, and those of all direct and indirect waiters. `waiter` must not wait for itself.
     """
     if waiter is not None and waiter.claim > max((found.claim for found in _reached(state, targets)), default=-1):
-        return {}  # it may wait for as many levels, and whoever waits for it may already for one more
+        return {}  # it may wait for as many levels, and its own waiters may already for one more
     queued: dict[AgentId, list[Agent]] = {}
     living: dict[AgentId, list[AgentId]] = {}
     for agent in state.living.values():
@@ -81,7 +81,8 @@ def claims_needed(state: State, waiter: Agent | None, targets: Iterable[AgentId]
 
 
 def _reached(state: State, start: Iterable[AgentId]) -> list[Agent]:
-    """Those that must end before all of `start` have. Behind a living one nobody looks: it has a claim of its own."""
+    """Return the agents that must end before all of `start` have. Not followed beyond agents alive: they have own
+    claims."""
     seen: dict[AgentId, Agent] = {}
     frontier = list(state.unfinished(start))
     while frontier:
@@ -95,7 +96,7 @@ def _reached(state: State, start: Iterable[AgentId]) -> list[Agent]:
 
 
 def needed(state: State) -> set[AgentId]:
-    """Whom something that lives may be waiting for: its children, and all that its waits lead to."""
+    """Return the agents that an agent alive may be waiting for: its children, and all that its waits lead to."""
     awaited: set[AgentId] = set()
     frontier = list(state.living.values())
     while frontier:

@@ -1,6 +1,6 @@
-"""Why an agent or a run is where it is, in full: the rule, who is in the way, and what would change it.
+"""Full explanations of the state of an agent or run: the rule, the blockers, and what would change it.
 
-`explain` has the sentence that every list shows; this is for somebody who asks about one, and may cost more.
+`reasons` has the sentence that every list shows; this is for questions about one agent or run, and may cost more.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from orchd.core.state.indexes import line_of, ticket_of, unsatisfied
 from orchd.core.state.runs import Run, RunStatus
 
 Finder = Callable[[AgentId], Agent | None]
-MOST = 100  # blockers that are named; nobody reads more
+MOST = 100  # blockers that are named; more would not be read
 
 
 class Verdict(NamedTuple):
-    """The answer. `blocked_by` counts all that are in the way, of whom `blockers` names the first."""
+    """An explanation. `blocked_by` counts all blockers, of which `blockers` names the first."""
 
     rule: str
     sentence: str | None
@@ -33,7 +33,8 @@ class Verdict(NamedTuple):
 
 
 def why(state: State, agent: Agent, now: float, find: Finder) -> Verdict:
-    """Why `agent` is queued, waits, is being ended, or ended so. `find` knows of those that are over, too."""
+    """Explain why `agent` is queued, waits, is being stopped, or how it ended. `find` also knows agents that have
+    finished."""
     sentence = reason(state, agent, now)
     if agent.is_over:
         return Verdict(_ending(agent), sentence, way_out=_again(agent, find))
@@ -54,7 +55,8 @@ def why(state: State, agent: Agent, now: float, find: Finder) -> Verdict:
 
 
 def _again(agent: Agent, find: Finder) -> str | None:
-    """How it is tried again. One that was skipped would be skipped again without what did not complete before it."""
+    """Return how the agent is retried. A skipped agent would be skipped again without what did not complete before
+    it."""
     if agent.status is Status.COMPLETED:
         return None
     before: list[AgentId] = []
@@ -72,7 +74,7 @@ def _again(agent: Agent, find: Finder) -> str | None:
 
 
 def _incomplete_before(agent: Agent, find: Finder) -> list[AgentId]:
-    """The agents that it was skipped for and that can be retried, near and far."""
+    """Return the agents that it was skipped for and that can be retried, direct and indirect."""
     found: dict[AgentId, int] = {}
     pending = [agent]
     while pending:
@@ -85,7 +87,7 @@ def _incomplete_before(agent: Agent, find: Finder) -> list[AgentId]:
 
 
 def _ending(agent: Agent) -> str:
-    """How it ended, and for one that was ended, which of its bounds it met."""
+    """Return how the agent ended, and for an agent that was stopped, which limit it exceeded."""
     if agent.status is Status.TIMED_OUT and agent.cause in (StopReason.TIMEOUT, StopReason.SILENCE):
         return str(agent.cause.value)
     if agent.status is Status.FAILED and agent.cause is StopReason.MEMORY:
@@ -125,8 +127,8 @@ def _of_waiting(state: State, agent: Agent, sentence: str | None) -> Verdict:
 
 
 def why_run(state: State, run: Run, now: float) -> Verdict:
-    """What a run waits for, or with whose failure its own began. A run of which nothing is at work waits for what keeps
-    its first member from starting: a budget, a pause, a full limit."""
+    """Explain what a run waits for, or which failure ended it. A run without agents at work waits for what blocks its
+    first member: a budget, a pause, a full limit."""
     blamed = [run.members[run.blame_in("")].agent] if run.tallies[""].failed or run.bad_end("") else []
     going = [mate.agent for path, mate in run.members.items() if path not in run.ended]
     found = [AgentId(one) for one in blamed or going]
@@ -143,7 +145,7 @@ def why_run(state: State, run: Run, now: float) -> Verdict:
 
 
 def _holding(state: State, members: Iterable[AgentId], now: float) -> Verdict | None:
-    """Why the first of `members` that waits for no other does not start; None while any of them is at work."""
+    """Explain why the first of `members` that depends on no other does not start; None while any of them is at work."""
     agents = [state.agents[member] for member in members if member in state.agents]
     if any(agent.status is not Status.QUEUED for agent in agents):
         return None
@@ -152,7 +154,7 @@ def _holding(state: State, members: Iterable[AgentId], now: float) -> Verdict | 
 
 
 def _ends(agent: Agent) -> str:
-    """What starts an agent that comes after others, and what skips it."""
+    """Return what starts an agent that comes after others, and what skips it."""
     conditions = {condition for _, condition in agent.spec.conditions}
     if len(agent.spec.conditions) < len(agent.spec.after):
         conditions.add(Condition.COMPLETED)

@@ -18,7 +18,7 @@ def is_returning(state: State, agent: Agent) -> bool:
 
 
 def lender_of(state: State, borrower: AgentId) -> Agent | None:
-    """The frozen agent in whose slot `borrower` is at work; None while it is not at work in a lent slot."""
+    """Return the frozen agent in whose slot `borrower` works; None while it does not work in a lent slot."""
     agent = state.living.get(borrower)
     if agent is None or agent.status is not Status.RUNNING or agent.is_paused:
         return None
@@ -26,14 +26,14 @@ def lender_of(state: State, borrower: AgentId) -> Agent | None:
 
 
 def returning_without_slot(state: State) -> Agent | None:
-    """The first agent that only waits for a slot while none is free; None without one."""
+    """Return the first agent that only waits for a slot while none is free; None without one."""
     if has_slot(state):
         return None
     return next((agent for agent in state.due.values() if is_returning(state, agent)), None)
 
 
 def kept_waiting_by(state: State, agent: AgentId) -> Agent | None:
-    """The agent that cannot go on while `agent` is at work: its lender, or else one that waits for a slot."""
+    """Return an agent that cannot continue while `agent` works: its lender, or else an agent that waits for a slot."""
     at_work = state.living.get(agent)
     if at_work is None or at_work.status is not Status.RUNNING or at_work.is_paused:
         return None

@@ -1,1 +1,1 @@
-"""One function for each input, and the scheduler that runs after each."""
+"""A handler for each input, and the scheduler that runs after each."""

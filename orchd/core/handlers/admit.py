@@ -1,4 +1,4 @@
-"""The start of an attempt: a slot is taken, and its process is asked for. Nothing else admits an agent."""
+"""The start of an attempt: takes a slot and asks for the process. Nothing else admits an agent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long to wait before the next try: exponential, with jitter that a replay repeats."""
+"""Retry delays: exponential, with jitter that a replay repeats."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ _MASK = (1 << 64) - 1
 
 
 def backoff(tries: int, seed: int) -> float:
-    """Seconds before the next try after `tries` bad ones: doubled by each, times between a half and one and a half."""
+    """Return the seconds before the next try after `tries` failed ones: doubled by each, times between 0.5 and 1.5."""
     base = min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(tries, 20))
     return float(base * (0.5 + splitmix64(seed) / 2**64))
 
 
 def next_seed(seed: int) -> int:
-    """The seed after one draw (the increment of SplitMix64, Steele et al. 2014)."""
+    """Return the seed after one draw (the increment of SplitMix64, Steele et al. 2014)."""
     return (seed + 0x9E3779B97F4A7C15) & _MASK
 
 
 def splitmix64(seed: int) -> int:
-    """The number that SplitMix64 draws with this seed."""
+    """Return the number that SplitMix64 draws with this seed."""
     value = next_seed(seed)
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK

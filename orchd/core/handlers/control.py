@@ -1,4 +1,4 @@
-"""What a person changes from outside: cancel, retry, pause, the limit, the end of the daemon."""
+"""Handlers of requests that control agents and the daemon: cancel, retry, pause, the limit, drain."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from orchd.core.turn import Turn
 
 
 def cancel(turn: Turn, given: Cancel) -> None:
-    """Those that are over stay as they are; what is still under them ends with the rest."""
+    """Cancel agents and their descendants. Finished agents stay as they are; unfinished descendants of them are
+    cancelled."""
     for agent in turn.state.unfinished(given.ids):
         cancel_agent(turn, agent, "cancelled")
     named = set(given.ids)
@@ -38,7 +39,7 @@ def cancel(turn: Turn, given: Cancel) -> None:
 
 
 def retry(turn: Turn, given: Retry) -> None:
-    """Queue them again; their parent's end does not matter any more, what they come after does."""
+    """Queue agents again. The end of their parent does not matter any more; their dependencies do."""
     agents = {one: turn.state.agents[one] for one in given.ids}
     if (wrong := _wrong_retry(turn.state, agents.values())) is not None:
         turn.refuse(given.request, *wrong)
@@ -88,7 +89,7 @@ def _wrong_retry(state: State, agents: Iterable[Agent]) -> tuple[str, str] | Non
 
 
 def _cycle_through(revived: State, agents: Iterable[Agent]) -> tuple[str, str] | None:
-    """There was none before, so whatever there is goes through one of `agents`."""
+    """Return a cycle that the retry would create. There was none before, so any cycle goes through one of `agents`."""
     ids = {agent.id for agent in agents}
     if (ring := cycle_from(revived, ids)) is None:
         return None
@@ -98,27 +99,28 @@ def _cycle_through(revived: State, agents: Iterable[Agent]) -> tuple[str, str] |
 
 
 def _revived(state: State, agents: Iterable[Agent]) -> State:
-    """What would be if they were queued again. Those that live may have begun to wait since, not knowing of them."""
+    """Return the state as if `agents` were queued again. Agents alive may have begun to wait since, not knowing of
+    them."""
     queued = {one.id: replace(one, status=Status.QUEUED, claim=one.spec.nesting, has_started=False) for one in agents}
     return replace(state, agents={**state.agents, **queued})
 
 
 def pause(turn: Turn, given: Pause) -> None:
-    """Pausing twice is pausing."""
+    """Pause admissions. Idempotent."""
     if not turn.state.is_paused:
         turn.record(AdmissionsPaused())
     turn.answer(given.request)
 
 
 def resume(turn: Turn, given: Resume) -> None:
-    """Resuming twice is resuming; what rate limits hold back is tried again too."""
+    """Resume admissions, and drop the rate limits of runners. Idempotent."""
     if turn.state.is_paused or turn.state.holds:
         turn.record(AdmissionsResumed())
     turn.answer(given.request)
 
 
 def set_limit(turn: Turn, given: SetLimit) -> None:
-    """Never so few resident slots that what lives could not end."""
+    """Change the limits. Refused where the resident slots would be too few for the agents alive to end."""
     state = turn.state
     if given.request is None and state.is_limit_set:
         return
@@ -156,7 +158,7 @@ def _wrong_limit(state: State, limit: int, resident: int) -> tuple[str, str] | N
 
 
 def drain(turn: Turn, given: Drain) -> None:
-    """On the way out; with `stop` everything that lives is ended first. What is queued stays queued."""
+    """Shut down; with `stop` every running agent is stopped first. Queued agents stay queued."""
     if not turn.state.is_draining:
         turn.record(DrainBegan())
     if given.stop:

@@ -1,7 +1,7 @@
 """Pausing agents: a queued agent is held in the queue, and the process tree of any other is frozen.
 
-A paused agent keeps its slot unless the request releases it: what it was doing then continues at once when it is
-resumed. Without a slot it is frozen like an agent whose wait was cut short, and waits for a slot after it is resumed.
+A paused agent keeps its slot unless the request releases it: its processes continue at once when it is resumed. Without
+a slot it is frozen like an agent whose wait was cut short, and waits for a slot after it is resumed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from orchd.core.turn import Turn
 
 
 def pause_agents(turn: Turn, given: PauseAgents) -> None:
-    """Pausing twice is pausing; a slot that was kept can be released later."""
+    """Pause agents. Idempotent; a slot that was kept can be released by a later request."""
     if (wrong := _unfit(turn.state, given.ids, "paused")) is not None:
         turn.refuse(given.request, "cannot-pause", wrong)
         return
@@ -32,7 +32,7 @@ def pause_agents(turn: Turn, given: PauseAgents) -> None:
 
 
 def resume_agents(turn: Turn, given: ResumeAgents) -> None:
-    """Resuming an agent that is not paused changes nothing."""
+    """Resume agents. An agent that is not paused stays as it is."""
     if (wrong := _unfit(turn.state, given.ids, "resumed")) is not None:
         turn.refuse(given.request, "cannot-resume", wrong)
         return
@@ -50,7 +50,7 @@ def _named(state: State, ids: Iterable[AgentId]) -> list[Agent]:
 
 
 def _unfit(state: State, ids: Iterable[AgentId], what: str) -> str | None:
-    """Why the request is refused: an agent has ended or is being ended."""
+    """Return why the request is refused: an agent has ended or is being stopped."""
     for agent in _named(state, ids):
         if agent.is_over:
             return f"{agent.id} is {agent.status.value} and cannot be {what}; only agents that have not ended can"

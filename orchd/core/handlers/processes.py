@@ -1,4 +1,4 @@
-"""What the world told: handlers named after their inputs."""
+"""Handlers of news about processes, named after their inputs."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ from orchd.core.state.events import (
 )
 from orchd.core.turn import Turn
 
-_MARGIN = 16  # disk pressure is over with this part more than the floor
+_MARGIN = 16  # disk pressure ends with this part more than the floor
 LONGEST_HOLD = 8 * 86_400.0  # seconds: the longest of the known rate limits is counted by the week
 MEMORY = "memory"  # the reason of one that took more than it may: scripts may rely on it
 MACHINES = "while it ran the kernel killed a process of this machine for want of memory"
 
 
 def spawned(turn: Turn, given: Spawned) -> None:
-    """Remember the pid before the gate opens: a crash in between leaves an agent that never ran."""
+    """Record the pid before the gate opens: a crash in between leaves an agent that never ran."""
     turn.record(AttemptStarted(given.agent, given.attempt, given.pid, given.cgroup, given.unmet))
     turn.do(Release(given.agent, given.attempt))
 
 
 def spawn_failed(turn: Turn, given: SpawnFailed) -> None:
-    """What the agent is at fault for ends it; for what the machine is at fault for all are held, for a little while,
-    which grows as long as the machine refuses."""
+    """End the agent where it is at fault. Where the machine is at fault, hold all starts for a short time, which grows
+    as long as the machine refuses."""
     if given.is_passing:
         hold = min(MOST_HOLD_SECONDS, HOLD_SECONDS * 2.0 ** min(turn.state.refusals, 20))
         turn.record(AttemptVoided(given.agent, given.attempt, given.reason, hold, given.remedy))
@@ -64,7 +64,7 @@ def spawn_failed(turn: Turn, given: SpawnFailed) -> None:
 
 
 def exited(turn: Turn, given: Exited) -> None:
-    """The process ended. Its slot is given back when all that it started is gone too."""
+    """Record the end of the process. Its slot is given back when its whole tree is gone."""
     if (agent := turn.current(given.agent, given.attempt)) is None:
         return
     if agent.outcome is None:
@@ -77,7 +77,7 @@ def exited(turn: Turn, given: Exited) -> None:
 
 
 def never_ran(turn: Turn, given: NeverRan) -> None:
-    """Safe to start again, unless somebody wanted it ended."""
+    """Queue the agent again, which is safe, unless it was being stopped."""
     if (agent := turn.current(given.agent, given.attempt)) is None:
         return
     if agent.cause is StopReason.CANCELLED:
@@ -87,14 +87,14 @@ def never_ran(turn: Turn, given: NeverRan) -> None:
 
 
 def tree_gone(turn: Turn, given: TreeGone) -> None:
-    """Nothing of it is left: the slot is free."""
+    """Conclude the attempt: no process of its tree is left, so the slot is free."""
     agent = turn.current(given.agent, given.attempt)
     if agent is not None and agent.outcome is not None:
         conclude(turn, agent, None)
 
 
 def adopted(turn: Turn, given: Adopted) -> None:
-    """The daemon was restarted and the attempt was not: take up what was being done with it."""
+    """Continue what was being done with an attempt that outlived its daemon."""
     if (agent := turn.current(given.agent, given.attempt)) is None:
         return
     if agent.status is Status.STOPPING:
@@ -106,19 +106,19 @@ def adopted(turn: Turn, given: Adopted) -> None:
 
 
 def _end_tree(turn: Turn, agent: Agent) -> None:
-    """Ask again, by the means it has come to: a restarted shell does not know what its predecessor was asked."""
+    """Ask again for the signal that was due: a restarted shell does not know the requests to its predecessor."""
     turn.do((Terminate if agent.kill_at is not None else Kill)(agent.id, agent.attempt))
 
 
 def caller_gone(turn: Turn, given: CallerGone) -> None:
-    """No client is blocked any more, so the agent works, if there is a slot for it."""
+    """Return the agent to work, if there is a slot for it: no client is blocked any more."""
     agent = turn.state.living.get(given.agent)
     if agent is not None and given.request in agent.waits:
         returning.caller_gone(turn, agent, given.request)
 
 
 def worked_while_waiting(turn: Turn, given: WorkedWhileWaiting) -> None:
-    """Its wait is not what keeps it from working."""
+    """Count the agent as working: its wait is not what keeps it from working."""
     agent = turn.current(given.agent, given.attempt)
     if agent is None or agent.status is not Status.WAITING or agent.has_frozen_tree:
         return
@@ -127,7 +127,7 @@ def worked_while_waiting(turn: Turn, given: WorkedWhileWaiting) -> None:
 
 
 def heard(turn: Turn, given: OutputSeen) -> None:
-    """It was silent for `ago` seconds."""
+    """Record that the agent was silent for `ago` seconds."""
     agent = turn.current(given.agent, given.attempt)
     if agent is None or agent.status is not Status.RUNNING or agent.heard is None:
         return
@@ -138,7 +138,7 @@ def heard(turn: Turn, given: OutputSeen) -> None:
 
 
 def over_memory(turn: Turn, given: OverMemory) -> None:
-    """No grace: what takes too much takes more in the meantime, from everybody."""
+    """Kill the tree without a grace period: it would take more memory from others in the meantime."""
     agent = turn.current(given.agent, given.attempt)
     if agent is None or (agent.status is Status.STOPPING and agent.kill_at is None):
         return
@@ -150,28 +150,28 @@ def over_memory(turn: Turn, given: OverMemory) -> None:
 
 
 def stood_still(turn: Turn, given: StoodStill) -> None:
-    """No event: `settle` announces it while it lasts, and every daemon looks anew."""
+    """Record stalled agents without an event: `settle` announces it while it lasts, and every daemon measures anew."""
     current = (turn.current(agent, attempt) for agent, attempt in given.attempts)
     turn.state.standing = frozenset(agent.id for agent in current if agent is not None)
 
 
 def disk_space_changed(turn: Turn, given: DiskSpaceChanged) -> None:
-    """No event: a disk that is full could not take it, and every daemon looks anew."""
+    """Record disk pressure without an event: a full disk could not store it, and every daemon measures anew."""
     turn.state.has_disk_pressure = lacks_room(given.free, given.floor, was_short=turn.state.has_disk_pressure)
 
 
 def lacks_room(free: int, floor: int, *, was_short: bool) -> bool:
-    """Whether fewer bytes are free than must be. A sixteenth more than the floor ends disk pressure, so that one at the
-    brink does not come and go."""
+    """Whether fewer bytes are free than required. Disk pressure ends a sixteenth above the floor, so that it does not
+    flap."""
     return free < floor + (floor // _MARGIN if was_short else 0)
 
 
 def admit(turn: Turn, given: Admit) -> None:
-    """Nothing new: `settle`, which follows every input, starts the next agents."""
+    """Do nothing: `settle`, which follows every input, starts the next agents."""
 
 
 def tick(turn: Turn, given: Tick) -> None:  # noqa: ARG001 - every handler takes its input
-    """Deadlines."""
+    """Handle the deadlines that have passed."""
     if (end := stalls.due_at(turn.state)) is not None and end <= turn.now:
         for agent in turn.state.living.values():  # which of them has been quiet longest
             turn.ask(CheckOutput(agent.id, agent.attempt))
@@ -187,13 +187,14 @@ def tick(turn: Turn, given: Tick) -> None:  # noqa: ARG001 - every handler takes
 
 
 def timeout_at(agent: Agent) -> float | None:
-    """When the attempt has taken too long. While only a slot is missing or it is paused, its time stands still."""
+    """Return when the attempt times out (mono). Time spent lacking only a slot, or paused, does not count."""
     timeout, started = agent.spec.timeout, agent.started
     return None if timeout is None or started is None or agent.held_since is not None else started + timeout
 
 
 def silence_at(agent: Agent) -> float | None:
-    """When it is time to look whether it has been silent for too long. A blocked or paused agent may be silent."""
+    """Return when to check whether the attempt has been silent for too long. A blocked or paused agent may be
+    silent."""
     silence, last = agent.spec.silence, agent.heard
     if silence is None or last is None or agent.status is not Status.RUNNING or agent.is_paused:
         return None
@@ -201,7 +202,7 @@ def silence_at(agent: Agent) -> float | None:
 
 
 def conclude(turn: Turn, agent: Agent, note: str | None) -> None:
-    """Its tree is gone: say what became of it, by why it was stopped and how it ended."""
+    """Record what becomes of the agent whose tree is gone, by why it was stopped and how it ended."""
     code = agent.outcome.code if agent.outcome else None
     if agent.cause is StopReason.CANCELLED:
         turn.record(AgentCancelled(agent.id, agent.reason or "cancelled", agent.because))
@@ -216,7 +217,7 @@ def conclude(turn: Turn, agent: Agent, note: str | None) -> None:
 
 
 def _turned_away(agent: Agent) -> tuple[str, float, str] | None:
-    """The runner whose service turned the attempt away, until when (wall), and the words of the service."""
+    """Return the runner whose service rate-limited the attempt, until when (wall), and the message of the service."""
     report = agent.outcome.report if agent.outcome else None
     if (
         agent.cause is not StopReason.ENDED
@@ -229,8 +230,8 @@ def _turned_away(agent: Agent) -> tuple[str, float, str] | None:
 
 
 def _put_off(turn: Turn, agent: Agent, runner: str, until: float, said: str) -> None:
-    """Nobody asks its service again before the time given, and the agent loses nothing by it, up to a bound: a limit
-    may be one that no time ends."""
+    """Queue the agent until the time its service gave, at no cost to its retries, up to a bound: some rate limits never
+    end."""
     until = min(max(until, turn.at.wall + HOLD_SECONDS), turn.at.wall + LONGEST_HOLD)
     held = turn.state.holds.get(runner)
     if held is None or held.wall < until:
@@ -243,7 +244,7 @@ def _put_off(turn: Turn, agent: Agent, runner: str, until: float, said: str) -> 
 
 
 def _bound_reached(turn: Turn, agent: Agent, until: float) -> str | None:
-    """Why the agent does not wait for its service until then (wall); None when it does."""
+    """Return why the agent does not wait for its service until then (wall); None when it does."""
     since = turn.at.wall if agent.limited_since is None else agent.limited_since
     if agent.rate_limits >= turn.state.rate_limit_waits:
         return f"and has waited {agent.rate_limits} times (`rate_limit_waits`)"

@@ -1,7 +1,7 @@
-"""Agents that come back to work: their wait is over, and the reply to it is withheld until a slot is free.
+"""The return of agents to work: their wait has ended, and its reply is withheld until a slot is free.
 
 An agent that waits holds no slot, so the end of its wait alone does not let it work again. That is so however the wait
-ends: what it is for has come about, its deadline has passed, or its client was killed. The reply keeps a blocked client
+ends: its targets have ended, its deadline has passed, or its client was killed. The reply keeps a blocked client
 blocked; where no client is blocked any more, the agent's processes are frozen.
 """
 
@@ -25,7 +25,7 @@ from orchd.core.turn import Turn
 
 
 def end_waits(turn: Turn) -> None:
-    """Note the deadlines that have passed, and answer each wait whose end puts no agent back to work."""
+    """Record the deadlines that have passed, and answer each wait whose end returns no agent to work."""
     for agent in list(turn.state.expiring.values()):
         for wait in list(agent.waits.values()):
             is_late = wait.deadline is not None and wait.deadline <= turn.now
@@ -43,7 +43,7 @@ def end_waits(turn: Turn) -> None:
 
 
 def _blocks_beside(agent: Agent, wait: Wait) -> bool:
-    """Whether the agent is blocked in another wait too, and so goes on waiting."""
+    """Whether the agent is blocked in another wait too, and so keeps waiting."""
     return any(other is not wait and not other.is_background for other in agent.waits.values())
 
 
@@ -52,7 +52,7 @@ def _answer(turn: Turn, wait: Wait) -> None:
 
 
 def next_to_return(state: State) -> Agent | None:
-    """The agent that goes back to work now: it has waited for a slot longest, and one is free for it."""
+    """Return the agent that goes back to work now: it has waited for a slot longest, and a slot is free for it."""
     is_free = has_slot(state)
     agents = [agent for agent in state.due.values() if is_returning(state, agent)]
     agents.sort(key=lambda agent: (float("inf") if agent.held_since is None else agent.held_since, ticket_of(agent)))
@@ -63,7 +63,7 @@ def next_to_return(state: State) -> Agent | None:
 
 
 def idle_lender(state: State) -> Agent | None:
-    """A lender that goes on because a slot is free that nothing else can take: its borrower may need what it holds."""
+    """Return a lender that may continue in a free slot that no other can take: its borrower may need what it holds."""
     if not has_slot(state) or not state.waiting:
         return None
     lenders = (agent for agent in state.waiting.values() if agent.lent_to is not None)
@@ -72,7 +72,7 @@ def idle_lender(state: State) -> Agent | None:
 
 
 def _is_cut_short(agent: Agent) -> bool:
-    """Whether it could run already if the limit did not keep it from that."""
+    """Whether the agent could run already if the limit did not keep it from that."""
     return agent.frozen in (Frozen.WAIT_CUT, Frozen.BUSY) or any(wait.is_expired for wait in agent.waits.values())
 
 
@@ -88,14 +88,15 @@ def bring_back(turn: Turn, agent: Agent) -> None:
 
 
 def withhold(turn: Turn) -> None:
-    """Remember since when agents lack nothing but a slot: they return in this order, and it counts for no time-out."""
+    """Record since when agents lack only a slot: they return in this order, and the time does not count towards
+    timeouts."""
     for agent in list(turn.state.due.values()):
         if agent.held_since is None and is_returning(turn.state, agent):
             turn.record(SlotAwaited(agent.id))
 
 
 def caller_gone(turn: Turn, agent: Agent, request: RequestId) -> None:
-    """The client of a wait has ended, so its agent is not blocked in it any more."""
+    """Unblock an agent whose client of this wait has ended."""
     wait = agent.waits[request]
     if wait.is_background or agent.frozen is not None or _blocks_beside(agent, wait):
         turn.record(WaitEnded(agent.id, request))
@@ -106,7 +107,7 @@ def caller_gone(turn: Turn, agent: Agent, request: RequestId) -> None:
 
 
 def work_seen(turn: Turn, agent: Agent) -> None:
-    """It went on working beside its wait: that takes a slot, or is kept from going on."""
+    """Count an agent that works beside its wait as working: it takes a slot, or is frozen."""
     if _may_work(turn.state, agent):
         turn.record(WorkSeen(agent.id))
     else:
@@ -122,6 +123,6 @@ def _may_work(state: State, agent: Agent) -> bool:
 def freeze(
     turn: Turn, agent: Agent, cause: Frozen, *, request: RequestId | None = None, lent_to: AgentId | None = None
 ) -> None:
-    """Keep its processes from running until it has a slot."""
+    """Freeze the agent's processes until it has a slot."""
     turn.record(AgentFrozen(agent.id, agent.attempt, cause, request, lent_to))
     turn.do(Freeze(agent.id, agent.attempt))

@@ -1,4 +1,4 @@
-"""The way in for compositions: a request to run one becomes a run and its queued members, all of them or none."""
+"""Creation of runs: a request to run a composition becomes a run and its queued members, all of them or none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_EDGES = 1_000_000  # from members to the members that they come after, thos
 
 
 def begin_run(turn: Turn, given: BeginRun) -> None:
-    """Check everything first; then nothing can go wrong."""
+    """Check the whole request, then create the run and queue its members."""
     state = turn.state
     try:
         parent = parent_for(state, given.caller)
@@ -46,7 +46,7 @@ def begin_run(turn: Turn, given: BeginRun) -> None:
 
 
 def _resolved(given: BeginRun) -> dict[str, list[str]]:
-    """Whom each member comes after, member by member."""
+    """Return the members that each member comes after. Raises Refusal for a run that cannot work."""
     nodes = _nodes(given)
     _check_after(given, nodes)
     below: dict[str, list[str]] = {path: [] for path in nodes}
@@ -70,7 +70,7 @@ def _resolved(given: BeginRun) -> dict[str, list[str]]:
 
 
 def _nodes(given: BeginRun) -> set[str]:
-    """Every path but the whole's, each once."""
+    """Return every path except that of the whole, each once. Raises Refusal for paths that are wrong."""
     if not given.plan.groups or given.plan.groups[0].path:
         raise Refusal("bad-run", 'the first group must be the whole: its path is ""')
     paths = [*(group.path for group in given.plan.groups[1:]), *(part.path for part in given.parts)]
@@ -98,6 +98,6 @@ def _check_after(given: BeginRun, nodes: set[str]) -> None:
 
 
 def _after(given: BeginRun, part: Part) -> tuple[str, ...]:
-    """What a member comes after, with what the groups around it come after."""
+    """Return what a member comes after, with what the groups around it come after."""
     around = (given.group_after.get(group, ()) for group in groups_around(part.path))
     return tuple(dict.fromkeys([*part.after, *(node for after in around for node in after)]))

@@ -1,4 +1,4 @@
-"""What follows: run after every input, so that nobody has to remember to trigger the scheduler."""
+"""The scheduler: runs after every input, so that no handler has to trigger it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orchd.dag import groups_around
 
 
 def settle(turn: Turn) -> None:
-    """Draw what follows from ends, cut short what must be, give returning agents their slots, then admit."""
+    """Process ends, cut short what must be, give returning agents their slots, then admit."""
     _follow(turn)
     returning.end_waits(turn)
     ripen(turn.state, turn.now)
@@ -28,9 +28,9 @@ def settle(turn: Turn) -> None:
 
 
 def _hand_out_slots(turn: Turn) -> None:
-    """Give free slots back to agents whose wait is over, then to new ones.
+    """Give free slots back to agents whose wait has ended, then to new ones.
 
-    Agents that return come first: they hold memory already, and others wait for them. After one whose wait was cut
+    Agents that return come first: they hold memory already, and others wait for them. After an agent whose wait was cut
     short a new agent may go first: a parent that waits in small pieces would keep out the children it waits for.
     """
     state = turn.state
@@ -51,7 +51,7 @@ def _hand_out_slots(turn: Turn) -> None:
 
 
 def cancel(turn: Turn, agent: Agent, reason: str, because: str = "") -> None:
-    """End `agent` and everything under it."""
+    """Cancel `agent` and all its descendants."""
     if agent.status is Status.QUEUED:
         turn.record(AgentCancelled(agent.id, reason, because))
     elif agent.status is not Status.STOPPING:
@@ -62,27 +62,27 @@ def cancel(turn: Turn, agent: Agent, reason: str, because: str = "") -> None:
 
 
 def stop(turn: Turn, agent: Agent, cause: StopReason, reason: str, because: str = "") -> None:
-    """Begin to end the attempt's process tree."""
+    """Begin to stop the attempt's process tree."""
     refuse_waits(turn, agent)
     turn.record(StopBegan(agent.id, agent.attempt, cause, reason, because))
     turn.do(Terminate(agent.id, agent.attempt))
 
 
 def refuse_waits(turn: Turn, agent: Agent) -> None:
-    """`agent` is about to wait for nothing any more: nobody in its tree is left without a reply."""
+    """Refuse the open waits of `agent`, which is about to stop waiting: every client in its tree gets a reply."""
     for wait in agent.waits.values():
         turn.refuse(wait.request, "stopping", f"{agent.id} is being ended and waits for nothing")
 
 
 def cancel_children(turn: Turn, agent: Agent, reason: str) -> None:
-    """What a parent that did not complete leaves behind is of no use to anybody."""
+    """Cancel the children of a parent that did not complete: their work has no further use."""
     for child in turn.state.unfinished(sorted(turn.state.children.get(agent.id, ()))):
         cancel(turn, child, reason, agent.id)
 
 
 def _follow(turn: Turn) -> None:
-    """What was to come after an agent that did not complete is skipped, and what was to come after that; runs fail
-    fast, or end. Each skipped agent has ended too."""
+    """Skip agents whose dependencies did not complete, and their dependents; let runs fail fast, or end. A skipped
+    agent counts as ended too."""
     cut: dict[RunId, set[str]] = {}  # the groups that were cut short already: many may end at once in one
     while turn.ended:
         agent = turn.ended.pop(0)
@@ -94,9 +94,9 @@ def _follow(turn: Turn) -> None:
 
 
 def _advance(turn: Turn, run: Run, path: str, cut: set[str]) -> None:
-    """A member has ended: cut short the groups around it that fail fast and failed with it, and end the run with its
-    last member. What failed before does not matter any more: if others are still at it, somebody tries them again.
-    In what is `cut` nothing is queued or works any more."""
+    """Handle the end of a member: cut short the groups around it that fail fast and failed with it, and end the run
+    with its last member. Earlier failures do not matter here: if others still work, they were retried by a user. No
+    member of a group in `cut` is queued or works any more."""
     is_failed = run.has_failed(path)
     for group in groups_around(path):
         tally = run.tallies[group]
@@ -111,7 +111,7 @@ def _advance(turn: Turn, run: Run, path: str, cut: set[str]) -> None:
 
 
 def _cut_short(turn: Turn, run: Run, group: str) -> None:
-    """End what works in `group` and skip the rest."""
+    """Stop the agents that work in `group` and skip the rest."""
     path = run.blame_in(group)
     because = run.members[path].agent
     what = "was skipped" if run.ended[path].is_skipped else "failed"
@@ -141,7 +141,7 @@ def _ending_of(run: Run) -> RunEnded:
 
 
 def next_to_start(state: State, now: float, *, may_use_reserve: bool = True) -> Agent | None:
-    """The agent that may take a slot now: the best of those whose start keeps the state safe.
+    """Return the agent that may take a slot now: the best of those whose start keeps the state safe.
 
     `may_use_reserve`: no agent that is alive could take the slot instead, so a slot kept for chains may be used.
     """
@@ -166,7 +166,7 @@ def next_to_start(state: State, now: float, *, may_use_reserve: bool = True) -> 
 
 
 def _beyond_reserve(state: State, now: float) -> SortKey | None:
-    """The first that may use a resident slot which is kept free for a chain, because no agent is at work.
+    """Return the first that may use a resident slot which is kept free for a chain, because no agent is at work.
 
     What is alive then waits for agents outside the chains below it, and only these can end its waits.
     """
@@ -178,12 +178,13 @@ def _beyond_reserve(state: State, now: float) -> SortKey | None:
 
 
 def has_aged(agent: Agent, now: float) -> bool:
-    """Whether it is old enough for others to be held back until there is room for it."""
+    """Whether the agent is old enough for others to be held back until there is room for it."""
     return now - agent.age > AGING_SECONDS
 
 
 def _first_needed(state: State, line: QueueKey) -> SortKey | None:
-    """Looks through those that are needed or through the line, whichever is shorter: it is asked after each end."""
+    """Return the first needed agent of the line. Scans the needed agents or the line, whichever is shorter: runs at
+    each end."""
     wanted = needed(state)
     if len(wanted) <= state.queue.length(line):
         return state.queue.first_of(line, map(ticket_of, state.unfinished(wanted)))

@@ -1,4 +1,4 @@
-"""Which session agents belong to, and what a person does with sessions."""
+"""Handlers of sessions: the session of new agents, open, close, budgets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchd.core.turn import Turn
 
 
 def session_now(state: State, parent: Agent | None, scope: Scope | None) -> SessionId | None:
-    """The session that new agents would belong to, if there is one already."""
+    """Return the session that new agents would belong to, if it exists already."""
     if parent is not None:
         return parent.spec.session
     found = None if scope is None else _open_one(state, scope)
@@ -20,7 +20,7 @@ def session_now(state: State, parent: Agent | None, scope: Scope | None) -> Sess
 
 
 def session_of(turn: Turn, parent: Agent | None, scope: Scope | None) -> SessionId | None:
-    """The session of new agents, opened now when there is none."""
+    """Return the session of new agents, and open it when there is none."""
     found = session_now(turn.state, parent, scope)
     if found is not None or parent is not None or scope is None:
         return found
@@ -28,7 +28,7 @@ def session_of(turn: Turn, parent: Agent | None, scope: Scope | None) -> Session
 
 
 def open_session(turn: Turn, given: OpenSession) -> None:
-    """One directory has one open session."""
+    """Open a session, and close the one that is open in its directory."""
     if (old := _open_one(turn.state, given.scope)) is not None:
         turn.record(SessionClosed(old.id))
     session = _opened(turn, given.scope.directory, given.name, given.budget)
@@ -36,14 +36,14 @@ def open_session(turn: Turn, given: OpenSession) -> None:
 
 
 def close_session(turn: Turn, given: CloseSession) -> None:
-    """Closing twice is closing."""
+    """Close a session. Idempotent."""
     if turn.state.sessions[given.session].closed_at is None:
         turn.record(SessionClosed(given.session))
     turn.answer_of(given.request, given.session)
 
 
 def set_budget(turn: Turn, given: SetBudget) -> None:
-    """More of it, less of it or none at all."""
+    """Change or remove the budget of a session or run."""
     if (run := turn.state.runs.get(RunId(given.target))) is not None:
         turn.record(RunBudgetChanged(run.id, given.budget))
     else:
@@ -52,7 +52,8 @@ def set_budget(turn: Turn, given: SetBudget) -> None:
 
 
 def _open_one(state: State, scope: Scope) -> Session | None:
-    """What the store knew may be closed by now, or opened by another request of the same turn."""
+    """Return the open session. What the store returned may be closed by now, or opened by another request of the same
+    turn."""
     here = [one for one in state.sessions.values() if one.directory == scope.directory and one.closed_at is None]
     return max(here, key=lambda one: number_of_session(one.id), default=None)
 

@@ -1,4 +1,4 @@
-"""The one way in: a request to spawn becomes queued agents, all of them or none."""
+"""Spawning: a request becomes queued agents, all of them or none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from orchd.dag import cycle_in
 
 
 class Refusal(Exception):
-    """Why a request is not done; never leaves the core."""
+    """The error that a request is refused with; it never leaves the core."""
 
     def __init__(self, code: str, message: str, **details: object) -> None:
         super().__init__(message)
@@ -30,7 +30,7 @@ class Refusal(Exception):
 
 
 def spawn_agents(turn: Turn, given: SpawnAgents) -> None:
-    """Check everything first; then nothing can go wrong."""
+    """Check the whole request, then queue its agents."""
     state = turn.state
     try:
         parent = parent_for(state, given.caller)
@@ -56,7 +56,8 @@ def spawn_agents(turn: Turn, given: SpawnAgents) -> None:
 
 
 def parent_for(state: State, caller: Caller) -> Agent | None:
-    """The agent that new ones will be under; None for those of a person."""
+    """Return the parent of the new agents; None for agents of a user. Raises Refusal while it or the daemon is
+    stopping."""
     if state.is_draining:
         raise Refusal("stopping", "the daemon is stopping and takes nothing new; start it again first")
     if caller is None:
@@ -68,7 +69,7 @@ def parent_for(state: State, caller: Caller) -> Agent | None:
 
 
 def check_nesting(state: State, specs: Iterable[Spec]) -> None:
-    """Whether each could start at all."""
+    """Check that each spec could start at all. Raises Refusal."""
     for spec in specs:
         if spec.nesting >= state.resident:
             raise Refusal(
@@ -79,7 +80,7 @@ def check_nesting(state: State, specs: Iterable[Spec]) -> None:
 
 
 def check_guards(state: State, parent: Agent, count: int, kin: int) -> None:
-    """Whether `parent`, in whose tree `kin` were ever spawned, may have `count` more."""
+    """Check that `parent`, in whose tree `kin` were ever spawned, may have `count` more. Raises Refusal."""
     guards = state.guards
     if parent.depth + 1 >= guards.depth:
         raise Refusal(
@@ -103,7 +104,7 @@ def check_guards(state: State, parent: Agent, count: int, kin: int) -> None:
 
 
 def _resolved(state: State, specs: tuple[Spec, ...]) -> dict[AgentId, Spec]:
-    """The specs by the ids they will have, with every name in `after` replaced by an id."""
+    """Return the specs by their future ids, with every name in `after` replaced by an id. Raises Refusal."""
     ids = [agent_id(state.last_number + 1 + index) for index in range(len(specs))]
     named: dict[str, list[AgentId]] = {}
     for one, spec in zip(ids, specs, strict=True):
@@ -136,7 +137,7 @@ def _reference(state: State, named: dict[str, list[AgentId]], spec: Spec, wanted
 
 
 def _check_room(state: State, now: float, wanted: dict[AgentId, Spec], depth: int) -> None:
-    """Whether all of them start in this very turn."""
+    """Check that all of them start in this very turn. Raises Refusal."""
     most = resident_bound(state, depth)
     held = sorted([*claims(state), *(spec.nesting for spec in wanted.values() if spec.nesting)])
     after = {one for spec in wanted.values() for one in spec.after}
@@ -163,7 +164,7 @@ def _check_room(state: State, now: float, wanted: dict[AgentId, Spec], depth: in
 
 
 def _check_holds(state: State, now: float, specs: Iterable[Spec], session: SessionId | None) -> None:
-    """Whether nothing but slots keeps them from starting."""
+    """Check that nothing but slots keeps them from starting. Raises Refusal."""
     for spec in specs:
         line = QueueKey(spec.nesting, session=session or "", runner=spec.runner or "")
         if (held := why_blocked(state, line, now)) is not None:
@@ -173,6 +174,6 @@ def _check_holds(state: State, now: float, specs: Iterable[Spec], session: Sessi
 
 
 def skip_if_hopeless(turn: Turn, one: AgentId) -> None:
-    """What it was to come after has already ended badly."""
+    """Skip the agent if a dependency has already ended without completing."""
     if (never := why_never(turn.state, turn.state.agents[one])) is not None:
         turn.record(AgentSkipped(one, *never))

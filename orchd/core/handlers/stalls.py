@@ -1,13 +1,13 @@
 """Stalls: every agent at work depends on an agent that waits for a slot.
 
 No wait-for graph shows a parent that polls for its children instead of waiting for them. What the state does show is
-that each agent at work has an agent below it which is queued, or whose wait is over, and which only a slot is missing
-for. Such a parent may still be working, so nothing is done for a while; then the agent that has been quiet longest
-lends its slot to an agent that it depends on: its own processes are frozen until that agent has ended.
+that each agent at work has an agent below it which is queued, or whose wait has ended, and which only lacks a slot.
+Such a parent may still be working, so nothing is done for a while; then the agent that has been quiet longest lends its
+slot to an agent that it depends on: its own processes are frozen until that agent has ended.
 
-An agent in a lent slot may need what its lender holds, a lock or the other end of a pipe. Then it stands still for
-ever, which is announced like a stall that cannot be broken. So is it when no agent at work makes progress and another
-agent, whose wait is over, waits for a slot: it may hold what they need.
+An agent in a lent slot may need what its lender holds, a lock or the other end of a pipe. Then it never makes progress,
+which is announced like a stall that cannot be broken. So is it when no agent at work makes progress and another agent,
+whose wait has ended, waits for a slot: it may hold what they need.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NO_ROOM = "no resident slot is left for what they wait for; `orchctl limit --res
 
 
 def look(turn: Turn) -> None:
-    """See a stall begin and end, and break it when it has lasted long enough."""
+    """Detect the begin and end of a stall, and break it when it has lasted long enough."""
     state = turn.state
     if turn.is_cut_short or not is_stalled(state, turn.now):
         state.stalled_since = None
@@ -55,7 +55,7 @@ def look(turn: Turn) -> None:
 
 
 def _announce_standing(turn: Turn) -> None:
-    """Announce agents that stand still while another agent waits for a slot, once until none does."""
+    """Announce agents without progress while another agent waits for a slot, once until there are none."""
     state = turn.state
     if state.standing:
         state.standing = frozenset(agent for agent in state.standing if kept_waiting_by(state, agent) is not None)
@@ -66,7 +66,8 @@ def _announce_standing(turn: Turn) -> None:
 
 
 def _break(turn: Turn) -> bool:
-    """Whether a slot was lent; in the resident slots that are kept free for chains only where there is no other way."""
+    """Lend a slot; a resident slot kept free for chains only where there is no other way. Returns whether a slot was
+    lent."""
     quiet_first = sorted(at_work(turn.state), key=lambda agent: (agent.heard or 0.0, agent.number))
     pairs = [(lender, one) for lender in quiet_first for one in _lacking_a_slot(turn.state, lender, turn.now)]
     return any(
@@ -77,7 +78,7 @@ def _break(turn: Turn) -> bool:
 
 
 def due_at(state: State) -> float | None:
-    """When a stall has lasted long enough to be broken; None without a stall, and when it cannot be broken."""
+    """Return when a stall has lasted long enough to be broken; None without a stall, and when it cannot be broken."""
     if state.stalled_since is None or state.is_stall_announced:
         return None
     return state.stalled_since + state.stall_after
@@ -101,12 +102,12 @@ def is_stalled(state: State, now: float) -> bool:
 
 
 def at_work(state: State) -> list[Agent]:
-    """The agents that run and are not paused."""
+    """Return the agents that run and are not paused."""
     return [agent for agent in state.living.values() if agent.status is Status.RUNNING and not agent.is_paused]
 
 
 def _lacking_a_slot(state: State, agent: Agent, now: float) -> Iterator[Agent]:
-    """The agents that `agent` depends on and that nothing but a slot keeps from going on."""
+    """Yield the agents that `agent` depends on and that only a missing slot keeps from continuing."""
     for other in _needed_by(state, agent):
         if other.status is Status.QUEUED:
             if _waits_only_for_a_slot(state, other, now):
@@ -116,7 +117,8 @@ def _lacking_a_slot(state: State, agent: Agent, now: float) -> Iterator[Agent]:
 
 
 def _needed_by(state: State, agent: Agent) -> Iterator[Agent]:
-    """Its unfinished descendants, the agents that it waits for in the background, and all that these depend on."""
+    """Yield its unfinished descendants, the agents that it waits for in the background, and all that these depend
+    on."""
     seen = {agent.id}
     frontier = [agent]
     while frontier:
@@ -137,7 +139,7 @@ def _waits_only_for_a_slot(state: State, agent: Agent, now: float) -> bool:
 
 
 def _lend(turn: Turn, lender: Agent, borrower: Agent, *, may_use_reserve: bool) -> bool:
-    """Whether `borrower` was given a slot, that of `lender` where none is free.
+    """Give `borrower` a slot, that of `lender` where none is free. Returns whether it was given.
 
     Only if all that is alive can still end. Over a limit that was lowered the slot is not given on.
     """

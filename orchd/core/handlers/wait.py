@@ -1,4 +1,4 @@
-"""An agent asks to be blocked until others have ended: promised to end, or refused at once."""
+"""The start of a wait: an agent is blocked until others have ended, or refused at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchd.core.turn import Turn
 
 
 def begin_wait(turn: Turn, given: BeginWait) -> None:
-    """Park the agent, if everything that it waits for can end beside all that lives."""
+    """Block the agent, if everything that it waits for can end beside all agents that are alive."""
     agent = turn.state.living.get(given.agent)
     if agent is None or agent.status is Status.STOPPING:
         turn.refuse(given.request, "stopping", f"{given.agent} is being ended and can wait for nothing")
@@ -56,7 +56,7 @@ def _park(turn: Turn, agent: Agent, wait: Wait) -> None:
 
 
 def promote(turn: Turn, needed: Mapping[AgentId, int]) -> None:
-    """Let those that live wait for as many levels as they need."""
+    """Raise the claims of agents that are alive to the levels they need."""
     for one, claim in needed.items():
         turn.record(AgentPromoted(one, claim))
 

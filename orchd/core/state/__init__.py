@@ -1,1 +1,1 @@
-"""What the daemon remembers, and the functions that change it."""
+"""The state of the daemon, and the functions that change it."""

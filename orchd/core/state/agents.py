@@ -1,4 +1,4 @@
-"""The state: what an agent is, what a wait is, and the whole that `apply` changes and nothing else does."""
+"""The state: agents, their specs and waits, and the State that `apply` changes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIMULATED = "simulated"  # the source of a cost for which no service was used
 
 
 class Status(Enum):
-    """Where an agent stands. The words are the ones that people, JSON and the database see."""
+    """The status of an agent, in the words that users, JSON and the database see."""
 
     QUEUED = "queued"
     STARTING = "starting"
@@ -45,7 +45,7 @@ OVER = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.TIME
 
 
 class Level(Enum):
-    """Who started an agent: someone outside any agent, a composition's run, or another agent."""
+    """The kind of parent an agent has: a caller outside every agent, a composition's run, or another agent."""
 
     PM = "pm"
     COMPOSITE = "composite"
@@ -53,7 +53,7 @@ class Level(Enum):
 
 
 class StopReason(Enum):
-    """Why an attempt is being stopped; it decides what the agent becomes when its tree is gone."""
+    """Why an attempt is being stopped; it decides the agent's status once the process tree is gone."""
 
     ENDED = "ended"  # its own process ended and left others behind
     CANCELLED = "cancelled"
@@ -92,21 +92,21 @@ _SATISFYING = {
 
 
 class Oom(Enum):
-    """Whose want of memory the kernel ended processes for while an attempt ran."""
+    """Which memory limit was exceeded when the kernel killed processes of an attempt."""
 
     OWN = "own"  # its own bound
     MACHINE = "machine"  # that of the machine, or of something around it
 
 
 class Instant(NamedTuple):
-    """One moment on two clocks: `mono` is compared and never shown, `wall` is shown and never compared."""
+    """A moment on two clocks: `mono` is compared and never shown, `wall` is shown and never compared."""
 
     mono: float
     wall: float
 
 
 class RateLimit(NamedTuple):
-    """Until when, on two clocks, the service of a runner wants no more, and its own words about that."""
+    """The end of a runner's rate limit, on two clocks, and the message of its service."""
 
     mono: float
     wall: float
@@ -115,7 +115,7 @@ class RateLimit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ProcessAttributes:
-    """What an agent's process inherits besides its variables. What is None or empty is the daemon's own."""
+    """Attributes that an agent's process inherits besides its variables. None or empty: those of the daemon."""
 
     umask: int | None = None
     nice: int | None = None
@@ -127,7 +127,7 @@ class ProcessAttributes:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What was asked for. It never changes."""
+    """The request that an agent was spawned with. It never changes."""
 
     command: tuple[str, ...]
     name: str
@@ -158,7 +158,7 @@ class Spec:
     variables: tuple[tuple[str, str], ...] = ()  # over its environment; kept for a retry, so no place for secrets
     member: Membership | None = None
     session: SessionId | None = None
-    attributes: ProcessAttributes | None = None  # of whoever asked for it; None where that was another machine
+    attributes: ProcessAttributes | None = None  # of the caller; None for a caller on another machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +172,11 @@ class Wait:
     caller: int  # the pid of the blocked client
     caller_started: float  # its start time: a pid alone names different processes over time
     is_expired: bool = False  # its deadline has passed; the reply is withheld until the agent has a slot
-    is_background: bool = False  # the agent works beside it: it is answered as soon as it is over
+    is_background: bool = False  # the agent works beside it: it is answered as soon as it has ended
 
 
 class Note(NamedTuple):
-    """Something to know of an attempt that is no failure: a code for scripts and a text for people."""
+    """A remark about an attempt that is no failure: a code for scripts and a text for people."""
 
     code: str
     text: str
@@ -184,7 +184,7 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the runner of an attempt said of it."""
+    """The result of an attempt as its runner reported it."""
 
     reason: str | None = None  # why it did not complete
     spent: Spent = field(default_factory=Spent)
@@ -197,13 +197,13 @@ class Report:
 
     @property
     def is_simulated(self) -> bool:
-        """Whether no service was asked, so that nothing was spent."""
+        """Whether no service was used, so that nothing was spent."""
         return self.cost_source == SIMULATED
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt's own process ended. `code` is as a shell reports it; None when nobody could see it."""
+    """How an attempt's own process ended. `code` is as a shell reports it; None when the exit was not seen."""
 
     code: int | None
     cpu_seconds: float = 0.0
@@ -216,7 +216,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Agent:
-    """One agent as it stands now."""
+    """The current state of an agent."""
 
     id: AgentId
     spec: Spec
@@ -242,7 +242,7 @@ class Agent:
     because: str = ""  # the agent whose end caused that this one was ended
     started: float | None = None  # mono
     heard: float | None = None  # mono, when it last was known to have put something out
-    kill_at: float | None = None  # mono, when its grace is over
+    kill_at: float | None = None  # mono, when its grace period ends
     ready_at: float | None = None  # mono, when a retry may start
     queued_at: float | None = None  # wall
     started_at: float | None = None
@@ -255,12 +255,12 @@ class Agent:
 
     @property
     def number(self) -> int:
-        """The n of `agent-n`: ids are given out in this order and never again."""
+        """The n of `agent-n`: ids are assigned in ascending order and never reused."""
         return number_of(self.id)
 
     @property
     def depth(self) -> int:
-        """How many agents are above it."""
+        """The number of its ancestors."""
         return len(self.ancestors)
 
     @property
@@ -275,7 +275,7 @@ class Agent:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more happens to it unless a person asks."""
+        """Whether it has finished: its status changes only when a user retries it."""
         return self.status in OVER
 
     @property
@@ -303,18 +303,18 @@ class Agent:
 
 
 def agent_id(number: int) -> AgentId:
-    """`agent-007`."""
+    """Return the id with this number: `agent-007`."""
     return AgentId(numbered(AGENT, number))
 
 
 def number_of(agent: AgentId) -> int:
-    """7 for `agent-007`."""
+    """Return the number in an id: 7 for `agent-007`."""
     return ids.number_of(agent)
 
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """What stops a runaway: numbers that come from the configuration and not from the state."""
+    """Limits against runaway trees, from the configuration and not from the state."""
 
     depth: int = 3  # levels of agents
     children: int = 20  # unfinished ones of one agent
@@ -323,7 +323,7 @@ class Guards:
 
 @dataclass(slots=True)
 class State:
-    """All that is not over, and what it needs. Agents and runs that are over live in the store."""
+    """All unfinished agents and runs, and the settings that decisions need. Finished ones are in the store."""
 
     limit: int = 7
     resident: int = 28
@@ -353,19 +353,19 @@ class State:
     sessions: dict[SessionId, Session] = field(default_factory=dict)
     # Indexes: each is derived from `agents` inside `apply`, and `check` compares it with a count.
     living: dict[AgentId, Agent] = field(default_factory=dict)
-    waiting: dict[AgentId, Agent] = field(default_factory=dict)  # of those
-    due: dict[AgentId, Agent] = field(default_factory=dict)  # living agents with a wait that is over, or to be thawed
+    waiting: dict[AgentId, Agent] = field(default_factory=dict)  # living agents that wait
+    due: dict[AgentId, Agent] = field(default_factory=dict)  # living agents with a wait that has ended, or to be thawed
     expiring: dict[AgentId, Agent] = field(default_factory=dict)  # living agents with a wait that has a deadline
-    awaited: dict[AgentId, set[AgentId]] = field(default_factory=dict)  # who waits for an agent
+    awaited: dict[AgentId, set[AgentId]] = field(default_factory=dict)  # the waiters of an agent
     children: dict[AgentId, set[AgentId]] = field(default_factory=dict)
     dependents: dict[AgentId, set[AgentId]] = field(default_factory=dict)
     conditional: dict[AgentId, set[AgentId]] = field(default_factory=dict)  # queued agents by agents in `conditions`
     environments: dict[str, int] = field(default_factory=dict)
-    in_sessions: dict[SessionId, int] = field(default_factory=dict)  # agents that are not over
+    in_sessions: dict[SessionId, int] = field(default_factory=dict)  # unfinished agents
     queue: Queue = field(default_factory=Queue)
 
     def unfinished(self, ids: Iterable[AgentId]) -> Iterator[Agent]:
-        """Those of `ids` that are not over. What is not in memory is over."""
+        """Yield the agents of `ids` that have not finished. An agent that is not in memory has finished."""
         for found in (self.agents.get(one) for one in ids):
             if found is not None and not found.is_over:
                 yield found

@@ -69,7 +69,7 @@ from orchd.core.state.transitions import next_status
 
 
 def apply(state: State, event: Event, at: Instant) -> None:
-    """Change `state` by what happened. Raises IllegalTransition for what cannot have happened."""
+    """Apply `event` to `state`. Raises IllegalTransition for an event that cannot have happened."""
     if isinstance(event, AgentEvent):
         _apply_to_agent(state, event, at)
     elif isinstance(event, RunEvent):

@@ -1,4 +1,4 @@
-"""What the beginning, the work and the end of an attempt change about its agent: that part of `apply`."""
+"""The part of `apply` for events about attempts: their start, their output and their end."""
 
 # ruff: noqa: ARG001 - every change takes the same arguments
 
@@ -43,7 +43,7 @@ def started(state: State, agent: Agent, event: AttemptStarted, at: Instant) -> N
 
 
 def voided(state: State, agent: Agent, event: AttemptVoided, at: Instant) -> None:
-    """It may have lent its slot before its daemon died, and before its gate was opened."""
+    """Queue the agent as before. It may have lent its slot before its daemon died, and before its gate was opened."""
     apply_waits.unfreeze(agent, at)
     _requeue(agent)
     agent.started_at = None
@@ -90,7 +90,7 @@ def process_ended(state: State, agent: Agent, event: ProcessEnded, at: Instant) 
 
 
 def _spend(state: State, agent: Agent, report: Report) -> None:
-    """Add what an attempt took to its agent and, unless it was simulated, to the budgets of its session and run."""
+    """Add the usage of an attempt to its agent and, unless it was simulated, to the budgets of its session and run."""
     spent = report.spent
     agent.spent = spent.plus(agent.spent or Spent())
     if report.is_simulated:

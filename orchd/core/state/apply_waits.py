@@ -1,4 +1,4 @@
-"""What waits, withheld replies and freezing change about an agent: the part of `apply` for agents that hold no slot."""
+"""The part of `apply` for agents without a slot: waits, withheld replies, freezing and pausing."""
 
 # ruff: noqa: ARG001 - every change takes the same arguments
 
@@ -23,7 +23,7 @@ from orchd.core.state.events import (
 
 
 def wait_began(state: State, agent: Agent, event: WaitBegan, at: Instant) -> None:
-    """A frozen agent whose request was already on its way is blocked in this wait instead."""
+    """Block the agent in this wait; a frozen agent whose request was already on its way is then blocked, not frozen."""
     unfreeze(agent, at)
     agent.waits[event.wait.request] = event.wait
 
@@ -77,7 +77,7 @@ def _to_background(agent: Agent) -> None:
 
 
 def unfreeze(agent: Agent, at: Instant) -> None:
-    """The time for which only a slot was missing counts for no time-out; nor does the time that it is paused."""
+    """Clear `frozen`. Time spent only lacking a slot does not count towards timeouts; nor does time spent paused."""
     _count_held(agent, at)
     agent.frozen = agent.lent_to = None
     agent.held_since = at.mono if agent.is_suspended else None
@@ -90,7 +90,7 @@ def paused(state: State, agent: Agent, event: AgentPaused, at: Instant) -> None:
 
 
 def resumed(state: State, agent: Agent, event: AgentResumed, at: Instant) -> None:
-    """A frozen agent lacks a slot from now on. Silence is counted anew."""
+    """Clear the pause. A frozen agent lacks a slot from now on, and its silence is counted anew."""
     agent.is_paused = False
     if agent.started is not None:
         agent.heard = at.mono

@@ -1,6 +1,6 @@
-"""Events: what happened, in the past tense. They are remembered, in this order, and `apply` alone understands them.
+"""Events: what happened, in the past tense. They are stored in order, and only `apply` interprets them.
 
-`because` is the id of the agent whose end caused this; "" where no other agent did.
+`because` is the id of the agent whose end caused the event; "" where no other agent did.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class AgentQueued:
 
 @dataclass(frozen=True, slots=True)
 class AttemptAdmitted:
-    """It holds a slot; its process is about to exist."""
+    """The agent holds a slot; its process is about to be created."""
 
     agent: AgentId
     attempt: int
@@ -44,7 +44,7 @@ class AttemptAdmitted:
 
 @dataclass(frozen=True, slots=True)
 class AttemptStarted:
-    """Its process exists, behind the gate."""
+    """The process of the attempt exists, behind the gate."""
 
     agent: AgentId
     attempt: int
@@ -55,7 +55,7 @@ class AttemptStarted:
 
 @dataclass(frozen=True, slots=True)
 class AttemptVoided:
-    """It never ran: nothing was done and nothing was paid, so the agent is queued as before."""
+    """The attempt never ran: nothing was done and nothing was spent, so the agent is queued as before."""
 
     agent: AgentId
     attempt: int
@@ -66,7 +66,7 @@ class AttemptVoided:
 
 @dataclass(frozen=True, slots=True)
 class AgentPromoted:
-    """It may now wait for `claim` levels of agents."""
+    """The agent may now wait for `claim` levels of agents."""
 
     agent: AgentId
     claim: int
@@ -74,7 +74,7 @@ class AgentPromoted:
 
 @dataclass(frozen=True, slots=True)
 class WaitBegan:
-    """It is blocked until others end, and gave its slot back."""
+    """The agent is blocked until others end, and gave its slot back."""
 
     agent: AgentId
     wait: Wait
@@ -82,7 +82,7 @@ class WaitBegan:
 
 @dataclass(frozen=True, slots=True)
 class WaitEnded:
-    """One of its waits is over, and others are not: it goes on waiting."""
+    """A wait of the agent has ended and others have not: the agent keeps waiting."""
 
     agent: AgentId
     request: RequestId
@@ -90,7 +90,7 @@ class WaitEnded:
 
 @dataclass(frozen=True, slots=True)
 class WaitExpired:
-    """The deadline of one of its waits has passed: the reply is due as soon as it has a slot."""
+    """The deadline of a wait has passed: the reply is due as soon as the agent has a slot."""
 
     agent: AgentId
     request: RequestId
@@ -98,21 +98,21 @@ class WaitExpired:
 
 @dataclass(frozen=True, slots=True)
 class SlotAwaited:
-    """Its wait is over and no slot is free: the reply is withheld until one is."""
+    """The wait of the agent has ended and no slot is free: the reply is withheld until one is."""
 
     agent: AgentId
 
 
 @dataclass(frozen=True, slots=True)
 class WaitReopened:
-    """What its withheld wait was for is tried again: it waits for that, and not only for a slot."""
+    """A target of a withheld wait is retried: the agent waits for it again, and not only for a slot."""
 
     agent: AgentId
 
 
 @dataclass(frozen=True, slots=True)
 class AgentReturned:
-    """Its last wait is over and it works again."""
+    """The last wait of the agent has ended and it works again."""
 
     agent: AgentId
     request: RequestId
@@ -120,14 +120,14 @@ class AgentReturned:
 
 @dataclass(frozen=True, slots=True)
 class WorkSeen:
-    """It used the CPU while it counted as waiting: it works from now on, and its waits go on beside that."""
+    """The agent used the CPU while it counted as waiting: it now counts as working, and its waits continue."""
 
     agent: AgentId
 
 
 @dataclass(frozen=True, slots=True)
 class AgentFrozen:
-    """Its processes are kept from running until it has a slot again."""
+    """The processes of the agent are frozen until it has a slot again."""
 
     agent: AgentId
     attempt: int
@@ -138,7 +138,7 @@ class AgentFrozen:
 
 @dataclass(frozen=True, slots=True)
 class AgentThawed:
-    """It has a slot again, and its processes run on."""
+    """The agent has a slot again, and its processes are thawed."""
 
     agent: AgentId
     attempt: int
@@ -146,21 +146,21 @@ class AgentThawed:
 
 @dataclass(frozen=True, slots=True)
 class AgentPaused:
-    """It does not start, or its process tree is frozen, until it is resumed."""
+    """The agent does not start, or its process tree is frozen, until it is resumed."""
 
     agent: AgentId
 
 
 @dataclass(frozen=True, slots=True)
 class AgentResumed:
-    """It is paused no longer. Without a slot it waits for one."""
+    """The agent is no longer paused. Without a slot it waits for one."""
 
     agent: AgentId
 
 
 @dataclass(frozen=True, slots=True)
 class AgentHeard:
-    """It put something out, or was seen not to be silent."""
+    """The agent wrote output, or was seen not to be silent."""
 
     agent: AgentId
     attempt: int
@@ -169,7 +169,7 @@ class AgentHeard:
 
 @dataclass(frozen=True, slots=True)
 class StopBegan:
-    """Its process tree is being ended."""
+    """The process tree of the agent is being terminated."""
 
     agent: AgentId
     attempt: int
@@ -180,7 +180,7 @@ class StopBegan:
 
 @dataclass(frozen=True, slots=True)
 class KillBegan:
-    """Its grace is over and it is being killed."""
+    """The grace period of the agent has passed and its process tree is being killed."""
 
     agent: AgentId
     attempt: int
@@ -189,7 +189,7 @@ class KillBegan:
 
 @dataclass(frozen=True, slots=True)
 class ProcessEnded:
-    """Its own process has ended; the rest of its tree may still be there."""
+    """The agent's own process has ended; the rest of its tree may still exist."""
 
     agent: AgentId
     attempt: int
@@ -198,7 +198,7 @@ class ProcessEnded:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRetried:
-    """It ended badly and will be tried again after `delay` seconds."""
+    """The attempt failed and the agent is queued for another one, after `delay` seconds."""
 
     agent: AgentId
     attempt: int
@@ -209,7 +209,7 @@ class AttemptRetried:
 
 @dataclass(frozen=True, slots=True)
 class AttemptDeferred:
-    """Its service turned it away for being asked too often: no fault of the agent's, which is queued again."""
+    """The service rate-limited the attempt, which is no fault of the agent: it is queued again."""
 
     agent: AgentId
     attempt: int
@@ -218,14 +218,14 @@ class AttemptDeferred:
 
 @dataclass(frozen=True, slots=True)
 class AgentCompleted:
-    """Exit code 0 and nothing left of it."""
+    """The agent exited with code 0 and its process tree is gone."""
 
     agent: AgentId
 
 
 @dataclass(frozen=True, slots=True)
 class AgentFailed:
-    """It ended by itself and badly, or could not be started."""
+    """The agent ended by itself with a failure, or could not be started."""
 
     agent: AgentId
     reason: str
@@ -233,7 +233,7 @@ class AgentFailed:
 
 @dataclass(frozen=True, slots=True)
 class AgentCancelled:
-    """Somebody ended it, or what it belonged to."""
+    """The agent, or what it belongs to, was cancelled."""
 
     agent: AgentId
     reason: str
@@ -242,7 +242,7 @@ class AgentCancelled:
 
 @dataclass(frozen=True, slots=True)
 class AgentTimedOut:
-    """It took too long, or was silent for too long."""
+    """The agent exceeded its timeout, or was silent for too long."""
 
     agent: AgentId
     reason: str
@@ -250,7 +250,7 @@ class AgentTimedOut:
 
 @dataclass(frozen=True, slots=True)
 class AgentLost:
-    """It ended and nobody can know how."""
+    """The agent ended and its exit status cannot be known."""
 
     agent: AgentId
     reason: str
@@ -258,7 +258,7 @@ class AgentLost:
 
 @dataclass(frozen=True, slots=True)
 class AgentSkipped:
-    """It can never start: what it was to come after did not complete."""
+    """The agent can never start: an agent it depends on did not end as required."""
 
     agent: AgentId
     reason: str
@@ -267,7 +267,7 @@ class AgentSkipped:
 
 @dataclass(frozen=True, slots=True)
 class AgentRevived:
-    """A person asked for another attempt."""
+    """A user retried the agent."""
 
     agent: AgentId
     environment: str
@@ -277,7 +277,7 @@ class AgentRevived:
 
 @dataclass(frozen=True, slots=True)
 class LimitChanged:
-    """The two numbers of the limit."""
+    """The limits of working and of resident agents have changed."""
 
     limit: int
     resident: int
@@ -286,17 +286,17 @@ class LimitChanged:
 
 @dataclass(frozen=True, slots=True)
 class AdmissionsPaused:
-    """Nobody new starts."""
+    """No new agents start."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionsResumed:
-    """Those who fit start again."""
+    """Agents start again as slots allow."""
 
 
 @dataclass(frozen=True, slots=True)
 class DrainBegan:
-    """This daemon is on its way out: only what the living need still starts."""
+    """The daemon is shutting down: only agents that running ones depend on still start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,12 +310,12 @@ class StallBegan:
 
 @dataclass(frozen=True, slots=True)
 class StallEnded:
-    """A slot is free again, an agent at work depends on no queued agent any more, or none stands still any more."""
+    """A slot is free again, no agent at work depends on a queued agent any more, or none stands still any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunnerLimited:
-    """Nobody new starts with this runner for a while: its service wants no more."""
+    """No agents start with this runner until the rate limit of its service has passed."""
 
     runner: str
     until: float  # wall
@@ -334,14 +334,14 @@ class SessionOpened:
 
 @dataclass(frozen=True, slots=True)
 class SessionClosed:
-    """What is queued in its directory from now on belongs to another one."""
+    """Agents queued in the session's directory from now on belong to another session."""
 
     session: SessionId
 
 
 @dataclass(frozen=True, slots=True)
 class SessionBudgetChanged:
-    """How much it may cost."""
+    """The budget of the session has changed."""
 
     session: SessionId
     budget: Budget
@@ -358,7 +358,7 @@ class RunBegan:
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """All its members are over."""
+    """All members of the run have finished."""
 
     run: RunId
     status: RunStatus
@@ -368,14 +368,14 @@ class RunEnded:
 
 @dataclass(frozen=True, slots=True)
 class RunResumed:
-    """It was over, and somebody wants another attempt for what did not complete."""
+    """The run had finished, and members that did not complete are retried."""
 
     run: RunId
 
 
 @dataclass(frozen=True, slots=True)
 class RunBudgetChanged:
-    """How much it may cost."""
+    """The budget of the run has changed."""
 
     run: RunId
     budget: Budget

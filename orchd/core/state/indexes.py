@@ -1,6 +1,6 @@
-"""The indexes of a State: what could be counted each time and is kept because it is asked each turn.
+"""The indexes of a State: derived values that every turn needs and that would be slow to recompute.
 
-Only `apply`, `ripen`, `load` and `forget` change them; `recount` makes everything anew from the agents alone.
+Only `apply`, `ripen`, `load` and `forget` change them; `recount` recomputes all of them from the agents alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from orchd.dag import around
 
 
 def ticket_of(agent: Agent) -> SortKey:
-    """Where `agent` stands in line when it is ready."""
+    """Return the sort key of `agent` in its line."""
     member = agent.spec.member
     if member is None:
         return ticket(priority=agent.spec.priority, age=agent.age, depth=agent.depth, number=agent.number)
@@ -30,14 +30,14 @@ def ticket_of(agent: Agent) -> SortKey:
 
 
 def line_of(agent: Agent) -> QueueKey:
-    """In which line."""
+    """Return the key of the line that `agent` stands in."""
     spec = agent.spec
     run, group = ("", "") if spec.member is None else (spec.member.run, around(spec.member.path))
     return QueueKey(agent.claim, run, group, spec.session or "", spec.runner or "", agent.depth)
 
 
 def enter_indexes(state: State, agent: Agent) -> None:
-    """Enter `agent`, as it is now, wherever it belongs."""
+    """Add `agent`, as it is now, to every index it belongs to."""
     if agent.is_over:
         return
     state.environments[agent.spec.environment] = state.environments.get(agent.spec.environment, 0) + 1
@@ -63,7 +63,7 @@ def _enter_queue(state: State, agent: Agent) -> None:
 
 
 def leave_indexes(state: State, agent: Agent) -> None:
-    """Take `agent`, as it was, out of all of them."""
+    """Remove `agent`, as it was, from all indexes."""
     if agent.is_over:
         return
     _release(state.environments, agent.spec.environment)
@@ -82,7 +82,7 @@ def leave_indexes(state: State, agent: Agent) -> None:
 
 
 def enter_waits(state: State, agent: Agent) -> None:
-    """Enter the agents that `agent` waits for now, and whether that is over: living agents differ in nothing else."""
+    """Add `agent` to the indexes of waits, the only ones that change while it is alive."""
     if agent.status is Status.WAITING:
         state.waiting[agent.id] = agent
     elif not agent.waits:
@@ -95,7 +95,7 @@ def enter_waits(state: State, agent: Agent) -> None:
 
 
 def leave_waits(state: State, agent: Agent) -> None:
-    """Take out the agents that `agent` waited for, before that changes."""
+    """Remove `agent` from the indexes of waits, before its waits change."""
     for target in _awaited_by(agent):
         _discard(state.awaited, target, agent.id)
     for index in (state.waiting, state.expiring, state.due):
@@ -110,7 +110,7 @@ def _awaited_by(agent: Agent) -> Iterator[AgentId]:
 
 
 def note_end(state: State, agent: Agent) -> None:
-    """`agent` has ended, or is tried again: look anew at the agents that wait for it."""
+    """Check the agents that wait for `agent` again: it has ended, or is retried."""
     for waiter in state.awaited.get(agent.id, ()):
         _note_due(state, state.living[waiter])
 
@@ -128,18 +128,18 @@ def is_to_thaw(state: State, agent: Agent) -> bool:
 
 
 def is_over(state: State, wait: Wait) -> bool:
-    """Whether the wait is to be answered: it has come about, or its deadline has passed."""
+    """Whether the wait is to be answered: it is satisfied, or its deadline has passed."""
     return wait.is_expired or is_satisfied(state, wait)
 
 
 def is_satisfied(state: State, wait: Wait) -> bool:
-    """Whether what the wait is for has come about."""
+    """Whether enough targets of the wait have ended: all, or any of them."""
     unfinished = sum(1 for _ in state.unfinished(wait.targets))
     return unfinished == 0 or (wait.is_any and unfinished < len(wait.targets))
 
 
 def stand_in_line(state: State, agent: Agent) -> None:
-    """`agent` waits for nothing but a slot, or for its time; a paused agent is in no line."""
+    """Add `agent`, which lacks only a slot or its start time, to a line; a paused agent is in no line."""
     if agent.is_paused:
         return
     if agent.ready_at is None:
@@ -149,7 +149,7 @@ def stand_in_line(state: State, agent: Agent) -> None:
 
 
 def note_in_run(state: State, agent: Agent, *, was_over: bool) -> None:
-    """Tell the run of a member that has ended, or is to be tried again."""
+    """Record in its run that a member has ended, or is retried."""
     member = agent.spec.member
     if member is None or was_over == agent.is_over:
         return
@@ -160,7 +160,7 @@ def note_in_run(state: State, agent: Agent, *, was_over: bool) -> None:
 
 
 def queued_behind(state: State, agent: Agent) -> list[Agent]:
-    """Those that come after an agent that is over and may still start: when it is tried again, they wait again.
+    """Return the agents that come after a finished agent and may still start: when it is retried, they wait again.
 
     Only members of runs and agents with conditions start after an agent that did not complete.
     """
@@ -172,7 +172,8 @@ def queued_behind(state: State, agent: Agent) -> list[Agent]:
 
 
 def free_dependents(state: State, agent: Agent) -> None:
-    """`agent` is over: whoever waited for it alone stands in line. Those that never can are for `settle` to skip."""
+    """Add the agents that waited only for the finished `agent` to their lines. `settle` skips agents that never can
+    start."""
     for one in list(state.dependents.get(agent.id, ())):
         dependent = state.agents[one]
         if why_never(state, dependent) is not None:
@@ -183,14 +184,14 @@ def free_dependents(state: State, agent: Agent) -> None:
 
 
 class Never(NamedTuple):
-    """Why an agent cannot start any more, and the agent whose end is the cause."""
+    """Why an agent can no longer start, and the agent whose end is the cause."""
 
     reason: str
     because: str
 
 
 def why_never(state: State, agent: Agent) -> Never | None:
-    """Why a queued agent cannot start any more: what it comes after ended, and not as its condition requires."""
+    """Return why a queued agent can no longer start: a dependency ended, and not as its condition requires."""
     if (member := agent.spec.member) is not None:
         run = state.runs[member.run]
         ends = ((node, run.bad_end(node)) for node in member.after)
@@ -203,7 +204,7 @@ def why_never(state: State, agent: Agent) -> Never | None:
 
 
 def unsatisfied(agent: Agent, blockers: Iterable[Agent | None]) -> Iterator[tuple[Agent, Condition]]:
-    """The agents among `blockers` that have ended, and not as `agent` requires, each with the condition."""
+    """Yield the agents among `blockers` that have ended, and not as `agent` requires, each with the condition."""
     conditions = dict(agent.spec.conditions)
     for blocker in blockers:
         if blocker is not None and blocker.is_over:
@@ -213,7 +214,7 @@ def unsatisfied(agent: Agent, blockers: Iterable[Agent | None]) -> Iterator[tupl
 
 
 def ripen(state: State, now: float) -> None:
-    """What time alone changes, and no event: delayed tickets stand in line, and holds that are over are forgotten."""
+    """Apply what time alone changes: delayed tickets join their lines, and rate limits that have passed are removed."""
     state.queue.ripen(now)
     if state.spawn_backoff_until <= now:
         state.spawn_backoff_until = 0.0
@@ -222,7 +223,7 @@ def ripen(state: State, now: float) -> None:
 
 
 def load(state: State, agents: Iterable[Agent]) -> None:
-    """Put agents that were stored into memory."""
+    """Put agents from the store into memory."""
     found = list(agents)
     for agent in found:
         state.agents[agent.id] = agent
@@ -231,7 +232,8 @@ def load(state: State, agents: Iterable[Agent]) -> None:
 
 
 def forget(state: State, ids: Iterable[AgentId]) -> None:
-    """Drop those that are over, and their runs that are: the store has them, and memory must not grow with history."""
+    """Remove finished agents and their finished runs from memory: the store has them, and memory must not grow with
+    history."""
     runs: set[RunId] = set()
     for one in ids:
         agent = state.agents.get(one)
@@ -242,7 +244,7 @@ def forget(state: State, ids: Iterable[AgentId]) -> None:
 
 
 def forget_runs(state: State, ids: Iterable[RunId]) -> None:
-    """Drop those that are over and have no member in memory: one that is there may be about to be tried again."""
+    """Remove finished runs without a member in memory: a member in memory may be about to be retried."""
     for one in ids:
         run = state.runs.get(one)
         if run is not None and run.is_over and not any(mate.agent in state.agents for mate in run.members.values()):
@@ -250,7 +252,7 @@ def forget_runs(state: State, ids: Iterable[RunId]) -> None:
 
 
 def recount(state: State) -> tuple[object, ...]:
-    """Every index anew from the agents alone, to be compared with what is kept."""
+    """Return every index recomputed from the agents alone, for comparison with the indexes that are kept."""
     fresh = State(agents=state.agents, runs=state.runs)
     for agent in state.agents.values():
         enter_indexes(fresh, agent)
@@ -258,7 +260,7 @@ def recount(state: State) -> tuple[object, ...]:
 
 
 def indexes(state: State) -> tuple[object, ...]:
-    """Every index in a form that can be compared."""
+    """Return every index in a form that can be compared."""
     return (
         set(state.living),
         (set(state.waiting), set(state.due), set(state.expiring)),

@@ -1,8 +1,8 @@
-"""The ready queue: agents that wait for nothing but a slot, in the order in which they may start.
+"""The ready queue: agents that lack nothing but a slot, in the order in which they may start.
 
-Agents with the same claim are equally safe to admit, members of the same group of a run meet the same bound, those of
-a session share its budget and those of a runner its service, so each such combination has a line of its own and
-admission only ever looks at the heads of the lines: what cannot start now never has to be passed over one by one.
+Agents with the same claim are equally safe to admit, members of a group share its limit, agents of a session its
+budget, and agents of a runner its service. So each such combination has a line of its own and admission only looks at
+the heads of the lines: agents that cannot start now never have to be skipped individually.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from typing import Any, NamedTuple
 
-# Waiting this long is worth one step of priority: nobody starves, and nobody overtakes because of a minute.
+# Waiting this long is worth one step of priority: no agent starves, and none overtakes because of a minute.
 AGING_SECONDS = 600.0
 
 
 class QueueKey(NamedTuple):
-    """What agents have in common that stand one behind the other."""
+    """The properties that agents in the same line have in common."""
 
     claim: int
     run: str = ""  # of members of a run
@@ -28,7 +28,7 @@ class QueueKey(NamedTuple):
 
 
 class SortKey(NamedTuple):
-    """An agent's place in its line. Smaller starts first."""
+    """The position of an agent in its line. Smaller starts first."""
 
     turn: float  # priority, raised by waiting
     height: int  # deeper first: finish what is begun
@@ -40,12 +40,12 @@ class SortKey(NamedTuple):
 def ticket(
     *, priority: int, age: float, depth: int, number: int, first: int | None = None, weight: float = 0.0
 ) -> SortKey:
-    """`age` is when the agent's root was queued, so that children keep the turn of the tree they belong to."""
+    """Return a sort key. `age` is when the agent's root was queued, so that children keep the turn of their tree."""
     return SortKey(age // AGING_SECONDS - priority, -depth, number if first is None else first, -weight, number)
 
 
 class Queue:
-    """Lines of tickets by claim, and the tickets that only time makes ready."""
+    """Lines of tickets by claim, and the delayed tickets."""
 
     def __init__(self) -> None:
         # Sorted lists: most tickets come at the end and go at the front, and 100,000 pointers move in microseconds.
@@ -54,7 +54,7 @@ class Queue:
         self._heads: list[tuple[SortKey, QueueKey]] = []  # the first of each line, sorted: asked after each input
 
     def add(self, entry: SortKey, line: QueueKey) -> None:
-        """`entry` may start as soon as there is a slot."""
+        """Add `entry`, which may start as soon as there is a slot."""
         tickets = self._lines.setdefault(line, [])
         if not tickets or entry < tickets[0]:
             if tickets:
@@ -63,11 +63,11 @@ class Queue:
         insort(tickets, entry)
 
     def delay(self, entry: SortKey, line: QueueKey, until: float) -> None:
-        """`entry` may start at `until` at the earliest."""
+        """Add `entry`, which may start at `until` at the earliest."""
         insort(self._delayed, (until, line, entry))
 
     def discard(self, entry: SortKey, line: QueueKey, until: float | None) -> None:
-        """Forget `entry`, wherever it stands."""
+        """Remove `entry` from its line and from the delayed tickets."""
         if until is not None:
             _remove(self._delayed, (until, line, entry))
         if tickets := self._lines.get(line):
@@ -81,50 +81,50 @@ class Queue:
                 del self._lines[line]
 
     def due(self, now: float) -> bool:
-        """Whether a delayed ticket's time has come."""
+        """Whether the time of a delayed ticket has come."""
         return bool(self._delayed) and self._delayed[0][0] <= now
 
     def ripen(self, now: float) -> None:
-        """Move what is due into its line."""
+        """Move delayed tickets that are due into their lines."""
         while self.due(now):
             _, line, entry = self._delayed.pop(0)
             self.add(entry, line)
 
     def next_due(self) -> float | None:
-        """When the first delayed ticket is due."""
+        """Return when the first delayed ticket is due; None without one."""
         return self._delayed[0][0] if self._delayed else None
 
     def heads(self) -> Sequence[tuple[SortKey, QueueKey]]:
-        """The first of each line, best first. Whoever adds or discards meanwhile must look anew."""
+        """Return the first ticket of each line, best first. Not valid after `add` or `discard`."""
         return self._heads
 
     def tickets(self, line: QueueKey) -> Iterator[SortKey]:
-        """The tickets of one line, best first."""
+        """Yield the tickets of a line, best first."""
         return iter(self._lines.get(line, ()))
 
     def length(self, line: QueueKey) -> int:
-        """How many tickets stand in this line."""
+        """Return the number of tickets in a line."""
         return len(self._lines.get(line, ()))
 
     def first_of(self, line: QueueKey, wanted: Iterable[SortKey]) -> SortKey | None:
-        """The best of `wanted` that stands in this line, or None."""
+        """Return the best of `wanted` that stands in this line, or None."""
         tickets = self._lines.get(line, [])
         slots = ((bisect_left(tickets, entry), entry) for entry in wanted)
         return min((entry for index, entry in slots if index < len(tickets) and tickets[index] == entry), default=None)
 
     def in_order(self) -> Iterator[SortKey]:
-        """All tickets that stand in a line, best first."""
+        """Yield all tickets that stand in a line, best first."""
         return merge(*self._lines.values())
 
     def position(self, entry: SortKey) -> int:
-        """How many ready tickets are before this one, plus one."""
+        """Return the number of ready tickets before `entry`, plus one."""
         return 1 + sum(bisect_left(tickets, entry) for tickets in self._lines.values())
 
     def __len__(self) -> int:
         return sum(map(len, self._lines.values())) + len(self._delayed)
 
     def entries(self) -> Iterator[tuple[SortKey, QueueKey]]:
-        """All tickets with their lines, in no particular order."""
+        """Yield all tickets with their lines, in no particular order."""
         for line, tickets in self._lines.items():
             yield from ((entry, line) for entry in tickets)
         for _, line, entry in self._delayed:

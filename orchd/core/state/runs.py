@@ -1,4 +1,4 @@
-"""Runs: compositions under way. A run knows how each of its members ended, and from that what became of its groups.
+"""Runs of compositions. A run records how each of its members ended, and derives from that how its groups ended.
 
 A member is an agent, named by its path: `api`, or `web/api` in the nested composition `web`. The whole is the group "".
 Groups have no status of their own: each has a tally, which follows from the ends of the members alone (`recounted`).
@@ -20,7 +20,7 @@ RunId = NewType("RunId", str)
 
 
 class RunStatus(Enum):
-    """What becomes of a run. The words are the ones that people, JSON and the database see."""
+    """The status of a run, in the words that users, JSON and the database see."""
 
     RUNNING = "running"
     COMPLETED = "completed"
@@ -30,7 +30,7 @@ class RunStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class GroupPlan:
-    """A composition in a run: how many of its own nodes may work at once, and what a failure among them does."""
+    """A composition in a run: how many of its nodes may work at once, and what a failure among them does."""
 
     path: str
     max_parallel: int | None = None
@@ -52,7 +52,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """What was asked for. It never changes."""
+    """The request that a run began with. It never changes."""
 
     name: str
     groups: tuple[GroupPlan, ...]
@@ -64,29 +64,29 @@ class RunPlan:
 
 
 class MemberResult(NamedTuple):
-    """How a member ended: the word of its status, and why."""
+    """How a member ended: its final status, and why."""
 
     status: str
     reason: str | None
 
     @property
     def is_good(self) -> bool:
-        """Whether what comes after it may start."""
+        """Whether members that come after it may start."""
         return self.status == "completed"
 
     @property
     def is_failure(self) -> bool:
-        """Whether its group has failed with it. What was skipped has not failed: what it was skipped for has."""
+        """Whether the member failed its group. A skipped member has not failed: the member it was skipped for has."""
         return not (self.is_good or self.is_skipped)
 
     @property
     def is_skipped(self) -> bool:
-        """Whether it never was its turn."""
+        """Whether the member never started."""
         return self.status == "skipped"
 
 
 class MemberRef(NamedTuple):
-    """A member as its run knows it."""
+    """A member as its run refers to it."""
 
     agent: str
     is_required: bool
@@ -95,8 +95,7 @@ class MemberRef(NamedTuple):
 
 @dataclass(slots=True)
 class GroupCounts:
-    """How a group stands: its nodes that are not over, those that failed and are required, those that were skipped and
-    are required, those not skipped."""
+    """The counts of a group's nodes: unfinished; failed and required; skipped and required; not skipped."""
 
     unfinished: int = 0
     failed: int = 0
@@ -105,15 +104,16 @@ class GroupCounts:
 
     @property
     def how(self) -> str | None:
-        """How a group whose nodes are over did not complete; None when it did.
+        """How a finished group ended without completing; None when it completed.
 
-        It was skipped when all of it was. It failed when something was tried and something required did not complete:
-        what failed, and what could never start since it comes after something that is not required.
+        The group was skipped when all of its nodes were. It failed when a node was tried and a required node did not
+        complete: by failing, or because it comes after a node that is not required and could never start.
         """
         return "skipped" if not self.tried else "failed" if self.failed or self.missing else None
 
     def count(self, how: str | None, step: int, *, is_required: bool) -> None:
-        """Add `step` for one of its nodes, which ended as `how` says: `skipped`, or else not completed, or None."""
+        """Add `step` for a node of the group that ended as `how` says: `skipped`, another word for not completed, or
+        None."""
         self.unfinished -= step
         self.tried += step * (how != "skipped")
         self.failed += step * (is_required and how not in (None, "skipped"))
@@ -122,7 +122,7 @@ class GroupCounts:
 
 @dataclass(slots=True)
 class Run:
-    """One run as it stands now."""
+    """The current state of a run."""
 
     id: RunId
     plan: RunPlan
@@ -147,18 +147,18 @@ class Run:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more happens to it unless a person asks."""
+        """Whether it has finished: its status changes only when a user retries a member."""
         return self.status is not RunStatus.RUNNING
 
     def join(self, path: str, mate: MemberRef) -> None:
-        """A member that has not ended."""
+        """Add a member that has not ended."""
         self.members[path] = mate
         for node in mate.after:
             self.behind.setdefault(node, []).append(path)
         self.tallies[around(path)].unfinished += 1
 
     def close(self, path: str, ending: MemberResult) -> None:
-        """A member has ended, and with it perhaps the groups around it."""
+        """Record that a member has ended, and with it perhaps the groups around it."""
         self.ended[path] = ending
         how, is_required = self.bad_end(path), self.members[path].is_required
         for group, tally in self._around(path):
@@ -168,7 +168,7 @@ class Run:
             how, is_required = tally.how, self.groups[group].is_required
 
     def reopen(self, path: str) -> None:
-        """A member that had ended is to be tried again."""
+        """Record that a member that had ended is retried."""
         how, is_required = self.bad_end(path), self.members[path].is_required
         del self.ended[path]
         for group, tally in self._around(path):
@@ -183,48 +183,49 @@ class Run:
             yield group, self.tallies[group]
 
     def bad_end(self, node: str) -> str | None:
-        """How a member or group ended that did not complete; None when it did, or has not ended."""
+        """Return how a member or group ended without completing; None when it completed, or has not ended."""
         if (tally := self.tallies.get(node)) is not None:
             return None if tally.unfinished else tally.how
         ending = self.ended.get(node)
         return None if ending is None or ending.is_good else ending.status
 
     def has_failed(self, path: str) -> bool:
-        """Whether a member has ended in a way that is its group's failure at once."""
+        """Whether a member has ended in a way that fails its group at once."""
         return path in self.ended and self.ended[path].is_failure and self.members[path].is_required
 
     def is_cut_short(self, path: str) -> bool:
-        """Whether a group around a member has failed and fails fast: then nothing in it is begun any more."""
+        """Whether a group around a member has failed and fails fast: then nothing in it starts any more."""
         return any(self.groups[group].is_fail_fast and tally.failed for group, tally in self._around(path))
 
     def agents_behind(self, path: str) -> Iterator[str]:
-        """The agents of the members that come after a member, or after a group around it."""
+        """Yield the agents of the members that come after a member, or after a group around it."""
         for node in (path, *groups_around(path)):
             yield from (self.members[one].agent for one in self.behind.get(node, ()))
 
     def members_of(self, group: str) -> list[str]:
-        """The agents of a group and of all groups in it."""
+        """Return the agents of a group and of all groups in it."""
         prefix = f"{group}/" if group else ""
         return [mate.agent for path, mate in self.members.items() if path.startswith(prefix)]
 
     def blame_in(self, group: str) -> str:
-        """The member with whose failure that of `group` began; the first that was skipped where none failed."""
+        """Return the member whose failure failed `group`; the first that was skipped where none failed."""
         matter = [path for path in self.ended if self._fails(path, group)]
         return next((path for path in matter if self.ended[path].is_failure), None) or next(
             path for path in matter if self.ended[path].is_skipped
         )
 
     def blamed(self, node: str) -> str:
-        """The agent because of which a member or group did not complete."""
+        """Return the agent because of which a member or group did not complete."""
         return self.members[self.blame_in(node) if node in self.tallies else node].agent
 
     def left_out(self) -> str | None:
-        """A member that was skipped and has nothing in its way any more: what was in it was tried again alone."""
+        """Return a skipped member that nothing blocks any more: the members that blocked it were retried alone."""
         skipped = (path for path, ending in self.ended.items() if ending.is_skipped and self._fails(path, ""))
         return next((path for path in skipped if not any(map(self.bad_end, self.members[path].after))), None)
 
     def _fails(self, path: str, group: str) -> bool:
-        """Whether `group` cannot complete without a member; what is not required is missed with all of its group."""
+        """Whether `group` cannot complete without a member; a node that is not required is missed only with all of its
+        group."""
         is_required = self.members[path].is_required
         for outer in groups_around(path):
             if not is_required and self.bad_end(outer) != "skipped":
@@ -236,7 +237,7 @@ class Run:
 
 
 def recounted(run: Run) -> Mapping[str, GroupCounts]:
-    """The tallies anew, from the ends alone."""
+    """Return the tallies recomputed from the ends alone."""
     fresh = Run(run.id, run.plan, run.began_at)
     for path, mate in run.members.items():
         fresh.join(path, mate)
@@ -246,10 +247,10 @@ def recounted(run: Run) -> Mapping[str, GroupCounts]:
 
 
 def run_id(number: int) -> RunId:
-    """`run-007`."""
+    """Return the id with this number: `run-007`."""
     return RunId(numbered(RUN, number))
 
 
 def number_of_run(run: str) -> int:
-    """7 for `run-007`."""
+    """Return the number in an id: 7 for `run-007`."""
     return number_of(run)

@@ -1,4 +1,4 @@
-"""Sessions: what was begun in one project directory, from the first agent there until somebody closes it."""
+"""Sessions: the agents and runs started in one project directory, from the first agent until the session is closed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SessionId = NewType("SessionId", str)
 
 @dataclass(slots=True)
 class Session:
-    """One session as it stands now. It is in memory as long as one of its agents is not over."""
+    """The current state of a session. It is in memory while any of its agents is unfinished."""
 
     id: SessionId
     directory: str
@@ -27,10 +27,10 @@ class Session:
 
 
 def session_id(number: int) -> SessionId:
-    """`session-007`."""
+    """Return the id with this number: `session-007`."""
     return SessionId(numbered(SESSION, number))
 
 
 def number_of_session(session: SessionId) -> int:
-    """7 for `session-007`."""
+    """Return the number in an id: 7 for `session-007`."""
     return number_of(session)

@@ -1,4 +1,4 @@
-"""What agents cost, and how much they may."""
+"""The usage of agents in tokens and dollars, and budgets for it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Spent(NamedTuple):
 
     @property
     def known_cost(self) -> float | None:
-        """Dollars; None when nothing is known of them. Of some attempts alone it is the least that was spent."""
+        """Dollars; None when the cost of no attempt is known. If only some are known it is a lower bound."""
         return None if self.cost_unknown and not self.cost_usd else self.cost_usd
 
     @property
     def tokens(self) -> int:
-        """What budgets count: all but those read from a cache, which cost a tenth and are many."""
+        """The tokens that budgets count: all but those read from a cache, which cost a tenth and are many."""
         return self.input_tokens + self.output_tokens + self.cache_write_tokens
 
     def plus(self, other: Spent) -> Spent:
-        """Both together."""
+        """Return the sum of both."""
         return Spent(
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
@@ -38,13 +38,13 @@ class Spent(NamedTuple):
 
 
 class Budget(NamedTuple):
-    """How much a session or run may cost before nothing more of it is started. None is without end."""
+    """The maximum usage of a session or run; when it is reached, no more of its agents start. None is no limit."""
 
     tokens: int | None = None
     cost_usd: float | None = None
 
     def reached_by(self, spent: Spent) -> str | None:
-        """Which of the two numbers is reached, in words; None while neither is."""
+        """Return which of the two limits is reached, as text; None while neither is."""
         if self.tokens is not None and spent.tokens >= self.tokens:
             return f"{spent.tokens:,} of {self.tokens:,} tokens"
         if self.cost_usd is not None and spent.cost_usd >= self.cost_usd:

@@ -1,9 +1,11 @@
-"""The one table. Nothing else in the project changes an agent's status, and the diagram in docs/ is drawn from it.
+"""The table of status transitions. Nothing else changes an agent's status; the diagram in docs/ is drawn from it.
 
-Rule 1: a pair that is not here is a bug, never an event to be survived: the daemon dies rather than remember nonsense.
-Rule 2: the only ways out of a final status are a person's, and none leads out of `completed`.
-Rule 3: a status that holds a slot is left for one that does not only by a event that says the process tree is gone
-(or never was).
+Rule 1: a pair that is not in the table is a bug and never handled: the daemon exits rather than store an invalid state.
+
+Rule 2: only a user's request leads out of a final status, and none leads out of `completed`.
+
+Rule 3: a status that holds a slot changes to a status without one only by an event that says the process tree is gone
+(or never existed).
 """
 
 from __future__ import annotations
@@ -97,11 +99,11 @@ NEXT: dict[tuple[S | None, type], S] = {
 
 
 class IllegalTransition(AssertionError):
-    """A event that cannot have happened. It is a bug; it is never caught."""
+    """An event that cannot have happened. It is a bug; it is never caught."""
 
 
 def next_status(status: S | None, event: AgentEvent) -> S:
-    """The status after `event`."""
+    """Return the status after `event`."""
     try:
         return NEXT[status, type(event)]
     except KeyError:
