@@ -52,7 +52,7 @@ def test_where_processes_of_others_are_shown_and_may_not_be_read_it_is_said(monk
     def refused(_: int) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr(callers, "look", refused)
+    monkeypatch.setattr(callers, "read_process", refused)
     with pytest.raises(OrchdError, match="hidepid=0, or with gid="):
         check_proc()
 

@@ -69,9 +69,9 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:
         "import sys; from types import SimpleNamespace; from orchctl import exit_codes\n"
         "from orchctl.terminal import console\n"
         "def run(args):\n"
-        "    for _ in range(100000): console.say('more')\n"
+        "    for _ in range(100000): console.print_line('more')\n"
         "    return 0\n"
-        "sys.exit(exit_codes.guarded(run, SimpleNamespace()))"
+        "sys.exit(exit_codes.run(run, SimpleNamespace()))"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

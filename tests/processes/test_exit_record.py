@@ -11,7 +11,7 @@ import pytest
 
 from orchd.core.state.agents import Note, Report
 from orchd.core.state.spending import Spent
-from orchd.instance.runner_report import Report as Told
+from orchd.instance.runner_report import RunnerReport as Told
 from orchd.instance.runner_report import write
 from orchd.processes.exit_record import is_left_alone, report_in, text_of
 from orchd.processes.linux.procfs import BOOT

@@ -23,7 +23,7 @@ def test_output_is_in_the_encoding_of_the_locale(tmp_path: Path) -> None:
     )
     script = tmp_path / "show.py"
     script.write_text(
-        f"{program}; import sys; console.say('ü'); console.ask('ü'); print(sys.stdout.encoding, ascii(sys.argv))"
+        f"{program}; import sys; console.print_line('ü'); console.ask('ü'); print(sys.stdout.encoding, ascii(sys.argv))"
     )
     environment = {**BARE, "PYTHONIOENCODING": "latin-1"}
     done = subprocess.run([sys.executable, script, b"\xfc"], env=environment, capture_output=True, check=True)

@@ -134,7 +134,7 @@ def _reading(missed: Iterator[list[int]], real: Callable[[int], list[int] | None
 def test_while_nobody_is_orphaned_no_other_process_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     left = iter([[7, 8], [7, 8]])
     monkeypatch.setattr(process_tree, "own_children", lambda: next(left))
-    monkeypatch.setattr(process_tree, "everyone", lambda: pytest.fail("it was looked at"))
+    monkeypatch.setattr(process_tree, "all_processes", lambda: pytest.fail("it was looked at"))
     assert ProcessTree("agent-001", 1, HOME, 0, None).is_gone([7, 8, 9])
 
 
