@@ -192,8 +192,8 @@ ANYWHERE = Plant(
 ANY_FILE = Plant(
     "any file in the place of a log is opened as it is",
     "orchd/processes/attempt_files.py",
-    "            descriptor = open_file(self.log, flags)\n            found",
-    "            descriptor = os.open(self.log, flags | os.O_CLOEXEC, 0o600)\n            found",
+    "            descriptor = open_file(self.log, flags)\n            status",
+    "            descriptor = os.open(self.log, flags | os.O_CLOEXEC, 0o600)\n            status",
 )
 UNMISSED = Plant(
     "the daemon does not look whether the database is still there",

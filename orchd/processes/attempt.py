@@ -49,13 +49,13 @@ class RunningAttempt:
         """Seconds since its last output, as far back as it was last asked; `wall` is `now` by the calendar of files."""
         since = now - self.looked
         try:
-            found = os.stat(self.files.log, follow_symlinks=False)  # noqa: PTH116 - its paths are strings
+            status = os.stat(self.files.log, follow_symlinks=False)  # noqa: PTH116 - its paths are strings
         except OSError:
             return since
-        if found.st_size == self.log_size:
+        if status.st_size == self.log_size:
             return since
-        ago = min(max(wall - found.st_mtime, 0.0), since)
-        self.log_size, self.looked = found.st_size, now - ago
+        ago = min(max(wall - status.st_mtime, 0.0), since)
+        self.log_size, self.looked = status.st_size, now - ago
         return ago
 
     def cpu_seconds(self, members: dict[int, Process] | None = None) -> float:
@@ -86,5 +86,5 @@ class RunningAttempt:
     def memory_peak(self) -> int | None:
         """The most memory it took, in bytes, counted as its bound is."""
         cgroup = self.tree.cgroup
-        found = controllers.peak(cgroup.path) if cgroup is not None and cgroup.is_bound else None
-        return self.peak if found is None else max(found, self.peak or 0)
+        peak = controllers.peak(cgroup.path) if cgroup is not None and cgroup.is_bound else None
+        return self.peak if peak is None else max(peak, self.peak or 0)

@@ -61,12 +61,12 @@ class AttemptFiles(NamedTuple):
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         try:
             descriptor = open_file(self.log, flags)
-            found = os.fstat(descriptor)
-            if found.st_nlink == 1 and found.st_size:
+            status = os.fstat(descriptor)
+            if status.st_nlink == 1 and status.st_size:
                 os.close(descriptor)
                 os.replace(self.log, self.earlier)  # noqa: PTH105 - its paths are strings
                 descriptor = open_file(self.log, flags | os.O_EXCL)
-            elif found.st_nlink > 1:
+            elif status.st_nlink > 1:
                 os.close(descriptor)
                 raise OSError(errno.EINVAL, "another name leads to it")  # noqa: TRY301 - handled as all else in its place
         except OSError as error:
@@ -110,11 +110,11 @@ class AttemptFiles(NamedTuple):
 
     def room(self) -> int:
         """Bytes on the disk that they take."""
-        found = 0
+        total = 0
         for path in (self.log, self.earlier, self.record, self.report):
             with suppress(OSError):
-                found += os.stat(path, follow_symlinks=False).st_blocks * 512  # noqa: PTH116 - its paths are strings
-        return found
+                total += os.stat(path, follow_symlinks=False).st_blocks * 512  # noqa: PTH116 - its paths are strings
+        return total
 
     def remove(self) -> None:
         """Leave nothing of an attempt that did not begin."""

@@ -65,15 +65,15 @@ class Attendance(Generic[Key]):
 
     def due(self, now: float) -> list[Key]:
         """What to look at now: a few at once."""
-        found: list[Key] = []
-        while self._first and self._first[0][0] <= now and len(found) < _AT_ONCE:
+        keys: list[Key] = []
+        while self._first and self._first[0][0] <= now and len(keys) < _AT_ONCE:
             key = self._first.popleft()[1]
             if key in self._new:
                 self._new.discard(key)
-                found.append(key)
+                keys.append(key)
         for key, ending in self._ending.items():
-            if ending.due <= now and len(found) < _AT_ONCE:
+            if ending.due <= now and len(keys) < _AT_ONCE:
                 ending.pause = min(2 * ending.pause, _LONGEST)
                 ending.due = now + ending.pause
-                found.append(key)
-        return found
+                keys.append(key)
+        return keys

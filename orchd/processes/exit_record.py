@@ -39,26 +39,26 @@ def exit_of(
 
 def report_in(path: str) -> Report | None:
     """What a runner left, in the core's words."""
-    told = runner_report.read(path)
-    if told is None:
+    report = runner_report.read(path)
+    if report is None:
         return None
     spent = Spent(
-        told.input_tokens,
-        told.output_tokens,
-        told.cache_read_tokens,
-        told.cache_write_tokens,
-        told.cost_usd or 0.0,
-        int(told.cost_usd is None),
+        report.input_tokens,
+        report.output_tokens,
+        report.cache_read_tokens,
+        report.cache_write_tokens,
+        report.cost_usd or 0.0,
+        int(report.cost_usd is None),
     )
     return Report(
-        None if told.status == "completed" else told.reason or told.status,
+        None if report.status == "completed" else report.reason or report.status,
         spent,
-        told.cost_source,
-        told.session_id,
-        told.model,
-        told.turns,
-        told.retry_at if told.status == "rate-limited" else None,
-        tuple(Note(*note) for note in told.notes),
+        report.cost_source,
+        report.session_id,
+        report.model,
+        report.turns,
+        report.retry_at if report.status == "rate-limited" else None,
+        tuple(Note(*note) for note in report.notes),
     )
 
 

@@ -23,7 +23,8 @@ def freeze(tree: ProcessTree) -> None:
         skipped = set(tree.inside()) if is_frozen else set()
         if is_frozen or len(members) > 1:
             skipped.add(tree.shim)  # it only waits; alone, it is about to begin its agent
-        new = [one for one in members.values() if one.pid not in skipped and (one.pid, one.started) not in stopped]
+        others = [process for process in members.values() if process.pid not in skipped]
+        new = [process for process in others if (process.pid, process.started) not in stopped]
         if not new:
             return
         for process in new:

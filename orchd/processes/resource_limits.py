@@ -22,14 +22,14 @@ def enforced_by(kernels: Collection[str]) -> Enforcement:
     return {name: "kernel" if name in kernels else _OTHERWISE.get(name) for name in BOUNDS}
 
 
-def asked(spec: specs.AgentSpec | Spec) -> list[str]:
+def requested(spec: specs.AgentSpec | Spec) -> list[str]:
     """The bounds that it has."""
     return [name for name in BOUNDS if getattr(spec, name) is not None]
 
 
 def unheld(spec: specs.AgentSpec | Spec, held: Enforcement) -> str | None:
     """What is wrong with the first of its bounds that nobody can hold."""
-    return next((_refusal(name) for name in asked(spec) if held[name] is None), None)
+    return next((_refusal(name) for name in requested(spec) if held[name] is None), None)
 
 
 def _refusal(name: str) -> str:
@@ -46,8 +46,8 @@ def limits_of(spec: specs.AgentSpec, config: Config, held: Enforcement) -> dict[
     defaults = {
         name: read(value) for name, read in _FROM_CONFIG.items() if (value := getattr(config, name)) is not None
     }
-    for name in defaults.keys() - set(asked(spec)):
+    for name in defaults.keys() - set(requested(spec)):
         if held[name] is None:
             way_out = f"take {name} out of config.toml, or see what `orchctl doctor` reports of resource limits"
             raise WireError("cannot-bound", f"{_refusal(name)}; {way_out}")
-    return defaults | {name: getattr(spec, name) for name in asked(spec)}
+    return defaults | {name: getattr(spec, name) for name in requested(spec)}

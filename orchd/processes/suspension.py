@@ -29,7 +29,7 @@ def suspension(tree: ProcessTree) -> Suspension | None:
     frozen = [level for process in members if not process.is_stopped for level in [_frozen_at(process)]]
     if not members or not all(frozen):
         return None
-    levels = list(dict.fromkeys(level for found in frozen for level in found))[:_SHOWN]
+    levels = list(dict.fromkeys(level for paths in frozen for level in paths))[:_SHOWN]
     stopped = stopped[:_SHOWN]
     causes, commands = [], []
     if levels:

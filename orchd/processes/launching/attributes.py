@@ -122,8 +122,8 @@ def _is_enough(name: str, amount: int) -> bool:
     return amount == UNLIMITED or amount >= _NEEDED.get(name, 0)
 
 
-def _lower(one: int, other: int) -> int:
-    return max(one, other) if UNLIMITED in (one, other) else min(one, other)
+def _lower(first: int, second: int) -> int:
+    return max(first, second) if UNLIMITED in (first, second) else min(first, second)
 
 
 def _shown(amount: int) -> str:

@@ -57,10 +57,10 @@ def command(words: list[str], variables: dict[str, str], attributes: ProcessAttr
 
 def command_of(home: Home, agent: Agent, environment: Mapping[str, str], defaults: ProcessAttributes) -> AgentCommand:
     """What is to be run for an attempt, with its directories there. Raises Refused."""
-    found = environment_of(home, agent, environment)
+    env = environment_of(home, agent, environment)
     attributes = filled(agent.spec.attributes, defaults)
     _check_directories(agent, PRIVATE if attributes.umask is None else attributes.umask)
-    made = command(_words(agent, found), found, attributes)
+    made = command(_words(agent, env), env, attributes)
     _check_lengths(agent, made)
     return made
 
@@ -129,7 +129,7 @@ def _told(home: Home, agent: Agent) -> Iterator[tuple[str, str | None]]:
     if is_reported(agent):
         yield variables.ENV_REPORT, files_of(home, agent.id, agent.attempt).report
     if spec.worktree:
-        before = [one for one in spec.after if (home.worktrees / f"{one}.json").exists()]
+        before = [blocker for blocker in spec.after if (home.worktrees / f"{blocker}.json").exists()]
         yield variables.ENV_WORKTREE, str(home.worktrees / agent.id)
         yield variables.ENV_BASE, spec.base
         yield variables.ENV_BEFORE, ",".join(before) or None
@@ -165,9 +165,9 @@ def _check_directories(agent: Agent, umask: int) -> None:
     for directory in filter(None, wanted):
         path = Path(directory)
         try:  # it and what is missing above it, as a process with this umask would
-            missing = [one for one in (path, *path.parents) if not one.exists()]
+            missing = [level for level in (path, *path.parents) if not level.exists()]
             path.mkdir(parents=True, exist_ok=True)
-            for one in missing:
-                one.chmod(0o777 & ~umask)
+            for level in missing:
+                level.chmod(0o777 & ~umask)
         except OSError as error:
             raise Refused(f"cannot make the output directory {directory}: {error.strerror}") from None

@@ -27,8 +27,8 @@ def enter(home: Home) -> None:
 
     Raises OrchdError, and records nothing, while agents run that were started in others. OSError when the disk is full.
     """
-    found = {kind: os.readlink(PROC / "self/ns" / kind) for kind in _ALL}  # noqa: PTH115 - it is no path
-    own, before = {"boot": BOOT.decode(), **found}, _recorded(home.namespaces)
+    links = {kind: os.readlink(PROC / "self/ns" / kind) for kind in _ALL}  # noqa: PTH115 - it is no path
+    own, before = {"boot": BOOT.decode(), **links}, _recorded(home.namespaces)
     if own == before:
         return
     if before.get("boot") == own["boot"]:
@@ -49,16 +49,16 @@ def confinement(pid: int) -> list[str]:
 
     Raises FileNotFoundError or ProcessLookupError when it has ended.
     """
-    own, found = _own_place(), []
+    own, clauses = _own_place(), []
     with suppress(PermissionError):  # it has more rights than this process, and so nobody has confined it
-        found = [
+        clauses = [
             f"it is in another {name} namespace"
             for kind, name in _OF_AGENTS.items()
             if os.readlink(PROC / str(pid) / "ns" / kind) != own.get(kind)  # noqa: PTH115 - it is no path
         ]
     if not own.get("confined") and _is_confined(pid):
-        found.append("it has NoNewPrivs set")
-    return found
+        clauses.append("it has NoNewPrivs set")
+    return clauses
 
 
 @cache
@@ -75,7 +75,7 @@ def _is_confined(pid: int) -> bool:
 def _recorded(path: Path) -> dict[str, str]:
     """What the last daemon recorded; nothing for a home that an earlier version made."""
     try:
-        found = json.loads(read_file(path))
+        recorded = json.loads(read_file(path))
     except (FileNotFoundError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return recorded if isinstance(recorded, dict) else {}

@@ -35,8 +35,8 @@ def find(wanted: str, cwd: str, search_path: str) -> str:
         path = os.path.join(cwd, candidate)  # noqa: PTH118 - keeps `./` and bytes as they are
         reason = _why_not(path, is_named="/" in wanted)
         if reason is None:
-            found = os.stat(path)  # noqa: PTH116
-            _check_format(wanted, path, cwd, (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns))
+            status = os.stat(path)  # noqa: PTH116
+            _check_format(wanted, path, cwd, (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns))
             return candidate
         why += [reason] if reason else []
     raise NotRunnableError(

@@ -27,8 +27,8 @@ def environment() -> dict[bytes, bytes]:
 
 def limit(text: str) -> None:
     """Set resource limits, written as `NUMBER:SOFT:HARD` with spaces between them."""
-    for one in text.split():
-        number, soft, hard = map(int, one.split(":"))
+    for item in text.split():
+        number, soft, hard = map(int, item.split(":"))
         highest = resource.getrlimit(number)[1]
         if highest != resource.RLIM_INFINITY and not 0 <= hard <= highest:  # no right to raise it, as a rule
             soft, hard = min(soft, highest), highest

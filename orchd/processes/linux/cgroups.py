@@ -39,14 +39,14 @@ class Cgroup:
 
     def members(self) -> set[int]:
         """The pids in it and in cgroups that agents made below it; none when it is gone."""
-        found: set[int] = set()
+        pids: set[int] = set()
         try:
             for procs in [self.path / "cgroup.procs", *self.path.glob("**/cgroup.procs")]:
-                found.update(map(int, procs.read_text().split()))
+                pids.update(map(int, procs.read_text().split()))
         except OSError as error:
             if error.errno in SHORTAGE:
                 raise
-        return found
+        return pids
 
     def is_empty(self) -> bool:
         """Whether nobody is left in it or below it."""
@@ -169,11 +169,11 @@ class Cgroups:
             (above / name).mkdir(exist_ok=True)
             if above == own.parent or leaf.is_dir():
                 controllers.delegate(above, above / name)
-            found = cls(above / name)
-            is_usable = (found.base / "cgroup.kill").exists()
+            cgroups = cls(above / name)
+            is_usable = (cgroups.base / "cgroup.kill").exists()
         except OSError:
             return None
-        return found if is_usable else None
+        return cgroups if is_usable else None
 
     def take(self) -> Cgroup:
         """One with nobody in it, which nobody else is given until it is given back."""

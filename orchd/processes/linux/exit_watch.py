@@ -83,15 +83,15 @@ class ExitWatch(Generic[Key]):
     def fired(self) -> list[tuple[Key, int | None]]:
         """Some of what has fired since last time, a cgroup without a pid; such a process is not watched any more, and a
         gate fires until it is read."""
-        found = []
+        events = []
         for descriptor, _ in self._epoll.poll(0, _AT_ONCE):
             key, pid = self._watched[descriptor]
             if pid is None:
                 os.pread(descriptor, 256, 0)
             elif pid != GATE:
                 self.close(descriptor)
-            found.append((key, pid))
-        return found
+            events.append((key, pid))
+        return events
 
     def forget(self, key: Key) -> None:
         """Watch nothing more for `key`."""

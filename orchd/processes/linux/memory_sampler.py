@@ -65,9 +65,9 @@ class MemorySampler(Generic[Key]):
             for pid, key in self._owners(loose).items():
                 members[key].append(pid)
         amounts = {key: _amount(tree, members[key], bound) for key, (tree, bound) in self._trees.items()}
-        found = {key: MemorySample(amount, self._trees[key][1]) for key, amount in amounts.items()}
-        self._due = now + (HURRY if any(2 * one.amount > one.bound for one in found.values()) else PAUSE)
-        return found
+        samples = {key: MemorySample(amount, self._trees[key][1]) for key, amount in amounts.items()}
+        self._due = now + (HURRY if any(2 * sample.amount > sample.bound for sample in samples.values()) else PAUSE)
+        return samples
 
     def _owners(self, trees: Mapping[Key, ProcessTree]) -> dict[int, Key]:
         """Whose each process is, by one look at the machine: by session or marks, or else as the process above it."""
@@ -82,13 +82,13 @@ class MemorySampler(Generic[Key]):
                 known = tuple(found_marks.get(name) for name in (ENV_HOME, ENV_AGENT, ENV_ATTEMPT))
             shown[pid] = known
         self._known = {(pid, processes[pid].started): owner for pid, owner in shown.items()}
-        found: dict[int, Key] = {}
+        keys: dict[int, Key] = {}
         # who is above began earlier, if not adopted
         for pid, process in sorted(processes.items(), key=lambda item: item[1].started):
-            key = sessions.get(process.session, owners.get(shown[pid], found.get(process.parent)))  # type: ignore[arg-type]
+            key = sessions.get(process.session, owners.get(shown[pid], keys.get(process.parent)))  # type: ignore[arg-type]
             if key is not None and pid != os.getpid():
-                found[pid] = key
-        return found
+                keys[pid] = key
+        return keys
 
 
 def _amount(tree: ProcessTree, pids: list[int], bound: int) -> int:

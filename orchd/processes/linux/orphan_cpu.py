@@ -29,10 +29,10 @@ class Orphans:
     def look(self, members: Mapping[int, Process], shim: int, now: float) -> None:
         """Count what has come and gone since the last look; the first one counts nothing. `now` is in seconds after
         boot, as start times are."""
-        orphans = [one for one in members.values() if one.parent not in members and one.pid != shim]
+        orphans = [process for process in members.values() if process.parent not in members and process.pid != shim]
         if self._known is not None:
-            new = [one for one in orphans if (one.pid, one.started) not in self._known]
+            new = [process for process in orphans if (process.pid, process.started) not in self._known]
             self.seconds += (now - self._looked) * max(
-                (min(self.load(one.pid) / max(now - one.started, _TICK), 1.0) for one in new), default=0.0
+                (min(self.load(process.pid) / max(now - process.started, _TICK), 1.0) for process in new), default=0.0
             )
-        self._known, self._looked = frozenset((one.pid, one.started) for one in orphans), now
+        self._known, self._looked = frozenset((process.pid, process.started) for process in orphans), now

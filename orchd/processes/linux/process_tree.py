@@ -55,17 +55,17 @@ class ProcessTree:
         """
         self._check_shim()
         inside = self.inside()
-        found = self._near(inside)
-        if found is None:
+        members = self._near(inside)
+        if members is None:
             every = all_processes() if processes is None else processes
             every = {pid: process for pid, process in every.items() if pid != os.getpid()}  # nor what is below us
             own = {pid for pid, process in every.items() if self._is_own(process)}
             own |= {self.shim, *inside} & every.keys()
             own.update(below(own, every))
-            found = {pid: every[pid] for pid in own} | inside
+            members = {pid: every[pid] for pid in own} | inside
         if self.cgroup is not None:
-            self._note_escaped(found.values(), inside)
-        return found
+            self._note_escaped(members.values(), inside)
+        return members
 
     def _note_escaped(self, members: Iterable[Process], inside: dict[int, Process]) -> None:
         for process in members:
@@ -83,8 +83,8 @@ class ProcessTree:
 
     def inside(self) -> dict[int, Process]:
         """The members that are in its cgroup; none without one."""
-        found = (read_process(pid) for pid in (self.cgroup.members() if self.cgroup is not None else ()))
-        return {process.pid: process for process in found if process is not None and not process.is_zombie}
+        processes = (read_process(pid) for pid in (self.cgroup.members() if self.cgroup is not None else ()))
+        return {process.pid: process for process in processes if process is not None and not process.is_zombie}
 
     def _check_shim(self) -> None:
         """After the shim has ended its pid names its session only until another process has that pid: the kernel gives
@@ -102,16 +102,16 @@ class ProcessTree:
 
     def _orphans(self) -> dict[int, Process] | None:
         """Those of it whose parents have ended, found quickly: what forks and leaves is gone before it is looked at."""
-        found: dict[int, Process] = {}
+        orphans: dict[int, Process] = {}
         for _ in range(_LOOKS):
             children = self._orphanage()
             if children is None:
                 return None
             around = below_now(reversed(children)) if self.is_ours else _alive(children)
-            found = {pid: process for pid, process in around.items() if self._is_own(process)}
-            if found or self._is_still(children):
+            orphans = {pid: process for pid, process in around.items() if self._is_own(process)}
+            if orphans or self._is_still(children):
                 break
-        return found
+        return orphans
 
     def _is_still(self, children: list[int]) -> bool:
         """Whether no orphan can have been missed: what orphans another was alive, or the next reading differs."""
@@ -138,11 +138,11 @@ class ProcessTree:
     def _is_own(self, process: Process) -> bool:
         if process.session == self.shim != 0:  # 0 is the kernel's own session, and that of all outside a container
             return True
-        found = environment_markers(process.pid)
+        markers = environment_markers(process.pid)
         return (
-            found.get(ENV_AGENT) == self.agent
-            and found.get(ENV_ATTEMPT) == str(self.attempt)
-            and found.get(ENV_HOME) == self.home
+            markers.get(ENV_AGENT) == self.agent
+            and markers.get(ENV_ATTEMPT) == str(self.attempt)
+            and markers.get(ENV_HOME) == self.home
         )
 
     def is_gone(self, shims: Iterable[int]) -> bool:
@@ -165,13 +165,13 @@ class ProcessTree:
         A shim that has no agent yet gets the signal itself, and then begins none, unless it was just about to.
         """
         for _ in range(_BEGINNINGS):
-            if found := self._signalled():
+            if processes := self._signalled():
                 break
             shim = read_process(self.shim)
             if shim is None or shim.is_zombie:
                 break
             send(shim, signal.SIGTERM)
-        for process in found:
+        for process in processes:
             send(process, signal.SIGTERM)
             send(process, signal.SIGCONT)
         self.wake_shim()
@@ -179,13 +179,13 @@ class ProcessTree:
     def ask(self) -> bool:
         """SIGTERM to what the shim runs, alone: it ends the rest of the tree in its own way. What was stopped or frozen
         is woken, to end. Returns whether there was somebody to ask."""
-        asked = _alive(children_of(self.shim) or ()).values()
-        for process in asked:
+        processes = _alive(children_of(self.shim) or ()).values()
+        for process in processes:
             send(process, signal.SIGTERM)
         for process in self._signalled():
             send(process, signal.SIGCONT)
         self.wake_shim()
-        return bool(asked)
+        return bool(processes)
 
     def kill(self) -> None:
         """SIGKILL to all that there is now. The shim ends by itself once its agent has, with its record written."""
@@ -212,12 +212,12 @@ class ProcessTree:
 
 
 def _alive(pids: Iterable[int]) -> dict[int, Process]:
-    found = {pid: read_process(pid) for pid in pids}
-    return {pid: process for pid, process in found.items() if process is not None and not process.is_zombie}
+    processes = {pid: read_process(pid) for pid in pids}
+    return {pid: process for pid, process in processes.items() if process is not None and not process.is_zombie}
 
 
 def _has_no_children_but(shims: set[int]) -> bool:
     """Whether all our children are surely among these. Whoever's end hid another from the first reading is itself
     missing from the second, so two that are the same have missed nobody."""
-    found = own_children()
-    return found is not None and shims.issuperset(found) and found == own_children()
+    children = own_children()
+    return children is not None and shims.issuperset(children) and children == own_children()

@@ -95,8 +95,8 @@ def name_of(pid: int) -> str:
 
 def all_processes() -> dict[int, Process]:
     """All processes that are not zombies, by pid."""
-    found = (read_process(int(name)) for name in os.listdir(PROC) if name.isdigit())  # noqa: PTH208 - twice as fast
-    return {process.pid: process for process in found if process is not None and not process.is_zombie}
+    processes = (read_process(int(name)) for name in os.listdir(PROC) if name.isdigit())  # noqa: PTH208 - twice as fast
+    return {process.pid: process for process in processes if process is not None and not process.is_zombie}
 
 
 def environment_markers(pid: int) -> dict[str, str]:
@@ -106,8 +106,8 @@ def environment_markers(pid: int) -> dict[str, str]:
         pairs = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
         return {}
-    found = (os.fsdecode(pair).partition("=") for pair in pairs if pair.startswith(b"ORCHD_"))
-    return {name: value for name, _, value in found if name in wanted}
+    variables = (os.fsdecode(pair).partition("=") for pair in pairs if pair.startswith(b"ORCHD_"))
+    return {name: value for name, _, value in variables if name in wanted}
 
 
 def below(roots: Iterable[int], processes: dict[int, Process]) -> Iterator[int]:
@@ -157,27 +157,27 @@ def _is_reaper(_: int) -> bool:
 
 def children_of(pid: int) -> list[int] | None:
     """The pids of the children of all threads of a process; empty when it has ended, None as for `own_children`."""
-    found: list[int] = []
+    pids: list[int] = []
     tasks = PROC / str(pid) / "task"
     try:
         threads = os.listdir(tasks)  # noqa: PTH208 - twice as fast
     except (FileNotFoundError, ProcessLookupError):
-        return found
+        return pids
     for thread in threads:
         try:
-            found.extend(map(int, (tasks / thread / "children").read_bytes().split()))
+            pids.extend(map(int, (tasks / thread / "children").read_bytes().split()))
         except ProcessLookupError:
             continue
         except FileNotFoundError:
             if (tasks / thread).exists():  # a thread that has not just ended: the kernel has no such file
                 return None
-    return found
+    return pids
 
 
 def below_now(roots: Iterable[int]) -> dict[int, Process]:
     """The processes with these pids and all their descendants, without a look at every process; no zombies, and nothing
     below ourselves: a daemon that was started by an agent is not of its tree."""
-    found: dict[int, Process] = {}
+    processes: dict[int, Process] = {}
     seen = {0, os.getpid()}
     frontier = [pid for pid in dict.fromkeys(roots) if pid not in seen]
     seen.update(frontier)
@@ -187,11 +187,11 @@ def below_now(roots: Iterable[int]) -> dict[int, Process]:
         if process is None:
             continue
         if not process.is_zombie:
-            found[pid] = process
+            processes[pid] = process
         new = [child for child in children_of(pid) or () if child not in seen]
         seen.update(new)
         frontier.extend(new)
-    return found
+    return processes
 
 
 def send(process: Process, number: signal.Signals) -> None:

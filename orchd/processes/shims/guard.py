@@ -105,5 +105,5 @@ def _has_agent(handle: RunningAttempt) -> bool:
 def _children(handle: RunningAttempt) -> dict[int, Process]:
     """The children of its shim, those that have ended included; one of them is the agent."""
     shim = handle.tree.shim
-    found = {pid: read_process(pid) for pid in (children_of(shim) or () if shim else ())}
-    return {pid: process for pid, process in found.items() if process is not None}
+    processes = {pid: read_process(pid) for pid in (children_of(shim) or () if shim else ())}
+    return {pid: process for pid, process in processes.items() if process is not None}

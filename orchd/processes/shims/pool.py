@@ -15,7 +15,7 @@ from orchd.processes.launching.command import AgentCommand, Refused
 from orchd.processes.linux import controllers
 from orchd.processes.linux.cgroups import Cgroup, Cgroups
 from orchd.processes.linux.exit_watch import ExitWatch
-from orchd.processes.resource_limits import Enforcement, asked, enforced_by, unheld
+from orchd.processes.resource_limits import Enforcement, enforced_by, requested, unheld
 from orchd.processes.shims.launch import launch
 from orchd.processes.shims.shim import Shim
 
@@ -58,10 +58,10 @@ class ShimPool:
     def _successor(self, agent: Agent, command: AgentCommand) -> Shim | None:
         """One that is idle and will serve it."""
         key = (agent.id, agent.attempt)
-        for found in self._idle:
-            before, shim = found
+        for idle in self._idle:
+            before, shim = idle
             if shim.follow(agent.spec, command, files_of(self._home, *key)):
-                self._idle.remove(found)
+                self._idle.remove(idle)
                 self._watch.pass_on(before, key)
                 self._hope = min(self._hope + 1, _HOPE)
                 return shim
@@ -86,7 +86,7 @@ class ShimPool:
         held = self._cgroups.bounds if self._cgroups and cgroup else frozenset()
         if (wrong := unheld(spec, enforced_by(held))) is not None:
             raise Refused(f"{wrong}, though it had when this was asked for; spawn it again without")
-        if cgroup is not None and asked(spec):
+        if cgroup is not None and requested(spec):
             cgroup.is_bound = True
             controllers.bind(cgroup.path, spec, held)
 
@@ -102,9 +102,9 @@ class ShimPool:
         if agent.cgroup is None:
             return None
         path = Path(agent.cgroup)
-        found = Cgroup(path) if self._cgroups is None else self._cgroups.at(path)
-        found.is_bound = bool(asked(agent.spec))
-        return found
+        cgroup = Cgroup(path) if self._cgroups is None else self._cgroups.at(path)
+        cgroup.is_bound = bool(requested(agent.spec))
+        return cgroup
 
     def shut_out(self, agent: AgentId) -> None:
         """A shim could not enter its cgroup, and none would."""

@@ -101,15 +101,15 @@ def parse_record(text: str, name: str) -> ExitRecord:
 def _parsed(whole: str, name: str) -> ExitRecord:
     refused = f"\n{name} {_NO_DIRECTORY}\n"
     note = "its working directory could not be entered when it was about to start" if refused in whole else None
-    earlier, is_told, told = whole.replace(refused, "\n").partition(f"\n{name} ")
-    if not is_told:
+    earlier, has_entry, entry = whole.replace(refused, "\n").partition(f"\n{name} ")
+    if not has_entry:
         earlier, last = _without_last(whole)
         if last not in (_SHUT_OUT, _NEVER):
             return ExitRecord(ran=True, code=None, cpu_seconds=0.0, before=_seconds(last))
         before = _seconds(_without_last(earlier)[1])
         return ExitRecord(ran=False, code=None, cpu_seconds=0.0, before=before, was_shut_out=last == _SHUT_OUT)
     before = _seconds(_without_last(f"{earlier}\n")[1])
-    code, _, children, *_ = [*told.split("\n", 3), "", ""]
+    code, _, children, *_ = [*entry.split("\n", 3), "", ""]
     spent = round(max(_seconds(children) - before, 0.0), 6)
     known = int(code) if re.fullmatch("[0-9]{1,3}", code) else None
     return ExitRecord(ran=True, code=known, cpu_seconds=spent, before=before, note=note)
@@ -123,5 +123,5 @@ def _without_last(lines: str) -> tuple[str, str]:
 
 def _seconds(line: str) -> float:
     """The sum of times written as `1m2.500000s`, of which some lines have none; some locales write a comma."""
-    found = re.findall(r"([0-9]{1,9})m([0-9]{1,9}(?:[.,][0-9]{1,9})?)s", line)
-    return sum(60 * int(minutes) + float(seconds.replace(",", ".")) for minutes, seconds in found)
+    times = re.findall(r"([0-9]{1,9})m([0-9]{1,9}(?:[.,][0-9]{1,9})?)s", line)
+    return sum(60 * int(minutes) + float(seconds.replace(",", ".")) for minutes, seconds in times)

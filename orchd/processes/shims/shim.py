@@ -18,7 +18,7 @@ from orchd.processes.launching import handover
 from orchd.processes.launching.attributes import apply
 from orchd.processes.launching.command import AgentCommand
 from orchd.processes.linux.cgroups import Cgroup
-from orchd.processes.resource_limits import asked
+from orchd.processes.resource_limits import requested
 from orchd.processes.shims.script import GO, SERVED
 
 MOST = 32  # attempts of one shim: what it writes down of them fits in the block that its record has from the start
@@ -96,7 +96,7 @@ class Shim:
 
 
 def _is_plain(spec: Spec) -> bool:
-    return spec.stdin is None and not asked(spec)
+    return spec.stdin is None and not requested(spec)
 
 
 def _are_there(shim: int, files: AttemptFiles) -> bool:
