@@ -161,8 +161,8 @@ UNWOKEN = Plant(
 INSIDE = Plant(
     "only what is in its cgroup is taken for an agent's",
     "orchd/processes/linux/process_tree.py",
-    "found = self._near(inside)\n",
-    "found = self._near(inside) if self.cgroup is None else inside\n",
+    "members = self._near(inside)\n",
+    "members = self._near(inside) if self.cgroup is None else inside\n",
 )
 ONCE = Plant(
     "a shim enters its directory once, and not for each agent",

@@ -15,7 +15,7 @@ _ROUNDS = 100  # looks at a tree whose processes fork while they are being stopp
 
 
 def freeze(tree: ProcessTree) -> None:
-    """Let no process of the tree run. A second call stops nothing more."""
+    """Keep every process of the tree from running. A second call stops nothing more."""
     is_frozen = tree.cgroup is not None and tree.cgroup.freeze()
     stopped: set[tuple[int, float]] = set()
     for _ in range(_ROUNDS):

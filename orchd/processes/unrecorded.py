@@ -1,5 +1,6 @@
-"""Attempts that have files in the home and that the database does not know: an older copy of it was put back, or it is
-empty. Their ids are not given out again, and none of them may still run."""
+"""Attempts with files in the home that the database does not know, as after an older copy of it was restored.
+
+Their ids are not reused, and the daemon does not start while any of them runs."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ class _AttemptFile(NamedTuple):
 
 
 def has_attempts(home: Home) -> bool:
-    """Whether an attempt has files in the home."""
+    """Return whether the home has files of any attempt."""
     return next(_files(home), None) is not None
 
 
@@ -75,9 +76,9 @@ def check(home: Home, state: State, begun: Begun, clock: Callable[[], float]) ->
 
 
 def _locked_beside(files: Iterable[_AttemptFile], state: State) -> Iterator[_Unrecorded]:
-    """The attempts whose shims live, by the locks that the kernel lists, and that are not at work by `state`.
+    """Yield attempts whose shims hold a lock by /proc/locks, and that `state` does not have as running.
 
-    A shim that served several attempts holds one file under all their names: one that is at work speaks for all.
+    A shim that served several attempts has one record under all their names: one running attempt accounts for all.
     """
     locked: set[int] = set()
     with suppress(OSError):
@@ -94,8 +95,8 @@ def _locked_beside(files: Iterable[_AttemptFile], state: State) -> Iterator[_Unr
 
 
 def check_marks(home: Home) -> None:
-    """Raises StoreError when a process shows the marks of an agent of this home, of which the home has nothing: it was
-    emptied or moved away, and what still runs would not be counted."""
+    """Raise StoreError when a process has the environment markers of this home, which was emptied or moved away: what
+    still runs would not be counted."""
     markers = {
         pid: shown
         for pid in all_processes()

@@ -1,4 +1,4 @@
-"""What /proc says about processes: who they are, whose they are, who is below whom."""
+"""Reads processes from /proc: their state, their markers and their descendants; sends signals."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Process(NamedTuple):
 
 
 def read_process(pid: int) -> Process | None:
-    """The process that has this pid now."""
+    """Return the process that has this pid now; None without one."""
     try:
         stat = (PROC / str(pid) / "stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -57,7 +57,7 @@ def read_process(pid: int) -> Process | None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of a process and of all that it waited for; 0 when it has ended."""
+    """Return CPU seconds of a process and of the children that it waited for; 0 when it has ended."""
     try:
         stat = (PROC / str(pid) / "stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -66,8 +66,8 @@ def cpu_seconds(pid: int) -> float:
 
 
 def delay_seconds(pid: int) -> float:
-    """Time for which the first thread of a process was ready to run and waited for a CPU; 0 when it has ended, and on
-    kernels that do not count it."""
+    """Return seconds for which the first thread of a process waited for a CPU; 0 when it has ended, and on kernels that
+    do not count it."""
     try:
         return int((PROC / str(pid) / "schedstat").read_bytes().split()[1]) / 1e9
     except (OSError, IndexError):
@@ -75,8 +75,7 @@ def delay_seconds(pid: int) -> float:
 
 
 def load_of(pid: int) -> float:
-    """Seconds for which the first thread of a process ran, or was ready to run and waited for a CPU; 0 when it has
-    ended."""
+    """Return seconds for which the first thread of a process ran or waited for a CPU; 0 when it has ended."""
     try:
         ran, waited = (PROC / str(pid) / "schedstat").read_bytes().split()[:2]
     except (OSError, ValueError):  # ended, or a kernel that does not count it
@@ -85,7 +84,7 @@ def load_of(pid: int) -> float:
 
 
 def name_of(pid: int) -> str:
-    """The name of the program that a process runs, in printable characters; `?` when it has ended."""
+    """Return the name of the program of a process, in printable characters; `?` when it has ended."""
     try:
         name = (PROC / str(pid) / "comm").read_bytes().rstrip(b"\n").decode(errors="replace")
     except OSError:
@@ -94,13 +93,13 @@ def name_of(pid: int) -> str:
 
 
 def all_processes() -> dict[int, Process]:
-    """All processes that are not zombies, by pid."""
+    """Return all processes that are not zombies, by pid."""
     processes = (read_process(int(name)) for name in os.listdir(PROC) if name.isdigit())  # noqa: PTH208 - twice as fast
     return {process.pid: process for process in processes if process is not None and not process.is_zombie}
 
 
 def environment_markers(pid: int) -> dict[str, str]:
-    """The variables by which a process shows whose it is; empty for one that cannot be read."""
+    """Return the markers in the environment of a process; empty when it cannot be read."""
     wanted = (ENV_HOME, ENV_AGENT, ENV_ATTEMPT)
     try:
         pairs = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
@@ -111,7 +110,7 @@ def environment_markers(pid: int) -> dict[str, str]:
 
 
 def below(roots: Iterable[int], processes: dict[int, Process]) -> Iterator[int]:
-    """All descendants of `roots` among `processes`, without the roots."""
+    """Return the pids of all descendants of `roots` among `processes`, without the roots."""
     children: dict[int, list[int]] = {}
     for process in processes.values():
         children.setdefault(process.parent, []).append(process.pid)
@@ -123,10 +122,10 @@ def below(roots: Iterable[int], processes: dict[int, Process]) -> Iterator[int]:
 
 
 def own_children() -> list[int] | None:
-    """The pids of our children, oldest first: those we made, and orphans that came to us as their subreaper.
+    """Return the pids of our children, oldest first: started here, or orphans that came to us as their subreaper.
 
-    All of them are children of our first thread: it starts the shims, and the kernel gives orphans to it. One may be
-    missing that is alive, if another of them ended meanwhile (proc(5)). None when this kernel does not tell.
+    All of them are children of our first thread: it starts the shims, and the kernel gives orphans to it. A live child
+    may be missing, if another child ended meanwhile (proc(5)). None when this kernel does not report them.
     """
     try:
         descriptor = _children_file(os.getpid())
@@ -140,12 +139,12 @@ def own_children() -> list[int] | None:
 
 @cache
 def _children_file(pid: int) -> int:
-    """Kept open: to open it takes several times as long as to read it."""
+    """Return the descriptor of our `children` file, kept open: opening takes several times as long as reading."""
     return os.open(PROC / f"{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def is_reaper() -> bool:
-    """Whether orphans below us come to us."""
+    """Return whether this process is a subreaper."""
     return _is_reaper(os.getpid())
 
 
@@ -156,7 +155,7 @@ def _is_reaper(_: int) -> bool:
 
 
 def children_of(pid: int) -> list[int] | None:
-    """The pids of the children of all threads of a process; empty when it has ended, None as for `own_children`."""
+    """Return the pids of the children of all threads; empty when the process has ended, None as in `own_children`."""
     pids: list[int] = []
     tasks = PROC / str(pid) / "task"
     try:
@@ -175,7 +174,7 @@ def children_of(pid: int) -> list[int] | None:
 
 
 def below_now(roots: Iterable[int]) -> dict[int, Process]:
-    """The processes with these pids and all their descendants, without a look at every process; no zombies, and nothing
+    """Return the processes with these pids and their descendants, without a scan of all processes; no zombies, and none
     below ourselves: a daemon that was started by an agent is not of its tree."""
     processes: dict[int, Process] = {}
     seen = {0, os.getpid()}
@@ -195,7 +194,7 @@ def below_now(roots: Iterable[int]) -> dict[int, Process]:
 
 
 def send(process: Process, number: signal.Signals) -> None:
-    """Signal exactly this process, or nobody: a pid may have passed on to another since we looked."""
+    """Send a signal to exactly this process, or to none: its pid may have passed on to another."""
     try:
         descriptor = os.pidfd_open(process.pid)
     except ProcessLookupError:
