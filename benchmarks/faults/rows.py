@@ -161,8 +161,8 @@ UNWOKEN = Plant(
 INSIDE = Plant(
     "only what is in its cgroup is taken for an agent's",
     "orchd/processes/linux/process_tree.py",
-    "found = self._near(inside)\n",
-    "found = self._near(inside) if self.cgroup is None else inside\n",
+    "members = self._near(inside)\n",
+    "members = self._near(inside) if self.cgroup is None else inside\n",
 )
 ONCE = Plant(
     "a shim enters its directory once, and not for each agent",
@@ -192,8 +192,8 @@ ANYWHERE = Plant(
 ANY_FILE = Plant(
     "any file in the place of a log is opened as it is",
     "orchd/processes/attempt_files.py",
-    "            descriptor = open_file(self.log, flags)\n            found",
-    "            descriptor = os.open(self.log, flags | os.O_CLOEXEC, 0o600)\n            found",
+    "            descriptor = open_file(self.log, flags)\n            status",
+    "            descriptor = os.open(self.log, flags | os.O_CLOEXEC, 0o600)\n            status",
 )
 UNMISSED = Plant(
     "the daemon does not look whether the database is still there",

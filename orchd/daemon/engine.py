@@ -66,8 +66,8 @@ class Engine:
         answers = self._shell.promised(turn.effects)
         if turn.events or answers:
             self._store.begin(self.state, turn.at.wall, turn.events, answers)
-        touched = {one for event in turn.events if (one := getattr(event, "agent", None)) is not None}
-        over = {one for one in touched if self.state.agents[one].is_over}
+        touched = {agent for event in turn.events if (agent := getattr(event, "agent", None)) is not None}
+        over = {agent for agent in touched if self.state.agents[agent].is_over}
         self._begun = (turn, over)  # as they are now: the next turn may be half decided when they are needed
         if not turn.events or any(type(effect) is not Release for effect in turn.effects):
             self.finish()

@@ -116,21 +116,21 @@ class ChangesWithoutRoom:
 
     def __call__(self, context: Context, call: Call) -> Result:
         """Perform a call, or raise WireError `disk-full`."""
-        asked = call.asked
-        if isinstance(asked, wire_ops.Stop) and asked.agents == "keep":
+        args = call.args
+        if isinstance(args, wire_ops.Stop) and args.agents == "keep":
             return run(context, call)
-        if isinstance(asked, wire_ops.Prune):
+        if isinstance(args, wire_ops.Prune):
             # Here only agents whose end is recorded can be deleted. A normal daemon would first record the end of the
             # others, and might delete them before the clients that wait for them are connected again.
-            if not asked.dry_run:
+            if not args.dry_run:
                 self._home.reserve.unlink(missing_ok=True)  # room for the changes of the database
             return run(context, call)
-        if isinstance(asked, wire_ops.Wait):
-            targets = wait_targets(context, call.caller, asked)
+        if isinstance(args, wire_ops.Wait):
+            targets = wait_targets(context, call.caller, args)
             unfinished = sum(1 for _ in context.state.unfinished(targets))
-            if not unfinished or (asked.any and unfinished < len(targets)):
+            if not unfinished or (args.any and unfinished < len(targets)):
                 return Answer(call.id, targets)
-            self._held.hold(call.id, asked.timeout, targets)
+            self._held.hold(call.id, args.timeout, targets)
             return None
         raise refusal(self._home)
 
@@ -272,12 +272,12 @@ class FullDisk:
     def _wait_alone(self, peer: Peer, request: Request) -> None:
         """Hold a wait for agents of which nothing can be read."""
         try:
-            asked = shaped(request.op, request.args)
+            args = shaped(request.op, request.args)
         except WireError as error:
             self._ports.reply(peer.route, pack_error(request.id, error))
             return
         late = pack_result(request.id, {"agents": [], "timed_out": True})
-        timeout = asked.timeout if isinstance(asked, wire_ops.Wait) else None
+        timeout = args.timeout if isinstance(args, wire_ops.Wait) else None
         self._held.add(RequestId(request.id), timeout, partial(self._ports.reply, peer.route, late))
 
     def _identity(self) -> dict[str, object]:

@@ -128,7 +128,7 @@ def _readable(
 
 
 def _named(agents: Iterable[str]) -> str:
-    return "".join(f"{':' if number == 0 else ','} {one}" for number, one in enumerate(agents))
+    return "".join(f"{':' if number == 0 else ','} {agent_id}" for number, agent_id in enumerate(agents))
 
 
 def _door(home: Home, listen: str | None, stack: ExitStack) -> RemoteAccess:
@@ -218,8 +218,8 @@ def _link_client(home: Home) -> None:
     link.unlink(missing_ok=True)
     if script.exists():
         link.symlink_to(script)
-    elif found := shutil.which("orchctl"):
-        link.symlink_to(found)
+    elif program := shutil.which("orchctl"):
+        link.symlink_to(program)
     else:
         # -P: an agent may stand in a directory that has a folder called orchctl
         atomic_file.write(link, os.fsencode(f'#!/bin/sh\nexec "{sys.executable}" -P -m orchctl "$@"\n'), 0o700)

@@ -23,8 +23,8 @@ def configure(stream: TextIO, environ: Mapping[str, str]) -> None:
 
 def goes_to_the_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
     """Whether this very file is the journal's. The variable alone says little: a shell in a service inherits it too."""
-    found = os.fstat(descriptor)
-    return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+    status = os.fstat(descriptor)
+    return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 class JournalFormatter(logging.Formatter):

@@ -62,7 +62,7 @@ class Loop:
                 for old in self._far_sockets:
                     self._poller.unregister(old)
                 self._far = remote.router
-                self._far_sockets = [one for one in (remote.router, remote.monitor) if one is not None]
+                self._far_sockets = [far for far in (remote.router, remote.monitor) if far is not None]
                 for new in self._far_sockets:
                     self._poller.register(new, zmq.POLLIN)
             self._turn(dict(self._poller.poll(self._patience())))
@@ -153,7 +153,7 @@ class Loop:
             self._parts.remote.see(ready)
         is_due = self._deadline is not None and self._deadline <= self._parts.context.clock().mono
         heard = (self._parts.ports.fileno(), self._parts.context.waits.fileno(), self._far)
-        if is_due or any(one in ready for one in heard):
+        if is_due or any(source in ready for source in heard):
             self._listen(inputs, is_due=is_due)
             inputs = []
         self._feed_ahead([*inputs, *self._more()])  # what is only about processes need not wait for the disk

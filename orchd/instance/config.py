@@ -60,10 +60,10 @@ _Pids = Annotated[int, Constraint(lambda number: number >= 4, "4 or more")]
 class SettingsError(ValueError):
     """A file that cannot be used, with all that is wrong with it."""
 
-    def __init__(self, path: Path, found: list[Violation]) -> None:
-        count = "" if len(found) == 1 else f"{len(found)} problems: "
-        super().__init__(f"{path}: {count}{'; '.join(problem.message for problem in found)}")
-        self.problems = found
+    def __init__(self, path: Path, problems: list[Violation]) -> None:
+        count = "" if len(problems) == 1 else f"{len(problems)} problems: "
+        super().__init__(f"{path}: {count}{'; '.join(problem.message for problem in problems)}")
+        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,9 +232,9 @@ def read(path: Path) -> Config:
         raise SettingsError(path, [Violation("", f"cannot be read: {error}")]) from None
     except (ValueError, RecursionError) as error:  # digits or brackets without end are no TOMLDecodeError
         raise SettingsError(path, [Violation("", str(error))]) from None
-    plain, found = _plain(whole)
-    if found := [*found, *_wrong(plain)]:
-        raise SettingsError(path, found)
+    plain, problems = _plain(whole)
+    if problems := [*problems, *_wrong(plain)]:
+        raise SettingsError(path, problems)
     return parse(Config, plain)
 
 
@@ -247,43 +247,43 @@ _WRITTEN: dict[str, Callable[[str], float]] = {
 
 def _plain(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Violation]]:
     """The values with their units taken away, and those that are written wrong."""
-    plain, found = _flat(whole)
+    plain, problems = _flat(whole)
     for key, reads in _WRITTEN.items():
         if isinstance(text := plain.get(key), str):
             try:
                 plain[key] = reads(text)
             except ValueError as error:
-                found.append(Violation(key, f"{key}: {error}"))
+                problems.append(Violation(key, f"{key}: {error}"))
                 del plain[key]
     if type(amount := plain.get("memory_max")) is int:
         plain["memory_max"] = str(amount)
-    return plain, found
+    return plain, problems
 
 
 def _flat(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Violation]]:
     """The values with those of a table `[limit]` beside the others: there `agents` is the key `limit`."""
-    plain, found = dict(whole), []
+    plain, bad = dict(whole), []
     if isinstance(table := whole.get("limit"), dict):
         del plain["limit"]
         for name, value in table.items():
             key = "limit" if name == "agents" else name
             if name not in IN_LIMIT:
-                found.append(Violation(f"limit.{name}", f"limit.{name} is unknown; [limit] has {', '.join(IN_LIMIT)}"))
+                bad.append(Violation(f"limit.{name}", f"limit.{name} is unknown; [limit] has {', '.join(IN_LIMIT)}"))
             elif key in plain:
-                found.append(Violation(key, f"{key} is set twice, in [limit] and outside it; remove one of them"))
+                bad.append(Violation(key, f"{key} is set twice, in [limit] and outside it; remove one of them"))
             else:
                 plain[key] = value
-    return plain, found
+    return plain, bad
 
 
 def _wrong(whole: Mapping[str, object]) -> Iterator[Violation]:
     """What is wrong with each key, then what those that are right cannot be together."""
-    found = list(violations(Config, whole))
-    yield from found
-    bad = {problem.key.partition(".")[0] for problem in found}
+    problems = list(violations(Config, whole))
+    yield from problems
+    bad = {problem.key.partition(".")[0] for problem in problems}
     config = parse(Config, {key: value for key, value in whole.items() if key not in bad})
     if "runners" not in bad:
-        yield from (one for one in wrong(config.runner, config.runners) if one.key not in bad)
+        yield from (violation for violation in wrong(config.runner, config.runners) if violation.key not in bad)
     if "limit" not in bad and config.resident is not None and config.resident < config.limit:
         message = f"resident must be at least limit ({config.limit}), not {config.resident}"
         yield Violation("resident", message)
@@ -296,13 +296,13 @@ def resident_of(config: Config) -> int:
 
 def default(key: str) -> object:
     """What holds when a key is not given."""
-    (found,) = (one for one in fields(Config) if one.name == key)
-    return blank(found)
+    (declared,) = (candidate for candidate in fields(Config) if candidate.name == key)
+    return blank(declared)
 
 
-def blank(one: Field[Any]) -> object:
+def blank(declared: Field[Any]) -> object:
     """What a field is when it is not given; MISSING when it must be."""
-    return one.default if one.default_factory is MISSING else one.default_factory()
+    return declared.default if declared.default_factory is MISSING else declared.default_factory()
 
 
 def changed(old: Config, new: Config) -> list[str]:

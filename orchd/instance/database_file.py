@@ -79,13 +79,13 @@ def _look(database: sqlite3.Connection, path: Path, now: Callable[[], float], se
     until = now() + seconds
     database.set_progress_handler(lambda: now() > until, _STEPS)
     try:
-        found = [text for (text,) in database.execute("PRAGMA quick_check(3)")]
+        rows = [text for (text,) in database.execute("PRAGMA quick_check(3)")]
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
             raise
         return Checked(None, f"schema {version}; it is too large to be checked whole in {seconds:g} s")
-    if found != ["ok"]:
-        return Checked(f"{path} is damaged: {'; '.join(found)[:200]}", remedy=_aside(path))
+    if rows != ["ok"]:
+        return Checked(f"{path} is damaged: {'; '.join(rows)[:200]}", remedy=_aside(path))
     return Checked(None, f"schema {version}, undamaged")
 
 

@@ -54,8 +54,8 @@ def paths(text: str) -> list[str]:
         return [path for path in text.split(":") if path]
     import json
 
-    found: list[str] = json.loads(text)
-    return found
+    items: list[str] = json.loads(text)
+    return items
 
 
 def is_name(text: str) -> bool:

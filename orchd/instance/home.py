@@ -26,15 +26,15 @@ def default_home() -> Path:
     from platformdirs import user_state_path  # only the outside of an agent gets here: ORCHD_HOME is set inside
 
     try:
-        found = user_state_path("orchd")
+        directory = user_state_path("orchd")
     except RuntimeError:  # versions differ: others leave the ~ as it is
-        found = Path("~")
-    if not found.is_absolute():
+        directory = Path("~")
+    if not directory.is_absolute():
         raise HomeError(
             f"uid {os.getuid()} has no home directory: HOME is not set, and the password database has no entry; "
             f"set HOME or {ENV_HOME}"
         )
-    return found
+    return directory
 
 
 def absolute(given: str | Path) -> Path:
@@ -117,10 +117,10 @@ class Home:
         for paths, is_kind, expected in kinds:
             for path in dict.fromkeys(paths):
                 try:
-                    found = os.stat(path, follow_symlinks=expected == "a directory").st_mode  # noqa: PTH116
+                    mode = os.stat(path, follow_symlinks=expected == "a directory").st_mode  # noqa: PTH116
                 except OSError:  # there is none; what else is wrong is said by what opens it
                     continue
-                if not is_kind(found):
+                if not is_kind(mode):
                     yield path, expected
 
 
@@ -150,12 +150,12 @@ def _make_private(directory: Path) -> None:
         for level in (*reversed(directory.parents), directory):
             if not level.exists():
                 level.mkdir(mode=0o700, exist_ok=True)
-        found = directory.stat()
-        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) & 0o077:
+        status = directory.stat()
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and stat.S_IMODE(status.st_mode) & 0o077:
             directory.chmod(0o700)
     except OSError as error:
         raise HomeError(f"cannot make {directory}: {error.strerror}; {way_out(error)}") from None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise HomeError(f"{directory} is not a directory of yours; set {ENV_HOME} to one that is")
 
 

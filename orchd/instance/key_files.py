@@ -37,12 +37,12 @@ def read_private(path: Path) -> bytes:
         why = "it is a link" if error.errno == errno.ELOOP else error.strerror
         raise KeyFileError(f"{path} cannot be used: {why}; it must be a file of your own") from None
     try:
-        found = os.fstat(descriptor)
-        if found.st_uid != os.getuid():
+        status = os.fstat(descriptor)
+        if status.st_uid != os.getuid():
             raise KeyFileError(
-                f"{path} cannot be used: it belongs to uid {found.st_uid}; it must be a file of your own"
+                f"{path} cannot be used: it belongs to uid {status.st_uid}; it must be a file of your own"
             )
-        if (mode := stat.S_IMODE(found.st_mode)) & 0o077:
+        if (mode := stat.S_IMODE(status.st_mode)) & 0o077:
             raise KeyFileError(
                 f"{path} cannot be used: it is open to others (mode {mode:o}); if nobody else has been there, "
                 f"`chmod 600 {path}`, otherwise delete it and make new keys"

@@ -78,11 +78,11 @@ def others(checkout: Path) -> list[Path]:
     common = _common(checkout)
     if common is None:
         return []
-    found = [common] if common.name == ".git" else []
+    git_files = [common] if common.name == ".git" else []
     for pointer in sorted(common.glob("worktrees/*/gitdir")):
         with suppress(OSError):  # git is just removing it
-            found.append(pointer.parent / read_as_text(pointer).strip())
-    return [file.parent for file in found if file.exists() and not _is_same(file.parent, checkout)]
+            git_files.append(pointer.parent / read_as_text(pointer).strip())
+    return [file.parent for file in git_files if file.exists() and not _is_same(file.parent, checkout)]
 
 
 def _pattern(place: str) -> str:
@@ -102,12 +102,12 @@ def _common(checkout: Path) -> Path | None:
     place = checkout / ".git"
     try:
         mode = place.lstat().st_mode
-        found = place if stat.S_ISDIR(mode) else _pointed(place) if stat.S_ISREG(mode) else None
-        if found is None or found.stat().st_uid != os.getuid():
+        shared = place if stat.S_ISDIR(mode) else _pointed(place) if stat.S_ISREG(mode) else None
+        if shared is None or shared.stat().st_uid != os.getuid():
             return None
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return found if (found / "HEAD").is_file() and (found / "objects").is_dir() else None
+    return shared if (shared / "HEAD").is_file() and (shared / "objects").is_dir() else None
 
 
 def _pointed(file: Path) -> Path | None:
@@ -131,13 +131,13 @@ def _homes() -> Iterator[Path]:
         yield Path(pwd.getpwuid(os.getuid()).pw_dir)
 
 
-def _is_same(one: Path, other: Path) -> bool:
+def _is_same(first: Path, second: Path) -> bool:
     try:
-        return one.samefile(other)
+        return first.samefile(second)
     except OSError:
         return False
 
 
 def project_of(directory: Path) -> Path:
     """The root of the git checkout that `directory` is in, or the directory itself where there is none."""
-    return next((one for one in (directory, *directory.parents) if (one / ".git").exists()), directory)
+    return next((level for level in (directory, *directory.parents) if (level / ".git").exists()), directory)

@@ -124,11 +124,11 @@ class Runners:
         name = environment.get(ENV_DEFAULT_RUNNER) or self.default
         if name is not None:
             return self.known(name)
-        found = self.installed(environment.get("PATH"))
-        if len(found) == 1:
-            return found[0]
+        there = self.installed(environment.get("PATH"))
+        if len(there) == 1:
+            return there[0]
         state = (
-            f"{' and '.join(found)} are installed" if found else f"none of {', '.join(self.names[1:])} is on the PATH"
+            f"{' and '.join(there)} are installed" if there else f"none of {', '.join(self.names[1:])} is on the PATH"
         )
         raise WireError(
             "no-runner",
@@ -155,15 +155,15 @@ def checked(default: str | None, settings: Mapping[str, RunnerSettings]) -> Runn
 
 def wrong(default: str | None, settings: Mapping[str, RunnerSettings]) -> Iterator[Violation]:
     """All that each alone, or all together, cannot be."""
-    for name, one in settings.items():
+    for name, runner in settings.items():
         if not _NAME.fullmatch(name) or name == _MEMBERS_OWN:
             yield Violation(
                 f"runners.{name}",
                 f"runners.{name:.60} cannot be called so: give it a name of letters, digits, `_`, `-` and `.`, but not "
                 f"{_MEMBERS_OWN!r}",
             )
-        own = () if name in BUILT_IN else (_wrong_own(name, one), _wrong_resume(name, one))
-        checks = (_wrong_key(name, one), *own)
+        own = () if name in BUILT_IN else (_wrong_own(name, runner), _wrong_resume(name, runner))
+        checks = (_wrong_key(name, runner), *own)
         yield from (problem for problem in checks if problem is not None)
     runners = Runners(default, settings)
     if default is not None and default not in runners.names:
@@ -184,8 +184,8 @@ def read(path: Path) -> Runners:
         whole = tomllib.loads(text.decode())
     except (ValueError, RecursionError) as error:
         raise ShapeError(str(error)) from None
-    found = parse(_Table, {key: whole[key] for key in ("runner", "runners") if key in whole})
-    return checked(found.runner, found.runners)
+    table = parse(_Table, {key: whole[key] for key in ("runner", "runners") if key in whole})
+    return checked(table.runner, table.runners)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +195,9 @@ class _Table:
 
 
 def _wrong_key(name: str, settings: RunnerSettings) -> Violation | None:
-    known = _OF.get(name, {one.name for one in fields(RunnerSettings)} - _OF_BUILT_IN_ONLY)
+    known = _OF.get(name, {key.name for key in fields(RunnerSettings)} - _OF_BUILT_IN_ONLY)
     default = RunnerSettings()
-    given = {one.name for one in fields(RunnerSettings) if getattr(settings, one.name) != getattr(default, one.name)}
+    given = {key.name for key in fields(RunnerSettings) if getattr(settings, key.name) != getattr(default, key.name)}
     if not (strange := sorted(given - known)):
         return None
     key = f"runners.{name}.{strange[0]}"
@@ -235,6 +235,6 @@ def _wrong_own(name: str, settings: RunnerSettings) -> Violation | None:
         return Violation(path, f"{path}.text is missing: where in the JSON the result's text is, as message.content")
     if settings.result != "json" and settings.usage != "last":
         return Violation(path, f'{path}.usage adds up what is in JSON, which is read only with result = "json"')
-    if settings.result != "json" and (told := [key for key in _READ_FROM_JSON if getattr(settings, key)]):
-        return Violation(path, f'{path}.{told[0]} is a place in JSON, which is read only with result = "json"')
+    if settings.result != "json" and (given := [key for key in _READ_FROM_JSON if getattr(settings, key)]):
+        return Violation(path, f'{path}.{given[0]} is a place in JSON, which is read only with result = "json"')
     return None

@@ -85,8 +85,8 @@ def cleaned(value: Any) -> Any:
     if isinstance(value, str):
         return value if value.isprintable() else "".join(char if char.isprintable() else " " for char in value).strip()
     if isinstance(value, dict):
-        return {key: cleaned(one) for key, one in value.items()}
-    return [cleaned(one) for one in value] if isinstance(value, list | tuple) else value
+        return {key: cleaned(item) for key, item in value.items()}
+    return [cleaned(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def write(path: Path, report: RunnerReport) -> None:

@@ -40,8 +40,8 @@ def keep_reserve(reserve: Path) -> None:
         wanted = _reserve_of(reserve.parent)
         if reserve.exists() and reserve.stat().st_blocks * 512 >= wanted:
             return
-        found = os.statvfs(reserve.parent)
-        if found.f_bavail * found.f_frsize > 2 * wanted:
+        disk = os.statvfs(reserve.parent)
+        if disk.f_bavail * disk.f_frsize > 2 * wanted:
             _allocate(reserve, wanted)
     except OSError as error:
         log.warning("cannot reserve room for pruning in %s: %s", reserve, error.strerror)
@@ -50,8 +50,8 @@ def keep_reserve(reserve: Path) -> None:
 
 
 def _reserve_of(directory: Path) -> int:
-    found = os.statvfs(directory)
-    return min(RESERVE, found.f_blocks * found.f_frsize // _OF_TINY)
+    disk = os.statvfs(directory)
+    return min(RESERVE, disk.f_blocks * disk.f_frsize // _OF_TINY)
 
 
 def _allocate(path: Path, size: int) -> None:
@@ -76,11 +76,11 @@ class DiskSpace:
     def look(self, *, has_disk_pressure: bool) -> DiskSpaceChanged | None:
         """What there is, where that is not what is known."""
         try:
-            found = os.statvfs(self._directory)
+            disk = os.statvfs(self._directory)
         except OSError:  # whoever writes there will say what is wrong
             return None
-        free = found.f_bavail * found.f_frsize
-        usual = min(_USUAL, found.f_blocks * found.f_frsize // _OF_SMALL)
+        free = disk.f_bavail * disk.f_frsize
+        usual = min(_USUAL, disk.f_blocks * disk.f_frsize // _OF_SMALL)
         floor = usual if self._floor is None else self._floor
         if has_disk_pressure == lacks_room(free, floor, was_short=has_disk_pressure):
             return None

@@ -73,7 +73,11 @@ class LentSlots:
             return []
         self._due = now + self._pause()
         lent = [agent.lent_to for agent in self._state.waiting.values() if agent.lent_to is not None]
-        borrowers = [(one, self._state.living[one].attempt) for one in lent if lender_of(self._state, one) is not None]
+        borrowers = [
+            (agent_id, self._state.living[agent_id].attempt)
+            for agent_id in lent
+            if lender_of(self._state, agent_id) is not None
+        ]
         # all at work, where one of them may be what an agent that waits for a slot waits for
         busy = [] if returning_without_slot(self._state) is None else at_work(self._state)
         workers = [(agent.id, agent.attempt) for agent in busy]

@@ -108,14 +108,14 @@ class Callers:
         if self._accepts_confined or isinstance(caller, RemoteClient):
             return
         try:
-            found = namespaces.confinement(peer.pid)
+            clauses = namespaces.confinement(peer.pid)
         except (FileNotFoundError, ProcessLookupError):
             raise WireError("forbidden", "the calling process has ended; ask again") from None
-        if found:
+        if clauses:
             inside = "call orchctl from a process of the agent that is not confined so" if agent_of(caller) else _ENTER
             raise WireError(
                 "forbidden",
-                f"the calling process is confined ({', '.join(found)}), and what it starts would not be: agents run "
+                f"the calling process is confined ({', '.join(clauses)}), and what it starts would not be: agents run "
                 f'where the daemon runs. Either {inside}, or the owner sets confined_callers = "accept" in config.toml',
             )
 
@@ -125,9 +125,9 @@ class Callers:
             return Outside.STRANGER
         if peer.pid <= 0:
             return Outside.HIDDEN
-        found = self._look(peer.pid)
+        identity = self._look(peer.pid)
         # asked last: then it was this process that was looked at, and no other that has its pid
-        return found if peer.is_alive() else Outside.ENDED
+        return identity if peer.is_alive() else Outside.ENDED
 
     def _look(self, pid: int) -> Identity:
         shims = self._processes.shims()
@@ -144,7 +144,7 @@ class Callers:
             if line[-1].parent == 0:
                 shown = (environment_markers(process.pid) for process in line)
                 home = str(self._home.directory)
-                is_marked = any(ENV_AGENT in found and found.get(ENV_HOME) == home for found in shown)
+                is_marked = any(ENV_AGENT in markers and markers.get(ENV_HOME) == home for markers in shown)
                 return Outside.MARKED if is_marked else Outside.OWNER
             # a process in between ended meanwhile, and those below it have another parent now
         return Outside.NOBODY

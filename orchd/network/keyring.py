@@ -67,17 +67,17 @@ class Keyring:
         """All there are, the oldest first."""
         return list(self._records.values())
 
-    def authorize(self, asked: KeyAuthorize, now: str) -> AuthorizedKey:
+    def authorize(self, args: KeyAuthorize, now: str) -> AuthorizedKey:
         """Let this key in; said twice, it is the same. Raises WireError."""
         for record in self._records.values():
-            if (record.name, record.public, record.role) == (asked.key, asked.public, asked.role):
+            if (record.name, record.public, record.role) == (args.key, args.public, args.role):
                 return record
-            if asked.key == record.name or asked.public == record.public:
+            if args.key == record.name or args.public == record.public:
                 what = f"the key {record.name} with the role {record.role} is authorised"
                 raise WireError("name-taken", f"{what}, by this name or with this key: revoke it first")
         if len(self._records) >= _MOST:
             raise WireError("busy", f"there are {_MOST} keys: revoke those that nobody uses")
-        made = AuthorizedKey(asked.key, asked.public, asked.role, now)
+        made = AuthorizedKey(args.key, args.public, args.role, now)
         self._write([*self._records.values(), made])
         self._records[made.public] = made
         return made
@@ -111,9 +111,9 @@ def _read(path: Path) -> list[AuthorizedKey]:
     try:
         whole = json.loads(read_private(path))
         formats.check(path, whole, _VERSION, "move it away and authorise the keys again")
-        records = [parse(AuthorizedKey, one) for one in whole["keys"]]
-        for one in records:
-            parse(KeyAuthorize, {"key": one.name, "public": one.public, "role": one.role})
+        records = [parse(AuthorizedKey, record) for record in whole["keys"]]
+        for record in records:
+            parse(KeyAuthorize, {"key": record.name, "public": record.public, "role": record.role})
     except FileNotFoundError:
         return []
     except (KeyFileError, formats.NewerFormatError) as error:

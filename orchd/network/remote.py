@@ -142,17 +142,17 @@ class RemoteSocket:
         """Say of each key that asks to come in whether it may, a bounded number at a time."""
         for _ in range(_FRAMES_A_TURN):
             try:
-                asked = self.zap.recv_multipart(zmq.NOBLOCK)
+                request = self.zap.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            public = asked[-1] if len(asked) == _ZAP and asked[5] == b"CURVE" else b""
+            public = request[-1] if len(request) == _ZAP and request[5] == b"CURVE" else b""
             is_known = self._keyring.remote_client(public.hex()) is not None
             if not is_known and public not in self._told and len(self._told) < _TOLD:
                 self._told.add(public)
-                where = asked[3].decode("ascii", "replace")
+                where = request[3].decode("ascii", "replace")
                 log.warning("refused the key %s from %s: it is not authorised", public.hex() or "(none)", where)
             status = (b"200", b"OK", public.hex().encode()) if is_known else (b"400", b"no", b"")
-            self.zap.send_multipart([*asked[:2], *status, b""])
+            self.zap.send_multipart([*request[:2], *status, b""])
 
     def requests(self) -> Iterator[tuple[Peer, bytes]]:
         """What has come in from keys that are authorised now, a bounded number at a time."""
@@ -168,7 +168,7 @@ class RemoteSocket:
             with contextlib.suppress(zmq.ZMQError):
                 remote_client = self._keyring.remote_client(str(frames[1].get("User-Id")))
                 if remote_client is not None:
-                    self._guests.asked(frames[1].get(zmq.SRCFD))
+                    self._guests.mark_active(frames[1].get(zmq.SRCFD))
                     yield Peer(RemoteRoute((route,)), -1, 0, remote_client), frames[1].bytes
 
     def reply(self, route: tuple[bytes, ...], frame: bytes) -> bool:

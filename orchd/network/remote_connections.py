@@ -42,13 +42,13 @@ class RemoteConnections:
             # the oldest silent one of the address that has the most: who floods makes room for others
             counts = Counter(guest.address for guest in self._silent.values())
             address = counts.most_common(1)[0][0]
-            oldest = next(one for one, guest in self._silent.items() if guest.address == address)
+            oldest = next(number for number, guest in self._silent.items() if guest.address == address)
             guest = self._silent.pop(oldest)
             with suppress(OSError), _opened(oldest) as connection:
                 if _cookie(connection) == guest.cookie:
                     connection.shutdown(socket.SHUT_RDWR)
 
-    def asked(self, descriptor: int) -> None:
+    def mark_active(self, descriptor: int) -> None:
         """It has sent a request, and so has shown a key."""
         if (guest := self._silent.pop(descriptor, None)) is not None:
             self._known[descriptor] = guest

@@ -31,15 +31,15 @@ class Subscribers:
         """Whose keys are authorised, and this daemon's own."""
         return {"keys": [asdict(record) for record in self._keyring.records()], "server": self._server()}
 
-    def change(self, request: str, caller: Caller, asked: KeyAuthorize | KeyRevoke) -> dict[str, object]:
+    def change(self, request: str, caller: Caller, args: KeyAuthorize | KeyRevoke) -> dict[str, object]:
         """Authorise or revoke; asked again with the same id, it was done. Raises WireError."""
         known = self._answered.get((request, caller))
         if known is not None:
             return known
         made = (
-            {**asdict(self._keyring.authorize(asked, self._now())), "server": self._server()}
-            if isinstance(asked, KeyAuthorize)
-            else self._revoked(asked)
+            {**asdict(self._keyring.authorize(args, self._now())), "server": self._server()}
+            if isinstance(args, KeyAuthorize)
+            else self._revoked(args)
         )
         self._answered[request, caller] = made
         if len(self._answered) > _REMEMBERED:
@@ -50,10 +50,10 @@ class Subscribers:
         """Send hints there from now on. Raises WireError."""
         if not isinstance(caller, RemoteClient):
             raise WireError("bad-request", "listen is for other machines; here, subscribe to events.sock")
-        own = [one for one, remote_client in self._listeners.items() if remote_client.key == caller.key]
+        own = [listener for listener, remote_client in self._listeners.items() if remote_client.key == caller.key]
         if len(own) >= _MOST_LISTENERS:
-            self._drop([one for one in own if not self.is_there(one)])
-        if len(own) >= _MOST_LISTENERS and all(one in self._listeners for one in own):
+            self._drop([listener for listener in own if not self.is_there(listener)])
+        if len(own) >= _MOST_LISTENERS and all(listener in self._listeners for listener in own):
             raise WireError("busy", f"{caller} listens on {_MOST_LISTENERS} connections: end some, then ask again")
         self._listeners[route] = caller
 
@@ -70,10 +70,10 @@ class Subscribers:
         for route in routes:
             self._listeners.pop(route, None)
 
-    def _revoked(self, asked: KeyRevoke) -> dict[str, object]:
+    def _revoked(self, args: KeyRevoke) -> dict[str, object]:
         before = len(self._keyring.records())
         try:
-            return asdict(self._keyring.revoke(asked.key))
+            return asdict(self._keyring.revoke(args.key))
         finally:  # also when the disk did not take it: from now on the key opens nothing
             if len(self._keyring.records()) < before:
                 # all shake hands again, and listen again: nothing reaches anybody in the old way

@@ -69,8 +69,8 @@ class ZmtpSession:
             self._is_greeted = True
         start = 0
         try:
-            while (found := self._next(start)) is not None:
-                flags, begin, start = found
+            while (frame := self._next(start)) is not None:
+                flags, begin, start = frame
                 body = bytes(self._buffer[begin:start])
                 if flags & _COMMAND:
                     self._heed(body)
@@ -128,13 +128,13 @@ class ZmtpSession:
 
 def _properties(data: bytes) -> dict[bytes, bytes]:
     """The metadata of a READY command. Raises ProtocolError."""
-    found: dict[bytes, bytes] = {}
+    properties: dict[bytes, bytes] = {}
     while data:
         size = data[0]
         name, rest = data[1 : 1 + size], data[1 + size :]
         length = int.from_bytes(rest[:4])
         if len(name) < size or len(rest) < 4 + length:
             raise ProtocolError("the metadata of the handshake is cut off")
-        found[name.lower()] = rest[4 : 4 + length]
+        properties[name.lower()] = rest[4 : 4 + length]
         data = rest[4 + length :]
-    return found
+    return properties

@@ -1,1 +1,1 @@
-"""Attempts as processes of this machine."""
+"""Attempts of agents as Linux processes."""

@@ -1,4 +1,4 @@
-"""What is held of one attempt while anything of it is left: its tree, its files, its shim, and what was seen of it."""
+"""One running attempt: its process tree, its files, its shim and the measurements of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchd.processes.shims.shim import Shim
 
 @dataclass(slots=True)
 class RunningAttempt:
-    """An attempt on this machine. One that was adopted has its shim, but that is not ours to tell anything."""
+    """An attempt on this machine. The shim of an adopted attempt takes no commands from this daemon."""
 
     tree: ProcessTree
     files: AttemptFiles
@@ -40,26 +40,26 @@ class RunningAttempt:
     peak: int | None = None
 
     def release(self) -> None:
-        """Let it run, if it does not yet."""
+        """Open the gate, unless it is open."""
         if self.shim is not None and not self.is_released:
             self.is_released = True
             self.shim.open()
 
     def quiet_for(self, now: float, wall: float) -> float:
-        """Seconds since its last output, as far back as it was last asked; `wall` is `now` by the calendar of files."""
+        """Return seconds since the last output, at most since the last call; `wall` is `now` in file times."""
         since = now - self.looked
         try:
-            found = os.stat(self.files.log, follow_symlinks=False)  # noqa: PTH116 - its paths are strings
+            status = os.stat(self.files.log, follow_symlinks=False)  # noqa: PTH116 - its paths are strings
         except OSError:
             return since
-        if found.st_size == self.log_size:
+        if status.st_size == self.log_size:
             return since
-        ago = min(max(wall - found.st_mtime, 0.0), since)
-        self.log_size, self.looked = found.st_size, now - ago
+        ago = min(max(wall - status.st_mtime, 0.0), since)
+        self.log_size, self.looked = status.st_size, now - ago
         return ago
 
     def cpu_seconds(self, members: dict[int, Process] | None = None) -> float:
-        """CPU time that its tree has used so far, without what others used in its shim and its cgroup before it."""
+        """Return CPU seconds of the tree, without earlier attempts in the same shim and cgroup."""
         cgroup, members = self.tree.cgroup, self.tree.members() if members is None else members
         counted = cgroup.cpu_seconds() if cgroup is not None else None
         if counted is None:
@@ -79,12 +79,12 @@ class RunningAttempt:
         return self.cpu_seconds(members) + self.orphans.seconds, sum(map(delay_seconds, members))
 
     def shown(self, usage: Usage) -> Usage:
-        """What its tree uses, without what its shim spent on others, and with the most that it took."""
+        """Return `usage` without what the shim spent on earlier attempts, and with the peak of memory."""
         spent = round(max(usage.cpu_seconds - self.cpu_before, 0.0), 3)
         return Usage(spent, usage.rss_bytes, self.memory_peak(), self.tree.escaped())
 
     def memory_peak(self) -> int | None:
-        """The most memory it took, in bytes, counted as its bound is."""
+        """Return the peak of memory in bytes, counted in the same way as its limit."""
         cgroup = self.tree.cgroup
-        found = controllers.peak(cgroup.path) if cgroup is not None and cgroup.is_bound else None
-        return self.peak if found is None else max(found, self.peak or 0)
+        peak = controllers.peak(cgroup.path) if cgroup is not None and cgroup.is_bound else None
+        return self.peak if peak is None else max(peak, self.peak or 0)

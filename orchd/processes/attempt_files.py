@@ -1,4 +1,4 @@
-"""What an attempt keeps on the disk: its log, its exit record, its runner's report."""
+"""Files of an attempt: its log, its exit record and the report of its runner."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ _APPENDED = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
 class AttemptFiles(NamedTuple):
-    """Where an attempt keeps what outlives the daemon."""
+    """The paths of the files of one attempt; they outlive the daemon."""
 
     stem: str
 
     @property
     def directory(self) -> str:
-        """Where they are, beside those of all others."""
+        """Return the directory that holds the files of all attempts."""
         return os.path.dirname(self.stem)  # noqa: PTH120 - its paths are strings
 
     @property
     def name(self) -> str:
-        """What its shim calls it."""
+        """Return the name of the attempt in its exit record."""
         return os.path.basename(self.stem)  # noqa: PTH119
 
     @property
     def log(self) -> str:
-        """All that the agent puts out."""
+        """Return the path of the log: stdout and stderr of the agent."""
         return f"{self.stem}.log"
 
     @property
     def earlier(self) -> str:
-        """The output of an earlier attempt of this name, of which the database lost its record."""
+        """Return the path of the log of an earlier attempt of this name that the database does not know."""
         return f"{self.stem}.log.earlier"
 
     @property
     def report(self) -> str:
-        """What its runner said of it, when it has one that can tell."""
+        """Return the path of the report that its runner writes, if it has a runner."""
         return f"{self.stem}.report"
 
     @property
     def record(self) -> str:
-        """How it ended, written by the shim and locked as long as that lives: no pid has to be trusted."""
+        """Return the path of the exit record: the shim writes it and holds its lock, so no pid has to be trusted."""
         return f"{self.stem}.exit"
 
     def open_log(self) -> int:
-        """A descriptor that appends to it. Raises OSError.
+        """Return a descriptor that appends to the log. Raises OSError.
 
         What an agent put in its place, or linked it to, goes: an attempt writes to a file of its own. So does what an
         attempt of the same name has put out that the database does not know any more: it is set aside.
@@ -61,12 +61,12 @@ class AttemptFiles(NamedTuple):
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         try:
             descriptor = open_file(self.log, flags)
-            found = os.fstat(descriptor)
-            if found.st_nlink == 1 and found.st_size:
+            status = os.fstat(descriptor)
+            if status.st_nlink == 1 and status.st_size:
                 os.close(descriptor)
                 os.replace(self.log, self.earlier)  # noqa: PTH105 - its paths are strings
                 descriptor = open_file(self.log, flags | os.O_EXCL)
-            elif found.st_nlink > 1:
+            elif status.st_nlink > 1:
                 os.close(descriptor)
                 raise OSError(errno.EINVAL, "another name leads to it")  # noqa: TRY301 - handled as all else in its place
         except OSError as error:
@@ -78,7 +78,7 @@ class AttemptFiles(NamedTuple):
         return descriptor
 
     def open_record(self) -> int:
-        """A descriptor of a new record, locked and begun. Raises OSError."""
+        """Return the locked descriptor of a new exit record with its first line. Raises OSError."""
         record = self._new_record()
         try:
             fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -95,12 +95,12 @@ class AttemptFiles(NamedTuple):
             return os.open(self.record, _APPENDED | os.O_EXCL, 0o600)
         except FileExistsError:
             _clear(self.record)
-        except FileNotFoundError:  # somebody has deleted the directory that holds all of them
+        except FileNotFoundError:  # the directory that holds all of them was deleted
             os.makedirs(self.directory, mode=0o700, exist_ok=True)  # noqa: PTH103
         return os.open(self.record, _APPENDED | os.O_EXCL, 0o600)
 
     def share_record(self, shim: int) -> None:
-        """Have this shim's record by a name of ours too, whatever an agent made of its other names. Raises OSError."""
+        """Link the record of this shim to our name, whatever an agent did to its other names. Raises OSError."""
         held = f"{shim}/fd/{RECORD}"
         try:
             os.link(held, self.record, src_dir_fd=_proc())  # by a descriptor, so that the link in /proc is followed
@@ -109,19 +109,19 @@ class AttemptFiles(NamedTuple):
             os.link(held, self.record, src_dir_fd=_proc())
 
     def room(self) -> int:
-        """Bytes on the disk that they take."""
-        found = 0
+        """Return the disk space of the files in bytes."""
+        total = 0
         for path in (self.log, self.earlier, self.record, self.report):
             with suppress(OSError):
-                found += os.stat(path, follow_symlinks=False).st_blocks * 512  # noqa: PTH116 - its paths are strings
-        return found
+                total += os.stat(path, follow_symlinks=False).st_blocks * 512  # noqa: PTH116 - its paths are strings
+        return total
 
     def remove(self) -> None:
-        """Leave nothing of an attempt that did not begin."""
+        """Delete the files of an attempt that did not begin."""
         _remove(self.log, self.record, self.report)
 
     def remove_all(self) -> None:
-        """Leave nothing of an attempt, nor of an earlier one of its name."""
+        """Delete the files of an attempt, and the log of an earlier attempt of its name."""
         _remove(self.log, self.earlier, self.record, self.report)
 
 
@@ -132,7 +132,7 @@ def _remove(*paths: str) -> None:
 
 
 def _clear(path: str) -> None:
-    """Remove what is in the place of a file. Raises OSError, for a directory one that no repetition mends."""
+    """Remove what is in the place of a file. Raises OSError; for a directory repeating does not help."""
     try:
         os.unlink(path)  # noqa: PTH108 - its paths are strings
     except IsADirectoryError:
@@ -145,5 +145,5 @@ def _proc() -> int:
 
 
 def files_of(home: Home, agent: str, attempt: int) -> AttemptFiles:
-    """The files of an attempt, whether they exist or not."""
+    """Return the files of an attempt, whether they exist or not."""
     return AttemptFiles(f"{home.agents}/{agent}.{attempt}")

@@ -1,4 +1,4 @@
-"""When to look at an attempt, beside the events of the kernel: once soon after it began, and while it is to end.
+"""Deadlines for checks on attempts that no kernel event reports: once after the start, and while an attempt ends.
 
 No event tells that a shim was stopped, and a shim that is stopped cannot report the end of its agent. So the agent's
 own process is watched, which is looked for once, so late that short agents have ended by then. After its end, and after
@@ -28,34 +28,34 @@ class _Ending:
 
 @dataclass
 class Attendance(Generic[Key]):
-    """Deadlines of looks, for each attempt at most one."""
+    """Deadlines of checks, at most one for each attempt."""
 
     _first: deque[tuple[float, Key]] = field(default_factory=deque)  # in their order, for all wait equally long
     _new: set[Key] = field(default_factory=set)
     _ending: dict[Key, _Ending] = field(default_factory=dict)
 
     def begin(self, key: Key, now: float) -> None:
-        """Look once, a while from now, unless it has ended by then."""
+        """Schedule one check, unless the attempt ends before."""
         self._new.add(key)
         self._first.append((now + FIRST, key))
 
     def end(self, key: Key, now: float) -> None:
-        """Look soon, and again until it has ended."""
+        """Schedule checks with growing pauses until the attempt has ended."""
         if key not in self._ending:
             self._ending[key] = _Ending(now, now + _SHORTEST)
 
     def leave(self, key: Key) -> None:
-        """It has ended, or it does not end after all."""
+        """Cancel the checks of an attempt."""
         self._new.discard(key)
         self._ending.pop(key, None)
 
     def ends_for(self, key: Key, now: float) -> float:
-        """Seconds since it is to end; 0 when it is not."""
+        """Return seconds since `end` was called; 0 if it was not."""
         ending = self._ending.get(key)
         return 0.0 if ending is None else now - ending.since
 
     def next_deadline(self) -> float | None:
-        """When to look again; None while there is nothing to look at."""
+        """Return the time of the next check; None without any."""
         while self._first and self._first[0][1] not in self._new:
             self._first.popleft()
         deadlines = [ending.due for ending in self._ending.values()]
@@ -64,16 +64,16 @@ class Attendance(Generic[Key]):
         return min(deadlines, default=None)
 
     def due(self, now: float) -> list[Key]:
-        """What to look at now: a few at once."""
-        found: list[Key] = []
-        while self._first and self._first[0][0] <= now and len(found) < _AT_ONCE:
+        """Return the attempts to check now, a bounded number."""
+        keys: list[Key] = []
+        while self._first and self._first[0][0] <= now and len(keys) < _AT_ONCE:
             key = self._first.popleft()[1]
             if key in self._new:
                 self._new.discard(key)
-                found.append(key)
+                keys.append(key)
         for key, ending in self._ending.items():
-            if ending.due <= now and len(found) < _AT_ONCE:
+            if ending.due <= now and len(keys) < _AT_ONCE:
                 ending.pause = min(2 * ending.pause, _LONGEST)
                 ending.due = now + ending.pause
-                found.append(key)
-        return found
+                keys.append(key)
+        return keys

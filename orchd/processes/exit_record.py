@@ -1,4 +1,4 @@
-"""What an attempt left behind that says how it ended: its record and its runner's report."""
+"""Reads how an attempt ended from its exit record and its runner's report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KILLED = (None, 137)  # how a process may end that the kernel has killed
 def exit_of(
     key: tuple[AgentId, int], handle: RunningAttempt, record: ExitRecord, kills: controllers.OomKillCounter
 ) -> Exited:
-    """How an attempt ended whose shim has reported or ended."""
+    """Return the exit of an attempt whose shim has reported or ended."""
     report = report_in(handle.files.report) if handle.reports else None
     cgroup = handle.tree.cgroup
     oom = controllers.oom(cgroup.path) if cgroup is not None and cgroup.is_bound else None
@@ -38,33 +38,33 @@ def exit_of(
 
 
 def report_in(path: str) -> Report | None:
-    """What a runner left, in the core's words."""
-    told = runner_report.read(path)
-    if told is None:
+    """Read the report of a runner as a value of the core."""
+    report = runner_report.read(path)
+    if report is None:
         return None
     spent = Spent(
-        told.input_tokens,
-        told.output_tokens,
-        told.cache_read_tokens,
-        told.cache_write_tokens,
-        told.cost_usd or 0.0,
-        int(told.cost_usd is None),
+        report.input_tokens,
+        report.output_tokens,
+        report.cache_read_tokens,
+        report.cache_write_tokens,
+        report.cost_usd or 0.0,
+        int(report.cost_usd is None),
     )
     return Report(
-        None if told.status == "completed" else told.reason or told.status,
+        None if report.status == "completed" else report.reason or report.status,
         spent,
-        told.cost_source,
-        told.session_id,
-        told.model,
-        told.turns,
-        told.retry_at if told.status == "rate-limited" else None,
-        tuple(Note(*note) for note in told.notes),
+        report.cost_source,
+        report.session_id,
+        report.model,
+        report.turns,
+        report.retry_at if report.status == "rate-limited" else None,
+        tuple(Note(*note) for note in report.notes),
     )
 
 
 def text_of(path: str) -> str:
-    """What a record holds; nothing when it is gone, or an agent has made something else of it. Raises OSError when the
-    machine lets nobody look."""
+    """Return the text of a record; empty if it is gone or an agent replaced it. Raises OSError when the machine
+    cannot read files now."""
     try:
         descriptor = open_file(path, os.O_RDONLY)
     except OSError as error:
@@ -78,8 +78,8 @@ def text_of(path: str) -> str:
 
 
 def is_left_alone(record: str, pid: int) -> bool:
-    """Whether the pid of a shim that has ended can still name its session: nobody has it now, nor has had since a boot.
+    """Return whether the pid of an ended shim still names its session: no process has had it since, nor since a boot.
 
-    While anybody is left in a session the kernel gives its number to no other process.
+    While a session has members the kernel gives its number to no other process.
     """
     return boot_of(text_of(record)) == BOOT.decode() and read_process(pid) is None

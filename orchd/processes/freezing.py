@@ -15,7 +15,7 @@ _ROUNDS = 100  # looks at a tree whose processes fork while they are being stopp
 
 
 def freeze(tree: ProcessTree) -> None:
-    """Let no process of the tree run. A second call stops nothing more."""
+    """Keep every process of the tree from running. A second call stops nothing more."""
     is_frozen = tree.cgroup is not None and tree.cgroup.freeze()
     stopped: set[tuple[int, float]] = set()
     for _ in range(_ROUNDS):
@@ -23,7 +23,8 @@ def freeze(tree: ProcessTree) -> None:
         skipped = set(tree.inside()) if is_frozen else set()
         if is_frozen or len(members) > 1:
             skipped.add(tree.shim)  # it only waits; alone, it is about to begin its agent
-        new = [one for one in members.values() if one.pid not in skipped and (one.pid, one.started) not in stopped]
+        others = [process for process in members.values() if process.pid not in skipped]
+        new = [process for process in others if (process.pid, process.started) not in stopped]
         if not new:
             return
         for process in new:

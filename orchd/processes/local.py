@@ -1,4 +1,4 @@
-"""Attempts on this machine: made behind a gate, found again after a crash, ended as whole trees.
+"""Attempts on this machine: started behind a gate, adopted after a restart, ended as whole trees.
 
 What the rest of the daemon may ask of a place where agents run is `start`, `release`, `adopt`, `stop`, `quiet_for` and
 `usage`; what it hears are inputs, from `news`, and when it has answered them all it says `rest`. Another engine would
@@ -50,7 +50,7 @@ _REMEDIES = {
 
 
 class LocalProcesses:
-    """The attempts of this instance on this machine."""
+    """Starts, adopts, stops and measures the attempts of this instance."""
 
     def __init__(
         self,
@@ -65,26 +65,26 @@ class LocalProcesses:
         self._environment = environment
         self._clock = clock
         self._wall = wall
-        self._defaults = defaults  # of agents for which nothing else was asked
+        self._defaults = defaults  # of agents whose requests set no attributes
         self._handles: dict[Key, RunningAttempt] = {}
         self._watch: ExitWatch[Key] = ExitWatch()
         self._shims = ShimPool(home, self._watch, cgroups)
         self._guard: Guard[Key] = Guard(self._watch, clock)
         self._kills = controllers.OomKillCounter(clock)
-        self._scale: MemorySampler[Key] = MemorySampler()  # for those that have a bound
+        self._scale: MemorySampler[Key] = MemorySampler()  # trees of attempts with a memory limit
         self.logs: Trimmer[Key] = Trimmer(clock)
         self.left = 0  # bytes that attempts which have ended left in their files
 
     def close(self) -> None:
-        """Leave nothing behind but what lives."""
+        """Release all descriptors and idle shims; agents keep running."""
         self._shims.close()
 
     def fileno(self) -> int:
-        """Readable when there is news."""
+        """Return the descriptor that is readable when `news` has something to return."""
         return self._watch.fileno()
 
     def start(self, agent: Agent) -> Spawned | SpawnFailed:
-        """Make the attempt's process behind its gate."""
+        """Start the process of the attempt behind its gate."""
         key = (agent.id, agent.attempt)
         try:
             command = command_of(self._home, agent, self._variables(agent), self._defaults)
@@ -100,15 +100,15 @@ class LocalProcesses:
         return Spawned(*key, shim.pid, str(shim.cgroup.path) if shim.cgroup else None, shim.unmet)
 
     def held(self) -> Enforcement:
-        """Who holds which bounds here."""
+        """Return what enforces each resource limit here."""
         return self._shims.held()
 
     def shown(self) -> dict[str, object]:
-        """Who holds which bounds, and the cgroup below which each attempt gets its own; None where they have none."""
+        """Return what enforces each resource limit, and the cgroup above those of attempts, None without one."""
         return {"resource_limits": dict(self.held()), "cgroups": self._shims.cgroup_base()}
 
     def follow(self, agents: Iterable[Agent]) -> None:
-        """Know the attempts that are alive, as callers and by their logs, and leave all others to a later daemon."""
+        """Register live attempts as callers and for log trimming; a later daemon adopts the others."""
         for agent in agents:
             if is_locked(files_of(self._home, agent.id, agent.attempt).record):
                 self.adopt(agent)
@@ -128,7 +128,7 @@ class LocalProcesses:
             self._scale.put(key, tree, bound)
 
     def _failed(self, key: Key, error: OSError) -> SpawnFailed:
-        """What the machine could not do. It will be asked again and again, and each time must leave nothing behind."""
+        """Return the failure of a start. Starts are repeated, so each failed start must leave nothing behind."""
         files_of(self._home, *key).remove()
         reason = f"cannot start: {error.strerror or error}"
         if error.errno == errno.E2BIG:
@@ -154,7 +154,7 @@ class LocalProcesses:
             self._guard.begin((agent, attempt))
 
     def adopt(self, agent: Agent) -> Input:
-        """Take up an attempt of an earlier daemon: it lives, it ended, or it never ran."""
+        """Adopt an attempt of an earlier daemon: it is alive, it has ended, or it never ran."""
         key = (agent.id, agent.attempt)
         cgroup = self._shims.cgroup_of(agent)
         files = files_of(self._home, *key)
@@ -169,61 +169,61 @@ class LocalProcesses:
         return self._ended(key)
 
     def stop(self, agent: AgentId, attempt: int, *, kill: bool) -> None:
-        """End the whole tree: by asking it, or for good."""
+        """End the whole tree: by SIGTERM, or with `kill` by SIGKILL."""
         if (handle := self._handles.get((agent, attempt))) is None:
             return
         handle.is_frozen = False
         if handle.is_released:
-            self._shims.dismiss(handle.shim)  # whoever was told to end is followed by nobody
+            self._shims.dismiss(handle.shim)  # the shim of a stopped attempt serves no other
         if kill:
             handle.is_killing = True
             handle.tree.kill()
             self._guard.kill((agent, attempt))
         elif not (handle.asks_runner and handle.tree.ask()):
             handle.tree.terminate()
-        handle.asks_runner = False  # what its runner leaves behind is asked itself
+        handle.asks_runner = False  # the processes that its runner leaves behind get the signal themselves
 
     def freeze(self, agent: AgentId, attempt: int) -> None:
-        """Let no process of the attempt run until it is thawed or stopped; nothing when it has ended."""
+        """Freeze the tree of the attempt until it is thawed or stopped; do nothing when it has ended."""
         if (handle := self._handles.get((agent, attempt))) is not None:
             handle.is_frozen = True
             freezing.freeze(handle.tree)
 
     def thaw(self, agent: AgentId, attempt: int) -> None:
-        """Let all processes of the attempt run, whatever froze or stopped them; nothing when it has ended."""
+        """Thaw the tree of the attempt, whatever froze or stopped it; do nothing when it has ended."""
         if (handle := self._handles.get((agent, attempt))) is not None:
             handle.is_frozen = False
             freezing.thaw(handle.tree)
 
     def suspension(self, agent: AgentId, attempt: int) -> Suspension | None:
-        """What keeps the attempt from running, where that is not orchd; None when it can run or has ended."""
+        """Return what other than orchd suspends the attempt; None when it can run or has ended."""
         handle = self._handles.get((agent, attempt))
         return None if handle is None or handle.is_frozen else suspension(handle.tree)
 
     def cpu_seconds(self, agent: AgentId, attempt: int) -> float:
-        """CPU time that the attempt has used so far; 0 when it has ended."""
+        """Return the CPU seconds of the attempt so far; 0 when it has ended."""
         handle = self._handles.get((agent, attempt))
         return handle.cpu_seconds() if handle is not None else 0.0
 
     def load_seconds(self, agent: AgentId, attempt: int) -> tuple[float, float]:
-        """CPU time that the attempt has used, and the time for which its processes waited for a CPU."""
+        """Return the CPU seconds of the attempt, and the seconds for which its processes waited for a CPU."""
         handle = self._handles.get((agent, attempt))
         return handle.load_seconds(self._clock()) if handle is not None else (0.0, 0.0)
 
     def quiet_for(self, agent: AgentId, attempt: int) -> float:
-        """Seconds since its last output, as far back as it was last asked."""
+        """Return seconds since the last output, at most since the last call."""
         return self._handles[agent, attempt].quiet_for(self._clock(), self._wall())
 
     def room_of(self, agent: AgentId, attempts: int) -> int:
-        """Bytes on the disk that the attempts of an agent take."""
+        """Return the disk space in bytes of all attempts of an agent."""
         return sum(files_of(self._home, agent, attempt).room() for attempt in range(1, attempts + 1))
 
     def discard(self, agent: AgentId, attempt: int) -> None:
-        """Leave nothing of an attempt that is over."""
+        """Delete the files of an attempt that has ended."""
         files_of(self._home, agent, attempt).remove_all()
 
     def usage(self, keys: Iterable[Key]) -> dict[Key, Usage]:
-        """A sample of each attempt that lives here."""
+        """Return a sample of each of these attempts that is alive."""
         wanted = [key for key in keys if key in self._handles]
         sampled = dict(zip(wanted, of_trees(self._handles[key].tree for key in wanted), strict=True))
         for key, usage in sampled.items():
@@ -231,15 +231,15 @@ class LocalProcesses:
         return {key: self._handles[key].shown(usage) for key, usage in sampled.items()}
 
     def shims(self) -> dict[int, Key]:
-        """The attempts by the pid of their shim, which is its session too."""
+        """Return the attempts by the pid of their shim, which is also their session."""
         return {handle.tree.shim: key for key, handle in self._handles.items() if handle.tree.shim}
 
     def cgroups(self) -> dict[Path, Key]:
-        """The attempts by their cgroup, where they have one."""
+        """Return the attempts that have a cgroup, by its path."""
         return {handle.tree.cgroup.path: key for key, handle in self._handles.items() if handle.tree.cgroup}
 
     def news(self) -> list[Input]:
-        """What has happened to processes since the last time."""
+        """Return what has happened to processes since the last call."""
         self._guard.read_process(self._handles)
         weights = self._scale.weigh(self._clock())
         for key, weight in weights.items():
@@ -265,16 +265,16 @@ class LocalProcesses:
         return TreeGone(*key) if self._is_gone(key) else None
 
     def rest(self) -> None:
-        """All of the last news is dealt with."""
+        """Release idle shims; to be called when all inputs of the last `news` are decided."""
         self._shims.rest()
 
     def next_deadline(self) -> float | None:
-        """When to ask for news that no event tells of; None while there is none such."""
+        """Return when to call `news` without an event; None without a deadline."""
         deadlines = (self._scale.next_deadline(self._clock()), self._guard.next_deadline())
         return min((moment for moment in deadlines if moment is not None), default=None)
 
     def _served(self, key: Key, handle: RunningAttempt) -> Input | None:
-        """The attempt has ended and its shim would serve another; or it will not, and its own end will be the news."""
+        """Return the exit of an attempt whose shim is idle again; None if the end of the shim will report it."""
         shim = handle.shim
         record = self._record_of(handle) if shim is not None and shim.has_served() else None
         if (
@@ -297,7 +297,7 @@ class LocalProcesses:
         return event
 
     def _ended(self, key: Key) -> Input:
-        """The shim has ended: what its record says, and whether its tree ended with it."""
+        """Return what follows from the end of a shim: the exit in its record, and whether the tree has ended."""
         handle = self._handles[key]
         handle.tree.is_shim_gone = True
         if not handle.is_killing:
@@ -317,7 +317,7 @@ class LocalProcesses:
         return parse_record(text_of(handle.files.record), handle.files.name)
 
     def _is_gone(self, key: Key) -> bool:
-        """Whether nothing is left of an attempt whose shim has ended; if something is, its end will be news."""
+        """Whether no process is left of an attempt whose shim has ended; if not, watch for the end of the rest."""
         handle = self._handles[key]
         while not handle.tree.is_gone(self._shims.pids):
             if handle.is_killing:
@@ -331,7 +331,7 @@ class LocalProcesses:
         return True
 
     def _let_be(self, key: Key, handle: RunningAttempt) -> None:
-        """Nothing is left of it but its files."""
+        """Forget an attempt of which no process is left."""
         del self._handles[key]
         self._guard.leave(key, handle)
         self._scale.take(key)
@@ -339,7 +339,7 @@ class LocalProcesses:
         self.left += handle.files.room()
 
     def _watch_rest(self, key: Key, handle: RunningAttempt) -> bool:
-        """Whether there is something left that can be watched; if not, it has just ended."""
+        """Watch a process that is left of the tree. Returns whether there was any."""
         cgroup = handle.tree.cgroup
         if cgroup is not None and not cgroup.is_empty():
             return self._watch.cgroup(key, cgroup.path) and not cgroup.is_empty()

@@ -1,4 +1,4 @@
-"""What of the machine an agent may take: what was asked for, or else the configuration, where it can be held."""
+"""Resource limits of agents: from the request, or else from the configuration, where they can be enforced."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from orchd.protocol import specs
 from orchd.protocol.errors import WireError
 from orchd.protocol.sizes import share, size
 
-Enforcement = Mapping[str, str | None]  # by bound: who holds it, None where nobody can
+Enforcement = Mapping[str, str | None]  # by resource limit: what enforces it, None where nothing can
 BOUNDS = ("memory_max", "cpu_max", "pids_max")
 _FROM_CONFIG: dict[str, Callable[[Any], float]] = {"memory_max": size, "cpu_max": share, "pids_max": int}
 _OTHERWISE = {"memory_max": "samples"}  # who holds what the kernel does not
 
 
 def enforced_by(kernels: Collection[str]) -> Enforcement:
-    """Who holds each bound where the kernel holds these."""
+    """Return what enforces each resource limit where the kernel enforces `kernels`."""
     return {name: "kernel" if name in kernels else _OTHERWISE.get(name) for name in BOUNDS}
 
 
-def asked(spec: specs.AgentSpec | Spec) -> list[str]:
-    """The bounds that it has."""
+def requested(spec: specs.AgentSpec | Spec) -> list[str]:
+    """Return the names of the resource limits that a spec sets."""
     return [name for name in BOUNDS if getattr(spec, name) is not None]
 
 
 def unheld(spec: specs.AgentSpec | Spec, held: Enforcement) -> str | None:
-    """What is wrong with the first of its bounds that nobody can hold."""
-    return next((_refusal(name) for name in asked(spec) if held[name] is None), None)
+    """Return the refusal of the first resource limit that cannot be enforced; None without any."""
+    return next((_refusal(name) for name in requested(spec) if held[name] is None), None)
 
 
 def _refusal(name: str) -> str:
@@ -38,7 +38,7 @@ def _refusal(name: str) -> str:
 
 
 def limits_of(spec: specs.AgentSpec, config: Config, held: Enforcement) -> dict[str, Any]:
-    """The bounds of an agent. Raises WireError for one that nobody could hold: who asks for it relies on it."""
+    """Return the resource limits of an agent. Raises WireError for a requested limit that cannot be enforced."""
     if (wrong := unheld(spec, held)) is not None:
         raise WireError(
             "cannot-bound", f"{wrong}; leave it out, or see what `orchctl doctor` reports of resource limits"
@@ -46,8 +46,8 @@ def limits_of(spec: specs.AgentSpec, config: Config, held: Enforcement) -> dict[
     defaults = {
         name: read(value) for name, read in _FROM_CONFIG.items() if (value := getattr(config, name)) is not None
     }
-    for name in defaults.keys() - set(asked(spec)):
+    for name in defaults.keys() - set(requested(spec)):
         if held[name] is None:
             way_out = f"take {name} out of config.toml, or see what `orchctl doctor` reports of resource limits"
             raise WireError("cannot-bound", f"{_refusal(name)}; {way_out}")
-    return defaults | {name: getattr(spec, name) for name in asked(spec)}
+    return defaults | {name: getattr(spec, name) for name in requested(spec)}

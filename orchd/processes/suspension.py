@@ -1,4 +1,4 @@
-"""Whether something other than orchd keeps the processes of an attempt from running. It is looked at when it is asked.
+"""Detects processes of an attempt that something other than orchd stopped or froze; computed on each call.
 
 No event reports that a process was stopped or that a cgroup above it was frozen, and such an agent counts as at work.
 """
@@ -23,13 +23,13 @@ class Suspension(NamedTuple):
 
 
 def suspension(tree: ProcessTree) -> Suspension | None:
-    """What keeps every process of the tree but its shim from running; None while one of them can run."""
+    """Return what suspends every process of the tree but its shim; None while any of them can run."""
     members = [process for pid, process in tree.members().items() if pid != tree.shim]
     stopped = [process for process in members if process.is_stopped]
     frozen = [level for process in members if not process.is_stopped for level in [_frozen_at(process)]]
     if not members or not all(frozen):
         return None
-    levels = list(dict.fromkeys(level for found in frozen for level in found))[:_SHOWN]
+    levels = list(dict.fromkeys(level for paths in frozen for level in paths))[:_SHOWN]
     stopped = stopped[:_SHOWN]
     causes, commands = [], []
     if levels:
@@ -43,7 +43,7 @@ def suspension(tree: ProcessTree) -> Suspension | None:
 
 
 def _frozen_at(process: Process) -> list[Path]:
-    """The cgroups that were frozen and have this process in them or below them; empty while it can run."""
+    """Return the frozen cgroups at or above this process; empty while it can run."""
     own = own_cgroup(process.pid)
     if own is None or "frozen 1" not in _text(own / "cgroup.events"):
         return []

@@ -1,5 +1,6 @@
-"""Attempts that have files in the home and that the database does not know: an older copy of it was put back, or it is
-empty. Their ids are not given out again, and none of them may still run."""
+"""Attempts with files in the home that the database does not know, as after an older copy of it was restored.
+
+Their ids are not reused, and the daemon does not start while any of them runs."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ class _AttemptFile(NamedTuple):
 
 
 def has_attempts(home: Home) -> bool:
-    """Whether an attempt has files in the home."""
+    """Return whether the home has files of any attempt."""
     return next(_files(home), None) is not None
 
 
@@ -54,54 +55,54 @@ def check(home: Home, state: State, begun: Begun, clock: Callable[[], float]) ->
 
     Raises StoreError while a process of an attempt runs that the database does not know: it would not be counted.
     """
-    found = list(_files(home))
-    unknown = sorted({file.attempt for file in found if _is_unknown(file.attempt, state, begun)})
-    living = sorted({*_locked_beside(found, state), *unknown})
+    attempt_files = list(_files(home))
+    unknown = sorted({file.attempt for file in attempt_files if _is_unknown(file.attempt, state, begun)})
+    living = sorted({*_locked_beside(attempt_files, state), *unknown})
     until = clock() + _SECONDS
-    records = {one: files_of(home, agent_id(one.number), one.attempt).record for one in living}
-    while (living := [one for one in living if locks.is_locked(records[one])]) and clock() < until:
+    records = {attempt: files_of(home, agent_id(attempt.number), attempt.attempt).record for attempt in living}
+    while (living := [attempt for attempt in living if locks.is_locked(records[attempt])]) and clock() < until:
         select.select([], [], [], _PAUSE)
     if living:
-        names = listed([f"{agent_id(one.number)} (attempt {one.attempt})" for one in living], _NAMED)
+        names = listed([f"{agent_id(attempt.number)} (attempt {attempt.attempt})" for attempt in living], _NAMED)
         raise StoreError(
             f"{names} of {home.directory} is running, and {home.database} has no record of it, as after an older "
             "copy of it was put back: put the newer one back, or end what is running by `orchctl doctor --end-agents`"
         )
-    for one in unknown:
-        files = files_of(home, agent_id(one.number), one.attempt)
+    for attempt in unknown:
+        files = files_of(home, agent_id(attempt.number), attempt.attempt)
         # else its daemon died before it wrote the attempt down, and its shim has ended by itself
         if parse_record(text_of(files.record), files.name).ran:
-            state.last_number = max(state.last_number, one.number)
+            state.last_number = max(state.last_number, attempt.number)
 
 
 def _locked_beside(files: Iterable[_AttemptFile], state: State) -> Iterator[_Unrecorded]:
-    """The attempts whose shims live, by the locks that the kernel lists, and that are not at work by `state`.
+    """Yield attempts whose shims hold a lock by /proc/locks, and that `state` does not have as running.
 
-    A shim that served several attempts holds one file under all their names: one that is at work speaks for all.
+    A shim that served several attempts has one record under all their names: one running attempt accounts for all.
     """
     locked: set[int] = set()
     with suppress(OSError):
         lines = (PROC / "locks").read_text().splitlines()
-        locked = {int(found[1]) for line in lines if (found := _LOCK.search(line))}
+        locked = {int(match[1]) for line in lines if (match := _LOCK.search(line))}
     by_inode: dict[int, list[_Unrecorded]] = {}
     for file in files:
         if file.record in locked:
             by_inode.setdefault(file.record, []).append(file.attempt)
     for names in by_inode.values():
-        agents = [(one, state.agents.get(agent_id(one.number))) for one in names]
-        if not any(agent is not None and agent.attempt == one.attempt for one, agent in agents):
+        agents = [(attempt, state.agents.get(agent_id(attempt.number))) for attempt in names]
+        if not any(agent is not None and agent.attempt == attempt.attempt for attempt, agent in agents):
             yield max(names)
 
 
 def check_marks(home: Home) -> None:
-    """Raises StoreError when a process shows the marks of an agent of this home, of which the home has nothing: it was
-    emptied or moved away, and what still runs would not be counted."""
-    found = {
+    """Raise StoreError when a process has the environment markers of this home, which was emptied or moved away: what
+    still runs would not be counted."""
+    markers = {
         pid: shown
         for pid in all_processes()
         if (shown := environment_markers(pid)).get(ENV_HOME) == str(home.directory)
     }
-    agents = sorted({shown[ENV_AGENT] for shown in found.values() if shown.get(ENV_AGENT)})
+    agents = sorted({shown[ENV_AGENT] for shown in markers.values() if shown.get(ENV_AGENT)})
     if agents:
         raise StoreError(
             f"processes of {listed(agents, _NAMED)} of {home.directory} are running, and this home has no record of "
@@ -112,17 +113,17 @@ def check_marks(home: Home) -> None:
 def _files(home: Home) -> Iterator[_AttemptFile]:
     with suppress(FileNotFoundError), os.scandir(home.agents) as entries:
         for entry in entries:
-            if found := _FILE.fullmatch(entry.name):
+            if match := _FILE.fullmatch(entry.name):
                 record = entry.inode() if entry.name.endswith(".exit") else None
-                yield _AttemptFile(_Unrecorded(int(found[1]), int(found[2])), record)
+                yield _AttemptFile(_Unrecorded(int(match[1]), int(match[2])), record)
 
 
-def _is_unknown(one: _Unrecorded, state: State, begun: Begun) -> bool:
+def _is_unknown(attempt: _Unrecorded, state: State, begun: Begun) -> bool:
     """Whether the agent has begun fewer attempts, by the database, or is not in it."""
-    if one.number > state.last_number:
+    if attempt.number > state.last_number:
         return True
-    agent = state.agents.get(agent_id(one.number))
-    if agent is not None or one.attempt == 1:  # what is over has begun one, as a rule: the database need not be asked
-        return agent is not None and one.attempt > agent.attempt
-    known = begun(agent_id(one.number))
-    return known is not None and one.attempt > known
+    agent = state.agents.get(agent_id(attempt.number))
+    if agent is not None or attempt.attempt == 1:  # an agent that has ended has begun one: no query is needed
+        return agent is not None and attempt.attempt > agent.attempt
+    known = begun(agent_id(attempt.number))
+    return known is not None and attempt.attempt > known

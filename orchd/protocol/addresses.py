@@ -26,18 +26,18 @@ class Address(NamedTuple):
 
 def address(text: str) -> Address | None:
     """What `text` says, or None when it is no such address."""
-    found = _ADDRESS.fullmatch(text)
-    if found is None or int(found["port"]) >= _PORTS:
+    match = _ADDRESS.fullmatch(text)
+    if match is None or int(match["port"]) >= _PORTS:
         return None
-    return Address(found["six"] or found["host"], int(found["port"]), found["six"] is not None)
+    return Address(match["six"] or match["host"], int(match["port"]), match["six"] is not None)
 
 
 def can_be_listened_on(text: str) -> bool:
     """Whether it names this machine by numbers: what a name stands for is somebody else's word."""
     import ipaddress
 
-    found = address(text)
+    parsed = address(text)
     try:
-        return found is not None and (ipaddress.ip_address(found.host).version == 6) is found.is_six  # noqa: PLR2004
+        return parsed is not None and (ipaddress.ip_address(parsed.host).version == 6) is parsed.is_six  # noqa: PLR2004
     except ValueError:
         return False

@@ -23,7 +23,7 @@ _OOM = range(1, 1001)  # what a caller has that is lower protects it, and protec
 
 def parse_cpus(text: str) -> frozenset[int]:
     """The CPUs in a list like `0-3,8`. Raises ValueError."""
-    found: set[int] = set()
+    cpus: set[int] = set()
     for part in text.split(","):
         bounds = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", part)
         if bounds is None:
@@ -31,8 +31,8 @@ def parse_cpus(text: str) -> frozenset[int]:
         first, last = int(bounds[1]), int(bounds[2] or bounds[1])
         if not first <= last < _LARGEST_CPU:
             raise ValueError(text)
-        found.update(range(first, last + 1))
-    return frozenset(found)
+        cpus.update(range(first, last + 1))
+    return frozenset(cpus)
 
 
 def _are_cpus(text: str) -> bool:

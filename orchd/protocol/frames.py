@@ -83,10 +83,10 @@ def unpack_request(frame: bytes) -> Request:
 def request_id_of(frame: bytes) -> str:
     """The id of a request that is otherwise wrong, for the reply to it; empty when even that cannot be read."""
     try:
-        found = _unpack(frame).get("id")
+        request_id = _unpack(frame).get("id")
     except WireError:
         return ""
-    return found if isinstance(found, str) and _is_id(found) else ""
+    return request_id if isinstance(request_id, str) and _is_id(request_id) else ""
 
 
 def _is_id(text: str) -> bool:

@@ -39,10 +39,10 @@ class ShapeError(ValueError):
 
     def under(self, step: str) -> ShapeError:
         """This error and its others, seen from one level further out."""
-        for one in (self, *self.others):
-            one.__traceback__ = None  # it holds the frame of a walk, which holds the error
-            one.path = step + (one.path or "")
-            one.key = "" if step.startswith("[") else step + one.key
+        for error in (self, *self.others):
+            error.__traceback__ = None  # it holds the frame of a walk, which holds the error
+            error.path = step + (error.path or "")
+            error.key = "" if step.startswith("[") else step + error.key
         return self
 
 
@@ -160,7 +160,7 @@ def _with_value(error: ShapeError, value: object) -> ShapeError:
 
 def _together(errors: Iterable[ShapeError]) -> ShapeError:
     """The first of these, with the others, and theirs."""
-    first, *others = islice((one for error in errors for one in (error, *error.others)), _MOST)
+    first, *others = islice((other for error in errors for other in (error, *error.others)), _MOST)
     first.others = tuple(others)
     return first
 

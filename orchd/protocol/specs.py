@@ -36,7 +36,7 @@ Ids = Annotated[
 ]
 Dependency = Annotated[str, Constraint(lambda text: 0 < len(text) <= 210, "1 to 210 characters")]
 Dependencies = Annotated[
-    tuple[Dependency, ...], Constraint(lambda found: len(found) <= MOST, "a list of at most 10,000 ids", is_early=True)
+    tuple[Dependency, ...], Constraint(lambda items: len(items) <= MOST, "a list of at most 10,000 ids", is_early=True)
 ]
 Commit = Annotated[str, Constraint(re.compile("[0-9a-f]{40}([0-9a-f]{24})?").fullmatch, "the full name of a commit")]
 Memory = Annotated[int, Constraint(lambda amount: amount >= 1 << 20, "at least 1M, in bytes 1048576")]
@@ -133,5 +133,5 @@ Groups = Annotated[
 ]
 Members = Annotated[
     tuple[RunMember, ...],
-    Constraint(lambda found: 0 < len(found) <= MOST, "a list of 1 to 10,000 members", is_early=True),
+    Constraint(lambda items: 0 < len(items) <= MOST, "a list of 1 to 10,000 members", is_early=True),
 ]

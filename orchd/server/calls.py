@@ -43,7 +43,7 @@ class Call(NamedTuple):
 
     id: RequestId
     op: str
-    asked: Any  # of the shape of the operation
+    args: Any  # of the shape of the operation
     operation: Operation
     caller: Caller
     peer: Peer

@@ -19,14 +19,14 @@ def dependencies_of(
 
     `names` are those of the request's own agents; `find` raises WireError for an id or name of no agent.
     """
-    found: dict[AgentId, Condition] = {}
+    of_agents: dict[AgentId, Condition] = {}
     for text in texts:
         blocker, condition = _dependency(text, names, find)
-        if found.setdefault(blocker, condition) is not condition:
-            both = f"{found[blocker].value} and {condition.value}"
+        if of_agents.setdefault(blocker, condition) is not condition:
+            both = f"{of_agents[blocker].value} and {condition.value}"
             raise WireError("bad-request", f"`after` {text!r}: {blocker} is given with {both}; give one condition")
-    conditions = tuple((one, how) for one, how in found.items() if how is not Condition.COMPLETED)
-    return tuple(found), conditions
+    conditions = tuple((agent_id, how) for agent_id, how in of_agents.items() if how is not Condition.COMPLETED)
+    return tuple(of_agents), conditions
 
 
 def _dependency(text: str, names: Container[str], find: Callable[[str], AgentId]) -> tuple[AgentId, Condition]:

@@ -30,7 +30,7 @@ Route = tuple[bytes, ...]
 
 def run(context: Context, call: Call) -> Result:
     """Call the function of the operation. Raises WireError."""
-    return call.operation.run(context, call, call.asked)
+    return call.operation.run(context, call, call.args)
 
 
 class Dispatcher:
@@ -63,10 +63,10 @@ class Dispatcher:
         caller = self.context.callers.who(peer)
         if caller is Outside.STRANGER:
             log.warning("refused a request of uid %d, pid %d", peer.uid, peer.pid)
-        asked = shaped(request.op, request.args)
-        name, operation = row_of(asked)
+        args = shaped(request.op, request.args)
+        name, operation = row_of(args)
         check_op(caller, name, operation.role, for_agents=operation.for_agents)
-        return Call(RequestId(request.id), request.op, asked, operation, caller, peer)
+        return Call(RequestId(request.id), request.op, args, operation, caller, peer)
 
     def _is_repeated(self, call: Call) -> bool:
         """Whether this request is pending or was answered: then the reply goes to the client that asked last."""

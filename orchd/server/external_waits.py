@@ -50,18 +50,18 @@ class ExternalWaits:
 
     def _seem_done(self, agents: Iterable[AgentId]) -> list[ExternalWait]:
         """Those of whose targets enough have ended at some time. They do not wait any more."""
-        found = []
+        waits = []
         for agent in agents:
             for request in self._by_target.pop(agent, set()):
                 onlooker = self._waiting[request]
                 onlooker.remaining.discard(agent)
                 if onlooker.is_satisfied():
-                    found.append(self._remove(onlooker))
-        return found
+                    waits.append(self._remove(onlooker))
+        return waits
 
     def expired(self, now: float) -> list[ExternalWait]:
         """Those whose time is up."""
-        late = [one for one in self._waiting.values() if one.deadline is not None and one.deadline <= now]
+        late = [wait for wait in self._waiting.values() if wait.deadline is not None and wait.deadline <= now]
         return [self._remove(onlooker) for onlooker in late]
 
     def targets(self) -> Iterator[AgentId]:
@@ -71,7 +71,7 @@ class ExternalWaits:
 
     def next_deadline(self) -> float | None:
         """When the first one's time is up."""
-        return min((one.deadline for one in self._waiting.values() if one.deadline is not None), default=None)
+        return min((wait.deadline for wait in self._waiting.values() if wait.deadline is not None), default=None)
 
     def drop(self, request: RequestId) -> None:
         """It has gone away."""

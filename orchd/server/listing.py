@@ -49,7 +49,7 @@ class AgentListing:
         roots = {number_of(agent.root) for agent in self._unfinished(root)}
         tree = number_of(root) if root else None
         roots |= self._store.roots_of(self._store.page(None, RECENT, tree))
-        wanted = (one for one in roots if tree in (None, one) and (before is None or one < before))
+        wanted = (number for number in roots if tree in (None, number) and (before is None or number < before))
         numbers = self._store.in_trees(wanted)
         return sorted((number for number in numbers if before is None or number < before), reverse=True)
 
@@ -74,44 +74,51 @@ class AgentListing:
         """The first of those that are queued, and after all that are ready those that are not."""
         known = {agent.id: agent for agent in unfinished if agent.status is Status.QUEUED}
         ready = (agent_id(entry.number) for entry in self._state.queue.in_order())
-        found = list(islice((known.pop(one) for one in ready if one in known), max(0, most)))
-        return found + nsmallest(most - len(found), known.values(), key=lambda agent: agent.number)
+        ready_agents = list(islice((known.pop(queued) for queued in ready if queued in known), max(0, most)))
+        return ready_agents + nsmallest(most - len(ready_agents), known.values(), key=lambda agent: agent.number)
 
     def first_of(self, agents: Iterable[Agent], most: int) -> First:
         """The first `most` of these agents, and how many they are."""
-        found = list({agent.id: agent for agent in agents}.values())
-        counts = Counter(ENDED if agent.is_over else agent.shown_status for agent in found)
-        return First(sorted(nsmallest(most, found, key=self._rank), key=lambda agent: agent.number), dict(counts))
+        distinct = list({agent.id: agent for agent in agents}.values())
+        counts = Counter(ENDED if agent.is_over else agent.shown_status for agent in distinct)
+        return First(sorted(nsmallest(most, distinct, key=self._rank), key=lambda agent: agent.number), dict(counts))
 
     def budgets(self, named: Iterable[Agent], root: AgentId | None, own: SessionId | None) -> list[dict[str, object]]:
         """What has a budget, of the sessions and runs with unfinished agents and of those of `named`; with `root`, only
         those of this tree, whose session is `own`."""
-        of_named = {one.spec.session for one in named} if own is None else {own}
-        sessions = {*(self._state.in_sessions if own is None else ()), *(one for one in of_named if one)}
+        of_named = {agent.spec.session for agent in named} if own is None else {own}
+        sessions = {
+            *(self._state.in_sessions if own is None else ()),
+            *(session_id for session_id in of_named if session_id),
+        }
         runs = {run.id for run in self._state.runs.values() if not run.is_over}
-        runs |= {one.spec.member.run for one in named if one.spec.member}
-        scopes: list[Session | Run | None] = [self._session(one) for one in sorted(sessions, key=number_of_session)]
-        found = (self._state.runs.get(one) or self._store.run(one) for one in sorted(runs, key=number_of_run))
-        scopes += [run for run in found if run is not None and (root is None or root in run.plan.ancestors)]
-        return [{"id": one.id, **budget_map(one)} for one in scopes if one is not None and one.budget != Budget()]
+        runs |= {agent.spec.member.run for agent in named if agent.spec.member}
+        scopes: list[Session | Run | None] = [self._session(scope) for scope in sorted(sessions, key=number_of_session)]
+        named_runs = (
+            self._state.runs.get(run_id) or self._store.run(run_id) for run_id in sorted(runs, key=number_of_run)
+        )
+        scopes += [run for run in named_runs if run is not None and (root is None or root in run.plan.ancestors)]
+        return [
+            {"id": scope.id, **budget_map(scope)} for scope in scopes if scope is not None and scope.budget != Budget()
+        ]
 
     def tokens(self, agents: Iterable[Agent]) -> int:
         """What the whole sessions of these agents have taken."""
         sessions = map(self._session, {agent.spec.session for agent in agents if agent.spec.session is not None})
         return sum(session.spent.tokens for session in sessions if session is not None)
 
-    def _session(self, one: SessionId) -> Session | None:
-        return self._state.sessions.get(one) or self._store.session(one)
+    def _session(self, session_id: SessionId) -> Session | None:
+        return self._state.sessions.get(session_id) or self._store.session(session_id)
 
     def _unfinished(self, root: AgentId | None) -> list[Agent]:
-        found = (agent for agent in self._state.agents.values() if not agent.is_over)
-        return [agent for agent in found if root in (None, agent.root)]
+        unfinished = (agent for agent in self._state.agents.values() if not agent.is_over)
+        return [agent for agent in unfinished if root in (None, agent.root)]
 
     def _with_those_above(self, agents: list[Agent]) -> list[Agent]:
         chosen = {agent.id for agent in agents}
-        above = {one for agent in agents for one in agent.ancestors if one not in chosen}
-        found = (self._records.recorded(one) for one in above)
-        return sorted([*agents, *(agent for agent in found if agent is not None)], key=lambda agent: agent.number)
+        above = {ancestor for agent in agents for ancestor in agent.ancestors if ancestor not in chosen}
+        ancestors = (self._records.recorded(ancestor) for ancestor in above)
+        return sorted([*agents, *(agent for agent in ancestors if agent is not None)], key=lambda agent: agent.number)
 
     def _rank(self, agent: Agent) -> tuple[object, ...]:
         if agent.is_over:

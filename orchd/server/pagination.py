@@ -24,8 +24,8 @@ def fitting(shown: Sequence[object]) -> int:
     if _size(shown) <= ROOM:
         return len(shown)
     count, size = 1, _size(shown[0])
-    for one in shown[1:]:
-        size += _size(one)
+    for item in shown[1:]:
+        size += _size(item)
         if size > ROOM:
             break
         count += 1
@@ -42,9 +42,9 @@ def packed(request: str, result: object) -> bytes:
 
 def _shortened(result: object) -> Iterator[object]:
     agents = result.get("agents") if isinstance(result, dict) else None
-    if isinstance(result, dict) and isinstance(agents, list) and all(isinstance(one, dict) for one in agents):
+    if isinstance(result, dict) and isinstance(agents, list) and all(isinstance(agent, dict) for agent in agents):
         for keys, longest in _WAYS:
-            yield {**result, "agents": [_in_short(one, keys, longest) for one in agents]}
+            yield {**result, "agents": [_in_short(agent, keys, longest) for agent in agents]}
 
 
 def _in_short(agent: dict[str, object], keys: frozenset[str] | None, longest: int) -> dict[str, object]:
@@ -54,7 +54,7 @@ def _in_short(agent: dict[str, object], keys: frozenset[str] | None, longest: in
 def _cut(value: object, longest: int) -> object:
     if isinstance(value, str) and len(value) > longest:
         return value[: longest - 1] + "…"
-    return [_cut(one, longest) for one in value[:_LISTED]] if isinstance(value, list) else value
+    return [_cut(item, longest) for item in value[:_LISTED]] if isinstance(value, list) else value
 
 
 def _size(value: object) -> int:

@@ -28,16 +28,16 @@ class Resolver:
         self._store = store
         self._records = records
 
-    def targets(self, caller: Caller, asked: operations.Wait) -> tuple[AgentId, ...]:
+    def targets(self, caller: Caller, args: operations.Wait) -> tuple[AgentId, ...]:
         """Whom to wait for."""
-        if asked.scope in ("ids", "tree"):
-            if not asked.ids:
+        if args.scope in ("ids", "tree"):
+            if not args.ids:
                 raise WireError("bad-request", "wait for whom? give ids, or the scope `all` or `children`")
-            found = dict.fromkeys(agent.id for agent in self.seen(caller, asked.ids, most=None))
-            below = self._below(found) if asked.scope == "tree" else ()
-            return tuple(dict.fromkeys((*found, *below)))
+            named = dict.fromkeys(agent.id for agent in self.seen(caller, args.ids, most=None))
+            below = self._below(named) if args.scope == "tree" else ()
+            return tuple(dict.fromkeys((*named, *below)))
         parent = agent_of(caller)
-        if asked.scope == "children":
+        if args.scope == "children":
             return self._children(parent)
         unfinished = (agent for agent in self._state.agents.values() if not agent.is_over)
         return tuple(agent.id for agent in unfinished if parent is None or parent in agent.ancestors)
@@ -45,7 +45,7 @@ class Resolver:
     def seen(self, caller: Caller, ids: tuple[str, ...], *, most: int | None = MOST) -> list[Agent]:
         """The agents that these name. Raises WireError when the caller may not look at one, or they are too many."""
         root = self.root_of(caller)
-        agents = [self._records.find(one, root) for one in self._expanded(ids, lambda _: True, most)]
+        agents = [self._records.find(agent_id, root) for agent_id in self._expanded(ids, lambda _: True, most)]
         for agent in agents:
             check_visible(caller, root, agent)
         return agents
@@ -53,7 +53,7 @@ class Resolver:
     def _below(self, ids: Container[AgentId]) -> Iterator[AgentId]:
         """The agents below these that are not over."""
         for agent in self._state.agents.values():
-            if not agent.is_over and any(one in ids for one in agent.ancestors):
+            if not agent.is_over and any(ancestor in ids for ancestor in agent.ancestors):
                 yield agent.id
 
     def _children(self, parent: AgentId | None) -> tuple[AgentId, ...]:
@@ -67,34 +67,34 @@ class Resolver:
 
     def session_of(self, caller: Caller) -> SessionId | None:
         """The session of the calling agent."""
-        one = agent_of(caller)
-        return self._state.agents[one].spec.session if one else None
+        agent_id = agent_of(caller)
+        return self._state.agents[agent_id].spec.session if agent_id else None
 
-    def session_asked(self, caller: Caller, asked: operations.SessionStatus) -> Session:
+    def session_asked(self, caller: Caller, args: operations.SessionStatus) -> Session:
         """The session that is meant. Raises WireError when there is none, or the caller may not look at it."""
         own = self.session_of(caller)
-        if asked.id is not None or own is not None:
-            session = self._records.session(asked.id or own or "")
+        if args.id is not None or own is not None:
+            session = self._records.session(args.id or own or "")
             if agent_of(caller) is not None and session.id != own:
                 raise WireError("forbidden", f"{session.id} is not the session of {caller}, which may not look at it")
             return session
-        found = self._store.sessions(None, 1, asked.project)
-        if not found:
-            where = f" in {asked.project}" if asked.project else ""
+        sessions = self._store.sessions(None, 1, args.project)
+        if not sessions:
+            where = f" in {args.project}" if args.project else ""
             raise WireError("unknown-session", f"there is no session{where} yet: the first agent begins one")
-        return found[0]
+        return sessions[0]
 
     def root_of(self, caller: Caller) -> AgentId | None:
         """The root of the calling agent's tree."""
-        one = agent_of(caller)
-        return self._state.agents[one].root if one else None
+        agent_id = agent_of(caller)
+        return self._state.agents[agent_id].root if agent_id else None
 
     def commanded(
         self, caller: Caller, ids: tuple[str, ...], wanted: Callable[[MemberResult | None], bool]
     ) -> tuple[AgentId, ...]:
         """The agents that these name, in memory for the turn to come. Raises WireError for one that is not its own."""
         root = self.root_of(caller)
-        agents = [self._records.recall(one, root) for one in self._expanded(ids, wanted, MOST)]
+        agents = [self._records.recall(agent_id, root) for agent_id in self._expanded(ids, wanted, MOST)]
         for agent in agents:
             check_may_control(caller, agent)
             for blocker in agent.spec.after:
@@ -106,20 +106,20 @@ class Resolver:
         self, ids: Iterable[str], wanted: Callable[[MemberResult | None], bool], most: int | None
     ) -> tuple[str, ...]:
         """The agents that these name: a run names those of its members that are wanted, by their ending if any."""
-        found: list[str] = []
-        for one in ids:
-            if canonical_run(one) is None:
-                found.append(one)
+        agents: list[str] = []
+        for name in ids:
+            if canonical_run(name) is None:
+                agents.append(name)
                 continue
-            run = self._records.run(one)
-            found += [mate.agent for path, mate in run.members.items() if wanted(run.ended.get(path))]
-        if (names := sum(canonical(one) is None for one in found)) > MOST_NAMES:
+            run = self._records.run(name)
+            agents += [mate.agent for path, mate in run.members.items() if wanted(run.ended.get(path))]
+        if (names := sum(canonical(name) is None for name in agents)) > MOST_NAMES:
             raise WireError(
                 "too-large", f"{names} of these are names: the most of one request is {MOST_NAMES}. Give ids."
             )
-        if most is not None and len(found) > most:
+        if most is not None and len(agents) > most:
             raise WireError(
                 "too-large",
-                f"these ids name {len(found):,} agents: the most of one request is {most:,}. Name fewer runs.",
+                f"these ids name {len(agents):,} agents: the most of one request is {most:,}. Name fewer runs.",
             )
-        return tuple(found)
+        return tuple(agents)

@@ -36,7 +36,7 @@ class Waits:
         self._clock = clock
         self._is_there = is_there
         self._pending = pending
-        self._onlookers = ExternalWaits(lambda ids: {found.id for found in state.unfinished(ids)})
+        self._onlookers = ExternalWaits(lambda ids: {agent.id for agent in state.unfinished(ids)})
         self._clients: ExitWatch[tuple[RequestId, AgentId | None]] = ExitWatch()
 
     def fileno(self) -> int:
@@ -48,7 +48,7 @@ class Waits:
 
         Raises WireError.
         """
-        asked, peer, caller = call.asked, call.peer, call.caller
+        args, peer, caller = call.args, call.peer, call.caller
         if isinstance(caller, RemoteClient):
             self._make_room(caller)
             return self._look_on(call, targets)
@@ -60,17 +60,17 @@ class Waits:
             del self._pending[call.id]
             return None
         if isinstance(caller, str):
-            return inputs.BeginWait(call.id, caller, targets, asked.any, asked.timeout, process.pid, process.started)
+            return inputs.BeginWait(call.id, caller, targets, args.any, args.timeout, process.pid, process.started)
         return self._look_on(call, targets)
 
     def _look_on(self, call: Call, targets: tuple[AgentId, ...]) -> Answer | None:
         """Answer when it is true. Nobody tells when a client on another machine is gone: that is looked at later."""
-        request, asked, now = call.id, call.asked, self._clock().mono
-        deadline = None if asked.timeout is None else now + asked.timeout
-        onlooker = ExternalWait(request, targets, asked.any, deadline, self._onlookers.unfinished(targets))
+        request, args, now = call.id, call.args, self._clock().mono
+        deadline = None if args.timeout is None else now + args.timeout
+        onlooker = ExternalWait(request, targets, args.any, deadline, self._onlookers.unfinished(targets))
         if onlooker.is_satisfied() or not targets:
             return Answer(request, targets)
-        if asked.timeout == 0:
+        if args.timeout == 0:
             return Answer(request, targets, timed_out=True)
         if self._is_watched(call.peer, request):
             self._onlookers.add(onlooker)
@@ -86,10 +86,10 @@ class Waits:
 
     def _make_room(self, remote_client: RemoteClient) -> None:
         """Forget the waits of connections that are gone, when there are many. Raises WireError when none is."""
-        own = [one for one in self._asked_by(remote_client.key) if self._pending[one].op == "wait"]
+        own = [request for request in self._asked_by(remote_client.key) if self._pending[request].op == "wait"]
         if len(own) <= _MOST_FAR:
             return
-        gone = [one for one in own if not self._is_there(self._pending[one].peer.route)]
+        gone = [request for request in own if not self._is_there(self._pending[request].peer.route)]
         if not gone:
             raise WireError("busy", f"{remote_client} is blocked in {_MOST_FAR} waits: ask again when some have ended")
         self._drop(gone)
@@ -99,8 +99,8 @@ class Waits:
         self._drop(self._asked_by(key))
 
     def _asked_by(self, key: str) -> list[RequestId]:
-        asked = ((one, pending.caller) for one, pending in self._pending.items())
-        return [one for one, caller in asked if isinstance(caller, RemoteClient) and caller.key == key]
+        callers = ((request, pending.caller) for request, pending in self._pending.items())
+        return [request for request, caller in callers if isinstance(caller, RemoteClient) and caller.key == key]
 
     def _drop(self, requests: Iterable[RequestId]) -> None:
         for request in requests:
@@ -142,12 +142,14 @@ class Waits:
             if agent is not None:
                 gone.append(inputs.CallerGone(agent, request))
         late = self._onlookers.expired(self._clock().mono)
-        return gone, [Answer(one.request, one.targets, timed_out=True) for one in late]
+        return gone, [Answer(wait.request, wait.targets, timed_out=True) for wait in late]
 
     def disconnected(self, connections: Iterable[bytes]) -> list[Input]:
         """Connections of this machine have ended: their clients wait no more, whether their processes go on or not."""
         gone = set(connections)
-        waits = [(one, pending) for one, pending in self._pending.items() if pending.op == "wait"] if gone else []
+        waits = (
+            [(request, pending) for request, pending in self._pending.items() if pending.op == "wait"] if gone else []
+        )
         inputs_: list[Input] = []
         for request, pending in waits:
             if not isinstance(pending.caller, RemoteClient) and pending.peer.route[0] in gone:

@@ -56,7 +56,7 @@ def test_those_that_have_asked_stay_and_count(port: Port) -> None:
     known = [port.connect() for _ in range(4)]
     for _, ours in known:
         guests.accepted(ours.fileno())
-        guests.asked(ours.fileno())
+        guests.mark_active(ours.fileno())
     new, ours = port.connect()
     guests.accepted(ours.fileno())
     assert is_ended(new)
@@ -85,7 +85,7 @@ def test_what_is_no_connection_any_more_is_passed_over() -> None:
         guests.accepted(reader)
         guests.accepted(9999)
         guests.left(9999)
-        guests.asked(9999)
+        guests.mark_active(9999)
     finally:
         os.close(reader)
         os.close(writer)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchd.instance.config import Config
-from orchd.processes.resource_limits import asked, enforced_by, limits_of, unheld
+from orchd.processes.resource_limits import enforced_by, limits_of, requested, unheld
 from orchd.protocol import specs
 from orchd.protocol.errors import WireError
 
@@ -44,7 +44,7 @@ def test_a_bound_that_nobody_could_hold_is_refused_by_its_name(bound: dict[str, 
     with pytest.raises(WireError, match=f"{name} cannot be held: .* take {name} out of config.toml"):
         limits_of(spec(), Config(**{name: getattr(CONFIG, name)}), enforced_by([]))
     assert unheld(spec(**bound), EVERYTHING) is None
-    assert asked(spec(**bound)) == [name]
+    assert requested(spec(**bound)) == [name]
 
 
 def test_memory_is_held_everywhere() -> None:

@@ -17,13 +17,13 @@ _JOBSERVER = re.compile(r"--jobserver-(?:auth|fds)=-?[0-9]+,-?[0-9]+")  # the fo
 
 def without_descriptors(variables: Mapping[str, str]) -> dict[str, str]:
     """These variables as a process can have them to which no descriptors are passed on."""
-    found = {name: value for name, value in variables.items() if name not in _OF_THIS_PROCESS}
-    for name in _FLAGS & found.keys():
-        if flags := without_jobserver(found[name]):
-            found[name] = flags
+    kept = {name: value for name, value in variables.items() if name not in _OF_THIS_PROCESS}
+    for name in _FLAGS & kept.keys():
+        if flags := without_jobserver(kept[name]):
+            kept[name] = flags
         else:
-            del found[name]
-    return found
+            del kept[name]
+    return kept
 
 
 def without_jobserver(flags: str) -> str:

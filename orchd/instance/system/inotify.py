@@ -45,9 +45,9 @@ class Inotify:
             data = os.read(self._descriptor, _READ)
         except BlockingIOError:
             return []
-        found, position = [], 0
+        numbers, position = [], 0
         while position < len(data):
             number, _, _, length = _HEADER.unpack_from(data, position)
-            found.append(number)
+            numbers.append(number)
             position += _HEADER.size + length
-        return found
+        return numbers

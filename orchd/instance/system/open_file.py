@@ -103,11 +103,11 @@ def check_replaceable(path: Path) -> None:
         _check(path, state)
 
 
-def _check(path: str | Path, found: os.stat_result) -> None:
+def _check(path: str | Path, status: os.stat_result) -> None:
     """Raises OSError for what is not a regular file."""
-    if stat.S_ISREG(found.st_mode):
+    if stat.S_ISREG(status.st_mode):
         return
-    kind = next((words for is_kind, words in _KINDS if is_kind(found.st_mode)), "a device")
-    number = errno.ELOOP if stat.S_ISLNK(found.st_mode) else errno.EINVAL
+    kind = next((words for is_kind, words in _KINDS if is_kind(status.st_mode)), "a device")
+    number = errno.ELOOP if stat.S_ISLNK(status.st_mode) else errno.EINVAL
     remedy = "give another path" if kind == "a device" else "remove it"
     raise OSError(number, f"{kind} is in the place of the file; {remedy}", str(path))

@@ -32,8 +32,8 @@ def listener(path: Path) -> int | None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 1, 0))
         try:
             probe.connect(os.fsencode(path))
-            found = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         except OSError:
             return None
-    pid: int = struct.unpack("3i", found)[0]
+    pid: int = struct.unpack("3i", credentials)[0]
     return pid or None

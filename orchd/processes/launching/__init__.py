@@ -1,1 +1,1 @@
-"""How the process of an attempt is started."""
+"""Commands, environments and attributes with which attempts start."""

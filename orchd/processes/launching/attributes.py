@@ -1,4 +1,4 @@
-"""Giving a shim, and with it its agent, the attributes that the agent is to have, as far as the kernel lets us.
+"""Sets process attributes of a shim, and so of its agent, as far as the kernel permits.
 
 A resource limit that would be too low for the shim itself is left to stage.py, which sets it on the agent alone. The
 umask is set by the shim's subshell.
@@ -24,13 +24,13 @@ _NEEDED = {  # by a shim, and by Python where it stands between the shim and the
     "data": 1 << 28,
     "fsize": 1 << 20,
     "nofile": 64,
-    "nproc": 4096,  # of all the user's processes, and it has to make one
+    "nproc": 4096,  # counts all processes of the user, and the shim has to start one
     "stack": 1 << 20,
 }
 
 
 def filled(attributes: ProcessAttributes | None, defaults: ProcessAttributes) -> ProcessAttributes:
-    """These attributes, and the defaults for what they do not say."""
+    """Return these attributes, with defaults for the missing values."""
     if attributes is None:
         return defaults
     return ProcessAttributes(
@@ -44,13 +44,13 @@ def filled(attributes: ProcessAttributes | None, defaults: ProcessAttributes) ->
 
 
 def staged_limits(attributes: ProcessAttributes) -> str:
-    """The limits that are too low for a shim, as orchd/processes/launching/stage.py reads them."""
+    """Return the limits that are too low for a shim, in the form that orchd/processes/launching/stage.py reads."""
     low = (entry for entry in attributes.limits if not _is_enough(entry[0], entry[1]))
     return " ".join(f"{_number(name)}:{soft}:{hard}" for name, soft, hard in low)
 
 
 def apply(pid: int, attributes: ProcessAttributes) -> str | None:
-    """Set them on a shim that has no agent yet: what could not be set, in words."""
+    """Set attributes on a shim that has no agent yet. Returns a message for each that could not be set."""
     with suppress(ProcessLookupError):  # its end is news of its own
         unmet = [*_limits(pid, attributes), *_schedule(pid, attributes), *_cpus(pid, attributes.cpus)]
         return "; ".join([*unmet, *_oom(pid, attributes)]) or None
@@ -100,7 +100,7 @@ def _cpus(pid: int, cpus: str | None) -> Iterator[str]:
 
 
 def _oom(pid: int, attributes: ProcessAttributes) -> Iterator[str]:
-    """Sooner ended than others, never later: what protects its caller when memory runs out protects no agent."""
+    """Set oom_score_adj, never below that of the daemon's start: the protection of a caller does not pass to agents."""
     if not attributes.oom_score_adj or attributes.oom_score_adj < 0:
         return
     place = PROC / str(pid) / "oom_score_adj"
@@ -122,8 +122,8 @@ def _is_enough(name: str, amount: int) -> bool:
     return amount == UNLIMITED or amount >= _NEEDED.get(name, 0)
 
 
-def _lower(one: int, other: int) -> int:
-    return max(one, other) if UNLIMITED in (one, other) else min(one, other)
+def _lower(first: int, second: int) -> int:
+    return max(first, second) if UNLIMITED in (first, second) else min(first, second)
 
 
 def _shown(amount: int) -> str:

@@ -1,4 +1,4 @@
-"""What an attempt is to run: its words, its variables, and the directories that they need."""
+"""The command of an attempt: its words, its variables and the directories that they need."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ _NO_CHANGE = ProcessAttributes()
 
 
 class AgentCommand(NamedTuple):
-    """What the shim is to start, and how it is handed its variables."""
+    """The command that a shim starts, and how its variables are passed."""
 
     words: list[str]
     variables: dict[str, str]
     slots: handover.Slots
     begin: str
     attributes: ProcessAttributes
-    limits: str  # those that are too low for its shim
+    limits: str  # resource limits that are too low for its shim
     carried: str | None  # its words in one variable, where its shim may serve others too
 
 
 def command(words: list[str], variables: dict[str, str], attributes: ProcessAttributes = _NO_CHANGE) -> AgentCommand:
-    """A command with these words, variables and attributes."""
+    """Return a command with these words, variables and attributes."""
     slots = handover.slots_of(variables)
     # /usr/bin/env, which may be needed for one variable, would take such a program for another variable
     limits = staged_limits(attributes)
@@ -56,17 +56,17 @@ def command(words: list[str], variables: dict[str, str], attributes: ProcessAttr
 
 
 def command_of(home: Home, agent: Agent, environment: Mapping[str, str], defaults: ProcessAttributes) -> AgentCommand:
-    """What is to be run for an attempt, with its directories there. Raises Refused."""
-    found = environment_of(home, agent, environment)
+    """Return the command of an attempt and create its directories. Raises Refused."""
+    env = environment_of(home, agent, environment)
     attributes = filled(agent.spec.attributes, defaults)
     _check_directories(agent, PRIVATE if attributes.umask is None else attributes.umask)
-    made = command(_words(agent, found), found, attributes)
+    made = command(_words(agent, env), env, attributes)
     _check_lengths(agent, made)
     return made
 
 
 def _check_lengths(agent: Agent, made: AgentCommand) -> None:
-    """Raises Refused for an argument or a variable that the kernel passes to no program, however few there are."""
+    """Raise Refused for an argument or a variable that is too long for execve(2) by itself."""
     for number, word in enumerate(made.words, start=len(agent.spec.command) - len(made.words)):
         if (size := _size(word)) > _LONGEST:
             way_out = "write it to a file and give the path of that, or give it by --stdin"
@@ -79,7 +79,7 @@ def _check_lengths(agent: Agent, made: AgentCommand) -> None:
 
 
 def _size(*parts: str) -> int:
-    """Bytes of a string for the kernel, its final zero included; 0 for one that is short in any encoding."""
+    """Return the bytes of a string for execve(2), its final zero included; 0 if it is short in any encoding."""
     if 4 * sum(map(len, parts)) < _LONGEST:  # no character has more bytes
         return 0
     return len(os.fsencode("".join(parts))) + 1
@@ -90,7 +90,7 @@ def _too_long(what: str, size: int, way_out: str) -> str:
 
 
 def environment_of(home: Home, agent: Agent, environment: Mapping[str, str]) -> dict[str, str]:
-    """The client's environment and what an agent must know: whose it is, and `orchctl` on its PATH."""
+    """Return the client's environment with the variables of the agent and `orchctl` on its PATH."""
     env = {**environment, **dict(agent.spec.variables), variables.ENV_HOME: str(home.directory)}
     env["PATH"] = os.pathsep.join([str(home.bin), env.get("PATH") or os.defpath])
     env["PWD"] = _logical(env.get("PWD", ""), agent.spec.cwd)
@@ -98,7 +98,7 @@ def environment_of(home: Home, agent: Agent, environment: Mapping[str, str]) -> 
 
 
 def _logical(path: str, cwd: str) -> str:
-    """`path` if it is a PWD that a POSIX shell would keep in `cwd`, and otherwise `cwd`.
+    """Return `path` if it is a PWD that a POSIX shell would keep in `cwd`, and otherwise `cwd`.
 
     It is kept if it is absolute, contains neither `.` nor `..`, and names the same directory, by symbolic links or not.
     """
@@ -112,7 +112,7 @@ def _logical(path: str, cwd: str) -> str:
 
 
 def _told(home: Home, agent: Agent) -> Iterator[tuple[str, str | None]]:
-    """What an agent is told of itself."""
+    """Return the variables that describe an agent to itself."""
     spec = agent.spec
     yield variables.ENV_AGENT, agent.id
     yield variables.ENV_ATTEMPT, str(agent.attempt)
@@ -129,14 +129,14 @@ def _told(home: Home, agent: Agent) -> Iterator[tuple[str, str | None]]:
     if is_reported(agent):
         yield variables.ENV_REPORT, files_of(home, agent.id, agent.attempt).report
     if spec.worktree:
-        before = [one for one in spec.after if (home.worktrees / f"{one}.json").exists()]
+        before = [blocker for blocker in spec.after if (home.worktrees / f"{blocker}.json").exists()]
         yield variables.ENV_WORKTREE, str(home.worktrees / agent.id)
         yield variables.ENV_BASE, spec.base
         yield variables.ENV_BEFORE, ",".join(before) or None
 
 
 def is_reported(agent: Agent) -> bool:
-    """Whether there is a program between its shim and it that can say why it did not complete."""
+    """Return whether a runner program between shim and agent reports why it did not complete."""
     return agent.spec.runner is not None or agent.spec.worktree
 
 
@@ -165,9 +165,9 @@ def _check_directories(agent: Agent, umask: int) -> None:
     for directory in filter(None, wanted):
         path = Path(directory)
         try:  # it and what is missing above it, as a process with this umask would
-            missing = [one for one in (path, *path.parents) if not one.exists()]
+            missing = [level for level in (path, *path.parents) if not level.exists()]
             path.mkdir(parents=True, exist_ok=True)
-            for one in missing:
-                one.chmod(0o777 & ~umask)
+            for level in missing:
+                level.chmod(0o777 & ~umask)
         except OSError as error:
             raise Refused(f"cannot make the output directory {directory}: {error.strerror}") from None

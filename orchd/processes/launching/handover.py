@@ -1,4 +1,4 @@
-"""Handing an agent its variables past the shim's shell, which has none of them as its own.
+"""Passes an agent its variables through the shim's shell, which has none of them as its own.
 
 A shell is ruled by variables (OPTIND, IFS, ENV, LC_ALL, LD_PRELOAD), changes some, and drops those whose names are no
 words of its language. So the shim gets each as the value of a variable of ours, `_orchd_7="NAME=value"`, and only the
@@ -36,27 +36,27 @@ Slots = tuple[str, ...]
 
 
 def slots_of(variables: Mapping[str, str]) -> Slots:
-    """The names in the order of their slots: those that there are, and those that a later agent may have too."""
+    """Return variable names in the order of their slots, with names that a later agent may have too."""
     return tuple(sorted((variables.keys() | OF_ONE_AGENT) - MARKS))
 
 
 def shim_environment(slots: Slots, variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a shim that hold those of its agent."""
+    """Return the variables of a shim that hold the variables of its agent."""
     return {slot(number): held(name, variables.get(name)) for number, name in enumerate(slots)}
 
 
 def slot(number: int) -> str:
-    """The name of a variable that holds another."""
+    """Return the name of the variable of a slot."""
     return f"{_SLOT}{number}"
 
 
 def held(name: str, value: str | None) -> str:
-    """What a slot holds. A name alone exports nothing, since the shim has no variable of that name."""
+    """Return the value of a slot. A name alone exports nothing, since the shim has no variable of that name."""
     return name if value is None else f"{name}={value}"
 
 
 def carried(words: Sequence[str]) -> str | None:
-    """The words of an agent in one variable, quoted for a shell; None when they are long or no printable ASCII.
+    """Return the words of an agent quoted for a shell; None when they are long or not printable ASCII.
 
     A shim whose first agent has its words in a variable shows no agent in its arguments.
     """
@@ -66,7 +66,7 @@ def carried(words: Sequence[str]) -> str | None:
 
 @lru_cache(maxsize=64)
 def begin(slots: Slots, *, umask: int, is_staged: bool) -> str:
-    """The shell's words by which its subshell becomes the agent."""
+    """Return the shell code by which the subshell becomes the agent."""
     # every shell passes variables of these names on as they are
     can_be_exported = all(_WORD.fullmatch(name) and not _OF_SHELLS.fullmatch(name) for name in slots)
     if is_staged or not can_be_exported:

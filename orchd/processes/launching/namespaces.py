@@ -1,4 +1,4 @@
-"""The namespaces of the daemon that started the agents which run: from others they could not be seen or ended."""
+"""Namespaces of the daemon that started the running agents; from other namespaces it could not see or end them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _CONFINED = re.compile(rb"^NoNewPrivs:\t1$", re.MULTILINE)
 
 
 def enter(home: Home) -> None:
-    """Record the namespaces of this process as those of the home.
+    """Record the namespaces of this process as the namespaces of the home.
 
     Raises OrchdError, and records nothing, while agents run that were started in others. OSError when the disk is full.
     """
-    found = {kind: os.readlink(PROC / "self/ns" / kind) for kind in _ALL}  # noqa: PTH115 - it is no path
-    own, before = {"boot": BOOT.decode(), **found}, _recorded(home.namespaces)
+    links = {kind: os.readlink(PROC / "self/ns" / kind) for kind in _ALL}  # noqa: PTH115 - it is no path
+    own, before = {"boot": BOOT.decode(), **links}, _recorded(home.namespaces)
     if own == before:
         return
     if before.get("boot") == own["boot"]:
@@ -45,25 +45,25 @@ def enter(home: Home) -> None:
 
 
 def confinement(pid: int) -> list[str]:
-    """What a process has around it that its agents would not have: namespaces, NoNewPrivs; each as a clause of it.
+    """Return what confines a process and would not confine its agents (namespaces, NoNewPrivs), each as a clause.
 
     Raises FileNotFoundError or ProcessLookupError when it has ended.
     """
-    own, found = _own_place(), []
-    with suppress(PermissionError):  # it has more rights than this process, and so nobody has confined it
-        found = [
+    own, clauses = _own_place(), []
+    with suppress(PermissionError):  # it has more rights than this process, so it is not confined
+        clauses = [
             f"it is in another {name} namespace"
             for kind, name in _OF_AGENTS.items()
             if os.readlink(PROC / str(pid) / "ns" / kind) != own.get(kind)  # noqa: PTH115 - it is no path
         ]
     if not own.get("confined") and _is_confined(pid):
-        found.append("it has NoNewPrivs set")
-    return found
+        clauses.append("it has NoNewPrivs set")
+    return clauses
 
 
 @cache
 def _own_place() -> dict[str, str]:
-    """They never change: this process enters none."""
+    """Return the namespaces of this process; cached, since it enters no others."""
     own = {kind: os.readlink(PROC / "self/ns" / kind) for kind in _OF_AGENTS}  # noqa: PTH115
     return own | ({"confined": "1"} if _is_confined(os.getpid()) else {})
 
@@ -73,9 +73,9 @@ def _is_confined(pid: int) -> bool:
 
 
 def _recorded(path: Path) -> dict[str, str]:
-    """What the last daemon recorded; nothing for a home that an earlier version made."""
+    """Return what the last daemon recorded; empty for a home of an earlier version."""
     try:
-        found = json.loads(read_file(path))
+        recorded = json.loads(read_file(path))
     except (FileNotFoundError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return recorded if isinstance(recorded, dict) else {}

@@ -1,4 +1,4 @@
-"""Finding the program of a command as execvp(3) does, and why it cannot be run, in words that name the reason."""
+"""Finds the program of a command as execvp(3) does, and explains why it cannot be run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NotRunnableError(Exception):
 
 
 def find(wanted: str, cwd: str, search_path: str) -> str:
-    """The path of the program, relative to `cwd` if that is how it was named. Raises NotRunnableError."""
+    """Return the path of the program, relative to `cwd` if it was named so. Raises NotRunnableError."""
     why: list[str] = []
     if "/" in wanted:
         candidates = [wanted]
@@ -35,8 +35,8 @@ def find(wanted: str, cwd: str, search_path: str) -> str:
         path = os.path.join(cwd, candidate)  # noqa: PTH118 - keeps `./` and bytes as they are
         reason = _why_not(path, is_named="/" in wanted)
         if reason is None:
-            found = os.stat(path)  # noqa: PTH116
-            _check_format(wanted, path, cwd, (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns))
+            status = os.stat(path)  # noqa: PTH116
+            _check_format(wanted, path, cwd, (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns))
             return candidate
         why += [reason] if reason else []
     raise NotRunnableError(
@@ -45,7 +45,7 @@ def find(wanted: str, cwd: str, search_path: str) -> str:
 
 
 def _why_not(path: str, *, is_named: bool) -> str | None:
-    """None for a file that may be executed, the reason otherwise; an empty one where there is nothing."""
+    """Return None for an executable file, otherwise the reason; an empty reason for a missing file."""
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116
     except PermissionError:
@@ -85,7 +85,7 @@ def _check_format(wanted: str, path: str, cwd: str, identity: tuple[int, ...]) -
 
 
 def _head_of(path: str) -> bytes:
-    """Its first bytes; none for a program that may be executed and not read."""
+    """Return the first bytes; empty for a program that may be executed and not read."""
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
@@ -129,7 +129,7 @@ def _own_machine() -> int:
 
 
 def _interpreters(head: bytes) -> Iterator[str]:
-    """The loader of a 64-bit program of this machine, as far as the head shows it."""
+    """Return the loader of a 64-bit program of this machine, if the head names it."""
     if head[4:6] != bytes([_BITS_64, _LITTLE]):
         return
     with suppress(struct.error):
@@ -142,7 +142,7 @@ def _interpreters(head: bytes) -> Iterator[str]:
 
 
 def _has_handlers() -> bool:
-    """Whether the kernel was taught other formats, as for emulators of other processors."""
+    """Return whether binfmt_misc has handlers, as for emulators of other processors."""
     with suppress(OSError):
         return bool(set(os.listdir(_HANDLERS)) - {"register", "status"})  # noqa: PTH208
     return False

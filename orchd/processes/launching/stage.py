@@ -1,4 +1,4 @@
-"""Become an agent that no shell could: run by its path, in a Python of its own, between a shim and the agent.
+"""Program between a shim and an agent that no shell can start; run by its path in a Python of its own.
 
 It needs nothing but the standard library, and no package on the module path.
 """
@@ -19,7 +19,7 @@ _NOT_RUN, _NOT_FOUND = 126, 127  # the exit codes of a shell
 
 
 def environment() -> dict[bytes, bytes]:
-    """The agent's variables, out of those that hold them."""
+    """Return the variables of the agent, read from the slots."""
     held = (value.partition(b"=") for name, value in os.environb.items() if _SLOT.fullmatch(name))
     marks = {name: value for name, value in os.environb.items() if _MARK.fullmatch(name)}
     return {name: value for name, is_set, value in held if is_set} | marks
@@ -27,8 +27,8 @@ def environment() -> dict[bytes, bytes]:
 
 def limit(text: str) -> None:
     """Set resource limits, written as `NUMBER:SOFT:HARD` with spaces between them."""
-    for one in text.split():
-        number, soft, hard = map(int, one.split(":"))
+    for item in text.split():
+        number, soft, hard = map(int, item.split(":"))
         highest = resource.getrlimit(number)[1]
         if highest != resource.RLIM_INFINITY and not 0 <= hard <= highest:  # no right to raise it, as a rule
             soft, hard = min(soft, highest), highest
@@ -36,7 +36,7 @@ def limit(text: str) -> None:
 
 
 def main() -> int:
-    """Only returns when the agent cannot be started."""
+    """Execute the agent; returns only when it cannot be started."""
     program, variables = sys.argv[1], environment()
     for number in _IGNORED_BY_PYTHON:
         signal.signal(number, signal.SIG_DFL)

@@ -1,1 +1,1 @@
-"""What Linux offers: /proc, cgroups, pidfds, sparse files."""
+"""Interfaces of Linux: /proc, cgroups, pidfds, sparse files."""

@@ -1,8 +1,8 @@
-"""Bounds that the kernel holds: the controllers of cgroup v2, where they can be had for the cgroups of agents.
+"""Resource limits by the controllers of cgroup v2, where they are available for the cgroups of agents.
 
 A cgroup that passes controllers on holds no process itself. A manager that puts each new daemon into the unit's own
-cgroup could never start another one beside agents that live, so that they are passed on only from where no manager puts
-anybody: docs/decisions/020-bounds-of-an-agent.md.
+cgroup could never start a daemon beside running agents, so controllers are passed on only from cgroups in which no
+manager puts processes: docs/decisions/020-bounds-of-an-agent.md.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _FRESH = 1.0  # seconds
 
 
 def delegate(*levels: Path) -> None:
-    """Have what is below each of these, outermost first, bounded by as many of our controllers as there are."""
+    """Enable all available controllers below each of these cgroups, outermost first."""
     for level in levels:
         for name in _BY_BOUND.values():
-            with suppress(OSError):  # it is not there, or it is somebody else's
+            with suppress(OSError):  # it is missing, or belongs to another user
                 (level / "cgroup.subtree_control").write_text(f"+{name}")
 
 
 def passed_on(level: Path) -> frozenset[str]:
-    """The bounds that the kernel holds in cgroups below `level`."""
+    """Return the resource limits that the kernel enforces in cgroups below `level`."""
     try:
         names = (level / "cgroup.subtree_control").read_text().split()
     except OSError:
@@ -38,7 +38,7 @@ def passed_on(level: Path) -> frozenset[str]:
 
 
 def bind(cgroup: Path, spec: Spec, held: Iterable[str]) -> None:
-    """Write down those bounds of `spec` that are `held` here, while nobody is in it yet. Raises OSError."""
+    """Write the limits of `spec` that are in `held` into a cgroup without members. Raises OSError."""
     if spec.memory_max is not None and "memory_max" in held:
         (cgroup / "memory.max").write_text(str(spec.memory_max))
         (cgroup / "memory.oom.group").write_text("1")  # half an agent is of no use
@@ -53,7 +53,7 @@ def bind(cgroup: Path, spec: Spec, held: Iterable[str]) -> None:
 
 
 def is_memory_bound(cgroup: Path) -> bool:
-    """Whether the kernel bounds what is in it."""
+    """Return whether the kernel limits the memory of a cgroup."""
     try:
         return (cgroup / "memory.max").read_text().strip() != "max"
     except OSError:
@@ -61,7 +61,7 @@ def is_memory_bound(cgroup: Path) -> bool:
 
 
 def current(cgroup: Path) -> int:
-    """The bytes that are in use in it; 0 where the kernel does not say."""
+    """Return the memory in use in bytes; 0 where the kernel does not report it."""
     try:
         return int((cgroup / "memory.current").read_text())
     except (OSError, ValueError):
@@ -69,7 +69,7 @@ def current(cgroup: Path) -> int:
 
 
 def oom(cgroup: Path) -> Oom | None:
-    """For whose want of memory the kernel ended something in it, since it was made."""
+    """Return why the kernel killed a member for want of memory: its own limit or the machine's; None if it did not."""
     try:
         lines = (cgroup / "memory.events").read_text().splitlines()
     except OSError:
@@ -81,7 +81,7 @@ def oom(cgroup: Path) -> Oom | None:
 
 
 def peak(cgroup: Path) -> int | None:
-    """The most bytes that were ever in use in it, if they are bounded; None where the kernel does not say."""
+    """Return the peak of memory in bytes, if it is limited; None where the kernel does not report it."""
     try:
         return int((cgroup / "memory.peak").read_text()) if is_memory_bound(cgroup) else None
     except OSError:
@@ -89,8 +89,7 @@ def peak(cgroup: Path) -> int | None:
 
 
 class OomKillCounter:
-    """How many processes of this machine the kernel has ended for want of memory. To look takes a tenth of a
-    millisecond, too long for each start of an agent."""
+    """Counts OOM kills on this machine. A reading takes a tenth of a millisecond, too long for each start."""
 
     def __init__(self, clock: Callable[[], float], vmstat: Path = Path("/proc/vmstat")) -> None:
         self._clock = clock
@@ -98,11 +97,11 @@ class OomKillCounter:
         self._seen, self._at = 0, -_FRESH
 
     def lately(self) -> int:
-        """As of a moment ago."""
+        """Return the count of a moment ago."""
         return self.now() if self._clock() - self._at >= _FRESH else self._seen
 
     def now(self) -> int:
-        """As of now; 0 where the kernel does not say."""
+        """Return the count of now; 0 where the kernel does not report it."""
         self._at = self._clock()
         try:
             words = self._vmstat.read_text().split()

@@ -1,4 +1,4 @@
-"""The daemon's own limit of open files: raised as far as it goes, and not passed on to agents."""
+"""The daemon's limit of open files: raised to the hard limit, and not passed on to agents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _before: list[tuple[int, int]] = []  # the limits that this process was started 
 
 
 def raise_own() -> tuple[int, int]:
-    """Let this process open as many files as it may. Returns the soft and the hard limit that it was started with."""
+    """Raise our soft limit to the hard limit. Returns the soft and the hard limit that we were started with."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     _before[:] = [before]
     if before[0] < before[1]:
@@ -29,22 +29,22 @@ def raise_own() -> tuple[int, int]:
 
 
 def restore_for(pid: int) -> None:
-    """Give a child that has not forked yet the limits that this process was started with."""
+    """Restore, in a child that has not forked yet, the limits that this process was started with."""
     for before in _before:
         with suppress(ProcessLookupError):  # it was killed: its end is news of its own
             resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
 
 
 def check_for_client() -> None:
-    """Raise OSError (EMFILE) when only those are left with which the ends of agents are seen and written down.
+    """Raise OSError (EMFILE) when only the reserve for exits of agents is left.
 
-    To be called before a connection or a wait takes some.
+    To be called before a connection or a wait takes descriptors.
     """
     _check(_RESERVE)
 
 
 def check_for_attempt() -> None:
-    """Raise OSError (EMFILE) when what is left is for that and for clients: agents must not shut them out."""
+    """Raise OSError (EMFILE) when only the reserves for exits and for clients are left."""
     _check(_RESERVE + _FOR_CLIENTS)
 
 
@@ -69,7 +69,7 @@ def _open_files() -> int:
 
 
 def most_connections() -> int:
-    """How many clients of this machine may be connected: each takes two descriptors, and half are for agents."""
+    """Return how many local clients may be connected: each takes two descriptors, and half are for agents."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if files == resource.RLIM_INFINITY:
         return _MOST

@@ -1,5 +1,4 @@
-"""Ends as events: pidfds of processes, populated-events of cgroups and gates of shims in one epoll. Nothing is polled
-for."""
+"""Process exits as events: pidfds, populated-events of cgroups and gates of shims in one epoll, without polling."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ _AT_ONCE = 2  # so that the successors of the first are at work while the others
 
 
 class ExitWatch(Generic[Key]):
-    """What is watched, for whom."""
+    """The watched descriptors, each with its key."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -25,7 +24,7 @@ class ExitWatch(Generic[Key]):
         self._pids: Counter[int | None] = Counter()
 
     def count(self, pid: int) -> int:
-        """How often this process is watched; each time takes a descriptor."""
+        """Return how often this process is watched; each watch takes a descriptor."""
         return self._pids[pid]
 
     def _add(self, key: Key, pid: int | None, descriptor: int, mask: int) -> None:
@@ -35,11 +34,11 @@ class ExitWatch(Generic[Key]):
         self._epoll.register(descriptor, mask)
 
     def fileno(self) -> int:
-        """Readable when something has fired."""
+        """Return the descriptor that is readable when a watch has fired."""
         return self._epoll.fileno()
 
     def process(self, key: Key, pid: int) -> bool:
-        """Tell when `pid` ends. False when it has: whoever asked must look for itself."""
+        """Watch for the end of `pid`. Returns False when it has ended; then no event follows."""
         if pid in self._descriptors.get(key, ()):
             return True
         try:
@@ -50,7 +49,7 @@ class ExitWatch(Generic[Key]):
         return True
 
     def cgroup(self, key: Key, path: Path) -> bool:
-        """Tell when the cgroup is emptied or filled. False when it is gone."""
+        """Watch for a cgroup to become empty or populated. Returns False when it is gone."""
         if None in self._descriptors.get(key, ()):
             return True
         try:
@@ -62,8 +61,8 @@ class ExitWatch(Generic[Key]):
         return True
 
     def shim(self, key: Key, pid: int, gate: int) -> None:
-        """Tell when something comes back through the gate, which is ours to close from now on, or when the process
-        behind it ends. Raises OSError, and then there is no gate any more; also when that process has ended."""
+        """Watch the gate for data, and the process behind it for its end. The gate is ours to close from now on.
+        Raises OSError, and then there is no gate any more; also when that process has ended."""
         self._add(key, GATE, gate, select.EPOLLIN)
         is_there = False
         try:
@@ -75,36 +74,36 @@ class ExitWatch(Generic[Key]):
             raise ChildProcessError(errno.ECHILD, "its supervising shell was killed before it began")
 
     def pass_on(self, key: Key, other: Key) -> None:
-        """Watch for `other` what was watched for `key`."""
+        """Transfer all watches of `key` to `other`."""
         for pid, descriptor in (moved := self._descriptors.pop(key, {})).items():
             self._watched[descriptor] = (other, pid)
         self._descriptors[other] = moved
 
     def fired(self) -> list[tuple[Key, int | None]]:
-        """Some of what has fired since last time, a cgroup without a pid; such a process is not watched any more, and a
-        gate fires until it is read."""
-        found = []
+        """Return some of the fired watches, a cgroup without a pid. Such a process is not watched any more, and a gate
+        fires until it is read."""
+        events = []
         for descriptor, _ in self._epoll.poll(0, _AT_ONCE):
             key, pid = self._watched[descriptor]
             if pid is None:
                 os.pread(descriptor, 256, 0)
             elif pid != GATE:
                 self.close(descriptor)
-            found.append((key, pid))
-        return found
+            events.append((key, pid))
+        return events
 
     def forget(self, key: Key) -> None:
-        """Watch nothing more for `key`."""
+        """End all watches of `key`."""
         for descriptor in list(self._descriptors.get(key, {}).values()):
             self.close(descriptor)
 
     def forget_process(self, key: Key, pid: int) -> None:
-        """Do not tell when `pid` ends."""
+        """End the watch of `pid`."""
         if (descriptor := self._descriptors.get(key, {}).get(pid)) is not None:
             self.close(descriptor)
 
     def close(self, descriptor: int) -> None:
-        """Watch this no more, and have no such descriptor."""
+        """End the watch of a descriptor and close it."""
         # closed first, it would stay in the epoll set for as long as a child holds a copy (epoll(7))
         self._epoll.unregister(descriptor)
         os.close(descriptor)

@@ -1,7 +1,7 @@
-"""The logs of attempts, kept within a bound while they are written: the middle is punched out, head and tail stay.
+"""Limits the size of logs while they are written: holes are punched into the middle, head and tail stay.
 
-Nobody is woken for an agent that is quiet. A log is looked at soon after it began and soon after each sign of writing;
-one that did not grow since is left alone until inotify(7) tells, once, that somebody writes again.
+A quiet agent causes no wakeups. A log is checked soon after its start and after each sign of writing; a log that did
+not grow since is checked again only when inotify(7) reports a write.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 LONGEST_REST = 0.25  # seconds between two looks at a log that grows; what is written meanwhile is beyond the bound
 _SHORTEST_REST = 0.02
-_FIRST_REST = 0.1  # after a first sign of writing: nobody knows yet how fast
+_FIRST_REST = 0.1  # after a first sign of writing: its speed is not known yet
 _BLOCK = 4096  # a gap that does not begin and end with blocks would leave zeros
 _PIECE = 64 << 20  # punched at once: freeing what is still in memory takes a few milliseconds
 _PUNCH = 0x3  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE (fallocate(2))
@@ -34,7 +34,7 @@ _PUNCH = 0x3  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE (fallocate(2))
 
 @dataclass(slots=True)
 class _Log:
-    """One log, as it was when it was looked at last."""
+    """One log at its last check."""
 
     path: str
     looked: float
@@ -46,7 +46,7 @@ class _Log:
 
 
 class Trimmer(Generic[Key]):
-    """The logs of all attempts that live."""
+    """Checks and trims the logs of all running attempts."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -65,123 +65,123 @@ class Trimmer(Generic[Key]):
             weakref.finalize(self, os.close, self._never)
 
     def fileno(self) -> int:
-        """Readable when somebody writes who was quiet."""
+        """Return the descriptor that is readable when a quiet log is written again."""
         return self._never if self._inotify is None else self._inotify.fileno()
 
     def reconfigure(self, most: int) -> None:
-        """Keep each log to `most` bytes from now on."""
+        """Limit each log to `most` bytes from now on."""
         self._most, self._can_punch = most, True
 
     def begin(self, key: Key, path: str) -> None:
-        """Look at this log from now on; not before it has had time to be quiet, since most attempts are short."""
+        """Check this log from now on, the first time after a pause, since most attempts are short."""
         now = self._clock()
         self._logs[key] = _Log(path, now, now + LONGEST_REST)
 
     def end(self, key: Key) -> None:
-        """Nobody writes it any more. What is beyond the bound is still taken out."""
-        if (found := self._logs.get(key)) is None:
+        """Trim the log of an ended attempt for the last time."""
+        if (entry := self._logs.get(key)) is None:
             return
-        found.is_over, found.due = True, self._clock()
-        self._leave_alone(key, found)
-        if _size(found) - found.gap <= self._most:
+        entry.is_over, entry.due = True, self._clock()
+        self._leave_alone(key, entry)
+        if _size(entry) - entry.gap <= self._most:
             del self._logs[key]
 
     def next_deadline(self) -> float | None:
-        """When to look; None while all are quiet."""
-        return min((found.due for found in self._logs.values() if found.due is not None), default=None)
+        """Return the time of the next check; None while all logs are quiet."""
+        return min((entry.due for entry in self._logs.values() if entry.due is not None), default=None)
 
     def look(self) -> None:
-        """Look at those whose time has come."""
+        """Check the logs that are due."""
         self._hear()
         now = self._clock()
-        for key, found in list(self._logs.items()):
-            if found.due is not None and found.due <= now:
-                self._look(key, found, now)
+        for key, entry in list(self._logs.items()):
+            if entry.due is not None and entry.due <= now:
+                self._look(key, entry, now)
 
-    def _look(self, key: Key, found: _Log, now: float) -> None:
-        size = _size(found)
-        if self._can_punch and size - found.gap > self._most and self._is_left_more(found):
-            found.due = now  # one piece a turn, so that others are heard in between
+    def _look(self, key: Key, entry: _Log, now: float) -> None:
+        size = _size(entry)
+        if self._can_punch and size - entry.gap > self._most and self._is_left_more(entry):
+            entry.due = now  # one piece a turn, so that others are heard in between
             return
-        if found.is_over:
+        if entry.is_over:
             del self._logs[key]
             return
-        grown, took = size - found.size, now - found.looked
-        found.size, found.looked = size, now
+        grown, took = size - entry.size, now - entry.looked
+        entry.size, entry.looked = size, now
         if grown > 0:
-            found.due = now + min(max(self._most / 4 * took / grown, _SHORTEST_REST), LONGEST_REST)
+            entry.due = now + min(max(self._most / 4 * took / grown, _SHORTEST_REST), LONGEST_REST)
         else:
-            found.due = None if self._sleeps(key, found) else now + LONGEST_REST
+            entry.due = None if self._sleeps(key, entry) else now + LONGEST_REST
 
-    def _sleeps(self, key: Key, found: _Log) -> bool:
-        """Have inotify tell of the next write. False when it cannot, or when somebody wrote before it could."""
+    def _sleeps(self, key: Key, entry: _Log) -> bool:
+        """Wait for the next write by inotify. Returns False when it cannot watch, or the log grew before it did."""
         try:
-            watch = -1 if self._inotify is None else self._inotify.watch(found.path, MODIFY | ONESHOT | DONT_FOLLOW)
+            watch = -1 if self._inotify is None else self._inotify.watch(entry.path, MODIFY | ONESHOT | DONT_FOLLOW)
         except OSError:
             watch = -1
         if watch < 0:
-            return not os.path.exists(found.path)  # noqa: PTH110 - its paths are strings; a log that is gone is quiet
-        self._quiet[watch], found.watch = key, watch
-        return _size(found) == found.size
+            return not os.path.exists(entry.path)  # noqa: PTH110 - its paths are strings; a log that is gone is quiet
+        self._quiet[watch], entry.watch = key, watch
+        return _size(entry) == entry.size
 
-    def _leave_alone(self, key: Key, found: _Log) -> None:
-        """Have inotify tell nothing more of it: a watch would last as long as the file."""
-        watch, found.watch = found.watch, None
+    def _leave_alone(self, key: Key, entry: _Log) -> None:
+        """End the inotify watch, which would last as long as the file."""
+        watch, entry.watch = entry.watch, None
         if watch is None or self._quiet.get(watch) != key:  # another path may lead to the same file
             return
         del self._quiet[watch]
         if self._inotify is not None:
             self._inotify.unwatch(watch)  # in vain for one that has just told what it was there for
-        self._hear()  # that it is watched no more is an event too, and nobody is to wake up for that
+        self._hear()  # the end of a watch is an event too, and no wakeup is wanted for it
 
     def _hear(self) -> None:
-        """Whose silence is over is looked at again soon."""
+        """Schedule checks of the logs that inotify reports."""
         now = self._clock()
         for watch in self._inotify.events() if self._inotify is not None else ():
             # Each was watched for one event; the next is that it is watched no more. Its number is not used again soon.
             key = self._quiet.pop(watch, None)
-            found = None if key is None else self._logs.get(key)
-            if found is None:
+            entry = None if key is None else self._logs.get(key)
+            if entry is None:
                 continue
-            if found.watch == watch:
-                found.watch = None
-            if found.due is None:
-                found.looked, found.due = now, now + _FIRST_REST
+            if entry.watch == watch:
+                entry.watch = None
+            if entry.due is None:
+                entry.looked, entry.due = now, now + _FIRST_REST
 
-    def _is_left_more(self, found: _Log) -> bool:
-        """Punch out one piece. Whether there is more of it, after which `found` is as the file is now."""
+    def _is_left_more(self, entry: _Log) -> bool:
+        """Punch out one piece, and update `entry` from the file. Returns whether more is to be punched."""
         try:
-            descriptor = open_file(found.path, os.O_RDWR)
+            descriptor = open_file(entry.path, os.O_RDWR)
         except OSError:  # it was deleted or replaced: nothing of it can be had
             return False
         try:
-            piece = self._next_piece(descriptor, found)
+            piece = self._next_piece(descriptor, entry)
             if piece is None:
                 return False
             if self._libc.fallocate(descriptor, _PUNCH, piece.start, piece.end - piece.start):
                 self._can_punch = False
                 why = os.strerror(ctypes.get_errno())
-                log.warning("%s cannot be bounded: %s; logs here take what agents write", found.path, why)
+                log.warning("%s cannot be bounded: %s; logs here take what agents write", entry.path, why)
                 return False
-            return self._next_piece(descriptor, found) is not None
+            return self._next_piece(descriptor, entry) is not None
         finally:
             os.close(descriptor)
 
-    def _next_piece(self, descriptor: int, found: _Log) -> Hole | None:
-        """What to punch out next, by the file alone, so that it is the same for a daemon that was started anew."""
+    def _next_piece(self, descriptor: int, entry: _Log) -> Hole | None:
+        """Return the next piece to punch out, by the file alone, so that it is the same after a restart."""
         size = os.fstat(descriptor).st_size
         gap = gap_after(descriptor, 0)
-        found.gap = gap.end - gap.start if gap else 0
+        entry.gap = gap.end - gap.start if gap else 0
         head = self._most // 4 // _BLOCK * _BLOCK
         start = gap.end if gap and gap.start <= head else head
         end = (size - self._most // 2) // _BLOCK * _BLOCK
-        if end <= start or size - found.gap <= self._most:
+        if end <= start or size - entry.gap <= self._most:
             return None
         return Hole(start, min(end, start + _PIECE))
 
 
-def _size(found: _Log) -> int:
-    """How long it is; one that was deleted does not grow."""
+def _size(entry: _Log) -> int:
+    """Return the size in bytes; the last size of a deleted log."""
     with suppress(OSError):
-        return os.stat(found.path, follow_symlinks=False).st_size  # noqa: PTH116 - its paths are strings
-    return found.size
+        return os.stat(entry.path, follow_symlinks=False).st_size  # noqa: PTH116 - its paths are strings
+    return entry.size

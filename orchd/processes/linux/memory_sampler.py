@@ -1,9 +1,10 @@
-"""How much memory trees take that have a bound: looked at again and again, and cheaply. Where the kernel holds the
-bound of a cgroup, only what has left it is counted.
+"""Memory of trees with a limit, sampled cheaply.
+
+Where the kernel enforces the limit of a cgroup, only processes that left it are counted.
 
 What a process maps (RSS) is quick to read and counts what processes share once for each of them. Only a tree that is
-too heavy by that is weighed again with what is shared divided among those who share it (PSS), for which the kernel
-looks at every page.
+too heavy by that is sampled again with shared pages divided among their users (PSS), for which the kernel looks at
+every page.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ from orchd.processes.linux.procfs import PROC, all_processes, environment_marker
 
 Key = TypeVar("Key")
 PAUSE = 1.0  # seconds between two looks
-HURRY = 0.2  # the same, while somebody takes more than half of what it may
+HURRY = 0.2  # the same, while a tree uses more than half of its limit
 _PAGE = resource.getpagesize()
 _Owner = tuple[str | None, ...]
 
 
 class MemorySample(NamedTuple):
-    """Bytes that a tree takes, and may take."""
+    """Memory of a tree and its limit, in bytes."""
 
     amount: int
     bound: int
 
 
 class MemorySampler(Generic[Key]):
-    """Weighs, at most as often as is needed, and never while nobody has a bound."""
+    """Samples trees with a limit, no more often than needed, and never without any."""
 
     def __init__(self) -> None:
         self._trees: dict[Key, tuple[ProcessTree, int]] = {}
@@ -41,15 +42,15 @@ class MemorySampler(Generic[Key]):
         self._known: dict[tuple[int, float], _Owner] = {}  # what a process shows as its own never changes
 
     def put(self, key: Key, tree: ProcessTree, bound: int) -> None:
-        """Weigh this one from now on; it may take that many bytes."""
+        """Sample a tree from now on; `bound` is its limit in bytes."""
         self._trees[key] = (tree, bound)
 
     def take(self, key: Key) -> None:
-        """Weigh it no more, if it was."""
+        """Stop sampling a tree, if it was sampled."""
         self._trees.pop(key, None)
 
     def next_deadline(self, now: float) -> float | None:
-        """When to weigh again; None while there is nothing to be weighed."""
+        """Return the time of the next sample; None without trees."""
         if not self._trees:
             self._due, self._known = None, {}
         elif self._due is None:
@@ -57,7 +58,7 @@ class MemorySampler(Generic[Key]):
         return self._due
 
     def weigh(self, now: float) -> dict[Key, MemorySample]:
-        """All of them, if it is time; and a hurry when somebody is near their bound."""
+        """Return samples of all trees if they are due; the next follow sooner when a tree is near its limit."""
         if not self._trees or self._due is None or self._due > now:
             return {}
         members = {key: list(tree.members()) if tree.cgroup else [] for key, (tree, _) in self._trees.items()}
@@ -65,12 +66,12 @@ class MemorySampler(Generic[Key]):
             for pid, key in self._owners(loose).items():
                 members[key].append(pid)
         amounts = {key: _amount(tree, members[key], bound) for key, (tree, bound) in self._trees.items()}
-        found = {key: MemorySample(amount, self._trees[key][1]) for key, amount in amounts.items()}
-        self._due = now + (HURRY if any(2 * one.amount > one.bound for one in found.values()) else PAUSE)
-        return found
+        samples = {key: MemorySample(amount, self._trees[key][1]) for key, amount in amounts.items()}
+        self._due = now + (HURRY if any(2 * sample.amount > sample.bound for sample in samples.values()) else PAUSE)
+        return samples
 
     def _owners(self, trees: Mapping[Key, ProcessTree]) -> dict[int, Key]:
-        """Whose each process is, by one look at the machine: by session or marks, or else as the process above it."""
+        """Return the tree of each process from one scan of /proc: by session or markers, else that of its parent."""
         processes = all_processes()
         sessions = {tree.shim: key for key, tree in trees.items() if tree.shim}
         owners = {(tree.home, tree.agent, str(tree.attempt)): key for key, tree in trees.items()}
@@ -82,18 +83,18 @@ class MemorySampler(Generic[Key]):
                 known = tuple(found_marks.get(name) for name in (ENV_HOME, ENV_AGENT, ENV_ATTEMPT))
             shown[pid] = known
         self._known = {(pid, processes[pid].started): owner for pid, owner in shown.items()}
-        found: dict[int, Key] = {}
+        keys: dict[int, Key] = {}
         # who is above began earlier, if not adopted
         for pid, process in sorted(processes.items(), key=lambda item: item[1].started):
-            key = sessions.get(process.session, owners.get(shown[pid], found.get(process.parent)))  # type: ignore[arg-type]
+            key = sessions.get(process.session, owners.get(shown[pid], keys.get(process.parent)))  # type: ignore[arg-type]
             if key is not None and pid != os.getpid():
-                found[pid] = key
-        return found
+                keys[pid] = key
+        return keys
 
 
 def _amount(tree: ProcessTree, pids: list[int], bound: int) -> int:
-    """What a tree takes; nothing while the kernel bounds all of it. What left the cgroup is not bounded any more, and
-    is counted together with what the kernel counts."""
+    """Return the memory of a tree; 0 while the kernel limits all of it. Processes that left the cgroup are not limited,
+    and are counted together with what the kernel counts."""
     if tree.cgroup is None or not controllers.is_memory_bound(tree.cgroup.path):
         return _weight(pids, bound)
     inside = tree.inside()
@@ -108,7 +109,7 @@ def _weight(pids: Iterable[int], bound: int) -> int:
 
 
 def _mapped(pid: int) -> int:
-    """All that it maps and that is in memory; nothing of one that has ended."""
+    """Return the RSS in bytes; 0 for an ended process."""
     try:
         return int((PROC / str(pid) / "statm").read_bytes().split()[1]) * _PAGE
     except OSError:
@@ -116,7 +117,7 @@ def _mapped(pid: int) -> int:
 
 
 def _own(pid: int, otherwise: int) -> int:
-    """The same, with its part of what it shares; of one that cannot be looked into, all of it."""
+    """Return the PSS in bytes; `otherwise` for a process that cannot be inspected."""
     try:
         rollup = (PROC / str(pid) / "smaps_rollup").read_bytes()
     except PermissionError:

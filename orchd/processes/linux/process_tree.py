@@ -1,4 +1,4 @@
-"""An attempt's process tree: everything that came of it, wherever it hid, and how to end it.
+"""The process tree of an attempt: all its processes, however they detached, and how to end them.
 
 It is a union: what is in the attempt's cgroup, where there is one; the shim's session and its descendants; what carries
 the attempt's marks in its environment; and all that is below these. So a process that leaves one of them is a member by
@@ -46,26 +46,26 @@ class ProcessTree:
     shims: Collection[int] = ()  # pids that are none of its orphans
     is_shim_gone: bool = False
     _reaper: int = 0  # of an adopted tree: the process to which its orphans go, if that is known
-    _escaped: dict[tuple[int, float], str] = field(default_factory=dict)  # names of those seen outside its cgroup
+    _escaped: dict[tuple[int, float], str] = field(default_factory=dict)  # names of processes seen outside its cgroup
 
     def members(self, processes: dict[int, Process] | None = None) -> dict[int, Process]:
-        """Everything of the tree that is alive, the shim included, and never ourselves.
+        """Return all live processes of the tree, the shim included, and never ourselves.
 
-        `processes` is one look at the machine for many trees, for those that cannot do without.
+        `processes` is one scan of /proc for many trees, used where the quick sources do not suffice.
         """
         self._check_shim()
         inside = self.inside()
-        found = self._near(inside)
-        if found is None:
+        members = self._near(inside)
+        if members is None:
             every = all_processes() if processes is None else processes
             every = {pid: process for pid, process in every.items() if pid != os.getpid()}  # nor what is below us
             own = {pid for pid, process in every.items() if self._is_own(process)}
             own |= {self.shim, *inside} & every.keys()
             own.update(below(own, every))
-            found = {pid: every[pid] for pid in own} | inside
+            members = {pid: every[pid] for pid in own} | inside
         if self.cgroup is not None:
-            self._note_escaped(found.values(), inside)
-        return found
+            self._note_escaped(members.values(), inside)
+        return members
 
     def _note_escaped(self, members: Iterable[Process], inside: dict[int, Process]) -> None:
         for process in members:
@@ -78,13 +78,13 @@ class ProcessTree:
                 self._escaped[process.pid, process.started] = f"{name} (pid {process.pid})"
 
     def escaped(self) -> tuple[str, ...]:
-        """The processes that were seen outside its cgroup, at most a few."""
+        """Return the processes that were seen outside the cgroup, at most a few."""
         return tuple(self._escaped.values())
 
     def inside(self) -> dict[int, Process]:
-        """The members that are in its cgroup; none without one."""
-        found = (read_process(pid) for pid in (self.cgroup.members() if self.cgroup is not None else ()))
-        return {process.pid: process for process in found if process is not None and not process.is_zombie}
+        """Return the members in the cgroup; empty without a cgroup."""
+        processes = (read_process(pid) for pid in (self.cgroup.members() if self.cgroup is not None else ()))
+        return {process.pid: process for process in processes if process is not None and not process.is_zombie}
 
     def _check_shim(self) -> None:
         """After the shim has ended its pid names its session only until another process has that pid: the kernel gives
@@ -93,7 +93,7 @@ class ProcessTree:
             self.shim = 0
 
     def _near(self, inside: dict[int, Process]) -> dict[int, Process] | None:
-        """The members without a look at every process: the shim, what is in the cgroup, orphans, and all that is below
+        """Return the members without a scan of all processes: the shim, the cgroup, orphans, and all descendants of
         these. None when it is not known where its orphans are."""
         orphans = self._orphans()
         if orphans is None:
@@ -101,26 +101,27 @@ class ProcessTree:
         return inside | orphans | below_now([self.shim, *inside, *orphans])
 
     def _orphans(self) -> dict[int, Process] | None:
-        """Those of it whose parents have ended, found quickly: what forks and leaves is gone before it is looked at."""
-        found: dict[int, Process] = {}
+        """Return members whose parents have ended. It must be quick: a process that forks and exits is gone soon."""
+        orphans: dict[int, Process] = {}
         for _ in range(_LOOKS):
             children = self._orphanage()
             if children is None:
                 return None
             around = below_now(reversed(children)) if self.is_ours else _alive(children)
-            found = {pid: process for pid, process in around.items() if self._is_own(process)}
-            if found or self._is_still(children):
+            orphans = {pid: process for pid, process in around.items() if self._is_own(process)}
+            if orphans or self._is_still(children):
                 break
-        return found
+        return orphans
 
     def _is_still(self, children: list[int]) -> bool:
-        """Whether no orphan can have been missed: what orphans another was alive, or the next reading differs."""
+        """Return whether no orphan can have been missed: its parent was alive, or the next reading differs."""
         if self.is_ours:
             return all(process is not None and not process.is_leaving for process in map(read_process, children))
         return self._orphanage() == children  # its parent may have zombies that it never waits for
 
     def _orphanage(self) -> list[int] | None:
-        """The pids among which its orphans are: our children, or of an adopted tree those of the parent of its shim."""
+        """Return the pids among which its orphans are: our children, or of an adopted tree the children of its shim's
+        parent."""
         if self.is_ours:
             children = own_children() if is_reaper() else None
         else:
@@ -132,63 +133,63 @@ class ProcessTree:
         return [pid for pid in children if pid not in self.shims and pid not in (self.shim, os.getpid())]
 
     def needs_a_look_at_all(self) -> bool:
-        """Whether its members are known only by a look at every process."""
+        """Return whether only a scan of all processes finds its members."""
         return self._orphanage() is None
 
     def _is_own(self, process: Process) -> bool:
         if process.session == self.shim != 0:  # 0 is the kernel's own session, and that of all outside a container
             return True
-        found = environment_markers(process.pid)
+        markers = environment_markers(process.pid)
         return (
-            found.get(ENV_AGENT) == self.agent
-            and found.get(ENV_ATTEMPT) == str(self.attempt)
-            and found.get(ENV_HOME) == self.home
+            markers.get(ENV_AGENT) == self.agent
+            and markers.get(ENV_ATTEMPT) == str(self.attempt)
+            and markers.get(ENV_HOME) == self.home
         )
 
     def is_gone(self, shims: Iterable[int]) -> bool:
-        """Whether nothing is left after the shim has ended; `shims` are our children that are none of its orphans."""
+        """Return whether no process is left after the end of the shim; `shims` are our children other than orphans."""
         if self.cgroup is not None and not self.cgroup.is_empty():
             return False
         if self.is_ours and _has_no_children_but(set(shims)):
-            return True  # nobody was orphaned to us, so nobody of it is left: no need to look at every process
+            return True  # we have no orphans, so none of the tree is left: no need to scan all processes
         return not self.members()
 
     def is_left_to_shim(self) -> bool:
-        """Whether nothing but the shim is left; quick while nothing was orphaned to us."""
+        """Return whether only the shim is left; quick while we have no orphans."""
         if children_of(self.shim):
             return False
         return _has_no_children_but(set(self.shims)) or set(self.members()) == {self.shim}
 
     def terminate(self) -> None:
-        """SIGTERM to all of it but the shim, which has a record to write; what was stopped or frozen is woken, to end.
+        """Send SIGTERM to all but the shim, which has a record to write; wake stopped and frozen processes.
 
         A shim that has no agent yet gets the signal itself, and then begins none, unless it was just about to.
         """
         for _ in range(_BEGINNINGS):
-            if found := self._signalled():
+            if processes := self._signalled():
                 break
             shim = read_process(self.shim)
             if shim is None or shim.is_zombie:
                 break
             send(shim, signal.SIGTERM)
-        for process in found:
+        for process in processes:
             send(process, signal.SIGTERM)
             send(process, signal.SIGCONT)
         self.wake_shim()
 
     def ask(self) -> bool:
-        """SIGTERM to what the shim runs, alone: it ends the rest of the tree in its own way. What was stopped or frozen
-        is woken, to end. Returns whether there was somebody to ask."""
-        asked = _alive(children_of(self.shim) or ()).values()
-        for process in asked:
+        """Send SIGTERM to the child of the shim alone, which ends the rest of the tree itself; wake it if it was
+        stopped or frozen. Returns whether there was a child."""
+        processes = _alive(children_of(self.shim) or ()).values()
+        for process in processes:
             send(process, signal.SIGTERM)
         for process in self._signalled():
             send(process, signal.SIGCONT)
         self.wake_shim()
-        return bool(asked)
+        return bool(processes)
 
     def kill(self) -> None:
-        """SIGKILL to all that there is now. The shim ends by itself once its agent has, with its record written."""
+        """Send SIGKILL to all current members but the shim, which writes its record and ends after its agent."""
         shim = read_process(self.shim)
         if self.cgroup is not None and (self.is_shim_gone or shim is None or shim.is_zombie):
             self.cgroup.kill()
@@ -197,7 +198,7 @@ class ProcessTree:
         self.wake_shim()
 
     def wake_shim(self) -> None:
-        """Let the shim run, whatever froze or stopped it, so that it can write how its agent ended."""
+        """Wake the shim, whatever froze or stopped it, so that it can write its record."""
         self._check_shim()
         shim = read_process(self.shim) if self.shim and not self.is_shim_gone else None
         if self.cgroup is not None:
@@ -212,12 +213,12 @@ class ProcessTree:
 
 
 def _alive(pids: Iterable[int]) -> dict[int, Process]:
-    found = {pid: read_process(pid) for pid in pids}
-    return {pid: process for pid, process in found.items() if process is not None and not process.is_zombie}
+    processes = {pid: read_process(pid) for pid in pids}
+    return {pid: process for pid, process in processes.items() if process is not None and not process.is_zombie}
 
 
 def _has_no_children_but(shims: set[int]) -> bool:
-    """Whether all our children are surely among these. Whoever's end hid another from the first reading is itself
-    missing from the second, so two that are the same have missed nobody."""
-    found = own_children()
-    return found is not None and shims.issuperset(found) and found == own_children()
+    """Return whether all our children are surely among these. A child whose end hid another from the first reading is
+    missing from the second, so two equal readings have missed none."""
+    children = own_children()
+    return children is not None and shims.issuperset(children) and children == own_children()

@@ -1,4 +1,4 @@
-"""What /proc says about processes: who they are, whose they are, who is below whom."""
+"""Reads processes from /proc: their state, their markers and their descendants; sends signals."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Process(NamedTuple):
 
 
 def read_process(pid: int) -> Process | None:
-    """The process that has this pid now."""
+    """Return the process that has this pid now; None without one."""
     try:
         stat = (PROC / str(pid) / "stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -57,7 +57,7 @@ def read_process(pid: int) -> Process | None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of a process and of all that it waited for; 0 when it has ended."""
+    """Return CPU seconds of a process and of the children that it waited for; 0 when it has ended."""
     try:
         stat = (PROC / str(pid) / "stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -66,8 +66,8 @@ def cpu_seconds(pid: int) -> float:
 
 
 def delay_seconds(pid: int) -> float:
-    """Time for which the first thread of a process was ready to run and waited for a CPU; 0 when it has ended, and on
-    kernels that do not count it."""
+    """Return seconds for which the first thread of a process waited for a CPU; 0 when it has ended, and on kernels that
+    do not count it."""
     try:
         return int((PROC / str(pid) / "schedstat").read_bytes().split()[1]) / 1e9
     except (OSError, IndexError):
@@ -75,8 +75,7 @@ def delay_seconds(pid: int) -> float:
 
 
 def load_of(pid: int) -> float:
-    """Seconds for which the first thread of a process ran, or was ready to run and waited for a CPU; 0 when it has
-    ended."""
+    """Return seconds for which the first thread of a process ran or waited for a CPU; 0 when it has ended."""
     try:
         ran, waited = (PROC / str(pid) / "schedstat").read_bytes().split()[:2]
     except (OSError, ValueError):  # ended, or a kernel that does not count it
@@ -85,7 +84,7 @@ def load_of(pid: int) -> float:
 
 
 def name_of(pid: int) -> str:
-    """The name of the program that a process runs, in printable characters; `?` when it has ended."""
+    """Return the name of the program of a process, in printable characters; `?` when it has ended."""
     try:
         name = (PROC / str(pid) / "comm").read_bytes().rstrip(b"\n").decode(errors="replace")
     except OSError:
@@ -94,24 +93,24 @@ def name_of(pid: int) -> str:
 
 
 def all_processes() -> dict[int, Process]:
-    """All processes that are not zombies, by pid."""
-    found = (read_process(int(name)) for name in os.listdir(PROC) if name.isdigit())  # noqa: PTH208 - twice as fast
-    return {process.pid: process for process in found if process is not None and not process.is_zombie}
+    """Return all processes that are not zombies, by pid."""
+    processes = (read_process(int(name)) for name in os.listdir(PROC) if name.isdigit())  # noqa: PTH208 - twice as fast
+    return {process.pid: process for process in processes if process is not None and not process.is_zombie}
 
 
 def environment_markers(pid: int) -> dict[str, str]:
-    """The variables by which a process shows whose it is; empty for one that cannot be read."""
+    """Return the markers in the environment of a process; empty when it cannot be read."""
     wanted = (ENV_HOME, ENV_AGENT, ENV_ATTEMPT)
     try:
         pairs = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
         return {}
-    found = (os.fsdecode(pair).partition("=") for pair in pairs if pair.startswith(b"ORCHD_"))
-    return {name: value for name, _, value in found if name in wanted}
+    variables = (os.fsdecode(pair).partition("=") for pair in pairs if pair.startswith(b"ORCHD_"))
+    return {name: value for name, _, value in variables if name in wanted}
 
 
 def below(roots: Iterable[int], processes: dict[int, Process]) -> Iterator[int]:
-    """All descendants of `roots` among `processes`, without the roots."""
+    """Return the pids of all descendants of `roots` among `processes`, without the roots."""
     children: dict[int, list[int]] = {}
     for process in processes.values():
         children.setdefault(process.parent, []).append(process.pid)
@@ -123,10 +122,10 @@ def below(roots: Iterable[int], processes: dict[int, Process]) -> Iterator[int]:
 
 
 def own_children() -> list[int] | None:
-    """The pids of our children, oldest first: those we made, and orphans that came to us as their subreaper.
+    """Return the pids of our children, oldest first: started here, or orphans that came to us as their subreaper.
 
-    All of them are children of our first thread: it starts the shims, and the kernel gives orphans to it. One may be
-    missing that is alive, if another of them ended meanwhile (proc(5)). None when this kernel does not tell.
+    All of them are children of our first thread: it starts the shims, and the kernel gives orphans to it. A live child
+    may be missing, if another child ended meanwhile (proc(5)). None when this kernel does not report them.
     """
     try:
         descriptor = _children_file(os.getpid())
@@ -140,12 +139,12 @@ def own_children() -> list[int] | None:
 
 @cache
 def _children_file(pid: int) -> int:
-    """Kept open: to open it takes several times as long as to read it."""
+    """Return the descriptor of our `children` file, kept open: opening takes several times as long as reading."""
     return os.open(PROC / f"{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def is_reaper() -> bool:
-    """Whether orphans below us come to us."""
+    """Return whether this process is a subreaper."""
     return _is_reaper(os.getpid())
 
 
@@ -156,28 +155,28 @@ def _is_reaper(_: int) -> bool:
 
 
 def children_of(pid: int) -> list[int] | None:
-    """The pids of the children of all threads of a process; empty when it has ended, None as for `own_children`."""
-    found: list[int] = []
+    """Return the pids of the children of all threads; empty when the process has ended, None as in `own_children`."""
+    pids: list[int] = []
     tasks = PROC / str(pid) / "task"
     try:
         threads = os.listdir(tasks)  # noqa: PTH208 - twice as fast
     except (FileNotFoundError, ProcessLookupError):
-        return found
+        return pids
     for thread in threads:
         try:
-            found.extend(map(int, (tasks / thread / "children").read_bytes().split()))
+            pids.extend(map(int, (tasks / thread / "children").read_bytes().split()))
         except ProcessLookupError:
             continue
         except FileNotFoundError:
             if (tasks / thread).exists():  # a thread that has not just ended: the kernel has no such file
                 return None
-    return found
+    return pids
 
 
 def below_now(roots: Iterable[int]) -> dict[int, Process]:
-    """The processes with these pids and all their descendants, without a look at every process; no zombies, and nothing
+    """Return the processes with these pids and their descendants, without a scan of all processes; no zombies, and none
     below ourselves: a daemon that was started by an agent is not of its tree."""
-    found: dict[int, Process] = {}
+    processes: dict[int, Process] = {}
     seen = {0, os.getpid()}
     frontier = [pid for pid in dict.fromkeys(roots) if pid not in seen]
     seen.update(frontier)
@@ -187,15 +186,15 @@ def below_now(roots: Iterable[int]) -> dict[int, Process]:
         if process is None:
             continue
         if not process.is_zombie:
-            found[pid] = process
+            processes[pid] = process
         new = [child for child in children_of(pid) or () if child not in seen]
         seen.update(new)
         frontier.extend(new)
-    return found
+    return processes
 
 
 def send(process: Process, number: signal.Signals) -> None:
-    """Signal exactly this process, or nobody: a pid may have passed on to another since we looked."""
+    """Send a signal to exactly this process, or to none: its pid may have passed on to another."""
     try:
         descriptor = os.pidfd_open(process.pid)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""CPU time and memory of whole process trees, sampled when somebody asks."""
+"""CPU time and memory of whole process trees, sampled on request."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from orchd.processes.linux.procfs import all_processes
 
 
 class Usage(NamedTuple):
-    """What a tree uses: CPU seconds so far, of those also that have ended and were waited for, and bytes of memory; of
-    one with a bound, also the most so far, counted as the bound is."""
+    """Usage of a tree: CPU seconds so far, including children that ended and were waited for, and bytes of memory; with
+    a memory limit also the peak, counted in the same way as the limit."""
 
     cpu_seconds: float
     rss_bytes: int
@@ -22,7 +22,7 @@ class Usage(NamedTuple):
 
 
 def of_trees(trees: Iterable[ProcessTree]) -> list[Usage]:
-    """One sample of each tree, from one look at the machine."""
+    """Return one sample of each tree, from one scan of /proc."""
     wanted = list(trees)
     processes = all_processes() if any(tree.needs_a_look_at_all() for tree in wanted) else None
     return [_of_pids(tree.members(processes)) for tree in wanted]

@@ -1,1 +1,1 @@
-"""The shims between the daemon and its agents, and their pool."""
+"""Shims between the daemon and its agents, and their pool."""

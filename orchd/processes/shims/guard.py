@@ -1,5 +1,7 @@
-"""Looking after shims, so that each of them reports the end of its agent: a shim that was stopped, frozen or moved is
-woken, and one that stays idle all the same is killed, since its agent has ended and it will not say how.
+"""Checks of shims, so that each reports the end of its agent.
+
+A shim that was stopped, frozen or moved is woken. A shim that stays idle is killed: its agent has ended, and the shim
+will not report how.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ _IDLE_LOOKS = 3  # at a shim that was woken before each of them
 
 
 class Guard(Generic[Key]):
-    """Knows when which attempt is to be looked at, and what to do then."""
+    """Schedules checks of shims and performs them."""
 
     def __init__(self, watch: ExitWatch[Key], clock: Callable[[], float]) -> None:
         self._watch = watch
@@ -25,31 +27,31 @@ class Guard(Generic[Key]):
         self._attendance: Attendance[Key] = Attendance()
 
     def begin(self, key: Key) -> None:
-        """Its agent is about to begin, or has begun already."""
+        """Schedule a check of an attempt whose agent begins or has begun."""
         self._attendance.begin(key, self._clock())
 
     def end(self, key: Key) -> None:
-        """Its agent has ended: its shim has to report that, and to end."""
+        """Schedule checks until the shim of an ended agent has reported and ended."""
         self._attendance.end(key, self._clock())
 
     def kill(self, key: Key) -> None:
-        """Everything of it was killed just now: look soon whether that is so."""
+        """Schedule checks until the tree that was just killed has ended."""
         self._attendance.leave(key)
         self.end(key)
 
     def leave(self, key: Key, handle: RunningAttempt) -> None:
-        """Its shim has reported or ended."""
+        """Cancel the checks: the shim has reported or ended."""
         self._attendance.leave(key)
         for pid in handle.agents:
             self._watch.forget_process(key, pid)
         handle.agents.clear()
 
     def next_deadline(self) -> float | None:
-        """When to look again; None while nothing is to be looked at."""
+        """Return the time of the next check; None without any."""
         return self._attendance.next_deadline()
 
     def read_process(self, handles: Mapping[Key, RunningAttempt]) -> None:
-        """Look at what is due."""
+        """Perform the checks that are due."""
         now = self._clock()
         for key in self._attendance.due(now):
             if (handle := handles.get(key)) is None:
@@ -98,12 +100,12 @@ class Guard(Generic[Key]):
 
 
 def _has_agent(handle: RunningAttempt) -> bool:
-    """Whether there is a child that its shim waits for."""
+    """Return whether the shim has a child that it waits for."""
     return any(not child.is_zombie for child in _children(handle).values())
 
 
 def _children(handle: RunningAttempt) -> dict[int, Process]:
-    """The children of its shim, those that have ended included; one of them is the agent."""
+    """Return the children of the shim, zombies included; the agent is among them."""
     shim = handle.tree.shim
-    found = {pid: read_process(pid) for pid in (children_of(shim) or () if shim else ())}
-    return {pid: process for pid, process in found.items() if process is not None}
+    processes = {pid: read_process(pid) for pid in (children_of(shim) or () if shim else ())}
+    return {pid: process for pid, process in processes.items() if process is not None}

@@ -1,4 +1,4 @@
-"""Making one attempt's process: its descriptors and its shim."""
+"""Starts a shim for one attempt with its descriptors and environment."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _HIGH = 10  # above every descriptor that the shim is given, so that none is ove
 
 
 def launch(agent: Agent, command: AgentCommand, files: AttemptFiles, cgroup: Cgroup | None) -> tuple[int, int]:
-    """Start a shim, which goes into the cgroup: its pid, and our end of its gate.
+    """Start a shim, which enters the cgroup. Returns its pid, and our end of its gate.
 
-    Raises Refused for what the agent asked in vain, OSError for what the machine cannot do.
+    Raises Refused when the request cannot be met here, OSError for what the machine cannot do.
     """
     descriptors.check_for_attempt()
     opened: list[int] = []
@@ -56,8 +56,8 @@ def launch(agent: Agent, command: AgentCommand, files: AttemptFiles, cgroup: Cgr
 
 
 def _environment(agent: Agent, command: AgentCommand, files: AttemptFiles, cgroup: Cgroup | None) -> dict[str, str]:
-    """The shim's own variables: those that hold its agent's, and the marks by which a tree is known without a cgroup.
-    In a cgroup it does not show whose it is, since it may be another one's later."""
+    """Return the variables of a shim: slots for its agent, and markers by which a tree is known without a cgroup.
+    In a cgroup a shim has no markers, since it may serve another agent later."""
     variables = command.variables
     marks = {ENV_HOME} if cgroup is not None else handover.MARKS
     return {
@@ -72,7 +72,7 @@ def _environment(agent: Agent, command: AgentCommand, files: AttemptFiles, cgrou
 
 
 def _expose(pid: int) -> None:
-    """What protects us when memory runs out protects no agent; nothing has forked from the shim yet."""
+    """Reset oom_score_adj of a shim that has not forked yet: the protection of the daemon does not pass to agents."""
     if _oom_score() < 0:
         with suppress(OSError):
             Path(f"/proc/{pid}/oom_score_adj").write_text("0", encoding="ascii")
@@ -80,7 +80,7 @@ def _expose(pid: int) -> None:
 
 @cache
 def _oom_score() -> int:
-    """Our own, which was set before we began."""
+    """Return the oom_score_adj of the daemon, which was set before it began."""
     try:
         return int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii"))
     except OSError:
@@ -88,7 +88,7 @@ def _oom_score() -> int:
 
 
 def _first(files: AttemptFiles, command: AgentCommand, cgroup: Cgroup | None) -> dict[str, str]:
-    """The name and the words of the attempt, for a shim that may serve others too; nothing for any other."""
+    """Return the name and the words of the attempt for a reusable shim; empty for any other."""
     if cgroup is None or command.carried is None:
         return {}
     return {handover.FIRST: files.name, handover.WORDS: command.carried}

@@ -1,4 +1,4 @@
-"""The shims of this daemon: started in cgroups where there are any, followed in by other attempts, let go."""
+"""Pool of the shims of this daemon: started, reused by other attempts, released."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchd.processes.launching.command import AgentCommand, Refused
 from orchd.processes.linux import controllers
 from orchd.processes.linux.cgroups import Cgroup, Cgroups
 from orchd.processes.linux.exit_watch import ExitWatch
-from orchd.processes.resource_limits import Enforcement, asked, enforced_by, unheld
+from orchd.processes.resource_limits import Enforcement, enforced_by, requested, unheld
 from orchd.processes.shims.launch import launch
 from orchd.processes.shims.shim import Shim
 
@@ -26,42 +26,42 @@ _HOPE = 8
 
 
 class ShimPool:
-    """Those that were started here, as long as they live. The watch tells what becomes of them."""
+    """The live shims that this daemon started. `ExitWatch` reports their ends."""
 
     def __init__(self, home: Home, watch: ExitWatch[Key], cgroups: Cgroups | None) -> None:
         self._home = home
         self._watch = watch
         self._cgroups = cgroups
-        self._idle: list[tuple[Key, Shim]] = []  # those that have served, and whose attempts are over
-        self._leaving: dict[Key, Shim] = {}  # those that nobody followed in
-        self._hope = _HOPE  # one more for each that was followed, one less for each that was kept in vain
+        self._idle: list[tuple[Key, Shim]] = []  # shims without an attempt, reusable in this turn
+        self._leaving: dict[Key, Shim] = {}  # released shims that have not ended yet
+        self._hope = _HOPE  # one more for each reused shim, one less for each that was kept in vain
         self._released = 0
         self.pids: set[int] = set()  # of all shims, adopted ones too, until nothing is left of what they served
 
     def close(self) -> None:
-        """Leave nothing behind but what lives."""
+        """Release idle shims and descriptors; agents keep running."""
         if self._cgroups is not None:
             self._cgroups.close()
 
     def held(self) -> Enforcement:
-        """Who holds which bounds here."""
+        """Return what enforces each resource limit here."""
         return enforced_by(self._cgroups.bounds if self._cgroups else frozenset())
 
     def cgroup_base(self) -> str | None:
-        """The cgroup below which each attempt gets its own; None where attempts have none."""
+        """Return the cgroup above those of attempts; None where attempts have none."""
         return None if self._cgroups is None else str(self._cgroups.base)
 
     def provide(self, agent: Agent, command: AgentCommand) -> Shim:
-        """One for its attempt, behind its gate. Raises Refused, and OSError for what the machine cannot do."""
+        """Return a shim for the attempt, behind its gate. Raises Refused, or OSError when the machine cannot do it."""
         return self._successor(agent, command) or self._started(agent, command)
 
     def _successor(self, agent: Agent, command: AgentCommand) -> Shim | None:
-        """One that is idle and will serve it."""
+        """Return an idle shim that will serve the attempt; None without any."""
         key = (agent.id, agent.attempt)
-        for found in self._idle:
-            before, shim = found
+        for idle in self._idle:
+            before, shim = idle
             if shim.follow(agent.spec, command, files_of(self._home, *key)):
-                self._idle.remove(found)
+                self._idle.remove(idle)
                 self._watch.pass_on(before, key)
                 self._hope = min(self._hope + 1, _HOPE)
                 return shim
@@ -86,34 +86,34 @@ class ShimPool:
         held = self._cgroups.bounds if self._cgroups and cgroup else frozenset()
         if (wrong := unheld(spec, enforced_by(held))) is not None:
             raise Refused(f"{wrong}, though it had when this was asked for; spawn it again without")
-        if cgroup is not None and asked(spec):
+        if cgroup is not None and requested(spec):
             cgroup.is_bound = True
             controllers.bind(cgroup.path, spec, held)
 
     def give_back(self, cgroup: Cgroup | None) -> None:
-        """Nobody is in it any more."""
+        """Give an empty cgroup back for reuse."""
         if cgroup is not None and self._cgroups is not None:
             self._cgroups.give_back(cgroup)
         elif cgroup is not None:
             cgroup.remove()
 
     def cgroup_of(self, agent: Agent) -> Cgroup | None:
-        """That in which an earlier daemon started it, whether we would make any or not."""
+        """Return the cgroup in which an earlier daemon started the agent, even if this daemon uses none."""
         if agent.cgroup is None:
             return None
         path = Path(agent.cgroup)
-        found = Cgroup(path) if self._cgroups is None else self._cgroups.at(path)
-        found.is_bound = bool(asked(agent.spec))
-        return found
+        cgroup = Cgroup(path) if self._cgroups is None else self._cgroups.at(path)
+        cgroup.is_bound = bool(requested(agent.spec))
+        return cgroup
 
     def shut_out(self, agent: AgentId) -> None:
-        """A shim could not enter its cgroup, and none would."""
+        """Record that a shim could not enter its cgroup; later shims get none."""
         log.warning("%s was shut out of its cgroup: doing without cgroups from here on", agent)
         self._cgroups = None
 
     def release(self, handle: RunningAttempt) -> None:
-        """Open the gate; for good where nobody can follow, or nobody did lately, but for a try now and then: to wait
-        for a successor that does not come costs more than it saves."""
+        """Open the gate; close it for good where the shim cannot be reused, or few were reused lately: waiting for a
+        successor that does not come costs more than it saves. Now and then it stays open as a trial."""
         handle.release()
         self._released += 1
         has_hope = self._hope > 0 or self._released % _HOPE == 0
@@ -121,17 +121,17 @@ class ShimPool:
             self.dismiss(handle.shim)
 
     def dismiss(self, shim: Shim | None) -> None:
-        """Have it end when its agent has, or without one; that of an earlier daemon will in any case."""
+        """Let a shim end with its agent, or without any; a shim of an earlier daemon does so in any case."""
         if shim is not None and shim.gate is not None:
             self._watch.close(shim.gate)
             shim.gate = None
 
     def keep(self, key: Key, shim: Shim) -> None:
-        """It has served an attempt that is over, and might serve another."""
+        """Keep an idle shim until the end of the turn for another attempt."""
         self._idle.append((key, shim))
 
     def rest(self) -> None:
-        """Let go of those that nobody followed in: beyond a turn they would be processes that count for no agent."""
+        """End idle shims: beyond a turn they would be processes that count for no agent."""
         for key, shim in self._idle:
             self._leaving[key] = shim
             self._hope = max(self._hope - 1, 0)
@@ -139,7 +139,7 @@ class ShimPool:
         self._idle.clear()
 
     def left(self, key: Key) -> None:
-        """One that was let go has ended, if it was one."""
+        """Forget a released shim that has ended, if the key is of such a shim."""
         if (shim := self._leaving.pop(key, None)) is not None:
             self.pids.discard(shim.pid)
             self.give_back(shim.cgroup)

@@ -1,18 +1,18 @@
-"""The shim: the small shell above attempts that outlives the daemon and writes down how each of them ended.
+"""The shim: a small shell above attempts that outlives the daemon and records how each of them ended.
 
 It holds descriptors that are closed for the agents themselves: 3 is the gate, 4 the exit record, whose lock says that
 it lives, 5 the cgroup that it moves into, if there is one. A line comes through the gate for each attempt that it is to
 serve, and an empty one goes back when that has ended; when the gate ends, so does the shim. The line is what it does
-before the attempt: nothing for the one that it was made for; for another `next` with its name, and what makes it ready
-for that (orchd/processes/shims/shim.py). It is short, since a shell reads it one byte at a time.
+before the attempt: nothing for the first attempt; for another `next` with its name, and what prepares it
+(orchd/processes/shims/shim.py). It is short, since a shell reads it one byte at a time.
 
 No variable of an agent is a variable of this shell. A subshell of it enters the agent's working directory, takes over
 the agent's variables and becomes the agent: `$_orchd_begin`, of orchd/processes/launching/handover.py.
 
-Signals to its group end the agent and not the record; one that comes before there is an agent is heeded instead of it,
-and a shim that has heard one serves nobody else. `times` gives the CPU time of all that its agents waited for, so that
-it is known even when the daemon was away. The record begins with a line of the daemon's, its version and the boot that
-it was made in, so that it has its block on the disk before the disk may be full; it never grows beyond that.
+Signals to its group end the agent and not the record; a signal that comes before the agent keeps it from starting,
+and a shim that received a signal serves no other attempt. `times` gives the CPU time of all that its agents waited for,
+so that it is known even when the daemon was away. The record begins with a line of the daemon: its version and the boot
+of its creation. So it has its block on the disk before the disk may be full; it never grows beyond that.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ _HEADER = "exit-record"
 
 
 class ExitRecord(NamedTuple):
-    """What the exit record says of an attempt. `code` is None when nobody could write it: the shim itself was killed.
-    Times are CPU seconds, `before` those of all that its shim served before it."""
+    """What the exit record says of an attempt. `code` is None when the shim itself was killed.
+    Times are CPU seconds, `before` the seconds of all earlier attempts of the shim."""
 
     ran: bool
     code: int | None
@@ -71,12 +71,12 @@ class ExitRecord(NamedTuple):
 
 
 def header(boot: bytes) -> bytes:
-    """The first line of a new record."""
+    """Return the first line of a new record."""
     return b"%s %d %s\n" % (_HEADER.encode(), VERSION, boot)
 
 
 def boot_of(text: str) -> str:
-    """The boot in which a record was made."""
+    """Return the boot in which a record was made."""
     return text.partition("\n")[0].rpartition(" ")[2]
 
 
@@ -101,27 +101,27 @@ def parse_record(text: str, name: str) -> ExitRecord:
 def _parsed(whole: str, name: str) -> ExitRecord:
     refused = f"\n{name} {_NO_DIRECTORY}\n"
     note = "its working directory could not be entered when it was about to start" if refused in whole else None
-    earlier, is_told, told = whole.replace(refused, "\n").partition(f"\n{name} ")
-    if not is_told:
+    earlier, has_entry, entry = whole.replace(refused, "\n").partition(f"\n{name} ")
+    if not has_entry:
         earlier, last = _without_last(whole)
         if last not in (_SHUT_OUT, _NEVER):
             return ExitRecord(ran=True, code=None, cpu_seconds=0.0, before=_seconds(last))
         before = _seconds(_without_last(earlier)[1])
         return ExitRecord(ran=False, code=None, cpu_seconds=0.0, before=before, was_shut_out=last == _SHUT_OUT)
     before = _seconds(_without_last(f"{earlier}\n")[1])
-    code, _, children, *_ = [*told.split("\n", 3), "", ""]
+    code, _, children, *_ = [*entry.split("\n", 3), "", ""]
     spent = round(max(_seconds(children) - before, 0.0), 6)
     known = int(code) if re.fullmatch("[0-9]{1,3}", code) else None
     return ExitRecord(ran=True, code=known, cpu_seconds=spent, before=before, note=note)
 
 
 def _without_last(lines: str) -> tuple[str, str]:
-    """Without the last of these lines, each of which has its end, and that one."""
+    """Return the text without its last line, and that line."""
     earlier, _, last = lines[:-1].rpartition("\n")
     return f"{earlier}\n", last
 
 
 def _seconds(line: str) -> float:
-    """The sum of times written as `1m2.500000s`, of which some lines have none; some locales write a comma."""
-    found = re.findall(r"([0-9]{1,9})m([0-9]{1,9}(?:[.,][0-9]{1,9})?)s", line)
-    return sum(60 * int(minutes) + float(seconds.replace(",", ".")) for minutes, seconds in found)
+    """Return the sum of times written as `1m2.500000s`; 0 without any. Some locales write a comma."""
+    times = re.findall(r"([0-9]{1,9})m([0-9]{1,9}(?:[.,][0-9]{1,9})?)s", line)
+    return sum(60 * int(minutes) + float(seconds.replace(",", ".")) for minutes, seconds in times)

@@ -1,6 +1,6 @@
-"""A shim that has served an attempt may serve the next one, which saves a program to start: the daemon's side of it.
+"""The daemon's side of a shim, and its reuse for the next attempt, which saves the start of a program.
 
-An agent is left to it if its variables have the names that those before it had, it begins in the same way, and what is
+A shim is reused if the variables of the agent have the same names as before, it begins in the same way, and what is
 different fits in one line of ASCII. All others get a shim of their own.
 """
 
@@ -18,7 +18,7 @@ from orchd.processes.launching import handover
 from orchd.processes.launching.attributes import apply
 from orchd.processes.launching.command import AgentCommand
 from orchd.processes.linux.cgroups import Cgroup
-from orchd.processes.resource_limits import asked
+from orchd.processes.resource_limits import requested
 from orchd.processes.shims.script import GO, SERVED
 
 MOST = 32  # attempts of one shim: what it writes down of them fits in the block that its record has from the start
@@ -27,7 +27,7 @@ _LONGEST = 4096  # bytes of a line, which a shell reads one at a time
 
 @dataclass(slots=True)
 class Shim:
-    """A shim of ours, and what the agent that it serves was given."""
+    """A shim of this daemon, and what its current agent was given."""
 
     pid: int
     gate: int | None
@@ -41,28 +41,28 @@ class Shim:
 
     @property
     def may_be_followed(self) -> bool:
-        """Whether another attempt might find things as they are for this one."""
+        """Return whether the shim can serve another attempt after this one."""
         is_neutral = self.cgroup is not None and self.command.carried is not None
         return is_neutral and _is_plain(self.spec) and self.attempts < MOST
 
     def open(self) -> None:
-        """Let it serve."""
+        """Open the gate."""
         if self.gate is not None:
             with suppress(BrokenPipeError):  # it was killed: its end is news of its own
                 os.write(self.gate, self.line)
 
     def has_served(self) -> bool:
-        """Whether it says that its agent has ended, when something came back through its gate; if not, it has ended."""
+        """Read the readable gate. Returns whether the shim reports the end of its agent; if not, it has ended."""
         with suppress(ConnectionResetError):
             return self.gate is not None and os.read(self.gate, len(SERVED)) == SERVED
         return False
 
     def is_left_alone(self) -> bool:
-        """Whether nothing is left of what it served, in the only place where that is known at once."""
+        """Return whether only the shim is left in its cgroup; False without one."""
         return self.cgroup is not None and self.cgroup.is_left_to(self.pid)
 
     def follow(self, spec: Spec, command: AgentCommand, files: AttemptFiles) -> bool:
-        """Whether it will serve this one next, when its gate is opened."""
+        """Prepare the shim for the next attempt. Returns whether it will serve it when its gate is opened."""
         line = self._line(spec, command, files)
         if (
             line is None
@@ -76,7 +76,7 @@ class Shim:
         return True
 
     def _line(self, spec: Spec, command: AgentCommand, files: AttemptFiles) -> bytes | None:
-        """What makes it ready for this one; None when nothing can."""
+        """Return the line that prepares the shim for an attempt; None when none can."""
         old, new = self.command.variables, command.variables
         # it has a slot for each variable, and what marks its processes is the same
         has_slots = command.slots == self.command.slots and old[ENV_HOME] == new[ENV_HOME]
@@ -96,7 +96,7 @@ class Shim:
 
 
 def _is_plain(spec: Spec) -> bool:
-    return spec.stdin is None and not asked(spec)
+    return spec.stdin is None and not requested(spec)
 
 
 def _are_there(shim: int, files: AttemptFiles) -> bool:

@@ -19,18 +19,18 @@ from orchd.views import agents as views
 PAGE = 500
 
 
-def status(context: Context, call: Call, asked: operations.Status) -> Reply:
+def status(context: Context, call: Call, args: operations.Status) -> Reply:
     """The agents that the request names, or one page of them, newest first."""
     more, rest = None, dict[str, object]()
     root = context.resolver.root_of(call.caller)
-    if asked.most is not None and not asked.all:
-        shown, rest = _first(context, call.caller, asked, asked.most)
-    elif asked.ids:
-        shown = _named(context, context.resolver.seen(call.caller, asked.ids), usage=asked.usage)
+    if args.most is not None and not args.all:
+        shown, rest = _first(context, call.caller, args, args.most)
+    elif args.ids:
+        shown = _named(context, context.resolver.seen(call.caller, args.ids), usage=args.usage)
     else:
         listing = context.listing
-        page = listing.all(asked.before, root, PAGE + 1) if asked.all else listing.current(asked.before, root)
-        shown, more = page_of(context, page, usage=asked.usage)
+        page = listing.all(args.before, root, PAGE + 1) if args.all else listing.current(args.before, root)
+        shown, more = page_of(context, page, usage=args.usage)
     return Reply(
         {
             "daemon": identity(context),
@@ -44,15 +44,15 @@ def status(context: Context, call: Call, asked: operations.Status) -> Reply:
 
 
 def _first(
-    context: Context, caller: Caller, asked: operations.Status, most: int
+    context: Context, caller: Caller, args: operations.Status, most: int
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
     """The first agents that the request asks for, and what only an answer of this kind has beside them."""
-    root, named = context.resolver.root_of(caller), context.resolver.seen(caller, asked.ids, most=None)
+    root, named = context.resolver.root_of(caller), context.resolver.seen(caller, args.ids, most=None)
     listing = context.listing
-    first = listing.first_of(named, most) if asked.ids else listing.first(most, root)
+    first = listing.first_of(named, most) if args.ids else listing.first(most, root)
     budgets = listing.budgets(named, root, context.resolver.session_of(caller))
     beside = {"counts": first.counts, "budgets": budgets, "tokens": listing.tokens(first.agents)}
-    return shown_agents(context, first.agents, usage=asked.usage), beside
+    return shown_agents(context, first.agents, usage=args.usage), beside
 
 
 def _named(context: Context, agents: list[Agent], *, usage: bool) -> list[dict[str, object]]:
@@ -93,12 +93,12 @@ def shown_agents(context: Context, agents: list[Agent], *, usage: bool) -> list[
     ]
 
 
-def why(context: Context, call: Call, asked: operations.Why) -> Reply:
+def why(context: Context, call: Call, args: operations.Why) -> Reply:
     """Why an agent or run is where it is. Agents in its way that the caller may not look at are only counted."""
-    named = context.resolver.seen(call.caller, (asked.id,))
+    named = context.resolver.seen(call.caller, (args.id,))
     now = context.clock().mono
-    if views.canonical_run(asked.id) is not None:
-        run = context.records.run(asked.id)
+    if views.canonical_run(args.id) is not None:
+        run = context.records.run(args.id)
         verdict = why_run(context.state, run, now)
         shown = {"id": run.id, "status": run.status.value, "unmet": None}
     else:
@@ -116,15 +116,15 @@ def why(context: Context, call: Call, asked: operations.Why) -> Reply:
     return Reply({**shown, **views.verdict_map(verdict, blockers)})
 
 
-def wait(context: Context, call: Call, asked: operations.Wait) -> Result:
+def wait(context: Context, call: Call, args: operations.Wait) -> Result:
     """Wait for agents: the core's wait for an agent, a reply that is put off for any other caller."""
-    return context.waits.begin(call, wait_targets(context, call.caller, asked))
+    return context.waits.begin(call, wait_targets(context, call.caller, args))
 
 
-def wait_targets(context: Context, caller: Caller, asked: operations.Wait) -> tuple[AgentId, ...]:
+def wait_targets(context: Context, caller: Caller, args: operations.Wait) -> tuple[AgentId, ...]:
     """The agents that a request waits for. Raises WireError."""
-    targets = context.resolver.targets(caller, asked)
-    if len(targets) > MOST and not asked.paged:
+    targets = context.resolver.targets(caller, args)
+    if len(targets) > MOST and not args.paged:
         raise WireError(
             "too-large",
             f"these are {len(targets):,} agents: one answer tells of {MOST:,}. Wait for fewer, or set `paged`.",
@@ -134,7 +134,7 @@ def wait_targets(context: Context, caller: Caller, asked: operations.Wait) -> tu
 
 def waited(context: Context, call: Call, answer: Answer) -> dict[str, object]:
     """The agents that were waited for; with `paged` a page of them, and the ids of the others."""
-    is_paged = isinstance(call.asked, operations.Wait) and call.asked.paged
+    is_paged = isinstance(call.args, operations.Wait) and call.args.paged
     ids = answer.agents[:PAGE] if is_paged else answer.agents
     agents = shown_agents(context, context.records.many(ids), usage=False)
     if not is_paged:

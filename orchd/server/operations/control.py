@@ -17,35 +17,35 @@ from orchd.server.operations.specs import attributes_of, check_results, environm
 from orchd.views import agents as views
 
 
-def names_agents(asked: operations.Pause | operations.Resume) -> bool:
+def names_agents(args: operations.Pause | operations.Resume) -> bool:
     """Whether agents are paused or resumed, not all admissions."""
-    return bool(asked.ids)
+    return bool(args.ids)
 
 
-def sets_limit(asked: operations.Limit) -> bool:
+def sets_limit(args: operations.Limit) -> bool:
     """Whether the limit is to change."""
-    return asked != operations.Limit()
+    return args != operations.Limit()
 
 
 def _unfinished(context: Context, call: Call, ids: tuple[str, ...]) -> tuple[AgentId, ...]:
     return context.resolver.commanded(call.caller, ids, lambda end: end is None)
 
 
-def cancel(context: Context, call: Call, asked: operations.Cancel) -> inputs.Cancel:
+def cancel(context: Context, call: Call, args: operations.Cancel) -> inputs.Cancel:
     """The agents to end."""
-    return inputs.Cancel(call.id, _unfinished(context, call, asked.ids))
+    return inputs.Cancel(call.id, _unfinished(context, call, args.ids))
 
 
-def pause(_: Context, call: Call, asked: operations.Pause) -> inputs.Pause:
+def pause(_: Context, call: Call, args: operations.Pause) -> inputs.Pause:
     """Start no more agents."""
-    if asked.release_slot:
+    if args.release_slot:
         raise WireError("bad-request", "`release_slot` is for agents: give `ids`, or leave it out")
     return inputs.Pause(call.id)
 
 
-def pause_agents(context: Context, call: Call, asked: operations.Pause) -> inputs.PauseAgents:
+def pause_agents(context: Context, call: Call, args: operations.Pause) -> inputs.PauseAgents:
     """The agents to pause."""
-    return inputs.PauseAgents(call.id, _unfinished(context, call, asked.ids), asked.release_slot)
+    return inputs.PauseAgents(call.id, _unfinished(context, call, args.ids), args.release_slot)
 
 
 def resume(_: Context, call: Call, __: operations.Resume) -> inputs.Resume:
@@ -53,9 +53,9 @@ def resume(_: Context, call: Call, __: operations.Resume) -> inputs.Resume:
     return inputs.Resume(call.id)
 
 
-def resume_agents(context: Context, call: Call, asked: operations.Resume) -> inputs.ResumeAgents:
+def resume_agents(context: Context, call: Call, args: operations.Resume) -> inputs.ResumeAgents:
     """The agents to resume."""
-    return inputs.ResumeAgents(call.id, _unfinished(context, call, asked.ids))
+    return inputs.ResumeAgents(call.id, _unfinished(context, call, args.ids))
 
 
 def held(context: Context, call: Call, answer: Answer) -> Mapping[str, object]:
@@ -68,11 +68,11 @@ def show_limit(context: Context, _: Call, __: operations.Limit) -> Reply:
     return Reply(views.limit(context.state))
 
 
-def set_limit(context: Context, call: Call, asked: operations.Limit) -> inputs.SetLimit:
+def set_limit(context: Context, call: Call, args: operations.Limit) -> inputs.SetLimit:
     """A change of the limit."""
-    if asked.reset:
+    if args.reset:
         return replace(context.settings.limits(), request=call.id)
-    return inputs.SetLimit(call.id, asked.limit, asked.resident)
+    return inputs.SetLimit(call.id, args.limit, args.resident)
 
 
 def limit(context: Context, _: Call, __: Answer) -> dict[str, object]:
@@ -80,17 +80,17 @@ def limit(context: Context, _: Call, __: Answer) -> dict[str, object]:
     return views.limit(context.state)
 
 
-def retry(context: Context, call: Call, asked: operations.Retry) -> inputs.Retry:
+def retry(context: Context, call: Call, args: operations.Retry) -> inputs.Retry:
     """The agents to try again, each in the environment that it was spawned with, and `env` over it."""
-    ids = context.resolver.commanded(call.caller, asked.ids, lambda end: end is not None and not end.is_good)
+    ids = context.resolver.commanded(call.caller, args.ids, lambda end: end is not None and not end.is_good)
     if not ids:
-        raise WireError("cannot-retry", f"{', '.join(asked.ids)}: no member ended badly, so there is none to try again")
+        raise WireError("cannot-retry", f"{', '.join(args.ids)}: no member ended badly, so there is none to try again")
     agents = context.state.agents
     for agent_id in ids:
         _check_blockers(context, agent_id)
     check_results(context, [agents[agent_id].spec for agent_id in ids], ids)
-    attributes = attributes_of(context, call.caller, asked.attributes) if asked.attributes is not None else None
-    for agent in (agents[agent_id] for agent_id in ids) if asked.resume_session else ():
+    attributes = attributes_of(context, call.caller, args.attributes) if args.attributes is not None else None
+    for agent in (agents[agent_id] for agent_id in ids) if args.resume_session else ():
         report = agent.outcome.report if agent.outcome else None
         if report is None or report.session_id is None:
             raise WireError(
@@ -98,16 +98,16 @@ def retry(context: Context, call: Call, asked: operations.Retry) -> inputs.Retry
             )
     for agent_id in ids:
         context.given.retries.restore_input(agents[agent_id])
-    environments = tuple(_environment_again(context, call, asked, agent_id) for agent_id in ids)
-    return inputs.Retry(call.id, ids, environments, attributes, asked.resume_session)
+    environments = tuple(_environment_again(context, call, args, agent_id) for agent_id in ids)
+    return inputs.Retry(call.id, ids, environments, attributes, args.resume_session)
 
 
-def _environment_again(context: Context, call: Call, asked: operations.Retry, agent_id: AgentId) -> str:
-    if asked.current_env:
-        return store_environments(context, environment_of(call.caller, asked.env))[0]
+def _environment_again(context: Context, call: Call, args: operations.Retry, agent_id: AgentId) -> str:
+    if args.current_env:
+        return store_environments(context, environment_of(call.caller, args.env))[0]
     agent = context.state.agents[agent_id]
     if agent.is_over and agent.status is not Status.COMPLETED:
-        return store_environments(context, {**context.given.retries.environment(agent_id), **asked.env})[0]
+        return store_environments(context, {**context.given.retries.environment(agent_id), **args.env})[0]
     return agent.spec.environment  # the core refuses it: it completed, or is not finished
 
 

@@ -40,15 +40,15 @@ def reload(context: Context, _: Call, __: operations.Reload) -> Reply:
         raise WireError("bad-config", f"{error}; nothing was changed", {"problems": problems}) from None
 
 
-def prune(context: Context, call: Call, asked: operations.Prune) -> None:
+def prune(context: Context, call: Call, args: operations.Prune) -> None:
     """Delete finished agents, in slices; the reply follows the last of them."""
-    context.pruner.ask(call.id, asked)
+    context.pruner.ask(call.id, args)
 
 
-def stop(context: Context, call: Call, asked: operations.Stop) -> Result:
+def stop(context: Context, call: Call, args: operations.Stop) -> Result:
     """Leave at once, or when no agent is alive any more."""
-    if asked.agents != "keep":
-        return inputs.Drain(call.id, asked.agents == "stop")
+    if args.agents != "keep":
+        return inputs.Drain(call.id, args.agents == "stop")
     context.is_leaving = True
     return Answer(call.id)
 
@@ -59,21 +59,21 @@ def stopped(context: Context, _: Call, __: Answer) -> dict[str, object]:
     return {"living": len(living), "agents": sorted(living, key=number_of)}
 
 
-def skills(context: Context, _: Call, asked: operations.Skills) -> Reply:
+def skills(context: Context, _: Call, args: operations.Skills) -> Reply:
     """How long agents of these skills took."""
-    known = context.store.skills(asked.names)
+    known = context.store.skills(args.names)
     took = {name: {"seconds": seconds, "samples": samples} for name, (seconds, samples) in known.items()}
     return Reply({"skills": took, "limit": views.limit(context.state)})
 
 
-def events(context: Context, call: Call, asked: operations.Events) -> Reply:
+def events(context: Context, call: Call, args: operations.Events) -> Reply:
     """The events after a sequence number, oldest first."""
-    if asked.agent is None:
+    if args.agent is None:
         root = context.resolver.root_of(call.caller)
-        events = context.store.events(asked.since, asked.count, number_of(root) if root else None)
+        events = context.store.events(args.since, args.count, number_of(root) if root else None)
     else:
-        (agent,) = context.resolver.seen(call.caller, (asked.agent,))
-        events = context.store.events_about(agent, asked.since, asked.count)
+        (agent,) = context.resolver.seen(call.caller, (args.agent,))
+        events = context.store.events_about(agent, args.since, args.count)
     shown = [views.event_map(event) for event in events]
     return Reply(
         {

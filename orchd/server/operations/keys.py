@@ -18,14 +18,14 @@ def keys(context: Context, _: Call, __: remote_operations.Keys) -> Reply:
     return Reply(context.subscribers.keys())
 
 
-def authorize(context: Context, call: Call, asked: remote_operations.KeyAuthorize) -> Reply:
+def authorize(context: Context, call: Call, args: remote_operations.KeyAuthorize) -> Reply:
     """Authorize a key."""
-    return Reply(context.subscribers.change(call.id, call.caller, asked))
+    return Reply(context.subscribers.change(call.id, call.caller, args))
 
 
-def revoke(context: Context, call: Call, asked: remote_operations.KeyRevoke) -> Reply:
+def revoke(context: Context, call: Call, args: remote_operations.KeyRevoke) -> Reply:
     """Revoke a key; nothing more is sent to its clients, also when the disk did not take the change."""
     try:
-        return Reply(context.subscribers.change(call.id, call.caller, asked))
+        return Reply(context.subscribers.change(call.id, call.caller, args))
     finally:
-        context.waits.drop_all_of(asked.key)
+        context.waits.drop_all_of(args.key)

@@ -27,9 +27,9 @@ class AttemptLog(NamedTuple):
         return self.agent.is_over or self.attempt < self.agent.attempt
 
 
-def logs(context: Context, call: Call, asked: operations.Logs) -> Reply:
+def logs(context: Context, call: Call, args: operations.Logs) -> Reply:
     """Where the output of an attempt is. Raises WireError when there was no such attempt."""
-    log = _log(context, call, asked.id, asked.attempt)
+    log = _log(context, call, args.id, args.attempt)
     return Reply(
         {
             "id": log.agent.id,
@@ -41,10 +41,10 @@ def logs(context: Context, call: Call, asked: operations.Logs) -> Reply:
     )
 
 
-def output(context: Context, call: Call, asked: remote_operations.Output) -> Reply:
+def output(context: Context, call: Call, args: remote_operations.Output) -> Reply:
     """A piece of the output of an attempt, for a client that cannot open the file. Raises WireError as `logs` does."""
-    log = _log(context, call, asked.id, asked.attempt)
-    read = piece(log.path, asked.offset, asked.count)
+    log = _log(context, call, args.id, args.attempt)
+    read = piece(log.path, args.offset, args.count)
     return Reply({"id": log.agent.id, "attempt": log.attempt, "over": log.is_finished, **read._asdict()})
 
 

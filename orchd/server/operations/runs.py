@@ -25,35 +25,35 @@ from orchd.views import agents as views
 RUNS_PAGE = 50
 
 
-def run(context: Context, call: Call, asked: operations.Run) -> inputs.BeginRun:
+def run(context: Context, call: Call, args: operations.Run) -> inputs.BeginRun:
     """The run that is to be, with what is known of how long its members take."""
-    parent = parent_of(call.caller, asked.parent)
+    parent = parent_of(call.caller, args.parent)
     plan = RunPlan(
-        name=asked.name,
+        name=args.name,
         groups=tuple(
             GroupPlan(group.path, group.max_parallel, group.on_failure == "fail-fast", group.required)
-            for group in asked.groups
+            for group in args.groups
         ),
-        cwd=asked.cwd,
-        task_id=asked.task_id,
-        results=asked.results,
+        cwd=args.cwd,
+        task_id=args.task_id,
+        results=args.results,
     )
-    of_members = bases(context, call.caller, asked, [member.agent.env for member in asked.members])
+    of_members = bases(context, call.caller, args, [member.agent.env for member in args.members])
     parts = []
-    for member, base in zip(asked.members, of_members, strict=True):
+    for member, base in zip(args.members, of_members, strict=True):
         if member.agent.after:
             raise WireError("bad-request", f"run: {member.path}: say what it comes after beside `agent`, not in it")
-        spec = spec_of(context, call.caller, asked, member.agent, set(), base)
+        spec = spec_of(context, call.caller, args, member.agent, set(), base)
         variables = tuple(sorted(member.variables.items()))
         spec = replace(spec, name=member.agent.name or member.path, variables=variables)
         parts.append(inputs.Part(member.path, spec, member.after, member.required))
     known = context.store.skills({part.spec.skill for part in parts if part.spec.skill})
     seconds = {part.path: known[part.spec.skill][0] if part.spec.skill in known else None for part in parts}
-    expected = durations(seconds, {member.path: member.agent.tokens for member in asked.members})
-    after = {group.path: group.after for group in asked.groups if group.after}
+    expected = durations(seconds, {member.path: member.agent.tokens for member in args.members})
+    after = {group.path: group.after for group in args.groups if group.after}
     size = tree_size(context, parent)
-    scope = scope_of(context, asked.project or asked.cwd) if parent is None else None
-    budget = Budget(asked.max_tokens, asked.max_cost)
+    scope = scope_of(context, args.project or args.cwd) if parent is None else None
+    budget = Budget(args.max_tokens, args.max_cost)
     return inputs.BeginRun(call.id, parent, plan, tuple(parts), after, expected, size, scope, budget)
 
 
@@ -65,13 +65,13 @@ def begun(context: Context, _: Call, answer: Answer) -> dict[str, object]:
     return {"run": views.whole_run_map(run, agents), **views.tickets(context.state, agents, context.clock().mono)}
 
 
-def runs(context: Context, call: Call, asked: operations.Runs) -> Reply:
+def runs(context: Context, call: Call, args: operations.Runs) -> Reply:
     """One page of runs, newest first, without their members."""
     root = context.resolver.root_of(call.caller)
-    if asked.all:
-        page = context.store.runs(asked.before, RUNS_PAGE + 1, number_of(root) if root else None)
+    if args.all:
+        page = context.store.runs(args.before, RUNS_PAGE + 1, number_of(root) if root else None)
     else:
-        page = _current(context, asked.before, root)
+        page = _current(context, args.before, root)
     more = number_of_run(page[RUNS_PAGE - 1].id) if len(page) > RUNS_PAGE else None
     current = [context.state.runs.get(run.id, run) for run in page[:RUNS_PAGE]]
     return Reply({"runs": [views.run_map(run, _counts(context, run)) for run in current], "more": more})
@@ -93,10 +93,10 @@ def _counts(context: Context, run: Run) -> Mapping[str, int]:
     return counts + Counter(context.state.agents[agent].shown_status for agent in unfinished)
 
 
-def run_status(context: Context, call: Call, asked: operations.RunStatus) -> Reply:
+def run_status(context: Context, call: Call, args: operations.RunStatus) -> Reply:
     """A run with a page of its members in full."""
-    run = context.records.run(asked.id)
-    begin, whole = asked.skip, None
+    run = context.records.run(args.id)
+    begin, whole = args.skip, None
     if begin:
         ids = tuple(mate.agent for mate in list(run.members.values())[begin : begin + PAGE])
         members = context.resolver.seen(call.caller, ids)

@@ -17,21 +17,21 @@ from orchd.views import agents as views
 SESSIONS_PAGE = 50
 
 
-def sessions(context: Context, call: Call, asked: operations.Sessions) -> Reply:
+def sessions(context: Context, call: Call, args: operations.Sessions) -> Reply:
     """One page of sessions, newest first; an agent is shown its own."""
     if (own := context.resolver.session_of(call.caller)) is not None:
         return Reply({"sessions": [_map(context, context.records.session(own))], "more": None})
-    page = context.store.sessions(asked.before, SESSIONS_PAGE + 1, asked.project)
+    page = context.store.sessions(args.before, SESSIONS_PAGE + 1, args.project)
     more = number_of_session(page[SESSIONS_PAGE - 1].id) if len(page) > SESSIONS_PAGE else None
     return Reply({"sessions": [_map(context, session) for session in page[:SESSIONS_PAGE]], "more": more})
 
 
-def session_status(context: Context, call: Call, asked: operations.SessionStatus) -> Reply:
+def session_status(context: Context, call: Call, args: operations.SessionStatus) -> Reply:
     """A session with one page of its agents, newest first."""
-    session = context.resolver.session_asked(call.caller, asked)
+    session = context.resolver.session_asked(call.caller, args)
     root = context.resolver.root_of(call.caller)
     tree = None if root is None else number_of(root)
-    shown, more = page_of(context, context.store.in_session(session.id, asked.before, PAGE + 1, tree), usage=False)
+    shown, more = page_of(context, context.store.in_session(session.id, args.before, PAGE + 1, tree), usage=False)
     return Reply({"session": _map(context, session), "agents": shown[::-1], "more": more})
 
 
@@ -41,15 +41,15 @@ def _map(context: Context, session: Session) -> dict[str, object]:
     return views.session_map(now, context.state.in_sessions.get(session.id, 0))
 
 
-def session_new(context: Context, call: Call, asked: operations.SessionNew) -> inputs.OpenSession:
+def session_new(context: Context, call: Call, args: operations.SessionNew) -> inputs.OpenSession:
     """The session that is to be."""
-    budget = Budget(asked.max_tokens, asked.max_cost)
-    return inputs.OpenSession(call.id, scope_of(context, asked.project), asked.name, budget)
+    budget = Budget(args.max_tokens, args.max_cost)
+    return inputs.OpenSession(call.id, scope_of(context, args.project), args.name, budget)
 
 
-def session_close(context: Context, call: Call, asked: operations.SessionClose) -> inputs.CloseSession:
+def session_close(context: Context, call: Call, args: operations.SessionClose) -> inputs.CloseSession:
     """The session to close."""
-    session = context.records.session(asked.id)
+    session = context.records.session(args.id)
     context.records.keep(session)
     return inputs.CloseSession(call.id, session.id)
 
@@ -59,23 +59,23 @@ def session(context: Context, _: Call, answer: Answer) -> dict[str, object]:
     return {"session": _map(context, context.records.session(answer.subject or ""))}
 
 
-def sets_budget(asked: operations.Budget) -> bool:
+def sets_budget(args: operations.Budget) -> bool:
     """Whether the budget is to change."""
-    return asked != operations.Budget(asked.id)
+    return args != operations.Budget(args.id)
 
 
-def show_budget(context: Context, _: Call, asked: operations.Budget) -> Reply:
+def show_budget(context: Context, _: Call, args: operations.Budget) -> Reply:
     """What a session or run may cost."""
-    return Reply(_budget(context, asked.id))
+    return Reply(_budget(context, args.id))
 
 
-def set_budget(context: Context, call: Call, asked: operations.Budget) -> inputs.SetBudget:
+def set_budget(context: Context, call: Call, args: operations.Budget) -> inputs.SetBudget:
     """What a session or run may cost from now on."""
-    scope = context.records.scope(asked.id)
+    scope = context.records.scope(args.id)
     context.records.keep(scope)
-    old = Budget() if asked.unlimited else scope.budget
-    tokens = asked.max_tokens if asked.max_tokens is not None else old.tokens
-    cost = asked.max_cost if asked.max_cost is not None else old.cost_usd
+    old = Budget() if args.unlimited else scope.budget
+    tokens = args.max_tokens if args.max_tokens is not None else old.tokens
+    cost = args.max_cost if args.max_cost is not None else old.cost_usd
     return inputs.SetBudget(call.id, scope.id, Budget(tokens, cost))
 
 

@@ -15,24 +15,24 @@ from orchd.views.agents import canonical, canonical_run, canonical_session
 from orchd.views.agents import tickets as tickets_of
 
 
-def spawn(context: Context, call: Call, asked: operations.Spawn) -> inputs.SpawnAgents:
+def spawn(context: Context, call: Call, args: operations.Spawn) -> inputs.SpawnAgents:
     """The agents that are to be, children of the caller where the kernel says that it is an agent."""
-    parent = parent_of(call.caller, asked.parent)
-    for name in (spec.name for spec in asked.agents if spec.name):
+    parent = parent_of(call.caller, args.parent)
+    for name in (spec.name for spec in args.agents if spec.name):
         meant = canonical(name) or canonical_run(name) or canonical_session(name)
         if meant is not None:
             raise WireError("bad-request", f"the name {name!r} means {meant} to every command: choose another name")
-    names = {specs.name_of(spec) for spec in asked.agents}
+    names = {specs.name_of(spec) for spec in args.agents}
     wanted = tuple(
-        spec_of(context, call.caller, asked, spec, names, base)
+        spec_of(context, call.caller, args, spec, names, base)
         for spec, base in zip(
-            asked.agents, bases(context, call.caller, asked, [spec.env for spec in asked.agents]), strict=True
+            args.agents, bases(context, call.caller, args, [spec.env for spec in args.agents]), strict=True
         )
     )
-    scope = scope_of(context, asked.project or asked.cwd) if parent is None else None
+    scope = scope_of(context, args.project or args.cwd) if parent is None else None
     size = tree_size(context, parent)
     check_results(context, wanted)
-    return inputs.SpawnAgents(call.id, parent, wanted, asked.no_queue, size, scope)
+    return inputs.SpawnAgents(call.id, parent, wanted, args.no_queue, size, scope)
 
 
 def tickets(context: Context, _: Call, answer: Answer) -> Mapping[str, object]:

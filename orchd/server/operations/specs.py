@@ -36,13 +36,13 @@ class Base(NamedTuple):
 def bases(
     context: Context,
     caller: Caller,
-    asked: operations.Spawn | operations.Run,
+    args: operations.Spawn | operations.Run,
     changes: Sequence[Mapping[str, str]],
 ) -> list[Base]:
     """Return a base for each agent; `changes` are their own variables. Programs are looked for once a request."""
     known = context.settings.current.known_runners
     names = (ENV_DEFAULT_RUNNER, "PATH")
-    sent = environment_of(caller, asked.env)
+    sent = environment_of(caller, args.env)
 
     @cache
     def chosen(*values: str) -> str:
@@ -51,14 +51,14 @@ def bases(
     def choose(own: Mapping[str, str]) -> str:
         return chosen(*(own.get(name, sent.get(name, "")) for name in names))
 
-    attributes = attributes_of(context, caller, asked.attributes)
+    attributes = attributes_of(context, caller, args.attributes)
     return [Base(digest, attributes, choose) for digest in store_environments(context, sent, changes)]
 
 
 def spec_of(
     context: Context,
     caller: Caller,
-    asked: operations.Spawn | operations.Run,
+    args: operations.Spawn | operations.Run,
     spec: specs.AgentSpec,
     names: set[str],
     base: Base,
@@ -78,7 +78,7 @@ def spec_of(
         runner=runner,
         model=spec.model,
         name=specs.name_of(spec),
-        cwd=spec.cwd or asked.cwd,
+        cwd=spec.cwd or args.cwd,
         environment=base.environment,
         goal=spec.goal,
         skill=spec.skill,

@@ -59,7 +59,7 @@ def test_a_shape_and_a_row_are_a_new_operation(bench: Bench, monkeypatch: pytest
 
     def double(context: Context, call: Call, asked: Double) -> Reply:
         assert context is bench.context
-        assert call.asked is asked
+        assert call.args is asked
         return Reply({"number": 2 * asked.number})
 
     monkeypatch.setitem(OPS, "double", Double)
