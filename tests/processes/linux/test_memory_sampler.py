@@ -80,7 +80,7 @@ def test_what_a_process_showed_once_it_is_not_asked_again(monkeypatch: pytest.Mo
         scale = scale_of(it=(tree, MB))
         scale.weigh(LATER)
         asked: list[int] = []
-        marks = memory_sampler.marks
+        marks = memory_sampler.environment_markers
         monkeypatch.setattr(memory_sampler, "environment_markers", lambda pid: asked.append(pid) or marks(pid))
         assert scale.weigh(2 * LATER)["it"].amount > 60 * MB
         assert tree.shim not in asked
