@@ -1,4 +1,4 @@
-"""The operations that are there for clients on other machines, and those about the keys that let them in."""
+"""Operations for clients on other machines, and operations on their keys."""
 
 from __future__ import annotations
 

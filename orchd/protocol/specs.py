@@ -1,4 +1,4 @@
-"""What agents and the parts of runs are to be, as requests say it: the shapes inside of the operations' shapes.
+"""Shapes of agents and of the parts of runs, inside of the shapes of operations.
 
 Durations are seconds. Ids are `agent-001`; `1` and `agent-1` name the same agent.
 """
@@ -85,12 +85,12 @@ class AgentSpec:
 
     @property
     def has_work(self) -> bool:
-        """Whether it says what is to be done."""
+        """Return whether it has a command or a prompt."""
         return bool(self.command or self.goal or self.skill or self.stdin or self.input)
 
 
 def name_of(spec: AgentSpec) -> str:
-    """What the agent is called, also when nobody gave it a name."""
+    """Return the name of the agent, by default its skill, runner or program."""
     program = spec.command[0].rstrip("/").rpartition("/")[2][:200] if spec.command else ""
     return spec.name or (not spec.command and spec.skill) or spec.runner or program or "agent"
 
